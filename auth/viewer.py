@@ -1,0 +1,25 @@
+"""Who is asking, as a verified token says, and what a role lets them do."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from domain.ids import PersonId
+
+
+class Role(StrEnum):
+    CUSTOMER = "customer"
+    ORGANIZER = "organizer"
+    GATE = "gate"
+
+
+@dataclass(frozen=True, slots=True)
+class Viewer:
+    person_id: PersonId
+    """The token's `sub`."""
+    name: str
+    email: str | None
+    roles: frozenset[Role]
+
+    @property
+    def is_organizer(self) -> bool:
+        return Role.ORGANIZER in self.roles

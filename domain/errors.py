@@ -1,0 +1,198 @@
+"""Everything Onsale refuses, and what a caller can do about it. Nothing here knows HTTP or GraphQL.
+
+OnsaleError
+├── Refusal                  an expected answer: a member of a result union
+│   ├── InvalidInput         one or more fields, each with what is wrong and what is allowed
+│   ├── NotFound             no such thing, or not yours
+│   ├── NotOnSale            draft, closed, before or after the sale window
+│   ├── SoldOut              fewer left than asked for
+│   ├── LimitExceeded        per order or per person
+│   ├── HoldEnded            released, expired or lost; take a new one
+│   ├── PurchaseInProgress   the hold is being bought and cannot be released
+│   ├── IdempotencyConflict  the key was used for something else
+│   ├── IllegalTransition    the concert cannot go from its status to that one
+│   ├── VersionConflict      somebody else changed it first
+│   ├── CapacityInUse        held or sold units cannot be withdrawn
+│   └── TemporarilyUnavailable  a store is away, recovering or overloaded; nothing is half done
+└── Denial                   the system says no: a top-level error
+    ├── Unauthenticated
+    ├── Forbidden
+    └── BadUserInput
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import ClassVar
+
+from domain.concerts import ConcertStatus
+from domain.holds import EndReason
+from domain.ids import ConcertId, HoldId, TierId
+
+
+class ErrorCode(StrEnum):
+    INVALID_INPUT = "INVALID_INPUT"
+    NOT_FOUND = "NOT_FOUND"
+    NOT_ON_SALE = "NOT_ON_SALE"
+    SOLD_OUT = "SOLD_OUT"
+    LIMIT_EXCEEDED = "LIMIT_EXCEEDED"
+    HOLD_ENDED = "HOLD_ENDED"
+    PURCHASE_IN_PROGRESS = "PURCHASE_IN_PROGRESS"
+    IDEMPOTENCY_CONFLICT = "IDEMPOTENCY_CONFLICT"
+    ILLEGAL_TRANSITION = "ILLEGAL_TRANSITION"
+    VERSION_CONFLICT = "VERSION_CONFLICT"
+    CAPACITY_IN_USE = "CAPACITY_IN_USE"
+    TEMPORARILY_UNAVAILABLE = "TEMPORARILY_UNAVAILABLE"
+
+
+class OnsaleError(Exception):
+    """`str(error)` is the message for people: what failed, the value, the next step."""
+
+
+class Refusal(OnsaleError):
+    code: ClassVar[ErrorCode]
+    retryable: ClassVar[bool] = False
+    retry_after_s: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FieldProblem:
+    path: str
+    """Dotted, as in the input: `lines.0.quantity`."""
+    message: str
+
+
+class InvalidInput(Refusal):
+    code = ErrorCode.INVALID_INPUT
+
+    def __init__(self, *problems: FieldProblem) -> None:
+        super().__init__("; ".join(f"{problem.path}: {problem.message}" for problem in problems))
+        self.problems = problems
+
+
+class NotFound(Refusal):
+    code = ErrorCode.NOT_FOUND
+
+    def __init__(self, kind: str, id_: str) -> None:
+        super().__init__(f"{kind} {id_[:64]!r} does not exist or is not yours; check the id.")
+        self.kind = kind
+
+
+class NotOnSale(Refusal):
+    """`opens_at` is set while the sale is still to come."""
+
+    code = ErrorCode.NOT_ON_SALE
+
+    def __init__(self, concert_id: ConcertId, status: ConcertStatus, opens_at: datetime | None = None) -> None:
+        when = f"opens at {opens_at.isoformat()}; come back then" if opens_at else "is not open; choose another concert"
+        super().__init__(f"The sale of concert {concert_id} {when}.")
+        self.status = status
+        self.opens_at = opens_at
+
+
+class SoldOut(Refusal):
+    """`next_release_at` is when the first hold on this tier ends, if one is held."""
+
+    code = ErrorCode.SOLD_OUT
+
+    def __init__(self, tier_id: TierId, available: int, next_release_at: datetime | None) -> None:
+        step = "ask for fewer" if available else "try again when a hold ends" if next_release_at else "try another tier"
+        super().__init__(f"Only {available} left in tier {tier_id}; {step}.")
+        self.tier_id = tier_id
+        self.available = available
+        self.next_release_at = next_release_at
+
+
+class LimitScope(StrEnum):
+    ORDER = "ORDER"
+    PERSON = "PERSON"
+
+
+class LimitExceeded(Refusal):
+    code = ErrorCode.LIMIT_EXCEEDED
+
+    def __init__(self, scope: LimitScope, limit: int, *, held: int, owned: int) -> None:
+        have = f"; you hold {held} and own {owned}" if scope is LimitScope.PERSON else ""
+        super().__init__(f"At most {limit} tickets per {scope.lower()}{have}; ask for fewer.")
+        self.scope = scope
+        self.limit = limit
+        self.held = held
+        self.owned = owned
+
+
+class HoldEnded(Refusal):
+    code = ErrorCode.HOLD_ENDED
+
+    def __init__(self, hold_id: HoldId, reason: EndReason) -> None:
+        super().__init__(f"Hold {hold_id} ended ({reason.lower()}); take a new one with a new idempotency key.")
+        self.reason = reason
+
+
+class PurchaseInProgress(Refusal):
+    """The purchase is settled within about a minute, one way or the other."""
+
+    code = ErrorCode.PURCHASE_IN_PROGRESS
+    retryable = True
+    retry_after_s = 60
+
+    def __init__(self, hold_id: HoldId) -> None:
+        super().__init__(f"Hold {hold_id} is being bought or has been; look at your orders.")
+
+
+class IdempotencyConflict(Refusal):
+    code = ErrorCode.IDEMPOTENCY_CONFLICT
+
+    def __init__(self) -> None:
+        super().__init__("This idempotency key was used with other contents; send the same contents or a new key.")
+
+
+class IllegalTransition(Refusal):
+    code = ErrorCode.ILLEGAL_TRANSITION
+
+    def __init__(self, concert_id: ConcertId, status: ConcertStatus, wanted: str) -> None:
+        super().__init__(f"Concert {concert_id} is {status.lower()} and cannot be {wanted}.")
+        self.status = status
+
+
+class VersionConflict(Refusal):
+    code = ErrorCode.VERSION_CONFLICT
+
+    def __init__(self, concert_id: ConcertId, version: int) -> None:
+        super().__init__(f"Concert {concert_id} is at version {version} now; read it again and repeat the change.")
+        self.version = version
+
+
+class CapacityInUse(Refusal):
+    code = ErrorCode.CAPACITY_IN_USE
+
+    def __init__(self, tier_id: TierId, *, lowest: int) -> None:
+        super().__init__(f"Tier {tier_id} has {lowest} tickets held or sold; its capacity cannot go below that now.")
+        self.tier_id = tier_id
+        self.lowest = lowest
+
+
+class TemporarilyUnavailable(Refusal):
+    """Whatever was asked is either done or not done, never half; the same idempotency key finds out which."""
+
+    code = ErrorCode.TEMPORARILY_UNAVAILABLE
+    retryable = True
+
+    def __init__(self, what: str, *, retry_after_s: int = 1) -> None:
+        super().__init__(f"{what}; repeat the request with the same idempotency key in {retry_after_s} s.")
+        self.retry_after_s = retry_after_s
+
+
+class Denial(OnsaleError):
+    pass
+
+
+class Unauthenticated(Denial):
+    pass
+
+
+class Forbidden(Denial):
+    pass
+
+
+class BadUserInput(Denial):
+    pass

@@ -1,0 +1,52 @@
+"""Ids of the things Onsale knows, and the hashes that make a repeated request find its first run.
+
+A concert id is 12 characters; a tier id is the concert's with a number behind it, so a tier names its concert.
+A hold and the order it becomes share one id, made from who asks for what under which key.
+"""
+
+import hashlib
+import secrets
+from typing import NewType
+
+ConcertId = NewType("ConcertId", str)
+TierId = NewType("TierId", str)
+HoldId = NewType("HoldId", str)
+OrderId = NewType("OrderId", str)
+PersonId = NewType("PersonId", str)
+Unit = NewType("Unit", str)
+
+# Without look-alikes (0 o, 1 l i): ids are read aloud at box offices.
+_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
+
+HOUSE = PersonId("house")
+"""Who buys the units that a lower capacity takes off sale."""
+
+
+def new_concert_id() -> ConcertId:
+    return ConcertId("".join(secrets.choice(_ALPHABET) for _ in range(12)))
+
+
+def tier_id(concert_id: ConcertId, ordinal: int) -> TierId:
+    return TierId(f"{concert_id}-{ordinal}")
+
+
+def concert_of(tier: TierId) -> ConcertId:
+    return ConcertId(tier.rpartition("-")[0])
+
+
+def tier_of(unit: Unit) -> TierId:
+    return TierId(unit.rpartition(":")[0])
+
+
+def fingerprint(*parts: str) -> str:
+    """SHA-256 of the parts, hex, with lengths in between so that no two lists of parts are alike."""
+    sha = hashlib.sha256()
+    for part in parts:
+        encoded = part.encode()
+        sha.update(len(encoded).to_bytes(8, "big") + encoded)
+    return sha.hexdigest()
+
+
+def hold_id(person_id: PersonId, concert_id: ConcertId, operation: str, idempotency_key: str) -> HoldId:
+    """The same request always asks for the same hold: 128 bits of its fingerprint, hex."""
+    return HoldId(fingerprint(person_id, concert_id, operation, idempotency_key)[:32])

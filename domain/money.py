@@ -1,0 +1,36 @@
+"""Money as whole minor units of one currency; a decimal amount only for reading."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+
+
+class CurrencyCode(StrEnum):
+    """ISO 4217 codes that venues in the catalogue sell in."""
+
+    AUD = "AUD"
+    CAD = "CAD"
+    CHF = "CHF"
+    CZK = "CZK"
+    DKK = "DKK"
+    EUR = "EUR"
+    GBP = "GBP"
+    JPY = "JPY"
+    NOK = "NOK"
+    PLN = "PLN"
+    SEK = "SEK"
+    USD = "USD"
+
+
+_NO_MINOR_UNIT = frozenset({CurrencyCode.JPY})
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    minor: int
+    currency: CurrencyCode
+
+    @property
+    def amount(self) -> Decimal:
+        digits = 0 if self.currency in _NO_MINOR_UNIT else 2
+        return Decimal(self.minor).scaleb(-digits)

@@ -1,0 +1,17 @@
+"""One page of a longer list, each item with the cursor that continues behind it."""
+
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+MAX_PAGE_SIZE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    items: tuple[T, ...]
+    cursors: tuple[str, ...]
+    """Opaque key-set cursors, one an item: they survive inserts before them."""
+    has_next_page: bool
+    has_previous_page: bool

@@ -1,0 +1,20 @@
+"""What every resolver is handed: the stores, who asks, and the id that ties logs and answers together."""
+
+from dataclasses import dataclass
+
+from auth.viewer import Viewer
+from domain.errors import Unauthenticated
+from storage.connect import Stores
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    stores: Stores
+    viewer: Viewer | None
+    request_id: str
+
+    def signed_in(self) -> Viewer:
+        """Raises Unauthenticated for an anonymous caller."""
+        if self.viewer is None:
+            raise Unauthenticated("Sign in first: send `Authorization: Bearer <access token>`.")
+        return self.viewer

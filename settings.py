@@ -1,0 +1,104 @@
+"""Every setting of Onsale, read once from the environment (`ONSALE_*`) at the edge and handed down as values."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+
+class SettingsError(ValueError):
+    """Names every setting that is missing or malformed, all at once."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    env: str = "development"
+    """`production` turns the development issuer and the embedded stores off."""
+    host: str = "127.0.0.1"
+    port: int = 8000
+    data_dir: Path = Path(".onsale")
+    redis_url: str | None = None
+    """None: `python app.py` starts an embedded Valkey."""
+    mongo_url: str | None = None
+    """None: `python app.py` starts an embedded mongod."""
+    mongo_database: str = "onsale"
+    oidc_issuer: str | None = None
+    """None in development: the issuer this process serves itself at /realms/onsale."""
+    oidc_audience: str = "onsale-api"
+    oidc_client_id: str = "onsale-web"
+    log_format: str = "text"
+    """`text` for people, `json` for machines."""
+    max_body_bytes: int = 262_144
+    """The largest GraphQL document and variables a frontend needs are far below 256 KiB."""
+
+    @property
+    def is_production(self) -> bool:
+        return self.env == "production"
+
+    @property
+    def issuer(self) -> str:
+        return self.oidc_issuer or f"http://localhost:{self.port}/realms/onsale"
+
+    @property
+    def has_own_issuer(self) -> bool:
+        return self.oidc_issuer is None and not self.is_production
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> "Settings":
+        """Raises SettingsError with every problem at once. Production names its stores and its issuer."""
+        reader = _Reader(environ)
+        settings = cls(
+            env=reader.choice("ENV", ("development", "production"), cls.env),
+            host=reader.text("HOST", cls.host),
+            port=reader.number("PORT", cls.port),
+            data_dir=Path(reader.text("DATA_DIR", str(cls.data_dir))),
+            redis_url=reader.optional("REDIS_URL"),
+            mongo_url=reader.optional("MONGO_URL"),
+            mongo_database=reader.text("MONGO_DATABASE", cls.mongo_database),
+            oidc_issuer=reader.optional("OIDC_ISSUER"),
+            oidc_audience=reader.text("OIDC_AUDIENCE", cls.oidc_audience),
+            oidc_client_id=reader.text("OIDC_CLIENT_ID", cls.oidc_client_id),
+            log_format=reader.choice("LOG_FORMAT", ("text", "json"), cls.log_format),
+            max_body_bytes=reader.number("MAX_BODY_BYTES", cls.max_body_bytes),
+        )
+        if settings.is_production:
+            reader.require("REDIS_URL", "MONGO_URL", "OIDC_ISSUER")
+        reader.finish()
+        return settings
+
+
+class _Reader:
+    """Reads names with the prefix and collects what is wrong with them."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+        self._problems: list[str] = []
+
+    def optional(self, name: str) -> str | None:
+        return self._environ.get(f"ONSALE_{name}") or None
+
+    def text(self, name: str, default: str) -> str:
+        return self.optional(name) or default
+
+    def number(self, name: str, default: int) -> int:
+        value = self.optional(name)
+        if value is None:
+            return default
+        if not value.isascii() or not value.isdecimal() or int(value) == 0:
+            self._problems.append(f"ONSALE_{name} is {value!r}; it must be a whole number above 0")
+            return default
+        return int(value)
+
+    def choice(self, name: str, allowed: tuple[str, ...], default: str) -> str:
+        value = self.text(name, default)
+        if value not in allowed:
+            self._problems.append(f"ONSALE_{name} is {value!r}; it must be one of {', '.join(allowed)}")
+        return value
+
+    def require(self, *names: str) -> None:
+        self._problems += [
+            f"ONSALE_{name} is missing; production names it" for name in names if not self.optional(name)
+        ]
+
+    def finish(self) -> None:
+        if self._problems:
+            raise SettingsError("\n".join(self._problems))
