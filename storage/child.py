@@ -1,0 +1,196 @@
+"""A server as a child process with a directory of its own: it dies with us, and starts again on its port and data.
+
+The child inherits the lock on `child.lock`, which names its pid and port. A locked file therefore means that the
+process group of that number lives, so the number cannot have passed to a stranger: that makes killing a leftover safe.
+"""
+
+import asyncio
+import contextlib
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import BinaryIO, ClassVar
+
+from storage import launch
+from storage.lockfile import Holder, LockFile
+
+START_TIMEOUT_S = 60.0  # a mongod that replays its journal on a slow disk
+STOP_TIMEOUT_S = 10.0
+POLL_S = 0.02
+LOG_LIMIT_BYTES = 10_000_000
+# Below Linux's ephemeral range, so that no outgoing connection takes the port while the child restarts; and with the
+# cluster bus (port + 10000) still a port.
+PORTS = range(20_000, 32_000)
+
+
+class ChildFailed(RuntimeError):
+    """The server could not be started. The message says why and what to do."""
+
+
+class Child(ABC):
+    """Start it from a thread that lives as long as the process: Linux ends the child when that thread ends."""
+
+    name: ClassVar[str]
+
+    def __init__(self, directory: Path, *, executable: Path, port: int | None, options: Sequence[str]) -> None:
+        self.directory = directory.resolve()
+        self._executable = executable
+        self._port = port
+        self._options = options
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    @abstractmethod
+    def url(self) -> str: ...
+
+    @abstractmethod
+    def _arguments(self) -> list[str]: ...
+
+    @abstractmethod
+    async def _is_ready(self) -> bool:
+        """Asked again and again once the port accepts connections."""
+
+    @property
+    def port(self) -> int:
+        if self._port is None:
+            raise RuntimeError(f"{self.name} has no port before its first start")
+        return self._port
+
+    @property
+    def pid(self) -> int:
+        if self._process is None:
+            raise RuntimeError(f"{self.name} was not started")
+        return self._process.pid
+
+    @property
+    def exit_code(self) -> int | None:
+        """None while it runs; negative: the signal that ended it."""
+        return None if self._process is None else self._process.poll()
+
+    async def start(self) -> None:
+        """Returns when the server answers. Starts again after `stop`, `kill` or a crash. Raises ChildFailed."""
+        self.directory.mkdir(parents=True, exist_ok=True)
+        with LockFile(self.directory / "child.lock") as lock:
+            await self._end_leftover(lock)
+            if self._port is None:
+                self._port = _choose_port(lock.last_holder())
+            self._process = self._spawn(lock)
+            lock.record(Holder(self._process.pid, self._port))
+        try:
+            await self._wait_until_ready()
+        except BaseException:
+            await self.kill()
+            raise
+
+    async def stop(self) -> None:
+        await self._end(signal.SIGTERM)
+
+    async def kill(self) -> None:
+        await self._end(signal.SIGKILL)
+
+    async def _end(self, first: signal.Signals) -> None:
+        if self._process is None:
+            return
+        for number in (first, signal.SIGKILL):
+            if self._process.poll() is None:
+                os.killpg(self._process.pid, number)
+            if await _within(STOP_TIMEOUT_S, lambda: self.exit_code is not None):
+                return
+
+    async def _end_leftover(self, lock: LockFile) -> None:
+        if lock.try_lock():
+            return
+        holder = lock.last_holder()
+        if holder is not None:
+            _kill_group(holder.pid)
+        if not await _within(STOP_TIMEOUT_S, lock.try_lock):
+            raise ChildFailed(f"another {self.name} holds {self.directory} and does not end; stop it and start again")
+
+    def _spawn(self, lock: LockFile) -> subprocess.Popen[bytes]:
+        launcher = [sys.executable, "-I", "-S", launch.__file__, str(os.getpid())]
+        command = [str(self._executable), *self._arguments(), *self._options]
+        with self._open_log() as log:
+            # A session of its own: Ctrl-C in the terminal must reach us alone, we end our children in order.
+            return subprocess.Popen(
+                [*launcher, *command],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                cwd=self.directory,
+                start_new_session=True,
+                pass_fds=(lock.fileno(),),
+            )
+
+    async def _wait_until_ready(self) -> None:
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while not (_accepts_connections(self.port) and await self._is_ready()):
+            if (code := self.exit_code) is not None:
+                raise ChildFailed(self._explain(code, self._last_lines()))
+            if time.monotonic() > deadline:
+                raise ChildFailed(f"{self.name} did not answer within {START_TIMEOUT_S:.0f} s:\n{self._last_lines()}")
+            await asyncio.sleep(POLL_S)
+
+    def _explain(self, code: int, last_lines: str) -> str:
+        return f"{self.name} ended with {code} at its start; the end of {self._log_path}:\n{last_lines}"
+
+    @property
+    def _log_path(self) -> Path:
+        return self.directory / "log"
+
+    def _open_log(self) -> BinaryIO:
+        """Appends, so that the reason of a crash survives the restart; one older file is kept."""
+        if self._log_path.exists() and self._log_path.stat().st_size > LOG_LIMIT_BYTES:
+            self._log_path.replace(self._log_path.with_suffix(".old"))
+        return self._log_path.open("ab")
+
+    def _last_lines(self) -> str:
+        return "\n".join(self._log_path.read_text(errors="replace").splitlines()[-5:])
+
+
+async def _within(timeout_s: float, condition: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        await asyncio.sleep(POLL_S)
+    return True
+
+
+def _kill_group(pid: int) -> None:
+    # It may have ended since we looked.
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(pid, signal.SIGKILL)
+
+
+def _accepts_connections(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _choose_port(last: Holder | None) -> int:
+    """The one of last time if it is free, so that a URL somebody noted down stays right."""
+    candidates = random.sample(PORTS, k=100)
+    if last is not None:
+        candidates.insert(0, last.port)
+    for port in candidates:
+        if _is_free(port):
+            return port
+    raise ChildFailed(f"no free port on 127.0.0.1 among {len(candidates)} tried from {PORTS.start} to {PORTS.stop}")
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        # As the servers do it: connections of the last run that linger in TIME_WAIT are no obstacle.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True

@@ -1,0 +1,25 @@
+"""`python -I -S launch.py <parent pid> <program> <argument>…` becomes the program, which then dies with its parent.
+
+A program of its own because code between fork and exec (`preexec_fn`) may deadlock where threads run.
+"""
+
+import ctypes
+import os
+import signal
+import sys
+
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
+
+
+def main() -> None:
+    parent_pid, program = int(sys.argv[1]), sys.argv[2:]
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        # The parent may have died before the line above took effect.
+        if os.getppid() != parent_pid:
+            sys.exit("the parent is gone")
+    os.execv(program[0], program)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,48 @@
+"""The real stores that tests run against. Fixtures in `conftest.py` share them; a test that kills one owns it."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+import redis.asyncio
+
+from storage import embedded
+from storage.child import Child
+from tests.support.waiting import wait_until
+
+CLUSTER = ("--cluster-enabled", "yes")
+FAIL_POINTS = ("--setParameter", "enableTestCommands=1")
+
+
+def mongod(directory: Path) -> Child:
+    """Knows the fail points, `failCommand` above all."""
+    return embedded.mongod(directory, options=FAIL_POINTS)
+
+
+def redis7(directory: Path) -> Child:
+    return embedded.valkey(directory, executable=_debian_redis())
+
+
+def _debian_redis() -> Path:
+    found = shutil.which("redis-server")
+    if found is not None:
+        return Path(found)
+    message = "redis-server is missing, so nothing was tested against Redis 7: apt-get install redis-server"
+    if os.environ.get("CI") == "true":
+        pytest.fail(message)
+    pytest.skip(message)
+
+
+async def start_cluster(directory: Path) -> Child:
+    """A cluster of one that owns every slot: it answers as a plain server, but refuses scripts that cross slots."""
+    child = embedded.valkey(directory, options=CLUSTER)
+    await child.start()
+    async with redis.asyncio.Redis.from_url(child.url, decode_responses=True) as client:
+        await client.cluster("ADDSLOTSRANGE", 0, 16383)
+
+        async def is_ok() -> bool:
+            return "cluster_state:ok" in str(await client.cluster("INFO"))
+
+        await wait_until(is_ok, what="the cluster")
+    return child
