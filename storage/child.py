@@ -41,7 +41,7 @@ class Child(ABC):
 
     def __init__(self, directory: Path, *, executable: Path, port: int | None, options: Sequence[str]) -> None:
         self.directory = directory.resolve()
-        self._executable = executable
+        self.executable = executable
         self._port = port
         self._options = options
         self._process: subprocess.Popen[bytes] | None = None
@@ -115,7 +115,7 @@ class Child(ABC):
 
     def _spawn(self, lock: LockFile) -> subprocess.Popen[bytes]:
         launcher = [sys.executable, "-I", "-S", launch.__file__, str(os.getpid())]
-        command = [str(self._executable), *self._arguments(), *self._options]
+        command = [str(self.executable), *self._arguments(), *self._options]
         with self._open_log() as log:
             # A session of its own: Ctrl-C in the terminal must reach us alone, we end our children in order.
             return subprocess.Popen(

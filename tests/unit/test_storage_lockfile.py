@@ -1,0 +1,33 @@
+"""One holder at a time, and everybody else can read who it is."""
+
+from pathlib import Path
+
+import pytest
+
+from storage.lockfile import Holder, LockFile
+
+
+def test_the_second_is_refused_and_reads_the_first(tmp_path: Path) -> None:
+    with LockFile(tmp_path / "lock") as first, LockFile(tmp_path / "lock") as second:
+        assert first.try_lock()
+        first.record(Holder(pid=123, port=8000))
+        assert not second.try_lock()
+        assert second.last_holder() == Holder(pid=123, port=8000)
+
+
+def test_a_closed_lock_is_free_and_remembers_its_last_holder(tmp_path: Path) -> None:
+    with LockFile(tmp_path / "lock") as first:
+        assert first.try_lock()
+        first.record(Holder(pid=99_999, port=32_000))
+        first.record(Holder(pid=1, port=2))
+    with LockFile(tmp_path / "lock") as second:
+        assert second.try_lock()
+        assert second.last_holder() == Holder(pid=1, port=2)
+
+
+@pytest.mark.parametrize("text", ["", "12", "12 x", "-1 2", "1 2 3"])
+def test_a_damaged_file_names_nobody(tmp_path: Path, text: str) -> None:
+    (tmp_path / "lock").write_text(text)
+    with LockFile(tmp_path / "lock") as lock:
+        assert lock.last_holder() is None
+        assert lock.try_lock()
