@@ -1,0 +1,84 @@
+"""Fetches an issuer's JSON Web Key Set and keeps what may verify a token: nothing but public signing keys."""
+
+import json
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+import httpx2
+import jwt
+
+ALGORITHMS = ("RS256", "PS256", "ES256")
+"""Pinned: asymmetric only, so that a public key can never serve as an HMAC secret."""
+
+MAX_RESPONSE_BYTES = 262_144
+"""A realm publishes a handful of keys of about 3 KiB, their certificates included."""
+FETCH_TIMEOUT_S = 5.0
+"""For each step of a request; who fetches bounds the whole."""
+
+
+class KeySourceError(Exception):
+    """The issuer is away or answered something that is not a key set; the message says which."""
+
+
+async def fetch_signing_keys(issuer: str, jwks_url: str | None) -> dict[str, dict[str, object]]:
+    """By `kid`, never empty. Raises KeySourceError, or httpx2's errors when the issuer cannot be reached."""
+    # A proxy named by the environment cannot reach this machine's loopback, where the development issuer listens.
+    through_proxy = urlsplit(jwks_url or issuer).hostname not in ("localhost", "127.0.0.1", "::1")
+    async with httpx2.AsyncClient(timeout=FETCH_TIMEOUT_S, trust_env=through_proxy) as client:
+        return signing_keys(await _get_json(client, jwks_url or await _discover(client, issuer)))
+
+
+async def _discover(client: httpx2.AsyncClient, issuer: str) -> str:
+    document = await _get_json(client, f"{issuer.rstrip('/')}/.well-known/openid-configuration")
+    if document.get("issuer") != issuer:
+        raise KeySourceError(f"its discovery document names issuer {document.get('issuer')!r}; set that one exactly")
+    jwks_url = document.get("jwks_uri")
+    if not isinstance(jwks_url, str):
+        raise KeySourceError(f"its discovery document has jwks_uri {jwks_url!r}; expected an address")
+    if issuer.startswith("https://") and not jwks_url.startswith("https://"):
+        raise KeySourceError(f"jwks_uri {jwks_url!r} is not https though the issuer is; keys could be exchanged")
+    return jwks_url
+
+
+async def _get_json(client: httpx2.AsyncClient, url: str) -> Mapping[str, object]:
+    # Unpacked answers only: a compressed one can be small on the wire and huge in memory.
+    async with client.stream(
+        "GET", url, headers={"accept": "application/json", "accept-encoding": "identity"}
+    ) as answer:
+        if answer.status_code != 200:
+            raise KeySourceError(f"{url} answered {answer.status_code}; expected 200")
+        body = bytearray()
+        async for chunk in answer.aiter_raw():
+            body += chunk
+            if len(body) > MAX_RESPONSE_BYTES:
+                raise KeySourceError(f"{url} answered more than {MAX_RESPONSE_BYTES} bytes")
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise KeySourceError(f"{url} answered no JSON") from error
+    if not isinstance(document, dict):
+        raise KeySourceError(f"{url} answered JSON that is not an object")
+    return document
+
+
+def signing_keys(published: Mapping[str, object]) -> dict[str, dict[str, object]]:
+    """The usable ones by `kid`. Raises KeySourceError when there is none."""
+    keys = published.get("keys")
+    usable = {str(jwk["kid"]): jwk for jwk in keys if _is_usable(jwk)} if isinstance(keys, list) else {}
+    # An empty set must not throw away the keys we have.
+    if not usable:
+        raise KeySourceError(f"its key set has no signing key for {', '.join(ALGORITHMS)}")
+    return usable
+
+
+def _is_usable(jwk: object) -> bool:
+    """A published private key ("d") is no secret any more, and a short one can be broken."""
+    if not isinstance(jwk, dict) or jwk.get("use") != "sig" or not isinstance(jwk.get("kid"), str) or "d" in jwk:
+        return False
+    if jwk.get("alg") not in (None, *ALGORITHMS):
+        return False
+    try:
+        key = jwt.PyJWK(jwk)
+    except jwt.PyJWTError:
+        return False
+    return key.algorithm_name in ALGORITHMS and key.Algorithm.check_key_length(key.key) is None

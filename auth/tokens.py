@@ -1,0 +1,160 @@
+"""Turns a bearer token into a Viewer, or says why not and what to do.
+
+Believes only access tokens that a pinned algorithm and a published key of the issuer vouch for, meant for our
+audience and valid now. Nothing a token says about itself chooses how it is checked.
+"""
+
+import re
+import time
+from collections.abc import Mapping
+
+import jwt
+from jwt.exceptions import InvalidSubjectError
+
+from auth.jwks import ALGORITHMS
+from auth.keys import COOLDOWN_S, REFRESH_EVERY_S, SigningKeys
+from auth.verified import VerifiedTokens
+from auth.viewer import Role, Viewer
+from domain.errors import Unauthenticated
+from domain.ids import HOUSE, PersonId
+
+MAX_TOKEN_BYTES = 8_192
+"""Common servers cap all headers together at 8 KiB; a Keycloak token has about 1 KiB."""
+LEEWAY_S = 5.0
+"""What the clocks of two hosts kept by NTP may differ."""
+MAX_NAME_CHARACTERS = 255
+
+# Keycloak sends a UUID, or f:<store>:<name> for people of another directory. Braces would be hash tags in Redis keys.
+_SUBJECT = re.compile(r"[!-z|~]{1,255}")
+_HEADER_TYPES = (None, "jwt", "at+jwt")
+
+_REASONS: tuple[tuple[type[jwt.PyJWTError], str], ...] = (
+    (jwt.ExpiredSignatureError, "has expired; refresh it or sign in again"),
+    (jwt.ImmatureSignatureError, "is not valid yet; check the clock of the machine that issued it"),
+    (jwt.InvalidSignatureError, "has a wrong signature; sign in again"),
+    (InvalidSubjectError, "has a malformed sub; sign in again"),
+    (jwt.InvalidAlgorithmError, f"is signed in a way we do not accept; use {', '.join(ALGORITHMS)}"),
+)
+
+
+class TokenVerifier:
+    """`issuer` and `audience` are compared exactly. `jwks_url` skips discovery. One instance per process."""
+
+    def __init__(
+        self,
+        issuer: str,
+        audience: str,
+        *,
+        jwks_url: str | None = None,
+        refresh_every_s: float = REFRESH_EVERY_S,
+        cooldown_s: float = COOLDOWN_S,
+    ) -> None:
+        self._issuer = issuer
+        self._audience = audience
+        self._keys = SigningKeys(issuer, jwks_url=jwks_url, refresh_every_s=refresh_every_s, cooldown_s=cooldown_s)
+        self._verified = VerifiedTokens()
+
+    async def verify(self, token: str) -> Viewer:
+        """Raises Unauthenticated, or TemporarilyUnavailable while the issuer's keys cannot be fetched."""
+        if len(token) > MAX_TOKEN_BYTES:
+            raise Unauthenticated(f"The token has more than {MAX_TOKEN_BYTES} bytes; send an access token.")
+        if not token.isascii():
+            raise _refused("is malformed; send the access token exactly as the issuer gave it")
+        # Also on a hit: while everybody's token is cached, nothing else would notice that a key was withdrawn.
+        self._keys.refresh_if_stale()
+        known = self._verified.find(token, now_s=time.time(), generation=self._keys.generation)
+        return known or await self._verify_anew(token)
+
+    async def aclose(self) -> None:
+        await self._keys.aclose()
+
+    async def _verify_anew(self, token: str) -> Viewer:
+        key = await self._key_for(token)
+        claims = self._verified_claims(token, key)
+        viewer = _viewer(claims)
+        self._verified.add(token, viewer, expires_at_s=_expiry_s(claims), generation=self._keys.generation)
+        return viewer
+
+    async def _key_for(self, token: str) -> jwt.PyJWK:
+        """Reads the unverified header, only to refuse early and to look a key up among the issuer's own."""
+        try:
+            header = jwt.get_unverified_header(token)
+        except jwt.PyJWTError:
+            raise _refused("is malformed; send the access token exactly as the issuer gave it") from None
+        if header.get("alg") not in ALGORITHMS:
+            raise _refused(f"is signed in a way we do not accept; use {', '.join(ALGORITHMS)}")
+        if not _is_header_type_of_access_token(header.get("typ")):
+            raise _refused("is of another kind; send an access token")
+        kid = header.get("kid")
+        if not isinstance(kid, str):
+            raise _refused("names no key (kid); sign in again")
+        key = await self._keys.find(kid)
+        if key is None:
+            raise _refused(f"is signed with a key that issuer {self._issuer} does not publish; sign in again")
+        return key
+
+    def _verified_claims(self, token: str, key: jwt.PyJWK) -> dict[str, object]:
+        try:
+            claims: dict[str, object] = jwt.decode(
+                token,
+                key,
+                algorithms=ALGORITHMS,
+                issuer=self._issuer,
+                audience=self._audience,
+                leeway=LEEWAY_S,
+                options={"require": ["exp", "iat", "iss", "aud", "sub"]},
+            )
+        except jwt.PyJWTError as error:
+            raise _refused(self._reason(error)) from None
+        if claims.get("typ") != "Bearer":
+            raise _refused("is an ID token or a refresh token; send the access token")
+        return claims
+
+    def _reason(self, error: jwt.PyJWTError) -> str:
+        if isinstance(error, jwt.MissingRequiredClaimError):
+            return f"has no {error.claim}; ask the issuer for one that has"
+        if isinstance(error, jwt.InvalidIssuerError):
+            return f"comes from another issuer; sign in at {self._issuer}"
+        if isinstance(error, jwt.InvalidAudienceError):
+            return f"is not meant for {self._audience}; send an access token for it, not an ID or refresh token"
+        return next((reason for kind, reason in _REASONS if isinstance(error, kind)), "is malformed; sign in again")
+
+
+def _refused(reason: str) -> Unauthenticated:
+    return Unauthenticated(f"The access token {reason}.")
+
+
+def _is_header_type_of_access_token(type_: object) -> bool:
+    """Absent, JWT or RFC 9068's at+jwt; a queue pass and others say what they are here."""
+    return (type_.lower().removeprefix("application/") if isinstance(type_, str) else type_) in _HEADER_TYPES
+
+
+def _expiry_s(claims: Mapping[str, object]) -> float:
+    """PyJWT also takes the number as a string; Keycloak and RFC 7519 do not."""
+    expiry = claims["exp"]
+    if not isinstance(expiry, int | float):
+        raise _refused("has an exp that is no number; ask the issuer for one that has")
+    return expiry
+
+
+def _viewer(claims: Mapping[str, object]) -> Viewer:
+    subject = claims["sub"]
+    # The house buys what is taken off sale: nobody may sign in under its name.
+    if not isinstance(subject, str) or not _SUBJECT.fullmatch(subject) or subject == HOUSE:
+        raise _refused("has a malformed sub; sign in again")
+    return Viewer(
+        person_id=PersonId(subject),
+        name=_text(claims.get("preferred_username")) or subject,
+        email=_text(claims.get("email")),
+        roles=_roles(claims.get("realm_access")),
+    )
+
+
+def _text(value: object) -> str | None:
+    return value[:MAX_NAME_CHARACTERS] if isinstance(value, str) and value else None
+
+
+def _roles(realm_access: object) -> frozenset[Role]:
+    """Roles we do not know are the realm's own affair; anything malformed gives no role at all."""
+    names = realm_access.get("roles") if isinstance(realm_access, dict) else None
+    return frozenset(role for role in Role if role in names) if isinstance(names, list) else frozenset()
