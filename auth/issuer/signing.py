@@ -1,0 +1,76 @@
+"""The issuer's one RSA key, in a file that survives restarts and is shared by every process with the same folder.
+
+The file appears complete or not at all, and the first process to put it there wins, so all agree on one key.
+"""
+
+import hmac
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from joserfc.errors import JoseError
+from joserfc.jwk import OctKey, RSAKey
+
+from settings import SettingsError
+
+FILE_NAME = "issuer-key.pem"
+KEY_BITS = 2_048
+
+
+@dataclass(frozen=True, slots=True)
+class IssuerKeys:
+    signing: RSAKey
+    """Signs what others verify: access and ID tokens."""
+    refresh: OctKey
+    """Signs what only this issuer reads. As in Keycloak it is symmetric, so no verifier can take one for the other."""
+
+    @property
+    def kid(self) -> str:
+        return self.signing.thumbprint()
+
+    @property
+    def key_set(self) -> dict[str, object]:
+        public = self.signing.as_dict(private=False)
+        return {"keys": [{**public, "kid": self.kid, "alg": "RS256", "use": "sig"}]}
+
+
+def load_keys(data_dir: Path) -> IssuerKeys:
+    """Creates the key on first use. Raises SettingsError when the file cannot be read or is no RSA key."""
+    path = data_dir / FILE_NAME
+    try:
+        if not path.exists():
+            _create(path)
+        pem = path.read_bytes()
+    except OSError as error:
+        raise SettingsError(
+            f"The issuer's key {path} cannot be used ({error}); choose another ONSALE_DATA_DIR"
+        ) from error
+    try:
+        key = RSAKey.import_key(pem)
+    except (JoseError, ValueError) as error:
+        raise SettingsError(f"{path} is no RSA key in PEM; delete it and start again to get a new one") from error
+    secret = hmac.digest(pem, b"onsale refresh tokens", "sha256")
+    return IssuerKeys(key, OctKey.import_key(secret))
+
+
+def _create(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # mkstemp creates with 0600, and a link keeps the mode.
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{FILE_NAME}-")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(RSAKey.generate_key(KEY_BITS).as_pem(private=True))
+            file.flush()
+            os.fsync(file.fileno())
+        _link_unless_there(Path(temporary), path)
+    finally:
+        Path(temporary).unlink()
+
+
+def _link_unless_there(source: Path, target: Path) -> None:
+    try:
+        target.hardlink_to(source)
+    except FileExistsError:
+        # Another process was first: its key is everybody's.
+        return
