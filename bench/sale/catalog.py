@@ -1,0 +1,145 @@
+"""What is on sale: the demo catalogue, with times relative to now so that it never ages, and the sale's own concert.
+
+Everything goes in through GraphQL as the organiser olivia, so a repeated run finds what an earlier one made.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from bench.sale.client import Client, Denied, JsonObject
+from bench.sale.ledger import Step
+from domain.concerts import ConcertDraft, TierDraft, Venue
+from domain.money import CurrencyCode
+
+CONCERTS_FILE = Path(__file__).parents[2] / "deploy" / "demo" / "concerts.json"
+
+LIMIT_PER_ORDER = 4
+LIMIT_PER_PERSON = 6
+HOLD_DURATION_S = 10
+"""Short, so that the holds of those who vanish come back while the sale is on."""
+
+FIND = "query Find($slug: String!) { concert(slug: $slug) { id status } }"
+
+CREATE = """mutation Create($input: CreateConcertInput!) {
+  createConcert(input: $input) {
+    __typename
+    ... on CreateConcertSuccess { concert { id status tiers { id capacity } } }
+    ... on DomainError { code message retryable }
+  }
+}"""
+
+PUBLISH = """mutation Publish($input: PublishConcertInput!) {
+  publishConcert(input: $input) {
+    __typename
+    ... on PublishConcertSuccess { concert { id status } }
+    ... on DomainError { code message retryable }
+  }
+}"""
+
+
+class CatalogRefused(RuntimeError):
+    """A concert could not be made; the message has the server's words."""
+
+
+@dataclass(frozen=True, slots=True)
+class SaleConcert:
+    id: str
+    tier_ids: tuple[str, ...]
+
+
+def demo_concerts(now: datetime) -> tuple[ConcertDraft, ...]:
+    return tuple(_draft(record, now) for record in orjson.loads(CONCERTS_FILE.read_bytes()))
+
+
+def sale_concert(stock: int, now: datetime) -> ConcertDraft:
+    """`stock` tickets over three tiers, on sale since a minute ago."""
+    front, middle = stock // 5, stock // 3
+    capacities = {"Front": front, "Middle": middle, "Rear": stock - front - middle}
+    prices_minor = {"Front": 9900, "Middle": 6900, "Rear": 3900}
+    return ConcertDraft(
+        name=f"The Rush, {stock:,} tickets",
+        venue=Venue("Onsale Hall", "Amsterdam", "NL"),
+        description="Made by `make sale`: everybody comes at once, and nothing is sold twice.",
+        starts_at=now + timedelta(days=1),
+        sales_start_at=now - timedelta(minutes=1),
+        sales_end_at=now + timedelta(hours=1),
+        currency=CurrencyCode.EUR,
+        limit_per_order=LIMIT_PER_ORDER,
+        limit_per_person=LIMIT_PER_PERSON,
+        hold_duration_ms=HOLD_DURATION_S * 1000,
+        tiers=tuple(TierDraft(name, prices_minor[name], capacity) for name, capacity in capacities.items()),
+        slug=f"the-rush-{now:%Y%m%d-%H%M%S-%f}",
+    )
+
+
+async def load(client: Client, drafts: tuple[ConcertDraft, ...], token: str) -> int:
+    """Creates and publishes what is not there yet; returns how many that were."""
+    made = 0
+    for draft in drafts:
+        known = await client.ask(Step.LOAD, FIND, {"slug": draft.slug}, token)
+        if isinstance(known, Denied):
+            await open_sale(client, draft, token)
+            made += 1
+        elif known["status"] == "DRAFT":  # an earlier run stopped between the two
+            await _publish(client, known["id"], token)
+    return made
+
+
+async def open_sale(client: Client, draft: ConcertDraft, token: str) -> SaleConcert:
+    concert = (await _mutate(client, CREATE, _input(draft), token))["concert"]
+    await _publish(client, concert["id"], token)
+    return SaleConcert(concert["id"], tuple(tier["id"] for tier in concert["tiers"]))
+
+
+async def _publish(client: Client, concert_id: str, token: str) -> None:
+    await _mutate(client, PUBLISH, {"concertId": concert_id}, token)
+
+
+async def _mutate(client: Client, document: str, input_: JsonObject, token: str) -> JsonObject:
+    answer = await client.ask(Step.LOAD, document, {"input": input_}, token)
+    if isinstance(answer, Denied) or "code" in answer:
+        raise CatalogRefused(f"{input_.get('name') or input_['concertId']}: {answer}")
+    return answer
+
+
+def _draft(record: dict[str, Any], now: datetime) -> ConcertDraft:
+    venue = record["venue"]
+    return ConcertDraft(
+        name=record["name"],
+        venue=Venue(venue["name"], venue["city"], venue["country"]),
+        description=record["description"],
+        starts_at=now + timedelta(days=record["startsInDays"]),
+        sales_start_at=now + timedelta(hours=record["salesStartInHours"]),
+        sales_end_at=now + timedelta(hours=record["salesEndInHours"]),
+        currency=CurrencyCode(record["currency"]),
+        limit_per_order=record["limitPerOrder"],
+        limit_per_person=record["limitPerPerson"],
+        hold_duration_ms=record["holdDurationSeconds"] * 1000,
+        tiers=tuple(TierDraft(tier["name"], tier["priceMinor"], tier["capacity"]) for tier in record["tiers"]),
+        slug=record["slug"],
+    )
+
+
+def _input(draft: ConcertDraft) -> JsonObject:
+    return {
+        "name": draft.name,
+        "slug": draft.slug,
+        "venue": {"name": draft.venue.name, "city": draft.venue.city, "country": draft.venue.country},
+        "description": draft.description,
+        "startsAt": _utc(draft.starts_at),
+        "salesStartAt": _utc(draft.sales_start_at),
+        "salesEndAt": _utc(draft.sales_end_at),
+        "currency": draft.currency,
+        "limitPerOrder": draft.limit_per_order,
+        "limitPerPerson": draft.limit_per_person,
+        "holdDurationSeconds": draft.hold_duration_ms // 1000,
+        "tiers": [{"name": t.name, "priceMinor": t.price_minor, "capacity": t.capacity} for t in draft.tiers],
+    }
+
+
+def _utc(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"

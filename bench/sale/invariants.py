@@ -1,0 +1,153 @@
+"""What must be true when a sale is over, whatever was killed meanwhile. Each check yields the rows that break it."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from bench.sale.books import Books
+from bench.sale.ledger import Line, Receipt
+from domain.holds import units_per_tier
+from domain.ids import OrderId, PersonId, TierId, Unit, tier_of
+from domain.orders import Order
+from schema import ids
+
+Receipts = Mapping[str, Receipt]
+"""What people were told, by the global id of the order."""
+
+
+def unit_in_one_order(books: Books, receipts: Receipts) -> Iterator[str]:
+    """MongoDB: every unit is in at most one living order."""
+    owners: dict[Unit, OrderId] = {}
+    for order in books.orders:
+        for unit in order.units:
+            if unit in owners:
+                yield f"unit {unit} is in order {owners[unit]} and in order {order.id}"
+            owners[unit] = order.id
+
+
+def sold_within_capacity(books: Books, receipts: Receipts) -> Iterator[str]:
+    """MongoDB: no tier has more recorded than its units, nor a unit that it does not have."""
+    recorded = _recorded(books.orders)
+    for tier in books.concert.tiers:
+        if recorded[tier.id] > tier.top:
+            yield f"tier {tier.id} has {recorded[tier.id]} units recorded of {tier.top}"
+    tops = {tier.id: tier.top for tier in books.concert.tiers}
+    for order in books.orders:
+        for unit in order.units:
+            if not 1 <= _number(unit) <= tops.get(tier_of(unit), 0):
+                yield f"order {order.id} has unit {unit}, which does not exist"
+
+
+def stock_adds_up(books: Books, receipts: Receipts) -> Iterator[str]:
+    """Redis: capacity = available + held + sold, by the counters and, unit by unit, by the ground below them."""
+    held = Counter(tier_of(unit) for unit, owner in books.owners.items() if not owner.startswith("="))
+    taken = Counter(tier_of(unit) for unit in books.owners)
+    free = Counter(tier_of(unit) for unit in books.free)
+    for tier in books.concert.tiers:
+        counted = books.tiers[tier.id]
+        available = free[tier.id] + counted.top - counted.next + 1
+        recorded = taken[tier.id] - held[tier.id]
+        if available + held[tier.id] + recorded != tier.top:
+            yield f"tier {tier.id}: {available} free + {held[tier.id]} held + {recorded} recorded are not {tier.top}"
+        if (held[tier.id], recorded) != (counted.held, counted.sold + counted.withdrawn):
+            yield f"tier {tier.id}: {held[tier.id]} units are held and {recorded} recorded, the counters say {counted}"
+    for unit in books.free:
+        if unit in books.owners:
+            yield f"unit {unit} is free and {books.owners[unit]} has it"
+
+
+def stores_agree(books: Books, receipts: Receipts) -> Iterator[str]:
+    """Every living order is SOLD in Redis with exactly its units, and Redis has none recorded that MongoDB has not."""
+    recorded = {unit: f"={order.id}" for order in books.orders for unit in order.units}
+    known = {unit: owner for unit, owner in books.owners.items() if owner.startswith("=")}
+    for unit in sorted(recorded.keys() | known.keys()):
+        if recorded.get(unit) != known.get(unit):
+            yield f"unit {unit} is {recorded.get(unit, 'in no order')} in MongoDB and {known.get(unit, 'not')} in Redis"
+    for order in books.orders:
+        if books.hold_states.get(order.id) != "SOLD":
+            yield f"order {order.id} is {books.hold_states.get(order.id, 'unknown')} in Redis, not SOLD"
+
+
+def limits_kept(books: Books, receipts: Receipts) -> Iterator[str]:
+    """MongoDB: nobody has more than one order or one person may have; and Redis counted the same."""
+    owned: Counter[PersonId] = Counter()
+    for order in books.sold_orders:
+        owned[order.person_id] += len(order.units)
+        if len(order.units) > books.concert.limit_per_order:
+            yield f"order {order.id} has {len(order.units)} units, above {books.concert.limit_per_order} an order"
+    for person, units in owned.items():
+        if units > books.concert.limit_per_person:
+            yield f"person {person} has {units} units, above {books.concert.limit_per_person} a person"
+        account = books.people.get(person)
+        if account is None or account.owned != units:
+            yield f"person {person} has {units} units; Redis counted {account}"
+
+
+def answered_orders_stand(books: Books, receipts: Receipts) -> Iterator[str]:
+    """Every order that was told to a person is in MongoDB as it was told, and none is there that was told to nobody."""
+    orders = {str(ids.of_order(order.id)): order for order in books.sold_orders}
+    for order_id in receipts.keys() - orders.keys():
+        yield f"{receipts[order_id]} was told and is not recorded"
+    for order_id, order in orders.items():
+        receipt = receipts.get(order_id)
+        if receipt is None:
+            yield f"order {order.id} of {order.customer.email} is recorded and was told to nobody"
+        elif receipt != _as_told(order, receipt.buyer):
+            yield f"{receipt} was told and {_as_told(order, receipt.buyer)} is recorded"
+        if units_per_tier(order.units) != _asked(order):
+            yield f"order {order.id} has units {order.units} for lines {order.lines}"
+
+
+def nothing_left_over(books: Books, receipts: Receipts) -> Iterator[str]:
+    """Redis: every hold has ended or is an order."""
+    for id_, state in books.hold_states.items():
+        if state in ("HELD", "BUYING"):
+            yield f"hold {id_} is still {state}"
+
+
+CHECKS: tuple[Callable[[Books, Receipts], Iterable[str]], ...] = (
+    unit_in_one_order,
+    sold_within_capacity,
+    stock_adds_up,
+    stores_agree,
+    limits_kept,
+    answered_orders_stand,
+    nothing_left_over,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    invariant: str
+    offending: tuple[str, ...]
+
+
+def judge(books: Books, receipts: Receipts) -> tuple[Verdict, ...]:
+    return tuple(Verdict(check.__name__.replace("_", " "), tuple(check(books, receipts))) for check in CHECKS)
+
+
+def oversold_units(books: Books) -> int:
+    """Places sold beyond those that exist: a unit sold twice counts once too often, one out of thin air as well."""
+    sold = [unit for order in books.sold_orders for unit in order.units]
+    tops = {tier.id: tier.top for tier in books.concert.tiers}
+    return len(sold) - len({unit for unit in sold if 1 <= _number(unit) <= tops.get(tier_of(unit), 0)})
+
+
+def _recorded(orders: Iterable[Order]) -> Counter[TierId]:
+    return Counter(tier_of(unit) for order in orders for unit in order.units)
+
+
+def _number(unit: Unit) -> int:
+    return int(unit.rpartition(":")[2])
+
+
+def _as_told(order: Order, buyer: str) -> Receipt:
+    lines = tuple(Line(str(ids.of_tier(line.tier_id)), line.quantity) for line in order.lines)
+    return Receipt(str(ids.of_order(order.id)), buyer, order.customer.email, lines, order.total.minor)
+
+
+def _asked(order: Order) -> Counter[TierId]:
+    asked: Counter[TierId] = Counter()
+    for line in order.lines:
+        asked[line.tier_id] += line.quantity
+    return asked

@@ -1,0 +1,107 @@
+"""What people were told during the sale: every answer is booked here once, and nothing else is.
+
+Times are milliseconds from the moment a person sends a request until its final answer is read. An exchange that had
+to be repeated (a connection lost, a store away) is booked as a retry and not as an answer, so it bends no percentile.
+"""
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Step(StrEnum):
+    LOAD = "load"
+    LOOK = "look"
+    HOLD = "hold"
+    BUY = "buy"
+    RELEASE = "release"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    tier_id: str
+    """The global id, as GraphQL says it."""
+    quantity: int
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """An order as it was answered to the person who bought it."""
+
+    order_id: str
+    buyer: str
+    email: str
+    lines: tuple[Line, ...]
+    total_minor: int
+
+    @property
+    def units(self) -> int:
+        return sum(line.quantity for line in self.lines)
+
+
+@dataclass(slots=True)
+class Ledger:
+    arrived: int = 0
+    left: int = 0
+    answered_ms: dict[Step, list[float]] = field(default_factory=lambda: defaultdict(list))
+    refused: Counter[str] = field(default_factory=Counter)
+    retried: Counter[tuple[Step, str]] = field(default_factory=Counter)
+    holds: dict[str, int] = field(default_factory=dict)
+    """Units per hold id: a hold told twice is one hold."""
+    receipts: dict[str, Receipt] = field(default_factory=dict)
+    surprises: list[str] = field(default_factory=list)
+    """Answers nobody should get: each one fails the sale."""
+
+    @property
+    def sold_units(self) -> int:
+        return sum(receipt.units for receipt in self.receipts.values())
+
+    @property
+    def held_units(self) -> int:
+        return sum(self.holds.values())
+
+    def book(self, receipt: Receipt) -> None:
+        known = self.receipts.setdefault(receipt.order_id, receipt)
+        if known != receipt:
+            self.surprises.append(f"order {receipt.order_id} was told as {known} and later as {receipt}")
+
+    def retries(self, step: Step) -> int:
+        return sum(count for (at, _), count in self.retried.items() if at is step)
+
+    def retry_reasons(self) -> Counter[str]:
+        reasons: Counter[str] = Counter()
+        for (_, reason), count in self.retried.items():
+            reasons[reason] += count
+        return reasons
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """Nearest rank: the smallest value that at least `share` of all values do not exceed."""
+    ranked = sorted(values)
+    return ranked[max(math.ceil(share * len(ranked)), 1) - 1]
+
+
+def table(ledger: Ledger) -> str:
+    rows = [f"{'step':<9}{'answered':>9}{'p50 ms':>9}{'p99 ms':>9}{'max ms':>9}{'retried':>9}"]
+    for step in Step:
+        times = ledger.answered_ms.get(step)
+        if times:
+            marks = "".join(f"{percentile(times, share):>9.1f}" for share in (0.50, 0.99, 1.0))
+            rows.append(f"{step:<9}{len(times):>9,}{marks}{ledger.retries(step):>9,}")
+    rows += [
+        "",
+        f"came     {ledger.arrived:>8,} people",
+        f"looked   {len(ledger.answered_ms.get(Step.LOOK, [])):>8,} times",
+        f"held     {ledger.held_units:>8,} tickets in {len(ledger.holds):,} holds",
+        f"sold     {ledger.sold_units:>8,} tickets in {len(ledger.receipts):,} orders",
+        *_counts("refused", ledger.refused),
+        *_counts("retried", ledger.retry_reasons()),
+    ]
+    return "\n".join(rows)
+
+
+def _counts(title: str, counts: Counter[str]) -> list[str]:
+    head = f"{title:<9}{counts.total():>8,} times"
+    return [head, *(f"{count:>17,} {reason}" for reason, count in sorted(counts.items()))]

@@ -1,0 +1,54 @@
+"""The end of a sale in words: what happened, the ledger, the verdicts, and whether it was a good sale."""
+
+from collections.abc import Iterator
+
+from bench.sale.invariants import Verdict, oversold_units
+from bench.sale.ledger import table
+from bench.sale.sale import Plan, Result
+
+MOST_ROWS = 20
+"""Of one kind; a broken sale may have thousands."""
+
+
+def failures(plan: Plan, result: Result) -> list[str]:
+    """Why this was not a good sale; empty if it was."""
+    found = [f"{verdict.invariant}: {len(verdict.offending)} rows" for verdict in result.verdicts if verdict.offending]
+    if result.cut_short:
+        found.append(result.cut_short)
+    if result.ledger.surprises:
+        found.append(f"{len(result.ledger.surprises)} answers that nobody should get")
+    if result.ledger.sold_units != plan.goal:
+        found.append(f"{result.ledger.sold_units:,} tickets sold, not {plan.goal:,}")
+    return found
+
+
+def report(plan: Plan, result: Result) -> str:
+    failed = failures(plan, result)
+    lines = [
+        table(result.ledger),
+        "",
+        *(line for verdict in result.verdicts for line in _verdict(verdict)),
+        *_rows("answers that nobody should get", result.ledger.surprises),
+        "",
+        f"{result.ledger.sold_units:,} of {plan.stock:,} sold, {oversold_units(result.books)} oversold, "
+        f"to {len(plan.people):,} people in {result.lasted_s:.0f} s",
+        *(f"FAILED: {reason}" for reason in failed),
+    ]
+    return "\n".join(lines)
+
+
+def _verdict(verdict: Verdict) -> Iterator[str]:
+    yield f"{'FAIL' if verdict.offending else 'ok':<9}{verdict.invariant}"
+    yield from _some(verdict.offending)
+
+
+def _rows(title: str, rows: list[str]) -> Iterator[str]:
+    if rows:
+        yield f"{'FAIL':<9}{title}"
+        yield from _some(tuple(rows))
+
+
+def _some(rows: tuple[str, ...]) -> Iterator[str]:
+    yield from (f"         {row}" for row in rows[:MOST_ROWS])
+    if len(rows) > MOST_ROWS:
+        yield f"         … and {len(rows) - MOST_ROWS:,} more"

@@ -1,0 +1,55 @@
+"""The sale while it runs: everybody's visit, and around them the board, the progress line and the blow at half time."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+
+from bench.sale.board import Board
+from bench.sale.ledger import Ledger
+from bench.sale.progress import say, show_progress
+from bench.sale.visit import Visit
+
+Strike = Callable[[], Awaitable[None]]
+
+LOOK_FOR_HALF_TIME_EVERY_S = 0.05
+
+
+async def rush(
+    visits: Sequence[Visit], board: Board, ledger: Ledger, *, goal: int, limit_s: float, strike: Strike | None
+) -> str | None:
+    """Returns when everybody went home; or, after `limit_s`, why not everybody did."""
+    async with asyncio.TaskGroup() as staff:
+        watching = staff.create_task(board.watch())
+        showing = staff.create_task(show_progress(ledger, board, goal=goal))
+        striking = staff.create_task(_strike_at_half_time(strike, ledger, goal)) if strike else None
+        cut_short = await _let_in(visits, limit_s)
+        if cut_short:
+            cut_short += f", {board.waiting} of {ledger.arrived - ledger.left} waited for tickets to return"
+        watching.cancel()
+        showing.cancel()
+        if striking and not _is_half_time(ledger, goal):
+            # Otherwise it has begun, and what it killed must run again before anybody reads the books.
+            striking.cancel()
+            cut_short = cut_short or "half time never came, so nothing was killed"
+    return cut_short
+
+
+async def _let_in(visits: Sequence[Visit], limit_s: float) -> str | None:
+    try:
+        async with asyncio.timeout(limit_s), asyncio.TaskGroup() as inside:
+            for visit in visits:
+                inside.create_task(visit.run())
+    except TimeoutError:
+        return f"not everybody was done after {limit_s:.0f} s"
+    return None
+
+
+async def _strike_at_half_time(strike: Strike, ledger: Ledger, goal: int) -> None:
+    while not _is_half_time(ledger, goal):
+        await asyncio.sleep(LOOK_FOR_HALF_TIME_EVERY_S)
+    say("\nhalf is sold: kill -9 for the store and one server\n")
+    await strike()
+    say("\nboth run again\n")
+
+
+def _is_half_time(ledger: Ledger, goal: int) -> bool:
+    return ledger.sold_units * 2 >= goal

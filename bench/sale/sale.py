@@ -1,0 +1,91 @@
+"""One sale from the first token to the verdict on its books. Everything here ends by itself, within a known time."""
+
+import asyncio
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from redis.asyncio import Redis
+
+from bench.sale import catalog
+from bench.sale.board import Board
+from bench.sale.books import Books, open_holds, read_books
+from bench.sale.catalog import SaleConcert
+from bench.sale.client import Client, http_client
+from bench.sale.invariants import Verdict, judge
+from bench.sale.ledger import Ledger
+from bench.sale.people import Person, wanted
+from bench.sale.progress import say
+from bench.sale.rush import Strike, rush
+from bench.sale.servers import Site
+from bench.sale.shop import Shop
+from bench.sale.tokens import sign_in
+from bench.sale.visit import Visit
+from domain.ids import ConcertId
+from schema import ids
+from storage import mongo
+
+HOLDS_END_WITHIN_S = 180.0
+"""A purchase that was begun is settled after 60 s, and a gap in the care for holds grants everybody 60 s more."""
+LOOK_FOR_HOLDS_EVERY_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    people: tuple[Person, ...]
+    stock: int
+    limit_s: float
+
+    @property
+    def goal(self) -> int:
+        """All of the stock, or what the crowd wants if that is less."""
+        return min(self.stock, wanted(self.people))
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    ledger: Ledger
+    books: Books
+    verdicts: tuple[Verdict, ...]
+    lasted_s: float
+    cut_short: str | None
+    """Why the sale had to be ended, if it did not end by itself."""
+
+
+async def hold_sale(site: Site, plan: Plan, strike: Strike | None) -> Result:
+    ledger = Ledger()
+    async with http_client() as http:
+        say(f"{len(plan.people):,} people sign in\n")
+        tokens = await sign_in(http, site.issuer, ["olivia", *(person.name for person in plan.people)])
+        client = Client(http, site.urls, ledger)
+        concert = await _fill_catalog(client, plan.stock, tokens["olivia"])
+        shop = Shop(client, ledger, concert)
+        board = Board(shop)
+        visits = [Visit(person, tokens[person.name], shop, board, ledger) for person in plan.people]
+        started = time.monotonic()
+        cut_short = await rush(visits, board, ledger, goal=plan.goal, limit_s=plan.limit_s, strike=strike)
+        lasted_s = time.monotonic() - started
+    books = await _close_books(site, ConcertId(ids.decode(concert.id, ids.Kind.CONCERT).parts[0]))
+    return Result(ledger, books, judge(books, ledger.receipts), lasted_s, cut_short)
+
+
+async def _fill_catalog(client: Client, stock: int, token: str) -> SaleConcert:
+    now = datetime.now(UTC)
+    drafts = catalog.demo_concerts(now)
+    made = await catalog.load(client, drafts, token)
+    concert = await catalog.open_sale(client, catalog.sale_concert(stock, now), token)
+    say(f"{len(drafts)} concerts are in the catalogue, {made} of them new; {stock:,} more tickets go on sale\n")
+    return concert
+
+
+async def _close_books(site: Site, concert_id: ConcertId) -> Books:
+    """Waits until every hold has ended, one way or the other; one that does not shows up as an offending row."""
+    mongo_client = mongo.connect(site.mongo_url)
+    try:
+        async with Redis.from_url(site.redis_url, decode_responses=True) as redis:
+            deadline = time.monotonic() + HOLDS_END_WITHIN_S
+            while time.monotonic() < deadline and await open_holds(redis, concert_id):
+                await asyncio.sleep(LOOK_FOR_HOLDS_EVERY_S)
+            return await read_books(redis, mongo.database(mongo_client, site.mongo_database), concert_id)
+    finally:
+        mongo_client.close()

@@ -1,0 +1,99 @@
+"""What a sale of its own runs on: a Valkey, a mongod and two app processes with nothing in common but these stores and
+one issuer. The first app is the issuer, so its death also takes away the keys that the other one checks tokens with.
+"""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx2
+
+from storage import embedded
+from storage.child import Child
+
+APP = Path(__file__).parents[2] / "app.py"
+DATABASE = "onsale"
+PROBE_TIMEOUT_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Where a sale happens: the servers people talk to, and the stores their books are in."""
+
+    urls: tuple[str, ...]
+    issuer: str
+    redis_url: str
+    mongo_url: str
+    mongo_database: str
+
+
+class AppServer(Child):
+    """`python app.py` with these settings and no others: whoever calls us may have some of their own."""
+
+    name = "app.py"
+
+    def __init__(self, directory: Path, settings: Mapping[str, str]) -> None:
+        super().__init__(directory, executable=Path("/usr/bin/env"), port=None, options=())
+        self._settings = settings
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def _arguments(self) -> list[str]:
+        settings = {**self._settings, "PORT": str(self.port), "DATA_DIR": str(self.directory / "data")}
+        return ["-i", *(f"ONSALE_{name}={value}" for name, value in settings.items()), sys.executable, str(APP)]
+
+    async def _is_ready(self) -> bool:
+        async with httpx2.AsyncClient(timeout=PROBE_TIMEOUT_S, trust_env=False) as http:
+            try:
+                return (await http.get(f"{self.url}/readyz")).status_code == 200
+            except httpx2.TransportError:
+                return False
+
+
+@dataclass(frozen=True, slots=True)
+class OwnServers:
+    valkey: Child
+    mongod: Child
+    apps: tuple[AppServer, AppServer]
+
+    @property
+    def site(self) -> Site:
+        return Site(
+            urls=tuple(app.url for app in self.apps),
+            issuer=_issuer_of(self.apps[0]),
+            redis_url=self.valkey.url,
+            mongo_url=self.mongod.url,
+            mongo_database=DATABASE,
+        )
+
+    async def strike(self) -> None:
+        """kill -9 for the store and one app at the same moment; then both start again."""
+        await asyncio.gather(self.valkey.kill(), self.apps[0].kill())
+        await asyncio.gather(self.valkey.start(), self.apps[0].start())
+
+
+@asynccontextmanager
+async def own_servers(directory: Path) -> AsyncIterator[OwnServers]:
+    async with AsyncExitStack() as running:
+
+        async def start(child: Child) -> None:
+            await child.start()
+            running.push_async_callback(child.stop)
+
+        valkey, mongod = embedded.valkey(directory / "valkey"), embedded.mongod(directory / "mongod")
+        await asyncio.gather(start(valkey), start(mongod))
+        stores = {"REDIS_URL": valkey.url, "MONGO_URL": mongod.url, "MONGO_DATABASE": DATABASE}
+        first = AppServer(directory / "app-1", stores)
+        await start(first)
+        second = AppServer(directory / "app-2", {**stores, "OIDC_ISSUER": _issuer_of(first)})
+        await start(second)
+        yield OwnServers(valkey, mongod, (first, second))
+
+
+def _issuer_of(app: AppServer) -> str:
+    return f"http://localhost:{app.port}/realms/onsale"

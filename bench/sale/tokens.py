@@ -1,0 +1,50 @@
+"""Access tokens of the demo people, by the password grant of the development issuer; and one that is not genuine."""
+
+import asyncio
+import base64
+from collections.abc import Iterable
+
+import httpx2
+import orjson
+
+CLIENT_ID = "onsale-web"
+GRANTS_AT_ONCE = 16
+"""Signing takes the issuer about a millisecond each; more at once would only wait there."""
+
+
+class IssuerRefused(RuntimeError):
+    """The issuer gave no token; the message has its words."""
+
+
+async def sign_in(http: httpx2.AsyncClient, issuer: str, names: Iterable[str]) -> dict[str, str]:
+    """Name to access token. The demo people's passwords are their names."""
+    turnstile = asyncio.Semaphore(GRANTS_AT_ONCE)
+
+    async def grant(name: str) -> tuple[str, str]:
+        async with turnstile:
+            return name, await _access_token(http, issuer, name)
+
+    return dict(await asyncio.gather(*(grant(name) for name in names)))
+
+
+async def _access_token(http: httpx2.AsyncClient, issuer: str, name: str) -> str:
+    form = {"grant_type": "password", "client_id": CLIENT_ID, "username": name, "password": name, "scope": "openid"}
+    response = await http.post(f"{issuer}/protocol/openid-connect/token", data=form)
+    if response.status_code != 200:
+        raise IssuerRefused(f"{issuer} gave {name} no token: HTTP {response.status_code} {response.text[:200]}")
+    return str(response.json()["access_token"])
+
+
+def forged(token: str) -> str:
+    """The same header and signature around claims that name somebody else."""
+    header, claims, signature = token.split(".")
+    changed = orjson.loads(_decode(claims)) | {"sub": "somebody-else", "preferred_username": "olivia"}
+    return ".".join((header, _encode(orjson.dumps(changed)), signature))
+
+
+def _decode(part: str) -> bytes:
+    return base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
+
+
+def _encode(content: bytes) -> str:
+    return base64.urlsafe_b64encode(content).rstrip(b"=").decode()

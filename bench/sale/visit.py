@@ -1,0 +1,182 @@
+"""What one person does at the sale, from arrival to going home, and what that person must never be told."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+
+from bench.sale.board import Board
+from bench.sale.catalog import LIMIT_PER_ORDER, LIMIT_PER_PERSON
+from bench.sale.ledger import Ledger, Line, Receipt
+from bench.sale.people import Habit, Person
+from bench.sale.shop import Held, Refused, Shop, TierView
+from bench.sale.tokens import forged
+
+GONE = frozenset({"SOLD_OUT", "HOLD_ENDED"})
+"""Refusals that are nobody's fault: somebody else was faster, or the hold ran out while a server was away."""
+
+
+class Visit:
+    def __init__(self, person: Person, token: str, shop: Shop, board: Board, ledger: Ledger) -> None:
+        self._person = person
+        self._token = token
+        self._shop = shop
+        self._board = board
+        self._ledger = ledger
+        self._keys = 0
+
+    async def run(self) -> None:
+        await asyncio.sleep(self._person.arrives_after_s)
+        self._ledger.arrived += 1
+        await self._habit()()
+        self._ledger.left += 1
+
+    def _habit(self) -> Callable[[], Awaitable[object]]:
+        visits: dict[Habit, Callable[[], Awaitable[object]]] = {
+            Habit.BUYS: self._hold_and_buy,
+            Habit.BUYS_AT_ONCE: self._buy_at_once,
+            Habit.WAVERS: self._waver,
+            Habit.GIVES_UP: self._give_up,
+            Habit.VANISHES: self._hold,
+            Habit.ASKS_TOO_MUCH: self._ask_too_much,
+            Habit.REPEATS: self._repeat,
+            Habit.REUSES_KEY: self._reuse_key,
+            Habit.HAS_NO_TOKEN: self._come_without_token,
+            Habit.FORGES_TOKEN: self._come_with_forged_token,
+        }
+        return visits[self._person.habit]
+
+    async def _hold_and_buy(self) -> Receipt | None:
+        while held := await self._hold():
+            await self._think()
+            if receipt := await self._buy(held):
+                return receipt
+        return None
+
+    async def _buy_at_once(self) -> None:
+        while lines := await self._choose():
+            answer = await self._shop.buy_at_once(lines, self._new_key(), buyer=self._person.name, token=self._token)
+            if isinstance(answer, Receipt):
+                return
+            self._expect(answer, GONE, "a purchase at once")
+
+    async def _waver(self) -> None:
+        await self._give_up()
+        await self._think()
+        await self._hold_and_buy()
+
+    async def _give_up(self) -> None:
+        if held := await self._hold():
+            await self._think()
+            refused = await self._shop.release(held.hold_id, token=self._token)
+            if refused is not None:
+                self._expect(refused, GONE, "a release of an own hold")
+
+    async def _ask_too_much(self) -> None:
+        if lines := await self._choose():
+            greedy = [Line(lines[0].tier_id, LIMIT_PER_ORDER + 1)]
+            await self._must_refuse(greedy, {"LIMIT_EXCEEDED"}, "a hold beyond the limit per order")
+        receipt = await self._hold_and_buy()
+        if receipt and receipt.units + LIMIT_PER_ORDER > LIMIT_PER_PERSON:
+            more = [Line(receipt.lines[0].tier_id, LIMIT_PER_ORDER)]
+            await self._must_refuse(more, {"LIMIT_EXCEEDED", "SOLD_OUT"}, "a hold beyond the limit per person")
+
+    async def _repeat(self) -> None:
+        """Every request twice, at the same time and maybe to two servers: one hold, one order."""
+        while lines := await self._choose():
+            key = self._new_key()
+            twins = await asyncio.gather(*(self._shop.hold(lines, key, token=self._token) for _ in range(2)))
+            held = next((answer for answer in twins if isinstance(answer, Held)), None)
+            if held is None:
+                continue
+            if {answer.hold_id for answer in twins if isinstance(answer, Held)} != {held.hold_id}:
+                self._surprise(f"one key gave two holds: {twins}")
+            if await self._buy_twice(held):
+                return
+
+    async def _buy_twice(self, held: Held) -> bool:
+        key = self._new_key()
+        name, token = self._person.name, self._token
+        twins = await asyncio.gather(*(self._shop.buy(held.hold_id, key, buyer=name, token=token) for _ in range(2)))
+        receipts = {answer for answer in twins if isinstance(answer, Receipt)}
+        for answer in twins:
+            if isinstance(answer, Refused):
+                self._expect(answer, GONE, "a purchase")
+        if receipts and (len(receipts) > 1 or any(isinstance(answer, Refused) for answer in twins)):
+            self._surprise(f"one key gave two answers: {twins}")
+        return bool(receipts)
+
+    async def _reuse_key(self) -> None:
+        while lines := await self._choose():
+            key = self._new_key()
+            held = await self._shop.hold(lines, key, token=self._token)
+            if isinstance(held, Refused):
+                self._expect(held, GONE, "a hold")
+                continue
+            other = [Line(lines[0].tier_id, lines[0].quantity % LIMIT_PER_ORDER + 1)]
+            again = await self._shop.hold(other, key, token=self._token)
+            self._expect(again, {"IDEMPOTENCY_CONFLICT"}, "a used key with other contents")
+            if await self._buy(held):
+                return
+
+    async def _come_without_token(self) -> None:
+        await self._come_unknown(None, "a hold without a token")
+
+    async def _come_with_forged_token(self) -> None:
+        await self._come_unknown(forged(self._token), "a hold with a forged token")
+
+    async def _come_unknown(self, token: str | None, what: str) -> None:
+        lines = [Line(self._shop.tier_ids[self._person.favourite], self._person.wish)]
+        self._expect(await self._shop.hold(lines, self._new_key(), token=token), {"UNAUTHENTICATED"}, what)
+
+    async def _choose(self) -> list[Line] | None:
+        """Looks until something is left and takes what comes closest to the wish; None when all is sold."""
+        while True:
+            seen = await self._shop.look()
+            if seen and (lines := choose(self._person, seen)):
+                return lines
+            if not await self._board.tickets_return():
+                return None
+
+    async def _hold(self) -> Held | None:
+        while lines := await self._choose():
+            answer = await self._shop.hold(lines, self._new_key(), token=self._token)
+            if isinstance(answer, Held):
+                return answer
+            self._expect(answer, GONE, "a hold")
+        return None
+
+    async def _buy(self, held: Held) -> Receipt | None:
+        """None: the hold is over, and the person starts again."""
+        key, name = self._new_key(), self._person.name
+        answer = await self._shop.buy(held.hold_id, key, buyer=name, token=self._token)
+        if isinstance(answer, Receipt):
+            return answer
+        self._expect(answer, GONE, "a purchase")
+        return None
+
+    async def _must_refuse(self, lines: Sequence[Line], codes: set[str], what: str) -> None:
+        self._expect(await self._shop.hold(lines, self._new_key(), token=self._token), codes, what)
+
+    def _expect(self, answer: Held | Refused, codes: set[str] | frozenset[str], what: str) -> None:
+        if not isinstance(answer, Refused) or answer.code not in codes:
+            self._surprise(f"{what} was answered with {answer}, not {' or '.join(sorted(codes))}")
+
+    def _surprise(self, text: str) -> None:
+        self._ledger.surprises.append(f"{self._person.name}: {text}")
+
+    def _new_key(self) -> str:
+        self._keys += 1
+        return f"{self._person.name}-{self._keys}"
+
+    async def _think(self) -> None:
+        await asyncio.sleep(self._person.thinks_s)
+
+
+def choose(person: Person, seen: Sequence[TierView]) -> list[Line]:
+    """The favourite tier before the others, as many as are left; two tiers in one request if so inclined."""
+    ordered = [seen[(person.favourite + step) % len(seen)] for step in range(len(seen))]
+    open_ = [tier for tier in ordered if tier.available]
+    if not open_:
+        return []
+    if person.takes_two_tiers and person.wish > 1 and len(open_) > 1:
+        return [Line(open_[0].id, 1), Line(open_[1].id, min(person.wish - 1, open_[1].available))]
+    return [Line(open_[0].id, min(person.wish, open_[0].available))]

@@ -1,0 +1,140 @@
+"""What an input must be, field by field: each check yields its problems, with the path as in the input.
+
+Bounds are generous for every real sale and small enough that no request is a burden on others.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+
+from domain.concerts import Concert, ConcertDraft, TierDraft, Venue
+from domain.errors import FieldProblem, InvalidInput
+from domain.holds import LineRequest
+from domain.ids import ConcertId, concert_of
+from domain.orders import Customer
+
+MAX_NAME = 200
+MAX_DESCRIPTION = 5_000
+MAX_EMAIL = 254
+MAX_KEY = 255
+MAX_LINES = 20
+MAX_QUANTITY = 1_000
+MAX_LIMIT = 1_000
+MAX_TIERS = 50
+MAX_TIER_CAPACITY = 200_000
+MAX_PRICE_MINOR = 100_000_000
+MAX_HOLD = timedelta(hours=2)
+EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+LATEST = datetime(2100, 1, 1, tzinfo=UTC)
+
+_SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_COUNTRY = re.compile(r"[A-Z]{2}")
+# Deliberately loose: only a message sent there proves an address.
+_EMAIL = re.compile(r"[^\s@\x00-\x1f]+@[^\s@\x00-\x1f.]+(\.[^\s@\x00-\x1f.]+)+")
+
+
+def refuse(problems: Iterator[FieldProblem]) -> None:
+    """Raises InvalidInput with every problem, if there is one."""
+    found = tuple(problems)
+    if found:
+        raise InvalidInput(*found)
+
+
+def text_problems(path: str, text: str, *, longest: int, may_be_empty: bool = False) -> Iterator[FieldProblem]:
+    if not may_be_empty and not text.strip():
+        yield FieldProblem(path, "must not be empty")
+    if len(text) > longest:
+        yield FieldProblem(path, f"has {len(text)} characters; at most {longest} are allowed")
+    if any(unicodedata.category(letter) in ("Cc", "Cs") and letter not in "\n\t" for letter in text[:longest]):
+        yield FieldProblem(path, "has control characters; leave them out")
+
+
+def number_problems(path: str, value: int, lowest: int, highest: int) -> Iterator[FieldProblem]:
+    if not lowest <= value <= highest:
+        yield FieldProblem(path, f"is {value}; it must be from {lowest} to {highest}")
+
+
+def key_problems(key: str) -> Iterator[FieldProblem]:
+    yield from text_problems("idempotencyKey", key, longest=MAX_KEY)
+
+
+def line_problems(concert_id: ConcertId, lines: Sequence[LineRequest]) -> Iterator[FieldProblem]:
+    if not 1 <= len(lines) <= MAX_LINES:
+        yield FieldProblem("lines", f"has {len(lines)} lines; from 1 to {MAX_LINES} are allowed")
+    for index, line in enumerate(lines[:MAX_LINES]):
+        yield from number_problems(f"lines.{index}.quantity", line.quantity, 1, MAX_QUANTITY)
+        if concert_of(line.tier_id) != concert_id:
+            yield FieldProblem(f"lines.{index}.tierId", "is not a tier of this concert; read the concert's tiers")
+        if any(line.tier_id == earlier.tier_id for earlier in lines[:index]):
+            yield FieldProblem(f"lines.{index}.tierId", "stands in an earlier line too; add the quantities")
+
+
+def customer_problems(customer: Customer) -> Iterator[FieldProblem]:
+    yield from text_problems("customerName", customer.name, longest=MAX_NAME)
+    yield from text_problems("customerEmail", customer.email, longest=MAX_EMAIL)
+    if len(customer.email) <= MAX_EMAIL and not _EMAIL.fullmatch(customer.email):
+        yield FieldProblem("customerEmail", "is not an e-mail address; write it like name@example.org")
+
+
+def draft_problems(draft: ConcertDraft) -> Iterator[FieldProblem]:
+    yield from _words_problems(draft)
+    yield from _sale_problems(draft)
+    if draft.slug is not None and not (_SLUG.fullmatch(draft.slug) and len(draft.slug) <= MAX_NAME):
+        yield FieldProblem("slug", "must be lower-case letters and digits, with single hyphens between")
+    if not 1 <= len(draft.tiers) <= MAX_TIERS:
+        yield FieldProblem("tiers", f"has {len(draft.tiers)} tiers; from 1 to {MAX_TIERS} are allowed")
+    yield from tier_problems("tiers", draft.tiers[:MAX_TIERS], lowest_capacity=1)
+
+
+def changed_concert_problems(concert: Concert) -> Iterator[FieldProblem]:
+    """The rules of a draft, for a concert with its changes made; a tier may be taken off sale altogether."""
+    yield from _words_problems(concert)
+    yield from _sale_problems(concert)
+    if len(concert.tiers) > MAX_TIERS:
+        yield FieldProblem("newTiers", f"makes {len(concert.tiers)} tiers; at most {MAX_TIERS} are allowed")
+    drafts = [TierDraft(tier.name, tier.price_minor, tier.capacity) for tier in concert.tiers[:MAX_TIERS]]
+    yield from tier_problems("tiers", drafts, lowest_capacity=0)
+
+
+def tier_problems(path: str, tiers: Sequence[TierDraft], *, lowest_capacity: int) -> Iterator[FieldProblem]:
+    for index, tier in enumerate(tiers):
+        at = f"{path}.{index}"
+        yield from text_problems(f"{at}.name", tier.name, longest=MAX_NAME)
+        yield from number_problems(f"{at}.priceMinor", tier.price_minor, 0, MAX_PRICE_MINOR)
+        yield from number_problems(f"{at}.capacity", tier.capacity, lowest_capacity, MAX_TIER_CAPACITY)
+        if any(tier.name == earlier.name for earlier in tiers[:index]):
+            yield FieldProblem(f"{at}.name", f"is {tier.name[:64]!r} like an earlier tier; give each its own name")
+
+
+def _words_problems(concert: Concert | ConcertDraft) -> Iterator[FieldProblem]:
+    yield from text_problems("name", concert.name, longest=MAX_NAME)
+    yield from text_problems("description", concert.description, longest=MAX_DESCRIPTION, may_be_empty=True)
+    yield from _venue_problems(concert.venue)
+
+
+def _venue_problems(venue: Venue) -> Iterator[FieldProblem]:
+    yield from text_problems("venue.name", venue.name, longest=MAX_NAME)
+    yield from text_problems("venue.city", venue.city, longest=MAX_NAME)
+    if not _COUNTRY.fullmatch(venue.country):
+        yield FieldProblem("venue.country", "must be two capital letters, as in ISO 3166-1: NL, DE, US")
+
+
+def _sale_problems(concert: Concert | ConcertDraft) -> Iterator[FieldProblem]:
+    moments = {
+        "startsAt": concert.starts_at,
+        "salesStartAt": concert.sales_start_at,
+        "salesEndAt": concert.sales_end_at,
+    }
+    for path, moment in moments.items():
+        if not EARLIEST <= moment < LATEST:
+            yield FieldProblem(path, f"must be between {EARLIEST.year} and {LATEST.year}")
+    if concert.sales_start_at >= concert.sales_end_at:
+        yield FieldProblem("salesEndAt", "must be after salesStartAt")
+    if concert.sales_end_at > concert.starts_at + timedelta(days=1):
+        yield FieldProblem("salesEndAt", "must be at most a day after startsAt")
+    yield from number_problems("limitPerOrder", concert.limit_per_order, 1, MAX_LIMIT)
+    yield from number_problems("limitPerPerson", concert.limit_per_person, 1, MAX_LIMIT)
+    longest_s = int(MAX_HOLD.total_seconds())
+    if not 1_000 <= concert.hold_duration_ms <= longest_s * 1_000:
+        yield FieldProblem("holdDurationSeconds", f"must be from 1 to {longest_s} seconds")

@@ -1,0 +1,192 @@
+"""What the concert fields do: read the catalogue; create, change, publish and close a concert."""
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import fields, replace
+from datetime import UTC, datetime
+from itertools import chain
+
+from domain.concerts import (
+    NEXT_STATUS,
+    Concert,
+    ConcertChange,
+    ConcertDraft,
+    ConcertFilter,
+    ConcertStatus,
+    Tier,
+    TierChange,
+)
+from domain.errors import (
+    FieldProblem,
+    IllegalTransition,
+    InvalidInput,
+    NotFound,
+    TemporarilyUnavailable,
+    VersionConflict,
+)
+from domain.ids import ConcertId, new_concert_id, tier_id
+from domain.page import Page
+from domain.rules import changed_concert_problems, draft_problems, refuse, tier_problems
+from domain.stock import Stock, TierStock
+from resolvers.context import Context
+from storage.concerts import SlugTaken
+
+_PUBLIC = (ConcertStatus.PUBLISHED, ConcertStatus.CLOSED)
+_COPIED = ("name", "venue", "description", "starts_at", "sales_start_at", "sales_end_at", "limit_per_order",
+           "limit_per_person", "hold_duration_ms")  # fmt: skip
+
+
+async def list_concerts(context: Context, filter_: ConcertFilter, *, first: int, after: str | None) -> Page[Concert]:
+    """By start. Drafts only for organisers."""
+    if not _sees_drafts(context):
+        filter_ = replace(filter_, statuses=tuple(s for s in filter_.statuses if s in _PUBLIC) or _PUBLIC)
+    return await context.stores.concerts.page(filter_, first=first, after=after)
+
+
+async def concert_by_id(context: Context, concert_id: ConcertId) -> Concert | None:
+    return _if_visible(context, await context.stores.concerts.get(concert_id))
+
+
+async def concert_by_slug(context: Context, slug: str) -> Concert | None:
+    return _if_visible(context, await context.stores.concerts.by_slug(slug))
+
+
+async def stock_of(context: Context, concert: Concert) -> Stock:
+    """A draft has all of its stock; nobody can hold any of it yet."""
+    if concert.status is ConcertStatus.DRAFT:
+        return Stock(0, 0, tuple(TierStock(tier.id, tier.capacity, held=0, sold=0) for tier in concert.tiers))
+    return await context.stores.holds.stock(concert.id)
+
+
+async def create_concert(context: Context, draft: ConcertDraft) -> Concert:
+    refuse(draft_problems(draft))
+    id_ = new_concert_id()
+    now = datetime.now(UTC)
+    concert = Concert(
+        id=id_,
+        slug=draft.slug or _slug(draft.name, id_),
+        tiers=tuple(
+            Tier(tier_id(id_, number), tier.name, tier.price_minor, capacity=tier.capacity, top=tier.capacity)
+            for number, tier in enumerate(draft.tiers, start=1)
+        ),
+        status=ConcertStatus.DRAFT,
+        version=1,
+        epoch=0,
+        created_by=context.signed_in().person_id,
+        # MongoDB keeps milliseconds: what is answered now is what is read later.
+        created_at=now.replace(microsecond=now.microsecond // 1000 * 1000),
+        currency=draft.currency,
+        **{name: getattr(draft, name) for name in _COPIED},
+    )
+    try:
+        await context.stores.concerts.insert(concert)
+    except SlugTaken as error:
+        problem = FieldProblem("slug", f"{error.slug!r} is taken; choose another, or leave it out")
+        raise InvalidInput(problem) from error
+    return concert
+
+
+async def update_concert(
+    context: Context, concert_id: ConcertId, change: ConcertChange, *, expected_version: int | None
+) -> Concert:
+    """Raises VersionConflict where `expected_version` is given and somebody else was first."""
+    before = await _existing(context, concert_id)
+    if expected_version is not None and before.version != expected_version:
+        raise VersionConflict(concert_id, before.version)
+    if before.status is ConcertStatus.CLOSED:
+        raise IllegalTransition(concert_id, before.status, "changed")
+    after = _changed(before, change)
+    refuse(chain(tier_problems("newTiers", change.new_tiers, lowest_capacity=1), changed_concert_problems(after)))
+    written = await context.stores.tasks.finish(context.stores.capacity.write(before, after))
+    await _tell(context, written)
+    return written
+
+
+async def publish_concert(context: Context, concert_id: ConcertId) -> Concert:
+    """From now on the catalogue shows it, and its sale opens by itself."""
+    concert = await _move(context, concert_id, ConcertStatus.PUBLISHED)
+    # The first recovery of a concert makes its hot state: one way in, for new stock and for stock that was lost.
+    with suppress(TemporarilyUnavailable):
+        await context.stores.recovery.recover(concert_id)
+    return concert
+
+
+async def close_concert(context: Context, concert_id: ConcertId) -> Concert:
+    """No new holds from now on; those that live may still be bought."""
+    concert = await _move(context, concert_id, ConcertStatus.CLOSED)
+    await _tell(context, concert)
+    return concert
+
+
+async def _move(context: Context, concert_id: ConcertId, status: ConcertStatus) -> Concert:
+    """Repeating a step that was taken changes nothing."""
+    before = await _existing(context, concert_id)
+    if before.status is status:
+        return before
+    if status not in NEXT_STATUS[before.status]:
+        raise IllegalTransition(concert_id, before.status, status.lower())
+    after = replace(before, status=status, version=before.version + 1)
+    if not await context.stores.concerts.replace(after):
+        raise VersionConflict(concert_id, (await _existing(context, concert_id)).version)
+    return after
+
+
+async def _tell(context: Context, concert: Concert) -> None:
+    """MongoDB has the change; what the hot store cannot hear now, the apply worker tells it."""
+    if concert.status is ConcertStatus.DRAFT:
+        return
+    with suppress(TemporarilyUnavailable):
+        await context.stores.capacity.tell(concert)
+
+
+async def _existing(context: Context, concert_id: ConcertId) -> Concert:
+    concert = await context.stores.concerts.get(concert_id)
+    if concert is None:
+        raise NotFound("Concert", concert_id)
+    return concert
+
+
+def _changed(before: Concert, change: ConcertChange) -> Concert:
+    given = {name: value for name in _COPIED if (value := getattr(change, name)) is not None}
+    changes = {tier.id: tier for tier in change.tiers}
+    unknown = [index for index, tier in enumerate(change.tiers) if before.tier(tier.id) is None]
+    refuse(FieldProblem(f"tiers.{index}.tierId", "is not a tier of this concert") for index in unknown)
+    refuse(_repeated_tiers(change.tiers))
+    kept = [_changed_tier(tier, changes.get(tier.id)) for tier in before.tiers]
+    added = [
+        Tier(tier_id(before.id, number), tier.name, tier.price_minor, capacity=tier.capacity, top=tier.capacity)
+        for number, tier in enumerate(change.new_tiers, start=len(before.tiers) + 1)
+    ]
+    return replace(before, tiers=(*kept, *added), version=before.version + 1, **given)
+
+
+def _changed_tier(tier: Tier, change: TierChange | None) -> Tier:
+    if change is None:
+        return tier
+    given = {field.name: value for field in fields(change) if (value := getattr(change, field.name)) is not None}
+    return replace(tier, **given)
+
+
+def _repeated_tiers(changes: tuple[TierChange, ...]) -> Iterator[FieldProblem]:
+    for index, tier in enumerate(changes):
+        if any(tier.id == earlier.id for earlier in changes[:index]):
+            yield FieldProblem(f"tiers.{index}.tierId", "is changed twice; put both changes in one")
+
+
+def _sees_drafts(context: Context) -> bool:
+    return context.viewer is not None and context.viewer.is_organizer
+
+
+def _if_visible(context: Context, concert: Concert | None) -> Concert | None:
+    if concert is None or (concert.status is ConcertStatus.DRAFT and not _sees_drafts(context)):
+        return None
+    return concert
+
+
+def _slug(name: str, id_: ConcertId) -> str:
+    """Readable and unique without a look-up: the name's letters and the first four of the id."""
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    words = re.findall(r"[a-z0-9]+", plain)
+    return "-".join([*words, id_[:4]])[:200]

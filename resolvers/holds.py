@@ -1,0 +1,52 @@
+"""What the hold fields do: take stock out for a person, give it back, show what they hold."""
+
+import asyncio
+from datetime import UTC, datetime
+from itertools import chain
+
+from domain.holds import Hold, LineRequest
+from domain.ids import ConcertId, HoldId, fingerprint, hold_id
+from domain.rules import key_problems, line_problems, refuse
+from resolvers.context import Context
+
+
+async def hold_tickets(
+    context: Context, concert_id: ConcertId, lines: tuple[LineRequest, ...], idempotency_key: str
+) -> Hold:
+    """All lines or none; the same key finds the same hold, as it is now."""
+    viewer = context.signed_in()
+    refuse(chain(key_problems(idempotency_key), line_problems(concert_id, lines)))
+    return await context.stores.holds.hold(
+        concert_id,
+        hold_id(viewer.person_id, concert_id, "holdTickets", idempotency_key),
+        lines,
+        person_id=viewer.person_id,
+        digest=fingerprint(*line_words(lines)),
+    )
+
+
+async def release_hold(context: Context, concert_id: ConcertId, id_: HoldId) -> Hold:
+    return await context.stores.holds.release(concert_id, id_, person_id=context.signed_in().person_id)
+
+
+async def hold_by_id(context: Context, concert_id: ConcertId, id_: HoldId) -> Hold | None:
+    """Its owner's, or anybody's for an organiser."""
+    viewer = context.signed_in()
+    hold = await context.stores.holds.get(concert_id, id_)
+    is_visible = hold is not None and (hold.person_id == viewer.person_id or viewer.is_organizer)
+    return hold if is_visible else None
+
+
+async def holds_of_viewer(context: Context) -> tuple[Hold, ...]:
+    """Living holds of the viewer at every concert that is still to come, oldest first."""
+    viewer = context.signed_in()
+    concerts = await context.stores.concerts.living(ended_before=datetime.now(UTC))
+    held = await asyncio.gather(*[context.stores.holds.of_person(concert.id, viewer.person_id) for concert in concerts])
+    return tuple(sorted(chain.from_iterable(held), key=lambda hold: hold.created_at))
+
+
+def line_words(lines: tuple[LineRequest, ...]) -> list[str]:
+    """The lines as a fingerprint takes them: their order does not change what is asked for."""
+    return [
+        word for line in sorted(lines, key=lambda line: line.tier_id) for word in (line.tier_id, str(line.quantity))
+    ]

@@ -1,0 +1,77 @@
+"""What the order fields do: buy a hold, or lines in one go; show orders to their owner."""
+
+from itertools import chain
+
+from domain.errors import Refusal
+from domain.holds import EndReason, LineRequest
+from domain.ids import ConcertId, HoldId, OrderId, fingerprint, hold_id
+from domain.orders import Customer, Order
+from domain.page import Page
+from domain.rules import customer_problems, key_problems, line_problems, refuse
+from resolvers.context import Context
+from resolvers.holds import line_words
+from resolvers.purchase import Purchase
+
+
+async def purchase_hold(
+    context: Context, concert_id: ConcertId, id_: HoldId, customer: Customer, idempotency_key: str
+) -> Order:
+    """Answers once MongoDB's majority has the order; the same call again answers with it as it is now."""
+    viewer = context.signed_in()
+    refuse(chain(key_problems(idempotency_key), customer_problems(customer)))
+    purchase = Purchase(
+        concert_id=concert_id,
+        hold_id=id_,
+        person_id=viewer.person_id,
+        customer=customer,
+        key=fingerprint(viewer.person_id, concert_id, "purchaseTickets", idempotency_key),
+        digest=fingerprint(id_, customer.name, customer.email),
+    )
+    return await context.stores.tasks.finish(purchase.run(context.stores))
+
+
+async def purchase_lines(
+    context: Context,
+    concert_id: ConcertId,
+    lines: tuple[LineRequest, ...],
+    customer: Customer,
+    idempotency_key: str,
+) -> Order:
+    """Holds first, and gives the hold back if the purchase is refused for good."""
+    viewer = context.signed_in()
+    refuse(
+        chain(key_problems(idempotency_key), customer_problems(customer), line_problems(concert_id, lines)),
+    )
+    purchase = Purchase(
+        concert_id=concert_id,
+        hold_id=hold_id(viewer.person_id, concert_id, "purchaseTickets", idempotency_key),
+        person_id=viewer.person_id,
+        customer=customer,
+        key=fingerprint(viewer.person_id, concert_id, "purchaseTickets", idempotency_key),
+        digest=fingerprint(*line_words(lines), customer.name, customer.email),
+    )
+    return await context.stores.tasks.finish(_hold_and_run(context, purchase, lines))
+
+
+async def _hold_and_run(context: Context, purchase: Purchase, lines: tuple[LineRequest, ...]) -> Order:
+    holds = context.stores.holds
+    await holds.hold(purchase.concert_id, purchase.hold_id, lines, person_id=purchase.person_id, digest=purchase.digest)
+    try:
+        return await purchase.run(context.stores)
+    except Refusal as refusal:
+        if not refusal.retryable:
+            await purchase.give_back(context.stores, EndReason.REFUSED)
+        raise
+
+
+async def order_by_id(context: Context, order_id: OrderId) -> Order | None:
+    """Its owner's, or anybody's for an organiser."""
+    viewer = context.signed_in()
+    order = await context.stores.orders.get(order_id)
+    is_visible = order is not None and (order.person_id == viewer.person_id or viewer.is_organizer)
+    return order if is_visible else None
+
+
+async def orders_of_viewer(context: Context, *, first: int, after: str | None) -> Page[Order]:
+    """Newest first."""
+    return await context.stores.orders.page_of_person(context.signed_in().person_id, first=first, after=after)

@@ -1,0 +1,109 @@
+"""The one order of steps of a purchase (consistency.md, "Purchase"): begin, insert, record.
+
+Whatever step it dies at, the units end up free or in exactly one order: the settle worker sees to the rest.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from domain.errors import HoldEnded, NotFound, PurchaseInProgress, TemporarilyUnavailable
+from domain.holds import EndReason, Hold, HoldState
+from domain.ids import ConcertId, HoldId, OrderId, PersonId
+from domain.orders import Customer, Order, OrderEvent, OrderStatus
+from storage.connect import Stores
+from storage.holds import AlreadySold
+from storage.order_batch import Outcome
+
+MAX_CONFLICTS = 5
+"""A conflict means that the hot store forgot an order; each round teaches it those it forgot of these units."""
+
+
+@dataclass(frozen=True, slots=True)
+class Purchase:
+    concert_id: ConcertId
+    hold_id: HoldId
+    person_id: PersonId
+    customer: Customer
+    key: str
+    """Fingerprint of person, concert, operation and idempotency key."""
+    digest: str
+    """Of all that was asked for: the same key with another digest is refused."""
+
+    @property
+    def order_id(self) -> OrderId:
+        return OrderId(self.hold_id)
+
+    async def run(self, stores: Stores) -> Order:
+        """The order, recorded by the majority. Raises a Refusal; a retryable one finds out by itself when repeated."""
+        for _ in range(MAX_CONFLICTS):
+            try:
+                hold = await stores.holds.begin_purchase(
+                    self.concert_id,
+                    self.hold_id,
+                    person_id=self.person_id,
+                    purchase_key=self.key,
+                    digest=self.digest,
+                )
+            except AlreadySold:
+                return await self._recorded(stores)
+            order = await self._insert(stores, hold)
+            if order is not None:
+                await stores.recorder.record(order)
+                return order
+        raise TemporarilyUnavailable("These tickets are contested after a restart of the stock store")
+
+    async def give_back(self, stores: Stores, reason: EndReason) -> None:
+        """After a refusal for good: a hold that is not being bought is released."""
+        try:
+            await stores.holds.release(self.concert_id, self.hold_id, person_id=self.person_id, reason=reason)
+        except (NotFound, PurchaseInProgress, TemporarilyUnavailable):
+            # Nothing to give back, not ours to decide, or its deadline will.
+            return
+
+    async def _insert(self, stores: Stores, hold: Hold) -> Order | None:
+        """The order under this id once it is recorded; None if the hold has other units now and is to begin again."""
+        order = await self._order(stores, hold)
+        outcome = await stores.order_batch.insert(order)
+        if outcome is Outcome.RECORDED:
+            return order
+        if outcome is Outcome.UNKNOWN:
+            raise TemporarilyUnavailable("Nobody can tell yet whether this order was recorded")
+        existing = await stores.orders.get(self.order_id)
+        if existing is not None:
+            return self._own(existing)
+        if await stores.recorder.record_owners(hold.units):
+            return None
+        if await stores.recorder.settle(self.concert_id, self.hold_id) is HoldState.ENDED:
+            raise HoldEnded(self.hold_id, EndReason.NOT_RECORDED)
+        return await self._recorded(stores)
+
+    async def _order(self, stores: Stores, hold: Hold) -> Order:
+        now = datetime.now(UTC)
+        # MongoDB keeps milliseconds: what is answered now is what is read later.
+        now = now.replace(microsecond=now.microsecond // 1000 * 1000)
+        return Order(
+            id=self.order_id,
+            concert_id=self.concert_id,
+            person_id=self.person_id,
+            # The one place that calls an order paid: payment will put PENDING_PAYMENT before it.
+            status=OrderStatus.PAID,
+            units=hold.units,
+            released_units=(),
+            lines=hold.lines,
+            currency=await stores.concerts.currency_of(self.concert_id),
+            customer=self.customer,
+            version=1,
+            events=(OrderEvent("PAID", now),),
+            created_at=now,
+        )
+
+    async def _recorded(self, stores: Stores) -> Order:
+        order = await stores.orders.get(self.order_id)
+        if order is None:
+            raise TemporarilyUnavailable("The order database is still deciding about this order")
+        return self._own(order)
+
+    def _own(self, order: Order) -> Order:
+        if order.person_id != self.person_id:
+            raise NotFound("Hold", self.hold_id)
+        return order

@@ -1,0 +1,185 @@
+"""Changes of a concert, capacity included: what is taken off sale is bought by the house, under the same unique index.
+
+Lowering holds free units, then records them in WITHDRAWN documents in one transaction with the concert. Raising gives
+those units back first and only then adds above `top`. The hot state hears of it afterwards; a worker repeats it.
+"""
+
+import secrets
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from pymongo.errors import DuplicateKeyError, PyMongoError
+from pymongo.read_concern import ReadConcern
+from pymongo.write_concern import WriteConcern
+
+from domain.concerts import Concert, ConcertStatus, Tier
+from domain.errors import CapacityInUse, TemporarilyUnavailable, VersionConflict
+from domain.holds import Hold
+from domain.ids import HOUSE, OrderId, TierId, Unit, hold_id
+from domain.orders import Customer, Order, OrderEvent, OrderStatus
+from storage.concerts import ConcertStore
+from storage.hot_state import HotState
+from storage.mongo import ANSWER_WITHIN_MS, Database
+from storage.orders import OrderStore
+from storage.recording import Recorder
+from storage.recovery import Recovery
+
+MAX_UNITS_A_HOLD = 1000
+"""So that one script stays short; a larger withdrawal takes several holds and one transaction."""
+_HOUSE = Customer("Onsale", "")
+
+
+class CapacityStore:
+    def __init__(
+        self,
+        mongo: Database,
+        concerts: ConcertStore,
+        orders: OrderStore,
+        hot: HotState,
+        recorder: Recorder,
+        recovery: Recovery,
+    ) -> None:
+        self._client = mongo.client
+        self._concerts = concerts
+        self._orders = orders
+        self._hot = hot
+        self._recorder = recorder
+        self._recovery = recovery
+
+    async def write(self, before: Concert, after: Concert) -> Concert:
+        """Makes `before` into `after`, one version later; the `top` of its tiers is worked out here.
+
+        Raises VersionConflict, CapacityInUse or TemporarilyUnavailable, and then nothing changed.
+        """
+        if before.status is ConcertStatus.DRAFT:
+            drafted = replace(after, tiers=tuple(replace(tier, top=tier.capacity) for tier in after.tiers))
+            return await self._commit(drafted, (), ())
+        shrunk, given_back = await self._give_back(before, after)
+        topped = replace(after, tiers=tuple(_topped(before, tier, given_back[tier.id]) for tier in after.tiers))
+        taken = await self._withdraw(before, after)
+        try:
+            return await self._commit(topped, [_withdrawn(hold, after) for hold in taken], shrunk)
+        except VersionConflict:
+            await self._settle_all(taken)
+            raise
+        except DuplicateKeyError as error:
+            await self._settle_all(taken)
+            await self._recorder.record_owners([unit for hold in taken for unit in hold.units])
+            raise TemporarilyUnavailable("Some of these tickets were sold before the stock store restarted") from error
+
+    async def _withdraw(self, before: Concert, after: Concert) -> list[Hold]:
+        """Holds for the house on what the lowered tiers lose; all or none."""
+        taken: list[Hold] = []
+        for old, new in _changed_tiers(before, after):
+            missing = old.capacity - new.capacity
+            while missing > 0:
+                quantity = min(missing, MAX_UNITS_A_HOLD)
+                hold = await self._withdraw_some(before, old, quantity, taken)
+                taken.append(hold)
+                missing -= quantity
+        return taken
+
+    async def _withdraw_some(self, concert: Concert, tier: Tier, quantity: int, taken: Sequence[Hold]) -> Hold:
+        # A new id each time: a try that was settled must not be found again by the next.
+        id_ = hold_id(HOUSE, concert.id, "withdraw", secrets.token_hex(16))
+        word, withdrawal = await self._hot.withdraw_units(concert.id, id_, tier.id, quantity)
+        if withdrawal.hold is not None:
+            return withdrawal.hold
+        await self._settle_all(taken)
+        if word == "IN_USE":
+            raise CapacityInUse(tier.id, lowest=withdrawal.lowest_capacity)
+        raise await self._recovery.answer(concert.id, word)
+
+    async def _settle_all(self, holds: Sequence[Hold]) -> None:
+        for hold in holds:
+            await self._recorder.settle(hold.concert_id, hold.id)
+
+    async def _give_back(self, before: Concert, after: Concert) -> tuple[list[Order], Counter[TierId]]:
+        """The house's documents without what the raised tiers get back of them, and how much that is a tier."""
+        wanted = {old.id: new.capacity - old.capacity for old, new in _changed_tiers(before, after)}
+        shrunk: list[Order] = []
+        given_back: Counter[TierId] = Counter()
+        for order in await self._orders.withdrawn(before.id):
+            tier_id = order.lines[0].tier_id
+            back = order.units[: max(wanted.get(tier_id, 0) - given_back[tier_id], 0)]
+            if back:
+                given_back[tier_id] += len(back)
+                shrunk.append(_shrunk(order, back))
+        return shrunk, given_back
+
+    async def _commit(self, concert: Concert, added: Sequence[Order], shrunk: Sequence[Order]) -> Concert:
+        try:
+            async with (
+                await self._client.start_session() as session,
+                session.start_transaction(
+                    read_concern=ReadConcern("majority"),
+                    write_concern=WriteConcern("majority", wtimeout=ANSWER_WITHIN_MS),
+                ),
+            ):
+                if not await self._concerts.replace(concert, session=session):
+                    raise VersionConflict(concert.id, await self._version_of(concert))
+                for order in added:
+                    await self._orders.put_in_transaction(order, session)
+                for order in shrunk:
+                    if not await self._orders.shrink_in_transaction(order, session):
+                        raise VersionConflict(concert.id, concert.version)
+        except DuplicateKeyError:
+            raise
+        except PyMongoError as error:
+            # It may have been committed: the house's holds stay as they are, and the settle worker finds out.
+            raise TemporarilyUnavailable("The order database does not answer") from error
+        return concert
+
+    async def _version_of(self, concert: Concert) -> int:
+        stored = await self._concerts.get(concert.id)
+        return stored.version if stored else concert.version
+
+    async def tell(self, concert: Concert) -> bool:
+        """Copies a changed concert and what the house has of it into the hot state. False: it had that already."""
+        if await self._hot.apply_concert(concert) != "APPLIED":
+            return False
+        await self._recorder.record_all(await self._orders.withdrawn(concert.id))
+        return True
+
+
+def _changed_tiers(before: Concert, after: Concert) -> list[tuple[Tier, Tier]]:
+    pairs = [(old, after.tier(old.id)) for old in before.tiers]
+    return [(old, new) for old, new in pairs if new is not None and new.capacity != old.capacity]
+
+
+def _topped(before: Concert, new: Tier, given_back: int) -> Tier:
+    """`top` grows by what the capacity grows, less what the house gives back of it."""
+    old = before.tier(new.id)
+    if old is None:
+        return replace(new, top=new.capacity)
+    return replace(new, top=old.top + max(new.capacity - old.capacity - given_back, 0))
+
+
+def _withdrawn(hold: Hold, concert: Concert) -> Order:
+    now = datetime.now(UTC)
+    return Order(
+        id=OrderId(hold.id),
+        concert_id=hold.concert_id,
+        person_id=HOUSE,
+        status=OrderStatus.WITHDRAWN,
+        units=hold.units,
+        released_units=(),
+        lines=hold.lines,
+        currency=concert.currency,
+        customer=_HOUSE,
+        version=1,
+        events=(OrderEvent("WITHDRAWN", now),),
+        created_at=now,
+    )
+
+
+def _shrunk(order: Order, back: Sequence[Unit]) -> Order:
+    return replace(
+        order,
+        units=order.units[len(back) :],
+        released_units=(*order.released_units, *back),
+        version=order.version + 1,
+        events=(*order.events, OrderEvent("GIVEN_BACK", datetime.now(UTC))),
+    )

@@ -1,0 +1,116 @@
+"""What keeps the hot state true: settings copied in, orders recorded, holds expired, a recovery begun and ended.
+
+Workers, purchases and recoveries call it. Unlike HoldStore it hands out the script's word: its callers know what
+UNKNOWN and RECOVERING mean to them.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from domain.concerts import Concert
+from domain.holds import Hold
+from domain.ids import HOUSE, ConcertId, HoldId, OrderId, TierId
+from domain.orders import Order, OrderStatus
+from storage import scripts
+from storage.holds import hold_from_reply
+from storage.link import Link
+
+DISCONNECT_GRACE_MS = 60_000
+"""What everybody is granted after a gap in which nobody looked after a concert."""
+RECOVERY_PATIENCE_MS = 10_000
+KEYS_OUTLIVE_CONCERT = timedelta(days=30)
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawal:
+    """Units the house took, or None and the capacity that is in use."""
+
+    hold: Hold | None
+    lowest_capacity: int = 0
+
+
+class HotState:
+    def __init__(self, link: Link) -> None:
+        self._link = link
+
+    async def apply_concert(self, concert: Concert) -> str:
+        tiers = [word for tier in concert.tiers for word in (tier.id, tier.top, tier.price_minor)]
+        word, _ = await self._link.call(
+            scripts.APPLY_CONCERT,
+            concert.id,
+            concert.version,
+            concert.status,
+            _ms(concert.sales_start_at),
+            _ms(concert.sales_end_at),
+            concert.limit_per_order,
+            concert.limit_per_person,
+            concert.hold_duration_ms,
+            _ms(keys_expire_at(concert)),
+            *tiers,
+        )
+        return word
+
+    async def record_order(self, order: Order, *, epoch: int | None = None) -> str:
+        """RECORDED, KNOWN, UNKNOWN or RECOVERING. `epoch` is for the recovery that is under way."""
+        counter = "withdrawn" if order.status is OrderStatus.WITHDRAWN else "sold"
+        lines = json.dumps([[line.tier_id, line.quantity, line.unit_price_minor] for line in order.lines])
+        word, _ = await self._link.call(
+            scripts.RECORD_ORDER,
+            order.concert_id,
+            "" if epoch is None else epoch,
+            order.id,
+            order.person_id,
+            order.version,
+            counter,
+            lines,
+            _ms(order.created_at),
+            *order.units,
+        )
+        return word
+
+    async def withdraw_units(
+        self, concert_id: ConcertId, hold_id: HoldId, tier_id: TierId, quantity: int
+    ) -> tuple[str, Withdrawal]:
+        word, rest = await self._link.call(scripts.WITHDRAW_UNITS, concert_id, hold_id, HOUSE, tier_id, quantity)
+        if word == "HOLD":
+            return word, Withdrawal(hold_from_reply(concert_id, hold_id, rest))
+        return word, Withdrawal(None, int(rest[0]) if word == "IN_USE" else 0)
+
+    async def expire_holds(self, concert_id: ConcertId, *, limit: int) -> tuple[str, int]:
+        """EXPIRED and how many ended; or UNKNOWN, RECOVERING."""
+        word, rest = await self._link.call(scripts.EXPIRE_HOLDS, concert_id, limit, DISCONNECT_GRACE_MS)
+        return word, int(rest[0]) if word == "EXPIRED" else 0
+
+    async def find_overdue(self, concert_id: ConcertId, *, limit: int) -> tuple[HoldId, ...]:
+        """Holds BUYING past their time; none while the store is not to be believed."""
+        word, rest = await self._link.call(scripts.FIND_OVERDUE, concert_id, limit)
+        return tuple(HoldId(id_.decode()) for id_ in rest if isinstance(id_, bytes)) if word == "OVERDUE" else ()
+
+    async def void_hold(self, concert_id: ConcertId, hold_id: HoldId) -> str:
+        word, _ = await self._link.call(scripts.VOID_HOLD, concert_id, hold_id)
+        return word
+
+    async def find_unrecorded(self, concert_id: ConcertId, orders: Sequence[tuple[OrderId, int]]) -> set[OrderId]:
+        """Of these (id, version), those the store does not have; none while it recovers, for that records them all."""
+        pairs = [word for id_, version in orders for word in (id_, version)]
+        word, rest = await self._link.call(scripts.FIND_UNRECORDED, concert_id, *pairs)
+        return {OrderId(id_.decode()) for id_ in rest if isinstance(id_, bytes)} if word == "UNRECORDED" else set()
+
+    async def mark_recovery(self, concert_id: ConcertId, epoch: int) -> str:
+        word, _ = await self._link.call(scripts.MARK_RECOVERY, concert_id, epoch, RECOVERY_PATIENCE_MS)
+        return word
+
+    async def finish_recovery(self, concert_id: ConcertId, epoch: int) -> str:
+        word, _ = await self._link.call(scripts.FINISH_RECOVERY, concert_id, epoch)
+        return word
+
+
+def keys_expire_at(concert: Concert) -> datetime:
+    """After this a concert is history: its keys are gone and not applied again."""
+    return max(concert.starts_at, concert.sales_end_at) + KEYS_OUTLIVE_CONCERT
+
+
+def _ms(moment: datetime) -> int:
+    return int(moment.timestamp() * 1000)

@@ -1,0 +1,205 @@
+"""The way to the hot store: script calls made in one turn of the loop share one round trip and one fsync.
+
+Calls wait in one bounded queue; a few lanes, each with one connection, take all that wait. A lane checks its connection
+out first and packs for it, because every call carries the incarnation that this very connection saw (consistency.md,
+"Incarnation"). A call whose connection broke is packed once more for a new one: every script may arrive twice.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+from redis.asyncio.connection import AbstractConnection, ConnectionPool
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import NoScriptError, ReadOnlyError, RedisError, ResponseError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from domain.errors import TemporarilyUnavailable
+from domain.ids import ConcertId
+from storage.keys import concert_keys
+from storage.scripts import Script, ScriptReplyError
+
+LANES = 2
+"""One lane would let a long recovery delay every hold; more would make more and smaller fsyncs."""
+MAX_BATCH = 512
+MAX_WAITING = 20_000
+"""Half a second of work at the store's speed; beyond it a caller is told to come back."""
+INCARNATION_LIFE_S = 1.0
+TIMEOUT_S = 3.0
+
+Reply = list[bytes | int]
+
+
+@dataclass(slots=True)
+class _Call:
+    script: Script
+    concert_id: ConcertId
+    args: Sequence[str | int]
+    answer: "asyncio.Future[Reply]"
+    is_repeated: bool = False
+
+    def pack(self, incarnation: str, *, with_source: bool = False) -> tuple[str | int, ...]:
+        head = ("EVAL", self.script.source) if with_source else ("EVALSHA", self.script.sha)
+        keys = concert_keys(self.concert_id)
+        seen = (incarnation,) if self.script.takes_incarnation else ()
+        return (*head, len(keys), *keys, *seen, *self.args)
+
+    def succeed(self, reply: Reply) -> None:
+        if not self.answer.done():
+            self.answer.set_result(reply)
+
+    def fail(self, error: Exception) -> None:
+        if not self.answer.done():
+            self.answer.set_exception(error)
+
+
+class Link:
+    """Owns its lanes and connections; `aclose` ends them and refuses what still waits."""
+
+    def __init__(self, url: str) -> None:
+        # redis-py's own retry repeats the old bytes to a new server: off (it sold units twice).
+        retry = Retry(NoBackoff(), 0)
+        self._pool = ConnectionPool.from_url(
+            url,
+            max_connections=LANES + 1,
+            retry=retry,
+            protocol=2,
+            socket_timeout=TIMEOUT_S,
+            socket_connect_timeout=TIMEOUT_S,
+            client_name="onsale",
+        )
+        self._waiting: deque[_Call] = deque()
+        self._wake = asyncio.Event()
+        self._lanes = [asyncio.create_task(_Lane(self._pool, self._waiting, self._wake).run()) for _ in range(LANES)]
+
+    async def call(self, script: Script, concert_id: ConcertId, *args: str | int) -> tuple[str, Reply]:
+        """The reply's word, and what follows it. Raises TemporarilyUnavailable when the store is away or overloaded."""
+        if len(self._waiting) >= MAX_WAITING:
+            raise TemporarilyUnavailable("Too many requests wait for the stock store")
+        answer: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Call(script, concert_id, args, answer))
+        self._wake.set()
+        word, *rest = await answer
+        text = cast(bytes, word).decode()
+        if text not in script.replies:
+            raise ScriptReplyError(script.name, text)
+        return text, rest
+
+    async def run(self, *command: str) -> Any:
+        """One plain command, for readiness checks and tests."""
+        connection = await self._pool.get_connection()
+        try:
+            await connection.send_command(*command)
+            return await connection.read_response()
+        finally:
+            await self._pool.release(connection)
+
+    async def aclose(self) -> None:
+        for lane in self._lanes:
+            lane.cancel()
+        await asyncio.gather(*self._lanes, return_exceptions=True)
+        while self._waiting:
+            self._waiting.popleft().fail(TemporarilyUnavailable("This server is stopping"))
+        await self._pool.aclose()
+
+
+class _Lane:
+    """Takes what waits, sends it over one connection in one write, and hands the replies out."""
+
+    def __init__(self, pool: ConnectionPool, waiting: deque[_Call], wake: asyncio.Event) -> None:
+        self._pool = pool
+        self._waiting = waiting
+        self._wake = wake
+        self._incarnation = ""
+        self._seen_at = float("-inf")
+
+    async def run(self) -> None:
+        connection = cast(AbstractConnection, self._pool.make_connection())
+        try:
+            while True:
+                await self._wake.wait()
+                # The rest of this turn of the loop: its calls come along.
+                await asyncio.sleep(0)
+                batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), MAX_BATCH))]
+                if not self._waiting:
+                    self._wake.clear()
+                if batch:
+                    await self._deliver(connection, batch)
+        finally:
+            await connection.disconnect(nowait=True)
+
+    async def _deliver(self, connection: AbstractConnection, batch: list[_Call]) -> None:
+        try:
+            await self._exchange(connection, batch)
+        except asyncio.CancelledError:
+            for call in batch:
+                call.fail(TemporarilyUnavailable("This server is stopping"))
+            raise
+        except (RedisConnectionError, RedisTimeoutError, ReadOnlyError, OSError) as error:
+            await connection.disconnect(nowait=True)
+            self._send_again([call for call in batch if not call.answer.done()], error)
+        except Exception as error:
+            await connection.disconnect(nowait=True)
+            for call in batch:
+                call.fail(error)
+
+    def _send_again(self, calls: list[_Call], error: Exception) -> None:
+        for call in reversed(calls):
+            if call.is_repeated:
+                refusal = TemporarilyUnavailable("The stock store does not answer")
+                refusal.__cause__ = error
+                call.fail(refusal)
+            else:
+                call.is_repeated = True
+                self._waiting.appendleft(call)
+                self._wake.set()
+
+    async def _exchange(self, connection: AbstractConnection, batch: list[_Call]) -> None:
+        incarnation = await self._look(connection)
+        await connection.send_packed_command(connection.pack_commands([call.pack(incarnation) for call in batch]))
+        missing: list[_Call] = []
+        for call in batch:
+            try:
+                call.succeed(await connection.read_response())
+            except NoScriptError:
+                missing.append(call)
+            except ReadOnlyError:
+                raise
+            except ResponseError as error:
+                call.fail(error)
+        # A flushed script cache: these calls did nothing yet, so their text goes over as well.
+        for call in missing:
+            await connection.send_command(*call.pack(incarnation, with_source=True))
+            try:
+                call.succeed(await connection.read_response())
+            except ReadOnlyError:
+                raise
+            except ResponseError as error:
+                call.fail(error)
+
+    async def _look(self, connection: AbstractConnection) -> str:
+        """The store's incarnation: read when the connection is new, and once a second."""
+        if not connection.is_connected:
+            await connection.connect()
+            # It may have reached another server: nothing seen before counts.
+            self._seen_at = float("-inf")
+        if time.monotonic() - self._seen_at > INCARNATION_LIFE_S:
+            commands = [("INFO", "server"), ("INFO", "replication")]
+            await connection.send_packed_command(connection.pack_commands(commands))
+            texts = [cast(bytes, await connection.read_response()).decode() for _ in commands]
+            self._incarnation = f"{_field(texts[0], 'run_id')}-{_field(texts[1], 'master_replid')}"
+            self._seen_at = time.monotonic()
+        return self._incarnation
+
+
+def _field(info: str, name: str) -> str:
+    for line in info.splitlines():
+        key, _, value = line.partition(":")
+        if key == name:
+            return value
+    raise RedisError(f"INFO has no {name}")

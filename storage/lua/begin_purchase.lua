@@ -1,0 +1,29 @@
+--[[ HELD to BUYING, before the deadline by the store's clock. Expiry never touches BUYING; its owner may begin it again.
+KEYS[1..9]  state tiers units free holds deadlines buying people purchases
+ARGV[1]   incarnation   the one this connection saw
+ARGV[2]   hold_id
+ARGV[3]   person        who asks; somebody else's hold is NO_HOLD
+ARGV[4]   purchase_key  fingerprint of person, concert, operation and idempotency key
+ARGV[5]   digest        of the whole input
+Replies   BUYING record effective_deadline_ms | SOLD | ENDED reason | NO_HOLD | CONFLICT | UNKNOWN | RECOVERING
+]]
+-- @include enter change
+local refusal = enter(ARGV[1], '')
+if refusal then return refusal end
+local id = ARGV[2]
+local record = read_hold(id)
+if not record or record.person ~= ARGV[3] then return {'NO_HOLD'} end
+local remembered = redis.call('HGET', PURCHASES, ARGV[4])
+if remembered and remembered ~= ARGV[5] then return {'CONFLICT'} end
+if record.state == 'SOLD' then return {'SOLD'} end
+if record.state == 'ENDED' then return {'ENDED', record.reason} end
+-- The expiry worker ends it; until then nothing is changed here, so that both see one and the same end.
+if record.state == 'HELD' and is_due(record.deadline_ms) then return {'ENDED', 'EXPIRED'} end
+
+redis.call('HSET', PURCHASES, ARGV[4], ARGV[5])
+redis.call('ZREM', DEADLINES, id)
+redis.call('ZADD', BUYING, now + BUYING_MS, id)
+record.state, record.deadline_ms = 'BUYING', math.max(record.deadline_ms, now + BUYING_MS)
+local text = write_hold(id, record)
+changed()
+return {'BUYING', text, effective(record.deadline_ms)}

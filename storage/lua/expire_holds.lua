@@ -1,0 +1,23 @@
+--[[ One run of the expiry worker: end what is due.
+A run after a gap of more than five seconds ends nothing: it grants everybody the grace of a lost connection.
+KEYS[1..9]  state tiers units free holds deadlines buying people purchases
+ARGV[1]   incarnation  the one this connection saw
+ARGV[2]   limit        the most holds to end in this run
+ARGV[3]   grace_ms     what a gap grants
+Replies   EXPIRED count | UNKNOWN | RECOVERING
+]]
+-- @include enter change
+local refusal = enter(ARGV[1], '')
+if refusal then return refusal end
+if now - worker_ms > WORKER_GAP_MS then
+  grace_until_ms = math.max(grace_until_ms, now + tonumber(ARGV[3]))
+  redis.call('HSET', STATE, 'grace_until_ms', grace_until_ms)
+end
+redis.call('HSET', STATE, 'worker_ms', now, 'now_ms', now)
+worker_ms = now
+if now < grace_until_ms then return {'EXPIRED', 0} end
+
+local due = redis.call('ZRANGEBYSCORE', DEADLINES, '-inf', now, 'LIMIT', 0, ARGV[2])
+for _, id in ipairs(due) do end_hold(id, read_hold(id), 'EXPIRED') end
+if #due > 0 then changed() end
+return {'EXPIRED', #due}

@@ -1,0 +1,15 @@
+--[[ Purchases that were begun and have not been recorded in time: they are to be settled.
+KEYS[1..9]  state tiers units free holds deadlines buying people purchases
+ARGV[1]   incarnation  the one this connection saw
+ARGV[2]   limit        the most to name
+Replies   OVERDUE hold_id... | UNKNOWN | RECOVERING
+]]
+-- @include enter
+local refusal = enter(ARGV[1], '')
+if refusal then return refusal end
+local reply = {'OVERDUE'}
+local soonest = redis.call('ZRANGE', BUYING, 0, ARGV[2] - 1, 'WITHSCORES')
+for index = 1, #soonest, 2 do
+  if is_due(tonumber(soonest[index + 1])) then reply[#reply + 1] = soonest[index] end
+end
+return reply

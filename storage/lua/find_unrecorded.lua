@@ -1,0 +1,15 @@
+--[[ Which of these orders this store has not recorded at this version or a later one.
+KEYS[1..9]  state tiers units free holds deadlines buying people purchases
+ARGV[1]   incarnation  the one this connection saw
+ARGV[2*]  order_id, version  two an order
+Replies   UNRECORDED order_id... | UNKNOWN | RECOVERING
+]]
+-- @include enter
+local refusal = enter(ARGV[1], '')
+if refusal then return refusal end
+local reply = {'UNRECORDED'}
+for index = 2, #ARGV, 2 do
+  local text = redis.call('HGET', HOLDS, ARGV[index])
+  if not text or cjson.decode(text).order_version < tonumber(ARGV[index + 1]) then reply[#reply + 1] = ARGV[index] end
+end
+return reply

@@ -1,0 +1,58 @@
+--[[ Hold every unit asked for, or none; the same hold id asked again answers with the hold as it is now.
+KEYS[1..9]  state tiers units free holds deadlines buying people purchases
+ARGV[1]   incarnation  the one this connection saw
+ARGV[2]   hold_id
+ARGV[3]   person
+ARGV[4]   digest       of the whole input
+ARGV[5*]  tier, quantity  two a line, no tier twice
+Replies   HOLD record effective_deadline_ms | CONFLICT | NOT_ON_SALE status sales_start_ms sales_end_ms now_ms
+          | UNKNOWN_TIER tier | ORDER_LIMIT limit | PERSON_LIMIT limit held owned
+          | SOLD_OUT tier available next_release_ms | UNKNOWN | RECOVERING
+]]
+-- @include enter change release
+local refusal = enter(ARGV[1], '')
+if refusal then return refusal end
+local id, person_id = ARGV[2], ARGV[3]
+local known = read_hold(id)
+if known then
+  if known.digest ~= ARGV[4] then return {'CONFLICT'} end
+  return {'HOLD', cjson.encode(known), effective(known.deadline_ms)}
+end
+
+local sale = redis.call('HMGET', STATE, 'status', 'sales_start_ms', 'sales_end_ms', 'limit_per_order',
+  'limit_per_person', 'hold_ms')
+if sale[1] ~= 'PUBLISHED' or now < tonumber(sale[2]) or now >= tonumber(sale[3]) then
+  return {'NOT_ON_SALE', sale[1], sale[2], sale[3], string.format('%d', now)}
+end
+local total = 0
+for index = 6, #ARGV, 2 do total = total + tonumber(ARGV[index]) end
+if total > tonumber(sale[4]) then return {'ORDER_LIMIT', sale[4]} end
+local person = read_person(person_id)
+if person.held + person.owned + total > tonumber(sale[5]) then
+  return {'PERSON_LIMIT', sale[5], person.held, person.owned}
+end
+
+local lines = {}
+for index = 5, #ARGV, 2 do
+  local tier, quantity = ARGV[index], tonumber(ARGV[index + 1])
+  local stock = redis.call('HMGET', TIERS, tier .. '|top', tier .. '|withdrawn', tier .. '|held', tier .. '|sold',
+    tier .. '|price')
+  if not stock[1] then return {'UNKNOWN_TIER', tier} end
+  local available = stock[1] - stock[2] - stock[3] - stock[4]
+  if available < quantity then return {'SOLD_OUT', tier, available, next_release(tier, stock[3])} end
+  lines[#lines + 1] = {tier, quantity, tonumber(stock[5])}
+end
+
+local record = {person = person_id, digest = ARGV[4], state = 'HELD', reason = '', units = {}, lines = lines,
+  created_ms = now, deadline_ms = now + tonumber(sale[6]), order_version = 0}
+for _, line in ipairs(lines) do
+  for _, unit in ipairs(take_units(line[1], line[2], id)) do record.units[#record.units + 1] = unit end
+  count(line[1], 'held', line[2])
+end
+person.held = person.held + total
+person.holds[#person.holds + 1] = id
+write_person(person_id, person)
+redis.call('ZADD', DEADLINES, record.deadline_ms, id)
+local text = write_hold(id, record)
+changed()
+return {'HOLD', text, effective(record.deadline_ms)}

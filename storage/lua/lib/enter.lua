@@ -1,0 +1,30 @@
+-- What every script does first: name the keys, read the clock, and ask whether this store may be believed.
+local STATE, TIERS, UNITS, FREE, HOLDS, DEADLINES, BUYING, PEOPLE, PURCHASES = unpack(KEYS)
+local WORKER_GAP_MS = 5000
+local BUYING_MS = 60000
+local now, worker_ms, grace_until_ms, believed
+
+-- A reply that refuses the call, or nil. A script of a recovery gives that recovery's epoch, all others ''.
+local function enter(incarnation, epoch)
+  local seen = redis.call('HMGET', STATE, 'incarnation', 'mark', 'now_ms', 'worker_ms', 'grace_until_ms')
+  if not seen[3] then return {'UNKNOWN'} end
+  local clock = redis.call('TIME')
+  now = math.max(clock[1] * 1000 + math.floor(clock[2] / 1000), tonumber(seen[3]))
+  worker_ms, grace_until_ms = tonumber(seen[4]), tonumber(seen[5])
+  believed = seen[1] == incarnation
+  if epoch ~= '' then
+    if seen[2] ~= epoch .. ':' .. incarnation then return {'RECOVERING'} end
+  elseif not believed then
+    return {'RECOVERING'}
+  end
+end
+
+-- No deadline counts as passed while nobody looked after this concert, nor in the grace that follows.
+local function is_due(deadline_ms)
+  return believed and deadline_ms <= now and now >= grace_until_ms and now - worker_ms <= WORKER_GAP_MS
+end
+
+-- When a deadline can count at the earliest: what people are told.
+local function effective(deadline_ms)
+  return string.format('%d', math.max(deadline_ms, grace_until_ms))
+end

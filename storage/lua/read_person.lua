@@ -1,0 +1,17 @@
+--[[ What one person holds and owns at a concert, with every living hold.
+KEYS[1..9]  state tiers units free holds deadlines buying people purchases
+ARGV[1]   incarnation  the one this connection saw
+ARGV[2]   person
+Replies   PERSON held owned grace_until_ms [hold_id record]... | UNKNOWN | RECOVERING
+]]
+-- @include enter
+local refusal = enter(ARGV[1], '')
+if refusal then return refusal end
+local text = redis.call('HGET', PEOPLE, ARGV[2])
+local person = text and cjson.decode(text) or {held = 0, owned = 0, holds = {}}
+local reply = {'PERSON', person.held, person.owned, string.format('%d', grace_until_ms)}
+for _, id in ipairs(person.holds) do
+  reply[#reply + 1] = id
+  reply[#reply + 1] = redis.call('HGET', HOLDS, id)
+end
+return reply

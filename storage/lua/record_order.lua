@@ -1,0 +1,54 @@
+--[[ Make the store agree with one order of MongoDB: for selling, settling, conflicts, capacity and recovery alike.
+Takes the order's units out of wherever they are, gives back what its hold had beyond them, counts them for the person.
+A hold that loses a unit gets another, or ends. An order version already recorded changes nothing.
+KEYS[1..9]  state tiers units free holds deadlines buying people purchases
+ARGV[1]   incarnation    the one this connection saw
+ARGV[2]   epoch          of the recovery that calls, else ''
+ARGV[3]   order_id       which is the hold's id
+ARGV[4]   person
+ARGV[5]   order_version
+ARGV[6]   sold_or_withdrawn  the counter its units belong to
+ARGV[7]   lines          JSON [[tier, quantity, price_minor], ...], for a hold the store never knew
+ARGV[8]   created_ms     likewise
+ARGV[9*]  units          of the order as it is now; none if it is dead
+Replies   RECORDED | KNOWN | UNKNOWN | RECOVERING
+]]
+-- @include enter change record
+local refusal = enter(ARGV[1], ARGV[2])
+if refusal then return refusal end
+local id, version, counter, mine = ARGV[3], tonumber(ARGV[5]), ARGV[6], '=' .. ARGV[3]
+local record = read_hold(id) or {person = ARGV[4], digest = '', state = 'ENDED', reason = '', units = {},
+  lines = cjson.decode(ARGV[7]), created_ms = tonumber(ARGV[8]), deadline_ms = now, order_version = 0}
+if record.order_version >= version then return {'KNOWN'} end
+
+local before = record.state == 'SOLD' and counter or 'held'
+local wanted, displaced = {}, {}
+for index = 9, #ARGV do wanted[ARGV[index]] = true end
+for _, unit in ipairs(record.units) do
+  count(tier_of(unit), before, -1)
+  if not wanted[unit] then give_back(unit) end
+end
+settle_person(record, id, before == 'held', #ARGV - 8)
+for index = 9, #ARGV do
+  local unit = ARGV[index]
+  local owner = redis.call('HGET', UNITS, unit)
+  if not owner then
+    take_this(unit, mine)
+  elseif owner == id or owner == mine then
+    redis.call('HSET', UNITS, unit, mine)
+  else
+    displaced[#displaced + 1] = {unit, owner}
+  end
+  count(tier_of(unit), counter, 1)
+end
+record.units = rest_of(ARGV, 9)
+record.order_version, record.deadline_ms, record.counter = version, now, counter
+record.state, record.reason = 'SOLD', ''
+if #ARGV < 9 then record.state, record.reason = 'ENDED', 'ORDER_ENDED' end
+redis.call('ZREM', DEADLINES, id)
+redis.call('ZREM', BUYING, id)
+write_hold(id, record)
+-- Last, when every free unit of this order is taken, so that nobody is given one of them as a replacement.
+for _, lost in ipairs(displaced) do displace(lost[1], lost[2], mine) end
+changed()
+return {'RECORDED'}

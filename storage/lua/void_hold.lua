@@ -1,0 +1,16 @@
+--[[ End a hold that was BUYING, once a VOID order under its id has made sure that no order of it can ever be.
+KEYS[1..9]  state tiers units free holds deadlines buying people purchases
+ARGV[1]   incarnation  the one this connection saw
+ARGV[2]   hold_id
+Replies   VOIDED | NO_HOLD | UNKNOWN | RECOVERING
+]]
+-- @include enter change
+local refusal = enter(ARGV[1], '')
+if refusal then return refusal end
+local record = read_hold(ARGV[2])
+if not record then return {'NO_HOLD'} end
+if record.state == 'HELD' or record.state == 'BUYING' then
+  end_hold(ARGV[2], record, 'NOT_RECORDED')
+  changed()
+end
+return {'VOIDED'}

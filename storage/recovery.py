@@ -1,0 +1,106 @@
+"""A store that lost or rolled back state is not believed until every order of MongoDB is recorded in it again.
+
+The epoch, raised in MongoDB first, is the token of a recovery: its scripts do nothing once another has begun or the
+store has changed again. One recovery of a concert at a time in this process; several processes agree by the mark.
+"""
+
+import asyncio
+import logging
+from datetime import UTC, datetime
+
+from domain.concerts import Concert, ConcertStatus
+from domain.errors import NotFound, NotOnSale, OnsaleError, TemporarilyUnavailable
+from domain.ids import ConcertId
+from domain.orders import Order
+from storage.concerts import ConcertStore
+from storage.hot_state import HotState, keys_expire_at
+from storage.mongo import told_as_unavailable
+from storage.orders import OrderStore
+
+log = logging.getLogger(__name__)
+
+BATCH = 500
+PAUSE_S = 0.3
+"""Between two tries, so that a crowd that is told to come back does not make each of them a try."""
+
+
+class Recovery:
+    """Owns a task for each concert under recovery."""
+
+    def __init__(self, concerts: ConcertStore, orders: OrderStore, hot: HotState) -> None:
+        self._concerts = concerts
+        self._orders = orders
+        self._hot = hot
+        self._running: dict[ConcertId, asyncio.Task[None]] = {}
+
+    async def answer(self, concert_id: ConcertId, word: str) -> OnsaleError:
+        """What to say to whoever met UNKNOWN or RECOVERING; starts the recovery where there is one to make."""
+        if word == "UNKNOWN":
+            concert = await self._concerts.get(concert_id)
+            if concert is None:
+                return NotFound("Concert", concert_id)
+            if concert.status is ConcertStatus.DRAFT or is_history(concert):
+                return NotOnSale(concert_id, concert.status)
+        self.start(concert_id)
+        return TemporarilyUnavailable("The stock of this concert is being checked after a restart of its store")
+
+    def start(self, concert_id: ConcertId) -> None:
+        if concert_id not in self._running:
+            task = asyncio.create_task(self._try(concert_id))
+            self._running[concert_id] = task
+            task.add_done_callback(lambda _: self._running.pop(concert_id, None))
+
+    async def _try(self, concert_id: ConcertId) -> None:
+        try:
+            if not await self.recover(concert_id):
+                await asyncio.sleep(PAUSE_S)
+        except TemporarilyUnavailable as error:
+            log.warning("recovery of concert %s must wait: %s", concert_id, error)
+            await asyncio.sleep(PAUSE_S)
+        except Exception:
+            log.exception("recovery of concert %s failed", concert_id)
+            await asyncio.sleep(PAUSE_S)
+
+    async def recover(self, concert_id: ConcertId) -> bool:
+        """True once this recovery made the store believed; False if another is under way or overtook it."""
+        concert = await self._concerts.raise_epoch(concert_id)
+        if concert is None or is_history(concert):
+            return False
+        await self._hot.apply_concert(concert)
+        word = await self._hot.mark_recovery(concert_id, concert.epoch)
+        if word != "MARKED":
+            return word == "BELIEVED"
+        count = await self._record_orders(concert)
+        if count is None or await self._hot.finish_recovery(concert_id, concert.epoch) != "RECOVERED":
+            log.warning("recovery %d of concert %s was overtaken", concert.epoch, concert_id)
+            return False
+        log.info("recovery %d of concert %s: %d orders recorded", concert.epoch, concert_id, count)
+        return True
+
+    @told_as_unavailable
+    async def _record_orders(self, concert: Concert) -> int | None:
+        """How many orders were recorded; None if this recovery has lost its mark."""
+        count = 0
+        batch: list[Order] = []
+        async for order in self._orders.of_concert(concert.id):
+            batch.append(order)
+            if len(batch) == BATCH:
+                if not await self._record_batch(batch, concert.epoch):
+                    return None
+                count += len(batch)
+                batch = []
+        return count + len(batch) if await self._record_batch(batch, concert.epoch) else None
+
+    async def _record_batch(self, batch: list[Order], epoch: int) -> bool:
+        words = await asyncio.gather(*[self._hot.record_order(order, epoch=epoch) for order in batch])
+        return all(word in ("RECORDED", "KNOWN") for word in words)
+
+    async def aclose(self) -> None:
+        running = list(self._running.values())
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
+
+def is_history(concert: Concert) -> bool:
+    return keys_expire_at(concert) <= datetime.now(UTC)

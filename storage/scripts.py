@@ -1,0 +1,88 @@
+"""The Lua scripts: their text, and the Python side of each header; a unit test holds the two together.
+
+A script is `lua/<name>.lua` with the `lua/lib/` parts that its `-- @include` line names put before it.
+"""
+
+import hashlib
+import re
+from dataclasses import dataclass, field
+from importlib import resources
+
+_FOLDER = resources.files("storage") / "lua"
+_INCLUDE = re.compile(r"^-- @include (.+)$", re.MULTILINE)
+
+
+class ScriptReplyError(RuntimeError):
+    """A script answered with a word that its Python side does not know."""
+
+    def __init__(self, script: str, word: str) -> None:
+        super().__init__(f"script {script} answered {word!r}, which is not among its replies")
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """`args` in the order of ARGV; a name with a star takes the rest. `incarnation` is put in by the connection."""
+
+    name: str
+    args: tuple[str, ...]
+    replies: frozenset[str]
+    source: str = field(init=False, repr=False)
+    sha: str = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        source = load(self.name)
+        object.__setattr__(self, "source", source)
+        object.__setattr__(self, "sha", hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest())
+
+    @property
+    def takes_incarnation(self) -> bool:
+        return self.args[0] == "incarnation"
+
+
+def load(name: str) -> str:
+    """The text of a script, included parts first."""
+    text = (_FOLDER / f"{name}.lua").read_text(encoding="utf-8")
+    include = _INCLUDE.search(text)
+    parts = include.group(1).split() if include else []
+    return "".join((_FOLDER / "lib" / f"{part}.lua").read_text(encoding="utf-8") for part in parts) + text
+
+
+def _script(name: str, args: str, replies: str) -> Script:
+    return Script(name, tuple(args.split()), frozenset(replies.split()))
+
+
+APPLY_CONCERT = _script(
+    "apply_concert",
+    "version status sales_start_ms sales_end_ms limit_per_order limit_per_person hold_ms expire_at_ms tier*",
+    "APPLIED CURRENT",
+)
+HOLD_TICKETS = _script(
+    "hold_tickets",
+    "incarnation hold_id person digest tier*",
+    "HOLD CONFLICT NOT_ON_SALE UNKNOWN_TIER ORDER_LIMIT PERSON_LIMIT SOLD_OUT UNKNOWN RECOVERING",
+)
+RELEASE_HOLD = _script("release_hold", "incarnation hold_id person reason", "HOLD NO_HOLD BUYING UNKNOWN RECOVERING")
+BEGIN_PURCHASE = _script(
+    "begin_purchase",
+    "incarnation hold_id person purchase_key digest",
+    "BUYING SOLD ENDED NO_HOLD CONFLICT UNKNOWN RECOVERING",
+)
+RECORD_ORDER = _script(
+    "record_order",
+    "incarnation epoch order_id person order_version sold_or_withdrawn lines created_ms units*",
+    "RECORDED KNOWN UNKNOWN RECOVERING",
+)
+WITHDRAW_UNITS = _script(
+    "withdraw_units", "incarnation hold_id person tier quantity", "HOLD IN_USE UNKNOWN_TIER UNKNOWN RECOVERING"
+)
+EXPIRE_HOLDS = _script("expire_holds", "incarnation limit grace_ms", "EXPIRED UNKNOWN RECOVERING")
+FIND_OVERDUE = _script("find_overdue", "incarnation limit", "OVERDUE UNKNOWN RECOVERING")
+VOID_HOLD = _script("void_hold", "incarnation hold_id", "VOIDED NO_HOLD UNKNOWN RECOVERING")
+MARK_RECOVERY = _script("mark_recovery", "incarnation epoch patience_ms", "MARKED BELIEVED BUSY STALE UNKNOWN")
+FINISH_RECOVERY = _script("finish_recovery", "incarnation epoch", "RECOVERED RECOVERING UNKNOWN")
+READ_STOCK = _script("read_stock", "incarnation", "STOCK UNKNOWN RECOVERING")
+READ_HOLDS = _script("read_holds", "incarnation hold_ids*", "HOLDS UNKNOWN RECOVERING")
+READ_PERSON = _script("read_person", "incarnation person", "PERSON UNKNOWN RECOVERING")
+FIND_UNRECORDED = _script("find_unrecorded", "incarnation order_id*", "UNRECORDED UNKNOWN RECOVERING")
+
+ALL = tuple(value for value in list(globals().values()) if isinstance(value, Script))
