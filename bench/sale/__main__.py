@@ -15,24 +15,25 @@ from bench.sale.people import crowd
 from bench.sale.progress import say
 from bench.sale.report import failures, report
 from bench.sale.sale import Plan, Result, hold_sale
-from bench.sale.servers import Site, own_servers
+from bench.sale.servers import own_servers
+from bench.sale.sites import StoresUnknown, given_site
 from bench.sale.tokens import IssuerRefused
-from settings import Settings
+from settings import Settings, SettingsError
 from storage.child import ChildFailed
 
 ARRIVALS_PER_S = 100
 """On average; a rush begins with twice as many."""
-SMALLEST_STOCK = 10
-"""Three tiers, and something in each."""
+SMALLEST = 10
+"""Of crowd and stock: three tiers with something in each."""
 
 
 def main(words: Sequence[str]) -> int:
     options = _parser().parse_args(words)
     people = crowd(options.buyers, seed=options.seed, rush_s=options.buyers / ARRIVALS_PER_S)
-    plan = Plan(people, options.stock or max(options.buyers * 2 // 5, SMALLEST_STOCK), options.limit_s)
+    plan = Plan(people, options.stock or max(options.buyers * 2 // 5, SMALLEST), options.limit_s)
     try:
         result = uvloop.run(_on_given_servers(plan, options) if options.url else _on_own_servers(plan, options))
-    except (ChildFailed, CatalogRefused, IssuerRefused) as reason:
+    except (ChildFailed, CatalogRefused, IssuerRefused, StoresUnknown, SettingsError) as reason:
         say(f"The sale could not be held: {reason}\n")
         return 2
     sys.stdout.write(report(plan, result) + "\n")
@@ -53,4 +54,31 @@ async def _on_own_servers(plan: Plan, options: argparse.Namespace) -> Result:
 
 async def _on_given_servers(plan: Plan, options: argparse.Namespace) -> Result:
     settings = Settings.from_env(os.environ)
-    return await hold_sale(_given_site(options, settings), plan, strike=None)
+    site = given_site(options.url, settings, redis_url=options.redis_url, mongo_url=options.mongo_url)
+    return await hold_sale(site, plan, strike=None)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("python -m bench.sale", description="Hold a whole sale and check its books.")
+    parser.add_argument("--buyers", type=_count, default=2000, help="people who come (2000)")
+    parser.add_argument("--stock", type=_count, help="tickets on sale (two for five people)")
+    parser.add_argument(
+        "--kill", choices=("yes", "no"), default="yes", help="kill -9 the store and a server midway (yes)"
+    )
+    parser.add_argument("--url", help="a running server, which is not killed; without it, servers are started")
+    parser.add_argument("--redis-url", help="the store of the running server, if ONSALE_REDIS_URL does not name it")
+    parser.add_argument("--mongo-url", help="likewise, for ONSALE_MONGO_URL")
+    parser.add_argument("--seed", type=int, default=1, help="another seed is another crowd (1)")
+    parser.add_argument("--limit-s", type=float, default=420.0, help="the sale is cut short and fails after this (420)")
+    return parser
+
+
+def _count(word: str) -> int:
+    value = int(word)
+    if value < SMALLEST:
+        raise argparse.ArgumentTypeError(f"{value} is too few to tell anything; take at least {SMALLEST}")
+    return value
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -81,12 +81,12 @@ async def read_books(redis: Redis, mongo: Database, concert_id: ConcertId) -> Bo
     )
 
 
-async def open_holds(redis: Redis, concert_id: ConcertId) -> int:
-    """How many holds have not ended yet, one way or the other."""
+async def all_holds_ended(redis: Redis, concert_id: ConcertId) -> bool:
+    """One way or the other."""
     keys = dict(zip(KINDS, concert_keys(concert_id), strict=True))
     held = await redis.execute_command("ZCARD", keys["deadlines"])
     buying = await redis.execute_command("ZCARD", keys["buying"])
-    return int(held) + int(buying)
+    return int(held) + int(buying) == 0
 
 
 async def _hash(redis: Redis, key: str) -> dict[str, str]:

@@ -5,12 +5,11 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from bench.sale.board import Board
 from bench.sale.ledger import Ledger
+from bench.sale.patience import came_true
 from bench.sale.progress import say, show_progress
 from bench.sale.visit import Visit
 
 Strike = Callable[[], Awaitable[None]]
-
-LOOK_FOR_HALF_TIME_EVERY_S = 0.05
 
 
 async def rush(
@@ -20,7 +19,7 @@ async def rush(
     async with asyncio.TaskGroup() as staff:
         watching = staff.create_task(board.watch())
         showing = staff.create_task(show_progress(ledger, board, goal=goal))
-        striking = staff.create_task(_strike_at_half_time(strike, ledger, goal)) if strike else None
+        striking = staff.create_task(_strike_at_half_time(strike, ledger, goal, limit_s)) if strike else None
         cut_short = await _let_in(visits, limit_s)
         if cut_short:
             cut_short += f", {board.waiting} of {ledger.arrived - ledger.left} waited for tickets to return"
@@ -43,12 +42,11 @@ async def _let_in(visits: Sequence[Visit], limit_s: float) -> str | None:
     return None
 
 
-async def _strike_at_half_time(strike: Strike, ledger: Ledger, goal: int) -> None:
-    while not _is_half_time(ledger, goal):
-        await asyncio.sleep(LOOK_FOR_HALF_TIME_EVERY_S)
-    say("\nhalf is sold: kill -9 for the store and one server\n")
-    await strike()
-    say("\nboth run again\n")
+async def _strike_at_half_time(strike: Strike, ledger: Ledger, goal: int, limit_s: float) -> None:
+    if await came_true(lambda: _is_half_time(ledger, goal), within_s=limit_s, look_every_s=0.05):
+        say("\nhalf is sold: kill -9 for the store and one server\n")
+        await strike()
+        say("\nboth run again\n")
 
 
 def _is_half_time(ledger: Ledger, goal: int) -> bool:

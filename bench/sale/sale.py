@@ -1,6 +1,5 @@
 """One sale from the first token to the verdict on its books. Everything here ends by itself, within a known time."""
 
-import asyncio
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -9,16 +8,17 @@ from redis.asyncio import Redis
 
 from bench.sale import catalog
 from bench.sale.board import Board
-from bench.sale.books import Books, open_holds, read_books
+from bench.sale.books import Books, all_holds_ended, read_books
 from bench.sale.catalog import SaleConcert
 from bench.sale.client import Client, http_client
 from bench.sale.invariants import Verdict, judge
 from bench.sale.ledger import Ledger
+from bench.sale.patience import came_true
 from bench.sale.people import Person, wanted
 from bench.sale.progress import say
 from bench.sale.rush import Strike, rush
-from bench.sale.servers import Site
 from bench.sale.shop import Shop
+from bench.sale.sites import Site
 from bench.sale.tokens import sign_in
 from bench.sale.visit import Visit
 from domain.ids import ConcertId
@@ -27,7 +27,6 @@ from storage import mongo
 
 HOLDS_END_WITHIN_S = 180.0
 """A purchase that was begun is settled after 60 s, and a gap in the care for holds grants everybody 60 s more."""
-LOOK_FOR_HOLDS_EVERY_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +82,7 @@ async def _close_books(site: Site, concert_id: ConcertId) -> Books:
     mongo_client = mongo.connect(site.mongo_url)
     try:
         async with Redis.from_url(site.redis_url, decode_responses=True) as redis:
-            deadline = time.monotonic() + HOLDS_END_WITHIN_S
-            while time.monotonic() < deadline and await open_holds(redis, concert_id):
-                await asyncio.sleep(LOOK_FOR_HOLDS_EVERY_S)
+            await came_true(lambda: all_holds_ended(redis, concert_id), within_s=HOLDS_END_WITHIN_S, look_every_s=0.5)
             return await read_books(redis, mongo.database(mongo_client, site.mongo_database), concert_id)
     finally:
         mongo_client.close()

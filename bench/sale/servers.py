@@ -11,23 +11,13 @@ from pathlib import Path
 
 import httpx2
 
+from bench.sale.sites import Site
 from storage import embedded
 from storage.child import Child
 
 APP = Path(__file__).parents[2] / "app.py"
 DATABASE = "onsale"
 PROBE_TIMEOUT_S = 2.0
-
-
-@dataclass(frozen=True, slots=True)
-class Site:
-    """Where a sale happens: the servers people talk to, and the stores their books are in."""
-
-    urls: tuple[str, ...]
-    issuer: str
-    redis_url: str
-    mongo_url: str
-    mongo_database: str
 
 
 class AppServer(Child):

@@ -1,0 +1,85 @@
+"""The demo catalogue is data that people read and `make sale` loads: complete, unique, and true to the house."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import orjson
+import pytest
+
+from bench.sale.catalog import CONCERTS_FILE, demo_concerts
+from domain.money import CurrencyCode
+
+CONCERTS: list[dict[str, Any]] = orjson.loads(CONCERTS_FILE.read_bytes())
+FIELDS: dict[str, type] = {
+    "slug": str,
+    "name": str,
+    "venue": dict,
+    "description": str,
+    "startsInDays": int,
+    "salesStartInHours": int,
+    "salesEndInHours": int,
+    "currency": str,
+    "limitPerOrder": int,
+    "limitPerPerson": int,
+    "holdDurationSeconds": int,
+    "tiers": list,
+}
+VENUE_FIELDS: dict[str, type] = {"name": str, "city": str, "country": str, "capacity": int}
+TIER_FIELDS: dict[str, type] = {"name": str, "priceMinor": int, "capacity": int}
+NOW = datetime(2026, 11, 20, 18, 0, tzinfo=UTC)
+
+each_concert = pytest.mark.parametrize("concert", CONCERTS, ids=lambda concert: concert["slug"])
+
+
+def types_of(record: dict[str, Any]) -> dict[str, type]:
+    return {key: type(value) for key, value in record.items()}
+
+
+def test_the_catalogue_is_large_varied_and_without_twins() -> None:
+    assert len(CONCERTS) == 30
+    assert len({concert["slug"] for concert in CONCERTS}) == 30
+    assert len({concert["name"] for concert in CONCERTS}) == 30
+    assert len({concert["venue"]["name"] for concert in CONCERTS}) == 30
+    assert len({concert["venue"]["country"] for concert in CONCERTS}) == 19
+    assert {concert["currency"] for concert in CONCERTS} == {code.value for code in CurrencyCode}
+
+
+@each_concert
+def test_a_concert_has_exactly_the_fields_of_the_file(concert: dict[str, Any]) -> None:
+    assert types_of(concert) == FIELDS
+    assert types_of(concert["venue"]) == VENUE_FIELDS
+    assert [types_of(tier) for tier in concert["tiers"]] == [TIER_FIELDS] * len(concert["tiers"])
+
+
+@each_concert
+def test_the_tiers_fill_the_venue(concert: dict[str, Any]) -> None:
+    assert sum(tier["capacity"] for tier in concert["tiers"]) == concert["venue"]["capacity"]
+    assert all(tier["capacity"] > 0 and tier["priceMinor"] > 0 for tier in concert["tiers"])
+    assert len({tier["name"] for tier in concert["tiers"]}) == len(concert["tiers"])
+
+
+@each_concert
+def test_words_and_numbers_are_plausible(concert: dict[str, Any]) -> None:
+    assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", concert["slug"])
+    assert re.fullmatch(r"[A-Z]{2}", concert["venue"]["country"])
+    assert 80 <= len(concert["description"]) <= 200
+    assert 1 <= concert["limitPerOrder"] <= concert["limitPerPerson"] <= 8
+    assert 300 <= concert["holdDurationSeconds"] <= 600
+
+
+def test_a_sale_window_ends_before_its_concert_whenever_the_file_is_loaded() -> None:
+    for draft in demo_concerts(NOW):
+        assert draft.sales_start_at < draft.sales_end_at < draft.starts_at
+
+
+def test_most_are_on_sale_at_once_and_some_open_later() -> None:
+    opens_later = [draft.slug for draft in demo_concerts(NOW) if draft.sales_start_at > NOW]
+    assert len(opens_later) == 4
+
+
+def test_times_are_relative_to_the_load() -> None:
+    first, later = demo_concerts(NOW)[0], demo_concerts(NOW + timedelta(days=365))[0]
+    assert later.starts_at - first.starts_at == timedelta(days=365)
+    assert (first.starts_at, first.sales_start_at) == (NOW + timedelta(days=96), NOW - timedelta(hours=72))
+    assert first.hold_duration_ms == 600_000
