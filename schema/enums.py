@@ -1,0 +1,63 @@
+"""The domain's enums as the schema shows them, with a sentence for each value that does not speak for itself.
+
+All of them are open: a client keeps a default branch, because a later version may add a value.
+"""
+
+from enum import StrEnum
+
+import strawberry
+from strawberry.types.enum import has_enum_definition
+
+from auth.viewer import Role
+from domain.concerts import ConcertStatus
+from domain.errors import ErrorCode, LimitScope
+from domain.holds import EndReason, HoldState
+from domain.money import CurrencyCode
+
+__all__ = ["ConcertStatus", "CurrencyCode", "EndReason", "ErrorCode", "HoldState", "LimitScope", "Role"]
+
+
+def _show(enum: type[StrEnum], description: str, **values: str) -> None:
+    """Makes the enum a type of the schema; KeyError where `values` names no member of it."""
+    strawberry.enum(enum, description=description)
+    assert has_enum_definition(enum)
+    shown = {value.name: value for value in enum.__strawberry_definition__.values}
+    for name, text in values.items():
+        shown[name].description = text
+
+
+_show(CurrencyCode, "ISO 4217 code of a currency.")
+_show(
+    ConcertStatus,
+    "Where a concert is in its life: DRAFT, then PUBLISHED, then CLOSED.",
+    DRAFT="Being prepared; only organizers see it.",
+    PUBLISHED="In the catalogue; on sale inside its sale window.",
+    CLOSED="In the catalogue; never on sale again.",
+)
+_show(
+    HoldState,
+    "Where a hold is in its life.",
+    HELD="The tickets are yours until `expiresAt`.",
+    BUYING="A purchase has begun; it is decided within about a minute, and the deadline waits for it.",
+    SOLD="It became an order.",
+    ENDED="It gave its tickets back; `reason` says why.",
+)
+_show(
+    EndReason,
+    "Why a hold ended.",
+    RELEASED="Its owner let it go.",
+    EXPIRED="Its deadline passed.",
+    REFUSED="The purchase it was taken for was refused.",
+    UNITS_LOST="Its tickets turned out to be sold already, and there were no others.",
+    NOT_RECORDED="A purchase was begun and never recorded.",
+    ORDER_ENDED="Its order gave all of its tickets back.",
+)
+_show(
+    Role,
+    "What a person may do.",
+    CUSTOMER="Holds and buys tickets.",
+    ORGANIZER="Prepares and sells concerts, and sees every order.",
+    GATE="Checks tickets at the door.",
+)
+_show(LimitScope, "What a limit counts.", ORDER="Tickets in one request.", PERSON="All that one person holds and owns.")
+_show(ErrorCode, "What was refused; one code for each error type, for clients that switch on strings.")

@@ -1,0 +1,171 @@
+"""Holds as the schema shows them, and the mutations that take and release one."""
+
+import math
+from datetime import UTC, datetime
+from typing import Annotated, Self, TypeAlias
+
+import strawberry
+
+import domain.concerts
+import domain.holds
+from domain.errors import NotFound
+from domain.holds import LineRequest
+from domain.ids import PersonId
+from resolvers import holds as resolve
+from schema import ids
+from schema.concerts import Concert, Tier
+from schema.enums import CurrencyCode, EndReason, HoldState
+from schema.errors import (
+    HoldEndedError,
+    IdempotencyConflictError,
+    InvalidInputError,
+    LimitExceededError,
+    NotFoundError,
+    NotOnSaleError,
+    PurchaseInProgressError,
+    SoldOutError,
+    TemporarilyUnavailableError,
+)
+from schema.ids import IdReader
+from schema.request import INPUT, Info, Request
+from schema.scalars import Money
+
+
+@strawberry.type(description="Tickets of one tier, at the price of the moment they were held.")
+class Line:
+    tier_id: strawberry.ID
+    tier: Tier | None = strawberry.field(description="The tier as it is now.")
+    quantity: int
+    unit_price: Money
+    total: Money
+
+    @classmethod
+    def of(cls, line: domain.holds.HoldLine, concert: domain.concerts.Concert | None, currency: CurrencyCode) -> Self:
+        tier = concert.tier(line.tier_id) if concert else None
+        return cls(
+            tier_id=ids.of_tier(line.tier_id),
+            tier=Tier.of(concert, tier) if concert and tier else None,
+            quantity=line.quantity,
+            unit_price=Money.of(line.unit_price_minor, currency),
+            total=Money.of(line.unit_price_minor * line.quantity, currency),
+        )
+
+
+@strawberry.type(description="Tickets taken out of stock for you until a deadline. Buy it with `purchaseTickets`.")
+class Hold(ids.Node):
+    person_id: strawberry.Private[PersonId]
+    concert: Concert
+    state: HoldState
+    reason: EndReason | None = strawberry.field(description="Why it ended; null while it has not.")
+    lines: list[Line] = strawberry.field(description="What was asked for; it stays when the hold has ended.")
+    total: Money
+    created_at: datetime
+    expires_at: datetime = strawberry.field(description="The deadline, by the server's clock.")
+    expires_in_seconds: int = strawberry.field(
+        description="Until the deadline, for clients whose clock is wrong; 0 once the tickets are no longer held."
+    )
+
+    @classmethod
+    def of(cls, hold: domain.holds.Hold, concert: domain.concerts.Concert) -> Self:
+        return cls(
+            person_id=hold.person_id,
+            id=ids.of_hold(hold.concert_id, hold.id),
+            concert=Concert.of(concert),
+            state=hold.state,
+            reason=hold.reason,
+            lines=[Line.of(line, concert, concert.currency) for line in hold.lines],
+            total=Money.of(hold.total_minor, concert.currency),
+            created_at=hold.created_at,
+            expires_at=hold.expires_at,
+            expires_in_seconds=_seconds_left(hold, datetime.now(UTC)),
+        )
+
+
+def _seconds_left(hold: domain.holds.Hold, now: datetime) -> int:
+    if hold.state not in {HoldState.HELD, HoldState.BUYING}:
+        return 0
+    return max(0, math.floor((hold.expires_at - now).total_seconds()))
+
+
+async def show_hold(request: Request, hold: domain.holds.Hold) -> Hold:
+    """With its concert, which gives it a currency and names."""
+    concert = await request.concert(hold.concert_id)
+    if concert is None:
+        raise NotFound("Concert", hold.concert_id)
+    return Hold.of(hold, concert)
+
+
+@strawberry.input(description="So many tickets of one tier.")
+class LineInput:
+    tier_id: strawberry.ID
+    quantity: int
+
+
+def read_lines(lines: list[LineInput], reader: IdReader) -> tuple[LineRequest, ...]:
+    return tuple(
+        LineRequest(tier_id=reader.tier(f"lines.{i}.tierId", line.tier_id), quantity=line.quantity)
+        for i, line in enumerate(lines)
+    )
+
+
+@strawberry.input(description="All lines are held, or none.")
+class HoldTicketsInput:
+    concert_id: strawberry.ID
+    lines: list[LineInput]
+    idempotency_key: str = strawberry.field(
+        description="Yours, new for each new wish, like a UUID; a repeated request with the same key finds its hold."
+    )
+
+
+@strawberry.input(description="The hold to give back.")
+class ReleaseHoldInput:
+    hold_id: strawberry.ID
+
+
+@strawberry.type(description="The tickets are yours until `hold.expiresAt`.")
+class HoldTicketsSuccess:
+    hold: Hold
+
+
+@strawberry.type(description="The tickets are on sale again. Releasing twice is the same as once.")
+class ReleaseHoldSuccess:
+    hold: Hold
+
+
+HoldTicketsResult: TypeAlias = Annotated[
+    HoldTicketsSuccess
+    | InvalidInputError
+    | NotFoundError
+    | NotOnSaleError
+    | SoldOutError
+    | LimitExceededError
+    | IdempotencyConflictError
+    | TemporarilyUnavailableError,
+    strawberry.union("HoldTicketsResult"),
+]
+ReleaseHoldResult: TypeAlias = Annotated[
+    ReleaseHoldSuccess
+    | InvalidInputError
+    | NotFoundError
+    | HoldEndedError
+    | PurchaseInProgressError
+    | TemporarilyUnavailableError,
+    strawberry.union("ReleaseHoldResult"),
+]
+
+
+async def hold_tickets(info: Info, input_: Annotated[HoldTicketsInput, INPUT]) -> HoldTicketsResult:
+    reader = IdReader()
+    concert_id = reader.concert("concertId", input_.concert_id)
+    lines = read_lines(input_.lines, reader)
+    reader.finish()
+    hold = await resolve.hold_tickets(info.context.context, concert_id, lines, input_.idempotency_key)
+    return HoldTicketsSuccess(hold=await show_hold(info.context, hold))
+
+
+async def release_hold(info: Info, input_: Annotated[ReleaseHoldInput, INPUT]) -> ReleaseHoldResult:
+    reader = IdReader()
+    concert_id, hold_id = reader.hold("holdId", input_.hold_id)
+    reader.finish()
+    hold = await resolve.release_hold(info.context.context, concert_id, hold_id)
+    return ReleaseHoldSuccess(hold=await show_hold(info.context, hold))

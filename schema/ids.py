@@ -1,0 +1,116 @@
+"""Opaque global ids: base64url of a kind and the domain's ids behind it, `Hold:<concert>:<hold>`.
+
+Reading one is strict: it must be exactly what `encode` would write, and its parts use the letters of our ids only,
+so that nothing a client sends can change the meaning of a key in a store.
+"""
+
+import base64
+import binascii
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+import strawberry
+
+from domain.errors import BadUserInput, FieldProblem, InvalidInput
+from domain.ids import ConcertId, HoldId, OrderId, TierId
+
+
+class Kind(StrEnum):
+    CONCERT = "Concert"
+    TIER = "Tier"
+    HOLD = "Hold"
+    ORDER = "Order"
+
+
+_PARTS = {Kind.CONCERT: 1, Kind.TIER: 1, Kind.HOLD: 2, Kind.ORDER: 1}
+_PART = re.compile(r"[a-z0-9-]{1,64}")
+_LONGEST = 256
+
+
+@dataclass(frozen=True, slots=True)
+class GlobalId:
+    kind: Kind
+    parts: tuple[str, ...]
+
+
+class MalformedId(ValueError):
+    """`str(error)` says what was wrong and where a good id comes from."""
+
+
+@strawberry.interface(description="Anything with a global id; `node(id:)` finds it again.")
+class Node:
+    id: strawberry.ID = strawberry.field(description="Opaque and stable; never take it apart.")
+
+
+def _encode(kind: Kind, *parts: str) -> strawberry.ID:
+    text = ":".join((kind, *parts))
+    return strawberry.ID(base64.urlsafe_b64encode(text.encode()).rstrip(b"=").decode())
+
+
+def of_concert(concert_id: ConcertId) -> strawberry.ID:
+    return _encode(Kind.CONCERT, concert_id)
+
+
+def of_tier(tier_id: TierId) -> strawberry.ID:
+    return _encode(Kind.TIER, tier_id)
+
+
+def of_hold(concert_id: ConcertId, hold_id: HoldId) -> strawberry.ID:
+    return _encode(Kind.HOLD, concert_id, hold_id)
+
+
+def of_order(order_id: OrderId) -> strawberry.ID:
+    return _encode(Kind.ORDER, order_id)
+
+
+def decode(value: str, *allowed: Kind) -> GlobalId:
+    """Raises MalformedId, also for a well-formed id of a kind that is not allowed here."""
+    try:
+        text = base64.b64decode(value[:_LONGEST] + "=" * (-len(value) % 4), altchars=b"-_", validate=True).decode()
+        kind = Kind(text.partition(":")[0])
+    except (binascii.Error, ValueError):
+        raise MalformedId(f"{value[:_LONGEST]!r} is not an id of Onsale; use the `id` a query gave you") from None
+    parts = tuple(text.split(":")[1:])
+    if len(parts) != _PARTS[kind] or not all(map(_PART.fullmatch, parts)) or _encode(kind, *parts) != value:
+        raise MalformedId(f"{value[:_LONGEST]!r} is not an id of Onsale; use the `id` a query gave you")
+    if allowed and kind not in allowed:
+        raise MalformedId(f"this is the id of a {kind}; use the id of a {' or '.join(allowed)}")
+    return GlobalId(kind, parts)
+
+
+def argument(name: str, value: str, *allowed: Kind) -> GlobalId:
+    """The id in a query's argument. Raises BadUserInput."""
+    try:
+        return decode(value, *allowed)
+    except MalformedId as error:
+        raise BadUserInput(f"`{name}`: {error}.") from None
+
+
+class IdReader:
+    """Reads the ids of one input and then refuses all malformed ones at once."""
+
+    def __init__(self) -> None:
+        self._problems: list[FieldProblem] = []
+
+    def concert(self, path: str, value: str) -> ConcertId:
+        return ConcertId(self._read(path, value, Kind.CONCERT)[0])
+
+    def tier(self, path: str, value: str) -> TierId:
+        return TierId(self._read(path, value, Kind.TIER)[0])
+
+    def hold(self, path: str, value: str) -> tuple[ConcertId, HoldId]:
+        concert, hold = self._read(path, value, Kind.HOLD)
+        return ConcertId(concert), HoldId(hold)
+
+    def finish(self) -> None:
+        """Raises InvalidInput. What was read before is meaningless if it does."""
+        if self._problems:
+            raise InvalidInput(*self._problems)
+
+    def _read(self, path: str, value: str, kind: Kind) -> tuple[str, ...]:
+        try:
+            return decode(value, kind).parts
+        except MalformedId as error:
+            self._problems.append(FieldProblem(path, str(error)))
+            return ("",) * _PARTS[kind]

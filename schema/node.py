@@ -1,0 +1,46 @@
+"""`node(id)`: anything with a global id, under the same rights as the field that shows it."""
+
+from typing import Annotated, assert_never
+
+import strawberry
+
+from domain.ids import ConcertId, HoldId, OrderId, TierId, concert_of
+from resolvers import holds
+from schema import ids
+from schema.concerts import Concert, Tier
+from schema.holds import Hold, show_hold
+from schema.ids import Kind, Node
+from schema.orders import load_order
+from schema.request import ID, Info, Request
+from schema.rights import NODE_RIGHTS
+
+
+async def find_node(info: Info, id_: Annotated[strawberry.ID, ID]) -> Node | None:
+    found = ids.argument("id", id_)
+    NODE_RIGHTS[found.kind].check(info.context.context.viewer)
+    match found.kind:
+        case Kind.CONCERT:
+            return await _concert(info.context, ConcertId(found.parts[0]))
+        case Kind.TIER:
+            return await _tier(info.context, TierId(found.parts[0]))
+        case Kind.HOLD:
+            return await _hold(info.context, ConcertId(found.parts[0]), HoldId(found.parts[1]))
+        case Kind.ORDER:
+            return await load_order(info.context, OrderId(found.parts[0]))
+    assert_never(found.kind)
+
+
+async def _concert(request: Request, concert_id: ConcertId) -> Concert | None:
+    concert = await request.concert(concert_id)
+    return Concert.of(concert) if concert else None
+
+
+async def _tier(request: Request, tier_id: TierId) -> Tier | None:
+    concert = await request.concert(concert_of(tier_id))
+    tier = concert.tier(tier_id) if concert else None
+    return Tier.of(concert, tier) if concert and tier else None
+
+
+async def _hold(request: Request, concert_id: ConcertId, hold_id: HoldId) -> Hold | None:
+    hold = await holds.hold_by_id(request.context, concert_id, hold_id)
+    return await show_hold(request, hold) if hold else None

@@ -1,0 +1,74 @@
+"""Running one operation: what a transport hands in and gets back, in plain types."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import graphql
+from graphql import GraphQLError, GraphQLSchema, OperationType
+
+from resolvers.context import Context
+from schema.documents import Documents
+from schema.errors import top_level
+from schema.request import Request
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """What a client asks for."""
+
+    document: str
+    variables: Mapping[str, object]
+    name: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """`payload` is ready for JSON; `was_executed` is False for a request refused before anything ran."""
+
+    payload: dict[str, object]
+    was_executed: bool
+
+
+class NotAQuery(Exception):
+    """Only queries are allowed, and this operation may write."""
+
+
+class Executor:
+    def __init__(self, schema: GraphQLSchema) -> None:
+        self._schema = schema
+        self._documents = Documents(schema)
+
+    async def execute(self, operation: Operation, context: Context, *, queries_only: bool = False) -> Answer:
+        """Raises NotAQuery, before anything ran."""
+        document = self._documents.get(operation.document)
+        if document.ast is None:
+            return _refused(document.errors, context)
+        chosen = document.operation(operation.name)
+        if queries_only and chosen is not None and chosen.operation is not OperationType.QUERY:
+            raise NotAQuery
+        result = graphql.execute(
+            self._schema,
+            document.ast,
+            context_value=Request(context),
+            variable_values=dict(operation.variables),
+            operation_name=operation.name,
+        )
+        if not isinstance(result, graphql.ExecutionResult):
+            result = await result
+        return _answer(result, context)
+
+
+def _refused(errors: list[GraphQLError] | tuple[GraphQLError, ...], context: Context) -> Answer:
+    shown = [top_level(error, context.request_id) for error in errors]
+    return Answer({"errors": shown}, was_executed=False)
+
+
+def _answer(result: graphql.ExecutionResult, context: Context) -> Answer:
+    errors = result.errors or []
+    if result.data is None and all(error.path is None for error in errors):
+        # The variables do not fit, or no such operation is in the document: GraphQL ran nothing.
+        return _refused(errors, context)
+    payload: dict[str, object] = {"data": result.data}
+    if errors:
+        payload["errors"] = [top_level(error, context.request_id) for error in errors]
+    return Answer(payload, was_executed=True)

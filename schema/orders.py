@@ -1,0 +1,129 @@
+"""Orders as the schema shows them, the query for one, and the purchase that makes one."""
+
+from datetime import datetime
+from enum import Enum
+from typing import Annotated, Self, TypeAlias
+
+import strawberry
+
+import domain.concerts
+import domain.orders
+from domain.errors import FieldProblem, InvalidInput
+from domain.ids import OrderId, PersonId
+from domain.orders import Customer
+from resolvers import orders as resolve
+from schema import ids
+from schema.concerts import Concert
+from schema.errors import (
+    HoldEndedError,
+    IdempotencyConflictError,
+    InvalidInputError,
+    LimitExceededError,
+    NotFoundError,
+    NotOnSaleError,
+    PurchaseInProgressError,
+    SoldOutError,
+    TemporarilyUnavailableError,
+)
+from schema.holds import Line, LineInput, read_lines
+from schema.ids import IdReader, Kind
+from schema.request import ID, INPUT, Info, Request
+from schema.scalars import Money
+
+
+@strawberry.enum(description="Where an order is in its life.")
+class OrderStatus(Enum):
+    # Fences (VOID) and purchases by the house (WITHDRAWN) are bookkeeping and are never shown.
+    PAID = strawberry.enum_value(domain.orders.OrderStatus.PAID.value, description="Paid and recorded.")
+
+
+@strawberry.type(description="What somebody bought. Its tickets are in no other order.")
+class Order(ids.Node):
+    person_id: strawberry.Private[PersonId]
+    concert: Concert | None = strawberry.field(description="Null if it is no longer to be seen.")
+    status: OrderStatus
+    lines: list[Line]
+    total: Money
+    customer_name: str
+    customer_email: str
+    created_at: datetime
+    version: int = strawberry.field(description="Rises with every change of the order.")
+
+    @classmethod
+    def of(cls, order: domain.orders.Order, concert: domain.concerts.Concert | None) -> Self:
+        return cls(
+            person_id=order.person_id,
+            id=ids.of_order(order.id),
+            concert=Concert.of(concert) if concert else None,
+            status=OrderStatus(order.status.value),
+            lines=[Line.of(line, concert, order.currency) for line in order.lines],
+            total=Money.of(order.total.minor, order.currency),
+            customer_name=order.customer.name,
+            customer_email=order.customer.email,
+            created_at=order.created_at,
+            version=order.version,
+        )
+
+
+async def show_order(request: Request, order: domain.orders.Order) -> Order:
+    return Order.of(order, await request.concert(order.concert_id))
+
+
+async def load_order(request: Request, order_id: OrderId) -> Order | None:
+    found = await resolve.order_by_id(request.context, order_id)
+    return await show_order(request, found) if found else None
+
+
+async def find_order(info: Info, id_: Annotated[strawberry.ID, ID]) -> Order | None:
+    return await load_order(info.context, OrderId(ids.argument("id", id_, Kind.ORDER).parts[0]))
+
+
+@strawberry.input(description="Either a hold of yours, or a concert and lines to hold and buy in one step.")
+class PurchaseTicketsInput:
+    hold_id: strawberry.ID | None = None
+    concert_id: strawberry.ID | None = strawberry.field(default=None, description="With `lines`, without `holdId`.")
+    lines: list[LineInput] | None = strawberry.field(default=None, description="With `concertId`, without `holdId`.")
+    customer_name: str = strawberry.field(description="Who the tickets are for.")
+    customer_email: str
+    idempotency_key: str = strawberry.field(
+        description="Yours, new for each new wish, like a UUID; a repeated request with the same key finds its order."
+    )
+
+
+@strawberry.type(description="Bought and recorded for good.")
+class PurchaseTicketsSuccess:
+    order: Order
+
+
+PurchaseTicketsResult: TypeAlias = Annotated[
+    PurchaseTicketsSuccess
+    | InvalidInputError
+    | NotFoundError
+    | NotOnSaleError
+    | SoldOutError
+    | LimitExceededError
+    | HoldEndedError
+    | PurchaseInProgressError
+    | IdempotencyConflictError
+    | TemporarilyUnavailableError,
+    strawberry.union("PurchaseTicketsResult"),
+]
+
+
+async def purchase_tickets(info: Info, input_: Annotated[PurchaseTicketsInput, INPUT]) -> PurchaseTicketsResult:
+    bought = await _purchase(info.context, input_)
+    return PurchaseTicketsSuccess(order=await show_order(info.context, bought))
+
+
+async def _purchase(request: Request, wish: PurchaseTicketsInput) -> domain.orders.Order:
+    reader = IdReader()
+    customer, key = Customer(name=wish.customer_name, email=wish.customer_email), wish.idempotency_key
+    if wish.hold_id is not None and wish.concert_id is None and wish.lines is None:
+        concert_id, hold_id = reader.hold("holdId", wish.hold_id)
+        reader.finish()
+        return await resolve.purchase_hold(request.context, concert_id, hold_id, customer, key)
+    if wish.hold_id is None and wish.concert_id is not None and wish.lines is not None:
+        concert_id, lines = reader.concert("concertId", wish.concert_id), read_lines(wish.lines, reader)
+        reader.finish()
+        return await resolve.purchase_lines(request.context, concert_id, lines, customer, key)
+    raise InvalidInput(FieldProblem("holdId", "give either `holdId`, or both `concertId` and `lines`"))

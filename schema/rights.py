@@ -1,0 +1,95 @@
+"""Who may see or do what: ONE table over the fields of the schema, enforced where the schema is built.
+
+Every root field has a row of its own. A type is either owned by one person, with a row for all of its fields, or it is
+seen by whoever may see the field that leads to it.
+"""
+
+from collections.abc import Mapping
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from graphql import GraphQLField, GraphQLObjectType, GraphQLSchema
+
+from auth.viewer import Viewer
+from domain.errors import Forbidden, Unauthenticated
+from domain.ids import PersonId
+from schema.ids import Kind
+
+if TYPE_CHECKING:
+    from graphql import GraphQLResolveInfo
+
+    from schema.request import Request
+
+
+class Right(Enum):
+    ANYONE = "anyone"
+    SIGNED_IN = "signed in"
+    ORGANIZER = "organizer"
+    OWNER = "owner or organizer"
+
+    def check(self, viewer: Viewer | None, owner: PersonId | None = None) -> None:
+        """Raises Unauthenticated or Forbidden."""
+        if self is Right.ANYONE:
+            return
+        if viewer is None:
+            raise Unauthenticated("Sign in first: send `Authorization: Bearer <access token>`.")
+        if self is Right.SIGNED_IN or viewer.is_organizer:
+            return
+        if self is Right.ORGANIZER:
+            raise Forbidden(f"Only organizers may do this, and {viewer.name} is none; sign in as an organizer.")
+        if viewer.person_id != owner:
+            raise Forbidden(f"This belongs to somebody else; {viewer.name} may see what is theirs.")
+
+
+RIGHTS: Mapping[str, Right] = {
+    "Query.concerts": Right.ANYONE,
+    "Query.concert": Right.ANYONE,
+    "Query.order": Right.SIGNED_IN,
+    "Query.me": Right.SIGNED_IN,
+    "Query.node": Right.ANYONE,
+    "Query.serverTime": Right.ANYONE,
+    "Mutation.holdTickets": Right.SIGNED_IN,
+    "Mutation.releaseHold": Right.SIGNED_IN,
+    "Mutation.purchaseTickets": Right.SIGNED_IN,
+    "Mutation.createConcert": Right.ORGANIZER,
+    "Mutation.updateConcert": Right.ORGANIZER,
+    "Mutation.publishConcert": Right.ORGANIZER,
+    "Mutation.closeConcert": Right.ORGANIZER,
+    "Hold.*": Right.OWNER,
+    "Order.*": Right.OWNER,
+}
+
+NODE_RIGHTS: Mapping[Kind, Right] = {
+    Kind.CONCERT: Right.ANYONE,
+    Kind.TIER: Right.ANYONE,
+    Kind.HOLD: Right.SIGNED_IN,
+    Kind.ORDER: Right.SIGNED_IN,
+}
+"""`Query.node` is open, and what it finds is not: the row of the kind decides before anything is read."""
+
+
+def enforce(schema: GraphQLSchema) -> None:
+    """Puts every row in front of the fields it names. KeyError for a root field without a row."""
+    for root in (schema.query_type, schema.mutation_type):
+        for name, field in (root.fields if root else {}).items():
+            _guard(field, RIGHTS[f"{root}.{name}"])
+    for row, right in RIGHTS.items():
+        type_name, _, field_name = row.partition(".")
+        if field_name == "*":
+            owned = schema.type_map[type_name]
+            assert isinstance(owned, GraphQLObjectType)
+            for field in owned.fields.values():
+                _guard(field, right)
+
+
+def _guard(field: GraphQLField, right: Right) -> None:
+    if right is Right.ANYONE:
+        return
+    resolve = field.resolve
+    assert resolve is not None
+
+    def guarded(source: object, info: "GraphQLResolveInfo[Request]", **arguments: object) -> object:
+        right.check(info.context.context.viewer, getattr(source, "person_id", None))
+        return resolve(source, info, **arguments)
+
+    field.resolve = guarded

@@ -1,0 +1,67 @@
+"""How times and amounts look outside: DateTime in UTC with `Z`, Decimal as a string, so no client rounds them."""
+
+import re
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Self
+
+import strawberry
+from graphql import GraphQLError
+
+import domain.money
+from schema.enums import CurrencyCode
+
+_DATE_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d)", re.ASCII)
+_EXAMPLE = "2026-12-31T20:00:00Z"
+# Nothing is sold outside these years, and every time inside them survives a change of zone and of store.
+_FIRST_YEAR, _LAST_YEAR = 1970, 2200
+
+
+def write_date_time(value: datetime) -> str:
+    precision = "milliseconds" if value.microsecond else "seconds"
+    return value.astimezone(UTC).isoformat(timespec=precision).replace("+00:00", "Z")
+
+
+def read_date_time(value: object) -> datetime:
+    """In UTC and whole milliseconds, which is what both stores keep. Raises GraphQLError."""
+    if not isinstance(value, str) or not _DATE_TIME.fullmatch(value):
+        raise GraphQLError(f"A DateTime is ISO 8601 with its time zone, like {_EXAMPLE}.")
+    if not _FIRST_YEAR <= int(value[:4]) <= _LAST_YEAR:
+        raise GraphQLError(f"A DateTime is in the years {_FIRST_YEAR} to {_LAST_YEAR}, like {_EXAMPLE}.")
+    try:
+        moment = datetime.fromisoformat(value).astimezone(UTC)
+    except ValueError as error:
+        raise GraphQLError(f"{value} is no time: {error}.") from error
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
+def write_decimal(value: Decimal) -> str:
+    return f"{value:f}"
+
+
+SCALARS: dict[object, strawberry.types.scalar.ScalarDefinition] = {
+    datetime: strawberry.scalar(
+        name="DateTime",
+        description=f"A moment in UTC as ISO 8601 with `Z`, like `{_EXAMPLE}`. Input may have any offset.",
+        specified_by_url="https://www.rfc-editor.org/rfc/rfc3339",
+        serialize=write_date_time,
+        parse_value=read_date_time,
+    ),
+    Decimal: strawberry.scalar(
+        name="Decimal",
+        description='An exact decimal number as a string, like `"49.50"`.',
+        serialize=write_decimal,
+    ),
+}
+"""Python types and the scalars they are written as."""
+
+
+@strawberry.type(description="An amount of money. Compute with `minor`, show `amount`.")
+class Money:
+    amount: Decimal = strawberry.field(description="In whole currency units, with the currency's number of digits.")
+    minor: int = strawberry.field(description="In the smallest unit of the currency, like cents.")
+    currency: CurrencyCode
+
+    @classmethod
+    def of(cls, minor: int, currency: CurrencyCode) -> Self:
+        return cls(amount=domain.money.Money(minor, currency).amount, minor=minor, currency=currency)
