@@ -12,7 +12,7 @@ from auth.issuer.parameters import CREDENTIALS
 from auth.issuer.people import DEMO_PEOPLE
 
 _STYLE = """
-:root { color-scheme: light dark; --accent: #7c3aed; --line: #8884; --bad: #b91c1c; }
+:root { color-scheme: light dark; --accent: #7c3aed; --line: #8884; --field: #767676; --bad: #b91c1c; }
 @media (prefers-color-scheme: dark) { :root { --accent: #a78bfa; --bad: #f87171; } }
 * { box-sizing: border-box; }
 body { margin: 0; min-height: 100vh; display: grid; place-items: center; padding: 1rem; }
@@ -21,7 +21,7 @@ main { width: 100%; max-width: 24rem; border: 1px solid var(--line); border-radi
 h1 { margin: 0 0 .25rem; font-size: 1.5rem; }
 h2 { margin: 1.5rem 0 .25rem; font-size: 1rem; }
 label { display: block; margin-top: 1rem; font-weight: 600; }
-input { width: 100%; margin-top: .25rem; padding: .6rem; font: inherit; border: 1px solid var(--line); }
+input { width: 100%; margin-top: .25rem; padding: .6rem; font: inherit; border: 1px solid var(--field); }
 input, button { border-radius: .4rem; }
 button { width: 100%; margin-top: 1.5rem; padding: .7rem; font: inherit; font-weight: 600; border: 0; }
 button { background: var(--accent); color: Canvas; cursor: pointer; }

@@ -1,0 +1,54 @@
+"""Keys, and tokens as Keycloak would sign them with the keys; a test changes the one claim it is about."""
+
+import functools
+import time
+import uuid
+from collections.abc import Mapping
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
+from jwt.algorithms import RSAAlgorithm
+
+AUDIENCE = "onsale-api"
+SUBJECT = "bb6a5dcf-f276-533f-bca8-8986c27853df"
+
+
+def rsa_key(kid: str, bits: int = 2_048) -> RSAPrivateKey:
+    """The same key for the same `kid` for the whole run: making one takes a tenth of a second."""
+    return _rsa_key(kid, bits)
+
+
+@functools.cache
+def _rsa_key(kid: str, bits: int) -> RSAPrivateKey:
+    return generate_private_key(65_537, bits)
+
+
+def jwk(kid: str, /, *, bits: int = 2_048, **changes: object) -> dict[str, object]:
+    public = RSAAlgorithm.to_jwk(rsa_key(kid, bits).public_key(), as_dict=True)
+    return {**public, "kid": kid, "alg": "RS256", "use": "sig", **changes}
+
+
+def access_claims(issuer: str, **changes: object) -> dict[str, object]:
+    """A change to None takes the claim away."""
+    now_s = int(time.time())
+    claims = {
+        "exp": now_s + 900,
+        "iat": now_s,
+        "jti": str(uuid.uuid4()),
+        "iss": issuer,
+        "aud": [AUDIENCE, "account"],
+        "sub": SUBJECT,
+        "typ": "Bearer",
+        "azp": "onsale-web",
+        "realm_access": {"roles": ["customer", "offline_access"]},
+        "preferred_username": "alice",
+        "email": "alice@onsale.example",
+        **changes,
+    }
+    return {name: value for name, value in claims.items() if value is not None}
+
+
+def signed(claims: Mapping[str, object], kid: str | None = "k1", /, **headers: object) -> str:
+    """Signed with the key called `kid`; headers may claim another."""
+    named = {"kid": kid} if kid else {}
+    return jwt.encode(dict(claims), rsa_key(kid or "k1"), "RS256", headers={**named, **headers})
