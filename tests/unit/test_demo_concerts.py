@@ -9,6 +9,7 @@ import pytest
 
 from bench.sale.catalog import CONCERTS_FILE, demo_concerts
 from domain.money import CurrencyCode
+from domain.rules import draft_problems
 
 CONCERTS: list[dict[str, Any]] = orjson.loads(CONCERTS_FILE.read_bytes())
 FIELDS: dict[str, type] = {
@@ -71,6 +72,10 @@ def test_words_and_numbers_are_plausible(concert: dict[str, Any]) -> None:
 def test_a_sale_window_ends_before_its_concert_whenever_the_file_is_loaded() -> None:
     for draft in demo_concerts(NOW):
         assert draft.sales_start_at < draft.sales_end_at < draft.starts_at
+
+
+def test_the_house_accepts_every_one_of_them() -> None:
+    assert [problem for draft in demo_concerts(NOW) for problem in draft_problems(draft)] == []
 
 
 def test_most_are_on_sale_at_once_and_some_open_later() -> None:
