@@ -7,7 +7,7 @@ from strawberry.schema.config import StrawberryConfig
 
 from schema import organizing, rights
 from schema.concerts import Concert, Tier, find_concert, list_concerts
-from schema.errors import HANDLERS
+from schema.errors import HANDLERS, SystemCode
 from schema.holds import Hold, hold_tickets, release_hold
 from schema.node import find_node
 from schema.operation import Answer, Executor, NotAQuery, Operation
@@ -15,7 +15,7 @@ from schema.orders import Order, find_order, purchase_tickets
 from schema.scalars import SCALARS
 from schema.viewer import find_viewer
 
-__all__ = ["Answer", "NotAQuery", "Operation", "execute", "sdl"]
+__all__ = ["Answer", "NotAQuery", "Operation", "SystemCode", "execute", "sdl"]
 
 
 def _server_time() -> datetime:

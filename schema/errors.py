@@ -231,11 +231,14 @@ HANDLERS = tuple(RefusalHandler(refusal, error) for refusal, error in ERROR_TYPE
 
 def top_level(error: GraphQLError, request_id: str) -> dict[str, object]:
     """The error as it goes out. What no table foresees is logged and masked."""
-    if error.original_error is None:
+    cause = error.original_error
+    while isinstance(cause, GraphQLError):
+        cause = cause.original_error
+    if cause is None:
         # Found by GraphQL itself in the client's document or variables.
         message, extensions = error.message, {"code": SystemCode.BAD_USER_INPUT, **(error.extensions or {})}
     else:
-        message, extensions = describe(error.original_error, request_id)
+        message, extensions = describe(cause, request_id)
     clipped = message if len(message) <= _LONGEST_MESSAGE else message[:_LONGEST_MESSAGE] + " …"
     return {**error.formatted, "message": clipped, "extensions": {**extensions, "requestId": request_id}}
 

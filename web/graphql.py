@@ -1,0 +1,161 @@
+"""`/graphql` over HTTP: POST for everything, GET for queries, in both media types of GraphQL-over-HTTP.
+
+Who asks is told by a bearer token and never by a cookie, so any origin may ask; content types that a form could send
+are refused all the same.
+"""
+
+import html
+import logging
+import secrets
+from typing import Protocol
+
+import orjson
+from starlette.datastructures import Headers
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.types import Receive, Scope, Send
+
+from auth.viewer import Viewer
+from domain.errors import TemporarilyUnavailable, Unauthenticated
+from resolvers.context import Context
+from schema import Answer, NotAQuery, Operation, execute
+from storage.connect import Stores
+from web import bodies, operations
+from web.media import GRAPHQL, HTML, JSON, preferred
+from web.refusals import Refused, internal, unauthenticated, unavailable
+
+logger = logging.getLogger(__name__)
+
+_PREFLIGHT_LASTS_S = 600
+
+_PAGE = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<title>Onsale: GraphQL</title>
+<h1>GraphQL lives here</h1>
+<p>Send a POST request:</p>
+<pre>
+curl {url} -H 'Content-Type: application/json' \\
+  -d '{{"query": "{{ concerts(first: 3) {{ nodes {{ name startsAt stock {{ soldOut }} }} }} }}"}}'
+</pre>
+<p>To hold and buy tickets, sign in and add <code>-H 'Authorization: Bearer &lt;access token&gt;'</code>.</p>
+</html>
+"""
+
+
+class Verifier(Protocol):
+    async def verify(self, token: str) -> Viewer:
+        """Raises Unauthenticated, or TemporarilyUnavailable where nobody can tell now."""
+        ...
+
+
+class GraphQLEndpoint:
+    """An ASGI application."""
+
+    def __init__(self, stores: Stores, verifier: Verifier, *, max_body_bytes: int) -> None:
+        self._stores = stores
+        self._verifier = verifier
+        self._max_body_bytes = max_body_bytes
+        self._app = CORSMiddleware(
+            self._serve,
+            allow_origins=["*"],
+            allow_methods=["GET", "POST"],
+            allow_headers=["Authorization", "Content-Type", "X-Request-Id"],
+            expose_headers=["Retry-After", "WWW-Authenticate", "X-Request-Id"],
+            max_age=_PREFLIGHT_LASTS_S,
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._app(scope, receive, send)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        request_id = scope.get("state", {}).get("request_id") or secrets.token_hex(8)
+        try:
+            response = await self._answer(request, request_id)
+        except bodies.TooLarge as refused:
+            await bodies.answer_and_discard(_refusal(refused, request, request_id), receive, send)
+            return
+        except bodies.ClientGone:
+            return
+        except Refused as refused:
+            response = _refusal(refused, request, request_id)
+        except Exception:
+            logger.exception("%s /graphql failed", request.method)
+            response = _refusal(internal(request_id), request, request_id)
+        await response(scope, receive, send)
+
+    async def _answer(self, request: Request, request_id: str) -> Response:
+        if request.method not in ("GET", "POST"):
+            raise Refused(405, f"{request.method} means nothing here; use POST.", headers={"Allow": "GET, POST"})
+        media_type = _media_type(request)
+        if media_type == HTML:
+            return HTMLResponse(
+                _PAGE.format(url=html.escape(str(request.url.replace(query="")))), headers={"Vary": "Accept"}
+            )
+        viewer = await self._viewer(request.headers)
+        operation = await self._operation(request)
+        context = Context(self._stores, viewer, request_id)
+        try:
+            answer = await execute(operation, context, queries_only=request.method == "GET")
+        except NotAQuery:
+            raise Refused(405, "GET is for queries; send this with POST.", headers={"Allow": "POST"}) from None
+        return _json(answer.payload, _status(answer, media_type), media_type)
+
+    async def _viewer(self, headers: Headers) -> Viewer | None:
+        given = headers.getlist("authorization")
+        if not given:
+            return None
+        scheme, _, token = given[0].partition(" ")
+        try:
+            if len(given) > 1 or scheme.lower() != "bearer" or not token.strip():
+                raise Unauthenticated("The Authorization header is malformed; send `Bearer <access token>`, once.")
+            return await self._verifier.verify(token.strip())
+        except Unauthenticated as error:
+            raise unauthenticated(error) from error
+        except TemporarilyUnavailable as error:
+            raise unavailable(error) from error
+
+    async def _operation(self, request: Request) -> Operation:
+        if request.method == "GET":
+            return operations.of_query(request.query_params)
+        _check_content_type(request.headers)
+        declared = request.headers.get("content-length")
+        return operations.of_body(await bodies.read(request.receive, declared=declared, limit=self._max_body_bytes))
+
+
+def _media_type(request: Request) -> str:
+    offered = (JSON, GRAPHQL, HTML) if request.method == "GET" else (JSON, GRAPHQL)
+    chosen = preferred(request.headers.get("accept"), offered)
+    if chosen is None:
+        raise Refused(406, f"We answer with {JSON} or {GRAPHQL}; name one of them in Accept.")
+    return chosen
+
+
+def _check_content_type(headers: Headers) -> None:
+    media_type, *parameters = (part.strip().lower() for part in headers.get("content-type", "").split(";"))
+    if media_type != JSON:
+        raise Refused(415, f"Content-Type is {media_type[:80]!r}; send the body as {JSON}.")
+    charset = next((text[8:].strip('"') for text in parameters if text.startswith("charset=")), "utf-8")
+    if charset not in ("utf-8", "utf8"):
+        raise Refused(415, f"The charset is {charset[:80]!r}; send the body in utf-8.")
+    if headers.get("content-encoding", "identity").lower() != "identity":
+        raise Refused(415, "The body is compressed; send it as it is.", headers={"Accept-Encoding": "identity"})
+
+
+def _status(answer: Answer, media_type: str) -> int:
+    """A document or variables that do not fit are 400, but clients that accept plain JSON expect 200."""
+    return 400 if media_type == GRAPHQL and not answer.was_executed else 200
+
+
+def _refusal(refused: Refused, request: Request, request_id: str) -> Response:
+    media_type = preferred(request.headers.get("accept"), (JSON, GRAPHQL)) or JSON
+    response = _json(refused.payload(request_id), refused.status, media_type)
+    response.headers.update(refused.headers)
+    return response
+
+
+def _json(payload: dict[str, object], status: int, media_type: str) -> Response:
+    headers = {"Content-Type": f"{media_type}; charset=utf-8", "Cache-Control": "no-store", "Vary": "Accept"}
+    return Response(orjson.dumps(payload), status, headers)
