@@ -29,14 +29,21 @@ class StoreUrls:
     mongo: str
 
 
+@contextmanager
+def owner_of(data_dir: Path, *, app_port: int) -> Iterator[None]:
+    """Raises ChildFailed, naming the process that owns the directory already."""
+    data_dir.mkdir(parents=True, exist_ok=True)
+    with LockFile(data_dir / "app.lock") as lock:
+        if not lock.try_lock():
+            raise ChildFailed(_occupied(data_dir, lock.last_holder()))
+        lock.record(Holder(os.getpid(), app_port))
+        yield
+
+
 @asynccontextmanager
-async def stores_for(
-    data_dir: Path, *, app_port: int, redis_url: str | None, mongo_url: str | None
-) -> AsyncIterator[StoreUrls]:
-    """Runs a store of our own for each URL that is missing. Raises ChildFailed."""
+async def stores_for(data_dir: Path, *, redis_url: str | None, mongo_url: str | None) -> AsyncIterator[StoreUrls]:
+    """Runs a store of our own for each URL that is missing. The caller owns the directory. Raises ChildFailed."""
     async with AsyncExitStack() as stack:
-        if redis_url is None or mongo_url is None:
-            stack.enter_context(_lock(data_dir, app_port))
         if redis_url is None:
             redis_url = (await stack.enter_async_context(_running(valkey(data_dir / "valkey")))).url
         if mongo_url is None:
@@ -97,16 +104,6 @@ async def _keep_running(child: Child) -> None:
         except ChildFailed as error:
             logger.error("%s", error)
             pause_s = min(pause_s + 1, MAX_PAUSE_S)
-
-
-@contextmanager
-def _lock(data_dir: Path, app_port: int) -> Iterator[None]:
-    data_dir.mkdir(parents=True, exist_ok=True)
-    with LockFile(data_dir / "app.lock") as lock:
-        if not lock.try_lock():
-            raise ChildFailed(_occupied(data_dir, lock.last_holder()))
-        lock.record(Holder(os.getpid(), app_port))
-        yield
 
 
 def _occupied(data_dir: Path, holder: Holder | None) -> str:

@@ -33,8 +33,17 @@ def banner(settings: Settings) -> str:
         lines.append(
             "  People   alice, bob, carol, buyer1, buyer2, … buy; olivia organizes; gus checks. Password = name"
         )
-    lines += [f"  Data     {settings.data_dir.resolve()}", "  Stop     Ctrl-C"]
+    lines += [
+        f"  Stores   {_without_password(settings.redis_url)}  {_without_password(settings.mongo_url)}",
+        f"  Data     {settings.data_dir.resolve()}",
+        "  Stop     Ctrl-C",
+    ]
     return "\n".join(lines) + "\n"
+
+
+def _without_password(url: str | None) -> str:
+    scheme, _, rest = (url or "").partition("://")
+    return f"{scheme}://{rest.rpartition('@')[2]}"
 
 
 routes = [Route("/", home)]

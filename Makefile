@@ -1,0 +1,83 @@
+# Everything Onsale can do from a shell; `make help` lists it. Needs make and Python 3.11 or later with venv, no root.
+
+PYTHON ?= python3
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check format lint types unit sale schema lock test-programs
+
+help: ## list these commands
+	@sed -n 's/^\([a-z]*\):.*## /\1 /p' Makefile | while read -r name text; do printf '  make %-8s %s\n' "$$name" "$$text"; done
+
+run: .venv/run.stamp ## install what is needed and serve http://localhost:8000
+	@exec $(BIN)/python app.py
+
+test: .venv/dev.stamp test-programs lint types ## run every check and every test
+	@$(BIN)/python -m pytest
+
+check: .venv/dev.stamp lint types unit ## check format, style, types and the SDL, and run the unit tests: seconds
+
+format: .venv/dev.stamp ## format the code
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+lint: .venv/dev.stamp
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+
+types: .venv/dev.stamp
+	@$(BIN)/mypy
+
+unit: .venv/dev.stamp
+	@$(BIN)/python -m pytest tests/unit
+
+sale: .venv/run.stamp ## hold a whole sale and check its books (BUYERS=2000 STOCK=800 KILL=yes URL=)
+	@exec $(BIN)/python -m bench.sale \
+	  $(if $(BUYERS),--buyers $(BUYERS)) $(if $(STOCK),--stock $(STOCK)) $(if $(KILL),--kill $(KILL)) $(if $(URL),--url $(URL))
+
+schema: .venv/run.stamp ## write the SDL to schema/schema.graphql
+	@$(BIN)/python -m schema > .venv/schema.graphql
+	@mv .venv/schema.graphql schema/schema.graphql
+
+lock: .venv/dev.stamp ## pin the newest dependencies that pyproject.toml allows
+	@$(LOCK) --output-file requirements.lock
+	@$(LOCK) --group dev --output-file requirements-dev.lock
+
+LOCK := $(BIN)/uv pip compile pyproject.toml --upgrade --universal --python-version 3.11 \
+  --generate-hashes --no-emit-index-url --no-header --quiet
+
+# Stamps are younger than what they stand for, so a second start installs nothing.
+.venv/run.stamp: requirements.lock
+	@$(MAKE_VENV)
+	@$(INSTALL) requirements.lock
+	@touch $@
+
+.venv/dev.stamp: requirements-dev.lock
+	@$(MAKE_VENV)
+	@$(INSTALL) requirements-dev.lock
+	@touch .venv/run.stamp $@
+
+INSTALL := echo 'Installing …' && $(BIN)/python -m pip install --disable-pip-version-check --quiet --require-hashes -r
+
+define MAKE_VENV
+if ! command -v $(PYTHON) > /dev/null; then \
+  echo 'Python is missing. Debian, Ubuntu: apt-get install python3 python3-venv'; exit 1; fi; \
+if ! $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then \
+  echo "Onsale needs Python 3.11 or later, and $(PYTHON) is $$($(PYTHON) --version). Name another one: make PYTHON=python3.12 …"; exit 1; fi; \
+if ! $(BIN)/python -m pip --version > /dev/null 2>&1 && ! $(PYTHON) -m venv --clear .venv; then \
+  rm -rf .venv; echo 'The venv module is missing. Debian, Ubuntu: apt-get install python3-venv'; exit 1; fi
+endef
+
+# What tests need and no wheel has: Redis 7 for the matrix of stores, and a library of mongod.
+test-programs: .venv/dev.stamp
+	@missing=$$($(MISSING)); if [ -z "$$missing" ]; then exit 0; fi; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
+	  echo "Installing$$missing for the tests …"; \
+	  export DEBIAN_FRONTEND=noninteractive; \
+	  apt-get update -qq && apt-get install -qq --no-install-recommends $$missing > /dev/null && exit 0; fi; \
+	echo "Not everything can be tested:$$missing missing. Debian, Ubuntu: apt-get install$$missing"
+
+define MISSING
+command -v redis-server > /dev/null || printf ' redis-server'; \
+$(BIN)/python -c 'import ctypes; ctypes.CDLL("libcurl.so.4")' 2> /dev/null || printf ' libcurl4'
+endef

@@ -1,0 +1,179 @@
+"""Puts the rooms together. `create_app(settings)` is the ASGI application, any number of them share the stores.
+`python app.py` is a whole Onsale on one machine: a store for each URL that is not set, the application, the workers.
+"""
+
+import asyncio
+import contextlib
+import errno
+import os
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import replace
+from typing import TypedDict
+
+import uvicorn
+import uvloop
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.routing import BaseRoute, Route
+from starlette.types import Receive, Scope, Send
+from web.graphql import GraphQLEndpoint
+from workers.runner import run_workers
+
+from auth.issuer.routes import issuer_routes
+from auth.tokens import TokenVerifier
+from settings import Settings, SettingsError
+from storage.child import ChildFailed
+from storage.connect import Stores, open_stores
+from storage.embedded import owner_of, stores_for
+from web import health, home, logs
+from web.middleware import RequestMiddleware
+
+# A hold takes milliseconds; whoever is not answered by then is cut off, and finds out by repeating the request.
+GRACE_S = 3
+BACKLOG = 2_048  # a rush of new connections waits here instead of being refused
+
+
+class State(TypedDict):
+    """What the lifespan opens and every request finds in `scope["state"]`."""
+
+    stores: Stores
+    graphql: GraphQLEndpoint
+
+
+def __getattr__(name: str) -> Starlette:
+    """`uvicorn app:app`. Made when asked for, so that an import reads no environment and writes no key."""
+    if name != "app":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return create_app(Settings.from_env(os.environ))
+
+
+def create_app(settings: Settings) -> Starlette:
+    return Starlette(
+        routes=[*home.routes, *health.routes, Route("/graphql", _GraphQL()), *_issuer_routes(settings)],
+        middleware=[Middleware(RequestMiddleware)],
+        lifespan=lambda _: _lifespan(settings),
+    )
+
+
+@asynccontextmanager
+async def _lifespan(settings: Settings) -> AsyncIterator[State]:
+    logs.configure(settings.log_format)
+    if settings.redis_url is None or settings.mongo_url is None:
+        raise SettingsError("ONSALE_REDIS_URL and ONSALE_MONGO_URL are needed; `make run` starts stores of its own")
+    async with (
+        open_stores(settings.redis_url, settings.mongo_url, settings.mongo_database) as stores,
+        contextlib.aclosing(TokenVerifier(settings.issuer, settings.oidc_audience)) as verifier,
+    ):
+        yield State(stores=stores, graphql=GraphQLEndpoint(stores, verifier, max_body_bytes=settings.max_body_bytes))
+
+
+class _GraphQL:
+    """The endpoint of the lifespan. A class, because a route would take a function for one that answers a Request."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await scope["state"]["graphql"](scope, receive, send)
+
+
+def _issuer_routes(settings: Settings) -> list[BaseRoute]:
+    if not settings.has_own_issuer:
+        return []
+    return issuer_routes(
+        settings.issuer,
+        audience=settings.oidc_audience,
+        client_id=settings.oidc_client_id,
+        data_dir=settings.data_dir,
+        env=settings.env,
+    )
+
+
+async def run(settings: Settings) -> None:
+    """Everything on one machine, until cancelled: opened in order, closed in reverse."""
+    logs.configure(settings.log_format)
+    async with AsyncExitStack() as stack:
+        if settings.redis_url is None or settings.mongo_url is None:
+            stack.enter_context(owner_of(settings.data_dir, app_port=settings.port))
+        listener = stack.enter_context(_listen(settings))
+        urls = await stack.enter_async_context(
+            stores_for(settings.data_dir, redis_url=settings.redis_url, mongo_url=settings.mongo_url)
+        )
+        settings = replace(settings, redis_url=urls.redis, mongo_url=urls.mongo)
+        stores = await stack.enter_async_context(open_stores(urls.redis, urls.mongo, settings.mongo_database))
+        server = _Server(settings)
+        async with asyncio.TaskGroup() as group:
+            workers = group.create_task(run_workers(stores))
+            await _serve(server, listener)
+            workers.cancel()
+
+
+async def _serve(server: uvicorn.Server, listener: socket.socket) -> None:
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    try:
+        await asyncio.shield(serving)
+    except asyncio.CancelledError:
+        server.should_exit = True
+        await serving
+        raise
+
+
+class _Server(uvicorn.Server):
+    """With our options. Signals are ours: they cancel `run`, which closes everything and not the server alone."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(
+            uvicorn.Config(
+                create_app(settings),
+                http="httptools",
+                ws="none",  # nothing speaks WebSocket yet
+                lifespan="on",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                proxy_headers=False,
+                timeout_graceful_shutdown=GRACE_S,
+            )
+        )
+        self._settings = settings
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        sys.stdout.write(home.banner(self._settings))
+        sys.stdout.flush()
+
+
+def _listen(settings: Settings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        return socket.create_server((settings.host, settings.port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        taken = error.errno == errno.EADDRINUSE
+        step = "another program uses it; set another ONSALE_PORT" if taken else f"{error.strerror}; see ONSALE_HOST"
+        raise SettingsError(f"port {settings.port} on {settings.host} cannot be opened: {step}") from error
+
+
+async def _run_until_signalled(settings: Settings) -> None:
+    loop, running = asyncio.get_running_loop(), asyncio.ensure_future(run(settings))
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, running.cancel)
+    with contextlib.suppress(asyncio.CancelledError):
+        await running
+
+
+def main() -> None:
+    try:
+        settings = Settings.from_env(os.environ)
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_run_until_signalled(settings))
+    except (SettingsError, ChildFailed) as error:
+        sys.exit(f"Onsale cannot start: {error}")
+
+
+if __name__ == "__main__":
+    main()

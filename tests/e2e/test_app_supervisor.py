@@ -1,0 +1,123 @@
+"""`python app.py` as a process: it starts all it needs, ends all it started, and survives every kill."""
+
+import os
+import signal
+import socket
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+import redis.asyncio
+from pymongo import AsyncMongoClient
+
+from storage.lockfile import LockFile
+from tests.support.application import Application, started
+from tests.support.waiting import wait_until
+
+STORES = ("valkey", "mongod")
+
+
+@pytest_asyncio.fixture
+async def application(tmp_path: Path) -> AsyncIterator[Application]:
+    async with started(Application(tmp_path / "onsale")) as made:
+        yield made
+
+
+def _living(application: Application) -> list[str]:
+    """The stores whose lock somebody holds, which only a living process does."""
+    living = []
+    for name in STORES:
+        with LockFile(application.data_dir / name / "child.lock") as lock:
+            if not lock.try_lock():
+                living.append(name)
+    return living
+
+
+def _store_url(application: Application, name: str) -> str:
+    with LockFile(application.data_dir / name / "child.lock") as lock:
+        holder = lock.last_holder()
+    assert holder is not None
+    scheme, query = ("redis", "0") if name == "valkey" else ("mongodb", "?replicaSet=onsale")
+    return f"{scheme}://127.0.0.1:{holder.port}/{query}"
+
+
+async def test_it_says_where_everything_is(application: Application) -> None:
+    assert f"http://localhost:{application.port}/graphql" in application.output
+    assert str(application.data_dir) in application.output
+    assert "Password = name" in application.output
+    page = await application.get("/")
+    assert (page.status_code, "/graphql" in page.text) == (200, True)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_signal_ends_it_cleanly_with_all_its_stores(application: Application, number: signal.Signals) -> None:
+    assert _living(application) == ["valkey", "mongod"]
+    assert await application.end(number) == 0
+    assert _living(application) == []
+    assert "Traceback" not in application.output
+
+
+async def test_a_signal_during_the_start_ends_it_cleanly(tmp_path: Path) -> None:
+    application = Application(tmp_path / "onsale")
+    await application.start()
+    lock = application.data_dir / "mongod" / "child.lock"
+    await wait_until(lock.exists, timeout=30, what="the start of mongod")
+    assert await application.end() == 0
+    assert _living(application) == []
+
+
+async def test_killed_it_takes_its_stores_along_and_finds_its_data_again(application: Application) -> None:
+    async with redis.asyncio.Redis.from_url(_store_url(application, "valkey")) as client:
+        await client.set("word", "kept")
+    async with AsyncMongoClient[dict[str, object]](_store_url(application, "mongod")) as mongo:
+        await mongo.test.words.insert_one({"_id": "word"})
+    assert await application.end(signal.SIGKILL) == -signal.SIGKILL
+    await wait_until(lambda: not _living(application), what="the end of the stores")
+
+    await application.start()
+    await application.ready()
+    async with redis.asyncio.Redis.from_url(_store_url(application, "valkey")) as client:
+        assert await client.get("word") == b"kept"
+    async with AsyncMongoClient[dict[str, object]](_store_url(application, "mongod")) as mongo:
+        assert await mongo.test.words.count_documents({}) == 1
+
+
+@pytest.mark.parametrize("name", STORES)
+async def test_a_killed_store_is_started_again_with_its_port(application: Application, name: str) -> None:
+    before, url = application.store_pid(name), _store_url(application, name)
+    os.kill(before, signal.SIGKILL)
+    await wait_until(lambda: application.store_pid(name) != before, what="a new process")
+    await application.ready()
+    assert _store_url(application, name) == url
+    assert "ended with -9; starting it again" in application.output
+
+
+async def test_a_second_one_on_the_same_data_is_told_who_is_there(application: Application) -> None:
+    second = Application(application.data_dir.with_name("second"), DATA_DIR=application.data_dir)
+    await second.start()
+    assert await second.ended() == 1
+    assert f"process {application.process.pid}, port {application.port}" in second.output
+    assert "Traceback" not in second.output
+    assert (await application.get("/readyz")).status_code == 200
+
+
+async def test_a_second_one_may_share_the_stores(application: Application) -> None:
+    shared = {
+        name: _store_url(application, store) for name, store in (("REDIS_URL", "valkey"), ("MONGO_URL", "mongod"))
+    }
+    async with started(Application(application.data_dir.with_name("second"), **shared)) as second:
+        assert (await second.get("/readyz")).status_code == 200
+        assert await second.end() == 0
+    assert _living(application) == ["valkey", "mongod"]
+
+
+async def test_a_taken_port_is_named_before_anything_starts(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        application = Application(tmp_path / "onsale", PORT=port)
+        await application.start()
+        assert await application.ended() == 1
+    assert f"port {port} on 127.0.0.1 cannot be opened: another program uses it" in application.output
+    assert "Traceback" not in application.output
+    assert not (application.data_dir / "valkey").exists()

@@ -1,0 +1,96 @@
+"""`python app.py` and its like as real processes, for tests that start, kill and ask them from outside."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx2
+
+from storage.lockfile import LockFile
+from storage.ports import free_port
+from tests.support.waiting import wait_until
+
+ROOT = Path(__file__).parents[2]
+SUPERVISOR = ("app.py",)
+START_TIMEOUT_S = 60.0
+
+
+class Application:
+    """`settings` are environment variables without their prefix. Its output goes to `<data_dir>.log`."""
+
+    def __init__(self, data_dir: Path, *, command: Sequence[str] = SUPERVISOR, **settings: object) -> None:
+        self.data_dir = data_dir
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.command = command
+        self._settings = {"DATA_DIR": data_dir, "PORT": self.port, **settings}
+        self._process: asyncio.subprocess.Process | None = None
+
+    @property
+    def process(self) -> asyncio.subprocess.Process:
+        assert self._process is not None, "not started"
+        return self._process
+
+    @property
+    def output(self) -> str:
+        return self._log_path.read_text()
+
+    @property
+    def _log_path(self) -> Path:
+        return self.data_dir.with_suffix(".log")
+
+    async def start(self) -> None:
+        with self._log_path.open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable, *self.command, cwd=ROOT, env=self._environment(), stdout=log, stderr=log
+            )
+
+    async def ready(self) -> None:
+        await wait_until(self._is_ready, timeout=START_TIMEOUT_S, what="the application")
+
+    async def ended(self) -> int:
+        """Its exit code; a second time-out guards against one that hangs."""
+        async with asyncio.timeout(START_TIMEOUT_S):
+            return await self.process.wait()
+
+    async def end(self, number: signal.Signals = signal.SIGTERM) -> int:
+        if self.process.returncode is None:
+            self.process.send_signal(number)
+        return await self.ended()
+
+    async def get(self, path: str) -> httpx2.Response:
+        async with httpx2.AsyncClient(base_url=self.url) as client:
+            return await client.get(path)
+
+    def store_pid(self, name: str) -> int:
+        with LockFile(self.data_dir / name / "child.lock") as lock:
+            holder = lock.last_holder()
+        assert holder is not None
+        return holder.pid
+
+    async def _is_ready(self) -> bool:
+        if self.process.returncode is not None:
+            raise AssertionError(f"the application ended with {self.process.returncode}:\n{self.output}")
+        try:
+            return (await self.get("/readyz")).status_code == 200
+        except httpx2.TransportError:
+            return False
+
+    def _environment(self) -> dict[str, str]:
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("ONSALE_")}
+        return inherited | {f"ONSALE_{name}": str(value) for name, value in self._settings.items()}
+
+
+@asynccontextmanager
+async def started(application: Application) -> AsyncIterator[Application]:
+    """Ready in the block, and gone after it."""
+    await application.start()
+    try:
+        await application.ready()
+        yield application
+    finally:
+        await application.end()
