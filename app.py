@@ -20,8 +20,6 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
-from web.graphql import GraphQLEndpoint
-from workers.runner import run_workers
 
 from auth.issuer.routes import issuer_routes
 from auth.tokens import TokenVerifier
@@ -30,7 +28,9 @@ from storage.child import ChildFailed
 from storage.connect import Stores, open_stores
 from storage.embedded import owner_of, stores_for
 from web import health, home, logs
+from web.graphql import GraphQLEndpoint
 from web.middleware import RequestMiddleware
+from workers.runner import run_workers
 
 # A hold takes milliseconds; whoever is not answered by then is cut off, and finds out by repeating the request.
 GRACE_S = 3

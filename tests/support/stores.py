@@ -42,7 +42,8 @@ async def start_cluster(directory: Path) -> Child:
         await client.cluster("ADDSLOTSRANGE", 0, 16383)
 
         async def is_ok() -> bool:
-            return "cluster_state:ok" in str(await client.cluster("INFO"))
+            info: dict[str, str] = await client.cluster("INFO")
+            return info["cluster_state"] == "ok"
 
         await wait_until(is_ok, what="the cluster")
     return child

@@ -1,0 +1,130 @@
+"""Imports point one way, and every third party stays in its room. The two tables are those of the architecture."""
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+BELOW_RESOLVERS = {"domain", "storage", "subscriptions", "auth", "payments", "tickets"}
+MAY_IMPORT = {
+    "domain": set[str](),
+    "settings": set[str](),
+    "storage": {"domain"},
+    "subscriptions": {"domain", "storage"},
+    "auth": {"domain", "settings"},
+    "payments": {"domain", "settings"},
+    "tickets": {"domain", "settings"},
+    "resolvers": BELOW_RESOLVERS,
+    "workers": BELOW_RESOLVERS,
+    "schema": {"domain", "resolvers", "auth"},
+    "web": {"schema", "resolvers", "settings", *BELOW_RESOLVERS},
+    "app": {"web", "workers", "schema", "resolvers", "settings", *BELOW_RESOLVERS},
+    "bench": {"schema", "settings", *BELOW_RESOLVERS},
+}
+# Programs read the settings and write logs; nothing else in their room may.
+PROGRAMS = {"workers/__main__.py": ("settings.", "web.logs")}
+
+ROOMS_OF = {
+    "strawberry": {"schema"},
+    "graphql": {"schema"},
+    "redis": {"storage", "subscriptions/feed.py"},
+    "motor": {"storage"},
+    "pymongo": {"storage"},
+    "bson": {"storage"},
+    "broadcaster": {"subscriptions/feed.py"},
+    "starlette": {"web", "subscriptions", "auth", "app.py"},
+    "uvicorn": {"app.py", "subscriptions/frames.py"},
+    "uvloop": {"app.py", "workers/__main__.py"},
+    "jwt": {"auth"},
+    "authlib": {"auth"},
+    "joserfc": {"auth"},
+    "cryptography": {"auth"},
+    "httpx2": {"auth"},
+    "orjson": {"web", "schema", "storage"},
+    "stripe": {"payments"},
+    "reportlab": {"tickets"},
+    "segno": {"tickets"},
+}
+
+SOURCES = sorted(
+    path for room in MAY_IMPORT for path in [*(ROOT / room).rglob("*.py"), ROOT / f"{room}.py"] if path.exists()
+)
+PRODUCT = [path for path in SOURCES if path.relative_to(ROOT).parts[0] != "bench"]
+FIRST_PARTY = {*MAY_IMPORT, "tests", "deploy"}
+
+
+def _imported(source: str) -> Iterator[str]:
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def _room(name: str) -> str:
+    return name.partition(".")[0]
+
+
+def broken_layers(place: str, source: str) -> set[str]:
+    """What `place`, a path from the root, imports of ours and may not."""
+    own = _room(place.partition("/")[0])
+    names = {name for name in _imported(source) if not name.startswith(PROGRAMS.get(place, ()))}
+    return {_room(name) for name in names} & FIRST_PARTY - MAY_IMPORT[own] - {own}
+
+
+def strangers(place: str, source: str) -> set[str]:
+    """Third parties that `place` imports and may not, those without a room included."""
+    found = {_room(name) for name in _imported(source)} - FIRST_PARTY - sys.stdlib_module_names
+    return {name for name in found if not {place, _room(place.partition("/")[0])} & ROOMS_OF.get(name, set())}
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_point_one_way(path: Path) -> None:
+    assert broken_layers(path.relative_to(ROOT).as_posix(), path.read_text()) == set()
+
+
+@pytest.mark.parametrize("path", PRODUCT, ids=lambda path: str(path.relative_to(ROOT)))
+def test_third_parties_stay_in_their_rooms(path: Path) -> None:
+    assert strangers(path.relative_to(ROOT).as_posix(), path.read_text()) == set()
+
+
+def test_every_folder_with_code_has_its_line_in_the_table() -> None:
+    folders = {path.parent.name for path in ROOT.glob("*/__init__.py")} | {path.stem for path in ROOT.glob("*.py")}
+    assert folders <= FIRST_PARTY
+
+
+@pytest.mark.parametrize(
+    ("place", "source", "found"),
+    [
+        ("storage/orders.py", "import schema.ids", {"schema"}),
+        ("storage/orders.py", "from web import logs", {"web"}),
+        ("domain/ids.py", "def later():\n    from storage import keys", {"storage"}),
+        ("workers/expiry.py", "from web import logs", {"web"}),
+        ("workers/__main__.py", "from web import logs", set()),
+        ("workers/__main__.py", "from web import graphql, logs", {"web"}),
+        ("workers/__main__.py", "from web.graphql import GraphQLEndpoint", {"web"}),
+        ("app.py", "import bench.sale", {"bench"}),
+        ("schema/orders.py", "from domain.ids import OrderId", set()),
+    ],
+)
+def test_the_layer_rule_sees_what_it_should(place: str, source: str, found: set[str]) -> None:
+    assert broken_layers(place, source) == found
+
+
+@pytest.mark.parametrize(
+    ("place", "source", "found"),
+    [
+        ("resolvers/orders.py", "import strawberry", {"strawberry"}),
+        ("web/graphql.py", "from redis.asyncio import Redis", {"redis"}),
+        ("domain/ids.py", "import numpy", {"numpy"}),
+        ("subscriptions/feed.py", "import redis", set()),
+        ("subscriptions/hub.py", "import redis", {"redis"}),
+        ("app.py", "import uvicorn, os", set()),
+    ],
+)
+def test_the_room_rule_sees_what_it_should(place: str, source: str, found: set[str]) -> None:
+    assert strangers(place, source) == found

@@ -1,0 +1,43 @@
+"""Alive is not ready: only the stores decide about the second."""
+
+import httpx2
+import pytest
+from starlette.applications import Starlette
+from starlette.types import Receive, Scope, Send
+
+from web import health
+
+
+class _Stores:
+    def __init__(self, *problems: str) -> None:
+        self._problems = problems
+
+    async def problems(self) -> list[str]:
+        return list(self._problems)
+
+
+async def _get(path: str, stores: _Stores) -> httpx2.Response:
+    routes = Starlette(routes=health.routes)
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await routes({**scope, "state": {"stores": stores}}, receive, send)
+
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://onsale") as client:
+        return await client.get(path)
+
+
+async def test_without_problems_it_is_ready() -> None:
+    answer = await _get("/readyz", _Stores())
+    assert (answer.status_code, answer.json()) == (200, {"status": "ready"})
+
+
+async def test_problems_are_named() -> None:
+    answer = await _get("/readyz", _Stores("the stock store is away", "no index"))
+    assert answer.status_code == 503
+    assert answer.json() == {"status": "not ready", "problems": ["the stock store is away", "no index"]}
+
+
+@pytest.mark.parametrize("stores", [_Stores(), _Stores("all is lost")])
+async def test_it_is_alive_whatever_the_stores_do(stores: _Stores) -> None:
+    answer = await _get("/livez", stores)
+    assert (answer.status_code, answer.json()) == (200, {"status": "alive"})

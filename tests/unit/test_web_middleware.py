@@ -1,0 +1,103 @@
+"""Every answer has a request id and safe headers, every request one access line, and a crash a plain answer."""
+
+import logging
+import re
+from collections.abc import AsyncIterator
+
+import httpx2
+import pytest
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, StreamingResponse
+from starlette.routing import Route
+
+from web import health
+from web.logs import request_id
+from web.middleware import RequestMiddleware
+
+
+async def _echo(request: Request) -> PlainTextResponse:
+    assert request.state.request_id == request_id.get()
+    return PlainTextResponse(request_id.get(), headers={"content-security-policy": "default-src 'self'"})
+
+
+async def _crash(_: Request) -> PlainTextResponse:
+    raise RuntimeError("a secret of ours")
+
+
+async def _crash_late(_: Request) -> StreamingResponse:
+    async def body() -> AsyncIterator[bytes]:
+        yield b"half"
+        raise RuntimeError("too late")
+
+    return StreamingResponse(body())
+
+
+@pytest.fixture
+def client() -> httpx2.AsyncClient:
+    routes = [Route("/echo/{name:path}", _echo), Route("/crash", _crash), Route("/late", _crash_late), *health.routes]
+    app = Starlette(routes=routes, middleware=[Middleware(RequestMiddleware)])
+    return httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://onsale")
+
+
+def _access_lines(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage() for record in caplog.records if record.name == "web.access"]
+
+
+async def test_an_answer_has_an_id_of_ours_and_safe_headers(client: httpx2.AsyncClient) -> None:
+    answer = await client.get("/livez")
+    assert re.fullmatch(r"[0-9a-f]{16}", answer.headers["x-request-id"])
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["x-frame-options"] == "DENY"
+    assert answer.headers["referrer-policy"] == "no-referrer"
+    assert answer.headers["content-security-policy"].startswith("default-src 'none'")
+
+
+async def test_a_page_keeps_the_policy_it_chose(client: httpx2.AsyncClient) -> None:
+    answer = await client.get("/echo/x")
+    assert answer.headers.get_list("content-security-policy") == ["default-src 'self'"]
+
+
+async def test_a_sane_id_of_the_client_is_kept_everywhere(client: httpx2.AsyncClient) -> None:
+    answer = await client.get("/echo/x", headers={"x-request-id": "trace-1.A_b"})
+    assert (answer.text, answer.headers["x-request-id"]) == ("trace-1.A_b", "trace-1.A_b")
+    assert request_id.get() == "-"
+
+
+@pytest.mark.parametrize("given", ["", "a" * 65, "two words", "line\tbreak", "<script>", "ä"])
+async def test_another_id_is_replaced(client: httpx2.AsyncClient, given: str) -> None:
+    answer = await client.get("/echo/x", headers=[(b"x-request-id", given.encode())])
+    assert re.fullmatch(r"[0-9a-f]{16}", answer.headers["x-request-id"])
+
+
+async def test_an_access_line_has_no_query_and_no_line_break(
+    client: httpx2.AsyncClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    await client.get("/echo/a%0AFORGED?code=secret")
+    (line,) = _access_lines(caplog)
+    assert re.fullmatch(r"GET /echo/a%0AFORGED 404 \d+\.\d ms", line)
+
+
+async def test_probes_are_below_the_usual_level(client: httpx2.AsyncClient, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    await client.get("/livez")
+    assert _access_lines(caplog) == []
+
+
+async def test_a_crash_is_logged_with_its_id_and_told_without_its_reason(
+    client: httpx2.AsyncClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    answer = await client.get("/crash", headers={"x-request-id": "trace-2"})
+    assert answer.status_code == 500
+    assert answer.json()["requestId"] == "trace-2"
+    assert "secret" not in answer.text
+    assert "a secret of ours" in caplog.text
+    assert _access_lines(caplog)[0].startswith("GET /crash 500 ")
+
+
+async def test_a_crash_after_the_first_bytes_cuts_the_connection(client: httpx2.AsyncClient) -> None:
+    with pytest.raises(RuntimeError, match="too late"):
+        await client.get("/late")
