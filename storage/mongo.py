@@ -32,7 +32,9 @@ def connect(url: str) -> Client:
     return AsyncIOMotorClient(
         url,
         appname="onsale",
-        serverSelectionTimeoutMS=2_000,
+        # A primary that stepped down is looked for again at each heartbeat: well before a selection gives up.
+        heartbeatFrequencyMS=1_000,
+        serverSelectionTimeoutMS=2_500,
         connectTimeoutMS=2_000,
         socketTimeoutMS=ANSWER_WITHIN_MS + 2_000,
         maxPoolSize=50,

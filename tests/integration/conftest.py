@@ -1,0 +1,32 @@
+"""Open stores for a test, and a check behind each that no key was left without a day of expiry."""
+
+from collections.abc import AsyncIterator
+
+import pytest_asyncio
+import redis.asyncio
+
+from storage.connect import Stores
+from storage.keys import PERMANENT_KEYS
+from tests.support.sale import opened
+
+
+@pytest_asyncio.fixture
+async def stores(valkey_url: str, mongo_url: str, mongo_database: str) -> AsyncIterator[Stores]:
+    """On Valkey, where what is tested does not depend on the kind of store."""
+    async with opened(valkey_url, mongo_url, mongo_database) as made:
+        yield made
+    await _check_expiry(valkey_url)
+
+
+@pytest_asyncio.fixture
+async def any_stores(store_url: str, mongo_url: str, mongo_database: str) -> AsyncIterator[Stores]:
+    """On every kind of store in turn."""
+    async with opened(store_url, mongo_url, mongo_database) as made:
+        yield made
+    await _check_expiry(store_url)
+
+
+async def _check_expiry(url: str) -> None:
+    async with redis.asyncio.Redis.from_url(url, decode_responses=True) as client:
+        kept = [name for name in await client.keys() if await client.ttl(name) == -1]
+        assert sorted(kept) == sorted(PERMANENT_KEYS & set(kept))
