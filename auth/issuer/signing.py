@@ -30,7 +30,7 @@ class IssuerKeys:
         return self.signing.thumbprint()
 
     @property
-    def key_set(self) -> dict[str, object]:
+    def key_set(self) -> dict[str, list[dict[str, object]]]:
         public = self.signing.as_dict(private=False)
         return {"keys": [{**public, "kid": self.kid, "alg": "RS256", "use": "sig"}]}
 

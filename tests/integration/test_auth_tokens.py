@@ -14,7 +14,7 @@ import jwt
 import pytest
 import pytest_asyncio
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from starlette.types import ASGIApp
 
@@ -25,6 +25,7 @@ from domain.ids import PersonId
 from tests.support.issuers import KeyServer
 from tests.support.serving import serving
 from tests.support.tokens import AUDIENCE, SUBJECT, access_claims, jwk, rsa_key, signed
+from tests.support.waiting import wait_until
 
 
 @asynccontextmanager
@@ -41,8 +42,10 @@ async def key_server() -> AsyncIterator[KeyServer]:
 
 
 @asynccontextmanager
-async def verifier_of(server: KeyServer, *, cooldown_s: float = 10) -> AsyncIterator[TokenVerifier]:
-    verifier = TokenVerifier(server.issuer, AUDIENCE, cooldown_s=cooldown_s)
+async def verifier_of(
+    server: KeyServer, *, cooldown_s: float = 10, refresh_every_s: float = 600
+) -> AsyncIterator[TokenVerifier]:
+    verifier = TokenVerifier(server.issuer, AUDIENCE, cooldown_s=cooldown_s, refresh_every_s=refresh_every_s)
     try:
         yield verifier
     finally:
@@ -230,6 +233,22 @@ async def test_a_withdrawn_key_ends_cached_tokens(server: KeyServer) -> None:
         assert "does not publish" in await refusal(verifier, old)
 
 
+async def test_a_withdrawn_key_is_noticed_while_everybody_is_cached(server: KeyServer) -> None:
+    async with verifier_of(server, cooldown_s=0, refresh_every_s=0) as verifier:
+        token = signed(access_claims(server.issuer))
+        await verifier.verify(token)
+        server.keys = [jwk("k2")]
+
+        async def is_refused() -> bool:
+            try:
+                await verifier.verify(token)
+            except Unauthenticated:
+                return True
+            return False
+
+        await wait_until(is_refused)
+
+
 async def test_keys_by_address_need_no_discovery(server: KeyServer) -> None:
     server.discovery = {}
     verifier = TokenVerifier(server.issuer, AUDIENCE, jwks_url=f"{server.issuer}/certs")
@@ -271,11 +290,13 @@ def test_a_refusal_repeats_nothing_of_the_token(bench: Bench) -> None:
     assert not any(segment in told for segment in token.split("."))
 
 
+@settings(deadline=None)
 @given(token=st.text(max_size=200) | st.from_regex(r"[\w-]*\.[\w-]*\.[\w-]*", fullmatch=True))
 def test_any_text_is_refused(bench: Bench, token: str) -> None:
     assert bench.refusal(token)
 
 
+@settings(deadline=None)
 @given(data=st.data())
 def test_one_changed_character_is_refused(bench: Bench, data: st.DataObject) -> None:
     token = signed(access_claims(bench.issuer))
@@ -292,6 +313,7 @@ JSON = st.recursive(
 CLAIMS = ("exp", "iat", "nbf", "sub", "aud", "jti", "typ", "realm_access", "preferred_username", "email")
 
 
+@settings(deadline=None)
 @given(changes=st.dictionaries(st.sampled_from(CLAIMS), JSON, min_size=1))
 def test_any_signed_claims_are_a_viewer_or_refused(bench: Bench, changes: dict[str, object]) -> None:
     with contextlib.suppress(Unauthenticated):
@@ -300,6 +322,7 @@ def test_any_signed_claims_are_a_viewer_or_refused(bench: Bench, changes: dict[s
         assert viewer.roles <= set(Role)
 
 
+@settings(deadline=None)
 @given(changes=st.dictionaries(st.sampled_from(("alg", "kid", "typ", "crit", "b64", "jwk", "jku", "x5u")), JSON))
 def test_no_header_makes_a_forged_token_good(bench: Bench, changes: dict[str, object]) -> None:
     header = {"alg": "RS256", "typ": "JWT", "kid": "k1", **changes}

@@ -5,7 +5,7 @@ import contextlib
 
 import jwt
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from auth.jwks import ALGORITHMS, KeySourceError, signing_keys
@@ -71,6 +71,7 @@ def test_a_set_without_keys_is_a_failure_and_not_an_empty_set(published: dict[st
         signing_keys(published)
 
 
+@settings(deadline=None)
 @given(keys=JSON | st.lists(JSON | ODD_KEYS, max_size=4))
 def test_any_json_is_either_keys_for_pinned_algorithms_or_refused(keys: object) -> None:
     with contextlib.suppress(KeySourceError):

@@ -1,0 +1,108 @@
+"""A browser's and a client's part of signing in at the development issuer, over real HTTP."""
+
+import base64
+import hashlib
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
+
+import httpx2
+from starlette.applications import Starlette
+
+from auth.issuer import issuer_routes
+from tests.support.serving import serving
+from tests.support.tokens import AUDIENCE
+
+CLIENT_ID = "onsale-web"
+REDIRECT_URI = "http://localhost:5173/callback"
+VERIFIER = "v" * 43
+
+
+def challenge(verifier: str) -> str:
+    return base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
+
+
+AUTHORIZATION_REQUEST = {
+    "response_type": "code",
+    "client_id": CLIENT_ID,
+    "redirect_uri": REDIRECT_URI,
+    "scope": "openid",
+    "state": "s<t&a'te",
+    "nonce": "n0nce",
+    "code_challenge": challenge(VERIFIER),
+    "code_challenge_method": "S256",
+}
+
+
+class IssuerClient:
+    """Keyword changes make a valid request another one; a change to None takes the parameter away."""
+
+    def __init__(self, issuer: str, http: httpx2.AsyncClient) -> None:
+        self.issuer = issuer
+        self.http = http
+        self.protocol = f"{issuer}/protocol/openid-connect"
+
+    async def authorize(self, **changes: str | None) -> httpx2.Response:
+        return await self.http.get(f"{self.protocol}/auth", params=_changed(AUTHORIZATION_REQUEST, changes))
+
+    async def sign_in(self, **changes: str | None) -> httpx2.Response:
+        form = {**AUTHORIZATION_REQUEST, "username": "alice", "password": "alice"}
+        return await self.http.post(f"{self.protocol}/auth", data=_changed(form, changes))
+
+    async def code(self, **changes: str | None) -> str:
+        return answer_of(await self.sign_in(**changes))["code"]
+
+    async def redeem(self, code: str, /, **changes: str | None) -> httpx2.Response:
+        form = {
+            "grant_type": "authorization_code",
+            "client_id": CLIENT_ID,
+            "code": code,
+            "redirect_uri": REDIRECT_URI,
+            "code_verifier": VERIFIER,
+        }
+        return await self.token(_changed(form, changes))
+
+    async def with_password(self, name: str = "alice", /, **changes: str | None) -> httpx2.Response:
+        form = {"grant_type": "password", "client_id": CLIENT_ID, "username": name, "password": name}
+        return await self.token(_changed(form, changes))
+
+    async def refresh(self, refresh_token: str, /, **changes: str | None) -> httpx2.Response:
+        form = {"grant_type": "refresh_token", "client_id": CLIENT_ID, "refresh_token": refresh_token}
+        return await self.token(_changed(form, changes))
+
+    async def token(self, form: Mapping[str, str]) -> httpx2.Response:
+        return await self.http.post(f"{self.protocol}/token", data=form)
+
+    async def userinfo(self, access_token: str) -> httpx2.Response:
+        return await self.http.get(f"{self.protocol}/userinfo", headers={"authorization": f"Bearer {access_token}"})
+
+    async def logout(self, **parameters: str) -> httpx2.Response:
+        return await self.http.get(f"{self.protocol}/logout", params=parameters)
+
+
+@asynccontextmanager
+async def issuer_client(data_dir: Path, *, issuer: str | None = None) -> AsyncIterator[IssuerClient]:
+    """A running issuer. With `issuer`, a second process of an issuer that is known under that address."""
+
+    def build(base: str) -> Starlette:
+        url = issuer or f"{base}/realms/onsale"
+        return Starlette(
+            routes=issuer_routes(url, audience=AUDIENCE, client_id=CLIENT_ID, data_dir=data_dir, env="development")
+        )
+
+    async with serving(build) as base, httpx2.AsyncClient(trust_env=False) as http:
+        yield IssuerClient(f"{base}/realms/onsale", http)
+
+
+def answer_of(response: httpx2.Response) -> dict[str, str]:
+    """The parameters an authorization response brings back to the client."""
+    assert response.status_code == 303, response.text
+    location = urlsplit(response.headers["location"])
+    assert f"{location.scheme}://{location.netloc}{location.path}" == REDIRECT_URI
+    return dict(parse_qsl(location.query))
+
+
+def _changed(parameters: Mapping[str, str], changes: Mapping[str, str | None]) -> dict[str, str]:
+    """A change to None takes the parameter away."""
+    return {name: value for name, value in {**parameters, **changes}.items() if value is not None}

@@ -1,0 +1,182 @@
+"""The issuer's parts on their own: people, codes, sessions, its key file, where it runs and where it sends people."""
+
+import contextlib
+from pathlib import Path
+from urllib.parse import urlencode
+
+import pytest
+from authlib.oauth2.rfc6749 import InvalidRequestError
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from auth.issuer import issuer_routes
+from auth.issuer.logins import (
+    CODE_LIFETIME_S,
+    MAX_REMEMBERED,
+    REFRESH_LIFETIME_S,
+    Code,
+    Codes,
+    EndedSessions,
+    new_login,
+)
+from auth.issuer.parameters import parse_parameters
+from auth.issuer.people import Person, authenticate, person_called
+from auth.viewer import Role
+from settings import SettingsError
+
+ALICE = Person("alice", Role.CUSTOMER)
+
+
+class Clock:
+    now_s = 0.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+def code(value: str) -> Code:
+    return Code(value, "onsale-web", "http://localhost:5173/", "openid", "challenge", "S256", new_login(ALICE))
+
+
+@pytest.mark.parametrize(
+    ("username", "role"),
+    [
+        ("alice", Role.CUSTOMER),
+        ("bob", Role.CUSTOMER),
+        ("carol", Role.CUSTOMER),
+        ("buyer1", Role.CUSTOMER),
+        ("buyer2000", Role.CUSTOMER),
+        ("olivia", Role.ORGANIZER),
+        ("gus", Role.GATE),
+    ],
+)
+def test_demo_people_have_their_role_and_their_name_as_password(username: str, role: Role) -> None:
+    assert authenticate(username, username) == Person(username, role)
+    assert authenticate(username, username + "!") is None
+
+
+@pytest.mark.parametrize(
+    "username", ["", "mallory", "Alice", "alice ", "buyer", "buyerx", "buyer1x", "buyer²", "buyer٣"]
+)
+def test_nobody_else_is_known(username: str) -> None:
+    assert person_called(username) is None
+    assert authenticate(username, username) is None
+
+
+def test_a_subject_never_changes() -> None:
+    """Orders belong to it: a new value would take everybody's orders away."""
+    assert ALICE.subject == "bb6a5dcf-f276-533f-bca8-8986c27853df"
+
+
+def test_subjects_differ() -> None:
+    assert len({Person(f"buyer{number}", Role.CUSTOMER).subject for number in range(1_000)}) == 1_000
+
+
+def test_a_code_works_once() -> None:
+    codes = Codes()
+    codes.add(code("c"))
+    first, second = codes.take("c"), codes.take("c")
+    assert first is not None
+    assert not first.is_replay
+    assert second is not None
+    assert second.is_replay
+    assert codes.take("unknown") is None
+
+
+def test_a_code_works_for_a_minute() -> None:
+    clock = Clock()
+    codes = Codes(clock)
+    codes.add(code("early"))
+    codes.add(code("late"))
+    clock.now_s = CODE_LIFETIME_S
+    assert codes.take("early") is not None
+    clock.now_s += 1
+    assert codes.take("late") is None
+
+
+def test_a_replay_is_noticed_while_its_tokens_can_be_refreshed() -> None:
+    clock = Clock()
+    codes = Codes(clock)
+    codes.add(code("c"))
+    codes.take("c")
+    clock.now_s = REFRESH_LIFETIME_S
+    codes.add(code("another"))
+    replay = codes.take("c")
+    assert replay is not None
+    assert replay.is_replay
+    clock.now_s += 1
+    codes.add(code("a third"))
+    assert codes.take("c") is None
+
+
+def test_codes_are_bounded_and_the_oldest_goes_first() -> None:
+    codes = Codes()
+    for number in range(MAX_REMEMBERED + 1):
+        codes.add(code(f"c{number}"))
+    assert codes.take("c0") is None
+    assert codes.take("c1") is not None
+    assert codes.take(f"c{MAX_REMEMBERED}") is not None
+
+
+def test_ended_sessions_are_bounded_and_the_oldest_goes_first() -> None:
+    ended = EndedSessions()
+    for number in range(MAX_REMEMBERED + 1):
+        ended.end(f"s{number}")
+    assert "s0" not in ended
+    assert "s1" in ended
+    assert f"s{MAX_REMEMBERED}" in ended
+
+
+@pytest.mark.parametrize(
+    ("issuer_url", "env", "told"),
+    [
+        ("http://localhost:8000/realms/onsale", "production", "in production set ONSALE_OIDC_ISSUER"),
+        ("http://shop.example/realms/onsale", "development", "serves this machine only"),
+        ("http://0.0.0.0:8000/realms/onsale", "development", "serves this machine only"),
+    ],
+)
+def test_the_issuer_refuses_to_run_elsewhere_and_leaves_nothing(
+    tmp_path: Path, issuer_url: str, env: str, told: str
+) -> None:
+    with pytest.raises(SettingsError, match=told):
+        issuer_routes(issuer_url, audience="onsale-api", client_id="onsale-web", data_dir=tmp_path, env=env)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("raw", "told"),
+    [
+        (b"grant_type=password&grant_type=password", "there twice"),
+        (b"&".join(b"a%d=1" % number for number in range(40)), "at most 32 fields"),
+        (b"state=%ff", "not application/x-www-form-urlencoded in UTF-8"),
+        ("state=é".encode(), "not application/x-www-form-urlencoded in UTF-8"),
+        (b"grant_type=%22", "grant_type has characters"),
+        (b"redirect_uri=http://localhost:1/%C3%A9", "redirect_uri has characters"),
+    ],
+)
+def test_parameters_that_break_the_protocol_are_refused(raw: bytes, told: str) -> None:
+    with pytest.raises(InvalidRequestError) as caught:
+        parse_parameters(raw)
+    assert told in caught.value.description
+
+
+def test_an_empty_parameter_counts_as_absent() -> None:
+    assert parse_parameters(b"state=&scope=openid") == {"scope": "openid"}
+
+
+@settings(deadline=None)
+@given(raw=st.binary(max_size=200))
+def test_any_bytes_are_parameters_or_an_oauth_error(raw: bytes) -> None:
+    with contextlib.suppress(InvalidRequestError):
+        parse_parameters(raw)
+
+
+@settings(deadline=None)
+@given(parameters=st.dictionaries(st.text(min_size=1, max_size=8), st.text(min_size=1, max_size=8), max_size=8))
+def test_text_comes_back_as_it_was_sent(parameters: dict[str, str]) -> None:
+    encodable = {name: value for name, value in parameters.items() if _is_encodable(name + value)}
+    assert parse_parameters(urlencode(encodable).encode()) == encodable
+
+
+def _is_encodable(text: str) -> bool:
+    return not any("\ud800" <= character <= "\udfff" for character in text)
