@@ -3,9 +3,11 @@ no answer, or a retryable one, is sent again, unchanged, to the next server. Ide
 """
 
 import asyncio
+import itertools
 import random
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,8 +18,8 @@ from bench.sale.ledger import Ledger, Step
 
 JsonObject = dict[str, Any]
 
-CONNECTIONS = 64
-"""More would only wait on two cores, and be counted as the server's slowness."""
+CONNECTIONS = 32
+"""To each server; more would only wait on two cores."""
 ANSWER_TIMEOUT_S = 10.0
 """Longer than any answer of a healthy server; a killed one is noticed at once by the closed connection."""
 LONGEST_PAUSE_S = 1.0
@@ -35,19 +37,42 @@ class NotAnswered(Exception):
     """Worth repeating; the text says what happened instead of an answer."""
 
 
-def http_client() -> httpx2.AsyncClient:
-    limits = httpx2.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS)
-    # The pool may be asked by everybody at once; only the server's answer is timed.
-    timeout = httpx2.Timeout(ANSWER_TIMEOUT_S, pool=None)
-    return httpx2.AsyncClient(limits=limits, timeout=timeout, trust_env=False)
+class Server:
+    """Connections of its own: a pool that several servers share closes those of one to make room for another."""
+
+    def __init__(self, url: str, transport: httpx2.AsyncBaseTransport | None = None) -> None:
+        limits = httpx2.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS)
+        self._http = httpx2.AsyncClient(
+            base_url=url, limits=limits, timeout=ANSWER_TIMEOUT_S, trust_env=False, transport=transport
+        )
+        # The pool's own line is searched from its head for every request, which is slow when it is long.
+        self._free = asyncio.Semaphore(CONNECTIONS)
+
+    async def post(self, body: bytes, token: str | None) -> JsonObject | Denied:
+        """Raises NotAnswered."""
+        headers = {"Content-Type": "application/json", "Accept": "application/json"}
+        if token is not None:
+            headers["Authorization"] = f"Bearer {token}"
+        async with self._free:
+            try:
+                response = await self._http.post("/graphql", content=body, headers=headers)
+            except httpx2.TimeoutException:
+                raise NotAnswered("no answer in time") from None
+            except httpx2.TransportError:
+                raise NotAnswered("connection lost") from None
+        if response.status_code >= 500:
+            raise NotAnswered(f"HTTP {response.status_code}")
+        return _read(response.content)
+
+    async def aclose(self) -> None:
+        await self._http.aclose()
 
 
 class Client:
-    """`urls` are the servers of one sale, `http://host:port` each."""
+    """Of a sale's servers, each as good as any other."""
 
-    def __init__(self, http: httpx2.AsyncClient, urls: Sequence[str], ledger: Ledger) -> None:
-        self._http = http
-        self._endpoints = [f"{url}/graphql" for url in urls]
+    def __init__(self, servers: Sequence[Server], ledger: Ledger) -> None:
+        self._servers = servers
         self._ledger = ledger
         self._dice = random.Random(0)
 
@@ -56,38 +81,33 @@ class Client:
     ) -> JsonObject | Denied:
         """The value of the document's one root field. Repeats until there is an answer."""
         body = orjson.dumps({"query": document, "variables": variables})
-        server = self._dice.randrange(len(self._endpoints))
-        attempt = 0
-        while True:
+        first = self._dice.randrange(len(self._servers))
+        for attempt in itertools.count(first):
             started = time.perf_counter()
             try:
-                answer = await self._exchange(self._endpoints[(server + attempt) % len(self._endpoints)], body, token)
+                answer = await self._servers[attempt % len(self._servers)].post(body, token)
             except NotAnswered as nothing:
                 self._ledger.retried[step, str(nothing)] += 1
-                attempt += 1
-                await asyncio.sleep(self._pause_s(attempt))
+                await asyncio.sleep(self._pause_s(attempt - first))
             else:
                 self._ledger.answered_ms[step].append((time.perf_counter() - started) * 1000)
-                return answer
+                break
+        return answer
 
-    async def _exchange(self, url: str, body: bytes, token: str | None) -> JsonObject | Denied:
-        headers = {"Content-Type": "application/json", "Accept": "application/json"}
-        if token is not None:
-            headers["Authorization"] = f"Bearer {token}"
-        try:
-            response = await self._http.post(url, content=body, headers=headers)
-        except httpx2.TimeoutException:
-            raise NotAnswered("no answer in time") from None
-        except httpx2.TransportError:
-            raise NotAnswered("connection lost") from None
-        if response.status_code >= 500:
-            raise NotAnswered(f"HTTP {response.status_code}")
-        return _read(response.content)
-
-    def _pause_s(self, attempt: int) -> float:
+    def _pause_s(self, repeats: int) -> float:
         """Doubles from 50 ms, up to a second, shaken so that a crowd does not come back as one."""
-        pause_s = min(0.05 * 2.0 ** min(attempt, 10), LONGEST_PAUSE_S)
+        pause_s = min(0.05 * 2.0 ** min(repeats, 10), LONGEST_PAUSE_S)
         return pause_s * self._dice.uniform(0.5, 1.0)
+
+
+@asynccontextmanager
+async def client_of(urls: Sequence[str], ledger: Ledger) -> AsyncIterator[Client]:
+    servers = [Server(url) for url in urls]
+    try:
+        yield Client(servers, ledger)
+    finally:
+        for server in servers:
+            await server.aclose()
 
 
 def _read(content: bytes) -> JsonObject | Denied:

@@ -10,7 +10,7 @@ from bench.sale import catalog
 from bench.sale.board import Board
 from bench.sale.books import Books, all_holds_ended, read_books
 from bench.sale.catalog import SaleConcert
-from bench.sale.client import Client, http_client
+from bench.sale.client import Client, client_of
 from bench.sale.invariants import Verdict, judge
 from bench.sale.ledger import Ledger
 from bench.sale.patience import came_true
@@ -53,10 +53,9 @@ class Result:
 
 async def hold_sale(site: Site, plan: Plan, strike: Strike | None) -> Result:
     ledger = Ledger()
-    async with http_client() as http:
-        say(f"{len(plan.people):,} people sign in\n")
-        tokens = await sign_in(http, site.issuer, ["olivia", *(person.name for person in plan.people)])
-        client = Client(http, site.urls, ledger)
+    say(f"{len(plan.people):,} people sign in\n")
+    tokens = await sign_in(site.issuer, ["olivia", *(person.name for person in plan.people)])
+    async with client_of(site.urls, ledger) as client:
         concert = await _fill_catalog(client, plan.stock, tokens["olivia"])
         shop = Shop(client, ledger, concert)
         board = Board(shop)

@@ -10,21 +10,23 @@ import orjson
 CLIENT_ID = "onsale-web"
 GRANTS_AT_ONCE = 16
 """Signing takes the issuer about a millisecond each; more at once would only wait there."""
+ANSWER_TIMEOUT_S = 10.0
 
 
 class IssuerRefused(RuntimeError):
     """The issuer gave no token; the message has its words."""
 
 
-async def sign_in(http: httpx2.AsyncClient, issuer: str, names: Iterable[str]) -> dict[str, str]:
+async def sign_in(issuer: str, names: Iterable[str]) -> dict[str, str]:
     """Name to access token. The demo people's passwords are their names."""
     turnstile = asyncio.Semaphore(GRANTS_AT_ONCE)
+    async with httpx2.AsyncClient(timeout=ANSWER_TIMEOUT_S, trust_env=False) as http:
 
-    async def grant(name: str) -> tuple[str, str]:
-        async with turnstile:
-            return name, await _access_token(http, issuer, name)
+        async def grant(name: str) -> tuple[str, str]:
+            async with turnstile:
+                return name, await _access_token(http, issuer, name)
 
-    return dict(await asyncio.gather(*(grant(name) for name in names)))
+        return dict(await asyncio.gather(*(grant(name) for name in names)))
 
 
 async def _access_token(http: httpx2.AsyncClient, issuer: str, name: str) -> str:

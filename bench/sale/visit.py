@@ -54,9 +54,8 @@ class Visit:
     async def _buy_at_once(self) -> None:
         while lines := await self._choose():
             answer = await self._shop.buy_at_once(lines, self._new_key(), buyer=self._person.name, token=self._token)
-            if isinstance(answer, Receipt):
+            if isinstance(answer, Receipt) or not await self._comes_back(answer, "a purchase at once"):
                 return
-            self._expect(answer, GONE, "a purchase at once")
 
     async def _waver(self) -> None:
         await self._give_up()
@@ -86,6 +85,7 @@ class Visit:
             twins = await asyncio.gather(*(self._shop.hold(lines, key, token=self._token) for _ in range(2)))
             held = next((answer for answer in twins if isinstance(answer, Held)), None)
             if held is None:
+                await self._comes_back(twins[0], "a hold")
                 continue
             if {answer.hold_id for answer in twins if isinstance(answer, Held)} != {held.hold_id}:
                 self._surprise(f"one key gave two holds: {twins}")
@@ -109,7 +109,7 @@ class Visit:
             key = self._new_key()
             held = await self._shop.hold(lines, key, token=self._token)
             if isinstance(held, Refused):
-                self._expect(held, GONE, "a hold")
+                await self._comes_back(held, "a hold")
                 continue
             other = [Line(lines[0].tier_id, lines[0].quantity % LIMIT_PER_ORDER + 1)]
             again = await self._shop.hold(other, key, token=self._token)
@@ -141,17 +141,21 @@ class Visit:
             answer = await self._shop.hold(lines, self._new_key(), token=self._token)
             if isinstance(answer, Held):
                 return answer
-            self._expect(answer, GONE, "a hold")
+            await self._comes_back(answer, "a hold")
         return None
 
     async def _buy(self, held: Held) -> Receipt | None:
         """None: the hold is over, and the person starts again."""
-        key, name = self._new_key(), self._person.name
-        answer = await self._shop.buy(held.hold_id, key, buyer=name, token=self._token)
+        answer = await self._shop.buy(held.hold_id, self._new_key(), buyer=self._person.name, token=self._token)
         if isinstance(answer, Receipt):
             return answer
         self._expect(answer, GONE, "a purchase")
         return None
+
+    async def _comes_back(self, answer: Held | Refused, what: str) -> bool:
+        """Somebody was faster: waits for tickets to return. False: there will be none."""
+        self._expect(answer, GONE, what)
+        return await self._board.tickets_return()
 
     async def _must_refuse(self, lines: Sequence[Line], codes: set[str], what: str) -> None:
         self._expect(await self._shop.hold(lines, self._new_key(), token=self._token), codes, what)

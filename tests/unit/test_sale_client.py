@@ -7,7 +7,7 @@ import httpx2
 import orjson
 import pytest
 
-from bench.sale.client import Client, Denied
+from bench.sale.client import Client, Denied, Server
 from bench.sale.ledger import Ledger, Step
 from bench.sale.tokens import forged
 
@@ -39,8 +39,11 @@ def server(answers: list[Answer], requests: list[httpx2.Request]) -> Callable[[h
 async def ask(*answers: Answer) -> tuple[object, list[httpx2.Request], Ledger]:
     requests: list[httpx2.Request] = []
     ledger = Ledger()
-    async with httpx2.AsyncClient(transport=httpx2.MockTransport(server(list(answers), requests))) as http:
-        told = await Client(http, URLS, ledger).ask(Step.HOLD, "document", {"input": {"key": "k"}}, "token")
+    transport = httpx2.MockTransport(server(list(answers), requests))
+    servers = [Server(url, transport) for url in URLS]
+    told = await Client(servers, ledger).ask(Step.HOLD, "document", {"input": {"key": "k"}}, "token")
+    for each in servers:
+        await each.aclose()
     return told, requests, ledger
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-import httpx2
 import pytest
 
 from bench.sale.board import Board
@@ -21,8 +20,7 @@ class HonestShop(Shop):
     """One person's, with stock for everybody: refuses exactly what has to be refused."""
 
     def __init__(self, ledger: Ledger) -> None:
-        nobody = httpx2.AsyncClient(transport=httpx2.MockTransport(lambda _: httpx2.Response(500)))
-        super().__init__(Client(nobody, (), ledger), ledger, SaleConcert("concert", TIERS))
+        super().__init__(Client((), ledger), ledger, SaleConcert("concert", TIERS))
         self.books = ledger
         self.held: dict[str, tuple[Line, ...]] = {}
         self.bought: dict[str, Receipt] = {}
