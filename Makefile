@@ -57,7 +57,7 @@ LOCK := $(BIN)/uv pip compile pyproject.toml --upgrade --universal --python-vers
 	@$(INSTALL) requirements-dev.lock
 	@touch .venv/run.stamp $@
 
-INSTALL := echo 'Installing …' && $(BIN)/python -m pip install --disable-pip-version-check --quiet --require-hashes -r
+INSTALL := echo 'Installing into .venv, once …' && $(BIN)/python -m pip install --disable-pip-version-check --quiet --require-hashes -r
 
 define MAKE_VENV
 if ! command -v $(PYTHON) > /dev/null; then \

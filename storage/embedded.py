@@ -32,8 +32,12 @@ class StoreUrls:
 @contextmanager
 def owner_of(data_dir: Path, *, app_port: int) -> Iterator[None]:
     """Raises ChildFailed, naming the process that owns the directory already."""
-    data_dir.mkdir(parents=True, exist_ok=True)
-    with LockFile(data_dir / "app.lock") as lock:
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True)
+        lock_file = LockFile(data_dir / "app.lock")
+    except OSError as error:
+        raise ChildFailed(f"{data_dir} cannot hold data: {error.strerror}; set ONSALE_DATA_DIR") from error
+    with lock_file as lock:
         if not lock.try_lock():
             raise ChildFailed(_occupied(data_dir, lock.last_holder()))
         lock.record(Holder(os.getpid(), app_port))
@@ -101,7 +105,7 @@ async def _keep_running(child: Child) -> None:
         await asyncio.sleep(pause_s)
         try:
             await child.start()
-        except ChildFailed as error:
+        except (ChildFailed, OSError) as error:
             logger.error("%s", error)
             pause_s = min(pause_s + 1, MAX_PAUSE_S)
 

@@ -28,7 +28,7 @@ async def home(request: Request) -> HTMLResponse:
 
 def banner(settings: Settings) -> str:
     address = f"http://localhost:{settings.port}"
-    lines = [f"Onsale is ready at {address}", f"  GraphQL  {address}/graphql"]
+    lines = [f"Onsale serves {address}", f"  GraphQL  {address}/graphql"]
     if settings.has_own_issuer:
         lines.append(
             "  People   alice, bob, carol, buyer1, buyer2, … buy; olivia organizes; gus checks. Password = name"

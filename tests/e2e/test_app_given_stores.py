@@ -48,7 +48,7 @@ async def test_it_starts_without_its_stores_and_heals(tmp_path: Path, own_valkey
     application = Application(tmp_path / "onsale", REDIS_URL=own_valkey.url, MONGO_URL=own_mongod.url)
     await application.start()
     try:
-        await wait_until(lambda: "Onsale is ready" in application.output, timeout=30, what="the banner")
+        await wait_until(lambda: "Onsale serves" in application.output, timeout=30, what="the banner")
         status, problems = await _readiness(application)
         assert status == 503
         assert "stock store" in problems

@@ -121,3 +121,12 @@ async def test_a_taken_port_is_named_before_anything_starts(tmp_path: Path) -> N
     assert f"port {port} on 127.0.0.1 cannot be opened: another program uses it" in application.output
     assert "Traceback" not in application.output
     assert not (application.data_dir / "valkey").exists()
+
+
+async def test_a_directory_that_cannot_hold_data_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a directory")
+    application = Application(tmp_path / "onsale", DATA_DIR=tmp_path / "file" / "below")
+    await application.start()
+    assert await application.ended() == 1
+    assert "below cannot hold data: Not a directory; set ONSALE_DATA_DIR" in application.output
+    assert "Traceback" not in application.output
