@@ -16,7 +16,6 @@ from schema import ids
 from schema.concerts import Concert, Tier
 from schema.enums import CurrencyCode, EndReason, HoldState
 from schema.errors import (
-    HoldEndedError,
     IdempotencyConflictError,
     InvalidInputError,
     LimitExceededError,
@@ -144,12 +143,7 @@ HoldTicketsResult: TypeAlias = Annotated[
     strawberry.union("HoldTicketsResult"),
 ]
 ReleaseHoldResult: TypeAlias = Annotated[
-    ReleaseHoldSuccess
-    | InvalidInputError
-    | NotFoundError
-    | HoldEndedError
-    | PurchaseInProgressError
-    | TemporarilyUnavailableError,
+    ReleaseHoldSuccess | InvalidInputError | NotFoundError | PurchaseInProgressError | TemporarilyUnavailableError,
     strawberry.union("ReleaseHoldResult"),
 ]
 

@@ -1,0 +1,191 @@
+"""A whole face on real stores over real HTTP, and the words a test uses with it."""
+
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeAlias
+
+import httpx2
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.routing import Route
+
+from auth.tokens import TokenVerifier
+from storage.connect import Stores
+from tests.support.issuers import KeyServer
+from tests.support.serving import serving
+from tests.support.tokens import AUDIENCE, access_claims, jwk, signed
+from web.graphql import GraphQLEndpoint
+from web.middleware import RequestMiddleware
+
+# What an answer holds depends on the document; a test that asks for what is not there fails by itself.
+Answer: TypeAlias = Any
+
+MAX_BODY_BYTES = 65_536
+
+CREATE = """
+mutation ($input: CreateConcertInput!) {
+  createConcert(input: $input) {
+    ... on CreateConcertSuccess { concert { id version tiers { id } } }
+    ... on DomainError { code message }
+    ... on InvalidInputError { problems { path message } }
+  }
+}
+"""
+PUBLISH = """
+mutation ($input: PublishConcertInput!) {
+  publishConcert(input: $input) { __typename ... on DomainError { code message } }
+}
+"""
+_ERROR = """
+    __typename
+    ... on DomainError { code message retryable retryAfterSeconds }
+    ... on InvalidInputError { problems { path message } }
+"""
+_NO_SALE = """
+    ... on SoldOutError { tierId available nextReleaseAt }
+    ... on LimitExceededError { scope limit held owned }
+    ... on NotOnSaleError { status opensAt }
+"""
+_HOLD = """
+    id state reason expiresAt expiresInSeconds concert { id } total { amount minor currency }
+    lines { tierId quantity tier { name } unitPrice { minor } total { minor } }
+"""
+HOLD = f"""
+mutation ($input: HoldTicketsInput!) {{
+  holdTickets(input: $input) {{ {_ERROR} {_NO_SALE} ... on HoldTicketsSuccess {{ hold {{ {_HOLD} }} }} }}
+}}
+"""
+RELEASE = f"""
+mutation ($input: ReleaseHoldInput!) {{
+  releaseHold(input: $input) {{ {_ERROR} ... on ReleaseHoldSuccess {{ hold {{ {_HOLD} }} }} }}
+}}
+"""
+PURCHASE = f"""
+mutation ($input: PurchaseTicketsInput!) {{
+  purchaseTickets(input: $input) {{
+    {_ERROR} {_NO_SALE}
+    ... on HoldEndedError {{ reason }}
+    ... on PurchaseTicketsSuccess {{
+      order {{ id status concert {{ id }} customerName customerEmail version total {{ amount minor }}
+               lines {{ tierId quantity unitPrice {{ minor }} }} }}
+    }}
+  }}
+}}
+"""
+STOCK = "query ($id: ID!) { concert(id: $id) { stock { tiers { available held sold } } } }"
+
+
+@dataclass(frozen=True, slots=True)
+class OnSale:
+    """A concert with two tiers, and what is left of them."""
+
+    id: str
+    tiers: tuple[str, ...]
+
+
+class Shop:
+    def __init__(self, client: httpx2.AsyncClient, issuer: KeyServer, stores: Stores, verifier: TokenVerifier) -> None:
+        self.client = client
+        self.issuer = issuer
+        self.stores = stores
+        self.verifier = verifier
+
+    def token(self, name: str, **claims: object) -> str:
+        roles = ["organizer"] if name == "olivia" else ["customer"]
+        person = str(uuid.uuid5(uuid.NAMESPACE_URL, name))
+        usual = {"sub": person, "preferred_username": name, "realm_access": {"roles": roles}}
+        return signed(access_claims(self.issuer.issuer, **(usual | claims)))
+
+    def headers(self, name: str | None) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.token(name)}"} if name else {}
+
+    async def ask(self, document: str, *, by: str | None = None, **variables: object) -> Answer:
+        """The whole answer, errors and all."""
+        body = {"query": document, "variables": variables}
+        answer = await self.client.post("/graphql", json=body, headers=self.headers(by))
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    async def fields(self, document: str, *, by: str | None = None, **variables: object) -> Answer:
+        """The data of an answer without errors."""
+        answer = await self.ask(document, by=by, **variables)
+        assert "errors" not in answer, answer["errors"]
+        return answer["data"]
+
+    async def draft(self, **changes: object) -> OnSale:
+        made = (await self.fields(CREATE, by="olivia", input=concert_input(**changes)))["createConcert"]
+        assert "concert" in made, made
+        return OnSale(made["concert"]["id"], tuple(tier["id"] for tier in made["concert"]["tiers"]))
+
+    async def on_sale(self, **changes: object) -> OnSale:
+        concert = await self.draft(**changes)
+        published = await self.fields(PUBLISH, by="olivia", input={"concertId": concert.id})
+        assert published["publishConcert"] == {"__typename": "PublishConcertSuccess"}
+        return concert
+
+    async def hold(self, concert: OnSale, *quantities: int, by: str = "alice", key: str | None = None) -> Answer:
+        """What holdTickets answers; a line for each quantity, in the order of the tiers."""
+        wish = {"concertId": concert.id, "lines": lines(concert, *quantities), "idempotencyKey": key or new_key()}
+        return (await self.fields(HOLD, by=by, input=wish))["holdTickets"]
+
+    async def buy(self, wish: dict[str, object], *, by: str = "alice", key: str | None = None) -> Answer:
+        """What purchaseTickets answers."""
+        usual = {"customerName": "Alice", "customerEmail": "alice@onsale.example", "idempotencyKey": key or new_key()}
+        return (await self.fields(PURCHASE, by=by, input=usual | wish))["purchaseTickets"]
+
+    async def stock(self, concert: OnSale) -> list[tuple[int, int, int]]:
+        """Available, held and sold of each tier."""
+        tiers = (await self.fields(STOCK, id=concert.id))["concert"]["stock"]["tiers"]
+        return [(tier["available"], tier["held"], tier["sold"]) for tier in tiers]
+
+
+def lines(concert: OnSale, *quantities: int) -> list[dict[str, object]]:
+    return [{"tierId": tier, "quantity": n} for tier, n in zip(concert.tiers, quantities, strict=False) if n]
+
+
+def new_key() -> str:
+    return uuid.uuid4().hex
+
+
+def concert_input(**changes: object) -> dict[str, object]:
+    now = datetime.now(UTC)
+    usual = {
+        "name": "Night of the Proms",
+        "venue": {"name": "Olympiahalle", "city": "Munich", "country": "DE"},
+        "startsAt": moment(now + timedelta(days=30)),
+        "salesStartAt": moment(now - timedelta(days=1)),
+        "salesEndAt": moment(now + timedelta(days=29)),
+        "currency": "EUR",
+        "limitPerOrder": 4,
+        "limitPerPerson": 6,
+        "tiers": [
+            {"name": "Standing", "priceMinor": 4950, "capacity": 100},
+            {"name": "Balcony", "priceMinor": 8000, "capacity": 2},
+        ],
+    }
+    return usual | changes
+
+
+def moment(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+@asynccontextmanager
+async def shop_on(stores: Stores) -> AsyncIterator[Shop]:
+    """The endpoint and the issuer it trusts behind one address."""
+    shops: list[Shop] = []
+
+    def build(base: str) -> Starlette:
+        client, issuer = httpx2.AsyncClient(base_url=base, timeout=30), KeyServer(base, jwk("k1"))
+        shops.append(Shop(client, issuer, stores, TokenVerifier(issuer.issuer, AUDIENCE)))
+        endpoint = GraphQLEndpoint(stores, shops[0].verifier, max_body_bytes=MAX_BODY_BYTES)
+        routes = [Route("/graphql", endpoint), *issuer.app.routes]
+        return Starlette(routes=routes, middleware=[Middleware(RequestMiddleware)])
+
+    async with serving(build):
+        shop = shops[0]
+        async with shop.client, aclosing(shop.verifier):
+            yield shop
