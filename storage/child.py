@@ -41,6 +41,7 @@ class Child(ABC):
         self._port = port
         self._options = options
         self._process: subprocess.Popen[bytes] | None = None
+        self._log_start = 0
 
     @property
     @abstractmethod
@@ -67,7 +68,7 @@ class Child(ABC):
 
     @property
     def exit_code(self) -> int | None:
-        """None while it runs; negative: the signal that ended it."""
+        """None before it ran and while it runs; negative: the signal that ended it."""
         return None if self._process is None else self._process.poll()
 
     async def start(self) -> None:
@@ -77,6 +78,8 @@ class Child(ABC):
             await self._end_leftover(lock)
             if self._port is None:
                 self._port = self._choose_port(lock.last_holder())
+            # Whoever finds the lock held must not take an older number for the holder's.
+            lock.forget()
             self._process = self._spawn(lock)
             lock.record(Holder(self._process.pid, self._port))
         try:
@@ -135,13 +138,14 @@ class Child(ABC):
         deadline = time.monotonic() + START_TIMEOUT_S
         while not (accepts_connections(self.port) and await self._is_ready()):
             if (code := self.exit_code) is not None:
-                raise ChildFailed(self._explain(code, self._last_lines()))
+                raise ChildFailed(self._explain(f"ended with {code}", self._said()))
             if time.monotonic() > deadline:
-                raise ChildFailed(f"{self.name} did not answer within {START_TIMEOUT_S:.0f} s:\n{self._last_lines()}")
+                raise ChildFailed(self._explain(f"did not answer within {START_TIMEOUT_S:.0f} s", self._said()))
             await asyncio.sleep(POLL_S)
 
-    def _explain(self, code: int, last_lines: str) -> str:
-        return f"{self.name} ended with {code} at its start; the end of {self._log_path}:\n{last_lines}"
+    def _explain(self, end: str, said: Sequence[str]) -> str:
+        """`said`: what it logged since its start, line by line."""
+        return "\n".join([f"{self.name} {end} at its start; it said, in {self._log_path}:", *said[-5:]])
 
     @property
     def _log_path(self) -> Path:
@@ -151,10 +155,12 @@ class Child(ABC):
         """Appends, so that the reason of a crash survives the restart; one older file is kept."""
         if self._log_path.exists() and self._log_path.stat().st_size > LOG_LIMIT_BYTES:
             self._log_path.replace(self._log_path.with_suffix(".old"))
-        return self._log_path.open("ab")
+        log = self._log_path.open("ab")
+        self._log_start = log.tell()
+        return log
 
-    def _last_lines(self) -> str:
-        return "\n".join(self._log_path.read_text(errors="replace").splitlines()[-5:])
+    def _said(self) -> list[str]:
+        return self._log_path.read_bytes()[self._log_start :].decode(errors="replace").splitlines()
 
 
 def flags(settings: Mapping[str, str]) -> list[str]:

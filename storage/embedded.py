@@ -7,6 +7,7 @@ import importlib.util
 import logging
 import os
 import platform
+import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from storage.lockfile import Holder, LockFile
 
 WATCH_S = 0.1
 MAX_PAUSE_S = 5.0
+LONG_LIFE_S = 10.0
 
 logger = logging.getLogger(__name__)
 
@@ -95,19 +97,21 @@ async def _running(child: Child) -> AsyncIterator[Child]:
 
 
 async def _keep_running(child: Child) -> None:
-    pause_s = 0.0
+    """At once the first time; with longer and longer pauses when it does not live long."""
+    pause_s, started = 0.0, time.monotonic()
     while True:
         if child.exit_code is None:
-            pause_s = 0.0
             await asyncio.sleep(WATCH_S)
             continue
-        logger.warning("%s ended with %s; starting it again", child.name, child.exit_code)
+        if time.monotonic() - started > LONG_LIFE_S:
+            pause_s = 0.0
+        logger.warning("%s ended with %s; starting it again in %.0f s", child.name, child.exit_code, pause_s)
         await asyncio.sleep(pause_s)
+        pause_s, started = min(pause_s + 1, MAX_PAUSE_S), time.monotonic()
         try:
             await child.start()
         except (ChildFailed, OSError) as error:
             logger.error("%s", error)
-            pause_s = min(pause_s + 1, MAX_PAUSE_S)
 
 
 def _occupied(data_dir: Path, holder: Holder | None) -> str:

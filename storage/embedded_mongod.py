@@ -1,6 +1,7 @@
 """A mongod as a replica set of one. Its journal is always on, and a majority write waits for it."""
 
 import signal
+from collections.abc import Sequence
 
 from pymongo import AsyncMongoClient
 from pymongo.errors import OperationFailure, PyMongoError
@@ -78,13 +79,15 @@ class Mongod(Child):
             config["version"] += 1
             await client.admin.command("replSetReconfig", config, force=True)
 
-    def _explain(self, code: int, last_lines: str) -> str:
+    def _explain(self, end: str, said: Sequence[str]) -> str:
         for library, package in DEBIAN_PACKAGES.items():
-            if f"{library}: cannot open shared object file" in last_lines:
+            if any(f"{library}: cannot open shared object file" in line for line in said):
                 return (
                     f"mongod needs {library}. Install it (Debian, Ubuntu: apt-get install {package}) and start again, "
                     "or set ONSALE_MONGO_URL to a MongoDB replica set of yours."
                 )
-        if code == -signal.SIGILL:
+        if self.exit_code == -signal.SIGILL:
             return "mongod 5 and later need a CPU with AVX; set ONSALE_MONGO_URL to a MongoDB replica set elsewhere."
-        return super()._explain(code, last_lines)
+        # It takes its leave at such length that the reason is far above the last lines.
+        severe = [line for line in said if '"s":"E"' in line or '"s":"F"' in line]
+        return super()._explain(end, severe or said)

@@ -36,9 +36,12 @@ class LockFile:
             return None
         return Holder(int(words[0]), int(words[1]))
 
-    def record(self, holder: Holder) -> None:
+    def forget(self) -> None:
         self._file.seek(0)
         self._file.truncate()
+
+    def record(self, holder: Holder) -> None:
+        self.forget()
         self._file.write(f"{holder.pid} {holder.port}\n")
         self._file.flush()
 

@@ -31,3 +31,10 @@ def test_a_damaged_file_names_nobody(tmp_path: Path, text: str) -> None:
     with LockFile(tmp_path / "lock") as lock:
         assert lock.last_holder() is None
         assert lock.try_lock()
+
+
+def test_a_forgotten_holder_is_nobody_to_others(tmp_path: Path) -> None:
+    with LockFile(tmp_path / "lock") as first, LockFile(tmp_path / "lock") as second:
+        first.record(Holder(pid=123, port=8000))
+        first.forget()
+        assert second.last_holder() is None
