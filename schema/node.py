@@ -4,6 +4,7 @@ from typing import Annotated, assert_never
 
 import strawberry
 
+from domain.errors import NotFound
 from domain.ids import ConcertId, HoldId, OrderId, TierId, concert_of
 from resolvers import holds
 from schema import ids
@@ -42,5 +43,9 @@ async def _tier(request: Request, tier_id: TierId) -> Tier | None:
 
 
 async def _hold(request: Request, concert_id: ConcertId, hold_id: HoldId) -> Hold | None:
-    hold = await holds.hold_by_id(request.context, concert_id, hold_id)
+    try:
+        hold = await holds.hold_by_id(request.context, concert_id, hold_id)
+    except NotFound:
+        # The concert in its id does not exist.
+        return None
     return await show_hold(request, hold) if hold else None
