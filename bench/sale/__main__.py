@@ -21,7 +21,7 @@ from bench.sale.tokens import IssuerRefused
 from settings import Settings, SettingsError
 from storage.child import ChildFailed
 
-ARRIVALS_PER_S = 100
+ARRIVALS_PER_S = 60
 """On average; a rush begins with twice as many."""
 SMALLEST = 10
 """Of crowd and stock: three tiers with something in each."""

@@ -18,7 +18,7 @@ from bench.sale.ledger import Ledger, Step
 
 JsonObject = dict[str, Any]
 
-CONNECTIONS = 32
+CONNECTIONS = 16
 """To each server; more would only wait on two cores."""
 ANSWER_TIMEOUT_S = 10.0
 """Longer than any answer of a healthy server; a killed one is noticed at once by the closed connection."""
