@@ -92,3 +92,10 @@ async def test_uvicorn_without_store_urls_says_what_is_missing(tmp_path: Path) -
     await application.start()
     assert await application.ended() != 0
     assert "ONSALE_REDIS_URL and ONSALE_MONGO_URL are needed" in application.output
+
+
+async def test_an_import_reads_no_environment(tmp_path: Path) -> None:
+    application = Application(tmp_path / "onsale", command=("-c", "import app"), ENV="nonsense")
+    await application.start()
+    assert await application.ended() == 0
+    assert not application.data_dir.exists()
