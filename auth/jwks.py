@@ -75,7 +75,8 @@ def _is_usable(jwk: object) -> bool:
     """A published private key ("d") is no secret any more, and a short one can be broken."""
     if not isinstance(jwk, dict) or jwk.get("use") != "sig" or not isinstance(jwk.get("kid"), str) or "d" in jwk:
         return False
-    if jwk.get("alg") not in (None, *ALGORITHMS):
+    # Before PyJWT looks: it fails on malformed keys of other families with errors that are not its own.
+    if jwk.get("kty") not in ("RSA", "EC") or jwk.get("alg") not in (None, *ALGORITHMS):
         return False
     try:
         key = jwt.PyJWK(jwk)

@@ -54,6 +54,7 @@ def test_a_key_without_alg_counts_as_its_family() -> None:
         jwk("k1", d="AQAB"),
         jwk("k1", n=5),
         jwk("short", bits=1_024),
+        {"kty": "oct", "kid": "k1", "use": "sig"},
         {"kty": "oct", "kid": "k1", "use": "sig", "k": base64.urlsafe_b64encode(b"s" * 32).decode()},
         "not a key",
         None,
