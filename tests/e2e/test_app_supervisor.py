@@ -34,14 +34,6 @@ def _living(application: Application) -> list[str]:
     return living
 
 
-def _store_url(application: Application, name: str) -> str:
-    with LockFile(application.data_dir / name / "child.lock") as lock:
-        holder = lock.last_holder()
-    assert holder is not None
-    scheme, query = ("redis", "0") if name == "valkey" else ("mongodb", "?replicaSet=onsale")
-    return f"{scheme}://127.0.0.1:{holder.port}/{query}"
-
-
 async def test_it_says_where_everything_is(application: Application) -> None:
     assert f"http://localhost:{application.port}/graphql" in application.output
     assert str(application.data_dir) in application.output
@@ -68,28 +60,29 @@ async def test_a_signal_during_the_start_ends_it_cleanly(tmp_path: Path) -> None
 
 
 async def test_killed_it_takes_its_stores_along_and_finds_its_data_again(application: Application) -> None:
-    async with redis.asyncio.Redis.from_url(_store_url(application, "valkey")) as client:
+    async with redis.asyncio.Redis.from_url(application.store_url("valkey")) as client:
         await client.set("word", "kept")
-    async with AsyncMongoClient[dict[str, object]](_store_url(application, "mongod")) as mongo:
+    async with AsyncMongoClient[dict[str, object]](application.store_url("mongod")) as mongo:
         await mongo.test.words.insert_one({"_id": "word"})
     assert await application.end(signal.SIGKILL) == -signal.SIGKILL
     await wait_until(lambda: not _living(application), what="the end of the stores")
 
     await application.start()
     await application.ready()
-    async with redis.asyncio.Redis.from_url(_store_url(application, "valkey")) as client:
+    async with redis.asyncio.Redis.from_url(application.store_url("valkey")) as client:
         assert await client.get("word") == b"kept"
-    async with AsyncMongoClient[dict[str, object]](_store_url(application, "mongod")) as mongo:
+    async with AsyncMongoClient[dict[str, object]](application.store_url("mongod")) as mongo:
         assert await mongo.test.words.count_documents({}) == 1
 
 
 @pytest.mark.parametrize("name", STORES)
 async def test_a_killed_store_is_started_again_with_its_port(application: Application, name: str) -> None:
-    before, url = application.store_pid(name), _store_url(application, name)
-    os.kill(before, signal.SIGKILL)
-    await wait_until(lambda: application.store_pid(name) != before, what="a new process")
+    before, url = application.store_holder(name), application.store_url(name)
+    assert before is not None
+    os.kill(before.pid, signal.SIGKILL)
+    await wait_until(lambda: application.store_holder(name) not in (before, None), what="a new process")
     await application.ready()
-    assert _store_url(application, name) == url
+    assert application.store_url(name) == url
     assert "ended with -9; starting it again in 0 s" in application.output
 
 
@@ -103,9 +96,7 @@ async def test_a_second_one_on_the_same_data_is_told_who_is_there(application: A
 
 
 async def test_a_second_one_may_share_the_stores(application: Application) -> None:
-    shared = {
-        name: _store_url(application, store) for name, store in (("REDIS_URL", "valkey"), ("MONGO_URL", "mongod"))
-    }
+    shared = {name: application.store_url(store) for name, store in (("REDIS_URL", "valkey"), ("MONGO_URL", "mongod"))}
     async with started(Application(application.data_dir.with_name("second"), **shared)) as second:
         assert (await second.get("/readyz")).status_code == 200
         assert await second.end() == 0

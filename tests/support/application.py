@@ -10,7 +10,7 @@ from pathlib import Path
 
 import httpx2
 
-from storage.lockfile import LockFile
+from storage.lockfile import Holder, LockFile
 from storage.ports import free_port
 from tests.support.waiting import wait_until
 
@@ -66,11 +66,16 @@ class Application:
         async with httpx2.AsyncClient(base_url=self.url) as client:
             return await client.get(path)
 
-    def store_pid(self, name: str) -> int:
+    def store_holder(self, name: str) -> Holder | None:
+        """None while it is being started."""
         with LockFile(self.data_dir / name / "child.lock") as lock:
-            holder = lock.last_holder()
-        assert holder is not None
-        return holder.pid
+            return lock.last_holder()
+
+    def store_url(self, name: str) -> str:
+        holder = self.store_holder(name)
+        assert holder is not None, f"{name} is not running"
+        scheme, query = ("redis", "0") if name == "valkey" else ("mongodb", "?replicaSet=onsale")
+        return f"{scheme}://127.0.0.1:{holder.port}/{query}"
 
     async def _is_ready(self) -> bool:
         if self.process.returncode is not None:
