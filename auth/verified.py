@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from auth.viewer import Viewer
 
 CAPACITY = 16_384
-"""About 10 MiB when full; more people than that at once cost their RSA check again."""
+"""About 11 MiB when full; more people than that at once cost their RSA check again."""
 
 
 @dataclass(frozen=True, slots=True)

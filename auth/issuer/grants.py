@@ -2,6 +2,7 @@
 
 Authlib hands what `authenticate_user` returns to the token generator, so its "user" is a Login here. It calls all of
 this without awaiting in between: within a process, redeeming a code is one step.
+Authlib ships no types, and mypy forbids to subclass what it cannot see: hence the ignores.
 """
 
 from dataclasses import dataclass
@@ -14,7 +15,6 @@ from auth.issuer.client import PublicClient
 from auth.issuer.logins import Code, Login, TakenCode, new_code_value, new_login
 from auth.issuer.people import authenticate, person_called
 
-# Authlib ships no types: its classes are Any to mypy, which forbids to subclass that (the ignores below).
 _PUBLIC_CLIENT = ["none"]
 
 
