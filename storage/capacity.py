@@ -21,13 +21,16 @@ from domain.ids import HOUSE, OrderId, TierId, Unit, hold_id
 from domain.orders import Customer, Order, OrderEvent, OrderStatus
 from storage.concerts import ConcertStore
 from storage.hot_state import HotState
-from storage.mongo import ANSWER_WITHIN_MS, Database
+from storage.mongo import ANSWER_WITHIN_MS, Database, Session
 from storage.orders import OrderStore
 from storage.recording import Recorder
 from storage.recovery import Recovery
 
 MAX_UNITS_A_HOLD = 1000
 """So that one script stays short; a larger withdrawal takes several holds and one transaction."""
+MAX_ATTEMPTS = 5
+_READ = ReadConcern("majority")
+_WRITE = WriteConcern("majority", wtimeout=ANSWER_WITHIN_MS)
 _HOUSE = Customer("Onsale", "")
 
 
@@ -110,27 +113,31 @@ class CapacityStore:
         return shrunk, given_back
 
     async def _commit(self, concert: Concert, added: Sequence[Order], shrunk: Sequence[Order]) -> Concert:
-        try:
-            async with (
-                await self._client.start_session() as session,
-                session.start_transaction(
-                    read_concern=ReadConcern("majority"),
-                    write_concern=WriteConcern("majority", wtimeout=ANSWER_WITHIN_MS),
-                ),
-            ):
-                if not await self._concerts.replace(concert, session=session):
-                    raise VersionConflict(concert.id, await self._version_of(concert))
-                for order in added:
-                    await self._orders.put_in_transaction(order, session)
-                for order in shrunk:
-                    if not await self._orders.shrink_in_transaction(order, session):
-                        raise VersionConflict(concert.id, concert.version)
-        except DuplicateKeyError:
-            raise
-        except PyMongoError as error:
-            # It may have been committed: the house's holds stay as they are, and the settle worker finds out.
-            raise TemporarilyUnavailable("The order database does not answer") from error
-        return concert
+        for attempt in range(1, MAX_ATTEMPTS + 1):
+            try:
+                async with await self._client.start_session() as session, session.start_transaction(_READ, _WRITE):
+                    await self._write_in_transaction(concert, added, shrunk, session)
+                return concert
+            except DuplicateKeyError:
+                raise
+            except PyMongoError as error:
+                # Rolled back for sure, because another transaction or an index build was in the way.
+                if error.has_error_label("TransientTransactionError") and attempt < MAX_ATTEMPTS:
+                    continue
+                # It may have been committed: the house's holds stay as they are, and the settle worker finds out.
+                raise TemporarilyUnavailable("The order database does not answer") from error
+        raise AssertionError("the last attempt returns or raises")
+
+    async def _write_in_transaction(
+        self, concert: Concert, added: Sequence[Order], shrunk: Sequence[Order], session: Session
+    ) -> None:
+        if not await self._concerts.replace_in_transaction(concert, session):
+            raise VersionConflict(concert.id, await self._version_of(concert))
+        for order in added:
+            await self._orders.put_in_transaction(order, session)
+        for order in shrunk:
+            if not await self._orders.shrink_in_transaction(order, session):
+                raise VersionConflict(concert.id, concert.version)
 
     async def _version_of(self, concert: Concert) -> int:
         stored = await self._concerts.get(concert.id)

@@ -4,7 +4,6 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 
-from motor.motor_asyncio import AsyncIOMotorClientSession as Session
 from pymongo import ASCENDING, ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
@@ -14,7 +13,7 @@ from domain.ids import ConcertId, PersonId, TierId
 from domain.money import CurrencyCode
 from domain.page import Page
 from storage.cursors import key_of, make_cursor
-from storage.mongo import Database, Document, told_as_unavailable
+from storage.mongo import Database, Document, Session, told_as_unavailable
 
 MAX_CURRENCIES = 10_000
 
@@ -86,8 +85,11 @@ class ConcertStore:
         return tuple([_concert(document) async for document in self._concerts.find(query)])
 
     @told_as_unavailable
-    async def replace(self, concert: Concert, *, session: Session | None = None) -> bool:
+    async def replace(self, concert: Concert) -> bool:
         """Writes `concert` if the stored one is of the version before it. `epoch` is left alone: it rises by itself."""
+        return await self.replace_in_transaction(concert, None)
+
+    async def replace_in_transaction(self, concert: Concert, session: Session | None) -> bool:
         fields = _document(concert)
         del fields["_id"], fields["epoch"]
         result = await self._concerts.update_one(

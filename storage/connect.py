@@ -110,8 +110,9 @@ async def _declare(stores: Stores) -> None:
     """Indexes and schemas, as soon as MongoDB is there; every process says the same, so it may be said twice."""
     while True:
         try:
-            await stores.orders.declare()
             await stores.concerts.declare()
+            # Last, because readiness asks for it.
+            await stores.orders.declare()
         except PyMongoError as error:
             log.warning("indexes are not declared yet: %s", error)
             await asyncio.sleep(DECLARE_AGAIN_AFTER_S)

@@ -10,7 +10,7 @@ from datetime import UTC
 from typing import Any, ParamSpec, TypeVar
 
 from bson.codec_options import CodecOptions
-from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorDatabase
+from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorClientSession, AsyncIOMotorDatabase
 from pymongo.errors import DuplicateKeyError, PyMongoError, WriteError
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
@@ -20,6 +20,7 @@ from domain.errors import TemporarilyUnavailable
 Document = dict[str, Any]
 Client = AsyncIOMotorClient[Document]
 Database = AsyncIOMotorDatabase[Document]
+Session = AsyncIOMotorClientSession
 
 ANSWER_WITHIN_MS = 5_000
 """Longer than any healthy write, shorter than a person waits."""

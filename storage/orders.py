@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator, Collection, Sequence
 from datetime import datetime
 
-from motor.motor_asyncio import AsyncIOMotorClientSession as Session
 from pymongo import ASCENDING, DESCENDING
 from pymongo.errors import CollectionInvalid, DuplicateKeyError
 
@@ -14,7 +13,7 @@ from domain.money import CurrencyCode
 from domain.orders import Customer, Order, OrderEvent, OrderStatus
 from domain.page import Page
 from storage.cursors import key_of, make_cursor
-from storage.mongo import Database, Document, told_as_unavailable
+from storage.mongo import Database, Document, Session, told_as_unavailable
 
 UNITS_INDEX = "units_recorded_once"
 _UNIQUE_ITEMS = {"$jsonSchema": {"properties": {"units": {"bsonType": "array", "uniqueItems": True}}}}
@@ -31,12 +30,12 @@ class OrderStore:
             await self._database.create_collection("orders", validator=_UNIQUE_ITEMS)
         except CollectionInvalid:
             await self._database.command("collMod", "orders", validator=_UNIQUE_ITEMS)
-        await self.collection.create_index(
-            [("units", ASCENDING)], name=UNITS_INDEX, unique=True, partialFilterExpression={"units": {"$gt": ""}}
-        )
         await self.collection.create_index([("personId", ASCENDING), ("createdAt", DESCENDING), ("_id", ASCENDING)])
         await self.collection.create_index([("concertId", ASCENDING), ("status", ASCENDING)])
         await self.collection.create_index([("updatedAt", ASCENDING)])
+        await self.collection.create_index(
+            [("units", ASCENDING)], name=UNITS_INDEX, unique=True, partialFilterExpression={"units": {"$gt": ""}}
+        )
 
     async def is_guarded(self) -> bool:
         """Whether both guards of a unit stand: the unique index, and no unit twice inside one order."""

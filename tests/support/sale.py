@@ -80,7 +80,10 @@ async def _is_ready(stores: Stores) -> bool:
 
 async def on_sale(stores: Stores, *capacities: int, **changes: Any) -> Concert:
     made = await concerts.create_concert(organizer(stores), draft(*capacities, **changes))
-    return await concerts.publish_concert(organizer(stores), made.id)
+    await concerts.publish_concert(organizer(stores), made.id)
+    published = await stores.concerts.get(made.id)
+    assert published is not None
+    return published
 
 
 def lines(concert: Concert, *quantities: int) -> tuple[LineRequest, ...]:

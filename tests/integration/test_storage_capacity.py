@@ -1,0 +1,166 @@
+"""Capacity changes are purchases of the house: exact under races, undone when refused, settled when left half-way."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from domain.concerts import Concert, ConcertChange, TierChange, TierDraft
+from domain.errors import CapacityInUse, IllegalTransition, InvalidInput, Refusal, SoldOut, VersionConflict
+from domain.ids import HOUSE, TierId, hold_id
+from domain.orders import OrderStatus
+from resolvers import concerts
+from storage.connect import Stores
+from tests.support.sale import (
+    all_orders,
+    buy,
+    check_invariants,
+    draft,
+    hold,
+    make_overdue,
+    on_sale,
+    organizer,
+    stock,
+)
+from workers.apply import ApplyWorker
+from workers.settle import SettleWorker
+
+
+async def resize(stores: Stores, concert: Concert, *capacities: int, version: int | None = None) -> Concert:
+    tiers = tuple(TierChange(tier.id, capacity=c) for tier, c in zip(concert.tiers, capacities, strict=True))
+    return await concerts.update_concert(
+        organizer(stores), concert.id, ConcertChange(tiers=tiers), expected_version=version
+    )
+
+
+async def test_lowering_and_raising_give_the_same_units_back(any_stores: Stores) -> None:
+    concert = await on_sale(any_stores, 10)
+    await buy(any_stores, await hold(any_stores, concert, 3))
+    lowered = await resize(any_stores, concert, 5)
+    assert await stock(any_stores, concert) == [(2, 0, 3)]
+    assert lowered.tiers[0].top == 10
+    raised = await resize(any_stores, concert, 8)
+    assert (raised.tiers[0].capacity, raised.tiers[0].top) == (8, 10)
+    assert await stock(any_stores, concert) == [(5, 0, 3)]
+    grown = await resize(any_stores, concert, 14)
+    assert (grown.tiers[0].capacity, grown.tiers[0].top) == (14, 14)
+    assert await stock(any_stores, concert) == [(11, 0, 3)]
+    house = [order for order in await all_orders(any_stores, concert) if order.status is OrderStatus.WITHDRAWN]
+    assert [order.units for order in house] == [()]
+    await check_invariants(any_stores, concert)
+
+
+async def test_what_is_held_or_sold_stays(stores: Stores) -> None:
+    concert = await on_sale(stores, 10, 2_500)
+    await buy(stores, await hold(stores, concert, 2))
+    await hold(stores, concert, 3, who="bob")
+    with pytest.raises(CapacityInUse) as refusal:
+        await resize(stores, concert, 4, 300)
+    assert (refusal.value.tier_id, refusal.value.lowest) == (concert.tiers[0].id, 5)
+    assert await stock(stores, concert) == [(5, 3, 2), (2_500, 0, 0)]
+    assert (await concerts.concert_by_id(organizer(stores), concert.id)) == concert
+    await resize(stores, concert, 5, 300)
+    assert await stock(stores, concert) == [(0, 3, 2), (300, 0, 0)]
+    await check_invariants(stores, concert)
+
+
+async def test_two_who_change_at_once_have_one_winner(stores: Stores) -> None:
+    concert = await on_sale(stores, 100)
+    answers = await asyncio.gather(
+        *[resize(stores, concert, 90 + number, version=concert.version) for number in range(8)], return_exceptions=True
+    )
+    winners = [answer for answer in answers if isinstance(answer, Concert)]
+    assert len(winners) == 1
+    assert all(isinstance(answer, VersionConflict) for answer in answers if answer not in winners)
+    assert await stock(stores, concert) == [(winners[0].tiers[0].capacity, 0, 0)]
+    await check_invariants(stores, concert)
+
+
+async def test_lowering_during_a_rush_never_takes_what_was_sold(stores: Stores) -> None:
+    concert = await on_sale(stores, 100)
+    buyers = [hold(stores, concert, 1, who=f"buyer{number}") for number in range(90)]
+    lowering = [resize(stores, concert, 50), resize(stores, concert, 30)]
+    answers = await asyncio.gather(*buyers, *lowering, return_exceptions=True)
+    assert all(isinstance(a, SoldOut | CapacityInUse | VersionConflict) for a in answers if isinstance(a, Refusal))
+    assert not [answer for answer in answers if isinstance(answer, Exception) and not isinstance(answer, Refusal)]
+    await check_invariants(stores, concert)
+
+
+async def test_a_withdrawal_left_half_way_is_settled(stores: Stores) -> None:
+    concert = await on_sale(stores, 10)
+    id_ = hold_id(HOUSE, concert.id, "withdraw", "nobody comes back for this")
+    _, withdrawal = await stores.hot.withdraw_units(concert.id, id_, concert.tiers[0].id, 4)
+    assert withdrawal.hold is not None
+    assert await stock(stores, concert) == [(6, 4, 0)]
+    await make_overdue(stores, withdrawal.hold)
+    assert await SettleWorker().run_once(stores) == 1
+    assert await stock(stores, concert) == [(10, 0, 0)]
+    await check_invariants(stores, concert)
+
+
+async def test_a_change_the_hot_state_missed_is_applied_later(stores: Stores) -> None:
+    concert = await on_sale(stores, 10)
+    before = await concerts.concert_by_id(organizer(stores), concert.id)
+    assert before is not None
+    await resize(stores, concert, 6)
+    lowered = await concerts.concert_by_id(organizer(stores), concert.id)
+    assert lowered is not None
+    raised = await stores.capacity.write(lowered, _with(lowered, 12))
+    assert await stock(stores, concert) == [(6, 0, 0)]
+    assert [await ApplyWorker().run_once(stores), await ApplyWorker().run_once(stores)] == [1, 0]
+    assert await stock(stores, concert) == [(12, 0, 0)]
+    assert raised.tiers[0].top == 12
+    await check_invariants(stores, concert)
+
+
+def _with(concert: Concert, capacity: int) -> Concert:
+    return replace(concert, version=concert.version + 1, tiers=(replace(concert.tiers[0], capacity=capacity),))
+
+
+async def test_a_new_tier_is_on_sale_at_once(stores: Stores) -> None:
+    concert = await on_sale(stores, 5)
+    change = ConcertChange(name="Goldberg, again", new_tiers=(TierDraft("Balcony", 900, 7),))
+    changed = await concerts.update_concert(organizer(stores), concert.id, change, expected_version=2)
+    assert [(tier.id, tier.top) for tier in changed.tiers] == [(f"{concert.id}-1", 5), (f"{concert.id}-2", 7)]
+    assert await stock(stores, changed) == [(5, 0, 0), (7, 0, 0)]
+    assert (await hold(stores, changed, 0, 2)).total_minor == 1_800
+
+
+async def test_a_new_price_is_for_new_holds(stores: Stores) -> None:
+    concert = await on_sale(stores, 5)
+    cheap = await hold(stores, concert, 1)
+    change = ConcertChange(tiers=(TierChange(concert.tiers[0].id, price_minor=9_900),))
+    await concerts.update_concert(organizer(stores), concert.id, change, expected_version=None)
+    dear = await hold(stores, concert, 1)
+    assert (cheap.total_minor, dear.total_minor) == (2_500, 9_900)
+    assert (await buy(stores, cheap)).total.minor == 2_500
+
+
+async def test_bad_changes_change_nothing(stores: Stores) -> None:
+    concert = await on_sale(stores, 5)
+    bad = [
+        ConcertChange(name="x" * 10_000),
+        ConcertChange(limit_per_order=0),
+        ConcertChange(tiers=(TierChange(concert.tiers[0].id, capacity=-1),)),
+        ConcertChange(tiers=(TierChange(TierId("nosuch-1"), capacity=1),)),
+        ConcertChange(tiers=(TierChange(concert.tiers[0].id), TierChange(concert.tiers[0].id))),
+        ConcertChange(new_tiers=(TierDraft("", -1, 0),)),
+        ConcertChange(sales_end_at=concert.sales_start_at),
+    ]
+    for change in bad:
+        with pytest.raises(InvalidInput):
+            await concerts.update_concert(organizer(stores), concert.id, change, expected_version=None)
+    assert await concerts.concert_by_id(organizer(stores), concert.id) == concert
+    await concerts.close_concert(organizer(stores), concert.id)
+    with pytest.raises(IllegalTransition):
+        await resize(stores, concert, 3)
+    with pytest.raises(IllegalTransition):
+        await concerts.publish_concert(organizer(stores), concert.id)
+
+
+async def test_a_slug_is_one_concerts(stores: Stores) -> None:
+    made = await concerts.create_concert(organizer(stores), draft(5, slug="goldberg"))
+    assert await concerts.concert_by_slug(organizer(stores), "goldberg") == made
+    with pytest.raises(InvalidInput) as refusal:
+        await concerts.create_concert(organizer(stores), draft(5, slug="goldberg"))
+    assert [problem.path for problem in refusal.value.problems] == ["slug"]

@@ -1,0 +1,135 @@
+"""The guards of a unit in MongoDB, the outcomes of a grouped insert, and pages that survive inserts."""
+
+import asyncio
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from pymongo.errors import WriteError
+
+from domain.errors import BadUserInput
+from domain.holds import HoldLine
+from domain.ids import ConcertId, OrderId, PersonId, TierId, Unit
+from domain.money import CurrencyCode
+from domain.orders import Customer, Order, OrderEvent, OrderStatus
+from storage.connect import Stores
+from storage.order_batch import Outcome, outcomes_of
+from storage.orders import order_document
+from tests.support.waiting import wait_until
+
+NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
+
+
+def order(id_: str, *units: str, at: datetime = NOW) -> Order:
+    return Order(
+        id=OrderId(id_),
+        concert_id=ConcertId("concert"),
+        person_id=PersonId("alice"),
+        status=OrderStatus.PAID,
+        units=tuple(Unit(unit) for unit in units),
+        released_units=(),
+        lines=(HoldLine(TierId("t"), len(units), 100),),
+        currency=CurrencyCode.EUR,
+        customer=Customer("Ada", "ada@example.org"),
+        version=1,
+        events=(OrderEvent("PAID", at),),
+        created_at=at,
+    )
+
+
+async def test_a_unit_is_recorded_once(stores: Stores) -> None:
+    insert = stores.order_batch.insert
+    assert await insert(order("a", "t:1", "t:2")) is Outcome.RECORDED
+    assert await insert(order("b", "t:2", "t:3")) is Outcome.DUPLICATE
+    assert await insert(order("a", "t:4")) is Outcome.DUPLICATE
+    assert [owner.id for owner in await stores.orders.owners_of([Unit("t:2"), Unit("t:3")])] == ["a"]
+    await stores.orders.collection.update_one({"_id": "a"}, {"$set": {"units": [], "releasedUnits": ["t:1", "t:2"]}})
+    assert await insert(order("b", "t:2", "t:3")) is Outcome.RECORDED
+
+
+async def test_one_document_cannot_hold_a_unit_twice(stores: Stores) -> None:
+    with pytest.raises(WriteError):
+        await stores.orders.collection.insert_one(order_document(order("a", "t:1", "t:1")))
+
+
+async def test_many_orders_without_units_stand_side_by_side(stores: Stores) -> None:
+    for id_ in ("a", "b", "c"):
+        assert await stores.orders.fence(OrderId(id_), ConcertId("concert"), now=NOW) is None
+    assert await stores.orders.get(OrderId("a")) is None
+    assert await stores.orders.changed_since(NOW - timedelta(hours=1)) == {}
+
+
+async def test_readiness_needs_both_guards(stores: Stores) -> None:
+    assert await stores.problems() == []
+    await stores.orders.collection.drop_index("units_recorded_once")
+    assert await stores.problems() == ["the order database lacks the unique index on units or its schema"]
+    await stores.orders.declare()
+    assert await stores.problems() == []
+    await stores.mongo.command("collMod", "orders", validator={})
+    assert len(await stores.problems()) == 1
+
+
+async def test_a_unit_look_up_uses_the_index(stores: Stores) -> None:
+    plan = await stores.orders.collection.find({"units": {"$in": ["t:1"], "$gt": ""}}).explain()
+    assert "IXSCAN" in str(plan["queryPlanner"]["winningPlan"])
+
+
+async def test_orders_of_one_moment_share_an_insert(stores: Stores) -> None:
+    await stores.mongo.command("profile", 2)
+    made = [order(f"o{number}", f"t:{number % 150}") for number in range(200)]
+    outcomes = await asyncio.gather(*[stores.order_batch.insert(one) for one in made])
+    assert (outcomes.count(Outcome.RECORDED), outcomes.count(Outcome.DUPLICATE)) == (150, 50)
+    await stores.mongo.command("profile", 0)
+    inserts = {"op": "insert", "ns": f"{stores.mongo.name}.orders"}
+    assert await stores.mongo["system.profile"].count_documents(inserts) == 2
+
+
+@pytest.mark.parametrize(
+    ("details", "expected"),
+    [
+        ({"writeErrors": []}, [Outcome.RECORDED, Outcome.RECORDED]),
+        ({"writeErrors": [{"index": 1, "code": 11000}]}, [Outcome.RECORDED, Outcome.DUPLICATE]),
+        ({"writeErrors": [{"index": 0, "code": 121}]}, [None, Outcome.RECORDED]),
+        ({"writeErrors": [{"index": 0, "code": 11000}], "writeConcernErrors": [{"code": 64}]}, [None, None]),
+    ],
+    ids=["all well", "duplicate", "other refusal", "without majority"],
+)
+def test_outcomes_by_place(details: dict[str, Any], expected: list[Outcome | None]) -> None:
+    outcomes = outcomes_of(details, 2)
+    assert [outcomes.get(place) for place in (0, 1)] == expected
+
+
+async def test_pages_survive_inserts(stores: Stores) -> None:
+    for number in range(5):
+        await stores.order_batch.insert(order(f"o{number}", f"t:{number}", at=NOW + timedelta(minutes=number)))
+    first = await stores.orders.page_of_person(PersonId("alice"), first=2, after=None)
+    assert ([one.id for one in first.items], first.has_next_page) == (["o4", "o3"], True)
+    await stores.order_batch.insert(order("new", "t:9", at=NOW + timedelta(hours=1)))
+    rest = await stores.orders.page_of_person(PersonId("alice"), first=5, after=first.cursors[-1])
+    assert ([one.id for one in rest.items], rest.has_next_page) == (["o2", "o1", "o0"], False)
+    assert rest.has_previous_page
+
+
+@pytest.mark.parametrize("cursor", ["", "garbage", "AAAA", "é", "OTk5OTk5OTk5OTk5OTk5OTk5OTk6YQ"])
+async def test_a_cursor_of_nobody_is_refused(stores: Stores, cursor: str) -> None:
+    with pytest.raises(BadUserInput):
+        await stores.orders.page_of_person(PersonId("alice"), first=2, after=cursor)
+
+
+async def test_an_order_reads_as_it_was_written(stores: Stores) -> None:
+    made = replace(order("a", "t:1"), released_units=(Unit("t:0"),), events=(OrderEvent("PAID", NOW),))
+    await stores.order_batch.insert(made)
+    assert await stores.orders.get(OrderId("a")) == made
+
+
+async def test_indexes_are_declared_when_the_database_comes(stores: Stores) -> None:
+    await stores.mongo.client.drop_database(stores.mongo.name)
+    assert len(await stores.problems()) == 1
+    await stores.orders.declare()
+    await stores.concerts.declare()
+    await wait_until(lambda: _is_ready(stores), what="the indexes")
+
+
+async def _is_ready(stores: Stores) -> bool:
+    return await stores.problems() == []
