@@ -1,0 +1,29 @@
+"""Every GraphQL document of the sale is valid against the committed SDL."""
+
+from pathlib import Path
+
+import pytest
+from graphql import GraphQLSchema, build_schema, parse, validate
+
+from bench.sale import catalog, shop
+
+SDL = Path(__file__).parents[2] / "schema" / "schema.graphql"
+DOCUMENTS = {
+    "look": shop.LOOK,
+    "hold": shop.HOLD,
+    "release": shop.RELEASE,
+    "buy": shop.BUY,
+    "find": catalog.FIND,
+    "create": catalog.CREATE,
+    "publish": catalog.PUBLISH,
+}
+
+
+@pytest.fixture(scope="module")
+def schema() -> GraphQLSchema:
+    return build_schema(SDL.read_text())
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_a_document_is_valid(schema: GraphQLSchema, name: str) -> None:
+    assert validate(schema, parse(DOCUMENTS[name])) == []

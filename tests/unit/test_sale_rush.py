@@ -1,0 +1,67 @@
+"""A rush ends by itself: when everybody went home, or at its limit; and it strikes once, when half is sold."""
+
+import asyncio
+
+from bench.sale.board import Board
+from bench.sale.catalog import SaleConcert
+from bench.sale.client import Client
+from bench.sale.ledger import Ledger, Line, Receipt
+from bench.sale.people import Habit, Person
+from bench.sale.rush import rush
+from bench.sale.shop import Shop, TierView
+from bench.sale.visit import Visit
+
+PERSON = Person("buyer1", Habit.BUYS, 1, 0, takes_two_tiers=False, arrives_after_s=0.0, thinks_s=0.0)
+
+
+class Closed(Shop):
+    def __init__(self, ledger: Ledger) -> None:
+        super().__init__(Client((), ledger), ledger, SaleConcert("concert", ("tier",)))
+
+    async def look(self) -> tuple[TierView, ...] | None:
+        return None
+
+
+class Buyer(Visit):
+    """Buys `units` without further ado, or waits for ever where that is None."""
+
+    def __init__(self, ledger: Ledger, number: int, units: int | None) -> None:
+        shop = Closed(ledger)
+        super().__init__(PERSON, "token", shop, Board(shop), ledger)
+        self.books, self.number, self.units = ledger, number, units
+
+    async def run(self) -> None:
+        if self.units is None:
+            await asyncio.Event().wait()
+        else:
+            self.books.book(Receipt(f"order-{self.number}", "buyer", "", (Line("tier", self.units),), 0))
+
+
+class Lightning:
+    def __init__(self) -> None:
+        self.strikes = 0
+
+    async def __call__(self) -> None:
+        self.strikes += 1
+
+
+async def hold_rush(*units: int | None, limit_s: float = 5.0) -> tuple[str | None, int]:
+    ledger, lightning = Ledger(), Lightning()
+    visits = [Buyer(ledger, number, wish) for number, wish in enumerate(units)]
+    board = Board(Closed(ledger))
+    cut_short = await rush(visits, board, ledger, goal=10, limit_s=limit_s, strike=lightning)
+    return cut_short, lightning.strikes
+
+
+async def test_it_ends_when_everybody_went_home_and_struck_once() -> None:
+    assert await hold_rush(4, 4, 2) == (None, 1)
+
+
+async def test_it_is_cut_short_at_its_limit() -> None:
+    cut_short, strikes = await hold_rush(4, 4, None, limit_s=0.2)
+    assert cut_short == "not everybody was done after 0 s, 0 of 0 waited for tickets to return"
+    assert strikes == 1
+
+
+async def test_a_sale_that_never_came_to_half_time_says_so() -> None:
+    assert await hold_rush(4) == ("half time never came, so nothing was killed", 0)
