@@ -15,7 +15,7 @@ from schema.computed import computed
 from schema.connection import DEFAULT_PAGE_SIZE, After, Connection, First, page_size
 from schema.enums import ConcertStatus, CurrencyCode
 from schema.ids import Kind
-from schema.request import ID, Info
+from schema.request import ID, Info, Request
 from schema.scalars import Money
 
 
@@ -166,6 +166,11 @@ class ConcertFilter:
         )
 
 
+async def load_concert(request: Request, concert_id: ConcertId) -> Concert | None:
+    found = await request.concert(concert_id)
+    return Concert.of(found) if found else None
+
+
 async def list_concerts(
     info: Info,
     first: First = DEFAULT_PAGE_SIZE,
@@ -181,9 +186,8 @@ async def find_concert(
     info: Info, id_: Annotated[strawberry.ID | None, ID] = None, slug: str | None = None
 ) -> Concert | None:
     if id_ is not None and slug is None:
-        found = await info.context.concert(ConcertId(ids.argument("id", id_, Kind.CONCERT).parts[0]))
-    elif slug is not None and id_ is None:
+        return await load_concert(info.context, ConcertId(ids.argument("id", id_, Kind.CONCERT).parts[0]))
+    if slug is not None and id_ is None:
         found = await resolve.concert_by_slug(info.context.context, slug)
-    else:
-        raise BadUserInput("Give either `id` or `slug` of a concert.")
-    return Concert.of(found) if found else None
+        return Concert.of(found) if found else None
+    raise BadUserInput("Give either `id` or `slug` of a concert.")

@@ -1,6 +1,6 @@
 """Relay connections of our own: Strawberry's leave `nodes` empty when they are asked for alone."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Annotated, Generic, Self, TypeAlias, TypeVar
 
 import strawberry
@@ -39,11 +39,7 @@ class Connection(Generic[T]):
 
     @classmethod
     def of(cls, page: Page[Item], show: Callable[[Item], T]) -> Self:
-        return cls.of_nodes(page, map(show, page.items))
-
-    @classmethod
-    def of_nodes(cls, page: Page[Item], shown: Iterable[T]) -> Self:
-        nodes = list(shown)
+        nodes = [show(item) for item in page.items]
         edges = [Edge(cursor=cursor, node=node) for cursor, node in zip(page.cursors, nodes, strict=True)]
         return cls(edges=edges, nodes=nodes, page_info=_page_info(page))
 

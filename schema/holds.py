@@ -6,14 +6,13 @@ from typing import Annotated, Self, TypeAlias
 
 import strawberry
 
-import domain.concerts
 import domain.holds
-from domain.errors import NotFound
 from domain.holds import LineRequest
-from domain.ids import PersonId
+from domain.ids import ConcertId, PersonId, concert_of
 from resolvers import holds as resolve
 from schema import ids
-from schema.concerts import Concert, Tier
+from schema.computed import computed
+from schema.concerts import Concert, Tier, load_concert
 from schema.enums import CurrencyCode, EndReason, HoldState
 from schema.errors import (
     IdempotencyConflictError,
@@ -32,28 +31,33 @@ from schema.scalars import Money
 
 @strawberry.type(description="Tickets of one tier, at the price of the moment they were held.")
 class Line:
+    line: strawberry.Private[domain.holds.HoldLine]
     tier_id: strawberry.ID
-    tier: Tier | None = strawberry.field(description="The tier as it is now.")
     quantity: int
     unit_price: Money
     total: Money
 
     @classmethod
-    def of(cls, line: domain.holds.HoldLine, concert: domain.concerts.Concert | None, currency: CurrencyCode) -> Self:
-        tier = concert.tier(line.tier_id) if concert else None
+    def of(cls, line: domain.holds.HoldLine, currency: CurrencyCode) -> Self:
         return cls(
+            line=line,
             tier_id=ids.of_tier(line.tier_id),
-            tier=Tier.of(concert, tier) if concert and tier else None,
             quantity=line.quantity,
             unit_price=Money.of(line.unit_price_minor, currency),
             total=Money.of(line.unit_price_minor * line.quantity, currency),
         )
 
+    @computed("The tier as it is now.")
+    async def tier(self, info: Info) -> Tier | None:
+        concert = await info.context.concert(concert_of(self.line.tier_id))
+        tier = concert.tier(self.line.tier_id) if concert else None
+        return Tier.of(concert, tier) if concert and tier else None
+
 
 @strawberry.type(description="Tickets taken out of stock for you until a deadline. Buy it with `purchaseTickets`.")
 class Hold(ids.Node):
     person_id: strawberry.Private[PersonId]
-    concert: Concert
+    concert_id: strawberry.Private[ConcertId]
     state: HoldState
     reason: EndReason | None = strawberry.field(description="Why it ended; null while it has not.")
     lines: list[Line] = strawberry.field(description="What was asked for; it stays when the hold has ended.")
@@ -65,19 +69,23 @@ class Hold(ids.Node):
     )
 
     @classmethod
-    def of(cls, hold: domain.holds.Hold, concert: domain.concerts.Concert) -> Self:
+    def of(cls, hold: domain.holds.Hold, currency: CurrencyCode) -> Self:
         return cls(
             person_id=hold.person_id,
+            concert_id=hold.concert_id,
             id=ids.of_hold(hold.concert_id, hold.id),
-            concert=Concert.of(concert),
             state=hold.state,
             reason=hold.reason,
-            lines=[Line.of(line, concert, concert.currency) for line in hold.lines],
-            total=Money.of(hold.total_minor, concert.currency),
+            lines=[Line.of(line, currency) for line in hold.lines],
+            total=Money.of(hold.total_minor, currency),
             created_at=hold.created_at,
             expires_at=hold.expires_at,
             expires_in_seconds=_seconds_left(hold, datetime.now(UTC)),
         )
+
+    @computed("What it is for. Null with a top-level error while the catalogue is away.")
+    async def concert(self, info: Info) -> Concert | None:
+        return await load_concert(info.context, self.concert_id)
 
 
 def _seconds_left(hold: domain.holds.Hold, now: datetime) -> int:
@@ -87,11 +95,7 @@ def _seconds_left(hold: domain.holds.Hold, now: datetime) -> int:
 
 
 async def show_hold(request: Request, hold: domain.holds.Hold) -> Hold:
-    """With its concert, which gives it a currency and names."""
-    concert = await request.concert(hold.concert_id)
-    if concert is None:
-        raise NotFound("Concert", hold.concert_id)
-    return Hold.of(hold, concert)
+    return Hold.of(hold, await request.currency(hold.concert_id))
 
 
 @strawberry.input(description="So many tickets of one tier.")

@@ -58,7 +58,11 @@ class Size:
 
 def check(document: DocumentNode) -> GraphQLError | None:
     """The first limit a document breaks, if any."""
-    size = measure(document)
+    try:
+        size = measure(document)
+    except RecursionError:
+        # A chain of fragments, each of them nested no deeper than the parser bears.
+        return too_complex("is nested too deeply")
     for name, measured, limit in (
         ("levels", size.depth, MAX_DEPTH),
         ("fields", size.fields, MAX_FIELDS),

@@ -8,7 +8,7 @@ from domain.errors import NotFound
 from domain.ids import ConcertId, HoldId, OrderId, TierId, concert_of
 from resolvers import holds
 from schema import ids
-from schema.concerts import Concert, Tier
+from schema.concerts import Tier, load_concert
 from schema.holds import Hold, show_hold
 from schema.ids import Kind, Node
 from schema.orders import load_order
@@ -21,7 +21,7 @@ async def find_node(info: Info, id_: Annotated[strawberry.ID, ID]) -> Node | Non
     NODE_RIGHTS[found.kind].check(info.context.context.viewer)
     match found.kind:
         case Kind.CONCERT:
-            return await _concert(info.context, ConcertId(found.parts[0]))
+            return await load_concert(info.context, ConcertId(found.parts[0]))
         case Kind.TIER:
             return await _tier(info.context, TierId(found.parts[0]))
         case Kind.HOLD:
@@ -29,11 +29,6 @@ async def find_node(info: Info, id_: Annotated[strawberry.ID, ID]) -> Node | Non
         case Kind.ORDER:
             return await load_order(info.context, OrderId(found.parts[0]))
     assert_never(found.kind)
-
-
-async def _concert(request: Request, concert_id: ConcertId) -> Concert | None:
-    concert = await request.concert(concert_id)
-    return Concert.of(concert) if concert else None
 
 
 async def _tier(request: Request, tier_id: TierId) -> Tier | None:

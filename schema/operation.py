@@ -9,7 +9,7 @@ from graphql import GraphQLError, GraphQLSchema, OperationType
 from resolvers.context import Context
 from schema.documents import Documents
 from schema.errors import top_level
-from schema.request import Request
+from schema.request import Currencies, Request
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,7 @@ class Executor:
     def __init__(self, schema: GraphQLSchema) -> None:
         self._schema = schema
         self._documents = Documents(schema)
+        self._currencies = Currencies()
 
     async def execute(self, operation: Operation, context: Context, *, queries_only: bool = False) -> Answer:
         """Raises NotAQuery, before anything ran."""
@@ -49,7 +50,7 @@ class Executor:
         result = graphql.execute(
             self._schema,
             document.ast,
-            context_value=Request(context),
+            context_value=Request(context, self._currencies),
             variable_values=dict(operation.variables),
             operation_name=operation.name,
         )

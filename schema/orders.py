@@ -6,14 +6,14 @@ from typing import Annotated, Self, TypeAlias
 
 import strawberry
 
-import domain.concerts
 import domain.orders
 from domain.errors import FieldProblem, InvalidInput
-from domain.ids import OrderId, PersonId
+from domain.ids import ConcertId, OrderId, PersonId
 from domain.orders import Customer
 from resolvers import orders as resolve
 from schema import ids
-from schema.concerts import Concert
+from schema.computed import computed
+from schema.concerts import Concert, load_concert
 from schema.errors import (
     HoldEndedError,
     IdempotencyConflictError,
@@ -40,7 +40,7 @@ class OrderStatus(Enum):
 @strawberry.type(description="What somebody bought. Its tickets are in no other order.")
 class Order(ids.Node):
     person_id: strawberry.Private[PersonId]
-    concert: Concert | None = strawberry.field(description="Null if it is no longer to be seen.")
+    concert_id: strawberry.Private[ConcertId]
     status: OrderStatus
     lines: list[Line]
     total: Money
@@ -50,13 +50,13 @@ class Order(ids.Node):
     version: int = strawberry.field(description="Rises with every change of the order.")
 
     @classmethod
-    def of(cls, order: domain.orders.Order, concert: domain.concerts.Concert | None) -> Self:
+    def of(cls, order: domain.orders.Order) -> Self:
         return cls(
             person_id=order.person_id,
+            concert_id=order.concert_id,
             id=ids.of_order(order.id),
-            concert=Concert.of(concert) if concert else None,
             status=OrderStatus(order.status.value),
-            lines=[Line.of(line, concert, order.currency) for line in order.lines],
+            lines=[Line.of(line, order.currency) for line in order.lines],
             total=Money.of(order.total.minor, order.currency),
             customer_name=order.customer.name,
             customer_email=order.customer.email,
@@ -64,14 +64,14 @@ class Order(ids.Node):
             version=order.version,
         )
 
-
-async def show_order(request: Request, order: domain.orders.Order) -> Order:
-    return Order.of(order, await request.concert(order.concert_id))
+    @computed("What it is for. Null with a top-level error while the catalogue is away.")
+    async def concert(self, info: Info) -> Concert | None:
+        return await load_concert(info.context, self.concert_id)
 
 
 async def load_order(request: Request, order_id: OrderId) -> Order | None:
     found = await resolve.order_by_id(request.context, order_id)
-    return await show_order(request, found) if found else None
+    return Order.of(found) if found else None
 
 
 async def find_order(info: Info, id_: Annotated[strawberry.ID, ID]) -> Order | None:
@@ -111,8 +111,7 @@ PurchaseTicketsResult: TypeAlias = Annotated[
 
 
 async def purchase_tickets(info: Info, input_: Annotated[PurchaseTicketsInput, INPUT]) -> PurchaseTicketsResult:
-    bought = await _purchase(info.context, input_)
-    return PurchaseTicketsSuccess(order=await show_order(info.context, bought))
+    return PurchaseTicketsSuccess(order=Order.of(await _purchase(info.context, input_)))
 
 
 async def _purchase(request: Request, wish: PurchaseTicketsInput) -> domain.orders.Order:

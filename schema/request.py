@@ -1,19 +1,24 @@
 """One request as the schema's fields see it: the resolvers' context, and every concert and stock read at most once."""
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeAlias, TypeVar
 
 import strawberry
 
 from domain.concerts import Concert
+from domain.errors import NotFound
 from domain.ids import ConcertId
+from domain.money import CurrencyCode
 from domain.stock import Stock
 from resolvers import concerts as resolve
 from resolvers.context import Context
 
 K = TypeVar("K")
 V = TypeVar("V")
+
+KNOWN_CURRENCIES = 10_000
 
 
 class Once(Generic[K, V]):
@@ -38,15 +43,44 @@ class Once(Generic[K, V]):
             answer.set_exception(error)
 
 
+class Currencies:
+    """The currency of a concert never changes, so a process asks once; the least used are forgotten."""
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[ConcertId, CurrencyCode] = OrderedDict()
+
+    def get(self, concert_id: ConcertId) -> CurrencyCode | None:
+        currency = self._known.get(concert_id)
+        if currency is not None:
+            self._known.move_to_end(concert_id)
+        return currency
+
+    def add(self, concert_id: ConcertId, currency: CurrencyCode) -> None:
+        self._known[concert_id] = currency
+        if len(self._known) > KNOWN_CURRENCIES:
+            self._known.popitem(last=False)
+
+
 class Request:
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, currencies: Currencies) -> None:
         self.context = context
         self.request_id = context.request_id
+        self._currencies = currencies
         self._concerts: Once[ConcertId, Concert | None] = Once()
         self._stocks: Once[ConcertId, Stock] = Once()
 
     async def concert(self, concert_id: ConcertId) -> Concert | None:
         return await self._concerts.get(concert_id, lambda: resolve.concert_by_id(self.context, concert_id))
+
+    async def currency(self, concert_id: ConcertId) -> CurrencyCode:
+        """Raises NotFound."""
+        if (known := self._currencies.get(concert_id)) is not None:
+            return known
+        concert = await self.concert(concert_id)
+        if concert is None:
+            raise NotFound("Concert", concert_id)
+        self._currencies.add(concert_id, concert.currency)
+        return concert.currency
 
     async def stock(self, concert: Concert) -> Stock:
         """Raises TemporarilyUnavailable."""

@@ -1,6 +1,5 @@
 """The person who asks: who the token says it is, and everything of theirs to find again after a reload."""
 
-import asyncio
 from typing import Self
 
 import strawberry
@@ -11,7 +10,7 @@ from schema.computed import computed
 from schema.connection import DEFAULT_PAGE_SIZE, After, Connection, First, page_size
 from schema.enums import Role
 from schema.holds import Hold, show_hold
-from schema.orders import Order, show_order
+from schema.orders import Order
 from schema.request import Info
 
 
@@ -28,15 +27,14 @@ class Viewer:
     @computed("Your holds that are not over. Null with a top-level error while the store is away.", name="holds")
     async def holds_(self, info: Info) -> list[Hold] | None:
         found = await holds.holds_of_viewer(info.context.context)
-        return await asyncio.gather(*(show_hold(info.context, hold) for hold in found))
+        return [await show_hold(info.context, hold) for hold in found]
 
     @computed("Your orders, newest first. Null with a top-level error while the store is away.", name="orders")
     async def orders_(
         self, info: Info, first: First = DEFAULT_PAGE_SIZE, after: After = None
     ) -> Connection[Order] | None:
         page = await orders.orders_of_viewer(info.context.context, first=page_size(first), after=after)
-        shown = await asyncio.gather(*(show_order(info.context, order) for order in page.items))
-        return Connection[Order].of_nodes(page, shown)
+        return Connection[Order].of(page, Order.of)
 
 
 async def find_viewer(info: Info) -> Viewer | None:

@@ -1,0 +1,128 @@
+"""Documents of a hostile size are refused with QUERY_TOO_COMPLEX, and good ones are read once."""
+
+import pytest
+from graphql import get_introspection_query, parse
+
+import schema
+from schema import documents, limits
+from schema.documents import Document, Documents
+from schema.limits import Size, measure
+
+
+def read(text: str) -> Document:
+    return Documents(schema._CORE).get(text)
+
+
+def nested(levels: int) -> str:
+    return "{ a " * levels + "}" * levels
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("{ a }", Size(depth=1, fields=1, roots=1)),
+        ("{ a b: c { d e: f } }", Size(depth=2, fields=4, roots=2, aliases=2)),
+        ("query @x { a @y @z ... @x { b } }", Size(depth=1, fields=2, roots=2, directives=4)),
+        ("{ a { ...F } b { ...F } } fragment F on T { c { d } e: f }", Size(depth=3, fields=8, roots=2, aliases=2)),
+        ("{ ...F } fragment F on Query { a ... on Query { b } }", Size(depth=1, fields=2, roots=2)),
+        ("{ ...F } fragment F on Query { a { ...F } }", Size(depth=1, fields=1, roots=1)),
+        ("{ ...Nothing }", Size()),
+        ("query A { a } query B { b { c } }", Size(depth=2, fields=3, roots=2)),
+    ],
+)
+def test_a_document_is_measured_as_it_will_run(text: str, size: Size) -> None:
+    assert measure(parse(text)) == size
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (nested(limits.MAX_DEPTH + 1), "15 levels"),
+        ("{ a { " + "b " * limits.MAX_FIELDS + "} }", "400 fields"),
+        ("{ " + "serverTime " * (limits.MAX_ROOT_FIELDS + 1) + "}", "20 root fields"),
+        ("{ a { " + " ".join(f"a{i}: b" for i in range(limits.MAX_ALIASES + 1)) + "} }", "30 aliases"),
+        ("{ a " + "@skip(if: true) " * (limits.MAX_DIRECTIVES + 1) + "}", "50 directives"),
+        ("{ " + "a " * limits.MAX_TOKENS + "}", "2000 tokens"),
+        ("{ a }" + " " * limits.MAX_CHARACTERS, "20000 characters"),
+        ("{ a }" + "\n#" * (limits.MAX_TOKENS + 1), "2000 tokens"),
+        (nested(600), "nested too deeply"),
+        ("{ a(b: " + "[" * 1_900 + ") }", "nested too deeply"),
+        ("query ($a: " + "[" * 990 + "Int" + "]" * 990 + ") { a }", "nested too deeply"),
+        (
+            "{ ...F0 } "
+            + " ".join(f"fragment F{i} on Query {{ a {{ ...F{i + 1} ...F{i + 1} }} }}" for i in range(60))
+            + " fragment F60 on Query { serverTime }",
+            "levels",
+        ),
+        (
+            "{ ...F0 } "
+            + " ".join(f"fragment F{i} on Query {{ ...F{i + 1} ...F{i + 1} }}" for i in range(60))
+            + " fragment F60 on Query { serverTime }",
+            "fields",
+        ),
+        (
+            "{ ...F0 } "
+            + " ".join(f"fragment F{i} on Query {{ ...F{i + 1} }}" for i in range(240))
+            + " fragment F240 on Query { serverTime }",
+            "nested too deeply",
+        ),
+        ("{ __schema { types { fields { type { fields { type { fields { name } } } } } } } }", "introspection"),
+    ],
+)
+def test_what_is_too_large_is_refused_and_says_which_limit(text: str, words: str) -> None:
+    document = read(text)
+    assert document.ast is None
+    (error,) = document.errors
+    assert words in error.message
+
+
+def test_the_code_says_that_it_is_a_limit() -> None:
+    (error,) = read(nested(limits.MAX_DEPTH + 1)).errors
+    assert error.extensions == {"code": "QUERY_TOO_COMPLEX"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{ " + "serverTime " * limits.MAX_ROOT_FIELDS + "}",
+        "{ " + " ".join(f"a{i}: serverTime" for i in range(limits.MAX_ROOT_FIELDS)) + "}",
+        get_introspection_query(
+            descriptions=True,
+            specified_by_url=True,
+            directive_is_repeatable=True,
+            schema_description=True,
+            input_value_deprecation=True,
+        ),
+    ],
+    ids=["root fields", "aliases", "introspection"],
+)
+def test_what_is_just_small_enough_is_read(text: str) -> None:
+    assert read(text).errors == ()
+
+
+def test_a_good_document_is_read_once() -> None:
+    known = Documents(schema._CORE)
+    assert known.get("{ serverTime }") is known.get("{ serverTime }")
+    assert known.get("{ serverTime }") is not known.get("{serverTime}")
+
+
+def test_a_bad_document_is_never_kept() -> None:
+    known = Documents(schema._CORE)
+    assert known.get("{ nothing }") is not known.get("{ nothing }")
+
+
+def test_a_long_document_is_never_kept() -> None:
+    known = Documents(schema._CORE)
+    text = "{ serverTime }".ljust(documents.LONGEST_CACHED + 1)
+    assert known.get(text).errors == ()
+    assert known.get(text) is not known.get(text)
+
+
+def test_the_least_used_document_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(documents, "CACHED_DOCUMENTS", 2)
+    known = Documents(schema._CORE)
+    first, second = known.get("{ a: serverTime }"), known.get("{ b: serverTime }")
+    assert known.get("{ a: serverTime }") is first
+    known.get("{ c: serverTime }")
+    assert known.get("{ a: serverTime }") is first
+    assert known.get("{ b: serverTime }") is not second

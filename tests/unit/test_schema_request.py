@@ -1,0 +1,74 @@
+"""One request reads each thing once, and what it learnt for ever is bounded."""
+
+import asyncio
+from functools import partial
+
+import pytest
+
+from domain.ids import ConcertId
+from domain.money import CurrencyCode
+from schema import request
+from schema.request import Currencies, Once
+from tests.support.waiting import wait_until
+
+
+async def test_those_who_ask_at_once_share_one_read() -> None:
+    once, reads, gate = Once[str, int](), [], asyncio.Event()
+
+    async def read() -> int:
+        reads.append("a")
+        await gate.wait()
+        return 7
+
+    asking = [asyncio.create_task(once.get("a", read)) for _ in range(10)]
+    await wait_until(lambda: reads, what="the read")
+    gate.set()
+    assert await asyncio.gather(*asking) == [7] * 10
+    assert await once.get("a", read) == 7
+    assert reads == ["a"]
+
+
+async def test_an_error_is_everybodys() -> None:
+    once, reads = Once[str, int](), []
+
+    async def read() -> int:
+        reads.append("a")
+        raise ValueError("no")
+
+    for _ in range(2):
+        with pytest.raises(ValueError, match="no"):
+            await once.get("a", read)
+    assert reads == ["a"]
+
+
+async def test_keys_are_read_apart() -> None:
+    once = Once[str, str]()
+
+    async def read(key: str) -> str:
+        return key.upper()
+
+    assert [await once.get(key, partial(read, key)) for key in "ab"] == ["A", "B"]
+
+
+async def test_a_cancelled_read_cancels_those_who_wait_for_it() -> None:
+    once, started = Once[str, None](), asyncio.Event()
+
+    async def read() -> None:
+        started.set()
+        await asyncio.Event().wait()
+
+    reading, waiting = (asyncio.create_task(once.get("a", read)) for _ in range(2))
+    await wait_until(started.is_set, what="the read")
+    reading.cancel()
+    results = await asyncio.gather(reading, waiting, return_exceptions=True)
+    assert [type(result) for result in results] == [asyncio.CancelledError] * 2
+
+
+def test_the_least_used_currency_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(request, "KNOWN_CURRENCIES", 2)
+    known = Currencies()
+    for number in (1, 2):
+        known.add(ConcertId(f"c{number}"), CurrencyCode.EUR)
+    assert known.get(ConcertId("c1")) is CurrencyCode.EUR
+    known.add(ConcertId("c3"), CurrencyCode.USD)
+    assert [known.get(ConcertId(f"c{number}")) for number in (1, 2, 3)] == [CurrencyCode.EUR, None, CurrencyCode.USD]
