@@ -39,7 +39,6 @@ class Code:
     """Has the methods and fields Authlib asks of an authorization code."""
 
     value: str
-    client_id: str
     redirect_uri: str
     scope: str
     code_challenge: str

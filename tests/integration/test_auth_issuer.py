@@ -201,6 +201,13 @@ async def test_a_refresh_token_is_believed_only_as_it_was_given(client: IssuerCl
     assert error_of(await client.refresh(tokens["refresh_token"], client_id="somebody")) == (400, "invalid_client")
 
 
+async def test_another_issuer_with_the_same_key_is_another(client: IssuerClient, data_dir: Path) -> None:
+    async with issuer_client(data_dir, issuer="http://localhost:1/realms/onsale") as other:
+        tokens = (await other.with_password(scope="openid")).json()
+    assert error_of(await client.refresh(tokens["refresh_token"])) == (400, "invalid_grant")
+    assert (await client.userinfo(tokens["access_token"])).status_code == 401
+
+
 async def test_a_refresh_cannot_widen_the_scope(client: IssuerClient) -> None:
     tokens = (await client.with_password()).json()
     assert (await client.refresh(tokens["refresh_token"], scope="openid")).json()["error"] == "invalid_scope"

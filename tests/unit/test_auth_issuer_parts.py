@@ -35,7 +35,7 @@ class Clock:
 
 
 def code(value: str) -> Code:
-    return Code(value, "onsale-web", "http://localhost:5173/", "openid", "challenge", "S256", new_login(ALICE))
+    return Code(value, "http://localhost:5173/", "openid", "challenge", "S256", new_login(ALICE))
 
 
 @pytest.mark.parametrize(
