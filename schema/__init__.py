@@ -7,6 +7,7 @@ from strawberry.schema.config import StrawberryConfig
 
 from schema import organizing, rights
 from schema.concerts import Concert, Tier, find_concert, list_concerts
+from schema.defaults import drop_null_defaults
 from schema.errors import HANDLERS, SystemCode
 from schema.holds import Hold, hold_tickets, release_hold
 from schema.node import find_node
@@ -53,6 +54,7 @@ _SCHEMA = strawberry.Schema(
     exception_handlers=HANDLERS,
 )
 _CORE = _SCHEMA._schema
+drop_null_defaults(_CORE)
 rights.enforce(_CORE)
 execute = Executor(_CORE).execute
 

@@ -238,19 +238,19 @@ def top_level(error: GraphQLError, request_id: str) -> dict[str, object]:
         # Found by GraphQL itself in the client's document or variables.
         message, extensions = error.message, {"code": SystemCode.BAD_USER_INPUT, **(error.extensions or {})}
     else:
-        message, extensions = describe(cause, request_id)
+        message, extensions = _describe(cause, error.path, request_id)
     clipped = message if len(message) <= _LONGEST_MESSAGE else message[:_LONGEST_MESSAGE] + " …"
     return {**error.formatted, "message": clipped, "extensions": {**extensions, "requestId": request_id}}
 
 
-def describe(cause: Exception, request_id: str) -> tuple[str, dict[str, object]]:
-    """Message and extensions for a top-level error with this cause."""
+def _describe(cause: Exception, path: list[str | int] | None, request_id: str) -> tuple[str, dict[str, object]]:
+    """Message and extensions."""
     match cause:
         case Refusal():
             return str(cause), _of_refusal(cause)
         case OnsaleError() if type(cause) in SYSTEM_CODES:
             return str(cause), {"code": SYSTEM_CODES[type(cause)]}
-    logger.error("request %s failed", request_id, exc_info=cause, extra={"request_id": request_id})
+    logger.error("%s of request %s failed", ".".join(map(str, path or ())), request_id, exc_info=cause)
     return f"Something went wrong here; report request {request_id}.", {"code": SystemCode.INTERNAL}
 
 

@@ -125,7 +125,9 @@ class ReleaseHoldInput:
     hold_id: strawberry.ID
 
 
-@strawberry.type(description="The tickets are yours until `hold.expiresAt`.")
+@strawberry.type(
+    description="The hold as it is now: with a repeated key it may have ended since, as `hold.state` says."
+)
 class HoldTicketsSuccess:
     hold: Hold
 

@@ -127,10 +127,14 @@ class GraphQLEndpoint:
 
 def _media_type(request: Request) -> str:
     offered = (JSON, GRAPHQL, HTML) if request.method == "GET" else (JSON, GRAPHQL)
-    chosen = preferred(request.headers.get("accept"), offered)
+    chosen = preferred(_accept(request), offered)
     if chosen is None:
         raise Refused(406, f"We answer with {JSON} or {GRAPHQL}; name one of them in Accept.")
     return chosen
+
+
+def _accept(request: Request) -> str:
+    return ",".join(request.headers.getlist("accept"))
 
 
 def _check_content_type(headers: Headers) -> None:
@@ -150,7 +154,7 @@ def _status(answer: Answer, media_type: str) -> int:
 
 
 def _refusal(refused: Refused, request: Request, request_id: str) -> Response:
-    media_type = preferred(request.headers.get("accept"), (JSON, GRAPHQL)) or JSON
+    media_type = preferred(_accept(request), (JSON, GRAPHQL)) or JSON
     response = _json(refused.payload(request_id), refused.status, media_type)
     response.headers.update(refused.headers)
     return response

@@ -25,9 +25,9 @@ class MediaRange:
         return self.pattern in (media_type, f"{kind}/*", "*/*")
 
 
-def preferred(accept: str | None, offered: Sequence[str]) -> str | None:
+def preferred(accept: str, offered: Sequence[str]) -> str | None:
     """The best of `offered`, the first one where the client does not care, or None if it takes none of them."""
-    if not accept or not accept.strip():
+    if not accept.strip():
         return offered[0]
     ranges = list(_ranges(accept))
     rated = [(_best_range(ranges, media_type), media_type) for media_type in offered]
