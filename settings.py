@@ -49,7 +49,7 @@ class Settings:
         settings = cls(
             env=reader.choice("ENV", ("development", "production"), cls.env),
             host=reader.text("HOST", cls.host),
-            port=reader.number("PORT", cls.port),
+            port=reader.number("PORT", cls.port, highest=65_535),
             data_dir=Path(reader.text("DATA_DIR", str(cls.data_dir))),
             redis_url=reader.optional("REDIS_URL"),
             mongo_url=reader.optional("MONGO_URL"),
@@ -79,12 +79,12 @@ class _Reader:
     def text(self, name: str, default: str) -> str:
         return self.optional(name) or default
 
-    def number(self, name: str, default: int) -> int:
+    def number(self, name: str, default: int, *, highest: int = 2**31) -> int:
         value = self.optional(name)
         if value is None:
             return default
-        if not value.isascii() or not value.isdecimal() or int(value) == 0:
-            self._problems.append(f"ONSALE_{name} is {value!r}; it must be a whole number above 0")
+        if not value.isascii() or not value.isdecimal() or not 1 <= int(value[:20]) <= highest:
+            self._problems.append(f"ONSALE_{name} is {value[:64]!r}; it must be a whole number from 1 to {highest}")
             return default
         return int(value)
 

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Collection, Sequence
 from datetime import datetime
 
 from pymongo import ASCENDING, DESCENDING
-from pymongo.errors import CollectionInvalid, DuplicateKeyError
+from pymongo.errors import CollectionInvalid, DuplicateKeyError, OperationFailure
 
 from domain.errors import TemporarilyUnavailable
 from domain.holds import HoldLine
@@ -15,6 +15,7 @@ from domain.page import Page
 from storage.cursors import key_of, make_cursor
 from storage.mongo import Database, Document, Session, told_as_unavailable
 
+NAMESPACE_EXISTS = 48
 UNITS_INDEX = "units_recorded_once"
 _UNIQUE_ITEMS = {"$jsonSchema": {"properties": {"units": {"bsonType": "array", "uniqueItems": True}}}}
 
@@ -28,7 +29,10 @@ class OrderStore:
         """A plain unique index fails at the second document without units; one on `$type` makes look-ups scan."""
         try:
             await self._database.create_collection("orders", validator=_UNIQUE_ITEMS)
-        except CollectionInvalid:
+        except (CollectionInvalid, OperationFailure) as error:
+            # Two that open at once: the driver's own look-up and the server's answer say the same differently.
+            if isinstance(error, OperationFailure) and error.code != NAMESPACE_EXISTS:
+                raise
             await self._database.command("collMod", "orders", validator=_UNIQUE_ITEMS)
         await self.collection.create_index([("personId", ASCENDING), ("createdAt", DESCENDING), ("_id", ASCENDING)])
         await self.collection.create_index([("concertId", ASCENDING), ("status", ASCENDING)])

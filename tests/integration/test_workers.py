@@ -1,0 +1,154 @@
+"""Workers on real stores: twice at once, through outages, and the command that runs them."""
+
+import asyncio
+import os
+import signal
+import sys
+
+import pytest
+
+from domain.errors import SoldOut
+from domain.holds import Hold
+from storage.child import Child
+from storage.connect import Stores
+from tests.support.sale import buy, check_invariants, hold, make_overdue, on_sale, opened, stock
+from tests.support.waiting import wait_until
+from workers.expiry import ExpiryWorker
+from workers.runner import ALL, Worker, run_for_ever, run_workers
+
+
+async def test_a_hundred_winners_over_two_processes_with_two_of_each_worker(
+    valkey_url: str, mongo_url: str, mongo_database: str
+) -> None:
+    async with (
+        opened(valkey_url, mongo_url, mongo_database) as one,
+        opened(valkey_url, mongo_url, mongo_database) as other,
+    ):
+        concert = await on_sale(one, 100)
+        running = [asyncio.create_task(run_workers(stores, [*ALL, *ALL])) for stores in (one, other)]
+        asking = [hold(stores, concert, 1, who=f"buyer{n}") for n in range(100) for stores in (one, other)]
+        answers = await asyncio.gather(*asking, return_exceptions=True)
+        winners = [answer for answer in answers if isinstance(answer, Hold)]
+        assert len({winner.id for winner in winners}) == len(winners) == 100
+        assert sum(isinstance(answer, SoldOut) for answer in answers) == 100
+        await asyncio.gather(*[buy(other, winner) for winner in winners])
+        assert await stock(one, concert) == [(0, 0, 100)]
+        await check_invariants(one, concert)
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
+
+async def test_expiry_twice_at_once_gives_back_once(stores: Stores) -> None:
+    concert = await on_sale(stores, 50, hold_duration_ms=1_000, limit_per_person=50)
+    made = await asyncio.gather(*[hold(stores, concert, 1) for _ in range(40)])
+    await wait_until(lambda: _expired(stores, len(made)), what="the expiry")
+    assert await stock(stores, concert) == [(50, 0, 0)]
+    await check_invariants(stores, concert)
+
+
+_counts: dict[int, int] = {}
+
+
+async def _expired(stores: Stores, expected: int) -> bool:
+    runs = await asyncio.gather(*[ExpiryWorker().run_once(stores) for _ in range(4)])
+    _counts[id(stores)] = _counts.get(id(stores), 0) + sum(runs)
+    assert _counts[id(stores)] <= expected
+    return _counts[id(stores)] == expected
+
+
+async def test_workers_outlive_an_outage(own_valkey: Child, mongo_url: str, mongo_database: str) -> None:
+    async with opened(own_valkey.url, mongo_url, mongo_database) as stores:
+        concert = await on_sale(stores, 5, hold_duration_ms=1_000)
+        running = asyncio.create_task(run_workers(stores))
+        await hold(stores, concert, 2)
+        await own_valkey.kill()
+        await own_valkey.start()
+
+        async def is_free() -> bool:
+            try:
+                return await stock(stores, concert) == [(5, 0, 0)]
+            except Exception:
+                return False
+
+        await wait_until(is_free, timeout=10, what="the expiry after the outage")
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+class Faulty:
+    """Fails twice, then works."""
+
+    name = "faulty"
+    interval_s = 0.0
+
+    def __init__(self) -> None:
+        self.runs = 0
+
+    async def run_once(self, stores: Stores) -> int:
+        self.runs += 1
+        if self.runs < 3:
+            raise RuntimeError("the database is away")
+        return 1
+
+
+async def test_a_worker_that_fails_goes_on(stores: Stores, caplog: pytest.LogCaptureFixture) -> None:
+    worker = Faulty()
+    check: Worker = worker
+    running = asyncio.create_task(run_for_ever(check, stores))
+    await wait_until(lambda: worker.runs > 3, what="the fourth run")
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    assert [record.message for record in caplog.records if record.name == "workers.runner"] == [
+        "worker faulty failed: the database is away"
+    ]
+
+
+async def command(*arguments: str, **environment: str) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "workers",
+        *arguments,
+        env={**os.environ, **environment},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+
+
+async def test_the_command_runs_workers_until_it_is_told_to_stop(
+    stores: Stores, valkey_url: str, mongo_url: str, mongo_database: str
+) -> None:
+    concert = await on_sale(stores, 5)
+    made = await hold(stores, concert, 2)
+    await stores.holds.begin_purchase(concert.id, made.id, person_id=made.person_id, purchase_key="k", digest="d")
+    await make_overdue(stores, made)
+    process = await command(
+        "expiry",
+        "settle",
+        ONSALE_REDIS_URL=valkey_url,
+        ONSALE_MONGO_URL=mongo_url,
+        ONSALE_MONGO_DATABASE=mongo_database,
+    )
+
+    async def is_settled() -> bool:
+        return await stock(stores, concert) == [(5, 0, 0)]
+
+    await wait_until(is_settled, timeout=15, what="the settlement")
+    process.send_signal(signal.SIGTERM)
+    assert (await process.communicate(), process.returncode)[1] == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "words"),
+    [
+        (["nosuch"], {}, "no worker is called nosuch"),
+        ([], {"ONSALE_REDIS_URL": "", "ONSALE_MONGO_URL": ""}, "set ONSALE_REDIS_URL and ONSALE_MONGO_URL"),
+        ([], {"ONSALE_PORT": "many"}, "ONSALE_PORT is 'many'"),
+    ],
+)
+async def test_the_command_says_what_is_wrong(arguments: list[str], environment: dict[str, str], words: str) -> None:
+    process = await command(*arguments, **environment)
+    output, _ = await process.communicate()
+    assert process.returncode == 2
+    assert words in output.decode()
