@@ -1,0 +1,21 @@
+"""A small sale from end to end, kills included: what `make sale` does, for a crowd that a test can afford."""
+
+import asyncio
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+
+async def test_a_sale_with_kills_sells_every_ticket_once() -> None:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "bench.sale", "--buyers", "100", "--stock", "60"),
+        cwd=ROOT,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = (text.decode() for text in await process.communicate())
+    assert process.returncode == 0, out + err
+    assert "60 of 60 sold, 0 oversold, to 100 people" in out
+    assert "half is sold: kill -9 for the store and one server" in err
+    assert "FAIL" not in out
