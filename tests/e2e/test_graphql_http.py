@@ -1,6 +1,7 @@
 """GraphQL over HTTP: methods, media types, bodies and tokens; whatever is wrong with them gets one clear JSON error."""
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator
 
@@ -9,6 +10,7 @@ import pytest
 from starlette.responses import Response
 
 from tests.support.shop import MAX_BODY_BYTES, Answer, Shop, shop_on
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -146,6 +148,20 @@ async def test_a_request_that_is_too_large_is_answered_before_it_is_sent(shop: S
     finally:
         writer.close()
         await writer.wait_closed()
+
+
+async def test_a_client_that_leaves_in_the_middle_disturbs_nobody(shop: Shop, caplog: pytest.LogCaptureFixture) -> None:
+    url = shop.client.base_url
+    _, writer = await asyncio.open_connection(url.host, url.port)
+    with caplog.at_level(logging.INFO):
+        writer.write(
+            b"POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"
+        )
+        await writer.drain()
+        writer.close()
+        await wait_until(lambda: "no answer" in caplog.text, what="the end of the request")
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
+    assert await shop.fields("{ __typename }") == {"__typename": "Query"}
 
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "OPTIONS"])

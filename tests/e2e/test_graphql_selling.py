@@ -1,5 +1,7 @@
 """A sale through the face: hold, release, buy, find everything again; each refusal with its data."""
 
+import asyncio
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -186,6 +188,14 @@ async def test_a_draft_sells_nothing(shop: Shop) -> None:
     concert = await shop.draft()
     refused = await shop.hold(concert, 1)
     assert (refused["__typename"], refused["status"]) == ("NotOnSaleError", "DRAFT")
+
+
+async def test_two_hundred_people_want_the_last_hundred(shop: Shop) -> None:
+    concert = await shop.on_sale()
+    answers = await asyncio.gather(*(shop.hold(concert, 1, by=f"buyer{number}") for number in range(200)))
+    assert Counter(answer["__typename"] for answer in answers) == {"HoldTicketsSuccess": 100, "SoldOutError": 100}
+    assert len({answer["hold"]["id"] for answer in answers if "hold" in answer}) == 100
+    assert await shop.stock(concert) == [(0, 100, 0), (2, 0, 0)]
 
 
 async def test_two_mutations_in_one_document_run_in_order(shop: Shop) -> None:
