@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
-from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp
 
 from auth.jwks import MAX_RESPONSE_BYTES
@@ -97,7 +97,7 @@ async def test_keys_are_found_again_without_a_restart(server: KeyServer) -> None
         PlainTextResponse("[" * 100_000),
         PlainTextResponse('["keys"]'),
         PlainTextResponse('{"keys": []}'),
-        PlainTextResponse("x" * (MAX_RESPONSE_BYTES + 1)),
+        JSONResponse({"keys": [jwk("k2")], "padding": "x" * MAX_RESPONSE_BYTES}),
         Response(gzip.compress(json.dumps({"keys": [jwk("k2")]}).encode()), headers={"content-encoding": "gzip"}),
         RedirectResponse("/elsewhere"),
     ],
