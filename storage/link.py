@@ -75,7 +75,9 @@ class Link:
         )
         self._waiting: deque[_Call] = deque()
         self._wake = asyncio.Event()
-        self._lanes = [asyncio.create_task(_Lane(self._pool, self._waiting, self._wake).run()) for _ in range(LANES)]
+        sight = _Sight()
+        lanes = [_Lane(self._pool, self._waiting, self._wake, sight) for _ in range(LANES)]
+        self._lanes = [asyncio.create_task(lane.run()) for lane in lanes]
 
     async def call(self, script: Script, concert_id: ConcertId, *args: str | int) -> tuple[str, Reply]:
         """The reply's word, and what follows it. Raises TemporarilyUnavailable when the store is away or overloaded."""
@@ -108,11 +110,26 @@ class Link:
         await self._pool.aclose()
 
 
+@dataclass(slots=True)
+class _Sight:
+    """What one lane sees makes the others look again: a promoted store keeps its connections."""
+
+    last_seen: str = ""
+    changes: int = 0
+
+    def note(self, incarnation: str) -> None:
+        if incarnation != self.last_seen:
+            self.last_seen = incarnation
+            self.changes += 1
+
+
 class _Lane:
     """Takes what waits, sends it over one connection in one write, and hands the replies out."""
 
-    def __init__(self, pool: ConnectionPool, waiting: deque[_Call], wake: asyncio.Event) -> None:
+    def __init__(self, pool: ConnectionPool, waiting: deque[_Call], wake: asyncio.Event, sight: _Sight) -> None:
         self._pool = pool
+        self._sight = sight
+        self._changes_seen = 0
         self._waiting = waiting
         self._wake = wake
         self._incarnation = ""
@@ -188,12 +205,15 @@ class _Lane:
             await connection.connect()
             # It may have reached another server: nothing seen before counts.
             self._seen_at = float("-inf")
-        if time.monotonic() - self._seen_at > INCARNATION_LIFE_S:
+        is_old = time.monotonic() - self._seen_at > INCARNATION_LIFE_S
+        if is_old or self._changes_seen != self._sight.changes:
             commands = [("INFO", "server"), ("INFO", "replication")]
             await connection.send_packed_command(connection.pack_commands(commands))
             texts = [cast(bytes, await connection.read_response()).decode() for _ in commands]
             self._incarnation = f"{_field(texts[0], 'run_id')}-{_field(texts[1], 'master_replid')}"
             self._seen_at = time.monotonic()
+            self._sight.note(self._incarnation)
+            self._changes_seen = self._sight.changes
         return self._incarnation
 
 

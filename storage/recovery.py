@@ -32,6 +32,7 @@ class Recovery:
         self._orders = orders
         self._hot = hot
         self._running: dict[ConcertId, asyncio.Task[None]] = {}
+        self._unfinished: dict[ConcertId, Concert] = {}
 
     async def answer(self, concert_id: ConcertId, word: str) -> OnsaleError:
         """What to say to whoever met UNKNOWN or RECOVERING; starts the recovery where there is one to make."""
@@ -63,17 +64,20 @@ class Recovery:
 
     async def recover(self, concert_id: ConcertId) -> bool:
         """True once this recovery made the store believed; False if another is under way or overtook it."""
-        concert = await self._concerts.raise_epoch(concert_id)
+        # One that was interrupted goes on under its own mark, where a new one would have to wait for that.
+        concert = self._unfinished.pop(concert_id, None) or await self._concerts.raise_epoch(concert_id)
         if concert is None or is_history(concert):
             return False
         await self._hot.apply_concert(concert)
         word = await self._hot.mark_recovery(concert_id, concert.epoch)
         if word != "MARKED":
             return word == "BELIEVED"
+        self._unfinished[concert_id] = concert
         count = await self._record_orders(concert)
         if count is None or await self._hot.finish_recovery(concert_id, concert.epoch) != "RECOVERED":
             log.warning("recovery %d of concert %s was overtaken", concert.epoch, concert_id)
             return False
+        self._unfinished.pop(concert_id, None)
         log.info("recovery %d of concert %s: %d orders recorded", concert.epoch, concert_id, count)
         return True
 

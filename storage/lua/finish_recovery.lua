@@ -1,13 +1,16 @@
 --[[ Every living order is recorded again: believe this store from now on, under the new epoch.
+Saying it again changes nothing.
 KEYS[1..9]  state tiers units free holds deadlines buying people purchases
 ARGV[1]   incarnation  the one this connection saw
 ARGV[2]   epoch        of this recovery
-Replies   RECOVERED version | RECOVERING | UNKNOWN
+Replies   RECOVERED | RECOVERING | UNKNOWN
 ]]
 -- @include enter change
+local seen = redis.call('HMGET', STATE, 'incarnation', 'epoch')
+if seen[1] == ARGV[1] and seen[2] == ARGV[2] then return {'RECOVERED'} end
 local refusal = enter(ARGV[1], ARGV[2])
 if refusal then return refusal end
 redis.call('HSET', STATE, 'incarnation', ARGV[1], 'epoch', ARGV[2])
 redis.call('HDEL', STATE, 'mark', 'mark_ms')
 changed()
-return {'RECOVERED', redis.call('HGET', STATE, 'version')}
+return {'RECOVERED'}

@@ -1,4 +1,5 @@
 --[[ Say that a recovery of this concert has begun. Its epoch is the token that its other scripts carry.
+Saying it again is MARKED again.
 KEYS[1..9]  state tiers units free holds deadlines buying people purchases
 ARGV[1]   incarnation  the one this connection saw, and under which the concert is to be believed again
 ARGV[2]   epoch        raised in MongoDB for this recovery
@@ -8,10 +9,11 @@ Replies   MARKED | BELIEVED | BUSY | STALE epoch | UNKNOWN
 local seen = redis.call('HMGET', KEYS[1], 'incarnation', 'mark', 'mark_ms', 'epoch')
 if not seen[4] then return {'UNKNOWN'} end
 if seen[1] == ARGV[1] then return {'BELIEVED'} end
+if seen[2] == ARGV[2] .. ':' .. ARGV[1] then return {'MARKED'} end
 if tonumber(seen[4]) >= tonumber(ARGV[2]) then return {'STALE', seen[4]} end
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
-local mark_epoch, marked_under = string.match(seen[2] or '', '^(%d+):(.*)$')
+local marked_under = string.match(seen[2] or '', '^%d+:(.*)$')
 if marked_under == ARGV[1] and now - tonumber(seen[3]) < tonumber(ARGV[3]) then return {'BUSY'} end
 redis.call('HSET', KEYS[1], 'mark', ARGV[2] .. ':' .. ARGV[1], 'mark_ms', now)
 return {'MARKED'}
