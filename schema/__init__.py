@@ -8,7 +8,8 @@ from strawberry.schema.config import StrawberryConfig
 from schema import organizing, rights
 from schema.concerts import Concert, Tier, find_concert, list_concerts
 from schema.defaults import drop_null_defaults
-from schema.errors import HANDLERS, SystemCode
+from schema.errors import HANDLERS
+from schema.failures import SystemCode
 from schema.holds import Hold, hold_tickets, release_hold
 from schema.node import find_node
 from schema.operation import Answer, Executor, NotAQuery, Operation

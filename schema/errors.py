@@ -1,41 +1,19 @@
-"""How refusals and failures look outside: ONE table from a refusal to its error type, one from the rest to a code.
+"""Expected refusals as members of their mutation's union: the error types, and ONE table from a refusal to its type."""
 
-A Refusal is a member of its mutation's union. Everything else is a top-level error with `extensions.code` and
-`extensions.requestId`; what nobody foresaw is logged with its traceback and shown as INTERNAL, without a detail.
-"""
-
-import logging
 from collections.abc import Mapping
 from datetime import datetime
-from enum import StrEnum
 
 import strawberry
-from graphql import GraphQLError
 
 from domain import errors as domain_errors
-from domain.errors import OnsaleError, Refusal
+from domain.errors import Refusal
 from schema import ids
 from schema.computed import computed
 from schema.enums import ConcertStatus, EndReason, ErrorCode, LimitScope
 from schema.request import Info
 
-logger = logging.getLogger(__name__)
 
-_LONGEST_MESSAGE = 600
-
-
-class SystemCode(StrEnum):
-    """`extensions.code` of a top-level error."""
-
-    UNAUTHENTICATED = "UNAUTHENTICATED"
-    FORBIDDEN = "FORBIDDEN"
-    BAD_USER_INPUT = "BAD_USER_INPUT"
-    QUERY_TOO_COMPLEX = "QUERY_TOO_COMPLEX"
-    UNAVAILABLE = "UNAVAILABLE"
-    INTERNAL = "INTERNAL"
-
-
-@strawberry.interface(description="An expected refusal. It changed nothing; `message` says what to do next.")
+@strawberry.interface(description="An expected refusal; `message` says what to do next.")
 class DomainError:
     refusal: strawberry.Private[Refusal]
 
@@ -205,15 +183,6 @@ ERROR_TYPES: Mapping[type[Refusal], type[DomainError]] = {
 }
 """The error type of each refusal, where it is a member of the mutation's union."""
 
-SYSTEM_CODES: Mapping[type[OnsaleError], SystemCode] = {
-    domain_errors.Unauthenticated: SystemCode.UNAUTHENTICATED,
-    domain_errors.Forbidden: SystemCode.FORBIDDEN,
-    domain_errors.BadUserInput: SystemCode.BAD_USER_INPUT,
-    domain_errors.InvalidInput: SystemCode.BAD_USER_INPUT,
-    domain_errors.TemporarilyUnavailable: SystemCode.UNAVAILABLE,
-}
-"""The code of a top-level error: every Denial, and the refusals a query can meet."""
-
 
 class RefusalHandler:
     """Strawberry asks it for the union member of a refusal, in fields whose union has that member."""
@@ -227,41 +196,3 @@ class RefusalHandler:
 
 
 HANDLERS = tuple(RefusalHandler(refusal, error) for refusal, error in ERROR_TYPES.items())
-
-
-def top_level(error: GraphQLError, request_id: str) -> dict[str, object]:
-    """The error as it goes out. What no table foresees is logged and masked."""
-    cause = error.original_error
-    while isinstance(cause, GraphQLError):
-        cause = cause.original_error
-    if cause is None:
-        # Found by GraphQL itself in the client's document or variables.
-        message, extensions = error.message, {"code": SystemCode.BAD_USER_INPUT, **(error.extensions or {})}
-    else:
-        message, extensions = _describe(cause, error.path, request_id)
-    clipped = message if len(message) <= _LONGEST_MESSAGE else message[:_LONGEST_MESSAGE] + " …"
-    return {**error.formatted, "message": clipped, "extensions": {**extensions, "requestId": request_id}}
-
-
-def _describe(cause: Exception, path: list[str | int] | None, request_id: str) -> tuple[str, dict[str, object]]:
-    """Message and extensions."""
-    match cause:
-        case Refusal():
-            return str(cause), _of_refusal(cause)
-        case OnsaleError() if type(cause) in SYSTEM_CODES:
-            return str(cause), {"code": SYSTEM_CODES[type(cause)]}
-    logger.error("%s of request %s failed", ".".join(map(str, path or ())), request_id, exc_info=cause)
-    return f"Something went wrong here; report request {request_id}.", {"code": SystemCode.INTERNAL}
-
-
-def _of_refusal(refusal: Refusal) -> dict[str, object]:
-    # A refusal without a system code keeps its own: its field has no union, and the client still learns what to do.
-    extensions: dict[str, object] = {
-        "code": SYSTEM_CODES.get(type(refusal), refusal.code),
-        "retryable": refusal.retryable,
-    }
-    if refusal.retry_after_s is not None:
-        extensions["retryAfterSeconds"] = refusal.retry_after_s
-    if isinstance(refusal, domain_errors.InvalidInput):
-        extensions["problems"] = [{"path": problem.path, "message": problem.message} for problem in refusal.problems]
-    return extensions

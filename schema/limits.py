@@ -18,7 +18,7 @@ from graphql import (
     SelectionSetNode,
 )
 
-from schema.errors import SystemCode
+from schema.failures import SystemCode
 
 # GraphiQL's introspection, the largest document of any tool we know, has 15 levels and 229 fields once its fragments
 # are spread. Validation takes time with the square of the fields that ask for the same: 0.1 s for 400.

@@ -8,7 +8,7 @@ from graphql import GraphQLError, GraphQLSchema, OperationType
 
 from resolvers.context import Context
 from schema.documents import Documents
-from schema.errors import top_level
+from schema.failures import top_level
 from schema.request import Currencies, Request
 
 

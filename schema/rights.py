@@ -6,19 +6,14 @@ seen by whoever may see the field that leads to it.
 
 from collections.abc import Mapping
 from enum import Enum
-from typing import TYPE_CHECKING
 
-from graphql import GraphQLField, GraphQLObjectType, GraphQLSchema
+from graphql import GraphQLField, GraphQLObjectType, GraphQLResolveInfo, GraphQLSchema
 
 from auth.viewer import Viewer
 from domain.errors import Forbidden, Unauthenticated
 from domain.ids import PersonId
 from schema.ids import Kind
-
-if TYPE_CHECKING:
-    from graphql import GraphQLResolveInfo
-
-    from schema.request import Request
+from schema.request import Request
 
 
 class Right(Enum):
@@ -88,7 +83,7 @@ def _guard(field: GraphQLField, right: Right) -> None:
     resolve = field.resolve
     assert resolve is not None
 
-    def guarded(source: object, info: "GraphQLResolveInfo[Request]", **arguments: object) -> object:
+    def guarded(source: object, info: GraphQLResolveInfo[Request], **arguments: object) -> object:
         right.check(info.context.context.viewer, getattr(source, "person_id", None))
         return resolve(source, info, **arguments)
 

@@ -10,7 +10,8 @@ import schema
 from domain import errors as domain_errors
 from domain.errors import Denial, ErrorCode, FieldProblem, OnsaleError, Refusal
 from domain.ids import HoldId, TierId
-from schema.errors import ERROR_TYPES, SYSTEM_CODES, SystemCode, top_level
+from schema.errors import ERROR_TYPES
+from schema.failures import SYSTEM_CODES, SystemCode, top_level
 
 TIER = TierId("abcdefghjkmn-1")
 
