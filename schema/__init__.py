@@ -14,6 +14,7 @@ from schema.holds import Hold, hold_tickets, release_hold
 from schema.node import find_node
 from schema.operation import Answer, Executor, NotAQuery, Operation
 from schema.orders import Order, find_order, purchase_tickets
+from schema.request import forget_before_mutations
 from schema.scalars import SCALARS
 from schema.viewer import find_viewer
 
@@ -56,6 +57,7 @@ _SCHEMA = strawberry.Schema(
 )
 _CORE = _SCHEMA._schema
 drop_null_defaults(_CORE)
+forget_before_mutations(_CORE)
 rights.enforce(_CORE)
 execute = Executor(_CORE).execute
 

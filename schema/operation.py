@@ -1,6 +1,6 @@
 """Running one operation: what a transport hands in and gets back, in plain types."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import graphql
@@ -59,7 +59,7 @@ class Executor:
         return _answer(result, context)
 
 
-def _refused(errors: list[GraphQLError] | tuple[GraphQLError, ...], context: Context) -> Answer:
+def _refused(errors: Sequence[GraphQLError], context: Context) -> Answer:
     shown = [top_level(error, context.request_id) for error in errors]
     return Answer({"errors": shown}, was_executed=False)
 

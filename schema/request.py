@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Generic, TypeAlias, TypeVar
 
 import strawberry
+from graphql import GraphQLField, GraphQLResolveInfo, GraphQLSchema
 
 from domain.concerts import Concert
 from domain.errors import NotFound
@@ -66,6 +67,10 @@ class Request:
         self.context = context
         self.request_id = context.request_id
         self._currencies = currencies
+        self.forget()
+
+    def forget(self) -> None:
+        """What was read so far may have changed."""
         self._concerts: Once[ConcertId, Concert | None] = Once()
         self._stocks: Once[ConcertId, Stock] = Once()
 
@@ -85,6 +90,23 @@ class Request:
     async def stock(self, concert: Concert) -> Stock:
         """Raises TemporarilyUnavailable."""
         return await self._stocks.get(concert.id, lambda: resolve.stock_of(self.context, concert))
+
+
+def forget_before_mutations(schema: GraphQLSchema) -> None:
+    """Mutations of one document run one after the other, and each shows what is true after it."""
+    for field in schema.mutation_type.fields.values() if schema.mutation_type else ():
+        field.resolve = _forgetting(field)
+
+
+def _forgetting(field: GraphQLField) -> Callable[..., object]:
+    resolve = field.resolve
+    assert resolve is not None
+
+    def forgetting(source: object, info: GraphQLResolveInfo[Request], **arguments: object) -> object:
+        info.context.forget()
+        return resolve(source, info, **arguments)
+
+    return forgetting
 
 
 Info: TypeAlias = strawberry.Info[Request, None]

@@ -206,3 +206,18 @@ async def test_two_mutations_in_one_document_run_in_order(shop: Shop) -> None:
     answer = await shop.fields(twice, by="alice", input=wish)
     assert answer["a"]["hold"]["id"] == answer["b"]["hold"]["id"]
     assert await shop.stock(concert) == [(99, 1, 0), (2, 0, 0)]
+
+
+async def test_each_mutation_of_a_document_shows_what_is_true_after_it(shop: Shop) -> None:
+    concert = await shop.on_sale()
+    stock = "... on HoldTicketsSuccess { hold { concert { stock { tiers { available } } } } }"
+    document = f"""mutation ($a: HoldTicketsInput!, $b: HoldTicketsInput!) {{
+      a: holdTickets(input: $a) {{ {stock} }}
+      b: holdTickets(input: $b) {{ {stock} }}
+    }}"""
+    wishes = {
+        name: {"concertId": concert.id, "lines": lines(concert, 1), "idempotencyKey": new_key()} for name in ("a", "b")
+    }
+    answer = await shop.fields(document, by="alice", **wishes)
+    available = [answer[name]["hold"]["concert"]["stock"]["tiers"][0]["available"] for name in ("a", "b")]
+    assert available == [99, 98]
