@@ -10,7 +10,7 @@ buying     zset    hold id -> when to settle, unix ms; BUYING only
 people     hash    person -> what they hold and own, and their living holds (JSON)
 purchases  hash    fingerprint of an idempotency key -> digest of the input it came with
 
-Each expires 30 days after the concert's end; none is permanent.
+Each expires 30 days after the concert's end, by the next run of the expiry worker; none is permanent.
 """
 
 from domain.ids import ConcertId

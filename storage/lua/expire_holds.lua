@@ -1,4 +1,4 @@
---[[ One run of the expiry worker: end what is due.
+--[[ One run of the expiry worker: end what is due, and give every key made since the last run its day of expiry.
 A run after a gap of more than five seconds ends nothing: it grants everybody the grace of a lost connection.
 KEYS[1..9]  state tiers units free holds deadlines buying people purchases
 ARGV[1]   incarnation  the one this connection saw
@@ -15,6 +15,8 @@ if now - worker_ms > WORKER_GAP_MS then
 end
 redis.call('HSET', STATE, 'worker_ms', now, 'now_ms', now)
 worker_ms = now
+local expire_at_ms = redis.call('HGET', STATE, 'expire_at_ms')
+for _, key in ipairs(KEYS) do redis.call('PEXPIREAT', key, expire_at_ms, 'NX') end
 if now < grace_until_ms then return {'EXPIRED', 0} end
 
 local due = redis.call('ZRANGEBYSCORE', DEADLINES, '-inf', now, 'LIMIT', 0, ARGV[2])

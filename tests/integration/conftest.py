@@ -8,6 +8,7 @@ import redis.asyncio
 from storage.connect import Stores
 from storage.keys import PERMANENT_KEYS
 from tests.support.sale import opened
+from workers.expiry import ExpiryWorker
 
 
 @pytest_asyncio.fixture
@@ -15,6 +16,7 @@ async def stores(valkey_url: str, mongo_url: str, mongo_database: str) -> AsyncI
     """On Valkey, where what is tested does not depend on the kind of store."""
     async with opened(valkey_url, mongo_url, mongo_database) as made:
         yield made
+        await ExpiryWorker().run_once(made)
     await _check_expiry(valkey_url)
 
 
@@ -23,6 +25,7 @@ async def any_stores(store_url: str, mongo_url: str, mongo_database: str) -> Asy
     """On every kind of store in turn."""
     async with opened(store_url, mongo_url, mongo_database) as made:
         yield made
+        await ExpiryWorker().run_once(made)
     await _check_expiry(store_url)
 
 

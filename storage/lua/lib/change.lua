@@ -79,13 +79,11 @@ local function end_hold(id, record, reason)
   return write_hold(id, record)
 end
 
--- Writes the counters, raises the version, keeps the clock, and sees that every key has its day of expiry.
+-- Writes the counters, raises the version and keeps the clock. Days of expiry are the expiry worker's to set.
 local function changed()
   for field, by in pairs(touched_tiers) do
     if by ~= 0 then redis.call('HINCRBY', TIERS, field, by) end
   end
   redis.call('HSET', STATE, 'now_ms', now)
   redis.call('HINCRBY', STATE, 'version', 1)
-  local expire_at_ms = redis.call('HGET', STATE, 'expire_at_ms')
-  for _, key in ipairs(KEYS) do redis.call('PEXPIREAT', key, expire_at_ms, 'NX') end
 end
