@@ -74,8 +74,9 @@ class NotFound(Refusal):
     code = ErrorCode.NOT_FOUND
 
     def __init__(self, kind: str, id_: str) -> None:
-        super().__init__(f"{kind} {id_[:64]!r} does not exist or is not yours; check the id.")
+        super().__init__(f"This {kind.lower()} does not exist or is not yours; check the id.")
         self.kind = kind
+        self.id = id_
 
 
 class NotOnSale(Refusal):
@@ -85,7 +86,8 @@ class NotOnSale(Refusal):
 
     def __init__(self, concert_id: ConcertId, status: ConcertStatus, opens_at: datetime | None = None) -> None:
         when = f"opens at {opens_at.isoformat()}; come back then" if opens_at else "is not open; choose another concert"
-        super().__init__(f"The sale of concert {concert_id} {when}.")
+        super().__init__(f"The sale of this concert {when}.")
+        self.concert_id = concert_id
         self.status = status
         self.opens_at = opens_at
 
@@ -97,7 +99,7 @@ class SoldOut(Refusal):
 
     def __init__(self, tier_id: TierId, available: int, next_release_at: datetime | None) -> None:
         step = "ask for fewer" if available else "try again when a hold ends" if next_release_at else "try another tier"
-        super().__init__(f"Only {available} left in tier {tier_id}; {step}.")
+        super().__init__(f"Only {available} left in this tier; {step}.")
         self.tier_id = tier_id
         self.available = available
         self.next_release_at = next_release_at
@@ -124,19 +126,19 @@ class HoldEnded(Refusal):
     code = ErrorCode.HOLD_ENDED
 
     def __init__(self, hold_id: HoldId, reason: EndReason) -> None:
-        super().__init__(f"Hold {hold_id} ended ({reason.lower()}); take a new one with a new idempotency key.")
+        super().__init__(f"This hold ended ({reason.lower()}); take a new one with a new idempotency key.")
+        self.hold_id = hold_id
         self.reason = reason
 
 
 class PurchaseInProgress(Refusal):
-    """The purchase is settled within about a minute, one way or the other."""
+    """The purchase is settled within about a minute, one way or the other; or it has been made."""
 
     code = ErrorCode.PURCHASE_IN_PROGRESS
-    retryable = True
-    retry_after_s = 60
 
     def __init__(self, hold_id: HoldId) -> None:
-        super().__init__(f"Hold {hold_id} is being bought or has been; look at your orders.")
+        super().__init__("This hold is being bought or has been; look at your orders.")
+        self.hold_id = hold_id
 
 
 class IdempotencyConflict(Refusal):
@@ -150,7 +152,8 @@ class IllegalTransition(Refusal):
     code = ErrorCode.ILLEGAL_TRANSITION
 
     def __init__(self, concert_id: ConcertId, status: ConcertStatus, wanted: str) -> None:
-        super().__init__(f"Concert {concert_id} is {status.lower()} and cannot be {wanted}.")
+        super().__init__(f"This concert is {status.lower()} and cannot be {wanted}.")
+        self.concert_id = concert_id
         self.status = status
 
 
@@ -158,7 +161,8 @@ class VersionConflict(Refusal):
     code = ErrorCode.VERSION_CONFLICT
 
     def __init__(self, concert_id: ConcertId, version: int) -> None:
-        super().__init__(f"Concert {concert_id} is at version {version} now; read it again and repeat the change.")
+        super().__init__(f"This concert is at version {version} now; read it again and repeat the change.")
+        self.concert_id = concert_id
         self.version = version
 
 
@@ -166,7 +170,7 @@ class CapacityInUse(Refusal):
     code = ErrorCode.CAPACITY_IN_USE
 
     def __init__(self, tier_id: TierId, *, lowest: int) -> None:
-        super().__init__(f"Tier {tier_id} has {lowest} tickets held or sold; its capacity cannot go below that now.")
+        super().__init__(f"{lowest} tickets of this tier are held or sold; its capacity cannot go below that now.")
         self.tier_id = tier_id
         self.lowest = lowest
 
@@ -178,7 +182,9 @@ class TemporarilyUnavailable(Refusal):
     retryable = True
 
     def __init__(self, what: str, *, retry_after_s: int = 1) -> None:
-        super().__init__(f"{what}; repeat the request with the same idempotency key in {retry_after_s} s.")
+        super().__init__(
+            f"{what}; repeat the same request in {retry_after_s} s, with its idempotency key if it has one."
+        )
         self.retry_after_s = retry_after_s
 
 

@@ -34,6 +34,11 @@ def concert_of(tier: TierId) -> ConcertId:
     return ConcertId(tier.rpartition("-")[0])
 
 
+def ordinal_of(tier: TierId) -> int:
+    """Its number among the tiers of its concert: the order in which they are shown."""
+    return int(tier.rpartition("-")[2])
+
+
 def tier_of(unit: Unit) -> TierId:
     return TierId(unit.rpartition(":")[0])
 

@@ -23,7 +23,8 @@ MAX_QUANTITY = 1_000
 MAX_LIMIT = 1_000
 MAX_TIERS = 50
 MAX_TIER_CAPACITY = 200_000
-MAX_PRICE_MINOR = 100_000_000
+MAX_PRICE_MINOR = 2_000_000
+# A total of MAX_LIMIT tickets at it still fits GraphQL's 32-bit Int.
 MAX_HOLD = timedelta(hours=2)
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 LATEST = datetime(2100, 1, 1, tzinfo=UTC)

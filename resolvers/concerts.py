@@ -27,6 +27,7 @@ from domain.errors import (
     VersionConflict,
 )
 from domain.ids import ConcertId, new_concert_id, tier_id
+from domain.money import CurrencyCode
 from domain.page import Page
 from domain.rules import changed_concert_problems, draft_problems, refuse, tier_problems
 from domain.stock import Stock, TierStock
@@ -51,6 +52,11 @@ async def concert_by_id(context: Context, concert_id: ConcertId) -> Concert | No
 
 async def concert_by_slug(context: Context, slug: str) -> Concert | None:
     return _if_visible(context, await context.stores.concerts.by_slug(slug))
+
+
+async def currency_of(context: Context, concert_id: ConcertId) -> CurrencyCode:
+    """Raises NotFound."""
+    return await context.stores.concerts.currency_of(concert_id)
 
 
 async def stock_of(context: Context, concert: Concert) -> Stock:

@@ -9,7 +9,7 @@ from graphql import GraphQLError, GraphQLSchema, OperationType
 from resolvers.context import Context
 from schema.documents import Documents
 from schema.failures import top_level
-from schema.request import Currencies, Request
+from schema.request import Request
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,6 @@ class Executor:
     def __init__(self, schema: GraphQLSchema) -> None:
         self._schema = schema
         self._documents = Documents(schema)
-        self._currencies = Currencies()
 
     async def execute(self, operation: Operation, context: Context, *, queries_only: bool = False) -> Answer:
         """Raises NotAQuery, before anything ran."""
@@ -50,7 +49,7 @@ class Executor:
         result = graphql.execute(
             self._schema,
             document.ast,
-            context_value=Request(context, self._currencies),
+            context_value=Request(context),
             variable_values=dict(operation.variables),
             operation_name=operation.name,
         )

@@ -1,7 +1,6 @@
 """One request as the schema's fields see it: the resolvers' context, and every concert and stock read at most once."""
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeAlias, TypeVar
 
@@ -9,7 +8,6 @@ import strawberry
 from graphql import GraphQLField, GraphQLResolveInfo, GraphQLSchema
 
 from domain.concerts import Concert
-from domain.errors import NotFound
 from domain.ids import ConcertId
 from domain.money import CurrencyCode
 from domain.stock import Stock
@@ -18,8 +16,6 @@ from resolvers.context import Context
 
 K = TypeVar("K")
 V = TypeVar("V")
-
-KNOWN_CURRENCIES = 10_000
 
 
 class Once(Generic[K, V]):
@@ -44,29 +40,10 @@ class Once(Generic[K, V]):
             answer.set_exception(error)
 
 
-class Currencies:
-    """The currency of a concert never changes, so a process asks once; the least used are forgotten."""
-
-    def __init__(self) -> None:
-        self._known: OrderedDict[ConcertId, CurrencyCode] = OrderedDict()
-
-    def get(self, concert_id: ConcertId) -> CurrencyCode | None:
-        currency = self._known.get(concert_id)
-        if currency is not None:
-            self._known.move_to_end(concert_id)
-        return currency
-
-    def add(self, concert_id: ConcertId, currency: CurrencyCode) -> None:
-        self._known[concert_id] = currency
-        if len(self._known) > KNOWN_CURRENCIES:
-            self._known.popitem(last=False)
-
-
 class Request:
-    def __init__(self, context: Context, currencies: Currencies) -> None:
+    def __init__(self, context: Context) -> None:
         self.context = context
         self.request_id = context.request_id
-        self._currencies = currencies
         self.forget()
 
     def forget(self) -> None:
@@ -79,13 +56,7 @@ class Request:
 
     async def currency(self, concert_id: ConcertId) -> CurrencyCode:
         """Raises NotFound."""
-        if (known := self._currencies.get(concert_id)) is not None:
-            return known
-        concert = await self.concert(concert_id)
-        if concert is None:
-            raise NotFound("Concert", concert_id)
-        self._currencies.add(concert_id, concert.currency)
-        return concert.currency
+        return await resolve.currency_of(self.context, concert_id)
 
     async def stock(self, concert: Concert) -> Stock:
         """Raises TemporarilyUnavailable."""

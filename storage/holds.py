@@ -23,7 +23,7 @@ from domain.errors import (
     SoldOut,
 )
 from domain.holds import EndReason, Hold, HoldLine, HoldState, LineRequest
-from domain.ids import ConcertId, HoldId, PersonId, TierId, Unit
+from domain.ids import ConcertId, HoldId, PersonId, TierId, Unit, ordinal_of
 from domain.stock import Stock, TierStock
 from storage import scripts
 from storage.link import Link, Reply
@@ -123,7 +123,7 @@ class HoldStore:
             TierStock(TierId(_text(tier)), int(capacity), int(held), int(sold))
             for tier, capacity, held, sold in zip(rest[2::4], rest[3::4], rest[4::4], rest[5::4], strict=True)
         )
-        return Stock(int(rest[0]), int(rest[1]), tuple(sorted(tiers, key=lambda tier: tier.tier_id)))
+        return Stock(int(rest[0]), int(rest[1]), tuple(sorted(tiers, key=lambda tier: ordinal_of(tier.tier_id))))
 
     async def _call(self, script: scripts.Script, concert_id: ConcertId, *args: str | int) -> tuple[str, Reply]:
         word, rest = await self._link.call(script, concert_id, *args)

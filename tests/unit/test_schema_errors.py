@@ -67,7 +67,7 @@ def test_every_error_type_carries_the_interface() -> None:
         ),
         (
             domain_errors.PurchaseInProgress(HoldId("h")),
-            {"code": "PURCHASE_IN_PROGRESS", "retryable": True, "retryAfterSeconds": 60},
+            {"code": "PURCHASE_IN_PROGRESS", "retryable": False},
         ),
         (domain_errors.SoldOut(TIER, 0, None), {"code": "SOLD_OUT", "retryable": False}),
     ],

@@ -1,14 +1,11 @@
-"""One request reads each thing once, and what it learnt for ever is bounded."""
+"""One request reads each thing once."""
 
 import asyncio
 from functools import partial
 
 import pytest
 
-from domain.ids import ConcertId
-from domain.money import CurrencyCode
-from schema import request
-from schema.request import Currencies, Once
+from schema.request import Once
 from tests.support.waiting import wait_until
 
 
@@ -62,13 +59,3 @@ async def test_a_cancelled_read_cancels_those_who_wait_for_it() -> None:
     reading.cancel()
     results = await asyncio.gather(reading, waiting, return_exceptions=True)
     assert [type(result) for result in results] == [asyncio.CancelledError] * 2
-
-
-def test_the_least_used_currency_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(request, "KNOWN_CURRENCIES", 2)
-    known = Currencies()
-    for number in (1, 2):
-        known.add(ConcertId(f"c{number}"), CurrencyCode.EUR)
-    assert known.get(ConcertId("c1")) is CurrencyCode.EUR
-    known.add(ConcertId("c3"), CurrencyCode.USD)
-    assert [known.get(ConcertId(f"c{number}")) for number in (1, 2, 3)] == [CurrencyCode.EUR, None, CurrencyCode.USD]
