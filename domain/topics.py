@@ -1,0 +1,51 @@
+"""What can be watched, and what a watcher of it is shown: always the whole state at one version, never an event."""
+
+from dataclasses import dataclass
+
+from domain.holds import Hold
+from domain.ids import ConcertId, OrderId, PersonId
+from domain.orders import Order
+from domain.queue import QueueEntry, WaitingRoom
+from domain.stock import Stock
+
+
+@dataclass(frozen=True, slots=True)
+class StockTopic:
+    concert_id: ConcertId
+
+
+@dataclass(frozen=True, slots=True)
+class LineTopic:
+    """One person's place in line, and the room around it."""
+
+    concert_id: ConcertId
+    person_id: PersonId
+
+
+@dataclass(frozen=True, slots=True)
+class HoldsTopic:
+    """One person's holds at a concert, each shown when it changes."""
+
+    concert_id: ConcertId
+    person_id: PersonId
+
+
+@dataclass(frozen=True, slots=True)
+class OrderTopic:
+    order_id: OrderId
+
+
+Topic = StockTopic | LineTopic | HoldsTopic | OrderTopic
+
+
+@dataclass(frozen=True, slots=True)
+class LineSnapshot:
+    """`entry` is None for a person who never joined."""
+
+    entry: QueueEntry | None
+    room: WaitingRoom
+    stock: Stock
+
+
+Snapshot = Stock | LineSnapshot | Hold | Order
+"""Of StockTopic, LineTopic, HoldsTopic and OrderTopic, in this order."""

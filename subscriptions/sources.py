@@ -1,0 +1,28 @@
+"""What the hub needs of a subscription, and nothing of GraphQL: which topic it watches, and how it shows a snapshot."""
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+from typing import Protocol
+
+from domain.topics import Snapshot, Topic
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    payload: bytes
+    """JSON of an execution result, `{"data": …}`."""
+    is_last: bool = False
+    """Nothing can follow: the transport completes the subscription."""
+
+
+class Source(Protocol):
+    """One subscription operation, validated, its rights checked."""
+
+    @property
+    def topic(self) -> Topic: ...
+
+    @property
+    def group(self) -> Hashable:
+        """Sources of one topic and one group show the same bytes, so one of them is asked for all."""
+
+    async def render(self, snapshot: Snapshot) -> Rendered: ...
