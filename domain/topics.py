@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from domain.holds import Hold
 from domain.ids import ConcertId, OrderId, PersonId
 from domain.orders import Order
-from domain.queue import QueueEntry, WaitingRoom
+from domain.queues import QueueEntry, WaitingRoom
 from domain.stock import Stock
 
 
