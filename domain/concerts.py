@@ -10,6 +10,7 @@ from enum import StrEnum
 
 from domain.ids import ConcertId, PersonId, TierId
 from domain.money import CurrencyCode
+from domain.queues import RoomSettings
 
 
 class ConcertStatus(StrEnum):
@@ -63,6 +64,7 @@ class Concert:
     epoch: int
     created_by: PersonId
     created_at: datetime
+    room: RoomSettings = RoomSettings()
 
     def tier(self, tier_id: TierId) -> Tier | None:
         return next((tier for tier in self.tiers if tier.id == tier_id), None)
@@ -91,6 +93,7 @@ class ConcertDraft:
     hold_duration_ms: int
     tiers: tuple[TierDraft, ...]
     slug: str | None = None
+    room: RoomSettings = RoomSettings()
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +119,7 @@ class ConcertChange:
     limit_per_order: int | None = None
     limit_per_person: int | None = None
     hold_duration_ms: int | None = None
+    room: RoomSettings | None = None
     tiers: tuple[TierChange, ...] = ()
     new_tiers: tuple[TierDraft, ...] = ()
 

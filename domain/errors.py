@@ -12,11 +12,15 @@ OnsaleError
 │   ├── IdempotencyConflict  the key was used for something else
 │   ├── IllegalTransition    the concert cannot go from its status to that one
 │   ├── VersionConflict      somebody else changed it first
+│   ├── NotAdmitted          the waiting room is on, and no valid pass was shown
+│   ├── NotInQueue           no living place in this line
+│   ├── RoomNotOpen          there is no line to join
 │   ├── CapacityInUse        held or sold units cannot be withdrawn
 │   └── TemporarilyUnavailable  a store is away, recovering or overloaded; nothing is half done
 └── Denial                   the system says no: a top-level error
     ├── Unauthenticated
     ├── Forbidden
+    ├── RateLimited          too often; says when to come back
     └── BadUserInput
 """
 
@@ -41,6 +45,9 @@ class ErrorCode(StrEnum):
     IDEMPOTENCY_CONFLICT = "IDEMPOTENCY_CONFLICT"
     ILLEGAL_TRANSITION = "ILLEGAL_TRANSITION"
     VERSION_CONFLICT = "VERSION_CONFLICT"
+    NOT_ADMITTED = "NOT_ADMITTED"
+    NOT_IN_QUEUE = "NOT_IN_QUEUE"
+    ROOM_NOT_OPEN = "ROOM_NOT_OPEN"
     CAPACITY_IN_USE = "CAPACITY_IN_USE"
     TEMPORARILY_UNAVAILABLE = "TEMPORARILY_UNAVAILABLE"
 
@@ -166,6 +173,46 @@ class VersionConflict(Refusal):
         self.version = version
 
 
+class Admission(StrEnum):
+    """Why somebody is not admitted."""
+
+    NO_PASS = "NO_PASS"
+    BAD_PASS = "BAD_PASS"
+    """Forged, expired, spent, bound to another hold, or somebody else's."""
+    NOT_CALLED = "NOT_CALLED"
+
+
+class NotAdmitted(Refusal):
+    """`position` is None for a person who is not in the line."""
+
+    code = ErrorCode.NOT_ADMITTED
+
+    def __init__(self, reason: Admission, position: int | None) -> None:
+        step = {
+            Admission.NO_PASS: "join the queue and send the pass it gives you",
+            Admission.BAD_PASS: "claim a new pass; this one is not valid here, or not any more",
+            Admission.NOT_CALLED: "wait until your number is called",
+        }[reason]
+        super().__init__(f"This concert has a waiting room; {step}.")
+        self.reason = reason
+        self.position = position
+
+
+class NotInQueue(Refusal):
+    code = ErrorCode.NOT_IN_QUEUE
+
+    def __init__(self) -> None:
+        super().__init__("You have no place in this line; join the queue.")
+
+
+class RoomNotOpen(Refusal):
+    code = ErrorCode.ROOM_NOT_OPEN
+
+    def __init__(self, concert_id: ConcertId) -> None:
+        super().__init__("This concert has no waiting room open; hold tickets without a pass, or come back later.")
+        self.concert_id = concert_id
+
+
 class CapacityInUse(Refusal):
     code = ErrorCode.CAPACITY_IN_USE
 
@@ -198,6 +245,12 @@ class Unauthenticated(Denial):
 
 class Forbidden(Denial):
     pass
+
+
+class RateLimited(Denial):
+    def __init__(self, what: str, retry_after_s: int) -> None:
+        super().__init__(f"Too many {what}; try again in {retry_after_s} s.")
+        self.retry_after_s = retry_after_s
 
 
 class BadUserInput(Denial):

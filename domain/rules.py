@@ -13,6 +13,7 @@ from domain.errors import FieldProblem, InvalidInput
 from domain.holds import LineRequest
 from domain.ids import ConcertId, concert_of
 from domain.orders import Customer
+from domain.queues import RoomSettings
 
 MAX_NAME = 200
 MAX_DESCRIPTION = 5_000
@@ -26,6 +27,8 @@ MAX_TIER_CAPACITY = 200_000
 MAX_PRICE_MINOR = 2_000_000
 # A total of MAX_LIMIT tickets at it still fits GraphQL's 32-bit Int.
 MAX_HOLD = timedelta(hours=2)
+MAX_ACTIVE_USERS = 1_000_000
+MAX_ROOM_TIME_S = 7_200
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 LATEST = datetime(2100, 1, 1, tzinfo=UTC)
 
@@ -136,6 +139,20 @@ def _sale_problems(concert: Concert | ConcertDraft) -> Iterator[FieldProblem]:
         yield FieldProblem("salesEndAt", "must be at most a day after startsAt")
     yield from number_problems("limitPerOrder", concert.limit_per_order, 1, MAX_LIMIT)
     yield from number_problems("limitPerPerson", concert.limit_per_person, 1, MAX_LIMIT)
+    yield from _room_problems(concert.room)
     longest_s = int(MAX_HOLD.total_seconds())
     if not 1_000 <= concert.hold_duration_ms <= longest_s * 1_000:
         yield FieldProblem("holdDurationSeconds", f"must be from 1 to {longest_s} seconds")
+
+
+def _room_problems(room: RoomSettings) -> Iterator[FieldProblem]:
+    yield from number_problems("waitingRoom.totalActiveUsers", room.total_active_users, 1, MAX_ACTIVE_USERS)
+    yield from number_problems("waitingRoom.newUsersPerMinute", room.new_users_per_minute, 1, MAX_ACTIVE_USERS)
+    times_ms = {
+        "passClaimTimeoutSeconds": room.pass_claim_timeout_ms,
+        "sessionDurationSeconds": room.session_duration_ms,
+        "heartbeatTimeoutSeconds": room.heartbeat_timeout_ms,
+        "disconnectGraceSeconds": room.disconnect_grace_ms,
+    }
+    for name, ms in times_ms.items():
+        yield from number_problems(f"waitingRoom.{name}", ms // 1_000, 1, MAX_ROOM_TIME_S)

@@ -36,7 +36,7 @@ from storage.concerts import SlugTaken
 
 _PUBLIC = (ConcertStatus.PUBLISHED, ConcertStatus.CLOSED)
 _COPIED = ("name", "venue", "description", "starts_at", "sales_start_at", "sales_end_at", "limit_per_order",
-           "limit_per_person", "hold_duration_ms")  # fmt: skip
+           "limit_per_person", "hold_duration_ms", "room")  # fmt: skip
 
 
 async def list_concerts(context: Context, filter_: ConcertFilter, *, first: int, after: str | None) -> Page[Concert]:

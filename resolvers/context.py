@@ -12,6 +12,8 @@ class Context:
     stores: Stores
     viewer: Viewer | None
     request_id: str
+    address: str | None = None
+    """Of the client, as far as the server can tell."""
 
     def signed_in(self) -> Viewer:
         """Raises Unauthenticated for an anonymous caller."""

@@ -1,7 +1,7 @@
 """Concerts in MongoDB, which owns every field of them. A change is a compare-and-set on `version`."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 
 from pymongo import ASCENDING, ReturnDocument
@@ -12,6 +12,7 @@ from domain.errors import NotFound
 from domain.ids import ConcertId, PersonId, TierId
 from domain.money import CurrencyCode
 from domain.page import Page
+from domain.queues import RoomSettings
 from storage.cursors import key_of, make_cursor
 from storage.mongo import Database, Document, Session, told_as_unavailable
 
@@ -148,6 +149,7 @@ def _document(concert: Concert) -> Document:
         "epoch": concert.epoch,
         "createdBy": concert.created_by,
         "createdAt": concert.created_at,
+        "room": asdict(concert.room),
     }
 
 
@@ -178,4 +180,5 @@ def _concert(document: Document) -> Concert:
         epoch=document["epoch"],
         created_by=PersonId(document["createdBy"]),
         created_at=document["createdAt"],
+        room=RoomSettings(**document["room"]),
     )
