@@ -13,6 +13,8 @@ class Rendered:
     """JSON of an execution result, `{"data": …}`."""
     is_last: bool = False
     """Nothing can follow: the transport completes the subscription."""
+    key: Hashable = None
+    """What is shown, where one topic shows several things: a slow reader skips to the newest state of each."""
 
 
 class Source(Protocol):
