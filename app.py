@@ -22,7 +22,9 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
 from auth.issuer.routes import issuer_routes
+from auth.passes import PassSigner, signer_from_file, signer_from_pem
 from auth.tokens import TokenVerifier
+from resolvers.context import Resources
 from settings import Settings, SettingsError
 from storage.child import ChildFailed
 from storage.connect import Stores, open_stores
@@ -68,7 +70,14 @@ async def _lifespan(settings: Settings) -> AsyncIterator[State]:
         open_stores(settings.redis_url, settings.mongo_url, settings.mongo_database) as stores,
         contextlib.aclosing(TokenVerifier(settings.issuer, settings.oidc_audience)) as verifier,
     ):
-        yield State(stores=stores, graphql=GraphQLEndpoint(stores, verifier, max_body_bytes=settings.max_body_bytes))
+        resources = Resources(stores, _pass_signer(settings))
+        yield State(stores=stores, graphql=GraphQLEndpoint(resources, verifier, max_body_bytes=settings.max_body_bytes))
+
+
+def _pass_signer(settings: Settings) -> PassSigner:
+    if settings.pass_key_file is not None:
+        return signer_from_pem(settings.pass_key_file.read_bytes())
+    return signer_from_file(settings.data_dir / "pass-key.pem")
 
 
 class _GraphQL:

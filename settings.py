@@ -25,6 +25,12 @@ class Settings:
     """None in development: the issuer this process serves itself at /realms/onsale."""
     oidc_audience: str = "onsale-api"
     oidc_client_id: str = "onsale-web"
+    pass_key_file: Path | None = None
+    """Ed25519 private key (PEM) that signs queue passes, shared by every process. None: made in the data directory."""
+    push_tick_ms: int = 100
+    """The shortest time between two looks of a process at what its sockets watch."""
+    allowed_origins: tuple[str, ...] = ()
+    """Pages, besides our own, that may open sockets: `https://shop.example.org`."""
     log_format: str = "text"
     """`text` for people, `json` for machines."""
     max_body_bytes: int = 262_144
@@ -57,11 +63,14 @@ class Settings:
             oidc_issuer=reader.optional("OIDC_ISSUER"),
             oidc_audience=reader.text("OIDC_AUDIENCE", cls.oidc_audience),
             oidc_client_id=reader.text("OIDC_CLIENT_ID", cls.oidc_client_id),
+            pass_key_file=Path(key) if (key := reader.optional("PASS_KEY_FILE")) else None,
+            push_tick_ms=reader.number("PUSH_TICK_MS", cls.push_tick_ms, highest=10_000),
+            allowed_origins=tuple(reader.text("ALLOWED_ORIGINS", "").split()),
             log_format=reader.choice("LOG_FORMAT", ("text", "json"), cls.log_format),
             max_body_bytes=reader.number("MAX_BODY_BYTES", cls.max_body_bytes),
         )
         if settings.is_production:
-            reader.require("REDIS_URL", "MONGO_URL", "OIDC_ISSUER")
+            reader.require("REDIS_URL", "MONGO_URL", "OIDC_ISSUER", "PASS_KEY_FILE")
         reader.finish()
         return settings
 

@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from domain.ids import ConcertId, PersonId, TierId
 from domain.money import CurrencyCode
-from domain.queues import RoomSettings
+from domain.queues import NO_ROOM, RoomSettings
 
 
 class ConcertStatus(StrEnum):
@@ -64,7 +64,7 @@ class Concert:
     epoch: int
     created_by: PersonId
     created_at: datetime
-    room: RoomSettings = RoomSettings()
+    room: RoomSettings = NO_ROOM
 
     def tier(self, tier_id: TierId) -> Tier | None:
         return next((tier for tier in self.tiers if tier.id == tier_id), None)
@@ -93,7 +93,7 @@ class ConcertDraft:
     hold_duration_ms: int
     tiers: tuple[TierDraft, ...]
     slug: str | None = None
-    room: RoomSettings = RoomSettings()
+    room: RoomSettings = NO_ROOM
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,8 @@ class EndReason(StrEnum):
     """Its units were recorded elsewhere while the store had forgotten, and there were no others left."""
     NOT_RECORDED = "NOT_RECORDED"
     """Its purchase was begun and no order came of it in time."""
+    PASS_SPENT = "PASS_SPENT"
+    """The pass it was taken under was spent on another order."""
     ORDER_ENDED = "ORDER_ENDED"
     """Its order gave back all of its units."""
 

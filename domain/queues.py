@@ -55,6 +55,10 @@ class RoomSettings:
     disconnect_grace_ms: int = 60_000
 
 
+NO_ROOM = RoomSettings()
+"""What a concert has until its organiser turns the room on."""
+
+
 @dataclass(frozen=True, slots=True)
 class QueuePass:
     """`token` is None until the entry is ADMITTED; the same pass always has the same bytes."""

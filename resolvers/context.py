@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from auth.passes import PassSigner
 from auth.viewer import Viewer
 from domain.errors import Unauthenticated
 from storage.connect import Stores
@@ -10,6 +11,7 @@ from storage.connect import Stores
 @dataclass(frozen=True, slots=True)
 class Context:
     stores: Stores
+    passes: PassSigner
     viewer: Viewer | None
     request_id: str
     address: str | None = None
@@ -20,3 +22,14 @@ class Context:
         if self.viewer is None:
             raise Unauthenticated("Sign in first: send `Authorization: Bearer <access token>`.")
         return self.viewer
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """What a process opens once, for every request and every socket."""
+
+    stores: Stores
+    passes: PassSigner
+
+    def context(self, viewer: Viewer | None, request_id: str, address: str | None = None) -> Context:
+        return Context(self.stores, self.passes, viewer, request_id, address)

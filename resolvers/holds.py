@@ -4,25 +4,45 @@ import asyncio
 from datetime import UTC, datetime
 from itertools import chain
 
+from domain.errors import NotAdmitted
 from domain.holds import Hold, LineRequest
-from domain.ids import ConcertId, HoldId, fingerprint, hold_id
+from domain.ids import ConcertId, HoldId, concert_of, fingerprint, hold_id
 from domain.rules import key_problems, line_problems, refuse
 from resolvers.context import Context
+from resolvers.queues import pass_number, position_of
 
 
 async def hold_tickets(
-    context: Context, concert_id: ConcertId, lines: tuple[LineRequest, ...], idempotency_key: str
+    context: Context,
+    concert_id: ConcertId,
+    lines: tuple[LineRequest, ...],
+    idempotency_key: str,
+    queue_pass: str | None = None,
 ) -> Hold:
-    """All lines or none; the same key finds the same hold, as it is now."""
+    """All lines or none; the same key finds the same hold, as it is now. Raises NotAdmitted where a pass is needed."""
     viewer = context.signed_in()
     refuse(chain(key_problems(idempotency_key), line_problems(concert_id, lines)))
-    return await context.stores.holds.hold(
-        concert_id,
-        hold_id(viewer.person_id, concert_id, "holdTickets", idempotency_key),
-        lines,
-        person_id=viewer.person_id,
-        digest=fingerprint(*line_words(lines)),
-    )
+    id_ = hold_id(viewer.person_id, concert_id, "holdTickets", idempotency_key)
+    return await take(context, id_, lines, digest=fingerprint(*line_words(lines)), queue_pass=queue_pass)
+
+
+async def take(
+    context: Context, id_: HoldId, lines: tuple[LineRequest, ...], *, digest: str, queue_pass: str | None
+) -> Hold:
+    """The one way into stock. Somebody who is refused for want of a pass is told where they stand."""
+    viewer, concert_id = context.signed_in(), concert_of(lines[0].tier_id)
+    try:
+        return await context.stores.holds.hold(
+            concert_id,
+            id_,
+            lines,
+            person_id=viewer.person_id,
+            digest=digest,
+            pass_number=pass_number(context.passes, queue_pass, concert_id, viewer.person_id),
+        )
+    except NotAdmitted as refusal:
+        position = await position_of(context, concert_id, viewer.person_id)
+        raise NotAdmitted(refusal.reason, position) from refusal
 
 
 async def release_hold(context: Context, concert_id: ConcertId, id_: HoldId) -> Hold:

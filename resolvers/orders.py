@@ -9,7 +9,7 @@ from domain.orders import Customer, Order
 from domain.page import Page
 from domain.rules import customer_problems, key_problems, line_problems, refuse
 from resolvers.context import Context
-from resolvers.holds import line_words
+from resolvers.holds import line_words, take
 from resolvers.purchase import Purchase
 
 
@@ -36,6 +36,7 @@ async def purchase_lines(
     lines: tuple[LineRequest, ...],
     customer: Customer,
     idempotency_key: str,
+    queue_pass: str | None = None,
 ) -> Order:
     """Holds first, and gives the hold back if the purchase is refused for good."""
     viewer = context.signed_in()
@@ -50,12 +51,13 @@ async def purchase_lines(
         key=fingerprint(viewer.person_id, concert_id, "purchaseTickets", idempotency_key),
         digest=fingerprint(*line_words(lines), customer.name, customer.email),
     )
-    return await context.stores.tasks.finish(_hold_and_run(context, purchase, lines))
+    return await context.stores.tasks.finish(_hold_and_run(context, purchase, lines, queue_pass))
 
 
-async def _hold_and_run(context: Context, purchase: Purchase, lines: tuple[LineRequest, ...]) -> Order:
-    holds = context.stores.holds
-    await holds.hold(purchase.concert_id, purchase.hold_id, lines, person_id=purchase.person_id, digest=purchase.digest)
+async def _hold_and_run(
+    context: Context, purchase: Purchase, lines: tuple[LineRequest, ...], queue_pass: str | None
+) -> Order:
+    await take(context, purchase.hold_id, lines, digest=purchase.digest, queue_pass=queue_pass)
     try:
         return await purchase.run(context.stores)
     except Refusal as refusal:

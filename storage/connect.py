@@ -17,6 +17,7 @@ from storage.link import Link
 from storage.mongo import Client, Database, connect, database
 from storage.order_batch import OrderBatch
 from storage.orders import OrderStore
+from storage.queues import QueueStore
 from storage.recording import Recorder
 from storage.recovery import Recovery
 from storage.tasks import Tasks
@@ -32,6 +33,7 @@ class Stores:
     concerts: ConcertStore
     orders: OrderStore
     holds: HoldStore
+    queues: QueueStore
     hot: HotState
     capacity: CapacityStore
     order_batch: OrderBatch
@@ -95,6 +97,7 @@ def _assemble(link: Link, mongo: Database) -> Stores:
         concerts=concerts,
         orders=orders,
         holds=HoldStore(link, recovery),
+        queues=QueueStore(link, recovery),
         hot=hot,
         capacity=CapacityStore(mongo, concerts, orders, hot, recorder, recovery),
         order_batch=OrderBatch(orders),

@@ -10,12 +10,14 @@ from typing import Any, Protocol
 
 from domain.concerts import ConcertStatus
 from domain.errors import (
+    Admission,
     FieldProblem,
     HoldEnded,
     IdempotencyConflict,
     InvalidInput,
     LimitExceeded,
     LimitScope,
+    NotAdmitted,
     NotFound,
     NotOnSale,
     OnsaleError,
@@ -53,10 +55,15 @@ class HoldStore:
         *,
         person_id: PersonId,
         digest: str,
+        pass_number: int | None = None,
     ) -> Hold:
-        """All lines or none. No tier may stand in two lines. Raises the refusals of the script's header."""
+        """All lines or none. No tier may stand in two lines. Raises the refusals of the script's header.
+
+        `pass_number` is the number in line of a pass whose signature is good.
+        """
         pairs = [word for line in lines for word in (line.tier_id, line.quantity)]
-        word, rest = await self._call(scripts.HOLD_TICKETS, concert_id, hold_id, person_id, digest, *pairs)
+        number = "" if pass_number is None else pass_number
+        word, rest = await self._call(scripts.HOLD_TICKETS, concert_id, hold_id, person_id, digest, number, *pairs)
         match word:
             case "HOLD":
                 return hold_from_reply(concert_id, hold_id, rest)
@@ -69,6 +76,8 @@ class HoldStore:
             case "NOT_ON_SALE":
                 opens_at = _time(rest[1]) if int(rest[3]) < int(rest[1]) else None
                 raise NotOnSale(concert_id, ConcertStatus(_text(rest[0])), opens_at)
+            case "NOT_ADMITTED":
+                raise NotAdmitted(Admission(_text(rest[0])), None)
             case "UNKNOWN_TIER":
                 raise _unknown_tier(lines, TierId(_text(rest[0])))
             case _:
@@ -95,6 +104,8 @@ class HoldStore:
         match word:
             case "BUYING":
                 return hold_from_reply(concert_id, hold_id, rest)
+            case "PASS_BOUND":
+                raise PurchaseInProgress(hold_id)
             case "SOLD":
                 raise AlreadySold
             case "ENDED":

@@ -17,8 +17,6 @@ from storage import scripts
 from storage.holds import hold_from_reply
 from storage.link import Link
 
-DISCONNECT_GRACE_MS = 60_000
-"""What everybody is granted after a gap in which nobody looked after a concert."""
 RECOVERY_PATIENCE_MS = 10_000
 KEYS_OUTLIVE_CONCERT = timedelta(days=30)
 
@@ -37,18 +35,10 @@ class HotState:
 
     async def apply_concert(self, concert: Concert) -> str:
         tiers = [word for tier in concert.tiers for word in (tier.id, tier.top, tier.price_minor)]
+        settings = json.dumps(_settings(concert))
+        expire_at_ms = _ms(keys_expire_at(concert))
         word, _ = await self._link.call(
-            scripts.APPLY_CONCERT,
-            concert.id,
-            concert.version,
-            concert.status,
-            _ms(concert.sales_start_at),
-            _ms(concert.sales_end_at),
-            concert.limit_per_order,
-            concert.limit_per_person,
-            concert.hold_duration_ms,
-            _ms(keys_expire_at(concert)),
-            *tiers,
+            scripts.APPLY_CONCERT, concert.id, concert.version, expire_at_ms, settings, *tiers
         )
         return word
 
@@ -80,7 +70,7 @@ class HotState:
 
     async def expire_holds(self, concert_id: ConcertId, *, limit: int) -> tuple[str, int]:
         """EXPIRED and how many ended; or UNKNOWN, RECOVERING."""
-        word, rest = await self._link.call(scripts.EXPIRE_HOLDS, concert_id, limit, DISCONNECT_GRACE_MS)
+        word, rest = await self._link.call(scripts.EXPIRE_HOLDS, concert_id, limit)
         return word, int(rest[0]) if word == "EXPIRED" else 0
 
     async def find_overdue(self, concert_id: ConcertId, *, limit: int) -> tuple[HoldId, ...]:
@@ -98,6 +88,11 @@ class HotState:
         word, rest = await self._link.call(scripts.FIND_UNRECORDED, concert_id, *pairs)
         return {OrderId(id_.decode()) for id_ in rest if isinstance(id_, bytes)} if word == "UNRECORDED" else set()
 
+    async def admit(self, concert_id: ConcertId, *, bound: int) -> tuple[str, int, bool]:
+        """RAN, how many were called, and whether the run hit its bound; or UNKNOWN, RECOVERING."""
+        word, rest = await self._link.call(scripts.ADMIT, concert_id, bound)
+        return (word, int(rest[0]), rest[1] == 1) if word == "RAN" else (word, 0, False)
+
     async def mark_recovery(self, concert_id: ConcertId, epoch: int) -> str:
         word, _ = await self._link.call(scripts.MARK_RECOVERY, concert_id, epoch, RECOVERY_PATIENCE_MS)
         return word
@@ -110,6 +105,26 @@ class HotState:
 def keys_expire_at(concert: Concert) -> datetime:
     """After this a concert is history: its keys are gone and not applied again."""
     return max(concert.starts_at, concert.sales_end_at) + KEYS_OUTLIVE_CONCERT
+
+
+def _settings(concert: Concert) -> dict[str, str | int]:
+    """The fields of the state hash that MongoDB owns."""
+    room = concert.room
+    return {
+        "status": concert.status,
+        "sales_start_ms": _ms(concert.sales_start_at),
+        "sales_end_ms": _ms(concert.sales_end_at),
+        "limit_per_order": concert.limit_per_order,
+        "limit_per_person": concert.limit_per_person,
+        "hold_ms": concert.hold_duration_ms,
+        "room_is_on": int(room.is_on),
+        "total_active_users": room.total_active_users,
+        "new_users_per_minute": room.new_users_per_minute,
+        "pass_claim_timeout_ms": room.pass_claim_timeout_ms,
+        "session_duration_ms": room.session_duration_ms,
+        "heartbeat_timeout_ms": room.heartbeat_timeout_ms,
+        "disconnect_grace_ms": room.disconnect_grace_ms,
+    }
 
 
 def _ms(moment: datetime) -> int:

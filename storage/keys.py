@@ -1,25 +1,65 @@
 """Every Redis key of Onsale. All keys of a concert share one hash tag, so a script may name them together.
 
-state      hash    incarnation, epoch, version, clock, settings copied from MongoDB
-tiers      hash    <tier>|top, next, held, sold, withdrawn, price
-units      hash    unit -> hold id, or `=` and order id once recorded; a free unit has no field
-free       zset    units that came back, all with score 0; never-given ones are `next`..`top`
-holds      hash    hold id -> record (JSON); ended ones stay for replays
-deadlines  zset    hold id -> deadline, unix ms; HELD only
-buying     zset    hold id -> when to settle, unix ms; BUYING only
-people     hash    person -> what they hold and own, and their living holds (JSON)
-purchases  hash    fingerprint of an idempotency key -> digest of the input it came with
+state       hash    incarnation, epoch, version, clock, settings copied from MongoDB, cursor and tail of the line, hints
+tiers       hash    <tier>|top, next, held, sold, withdrawn, price
+units       hash    unit -> hold id, or `=` and order id once recorded; a free unit has no field
+free        zset    units that came back, all with score 0; never-given ones are `next`..`top`
+holds       hash    hold id -> record (JSON); ended ones stay for replays
+deadlines   zset    hold id -> deadline, unix ms; HELD only
+buying      zset    hold id -> when to settle, unix ms; BUYING only
+people      hash    person -> what they hold and own, and their living holds (JSON)
+purchases   hash    fingerprint of an idempotency key -> digest of the input it came with
+changes     zset    person -> version at which what is theirs changed last
+entries     hash    person -> their latest entry in the line (JSON)
+line        hash    number -> person
+departed    string  a bit for each number that left, ended or was skipped before it was called
+slots       zset    person -> end of their call or pass, unix ms; READY and ADMITTED
+alive       zset    person -> until when they count as there, unix ms; WAITING and spoken for by no process
+leases      zset    process -> until when its word counts, unix ms
+attached    zset    process|person, all with score 0: who has a socket where
+admissions  hash    unix second -> how many were called in it
 
-Each expires 30 days after the concert's end, by the next run of the expiry worker; none is permanent.
+Each expires 30 days after the concert's end, by the next run of the expiry worker. Besides:
+
+rate        string  how often somebody did something in this window; expires with the window
+
+None is permanent. The channel `hints` of a concert carries the name of a topic that changed.
 """
 
 from domain.ids import ConcertId
 
-KINDS = ("state", "tiers", "units", "free", "holds", "deadlines", "buying", "people", "purchases")
-"""The order in which every script gets its KEYS."""
+KINDS = (
+    "state",
+    "tiers",
+    "units",
+    "free",
+    "holds",
+    "deadlines",
+    "buying",
+    "people",
+    "purchases",
+    "changes",
+    "entries",
+    "line",
+    "departed",
+    "slots",
+    "alive",
+    "leases",
+    "attached",
+    "admissions",
+)
+"""The order in which every script of a concert gets its KEYS."""
 
 PERMANENT_KEYS: frozenset[str] = frozenset()
 
 
 def concert_keys(concert_id: ConcertId) -> tuple[str, ...]:
     return tuple(f"onsale:{{c:{concert_id}}}:{kind}" for kind in KINDS)
+
+
+def hints_channel(concert_id: ConcertId) -> str:
+    return f"onsale:{{c:{concert_id}}}:hints"
+
+
+def rate_key(what: str, who: str) -> str:
+    return f"onsale:{{rate:{who}}}:{what}"

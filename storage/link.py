@@ -38,16 +38,15 @@ Reply = list[bytes | int]
 @dataclass(slots=True)
 class _Call:
     script: Script
-    concert_id: ConcertId
+    keys: Sequence[str]
     args: Sequence[str | int]
     answer: "asyncio.Future[Reply]"
     is_repeated: bool = False
 
     def pack(self, incarnation: str, *, with_source: bool = False) -> tuple[str | int, ...]:
         head = ("EVAL", self.script.source) if with_source else ("EVALSHA", self.script.sha)
-        keys = concert_keys(self.concert_id)
         seen = (incarnation,) if self.script.takes_incarnation else ()
-        return (*head, len(keys), *keys, *seen, *self.args)
+        return (*head, len(self.keys), *self.keys, *seen, *self.args)
 
     def succeed(self, reply: Reply) -> None:
         if not self.answer.done():
@@ -81,10 +80,14 @@ class Link:
 
     async def call(self, script: Script, concert_id: ConcertId, *args: str | int) -> tuple[str, Reply]:
         """The reply's word, and what follows it. Raises TemporarilyUnavailable when the store is away or overloaded."""
+        return await self.call_on(script, concert_keys(concert_id), *args)
+
+    async def call_on(self, script: Script, keys: Sequence[str], *args: str | int) -> tuple[str, Reply]:
+        """`call` for a script that is not of a concert."""
         if len(self._waiting) >= MAX_WAITING:
             raise TemporarilyUnavailable("Too many requests wait for the stock store")
         answer: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Call(script, concert_id, args, answer))
+        self._waiting.append(_Call(script, keys, args, answer))
         self._wake.set()
         word, *rest = await answer
         text = cast(bytes, word).decode()

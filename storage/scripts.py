@@ -51,21 +51,17 @@ def _script(name: str, args: str, replies: str) -> Script:
     return Script(name, tuple(args.split()), frozenset(replies.split()))
 
 
-APPLY_CONCERT = _script(
-    "apply_concert",
-    "version status sales_start_ms sales_end_ms limit_per_order limit_per_person hold_ms expire_at_ms tier*",
-    "APPLIED CURRENT",
-)
+APPLY_CONCERT = _script("apply_concert", "version expire_at_ms settings tier*", "APPLIED CURRENT")
 HOLD_TICKETS = _script(
     "hold_tickets",
-    "incarnation hold_id person digest tier*",
-    "HOLD CONFLICT NOT_ON_SALE UNKNOWN_TIER ORDER_LIMIT PERSON_LIMIT SOLD_OUT UNKNOWN RECOVERING",
+    "incarnation hold_id person digest pass_number tier*",
+    "HOLD CONFLICT NOT_ON_SALE NOT_ADMITTED UNKNOWN_TIER ORDER_LIMIT PERSON_LIMIT SOLD_OUT UNKNOWN RECOVERING",
 )
 RELEASE_HOLD = _script("release_hold", "incarnation hold_id person reason", "HOLD NO_HOLD BUYING UNKNOWN RECOVERING")
 BEGIN_PURCHASE = _script(
     "begin_purchase",
     "incarnation hold_id person purchase_key digest",
-    "BUYING SOLD ENDED NO_HOLD CONFLICT UNKNOWN RECOVERING",
+    "BUYING PASS_BOUND SOLD ENDED NO_HOLD CONFLICT UNKNOWN RECOVERING",
 )
 RECORD_ORDER = _script(
     "record_order",
@@ -75,7 +71,7 @@ RECORD_ORDER = _script(
 WITHDRAW_UNITS = _script(
     "withdraw_units", "incarnation hold_id person tier quantity", "HOLD IN_USE UNKNOWN_TIER UNKNOWN RECOVERING"
 )
-EXPIRE_HOLDS = _script("expire_holds", "incarnation limit grace_ms", "EXPIRED UNKNOWN RECOVERING")
+EXPIRE_HOLDS = _script("expire_holds", "incarnation limit", "EXPIRED UNKNOWN RECOVERING")
 FIND_OVERDUE = _script("find_overdue", "incarnation limit", "OVERDUE UNKNOWN RECOVERING")
 VOID_HOLD = _script("void_hold", "incarnation hold_id", "VOIDED NO_HOLD UNKNOWN RECOVERING")
 MARK_RECOVERY = _script("mark_recovery", "incarnation epoch patience_ms", "MARKED BELIEVED BUSY STALE UNKNOWN")
@@ -84,5 +80,15 @@ READ_STOCK = _script("read_stock", "incarnation", "STOCK UNKNOWN RECOVERING")
 READ_HOLDS = _script("read_holds", "incarnation hold_ids*", "HOLDS UNKNOWN RECOVERING")
 READ_PERSON = _script("read_person", "incarnation person", "PERSON UNKNOWN RECOVERING")
 FIND_UNRECORDED = _script("find_unrecorded", "incarnation order_id*", "UNRECORDED UNKNOWN RECOVERING")
+JOIN_QUEUE = _script("join_queue", "incarnation person", "ENTRY NOT_OPEN UNKNOWN RECOVERING")
+LEAVE_QUEUE = _script("leave_queue", "incarnation person", "ENTRY NO_ENTRY UNKNOWN RECOVERING")
+HEARTBEAT = _script("heartbeat", "incarnation person", "ENTRY NO_ENTRY UNKNOWN RECOVERING")
+CLAIM_PASS = _script("claim_pass", "incarnation person", "ENTRY NOT_CALLED NO_ENTRY UNKNOWN RECOVERING")
+ADMIT = _script("admit", "incarnation bound", "RAN UNKNOWN RECOVERING")
+ATTACH = _script("attach", "incarnation process lease_ms person*", "ATTACHED LEASE_OVER UNKNOWN RECOVERING")
+READ_LINE = _script("read_line", "incarnation", "LINE UNKNOWN RECOVERING")
+READ_ENTRIES = _script("read_entries", "incarnation people*", "ENTRIES UNKNOWN RECOVERING")
+READ_CHANGES = _script("read_changes", "incarnation version limit", "CHANGES UNKNOWN RECOVERING")
+COUNT_TRY = _script("count_try", "limit window_ms", "ALLOWED TOO_OFTEN")
 
 ALL = tuple(value for value in list(globals().values()) if isinstance(value, Script))

@@ -18,9 +18,8 @@ from starlette.types import Receive, Scope, Send
 
 from auth.viewer import Viewer
 from domain.errors import TemporarilyUnavailable, Unauthenticated
-from resolvers.context import Context
+from resolvers.context import Resources
 from schema import Answer, NotAQuery, Operation, execute
-from storage.connect import Stores
 from web import bodies, operations
 from web.media import GRAPHQL, HTML, JSON, preferred
 from web.refusals import Refused, internal, unauthenticated, unavailable
@@ -53,8 +52,8 @@ class Verifier(Protocol):
 class GraphQLEndpoint:
     """An ASGI application."""
 
-    def __init__(self, stores: Stores, verifier: Verifier, *, max_body_bytes: int) -> None:
-        self._stores = stores
+    def __init__(self, resources: Resources, verifier: Verifier, *, max_body_bytes: int) -> None:
+        self._resources = resources
         self._verifier = verifier
         self._max_body_bytes = max_body_bytes
         self._app = CORSMiddleware(
@@ -96,7 +95,8 @@ class GraphQLEndpoint:
             )
         viewer = await self._viewer(request.headers)
         operation = await self._operation(request)
-        context = Context(self._stores, viewer, request_id)
+        address = None if request.client is None else request.client.host
+        context = self._resources.context(viewer, request_id, address)
         try:
             answer = await execute(operation, context, queries_only=request.method == "GET")
         except NotAQuery:

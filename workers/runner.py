@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from storage.connect import Stores
+from workers.admission import AdmissionWorker
 from workers.apply import ApplyWorker
 from workers.expiry import ExpiryWorker
 from workers.record import RecordWorker
@@ -28,7 +29,7 @@ class Worker(Protocol):
     async def run_once(self, stores: Stores) -> int: ...
 
 
-WORKERS = (ExpiryWorker, SettleWorker, RecordWorker, ApplyWorker)
+WORKERS = (ExpiryWorker, AdmissionWorker, SettleWorker, RecordWorker, ApplyWorker)
 ALL = tuple(worker.name for worker in WORKERS)
 
 

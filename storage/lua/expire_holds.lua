@@ -1,16 +1,15 @@
 --[[ One run of the expiry worker: end what is due, and give every key made since the last run its day of expiry.
 A run after a gap of more than five seconds ends nothing: it grants everybody the grace of a lost connection.
-KEYS[1..9]  state tiers units free holds deadlines buying people purchases
+KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation  the one this connection saw
 ARGV[2]   limit        the most holds to end in this run
-ARGV[3]   grace_ms     what a gap grants
 Replies   EXPIRED count | UNKNOWN | RECOVERING
 ]]
 -- @include enter change
 local refusal = enter(ARGV[1], '')
 if refusal then return refusal end
 if now - worker_ms > WORKER_GAP_MS then
-  grace_until_ms = math.max(grace_until_ms, now + tonumber(ARGV[3]))
+  grace_until_ms = math.max(grace_until_ms, now + tonumber(redis.call('HGET', STATE, 'disconnect_grace_ms')))
   redis.call('HSET', STATE, 'grace_until_ms', grace_until_ms)
 end
 redis.call('HSET', STATE, 'worker_ms', now, 'now_ms', now)

@@ -1,5 +1,5 @@
 --[[ Purchases that were begun and have not been recorded in time: they are to be settled.
-KEYS[1..9]  state tiers units free holds deadlines buying people purchases
+KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation  the one this connection saw
 ARGV[2]   limit        the most to name
 Replies   OVERDUE hold_id... | UNKNOWN | RECOVERING

@@ -1,5 +1,5 @@
 --[[ Which of these orders this store has not recorded at this version or a later one.
-KEYS[1..9]  state tiers units free holds deadlines buying people purchases
+KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation  the one this connection saw
 ARGV[2*]  order_id, version  two an order
 Replies   UNRECORDED order_id... | UNKNOWN | RECOVERING

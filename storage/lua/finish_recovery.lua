@@ -1,6 +1,6 @@
 --[[ Every living order is recorded again: believe this store from now on, under the new epoch.
 Saying it again changes nothing.
-KEYS[1..9]  state tiers units free holds deadlines buying people purchases
+KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation  the one this connection saw
 ARGV[2]   epoch        of this recovery
 Replies   RECOVERED | RECOVERING | UNKNOWN

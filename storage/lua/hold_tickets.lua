@@ -1,15 +1,16 @@
 --[[ Hold every unit asked for, or none; the same hold id asked again answers with the hold as it is now.
-KEYS[1..9]  state tiers units free holds deadlines buying people purchases
+KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation  the one this connection saw
 ARGV[2]   hold_id
 ARGV[3]   person
 ARGV[4]   digest       of the whole input
-ARGV[5*]  tier, quantity  two a line, no tier twice
+ARGV[5]   pass_number  the number in line of a pass whose signature is good, else ''
+ARGV[6*]  tier, quantity  two a line, no tier twice
 Replies   HOLD record effective_deadline_ms | CONFLICT | NOT_ON_SALE status sales_start_ms sales_end_ms now_ms
-          | UNKNOWN_TIER tier | ORDER_LIMIT limit | PERSON_LIMIT limit held owned
+          | NOT_ADMITTED reason | UNKNOWN_TIER tier | ORDER_LIMIT limit | PERSON_LIMIT limit held owned
           | SOLD_OUT tier available next_release_ms | UNKNOWN | RECOVERING
 ]]
--- @include enter change release
+-- @include enter change queue release
 local refusal = enter(ARGV[1], '')
 if refusal then return refusal end
 local id, person_id = ARGV[2], ARGV[3]
@@ -20,12 +21,18 @@ if known then
 end
 
 local sale = redis.call('HMGET', STATE, 'status', 'sales_start_ms', 'sales_end_ms', 'limit_per_order',
-  'limit_per_person', 'hold_ms')
+  'limit_per_person', 'hold_ms', 'room_is_on')
 if sale[1] ~= 'PUBLISHED' or now < tonumber(sale[2]) or now >= tonumber(sale[3]) then
   return {'NOT_ON_SALE', sale[1], sale[2], sale[3], string.format('%d', now)}
 end
+local entry = sale[7] == '1' and read_entry(person_id)
+if sale[7] == '1' then
+  if ARGV[5] == '' then return {'NOT_ADMITTED', 'NO_PASS'} end
+  local is_valid = entry and entry.state == 'ADMITTED' and entry.number == tonumber(ARGV[5])
+  if not is_valid or is_due(entry.deadline_ms) then return {'NOT_ADMITTED', 'BAD_PASS'} end
+end
 local total = 0
-for index = 6, #ARGV, 2 do total = total + tonumber(ARGV[index]) end
+for index = 7, #ARGV, 2 do total = total + tonumber(ARGV[index]) end
 if total > tonumber(sale[4]) then return {'ORDER_LIMIT', sale[4]} end
 local person = read_person(person_id)
 if person.held + person.owned + total > tonumber(sale[5]) then
@@ -33,7 +40,7 @@ if person.held + person.owned + total > tonumber(sale[5]) then
 end
 
 local lines = {}
-for index = 5, #ARGV, 2 do
+for index = 6, #ARGV, 2 do
   local tier, quantity = ARGV[index], tonumber(ARGV[index + 1])
   local stock = redis.call('HMGET', TIERS, tier .. '|top', tier .. '|withdrawn', tier .. '|held', tier .. '|sold',
     tier .. '|price')
@@ -44,7 +51,8 @@ for index = 5, #ARGV, 2 do
 end
 
 local record = {person = person_id, digest = ARGV[4], state = 'HELD', reason = '', units = {}, lines = lines,
-  created_ms = now, deadline_ms = now + tonumber(sale[6]), order_version = 0}
+  created_ms = now, deadline_ms = now + tonumber(sale[6]), order_version = 0, pass = entry and entry.number or nil,
+  pass_ends_ms = entry and entry.deadline_ms or nil}
 for _, line in ipairs(lines) do
   for _, unit in ipairs(take_units(line[1], line[2], id)) do record.units[#record.units + 1] = unit end
   count(line[1], 'held', line[2])

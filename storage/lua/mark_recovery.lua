@@ -1,6 +1,6 @@
 --[[ Say that a recovery of this concert has begun. Its epoch is the token that its other scripts carry.
 Saying it again is MARKED again.
-KEYS[1..9]  state tiers units free holds deadlines buying people purchases
+KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation  the one this connection saw, and under which the concert is to be believed again
 ARGV[2]   epoch        raised in MongoDB for this recovery
 ARGV[3]   patience_ms  how long a mark of another recovery under the same incarnation stands

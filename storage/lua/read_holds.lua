@@ -1,5 +1,5 @@
 --[[ Holds by id, as they are now.
-KEYS[1..9]  state tiers units free holds deadlines buying people purchases
+KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation  the one this connection saw
 ARGV[2*]  hold_ids
 Replies   HOLDS grace_until_ms record...  ('' for an id the store does not know) | UNKNOWN | RECOVERING

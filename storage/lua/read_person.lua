@@ -1,5 +1,5 @@
 --[[ What one person holds and owns at a concert, with every living hold.
-KEYS[1..9]  state tiers units free holds deadlines buying people purchases
+KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation  the one this connection saw
 ARGV[2]   person
 Replies   PERSON held owned grace_until_ms [hold_id record]... | UNKNOWN | RECOVERING

@@ -1,11 +1,12 @@
---[[ The stock of every tier at one version.
-KEYS[1..9]  state tiers units free holds deadlines buying people purchases
+--[[ The stock of every tier at one version. Looking lets the next change hint again.
+KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation  the one this connection saw
 Replies   STOCK epoch version [tier capacity held sold]... | UNKNOWN | RECOVERING
 ]]
 -- @include enter
 local refusal = enter(ARGV[1], '')
 if refusal then return refusal end
+redis.call('HDEL', STATE, 'hinted_stock')
 local reply = {'STOCK', unpack(redis.call('HMGET', STATE, 'epoch', 'version'))}
 local fields, counters = redis.call('HGETALL', TIERS), {}
 for index = 1, #fields, 2 do counters[fields[index]] = fields[index + 1] end

@@ -1,7 +1,7 @@
 --[[ Make the store agree with one order of MongoDB: for selling, settling, conflicts, capacity and recovery alike.
 Takes the order's units out of wherever they are, gives back what its hold had beyond them, counts them for the person.
 A hold that loses a unit gets another, or ends. An order version already recorded changes nothing.
-KEYS[1..9]  state tiers units free holds deadlines buying people purchases
+KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation    the one this connection saw
 ARGV[2]   epoch          of the recovery that calls, else ''
 ARGV[3]   order_id       which is the hold's id
@@ -13,7 +13,7 @@ ARGV[8]   created_ms     likewise
 ARGV[9*]  units          of the order as it is now; none if it is dead
 Replies   RECORDED | KNOWN | UNKNOWN | RECOVERING
 ]]
--- @include enter change record
+-- @include enter change queue record
 local refusal = enter(ARGV[1], ARGV[2])
 if refusal then return refusal end
 local id, version, counter, mine = ARGV[3], tonumber(ARGV[5]), ARGV[6], '=' .. ARGV[3]
@@ -50,5 +50,6 @@ redis.call('ZREM', BUYING, id)
 write_hold(id, record)
 -- Last, when every free unit of this order is taken, so that nobody is given one of them as a replacement.
 for _, lost in ipairs(displaced) do displace(lost[1], lost[2], mine) end
-changed()
+if record.pass and record.state == 'SOLD' then spend_pass(record) end
+changed(record.pass ~= nil)
 return {'RECORDED'}

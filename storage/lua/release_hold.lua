@@ -1,5 +1,5 @@
 --[[ Give a hold back before its deadline; a hold that already ended is answered as it is.
-KEYS[1..9]  state tiers units free holds deadlines buying people purchases
+KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation  the one this connection saw
 ARGV[2]   hold_id
 ARGV[3]   person       who asks; somebody else's hold is NO_HOLD

@@ -1,5 +1,5 @@
 --[[ End a hold that was BUYING, once a VOID order under its id has made sure that no order of it can ever be.
-KEYS[1..9]  state tiers units free holds deadlines buying people purchases
+KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation  the one this connection saw
 ARGV[2]   hold_id
 Replies   VOIDED | NO_HOLD | UNKNOWN | RECOVERING

@@ -1,6 +1,6 @@
 --[[ Take free units of one tier for the house, whatever the sale window says; they wait BUYING for their document.
 The same hold id asked again answers with the hold as it is now.
-KEYS[1..9]  state tiers units free holds deadlines buying people purchases
+KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation  the one this connection saw
 ARGV[2]   hold_id
 ARGV[3]   person       the house

@@ -26,6 +26,7 @@ from resolvers.context import Context
 from schema import ids
 from storage.connect import Stores, open_stores
 from storage.keys import KINDS, concert_keys
+from tests.support.sale import PASSES
 
 OLIVIA = Viewer(PersonId("olivia"), "olivia", None, frozenset({Role.ORGANIZER}))
 
@@ -68,7 +69,7 @@ async def sold(valkey_url: str, mongo_url: str, mongo_database: str) -> AsyncIte
 
 
 async def _open_sale(stores: Stores) -> Concert:
-    context = Context(stores, OLIVIA, "test")
+    context = Context(stores, PASSES, OLIVIA, "test")
     draft = await concerts.create_concert(context, sale_concert(30, datetime.now(UTC)))
     return await concerts.publish_concert(context, draft.id)
 
@@ -80,7 +81,7 @@ async def _buy(stores: Stores, name: str, concert: Concert, *lines: LineRequest)
 
 
 def _context(stores: Stores, name: str) -> Context:
-    return Context(stores, Viewer(PersonId(name), name, None, frozenset({Role.CUSTOMER})), "test")
+    return Context(stores, PASSES, Viewer(PersonId(name), name, None, frozenset({Role.CUSTOMER})), "test")
 
 
 def _receipt(order: Order) -> Receipt:

@@ -13,8 +13,10 @@ from starlette.middleware import Middleware
 from starlette.routing import Route
 
 from auth.tokens import TokenVerifier
+from resolvers.context import Resources
 from storage.connect import Stores
 from tests.support.issuers import KeyServer
+from tests.support.sale import PASSES
 from tests.support.serving import serving
 from tests.support.tokens import AUDIENCE, access_claims, jwk, signed
 from web.graphql import GraphQLEndpoint
@@ -181,7 +183,7 @@ async def shop_on(stores: Stores) -> AsyncIterator[Shop]:
     def build(base: str) -> Starlette:
         client, issuer = httpx2.AsyncClient(base_url=base, timeout=30), KeyServer(base, jwk("k1"))
         shops.append(Shop(client, issuer, stores, TokenVerifier(issuer.issuer, AUDIENCE)))
-        endpoint = GraphQLEndpoint(stores, shops[0].verifier, max_body_bytes=MAX_BODY_BYTES)
+        endpoint = GraphQLEndpoint(Resources(stores, PASSES), shops[0].verifier, max_body_bytes=MAX_BODY_BYTES)
         routes = [Route("/graphql", endpoint), *issuer.app.routes]
         return Starlette(routes=routes, middleware=[Middleware(RequestMiddleware)])
 

@@ -1,5 +1,6 @@
 -- What every script does first: name the keys, read the clock, and ask whether this store may be believed.
-local STATE, TIERS, UNITS, FREE, HOLDS, DEADLINES, BUYING, PEOPLE, PURCHASES = unpack(KEYS)
+local STATE, TIERS, UNITS, FREE, HOLDS, DEADLINES, BUYING, PEOPLE, PURCHASES, CHANGES = unpack(KEYS)
+local ENTRIES, LINE, DEPARTED, SLOTS, ALIVE, LEASES, ATTACHED, ADMISSIONS = unpack(KEYS, 11)
 local WORKER_GAP_MS = 5000
 local BUYING_MS = 60000
 local now, worker_ms, grace_until_ms, believed

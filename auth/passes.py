@@ -1,0 +1,110 @@
+"""Queue passes: short EdDSA tokens that say whose turn it is at which concert. Never an access token, nor one a pass.
+
+The bytes of a pass follow from its claims and the key (Ed25519 signs deterministically), so nobody has to keep them.
+The key is a file beside the data, or given: any number of processes that share it make the same passes.
+"""
+
+import base64
+import os
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import jwt
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from domain.ids import ConcertId, PersonId, fingerprint
+
+TYPE = "onsale-pass+jwt"
+AUDIENCE = "onsale-queue"
+MAX_LENGTH = 1_024
+
+
+class BadPass(Exception):
+    """Not a pass of ours, or not for this person and concert. What is over is the store's to say."""
+
+
+@dataclass(frozen=True, slots=True)
+class PassClaims:
+    concert_id: ConcertId
+    person_id: PersonId
+    number: int
+    """Place in line: with the concert and the person it is the pass's identity."""
+    issued_at: datetime
+    expires_at: datetime
+
+    @property
+    def id(self) -> str:
+        return fingerprint(self.concert_id, self.person_id, str(self.number))[:32]
+
+
+class PassSigner:
+    def __init__(self, key: Ed25519PrivateKey) -> None:
+        self._key = key
+        public = key.public_key().public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
+        x = base64.urlsafe_b64encode(public).decode().rstrip("=")
+        self._kid = fingerprint(x)[:16]
+        self.jwks = {"keys": [{"kty": "OKP", "crv": "Ed25519", "x": x, "kid": self._kid, "use": "sig", "alg": "EdDSA"}]}
+        """What `/.well-known/jwks.json` shows."""
+
+    def sign(self, claims: PassClaims) -> str:
+        payload = {
+            "aud": AUDIENCE,
+            "sub": claims.person_id,
+            "concert": claims.concert_id,
+            "number": claims.number,
+            "jti": claims.id,
+            "iat": int(claims.issued_at.timestamp()),
+            "exp": int(claims.expires_at.timestamp()) + 1,
+        }
+        return jwt.encode(payload, self._key, algorithm="EdDSA", headers={"typ": TYPE, "kid": self._kid})
+
+    def number_of(self, token: str, *, concert_id: ConcertId, person_id: PersonId) -> int:
+        """The number in line of a genuine pass. Raises BadPass. Whether it is still good, the store decides."""
+        try:
+            if len(token) > MAX_LENGTH or jwt.get_unverified_header(token).get("typ") != TYPE:
+                raise BadPass
+            claims = jwt.decode(
+                token,
+                self._key.public_key(),
+                algorithms=["EdDSA"],
+                audience=AUDIENCE,
+                # The store's clock and its grace decide when a pass is over.
+                options={"verify_exp": False, "verify_iat": False, "require": ["jti", "sub", "concert", "number"]},
+            )
+        except (jwt.InvalidTokenError, ValueError) as error:
+            raise BadPass from error
+        if (claims["sub"], claims["concert"]) != (person_id, concert_id) or not isinstance(claims["number"], int):
+            raise BadPass
+        return claims["number"]
+
+
+def signer_from_file(path: Path) -> PassSigner:
+    """The key of the file, made by whoever comes first; two that start at once agree."""
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        made = path.with_suffix(f".{os.getpid()}")
+        made.touch(mode=0o600)
+        made.write_bytes(_pem(Ed25519PrivateKey.generate()))
+        try:
+            os.link(made, path)
+        except FileExistsError:
+            pass
+        finally:
+            made.unlink()
+    return signer_from_pem(path.read_bytes())
+
+
+def signer_from_pem(pem: bytes) -> PassSigner:
+    """Raises ValueError for what is no Ed25519 key."""
+    key = serialization.load_pem_private_key(pem, password=None)
+    if not isinstance(key, Ed25519PrivateKey):
+        raise ValueError("the key of queue passes must be an Ed25519 private key in PEM")
+    return PassSigner(key)
+
+
+def _pem(key: Ed25519PrivateKey) -> bytes:
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )

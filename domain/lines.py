@@ -1,0 +1,48 @@
+"""A line at one version, and where anybody in it stands: exact, by one look-up, however long the line is.
+
+`departed` is a bit string by number, most significant bit first as Redis writes it; a number that left, ended or was
+skipped before it was called has its bit set. Bits are counted once per snapshot, in running sums over its bytes.
+"""
+
+from dataclasses import dataclass, field
+from itertools import accumulate
+
+_ONES = bytes(value.bit_count() for value in range(256))
+_UP_TO = tuple(0xFF00 >> count & 0xFF for count in range(9))
+"""A mask of the first bits of a byte."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    serving_number: int
+    """The highest number called or passed over."""
+    tail: int
+    """The highest number given."""
+    departed: bytes
+    """From the byte of the serving number on; a string that is too short stands for zeros."""
+    _before: tuple[int, ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        sums = accumulate(self.departed.translate(_ONES), initial=0)
+        object.__setattr__(self, "_before", tuple(sums))
+
+    @property
+    def waiting_count(self) -> int:
+        return self.tail - self.serving_number - self._departed_behind_cursor(self.tail + 1)
+
+    def position(self, number: int) -> int:
+        """People still there who stand before `number`, plus one; 0 for a number that was called."""
+        if number <= self.serving_number:
+            return 0
+        return number - self.serving_number - self._departed_behind_cursor(number)
+
+    def _departed_behind_cursor(self, number: int) -> int:
+        """Set bits behind the serving number and before `number`."""
+        return self._departed_before(number) - self._departed_before(self.serving_number + 1)
+
+    def _departed_before(self, number: int) -> int:
+        place, bit = divmod(number, 8)
+        place -= self.serving_number // 8
+        if place >= len(self.departed):
+            return self._before[-1]
+        return self._before[place] + (self.departed[place] & _UP_TO[bit]).bit_count()

@@ -1,0 +1,37 @@
+--[[ Say which people have a socket at a process, or have none there any more. Older news does nothing.
+KEYS      of the concert, in the order of keys.py
+ARGV[1]   incarnation  the one this connection saw
+ARGV[2]   process
+ARGV[3]   lease_ms     how long the process's word counts without being renewed
+ARGV[4*]  person, news  two a person; news rises with each word of this process, and is negative for "gone"
+Replies   ATTACHED | LEASE_OVER | UNKNOWN | RECOVERING
+]]
+-- @include enter change queue
+local refusal = enter(ARGV[1], '')
+if refusal then return refusal end
+local process = ARGV[2]
+local lease = redis.call('ZSCORE', LEASES, process)
+if lease and tonumber(lease) <= now and now - worker_ms <= WORKER_GAP_MS then return {'LEASE_OVER'} end
+redis.call('ZADD', LEASES, 'GT', now + tonumber(ARGV[3]), process)
+local grace_ms = tonumber(redis.call('HGET', STATE, 'disconnect_grace_ms'))
+for index = 4, #ARGV, 2 do
+  local person, news = ARGV[index], tonumber(ARGV[index + 1])
+  local entry = read_entry(person)
+  if entry then
+    entry.attached = entry.attached or {}
+    if math.abs(news) > math.abs(entry.attached[process] or 0) then
+      entry.attached[process] = news
+      redis.call(news > 0 and 'ZADD' or 'ZREM', ATTACHED, unpack(news > 0 and {0, process .. '|' .. person}
+        or {process .. '|' .. person}))
+      if entry.state == 'WAITING' then
+        if spoken_for(entry) then
+          redis.call('ZREM', ALIVE, person)
+        else
+          stay_until(person, entry, now + grace_ms)
+        end
+      end
+      redis.call('HSET', ENTRIES, person, cjson.encode(entry))
+    end
+  end
+end
+return {'ATTACHED'}

@@ -1,0 +1,16 @@
+--[[ Give a place in line, a call or a pass back. An entry that ended already is answered as it is.
+KEYS      of the concert, in the order of keys.py
+ARGV[1]   incarnation  the one this connection saw
+ARGV[2]   person
+Replies   ENTRY record | NO_ENTRY | UNKNOWN | RECOVERING
+]]
+-- @include enter change queue
+local refusal = enter(ARGV[1], '')
+if refusal then return refusal end
+local entry = read_entry(ARGV[2])
+if not entry then return {'NO_ENTRY'} end
+if is_living(entry) then
+  end_entry(ARGV[2], entry, 'LEFT')
+  changed(true)
+end
+return {'ENTRY', cjson.encode(entry)}

@@ -1,0 +1,12 @@
+--[[ Entries of the line by person, as they are now.
+KEYS      of the concert, in the order of keys.py
+ARGV[1]   incarnation  the one this connection saw
+ARGV[2*]  people
+Replies   ENTRIES grace_until_ms record...  ('' for a person without one) | UNKNOWN | RECOVERING
+]]
+-- @include enter
+local refusal = enter(ARGV[1], '')
+if refusal then return refusal end
+local reply = {'ENTRIES', string.format('%d', grace_until_ms)}
+for index = 2, #ARGV do reply[#reply + 1] = redis.call('HGET', ENTRIES, ARGV[index]) or '' end
+return reply
