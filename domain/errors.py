@@ -81,7 +81,8 @@ class NotFound(Refusal):
     code = ErrorCode.NOT_FOUND
 
     def __init__(self, kind: str, id_: str) -> None:
-        super().__init__(f"This {kind.lower()} does not exist or is not yours; check the id.")
+        lost = ", or was lost with a store; take a new one" if kind == "Hold" else "; check the id"
+        super().__init__(f"This {kind.lower()} does not exist, or is not yours{lost}.")
         self.kind = kind
         self.id = id_
 

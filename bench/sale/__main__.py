@@ -1,6 +1,7 @@
 """`python -m bench.sale`, behind `make sale`: exit 0 if the sale was good, 1 if not, 2 if it could not be held."""
 
 import argparse
+import asyncio
 import os
 import shutil
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import uvloop
 
+from bench.sale.books import BooksMissing
 from bench.sale.catalog import CatalogRefused
 from bench.sale.people import crowd
 from bench.sale.progress import say
@@ -33,9 +35,12 @@ def main(words: Sequence[str]) -> int:
     plan = Plan(people, options.stock or max(options.buyers * 2 // 5, SMALLEST), options.limit_s)
     try:
         result = uvloop.run(_on_given_servers(plan, options) if options.url else _on_own_servers(plan, options))
-    except (ChildFailed, CatalogRefused, IssuerRefused, StoresUnknown, SettingsError) as reason:
+    except (ChildFailed, CatalogRefused, IssuerRefused, StoresUnknown, SettingsError, BooksMissing) as reason:
         say(f"The sale could not be held: {reason}\n")
         return 2
+    except KeyboardInterrupt:
+        say("\nThe sale was interrupted; what it started is stopped.\n")
+        return 130
     sys.stdout.write(report(plan, result) + "\n")
     return 1 if failures(plan, result) else 0
 
@@ -43,8 +48,12 @@ def main(words: Sequence[str]) -> int:
 async def _on_own_servers(plan: Plan, options: argparse.Namespace) -> Result:
     directory = Path(tempfile.mkdtemp(prefix="onsale-sale-"))
     say(f"a Valkey, a mongod and two servers start in {directory}\n")
-    async with own_servers(directory) as servers:
-        result = await hold_sale(servers.site, plan, servers.strike if options.kill == "yes" else None)
+    try:
+        async with own_servers(directory) as servers:
+            result = await hold_sale(servers.site, plan, servers.strike if options.kill == "yes" else None)
+    except asyncio.CancelledError:
+        shutil.rmtree(directory)
+        raise
     if failures(plan, result):
         say(f"stores and logs are left in {directory}\n")
     else:

@@ -55,7 +55,7 @@ class Books:
 
 
 class BooksMissing(RuntimeError):
-    """A store does not know the concert at all."""
+    """A store does not answer, or does not know the concert at all."""
 
 
 async def read_books(redis: Redis, mongo: Database, concert_id: ConcertId) -> Books:

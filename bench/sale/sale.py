@@ -1,15 +1,17 @@
 """One sale from the first token to the verdict on its books. Everything here ends by itself, within a known time."""
 
+import asyncio
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from redis.asyncio import Redis
+from redis.exceptions import RedisError
 
 from bench.sale import catalog
 from bench.sale.board import Board
-from bench.sale.books import Books, all_holds_ended, read_books
-from bench.sale.catalog import SaleConcert
+from bench.sale.books import Books, BooksMissing, all_holds_ended, read_books
+from bench.sale.catalog import CatalogRefused, SaleConcert
 from bench.sale.client import Client, client_of
 from bench.sale.invariants import Verdict, judge
 from bench.sale.ledger import Ledger
@@ -21,10 +23,12 @@ from bench.sale.shop import Shop
 from bench.sale.sites import Site
 from bench.sale.tokens import sign_in
 from bench.sale.visit import Visit
+from domain.errors import TemporarilyUnavailable
 from domain.ids import ConcertId
 from schema import ids
 from storage import mongo
 
+CATALOG_WITHIN_S = 60.0
 HOLDS_END_WITHIN_S = 180.0
 """A purchase that was begun is settled after 60 s, and a gap in the care for holds grants everybody 60 s more."""
 
@@ -70,8 +74,12 @@ async def hold_sale(site: Site, plan: Plan, strike: Strike | None) -> Result:
 async def _fill_catalog(client: Client, stock: int, token: str) -> SaleConcert:
     now = datetime.now(UTC)
     drafts = catalog.demo_concerts(now)
-    made = await catalog.load(client, drafts, token)
-    concert = await catalog.open_sale(client, catalog.sale_concert(stock, now), token)
+    try:
+        async with asyncio.timeout(CATALOG_WITHIN_S):
+            made = await catalog.load(client, drafts, token)
+            concert = await catalog.open_sale(client, catalog.sale_concert(stock, now), token)
+    except TimeoutError as error:
+        raise CatalogRefused(f"the catalogue could not be filled within {CATALOG_WITHIN_S:.0f} s") from error
     say(f"{len(drafts)} concerts are in the catalogue, {made} of them new; {stock:,} more tickets go on sale\n")
     return concert
 
@@ -83,5 +91,7 @@ async def _close_books(site: Site, concert_id: ConcertId) -> Books:
         async with Redis.from_url(site.redis_url, decode_responses=True) as redis:
             await came_true(lambda: all_holds_ended(redis, concert_id), within_s=HOLDS_END_WITHIN_S, look_every_s=0.5)
             return await read_books(redis, mongo.database(mongo_client, site.mongo_database), concert_id)
+    except (RedisError, TemporarilyUnavailable) as error:
+        raise BooksMissing(f"a store does not answer any more: {error}") from error
     finally:
         mongo_client.close()

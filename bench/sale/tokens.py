@@ -31,7 +31,10 @@ async def sign_in(issuer: str, names: Iterable[str]) -> dict[str, str]:
 
 async def _access_token(http: httpx2.AsyncClient, issuer: str, name: str) -> str:
     form = {"grant_type": "password", "client_id": CLIENT_ID, "username": name, "password": name, "scope": "openid"}
-    response = await http.post(f"{issuer}/protocol/openid-connect/token", data=form)
+    try:
+        response = await http.post(f"{issuer}/protocol/openid-connect/token", data=form)
+    except httpx2.TransportError as error:
+        raise IssuerRefused(f"{issuer} does not answer: {error or type(error).__name__}") from error
     if response.status_code != 200:
         raise IssuerRefused(f"{issuer} gave {name} no token: HTTP {response.status_code} {response.text[:200]}")
     return str(response.json()["access_token"])

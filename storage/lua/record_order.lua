@@ -37,7 +37,7 @@ for index = 9, #ARGV do
   elseif owner == id or owner == mine then
     redis.call('HSET', UNITS, unit, mine)
   else
-    displaced[#displaced + 1] = {unit, owner}
+    displaced[#displaced + 1] = unit
   end
   count(tier_of(unit), counter, 1)
 end
@@ -48,8 +48,12 @@ if #ARGV < 9 then record.state, record.reason = 'ENDED', 'ORDER_ENDED' end
 redis.call('ZREM', DEADLINES, id)
 redis.call('ZREM', BUYING, id)
 write_hold(id, record)
--- Last, when every free unit of this order is taken, so that nobody is given one of them as a replacement.
-for _, lost in ipairs(displaced) do displace(lost[1], lost[2], mine) end
+-- Last, when every free unit of this order is taken, so that nobody is given one of them as a replacement. Who has a unit
+-- is asked again: a hold that ended over the unit before has given this one back already.
+for _, unit in ipairs(displaced) do
+  local owner = redis.call('HGET', UNITS, unit)
+  if owner then displace(unit, owner, mine) else take_this(unit, mine) end
+end
 if record.pass and record.state == 'SOLD' then spend_pass(record) end
 changed(record.pass ~= nil)
 return {'RECORDED'}

@@ -12,12 +12,15 @@ import pytest_asyncio
 
 from domain.concerts import Concert
 from domain.errors import LimitExceeded, SoldOut, TemporarilyUnavailable
-from domain.holds import Hold, HoldState
-from domain.orders import Order
+from domain.holds import EndReason, Hold, HoldState
+from domain.ids import OrderId, PersonId
+from domain.orders import Order, OrderEvent, OrderStatus
 from resolvers import holds
 from storage.child import Child
 from storage.connect import Stores
+from storage.order_batch import Outcome
 from tests.support.sale import (
+    CUSTOMER,
     all_orders,
     buy,
     check_invariants,
@@ -131,6 +134,40 @@ async def test_a_hold_whose_units_were_sold_meanwhile_gets_others_or_ends(
     assert states == [HoldState.ENDED, HoldState.ENDED] or states == [HoldState.ENDED, HoldState.HELD]
     await check_invariants(own_stores, concert)
     assert await sell_out(own_stores, concert, first=10) == 1 - states.count(HoldState.HELD)
+
+
+async def test_a_hold_that_loses_two_units_to_one_order_ends_once(any_stores: Stores) -> None:
+    """The first loss ends it and gives the second unit back, which the order then takes from stock."""
+    concert = await on_sale(any_stores, 2)
+    loser = await hold(any_stores, concert, 2, who="loser")
+    winner = await sold_elsewhere(any_stores, concert, loser)
+    assert await any_stores.hot.record_order(winner) == "RECORDED"
+    assert await stock(any_stores, concert) == [(0, 0, 2)]
+    seen = await any_stores.holds.get(concert.id, loser.id)
+    assert seen is not None
+    assert (seen.state, seen.reason, seen.units) == (HoldState.ENDED, EndReason.UNITS_LOST, ())
+    await check_invariants(any_stores, concert)
+
+
+async def sold_elsewhere(stores: Stores, concert: Concert, made: Hold) -> Order:
+    """An order for these units that MongoDB has and this store never knew."""
+    now = datetime.now(UTC)
+    order = Order(
+        id=OrderId("0" * 32),
+        concert_id=concert.id,
+        person_id=PersonId("winner"),
+        status=OrderStatus.PAID,
+        units=made.units,
+        released_units=(),
+        lines=made.lines,
+        currency=concert.currency,
+        customer=CUSTOMER,
+        version=1,
+        events=(OrderEvent("PAID", now),),
+        created_at=now,
+    )
+    assert await stores.order_batch.insert(order) is Outcome.RECORDED
+    return order
 
 
 async def test_a_wiped_store_is_filled_again_from_orders(own_stores: Stores, own_valkey: Child) -> None:
