@@ -1,24 +1,28 @@
-"""The GraphQL edge: the root types, the built schema, and `execute`, which is all that a transport needs of it."""
+"""The GraphQL edge: the root types, the built schema, and all that a transport needs of it: `execute` and `start`."""
 
 from datetime import UTC, datetime
 
 import strawberry
 from strawberry.schema.config import StrawberryConfig
 
-from schema import organizing, rights
-from schema.concerts import Concert, Tier, find_concert, list_concerts
+from schema import organizing, queueing, rights, watching
+from schema.concerts import Concert, Stock, Tier, find_concert, list_concerts
 from schema.defaults import drop_null_defaults
+from schema.documents import Documents
 from schema.errors import HANDLERS
 from schema.failures import SystemCode
 from schema.holds import Hold, hold_tickets, release_hold
 from schema.node import find_node
 from schema.operation import Answer, Executor, NotAQuery, Operation
 from schema.orders import Order, find_order, purchase_tickets
+from schema.queues import QueueEntry, QueuePosition, find_entry
 from schema.request import forget_before_mutations
+from schema.rooms import find_room
 from schema.scalars import SCALARS
+from schema.subscribe import Starter
 from schema.viewer import find_viewer
 
-__all__ = ["Answer", "NotAQuery", "Operation", "SystemCode", "execute", "sdl"]
+__all__ = ["Answer", "NotAQuery", "Operation", "SystemCode", "execute", "sdl", "start"]
 
 
 def _server_time() -> datetime:
@@ -29,14 +33,26 @@ def _server_time() -> datetime:
 class Query:
     concerts = strawberry.field(list_concerts, description="The catalogue, by start. Organizers see drafts too.")
     concert = strawberry.field(find_concert, description="One concert, by either its `id` or its `slug`.")
+    waiting_room = strawberry.field(find_room, description="The gate of a concert; null if there is no such concert.")
+    queue_entry = strawberry.field(
+        find_entry, description="Your place in a line, for clients without a socket; null if you never joined."
+    )
     order = strawberry.field(find_order, description="An order of yours; organizers see every order.")
-    me = strawberry.field(find_viewer, description="You, your holds and your orders.")
+    me = strawberry.field(find_viewer, description="You, your places in line, your holds and your orders.")
     node = strawberry.field(find_node, description="Anything with a global id; null if it is not there or not yours.")
     server_time = strawberry.field(_server_time, description="The server's clock, for clients that count down.")
 
 
 @strawberry.type
 class Mutation:
+    join_queue = strawberry.mutation(queueing.join_queue, description="Stand in the line of a concert.")
+    leave_queue = strawberry.mutation(queueing.leave_queue, description="Give your place, your call or your pass up.")
+    heartbeat = strawberry.mutation(
+        queueing.heartbeat, description="Say that you are still there, where no socket of yours says it."
+    )
+    claim_queue_pass = strawberry.mutation(
+        queueing.claim_queue_pass, description="Take the pass that waits once your number is called."
+    )
     hold_tickets = strawberry.mutation(hold_tickets, description="Take tickets out of stock for a while.")
     release_hold = strawberry.mutation(release_hold, description="Give a hold back before its deadline.")
     purchase_tickets = strawberry.mutation(purchase_tickets, description="Buy a hold, or hold and buy in one step.")
@@ -48,18 +64,43 @@ class Mutation:
     close_concert = strawberry.mutation(organizing.close_concert, description="End the sale of a concert for good.")
 
 
+@strawberry.type(description="Each payload is complete: the first is the state now, and the newest one is enough.")
+class Subscription:
+    stock_changed = strawberry.subscription(
+        watching.stock_changed, graphql_type=Stock, description="Stock of a concert, whenever it changes."
+    )
+    queue_position = strawberry.subscription(
+        watching.queue_position,
+        graphql_type=QueuePosition,
+        description="Where you stand in line, until your place ends. While it runs, no heartbeat is needed.",
+    )
+    hold_changed = strawberry.subscription(
+        watching.hold_changed, graphql_type=Hold, description="Your holds of a concert, each when it changes."
+    )
+    order_updated = strawberry.subscription(
+        watching.order_updated,
+        graphql_type=Order,
+        description="An order of yours, whenever it changes; organizers may watch every order.",
+    )
+
+
 _SCHEMA = strawberry.Schema(
     query=Query,
     mutation=Mutation,
-    types=[Concert, Tier, Hold, Order],
+    subscription=Subscription,
+    types=[Concert, Tier, Hold, Order, QueueEntry],
     config=StrawberryConfig(scalar_map=SCALARS),
     exception_handlers=HANDLERS,
 )
 _CORE = _SCHEMA._schema
 drop_null_defaults(_CORE)
 forget_before_mutations(_CORE)
+watching.watch_topics(_CORE)
 rights.enforce(_CORE)
-execute = Executor(_CORE).execute
+_DOCUMENTS = Documents(_CORE)
+_EXECUTOR = Executor(_CORE, _DOCUMENTS)
+execute = _EXECUTOR.execute
+start = Starter(_CORE, _DOCUMENTS, _EXECUTOR).start
 
 
 def sdl() -> str:

@@ -16,6 +16,7 @@ from schema.connection import DEFAULT_PAGE_SIZE, After, Connection, First, page_
 from schema.enums import ConcertStatus, CurrencyCode
 from schema.ids import Kind
 from schema.request import ID, Info, Request
+from schema.rooms import WaitingRoom, load_room
 from schema.scalars import Money
 
 
@@ -143,6 +144,10 @@ class Concert(ids.Node):
     @computed("Stock of all tiers at one moment. Null with a top-level error while the store is away.")
     async def stock(self, info: Info) -> Stock | None:
         return Stock.of(await info.context.stock(self.concert))
+
+    @computed("The gate of this concert as it is now. Null with a top-level error while the store is away.")
+    async def waiting_room(self, info: Info) -> WaitingRoom | None:
+        return await load_room(info.context, self.concert.id)
 
 
 def _is_on_sale(concert: domain.concerts.Concert, now: datetime) -> bool:

@@ -10,11 +10,23 @@ from strawberry.types.enum import has_enum_definition
 
 from auth.viewer import Role
 from domain.concerts import ConcertStatus
-from domain.errors import ErrorCode, LimitScope
+from domain.errors import Admission, ErrorCode, LimitScope
 from domain.holds import EndReason, HoldState
 from domain.money import CurrencyCode
+from domain.queues import EntryState, PassStatus
 
-__all__ = ["ConcertStatus", "CurrencyCode", "EndReason", "ErrorCode", "HoldState", "LimitScope", "Role"]
+__all__ = [
+    "Admission",
+    "ConcertStatus",
+    "CurrencyCode",
+    "EndReason",
+    "EntryState",
+    "ErrorCode",
+    "HoldState",
+    "LimitScope",
+    "PassStatus",
+    "Role",
+]
 
 
 def _show(enum: type[StrEnum], description: str, **values: str) -> None:
@@ -50,7 +62,33 @@ _show(
     REFUSED="The purchase it was taken for was refused.",
     UNITS_LOST="Its tickets turned out to be sold already, and there were no others.",
     NOT_RECORDED="A purchase was begun and never recorded.",
+    PASS_SPENT="The pass it was taken under was spent on another order.",
     ORDER_ENDED="Its order gave all of its tickets back.",
+)
+_show(
+    EntryState,
+    "Where a place in line is in its life. An ended one stays ended; joining again is a new one, behind the line.",
+    WAITING="Behind `position - 1` people who are still there.",
+    READY="Your number was called: claim the pass before it lapses.",
+    ADMITTED="The pass was claimed: hold and buy before it ends.",
+    COMPLETED="The pass was spent on an order.",
+    LEFT="You gave the place up.",
+    EXPIRED="Nobody spoke for it, or its pass was not claimed or not used in time.",
+)
+_show(
+    PassStatus,
+    "What became of a pass.",
+    CREATED="It lets you hold tickets.",
+    TRANSACTION_COMPLETE="It was spent on an order.",
+    TRANSACTION_FAILED="Its owner left without an order.",
+    TOKEN_EXPIRED="It was not used in time.",
+)
+_show(
+    Admission,
+    "Why somebody is not admitted.",
+    NO_PASS="No pass was sent; join the queue.",
+    BAD_PASS="The pass is forged, over, spent, somebody else's, of another concert, or busy with another hold.",
+    NOT_CALLED="Your number was not called yet.",
 )
 _show(
     Role,

@@ -9,7 +9,7 @@ from domain import errors as domain_errors
 from domain.errors import Refusal
 from schema import ids
 from schema.computed import computed
-from schema.enums import ConcertStatus, EndReason, ErrorCode, LimitScope
+from schema.enums import Admission, ConcertStatus, EndReason, ErrorCode, LimitScope
 from schema.request import Info
 
 
@@ -142,6 +142,29 @@ class VersionConflictError(DomainError):
         return self.refusal.version
 
 
+@strawberry.type(description="The concert has a waiting room, and this person may not go in, or not yet.")
+class NotAdmittedError(DomainError):
+    refusal: strawberry.Private[domain_errors.NotAdmitted]
+
+    @computed("Where you stand in line; null if you do not wait in it.")
+    def position(self) -> int | None:
+        return self.refusal.position
+
+    @computed()
+    def reason(self) -> Admission:
+        return self.refusal.reason
+
+
+@strawberry.type(description="You have no living place in this line; join the queue.")
+class NotInQueueError(DomainError):
+    refusal: strawberry.Private[domain_errors.NotInQueue]
+
+
+@strawberry.type(description="There is no line to join: the room is off, or this is not the sale window.")
+class RoomNotOpenError(DomainError):
+    refusal: strawberry.Private[domain_errors.RoomNotOpen]
+
+
 @strawberry.type(description="A capacity cannot go below what is held or sold.")
 class CapacityInUseError(DomainError):
     refusal: strawberry.Private[domain_errors.CapacityInUse]
@@ -178,6 +201,9 @@ ERROR_TYPES: Mapping[type[Refusal], type[DomainError]] = {
     domain_errors.IdempotencyConflict: IdempotencyConflictError,
     domain_errors.IllegalTransition: IllegalTransitionError,
     domain_errors.VersionConflict: VersionConflictError,
+    domain_errors.NotAdmitted: NotAdmittedError,
+    domain_errors.NotInQueue: NotInQueueError,
+    domain_errors.RoomNotOpen: RoomNotOpenError,
     domain_errors.CapacityInUse: CapacityInUseError,
     domain_errors.TemporarilyUnavailable: TemporarilyUnavailableError,
 }

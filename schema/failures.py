@@ -24,6 +24,7 @@ class SystemCode(StrEnum):
     UNAUTHENTICATED = "UNAUTHENTICATED"
     FORBIDDEN = "FORBIDDEN"
     BAD_USER_INPUT = "BAD_USER_INPUT"
+    RATE_LIMITED = "RATE_LIMITED"
     QUERY_TOO_COMPLEX = "QUERY_TOO_COMPLEX"
     UNAVAILABLE = "UNAVAILABLE"
     INTERNAL = "INTERNAL"
@@ -33,6 +34,7 @@ SYSTEM_CODES: Mapping[type[OnsaleError], SystemCode] = {
     domain_errors.Unauthenticated: SystemCode.UNAUTHENTICATED,
     domain_errors.Forbidden: SystemCode.FORBIDDEN,
     domain_errors.BadUserInput: SystemCode.BAD_USER_INPUT,
+    domain_errors.RateLimited: SystemCode.RATE_LIMITED,
     domain_errors.InvalidInput: SystemCode.BAD_USER_INPUT,
     domain_errors.TemporarilyUnavailable: SystemCode.UNAVAILABLE,
 }
@@ -58,6 +60,9 @@ def _describe(cause: Exception, path: list[str | int] | None, request_id: str) -
     match cause:
         case Refusal():
             return str(cause), _of_refusal(cause)
+        case domain_errors.RateLimited():
+            waiting = {"retryable": True, "retryAfterSeconds": cause.retry_after_s}
+            return str(cause), {"code": SystemCode.RATE_LIMITED, **waiting}
         case OnsaleError() if type(cause) in SYSTEM_CODES:
             return str(cause), {"code": SYSTEM_CODES[type(cause)]}
     logger.error("%s of request %s failed", ".".join(map(str, path or ())), request_id, exc_info=cause)

@@ -1,7 +1,6 @@
 """Holds as the schema shows them, and the mutations that take and release one."""
 
-import math
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Self, TypeAlias
 
 import strawberry
@@ -18,6 +17,7 @@ from schema.errors import (
     IdempotencyConflictError,
     InvalidInputError,
     LimitExceededError,
+    NotAdmittedError,
     NotFoundError,
     NotOnSaleError,
     PurchaseInProgressError,
@@ -26,7 +26,9 @@ from schema.errors import (
 )
 from schema.ids import IdReader
 from schema.request import INPUT, Info, Request
-from schema.scalars import Money
+from schema.scalars import Money, seconds_until
+
+_KEEPS_TICKETS = frozenset({HoldState.HELD, HoldState.BUYING})
 
 
 @strawberry.type(description="Tickets of one tier, at the price of the moment they were held.")
@@ -80,18 +82,12 @@ class Hold(ids.Node):
             total=Money.of(hold.total_minor, currency),
             created_at=hold.created_at,
             expires_at=hold.expires_at,
-            expires_in_seconds=_seconds_left(hold, datetime.now(UTC)),
+            expires_in_seconds=seconds_until(hold.expires_at) if hold.state in _KEEPS_TICKETS else 0,
         )
 
     @computed("What it is for. Null with a top-level error while the catalogue is away.")
     async def concert(self, info: Info) -> Concert | None:
         return await load_concert(info.context, self.concert_id)
-
-
-def _seconds_left(hold: domain.holds.Hold, now: datetime) -> int:
-    if hold.state not in {HoldState.HELD, HoldState.BUYING}:
-        return 0
-    return max(0, math.floor((hold.expires_at - now).total_seconds()))
 
 
 async def show_hold(request: Request, hold: domain.holds.Hold) -> Hold:
@@ -118,6 +114,9 @@ class HoldTicketsInput:
     idempotency_key: str = strawberry.field(
         description="Yours, new for each new wish, like a UUID; a repeated request with the same key finds its hold."
     )
+    queue_pass: str | None = strawberry.field(
+        default=None, description="The token of your pass, where the concert has a waiting room."
+    )
 
 
 @strawberry.input(description="The hold to give back.")
@@ -142,6 +141,7 @@ HoldTicketsResult: TypeAlias = Annotated[
     | InvalidInputError
     | NotFoundError
     | NotOnSaleError
+    | NotAdmittedError
     | SoldOutError
     | LimitExceededError
     | IdempotencyConflictError
@@ -159,7 +159,9 @@ async def hold_tickets(info: Info, input_: Annotated[HoldTicketsInput, INPUT]) -
     concert_id = reader.concert("concertId", input_.concert_id)
     lines = read_lines(input_.lines, reader)
     reader.finish()
-    hold = await resolve.hold_tickets(info.context.context, concert_id, lines, input_.idempotency_key)
+    hold = await resolve.hold_tickets(
+        info.context.context, concert_id, lines, input_.idempotency_key, queue_pass=input_.queue_pass
+    )
     return HoldTicketsSuccess(hold=await show_hold(info.context, hold))
 
 

@@ -21,9 +21,10 @@ class Kind(StrEnum):
     TIER = "Tier"
     HOLD = "Hold"
     ORDER = "Order"
+    QUEUE_ENTRY = "QueueEntry"
 
 
-_PARTS = {Kind.CONCERT: 1, Kind.TIER: 1, Kind.HOLD: 2, Kind.ORDER: 1}
+_PARTS = {Kind.CONCERT: 1, Kind.TIER: 1, Kind.HOLD: 2, Kind.ORDER: 1, Kind.QUEUE_ENTRY: 2}
 _PART = re.compile(r"[a-z0-9-]{1,64}")
 _LONGEST = 256
 
@@ -64,6 +65,11 @@ def of_order(order_id: OrderId) -> strawberry.ID:
     return _encode(Kind.ORDER, order_id)
 
 
+def of_entry(concert_id: ConcertId, number: int) -> strawberry.ID:
+    """A place in line: its number is given once."""
+    return _encode(Kind.QUEUE_ENTRY, concert_id, str(number))
+
+
 def decode(value: str, *allowed: Kind) -> GlobalId:
     """Raises MalformedId, also for a well-formed id of a kind that is not allowed here."""
     try:
@@ -85,6 +91,11 @@ def argument(name: str, value: str, *allowed: Kind) -> GlobalId:
         return decode(value, *allowed)
     except MalformedId as error:
         raise BadUserInput(f"`{name}`: {error}.") from None
+
+
+def concert_argument(value: str) -> ConcertId:
+    """Raises BadUserInput."""
+    return ConcertId(argument("concertId", value, Kind.CONCERT).parts[0])
 
 
 class IdReader:
@@ -114,3 +125,11 @@ class IdReader:
         except MalformedId as error:
             self._problems.append(FieldProblem(path, str(error)))
             return ("",) * _PARTS[kind]
+
+
+def read_concert(value: str) -> ConcertId:
+    """The `concertId` of an input that has no other id. Raises InvalidInput."""
+    reader = IdReader()
+    concert_id = reader.concert("concertId", value)
+    reader.finish()
+    return concert_id

@@ -12,6 +12,7 @@ from schema.concerts import Tier, load_concert
 from schema.holds import Hold, show_hold
 from schema.ids import Kind, Node
 from schema.orders import load_order
+from schema.queues import QueueEntry, load_entry
 from schema.request import ID, Info, Request
 from schema.rights import NODE_RIGHTS
 
@@ -28,6 +29,8 @@ async def find_node(info: Info, id_: Annotated[strawberry.ID, ID]) -> Node | Non
             return await _hold(info.context, ConcertId(found.parts[0]), HoldId(found.parts[1]))
         case Kind.ORDER:
             return await load_order(info.context, OrderId(found.parts[0]))
+        case Kind.QUEUE_ENTRY:
+            return await _entry(info.context, ConcertId(found.parts[0]), number=found.parts[1])
     assert_never(found.kind)
 
 
@@ -44,3 +47,9 @@ async def _hold(request: Request, concert_id: ConcertId, hold_id: HoldId) -> Hol
         # The concert in its id does not exist.
         return None
     return await show_hold(request, hold) if hold else None
+
+
+async def _entry(request: Request, concert_id: ConcertId, *, number: str) -> QueueEntry | None:
+    """The viewer's own: another number is somebody else's, or one they had before."""
+    entry = await load_entry(request, concert_id)
+    return entry if entry and str(entry.number) == number else None

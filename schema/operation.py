@@ -11,6 +11,8 @@ from schema.documents import Documents
 from schema.failures import top_level
 from schema.request import Request
 
+_NEEDS_A_STREAM = "A subscription answers more than once; send it over WebSocket, or with Accept: text/event-stream."
+
 
 @dataclass(frozen=True, slots=True)
 class Operation:
@@ -34,18 +36,20 @@ class NotAQuery(Exception):
 
 
 class Executor:
-    def __init__(self, schema: GraphQLSchema) -> None:
+    def __init__(self, schema: GraphQLSchema, documents: Documents) -> None:
         self._schema = schema
-        self._documents = Documents(schema)
+        self._documents = documents
 
     async def execute(self, operation: Operation, context: Context, *, queries_only: bool = False) -> Answer:
         """Raises NotAQuery, before anything ran."""
         document = self._documents.get(operation.document)
         if document.ast is None:
-            return _refused(document.errors, context)
+            return refused(document.errors, context)
         chosen = document.operation(operation.name)
         if queries_only and chosen is not None and chosen.operation is not OperationType.QUERY:
             raise NotAQuery
+        if chosen is not None and chosen.operation is OperationType.SUBSCRIPTION:
+            return refused([GraphQLError(_NEEDS_A_STREAM, chosen)], context)
         result = graphql.execute(
             self._schema,
             document.ast,
@@ -55,19 +59,19 @@ class Executor:
         )
         if not isinstance(result, graphql.ExecutionResult):
             result = await result
-        return _answer(result, context)
+        return answered(result, context)
 
 
-def _refused(errors: Sequence[GraphQLError], context: Context) -> Answer:
+def refused(errors: Sequence[GraphQLError], context: Context) -> Answer:
     shown = [top_level(error, context.request_id) for error in errors]
     return Answer({"errors": shown}, was_executed=False)
 
 
-def _answer(result: graphql.ExecutionResult, context: Context) -> Answer:
+def answered(result: graphql.ExecutionResult, context: Context) -> Answer:
     errors = result.errors or []
     if result.data is None and all(error.path is None for error in errors):
         # The variables do not fit, or no such operation is in the document: GraphQL ran nothing.
-        return _refused(errors, context)
+        return refused(errors, context)
     payload: dict[str, object] = {"data": result.data}
     if errors:
         payload["errors"] = [top_level(error, context.request_id) for error in errors]

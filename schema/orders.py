@@ -19,6 +19,7 @@ from schema.errors import (
     IdempotencyConflictError,
     InvalidInputError,
     LimitExceededError,
+    NotAdmittedError,
     NotFoundError,
     NotOnSaleError,
     PurchaseInProgressError,
@@ -83,6 +84,9 @@ class PurchaseTicketsInput:
     hold_id: strawberry.ID | None = None
     concert_id: strawberry.ID | None = strawberry.field(default=None, description="With `lines`, without `holdId`.")
     lines: list[LineInput] | None = strawberry.field(default=None, description="With `concertId`, without `holdId`.")
+    queue_pass: str | None = strawberry.field(
+        default=None, description="With `lines`, where the concert has a waiting room; a hold remembers its pass."
+    )
     customer_name: str = strawberry.field(description="Who the tickets are for.")
     customer_email: str
     idempotency_key: str = strawberry.field(
@@ -100,6 +104,7 @@ PurchaseTicketsResult: TypeAlias = Annotated[
     | InvalidInputError
     | NotFoundError
     | NotOnSaleError
+    | NotAdmittedError
     | SoldOutError
     | LimitExceededError
     | HoldEndedError
@@ -124,5 +129,7 @@ async def _purchase(request: Request, wish: PurchaseTicketsInput) -> domain.orde
     if wish.hold_id is None and wish.concert_id is not None and wish.lines is not None:
         concert_id, lines = reader.concert("concertId", wish.concert_id), read_lines(wish.lines, reader)
         reader.finish()
-        return await resolve.purchase_lines(request.context, concert_id, lines, customer, key)
+        return await resolve.purchase_lines(
+            request.context, concert_id, lines, customer, key, queue_pass=wish.queue_pass
+        )
     raise InvalidInput(FieldProblem("holdId", "give either `holdId`, or both `concertId` and `lines`"))

@@ -1,9 +1,13 @@
 """What organizers do: create, change, publish and close a concert."""
 
+from dataclasses import replace
 from typing import Annotated, TypeAlias
 
 import strawberry
 
+from domain.concerts import Concert as StoredConcert
+from domain.concerts import ConcertChange
+from domain.errors import NotFound
 from domain.ids import ConcertId
 from resolvers import concerts as resolve
 from schema.concert_inputs import CloseConcertInput, CreateConcertInput, PublishConcertInput, UpdateConcertInput
@@ -16,8 +20,8 @@ from schema.errors import (
     TemporarilyUnavailableError,
     VersionConflictError,
 )
-from schema.ids import IdReader
-from schema.request import INPUT, Info
+from schema.ids import IdReader, read_concert
+from schema.request import INPUT, Info, Request
 
 
 @strawberry.type
@@ -81,24 +85,29 @@ async def update_concert(info: Info, input_: Annotated[UpdateConcertInput, INPUT
     reader = IdReader()
     concert_id, change = reader.concert("concertId", input_.concert_id), input_.read(reader)
     reader.finish()
-    changed = await resolve.update_concert(
-        info.context.context, concert_id, change, expected_version=input_.expected_version
-    )
+    changed = await _update(info.context, concert_id, change, input_)
     return UpdateConcertSuccess(concert=Concert.of(changed))
 
 
+async def _update(
+    request: Request, concert_id: ConcertId, change: ConcertChange, wish: UpdateConcertInput
+) -> StoredConcert:
+    version = wish.expected_version
+    if wish.waiting_room is not None:
+        before = await resolve.concert_by_id(request.context, concert_id)
+        if before is None:
+            raise NotFound("Concert", concert_id)
+        # The settings that were not given are those of this version, so the change is for this version only.
+        version = before.version if version is None else version
+        change = replace(change, room=wish.waiting_room.read(before.room))
+    return await resolve.update_concert(request.context, concert_id, change, expected_version=version)
+
+
 async def publish_concert(info: Info, input_: Annotated[PublishConcertInput, INPUT]) -> PublishConcertResult:
-    concert_id = _concert_id(input_.concert_id)
+    concert_id = read_concert(input_.concert_id)
     return PublishConcertSuccess(concert=Concert.of(await resolve.publish_concert(info.context.context, concert_id)))
 
 
 async def close_concert(info: Info, input_: Annotated[CloseConcertInput, INPUT]) -> CloseConcertResult:
-    concert_id = _concert_id(input_.concert_id)
+    concert_id = read_concert(input_.concert_id)
     return CloseConcertSuccess(concert=Concert.of(await resolve.close_concert(info.context.context, concert_id)))
-
-
-def _concert_id(value: strawberry.ID) -> ConcertId:
-    reader = IdReader()
-    concert_id = reader.concert("concertId", value)
-    reader.finish()
-    return concert_id

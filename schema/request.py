@@ -1,4 +1,4 @@
-"""One request as the schema's fields see it: the resolvers' context, and every concert and stock read at most once."""
+"""One request as the schema's fields see it: the resolvers' context, and every concert, stock and room read once."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -10,8 +10,10 @@ from graphql import GraphQLField, GraphQLResolveInfo, GraphQLSchema
 from domain.concerts import Concert
 from domain.ids import ConcertId
 from domain.money import CurrencyCode
+from domain.queues import WaitingRoom
 from domain.stock import Stock
 from resolvers import concerts as resolve
+from resolvers import queues
 from resolvers.context import Context
 
 K = TypeVar("K")
@@ -50,6 +52,7 @@ class Request:
         """What was read so far may have changed."""
         self._concerts: Once[ConcertId, Concert | None] = Once()
         self._stocks: Once[ConcertId, Stock] = Once()
+        self._rooms: Once[ConcertId, WaitingRoom | None] = Once()
 
     async def concert(self, concert_id: ConcertId) -> Concert | None:
         return await self._concerts.get(concert_id, lambda: resolve.concert_by_id(self.context, concert_id))
@@ -61,6 +64,10 @@ class Request:
     async def stock(self, concert: Concert) -> Stock:
         """Raises TemporarilyUnavailable."""
         return await self._stocks.get(concert.id, lambda: resolve.stock_of(self.context, concert))
+
+    async def room(self, concert_id: ConcertId) -> WaitingRoom | None:
+        """Raises TemporarilyUnavailable."""
+        return await self._rooms.get(concert_id, lambda: queues.waiting_room(self.context, concert_id))
 
 
 def forget_before_mutations(schema: GraphQLSchema) -> None:

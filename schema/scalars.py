@@ -1,5 +1,6 @@
 """How times and amounts look outside: DateTime in UTC with `Z`, Decimal as a string, so no client rounds them."""
 
+import math
 import re
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -33,6 +34,11 @@ def read_date_time(value: object) -> datetime:
     except ValueError as error:
         raise GraphQLError(f"{value} is no time: {error}.") from error
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
+def seconds_until(moment: datetime) -> int:
+    """Whole seconds, for clients whose clock is wrong; 0 once it has passed."""
+    return max(0, math.floor((moment - datetime.now(UTC)).total_seconds()))
 
 
 def write_decimal(value: Decimal) -> str:

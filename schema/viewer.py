@@ -5,12 +5,13 @@ from typing import Self
 import strawberry
 
 import auth.viewer
-from resolvers import holds, orders
+from resolvers import holds, orders, queues
 from schema.computed import computed
 from schema.connection import DEFAULT_PAGE_SIZE, After, Connection, First, page_size
 from schema.enums import Role
 from schema.holds import Hold, show_hold
 from schema.orders import Order
+from schema.queues import QueueEntry
 from schema.request import Info
 
 
@@ -28,6 +29,10 @@ class Viewer:
     async def holds_(self, info: Info) -> list[Hold] | None:
         found = await holds.holds_of_viewer(info.context.context)
         return [await show_hold(info.context, hold) for hold in found]
+
+    @computed("Your places in lines, one for each concert. Null with a top-level error while the store is away.")
+    async def queue_entries(self, info: Info) -> list[QueueEntry] | None:
+        return [QueueEntry.of(entry) for entry in await queues.entries_of_viewer(info.context.context)]
 
     @computed("Your orders, newest first. Null with a top-level error while the store is away.", name="orders")
     async def orders_(

@@ -58,6 +58,10 @@ def test_every_error_type_carries_the_interface() -> None:
         (domain_errors.Forbidden("No."), {"code": "FORBIDDEN"}),
         (domain_errors.BadUserInput("What?"), {"code": "BAD_USER_INPUT"}),
         (
+            domain_errors.RateLimited("joins", 7),
+            {"code": "RATE_LIMITED", "retryable": True, "retryAfterSeconds": 7},
+        ),
+        (
             domain_errors.InvalidInput(FieldProblem("first", "is 0")),
             {"code": "BAD_USER_INPUT", "retryable": False, "problems": [{"path": "first", "message": "is 0"}]},
         ),

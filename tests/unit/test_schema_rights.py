@@ -5,7 +5,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from graphql import GraphQLInterfaceType, GraphQLObjectType, GraphQLUnionType, build_schema
+from graphql import GraphQLInterfaceType, GraphQLObjectType, GraphQLSchema, GraphQLUnionType, build_schema
 
 import schema
 from auth.viewer import Role, Viewer
@@ -19,11 +19,15 @@ ALICE = Viewer(PersonId("alice"), "alice", None, frozenset({Role.CUSTOMER}))
 GUS = Viewer(PersonId("gus"), "gus", None, frozenset({Role.GATE}))
 OLIVIA = Viewer(PersonId("olivia"), "olivia", None, frozenset({Role.ORGANIZER}))
 
-OPEN = {"Query.concerts", "Query.concert", "Query.node", "Query.serverTime"}
+OPEN = {
+    *("Query.concerts", "Query.concert", "Query.waitingRoom", "Query.node", "Query.serverTime"),
+    "Subscription.stockChanged",
+}
 """What graphql.md lets anonymous people see of this schema; a field more has to be written here too."""
 
 SEEN_WITH_THEIR_PARENT = {
     *("Concert", "Tier", "Venue", "Stock", "TierStock", "Money", "Line", "Viewer", "PageInfo", "InputProblem"),
+    "WaitingRoom",
     *("ConcertConnection", "ConcertEdge", "OrderConnection", "OrderEdge"),
     *(error.__name__ for error in ERROR_TYPES.values()),
 }
@@ -32,12 +36,12 @@ SEEN_WITH_THEIR_PARENT = {
 
 def test_every_root_field_has_a_row_and_every_type_was_thought_about() -> None:
     built = build_schema(schema.sdl())
-    roots = {f"{root}.{name}" for root in (built.query_type, built.mutation_type) if root for name in root.fields}
+    roots = {f"{root}.{name}" for root in _roots(built) for name in root.fields}
     owned = {row for row in RIGHTS if row.endswith(".*")}
     assert {row for row in RIGHTS if row not in owned} == roots
     for name, type_ in built.type_map.items():
         is_output = isinstance(type_, GraphQLObjectType) and not name.startswith("__")
-        if is_output and name not in ("Query", "Mutation") and not name.endswith("Success"):
+        if is_output and name not in map(str, _roots(built)) and not name.endswith("Success"):
             assert (f"{name}.*" in RIGHTS) ^ (name in SEEN_WITH_THEIR_PARENT), name
 
 
@@ -46,8 +50,8 @@ def test_anonymous_people_reach_nothing_that_is_owned() -> None:
     built = build_schema(schema.sdl())
     assert {row for row, right in RIGHTS.items() if right is Right.ANYONE} == OPEN
     reached: set[str] = set()
-    assert built.query_type is not None
-    waiting = [built.query_type.fields[row.partition(".")[2]].type for row in OPEN - {"Query.node"}]
+    root_fields = {f"{root}.{name}": field for root in _roots(built) for name, field in root.fields.items()}
+    waiting = [root_fields[row].type for row in OPEN - {"Query.node"}]
     while waiting:
         type_ = waiting.pop()
         while hasattr(type_, "of_type"):
@@ -71,6 +75,7 @@ def test_every_kind_of_node_has_a_row() -> None:
         (Right.SIGNED_IN, {None: Unauthenticated}),
         (Right.ORGANIZER, {None: Unauthenticated, ALICE: Forbidden, GUS: Forbidden}),
         (Right.OWNER, {None: Unauthenticated, GUS: Forbidden}),
+        (Right.OWNER_ALONE, {None: Unauthenticated, GUS: Forbidden, OLIVIA: Forbidden}),
     ],
 )
 def test_what_a_right_means(right: Right, refused: dict[Viewer | None, type[Exception]]) -> None:
@@ -88,9 +93,10 @@ def test_the_row_is_in_front_of_its_fields(row: str) -> None:
     assert isinstance(type_, GraphQLObjectType)
     fields = type_.fields.values() if field_name == "*" else [type_.fields[field_name]]
     for field in fields:
-        assert field.resolve is not None
+        guarded = field.subscribe if type_name == "Subscription" else field.resolve
+        assert guarded is not None
         with pytest.raises(Unauthenticated):
-            field.resolve(SimpleNamespace(person_id=ALICE.person_id), _asked_by(None))
+            guarded(SimpleNamespace(person_id=ALICE.person_id), _asked_by(None))
 
 
 def test_an_order_shows_nothing_to_somebody_else() -> None:
@@ -102,6 +108,22 @@ def test_an_order_shows_nothing_to_somebody_else() -> None:
     with pytest.raises(Forbidden):
         resolve(order, _asked_by(GUS))
     assert resolve(order, _asked_by(ALICE)) == resolve(order, _asked_by(OLIVIA)) == "alice@onsale.example"
+
+
+def test_a_pass_is_shown_to_nobody_but_its_owner() -> None:
+    type_ = schema._CORE.type_map["QueuePass"]
+    assert isinstance(type_, GraphQLObjectType)
+    resolve = type_.fields["token"].resolve
+    assert resolve is not None
+    pass_ = SimpleNamespace(person_id=ALICE.person_id, token="secret")
+    for viewer in (GUS, OLIVIA):
+        with pytest.raises(Forbidden):
+            resolve(pass_, _asked_by(viewer))
+    assert resolve(pass_, _asked_by(ALICE)) == "secret"
+
+
+def _roots(built: GraphQLSchema) -> list[GraphQLObjectType]:
+    return [root for root in (built.query_type, built.mutation_type, built.subscription_type) if root]
 
 
 def _asked_by(viewer: Viewer | None) -> Any:

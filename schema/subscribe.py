@@ -1,0 +1,108 @@
+"""Starting an operation on a stream: a query or mutation is answered at once, a subscription becomes a source.
+
+A source was parsed, validated and allowed once, and holds no connection and no task: the hub hands it snapshots, and
+each is one execution of the operation. Sources of one group show the same bytes, so one of them is asked for all.
+"""
+
+import hashlib
+from collections.abc import Hashable
+from dataclasses import dataclass, replace
+from inspect import isawaitable
+from typing import NewType, TypeAlias
+
+import graphql
+import orjson
+from graphql import DocumentNode, ExecutionResult, GraphQLSchema, OperationType
+
+from domain.holds import Hold
+from domain.orders import Order
+from domain.stock import Stock
+from domain.topics import LineSnapshot, Snapshot, StockTopic, Topic
+from resolvers.context import Context
+from schema.documents import Documents
+from schema.operation import Answer, Executor, Operation, answered, refused
+from schema.request import Request
+from schema.watching import Watched
+from subscriptions.sources import Rendered, Source
+
+Execution: TypeAlias = graphql.Executor[Request]
+Reader = NewType("Reader", tuple[str, ...])
+"""Person and roles: everything about a viewer that can change what they are shown."""
+
+
+class Starter:
+    def __init__(self, schema: GraphQLSchema, documents: Documents, executor: Executor) -> None:
+        self._schema = schema
+        self._documents = documents
+        self._executor = executor
+
+    async def start(self, operation: Operation, context: Context) -> Answer | Source:
+        """An Answer that was not executed says why there is no source; then nothing is watched."""
+        document = self._documents.get(operation.document)
+        chosen = document.operation(operation.name)
+        if document.ast is None or chosen is None or chosen.operation is not OperationType.SUBSCRIPTION:
+            return await self._executor.execute(operation, context)
+        name = chosen.name.value if chosen.name else None
+        return await self._subscribe(document.ast, replace(operation, name=name), context)
+
+    async def _subscribe(self, ast: DocumentNode, operation: Operation, context: Context) -> Answer | Source:
+        execution = graphql.Executor.build(
+            self._schema,
+            ast,
+            context_value=Request(context),
+            raw_variable_values=dict(operation.variables),
+            operation_name=operation.name,
+        )
+        if not isinstance(execution, graphql.Executor):
+            return refused(execution, context)
+        watched = graphql.create_source_event_stream(execution)
+        if isawaitable(watched):
+            watched = await watched
+        if isinstance(watched, ExecutionResult):
+            return refused(watched.errors or [], context)
+        assert isinstance(watched, Watched)
+        # What was read to decide is not kept: each snapshot is shown with what is true then.
+        execution.context_value = None
+        return _source(watched.topic, execution, operation, context)
+
+
+def _source(topic: Topic, execution: Execution, operation: Operation, context: Context) -> "Watching":
+    if isinstance(topic, StockTopic):
+        # Everybody's bytes are made as anonymous people see them, so nothing personal can be in them.
+        context = replace(context, viewer=None, address=None)
+    variables = orjson.dumps(execution.variable_values.coerced, option=orjson.OPT_SORT_KEYS)
+    sha = hashlib.sha256(operation.document.encode()).digest()
+    return Watching(topic, (sha, operation.name, variables, _reader(context)), execution, context)
+
+
+def _reader(context: Context) -> Reader | None:
+    viewer = context.viewer
+    return Reader((viewer.person_id, *sorted(viewer.roles))) if viewer else None
+
+
+@dataclass(frozen=True, slots=True)
+class Watching:
+    """A Source."""
+
+    topic: Topic
+    group: Hashable
+    execution: Execution
+    context: Context
+
+    async def render(self, snapshot: Snapshot) -> Rendered:
+        event = self.execution.build_per_event_executor(snapshot)
+        event.context_value = Request(self.context)
+        result = graphql.execute_subscription_event(event)
+        if isawaitable(result):
+            result = await result
+        payload = orjson.dumps(answered(result, self.context).payload)
+        return Rendered(payload, _is_last(snapshot), key=snapshot.id if isinstance(snapshot, Hold) else None)
+
+
+def _is_last(snapshot: Snapshot) -> bool:
+    """Whether nothing can follow on this topic for this watcher."""
+    match snapshot:
+        case LineSnapshot(entry=entry):
+            return entry is not None and not entry.is_living
+        case Stock() | Hold() | Order():
+            return False

@@ -1,0 +1,93 @@
+"""The subscription fields: each says what it watches, and what a snapshot of that looks like in the schema."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Never, assert_never
+
+import strawberry
+from graphql import GraphQLField, GraphQLResolveInfo, GraphQLSchema
+
+from domain.errors import NotFound
+from domain.holds import Hold
+from domain.ids import ConcertId, OrderId
+from domain.orders import Order
+from domain.stock import Stock
+from domain.topics import HoldsTopic, LineSnapshot, LineTopic, OrderTopic, Snapshot, StockTopic, Topic
+from resolvers import orders
+from schema import ids
+from schema.concerts import Stock as ShownStock
+from schema.holds import show_hold
+from schema.ids import Kind
+from schema.orders import Order as ShownOrder
+from schema.queues import QueuePosition
+from schema.request import Info, Request
+
+
+async def stock_changed(info: Info, concert_id: strawberry.ID) -> StockTopic:
+    return StockTopic(await _concert(info.context, concert_id))
+
+
+async def queue_position(info: Info, concert_id: strawberry.ID) -> LineTopic:
+    viewer = info.context.context.signed_in()
+    return LineTopic(await _concert(info.context, concert_id), viewer.person_id)
+
+
+async def hold_changed(info: Info, concert_id: strawberry.ID) -> HoldsTopic:
+    viewer = info.context.context.signed_in()
+    return HoldsTopic(await _concert(info.context, concert_id), viewer.person_id)
+
+
+async def order_updated(info: Info, order_id: strawberry.ID) -> OrderTopic:
+    wanted = OrderId(ids.argument("orderId", order_id, Kind.ORDER).parts[0])
+    # Null for an order of somebody else too: its existence is theirs.
+    if await orders.order_by_id(info.context.context, wanted) is None:
+        raise NotFound("Order", wanted)
+    return OrderTopic(wanted)
+
+
+async def _concert(request: Request, value: strawberry.ID) -> ConcertId:
+    """Raises BadUserInput, and NotFound for a concert that the viewer may not see."""
+    concert_id = ids.concert_argument(value)
+    if await request.concert(concert_id) is None:
+        raise NotFound("Concert", concert_id)
+    return concert_id
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """The topic of a subscription, as graphql-core takes it: it insists on a stream, and the hub makes ours."""
+
+    topic: Topic
+
+    def __aiter__(self) -> Never:
+        raise TypeError(f"{self.topic} is watched by the hub and not iterated")
+
+
+def watch_topics(schema: GraphQLSchema) -> None:
+    """A subscription field starts with a topic; it is executed with a snapshot of that as its root value."""
+    for field in schema.subscription_type.fields.values() if schema.subscription_type else ():
+        field.subscribe = _watched(field)
+        field.resolve = _show
+
+
+def _watched(field: GraphQLField) -> Callable[..., Awaitable[Watched]]:
+    find_topic = field.subscribe
+    assert find_topic is not None
+
+    async def watched(source: object, info: GraphQLResolveInfo[Request], **arguments: object) -> Watched:
+        return Watched(await find_topic(source, info, **arguments))
+
+    return watched
+
+
+def _show(snapshot: Snapshot, info: GraphQLResolveInfo[Request], **_arguments: object) -> object:
+    match snapshot:
+        case Stock():
+            return ShownStock.of(snapshot)
+        case LineSnapshot():
+            return QueuePosition.of(snapshot, info.context.context.signed_in().person_id)
+        case Hold():
+            return show_hold(info.context, snapshot)
+        case Order():
+            return ShownOrder.of(snapshot)
+    assert_never(snapshot)
