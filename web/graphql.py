@@ -4,16 +4,16 @@ Who asks is told by a bearer token and never by a cookie, so any origin may ask;
 are refused all the same.
 """
 
-import html
 import logging
 import secrets
+from collections.abc import Callable
 from typing import Protocol
 
 import orjson
 from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from auth.viewer import Viewer
@@ -22,25 +22,12 @@ from resolvers.context import Resources
 from schema import Answer, NotAQuery, Operation, execute
 from web import bodies, operations
 from web.media import GRAPHQL, HTML, JSON, preferred
+from web.pages import not_built
 from web.refusals import Refused, internal, unauthenticated, unavailable
 
 logger = logging.getLogger(__name__)
 
 _PREFLIGHT_LASTS_S = 600
-
-_PAGE = """<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<title>Onsale: GraphQL</title>
-<h1>GraphQL lives here</h1>
-<p>Send a POST request:</p>
-<pre>
-curl {url} -H 'Content-Type: application/json' \\
-  -d '{{"query": "{{ concerts(first: 3) {{ nodes {{ name startsAt stock {{ soldOut }} }} }} }}"}}'
-</pre>
-<p>To hold and buy tickets, sign in and add <code>-H 'Authorization: Bearer &lt;access token&gt;'</code>.</p>
-</html>
-"""
 
 
 class Verifier(Protocol):
@@ -50,11 +37,19 @@ class Verifier(Protocol):
 
 
 class GraphQLEndpoint:
-    """An ASGI application."""
+    """An ASGI application. `page` is what it shows to browsers that come for a page."""
 
-    def __init__(self, resources: Resources, verifier: Verifier, *, max_body_bytes: int) -> None:
+    def __init__(
+        self,
+        resources: Resources,
+        verifier: Verifier,
+        *,
+        max_body_bytes: int,
+        page: Callable[[Request], Response] = not_built,
+    ) -> None:
         self._resources = resources
         self._verifier = verifier
+        self._page = page
         self._max_body_bytes = max_body_bytes
         self._app = CORSMiddleware(
             self._serve,
@@ -90,9 +85,7 @@ class GraphQLEndpoint:
             raise Refused(405, f"{request.method} means nothing here; use POST.", headers={"Allow": "GET, POST"})
         media_type = _media_type(request)
         if media_type == HTML:
-            return HTMLResponse(
-                _PAGE.format(url=html.escape(str(request.url.replace(query="")))), headers={"Vary": "Accept"}
-            )
+            return self._page(request)
         viewer = await self._viewer(request.headers)
         operation = await self._operation(request)
         address = None if request.client is None else request.client.host

@@ -1,0 +1,127 @@
+"""Login through the issuer's own page: authorization code with PKCE, state and nonce, by Authlib's Starlette client.
+
+`/login` sends the browser to the issuer; `/login/callback` redeems the code and hands the tokens to the page in the
+body of its answer, so that no address, no log and no history ever has one. Between the two, state, nonce and verifier
+wait in a cookie of the browser that asked: no process remembers anything. The cookie needs no signature: whoever could
+plant one in somebody's browser could as well plant one that we signed for them; on https its name keeps planters out.
+"""
+
+import base64
+import binascii
+import json
+import logging
+from urllib.parse import urlsplit
+
+import httpx2
+from authlib.common.errors import AuthlibBaseError
+from authlib.integrations.starlette_client import OAuth
+from joserfc.errors import JoseError
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from auth.login_pages import handing_over, not_signed_in
+
+log = logging.getLogger(__name__)
+
+SCOPE = "openid profile email"
+LOGIN_LASTS_S = 600
+"""How long somebody may take to type a password."""
+_COOKIE = "onsale-login"
+_HANDED_OVER = ("access_token", "expires_in", "refresh_token", "id_token")
+
+
+def login_routes(issuer: str, *, client_id: str) -> list[BaseRoute]:
+    """`client_id` is a public client of `issuer` that may go back to `/login/callback` of every address of ours."""
+    login = _Login(issuer, client_id)
+    return [Route("/login", login.start), Route("/login/callback", login.finish, name="login_callback")]
+
+
+class _Login:
+    def __init__(self, issuer: str, client_id: str) -> None:
+        self._issuer = issuer
+        self._client = OAuth().register(
+            "issuer",
+            client_id=client_id,
+            server_metadata_url=f"{issuer.rstrip('/')}/.well-known/openid-configuration",
+            client_kwargs={
+                "scope": SCOPE,
+                "code_challenge_method": "S256",
+                "token_endpoint_auth_method": "none",
+                # A proxy named by the environment cannot reach the development issuer on this machine's loopback.
+                "trust_env": urlsplit(issuer).hostname not in ("localhost", "127.0.0.1", "::1"),
+            },
+        )
+
+    async def start(self, request: Request) -> Response:
+        request.scope["session"] = session = dict[str, object]()
+        try:
+            response: Response = await self._client.authorize_redirect(request, request.url_for("login_callback"))
+        except (AuthlibBaseError, httpx2.HTTPError, ValueError) as error:
+            return self._away(error)
+        response.set_cookie(
+            _cookie_name(request),
+            base64.urlsafe_b64encode(json.dumps(session).encode()).decode(),
+            max_age=LOGIN_LASTS_S,
+            httponly=True,
+            samesite="lax",
+            secure=_is_secure(request),
+        )
+        response.headers["Cache-Control"] = "no-store"
+        return response
+
+    async def finish(self, request: Request) -> Response:
+        response = await self._answer(request)
+        response.delete_cookie(_cookie_name(request), httponly=True, samesite="lax", secure=_is_secure(request))
+        return response
+
+    async def _answer(self, request: Request) -> Response:
+        request.scope["session"] = _remembered(request)
+        # RFC 9207: an answer of another issuer is not for us.
+        if request.query_params.get("iss", self._issuer) != self._issuer:
+            return not_signed_in("The answer comes from another issuer than the one that was asked.", status=400)
+        try:
+            tokens = await self._client.authorize_access_token(
+                request, claims_options={"iss": {"essential": True, "value": self._issuer}}
+            )
+        except (AuthlibBaseError, JoseError) as error:
+            return not_signed_in(_words(error), status=400)
+        except (httpx2.HTTPError, ValueError) as error:
+            return self._away(error)
+        # Without an ID token nothing says that the answer belongs to this login.
+        if "userinfo" not in tokens:
+            return not_signed_in("The issuer sent no ID token.", status=400)
+        return handing_over({name: tokens[name] for name in _HANDED_OVER if name in tokens})
+
+    def _away(self, error: Exception) -> Response:
+        log.warning("login at %s failed: %s: %s", self._issuer, type(error).__name__, error)
+        return not_signed_in("The issuer does not answer as it should; try again in a moment.", status=503)
+
+
+def _is_secure(request: Request) -> bool:
+    return request.url.scheme == "https"
+
+
+def _cookie_name(request: Request) -> str:
+    return f"__Host-{_COOKIE}" if _is_secure(request) else _COOKIE
+
+
+def _remembered(request: Request) -> dict[str, object]:
+    """Empty for anything that is no session of ours; then no state fits it."""
+    try:
+        session = json.loads(base64.urlsafe_b64decode(request.cookies.get(_cookie_name(request), "")))
+    except (binascii.Error, ValueError, RecursionError):
+        return {}
+    return session if isinstance(session, dict) and all(map(_is_begun_login, session.values())) else {}
+
+
+def _is_begun_login(kept: object) -> bool:
+    """In the shape Authlib keeps it, since it trusts what it finds."""
+    begun = kept.get("data") if isinstance(kept, dict) else None
+    return isinstance(begun, dict) and all(isinstance(value, str) for value in begun.values())
+
+
+def _words(error: Exception) -> str:
+    if getattr(error, "error", None) == "mismatching_state":
+        return "This login was not begun in this browser, or too long ago."
+    return getattr(error, "description", None) or getattr(error, "error", None) or type(error).__name__

@@ -1,0 +1,60 @@
+"""The two pages behind a login: one leaves the tokens where our pages look for them, one says why there are none."""
+
+import base64
+import hashlib
+import json
+from collections.abc import Mapping
+from html import escape
+
+from starlette.responses import HTMLResponse
+
+# sessionStorage: for this tab alone, and gone with it. `replace` takes the callback, its code and state out of history.
+_SCRIPT = """
+sessionStorage.setItem("onsale.signed-in", document.body.dataset.tokens);
+location.replace("/graphql");
+"""
+_SCRIPT_HASH = base64.b64encode(hashlib.sha256(_SCRIPT.encode()).digest()).decode()
+
+_PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>{title} - Onsale</title>
+</head>
+{body}
+</html>
+"""
+
+_HANDING_OVER = """<body data-tokens="{tokens}">
+<p>You are signed in. Going back …</p>
+<noscript>Our pages need JavaScript.</noscript>
+<script>{script}</script>
+</body>"""
+
+_NOT_SIGNED_IN = """<body>
+<h1>You are not signed in</h1>
+<p role="alert">{reason}</p>
+<p><a href="/login">Sign in again</a> or <a href="/graphql">go on without</a>.</p>
+</body>"""
+
+
+def handing_over(tokens: Mapping[str, object]) -> HTMLResponse:
+    body = _HANDING_OVER.format(tokens=escape(json.dumps(tokens)), script=_SCRIPT)
+    return _page("Signed in", body, status=200)
+
+
+def not_signed_in(reason: str, *, status: int) -> HTMLResponse:
+    return _page("Not signed in", _NOT_SIGNED_IN.format(reason=escape(reason)), status=status)
+
+
+def _page(title: str, body: str, *, status: int) -> HTMLResponse:
+    policy = f"default-src 'none'; script-src 'sha256-{_SCRIPT_HASH}'; base-uri 'none'; frame-ancestors 'none'"
+    headers = {
+        "Content-Security-Policy": policy,
+        "Cache-Control": "no-store",
+        "Referrer-Policy": "no-referrer",
+        "X-Content-Type-Options": "nosniff",
+    }
+    return HTMLResponse(_PAGE.format(title=title, body=body), status, headers)

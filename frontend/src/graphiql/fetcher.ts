@@ -1,0 +1,32 @@
+/** How GraphiQL reaches the server: queries and mutations by POST, subscriptions over the socket, both signed in. */
+
+import { createGraphiQLFetcher, type Fetcher } from "@graphiql/toolkit";
+import type { Client } from "graphql-ws";
+
+import type { Sessions } from "../session";
+import type { Memory } from "./memory";
+
+export function makeFetcher(sessions: Sessions, socket: Client, memory: Memory): Fetcher {
+  const send = createGraphiQLFetcher({
+    url: "/graphql",
+    wsClient: socket,
+    enableIncrementalDelivery: false,
+    fetch: (address, init) => sendSignedIn(address, init, sessions, memory),
+  });
+  return (operation, options) => send({ ...operation, variables: memory.fill(operation.variables) }, options);
+}
+
+async function sendSignedIn(
+  address: RequestInfo | URL,
+  init: RequestInit | undefined,
+  sessions: Sessions,
+  memory: Memory,
+): Promise<Response> {
+  const headers = new Headers(init?.headers);
+  const token = await sessions.accessToken();
+  // What somebody writes into the headers editor wins.
+  if (token && !headers.has("Authorization")) headers.set("Authorization", `Bearer ${token}`);
+  const response = await fetch(address, { ...init, headers });
+  memory.learn(await response.clone().json().catch(() => null));
+  return response;
+}

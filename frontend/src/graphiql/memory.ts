@@ -1,0 +1,60 @@
+/**
+ * Fills `{{name}}` in variables when an operation is run, so that nobody carries ids from tab to tab: `newKey` is a new
+ * idempotency key each time, `queuePass` and `holdId` are the ones that came last in an answer.
+ */
+
+const PLACEHOLDER = /^\{\{(\w+)\}\}$/;
+
+const MISSING: Record<string, string> = {
+  queuePass: "There is no queue pass yet: run the tab ClaimPass first, and JoinQueue before it.",
+  holdId: "There is no hold yet: run the tab HoldTickets first.",
+};
+
+export class Memory {
+  #known = new Map<string, string>();
+
+  /** When another person signs in. */
+  readonly forget = (): void => this.#known.clear();
+
+  /** Throws an error that says which tab to run first. */
+  fill(value: unknown): unknown {
+    if (typeof value === "string") return this.#filled(value);
+    if (Array.isArray(value)) return value.map((item) => this.fill(item));
+    if (!isObject(value)) return value;
+    return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, this.fill(item)]));
+  }
+
+  learn(answer: unknown): void {
+    if (!isObject(answer) || !isObject(answer["data"])) return;
+    for (const result of Object.values(answer["data"])) this.#learnFrom(result);
+  }
+
+  #filled(text: string): string {
+    const name = PLACEHOLDER.exec(text)?.[1];
+    if (name === undefined) return text;
+    if (name === "newKey") return newKey();
+    const known = this.#known.get(name);
+    if (known === undefined) throw new Error(MISSING[name] ?? `There is nothing called {{${name}}}.`);
+    return known;
+  }
+
+  #learnFrom(result: unknown): void {
+    if (!isObject(result)) return;
+    const { hold, entry } = result;
+    if (isObject(hold)) this.#keep("holdId", hold["id"]);
+    if (isObject(entry) && isObject(entry["pass"])) this.#keep("queuePass", entry["pass"]["token"]);
+  }
+
+  #keep(name: string, value: unknown): void {
+    if (typeof value === "string") this.#known.set(name, value);
+  }
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function newKey(): string {
+  // crypto.randomUUID is there on localhost and https only.
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}

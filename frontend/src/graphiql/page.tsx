@@ -1,0 +1,49 @@
+/** The page: a bar that says who is signed in and what is happening, and GraphiQL below it. */
+
+import type { Fetcher, Storage } from "@graphiql/toolkit";
+import { GraphiQL } from "graphiql";
+import type { Client } from "graphql-ws";
+import { type ReactElement, useSyncExternalStore } from "react";
+
+import type { Sessions } from "../session";
+import type { Settings } from "../settings";
+import type { DemoConcert } from "./concert";
+import type { ExampleTab } from "./examples";
+import { LiveLine } from "./live";
+import { PersonBar } from "./person";
+
+interface PageProps {
+  settings: Settings;
+  sessions: Sessions;
+  socket: Client;
+  concert: DemoConcert | null;
+  fetcher: Fetcher;
+  tabs: ExampleTab[];
+  storage: Storage;
+}
+
+export function Page({ settings, sessions, socket, concert, fetcher, tabs, storage }: PageProps): ReactElement {
+  const session = useSyncExternalStore(sessions.subscribe, sessions.current);
+  return (
+    <>
+      <header className="onsale-bar">
+        <a className="onsale-name" href="/">
+          Onsale
+        </a>
+        {concert && <LiveLine key={session?.name ?? ""} socket={socket} concert={concert} isSignedIn={session !== null} />}
+        <PersonBar settings={settings} sessions={sessions} session={session} />
+      </header>
+      <main>
+        <GraphiQL
+          fetcher={fetcher}
+          defaultTabs={tabs}
+          storage={storage}
+          shouldPersistHeaders={false}
+          defaultEditorToolsVisibility="variables"
+        >
+          <GraphiQL.Logo>{null}</GraphiQL.Logo>
+        </GraphiQL>
+      </main>
+    </>
+  );
+}

@@ -1,0 +1,179 @@
+/**
+ * Who is signed in: the issuer's tokens, kept for this browser tab only, and renewed before they expire.
+ * Two tabs can be two people.
+ */
+
+import type { Settings } from "./settings";
+
+/** RFC 6749, section 5.1. */
+export interface TokenAnswer {
+  access_token: string;
+  expires_in: number;
+  refresh_token?: string;
+  id_token?: string;
+}
+
+export interface Session {
+  name: string;
+  roles: string[];
+  accessToken: string;
+  refreshToken: string | null;
+  /** Of a login through the issuer's page, for signing out there too. */
+  idToken: string | null;
+  /** Milliseconds, by this machine's clock. */
+  expiresAt: number;
+}
+
+const KEPT_AS = "onsale.session";
+/** Where /login/callback leaves the tokens (auth/login.py). */
+const HANDED_OVER_AS = "onsale.signed-in";
+/** Renewed so long before the end, so that no request starts with a token that ends on its way. */
+const EARLY_MS = 60_000;
+const RETRY_MS = 5_000;
+
+export class Sessions {
+  #current: Session | null = null;
+  #listeners = new Set<() => void>();
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #renewing: Promise<void> | null = null;
+  #endpoints: Promise<Endpoints> | null = null;
+  readonly #settings: Settings;
+
+  constructor(settings: Settings) {
+    this.#settings = settings;
+    this.#adopt(takeHandedOver() ?? readKept());
+  }
+
+  readonly subscribe = (listener: () => void): (() => void) => {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  };
+
+  readonly current = (): Session | null => this.#current;
+
+  /** One that is good for a while yet, or null when nobody is signed in. */
+  async accessToken(): Promise<string | null> {
+    if (this.#current && this.#current.expiresAt - Date.now() < EARLY_MS / 2) await this.#renew();
+    return this.#current?.accessToken ?? null;
+  }
+
+  /** For the demo people of the development issuer: the password is the name. */
+  async signInAs(name: string): Promise<void> {
+    const answer = await this.#ask({ grant_type: "password", username: name, password: name });
+    this.#adopt(sessionOf(answer));
+  }
+
+  async signOut(): Promise<void> {
+    const idToken = this.#current?.idToken;
+    this.#adopt(null);
+    const endSession = idToken ? (await this.#discover()).end_session_endpoint : undefined;
+    if (!idToken || !endSession) return;
+    const back = { id_token_hint: idToken, post_logout_redirect_uri: new URL("/graphql", location.href).href };
+    location.assign(`${endSession}?${new URLSearchParams(back)}`);
+  }
+
+  #adopt(session: Session | null): void {
+    this.#current = session;
+    if (session) sessionStorage.setItem(KEPT_AS, JSON.stringify(session));
+    else sessionStorage.removeItem(KEPT_AS);
+    this.#renewIn(session ? session.expiresAt - EARLY_MS - Date.now() : null);
+    for (const listener of this.#listeners) listener();
+  }
+
+  #renewIn(delayMs: number | null): void {
+    clearTimeout(this.#timer);
+    if (delayMs !== null) this.#timer = setTimeout(() => void this.#renew(), Math.max(delayMs, 0));
+  }
+
+  /** Everybody who needs a new token at once waits for the same one. */
+  #renew(): Promise<void> {
+    this.#renewing ??= this.#renewOnce().finally(() => {
+      this.#renewing = null;
+    });
+    return this.#renewing;
+  }
+
+  async #renewOnce(): Promise<void> {
+    const before = this.#current;
+    if (!before) return;
+    try {
+      if (!before.refreshToken) throw new Refused("it cannot be renewed");
+      const answer = await this.#ask({ grant_type: "refresh_token", refresh_token: before.refreshToken });
+      // Whoever signed in or out meanwhile wins.
+      if (this.#current === before) this.#adopt({ ...sessionOf(answer), idToken: answer.id_token ?? before.idToken });
+    } catch (error) {
+      if (this.#current !== before) return;
+      if (error instanceof Refused) this.#adopt(null);
+      else this.#renewIn(RETRY_MS); // the issuer is away, which passes
+    }
+  }
+
+  async #ask(grant: Record<string, string>): Promise<TokenAnswer> {
+    const { token_endpoint } = await this.#discover();
+    const body = new URLSearchParams({ client_id: this.#settings.clientId, ...grant });
+    const response = await fetch(token_endpoint, { method: "POST", body });
+    if (response.status >= 400 && response.status < 500) throw new Refused(await response.text());
+    if (!response.ok) throw new Error(`The issuer answered ${response.status}; try again.`);
+    return (await response.json()) as TokenAnswer;
+  }
+
+  #discover(): Promise<Endpoints> {
+    this.#endpoints ??= discover(this.#settings.issuer).catch((error: unknown) => {
+      this.#endpoints = null;
+      throw error;
+    });
+    return this.#endpoints;
+  }
+}
+
+class Refused extends Error {}
+
+interface Endpoints {
+  token_endpoint: string;
+  end_session_endpoint?: string;
+}
+
+async function discover(issuer: string): Promise<Endpoints> {
+  const response = await fetch(`${issuer.replace(/\/$/, "")}/.well-known/openid-configuration`);
+  if (!response.ok) throw new Error(`The issuer answered ${response.status}; try again.`);
+  return (await response.json()) as Endpoints;
+}
+
+function sessionOf(answer: TokenAnswer): Session {
+  return {
+    ...personIn(answer.access_token),
+    accessToken: answer.access_token,
+    refreshToken: answer.refresh_token ?? null,
+    idToken: answer.id_token ?? null,
+    expiresAt: Date.now() + answer.expires_in * 1_000,
+  };
+}
+
+/** Only to show who it is: the server verifies the token, this page does not. */
+function personIn(token: string): { name: string; roles: string[] } {
+  try {
+    const part = (token.split(".")[1] ?? "").replace(/-/g, "+").replace(/_/g, "/");
+    const bytes = Uint8Array.from(atob(part), (letter) => letter.charCodeAt(0));
+    const claims = JSON.parse(new TextDecoder().decode(bytes)) as Claims;
+    return { name: claims.preferred_username ?? claims.sub ?? "somebody", roles: claims.realm_access?.roles ?? [] };
+  } catch {
+    return { name: "somebody", roles: [] };
+  }
+}
+
+interface Claims {
+  sub?: string;
+  preferred_username?: string;
+  realm_access?: { roles?: string[] };
+}
+
+function takeHandedOver(): Session | null {
+  const text = sessionStorage.getItem(HANDED_OVER_AS);
+  sessionStorage.removeItem(HANDED_OVER_AS);
+  return text ? sessionOf(JSON.parse(text) as TokenAnswer) : null;
+}
+
+function readKept(): Session | null {
+  const text = sessionStorage.getItem(KEPT_AS);
+  return text ? (JSON.parse(text) as Session) : null;
+}

@@ -1,0 +1,112 @@
+"""Serves what `make frontend` built into frontend/dist: GraphiQL to browsers that open /graphql, and its assets.
+
+Without a build the API serves all the same, and the page says how to make one. A build needs no restart.
+"""
+
+import html
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from starlette.requests import Request
+from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
+
+from auth.issuer.people import DEMO_PEOPLE
+from settings import Settings
+
+DIST = Path(__file__).parents[1] / "frontend" / "dist"
+# With each visit: the page names the assets of the newest build.
+_ASKED_AGAIN = {"Cache-Control": "no-cache", "Vary": "Accept"}
+_FOR_EVER = "public, max-age=31536000, immutable"
+
+_NOT_BUILT = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<meta name="color-scheme" content="light dark">
+<title>Onsale: GraphQL</title>
+<h1>GraphQL lives here</h1>
+<p>The API is up. Its page, GraphiQL, is not built yet: install Node.js 20.19 or later with npm, then</p>
+<pre>make frontend</pre>
+<p>and reload. Or send a POST request:</p>
+<pre>
+curl {url} -H 'Content-Type: application/json' \\
+  -d '{{"query": "{{ concerts(first: 3) {{ nodes {{ name startsAt stock {{ soldOut }} }} }} }}"}}'
+</pre>
+<p>To hold and buy tickets, sign in and add <code>-H 'Authorization: Bearer &lt;access token&gt;'</code>.</p>
+</html>
+"""
+
+
+class Pages:
+    """`dist` is where Vite puts the pages."""
+
+    def __init__(self, settings: Settings, dist: Path = DIST) -> None:
+        self._settings = settings
+        self._dist = dist
+        self._policy = _policy(settings.issuer)
+
+    def graphiql(self, request: Request) -> Response:
+        built = self._dist / "graphiql.html"
+        headers = {**_ASKED_AGAIN, "Content-Security-Policy": self._policy}
+        if built.is_file():
+            return FileResponse(built, headers=headers)
+        return not_built(request)
+
+    def routes(self) -> list[BaseRoute]:
+        return [
+            Route("/pages/settings.json", self._told_settings),
+            Mount("/assets", _Assets(directory=self._dist / "assets", check_dir=False)),
+        ]
+
+    async def _told_settings(self, request: Request) -> Response:
+        """What a page has to know; nobody's secret."""
+        people = DEMO_PEOPLE.items() if self._settings.has_own_issuer else ()
+        return JSONResponse(
+            {
+                "issuer": self._settings.issuer,
+                "clientId": self._settings.oidc_client_id,
+                "demoPeople": [{"name": name, "role": role} for name, role in people],
+            },
+            headers={"Cache-Control": "no-cache"},
+        )
+
+
+class _Assets(StaticFiles):
+    """Names hold a hash of the content, so a browser never has to ask twice."""
+
+    async def check_config(self) -> None:
+        """Not an error: the folder comes with the first build."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        response = await super().get_response(path, scope)
+        # A worker lives by the policy of its own script.
+        response.headers["Content-Security-Policy"] = "default-src 'none'; script-src 'self'"
+        response.headers["Cache-Control"] = _FOR_EVER
+        return response
+
+
+def not_built(request: Request) -> HTMLResponse:
+    url = html.escape(str(request.url.replace(query="")))
+    return HTMLResponse(_NOT_BUILT.format(url=url), headers=_ASKED_AGAIN)
+
+
+def _policy(issuer: str) -> str:
+    """Nothing but our own files and the issuer. Monaco and Radix write styles into the page, and icons as data:."""
+    address = urlsplit(issuer)
+    rules = {
+        "default-src": "'none'",
+        "script-src": "'self'",
+        "worker-src": "'self'",
+        "style-src": "'self' 'unsafe-inline'",
+        "font-src": "'self'",
+        "img-src": "'self' data:",
+        # 'self' covers our WebSocket too (Content Security Policy Level 3).
+        "connect-src": f"'self' {address.scheme}://{address.netloc}",
+        "form-action": "'none'",
+        "base-uri": "'none'",
+        "frame-ancestors": "'none'",
+    }
+    return "; ".join(f"{name} {value}" for name, value in rules.items())
