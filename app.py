@@ -22,9 +22,11 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
 from auth.issuer.routes import issuer_routes
+from auth.login import login_routes
 from auth.passes import PassSigner, signer_from_file, signer_from_pem
 from auth.tokens import TokenVerifier
 from resolvers.context import Resources
+from resolvers.demo import load_demo
 from settings import Settings, SettingsError
 from storage.child import ChildFailed
 from storage.connect import Stores, open_stores
@@ -32,6 +34,7 @@ from storage.embedded import owner_of, stores_for
 from web import health, home, logs
 from web.graphql import GraphQLEndpoint
 from web.middleware import RequestMiddleware
+from web.pages import Pages
 from workers.runner import run_workers
 
 # A hold takes milliseconds; whoever is not answered by then is cut off, and finds out by repeating the request.
@@ -55,7 +58,14 @@ def __getattr__(name: str) -> Starlette:
 
 def create_app(settings: Settings) -> Starlette:
     return Starlette(
-        routes=[*home.routes, *health.routes, Route("/graphql", _GraphQL()), *_issuer_routes(settings)],
+        routes=[
+            *home.routes,
+            *health.routes,
+            Route("/graphql", _GraphQL()),
+            *Pages(settings).routes(),
+            *login_routes(settings.issuer, client_id=settings.oidc_client_id),
+            *_issuer_routes(settings),
+        ],
         middleware=[Middleware(RequestMiddleware)],
         lifespan=lambda _: _lifespan(settings),
     )
@@ -71,7 +81,10 @@ async def _lifespan(settings: Settings) -> AsyncIterator[State]:
         contextlib.aclosing(TokenVerifier(settings.issuer, settings.oidc_audience)) as verifier,
     ):
         resources = Resources(stores, _pass_signer(settings))
-        yield State(stores=stores, graphql=GraphQLEndpoint(resources, verifier, max_body_bytes=settings.max_body_bytes))
+        graphql = GraphQLEndpoint(
+            resources, verifier, max_body_bytes=settings.max_body_bytes, page=Pages(settings).graphiql
+        )
+        yield State(stores=stores, graphql=graphql)
 
 
 def _pass_signer(settings: Settings) -> PassSigner:
@@ -111,6 +124,8 @@ async def run(settings: Settings) -> None:
         )
         settings = replace(settings, redis_url=urls.redis, mongo_url=urls.mongo)
         stores = await stack.enter_async_context(open_stores(urls.redis, urls.mongo, settings.mongo_database))
+        if settings.loads_demo:
+            await load_demo(Resources(stores, _pass_signer(settings)).context(None, "demo"))
         server = _Server(settings)
         async with asyncio.TaskGroup() as group:
             workers = group.create_task(run_workers(stores))

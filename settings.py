@@ -35,6 +35,8 @@ class Settings:
     """`text` for people, `json` for machines."""
     max_body_bytes: int = 262_144
     """The largest GraphQL document and variables a frontend needs are far below 256 KiB."""
+    demo: str = "yes"
+    """`yes`: `python app.py` fills an empty catalogue with demo concerts. Never in production."""
 
     @property
     def is_production(self) -> bool:
@@ -47,6 +49,10 @@ class Settings:
     @property
     def has_own_issuer(self) -> bool:
         return self.oidc_issuer is None and not self.is_production
+
+    @property
+    def loads_demo(self) -> bool:
+        return self.demo == "yes" and not self.is_production
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> "Settings":
@@ -68,6 +74,7 @@ class Settings:
             allowed_origins=tuple(reader.text("ALLOWED_ORIGINS", "").split()),
             log_format=reader.choice("LOG_FORMAT", ("text", "json"), cls.log_format),
             max_body_bytes=reader.number("MAX_BODY_BYTES", cls.max_body_bytes),
+            demo=reader.choice("DEMO", ("yes", "no"), cls.demo),
         )
         if settings.is_production:
             reader.require("REDIS_URL", "MONGO_URL", "OIDC_ISSUER", "PASS_KEY_FILE")

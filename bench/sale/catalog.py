@@ -6,13 +6,11 @@ Everything goes in through GraphQL as the organiser olivia, so a repeated run fi
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
-
-import orjson
 
 from bench.sale.client import Client, Denied, JsonObject
 from bench.sale.ledger import Step
 from domain.concerts import ConcertDraft, TierDraft, Venue
+from domain.demo import demo_drafts
 from domain.money import CurrencyCode
 
 CONCERTS_FILE = Path(__file__).parents[2] / "deploy" / "demo" / "concerts.json"
@@ -52,7 +50,7 @@ class SaleConcert:
 
 
 def demo_concerts(now: datetime) -> tuple[ConcertDraft, ...]:
-    return tuple(_draft(record, now) for record in orjson.loads(CONCERTS_FILE.read_bytes()))
+    return demo_drafts(CONCERTS_FILE.read_bytes(), now)
 
 
 def sale_concert(stock: int, now: datetime) -> ConcertDraft:
@@ -104,24 +102,6 @@ async def _mutate(client: Client, document: str, input_: JsonObject, token: str)
     if isinstance(answer, Denied) or "code" in answer:
         raise CatalogRefused(f"{input_.get('name') or input_['concertId']}: {answer}")
     return answer
-
-
-def _draft(record: dict[str, Any], now: datetime) -> ConcertDraft:
-    venue = record["venue"]
-    return ConcertDraft(
-        name=record["name"],
-        venue=Venue(venue["name"], venue["city"], venue["country"]),
-        description=record["description"],
-        starts_at=now + timedelta(days=record["startsInDays"]),
-        sales_start_at=now + timedelta(hours=record["salesStartInHours"]),
-        sales_end_at=now + timedelta(hours=record["salesEndInHours"]),
-        currency=CurrencyCode(record["currency"]),
-        limit_per_order=record["limitPerOrder"],
-        limit_per_person=record["limitPerPerson"],
-        hold_duration_ms=record["holdDurationSeconds"] * 1000,
-        tiers=tuple(TierDraft(tier["name"], tier["priceMinor"], tier["capacity"]) for tier in record["tiers"]),
-        slug=record["slug"],
-    )
 
 
 def _input(draft: ConcertDraft) -> JsonObject:

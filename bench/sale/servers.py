@@ -77,7 +77,7 @@ async def own_servers(directory: Path) -> AsyncIterator[OwnServers]:
 
         valkey, mongod = embedded.valkey(directory / "valkey"), embedded.mongod(directory / "mongod")
         await asyncio.gather(start(valkey), start(mongod))
-        stores = {"REDIS_URL": valkey.url, "MONGO_URL": mongod.url, "MONGO_DATABASE": DATABASE}
+        stores = {"REDIS_URL": valkey.url, "MONGO_URL": mongod.url, "MONGO_DATABASE": DATABASE, "DEMO": "no"}
         first = AppServer(directory / "app-1", stores)
         await start(first)
         second = AppServer(directory / "app-2", {**stores, "OIDC_ISSUER": _issuer_of(first)})

@@ -27,7 +27,7 @@ class Application:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.command = command
-        self._settings = {"DATA_DIR": data_dir, "PORT": self.port, **settings}
+        self._settings = {"DATA_DIR": data_dir, "PORT": self.port, "DEMO": "no", **settings}
         self._process: asyncio.subprocess.Process | None = None
 
     @property

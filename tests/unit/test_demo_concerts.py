@@ -26,6 +26,14 @@ FIELDS: dict[str, type] = {
     "holdDurationSeconds": int,
     "tiers": list,
 }
+ROOM_FIELDS = {
+    "totalActiveUsers",
+    "newUsersPerMinute",
+    "passClaimTimeoutSeconds",
+    "sessionDurationSeconds",
+    "heartbeatTimeoutSeconds",
+    "disconnectGraceSeconds",
+}
 VENUE_FIELDS: dict[str, type] = {"name": str, "city": str, "country": str, "capacity": int}
 TIER_FIELDS: dict[str, type] = {"name": str, "priceMinor": int, "capacity": int}
 NOW = datetime(2026, 11, 20, 18, 0, tzinfo=UTC)
@@ -48,7 +56,7 @@ def test_the_catalogue_is_large_varied_and_without_twins() -> None:
 
 @each_concert
 def test_a_concert_has_exactly_the_fields_of_the_file(concert: dict[str, Any]) -> None:
-    assert types_of(concert) == FIELDS
+    assert types_of({name: value for name, value in concert.items() if name != "waitingRoom"}) == FIELDS
     assert types_of(concert["venue"]) == VENUE_FIELDS
     assert [types_of(tier) for tier in concert["tiers"]] == [TIER_FIELDS] * len(concert["tiers"])
 
@@ -81,6 +89,14 @@ def test_the_house_accepts_every_one_of_them() -> None:
 def test_most_are_on_sale_at_once_and_some_open_later() -> None:
     opens_later = [draft.slug for draft in demo_concerts(NOW) if draft.sales_start_at > NOW]
     assert len(opens_later) == 4
+
+
+def test_one_that_is_on_sale_has_a_waiting_room() -> None:
+    (roomy,) = [draft for draft in demo_concerts(NOW) if draft.room.is_on]
+    assert roomy.slug == "lantern-ferry-royal-albert-hall"
+    assert roomy.sales_start_at < NOW
+    assert (roomy.room.pass_claim_timeout_ms, roomy.room.session_duration_ms) == (600_000, 1_800_000)
+    assert [set(concert["waitingRoom"]) for concert in CONCERTS if "waitingRoom" in concert] == [ROOM_FIELDS]
 
 
 def test_times_are_relative_to_the_load() -> None:

@@ -1,0 +1,46 @@
+"""Reads the demo catalogue (deploy/demo/concerts.json), whose times are relative to now so that it never ages."""
+
+import json
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from domain.concerts import ConcertDraft, TierDraft, Venue
+from domain.money import CurrencyCode
+from domain.queues import NO_ROOM, RoomSettings
+
+
+def demo_drafts(catalogue: bytes, now: datetime) -> tuple[ConcertDraft, ...]:
+    """`catalogue`: the bytes of the file."""
+    return tuple(_draft(record, now) for record in json.loads(catalogue))
+
+
+def _draft(record: Mapping[str, Any], now: datetime) -> ConcertDraft:
+    venue = record["venue"]
+    return ConcertDraft(
+        name=record["name"],
+        venue=Venue(venue["name"], venue["city"], venue["country"]),
+        description=record["description"],
+        starts_at=now + timedelta(days=record["startsInDays"]),
+        sales_start_at=now + timedelta(hours=record["salesStartInHours"]),
+        sales_end_at=now + timedelta(hours=record["salesEndInHours"]),
+        currency=CurrencyCode(record["currency"]),
+        limit_per_order=record["limitPerOrder"],
+        limit_per_person=record["limitPerPerson"],
+        hold_duration_ms=record["holdDurationSeconds"] * 1000,
+        tiers=tuple(TierDraft(tier["name"], tier["priceMinor"], tier["capacity"]) for tier in record["tiers"]),
+        slug=record["slug"],
+        room=_room(record["waitingRoom"]) if "waitingRoom" in record else NO_ROOM,
+    )
+
+
+def _room(record: Mapping[str, int]) -> RoomSettings:
+    return RoomSettings(
+        is_on=True,
+        total_active_users=record["totalActiveUsers"],
+        new_users_per_minute=record["newUsersPerMinute"],
+        pass_claim_timeout_ms=record["passClaimTimeoutSeconds"] * 1000,
+        session_duration_ms=record["sessionDurationSeconds"] * 1000,
+        heartbeat_timeout_ms=record["heartbeatTimeoutSeconds"] * 1000,
+        disconnect_grace_ms=record["disconnectGraceSeconds"] * 1000,
+    )

@@ -1,0 +1,85 @@
+"""Fills an empty catalogue with the demo concerts, in the name of the demo organizer olivia.
+
+Running it twice, at once or after one that stopped half-way, ends with every concert there once and published. It
+touches no database that has a concert of somebody else's.
+"""
+
+import asyncio
+import logging
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from auth.issuer.people import person_called
+from auth.viewer import Viewer
+from domain.concerts import Concert, ConcertDraft, ConcertFilter, ConcertStatus
+from domain.demo import demo_drafts
+from domain.errors import IllegalTransition, InvalidInput, OnsaleError, VersionConflict
+from domain.ids import PersonId
+from resolvers.concerts import create_concert, list_concerts, publish_concert
+from resolvers.context import Context
+
+log = logging.getLogger(__name__)
+
+CATALOGUE = Path(__file__).parents[1] / "deploy" / "demo" / "concerts.json"
+STORES_WITHIN_S = 10.0
+"""Stores of our own are ready before we ask; a start does not wait longer for those of others."""
+_PROBE_EVERY_S = 0.1
+_MOST_LISTED = 100
+
+
+async def load_demo(context: Context) -> int:
+    """How many concerts it made. A store that is away is logged and means 0: the next start tries again."""
+    drafts = demo_drafts(CATALOGUE.read_bytes(), datetime.now(UTC))
+    context = replace(context, viewer=_olivia())
+    try:
+        await _until_ready(context)
+        return await _fill(context, drafts)
+    except (OnsaleError, TimeoutError) as error:
+        log.warning("the demo concerts are not loaded: %s", error or "the stores are not ready")
+        return 0
+
+
+async def _until_ready(context: Context) -> None:
+    """Raises TimeoutError. Ready means also that the index is there which lets a slug in only once."""
+    async with asyncio.timeout(STORES_WITHIN_S):
+        while True:
+            if not await context.stores.problems():
+                return
+            await asyncio.sleep(_PROBE_EVERY_S)
+
+
+async def _fill(context: Context, drafts: tuple[ConcertDraft, ...]) -> int:
+    page = await list_concerts(context, ConcertFilter(), first=_MOST_LISTED, after=None)
+    slugs = {draft.slug for draft in drafts}
+    known = {concert.slug: concert for concert in page.items}
+    if page.has_next_page or known.keys() - slugs:
+        return 0
+    made = 0
+    for draft in drafts:
+        concert = known.get(draft.slug or "")
+        if concert is None:
+            concert = await _created(context, draft)
+            made += concert is not None
+        if concert is not None and concert.status is ConcertStatus.DRAFT:
+            # Whoever loads beside us may be faster.
+            with suppress(IllegalTransition, VersionConflict):
+                await publish_concert(context, concert.id)
+    return made
+
+
+async def _created(context: Context, draft: ConcertDraft) -> Concert | None:
+    """None: somebody who loads beside us made it a moment ago, and publishes it."""
+    try:
+        return await create_concert(context, draft)
+    except InvalidInput as error:
+        if [problem.path for problem in error.problems] == ["slug"]:
+            return None
+        raise
+
+
+def _olivia() -> Viewer:
+    person = person_called("olivia")
+    assert person is not None
+    return Viewer(PersonId(person.subject), person.username, person.email, frozenset({person.role}))
