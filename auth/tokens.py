@@ -147,6 +147,7 @@ def _viewer(claims: Mapping[str, object]) -> Viewer:
         name=_text(claims.get("preferred_username")) or subject,
         email=_text(claims.get("email")),
         roles=_roles(claims.get("realm_access")),
+        expires_at=_expiry_s(claims),
     )
 
 

@@ -19,6 +19,8 @@ class Viewer:
     name: str
     email: str | None
     roles: frozenset[Role]
+    expires_at: float | None = None
+    """Unix seconds; nobody listens on with a token that ended."""
 
     @property
     def is_organizer(self) -> bool:

@@ -8,6 +8,8 @@ from contextlib import asynccontextmanager
 import uvicorn
 from starlette.types import ASGIApp
 
+from web.server import config
+
 
 @asynccontextmanager
 async def serving(build: Callable[[str], ASGIApp]) -> AsyncIterator[str]:
@@ -18,10 +20,7 @@ async def serving(build: Callable[[str], ASGIApp]) -> AsyncIterator[str]:
         # From here on connections queue up, so nobody has to wait for the server to be ready.
         listener.listen()
         base = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        config = uvicorn.Config(
-            build(base), log_level="warning", lifespan="off", ws="none", timeout_graceful_shutdown=1
-        )
-        server = uvicorn.Server(config)
+        server = uvicorn.Server(config(build(base), log_level="warning", lifespan="off", timeout_graceful_shutdown=1))
         task = asyncio.create_task(server.serve(sockets=[listener]))
         try:
             yield base

@@ -1,0 +1,59 @@
+"""Counts the open sockets and event streams of this process: all of them, and those of one address and one person."""
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from domain.ids import PersonId
+from subscriptions.limits import Limits
+
+
+class Full(Exception):
+    """`str(error)` says of what there are too many; what passes when others leave."""
+
+
+class Capacity:
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._total = 0
+        self._by_address: Counter[str] = Counter()
+        self._by_person: Counter[PersonId] = Counter()
+
+    @property
+    def total(self) -> int:
+        return self._total
+
+    @contextmanager
+    def stream(self, address: str | None) -> Iterator[None]:
+        """Raises Full. A client without an address, on a Unix socket, counts in the total alone."""
+        if self._total >= self._limits.streams:
+            raise Full("This server is full; try again in a moment.")
+        with _counted(self._by_address, address, limit=self._limits.streams_per_address, whose="your address"):
+            self._total += 1
+            try:
+                yield
+            finally:
+                self._total -= 1
+
+    @contextmanager
+    def person(self, person: PersonId | None) -> Iterator[None]:
+        """Raises Full."""
+        with _counted(self._by_person, person, limit=self._limits.streams_per_person, whose="you"):
+            yield
+
+
+@contextmanager
+def _counted(counter: "Counter[str] | Counter[PersonId]", who: str | None, *, limit: int, whose: str) -> Iterator[None]:
+    if who is None:
+        yield
+        return
+    key = PersonId(who)
+    if counter[key] >= limit:
+        raise Full(f"{limit} connections of {whose} are open; close one, or try again in a moment.")
+    counter[key] += 1
+    try:
+        yield
+    finally:
+        counter[key] -= 1
+        if not counter[key]:
+            del counter[key]

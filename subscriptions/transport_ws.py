@@ -1,0 +1,63 @@
+"""GraphQL over WebSocket: who may open a socket. What is said on it is in connection.py.
+
+Speaks graphql-transport-ws and nothing older: the protocol before it let operations run before anybody signed in.
+"""
+
+from collections.abc import Sequence
+from typing import Generic
+
+from starlette.datastructures import Headers
+from starlette.types import Receive, Scope, Send
+
+from subscriptions.capacity import Capacity, Full
+from subscriptions.close_codes import CloseCode, shortened
+from subscriptions.connection import Connection
+from subscriptions.limits import Limits
+from subscriptions.operations import C, Operations, Verifier
+from subscriptions.origins import is_welcome
+
+SUBPROTOCOL = "graphql-transport-ws"
+
+
+class GraphQLSocket(Generic[C]):
+    """An ASGI application for scopes of type websocket. `capacity` may be shared with the event streams."""
+
+    def __init__(
+        self,
+        operations: Operations[C],
+        verifier: Verifier[C],
+        *,
+        limits: Limits,
+        capacity: Capacity,
+        allowed_origins: Sequence[str] = (),
+    ) -> None:
+        self._operations = operations
+        self._verifier = verifier
+        self._limits = limits
+        self._capacity = capacity
+        self._allowed_origins = tuple(origin.lower() for origin in allowed_origins)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if (await receive())["type"] != "websocket.connect":
+            return
+        if not is_welcome(Headers(scope=scope), self._allowed_origins):
+            await send({"type": "websocket.close"})  # before the acceptance this is an answer with status 403
+            return
+        if SUBPROTOCOL not in scope["subprotocols"]:
+            await send({"type": "websocket.accept"})
+            await _close(send, CloseCode.SUBPROTOCOL_NOT_ACCEPTABLE, f"Only {SUBPROTOCOL} is spoken here")
+            return
+        address = scope["client"][0] if scope.get("client") else None
+        await send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL})
+        try:
+            with self._capacity.stream(address):
+                await self._connection(address).run(receive, send)
+        except Full as error:
+            await _close(send, CloseCode.TRY_AGAIN_LATER, str(error))
+
+    def _connection(self, address: str | None) -> Connection[C]:
+        return Connection(self._operations, self._verifier, self._limits, capacity=self._capacity, address=address)
+
+
+async def _close(send: Send, code: CloseCode, reason: str) -> None:
+    await send({"type": "websocket.close", "code": int(code), "reason": shortened(reason)})

@@ -1,0 +1,336 @@
+"""graphql-transport-ws to the letter: what is said, and how the socket answers or closes."""
+
+from collections.abc import AsyncIterator
+
+import orjson
+import pytest
+import pytest_asyncio
+from websockets.exceptions import InvalidStatus
+
+from subscriptions.limits import Limits
+from tests.support.sockets import ACK, INIT, Sockets, completed, shown, sockets, subscription
+from tests.support.waiting import wait_until
+
+BAD_ID = "`id` must be a string of 1 to 255 characters"
+UNAUTHORIZED = "Unauthorized; send connection_init and wait for connection_ack"
+
+
+@pytest_asyncio.fixture
+async def server() -> AsyncIterator[Sockets]:
+    async with sockets() as server:
+        yield server
+
+
+def subscribing(**payload: object) -> dict[str, object]:
+    return {"id": "1", "type": "subscribe", "payload": payload}
+
+
+@pytest.mark.parametrize("payload", [{}, {"payload": None}, {"payload": {}}, {"payload": {"theme": "dark"}}])
+async def test_an_init_is_acknowledged(server: Sockets, payload: dict[str, object]) -> None:
+    async with server.client() as client:
+        await client.say(INIT | payload)
+        assert await client.hear() == ACK
+
+
+MALFORMED: list[tuple[object, str]] = [
+    ("", "The message is not valid JSON: "),
+    ("{", "The message is not valid JSON: "),
+    ("NaN", "The message is not valid JSON: "),
+    ("[" * 2_000, "The message is not valid JSON: "),
+    ('{"type":"ping","payload":{"a":"\\ud800"}}', "The message is not valid JSON: "),
+    (b'{"type":"ping"}', "The message is binary; send text"),
+    ([], "The message is no JSON object"),
+    ([INIT], "The message is no JSON object"),
+    ('"connection_init"', "The message is no JSON object"),
+    ("7", "The message is no JSON object"),
+    ("null", "The message is no JSON object"),
+    ({}, "The message has no type"),
+    ({"type": None}, "The message has no type"),
+    ({"type": "start"}, "No message of the client has the type 'start'"),
+    ({"type": "next", "id": "1"}, "No message of the client has the type 'next'"),
+    ({"type": ["ping"]}, "No message of the client has the type ['ping']"),
+    ({"type": "ping", "payload": []}, "`payload` must be an object or null"),
+    ({"type": "pong", "payload": "x"}, "`payload` must be an object or null"),
+    ({"type": "connection_init", "payload": []}, "`payload` must be an object or null"),
+    ({"type": "connection_init", "payload": "x"}, "`payload` must be an object or null"),
+    ({"type": "complete"}, BAD_ID),
+    ({"type": "complete", "id": 1}, BAD_ID),
+    ({"type": "subscribe", "payload": {"query": "query"}}, BAD_ID),
+    (subscription("") | {"id": 1}, BAD_ID),
+    (subscription("") | {"id": []}, BAD_ID),
+    (subscription(""), BAD_ID),
+    (subscription("x" * 256), BAD_ID),
+    ({"type": "subscribe", "id": "1"}, "`payload` is missing; put `query` and `variables` there"),
+    ({"type": "subscribe", "id": "1", "payload": []}, "`payload` must be an object or null"),
+    ({"type": "subscribe", "id": "1", "payload": "query"}, "`payload` must be an object or null"),
+    (subscribing(), "`query` is missing; put the GraphQL document there"),
+    (subscribing(query=7), "`query` must be a string or null"),
+    (subscribing(query="query", variables=[]), "`variables` must be an object or null"),
+    (subscribing(query="query", operationName=1), "`operationName` must be a string or null"),
+    (subscribing(query="query", extensions=[]), "`extensions` must be an object or null"),
+    ({"type": "ping", "payload": {"x": "y" * 65_536}}, "The message has more than 65536 bytes"),
+    ("x" * 10_000_000, "The message has more than 65536 bytes"),
+]
+
+
+@pytest.mark.parametrize(("message", "reason"), MALFORMED, ids=lambda value: repr(value)[:48])
+async def test_a_malformed_message_closes(server: Sockets, message: object, reason: str) -> None:
+    async with server.signed_in() as client:
+        await client.say(message)
+        code, said = await client.closed()
+    assert (code, said[: len(reason)]) == (4400, reason)
+
+
+async def test_a_malformed_message_also_closes_before_the_init(server: Sockets) -> None:
+    async with server.client() as client:
+        await client.say([])
+        assert await client.closed() == (4400, "The message is no JSON object")
+
+
+@pytest.mark.parametrize("letter", ["x", "é", "€", "🎫"])
+async def test_a_reason_is_cut_between_characters(server: Sockets, letter: str) -> None:
+    async with server.client() as client:
+        await client.say({"type": letter * 200})
+        code, reason = await client.closed()
+    whole = f"No message of the client has the type '{letter * 200}'"
+    assert code == 4400
+    assert whole.startswith(reason.removesuffix("…"))
+    assert 123 - 4 < len(reason.encode()) <= 123
+
+
+CLOSED: list[tuple[list[object], int, str]] = [
+    ([subscription("1")], 4401, UNAUTHORIZED),
+    ([{"type": "ping"}, subscription("1")], 4401, UNAUTHORIZED),
+    ([INIT, INIT], 4429, "Too many initialisation requests"),
+    ([INIT, subscription("a"), INIT], 4429, "Too many initialisation requests"),
+    ([INIT, subscription("a"), subscription("a")], 4409, "Subscriber for a already exists"),
+    ([INIT, subscription("€" * 99), subscription("€" * 99)], 4409, "Subscriber for " + "€" * 35 + "…"),
+]
+
+
+@pytest.mark.parametrize(("said", "code", "reason"), CLOSED)
+async def test_a_message_out_of_turn_closes(server: Sockets, said: list[object], code: int, reason: str) -> None:
+    async with server.client() as client:
+        await client.say(*said)
+        assert await client.closed() == (code, reason)
+    await server.behind.watching(0)
+
+
+async def test_without_an_init_a_socket_closes() -> None:
+    async with sockets(Limits(init_wait_s=0.05)) as server, server.client() as client:
+        assert await client.closed() == (4408, "Connection initialisation timeout")
+
+
+async def test_pings_do_not_replace_the_init() -> None:
+    async with sockets(Limits(init_wait_s=0.05)) as server, server.client() as client:
+        await client.say({"type": "ping"})
+        assert await client.hear() == {"type": "pong"}
+        assert await client.closed() == (4408, "Connection initialisation timeout")
+
+
+@pytest.mark.parametrize("protocols", [("graphql-ws",), ("graphql-ws", "chat"), ()])
+async def test_other_protocols_are_not_spoken(server: Sockets, protocols: tuple[str, ...]) -> None:
+    async with server.client(protocols=protocols) as client:
+        assert await client.closed() == (4406, "Only graphql-transport-ws is spoken here")
+
+
+async def test_the_protocol_is_chosen_among_others(server: Sockets) -> None:
+    async with server.signed_in(protocols=("graphql-ws", "graphql-transport-ws")) as client:
+        assert client.connection.subprotocol == "graphql-transport-ws"
+
+
+@pytest.mark.parametrize("payload", [{}, {"payload": {"at": 7, "who": "Zoë"}}])
+async def test_a_ping_is_echoed(server: Sockets, payload: dict[str, object]) -> None:
+    async with server.signed_in() as client:
+        await client.say({"type": "ping"} | payload)
+        assert await client.hear() == {"type": "pong"} | payload
+
+
+async def test_a_pong_nobody_asked_for_is_ignored(server: Sockets) -> None:
+    async with server.signed_in() as client:
+        await client.say({"type": "pong", "payload": {}}, {"type": "ping"})
+        assert await client.hear() == {"type": "pong"}
+
+
+async def test_whoever_answers_no_ping_is_closed_with_a_code_that_is_retried() -> None:
+    async with sockets(Limits(ping_after_s=0.05, pong_wait_s=0.05)) as server, server.signed_in() as client:
+        assert await client.hear() == {"type": "ping"}
+        assert await client.closed() == (1001, "No answer to a ping")
+
+
+async def test_whoever_answers_pings_stays() -> None:
+    async with sockets(Limits(ping_after_s=0.02, pong_wait_s=1)) as server, server.signed_in() as client:
+        for _ in range(5):
+            assert await client.hear() == {"type": "ping"}
+            await client.say({"type": "pong"})
+
+
+@pytest.mark.parametrize("kind", ["query", "mutation"])
+async def test_queries_and_mutations_get_one_next_and_a_complete(server: Sockets, kind: str) -> None:
+    async with server.signed_in() as client:
+        await client.subscribe("q", kind, first=3)
+        assert await client.hear() == {"id": "q", "type": "next", "payload": {"data": {kind: {"first": 3}}}}
+        assert await client.hear() == completed("q")
+
+
+async def test_everything_of_the_payload_arrives(server: Sockets) -> None:
+    async with server.signed_in("alice") as client:
+        await client.say(subscribing(query="query A", operationName="A", variables=None, extensions={"trace": 1}))
+        await client.hear()
+    asked, caller = server.behind.asked[0], server.behind.callers[0]
+    assert (asked.document, asked.name, asked.variables, asked.extensions) == ("query A", "A", {}, {"trace": 1})
+    assert caller is not None
+    assert caller.person_id == "alice"
+
+
+async def test_a_subscription_shows_what_happens_until_it_ends(server: Sockets) -> None:
+    async with server.signed_in() as client:
+        await client.subscribe("s")
+        [watched] = await server.behind.watching(1)
+        for value in (1, 2):
+            watched.show(value)
+            assert await client.hear() == shown("s", value)
+        watched.show(3, is_last=True)
+        assert [await client.hear(), await client.hear()] == [shown("s", 3), completed("s")]
+        assert server.behind.open == []
+
+
+@pytest.mark.parametrize("id_", ['quo"te', "back\\slash", "new\nline", "🎫", "x" * 255])
+async def test_any_string_is_an_id(server: Sockets, id_: str) -> None:
+    async with server.signed_in() as client:
+        await client.subscribe(id_)
+        [watched] = await server.behind.watching(1)
+        watched.show(1, is_last=True)
+        assert [await client.hear(), await client.hear()] == [shown(id_, 1), completed(id_)]
+
+
+@pytest.mark.parametrize("size", [124, 125, 126, 65_535, 65_536, 200_000])
+async def test_payloads_of_every_size_arrive(server: Sockets, size: int) -> None:
+    async with server.signed_in() as client:
+        await client.subscribe("s")
+        [watched] = await server.behind.watching(1)
+        watched.show("x" * size)
+        assert await client.hear() == shown("s", "x" * size)
+
+
+async def test_a_bad_operation_is_an_error_for_its_id_alone(server: Sockets) -> None:
+    async with server.signed_in() as client:
+        await client.subscribe("good")
+        [watched] = await server.behind.watching(1)
+        await client.subscribe("bad", "{")
+        assert await client.hear() == {"id": "bad", "type": "error", "payload": [{"message": "Syntax Error"}]}
+        watched.show(1)
+        assert await client.hear() == shown("good", 1)
+
+
+async def test_a_mistake_of_ours_is_an_error_for_its_id_alone(server: Sockets) -> None:
+    async with server.signed_in() as client:
+        await client.subscribe("bad", "broken")
+        error = await client.hear()
+        assert (error["id"], error["type"]) == ("bad", "error")
+        assert error["payload"][0]["extensions"]["code"] == "INTERNAL"
+        assert "mistake" not in orjson.dumps(error).decode()
+        await client.subscribe("good", "query")
+        assert (await client.hear())["id"] == "good"
+
+
+async def test_a_document_named_by_extensions_alone_is_no_malformed_message(server: Sockets) -> None:
+    async with server.signed_in() as client:
+        await client.say(subscribing(extensions={"persistedQuery": {"version": 1}}))
+        assert (await client.hear())["type"] == "error"
+    assert server.behind.asked[0].document is None
+
+
+async def test_an_unknown_id_is_completed_in_silence(server: Sockets) -> None:
+    async with server.signed_in() as client:
+        await client.say(completed("nobody"), {"type": "ping"})
+        assert await client.hear() == {"type": "pong"}
+
+
+async def test_nothing_follows_the_complete_of_a_client_and_its_id_is_free(server: Sockets) -> None:
+    async with server.signed_in() as client:
+        await client.subscribe("s")
+        [first] = await server.behind.watching(1)
+        await client.say(completed("s"), subscription("s", "subscription again"))
+        await _until_open(server, "subscription again")
+        first.show("late")
+        [again] = server.behind.open
+        again.show("new")
+        assert await client.hear() == shown("s", "new")
+
+
+@pytest.mark.parametrize("ending", ["query", "broken", "{", "last"])
+async def test_an_id_is_free_as_soon_as_its_last_message_is_heard(server: Sockets, ending: str) -> None:
+    async with server.signed_in() as client:
+        for _ in range(20):
+            await client.subscribe("s", "subscription" if ending == "last" else ending)
+            if ending == "last":
+                [watched] = await server.behind.watching(1)
+                watched.show(1, is_last=True)
+            while (await client.hear())["type"] == "next":
+                pass
+
+
+async def test_what_a_client_gave_up_is_not_answered(server: Sockets) -> None:
+    async with server.signed_in() as client:
+        server.behind.gate.clear()
+        await client.say(subscription("q", "mutation"), subscription("s"), completed("q"), completed("s"))
+        await client.say({"type": "ping"})
+        assert await client.hear() == {"type": "pong"}
+        server.behind.gate.set()
+        await client.subscribe("next", "query")
+        assert (await client.hear())["id"] == "next"
+    assert server.behind.finished == 3
+    assert server.behind.open == []
+
+
+async def test_whoever_leaves_is_watched_for_no_more_and_mutations_go_on(server: Sockets) -> None:
+    async with server.signed_in() as client:
+        await client.subscribe("s")
+        await server.behind.watching(1)
+        server.behind.gate.clear()
+        await client.say(subscription("m", "mutation"), subscription("late"))
+        await _until_asked(server, 3)
+    await server.behind.watching(0)
+    server.behind.gate.set()
+    await _until_gone(server)
+    assert server.behind.finished == 3
+    assert server.behind.open == []
+
+
+async def test_a_broken_connection_ends_what_it_watched(server: Sockets) -> None:
+    async with server.signed_in() as client:
+        await client.subscribe("s")
+        await server.behind.watching(1)
+        client.connection.transport.abort()
+        await server.behind.watching(0)
+
+
+async def test_many_at_once_get_their_own(server: Sockets) -> None:
+    async with server.signed_in() as client:
+        for number in range(40):
+            await client.subscribe(str(number), "query", n=number)
+        heard = [await client.hear() for _ in range(80)]
+    answers = {m["id"]: m["payload"]["data"]["query"]["n"] for m in heard if m["type"] == "next"}
+    assert answers == {str(number): number for number in range(40)}
+    for number in range(40):
+        assert [m["type"] for m in heard if m["id"] == str(number)] == ["next", "complete"]
+
+
+async def test_other_paths_are_refused(server: Sockets) -> None:
+    elsewhere = Sockets(server.url.replace("/graphql", "/other"), server.behind, server.capacity)
+    with pytest.raises(InvalidStatus):
+        async with elsewhere.client():
+            pass
+
+
+async def _until_open(server: Sockets, document: str) -> None:
+    await wait_until(lambda: [watched.document for watched in server.behind.open] == [document])
+
+
+async def _until_asked(server: Sockets, count: int) -> None:
+    await wait_until(lambda: len(server.behind.asked) == count, what="the operations")
+
+
+async def _until_gone(server: Sockets) -> None:
+    await wait_until(lambda: server.capacity.total == 0, what="the socket's end")

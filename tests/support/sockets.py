@@ -1,0 +1,184 @@
+"""A client that says exactly what a test wants on a socket, and a stand-in for everything behind the transports."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import orjson
+import pytest
+from starlette.applications import Starlette
+from starlette.routing import WebSocketRoute
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
+from websockets.typing import Subprotocol
+
+from domain.errors import TemporarilyUnavailable, Unauthenticated
+from domain.ids import PersonId
+from subscriptions.capacity import Capacity
+from subscriptions.limits import Limits
+from subscriptions.operations import Answered, Asked, Deliver, Outcome, Rejected
+from subscriptions.sources import Rendered
+from subscriptions.transport_ws import GraphQLSocket
+from tests.support.serving import serving
+from tests.support.waiting import wait_until
+
+TIMEOUT_S = 5.0
+PROTOCOL = "graphql-transport-ws"
+INIT: dict[str, object] = {"type": "connection_init"}
+DEFAULTS = Limits()
+ACK: dict[str, object] = {"type": "connection_ack"}
+
+# What is heard depends on the message; a test that asks for what is not there fails by itself.
+Heard: TypeAlias = Any
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    person_id: PersonId
+    expires_at: float | None = None
+
+
+@dataclass(eq=False, slots=True)
+class Watched:
+    """A subscription of the stand-in, which shows what a test tells it to."""
+
+    document: str
+    deliver: Deliver
+    is_closed: bool = False
+
+    def close(self) -> None:
+        self.is_closed = True
+
+    def show(self, value: object, *, is_last: bool = False, key: str | None = None) -> None:
+        self.deliver(Rendered(orjson.dumps({"data": {"value": value}}), is_last, key))
+
+
+@dataclass(eq=False)
+class StandIn:
+    """Answers `query` and `mutation`, watches what starts with `subscription`, and rejects everything else.
+
+    `gate` holds every operation back until it is set. A token is a person's name, or what goes wrong with it.
+    """
+
+    watched: list[Watched] = field(default_factory=list)
+    asked: list[Asked] = field(default_factory=list)
+    callers: list[Person | None] = field(default_factory=list)
+    gate: asyncio.Event = field(default_factory=asyncio.Event)
+    finished: int = 0
+    expires_at: float | None = None
+
+    def __post_init__(self) -> None:
+        self.gate.set()
+
+    async def start(self, asked: Asked, deliver: Deliver, *, caller: Person | None, address: str | None) -> Outcome:
+        self.asked.append(asked)
+        self.callers.append(caller)
+        await self.gate.wait()
+        self.finished += 1
+        match (asked.document or "").split():
+            case ["subscription", *_]:
+                self.watched.append(Watched(asked.document or "", deliver))
+                return self.watched[-1]
+            case ["query" | "mutation" as kind, *_]:
+                return Answered(orjson.dumps({"data": {kind: dict(asked.variables)}}))
+            case ["broken"]:
+                raise RuntimeError("a mistake of ours")
+        return Rejected(b'[{"message":"Syntax Error"}]')
+
+    async def verify(self, token: str) -> Person:
+        match token:
+            case "expired":
+                raise Unauthenticated("The access token has expired; refresh it or sign in again.")
+            case "away":
+                raise TemporarilyUnavailable("The issuer's keys cannot be fetched")
+        return Person(PersonId(token), self.expires_at)
+
+    async def watching(self, count: int) -> list[Watched]:
+        """Once so many are watched and open."""
+        await wait_until(lambda: len(self.open) == count, what=f"{count} subscriptions")
+        return self.open
+
+    @property
+    def open(self) -> list[Watched]:
+        return [watched for watched in self.watched if not watched.is_closed]
+
+
+class Client:
+    def __init__(self, connection: ClientConnection) -> None:
+        self.connection = connection
+
+    async def say(self, *messages: object) -> None:
+        """Bytes and strings are sent as they are, anything else as JSON."""
+        for message in messages:
+            await self.connection.send(message if isinstance(message, str | bytes) else orjson.dumps(message).decode())
+
+    async def hear(self) -> Heard:
+        async with asyncio.timeout(TIMEOUT_S):
+            heard = await self.connection.recv()
+        assert isinstance(heard, str), "a binary message"
+        return orjson.loads(heard)
+
+    async def sign_in(self, token: str | None = None) -> None:
+        payload = {} if token is None else {"payload": {"Authorization": f"Bearer {token}"}}
+        await self.say(INIT | payload)
+        assert await self.hear() == ACK
+
+    async def subscribe(self, id_: str, document: str = "subscription", **variables: object) -> None:
+        await self.say(subscription(id_, document, **variables))
+
+    async def closed(self) -> tuple[int, str]:
+        """How the server closed, after whatever it had to say before."""
+        with pytest.raises(ConnectionClosed) as caught:
+            await self._hear_for_ever()
+        closed = caught.value.rcvd
+        assert closed is not None, "cut off without a close code"
+        return closed.code, closed.reason
+
+    async def _hear_for_ever(self) -> None:
+        while True:
+            await self.hear()
+
+
+def subscription(id_: str, document: str = "subscription", **variables: object) -> dict[str, object]:
+    return {"id": id_, "type": "subscribe", "payload": {"query": document, "variables": variables}}
+
+
+def shown(id_: str, value: object) -> dict[str, object]:
+    return {"id": id_, "type": "next", "payload": {"data": {"value": value}}}
+
+
+def completed(id_: str) -> dict[str, object]:
+    return {"id": id_, "type": "complete"}
+
+
+@dataclass(frozen=True, slots=True)
+class Sockets:
+    """A server whose sockets end at a stand-in."""
+
+    url: str
+    behind: StandIn
+    capacity: Capacity
+
+    @asynccontextmanager
+    async def client(self, *, protocols: tuple[str, ...] = (PROTOCOL,), **options: Any) -> AsyncIterator[Client]:
+        subprotocols = [Subprotocol(name) for name in protocols] or None
+        async with connect(
+            self.url, subprotocols=subprotocols, ping_interval=None, compression=None, **options
+        ) as connection:
+            yield Client(connection)
+
+    @asynccontextmanager
+    async def signed_in(self, token: str | None = None, **options: Any) -> AsyncIterator[Client]:
+        async with self.client(**options) as client:
+            await client.sign_in(token)
+            yield client
+
+
+@asynccontextmanager
+async def sockets(limits: Limits = DEFAULTS, *, allowed_origins: tuple[str, ...] = ()) -> AsyncIterator[Sockets]:
+    behind, capacity = StandIn(), Capacity(limits)
+    app = GraphQLSocket(behind, behind, limits=limits, capacity=capacity, allowed_origins=allowed_origins)
+    async with serving(lambda _: Starlette(routes=[WebSocketRoute("/graphql", app)])) as base:
+        yield Sockets(base.replace("http", "ws", 1) + "/graphql", behind, capacity)

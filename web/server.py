@@ -1,0 +1,48 @@
+"""How Onsale is served: uvicorn with our options, in `python app.py`, in tests and, by their names, in production."""
+
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from subscriptions.frames import SocketProtocol
+from subscriptions.limits import Limits
+
+# A hold takes milliseconds; whoever is not answered by then is cut off, and finds out by repeating the request.
+GRACE_S = 3
+
+
+def config(app: ASGIApp, **changes: Any) -> uvicorn.Config:
+    options: dict[str, Any] = {
+        "http": "httptools",
+        "ws": SocketProtocol,
+        "ws_max_size": Limits().message_bytes,
+        # Ours are messages of the protocol: uvicorn's close with 1011, and clients do not come back from that.
+        "ws_ping_interval": None,
+        # Compression doubles what a connection costs, and our messages are small.
+        "ws_per_message_deflate": False,
+        "lifespan": "on",
+        "log_config": None,
+        "access_log": False,
+        "server_header": False,
+        "proxy_headers": False,
+        "timeout_graceful_shutdown": GRACE_S,
+    }
+    return uvicorn.Config(app, **(options | changes))
+
+
+class Server(uvicorn.Server):
+    """Signals are the supervisor's: they cancel everything in order, and not the server alone."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def allow_many_sockets() -> None:
+    """Every socket is a file, and shells allow a thousand; the hard limit is what the administrator meant."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
