@@ -1,0 +1,145 @@
+"""Snapshots as the hub hands them out, and stand-in stores that know one concert and one order and note reads."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import cast
+
+from auth.viewer import Viewer
+from domain.concerts import Concert, ConcertStatus, Tier, Venue
+from domain.errors import NotFound, OnsaleError
+from domain.holds import EndReason, Hold, HoldLine, HoldState
+from domain.ids import ConcertId, HoldId, OrderId, PersonId, TierId
+from domain.money import CurrencyCode
+from domain.orders import Customer, Order, OrderStatus
+from domain.queues import EntryState, PassStatus, QueueEntry, QueuePass, RoomSettings, WaitingRoom
+from domain.stock import Stock, TierStock
+from domain.topics import LineSnapshot
+from resolvers.context import Context
+from storage.connect import Stores
+from tests.support.sale import PASSES
+
+NOW = datetime.now(UTC).replace(microsecond=0)
+ALICE = PersonId("alice")
+TIER = TierId("abcdefghjkmn-1")
+LINES = (HoldLine(TIER, quantity=2, unit_price_minor=4_950),)
+CONCERT = Concert(
+    id=ConcertId("abcdefghjkmn"),
+    slug="goldberg",
+    name="Goldberg Variations",
+    venue=Venue("Concertgebouw", "Amsterdam", "NL"),
+    description="",
+    starts_at=NOW + timedelta(days=30),
+    sales_start_at=NOW - timedelta(hours=1),
+    sales_end_at=NOW + timedelta(days=29),
+    currency=CurrencyCode.EUR,
+    limit_per_order=10,
+    limit_per_person=10,
+    hold_duration_ms=600_000,
+    tiers=(Tier(TIER, "Floor", 4_950, capacity=10, top=10),),
+    status=ConcertStatus.PUBLISHED,
+    version=1,
+    epoch=1,
+    created_by=PersonId("olivia"),
+    created_at=NOW,
+    room=RoomSettings(is_on=True),
+)
+ORDER = Order(
+    id=OrderId("a" * 32),
+    concert_id=CONCERT.id,
+    person_id=ALICE,
+    status=OrderStatus.PAID,
+    units=(),
+    released_units=(),
+    lines=LINES,
+    currency=CurrencyCode.EUR,
+    customer=Customer("Alice", "alice@example.org"),
+    version=1,
+    events=(),
+    created_at=NOW,
+)
+STOCK = Stock(epoch=1, version=7, tiers=(TierStock(TIER, capacity=10, held=2, sold=3),))
+ROOM = WaitingRoom(
+    concert_id=CONCERT.id,
+    settings=CONCERT.room,
+    epoch=1,
+    version=9,
+    serving_number=40,
+    tail=100,
+    waiting_count=55,
+    slots_taken=3,
+    passes_issued=12,
+)
+
+
+def hold(id_: str = "b" * 32, *, state: HoldState = HoldState.HELD, reason: EndReason | None = None) -> Hold:
+    deadline = NOW + timedelta(minutes=10)
+    return Hold(HoldId(id_), CONCERT.id, ALICE, state, reason, (), LINES, created_at=NOW, expires_at=deadline)
+
+
+def entry(state: EntryState, position: int = 0, *, token: str | None = None) -> QueueEntry:
+    """Alice's, number 42; with a pass once she may have claimed one."""
+    deadline = NOW + timedelta(minutes=5)
+    had_pass = state not in (EntryState.WAITING, EntryState.READY)
+    return QueueEntry(
+        concert_id=CONCERT.id,
+        person_id=ALICE,
+        number=42,
+        state=state,
+        position=position,
+        joined_at=NOW,
+        expires_at=deadline,
+        queue_pass=QueuePass("pass", token, PassStatus.CREATED, deadline) if had_pass else None,
+    )
+
+
+def line(found: QueueEntry | None) -> LineSnapshot:
+    return LineSnapshot(found, ROOM, STOCK)
+
+
+@dataclass
+class FewStores:
+    """Knows CONCERT and ORDER, or raises `trouble`."""
+
+    concert: Concert = CONCERT
+    trouble: OnsaleError | None = None
+    reads: list[str] = field(default_factory=list)
+
+    @property
+    def concerts(self) -> "_Concerts":
+        return _Concerts(self)
+
+    @property
+    def orders(self) -> "_Orders":
+        return _Orders(self)
+
+    def read(self, what: str) -> None:
+        self.reads.append(what)
+        if self.trouble:
+            raise self.trouble
+
+    def context(self, viewer: Viewer | None, request_id: str = "r1") -> Context:
+        return Context(cast("Stores", self), PASSES, viewer, request_id)
+
+
+@dataclass
+class _Concerts:
+    stores: FewStores
+
+    async def get(self, concert_id: ConcertId) -> Concert | None:
+        self.stores.read("concert")
+        return self.stores.concert if concert_id == self.stores.concert.id else None
+
+    async def currency_of(self, concert_id: ConcertId) -> CurrencyCode:
+        self.stores.read("currency")
+        if concert_id != self.stores.concert.id:
+            raise NotFound("Concert", concert_id)
+        return self.stores.concert.currency
+
+
+@dataclass
+class _Orders:
+    stores: FewStores
+
+    async def get(self, order_id: OrderId) -> Order | None:
+        self.stores.read("order")
+        return ORDER if order_id == ORDER.id else None
