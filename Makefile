@@ -4,12 +4,12 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format lint types unit sale schema lock test-programs
+.PHONY: help run test check format lint types unit sale schema frontend lock pages test-programs
 
 help: ## list these commands
 	@sed -n 's/^\([a-z]*\):.*## /\1 /p' Makefile | while read -r name text; do printf '  make %-8s %s\n' "$$name" "$$text"; done
 
-run: .venv/run.stamp ## install what is needed and serve http://localhost:8000
+run: .venv/run.stamp pages ## install what is needed and serve http://localhost:8000
 	@exec $(BIN)/python app.py
 
 test: .venv/dev.stamp test-programs lint types ## run every check and every test
@@ -38,6 +38,8 @@ sale: .venv/run.stamp ## hold a whole sale and check its books (BUYERS=2000 STOC
 schema: .venv/run.stamp ## write the SDL to schema/schema.graphql
 	@$(BIN)/python -m schema > .venv/schema.graphql
 	@mv .venv/schema.graphql schema/schema.graphql
+
+frontend: frontend/dist/graphiql.html ## build the pages, GraphiQL first (Node.js 20.19 or later, with npm)
 
 lock: .venv/dev.stamp ## pin the newest dependencies that pyproject.toml allows
 	@$(LOCK) --output-file requirements.lock
@@ -68,7 +70,30 @@ if ! $(BIN)/python -m pip --version > /dev/null 2>&1 && ! $(PYTHON) -m venv --cl
   rm -rf .venv; echo 'The venv module is missing. Debian, Ubuntu: apt-get install python3-venv'; exit 1; fi
 endef
 
-# What tests need and no wheel has: Redis 7 for the matrix of stores, and a library of mongod.
+# The API serves without its pages, so nothing here may keep it from starting.
+pages:
+	@if ! $(HAS_NODE); then \
+	  echo 'GraphiQL is not built: it needs Node.js 20.19 or later with npm. The API does not.'; \
+	elif ! $(MAKE) --no-print-directory frontend; then \
+	  echo 'GraphiQL is not built, see above; the API starts without. Later: make frontend'; fi
+
+HAS_NODE := { command -v npm && node -e 'const [major, minor] = process.versions.node.split(".").map(Number); \
+  process.exit(major * 100 + minor < 2019 ? 1 : 0)'; } > /dev/null 2>&1
+
+NEEDS_NODE := $(HAS_NODE) || { echo 'The pages need Node.js 20.19 or later with npm.'; exit 1; }
+
+frontend/dist/graphiql.html: frontend/node_modules/.package-lock.json $(shell find frontend/src frontend/*.* -type f)
+	@$(NEEDS_NODE)
+	@echo 'Building the pages …'
+	@cd frontend && npm run --silent build
+
+frontend/node_modules/.package-lock.json: frontend/package-lock.json
+	@$(NEEDS_NODE)
+	@echo 'Installing into frontend/node_modules, once …'
+	@cd frontend && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error > /dev/null
+	@touch $@
+
+# What tests need and no wheel has: Redis 7 for the matrix of stores, a library of mongod, a browser.
 test-programs: .venv/dev.stamp
 	@missing=$$($(MISSING)); if [ -z "$$missing" ]; then exit 0; fi; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
@@ -79,5 +104,6 @@ test-programs: .venv/dev.stamp
 
 define MISSING
 command -v redis-server > /dev/null || printf ' redis-server'; \
+command -v chromium > /dev/null || printf ' chromium'; \
 $(BIN)/python -c 'import ctypes; ctypes.CDLL("libcurl.so.4")' 2> /dev/null || printf ' libcurl4'
 endef

@@ -3,6 +3,7 @@ import { defineConfig } from "vite";
 // Every file is served by us from /assets under a name with its hash; nothing is inlined as data: but what Monaco's own
 // styles hold, so that the page's policy can forbid nearly everything (web/pages.py).
 export default defineConfig({
+  logLevel: "warn",
   build: {
     outDir: "dist",
     assetsInlineLimit: 0,

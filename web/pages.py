@@ -94,14 +94,14 @@ def not_built(request: Request) -> HTMLResponse:
 
 
 def _policy(issuer: str) -> str:
-    """Nothing but our own files and the issuer. Monaco and Radix write styles into the page, and icons as data:."""
+    """Our own files and the issuer. GraphiQL writes styles into the page, and has fonts and icons as data:."""
     address = urlsplit(issuer)
     rules = {
         "default-src": "'none'",
         "script-src": "'self'",
         "worker-src": "'self'",
         "style-src": "'self' 'unsafe-inline'",
-        "font-src": "'self'",
+        "font-src": "'self' data:",
         "img-src": "'self' data:",
         # 'self' covers our WebSocket too (Content Security Policy Level 3).
         "connect-src": f"'self' {address.scheme}://{address.netloc}",

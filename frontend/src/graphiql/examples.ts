@@ -2,7 +2,8 @@
 
 import type { DemoConcert } from "./concert";
 
-const CATALOGUE = `# What is on. Nobody has to sign in to look. Run it with the pink button, or Ctrl-Enter.
+const CATALOGUE = `# What is on. Nobody has to sign in to look.
+# Run it: the pink button, or Ctrl-Enter.
 query Catalogue {
   concerts(first: 5) {
     nodes {
@@ -11,13 +12,18 @@ query Catalogue {
       startsAt
       isOnSale
       venue { name city }
-      tiers { name price { amount currency } available }
+      tiers {
+        name
+        price { amount currency }
+        available
+      }
     }
   }
 }
 `;
 
-const JOIN = `# Sign in above first, as alice for instance. Joining twice is the same as once.
+const JOIN = `# Sign in above first, as alice for instance.
+# Joining twice is the same as once.
 mutation JoinQueue($concertId: ID!) {
   joinQueue(input: { concertId: $concertId }) {
     ... on JoinQueueSuccess {
@@ -28,8 +34,9 @@ mutation JoinQueue($concertId: ID!) {
 }
 `;
 
-const WATCH_PLACE = `# Your place in line, as it happens, over a WebSocket. It runs until you stop it or change the tab;
-# the line above this editor keeps watching.
+const WATCH_PLACE = `# Your place in line, as it happens, over a WebSocket.
+# It ends when you stop it or open another tab; the line
+# at the top of the page keeps watching.
 subscription WatchMyPlace($concertId: ID!) {
   queuePosition(concertId: $concertId) {
     state
@@ -37,49 +44,66 @@ subscription WatchMyPlace($concertId: ID!) {
     position
     servingNumber
     waitingCount
+    expiresInSeconds
     stock { tiers { tierId available } }
     version
   }
 }
 `;
 
-const CLAIM = `# When your state is READY. The pass lets you hold tickets; the tab HoldTickets finds it by itself.
+const CLAIM = `# Once your state is READY. The pass lets you hold
+# tickets; the tab HoldTickets finds it by itself.
 mutation ClaimPass($concertId: ID!) {
   claimQueuePass(input: { concertId: $concertId }) {
     ... on ClaimQueuePassSuccess {
-      entry { state expiresAt pass { token status expiresAt } }
+      entry {
+        state
+        pass { status expiresInSeconds token }
+      }
     }
     ... on DomainError { code message }
   }
 }
 `;
 
-const HOLD = `# Takes tickets out of the stock for a while. {{newKey}} in the variables is a new key for each run,
-# {{queuePass}} is the pass you claimed.
-mutation HoldTickets($concertId: ID!, $lines: [LineInput!]!, $queuePass: String, $key: String!) {
-  holdTickets(input: { concertId: $concertId, lines: $lines, queuePass: $queuePass, idempotencyKey: $key }) {
+const HOLD = `# Takes tickets out of the stock for a while. In the
+# variables, {{newKey}} becomes a new key with each run,
+# and {{queuePass}} the pass you claimed.
+mutation HoldTickets($input: HoldTicketsInput!) {
+  holdTickets(input: $input) {
     ... on HoldTicketsSuccess {
-      hold { id state expiresInSeconds total { amount currency } lines { quantity tier { name } } }
+      hold {
+        id
+        state
+        expiresInSeconds
+        lines { quantity tier { name } }
+        total { amount currency }
+      }
     }
     ... on DomainError { code message }
   }
 }
 `;
 
-const BUY = `# Buys what you hold: {{holdId}} in the variables is your last hold.
-mutation BuyTickets($holdId: ID!, $key: String!) {
-  purchaseTickets(
-    input: { holdId: $holdId, customerName: "Alice", customerEmail: "alice@onsale.example", idempotencyKey: $key }
-  ) {
+const BUY = `# Buys what you hold: {{holdId}} in the variables
+# becomes your last hold.
+mutation BuyTickets($input: PurchaseTicketsInput!) {
+  purchaseTickets(input: $input) {
     ... on PurchaseTicketsSuccess {
-      order { id status total { amount currency } lines { quantity tier { name } } }
+      order {
+        id
+        status
+        lines { quantity tier { name } }
+        total { amount currency }
+      }
     }
     ... on DomainError { code message }
   }
 }
 `;
 
-const WATCH_STOCK = `# The stock of a concert, whole, with each change. Watch it here and buy in another window.
+const WATCH_STOCK = `# The whole stock of a concert, with each change.
+# Buy in another window and see it move.
 subscription WatchStock($concertId: ID!) {
   stockChanged(concertId: $concertId) {
     version
@@ -89,14 +113,21 @@ subscription WatchStock($concertId: ID!) {
 }
 `;
 
-const ME = `# You: your places in line, your holds and your orders.
+const ME = `# You: your places in line, your holds, your orders.
 query Me {
   me {
     name
     roles
     queueEntries { state position concert { name } }
     holds { id state expiresInSeconds }
-    orders(first: 5) { nodes { id status createdAt total { amount currency } concert { name } } }
+    orders(first: 5) {
+      nodes {
+        id
+        status
+        total { amount currency }
+        concert { name }
+      }
+    }
   }
 }
 `;
@@ -109,13 +140,15 @@ export interface ExampleTab {
 export function exampleTabs(concert: DemoConcert | null): ExampleTab[] {
   const concertId = concert?.id ?? "";
   const lines = [{ tierId: concert?.tiers[0]?.id ?? "", quantity: 2 }];
+  const idempotencyKey = "{{newKey}}";
+  const customer = { customerName: "Alice", customerEmail: "alice@onsale.example" };
   return [
     tab(CATALOGUE),
     tab(JOIN, { concertId }),
     tab(WATCH_PLACE, { concertId }),
     tab(CLAIM, { concertId }),
-    tab(HOLD, { concertId, lines, queuePass: "{{queuePass}}", key: "{{newKey}}" }),
-    tab(BUY, { holdId: "{{holdId}}", key: "{{newKey}}" }),
+    tab(HOLD, { input: { concertId, lines, queuePass: "{{queuePass}}", idempotencyKey } }),
+    tab(BUY, { input: { holdId: "{{holdId}}", ...customer, idempotencyKey } }),
     tab(WATCH_STOCK, { concertId }),
     tab(ME),
   ];

@@ -4,7 +4,7 @@ import { createGraphiQLFetcher, type Fetcher } from "@graphiql/toolkit";
 import type { Client } from "graphql-ws";
 
 import type { Sessions } from "../session";
-import type { Memory } from "./memory";
+import { type Memory, NothingKnown } from "./memory";
 
 export function makeFetcher(sessions: Sessions, socket: Client, memory: Memory): Fetcher {
   const send = createGraphiQLFetcher({
@@ -13,7 +13,15 @@ export function makeFetcher(sessions: Sessions, socket: Client, memory: Memory):
     enableIncrementalDelivery: false,
     fetch: (address, init) => sendSignedIn(address, init, sessions, memory),
   });
-  return (operation, options) => send({ ...operation, variables: memory.fill(operation.variables) }, options);
+  return (operation, options) => {
+    try {
+      return send({ ...operation, variables: memory.fill(operation.variables) }, options);
+    } catch (error) {
+      if (!(error instanceof NothingKnown)) throw error;
+      // Shown like an answer of the server; GraphiQL would print the stack of an error.
+      return { errors: [{ message: error.message }] } as unknown as ReturnType<typeof send>;
+    }
+  };
 }
 
 async function sendSignedIn(

@@ -22,6 +22,9 @@ interface Place {
   waitingCount: number;
 }
 
+/** A place ends, for one who bought or left, and they may join again. */
+const WATCH_AGAIN_MS = 3_000;
+
 const WATCH_STOCK = `subscription LineOfStock($concertId: ID!) {
   stockChanged(concertId: $concertId) { soldOut tiers { available } }
 }`;
@@ -47,14 +50,22 @@ function useWatched<Data>(socket: Client, query: string, concertId: string, isWa
   const [data, setData] = useState<Data>();
   useEffect(() => {
     if (!isWanted) return undefined;
-    return socket.subscribe<Data>(
-      { query, variables: { concertId } },
-      {
-        next: (result) => setData(result.data ?? undefined),
-        error: () => setData(undefined),
-        complete: () => undefined,
-      },
-    );
+    let stop = (): void => undefined;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const again = (): void => {
+      timer = setTimeout(watch, WATCH_AGAIN_MS);
+    };
+    const watch = (): void => {
+      stop = socket.subscribe<Data>(
+        { query, variables: { concertId } },
+        { next: (result) => setData(result.data ?? undefined), error: again, complete: again },
+      );
+    };
+    watch();
+    return () => {
+      stop();
+      clearTimeout(timer);
+    };
   }, [socket, query, concertId, isWanted]);
   return data;
 }

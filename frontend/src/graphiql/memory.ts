@@ -10,13 +10,15 @@ const MISSING: Record<string, string> = {
   holdId: "There is no hold yet: run the tab HoldTickets first.",
 };
 
+export class NothingKnown extends Error {}
+
 export class Memory {
   #known = new Map<string, string>();
 
   /** When another person signs in. */
   readonly forget = (): void => this.#known.clear();
 
-  /** Throws an error that says which tab to run first. */
+  /** Throws NothingKnown, which says which tab to run first. */
   fill(value: unknown): unknown {
     if (typeof value === "string") return this.#filled(value);
     if (Array.isArray(value)) return value.map((item) => this.fill(item));
@@ -34,7 +36,7 @@ export class Memory {
     if (name === undefined) return text;
     if (name === "newKey") return newKey();
     const known = this.#known.get(name);
-    if (known === undefined) throw new Error(MISSING[name] ?? `There is nothing called {{${name}}}.`);
+    if (known === undefined) throw new NothingKnown(MISSING[name] ?? `There is nothing called {{${name}}}.`);
     return known;
   }
 
