@@ -74,7 +74,7 @@ endef
 pages:
 	@if ! $(HAS_NODE); then \
 	  echo 'GraphiQL is not built: it needs Node.js 20.19 or later with npm. The API does not.'; \
-	elif ! $(MAKE) --no-print-directory frontend; then \
+	elif ! $(MAKE) -s --no-print-directory frontend; then \
 	  echo 'GraphiQL is not built, see above; the API starts without. Later: make frontend'; fi
 
 HAS_NODE := { command -v npm && node -e 'const [major, minor] = process.versions.node.split(".").map(Number); \
