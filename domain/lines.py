@@ -30,6 +30,12 @@ class Line:
     def waiting_count(self) -> int:
         return self.tail - self.serving_number - self._departed_behind_cursor(self.tail + 1)
 
+    def is_waiting(self, number: int) -> bool:
+        """Given, not called, and not departed."""
+        if not self.serving_number < number <= self.tail:
+            return False
+        return self._departed_before(number + 1) == self._departed_before(number)
+
     def position(self, number: int) -> int:
         """People still there who stand before `number`, plus one; 0 for a number that was called."""
         if number <= self.serving_number:

@@ -1,0 +1,71 @@
+"""What the hub reads, from the stores: rooms with their settings, lines, stock, entries with their passes."""
+
+import time
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+
+from auth.passes import PassSigner
+from domain.concerts import Concert
+from domain.errors import NotFound
+from domain.holds import Hold
+from domain.ids import ConcertId, HoldId, OrderId, PersonId
+from domain.orders import Order
+from domain.queues import EntryState
+from domain.stock import Stock
+from domain.topics import LineSnapshot
+from resolvers.queues import room_of, show_entry
+from storage.connect import Stores
+from storage.queues import Changes, EntryRecord
+from subscriptions.reader import RoomView
+
+MAX_CHANGES = 1_000
+SETTINGS_LIFE_S = 2.0
+"""Settings of a room change by hand; nobody sees a difference of two seconds."""
+
+
+class StoreReader:
+    def __init__(self, stores: Stores, passes: PassSigner) -> None:
+        self._stores = stores
+        self._passes = passes
+        self._concerts: dict[ConcertId, tuple[float, Concert]] = {}
+
+    async def stock(self, concert_id: ConcertId) -> Stock:
+        return await self._stores.holds.stock(concert_id)
+
+    async def room(self, concert_id: ConcertId) -> RoomView:
+        state = await self._stores.queues.line(concert_id)
+        return RoomView(room_of(await self._concert(concert_id), state), state.line)
+
+    async def changes(self, concert_id: ConcertId, *, after: int) -> Changes:
+        return await self._stores.queues.changes(concert_id, after=after, limit=MAX_CHANGES)
+
+    async def entries(self, concert_id: ConcertId, people: Sequence[PersonId]) -> dict[PersonId, EntryRecord]:
+        return await self._stores.queues.entries(concert_id, people)
+
+    async def holds(self, concert_id: ConcertId, person_id: PersonId) -> tuple[Hold, ...]:
+        return await self._stores.holds.of_person(concert_id, person_id)
+
+    async def hold(self, concert_id: ConcertId, hold_id: HoldId) -> Hold | None:
+        return await self._stores.holds.get(concert_id, hold_id)
+
+    async def orders(self, order_ids: Collection[OrderId]) -> tuple[Order, ...]:
+        return await self._stores.orders.get_many(order_ids)
+
+    def show(self, view: RoomView, record: EntryRecord | None, stock: Stock) -> LineSnapshot:
+        """A record read after the line may know of a call that this version of the line does not: the line decides."""
+        if record is None:
+            return LineSnapshot(None, view.room, stock)
+        if record.state is not EntryState.WAITING and view.line.is_waiting(record.number):
+            record = replace(record, state=EntryState.WAITING, claimed_at=None, deadline=None)
+        entry = show_entry(self._passes, view.room.concert_id, record, view.line)
+        return LineSnapshot(entry, view.room, stock)
+
+    async def _concert(self, concert_id: ConcertId) -> Concert:
+        now = time.monotonic()
+        read_at, concert = self._concerts.get(concert_id, (float("-inf"), None))
+        if concert is None or now - read_at > SETTINGS_LIFE_S:
+            concert = await self._stores.concerts.get(concert_id)
+            if concert is None:
+                raise NotFound("Concert", concert_id)
+            self._concerts[concert_id] = (now, concert)
+        return concert

@@ -1,0 +1,65 @@
+"""What this process says of who has a socket here: news that rise, in batches, under a lease it renews."""
+
+import os
+import secrets
+import time
+
+from domain.ids import ConcertId, PersonId
+from storage.queues import LeaseOver
+from subscriptions.reader import Liveness
+
+RENEW_S = 5.0
+BATCH = 500
+
+
+class Attachments:
+    """For one concert. Also says so again for everybody after the store gave the process up, or forgot."""
+
+    def __init__(self, concert_id: ConcertId, liveness: Liveness) -> None:
+        self._concert_id = concert_id
+        self._liveness = liveness
+        self._process = _new_name()
+        self._news = 0
+        self._present: set[PersonId] = set()
+        self._unsaid: dict[PersonId, bool] = {}
+        self._renewed_at = float("-inf")
+
+    def come(self, person_id: PersonId) -> None:
+        self._present.add(person_id)
+        self._unsaid[person_id] = True
+
+    def go(self, person_id: PersonId) -> None:
+        self._present.discard(person_id)
+        self._unsaid[person_id] = False
+
+    def say_all_again(self) -> None:
+        """The store may have forgotten who is here."""
+        self._unsaid.update(dict.fromkeys(self._present, True))
+
+    @property
+    def is_said(self) -> bool:
+        return not self._unsaid
+
+    async def say(self) -> None:
+        """Passes news on and renews the lease when it is time. Raises TemporarilyUnavailable; nothing is lost then."""
+        is_time = time.monotonic() - self._renewed_at > RENEW_S
+        if not self._unsaid and not (self._present and is_time):
+            return
+        batch = list(self._unsaid.items())[:BATCH]
+        self._news += 1
+        news = [(person_id, self._news if is_here else -self._news) for person_id, is_here in batch]
+        try:
+            await self._liveness.attach(self._concert_id, self._process, news)
+        except LeaseOver:
+            self._process = _new_name()
+            self.say_all_again()
+            return
+        self._renewed_at = time.monotonic()
+        for person_id, is_here in batch:
+            # Somebody may have come or gone while this was being said.
+            if self._unsaid.get(person_id) is is_here:
+                del self._unsaid[person_id]
+
+
+def _new_name() -> str:
+    return f"{os.getpid()}-{secrets.token_hex(6)}"

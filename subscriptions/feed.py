@@ -1,0 +1,166 @@
+"""One link of this process to the broker, shared by everything that is watched here.
+
+broadcaster hands a channel's messages out; the backend is ours, because the stock one loses subscribers and falls
+silent for good after an outage. Ours owns its connection, reconnects, and then says GAP on every channel. A message
+only sets a flag: what it was about is read anew, so queues stay as short as the loop is quick.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
+from typing import Any, cast
+
+from broadcaster import Broadcast, BroadcastBackend, Event
+from redis.asyncio.connection import AbstractConnection, ConnectionPool
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+log = logging.getLogger(__name__)
+
+GAP = "gap"
+"""Messages may have been missed: whoever listens reads everything again."""
+SILENCE_S = 5.0
+"""A link that was silent for so long is asked whether it is still there."""
+PAUSE_S = 0.25
+
+Notice = Callable[[str], None]
+
+
+class HintsBackend(BroadcastBackend):
+    """`next_published` never raises; it is the only reader of the connection."""
+
+    def __init__(self, url: str) -> None:
+        self._pool = ConnectionPool.from_url(
+            url, retry=Retry(NoBackoff(), 0), protocol=2, socket_connect_timeout=SILENCE_S, client_name="onsale-feed"
+        )
+        self._channels: set[str] = set()
+        self._pending: deque[Event] = deque()
+        self._connection: AbstractConnection | None = None
+
+    async def connect(self) -> None:
+        """The first read connects: a broker that is away does not keep a process from starting."""
+
+    async def disconnect(self) -> None:
+        await self._drop()
+        await self._pool.aclose()
+
+    async def subscribe(self, channel: str) -> None:
+        self._channels.add(channel)
+        await self._send("SUBSCRIBE", channel)
+
+    async def unsubscribe(self, channel: str) -> None:
+        self._channels.discard(channel)
+        await self._send("UNSUBSCRIBE", channel)
+
+    async def publish(self, channel: str, message: Any) -> None:
+        raise RuntimeError("hints are published by scripts, in the step that changes the state")
+
+    async def next_published(self) -> Event:
+        while True:
+            if self._pending:
+                return self._pending.popleft()
+            try:
+                event = await self._read()
+            except (RedisError, OSError) as error:
+                log.warning("the link to the broker broke: %s", error or type(error).__name__)
+                await self._drop()
+                await asyncio.sleep(PAUSE_S)
+            else:
+                if event is not None:
+                    return event
+
+    async def _read(self) -> Event | None:
+        connection = self._connection or await self._open()
+        reply = await self._next_reply(connection)
+        if reply is None:
+            await connection.send_command("PING")
+            reply = await self._next_reply(connection)
+        if reply is None:
+            raise RedisTimeoutError("the broker does not answer a PING")
+        kind, *rest = reply
+        return Event(rest[0].decode(), rest[1].decode()) if kind == b"message" else None
+
+    async def _next_reply(self, connection: AbstractConnection) -> list[Any] | None:
+        """None after a silence."""
+        try:
+            reply = await connection.read_response(timeout=SILENCE_S, disconnect_on_error=False)
+        except RedisTimeoutError:
+            return None
+        return cast(list[Any] | None, reply)
+
+    async def _open(self) -> AbstractConnection:
+        connection = cast(AbstractConnection, self._pool.make_connection())
+        try:
+            await connection.connect()
+            # From here on, who subscribes does so on this connection.
+            self._connection = connection
+            if self._channels:
+                await connection.send_command("SUBSCRIBE", *self._channels)
+        except BaseException:
+            await connection.disconnect(nowait=True)
+            raise
+        self._pending.extend(Event(channel, GAP) for channel in self._channels)
+        return connection
+
+    async def _send(self, command: str, channel: str) -> None:
+        if self._connection is None:
+            return
+        try:
+            await self._connection.send_command(command, channel)
+        except (RedisConnectionError, RedisTimeoutError, OSError):
+            # The reader meets the same failure, and subscribes to everything again.
+            return
+
+    async def _drop(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await connection.disconnect(nowait=True)
+
+
+class Feed:
+    """Owns a task for each channel that is listened to. One listener a channel: the hub has one watch a concert."""
+
+    def __init__(self, url: str) -> None:
+        self._broadcast = Broadcast(backend=HintsBackend(url))
+        self._listening: dict[str, asyncio.Task[None]] = {}
+        # Concurrent first subscribers of a channel lose each other in broadcaster.
+        self._lock = asyncio.Lock()
+
+    async def start(self) -> None:
+        await self._broadcast.connect()
+
+    def listen(self, channel: str, notice: Notice) -> None:
+        """Calls `notice` with each message from now on, and with GAP when some may have been missed."""
+        self._listening[channel] = asyncio.create_task(self._drain(channel, notice))
+
+    async def leave(self, channel: str) -> None:
+        task = self._listening.pop(channel)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    async def aclose(self) -> None:
+        for channel in list(self._listening):
+            await self.leave(channel)
+        await self._broadcast.disconnect()
+
+    def waiting(self) -> int:
+        """Messages that no listener has taken yet."""
+        queues = [queue for queues in self._broadcast._subscribers.values() for queue in queues]
+        return sum(queue.qsize() for queue in queues)
+
+    async def _drain(self, channel: str, notice: Notice) -> None:
+        subscription = self._broadcast.subscribe(channel)
+        async with self._lock:
+            subscriber = await subscription.__aenter__()
+        try:
+            # What changed before the subscription stood was not heard.
+            notice(GAP)
+            while True:
+                notice((await subscriber.get()).message)
+        finally:
+            async with self._lock:
+                await subscription.__aexit__(None, None, None)

@@ -1,0 +1,78 @@
+"""Who watches what of one concert: topics, in them groups that are shown the same, in them members."""
+
+import asyncio
+from collections.abc import Callable, Hashable, Iterator
+
+from domain.ids import PersonId
+from domain.topics import HoldsTopic, LineTopic, Snapshot, Topic
+from subscriptions.sources import Rendered, Source
+
+Deliver = Callable[[Rendered], None]
+
+
+class Member:
+    """One subscription. `first` ends with its first delivery, or with why there is none."""
+
+    __slots__ = ("deliver", "first", "source")
+
+    def __init__(self, source: Source, deliver: Deliver) -> None:
+        self.source = source
+        self.deliver = deliver
+        self.first: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    @property
+    def is_fresh(self) -> bool:
+        return not self.first.done()
+
+
+class Watchers:
+    def __init__(self) -> None:
+        self._topics: dict[Topic, dict[Hashable, dict[Member, None]]] = {}
+
+    def add(self, member: Member) -> None:
+        groups = self._topics.setdefault(member.source.topic, {})
+        groups.setdefault(member.source.group, {})[member] = None
+
+    def remove(self, member: Member) -> None:
+        groups = self._topics.get(member.source.topic, {})
+        members = groups.get(member.source.group, {})
+        members.pop(member, None)
+        if not members:
+            groups.pop(member.source.group, None)
+        if not groups:
+            self._topics.pop(member.source.topic, None)
+
+    def __bool__(self) -> bool:
+        return bool(self._topics)
+
+    def topics(self) -> tuple[Topic, ...]:
+        return tuple(self._topics)
+
+    def is_watched(self, topic: Topic) -> bool:
+        return topic in self._topics
+
+    def people_in_line(self) -> set[PersonId]:
+        return {topic.person_id for topic in self._topics if isinstance(topic, LineTopic)}
+
+    def people_with_holds(self) -> set[PersonId]:
+        return {topic.person_id for topic in self._topics if isinstance(topic, HoldsTopic)}
+
+    def fresh(self) -> Iterator[Member]:
+        for groups in list(self._topics.values()):
+            for members in list(groups.values()):
+                yield from [member for member in members if member.is_fresh]
+
+    def has_fresh(self, topic: Topic) -> bool:
+        return any(member.is_fresh for members in self._topics.get(topic, {}).values() for member in members)
+
+    async def show(self, topic: Topic, snapshot: Snapshot, *, only_fresh: bool = False) -> None:
+        """Renders once for each group, and hands the same bytes to each of its members."""
+        for members in list(self._topics.get(topic, {}).values()):
+            shown_to = [member for member in members if member.is_fresh or not only_fresh]
+            if not shown_to:
+                continue
+            rendered = await shown_to[0].source.render(snapshot)
+            for member in shown_to:
+                member.deliver(rendered)
+                if member.is_fresh:
+                    member.first.set_result(None)
