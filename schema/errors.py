@@ -160,7 +160,7 @@ class NotInQueueError(DomainError):
     refusal: strawberry.Private[domain_errors.NotInQueue]
 
 
-@strawberry.type(description="There is no line to join: the room is off, or this is not the sale window.")
+@strawberry.type(description="There is no line to join: the room is off, or the sale is over.")
 class RoomNotOpenError(DomainError):
     refusal: strawberry.Private[domain_errors.RoomNotOpen]
 

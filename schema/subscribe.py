@@ -9,6 +9,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass, replace
 from inspect import isawaitable
 from typing import NewType, TypeAlias
+from weakref import WeakValueDictionary
 
 import graphql
 import orjson
@@ -28,6 +29,8 @@ from subscriptions.sources import Rendered, Source
 Execution: TypeAlias = graphql.Executor[Request]
 Reader = NewType("Reader", tuple[str, ...])
 """Person and roles: everything about a viewer that can change what they are shown."""
+Key = NewType("Key", tuple[bytes, str | None, bytes])
+"""SHA-256 of the document, name of the operation, and its variables as canonical JSON."""
 
 
 class Starter:
@@ -35,13 +38,14 @@ class Starter:
         self._schema = schema
         self._documents = documents
         self._executor = executor
+        self._prepared: WeakValueDictionary[Key, Prepared] = WeakValueDictionary()
 
-    async def start(self, operation: Operation, context: Context) -> Answer | Source:
-        """An Answer that was not executed says why there is no source; then nothing is watched."""
+    async def start(self, operation: Operation, context: Context, *, may_mutate: bool = True) -> Answer | Source:
+        """An Answer that was not executed says why there is no source; then nothing is watched. Raises NotAQuery."""
         document = self._documents.get(operation.document)
         chosen = document.operation(operation.name)
         if document.ast is None or chosen is None or chosen.operation is not OperationType.SUBSCRIPTION:
-            return await self._executor.execute(operation, context)
+            return await self._executor.execute(operation, context, queries_only=not may_mutate)
         name = chosen.name.value if chosen.name else None
         return await self._subscribe(document.ast, replace(operation, name=name), context)
 
@@ -61,18 +65,25 @@ class Starter:
         if isinstance(watched, ExecutionResult):
             return refused(watched.errors or [], context)
         assert isinstance(watched, Watched)
+        if isinstance(watched.topic, StockTopic):
+            # Everybody's bytes are made as anonymous people see them, so nothing personal can be in them.
+            context = replace(context, viewer=None, address=None)
+        return Watching(watched.topic, self._prepare(execution, operation), context)
+
+    def _prepare(self, execution: Execution, operation: Operation) -> "Prepared":
+        variables = orjson.dumps(execution.variable_values.coerced, option=orjson.OPT_SORT_KEYS)
+        key = Key((hashlib.sha256(operation.document.encode()).digest(), operation.name, variables))
         # What was read to decide is not kept: each snapshot is shown with what is true then.
         execution.context_value = None
-        return _source(watched.topic, execution, operation, context)
+        return self._prepared.setdefault(key, Prepared(key, execution))
 
 
-def _source(topic: Topic, execution: Execution, operation: Operation, context: Context) -> "Watching":
-    if isinstance(topic, StockTopic):
-        # Everybody's bytes are made as anonymous people see them, so nothing personal can be in them.
-        context = replace(context, viewer=None, address=None)
-    variables = orjson.dumps(execution.variable_values.coerced, option=orjson.OPT_SORT_KEYS)
-    sha = hashlib.sha256(operation.document.encode()).digest()
-    return Watching(topic, (sha, operation.name, variables, _reader(context)), execution, context)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
+class Prepared:
+    """An operation with its variables, kept once for all who watch with the same; it knows nothing of them."""
+
+    key: Key
+    execution: Execution
 
 
 def _reader(context: Context) -> Reader | None:
@@ -85,12 +96,15 @@ class Watching:
     """A Source."""
 
     topic: Topic
-    group: Hashable
-    execution: Execution
+    prepared: Prepared
     context: Context
 
+    @property
+    def group(self) -> Hashable:
+        return self.prepared.key, _reader(self.context)
+
     async def render(self, snapshot: Snapshot) -> Rendered:
-        event = self.execution.build_per_event_executor(snapshot)
+        event = self.prepared.execution.build_per_event_executor(snapshot)
         event.context_value = Request(self.context)
         result = graphql.execute_subscription_event(event)
         if isawaitable(result):

@@ -13,6 +13,7 @@ from domain.errors import TemporarilyUnavailable
 from domain.ids import ConcertId, OrderId, PersonId
 from domain.topics import HoldsTopic, LineTopic, OrderTopic, StockTopic, Topic
 from schema import Answer, Operation, ids, start
+from schema.subscribe import Watching
 from subscriptions.sources import Source
 from tests.support.sale import viewer
 from tests.support.snapshots import CONCERT, ORDER, FewStores
@@ -234,6 +235,13 @@ async def test_the_only_operation_is_the_same_with_and_without_its_name() -> Non
 
 async def test_other_documents_are_other_groups() -> None:
     assert (await source(STOCK)).group != (await source(STOCK + " ")).group
+
+
+async def test_an_operation_is_kept_once_for_all_who_watch_with_it() -> None:
+    watchers = [await source(POSITION, by) for by in (ALICE, BOB)]
+    prepared = {id(watcher.prepared) for watcher in watchers if isinstance(watcher, Watching)}
+    assert len(prepared) == 1
+    assert len({watcher.group for watcher in watchers}) == 2
 
 
 def test_variables_of_a_subscription_are_ids_and_conditions() -> None:

@@ -166,11 +166,9 @@ async def test_each_snapshot_is_shown_with_what_is_true_then() -> None:
 
 async def test_snapshots_shown_at_once_do_not_mix() -> None:
     watcher = await source(WATCH_HOLDS)
-    snapshots: list[Snapshot] = [hold(letter * 32) for letter in "abcdef"]
-    rendered = await asyncio.gather(*map(watcher.render, snapshots))
-    assert [shown(one)["hold"]["id"] for one in rendered] == [
-        ids.of_hold(CONCERT.id, hold(x * 32).id) for x in "abcdef"
-    ]
+    holds = [hold(letter * 32) for letter in "abcdef"]
+    rendered = await asyncio.gather(*map(watcher.render, holds))
+    assert [shown(one)["hold"]["id"] for one in rendered] == [ids.of_hold(CONCERT.id, one.id) for one in holds]
 
 
 async def test_a_fault_of_ours_is_masked_and_named() -> None:
