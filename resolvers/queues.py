@@ -14,7 +14,7 @@ from resolvers.context import Context
 from storage.queues import EntryRecord, LineState
 
 JOINS_A_PERSON = 20
-JOINS_AN_ADDRESS = 600
+JOINS_AN_ADDRESS = 3_000
 """A university behind one address may queue; a flood from one may not."""
 JOIN_WINDOW_S = 10
 

@@ -12,5 +12,6 @@ local refusal = enter(ARGV[1], ARGV[2])
 if refusal then return refusal end
 redis.call('HSET', STATE, 'incarnation', ARGV[1], 'epoch', ARGV[2])
 redis.call('HDEL', STATE, 'mark', 'mark_ms')
-changed()
+hints.stock, hints.people = true, true
+changed(true)
 return {'RECOVERED'}
