@@ -9,8 +9,8 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from typing import TypedDict
 
@@ -18,7 +18,7 @@ import uvicorn
 import uvloop
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import Receive, Scope, Send
 
 from auth.issuer.routes import issuer_routes
@@ -32,13 +32,13 @@ from storage.child import ChildFailed
 from storage.connect import Stores, open_stores
 from storage.embedded import owner_of, stores_for
 from web import health, home, logs
-from web.graphql import GraphQLEndpoint
+from web.face import Face, open_face
 from web.middleware import RequestMiddleware
 from web.pages import Pages
+from web.server import Server, allow_many_sockets, config
+from web.streaming import EventStreams
 from workers.runner import run_workers
 
-# A hold takes milliseconds; whoever is not answered by then is cut off, and finds out by repeating the request.
-GRACE_S = 3
 BACKLOG = 2_048  # a rush of new connections waits here instead of being refused
 
 
@@ -46,7 +46,9 @@ class State(TypedDict):
     """What the lifespan opens and every request finds in `scope["state"]`."""
 
     stores: Stores
-    graphql: GraphQLEndpoint
+    face: Face
+    streams: EventStreams
+    """Of the face; the server ends them when it stops."""
 
 
 def __getattr__(name: str) -> Starlette:
@@ -62,6 +64,7 @@ def create_app(settings: Settings) -> Starlette:
             *home.routes,
             *health.routes,
             Route("/graphql", _GraphQL()),
+            WebSocketRoute("/graphql", _GraphQL()),
             *Pages(settings).routes(),
             *login_routes(settings.issuer, client_id=settings.oidc_client_id),
             *_issuer_routes(settings),
@@ -81,10 +84,16 @@ async def _lifespan(settings: Settings) -> AsyncIterator[State]:
         contextlib.aclosing(TokenVerifier(settings.issuer, settings.oidc_audience)) as verifier,
     ):
         resources = Resources(stores, _pass_signer(settings))
-        graphql = GraphQLEndpoint(
-            resources, verifier, max_body_bytes=settings.max_body_bytes, page=Pages(settings).graphiql
-        )
-        yield State(stores=stores, graphql=graphql)
+        async with open_face(
+            resources,
+            verifier,
+            redis_url=settings.redis_url,
+            tick_s=settings.push_tick_ms / 1000,
+            max_body_bytes=settings.max_body_bytes,
+            allowed_origins=settings.allowed_origins,
+            page=Pages(settings).graphiql,
+        ) as face:
+            yield State(stores=stores, face=face, streams=face.streams)
 
 
 def _pass_signer(settings: Settings) -> PassSigner:
@@ -94,10 +103,11 @@ def _pass_signer(settings: Settings) -> PassSigner:
 
 
 class _GraphQL:
-    """The endpoint of the lifespan. A class, because a route would take a function for one that answers a Request."""
+    """The face of the lifespan. A class, because a route would take a function for one that answers a Request."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await scope["state"]["graphql"](scope, receive, send)
+        face: Face = scope["state"]["face"]
+        await (face.http if scope["type"] == "http" else face.socket)(scope, receive, send)
 
 
 def _issuer_routes(settings: Settings) -> list[BaseRoute]:
@@ -143,28 +153,10 @@ async def _serve(server: uvicorn.Server, listener: socket.socket) -> None:
         raise
 
 
-class _Server(uvicorn.Server):
-    """With our options. Signals are ours: they cancel `run`, which closes everything and not the server alone."""
-
+class _Server(Server):
     def __init__(self, settings: Settings) -> None:
-        super().__init__(
-            uvicorn.Config(
-                create_app(settings),
-                http="httptools",
-                ws="none",  # nothing speaks WebSocket yet
-                lifespan="on",
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                proxy_headers=False,
-                timeout_graceful_shutdown=GRACE_S,
-            )
-        )
+        super().__init__(config(create_app(settings)))
         self._settings = settings
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -193,6 +185,7 @@ async def _run_until_signalled(settings: Settings) -> None:
 def main() -> None:
     try:
         settings = Settings.from_env(os.environ)
+        allow_many_sockets()
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_run_until_signalled(settings))
     except (SettingsError, ChildFailed) as error:

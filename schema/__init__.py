@@ -13,7 +13,7 @@ from schema.errors import HANDLERS
 from schema.failures import SystemCode
 from schema.holds import Hold, hold_tickets, release_hold
 from schema.node import find_node
-from schema.operation import Answer, Executor, NotAQuery, Operation
+from schema.operation import Answer, Executor, NotAQuery, Operation, refusal
 from schema.orders import Order, find_order, purchase_tickets
 from schema.queues import QueueEntry, QueuePosition, find_entry
 from schema.request import forget_before_mutations
@@ -22,7 +22,7 @@ from schema.scalars import SCALARS
 from schema.subscribe import Starter
 from schema.viewer import find_viewer
 
-__all__ = ["Answer", "NotAQuery", "Operation", "SystemCode", "execute", "sdl", "start"]
+__all__ = ["Answer", "NotAQuery", "Operation", "SystemCode", "execute", "refusal", "sdl", "start"]
 
 
 def _server_time() -> datetime:

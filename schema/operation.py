@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import graphql
 from graphql import GraphQLError, GraphQLSchema, OperationType
 
+from domain.errors import OnsaleError
 from resolvers.context import Context
 from schema.documents import Documents
 from schema.failures import top_level
@@ -65,6 +66,11 @@ class Executor:
 def refused(errors: Sequence[GraphQLError], context: Context) -> Answer:
     shown = [top_level(error, context.request_id) for error in errors]
     return Answer({"errors": shown}, was_executed=False)
+
+
+def refusal(error: OnsaleError, context: Context) -> Answer:
+    """Of an operation that was allowed, when what it watches cannot be read."""
+    return refused([GraphQLError(str(error), original_error=error)], context)
 
 
 def answered(result: graphql.ExecutionResult, context: Context) -> Answer:

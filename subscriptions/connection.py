@@ -7,11 +7,9 @@ watched, which costs none. All of them end with `run`.
 import asyncio
 import contextlib
 import logging
-import secrets
 import time
 from typing import Generic
 
-import orjson
 from starlette.types import Message, Receive, Send
 
 from domain.errors import TemporarilyUnavailable, Unauthenticated
@@ -178,7 +176,7 @@ class Connection(Generic[C]):
         # What a client gave up may still be running.
         if max(len(self._lives), self._running) >= most:
             message = f"{most} operations are running on this socket; complete one first."
-            self._outbox.put(messages.error(subscribe.id, _errors(message, "RATE_LIMITED")))
+            self._outbox.put(messages.error(subscribe.id, messages.errors(message, "RATE_LIMITED")))
             return
         live = self._lives[subscribe.id] = Live(subscribe.id, self._forget)
         self._running += 1
@@ -190,16 +188,16 @@ class Connection(Generic[C]):
     async def _start(self, live: Live, subscribe: Subscribe) -> None:
         def deliver(rendered: Rendered) -> None:
             if not live.is_over:
-                live.show(rendered)
+                live.newest.show(rendered)
                 self._outbox.mark(live)
-                if live.is_full:
+                if live.newest.is_full:
                     self._interrupt()
 
         try:
             outcome = await self._operations.start(subscribe.asked, deliver, caller=self._caller, address=self._address)
         except Exception:
             logger.exception("an operation failed to start")
-            outcome = Rejected(_errors("Something went wrong on our side.", "INTERNAL"))
+            outcome = Rejected(messages.errors("Something went wrong on our side.", "INTERNAL"))
         finally:
             self._running -= 1
         match outcome:
@@ -261,8 +259,3 @@ async def _close(send: Send, closing: Closing) -> None:
     with contextlib.suppress(OSError, TimeoutError):
         async with asyncio.timeout(_CLOSE_WAIT_S):
             await send({"type": "websocket.close", "code": int(closing.code), "reason": shortened(str(closing))})
-
-
-def _errors(message: str, code: str) -> bytes:
-    extensions = {"code": code, "requestId": secrets.token_hex(8)}
-    return orjson.dumps([{"message": message, "extensions": extensions}])

@@ -1,5 +1,6 @@
 """The messages of graphql-transport-ws: what a client may send, checked to the letter, and what we send."""
 
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -123,6 +124,12 @@ def next_(id_: str, payload: bytes) -> str:
 def error(id_: str, errors: bytes) -> str:
     """`errors` is JSON, a list."""
     return f'{{"id":{_quoted(id_)},"type":"error","payload":{errors.decode()}}}'
+
+
+def errors(message: str, code: str) -> bytes:
+    """JSON, a list of one GraphQL error."""
+    extensions = {"code": code, "requestId": secrets.token_hex(8)}
+    return orjson.dumps([{"message": message, "extensions": extensions}])
 
 
 def complete(id_: str) -> str:

@@ -1,4 +1,5 @@
-"""`/graphql` over HTTP: POST for everything, GET for queries, in both media types of GraphQL-over-HTTP.
+"""`/graphql` over HTTP: POST for everything, GET for what changes nothing, in both media types of GraphQL-over-HTTP and
+as a stream of events, which subscriptions need.
 
 Who asks is told by a bearer token and never by a cookie, so any origin may ask; content types that a form could send
 are refused all the same.
@@ -14,16 +15,17 @@ from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from auth.viewer import Viewer
 from domain.errors import TemporarilyUnavailable, Unauthenticated
 from resolvers.context import Resources
 from schema import Answer, NotAQuery, Operation, execute
 from web import bodies, operations
-from web.media import GRAPHQL, HTML, JSON, preferred
+from web.media import EVENT_STREAM, GRAPHQL, HTML, JSON, preferred
 from web.pages import not_built
 from web.refusals import Refused, internal, unauthenticated, unavailable
+from web.streaming import EventStreams
 
 logger = logging.getLogger(__name__)
 
@@ -44,11 +46,13 @@ class GraphQLEndpoint:
         resources: Resources,
         verifier: Verifier,
         *,
+        streams: EventStreams,
         max_body_bytes: int,
         page: Callable[[Request], Response] = not_built,
     ) -> None:
         self._resources = resources
         self._verifier = verifier
+        self._streams = streams
         self._page = page
         self._max_body_bytes = max_body_bytes
         self._app = CORSMiddleware(
@@ -66,6 +70,7 @@ class GraphQLEndpoint:
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         request_id = scope.get("state", {}).get("request_id") or secrets.token_hex(8)
+        response: ASGIApp
         try:
             response = await self._answer(request, request_id)
         except bodies.TooLarge as refused:
@@ -80,7 +85,7 @@ class GraphQLEndpoint:
             response = _refusal(internal(request_id), request, request_id)
         await response(scope, receive, send)
 
-    async def _answer(self, request: Request, request_id: str) -> Response:
+    async def _answer(self, request: Request, request_id: str) -> ASGIApp:
         if request.method not in ("GET", "POST"):
             raise Refused(405, f"{request.method} means nothing here; use POST.", headers={"Allow": "GET, POST"})
         media_type = _media_type(request)
@@ -90,8 +95,11 @@ class GraphQLEndpoint:
         operation = await self._operation(request)
         address = None if request.client is None else request.client.host
         context = self._resources.context(viewer, request_id, address)
+        is_get = request.method == "GET"
         try:
-            answer = await execute(operation, context, queries_only=request.method == "GET")
+            if media_type == EVENT_STREAM:
+                return await self._streams.answer(operation, context, may_mutate=not is_get)
+            answer = await execute(operation, context, queries_only=is_get)
         except NotAQuery:
             raise Refused(405, "GET is for queries; send this with POST.", headers={"Allow": "POST"}) from None
         return _json(answer.payload, _status(answer, media_type), media_type)
@@ -119,10 +127,11 @@ class GraphQLEndpoint:
 
 
 def _media_type(request: Request) -> str:
-    offered = (JSON, GRAPHQL, HTML) if request.method == "GET" else (JSON, GRAPHQL)
+    pages = (HTML,) if request.method == "GET" else ()
+    offered = (JSON, GRAPHQL, EVENT_STREAM, *pages)
     chosen = preferred(_accept(request), offered)
     if chosen is None:
-        raise Refused(406, f"We answer with {JSON} or {GRAPHQL}; name one of them in Accept.")
+        raise Refused(406, f"We answer with {', '.join(offered)}; name one of them in Accept.")
     return chosen
 
 

@@ -1,6 +1,7 @@
 """How Onsale is served: uvicorn with our options, in `python app.py`, in tests and, by their names, in production."""
 
 import resource
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -40,6 +41,13 @@ class Server(uvicorn.Server):
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Event streams would never end by themselves; sockets are told by their protocol."""
+        streams = self.lifespan.state.get("streams")
+        if streams is not None:
+            streams.end()
+        await super().shutdown(sockets)
 
 
 def allow_many_sockets() -> None:

@@ -13,6 +13,9 @@ from tests.support.shop import Shop, shop_on
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def shop(shared_valkey: Child, shared_mongod: Child) -> AsyncIterator[Shop]:
     database = f"test_{uuid.uuid4().hex}"
-    async with opened(shared_valkey.url, shared_mongod.url, database) as stores, shop_on(stores) as made:
+    async with (
+        opened(shared_valkey.url, shared_mongod.url, database) as stores,
+        shop_on(stores, shared_valkey.url) as made,
+    ):
         yield made
         await stores.mongo.client.drop_database(database)

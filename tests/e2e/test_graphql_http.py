@@ -261,7 +261,7 @@ async def test_two_authorization_headers_are_401(shop: Shop) -> None:
 
 
 async def test_an_issuer_that_is_away_is_503_and_retryable(shop: Shop) -> None:
-    async with shop_on(shop.stores) as other:
+    async with shop_on(shop.stores, shop.redis_url) as other:
         other.issuer.failure = Response(status_code=500)
         answer = await other.client.post("/graphql", content=QUERY, headers=SENT | other.headers("alice"))
     error = error_of(answer)

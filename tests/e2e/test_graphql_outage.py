@@ -27,7 +27,7 @@ query ($id: ID!) {
 
 @pytest_asyncio.fixture
 async def shop(own_valkey: Child, own_mongod: Child) -> AsyncIterator[Shop]:
-    async with opened(own_valkey.url, own_mongod.url, "onsale") as stores, shop_on(stores) as made:
+    async with opened(own_valkey.url, own_mongod.url, "onsale") as stores, shop_on(stores, own_valkey.url) as made:
         yield made
 
 

@@ -10,7 +10,8 @@ from typing import Any, TypeAlias
 import httpx2
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.routing import Route
+from starlette.routing import Route, WebSocketRoute
+from starlette.types import Receive, Scope, Send
 
 from auth.tokens import TokenVerifier
 from resolvers.context import Resources
@@ -19,13 +20,14 @@ from tests.support.issuers import KeyServer
 from tests.support.sale import PASSES
 from tests.support.serving import serving
 from tests.support.tokens import AUDIENCE, access_claims, jwk, signed
-from web.graphql import GraphQLEndpoint
+from web.face import Face, open_face
 from web.middleware import RequestMiddleware
 
 # What an answer holds depends on the document; a test that asks for what is not there fails by itself.
 Answer: TypeAlias = Any
 
 MAX_BODY_BYTES = 65_536
+TICK_S = 0.02
 
 CREATE = """
 mutation ($input: CreateConcertInput!) {
@@ -89,10 +91,13 @@ class OnSale:
 
 
 class Shop:
-    def __init__(self, client: httpx2.AsyncClient, issuer: KeyServer, stores: Stores, verifier: TokenVerifier) -> None:
+    def __init__(
+        self, client: httpx2.AsyncClient, issuer: KeyServer, stores: Stores, redis_url: str, verifier: TokenVerifier
+    ) -> None:
         self.client = client
         self.issuer = issuer
         self.stores = stores
+        self.redis_url = redis_url
         self.verifier = verifier
 
     def token(self, name: str, **claims: object) -> str:
@@ -175,19 +180,39 @@ def moment(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+class Late:
+    """The face behind `/graphql`, which can only be opened once the address is known."""
+
+    face: Face
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await (self.face.http if scope["type"] == "http" else self.face.socket)(scope, receive, send)
+
+
 @asynccontextmanager
-async def shop_on(stores: Stores) -> AsyncIterator[Shop]:
-    """The endpoint and the issuer it trusts behind one address."""
+async def shop_on(stores: Stores, redis_url: str) -> AsyncIterator[Shop]:
+    """The face and the issuer it trusts behind one address."""
     shops: list[Shop] = []
+    late = Late()
 
     def build(base: str) -> Starlette:
         client, issuer = httpx2.AsyncClient(base_url=base, timeout=30), KeyServer(base, jwk("k1"))
-        shops.append(Shop(client, issuer, stores, TokenVerifier(issuer.issuer, AUDIENCE)))
-        endpoint = GraphQLEndpoint(Resources(stores, PASSES), shops[0].verifier, max_body_bytes=MAX_BODY_BYTES)
-        routes = [Route("/graphql", endpoint), *issuer.app.routes]
+        shops.append(Shop(client, issuer, stores, redis_url, TokenVerifier(issuer.issuer, AUDIENCE)))
+        routes = [Route("/graphql", late), WebSocketRoute("/graphql", late), *issuer.app.routes]
         return Starlette(routes=routes, middleware=[Middleware(RequestMiddleware)])
 
     async with serving(build):
         shop = shops[0]
-        async with shop.client, aclosing(shop.verifier):
+        async with (
+            shop.client,
+            aclosing(shop.verifier),
+            open_face(
+                Resources(stores, PASSES),
+                shop.verifier,
+                redis_url=redis_url,
+                tick_s=TICK_S,
+                max_body_bytes=MAX_BODY_BYTES,
+            ) as late.face,
+        ):
             yield shop
+            late.face.streams.end()

@@ -92,7 +92,7 @@ class StandIn:
             case "expired":
                 raise Unauthenticated("The access token has expired; refresh it or sign in again.")
             case "away":
-                raise TemporarilyUnavailable("The issuer's keys cannot be fetched")
+                raise TemporarilyUnavailable("The issuer is away")
         return Person(PersonId(token), self.expires_at)
 
     async def watching(self, count: int) -> list[Watched]:

@@ -1,0 +1,111 @@
+"""GraphQL over server-sent events, distinct connections mode: one operation on one response of HTTP.
+
+Ends with `complete`, also after errors; or without it, when the client leaves, reads nothing, or this process ends.
+"""
+
+import asyncio
+import time
+
+from starlette.types import Receive, Send
+
+from subscriptions import messages
+from subscriptions.limits import Limits
+from subscriptions.newest import Newest
+from subscriptions.operations import Answered, Outcome, Rejected
+from subscriptions.sources import Rendered
+
+HEADERS = [
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-store"),
+    (b"vary", b"accept"),
+    (b"x-accel-buffering", b"no"),  # nginx would keep events back
+]
+_COMMENT = b":\n\n"
+# Browsers do not report an event without a line of data.
+_COMPLETE = b"event: complete\ndata: \n\n"
+_EXPIRED = "The access token has expired; come back with a new one."
+_NEVER = float("inf")
+
+
+class EventStream:
+    """Hand `deliver` to whoever starts the operation, and its outcome to `serve`."""
+
+    def __init__(self, limits: Limits, *, expires_at: float | None) -> None:
+        """`expires_at` in Unix seconds."""
+        self._limits = limits
+        self._clock = asyncio.get_running_loop().time
+        self._expires_s = _NEVER if expires_at is None else self._clock() + expires_at - time.time()
+        self._newest = Newest()
+        self._news = asyncio.Event()
+        self._is_cut = False
+
+    def deliver(self, rendered: Rendered) -> None:
+        self._newest.show(rendered)
+        self._is_cut |= self._newest.is_full
+        self._news.set()
+
+    def cut(self) -> None:
+        """No more events; the client knows by the missing `complete` that it may come back."""
+        self._is_cut = True
+        self._news.set()
+
+    async def serve(self, outcome: Outcome, receive: Receive, send: Send) -> None:
+        leaving = asyncio.create_task(self._leave(receive))
+        try:
+            async with asyncio.timeout(self._limits.drain_wait_s):
+                await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
+            await self._answer(outcome, send)
+            await self._write(send, b"", is_end=True)
+        except (OSError, TimeoutError):
+            pass  # the client is gone, or reads nothing
+        finally:
+            if not isinstance(outcome, Answered | Rejected):
+                outcome.close()
+            leaving.cancel()
+            await asyncio.wait([leaving])
+
+    async def _answer(self, outcome: Outcome, send: Send) -> None:
+        match outcome:
+            case Answered():
+                await self._write(send, _next(outcome.payload) + _COMPLETE)
+            case Rejected():
+                await self._write(send, _next(b'{"errors":%b}' % outcome.errors) + _COMPLETE)
+            case _:
+                await self._watch(send)
+
+    async def _watch(self, send: Send) -> None:
+        while not self._is_cut:
+            self._news.clear()
+            while not self._is_cut and (payload := self._newest.take()) is not None:
+                await self._write(send, _next(payload))
+            if self._newest.is_over:
+                await self._write(send, _COMPLETE)
+                return
+            if self._clock() >= self._expires_s:
+                errors = messages.errors(_EXPIRED, "UNAUTHENTICATED")
+                await self._write(send, _next(b'{"errors":%b}' % errors) + _COMPLETE)
+                return
+            await self._wait(send)
+
+    async def _wait(self, send: Send) -> None:
+        """For news, the token's end, or for so long that the connection needs a sign of life."""
+        heartbeat_s = self._clock() + self._limits.heartbeat_s
+        try:
+            async with asyncio.timeout_at(min(heartbeat_s, self._expires_s)):
+                await self._news.wait()
+        except TimeoutError:
+            if self._clock() >= heartbeat_s:
+                await self._write(send, _COMMENT)
+
+    async def _write(self, send: Send, body: bytes, *, is_end: bool = False) -> None:
+        async with asyncio.timeout(self._limits.drain_wait_s):
+            await send({"type": "http.response.body", "body": body, "more_body": not is_end})
+
+    async def _leave(self, receive: Receive) -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        self.cut()
+
+
+def _next(payload: bytes) -> bytes:
+    return b"event: next\ndata: %b\n\n" % payload
