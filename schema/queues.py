@@ -92,18 +92,19 @@ class QueuePosition:
     serving_number: int = strawberry.field(description="The highest number called so far.")
     waiting_count: int = strawberry.field(description="People who wait and are still there.")
     expires_at: datetime | None = strawberry.field(
-        description="As `QueueEntry.expiresAt`: when your place, your call or your pass ends if you do nothing."
+        description="READY: claim before. ADMITTED: the pass ends. Null while you wait: to watch is to be there."
     )
     expires_in_seconds: int | None = strawberry.field(description="Until then, for clients whose clock is wrong.")
     pass_: QueuePass | None = strawberry.field(name="pass", description="Null until you claim it.")
-    stock: Stock | None = strawberry.field(description="What is left; it has a version of its own.")
+    stock: Stock | None = strawberry.field(description="What is left.")
     version: int = strawberry.field(description="Rises with every change inside an epoch; forget what has a lower one.")
     epoch: int = strawberry.field(description="A new epoch means the line was rebuilt: take it whatever its version.")
 
     @classmethod
     def of(cls, line: LineSnapshot, person_id: PersonId) -> Self:
         entry, room = line.entry, line.room
-        deadline = entry.expires_at if entry and entry.is_living else None
+        was_called = entry is not None and entry.state in (EntryState.READY, EntryState.ADMITTED)
+        deadline = entry.expires_at if entry and was_called else None
         return cls(
             person_id=person_id,
             state=entry.state if entry else None,

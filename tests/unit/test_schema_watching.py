@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import orjson
@@ -85,7 +86,7 @@ async def test_somebody_who_waits_sees_where() -> None:
     rendered = await (await source(WATCH_LINE)).render(line(entry(EntryState.WAITING, 2)))
     mine = shown(rendered)["queuePosition"]
     assert (mine["state"], mine["number"], mine["position"], mine["pass"]) == ("WAITING", 42, 2, None)
-    assert mine["expiresAt"] == write_date_time(entry(EntryState.WAITING).expires_at or NOW)
+    assert mine["expiresAt"] is None
     assert not rendered.is_last
 
 
@@ -93,6 +94,7 @@ async def test_somebody_who_was_called_is_at_0() -> None:
     rendered = await (await source(WATCH_LINE)).render(line(entry(EntryState.READY)))
     mine = shown(rendered)["queuePosition"]
     assert (mine["state"], mine["position"], mine["pass"], rendered.is_last) == ("READY", 0, None, False)
+    assert mine["expiresAt"] == write_date_time(NOW + timedelta(minutes=5))
 
 
 async def test_the_pass_is_shown_while_it_is_good() -> None:
