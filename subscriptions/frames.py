@@ -14,7 +14,7 @@ from websockets.server import ServerProtocol
 
 from subscriptions.close_codes import CloseCode
 
-RESTART_SPREAD_S = 1.5
+RESTART_SPREAD_S = 1.0
 """Clients that were cut off at once would come back at once."""
 CLOSE_WAIT_S = 5.0
 QUIET_S = 0.2

@@ -1,0 +1,124 @@
+"""`/graphql` as a stream of events: subscriptions, and everything else too, by POST and by GET."""
+
+import time
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from typing import TypeAlias
+
+import orjson
+import pytest
+
+from tests.support.events import Events, events
+from tests.support.shop import HOLD, OnSale, Shop, lines, new_key
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+STOCK = "subscription ($id: ID!) { stockChanged(concertId: $id) { tiers { available held } } }"
+ACCEPT = {"Accept": "text/event-stream"}
+Asking: TypeAlias = Callable[..., AbstractAsyncContextManager[Events]]
+COMPLETE = ("complete", None)
+
+
+def post(
+    shop: Shop, document: str, *, by: str | None = None, accept: str = "text/event-stream", **variables: object
+) -> AbstractAsyncContextManager[Events]:
+    body = {"query": document, "variables": variables}
+    return events(shop.client, "POST", "/graphql", json=body, headers=shop.headers(by) | {"Accept": accept})
+
+
+def get(shop: Shop, document: str, **variables: object) -> AbstractAsyncContextManager[Events]:
+    query = {"query": document, "variables": orjson.dumps(variables).decode()}
+    return events(shop.client, "GET", "/graphql", params=query, headers=ACCEPT)
+
+
+def stock(first: tuple[int, int]) -> tuple[str, object]:
+    tiers = [{"available": available, "held": held} for available, held in (first, (2, 0))]
+    return "next", {"data": {"stockChanged": {"tiers": tiers}}}
+
+
+@pytest.mark.parametrize("how", [post, get])
+async def test_a_subscription_shows_stock_at_once_and_whenever_it_changes(
+    shop: Shop, how: Callable[..., AbstractAsyncContextManager[Events]]
+) -> None:
+    concert = await shop.on_sale()
+    async with how(shop, STOCK, id=concert.id) as heard:
+        assert heard.response.headers["content-type"] == "text/event-stream; charset=utf-8"
+        assert await heard.hear() == stock((100, 0))
+        await shop.hold(concert, 3)
+        assert await heard.hear() == stock((97, 3))
+
+
+async def test_a_mutation_is_one_next_and_a_complete(shop: Shop) -> None:
+    concert = await shop.on_sale()
+    async with post(shop, HOLD, by="alice", input=_wish(concert)) as heard:
+        (name, result), end = await heard.rest()
+    assert (name, end) == ("next", COMPLETE)
+    assert result["data"]["holdTickets"]["__typename"] == "HoldTicketsSuccess"
+
+
+async def test_a_mutation_by_get_is_refused_and_does_nothing(shop: Shop) -> None:
+    concert = await shop.on_sale()
+    query = {"query": HOLD, "variables": orjson.dumps({"input": _wish(concert)}).decode()}
+    answer = await shop.client.get("/graphql", params=query, headers=ACCEPT | shop.headers("alice"))
+    assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
+    assert (await shop.stock(concert))[0] == (100, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("document", "code"),
+    [
+        ("{", "BAD_USER_INPUT"),
+        ("subscription { nothing }", "BAD_USER_INPUT"),
+        ('subscription { stockChanged(concertId: "x") { version } }', "BAD_USER_INPUT"),
+        ('subscription { queuePosition(concertId: "x") { position } }', "UNAUTHENTICATED"),
+    ],
+)
+async def test_a_refused_operation_is_a_next_with_errors(shop: Shop, document: str, code: str) -> None:
+    async with post(shop, document) as heard:
+        assert heard.response.status_code == 200
+        (name, result), end = await heard.rest()
+    assert (name, end) == ("next", COMPLETE)
+    assert [error["extensions"]["code"] for error in result["errors"]] == [code]
+    assert result["errors"][0]["extensions"]["requestId"] == heard.response.headers["x-request-id"]
+
+
+async def test_a_bad_token_is_401_before_anything_streams(shop: Shop) -> None:
+    headers = ACCEPT | {"Authorization": "Bearer nonsense"}
+    answer = await shop.client.post("/graphql", json={"query": "{ serverTime }"}, headers=headers)
+    assert (answer.status_code, answer.headers["content-type"]) == (401, "application/json; charset=utf-8")
+
+
+async def test_a_stream_ends_with_its_token(shop: Shop) -> None:
+    concert = await shop.on_sale()
+    expires = int(time.time()) + 2
+    headers = ACCEPT | {"Authorization": f"Bearer {shop.token('alice', exp=expires)}"}
+    body = {"query": STOCK, "variables": {"id": concert.id}}
+    async with events(shop.client, "POST", "/graphql", json=body, headers=headers) as heard:
+        assert await heard.hear() == stock((100, 0))
+        (name, result), end = await heard.rest()
+    assert (name, result["errors"][0]["extensions"]["code"], end) == ("next", "UNAUTHENTICATED", COMPLETE)
+    assert time.time() >= expires
+
+
+@pytest.mark.parametrize(
+    ("accept", "media_type"),
+    [
+        ("text/event-stream", "text/event-stream"),
+        ("text/event-stream, application/json;q=0.5", "text/event-stream"),
+        ("application/json, text/event-stream", "application/json"),
+        ("text/*", "text/event-stream"),
+        ("*/*", "application/json"),
+    ],
+)
+async def test_whoever_prefers_events_gets_them(shop: Shop, accept: str, media_type: str) -> None:
+    async with post(shop, "{ serverTime }", accept=accept) as heard:
+        assert heard.response.headers["content-type"] == f"{media_type}; charset=utf-8"
+
+
+async def test_a_subscription_without_a_stream_is_told_how_to_get_one(shop: Shop) -> None:
+    answer = await shop.ask(STOCK, id=(await shop.on_sale()).id)
+    assert "text/event-stream" in answer["errors"][0]["message"]
+
+
+def _wish(concert: OnSale) -> dict[str, object]:
+    return {"concertId": concert.id, "lines": lines(concert, 2), "idempotencyKey": new_key()}

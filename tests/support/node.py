@@ -1,0 +1,28 @@
+"""Programs of npm that tests run: installed on first use, from a lock file."""
+
+import asyncio
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+
+async def installed(directory: Path, *, for_what: str) -> Path:
+    """The directory, with its packages. Without npm the test is skipped, and fails in CI."""
+    npm = shutil.which("npm")
+    if npm is None:
+        message = f"npm is missing, so {for_what}: install Node.js 20 or later"
+        if os.environ.get("CI") == "true":
+            pytest.fail(message)
+        pytest.skip(message)
+    if not (directory / "node_modules" / ".package-lock.json").exists():
+        await output_of(npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", directory=directory)
+    return directory
+
+
+async def output_of(*command: str, directory: Path) -> bytes:
+    process = await asyncio.create_subprocess_exec(*command, cwd=directory, stdout=asyncio.subprocess.PIPE)
+    output, _ = await process.communicate()
+    assert process.returncode == 0, f"{' '.join(command)} ended with {process.returncode}"
+    return output

@@ -1,0 +1,86 @@
+"""What the transports count: messages per second, open streams, and states that a reader has not taken."""
+
+import pytest
+
+from domain.ids import PersonId
+from subscriptions.capacity import Capacity, Full
+from subscriptions.close_codes import REASON_BYTES, shortened
+from subscriptions.limits import Limits
+from subscriptions.newest import MAX_THINGS, Newest
+from subscriptions.pace import Pace
+from subscriptions.sources import Rendered
+
+
+def test_a_pace_allows_a_burst_and_then_so_many_per_second() -> None:
+    pace = Pace(2.0, burst=3, now_s=10.0)
+    assert [pace.allows(10.0) for _ in range(4)] == [True, True, True, False]
+    assert [pace.allows(now_s) for now_s in (10.4, 10.5, 10.9, 11.0)] == [False, True, False, True]
+
+
+def test_a_pause_saves_up_no_more_than_a_burst() -> None:
+    pace = Pace(2.0, burst=3, now_s=0.0)
+    assert [pace.allows(1_000.0) for _ in range(4)] == [True, True, True, False]
+
+
+def test_streams_are_counted_while_they_are_open() -> None:
+    capacity = Capacity(Limits(streams=3, streams_per_address=2))
+    with capacity.stream("a"), capacity.stream("a"):
+        with pytest.raises(Full, match="2 connections of your address"), capacity.stream("a"):
+            pass
+        assert capacity.total == 2
+        with capacity.stream(None), pytest.raises(Full, match="full"), capacity.stream("b"):
+            pass
+    assert capacity.total == 0
+    with capacity.stream("a"):
+        assert capacity.total == 1
+
+
+def test_anonymous_people_and_unknown_addresses_are_nobody_in_particular() -> None:
+    capacity = Capacity(Limits(streams_per_address=1, streams_per_person=1))
+    with capacity.stream(None), capacity.stream(None), capacity.person(None), capacity.person(None):
+        assert capacity.total == 2
+
+
+def test_an_address_and_a_person_of_one_name_are_two() -> None:
+    capacity = Capacity(Limits(streams_per_address=1, streams_per_person=1))
+    with capacity.stream("x"), capacity.person(PersonId("x")), pytest.raises(Full), capacity.person(PersonId("x")):
+        pass
+
+
+def test_only_the_newest_state_of_each_thing_is_kept() -> None:
+    newest = Newest()
+    for number in range(3):
+        newest.show(Rendered(b"a%d" % number, key="a"))
+        newest.show(Rendered(b"b%d" % number, key="b"))
+    assert [newest.take(), newest.take(), newest.take()] == [b"a2", b"b2", None]
+
+
+def test_a_subscription_is_over_when_its_last_state_was_taken() -> None:
+    newest = Newest()
+    assert not newest.is_over
+    newest.show(Rendered(b"1"))
+    newest.show(Rendered(b"2", is_last=True))
+    assert not newest.is_over
+    assert (newest.take(), newest.is_over) == (b"2", True)
+
+
+def test_a_subscription_keeps_so_many_things_and_no_more() -> None:
+    newest = Newest()
+    for number in range(MAX_THINGS):
+        newest.show(Rendered(b"", key=number))
+    assert not newest.is_full
+    newest.show(Rendered(b"", key="one more"))
+    assert newest.is_full
+
+
+@pytest.mark.parametrize("text", ["", "x" * REASON_BYTES, "é" * 61])
+def test_a_reason_that_fits_is_sent_as_it_is(text: str) -> None:
+    assert shortened(text) == text
+
+
+@pytest.mark.parametrize("text", ["x" * 124, "é" * 62, "🎫" * 40, "a🎫" * 30])
+def test_a_reason_that_does_not_fit_is_cut_between_characters(text: str) -> None:
+    cut = shortened(text)
+    assert len(cut.encode()) <= REASON_BYTES
+    assert text.startswith(cut.removesuffix("…"))
+    assert cut.endswith("…")
