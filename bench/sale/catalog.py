@@ -12,6 +12,7 @@ from bench.sale.ledger import Step
 from domain.concerts import ConcertDraft, TierDraft, Venue
 from domain.demo import demo_drafts
 from domain.money import CurrencyCode
+from domain.queues import RoomSettings
 
 CONCERTS_FILE = Path(__file__).parents[2] / "deploy" / "demo" / "concerts.json"
 
@@ -19,6 +20,14 @@ LIMIT_PER_ORDER = 4
 LIMIT_PER_PERSON = 6
 HOLD_DURATION_S = 10
 """Short, so that the holds of those who vanish come back while the sale is on."""
+
+NO_SHOW_S = 8
+"""Short likewise: the slot of whoever does not come is free again within seconds."""
+SESSION_S = 15
+AWAY_S = 20
+"""How long a place outlives its last socket; long enough to move to the other server when one is killed."""
+HEARTBEAT_S = 50
+"""Three times as long as the longest time between two questions."""
 
 FIND = "query Find($slug: String!) { concert(slug: $slug) { id status } }"
 
@@ -71,6 +80,20 @@ def sale_concert(stock: int, now: datetime) -> ConcertDraft:
         hold_duration_ms=HOLD_DURATION_S * 1000,
         tiers=tuple(TierDraft(name, prices_minor[name], capacity) for name, capacity in capacities.items()),
         slug=f"the-rush-{now:%Y%m%d-%H%M%S-%f}",
+        room=waiting_room(stock),
+    )
+
+
+def waiting_room(stock: int) -> RoomSettings:
+    """Both caps bind: the first rush fills every slot, and the calls of one minute do not sell everything."""
+    return RoomSettings(
+        is_on=True,
+        total_active_users=max(stock // 8, 4),
+        new_users_per_minute=max(stock * 2 // 5, 10),
+        pass_claim_timeout_ms=NO_SHOW_S * 1000,
+        session_duration_ms=SESSION_S * 1000,
+        heartbeat_timeout_ms=HEARTBEAT_S * 1000,
+        disconnect_grace_ms=AWAY_S * 1000,
     )
 
 
@@ -117,6 +140,15 @@ def _input(draft: ConcertDraft) -> JsonObject:
         "limitPerOrder": draft.limit_per_order,
         "limitPerPerson": draft.limit_per_person,
         "holdDurationSeconds": draft.hold_duration_ms // 1000,
+        "waitingRoom": {
+            "isOn": draft.room.is_on,
+            "totalActiveUsers": draft.room.total_active_users,
+            "newUsersPerMinute": draft.room.new_users_per_minute,
+            "passClaimTimeoutSeconds": draft.room.pass_claim_timeout_ms // 1000,
+            "sessionDurationSeconds": draft.room.session_duration_ms // 1000,
+            "heartbeatTimeoutSeconds": draft.room.heartbeat_timeout_ms // 1000,
+            "disconnectGraceSeconds": draft.room.disconnect_grace_ms // 1000,
+        },
         "tiers": [{"name": t.name, "priceMinor": t.price_minor, "capacity": t.capacity} for t in draft.tiers],
     }
 

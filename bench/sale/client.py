@@ -36,6 +36,10 @@ class Denied:
 class NotAnswered(Exception):
     """Worth repeating; the text says what happened instead of an answer."""
 
+    def __init__(self, what: str, *, retry_after_s: float = 0.0) -> None:
+        super().__init__(what)
+        self.retry_after_s = retry_after_s
+
 
 class Server:
     """Connections of its own: a pool that several servers share closes those of one to make room for another."""
@@ -88,7 +92,9 @@ class Client:
                 answer = await self._servers[attempt % len(self._servers)].post(body, token)
             except NotAnswered as nothing:
                 self._ledger.retried[step, str(nothing)] += 1
-                await asyncio.sleep(self._pause_s(attempt - first))
+                # Everybody is told the same time: a crowd that kept to it would come back as one.
+                told_s = nothing.retry_after_s * self._dice.uniform(1.0, 1.5)
+                await asyncio.sleep(max(told_s, self._pause_s(attempt - first)))
             else:
                 self._ledger.answered_ms[step].append((time.perf_counter() - started) * 1000)
                 break
@@ -116,6 +122,8 @@ def _read(content: bytes) -> JsonObject | Denied:
         code = error.get("extensions", {}).get("code", "NO_CODE")
         if code == "UNAVAILABLE":
             raise NotAnswered(code)
+        if code == "RATE_LIMITED":
+            raise NotAnswered(code, retry_after_s=error["extensions"]["retryAfterSeconds"])
         return Denied(code, error["message"])
     value: JsonObject | None = next(iter(answer["data"].values()))
     if value is None:

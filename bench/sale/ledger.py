@@ -13,6 +13,10 @@ from enum import StrEnum
 
 class Step(StrEnum):
     LOAD = "load"
+    JOIN = "join"
+    POLL = "poll"
+    CLAIM = "claim"
+    LEAVE = "leave"
     LOOK = "look"
     HOLD = "hold"
     BUY = "buy"
@@ -42,6 +46,25 @@ class Receipt:
 
 
 @dataclass(slots=True)
+class LineLedger:
+    """Places by number, so that one told twice, or to two devices, counts once."""
+
+    joined: set[int] = field(default_factory=set)
+    called: set[int] = field(default_factory=set)
+    claimed: set[int] = field(default_factory=set)
+    lapsed: set[int] = field(default_factory=set)
+    """Called, and the call was not claimed in time."""
+    left: set[int] = field(default_factory=set)
+    """Given up, with a word or without one."""
+    sockets: int = 0
+    """Opened, those that replaced a lost one included."""
+    lost_sockets: Counter[str] = field(default_factory=Counter)
+    updates: int = 0
+    """Positions that sockets were pushed."""
+    most_waiting: int = 0
+
+
+@dataclass(slots=True)
 class Ledger:
     arrived: int = 0
     left: int = 0
@@ -51,6 +74,7 @@ class Ledger:
     holds: dict[str, int] = field(default_factory=dict)
     """Units per hold id: a hold told twice is one hold."""
     receipts: dict[str, Receipt] = field(default_factory=dict)
+    line: LineLedger = field(default_factory=LineLedger)
     surprises: list[str] = field(default_factory=list)
     """Answers nobody should get: each one fails the sale."""
 
@@ -93,6 +117,7 @@ def table(ledger: Ledger) -> str:
     rows += [
         "",
         f"came     {ledger.arrived:>8,} people",
+        *_line(ledger.line),
         f"looked   {len(ledger.answered_ms.get(Step.LOOK, [])):>8,} times",
         f"held     {ledger.held_units:>8,} tickets in {len(ledger.holds):,} holds",
         f"sold     {ledger.sold_units:>8,} tickets in {len(ledger.receipts):,} orders",
@@ -100,6 +125,19 @@ def table(ledger: Ledger) -> str:
         *_counts("retried", ledger.retry_reasons()),
     ]
     return "\n".join(rows)
+
+
+def _line(line: LineLedger) -> list[str]:
+    lost = line.lost_sockets.total()
+    return [
+        f"joined   {len(line.joined):>8,} places, {line.most_waiting:,} waiting at once",
+        f"called   {len(line.called):>8,} numbers",
+        f"claimed  {len(line.claimed):>8,} passes",
+        f"lapsed   {len(line.lapsed):>8,} calls",
+        f"left     {len(line.left):>8,} places",
+        f"pushed   {line.updates:>8,} positions to {line.sockets:,} sockets, {lost:,} of them lost",
+        *(f"{count:>17,} {why}" for why, count in sorted(line.lost_sockets.items())),
+    ]
 
 
 def _counts(title: str, counts: Counter[str]) -> list[str]:

@@ -32,6 +32,36 @@ SHARES = {
 }
 """Percent of the crowd."""
 
+
+class Manner(StrEnum):
+    """How a person waits in line."""
+
+    WATCHES = "watches a socket"
+    LOSES_TOUCH = "loses the socket on purpose, and comes back"
+    TWO_DEVICES = "joins, watches and claims on two devices"
+    ASKS = "asks now and then, and says that it is there"
+    PUSHES_IN = "tries without a pass, with a stolen one and with a forged one"
+    CLAIMS_LATE = "lets the call lapse, and joins again"
+    NEVER_CLAIMS = "lets the call lapse and goes home"
+    LEAVES = "gives the place up"
+    WALKS_OFF = "goes without a word"
+
+
+MANNERS = {
+    Manner.WATCHES: 34,
+    Manner.LOSES_TOUCH: 16,
+    Manner.TWO_DEVICES: 8,
+    Manner.ASKS: 20,
+    Manner.PUSHES_IN: 6,
+    Manner.CLAIMS_LATE: 5,
+    Manner.NEVER_CLAIMS: 4,
+    Manner.LEAVES: 4,
+    Manner.WALKS_OFF: 3,
+}
+"""Percent of the crowd."""
+
+STAYS_OUTSIDE = frozenset({Manner.NEVER_CLAIMS, Manner.LEAVES, Manner.WALKS_OFF})
+
 LEAVES_EMPTY_HANDED = frozenset({Habit.GIVES_UP, Habit.VANISHES, Habit.HAS_NO_TOKEN, Habit.FORGES_TOKEN})
 
 TIERS = 3
@@ -51,12 +81,16 @@ class Person:
     arrives_after_s: float
     thinks_s: float
     """Between a hold and what is done with it."""
+    manner: Manner = Manner.WATCHES
+    patience_s: float = 1.0
+    """How long it is before a manner shows: a socket lost, a place given up."""
 
 
 def crowd(size: int, *, seed: int, rush_s: float) -> tuple[Person, ...]:
     """Twice as many arrive in the first moment of the rush as on average, and nobody after its end."""
     dice = random.Random(seed)
     habits = dice.choices(list(SHARES), weights=list(SHARES.values()), k=size)
+    manners = dice.choices(list(MANNERS), weights=list(MANNERS.values()), k=size)
     return tuple(
         Person(
             name=f"buyer{number}",
@@ -66,11 +100,14 @@ def crowd(size: int, *, seed: int, rush_s: float) -> tuple[Person, ...]:
             takes_two_tiers=dice.random() < 0.2,
             arrives_after_s=dice.triangular(0.0, rush_s, 0.0),
             thinks_s=dice.uniform(0.1, 1.5),
+            manner=manner,
+            patience_s=dice.uniform(0.5, 6.0),
         )
-        for number, habit in enumerate(habits, start=1)
+        for number, (habit, manner) in enumerate(zip(habits, manners, strict=True), start=1)
     )
 
 
 def wanted(people: tuple[Person, ...]) -> int:
     """How many tickets this crowd buys if there are enough."""
-    return sum(person.wish for person in people if person.habit not in LEAVES_EMPTY_HANDED)
+    buying = [person for person in people if person.manner not in STAYS_OUTSIDE]
+    return sum(person.wish for person in buying if person.habit not in LEAVES_EMPTY_HANDED)

@@ -1,7 +1,8 @@
-"""The sale while it runs: everybody's visit, and around them the board, the progress line and the blow at half time."""
+"""The sale while it runs: everybody's visit, and around them those who watch and the blow at half time."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import Any
 
 from bench.sale.board import Board
 from bench.sale.ledger import Ledger
@@ -10,21 +11,30 @@ from bench.sale.progress import say, show_progress
 from bench.sale.visit import Visit
 
 Strike = Callable[[], Awaitable[None]]
+Watch = Coroutine[Any, Any, None]
+"""Runs beside the sale until it is cancelled."""
 
 
 async def rush(
-    visits: Sequence[Visit], board: Board, ledger: Ledger, *, goal: int, limit_s: float, strike: Strike | None
+    visits: Sequence[Visit],
+    board: Board,
+    ledger: Ledger,
+    *,
+    goal: int,
+    limit_s: float,
+    strike: Strike | None,
+    watches: Sequence[Watch] = (),
 ) -> str | None:
     """Returns when everybody went home; or, after `limit_s`, why not everybody did."""
     async with asyncio.TaskGroup() as staff:
-        watching = staff.create_task(board.watch())
-        showing = staff.create_task(show_progress(ledger, board, goal=goal))
+        showing = show_progress(ledger, board, goal=goal)
+        watching = [staff.create_task(watch) for watch in (board.watch(), showing, *watches)]
         striking = staff.create_task(_strike_at_half_time(strike, ledger, goal, limit_s)) if strike else None
         cut_short = await _let_in(visits, limit_s)
         if cut_short:
             cut_short += f", {board.waiting} of {ledger.arrived - ledger.left} waited for tickets to return"
-        watching.cancel()
-        showing.cancel()
+        for watch in watching:
+            watch.cancel()
         if striking and not _is_half_time(ledger, goal):
             # Otherwise it has begun, and what it killed must run again before anybody reads the books.
             striking.cancel()

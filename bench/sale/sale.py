@@ -9,17 +9,22 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from bench.sale import catalog
+from bench.sale.audit import Audit, Auditor
 from bench.sale.board import Board
 from bench.sale.books import Books, BooksMissing, all_holds_ended, read_books
 from bench.sale.catalog import CatalogRefused, SaleConcert
 from bench.sale.client import Client, client_of
+from bench.sale.entrance import Entrance
+from bench.sale.fairness import Evidence, judge_line
 from bench.sale.invariants import Verdict, judge
 from bench.sale.ledger import Ledger
+from bench.sale.line import WaitingLine
 from bench.sale.patience import came_true
 from bench.sale.people import Person, wanted
 from bench.sale.progress import say
 from bench.sale.rush import Strike, rush
 from bench.sale.shop import Shop
+from bench.sale.sightings import Sightings
 from bench.sale.sites import Site
 from bench.sale.tokens import sign_in
 from bench.sale.visit import Visit
@@ -61,14 +66,34 @@ async def hold_sale(site: Site, plan: Plan, strike: Strike | None) -> Result:
     tokens = await sign_in(site.issuer, ["olivia", *(person.name for person in plan.people)])
     async with client_of(site.urls, ledger) as client:
         concert = await _fill_catalog(client, plan.stock, tokens["olivia"])
+        concert_id = ConcertId(ids.decode(concert.id, ids.Kind.CONCERT).parts[0])
+        line = WaitingLine(client, ledger, concert, urls=site.urls, sightings=Sightings())
         shop = Shop(client, ledger, concert)
         board = Board(shop)
-        visits = [Visit(person, tokens[person.name], shop, board, ledger) for person in plan.people]
-        started = time.monotonic()
-        cut_short = await rush(visits, board, ledger, goal=plan.goal, limit_s=plan.limit_s, strike=strike)
-        lasted_s = time.monotonic() - started
-    books = await _close_books(site, ConcertId(ids.decode(concert.id, ids.Kind.CONCERT).parts[0]))
-    return Result(ledger, books, judge(books, ledger.receipts), lasted_s, cut_short)
+        visits = [_visit(person, tokens[person.name], line, shop, board) for person in plan.people]
+        async with Redis.from_url(site.redis_url, decode_responses=True) as redis:
+            auditor = Auditor(redis, concert_id)
+            watches = (line.watch_room(), auditor.watch())
+            started = time.monotonic()
+            cut_short = await rush(
+                visits, board, ledger, goal=plan.goal, limit_s=plan.limit_s, strike=strike, watches=watches
+            )
+            lasted_s = time.monotonic() - started
+            books = await _close_books(site, concert_id)
+            evidence = Evidence(catalog.waiting_room(plan.stock), line.sightings, await _close_audit(auditor))
+    verdicts = judge(books, ledger.receipts) + judge_line(evidence)
+    return Result(ledger, books, verdicts, lasted_s, cut_short)
+
+
+def _visit(person: Person, token: str, line: WaitingLine, shop: Shop, board: Board) -> Visit:
+    return Visit(person, token, entrance=Entrance(person, token, line, board), shop=shop, board=board)
+
+
+async def _close_audit(auditor: Auditor) -> Audit:
+    try:
+        return await auditor.close()
+    except RedisError as error:
+        raise BooksMissing(f"the store does not answer any more: {error}") from error
 
 
 async def _fill_catalog(client: Client, stock: int, token: str) -> SaleConcert:

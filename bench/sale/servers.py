@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx2
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from bench.sale.sites import Site
 from storage import embedded
@@ -18,6 +20,8 @@ from storage.child import Child
 APP = Path(__file__).parents[2] / "app.py"
 DATABASE = "onsale"
 PROBE_TIMEOUT_S = 2.0
+PUSH_TICK_MS = "500"
+"""Hundreds of positions change with every call, and two cores carry the crowd as well."""
 
 
 class AppServer(Child):
@@ -78,11 +82,20 @@ async def own_servers(directory: Path) -> AsyncIterator[OwnServers]:
         valkey, mongod = embedded.valkey(directory / "valkey"), embedded.mongod(directory / "mongod")
         await asyncio.gather(start(valkey), start(mongod))
         stores = {"REDIS_URL": valkey.url, "MONGO_URL": mongod.url, "MONGO_DATABASE": DATABASE, "DEMO": "no"}
+        stores["PUSH_TICK_MS"] = PUSH_TICK_MS
+        stores["PASS_KEY_FILE"] = str(_pass_key(directory / "pass.pem"))
         first = AppServer(directory / "app-1", stores)
         await start(first)
         second = AppServer(directory / "app-2", {**stores, "OIDC_ISSUER": _issuer_of(first)})
         await start(second)
         yield OwnServers(valkey, mongod, (first, second))
+
+
+def _pass_key(path: Path) -> Path:
+    """Of both servers, so that each takes the passes of the other."""
+    key = Ed25519PrivateKey.generate()
+    path.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return path
 
 
 def _issuer_of(app: AppServer) -> str:

@@ -5,24 +5,23 @@ from dataclasses import dataclass
 
 from bench.sale.catalog import SaleConcert
 from bench.sale.client import Client, Denied, JsonObject
+from bench.sale.desk import REFUSAL, Desk, Refused
 from bench.sale.ledger import Ledger, Line, Receipt, Step
 
 LOOK = """query Look($id: ID!) {
   concert(id: $id) { name isOnSale tiers { id name price { amount currency } capacity available held sold } }
 }"""
 
-_REFUSAL = "... on DomainError { code message retryable retryAfterSeconds }"
-
 HOLD = f"""mutation Hold($input: HoldTicketsInput!) {{
   holdTickets(input: $input) {{
     __typename
     ... on HoldTicketsSuccess {{ hold {{ id state expiresInSeconds lines {{ tierId quantity }} }} }}
-    {_REFUSAL}
+    {REFUSAL}
   }}
 }}"""
 
 RELEASE = f"""mutation Release($input: ReleaseHoldInput!) {{
-  releaseHold(input: $input) {{ __typename ... on ReleaseHoldSuccess {{ hold {{ id state }} }} {_REFUSAL} }}
+  releaseHold(input: $input) {{ __typename ... on ReleaseHoldSuccess {{ hold {{ id state }} }} {REFUSAL} }}
 }}"""
 
 BUY = f"""mutation Buy($input: PurchaseTicketsInput!) {{
@@ -31,7 +30,7 @@ BUY = f"""mutation Buy($input: PurchaseTicketsInput!) {{
     ... on PurchaseTicketsSuccess {{
       order {{ id status customerEmail lines {{ tierId quantity }} total {{ minor }} }}
     }}
-    {_REFUSAL}
+    {REFUSAL}
   }}
 }}"""
 
@@ -51,40 +50,33 @@ class Held:
     lines: tuple[Line, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
-    code: str
-    """Of a typed refusal or of a top-level error."""
-    message: str
-
-
-class Shop:
-    """One concert's sale. `token` is a person's own, or None for somebody who has not signed in."""
+class Shop(Desk):
+    """`queue_pass` is the token of a pass; there is a waiting room before this shop."""
 
     def __init__(self, client: Client, ledger: Ledger, concert: SaleConcert) -> None:
-        self._client = client
-        self._ledger = ledger
-        self._concert_id = concert.id
+        super().__init__(client, ledger, concert)
         self.tier_ids = concert.tier_ids
 
     async def look(self) -> tuple[TierView, ...] | None:
         """None while the stock cannot be told."""
         concert = await self._client.ask(Step.LOOK, LOOK, {"id": self._concert_id}, None)
         if isinstance(concert, Denied):
-            self._ledger.surprises.append(f"a look at the concert was answered with {concert}")
+            self.ledger.surprises.append(f"a look at the concert was answered with {concert}")
             return None
         tiers = concert["tiers"]
         if any(tier["available"] is None for tier in tiers):
             return None
         return tuple(TierView(t["id"], t["capacity"], t["available"], t["held"], t["sold"]) for t in tiers)
 
-    async def hold(self, lines: Sequence[Line], key: str, *, token: str | None) -> Held | Refused:
-        input_ = {"concertId": self._concert_id, "lines": _say(lines), "idempotencyKey": key}
+    async def hold(
+        self, lines: Sequence[Line], key: str, *, token: str | None, queue_pass: str | None
+    ) -> Held | Refused:
+        input_ = {"concertId": self._concert_id, "lines": _say(lines), "idempotencyKey": key, "queuePass": queue_pass}
         answer = await self._mutate(Step.HOLD, HOLD, input_, token)
         if isinstance(answer, Refused):
             return answer
         held = Held(answer["hold"]["id"], _lines(answer["hold"]))
-        self._ledger.holds[held.hold_id] = sum(line.quantity for line in held.lines)
+        self.ledger.holds[held.hold_id] = sum(line.quantity for line in held.lines)
         return held
 
     async def release(self, hold_id: str, *, token: str) -> Refused | None:
@@ -94,8 +86,11 @@ class Shop:
     async def buy(self, hold_id: str, key: str, *, buyer: str, token: str) -> Receipt | Refused:
         return await self._purchase({"holdId": hold_id}, key, buyer, token=token)
 
-    async def buy_at_once(self, lines: Sequence[Line], key: str, *, buyer: str, token: str) -> Receipt | Refused:
-        return await self._purchase({"concertId": self._concert_id, "lines": _say(lines)}, key, buyer, token=token)
+    async def buy_at_once(
+        self, lines: Sequence[Line], key: str, *, buyer: str, token: str, queue_pass: str
+    ) -> Receipt | Refused:
+        what = {"concertId": self._concert_id, "lines": _say(lines), "queuePass": queue_pass}
+        return await self._purchase(what, key, buyer, token=token)
 
     async def _purchase(self, what: JsonObject, key: str, buyer: str, *, token: str) -> Receipt | Refused:
         customer = {"customerName": f"Buyer {buyer[5:]}", "customerEmail": f"{buyer}@example.com"}
@@ -104,19 +99,8 @@ class Shop:
             return answer
         order = answer["order"]
         receipt = Receipt(order["id"], buyer, order["customerEmail"], _lines(order), order["total"]["minor"])
-        self._ledger.book(receipt)
+        self.ledger.book(receipt)
         return receipt
-
-    async def _mutate(self, step: Step, document: str, input_: JsonObject, token: str | None) -> JsonObject | Refused:
-        answer = await self._client.ask(step, document, {"input": input_}, token)
-        if isinstance(answer, Denied):
-            refused = Refused(answer.code, answer.message)
-        elif "code" in answer:
-            refused = Refused(answer["code"], answer["message"])
-        else:
-            return answer
-        self._ledger.refused[refused.code] += 1
-        return refused
 
 
 def _say(lines: Sequence[Line]) -> list[JsonObject]:

@@ -5,27 +5,38 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from bench.sale.board import Board
 from bench.sale.catalog import LIMIT_PER_ORDER, LIMIT_PER_PERSON
-from bench.sale.ledger import Ledger, Line, Receipt
-from bench.sale.people import Habit, Person
-from bench.sale.shop import Held, Refused, Shop, TierView
+from bench.sale.desk import Refused
+from bench.sale.entrance import Entrance, is_good
+from bench.sale.ledger import Line, Receipt
+from bench.sale.line import QueuePass
+from bench.sale.people import Habit, Manner, Person
+from bench.sale.shop import Held, Shop, TierView
 from bench.sale.tokens import forged
+
+STRANGERS = frozenset({Habit.HAS_NO_TOKEN, Habit.FORGES_TOKEN})
+ROUNDING_S = 1.5
+"""A pass is told in whole seconds, and the answer took its time."""
 
 GONE = frozenset({"SOLD_OUT", "HOLD_ENDED"})
 """Refusals that are nobody's fault: somebody else was faster, or the hold ran out while a server was away."""
 
 
 class Visit:
-    def __init__(self, person: Person, token: str, shop: Shop, board: Board, ledger: Ledger) -> None:
+    def __init__(self, person: Person, token: str, *, entrance: Entrance, shop: Shop, board: Board) -> None:
         self._person = person
         self._token = token
+        self._entrance = entrance
         self._shop = shop
         self._board = board
-        self._ledger = ledger
+        self._ledger = shop.ledger
+        self._pass: QueuePass | None = None
         self._keys = 0
 
     async def run(self) -> None:
         await asyncio.sleep(self._person.arrives_after_s)
         self._ledger.arrived += 1
+        if self._person.manner is Manner.PUSHES_IN and self._person.habit not in STRANGERS:
+            await self._come_without_pass()
         await self._habit()()
         self._ledger.left += 1
 
@@ -52,17 +63,28 @@ class Visit:
         return None
 
     async def _buy_at_once(self) -> None:
-        while lines := await self._choose():
-            answer = await self._shop.buy_at_once(lines, self._new_key(), buyer=self._person.name, token=self._token)
-            if isinstance(answer, Receipt) or not await self._comes_back(answer, "a purchase at once"):
-                return
+        while (lines := await self._choose()) and self._pass:
+            name, token, queue_pass = self._person.name, self._token, self._pass.token
+            answer = await self._shop.buy_at_once(
+                lines, self._new_key(), buyer=name, token=token, queue_pass=queue_pass
+            )
+            if isinstance(answer, Receipt):
+                return await self._spent()
+            if not await self._comes_back(answer, "a purchase at once"):
+                return None
+        return None
 
     async def _waver(self) -> None:
-        await self._give_up()
+        await self._change_mind()
         await self._think()
         await self._hold_and_buy()
 
     async def _give_up(self) -> None:
+        await self._change_mind()
+        if self._pass:
+            await self._entrance.go_out()
+
+    async def _change_mind(self) -> None:
         if held := await self._hold():
             await self._think()
             refused = await self._shop.release(held.hold_id, token=self._token)
@@ -73,16 +95,18 @@ class Visit:
         if lines := await self._choose():
             greedy = [Line(lines[0].tier_id, LIMIT_PER_ORDER + 1)]
             await self._must_refuse(greedy, {"LIMIT_EXCEEDED"}, "a hold beyond the limit per order")
-        receipt = await self._hold_and_buy()
-        if receipt and receipt.units + LIMIT_PER_ORDER > LIMIT_PER_PERSON:
-            more = [Line(receipt.lines[0].tier_id, LIMIT_PER_ORDER)]
-            await self._must_refuse(more, {"LIMIT_EXCEEDED", "SOLD_OUT"}, "a hold beyond the limit per person")
+        while held := await self._hold():
+            if sum(line.quantity for line in held.lines) + LIMIT_PER_ORDER > LIMIT_PER_PERSON:
+                more = [Line(held.lines[0].tier_id, LIMIT_PER_ORDER)]
+                await self._must_refuse(more, {"LIMIT_EXCEEDED"}, "a hold beyond the limit per person")
+            if await self._buy(held):
+                return
 
     async def _repeat(self) -> None:
         """Every request twice, at the same time and maybe to two servers: one hold, one order."""
         while lines := await self._choose():
             key = self._new_key()
-            twins = await asyncio.gather(*(self._shop.hold(lines, key, token=self._token) for _ in range(2)))
+            twins = await asyncio.gather(*(self._take(lines, key) for _ in range(2)))
             held = next((answer for answer in twins if isinstance(answer, Held)), None)
             if held is None:
                 await self._comes_back(twins[0], "a hold")
@@ -102,17 +126,19 @@ class Visit:
                 self._expect(answer, GONE, "a purchase")
         if receipts and (len(receipts) > 1 or any(isinstance(answer, Refused) for answer in twins)):
             self._surprise(f"one key gave two answers: {twins}")
+        if receipts:
+            await self._spent()
         return bool(receipts)
 
     async def _reuse_key(self) -> None:
         while lines := await self._choose():
             key = self._new_key()
-            held = await self._shop.hold(lines, key, token=self._token)
+            held = await self._take(lines, key)
             if isinstance(held, Refused):
                 await self._comes_back(held, "a hold")
                 continue
             other = [Line(lines[0].tier_id, lines[0].quantity % LIMIT_PER_ORDER + 1)]
-            again = await self._shop.hold(other, key, token=self._token)
+            again = await self._take(other, key)
             self._expect(again, {"IDEMPOTENCY_CONFLICT"}, "a used key with other contents")
             if await self._buy(held):
                 return
@@ -124,21 +150,55 @@ class Visit:
         await self._come_unknown(forged(self._token), "a hold with a forged token")
 
     async def _come_unknown(self, token: str | None, what: str) -> None:
-        lines = [Line(self._shop.tier_ids[self._person.favourite], self._person.wish)]
-        self._expect(await self._shop.hold(lines, self._new_key(), token=token), {"UNAUTHENTICATED"}, what)
+        answer = await self._shop.hold(self._small_wish(), self._new_key(), token=token, queue_pass=None)
+        self._expect(answer, {"UNAUTHENTICATED"}, what)
+
+    async def _come_without_pass(self) -> None:
+        await self._must_not_enter(None, "a hold without a pass")
+        await self._must_not_enter(self._token, "a hold with an access token for a pass")
+        if stolen := self._entrance.somebodys_pass():
+            await self._must_not_enter(stolen, "a hold with a stolen pass")
+
+    async def _must_not_enter(self, queue_pass: str | None, what: str) -> None:
+        key = self._new_key()
+        answer = await self._shop.hold(self._small_wish(), key, token=self._token, queue_pass=queue_pass)
+        self._expect(answer, {"NOT_ADMITTED"}, what)
+
+    def _small_wish(self) -> list[Line]:
+        return [Line(self._shop.tier_ids[self._person.favourite], self._person.wish)]
+
+    async def _has_pass(self) -> bool:
+        """Stands in line for one if need be. False: there is no pass for this person, or nothing left to buy."""
+        if self._pass and is_good(self._pass):
+            return True
+        self._pass = await self._entrance.come_in()
+        if self._pass and self._person.manner is Manner.PUSHES_IN:
+            await self._must_not_enter(forged(self._pass.token), "a hold with a forged pass")
+        return self._pass is not None
+
+    async def _spent(self) -> None:
+        """A pass is for one purchase."""
+        if self._pass and self._person.manner is Manner.PUSHES_IN:
+            await self._must_not_enter(self._pass.token, "a hold with a spent pass")
+        self._pass = None
 
     async def _choose(self) -> list[Line] | None:
         """Looks until something is left and takes what comes closest to the wish; None when all is sold."""
-        while True:
+        while await self._has_pass():
             seen = await self._shop.look()
             if seen and (lines := choose(self._person, seen)):
                 return lines
             if not await self._board.tickets_return():
                 return None
+        return None
+
+    async def _take(self, lines: Sequence[Line], key: str) -> Held | Refused:
+        queue_pass = self._pass.token if self._pass else None
+        return await self._shop.hold(lines, key, token=self._token, queue_pass=queue_pass)
 
     async def _hold(self) -> Held | None:
         while lines := await self._choose():
-            answer = await self._shop.hold(lines, self._new_key(), token=self._token)
+            answer = await self._take(lines, self._new_key())
             if isinstance(answer, Held):
                 return answer
             await self._comes_back(answer, "a hold")
@@ -148,17 +208,31 @@ class Visit:
         """None: the hold is over, and the person starts again."""
         answer = await self._shop.buy(held.hold_id, self._new_key(), buyer=self._person.name, token=self._token)
         if isinstance(answer, Receipt):
+            await self._spent()
             return answer
         self._expect(answer, GONE, "a purchase")
         return None
 
     async def _comes_back(self, answer: Held | Refused, what: str) -> bool:
-        """Somebody was faster: waits for tickets to return. False: there will be none."""
+        """Somebody was faster: waits for tickets to return. The pass is over: back to the line. False: all is sold."""
+        if self._is_turned_away(answer):
+            return True
         self._expect(answer, GONE, what)
         return await self._board.tickets_return()
 
     async def _must_refuse(self, lines: Sequence[Line], codes: set[str], what: str) -> None:
-        self._expect(await self._shop.hold(lines, self._new_key(), token=self._token), codes, what)
+        answer = await self._take(lines, self._new_key())
+        if not self._is_turned_away(answer):
+            self._expect(answer, codes, what)
+
+    def _is_turned_away(self, answer: Held | Refused) -> bool:
+        """The pass has ended while the request was on its way. A pass that has time left must not be refused."""
+        if not isinstance(answer, Refused) or answer.code != "NOT_ADMITTED":
+            return False
+        if self._pass and is_good(self._pass, for_s=ROUNDING_S):
+            self._surprise(f"a good pass was refused: {answer}")
+        self._pass = None
+        return True
 
     def _expect(self, answer: Held | Refused, codes: set[str] | frozenset[str], what: str) -> None:
         if not isinstance(answer, Refused) or answer.code not in codes:

@@ -1,0 +1,79 @@
+"""The auditor of the gate: reads the store while the sale runs, past everything that answers people, because the store
+remembers a call for a minute and a taken slot only as long as it is taken.
+"""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from domain.ids import ConcertId
+from storage.keys import KINDS, concert_keys
+
+LOOK_EVERY_S = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """What the gate did, by its own records."""
+
+    calls: Mapping[int, int]
+    """How many were called in each unix second."""
+    called_ms: tuple[int, ...]
+    """When, of every latest place that was called, unix ms."""
+    most_slots: int
+    serving: int
+    tail: int
+    departed: frozenset[int]
+    """Numbers that were never called and never will be."""
+
+
+class Auditor:
+    """`redis` decodes its responses."""
+
+    def __init__(self, redis: Redis, concert_id: ConcertId) -> None:
+        self._redis = redis
+        self._keys = dict(zip(KINDS, concert_keys(concert_id), strict=True))
+        self._calls: dict[int, int] = {}
+        self._most_slots = 0
+
+    async def watch(self) -> None:
+        """Runs until it is cancelled; a store that is away has nothing new."""
+        while True:
+            with contextlib.suppress(RedisError):
+                await self._look()
+            await asyncio.sleep(LOOK_EVERY_S)
+
+    async def close(self) -> Audit:
+        await self._look()
+        state = await self._hash("state")
+        entries = [json.loads(entry) for entry in (await self._hash("entries")).values()]
+        departed = await self._redis.execute_command("GET", self._keys["departed"], NEVER_DECODE=True)
+        return Audit(
+            calls=dict(sorted(self._calls.items())),
+            called_ms=tuple(sorted(entry["called_ms"] for entry in entries if "called_ms" in entry)),
+            most_slots=self._most_slots,
+            serving=int(state["serving"]),
+            tail=int(state["tail"]),
+            departed=bits(departed or b""),
+        )
+
+    async def _look(self) -> None:
+        for second, count in (await self._hash("admissions")).items():
+            self._calls[int(second)] = int(count)
+        self._most_slots = max(self._most_slots, await self._redis.execute_command("ZCARD", self._keys["slots"]))
+
+    async def _hash(self, kind: str) -> dict[str, str]:
+        fields: dict[str, str] = await self._redis.execute_command("HGETALL", self._keys[kind])
+        return fields
+
+
+def bits(content: bytes) -> frozenset[int]:
+    """The numbers of the set bits, the highest bit of the first byte being 0."""
+    return frozenset(
+        index * 8 + bit for index, value in enumerate(content) for bit in range(8) if value & (0x80 >> bit)
+    )

@@ -1,0 +1,84 @@
+"""What people were shown of the line, as they were shown it: with the two stores' books, the evidence that the
+invariants of the line judge.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from bench.sale.client import JsonObject
+
+At = tuple[int, int]
+"""Epoch and version: a moment of the line."""
+
+
+class Sighting(NamedTuple):
+    """One pushed position."""
+
+    at: At
+    state: str
+    number: int
+    position: int | None
+    serving: int
+    waiting: int
+
+    @classmethod
+    def of(cls, pushed: JsonObject) -> "Sighting":
+        return cls(
+            (pushed["epoch"], pushed["version"]),
+            pushed["state"],
+            pushed["number"],
+            pushed["position"],
+            pushed["servingNumber"],
+            pushed["waitingCount"],
+        )
+
+
+class RoomSighting(NamedTuple):
+    """One look at the waiting room."""
+
+    at: At
+    serving: int
+    waiting: int
+    slots_taken: int
+
+    @classmethod
+    def of(cls, room: JsonObject) -> "RoomSighting":
+        at = (room["epoch"], room["version"])
+        return cls(at, room["servingNumber"], room["waitingCount"], room["slotsTaken"])
+
+
+@dataclass(frozen=True, slots=True)
+class Trail:
+    """What one subscription showed, in order."""
+
+    person: str
+    sightings: list[Sighting] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Sightings:
+    trails: list[Trail] = field(default_factory=list)
+    rooms: list[RoomSighting] = field(default_factory=list)
+    still_waiting: dict[int, At] = field(default_factory=dict)
+    """By number: a moment at or after which its owner, who has no socket, was told to be waiting."""
+    lost: list[str] = field(default_factory=list)
+    """Places that ended although somebody was there."""
+
+    def trail(self, person: str) -> Trail:
+        made = Trail(person)
+        self.trails.append(made)
+        return made
+
+    @property
+    def last_room(self) -> RoomSighting | None:
+        return self.rooms[-1] if self.rooms else None
+
+    def told_waiting(self, number: int, since: RoomSighting | None) -> None:
+        """`since` was seen before the question was asked, so the answer is true of it or of a later moment."""
+        if since is not None:
+            self.still_waiting[number] = max(since.at, self.still_waiting.get(number, since.at))
+
+
+def pushed(trails: Sequence[Trail]) -> "list[Sighting]":
+    return [sighting for trail in trails for sighting in trail.sightings]
