@@ -30,7 +30,7 @@ Execution: TypeAlias = graphql.Executor[Request]
 Reader = NewType("Reader", tuple[str, ...])
 """Person and roles: everything about a viewer that can change what they are shown."""
 Key = NewType("Key", tuple[bytes, str | None, bytes])
-"""SHA-256 of the document, name of the operation, and its variables as canonical JSON."""
+"""SHA-256 of the document, name of the operation, and its coerced variables as JSON."""
 
 
 class Starter:
@@ -71,7 +71,8 @@ class Starter:
         return Watching(watched.topic, self._prepare(execution, operation), context)
 
     def _prepare(self, execution: Execution, operation: Operation) -> "Prepared":
-        variables = orjson.dumps(execution.variable_values.coerced, option=orjson.OPT_SORT_KEYS)
+        # Coerced values stand in the order in which the document declares them, defaults included.
+        variables = orjson.dumps(execution.variable_values.coerced)
         key = Key((hashlib.sha256(operation.document.encode()).digest(), operation.name, variables))
         # What was read to decide is not kept: each snapshot is shown with what is true then.
         execution.context_value = None

@@ -1,5 +1,7 @@
 """The waiting room of a concert as organizers set it and as everybody sees it."""
 
+import asyncio
+
 import pytest
 
 from tests.support.queueing import ROOM
@@ -91,6 +93,22 @@ async def test_a_change_for_another_version_is_refused(shop: Shop) -> None:
     answer = (await shop.fields(UPDATE, by="olivia", input=wish))["updateConcert"]
     assert (answer["__typename"], answer["version"]) == ("VersionConflictError", 2)
     assert await room(shop, concert.id) == SETTINGS | EMPTY
+
+
+async def test_changes_of_several_organizers_at_once_undo_none_of_each_other(shop: Shop) -> None:
+    concert = await shop.on_sale(waitingRoom=SETTINGS)
+
+    async def change(setting: str) -> bool:
+        wish = {"concertId": concert.id, "waitingRoom": {setting: 99}}
+        answer = (await shop.fields(UPDATE, by="olivia", input=wish))["updateConcert"]
+        assert answer["__typename"] in ("UpdateConcertSuccess", "VersionConflictError")
+        return bool(answer["__typename"] == "UpdateConcertSuccess")
+
+    settings = [name for name in SETTINGS if name != "isOn"]
+    changed = await asyncio.gather(*map(change, settings))
+    assert any(changed)
+    made = {setting: 99 for setting, is_made in zip(settings, changed, strict=True) if is_made}
+    assert await room(shop, concert.id) == SETTINGS | made | EMPTY
 
 
 async def test_a_concert_that_is_not_there_has_no_room(shop: Shop) -> None:

@@ -1,0 +1,52 @@
+"""A change of a room: what is not given stays, and the change is for the version that was read."""
+
+from dataclasses import replace
+
+import pytest
+
+from auth.viewer import Role
+from domain.concerts import Concert, ConcertChange
+from domain.ids import ConcertId
+from domain.queues import RoomSettings
+from resolvers import concerts
+from resolvers.context import Context
+from schema import Operation, execute, ids
+from tests.support.sale import viewer
+from tests.support.snapshots import CONCERT, FewStores
+
+UPDATE = "mutation ($input: UpdateConcertInput!) { updateConcert(input: $input) { __typename } }"
+BEFORE = RoomSettings(is_on=True, total_active_users=5, heartbeat_timeout_ms=7_000)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected_version", "changed", "checked_version"),
+    [
+        ({"waitingRoom": {"totalActiveUsers": 9}}, None, replace(BEFORE, total_active_users=9), 4),
+        ({"waitingRoom": {"isOn": False}}, 3, replace(BEFORE, is_on=False), 3),
+        ({"waitingRoom": {"passClaimTimeoutSeconds": 2}}, None, replace(BEFORE, pass_claim_timeout_ms=2_000), 4),
+        ({"waitingRoom": {}}, None, BEFORE, 4),
+        ({"name": "Other"}, None, None, None),
+        ({"name": "Other"}, 3, None, 3),
+    ],
+)
+async def test_a_room_changes_field_by_field(
+    monkeypatch: pytest.MonkeyPatch,
+    given: dict[str, object],
+    expected_version: int | None,
+    changed: RoomSettings | None,
+    checked_version: int | None,
+) -> None:
+    """Otherwise somebody who changed another field in between would lose it."""
+    concert = replace(CONCERT, room=BEFORE, version=4)
+    seen: list[tuple[RoomSettings | None, int | None]] = []
+
+    async def update(_: Context, __: ConcertId, change: ConcertChange, *, expected_version: int | None) -> Concert:
+        seen.append((change.room, expected_version))
+        return concert
+
+    monkeypatch.setattr(concerts, "update_concert", update)
+    wish = {"concertId": ids.of_concert(concert.id), "expectedVersion": expected_version, **given}
+    context = FewStores(concert).context(viewer("olivia", Role.ORGANIZER))
+    answer = await execute(Operation(UPDATE, {"input": wish}, None), context)
+    assert answer.payload == {"data": {"updateConcert": {"__typename": "UpdateConcertSuccess"}}}
+    assert seen == [(changed, checked_version)]
