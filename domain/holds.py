@@ -60,6 +60,8 @@ class Hold:
     """What was asked for, at the price of that moment; stays when the hold has ended."""
     created_at: datetime
     expires_at: datetime
+    digest: str = ""
+    """Of all that was asked for."""
 
     @property
     def total_minor(self) -> int:

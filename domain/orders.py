@@ -53,6 +53,8 @@ class Order:
     version: int
     events: tuple[OrderEvent, ...]
     created_at: datetime
+    hold_digest: str = ""
+    """Of what its hold was asked with: a store that forgot the hold still knows a repeated request."""
 
     @property
     def total(self) -> Money:

@@ -106,6 +106,7 @@ async def update_concert(
     after = _changed(before, change)
     refuse(chain(tier_problems("newTiers", change.new_tiers, lowest_capacity=1), changed_concert_problems(after)))
     written = await context.stores.tasks.finish(context.stores.capacity.write(before, after))
+    context.stores.living.note(written)
     await _tell(context, written)
     return written
 
@@ -115,7 +116,7 @@ async def publish_concert(context: Context, concert_id: ConcertId) -> Concert:
     concert = await _move(context, concert_id, ConcertStatus.PUBLISHED)
     # The first recovery of a concert makes its hot state: one way in, for new stock and for stock that was lost.
     with suppress(TemporarilyUnavailable):
-        await context.stores.recovery.recover(concert_id)
+        await context.stores.recovery.ensure(concert_id)
     return concert
 
 
@@ -136,6 +137,7 @@ async def _move(context: Context, concert_id: ConcertId, status: ConcertStatus) 
     after = replace(before, status=status, version=before.version + 1)
     if not await context.stores.concerts.replace(after):
         raise VersionConflict(concert_id, (await _existing(context, concert_id)).version)
+    context.stores.living.note(after)
     return after
 
 
@@ -192,7 +194,7 @@ def _if_visible(context: Context, concert: Concert | None) -> Concert | None:
 
 
 def _slug(name: str, id_: ConcertId) -> str:
-    """Readable and unique without a look-up: the name's letters and the first four of the id."""
+    """Readable and unique without a look-up: the name's letters and eight of the id's."""
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
     words = re.findall(r"[a-z0-9]+", plain)
-    return "-".join([*words, id_[:4]])[:200]
+    return "-".join([*"-".join(words)[:180].strip("-").split("-"), id_[:8]]).strip("-")

@@ -1,13 +1,13 @@
 """What the hold fields do: take stock out for a person, give it back, show what they hold."""
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import chain
 
 from domain.errors import NotAdmitted
 from domain.holds import Hold, LineRequest
 from domain.ids import ConcertId, HoldId, concert_of, fingerprint, hold_id
-from domain.rules import key_problems, line_problems, refuse
+from domain.rules import MAX_HOLD, key_problems, line_problems, refuse
 from resolvers.context import Context
 from resolvers.queues import pass_number, position_of
 
@@ -60,7 +60,8 @@ async def hold_by_id(context: Context, concert_id: ConcertId, id_: HoldId) -> Ho
 async def holds_of_viewer(context: Context) -> tuple[Hold, ...]:
     """Living holds of the viewer at every concert that is still to come, oldest first."""
     viewer = context.signed_in()
-    concerts = await context.stores.concerts.living(ended_before=datetime.now(UTC))
+    # A sale may go on for a day after the start, and a hold two hours more.
+    concerts = await context.stores.concerts.living(ended_before=datetime.now(UTC) - timedelta(days=1) - MAX_HOLD)
     held = await asyncio.gather(*[context.stores.holds.of_person(concert.id, viewer.person_id) for concert in concerts])
     return tuple(sorted(chain.from_iterable(held), key=lambda hold: hold.created_at))
 

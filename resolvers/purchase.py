@@ -95,6 +95,7 @@ class Purchase:
             version=1,
             events=(OrderEvent("PAID", now),),
             created_at=now,
+            hold_digest=hold.digest,
         )
 
     async def _recorded(self, stores: Stores) -> Order:

@@ -6,7 +6,8 @@ those units back first and only then adds above `top`. The hot state hears of it
 
 import secrets
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -92,7 +93,8 @@ class CapacityStore:
             return withdrawal.hold
         await self._settle_all(taken)
         if word == "IN_USE":
-            raise CapacityInUse(tier.id, lowest=withdrawal.lowest_capacity)
+            ours = sum(len(hold.units) for hold in taken if hold.lines[0].tier_id == tier.id)
+            raise CapacityInUse(tier.id, lowest=withdrawal.lowest_capacity - ours)
         raise await self._recovery.answer(concert.id, word)
 
     async def _settle_all(self, holds: Sequence[Hold]) -> None:
@@ -115,7 +117,7 @@ class CapacityStore:
     async def _commit(self, concert: Concert, added: Sequence[Order], shrunk: Sequence[Order]) -> Concert:
         for attempt in range(1, MAX_ATTEMPTS + 1):
             try:
-                async with await self._client.start_session() as session, session.start_transaction(_READ, _WRITE):
+                async with await self._client.start_session() as session, _transaction(session):
                     await self._write_in_transaction(concert, added, shrunk, session)
                 return concert
             except DuplicateKeyError:
@@ -143,12 +145,36 @@ class CapacityStore:
         stored = await self._concerts.get(concert.id)
         return stored.version if stored else concert.version
 
-    async def tell(self, concert: Concert) -> bool:
-        """Copies a changed concert and what the house has of it into the hot state. False: it had that already."""
+    async def tell(self, concert: Concert) -> None:
+        """Copies a changed concert and what the house has of it into the hot state."""
+        await self._hot.apply_concert(concert)
+        await self._recorder.record_all(await self._orders.withdrawn(concert.id))
+
+    async def tell_if_new(self, concert: Concert) -> bool:
+        """`tell` for a worker that asks again and again. False: the hot state had this version."""
         if await self._hot.apply_concert(concert) != "APPLIED":
             return False
         await self._recorder.record_all(await self._orders.withdrawn(concert.id))
         return True
+
+
+@asynccontextmanager
+async def _transaction(session: Session) -> AsyncIterator[None]:
+    """Commits, repeating a commit of unknown end: one left open would block whoever settles its orders."""
+    session.start_transaction(_READ, _WRITE)
+    try:
+        yield
+    except BaseException:
+        await session.abort_transaction()
+        raise
+    for attempt in range(1, MAX_ATTEMPTS + 1):
+        try:
+            await session.commit_transaction()
+        except PyMongoError as error:
+            if not error.has_error_label("UnknownTransactionCommitResult") or attempt == MAX_ATTEMPTS:
+                raise
+        else:
+            return
 
 
 def _changed_tiers(before: Concert, after: Concert) -> list[tuple[Tier, Tier]]:

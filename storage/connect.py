@@ -14,6 +14,7 @@ from storage.concerts import ConcertStore
 from storage.holds import HoldStore
 from storage.hot_state import HotState
 from storage.link import Link
+from storage.living import LivingConcerts
 from storage.mongo import Client, Database, connect, database
 from storage.order_batch import OrderBatch
 from storage.orders import OrderStore
@@ -40,6 +41,7 @@ class Stores:
     recorder: Recorder
     recovery: Recovery
     tasks: Tasks
+    living: LivingConcerts
     link: Link
     mongo: Database
 
@@ -83,6 +85,7 @@ async def open_stores(redis_url: str, mongo_url: str, mongo_database: str) -> As
         await stores.tasks.aclose(patience_s=5)
         declaring.cancel()
         await asyncio.gather(declaring, return_exceptions=True)
+        await stores.living.aclose()
         await stores.recovery.aclose()
         await stores.order_batch.aclose()
         await link.aclose()
@@ -91,8 +94,8 @@ async def open_stores(redis_url: str, mongo_url: str, mongo_database: str) -> As
 
 def _assemble(link: Link, mongo: Database) -> Stores:
     concerts, orders, hot = ConcertStore(mongo), OrderStore(mongo), HotState(link)
-    recovery = Recovery(concerts, orders, hot)
     recorder = Recorder(orders, hot)
+    recovery = Recovery(concerts, orders, hot, recorder)
     return Stores(
         concerts=concerts,
         orders=orders,
@@ -104,6 +107,7 @@ def _assemble(link: Link, mongo: Database) -> Stores:
         recorder=recorder,
         recovery=recovery,
         tasks=Tasks(),
+        living=LivingConcerts(concerts),
         link=link,
         mongo=mongo,
     )

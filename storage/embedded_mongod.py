@@ -47,6 +47,8 @@ class Mongod(Child):
             *("--setParameter", "diagnosticDataCollectionEnabled=false"),
             # By default a signalled primary waits 15 s for its clients to find another one.
             *("--setParameter", "shutdownTimeoutMillisForSignaledShutdown=0"),
+            # A transaction whose commit got lost keeps its documents locked for a minute by default.
+            *("--setParameter", "transactionLifetimeLimitSeconds=10"),
         ]
 
     async def _is_ready(self) -> bool:

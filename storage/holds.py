@@ -164,6 +164,7 @@ def _hold(concert_id: ConcertId, hold_id: HoldId, text: bytes | int, *, grace_un
         lines=tuple(HoldLine(TierId(tier), quantity, price) for tier, quantity, price in record["lines"]),
         created_at=_time(record["created_ms"]),
         expires_at=_time(expires_ms),
+        digest=record["digest"],
     )
 
 

@@ -45,7 +45,13 @@ class HotState:
     async def record_order(self, order: Order, *, epoch: int | None = None) -> str:
         """RECORDED, KNOWN, UNKNOWN or RECOVERING. `epoch` is for the recovery that is under way."""
         counter = "withdrawn" if order.status is OrderStatus.WITHDRAWN else "sold"
-        lines = json.dumps([[line.tier_id, line.quantity, line.unit_price_minor] for line in order.lines])
+        origin = json.dumps(
+            {
+                "lines": [[line.tier_id, line.quantity, line.unit_price_minor] for line in order.lines],
+                "created_ms": _ms(order.created_at),
+                "digest": order.hold_digest,
+            }
+        )
         word, _ = await self._link.call(
             scripts.RECORD_ORDER,
             order.concert_id,
@@ -54,8 +60,7 @@ class HotState:
             order.person_id,
             order.version,
             counter,
-            lines,
-            _ms(order.created_at),
+            origin,
             *order.units,
         )
         return word
@@ -82,11 +87,13 @@ class HotState:
         word, _ = await self._link.call(scripts.VOID_HOLD, concert_id, hold_id)
         return word
 
-    async def find_unrecorded(self, concert_id: ConcertId, orders: Sequence[tuple[OrderId, int]]) -> set[OrderId]:
-        """Of these (id, version), those the store does not have; none while it recovers, for that records them all."""
+    async def find_unrecorded(
+        self, concert_id: ConcertId, orders: Sequence[tuple[OrderId, int]]
+    ) -> set[OrderId] | None:
+        """Of these (id, version), those the store does not have. None: it is not to be believed now."""
         pairs = [word for id_, version in orders for word in (id_, version)]
         word, rest = await self._link.call(scripts.FIND_UNRECORDED, concert_id, *pairs)
-        return {OrderId(id_.decode()) for id_ in rest if isinstance(id_, bytes)} if word == "UNRECORDED" else set()
+        return {OrderId(id_.decode()) for id_ in rest if isinstance(id_, bytes)} if word == "UNRECORDED" else None
 
     async def admit(self, concert_id: ConcertId, *, bound: int) -> tuple[str, int, bool]:
         """RAN, how many were called, and whether the run hit its bound; or UNKNOWN, RECOVERING."""

@@ -16,7 +16,7 @@ from redis.asyncio.connection import AbstractConnection, ConnectionPool
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import NoScriptError, ReadOnlyError, RedisError, ResponseError
+from redis.exceptions import NoScriptError, OutOfMemoryError, ReadOnlyError, RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from domain.errors import TemporarilyUnavailable
@@ -31,6 +31,8 @@ MAX_WAITING = 20_000
 """Half a second of work at the store's speed; beyond it a caller is told to come back."""
 INCARNATION_LIFE_S = 1.0
 TIMEOUT_S = 3.0
+
+_AWAY = ("OOM", "MISCONF", "NOREPLICAS", "CLUSTERDOWN", "TRYAGAIN", "BUSY", "MASTERDOWN", "LOADING")
 
 Reply = list[bytes | int]
 
@@ -52,6 +54,10 @@ class _Call:
         if not self.answer.done():
             self.answer.set_result(reply)
 
+    @property
+    def is_refused(self) -> bool:
+        return self.answer.done() and not self.answer.cancelled() and self.answer.exception() is not None
+
     def fail(self, error: Exception) -> None:
         if not self.answer.done():
             self.answer.set_exception(error)
@@ -72,6 +78,7 @@ class Link:
             socket_connect_timeout=TIMEOUT_S,
             client_name="onsale",
         )
+        self._plain = asyncio.Lock()
         self._waiting: deque[_Call] = deque()
         self._wake = asyncio.Event()
         sight = _Sight()
@@ -95,14 +102,15 @@ class Link:
             raise ScriptReplyError(script.name, text)
         return text, rest
 
-    async def run(self, *command: str) -> Any:
+    async def run(self, *command: str | bytes) -> Any:
         """One plain command, for readiness checks and tests."""
-        connection = await self._pool.get_connection()
-        try:
-            await connection.send_command(*command)
-            return await connection.read_response()
-        finally:
-            await self._pool.release(connection)
+        async with self._plain:
+            connection = await self._pool.get_connection()
+            try:
+                await connection.send_command(*command)
+                return await connection.read_response()
+            finally:
+                await self._pool.release(connection)
 
     async def aclose(self) -> None:
         for lane in self._lanes:
@@ -181,7 +189,15 @@ class _Lane:
 
     async def _exchange(self, connection: AbstractConnection, batch: list[_Call]) -> None:
         incarnation = await self._look(connection)
-        await connection.send_packed_command(connection.pack_commands([call.pack(incarnation) for call in batch]))
+        packed: list[bytes] = []
+        for call in batch:
+            try:
+                packed += connection.pack_command(*call.pack(incarnation))
+            except ValueError as error:
+                # What cannot be encoded is this caller's alone.
+                call.fail(error)
+        batch = [call for call in batch if not call.is_refused]
+        await connection.send_packed_command(packed)
         missing: list[_Call] = []
         for call in batch:
             try:
@@ -191,7 +207,7 @@ class _Lane:
             except ReadOnlyError:
                 raise
             except ResponseError as error:
-                call.fail(error)
+                call.fail(_refusal(error))
         # A flushed script cache: these calls did nothing yet, so their text goes over as well.
         for call in missing:
             await connection.send_command(*call.pack(incarnation, with_source=True))
@@ -200,7 +216,7 @@ class _Lane:
             except ReadOnlyError:
                 raise
             except ResponseError as error:
-                call.fail(error)
+                call.fail(_refusal(error))
 
     async def _look(self, connection: AbstractConnection) -> str:
         """The store's incarnation: read when the connection is new, and once a second."""
@@ -218,6 +234,15 @@ class _Lane:
             self._sight.note(self._incarnation)
             self._changes_seen = self._sight.changes
         return self._incarnation
+
+
+def _refusal(error: ResponseError) -> Exception:
+    """A store that is full, loading or without its replicas is away; any other error of a script is ours."""
+    if not isinstance(error, OutOfMemoryError) and not str(error).startswith(_AWAY):
+        return error
+    refusal = TemporarilyUnavailable("The stock store takes no writes now")
+    refusal.__cause__ = error
+    return refusal
 
 
 def _field(info: str, name: str) -> str:

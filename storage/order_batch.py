@@ -5,6 +5,7 @@ encoded before it joins, because one that cannot be encoded would have the whole
 """
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Mapping
 from enum import Enum
@@ -12,12 +13,14 @@ from typing import Any
 
 import bson
 from bson.errors import BSONError
-from pymongo.errors import BulkWriteError, PyMongoError
+from pymongo.errors import BulkWriteError
 
 from domain.errors import FieldProblem, InvalidInput, TemporarilyUnavailable
 from domain.orders import Order
 from storage.mongo import Document
 from storage.orders import OrderStore, order_document
+
+log = logging.getLogger(__name__)
 
 SENDERS = 4
 MAX_BATCH = 100
@@ -37,7 +40,7 @@ class Outcome(Enum):
 
 
 class OrderBatch:
-    """Owns its senders; `aclose` lets a batch under way finish and answers UNKNOWN to what still waits."""
+    """Owns its senders; `aclose` answers UNKNOWN to whatever has no answer yet."""
 
     def __init__(self, orders: OrderStore) -> None:
         self._orders = orders
@@ -85,7 +88,9 @@ class OrderBatch:
             await self._orders.collection.insert_many(documents, ordered=False)
         except BulkWriteError as error:
             return outcomes_of(error.details or {}, len(documents))
-        except PyMongoError:
+        except Exception as error:
+            # A sender must outlive whatever it meets; nobody can tell what became of the batch.
+            log.warning("a batch of %d orders has an unknown end: %s", len(documents), error)
             return {}
         return dict.fromkeys(range(len(documents)), Outcome.RECORDED)
 

@@ -152,6 +152,7 @@ def order_document(order: Order) -> Document:
         "version": order.version,
         "events": [{"kind": event.kind, "at": event.at} for event in order.events],
         "createdAt": order.created_at,
+        "holdDigest": order.hold_digest,
         "updatedAt": order.events[-1].at,
     }
     return document
@@ -174,4 +175,5 @@ def order_from_document(document: Document) -> Order:
         version=document["version"],
         events=tuple(OrderEvent(event["kind"], event["at"]) for event in document.get("events", ())),
         created_at=document["createdAt"],
+        hold_digest=document["holdDigest"],
     )

@@ -5,7 +5,6 @@ import logging
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
-from domain.errors import TemporarilyUnavailable
 from domain.holds import HoldState
 from domain.ids import ConcertId, HoldId, OrderId, Unit
 from domain.orders import Order
@@ -20,17 +19,26 @@ class Recorder:
         self._orders = orders
         self._hot = hot
 
-    async def record(self, order: Order) -> None:
-        """Tells the hot state; that it cannot be told takes nothing from an order, and a worker tells it later."""
+    async def record(self, order: Order) -> bool:
+        """Tells the hot state. False: not now; that takes nothing from the order, and a worker tells it later."""
         try:
             word = await self._hot.record_order(order)
-        except TemporarilyUnavailable as error:
-            word = str(error)
+        except Exception as error:
+            # Whatever it is, the order stands, and its buyer must hear so.
+            word = str(error) or type(error).__name__
         if word not in ("RECORDED", "KNOWN"):
             log.warning("order %s is not yet recorded in the hot state: %s", order.id, word)
+            return False
+        return True
 
-    async def record_all(self, orders: Iterable[Order]) -> None:
-        await asyncio.gather(*[self.record(order) for order in orders])
+    async def record_all(self, orders: Iterable[Order]) -> bool:
+        """Whether all of them are."""
+        return all(await asyncio.gather(*[self.record(order) for order in orders]))
+
+    async def record_changed(self, concert_id: ConcertId, *, since: datetime) -> None:
+        """Records whatever changed of a concert's orders since then."""
+        changed = (await self._orders.changed_since(since)).get(concert_id, [])
+        await self.record_all(await self._orders.get_many([order_id for order_id, _ in changed]))
 
     async def record_owners(self, units: Iterable[Unit]) -> bool:
         """After a conflict: records every order that has one of the units. False if none has."""

@@ -6,7 +6,8 @@ store has changed again. One recovery of a concert at a time in this process; se
 
 import asyncio
 import logging
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 from domain.concerts import Concert, ConcertStatus
 from domain.errors import NotFound, NotOnSale, OnsaleError, TemporarilyUnavailable
@@ -16,10 +17,13 @@ from storage.concerts import ConcertStore
 from storage.hot_state import HotState, keys_expire_at
 from storage.mongo import told_as_unavailable
 from storage.orders import OrderStore
+from storage.recording import Recorder
 
 log = logging.getLogger(__name__)
 
 BATCH = 500
+OVERLAP = timedelta(minutes=1)
+"""Clocks of hosts differ, and an insert may take seconds from its time stamp to its majority."""
 PAUSE_S = 0.3
 """Between two tries, so that a crowd that is told to come back does not make each of them a try."""
 
@@ -27,12 +31,13 @@ PAUSE_S = 0.3
 class Recovery:
     """Owns a task for each concert under recovery."""
 
-    def __init__(self, concerts: ConcertStore, orders: OrderStore, hot: HotState) -> None:
+    def __init__(self, concerts: ConcertStore, orders: OrderStore, hot: HotState, recorder: Recorder) -> None:
         self._concerts = concerts
         self._orders = orders
         self._hot = hot
+        self._recorder = recorder
         self._running: dict[ConcertId, asyncio.Task[None]] = {}
-        self._unfinished: dict[ConcertId, Concert] = {}
+        self._unfinished: dict[ConcertId, int] = {}
 
     async def answer(self, concert_id: ConcertId, word: str) -> OnsaleError:
         """What to say to whoever met UNKNOWN or RECOVERING; starts the recovery where there is one to make."""
@@ -62,24 +67,39 @@ class Recovery:
             log.exception("recovery of concert %s failed", concert_id)
             await asyncio.sleep(PAUSE_S)
 
+    async def ensure(self, concert_id: ConcertId) -> None:
+        """Waits for the recovery of this concert that runs now, or for a new one."""
+        self.start(concert_id)
+        await asyncio.shield(self._running[concert_id])
+
     async def recover(self, concert_id: ConcertId) -> bool:
         """True once this recovery made the store believed; False if another is under way or overtook it."""
-        # One that was interrupted goes on under its own mark, where a new one would have to wait for that.
-        concert = self._unfinished.pop(concert_id, None) or await self._concerts.raise_epoch(concert_id)
+        started = datetime.now(UTC)
+        concert = await self._marked_or_new(concert_id)
         if concert is None or is_history(concert):
             return False
         await self._hot.apply_concert(concert)
         word = await self._hot.mark_recovery(concert_id, concert.epoch)
         if word != "MARKED":
             return word == "BELIEVED"
-        self._unfinished[concert_id] = concert
+        self._unfinished[concert_id] = concert.epoch
         count = await self._record_orders(concert)
         if count is None or await self._hot.finish_recovery(concert_id, concert.epoch) != "RECOVERED":
             log.warning("recovery %d of concert %s was overtaken", concert.epoch, concert_id)
             return False
         self._unfinished.pop(concert_id, None)
+        # Orders recorded while this ran, whose own word to the hot state was refused because it ran.
+        await self._recorder.record_changed(concert_id, since=started - OVERLAP)
         log.info("recovery %d of concert %s: %d orders recorded", concert.epoch, concert_id, count)
         return True
+
+    async def _marked_or_new(self, concert_id: ConcertId) -> Concert | None:
+        """One that was interrupted goes on under its own mark, where a new one would have to wait for that."""
+        epoch = self._unfinished.pop(concert_id, None)
+        if epoch is None:
+            return await self._concerts.raise_epoch(concert_id)
+        concert = await self._concerts.get(concert_id)
+        return None if concert is None else replace(concert, epoch=epoch)
 
     @told_as_unavailable
     async def _record_orders(self, concert: Concert) -> int | None:
@@ -91,6 +111,8 @@ class Recovery:
             if len(batch) == BATCH:
                 if not await self._record_batch(batch, concert.epoch):
                     return None
+                # A recovery that takes long is not to be taken for one that died.
+                await self._hot.mark_recovery(concert.id, concert.epoch)
                 count += len(batch)
                 batch = []
         return count + len(batch) if await self._record_batch(batch, concert.epoch) else None

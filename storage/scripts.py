@@ -65,7 +65,7 @@ BEGIN_PURCHASE = _script(
 )
 RECORD_ORDER = _script(
     "record_order",
-    "incarnation epoch order_id person order_version sold_or_withdrawn lines created_ms units*",
+    "incarnation epoch order_id person order_version sold_or_withdrawn origin units*",
     "RECORDED KNOWN UNKNOWN RECOVERING",
 )
 WITHDRAW_UNITS = _script(

@@ -4,7 +4,6 @@ import asyncio
 
 from domain.ids import ConcertId
 from storage.connect import Stores
-from workers.living import LivingConcerts
 
 BOUND = 1_000
 
@@ -13,11 +12,8 @@ class AdmissionWorker:
     name = "admission"
     interval_s = 0.2
 
-    def __init__(self) -> None:
-        self._living = LivingConcerts()
-
     async def run_once(self, stores: Stores) -> int:
-        rooms = [concert.id for concert in await self._living.get(stores) if concert.room.is_on]
+        rooms = [concert.id for concert in await stores.living.get() if concert.room.is_on]
         return sum(await asyncio.gather(*[self._admit(stores, concert_id) for concert_id in rooms]))
 
     async def _admit(self, stores: Stores, concert_id: ConcertId) -> int:

@@ -1,16 +1,24 @@
 """Copies what changed of a concert in MongoDB into the hot state, for whoever could not do so at the time."""
 
+import asyncio
+import logging
+
+from domain.concerts import Concert
 from storage.connect import Stores
-from workers.living import LivingConcerts
+
+log = logging.getLogger(__name__)
 
 
 class ApplyWorker:
     name = "apply"
     interval_s = 5.0
 
-    def __init__(self) -> None:
-        self._living = LivingConcerts()
-
     async def run_once(self, stores: Stores) -> int:
-        concerts = await self._living.get(stores)
-        return sum([await stores.capacity.tell(concert) for concert in concerts])
+        return sum(await asyncio.gather(*[self._apply(stores, concert) for concert in await stores.living.get()]))
+
+    async def _apply(self, stores: Stores, concert: Concert) -> bool:
+        try:
+            return await stores.capacity.tell_if_new(concert)
+        except Exception as error:
+            log.warning("concert %s cannot be applied yet: %s", concert.id, error)
+            return False

@@ -4,7 +4,6 @@ import asyncio
 
 from domain.ids import ConcertId
 from storage.connect import Stores
-from workers.living import LivingConcerts
 
 MAX_HOLDS_A_RUN = 500
 """Some 10 ms of script."""
@@ -14,11 +13,8 @@ class ExpiryWorker:
     name = "expiry"
     interval_s = 0.2
 
-    def __init__(self) -> None:
-        self._living = LivingConcerts()
-
     async def run_once(self, stores: Stores) -> int:
-        concerts = await self._living.get(stores)
+        concerts = await stores.living.get()
         return sum(await asyncio.gather(*[self._expire(stores, concert.id) for concert in concerts]))
 
     async def _expire(self, stores: Stores, concert_id: ConcertId) -> int:

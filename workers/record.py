@@ -5,29 +5,43 @@ from datetime import UTC, datetime, timedelta
 from domain.ids import ConcertId, OrderId
 from storage.connect import Stores
 
-FIRST_LOOK_BACK = timedelta(minutes=5)
-OVERLAP = timedelta(minutes=1)
+LOOK_BACK = timedelta(minutes=5)
 """Clocks of hosts differ, and an insert may take seconds from its time stamp to its majority."""
 BATCH = 500
 
 
 class RecordWorker:
+    """Looks at the orders of the last five minutes, and further back while it could not tell of all of them."""
+
     name = "record"
     interval_s = 10.0
 
     def __init__(self) -> None:
-        self._since = datetime.now(UTC) - FIRST_LOOK_BACK
+        self._since = datetime.now(UTC) - LOOK_BACK
+        self._recorded: set[tuple[OrderId, int]] = set()
 
     async def run_once(self, stores: Stores) -> int:
         started = datetime.now(UTC)
-        recorded = 0
-        for concert_id, orders in (await stores.orders.changed_since(self._since)).items():
-            for first in range(0, len(orders), BATCH):
-                recorded += await self._record(stores, concert_id, orders[first : first + BATCH])
-        self._since = started - OVERLAP
-        return recorded
+        changed = await stores.orders.changed_since(self._since)
+        self._recorded &= {order for orders in changed.values() for order in orders}
+        told = 0
+        is_complete = True
+        for concert_id, orders in changed.items():
+            unsure = [order for order in orders if order not in self._recorded]
+            for first in range(0, len(unsure), BATCH):
+                count = await self._record(stores, concert_id, unsure[first : first + BATCH])
+                is_complete &= count is not None
+                told += count or 0
+        if is_complete:
+            self._since = started - LOOK_BACK
+        return told
 
-    async def _record(self, stores: Stores, concert_id: ConcertId, orders: list[tuple[OrderId, int]]) -> int:
+    async def _record(self, stores: Stores, concert_id: ConcertId, orders: list[tuple[OrderId, int]]) -> int | None:
+        """How many the hot state did not have. None: it could not be told of all."""
         missing = await stores.hot.find_unrecorded(concert_id, orders)
-        await stores.recorder.record_all(await stores.orders.get_many(missing) if missing else ())
+        if missing is None:
+            return None
+        if missing and not await stores.recorder.record_all(await stores.orders.get_many(missing)):
+            return None
+        self._recorded.update(orders)
         return len(missing)

@@ -16,16 +16,16 @@ local record = read_hold(id)
 if not record or record.person ~= ARGV[3] then return {'NO_HOLD'} end
 local remembered = redis.call('HGET', PURCHASES, ARGV[4])
 if remembered and remembered ~= ARGV[5] then return {'CONFLICT'} end
+if not remembered then redis.call('HSET', PURCHASES, ARGV[4], ARGV[5]) end
 if record.state == 'SOLD' then return {'SOLD'} end
 if record.state == 'ENDED' then return {'ENDED', record.reason} end
 -- The expiry worker ends it; until then nothing is changed here, so that both see one and the same end.
 if record.state == 'HELD' and is_due(record.deadline_ms) then return {'ENDED', 'EXPIRED'} end
 if record.pass and not bind_pass(record, id) then return {'PASS_BOUND'} end
 
-redis.call('HSET', PURCHASES, ARGV[4], ARGV[5])
-redis.call('ZREM', DEADLINES, id)
-redis.call('ZADD', BUYING, now + BUYING_MS, id)
 record.state, record.deadline_ms = 'BUYING', math.max(record.deadline_ms, now + BUYING_MS)
+redis.call('ZREM', DEADLINES, id)
+redis.call('ZADD', BUYING, record.deadline_ms, id)
 local text = write_hold(id, record)
 changed()
 return {'BUYING', text, effective(record.deadline_ms)}

@@ -1,5 +1,5 @@
 --[[ Say that a recovery of this concert has begun. Its epoch is the token that its other scripts carry.
-Saying it again is MARKED again.
+Saying it again renews the mark.
 KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation  the one this connection saw, and under which the concert is to be believed again
 ARGV[2]   epoch        raised in MongoDB for this recovery
@@ -9,11 +9,16 @@ Replies   MARKED | BELIEVED | BUSY | STALE epoch | UNKNOWN
 local seen = redis.call('HMGET', KEYS[1], 'incarnation', 'mark', 'mark_ms', 'epoch')
 if not seen[4] then return {'UNKNOWN'} end
 if seen[1] == ARGV[1] then return {'BELIEVED'} end
-if seen[2] == ARGV[2] .. ':' .. ARGV[1] then return {'MARKED'} end
 if tonumber(seen[4]) >= tonumber(ARGV[2]) then return {'STALE', seen[4]} end
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
-local marked_under = string.match(seen[2] or '', '^%d+:(.*)$')
+local mark = ARGV[2] .. ':' .. ARGV[1]
+local marked_epoch, marked_under = string.match(seen[2] or '', '^(%d+):(.*)$')
+if seen[2] == mark then
+  redis.call('HSET', KEYS[1], 'mark_ms', now)
+  return {'MARKED'}
+end
+if marked_under == ARGV[1] and tonumber(marked_epoch) > tonumber(ARGV[2]) then return {'STALE', marked_epoch} end
 if marked_under == ARGV[1] and now - tonumber(seen[3]) < tonumber(ARGV[3]) then return {'BUSY'} end
-redis.call('HSET', KEYS[1], 'mark', ARGV[2] .. ':' .. ARGV[1], 'mark_ms', now)
+redis.call('HSET', KEYS[1], 'mark', mark, 'mark_ms', now)
 return {'MARKED'}

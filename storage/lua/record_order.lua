@@ -8,28 +8,28 @@ ARGV[3]   order_id       which is the hold's id
 ARGV[4]   person
 ARGV[5]   order_version
 ARGV[6]   sold_or_withdrawn  the counter its units belong to
-ARGV[7]   lines          JSON [[tier, quantity, price_minor], ...], for a hold the store never knew
-ARGV[8]   created_ms     likewise
-ARGV[9*]  units          of the order as it is now; none if it is dead
+ARGV[7]   origin         JSON {lines, created_ms, digest} of its hold, for a store that does not know that
+ARGV[8*]  units          of the order as it is now; none if it is dead
 Replies   RECORDED | KNOWN | UNKNOWN | RECOVERING
 ]]
 -- @include enter change queue record
 local refusal = enter(ARGV[1], ARGV[2])
 if refusal then return refusal end
 local id, version, counter, mine = ARGV[3], tonumber(ARGV[5]), ARGV[6], '=' .. ARGV[3]
-local record = read_hold(id) or {person = ARGV[4], digest = '', state = 'ENDED', reason = '', units = {},
-  lines = cjson.decode(ARGV[7]), created_ms = tonumber(ARGV[8]), deadline_ms = now, order_version = 0}
+local origin = cjson.decode(ARGV[7])
+local record = read_hold(id) or {person = ARGV[4], digest = origin.digest, state = 'ENDED', reason = '', units = {},
+  lines = origin.lines, created_ms = origin.created_ms, deadline_ms = now, order_version = 0}
 if record.order_version >= version then return {'KNOWN'} end
 
 local before = record.state == 'SOLD' and counter or 'held'
 local wanted, displaced = {}, {}
-for index = 9, #ARGV do wanted[ARGV[index]] = true end
+for index = 8, #ARGV do wanted[ARGV[index]] = true end
 for _, unit in ipairs(record.units) do
   count(tier_of(unit), before, -1)
   if not wanted[unit] then give_back(unit) end
 end
-settle_person(record, id, before == 'held', #ARGV - 8)
-for index = 9, #ARGV do
+settle_person(record, id, before == 'held', #ARGV - 7)
+for index = 8, #ARGV do
   local unit = ARGV[index]
   local owner = redis.call('HGET', UNITS, unit)
   if not owner then
@@ -41,10 +41,10 @@ for index = 9, #ARGV do
   end
   count(tier_of(unit), counter, 1)
 end
-record.units = rest_of(ARGV, 9)
+record.units = rest_of(ARGV, 8)
 record.order_version, record.deadline_ms, record.counter = version, now, counter
 record.state, record.reason = 'SOLD', ''
-if #ARGV < 9 then record.state, record.reason = 'ENDED', 'ORDER_ENDED' end
+if #ARGV < 8 then record.state, record.reason = 'ENDED', 'ORDER_ENDED' end
 redis.call('ZREM', DEADLINES, id)
 redis.call('ZREM', BUYING, id)
 write_hold(id, record)

@@ -1,5 +1,6 @@
 """A sale on real stores for tests: a concert on sale, people who ask, and what must hold whatever happened."""
 
+import json
 import secrets
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
@@ -124,7 +125,28 @@ async def check_invariants(stores: Stores, concert: Concert) -> None:
     owners: dict[str, str] = state["units"]
     assert {unit for unit, owner in owners.items() if owner.startswith("=")} == set(units)
     assert not set(owners) & set(state["free"]), "a unit is both free and taken"
+    _check_records(state)
     await _check_counters(stores, concert, state, recorded)
+
+
+def _check_records(state: dict[str, dict[str, str]]) -> None:
+    """Holds, units, people and deadlines say the same of each other."""
+    owners, living = state["units"], {"HELD": set[str](), "BUYING": set[str]()}
+    counts: dict[str, Counter[str]] = {"held": Counter(), "owned": Counter()}
+    mine: dict[str, set[str]] = {}
+    for id_, record in ((id_, json.loads(text)) for id_, text in state["holds"].items()):
+        is_sold = record["state"] == "SOLD"
+        assert {owners.get(unit) for unit in record["units"]} <= {f"={id_}" if is_sold else id_}, (id_, record)
+        counts["owned" if is_sold else "held"][record["person"]] += len(record["units"])
+        if record["state"] in living:
+            living[record["state"]].add(id_)
+            mine.setdefault(record["person"], set()).add(id_)
+        elif record["state"] == "ENDED":
+            assert not record["units"], (id_, record)
+    assert (set(state["deadlines"]), set(state["buying"])) == (living["HELD"], living["BUYING"])
+    for person, said in ((person, json.loads(text)) for person, text in state["people"].items()):
+        assert (said["held"], said["owned"]) == (counts["held"][person], counts["owned"][person]), person
+        assert set(said["holds"]) == mine.get(person, set()), person
 
 
 async def _check_counters(

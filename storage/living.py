@@ -1,0 +1,59 @@
+"""Which concerts the workers look after: those whose hot state is kept. One list a process, read every two seconds.
+
+Who asks never waits for the database once there is a list: a MongoDB that hangs must not keep holds from expiring.
+"""
+
+import asyncio
+import time
+from datetime import UTC, datetime
+
+from domain.concerts import Concert, ConcertStatus
+from domain.errors import TemporarilyUnavailable
+from domain.ids import ConcertId
+from storage.concerts import ConcertStore
+from storage.hot_state import KEYS_OUTLIVE_CONCERT
+from storage.recovery import is_history
+
+REFRESH_S = 2.0
+
+
+class LivingConcerts:
+    """Owns the task of a reading that is under way."""
+
+    def __init__(self, concerts: ConcertStore) -> None:
+        self._store = concerts
+        self._concerts: dict[ConcertId, Concert] | None = None
+        self._read_at = float("-inf")
+        self._reading: asyncio.Task[None] | None = None
+
+    async def get(self) -> tuple[Concert, ...]:
+        """Raises TemporarilyUnavailable only while there never was a list."""
+        if self._concerts is None:
+            await self._read()
+        elif self._reading is None and time.monotonic() - self._read_at > REFRESH_S:
+            self._reading = asyncio.create_task(self._read_again())
+        return tuple((self._concerts or {}).values())
+
+    def note(self, concert: Concert) -> None:
+        """What this process changed itself it need not read."""
+        if self._concerts is not None and concert.status is not ConcertStatus.DRAFT:
+            self._concerts[concert.id] = concert
+
+    async def aclose(self) -> None:
+        if self._reading is not None:
+            self._reading.cancel()
+            await asyncio.gather(self._reading, return_exceptions=True)
+
+    async def _read(self) -> None:
+        found = await self._store.living(ended_before=datetime.now(UTC) - KEYS_OUTLIVE_CONCERT)
+        self._concerts = {concert.id: concert for concert in found if not is_history(concert)}
+        self._read_at = time.monotonic()
+
+    async def _read_again(self) -> None:
+        try:
+            await self._read()
+        except TemporarilyUnavailable:
+            # The list stands, and is read again after the usual time.
+            self._read_at = time.monotonic()
+        finally:
+            self._reading = None

@@ -1,0 +1,170 @@
+"""Random sales whose store is put back to older copies at any moment, also between the steps of a purchase; and sales
+in which every script call arrives twice. Both stores' books agree to the last unit, person and deadline all the time.
+"""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from domain.concerts import Concert, ConcertChange, TierChange
+from domain.errors import (
+    CapacityInUse,
+    HoldEnded,
+    IdempotencyConflict,
+    LimitExceeded,
+    NotFound,
+    PurchaseInProgress,
+    SoldOut,
+    TemporarilyUnavailable,
+)
+from domain.holds import Hold
+from resolvers import concerts, holds
+from resolvers.purchase import Purchase
+from storage.connect import Stores
+from storage.holds import AlreadySold
+from storage.keys import KINDS, concert_keys
+from storage.order_batch import Outcome
+from tests.support.sale import CUSTOMER, buy, check_invariants, context, hold, make_overdue, on_sale, organizer
+from tests.support.waiting import wait_until
+
+EXPECTED = (
+    AlreadySold,
+    CapacityInUse,
+    HoldEnded,
+    IdempotencyConflict,
+    LimitExceeded,
+    NotFound,
+    PurchaseInProgress,
+    SoldOut,
+    TemporarilyUnavailable,
+)
+STEPS = 30
+
+
+class RandomSale:
+    def __init__(self, stores: Stores, concert: Concert, seed: int) -> None:
+        self.stores = stores
+        self.concert = concert
+        self.chance = random.Random(seed)
+        self.made: list[Hold] = []
+        self.copies: list[list[bytes | None]] = []
+        self.trail: list[str] = []
+
+    async def step(self, doings: list[Callable[[], Awaitable[Any]]]) -> None:
+        doing = self.chance.choice(doings)
+        answer: Any = (await asyncio.gather(_awaited(doing), return_exceptions=True))[0]
+        self.trail.append(f"{doing.__name__}: {answer!r}")
+        assert not isinstance(answer, BaseException) or isinstance(answer, EXPECTED), self.trail
+        try:
+            await check_invariants(self.stores, self.concert)
+        except AssertionError as error:
+            raise AssertionError("\n".join(self.trail)) from error
+
+    def one(self) -> Hold:
+        return self.chance.choice(self.made)
+
+    async def hold(self) -> Hold:
+        quantities = self.chance.choice([(1, 0), (2, 0), (3, 1), (0, 2)])
+        who = self.chance.choice("abcd")
+        self.made.append(await hold(self.stores, self.concert, *quantities, who=who))
+        return self.made[-1]
+
+    async def release(self) -> Hold | None:
+        if not self.made:
+            return None
+        chosen = self.one()
+        return await holds.release_hold(context(self.stores, chosen.person_id), self.concert.id, chosen.id)
+
+    async def buy(self) -> Any:
+        return await buy(self.stores, chosen, with_key=chosen.id) if self.made and (chosen := self.one()) else None
+
+    async def buy_several(self) -> Any:
+        buying = [buy(self.stores, chosen, with_key=chosen.id) for chosen in self.made[-4:]]
+        return await asyncio.gather(*buying, return_exceptions=True)
+
+    async def settle(self) -> Any:
+        if self.made:
+            await make_overdue(self.stores, self.one())
+        overdue = await self.stores.hot.find_overdue(self.concert.id, limit=10)
+        return [await self.stores.recorder.settle(self.concert.id, id_) for id_ in overdue]
+
+    async def expire(self) -> Any:
+        if self.made:
+            await self.stores.link.run("ZADD", self.key("deadlines"), "XX", "1", self.one().id)
+        return await self.stores.hot.expire_holds(self.concert.id, limit=100)
+
+    async def resize(self) -> Any:
+        change = TierChange(self.chance.choice(self.concert.tiers).id, capacity=self.chance.randint(0, 8))
+        update = ConcertChange(tiers=(change,))
+        return await concerts.update_concert(organizer(self.stores), self.concert.id, update, expected_version=None)
+
+    async def copy(self) -> None:
+        names = concert_keys(self.concert.id)
+        self.copies.append([await self.stores.link.run("DUMP", name) for name in names])
+
+    async def put_back(self) -> None:
+        if not self.copies:
+            return
+        names = concert_keys(self.concert.id)
+        await self.stores.link.run("DEL", *names)
+        for name, content in zip(names, self.chance.choice(self.copies), strict=True):
+            if content is not None:
+                await self.stores.link.run("RESTORE", name, "0", content)
+        await self.stores.link.run("HSET", self.key("state"), "incarnation", "older")
+        await wait_until(lambda: self.stores.recovery.recover(self.concert.id), what="the recovery")
+
+    async def put_back_between_steps(self) -> Any:
+        """Between begin and insert, or between insert and record."""
+        if not self.made:
+            return None
+        chosen = self.one()
+        purchase = Purchase(self.concert.id, chosen.id, chosen.person_id, CUSTOMER, key=chosen.id, digest=chosen.id)
+        begun = await self.stores.holds.begin_purchase(
+            self.concert.id, chosen.id, person_id=chosen.person_id, purchase_key=chosen.id, digest=chosen.id
+        )
+        order = await purchase._order(self.stores, begun)
+        is_before = self.chance.random() < 0.5
+        if is_before:
+            await self.put_back()
+        outcome = await self.stores.order_batch.insert(order)
+        if not is_before:
+            await self.put_back()
+        if outcome is Outcome.RECORDED:
+            await self.stores.recorder.record(order)
+        return outcome
+
+    def key(self, kind: str) -> str:
+        return concert_keys(self.concert.id)[KINDS.index(kind)]
+
+    def selling(self) -> list[Callable[[], Awaitable[Any]]]:
+        return [self.hold, self.hold, self.hold, self.release, self.buy, self.buy, self.buy_several, self.settle,
+                self.expire, self.resize]  # fmt: skip
+
+
+async def _awaited(doing: Callable[[], Awaitable[Any]]) -> Any:
+    return await doing()
+
+
+@pytest.mark.parametrize("seed", range(12))
+async def test_older_copies_at_any_moment(stores: Stores, seed: int) -> None:
+    sale = RandomSale(stores, await on_sale(stores, 6, 4, limit_per_person=6, limit_per_order=6), seed)
+    doings = [*sale.selling(), sale.copy, sale.copy, sale.put_back, sale.put_back_between_steps]
+    for _ in range(STEPS):
+        await sale.step(doings)
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_every_call_arrives_twice(stores: Stores, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    call = stores.link.call
+
+    async def twice(*args: Any) -> Any:
+        await call(*args)
+        return await call(*args)
+
+    monkeypatch.setattr(stores.link, "call", twice)
+    sale = RandomSale(stores, await on_sale(stores, 6, 4, limit_per_person=6, limit_per_order=6), seed)
+    for _ in range(STEPS):
+        await sale.step(sale.selling())
