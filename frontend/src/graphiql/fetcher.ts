@@ -1,6 +1,7 @@
 /** How GraphiQL reaches the server: queries and mutations by POST, subscriptions over the socket, both signed in. */
 
-import { createGraphiQLFetcher, type Fetcher } from "@graphiql/toolkit";
+import { createGraphiQLFetcher, type Fetcher, type FetcherOpts, type FetcherParams } from "@graphiql/toolkit";
+import { type DocumentNode, Kind, parse } from "graphql";
 import type { Client } from "graphql-ws";
 
 import type { Sessions } from "../session";
@@ -15,13 +16,32 @@ export function makeFetcher(sessions: Sessions, socket: Client, memory: Memory):
   });
   return (operation, options) => {
     try {
-      return send({ ...operation, variables: memory.fill(operation.variables) }, options);
+      return send(...asWritten({ ...operation, variables: memory.fill(operation.variables) }, options));
     } catch (error) {
       if (!(error instanceof NothingKnown)) throw error;
       // Shown like an answer of the server; GraphiQL would print the stack of an error.
       return { errors: [{ message: error.message }] } as unknown as ReturnType<typeof send>;
     }
   };
+}
+
+/** For a moment after a change of tab, GraphiQL still names the operation of the one before; the text is always right. */
+function asWritten(operation: FetcherParams, options: FetcherOpts | undefined): [FetcherParams, FetcherOpts | undefined] {
+  const document = parsed(operation.query);
+  if (!document) return [operation, options];
+  const names = document.definitions.flatMap((part) =>
+    part.kind === Kind.OPERATION_DEFINITION ? [part.name?.value ?? null] : [],
+  );
+  const operationName = names.length === 1 ? (names[0] ?? null) : operation.operationName;
+  return [{ ...operation, operationName: operationName ?? null }, { ...options, documentAST: document }];
+}
+
+function parsed(query: string): DocumentNode | null {
+  try {
+    return parse(query);
+  } catch {
+    return null; // the server says what is wrong with it
+  }
 }
 
 async function sendSignedIn(

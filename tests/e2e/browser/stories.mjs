@@ -1,0 +1,86 @@
+// What people do on GraphiQL's page. Each story returns what it saw; the test says what that has to be.
+import { Page } from './page.mjs';
+
+export const stories = {
+  async looking(browser, url) {
+    const page = await Page.open(await browser.person(), url);
+    const { data } = await page.run('Catalogue');
+    await page.shows('"isOnSale": true');
+    await browser.shot(page.tab, 'catalogue');
+    const early = await page.run('Me');
+    await page.openTab('HoldTickets');
+    await page.start();
+    await page.shows('There is no queue pass yet');
+    await browser.shot(page.tab, 'no-pass-yet');
+    await page.tab.getByRole('button', { name: 'Show Documentation Explorer' }).click();
+    await page.tab.getByText('A GraphQL schema provides').waitFor();
+    await browser.shot(page.tab, 'documentation');
+    return { concerts: data.concerts.nodes.length, me: early.data.me };
+  },
+
+  async buying(browser, url) {
+    const person = await browser.person();
+    const page = await Page.open(person, url);
+    const seen = { signedIn: await page.signInAs('alice') };
+    seen.joined = typeof (await page.run('JoinQueue')).data.joinQueue.entry.number;
+    await page.lineSays('it is your turn');
+    await page.openTab('WatchMyPlace');
+    await page.start();
+    await page.shows('"state": "READY"', '"position": 0');
+    await browser.shot(page.tab, 'watching-my-place');
+    seen.admitted = (await page.run('ClaimPass')).data.claimQueuePass.entry.state;
+    seen.held = (await page.run('HoldTickets')).data.holdTickets.hold.state;
+    await page.shows('"quantity": 2');
+    await browser.shot(page.tab, 'holding');
+    seen.bought = (await page.run('BuyTickets')).data.purchaseTickets.order.status;
+    await page.lineSays('you have bought');
+    await browser.shot(page.tab, 'bought');
+    const { me } = (await page.run('Me')).data;
+    seen.orders = me.orders.nodes.length;
+    return seen;
+  },
+
+  // One watches the stock, another one buys: in two windows of two people.
+  async watching(browser, url) {
+    const watcher = await Page.open(await browser.person({ colorScheme: 'dark' }), url);
+    await watcher.openTab('WatchStock');
+    await watcher.start();
+    await watcher.shows('"held": 0', '"soldOut": false');
+    const sold = await watcher.firstNumber('sold');
+    const buyer = await Page.open(await browser.person(), url);
+    await buyer.signInAs('bob');
+    await buyer.run('JoinQueue');
+    await buyer.lineSays('it is your turn');
+    await buyer.run('ClaimPass');
+    await buyer.run('HoldTickets');
+    await watcher.shows('"held": 2');
+    const held = await watcher.firstNumber('held');
+    await watcher.lineSays('tickets left');
+    await browser.shot(watcher.tab, 'watching-the-stock-in-the-dark');
+    await buyer.run('BuyTickets');
+    await watcher.shows(`"sold": ${sold + 2}`);
+    return { held, sold: (await watcher.firstNumber('sold')) - sold };
+  },
+
+  async loggingIn(browser, url) {
+    const page = await Page.open(await browser.person({ colorScheme: 'dark' }), url);
+    const seen = { signedIn: await page.signInOnThePageOfTheIssuer('carol') };
+    seen.me = (await page.run('Me')).data.me.name;
+    await browser.shot(page.tab, 'carol-in-the-dark');
+    await page.tab.reload();
+    seen.afterReload = await page.signedIn();
+    await page.tab.getByRole('button', { name: 'Sign out' }).click();
+    await page.tab.getByText('You are signed out').or(page.tab.getByRole('button', { name: 'alice' })).waitFor();
+    await browser.shot(page.tab, 'signed-out');
+    await page.tab.goto(`${url}/graphql`);
+    await page.tab.getByRole('button', { name: 'alice' }).waitFor();
+    return seen;
+  },
+
+  async narrow(browser, url) {
+    const page = await Page.open(await browser.person({ viewport: { width: 760, height: 900 } }), url);
+    await page.signInAs('olivia');
+    await browser.shot(page.tab, 'narrow');
+    return { signedIn: await page.signedIn() };
+  },
+};
