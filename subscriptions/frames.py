@@ -7,6 +7,7 @@ import random
 from typing import Any
 
 from uvicorn.config import Config
+from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.server import ServerState
 from websockets.frames import CloseCode as StandardCode
@@ -42,6 +43,8 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         self.conn = _Frames(max_size=config.ws_max_size, logger=self.logger)
 
     async def send(self, message: Any) -> None:
+        if self.close_sent and self.handshake_complete:
+            raise ClientDisconnected  # we closed, and whoever sends will be told in a moment
         is_close = message["type"] == "websocket.close"
         if is_close:
             self.writable.set()  # the close frame is the last; it may wait behind what the client does not read

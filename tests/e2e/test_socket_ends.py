@@ -1,10 +1,13 @@
 """How sockets end with their process: each is told to come back, and not all at once."""
 
 import asyncio
+import logging
 from contextlib import AsyncExitStack
 
+import pytest
+
 from subscriptions.limits import Limits
-from tests.support.sockets import Client, shown, sockets
+from tests.support.sockets import Client, Watched, shown, sockets
 
 
 async def test_a_restart_tells_every_socket_to_come_back() -> None:
@@ -24,6 +27,22 @@ async def test_a_restart_tells_every_socket_to_come_back() -> None:
         assert (server.behind.open, server.capacity.total) == ([], 0)
 
 
+@pytest.mark.parametrize("ending", ["restart", "too large"])
+async def test_what_happens_while_a_socket_ends_disturbs_nobody(caplog: pytest.LogCaptureFixture, ending: str) -> None:
+    async with AsyncExitStack() as clients:
+        async with sockets() as server:
+            client = await clients.enter_async_context(server.signed_in())
+            await client.subscribe("s")
+            [watched] = await server.behind.watching(1)
+            showing = asyncio.create_task(_show_until_closed(watched))
+            if ending == "too large":
+                await client.say("x" * 100_000)
+            end = asyncio.create_task(client.closed())
+        assert (await end)[0] == (1012 if ending == "restart" else 4400)
+        await showing
+    assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
 async def test_a_restart_does_not_wait_for_whoever_reads_nothing() -> None:
     async with AsyncExitStack() as clients:
         async with sockets(Limits(drain_wait_s=60)) as server:
@@ -37,6 +56,14 @@ async def test_a_restart_does_not_wait_for_whoever_reads_nothing() -> None:
         assert asyncio.get_running_loop().time() - began < 10
         assert server.capacity.total == 0
         client.connection.transport.abort()
+
+
+async def _show_until_closed(watched: Watched) -> None:
+    number = 0
+    while not watched.is_closed:
+        number += 1
+        watched.show(number)
+        await asyncio.sleep(0)
 
 
 async def _end(client: Client) -> tuple[tuple[int, str], float]:
