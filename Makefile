@@ -4,10 +4,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format lint types unit sale schema frontend lock pages test-programs
+.PHONY: bench-sockets help run test check format lint types unit sale schema frontend lock pages test-programs
 
 help: ## list these commands
-	@sed -n 's/^\([a-z]*\):.*## /\1 /p' Makefile | while read -r name text; do printf '  make %-8s %s\n' "$$name" "$$text"; done
+	@sed -n 's/^\([a-z-]*\):.*## /\1 /p' Makefile | while read -r name text; do printf '  make %-8s %s\n' "$$name" "$$text"; done
 
 run: .venv/run.stamp pages ## install what is needed and serve http://localhost:8000
 	@exec $(BIN)/python app.py
@@ -34,6 +34,9 @@ unit: .venv/dev.stamp
 sale: .venv/run.stamp ## hold a whole sale and check its books (BUYERS=2000 STOCK=800 KILL=yes URL=)
 	@exec $(BIN)/python -m bench.sale \
 	  $(if $(BUYERS),--buyers $(BUYERS)) $(if $(STOCK),--stock $(STOCK)) $(if $(KILL),--kill $(KILL)) $(if $(URL),--url $(URL))
+
+bench-sockets: .venv/run.stamp ## measure 2,000 sockets on one process while stock moves (SOCKETS=2000)
+	@$(BIN)/python -m bench.sockets $(if $(SOCKETS),--sockets $(SOCKETS))
 
 schema: .venv/run.stamp ## write the SDL to schema/schema.graphql
 	@$(BIN)/python -m schema > .venv/schema.graphql
