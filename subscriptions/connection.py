@@ -1,12 +1,10 @@
 """One socket that speaks graphql-transport-ws, from its acceptance to its close.
 
-The ASGI call reads, and keeps the time; one task writes; operations run in tasks of their own until a subscription is
-watched, which costs none. All of them end with `run`.
+The ASGI call reads, and keeps the time; one task writes; operations run in tasks of their own. All end with `run`.
 """
 
 import asyncio
 import contextlib
-import logging
 import time
 from typing import Generic
 
@@ -16,18 +14,15 @@ from domain.errors import TemporarilyUnavailable, Unauthenticated
 from subscriptions import messages
 from subscriptions.capacity import Capacity, Full
 from subscriptions.close_codes import CloseCode, shortened
+from subscriptions.deadlines import NEVER, Deadlines, Due
 from subscriptions.limits import Limits
-from subscriptions.live import Live
 from subscriptions.messages import Complete, Init, Malformed, Ping, Pong, Received, Subscribe
-from subscriptions.operations import Answered, C, Operations, Rejected, Verifier
+from subscriptions.operations import C, Operations, Verifier
 from subscriptions.outbox import Outbox
 from subscriptions.pace import Pace
-from subscriptions.sources import Rendered
-
-logger = logging.getLogger(__name__)
+from subscriptions.running import Running
 
 _CLOSE_WAIT_S = 5.0
-_NEVER = float("inf")
 
 
 class Closing(Exception):
@@ -40,6 +35,13 @@ class Closing(Exception):
 
 class Left(Exception):
     """The client closed the socket, or it broke."""
+
+
+_CLOSINGS = {
+    Due.INIT: (CloseCode.CONNECTION_INIT_TIMEOUT, "Connection initialisation timeout"),
+    Due.EXPIRY: (CloseCode.FORBIDDEN, "The access token has expired; come back with a new one"),
+    Due.GIVE_UP: (CloseCode.GOING_AWAY, "No answer to a ping"),
+}
 
 
 class Connection(Generic[C]):
@@ -58,26 +60,17 @@ class Connection(Generic[C]):
         self._capacity = capacity
         self._address = address
         self._caller: C | None = None
-        self._is_acknowledged = False
-        self._lives: dict[str, Live] = {}
-        self._running = 0
         self._clock = asyncio.get_running_loop().time
-        now_s = self._clock()
-        self._pace = Pace(limits.messages_per_s, burst=limits.messages_burst, now_s=now_s)
-        self._init_due_s = now_s + limits.init_wait_s
-        self._expires_s = _NEVER
-        self._heard_s = now_s
-        self._pinged_s: float | None = None
+        self._deadlines = Deadlines(limits, self._clock())
+        self._pace = Pace(limits.messages_per_s, burst=limits.messages_burst, now_s=self._clock())
         self._is_stuck = False
         self._patience: asyncio.Timeout | None = None
 
     async def run(self, receive: Receive, send: Send) -> None:
         """Returns when the socket is closed and nothing of it runs any more."""
         with contextlib.ExitStack() as self._held:
-            async with asyncio.TaskGroup() as self._tasks:
-                self._outbox = Outbox(
-                    send, self._tasks, drain_wait_s=self._limits.drain_wait_s, on_stuck=self._interrupt
-                )
+            async with asyncio.TaskGroup() as tasks:
+                self._open(send, tasks)
                 try:
                     await self._converse(receive)
                 except Closing as closing:
@@ -88,11 +81,21 @@ class Connection(Generic[C]):
                 finally:
                     self._end()
 
+    def _open(self, send: Send, tasks: asyncio.TaskGroup) -> None:
+        limits = self._limits
+        self._outbox = Outbox(send, tasks, drain_wait_s=limits.drain_wait_s, on_stuck=self._interrupt)
+        self._running: Running[C] = Running(
+            self._operations,
+            self._outbox,
+            tasks,
+            address=self._address,
+            most=limits.operations_per_socket,
+            on_overflow=self._interrupt,
+        )
+
     def _end(self) -> None:
-        """What is being written to stores goes on to its end, as over HTTP; nobody hears of it."""
         self._outbox.stop()
-        for live in list(self._lives.values()):
-            live.finish()
+        self._running.complete_all()
 
     # What the client says
 
@@ -103,7 +106,7 @@ class Connection(Generic[C]):
             if message["type"] == "websocket.disconnect":
                 raise Left
             now_s = self._clock()
-            self._heard_s, self._pinged_s = now_s, None
+            self._deadlines.hear(now_s)
             if not self._pace.allows(now_s):
                 raise Closing(CloseCode.TOO_MANY_REQUESTS, "Too many messages; send fewer per second")
             try:
@@ -130,25 +133,30 @@ class Connection(Generic[C]):
             case Pong():
                 pass
             case Complete():
-                live = self._lives.get(received.id)
-                if live is not None:
-                    live.finish()
+                self._running.complete(received.id)
             case Subscribe():
                 self._subscribe(received)
+
+    def _subscribe(self, subscribe: Subscribe) -> None:
+        if not self._deadlines.is_acknowledged:
+            raise Closing(CloseCode.UNAUTHORIZED, "Unauthorized; send connection_init and wait for connection_ack")
+        if subscribe.id in self._running:
+            raise Closing(CloseCode.SUBSCRIBER_ALREADY_EXISTS, f"Subscriber for {subscribe.id} already exists")
+        self._running.start(subscribe, self._caller)
 
     # Who the client is
 
     async def _initialise(self, init: Init) -> None:
-        if self._is_acknowledged:
+        if self._deadlines.is_acknowledged:
             raise Closing(CloseCode.TOO_MANY_REQUESTS, "Too many initialisation requests")
-        self._caller = await self._verified(init)
+        self._caller = caller = await self._verified(init)
         try:
-            self._held.enter_context(self._capacity.person(self._caller.person_id if self._caller else None))
+            self._held.enter_context(self._capacity.person(caller.person_id if caller else None))
         except Full as error:
             raise Closing(CloseCode.TRY_AGAIN_LATER, str(error)) from None
-        if self._caller is not None and self._caller.expires_at is not None:
-            self._expires_s = self._clock() + self._caller.expires_at - time.time()
-        self._is_acknowledged = True
+        expires_at = caller.expires_at if caller else None
+        expires_in_s = NEVER if expires_at is None else expires_at - time.time()
+        self._deadlines.acknowledge(self._clock(), expires_in_s=expires_in_s)
         self._outbox.put(messages.ack())
 
     async def _verified(self, init: Init) -> C | None:
@@ -165,60 +173,13 @@ class Connection(Generic[C]):
         except TemporarilyUnavailable as error:
             raise Closing(CloseCode.TRY_AGAIN_LATER, str(error)) from None
 
-    # What the client asks for
-
-    def _subscribe(self, subscribe: Subscribe) -> None:
-        if not self._is_acknowledged:
-            raise Closing(CloseCode.UNAUTHORIZED, "Unauthorized; send connection_init and wait for connection_ack")
-        if subscribe.id in self._lives:
-            raise Closing(CloseCode.SUBSCRIBER_ALREADY_EXISTS, f"Subscriber for {subscribe.id} already exists")
-        most = self._limits.operations_per_socket
-        # What a client gave up may still be running.
-        if max(len(self._lives), self._running) >= most:
-            message = f"{most} operations are running on this socket; complete one first."
-            self._outbox.put(messages.error(subscribe.id, messages.errors(message, "RATE_LIMITED")))
-            return
-        live = self._lives[subscribe.id] = Live(subscribe.id, self._forget)
-        self._running += 1
-        self._tasks.create_task(self._start(live, subscribe))
-
-    def _forget(self, live: Live) -> None:
-        del self._lives[live.id]
-
-    async def _start(self, live: Live, subscribe: Subscribe) -> None:
-        def deliver(rendered: Rendered) -> None:
-            if not live.is_over:
-                live.newest.show(rendered)
-                self._outbox.mark(live)
-                if live.newest.is_full:
-                    self._interrupt()
-
-        try:
-            outcome = await self._operations.start(subscribe.asked, deliver, caller=self._caller, address=self._address)
-        except Exception:
-            logger.exception("an operation failed to start")
-            outcome = Rejected(messages.errors("Something went wrong on our side.", "INTERNAL"))
-        finally:
-            self._running -= 1
-        match outcome:
-            case Answered() | Rejected() if live.is_over:
-                pass
-            case Answered():
-                live.finish()
-                self._outbox.put(messages.next_(live.id, outcome.payload), messages.complete(live.id))
-            case Rejected():
-                live.finish()
-                self._outbox.put(messages.error(live.id, outcome.errors))
-            case watch:
-                live.attach(watch)
-
     # What time it is
 
     async def _next(self, receive: Receive) -> Message:
         """The next message; until it comes, whatever is due is done. Raises Closing."""
         while True:
             try:
-                async with asyncio.timeout_at(self._due_s()) as self._patience:
+                async with asyncio.timeout_at(0 if self._is_stuck else self._deadlines.next_s) as self._patience:
                     await self._outbox.room()
                     return await receive()
             except TimeoutError:
@@ -226,27 +187,13 @@ class Connection(Generic[C]):
             finally:
                 self._patience = None
 
-    def _due_s(self) -> float | None:
-        if self._is_stuck:
-            return 0
-        if not self._is_acknowledged:
-            return self._init_due_s
-        ping_s = self._heard_s + self._limits.ping_after_s
-        return min(self._expires_s, ping_s if self._pinged_s is None else self._pinged_s + self._limits.pong_wait_s)
-
     def _do_what_is_due(self) -> None:
-        now_s = self._clock()
         if self._is_stuck:
             raise Closing(CloseCode.TRY_AGAIN_LATER, "Nothing was read for too long; come back and read")
-        if not self._is_acknowledged:
-            raise Closing(CloseCode.CONNECTION_INIT_TIMEOUT, "Connection initialisation timeout")
-        if now_s >= self._expires_s:
-            raise Closing(CloseCode.FORBIDDEN, "The access token has expired; come back with a new one")
-        if self._pinged_s is None:
-            self._pinged_s = now_s
-            self._outbox.put(messages.ping())
-        else:
-            raise Closing(CloseCode.GOING_AWAY, "No answer to a ping")
+        due = self._deadlines.due(self._clock())
+        if due is not Due.PING:
+            raise Closing(*_CLOSINGS[due])
+        self._outbox.put(messages.ping())
 
     def _interrupt(self) -> None:
         """The client reads nothing; the ASGI call finds out now, even if it waits for a message."""

@@ -1,0 +1,40 @@
+"""When a socket is asked for a sign of life, and when it is given up."""
+
+from subscriptions.deadlines import NEVER, Deadlines, Due
+from subscriptions.limits import Limits
+
+LIMITS = Limits(init_wait_s=3, ping_after_s=20, pong_wait_s=10)
+
+
+def acknowledged(*, expires_in_s: float = NEVER) -> Deadlines:
+    deadlines = Deadlines(LIMITS, 100.0)
+    deadlines.hear(101.0)
+    deadlines.acknowledge(101.0, expires_in_s=expires_in_s)
+    return deadlines
+
+
+def test_only_an_init_stops_the_wait_for_it() -> None:
+    deadlines = Deadlines(LIMITS, 100.0)
+    deadlines.hear(102.0)
+    assert (deadlines.next_s, deadlines.due(103.0)) == (103.0, Due.INIT)
+
+
+def test_silence_is_asked_and_then_given_up() -> None:
+    deadlines = acknowledged()
+    assert (deadlines.next_s, deadlines.due(121.0)) == (121.0, Due.PING)
+    assert (deadlines.next_s, deadlines.due(131.0)) == (131.0, Due.GIVE_UP)
+
+
+def test_any_message_is_a_sign_of_life() -> None:
+    deadlines = acknowledged()
+    deadlines.hear(120.0)
+    assert (deadlines.next_s, deadlines.due(140.0)) == (140.0, Due.PING)
+    deadlines.hear(149.0)
+    assert (deadlines.next_s, deadlines.due(169.0)) == (169.0, Due.PING)
+
+
+def test_a_token_ends_whatever_else_is_waited_for() -> None:
+    assert (acknowledged(expires_in_s=5).next_s, acknowledged(expires_in_s=5).due(106.0)) == (106.0, Due.EXPIRY)
+    deadlines = acknowledged(expires_in_s=25)
+    assert deadlines.due(121.0) is Due.PING
+    assert (deadlines.next_s, deadlines.due(126.0)) == (126.0, Due.EXPIRY)
