@@ -12,9 +12,10 @@ PAGE = """<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width">
+<meta name="color-scheme" content="light dark">
 <title>Onsale</title>
 <h1>Onsale</h1>
-<p>Concert tickets when everybody comes at once. This server speaks GraphQL over HTTP at <code>/graphql</code>:</p>
+<p>Concert tickets when everybody comes at once. Try it on <a href="/graphql">/graphql</a>, or from a shell:</p>
 <pre>curl {url}graphql -H 'content-type: application/json' \\
   -d '{{"query": "{{ concerts(first: 5) {{ nodes {{ id name startsAt }} }} }}"}}'</pre>
 <p>Is it well? <a href="/readyz">/readyz</a></p>
@@ -28,7 +29,7 @@ async def home(request: Request) -> HTMLResponse:
 
 def banner(settings: Settings) -> str:
     address = f"http://localhost:{settings.port}"
-    lines = [f"Onsale serves {address}", f"  GraphQL  {address}/graphql"]
+    lines = [f"Onsale serves {address}", f"  GraphQL  {address}/graphql  (GraphiQL in a browser)"]
     if settings.has_own_issuer:
         lines.append(
             "  People   alice, bob, carol, buyer1, buyer2, … buy; olivia organizes; gus checks. Password = name"

@@ -32,7 +32,7 @@ async def run(*command: str, application: Application) -> str:
 async def test_the_first_session_works_as_printed(tmp_path: Path) -> None:
     fill, *session = shell_blocks("A first session")
     assert fill == "make sale URL=http://localhost:8000 BUYERS=100\n"
-    async with started(Application(tmp_path / "data")) as application:
+    async with started(Application(tmp_path / "data", DEMO="yes")) as application:
         url = f"http://localhost:{application.port}"
         await run(sys.executable, "-m", "bench.sale", "--url", url, "--buyers", "100", application=application)
         script = "set -eu\n" + "\n".join(session).replace("http://localhost:8000", url)
