@@ -77,6 +77,25 @@ export const stories = {
     return seen;
   },
 
+  // The issuer says that its tokens end soon; then that the session is over.
+  async renewing(browser, url) {
+    const person = await browser.person();
+    const grants = [];
+    await person.route('**/protocol/openid-connect/token', async (route) => {
+      const grant = new URLSearchParams(route.request().postData()).get('grant_type');
+      grants.push(grant);
+      if (grants.length > 2) return route.fulfill({ status: 400, json: { error: 'invalid_grant' } });
+      const response = await route.fetch();
+      return route.fulfill({ response, json: { ...(await response.json()), expires_in: 61 } });
+    });
+    const page = await Page.open(person, url);
+    const signedIn = await page.signInAs('alice');
+    const me = (await page.run('Me')).data.me.name;
+    await page.tab.getByRole('button', { name: 'alice' }).waitFor();
+    browser.forgive('400 (Bad Request)');
+    return { signedIn, me, grants };
+  },
+
   async narrow(browser, url) {
     const page = await Page.open(await browser.person({ viewport: { width: 760, height: 900 } }), url);
     await page.signInAs('olivia');
