@@ -26,7 +26,7 @@ NO_SHOW_S = 8
 SESSION_S = 15
 AWAY_S = 20
 """How long a place outlives its last socket; long enough to move to the other server when one is killed."""
-HEARTBEAT_S = 50
+HEARTBEAT_S = 80
 """Three times as long as the longest time between two questions."""
 
 FIND = "query Find($slug: String!) { concert(slug: $slug) { id status } }"

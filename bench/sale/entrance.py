@@ -10,7 +10,7 @@ from bench.sale.desk import Refused
 from bench.sale.line import Place, QueuePass, WaitingLine
 from bench.sale.people import STAYS_OUTSIDE, Manner, Person
 
-SOONEST_S, LATEST_S = 1.0, 15.0
+SOONEST_S, LATEST_S = 3.0, 25.0
 PLACES_A_SECOND = 100
 """Whoever asks comes back when the line may have come to them: with 400 in front after 4 s, before a call lapses."""
 
@@ -142,10 +142,8 @@ class Entrance:
             seen = await self._ask(place, stop)
         else:
             seen = await self._watch(place, stop)
-        if seen.state == "EXPIRED" and seen.number in self._book.called:
-            self._book.lapsed.add(seen.number)
-        elif seen.state == "EXPIRED":
-            self._line.sightings.lost.append(f"{self._person.name} waited with number {seen.number}, and it expired")
+        if seen.state == "EXPIRED":
+            self._line.sightings.expired[seen.number] = self._person.name
         return seen
 
     async def _watch(self, place: Place, stop: Stop) -> Place:

@@ -88,8 +88,10 @@ def versions_rise(evidence: Evidence) -> Iterator[str]:
 
 
 def nobody_lost(evidence: Evidence) -> Iterator[str]:
-    """Whoever stayed was called, or went home because all was sold."""
-    yield from evidence.sightings.lost
+    """Whoever stayed was called, or went home because all was sold: no place expires before its call."""
+    for number, person in evidence.sightings.expired.items():
+        if number in evidence.audit.departed:
+            yield f"{person} stayed with number {number}, and it expired before it was called"
 
 
 CHECKS: tuple[Callable[[Evidence], Iterable[str]], ...] = (

@@ -45,7 +45,7 @@ POSITION = """subscription Position($id: ID!) {
   queuePosition(concertId: $id) { epoch version state number position servingNumber waitingCount }
 }"""
 
-MOST_SOCKETS = 600
+MOST_SOCKETS = 500
 """Open at once; whoever finds none free asks now and then instead. Two cores carry the servers and the crowd."""
 LONGEST_PAUSE_S = 2.0
 

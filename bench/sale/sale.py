@@ -81,6 +81,7 @@ async def hold_sale(site: Site, plan: Plan, strike: Strike | None) -> Result:
             lasted_s = time.monotonic() - started
             books = await _close_books(site, concert_id)
             evidence = Evidence(catalog.waiting_room(plan.stock), line.sightings, await _close_audit(auditor))
+    ledger.line.lapsed |= line.sightings.expired.keys() - evidence.audit.departed
     verdicts = judge(books, ledger.receipts) + judge_line(evidence)
     return Result(ledger, books, verdicts, lasted_s, cut_short)
 

@@ -62,8 +62,8 @@ class Sightings:
     rooms: list[RoomSighting] = field(default_factory=list)
     still_waiting: dict[int, At] = field(default_factory=dict)
     """By number: a moment at or after which its owner, who has no socket, was told to be waiting."""
-    lost: list[str] = field(default_factory=list)
-    """Places that ended although somebody was there."""
+    expired: dict[int, str] = field(default_factory=dict)
+    """By number: whose place expired although its owner had a socket, or asked in time."""
 
     def trail(self, person: str) -> Trail:
         made = Trail(person)

@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import pytest
+
 from bench.sale.board import Board
 from bench.sale.catalog import SaleConcert
 from bench.sale.client import Client
@@ -66,3 +68,26 @@ async def test_everybody_goes_home_when_all_is_sold() -> None:
     async with three_waiting(board) as waiting:
         assert await asyncio.gather(*waiting) == [False, False, False]
         assert await board.tickets_return() is False
+
+
+async def test_whoever_does_something_else_is_stopped_when_all_is_sold() -> None:
+    window = Window()
+    window.show(available=1, held=0, sold=9)
+    board = Board(window)
+    doing = asyncio.create_task(board.unless_sold_out(asyncio.Event().wait()))
+    async with three_waiting(board):
+        window.show(available=0, held=0, sold=10)
+        assert await doing is None
+        assert board.is_sold_out
+
+
+async def test_what_is_done_before_that_is_returned() -> None:
+    assert await Board(Window()).unless_sold_out(asyncio.sleep(0, "done")) == "done"
+
+
+async def test_a_failure_is_not_taken_for_the_end() -> None:
+    async def fail() -> None:
+        raise ValueError("broken")
+
+    with pytest.raises(ValueError, match="broken"):
+        await Board(Window()).unless_sold_out(fail())

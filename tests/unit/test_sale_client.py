@@ -1,6 +1,7 @@
 """The client repeats what got no answer, unchanged and elsewhere, and books only what was answered."""
 
 import base64
+import time
 from collections.abc import Callable, Mapping
 
 import httpx2
@@ -105,3 +106,15 @@ def test_a_forged_token_names_somebody_else_under_the_same_signature() -> None:
         "exp": 1,
         "preferred_username": "olivia",
     }
+
+
+async def test_whoever_is_too_fast_comes_back_when_told() -> None:
+    limited = {
+        "data": None,
+        "errors": [{"message": "m", "extensions": {"code": "RATE_LIMITED", "retryAfterSeconds": 1}}],
+    }
+    started = time.monotonic()
+    told, _, ledger = await ask(limited, SUCCESS)
+    assert told == SUCCESS["data"]["holdTickets"]
+    assert 1.0 <= time.monotonic() - started < 5.0
+    assert ledger.retried == {(Step.HOLD, "RATE_LIMITED"): 1}

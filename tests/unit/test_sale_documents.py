@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from graphql import GraphQLSchema, build_schema, parse, validate
 
-from bench.sale import catalog, shop
+from bench.sale import catalog, line, shop
 
 SDL = Path(__file__).parents[2] / "schema" / "schema.graphql"
 DOCUMENTS = {
@@ -13,6 +13,13 @@ DOCUMENTS = {
     "hold": shop.HOLD,
     "release": shop.RELEASE,
     "buy": shop.BUY,
+    "join": line.JOIN,
+    "heartbeat": line.HEARTBEAT,
+    "claim": line.CLAIM,
+    "leave": line.LEAVE,
+    "place": line.PLACE,
+    "room": line.ROOM,
+    "position": line.POSITION,
     "find": catalog.FIND,
     "create": catalog.CREATE,
     "publish": catalog.PUBLISH,

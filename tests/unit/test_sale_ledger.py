@@ -1,8 +1,10 @@
 """The ledger books every answer once, and its arithmetic can be checked by hand."""
 
+from collections import Counter
+
 import pytest
 
-from bench.sale.ledger import Ledger, Line, Receipt, Step, percentile, table
+from bench.sale.ledger import Ledger, Line, LineLedger, Receipt, Step, percentile, table
 
 
 def receipt(order_id: str, *quantities: int, total_minor: int = 100) -> Receipt:
@@ -53,6 +55,10 @@ def test_the_table_shows_what_was_booked() -> None:
     ledger.answered_ms[Step.HOLD] += [float(value) for value in range(1, 101)]
     ledger.retried[Step.HOLD, "connection lost"] += 2
     ledger.refused["SOLD_OUT"] += 7
+    ledger.line = LineLedger(
+        set(range(1_100)), {1, 2, 3}, {1, 2}, {3}, set(range(50)), 900, Counter({"gone": 4}), 5_000
+    )
+    ledger.line.most_waiting = 1_050
     ledger.holds |= {"h1": 3, "h2": 1}
     ledger.book(receipt("a", 3))
     assert table(ledger).splitlines() == [
@@ -60,6 +66,13 @@ def test_the_table_shows_what_was_booked() -> None:
         "hold           100     50.0     99.0    100.0        2",
         "",
         "came        1,234 people",
+        "joined      1,100 places, 1,050 waiting at once",
+        "called          3 numbers",
+        "claimed         2 passes",
+        "lapsed          1 calls",
+        "left           50 places",
+        "pushed      5,000 positions to 900 sockets, 4 of them lost",
+        "                4 gone",
         "looked          0 times",
         "held            4 tickets in 2 holds",
         "sold            3 tickets in 1 orders",

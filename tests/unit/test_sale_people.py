@@ -6,7 +6,18 @@ import pytest
 
 from bench.sale.catalog import LIMIT_PER_ORDER, LIMIT_PER_PERSON
 from bench.sale.ledger import Line
-from bench.sale.people import LEAVES_EMPTY_HANDED, MOST_WISHED, SHARES, Habit, Person, crowd, wanted
+from bench.sale.people import (
+    LEAVES_EMPTY_HANDED,
+    MANNERS,
+    MOST_WISHED,
+    SHARES,
+    STAYS_OUTSIDE,
+    Habit,
+    Manner,
+    Person,
+    crowd,
+    wanted,
+)
 from bench.sale.shop import TierView
 from bench.sale.visit import choose
 
@@ -40,6 +51,14 @@ def test_habits_come_in_their_shares() -> None:
         assert counts[habit] / 200 == pytest.approx(share, abs=1.0)
 
 
+def test_manners_come_in_their_shares() -> None:
+    assert sum(MANNERS.values()) == 100
+    assert MANNERS.keys() == set(Manner)
+    counts = Counter(someone.manner for someone in crowd(20_000, seed=1, rush_s=5.0))
+    for manner, share in MANNERS.items():
+        assert counts[manner] / 200 == pytest.approx(share, abs=1.0)
+
+
 def test_a_rush_begins_twice_as_dense_as_it_is_on_average() -> None:
     people = crowd(20_000, seed=1, rush_s=10.0)
     assert sum(someone.arrives_after_s < 1.0 for someone in people) == pytest.approx(3_800, rel=0.05)
@@ -53,9 +72,10 @@ def test_no_wish_is_beyond_a_limit() -> None:
 
 def test_what_a_crowd_wants_is_what_those_wish_who_buy() -> None:
     people = crowd(500, seed=1, rush_s=5.0)
-    buying = [someone for someone in people if someone.habit not in LEAVES_EMPTY_HANDED]
+    coming_in = [someone for someone in people if someone.manner not in STAYS_OUTSIDE]
+    buying = [someone for someone in coming_in if someone.habit not in LEAVES_EMPTY_HANDED]
     assert wanted(people) == sum(someone.wish for someone in buying)
-    assert len(buying) < len(people)
+    assert len(buying) < len(coming_in) < len(people)
 
 
 def test_the_favourite_tier_is_chosen_first() -> None:

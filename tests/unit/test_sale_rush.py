@@ -5,10 +5,13 @@ import asyncio
 from bench.sale.board import Board
 from bench.sale.catalog import SaleConcert
 from bench.sale.client import Client
+from bench.sale.entrance import Entrance
 from bench.sale.ledger import Ledger, Line, Receipt
+from bench.sale.line import WaitingLine
 from bench.sale.people import Habit, Person
 from bench.sale.rush import rush
 from bench.sale.shop import Shop, TierView
+from bench.sale.sightings import Sightings
 from bench.sale.visit import Visit
 
 PERSON = Person("buyer1", Habit.BUYS, 1, 0, takes_two_tiers=False, arrives_after_s=0.0, thinks_s=0.0)
@@ -27,7 +30,9 @@ class Buyer(Visit):
 
     def __init__(self, ledger: Ledger, number: int, units: int | None) -> None:
         shop = Closed(ledger)
-        super().__init__(PERSON, "token", shop, Board(shop), ledger)
+        board = Board(shop)
+        line = WaitingLine(Client((), ledger), ledger, SaleConcert("concert", ()), urls=(), sightings=Sightings())
+        super().__init__(PERSON, "token", entrance=Entrance(PERSON, "token", line, board), shop=shop, board=board)
         self.books, self.number, self.units = ledger, number, units
 
     async def run(self) -> None:
@@ -45,11 +50,23 @@ class Lightning:
         self.strikes += 1
 
 
+class Watched:
+    has_ended = False
+
+    async def watch(self) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.has_ended = True
+
+
 async def hold_rush(*units: int | None, limit_s: float = 5.0) -> tuple[str | None, int]:
     ledger, lightning = Ledger(), Lightning()
     visits = [Buyer(ledger, number, wish) for number, wish in enumerate(units)]
     board = Board(Closed(ledger))
-    cut_short = await rush(visits, board, ledger, goal=10, limit_s=limit_s, strike=lightning)
+    watched = Watched()
+    cut_short = await rush(visits, board, ledger, goal=10, limit_s=limit_s, strike=lightning, watches=[watched.watch()])
+    assert watched.has_ended
     return cut_short, lightning.strikes
 
 

@@ -1,0 +1,220 @@
+"""Each invariant of the line holds on true evidence and fails on false one."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from bench.sale.audit import Audit, bits
+from bench.sale.fairness import Evidence, judge_line
+from bench.sale.sightings import At, RoomSighting, Sighting, Sightings, Trail
+from domain.queues import RoomSettings
+
+SETTINGS = RoomSettings(is_on=True, total_active_users=2, new_users_per_minute=3)
+
+
+def seen(version: int, state: str, number: int, position: int | None, serving: int, waiting: int) -> Sighting:
+    return Sighting((1, version), state, number, position, serving, waiting)
+
+
+def waits(version: int, number: int, position: int, serving: int, waiting: int) -> Sighting:
+    return seen(version, "WAITING", number, position, serving, waiting)
+
+
+def room(version: int, serving: int, waiting: int, slots_taken: int) -> RoomSighting:
+    return RoomSighting((1, version), serving, waiting, slots_taken)
+
+
+def true_evidence() -> Evidence:
+    """Six people. At version 11 number 4 goes, at 12 the numbers 1 and 2 are called, at 13 number 3."""
+    ada = Trail("ada", [waits(10, 2, 2, 0, 6), waits(11, 2, 2, 0, 5), seen(12, "READY", 2, 0, 2, 3)])
+    bob = Trail("bob", [waits(10, 4, 4, 0, 6), seen(11, "LEFT", 4, None, 0, 5)])
+    cleo = Trail("cleo", [waits(10, 5, 5, 0, 6), waits(11, 5, 4, 0, 5)])
+    cleo_again = Trail("cleo", [waits(11, 5, 4, 0, 5), waits(12, 5, 2, 2, 3), waits(13, 5, 1, 3, 2)])
+    dora = Trail("dora", [waits(10, 6, 6, 0, 6), waits(12, 6, 3, 2, 3)])
+    rooms = [room(11, 0, 5, 0), room(12, 2, 3, 2), room(13, 3, 2, 2)]
+    audit = Audit(
+        calls={100: 2, 130: 1},
+        called_ms=(100_200, 100_200, 130_100),
+        most_slots=2,
+        serving=3,
+        tail=6,
+        departed=frozenset({4}),
+    )
+    return Evidence(SETTINGS, Sightings([ada, bob, cleo, cleo_again, dora], rooms), audit)
+
+
+def broken(evidence: Evidence) -> dict[str, tuple[str, ...]]:
+    return {verdict.invariant: verdict.offending for verdict in judge_line(evidence) if verdict.offending}
+
+
+def with_trail(*sightings: Sighting) -> Callable[[Evidence], Evidence]:
+    def add(evidence: Evidence) -> Evidence:
+        trails = [*evidence.sightings.trails, Trail("eve", list(sightings))]
+        return replace(evidence, sightings=replace(evidence.sightings, trails=trails))
+
+    return add
+
+
+def with_room(sighting: RoomSighting) -> Callable[[Evidence], Evidence]:
+    def add(evidence: Evidence) -> Evidence:
+        return replace(evidence, sightings=replace(evidence.sightings, rooms=[*evidence.sightings.rooms, sighting]))
+
+    return add
+
+
+def with_audit(**changes: object) -> Callable[[Evidence], Evidence]:
+    def change(evidence: Evidence) -> Evidence:
+        return replace(evidence, audit=replace(evidence.audit, **changes))  # type: ignore[arg-type]
+
+    return change
+
+
+def asked_waiting(number: int, at: At) -> Callable[[Evidence], Evidence]:
+    def add(evidence: Evidence) -> Evidence:
+        return replace(evidence, sightings=replace(evidence.sightings, still_waiting={number: at}))
+
+    return add
+
+
+def expired(number: int) -> Callable[[Evidence], Evidence]:
+    def add(evidence: Evidence) -> Evidence:
+        return replace(evidence, sightings=replace(evidence.sightings, expired={number: "eve"}))
+
+    return add
+
+
+def test_true_evidence_breaks_nothing() -> None:
+    assert broken(true_evidence()) == {}
+
+
+FALSIFICATIONS: list[tuple[str, Callable[[Evidence], Evidence], str, str]] = [
+    ("slots in the store", with_audit(most_slots=3), "caps kept", "3 slots of 2 were taken, says the store"),
+    ("slots in the room", with_room(room(14, 3, 2, 3)), "caps kept", "3 slots of 2 were taken at (1, 14)"),
+    ("calls a second", with_audit(calls={100: 2, 159: 2}), "caps kept", "4 calls in 60 s where 3 are allowed"),
+    ("calls of places", with_audit(called_ms=(1, 2, 3, 60_000)), "caps kept", "allowed, by the places"),
+    ("called twice", with_audit(calls={100: 2, 190: 2}), "nobody called twice", "4 calls were made for 3 numbers"),
+    ("called never", with_audit(calls={100: 2}), "nobody called twice", "2 calls were made for 3 numbers"),
+    (
+        "called and back in line",
+        with_trail(waits(13, 2, 1, 1, 2)),
+        "nobody called twice",
+        "number 2 was READY at (1, 12) and WAITING at (1, 13)",
+    ),
+    (
+        "called and departed",
+        with_audit(departed=frozenset({2, 4})),
+        "nobody called twice",
+        "number 2 was called and counts as departed",
+    ),
+    (
+        "two lines at one version",
+        with_trail(waits(13, 6, 2, 3, 3)),
+        "positions exact",
+        "at (1, 13) the line was told as (serving, waiting) [(3, 2), (3, 3)]",
+    ),
+    (
+        "two states at one version",
+        with_trail(seen(13, "READY", 5, 0, 3, 2)),
+        "positions exact",
+        "at (1, 13) number 5 was told as",
+    ),
+    (
+        "two people at one position",
+        with_trail(waits(13, 6, 1, 3, 2)),
+        "positions exact",
+        "at (1, 13) number 5 stood 1 and number 6 stood 1",
+    ),
+    (
+        "a gap where nobody stands",
+        with_trail(waits(13, 6, 3, 3, 2)),
+        "positions exact",
+        "at (1, 13) number 5 stood 1 and number 6 stood 3",
+    ),
+    (
+        "a departure that had not happened",
+        with_trail(waits(10, 3, 2, 0, 6)),
+        "positions exact",
+        "at (1, 10) number 3 was 2, which means that 1 before it departed; 0 to 0 had",
+    ),
+    (
+        "a departure that was forgotten",
+        with_trail(waits(12, 6, 4, 2, 3)),
+        "positions exact",
+        "at (1, 12) number 6 was 4, which means that 0 before it departed; 1 to 1 had",
+    ),
+    (
+        "a position after the call",
+        with_trail(waits(13, 3, 1, 3, 2)),
+        "positions exact",
+        "at (1, 13) number 3 was waiting at 1 while 3 was served",
+    ),
+    (
+        "a call with a position",
+        with_trail(seen(13, "READY", 3, 1, 3, 2)),
+        "positions exact",
+        "at (1, 13) number 3 was READY and stood 1",
+    ),
+    (
+        "an end with a position",
+        with_trail(seen(13, "LEFT", 4, 0, 3, 2)),
+        "positions exact",
+        "at (1, 13) number 4 was LEFT and stood 0",
+    ),
+    (
+        "a step back",
+        with_trail(waits(14, 5, 2, 3, 2)),
+        "positions never grow",
+        "number 5 stood 1 at (1, 13) and 2 at (1, 14)",
+    ),
+    (
+        "an old version",
+        with_trail(waits(13, 6, 2, 3, 2), waits(13, 6, 2, 3, 2)),
+        "versions rise",
+        "a socket of eve was shown (1, 13) after (1, 13)",
+    ),
+    (
+        "another place",
+        with_trail(waits(13, 6, 2, 3, 2), waits(14, 5, 1, 3, 2)),
+        "versions rise",
+        "a socket of eve was shown number 5 after 6",
+    ),
+    ("a lost place", expired(4), "nobody lost", "eve stayed with number 4, and it expired before it was called"),
+]
+
+
+@pytest.mark.parametrize(
+    ("falsify", "invariant", "row"), [case[1:] for case in FALSIFICATIONS], ids=[case[0] for case in FALSIFICATIONS]
+)
+def test_false_evidence_is_found(falsify: Callable[[Evidence], Evidence], invariant: str, row: str) -> None:
+    found = broken(falsify(true_evidence()))
+    assert any(row in offending for offending in found.get(invariant, ())), found
+
+
+def test_a_rebuilt_line_may_set_people_back() -> None:
+    rebuilt = Sighting((2, 3), "WAITING", 6, 4, 2, 4)
+    found = broken(with_trail(waits(13, 6, 2, 3, 2), rebuilt)(true_evidence()))
+    assert not found.keys() & {"positions never grow", "versions rise"}
+
+
+def test_a_call_that_lapsed_is_no_lost_place() -> None:
+    assert broken(expired(3)(true_evidence())) == {}
+
+
+def test_calls_outside_any_window_of_a_minute_are_within_the_cap() -> None:
+    evidence = with_audit(calls={100: 2, 160: 1}, called_ms=(1, 2, 3, 60_001))(true_evidence())
+    assert broken(evidence) == {}
+
+
+def test_a_departure_that_nobody_saw_may_count_or_not() -> None:
+    """Number 3 went without a socket: until it is known to be waiting, both positions behind it are possible."""
+    silent = with_audit(calls={100: 2}, called_ms=(), departed=frozenset({3, 4}))(true_evidence())
+    assert broken(silent) == {}
+    assert broken(with_trail(waits(12, 6, 2, 2, 3))(silent)).keys() == {"positions exact"}
+    told = asked_waiting(3, (1, 12))(with_trail(waits(12, 5, 1, 2, 3))(silent))
+    assert any("1 to 1 had" in row for row in broken(told)["positions exact"])
+
+
+def test_departed_numbers_are_the_set_bits() -> None:
+    assert bits(bytes([0b01000001, 0, 0b10000000])) == {1, 7, 16}
+    assert bits(b"") == frozenset()

@@ -1,0 +1,123 @@
+"""The client of graphql-transport-ws against a server that says what the test wants: what it yields, what it takes for
+a lost connection and what for a fault.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import orjson
+import pytest
+from websockets.asyncio.server import ServerConnection, serve
+
+from bench.sale.sockets import SUBPROTOCOL, SocketLost, SocketRefused, subscribed
+
+Script = Sequence[dict[str, Any] | int]
+"""Messages to send after the subscription, then a close code."""
+
+
+class Stage:
+    def __init__(self, script: Script) -> None:
+        self._script = script
+        self.heard: list[dict[str, Any]] = []
+
+    async def play(self, socket: ServerConnection) -> None:
+        self.heard.append(orjson.loads(await socket.recv()))
+        await socket.send('{"type":"connection_ack"}')
+        self.heard.append(orjson.loads(await socket.recv()))
+        for step in self._script:
+            if isinstance(step, int):
+                await socket.close(step, "because")
+            else:
+                await socket.send(orjson.dumps(step).decode())
+        async for message in socket:
+            self.heard.append(orjson.loads(message))
+
+
+@asynccontextmanager
+async def on_stage(*script: dict[str, Any] | int) -> AsyncIterator[tuple[Stage, str]]:
+    stage = Stage(script)
+    async with serve(stage.play, "127.0.0.1", 0, subprotocols=[SUBPROTOCOL]) as server:
+        port = next(iter(server.sockets)).getsockname()[1]
+        yield stage, f"http://127.0.0.1:{port}"
+
+
+def pushed(number: int) -> dict[str, Any]:
+    return {"id": "1", "type": "next", "payload": {"data": {"queuePosition": {"number": number}}}}
+
+
+def error(*codes: str) -> list[dict[str, Any]]:
+    return [{"message": "m", "extensions": {"code": code}} for code in codes]
+
+
+COMPLETE = {"id": "1", "type": "complete"}
+
+
+async def values(url: str) -> list[dict[str, Any]]:
+    async with subscribed(url, "token", "document", {"id": "c"}) as subscription:
+        return [value async for value in subscription]
+
+
+async def test_it_signs_in_subscribes_and_yields_until_the_end() -> None:
+    async with on_stage(pushed(1), pushed(2), COMPLETE) as (stage, url):
+        assert await values(url) == [{"number": 1}, {"number": 2}]
+    assert stage.heard == [
+        {"type": "connection_init", "payload": {"Authorization": "Bearer token"}},
+        {"id": "1", "type": "subscribe", "payload": {"query": "document", "variables": {"id": "c"}}},
+    ]
+
+
+async def test_it_answers_a_ping() -> None:
+    async with on_stage({"type": "ping"}, pushed(1), COMPLETE) as (stage, url):
+        assert await values(url) == [{"number": 1}]
+    assert {"type": "pong"} in stage.heard
+
+
+@pytest.mark.parametrize("code", [1001, 1012, 1013, 4403, 4408])
+async def test_a_close_that_clients_retry_is_a_lost_socket(code: int) -> None:
+    async with on_stage(pushed(1), code) as (_, url):
+        with pytest.raises(SocketLost, match=f"socket closed with {code}"):
+            await values(url)
+
+
+@pytest.mark.parametrize("code", [1002, 1011, 4400, 4401, 4406, 4409, 4429, 4500])
+async def test_a_close_that_clients_give_up_on_is_a_fault(code: int) -> None:
+    async with on_stage(code) as (_, url):
+        with pytest.raises(SocketRefused, match=f"closed with {code} because"):
+            await values(url)
+
+
+@pytest.mark.parametrize(
+    ("message", "fault"),
+    [
+        ({"id": "1", "type": "error", "payload": error("UNAVAILABLE")}, SocketLost),
+        ({"id": "1", "type": "error", "payload": error("UNAUTHENTICATED")}, SocketRefused),
+        ({"id": "1", "type": "next", "payload": {"data": None, "errors": error("UNAVAILABLE")}}, SocketLost),
+        ({"id": "1", "type": "next", "payload": {"data": None, "errors": error("INTERNAL")}}, SocketRefused),
+        ({"id": "1", "type": "next", "payload": {"data": None}}, SocketRefused),
+        ({"type": "connection_ack"}, SocketRefused),
+    ],
+)
+async def test_an_error_is_what_its_codes_say(message: dict[str, Any], fault: type[Exception]) -> None:
+    async with on_stage(message) as (_, url):
+        with pytest.raises(fault):
+            await values(url)
+
+
+async def test_a_dropped_connection_is_a_lost_socket() -> None:
+    async def drop(url: str) -> None:
+        async with subscribed(url, None, "document", {}) as subscription:
+            async for _ in subscription:
+                subscription.drop()
+
+    async with on_stage(pushed(1)) as (_, url):
+        with pytest.raises(SocketLost, match="socket closed with 1006"):
+            await drop(url)
+
+
+async def test_nobody_at_home_is_a_lost_socket() -> None:
+    async with on_stage() as (_, url):
+        pass
+    with pytest.raises(SocketLost, match="no connection"):
+        await asyncio.wait_for(values(url), 5)
