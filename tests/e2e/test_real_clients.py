@@ -120,6 +120,7 @@ async def test_real_clients_survive_a_restart_and_continue_from_a_snapshot(
             for client in versions:
                 versions[client] += await clients.available(client, 99)
             assert await application.end() == 0
+            assert "graceful shutdown exceeded" not in application.output
             assert (await clients.hear("ws", "closed"))["code"] == 1012
             await application.start()
             await application.ready()
