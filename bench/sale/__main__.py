@@ -12,7 +12,7 @@ from pathlib import Path
 import uvloop
 
 from bench.sale.books import BooksMissing
-from bench.sale.catalog import CatalogRefused
+from bench.sale.catalog import CatalogRefused, waiting_room
 from bench.sale.people import crowd
 from bench.sale.progress import say
 from bench.sale.report import failures, report
@@ -23,7 +23,7 @@ from bench.sale.tokens import IssuerRefused
 from settings import Settings, SettingsError
 from storage.child import ChildFailed
 
-ARRIVALS_PER_S = 60
+ARRIVALS_PER_S = 50
 """On average; a rush begins with twice as many."""
 SMALLEST = 10
 """Of crowd and stock: three tiers with something in each."""
@@ -32,7 +32,9 @@ SMALLEST = 10
 def main(words: Sequence[str]) -> int:
     options = _parser().parse_args(words)
     people = crowd(options.buyers, seed=options.seed, rush_s=options.buyers / ARRIVALS_PER_S)
-    plan = Plan(people, options.stock or max(options.buyers * 2 // 5, SMALLEST), options.limit_s)
+    stock = options.stock or max(options.buyers * 2 // 5, SMALLEST)
+    room = waiting_room(stock, active_users=options.active, users_per_minute=options.per_minute)
+    plan = Plan(people, stock, room, options.limit_s)
     try:
         result = uvloop.run(_on_given_servers(plan, options) if options.url else _on_own_servers(plan, options))
     except (ChildFailed, CatalogRefused, IssuerRefused, StoresUnknown, SettingsError, BooksMissing) as reason:
@@ -74,6 +76,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--kill", choices=("yes", "no"), default="yes", help="kill -9 the store and a server midway (yes)"
     )
+    parser.add_argument("--active", type=int, help="people called or admitted at a time (an eighth of the tickets)")
+    parser.add_argument("--per-minute", type=int, help="people called in any minute (half as many as tickets)")
     parser.add_argument("--url", help="a running server, which is not killed; without it, servers are started")
     parser.add_argument("--redis-url", help="the store of the running server, if ONSALE_REDIS_URL does not name it")
     parser.add_argument("--mongo-url", help="likewise, for ONSALE_MONGO_URL")

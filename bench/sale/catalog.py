@@ -12,7 +12,7 @@ from bench.sale.ledger import Step
 from domain.concerts import ConcertDraft, TierDraft, Venue
 from domain.demo import demo_drafts
 from domain.money import CurrencyCode
-from domain.queues import RoomSettings
+from domain.queues import NO_ROOM, RoomSettings
 
 CONCERTS_FILE = Path(__file__).parents[2] / "deploy" / "demo" / "concerts.json"
 
@@ -21,12 +21,12 @@ LIMIT_PER_PERSON = 6
 HOLD_DURATION_S = 10
 """Short, so that the holds of those who vanish come back while the sale is on."""
 
-NO_SHOW_S = 8
+NO_SHOW_S = 10
 """Short likewise: the slot of whoever does not come is free again within seconds."""
 SESSION_S = 15
 AWAY_S = 20
 """How long a place outlives its last socket; long enough to move to the other server when one is killed."""
-HEARTBEAT_S = 80
+HEARTBEAT_S = 100
 """Three times as long as the longest time between two questions."""
 
 FIND = "query Find($slug: String!) { concert(slug: $slug) { id status } }"
@@ -62,7 +62,7 @@ def demo_concerts(now: datetime) -> tuple[ConcertDraft, ...]:
     return demo_drafts(CONCERTS_FILE.read_bytes(), now)
 
 
-def sale_concert(stock: int, now: datetime) -> ConcertDraft:
+def sale_concert(stock: int, now: datetime, room: RoomSettings = NO_ROOM) -> ConcertDraft:
     """`stock` tickets over three tiers, on sale since a minute ago."""
     front, middle = stock // 5, stock // 3
     capacities = {"Front": front, "Middle": middle, "Rear": stock - front - middle}
@@ -80,16 +80,16 @@ def sale_concert(stock: int, now: datetime) -> ConcertDraft:
         hold_duration_ms=HOLD_DURATION_S * 1000,
         tiers=tuple(TierDraft(name, prices_minor[name], capacity) for name, capacity in capacities.items()),
         slug=f"the-rush-{now:%Y%m%d-%H%M%S-%f}",
-        room=waiting_room(stock),
+        room=room,
     )
 
 
-def waiting_room(stock: int) -> RoomSettings:
+def waiting_room(stock: int, *, active_users: int | None = None, users_per_minute: int | None = None) -> RoomSettings:
     """Both caps bind: the first rush fills every slot, and the calls of one minute do not sell everything."""
     return RoomSettings(
         is_on=True,
-        total_active_users=max(stock // 8, 4),
-        new_users_per_minute=max(stock * 2 // 5, 10),
+        total_active_users=active_users or max(stock // 8, 4),
+        new_users_per_minute=users_per_minute or max(stock // 2, 10),
         pass_claim_timeout_ms=NO_SHOW_S * 1000,
         session_duration_ms=SESSION_S * 1000,
         heartbeat_timeout_ms=HEARTBEAT_S * 1000,

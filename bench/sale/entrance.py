@@ -10,9 +10,9 @@ from bench.sale.desk import Refused
 from bench.sale.line import Place, QueuePass, WaitingLine
 from bench.sale.people import STAYS_OUTSIDE, Manner, Person
 
-SOONEST_S, LATEST_S = 3.0, 25.0
-PLACES_A_SECOND = 100
-"""Whoever asks comes back when the line may have come to them: with 400 in front after 4 s, before a call lapses."""
+SOONEST_S, LATEST_S = 4.0, 30.0
+PLACES_A_SECOND = 80
+"""Whoever asks comes back when the line may have come to them: with 400 in front after 5 s, before a call lapses."""
 
 Stop = Callable[[Place], bool]
 

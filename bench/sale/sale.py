@@ -30,6 +30,7 @@ from bench.sale.tokens import sign_in
 from bench.sale.visit import Visit
 from domain.errors import TemporarilyUnavailable
 from domain.ids import ConcertId
+from domain.queues import RoomSettings
 from schema import ids
 from storage import mongo
 
@@ -42,6 +43,7 @@ HOLDS_END_WITHIN_S = 180.0
 class Plan:
     people: tuple[Person, ...]
     stock: int
+    room: RoomSettings
     limit_s: float
 
     @property
@@ -65,7 +67,7 @@ async def hold_sale(site: Site, plan: Plan, strike: Strike | None) -> Result:
     say(f"{len(plan.people):,} people sign in\n")
     tokens = await sign_in(site.issuer, ["olivia", *(person.name for person in plan.people)])
     async with client_of(site.urls, ledger) as client:
-        concert = await _fill_catalog(client, plan.stock, tokens["olivia"])
+        concert = await _fill_catalog(client, plan, tokens["olivia"])
         concert_id = ConcertId(ids.decode(concert.id, ids.Kind.CONCERT).parts[0])
         line = WaitingLine(client, ledger, concert, urls=site.urls, sightings=Sightings())
         shop = Shop(client, ledger, concert)
@@ -80,7 +82,7 @@ async def hold_sale(site: Site, plan: Plan, strike: Strike | None) -> Result:
             )
             lasted_s = time.monotonic() - started
             books = await _close_books(site, concert_id)
-            evidence = Evidence(catalog.waiting_room(plan.stock), line.sightings, await _close_audit(auditor))
+            evidence = Evidence(plan.room, line.sightings, await _close_audit(auditor))
     ledger.line.lapsed |= line.sightings.expired.keys() - evidence.audit.departed
     verdicts = judge(books, ledger.receipts) + judge_line(evidence)
     return Result(ledger, books, verdicts, lasted_s, cut_short)
@@ -97,16 +99,16 @@ async def _close_audit(auditor: Auditor) -> Audit:
         raise BooksMissing(f"the store does not answer any more: {error}") from error
 
 
-async def _fill_catalog(client: Client, stock: int, token: str) -> SaleConcert:
+async def _fill_catalog(client: Client, plan: Plan, token: str) -> SaleConcert:
     now = datetime.now(UTC)
     drafts = catalog.demo_concerts(now)
     try:
         async with asyncio.timeout(CATALOG_WITHIN_S):
             made = await catalog.load(client, drafts, token)
-            concert = await catalog.open_sale(client, catalog.sale_concert(stock, now), token)
+            concert = await catalog.open_sale(client, catalog.sale_concert(plan.stock, now, plan.room), token)
     except TimeoutError as error:
         raise CatalogRefused(f"the catalogue could not be filled within {CATALOG_WITHIN_S:.0f} s") from error
-    say(f"{len(drafts)} concerts are in the catalogue, {made} of them new; {stock:,} more tickets go on sale\n")
+    say(f"{len(drafts)} concerts are in the catalogue, {made} of them new; {plan.stock:,} more tickets go on sale\n")
     return concert
 
 

@@ -14,6 +14,7 @@ from bench.sale.sale import Plan, Result
 from domain.concerts import Concert, ConcertStatus, Venue
 from domain.ids import ConcertId, PersonId
 from domain.money import CurrencyCode
+from domain.queues import NO_ROOM
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
 CONCERT = Concert(
@@ -37,7 +38,7 @@ CONCERT = Concert(
     created_at=NOW,
 )
 BUYER = Person("buyer1", Habit.BUYS, 4, 0, takes_two_tiers=False, arrives_after_s=0.0, thinks_s=0.0)
-PLAN = Plan((BUYER, BUYER, BUYER), stock=10, limit_s=60.0)
+PLAN = Plan((BUYER, BUYER, BUYER), stock=10, room=NO_ROOM, limit_s=60.0)
 
 
 def result(*, sold: int = 10, offending: int = 0, surprises: int = 0, cut_short: str | None = None) -> Result:
@@ -78,7 +79,7 @@ def test_offending_rows_are_shown_up_to_a_point() -> None:
 
 
 def test_a_crowd_that_wants_less_than_there_is_sets_the_goal() -> None:
-    assert Plan((BUYER, BUYER), stock=10, limit_s=60.0).goal == 8
+    assert Plan((BUYER, BUYER), stock=10, room=NO_ROOM, limit_s=60.0).goal == 8
     assert PLAN.goal == 10
 
 

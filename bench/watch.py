@@ -1,0 +1,208 @@
+"""`python -m bench.watch <slug>`, behind `make watch`: a running sale in the terminal, over the public API alone.
+
+Stock comes by subscription, the waiting room by a look a second. A terminal shows one picture that moves; anything else
+gets a line whenever something has changed. Ctrl-C ends it.
+"""
+
+import argparse
+import asyncio
+import sys
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from bench.sale.client import Client, Denied, JsonObject, client_of
+from bench.sale.ledger import Ledger, Step
+from bench.sale.sockets import SocketLost, SocketRefused, subscribed
+
+CONCERT = """query Concert($slug: String!) {
+  concert(slug: $slug) {
+    id name status tiers { id name }
+    stock { version epoch tiers { tierId capacity available held sold } }
+  }
+}"""
+
+ROOM = """query Room($id: ID!) {
+  waitingRoom(concertId: $id) {
+    isOn waitingCount servingNumber slotsTaken totalActiveUsers newUsersPerMinute passesIssued
+  }
+}"""
+
+STOCK = """subscription Stock($id: ID!) {
+  stockChanged(concertId: $id) { version epoch tiers { tierId capacity available held sold } }
+}"""
+
+LOOK_EVERY_S = 1.0
+AGAIN_AFTER_S = 1.0
+FIND_WITHIN_S = 10.0
+PACE_OVER_S = 10.0
+BAR_WIDTH = 40
+
+
+class NothingToWatch(Exception):
+    """The message says why, and what to do."""
+
+
+@dataclass(slots=True)
+class Scene:
+    name: str
+    tiers: dict[str, str]
+    """Tier id to name, in the order of the concert."""
+    stock: JsonObject = field(default_factory=dict)
+    room: JsonObject = field(default_factory=dict)
+    sold_at: deque[tuple[float, int]] = field(default_factory=deque)
+
+    def show_stock(self, stock: JsonObject, now_s: float) -> None:
+        """Forgets what is older than what is shown."""
+        shown = (self.stock.get("epoch", -1), self.stock.get("version", -1))
+        if (stock["epoch"], stock["version"]) <= shown:
+            return
+        self.stock = stock
+        self.sold_at.append((now_s, self.sold))
+        while self.sold_at[0][0] < now_s - PACE_OVER_S:
+            self.sold_at.popleft()
+
+    @property
+    def sold(self) -> int:
+        return sum(tier["sold"] for tier in self.stock["tiers"])
+
+    @property
+    def capacity(self) -> int:
+        return sum(tier["capacity"] for tier in self.stock["tiers"])
+
+    def pace(self, now_s: float) -> float:
+        """Tickets sold a second, of late."""
+        recent = [(at_s, sold) for at_s, sold in self.sold_at if at_s >= now_s - PACE_OVER_S]
+        return (recent[-1][1] - recent[0][1]) / PACE_OVER_S if recent else 0.0
+
+
+def picture(scene: Scene, now_s: float) -> list[str]:
+    full = scene.sold * BAR_WIDTH // max(scene.capacity, 1)
+    width = max(len(name) for name in scene.tiers.values())
+    return [
+        scene.name,
+        f"sold  [{'#' * full}{'.' * (BAR_WIDTH - full)}] {_sales(scene)}, {scene.pace(now_s):.1f}/s",
+        f"line  {_line(scene.room)}",
+        *(f"{scene.tiers[tier['tierId']]:<{width}}  {_tier(tier)}" for tier in scene.stock["tiers"]),
+    ]
+
+
+def plain(scene: Scene) -> str:
+    tiers = "; ".join(f"{scene.tiers[tier['tierId']]} {_tier(tier)}" for tier in scene.stock["tiers"])
+    return f"sold {_sales(scene)} | {_line(scene.room)} | {tiers}"
+
+
+def _sales(scene: Scene) -> str:
+    return f"{scene.sold:,} of {scene.capacity:,}"
+
+
+def _line(room: JsonObject) -> str:
+    if not room.get("isOn"):
+        return "no waiting room, everybody may hold"
+    return (
+        f"{room['waitingCount']:,} waiting, number {room['servingNumber']:,} served, "
+        f"{room['slotsTaken']:,} of {room['totalActiveUsers']:,} inside, {room['passesIssued']:,} passes claimed"
+    )
+
+
+def _tier(tier: JsonObject) -> str:
+    return f"{tier['available']:,} left, {tier['held']:,} held, {tier['sold']:,} sold of {tier['capacity']:,}"
+
+
+async def watch(url: str, slug: str) -> None:
+    """Runs until it is cancelled. Raises NothingToWatch."""
+    async with client_of([url], Ledger()) as client:
+        concert = await _find(client, url, slug)
+        scene = Scene(concert["name"], {tier["id"]: tier["name"] for tier in concert["tiers"]})
+        scene.show_stock(concert["stock"], time.monotonic())
+        following = (_follow_stock(url, concert["id"], scene), _follow_room(client, concert["id"], scene))
+        tasks = [asyncio.create_task(work) for work in (*following, _draw(scene))]
+        try:
+            await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _find(client: Client, url: str, slug: str) -> JsonObject:
+    try:
+        async with asyncio.timeout(FIND_WITHIN_S):
+            concert = await client.ask(Step.LOAD, CONCERT, {"slug": slug}, None)
+    except TimeoutError:
+        raise NothingToWatch(f"{url} does not answer; start it with `make run`, or name another with URL=") from None
+    if isinstance(concert, Denied):
+        raise NothingToWatch(f"{url} has no concert {slug!r}: {concert.message}")
+    if concert["stock"] is None:
+        raise NothingToWatch(f"the stock of {slug!r} cannot be told; its status is {concert['status']}")
+    return concert
+
+
+async def _follow_stock(url: str, concert_id: str, scene: Scene) -> None:
+    while True:
+        try:
+            async with subscribed(url, None, STOCK, {"id": concert_id}) as subscription:
+                async for stock in subscription:
+                    scene.show_stock(stock, time.monotonic())
+        except SocketLost:
+            pass  # the server is away: its next word is a whole snapshot
+        except SocketRefused as refused:
+            raise NothingToWatch(f"{url} does not let us watch: {refused}") from refused
+        await asyncio.sleep(AGAIN_AFTER_S)
+
+
+async def _follow_room(client: Client, concert_id: str, scene: Scene) -> None:
+    while True:
+        room = await client.ask(Step.POLL, ROOM, {"id": concert_id}, None)
+        if not isinstance(room, Denied):
+            scene.room = room
+        await asyncio.sleep(LOOK_EVERY_S)
+
+
+async def _draw(scene: Scene) -> None:
+    screen = Screen()
+    while True:
+        screen.show(scene, time.monotonic())
+        await asyncio.sleep(screen.every_s)
+
+
+class Screen:
+    def __init__(self) -> None:
+        self._is_terminal = sys.stdout.isatty()
+        self._height = 0
+        self._last = ""
+        self.every_s = 0.2 if self._is_terminal else LOOK_EVERY_S
+
+    def show(self, scene: Scene, now_s: float) -> None:
+        if self._is_terminal:
+            lines = picture(scene, now_s)
+            up = f"\x1b[{self._height}A" if self._height else ""
+            self._say(up + "".join(f"\r{line}\x1b[K\n" for line in lines))
+            self._height = len(lines)
+        elif (line := plain(scene)) != self._last:
+            self._last = line
+            self._say(f"{line}\n")
+
+    def _say(self, text: str) -> None:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+
+
+def main(words: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser("python -m bench.watch", description="Watch a running sale.")
+    parser.add_argument("concert", help="the slug of the concert, as in `concerts { nodes { slug } }`")
+    parser.add_argument("--url", default="http://localhost:8000", help="the server (http://localhost:8000)")
+    options = parser.parse_args(words)
+    try:
+        asyncio.run(watch(options.url.rstrip("/"), options.concert))
+    except NothingToWatch as reason:
+        sys.stderr.write(f"{reason}\n")
+        return 2
+    except KeyboardInterrupt:
+        pass
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
