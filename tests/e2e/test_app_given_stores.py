@@ -5,12 +5,16 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from websockets.asyncio.client import connect
+from websockets.typing import Subprotocol
 
+from auth.passes import signer_from_file
 from storage.child import Child
 from tests.support.application import Application, started
+from tests.support.sockets import PROTOCOL, Client
 from tests.support.waiting import wait_until
 
-UVICORN = ("-m", "uvicorn", "app:app", "--no-access-log")
+UVICORN = ("-m", "uvicorn", "app:app", "--no-access-log", "--ws", "subscriptions.frames:SocketProtocol")
 
 
 @pytest_asyncio.fixture
@@ -71,7 +75,13 @@ async def test_production_without_its_settings_names_them_all_and_starts_nothing
 
 
 async def test_production_has_no_development_issuer(tmp_path: Path, own_valkey: Child, own_mongod: Child) -> None:
-    settings = {"REDIS_URL": own_valkey.url, "MONGO_URL": own_mongod.url, "OIDC_ISSUER": "https://id.example/realms/x"}
+    signer_from_file(tmp_path / "pass.pem")
+    settings = {
+        "REDIS_URL": own_valkey.url,
+        "MONGO_URL": own_mongod.url,
+        "OIDC_ISSUER": "https://id.example/realms/x",
+        "PASS_KEY_FILE": str(tmp_path / "pass.pem"),
+    }
     async with started(Application(tmp_path / "onsale", ENV="production", **settings)) as application:
         discovery = await application.get("/realms/onsale/.well-known/openid-configuration")
         assert discovery.status_code == 404
@@ -85,6 +95,13 @@ async def test_uvicorn_serves_it_without_the_supervisor(tmp_path: Path, own_valk
     async with started(application):
         discovery = await application.get("/realms/onsale/.well-known/openid-configuration")
         assert discovery.json()["issuer"] == f"http://localhost:{application.port}/realms/onsale"
+        url = application.url.replace("http", "ws", 1) + "/graphql"
+        async with connect(url, subprotocols=[Subprotocol(PROTOCOL)]) as connection:
+            client = Client(connection)
+            await client.sign_in()
+            assert connection.protocol.extensions == []
+            await application.end()
+            assert await client.closed() == (1012, "This server restarts; come back")
 
 
 async def test_uvicorn_without_store_urls_says_what_is_missing(tmp_path: Path) -> None:

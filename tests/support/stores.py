@@ -45,5 +45,5 @@ async def start_cluster(directory: Path) -> Child:
             info: dict[str, str] = await client.cluster("INFO")
             return info["cluster_state"] == "ok"
 
-        await wait_until(is_ok, what="the cluster")
+        await wait_until(is_ok, timeout=30, what="the cluster")
     return child
