@@ -1,5 +1,5 @@
 """uvicorn's WebSocket, with the endings that clients understand: too large a message closes with 4400, a restart with
-1012 at staggered times, and a client that does not read cannot keep its socket open. `uvicorn --ws` takes this class.
+1012 at staggered times, and a client that does not read cannot keep its socket open. `uvicorn --ws` takes its name.
 """
 
 import asyncio
@@ -14,6 +14,7 @@ from websockets.frames import CloseCode as StandardCode
 from websockets.server import ServerProtocol
 
 from subscriptions.close_codes import CloseCode
+from subscriptions.limits import Limits
 
 RESTART_SPREAD_S = 1.0
 """Clients that were cut off at once would come back at once."""
@@ -40,7 +41,11 @@ class SocketProtocol(WebSocketsSansIOProtocol):
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self._cut_off_at = 0.0
-        self.conn = _Frames(max_size=config.ws_max_size, logger=self.logger)
+        # Without extensions: compression doubles what a connection costs, and our messages are small.
+        self.conn = _Frames(max_size=min(config.ws_max_size, Limits().message_bytes), logger=self.logger)
+
+    def start_keepalive(self) -> None:
+        """Our pings are messages of the protocol; these would close with 1011, which clients do not come back from."""
 
     async def send(self, message: Any) -> None:
         if self.close_sent and self.handshake_complete:

@@ -10,7 +10,6 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from subscriptions.frames import SocketProtocol
-from subscriptions.limits import Limits
 
 # A hold takes milliseconds; whoever is not answered by then is cut off, and finds out by repeating the request.
 GRACE_S = 3
@@ -20,11 +19,6 @@ def config(app: ASGIApp, **changes: Any) -> uvicorn.Config:
     options: dict[str, Any] = {
         "http": "httptools",
         "ws": SocketProtocol,
-        "ws_max_size": Limits().message_bytes,
-        # Ours are messages of the protocol: uvicorn's close with 1011, and clients do not come back from that.
-        "ws_ping_interval": None,
-        # Compression doubles what a connection costs, and our messages are small.
-        "ws_per_message_deflate": False,
         "lifespan": "on",
         "log_config": None,
         "access_log": False,

@@ -68,7 +68,7 @@ async def test_production_without_its_settings_names_them_all_and_starts_nothing
     application = Application(tmp_path / "onsale", ENV="production")
     await application.start()
     assert await application.ended() == 1
-    for name in ("ONSALE_REDIS_URL", "ONSALE_MONGO_URL", "ONSALE_OIDC_ISSUER"):
+    for name in ("ONSALE_REDIS_URL", "ONSALE_MONGO_URL", "ONSALE_OIDC_ISSUER", "ONSALE_PASS_KEY_FILE"):
         assert f"{name} is missing" in application.output
     assert "Traceback" not in application.output
     assert not application.data_dir.exists()
