@@ -15,7 +15,8 @@ def test_every_setting_is_in_the_table() -> None:
     assert [name for name, _ in rows] == [field.name.upper() for field in fields(Settings)]
     defaults = {field.name.upper(): field.default for field in fields(Settings)}
     for name, told in rows:
-        assert told == f"`{defaults[name]}`" if defaults[name] is not None else told.startswith(("a ", "an "))
+        default = defaults[name]
+        assert told == f"`{default}`" if default not in (None, ()) else told.startswith(("a ", "an ", "none"))
 
 
 def test_every_command_is_in_the_table() -> None:
