@@ -116,6 +116,7 @@ async def watch(url: str, slug: str) -> None:
         concert = await _find(client, url, slug)
         scene = Scene(concert["name"], {tier["id"]: tier["name"] for tier in concert["tiers"]})
         scene.show_stock(concert["stock"], time.monotonic())
+        await _look_at_room(client, concert["id"], scene)
         following = (_follow_stock(url, concert["id"], scene), _follow_room(client, concert["id"], scene))
         tasks = [asyncio.create_task(work) for work in (*following, _draw(scene))]
         try:
@@ -154,10 +155,14 @@ async def _follow_stock(url: str, concert_id: str, scene: Scene) -> None:
 
 async def _follow_room(client: Client, concert_id: str, scene: Scene) -> None:
     while True:
-        room = await client.ask(Step.POLL, ROOM, {"id": concert_id}, None)
-        if not isinstance(room, Denied):
-            scene.room = room
         await asyncio.sleep(LOOK_EVERY_S)
+        await _look_at_room(client, concert_id, scene)
+
+
+async def _look_at_room(client: Client, concert_id: str, scene: Scene) -> None:
+    room = await client.ask(Step.POLL, ROOM, {"id": concert_id}, None)
+    if not isinstance(room, Denied):
+        scene.room = room
 
 
 async def _draw(scene: Scene) -> None:

@@ -77,7 +77,7 @@ def _parser() -> argparse.ArgumentParser:
         "--kill", choices=("yes", "no"), default="yes", help="kill -9 the store and a server midway (yes)"
     )
     parser.add_argument("--active", type=int, help="people called or admitted at a time (an eighth of the tickets)")
-    parser.add_argument("--per-minute", type=int, help="people called in any minute (half as many as tickets)")
+    parser.add_argument("--per-minute", type=int, help="people called in any minute (half as many as tickets, or 60)")
     parser.add_argument("--url", help="a running server, which is not killed; without it, servers are started")
     parser.add_argument("--redis-url", help="the store of the running server, if ONSALE_REDIS_URL does not name it")
     parser.add_argument("--mongo-url", help="likewise, for ONSALE_MONGO_URL")

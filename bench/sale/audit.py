@@ -39,7 +39,7 @@ class Auditor:
         self._redis = redis
         self._keys = dict(zip(KINDS, concert_keys(concert_id), strict=True))
         self._calls: dict[int, int] = {}
-        self._most_slots = 0
+        self.most_slots = 0
 
     async def watch(self) -> None:
         """Runs until it is cancelled; a store that is away has nothing new."""
@@ -56,7 +56,7 @@ class Auditor:
         return Audit(
             calls=dict(sorted(self._calls.items())),
             called_ms=tuple(sorted(entry["called_ms"] for entry in entries if "called_ms" in entry)),
-            most_slots=self._most_slots,
+            most_slots=self.most_slots,
             serving=int(state["serving"]),
             tail=int(state["tail"]),
             departed=bits(departed or b""),
@@ -65,7 +65,7 @@ class Auditor:
     async def _look(self) -> None:
         for second, count in (await self._hash("admissions")).items():
             self._calls[int(second)] = int(count)
-        self._most_slots = max(self._most_slots, await self._redis.execute_command("ZCARD", self._keys["slots"]))
+        self.most_slots = max(self.most_slots, await self._redis.execute_command("ZCARD", self._keys["slots"]))
 
     async def _hash(self, kind: str) -> dict[str, str]:
         fields: dict[str, str] = await self._redis.execute_command("HGETALL", self._keys[kind])

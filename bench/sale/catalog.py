@@ -85,11 +85,13 @@ def sale_concert(stock: int, now: datetime, room: RoomSettings = NO_ROOM) -> Con
 
 
 def waiting_room(stock: int, *, active_users: int | None = None, users_per_minute: int | None = None) -> RoomSettings:
-    """Both caps bind: the first rush fills every slot, and the calls of one minute do not sell everything."""
+    """Both caps bind: the first rush fills every slot, and the calls of one minute do not sell everything, unless the
+    sale is so small that nobody wants to wait a minute for it.
+    """
     return RoomSettings(
         is_on=True,
         total_active_users=active_users or max(stock // 8, 4),
-        new_users_per_minute=users_per_minute or max(stock // 2, 10),
+        new_users_per_minute=users_per_minute or max(stock // 2, 60),
         pass_claim_timeout_ms=NO_SHOW_S * 1000,
         session_duration_ms=SESSION_S * 1000,
         heartbeat_timeout_ms=HEARTBEAT_S * 1000,
