@@ -102,6 +102,9 @@ class ConcertWatch:
 
     async def _look(self) -> None:
         is_gap, self._is_gap = self._is_gap, True
+        self._watchers.make_due()
+        in_line, with_holds = self._watchers.people_in_line(), self._watchers.people_with_holds()
+        fresh = {person for person in in_line | with_holds if self._is_fresh(person)}
         # In this order: whoever changed by the version of the line is named, for the changes are read after it.
         view, stock, changes = await asyncio.gather(
             self._reader.room(self._concert_id),
@@ -112,13 +115,12 @@ class ConcertWatch:
             is_new_epoch = view.room.epoch != self._epoch
             if is_new_epoch:
                 self._attachments.say_all_again()
-            mine = self._watchers.people_in_line() | self._watchers.people_with_holds()
             is_all = is_new_epoch or is_gap or not changes.is_complete
-            news = mine if is_all else mine & {*changes.people, *(p for p in mine if self._is_fresh(p))}
-            await self._read_entries(news & self._watchers.people_in_line())
+            news = in_line | with_holds if is_all else fresh | set(changes.people)
+            await self._read_entries(news & in_line)
             await self._show_stock(stock)
-            await self._show_line(view, stock)
-            await self._show_holds(news & self._watchers.people_with_holds())
+            await self._show_line(in_line, view, stock)
+            await self._show_holds(news & with_holds)
             self._epoch, self._version = view.room.epoch, view.room.version
         # Only now: what a failure kept from being shown is a gap. One that was noticed meanwhile has woken us already.
         self._is_gap = self._was_noticed
@@ -151,8 +153,10 @@ class ConcertWatch:
         self._stock = stock
         await self._watchers.show(StockTopic(self._concert_id), stock, only_fresh=not is_changed)
 
-    async def _show_line(self, view: RoomView, stock: Stock) -> None:
-        for count, person_id in enumerate(self._watchers.people_in_line()):
+    async def _show_line(self, people: Collection[PersonId], view: RoomView, stock: Stock) -> None:
+        for count, person_id in enumerate(people):
+            if not self._watchers.is_watched(LineTopic(self._concert_id, person_id)):
+                continue
             record = self._records.get(person_id)
             if record is not None and record.number > view.line.tail:
                 # Joined after the line was read: next time.
@@ -168,6 +172,8 @@ class ConcertWatch:
     async def _show_holds(self, people: Collection[PersonId]) -> None:
         for person_id in people:
             topic = HoldsTopic(self._concert_id, person_id)
+            if not self._watchers.is_watched(topic):
+                continue
             known = self._holds.setdefault(person_id, {})
             living = {hold.id: hold for hold in await self._reader.holds(self._concert_id, person_id)}
             for id_, hold in list(known.items()):
@@ -178,7 +184,7 @@ class ConcertWatch:
                 await self._watchers.show(topic, hold, only_fresh=known.get(id_) == hold)
             self._holds[person_id] = living
         for member in self._watchers.fresh():
-            if isinstance(member.source.topic, HoldsTopic):
+            if member.is_due and isinstance(member.source.topic, HoldsTopic):
                 member.first.set_result(None)
 
     def _refuse_fresh(self, error: Exception) -> None:

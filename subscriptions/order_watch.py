@@ -55,6 +55,7 @@ class OrderWatch:
             self.is_running = False
 
     async def _look(self) -> None:
+        self._watchers.make_due()
         watched = {topic.order_id: topic for topic in self._watchers.topics() if isinstance(topic, OrderTopic)}
         for order in await self._reader.orders(watched) if watched else ():
             is_newer = order.version > self._versions.get(order.id, 0)
@@ -62,5 +63,5 @@ class OrderWatch:
             await self._watchers.show(watched[order.id], order, only_fresh=not is_newer)
         for member in list(self._watchers.fresh()):
             topic = member.source.topic
-            if isinstance(topic, OrderTopic) and topic.order_id in watched:
+            if member.is_due and isinstance(topic, OrderTopic) and topic.order_id in watched:
                 member.first.set_exception(NotFound("Order", topic.order_id))

@@ -11,13 +11,18 @@ Deliver = Callable[[Rendered], None]
 
 
 class Member:
-    """One subscription. `first` ends with its first delivery, or with why there is none."""
+    """One subscription. `first` ends with its first delivery, or with why there is none.
 
-    __slots__ = ("deliver", "first", "source")
+    It `is_due` from the first look that began after it came: what was read before might not show what its client did
+    before subscribing.
+    """
+
+    __slots__ = ("deliver", "first", "is_due", "source")
 
     def __init__(self, source: Source, deliver: Deliver) -> None:
         self.source = source
         self.deliver = deliver
+        self.is_due = False
         self.first: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     @property
@@ -62,13 +67,18 @@ class Watchers:
             for members in list(groups.values()):
                 yield from [member for member in members if member.is_fresh]
 
+    def make_due(self) -> None:
+        """A look begins: whoever is there now may be shown what it reads."""
+        for member in self.fresh():
+            member.is_due = True
+
     def has_fresh(self, topic: Topic) -> bool:
         return any(member.is_fresh for members in self._topics.get(topic, {}).values() for member in members)
 
     async def show(self, topic: Topic, snapshot: Snapshot, *, only_fresh: bool = False) -> None:
         """Renders once for each group, and hands the same bytes to each of its members."""
         for members in list(self._topics.get(topic, {}).values()):
-            shown_to = [member for member in members if member.is_fresh or not only_fresh]
+            shown_to = [member for member in members if member.is_due and (member.is_fresh or not only_fresh)]
             if not shown_to:
                 continue
             rendered = await shown_to[0].source.render(snapshot)

@@ -221,6 +221,21 @@ async def test_who_watches_before_joining_sees_the_join_from_any_device(stores: 
     await wait_until(lambda: _is_spoken_for(stores, concert, "ann"), what="the attachment")
 
 
+async def test_who_subscribes_after_joining_never_sees_a_line_without_themselves(stores: Stores, hub: Hub) -> None:
+    """Also while a look is under way that began before they came."""
+    concert = await on_sale(stores, 10, room=ROOM)
+    watching = await watch(hub, LineTopic(concert.id, PersonId("p0")))
+
+    async def come(who: str) -> LineSnapshot:
+        await queues.join_queue(context(stores, who), concert.id)
+        return (await watch(hub, LineTopic(concert.id, PersonId(who)))).line()
+
+    for first in range(1, 100, 10):
+        shown = await asyncio.gather(*[come(f"p{number}") for number in range(first, first + 10)])
+        assert [one.entry is None for one in shown] == [False] * 10
+    assert watching.snapshots
+
+
 async def _is_spoken_for(stores: Stores, concert: Concert, who: str) -> bool:
     entry = await queues.entry_of_viewer(context(stores, who), concert.id)
     return entry is not None and entry.expires_at is None
