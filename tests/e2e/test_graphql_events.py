@@ -8,8 +8,10 @@ from typing import TypeAlias
 import orjson
 import pytest
 
+from subscriptions.limits import Limits
 from tests.support.events import Events, events
-from tests.support.shop import HOLD, OnSale, Shop, lines, new_key
+from tests.support.shop import HOLD, OnSale, Shop, lines, new_key, shop_on
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -86,6 +88,23 @@ async def test_a_bad_token_is_401_before_anything_streams(shop: Shop) -> None:
     headers = ACCEPT | {"Authorization": "Bearer nonsense"}
     answer = await shop.client.post("/graphql", json={"query": "{ serverTime }"}, headers=headers)
     assert (answer.status_code, answer.headers["content-type"]) == (401, "application/json; charset=utf-8")
+
+
+async def test_one_stream_too_many_is_503_and_retryable(shop: Shop) -> None:
+    concert = await shop.on_sale()
+    async with shop_on(shop.stores, shop.redis_url, limits=Limits(streams=1)) as small:
+        async with post(small, STOCK, id=concert.id) as heard:
+            assert await heard.hear() == stock((100, 0))
+            answer = await small.client.post("/graphql", json={"query": "{ serverTime }"}, headers=ACCEPT)
+            assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+            assert answer.json()["errors"][0]["extensions"]["code"] == "UNAVAILABLE"
+            assert (await small.ask("{ serverTime }"))["data"]
+        await wait_until(lambda: _is_served(small), what="a place for somebody else")
+
+
+async def _is_served(shop: Shop) -> bool:
+    answer = await shop.client.post("/graphql", json={"query": "{ serverTime }"}, headers=ACCEPT)
+    return answer.status_code == 200
 
 
 async def test_a_stream_ends_with_its_token(shop: Shop) -> None:

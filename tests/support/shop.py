@@ -16,6 +16,7 @@ from starlette.types import Receive, Scope, Send
 from auth.tokens import TokenVerifier
 from resolvers.context import Resources
 from storage.connect import Stores
+from subscriptions.limits import Limits
 from tests.support.issuers import KeyServer
 from tests.support.sale import PASSES
 from tests.support.serving import serving
@@ -28,6 +29,7 @@ Answer: TypeAlias = Any
 
 MAX_BODY_BYTES = 65_536
 TICK_S = 0.02
+DEFAULTS = Limits()
 
 CREATE = """
 mutation ($input: CreateConcertInput!) {
@@ -190,7 +192,7 @@ class Late:
 
 
 @asynccontextmanager
-async def shop_on(stores: Stores, redis_url: str) -> AsyncIterator[Shop]:
+async def shop_on(stores: Stores, redis_url: str, *, limits: Limits = DEFAULTS) -> AsyncIterator[Shop]:
     """The face and the issuer it trusts behind one address."""
     shops: list[Shop] = []
     late = Late()
@@ -212,6 +214,7 @@ async def shop_on(stores: Stores, redis_url: str) -> AsyncIterator[Shop]:
                 redis_url=redis_url,
                 tick_s=TICK_S,
                 max_body_bytes=MAX_BODY_BYTES,
+                limits=limits,
             ) as late.face,
         ):
             yield shop
