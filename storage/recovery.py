@@ -90,7 +90,9 @@ class Recovery:
         self._unfinished.pop(concert_id, None)
         # Orders recorded while this ran, whose own word to the hot state was refused because it ran.
         await self._recorder.record_changed(concert_id, since=started - OVERLAP)
-        log.info("recovery %d of concert %s: %d orders recorded", concert.epoch, concert_id, count)
+        # The first of a concert is its beginning, and no news.
+        level = logging.DEBUG if concert.epoch == 1 else logging.INFO
+        log.log(level, "recovery %d of concert %s: %d orders recorded", concert.epoch, concert_id, count)
         return True
 
     async def _marked_or_new(self, concert_id: ConcertId) -> Concert | None:
