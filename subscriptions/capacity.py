@@ -9,7 +9,7 @@ from subscriptions.limits import Limits
 
 
 class Full(Exception):
-    """`str(error)` says of what there are too many; what passes when others leave."""
+    """`str(error)` says of what there are too many. It passes when others leave."""
 
 
 class Capacity:
@@ -27,7 +27,7 @@ class Capacity:
     def stream(self, address: str | None) -> Iterator[None]:
         """Raises Full. A client without an address, on a Unix socket, counts in the total alone."""
         if self._total >= self._limits.streams:
-            raise Full("This server is full; try again in a moment.")
+            raise Full("This server is full")
         with _counted(self._by_address, address, limit=self._limits.streams_per_address, whose="your address"):
             self._total += 1
             try:
@@ -49,7 +49,7 @@ def _counted(counter: "Counter[str] | Counter[PersonId]", who: str | None, *, li
         return
     key = PersonId(who)
     if counter[key] >= limit:
-        raise Full(f"{limit} connections of {whose} are open; close one, or try again in a moment.")
+        raise Full(f"{limit} connections of {whose} are open")
     counter[key] += 1
     try:
         yield

@@ -153,7 +153,7 @@ class Connection(Generic[C]):
         try:
             self._held.enter_context(self._capacity.person(caller.person_id if caller else None))
         except Full as error:
-            raise Closing(CloseCode.TRY_AGAIN_LATER, str(error)) from None
+            raise Closing(CloseCode.TRY_AGAIN_LATER, f"{error}; try again in a moment") from None
         expires_at = caller.expires_at if caller else None
         expires_in_s = NEVER if expires_at is None else expires_at - time.time()
         self._deadlines.acknowledge(self._clock(), expires_in_s=expires_in_s)

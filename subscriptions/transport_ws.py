@@ -53,7 +53,7 @@ class GraphQLSocket(Generic[C]):
             with self._capacity.stream(address):
                 await self._connection(address).run(receive, send)
         except Full as error:
-            await _close(send, CloseCode.TRY_AGAIN_LATER, str(error))
+            await _close(send, CloseCode.TRY_AGAIN_LATER, f"{error}; try again in a moment")
 
     def _connection(self, address: str | None) -> Connection[C]:
         return Connection(self._operations, self._verifier, self._limits, capacity=self._capacity, address=address)

@@ -50,7 +50,7 @@ async def test_a_message_may_have_so_many_bytes_and_no_more() -> None:
 async def test_a_full_process_sends_clients_elsewhere() -> None:
     async with sockets(Limits(streams=1)) as server:
         async with server.signed_in(), server.client() as late:
-            assert await late.closed() == (1013, "This server is full; try again in a moment.")
+            assert await late.closed() == (1013, "This server is full; try again in a moment")
         await wait_until(lambda: server.capacity.total == 0)
         async with server.signed_in():
             pass
@@ -59,7 +59,7 @@ async def test_a_full_process_sends_clients_elsewhere() -> None:
 async def test_an_address_has_so_many_sockets() -> None:
     async with sockets(Limits(streams_per_address=2)) as server:
         async with server.signed_in(), server.signed_in(), server.client() as late:
-            reason = "2 connections of your address are open; close one, or try again in a moment."
+            reason = "2 connections of your address are open; try again in a moment"
             assert await late.closed() == (1013, reason)
         await wait_until(lambda: server.capacity.total == 0)
         async with server.signed_in():
@@ -70,7 +70,7 @@ async def test_a_person_has_so_many_sockets() -> None:
     async with sockets(Limits(streams_per_person=1)) as server, server.signed_in("bob"):
         async with server.signed_in("alice"), server.client() as late:
             await late.say(INIT | {"payload": {"Authorization": "Bearer alice"}})
-            reason = "1 connections of you are open; close one, or try again in a moment."
+            reason = "1 connections of you are open; try again in a moment"
             assert await late.closed() == (1013, reason)
         await wait_until(lambda: server.capacity.total == 1)
         async with server.signed_in("alice"):
