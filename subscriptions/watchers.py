@@ -7,6 +7,9 @@ from domain.ids import PersonId
 from domain.topics import HoldsTopic, LineTopic, Snapshot, Topic
 from subscriptions.sources import Rendered, Source
 
+BREATH = 25
+"""After so many deliveries everybody else has a turn: a hold must not wait for a thousand sockets."""
+
 Deliver = Callable[[Rendered], None]
 
 
@@ -82,7 +85,9 @@ class Watchers:
             if not shown_to:
                 continue
             rendered = await shown_to[0].source.render(snapshot)
-            for member in shown_to:
+            for count, member in enumerate(shown_to, start=1):
                 member.deliver(rendered)
                 if member.is_fresh:
                     member.first.set_result(None)
+                if count % BREATH == 0:
+                    await asyncio.sleep(0)
