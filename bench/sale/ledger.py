@@ -61,6 +61,8 @@ class LineLedger:
     lost_sockets: Counter[str] = field(default_factory=Counter)
     updates: int = 0
     """Positions that sockets were pushed."""
+    waiting: int = 0
+    """At the last look."""
     most_waiting: int = 0
 
 

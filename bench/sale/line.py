@@ -136,6 +136,7 @@ class WaitingLine(Desk):
             return None
         seen = RoomSighting.of(room)
         self.sightings.rooms.append(seen)
+        self._book.waiting = seen.waiting
         self._book.most_waiting = max(self._book.most_waiting, seen.waiting)
         return seen
 

@@ -31,8 +31,9 @@ def progress_line(ledger: Ledger, waiting: int, *, goal: int, elapsed_s: float) 
     bar = "#" * full + "." * (BAR_WIDTH - full)
     inside = ledger.arrived - ledger.left
     return (
-        f"[{bar}] {ledger.sold_units:,}/{goal:,} sold · {ledger.arrived:,} came · {inside:,} inside, "
-        f"{waiting:,} of them waiting · {ledger.retried.total():,} retries · {elapsed_s:.0f} s"
+        f"[{bar}] {ledger.sold_units:,}/{goal:,} sold · {ledger.arrived:,} came · {inside:,} are here, "
+        f"{ledger.line.waiting:,} in line, {waiting:,} at the board · {ledger.retried.total():,} retries · "
+        f"{elapsed_s:.0f} s"
     )
 
 

@@ -67,7 +67,7 @@ async def hold_sale(site: Site, plan: Plan, strike: Strike | None) -> Result:
     say(f"{len(plan.people):,} people sign in\n")
     tokens = await sign_in(site.issuer, ["olivia", *(person.name for person in plan.people)])
     async with client_of(site.urls, ledger) as client:
-        concert = await _fill_catalog(client, plan, tokens["olivia"])
+        concert = await _fill_catalog(client, plan, tokens["olivia"], site.urls[-1])
         concert_id = ConcertId(ids.decode(concert.id, ids.Kind.CONCERT).parts[0])
         line = WaitingLine(client, ledger, concert, urls=site.urls, sightings=Sightings())
         shop = Shop(client, ledger, concert)
@@ -99,16 +99,17 @@ async def _close_audit(auditor: Auditor) -> Audit:
         raise BooksMissing(f"the store does not answer any more: {error}") from error
 
 
-async def _fill_catalog(client: Client, plan: Plan, token: str) -> SaleConcert:
+async def _fill_catalog(client: Client, plan: Plan, token: str, url: str) -> SaleConcert:
     now = datetime.now(UTC)
-    drafts = catalog.demo_concerts(now)
+    drafts, draft = catalog.demo_concerts(now), catalog.sale_concert(plan.stock, now, plan.room)
     try:
         async with asyncio.timeout(CATALOG_WITHIN_S):
             made = await catalog.load(client, drafts, token)
-            concert = await catalog.open_sale(client, catalog.sale_concert(plan.stock, now, plan.room), token)
+            concert = await catalog.open_sale(client, draft, token)
     except TimeoutError as error:
         raise CatalogRefused(f"the catalogue could not be filled within {CATALOG_WITHIN_S:.0f} s") from error
     say(f"{len(drafts)} concerts are in the catalogue, {made} of them new; {plan.stock:,} more tickets go on sale\n")
+    say(f"watch it: make watch CONCERT={draft.slug} URL={url}\n")
     return concert
 
 

@@ -20,7 +20,7 @@ from storage.child import Child
 APP = Path(__file__).parents[2] / "app.py"
 DATABASE = "onsale"
 PROBE_TIMEOUT_S = 2.0
-PUSH_TICK_MS = "1000"
+PUSH_TICK_MS = "500"
 """Hundreds of positions change with every call, and two cores carry the crowd as well."""
 
 

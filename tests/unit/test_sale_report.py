@@ -84,7 +84,9 @@ def test_a_crowd_that_wants_less_than_there_is_sets_the_goal() -> None:
 
 
 def test_progress_is_one_line() -> None:
-    line = progress_line(result(sold=5).ledger, waiting=1, goal=10, elapsed_s=7.6)
+    ledger = result(sold=5).ledger
+    ledger.line.waiting = 2
+    line = progress_line(ledger, waiting=1, goal=10, elapsed_s=7.6)
     assert line == (
-        "[###############...............] 5/10 sold · 3 came · 0 inside, 1 of them waiting · 0 retries · 8 s"
+        "[###############...............] 5/10 sold · 3 came · 0 are here, 2 in line, 1 at the board · 0 retries · 8 s"
     )
