@@ -20,8 +20,6 @@ from storage.child import Child
 APP = Path(__file__).parents[2] / "app.py"
 DATABASE = "onsale"
 PROBE_TIMEOUT_S = 2.0
-PUSH_TICK_MS = "500"
-"""Hundreds of positions change with every call, and two cores carry the crowd as well."""
 
 
 class AppServer(Child):
@@ -82,7 +80,6 @@ async def own_servers(directory: Path) -> AsyncIterator[OwnServers]:
         valkey, mongod = embedded.valkey(directory / "valkey"), embedded.mongod(directory / "mongod")
         await asyncio.gather(start(valkey), start(mongod))
         stores = {"REDIS_URL": valkey.url, "MONGO_URL": mongod.url, "MONGO_DATABASE": DATABASE, "DEMO": "no"}
-        stores["PUSH_TICK_MS"] = PUSH_TICK_MS
         stores["PASS_KEY_FILE"] = str(_pass_key(directory / "pass.pem"))
         first = AppServer(directory / "app-1", stores)
         await start(first)
