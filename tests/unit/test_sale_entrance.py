@@ -21,6 +21,11 @@ NOT_CALLED = Refused("NOT_ADMITTED", "")
 NOT_THERE = Refused("NOT_IN_QUEUE", "")
 
 
+@pytest.fixture(autouse=True)
+def _nobody_dawdles(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bench.sale.entrance.SOONEST_S", 0.0)
+
+
 class HonestLine(WaitingLine):
     """One person's. Each place waits, is called, and lapses if it is watched on; a claim in time gets one pass."""
 
