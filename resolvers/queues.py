@@ -124,7 +124,7 @@ def show_entry(signer: PassSigner, concert_id: ConcertId, record: EntryRecord, l
 def _pass(signer: PassSigner, concert_id: ConcertId, record: EntryRecord) -> QueuePass | None:
     if record.claimed_at is None or record.deadline is None:
         return None
-    claims = PassClaims(concert_id, record.person_id, record.number, record.claimed_at, record.deadline)
+    claims = PassClaims(concert_id, record.person_id, record.number, record.claimed_at, record.session_ends_at)
     is_good = record.state is EntryState.ADMITTED
     return QueuePass(
         id=claims.id,
@@ -135,6 +135,11 @@ def _pass(signer: PassSigner, concert_id: ConcertId, record: EntryRecord) -> Que
 
 
 async def _shown(context: Context, concert_id: ConcertId, record: EntryRecord) -> QueueEntry:
-    is_waiting = record.state is EntryState.WAITING
-    line = (await context.stores.queues.line(concert_id)).line if is_waiting else Line(0, 0, b"")
+    if record.state is not EntryState.WAITING:
+        return show_entry(context.passes, concert_id, record, Line(0, 0, b""))
+    line = (await context.stores.queues.line(concert_id)).line
+    if not line.is_waiting(record.number):
+        # Called or ended between the two reads.
+        again = (await context.stores.queues.entries(concert_id, [record.person_id])).get(record.person_id)
+        record = again or record
     return show_entry(context.passes, concert_id, record, line)

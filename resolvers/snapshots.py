@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from auth.passes import PassSigner
 from domain.concerts import Concert
-from domain.errors import NotFound
+from domain.errors import NotFound, TemporarilyUnavailable
 from domain.holds import Hold
 from domain.ids import ConcertId, HoldId, OrderId, PersonId
 from domain.orders import Order
@@ -64,8 +64,18 @@ class StoreReader:
         now = time.monotonic()
         read_at, concert = self._concerts.get(concert_id, (float("-inf"), None))
         if concert is None or now - read_at > SETTINGS_LIFE_S:
-            concert = await self._stores.concerts.get(concert_id)
-            if concert is None:
-                raise NotFound("Concert", concert_id)
+            concert = await self._read_again(concert_id, concert)
             self._concerts[concert_id] = (now, concert)
+        return concert
+
+    async def _read_again(self, concert_id: ConcertId, known: Concert | None) -> Concert:
+        """Positions go on while the catalogue is away."""
+        try:
+            concert = await self._stores.concerts.get(concert_id)
+        except TemporarilyUnavailable:
+            if known is None:
+                raise
+            return known
+        if concert is None:
+            raise NotFound("Concert", concert_id)
         return concert

@@ -28,6 +28,8 @@ class EntryRecord:
     state: EntryState
     joined_at: datetime
     claimed_at: datetime | None
+    session_ends_at: datetime
+    """What a pass says: its own end, whatever grace there is."""
     deadline: datetime | None
     """READY: claim before. ADMITTED: the session ends. WAITING: None while a socket speaks for the person."""
 
@@ -108,10 +110,17 @@ class QueueStore:
         version = int(rest[1]) if is_complete else int(rest[-1])
         return Changes(int(rest[0]), version, people, is_complete)
 
-    async def attach(self, concert_id: ConcertId, process: str, people: Sequence[tuple[PersonId, int]] = ()) -> None:
+    async def attach(
+        self,
+        concert_id: ConcertId,
+        process: str,
+        people: Sequence[tuple[PersonId, int]] = (),
+        *,
+        said_before: bool = False,
+    ) -> None:
         """Renews the lease of this process, and says who has come (news above 0) or gone. Raises LeaseOver."""
         pairs = [word for pair in people for word in pair]
-        word, _ = await self._call(scripts.ATTACH, concert_id, process, LEASE_MS, *pairs)
+        word, _ = await self._call(scripts.ATTACH, concert_id, process, LEASE_MS, int(said_before), *pairs)
         if word == "LEASE_OVER":
             raise LeaseOver
 
@@ -139,6 +148,7 @@ def _entry(person_id: PersonId, text: bytes | int, grace_until_ms: int = 0) -> E
     state = EntryState(record["state"])
     attached: dict[str, int] = record.get("attached") or {}
     is_spoken_for = state is EntryState.WAITING and any(news > 0 for news in attached.values())
+    is_living = state in (EntryState.WAITING, EntryState.READY, EntryState.ADMITTED)
     claimed_ms = record.get("claimed_ms")
     return EntryRecord(
         person_id=person_id,
@@ -146,7 +156,8 @@ def _entry(person_id: PersonId, text: bytes | int, grace_until_ms: int = 0) -> E
         state=state,
         joined_at=_time(record["joined_ms"]),
         claimed_at=None if claimed_ms is None else _time(claimed_ms),
-        deadline=None if is_spoken_for else _time(max(record["deadline_ms"], grace_until_ms)),
+        session_ends_at=_time(record["deadline_ms"]),
+        deadline=None if is_spoken_for else _time(max(record["deadline_ms"], grace_until_ms if is_living else 0)),
     )
 
 

@@ -10,6 +10,8 @@ from subscriptions.reader import Liveness
 
 RENEW_S = 5.0
 BATCH = 500
+MOST_BATCHES = 20
+"""In one go; more wait for the next tick."""
 
 
 class Attachments:
@@ -20,6 +22,7 @@ class Attachments:
         self._liveness = liveness
         self._process = _new_name()
         self._news = 0
+        self._said_before = False
         self._present: set[PersonId] = set()
         self._unsaid: dict[PersonId, bool] = {}
         self._renewed_at = float("-inf")
@@ -43,18 +46,25 @@ class Attachments:
     async def say(self) -> None:
         """Passes news on and renews the lease when it is time. Raises TemporarilyUnavailable; nothing is lost then."""
         is_time = time.monotonic() - self._renewed_at > RENEW_S
-        if not self._unsaid and not (self._present and is_time):
-            return
+        if self._present and is_time and not self._unsaid:
+            await self._say_some()
+        for _ in range(MOST_BATCHES):
+            if self._unsaid:
+                await self._say_some()
+
+    async def _say_some(self) -> None:
         batch = list(self._unsaid.items())[:BATCH]
         self._news += 1
         news = [(person_id, self._news if is_here else -self._news) for person_id, is_here in batch]
         try:
-            await self._liveness.attach(self._concert_id, self._process, news)
+            await self._liveness.attach(self._concert_id, self._process, news, said_before=self._said_before)
         except LeaseOver:
             self._process = _new_name()
+            self._said_before = False
             self.say_all_again()
             return
         self._renewed_at = time.monotonic()
+        self._said_before = True
         for person_id, is_here in batch:
             # Somebody may have come or gone while this was being said.
             if self._unsaid.get(person_id) is is_here:

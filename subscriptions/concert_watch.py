@@ -107,12 +107,9 @@ class ConcertWatch:
         self._watchers.make_due()
         in_line, with_holds = self._watchers.people_in_line(), self._watchers.people_with_holds()
         fresh = {person for person in in_line | with_holds if self._is_fresh(person)}
-        # In this order: whoever changed by the version of the line is named, for the changes are read after it.
-        view, stock, changes = await asyncio.gather(
-            self._reader.room(self._concert_id),
-            self._reader.stock(self._concert_id),
-            self._reader.changes(self._concert_id, after=NOBODY if is_gap else self._version),
-        )
+        view, stock = await asyncio.gather(self._reader.room(self._concert_id), self._reader.stock(self._concert_id))
+        # After the line was read: whoever changed by its version is named.
+        changes = await self._reader.changes(self._concert_id, after=NOBODY if is_gap else self._version)
         if view.room.epoch >= self._epoch:
             is_new_epoch = view.room.epoch != self._epoch
             if is_new_epoch:
@@ -141,6 +138,9 @@ class ConcertWatch:
                 self._note(person_id, found.get(person_id))
 
     def _note(self, person_id: PersonId, record: EntryRecord | None) -> None:
+        if not self._watchers.is_watched(LineTopic(self._concert_id, person_id)):
+            # Their last socket closed while this was being read.
+            return
         before = self._records.pop(person_id, None)
         if record is None:
             return
@@ -152,8 +152,8 @@ class ConcertWatch:
 
     async def _show_stock(self, stock: Stock) -> None:
         is_changed = self._stock is None or (stock.epoch, stock.tiers) != (self._stock.epoch, self._stock.tiers)
-        self._stock = stock
-        await self._watchers.show(StockTopic(self._concert_id), stock, only_fresh=not is_changed)
+        if await self._watchers.show(StockTopic(self._concert_id), stock, only_fresh=not is_changed):
+            self._stock = stock
 
     async def _show_line(self, people: Collection[PersonId], view: RoomView, stock: Stock) -> None:
         for count, person_id in enumerate(people):
@@ -166,8 +166,11 @@ class ConcertWatch:
                 continue
             snapshot = self._reader.show(view, record, stock)
             is_changed = not _is_same(self._shown.get(person_id), snapshot)
-            self._shown[person_id] = snapshot
-            await self._watchers.show(LineTopic(self._concert_id, person_id), snapshot, only_fresh=not is_changed)
+            topic = LineTopic(self._concert_id, person_id)
+            if await self._watchers.show(topic, snapshot, only_fresh=not is_changed) and self._watchers.is_watched(
+                topic
+            ):
+                self._shown[person_id] = snapshot
             if count % BREATH == BREATH - 1:
                 await asyncio.sleep(0)
 
@@ -176,17 +179,19 @@ class ConcertWatch:
             topic = HoldsTopic(self._concert_id, person_id)
             if not self._watchers.is_watched(topic):
                 continue
-            known = self._holds.setdefault(person_id, {})
+            known = self._holds.get(person_id, {})
             living = {hold.id: hold for hold in await self._reader.holds(self._concert_id, person_id)}
             for id_, hold in list(known.items()):
                 if id_ not in living:
                     ended = await self._reader.hold(self._concert_id, id_)
-                    await self._watchers.show(topic, ended or _lost(hold))
+                    await self._watchers.show(topic, ended or _lost(hold), is_all=False)
             for id_, hold in living.items():
-                await self._watchers.show(topic, hold, only_fresh=known.get(id_) == hold)
-            self._holds[person_id] = living
+                await self._watchers.show(topic, hold, only_fresh=known.get(id_) == hold, is_all=False)
+            if self._watchers.is_watched(topic):
+                self._holds[person_id] = living
         for member in self._watchers.fresh():
             if member.is_due and isinstance(member.source.topic, HoldsTopic):
+                # All of their holds were shown, or they have none.
                 member.first.set_result(None)
 
     def _refuse_fresh(self, error: Exception) -> None:

@@ -52,6 +52,7 @@ class Hub:
     def _watch_of(self, topic: Topic) -> ConcertWatch | OrderWatch:
         if isinstance(topic, OrderTopic):
             if not self._orders.is_running:
+                self._orders.is_running = True
                 self._own(self._orders.run())
             return self._orders
         watching = self._concerts.get(topic.concert_id)

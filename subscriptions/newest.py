@@ -27,7 +27,7 @@ class Newest:
     def show(self, rendered: Rendered) -> None:
         self._payloads.pop(rendered.key, None)
         self._payloads[rendered.key] = rendered.payload
-        self._is_last |= rendered.is_last
+        self._is_last = rendered.is_last
 
     def take(self) -> bytes | None:
         """What changed first."""

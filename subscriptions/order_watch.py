@@ -35,12 +35,13 @@ class OrderWatch:
             self._versions.pop(topic.order_id, None)
 
     async def run(self) -> None:
-        self.is_running = True
         try:
             while True:
                 try:
                     await self._look()
-                except OnsaleError as error:
+                except Exception as error:
+                    if not isinstance(error, OnsaleError):
+                        log.exception("watching orders failed")
                     for member in list(self._watchers.fresh()):
                         member.first.set_exception(error)
                 if not self._watchers:
@@ -59,8 +60,8 @@ class OrderWatch:
         watched = {topic.order_id: topic for topic in self._watchers.topics() if isinstance(topic, OrderTopic)}
         for order in await self._reader.orders(watched) if watched else ():
             is_newer = order.version > self._versions.get(order.id, 0)
-            self._versions[order.id] = order.version
-            await self._watchers.show(watched[order.id], order, only_fresh=not is_newer)
+            if await self._watchers.show(watched[order.id], order, only_fresh=not is_newer):
+                self._versions[order.id] = order.version
         for member in list(self._watchers.fresh()):
             topic = member.source.topic
             if member.is_due and isinstance(topic, OrderTopic) and topic.order_id in watched:

@@ -45,5 +45,8 @@ class Reader(Protocol):
 class Liveness(Protocol):
     """Speaks for the people who have a socket here."""
 
-    async def attach(self, concert_id: ConcertId, process: str, people: Sequence[tuple[PersonId, int]]) -> None:
-        """Renews the lease of `process` and passes its news on. Raises LeaseOver."""
+    async def attach(
+        self, concert_id: ConcertId, process: str, people: Sequence[tuple[PersonId, int]], *, said_before: bool
+    ) -> None:
+        """Renews the lease of `process` and passes its news on. Raises LeaseOver, and for a name it does not know
+        though that has said something before."""

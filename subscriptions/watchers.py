@@ -1,14 +1,19 @@
 """Who watches what of one concert: topics, in them groups that are shown the same, in them members."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Hashable, Iterator
 
 from domain.ids import PersonId
 from domain.topics import HoldsTopic, LineTopic, Snapshot, Topic
 from subscriptions.sources import Rendered, Source
 
+log = logging.getLogger(__name__)
+
 BREATH = 25
 """After so many deliveries everybody else has a turn: a hold must not wait for a thousand sockets."""
+
+RENDER_WITHIN_S = 2.0
 
 Deliver = Callable[[Rendered], None]
 
@@ -78,16 +83,39 @@ class Watchers:
     def has_fresh(self, topic: Topic) -> bool:
         return any(member.is_fresh for members in self._topics.get(topic, {}).values() for member in members)
 
-    async def show(self, topic: Topic, snapshot: Snapshot, *, only_fresh: bool = False) -> None:
-        """Renders once for each group, and hands the same bytes to each of its members."""
+    async def show(self, topic: Topic, snapshot: Snapshot, *, only_fresh: bool = False, is_all: bool = True) -> bool:
+        """Renders once for each group, and hands the same bytes to each of its members.
+
+        `is_all`: with this a fresh member has seen what there is. False if a group could not be shown it; a group that
+        fails, or takes too long, keeps nobody else from their news.
+        """
+        is_shown = True
         for members in list(self._topics.get(topic, {}).values()):
             shown_to = [member for member in members if member.is_due and (member.is_fresh or not only_fresh)]
             if not shown_to:
                 continue
-            rendered = await shown_to[0].source.render(snapshot)
-            for count, member in enumerate(shown_to, start=1):
-                member.deliver(rendered)
-                if member.is_fresh:
-                    member.first.set_result(None)
-                if count % BREATH == 0:
-                    await asyncio.sleep(0)
+            try:
+                async with asyncio.timeout(RENDER_WITHIN_S):
+                    rendered = await shown_to[0].source.render(snapshot)
+            except Exception as error:
+                log.exception("%s cannot be shown", topic)
+                _refuse(shown_to, error)
+                is_shown = False
+            else:
+                await _deliver(shown_to, rendered, is_all=is_all)
+        return is_shown
+
+
+async def _deliver(members: list[Member], rendered: Rendered, *, is_all: bool) -> None:
+    for count, member in enumerate(members, start=1):
+        member.deliver(rendered)
+        if is_all and member.is_fresh:
+            member.first.set_result(None)
+        if count % BREATH == 0:
+            await asyncio.sleep(0)
+
+
+def _refuse(members: list[Member], error: Exception) -> None:
+    for member in members:
+        if member.is_fresh:
+            member.first.set_exception(error)

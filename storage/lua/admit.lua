@@ -24,10 +24,16 @@ while cursor < tail and looked < bound do
   local number = cursor + 1
   local person = redis.call('HGET', LINE, number)
   if person then
-    if called >= free then break end
-    call_person(person, now + tonumber(room[7]))
-    redis.call('HDEL', LINE, number)
-    called = called + 1
+    local alive_until = redis.call('ZSCORE', ALIVE, person)
+    if alive_until and is_due(tonumber(alive_until)) then
+      end_entry(person, read_entry(person), 'EXPIRED')
+      ended = ended + 1
+    else
+      if called >= free then break end
+      call_person(person, now + tonumber(room[7]))
+      redis.call('HDEL', LINE, number)
+      called = called + 1
+    end
   end
   cursor, looked = number, looked + 1
 end

@@ -3,7 +3,8 @@ KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation  the one this connection saw
 ARGV[2]   process
 ARGV[3]   lease_ms     how long the process's word counts without being renewed
-ARGV[4*]  person, news  two a person; news rises with each word of this process, and is negative for "gone"
+ARGV[4]   said_before  '1' once this name has said anything
+ARGV[5*]  person, news  two a person; news rises with each word of this process, and is negative for "gone"
 Replies   ATTACHED | LEASE_OVER | UNKNOWN | RECOVERING
 ]]
 -- @include enter change queue
@@ -11,10 +12,11 @@ local refusal = enter(ARGV[1], '')
 if refusal then return refusal end
 local process = ARGV[2]
 local lease = redis.call('ZSCORE', LEASES, process)
-if lease and tonumber(lease) <= now and now - worker_ms <= WORKER_GAP_MS then return {'LEASE_OVER'} end
+if not lease and ARGV[4] == '1' then return {'LEASE_OVER'} end
+if lease and is_due(tonumber(lease)) then return {'LEASE_OVER'} end
 redis.call('ZADD', LEASES, 'GT', now + tonumber(ARGV[3]), process)
 local grace_ms = tonumber(redis.call('HGET', STATE, 'disconnect_grace_ms'))
-for index = 4, #ARGV, 2 do
+for index = 5, #ARGV, 2 do
   local person, news = ARGV[index], tonumber(ARGV[index + 1])
   local entry = read_entry(person)
   if entry then

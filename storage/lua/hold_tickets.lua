@@ -51,8 +51,7 @@ for index = 6, #ARGV, 2 do
 end
 
 local record = {person = person_id, digest = ARGV[4], state = 'HELD', reason = '', units = {}, lines = lines,
-  created_ms = now, deadline_ms = now + tonumber(sale[6]), order_version = 0, pass = entry and entry.number or nil,
-  pass_ends_ms = entry and entry.deadline_ms or nil}
+  created_ms = now, deadline_ms = now + tonumber(sale[6]), order_version = 0, pass = entry and entry.number or nil}
 for _, line in ipairs(lines) do
   for _, unit in ipairs(take_units(line[1], line[2], id)) do record.units[#record.units + 1] = unit end
   count(line[1], 'held', line[2])

@@ -11,6 +11,10 @@ local entry = read_entry(ARGV[2])
 if not entry then return {'NO_ENTRY'} end
 if is_living(entry) then
   end_entry(ARGV[2], entry, 'LEFT')
+  for _, id in ipairs(read_person(ARGV[2]).holds) do
+    local record = read_hold(id)
+    if record.state == 'HELD' and record.pass == entry.number then end_hold(id, record, 'RELEASED') end
+  end
   changed(true)
 end
 return {'ENTRY', cjson.encode(entry)}

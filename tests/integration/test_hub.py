@@ -5,6 +5,7 @@ import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 
 import pytest
 import pytest_asyncio
@@ -377,3 +378,40 @@ async def test_the_stock_of_a_sale_reaches_its_watchers_exactly(stores: Stores, 
     assert now == [(30, 15, 15), (10, 15, 15)]
     for one in seen:
         check_rising(one)
+
+
+async def test_another_device_sees_every_hold_of_its_person(stores: Stores, hub: Hub) -> None:
+    concert = await on_sale(stores, 10)
+    made = [await hold(stores, concert, 1) for _ in range(3)]
+    topic = HoldsTopic(concert.id, PersonId("alice"))
+    for _ in range(2):
+        seen = await watch(hub, topic)
+        await wait_until(partial(_has_seen, seen, 3), what="the holds")
+        assert {shown.id for shown in seen.snapshots if isinstance(shown, Hold)} == {one.id for one in made}
+
+
+def _has_seen(seen: Seen, count: int) -> bool:
+    return len(seen.snapshots) == count
+
+
+class Broken(Seen):
+    async def render(self, snapshot: Snapshot) -> Rendered:
+        raise RuntimeError("this one cannot be shown")
+
+
+async def test_a_render_that_fails_keeps_nobody_else_from_their_news(stores: Stores, hub: Hub) -> None:
+    concert = await on_sale(stores, 10)
+    seen = await watch(hub, StockTopic(concert.id))
+    broken = Broken(StockTopic(concert.id), group="broken")
+    with pytest.raises(RuntimeError):
+        await hub.watch(broken, broken.deliver)
+    await hold(stores, concert, 1)
+    await wait_until(lambda: seen.stock() == [(9, 1, 0)], what="the change")
+    assert (await watch(hub, StockTopic(concert.id))).stock() == [(9, 1, 0)]
+
+
+async def test_many_orders_are_watched_by_one_task(stores: Stores, hub: Hub) -> None:
+    concert = await on_sale(stores, 20, limit_per_person=20)
+    made = [await buy(stores, await hold(stores, concert, 1)) for _ in range(5)]
+    await asyncio.gather(*[watch(hub, OrderTopic(order.id)) for order in made])
+    assert len(hub._tasks) == 1

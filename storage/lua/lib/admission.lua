@@ -23,7 +23,7 @@ end
 
 -- People of processes whose lease is over are on their own: they have the grace of a lost connection.
 local function work_off_leases(bound)
-  if now - worker_ms > WORKER_GAP_MS then return 0 end
+  if now < grace_until_ms or now - worker_ms > WORKER_GAP_MS then return 0 end
   local grace_ms, done = tonumber(redis.call('HGET', STATE, 'disconnect_grace_ms')), 0
   for _, process in ipairs(redis.call('ZRANGEBYSCORE', LEASES, '-inf', now, 'LIMIT', 0, 10)) do
     local found = redis.call('ZRANGEBYLEX', ATTACHED, '[' .. process .. '|', '(' .. process .. '}', 'LIMIT', 0, bound)

@@ -45,6 +45,7 @@ end
 local function write_hold(id, record)
   local text = cjson.encode(record)
   redis.call('HSET', HOLDS, id, text)
+  touched_people[record.person] = true
   return text
 end
 
@@ -56,6 +57,12 @@ end
 local function write_person(id, person)
   redis.call('HSET', PEOPLE, id, cjson.encode(person))
   touched_people[id] = true
+  if #person.holds == 0 then
+    -- A pass that outlived its session for a hold ends at the next run of the admission worker.
+    local text = redis.call('HGET', ENTRIES, id)
+    local entry = text and cjson.decode(text)
+    if entry and entry.state == 'ADMITTED' then redis.call('ZADD', SLOTS, 'XX', 'LT', entry.deadline_ms, id) end
+  end
 end
 
 local function forget_hold(person, id)
@@ -76,8 +83,6 @@ local function end_hold(id, record, reason)
   write_person(record.person, person)
   redis.call('ZREM', DEADLINES, id)
   redis.call('ZREM', BUYING, id)
-  -- A pass that outlived its session for this hold ends at the next run of the admission worker.
-  if record.pass and #person.holds == 0 then redis.call('ZADD', SLOTS, 'XX', 'LT', record.pass_ends_ms, record.person) end
   record.state, record.reason, record.units, record.deadline_ms = 'ENDED', reason, {}, now
   return write_hold(id, record)
 end
