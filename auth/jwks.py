@@ -1,6 +1,7 @@
 """Fetches an issuer's JSON Web Key Set and keeps what may verify a token: nothing but public signing keys."""
 
 import json
+import ssl
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
@@ -15,6 +16,9 @@ MAX_RESPONSE_BYTES = 262_144
 FETCH_TIMEOUT_S = 5.0
 """For each step of a request; who fetches bounds the whole."""
 
+# Reading the system's certificates takes 50 ms, which must not be those of the first person with a token.
+_TLS = ssl.create_default_context()
+
 
 class KeySourceError(Exception):
     """The issuer is away or answered something that is not a key set; the message says which."""
@@ -24,7 +28,7 @@ async def fetch_signing_keys(issuer: str, jwks_url: str | None) -> dict[str, dic
     """By `kid`, never empty. Raises KeySourceError, or httpx2's errors when the issuer cannot be reached."""
     # A proxy named by the environment cannot reach this machine's loopback, where the development issuer listens.
     through_proxy = urlsplit(jwks_url or issuer).hostname not in ("localhost", "127.0.0.1", "::1")
-    async with httpx2.AsyncClient(timeout=FETCH_TIMEOUT_S, trust_env=through_proxy) as client:
+    async with httpx2.AsyncClient(timeout=FETCH_TIMEOUT_S, trust_env=through_proxy, verify=_TLS) as client:
         return signing_keys(await _get_json(client, jwks_url or await _discover(client, issuer)))
 
 
