@@ -125,7 +125,8 @@ class Feed:
     """Owns a task for each channel that is listened to. One listener a channel: the hub has one watch a concert."""
 
     def __init__(self, url: str) -> None:
-        self._broadcast = Broadcast(backend=HintsBackend(url))
+        self._backend = HintsBackend(url)
+        self._broadcast = Broadcast(backend=self._backend)
         self._listening: dict[str, asyncio.Task[None]] = {}
         # Concurrent first subscribers of a channel lose each other in broadcaster.
         self._lock = asyncio.Lock()
@@ -145,7 +146,14 @@ class Feed:
     async def aclose(self) -> None:
         for channel in list(self._listening):
             await self.leave(channel)
-        await self._broadcast.disconnect()
+        try:
+            await self._broadcast.disconnect()
+        except asyncio.CancelledError:
+            # broadcaster raises what its own listener ended with, if everything was cancelled before us.
+            await self._backend.disconnect()
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
 
     def waiting(self) -> int:
         """Messages that no listener has taken yet."""

@@ -415,3 +415,13 @@ async def test_many_orders_are_watched_by_one_task(stores: Stores, hub: Hub) -> 
     made = [await buy(stores, await hold(stores, concert, 1)) for _ in range(5)]
     await asyncio.gather(*[watch(hub, OrderTopic(order.id)) for order in made])
     assert len(hub._tasks) == 1
+
+
+async def test_a_feed_closes_though_its_listener_was_cancelled_before(valkey_url: str) -> None:
+    before = asyncio.all_tasks()
+    feed = Feed(valkey_url)
+    await feed.start()
+    (listener,) = asyncio.all_tasks() - before
+    listener.cancel()
+    await asyncio.gather(listener, return_exceptions=True)
+    await feed.aclose()
