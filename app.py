@@ -31,7 +31,7 @@ from settings import Settings, SettingsError
 from storage.child import ChildFailed
 from storage.connect import Stores, open_stores
 from storage.embedded import owner_of, stores_for
-from web import health, home, logs
+from web import health, home, logs, pass_keys
 from web.face import Face, open_face
 from web.middleware import RequestMiddleware
 from web.pages import Pages
@@ -46,6 +46,7 @@ class State(TypedDict):
     """What the lifespan opens and every request finds in `scope["state"]`."""
 
     stores: Stores
+    passes: PassSigner
     face: Face
     streams: EventStreams
     """Of the face; the server ends them when it stops."""
@@ -63,6 +64,7 @@ def create_app(settings: Settings) -> Starlette:
         routes=[
             *home.routes,
             *health.routes,
+            *pass_keys.routes,
             Route("/graphql", _GraphQL()),
             WebSocketRoute("/graphql", _GraphQL()),
             *Pages(settings).routes(),
@@ -93,7 +95,7 @@ async def _lifespan(settings: Settings) -> AsyncIterator[State]:
             allowed_origins=settings.allowed_origins,
             page=Pages(settings).graphiql,
         ) as face:
-            yield State(stores=stores, face=face, streams=face.streams)
+            yield State(stores=stores, passes=resources.passes, face=face, streams=face.streams)
 
 
 def _pass_signer(settings: Settings) -> PassSigner:

@@ -75,7 +75,7 @@ async def test_production_without_its_settings_names_them_all_and_starts_nothing
 
 
 async def test_production_has_no_development_issuer(tmp_path: Path, own_valkey: Child, own_mongod: Child) -> None:
-    signer_from_file(tmp_path / "pass.pem")
+    signer = signer_from_file(tmp_path / "pass.pem")
     settings = {
         "REDIS_URL": own_valkey.url,
         "MONGO_URL": own_mongod.url,
@@ -85,6 +85,7 @@ async def test_production_has_no_development_issuer(tmp_path: Path, own_valkey: 
     async with started(Application(tmp_path / "onsale", ENV="production", **settings)) as application:
         discovery = await application.get("/realms/onsale/.well-known/openid-configuration")
         assert discovery.status_code == 404
+        assert (await application.get("/.well-known/jwks.json")).json() == signer.jwks
         assert "Password" not in application.output
         assert not application.data_dir.exists()
 

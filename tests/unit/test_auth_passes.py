@@ -1,0 +1,76 @@
+"""Queue passes: the same bytes from any process with the key, checked by anybody, good for one person and concert."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from auth.passes import AUDIENCE, TYPE, BadPass, PassClaims, PassSigner, signer_from_file, signer_from_pem
+from domain.ids import ConcertId, PersonId
+
+NOW = datetime(2026, 11, 20, 20, tzinfo=UTC)
+ANN, CONCERT = PersonId("ann"), ConcertId("abcdefghjkmn")
+CLAIMS = PassClaims(CONCERT, ANN, 7, NOW, NOW + timedelta(minutes=5))
+
+
+@pytest.fixture
+def key() -> Ed25519PrivateKey:
+    return Ed25519PrivateKey.generate()
+
+
+def test_a_pass_is_the_same_bytes_in_every_process(tmp_path: Path) -> None:
+    one, other = (signer_from_file(tmp_path / "pass.pem") for _ in range(2))
+    assert one.sign(CLAIMS) == other.sign(CLAIMS)
+    assert (tmp_path / "pass.pem").stat().st_mode & 0o777 == 0o600
+
+
+def test_anybody_can_check_a_pass_with_the_published_key(key: Ed25519PrivateKey) -> None:
+    signer = PassSigner(key)
+    (published,) = signer.jwks["keys"]
+    token = signer.sign(CLAIMS)
+    assert jwt.get_unverified_header(token) == {"alg": "EdDSA", "typ": TYPE, "kid": published["kid"]}
+    public = jwt.PyJWK(json.loads(json.dumps(published)))
+    claims = jwt.decode(token, public, algorithms=["EdDSA"], audience=AUDIENCE, options={"verify_exp": False})
+    assert (claims["sub"], claims["concert"], claims["number"], claims["jti"]) == (ANN, CONCERT, 7, CLAIMS.id)
+    assert claims["exp"] - claims["iat"] == 301
+
+
+def test_a_pass_is_for_one_person_at_one_concert(key: Ed25519PrivateKey) -> None:
+    signer = PassSigner(key)
+    token = signer.sign(CLAIMS)
+    assert signer.number_of(token, concert_id=CONCERT, person_id=ANN) == 7
+    for concert_id, person_id in [(ConcertId("another"), ANN), (CONCERT, PersonId("ben"))]:
+        with pytest.raises(BadPass):
+            signer.number_of(token, concert_id=concert_id, person_id=person_id)
+
+
+def _forgeries(key: Ed25519PrivateKey) -> dict[str, str]:
+    good: dict[str, Any] = {"aud": AUDIENCE, "sub": ANN, "concert": CONCERT, "number": 7, "jti": "j"}
+    header = {"typ": TYPE}
+    return {
+        "another key": jwt.encode(good, Ed25519PrivateKey.generate(), algorithm="EdDSA", headers=header),
+        "no algorithm": jwt.encode(good, "", algorithm="none", headers=header),
+        "an access token": jwt.encode({**good, "aud": "onsale-api"}, key, algorithm="EdDSA", headers={"typ": "JWT"}),
+        "another type": jwt.encode(good, key, algorithm="EdDSA", headers={"typ": "at+jwt"}),
+        "another audience": jwt.encode({**good, "aud": "onsale-api"}, key, algorithm="EdDSA", headers=header),
+        "no number": jwt.encode({**good, "number": None}, key, algorithm="EdDSA", headers=header),
+        "a word for a number": jwt.encode({**good, "number": "7"}, key, algorithm="EdDSA", headers=header),
+        "nothing": "",
+        "garbage": "not a token",
+        "too long": "x" * 5_000,
+    }
+
+
+@pytest.mark.parametrize("kind", list(_forgeries(Ed25519PrivateKey.generate())))
+def test_what_is_no_pass_of_ours_is_refused(key: Ed25519PrivateKey, kind: str) -> None:
+    with pytest.raises(BadPass):
+        PassSigner(key).number_of(_forgeries(key)[kind], concert_id=CONCERT, person_id=ANN)
+
+
+def test_a_key_of_another_kind_is_named() -> None:
+    with pytest.raises(ValueError, match="PEM"):
+        signer_from_pem(b"no key at all")

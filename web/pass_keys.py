@@ -1,0 +1,17 @@
+"""The public key of queue passes, for whoever wants to check one: gates, partners, other services."""
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from auth.passes import PassSigner
+
+LIFE_S = 600
+
+
+async def jwks(request: Request) -> JSONResponse:
+    passes: PassSigner = request.state.passes
+    return JSONResponse(passes.jwks, headers={"Cache-Control": f"public, max-age={LIFE_S}"})
+
+
+routes = [Route("/.well-known/jwks.json", jwks)]
