@@ -15,6 +15,9 @@ Watch = Coroutine[Any, Any, None]
 """Runs beside the sale until it is cancelled."""
 
 
+CANCEL_AGAIN_AFTER_S = 1.0
+
+
 async def rush(
     visits: Sequence[Visit],
     board: Board,
@@ -33,13 +36,21 @@ async def rush(
         cut_short = await _let_in(visits, limit_s)
         if cut_short:
             cut_short += f", {board.waiting} of {ledger.arrived - ledger.left} waited for tickets to return"
-        for watch in watching:
-            watch.cancel()
+        await _end(watching)
         if striking and not _is_half_time(ledger, goal):
             # Otherwise it has begun, and what it killed must run again before anybody reads the books.
             striking.cancel()
             cut_short = cut_short or "half time never came, so nothing was killed"
     return cut_short
+
+
+async def _end(watching: Sequence[asyncio.Task[None]]) -> None:
+    """Says it again while somebody does not hear it: a client's time-out in the same moment can swallow it."""
+    pending = set(watching)
+    while pending:
+        for watch in pending:
+            watch.cancel()
+        _, pending = await asyncio.wait(pending, timeout=CANCEL_AGAIN_AFTER_S)
 
 
 async def _let_in(visits: Sequence[Visit], limit_s: float) -> str | None:
