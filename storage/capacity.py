@@ -4,6 +4,8 @@ Lowering holds free units, then records them in WITHDRAWN documents in one trans
 those units back first and only then adds above `top`. The hot state hears of it afterwards; a worker repeats it.
 """
 
+import asyncio
+import random
 import secrets
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
@@ -29,7 +31,7 @@ from storage.recovery import Recovery
 
 MAX_UNITS_A_HOLD = 1000
 """So that one script stays short; a larger withdrawal takes several holds and one transaction."""
-MAX_ATTEMPTS = 5
+MAX_ATTEMPTS = 10
 _READ = ReadConcern("majority")
 _WRITE = WriteConcern("majority", wtimeout=ANSWER_WITHIN_MS)
 _HOUSE = Customer("Onsale", "")
@@ -125,6 +127,8 @@ class CapacityStore:
             except PyMongoError as error:
                 # Rolled back for sure, because another transaction or an index build was in the way.
                 if error.has_error_label("TransientTransactionError") and attempt < MAX_ATTEMPTS:
+                    # Several that change a concert at once would meet again: whoever is later finds the new version.
+                    await asyncio.sleep(random.uniform(0.01, 0.03) * attempt)
                     continue
                 # It may have been committed: the house's holds stay as they are, and the settle worker finds out.
                 raise TemporarilyUnavailable("The order database does not answer") from error
@@ -148,14 +152,17 @@ class CapacityStore:
     async def tell(self, concert: Concert) -> None:
         """Copies a changed concert and what the house has of it into the hot state."""
         await self._hot.apply_concert(concert)
-        await self._recorder.record_all(await self._orders.withdrawn(concert.id))
+        await self._tell_house(concert)
 
     async def tell_if_new(self, concert: Concert) -> bool:
         """`tell` for a worker that asks again and again. False: the hot state had this version."""
         if await self._hot.apply_concert(concert) != "APPLIED":
             return False
-        await self._recorder.record_all(await self._orders.withdrawn(concert.id))
+        await self._tell_house(concert)
         return True
+
+    async def _tell_house(self, concert: Concert) -> None:
+        await self._recorder.record_all(await self._orders.withdrawn(concert.id))
 
 
 @asynccontextmanager

@@ -17,17 +17,15 @@ end
 -- Takes `quantity` units of a tier for `owner`: given-back ones first, then the next new ones. Nil if there are too few.
 local function take_units(tier, quantity, owner)
   local taken = redis.call('ZRANGEBYLEX', FREE, '[' .. tier .. ':', '(' .. tier .. ';', 'LIMIT', 0, quantity)
-  local missing = quantity - #taken
+  local missing, next_new = quantity - #taken, 1
   if missing > 0 then
     local limits = redis.call('HMGET', TIERS, tier .. '|next', tier .. '|top')
-    local next_new = tonumber(limits[1])
+    next_new = tonumber(limits[1])
     if next_new + missing - 1 > tonumber(limits[2]) then return nil end
     redis.call('HSET', TIERS, tier .. '|next', next_new + missing)
-    each_chunk(taken, function(...) redis.call('ZREM', FREE, ...) end)
-    for number = next_new, next_new + missing - 1 do taken[#taken + 1] = string.format('%s:%d', tier, number) end
-  else
-    each_chunk(taken, function(...) redis.call('ZREM', FREE, ...) end)
   end
+  each_chunk(taken, function(...) redis.call('ZREM', FREE, ...) end)
+  for number = next_new, next_new + missing - 1 do taken[#taken + 1] = string.format('%s:%d', tier, number) end
   for _, unit in ipairs(taken) do redis.call('HSET', UNITS, unit, owner) end
   return taken
 end
