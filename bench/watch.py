@@ -25,7 +25,7 @@ CONCERT = """query Concert($slug: String!) {
 
 ROOM = """query Room($id: ID!) {
   waitingRoom(concertId: $id) {
-    isOn waitingCount servingNumber slotsTaken totalActiveUsers newUsersPerMinute passesIssued
+    suspended waitingCount servingNumber slotsTaken totalActiveUsers newUsersPerMinute passesIssued
   }
 }"""
 
@@ -98,7 +98,7 @@ def _sales(scene: Scene) -> str:
 
 
 def _line(room: JsonObject) -> str:
-    if not room.get("isOn"):
+    if room.get("suspended"):
         return "no waiting room, everybody may hold"
     return (
         f"{room['waitingCount']:,} waiting, number {room['servingNumber']:,} served, "

@@ -36,7 +36,7 @@ def _draft(record: Mapping[str, Any], now: datetime) -> ConcertDraft:
 
 def _room(record: Mapping[str, int]) -> RoomSettings:
     return RoomSettings(
-        is_on=True,
+        suspended=False,
         total_active_users=record["totalActiveUsers"],
         new_users_per_minute=record["newUsersPerMinute"],
         pass_claim_timeout_ms=record["passClaimTimeoutSeconds"] * 1000,

@@ -32,6 +32,7 @@ from typing import ClassVar
 from domain.concerts import ConcertStatus
 from domain.holds import EndReason
 from domain.ids import ConcertId, HoldId, TierId
+from domain.queues import RoomStatus
 
 
 class ErrorCode(StrEnum):
@@ -207,11 +208,23 @@ class NotInQueue(Refusal):
 
 
 class RoomNotOpen(Refusal):
+    """There is no line to join, or nobody to call; `opens_at` is set where it is known when that changes."""
+
     code = ErrorCode.ROOM_NOT_OPEN
 
-    def __init__(self, concert_id: ConcertId) -> None:
-        super().__init__("This concert has no waiting room open; hold tickets without a pass, or come back later.")
+    def __init__(self, concert_id: ConcertId, status: RoomStatus, opens_at: datetime | None = None) -> None:
+        when = f" until {opens_at.isoformat()}" if opens_at else ""
+        step = {
+            RoomStatus.SUSPENDED: "is off; hold tickets without a pass",
+            RoomStatus.SCHEDULED: f"is not open{when}; come back then",
+            RoomStatus.PREQUEUE: f"calls nobody{when}; wait for its opening",
+            RoomStatus.REJECTING: "takes nobody in now; come back later",
+            RoomStatus.CLOSED: "is closed, because the sale is over; choose another concert",
+        }[status]
+        super().__init__(f"The waiting room of this concert {step}.")
         self.concert_id = concert_id
+        self.status = status
+        self.opens_at = opens_at
 
 
 class CapacityInUse(Refusal):

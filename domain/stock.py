@@ -1,8 +1,16 @@
 """Stock of a concert at one moment: per tier available + held + sold = capacity, always."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from domain.ids import TierId
+
+
+class StockAhead(StrEnum):
+    """What is left for somebody in line when their turn comes, as far as can be told now."""
+
+    AVAILABLE = "AVAILABLE"
+    SOLD_OUT = "SOLD_OUT"
 
 
 @dataclass(frozen=True, slots=True)

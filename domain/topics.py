@@ -6,7 +6,7 @@ from domain.holds import Hold
 from domain.ids import ConcertId, OrderId, PersonId
 from domain.orders import Order
 from domain.queues import QueueEntry, WaitingRoom
-from domain.stock import Stock
+from domain.stock import Stock, StockAhead
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +23,13 @@ class LineTopic:
 
 
 @dataclass(frozen=True, slots=True)
+class RoomTopic:
+    """A waiting room, for those who run it."""
+
+    concert_id: ConcertId
+
+
+@dataclass(frozen=True, slots=True)
 class HoldsTopic:
     """One person's holds at a concert, each shown when it changes."""
 
@@ -35,7 +42,7 @@ class OrderTopic:
     order_id: OrderId
 
 
-Topic = StockTopic | LineTopic | HoldsTopic | OrderTopic
+Topic = StockTopic | LineTopic | RoomTopic | HoldsTopic | OrderTopic
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +52,8 @@ class LineSnapshot:
     entry: QueueEntry | None
     room: WaitingRoom
     stock: Stock
+    stock_ahead: StockAhead = StockAhead.AVAILABLE
 
 
-Snapshot = Stock | LineSnapshot | Hold | Order
-"""Of StockTopic, LineTopic, HoldsTopic and OrderTopic, in this order."""
+Snapshot = Stock | LineSnapshot | WaitingRoom | Hold | Order
+"""Of StockTopic, LineTopic, RoomTopic, HoldsTopic and OrderTopic, in this order."""

@@ -34,8 +34,8 @@ class TierInput:
 
 @strawberry.input(description="How the waiting room admits. What is null or absent stays as it is, or has its default.")
 class WaitingRoomInput:
-    is_on: bool | None = strawberry.field(
-        default=None, description="Only a pass lets people hold tickets. Off by default."
+    suspended: bool | None = strawberry.field(
+        default=None, description="The room is off, and everybody may hold tickets. True by default."
     )
     total_active_users: int | None = strawberry.field(
         default=None, description="Most people called or admitted at a time. 1000 by default."
@@ -65,8 +65,8 @@ class WaitingRoomInput:
             "heartbeat_timeout_ms": _ms(self.heartbeat_timeout_seconds),
             "disconnect_grace_ms": _ms(self.disconnect_grace_seconds),
         }
-        is_on = before.is_on if self.is_on is None else self.is_on
-        return replace(before, is_on=is_on, **{name: n for name, n in numbers.items() if n is not None})
+        suspended = before.suspended if self.suspended is None else self.suspended
+        return replace(before, suspended=suspended, **{name: n for name, n in numbers.items() if n is not None})
 
 
 def _ms(seconds: int | None) -> int | None:

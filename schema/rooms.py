@@ -13,7 +13,7 @@ from schema.request import Info, Request
 
 @strawberry.type(description="The gate of one concert, at one moment.")
 class WaitingRoom:
-    is_on: bool = strawberry.field(description="Only a pass lets people hold tickets. Off: everybody may.")
+    suspended: bool = strawberry.field(description="The room is off: everybody may hold tickets, without a pass.")
     total_active_users: int = strawberry.field(description="Most people called or admitted at a time.")
     new_users_per_minute: int = strawberry.field(description="Most people called in any 60 seconds.")
     pass_claim_timeout_seconds: int = strawberry.field(description="How long a call waits to be claimed.")
@@ -33,7 +33,7 @@ class WaitingRoom:
     def of(cls, room: domain.queues.WaitingRoom) -> Self:
         settings = room.settings
         return cls(
-            is_on=settings.is_on,
+            suspended=settings.suspended,
             total_active_users=settings.total_active_users,
             new_users_per_minute=settings.new_users_per_minute,
             pass_claim_timeout_seconds=settings.pass_claim_timeout_ms // 1000,

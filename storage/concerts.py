@@ -1,7 +1,7 @@
 """Concerts in MongoDB, which owns every field of them. A change is a compare-and-set on `version`."""
 
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 
 from pymongo import ASCENDING, ReturnDocument
@@ -12,7 +12,7 @@ from domain.errors import NotFound
 from domain.ids import ConcertId, PersonId, TierId
 from domain.money import CurrencyCode
 from domain.page import Page
-from domain.queues import RoomSettings
+from domain.queues import QueueingMethod, RoomSettings
 from storage.cursors import key_of, make_cursor
 from storage.mongo import Database, Document, Session, told_as_unavailable
 
@@ -180,5 +180,14 @@ def _concert(document: Document) -> Concert:
         epoch=document["epoch"],
         created_by=PersonId(document["createdBy"]),
         created_at=document["createdAt"],
-        room=RoomSettings(**document["room"]),
+        room=_room(document["room"]),
     )
+
+
+def _room(document: Document) -> RoomSettings:
+    """A document of an earlier version lacks what came later, and says `is_on` for what is `suspended` now."""
+    known = {field.name for field in fields(RoomSettings)}
+    given = {name: value for name, value in document.items() if name in known}
+    if "is_on" in document:
+        given["suspended"] = not document["is_on"]
+    return RoomSettings(**given | {"queueing_method": QueueingMethod(given.get("queueing_method", QueueingMethod.FIFO))})

@@ -89,7 +89,7 @@ def waiting_room(stock: int, *, active_users: int | None = None, users_per_minut
     sale is so small that nobody wants to wait a minute for it.
     """
     return RoomSettings(
-        is_on=True,
+        suspended=False,
         total_active_users=active_users or max(stock // 8, 4),
         new_users_per_minute=users_per_minute or max(stock // 2, 60),
         pass_claim_timeout_ms=NO_SHOW_S * 1000,
@@ -143,7 +143,7 @@ def _input(draft: ConcertDraft) -> JsonObject:
         "limitPerPerson": draft.limit_per_person,
         "holdDurationSeconds": draft.hold_duration_ms // 1000,
         "waitingRoom": {
-            "isOn": draft.room.is_on,
+            "suspended": draft.room.suspended,
             "totalActiveUsers": draft.room.total_active_users,
             "newUsersPerMinute": draft.room.new_users_per_minute,
             "passClaimTimeoutSeconds": draft.room.pass_claim_timeout_ms // 1000,

@@ -164,11 +164,11 @@ async def test_a_purchase_of_lines_takes_the_pass(shop: Shop) -> None:
 async def test_there_is_no_line_to_join_where_the_room_is_off_or_the_sale_is_over(shop: Shop) -> None:
     now = datetime.now(UTC)
     over = {"salesStartAt": moment(now - timedelta(days=2)), "salesEndAt": moment(now - timedelta(days=1))}
-    closed = await shop.on_sale(waitingRoom={"isOn": True})
+    closed = await shop.on_sale(waitingRoom={"suspended": False})
     await shop.fields(CLOSE, by="olivia", input={"concertId": closed.id})
     for concert in (
         await shop.on_sale(),
-        await shop.on_sale(waitingRoom={"isOn": True}, **over),
+        await shop.on_sale(waitingRoom={"suspended": False}, **over),
         closed,
     ):
         queue = Line(shop, concert, new_key())
@@ -179,7 +179,7 @@ async def test_there_is_no_line_to_join_where_the_room_is_off_or_the_sale_is_ove
 
 async def test_a_line_forms_before_the_sale(shop: Shop) -> None:
     opens = moment(datetime.now(UTC) + timedelta(hours=1))
-    queue = Line(shop, await shop.on_sale(waitingRoom={"isOn": True}, salesStartAt=opens), new_key())
+    queue = Line(shop, await shop.on_sale(waitingRoom={"suspended": False}, salesStartAt=opens), new_key())
     assert [entry["position"] for entry in await queue.join("alice", "bob")] == [1, 2]
 
 

@@ -12,14 +12,14 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 UPDATE = """mutation ($input: UpdateConcertInput!) {
   updateConcert(input: $input) {
     __typename
-    ... on UpdateConcertSuccess { concert { version waitingRoom { isOn } } }
+    ... on UpdateConcertSuccess { concert { version waitingRoom { suspended } } }
     ... on DomainError { code }
     ... on InvalidInputError { problems { path } }
     ... on VersionConflictError { version }
   }
 }"""
 DEFAULTS = {
-    "isOn": False,
+    "suspended": True,
     "totalActiveUsers": 1000,
     "newUsersPerMinute": 600,
     "passClaimTimeoutSeconds": 60,
@@ -29,7 +29,7 @@ DEFAULTS = {
 }
 EMPTY = {"servingNumber": 0, "waitingCount": 0, "slotsTaken": 0, "passesIssued": 0}
 SETTINGS = {
-    "isOn": True,
+    "suspended": False,
     "totalActiveUsers": 20,
     "newUsersPerMinute": 300,
     "passClaimTimeoutSeconds": 10,
@@ -54,17 +54,17 @@ async def test_a_room_is_as_it_was_set(shop: Shop) -> None:
 
 
 async def test_what_is_not_given_is_as_usual(shop: Shop) -> None:
-    concert = await shop.on_sale(waitingRoom={"isOn": True, "totalActiveUsers": None})
-    assert await room(shop, concert.id) == DEFAULTS | {"isOn": True} | EMPTY
+    concert = await shop.on_sale(waitingRoom={"suspended": False, "totalActiveUsers": None})
+    assert await room(shop, concert.id) == DEFAULTS | {"suspended": False} | EMPTY
 
 
 @pytest.mark.parametrize("setting", list(SETTINGS))
 async def test_a_change_of_one_setting_leaves_the_others(shop: Shop, setting: str) -> None:
     concert = await shop.on_sale(waitingRoom=SETTINGS)
-    value = False if setting == "isOn" else 99
+    value = False if setting == "suspended" else 99
     wish = {"concertId": concert.id, "waitingRoom": {setting: value}}
     changed = (await shop.fields(UPDATE, by="olivia", input=wish))["updateConcert"]
-    assert changed["concert"] == {"version": 3, "waitingRoom": {"isOn": setting != "isOn"}}
+    assert changed["concert"] == {"version": 3, "waitingRoom": {"suspended": setting != "suspended"}}
     assert await room(shop, concert.id) == SETTINGS | {setting: value} | EMPTY
 
 
@@ -74,10 +74,10 @@ async def test_a_change_of_something_else_leaves_the_room(shop: Shop) -> None:
     assert await room(shop, concert.id) == SETTINGS | EMPTY
 
 
-@pytest.mark.parametrize("setting", [name for name in SETTINGS if name != "isOn"])
+@pytest.mark.parametrize("setting", [name for name in SETTINGS if name != "suspended"])
 @pytest.mark.parametrize("value", [0, -1, 2_000_000])
 async def test_a_setting_out_of_bounds_is_refused(shop: Shop, setting: str, value: int) -> None:
-    wish = concert_input(waitingRoom={"isOn": True, setting: value})
+    wish = concert_input(waitingRoom={"suspended": False, setting: value})
     answer = (await shop.fields(CREATE, by="olivia", input=wish))["createConcert"]
     assert answer["code"] == "INVALID_INPUT"
     assert [problem["path"] for problem in answer["problems"]] == [f"waitingRoom.{setting}"]
@@ -89,7 +89,7 @@ async def test_a_setting_out_of_bounds_is_refused(shop: Shop, setting: str, valu
 
 async def test_a_change_for_another_version_is_refused(shop: Shop) -> None:
     concert = await shop.on_sale(waitingRoom=SETTINGS)
-    wish = {"concertId": concert.id, "expectedVersion": 1, "waitingRoom": {"isOn": False}}
+    wish = {"concertId": concert.id, "expectedVersion": 1, "waitingRoom": {"suspended": True}}
     answer = (await shop.fields(UPDATE, by="olivia", input=wish))["updateConcert"]
     assert (answer["__typename"], answer["version"]) == ("VersionConflictError", 2)
     assert await room(shop, concert.id) == SETTINGS | EMPTY
@@ -104,7 +104,7 @@ async def test_changes_of_several_organizers_at_once_undo_none_of_each_other(sho
         assert answer["__typename"] in ("UpdateConcertSuccess", "VersionConflictError")
         return bool(answer["__typename"] == "UpdateConcertSuccess")
 
-    settings = [name for name in SETTINGS if name != "isOn"]
+    settings = [name for name in SETTINGS if name != "suspended"]
     changed = await asyncio.gather(*map(change, settings))
     assert any(changed)
     made = {setting: 99 for setting, is_made in zip(settings, changed, strict=True) if is_made}
@@ -115,7 +115,7 @@ async def test_a_concert_that_is_not_there_has_no_room(shop: Shop) -> None:
     unknown = "Q29uY2VydDp6enp6enp6enp6eno"
     assert await room(shop, unknown) is None
     assert await room(shop, (await shop.draft(waitingRoom=SETTINGS)).id) is None
-    wish = {"concertId": unknown, "waitingRoom": {"isOn": True}}
+    wish = {"concertId": unknown, "waitingRoom": {"suspended": False}}
     assert (await shop.fields(UPDATE, by="olivia", input=wish))["updateConcert"]["code"] == "NOT_FOUND"
 
 

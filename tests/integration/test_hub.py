@@ -33,7 +33,7 @@ from workers.admission import AdmissionWorker
 from workers.expiry import ExpiryWorker
 
 TICK_S = 0.02
-ROOM = RoomSettings(is_on=True, total_active_users=2, new_users_per_minute=10_000)
+ROOM = RoomSettings(suspended=False, total_active_users=2, new_users_per_minute=10_000)
 
 
 @dataclass(frozen=True, slots=True)

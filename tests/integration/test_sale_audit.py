@@ -13,7 +13,7 @@ from storage.connect import open_stores
 from tests.support.sale import context, on_sale
 from tests.support.waiting import wait_until
 
-ROOM = RoomSettings(is_on=True, total_active_users=2, new_users_per_minute=100)
+ROOM = RoomSettings(suspended=False, total_active_users=2, new_users_per_minute=100)
 
 
 async def test_what_the_gate_did_is_read_from_the_store(valkey_url: str, mongo_url: str, mongo_database: str) -> None:

@@ -34,7 +34,7 @@ class LineMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        room = RoomSettings(is_on=True, total_active_users=3, new_users_per_minute=1_000)
+        room = RoomSettings(suspended=False, total_active_users=3, new_users_per_minute=1_000)
         self.concert = self.do(on_sale(self.stores, 100, room=room))
         self.waiting: list[str] = []
         self.ready: set[str] = set()
@@ -117,7 +117,7 @@ class LineMachine(RuleBasedStateMachine):
 
     @rule(slots=st.integers(1, 6))
     def change_the_cap(self, slots: int) -> None:
-        room = RoomSettings(is_on=True, total_active_users=slots, new_users_per_minute=1_000)
+        room = RoomSettings(suspended=False, total_active_users=slots, new_users_per_minute=1_000)
         update = concerts.update_concert(
             organizer(self.stores), self.concert.id, ConcertChange(room=room), expected_version=None
         )

@@ -40,7 +40,7 @@ from tests.support.waiting import wait_until
 from workers.admission import AdmissionWorker
 from workers.expiry import ExpiryWorker
 
-ROOM = RoomSettings(is_on=True, total_active_users=2, new_users_per_minute=1_000)
+ROOM = RoomSettings(suspended=False, total_active_users=2, new_users_per_minute=1_000)
 
 
 async def with_room(stores: Stores, *capacities: int, **changes: Any) -> Concert:

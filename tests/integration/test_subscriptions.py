@@ -39,7 +39,7 @@ NOW = f"""query ($id: ID!) {{
   waitingRoom(concertId: $id) {{ servingNumber waitingCount version epoch }}
   queueEntry(concertId: $id) {{ state number position expiresAt pass {{ token status expiresAt }} }}
 }}"""
-ROOM = RoomSettings(is_on=True, total_active_users=1)
+ROOM = RoomSettings(suspended=False, total_active_users=1)
 
 
 @pytest_asyncio.fixture

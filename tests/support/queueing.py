@@ -29,7 +29,7 @@ VERBS = {name: _verb(name) for name in ("joinQueue", "leaveQueue", "heartbeat", 
 MY_PLACE = f"query ($id: ID!) {{ queueEntry(concertId: $id) {{ {_ENTRY} }} }}"
 ROOM = """query ($id: ID!) {
   waitingRoom(concertId: $id) {
-    isOn totalActiveUsers newUsersPerMinute passClaimTimeoutSeconds sessionDurationSeconds heartbeatTimeoutSeconds
+    suspended totalActiveUsers newUsersPerMinute passClaimTimeoutSeconds sessionDurationSeconds heartbeatTimeoutSeconds
     disconnectGraceSeconds servingNumber waitingCount slotsTaken passesIssued
   }
 }"""
@@ -81,4 +81,4 @@ class Line:
 
 async def line(shop: Shop, *, crowd: str | None = None, **settings: object) -> Line:
     """A concert on sale with its room on."""
-    return Line(shop, await shop.on_sale(waitingRoom={"isOn": True, **settings}), crowd or new_key())
+    return Line(shop, await shop.on_sale(waitingRoom={"suspended": False, **settings}), crowd or new_key())

@@ -41,7 +41,7 @@ CONCERT = Concert(
     epoch=1,
     created_by=PersonId("olivia"),
     created_at=NOW,
-    room=RoomSettings(is_on=True),
+    room=RoomSettings(suspended=False),
 )
 ORDER = Order(
     id=OrderId("a" * 32),

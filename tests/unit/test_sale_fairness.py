@@ -10,7 +10,7 @@ from bench.sale.fairness import Evidence, judge_line
 from bench.sale.sightings import At, RoomSighting, Sighting, Sightings, Trail
 from domain.queues import RoomSettings
 
-SETTINGS = RoomSettings(is_on=True, total_active_users=2, new_users_per_minute=3)
+SETTINGS = RoomSettings(suspended=False, total_active_users=2, new_users_per_minute=3)
 
 
 def seen(version: int, state: str, number: int, position: int | None, serving: int, waiting: int) -> Sighting:

@@ -15,14 +15,14 @@ from tests.support.sale import viewer
 from tests.support.snapshots import CONCERT, FewStores
 
 UPDATE = "mutation ($input: UpdateConcertInput!) { updateConcert(input: $input) { __typename } }"
-BEFORE = RoomSettings(is_on=True, total_active_users=5, heartbeat_timeout_ms=7_000)
+BEFORE = RoomSettings(suspended=False, total_active_users=5, heartbeat_timeout_ms=7_000)
 
 
 @pytest.mark.parametrize(
     ("given", "expected_version", "changed", "checked_version"),
     [
         ({"waitingRoom": {"totalActiveUsers": 9}}, None, replace(BEFORE, total_active_users=9), 4),
-        ({"waitingRoom": {"isOn": False}}, 3, replace(BEFORE, is_on=False), 3),
+        ({"waitingRoom": {"suspended": True}}, 3, replace(BEFORE, suspended=True), 3),
         ({"waitingRoom": {"passClaimTimeoutSeconds": 2}}, None, replace(BEFORE, pass_claim_timeout_ms=2_000), 4),
         ({"waitingRoom": {}}, None, BEFORE, 4),
         ({"name": "Other"}, None, None, None),

@@ -12,7 +12,7 @@ from bench.watch import NothingToWatch, Scene, Screen, main, picture, plain
 
 SDL = Path(__file__).parents[2] / "schema" / "schema.graphql"
 ROOM = {
-    "isOn": True,
+    "suspended": False,
     "waitingCount": 1_200,
     "servingNumber": 340,
     "slotsTaken": 99,
@@ -57,7 +57,7 @@ def test_a_plain_line_has_the_same() -> None:
 
 def test_a_room_that_is_off_says_so() -> None:
     shown = scene()
-    shown.room = {"isOn": False}
+    shown.room = {"suspended": True}
     assert "no waiting room, everybody may hold" in plain(shown)
 
 
