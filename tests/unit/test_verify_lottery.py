@@ -1,0 +1,152 @@
+"""The verifier that people run: it accepts what was drawn and nothing else, and needs nothing but Python."""
+
+import ast
+import hashlib
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from domain.lottery import commitment_of, draw, seed_of
+
+ROOT = Path(__file__).parents[2]
+VERIFIER = ROOT / "deploy" / "verify" / "lottery.py"
+SECRET = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"
+DIGEST = "da39a3ee5e6b4b0d3255bfef95601890afd80709"
+SEED = seed_of(SECRET, DIGEST)
+LOTTERY: dict[str, Any] = {
+    "registrations": 1_000,
+    "digest": DIGEST,
+    "secret": SECRET,
+    "seed": SEED,
+    "commitment": commitment_of(SECRET),
+}
+PLACE: dict[str, Any] = {"lot": 500, "number": draw(SEED, 1_000).number_of(500), **LOTTERY}
+OTHER = hashlib.sha256(b"other").hexdigest()
+
+
+def verify(content: object, *arguments: str) -> tuple[int, str]:
+    """Without the project's packages: -I keeps the current folder and the environment out."""
+    text = content if isinstance(content, str) else json.dumps(content)
+    done = subprocess.run(
+        [sys.executable, "-I", str(VERIFIER), *arguments], input=text, capture_output=True, text=True, check=False
+    )
+    assert done.stderr == ""
+    return done.returncode, done.stdout
+
+
+def test_it_imports_the_standard_library_alone() -> None:
+    tree = ast.parse(VERIFIER.read_text())
+    names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    names |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    assert {name.partition(".")[0] for name in names} <= sys.stdlib_module_names
+
+
+def test_a_real_proof_is_accepted() -> None:
+    code, said = verify(PLACE, "--commitment", f" {LOTTERY['commitment'].upper()} ")
+    assert (code, said.splitlines()) == (
+        0,
+        [
+            "The secret is the one that was committed to, and the seed was made from it and the registrations.",
+            f"Lot 500 of 1000 drew number {PLACE['number']}.",
+        ],
+    )
+
+
+def test_a_whole_answer_is_searched_for_its_proofs(tmp_path: Path) -> None:
+    answer = {"data": {"queueEntry": {"lotteryProof": PLACE}, "waitingRoom": {"lottery": LOTTERY}}}
+    file = tmp_path / "answer.json"
+    file.write_text(json.dumps(answer))
+    code, said = verify("", str(file))
+    assert (code, said.count("The secret is"), said.count("drew number")) == (0, 2, 1)
+    assert said.count(f"Is this the commitment that you noted before the opening? {LOTTERY['commitment']}") == 2
+    broken = {"data": [{"first": PLACE}, {"second": PLACE | {"number": PLACE["number"] + 1}}]}
+    assert verify(broken)[0] == 1
+
+
+def test_one_more_proof_of_each_size_is_accepted() -> None:
+    for count in (1, 2, 9):
+        drawn = draw(SEED, count)
+        places = [PLACE | {"registrations": count, "lot": n, "number": drawn.number_of(n)} for n in range(1, count + 1)]
+        assert verify(places)[0] == 0
+
+
+def test_all_prints_the_whole_order() -> None:
+    ten = LOTTERY | {"registrations": 10}
+    code, said = verify(ten, "--all", "10", "--commitment", LOTTERY["commitment"])
+    assert (code, said.splitlines()[1:]) == (
+        0,
+        ["1 6", "2 3", "3 5", "4 2", "5 4", "6 10", "7 7", "8 9", "9 1", "10 8"],
+    )
+    assert verify(ten, "--all", "9") == (1, "This does not fit: 10 were drawn, and not 9.\n")
+
+
+@pytest.mark.parametrize(
+    ("changes", "misfit"),
+    [
+        ({"lot": 501}, "lot 501 drew number"),
+        ({"lot": 0}, "its lot is none of the 1000"),
+        ({"lot": None}, "its lot is none of the 1000"),
+        ({"lot": True}, "its lot is none of the 1000"),
+        ({"number": PLACE["number"] - 1}, f"lot 500 drew number {PLACE['number']} and not {PLACE['number'] - 1}"),
+        ({"number": 1_001}, "its number is none of the 1000"),
+        ({"number": "1"}, "its number is none of the 1000"),
+        ({"registrations": 499}, "its lot is none of the 499"),
+        ({"registrations": 2_000}, "lot 500 drew number"),
+        ({"registrations": 0}, "contradict each other"),
+        ({"registrations": 10**12}, "its registrations are no number from 0 to"),
+        ({"digest": DIGEST[::-1]}, "the seed was not made from this secret and these registrations"),
+        ({"digest": ""}, "contradict each other"),
+        ({"digest": DIGEST[1:]}, "its digest is not 40 hexadecimal digits"),
+        ({"secret": OTHER}, "the secret is not the one that was committed to"),
+        ({"secret": OTHER[:-1] + "é"}, "its secret is not 64 hexadecimal digits"),
+        ({"secret": OTHER, "commitment": commitment_of(OTHER)}, "the seed was not made from this secret"),
+        ({"secret": OTHER, "commitment": commitment_of(OTHER), "seed": seed_of(OTHER, DIGEST)}, "lot 500 drew number"),
+        ({"seed": OTHER}, "the seed was not made from this secret"),
+        ({"seed": None}, "it has no seed"),
+        ({"commitment": OTHER}, "the secret is not the one that was committed to"),
+        ({"commitment": 7}, "its commitment is not 64 hexadecimal digits"),
+    ],
+)
+def test_whatever_is_changed_does_not_fit(changes: dict[str, Any], misfit: str) -> None:
+    code, said = verify(PLACE | changes)
+    assert code == 1
+    assert said.startswith("This does not fit: ")
+    assert misfit in said
+
+
+@pytest.mark.parametrize(
+    ("content", "misfit"),
+    [
+        ("", "it cannot be read"),
+        ("[" * 100_000, "it cannot be read"),
+        ({"data": {"queueEntry": {"lotteryProof": None}}}, "it has no secret"),
+        ({"secret": None, "commitment": OTHER}, "it has no secret"),
+    ],
+)
+def test_what_is_no_proof_does_not_fit(content: object, misfit: str) -> None:
+    code, said = verify(content)
+    assert code == 1
+    assert misfit in said
+
+
+def test_another_commitment_than_the_noted_one_does_not_fit() -> None:
+    code, said = verify(PLACE, "--commitment", OTHER)
+    assert (code, said) == (
+        1,
+        f"This does not fit: its commitment is {LOTTERY['commitment']}, and you noted {OTHER}.\n",
+    )
+
+
+def test_the_documentation_has_our_vectors_and_our_ten_lines() -> None:
+    """Its Python is run as it stands there."""
+    text = (ROOT / "docs" / "lottery.md").read_text()
+    for value in (SECRET, DIGEST, SEED, LOTTERY["commitment"]):
+        assert value in text
+    (program,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    done = subprocess.run([sys.executable, "-I", "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "[6, 3, 5, 2, 4, 10, 7, 9, 1, 8]\n"
