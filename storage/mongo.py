@@ -5,6 +5,7 @@ unknown: it may have happened, may yet happen, or may never.
 """
 
 import functools
+import logging
 from collections.abc import Awaitable, Callable
 from datetime import UTC
 from typing import Any, ParamSpec, TypeVar
@@ -21,6 +22,9 @@ Document = dict[str, Any]
 Client = AsyncIOMotorClient[Document]
 Database = AsyncIOMotorDatabase[Document]
 Session = AsyncIOMotorClientSession
+
+# Its debug lines hold whole commands: names, addresses, and secrets of lotteries.
+logging.getLogger("pymongo").setLevel(logging.INFO)
 
 ANSWER_WITHIN_MS = 5_000
 """Longer than any healthy write, shorter than a person waits."""
