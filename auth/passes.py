@@ -29,14 +29,14 @@ class BadPass(Exception):
 class PassClaims:
     concert_id: ConcertId
     person_id: PersonId
-    number: int
+    place: int
     """Place in line: with the concert and the person it is the pass's identity."""
     issued_at: datetime
     expires_at: datetime
 
     @property
     def id(self) -> str:
-        return fingerprint(self.concert_id, self.person_id, str(self.number))[:32]
+        return fingerprint(self.concert_id, self.person_id, str(self.place))[:32]
 
 
 class PassSigner:
@@ -53,15 +53,15 @@ class PassSigner:
             "aud": AUDIENCE,
             "sub": claims.person_id,
             "concert": claims.concert_id,
-            "number": claims.number,
+            "place": claims.place,
             "jti": claims.id,
             "iat": int(claims.issued_at.timestamp()),
             "exp": int(claims.expires_at.timestamp()) + 1,
         }
         return jwt.encode(payload, self._key, algorithm="EdDSA", headers={"typ": TYPE, "kid": self._kid})
 
-    def number_of(self, token: str, *, concert_id: ConcertId, person_id: PersonId) -> int:
-        """The number in line of a genuine pass. Raises BadPass. Whether it is still good, the store decides."""
+    def place_of(self, token: str, *, concert_id: ConcertId, person_id: PersonId) -> int:
+        """The place in line of a genuine pass. Raises BadPass. Whether it is still good, the store decides."""
         try:
             if len(token) > MAX_LENGTH or jwt.get_unverified_header(token).get("typ") != TYPE:
                 raise BadPass
@@ -71,13 +71,13 @@ class PassSigner:
                 algorithms=["EdDSA"],
                 audience=AUDIENCE,
                 # The store's clock and its grace decide when a pass is over.
-                options={"verify_exp": False, "verify_iat": False, "require": ["jti", "sub", "concert", "number"]},
+                options={"verify_exp": False, "verify_iat": False, "require": ["jti", "sub", "concert", "place"]},
             )
         except (jwt.InvalidTokenError, ValueError) as error:
             raise BadPass from error
-        if (claims["sub"], claims["concert"]) != (person_id, concert_id) or not isinstance(claims["number"], int):
+        if (claims["sub"], claims["concert"]) != (person_id, concert_id) or not isinstance(claims["place"], int):
             raise BadPass
-        return claims["number"]
+        return claims["place"]
 
 
 def signer_from_file(path: Path) -> PassSigner:

@@ -9,7 +9,7 @@ from domain.holds import Hold, LineRequest
 from domain.ids import ConcertId, HoldId, concert_of, fingerprint, hold_id
 from domain.rules import MAX_HOLD, key_problems, line_problems, refuse
 from resolvers.context import Context
-from resolvers.queues import pass_number, position_of
+from resolvers.queues import pass_place, position_of
 
 
 async def hold_tickets(
@@ -38,7 +38,7 @@ async def take(
             lines,
             person_id=viewer.person_id,
             digest=digest,
-            pass_number=pass_number(context.passes, queue_pass, concert_id, viewer.person_id),
+            pass_place=pass_place(context.passes, queue_pass, concert_id, viewer.person_id),
         )
     except NotAdmitted as refusal:
         position = await position_of(context, concert_id, viewer.person_id)

@@ -5,10 +5,11 @@ from datetime import UTC, datetime, timedelta
 
 from auth.passes import BadPass, PassClaims, PassSigner
 from domain.concerts import Concert, ConcertStatus
-from domain.errors import Admission, NotAdmitted
+from domain.errors import Admission, NotAdmitted, NotFound
+from domain.estimates import WaitEstimate, estimate_wait
 from domain.ids import ConcertId, PersonId
 from domain.lines import Line
-from domain.queues import EntryState, PassStatus, QueueEntry, QueuePass, WaitingRoom
+from domain.queues import EntryState, PassStatus, QueueEntry, QueueingMethod, QueuePass, RoomStatus, WaitingRoom
 from resolvers.concerts import concert_by_id
 from resolvers.context import Context
 from storage.queues import EntryRecord, LineState
@@ -54,9 +55,7 @@ async def claim_pass(context: Context, concert_id: ConcertId) -> QueueEntry:
 
 
 async def entry_of_viewer(context: Context, concert_id: ConcertId) -> QueueEntry | None:
-    person_id = context.signed_in().person_id
-    record = (await context.stores.queues.entries(concert_id, [person_id])).get(person_id)
-    return None if record is None else await _shown(context, concert_id, record)
+    return await _entry(context, concert_id, context.signed_in().person_id)
 
 
 async def entries_of_viewer(context: Context) -> tuple[QueueEntry, ...]:
@@ -79,6 +78,8 @@ def room_of(concert: Concert, state: LineState) -> WaitingRoom:
     return WaitingRoom(
         concert_id=concert.id,
         settings=concert.room,
+        status=state.status,
+        opens_at=concert.room.opens_at or concert.sales_start_at,
         epoch=state.epoch,
         version=state.version,
         serving_number=state.line.serving_number,
@@ -86,45 +87,64 @@ def room_of(concert: Concert, state: LineState) -> WaitingRoom:
         waiting_count=state.line.waiting_count,
         slots_taken=state.slots_taken,
         passes_issued=state.passes_issued,
+        flow=state.flow,
     )
 
 
-def pass_number(signer: PassSigner, token: str | None, concert_id: ConcertId, person_id: PersonId) -> int | None:
-    """The number a genuine pass is for; None without one. Raises NotAdmitted for a token that is none of ours."""
+def pass_place(signer: PassSigner, token: str | None, concert_id: ConcertId, person_id: PersonId) -> int | None:
+    """The place a genuine pass is for; None without one. Raises NotAdmitted for a token that is none of ours."""
     if token is None:
         return None
     try:
-        return signer.number_of(token, concert_id=concert_id, person_id=person_id)
+        return signer.place_of(token, concert_id=concert_id, person_id=person_id)
     except BadPass as error:
         raise NotAdmitted(Admission.BAD_PASS, None) from error
 
 
 async def position_of(context: Context, concert_id: ConcertId, person_id: PersonId) -> int | None:
-    """Where a living entry stands; None for a person who has none."""
-    record = (await context.stores.queues.entries(concert_id, [person_id])).get(person_id)
-    if record is None or record.state is not EntryState.WAITING:
-        return None
-    return (await context.stores.queues.line(concert_id)).line.position(record.number)
+    """Where a living entry stands; None for a person who has none, or where nobody has a position."""
+    entry = await _entry(context, concert_id, person_id)
+    return entry.position if entry is not None and entry.state is EntryState.WAITING else None
 
 
-def show_entry(signer: PassSigner, concert_id: ConcertId, record: EntryRecord, line: Line) -> QueueEntry:
-    is_waiting = record.state is EntryState.WAITING
+def show_entry(signer: PassSigner, room: WaitingRoom, record: EntryRecord, line: Line) -> QueueEntry:
+    """An entry at the version of the room and its line. People who are drawn by lot have no place in an order."""
+    is_waiting = record.state in (EntryState.PREQUEUED, EntryState.WAITING)
+    number = None if is_waiting and room.settings.queueing_method is QueueingMethod.RANDOM else record.number
+    position = (line.position(number) if number is not None else None) if is_waiting else 0
     return QueueEntry(
-        concert_id=concert_id,
+        concert_id=room.concert_id,
         person_id=record.person_id,
-        number=record.number,
+        place=record.place,
+        number=number,
         state=record.state,
-        position=line.position(record.number) if is_waiting else 0,
+        position=position,
         joined_at=record.joined_at,
         expires_at=record.deadline,
-        queue_pass=_pass(signer, concert_id, record),
+        queue_pass=_pass(signer, room.concert_id, record),
+        end=record.end,
+        lot=record.lot,
+        round=record.round,
+        estimate=_estimate(room, position) if record.state is EntryState.WAITING and position else None,
+    )
+
+
+def _estimate(room: WaitingRoom, position: int) -> WaitEstimate | None:
+    if room.status is not RoomStatus.OPEN:
+        return None
+    return estimate_wait(
+        position,
+        room.flow,
+        slots_taken=room.slots_taken,
+        total_active_users=room.settings.total_active_users,
+        new_users_per_minute=room.settings.new_users_per_minute,
     )
 
 
 def _pass(signer: PassSigner, concert_id: ConcertId, record: EntryRecord) -> QueuePass | None:
     if record.claimed_at is None or record.deadline is None:
         return None
-    claims = PassClaims(concert_id, record.person_id, record.number, record.claimed_at, record.session_ends_at)
+    claims = PassClaims(concert_id, record.person_id, record.place, record.claimed_at, record.session_ends_at)
     is_good = record.state is EntryState.ADMITTED
     return QueuePass(
         id=claims.id,
@@ -135,11 +155,18 @@ def _pass(signer: PassSigner, concert_id: ConcertId, record: EntryRecord) -> Que
 
 
 async def _shown(context: Context, concert_id: ConcertId, record: EntryRecord) -> QueueEntry:
-    if record.state is not EntryState.WAITING:
-        return show_entry(context.passes, concert_id, record, Line(0, 0, b""))
-    line = (await context.stores.queues.line(concert_id)).line
-    if not line.is_waiting(record.number):
-        # Called or ended between the two reads.
+    """At the version of a line that is read after the record, and agrees with it."""
+    concert = await context.stores.living.find(concert_id)
+    if concert is None:
+        raise NotFound("Concert", concert_id)
+    state = await context.stores.queues.line(concert_id)
+    is_called_since = record.number is not None and not state.line.is_waiting(record.number)
+    if record.state in (EntryState.PREQUEUED, EntryState.WAITING) and (is_called_since or record.round != state.round):
         again = (await context.stores.queues.entries(concert_id, [record.person_id])).get(record.person_id)
         record = again or record
-    return show_entry(context.passes, concert_id, record, line)
+    return show_entry(context.passes, room_of(concert, state), record, state.line)
+
+
+async def _entry(context: Context, concert_id: ConcertId, person_id: PersonId) -> QueueEntry | None:
+    record = (await context.stores.queues.entries(concert_id, [person_id])).get(person_id)
+    return None if record is None else await _shown(context, concert_id, record)

@@ -18,7 +18,7 @@ from storage.connect import Stores
 from storage.queues import Changes, EntryRecord
 from subscriptions.reader import RoomView
 
-MAX_CHANGES = 1_000
+_CALLED_OR_OVER = frozenset(EntryState) - {EntryState.PREQUEUED, EntryState.WAITING}
 SETTINGS_LIFE_S = 2.0
 """Settings of a room change by hand; nobody sees a difference of two seconds."""
 
@@ -37,7 +37,7 @@ class StoreReader:
         return RoomView(room_of(await self._concert(concert_id), state), state.line)
 
     async def changes(self, concert_id: ConcertId, *, after: int) -> Changes:
-        return await self._stores.queues.changes(concert_id, after=after, limit=MAX_CHANGES)
+        return await self._stores.queues.changes(concert_id, after=after)
 
     async def entries(self, concert_id: ConcertId, people: Sequence[PersonId]) -> dict[PersonId, EntryRecord]:
         return await self._stores.queues.entries(concert_id, people)
@@ -55,9 +55,10 @@ class StoreReader:
         """A record read after the line may know of a call that this version of the line does not: the line decides."""
         if record is None:
             return LineSnapshot(None, view.room, stock)
-        if record.state is not EntryState.WAITING and view.line.is_waiting(record.number):
+        is_behind = record.number is not None and record.round == view.room.settings.round
+        if is_behind and record.state in _CALLED_OR_OVER and view.line.is_waiting(record.number or 0):
             record = replace(record, state=EntryState.WAITING, claimed_at=None, deadline=None)
-        entry = show_entry(self._passes, view.room.concert_id, record, view.line)
+        entry = show_entry(self._passes, view.room, record, view.line)
         return LineSnapshot(entry, view.room, stock)
 
     async def _concert(self, concert_id: ConcertId) -> Concert:

@@ -55,15 +55,15 @@ class HoldStore:
         *,
         person_id: PersonId,
         digest: str,
-        pass_number: int | None = None,
+        pass_place: int | None = None,
     ) -> Hold:
         """All lines or none. No tier may stand in two lines. Raises the refusals of the script's header.
 
-        `pass_number` is the number in line of a pass whose signature is good.
+        `pass_place` is the place of a pass whose signature is good.
         """
         pairs = [word for line in lines for word in (line.tier_id, line.quantity)]
-        number = "" if pass_number is None else pass_number
-        word, rest = await self._call(scripts.HOLD_TICKETS, concert_id, hold_id, person_id, digest, number, *pairs)
+        place = "" if pass_place is None else pass_place
+        word, rest = await self._call(scripts.HOLD_TICKETS, concert_id, hold_id, person_id, digest, place, *pairs)
         match word:
             case "HOLD":
                 return hold_from_reply(concert_id, hold_id, rest)

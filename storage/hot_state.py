@@ -73,10 +73,10 @@ class HotState:
             return word, Withdrawal(hold_from_reply(concert_id, hold_id, rest))
         return word, Withdrawal(None, int(rest[0]) if word == "IN_USE" else 0)
 
-    async def expire_holds(self, concert_id: ConcertId, *, limit: int) -> tuple[str, int]:
-        """EXPIRED and how many ended; or UNKNOWN, RECOVERING."""
+    async def expire_holds(self, concert_id: ConcertId, *, limit: int) -> tuple[str, int, bool]:
+        """EXPIRED, how many ended, and whether anything can still run out; or UNKNOWN, RECOVERING."""
         word, rest = await self._link.call(scripts.EXPIRE_HOLDS, concert_id, limit)
-        return word, int(rest[0]) if word == "EXPIRED" else 0
+        return (word, int(rest[0]), rest[1] == 1) if word == "EXPIRED" else (word, 0, True)
 
     async def find_overdue(self, concert_id: ConcertId, *, limit: int) -> tuple[HoldId, ...]:
         """Holds BUYING past their time; none while the store is not to be believed."""
@@ -95,10 +95,37 @@ class HotState:
         word, rest = await self._link.call(scripts.FIND_UNRECORDED, concert_id, *pairs)
         return {OrderId(id_.decode()) for id_ in rest if isinstance(id_, bytes)} if word == "UNRECORDED" else None
 
-    async def admit(self, concert_id: ConcertId, *, bound: int) -> tuple[str, int, bool]:
-        """RAN, how many were called, and whether the run hit its bound; or UNKNOWN, RECOVERING."""
+    async def admit(self, concert_id: ConcertId, *, bound: int) -> tuple[str, int, bool, bool]:
+        """RAN, how many were called, whether the run hit its bound, and whether anybody is there to look after.
+
+        Or UNKNOWN, RECOVERING.
+        """
         word, rest = await self._link.call(scripts.ADMIT, concert_id, bound)
-        return (word, int(rest[0]), rest[1] == 1) if word == "RAN" else (word, 0, False)
+        return (word, int(rest[0]), rest[1] == 1, rest[2] == 1) if word == "RAN" else (word, 0, False, True)
+
+    async def freeze_line(self, concert_id: ConcertId, round_: int) -> tuple[str, int, str]:
+        """FROZEN, how many registered, and the digest of who they are; or OPEN, NOT_YET, STALE, UNKNOWN, RECOVERING."""
+        word, rest = await self._link.call(scripts.FREEZE_LINE, concert_id, round_)
+        if word != "FROZEN":
+            return word, 0, ""
+        assert isinstance(rest[1], bytes)
+        return word, int(rest[0]), rest[1].decode()
+
+    async def open_line(
+        self,
+        concert_id: ConcertId,
+        round_: int,
+        registrations: int,
+        ranks: bytes,
+        order: bytes,
+        *,
+        epoch: int | None = None,
+    ) -> str:
+        """OPENED, OPEN, STALE, UNKNOWN or RECOVERING. `epoch` is for the recovery that is under way."""
+        word, _ = await self._link.call(
+            scripts.OPEN_LINE, concert_id, "" if epoch is None else epoch, round_, registrations, ranks, order
+        )
+        return word
 
     async def mark_recovery(self, concert_id: ConcertId, epoch: int) -> str:
         word, _ = await self._link.call(scripts.MARK_RECOVERY, concert_id, epoch, RECOVERY_PATIENCE_MS)
@@ -124,7 +151,13 @@ def _settings(concert: Concert) -> dict[str, str | int]:
         "limit_per_order": concert.limit_per_order,
         "limit_per_person": concert.limit_per_person,
         "hold_ms": concert.hold_duration_ms,
-        "room_is_on": int(room.is_on),
+        "suspended": int(room.suspended),
+        "queueing_method": room.queueing_method,
+        "queue_all": int(room.queue_all),
+        "prequeue_ms": 0 if room.prequeue_starts_at is None else _ms(room.prequeue_starts_at),
+        "opens_ms": _ms(room.opens_at or concert.sales_start_at),
+        "has_lottery": int(room.has_lottery),
+        "round": room.round,
         "total_active_users": room.total_active_users,
         "new_users_per_minute": room.new_users_per_minute,
         "pass_claim_timeout_ms": room.pass_claim_timeout_ms,

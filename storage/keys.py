@@ -18,12 +18,19 @@ alive       zset    person -> until when they count as there, unix ms; WAITING a
 leases      zset    process -> until when its word counts, unix ms
 attached    zset    process|person, all with score 0: who has a socket where
 admissions  hash    unix second -> how many were called in it
+ranks       string  four bytes a lot: the number it drew; of this round's lottery
+order       string  four bytes a number: the lot that drew it
+flow        hash    what went through the room, by name; and <name>|<ten seconds> for the last five minutes
+events      stream  what happened in the line; trimmed once every group has it
+deadletters stream  events that a group could not handle
+controls    hash    fingerprint of an organizer's command -> digest of its input and what came of it
 
 Each expires 30 days after the concert's end, by the next run of the expiry worker. Besides:
 
 rate        string  how often somebody did something in this window; expires with the window
 
-None is permanent. The channel `hints` of a concert carries the name of a topic that changed.
+None is permanent. The channel `hints` of a concert carries the name of a topic that changed, the channel `work` the id
+of a concert that is not idle any more.
 """
 
 from domain.ids import ConcertId
@@ -47,8 +54,16 @@ KINDS = (
     "leases",
     "attached",
     "admissions",
+    "ranks",
+    "order",
+    "flow",
+    "events",
+    "deadletters",
+    "controls",
 )
 """The order in which every script of a concert gets its KEYS."""
+
+WORK_CHANNEL = "onsale:work"
 
 PERMANENT_KEYS: frozenset[str] = frozenset()
 

@@ -35,17 +35,18 @@ TIMEOUT_S = 3.0
 _AWAY = ("OOM", "MISCONF", "NOREPLICAS", "CLUSTERDOWN", "TRYAGAIN", "BUSY", "MASTERDOWN", "LOADING")
 
 Reply = list[bytes | int]
+Arg = str | int | bytes
 
 
 @dataclass(slots=True)
 class _Call:
     script: Script
     keys: Sequence[str]
-    args: Sequence[str | int]
+    args: Sequence[Arg]
     answer: "asyncio.Future[Reply]"
     is_repeated: bool = False
 
-    def pack(self, incarnation: str, *, with_source: bool = False) -> tuple[str | int, ...]:
+    def pack(self, incarnation: str, *, with_source: bool = False) -> tuple[Arg, ...]:
         head = ("EVAL", self.script.source) if with_source else ("EVALSHA", self.script.sha)
         seen = (incarnation,) if self.script.takes_incarnation else ()
         return (*head, len(self.keys), *self.keys, *seen, *self.args)
@@ -85,11 +86,11 @@ class Link:
         lanes = [_Lane(self._pool, self._waiting, self._wake, sight) for _ in range(LANES)]
         self._lanes = [asyncio.create_task(lane.run()) for lane in lanes]
 
-    async def call(self, script: Script, concert_id: ConcertId, *args: str | int) -> tuple[str, Reply]:
+    async def call(self, script: Script, concert_id: ConcertId, *args: Arg) -> tuple[str, Reply]:
         """The reply's word, and what follows it. Raises TemporarilyUnavailable when the store is away or overloaded."""
         return await self.call_on(script, concert_keys(concert_id), *args)
 
-    async def call_on(self, script: Script, keys: Sequence[str], *args: str | int) -> tuple[str, Reply]:
+    async def call_on(self, script: Script, keys: Sequence[str], *args: Arg) -> tuple[str, Reply]:
         """`call` for a script that is not of a concert."""
         if len(self._waiting) >= MAX_WAITING:
             raise TemporarilyUnavailable("Too many requests wait for the stock store")

@@ -15,6 +15,8 @@ from storage.hot_state import KEYS_OUTLIVE_CONCERT
 from storage.recovery import is_history
 
 REFRESH_S = 2.0
+SOONEST_S = 0.2
+"""However many unknown concerts are heard of."""
 
 
 class LivingConcerts:
@@ -30,9 +32,20 @@ class LivingConcerts:
         """Raises TemporarilyUnavailable only while there never was a list."""
         if self._concerts is None:
             await self._read()
-        elif self._reading is None and time.monotonic() - self._read_at > REFRESH_S:
-            self._reading = asyncio.create_task(self._read_again())
+        elif time.monotonic() - self._read_at > REFRESH_S:
+            self._begin_reading()
         return tuple((self._concerts or {}).values())
+
+    def miss(self, concert_id: ConcertId) -> None:
+        """Somebody heard of a concert that is not in the list yet."""
+        is_known = self._concerts is None or concert_id in self._concerts
+        if not is_known and time.monotonic() - self._read_at > SOONEST_S:
+            self._begin_reading()
+
+    async def find(self, concert_id: ConcertId) -> Concert | None:
+        """A concert as it was two seconds ago at the most; one that the list lacks is read."""
+        await self.get()
+        return (self._concerts or {}).get(concert_id) or await self._store.get(concert_id)
 
     def note(self, concert: Concert) -> None:
         """What this process changed itself it need not read."""
@@ -43,6 +56,10 @@ class LivingConcerts:
         if self._reading is not None:
             self._reading.cancel()
             await asyncio.gather(self._reading, return_exceptions=True)
+
+    def _begin_reading(self) -> None:
+        if self._reading is None:
+            self._reading = asyncio.create_task(self._read_again())
 
     async def _read(self) -> None:
         found = await self._store.living(ended_before=datetime.now(UTC) - KEYS_OUTLIVE_CONCERT)

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from domain.errors import Admission, NotAdmitted, NotInQueue, RateLimited, RoomNotOpen
+from domain.errors import Admission, IdempotencyConflict, NotAdmitted, NotInQueue, RateLimited, RoomNotOpen
+from domain.flow import SLICE_S, SLICES, Flow
 from domain.ids import ConcertId, PersonId
 from domain.lines import Line
-from domain.queues import EntryState
+from domain.queues import LIVING, EntryEnd, EntryState, RoomStatus
 from storage import scripts
 from storage.holds import Doubt
 from storage.keys import rate_key
@@ -18,20 +19,28 @@ from storage.link import Link, Reply
 LEASE_MS = 15_000
 """Three renewals; a process that misses them all is taken for dead."""
 
+CHANGES_A_PAGE = 5_000
+"""More than one script can change, so that a page never ends inside the version it began with."""
+
 
 @dataclass(frozen=True, slots=True)
 class EntryRecord:
     """An entry as the store has it. Where it stands takes a `Line`."""
 
     person_id: PersonId
-    number: int
+    place: int
+    number: int | None
+    """None while its lot is not drawn."""
     state: EntryState
     joined_at: datetime
     claimed_at: datetime | None
     session_ends_at: datetime
     """What a pass says: its own end, whatever grace there is."""
     deadline: datetime | None
-    """READY: claim before. ADMITTED: the session ends. WAITING: None while a socket speaks for the person."""
+    """READY: claim before. ADMITTED: the session ends. Waiting: None while a socket speaks for the person."""
+    end: EntryEnd | None
+    lot: int | None
+    round: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +49,15 @@ class LineState:
 
     epoch: int
     version: int
+    round: int
     line: Line
     slots_taken: int
     passes_issued: int
+    status: RoomStatus
+    is_opened: bool
+    grace_until_ms: int
+    """Until then no deadline counts as passed."""
+    flow: Flow
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +83,7 @@ class QueueStore:
         """Raises RoomNotOpen."""
         word, rest = await self._call(scripts.JOIN_QUEUE, concert_id, person_id)
         if word == "NOT_OPEN":
-            raise RoomNotOpen(concert_id)
+            raise _not_open(concert_id, rest)
         return _entry(person_id, rest[0])
 
     async def leave(self, concert_id: ConcertId, person_id: PersonId) -> EntryRecord:
@@ -87,14 +102,25 @@ class QueueStore:
         entry = _entry(person_id, rest[0])
         if word == "NOT_CALLED":
             line = (await self.line(concert_id)).line
-            raise NotAdmitted(Admission.NOT_CALLED, line.position(entry.number))
+            position = None if entry.number is None else line.position(entry.number)
+            raise NotAdmitted(Admission.NOT_CALLED, position)
         return entry
+
+    async def admit_next(self, concert_id: ConcertId, *, command_key: str, digest: str, count: int) -> int:
+        """How many were called, at most `count`; the same command again answers the same.
+
+        Raises RoomNotOpen, or IdempotencyConflict for a key that came with something else.
+        """
+        word, rest = await self._call(scripts.ADMIT_NEXT, concert_id, command_key, digest, count)
+        if word == "NOT_OPEN":
+            raise _not_open(concert_id, rest)
+        if word == "CONFLICT":
+            raise IdempotencyConflict
+        return int(rest[0])
 
     async def line(self, concert_id: ConcertId) -> LineState:
         _, rest = await self._call(scripts.READ_LINE, concert_id)
-        epoch, version, serving, tail, departed, slots, issued, _ = rest
-        assert isinstance(departed, bytes)
-        return LineState(int(epoch), int(version), Line(int(serving), int(tail), departed), int(slots), int(issued))
+        return _line_state(rest)
 
     async def entries(self, concert_id: ConcertId, people: Sequence[PersonId]) -> dict[PersonId, EntryRecord]:
         """Of these people, those who ever joined."""
@@ -103,12 +129,19 @@ class QueueStore:
         found = zip(people, rest[1:], strict=True)
         return {person: _entry(person, record, grace_until_ms) for person, record in found if record}
 
-    async def changes(self, concert_id: ConcertId, *, after: int, limit: int) -> Changes:
-        _, rest = await self._call(scripts.READ_CHANGES, concert_id, after, limit)
-        people = tuple(PersonId(name.decode()) for name in rest[2::2] if isinstance(name, bytes))
-        is_complete = len(people) < limit
-        version = int(rest[1]) if is_complete else int(rest[-1])
-        return Changes(int(rest[0]), version, people, is_complete)
+    async def changes(self, concert_id: ConcertId, *, after: int) -> Changes:
+        """As many pages as there is news; not complete where older news is not named any more."""
+        people: dict[PersonId, None] = {}
+        epoch, at, is_complete = -1, after, True
+        while True:
+            _, rest = await self._call(scripts.READ_CHANGES, concert_id, at, CHANGES_A_PAGE)
+            is_complete &= after >= int(rest[2]) and epoch in (-1, int(rest[0]))
+            epoch, named = int(rest[0]), rest[3::2]
+            people.update((PersonId(name.decode()), None) for name in named if isinstance(name, bytes))
+            if len(named) < CHANGES_A_PAGE or not is_complete:
+                return Changes(epoch, int(rest[1]), tuple(people), is_complete)
+            # Who else changed at the last version named may not have fitted.
+            at = int(rest[-1]) - 1
 
     async def attach(
         self,
@@ -147,18 +180,73 @@ def _entry(person_id: PersonId, text: bytes | int, grace_until_ms: int = 0) -> E
     record: dict[str, Any] = json.loads(text if isinstance(text, bytes) else str(text))
     state = EntryState(record["state"])
     attached: dict[str, int] = record.get("attached") or {}
-    is_spoken_for = state is EntryState.WAITING and any(news > 0 for news in attached.values())
-    is_living = state in (EntryState.WAITING, EntryState.READY, EntryState.ADMITTED)
+    is_waiting = state in (EntryState.PREQUEUED, EntryState.WAITING)
+    is_spoken_for = is_waiting and any(news > 0 for news in attached.values())
     claimed_ms = record.get("claimed_ms")
     return EntryRecord(
         person_id=person_id,
-        number=record["number"],
+        place=record["place"],
+        number=record.get("number"),
         state=state,
         joined_at=_time(record["joined_ms"]),
         claimed_at=None if claimed_ms is None else _time(claimed_ms),
         session_ends_at=_time(record["deadline_ms"]),
-        deadline=None if is_spoken_for else _time(max(record["deadline_ms"], grace_until_ms if is_living else 0)),
+        deadline=None if is_spoken_for else _time(max(record["deadline_ms"], grace_until_ms if state in LIVING else 0)),
+        end=EntryEnd(record["ended"]) if "ended" in record else None,
+        lot=record.get("lot"),
+        round=record["round"],
     )
+
+
+def _line_state(rest: Reply) -> LineState:
+    epoch, version, round_, serving, tail, departed, slots, issued, status, opened_ms, grace_until_ms, now_ms = rest[
+        :12
+    ]
+    assert isinstance(departed, bytes)
+    return LineState(
+        epoch=int(epoch),
+        version=int(version),
+        round=int(round_),
+        line=Line(int(serving), int(tail), departed),
+        slots_taken=int(slots),
+        passes_issued=int(issued),
+        status=RoomStatus(_text(status)),
+        is_opened=opened_ms != b"",
+        grace_until_ms=int(grace_until_ms),
+        flow=_flow(int(now_ms), int(opened_ms) if opened_ms else None, rest[12:]),
+    )
+
+
+def _flow(now_ms: int, opened_ms: int | None, counted: Reply) -> Flow:
+    counts = {_text(name): int(number) for name, number in zip(counted[::2], counted[1::2], strict=True)}
+    last = now_ms // (SLICE_S * 1000)
+
+    def lately(what: str) -> tuple[int, ...]:
+        return tuple(counts.get(f"{what}|{slice_}", 0) for slice_ in range(last - SLICES + 1, last + 1))
+
+    return Flow(
+        now_s=now_ms / 1000,
+        opened_s=None if opened_ms is None else opened_ms / 1000,
+        joined=counts.get("joined", 0),
+        called=counts.get("called", 0),
+        claimed=counts.get("claimed", 0),
+        completed=counts.get("completed", 0),
+        left=counts.get("left", 0),
+        absent=counts.get("absent", 0),
+        not_claimed=counts.get("not_claimed", 0),
+        session_over=counts.get("session_over", 0),
+        joined_lately=lately("joined"),
+        called_lately=lately("called"),
+        gone_lately=lately("gone"),
+    )
+
+
+def _not_open(concert_id: ConcertId, rest: Reply) -> RoomNotOpen:
+    return RoomNotOpen(concert_id, RoomStatus(_text(rest[0])), _time(int(rest[1])) if rest[1] else None)
+
+
+def _text(value: bytes | int) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)
 
 
 def _time(ms: int) -> datetime:

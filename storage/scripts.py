@@ -54,7 +54,7 @@ def _script(name: str, args: str, replies: str) -> Script:
 APPLY_CONCERT = _script("apply_concert", "version expire_at_ms settings tier*", "APPLIED CURRENT")
 HOLD_TICKETS = _script(
     "hold_tickets",
-    "incarnation hold_id person digest pass_number tier*",
+    "incarnation hold_id person digest pass_place tier*",
     "HOLD CONFLICT NOT_ON_SALE NOT_ADMITTED UNKNOWN_TIER ORDER_LIMIT PERSON_LIMIT SOLD_OUT UNKNOWN RECOVERING",
 )
 RELEASE_HOLD = _script("release_hold", "incarnation hold_id person reason", "HOLD NO_HOLD BUYING UNKNOWN RECOVERING")
@@ -85,10 +85,21 @@ LEAVE_QUEUE = _script("leave_queue", "incarnation person", "ENTRY NO_ENTRY UNKNO
 HEARTBEAT = _script("heartbeat", "incarnation person", "ENTRY NO_ENTRY UNKNOWN RECOVERING")
 CLAIM_PASS = _script("claim_pass", "incarnation person", "ENTRY NOT_CALLED NO_ENTRY UNKNOWN RECOVERING")
 ADMIT = _script("admit", "incarnation bound", "RAN UNKNOWN RECOVERING")
+ADMIT_NEXT = _script("admit_next", "incarnation command_key digest most", "CALLED CONFLICT NOT_OPEN UNKNOWN RECOVERING")
+FREEZE_LINE = _script("freeze_line", "incarnation round", "FROZEN OPEN NOT_YET STALE UNKNOWN RECOVERING")
+OPEN_LINE = _script(
+    "open_line", "incarnation epoch round registrations ranks order", "OPENED OPEN STALE UNKNOWN RECOVERING"
+)
 ATTACH = _script("attach", "incarnation process lease_ms said_before person*", "ATTACHED LEASE_OVER UNKNOWN RECOVERING")
 READ_LINE = _script("read_line", "incarnation", "LINE UNKNOWN RECOVERING")
 READ_ENTRIES = _script("read_entries", "incarnation people*", "ENTRIES UNKNOWN RECOVERING")
 READ_CHANGES = _script("read_changes", "incarnation version limit", "CHANGES UNKNOWN RECOVERING")
+TAKE_EVENTS = _script("take_events", "group limit after max_tries max_letters", "EVENTS")
+ACKNOWLEDGE_EVENTS = _script("acknowledge_events", "group id*", "ACKNOWLEDGED")
+FAIL_EVENT = _script("fail_event", "group id tries error max_tries max_letters", "PUT_OFF BURIED FULL GONE")
+RETURN_EVENTS = _script("return_events", "group id*", "RETURNED")
+READ_LETTERS = _script("read_letters", "after limit", "LETTERS")
+DROP_LETTERS = _script("drop_letters", "id*", "DROPPED")
 COUNT_TRY = _script("count_try", "limit window_ms", "ALLOWED TOO_OFTEN")
 
 ALL = tuple(value for value in list(globals().values()) if isinstance(value, Script))

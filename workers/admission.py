@@ -1,27 +1,30 @@
-"""Calls people in order as slots and the minute allow, and ends calls, passes and absences that are over."""
+"""Calls people in order as slots and the minute allow, and ends calls, passes and absences that are over.
 
-import asyncio
+Suspended rooms too: nobody is called there, but calls and passes of before still end.
+"""
 
 from domain.ids import ConcertId
 from storage.connect import Stores
+from workers.looking import ACTIVE_S, IDLE_S, MAX_REPEATS, Look, look_at_all
 
 BOUND = 1_000
 
 
 class AdmissionWorker:
     name = "admission"
-    interval_s = 0.2
+    active_s = ACTIVE_S
+    idle_s = IDLE_S
 
     async def run_once(self, stores: Stores) -> int:
-        rooms = [concert.id for concert in await stores.living.get() if concert.room.is_on]
-        return sum(await asyncio.gather(*[self._admit(stores, concert_id) for concert_id in rooms]))
+        return await look_at_all(self, stores)
 
-    async def _admit(self, stores: Stores, concert_id: ConcertId) -> int:
+    async def look(self, stores: Stores, concert_id: ConcertId) -> Look:
         total = 0
-        while True:
-            word, called, is_bounded = await stores.hot.admit(concert_id, bound=BOUND)
+        for _ in range(MAX_REPEATS):
+            word, called, is_bounded, is_active = await stores.hot.admit(concert_id, bound=BOUND)
             if word != "RAN":
                 stores.recovery.start(concert_id)
             total += called
             if not is_bounded:
-                return total
+                return Look(total, is_active=is_active)
+        return Look(total, is_active=True)

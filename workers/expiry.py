@@ -1,9 +1,8 @@
 """Gives the stock of holds that are over back, well within a second; and is the first to notice a store that forgot."""
 
-import asyncio
-
 from domain.ids import ConcertId
 from storage.connect import Stores
+from workers.looking import ACTIVE_S, IDLE_S, MAX_REPEATS, Look, look_at_all
 
 MAX_HOLDS_A_RUN = 500
 """Some 10 ms of script."""
@@ -11,18 +10,19 @@ MAX_HOLDS_A_RUN = 500
 
 class ExpiryWorker:
     name = "expiry"
-    interval_s = 0.2
+    active_s = ACTIVE_S
+    idle_s = IDLE_S
 
     async def run_once(self, stores: Stores) -> int:
-        concerts = await stores.living.get()
-        return sum(await asyncio.gather(*[self._expire(stores, concert.id) for concert in concerts]))
+        return await look_at_all(self, stores)
 
-    async def _expire(self, stores: Stores, concert_id: ConcertId) -> int:
+    async def look(self, stores: Stores, concert_id: ConcertId) -> Look:
         total = 0
-        while True:
-            word, expired = await stores.hot.expire_holds(concert_id, limit=MAX_HOLDS_A_RUN)
+        for _ in range(MAX_REPEATS):
+            word, expired, is_active = await stores.hot.expire_holds(concert_id, limit=MAX_HOLDS_A_RUN)
             if word != "EXPIRED":
                 stores.recovery.start(concert_id)
             total += expired
             if expired < MAX_HOLDS_A_RUN:
-                return total
+                return Look(total, is_active=is_active)
+        return Look(total, is_active=True)

@@ -7,7 +7,7 @@ ARGV[4]   said_before  '1' once this name has said anything
 ARGV[5*]  person, news  two a person; news rises with each word of this process, and is negative for "gone"
 Replies   ATTACHED | LEASE_OVER | UNKNOWN | RECOVERING
 ]]
--- @include enter change queue
+-- @include enter change news line queue
 local refusal = enter(ARGV[1], '')
 if refusal then return refusal end
 local process = ARGV[2]
@@ -15,25 +15,25 @@ local lease = redis.call('ZSCORE', LEASES, process)
 if not lease and ARGV[4] == '1' then return {'LEASE_OVER'} end
 if lease and is_due(tonumber(lease)) then return {'LEASE_OVER'} end
 redis.call('ZADD', LEASES, 'GT', now + tonumber(ARGV[3]), process)
+wake()
 local grace_ms = tonumber(redis.call('HGET', STATE, 'disconnect_grace_ms'))
 for index = 5, #ARGV, 2 do
   local person, news = ARGV[index], tonumber(ARGV[index + 1])
   local entry = read_entry(person)
-  if entry then
-    entry.attached = entry.attached or {}
-    if math.abs(news) > math.abs(entry.attached[process] or 0) then
-      entry.attached[process] = news
-      redis.call(news > 0 and 'ZADD' or 'ZREM', ATTACHED, unpack(news > 0 and {0, process .. '|' .. person}
-        or {process .. '|' .. person}))
-      if entry.state == 'WAITING' then
-        if spoken_for(entry) then
-          redis.call('ZREM', ALIVE, person)
-        else
-          stay_until(person, entry, now + grace_ms)
-        end
+  local marks = entry and (entry.attached or {})
+  if entry and math.abs(news) > math.abs(marks[process] or 0) then
+    forget_dead(marks)
+    marks[process], entry.attached = news, marks
+    redis.call(news > 0 and 'ZADD' or 'ZREM', ATTACHED, unpack(news > 0 and {0, process .. '|' .. person}
+      or {process .. '|' .. person}))
+    if is_waiting(entry) then
+      if spoken_for(entry) then
+        redis.call('ZREM', ALIVE, person)
+      else
+        stay_until(person, entry, now + grace_ms)
       end
-      redis.call('HSET', ENTRIES, person, cjson.encode(entry))
     end
+    redis.call('HSET', ENTRIES, person, cjson.encode(entry))
   end
 end
 return {'ATTACHED'}

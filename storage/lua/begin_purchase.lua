@@ -8,7 +8,7 @@ ARGV[4]   purchase_key  fingerprint of person, concert, operation and idempotenc
 ARGV[5]   digest        of the whole input
 Replies   BUYING record effective_deadline_ms | PASS_BOUND | SOLD | ENDED reason | NO_HOLD | CONFLICT | UNKNOWN | RECOVERING
 ]]
--- @include enter change queue
+-- @include enter change news line queue
 local refusal = enter(ARGV[1], '')
 if refusal then return refusal end
 local id = ARGV[2]

@@ -3,12 +3,13 @@ A run after a gap of more than five seconds ends nothing: it grants everybody th
 KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation  the one this connection saw
 ARGV[2]   limit        the most holds to end in this run
-Replies   EXPIRED count | UNKNOWN | RECOVERING
+Replies   EXPIRED count is_active  (active: something can run out) | UNKNOWN | RECOVERING
 ]]
--- @include enter change
+-- @include enter change news
 local refusal = enter(ARGV[1], '')
 if refusal then return refusal end
-if now - worker_ms > WORKER_GAP_MS then
+local was_gap = not is_idle and now - worker_ms > WORKER_GAP_MS
+if was_gap then
   grace_until_ms = math.max(grace_until_ms, now + tonumber(redis.call('HGET', STATE, 'disconnect_grace_ms')))
   redis.call('HSET', STATE, 'grace_until_ms', grace_until_ms)
 end
@@ -16,9 +17,15 @@ redis.call('HSET', STATE, 'worker_ms', now, 'now_ms', now)
 worker_ms = now
 local expire_at_ms = redis.call('HGET', STATE, 'expire_at_ms')
 for _, key in ipairs(KEYS) do redis.call('PEXPIREAT', key, expire_at_ms, 'NX') end
-if now < grace_until_ms then return {'EXPIRED', 0} end
 
-local due = redis.call('ZRANGEBYSCORE', DEADLINES, '-inf', now, 'LIMIT', 0, ARGV[2])
+local due = {}
+if now >= grace_until_ms then due = redis.call('ZRANGEBYSCORE', DEADLINES, '-inf', now, 'LIMIT', 0, ARGV[2]) end
 for _, id in ipairs(due) do end_hold(id, read_hold(id), 'EXPIRED') end
-if #due > 0 then changed() end
-return {'EXPIRED', #due}
+-- A grace is news to the line and to everybody with a deadline, though nobody's record is written.
+if was_gap then hints.people = true end
+if was_gap or #due > 0 then changed(was_gap) end
+local pending = 0
+for _, key in ipairs({DEADLINES, BUYING, SLOTS, ALIVE, LEASES}) do pending = pending + redis.call('ZCARD', key) end
+-- With nothing to run out nobody need look: the first deadline wakes the workers.
+if pending == 0 then redis.call('HSET', STATE, 'is_idle', '1') end
+return {'EXPIRED', #due, pending > 0 and 1 or 0}

@@ -5,7 +5,7 @@ ARGV[1]   incarnation  the one this connection saw
 ARGV[2]   epoch        of this recovery
 Replies   RECOVERED | RECOVERING | UNKNOWN
 ]]
--- @include enter change
+-- @include enter change news
 local seen = redis.call('HMGET', STATE, 'incarnation', 'epoch')
 if seen[1] == ARGV[1] and seen[2] == ARGV[2] then return {'RECOVERED'} end
 local refusal = enter(ARGV[1], ARGV[2])

@@ -4,7 +4,7 @@ ARGV[1]   incarnation  the one this connection saw
 ARGV[2]   person
 Replies   ENTRY record | NO_ENTRY | UNKNOWN | RECOVERING
 ]]
--- @include enter change queue
+-- @include enter change news line queue
 local refusal = enter(ARGV[1], '')
 if refusal then return refusal end
 local entry = read_entry(ARGV[2])
@@ -13,4 +13,4 @@ if entry.state == 'WAITING' and not spoken_for(entry) then
   stay_until(ARGV[2], entry, now + tonumber(redis.call('HGET', STATE, 'heartbeat_timeout_ms')))
   redis.call('HSET', ENTRIES, ARGV[2], cjson.encode(entry))
 end
-return {'ENTRY', cjson.encode(entry)}
+return {'ENTRY', shown(entry)}

@@ -4,13 +4,13 @@ ARGV[1]   incarnation  the one this connection saw
 ARGV[2]   hold_id
 ARGV[3]   person
 ARGV[4]   digest       of the whole input
-ARGV[5]   pass_number  the number in line of a pass whose signature is good, else ''
+ARGV[5]   pass_place   the place of a pass whose signature is good, else ''
 ARGV[6*]  tier, quantity  two a line, no tier twice
 Replies   HOLD record effective_deadline_ms | CONFLICT | NOT_ON_SALE status sales_start_ms sales_end_ms now_ms
           | NOT_ADMITTED reason | UNKNOWN_TIER tier | ORDER_LIMIT limit | PERSON_LIMIT limit held owned
           | SOLD_OUT tier available next_release_ms | UNKNOWN | RECOVERING
 ]]
--- @include enter change queue release
+-- @include enter change news line queue release
 local refusal = enter(ARGV[1], '')
 if refusal then return refusal end
 local id, person_id = ARGV[2], ARGV[3]
@@ -21,15 +21,14 @@ if known then
 end
 
 local sale = redis.call('HMGET', STATE, 'status', 'sales_start_ms', 'sales_end_ms', 'limit_per_order',
-  'limit_per_person', 'hold_ms', 'room_is_on')
+  'limit_per_person', 'hold_ms', 'suspended', 'queueing_method')
 if sale[1] ~= 'PUBLISHED' or now < tonumber(sale[2]) or now >= tonumber(sale[3]) then
   return {'NOT_ON_SALE', sale[1], sale[2], sale[3], string.format('%d', now)}
 end
-local entry = sale[7] == '1' and read_entry(person_id)
-if sale[7] == '1' then
-  if ARGV[5] == '' then return {'NOT_ADMITTED', 'NO_PASS'} end
-  local is_valid = entry and entry.state == 'ADMITTED' and entry.number == tonumber(ARGV[5])
-  if not is_valid or is_due(entry.deadline_ms) then return {'NOT_ADMITTED', 'BAD_PASS'} end
+local entry = ARGV[5] ~= '' and read_entry(person_id)
+local has_pass = entry and entry.state == 'ADMITTED' and entry.place == tonumber(ARGV[5]) and not is_due(entry.deadline_ms)
+if not has_pass and sale[7] ~= '1' and sale[8] ~= 'PASSTHROUGH' then
+  return {'NOT_ADMITTED', ARGV[5] == '' and 'NO_PASS' or 'BAD_PASS'}
 end
 local total = 0
 for index = 7, #ARGV, 2 do total = total + tonumber(ARGV[index]) end
@@ -51,7 +50,7 @@ for index = 6, #ARGV, 2 do
 end
 
 local record = {person = person_id, digest = ARGV[4], state = 'HELD', reason = '', units = {}, lines = lines,
-  created_ms = now, deadline_ms = now + tonumber(sale[6]), order_version = 0, pass = entry and entry.number or nil}
+  created_ms = now, deadline_ms = now + tonumber(sale[6]), order_version = 0, pass = has_pass and entry.place or nil}
 for _, line in ipairs(lines) do
   for _, unit in ipairs(take_units(line[1], line[2], id)) do record.units[#record.units + 1] = unit end
   count(line[1], 'held', line[2])

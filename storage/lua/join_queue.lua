@@ -1,28 +1,39 @@
---[[ Stand in line, once: a person who has a living entry keeps it.
+--[[ Stand in line, once: a person who has a living entry keeps it. Before a lottery the order of arrival is only a lot.
 KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation  the one this connection saw
 ARGV[2]   person
-Replies   ENTRY record | NOT_OPEN | UNKNOWN | RECOVERING
+Replies   ENTRY record | NOT_OPEN room_status until_ms | UNKNOWN | RECOVERING
 ]]
--- @include enter change queue
+-- @include enter change news line queue
 local refusal = enter(ARGV[1], '')
 if refusal then return refusal end
-local person = ARGV[2]
-local room = redis.call('HMGET', STATE, 'room_is_on', 'status', 'sales_end_ms', 'heartbeat_timeout_ms')
-if room[1] ~= '1' or room[2] ~= 'PUBLISHED' or now >= tonumber(room[3]) then return {'NOT_OPEN'} end
+local person, room = ARGV[2], line()
+local status, until_ms = room_status()
+if status == 'SUSPENDED' or status == 'CLOSED' then return {'NOT_OPEN', status, until_ms} end
 local entry = read_entry(person)
+local alive_until_ms = now + tonumber(redis.call('HGET', STATE, 'heartbeat_timeout_ms'))
 if is_living(entry) then
   if entry.state == 'WAITING' and not spoken_for(entry) then
-    stay_until(person, entry, now + tonumber(room[4]))
+    stay_until(person, entry, alive_until_ms)
     write_entry(person, entry)
     changed()
   end
-  return {'ENTRY', cjson.encode(entry)}
+  return {'ENTRY', shown(entry)}
 end
+if status == 'REJECTING' or status == 'SCHEDULED' then return {'NOT_OPEN', status, until_ms} end
+
 local number = redis.call('HINCRBY', STATE, 'tail', 1)
-entry = {number = number, state = 'WAITING', joined_ms = now, deadline_ms = now, attached = entry and entry.attached}
-redis.call('HSET', LINE, number, person)
-if not spoken_for(entry) then stay_until(person, entry, now + tonumber(room[4])) end
-local text = write_entry(person, entry)
+entry = {place = room.base + number, round = room.round, state = 'WAITING', joined_ms = now, deadline_ms = now,
+  attached = entry and entry.attached}
+if not room.is_opened and not room.frozen then
+  -- What is drawn from is fixed by who registered, and when: nobody can change a lot afterwards without a trace.
+  local digest = (redis.call('HGET', STATE, 'digest') or '') .. person .. string.format('%d', now)
+  redis.call('HSET', STATE, 'digest', redis.sha1hex(digest))
+end
+redis.call('HSET', LINE, entry.place, person)
+if not spoken_for(entry) then stay_until(person, entry, alive_until_ms) end
+count_flow('joined', 'joined')
+tell('joined', person, entry.place, entry.round)
+write_entry(person, entry)
 changed(true)
-return {'ENTRY', text}
+return {'ENTRY', shown(entry)}

@@ -1,20 +1,23 @@
---[[ Give a place in line, a call or a pass back. An entry that ended already is answered as it is.
+--[[ Give a place in line, a call or a pass back; a slot that frees goes to the next person at once.
+An entry that ended already is answered as it is.
 KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation  the one this connection saw
 ARGV[2]   person
 Replies   ENTRY record | NO_ENTRY | UNKNOWN | RECOVERING
 ]]
--- @include enter change queue
+-- @include enter change news line queue admission
 local refusal = enter(ARGV[1], '')
 if refusal then return refusal end
 local entry = read_entry(ARGV[2])
 if not entry then return {'NO_ENTRY'} end
 if is_living(entry) then
+  local had_slot = entry.state ~= 'WAITING'
   end_entry(ARGV[2], entry, 'LEFT')
   for _, id in ipairs(read_person(ARGV[2]).holds) do
     local record = read_hold(id)
-    if record.state == 'HELD' and record.pass == entry.number then end_hold(id, record, 'RELEASED') end
+    if record.state == 'HELD' and record.pass == entry.place then end_hold(id, record, 'RELEASED') end
   end
+  if had_slot then call_next(REFILL, REFILL) end
   changed(true)
 end
-return {'ENTRY', cjson.encode(entry)}
+return {'ENTRY', shown(entry)}

@@ -3,12 +3,15 @@ KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation  the one this connection saw
 ARGV[2]   version      the last one the reader knows
 ARGV[3]   limit        the most people to name
-Replies   CHANGES epoch version [person version]... | UNKNOWN | RECOVERING
+Replies   CHANGES epoch version floor [person version]...  (floor: changes up to this version may not be named any more)
+          | UNKNOWN | RECOVERING
 ]]
 -- @include enter
 local refusal = enter(ARGV[1], '')
 if refusal then return refusal end
 redis.call('HDEL', STATE, 'hinted_people')
-local at = redis.call('HMGET', STATE, 'epoch', 'version')
+local at = redis.call('HMGET', STATE, 'epoch', 'version', 'changes_floor')
 local people = redis.call('ZRANGEBYSCORE', CHANGES, '(' .. ARGV[2], '+inf', 'WITHSCORES', 'LIMIT', 0, ARGV[3])
-return {'CHANGES', at[1], at[2], unpack(people)}
+local reply = {'CHANGES', at[1], at[2], at[3] or '0'}
+for _, word in ipairs(people) do reply[#reply + 1] = word end
+return reply

@@ -12,7 +12,7 @@ ARGV[7]   origin         JSON {lines, created_ms, digest} of its hold, for a sto
 ARGV[8*]  units          of the order as it is now; none if it is dead
 Replies   RECORDED | KNOWN | UNKNOWN | RECOVERING
 ]]
--- @include enter change queue record
+-- @include enter change news line queue admission record
 local refusal = enter(ARGV[1], ARGV[2])
 if refusal then return refusal end
 local id, version, counter, mine = ARGV[3], tonumber(ARGV[5]), ARGV[6], '=' .. ARGV[3]
@@ -54,6 +54,6 @@ for _, unit in ipairs(displaced) do
   local owner = redis.call('HGET', UNITS, unit)
   if owner then displace(unit, owner, mine) else take_this(unit, mine) end
 end
-if record.pass and record.state == 'SOLD' then spend_pass(record) end
+if record.pass and record.state == 'SOLD' and spend_pass(record) then call_next(REFILL, REFILL) end
 changed(record.pass ~= nil)
 return {'RECORDED'}

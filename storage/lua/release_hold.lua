@@ -6,7 +6,7 @@ ARGV[3]   person       who asks; somebody else's hold is NO_HOLD
 ARGV[4]   reason       why it ends
 Replies   HOLD record effective_deadline_ms | NO_HOLD | BUYING | UNKNOWN | RECOVERING
 ]]
--- @include enter change
+-- @include enter change news
 local refusal = enter(ARGV[1], '')
 if refusal then return refusal end
 local record = read_hold(ARGV[2])

@@ -4,7 +4,7 @@ ARGV[1]   incarnation  the one this connection saw
 ARGV[2]   hold_id
 Replies   VOIDED | NO_HOLD | UNKNOWN | RECOVERING
 ]]
--- @include enter change
+-- @include enter change news
 local refusal = enter(ARGV[1], '')
 if refusal then return refusal end
 local record = read_hold(ARGV[2])

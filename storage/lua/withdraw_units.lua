@@ -8,7 +8,7 @@ ARGV[4]   tier
 ARGV[5]   quantity     at most 1,000, so that one call stays short
 Replies   HOLD record effective_deadline_ms | IN_USE lowest_capacity | UNKNOWN_TIER tier | UNKNOWN | RECOVERING
 ]]
--- @include enter change
+-- @include enter change news
 local refusal = enter(ARGV[1], '')
 if refusal then return refusal end
 local id, person_id, tier, quantity = ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])

@@ -68,7 +68,10 @@ class LineMachine(RuleBasedStateMachine):
     def leave(self, who: str) -> None:
         answer = self.answer(queues.leave_queue(context(self.stores, who), self.concert.id))
         assert isinstance(answer, QueueEntry if who in self.numbers else NotInQueue)
+        had_slot = who in self.ready | self.admitted
         self.forget(who)
+        if had_slot:
+            self.refill()
 
     @rule(who=people)
     def claim(self, who: str) -> None:
@@ -106,6 +109,10 @@ class LineMachine(RuleBasedStateMachine):
     def turn(self) -> None:
         self.do(ExpiryWorker().run_once(self.stores))
         self.do(self.stores.hot.admit(self.concert.id, bound=1_000))
+        self.refill()
+
+    def refill(self) -> None:
+        """A slot that is freed goes to the next person in the same step."""
         while self.waiting and len(self.ready) + len(self.admitted) < self.slots:
             self.ready.add(self.waiting.pop(0))
 

@@ -171,7 +171,7 @@ def _units(recorded: Sequence[Order], tier_id: str, status: OrderStatus) -> int:
 
 async def _dump(client: "redis.asyncio.Redis", name: str) -> dict[str, str]:
     kind = text(await client.type(name))
-    if kind == "string":
+    if kind in ("string", "stream"):
         return {}
     if kind == "zset":
         members: Any = await client.zrange(name, 0, -1, withscores=True)

@@ -35,21 +35,21 @@ def test_anybody_can_check_a_pass_with_the_published_key(key: Ed25519PrivateKey)
     assert jwt.get_unverified_header(token) == {"alg": "EdDSA", "typ": TYPE, "kid": published["kid"]}
     public = jwt.PyJWK(json.loads(json.dumps(published)))
     claims = jwt.decode(token, public, algorithms=["EdDSA"], audience=AUDIENCE, options={"verify_exp": False})
-    assert (claims["sub"], claims["concert"], claims["number"], claims["jti"]) == (ANN, CONCERT, 7, CLAIMS.id)
+    assert (claims["sub"], claims["concert"], claims["place"], claims["jti"]) == (ANN, CONCERT, 7, CLAIMS.id)
     assert claims["exp"] - claims["iat"] == 301
 
 
 def test_a_pass_is_for_one_person_at_one_concert(key: Ed25519PrivateKey) -> None:
     signer = PassSigner(key)
     token = signer.sign(CLAIMS)
-    assert signer.number_of(token, concert_id=CONCERT, person_id=ANN) == 7
+    assert signer.place_of(token, concert_id=CONCERT, person_id=ANN) == 7
     for concert_id, person_id in [(ConcertId("another"), ANN), (CONCERT, PersonId("ben"))]:
         with pytest.raises(BadPass):
-            signer.number_of(token, concert_id=concert_id, person_id=person_id)
+            signer.place_of(token, concert_id=concert_id, person_id=person_id)
 
 
 def _forgeries(key: Ed25519PrivateKey) -> dict[str, str]:
-    good: dict[str, Any] = {"aud": AUDIENCE, "sub": ANN, "concert": CONCERT, "number": 7, "jti": "j"}
+    good: dict[str, Any] = {"aud": AUDIENCE, "sub": ANN, "concert": CONCERT, "place": 7, "jti": "j"}
     header = {"typ": TYPE}
     return {
         "another key": jwt.encode(good, Ed25519PrivateKey.generate(), algorithm="EdDSA", headers=header),
@@ -57,8 +57,8 @@ def _forgeries(key: Ed25519PrivateKey) -> dict[str, str]:
         "an access token": jwt.encode({**good, "aud": "onsale-api"}, key, algorithm="EdDSA", headers={"typ": "JWT"}),
         "another type": jwt.encode(good, key, algorithm="EdDSA", headers={"typ": "at+jwt"}),
         "another audience": jwt.encode({**good, "aud": "onsale-api"}, key, algorithm="EdDSA", headers=header),
-        "no number": jwt.encode({**good, "number": None}, key, algorithm="EdDSA", headers=header),
-        "a word for a number": jwt.encode({**good, "number": "7"}, key, algorithm="EdDSA", headers=header),
+        "no place": jwt.encode({**good, "place": None}, key, algorithm="EdDSA", headers=header),
+        "a word for a place": jwt.encode({**good, "place": "7"}, key, algorithm="EdDSA", headers=header),
         "nothing": "",
         "garbage": "not a token",
         "too long": "x" * 5_000,
@@ -68,7 +68,7 @@ def _forgeries(key: Ed25519PrivateKey) -> dict[str, str]:
 @pytest.mark.parametrize("kind", list(_forgeries(Ed25519PrivateKey.generate())))
 def test_what_is_no_pass_of_ours_is_refused(key: Ed25519PrivateKey, kind: str) -> None:
     with pytest.raises(BadPass):
-        PassSigner(key).number_of(_forgeries(key)[kind], concert_id=CONCERT, person_id=ANN)
+        PassSigner(key).place_of(_forgeries(key)[kind], concert_id=CONCERT, person_id=ANN)
 
 
 def test_a_key_of_another_kind_is_named() -> None:

@@ -1,5 +1,5 @@
--- What changes share: units taken and given back, counters, records. Leave with `changed` after any write.
-local touched_tiers, touched_people, hints = {}, {}, {}
+-- What changes of stock share: units taken and given back, counters, records of holds and people.
+local touched_tiers, touched_people = {}, {}
 
 local function count(tier, what, by)
   local field = tier .. '|' .. what
@@ -83,31 +83,4 @@ local function end_hold(id, record, reason)
   redis.call('ZREM', BUYING, id)
   record.state, record.reason, record.units, record.deadline_ms = 'ENDED', reason, {}, now
   return write_hold(id, record)
-end
-
--- Tells the processes that somebody watches, at most once until one of them has looked.
-local function hint(topic)
-  if redis.call('HGET', STATE, 'hinted_' .. topic) ~= '1' then
-    redis.call('HSET', STATE, 'hinted_' .. topic, '1')
-    redis.call('PUBLISH', string.gsub(STATE, 'state$', 'hints'), topic)
-  end
-end
-
--- Writes the counters, raises the version, keeps the clock, and hints at what changed: stock by itself, people that
--- were written, and the line where `line` says so. Days of expiry are the expiry worker's to set.
-local function changed(line)
-  for field, by in pairs(touched_tiers) do
-    if by ~= 0 then
-      redis.call('HINCRBY', TIERS, field, by)
-      hints.stock = true
-    end
-  end
-  redis.call('HSET', STATE, 'now_ms', now)
-  local version = redis.call('HINCRBY', STATE, 'version', 1)
-  for person in pairs(touched_people) do
-    redis.call('ZADD', CHANGES, version, person)
-    hints.people = true
-  end
-  hints.line = line
-  for topic in pairs(hints) do hint(topic) end
 end

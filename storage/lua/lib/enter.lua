@@ -1,18 +1,19 @@
 -- What every script does first: name the keys, read the clock, and ask whether this store may be believed.
 local STATE, TIERS, UNITS, FREE, HOLDS, DEADLINES, BUYING, PEOPLE, PURCHASES, CHANGES = unpack(KEYS)
 local ENTRIES, LINE, DEPARTED, SLOTS, ALIVE, LEASES, ATTACHED, ADMISSIONS = unpack(KEYS, 11)
+local RANKS, ORDER, FLOW, EVENTS, DEADLETTERS, CONTROLS = unpack(KEYS, 19)
 local WORKER_GAP_MS = 5000
 local BUYING_MS = 60000
-local now, worker_ms, grace_until_ms, believed
+local now, worker_ms, grace_until_ms, believed, is_idle
 
 -- A reply that refuses the call, or nil. A script of a recovery gives that recovery's epoch, all others ''.
 local function enter(incarnation, epoch)
-  local seen = redis.call('HMGET', STATE, 'incarnation', 'mark', 'now_ms', 'worker_ms', 'grace_until_ms')
+  local seen = redis.call('HMGET', STATE, 'incarnation', 'mark', 'now_ms', 'worker_ms', 'grace_until_ms', 'is_idle')
   if not seen[3] then return {'UNKNOWN'} end
   local clock = redis.call('TIME')
   now = math.max(clock[1] * 1000 + math.floor(clock[2] / 1000), tonumber(seen[3]))
   worker_ms, grace_until_ms = tonumber(seen[4]), tonumber(seen[5])
-  believed = seen[1] == incarnation
+  believed, is_idle = seen[1] == incarnation, seen[6] == '1'
   if epoch ~= '' then
     if seen[2] ~= epoch .. ':' .. incarnation then return {'RECOVERING'} end
   elseif not believed then

@@ -1,32 +1,34 @@
--- What scripts of the line share: entries, the bits of departed numbers, and the end of an entry.
-
-local function read_entry(person)
-  local text = redis.call('HGET', ENTRIES, person)
-  return text and cjson.decode(text)
-end
+-- What changes of the line share: entries written, counted and ended, and the pass that an order spends.
+local SLICE_MS = 10000
 
 local function write_entry(person, entry)
-  local text = cjson.encode(entry)
-  redis.call('HSET', ENTRIES, person, text)
+  redis.call('HSET', ENTRIES, person, cjson.encode(entry))
   touched_people[person] = true
-  return text
 end
 
-local function is_living(entry)
-  return entry and (entry.state == 'WAITING' or entry.state == 'READY' or entry.state == 'ADMITTED')
+local function count_flow(what, slice)
+  redis.call('HINCRBY', FLOW, what, 1)
+  if slice then redis.call('HINCRBY', FLOW, slice .. '|' .. string.format('%d', math.floor(now / SLICE_MS)), 1) end
 end
 
--- Ends an entry. A number that was never called leaves a bit, so that everybody behind it moves up.
-local function end_entry(person, entry, state)
+local EVENT_OF = {LEFT = 'left', SPENT = 'completed'}
+local STATE_OF = {LEFT = 'LEFT', SPENT = 'COMPLETED'}
+
+-- Ends a living entry. A number that was never called leaves a bit, so that everybody behind it moves up.
+local function end_entry(person, entry, why)
   if entry.state == 'WAITING' then
-    redis.call('SETBIT', DEPARTED, entry.number, 1)
+    entry.number, entry.lot = number_of(entry), lot_of(entry)
+    redis.call('SETBIT', DEPARTED, entry.number and line().base + entry.number or entry.place, 1)
     redis.call('ZREM', ALIVE, person)
-    redis.call('HDEL', LINE, entry.number)
+    redis.call('HDEL', LINE, entry.place)
+    count_flow(string.lower(why), 'gone')
   else
     redis.call('ZREM', SLOTS, person)
+    count_flow(why == 'SPENT' and 'completed' or string.lower(why))
   end
-  entry.state, entry.deadline_ms = state, now
-  return write_entry(person, entry)
+  entry.state, entry.ended, entry.deadline_ms = STATE_OF[why] or 'EXPIRED', why, now
+  tell(EVENT_OF[why] or 'expired', person, entry.place, entry.round, 'end', why)
+  write_entry(person, entry)
 end
 
 -- Whether a process has a socket of this person: while one has, the entry has no deadline.
@@ -35,6 +37,13 @@ local function spoken_for(entry)
     if attachment > 0 then return true end
   end
   return false
+end
+
+-- A process that said "gone" and has no lease any more can say nothing older: its mark need not be kept.
+local function forget_dead(marks)
+  for process, mark in pairs(marks) do
+    if mark < 0 and not redis.call('ZSCORE', LEASES, process) then marks[process] = nil end
+  end
 end
 
 -- From now on the person counts as there until then, and never for less than was said before.
@@ -46,7 +55,7 @@ end
 -- A pass is for one purchase at a time. False while another hold under it is being bought.
 local function bind_pass(record, id)
   local entry = read_entry(record.person)
-  if not entry or entry.number ~= record.pass then return true end
+  if not entry or entry.place ~= record.pass then return true end
   local bound = entry.hold and entry.hold ~= id and read_hold(entry.hold)
   if bound and bound.state == 'BUYING' then return false end
   entry.hold = id
@@ -54,13 +63,14 @@ local function bind_pass(record, id)
   return true
 end
 
--- The first order under a pass spends it, and what else was held under it goes back.
+-- The first order under a pass spends it, and what else was held under it goes back. Whether it did.
 local function spend_pass(record)
   local entry = read_entry(record.person)
-  if not is_living(entry) or entry.number ~= record.pass then return end
-  end_entry(record.person, entry, 'COMPLETED')
+  if not is_living(entry) or entry.place ~= record.pass then return false end
+  end_entry(record.person, entry, 'SPENT')
   for _, other_id in ipairs(read_person(record.person).holds) do
     local other = read_hold(other_id)
     if other.state == 'HELD' and other.pass == record.pass then end_hold(other_id, other, 'PASS_SPENT') end
   end
+  return true
 end

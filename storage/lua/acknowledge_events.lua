@@ -1,0 +1,12 @@
+--[[ A group has done with events. Those that every group has done with leave the stream, and none behind the first other.
+KEYS      of the concert, in the order of keys.py
+ARGV[1]   group
+ARGV[2*]  id
+Replies   ACKNOWLEDGED count   of those that were still pending
+]]
+-- @include enter consuming
+if redis.call('EXISTS', EVENTS) == 0 then return {'ACKNOWLEDGED', 0} end
+local count = 0
+for index = 2, #ARGV do count = count + redis.call('XACK', EVENTS, ARGV[1], ARGV[index]) end
+trim()
+return {'ACKNOWLEDGED', count}

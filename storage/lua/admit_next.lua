@@ -1,0 +1,30 @@
+--[[ Call people by hand, under both caps, even while the room is paused. The same command again answers the same.
+KEYS      of the concert, in the order of keys.py
+ARGV[1]   incarnation  the one this connection saw
+ARGV[2]   command_key  fingerprint of person, concert, operation and idempotency key
+ARGV[3]   digest       of the whole input
+ARGV[4]   most         how many to call at the most, up to 1,000
+Replies   CALLED count | CONFLICT | NOT_OPEN room_status until_ms | UNKNOWN | RECOVERING
+]]
+-- @include enter change news line queue admission
+local refusal = enter(ARGV[1], '')
+if refusal then return refusal end
+local known = redis.call('HGET', CONTROLS, ARGV[2])
+if known then
+  local digest, count = string.match(known, '^(.*)|(%d+)$')
+  if digest ~= ARGV[3] then return {'CONFLICT'} end
+  return {'CALLED', tonumber(count)}
+end
+local status, until_ms = room_status()
+if status ~= 'OPEN' and status ~= 'PAUSED' then return {'NOT_OPEN', status, until_ms} end
+local most, called, is_bounded = tonumber(ARGV[4]), 0, true
+-- Numbers that are gone count for the bound of one look: ten looks pass over ten thousand of them.
+for _ = 1, 10 do
+  local more
+  more, is_bounded = call_next(most - called, 1000, true)
+  called = called + more
+  if called == most or not is_bounded then break end
+end
+redis.call('HSET', CONTROLS, ARGV[2], ARGV[3] .. '|' .. called)
+changed(true)
+return {'CALLED', called}
