@@ -1,8 +1,29 @@
-"""How long somebody will wait: a band, from the rate at which the line was seen to move."""
+"""How long somebody will wait: a band, from how the line was seen to move and what its caps allow next.
 
+A course (domain/course.py) says when a position is called if all goes on as measured. The band asks it for fewer and
+for more moves than that, by as much as counts scatter and as what was measured may be off. `Pace` is made once per
+state of a line, as a table; one person costs one look-up in it.
+"""
+
+from bisect import bisect_left
 from dataclasses import dataclass
+from math import ceil, sqrt
 
+from domain.course import LONGEST_S, Caps, Course, course_of
 from domain.flow import Flow
+
+NINE_OF_TEN = 1.2816
+"""Standard deviations of a normal law."""
+SCATTER = 1.0
+"""Variance of the visits that end in a time, by their mean."""
+SLOT_DRIFT = 0.15
+GONE_DRIFT = 0.35
+DRIFT = 0.05
+"""How far, as a share, slots, departures and all together move away from what was measured."""
+WIDEST = 1.5
+LATE_S = 3.0
+"""A call is seen by the second, a slice is ten."""
+KNOT_STEP = 1.15
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,10 +34,91 @@ class WaitEstimate:
     p90_s: int
 
 
-def estimate_wait(position: int, flow: Flow) -> WaitEstimate | None:
-    """For somebody who waits at `position`. None while nothing was measured that could tell."""
-    called = sum(flow.called_lately)
-    if not called:
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """The band by position, at `positions`, between which it is taken for straight. Neither edge ever falls."""
+
+    positions: tuple[float, ...] = ()
+    p50_s: tuple[float, ...] = ()
+    p90_s: tuple[float, ...] = ()
+    beyond: WaitEstimate | None = None
+    """Behind the last of them. None: the line, as measured, never comes so far."""
+
+    def estimate(self, position: int) -> WaitEstimate | None:
+        after = bisect_left(self.positions, position)
+        if after == len(self.positions):
+            return self.beyond
+        if after == 0:
+            p50_s, p90_s = self.p50_s[0], self.p90_s[0]
+        else:
+            low = self.positions[after - 1]
+            share = (position - low) / (self.positions[after] - low)
+            before_s = self.p50_s[after - 1]
+            p50_s = before_s + share * (self.p50_s[after] - before_s)
+            before_s = self.p90_s[after - 1]
+            p90_s = before_s + share * (self.p90_s[after] - before_s)
+        return WaitEstimate(round(p50_s), ceil(p90_s))
+
+
+LONGEST = WaitEstimate(int(LONGEST_S), int(LONGEST_S))
+NO_PACE = Pace()
+"""Nothing can be told to anybody."""
+
+
+def pace_of(flow: Flow, *, slots_taken: int, total_active_users: int, new_users_per_minute: int) -> Pace:
+    if flow.opened_s is None or flow.called == 0:
+        return NO_PACE
+    course = course_of(flow, Caps(slots_taken, total_active_users, new_users_per_minute))
+    positions, p50_s, p90_s = [], [0.0], [0.0]
+    for position in _knots(course):
+        band = _band(course, position)
+        if band is None:
+            break
+        positions.append(position)
+        p50_s.append(max(p50_s[-1], band[0]))
+        p90_s.append(max(p90_s[-1], band[1]))
+    return Pace(tuple(positions), tuple(p50_s[1:]), tuple(p90_s[1:]), LONGEST if course.goes_on else None)
+
+
+def estimate_wait(
+    position: int, flow: Flow, *, slots_taken: int, total_active_users: int, new_users_per_minute: int
+) -> WaitEstimate | None:
+    """For one person who waits at `position`; for many, ask one `pace_of`. None while nothing measured could tell."""
+    pace = pace_of(
+        flow,
+        slots_taken=slots_taken,
+        total_active_users=total_active_users,
+        new_users_per_minute=new_users_per_minute,
+    )
+    return pace.estimate(position)
+
+
+def _knots(course: Course) -> list[int]:
+    """Whole positions, close together in front, and both sides of every place where the calls pause."""
+    furthest = int(course.moved[-1])
+    knots, edge = {furthest, *course.edges()}, 1
+    while edge < furthest:
+        knots.add(edge)
+        edge = ceil(edge * KNOT_STEP)
+    return sorted(knot for knot in knots if 1 <= knot <= furthest)
+
+
+def _band(course: Course, position: float) -> tuple[float, float] | None:
+    """Quantiles of a gamma law with this relative spread (Wilson and Hilferty), in moves, then in seconds."""
+    spread = min(WIDEST, _spread(course, position))
+    half_s = course.when(position * (1 - spread**2 / 9) ** 3)
+    most_s = course.when(position * (1 - spread**2 / 9 + NINE_OF_TEN * spread / 3) ** 3)
+    if most_s is None:
+        most_s = LONGEST_S if course.goes_on else None
+    if half_s is None or most_s is None:
         return None
-    seconds = position * len(flow.called_lately) * 10 / called
-    return WaitEstimate(round(seconds), round(seconds * 2))
+    return half_s, min(most_s + LATE_S, LONGEST_S)
+
+
+def _spread(course: Course, position: float) -> float:
+    called, by_slots = course.called_by(position)
+    slots = min(1.0, by_slots / position)
+    gone = max(0.0, 1 - called / position)
+    of_slots = slots * SCATTER / position + slots**2 * (SCATTER / max(course.ended, 1.0) + SLOT_DRIFT**2)
+    of_gone = gone / position + gone**2 * (1 / max(course.measured.gone, 1) + GONE_DRIFT**2)
+    return sqrt(of_slots + of_gone + DRIFT**2)

@@ -20,6 +20,8 @@ class Flow:
     claimed: int = 0
     completed: int = 0
     """Passes spent on orders."""
+    tickets: int = 0
+    """In those orders."""
     left: int = 0
     absent: int = 0
     """Who waited, and for whom nobody spoke any more."""

@@ -1,0 +1,199 @@
+"""How a line will move: its course, worked out from what was measured and from what both caps allow next.
+
+A window of calls is 61 one-second counts, so calls made at one moment can be made again 61 s later: a room that calls
+600 at once calls nobody for a minute, and its course is a staircase. Slots come back as visits end (domain/turnover.py).
+People leave the line at the rate at which they were seen to, and more and more slowly: who stays is patient.
+"""
+
+from bisect import bisect_left
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import exp, floor
+
+from domain.flow import SLICE_S, Flow
+from domain.turnover import Cohort, Inside, inside_now
+
+WINDOW_S = 61
+STEPS_A_WINDOW = 10
+STEP_S = WINDOW_S / STEPS_A_WINDOW
+STEPS = 10 * STEPS_A_WINDOW
+"""Ten minutes step by step; behind them the line moves as it did in the last two."""
+LONGEST_S = 86_400.0
+FAR_STEP = 1.1
+PAUSE = 10.0
+"""A step that calls so many times fewer than the one before is a pause."""
+PATIENCE_S = 1_200.0
+"""After this time e times fewer of those who stand there leave per second."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caps:
+    slots_taken: int
+    total_active_users: int
+    new_users_per_minute: int
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What a flow says of those who wait."""
+
+    waiting: int
+    gone: int
+    """Who left the line lately without being called."""
+    gone_rate: float
+    """Of one who waits, per second."""
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """At each of `times_s` from now: how far somebody in line has come forward, and whose doing that was."""
+
+    measured: Measured
+    ended: float
+    """Visits that the turnover was measured by."""
+    times_s: tuple[float, ...]
+    moved: tuple[float, ...]
+    """The position from which one is called by then; it never falls."""
+    called: tuple[float, ...]
+    """People, since now."""
+    by_slots: tuple[float, ...]
+    """Of them, those for whom a slot had to come free."""
+
+    @property
+    def goes_on(self) -> bool:
+        """The line still moves when a day has passed."""
+        return self.called[-1] > self.called[-2]
+
+    def edges(self) -> list[int]:
+        """The last position before each pause of the calls, and the first one behind it."""
+        edges = []
+        for before, here, after in zip(self.moved, self.moved[1:STEPS], self.moved[2:], strict=False):
+            if here - before > PAUSE * (after - here) and here - before > 1:
+                # Sums of fractions: the last one of a burst may be a hair above its end.
+                edges += [floor(here + 1e-6), floor(here + 1e-6) + 1]
+        return edges
+
+    def when(self, position: float) -> float | None:
+        """Seconds from now; None where the line does not move that far."""
+        if position > self.moved[-1] + 1e-6:
+            return None
+        return self._between(position, self.times_s)
+
+    def called_by(self, position: float) -> tuple[float, float]:
+        """`called` and `by_slots` at the moment this position is called."""
+        return self._between(position, self.called), self._between(position, self.by_slots)
+
+    def _between(self, position: float, values: tuple[float, ...]) -> float:
+        after = bisect_left(self.moved, position - 1e-6)
+        if after == 0 or after == len(self.moved):
+            return values[min(after, len(values) - 1)]
+        low, high = self.moved[after - 1], self.moved[after]
+        share = (position - low) / (high - low)
+        return values[after - 1] + share * (values[after] - values[after - 1])
+
+
+def measure(flow: Flow, slots_taken: int) -> Measured:
+    """Who waits follows from the totals of the round; who waited, from the slices back from there."""
+    finished_inside = flow.completed + flow.not_claimed + flow.session_over
+    left_inside = max(0, flow.called - finished_inside - slots_taken)
+    waiting = max(1, flow.joined - flow.called - flow.absent - max(0, flow.left - left_inside))
+    gone, person_s, there = sum(flow.gone_lately), 0.0, float(waiting)
+    age_s = flow.now_s % SLICE_S
+    slices = zip(reversed(flow.joined_lately), reversed(flow.called_lately), reversed(flow.gone_lately), strict=True)
+    for index, (joined, called, left) in enumerate(slices):
+        before = max(0.0, there - joined + called + left)
+        person_s += (there + before) / 2 * (SLICE_S if index else age_s)
+        there = before
+    return Measured(waiting, gone, gone / person_s if person_s else 0.0)
+
+
+def course_of(flow: Flow, caps: Caps) -> Course:
+    inside = inside_now(cohorts_of(flow), caps.slots_taken)
+    measured = measure(flow, caps.slots_taken)
+    times_s, moved, called, by_slots = [0.0], [0.0], [0.0], [0.0]
+    for seconds, calls, slots in _calls(flow, caps, inside):
+        middle_s = times_s[-1] + seconds / 2
+        has_left = measured.gone_rate * PATIENCE_S * (1 - exp(-middle_s / PATIENCE_S))
+        times_s.append(times_s[-1] + seconds)
+        moved.append(moved[-1] + calls * exp(has_left))
+        called.append(called[-1] + calls)
+        by_slots.append(by_slots[-1] + slots)
+    ended = max(0, flow.called - caps.slots_taken)
+    return Course(measured, ended, tuple(times_s), tuple(moved), tuple(called), tuple(by_slots))
+
+
+def cohorts_of(flow: Flow) -> list[Cohort]:
+    """Everybody called in this round, by age; what is older than the slices is taken for even."""
+    open_s = max(1.0, flow.now_s - flow.opened_s) if flow.opened_s is not None else LONGEST_S
+    cohorts = [
+        Cohort(min((start_s + end_s) / 2, open_s), count)
+        for start_s, end_s, count in _slices(flow.now_s, flow.called_lately)
+        if count
+    ]
+    older = max(0, flow.called - sum(flow.called_lately))
+    known_s = (len(flow.called_lately) - 1) * SLICE_S + flow.now_s % SLICE_S
+    if older:
+        span_s = max(0.0, open_s - known_s)
+        cohorts += [Cohort(known_s + span_s * eighths / 8, older / 4) for eighths in (1, 3, 5, 7)]
+    return cohorts
+
+
+def _slices(now_s: float, counts: tuple[int, ...]) -> Iterator[tuple[float, float, int]]:
+    """Newest first: how long ago it ended, how long ago it began, its count."""
+    began_s = now_s % SLICE_S
+    yield 0.0, began_s, counts[-1]
+    for count in reversed(counts[:-1]):
+        yield began_s, began_s + SLICE_S, count
+        began_s += SLICE_S
+
+
+def _calls(flow: Flow, caps: Caps, inside: Inside | None) -> Iterator[tuple[float, float, float]]:
+    """Step by step: its seconds, who is called in it, and how many of them had to wait for a slot."""
+    returning, allowance = _returning(flow, caps.new_users_per_minute)
+    free = float(caps.total_active_users - caps.slots_taken)
+    lately: list[float] = []
+    for step in range(STEPS + 1):
+        seconds = STEP_S if step else 0.0
+        allowance += returning[step]
+        free += inside.wait(seconds) if inside else 0.0
+        calls = max(0.0, min(allowance, free))
+        by_slots = calls if free < allowance else 0.0
+        allowance -= calls
+        free -= calls
+        if inside:
+            inside.enter(calls)
+        returning[step + STEPS_A_WINDOW] += calls
+        lately.append(calls)
+        yield seconds, calls, by_slots
+    two_windows = lately[-2 * STEPS_A_WINDOW :]
+    rate = sum(two_windows) / (2 * WINDOW_S)
+    slots_share = 1.0 if inside and free < allowance else 0.0
+    reached_s = STEPS * STEP_S
+    while reached_s < LONGEST_S:
+        seconds = reached_s * (FAR_STEP - 1)
+        reached_s += seconds
+        yield seconds, rate * seconds, rate * seconds * slots_share
+
+
+def _returning(flow: Flow, per_minute: int) -> tuple[list[float], float]:
+    """How many calls the window gives back in each step, and how many it allows now: the latest ones fill it."""
+    returning, missing = [0.0] * (STEPS + STEPS_A_WINDOW + 1), float(per_minute)
+    for ended_ago_s, began_ago_s, count in _slices(flow.now_s, flow.called_lately):
+        if not missing or ended_ago_s >= WINDOW_S:
+            break
+        counted = min(float(count), missing)
+        missing -= counted
+        if counted:
+            # Of a slice that counts in part, its end does.
+            began_ago_s = ended_ago_s + (began_ago_s - ended_ago_s) * counted / count
+            _spread(returning, max(0.0, WINDOW_S - began_ago_s), WINDOW_S - ended_ago_s, counted)
+    return returning, missing
+
+
+def _spread(returning: list[float], from_s: float, to_s: float, count: float) -> None:
+    """A step stands for the seconds before its end; step 0 is now."""
+    span_s = to_s - from_s
+    first, last = int(from_s / STEP_S), int(to_s / STEP_S)
+    for step in range(first, last + 1):
+        overlap_s = min(to_s, (step + 1) * STEP_S) - max(from_s, step * STEP_S)
+        returning[step + 1] += count * overlap_s / span_s if span_s else float(step == first) * count

@@ -1,0 +1,93 @@
+"""Whether anything will be left for somebody in line: SOLD_OUT only where that is next to certain.
+
+Either nothing is free now; or what the people ahead will take, as the called ones of this round did, exceeds tier by
+tier all that is free or held, by so much that it would be wrong about once in fifty times. An `Outlook` is the number of
+people ahead from which on that is so: made once per state, one comparison a person.
+"""
+
+from dataclasses import dataclass
+from math import exp, inf, sqrt
+
+from domain.flow import Flow
+from domain.stock import Stock, StockAhead, TierStock
+
+FEWEST_BUYERS = 30
+"""Passes spent in this round before their like is taken for the people ahead."""
+SURE = 2.054
+"""Standard deviations of a normal law below which 98 of 100 stay."""
+DRIFT = 0.15
+"""How far, as a share, the demand of people ahead may be from that of the people before them."""
+BASKET_SPREAD = 1.6
+"""Mean square of an order's tickets by the square of their mean; orders of one to four tickets have 1.2."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    sold_out_behind: float
+    """So many people ahead, and more, leave nothing."""
+
+    def behind(self, ahead: int) -> StockAhead:
+        return StockAhead.SOLD_OUT if ahead >= self.sold_out_behind else StockAhead.AVAILABLE
+
+
+def outlook_of(stock: Stock, flow: Flow) -> Outlook:
+    if stock.is_sold_out:
+        return Outlook(0)
+    return Outlook(max(1.0, _ahead_of(_buyers_for(stock, flow), flow)))
+
+
+def stock_ahead(stock: Stock, ahead: int, flow: Flow) -> StockAhead:
+    """For one person with so many ahead; for many, ask one `outlook_of`."""
+    return outlook_of(stock, flow).behind(ahead)
+
+
+def _buyers_for(stock: Stock, flow: Flow) -> float:
+    """How many people must be called to take all that is free or held, whatever happens."""
+    sold = sum(tier.sold for tier in stock.tiers)
+    if flow.completed < FEWEST_BUYERS or sold == 0:
+        return inf
+    return max(_buyers_for_tier(tier, tier.sold / sold, flow) for tier in stock.tiers)
+
+
+def _buyers_for_tier(tier: TierStock, share: float, flow: Flow) -> float:
+    """The number whose demand is `SURE` deviations above what there is. Nobody is thought to take another tier."""
+    left = tier.available + tier.held
+    if left <= 0:
+        return 0.0
+    # Who is still inside counts as somebody who bought nothing, and a pass as one ticket if tickets were not counted.
+    tickets = max(flow.tickets, flow.completed)
+    mean = share * tickets / flow.called
+    basket = tickets / flow.completed
+    variance = mean * basket * BASKET_SPREAD
+    doubt = variance / flow.called + (DRIFT * mean) ** 2
+    # people x mean - left = SURE x sqrt(people x variance + people^2 x doubt), squared.
+    a = mean**2 - SURE**2 * doubt
+    if a <= 0:
+        return inf
+    half_b = left * mean + SURE**2 * variance / 2
+    return (half_b + sqrt(half_b**2 - a * left**2)) / a
+
+
+def _ahead_of(called: float, flow: Flow) -> float:
+    """How many must stand ahead for so many of them to be called, if people leave the line as they did lately."""
+    gone, moved = sum(flow.gone_lately), sum(flow.called_lately)
+    if not moved or called == inf:
+        return inf
+    by_one = gone / _person_slices(flow) / moved * len(flow.called_lately) if gone else 0.0
+    exponent = by_one * called
+    if exponent < 1e-9:
+        return called
+    return (exp(exponent) - 1) / by_one if exponent < 30 else inf
+
+
+def _person_slices(flow: Flow) -> float:
+    """How many waited, summed over the slices. Everybody who left counts as somebody who left the line."""
+    there, sum_ = float(max(1, flow.joined - flow.called - flow.absent - flow.left)), 0.0
+    slices = zip(reversed(flow.joined_lately), reversed(flow.called_lately), reversed(flow.gone_lately), strict=True)
+    for joined, called, left in slices:
+        before = max(0.0, there - joined + called + left)
+        sum_ += (there + before) / 2
+        there = before
+    return max(sum_, 1.0)
+
+
