@@ -1,0 +1,53 @@
+"""Opens a line by lottery: freeze the registrations, record the reveal, draw, write the numbers.
+
+Every step may happen twice, and any number of openers may be at it: the first reveal that MongoDB has is everybody's,
+so whoever comes after one that was killed finishes with the same numbers.
+"""
+
+import asyncio
+import logging
+
+from domain.concerts import Concert
+from domain.lottery import Reveal, draw
+from storage.hot_state import HotState
+from storage.lotteries import LotteryStore
+
+log = logging.getLogger(__name__)
+
+
+class Openings:
+    def __init__(self, hot: HotState, lotteries: LotteryStore) -> None:
+        self._hot = hot
+        self._lotteries = lotteries
+
+    async def open(self, concert: Concert) -> str:
+        """OPENED or OPEN: the line has its numbers. Any other word of the scripts: not now."""
+        round_ = concert.room.round
+        # Before the line is frozen: a recovery in between makes it worthless.
+        fence = await self._lotteries.fence(concert.id, round_)
+        word, registrations, digest = await self._hot.freeze_line(concert.id, round_)
+        if word != "FROZEN":
+            return word
+        reveal = await self._lotteries.reveal(
+            concert.id, round_, registrations=registrations, digest=digest, fence=fence
+        )
+        return "STALE" if reveal is None else await self._write(concert, reveal)
+
+    async def restore(self, concert: Concert, epoch: int) -> bool:
+        """For a recovery: gives the line the numbers that were revealed, if any were. False: it was overtaken.
+
+        Lots that the store lost stay drawn, as people who have gone; a lottery that is revealed takes no more of them.
+        """
+        if not concert.room.commitment:
+            return True
+        reveal = await self._lotteries.reveal_or_fence(concert.id, concert.room.round, epoch)
+        return reveal is None or await self._write(concert, reveal, epoch=epoch) in ("OPENED", "OPEN")
+
+    async def _write(self, concert: Concert, reveal: Reveal, *, epoch: int | None = None) -> str:
+        drawn = await asyncio.to_thread(draw, reveal.seed, reveal.registrations)
+        word = await self._hot.open_line(
+            concert.id, reveal.round, reveal.registrations, drawn.ranks, drawn.order, epoch=epoch
+        )
+        if word == "OPENED":
+            log.info("the line of concert %s is open: %d lots drawn", concert.id, reveal.registrations)
+        return word

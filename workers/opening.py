@@ -1,0 +1,48 @@
+"""Opens lines whose order is drawn, once their time has come; a line without a lottery opens by itself."""
+
+import asyncio
+import logging
+from datetime import UTC, datetime
+
+from domain.concerts import Concert, ConcertStatus
+from domain.ids import ConcertId
+from storage.connect import Stores
+
+log = logging.getLogger(__name__)
+
+
+class OpeningWorker:
+    name = "opening"
+    interval_s = 0.5
+
+    def __init__(self) -> None:
+        self._open: set[tuple[ConcertId, int]] = set()
+        """Rounds that need no look any more: a store that forgets is opened again by its recovery."""
+
+    async def run_once(self, stores: Stores) -> int:
+        now = datetime.now(UTC)
+        drawn = [concert for concert in await stores.living.get() if concert.room.has_lottery]
+        self._open &= {_round(concert) for concert in drawn}
+        due = [concert for concert in drawn if _is_due(concert, now) and _round(concert) not in self._open]
+        return sum(await asyncio.gather(*[self._open_line(stores, concert) for concert in due]))
+
+    async def _open_line(self, stores: Stores, concert: Concert) -> bool:
+        """One that cannot be opened now keeps no other from being opened."""
+        try:
+            word = await stores.openings.open(concert)
+        except Exception as error:
+            log.warning("the lottery of concert %s cannot be opened yet: %s", concert.id, error)
+            return False
+        if word in ("OPENED", "OPEN"):
+            self._open.add(_round(concert))
+        elif word in ("UNKNOWN", "RECOVERING"):
+            stores.recovery.start(concert.id)
+        return word == "OPENED"
+
+
+def _round(concert: Concert) -> tuple[ConcertId, int]:
+    return concert.id, concert.room.round
+
+
+def _is_due(concert: Concert, now: datetime) -> bool:
+    return concert.status is ConcertStatus.PUBLISHED and (concert.room.opens_at or concert.sales_start_at) <= now
