@@ -140,7 +140,7 @@ async def run(settings: Settings) -> None:
             await load_demo(Resources(stores, _pass_signer(settings)).context(None, "demo"))
         server = _Server(settings)
         async with asyncio.TaskGroup() as group:
-            workers = group.create_task(run_workers(stores))
+            workers = group.create_task(run_workers(stores, urls.redis))
             await _serve(server, listener)
             workers.cancel()
 

@@ -11,16 +11,21 @@ from redis.exceptions import RedisError
 
 from storage.capacity import CapacityStore
 from storage.concerts import ConcertStore
+from storage.events import EventStore
 from storage.holds import HoldStore
 from storage.hot_state import HotState
 from storage.link import Link
 from storage.living import LivingConcerts
+from storage.lotteries import LotteryStore
 from storage.mongo import Client, Database, connect, database
+from storage.opening import Openings
 from storage.order_batch import OrderBatch
 from storage.orders import OrderStore
+from storage.queue_history import QueueHistory
 from storage.queues import QueueStore
 from storage.recording import Recorder
 from storage.recovery import Recovery
+from storage.room_audits import RoomAuditStore
 from storage.tasks import Tasks
 
 log = logging.getLogger(__name__)
@@ -33,13 +38,18 @@ DECLARE_AGAIN_AFTER_S = 1.0
 class Stores:
     concerts: ConcertStore
     orders: OrderStore
+    room_audits: RoomAuditStore
     holds: HoldStore
     queues: QueueStore
+    events: EventStore
+    queue_history: QueueHistory
     hot: HotState
     capacity: CapacityStore
     order_batch: OrderBatch
     recorder: Recorder
     recovery: Recovery
+    lotteries: LotteryStore
+    openings: Openings
     tasks: Tasks
     living: LivingConcerts
     link: Link
@@ -94,18 +104,25 @@ async def open_stores(redis_url: str, mongo_url: str, mongo_database: str) -> As
 
 def _assemble(link: Link, mongo: Database) -> Stores:
     concerts, orders, hot = ConcertStore(mongo), OrderStore(mongo), HotState(link)
+    room_audits, lotteries = RoomAuditStore(mongo), LotteryStore(mongo)
     recorder = Recorder(orders, hot)
-    recovery = Recovery(concerts, orders, hot, recorder)
+    openings = Openings(hot, lotteries)
+    recovery = Recovery(concerts, orders, hot, recorder, openings)
     return Stores(
         concerts=concerts,
         orders=orders,
+        room_audits=room_audits,
         holds=HoldStore(link, recovery),
         queues=QueueStore(link, recovery),
+        events=EventStore(link),
+        queue_history=QueueHistory(mongo),
         hot=hot,
-        capacity=CapacityStore(mongo, concerts, orders, hot, recorder, recovery),
+        capacity=CapacityStore(mongo, concerts, orders, room_audits, lotteries, hot, recorder, recovery),
         order_batch=OrderBatch(orders),
         recorder=recorder,
         recovery=recovery,
+        lotteries=lotteries,
+        openings=openings,
         tasks=Tasks(),
         living=LivingConcerts(concerts),
         link=link,
@@ -118,6 +135,9 @@ async def _declare(stores: Stores) -> None:
     while True:
         try:
             await stores.concerts.declare()
+            await stores.queue_history.declare()
+            await stores.room_audits.declare()
+            await stores.lotteries.declare()
             # Last, because readiness asks for it.
             await stores.orders.declare()
         except PyMongoError as error:

@@ -1,6 +1,7 @@
 """`python -m workers [name ...]`: runs the named workers, or all of them, against the stores of `ONSALE_*_URL`.
 
-Any number may run, on any number of hosts: each run is safe to happen twice.
+Any number may run, on any number of hosts: each run is safe to happen twice. `python -m workers deadletters …` is no
+worker but a command, which ends.
 """
 
 import argparse
@@ -8,43 +9,70 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from argparse import Namespace
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
 
+from domain.errors import OnsaleError
 from settings import Settings, SettingsError
-from storage.connect import open_stores
+from storage.connect import Stores, open_stores
 from web import logs
+from workers import deadletters
 from workers.runner import ALL, run_workers
 
 
 async def run(settings: Settings, names: Sequence[str]) -> None:
     """Until SIGTERM or SIGINT."""
-    if settings.redis_url is None or settings.mongo_url is None:
-        raise SettingsError("Name the stores: set ONSALE_REDIS_URL and ONSALE_MONGO_URL.")
     task = asyncio.current_task()
     assert task is not None
     for stop in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(stop, task.cancel)
+    async with _opened(settings) as (stores, redis_url):
+        await run_workers(stores, redis_url, names)
+
+
+async def run_command(settings: Settings, chosen: Namespace) -> int:
+    async with _opened(settings) as (stores, _):
+        return await deadletters.run(stores, chosen)
+
+
+@asynccontextmanager
+async def _opened(settings: Settings) -> AsyncIterator[tuple[Stores, str]]:
+    if settings.redis_url is None or settings.mongo_url is None:
+        raise SettingsError("Name the stores: set ONSALE_REDIS_URL and ONSALE_MONGO_URL.")
     async with open_stores(settings.redis_url, settings.mongo_url, settings.mongo_database) as stores:
-        await run_workers(stores, names)
+        yield stores, settings.redis_url
 
 
 def main() -> int:
+    if sys.argv[1:2] == [deadletters.COMMAND]:
+        chosen = deadletters.parsed(sys.argv[2:])
+        return _run(lambda settings: run_command(settings, chosen))
     parser = argparse.ArgumentParser(prog="python -m workers", description="Runs Onsale's workers.")
     parser.add_argument("names", nargs="*", metavar="name", help=f"one of {', '.join(ALL)}; none: all of them")
+    parser.epilog = f"`{parser.prog} {deadletters.COMMAND} --help`: events that nobody could handle."
     names = parser.parse_args().names or ALL
     unknown = [name for name in names if name not in ALL]
     if unknown:
         parser.error(f"no worker is called {', '.join(unknown)}; choose from {', '.join(ALL)}")
+    return _run(lambda settings: run(settings, names))
+
+
+def _run(work: Callable[[Settings], Coroutine[Any, Any, int | None]]) -> int:
+    """The exit code: 2 for what has to be said differently, 1 for what may work another time."""
     try:
         settings = Settings.from_env(os.environ)
         logs.configure(settings.log_format)
-        asyncio.run(run(settings, names))
+        return asyncio.run(work(settings)) or 0
     except SettingsError as error:
         sys.stderr.write(f"{error}\n")
         return 2
+    except OnsaleError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
     except asyncio.CancelledError:
         return 0
-    return 0
 
 
 if __name__ == "__main__":

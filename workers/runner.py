@@ -4,13 +4,21 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import aclosing, asynccontextmanager
 from typing import Protocol
 
+from domain.ids import ConcertId
 from storage.connect import Stores
+from storage.keys import WORK_CHANNEL
+from subscriptions.feed import GAP, Feed
 from workers.admission import AdmissionWorker
+from workers.agenda import Agenda
 from workers.apply import ApplyWorker
 from workers.expiry import ExpiryWorker
+from workers.history import HistoryWorker
+from workers.looking import ConcertWorker, look_at_due
+from workers.opening import OpeningWorker
 from workers.record import RecordWorker
 from workers.settle import SettleWorker
 
@@ -29,36 +37,74 @@ class Worker(Protocol):
     async def run_once(self, stores: Stores) -> int: ...
 
 
-WORKERS = (ExpiryWorker, AdmissionWorker, SettleWorker, RecordWorker, ApplyWorker)
-ALL = tuple(worker.name for worker in WORKERS)
+WORKERS = (RecordWorker, ApplyWorker, OpeningWorker)
+CONCERT_WORKERS = (ExpiryWorker, AdmissionWorker, SettleWorker, HistoryWorker)
+ALL = tuple(worker.name for worker in (*CONCERT_WORKERS, *WORKERS))
 
 
-async def run_workers(stores: Stores, names: Sequence[str] = ALL) -> None:
+async def run_workers(stores: Stores, redis_url: str, names: Sequence[str] = ALL) -> None:
     """Runs the named workers until cancelled. Raises KeyError for a name that is none."""
-    made = {worker.name: worker for worker in WORKERS}
-    async with asyncio.TaskGroup() as group:
+    steady = {worker.name: worker for worker in WORKERS}
+    by_concert = {worker.name: worker for worker in CONCERT_WORKERS}
+    async with _woken(stores, redis_url) as agendas, asyncio.TaskGroup() as group:
         for name in names:
-            group.create_task(run_for_ever(made[name](), stores))
+            if name in steady:
+                group.create_task(run_for_ever(steady[name](), stores))
+            else:
+                worker = by_concert[name]()
+                agendas.append(Agenda(active_s=worker.active_s, idle_s=worker.idle_s))
+                group.create_task(look_for_ever(worker, stores, agendas[-1]))
 
 
 async def run_for_ever(worker: Worker, stores: Stores) -> None:
     failures = 0
     while True:
-        started = time.monotonic()
-        try:
-            done = await worker.run_once(stores)
-            if done:
-                log.debug("worker %s: %d done in %.0f ms", worker.name, done, (time.monotonic() - started) * 1000)
-            failures = 0
-        except Exception as error:
-            failures += 1
-            # The first of a row tells the story; the rest would bury it.
-            level = logging.WARNING if failures == 1 else logging.DEBUG
-            log.log(level, "worker %s failed: %s", worker.name, error)
+        failures = await _attempt(worker.name, lambda: worker.run_once(stores), failures)
         await asyncio.sleep(_pause_s(worker.interval_s, failures))
+
+
+async def look_for_ever(worker: ConcertWorker, stores: Stores, agenda: Agenda) -> None:
+    """A concert that fails is left alone for a while by its agenda; only a list that cannot be read stops it all."""
+    failures = 0
+    while True:
+        failures = await _attempt(worker.name, lambda: look_at_due(worker, stores, agenda), failures)
+        await agenda.wait()
+
+
+async def _attempt(name: str, work: Callable[[], Awaitable[int]], failures: int) -> int:
+    """How many have failed in a row now."""
+    started = time.monotonic()
+    try:
+        done = await work()
+    except Exception as error:
+        # The first of a row tells the story; the rest would bury it.
+        level = logging.DEBUG if failures else logging.WARNING
+        log.log(level, "worker %s failed: %s", name, error)
+        return failures + 1
+    if done:
+        log.debug("worker %s: %d done in %.0f ms", name, done, (time.monotonic() - started) * 1000)
+    return 0
 
 
 def _pause_s(interval_s: float, failures: int) -> float:
     """Doubles with each failure up to a bound; a tenth of jitter keeps several hosts from marching in step."""
     pause_s = interval_s if failures == 0 else min(max(interval_s, 0.1) * 2**failures, LONGEST_BACK_OFF_S)
     return max(pause_s, interval_s) * random.uniform(0.9, 1.1)
+
+
+@asynccontextmanager
+async def _woken(stores: Stores, redis_url: str) -> AsyncIterator[list[Agenda]]:
+    """Whoever is in the list is told where something begins. What goes unheard is found at the pace of idle ones."""
+    agendas: list[Agenda] = []
+
+    def notice(message: str) -> None:
+        for agenda in agendas:
+            if message == GAP:
+                agenda.wake_all()
+            elif not agenda.wake(ConcertId(message)):
+                stores.living.miss(ConcertId(message))
+
+    async with aclosing(Feed(redis_url)) as feed:
+        await feed.start()
+        feed.listen(WORK_CHANNEL, notice)
+        yield agendas

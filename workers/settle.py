@@ -5,6 +5,7 @@ import logging
 
 from domain.ids import ConcertId, HoldId
 from storage.connect import Stores
+from workers.looking import Look, look_at_all
 
 log = logging.getLogger(__name__)
 
@@ -13,15 +14,17 @@ MAX_HOLDS_A_RUN = 100
 
 class SettleWorker:
     name = "settle"
-    interval_s = 1.0
+    active_s = 1.0
+    idle_s = 5.0
+    """A purchase waits a minute before it is settled: a few seconds more do not matter."""
 
     async def run_once(self, stores: Stores) -> int:
-        settled = await asyncio.gather(*[self._settle_concert(stores, c.id) for c in await stores.living.get()])
-        return sum(settled)
+        return await look_at_all(self, stores)
 
-    async def _settle_concert(self, stores: Stores, concert_id: ConcertId) -> int:
+    async def look(self, stores: Stores, concert_id: ConcertId) -> Look:
         overdue = await stores.hot.find_overdue(concert_id, limit=MAX_HOLDS_A_RUN)
-        return sum(await asyncio.gather(*[self._settle(stores, concert_id, hold_id) for hold_id in overdue]))
+        settled = sum(await asyncio.gather(*[self._settle(stores, concert_id, hold_id) for hold_id in overdue]))
+        return Look(settled, is_active=bool(overdue))
 
     async def _settle(self, stores: Stores, concert_id: ConcertId, hold_id: HoldId) -> bool:
         """One that cannot be decided now waits for the next run, and keeps no other from being decided."""

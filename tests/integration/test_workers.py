@@ -25,7 +25,7 @@ async def test_a_hundred_winners_over_two_processes_with_two_of_each_worker(
         opened(valkey_url, mongo_url, mongo_database) as other,
     ):
         concert = await on_sale(one, 100)
-        running = [asyncio.create_task(run_workers(stores, [*ALL, *ALL])) for stores in (one, other)]
+        running = [asyncio.create_task(run_workers(stores, valkey_url, [*ALL, *ALL])) for stores in (one, other)]
         asking = [hold(stores, concert, 1, who=f"buyer{n}") for n in range(100) for stores in (one, other)]
         answers = await asyncio.gather(*asking, return_exceptions=True)
         winners = [answer for answer in answers if isinstance(answer, Hold)]
@@ -60,7 +60,7 @@ async def _expired(stores: Stores, expected: int) -> bool:
 async def test_workers_outlive_an_outage(own_valkey: Child, mongo_url: str, mongo_database: str) -> None:
     async with opened(own_valkey.url, mongo_url, mongo_database) as stores:
         concert = await on_sale(stores, 5, hold_duration_ms=1_000)
-        running = asyncio.create_task(run_workers(stores))
+        running = asyncio.create_task(run_workers(stores, own_valkey.url))
         await hold(stores, concert, 2)
         await own_valkey.kill()
         await own_valkey.start()

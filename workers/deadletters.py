@@ -1,0 +1,99 @@
+"""`python -m workers deadletters [list|replay|discard]`: events that a group could not handle, and what to do then.
+
+A replay has the group's handler handle the event again, here and now; a letter goes only after its event was handled.
+"""
+
+import argparse
+import sys
+from collections.abc import AsyncIterator, Collection, Sequence
+
+from domain.errors import NotFound
+from domain.ids import ConcertId
+from storage.connect import Stores
+from storage.events import DeadLetter
+from workers.consuming import Handler, failures
+from workers.history import HistoryHandler
+
+COMMAND = "deadletters"
+HANDLERS: dict[str, Handler] = {HistoryHandler.group: HistoryHandler()}
+
+
+def parsed(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog=f"python -m workers {COMMAND}", description="Shows, replays or discards events that nobody could handle."
+    )
+    parser.add_argument("verb", nargs="?", choices=("list", "replay", "discard"), default="list")
+    parser.add_argument("--concert", metavar="ID", help="of this concert, by id or slug; else of all")
+    parser.add_argument("--id", nargs="+", action="extend", dest="ids", metavar="ID", help="these letters; else all")
+    chosen = parser.parse_args(arguments)
+    if chosen.verb == "discard" and not chosen.ids:
+        parser.error("say with --id which letters are to be discarded; they cannot be had back")
+    return chosen
+
+
+async def run(stores: Stores, chosen: argparse.Namespace) -> int:
+    """The exit code: 1 when a letter that was named is not there, or one could not be replayed."""
+    concerts = await _concerts(stores, chosen.concert)
+    letters = [letter async for letter in _letters(stores, concerts) if not chosen.ids or name(letter) in chosen.ids]
+    missing = set(chosen.ids or ()) - {name(letter) for letter in letters}
+    if chosen.verb == "list":
+        _say(*table(letters))
+    for letter in letters if chosen.verb == "discard" else ():
+        await stores.events.drop_letters(letter.concert_id, [letter.id])
+        _say(f"{name(letter)}: discarded")
+    kept = [letter for letter in letters if chosen.verb == "replay" and not await _replayed(stores, letter)]
+    _say(*[f"{id_}: there is no such dead letter" for id_ in sorted(missing)])
+    return 1 if missing or kept else 0
+
+
+def name(letter: DeadLetter) -> str:
+    """What a letter is called on the command line: its id is unique in its concert alone."""
+    return f"{letter.concert_id}:{letter.id}"
+
+
+def table(letters: Sequence[DeadLetter]) -> list[str]:
+    if not letters:
+        return ["no dead letters"]
+    rows = [("ID", "GROUP", "EVENT", "FAILED AT", "TRIES", "ERROR"), *[_row(letter) for letter in letters]]
+    widths = [max(len(row[column]) for row in rows) for column in range(5)]
+    return ["  ".join([*[cell.ljust(width) for cell, width in zip(row, widths, strict=False)], row[5]]) for row in rows]
+
+
+def _row(letter: DeadLetter) -> tuple[str, ...]:
+    event = letter.event
+    what = " ".join(f"{field}={value}" for field, value in event.fields.items() if value)
+    failed_at = letter.failed_at.strftime("%Y-%m-%d %H:%M:%S")
+    row = (name(letter), letter.group, what, failed_at, str(event.tries), letter.error)
+    # A person's name may be anything, and a terminal is not to be told what to do by it.
+    return tuple(cell if cell.isprintable() else ascii(cell)[1:-1] for cell in row)
+
+
+async def _concerts(stores: Stores, named: str | None) -> Collection[ConcertId]:
+    if named is None:
+        return [concert.id for concert in await stores.living.get()]
+    concert = await stores.concerts.get(ConcertId(named)) or await stores.concerts.by_slug(named)
+    if concert is None:
+        raise NotFound("Concert", named)
+    return [concert.id]
+
+
+async def _letters(stores: Stores, concerts: Collection[ConcertId]) -> AsyncIterator[DeadLetter]:
+    for concert_id in concerts:
+        async for letter in stores.events.letters(concert_id):
+            yield letter
+
+
+async def _replayed(stores: Stores, letter: DeadLetter) -> bool:
+    handler = HANDLERS.get(letter.group)
+    if handler is None:
+        error: str | None = f"nobody handles what the group {letter.group!r} got"
+    else:
+        error = (await failures(handler, stores, letter.concert_id, [letter.event])).get(letter.event.id)
+    if error is None:
+        await stores.events.drop_letters(letter.concert_id, [letter.id])
+    _say(f"{name(letter)}: {'replayed' if error is None else f'kept, it failed again: {error}'}")
+    return error is None
+
+
+def _say(*lines: str) -> None:
+    sys.stdout.write("".join(f"{line}\n" for line in lines))

@@ -1,0 +1,62 @@
+"""Archives each event of a line once, so that who joined, was called, left and when can be shown after the sale."""
+
+from collections.abc import Mapping, Sequence
+
+from domain.ids import ConcertId, PersonId
+from domain.queue_events import QueueEvent, QueueEventKind
+from domain.queues import EntryEnd
+from storage.connect import Stores
+from storage.events import StoredEvent
+from workers.consuming import Consumer
+from workers.looking import Look, look_at_all
+
+
+class HistoryHandler:
+    group = "history"
+
+    async def handle(self, stores: Stores, concert_id: ConcertId, events: Sequence[StoredEvent]) -> dict[str, str]:
+        read: list[QueueEvent] = []
+        failed: dict[str, str] = {}
+        for event in events:
+            try:
+                read.append(queue_event(concert_id, event))
+            except (KeyError, ValueError) as error:
+                failed[event.id] = f"not an event of a line: {error!r}"
+        return failed | await stores.queue_history.add(read)
+
+
+class HistoryWorker:
+    name = "history"
+    active_s = 0.5
+    """With MAX_REPEATS batches a look, 5,000 events a second of a concert."""
+    idle_s = 5.0
+    """Nobody waits for history."""
+
+    def __init__(self) -> None:
+        self._consumer = Consumer(HistoryHandler())
+
+    async def run_once(self, stores: Stores) -> int:
+        return await look_at_all(self, stores)
+
+    async def look(self, stores: Stores, concert_id: ConcertId) -> Look:
+        return await self._consumer.look(stores, concert_id)
+
+
+def queue_event(concert_id: ConcertId, event: StoredEvent) -> QueueEvent:
+    """Raises KeyError or ValueError for what no script of ours wrote."""
+    fields = event.fields
+    return QueueEvent(
+        concert_id=concert_id,
+        id=event.id,
+        kind=QueueEventKind(fields["event"]),
+        at=event.at,
+        person_id=PersonId(fields["person"]) if fields["person"] else None,
+        place=_number(fields, "place"),
+        round=int(fields["round"]),
+        count=_number(fields, "count") or 1,
+        end=EntryEnd(fields["end"]) if "end" in fields else None,
+    )
+
+
+def _number(fields: Mapping[str, str], name: str) -> int | None:
+    return int(fields[name]) if fields.get(name) else None
