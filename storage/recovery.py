@@ -1,4 +1,5 @@
-"""A store that lost or rolled back state is not believed until every order of MongoDB is recorded in it again.
+"""A store that lost or rolled back state is not believed until it has every order of MongoDB again, and a line whose
+lottery was revealed the numbers of that.
 
 The epoch, raised in MongoDB first, is the token of a recovery: its scripts do nothing once another has begun or the
 store has changed again. One recovery of a concert at a time in this process; several processes agree by the mark.
@@ -16,6 +17,7 @@ from domain.orders import Order
 from storage.concerts import ConcertStore
 from storage.hot_state import HotState, keys_expire_at
 from storage.mongo import told_as_unavailable
+from storage.opening import Openings
 from storage.orders import OrderStore
 from storage.recording import Recorder
 
@@ -31,11 +33,14 @@ PAUSE_S = 0.3
 class Recovery:
     """Owns a task for each concert under recovery."""
 
-    def __init__(self, concerts: ConcertStore, orders: OrderStore, hot: HotState, recorder: Recorder) -> None:
+    def __init__(
+        self, concerts: ConcertStore, orders: OrderStore, hot: HotState, recorder: Recorder, openings: Openings
+    ) -> None:
         self._concerts = concerts
         self._orders = orders
         self._hot = hot
         self._recorder = recorder
+        self._openings = openings
         self._running: dict[ConcertId, asyncio.Task[None]] = {}
         self._unfinished: dict[ConcertId, int] = {}
 
@@ -84,7 +89,7 @@ class Recovery:
             return word == "BELIEVED"
         self._unfinished[concert_id] = concert.epoch
         count = await self._record_orders(concert)
-        if count is None or await self._hot.finish_recovery(concert_id, concert.epoch) != "RECOVERED":
+        if count is None or not await self._is_finished(concert):
             log.warning("recovery %d of concert %s was overtaken", concert.epoch, concert_id)
             return False
         self._unfinished.pop(concert_id, None)
@@ -102,6 +107,12 @@ class Recovery:
             return await self._concerts.raise_epoch(concert_id)
         concert = await self._concerts.get(concert_id)
         return None if concert is None else replace(concert, epoch=epoch)
+
+    async def _is_finished(self, concert: Concert) -> bool:
+        """The last steps. Nobody can join before them, so nobody registers for a lottery whose outcome is known."""
+        if not await self._openings.restore(concert, concert.epoch):
+            return False
+        return await self._hot.finish_recovery(concert.id, concert.epoch) == "RECOVERED"
 
     @told_as_unavailable
     async def _record_orders(self, concert: Concert) -> int | None:

@@ -1,10 +1,11 @@
 --[[ Last step of a lottery's opening: every lot gets the number that was drawn for it. A line that is open stays as it is.
-A recovery opens with the recorded draw whatever this store still knows; lots it lost are numbers that are gone.
+The draw is the recorded one whatever this store still knows: lots it lost are numbers that are gone. Only a recovery
+opens a line that was not frozen.
 KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation    the one this connection saw
 ARGV[2]   epoch          of the recovery that calls, else ''
 ARGV[3]   round
-ARGV[4]   registrations  as they were frozen
+ARGV[4]   registrations  as they were revealed
 ARGV[5]   ranks          four bytes a lot: its number
 ARGV[6]   order          four bytes a number: its lot
 Replies   OPENED | OPEN | STALE | UNKNOWN | RECOVERING
@@ -15,7 +16,7 @@ if refusal then return refusal end
 local room, registrations = line(), tonumber(ARGV[4])
 if room.round ~= tonumber(ARGV[3]) then return {'STALE'} end
 if room.opened_ms then return {'OPEN'} end
-if ARGV[2] == '' and room.frozen ~= registrations then return {'STALE'} end
+if ARGV[2] == '' and not room.frozen then return {'STALE'} end
 write_departed(ARGV[6], registrations, lots_gone(registrations))
 redis.call('SET', RANKS, ARGV[5])
 redis.call('SET', ORDER, ARGV[6])
