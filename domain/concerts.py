@@ -66,6 +66,11 @@ class Concert:
     created_at: datetime
     room: RoomSettings = NO_ROOM
 
+    @property
+    def room_opens_at(self) -> datetime:
+        """When the waiting room calls people from."""
+        return self.room.opens_at or self.sales_start_at
+
     def tier(self, tier_id: TierId) -> Tier | None:
         return next((tier for tier in self.tiers if tier.id == tier_id), None)
 

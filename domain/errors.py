@@ -15,6 +15,7 @@ OnsaleError
 │   ├── NotAdmitted          the waiting room is on, and no valid pass was shown
 │   ├── NotInQueue           no living place in this line
 │   ├── RoomNotOpen          there is no line to join
+│   ├── LineOpened           what the opening of a line settled stays until the line is reset
 │   ├── CapacityInUse        held or sold units cannot be withdrawn
 │   └── TemporarilyUnavailable  a store is away, recovering or overloaded; nothing is half done
 └── Denial                   the system says no: a top-level error
@@ -49,6 +50,7 @@ class ErrorCode(StrEnum):
     NOT_ADMITTED = "NOT_ADMITTED"
     NOT_IN_QUEUE = "NOT_IN_QUEUE"
     ROOM_NOT_OPEN = "ROOM_NOT_OPEN"
+    LINE_OPENED = "LINE_OPENED"
     CAPACITY_IN_USE = "CAPACITY_IN_USE"
     TEMPORARILY_UNAVAILABLE = "TEMPORARILY_UNAVAILABLE"
 
@@ -169,8 +171,9 @@ class IllegalTransition(Refusal):
 class VersionConflict(Refusal):
     code = ErrorCode.VERSION_CONFLICT
 
-    def __init__(self, concert_id: ConcertId, version: int) -> None:
-        super().__init__(f"This concert is at version {version} now; read it again and repeat the change.")
+    def __init__(self, concert_id: ConcertId, version: int, *, of_settings: bool = False) -> None:
+        what = "waiting room has its settings" if of_settings else "concert is"
+        super().__init__(f"This {what} at version {version} now; read it again and repeat the change.")
         self.concert_id = concert_id
         self.version = version
 
@@ -225,6 +228,20 @@ class RoomNotOpen(Refusal):
         self.concert_id = concert_id
         self.status = status
         self.opens_at = opens_at
+
+
+class LineOpened(Refusal):
+    """`settings`: those that cannot change in this round any more, by their names in the API."""
+
+    code = ErrorCode.LINE_OPENED
+
+    def __init__(self, concert_id: ConcertId, settings: tuple[str, ...]) -> None:
+        super().__init__(
+            f"The line has opened, so its {' and '.join(settings)} cannot change; "
+            "pause the room, or reset it with the new settings, which empties the line."
+        )
+        self.concert_id = concert_id
+        self.settings = settings
 
 
 class CapacityInUse(Refusal):

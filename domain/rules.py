@@ -13,7 +13,7 @@ from domain.errors import FieldProblem, InvalidInput
 from domain.holds import LineRequest
 from domain.ids import ConcertId, concert_of
 from domain.orders import Customer
-from domain.queues import RoomSettings
+from domain.queues import QueueingMethod, RoomSettings
 
 MAX_NAME = 200
 MAX_DESCRIPTION = 5_000
@@ -29,6 +29,8 @@ MAX_PRICE_MINOR = 2_000_000
 MAX_HOLD = timedelta(hours=2)
 MAX_ACTIVE_USERS = 1_000_000
 MAX_ROOM_TIME_S = 7_200
+MAX_MESSAGE = 500
+MAX_ADMITTED_AT_ONCE = 1_000
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 LATEST = datetime(2100, 1, 1, tzinfo=UTC)
 
@@ -139,15 +141,27 @@ def _sale_problems(concert: Concert | ConcertDraft) -> Iterator[FieldProblem]:
         yield FieldProblem("salesEndAt", "must be at most a day after startsAt")
     yield from number_problems("limitPerOrder", concert.limit_per_order, 1, MAX_LIMIT)
     yield from number_problems("limitPerPerson", concert.limit_per_person, 1, MAX_LIMIT)
-    yield from _room_problems(concert.room)
+    yield from room_problems("waitingRoom", concert)
     longest_s = int(MAX_HOLD.total_seconds())
     if not 1_000 <= concert.hold_duration_ms <= longest_s * 1_000:
         yield FieldProblem("holdDurationSeconds", f"must be from 1 to {longest_s} seconds")
 
 
-def _room_problems(room: RoomSettings) -> Iterator[FieldProblem]:
-    yield from number_problems("waitingRoom.totalActiveUsers", room.total_active_users, 1, MAX_ACTIVE_USERS)
-    yield from number_problems("waitingRoom.newUsersPerMinute", room.new_users_per_minute, 1, MAX_ACTIVE_USERS)
+def room_problems(path: str, concert: Concert | ConcertDraft) -> Iterator[FieldProblem]:
+    """`path`: where the settings stand in the input."""
+    room = concert.room
+    yield from number_problems(f"{path}.totalActiveUsers", room.total_active_users, 1, MAX_ACTIVE_USERS)
+    yield from number_problems(f"{path}.newUsersPerMinute", room.new_users_per_minute, 1, MAX_ACTIVE_USERS)
+    yield from _room_time_problems(path, room)
+    yield from _opening_problems(path, concert)
+    if room.shuffle_at_start and room.queueing_method is not QueueingMethod.FIFO:
+        yield FieldProblem(
+            f"{path}.shuffleAtStart", f"is for FIFO, and this room is {room.queueing_method}; choose one"
+        )
+    yield from text_problems(f"{path}.message", room.message, longest=MAX_MESSAGE, may_be_empty=True)
+
+
+def _room_time_problems(path: str, room: RoomSettings) -> Iterator[FieldProblem]:
     times_ms = {
         "passClaimTimeoutSeconds": room.pass_claim_timeout_ms,
         "sessionDurationSeconds": room.session_duration_ms,
@@ -155,4 +169,19 @@ def _room_problems(room: RoomSettings) -> Iterator[FieldProblem]:
         "disconnectGraceSeconds": room.disconnect_grace_ms,
     }
     for name, ms in times_ms.items():
-        yield from number_problems(f"waitingRoom.{name}", ms // 1_000, 1, MAX_ROOM_TIME_S)
+        yield from number_problems(f"{path}.{name}", ms // 1_000, 1, MAX_ROOM_TIME_S)
+
+
+def _opening_problems(path: str, concert: Concert | ConcertDraft) -> Iterator[FieldProblem]:
+    """A room opens inside the sale window, and its prequeue before it."""
+    opens_at = concert.room.opens_at
+    if opens_at is not None and opens_at < concert.sales_start_at:
+        yield FieldProblem(f"{path}.opensAt", "must not be before salesStartAt; leave it out to open then")
+    if opens_at is not None and opens_at >= concert.sales_end_at:
+        yield FieldProblem(f"{path}.opensAt", "must be before salesEndAt")
+    prequeue = concert.room.prequeue_starts_at
+    if prequeue is not None and not EARLIEST <= prequeue < (opens_at or concert.sales_start_at):
+        yield FieldProblem(
+            f"{path}.prequeueStartsAt",
+            f"must be before the room opens (opensAt, or salesStartAt), after {EARLIEST.year}",
+        )

@@ -1,0 +1,78 @@
+"""Changes of a waiting room's settings: what somebody asks for, and what differs between two versions of them.
+
+Settings have the names that the API gives them, and their values are written as it writes them.
+"""
+
+from dataclasses import dataclass, fields, replace
+from datetime import UTC, datetime
+from typing import Any, TypeAlias
+
+from domain.queues import QueueingMethod, RoomSettings
+
+Setting: TypeAlias = bool | int | str | QueueingMethod | datetime | None
+
+_NAMES = {
+    "suspended": "suspended",
+    "queueing_method": "queueingMethod",
+    "total_active_users": "totalActiveUsers",
+    "new_users_per_minute": "newUsersPerMinute",
+    "pass_claim_timeout_ms": "passClaimTimeoutSeconds",
+    "session_duration_ms": "sessionDurationSeconds",
+    "prequeue_starts_at": "prequeueStartsAt",
+    "opens_at": "opensAt",
+    "shuffle_at_start": "shuffleAtStart",
+    "message": "message",
+    "queue_all": "queueAll",
+    "heartbeat_timeout_ms": "heartbeatTimeoutSeconds",
+    "disconnect_grace_ms": "disconnectGraceSeconds",
+    "round": "round",
+    "commitment": "commitment",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RoomChange:
+    """`given`: fields of RoomSettings with their new values; the others stay as they are."""
+
+    given: tuple[tuple[str, Setting], ...] = ()
+
+    def of(self, before: RoomSettings) -> RoomSettings:
+        changes: dict[str, Any] = dict(self.given)
+        return replace(before, **changes)
+
+    def words(self) -> tuple[str, ...]:
+        """The same for the same change, whatever it is a change of."""
+        return tuple(
+            f"{_NAMES[name]}={_text(name, value)}" for name, value in sorted(self.given, key=lambda one: one[0])
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SettingChange:
+    """Empty where there was no value, or is none now."""
+
+    setting: str
+    before: str
+    after: str
+
+
+def changes_between(before: RoomSettings, after: RoomSettings) -> tuple[SettingChange, ...]:
+    """In the order in which the settings are declared. Their version is none of them."""
+    names = [field.name for field in fields(RoomSettings) if field.name != "version"]
+    pairs = [(name, getattr(before, name), getattr(after, name)) for name in names]
+    changed = [(name, old, new) for name, old, new in pairs if old != new]
+    return tuple(SettingChange(_NAMES[name], _text(name, old), _text(name, new)) for name, old, new in changed)
+
+
+def _text(name: str, value: Setting) -> str:
+    match value:
+        case None:
+            return ""
+        case bool():
+            return str(value).lower()
+        case int() if name.endswith("_ms"):
+            return str(value // 1000)
+        case datetime():
+            precision = "milliseconds" if value.microsecond else "seconds"
+            return value.astimezone(UTC).isoformat(timespec=precision).replace("+00:00", "Z")
+    return str(value)
