@@ -22,7 +22,6 @@ from domain.errors import (
     FieldProblem,
     IllegalTransition,
     InvalidInput,
-    NotFound,
     TemporarilyUnavailable,
     VersionConflict,
 )
@@ -31,6 +30,7 @@ from domain.money import CurrencyCode
 from domain.page import Page
 from domain.rules import changed_concert_problems, draft_problems, refuse, tier_problems
 from domain.stock import Stock, TierStock
+from resolvers.changes import deed, existing, write
 from resolvers.context import Context
 from storage.concerts import SlugTaken
 
@@ -98,17 +98,14 @@ async def update_concert(
     context: Context, concert_id: ConcertId, change: ConcertChange, *, expected_version: int | None
 ) -> Concert:
     """Raises VersionConflict where `expected_version` is given and somebody else was first."""
-    before = await _existing(context, concert_id)
+    before = await existing(context, concert_id)
     if expected_version is not None and before.version != expected_version:
         raise VersionConflict(concert_id, before.version)
     if before.status is ConcertStatus.CLOSED:
         raise IllegalTransition(concert_id, before.status, "changed")
     after = _changed(before, change)
     refuse(chain(tier_problems("newTiers", change.new_tiers, lowest_capacity=1), changed_concert_problems(after)))
-    written = await context.stores.tasks.finish(context.stores.capacity.write(before, after))
-    context.stores.living.note(written)
-    await _tell(context, written)
-    return written
+    return await write(context, before, after, deed(context))
 
 
 async def publish_concert(context: Context, concert_id: ConcertId) -> Concert:
@@ -122,38 +119,17 @@ async def publish_concert(context: Context, concert_id: ConcertId) -> Concert:
 
 async def close_concert(context: Context, concert_id: ConcertId) -> Concert:
     """No new holds from now on; those that live may still be bought."""
-    concert = await _move(context, concert_id, ConcertStatus.CLOSED)
-    await _tell(context, concert)
-    return concert
+    return await _move(context, concert_id, ConcertStatus.CLOSED)
 
 
 async def _move(context: Context, concert_id: ConcertId, status: ConcertStatus) -> Concert:
     """Repeating a step that was taken changes nothing."""
-    before = await _existing(context, concert_id)
+    before = await existing(context, concert_id)
     if before.status is status:
         return before
     if status not in NEXT_STATUS[before.status]:
         raise IllegalTransition(concert_id, before.status, status.lower())
-    after = replace(before, status=status, version=before.version + 1)
-    if not await context.stores.concerts.replace(after):
-        raise VersionConflict(concert_id, (await _existing(context, concert_id)).version)
-    context.stores.living.note(after)
-    return after
-
-
-async def _tell(context: Context, concert: Concert) -> None:
-    """MongoDB has the change; what the hot store cannot hear now, the apply worker tells it."""
-    if concert.status is ConcertStatus.DRAFT:
-        return
-    with suppress(TemporarilyUnavailable):
-        await context.stores.capacity.tell(concert)
-
-
-async def _existing(context: Context, concert_id: ConcertId) -> Concert:
-    concert = await context.stores.concerts.get(concert_id)
-    if concert is None:
-        raise NotFound("Concert", concert_id)
-    return concert
+    return await write(context, before, replace(before, status=status), deed(context))
 
 
 def _changed(before: Concert, change: ConcertChange) -> Concert:
@@ -167,7 +143,7 @@ def _changed(before: Concert, change: ConcertChange) -> Concert:
         Tier(tier_id(before.id, number), tier.name, tier.price_minor, capacity=tier.capacity, top=tier.capacity)
         for number, tier in enumerate(change.new_tiers, start=len(before.tiers) + 1)
     ]
-    return replace(before, tiers=(*kept, *added), version=before.version + 1, **given)
+    return replace(before, tiers=(*kept, *added), **given)
 
 
 def _changed_tier(tier: Tier, change: TierChange | None) -> Tier:

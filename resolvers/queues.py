@@ -4,13 +4,12 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 from auth.passes import BadPass, PassClaims, PassSigner
-from domain.concerts import Concert, ConcertStatus
+from domain.concerts import Concert
 from domain.errors import Admission, NotAdmitted, NotFound
-from domain.estimates import WaitEstimate, estimate_wait
+from domain.estimates import NO_PACE, Pace, pace_of
 from domain.ids import ConcertId, PersonId
 from domain.lines import Line
 from domain.queues import EntryState, PassStatus, QueueEntry, QueueingMethod, QueuePass, RoomStatus, WaitingRoom
-from resolvers.concerts import concert_by_id
 from resolvers.context import Context
 from storage.queues import EntryRecord, LineState
 
@@ -67,13 +66,6 @@ async def entries_of_viewer(context: Context) -> tuple[QueueEntry, ...]:
     return tuple(sorted(living, key=lambda entry: entry.joined_at))
 
 
-async def waiting_room(context: Context, concert_id: ConcertId) -> WaitingRoom | None:
-    concert = await concert_by_id(context, concert_id)
-    if concert is None or concert.status is ConcertStatus.DRAFT:
-        return None
-    return room_of(concert, await context.stores.queues.line(concert_id))
-
-
 def room_of(concert: Concert, state: LineState) -> WaitingRoom:
     return WaitingRoom(
         concert_id=concert.id,
@@ -107,8 +99,13 @@ async def position_of(context: Context, concert_id: ConcertId, person_id: Person
     return entry.position if entry is not None and entry.state is EntryState.WAITING else None
 
 
-def show_entry(signer: PassSigner, room: WaitingRoom, record: EntryRecord, line: Line) -> QueueEntry:
-    """An entry at the version of the room and its line. People who are drawn by lot have no place in an order."""
+def show_entry(
+    signer: PassSigner, room: WaitingRoom, record: EntryRecord, line: Line, *, pace: Pace | None = None
+) -> QueueEntry:
+    """An entry at the version of the room and its line. People who are drawn by lot have no place in an order.
+
+    `pace` is that of the room; who shows many entries works it out once.
+    """
     is_waiting = record.state in (EntryState.PREQUEUED, EntryState.WAITING)
     number = None if is_waiting and room.settings.queueing_method is QueueingMethod.RANDOM else record.number
     position = (line.position(number) if number is not None else None) if is_waiting else 0
@@ -125,15 +122,15 @@ def show_entry(signer: PassSigner, room: WaitingRoom, record: EntryRecord, line:
         end=record.end,
         lot=record.lot,
         round=record.round,
-        estimate=_estimate(room, position) if record.state is EntryState.WAITING and position else None,
+        estimate=(pace or pace_in(room)).estimate(position) if is_waiting and position else None,
     )
 
 
-def _estimate(room: WaitingRoom, position: int) -> WaitEstimate | None:
+def pace_in(room: WaitingRoom) -> Pace:
+    """How fast people are called; nobody can tell where nobody is."""
     if room.status is not RoomStatus.OPEN:
-        return None
-    return estimate_wait(
-        position,
+        return NO_PACE
+    return pace_of(
         room.flow,
         slots_taken=room.slots_taken,
         total_active_users=room.settings.total_active_users,

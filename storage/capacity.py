@@ -1,7 +1,8 @@
 """Changes of a concert, capacity included: what is taken off sale is bought by the house, under the same unique index.
 
 Lowering holds free units, then records them in WITHDRAWN documents in one transaction with the concert. Raising gives
-those units back first and only then adds above `top`. The hot state hears of it afterwards; a worker repeats it.
+those units back first and only then adds above `top`. A waiting room never changes without its row in the audit.
+The hot state hears of it afterwards; a worker repeats it.
 """
 
 import asyncio
@@ -17,17 +18,21 @@ from pymongo.errors import DuplicateKeyError, PyMongoError
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
+from domain.audits import Deed, RoomAudit
 from domain.concerts import Concert, ConcertStatus, Tier
 from domain.errors import CapacityInUse, TemporarilyUnavailable, VersionConflict
 from domain.holds import Hold
 from domain.ids import HOUSE, OrderId, TierId, Unit, hold_id
 from domain.orders import Customer, Order, OrderEvent, OrderStatus
+from domain.room_changes import changes_between
 from storage.concerts import ConcertStore
 from storage.hot_state import HotState
+from storage.lotteries import LotteryStore
 from storage.mongo import ANSWER_WITHIN_MS, Database, Session
 from storage.orders import OrderStore
 from storage.recording import Recorder
 from storage.recovery import Recovery
+from storage.room_audits import AlreadyDone, RoomAuditStore
 
 MAX_UNITS_A_HOLD = 1000
 """So that one script stays short; a larger withdrawal takes several holds and one transaction."""
@@ -43,6 +48,8 @@ class CapacityStore:
         mongo: Database,
         concerts: ConcertStore,
         orders: OrderStore,
+        room_audits: RoomAuditStore,
+        lotteries: LotteryStore,
         hot: HotState,
         recorder: Recorder,
         recovery: Recovery,
@@ -50,30 +57,44 @@ class CapacityStore:
         self._client = mongo.client
         self._concerts = concerts
         self._orders = orders
+        self._room_audits = room_audits
+        self._lotteries = lotteries
         self._hot = hot
         self._recorder = recorder
         self._recovery = recovery
 
-    async def write(self, before: Concert, after: Concert) -> Concert:
-        """Makes `before` into `after`, one version later; the `top` of its tiers is worked out here.
+    async def write(self, before: Concert, after: Concert, deed: Deed) -> Concert:
+        """Makes `before` into `after`, one version later. Tops of tiers, and all that numbers a room, are found here.
 
-        Raises VersionConflict, CapacityInUse or TemporarilyUnavailable, and then nothing changed.
+        Raises VersionConflict, CapacityInUse or TemporarilyUnavailable, and AlreadyDone for a deed that changes the
+        room and was done before; then nothing changed.
         """
+        after = await self._with_commitment(after)
+        audit = _audit(before, after, deed)
+        if audit is not None:
+            after = replace(after, room=replace(after.room, version=audit.settings_version))
         if before.status is ConcertStatus.DRAFT:
             drafted = replace(after, tiers=tuple(replace(tier, top=tier.capacity) for tier in after.tiers))
-            return await self._commit(drafted, (), ())
+            return await self._commit(drafted, audit)
         shrunk, given_back = await self._give_back(before, after)
         topped = replace(after, tiers=tuple(_topped(before, tier, given_back[tier.id]) for tier in after.tiers))
         taken = await self._withdraw(before, after)
         try:
-            return await self._commit(topped, [_withdrawn(hold, after) for hold in taken], shrunk)
-        except VersionConflict:
+            return await self._commit(topped, audit, [_withdrawn(hold, after) for hold in taken], shrunk)
+        except (VersionConflict, AlreadyDone):
             await self._settle_all(taken)
             raise
         except DuplicateKeyError as error:
             await self._settle_all(taken)
             await self._recorder.record_owners([unit for hold in taken for unit in hold.units])
             raise TemporarilyUnavailable("Some of these tickets were sold before the stock store restarted") from error
+
+    async def _with_commitment(self, concert: Concert) -> Concert:
+        """A lottery that people can join has its commitment. One that is never published does no harm."""
+        room = concert.room
+        if not room.shuffle_at_start or room.commitment or concert.status is ConcertStatus.DRAFT:
+            return concert
+        return replace(concert, room=replace(room, commitment=await self._lotteries.commit(concert.id, room.round)))
 
     async def _withdraw(self, before: Concert, after: Concert) -> list[Hold]:
         """Holds for the house on what the lowered tiers lose; all or none."""
@@ -116,11 +137,19 @@ class CapacityStore:
                 shrunk.append(_shrunk(order, back))
         return shrunk, given_back
 
-    async def _commit(self, concert: Concert, added: Sequence[Order], shrunk: Sequence[Order]) -> Concert:
+    async def _commit(
+        self,
+        concert: Concert,
+        audit: RoomAudit | None,
+        added: Sequence[Order] = (),
+        shrunk: Sequence[Order] = (),
+    ) -> Concert:
         for attempt in range(1, MAX_ATTEMPTS + 1):
             try:
                 async with await self._client.start_session() as session, _transaction(session):
                     await self._write_in_transaction(concert, added, shrunk, session)
+                    if audit is not None:
+                        await self._room_audits.put_in_transaction(audit, session)
                 return concert
             except DuplicateKeyError:
                 raise
@@ -182,6 +211,21 @@ async def _transaction(session: Session) -> AsyncIterator[None]:
                 raise
         else:
             return
+
+
+def _audit(before: Concert, after: Concert, deed: Deed) -> RoomAudit | None:
+    """None: the room stays as it is."""
+    changes = changes_between(before.room, after.room)
+    if not changes:
+        return None
+    return RoomAudit(
+        concert_id=after.id,
+        at=datetime.now(UTC),
+        deed=deed,
+        settings_version=before.room.version + 1,
+        round=after.room.round,
+        changes=changes,
+    )
 
 
 def _changed_tiers(before: Concert, after: Concert) -> list[tuple[Tier, Tier]]:

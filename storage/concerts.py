@@ -85,12 +85,8 @@ class ConcertStore:
         query = {"status": {"$ne": ConcertStatus.DRAFT}, "startsAt": {"$gt": ended_before}}
         return tuple([_concert(document) async for document in self._concerts.find(query)])
 
-    @told_as_unavailable
-    async def replace(self, concert: Concert) -> bool:
+    async def replace_in_transaction(self, concert: Concert, session: Session) -> bool:
         """Writes `concert` if the stored one is of the version before it. `epoch` is left alone: it rises by itself."""
-        return await self.replace_in_transaction(concert, None)
-
-    async def replace_in_transaction(self, concert: Concert, session: Session | None) -> bool:
         fields = _document(concert)
         del fields["_id"], fields["epoch"]
         result = await self._concerts.update_one(
@@ -190,4 +186,5 @@ def _room(document: Document) -> RoomSettings:
     given = {name: value for name, value in document.items() if name in known}
     if "is_on" in document:
         given["suspended"] = not document["is_on"]
-    return RoomSettings(**given | {"queueing_method": QueueingMethod(given.get("queueing_method", QueueingMethod.FIFO))})
+    given["queueing_method"] = QueueingMethod(given.get("queueing_method", QueueingMethod.FIFO))
+    return RoomSettings(**given)

@@ -10,6 +10,7 @@ from domain.errors import CapacityInUse, IllegalTransition, InvalidInput, Refusa
 from domain.ids import HOUSE, TierId, hold_id
 from domain.orders import OrderStatus
 from resolvers import concerts
+from resolvers.changes import deed
 from storage.connect import Stores
 from tests.support.sale import (
     all_orders,
@@ -105,7 +106,7 @@ async def test_a_change_the_hot_state_missed_is_applied_later(stores: Stores) ->
     await resize(stores, concert, 6)
     lowered = await concerts.concert_by_id(organizer(stores), concert.id)
     assert lowered is not None
-    raised = await stores.capacity.write(lowered, _with(lowered, 12))
+    raised = await stores.capacity.write(lowered, _with(lowered, 12), deed(organizer(stores)))
     assert await stock(stores, concert) == [(6, 0, 0)]
     assert [await ApplyWorker().run_once(stores), await ApplyWorker().run_once(stores)] == [1, 0]
     assert await stock(stores, concert) == [(12, 0, 0)]

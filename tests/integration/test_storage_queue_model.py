@@ -13,7 +13,7 @@ from domain.concerts import ConcertChange
 from domain.errors import NotAdmitted, NotInQueue
 from domain.ids import PersonId
 from domain.queues import EntryState, QueueEntry, RoomSettings
-from resolvers import concerts, queues
+from resolvers import concerts, queues, rooms
 from storage.connect import Stores
 from storage.keys import KINDS, concert_keys
 from tests.support.sale import context, on_sale, opened, organizer
@@ -139,7 +139,7 @@ class LineMachine(RuleBasedStateMachine):
 
     @invariant()
     def everybody_stands_where_the_model_says(self) -> None:
-        room = self.do(queues.waiting_room(context(self.stores), self.concert.id))
+        room = self.do(rooms.waiting_room(context(self.stores), self.concert.id))
         assert room is not None
         assert (room.waiting_count, room.slots_taken) == (len(self.waiting), len(self.ready) + len(self.admitted))
         shown = self.do(

@@ -21,7 +21,7 @@ from domain.errors import (
 from domain.holds import EndReason, Hold, HoldState
 from domain.ids import PersonId
 from domain.queues import EntryState, PassStatus, QueueEntry, RoomSettings
-from resolvers import concerts, holds, queues
+from resolvers import concerts, holds, queues, rooms
 from storage.connect import Stores
 from storage.keys import KINDS, concert_keys
 from storage.queues import LeaseOver
@@ -87,7 +87,7 @@ async def test_a_person_has_one_place(any_stores: Stores) -> None:
     assert [first.number, second.number, {twin.number for twin in twins}] == [1, 2, {3}]
     assert [first.position, second.position] == [1, 2]
     assert await join(any_stores, concert, "ann") == [await entry(any_stores, concert, "ann")]
-    room = await queues.waiting_room(context(any_stores), concert.id)
+    room = await rooms.waiting_room(context(any_stores), concert.id)
     assert room is not None
     assert (room.serving_number, room.tail, room.waiting_count, room.slots_taken) == (0, 3, 3, 0)
     await queues.leave_queue(context(any_stores, "ann"), concert.id)
@@ -264,7 +264,7 @@ async def test_only_an_open_room_is_joined(stores: Stores) -> None:
         await join(stores, closed, "ben")
     assert await admit(stores) == 0
     made = await concerts.create_concert(organizer(stores), draft(5))
-    assert await queues.waiting_room(context(stores), made.id) is None
+    assert await rooms.waiting_room(context(stores), made.id) is None
 
 
 async def test_who_joins_too_often_is_told_when_to_come_back(stores: Stores) -> None:

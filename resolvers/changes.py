@@ -1,0 +1,66 @@
+"""What every change of a concert takes: the concert as it is, one write with its audit, and telling the hot state."""
+
+import secrets
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from domain.audits import Deed, RoomAction
+from domain.concerts import Concert, ConcertStatus
+from domain.errors import LineOpened, NotFound, TemporarilyUnavailable
+from domain.ids import ConcertId
+from resolvers.context import Context
+
+
+async def existing(context: Context, concert_id: ConcertId) -> Concert:
+    """Drafts too: who changes a concert sees them. Raises NotFound."""
+    concert = await context.stores.concerts.get(concert_id)
+    if concert is None:
+        raise NotFound("Concert", concert_id)
+    return concert
+
+
+def deed(
+    context: Context, action: RoomAction = RoomAction.CONFIGURED, *, id_: str | None = None, digest: str = ""
+) -> Deed:
+    viewer = context.signed_in()
+    return Deed(id_ or secrets.token_hex(16), viewer.person_id, viewer.name, action, digest)
+
+
+async def write(context: Context, before: Concert, after: Concert, done: Deed) -> Concert:
+    """One version later. Raises VersionConflict, LineOpened, CapacityInUse, AlreadyDone; then nothing changed."""
+    await _refuse_if_opened(context, before, after)
+    after = replace(after, version=before.version + 1)
+    written = await context.stores.tasks.finish(context.stores.capacity.write(before, after, done))
+    context.stores.living.note(written)
+    if before.status is not ConcertStatus.DRAFT:
+        await _tell(context, written)
+    return written
+
+
+async def _tell(context: Context, concert: Concert) -> None:
+    """MongoDB has the change; what the hot store cannot hear now, the apply worker tells it."""
+    with suppress(TemporarilyUnavailable):
+        await context.stores.capacity.tell(concert)
+
+
+async def _refuse_if_opened(context: Context, before: Concert, after: Concert) -> None:
+    """Who was told their number keeps it: an order is neither drawn nor taken back, nor an opening, once it was."""
+    settings = _settled_by_the_opening(before, after)
+    if not settings or before.status is ConcertStatus.DRAFT or after.room.round != before.room.round:
+        return
+    line = await context.stores.queues.line(before.id)
+    if line.is_opened and line.round == before.room.round:
+        raise LineOpened(before.id, settings)
+
+
+def _settled_by_the_opening(before: Concert, after: Concert) -> tuple[str, ...]:
+    """The settings that this changes and an opened line cannot change."""
+    found = []
+    if after.room.shuffle_at_start != before.room.shuffle_at_start:
+        found.append("shuffleAtStart")
+    is_in_use = before.room.is_on or after.room.is_on or after.room.opens_at != before.room.opens_at
+    opens_at = after.room_opens_at
+    if is_in_use and opens_at > before.room_opens_at and opens_at > datetime.now(UTC):
+        found.append("opensAt")
+    return tuple(found)

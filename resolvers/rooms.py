@@ -1,0 +1,166 @@
+"""What organisers do to a waiting room: configure, pause and resume it, call people by hand, empty its line.
+
+MongoDB has the settings: a change is one write there, with its row in the audit, and the hot state hears of it. Calls
+by hand are the hot state's, and their row follows. A key that was used finds its row, and nothing is done again.
+"""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from itertools import chain
+
+from domain.audits import AdmissionLimit, Call, Deed, RoomAction, RoomAudit
+from domain.concerts import Concert, ConcertStatus
+from domain.errors import IdempotencyConflict, IllegalTransition, VersionConflict
+from domain.flow import Flow
+from domain.ids import ConcertId, fingerprint
+from domain.lines import Line
+from domain.page import Page
+from domain.queues import RoomStatus, WaitingRoom
+from domain.room_changes import RoomChange
+from domain.rules import MAX_ADMITTED_AT_ONCE, key_problems, number_problems, refuse, room_problems
+from resolvers.changes import deed, existing, write
+from resolvers.concerts import concert_by_id
+from resolvers.context import Context
+from resolvers.queues import room_of
+from storage.queues import LineState
+from storage.room_audits import AlreadyDone
+
+MAX_ATTEMPTS = 10
+"""Changes of one concert that meet: each round of them lets one through."""
+
+
+async def waiting_room(context: Context, concert_id: ConcertId) -> WaitingRoom | None:
+    """None for a concert that the viewer may not see."""
+    concert = await concert_by_id(context, concert_id)
+    if concert is None:
+        return None
+    if concert.status is ConcertStatus.DRAFT:
+        return room_of(concert, _no_line(concert))
+    return room_of(concert, await context.stores.queues.line(concert_id))
+
+
+async def configure(
+    context: Context, concert_id: ConcertId, change: RoomChange, *, expected_version: int | None
+) -> Concert:
+    """Raises VersionConflict where `expected_version`, of the settings, is given and somebody else was first."""
+    return await _change(context, concert_id, change, deed(context), expected_version=expected_version)
+
+
+async def pause(context: Context, concert_id: ConcertId) -> Concert:
+    """Everybody keeps their place, and nobody is called but by hand. Again: nothing changes."""
+    return await _change(context, concert_id, RoomChange((("queue_all", True),)), deed(context, RoomAction.PAUSED))
+
+
+async def resume(context: Context, concert_id: ConcertId) -> Concert:
+    return await _change(context, concert_id, RoomChange((("queue_all", False),)), deed(context, RoomAction.RESUMED))
+
+
+async def reset(context: Context, concert_id: ConcertId, change: RoomChange, idempotency_key: str) -> Concert:
+    """A new round with an empty line; who was called stays called. `change` may be what only a new line can take on."""
+    refuse(key_problems(idempotency_key))
+    digest = fingerprint(*change.words())
+    done = _under_key(context, RoomAction.RESET, concert_id, idempotency_key, digest)
+    if await _row_of(context, done):
+        return await existing(context, concert_id)
+    try:
+        return await _change(context, concert_id, change, done)
+    except AlreadyDone:
+        await _row_of(context, done)
+        return await existing(context, concert_id)
+
+
+async def admit_next(context: Context, concert_id: ConcertId, count: int, idempotency_key: str) -> Call:
+    """Under both caps, also while the room is paused. Raises RoomNotOpen where nobody can be called."""
+    refuse(chain(key_problems(idempotency_key), number_problems("count", count, 1, MAX_ADMITTED_AT_ONCE)))
+    concert = await existing(context, concert_id)
+    if concert.status is ConcertStatus.DRAFT:
+        raise IllegalTransition(concert_id, concert.status, "entered yet")
+    done = _under_key(context, RoomAction.ADMITTED_NEXT, concert_id, idempotency_key, fingerprint(str(count)))
+    return await context.stores.tasks.finish(_admit(context, concert, count, done))
+
+
+async def audit_page(context: Context, concert_id: ConcertId, *, first: int, after: str | None) -> Page[RoomAudit]:
+    """Newest first."""
+    return await context.stores.room_audits.page(concert_id, first=first, after=after)
+
+
+async def _change(
+    context: Context, concert_id: ConcertId, change: RoomChange, done: Deed, *, expected_version: int | None = None
+) -> Concert:
+    """The concert as it is then; without a write where nothing differs."""
+    for _ in range(MAX_ATTEMPTS):
+        before = await existing(context, concert_id)
+        if expected_version not in (None, before.room.version):
+            break
+        after = _changed(before, change, done.action)
+        if after == before:
+            return before
+        refuse(room_problems("settings", after))
+        try:
+            return await write(context, before, after, done)
+        except VersionConflict:
+            # Somebody changed the concert in between, and perhaps nothing of its room.
+            continue
+    raise VersionConflict(concert_id, before.room.version, of_settings=True)
+
+
+def _changed(before: Concert, change: RoomChange, action: RoomAction) -> Concert:
+    """Raises IllegalTransition for a concert whose line is over, and for a reset of one that never had any."""
+    is_reset = action is RoomAction.RESET
+    if before.status is ConcertStatus.CLOSED or (is_reset and before.status is ConcertStatus.DRAFT):
+        raise IllegalTransition(before.id, before.status, action.lower())
+    room = change.of(before.room)
+    return replace(before, room=replace(room, round=room.round + 1, commitment="") if is_reset else room)
+
+
+async def _admit(context: Context, concert: Concert, count: int, done: Deed) -> Call:
+    row = await _row_of(context, done)
+    if row is None:
+        queues = context.stores.queues
+        called = await queues.admit_next(concert.id, command_key=done.id, digest=done.digest, count=count)
+        call = Call(count, called, _limit(concert, await queues.line(concert.id)) if called < count else None)
+        row = await context.stores.room_audits.put(_row(concert, done, call))
+    assert row.call is not None
+    return row.call
+
+
+def _limit(concert: Concert, state: LineState) -> AdmissionLimit:
+    if state.line.waiting_count == 0:
+        return AdmissionLimit.NOBODY_WAITS
+    if state.slots_taken >= concert.room.total_active_users:
+        return AdmissionLimit.TOTAL_ACTIVE_USERS
+    return AdmissionLimit.NEW_USERS_PER_MINUTE
+
+
+def _row(concert: Concert, done: Deed, call: Call) -> RoomAudit:
+    room = concert.room
+    return RoomAudit(concert.id, datetime.now(UTC), done, settings_version=room.version, round=room.round, call=call)
+
+
+def _under_key(context: Context, action: RoomAction, concert_id: ConcertId, key: str, digest: str) -> Deed:
+    id_ = fingerprint(context.signed_in().person_id, concert_id, action, key)
+    return deed(context, action, id_=id_, digest=digest)
+
+
+async def _row_of(context: Context, done: Deed) -> RoomAudit | None:
+    """Of a step that was taken under this key. Raises IdempotencyConflict where it was another one."""
+    row = await context.stores.room_audits.get(done.id)
+    if row is not None and row.deed.digest != done.digest:
+        raise IdempotencyConflict
+    return row
+
+
+def _no_line(concert: Concert) -> LineState:
+    """Of a draft, which nobody can join."""
+    return LineState(
+        epoch=0,
+        version=0,
+        round=concert.room.round,
+        line=Line(0, 0, b""),
+        slots_taken=0,
+        passes_issued=0,
+        status=RoomStatus.SUSPENDED if concert.room.suspended else RoomStatus.SCHEDULED,
+        is_opened=False,
+        grace_until_ms=0,
+        flow=Flow(now_s=datetime.now(UTC).timestamp()),
+    )

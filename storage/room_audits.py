@@ -1,0 +1,105 @@
+"""Rows about waiting rooms in MongoDB, by the majority: written once each, with the change they tell of, and kept."""
+
+from dataclasses import asdict
+
+from pymongo import ASCENDING, DESCENDING
+from pymongo.errors import DuplicateKeyError
+
+from domain.audits import AdmissionLimit, Call, Deed, RoomAction, RoomAudit
+from domain.ids import ConcertId, PersonId
+from domain.page import Page
+from domain.room_changes import SettingChange
+from storage.cursors import key_of, make_cursor
+from storage.mongo import Database, Document, Session, told_as_unavailable
+
+
+class AlreadyDone(Exception):
+    """There is a row of this id: the step was taken before."""
+
+
+class RoomAuditStore:
+    def __init__(self, database: Database) -> None:
+        self._audits = database["room_audits"]
+
+    async def declare(self) -> None:
+        """A page is one concert's rows, newest first."""
+        await self._audits.create_index([("concertId", ASCENDING), ("at", DESCENDING), ("_id", ASCENDING)])
+
+    async def put_in_transaction(self, audit: RoomAudit, session: Session) -> None:
+        """Raises AlreadyDone."""
+        try:
+            await self._audits.insert_one(_document(audit), session=session)
+        except DuplicateKeyError as error:
+            raise AlreadyDone(audit.deed.id) from error
+
+    @told_as_unavailable
+    async def put(self, audit: RoomAudit) -> RoomAudit:
+        """The first row of its id, for a step that may be told of twice."""
+        try:
+            await self._audits.insert_one(_document(audit))
+        except DuplicateKeyError:
+            return await self.get(audit.deed.id) or audit
+        return audit
+
+    @told_as_unavailable
+    async def get(self, id_: str) -> RoomAudit | None:
+        document = await self._audits.find_one({"_id": id_})
+        return _audit(document) if document else None
+
+    @told_as_unavailable
+    async def page(self, concert_id: ConcertId, *, first: int, after: str | None) -> Page[RoomAudit]:
+        """Newest first. Raises BadUserInput for a cursor that is none."""
+        query: Document = {"concertId": concert_id}
+        if after is not None:
+            at, id_ = key_of(after)
+            query["$or"] = [{"at": {"$lt": at}}, {"at": at, "_id": {"$gt": id_}}]
+        found = self._audits.find(query).sort([("at", DESCENDING), ("_id", ASCENDING)]).limit(first + 1)
+        documents: list[Document] = await found.to_list(first + 1)
+        shown = documents[:first]
+        return Page(
+            tuple(_audit(document) for document in shown),
+            tuple(make_cursor(document["at"], document["_id"]) for document in shown),
+            has_next_page=len(documents) > first,
+            has_previous_page=after is not None,
+        )
+
+
+def _document(audit: RoomAudit) -> Document:
+    return {
+        "_id": audit.deed.id,
+        "concertId": audit.concert_id,
+        "at": audit.at,
+        "personId": audit.deed.person_id,
+        "personName": audit.deed.person_name,
+        "action": audit.deed.action,
+        "digest": audit.deed.digest,
+        "settingsVersion": audit.settings_version,
+        "round": audit.round,
+        "changes": [asdict(change) for change in audit.changes],
+        "call": asdict(audit.call) if audit.call else None,
+    }
+
+
+def _audit(document: Document) -> RoomAudit:
+    return RoomAudit(
+        concert_id=ConcertId(document["concertId"]),
+        at=document["at"],
+        deed=Deed(
+            id=document["_id"],
+            person_id=PersonId(document["personId"]),
+            person_name=document["personName"],
+            action=RoomAction(document["action"]),
+            digest=document["digest"],
+        ),
+        settings_version=document["settingsVersion"],
+        round=document["round"],
+        changes=tuple(SettingChange(**change) for change in document["changes"]),
+        call=_call(document["call"]),
+    )
+
+
+def _call(document: Document | None) -> Call | None:
+    if document is None:
+        return None
+    limit = document["limit"]
+    return Call(document["asked"], document["called"], AdmissionLimit(limit) if limit else None)
