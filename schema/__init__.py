@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import strawberry
 from strawberry.schema.config import StrawberryConfig
 
-from schema import organizing, queueing, rights, watching
+from schema import organizing, queueing, rights, room_control, watching
 from schema.concerts import Concert, Stock, Tier, find_concert, list_concerts
 from schema.defaults import drop_null_defaults
 from schema.documents import Documents
@@ -17,7 +17,7 @@ from schema.operation import Answer, Executor, NotAQuery, Operation, refusal
 from schema.orders import Order, find_order, purchase_tickets
 from schema.queues import QueueEntry, QueuePosition, find_entry
 from schema.request import forget_before_mutations
-from schema.rooms import find_room
+from schema.rooms import WaitingRoom, find_room
 from schema.scalars import SCALARS
 from schema.subscribe import Starter
 from schema.viewer import find_viewer
@@ -62,6 +62,17 @@ class Mutation:
     )
     publish_concert = strawberry.mutation(organizing.publish_concert, description="Put a draft into the catalogue.")
     close_concert = strawberry.mutation(organizing.close_concert, description="End the sale of a concert for good.")
+    configure_waiting_room = strawberry.mutation(
+        room_control.configure_waiting_room, description="Change the settings of a waiting room while it runs."
+    )
+    pause_waiting_room = strawberry.mutation(
+        room_control.pause_waiting_room, description="Call nobody any more; everybody keeps their place."
+    )
+    resume_waiting_room = strawberry.mutation(room_control.resume_waiting_room, description="Go on calling.")
+    admit_next = strawberry.mutation(room_control.admit_next, description="Call people by hand, under both caps.")
+    reset_waiting_room = strawberry.mutation(
+        room_control.reset_waiting_room, description="Empty the line; who was called keeps their turn."
+    )
 
 
 @strawberry.type(description="Each payload is complete: the first is the state now, and the newest one is enough.")
@@ -81,6 +92,11 @@ class Subscription:
         watching.order_updated,
         graphql_type=Order,
         description="An order of yours, whenever it changes; organizers may watch every order.",
+    )
+    waiting_room_changed = strawberry.subscription(
+        watching.waiting_room_changed,
+        graphql_type=WaitingRoom,
+        description="The room, whenever it changes, for those who run it.",
     )
 
 

@@ -1,15 +1,15 @@
 """A concert in an organizer's words: the inputs that make, change, publish and close one."""
 
-from dataclasses import replace
 from datetime import datetime
 
 import strawberry
 
 import domain.concerts
 from domain.concerts import ConcertChange, ConcertDraft, TierChange, TierDraft
-from domain.queues import NO_ROOM, RoomSettings
+from domain.queues import NO_ROOM
 from schema.enums import CurrencyCode
 from schema.ids import IdReader
+from schema.room_inputs import WaitingRoomInput
 
 
 @strawberry.input(description="Where a concert takes place.")
@@ -30,47 +30,6 @@ class TierInput:
 
     def read(self) -> TierDraft:
         return TierDraft(name=self.name, price_minor=self.price_minor, capacity=self.capacity)
-
-
-@strawberry.input(description="How the waiting room admits. What is null or absent stays as it is, or has its default.")
-class WaitingRoomInput:
-    suspended: bool | None = strawberry.field(
-        default=None, description="The room is off, and everybody may hold tickets. True by default."
-    )
-    total_active_users: int | None = strawberry.field(
-        default=None, description="Most people called or admitted at a time. 1000 by default."
-    )
-    new_users_per_minute: int | None = strawberry.field(
-        default=None, description="Most people called in any 60 seconds. 600 by default."
-    )
-    pass_claim_timeout_seconds: int | None = strawberry.field(
-        default=None, description="How long a call waits to be claimed. 60 by default."
-    )
-    session_duration_seconds: int | None = strawberry.field(
-        default=None, description="Life of a pass, from its claim. 300 by default."
-    )
-    heartbeat_timeout_seconds: int | None = strawberry.field(
-        default=None, description="How long a place without a socket lives on one heartbeat. 30 by default."
-    )
-    disconnect_grace_seconds: int | None = strawberry.field(
-        default=None, description="How long a place outlives its last socket. 60 by default."
-    )
-
-    def read(self, before: RoomSettings) -> RoomSettings:
-        numbers = {
-            "total_active_users": self.total_active_users,
-            "new_users_per_minute": self.new_users_per_minute,
-            "pass_claim_timeout_ms": _ms(self.pass_claim_timeout_seconds),
-            "session_duration_ms": _ms(self.session_duration_seconds),
-            "heartbeat_timeout_ms": _ms(self.heartbeat_timeout_seconds),
-            "disconnect_grace_ms": _ms(self.disconnect_grace_seconds),
-        }
-        suspended = before.suspended if self.suspended is None else self.suspended
-        return replace(before, suspended=suspended, **{name: n for name, n in numbers.items() if n is not None})
-
-
-def _ms(seconds: int | None) -> int | None:
-    return None if seconds is None else seconds * 1000
 
 
 @strawberry.input(description="A concert as a draft; publish it when it is right.")
@@ -104,7 +63,7 @@ class CreateConcertInput:
             limit_per_order=self.limit_per_order,
             limit_per_person=self.limit_per_person,
             hold_duration_ms=self.hold_duration_seconds * 1000,
-            room=self.waiting_room.read(NO_ROOM) if self.waiting_room else NO_ROOM,
+            room=self.waiting_room.read().of(NO_ROOM) if self.waiting_room else NO_ROOM,
             tiers=tuple(tier.read() for tier in self.tiers),
         )
 
@@ -151,7 +110,7 @@ class UpdateConcertInput:
             sales_end_at=self.sales_end_at,
             limit_per_order=self.limit_per_order,
             limit_per_person=self.limit_per_person,
-            hold_duration_ms=_ms(self.hold_duration_seconds),
+            hold_duration_ms=None if self.hold_duration_seconds is None else self.hold_duration_seconds * 1000,
             tiers=tuple(tier.read(reader, f"tiers.{i}") for i, tier in enumerate(self.tiers)),
             new_tiers=tuple(tier.read() for tier in self.new_tiers),
         )

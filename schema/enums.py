@@ -9,23 +9,31 @@ import strawberry
 from strawberry.types.enum import has_enum_definition
 
 from auth.viewer import Role
+from domain.audits import AdmissionLimit, RoomAction
 from domain.concerts import ConcertStatus
 from domain.errors import Admission, ErrorCode, LimitScope
 from domain.holds import EndReason, HoldState
 from domain.money import CurrencyCode
-from domain.queues import EntryState, PassStatus
+from domain.queues import EntryEnd, EntryState, PassStatus, QueueingMethod, RoomStatus
+from domain.stock import StockAhead
 
 __all__ = [
     "Admission",
+    "AdmissionLimit",
     "ConcertStatus",
     "CurrencyCode",
     "EndReason",
+    "EntryEnd",
     "EntryState",
     "ErrorCode",
     "HoldState",
     "LimitScope",
     "PassStatus",
+    "QueueingMethod",
     "Role",
+    "RoomAction",
+    "RoomStatus",
+    "StockAhead",
 ]
 
 
@@ -68,12 +76,64 @@ _show(
 _show(
     EntryState,
     "Where a place in line is in its life. An ended one stays ended; joining again is a new one, behind the line.",
+    PREQUEUED="You joined before the line opened; from the opening on you wait.",
     WAITING="Behind `position - 1` people who are still there.",
     READY="Your number was called: claim the pass before it lapses.",
     ADMITTED="The pass was claimed: hold and buy before it ends.",
     COMPLETED="The pass was spent on an order.",
     LEFT="You gave the place up.",
-    EXPIRED="Nobody spoke for it, or its pass was not claimed or not used in time.",
+    EXPIRED="It ended without you; `end` says why.",
+)
+_show(
+    EntryEnd,
+    "Why a place in line ended.",
+    SPENT="Its pass was spent on an order.",
+    LEFT="You gave it up.",
+    ABSENT="Nobody spoke for it while it waited.",
+    NOT_CLAIMED="Its number was called, and the pass was not claimed in time.",
+    SESSION_OVER="Its pass was not spent in time.",
+    RESET="An organizer emptied the line.",
+)
+_show(
+    QueueingMethod,
+    "Who is called next.",
+    FIFO="In the order of the line: that of joining, or the one drawn at the opening.",
+    RANDOM="Whoever is drawn from all who wait, each time; there are no numbers and no positions.",
+    PASSTHROUGH="Everybody at once, whatever the caps, and nobody needs a pass: people are counted and not held up.",
+    REJECT="Nobody: nobody joins and nobody is called; places and passes stay.",
+)
+_show(
+    RoomStatus,
+    "What a waiting room does now.",
+    SUSPENDED="It is off: everybody may hold tickets, without a pass.",
+    SCHEDULED="Nobody may join yet.",
+    PREQUEUE="People join, and nobody is called before `opensAt`.",
+    OPEN="People join and are called.",
+    PAUSED="People join and keep their places, and nobody is called, except by hand.",
+    REJECTING="Nobody joins and nobody is called.",
+    CLOSED="The sale is over.",
+)
+_show(
+    RoomAction,
+    "What was done to a waiting room.",
+    CONFIGURED="Settings were changed.",
+    PAUSED="Calling stopped.",
+    RESUMED="Calling went on.",
+    ADMITTED_NEXT="People were called by hand.",
+    RESET="The line was emptied.",
+)
+_show(
+    AdmissionLimit,
+    "Why fewer people were called than were asked for.",
+    NOBODY_WAITS="Everybody who waited was called.",
+    TOTAL_ACTIVE_USERS="As many are called or admitted as may be at a time.",
+    NEW_USERS_PER_MINUTE="As many were called in the last 60 seconds as may be.",
+)
+_show(
+    StockAhead,
+    "What will be left when your turn comes, as far as can be told now.",
+    AVAILABLE="There is still something.",
+    SOLD_OUT="Nothing is left for you; it changes back if holds give their tickets back.",
 )
 _show(
     PassStatus,

@@ -9,7 +9,7 @@ from domain import errors as domain_errors
 from domain.errors import Refusal
 from schema import ids
 from schema.computed import computed
-from schema.enums import Admission, ConcertStatus, EndReason, ErrorCode, LimitScope
+from schema.enums import Admission, ConcertStatus, EndReason, ErrorCode, LimitScope, RoomStatus
 from schema.request import Info
 
 
@@ -133,11 +133,11 @@ class IllegalTransitionError(DomainError):
         return self.refusal.status
 
 
-@strawberry.type(description="Somebody else changed the concert first; read it again and repeat the change.")
+@strawberry.type(description="Somebody else changed it first; read it again and repeat the change.")
 class VersionConflictError(DomainError):
     refusal: strawberry.Private[domain_errors.VersionConflict]
 
-    @computed("The version it has now.")
+    @computed("The version it has now: of the concert, or of the settings where those were to be changed.")
     def version(self) -> int:
         return self.refusal.version
 
@@ -160,9 +160,26 @@ class NotInQueueError(DomainError):
     refusal: strawberry.Private[domain_errors.NotInQueue]
 
 
-@strawberry.type(description="There is no line to join: the room is off, or the sale is over.")
+@strawberry.type(description="There is no line to join, or nobody can be called from it; `status` says why.")
 class RoomNotOpenError(DomainError):
     refusal: strawberry.Private[domain_errors.RoomNotOpen]
+
+    @computed("What the room does instead.")
+    def status(self) -> RoomStatus:
+        return self.refusal.status
+
+    @computed("When that changes, where it is known.")
+    def opens_at(self) -> datetime | None:
+        return self.refusal.opens_at
+
+
+@strawberry.type(description="The opening of the line settled this; reset the line with the new settings, or pause it.")
+class LineOpenedError(DomainError):
+    refusal: strawberry.Private[domain_errors.LineOpened]
+
+    @computed("Those that cannot change in this round any more, like `shuffleAtStart`.")
+    def settings(self) -> list[str]:
+        return list(self.refusal.settings)
 
 
 @strawberry.type(description="A capacity cannot go below what is held or sold.")
@@ -204,6 +221,7 @@ ERROR_TYPES: Mapping[type[Refusal], type[DomainError]] = {
     domain_errors.NotAdmitted: NotAdmittedError,
     domain_errors.NotInQueue: NotInQueueError,
     domain_errors.RoomNotOpen: RoomNotOpenError,
+    domain_errors.LineOpened: LineOpenedError,
     domain_errors.CapacityInUse: CapacityInUseError,
     domain_errors.TemporarilyUnavailable: TemporarilyUnavailableError,
 }

@@ -13,7 +13,7 @@ from domain.money import CurrencyCode
 from domain.queues import WaitingRoom
 from domain.stock import Stock
 from resolvers import concerts as resolve
-from resolvers import queues
+from resolvers import rooms
 from resolvers.context import Context
 
 K = TypeVar("K")
@@ -67,7 +67,7 @@ class Request:
 
     async def room(self, concert_id: ConcertId) -> WaitingRoom | None:
         """Raises TemporarilyUnavailable."""
-        return await self._rooms.get(concert_id, lambda: queues.waiting_room(self.context, concert_id))
+        return await self._rooms.get(concert_id, lambda: rooms.waiting_room(self.context, concert_id))
 
 
 def forget_before_mutations(schema: GraphQLSchema) -> None:

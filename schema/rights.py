@@ -1,7 +1,8 @@
 """Who may see or do what: ONE table over the fields of the schema, enforced where the schema is built.
 
 Every root field has a row of its own; a subscription's is checked once, when it starts. A type is either owned by one
-person, with a row for all of its fields, or it is seen by whoever may see the field that leads to it.
+person, with a row for all of its fields, or it is seen by whoever may see the field that leads to it; single fields of
+such a type, which must be nullable, may have a row that asks for more.
 """
 
 from collections.abc import Callable, Mapping
@@ -57,10 +58,18 @@ RIGHTS: Mapping[str, Right] = {
     "Mutation.updateConcert": Right.ORGANIZER,
     "Mutation.publishConcert": Right.ORGANIZER,
     "Mutation.closeConcert": Right.ORGANIZER,
+    "Mutation.configureWaitingRoom": Right.ORGANIZER,
+    "Mutation.pauseWaitingRoom": Right.ORGANIZER,
+    "Mutation.resumeWaitingRoom": Right.ORGANIZER,
+    "Mutation.admitNext": Right.ORGANIZER,
+    "Mutation.resetWaitingRoom": Right.ORGANIZER,
     "Subscription.stockChanged": Right.ANYONE,
     "Subscription.queuePosition": Right.SIGNED_IN,
     "Subscription.holdChanged": Right.SIGNED_IN,
     "Subscription.orderUpdated": Right.SIGNED_IN,
+    "Subscription.waitingRoomChanged": Right.ORGANIZER,
+    "WaitingRoom.flow": Right.ORGANIZER,
+    "WaitingRoom.audit": Right.ORGANIZER,
     "QueueEntry.*": Right.OWNER_ALONE,
     "QueuePass.*": Right.OWNER_ALONE,
     "QueuePosition.*": Right.OWNER_ALONE,
@@ -85,12 +94,13 @@ def enforce(schema: GraphQLSchema) -> None:
             field.resolve = _guarded(field.resolve, RIGHTS[f"{root}.{name}"])
     for name, field in (schema.subscription_type.fields if schema.subscription_type else {}).items():
         field.subscribe = _guarded(field.subscribe, RIGHTS[f"Subscription.{name}"])
+    roots = {str(root) for root in (schema.query_type, schema.mutation_type, schema.subscription_type)}
     for row, right in RIGHTS.items():
         type_name, _, field_name = row.partition(".")
-        if field_name == "*":
-            owned = schema.type_map[type_name]
-            assert isinstance(owned, GraphQLObjectType)
-            for field in owned.fields.values():
+        if type_name not in roots:
+            guarded = schema.type_map[type_name]
+            assert isinstance(guarded, GraphQLObjectType)
+            for field in guarded.fields.values() if field_name == "*" else (guarded.fields[field_name],):
                 field.resolve = _guarded(field.resolve, right)
 
 

@@ -11,8 +11,9 @@ from domain.errors import NotFound
 from domain.holds import Hold
 from domain.ids import ConcertId, OrderId
 from domain.orders import Order
+from domain.queues import WaitingRoom
 from domain.stock import Stock
-from domain.topics import HoldsTopic, LineSnapshot, LineTopic, OrderTopic, Snapshot, StockTopic, Topic
+from domain.topics import HoldsTopic, LineSnapshot, LineTopic, OrderTopic, RoomTopic, Snapshot, StockTopic, Topic
 from resolvers import orders
 from schema import ids
 from schema.concerts import Stock as ShownStock
@@ -21,6 +22,7 @@ from schema.ids import Kind
 from schema.orders import Order as ShownOrder
 from schema.queues import QueuePosition
 from schema.request import Info, Request
+from schema.rooms import WaitingRoom as ShownRoom
 
 
 async def stock_changed(info: Info, concert_id: strawberry.ID) -> StockTopic:
@@ -43,6 +45,10 @@ async def order_updated(info: Info, order_id: strawberry.ID) -> OrderTopic:
     if await orders.order_by_id(info.context.context, wanted) is None:
         raise NotFound("Order", wanted)
     return OrderTopic(wanted)
+
+
+async def waiting_room_changed(info: Info, concert_id: strawberry.ID) -> RoomTopic:
+    return RoomTopic(await _concert(info.context, concert_id))
 
 
 async def _concert(request: Request, value: strawberry.ID) -> ConcertId:
@@ -86,6 +92,8 @@ def _show(snapshot: Snapshot, info: GraphQLResolveInfo[Request], **_arguments: o
             return ShownStock.of(snapshot)
         case LineSnapshot():
             return QueuePosition.of(snapshot, info.context.context.signed_in().person_id)
+        case WaitingRoom():
+            return ShownRoom.of(snapshot)
         case Hold():
             return show_hold(info.context, snapshot)
         case Order():

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from graphql import GraphQLInterfaceType, GraphQLObjectType, GraphQLSchema, GraphQLUnionType, build_schema
+from graphql import GraphQLInterfaceType, GraphQLNonNull, GraphQLObjectType, GraphQLSchema, GraphQLUnionType, build_schema
 
 import schema
 from auth.viewer import Role, Viewer
@@ -27,7 +27,7 @@ OPEN = {
 
 SEEN_WITH_THEIR_PARENT = {
     *("Concert", "Tier", "Venue", "Stock", "TierStock", "Money", "Line", "Viewer", "PageInfo", "InputProblem"),
-    "WaitingRoom",
+    *("WaitingRoom", "RoomFlow", "RoomAudit", "HandCall", "SettingChange", "RoomAuditConnection", "RoomAuditEdge"),
     *("ConcertConnection", "ConcertEdge", "OrderConnection", "OrderEdge"),
     *(error.__name__ for error in ERROR_TYPES.values()),
 }
@@ -37,8 +37,8 @@ SEEN_WITH_THEIR_PARENT = {
 def test_every_root_field_has_a_row_and_every_type_was_thought_about() -> None:
     built = build_schema(schema.sdl())
     roots = {f"{root}.{name}" for root in _roots(built) for name in root.fields}
-    owned = {row for row in RIGHTS if row.endswith(".*")}
-    assert {row for row in RIGHTS if row not in owned} == roots
+    names = {str(root) for root in _roots(built)}
+    assert {row for row in RIGHTS if row.partition(".")[0] in names} == roots
     for name, type_ in built.type_map.items():
         is_output = isinstance(type_, GraphQLObjectType) and not name.startswith("__")
         if is_output and name not in map(str, _roots(built)) and not name.endswith("Success"):
@@ -59,8 +59,9 @@ def test_anonymous_people_reach_nothing_that_is_owned() -> None:
         assert not isinstance(type_, GraphQLUnionType | GraphQLInterfaceType)
         if isinstance(type_, GraphQLObjectType) and type_.name not in reached:
             reached.add(type_.name)
-            waiting += [field.type for field in type_.fields.values()]
-    assert reached & {row.partition(".")[0] for row in RIGHTS} == set()
+            waiting += [field.type for name, field in type_.fields.items() if f"{type_.name}.{name}" not in RIGHTS]
+    assert {f"{name}.*" for name in reached} & set(RIGHTS) == set()
+    assert reached & {"RoomFlow", "RoomAudit", "RoomAuditConnection"} == set()
     assert {kind for kind, right in NODE_RIGHTS.items() if right is Right.ANYONE} == {Kind.CONCERT, Kind.TIER}
 
 
@@ -97,6 +98,22 @@ def test_the_row_is_in_front_of_its_fields(row: str) -> None:
         assert guarded is not None
         with pytest.raises(Unauthenticated):
             guarded(SimpleNamespace(person_id=ALICE.person_id), _asked_by(None))
+
+
+def test_a_single_field_with_a_row_may_be_refused() -> None:
+    built = build_schema(schema.sdl())
+    names = {str(root) for root in _roots(built)}
+    single = [row for row in RIGHTS if row.partition(".")[0] not in names and not row.endswith(".*")]
+    assert single == ["WaitingRoom.flow", "WaitingRoom.audit"]
+    for row in single:
+        type_name, _, field_name = row.partition(".")
+        type_ = built.type_map[type_name]
+        assert isinstance(type_, GraphQLObjectType)
+        assert not isinstance(type_.fields[field_name].type, GraphQLNonNull)
+        resolve = schema._CORE.type_map[type_name].fields[field_name].resolve  # type: ignore[attr-defined]
+        for viewer in (ALICE, GUS):
+            with pytest.raises(Forbidden):
+                resolve(SimpleNamespace(), _asked_by(viewer))
 
 
 def test_an_order_shows_nothing_to_somebody_else() -> None:

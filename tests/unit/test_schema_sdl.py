@@ -83,7 +83,7 @@ def test_lists_and_their_items_are_not_null_where_no_store_can_refuse_them(built
 
 def test_every_connection_has_edges_and_nodes(built: GraphQLSchema) -> None:
     connections = [type_ for name, type_ in built.type_map.items() if name.endswith("Connection")]
-    assert [type_.name for type_ in connections] == ["ConcertConnection", "OrderConnection"]
+    assert [type_.name for type_ in connections] == ["ConcertConnection", "OrderConnection", "RoomAuditConnection"]
     for connection in connections:
         assert isinstance(connection, GraphQLObjectType)
         assert list(connection.fields) == ["edges", "nodes", "pageInfo"]
