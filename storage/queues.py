@@ -231,6 +231,7 @@ def _flow(now_ms: int, opened_ms: int | None, counted: Reply) -> Flow:
         called=counts.get("called", 0),
         claimed=counts.get("claimed", 0),
         completed=counts.get("completed", 0),
+        tickets=counts.get("tickets", 0),
         left=counts.get("left", 0),
         absent=counts.get("absent", 0),
         not_claimed=counts.get("not_claimed", 0),

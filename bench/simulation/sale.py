@@ -1,0 +1,174 @@
+"""One simulated sale, second by second: everybody does what they came for, and waiters are told what to expect."""
+
+import heapq
+import random
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+from bench.simulation.crowd import RETURNS_AT_MOST, Person
+from bench.simulation.room import Look, Room
+from bench.simulation.scenarios import Scenario
+from domain.estimates import pace_of
+from domain.forecast import outlook_of
+from domain.stock import StockAhead
+
+LOOK_EVERY_S = 20
+FIRST_LOOK_S = 5
+ASKED_A_LOOK = 50
+
+
+class Deed(IntEnum):
+    """What falls due together happens in this order."""
+
+    JOIN = 0
+    GIVE_UP = 1
+    CLAIM = 2
+    HOLD = 3
+    BUY = 4
+    LEAVE = 5
+
+
+@dataclass(slots=True)
+class Place:
+    """One stay of one person in the line, and what became of it."""
+
+    person: Person
+    nth: int
+    joined_s: float
+    called_s: float | None = None
+    found_tickets: bool | None = None
+    """None: did not get as far as looking."""
+    is_over: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What somebody was told at one moment. No band where nothing could be told."""
+
+    at_s: float
+    place: Place
+    position: int
+    p50_s: int | None
+    p90_s: int | None
+    stock_ahead: StockAhead
+
+
+@dataclass(slots=True)
+class Course:
+    """What happened in a sale."""
+
+    told: list[Told] = field(default_factory=list)
+    called: Counter[int] = field(default_factory=Counter)
+    """By second."""
+    most_slots: int = 0
+    miscounted: int = 0
+    """Looks at which the waiting count was not the number of people who wait."""
+
+
+class Sale:
+    def __init__(self, room: Room, scenario: Scenario, people: Sequence[Person], *, seed: int) -> None:
+        self._room = room
+        self._scenario = scenario
+        self._dice = random.Random(seed)
+        self._due: list[tuple[float, Deed, int, Place]] = []
+        self._planned = 0
+        self._here: dict[str, Place] = {}
+        self.course = Course()
+        for person in people:
+            arrives_s = max(person.arrives_s, -scenario.prequeue_s) if scenario.prequeue_s else abs(person.arrives_s)
+            self._plan(arrives_s, Deed.JOIN, Place(person, 1, arrives_s))
+
+    async def hold(self) -> Course:
+        for second in range(-self._scenario.prequeue_s, self._scenario.lasts_s):
+            await self._room.move_clock(second)
+            if second in self._scenario.changes:
+                await self._room.configure(self._scenario.changes[second])
+            await self._do_what_is_due(second)
+            turned = await self._room.turn()
+            for name in turned.called:
+                self._called(self._here[name], second)
+            for name in turned.ended:
+                self._ended(self._here.pop(name), second)
+            if second >= FIRST_LOOK_S and (second - FIRST_LOOK_S) % LOOK_EVERY_S == 0:
+                self._tell(await self._room.look(), second)
+        return self.course
+
+    async def _do_what_is_due(self, second: int) -> None:
+        due: dict[Deed, list[Place]] = {deed: [] for deed in Deed}
+        while self._due and self._due[0][0] <= second:
+            _, deed, _, place = heapq.heappop(self._due)
+            if not place.is_over:
+                due[deed].append(place)
+        await self._join(due[Deed.JOIN])
+        await self._give_up(due[Deed.GIVE_UP])
+        came = set(await self._room.claim(_names(due[Deed.CLAIM])))
+        for place in due[Deed.CLAIM]:
+            if place.person.name in came:
+                self._plan(second + place.person.looks_s, Deed.HOLD, place)
+        for place in due[Deed.HOLD]:
+            await self._look_for_tickets(place, second)
+        await self._room.buy(_names(due[Deed.BUY]))
+        await self._room.leave(_names(due[Deed.LEAVE]))
+
+    async def _join(self, places: list[Place]) -> None:
+        await self._room.join(_names(places))
+        for place in places:
+            self._here[place.person.name] = place
+            if place.person.gives_up_after_s is not None:
+                self._plan(place.joined_s + place.person.gives_up_after_s, Deed.GIVE_UP, place)
+
+    async def _give_up(self, places: list[Place]) -> None:
+        waiting = [place for place in places if place.called_s is None]
+        await self._room.walk_off(_names([place for place in waiting if place.person.walks_off]))
+        await self._room.leave(_names([place for place in waiting if not place.person.walks_off]))
+
+    async def _look_for_tickets(self, place: Place, second: int) -> None:
+        place.found_tickets = await self._room.hold(place.person.name, place.person.wish)
+        if place.person.lingers:
+            return
+        buys = place.found_tickets and place.person.buys
+        self._plan(second + place.person.pays_s, Deed.BUY if buys else Deed.LEAVE, place)
+
+    def _called(self, place: Place, second: int) -> None:
+        place.called_s = second
+        self.course.called[second] += 1
+        if place.person.comes:
+            self._plan(second + place.person.claims_after_s, Deed.CLAIM, place)
+
+    def _ended(self, place: Place, second: int) -> None:
+        place.is_over = True
+        returns_after_s = place.person.returns_after_s
+        if place.found_tickets is None and returns_after_s is not None and place.nth < RETURNS_AT_MOST:
+            joined_s = second + returns_after_s
+            self._plan(joined_s, Deed.JOIN, Place(place.person, place.nth + 1, joined_s))
+
+    def _tell(self, look: Look, second: int) -> None:
+        self.course.most_slots = max(self.course.most_slots, look.slots_taken)
+        self.course.miscounted += len(look.positions) != look.waiting_count
+        pace = pace_of(
+            look.flow,
+            slots_taken=look.slots_taken,
+            total_active_users=look.settings.total_active_users,
+            new_users_per_minute=look.settings.new_users_per_minute,
+        )
+        outlook = outlook_of(look.stock, look.flow)
+        names = sorted(look.positions)
+        for name in self._dice.sample(names, min(len(names), ASKED_A_LOOK)):
+            position = look.positions[name]
+            band = pace.estimate(position)
+            p50_s, p90_s = (band.p50_s, band.p90_s) if band else (None, None)
+            ahead = outlook.behind(position - 1)
+            self.course.told.append(Told(second, self._here[name], position, p50_s, p90_s, ahead))
+
+    def _plan(self, at_s: float, deed: Deed, place: Place) -> None:
+        self._planned += 1
+        heapq.heappush(self._due, (at_s, deed, self._planned, place))
+
+
+def _names(places: Sequence[Place]) -> list[str]:
+    return [place.person.name for place in places]
+
+
+RoomMaker = Callable[[Scenario], Room]
