@@ -1,0 +1,108 @@
+"""The worker that opens drawn lines: on time, once, and each for itself."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from domain.concerts import Concert
+from domain.ids import ConcertId
+from domain.queues import EntryState
+from domain.room_changes import RoomChange
+from resolvers import rooms
+from storage.connect import Stores
+from tests.integration.test_storage_queues import with_room
+from tests.support.lottery import Copy, check_draw, crowd, entries, register, with_lottery
+from tests.support.sale import key, opened, organizer
+from tests.support.waiting import wait_until
+from workers.opening import OpeningWorker
+
+
+class Asked:
+    """Which concerts the worker asks to be opened."""
+
+    def __init__(self, stores: Stores, monkeypatch: pytest.MonkeyPatch, *, failing: Sequence[ConcertId] = ()) -> None:
+        self.concerts: list[ConcertId] = []
+        self._open = stores.openings.open
+        self._failing = failing
+        monkeypatch.setattr(stores.openings, "open", self.open)
+
+    async def open(self, concert: Concert) -> str:
+        self.concerts.append(concert.id)
+        if concert.id in self._failing:
+            raise LookupError("no commitment")
+        return await self._open(concert)
+
+
+async def test_a_line_opens_at_its_time(stores: Stores) -> None:
+    """Within a run of the worker of it; the stores' clock and ours are one here."""
+    opens_at = datetime.now(UTC) + timedelta(seconds=1)
+    concert = await with_lottery(stores, opens_at=opens_at)
+    people = crowd(5)
+    await register(stores, concert, people)
+    worker = OpeningWorker()
+    assert await worker.run_once(stores) == 0
+    assert {entry.state for entry in await entries(stores, concert, people)} == {EntryState.PREQUEUED}
+    await wait_until(lambda: worker.run_once(stores), what="the opening")
+    assert timedelta(0) <= datetime.now(UTC) - opens_at < timedelta(seconds=1)
+    await check_draw(stores, concert, people)
+
+
+async def test_an_open_line_is_no_work_any_more(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = Asked(stores, monkeypatch)
+    concert = await with_lottery(stores)
+    later = await with_lottery(stores, opens_at=datetime.now(UTC) + timedelta(hours=1))
+    await with_room(stores, 10)
+    worker = OpeningWorker()
+    assert [await worker.run_once(stores) for _ in range(3)] == [1, 0, 0]
+    assert asked.concerts == [concert.id]
+    # A process that comes later finds out once.
+    another = OpeningWorker()
+    assert [await another.run_once(stores) for _ in range(3)] == [0, 0, 0]
+    assert asked.concerts == [concert.id, concert.id]
+    assert not (await stores.queues.line(later.id)).is_opened
+
+
+async def test_a_new_round_is_new_work(stores: Stores) -> None:
+    concert = await with_lottery(stores)
+    worker = OpeningWorker()
+    assert await worker.run_once(stores) == 1
+    again = await rooms.reset(organizer(stores), concert.id, RoomChange(), key())
+    await register(stores, again, crowd(4))
+    assert [await worker.run_once(stores) for _ in range(2)] == [1, 0]
+    await check_draw(stores, again, crowd(4))
+
+
+async def test_one_that_fails_keeps_no_other_from_opening(
+    stores: Stores, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    broken, good = await with_lottery(stores), await with_lottery(stores)
+    Asked(stores, monkeypatch, failing=[broken.id])
+    assert await OpeningWorker().run_once(stores) == 1
+    assert (await stores.queues.line(good.id)).is_opened
+    assert f"the lottery of concert {broken.id} cannot be opened yet: no commitment" in caplog.messages
+
+
+async def test_workers_of_two_processes_open_once(valkey_url: str, mongo_url: str, mongo_database: str) -> None:
+    async with (
+        opened(valkey_url, mongo_url, mongo_database) as one,
+        opened(valkey_url, mongo_url, mongo_database) as other,
+    ):
+        concert = await with_lottery(one)
+        await register(one, concert, crowd(20))
+        runs = [OpeningWorker().run_once(stores) for stores in (one, other, one, other)]
+        assert sum(await asyncio.gather(*runs)) == 1
+        await check_draw(other, concert, crowd(20))
+
+
+async def test_a_store_that_forgot_is_recovered_and_opened(stores: Stores) -> None:
+    concert = await with_lottery(stores)
+    people = crowd(6)
+    await register(stores, concert, people)
+    copy = await Copy(stores, concert).take()
+    await copy.put_back()
+    worker = OpeningWorker()
+    assert await worker.run_once(stores) == 0
+    await wait_until(lambda: worker.run_once(stores), what="the opening after the recovery")
+    await check_draw(stores, concert, people)
