@@ -31,6 +31,7 @@ from settings import Settings, SettingsError
 from storage.child import ChildFailed
 from storage.connect import Stores, open_stores
 from storage.embedded import owner_of, stores_for
+from subscriptions.bands import Bands
 from web import health, home, logs, pass_keys
 from web.face import Face, open_face
 from web.middleware import RequestMiddleware
@@ -91,6 +92,7 @@ async def _lifespan(settings: Settings) -> AsyncIterator[State]:
             verifier,
             redis_url=settings.redis_url,
             tick_s=settings.push_tick_ms / 1000,
+            bands=Bands.of(settings.bands),
             max_body_bytes=settings.max_body_bytes,
             allowed_origins=settings.allowed_origins,
             page=Pages(settings).graphiql,

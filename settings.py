@@ -1,8 +1,13 @@
 """Every setting of Onsale, read once from the environment (`ONSALE_*`) at the edge and handed down as values."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+SLOWEST_PUSH_MS = 10_000
+"""Nobody in a line waits longer for what is true."""
+_BANDS = re.compile(r"([1-9][0-9]{0,8}:[0-9]{1,5} ){0,20}rest:[0-9]{1,5}", re.ASCII)
 
 
 class SettingsError(ValueError):
@@ -29,6 +34,8 @@ class Settings:
     """Ed25519 private key (PEM) that signs queue passes, shared by every process. None: made in the data directory."""
     push_tick_ms: int = 100
     """The shortest time between two looks of a process at what its sockets watch."""
+    push_bands: str = "200:0 5000:2000 rest:10000"
+    """Up to which position how many milliseconds what somebody sees of the line may be behind; 0 is every look."""
     allowed_origins: tuple[str, ...] = ()
     """Pages, besides our own, that may open sockets: `https://shop.example.org`."""
     log_format: str = "text"
@@ -54,6 +61,11 @@ class Settings:
     def loads_demo(self) -> bool:
         return self.demo == "yes" and not self.is_production
 
+    @property
+    def bands(self) -> tuple[tuple[int | None, int], ...]:
+        """Of `push_bands`: up to which position, None for the rest, how many milliseconds. Raises ValueError."""
+        return _bands(self.push_bands)
+
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> "Settings":
         """Raises SettingsError with every problem at once. Production names its stores and its issuer."""
@@ -71,6 +83,7 @@ class Settings:
             oidc_client_id=reader.text("OIDC_CLIENT_ID", cls.oidc_client_id),
             pass_key_file=Path(key) if (key := reader.optional("PASS_KEY_FILE")) else None,
             push_tick_ms=reader.number("PUSH_TICK_MS", cls.push_tick_ms, highest=10_000),
+            push_bands=reader.bands("PUSH_BANDS", cls.push_bands),
             allowed_origins=tuple(reader.text("ALLOWED_ORIGINS", "").split()),
             log_format=reader.choice("LOG_FORMAT", ("text", "json"), cls.log_format),
             max_body_bytes=reader.number("MAX_BODY_BYTES", cls.max_body_bytes),
@@ -110,6 +123,17 @@ class _Reader:
             self._problems.append(f"ONSALE_{name} is {value!r}; it must be one of {', '.join(allowed)}")
         return value
 
+    def bands(self, name: str, default: str) -> str:
+        value = self.text(name, default)
+        try:
+            _bands(value)
+        except ValueError:
+            self._problems.append(
+                f"ONSALE_{name} is {value[:64]!r}; it must be like {default!r}: positions and milliseconds that rise, "
+                f"`rest` last, at most {SLOWEST_PUSH_MS} ms"
+            )
+        return value
+
     def require(self, *names: str) -> None:
         self._problems += [
             f"ONSALE_{name} is missing; production names it" for name in names if not self.optional(name)
@@ -118,3 +142,13 @@ class _Reader:
     def finish(self) -> None:
         if self._problems:
             raise SettingsError("\n".join(self._problems))
+
+
+def _bands(text: str) -> tuple[tuple[int | None, int], ...]:
+    if not _BANDS.fullmatch(text):
+        raise ValueError(text)
+    pairs = [band.split(":") for band in text.split(" ")]
+    positions, times_ms = [int(up_to) for up_to, _ in pairs[:-1]], [int(ms) for _, ms in pairs]
+    if positions != sorted(set(positions)) or times_ms != sorted(times_ms) or times_ms[-1] > SLOWEST_PUSH_MS:
+        raise ValueError(text)
+    return tuple(zip([*positions, None], times_ms, strict=True))

@@ -19,6 +19,8 @@ from domain.ids import ConcertId, PersonId, fingerprint
 TYPE = "onsale-pass+jwt"
 AUDIENCE = "onsale-queue"
 MAX_LENGTH = 1_024
+SIGNED_KEPT = 10_000
+"""About 1 KB each."""
 
 
 class BadPass(Exception):
@@ -42,6 +44,7 @@ class PassClaims:
 class PassSigner:
     def __init__(self, key: Ed25519PrivateKey) -> None:
         self._key = key
+        self._signed: dict[PassClaims, str] = {}
         public = key.public_key().public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
         x = base64.urlsafe_b64encode(public).decode().rstrip("=")
         self._kid = fingerprint(x)[:16]
@@ -49,6 +52,15 @@ class PassSigner:
         """What `/.well-known/jwks.json` shows."""
 
     def sign(self, claims: PassClaims) -> str:
+        """The same bytes for the same claims, so that what was signed lately is not signed at every look again."""
+        token = self._signed.get(claims)
+        if token is None:
+            if len(self._signed) >= SIGNED_KEPT:
+                self._signed.clear()
+            token = self._signed[claims] = self._sign(claims)
+        return token
+
+    def _sign(self, claims: PassClaims) -> str:
         payload = {
             "aud": AUDIENCE,
             "sub": claims.person_id,

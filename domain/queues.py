@@ -191,3 +191,11 @@ class WaitingRoom:
     """READY and ADMITTED."""
     passes_issued: int
     flow: Flow
+
+    def people_ahead(self, entry: QueueEntry | None) -> int:
+        """Who may take tickets first. Where lots are drawn, only those who were called are certain to."""
+        if entry is None:
+            return self.waiting_count + self.slots_taken
+        if entry.state not in (EntryState.PREQUEUED, EntryState.WAITING):
+            return 0
+        return self.slots_taken + (entry.position - 1 if entry.position else 0)

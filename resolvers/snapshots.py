@@ -11,11 +11,11 @@ from domain.holds import Hold
 from domain.ids import ConcertId, HoldId, OrderId, PersonId
 from domain.orders import Order
 from domain.queues import EntryState
-from domain.stock import Stock
+from domain.stock import Stock, StockAhead
 from domain.topics import LineSnapshot
-from resolvers.queues import room_of, show_entry
+from resolvers.queues import pace_in, room_of, show_entry
 from storage.connect import Stores
-from storage.queues import Changes, EntryRecord
+from storage.queues import Changes, EntryRecord, LineState
 from subscriptions.reader import RoomView
 
 _CALLED_OR_OVER = frozenset(EntryState) - {EntryState.PREQUEUED, EntryState.WAITING}
@@ -34,7 +34,8 @@ class StoreReader:
 
     async def room(self, concert_id: ConcertId) -> RoomView:
         state = await self._stores.queues.line(concert_id)
-        return RoomView(room_of(await self._concert(concert_id), state), state.line)
+        room = room_of(await self._concert(concert_id), state)
+        return RoomView(room, state, pace_in(room))
 
     async def changes(self, concert_id: ConcertId, *, after: int) -> Changes:
         return await self._stores.queues.changes(concert_id, after=after)
@@ -51,15 +52,14 @@ class StoreReader:
     async def orders(self, order_ids: Collection[OrderId]) -> tuple[Order, ...]:
         return await self._stores.orders.get_many(order_ids)
 
-    def show(self, view: RoomView, record: EntryRecord | None, stock: Stock) -> LineSnapshot:
+    def show(self, view: RoomView, record: EntryRecord | None, stock: Stock, stock_ahead: StockAhead) -> LineSnapshot:
         """A record read after the line may know of a call that this version of the line does not: the line decides."""
         if record is None:
-            return LineSnapshot(None, view.room, stock)
-        is_behind = record.number is not None and record.round == view.room.settings.round
-        if is_behind and record.state in _CALLED_OR_OVER and view.line.is_waiting(record.number or 0):
-            record = replace(record, state=EntryState.WAITING, claimed_at=None, deadline=None)
-        entry = show_entry(self._passes, view.room, record, view.line)
-        return LineSnapshot(entry, view.room, stock)
+            return LineSnapshot(None, view.room, stock, stock_ahead)
+        if record.state in _CALLED_OR_OVER and _is_waiting(record, view.state):
+            record = replace(record, state=EntryState.WAITING, claimed_at=None, deadline=None, end=None)
+        entry = show_entry(self._passes, view.room, record, view.state.line, pace=view.pace)
+        return LineSnapshot(entry, view.room, stock, stock_ahead)
 
     async def _concert(self, concert_id: ConcertId) -> Concert:
         now = time.monotonic()
@@ -80,3 +80,7 @@ class StoreReader:
         if concert is None:
             raise NotFound("Concert", concert_id)
         return concert
+
+
+def _is_waiting(record: EntryRecord, state: LineState) -> bool:
+    return record.round == state.round and record.number is not None and state.line.is_waiting(record.number)

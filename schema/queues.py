@@ -6,6 +6,7 @@ from typing import Self
 import strawberry
 
 import domain.queues
+from domain import forecast
 from domain.errors import NotFound
 from domain.ids import ConcertId, PersonId
 from domain.topics import LineSnapshot
@@ -13,7 +14,7 @@ from resolvers import queues as resolve
 from schema import ids
 from schema.computed import computed
 from schema.concerts import Concert, Stock, load_concert
-from schema.enums import EntryState, PassStatus
+from schema.enums import EntryEnd, EntryState, PassStatus, RoomStatus, StockAhead
 from schema.request import Info, Request
 from schema.scalars import seconds_until
 
@@ -42,12 +43,25 @@ class QueuePass:
         )
 
 
+@strawberry.type(description="How long you will wait, from how the line was seen to move: a band, in seconds from now.")
+class WaitEstimate:
+    p50_seconds: int = strawberry.field(description="Half of the people who stand here wait at most so long.")
+    p90_seconds: int = strawberry.field(description="Nine of ten wait at most so long.")
+
+    @classmethod
+    def of(cls, entry: domain.queues.QueueEntry | None) -> Self | None:
+        found = entry.estimate if entry else None
+        return cls(p50_seconds=found.p50_s, p90_seconds=found.p90_s) if found else None
+
+
 @strawberry.type(description="Your place in the line of one concert.")
 class QueueEntry(ids.Node):
+    entry: strawberry.Private[domain.queues.QueueEntry]
     person_id: strawberry.Private[PersonId]
     concert_id: strawberry.Private[ConcertId]
     number: int | None = strawberry.field(
-        description="Your place, given once, from 1. Null in a room without an order, as one that draws lots."
+        description="Your place, given once, from 1 in each round. Null before a lottery is drawn, and in a room "
+        "that draws among all who wait."
     )
     state: EntryState
     position: int | None = strawberry.field(
@@ -61,14 +75,23 @@ class QueueEntry(ids.Node):
     )
     expires_in_seconds: int | None = strawberry.field(description="Until then, for clients whose clock is wrong.")
     pass_: QueuePass | None = strawberry.field(name="pass", description="Null until you claim it.")
+    estimated_wait: WaitEstimate | None = strawberry.field(
+        description="Null while nobody can tell: before the line has moved, or while nobody is called."
+    )
+    end_reason: EntryEnd | None = strawberry.field(description="Why your place ended; null while it lives.")
+    round: int = strawberry.field(description="Rises when an organizer empties the line; numbers begin at 1 again.")
+    lot: int | None = strawberry.field(
+        description="What you were registered under for the lottery, from 1. Null if you have no part in one."
+    )
 
     @classmethod
     def of(cls, entry: domain.queues.QueueEntry) -> Self:
         deadline = entry.expires_at if entry.is_living else None
         return cls(
+            entry=entry,
             person_id=entry.person_id,
             concert_id=entry.concert_id,
-            id=ids.of_entry(entry.concert_id, entry.number),
+            id=ids.of_entry(entry.concert_id, entry.place),
             number=entry.number,
             state=entry.state,
             position=_position(entry),
@@ -76,7 +99,19 @@ class QueueEntry(ids.Node):
             expires_at=deadline,
             expires_in_seconds=seconds_until(deadline) if deadline else None,
             pass_=QueuePass.of(entry),
+            estimated_wait=WaitEstimate.of(entry),
+            end_reason=entry.end,
+            round=entry.round,
+            lot=entry.lot,
         )
+
+    @computed("What will be left when your turn comes. Null once your place has ended, and while the store is away.")
+    async def stock_ahead(self, info: Info) -> StockAhead | None:
+        concert = await info.context.concert(self.concert_id)
+        room = await info.context.room(self.concert_id)
+        if concert is None or room is None or not self.entry.is_living:
+            return None
+        return forecast.stock_ahead(await info.context.stock(concert), room.people_ahead(self.entry), room.flow)
 
     @computed("What it is for. Null with a top-level error while the catalogue is away.")
     async def concert(self, info: Info) -> Concert | None:
@@ -87,8 +122,9 @@ class QueueEntry(ids.Node):
 class QueuePosition:
     person_id: strawberry.Private[PersonId]
     state: EntryState | None = strawberry.field(description="Null, like all that is yours here, if you never joined.")
-    number: int | None = strawberry.field(description="Your place, given once, from 1.")
+    number: int | None = strawberry.field(description="As `QueueEntry.number`.")
     position: int | None = strawberry.field(description="As `QueueEntry.position`, exact for this version.")
+    estimated_wait: WaitEstimate | None = strawberry.field(description="As `QueueEntry.estimatedWait`.")
     serving_number: int = strawberry.field(description="The highest number called so far.")
     waiting_count: int = strawberry.field(description="People who wait and are still there.")
     expires_at: datetime | None = strawberry.field(
@@ -96,7 +132,15 @@ class QueuePosition:
     )
     expires_in_seconds: int | None = strawberry.field(description="Until then, for clients whose clock is wrong.")
     pass_: QueuePass | None = strawberry.field(name="pass", description="Null until you claim it.")
+    end_reason: EntryEnd | None = strawberry.field(description="Why your place ended; null while it lives.")
+    lot: int | None = strawberry.field(description="As `QueueEntry.lot`.")
+    opens_at: datetime | None = strawberry.field(description="PREQUEUED: when the line opens. Null otherwise.")
+    room_status: RoomStatus = strawberry.field(
+        description="What the room does now: who waits sees why it stands still."
+    )
+    message: str = strawberry.field(description="From the organizer to everybody in line; empty if there is none.")
     stock: Stock | None = strawberry.field(description="What is left.")
+    stock_ahead: StockAhead = strawberry.field(description="What will be left when your turn comes.")
     version: int = strawberry.field(description="Rises with every change inside an epoch; forget what has a lower one.")
     epoch: int = strawberry.field(description="A new epoch means the line was rebuilt: take it whatever its version.")
 
@@ -110,12 +154,19 @@ class QueuePosition:
             state=entry.state if entry else None,
             number=entry.number if entry else None,
             position=_position(entry) if entry else None,
+            estimated_wait=WaitEstimate.of(entry),
             serving_number=room.serving_number,
             waiting_count=room.waiting_count,
             expires_at=deadline,
             expires_in_seconds=seconds_until(deadline) if deadline else None,
             pass_=QueuePass.of(entry) if entry else None,
+            end_reason=entry.end if entry else None,
+            lot=entry.lot if entry else None,
+            opens_at=room.opens_at if entry and entry.state is EntryState.PREQUEUED else None,
+            room_status=room.status,
+            message=room.settings.message,
             stock=Stock.of(line.stock),
+            stock_ahead=line.stock_ahead,
             version=room.version,
             epoch=room.epoch,
         )

@@ -6,7 +6,7 @@ each is one execution of the operation. Sources of one group show the same bytes
 
 import hashlib
 from collections.abc import Hashable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from inspect import isawaitable
 from typing import NewType, TypeAlias
 from weakref import WeakValueDictionary
@@ -15,14 +15,17 @@ import graphql
 import orjson
 from graphql import DocumentNode, ExecutionResult, GraphQLSchema, OperationType
 
+from auth.viewer import Viewer
 from domain.holds import Hold
 from domain.orders import Order
+from domain.queues import WaitingRoom
 from domain.stock import Stock
 from domain.topics import LineSnapshot, Snapshot, StockTopic, Topic
 from resolvers.context import Context
 from schema.documents import Documents
 from schema.operation import Answer, Executor, Operation, answered, refused
 from schema.request import Request
+from schema.templates import Templates
 from schema.watching import Watched
 from subscriptions.sources import Rendered, Source
 
@@ -85,6 +88,7 @@ class Prepared:
 
     key: Key
     execution: Execution
+    templates: Templates = field(default_factory=Templates)
 
 
 def _reader(context: Context) -> Reader | None:
@@ -104,14 +108,31 @@ class Watching:
     def group(self) -> Hashable:
         return self.prepared.key, _reader(self.context)
 
+    def at_once(self, snapshot: Snapshot) -> Rendered | None:
+        viewer = self.context.viewer
+        if not isinstance(snapshot, LineSnapshot) or viewer is None:
+            return None
+        payload = self.prepared.templates.find(snapshot, viewer)
+        return None if payload is None else Rendered(payload)
+
     async def render(self, snapshot: Snapshot) -> Rendered:
+        viewer = self.context.viewer
+        if isinstance(snapshot, LineSnapshot) and viewer is not None:
+            payload = await self.prepared.templates.show(snapshot, viewer, self._execute)
+        else:
+            payload = await self._execute(snapshot, viewer)
+        return Rendered(payload, _is_last(snapshot), key=snapshot.id if isinstance(snapshot, Hold) else None)
+
+    async def _execute(self, snapshot: Snapshot, viewer: Viewer | None) -> bytes:
+        context = self.context
+        if viewer is not context.viewer:
+            context = replace(context, viewer=viewer, address=None, request_id="")
         event = self.prepared.execution.build_per_event_executor(snapshot)
-        event.context_value = Request(self.context)
+        event.context_value = Request(context)
         result = graphql.execute_subscription_event(event)
         if isawaitable(result):
             result = await result
-        payload = orjson.dumps(answered(result, self.context).payload)
-        return Rendered(payload, _is_last(snapshot), key=snapshot.id if isinstance(snapshot, Hold) else None)
+        return orjson.dumps(answered(result, context).payload)
 
 
 def _is_last(snapshot: Snapshot) -> bool:
@@ -119,5 +140,5 @@ def _is_last(snapshot: Snapshot) -> bool:
     match snapshot:
         case LineSnapshot(entry=entry):
             return entry is not None and not entry.is_living
-        case Stock() | Hold() | Order():
+        case Stock() | WaitingRoom() | Hold() | Order():
             return False

@@ -32,8 +32,9 @@ class Attachments:
         self._unsaid[person_id] = True
 
     def go(self, person_id: PersonId) -> None:
-        self._present.discard(person_id)
-        self._unsaid[person_id] = False
+        if person_id in self._present:
+            self._present.remove(person_id)
+            self._unsaid[person_id] = False
 
     def say_all_again(self) -> None:
         """The store may have forgotten who is here."""

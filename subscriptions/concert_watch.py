@@ -7,54 +7,55 @@ fast; without any it looks once a second. The number of commands grows with the 
 import asyncio
 import logging
 import time
-from collections.abc import Collection
-from dataclasses import replace
 
 from domain.errors import OnsaleError
-from domain.holds import EndReason, Hold, HoldState
-from domain.ids import ConcertId, HoldId, PersonId
-from domain.stock import Stock
-from domain.topics import HoldsTopic, LineSnapshot, LineTopic, StockTopic
-from storage.queues import EntryRecord
+from domain.ids import ConcertId
+from domain.topics import HoldsTopic, LineTopic, Topic
+from storage.queues import LineState
 from subscriptions.attachments import Attachments
-from subscriptions.feed import GAP
-from subscriptions.reader import Liveness, Reader, RoomView
+from subscriptions.bands import Bands
+from subscriptions.hold_watch import HoldWatch
+from subscriptions.line_watch import LineWatch
+from subscriptions.reader import Liveness, Reader
+from subscriptions.room_watch import RoomWatch
+from subscriptions.scene import Scene
 from subscriptions.watchers import Member, Watchers
 
 log = logging.getLogger(__name__)
 
-LOOK_ANYWAY_S = 1.0
+LOOK_ANYWAY_S = 0.9
+"""From one look to the next: what is shown of a room is at most a second old, the look itself included."""
 NOBODY = 2**53
 """A version nothing has reached: where everybody is read anyway, nobody has to be named."""
-BATCH = 1_000
-BREATH = 50
-"""After so many people the loop lets others have a turn."""
 
 
 class ConcertWatch:
     """`run` is owned by the hub and ends by itself when nobody watches any more and the store was told so."""
 
-    def __init__(self, concert_id: ConcertId, reader: Reader, liveness: Liveness, *, tick_s: float) -> None:
+    def __init__(
+        self, concert_id: ConcertId, reader: Reader, liveness: Liveness, *, tick_s: float, bands: Bands
+    ) -> None:
         self._concert_id = concert_id
         self._reader = reader
         self._tick_s = tick_s
+        self._bands = bands
+        self._wake = asyncio.Event()
         self._watchers = Watchers()
         self._attachments = Attachments(concert_id, liveness)
-        self._wake = asyncio.Event()
-        self._epoch = -1
-        self._version = 0
-        self._is_gap = True
-        self._was_noticed = False
-        self._stock: Stock | None = None
-        self._records: dict[PersonId, EntryRecord] = {}
-        self._shown: dict[PersonId, LineSnapshot] = {}
-        self._holds: dict[PersonId, dict[HoldId, Hold]] = {}
+        self._room = RoomWatch(concert_id, self._watchers)
+        self._holds = HoldWatch(concert_id, reader, self._watchers)
+        self._line = LineWatch(
+            concert_id, reader, self._watchers, attachments=self._attachments, look_again=self._wake.set
+        )
+        self._last: LineState | None = None
 
     def add(self, member: Member) -> None:
-        topic = member.source.topic
-        if isinstance(topic, LineTopic) and not self._watchers.is_watched(topic):
-            self._attachments.come(topic.person_id)
         self._watchers.add(member)
+        match member.source.topic:
+            case LineTopic() as topic:
+                self._line.come(topic)
+            case HoldsTopic(person_id=person_id):
+                self._holds.come(person_id)
         self._wake.set()
 
     def remove(self, member: Member) -> None:
@@ -65,10 +66,8 @@ class ConcertWatch:
             self._forget(topic)
         self._wake.set()
 
-    def notice(self, message: str) -> None:
-        """A hint, or a gap."""
-        self._is_gap |= message == GAP
-        self._was_noticed |= message == GAP
+    def notice(self, _message: str) -> None:
+        """A hint, or a gap: either way the next look reads all that is new since the last one."""
         self._wake.set()
 
     @property
@@ -77,7 +76,9 @@ class ConcertWatch:
 
     async def run(self) -> None:
         while not self.is_idle:
-            started = time.monotonic()
+            started_s = time.monotonic()
+            # Whatever happens from here on may be missed by this look, and wakes the next one.
+            self._wake.clear()
             try:
                 await self._attachments.say()
                 if self._watchers:
@@ -87,134 +88,65 @@ class ConcertWatch:
             except Exception as error:
                 log.exception("watching concert %s failed", self._concert_id)
                 self._refuse_fresh(error)
-            took_s = time.monotonic() - started
+            took_s = time.monotonic() - started_s
             # Showing never takes more than half of the loop: under load there are fewer pushes, not slower holds.
             await asyncio.sleep(max(self._tick_s - took_s, took_s))
-            await self._wait()
+            await self._wait(until_s=started_s + LOOK_ANYWAY_S)
 
-    async def _wait(self) -> None:
+    async def _wait(self, *, until_s: float) -> None:
         if self.is_idle:
             return
         try:
-            async with asyncio.timeout(LOOK_ANYWAY_S):
+            async with asyncio.timeout(until_s - time.monotonic()):
                 await self._wake.wait()
         except TimeoutError:
             pass
-        self._wake.clear()
 
     async def _look(self) -> None:
-        is_gap, self._is_gap = self._is_gap, True
-        self._watchers.make_due()
-        in_line, with_holds = self._watchers.people_in_line(), self._watchers.people_with_holds()
-        fresh = {person for person in in_line | with_holds if self._is_fresh(person)}
+        self._tell(self._watchers.make_due())
         view, stock = await asyncio.gather(self._reader.room(self._concert_id), self._reader.stock(self._concert_id))
+        last, now = self._last, view.state
+        if last is not None and now.epoch < last.epoch:
+            return
+        is_new_epoch = last is None or now.epoch > last.epoch
         # After the line was read: whoever changed by its version is named.
-        changes = await self._reader.changes(self._concert_id, after=NOBODY if is_gap else self._version)
-        if view.room.epoch >= self._epoch:
-            is_new_epoch = view.room.epoch != self._epoch
-            if is_new_epoch:
-                self._attachments.say_all_again()
-            is_all = is_new_epoch or is_gap or not changes.is_complete
-            news = in_line | with_holds if is_all else fresh | set(changes.people)
-            await self._read_entries(news & in_line)
-            await self._show_stock(stock)
-            await self._show_line(in_line, view, stock)
-            await self._show_holds(news & with_holds)
-            self._epoch, self._version = view.room.epoch, view.room.version
-        # Only now: what a failure kept from being shown is a gap. One that was noticed meanwhile has woken us already.
-        self._is_gap = self._was_noticed
-        self._was_noticed = False
+        known = NOBODY if last is None or is_new_epoch else last.version
+        changes = await self._reader.changes(self._concert_id, after=known)
+        if is_new_epoch:
+            self._attachments.say_all_again()
+        if is_new_epoch or not changes.is_complete:
+            self._line.tell_all()
+            self._holds.tell_all()
+        else:
+            self._line.tell(changes.people)
+            self._holds.tell(changes.people)
+        if last is not None:
+            self._tell_what_nobody_is_named_for(last, now)
+        scene = Scene.of(view, stock, self._bands)
+        await self._room.look(scene)
+        await self._line.look(scene)
+        await self._holds.look()
+        self._last = now
 
-    def _is_fresh(self, person_id: PersonId) -> bool:
-        topics = (LineTopic(self._concert_id, person_id), HoldsTopic(self._concert_id, person_id))
-        return any(self._watchers.has_fresh(topic) for topic in topics)
+    def _tell(self, topics: list[Topic]) -> None:
+        self._line.tell(topic.person_id for topic in topics if isinstance(topic, LineTopic))
+        self._holds.tell(topic.person_id for topic in topics if isinstance(topic, HoldsTopic))
 
-    async def _read_entries(self, people: Collection[PersonId]) -> None:
-        asked = list(people)
-        for first in range(0, len(asked), BATCH):
-            part = asked[first : first + BATCH]
-            found = await self._reader.entries(self._concert_id, part)
-            for person_id in part:
-                self._note(person_id, found.get(person_id))
-
-    def _note(self, person_id: PersonId, record: EntryRecord | None) -> None:
-        if not self._watchers.is_watched(LineTopic(self._concert_id, person_id)):
-            # Their last socket closed while this was being read.
-            return
-        before = self._records.pop(person_id, None)
-        if record is None:
-            return
-        self._records[person_id] = record
-        if before is None or before.number != record.number:
-            # A new entry does not know yet that its person is here.
-            self._attachments.come(person_id)
-            self._wake.set()
-
-    async def _show_stock(self, stock: Stock) -> None:
-        is_changed = self._stock is None or (stock.epoch, stock.tiers) != (self._stock.epoch, self._stock.tiers)
-        if await self._watchers.show(StockTopic(self._concert_id), stock, only_fresh=not is_changed):
-            self._stock = stock
-
-    async def _show_line(self, people: Collection[PersonId], view: RoomView, stock: Stock) -> None:
-        for count, person_id in enumerate(people):
-            if not self._watchers.is_watched(LineTopic(self._concert_id, person_id)):
-                continue
-            record = self._records.get(person_id)
-            if record is not None and record.number > view.line.tail:
-                # Joined after the line was read: next time.
-                self._wake.set()
-                continue
-            snapshot = self._reader.show(view, record, stock)
-            is_changed = not _is_same(self._shown.get(person_id), snapshot)
-            topic = LineTopic(self._concert_id, person_id)
-            if await self._watchers.show(topic, snapshot, only_fresh=not is_changed) and self._watchers.is_watched(
-                topic
-            ):
-                self._shown[person_id] = snapshot
-            if count % BREATH == BREATH - 1:
-                await asyncio.sleep(0)
-
-    async def _show_holds(self, people: Collection[PersonId]) -> None:
-        for person_id in people:
-            topic = HoldsTopic(self._concert_id, person_id)
-            if not self._watchers.is_watched(topic):
-                continue
-            known = self._holds.get(person_id, {})
-            living = {hold.id: hold for hold in await self._reader.holds(self._concert_id, person_id)}
-            for id_, hold in list(known.items()):
-                if id_ not in living:
-                    ended = await self._reader.hold(self._concert_id, id_)
-                    await self._watchers.show(topic, ended or _lost(hold), is_all=False)
-            for id_, hold in living.items():
-                await self._watchers.show(topic, hold, only_fresh=known.get(id_) == hold, is_all=False)
-            if self._watchers.is_watched(topic):
-                self._holds[person_id] = living
-        for member in self._watchers.fresh():
-            if member.is_due and isinstance(member.source.topic, HoldsTopic):
-                # All of their holds were shown, or they have none.
-                member.first.set_result(None)
+    def _tell_what_nobody_is_named_for(self, last: LineState, now: LineState) -> None:
+        if (last.round, last.is_opened) != (now.round, now.is_opened):
+            # The line was emptied, or opened: everybody may have another state, and a number.
+            self._line.tell_all()
+        if now.grace_until_ms > last.grace_until_ms:
+            self._line.tell_called()
+            self._holds.tell_all()
 
     def _refuse_fresh(self, error: Exception) -> None:
-        for member in list(self._watchers.fresh()):
+        for member in self._watchers.fresh():
             member.first.set_exception(error)
 
-    def _forget(self, topic: object) -> None:
-        if isinstance(topic, LineTopic):
-            self._attachments.go(topic.person_id)
-            self._shown.pop(topic.person_id, None)
-            self._records.pop(topic.person_id, None)
-        elif isinstance(topic, HoldsTopic):
-            self._holds.pop(topic.person_id, None)
-
-
-def _is_same(before: LineSnapshot | None, now: LineSnapshot) -> bool:
-    """Whether a person would see no difference but the version."""
-    if before is None:
-        return False
-    same_room = replace(before.room, version=now.room.version) == now.room
-    return same_room and before.entry == now.entry and before.stock.tiers == now.stock.tiers
-
-
-def _lost(hold: Hold) -> Hold:
-    """A hold the store forgot, without an order: it has ended, and its holder is told."""
-    return replace(hold, state=HoldState.ENDED, reason=EndReason.UNITS_LOST, units=())
+    def _forget(self, topic: Topic) -> None:
+        match topic:
+            case LineTopic(person_id=person_id):
+                self._line.go(person_id)
+            case HoldsTopic(person_id=person_id):
+                self._holds.go(person_id)

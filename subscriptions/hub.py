@@ -7,6 +7,7 @@ from typing import Any
 from domain.ids import ConcertId
 from domain.topics import OrderTopic, Topic
 from storage.keys import hints_channel
+from subscriptions.bands import DEFAULT_BANDS, Bands
 from subscriptions.concert_watch import ConcertWatch
 from subscriptions.feed import Feed
 from subscriptions.order_watch import OrderWatch
@@ -28,11 +29,14 @@ class Watch:
 class Hub:
     """Owns a task for each concert that is watched, and one for orders."""
 
-    def __init__(self, feed: Feed, reader: Reader, liveness: Liveness, *, tick_s: float) -> None:
+    def __init__(
+        self, feed: Feed, reader: Reader, liveness: Liveness, *, tick_s: float, bands: Bands = DEFAULT_BANDS
+    ) -> None:
         self._feed = feed
         self._reader = reader
         self._liveness = liveness
         self._tick_s = tick_s
+        self._bands = bands
         self._concerts: dict[ConcertId, ConcertWatch] = {}
         self._orders = OrderWatch(reader)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -57,7 +61,9 @@ class Hub:
             return self._orders
         watching = self._concerts.get(topic.concert_id)
         if watching is None:
-            watching = ConcertWatch(topic.concert_id, self._reader, self._liveness, tick_s=self._tick_s)
+            watching = ConcertWatch(
+                topic.concert_id, self._reader, self._liveness, tick_s=self._tick_s, bands=self._bands
+            )
             self._concerts[topic.concert_id] = watching
             self._own(self._run(topic.concert_id, watching))
         return watching

@@ -4,22 +4,23 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from domain.estimates import Pace
 from domain.holds import Hold
 from domain.ids import ConcertId, HoldId, OrderId, PersonId
-from domain.lines import Line
 from domain.orders import Order
 from domain.queues import WaitingRoom
-from domain.stock import Stock
+from domain.stock import Stock, StockAhead
 from domain.topics import LineSnapshot
-from storage.queues import Changes, EntryRecord
+from storage.queues import Changes, EntryRecord, LineState
 
 
 @dataclass(frozen=True, slots=True)
 class RoomView:
-    """A room and its line at one version: every position of that version comes from here."""
+    """A room and its line at one version: every position and every estimate of that version comes from here."""
 
     room: WaitingRoom
-    line: Line
+    state: LineState
+    pace: Pace
 
 
 class Reader(Protocol):
@@ -39,7 +40,9 @@ class Reader(Protocol):
 
     async def orders(self, order_ids: Collection[OrderId]) -> tuple[Order, ...]: ...
 
-    def show(self, view: RoomView, record: EntryRecord | None, stock: Stock) -> LineSnapshot: ...
+    def show(
+        self, view: RoomView, record: EntryRecord | None, stock: Stock, stock_ahead: StockAhead
+    ) -> LineSnapshot: ...
 
 
 class Liveness(Protocol):

@@ -27,4 +27,7 @@ class Source(Protocol):
     def group(self) -> Hashable:
         """Sources of one topic and one group show the same bytes, so one of them is asked for all."""
 
+    def at_once(self, snapshot: Snapshot) -> Rendered | None:
+        """The bytes that `render` would give, where they are known without an execution."""
+
     async def render(self, snapshot: Snapshot) -> Rendered: ...

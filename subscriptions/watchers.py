@@ -2,10 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable
 
-from domain.ids import PersonId
-from domain.topics import HoldsTopic, LineTopic, Snapshot, Topic
+from domain.topics import Snapshot, Topic
 from subscriptions.sources import Rendered, Source
 
 log = logging.getLogger(__name__)
@@ -41,15 +40,18 @@ class Member:
 class Watchers:
     def __init__(self) -> None:
         self._topics: dict[Topic, dict[Hashable, dict[Member, None]]] = {}
+        self._fresh: dict[Member, None] = {}
 
     def add(self, member: Member) -> None:
         groups = self._topics.setdefault(member.source.topic, {})
         groups.setdefault(member.source.group, {})[member] = None
+        self._fresh[member] = None
 
     def remove(self, member: Member) -> None:
         groups = self._topics.get(member.source.topic, {})
         members = groups.get(member.source.group, {})
         members.pop(member, None)
+        self._fresh.pop(member, None)
         if not members:
             groups.pop(member.source.group, None)
         if not groups:
@@ -64,24 +66,18 @@ class Watchers:
     def is_watched(self, topic: Topic) -> bool:
         return topic in self._topics
 
-    def people_in_line(self) -> set[PersonId]:
-        return {topic.person_id for topic in self._topics if isinstance(topic, LineTopic)}
+    def fresh(self) -> list[Member]:
+        """Who was shown nothing yet."""
+        for member in [member for member in self._fresh if not member.is_fresh]:
+            del self._fresh[member]
+        return list(self._fresh)
 
-    def people_with_holds(self) -> set[PersonId]:
-        return {topic.person_id for topic in self._topics if isinstance(topic, HoldsTopic)}
-
-    def fresh(self) -> Iterator[Member]:
-        for groups in list(self._topics.values()):
-            for members in list(groups.values()):
-                yield from [member for member in members if member.is_fresh]
-
-    def make_due(self) -> None:
-        """A look begins: whoever is there now may be shown what it reads."""
-        for member in self.fresh():
+    def make_due(self) -> list[Topic]:
+        """A look begins: whoever is there now may be shown what it reads. What those watch who were shown nothing."""
+        fresh = self.fresh()
+        for member in fresh:
             member.is_due = True
-
-    def has_fresh(self, topic: Topic) -> bool:
-        return any(member.is_fresh for members in self._topics.get(topic, {}).values() for member in members)
+        return [member.source.topic for member in fresh]
 
     async def show(self, topic: Topic, snapshot: Snapshot, *, only_fresh: bool = False, is_all: bool = True) -> bool:
         """Renders once for each group, and hands the same bytes to each of its members.
@@ -94,9 +90,12 @@ class Watchers:
             shown_to = [member for member in members if member.is_due and (member.is_fresh or not only_fresh)]
             if not shown_to:
                 continue
+            source = shown_to[0].source
             try:
-                async with asyncio.timeout(RENDER_WITHIN_S):
-                    rendered = await shown_to[0].source.render(snapshot)
+                rendered = source.at_once(snapshot)
+                if rendered is None:
+                    async with asyncio.timeout(RENDER_WITHIN_S):
+                        rendered = await source.render(snapshot)
             except Exception as error:
                 log.exception("%s cannot be shown", topic)
                 _refuse(shown_to, error)

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from auth.viewer import Viewer
 from resolvers.context import Resources
 from resolvers.snapshots import StoreReader
+from subscriptions.bands import DEFAULT_BANDS, Bands
 from subscriptions.capacity import Capacity
 from subscriptions.feed import Feed
 from subscriptions.hub import Hub
@@ -38,15 +39,20 @@ async def open_face(
     *,
     redis_url: str,
     tick_s: float,
+    bands: Bands = DEFAULT_BANDS,
     max_body_bytes: int,
     allowed_origins: Sequence[str] = (),
     limits: Limits = _DEFAULTS,
     page: Callable[[Request], Response] = not_built,
 ) -> AsyncIterator[Face]:
-    """`tick_s` is the shortest time between two looks at what is watched. Opens even when the store is down."""
+    """`tick_s` is the shortest time between two looks at what is watched, `bands` how far behind places in line may be.
+
+    Opens even when the store is down.
+    """
     async with aclosing(Feed(redis_url)) as feed:
         await feed.start()
-        async with aclosing(Hub(feed, _reader(resources), resources.stores.queues, tick_s=tick_s)) as hub:
+        hub = Hub(feed, _reader(resources), resources.stores.queues, tick_s=tick_s, bands=bands)
+        async with aclosing(hub):
             starter, capacity = Starter(resources, hub), Capacity(limits)
             streams = EventStreams(starter, limits=limits, capacity=capacity)
             yield Face(

@@ -7,11 +7,12 @@ from typing import cast
 from auth.viewer import Viewer
 from domain.concerts import Concert, ConcertStatus, Tier, Venue
 from domain.errors import NotFound, OnsaleError
+from domain.flow import Flow
 from domain.holds import EndReason, Hold, HoldLine, HoldState
 from domain.ids import ConcertId, HoldId, OrderId, PersonId, TierId
 from domain.money import CurrencyCode
 from domain.orders import Customer, Order, OrderStatus
-from domain.queues import EntryState, PassStatus, QueueEntry, QueuePass, RoomSettings, WaitingRoom
+from domain.queues import EntryState, PassStatus, QueueEntry, QueuePass, RoomSettings, RoomStatus, WaitingRoom
 from domain.stock import Stock, TierStock
 from domain.topics import LineSnapshot
 from resolvers.context import Context
@@ -61,6 +62,8 @@ STOCK = Stock(epoch=1, version=7, tiers=(TierStock(TIER, capacity=10, held=2, so
 ROOM = WaitingRoom(
     concert_id=CONCERT.id,
     settings=CONCERT.room,
+    status=RoomStatus.OPEN,
+    opens_at=CONCERT.sales_start_at,
     epoch=1,
     version=9,
     serving_number=40,
@@ -68,6 +71,7 @@ ROOM = WaitingRoom(
     waiting_count=55,
     slots_taken=3,
     passes_issued=12,
+    flow=Flow(now_s=NOW.timestamp(), opened_s=CONCERT.sales_start_at.timestamp()),
 )
 
 
@@ -83,6 +87,7 @@ def entry(state: EntryState, position: int = 0, *, token: str | None = None) -> 
     return QueueEntry(
         concert_id=CONCERT.id,
         person_id=ALICE,
+        place=142,
         number=42,
         state=state,
         position=position,

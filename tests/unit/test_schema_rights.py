@@ -28,7 +28,7 @@ OPEN = {
 SEEN_WITH_THEIR_PARENT = {
     *("Concert", "Tier", "Venue", "Stock", "TierStock", "Money", "Line", "Viewer", "PageInfo", "InputProblem"),
     *("WaitingRoom", "RoomFlow", "RoomAudit", "HandCall", "SettingChange", "RoomAuditConnection", "RoomAuditEdge"),
-    *("ConcertConnection", "ConcertEdge", "OrderConnection", "OrderEdge"),
+    *("ConcertConnection", "ConcertEdge", "OrderConnection", "OrderEdge", "WaitEstimate"),
     *(error.__name__ for error in ERROR_TYPES.values()),
 }
 """Types without rights of their own: a new one has to be thought about, here or in the table."""
