@@ -12,8 +12,8 @@ from schema.request import Request
 
 
 @strawberry.type(
-    description="The draw among those who join before the opening. Note `commitment` before; afterwards SHA-256 of the "
-    "secret's bytes is the commitment, and SHA-256 of the secret's bytes and the digest's text is the seed that decided."
+    description="The draw among those who join before the opening; note the commitment before it. Afterwards SHA-256 "
+    "of the secret's bytes is the commitment, and SHA-256 of these bytes and the digest's text is the seed."
 )
 class RoomLottery:
     commitment: str = strawberry.field(description="SHA-256 of the secret, made before anybody could join.")
@@ -40,8 +40,8 @@ class RoomLottery:
 
 
 @strawberry.type(
-    description="That your lot drew your number. The number is the rank of the lot among SHA-256 of the seed's bytes and "
-    "the lot as 8 bytes, big-endian, for all lots from 1 to `registrations`; deploy/verify/lottery.py checks the whole."
+    description="That your lot drew your number: its rank among SHA-256 of the seed's bytes and the lot as 8 bytes, "
+    "big-endian, for all lots from 1 to `registrations`. deploy/verify/lottery.py checks that, the seed and the secret."
 )
 class LotteryProof:
     lot: int = strawberry.field(description="The index you were registered under, from 1.")
