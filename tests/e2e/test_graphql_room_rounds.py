@@ -1,0 +1,199 @@
+"""Lines that are emptied or have opened, through the face: who keeps what, what can still change, what is told of it."""
+
+import asyncio
+import hashlib
+
+import pytest
+
+from domain.ids import ConcertId
+from schema import ids
+from tests.support.queueing import Line
+from tests.support.rooms import Desk, desk, soon
+from tests.support.shop import HOLD, Answer, Shop, lines, new_key
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+UPDATE = """mutation ($input: UpdateConcertInput!) {
+  updateConcert(input: $input) { __typename ... on LineOpenedError { settings } }
+}"""
+PAGE = """query ($id: ID!, $first: Int, $after: String) {
+  waitingRoom(concertId: $id) {
+    audit(first: $first, after: $after) {
+      nodes { settingsVersion } edges { cursor node { settingsVersion } } pageInfo { hasNextPage hasPreviousPage endCursor }
+    }
+  }
+}"""
+FLOW = """query ($id: ID!) {
+  waitingRoom(concertId: $id) {
+    flow { inflow outflow occupancy waitingCount noShows joined called claimed completed left absent notClaimed sessionOver }
+  }
+}"""
+
+
+async def hold(queue: Line, who: str, token: str) -> Answer:
+    wish = {"concertId": queue.concert.id, "lines": lines(queue.concert, 1), "idempotencyKey": new_key()}
+    return (await queue.shop.fields(HOLD, by=queue.name(who), input=wish | {"queuePass": token}))["holdTickets"]
+
+
+async def test_a_reset_while_full_ends_places_and_no_turns(shop: Shop) -> None:
+    office, queue = await desk(shop, totalActiveUsers=2)
+    await queue.join("ann", "ben", "cat", "dan")
+    await queue.call()
+    token = (await queue.result("claimQueuePass", "ann"))["entry"]["pass"]["token"]
+    answer = await office.reset()
+    assert (answer["__typename"], answer["settingsVersion"]) == ("ResetWaitingRoomSuccess", 2)
+    assert answer["waitingRoom"] == {"status": "OPEN", "round": 2, "settingsVersion": 2}
+    assert [(await queue.place(who))["state"] for who in ("ann", "ben", "cat", "dan")] == [
+        *("ADMITTED", "READY"),
+        *("EXPIRED", "EXPIRED"),
+    ]
+    room = await office.everything()
+    assert (room["slotsTaken"], room["waitingCount"], room["servingNumber"], room["passesIssued"]) == (2, 0, 0, 0)
+    assert (await queue.place("ann"))["pass"]["token"] == token
+    assert (await hold(queue, "ann", token))["__typename"] == "HoldTicketsSuccess"
+    (dan, cat) = await queue.join("dan", "cat")
+    assert [(entry["number"], entry["position"]) for entry in (dan, cat)] == [(1, 1), (2, 2)]
+    await queue.call()
+    assert (await queue.place("dan"))["state"] == "WAITING"
+    await queue.result("leaveQueue", "ben")
+    assert (await queue.place("dan"))["state"] == "READY"
+
+
+async def test_a_reset_under_one_key_is_one_reset(shop: Shop) -> None:
+    office, queue = await desk(shop)
+    await queue.join("ann")
+    key = new_key()
+    answers = await asyncio.gather(*[office.reset(key) for _ in range(4)])
+    assert {answer["settingsVersion"] for answer in answers} == {2}
+    await queue.join("ann")
+    before = await office.everything()
+    assert (await office.reset(key))["settingsVersion"] == 2
+    assert (await office.reset(key, settings={"message": "Hello"}))["__typename"] == "IdempotencyConflictError"
+    assert await office.everything() == before
+    assert (before["round"], before["waitingCount"]) == (2, 1)
+    (row,) = before["audit"]["nodes"]
+    assert (row["action"], row["round"], row["settingsVersion"]) == ("RESET", 2, 2)
+    assert row["changes"] == [{"setting": "round", "before": "1", "after": "2"}]
+    assert (await office.reset())["waitingRoom"]["round"] == 3
+
+
+async def test_the_keys_of_two_organizers_are_their_own(shop: Shop) -> None:
+    office, _ = await desk(shop)
+    key = new_key()
+    token = shop.token("otto", realm_access={"roles": ["organizer"]})
+    assert (await office.reset(key))["waitingRoom"]["round"] == 2
+    document = "mutation ($input: ResetWaitingRoomInput!) { resetWaitingRoom(input: $input) { __typename } }"
+    body = {"query": document, "variables": {"input": {"concertId": office.concert.id, "idempotencyKey": key}}}
+    await shop.client.post("/graphql", json=body, headers={"Authorization": f"Bearer {token}"})
+    room = await office.everything()
+    assert room["round"] == 3
+    assert [row["personName"] for row in room["audit"]["nodes"]] == ["otto", "olivia"]
+
+
+OPENED: list[tuple[dict[str, object], list[str]]] = [
+    ({"shuffleAtStart": True}, ["shuffleAtStart"]),
+    ({"opensAt": soon(hours=1)}, ["opensAt"]),
+    ({"shuffleAtStart": True, "opensAt": soon(hours=1), "message": "Hello"}, ["shuffleAtStart", "opensAt"]),
+]
+
+
+@pytest.mark.parametrize(("settings", "settled"), OPENED, ids=["-".join(settled) for _, settled in OPENED])
+async def test_what_an_opening_settled_changes_with_a_reset_only(
+    shop: Shop, settings: dict[str, object], settled: list[str]
+) -> None:
+    office, queue = await desk(shop)
+    await queue.join("ann")
+    before = await office.everything()
+    refused = await office.configure(**settings)
+    assert (refused["code"], refused["settings"]) == ("LINE_OPENED", settled)
+    assert "pause the room, or reset it" in refused["message"]
+    wish = {"concertId": office.concert.id, "waitingRoom": settings}
+    updated = (await shop.fields(UPDATE, by="olivia", input=wish))["updateConcert"]
+    assert updated == {"__typename": "LineOpenedError", "settings": settled}
+    assert await office.everything() == before
+    answer = await office.reset(settings=settings)
+    assert (answer["waitingRoom"]["round"], answer["settingsVersion"]) == (2, 2)
+    after = await office.everything()
+    assert {name: after[name] for name in settings} == settings
+    assert (after["status"], after["waitingCount"]) == ("PREQUEUE" if "opensAt" in settings else after["status"], 0)
+
+
+async def test_a_sale_that_runs_through_its_room_is_not_postponed_under_it(shop: Shop) -> None:
+    office, _ = await desk(shop)
+    wish = {"concertId": office.concert.id, "salesStartAt": soon(hours=1)}
+    updated = (await shop.fields(UPDATE, by="olivia", input=wish))["updateConcert"]
+    assert updated == {"__typename": "LineOpenedError", "settings": ["opensAt"]}
+    await office.configure(suspended=True)
+    assert (await shop.fields(UPDATE, by="olivia", input=wish))["updateConcert"]["__typename"] == "UpdateConcertSuccess"
+
+
+async def test_before_it_opens_a_line_takes_on_anything(shop: Shop) -> None:
+    office, queue = await desk(shop, opensAt=soon(hours=1))
+    await queue.join("ann")
+    for settings in ({"shuffleAtStart": True}, {"opensAt": soon(hours=2)}, {"shuffleAtStart": False}):
+        assert (await office.configure(**settings))["__typename"] == "ConfigureWaitingRoomSuccess"
+    room = await office.everything()
+    assert (room["settingsVersion"], room["status"], room["waitingCount"]) == (4, "PREQUEUE", 1)
+
+
+async def test_a_lottery_has_one_commitment_a_round(shop: Shop) -> None:
+    office, _ = await desk(shop, opensAt=soon(hours=1))
+    for is_shuffled in (True, False, True):
+        await office.configure(shuffleAtStart=is_shuffled)
+    await office.reset()
+    rows = (await office.everything())["audit"]["nodes"]
+    told = [[(c["before"], c["after"]) for c in row["changes"] if c["setting"] == "commitment"] for row in rows]
+    ((first, second),), *_, ((nothing, made),) = told
+    assert (nothing, made, told[1:3]) == ("", first, [[], []])
+    assert len({first, second, hashlib.sha256(b"").hexdigest()}) == 3
+    stored = await shop.stores.lotteries.commit(_concert_id(office), 2)
+    assert stored == second
+
+
+async def test_a_draft_with_a_lottery_commits_when_it_is_published(shop: Shop) -> None:
+    room = {"suspended": False, "opensAt": soon(hours=1), "shuffleAtStart": True}
+    office = Desk(shop, await shop.on_sale(waitingRoom=room))
+    shown = await office.everything()
+    (row,) = shown["audit"]["nodes"]
+    (change,) = row["changes"]
+    assert (row["action"], change["setting"], change["before"]) == ("CONFIGURED", "commitment", "")
+    assert change["after"] == await shop.stores.lotteries.commit(_concert_id(office), 1)
+
+
+def _concert_id(office: Desk) -> ConcertId:
+    return ids.concert_argument(office.concert.id)
+
+
+async def test_the_audit_is_read_page_by_page(shop: Shop) -> None:
+    office, _ = await desk(shop)
+    for users in range(11, 16):
+        await office.configure(totalActiveUsers=users)
+    seen: list[int] = []
+    after = None
+    while True:
+        found = await shop.fields(PAGE, by="olivia", id=office.concert.id, first=2, after=after)
+        page = found["waitingRoom"]["audit"]
+        assert page["nodes"] == [edge["node"] for edge in page["edges"]]
+        assert page["pageInfo"]["hasPreviousPage"] is (after is not None)
+        seen += [row["settingsVersion"] for row in page["nodes"]]
+        after = page["pageInfo"]["endCursor"]
+        if not page["pageInfo"]["hasNextPage"]:
+            break
+    assert seen == [6, 5, 4, 3, 2]
+    for wrong in ({"first": 0}, {"first": 101}, {"after": "nonsense"}):
+        answer = await shop.ask(PAGE, by="olivia", id=office.concert.id, **wrong)
+        assert answer["data"]["waitingRoom"] == {"audit": None}
+        assert [error["extensions"]["code"] for error in answer["errors"]] == ["BAD_USER_INPUT"]
+
+
+async def test_the_flow_counts_who_went_through(shop: Shop) -> None:
+    office, queue = await desk(shop, totalActiveUsers=2)
+    await queue.join("ann", "ben", "cat", "dan", "eve")
+    await queue.call()
+    await queue.result("claimQueuePass", "ann")
+    await queue.result("leaveQueue", "dan")
+    flow = (await shop.fields(FLOW, by="olivia", id=office.concert.id))["waitingRoom"]["flow"]
+    assert flow == {
+        **{"inflow": 5, "outflow": 2, "occupancy": 2, "waitingCount": 2, "noShows": 0, "joined": 5, "called": 2},
+        **{"claimed": 1, "completed": 0, "left": 1, "absent": 0, "notClaimed": 0, "sessionOver": 0},
+    }
