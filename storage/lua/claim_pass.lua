@@ -9,7 +9,7 @@ local refusal = enter(ARGV[1], '')
 if refusal then return refusal end
 local entry = read_entry(ARGV[2])
 if not is_living(entry) then return {'NO_ENTRY'} end
-if entry.state == 'WAITING' then return {'NOT_CALLED', shown(entry)} end
+if entry.state == 'WAITING' then return {'NOT_CALLED', shown(ARGV[2], entry)} end
 if entry.state == 'READY' then
   if is_due(entry.deadline_ms) then return {'NO_ENTRY'} end
   entry.state, entry.claimed_ms = 'ADMITTED', now

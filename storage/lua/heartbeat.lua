@@ -11,6 +11,5 @@ local entry = read_entry(ARGV[2])
 if not is_living(entry) then return {'NO_ENTRY'} end
 if entry.state == 'WAITING' and not spoken_for(entry) then
   stay_until(ARGV[2], entry, now + tonumber(redis.call('HGET', STATE, 'heartbeat_timeout_ms')))
-  redis.call('HSET', ENTRIES, ARGV[2], cjson.encode(entry))
 end
-return {'ENTRY', shown(entry)}
+return {'ENTRY', shown(ARGV[2], entry)}

@@ -18,12 +18,12 @@ if is_living(entry) then
     write_entry(person, entry)
     changed()
   end
-  return {'ENTRY', shown(entry)}
+  return {'ENTRY', shown(person, entry)}
 end
 if status == 'REJECTING' or status == 'SCHEDULED' then return {'NOT_OPEN', status, until_ms} end
 
 local number = redis.call('HINCRBY', STATE, 'tail', 1)
-entry = {place = room.base + number, round = room.round, state = 'WAITING', joined_ms = now, deadline_ms = now,
+entry = {place = room.base + number, round = room.round, state = 'WAITING', joined_ms = now,
   attached = entry and entry.attached}
 if not room.is_opened and not room.frozen then
   -- What is drawn from is fixed by who registered, and when: nobody can change a lot afterwards without a trace.
@@ -31,9 +31,9 @@ if not room.is_opened and not room.frozen then
   redis.call('HSET', STATE, 'digest', redis.sha1hex(digest))
 end
 redis.call('HSET', LINE, entry.place, person)
-if not spoken_for(entry) then stay_until(person, entry, alive_until_ms) end
+if spoken_for(entry) then entry.deadline_ms = alive_until_ms else stay_until(person, entry, alive_until_ms) end
 count_flow('joined', 'joined')
 tell('joined', person, entry.place, entry.round)
 write_entry(person, entry)
 changed(true)
-return {'ENTRY', shown(entry)}
+return {'ENTRY', shown(person, entry)}

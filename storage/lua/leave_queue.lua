@@ -20,4 +20,4 @@ if is_living(entry) then
   if had_slot then call_next(REFILL, REFILL) end
   changed(true)
 end
-return {'ENTRY', shown(entry)}
+return {'ENTRY', shown(ARGV[2], entry)}

@@ -10,6 +10,6 @@ if refusal then return refusal end
 local reply = {'ENTRIES', string.format('%d', grace_until_ms)}
 for index = 2, #ARGV do
   local entry = read_entry(ARGV[index])
-  reply[#reply + 1] = entry and shown(entry) or ''
+  reply[#reply + 1] = entry and shown(ARGV[index], entry) or ''
 end
 return reply

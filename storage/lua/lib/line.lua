@@ -66,8 +66,9 @@ local function place_of(number)
 end
 
 -- The entry as JSON, as it is now: nothing is rewritten when a line opens or is emptied. Nothing may be written after it.
-local function shown(entry)
+local function shown(person, entry)
   if entry.state == 'WAITING' then
+    entry.deadline_ms = tonumber(redis.call('ZSCORE', ALIVE, person) or entry.deadline_ms or entry.joined_ms)
     if not is_waiting(entry) then
       entry.state, entry.ended = 'EXPIRED', 'RESET'
     else

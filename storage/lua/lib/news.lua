@@ -1,7 +1,7 @@
 -- What is told of a change: hints to whoever watches, events to whoever consumes, the wake-up of idle workers.
 -- Leave with `changed` after any write.
 local MAX_EVENTS = 1000000
-local MAX_CHANGES, KEPT_CHANGES = 12000, 10000
+local MAX_CHANGES, KEPT_CHANGES = 8000, 6000
 local hints = {}
 
 -- Tells the processes that somebody watches, at most once until one of them has looked.

@@ -46,10 +46,16 @@ local function forget_dead(marks)
   end
 end
 
--- From now on the person counts as there until then, and never for less than was said before.
+-- From now on the person counts as there until then, and never for less than was said before. Only ALIVE says so, but
+-- for people whom a process speaks for: their entry keeps what was said.
 local function stay_until(person, entry, alive_until_ms)
-  entry.deadline_ms = math.max(entry.deadline_ms, alive_until_ms)
-  redis.call('ZADD', ALIVE, 'GT', entry.deadline_ms, person)
+  redis.call('ZADD', ALIVE, 'GT', math.max(entry.deadline_ms or 0, alive_until_ms), person)
+  entry.deadline_ms = nil
+end
+
+local function stay_while_spoken_for(person, entry)
+  entry.deadline_ms = tonumber(redis.call('ZSCORE', ALIVE, person) or entry.deadline_ms or now)
+  redis.call('ZREM', ALIVE, person)
 end
 
 -- A pass is for one purchase at a time. False while another hold under it is being bought.
