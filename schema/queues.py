@@ -15,6 +15,7 @@ from schema import ids
 from schema.computed import computed
 from schema.concerts import Concert, Stock, load_concert
 from schema.enums import EntryEnd, EntryState, PassStatus, RoomStatus, StockAhead
+from schema.lottery import LotteryProof, load_proof
 from schema.request import Info, Request
 from schema.scalars import seconds_until
 
@@ -112,6 +113,10 @@ class QueueEntry(ids.Node):
         if concert is None or room is None or not self.entry.is_living:
             return None
         return forecast.stock_ahead(await info.context.stock(concert), room.people_ahead(self.entry), room.flow)
+
+    @computed("That your number was drawn fairly. Null before the draw, and for a place that had no part in it.")
+    async def lottery_proof(self, info: Info) -> LotteryProof | None:
+        return await load_proof(info.context, self.entry)
 
     @computed("What it is for. Null with a top-level error while the catalogue is away.")
     async def concert(self, info: Info) -> Concert | None:

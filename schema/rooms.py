@@ -16,6 +16,7 @@ from schema import ids
 from schema.computed import computed
 from schema.connection import DEFAULT_PAGE_SIZE, After, Connection, First, page_size
 from schema.enums import QueueingMethod, RoomStatus
+from schema.lottery import RoomLottery, load_lottery
 from schema.request import Info, Request
 from schema.room_audits import RoomAudit
 
@@ -91,6 +92,10 @@ class WaitingRoom:
     passes_issued: int = strawberry.field(description="Passes claimed so far in this round.")
     version: int = strawberry.field(description="Rises with every change inside an epoch; forget what has a lower one.")
     epoch: int = strawberry.field(description="A new epoch means the room was rebuilt: take it whatever its version.")
+
+    @computed("What decides the order of this round. Null without a lottery; with a top-level error, not now.")
+    async def lottery(self, info: Info) -> RoomLottery | None:
+        return await load_lottery(info.context, self.room)
 
     @computed("What goes through it, for organizers.")
     def flow(self) -> RoomFlow | None:

@@ -29,6 +29,7 @@ SEEN_WITH_THEIR_PARENT = {
     *("Concert", "Tier", "Venue", "Stock", "TierStock", "Money", "Line", "Viewer", "PageInfo", "InputProblem"),
     *("WaitingRoom", "RoomFlow", "RoomAudit", "HandCall", "SettingChange", "RoomAuditConnection", "RoomAuditEdge"),
     *("ConcertConnection", "ConcertEdge", "OrderConnection", "OrderEdge", "WaitEstimate"),
+    *("RoomLottery", "LotteryProof"),
     *(error.__name__ for error in ERROR_TYPES.values()),
 }
 """Types without rights of their own: a new one has to be thought about, here or in the table."""
