@@ -1,0 +1,133 @@
+"""A lottery through the face: a commitment before, a proof for everybody after, the secret in between for nobody."""
+
+import asyncio
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from domain.errors import TemporarilyUnavailable
+from schema.ids import concert_argument
+from tests.support.queueing import Line, line
+from tests.support.rooms import desk
+from tests.support.shop import Answer, Shop
+from workers.opening import OpeningWorker
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+VERIFIER = Path(__file__).parents[2] / "deploy" / "verify" / "lottery.py"
+_LOTTERY = "lottery { commitment isRevealed registrations digest secret seed revealedAt }"
+LOTTERY = f"query ($id: ID!) {{ waitingRoom(concertId: $id) {{ {_LOTTERY} }} }}"
+PROOF = """query ($id: ID!) {
+  queueEntry(concertId: $id) {
+    number lot lotteryProof { lot number registrations digest secret seed commitment }
+  }
+}"""
+EVERYTHING = f"""query ($id: ID!) {{
+  waitingRoom(concertId: $id) {{
+    {_LOTTERY} audit {{ nodes {{ changes {{ setting before after }} }} }}
+  }}
+  queueEntry(concertId: $id) {{ lot number lotteryProof {{ secret seed digest }} }}
+}}"""
+HIDDEN = dict.fromkeys(("registrations", "digest", "secret", "seed", "revealedAt"))
+
+
+async def lottery_of(queue: Line) -> Answer:
+    """As anybody sees it."""
+    return (await queue.shop.fields(LOTTERY, id=queue.concert.id))["waitingRoom"]["lottery"]
+
+
+async def proof_of(queue: Line, who: str) -> Answer:
+    """The whole answer, and what it holds."""
+    answer = await queue.shop.ask(PROOF, by=queue.name(who), id=queue.concert.id)
+    assert "errors" not in answer
+    return answer, answer["data"]["queueEntry"]
+
+
+async def verify(answer: Answer, *arguments: str) -> tuple[int, str]:
+    command = [sys.executable, "-I", str(VERIFIER), *arguments]
+    text = json.dumps(answer)
+    done = await asyncio.to_thread(subprocess.run, command, input=text, capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout
+
+
+async def test_everybody_can_check_their_number(shop: Shop) -> None:
+    queue = await line(shop, shuffleAtStart=True)
+    noted = (await lottery_of(queue))["commitment"]
+    people = ["alice", "bob", "carol"]
+    joined = await queue.join(*people)
+    assert {(entry["state"], entry["number"], entry["position"]) for entry in joined} == {("PREQUEUED", None, None)}
+    assert (await proof_of(queue, "alice"))[1] == {"number": None, "lot": 1, "lotteryProof": None}
+    await OpeningWorker().run_once(shop.stores)
+    numbers = []
+    for lot, who in enumerate(people, 1):
+        answer, entry = await proof_of(queue, who)
+        numbers.append(entry["number"])
+        assert (entry["lotteryProof"]["lot"], entry["lotteryProof"]["number"]) == (lot, entry["number"])
+        code, said = await verify(answer, "--commitment", noted)
+        assert (code, said.splitlines()[-1]) == (0, f"Lot {lot} of 3 drew number {entry['number']}.")
+    assert sorted(numbers) == [1, 2, 3]
+    shown = await lottery_of(queue)
+    assert (shown["commitment"], shown["isRevealed"], shown["registrations"]) == (noted, True, 3)
+    assert (await verify(shown, "--commitment", noted, "--all", "3"))[0] == 0
+    assert shown["revealedAt"].endswith("Z")
+
+
+async def test_who_came_late_has_no_part_in_it(shop: Shop) -> None:
+    queue = await line(shop, shuffleAtStart=True)
+    await queue.join("alice")
+    await OpeningWorker().run_once(shop.stores)
+    await queue.join("bob")
+    assert (await proof_of(queue, "bob"))[1] == {"number": 2, "lot": None, "lotteryProof": None}
+
+
+async def test_a_room_without_a_lottery_has_none(shop: Shop) -> None:
+    queue = await line(shop)
+    await queue.join("alice")
+    assert await lottery_of(queue) is None
+    assert (await proof_of(queue, "alice"))[1]["lotteryProof"] is None
+
+
+async def test_before_the_opening_nobody_sees_more_than_the_commitment(shop: Shop) -> None:
+    room, queue = await desk(shop, shuffleAtStart=True)
+    await queue.join("alice")
+    concert_id = concert_argument(queue.concert.id)
+    kept = await shop.stores.mongo["lotteries"].find_one({"_id": f"{concert_id}:1"})
+    assert kept is not None
+    answers = [await shop.ask(EVERYTHING, by=by, id=queue.concert.id) for by in (None, "olivia", queue.name("alice"))]
+    said = json.dumps([*answers, await room.everything()])
+    assert kept["commitment"] in said
+    assert kept["secret"] not in said
+    assert await lottery_of(queue) == {"commitment": kept["commitment"], "isRevealed": False, **HIDDEN}
+
+
+async def test_who_was_called_keeps_the_proof_of_their_round(shop: Shop) -> None:
+    room, queue = await desk(shop, shuffleAtStart=True, totalActiveUsers=1)
+    await queue.join("alice", "bob")
+    await OpeningWorker().run_once(shop.stores)
+    proofs = {who: (await proof_of(queue, who))[1]["lotteryProof"] for who in ("alice", "bob")}
+    called, other = sorted(proofs, key=lambda who: proofs[who]["number"])
+    await queue.call()
+    await room.reset()
+    again = await lottery_of(queue)
+    assert again["isRevealed"] is False
+    assert again["commitment"] != proofs[called]["commitment"]
+    assert (await proof_of(queue, called))[1]["lotteryProof"] == proofs[called]
+    # Who still waited has lost their place with the round.
+    assert (await proof_of(queue, other))[1] == {"number": None, "lot": None, "lotteryProof": None}
+
+
+async def test_a_lottery_that_cannot_be_read_takes_nothing_else_with_it(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue = await line(shop, shuffleAtStart=True)
+
+    async def away(*_: object) -> None:
+        raise TemporarilyUnavailable("The order database does not answer")
+
+    monkeypatch.setattr(shop.stores.lotteries, "revealed", away)
+    answer = await shop.ask(LOTTERY, id=queue.concert.id)
+    assert answer["data"] == {"waitingRoom": {"lottery": None}}
+    assert [error["extensions"]["code"] for error in answer["errors"]] == ["UNAVAILABLE"]
