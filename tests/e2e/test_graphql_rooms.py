@@ -4,8 +4,9 @@ import asyncio
 
 import pytest
 
-from tests.support.queueing import ROOM
-from tests.support.shop import CREATE, Shop, concert_input
+from tests.support.rooms import SETTINGS as FIELDS
+from tests.support.rooms import soon
+from tests.support.shop import CREATE, PUBLISH, Answer, Shop, concert_input
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -18,18 +19,25 @@ UPDATE = """mutation ($input: UpdateConcertInput!) {
     ... on VersionConflictError { version }
   }
 }"""
-DEFAULTS = {
+ROOM = f"""query ($id: ID!) {{
+  waitingRoom(concertId: $id) {{ {FIELDS} settingsVersion round servingNumber waitingCount slotsTaken passesIssued }}
+}}"""
+DEFAULTS: dict[str, object] = {
     "suspended": True,
+    "queueingMethod": "FIFO",
     "totalActiveUsers": 1000,
     "newUsersPerMinute": 600,
     "passClaimTimeoutSeconds": 60,
     "sessionDurationSeconds": 300,
+    "prequeueStartsAt": None,
+    "shuffleAtStart": False,
+    "queueAll": False,
     "heartbeatTimeoutSeconds": 30,
     "disconnectGraceSeconds": 60,
+    "message": "",
 }
-EMPTY = {"servingNumber": 0, "waitingCount": 0, "slotsTaken": 0, "passesIssued": 0}
-SETTINGS = {
-    "suspended": False,
+EMPTY = {"round": 1, "servingNumber": 0, "waitingCount": 0, "slotsTaken": 0, "passesIssued": 0}
+NUMBERS = {
     "totalActiveUsers": 20,
     "newUsersPerMinute": 300,
     "passClaimTimeoutSeconds": 10,
@@ -37,44 +45,74 @@ SETTINGS = {
     "heartbeatTimeoutSeconds": 5,
     "disconnectGraceSeconds": 7,
 }
+SETTINGS: dict[str, object] = NUMBERS | {
+    "suspended": False,
+    "queueingMethod": "FIFO",
+    "prequeueStartsAt": soon(minutes=30),
+    "opensAt": soon(hours=1),
+    "shuffleAtStart": False,
+    "queueAll": False,
+    "message": "Doors at eight",
+}
+OTHERS: dict[str, object] = dict.fromkeys(NUMBERS, 99) | {
+    "suspended": True,
+    "queueingMethod": "RANDOM",
+    "prequeueStartsAt": None,
+    "opensAt": soon(hours=2),
+    "shuffleAtStart": True,
+    "queueAll": True,
+    "message": "",
+}
+CREATED = """mutation ($input: CreateConcertInput!) {
+  createConcert(input: $input) { ... on CreateConcertSuccess { concert { id salesStartAt } } }
+}"""
 
 
-async def room(shop: Shop, concert_id: str) -> object:
-    return (await shop.fields(ROOM, id=concert_id))["waitingRoom"]
+async def room(shop: Shop, concert_id: str, *, by: str | None = None) -> Answer:
+    return (await shop.fields(ROOM, by=by, id=concert_id))["waitingRoom"]
+
+
+def settled(settings: dict[str, object], *, version: int = 1) -> dict[str, object]:
+    return settings | EMPTY | {"settingsVersion": version}
 
 
 async def test_a_concert_has_no_room_until_it_is_turned_on(shop: Shop) -> None:
-    concert = await shop.on_sale()
-    assert await room(shop, concert.id) == DEFAULTS | EMPTY
+    concert = (await shop.fields(CREATED, by="olivia", input=concert_input()))["createConcert"]["concert"]
+    # A room opens with the sale.
+    usual = settled(DEFAULTS | {"opensAt": concert["salesStartAt"]})
+    assert await room(shop, concert["id"], by="olivia") == usual
+    await shop.fields(PUBLISH, by="olivia", input={"concertId": concert["id"]})
+    assert await room(shop, concert["id"]) == usual
 
 
 async def test_a_room_is_as_it_was_set(shop: Shop) -> None:
     concert = await shop.on_sale(waitingRoom=SETTINGS)
-    assert await room(shop, concert.id) == SETTINGS | EMPTY
+    assert await room(shop, concert.id) == settled(SETTINGS)
 
 
 async def test_what_is_not_given_is_as_usual(shop: Shop) -> None:
-    concert = await shop.on_sale(waitingRoom={"suspended": False, "totalActiveUsers": None})
-    assert await room(shop, concert.id) == DEFAULTS | {"suspended": False} | EMPTY
+    given = {"suspended": False, "totalActiveUsers": None, "opensAt": soon(hours=1)}
+    concert = await shop.on_sale(waitingRoom=given)
+    assert await room(shop, concert.id) == settled(DEFAULTS | {"suspended": False, "opensAt": given["opensAt"]})
 
 
 @pytest.mark.parametrize("setting", list(SETTINGS))
 async def test_a_change_of_one_setting_leaves_the_others(shop: Shop, setting: str) -> None:
     concert = await shop.on_sale(waitingRoom=SETTINGS)
-    value = False if setting == "suspended" else 99
+    value = OTHERS[setting]
     wish = {"concertId": concert.id, "waitingRoom": {setting: value}}
     changed = (await shop.fields(UPDATE, by="olivia", input=wish))["updateConcert"]
-    assert changed["concert"] == {"version": 3, "waitingRoom": {"suspended": setting != "suspended"}}
-    assert await room(shop, concert.id) == SETTINGS | {setting: value} | EMPTY
+    assert changed["concert"] == {"version": 3, "waitingRoom": {"suspended": setting == "suspended"}}
+    assert await room(shop, concert.id) == settled(SETTINGS | {setting: value}, version=2)
 
 
 async def test_a_change_of_something_else_leaves_the_room(shop: Shop) -> None:
     concert = await shop.on_sale(waitingRoom=SETTINGS)
     await shop.fields(UPDATE, by="olivia", input={"concertId": concert.id, "name": "Other", "waitingRoom": None})
-    assert await room(shop, concert.id) == SETTINGS | EMPTY
+    assert await room(shop, concert.id) == settled(SETTINGS)
 
 
-@pytest.mark.parametrize("setting", [name for name in SETTINGS if name != "suspended"])
+@pytest.mark.parametrize("setting", list(NUMBERS))
 @pytest.mark.parametrize("value", [0, -1, 2_000_000])
 async def test_a_setting_out_of_bounds_is_refused(shop: Shop, setting: str, value: int) -> None:
     wish = concert_input(waitingRoom={"suspended": False, setting: value})
@@ -84,7 +122,7 @@ async def test_a_setting_out_of_bounds_is_refused(shop: Shop, setting: str, valu
     concert = await shop.on_sale(waitingRoom=SETTINGS)
     changed = await shop.fields(UPDATE, by="olivia", input={"concertId": concert.id, "waitingRoom": {setting: value}})
     assert [problem["path"] for problem in changed["updateConcert"]["problems"]] == [f"waitingRoom.{setting}"]
-    assert await room(shop, concert.id) == SETTINGS | EMPTY
+    assert await room(shop, concert.id) == settled(SETTINGS)
 
 
 async def test_a_change_for_another_version_is_refused(shop: Shop) -> None:
@@ -92,7 +130,7 @@ async def test_a_change_for_another_version_is_refused(shop: Shop) -> None:
     wish = {"concertId": concert.id, "expectedVersion": 1, "waitingRoom": {"suspended": True}}
     answer = (await shop.fields(UPDATE, by="olivia", input=wish))["updateConcert"]
     assert (answer["__typename"], answer["version"]) == ("VersionConflictError", 2)
-    assert await room(shop, concert.id) == SETTINGS | EMPTY
+    assert await room(shop, concert.id) == settled(SETTINGS)
 
 
 async def test_changes_of_several_organizers_at_once_undo_none_of_each_other(shop: Shop) -> None:
@@ -104,11 +142,10 @@ async def test_changes_of_several_organizers_at_once_undo_none_of_each_other(sho
         assert answer["__typename"] in ("UpdateConcertSuccess", "VersionConflictError")
         return bool(answer["__typename"] == "UpdateConcertSuccess")
 
-    settings = [name for name in SETTINGS if name != "suspended"]
-    changed = await asyncio.gather(*map(change, settings))
+    changed = await asyncio.gather(*map(change, NUMBERS))
     assert any(changed)
-    made = {setting: 99 for setting, is_made in zip(settings, changed, strict=True) if is_made}
-    assert await room(shop, concert.id) == SETTINGS | made | EMPTY
+    made = {setting: 99 for setting, is_made in zip(NUMBERS, changed, strict=True) if is_made}
+    assert await room(shop, concert.id) == settled(SETTINGS | made, version=1 + sum(changed))
 
 
 async def test_a_concert_that_is_not_there_has_no_room(shop: Shop) -> None:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from schema.scalars import write_date_time
 from tests.support.queueing import Line, line
@@ -53,17 +54,17 @@ class Desk:
     shop: Shop
     concert: OnSale
 
-    async def ask(self, verb: str, by: str | None, **wish: object) -> Answer:
+    async def ask(self, verb: str, by: str | None, /, **wish: object) -> Answer:
         """The whole answer."""
         return await self.shop.ask(VERBS[verb], by=by, input={"concertId": self.concert.id, **wish})
 
-    async def result(self, verb: str, by: str = "olivia", **wish: object) -> Answer:
-        answer = await self.ask(verb, by, **wish)
+    async def result(self, verb: str, /, **wish: object) -> Answer:
+        answer = await self.ask(verb, "olivia", **wish)
         assert "errors" not in answer, answer["errors"]
         return answer["data"][verb]
 
-    async def configure(self, expected_version: int | None = None, by: str = "olivia", **settings: object) -> Answer:
-        return await self.result("configureWaitingRoom", by, expectedVersion=expected_version, settings=settings)
+    async def configure(self, expected_version: int | None = None, /, **settings: object) -> Answer:
+        return await self.result("configureWaitingRoom", expectedVersion=expected_version, settings=settings)
 
     async def pause(self) -> Answer:
         return await self.result("pauseWaitingRoom")
@@ -74,7 +75,7 @@ class Desk:
     async def admit(self, count: int, key: str | None = None) -> Answer:
         return await self.result("admitNext", count=count, idempotencyKey=key or new_key())
 
-    async def reset(self, key: str | None = None, **wish: object) -> Answer:
+    async def reset(self, key: str | None = None, /, **wish: object) -> Answer:
         return await self.result("resetWaitingRoom", idempotencyKey=key or new_key(), **wish)
 
     async def everything(self) -> Answer:
@@ -89,7 +90,7 @@ class Desk:
         return [row["action"] for row in (await self.everything())["audit"]["nodes"]]
 
 
-async def desk(shop: Shop, **settings: object) -> tuple[Desk, Line]:
+async def desk(shop: Shop, **settings: Any) -> tuple[Desk, Line]:
     """A room that is on, from both of its sides."""
     queue = await line(shop, **settings)
     return Desk(shop, queue.concert), queue
