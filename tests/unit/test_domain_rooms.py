@@ -1,0 +1,136 @@
+"""Settings of a room: what they may be, from both sides of each bound, and how a change of them is told."""
+
+from dataclasses import fields, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from domain.queues import NO_ROOM, QueueingMethod, RoomSettings
+from domain.room_changes import RoomChange, SettingChange, changes_between
+from domain.rules import draft_problems, room_problems
+from tests.support.sale import draft
+
+CONCERT = draft(10)
+START, END = CONCERT.sales_start_at, CONCERT.sales_end_at
+MS = timedelta(milliseconds=1)
+OTHER: dict[str, Any] = {
+    "suspended": False,
+    "queueing_method": QueueingMethod.REJECT,
+    "total_active_users": 7,
+    "new_users_per_minute": 8,
+    "pass_claim_timeout_ms": 9_000,
+    "session_duration_ms": 10_000,
+    "prequeue_starts_at": datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
+    "opens_at": datetime(2026, 1, 2, 3, 4, 5, 6_000, tzinfo=UTC),
+    "shuffle_at_start": True,
+    "queue_all": True,
+    "heartbeat_timeout_ms": 11_000,
+    "disconnect_grace_ms": 12_000,
+    "message": "Hello",
+    "round": 2,
+    "commitment": "ab",
+}
+
+
+def wrong(**settings: Any) -> list[str]:
+    made = replace(CONCERT, room=replace(NO_ROOM, **settings))
+    found = [problem.path for problem in room_problems("room", made)]
+    assert [problem.path for problem in draft_problems(made)] == [path.replace("room", "waitingRoom") for path in found]
+    return [path.removeprefix("room.") for path in found]
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "unit", "highest"),
+    [
+        ("total_active_users", "totalActiveUsers", 1, 1_000_000),
+        ("new_users_per_minute", "newUsersPerMinute", 1, 1_000_000),
+        ("pass_claim_timeout_ms", "passClaimTimeoutSeconds", 1_000, 7_200),
+        ("session_duration_ms", "sessionDurationSeconds", 1_000, 7_200),
+        ("heartbeat_timeout_ms", "heartbeatTimeoutSeconds", 1_000, 7_200),
+        ("disconnect_grace_ms", "disconnectGraceSeconds", 1_000, 7_200),
+    ],
+)
+def test_numbers(name: str, path: str, unit: int, highest: int) -> None:
+    for value in (1, highest):
+        assert wrong(**{name: value * unit}) == []
+    for value in (-1, 0, highest + 1):
+        assert wrong(**{name: value * unit}) == [path]
+
+
+@pytest.mark.parametrize(
+    ("opens_at", "is_good"), [(None, True), (START, True), (START - MS, False), (END - MS, True), (END, False)]
+)
+def test_a_room_opens_inside_the_sale(opens_at: datetime | None, *, is_good: bool) -> None:
+    assert wrong(opens_at=opens_at) == ([] if is_good else ["opensAt"])
+
+
+@pytest.mark.parametrize(
+    ("prequeue", "opens_at", "is_good"),
+    [
+        (None, None, True),
+        (START - MS, None, True),
+        (START, None, False),
+        (START + timedelta(hours=1) - MS, START + timedelta(hours=1), True),
+        (START + timedelta(hours=1), START + timedelta(hours=1), False),
+        (datetime(2000, 1, 1, tzinfo=UTC), None, True),
+        (datetime(1999, 12, 31, tzinfo=UTC), None, False),
+    ],
+)
+def test_a_prequeue_comes_before_the_opening(
+    prequeue: datetime | None, opens_at: datetime | None, *, is_good: bool
+) -> None:
+    assert wrong(prequeue_starts_at=prequeue, opens_at=opens_at) == ([] if is_good else ["prequeueStartsAt"])
+
+
+@pytest.mark.parametrize("method", list(QueueingMethod))
+def test_only_an_order_of_arrival_is_shuffled(method: QueueingMethod) -> None:
+    assert wrong(queueing_method=method) == []
+    is_good = method is QueueingMethod.FIFO
+    assert wrong(queueing_method=method, shuffle_at_start=True) == ([] if is_good else ["shuffleAtStart"])
+
+
+@pytest.mark.parametrize(
+    ("message", "is_good"),
+    [("", True), ("Doors at eight.\nBring water.", True), ("x" * 500, True), ("x" * 501, False), ("\a", False)],
+)
+def test_a_message_is_short_and_plain(message: str, *, is_good: bool) -> None:
+    assert wrong(message=message) == ([] if is_good else ["message"])
+
+
+@pytest.mark.parametrize("name", list(OTHER))
+def test_a_change_of_any_setting_is_told_by_its_name(name: str) -> None:
+    after = replace(NO_ROOM, version=9, **{name: OTHER[name]})
+    assert RoomChange(((name, OTHER[name]),)).of(replace(NO_ROOM, version=9)) == after
+    (change,) = changes_between(NO_ROOM, after)
+    (back,) = changes_between(after, NO_ROOM)
+    assert (back.setting, back.before, back.after) == (change.setting, change.after, change.before)
+
+
+def test_every_setting_but_the_version_is_told_of() -> None:
+    assert set(OTHER) == {field.name for field in fields(RoomSettings)} - {"version"}
+    assert changes_between(NO_ROOM, replace(NO_ROOM, version=2)) == ()
+    told = changes_between(NO_ROOM, replace(NO_ROOM, **OTHER))
+    assert SettingChange("suspended", "true", "false") in told
+    assert SettingChange("queueingMethod", "FIFO", "REJECT") in told
+    assert SettingChange("passClaimTimeoutSeconds", "60", "9") in told
+    assert SettingChange("prequeueStartsAt", "", "2026-01-02T03:04:05Z") in told
+    assert SettingChange("opensAt", "", "2026-01-02T03:04:05.006Z") in told
+    assert SettingChange("message", "", "Hello") in told
+    assert SettingChange("round", "1", "2") in told
+    assert len(told) == len(OTHER)
+
+
+def test_the_words_of_a_change_name_what_was_given_in_any_order() -> None:
+    given = (("opens_at", None), ("total_active_users", 7), ("suspended", False))
+    assert (
+        RoomChange(given).words()
+        == RoomChange(given[::-1]).words()
+        == (
+            "opensAt=",
+            "suspended=false",
+            "totalActiveUsers=7",
+        )
+    )
+    assert RoomChange().words() == ()
+    assert RoomChange((("message", ""),)).words() == ("message=",)
