@@ -7,7 +7,9 @@ import redis.asyncio
 
 from storage.connect import Stores
 from storage.keys import PERMANENT_KEYS
+from subscriptions.hub import Hub
 from tests.support.sale import opened
+from tests.support.watching import hub_on
 from workers.expiry import ExpiryWorker
 
 
@@ -27,6 +29,12 @@ async def any_stores(store_url: str, mongo_url: str, mongo_database: str) -> Asy
         yield made
         await ExpiryWorker().run_once(made)
     await _check_expiry(store_url)
+
+
+@pytest_asyncio.fixture
+async def hub(stores: Stores, valkey_url: str) -> AsyncIterator[Hub]:
+    async with hub_on(stores, valkey_url) as (made, _):
+        yield made
 
 
 async def _check_expiry(url: str) -> None:

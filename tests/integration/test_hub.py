@@ -1,108 +1,28 @@
-"""The push path on real stores: everybody ends at the newest state, whatever happens to hints; positions are exact."""
+"""The push path on real stores: everybody ends at the newest state, whatever happens to hints or to the store."""
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from functools import partial
 
 import pytest
-import pytest_asyncio
-import redis.asyncio
 
 from domain.concerts import Concert
 from domain.errors import NotFound
 from domain.holds import Hold, HoldState
 from domain.ids import ConcertId, OrderId, PersonId
 from domain.orders import Order
-from domain.queues import EntryState, RoomSettings
-from domain.stock import Stock
-from domain.topics import HoldsTopic, LineSnapshot, LineTopic, OrderTopic, Snapshot, StockTopic, Topic
+from domain.topics import HoldsTopic, LineTopic, OrderTopic, Snapshot, StockTopic, Topic
 from resolvers import holds, queues
-from resolvers.snapshots import StoreReader
 from storage.child import Child
 from storage.connect import Stores
 from storage.keys import hints_channel
-from subscriptions.feed import GAP, Feed
-from subscriptions.hub import Hub, Watch
+from subscriptions.hub import Hub
 from subscriptions.sources import Rendered
-from tests.support.sale import PASSES, buy, context, hold, key, lines, on_sale, opened, stock
+from tests.support.sale import buy, context, hold, key, lines, on_sale, opened, stock
 from tests.support.waiting import wait_until
+from tests.support.watching import ROOM, Seen, check_rising, hub_on, watch
 from workers.admission import AdmissionWorker
 from workers.expiry import ExpiryWorker
-
-TICK_S = 0.02
-ROOM = RoomSettings(suspended=False, total_active_users=2, new_users_per_minute=10_000)
-
-
-@dataclass(frozen=True, slots=True)
-class Shown(Rendered):
-    snapshot: Snapshot | None = None
-
-
-@dataclass
-class Seen:
-    """A source that shows snapshots as they are, and who was shown what."""
-
-    topic: Topic
-    group: str = "all"
-    renders: int = 0
-    snapshots: list[Snapshot] = field(default_factory=list)
-
-    async def render(self, snapshot: Snapshot) -> Rendered:
-        self.renders += 1
-        return Shown(b"{}", snapshot=snapshot)
-
-    def deliver(self, rendered: Rendered) -> None:
-        assert isinstance(rendered, Shown)
-        assert rendered.snapshot is not None
-        self.snapshots.append(rendered.snapshot)
-
-    @property
-    def last(self) -> Snapshot:
-        return self.snapshots[-1]
-
-    def stock(self) -> list[tuple[int, int, int]]:
-        assert isinstance(self.last, Stock)
-        return [(tier.available, tier.held, tier.sold) for tier in self.last.tiers]
-
-    def line(self) -> LineSnapshot:
-        assert isinstance(self.last, LineSnapshot)
-        return self.last
-
-
-@asynccontextmanager
-async def hub_on(stores: Stores, url: str) -> AsyncIterator[tuple[Hub, Feed]]:
-    feed = Feed(url)
-    await feed.start()
-    hub = Hub(feed, StoreReader(stores, PASSES), stores.queues, tick_s=TICK_S)
-    try:
-        yield hub, feed
-    finally:
-        await hub.aclose()
-        await feed.aclose()
-
-
-@pytest_asyncio.fixture
-async def hub(stores: Stores, valkey_url: str) -> AsyncIterator[Hub]:
-    async with hub_on(stores, valkey_url) as (made, _):
-        yield made
-
-
-async def watch(hub: Hub, topic: Topic) -> Seen:
-    seen = Seen(topic)
-    await hub.watch(seen, seen.deliver)
-    return seen
-
-
-def check_rising(seen: Seen) -> None:
-    versions = [
-        (shown.room.epoch, shown.room.version) if isinstance(shown, LineSnapshot) else (shown.epoch, shown.version)
-        for shown in seen.snapshots
-        if isinstance(shown, LineSnapshot | Stock)
-    ]
-    assert versions == sorted(versions)
 
 
 async def test_stock_is_pushed_as_it_moves(stores: Stores, hub: Hub) -> None:
@@ -184,84 +104,6 @@ async def test_with_hints_lost_at_random_too(stores: Stores, valkey_url: str) ->
             check_rising(one)
 
 
-async def test_a_person_sees_the_line_move_and_is_called(stores: Stores, hub: Hub) -> None:
-    concert = await on_sale(stores, 10, room=ROOM)
-    for who in ("ann", "ben", "cyd", "dan"):
-        await queues.join_queue(context(stores, who), concert.id)
-    seen = await watch(hub, LineTopic(concert.id, PersonId("dan")))
-    assert _place(seen) == (EntryState.WAITING, 4)
-    await ExpiryWorker().run_once(stores)
-    await AdmissionWorker().run_once(stores)
-    await wait_until(lambda: _place(seen) == (EntryState.WAITING, 2), what="two calls")
-    for who in ("ann", "cyd"):
-        await queues.leave_queue(context(stores, who), concert.id)
-    await AdmissionWorker().run_once(stores)
-    await wait_until(lambda: _place(seen) == (EntryState.READY, 0), what="the call")
-    await queues.claim_pass(context(stores, "dan"), concert.id)
-    await wait_until(lambda: _place(seen)[0] is EntryState.ADMITTED, what="the pass")
-    entry = seen.line().entry
-    assert entry is not None
-    assert entry.queue_pass is not None
-    assert entry.queue_pass.token is not None
-    check_rising(seen)
-
-
-def _place(seen: Seen) -> tuple[EntryState, int]:
-    entry = seen.line().entry
-    assert entry is not None
-    return entry.state, entry.position
-
-
-async def test_who_watches_before_joining_sees_the_join_from_any_device(stores: Stores, hub: Hub) -> None:
-    concert = await on_sale(stores, 10, room=ROOM)
-    seen = [await watch(hub, LineTopic(concert.id, PersonId("ann"))) for _ in range(2)]
-    assert [one.line().entry for one in seen] == [None, None]
-    await queues.join_queue(context(stores, "ann"), concert.id)
-    await wait_until(lambda: all(one.line().entry for one in seen), what="the place")
-    assert seen[0].line() == seen[1].line()
-    await wait_until(lambda: _is_spoken_for(stores, concert, "ann"), what="the attachment")
-
-
-async def test_who_subscribes_after_joining_never_sees_a_line_without_themselves(stores: Stores, hub: Hub) -> None:
-    """Also while a look is under way that began before they came."""
-    concert = await on_sale(stores, 10, room=ROOM)
-    watching = await watch(hub, LineTopic(concert.id, PersonId("p0")))
-
-    async def come(who: str) -> LineSnapshot:
-        await queues.join_queue(context(stores, who), concert.id)
-        return (await watch(hub, LineTopic(concert.id, PersonId(who)))).line()
-
-    for first in range(1, 100, 10):
-        shown = await asyncio.gather(*[come(f"p{number}") for number in range(first, first + 10)])
-        assert [one.entry is None for one in shown] == [False] * 10
-    assert watching.snapshots
-
-
-async def _is_spoken_for(stores: Stores, concert: Concert, who: str) -> bool:
-    entry = await queues.entry_of_viewer(context(stores, who), concert.id)
-    return entry is not None and entry.expires_at is None
-
-
-async def test_a_socket_speaks_for_its_person_until_it_closes(stores: Stores, hub: Hub) -> None:
-    concert = await on_sale(stores, 10, room=ROOM)
-    await queues.join_queue(context(stores, "ann"), concert.id)
-    watches: list[Watch] = []
-    for _ in range(2):
-        seen = Seen(LineTopic(concert.id, PersonId("ann")))
-        watches.append(await hub.watch(seen, seen.deliver))
-    await wait_until(lambda: _is_spoken_for(stores, concert, "ann"), what="the attachment")
-    watches[0].close()
-    watches[0].close()
-    await asyncio.sleep(3 * TICK_S)
-    assert await _is_spoken_for(stores, concert, "ann")
-    watches[1].close()
-
-    async def is_on_their_own() -> bool:
-        return not await _is_spoken_for(stores, concert, "ann")
-
-    await wait_until(is_on_their_own, what="the detachment")
-
-
 async def test_holds_are_shown_when_they_change_and_why_they_end(stores: Stores, hub: Hub) -> None:
     concert = await on_sale(stores, 10)
     first = await hold(stores, concert, 2)
@@ -341,32 +183,6 @@ async def hold_in_room(stores: Stores, concert: Concert) -> Hold:
     )
 
 
-async def test_a_broken_link_is_a_gap_on_every_channel(own_valkey: Child) -> None:
-    feed = Feed(own_valkey.url)
-    await feed.start()
-    heard: dict[str, list[str]] = {"a": [], "b": []}
-    for channel, messages in heard.items():
-        feed.listen(channel, messages.append)
-    await wait_until(lambda: all(heard.values()), what="the first gaps")
-    await own_valkey.kill()
-    for messages in heard.values():
-        messages.clear()
-    await own_valkey.start()
-    await wait_until(lambda: all(GAP in messages for messages in heard.values()), what="the gaps")
-    async with asyncio.timeout(5):
-        while not all("news" in messages for messages in heard.values()):
-            await _publish(own_valkey.url)
-            await asyncio.sleep(TICK_S)
-    await feed.leave("a")
-    await feed.aclose()
-
-
-async def _publish(url: str) -> None:
-    async with redis.asyncio.Redis.from_url(url) as client:
-        for channel in ("a", "b"):
-            await client.publish(channel, "news")
-
-
 async def test_the_stock_of_a_sale_reaches_its_watchers_exactly(stores: Stores, hub: Hub) -> None:
     """apply(old snapshot, updates) = new snapshot: the last one pushed is what a new reader sees."""
     concert = await on_sale(stores, 60, 40)
@@ -415,13 +231,3 @@ async def test_many_orders_are_watched_by_one_task(stores: Stores, hub: Hub) -> 
     made = [await buy(stores, await hold(stores, concert, 1)) for _ in range(5)]
     await asyncio.gather(*[watch(hub, OrderTopic(order.id)) for order in made])
     assert len(hub._tasks) == 1
-
-
-async def test_a_feed_closes_though_its_listener_was_cancelled_before(valkey_url: str) -> None:
-    before = asyncio.all_tasks()
-    feed = Feed(valkey_url)
-    await feed.start()
-    (listener,) = asyncio.all_tasks() - before
-    listener.cancel()
-    await asyncio.gather(listener, return_exceptions=True)
-    await feed.aclose()

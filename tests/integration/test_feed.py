@@ -1,0 +1,46 @@
+"""One link to the broker: what was missed is a gap, and nothing of it outlives its end."""
+
+import asyncio
+
+import redis.asyncio
+
+from storage.child import Child
+from subscriptions.feed import GAP, Feed
+from tests.support.waiting import wait_until
+from tests.support.watching import TICK_S
+
+
+async def test_a_broken_link_is_a_gap_on_every_channel(own_valkey: Child) -> None:
+    feed = Feed(own_valkey.url)
+    await feed.start()
+    heard: dict[str, list[str]] = {"a": [], "b": []}
+    for channel, messages in heard.items():
+        feed.listen(channel, messages.append)
+    await wait_until(lambda: all(heard.values()), what="the first gaps")
+    await own_valkey.kill()
+    for messages in heard.values():
+        messages.clear()
+    await own_valkey.start()
+    await wait_until(lambda: all(GAP in messages for messages in heard.values()), what="the gaps")
+    async with asyncio.timeout(5):
+        while not all("news" in messages for messages in heard.values()):
+            await _publish(own_valkey.url)
+            await asyncio.sleep(TICK_S)
+    await feed.leave("a")
+    await feed.aclose()
+
+
+async def _publish(url: str) -> None:
+    async with redis.asyncio.Redis.from_url(url) as client:
+        for channel in ("a", "b"):
+            await client.publish(channel, "news")
+
+
+async def test_a_feed_closes_though_its_listener_was_cancelled_before(valkey_url: str) -> None:
+    before = asyncio.all_tasks()
+    feed = Feed(valkey_url)
+    await feed.start()
+    (listener,) = asyncio.all_tasks() - before
+    listener.cancel()
+    await asyncio.gather(listener, return_exceptions=True)
+    await feed.aclose()
