@@ -22,7 +22,11 @@ LONGEST_S = 86_400.0
 FAR_STEP = 1.1
 PAUSE = 10.0
 """A step that calls so many times fewer than the one before is a pause."""
-PATIENCE_S = 1_200.0
+VISITS_TO_SEE = 1.5
+"""So many mean visits after the opening, e times less is unknown of how long they take."""
+MOST_LEAVE = 20.0
+"""A burst of leavers in the first second of a line, taken for ever, would leave nobody: e to this is nobody."""
+PATIENCE_S = 600.0
 """After this time e times fewer of those who stand there leave per second."""
 
 
@@ -49,8 +53,10 @@ class Course:
     """At each of `times_s` from now: how far somebody in line has come forward, and whose doing that was."""
 
     measured: Measured
-    ended: float
+    ended: int
     """Visits that the turnover was measured by."""
+    unseen: float
+    """1 while the line has just opened, falling as whole visits were seen."""
     times_s: tuple[float, ...]
     moved: tuple[float, ...]
     """The position from which one is called by then; it never falls."""
@@ -109,22 +115,23 @@ def measure(flow: Flow, slots_taken: int) -> Measured:
 
 def course_of(flow: Flow, caps: Caps) -> Course:
     inside = inside_now(cohorts_of(flow), caps.slots_taken)
+    unseen = exp(-_open_s(flow) / (VISITS_TO_SEE * inside.mean_s)) if inside else 1.0
     measured = measure(flow, caps.slots_taken)
     times_s, moved, called, by_slots = [0.0], [0.0], [0.0], [0.0]
     for seconds, calls, slots in _calls(flow, caps, inside):
         middle_s = times_s[-1] + seconds / 2
         has_left = measured.gone_rate * PATIENCE_S * (1 - exp(-middle_s / PATIENCE_S))
         times_s.append(times_s[-1] + seconds)
-        moved.append(moved[-1] + calls * exp(has_left))
+        moved.append(moved[-1] + calls * exp(min(has_left, MOST_LEAVE)))
         called.append(called[-1] + calls)
         by_slots.append(by_slots[-1] + slots)
     ended = max(0, flow.called - caps.slots_taken)
-    return Course(measured, ended, tuple(times_s), tuple(moved), tuple(called), tuple(by_slots))
+    return Course(measured, ended, unseen, tuple(times_s), tuple(moved), tuple(called), tuple(by_slots))
 
 
 def cohorts_of(flow: Flow) -> list[Cohort]:
-    """Everybody called in this round, by age; what is older than the slices is taken for even."""
-    open_s = max(1.0, flow.now_s - flow.opened_s) if flow.opened_s is not None else LONGEST_S
+    """Everybody called in this round, oldest first; what is older than the slices is taken for even."""
+    open_s = _open_s(flow)
     cohorts = [
         Cohort(min((start_s + end_s) / 2, open_s), count)
         for start_s, end_s, count in _slices(flow.now_s, flow.called_lately)
@@ -135,7 +142,11 @@ def cohorts_of(flow: Flow) -> list[Cohort]:
     if older:
         span_s = max(0.0, open_s - known_s)
         cohorts += [Cohort(known_s + span_s * eighths / 8, older / 4) for eighths in (1, 3, 5, 7)]
-    return cohorts
+    return sorted(cohorts, key=lambda cohort: -cohort.age_s)
+
+
+def _open_s(flow: Flow) -> float:
+    return LONGEST_S if flow.opened_s is None else max(1.0, flow.now_s - flow.opened_s)
 
 
 def _slices(now_s: float, counts: tuple[int, ...]) -> Iterator[tuple[float, float, int]]:

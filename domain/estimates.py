@@ -14,12 +14,14 @@ from domain.flow import Flow
 
 NINE_OF_TEN = 1.2816
 """Standard deviations of a normal law."""
-SCATTER = 1.0
+SCATTER = 0.6
 """Variance of the visits that end in a time, by their mean."""
-SLOT_DRIFT = 0.15
-GONE_DRIFT = 0.35
-DRIFT = 0.05
-"""How far, as a share, slots, departures and all together move away from what was measured."""
+SLOT_DRIFT = 0.03
+UNSEEN_DRIFT = 0.2
+GONE_DRIFT = 0.25
+DRIFT = 0.03
+"""How far, as a share, slots, departures and all together move away from what was measured; and slots, by as much of
+it as nobody has seen yet, right after an opening."""
 WIDEST = 1.5
 LATE_S = 3.0
 """A call is seen by the second, a slice is ten."""
@@ -119,6 +121,7 @@ def _spread(course: Course, position: float) -> float:
     called, by_slots = course.called_by(position)
     slots = min(1.0, by_slots / position)
     gone = max(0.0, 1 - called / position)
-    of_slots = slots * SCATTER / position + slots**2 * (SCATTER / max(course.ended, 1.0) + SLOT_DRIFT**2)
+    drift = SLOT_DRIFT + UNSEEN_DRIFT * course.unseen
+    of_slots = slots * SCATTER / position + slots**2 * (SCATTER / max(course.ended, 1) + drift**2)
     of_gone = gone / position + gone**2 * (1 / max(course.measured.gone, 1) + GONE_DRIFT**2)
     return sqrt(of_slots + of_gone + DRIFT**2)

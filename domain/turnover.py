@@ -1,7 +1,8 @@
-"""How long a slot stays taken: the one mean under which as many of those called so far would still be inside as are.
+"""How long slots stay taken: the one mean under which as many of those called so far would still be inside as are.
 
-A visit has two parts of equal mean, so few end at once and few last very long (Erlang's law of order two). That needs
-no list of visits: calls by the time they were made, and the slots taken now, say all.
+A visit has two parts of equal mean, so few end at once (Erlang's law of order two), and one visit in `1 / LONG_SHARE`
+takes `LONG_TIMES` as long: those are not seen to end in the first minutes of a sale, and always were there later. That
+needs no list of visits: calls by the time they were made, and the slots taken now, say all.
 """
 
 from collections.abc import Sequence
@@ -10,9 +11,11 @@ from math import exp, log
 
 FEWEST_ENDED = 5
 """Visits that must have ended before anything is said."""
+LONG_SHARE = 0.06
+LONG_TIMES = 4.0
 FASTEST_S = 2.0
 SLOWEST_S = 36_000.0
-_HALVINGS = 16
+_HALVINGS = 14
 """To a thousandth of the mean."""
 
 
@@ -25,27 +28,50 @@ class Cohort:
 
 
 @dataclass(slots=True)
-class Inside:
-    """People who take slots, `early` and `late` by the part of their visit; it is moved on as time passes."""
+class Visits:
+    """People inside whose visits follow one law, by the part of the visit they are in; moved on as time passes."""
 
     mean_s: float
-    early: float
-    late: float
+    early: float = 0.0
+    late: float = 0.0
 
-    @property
-    def count(self) -> float:
-        return self.early + self.late
-
-    def wait(self, seconds: float) -> float:
-        """How many of them end meanwhile."""
-        before = self.early + self.late
+    def wait(self, seconds: float) -> None:
         passed = 2 * seconds / self.mean_s
         stay = exp(-passed)
         self.early, self.late = self.early * stay, (self.late + self.early * passed) * stay
-        return before - self.early - self.late
+
+
+class Inside:
+    """Everybody who takes a slot."""
+
+    def __init__(self, mean_s: float) -> None:
+        self.usual, self.long = Visits(mean_s), Visits(mean_s * LONG_TIMES)
+
+    @property
+    def mean_s(self) -> float:
+        return self.usual.mean_s * (1 - LONG_SHARE) + self.long.mean_s * LONG_SHARE
+
+    @property
+    def count(self) -> float:
+        return self.usual.early + self.usual.late + self.long.early + self.long.late
 
     def enter(self, people: float) -> None:
-        self.early += people
+        self.usual.early += people * (1 - LONG_SHARE)
+        self.long.early += people * LONG_SHARE
+
+    def wait(self, seconds: float) -> float:
+        """How many of them end meanwhile."""
+        before = self.count
+        self.usual.wait(seconds)
+        self.long.wait(seconds)
+        return before - self.count
+
+    def scaled_to(self, count: float) -> "Inside":
+        scale = count / self.count if self.count else 0.0
+        for visits in (self.usual, self.long):
+            visits.early *= scale
+            visits.late *= scale
+        return self
 
 
 def inside_now(cohorts: Sequence[Cohort], slots_taken: int) -> Inside | None:
@@ -59,16 +85,17 @@ def inside_now(cohorts: Sequence[Cohort], slots_taken: int) -> Inside | None:
             low = middle
         else:
             high = middle
-    found = _left_of(cohorts, exp((low + high) / 2))
-    scale = slots_taken / found.count if found.count else 0.0
-    return Inside(found.mean_s, found.early * scale, found.late * scale)
+    return _left_of(cohorts, exp((low + high) / 2)).scaled_to(slots_taken)
 
 
 def _left_of(cohorts: Sequence[Cohort], mean_s: float) -> Inside:
-    early = late = 0.0
+    """Of all who were called, those still inside now; oldest first, so that time passes once for all of them."""
+    inside, age_s = Inside(mean_s), None
     for cohort in cohorts:
-        passed = 2 * cohort.age_s / mean_s
-        stay = cohort.count * exp(-passed)
-        early += stay
-        late += stay * passed
-    return Inside(mean_s, early, late)
+        if age_s is not None:
+            inside.wait(age_s - cohort.age_s)
+        inside.enter(cohort.count)
+        age_s = cohort.age_s
+    if age_s is not None:
+        inside.wait(age_s)
+    return inside
