@@ -1,28 +1,18 @@
 """Subscriptions on real stores, over WebSocket: a snapshot first, then what changes, and refusals for an id alone."""
 
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 import pytest
 from websockets.asyncio.client import connect
 from websockets.typing import Subprotocol
 
+from tests.support.live import client_of
 from tests.support.shop import HOLD, OnSale, Shop, lines, new_key
 from tests.support.sockets import INIT, PROTOCOL, Client, Heard, completed
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 STOCK = "subscription ($id: ID!) { stockChanged(concertId: $id) { version tiers { available held sold } } }"
-
-
-@asynccontextmanager
-async def client_of(shop: Shop, token: str | None = None) -> AsyncIterator[Client]:
-    url = str(shop.client.base_url.join("/graphql")).replace("http", "ws", 1)
-    async with connect(url, subprotocols=[Subprotocol(PROTOCOL)], compression=None, ping_interval=None) as connection:
-        client = Client(connection)
-        await client.sign_in(token)
-        yield client
 
 
 def tiers(heard: Heard) -> list[tuple[int, int, int]]:
