@@ -1,10 +1,11 @@
 """What every resolver is handed: the stores, who asks, and the id that ties logs and answers together."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from auth.passes import PassSigner
 from auth.viewer import Viewer
 from domain.errors import Unauthenticated
+from resolvers.paces import Paces
 from storage.connect import Stores
 
 
@@ -16,6 +17,7 @@ class Context:
     request_id: str
     address: str | None = None
     """Of the client, as far as the server can tell."""
+    paces: Paces = field(default_factory=Paces)
 
     def signed_in(self) -> Viewer:
         """Raises Unauthenticated for an anonymous caller."""
@@ -30,6 +32,7 @@ class Resources:
 
     stores: Stores
     passes: PassSigner
+    paces: Paces = field(default_factory=Paces)
 
     def context(self, viewer: Viewer | None, request_id: str, address: str | None = None) -> Context:
-        return Context(self.stores, self.passes, viewer, request_id, address)
+        return Context(self.stores, self.passes, viewer, request_id, address, self.paces)

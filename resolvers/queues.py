@@ -4,14 +4,12 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 from auth.passes import BadPass, PassClaims, PassSigner
-from domain.concerts import Concert
-from domain.errors import Admission, NotAdmitted, NotFound
-from domain.estimates import NO_PACE, Pace, pace_of
+from domain.errors import Admission, NotAdmitted, NotFound, NotInQueue
+from domain.estimates import NO_PACE, Pace
 from domain.ids import ConcertId, PersonId
-from domain.lines import Line
-from domain.queues import EntryState, PassStatus, QueueEntry, QueueingMethod, QueuePass, RoomStatus, WaitingRoom
+from domain.queues import EntryState, PassStatus, QueueEntry, QueueingMethod, QueuePass
 from resolvers.context import Context
-from storage.queues import EntryRecord, LineState
+from storage.queues import EntryRecord
 
 JOINS_A_PERSON = 20
 JOINS_AN_ADDRESS = 3_000
@@ -34,23 +32,24 @@ async def join_queue(context: Context, concert_id: ConcertId) -> QueueEntry:
     if context.address is not None:
         who = f"address {context.address}"
         await queues.count_try("joins", who, limit=JOINS_AN_ADDRESS, window_s=JOIN_WINDOW_S)
-    return await _shown(context, concert_id, await queues.join(concert_id, person_id))
+    await queues.join(concert_id, person_id)
+    return await _mine(context, concert_id)
 
 
 async def leave_queue(context: Context, concert_id: ConcertId) -> QueueEntry:
-    record = await context.stores.queues.leave(concert_id, context.signed_in().person_id)
-    return await _shown(context, concert_id, record)
+    await context.stores.queues.leave(concert_id, context.signed_in().person_id)
+    return await _mine(context, concert_id)
 
 
 async def heartbeat(context: Context, concert_id: ConcertId) -> QueueEntry:
-    record = await context.stores.queues.heartbeat(concert_id, context.signed_in().person_id)
-    return await _shown(context, concert_id, record)
+    await context.stores.queues.heartbeat(concert_id, context.signed_in().person_id)
+    return await _mine(context, concert_id)
 
 
 async def claim_pass(context: Context, concert_id: ConcertId) -> QueueEntry:
     """The entry with its pass. Claimed again, the same pass."""
-    record = await context.stores.queues.claim(concert_id, context.signed_in().person_id)
-    return await _shown(context, concert_id, record)
+    await context.stores.queues.claim(concert_id, context.signed_in().person_id)
+    return await _mine(context, concert_id)
 
 
 async def entry_of_viewer(context: Context, concert_id: ConcertId) -> QueueEntry | None:
@@ -64,23 +63,6 @@ async def entries_of_viewer(context: Context) -> tuple[QueueEntry, ...]:
     found = await asyncio.gather(*[entry_of_viewer(context, concert.id) for concert in concerts if concert.room.is_on])
     living = [entry for entry in found if entry is not None and entry.is_living]
     return tuple(sorted(living, key=lambda entry: entry.joined_at))
-
-
-def room_of(concert: Concert, state: LineState) -> WaitingRoom:
-    return WaitingRoom(
-        concert_id=concert.id,
-        settings=concert.room,
-        status=state.status,
-        opens_at=concert.room.opens_at or concert.sales_start_at,
-        epoch=state.epoch,
-        version=state.version,
-        serving_number=state.line.serving_number,
-        tail=state.line.tail,
-        waiting_count=state.line.waiting_count,
-        slots_taken=state.slots_taken,
-        passes_issued=state.passes_issued,
-        flow=state.flow,
-    )
 
 
 def pass_place(signer: PassSigner, token: str | None, concert_id: ConcertId, person_id: PersonId) -> int | None:
@@ -100,41 +82,31 @@ async def position_of(context: Context, concert_id: ConcertId, person_id: Person
 
 
 def show_entry(
-    signer: PassSigner, room: WaitingRoom, record: EntryRecord, line: Line, *, pace: Pace | None = None
+    signer: PassSigner,
+    concert_id: ConcertId,
+    record: EntryRecord,
+    *,
+    method: QueueingMethod,
+    position: int | None,
+    pace: Pace,
 ) -> QueueEntry:
-    """An entry at the version of the room and its line. People who are drawn by lot have no place in an order.
-
-    `pace` is that of the room; who shows many entries works it out once.
-    """
+    """An entry with its position at one version of the line. Where lots are drawn nobody has a place in an order."""
     is_waiting = record.state in (EntryState.PREQUEUED, EntryState.WAITING)
-    number = None if is_waiting and room.settings.queueing_method is QueueingMethod.RANDOM else record.number
-    position = (line.position(number) if number is not None else None) if is_waiting else 0
+    is_drawn = is_waiting and method is QueueingMethod.RANDOM
     return QueueEntry(
-        concert_id=room.concert_id,
+        concert_id=concert_id,
         person_id=record.person_id,
         place=record.place,
-        number=number,
+        number=None if is_drawn else record.number,
         state=record.state,
-        position=position,
+        position=None if is_drawn else position if is_waiting else 0,
         joined_at=record.joined_at,
         expires_at=record.deadline,
-        queue_pass=_pass(signer, room.concert_id, record),
+        queue_pass=_pass(signer, concert_id, record),
         end=record.end,
         lot=record.lot,
         round=record.round,
-        estimate=(pace or pace_in(room)).estimate(position) if is_waiting and position else None,
-    )
-
-
-def pace_in(room: WaitingRoom) -> Pace:
-    """How fast people are called; nobody can tell where nobody is."""
-    if room.status is not RoomStatus.OPEN:
-        return NO_PACE
-    return pace_of(
-        room.flow,
-        slots_taken=room.slots_taken,
-        total_active_users=room.settings.total_active_users,
-        new_users_per_minute=room.settings.new_users_per_minute,
+        estimate=pace.estimate(position) if is_waiting and position and not is_drawn else None,
     )
 
 
@@ -151,19 +123,22 @@ def _pass(signer: PassSigner, concert_id: ConcertId, record: EntryRecord) -> Que
     )
 
 
-async def _shown(context: Context, concert_id: ConcertId, record: EntryRecord) -> QueueEntry:
-    """At the version of a line that is read after the record, and agrees with it."""
+async def _entry(context: Context, concert_id: ConcertId, person_id: PersonId) -> QueueEntry | None:
     concert = await context.stores.living.find(concert_id)
     if concert is None:
         raise NotFound("Concert", concert_id)
-    state = await context.stores.queues.line(concert_id)
-    is_called_since = record.number is not None and not state.line.is_waiting(record.number)
-    if record.state in (EntryState.PREQUEUED, EntryState.WAITING) and (is_called_since or record.round != state.round):
-        again = (await context.stores.queues.entries(concert_id, [record.person_id])).get(record.person_id)
-        record = again or record
-    return show_entry(context.passes, room_of(concert, state), record, state.line)
+    found = await context.stores.queues.place(concert_id, person_id)
+    if found is None:
+        return None
+    record, position = found
+    pace = await context.paces.of(context.stores, concert) if position else NO_PACE
+    method = concert.room.queueing_method
+    return show_entry(context.passes, concert_id, record, method=method, position=position, pace=pace)
 
 
-async def _entry(context: Context, concert_id: ConcertId, person_id: PersonId) -> QueueEntry | None:
-    record = (await context.stores.queues.entries(concert_id, [person_id])).get(person_id)
-    return None if record is None else await _shown(context, concert_id, record)
+async def _mine(context: Context, concert_id: ConcertId) -> QueueEntry:
+    """The viewer's entry after a step of theirs. Raises NotInQueue if the store has lost it since."""
+    entry = await entry_of_viewer(context, concert_id)
+    if entry is None:
+        raise NotInQueue
+    return entry

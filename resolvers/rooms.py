@@ -21,7 +21,7 @@ from domain.rules import MAX_ADMITTED_AT_ONCE, key_problems, number_problems, re
 from resolvers.changes import deed, existing, write
 from resolvers.concerts import concert_by_id
 from resolvers.context import Context
-from resolvers.queues import room_of
+from resolvers.paces import room_of
 from storage.queues import LineState
 from storage.room_audits import AlreadyDone
 

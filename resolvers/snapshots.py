@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Collection, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from auth.passes import PassSigner
 from domain.concerts import Concert
@@ -13,28 +13,44 @@ from domain.orders import Order
 from domain.queues import EntryState
 from domain.stock import Stock, StockAhead
 from domain.topics import LineSnapshot
-from resolvers.queues import pace_in, room_of, show_entry
+from resolvers.paces import pace_in, room_of
+from resolvers.queues import show_entry
 from storage.connect import Stores
 from storage.queues import Changes, EntryRecord, LineState
 from subscriptions.reader import RoomView
 
 _CALLED_OR_OVER = frozenset(EntryState) - {EntryState.PREQUEUED, EntryState.WAITING}
 SETTINGS_LIFE_S = 2.0
-"""Settings of a room change by hand; nobody sees a difference of two seconds."""
+AT_MOST_EVERY_S = 0.25
+"""Settings are read again when the version rises, which it does when they change, and in a sale all the time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A concert as it was read last."""
+
+    concert: Concert
+    read_s: float
+    version: int
+    """Of its state in the store."""
+
+    def is_good(self, version: int, now_s: float) -> bool:
+        age_s = now_s - self.read_s
+        return age_s < (SETTINGS_LIFE_S if version == self.version else AT_MOST_EVERY_S)
 
 
 class StoreReader:
     def __init__(self, stores: Stores, passes: PassSigner) -> None:
         self._stores = stores
         self._passes = passes
-        self._concerts: dict[ConcertId, tuple[float, Concert]] = {}
+        self._concerts: dict[ConcertId, Known] = {}
 
     async def stock(self, concert_id: ConcertId) -> Stock:
         return await self._stores.holds.stock(concert_id)
 
     async def room(self, concert_id: ConcertId) -> RoomView:
         state = await self._stores.queues.line(concert_id)
-        room = room_of(await self._concert(concert_id), state)
+        room = room_of(await self._concert(concert_id, state.version), state)
         return RoomView(room, state, pace_in(room))
 
     async def changes(self, concert_id: ConcertId, *, after: int) -> Changes:
@@ -58,16 +74,18 @@ class StoreReader:
             return LineSnapshot(None, view.room, stock, stock_ahead)
         if record.state in _CALLED_OR_OVER and _is_waiting(record, view.state):
             record = replace(record, state=EntryState.WAITING, claimed_at=None, deadline=None, end=None)
-        entry = show_entry(self._passes, view.room, record, view.state.line, pace=view.pace)
+        position = None if record.number is None else view.state.line.position(record.number)
+        method = view.room.settings.queueing_method
+        entry = show_entry(self._passes, view.room.concert_id, record, method=method, position=position, pace=view.pace)
         return LineSnapshot(entry, view.room, stock, stock_ahead)
 
-    async def _concert(self, concert_id: ConcertId) -> Concert:
-        now = time.monotonic()
-        read_at, concert = self._concerts.get(concert_id, (float("-inf"), None))
-        if concert is None or now - read_at > SETTINGS_LIFE_S:
-            concert = await self._read_again(concert_id, concert)
-            self._concerts[concert_id] = (now, concert)
-        return concert
+    async def _concert(self, concert_id: ConcertId, version: int) -> Concert:
+        now_s = time.monotonic()
+        known = self._concerts.get(concert_id)
+        if known is None or not known.is_good(version, now_s):
+            concert = await self._read_again(concert_id, known.concert if known else None)
+            known = self._concerts[concert_id] = Known(concert, now_s, version)
+        return known.concert
 
     async def _read_again(self, concert_id: ConcertId, known: Concert | None) -> Concert:
         """Positions go on while the catalogue is away."""

@@ -27,23 +27,22 @@ class LivingConcerts:
         self._concerts: dict[ConcertId, Concert] | None = None
         self._read_at = float("-inf")
         self._reading: asyncio.Task[None] | None = None
+        self._lacks_one = False
 
     async def get(self) -> tuple[Concert, ...]:
         """Raises TemporarilyUnavailable only while there never was a list."""
         if self._concerts is None:
             await self._read()
-        elif time.monotonic() - self._read_at > REFRESH_S:
-            self._begin_reading()
+        elif self._reading is None and time.monotonic() - self._read_at > (SOONEST_S if self._lacks_one else REFRESH_S):
+            self._reading = asyncio.create_task(self._read_again())
         return tuple((self._concerts or {}).values())
 
     def miss(self, concert_id: ConcertId) -> None:
-        """Somebody heard of a concert that is not in the list yet."""
-        is_known = self._concerts is None or concert_id in self._concerts
-        if not is_known and time.monotonic() - self._read_at > SOONEST_S:
-            self._begin_reading()
+        """Somebody heard of a concert that may not be in the list yet: it is read again when next asked for."""
+        self._lacks_one |= self._concerts is not None and concert_id not in self._concerts
 
     async def find(self, concert_id: ConcertId) -> Concert | None:
-        """A concert as it was two seconds ago at the most; one that the list lacks is read."""
+        """A concert as it was two seconds ago at the most; one that the list lacks is read. Resolvers ask it often."""
         await self.get()
         return (self._concerts or {}).get(concert_id) or await self._store.get(concert_id)
 
@@ -57,11 +56,8 @@ class LivingConcerts:
             self._reading.cancel()
             await asyncio.gather(self._reading, return_exceptions=True)
 
-    def _begin_reading(self) -> None:
-        if self._reading is None:
-            self._reading = asyncio.create_task(self._read_again())
-
     async def _read(self) -> None:
+        self._lacks_one = False
         found = await self._store.living(ended_before=datetime.now(UTC) - KEYS_OUTLIVE_CONCERT)
         self._concerts = {concert.id: concert for concert in found if not is_history(concert)}
         self._read_at = time.monotonic()

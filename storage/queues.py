@@ -101,9 +101,8 @@ class QueueStore:
             raise NotInQueue
         entry = _entry(person_id, rest[0])
         if word == "NOT_CALLED":
-            line = (await self.line(concert_id)).line
-            position = None if entry.number is None else line.position(entry.number)
-            raise NotAdmitted(Admission.NOT_CALLED, position)
+            place = await self.place(concert_id, person_id)
+            raise NotAdmitted(Admission.NOT_CALLED, place[1] if place else None)
         return entry
 
     async def admit_next(self, concert_id: ConcertId, *, command_key: str, digest: str, count: int) -> int:
@@ -128,6 +127,14 @@ class QueueStore:
         grace_until_ms = int(rest[0])
         found = zip(people, rest[1:], strict=True)
         return {person: _entry(person, record, grace_until_ms) for person, record in found if record}
+
+    async def place(self, concert_id: ConcertId, person_id: PersonId) -> tuple[EntryRecord, int | None] | None:
+        """An entry and its position, of one moment; None for a person who never joined."""
+        word, rest = await self._call(scripts.READ_PLACE, concert_id, person_id)
+        if word == "NO_ENTRY":
+            return None
+        record = _entry(person_id, rest[0], grace_until_ms=int(rest[1]))
+        return record, None if rest[2] == b"" else int(rest[2])
 
     async def changes(self, concert_id: ConcertId, *, after: int) -> Changes:
         """As many pages as there is news; not complete where older news is not named any more."""

@@ -93,6 +93,7 @@ OPEN_LINE = _script(
 ATTACH = _script("attach", "incarnation process lease_ms said_before person*", "ATTACHED LEASE_OVER UNKNOWN RECOVERING")
 READ_LINE = _script("read_line", "incarnation", "LINE UNKNOWN RECOVERING")
 READ_ENTRIES = _script("read_entries", "incarnation people*", "ENTRIES UNKNOWN RECOVERING")
+READ_PLACE = _script("read_place", "incarnation person", "PLACE NO_ENTRY UNKNOWN RECOVERING")
 READ_CHANGES = _script("read_changes", "incarnation version limit", "CHANGES UNKNOWN RECOVERING")
 TAKE_EVENTS = _script("take_events", "group limit after max_tries max_letters", "EVENTS")
 ACKNOWLEDGE_EVENTS = _script("acknowledge_events", "group id*", "ACKNOWLEDGED")

@@ -28,16 +28,17 @@ async def test_what_the_gate_did_is_read_from_the_store(valkey_url: str, mongo_u
         auditor = Auditor(redis, concert.id)
         watching = asyncio.create_task(auditor.watch())
         began_ms = time.time() * 1000
-        assert await stores.hot.admit(concert.id, bound=100) == ("RAN", 2, False)
+        assert await stores.hot.admit(concert.id, bound=100) == ("RAN", 2, False, True)
         await wait_until(lambda: auditor.most_slots == 2)
         for who in ("ada", "cleo"):
             await queues.leave_queue(context(stores, who), concert.id)
         watching.cancel()
         audit = await auditor.close()
-    assert sum(audit.calls.values()) == 2
+    # Two by the worker, and one into the slot that was left.
+    assert sum(audit.calls.values()) == 3
     assert all(began_ms // 1000 <= second <= time.time() for second in audit.calls)
-    assert len(audit.called_ms) == 2
-    assert (audit.most_slots, audit.serving, audit.tail, audit.departed) == (2, 3, 4, frozenset({2}))
+    assert len(audit.called_ms) == 3
+    assert (audit.most_slots, audit.serving, audit.tail, audit.departed) == (2, 4, 4, frozenset({2}))
 
 
 async def test_a_store_that_is_away_has_nothing_new() -> None:

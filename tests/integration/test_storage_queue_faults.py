@@ -152,7 +152,7 @@ async def test_somebody_overdue_is_not_called(stores: Stores) -> None:
 
 
 async def test_nobody_waits_at_position_0(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The call comes between the reading of the entry and that of the line."""
+    """The call comes between the reading of the entry and that of the line: state and position are of one moment."""
     concert = await with_room(stores, 10)
     await join(stores, concert, "ann")
     await ExpiryWorker().run_once(stores)
@@ -163,6 +163,8 @@ async def test_nobody_waits_at_position_0(stores: Stores, monkeypatch: pytest.Mo
         return await read(concert_id)
 
     monkeypatch.setattr(stores.queues, "line", after_a_call)
+    seen = await entry(stores, concert, "ann")
+    assert (seen.state, seen.position) == (EntryState.WAITING, 1)
     seen = await entry(stores, concert, "ann")
     assert (seen.state, seen.position) == (EntryState.READY, 0)
 
