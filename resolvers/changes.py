@@ -50,8 +50,14 @@ async def _refuse_if_opened(context: Context, before: Concert, after: Concert) -
     if not settings or before.status is ConcertStatus.DRAFT or after.room.round != before.room.round:
         return
     line = await context.stores.queues.line(before.id)
-    if line.is_opened and line.round == before.room.round:
+    # A lottery whose time has come may be revealed by now; a line that went on without it would change its numbers.
+    is_being_drawn = "shuffleAtStart" in settings and before.room.has_lottery and _is_past(before.room_opens_at)
+    if (line.is_opened or is_being_drawn) and line.round == before.room.round:
         raise LineOpened(before.id, settings)
+
+
+def _is_past(moment: datetime) -> bool:
+    return moment <= datetime.now(UTC)
 
 
 def _settled_by_the_opening(before: Concert, after: Concert) -> tuple[str, ...]:
@@ -61,6 +67,6 @@ def _settled_by_the_opening(before: Concert, after: Concert) -> tuple[str, ...]:
         found.append("shuffleAtStart")
     is_in_use = before.room.is_on or after.room.is_on or after.room.opens_at != before.room.opens_at
     opens_at = after.room_opens_at
-    if is_in_use and opens_at > before.room_opens_at and opens_at > datetime.now(UTC):
+    if is_in_use and opens_at > before.room_opens_at and not _is_past(opens_at):
         found.append("opensAt")
     return tuple(found)

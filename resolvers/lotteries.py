@@ -7,8 +7,9 @@ from resolvers.context import Context
 
 async def reveal_of(context: Context, room: WaitingRoom) -> Reveal | None:
     """Of this round. None before the opening, and for a room without a lottery."""
-    settings = room.settings
-    return await context.stores.lotteries.revealed(room.concert_id, settings.round) if settings.commitment else None
+    if not room.settings.has_lottery:
+        return None
+    return await context.stores.lotteries.revealed(room.concert_id, room.settings.round)
 
 
 async def proof_of(context: Context, entry: QueueEntry) -> LotteryProof | None:

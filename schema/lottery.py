@@ -68,7 +68,7 @@ class LotteryProof:
 
 async def load_lottery(request: Request, room: domain.queues.WaitingRoom) -> RoomLottery | None:
     """Raises TemporarilyUnavailable."""
-    if not room.settings.commitment:
+    if not room.settings.has_lottery:
         return None
     return RoomLottery.of(room, await resolve.reveal_of(request.context, room))
 

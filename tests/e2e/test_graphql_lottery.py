@@ -11,7 +11,7 @@ import pytest
 from domain.errors import TemporarilyUnavailable
 from schema.ids import concert_argument
 from tests.support.queueing import Line, line
-from tests.support.rooms import desk
+from tests.support.rooms import desk, soon
 from tests.support.shop import Answer, Shop
 from workers.opening import OpeningWorker
 
@@ -117,6 +117,22 @@ async def test_who_was_called_keeps_the_proof_of_their_round(shop: Shop) -> None
     assert (await proof_of(queue, called))[1]["lotteryProof"] == proofs[called]
     # Who still waited has lost their place with the round.
     assert (await proof_of(queue, other))[1] == {"number": None, "lot": None, "lotteryProof": None}
+
+
+async def test_a_lottery_can_be_called_off_until_its_time_has_come(shop: Shop) -> None:
+    """From then on it may be revealed, and numbers that people were told would change."""
+    room, queue = await desk(shop, shuffleAtStart=True, opensAt=soon(hours=1))
+    noted = await lottery_of(queue)
+    assert (await room.configure(shuffleAtStart=False))["__typename"] == "ConfigureWaitingRoomSuccess"
+    assert await lottery_of(queue) is None
+    assert (await room.configure(shuffleAtStart=True))["__typename"] == "ConfigureWaitingRoomSuccess"
+    assert await lottery_of(queue) == noted
+    await room.configure(opensAt=None)
+    refused = await room.configure(shuffleAtStart=False)
+    assert (refused["__typename"], refused["settings"]) == ("LineOpenedError", ["shuffleAtStart"])
+    assert await lottery_of(queue) == noted
+    assert (await room.reset(settings={"shuffleAtStart": False}))["__typename"] == "ResetWaitingRoomSuccess"
+    assert await lottery_of(queue) is None
 
 
 async def test_a_lottery_that_cannot_be_read_takes_nothing_else_with_it(
