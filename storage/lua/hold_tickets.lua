@@ -10,7 +10,7 @@ Replies   HOLD record effective_deadline_ms | CONFLICT | NOT_ON_SALE status sale
           | NOT_ADMITTED reason | UNKNOWN_TIER tier | ORDER_LIMIT limit | PERSON_LIMIT limit held owned
           | SOLD_OUT tier available next_release_ms | UNKNOWN | RECOVERING
 ]]
--- @include enter change news line queue release
+-- @include enter change news line release
 local refusal = enter(ARGV[1], '')
 if refusal then return refusal end
 local id, person_id = ARGV[2], ARGV[3]
