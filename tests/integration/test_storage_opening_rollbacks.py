@@ -83,6 +83,39 @@ async def test_a_store_wiped_between_reveal_and_numbers_has_the_revealed_numbers
     assert await sorted_numbers(stores, concert, people) == list(range(1, 10))
 
 
+async def test_a_recovery_killed_after_it_opened_is_finished_by_another(
+    stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    concert = await with_lottery(stores)
+    people = crowd(6)
+    await register(stores, concert, people)
+    copy = await Copy(stores, concert).take()
+    await stores.openings.open(concert)
+    drawn = await numbers(stores, concert, people)
+    await copy.put_back()
+    with monkeypatch.context() as patch:
+        dying_at(stores, patch, "before finish_recovery")
+        with pytest.raises(Killed):
+            await stores.recovery.recover(concert.id)
+    with pytest.raises(TemporarilyUnavailable):
+        await stores.queues.join(concert.id, LATE[0])
+    await until_recovered(stores, concert)
+    assert await numbers(stores, concert, people) == drawn
+    await check_draw(stores, concert, people)
+
+
+async def test_a_recovery_that_was_overtaken_opens_nothing(stores: Stores) -> None:
+    concert = await with_lottery(stores)
+    copy = await Copy(stores, concert).take()
+    await stores.openings.open(concert)
+    await copy.put_back()
+    assert await stores.openings.restore(concert, epoch=99) is False
+    with pytest.raises(TemporarilyUnavailable):
+        await stores.queues.line(concert.id)
+    await until_recovered(stores, concert)
+    assert (await stores.queues.line(concert.id)).is_opened
+
+
 async def test_what_a_store_forgot_before_the_reveal_is_not_revealed(
     stores: Stores, monkeypatch: pytest.MonkeyPatch
 ) -> None:
