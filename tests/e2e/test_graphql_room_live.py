@@ -26,7 +26,8 @@ async def until(client: Client, **expected: object) -> Answer:
     async with asyncio.timeout(1.5):
         while True:
             heard = await client.hear()
-            assert heard["type"] == "next" and "errors" not in heard["payload"], heard
+            assert heard["type"] == "next", heard
+            assert "errors" not in heard["payload"], heard
             room = heard["payload"]["data"]["waitingRoomChanged"]
             assert room["version"] >= version
             version = room["version"]

@@ -1,0 +1,148 @@
+"""Changes of a room and calls by hand when something is away in between: done once, told once, never half."""
+
+import asyncio
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from domain.audits import AdmissionLimit, Call, RoomAction, RoomAudit
+from domain.concerts import Concert, ConcertChange
+from domain.errors import TemporarilyUnavailable, VersionConflict
+from domain.ids import PersonId
+from domain.queues import EntryState, RoomSettings, RoomStatus
+from domain.room_changes import RoomChange, SettingChange
+from resolvers import concerts, rooms
+from storage.connect import Stores
+from storage.room_audits import AlreadyDone
+from tests.support.sale import key, on_sale, organizer
+from workers.apply import ApplyWorker
+
+ROOM = RoomSettings(suspended=False)
+
+
+async def with_room(stores: Stores, **settings: Any) -> Concert:
+    return await on_sale(stores, 10, room=replace(ROOM, **settings))
+
+
+async def rows(stores: Stores, concert: Concert) -> list[RoomAudit]:
+    """Oldest first."""
+    page = await stores.room_audits.page(concert.id, first=100, after=None)
+    return [*reversed(page.items)]
+
+
+async def stored(stores: Stores, concert: Concert) -> Concert:
+    found = await stores.concerts.get(concert.id)
+    assert found is not None
+    return found
+
+
+async def join(stores: Stores, concert: Concert, *people: str) -> None:
+    for who in people:
+        await stores.queues.join(concert.id, PersonId(who))
+
+
+async def states(stores: Stores, concert: Concert, *people: str) -> list[EntryState]:
+    found = await stores.queues.entries(concert.id, [PersonId(who) for who in people])
+    return [found[PersonId(who)].state for who in people]
+
+
+async def away(*_: object, **__: object) -> Any:
+    raise TemporarilyUnavailable("It is away")
+
+
+async def test_a_change_of_a_room_through_any_door_has_its_row(stores: Stores) -> None:
+    concert = await with_room(stores)
+    change = ConcertChange(name="Other", room=replace(concert.room, total_active_users=7))
+    written = await concerts.update_concert(organizer(stores), concert.id, change, expected_version=None)
+    await concerts.update_concert(organizer(stores), concert.id, ConcertChange(name="Another"), expected_version=None)
+    await concerts.close_concert(organizer(stores), concert.id)
+    assert (written.version, written.room.version) == (3, 2)
+    after = await stored(stores, concert)
+    assert (after.version, after.room) == (5, written.room)
+    (row,) = await rows(stores, concert)
+    assert (row.deed.person_name, row.deed.action, row.settings_version) == ("olivia", RoomAction.CONFIGURED, 2)
+    assert row.changes == (SettingChange("totalActiveUsers", "1000", "7"),)
+
+
+async def test_a_change_without_its_row_is_not_made(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
+    concert = await with_room(stores)
+
+    async def refuse(*_: object) -> None:
+        raise AlreadyDone("as if it was")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(stores.room_audits, "put_in_transaction", refuse)
+        with pytest.raises(AlreadyDone):
+            await rooms.pause(organizer(stores), concert.id)
+    assert await stored(stores, concert) == concert
+    assert (await stores.queues.line(concert.id)).status is RoomStatus.OPEN
+    await rooms.pause(organizer(stores), concert.id)
+    assert (await stored(stores, concert)).room == replace(concert.room, queue_all=True, version=2)
+
+
+async def test_what_the_hot_state_could_not_hear_it_hears_later(
+    stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    concert = await with_room(stores)
+    await join(stores, concert, "ann")
+    with monkeypatch.context() as patched:
+        patched.setattr(stores.capacity, "tell", away)
+        paused = await rooms.pause(organizer(stores), concert.id)
+        emptied = await rooms.reset(organizer(stores), concert.id, RoomChange(), key())
+    assert (paused.room.queue_all, emptied.room.round) == (True, 2)
+    assert await states(stores, concert, "ann") == [EntryState.WAITING]
+    assert (await stores.queues.line(concert.id)).status is RoomStatus.OPEN
+    assert [await ApplyWorker().run_once(stores), await ApplyWorker().run_once(stores)] == [1, 0]
+    assert await states(stores, concert, "ann") == [EntryState.EXPIRED]
+    line = await stores.queues.line(concert.id)
+    assert (line.status, line.round) == (RoomStatus.PAUSED, 2)
+    assert [row.deed.action for row in await rows(stores, concert)] == [RoomAction.PAUSED, RoomAction.RESET]
+
+
+async def test_a_call_by_hand_that_could_not_be_told_is_told_by_its_repetition(
+    stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    concert = await with_room(stores, queue_all=True)
+    await join(stores, concert, "ann", "ben", "cat")
+    with_key = key()
+    with monkeypatch.context() as patched:
+        patched.setattr(stores.room_audits, "put", away)
+        with pytest.raises(TemporarilyUnavailable):
+            await rooms.admit_next(organizer(stores), concert.id, 2, with_key)
+    assert await rows(stores, concert) == []
+    assert await rooms.admit_next(organizer(stores), concert.id, 2, with_key) == Call(2, 2, None)
+    assert await states(stores, concert, "ann", "ben", "cat") == [
+        EntryState.READY,
+        EntryState.READY,
+        EntryState.WAITING,
+    ]
+    assert [row.call for row in await rows(stores, concert)] == [Call(2, 2, None)]
+
+
+async def test_a_store_that_forgot_calls_nobody_again_under_an_old_key(stores: Stores) -> None:
+    concert = await with_room(stores, queue_all=True)
+    await join(stores, concert, "ann")
+    with_key = key()
+    called = Call(5, 1, AdmissionLimit.NOBODY_WAITS)
+    assert await rooms.admit_next(organizer(stores), concert.id, 5, with_key) == called
+    await stores.link.run("FLUSHALL")
+    await stores.recovery.ensure(concert.id)
+    await join(stores, concert, "ben")
+    assert await rooms.admit_next(organizer(stores), concert.id, 5, with_key) == called
+    assert await states(stores, concert, "ben") == [EntryState.WAITING]
+    assert len(await rows(stores, concert)) == 1
+
+
+async def test_changes_of_a_concert_that_meet_keep_nobody_from_pausing(stores: Stores) -> None:
+    concert = await with_room(stores)
+    renaming = [
+        concerts.update_concert(organizer(stores), concert.id, ConcertChange(name=f"Name {n}"), expected_version=None)
+        for n in range(4)
+    ]
+    pausing = [rooms.pause(organizer(stores), concert.id) for _ in range(3)]
+    answers = await asyncio.gather(*pausing, *renaming, return_exceptions=True)
+    assert [a.room.version for a in answers[:3] if isinstance(a, Concert)] == [2, 2, 2]
+    assert all(isinstance(a, Concert | VersionConflict) for a in answers[3:])
+    (row,) = await rows(stores, concert)
+    assert row.deed.action is RoomAction.PAUSED
