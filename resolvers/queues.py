@@ -28,10 +28,11 @@ async def join_queue(context: Context, concert_id: ConcertId) -> QueueEntry:
     """The viewer's place, the one they have if they have one. Raises RoomNotOpen, RateLimited."""
     person_id = context.signed_in().person_id
     queues = context.stores.queues
-    await queues.count_try("joins", f"person {person_id}", limit=JOINS_A_PERSON, window_s=JOIN_WINDOW_S)
+    limits = {f"person {person_id}": JOINS_A_PERSON}
     if context.address is not None:
-        who = f"address {context.address}"
-        await queues.count_try("joins", who, limit=JOINS_AN_ADDRESS, window_s=JOIN_WINDOW_S)
+        limits[f"address {context.address}"] = JOINS_AN_ADDRESS
+    tries = [queues.count_try("joins", who, limit=limit, window_s=JOIN_WINDOW_S) for who, limit in limits.items()]
+    await asyncio.gather(*tries)
     await queues.join(concert_id, person_id)
     return await _mine(context, concert_id)
 
