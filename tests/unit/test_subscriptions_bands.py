@@ -1,0 +1,132 @@
+"""Bands and prospects: what is told of a number without a look at its person is what a look would tell."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.estimates import NO_PACE
+from domain.flow import Flow
+from domain.forecast import stock_ahead
+from domain.lines import Line
+from domain.queues import EntryState, QueueingMethod, RoomStatus
+from domain.stock import Stock, StockAhead
+from settings import Settings, SettingsError
+from storage.queues import LineState
+from subscriptions.bands import DEFAULT_BANDS, Bands
+from subscriptions.reader import RoomView
+from subscriptions.scene import OTHERS_BEHIND_S, Scene, Stand
+from tests.support.snapshots import ROOM, STOCK, entry
+
+BANDS = Bands(((3, 0.0), (8, 2.0)), 10.0)
+BUSY = Flow(now_s=1_000.0, opened_s=0.0, joined=400, called=200, claimed=200, completed=100, called_lately=(2,) * 31)
+
+
+@st.composite
+def lines(draw: st.DrawFn) -> Line:
+    serving, tail = sorted(draw(st.tuples(st.integers(0, 60), st.integers(0, 120))))
+    departed = draw(st.binary(max_size=(tail - serving) // 8 + 1))
+    return Line(serving, tail, departed)
+
+
+def scene(line: Line, stock: Stock, flow: Flow, *, method: QueueingMethod = QueueingMethod.FIFO) -> Scene:
+    room = replace(
+        ROOM,
+        settings=replace(ROOM.settings, queueing_method=method),
+        serving_number=line.serving_number,
+        tail=line.tail,
+        waiting_count=line.waiting_count,
+        flow=flow,
+    )
+    state = LineState(
+        epoch=1,
+        version=9,
+        round=1,
+        line=line,
+        slots_taken=room.slots_taken,
+        passes_issued=0,
+        status=RoomStatus.OPEN,
+        is_opened=True,
+        grace_until_ms=0,
+        flow=flow,
+    )
+    return Scene.of(RoomView(room, state, NO_PACE), stock, BANDS)
+
+
+def left(available: int) -> Stock:
+    (tier,) = STOCK.tiers
+    return replace(STOCK, tiers=(replace(tier, capacity=tier.held + tier.sold + available),))
+
+
+@given(lines())
+def test_a_number_is_in_the_band_of_its_position(line: Line) -> None:
+    reach = BANDS.in_line(line)
+    for number in range(line.serving_number + 1, line.tail + 1):
+        position = line.position(number)
+        assert reach.of(number) == (0.0 if position <= 3 else 2.0 if position <= 8 else 10.0), (number, position)
+
+
+@given(lines(), st.integers(0, 300), st.sampled_from([BUSY, Flow(now_s=0.0)]))
+def test_what_will_be_left_for_a_number_is_what_its_forecast_says(line: Line, available: int, flow: Flow) -> None:
+    shown = scene(line, left(available), flow)
+    room = shown.view.room
+    for number in range(line.serving_number + 1, line.tail + 1):
+        mine = replace(entry(EntryState.WAITING), number=number, position=line.position(number))
+        forecast = stock_ahead(shown.stock, room.people_ahead(mine), flow)
+        assert shown.prospect(Stand.IN_LINE, number)[1] is (forecast is StockAhead.SOLD_OUT), number
+    for stand, somebody in (
+        (Stand.IN_LINE, replace(entry(EntryState.PREQUEUED), number=None, position=None)),
+        (Stand.CALLED, entry(EntryState.READY)),
+        (Stand.OUTSIDE, None),
+    ):
+        forecast = stock_ahead(shown.stock, room.people_ahead(somebody), flow)
+        assert shown.prospect(stand, None)[1] is (forecast is StockAhead.SOLD_OUT), stand
+
+
+def test_a_forecast_divides_a_line() -> None:
+    """Of 100 tickets for a line that buys one in two: something is left for those in front."""
+    shown = scene(Line(200, 900, b""), left(100), BUSY)
+    told = [shown.prospect(Stand.IN_LINE, number)[1] for number in range(201, 901)]
+    assert told == sorted(told)
+    assert (told[0], told[-1]) == (False, True)
+
+
+def test_who_has_no_number_that_counts_is_in_no_band() -> None:
+    line = Line(0, 5, b"")
+    for stand, number, behind_s in (
+        (Stand.IN_LINE, None, 10.0),
+        (Stand.CALLED, 3, OTHERS_BEHIND_S),
+        (Stand.OUTSIDE, None, OTHERS_BEHIND_S),
+    ):
+        assert scene(line, STOCK, BUSY).prospect(stand, number)[0] == behind_s
+    assert scene(line, STOCK, BUSY, method=QueueingMethod.RANDOM).prospect(Stand.IN_LINE, 1)[0] == 10.0
+
+
+def test_bands_come_from_a_setting() -> None:
+    assert Bands.of(Settings().bands) == DEFAULT_BANDS
+    read = Settings.from_env({"ONSALE_PUSH_BANDS": "10:0 20:150 rest:9999"})
+    assert Bands.of(read.bands) == Bands(((10, 0.0), (20, 0.15)), 9.999)
+    assert Bands.of(Settings.from_env({"ONSALE_PUSH_BANDS": "rest:0"}).bands) == Bands((), 0.0)
+
+
+@pytest.mark.parametrize(
+    "bands",
+    [
+        "often",
+        "200:0 5000:2000",
+        "rest:10001",
+        "rest:-1",
+        "0:0 rest:10",
+        "20:0 10:10 rest:20",
+        "10:0 10:10 rest:20",
+        "10:30 20:20 rest:40",
+        "10:0 rest:10 20:20",
+        "10:0  rest:10",
+        "10:٣ rest:10",
+        "10:0 rest:10\n",
+    ],
+)
+def test_bands_that_do_not_rise_or_are_too_slow_are_refused(bands: str) -> None:
+    with pytest.raises(SettingsError, match="ONSALE_PUSH_BANDS"):
+        Settings.from_env({"ONSALE_PUSH_BANDS": bands})
