@@ -50,8 +50,8 @@ async def _refuse_if_opened(context: Context, before: Concert, after: Concert) -
     if not settings or before.status is ConcertStatus.DRAFT or after.room.round != before.room.round:
         return
     line = await context.stores.queues.line(before.id)
-    # A lottery whose time has come may be revealed by now; a line that went on without it would change its numbers.
-    is_being_drawn = "shuffleAtStart" in settings and before.room.has_lottery and _is_past(before.room_opens_at)
+    # A lottery whose time has come may be revealed by now: without it, or at another time, its numbers would change.
+    is_being_drawn = before.room.has_lottery and _is_past(before.room_opens_at)
     if (line.is_opened or is_being_drawn) and line.round == before.room.round:
         raise LineOpened(before.id, settings)
 

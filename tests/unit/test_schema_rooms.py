@@ -7,15 +7,19 @@ import pytest
 from auth.viewer import Role
 from domain.concerts import Concert, ConcertChange
 from domain.ids import ConcertId
-from domain.queues import RoomSettings
+from domain.queues import QueueingMethod, RoomSettings
 from resolvers import concerts
 from resolvers.context import Context
 from schema import Operation, execute, ids
 from tests.support.sale import viewer
 from tests.support.snapshots import CONCERT, FewStores
 
+REJECT = QueueingMethod.REJECT
 UPDATE = "mutation ($input: UpdateConcertInput!) { updateConcert(input: $input) { __typename } }"
-BEFORE = RoomSettings(suspended=False, total_active_users=5, heartbeat_timeout_ms=7_000)
+OPENS_AT = CONCERT.sales_start_at
+BEFORE = RoomSettings(
+    suspended=False, total_active_users=5, heartbeat_timeout_ms=7_000, opens_at=OPENS_AT, message="Hi"
+)
 
 
 @pytest.mark.parametrize(
@@ -25,6 +29,12 @@ BEFORE = RoomSettings(suspended=False, total_active_users=5, heartbeat_timeout_m
         ({"waitingRoom": {"suspended": True}}, 3, replace(BEFORE, suspended=True), 3),
         ({"waitingRoom": {"passClaimTimeoutSeconds": 2}}, None, replace(BEFORE, pass_claim_timeout_ms=2_000), 4),
         ({"waitingRoom": {}}, None, BEFORE, 4),
+        ({"waitingRoom": {"opensAt": None}}, None, replace(BEFORE, opens_at=None), 4),
+        ({"waitingRoom": {"prequeueStartsAt": None, "message": None, "suspended": None}}, None, BEFORE, 4),
+        ({"waitingRoom": {"message": ""}}, None, replace(BEFORE, message=""), 4),
+        ({"waitingRoom": {"queueingMethod": "REJECT"}}, None, replace(BEFORE, queueing_method=REJECT), 4),
+        ({"waitingRoom": {"queueAll": True}}, None, replace(BEFORE, queue_all=True), 4),
+        ({"waitingRoom": {"shuffleAtStart": True}}, None, replace(BEFORE, shuffle_at_start=True), 4),
         ({"name": "Other"}, None, None, None),
         ({"name": "Other"}, 3, None, 3),
     ],
