@@ -7,6 +7,7 @@ fast; without any it looks once a second. The number of commands grows with the 
 import asyncio
 import logging
 import time
+from math import inf
 
 from domain.errors import OnsaleError
 from domain.ids import ConcertId
@@ -91,7 +92,7 @@ class ConcertWatch:
             took_s = time.monotonic() - started_s
             # Showing never takes more than half of the loop: under load there are fewer pushes, not slower holds.
             await asyncio.sleep(max(self._tick_s - took_s, took_s))
-            await self._wait(until_s=started_s + LOOK_ANYWAY_S)
+            await self._wait(until_s=min(started_s + LOOK_ANYWAY_S, self._line.next_s))
 
     async def _wait(self, *, until_s: float) -> None:
         if self.is_idle:
@@ -103,6 +104,7 @@ class ConcertWatch:
             pass
 
     async def _look(self) -> None:
+        self._line.next_s = inf
         self._tell(self._watchers.make_due())
         view, stock = await asyncio.gather(self._reader.room(self._concert_id), self._reader.stock(self._concert_id))
         last, now = self._last, view.state

@@ -7,6 +7,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
+from math import inf
 from typing import TypeVar
 
 from domain.ids import ConcertId, PersonId
@@ -49,6 +50,10 @@ class LineWatch:
         self._standing: dict[PersonId, Standing] = {}
         self._unread: dict[PersonId, None] = {}
         self._unread_crowd: dict[PersonId, None] = {}
+        self._common: tuple[object, ...] = ()
+        self._moved_s = -inf
+        self.next_s = inf
+        """When the first of those who are behind has to be shown what is true."""
 
     def come(self, topic: LineTopic) -> None:
         self._standing.setdefault(topic.person_id, Standing(topic))
@@ -77,7 +82,7 @@ class LineWatch:
         await self._show_news(list(islice(self._unread_crowd, MOST_A_LOOK)), scene)
         if self._unread_crowd:
             self._look_again()
-        due = [one for one in self._standing.values() if one.is_due(scene, began_s)]
+        due = self._due(scene, began_s)
         if len(due) > MOST_A_LOOK:
             # Who has waited longest first, so that nobody is left behind for ever.
             due.sort(key=lambda one: one.looked_at)
@@ -86,6 +91,19 @@ class LineWatch:
             for one in batch:
                 await self._show_moved(one, scene)
             await asyncio.sleep(0)
+
+    def _due(self, scene: Scene, now_s: float) -> list[Standing]:
+        if scene.common != self._common:
+            self._common, self._moved_s = scene.common, now_s
+        due: list[Standing] = []
+        self.next_s = inf
+        for one in self._standing.values():
+            due_s = one.due_s(scene)
+            if due_s <= now_s:
+                due.append(one)
+            elif one.looked_at < self._moved_s:
+                self.next_s = min(self.next_s, due_s)
+        return due
 
     async def _show_news(self, people: Sequence[PersonId], scene: Scene) -> None:
         for batch in _batches(people, BATCH):

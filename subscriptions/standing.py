@@ -1,6 +1,7 @@
 """One person who watches a line here: their entry as it was read last, and what they were shown of it."""
 
 import random
+from math import inf
 
 from domain.queues import EntryState
 from domain.topics import LineSnapshot, LineTopic
@@ -26,7 +27,7 @@ class Standing:
         self._seen: tuple[object, ...] = ()
         self._announcement: tuple[object, ...] = ()
         self._is_sold_out = False
-        self.looked_at = float("-inf")
+        self.looked_at = -inf
         self._share = LATEST
 
     def note(self, record: EntryRecord | None) -> None:
@@ -40,16 +41,14 @@ class Standing:
     def prospect(self, scene: Scene) -> Prospect:
         return scene.prospect(self.stand, self.record.number if self.record else None)
 
-    def is_due(self, scene: Scene, now_s: float) -> bool:
-        """Whether what they see may not be any older. What an ended place was shown was its last."""
+    def due_s(self, scene: Scene) -> float:
+        """From when on what they see may not be any older. What an ended place was shown was its last."""
         if self.is_over:
-            return False
+            return inf
         behind_s, is_sold_out = self.prospect(scene)
-        return (
-            now_s - self.looked_at >= behind_s * self._share
-            or is_sold_out is not self._is_sold_out
-            or scene.announcement != self._announcement
-        )
+        if is_sold_out is not self._is_sold_out or scene.announcement != self._announcement:
+            return -inf
+        return self.looked_at + behind_s * self._share
 
     def sees_news(self, scene: Scene, snapshot: LineSnapshot) -> bool:
         return (scene.common, *_own(snapshot)) != self._seen

@@ -215,4 +215,5 @@ async def test_what_ended_is_shown_once() -> None:
     for _ in range(3):
         line.move()
         await look(watching, line)
-    assert [one.entry.state for one in seen.snapshots if hasattr(one, "entry")] == ["WAITING", "LEFT"]
+    assert len(seen.snapshots) == 2
+    assert seen.entry().state is EntryState.LEFT
