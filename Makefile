@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: bench-sockets help run test check format lint types unit sale watch schema frontend lock pages test-programs
+.PHONY: bench-sockets help run test check format lint types unit sale simulate watch schema frontend lock pages test-programs
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1 /p' Makefile | while read -r name text; do printf '  make %-8s %s\n' "$$name" "$$text"; done
@@ -37,6 +37,9 @@ sale: .venv/run.stamp ## hold a whole sale and check its books (BUYERS=2000 STOC
 
 bench-sockets: .venv/run.stamp ## measure 2,000 sockets on one process while stock moves (SOCKETS=2000)
 	@$(BIN)/python -m bench.sockets $(if $(SOCKETS),--sockets $(SOCKETS))
+
+simulate: .venv/run.stamp ## hold simulated sales and score the estimates (SEEDS="101 102" CHART=yes)
+	@exec $(BIN)/python -m bench.simulation $(if $(SEEDS),--seeds $(SEEDS)) $(if $(CHART),--chart)
 
 watch: .venv/run.stamp ## watch a running sale in the terminal (CONCERT=its slug, URL=http://localhost:8000)
 	@$(BIN)/python -m bench.watch $(CONCERT) $(if $(URL),--url $(URL))

@@ -1,7 +1,7 @@
 """How a line will move: its course, worked out from what was measured and from what both caps allow next.
 
 A window of calls is 61 one-second counts, so calls made at one moment can be made again 61 s later: a room that calls
-600 at once calls nobody for a minute, and its course is a staircase. Slots come back as visits end (domain/turnover.py).
+600 at once calls nobody for a minute, and its course is a staircase. Slots come back as visits end, domain/turnover.py.
 People leave the line at the rate at which they were seen to, and more and more slowly: who stays is patient.
 """
 
@@ -172,7 +172,7 @@ def _calls(flow: Flow, caps: Caps, inside: Inside | None) -> Iterator[tuple[floa
         allowance -= calls
         free -= calls
         if inside:
-            inside.enter(calls)
+            inside.enter(calls, ago_s=seconds / 2)
         returning[step + STEPS_A_WINDOW] += calls
         lately.append(calls)
         yield seconds, calls, by_slots

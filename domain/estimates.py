@@ -96,9 +96,9 @@ def estimate_wait(
 
 
 def _knots(course: Course) -> list[int]:
-    """Whole positions, close together in front, and both sides of every place where the calls pause."""
+    """Whole positions, close together in front and at the end, and both sides of each place where the calls pause."""
     furthest = int(course.moved[-1])
-    knots, edge = {furthest, *course.edges()}, 1
+    knots, edge = {*(furthest * part // 50 for part in range(41, 51)), *course.edges()}, 1
     while edge < furthest:
         knots.add(edge)
         edge = ceil(edge * KNOT_STEP)

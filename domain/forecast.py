@@ -1,8 +1,8 @@
 """Whether anything will be left for somebody in line: SOLD_OUT only where that is next to certain.
 
 Either nothing is free now; or what the people ahead will take, as the called ones of this round did, exceeds tier by
-tier all that is free or held, by so much that it would be wrong about once in fifty times. An `Outlook` is the number of
-people ahead from which on that is so: made once per state, one comparison a person.
+tier all that is free or held, by so much that its mean would be wrong about once in fifty times. An `Outlook` is the
+number of people ahead from which on that is so: made once per state, one comparison a person.
 """
 
 from dataclasses import dataclass
@@ -89,5 +89,3 @@ def _person_slices(flow: Flow) -> float:
         sum_ += (there + before) / 2
         there = before
     return max(sum_, 1.0)
-
-

@@ -2,7 +2,7 @@
 
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from bench.simulation.room import Look, Turned
 from domain.flow import SLICE_S, SLICES, Flow
@@ -16,19 +16,12 @@ HOLD_S = 600.0
 
 @dataclass(slots=True)
 class _Entry:
-    number: int
     ends_s: float | None = None
     """WAITING: when a lost socket ends it. Inside: when the call or the session does."""
     is_inside: bool = False
     is_claimed: bool = False
     held: int = 0
     hold_ends_s: float = 0.0
-
-
-@dataclass(slots=True)
-class _Counted:
-    totals: Counter[str] = field(default_factory=Counter)
-    slices: dict[str, Counter[int]] = field(default_factory=lambda: {key: Counter() for key in ("joined", "called", "gone")})
 
 
 class RehearsedRoom:
@@ -38,9 +31,10 @@ class RehearsedRoom:
         self._now_s = 0.0
         self._entries: dict[str, _Entry] = {}
         self._line: deque[str] = deque()
-        self._tail = 0
+        """Who waits, in order."""
         self._calls: Counter[int] = Counter()
-        self._counted = _Counted()
+        self._totals: Counter[str] = Counter()
+        self._slices: dict[str, Counter[int]] = {"joined": Counter(), "called": Counter(), "gone": Counter()}
         self._ended: list[str] = []
 
     async def move_clock(self, at_s: float) -> None:
@@ -48,8 +42,7 @@ class RehearsedRoom:
 
     async def join(self, people: Sequence[str]) -> None:
         for person in people:
-            self._tail += 1
-            self._entries[person] = _Entry(self._tail)
+            self._entries[person] = _Entry()
             self._line.append(person)
             self._count("joined")
 
@@ -67,7 +60,7 @@ class RehearsedRoom:
             entry = self._entries[person]
             entry.is_claimed = True
             entry.ends_s = self._now_s + self._settings.session_duration_ms / 1000
-            self._counted.totals["claimed"] += 1
+            self._totals["claimed"] += 1
         return came
 
     async def hold(self, person: str, wish: int) -> bool:
@@ -80,7 +73,7 @@ class RehearsedRoom:
         for person in people:
             if (entry := self._entries.get(person)) and entry.held:
                 self._sold += entry.held
-                self._counted.totals["tickets"] += entry.held
+                self._totals["tickets"] += entry.held
                 self._end(person, "completed")
 
     async def configure(self, changes: Mapping[str, int]) -> None:
@@ -91,16 +84,15 @@ class RehearsedRoom:
         called = []
         while self._now_s >= 0 and self._line and self._may_call():
             person = self._line.popleft()
-            if (entry := self._entries.get(person)) and not entry.is_inside:
-                entry.is_inside, entry.ends_s = True, self._now_s + self._settings.pass_claim_timeout_ms / 1000
-                self._calls[int(self._now_s)] += 1
-                self._count("called")
-                called.append(person)
+            entry = self._entries[person]
+            entry.is_inside, entry.ends_s = True, self._now_s + self._settings.pass_claim_timeout_ms / 1000
+            self._calls[int(self._now_s)] += 1
+            self._count("called")
+            called.append(person)
         ended, self._ended = self._ended, []
         return Turned(called, ended)
 
     async def look(self) -> Look:
-        self._line = deque(person for person in self._line if not self._entries.get(person, _Entry(0, is_inside=True)).is_inside)
         positions = {person: place for place, person in enumerate(self._line, start=1)}
         tiers = (TierStock(TierId("t"), self._capacity, self._held, self._sold),)
         return Look(self._flow(), self._settings, self._slots_taken, len(positions), positions, Stock(1, 1, tiers))
@@ -128,24 +120,29 @@ class RehearsedRoom:
     def _end(self, person: str, how: str) -> None:
         if (entry := self._entries.pop(person, None)) is None:
             return
-        self._counted.totals[how] += 1
+        self._totals[how] += 1
         if not entry.is_inside:
-            self._counted.slices["gone"][self._slice] += 1
+            self._slices["gone"][self._slice] += 1
             self._line.remove(person)
         self._ended.append(person)
 
     def _count(self, what: str) -> None:
-        self._counted.totals[what] += 1
-        self._counted.slices[what][self._slice] += 1
+        self._totals[what] += 1
+        self._slices[what][self._slice] += 1
 
     @property
     def _slice(self) -> int:
         return int((EPOCH_S + self._now_s) // SLICE_S)
 
     def _flow(self) -> Flow:
-        last = self._slice
-        lately = {
-            f"{what}_lately": tuple(counts[index] for index in range(last - SLICES + 1, last + 1))
-            for what, counts in self._counted.slices.items()
-        }
-        return Flow(now_s=EPOCH_S + self._now_s, opened_s=EPOCH_S, **self._counted.totals, **lately)
+        return Flow(
+            now_s=EPOCH_S + self._now_s,
+            opened_s=EPOCH_S,
+            joined_lately=self._lately("joined"),
+            called_lately=self._lately("called"),
+            gone_lately=self._lately("gone"),
+            **self._totals,
+        )
+
+    def _lately(self, what: str) -> tuple[int, ...]:
+        return tuple(self._slices[what][self._slice - back] for back in reversed(range(SLICES)))

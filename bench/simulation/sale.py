@@ -2,17 +2,15 @@
 
 import heapq
 import random
-from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from enum import IntEnum
 
 from bench.simulation.crowd import RETURNS_AT_MOST, Person
 from bench.simulation.room import Look, Room
 from bench.simulation.scenarios import Scenario
+from bench.simulation.told import Outcome, Place, Told
 from domain.estimates import pace_of
 from domain.forecast import outlook_of
-from domain.stock import StockAhead
 
 LOOK_EVERY_S = 20
 FIRST_LOOK_S = 5
@@ -30,43 +28,6 @@ class Deed(IntEnum):
     LEAVE = 5
 
 
-@dataclass(slots=True)
-class Place:
-    """One stay of one person in the line, and what became of it."""
-
-    person: Person
-    nth: int
-    joined_s: float
-    called_s: float | None = None
-    found_tickets: bool | None = None
-    """None: did not get as far as looking."""
-    is_over: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """What somebody was told at one moment. No band where nothing could be told."""
-
-    at_s: float
-    place: Place
-    position: int
-    p50_s: int | None
-    p90_s: int | None
-    stock_ahead: StockAhead
-
-
-@dataclass(slots=True)
-class Course:
-    """What happened in a sale."""
-
-    told: list[Told] = field(default_factory=list)
-    called: Counter[int] = field(default_factory=Counter)
-    """By second."""
-    most_slots: int = 0
-    miscounted: int = 0
-    """Looks at which the waiting count was not the number of people who wait."""
-
-
 class Sale:
     def __init__(self, room: Room, scenario: Scenario, people: Sequence[Person], *, seed: int) -> None:
         self._room = room
@@ -75,12 +36,12 @@ class Sale:
         self._due: list[tuple[float, Deed, int, Place]] = []
         self._planned = 0
         self._here: dict[str, Place] = {}
-        self.course = Course()
+        self.outcome = Outcome()
         for person in people:
             arrives_s = max(person.arrives_s, -scenario.prequeue_s) if scenario.prequeue_s else abs(person.arrives_s)
             self._plan(arrives_s, Deed.JOIN, Place(person, 1, arrives_s))
 
-    async def hold(self) -> Course:
+    async def hold(self) -> Outcome:
         for second in range(-self._scenario.prequeue_s, self._scenario.lasts_s):
             await self._room.move_clock(second)
             if second in self._scenario.changes:
@@ -93,7 +54,7 @@ class Sale:
                 self._ended(self._here.pop(name), second)
             if second >= FIRST_LOOK_S and (second - FIRST_LOOK_S) % LOOK_EVERY_S == 0:
                 self._tell(await self._room.look(), second)
-        return self.course
+        return self.outcome
 
     async def _do_what_is_due(self, second: int) -> None:
         due: dict[Deed, list[Place]] = {deed: [] for deed in Deed}
@@ -133,7 +94,7 @@ class Sale:
 
     def _called(self, place: Place, second: int) -> None:
         place.called_s = second
-        self.course.called[second] += 1
+        self.outcome.called[second] += 1
         if place.person.comes:
             self._plan(second + place.person.claims_after_s, Deed.CLAIM, place)
 
@@ -145,8 +106,8 @@ class Sale:
             self._plan(joined_s, Deed.JOIN, Place(place.person, place.nth + 1, joined_s))
 
     def _tell(self, look: Look, second: int) -> None:
-        self.course.most_slots = max(self.course.most_slots, look.slots_taken)
-        self.course.miscounted += len(look.positions) != look.waiting_count
+        self.outcome.most_slots = max(self.outcome.most_slots, look.slots_taken)
+        self.outcome.miscounted += len(look.positions) != look.waiting_count
         pace = pace_of(
             look.flow,
             slots_taken=look.slots_taken,
@@ -160,7 +121,7 @@ class Sale:
             band = pace.estimate(position)
             p50_s, p90_s = (band.p50_s, band.p90_s) if band else (None, None)
             ahead = outlook.behind(position - 1)
-            self.course.told.append(Told(second, self._here[name], position, p50_s, p90_s, ahead))
+            self.outcome.told.append(Told(second, self._here[name], position, p50_s, p90_s, ahead))
 
     def _plan(self, at_s: float, deed: Deed, place: Place) -> None:
         self._planned += 1
@@ -169,6 +130,3 @@ class Sale:
 
 def _names(places: Sequence[Place]) -> list[str]:
     return [place.person.name for place in places]
-
-
-RoomMaker = Callable[[Scenario], Room]

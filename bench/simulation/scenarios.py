@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 
 from bench.simulation.crowd import Manners
 
+USUAL = Manners()
+
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
@@ -14,7 +16,7 @@ class Scenario:
     total_active_users: int
     new_users_per_minute: int
     stock: int = 100_000
-    manners: Manners = Manners()
+    manners: Manners = USUAL
     changes: Mapping[int, Mapping[str, int]] = field(default_factory=dict)
     """Settings of the room that are changed so many seconds after the opening."""
     lasts_s: int = 1_500

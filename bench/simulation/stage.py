@@ -8,18 +8,17 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
+from bench.simulation.concert import EPOCH, concert_of, order_of
 from bench.simulation.room import Look, Turned
 from bench.simulation.scenarios import Scenario
-from domain.concerts import Concert, ConcertStatus, Tier, Venue
+from domain.concerts import Concert
 from domain.errors import HoldEnded, NotAdmitted, NotFound, NotInQueue, OnsaleError, SoldOut, TemporarilyUnavailable
 from domain.holds import Hold, LineRequest
-from domain.ids import ConcertId, OrderId, PersonId, hold_id, new_concert_id, tier_id
-from domain.money import CurrencyCode
-from domain.orders import Customer, Order, OrderStatus
-from domain.queues import EntryState, RoomSettings
+from domain.ids import ConcertId, PersonId, hold_id
+from domain.queues import EntryState
 from storage import embedded
 from storage.holds import HoldStore
 from storage.hot_state import HotState
@@ -31,7 +30,6 @@ PROCESS = "simulation"
 LEASE_EVERY_S = 5
 BOUND = 1_000
 AT_ONCE = 500
-EPOCH = 1
 INSIDE = frozenset({EntryState.READY, EntryState.ADMITTED})
 OVER = frozenset({EntryState.COMPLETED, EntryState.LEFT, EntryState.EXPIRED})
 
@@ -156,9 +154,7 @@ class StoreRoom:
             if record.state not in INSIDE and record.number is not None
         }
         stock = await self._holds.stock(self._concert.id)
-        return Look(
-            state.flow, self._concert.room, state.slots_taken, state.line.waiting_count, positions, stock
-        )
+        return Look(state.flow, self._concert.room, state.slots_taken, state.line.waiting_count, positions, stock)
 
     async def _apply(self) -> None:
         await self._hot.apply_concert(self._concert)
@@ -184,64 +180,13 @@ class StoreRoom:
             )
         except (HoldEnded, NotFound):
             return
-        await self._hot.record_order(_order(bought))
-
-
-def _order(hold: Hold) -> Order:
-    return Order(
-        id=OrderId(hold.id),
-        concert_id=hold.concert_id,
-        person_id=hold.person_id,
-        status=OrderStatus.PAID,
-        units=hold.units,
-        released_units=(),
-        lines=hold.lines,
-        currency=CurrencyCode.EUR,
-        customer=Customer("Ada Lovelace", "ada@example.org"),
-        version=1,
-        events=(),
-        created_at=hold.created_at,
-    )
+        await self._hot.record_order(order_of(bought))
 
 
 async def store_room(link: Link, scenario: Scenario) -> StoreRoom:
-    room = StoreRoom(link, _concert(scenario, datetime.now(UTC)))
+    room = StoreRoom(link, concert_of(scenario, datetime.now(UTC)))
     await room.open()
     return room
-
-
-def settings_of(scenario: Scenario) -> RoomSettings:
-    return RoomSettings(
-        suspended=False,
-        total_active_users=scenario.total_active_users,
-        new_users_per_minute=scenario.new_users_per_minute,
-    )
-
-
-def _concert(scenario: Scenario, now: datetime) -> Concert:
-    id_ = new_concert_id()
-    opens_at = now + timedelta(seconds=scenario.prequeue_s + 2)
-    return Concert(
-        id=id_,
-        slug=id_,
-        name=scenario.name,
-        venue=Venue("Concertgebouw", "Amsterdam", "NL"),
-        description=scenario.about,
-        starts_at=now + timedelta(days=30),
-        sales_start_at=now - timedelta(hours=1),
-        sales_end_at=now + timedelta(days=29),
-        currency=CurrencyCode.EUR,
-        limit_per_order=10,
-        limit_per_person=10,
-        hold_duration_ms=600_000,
-        tiers=(Tier(tier_id(id_, 1), "All", 5_000, scenario.stock, scenario.stock),),
-        status=ConcertStatus.PUBLISHED,
-        version=1,
-        epoch=EPOCH,
-        created_by=PersonId("olivia"),
-        created_at=now,
-        room=replace(settings_of(scenario), opens_at=opens_at, prequeue_starts_at=now - timedelta(hours=1)),
-    )
 
 
 def _parts(people: Sequence[str]) -> Iterator[Sequence[str]]:

@@ -1,0 +1,212 @@
+"""Bands of waits from flows: exact where the caps decide, and what holds for every line."""
+
+import time
+from dataclasses import replace
+from itertools import pairwise
+from math import inf
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.estimates import NO_PACE, WaitEstimate, estimate_wait, pace_of
+from domain.flow import SLICES, Flow
+
+NOW_S = 1_700_000_005.0
+"""Half-way through a slice."""
+DAY_S = 86_400
+
+
+def slices(**by_age: int) -> tuple[int, ...]:
+    """`s3=7`: seven in the third slice before the one that runs."""
+    counts = [0] * SLICES
+    for name, count in by_age.items():
+        counts[SLICES - 1 - int(name[1:])] = count
+    return tuple(counts)
+
+
+def even(a_slice: int) -> tuple[int, ...]:
+    return (a_slice,) * (SLICES - 1) + (a_slice // 2,)
+
+
+def slot_limited(rate: int = 1, **changes: object) -> Flow:
+    """For 1,000 s, 150 x rate slots, from which `rate` a second came free."""
+    flow = Flow(
+        now_s=NOW_S,
+        opened_s=NOW_S - 1_000,
+        joined=3_000 * rate,
+        called=1_000 * rate,
+        completed=850 * rate,
+        called_lately=even(10 * rate),
+    )
+    return replace(flow, **changes)  # type: ignore[arg-type]
+
+
+def p50(position: int, flow: Flow, *, slots: int, per_minute: int, taken: int | None = None) -> int | None:
+    taken = slots if taken is None else taken
+    found = estimate_wait(position, flow, slots_taken=taken, total_active_users=slots, new_users_per_minute=per_minute)
+    return None if found is None else found.p50_s
+
+
+def test_a_steady_line_moves_on_as_it_did() -> None:
+    waits = [p50(position, slot_limited(), slots=150, per_minute=6_000) for position in (10, 50, 100, 300, 1_000)]
+    assert waits == [10, 50, 101, 304, 1016]
+
+
+def test_a_full_minute_is_followed_by_the_next_burst_a_minute_later() -> None:
+    """600 were called some 33 s ago; each 600 behind them come 61 s after the 600 before."""
+    flow = Flow(now_s=NOW_S, opened_s=NOW_S - 33, joined=3_000, called=600, called_lately=slices(s3=600))
+    waits = [p50(position, flow, slots=5_000, per_minute=600, taken=600) for position in (1, 550, 650, 1_150, 1_250)]
+    # The burst was in the slice from 35 s to 25 s ago: the next one is due in 26 s to 36 s.
+    assert all(24 <= wait <= 36 for wait in waits[:2] if wait is not None)
+    assert all(85 <= wait <= 97 for wait in waits[2:4] if wait is not None)
+    assert None not in waits
+    assert waits[4] is not None
+    assert 146 <= waits[4] <= 158
+
+
+def test_at_the_edge_of_a_burst_the_next_one_is_in_the_band() -> None:
+    flow = Flow(now_s=NOW_S, opened_s=NOW_S - 33, joined=3_000, called=600, called_lately=slices(s3=600))
+    pace = pace_of(flow, slots_taken=600, total_active_users=5_000, new_users_per_minute=600)
+    edge, inner = pace.estimate(598), pace.estimate(300)
+    assert edge is not None
+    assert inner is not None
+    assert edge.p50_s <= 37
+    assert edge.p90_s >= 85
+    assert inner.p90_s <= 40
+
+
+def test_a_rate_that_was_raised_counts_at_once() -> None:
+    """120 a minute were called; now 600 may be: 480 at once, the rest when the 120 are a minute old."""
+    flow = Flow(now_s=NOW_S, opened_s=NOW_S - 600, joined=3_000, called=1_200, completed=900, called_lately=even(20))
+    assert p50(400, flow, slots=2_000, per_minute=600, taken=300) == 0
+    after = p50(700, flow, slots=2_000, per_minute=600, taken=300)
+    assert after is not None
+    assert 50 <= after <= 75
+
+
+def test_slots_that_never_came_free_tell_nothing() -> None:
+    flow = Flow(now_s=NOW_S, opened_s=NOW_S - 20, joined=500, called=100, called_lately=slices(s2=100))
+    assert p50(1, flow, slots=100, per_minute=600) is None
+    # Four of a hundred are too few still.
+    ended = replace(flow, called=104, completed=4, called_lately=slices(s2=100, s0=4))
+    assert p50(1, ended, slots=100, per_minute=600) is None
+    enough = replace(flow, called=110, completed=10, called_lately=slices(s2=100, s0=10))
+    assert p50(1, enough, slots=100, per_minute=600) is not None
+
+
+def test_before_the_opening_and_before_the_first_call_nothing_is_told() -> None:
+    before = Flow(now_s=NOW_S, joined=500, joined_lately=slices(s2=500))
+    assert pace_of(before, slots_taken=0, total_active_users=100, new_users_per_minute=60) is NO_PACE
+    opened = replace(before, opened_s=NOW_S)
+    assert estimate_wait(1, opened, slots_taken=0, total_active_users=100, new_users_per_minute=60) is None
+
+
+def test_positions_that_the_slots_known_do_not_reach_are_not_told() -> None:
+    """400 more slots are free for the next minute; when any slot comes back nobody knows."""
+    flow = Flow(now_s=NOW_S, opened_s=NOW_S - 33, joined=3_000, called=600, called_lately=slices(s3=600))
+    near = p50(300, flow, slots=1_000, per_minute=600, taken=600)
+    assert near is not None
+    assert p50(500, flow, slots=1_000, per_minute=600, taken=600) is None
+
+
+def test_people_who_give_up_ahead_shorten_the_wait() -> None:
+    leaving = slot_limited(gone_lately=even(10), left=300)
+    stays, leaves = (
+        p50(1_000, slot_limited(), slots=150, per_minute=6_000),
+        p50(1_000, leaving, slots=150, per_minute=6_000),
+    )
+    assert stays is not None
+    assert leaves is not None
+    assert leaves < 0.9 * stays
+
+
+def test_much_measured_makes_a_narrow_band() -> None:
+    def width(flow: Flow, slots: int, position: int) -> float:
+        found = estimate_wait(position, flow, slots_taken=slots, total_active_users=slots, new_users_per_minute=100_000)
+        assert found is not None
+        return (found.p90_s - found.p50_s) / found.p50_s
+
+    young = slot_limited(opened_s=NOW_S - 60, called=210, completed=60, called_lately=slices(s6=150, s1=30, s0=30))
+    assert width(slot_limited(), 150, 300) < width(young, 150, 300)
+    assert width(slot_limited(), 150, 1_000) < width(slot_limited(), 150, 20)
+
+
+def test_nobody_is_told_more_than_a_day() -> None:
+    slow = slot_limited(called=40, completed=30, called_lately=slices(s20=10, s9=10, s5=10, s1=10))
+    found = estimate_wait(2_000_000, slow, slots_taken=10, total_active_users=10, new_users_per_minute=60)
+    assert found == WaitEstimate(DAY_S, DAY_S)
+
+
+def test_one_look_up_is_cheap() -> None:
+    """Thousands are told in one tick. The bound is ten times what was measured."""
+    pace = pace_of(slot_limited(), slots_taken=150, total_active_users=150, new_users_per_minute=6_000)
+    best_s = inf
+    for _ in range(5):
+        started = time.perf_counter()
+        for position in range(1, 2_001):
+            pace.estimate(position)
+        best_s = min(best_s, time.perf_counter() - started)
+    assert best_s / 2_000 < 10e-6
+
+
+@st.composite
+def flows(draw: st.DrawFn) -> tuple[Flow, int, int, int]:
+    """A flow as a store could have counted it, slots taken, and both caps."""
+    open_s = draw(st.integers(1, 2_000))
+    known = min(SLICES, open_s // 10 + 1)
+    counts = st.integers(0, draw(st.sampled_from((2, 30, 600))))
+    lately = {name: [0] * (SLICES - known) + [draw(counts) for _ in range(known)] for name in ("called", "gone")}
+    joined = [draw(counts) for _ in range(SLICES)]
+    called = sum(lately["called"]) + (draw(st.integers(0, 5_000)) if open_s > 310 else 0)
+    slots_taken = draw(st.integers(0, called))
+    ended = called - slots_taken
+    completed = draw(st.integers(0, ended))
+    absent = sum(lately["gone"])
+    waiting = draw(st.integers(0, 20_000))
+    flow = Flow(
+        now_s=NOW_S + draw(st.integers(0, 9)),
+        opened_s=NOW_S - open_s,
+        joined=called + absent + waiting,
+        called=called,
+        completed=completed,
+        session_over=ended - completed,
+        absent=absent,
+        joined_lately=tuple(joined),
+        called_lately=tuple(lately["called"]),
+        gone_lately=tuple(lately["gone"]),
+    )
+    return flow, slots_taken, max(1, slots_taken + draw(st.integers(-50, 500))), draw(st.integers(1, 6_000))
+
+
+@given(flows(), st.lists(st.integers(1, 200_000), min_size=2, max_size=20))
+def test_a_band_is_a_band_and_never_falls_with_the_position(
+    made: tuple[Flow, int, int, int], positions: list[int]
+) -> None:
+    flow, taken, slots, per_minute = made
+    pace = pace_of(flow, slots_taken=taken, total_active_users=slots, new_users_per_minute=per_minute)
+    found = [pace.estimate(position) for position in sorted(positions)]
+    told = [band for band in found if band is not None]
+    assert found[: len(told)] == told, "whoever stands behind somebody without a band has none"
+    for band in told:
+        assert 0 <= band.p50_s <= band.p90_s <= DAY_S
+    for ahead, behind in pairwise(told):
+        assert ahead.p50_s <= behind.p50_s
+        assert ahead.p90_s <= behind.p90_s
+
+
+@given(flows(), st.integers(1, 20_000))
+def test_one_call_says_what_the_prepared_pace_says(made: tuple[Flow, int, int, int], position: int) -> None:
+    flow, taken, slots, per_minute = made
+    pace = pace_of(flow, slots_taken=taken, total_active_users=slots, new_users_per_minute=per_minute)
+    assert estimate_wait(
+        position, flow, slots_taken=taken, total_active_users=slots, new_users_per_minute=per_minute
+    ) == pace.estimate(position)
+
+
+@given(st.integers(1, 500))
+def test_twice_the_rate_is_half_the_wait(position: int) -> None:
+    once = p50(position, slot_limited(), slots=150, per_minute=6_000)
+    twice = p50(position, slot_limited(2), slots=300, per_minute=12_000)
+    assert once is not None
+    assert twice is not None
+    assert abs(once - 2 * twice) <= 1 + 0.03 * once

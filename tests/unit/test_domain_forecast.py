@@ -1,0 +1,126 @@
+"""SOLD_OUT is said where nothing is free, or where what was sold to others makes it next to certain."""
+
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.flow import SLICES, Flow
+from domain.forecast import FEWEST_BUYERS, outlook_of, stock_ahead
+from domain.ids import TierId
+from domain.stock import Stock, StockAhead, TierStock
+
+NOW_S = 1_700_000_000.0
+
+
+def stock(*tiers: tuple[int, int, int]) -> Stock:
+    """(available, held, sold) of each tier."""
+    return Stock(
+        epoch=1,
+        version=1,
+        tiers=tuple(
+            TierStock(TierId(f"c-{number}"), available + held + sold, held, sold)
+            for number, (available, held, sold) in enumerate(tiers, start=1)
+        ),
+    )
+
+
+def flow(*, called: int = 400, completed: int = 200, tickets: int = 500, gone: int = 0) -> Flow:
+    return Flow(
+        now_s=NOW_S,
+        opened_s=NOW_S - 600,
+        joined=5_000,
+        called=called,
+        completed=completed,
+        tickets=tickets,
+        left=gone,
+        called_lately=(10,) * SLICES,
+        gone_lately=(gone // SLICES,) * SLICES,
+    )
+
+
+def first_without(stock: Stock, flow: Flow) -> int:
+    """How many ahead are the fewest that leave nothing."""
+    return next(ahead for ahead in range(100_000) if stock_ahead(stock, ahead, flow) is StockAhead.SOLD_OUT)
+
+
+def test_nothing_free_is_sold_out_even_for_the_first() -> None:
+    assert stock_ahead(stock((0, 5, 100), (0, 0, 50)), 0, flow()) is StockAhead.SOLD_OUT
+
+
+def test_it_goes_back_when_stock_returns() -> None:
+    assert stock_ahead(stock((0, 5, 100)), 0, flow()) is StockAhead.SOLD_OUT
+    assert stock_ahead(stock((2, 3, 100)), 0, flow()) is StockAhead.AVAILABLE
+
+
+def test_a_demand_far_beyond_what_is_left_is_sold_out() -> None:
+    """500 tickets went to 400 called people, so 200 tickets last for 160 more on average, and surely not for 300."""
+    left = stock((150, 50, 500))
+    assert stock_ahead(left, 160, flow()) is StockAhead.AVAILABLE
+    assert stock_ahead(left, 350, flow()) is StockAhead.SOLD_OUT
+    assert first_without(left, flow()) == 277
+
+
+def test_nothing_is_said_from_too_few_sales() -> None:
+    few = flow(called=40, completed=FEWEST_BUYERS - 1, tickets=100)
+    assert stock_ahead(stock((10, 0, 100)), 100_000, few) is StockAhead.AVAILABLE
+    enough = replace(few, completed=FEWEST_BUYERS)
+    assert stock_ahead(stock((10, 0, 100)), 100_000, enough) is StockAhead.SOLD_OUT
+
+
+def test_sales_before_this_round_are_no_demand_of_its_people() -> None:
+    """10,000 were sold while the room was off; of those called since, half bought one."""
+    counted = flow(called=400, completed=200, tickets=200)
+    assert first_without(stock((100, 0, 10_200)), counted) == first_without(stock((100, 0, 200)), counted)
+
+
+def test_without_counted_tickets_a_pass_is_one() -> None:
+    assert first_without(stock((100, 0, 200)), flow(tickets=0)) == first_without(
+        stock((100, 0, 200)), flow(tickets=200)
+    )
+
+
+def test_whoever_gives_up_ahead_buys_nothing() -> None:
+    assert first_without(stock((150, 50, 500)), flow(gone=310)) > first_without(stock((150, 50, 500)), flow())
+
+
+def test_a_tier_that_nobody_wants_stays_available() -> None:
+    assert stock_ahead(stock((0, 0, 500), (3, 0, 0)), 100_000, flow()) is StockAhead.AVAILABLE
+
+
+def test_a_line_that_does_not_move_tells_nothing() -> None:
+    still = replace(flow(), called_lately=(0,) * SLICES)
+    assert stock_ahead(stock((10, 0, 500)), 100_000, still) is StockAhead.AVAILABLE
+
+
+@st.composite
+def situations(draw: st.DrawFn) -> tuple[Stock, Flow]:
+    number = st.integers(0, 3_000)
+    tiers = [(draw(number), draw(number), draw(number)) for _ in range(draw(st.integers(1, 4)))]
+    called = draw(st.integers(0, 5_000))
+    completed = draw(st.integers(0, called))
+    made = flow(called=called, completed=completed, tickets=completed * draw(st.integers(0, 10)), gone=draw(number))
+    return stock(*tiers), made
+
+
+@given(situations(), st.integers(0, 50_000), st.integers(0, 50_000))
+def test_more_people_ahead_never_leave_more(made: tuple[Stock, Flow], one: int, other: int) -> None:
+    left, counted = made
+    outlook = outlook_of(left, counted)
+    if outlook.behind(min(one, other)) is StockAhead.SOLD_OUT:
+        assert outlook.behind(max(one, other)) is StockAhead.SOLD_OUT
+
+
+@given(situations())
+def test_the_next_person_finds_what_is_free(made: tuple[Stock, Flow]) -> None:
+    left, counted = made
+    told = stock_ahead(left, 0, counted)
+    assert told is (StockAhead.SOLD_OUT if left.is_sold_out else StockAhead.AVAILABLE)
+
+
+@given(situations(), st.integers(0, 50_000), st.integers(1, 50_000))
+def test_enough_stock_that_returns_is_available_again(made: tuple[Stock, Flow], ahead: int, more: int) -> None:
+    """With as many tickets in the one tier as everybody ahead could ever take."""
+    _, counted = made
+    taken = max(counted.tickets, counted.completed)
+    assert stock_ahead(stock((ahead * max(taken, 1) + more, 0, 10)), ahead, counted) is StockAhead.AVAILABLE
