@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from domain.ids import ConcertId
 
-LIST_EVERY_S = 1.0
+LIST_EVERY_S = 0.5
 """However idle all are: so often somebody asks whether there are new ones."""
 _TOGETHER_S = 0.1
 """Idle concerts that are due this soon are looked at along with others, in one round trip."""

@@ -7,7 +7,6 @@ import argparse
 import sys
 from collections.abc import AsyncIterator, Collection, Sequence
 
-from domain.errors import NotFound
 from domain.ids import ConcertId
 from storage.connect import Stores
 from storage.events import DeadLetter
@@ -32,8 +31,11 @@ def parsed(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 async def run(stores: Stores, chosen: argparse.Namespace) -> int:
-    """The exit code: 1 when a letter that was named is not there, or one could not be replayed."""
+    """The exit code: 1 when what was named is not there, or a letter could not be replayed."""
     concerts = await _concerts(stores, chosen.concert)
+    if concerts is None:
+        sys.stderr.write(f"no concert has the id or the slug {chosen.concert!r}\n")
+        return 1
     letters = [letter async for letter in _letters(stores, concerts) if not chosen.ids or name(letter) in chosen.ids]
     missing = set(chosen.ids or ()) - {name(letter) for letter in letters}
     if chosen.verb == "list":
@@ -68,13 +70,12 @@ def _row(letter: DeadLetter) -> tuple[str, ...]:
     return tuple(cell if cell.isprintable() else ascii(cell)[1:-1] for cell in row)
 
 
-async def _concerts(stores: Stores, named: str | None) -> Collection[ConcertId]:
+async def _concerts(stores: Stores, named: str | None) -> Collection[ConcertId] | None:
+    """None: there is no concert of that name."""
     if named is None:
         return [concert.id for concert in await stores.living.get()]
     concert = await stores.concerts.get(ConcertId(named)) or await stores.concerts.by_slug(named)
-    if concert is None:
-        raise NotFound("Concert", named)
-    return [concert.id]
+    return None if concert is None else [concert.id]
 
 
 async def _letters(stores: Stores, concerts: Collection[ConcertId]) -> AsyncIterator[DeadLetter]:

@@ -15,7 +15,7 @@ local clock = redis.call('TIME')
 local now_ms = clock[1] * 1000 + math.floor(clock[2] / 1000)
 if version == -1 then
   redis.call('HSET', STATE, 'incarnation', '', 'epoch', 0, 'version', 0, 'now_ms', now_ms, 'worker_ms', now_ms,
-    'grace_until_ms', 0, 'serving', 0, 'tail', 0, 'base', 0, 'passes_issued', 0)
+    'grace_until_ms', 0, 'serving', 0, 'tail', 0, 'base', 0, 'passes_issued', 0, 'is_idle', '1')
 elseif settings.round > tonumber(known[2] or settings.round) then
   -- A new round: whoever waits has lost their place, and numbers begin at 1 on the next whole byte of bits.
   local base = math.floor((known[3] + known[4]) / 8 + 1) * 8

@@ -1,0 +1,204 @@
+"""Events of a line and their consumers on every kind of store: at least once, in bounds, and dead letters."""
+
+import asyncio
+
+import pytest
+
+from domain.concerts import Concert
+from resolvers import queues
+from storage import events as events_module
+from storage.connect import Stores
+from storage.events import StoredEvent
+from tests.support.consuming import a_line, length, letters, make_idle, stream
+from tests.support.sale import context
+
+GROUP = "watchers"
+PAUSES_MS = [1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 60_000]
+LEASE_MS = 15_000
+
+
+async def take(stores: Stores, concert: Concert, *, limit: int = 100, group: str = GROUP) -> list[StoredEvent]:
+    return list((await stores.events.take(concert.id, group, limit=limit)).events)
+
+
+def people(events: list[StoredEvent]) -> list[str]:
+    return [event.fields["person"] for event in events]
+
+
+async def acknowledge(stores: Stores, concert: Concert, *events: StoredEvent, group: str = GROUP) -> int:
+    return await stores.events.acknowledge(concert.id, group, [event.id for event in events])
+
+
+async def idle(stores: Stores, concert: Concert, event: StoredEvent, idle_ms: int) -> None:
+    await make_idle(stores, concert, event.id, idle_ms, group=GROUP)
+
+
+async def fail_to_the_end(stores: Stores, concert: Concert, event: StoredEvent) -> StoredEvent:
+    """Its last try, which failed."""
+    while await stores.events.fail(concert.id, GROUP, event, "no such place") == "PUT_OFF":
+        await idle(stores, concert, event, 60_000)
+        event = next(again for again in await take(stores, concert) if again.id == event.id)
+    return event
+
+
+async def test_a_group_gets_each_event_once_in_order_and_bounded(any_stores: Stores) -> None:
+    concert = await a_line(any_stores, "ann", "ben", "cyd")
+    first, rest = await take(any_stores, concert, limit=2), await take(any_stores, concert)
+    assert [people(first), people(rest), await take(any_stores, concert)] == [["ann", "ben"], ["cyd"], []]
+    assert first[0].fields == {"event": "joined", "person": "ann", "place": "1", "round": "1"}
+    assert [event.tries for event in first + rest] == [1, 1, 1]
+    assert await acknowledge(any_stores, concert, *first, *rest) == 3
+    assert await acknowledge(any_stores, concert, *first) == 0
+
+
+async def test_a_concert_without_events_has_no_stream(any_stores: Stores) -> None:
+    concert = await a_line(any_stores)
+    assert await take(any_stores, concert) == []
+    assert await acknowledge(any_stores, concert) == 0
+    assert await any_stores.link.run("EXISTS", stream(concert), stream(concert, "deadletters")) == 0
+
+
+async def test_two_consumers_share_and_no_event_is_acknowledged_twice(any_stores: Stores) -> None:
+    everybody = [f"person{number}" for number in range(20)]
+    concert = await a_line(any_stores, *everybody)
+    taken = await asyncio.gather(*[take(any_stores, concert, limit=3) for _ in range(10)])
+    assert sorted(people([event for events in taken for event in events])) == sorted(everybody)
+    counts = await asyncio.gather(*[acknowledge(any_stores, concert, *events) for events in [*taken, *taken]])
+    assert sum(counts) == 20
+
+
+async def test_an_event_that_nobody_answered_for_is_given_out_again_after_its_lease(any_stores: Stores) -> None:
+    concert = await a_line(any_stores, "ann", "ben")
+    ann, ben = await take(any_stores, concert)
+    await acknowledge(any_stores, concert, ben)
+    await idle(any_stores, concert, ann, LEASE_MS // 2)
+    assert await take(any_stores, concert) == []
+    await idle(any_stores, concert, ann, LEASE_MS)
+    (again,) = await take(any_stores, concert)
+    assert (again.id, again.fields, again.tries) == (ann.id, ann.fields, 2)
+    # Who comes back late has nothing to say any more.
+    assert await any_stores.events.fail(concert.id, GROUP, ann, "too late") == "GONE"
+    assert await take(any_stores, concert) == []
+
+
+async def test_a_faulty_event_is_tried_again_ever_later_and_buried_and_holds_up_no_other(any_stores: Stores) -> None:
+    concert = await a_line(any_stores, "ann", "poison", "cyd")
+    ann, poison, cyd = await take(any_stores, concert)
+    assert await acknowledge(any_stores, concert, ann, cyd) == 2
+    for tries, pause_ms in enumerate(PAUSES_MS, 1):
+        assert poison.tries == tries
+        assert await any_stores.events.fail(concert.id, GROUP, poison, "no such place") == "PUT_OFF"
+        await idle(any_stores, concert, poison, pause_ms // 2)
+        assert await take(any_stores, concert) == []
+        await idle(any_stores, concert, poison, pause_ms)
+        (poison,) = await take(any_stores, concert)
+    assert await letters(any_stores, concert) == []
+    error = "no such place" * 100
+    assert await any_stores.events.fail(concert.id, GROUP, poison, error) == "BURIED"
+    assert await any_stores.events.fail(concert.id, GROUP, poison, error) == "GONE"
+    (letter,) = await letters(any_stores, concert)
+    assert (letter.concert_id, letter.group, letter.event) == (concert.id, GROUP, poison)
+    assert letter.error == error[: events_module.MAX_ERROR_CHARS]
+    assert (letter.failed_at - poison.at).total_seconds() < 60
+    assert (await take(any_stores, concert), await length(any_stores, concert)) == ([], 0)
+
+
+async def test_what_is_not_the_events_fault_costs_no_try(any_stores: Stores) -> None:
+    concert = await a_line(any_stores, "ann", "ben")
+    for _ in range(events_module.MAX_TRIES + 2):
+        taken = await take(any_stores, concert)
+        assert [(event.fields["person"], event.tries) for event in taken] == [("ann", 1), ("ben", 1)]
+        await any_stores.events.give_back(concert.id, GROUP, taken)
+        for event in taken:
+            await idle(any_stores, concert, event, 1_000)
+    assert (await letters(any_stores, concert), await length(any_stores, concert)) == ([], 2)
+
+
+async def test_an_event_that_ends_whoever_handles_it_is_buried_too(stores: Stores) -> None:
+    concert = await a_line(stores, "ann", "ben")
+    ann, ben = await take(stores, concert)
+    await acknowledge(stores, concert, ben)
+    for tries in range(1, events_module.MAX_TRIES):
+        assert ann.tries == tries
+        await idle(stores, concert, ann, 60_000)
+        (ann,) = await take(stores, concert)
+    await idle(stores, concert, ann, 60_000)
+    assert await take(stores, concert) == []
+    (letter,) = await letters(stores, concert)
+    assert (letter.event, letter.error) == (ann, "nobody who handled it ever answered")
+    assert await length(stores, concert) == 0
+
+
+async def test_trimming_keeps_what_any_group_has_not_acknowledged(any_stores: Stores) -> None:
+    concert = await a_line(any_stores, "ann", "ben", "cyd", "dan")
+    mine = await take(any_stores, concert)
+    others = await take(any_stores, concert, limit=2, group="others")
+    await acknowledge(any_stores, concert, *mine)
+    assert await length(any_stores, concert) == 4
+    await acknowledge(any_stores, concert, others[1], group="others")
+    assert await length(any_stores, concert) == 4
+    await acknowledge(any_stores, concert, others[0], group="others")
+    assert await length(any_stores, concert) == 2
+    rest = await take(any_stores, concert, group="others")
+    assert people(rest) == ["cyd", "dan"]
+    await acknowledge(any_stores, concert, *rest, group="others")
+    assert await length(any_stores, concert) == 0
+    await queues.join_queue(context(any_stores, "eve"), concert.id)
+    assert people(await take(any_stores, concert)) == people(await take(any_stores, concert, group="others")) == ["eve"]
+
+
+async def test_a_wiped_store_has_its_group_made_again(any_stores: Stores) -> None:
+    concert = await a_line(any_stores, "ann")
+    (ann,) = await take(any_stores, concert)
+    await any_stores.link.run("FLUSHALL")
+    assert await take(any_stores, concert) == []
+    await any_stores.recovery.ensure(concert.id)
+    await queues.join_queue(context(any_stores, "ben"), concert.id)
+    assert await any_stores.events.fail(concert.id, GROUP, ann, "late") == "GONE"
+    await any_stores.events.give_back(concert.id, GROUP, [ann])
+    (ben,) = await take(any_stores, concert)
+    assert (ben.fields["person"], await acknowledge(any_stores, concert, ann, ben)) == ("ben", 1)
+
+
+async def test_dead_letters_are_read_in_pages_and_dropped_once(
+    any_stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(events_module, "_LETTERS_A_READ", 2)
+    everybody = ["ann", "ben", "cyd"]
+    concert = await a_line(any_stores, *everybody)
+    for event in await take(any_stores, concert):
+        await fail_to_the_end(any_stores, concert, event)
+    found = await letters(any_stores, concert)
+    assert [letter.event.fields["person"] for letter in found] == everybody
+    assert await any_stores.events.drop_letters(concert.id, [found[0].id, found[2].id]) == 2
+    assert await any_stores.events.drop_letters(concert.id, [found[0].id]) == 0
+    assert await letters(any_stores, concert) == [found[1]]
+
+
+async def test_where_the_dead_letters_are_full_an_event_stays(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(events_module, "MAX_LETTERS", 1)
+    concert = await a_line(stores, "ann", "ben")
+    ann, ben = await take(stores, concert)
+    await fail_to_the_end(stores, concert, ann)
+    ben = await fail_to_the_end(stores, concert, ben)
+    assert [letter.event.id for letter in await letters(stores, concert)] == [ann.id]
+    assert await length(stores, concert) == 1
+    await idle(stores, concert, ben, 60_000)
+    (again,) = await take(stores, concert)
+    assert (again.id, again.tries) == (ben.id, events_module.MAX_TRIES + 1)
+    await stores.events.drop_letters(concert.id, [(await letters(stores, concert))[0].id])
+    assert await stores.events.fail(concert.id, GROUP, again, "still no such place") == "BURIED"
+    assert [letter.event.id for letter in await letters(stores, concert)] == [ben.id]
+
+
+async def test_pending_events_are_looked_through_in_turns(stores: Stores) -> None:
+    """However many wait at the head, what is due behind them is found."""
+    concert = await a_line(stores, *[f"person{number}" for number in range(5)])
+    taken = await take(stores, concert)
+    await idle(stores, concert, taken[4], LEASE_MS)
+    seen, after = [], "-"
+    for _ in range(3):
+        found = await stores.events.take(concert.id, GROUP, limit=2, after=after)
+        after = found.after
+        seen.append([event.id for event in found.events])
+    assert (seen, after) == ([[], [], [taken[4].id]], "-")
