@@ -18,11 +18,13 @@ class OpeningWorker:
     def __init__(self) -> None:
         self._open: set[tuple[ConcertId, int]] = set()
         """Rounds that need no look any more: a store that forgets is opened again by its recovery."""
+        self._failing: set[tuple[ConcertId, int]] = set()
 
     async def run_once(self, stores: Stores) -> int:
         now = datetime.now(UTC)
         drawn = [concert for concert in await stores.living.get() if concert.room.has_lottery]
         self._open &= {_round(concert) for concert in drawn}
+        self._failing &= {_round(concert) for concert in drawn}
         due = [concert for concert in drawn if _is_due(concert, now) and _round(concert) not in self._open]
         return sum(await asyncio.gather(*[self._open_line(stores, concert) for concert in due]))
 
@@ -31,7 +33,10 @@ class OpeningWorker:
         try:
             word = await stores.openings.open(concert)
         except Exception as error:
-            log.warning("the lottery of concert %s cannot be opened yet: %s", concert.id, error)
+            # The first of a row tells the story.
+            level = logging.DEBUG if _round(concert) in self._failing else logging.WARNING
+            log.log(level, "the lottery of concert %s cannot be opened yet: %s", concert.id, error)
+            self._failing.add(_round(concert))
             return False
         if word in ("OPENED", "OPEN"):
             self._open.add(_round(concert))

@@ -64,16 +64,16 @@ async def test_a_line_is_drawn_and_everybody_can_prove_it(any_stores: Stores) ->
     await check_draw(any_stores, concert, [*people, *LATE])
 
 
-async def test_people_are_called_in_the_order_that_was_drawn(any_stores: Stores) -> None:
-    concert = await with_lottery(any_stores, total_active_users=3)
+async def test_people_are_called_in_the_order_that_was_drawn(stores: Stores) -> None:
+    concert = await with_lottery(stores, total_active_users=3)
     people = crowd(8)
-    await register(any_stores, concert, people)
-    assert await admit(any_stores) == 0
-    await any_stores.openings.open(concert)
-    assert await admit(any_stores) == 3
-    called = [e.number for e in await entries(any_stores, concert, people) if e.state is EntryState.READY]
+    await register(stores, concert, people)
+    assert await admit(stores) == 0
+    await stores.openings.open(concert)
+    assert await admit(stores) == 3
+    called = [e.number for e in await entries(stores, concert, people) if e.state is EntryState.READY]
     assert sorted(number or 0 for number in called) == [1, 2, 3]
-    await check_draw(any_stores, concert, people)
+    await check_draw(stores, concert, people)
 
 
 async def test_the_verifier_accepts_what_was_drawn(stores: Stores, tmp_path: Path) -> None:
@@ -90,12 +90,12 @@ async def test_the_verifier_accepts_what_was_drawn(stores: Stores, tmp_path: Pat
     assert (done.returncode, done.stdout.count(" drew number ")) == (0, 5), done.stdout
 
 
-async def test_nobody_registered_is_an_open_line(any_stores: Stores) -> None:
-    concert = await with_lottery(any_stores)
-    assert await any_stores.openings.open(concert) == "OPENED"
-    await register(any_stores, concert, LATE)
-    assert await numbers(any_stores, concert, LATE) == {"late": 1}
-    await check_draw(any_stores, concert, LATE)
+async def test_nobody_registered_is_an_open_line(stores: Stores) -> None:
+    concert = await with_lottery(stores)
+    assert await stores.openings.open(concert) == "OPENED"
+    await register(stores, concert, LATE)
+    assert await numbers(stores, concert, LATE) == {"late": 1}
+    await check_draw(stores, concert, LATE)
 
 
 async def test_openers_that_meet_draw_one_order(valkey_url: str, mongo_url: str, mongo_database: str) -> None:
