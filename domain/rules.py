@@ -154,7 +154,8 @@ def room_problems(path: str, concert: Concert | ConcertDraft) -> Iterator[FieldP
     yield from number_problems(f"{path}.newUsersPerMinute", room.new_users_per_minute, 1, MAX_ACTIVE_USERS)
     yield from _room_time_problems(path, room)
     yield from _opening_problems(path, concert)
-    if room.shuffle_at_start and room.queueing_method is not QueueingMethod.FIFO:
+    # A line that was drawn must be able to reject for a while: its lottery cannot be turned off any more.
+    if room.shuffle_at_start and room.queueing_method not in (QueueingMethod.FIFO, QueueingMethod.REJECT):
         yield FieldProblem(
             f"{path}.shuffleAtStart", f"is for FIFO, and this room is {room.queueing_method}; choose one"
         )
