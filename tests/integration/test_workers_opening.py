@@ -13,10 +13,11 @@ from domain.room_changes import RoomChange
 from resolvers import rooms
 from storage.connect import Stores
 from tests.integration.test_storage_queues import with_room
-from tests.support.lottery import Copy, check_draw, crowd, entries, register, with_lottery
+from tests.support.lottery import Copy, check_draw, crowd, entries, register, revealed, sorted_numbers, with_lottery
 from tests.support.sale import key, opened, organizer
 from tests.support.waiting import wait_until
 from workers.opening import OpeningWorker
+from workers.runner import run_workers
 
 
 class Asked:
@@ -35,18 +36,25 @@ class Asked:
         return await self._open(concert)
 
 
-async def test_a_line_opens_at_its_time(stores: Stores) -> None:
-    """Within a run of the worker of it; the stores' clock and ours are one here."""
+async def test_a_line_opens_at_its_time(stores: Stores, valkey_url: str) -> None:
+    """Among all workers as they are run; the stores' clock and ours are one here."""
     opens_at = datetime.now(UTC) + timedelta(seconds=1)
     concert = await with_lottery(stores, opens_at=opens_at)
     people = crowd(5)
     await register(stores, concert, people)
-    worker = OpeningWorker()
-    assert await worker.run_once(stores) == 0
+    assert await OpeningWorker().run_once(stores) == 0
     assert {entry.state for entry in await entries(stores, concert, people)} == {EntryState.PREQUEUED}
-    await wait_until(lambda: worker.run_once(stores), what="the opening")
-    assert timedelta(0) <= datetime.now(UTC) - opens_at < timedelta(seconds=1)
-    await check_draw(stores, concert, people)
+    running = asyncio.create_task(run_workers(stores, valkey_url))
+    await wait_until(lambda: _is_opened(stores, concert), what="the opening")
+    assert timedelta(0) <= datetime.now(UTC) - opens_at < timedelta(seconds=1.5)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    assert (await revealed(stores, concert)).registrations == 5
+    assert await sorted_numbers(stores, concert, people) == [1, 2, 3, 4, 5]
+
+
+async def _is_opened(stores: Stores, concert: Concert) -> bool:
+    return (await stores.queues.line(concert.id)).is_opened
 
 
 async def test_an_open_line_is_no_work_any_more(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
