@@ -1,0 +1,225 @@
+"""Who is shown what when: near the front every move, far behind as the band allows, one's own news at once."""
+
+import asyncio
+import time
+from dataclasses import replace
+
+import pytest
+
+from domain.concerts import Concert
+from domain.ids import PersonId
+from domain.queues import EntryEnd, EntryState, RoomStatus
+from domain.room_changes import RoomChange
+from domain.stock import StockAhead
+from domain.topics import LineTopic
+from resolvers import holds, queues, rooms
+from storage.connect import Stores
+from storage.keys import KINDS, concert_keys, hints_channel
+from subscriptions.bands import Bands
+from subscriptions.hub import Hub
+from tests.support.lottery import crowd, register, with_lottery
+from tests.support.sale import context, key, lines, on_sale, organizer
+from tests.support.waiting import wait_until
+from tests.support.watching import ROOM, Seen, check_rising, hub_on, watch
+from workers.admission import AdmissionWorker
+from workers.expiry import ExpiryWorker
+from workers.opening import OpeningWorker
+
+PEOPLE = crowd(30)
+NEVER = Bands(((2, 0.0),), 1_000.0)
+"""Whoever stands behind the second place sees what concerns themselves, or everybody, and nothing else."""
+AT_ONCE_S = 2.0
+
+
+async def in_line(stores: Stores, **settings: object) -> Concert:
+    concert = await on_sale(stores, 10, room=replace(ROOM, **settings))  # type: ignore[arg-type]
+    await register(stores, concert, PEOPLE)
+    return concert
+
+
+async def watch_line(hub: Hub, concert: Concert, *people: PersonId) -> list[Seen]:
+    return list(await asyncio.gather(*[watch(hub, LineTopic(concert.id, person_id)) for person_id in people]))
+
+
+async def configure(stores: Stores, concert: Concert, **settings: object) -> None:
+    change = RoomChange(tuple(settings.items()))  # type: ignore[arg-type]
+    await rooms.configure(organizer(stores), concert.id, change, expected_version=None)
+
+
+async def call(stores: Stores) -> None:
+    await ExpiryWorker().run_once(stores)
+    await AdmissionWorker().run_once(stores)
+
+
+async def test_moves_are_shown_within_the_band_and_the_last_state_always_arrives(
+    stores: Stores, valkey_url: str
+) -> None:
+    concert = await in_line(stores)
+    async with hub_on(stores, valkey_url, bands=Bands(((3, 0.0),), 0.8)) as (hub, _):
+        near, far = await watch_line(hub, concert, PEOPLE[0], PEOPLE[29])
+        began_s = time.monotonic()
+        for gone, who in enumerate(PEOPLE[5:25], start=1):
+            await queues.leave_queue(context(stores, who), concert.id)
+            await wait_until(lambda left=29 - gone + 1: near.line().room.waiting_count == left, what="the move")
+        took_s = time.monotonic() - began_s
+        assert len(near.snapshots) == 21
+        assert len(far.snapshots) <= 1 + took_s / 0.4
+        await wait_until(lambda: far.place() == (EntryState.WAITING, 10), timeout=0.8, what="the last state")
+        check_rising(near)
+        check_rising(far)
+
+
+async def test_ones_own_news_is_shown_at_once_whatever_the_band(stores: Stores, valkey_url: str) -> None:
+    concert = await in_line(stores)
+    async with hub_on(stores, valkey_url, bands=NEVER) as (hub, _):
+        called, left, bystander = await watch_line(hub, concert, PEOPLE[1], PEOPLE[20], PEOPLE[29])
+        await queues.leave_queue(context(stores, PEOPLE[20]), concert.id)
+        await wait_until(lambda: left.place()[0] is EntryState.LEFT, timeout=AT_ONCE_S, what="the end")
+        assert left.entry().end is EntryEnd.LEFT
+        await call(stores)
+        await wait_until(lambda: called.place() == (EntryState.READY, 0), timeout=AT_ONCE_S, what="the call")
+        await queues.claim_pass(context(stores, PEOPLE[1]), concert.id)
+        await wait_until(lambda: called.place()[0] is EntryState.ADMITTED, timeout=AT_ONCE_S, what="the pass")
+        assert bystander.place() == (EntryState.WAITING, 30)
+        assert len(bystander.snapshots) == 1
+
+
+async def test_what_is_said_to_everybody_is_shown_at_once(stores: Stores, valkey_url: str) -> None:
+    concert = await in_line(stores)
+    async with hub_on(stores, valkey_url, bands=NEVER) as (hub, _):
+        everybody = await watch_line(hub, concert, *PEOPLE)
+
+        async def hear(what: str, told: set[object]) -> None:
+            def heard() -> bool:
+                rooms_seen = [one.line().room for one in everybody]
+                return {room.settings.message if what == "message" else room.status for room in rooms_seen} == told
+
+            await wait_until(heard, timeout=AT_ONCE_S, what=what)
+
+        await configure(stores, concert, message="Doors open late")
+        await hear("message", {"Doors open late"})
+        await rooms.pause(organizer(stores), concert.id)
+        await hear("status", {RoomStatus.PAUSED})
+
+
+async def test_that_nothing_will_be_left_is_shown_at_once_and_taken_back(stores: Stores, valkey_url: str) -> None:
+    concert = await in_line(stores)
+    async with hub_on(stores, valkey_url, bands=NEVER) as (hub, _):
+        far = (await watch_line(hub, concert, PEOPLE[29]))[0]
+        assert far.line().stock_ahead is StockAhead.AVAILABLE
+        await call(stores)
+        buyer = context(stores, PEOPLE[0])
+        claimed = await queues.claim_pass(buyer, concert.id)
+        assert claimed.queue_pass is not None
+        held = await holds.hold_tickets(buyer, concert.id, lines(concert, 10), key(), claimed.queue_pass.token)
+        await wait_until(lambda: far.line().stock_ahead is StockAhead.SOLD_OUT, timeout=AT_ONCE_S, what="sold out")
+        await holds.release_hold(buyer, concert.id, held.id)
+        await wait_until(lambda: far.line().stock_ahead is StockAhead.AVAILABLE, timeout=AT_ONCE_S, what="the rest")
+        assert len(far.snapshots) == 3
+
+
+async def test_an_emptied_line_is_told_to_everybody_and_takes_them_in_again(stores: Stores, valkey_url: str) -> None:
+    concert = await in_line(stores)
+    await call(stores)
+    async with hub_on(stores, valkey_url, bands=NEVER) as (hub, _):
+        everybody = await watch_line(hub, concert, *PEOPLE)
+        await rooms.reset(organizer(stores), concert.id, RoomChange(), key())
+        ended = everybody[2:]
+        await wait_until(
+            lambda: {one.place()[0] for one in ended} == {EntryState.EXPIRED}, timeout=AT_ONCE_S, what="the end"
+        )
+        assert {one.entry().end for one in ended} == {EntryEnd.RESET}
+        assert {one.place()[0] for one in everybody[:2]} == {EntryState.READY}
+        await queues.join_queue(context(stores, PEOPLE[29]), concert.id)
+        again = everybody[29]
+        await wait_until(lambda: again.place() == (EntryState.WAITING, 1), timeout=AT_ONCE_S, what="the new place")
+        assert again.entry().number == 1
+
+
+async def test_at_the_opening_of_a_lottery_everybodys_number_appears_at_once(stores: Stores, valkey_url: str) -> None:
+    concert = await with_lottery(stores)
+    await register(stores, concert, PEOPLE)
+    async with hub_on(stores, valkey_url, bands=NEVER) as (hub, _):
+        everybody = await watch_line(hub, concert, *PEOPLE)
+        assert {one.place() for one in everybody} == {(EntryState.PREQUEUED, None)}
+        assert await OpeningWorker().run_once(stores) == 1
+        await wait_until(
+            lambda: sorted(one.entry().number or 0 for one in everybody) == list(range(1, 31)),
+            timeout=AT_ONCE_S,
+            what="the numbers",
+        )
+        assert {one.entry().state for one in everybody} == {EntryState.WAITING}
+        for one in everybody:
+            check_rising(one)
+
+
+async def test_a_grace_is_shown_to_those_who_have_a_deadline(stores: Stores, valkey_url: str) -> None:
+    concert = await in_line(stores)
+    await call(stores)
+    async with hub_on(stores, valkey_url, bands=NEVER) as (hub, _):
+        called, waiting = await watch_line(hub, concert, PEOPLE[0], PEOPLE[29])
+        before = called.entry().expires_at
+        assert before is not None
+        state = concert_keys(concert.id)[KINDS.index("state")]
+        # As if no worker had looked for an hour: its next run grants what a lost connection gets.
+        await stores.link.run("HINCRBY", state, "now_ms", "3600000")
+        await ExpiryWorker().run_once(stores)
+        await wait_until(lambda: (called.entry().expires_at or before) > before, timeout=AT_ONCE_S, what="the grace")
+        assert len(waiting.snapshots) == 1
+
+
+@pytest.mark.parametrize("chance", [0.0, 0.3])
+async def test_whatever_happens_to_hints_everybody_ends_at_the_newest_state(
+    stores: Stores, valkey_url: str, chance: float
+) -> None:
+    """All of them lost, and most of them."""
+    concert = await in_line(stores)
+    heard: list[str] = []
+    async with hub_on(stores, valkey_url) as (hub, feed):
+        everybody = await watch_line(hub, concert, *PEOPLE)
+        channel, (watching,) = hints_channel(concert.id), hub._concerts.values()
+        await feed.leave(channel)
+
+        def hear(message: str) -> None:
+            heard.append(message)
+            if chance and len(heard) % 3 == 0:
+                watching.notice(message)
+
+        feed.listen(channel, hear)
+        for who in PEOPLE[5:15]:
+            await queues.leave_queue(context(stores, who), concert.id)
+        await call(stores)
+        expected = (
+            [EntryState.READY] * 2 + [EntryState.WAITING] * 3 + [EntryState.LEFT] * 10 + [EntryState.WAITING] * 15
+        )
+        await wait_until(
+            lambda: [one.place()[0] for one in everybody] == expected, timeout=1.5, what="the newest state"
+        )
+        assert [one.place()[1] for one in everybody[15:]] == list(range(4, 19))
+        for one in everybody:
+            check_rising(one)
+
+
+async def test_everybody_loses_their_socket_at_once_and_finds_their_place_and_pass(
+    stores: Stores, valkey_url: str
+) -> None:
+    concert = await in_line(stores)
+    await call(stores)
+    await queues.claim_pass(context(stores, PEOPLE[0]), concert.id)
+    async with hub_on(stores, valkey_url) as (hub, _):
+        before = [Seen(LineTopic(concert.id, person_id)) for person_id in PEOPLE]
+        watches = await asyncio.gather(*[hub.watch(one, one.deliver) for one in before])
+        await wait_until(lambda: hub._concerts[concert.id]._attachments.is_said, what="the attachments")
+        for watching in watches:
+            watching.close()
+        await wait_until(lambda: not hub._concerts, what="the detachments")
+        after = await watch_line(hub, concert, *PEOPLE)
+        assert {len(one.snapshots) for one in after} == {1}
+        for old, new in zip(before, after, strict=True):
+            assert (new.place(), new.entry().number, new.entry().place) == (
+                old.place(),
+                old.entry().number,
+                old.entry().place,
+            )
+        assert after[0].place()[0] is EntryState.ADMITTED
+        assert after[0].entry().queue_pass == before[0].entry().queue_pass
