@@ -64,6 +64,21 @@ async def test_a_reset_while_full_ends_places_and_no_turns(shop: Shop) -> None:
     assert (await queue.place("dan"))["state"] == "READY"
 
 
+async def test_a_room_that_rejects_for_a_while_keeps_places_and_passes(shop: Shop) -> None:
+    office, queue = await desk(shop, totalActiveUsers=1)
+    token = await queue.admitted("ann")
+    await queue.join("ben")
+    await office.configure(queueingMethod="REJECT", totalActiveUsers=5)
+    await queue.call()
+    assert (await queue.result("joinQueue", "cat"))["code"] == "ROOM_NOT_OPEN"
+    again = await queue.join("ben")
+    assert [(entry["number"], entry["state"], entry["position"]) for entry in again] == [(2, "WAITING", 1)]
+    assert (await hold(queue, "ann", token))["__typename"] == "HoldTicketsSuccess"
+    await office.configure(queueingMethod="FIFO")
+    await queue.call()
+    assert (await queue.place("ben"))["state"] == "READY"
+
+
 async def test_a_reset_under_one_key_is_one_reset(shop: Shop) -> None:
     office, queue = await desk(shop)
     await queue.join("ann")
