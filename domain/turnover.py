@@ -11,7 +11,7 @@ from math import exp, log
 
 FEWEST_ENDED = 5
 """Visits that must have ended before anything is said."""
-LONG_SHARE = 0.06
+LONG_SHARE = 0.08
 LONG_TIMES = 4.0
 FASTEST_S = 2.0
 SLOWEST_S = 36_000.0

@@ -1,0 +1,59 @@
+"""A small simulated sale on the real scripts: it ends as its rehearsal in memory does, second by second."""
+
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+
+from bench.simulation.concert import settings_of
+from bench.simulation.crowd import Manners, crowd
+from bench.simulation.rehearsal import RehearsedRoom
+from bench.simulation.sale import Sale
+from bench.simulation.scenarios import Scenario
+from bench.simulation.scores import score
+from bench.simulation.stage import store_room
+from bench.simulation.told import Outcome
+from storage.connect import Stores
+
+SMALL = Scenario(
+    "small",
+    "everything that can happen to a place, in four minutes",
+    people=300,
+    total_active_users=40,
+    new_users_per_minute=60,
+    stock=120,
+    manners=Manners(
+        last_arrival_s=120, early_s=20, gives_up=0.3, patience_s=60, no_show=0.15, visit_s=40, lingers=0.05, returns=0.6
+    ),
+    changes={120: {"new_users_per_minute": 90}},
+    lasts_s=240,
+    prequeue_s=20,
+)
+MOST_A_MINUTE = 90
+
+
+async def rehearsed(scenario: Scenario, *, seed: int) -> Outcome:
+    people = crowd(scenario.people, scenario.manners, seed=seed)
+    return await Sale(RehearsedRoom(settings_of(scenario), scenario.stock), scenario, people, seed=seed).hold()
+
+
+@pytest.mark.parametrize("scenario", [SMALL, replace(SMALL, stock=10_000, prequeue_s=0)], ids=["sold out", "plenty"])
+async def test_the_scripts_and_the_rehearsal_agree(stores: Stores, scenario: Scenario) -> None:
+    people = crowd(scenario.people, scenario.manners, seed=3)
+    outcome = await Sale(await store_room(stores.link, scenario), scenario, people, seed=3).hold()
+    expected = await rehearsed(scenario, seed=3)
+    assert outcome.called == expected.called
+    assert (outcome.most_slots, outcome.miscounted) == (expected.most_slots, 0)
+    assert fates(outcome) == fates(expected)
+    assert score(outcome.told).answers == score(expected.told).answers
+    assert outcome.most_slots <= scenario.total_active_users
+    for second in outcome.called:
+        assert sum(outcome.called[second - back] for back in range(60)) <= MOST_A_MINUTE
+
+
+def fates(outcome: Outcome) -> Counter[tuple[str, int, float | None, bool | None]]:
+    """What became of everybody who was asked: when they were called, and whether they found tickets."""
+    return Counter(
+        (answer.place.person.name, answer.place.nth, answer.place.called_s, answer.place.found_tickets)
+        for answer in outcome.told
+    )
