@@ -3,6 +3,7 @@
 import asyncio
 import time
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
@@ -60,13 +61,17 @@ async def test_moves_are_shown_within_the_band_and_the_last_state_always_arrives
         began_s = time.monotonic()
         for gone, who in enumerate(PEOPLE[5:25], start=1):
             await queues.leave_queue(context(stores, who), concert.id)
-            await wait_until(lambda left=29 - gone + 1: near.line().room.waiting_count == left, what="the move")
+            await wait_until(partial(_sees_waiting, near, 30 - gone), what="the move")
         took_s = time.monotonic() - began_s
         assert len(near.snapshots) == 21
         assert len(far.snapshots) <= 1 + took_s / 0.4
         await wait_until(lambda: far.place() == (EntryState.WAITING, 10), timeout=0.8, what="the last state")
         check_rising(near)
         check_rising(far)
+
+
+def _sees_waiting(seen: Seen, count: int) -> bool:
+    return seen.line().room.waiting_count == count
 
 
 async def test_ones_own_news_is_shown_at_once_whatever_the_band(stores: Stores, valkey_url: str) -> None:

@@ -212,3 +212,20 @@ async def test_what_cannot_be_read_is_not_watched(stores: Stores, hub: Hub) -> N
     with pytest.raises(NotOnSale):
         await hub.watch(source, screen.deliver)
     assert screen.payloads == []
+
+
+async def test_every_device_of_a_person_is_shown_the_same(stores: Stores, alice: Person) -> None:
+    """From the time the last one came, payload by payload."""
+    await queues.join_queue(context(stores, "bob"), alice.concert.id)
+    devices = [await alice.watch(WATCH_LINE) for _ in range(3)]
+    await queues.join_queue(context(stores, "alice"), alice.concert.id)
+    for device in devices:
+        await alice.sees(device)
+    await AdmissionWorker().run_once(stores)
+    await queues.leave_queue(context(stores, "bob"), alice.concert.id)
+    await wait_until(lambda: devices[-1].newest()["state"] == "READY", timeout=3, what="the call")
+    await queues.claim_pass(context(stores, "alice"), alice.concert.id)
+    await wait_until(lambda: devices[-1].newest()["state"] == "ADMITTED", timeout=3, what="the pass")
+    first, *others = [device.payloads[1 - len(devices[-1].payloads) :] for device in devices]
+    assert len(first) >= 3
+    assert others == [first, first]
