@@ -10,24 +10,24 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from math import exp, floor
 
-from domain.flow import SLICE_S, Flow
-from domain.turnover import Cohort, Inside, inside_now
+from domain.flow import Flow
+from domain.measured import LONGEST_S, Measured, cohorts_of, measure, open_s, slices_back
+from domain.turnover import Inside, inside_now
 
 WINDOW_S = 61
 STEPS_A_WINDOW = 10
 STEP_S = WINDOW_S / STEPS_A_WINDOW
 STEPS = 10 * STEPS_A_WINDOW
 """Ten minutes step by step; behind them the line moves as it did in the last two."""
-LONGEST_S = 86_400.0
 FAR_STEP = 1.1
 PAUSE = 10.0
 """A step that calls so many times fewer than the one before is a pause."""
 VISITS_TO_SEE = 1.5
 """So many mean visits after the opening, e times less is unknown of how long they take."""
-MOST_LEAVE = 20.0
-"""A burst of leavers in the first second of a line, taken for ever, would leave nobody: e to this is nobody."""
 PATIENCE_S = 600.0
 """After this time e times fewer of those who stand there leave per second."""
+MOST_LEAVE = 3.0
+"""One in e to the third stays in the end, whatever a crowd that left in a line's first second seems to say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,17 +35,6 @@ class Caps:
     slots_taken: int
     total_active_users: int
     new_users_per_minute: int
-
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """What a flow says of those who wait."""
-
-    waiting: int
-    gone: int
-    """Who left the line lately without being called."""
-    gone_rate: float
-    """Of one who waits, per second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,24 +87,9 @@ class Course:
         return values[after - 1] + share * (values[after] - values[after - 1])
 
 
-def measure(flow: Flow, slots_taken: int) -> Measured:
-    """Who waits follows from the totals of the round; who waited, from the slices back from there."""
-    finished_inside = flow.completed + flow.not_claimed + flow.session_over
-    left_inside = max(0, flow.called - finished_inside - slots_taken)
-    waiting = max(1, flow.joined - flow.called - flow.absent - max(0, flow.left - left_inside))
-    gone, person_s, there = sum(flow.gone_lately), 0.0, float(waiting)
-    age_s = flow.now_s % SLICE_S
-    slices = zip(reversed(flow.joined_lately), reversed(flow.called_lately), reversed(flow.gone_lately), strict=True)
-    for index, (joined, called, left) in enumerate(slices):
-        before = max(0.0, there - joined + called + left)
-        person_s += (there + before) / 2 * (SLICE_S if index else age_s)
-        there = before
-    return Measured(waiting, gone, gone / person_s if person_s else 0.0)
-
-
 def course_of(flow: Flow, caps: Caps) -> Course:
     inside = inside_now(cohorts_of(flow), caps.slots_taken)
-    unseen = exp(-_open_s(flow) / (VISITS_TO_SEE * inside.mean_s)) if inside else 1.0
+    unseen = exp(-open_s(flow) / (VISITS_TO_SEE * inside.mean_s)) if inside else 1.0
     measured = measure(flow, caps.slots_taken)
     times_s, moved, called, by_slots = [0.0], [0.0], [0.0], [0.0]
     for seconds, calls, slots in _calls(flow, caps, inside):
@@ -127,35 +101,6 @@ def course_of(flow: Flow, caps: Caps) -> Course:
         by_slots.append(by_slots[-1] + slots)
     ended = max(0, flow.called - caps.slots_taken)
     return Course(measured, ended, unseen, tuple(times_s), tuple(moved), tuple(called), tuple(by_slots))
-
-
-def cohorts_of(flow: Flow) -> list[Cohort]:
-    """Everybody called in this round, oldest first; what is older than the slices is taken for even."""
-    open_s = _open_s(flow)
-    cohorts = [
-        Cohort(min((start_s + end_s) / 2, open_s), count)
-        for start_s, end_s, count in _slices(flow.now_s, flow.called_lately)
-        if count
-    ]
-    older = max(0, flow.called - sum(flow.called_lately))
-    known_s = (len(flow.called_lately) - 1) * SLICE_S + flow.now_s % SLICE_S
-    if older:
-        span_s = max(0.0, open_s - known_s)
-        cohorts += [Cohort(known_s + span_s * eighths / 8, older / 4) for eighths in (1, 3, 5, 7)]
-    return sorted(cohorts, key=lambda cohort: -cohort.age_s)
-
-
-def _open_s(flow: Flow) -> float:
-    return LONGEST_S if flow.opened_s is None else max(1.0, flow.now_s - flow.opened_s)
-
-
-def _slices(now_s: float, counts: tuple[int, ...]) -> Iterator[tuple[float, float, int]]:
-    """Newest first: how long ago it ended, how long ago it began, its count."""
-    began_s = now_s % SLICE_S
-    yield 0.0, began_s, counts[-1]
-    for count in reversed(counts[:-1]):
-        yield began_s, began_s + SLICE_S, count
-        began_s += SLICE_S
 
 
 def _calls(flow: Flow, caps: Caps, inside: Inside | None) -> Iterator[tuple[float, float, float]]:
@@ -189,7 +134,7 @@ def _calls(flow: Flow, caps: Caps, inside: Inside | None) -> Iterator[tuple[floa
 def _returning(flow: Flow, per_minute: int) -> tuple[list[float], float]:
     """How many calls the window gives back in each step, and how many it allows now: the latest ones fill it."""
     returning, missing = [0.0] * (STEPS + STEPS_A_WINDOW + 1), float(per_minute)
-    for ended_ago_s, began_ago_s, count in _slices(flow.now_s, flow.called_lately):
+    for ended_ago_s, began_ago_s, count in slices_back(flow.now_s, flow.called_lately):
         if not missing or ended_ago_s >= WINDOW_S:
             break
         counted = min(float(count), missing)

@@ -9,8 +9,9 @@ from bisect import bisect_left
 from dataclasses import dataclass
 from math import ceil, sqrt
 
-from domain.course import LONGEST_S, Caps, Course, course_of
+from domain.course import Caps, Course, course_of
 from domain.flow import Flow
+from domain.measured import LONGEST_S
 
 NINE_OF_TEN = 1.2816
 """Standard deviations of a normal law."""

@@ -8,7 +8,8 @@ number of people ahead from which on that is so: made once per state, one compar
 from dataclasses import dataclass
 from math import exp, inf, sqrt
 
-from domain.flow import Flow
+from domain.flow import SLICE_S, Flow
+from domain.measured import measure
 from domain.stock import Stock, StockAhead, TierStock
 
 FEWEST_BUYERS = 30
@@ -19,6 +20,10 @@ DRIFT = 0.15
 """How far, as a share, the demand of people ahead may be from that of the people before them."""
 BASKET_SPREAD = 1.6
 """Mean square of an order's tickets by the square of their mean; orders of one to four tickets have 1.2."""
+
+
+NOBODY_LEAVES, EVERYBODY_LEAVES = 1e-9, 30.0
+"""Leavers a call, times calls."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,22 +75,13 @@ def _buyers_for_tier(tier: TierStock, share: float, flow: Flow) -> float:
 
 def _ahead_of(called: float, flow: Flow) -> float:
     """How many must stand ahead for so many of them to be called, if people leave the line as they did lately."""
-    gone, moved = sum(flow.gone_lately), sum(flow.called_lately)
+    moved = sum(flow.called_lately)
     if not moved or called == inf:
         return inf
-    by_one = gone / _person_slices(flow) / moved * len(flow.called_lately) if gone else 0.0
-    exponent = by_one * called
-    if exponent < 1e-9:
+    # Everybody who left counts as somebody who left the line.
+    gone_rate = measure(flow, slots_taken=flow.called).gone_rate
+    by_call = gone_rate * len(flow.called_lately) * SLICE_S / moved
+    exponent = by_call * called
+    if exponent < NOBODY_LEAVES:
         return called
-    return (exp(exponent) - 1) / by_one if exponent < 30 else inf
-
-
-def _person_slices(flow: Flow) -> float:
-    """How many waited, summed over the slices. Everybody who left counts as somebody who left the line."""
-    there, sum_ = float(max(1, flow.joined - flow.called - flow.absent - flow.left)), 0.0
-    slices = zip(reversed(flow.joined_lately), reversed(flow.called_lately), reversed(flow.gone_lately), strict=True)
-    for joined, called, left in slices:
-        before = max(0.0, there - joined + called + left)
-        sum_ += (there + before) / 2
-        there = before
-    return max(sum_, 1.0)
+    return (exp(exponent) - 1) / by_call if exponent < EVERYBODY_LEAVES else inf

@@ -11,6 +11,7 @@ from bench.simulation.scenarios import Scenario
 from bench.simulation.told import Outcome, Place, Told
 from domain.estimates import pace_of
 from domain.forecast import outlook_of
+from domain.measured import measure
 
 LOOK_EVERY_S = 20
 FIRST_LOOK_S = 5
@@ -107,7 +108,8 @@ class Sale:
 
     def _tell(self, look: Look, second: int) -> None:
         self.outcome.most_slots = max(self.outcome.most_slots, look.slots_taken)
-        self.outcome.miscounted += len(look.positions) != look.waiting_count
+        derived = measure(look.flow, look.slots_taken).waiting
+        self.outcome.miscounted += not max(1, len(look.positions)) == max(1, look.waiting_count) == derived
         pace = pace_of(
             look.flow,
             slots_taken=look.slots_taken,

@@ -41,4 +41,4 @@ class Outcome:
     """By second."""
     most_slots: int = 0
     miscounted: int = 0
-    """Looks at which the waiting count was not the number of people who wait."""
+    """Looks at which the waiting count, or what follows for it from the flow, was not the number of people who wait."""

@@ -1,0 +1,63 @@
+"""What a flow says besides its counts: who waits, how many of them leave per second, when those inside were called."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from domain.flow import SLICE_S, Flow
+from domain.turnover import Cohort
+
+LONGEST_S = 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    waiting: int
+    gone: int
+    """Who left the line lately without being called."""
+    gone_rate: float
+    """Of one who waits, per second."""
+
+
+def measure(flow: Flow, slots_taken: int) -> Measured:
+    """Who waits follows from the totals of the round; who waited, from the slices back from there."""
+    finished_inside = flow.completed + flow.not_claimed + flow.session_over
+    left_inside = max(0, flow.called - finished_inside - slots_taken)
+    waiting = max(1, flow.joined - flow.called - flow.absent - max(0, flow.left - left_inside))
+    gone, person_s, there = sum(flow.gone_lately), 0.0, float(waiting)
+    age_s = flow.now_s % SLICE_S
+    slices = zip(reversed(flow.joined_lately), reversed(flow.called_lately), reversed(flow.gone_lately), strict=True)
+    for index, (joined, called, left) in enumerate(slices):
+        before = max(0.0, there - joined + called + left)
+        person_s += (there + before) / 2 * (SLICE_S if index else age_s)
+        there = before
+    return Measured(waiting, gone, gone / person_s if person_s else 0.0)
+
+
+def cohorts_of(flow: Flow) -> list[Cohort]:
+    """Everybody called in this round, oldest first; what is older than the slices is taken for even."""
+    since_s = open_s(flow)
+    cohorts = [
+        Cohort(min((start_s + end_s) / 2, since_s), count)
+        for start_s, end_s, count in slices_back(flow.now_s, flow.called_lately)
+        if count
+    ]
+    older = max(0, flow.called - sum(flow.called_lately))
+    known_s = (len(flow.called_lately) - 1) * SLICE_S + flow.now_s % SLICE_S
+    if older:
+        span_s = max(0.0, since_s - known_s)
+        cohorts += [Cohort(known_s + span_s * eighths / 8, older / 4) for eighths in (1, 3, 5, 7)]
+    return sorted(cohorts, key=lambda cohort: -cohort.age_s)
+
+
+def open_s(flow: Flow) -> float:
+    """Since the opening; the longest time for a line of which that is not known."""
+    return LONGEST_S if flow.opened_s is None else max(1.0, flow.now_s - flow.opened_s)
+
+
+def slices_back(now_s: float, counts: tuple[int, ...]) -> Iterator[tuple[float, float, int]]:
+    """Newest first: how long ago it ended, how long ago it began, its count."""
+    began_s = now_s % SLICE_S
+    yield 0.0, began_s, counts[-1]
+    for count in reversed(counts[:-1]):
+        yield began_s, began_s + SLICE_S, count
+        began_s += SLICE_S
