@@ -117,13 +117,14 @@ class Sale:
             new_users_per_minute=look.settings.new_users_per_minute,
         )
         outlook = outlook_of(look.stock, look.flow)
+        free = sum(tier.available for tier in look.stock.tiers)
         names = sorted(look.positions)
         for name in self._dice.sample(names, min(len(names), ASKED_A_LOOK)):
             position = look.positions[name]
             band = pace.estimate(position)
             p50_s, p90_s = (band.p50_s, band.p90_s) if band else (None, None)
             ahead = outlook.behind(position - 1)
-            self.outcome.told.append(Told(second, self._here[name], position, p50_s, p90_s, ahead))
+            self.outcome.told.append(Told(second, self._here[name], position, p50_s, p90_s, ahead, free))
 
     def _plan(self, at_s: float, deed: Deed, place: Place) -> None:
         self._planned += 1

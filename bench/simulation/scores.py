@@ -28,9 +28,12 @@ class Score:
     mean_band_s: float
     """From p50 to p90."""
     sold_out_said: int
-    """To people who came to look for tickets in the end, like the next three."""
+    """To people who came to look for tickets in the end, like what follows."""
     sold_out_wrong: int
     """They found some."""
+    foreseen_said: int
+    """SOLD_OUT while tickets were free."""
+    foreseen_wrong: int
     available_said: int
     available_wrong: int
     """They found none."""
@@ -51,6 +54,7 @@ def score(told: Sequence[Told]) -> Score:
     points = list(_points(told))
     looked = [answer for answer in told if answer.place.found_tickets is not None]
     sold_out = [answer for answer in looked if answer.stock_ahead is StockAhead.SOLD_OUT]
+    foreseen = [answer for answer in sold_out if answer.free]
     available = [answer for answer in looked if answer.stock_ahead is StockAhead.AVAILABLE]
     return Score(
         answers=len(told),
@@ -64,6 +68,8 @@ def score(told: Sequence[Told]) -> Score:
         mean_band_s=_mean(point.p90_s - point.p50_s for point in points),
         sold_out_said=len(sold_out),
         sold_out_wrong=sum(answer.place.found_tickets is True for answer in sold_out),
+        foreseen_said=len(foreseen),
+        foreseen_wrong=sum(answer.place.found_tickets is True for answer in foreseen),
         available_said=len(available),
         available_wrong=sum(answer.place.found_tickets is False for answer in available),
     )

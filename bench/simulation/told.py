@@ -30,6 +30,8 @@ class Told:
     p50_s: int | None
     p90_s: int | None
     stock_ahead: StockAhead
+    free: int = 0
+    """Tickets that could be held at that moment."""
 
 
 @dataclass(slots=True)

@@ -75,10 +75,11 @@ def told(
     position: int = 1,
     ahead: StockAhead = StockAhead.AVAILABLE,
     found: bool | None = True,
+    free: int = 0,
 ) -> Told:
     called_s = None if waited_s is None else at_s + waited_s
     place = Place(PERSON, 1, 0.0, called_s=called_s, found_tickets=found)
-    return Told(at_s, place, position, p50_s, p90_s, ahead)
+    return Told(at_s, place, position, p50_s, p90_s, ahead, free)
 
 
 def test_the_same_seed_is_the_same_crowd() -> None:
@@ -141,7 +142,7 @@ def test_a_score_counts_what_was_said_against_what_happened() -> None:
     sold_out = StockAhead.SOLD_OUT
     answers = [
         told(100, 100, 150),
-        told(120, 100, 150, ahead=sold_out, found=False),
+        told(120, 100, 150, ahead=sold_out, found=False, free=3),
         told(200, 100, 150, ahead=sold_out, found=True),
         told(50, 100, 150, found=False),
         told(None, 100, 150, found=None),
@@ -155,6 +156,7 @@ def test_a_score_counts_what_was_said_against_what_happened() -> None:
     assert (found.within_p50, found.within_p90) == (0.5, 0.75)
     assert found.mean_band_s == 50
     assert (found.sold_out_said, found.sold_out_wrong) == (2, 1)
+    assert (found.foreseen_said, found.foreseen_wrong) == (1, 0)
     assert (found.available_said, found.available_wrong) == (3, 1)
 
 
