@@ -9,7 +9,7 @@ from domain.ids import ConcertId
 from schema import ids
 from tests.support.queueing import Line
 from tests.support.rooms import Desk, desk, soon
-from tests.support.shop import HOLD, Answer, Shop, lines, new_key
+from tests.support.shop import HOLD, PUBLISH, Answer, Shop, lines, new_key
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -171,10 +171,11 @@ async def test_a_lottery_has_one_commitment_a_round(shop: Shop) -> None:
 
 
 async def test_a_draft_with_a_lottery_commits_when_it_is_published(shop: Shop) -> None:
-    room = {"suspended": False, "opensAt": soon(hours=1), "shuffleAtStart": True}
-    office = Desk(shop, await shop.on_sale(waitingRoom=room))
-    shown = await office.everything()
-    (row,) = shown["audit"]["nodes"]
+    office = Desk(shop, await shop.draft(waitingRoom={"suspended": False, "opensAt": soon(hours=1)}))
+    await office.configure(shuffleAtStart=True)
+    await shop.fields(PUBLISH, by="olivia", input={"concertId": office.concert.id})
+    row, before = (await office.everything())["audit"]["nodes"]
+    assert [change["setting"] for change in before["changes"]] == ["shuffleAtStart"]
     (change,) = row["changes"]
     assert (row["action"], change["setting"], change["before"]) == ("CONFIGURED", "commitment", "")
     assert change["after"] == await shop.stores.lotteries.commit(_concert_id(office), 1)

@@ -20,6 +20,7 @@ ROOM = f"""query ($id: ID!) {{
   waitingRoom(concertId: $id) {{
     {SETTINGS} status settingsVersion round servingNumber waitingCount slotsTaken passesIssued audit {{ {AUDIT} }}
   }}
+  concert(id: $id) {{ version }}
 }}"""
 SETTINGS_OF = f"query ($id: ID!) {{ waitingRoom(concertId: $id) {{ {SETTINGS} }} }}"
 
@@ -79,8 +80,9 @@ class Desk:
         return await self.result("resetWaitingRoom", idempotencyKey=key or new_key(), **wish)
 
     async def everything(self) -> Answer:
-        """The room with its audit, as an organizer sees it."""
-        return (await self.shop.fields(ROOM, by="olivia", id=self.concert.id))["waitingRoom"]
+        """The room with its audit, as an organizer sees it, and the version of the concert."""
+        found = await self.shop.fields(ROOM, by="olivia", id=self.concert.id)
+        return found["waitingRoom"] | {"concertVersion": found["concert"]["version"]}
 
     async def settings(self) -> Answer:
         return (await self.shop.fields(SETTINGS_OF, id=self.concert.id))["waitingRoom"]
