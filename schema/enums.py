@@ -82,7 +82,7 @@ _show(
     ADMITTED="The pass was claimed: hold and buy before it ends.",
     COMPLETED="The pass was spent on an order.",
     LEFT="You gave the place up.",
-    EXPIRED="It ended without you; `end` says why.",
+    EXPIRED="It ended without you; `endReason` says why.",
 )
 _show(
     EntryEnd,
