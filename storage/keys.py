@@ -33,6 +33,8 @@ None is permanent. The channel `hints` of a concert carries the name of a topic 
 of a concert that is not idle any more.
 """
 
+from functools import lru_cache
+
 from domain.ids import ConcertId
 
 KINDS = (
@@ -68,6 +70,7 @@ WORK_CHANNEL = "onsale:work"
 PERMANENT_KEYS: frozenset[str] = frozenset()
 
 
+@lru_cache(maxsize=2_000)
 def concert_keys(concert_id: ConcertId) -> tuple[str, ...]:
     return tuple(f"onsale:{{c:{concert_id}}}:{kind}" for kind in KINDS)
 

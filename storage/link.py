@@ -22,6 +22,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from domain.errors import TemporarilyUnavailable
 from domain.ids import ConcertId
 from storage.keys import concert_keys
+from storage.packing import Arg, pack_call
 from storage.scripts import Script, ScriptReplyError
 
 LANES = 2
@@ -35,21 +36,20 @@ TIMEOUT_S = 3.0
 _AWAY = ("OOM", "MISCONF", "NOREPLICAS", "CLUSTERDOWN", "TRYAGAIN", "BUSY", "MASTERDOWN", "LOADING")
 
 Reply = list[bytes | int]
-Arg = str | int | bytes
 
 
 @dataclass(slots=True)
 class _Call:
     script: Script
-    keys: Sequence[str]
+    keys: tuple[str, ...]
     args: Sequence[Arg]
     answer: "asyncio.Future[Reply]"
     is_repeated: bool = False
 
-    def pack(self, incarnation: str, *, with_source: bool = False) -> tuple[Arg, ...]:
+    def pack(self, incarnation: str, *, with_source: bool = False) -> bytes:
         head = ("EVAL", self.script.source) if with_source else ("EVALSHA", self.script.sha)
-        seen = (incarnation,) if self.script.takes_incarnation else ()
-        return (*head, len(self.keys), *self.keys, *seen, *self.args)
+        args = (incarnation, *self.args) if self.script.takes_incarnation else self.args
+        return pack_call(*head, self.keys, args)
 
     def succeed(self, reply: Reply) -> None:
         if not self.answer.done():
@@ -90,7 +90,7 @@ class Link:
         """The reply's word, and what follows it. Raises TemporarilyUnavailable when the store is away or overloaded."""
         return await self.call_on(script, concert_keys(concert_id), *args)
 
-    async def call_on(self, script: Script, keys: Sequence[str], *args: Arg) -> tuple[str, Reply]:
+    async def call_on(self, script: Script, keys: tuple[str, ...], *args: Arg) -> tuple[str, Reply]:
         """`call` for a script that is not of a concert."""
         if len(self._waiting) >= MAX_WAITING:
             raise TemporarilyUnavailable("Too many requests wait for the stock store")
@@ -193,7 +193,7 @@ class _Lane:
         packed: list[bytes] = []
         for call in batch:
             try:
-                packed += connection.pack_command(*call.pack(incarnation))
+                packed.append(call.pack(incarnation))
             except ValueError as error:
                 # What cannot be encoded is this caller's alone.
                 call.fail(error)
@@ -211,7 +211,7 @@ class _Lane:
                 call.fail(_refusal(error))
         # A flushed script cache: these calls did nothing yet, so their text goes over as well.
         for call in missing:
-            await connection.send_command(*call.pack(incarnation, with_source=True))
+            await connection.send_packed_command([call.pack(incarnation, with_source=True)])
             try:
                 call.succeed(await connection.read_response())
             except ReadOnlyError:

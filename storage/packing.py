@@ -1,0 +1,32 @@
+"""A script call as bytes of the store's protocol (RESP2). A call names every key of its concert, and what names them is
+made once: packed anew each time it was half of what a call costs this process (50 µs against 2).
+"""
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+Arg = str | int | bytes
+
+_KEPT_CONCERTS = 2_000
+
+
+def pack_call(verb: str, script: str, keys: tuple[str, ...], args: Sequence[Arg]) -> bytes:
+    """`EVALSHA sha …` or `EVAL text …`. Raises ValueError for text that is not Unicode."""
+    head = b"*%d\r\n" % (3 + len(keys) + len(args))
+    # Single keys are people's: there are too many of them to keep.
+    named = _kept_keys(keys) if len(keys) > 1 else _packed_keys(keys)
+    return b"".join((head, _word(verb), _word(script), named, *map(_word, args)))
+
+
+@lru_cache(maxsize=_KEPT_CONCERTS)
+def _kept_keys(keys: tuple[str, ...]) -> bytes:
+    return _packed_keys(keys)
+
+
+def _packed_keys(keys: tuple[str, ...]) -> bytes:
+    return b"".join((_word(len(keys)), *map(_word, keys)))
+
+
+def _word(arg: Arg) -> bytes:
+    data = arg if isinstance(arg, bytes) else str(arg).encode()
+    return b"$%d\r\n%b\r\n" % (len(data), data)

@@ -1,0 +1,24 @@
+"""What is sent is what redis-py would have sent."""
+
+import pytest
+from redis.asyncio.connection import Connection
+
+from domain.ids import new_concert_id
+from storage.keys import concert_keys
+from storage.packing import pack_call
+
+
+@pytest.mark.parametrize(
+    "args",
+    [(), ("incarnation", 5, -1), (b"\x00\xff\r\n", "", "Ånn \N{GRINNING FACE}")],
+    ids=["none", "numbers", "bytes"],
+)
+def test_a_call_is_packed_as_the_library_does(args: tuple[str | int | bytes, ...]) -> None:
+    keys = concert_keys(new_concert_id())
+    theirs = b"".join(Connection().pack_command("EVALSHA", "a" * 40, len(keys), *keys, *args))
+    assert [pack_call("EVALSHA", "a" * 40, keys, args) for _ in range(2)] == [theirs, theirs]
+
+
+def test_what_is_no_text_is_refused() -> None:
+    with pytest.raises(ValueError, match="surrogates"):
+        pack_call("EVALSHA", "a" * 40, ("key",), ("\ud800",))
