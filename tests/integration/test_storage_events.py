@@ -147,6 +147,20 @@ async def test_trimming_keeps_what_any_group_has_not_acknowledged(any_stores: St
     assert people(await take(any_stores, concert)) == people(await take(any_stores, concert, group="others")) == ["eve"]
 
 
+async def test_events_that_left_the_stream_unhandled_are_forgotten(any_stores: Stores) -> None:
+    """A stream that nobody consumes for long loses its oldest events, whoever has them in hand."""
+    concert = await a_line(any_stores, "ann", "ben", "cyd")
+    ann, ben = await take(any_stores, concert, limit=2)
+    for event in (ann, ben):
+        await idle(any_stores, concert, event, LEASE_MS)
+    await any_stores.link.run("XTRIM", stream(concert), "MAXLEN", "0")
+    await any_stores.link.run("XADD", stream(concert), "*", "event", "joined", "person", "dan")
+    assert people(await take(any_stores, concert)) == ["dan"]
+    assert await any_stores.events.fail(concert.id, GROUP, ann, "no such place") == "GONE"
+    pending = await any_stores.link.run("XPENDING", stream(concert), GROUP)
+    assert pending[0] == 1
+
+
 async def test_a_wiped_store_has_its_group_made_again(any_stores: Stores) -> None:
     concert = await a_line(any_stores, "ann")
     (ann,) = await take(any_stores, concert)

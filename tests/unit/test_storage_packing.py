@@ -8,13 +8,13 @@ from storage.keys import concert_keys
 from storage.packing import pack_call
 
 
+@pytest.mark.parametrize("keys", [concert_keys(new_concert_id()), ("onsale:{rate:ann}:joins",)], ids=["many", "one"])
 @pytest.mark.parametrize(
     "args",
     [(), ("incarnation", 5, -1), (b"\x00\xff\r\n", "", "Ånn \N{GRINNING FACE}")],
     ids=["none", "numbers", "bytes"],
 )
-def test_a_call_is_packed_as_the_library_does(args: tuple[str | int | bytes, ...]) -> None:
-    keys = concert_keys(new_concert_id())
+def test_a_call_is_packed_as_the_library_does(keys: tuple[str, ...], args: tuple[str | int | bytes, ...]) -> None:
     theirs = b"".join(Connection().pack_command("EVALSHA", "a" * 40, len(keys), *keys, *args))
     assert [pack_call("EVALSHA", "a" * 40, keys, args) for _ in range(2)] == [theirs, theirs]
 
