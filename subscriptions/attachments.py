@@ -1,6 +1,5 @@
 """What this process says of who has a socket here: news that rise, in batches, under a lease it renews."""
 
-import os
 import secrets
 import time
 
@@ -73,4 +72,5 @@ class Attachments:
 
 
 def _new_name() -> str:
-    return f"{os.getpid()}-{secrets.token_hex(6)}"
+    """Short: the store keeps it twice for each person."""
+    return secrets.token_urlsafe(6)

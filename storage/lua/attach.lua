@@ -28,7 +28,7 @@ for index = 5, #ARGV, 2 do
       or {process .. '|' .. person}))
     if is_waiting(entry) then
       if spoken_for(entry) then
-        stay_while_spoken_for(person, entry)
+        stay_while_spoken_for(person, entry, grace_ms)
       else
         stay_until(person, entry, now + grace_ms)
       end

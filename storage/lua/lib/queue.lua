@@ -53,8 +53,10 @@ local function stay_until(person, entry, alive_until_ms)
   entry.deadline_ms = nil
 end
 
-local function stay_while_spoken_for(person, entry)
-  entry.deadline_ms = tonumber(redis.call('ZSCORE', ALIVE, person) or entry.deadline_ms or now)
+-- What was said is kept where it outlasts the grace that the person will have anyway.
+local function stay_while_spoken_for(person, entry, grace_ms)
+  local alive_until_ms = tonumber(redis.call('ZSCORE', ALIVE, person) or entry.deadline_ms or now)
+  entry.deadline_ms = alive_until_ms > now + grace_ms and alive_until_ms or nil
   redis.call('ZREM', ALIVE, person)
 end
 
