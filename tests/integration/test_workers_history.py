@@ -13,16 +13,19 @@ from domain.queue_events import QueueEvent, QueueEventKind
 from domain.queues import EntryEnd, RoomSettings
 from resolvers import queues
 from storage import queue_history
+from storage.child import Child
 from storage.connect import Stores
 from storage.events import MAX_TRIES, StoredEvent
 from tests.integration.test_storage_purchase import failing
 from tests.integration.test_workers import command
 from tests.support.consuming import a_line, length, letters, make_idle, stream
-from tests.support.sale import context, on_sale
+from tests.support.sale import context, on_sale, opened
+from tests.support.waiting import wait_until
 from workers import deadletters
 from workers.admission import AdmissionWorker
 from workers.consuming import failures
 from workers.history import HistoryHandler, HistoryWorker
+from workers.runner import run_workers
 
 GROUP = HistoryHandler.group
 
@@ -176,6 +179,31 @@ async def test_while_mongodb_is_away_nothing_is_lost_counted_or_buried(
     await all_of_it_passes(stores, concert)
     assert await worker.run_once(stores) == 2
     assert await archived(stores, concert) == [("joined", "ann", 1), ("joined", "ben", 2)]
+
+
+async def test_a_worker_outlives_a_database_that_dies(valkey_url: str, own_mongod: Child, mongo_database: str) -> None:
+    async with opened(valkey_url, own_mongod.url, mongo_database) as stores:
+        concert = await a_line(stores, "ann")
+        running = asyncio.create_task(run_workers(stores, valkey_url, [HistoryWorker.name]))
+        await wait_until(lambda: archived(stores, concert), what="ann")
+        await own_mongod.kill()
+        await add(stores, concert, "event", "left", "person", "ann", "place", "1", "round", "1", "end", "LEFT")
+
+        async def is_pending() -> bool:
+            pending: Any = await stores.link.run("XPENDING", stream(concert), GROUP)
+            return bool(pending[0] == 1)
+
+        await wait_until(is_pending, timeout=10, what="a try")
+        await own_mongod.start()
+
+        async def is_done() -> bool:
+            return await length(stores, concert) == 0
+
+        await wait_until(is_done, timeout=30, what="the archive")
+        assert await archived(stores, concert) == [("joined", "ann", 1), ("left", "ann", 1)]
+        assert await letters(stores, concert) == []
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
 
 
 async def test_history_is_kept_for_ninety_days_and_read_by_index(stores: Stores) -> None:
