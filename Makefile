@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: bench-sockets help run test check format lint types unit sale simulate watch schema frontend lock pages test-programs
+.PHONY: bench-queue bench-sockets help run test check format lint types unit sale simulate watch schema frontend lock pages test-programs
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1 /p' Makefile | while read -r name text; do printf '  make %-8s %s\n' "$$name" "$$text"; done
@@ -34,6 +34,9 @@ unit: .venv/dev.stamp
 sale: .venv/run.stamp ## hold a whole sale and check its books (BUYERS=2000 STOCK=800 KILL=yes URL=)
 	@exec $(BIN)/python -m bench.sale \
 	  $(if $(BUYERS),--buyers $(BUYERS)) $(if $(STOCK),--stock $(STOCK)) $(if $(KILL),--kill $(KILL)) $(if $(URL),--url $(URL))
+
+bench-queue: .venv/run.stamp ## measure a waiting room of up to 50,000 people: commands, bytes, joins, calls, pushes (4 minutes)
+	@exec $(BIN)/python -m bench.queueing
 
 bench-sockets: .venv/run.stamp ## measure 2,000 sockets on one process while stock moves (SOCKETS=2000)
 	@$(BIN)/python -m bench.sockets $(if $(SOCKETS),--sockets $(SOCKETS))

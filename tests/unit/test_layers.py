@@ -23,7 +23,7 @@ MAY_IMPORT = {
     "schema": {"domain", "subscriptions", "resolvers", "auth"},
     "web": {"schema", "resolvers", "settings", *BELOW_RESOLVERS},
     "app": {"web", "workers", "schema", "resolvers", "settings", *BELOW_RESOLVERS},
-    "bench": {"schema", "settings", *BELOW_RESOLVERS},
+    "bench": {"workers", "schema", "resolvers", "settings", *BELOW_RESOLVERS},
 }
 # Programs read the settings and write logs; nothing else in their room may.
 PROGRAMS = {"workers/__main__.py": ("settings.", "web.logs")}

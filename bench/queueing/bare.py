@@ -1,0 +1,63 @@
+"""`python -m bench.queueing.bare SOCKETS FRAME_BYTES`: the limit of this machine, a server that does no work.
+
+It says its port, takes so many sockets, and then writes the same prepared frame to each of them, round after round; a
+transport that is full is passed over. Nothing is read, computed or encoded.
+"""
+
+import asyncio
+import sys
+from typing import cast
+
+import uvloop
+
+FULL = 65_536
+PAYLOAD = b'{"id":"1","type":"next","payload":'
+HELLO = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"
+WAIT_S = 0.05
+BREATH = 50
+"""After so many writes the loop lets the sockets be served, as the hub does."""
+
+
+def prepared(size: int) -> bytes:
+    """A whole frame of so many bytes, its head included, 126 to 65,535 of them behind it."""
+    payload = PAYLOAD + b'"' + b"x" * (size - 4 - len(PAYLOAD) - 3) + b'"}'
+    return b"\x81\x7e" + len(payload).to_bytes(2, "big") + payload
+
+
+class Silent(asyncio.Protocol):
+    def __init__(self, everybody: list[asyncio.Transport], text: bytes) -> None:
+        self._everybody = everybody
+        self._text = text
+        self._heard = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        self._heard += 1
+        if self._heard == 1:
+            self._transport.write(HELLO)
+        elif self._heard == 2:
+            self._everybody.append(self._transport)
+            self._transport.write(self._text)
+
+
+async def main(sockets: int, size: int) -> None:
+    everybody: list[asyncio.Transport] = []
+    text = prepared(size)
+    server = await asyncio.get_running_loop().create_server(
+        lambda: Silent(everybody, text), "127.0.0.1", 0, backlog=512
+    )
+    sys.stdout.write(f"{server.sockets[0].getsockname()[1]}\n")
+    sys.stdout.flush()
+    while True:
+        for number, transport in enumerate(everybody if len(everybody) == sockets else ()):
+            if transport.get_write_buffer_size() < FULL:
+                transport.write(text)
+            if number % BREATH == 0:
+                await asyncio.sleep(0)
+        await asyncio.sleep(0 if len(everybody) == sockets else WAIT_S)
+
+
+if __name__ == "__main__":
+    uvloop.run(main(int(sys.argv[1]), int(sys.argv[2])))

@@ -1,0 +1,47 @@
+"""How many people a server process lets join in a second, and how long one of them waits, alone in the rush or not."""
+
+from collections.abc import Iterator, Sequence
+
+from bench.queueing.figures import Figure, NotMeasured, p99
+from bench.queueing.ground import Site
+from bench.queueing.load import closed, connections, request, steady
+from bench.queueing.visitors import Visitor
+from bench.sale.catalog import SaleConcert
+from domain.queues import RoomSettings
+
+JOIN = """mutation ($input: JoinQueueInput!) {
+  joinQueue(input: $input) {
+    __typename
+    ... on JoinQueueSuccess { entry { number state position } }
+    ... on DomainError { code message }
+  }
+}"""
+SUCCESS = '"JoinQueueSuccess"'
+
+
+def join_requests(site: Site, concert: SaleConcert, people: Sequence[Visitor]) -> Iterator[bytes]:
+    return iter([request(site.app.port, JOIN, {"concertId": concert.id}, visitor.token) for visitor in people])
+
+
+async def join_all(site: Site, concert: SaleConcert, people: Sequence[Visitor], *, at_once: int) -> None:
+    async with connections(site.app.port, at_once, SUCCESS) as opened:
+        await closed(opened, join_requests(site, concert, people))
+
+
+async def measure(
+    site: Site, room: RoomSettings, people: Sequence[Visitor], *, at_once: int, seconds: float
+) -> list[Figure]:
+    concert = await site.concert(room)
+    requests = join_requests(site, concert, people)
+    async with connections(site.app.port, at_once, SUCCESS) as opened:
+        await closed(opened, requests, seconds=min(1.0, seconds / 2))
+        full = await closed(opened, requests, seconds=seconds)
+        if full.lasted_s < seconds:
+            raise NotMeasured("there are too few people for so fast a server")
+        half = await steady(opened, requests, per_s=full.per_s / 2, seconds=seconds)
+    how = f"POST /graphql, everybody new with a token of their own, {at_once} connections"
+    return [
+        Figure("joins_per_s", round(full.per_s), how, len(full.took_ms)),
+        p99("join_p99_ms", full.took_ms, "the same, each connection always busy"),
+        p99("join_half_load_p99_ms", half.took_ms, f"the same at {half.per_s:,.0f} a second, from when each was due"),
+    ]

@@ -1,0 +1,144 @@
+"""Requests over kept-open HTTP connections, at the least cost: bytes as they are, and one word is looked for.
+
+Closed: each connection sends its next request when the last one is answered. Open: requests are due at a steady rate,
+and what one waits for a free connection counts, so that a slow server cannot hide behind clients that wait for it.
+"""
+
+import asyncio
+import json
+import math
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import cast
+
+from bench.queueing.figures import NotMeasured
+from bench.queueing.visitors import address
+
+ANSWER_WITHIN_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Timed:
+    took_ms: list[float]
+    lasted_s: float
+
+    @property
+    def per_s(self) -> float:
+        return len(self.took_ms) / self.lasted_s
+
+
+class Connection(asyncio.Protocol):
+    """One request at a time."""
+
+    def __init__(self, success: bytes) -> None:
+        self._success = success
+        self._received = b""
+        self._answer: asyncio.Future[None] | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        # uvloop's have all of its methods, and do not say so.
+        self._transport = cast(asyncio.Transport, transport)
+
+    async def send(self, request: bytes) -> None:
+        """Raises NotMeasured for an answer without the word."""
+        self._answer = asyncio.get_running_loop().create_future()
+        self._transport.write(request)
+        async with asyncio.timeout(ANSWER_WITHIN_S):
+            await self._answer
+
+    def data_received(self, data: bytes) -> None:
+        self._received += data
+        head, gap, body = self._received.partition(b"\r\n\r\n")
+        if not gap or len(body) < _length(head):
+            return
+        self._received = b""
+        assert self._answer is not None
+        if self._success in body:
+            self._answer.set_result(None)
+        else:
+            self._answer.set_exception(NotMeasured(f"a request was answered with {body[:300]!r}"))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_exception(NotMeasured("the server closed a connection"))
+
+    def close(self) -> None:
+        self._transport.close()
+
+
+def _length(head: bytes) -> int:
+    _, _, rest = head.lower().partition(b"content-length:")
+    return int(rest.split(b"\r\n", 1)[0])
+
+
+def request(port: int, document: str, input_: Mapping[str, object], token: str) -> bytes:
+    body = json.dumps({"query": document, "variables": {"input": input_}}).encode()
+    head = (
+        f"POST /graphql HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Type: application/json\r\n"
+        f"Accept: application/json\r\nAuthorization: Bearer {token}\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    return head.encode() + body
+
+
+@asynccontextmanager
+async def connections(port: int, count: int, success: str) -> AsyncIterator[list[Connection]]:
+    """Each from an address of its own. `success` is a word that every good answer has."""
+    loop = asyncio.get_running_loop()
+    opened: list[Connection] = []
+    try:
+        for number in range(count):
+            _, connection = await loop.create_connection(
+                lambda: Connection(success.encode()), "127.0.0.1", port, local_addr=(address(number * 250), 0)
+            )
+            opened.append(connection)
+        yield opened
+    finally:
+        for connection in opened:
+            connection.close()
+
+
+async def closed(opened: list[Connection], requests: Iterator[bytes], *, seconds: float = math.inf) -> Timed:
+    """Until the time is over, or there are no more requests."""
+    took_ms: list[float] = []
+    began = time.perf_counter()
+
+    async def work(connection: Connection) -> None:
+        while time.perf_counter() - began < seconds:
+            one = next(requests, None)
+            if one is None:
+                return
+            sent = time.perf_counter()
+            await connection.send(one)
+            took_ms.append((time.perf_counter() - sent) * 1000)
+
+    async with asyncio.TaskGroup() as group:
+        for connection in opened:
+            group.create_task(work(connection))
+    return Timed(took_ms, time.perf_counter() - began)
+
+
+async def steady(opened: list[Connection], requests: Iterator[bytes], *, per_s: float, seconds: float) -> Timed:
+    """`opened` are as many as may be under way at once."""
+    free: asyncio.LifoQueue[Connection] = asyncio.LifoQueue()
+    for connection in opened:
+        free.put_nowait(connection)
+    took_ms: list[float] = []
+    began = time.perf_counter()
+
+    async def send(one: bytes, due: float) -> None:
+        connection = await free.get()
+        await connection.send(one)
+        free.put_nowait(connection)
+        took_ms.append((time.perf_counter() - due) * 1000)
+
+    async with asyncio.TaskGroup() as group:
+        for number in range(int(per_s * seconds)):
+            due = began + number / per_s
+            await asyncio.sleep(max(due - time.perf_counter(), 0))
+            one = next(requests, None)
+            if one is None:
+                raise NotMeasured("there are too few requests for so long")
+            group.create_task(send(one, due))
+    return Timed(took_ms, time.perf_counter() - began)

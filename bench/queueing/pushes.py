@@ -1,0 +1,78 @@
+"""How many positions a second a process pushes when everybody sees every change, beside the limit of this machine."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from bench.queueing.figures import Figure, NotMeasured
+from bench.queueing.ground import ROOM, Site
+from bench.queueing.joins import join_all
+from bench.queueing.spectators import bare_server, crowd_of
+from bench.queueing.tasks import owned
+from bench.queueing.visitors import Visitor
+from bench.sale.ledger import Ledger
+from bench.sale.line import WaitingLine
+from bench.sale.sightings import Sightings
+
+EVERYBODY_AT_ONCE = {"PUSH_BANDS": "rest:0", "PUSH_TICK_MS": "10"}
+"""Settings of the server: nobody may be behind, and it looks as often as it can."""
+LEAVE_EVERY_S = 0.02
+"""Each time everybody who stands behind moves up."""
+WARM_UP_S = 1.0
+
+
+def leaving(seconds: float) -> int:
+    """So many people are needed besides those who watch."""
+    return int((seconds + 2 * WARM_UP_S) / LEAVE_EVERY_S) + 2
+
+
+async def measure(
+    site: Site, people: Sequence[Visitor], directory: Path, *, sockets: int, seconds: float
+) -> list[Figure]:
+    watching, in_front = people[:sockets], people[sockets : sockets + leaving(seconds)]
+    concert = await site.concert(replace(ROOM, total_active_users=1))
+    await join_all(site, concert, in_front, at_once=64)
+    await join_all(site, concert, watching, at_once=64)
+    line = WaitingLine(site.client, Ledger(), concert, urls=[site.app.url], sightings=Sightings())
+    async with (
+        crowd_of(watching, port=site.app.port, concert=concert.id, directory=directory) as crowd,
+        owned(_leave(line, in_front[1:])),
+    ):
+        await asyncio.sleep(WARM_UP_S)
+        before, after = await crowd.over(seconds)
+    size = after.frame_bytes(before)
+    limit = await _limit(watching, directory, size, seconds)
+    pushed, per_s = after.frames - before.frames, after.frames_per_s(before)
+    return [
+        Figure(
+            "positions_per_s",
+            round(per_s),
+            f"frames of {size} bytes to {sockets:,} sockets, all moving all the time",
+            pushed,
+        ),
+        Figure(
+            "positions_limit_per_s",
+            round(limit),
+            "the same frame to the same sockets by a server that does no work",
+            sockets,
+        ),
+        Figure("positions_of_limit", round(per_s / limit, 3), "the one in parts of the other", pushed),
+    ]
+
+
+async def _leave(line: WaitingLine, people: Sequence[Visitor]) -> None:
+    for visitor in people:
+        await line.leave(token=visitor.token)
+        await asyncio.sleep(LEAVE_EVERY_S)
+    raise NotMeasured("everybody in front had left before the end")
+
+
+async def _limit(people: Sequence[Visitor], directory: Path, size: int, seconds: float) -> float:
+    async with (
+        bare_server(len(people), size) as port,
+        crowd_of(people, port=port, concert="nothing", directory=directory) as crowd,
+    ):
+        await asyncio.sleep(WARM_UP_S)
+        before, after = await crowd.over(seconds)
+    return after.frames_per_s(before)

@@ -1,0 +1,231 @@
+"""From a call to the person's socket, and from a freed slot to the next person's, with everybody's socket open.
+
+Calls are made by hand while the room is paused; then it is resumed with every slot taken, and each slot that frees is
+the next person's call: of those inside some leave, some buy, and the rest let their call lapse. What the store wrote
+down (when somebody was called, and when they were out) is read afterwards; in one line the nth slot that frees is the
+nth call.
+"""
+
+import asyncio
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import redis.asyncio
+
+from bench.queueing.figures import Figure, NotMeasured, median, p99
+from bench.queueing.ground import ROOM, Site
+from bench.queueing.joins import join_all
+from bench.queueing.spectators import Crowd, Seen, crowd_of
+from bench.queueing.visitors import Visitor
+from bench.sale.catalog import SaleConcert
+from bench.sale.ledger import Ledger, Line
+from bench.sale.line import WaitingLine
+from bench.sale.shop import Held, Shop
+from bench.sale.sightings import Sightings
+from domain.ids import ConcertId
+from schema.ids import read_concert
+from storage.keys import KINDS, concert_keys
+
+PAUSE = "mutation ($input: PauseWaitingRoomInput!) { pauseWaitingRoom(input: $input) { __typename } }"
+RESUME = "mutation ($input: ResumeWaitingRoomInput!) { resumeWaitingRoom(input: $input) { __typename } }"
+ADMIT = "mutation ($input: AdmitNextInput!) { admitNext(input: $input) { __typename } }"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    sockets: int = 5_000
+    calls: int = 20
+    called_at_once: int = 50
+    call_every_s: float = 0.5
+    leave: int = 300
+    leave_per_s: float = 25.0
+    buy: int = 150
+    buy_per_s: float = 12.0
+    claim_timeout_s: int = 45
+    """Above what calling, leaving and buying take together."""
+
+    @property
+    def slots(self) -> int:
+        return self.calls * self.called_at_once
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """As the store wrote it down."""
+
+    number: int
+    state: str
+    called_ms: int
+    ended_ms: int
+
+
+async def measure(site: Site, people: Sequence[Visitor], directory: Path, plan: Plan) -> list[Figure]:
+    people = people[: plan.sockets]
+    room = replace(ROOM, total_active_users=plan.slots, pass_claim_timeout_ms=plan.claim_timeout_s * 1000)
+    concert = await site.concert(room)
+    await site.organize(PAUSE, concertId=concert.id)
+    await join_all(site, concert, people, at_once=64)
+    async with crowd_of(people, port=site.app.port, concert=concert.id, directory=directory) as crowd:
+        return await _watch(site, concert, people, crowd, plan)
+
+
+async def _watch(site: Site, concert: SaleConcert, people: Sequence[Visitor], crowd: Crowd, plan: Plan) -> list[Figure]:
+    before = await crowd.seen()
+    await _call(site, concert, plan)
+    called, seen = await _settled(site, concert, people, crowd, plan.slots)
+    ready = ready_ms(called, people, seen)
+    await site.organize(RESUME, concertId=concert.id)
+    inside = sorted(
+        (visitor for visitor in people if visitor.person_id in called), key=lambda v: called[v.person_id].number
+    )
+    asked_ms = await _free(site, concert, inside, plan)
+    # Those who neither left nor bought: the last of them was called last.
+    await asyncio.sleep(max(max(e.called_ms for e in called.values()) / 1000 + plan.claim_timeout_s - time.time(), 0))
+    entries, seen = await _settled(site, concert, people, crowd, 2 * plan.slots)
+    refills = refill_ms(entries, asked_ms, people, seen, plan)
+    return [
+        p99(
+            "ready_p99_ms",
+            ready,
+            f"admitNext to READY on the socket, {plan.called_at_once} at once, {plan.sockets:,} sockets",
+            at_most=250,
+        ),
+        median("ready_p50_ms", ready, "the same"),
+        *_refills(refills),
+        Figure(
+            "design_pushes_per_s",
+            round(seen.frames_per_s(before)),
+            "positions pushed all the while, in the bands of the settings",
+            seen.frames - before.frames,
+        ),
+    ]
+
+
+def _refills(refills: Mapping[str, Sequence[float]]) -> list[Figure]:
+    words = {
+        "LEFT": "from the request to leave",
+        "COMPLETED": "from the request to buy",
+        "EXPIRED": "from its deadline",
+    }
+    kinds = [
+        p99(
+            f"refill_{state.lower()}_p99_ms",
+            refills[state],
+            f"{words[state]} to the next person's READY",
+            at_most=1_000,
+        )
+        for state in words
+        if refills.get(state)
+    ]
+    if not kinds:
+        raise NotMeasured("no slot freed")
+    worst = max(kinds, key=lambda figure: figure.value)
+    return [
+        Figure("refill_p99_ms", worst.value, f"freed slot to READY: the slowest kind, {worst.what}", worst.n, 1_000),
+        *kinds,
+    ]
+
+
+async def _call(site: Site, concert: SaleConcert, plan: Plan) -> None:
+    began = time.monotonic()
+    for number in range(plan.calls):
+        await asyncio.sleep(max(began + number * plan.call_every_s - time.monotonic(), 0))
+        await site.organize(ADMIT, concertId=concert.id, count=plan.called_at_once, idempotencyKey=f"call-{number}")
+
+
+async def _free(site: Site, concert: SaleConcert, inside: Sequence[Visitor], plan: Plan) -> dict[str, float]:
+    """Person to when they asked for what frees their slot, by the clock of this machine."""
+    ledger = Ledger()
+    line = WaitingLine(site.client, ledger, concert, urls=[site.app.url], sightings=Sightings())
+    shop = Shop(site.client, ledger, concert)
+    asked_ms: dict[str, float] = {}
+
+    async def leave(visitor: Visitor) -> None:
+        asked_ms[visitor.person_id] = time.time() * 1000
+        await line.leave(token=visitor.token)
+
+    async def buy(visitor: Visitor) -> None:
+        name = f"buyer{visitor.person_id}"
+        queue_pass = await line.claim(name, token=visitor.token)
+        token = getattr(queue_pass, "token", None)
+        held = await shop.hold([Line(concert.tier_ids[-1], 1)], name, token=visitor.token, queue_pass=token)
+        if not isinstance(held, Held):
+            raise NotMeasured(f"a hold was refused: {held}")
+        asked_ms[visitor.person_id] = time.time() * 1000
+        await shop.buy(held.hold_id, name, buyer=name, token=visitor.token)
+
+    async with asyncio.TaskGroup() as group:
+        for visitor in inside[: plan.leave]:
+            group.create_task(leave(visitor))
+            await asyncio.sleep(1 / plan.leave_per_s)
+        for visitor in inside[plan.leave : plan.leave + plan.buy]:
+            group.create_task(buy(visitor))
+            await asyncio.sleep(1 / plan.buy_per_s)
+    return asked_ms
+
+
+async def _settled(
+    site: Site, concert: SaleConcert, people: Sequence[Visitor], crowd: Crowd, called: int
+) -> tuple[dict[str, Entry], Seen]:
+    """The entries of everybody who was called, once so many were, and their sockets have had time to say so."""
+    deadline = time.monotonic() + 10
+    while True:
+        entries = await read_entries(site.urls.redis, read_concert(concert.id), people)
+        if len(entries) >= called:
+            await asyncio.sleep(1)
+            return entries, await crowd.seen()
+        if time.monotonic() > deadline:
+            raise NotMeasured(f"{len(entries)} of {called} people were called")
+        await asyncio.sleep(0.2)
+
+
+async def read_entries(redis_url: str, concert_id: ConcertId, people: Sequence[Visitor]) -> dict[str, Entry]:
+    """Of those who were ever called."""
+    key = concert_keys(concert_id)[KINDS.index("entries")]
+    names = [visitor.person_id for visitor in people]
+    async with redis.asyncio.Redis.from_url(redis_url) as client:
+        texts = await client.hmget(key, names)
+    found: dict[str, Any] = {name: json.loads(text) for name, text in zip(names, texts, strict=True) if text}
+    return {
+        name: Entry(record["number"], record["state"], record["called_ms"], record["deadline_ms"])
+        for name, record in found.items()
+        if "called_ms" in record
+    }
+
+
+def ready_ms(entries: Mapping[str, Entry], people: Sequence[Visitor], seen: Seen) -> list[float]:
+    """Raises NotMeasured if somebody's socket never said so."""
+    told = zip(people, seen.called_ms, strict=True)
+    return [_later(at_ms, entries[who.person_id].called_ms) for who, at_ms in told if who.person_id in entries]
+
+
+def refill_ms(
+    entries: Mapping[str, Entry],
+    asked_ms: Mapping[str, float],
+    people: Sequence[Visitor],
+    seen: Seen,
+    plan: Plan,
+) -> dict[str, list[float]]:
+    """By the state of those whose slot it was: how long until the next person's socket said READY."""
+    ended = [(name, entry) for name, entry in entries.items() if entry.state in ("LEFT", "COMPLETED", "EXPIRED")]
+    ended.sort(key=lambda pair: (pair[1].ended_ms, pair[1].number))
+    followers = sorted((e.number, name) for name, e in entries.items() if e.number > plan.slots)[: len(ended)]
+    if len(followers) < len(ended):
+        raise NotMeasured(f"{len(ended)} slots freed, and {len(followers)} people were called")
+    told = dict(zip([visitor.person_id for visitor in people], seen.called_ms, strict=True))
+    found: dict[str, list[float]] = {}
+    for (name, entry), (_, follower) in zip(ended, followers, strict=True):
+        lapsed_ms = entry.called_ms + plan.claim_timeout_s * 1000
+        freed_ms = lapsed_ms if entry.state == "EXPIRED" else asked_ms[name]
+        found.setdefault(entry.state, []).append(_later(told[follower], freed_ms))
+    return found
+
+
+def _later(at_ms: float | None, since_ms: float) -> float:
+    if at_ms is None:
+        raise NotMeasured("somebody was called, and their socket never said so")
+    return at_ms - since_ms

@@ -1,0 +1,135 @@
+"""What a tick of one watching process costs the store while a line is watched by more and more people.
+
+A real hub with the real reader, sources and templates; only the sockets are left out, for one machine cannot open
+50,000. After each look the same happens, whatever the size of the crowd: two who were called leave, so that two others
+are called; two who wait leave; two sockets close; two people come, join and watch. Every process renews its lease.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass
+
+from bench.queueing.figures import Figure, NotMeasured, growth, median, p99
+from bench.queueing.laboratory import Laboratory, per_waiter
+from bench.queueing.tasks import owned
+from bench.queueing.watched import CountingReader, WatchedLine
+from domain.ids import ConcertId, PersonId
+from subscriptions.feed import Feed
+from subscriptions.hub import Hub
+
+TICK_S = 0.1
+OF_EACH = 2
+SLOTS = 50
+LOOK_AFTER_S = 0.5
+SETTLE_S = 1.0
+"""Until what everybody's coming brought about is said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    looks: int
+    commands: int
+    """Script calls of the watching process."""
+
+
+async def measure(
+    laboratory: Laboratory, sizes: Sequence[int], *, seconds: float
+) -> tuple[dict[int, Figure], list[Figure]]:
+    """Commands per tick by size, and what else was seen; the last size tells the bytes in the store."""
+    commands: dict[int, Figure] = {}
+    others: list[Figure] = []
+    for size in sizes:
+        concert_id = await laboratory.concert(SLOTS)
+        async with _looked_after(laboratory, concert_id) as worked:
+            people = await laboratory.join(concert_id, size)
+            if size == sizes[-1]:
+                others += await _bytes_of_joined(laboratory, concert_id, size)
+            async with _watched(laboratory, concert_id, people) as line:
+                if size == sizes[-1]:
+                    others.insert(0, await _bytes_of_watched(laboratory, concert_id, size))
+                commands[size] = await _figure(line, worked, size, seconds)
+            others += _of_looks(line.reader, size)
+    flat = growth("commands_growth", commands, "commands per tick, the most over the least", at_most=1.2)
+    return commands, [flat, *others]
+
+
+async def _figure(line: WatchedLine, worked: list[int], size: int, seconds: float) -> Figure:
+    line.reader.forget()
+    before, looks = await _commands(line, worked), line.reader.looks
+    began = time.monotonic()
+    while time.monotonic() < began + seconds:
+        await line.reader.next_look()
+        await _stir(line)
+    count = Count(line.reader.looks - looks, await _commands(line, worked) - before)
+    if count.looks < 1:
+        raise NotMeasured(f"no look at {size} waiters in {seconds} s")
+    what = "script calls of the watching process a tick, by the store's count; no sockets, an in-process hub"
+    return Figure(f"commands_per_tick_{size}", round(count.commands / count.looks, 2), what, count.looks)
+
+
+async def _commands(line: WatchedLine, worked: list[int]) -> int:
+    return await line.laboratory.script_calls() - line.calls - worked[0]
+
+
+async def _stir(line: WatchedLine) -> None:
+    await asyncio.gather(
+        *[line.leave(who) for who in line.called(OF_EACH)],
+        *[line.leave(who) for who in line.some_far_behind(OF_EACH)],
+    )
+    for who in line.some_far_behind(OF_EACH):
+        line.close(who)
+    line.come(OF_EACH)
+
+
+def _of_looks(reader: CountingReader, size: int) -> list[Figure]:
+    what = f"from the read of a look to its last delivery, {size:,} waiters"
+    return [
+        median(f"tick_{size}_p50_ms", reader.took_ms, what),
+        p99(f"tick_{size}_p99_ms", reader.took_ms, "the same"),
+    ]
+
+
+@asynccontextmanager
+async def _looked_after(laboratory: Laboratory, concert_id: ConcertId) -> AsyncIterator[list[int]]:
+    """What workers do for a concert; the list has how many script calls they made."""
+    calls = [0]
+
+    async def work() -> None:
+        while True:
+            calls[0] += await laboratory.look_after(concert_id)
+            await asyncio.sleep(LOOK_AFTER_S)
+
+    async with owned(work()):
+        yield calls
+
+
+@asynccontextmanager
+async def _watched(
+    laboratory: Laboratory, concert_id: ConcertId, people: Sequence[PersonId]
+) -> AsyncIterator[WatchedLine]:
+    async with aclosing(Feed(laboratory.urls.redis)) as feed:
+        await feed.start()
+        reader = CountingReader(laboratory)
+        hub = Hub(feed, reader, laboratory.stores.queues, tick_s=TICK_S)
+        async with aclosing(hub), WatchedLine.opened(laboratory, concert_id, hub, reader, people) as line:
+            await asyncio.sleep(SETTLE_S)
+            yield line
+
+
+async def _bytes_of_joined(laboratory: Laboratory, concert_id: ConcertId, size: int) -> list[Figure]:
+    """Memory of all keys of the concert, by the store's own count."""
+    before = await laboratory.bytes_by_kind(concert_id)
+    await laboratory.consume_events(concert_id)
+    after = await laboratory.bytes_by_kind(concert_id)
+    return [
+        per_waiter("bytes_per_joined_waiter", after, size, "joined, without a socket, events consumed", at_most=400),
+        per_waiter("bytes_before_consumed", before, size, "the same, before the events are consumed"),
+    ]
+
+
+async def _bytes_of_watched(laboratory: Laboratory, concert_id: ConcertId, size: int) -> Figure:
+    await laboratory.consume_events(concert_id)
+    sizes = await laboratory.bytes_by_kind(concert_id)
+    return per_waiter("bytes_per_waiter", sizes, size, "everybody with a socket, events consumed", at_most=400)
