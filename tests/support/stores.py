@@ -9,6 +9,7 @@ import redis.asyncio
 
 from storage import embedded
 from storage.child import Child
+from storage.ports import free_port
 from tests.support.waiting import wait_until
 
 CLUSTER = ("--cluster-enabled", "yes")
@@ -36,7 +37,8 @@ def _debian_redis() -> Path:
 
 async def start_cluster(directory: Path) -> Child:
     """A cluster of one that owns every slot: it answers as a plain server, but refuses scripts that cross slots."""
-    child = embedded.valkey(directory, options=CLUSTER)
+    # By itself it takes its own port and ten thousand, where outgoing connections have theirs.
+    child = embedded.valkey(directory, options=(*CLUSTER, "--cluster-port", str(free_port())))
     await child.start()
     async with redis.asyncio.Redis.from_url(child.url, decode_responses=True) as client:
         await client.cluster("ADDSLOTSRANGE", 0, 16383)
