@@ -1,8 +1,8 @@
-"""Whether anything will be left for somebody in line: SOLD_OUT only where that is next to certain.
+"""Whether anything will be left for somebody in line: SOLD_OUT only where it is very improbable.
 
-Either nothing is free now; or what the people ahead will take, as the called ones of this round did, exceeds tier by
-tier all that is free or held, by so much that its mean would be wrong about once in fifty times. An `Outlook` is the
-number of people ahead from which on that is so: made once per state, one comparison a person.
+Either nothing is free now; or the people ahead, if they take what the called ones of this round took, take all that is
+free or held, tier by tier, 98 times in a hundred. Who comes just when a hold is given back finds a ticket all the same.
+An `Outlook` is the number of people ahead from which on that is so: made once per state, one comparison a person.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ FEWEST_BUYERS = 30
 """Passes spent in this round before their like is taken for the people ahead."""
 SURE = 2.054
 """Standard deviations of a normal law below which 98 of 100 stay."""
-DRIFT = 0.15
+DRIFT = 0.2
 """How far, as a share, the demand of people ahead may be from that of the people before them."""
 BASKET_SPREAD = 1.6
 """Mean square of an order's tickets by the square of their mean; orders of one to four tickets have 1.2."""
@@ -38,7 +38,7 @@ class Outlook:
 def outlook_of(stock: Stock, flow: Flow) -> Outlook:
     if stock.is_sold_out:
         return Outlook(0)
-    return Outlook(max(1.0, _ahead_of(_buyers_for(stock, flow), flow)))
+    return Outlook(_ahead_of(_buyers_for(stock, flow), flow))
 
 
 def stock_ahead(stock: Stock, ahead: int, flow: Flow) -> StockAhead:

@@ -6,7 +6,7 @@ from typing import Any
 PANELS_A_ROW = 2
 PANEL_W, PANEL_H = 440, 250
 PLOT_X, PLOT_Y, PLOT_W, PLOT_H = 48, 34, 372, 150
-HEAD_H = 62
+HEAD_H = 78
 STYLE = (
     "text{font:11px system-ui,sans-serif;fill:#333}.title{font-weight:600;font-size:13px}"
     ".head{font-size:16px;font-weight:600}"
@@ -31,18 +31,17 @@ def draw(results: dict[str, Any]) -> str:
             f'aria-label="Estimated and true waits in {len(names)} simulated sales">',
             f'<style>{STYLE}</style><rect width="{width}" height="{height}" fill="#fff"/>',
             _text(16, 24, "What waiters were told, and how long they waited", "head"),
-            _text(16, 44, _legend(results["seeds"])),
+            *_legend(results["seeds"]),
             *panels,
             "</svg>\n",
         ]
     )
 
 
-def _legend(seeds: Sequence[int]) -> str:
-    return (
-        "Line: p50. Blue: p50 to p90. Red dots: the truth, of somebody three quarters down the line. "
-        f"Bars: truths within p50 and p90; red marks: 50 % and 90 %. Seeds {', '.join(map(str, seeds))}"
-    )
+def _legend(seeds: Sequence[int]) -> list[str]:
+    first = "Line: p50. Blue: p50 to p90. Red dots: the truth. All of somebody who stood three quarters down the line."
+    second = "Bars: how many of all truths were within p50 and p90; red marks: 50 % and 90 %."
+    return [_text(16, 44, first), _text(16, 60, f"{second} Seeds {', '.join(map(str, seeds))}.")]
 
 
 def _panel(name: str, score: dict[str, float], points: Sequence[Sequence[float]]) -> str:

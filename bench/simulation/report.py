@@ -19,7 +19,7 @@ def table(scores: Mapping[str, Score]) -> str:
 def document(
     scores: Mapping[str, Score], curves: Mapping[str, list[Point]], *, seeds: list[int], lasted_s: float
 ) -> dict[str, Any]:
-    rounded = {name: {key: round(value, 3) for key, value in asdict(score).items()} for name, score in scores.items()}
+    rounded = {name: {key: round(value, 4) for key, value in asdict(score).items()} for name, score in scores.items()}
     points = {name: [list(asdict(point).values()) for point in curve] for name, curve in curves.items()}
     return {"seeds": seeds, "lasted_s": round(lasted_s, 1), "scores": rounded, "curves": points}
 

@@ -58,7 +58,7 @@ def test_a_demand_far_beyond_what_is_left_is_sold_out() -> None:
     left = stock((150, 50, 500))
     assert stock_ahead(left, 160, flow()) is StockAhead.AVAILABLE
     assert stock_ahead(left, 350, flow()) is StockAhead.SOLD_OUT
-    assert first_without(left, flow()) == 277
+    assert first_without(left, flow()) == 317
 
 
 def test_nothing_is_said_from_too_few_sales() -> None:
@@ -86,6 +86,12 @@ def test_whoever_gives_up_ahead_buys_nothing() -> None:
 
 def test_a_tier_that_nobody_wants_stays_available() -> None:
     assert stock_ahead(stock((0, 0, 500), (3, 0, 0)), 100_000, flow()) is StockAhead.AVAILABLE
+
+
+def test_a_tier_that_is_gone_keeps_nothing_available() -> None:
+    """One ticket of it was sold, which says little; but nothing of it is left to say anything about."""
+    assert stock_ahead(stock((0, 0, 1), (100, 0, 500)), 1_000, flow()) is StockAhead.SOLD_OUT
+    assert stock_ahead(stock((1, 0, 1), (100, 0, 500)), 1_000, flow()) is StockAhead.AVAILABLE
 
 
 def test_a_line_that_does_not_move_tells_nothing() -> None:
