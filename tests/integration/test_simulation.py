@@ -1,7 +1,7 @@
 """A small simulated sale on the real scripts: it ends as its rehearsal in memory does, second by second."""
 
 from collections import Counter
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 
@@ -13,6 +13,7 @@ from bench.simulation.scenarios import Scenario
 from bench.simulation.scores import score
 from bench.simulation.stage import store_room
 from bench.simulation.told import Outcome
+from domain.flow import Flow
 from storage.connect import Stores
 
 SMALL = Scenario(
@@ -32,23 +33,24 @@ SMALL = Scenario(
 MOST_A_MINUTE = 90
 
 
-async def rehearsed(scenario: Scenario, *, seed: int) -> Outcome:
-    people = crowd(scenario.people, scenario.manners, seed=seed)
-    return await Sale(RehearsedRoom(settings_of(scenario), scenario.stock), scenario, people, seed=seed).hold()
-
-
 @pytest.mark.parametrize("scenario", [SMALL, replace(SMALL, stock=10_000, prequeue_s=0)], ids=["sold out", "plenty"])
 async def test_the_scripts_and_the_rehearsal_agree(stores: Stores, scenario: Scenario) -> None:
     people = crowd(scenario.people, scenario.manners, seed=3)
-    outcome = await Sale(await store_room(stores.link, scenario), scenario, people, seed=3).hold()
-    expected = await rehearsed(scenario, seed=3)
+    scripts, memory = await store_room(stores.link, scenario), RehearsedRoom(settings_of(scenario), scenario.stock)
+    outcome = await Sale(scripts, scenario, people, seed=3).hold()
+    expected = await Sale(memory, scenario, people, seed=3).hold()
     assert outcome.called == expected.called
     assert (outcome.most_slots, outcome.miscounted) == (expected.most_slots, 0)
     assert fates(outcome) == fates(expected)
     assert score(outcome.told).answers == score(expected.told).answers
+    assert totals((await scripts.look()).flow) == totals((await memory.look()).flow)
     assert outcome.most_slots <= scenario.total_active_users
     for second in outcome.called:
         assert sum(outcome.called[second - back] for back in range(60)) <= MOST_A_MINUTE
+
+
+def totals(flow: Flow) -> dict[str, object]:
+    return {name: value for name, value in asdict(flow).items() if not name.endswith(("_s", "_lately"))}
 
 
 def fates(outcome: Outcome) -> Counter[tuple[str, int, float | None, bool | None]]:
