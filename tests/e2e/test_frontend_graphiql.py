@@ -32,6 +32,13 @@ STORIES: dict[str, dict[str, object]] = {
         "orders": 1,
     },
     "watching": {"held": 2, "sold": 2},
+    "running": {
+        "paused": "PAUSED",
+        "emptied": 0,
+        "called": 1,
+        "resumed": "OPEN",
+        "deeds": ["olivia RESUMED", "olivia ADMITTED_NEXT", "olivia RESET", "olivia CONFIGURED", "olivia PAUSED"],
+    },
     "loggingIn": {
         "signedIn": "Signed in as carol, customer",
         "me": "carol",

@@ -1,6 +1,10 @@
-/** GraphiQL's first tabs: a whole purchase in order, each ready to run. A tab is named like its operation. */
+/**
+ * GraphiQL's first tabs, each ready to run: a whole purchase in order, then what an organizer does to the waiting room.
+ * A tab is named like its operation.
+ */
 
 import type { DemoConcert } from "./concert";
+import { ADMIT_NEXT, CONFIGURE, PAUSE, RESET, RESUME, ROOM_AUDIT, WATCH_ROOM } from "./organizing";
 
 const CATALOGUE = `# What is on. Nobody has to sign in to look.
 # Run it: the pink button, or Ctrl-Enter.
@@ -27,8 +31,15 @@ const JOIN = `# Sign in above first, as alice for instance.
 mutation JoinQueue($concertId: ID!) {
   joinQueue(input: { concertId: $concertId }) {
     ... on JoinQueueSuccess {
-      entry { number state position joinedAt }
+      entry {
+        number
+        state
+        position
+        estimatedWait { p50Seconds p90Seconds }
+        stockAhead
+      }
     }
+    ... on RoomNotOpenError { status opensAt }
     ... on DomainError { code message }
   }
 }
@@ -42,10 +53,14 @@ subscription WatchMyPlace($concertId: ID!) {
     state
     number
     position
+    estimatedWait { p50Seconds p90Seconds }
     servingNumber
     waitingCount
+    roomStatus
+    message
+    stockAhead
     expiresInSeconds
-    stock { tiers { tierId available } }
+    endReason
     version
   }
 }
@@ -132,6 +147,8 @@ query Me {
 }
 `;
 
+const SETTINGS = { totalActiveUsers: 100, newUsersPerMinute: 60, message: "Doors open at 19:00. Bring an umbrella." };
+
 export interface ExampleTab {
   query: string;
   variables?: string;
@@ -151,6 +168,13 @@ export function exampleTabs(concert: DemoConcert | null): ExampleTab[] {
     tab(BUY, { input: { holdId: "{{holdId}}", ...customer, idempotencyKey } }),
     tab(WATCH_STOCK, { concertId }),
     tab(ME),
+    tab(WATCH_ROOM, { concertId }),
+    tab(PAUSE, { concertId }),
+    tab(ADMIT_NEXT, { input: { concertId, count: 1, idempotencyKey } }),
+    tab(RESUME, { concertId }),
+    tab(CONFIGURE, { input: { concertId, settings: SETTINGS } }),
+    tab(ROOM_AUDIT, { concertId }),
+    tab(RESET, { input: { concertId, idempotencyKey } }),
   ];
 }
 

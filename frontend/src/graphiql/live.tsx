@@ -3,24 +3,18 @@
 import type { Client } from "graphql-ws";
 import { type ReactElement, useEffect, useState } from "react";
 
+import type { Session } from "../session";
 import type { DemoConcert } from "./concert";
+import { type Place, placeWords, type Room, roomWords, type Stock, stockWords } from "./words";
 
 interface LiveLineProps {
   socket: Client;
   concert: DemoConcert;
-  isSignedIn: boolean;
+  session: Session | null;
 }
 
-interface Stock {
-  soldOut: boolean;
-  tiers: { available: number }[];
-}
-
-interface Place {
-  state: string | null;
-  position: number | null;
-  waitingCount: number;
-}
+/** A line breaks behind it, never before. */
+const DOT = "\u00a0· ";
 
 /** A place ends, for one who bought or left, and they may join again. */
 const WATCH_AGAIN_MS = 3_000;
@@ -30,17 +24,29 @@ const WATCH_STOCK = `subscription LineOfStock($concertId: ID!) {
 }`;
 
 const WATCH_PLACE = `subscription LineOfPlace($concertId: ID!) {
-  queuePosition(concertId: $concertId) { state position waitingCount }
+  queuePosition(concertId: $concertId) {
+    state position lot estimatedWait { p50Seconds p90Seconds } waitingCount expiresInSeconds endReason opensAt
+    roomStatus message stockAhead
+  }
 }`;
 
-export function LiveLine({ socket, concert, isSignedIn }: LiveLineProps): ReactElement {
+const WATCH_ROOM = `subscription LineOfRoom($concertId: ID!) {
+  waitingRoomChanged(concertId: $concertId) {
+    status opensAt totalActiveUsers flow { waitingCount occupancy outflow }
+  }
+}`;
+
+export function LiveLine({ socket, concert, session }: LiveLineProps): ReactElement {
+  const runsIt = session?.roles.includes("organizer") ?? false;
   const stock = useWatched<{ stockChanged: Stock }>(socket, WATCH_STOCK, concert.id, true)?.stockChanged;
-  const place = useWatched<{ queuePosition: Place }>(socket, WATCH_PLACE, concert.id, isSignedIn)?.queuePosition;
+  const place = useWatched<{ queuePosition: Place }>(socket, WATCH_PLACE, concert.id, session !== null)?.queuePosition;
+  const room = useWatched<{ waitingRoomChanged: Room }>(socket, WATCH_ROOM, concert.id, runsIt)?.waitingRoomChanged;
   return (
     <div className="onsale-live" aria-live="polite">
       <span className="onsale-concert">{concert.name}</span>
       {stock && <span id="live-stock">{stockWords(stock)}</span>}
-      {place && <span id="live-place">{placeWords(place)}</span>}
+      {place && (place.state || !runsIt) && <span id="live-place">{placeWords(place).join(DOT)}</span>}
+      {room && <span id="live-room">{roomWords(room).join(DOT)}</span>}
     </div>
   );
 }
@@ -68,25 +74,4 @@ function useWatched<Data>(socket: Client, query: string, concertId: string, isWa
     };
   }, [socket, query, concertId, isWanted]);
   return data;
-}
-
-function stockWords(stock: Stock): string {
-  if (stock.soldOut) return "sold out";
-  const left = stock.tiers.reduce((sum, tier) => sum + tier.available, 0);
-  return `${left.toLocaleString("en")} tickets left`;
-}
-
-function placeWords({ state, position, waitingCount }: Place): string {
-  switch (state) {
-    case "WAITING":
-      return `place ${position} of ${waitingCount} in line`;
-    case "READY":
-      return "it is your turn: claim your pass";
-    case "ADMITTED":
-      return "you are in: hold your tickets";
-    case "COMPLETED":
-      return "you have bought";
-    default:
-      return "you are not in line";
-  }
 }

@@ -30,7 +30,7 @@ export function Page({ settings, sessions, socket, concert, fetcher, tabs, stora
         <a className="onsale-name" href="/">
           Onsale
         </a>
-        {concert && <LiveLine key={session?.name ?? ""} socket={socket} concert={concert} isSignedIn={session !== null} />}
+        {concert && <LiveLine key={session?.name ?? ""} socket={socket} concert={concert} session={session} />}
         <PersonBar settings={settings} sessions={sessions} session={session} />
       </header>
       <main>

@@ -62,6 +62,35 @@ export const stories = {
     return { held, sold: (await watcher.firstNumber('sold')) - sold };
   },
 
+  // One runs the room, another one waits in it and reads on the page what becomes of the line.
+  async running(browser, url) {
+    const olivia = await Page.open(await browser.person(), url);
+    const carol = await Page.open(await browser.person(), url);
+    await olivia.signInAs('olivia');
+    const seen = { paused: (await olivia.run('PauseRoom')).data.pauseWaitingRoom.waitingRoom.status };
+    await olivia.lineSays('paused · 0 waiting');
+    await carol.signInAs('carol');
+    await carol.run('JoinQueue');
+    await carol.lineSays('place 1 of 1 in line · paused, and you keep your place');
+    await olivia.lineSays('paused · 1 waiting');
+    await browser.shot(carol.tab, 'paused');
+    await olivia.run('ConfigureRoom');
+    await carol.lineSays('Bring an umbrella');
+    seen.emptied = (await olivia.run('ResetRoom')).data.resetWaitingRoom.waitingRoom.waitingCount;
+    await carol.lineSays('your place ended, because the organizer emptied the line');
+    await carol.run('JoinQueue');
+    seen.called = (await olivia.run('AdmitNext')).data.admitNext.call.called;
+    await carol.lineSays('it is your turn: claim your pass before');
+    seen.resumed = (await olivia.run('ResumeRoom')).data.resumeWaitingRoom.waitingRoom.status;
+    await olivia.openTab('WatchTheRoom');
+    await olivia.start();
+    await olivia.shows('"status": "OPEN"', '"waitingCount": 0');
+    await browser.shot(olivia.tab, 'watching-the-room');
+    const { nodes } = (await olivia.run('RoomAudit')).data.waitingRoom.audit;
+    seen.deeds = nodes.map(({ action, personName }) => `${personName} ${action}`);
+    return seen;
+  },
+
   async loggingIn(browser, url) {
     const page = await Page.open(await browser.person({ colorScheme: 'dark' }), url);
     const seen = { signedIn: await page.signInOnThePageOfTheIssuer('carol') };

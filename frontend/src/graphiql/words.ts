@@ -1,0 +1,142 @@
+/** What is happening, in words for people: a person's place in line, and a room for those who run it. */
+
+export interface Stock {
+  soldOut: boolean;
+  tiers: { available: number }[];
+}
+
+export interface Place {
+  state: string | null;
+  position: number | null;
+  lot: number | null;
+  estimatedWait: { p50Seconds: number; p90Seconds: number } | null;
+  waitingCount: number;
+  expiresInSeconds: number | null;
+  endReason: string | null;
+  opensAt: string | null;
+  roomStatus: string;
+  message: string;
+  stockAhead: string;
+}
+
+export interface Room {
+  status: string;
+  opensAt: string;
+  totalActiveUsers: number;
+  flow: { waitingCount: number; occupancy: number; outflow: number };
+}
+
+export function stockWords(stock: Stock): string {
+  if (stock.soldOut) return "sold out";
+  const left = stock.tiers.reduce((sum, tier) => sum + tier.available, 0);
+  return `${left.toLocaleString("en")} tickets left`;
+}
+
+export function roomWords(room: Room): string[] {
+  const { waitingCount, occupancy, outflow } = room.flow;
+  const inside = `${occupancy} of ${room.totalActiveUsers.toLocaleString("en")} inside`;
+  return [roomStatusWords(room), `${waitingCount.toLocaleString("en")} waiting`, inside, `${outflow} called in a minute`];
+}
+
+function roomStatusWords({ status, opensAt }: Room): string {
+  switch (status) {
+    case "SCHEDULED":
+    case "PREQUEUE":
+      return `opens ${moment(opensAt)}`;
+    case "REJECTING":
+      return "turns everybody away";
+    case "SUSPENDED":
+      return "the room is off";
+    default:
+      return status.toLowerCase();
+  }
+}
+
+export function placeWords(place: Place): string[] {
+  switch (place.state) {
+    case "PREQUEUED":
+      return [...registeredWords(place), ...aheadWords(place)];
+    case "WAITING":
+      return [...lineWords(place), ...aheadWords(place)];
+    case "READY":
+      return [`it is your turn: claim your pass ${before(place)}`];
+    case "ADMITTED":
+      return [`you are in: hold your tickets ${before(place)}`];
+    case "COMPLETED":
+      return ["you have bought"];
+    case "LEFT":
+      return ["you left the line"];
+    case "EXPIRED":
+      return [`your place ended, because ${END[place.endReason ?? ""] ?? "of its deadline"}`];
+    default:
+      return [OUTSIDE[place.roomStatus] ?? "you are not in line"];
+  }
+}
+
+const END: Record<string, string> = {
+  ABSENT: "you were away for too long",
+  NOT_CLAIMED: "you did not claim your pass in time",
+  SESSION_OVER: "your pass was not used in time",
+  RESET: "the organizer emptied the line",
+};
+
+const OUTSIDE: Record<string, string> = {
+  SUSPENDED: "there is no line: hold tickets without a pass",
+  SCHEDULED: "nobody can join the line yet",
+  REJECTING: "nobody can join the line now",
+  CLOSED: "the sale is over",
+};
+
+const STANDSTILL: Record<string, string> = {
+  PAUSED: "paused, and you keep your place",
+  REJECTING: "nobody is called now, and you keep your place",
+  SUSPENDED: "the room is off: hold tickets without a pass",
+  CLOSED: "the sale is over",
+};
+
+function registeredWords(place: Place): string[] {
+  const opening = place.opensAt ? `opens ${moment(place.opensAt)}` : "opens soon";
+  if (place.lot !== null) return [`you have lot ${place.lot}`, `drawn when the line ${opening}`];
+  return [...inLineWords(place), opening];
+}
+
+function lineWords(place: Place): string[] {
+  const still = STANDSTILL[place.roomStatus];
+  const wait = place.estimatedWait;
+  return [...inLineWords(place), ...(still ? [still] : wait ? [waitWords(wait.p50Seconds, wait.p90Seconds)] : [])];
+}
+
+function inLineWords({ position, waitingCount }: Place): string[] {
+  const count = waitingCount.toLocaleString("en");
+  if (position === null) return [`you are one of ${count} who wait, and names are drawn`];
+  return [`place ${position.toLocaleString("en")} of ${count} in line`];
+}
+
+function aheadWords({ stockAhead, message }: Place): string[] {
+  return [...(stockAhead === "SOLD_OUT" ? ["sold out in front of you"] : []), ...(message ? [`“${message}”`] : [])];
+}
+
+/** A band: half of the people wait at most so long, nine of ten at most so long. */
+function waitWords(p50: number, p90: number): string {
+  if (p90 <= 15) return "a few seconds";
+  const [unit, seconds] = p90 < 90 ? ["seconds", 1] : p90 < 5_400 ? ["minutes", 60] : ["hours", 3_600];
+  const low = Math.max(Math.round(p50 / seconds), 1);
+  const high = Math.ceil(p90 / seconds);
+  return low < high ? `about ${low}–${high} ${unit}` : `about ${high} ${unit}`;
+}
+
+/** By this machine's clock, even if it is wrong. */
+function before({ expiresInSeconds }: Place): string {
+  return expiresInSeconds === null ? "" : `before ${clock(new Date(Date.now() + expiresInSeconds * 1_000))}`;
+}
+
+function moment(iso: string): string {
+  const when = new Date(iso);
+  const isToday = when.toDateString() === new Date().toDateString();
+  if (isToday) return `at ${clock(when)}`;
+  return `on ${when.toLocaleDateString("en-GB", { day: "numeric", month: "long" })} at ${clock(when)}`;
+}
+
+function clock(when: Date): string {
+  return when.toLocaleTimeString("en-GB");
+}
