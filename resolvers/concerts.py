@@ -50,6 +50,11 @@ async def concert_by_id(context: Context, concert_id: ConcertId) -> Concert | No
     return _if_visible(context, await context.stores.concerts.get(concert_id))
 
 
+async def concert_to_watch(context: Context, concert_id: ConcertId) -> Concert | None:
+    """As it was two seconds ago at the most: ten thousand sockets that open at once are not ten thousand reads."""
+    return _if_visible(context, await context.stores.living.find(concert_id))
+
+
 async def concert_by_slug(context: Context, slug: str) -> Concert | None:
     return _if_visible(context, await context.stores.concerts.by_slug(slug))
 

@@ -14,7 +14,7 @@ from domain.orders import Order
 from domain.queues import WaitingRoom
 from domain.stock import Stock
 from domain.topics import HoldsTopic, LineSnapshot, LineTopic, OrderTopic, RoomTopic, Snapshot, StockTopic, Topic
-from resolvers import orders
+from resolvers import concerts, orders
 from schema import ids
 from schema.concerts import Stock as ShownStock
 from schema.holds import show_hold
@@ -54,7 +54,7 @@ async def waiting_room_changed(info: Info, concert_id: strawberry.ID) -> RoomTop
 async def _concert(request: Request, value: strawberry.ID) -> ConcertId:
     """Raises BadUserInput, and NotFound for a concert that the viewer may not see."""
     concert_id = ids.concert_argument(value)
-    if await request.concert(concert_id) is None:
+    if await concerts.concert_to_watch(request.context, concert_id) is None:
         raise NotFound("Concert", concert_id)
     return concert_id
 

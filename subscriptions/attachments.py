@@ -9,8 +9,8 @@ from subscriptions.reader import Liveness
 
 RENEW_S = 5.0
 BATCH = 500
-MOST_BATCHES = 20
-"""In one go; more wait for the next tick."""
+MOST_BATCHES = 4
+"""In one go, about as long as a look takes; more wait for the next tick."""
 
 
 class Attachments:

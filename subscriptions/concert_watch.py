@@ -82,6 +82,8 @@ class ConcertWatch:
             self._wake.clear()
             try:
                 await self._attachments.say()
+                if not self._attachments.is_said:
+                    self._wake.set()
                 if self._watchers:
                     await self._look()
             except OnsaleError as error:

@@ -144,7 +144,8 @@ class LineWatch:
         stock_ahead = StockAhead.SOLD_OUT if is_sold_out else StockAhead.AVAILABLE
         snapshot = self._reader.show(scene.view, one.record, scene.stock, stock_ahead)
         is_news = one.sees_news(scene, snapshot)
-        if await self._watchers.show(one.topic, snapshot, only_fresh=not is_news):
+        is_shown = await self._watchers.show(one.topic, snapshot, only_fresh=not is_news)
+        if is_shown and one.is_behind(scene):
             one.saw(scene, snapshot, now_s=time.monotonic())
 
 

@@ -15,7 +15,7 @@ from domain.stock import Stock
 from subscriptions.bands import Bands, Reach
 from subscriptions.reader import RoomView
 
-OTHERS_BEHIND_S = 2.0
+OTHERS_BEHIND_S = 5.0
 """For those who were called or never joined: what happens to themselves they are told at once."""
 
 
@@ -35,6 +35,8 @@ Prospect: TypeAlias = tuple[float, bool]
 class Scene:
     view: RoomView
     stock: Stock
+    at: tuple[int, int]
+    """Epoch and version: nobody is shown two things under one of them."""
     announcement: tuple[object, ...]
     """What nobody hears later than others."""
     common: tuple[object, ...]
@@ -57,6 +59,7 @@ class Scene:
         return cls(
             view=view,
             stock=stock,
+            at=(room.epoch, room.version),
             announcement=announcement,
             common=(*announcement, room.serving_number, room.waiting_count, stock.epoch, stock.tiers),
             has_order=room.settings.queueing_method is not QueueingMethod.RANDOM,

@@ -19,11 +19,12 @@ SOONEST, LATEST = 0.5, 0.9
 
 
 class Standing:
-    __slots__ = ("_announcement", "_is_sold_out", "_seen", "_share", "looked_at", "record", "stand", "topic")
+    __slots__ = ("_announcement", "_at", "_is_sold_out", "_seen", "_share", "looked_at", "record", "stand", "topic")
 
     def __init__(self, topic: LineTopic) -> None:
         self.topic = topic
         self.note(None)
+        self._at = (-1, -1)
         self._seen: tuple[object, ...] = ()
         self._announcement: tuple[object, ...] = ()
         self._is_sold_out = False
@@ -43,18 +44,23 @@ class Standing:
 
     def due_s(self, scene: Scene) -> float:
         """From when on what they see may not be any older. What an ended place was shown was its last."""
-        if self.is_over:
+        if self.is_over or not self.is_behind(scene):
             return inf
         behind_s, is_sold_out = self.prospect(scene)
         if is_sold_out is not self._is_sold_out or scene.announcement != self._announcement:
             return -inf
         return self.looked_at + behind_s * self._share
 
+    def is_behind(self, scene: Scene) -> bool:
+        """Whether they have seen nothing of this version. An estimate that moves by itself waits for the next one."""
+        return scene.at != self._at
+
     def sees_news(self, scene: Scene, snapshot: LineSnapshot) -> bool:
-        return (scene.common, *_own(snapshot)) != self._seen
+        return self.is_behind(scene) and (scene.common, *_own(snapshot)) != self._seen
 
     def saw(self, scene: Scene, snapshot: LineSnapshot, *, now_s: float) -> None:
         """It was shown to them, or would have been the same again."""
+        self._at = scene.at
         self._seen = (scene.common, *_own(snapshot))
         self._announcement = scene.announcement
         _, self._is_sold_out = self.prospect(scene)

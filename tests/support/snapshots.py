@@ -114,6 +114,10 @@ class FewStores:
         return _Concerts(self)
 
     @property
+    def living(self) -> "_Living":
+        return _Living(self)
+
+    @property
     def orders(self) -> "_Orders":
         return _Orders(self)
 
@@ -139,6 +143,14 @@ class _Concerts:
         if concert_id != self.stores.concert.id:
             raise NotFound("Concert", concert_id)
         return self.stores.concert.currency
+
+
+@dataclass
+class _Living:
+    stores: FewStores
+
+    async def find(self, concert_id: ConcertId) -> Concert | None:
+        return await self.stores.concerts.get(concert_id)
 
 
 @dataclass
