@@ -155,6 +155,7 @@ def _no_line(concert: Concert) -> LineState:
     return LineState(
         epoch=0,
         version=0,
+        concert_version=concert.version,
         round=concert.room.round,
         line=Line(0, 0, b""),
         slots_taken=0,

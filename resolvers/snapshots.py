@@ -1,8 +1,7 @@
 """What the hub reads, from the stores: rooms with their settings, lines, stock, entries with their passes."""
 
-import time
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from auth.passes import PassSigner
 from domain.concerts import Concert
@@ -20,37 +19,20 @@ from storage.queues import Changes, EntryRecord, LineState
 from subscriptions.reader import RoomView
 
 _CALLED_OR_OVER = frozenset(EntryState) - {EntryState.PREQUEUED, EntryState.WAITING}
-SETTINGS_LIFE_S = 2.0
-AT_MOST_EVERY_S = 0.25
-"""Settings are read again when the version rises, which it does when they change, and in a sale all the time."""
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """A concert as it was read last."""
-
-    concert: Concert
-    read_s: float
-    version: int
-    """Of its state in the store."""
-
-    def is_good(self, version: int, now_s: float) -> bool:
-        age_s = now_s - self.read_s
-        return age_s < (SETTINGS_LIFE_S if version == self.version else AT_MOST_EVERY_S)
 
 
 class StoreReader:
     def __init__(self, stores: Stores, passes: PassSigner) -> None:
         self._stores = stores
         self._passes = passes
-        self._concerts: dict[ConcertId, Known] = {}
+        self._concerts: dict[ConcertId, Concert] = {}
 
     async def stock(self, concert_id: ConcertId) -> Stock:
         return await self._stores.holds.stock(concert_id)
 
     async def room(self, concert_id: ConcertId) -> RoomView:
         state = await self._stores.queues.line(concert_id)
-        room = room_of(await self._concert(concert_id, state.version), state)
+        room = room_of(await self._concert(concert_id, state.concert_version), state)
         return RoomView(room, state, pace_in(room))
 
     async def changes(self, concert_id: ConcertId, *, after: int) -> Changes:
@@ -80,12 +62,11 @@ class StoreReader:
         return LineSnapshot(entry, view.room, stock, stock_ahead)
 
     async def _concert(self, concert_id: ConcertId, version: int) -> Concert:
-        now_s = time.monotonic()
+        """The document whose settings are in force: the line says which version of it that is."""
         known = self._concerts.get(concert_id)
-        if known is None or not known.is_good(version, now_s):
-            concert = await self._read_again(concert_id, known.concert if known else None)
-            known = self._concerts[concert_id] = Known(concert, now_s, version)
-        return known.concert
+        if known is None or known.version < version:
+            known = self._concerts[concert_id] = await self._read_again(concert_id, known)
+        return known
 
     async def _read_again(self, concert_id: ConcertId, known: Concert | None) -> Concert:
         """Positions go on while the catalogue is away."""

@@ -49,6 +49,8 @@ class LineState:
 
     epoch: int
     version: int
+    concert_version: int
+    """Of the document whose settings are in force at this version."""
     round: int
     line: Line
     slots_taken: int
@@ -206,13 +208,13 @@ def _entry(person_id: PersonId, text: bytes | int, grace_until_ms: int = 0) -> E
 
 
 def _line_state(rest: Reply) -> LineState:
-    epoch, version, round_, serving, tail, departed, slots, issued, status, opened_ms, grace_until_ms, now_ms = rest[
-        :12
-    ]
+    epoch, version, concert_version, round_, serving, tail, departed, slots = rest[:8]
+    issued, status, opened_ms, grace_until_ms, now_ms = rest[8:13]
     assert isinstance(departed, bytes)
     return LineState(
         epoch=int(epoch),
         version=int(version),
+        concert_version=int(concert_version),
         round=int(round_),
         line=Line(int(serving), int(tail), departed),
         slots_taken=int(slots),
@@ -220,7 +222,7 @@ def _line_state(rest: Reply) -> LineState:
         status=RoomStatus(_text(status)),
         is_opened=opened_ms != b"",
         grace_until_ms=int(grace_until_ms),
-        flow=_flow(int(now_ms), int(opened_ms) if opened_ms else None, rest[12:]),
+        flow=_flow(int(now_ms), int(opened_ms) if opened_ms else None, rest[13:]),
     )
 
 

@@ -79,6 +79,7 @@ class StandingLine(StoreReader):
         state = LineState(
             epoch=1,
             version=self.version,
+            concert_version=1,
             round=self.round,
             line=line,
             slots_taken=0,

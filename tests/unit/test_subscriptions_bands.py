@@ -42,6 +42,7 @@ def scene(line: Line, stock: Stock, flow: Flow, *, method: QueueingMethod = Queu
     state = LineState(
         epoch=1,
         version=9,
+        concert_version=1,
         round=1,
         line=line,
         slots_taken=room.slots_taken,
