@@ -1,0 +1,48 @@
+"""`make bench-queue`, so small that its figures say nothing: every part runs to its end and finds what it counts."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pymongo import MongoClient
+
+from bench.queueing import joins, slots, ticks
+from bench.queueing.ground import DATABASE, ROOM, StoreUrls, data_dir_of, own_app
+from bench.queueing.laboratory import Laboratory
+from bench.queueing.visitors import visitors
+from storage.connect import Stores
+
+
+@pytest.fixture
+def urls(valkey_url: str, mongo_url: str) -> Iterator[StoreUrls]:
+    yield StoreUrls(valkey_url, mongo_url)
+    with MongoClient[dict[str, object]](mongo_url) as client:
+        client.drop_database(DATABASE)
+
+
+async def test_ticks_are_counted_by_the_store(stores: Stores, urls: StoreUrls) -> None:
+    commands, others = await ticks.measure(Laboratory.of(stores, urls), (120, 240), seconds=0)
+    figures = {figure.name: figure for figure in [*commands.values(), *others]}
+    assert list(commands) == [120, 240]
+    # The room, the stock and who has news at every look; a look that shows somebody reads their entries too.
+    assert all(3 <= figure.value <= 7 and figure.n >= ticks.FEWEST for figure in commands.values())
+    assert figures["bytes_per_waiter"].value > figures["bytes_per_joined_waiter"].value > 100
+    assert figures["bytes_before_consumed"].value > figures["bytes_per_joined_waiter"].value
+    assert figures["tick_240_p50_ms"].n > 0
+
+
+async def test_calls_and_freed_slots_reach_real_sockets(urls: StoreUrls, tmp_path: Path) -> None:
+    plan = slots.Plan(sockets=20, calls=2, called_at_once=3, call_every_s=0.1, leave=2, buy=2, claim_timeout_s=2)
+    async with own_app(tmp_path / "app", urls) as site:
+        people = await visitors(site.issuer, data_dir_of(site.app), 60)
+        entered = await joins.measure(site, ROOM, people, at_once=2, seconds=0.05)
+        called = await slots.measure(site, people, tmp_path, plan)
+    counted = {figure.name: figure.n for figure in [*entered, *called]}
+    assert counted["joins_per_s"] > 0
+    assert {name: n for name, n in counted.items() if name.startswith(("ready_p99", "refill_"))} == {
+        "ready_p99_ms": 6,
+        "refill_p99_ms": 2,
+        "refill_left_p99_ms": 2,
+        "refill_completed_p99_ms": 2,
+        "refill_expired_p99_ms": 2,
+    }
