@@ -114,7 +114,8 @@ end
 -- whether the bound was hit. Who pauses a room still may call by hand. The caller leaves with `changed`.
 local function call_next(most, bound, is_by_hand)
   local room, status = line(), room_status()
-  if not believed or room.serving >= room.tail then return 0, false end
+  -- Before a draw a lot that is gone says nothing of the number it will draw: the cursor would pass over somebody.
+  if not believed or not room.is_opened or room.serving >= room.tail then return 0, false end
   local second, free = math.floor(now / 1000), 0
   if status == 'OPEN' or (status == 'PAUSED' and is_by_hand) then free = math.max(allowance(most, second), 0) end
   local claim_until_ms = now + tonumber(redis.call('HGET', STATE, 'pass_claim_timeout_ms'))
