@@ -17,11 +17,12 @@ from pathlib import Path
 import uvloop
 
 from bench.queueing import joins, pushes, slots, ticks
-from bench.queueing.figures import Figure, as_json, table
+from bench.queueing.figures import Figure, NotMeasured, as_json, table
 from bench.queueing.ground import DATABASE, ROOM, StoreUrls, data_dir_of, own_app, own_stores
 from bench.queueing.laboratory import Laboratory
 from bench.queueing.visitors import visitors
 from bench.sale.progress import say
+from storage.child import ChildFailed
 from storage.connect import open_stores
 
 RESULTS = Path(__file__).parents[1] / "results" / "queue.json"
@@ -119,7 +120,17 @@ def main(words: Sequence[str]) -> int:
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     began = time.monotonic()
-    found = uvloop.run(measure(SMOKE if options.smoke else Plan(), options.only))
+    try:
+        found = uvloop.run(measure(SMOKE if options.smoke else Plan(), options.only))
+    except (NotMeasured, ChildFailed) as reason:
+        say(f"The waiting room could not be measured: {reason}\n")
+        return 2
+    except TimeoutError:
+        say(f"The waiting room could not be measured within {LIMIT_S:.0f} s; what was started is stopped.\n")
+        return 2
+    except KeyboardInterrupt:
+        say("\nThe measurement was interrupted; what it started is stopped.\n")
+        return 130
     sys.stdout.write(f"{table(found.rows)}\n{BOUNDS}{time.monotonic() - began:.0f} s in all\n")
     if not options.smoke and not options.only:
         RESULTS.parent.mkdir(exist_ok=True)

@@ -50,7 +50,9 @@ async def main(sockets: int, size: int) -> None:
     )
     sys.stdout.write(f"{server.sockets[0].getsockname()[1]}\n")
     sys.stdout.flush()
-    while True:
+    # Whoever started this ends it by ending: there is nothing to read but that.
+    ended = asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
+    while not ended.done():
         for number, transport in enumerate(everybody if len(everybody) == sockets else ()):
             if transport.get_write_buffer_size() < FULL:
                 transport.write(text)

@@ -75,7 +75,7 @@ async def bare_server(sockets: int, frame_bytes: int) -> AsyncIterator[int]:
 async def _program(module: str, *words: str) -> AsyncIterator[asyncio.subprocess.Process]:
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", module, *words,
-        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, limit=LINE_BYTES,
+        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, limit=LINE_BYTES, start_new_session=True,
     )  # fmt: skip
     try:
         yield process
