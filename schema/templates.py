@@ -29,7 +29,9 @@ _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 _IN_LINE = frozenset({EntryState.PREQUEUED, EntryState.WAITING})
 
 
-def integers_of(entry: QueueEntry) -> Integers:
+def integers_of(entry: QueueEntry | None) -> Integers:
+    if entry is None:
+        return None, None, None, None, None
     estimate = entry.estimate
     p50_s, p90_s = (estimate.p50_s, estimate.p90_s) if estimate else (None, None)
     return entry.number, entry.position, p50_s, p90_s, entry.lot
@@ -71,33 +73,30 @@ class Templates:
 
     def find(self, snapshot: LineSnapshot, viewer: Viewer) -> bytes | None:
         """The bytes of an execution, where a template was proven."""
-        entry = snapshot.entry
-        if entry is None or entry.state not in _IN_LINE or not self._is_of(snapshot):
+        if _is_personal(snapshot.entry) or not self._is_of(snapshot):
             return None
-        integers = integers_of(entry)
-        template = self._made.get(_shape(snapshot, entry, integers, viewer))
+        integers = integers_of(snapshot.entry)
+        template = self._made.get(_shape(snapshot, integers, viewer))
         return template.fill(integers) if template else None
 
     async def show(self, snapshot: LineSnapshot, viewer: Viewer, execute: Execute) -> bytes:
         """The first of a shape is shown the ordinary way, and proves the template that is made when a second comes."""
-        payload, entry = await execute(snapshot, viewer), snapshot.entry
-        if entry is None or entry.state not in _IN_LINE:
+        payload = await execute(snapshot, viewer)
+        if _is_personal(snapshot.entry):
             return payload
         if not self._is_of(snapshot):
             self._room, self._stock = snapshot.room, snapshot.stock
             self._first, self._made = {}, {}
-        integers = integers_of(entry)
-        shape = _shape(snapshot, entry, integers, viewer)
+        integers = integers_of(snapshot.entry)
+        shape = _shape(snapshot, integers, viewer)
         if shape not in self._first:
             self._first[shape] = integers, payload
         elif shape not in self._made:
-            await self._make(shape, snapshot, entry, viewer, execute)
+            await self._make(shape, snapshot, viewer, execute)
         return payload
 
-    async def _make(
-        self, shape: Shape, snapshot: LineSnapshot, entry: QueueEntry, viewer: Viewer, execute: Execute
-    ) -> None:
-        marked = _marked(entry)
+    async def _make(self, shape: Shape, snapshot: LineSnapshot, viewer: Viewer, execute: Execute) -> None:
+        marked = _marked(snapshot.entry) if snapshot.entry else None
         payload = await execute(replace(snapshot, entry=marked), replace(viewer, person_id=NOBODY, name="", email=None))
         if self._is_of(snapshot):
             template = Template.cut(payload, integers_of(marked))
@@ -108,10 +107,16 @@ class Templates:
         return self._room is snapshot.room and self._stock is snapshot.stock
 
 
-def _shape(snapshot: LineSnapshot, entry: QueueEntry, integers: Integers, viewer: Viewer) -> Shape:
-    number, position, p50_s, p90_s, lot = integers
+def _is_personal(entry: QueueEntry | None) -> bool:
+    """Who was called has a pass and a deadline, and who ended a reason; others have integers, or nothing."""
+    return entry is not None and entry.state not in _IN_LINE
+
+
+def _shape(snapshot: LineSnapshot, integers: Integers, viewer: Viewer) -> Shape:
+    entry, (number, position, p50_s, p90_s, lot) = snapshot.entry, integers
     nulls = number is None, position is None, p50_s is None, p90_s is None, lot is None
-    return viewer.roles, entry.state, entry.end, entry.queue_pass, snapshot.stock_ahead, nulls
+    mine = (entry.state, entry.end, entry.queue_pass) if entry else None
+    return viewer.roles, mine, snapshot.stock_ahead, nulls
 
 
 def _marked(entry: QueueEntry) -> QueueEntry:

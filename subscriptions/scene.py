@@ -15,8 +15,10 @@ from domain.stock import Stock
 from subscriptions.bands import Bands, Reach
 from subscriptions.reader import RoomView
 
-OTHERS_BEHIND_S = 5.0
-"""For those who were called or never joined: what happens to themselves they are told at once."""
+CALLED_BEHIND_S = 5.0
+"""Their own news they are told at once; what else moves is shown to each of them apart, at the cost of an execution."""
+OUTSIDE_BEHIND_S = 2.0
+"""For those who never joined."""
 
 
 class Stand(IntEnum):
@@ -55,7 +57,7 @@ class Scene:
         sold_out_behind = outlook_of(stock, room.flow).sold_out_behind
         line = view.state.line
         ahead = (room.slots_taken, 0, room.waiting_count + room.slots_taken)
-        behind_s = (bands.rest_s, OTHERS_BEHIND_S, OTHERS_BEHIND_S)
+        behind_s = (bands.rest_s, CALLED_BEHIND_S, OUTSIDE_BEHIND_S)
         return cls(
             view=view,
             stock=stock,

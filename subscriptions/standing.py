@@ -52,8 +52,9 @@ class Standing:
         return self.looked_at + behind_s * self._share
 
     def is_behind(self, scene: Scene) -> bool:
-        """Whether they have seen nothing of this version. An estimate that moves by itself waits for the next one."""
-        return scene.at != self._at
+        """Whether they have seen nothing of this version. An estimate that moves by itself waits for the next one; an
+        opening and an end, which come by the clock, do not."""
+        return scene.at != self._at or scene.announcement != self._announcement
 
     def sees_news(self, scene: Scene, snapshot: LineSnapshot) -> bool:
         return self.is_behind(scene) and (scene.common, *_own(snapshot)) != self._seen

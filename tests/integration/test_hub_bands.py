@@ -3,6 +3,7 @@
 import asyncio
 import time
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import pytest
@@ -156,6 +157,23 @@ async def test_at_the_opening_of_a_lottery_everybodys_number_appears_at_once(sto
         assert {one.entry().state for one in everybody} == {EntryState.WAITING}
         for one in everybody:
             check_rising(one)
+
+
+async def test_a_line_that_opens_by_the_clock_is_shown_to_open(stores: Stores, valkey_url: str) -> None:
+    """Nothing is written, so no version rises."""
+    concert = await in_line(stores, opens_at=datetime.now(UTC) + timedelta(hours=1))
+    async with hub_on(stores, valkey_url, bands=NEVER) as (hub, _):
+        everybody = await watch_line(hub, concert, *PEOPLE)
+        assert {one.entry().state for one in everybody} == {EntryState.PREQUEUED}
+        assert sorted(one.place()[1] or 0 for one in everybody) == list(range(1, 31))
+        version = everybody[0].line().room.version
+        state = concert_keys(concert.id)[KINDS.index("state")]
+        await stores.link.run("HINCRBY", state, "now_ms", "3600000")
+        await wait_until(
+            lambda: {one.place()[0] for one in everybody} == {EntryState.WAITING}, timeout=AT_ONCE_S, what="the opening"
+        )
+        assert {one.line().room.status for one in everybody} == {RoomStatus.OPEN}
+        assert {one.line().room.version for one in everybody} == {version}
 
 
 async def test_a_grace_is_shown_to_those_who_have_a_deadline(stores: Stores, valkey_url: str) -> None:

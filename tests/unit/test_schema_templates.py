@@ -193,12 +193,13 @@ async def test_who_was_called_is_shown_the_ordinary_way(state: EntryState) -> No
         await source.render(snapshot)
 
 
-async def test_somebody_who_never_joined_is_shown_the_ordinary_way() -> None:
-    source = await watching(EVERYTHING)
-    for _ in range(3):
-        snapshot = LineSnapshot(None, ROOM, STOCK)
-        assert source.at_once(snapshot) is None
+async def test_people_who_never_joined_see_the_same() -> None:
+    sources = [await watching(EVERYTHING, f"p{number}") for number in range(1, 4)]
+    snapshot = LineSnapshot(None, ROOM, STOCK)
+    for source in sources:
         assert await shown(source, snapshot) == await ordinary(source, snapshot)
+    assert sources[2].at_once(snapshot) is not None
+    assert sources[2].at_once(replace(snapshot, entry=person(1))) is None
 
 
 async def test_a_text_that_looks_like_a_mark_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:

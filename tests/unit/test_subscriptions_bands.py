@@ -16,7 +16,7 @@ from settings import Settings, SettingsError
 from storage.queues import LineState
 from subscriptions.bands import DEFAULT_BANDS, Bands
 from subscriptions.reader import RoomView
-from subscriptions.scene import OTHERS_BEHIND_S, Scene, Stand
+from subscriptions.scene import CALLED_BEHIND_S, OUTSIDE_BEHIND_S, Scene, Stand
 from tests.support.snapshots import ROOM, STOCK, entry
 
 BANDS = Bands(((3, 0.0), (8, 2.0)), 10.0)
@@ -97,8 +97,8 @@ def test_who_has_no_number_that_counts_is_in_no_band() -> None:
     line = Line(0, 5, b"")
     for stand, number, behind_s in (
         (Stand.IN_LINE, None, 10.0),
-        (Stand.CALLED, 3, OTHERS_BEHIND_S),
-        (Stand.OUTSIDE, None, OTHERS_BEHIND_S),
+        (Stand.CALLED, 3, CALLED_BEHIND_S),
+        (Stand.OUTSIDE, None, OUTSIDE_BEHIND_S),
     ):
         assert scene(line, STOCK, BUSY).prospect(stand, number)[0] == behind_s
     assert scene(line, STOCK, BUSY, method=QueueingMethod.RANDOM).prospect(Stand.IN_LINE, 1)[0] == 10.0
