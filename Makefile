@@ -7,7 +7,7 @@ BIN := .venv/bin
 .PHONY: bench-queue bench-sockets help run test check format lint types unit sale simulate watch schema frontend lock pages test-programs
 
 help: ## list these commands
-	@sed -n 's/^\([a-z-]*\):.*## /\1 /p' Makefile | while read -r name text; do printf '  make %-8s %s\n' "$$name" "$$text"; done
+	@sed -n 's/^\([a-z-]*\):.*## /\1 /p' Makefile | while read -r name text; do printf '  make %-13s %s\n' "$$name" "$$text"; done
 
 run: .venv/run.stamp pages ## install what is needed and serve http://localhost:8000
 	@exec $(BIN)/python app.py

@@ -1,4 +1,4 @@
-"""The README's first session, run as it is printed; only the port is another one."""
+"""The README's first session and the examples of docs/waiting-room.md, as printed; only the port is another one."""
 
 import asyncio
 import os
@@ -9,11 +9,15 @@ from pathlib import Path
 from tests.support.application import ROOT, Application, started
 
 README = (ROOT / "README.md").read_text()
+WAITING_ROOM = (ROOT / "docs/waiting-room.md").read_text()
 
 
-def shell_blocks(title: str) -> list[str]:
-    section = README.partition(f"## {title}\n")[2].partition("\n## ")[0]
-    return re.findall(r"```sh\n(.*?)```", section, re.DOTALL)
+def shell_blocks(text: str) -> list[str]:
+    return re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
+
+
+def first_session() -> list[str]:
+    return shell_blocks(README.partition("## A first session\n")[2].partition("\n## ")[0])
 
 
 async def run(*command: str, application: Application) -> str:
@@ -29,15 +33,38 @@ async def run(*command: str, application: Application) -> str:
     return out
 
 
+async def said(blocks: list[str], application: Application) -> list[str]:
+    """What a shell prints, by lines."""
+    script = "set -eu\n" + "\n".join(blocks).replace("http://localhost:8000", f"http://localhost:{application.port}")
+    return (await run("sh", "-c", script, application=application)).splitlines()
+
+
 async def test_the_first_session_works_as_printed(tmp_path: Path) -> None:
-    fill, *session = shell_blocks("A first session")
+    fill, *session = first_session()
     assert fill == "make sale URL=http://localhost:8000 BUYERS=100\n"
     async with started(Application(tmp_path / "data", DEMO="yes")) as application:
         url = f"http://localhost:{application.port}"
         await run(sys.executable, "-m", "bench.sale", "--url", url, "--buyers", "100", application=application)
-        script = "set -eu\n" + "\n".join(session).replace("http://localhost:8000", url)
-        concerts, held, bought, order = (await run("sh", "-c", script, application=application)).splitlines()
+        concerts, held, bought, order = await said(session, application)
     assert concerts.startswith('{"data":{"concerts":{"nodes":[{"slug":"')
     assert '"state":"HELD"' in held
     assert '"status":"PAID"' in bought
     assert '"concert":{"name":"Vesna Korda: Slow Machines"},"lines":[{"quantity":2' in order
+
+
+async def test_the_examples_of_a_waiting_room_work_as_printed(tmp_path: Path) -> None:
+    tools = next(block for block in first_session() if "ask()" in block)
+    async with started(Application(tmp_path / "data", DEMO="yes")) as application:
+        said_there = await said([tools, *shell_blocks(WAITING_ROOM)], application)
+    paused, configured, joined, called, resumed, watched, ready, bought, joined_late, event, pushed = said_there
+    assert '"waitingRoom":{"status":"PAUSED"}' in paused
+    assert '"message":"Back in ten minutes."' in configured
+    assert joined == '{"data":{"joinQueue":{"entry":{"state":"WAITING","number":1,"position":1}}}}'
+    assert '"call":{"asked":1,"called":1,"limit":null}' in called
+    assert '"waitingRoom":{"status":"OPEN","servingNumber":1,"slotsTaken":1}' in resumed
+    assert re.findall(r'"action":"(\w+)"', watched) == ["RESUMED", "ADMITTED_NEXT", "CONFIGURED", "PAUSED"]
+    assert '"state":"READY","position":0' in ready
+    assert bought == '{"data":{"purchaseTickets":{"order":{"status":"PAID"}}}}'
+    assert '"joinQueue":{"entry":{"state":' in joined_late
+    assert event == "event: next"
+    assert '"roomStatus":"OPEN","message":"Back in ten minutes."' in pushed
