@@ -3,29 +3,24 @@
 Entries are read only of those who have news, in batches; nobody who is not due costs more than a comparison.
 """
 
-import asyncio
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from math import inf
-from typing import TypeVar
 
 from domain.ids import ConcertId, PersonId
 from domain.stock import StockAhead
 from domain.topics import LineTopic
 from storage.queues import EntryRecord
 from subscriptions.attachments import Attachments
+from subscriptions.breath import Breath
 from subscriptions.reader import Reader
 from subscriptions.scene import Scene, Stand
 from subscriptions.standing import Standing
 from subscriptions.watchers import Watchers
 
-T = TypeVar("T")
-
 BATCH = 250
 """Entries in one command: parsed in about 3 ms, so that nobody else waits longer."""
-BREATH = 50
-"""After so many people the loop lets others have a turn."""
 MOST_A_LOOK = 1_000
 """People shown in one look who have no news of their own: those who have some come first in the next one."""
 
@@ -87,10 +82,10 @@ class LineWatch:
             # Who has waited longest first, so that nobody is left behind for ever.
             due.sort(key=lambda one: one.looked_at)
             self._look_again()
-        for batch in _batches(due[:MOST_A_LOOK], BREATH):
-            for one in batch:
-                await self._show_moved(one, scene)
-            await asyncio.sleep(0)
+        breath = Breath()
+        for one in due[:MOST_A_LOOK]:
+            await self._show_moved(one, scene)
+            await breath.take()
 
     def _due(self, scene: Scene, now_s: float) -> list[Standing]:
         if scene.common != self._common:
@@ -106,14 +101,15 @@ class LineWatch:
         return due
 
     async def _show_news(self, people: Sequence[PersonId], scene: Scene) -> None:
-        for batch in _batches(people, BATCH):
+        for first in range(0, len(people), BATCH):
+            batch = people[first : first + BATCH]
             found = await self._reader.entries(self._concert_id, batch)
-            for count, person_id in enumerate(batch, start=1):
+            breath = Breath()
+            for person_id in batch:
                 one = self._standing.get(person_id)
                 if one is not None:
                     await self._show_new(one, found.get(person_id), scene)
-                if count % BREATH == 0:
-                    await asyncio.sleep(0)
+                await breath.take()
 
     async def _show_new(self, one: Standing, record: EntryRecord | None, scene: Scene) -> None:
         before = one.record
@@ -158,8 +154,3 @@ def _joined_after(record: EntryRecord, scene: Scene) -> bool:
 def _is_waiting(record: EntryRecord, scene: Scene) -> bool:
     state = scene.view.state
     return record.round == state.round and (record.number is None or state.line.is_waiting(record.number))
-
-
-def _batches(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
-    for first in range(0, len(items), size):
-        yield items[first : first + size]
