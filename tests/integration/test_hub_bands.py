@@ -9,11 +9,12 @@ from functools import partial
 import pytest
 
 from domain.concerts import Concert
+from domain.holds import Hold
 from domain.ids import PersonId
 from domain.queues import EntryEnd, EntryState, RoomStatus
 from domain.room_changes import RoomChange
 from domain.stock import StockAhead
-from domain.topics import LineTopic
+from domain.topics import HoldsTopic, LineTopic
 from resolvers import holds, queues, rooms
 from storage.connect import Stores
 from storage.keys import KINDS, concert_keys, hints_channel
@@ -181,14 +182,29 @@ async def test_a_grace_is_shown_to_those_who_have_a_deadline(stores: Stores, val
     await call(stores)
     async with hub_on(stores, valkey_url, bands=NEVER) as (hub, _):
         called, waiting = await watch_line(hub, concert, PEOPLE[0], PEOPLE[29])
-        before = called.entry().expires_at
+        held = await _watch_hold(stores, hub, concert, PEOPLE[1])
+        before, held_before = called.entry().expires_at, _hold(held).expires_at
         assert before is not None
         state = concert_keys(concert.id)[KINDS.index("state")]
         # As if no worker had looked for an hour: its next run grants what a lost connection gets.
         await stores.link.run("HINCRBY", state, "now_ms", "3600000")
         await ExpiryWorker().run_once(stores)
         await wait_until(lambda: (called.entry().expires_at or before) > before, timeout=AT_ONCE_S, what="the grace")
+        await wait_until(lambda: _hold(held).expires_at > held_before, timeout=AT_ONCE_S, what="the grace of a hold")
         assert len(waiting.snapshots) == 1
+
+
+async def _watch_hold(stores: Stores, hub: Hub, concert: Concert, who: PersonId) -> Seen:
+    """Of somebody who was called."""
+    claimed = await queues.claim_pass(context(stores, who), concert.id)
+    assert claimed.queue_pass is not None
+    await holds.hold_tickets(context(stores, who), concert.id, lines(concert, 1), key(), claimed.queue_pass.token)
+    return await watch(hub, HoldsTopic(concert.id, who))
+
+
+def _hold(seen: Seen) -> Hold:
+    assert isinstance(seen.last, Hold)
+    return seen.last
 
 
 @pytest.mark.parametrize("chance", [0.0, 0.3])
