@@ -1,6 +1,7 @@
 """What it is measured on: a Valkey and a mongod as `make run` starts them, an app process, and concerts with a room."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -56,6 +57,11 @@ class Site:
     @property
     def issuer(self) -> str:
         return issuer_of(self.app)
+
+    def cpu_s(self) -> float:
+        """Of the server's process so far: what a figure would be bound by on a machine of its own."""
+        fields = Path(f"/proc/{self.app.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     async def concert(self, room: RoomSettings = ROOM) -> SaleConcert:
         draft = replace(

@@ -35,13 +35,18 @@ async def measure(
     requests = join_requests(site, concert, people)
     async with connections(site.app.port, at_once, SUCCESS) as opened:
         await closed(opened, requests, seconds=min(1.0, seconds / 2))
+        began_s = site.cpu_s()
         full = await closed(opened, requests, seconds=seconds)
+        cpu_s = site.cpu_s() - began_s
         if full.lasted_s < seconds:
             raise NotMeasured("there are too few people for so fast a server")
         half = await steady(opened, requests, per_s=full.per_s / 2, seconds=seconds)
     how = f"POST /graphql, everybody new with a token of their own, {at_once} connections"
     return [
         Figure("joins_per_s", round(full.per_s), how, len(full.took_ms)),
+        Figure(
+            "join_cpu_ms", round(cpu_s * 1000 / len(full.took_ms), 2), "of the server's CPU, each", len(full.took_ms)
+        ),
         p99("join_p99_ms", full.took_ms, "the same, each connection always busy"),
         p99("join_half_load_p99_ms", half.took_ms, f"the same at {half.per_s:,.0f} a second, from when each was due"),
     ]

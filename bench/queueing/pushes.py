@@ -40,24 +40,18 @@ async def measure(
         owned(_leave(line, in_front[1:])),
     ):
         await asyncio.sleep(WARM_UP_S)
+        began_s = site.cpu_s()
         before, after = await crowd.over(seconds)
+        cpu_s = site.cpu_s() - began_s
     size = after.frame_bytes(before)
     limit = await _limit(watching, directory, size, seconds)
     pushed, per_s = after.frames - before.frames, after.frames_per_s(before)
+    how = f"frames of {size} bytes to {sockets:,} sockets, all moving all the time"
     return [
-        Figure(
-            "positions_per_s",
-            round(per_s),
-            f"frames of {size} bytes to {sockets:,} sockets, all moving all the time",
-            pushed,
-        ),
-        Figure(
-            "positions_limit_per_s",
-            round(limit),
-            "the same frame to the same sockets by a server that does no work",
-            sockets,
-        ),
-        Figure("positions_of_limit", round(per_s / limit, 3), "the one in parts of the other", pushed),
+        Figure("positions_per_s", round(per_s), how, pushed),
+        Figure("position_cpu_us", round(cpu_s * 1_000_000 / pushed), "of the server's CPU, each", pushed),
+        limit,
+        Figure("positions_of_limit", round(per_s / limit.value, 3), "the one in parts of the other", pushed),
     ]
 
 
@@ -68,11 +62,12 @@ async def _leave(line: WaitingLine, people: Sequence[Visitor]) -> None:
     raise NotMeasured("everybody in front had left before the end")
 
 
-async def _limit(people: Sequence[Visitor], directory: Path, size: int, seconds: float) -> float:
+async def _limit(people: Sequence[Visitor], directory: Path, size: int, seconds: float) -> Figure:
     async with (
         bare_server(len(people), size) as port,
         crowd_of(people, port=port, concert="nothing", directory=directory) as crowd,
     ):
         await asyncio.sleep(WARM_UP_S)
         before, after = await crowd.over(seconds)
-    return after.frames_per_s(before)
+    what = "the same frame to the same sockets by a server that does no work"
+    return Figure("positions_limit_per_s", round(after.frames_per_s(before)), what, after.frames - before.frames)

@@ -32,6 +32,7 @@ from storage.keys import KINDS, concert_keys
 
 PAUSE = "mutation ($input: PauseWaitingRoomInput!) { pauseWaitingRoom(input: $input) { __typename } }"
 RESUME = "mutation ($input: ResumeWaitingRoomInput!) { resumeWaitingRoom(input: $input) { __typename } }"
+SETTLED_WITHIN_S = 15.0
 ADMIT = "mutation ($input: AdmitNextInput!) { admitNext(input: $input) { __typename } }"
 
 
@@ -171,15 +172,17 @@ async def _free(site: Site, concert: SaleConcert, inside: Sequence[Visitor], pla
 async def _settled(
     site: Site, concert: SaleConcert, people: Sequence[Visitor], crowd: Crowd, called: int
 ) -> tuple[dict[str, Entry], Seen]:
-    """The entries of everybody who was called, once so many were, and their sockets have had time to say so."""
-    deadline = time.monotonic() + 10
+    """The entries of everybody who was called, once so many were, and the sockets of all of them said so."""
+    deadline = time.monotonic() + SETTLED_WITHIN_S
     while True:
         entries = await read_entries(site.urls.redis, read_concert(concert.id), people)
-        if len(entries) >= called:
-            await asyncio.sleep(1)
-            return entries, await crowd.seen()
+        seen = await crowd.seen()
+        told = zip(people, seen.called_ms, strict=True)
+        silent = sum(at_ms is None for who, at_ms in told if who.person_id in entries)
+        if len(entries) >= called and not silent:
+            return entries, seen
         if time.monotonic() > deadline:
-            raise NotMeasured(f"{len(entries)} of {called} people were called")
+            raise NotMeasured(f"{len(entries)} of {called} people were called, and {silent} sockets never said so")
         await asyncio.sleep(0.2)
 
 
