@@ -126,6 +126,22 @@ async def test_a_crowd_that_is_due_is_shown_over_several_looks_those_first_who_w
     assert seen[1_900].entry().state is EntryState.LEFT
 
 
+async def test_a_line_that_always_moves_leaves_nobody_behind() -> None:
+    line = StandingLine(people=3_000)
+    watching = watch_of(line, EVERY_LOOK)
+    seen = come(watching, *range(100, 2_600))
+    await look(watching, line)
+    while any(len(one.snapshots) == 0 for one in seen):
+        await look(watching, line)
+    versions = []
+    for _ in range(3):
+        line.move()
+        versions.append(line.version)
+        await look(watching, line)
+    assert {one.line().room.version for one in seen} == set(versions)
+    assert Counter(one.line().room.version for one in seen)[versions[-1]] == MOST_A_LOOK
+
+
 async def test_who_is_not_waiting_any_more_though_nobody_named_them_is_read_again() -> None:
     line = StandingLine(people=1_000)
     watching = watch_of(line, EVERY_LOOK)
