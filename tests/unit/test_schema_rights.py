@@ -5,7 +5,14 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from graphql import GraphQLInterfaceType, GraphQLNonNull, GraphQLObjectType, GraphQLSchema, GraphQLUnionType, build_schema
+from graphql import (
+    GraphQLInterfaceType,
+    GraphQLNonNull,
+    GraphQLObjectType,
+    GraphQLSchema,
+    GraphQLUnionType,
+    build_schema,
+)
 
 import schema
 from auth.viewer import Role, Viewer
