@@ -35,6 +35,7 @@ mutation JoinQueue($concertId: ID!) {
         number
         state
         position
+        lot
         estimatedWait { p50Seconds p90Seconds }
         stockAhead
       }
@@ -53,6 +54,7 @@ subscription WatchMyPlace($concertId: ID!) {
     state
     number
     position
+    lot
     estimatedWait { p50Seconds p90Seconds }
     servingNumber
     waitingCount

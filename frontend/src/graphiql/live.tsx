@@ -17,7 +17,7 @@ interface LiveLineProps {
 const DOT = "\u00a0· ";
 
 /** A place ends, for one who bought or left, and they may join again. */
-const WATCH_AGAIN_MS = 3_000;
+const WATCH_AGAIN_MS = 1_000;
 
 const WATCH_STOCK = `subscription LineOfStock($concertId: ID!) {
   stockChanged(concertId: $concertId) { soldOut tiers { available } }

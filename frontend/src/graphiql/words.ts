@@ -26,6 +26,9 @@ export interface Room {
   flow: { waitingCount: number; occupancy: number; outflow: number };
 }
 
+/** The whole of it stands in the answers. */
+const LONGEST_MESSAGE = 120;
+
 export function stockWords(stock: Stock): string {
   if (stock.soldOut) return "sold out";
   const left = stock.tiers.reduce((sum, tier) => sum + tier.available, 0);
@@ -80,18 +83,20 @@ const END: Record<string, string> = {
   RESET: "the organizer emptied the line",
 };
 
+const OVER: Record<string, string> = {
+  SUSPENDED: "the room is off: hold tickets without a pass",
+  CLOSED: "the sale is over",
+};
+
 const OUTSIDE: Record<string, string> = {
-  SUSPENDED: "there is no line: hold tickets without a pass",
+  ...OVER,
   SCHEDULED: "nobody can join the line yet",
   REJECTING: "nobody can join the line now",
-  CLOSED: "the sale is over",
 };
 
 const STANDSTILL: Record<string, string> = {
   PAUSED: "paused, and you keep your place",
   REJECTING: "nobody is called now, and you keep your place",
-  SUSPENDED: "the room is off: hold tickets without a pass",
-  CLOSED: "the sale is over",
 };
 
 function registeredWords(place: Place): string[] {
@@ -101,6 +106,8 @@ function registeredWords(place: Place): string[] {
 }
 
 function lineWords(place: Place): string[] {
+  const over = OVER[place.roomStatus];
+  if (over) return [over];
   const still = STANDSTILL[place.roomStatus];
   const wait = place.estimatedWait;
   return [...inLineWords(place), ...(still ? [still] : wait ? [waitWords(wait.p50Seconds, wait.p90Seconds)] : [])];
@@ -113,7 +120,8 @@ function inLineWords({ position, waitingCount }: Place): string[] {
 }
 
 function aheadWords({ stockAhead, message }: Place): string[] {
-  return [...(stockAhead === "SOLD_OUT" ? ["sold out in front of you"] : []), ...(message ? [`“${message}”`] : [])];
+  const told = message.length > LONGEST_MESSAGE ? `${message.slice(0, LONGEST_MESSAGE)} …` : message;
+  return [...(stockAhead === "SOLD_OUT" ? ["sold out in front of you"] : []), ...(told ? [`“${told}”`] : [])];
 }
 
 /** A band: half of the people wait at most so long, nine of ten at most so long. */
