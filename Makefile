@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: bench-queue bench-sockets help run test check format lint types unit sale simulate watch schema frontend lock pages test-programs
+.PHONY: bench-queue bench-sockets help run test check format lint types unit sale simulate watch schema frontend lock pages prove-room test-programs
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1 /p' Makefile | while read -r name text; do printf '  make %-13s %s\n' "$$name" "$$text"; done
@@ -40,6 +40,9 @@ bench-queue: .venv/run.stamp ## measure a waiting room of up to 50,000 people: c
 
 bench-sockets: .venv/run.stamp ## measure 2,000 sockets on one process while stock moves (SOCKETS=2000)
 	@$(BIN)/python -m bench.sockets $(if $(SOCKETS),--sockets $(SOCKETS))
+
+prove-room: .venv/dev.stamp ## four worker processes and random traffic against one room, all of it checked (SECONDS=70 SEED=1)
+	@$(BIN)/python -m tests.support.room_proof $(or $(SECONDS),70) $(or $(SEED),1)
 
 simulate: .venv/run.stamp ## hold simulated sales and score the estimates (SEEDS="101 102" CHART=yes)
 	@exec $(BIN)/python -m bench.simulation $(if $(SEEDS),--seeds $(SEEDS)) $(if $(CHART),--chart)

@@ -151,8 +151,9 @@ class LineMachine(OnModel):
     @rule()
     def hours_without_workers(self) -> None:
         """Nobody loses anything by it; who does not come back until the grace is over was not there."""
-        _, _, is_active = self.do(self.stores.hot.expire_holds(self.concert.id, limit=100))
         self.turn()
+        self.everybody_stands_where_the_model_says()
+        _, _, is_active = self.do(self.stores.hot.expire_holds(self.concert.id, limit=100))
         self.do(self.stores.link.run("HINCRBY", self.key("state"), "now_ms", str(LONG_MS + 1)))
         self.do(self.stores.hot.expire_holds(self.concert.id, limit=100))
         self.model.called_lately = 0
