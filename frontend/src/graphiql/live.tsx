@@ -19,6 +19,9 @@ const DOT = "\u00a0· ";
 /** A place ends, for one who bought or left, and they may join again. */
 const WATCH_AGAIN_MS = 1_000;
 
+/** A change of person closes the socket too, and opens it at once. */
+const AWAY_AFTER_MS = 1_000;
+
 const WATCH_STOCK = `subscription LineOfStock($concertId: ID!) {
   stockChanged(concertId: $concertId) { soldOut tiers { available } }
 }`;
@@ -41,12 +44,14 @@ export function LiveLine({ socket, concert, session }: LiveLineProps): ReactElem
   const stock = useWatched<{ stockChanged: Stock }>(socket, WATCH_STOCK, concert.id, true)?.stockChanged;
   const place = useWatched<{ queuePosition: Place }>(socket, WATCH_PLACE, concert.id, session !== null)?.queuePosition;
   const room = useWatched<{ waitingRoomChanged: Room }>(socket, WATCH_ROOM, concert.id, runsIt)?.waitingRoomChanged;
+  const isAway = useIsAway(socket);
   return (
     <div className="onsale-live" aria-live="polite">
       <span className="onsale-concert">{concert.name}</span>
       {stock && <span id="live-stock">{stockWords(stock)}</span>}
       {place && (place.state || !runsIt) && <span id="live-place">{placeWords(place).join(DOT)}</span>}
       {room && <span id="live-room">{roomWords(room).join(DOT)}</span>}
+      {isAway && <span id="live-away">no connection: this was last known</span>}
     </div>
   );
 }
@@ -74,4 +79,25 @@ function useWatched<Data>(socket: Client, query: string, concertId: string, isWa
     };
   }, [socket, query, concertId, isWanted]);
   return data;
+}
+
+function useIsAway(socket: Client): boolean {
+  const [isAway, setIsAway] = useState(false);
+  useEffect(() => {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const closed = (): void => {
+      clearTimeout(timer);
+      timer = setTimeout(() => setIsAway(true), AWAY_AFTER_MS);
+    };
+    const connected = (): void => {
+      clearTimeout(timer);
+      setIsAway(false);
+    };
+    const stops = [socket.on("closed", closed), socket.on("connected", connected)];
+    return () => {
+      for (const stop of stops) stop();
+      clearTimeout(timer);
+    };
+  }, [socket]);
+  return isAway;
 }
