@@ -284,7 +284,7 @@ def test_the_line_stands_like_its_model(
             run_state_machine_as_test(
                 LineMachine,
                 settings=settings(
-                    max_examples=30,
+                    max_examples=25,
                     stateful_step_count=50,
                     deadline=None,
                     # Shrinking on real stores would outlast the test's time; the steps are told as they were.
