@@ -36,7 +36,7 @@ from web import health, home, logs, pass_keys
 from web.face import Face, open_face
 from web.middleware import RequestMiddleware
 from web.pages import Pages
-from web.server import Server, allow_many_sockets, config
+from web.server import Server, allow_many_sockets, collect_seldom, config
 from web.streaming import EventStreams
 from workers.runner import run_workers
 
@@ -80,6 +80,7 @@ def create_app(settings: Settings) -> Starlette:
 @asynccontextmanager
 async def _lifespan(settings: Settings) -> AsyncIterator[State]:
     logs.configure(settings.log_format)
+    collect_seldom()
     if settings.redis_url is None or settings.mongo_url is None:
         raise SettingsError("ONSALE_REDIS_URL and ONSALE_MONGO_URL are needed; `make run` starts stores of its own")
     async with (

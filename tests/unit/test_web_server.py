@@ -1,0 +1,37 @@
+"""How Onsale is served, where it is not the server's default."""
+
+import gc
+from collections.abc import Iterator
+
+import pytest
+
+import app
+from settings import Settings, SettingsError
+from web import logs
+from web.server import COLLECT_AFTER, collect_seldom
+
+
+@pytest.fixture
+def thresholds() -> Iterator[None]:
+    before = gc.get_threshold()
+    yield
+    gc.set_threshold(*before)
+
+
+@pytest.mark.usefixtures("thresholds")
+def test_all_objects_are_looked_through_once_a_million_were_made() -> None:
+    collect_seldom()
+    assert gc.get_threshold() == COLLECT_AFTER
+    young, middle, old = COLLECT_AFTER
+    assert young * middle * old == 1_000_000
+
+
+@pytest.mark.usefixtures("thresholds")
+async def test_every_server_collects_seldom(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logs, "configure", lambda _: None)
+    gc.set_threshold(700, 10, 10)
+    served = app.create_app(Settings())
+    with pytest.raises(SettingsError):
+        async with served.router.lifespan_context(served):
+            pass
+    assert gc.get_threshold() == COLLECT_AFTER
