@@ -44,7 +44,8 @@ class Call:
     """What `admitNext` asked for, and what came of it."""
 
     asked: int
-    called: int
+    called: int | None
+    """None while nobody knows: who called died before it was told. The same key finds out."""
     limit: AdmissionLimit | None
 
 

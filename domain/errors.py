@@ -26,7 +26,7 @@ OnsaleError
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import ClassVar
 
@@ -53,6 +53,11 @@ class ErrorCode(StrEnum):
     LINE_OPENED = "LINE_OPENED"
     CAPACITY_IN_USE = "CAPACITY_IN_USE"
     TEMPORARILY_UNAVAILABLE = "TEMPORARILY_UNAVAILABLE"
+
+
+def _at(moment: datetime) -> str:
+    """As the API writes it, to the second."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 class OnsaleError(Exception):
@@ -96,7 +101,7 @@ class NotOnSale(Refusal):
     code = ErrorCode.NOT_ON_SALE
 
     def __init__(self, concert_id: ConcertId, status: ConcertStatus, opens_at: datetime | None = None) -> None:
-        when = f"opens at {opens_at.isoformat()}; come back then" if opens_at else "is not open; choose another concert"
+        when = f"opens at {_at(opens_at)}; come back then" if opens_at else "is not open; choose another concert"
         super().__init__(f"The sale of this concert {when}.")
         self.concert_id = concert_id
         self.status = status
@@ -216,7 +221,7 @@ class RoomNotOpen(Refusal):
     code = ErrorCode.ROOM_NOT_OPEN
 
     def __init__(self, concert_id: ConcertId, status: RoomStatus, opens_at: datetime | None = None) -> None:
-        when = f" until {opens_at.isoformat()}" if opens_at else ""
+        when = f" until {_at(opens_at)}" if opens_at else ""
         step = {
             RoomStatus.SUSPENDED: "is off; hold tickets without a pass",
             RoomStatus.SCHEDULED: f"is not open{when}; come back then",

@@ -62,6 +62,8 @@ class Hold:
     expires_at: datetime
     digest: str = ""
     """Of all that was asked for."""
+    pass_place: int | None = None
+    """The place whose pass it was made under."""
 
     @property
     def total_minor(self) -> int:

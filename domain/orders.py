@@ -55,6 +55,8 @@ class Order:
     created_at: datetime
     hold_digest: str = ""
     """Of what its hold was asked with: a store that forgot the hold still knows a repeated request."""
+    pass_place: int | None = None
+    """The place whose pass it spent: a store that forgot the hold still spends it."""
 
     @property
     def total(self) -> Money:

@@ -3,13 +3,16 @@
 import secrets
 from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from domain.audits import Deed, RoomAction
 from domain.concerts import Concert, ConcertStatus
 from domain.errors import LineOpened, NotFound, TemporarilyUnavailable
 from domain.ids import ConcertId
 from resolvers.context import Context
+
+WRITTEN_WITHIN = timedelta(seconds=10)
+"""A change takes no longer, or is refused by the database."""
 
 
 async def existing(context: Context, concert_id: ConcertId) -> Concert:
@@ -50,9 +53,8 @@ async def _refuse_if_opened(context: Context, before: Concert, after: Concert) -
     if not settings or before.status is ConcertStatus.DRAFT or after.room.round != before.room.round:
         return
     line = await context.stores.queues.line(before.id)
-    # A lottery whose time has come may be revealed by now: without it, or at another time, its numbers would change.
-    is_being_drawn = before.room.has_lottery and _is_past(before.room_opens_at)
-    if (line.is_opened or is_being_drawn) and line.round == before.room.round:
+    # A line whose time has come may be drawn or opened by now, or be while this is written: its numbers would change.
+    if (line.is_opened or _is_past(before.room_opens_at - WRITTEN_WITHIN)) and line.round == before.room.round:
         raise LineOpened(before.id, settings)
 
 

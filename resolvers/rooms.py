@@ -10,7 +10,7 @@ from itertools import chain
 
 from domain.audits import AdmissionLimit, Call, Deed, RoomAction, RoomAudit
 from domain.concerts import Concert, ConcertStatus
-from domain.errors import IdempotencyConflict, IllegalTransition, VersionConflict
+from domain.errors import IdempotencyConflict, IllegalTransition, RoomNotOpen, VersionConflict
 from domain.flow import Flow
 from domain.ids import ConcertId, fingerprint
 from domain.lines import Line
@@ -114,14 +114,21 @@ def _changed(before: Concert, change: RoomChange, action: RoomAction) -> Concert
 
 
 async def _admit(context: Context, concert: Concert, count: int, done: Deed) -> Call:
+    """Its row is there before anybody is called, so that no call is without one."""
+    stores = context.stores
+    await stores.room_audits.put(_row(concert, done, Call(count, None, None)))
     row = await _row_of(context, done)
-    if row is None:
-        queues = context.stores.queues
-        called = await queues.admit_next(concert.id, command_key=done.id, digest=done.digest, count=count)
-        call = Call(count, called, _limit(concert, await queues.line(concert.id)) if called < count else None)
-        row = await context.stores.room_audits.put(_row(concert, done, call))
-    assert row.call is not None
-    return row.call
+    if row is not None and row.call is not None and row.call.called is not None:
+        return row.call
+    try:
+        called = await stores.queues.admit_next(concert.id, command_key=done.id, digest=done.digest, count=count)
+    except RoomNotOpen:
+        await stores.room_audits.forget(done.id)
+        raise
+    limit = _limit(concert, await stores.queues.line(concert.id)) if called < count else None
+    call = Call(count, called, limit)
+    await stores.room_audits.complete(done.id, call)
+    return call
 
 
 def _limit(concert: Concert, state: LineState) -> AdmissionLimit:

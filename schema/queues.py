@@ -139,7 +139,7 @@ class QueuePosition:
     pass_: QueuePass | None = strawberry.field(name="pass", description="Null until you claim it.")
     end_reason: EntryEnd | None = strawberry.field(description="Why your place ended; null while it lives.")
     lot: int | None = strawberry.field(description="As `QueueEntry.lot`.")
-    opens_at: datetime | None = strawberry.field(description="PREQUEUED: when the line opens. Null otherwise.")
+    opens_at: datetime | None = strawberry.field(description="When the line opens, while it has not. Null otherwise.")
     room_status: RoomStatus = strawberry.field(
         description="What the room does now: who waits sees why it stands still."
     )
@@ -167,7 +167,7 @@ class QueuePosition:
             pass_=QueuePass.of(entry) if entry else None,
             end_reason=entry.end if entry else None,
             lot=entry.lot if entry else None,
-            opens_at=room.opens_at if entry and entry.state is EntryState.PREQUEUED else None,
+            opens_at=room.opens_at if room.status in (RoomStatus.SCHEDULED, RoomStatus.PREQUEUE) else None,
             room_status=room.status,
             message=room.settings.message,
             stock=Stock.of(line.stock),

@@ -24,7 +24,9 @@ class SettingChange:
 @strawberry.type(description="People called by hand.")
 class HandCall:
     asked: int
-    called: int
+    called: int | None = strawberry.field(
+        description="Null where the server died before it knew; the same key, sent again, finds out."
+    )
     limit: AdmissionLimit | None = strawberry.field(description="Why not more; null if as many as asked for.")
 
     @classmethod

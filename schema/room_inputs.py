@@ -46,7 +46,7 @@ class WaitingRoomInput:
     )
     shuffle_at_start: bool | None = strawberry.field(
         default=None,
-        description="Those who join before the opening are put into an order by lot then; not for RANDOM or PASSTHROUGH. "
+        description="Those who join before the opening are put into an order by lot; not for RANDOM or PASSTHROUGH. "
         "False by default, and settled once the line has opened.",
     )
     queue_all: bool | None = strawberry.field(

@@ -137,7 +137,6 @@ async def _declare(stores: Stores) -> None:
             await stores.concerts.declare()
             await stores.queue_history.declare()
             await stores.room_audits.declare()
-            await stores.lotteries.declare()
             # Last, because readiness asks for it.
             await stores.orders.declare()
         except PyMongoError as error:

@@ -165,6 +165,7 @@ def _hold(concert_id: ConcertId, hold_id: HoldId, text: bytes | int, *, grace_un
         created_at=_time(record["created_ms"]),
         expires_at=_time(expires_ms),
         digest=record["digest"],
+        pass_place=record.get("pass"),
     )
 
 

@@ -45,13 +45,13 @@ class HotState:
     async def record_order(self, order: Order, *, epoch: int | None = None) -> str:
         """RECORDED, KNOWN, UNKNOWN or RECOVERING. `epoch` is for the recovery that is under way."""
         counter = "withdrawn" if order.status is OrderStatus.WITHDRAWN else "sold"
-        origin = json.dumps(
-            {
-                "lines": [[line.tier_id, line.quantity, line.unit_price_minor] for line in order.lines],
-                "created_ms": _ms(order.created_at),
-                "digest": order.hold_digest,
-            }
-        )
+        origin: dict[str, object] = {
+            "lines": [[line.tier_id, line.quantity, line.unit_price_minor] for line in order.lines],
+            "created_ms": _ms(order.created_at),
+            "digest": order.hold_digest,
+        }
+        if order.pass_place is not None:
+            origin["pass"] = order.pass_place
         word, _ = await self._link.call(
             scripts.RECORD_ORDER,
             order.concert_id,
@@ -60,7 +60,7 @@ class HotState:
             order.person_id,
             order.version,
             counter,
-            origin,
+            json.dumps(origin),
             *order.units,
         )
         return word

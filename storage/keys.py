@@ -11,8 +11,8 @@ people      hash    person -> what they hold and own, and their living holds (JS
 purchases   hash    fingerprint of an idempotency key -> digest of the input it came with
 changes     zset    person -> version at which what is theirs changed last
 entries     hash    person -> their latest entry in the line (JSON)
-line        hash    number -> person
-departed    string  a bit for each number that left, ended or was skipped before it was called
+line        hash    place -> person, of those who wait
+departed    string  a bit for each number that left, ended or was drawn out of turn, at base + number
 slots       zset    person -> end of their call or pass, unix ms; READY and ADMITTED
 alive       zset    person -> until when they count as there, unix ms; WAITING and spoken for by no process
 leases      zset    process -> until when its word counts, unix ms

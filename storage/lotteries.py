@@ -7,45 +7,31 @@ that what was frozen in a store that forgot can no longer be revealed.
 from datetime import UTC, datetime
 
 from pymongo import ReturnDocument
-from pymongo.errors import CollectionInvalid, DuplicateKeyError, OperationFailure
+from pymongo.errors import DuplicateKeyError
 
 from domain.ids import ConcertId
 from domain.lottery import Reveal, commitment_of, new_secret, seed_of
-from storage.mongo import Database, Document, Session, told_as_unavailable
+from storage.mongo import Database, Document, told_as_unavailable
 
-NAMESPACE_EXISTS = 48
 MAX_REMEMBERED = 10_000
 _UNREVEALED = {"revealedAt": {"$exists": False}}
 
 
 class LotteryStore:
     def __init__(self, database: Database) -> None:
-        self._database = database
         self._lotteries = database["lotteries"]
         self._reveals: dict[str, Reveal] = {}
 
-    async def declare(self) -> None:
-        """Made beforehand: two transactions that both make the collection would get into each other's way."""
-        try:
-            await self._database.create_collection("lotteries")
-        except CollectionInvalid:
-            return
-        except OperationFailure as error:
-            if error.code != NAMESPACE_EXISTS:
-                raise
-
     @told_as_unavailable
-    async def commit(self, concert_id: ConcertId, round_: int, session: Session | None = None) -> str:
+    async def commit(self, concert_id: ConcertId, round_: int) -> str:
         """The commitment of this round's secret, which is made now unless it was before."""
         try:
-            return await self._committed(concert_id, round_, session)
+            return await self._committed(concert_id, round_)
         except DuplicateKeyError:
-            # Two that commit at once: the other one's stands now. A transaction is repeated by its owner.
-            if session is not None:
-                raise
-            return await self._committed(concert_id, round_, session)
+            # Two that commit at once: the other one's stands now.
+            return await self._committed(concert_id, round_)
 
-    async def _committed(self, concert_id: ConcertId, round_: int, session: Session | None) -> str:
+    async def _committed(self, concert_id: ConcertId, round_: int) -> str:
         secret = new_secret()
         made = {"secret": secret, "commitment": commitment_of(secret), "createdAt": datetime.now(UTC), "epoch": 0}
         found = await self._lotteries.find_one_and_update(
@@ -54,7 +40,6 @@ class LotteryStore:
             {"commitment": 1},
             upsert=True,
             return_document=ReturnDocument.AFTER,
-            session=session,
         )
         return str(found["commitment"])
 

@@ -153,6 +153,7 @@ def order_document(order: Order) -> Document:
         "events": [{"kind": event.kind, "at": event.at} for event in order.events],
         "createdAt": order.created_at,
         "holdDigest": order.hold_digest,
+        "passPlace": order.pass_place,
         "updatedAt": order.events[-1].at,
     }
     return document
@@ -176,4 +177,5 @@ def order_from_document(document: Document) -> Order:
         events=tuple(OrderEvent(event["kind"], event["at"]) for event in document.get("events", ())),
         created_at=document["createdAt"],
         hold_digest=document["holdDigest"],
+        pass_place=document.get("passPlace"),
     )

@@ -6,7 +6,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from domain.errors import Admission, IdempotencyConflict, NotAdmitted, NotInQueue, RateLimited, RoomNotOpen
+from domain.errors import (
+    Admission,
+    IdempotencyConflict,
+    NotAdmitted,
+    NotFound,
+    NotInQueue,
+    NotOnSale,
+    RateLimited,
+    RoomNotOpen,
+)
 from domain.flow import SLICE_S, SLICES, Flow
 from domain.ids import ConcertId, PersonId
 from domain.lines import Line
@@ -20,7 +29,6 @@ LEASE_MS = 15_000
 """Three renewals; a process that misses them all is taken for dead."""
 
 CHANGES_A_PAGE = 5_000
-"""More than one script can change, so that a page never ends inside the version it began with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,8 +157,8 @@ class QueueStore:
             people.update((PersonId(name.decode()), None) for name in named if isinstance(name, bytes))
             if len(named) < CHANGES_A_PAGE or not is_complete:
                 return Changes(epoch, int(rest[1]), tuple(people), is_complete)
-            # Who else changed at the last version named may not have fitted.
-            at = int(rest[-1]) - 1
+            # A page ends with all who changed at its last version.
+            at = int(rest[-1])
 
     async def attach(
         self,
@@ -181,7 +189,9 @@ class QueueStore:
     async def _call(self, script: scripts.Script, concert_id: ConcertId, *args: str | int) -> tuple[str, Reply]:
         word, rest = await self._link.call(script, concert_id, *args)
         if word in ("UNKNOWN", "RECOVERING"):
-            raise await self._doubt.answer(concert_id, word)
+            error = await self._doubt.answer(concert_id, word)
+            # A draft, or a concert long over: there is no line, and nobody need know that there is a draft.
+            raise NotFound("Concert", concert_id) if isinstance(error, NotOnSale) else error
         return word, rest
 
 

@@ -1,5 +1,6 @@
 """Rows about waiting rooms in MongoDB, by the majority: written once each, with the change they tell of, and kept."""
 
+from contextlib import suppress
 from dataclasses import asdict
 
 from pymongo import ASCENDING, DESCENDING
@@ -33,13 +34,20 @@ class RoomAuditStore:
             raise AlreadyDone(audit.deed.id) from error
 
     @told_as_unavailable
-    async def put(self, audit: RoomAudit) -> RoomAudit:
-        """The first row of its id, for a step that may be told of twice."""
-        try:
+    async def put(self, audit: RoomAudit) -> None:
+        """The row of a step that is about to be taken; the first of its id stays."""
+        with suppress(DuplicateKeyError):
             await self._audits.insert_one(_document(audit))
-        except DuplicateKeyError:
-            return await self.get(audit.deed.id) or audit
-        return audit
+
+    @told_as_unavailable
+    async def complete(self, id_: str, call: Call) -> None:
+        """What came of a call by hand."""
+        await self._audits.update_one({"_id": id_}, {"$set": {"call": asdict(call)}})
+
+    @told_as_unavailable
+    async def forget(self, id_: str) -> None:
+        """Of a call by hand that was refused; one that was made stays."""
+        await self._audits.delete_one({"_id": id_, "call.called": None})
 
     @told_as_unavailable
     async def get(self, id_: str) -> RoomAudit | None:

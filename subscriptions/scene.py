@@ -53,7 +53,7 @@ class Scene:
     @classmethod
     def of(cls, view: RoomView, stock: Stock, bands: Bands) -> "Scene":
         room = view.room
-        announcement = (room.epoch, room.status, room.opens_at, room.settings.message)
+        announcement = (room.epoch, room.status, room.opens_at, room.settings.message, room.settings.queueing_method)
         sold_out_behind = outlook_of(stock, room.flow).sold_out_behind
         line = view.state.line
         ahead = (room.slots_taken, 0, room.waiting_count + room.slots_taken)

@@ -3,8 +3,8 @@ call people under both caps: slots, and admissions in any 60 seconds. Bounded; a
 be repeated at once. A lottery is opened by open_line.
 KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation  the one this connection saw
-ARGV[2]   bound        the most to end, and the most numbers to look at
-Replies   RAN called is_to_be_repeated is_active  (active: somebody waits, or something can run out)
+ARGV[2]   bound        the most numbers to look at; endings have their own
+Replies   RAN called is_to_be_repeated is_active  (active: something can run out)
           | UNKNOWN | RECOVERING
 ]]
 -- @include enter change news line queue admission
@@ -13,9 +13,9 @@ if refusal then return refusal end
 local bound, room = tonumber(ARGV[2]), line()
 local opens_now = room.is_opened and not room.opened_ms
 if opens_now then redis.call('HSET', STATE, 'opened_ms', now) end
-local ended, silent = end_overdue(bound), work_off_leases(bound)
+local ended, is_more = end_overdue()
+local silent = work_off_leases(bound)
 local called, is_bounded, has_moved = call_next(bound, bound)
 forget_slices()
 if opens_now or has_moved or ended + silent + called > 0 then changed(true) end
-local is_active = redis.call('ZCARD', SLOTS) + redis.call('ZCARD', ALIVE) + redis.call('ZCARD', LEASES) > 0
-return {'RAN', called, (is_bounded or ended >= bound or silent >= bound) and 1 or 0, is_active and 1 or 0}
+return {'RAN', called, (is_bounded or is_more or silent >= bound) and 1 or 0, is_idle and 0 or 1}

@@ -24,7 +24,7 @@ if status == 'REJECTING' or status == 'SCHEDULED' then return {'NOT_OPEN', statu
 
 local number = redis.call('HINCRBY', STATE, 'tail', 1)
 entry = {place = room.base + number, round = room.round, state = 'WAITING', joined_ms = now,
-  attached = entry and entry.attached}
+  attached = entry and entry.attached or nil}
 if not room.is_opened and not room.frozen then
   -- What is drawn from is fixed by who registered, and when: nobody can change a lot afterwards without a trace.
   local digest = (redis.call('HGET', STATE, 'digest') or '') .. person .. string.format('%d', now)

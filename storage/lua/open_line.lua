@@ -17,7 +17,7 @@ local room, registrations = line(), tonumber(ARGV[4])
 if room.round ~= tonumber(ARGV[3]) then return {'STALE'} end
 if room.opened_ms then return {'OPEN'} end
 if ARGV[2] == '' and not room.frozen then return {'STALE'} end
-write_departed(ARGV[6], registrations, lots_gone(registrations))
+write_departed(ARGV[5], registrations, lots_gone(registrations))
 redis.call('SET', RANKS, ARGV[5])
 redis.call('SET', ORDER, ARGV[6])
 redis.call('HSET', STATE, 'drawn', registrations, 'frozen', registrations, 'opened_ms', now,

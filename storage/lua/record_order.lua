@@ -8,7 +8,7 @@ ARGV[3]   order_id       which is the hold's id
 ARGV[4]   person
 ARGV[5]   order_version
 ARGV[6]   sold_or_withdrawn  the counter its units belong to
-ARGV[7]   origin         JSON {lines, created_ms, digest} of its hold, for a store that does not know that
+ARGV[7]   origin         JSON {lines, created_ms, digest, pass} of its hold, for a store that does not know that
 ARGV[8*]  units          of the order as it is now; none if it is dead
 Replies   RECORDED | KNOWN | UNKNOWN | RECOVERING
 ]]
@@ -18,7 +18,8 @@ if refusal then return refusal end
 local id, version, counter, mine = ARGV[3], tonumber(ARGV[5]), ARGV[6], '=' .. ARGV[3]
 local origin = cjson.decode(ARGV[7])
 local record = read_hold(id) or {person = ARGV[4], digest = origin.digest, state = 'ENDED', reason = '', units = {},
-  lines = origin.lines, created_ms = origin.created_ms, deadline_ms = now, order_version = 0}
+  lines = origin.lines, created_ms = origin.created_ms, deadline_ms = now, order_version = 0,
+  pass = origin.pass}
 if record.order_version >= version then return {'KNOWN'} end
 
 local before = record.state == 'SOLD' and counter or 'held'

@@ -49,28 +49,6 @@ async def test_a_round_has_one_commitment_whoever_asks_for_it(
     assert await lotteries.commit(ConcertId("other"), 1) not in made
 
 
-async def test_a_commitment_is_made_with_its_transaction_or_not_at_all(
-    lotteries: LotteryStore, client: Client, mongo_database: str
-) -> None:
-    await lotteries.declare()
-    async with await client.start_session() as session:
-        session.start_transaction()
-        dropped = await lotteries.commit(CONCERT, 1, session)
-        assert await lotteries.commit(CONCERT, 1, session) == dropped
-        await session.abort_transaction()
-        assert await client[mongo_database]["lotteries"].count_documents({}) == 0
-        session.start_transaction()
-        kept = await lotteries.commit(CONCERT, 1, session)
-        await session.commit_transaction()
-    assert kept != dropped
-    assert await lotteries.commit(CONCERT, 1) == kept
-
-
-async def test_it_may_be_declared_by_many(lotteries: LotteryStore) -> None:
-    await asyncio.gather(*[lotteries.declare() for _ in range(5)])
-    await lotteries.declare()
-
-
 async def test_a_reveal_is_made_of_the_secret_and_the_registrations(
     lotteries: LotteryStore, client: Client, mongo_database: str
 ) -> None:

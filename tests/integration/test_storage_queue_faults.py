@@ -64,36 +64,6 @@ async def test_a_process_whose_lease_was_worked_off_hears_of_it(any_stores: Stor
     assert (await entry(any_stores, concert, "ann")).expires_at is None
 
 
-async def test_a_hold_from_before_the_room_gives_its_slot_back(stores: Stores) -> None:
-    concert = await on_sale(stores, 10)
-    old = await hold(stores, concert, 1, who="ann")
-    await stores.link.run("HSET", key(concert, "state"), "suspended", "0", "total_active_users", "1")
-    for who in ("ann", "ben"):
-        await queues.join_queue(context(stores, who), concert.id)
-    await ExpiryWorker().run_once(stores)
-    await stores.hot.admit(concert.id, bound=1_000)
-    await queues.claim_pass(context(stores, "ann"), concert.id)
-    await jump(stores, concert, 301)
-    await live_without_rooms(stores, concert, 64)
-    await holds.release_hold(context(stores, "ann"), concert.id, old.id)
-    await live_without_rooms(stores, concert, 8)
-    assert await states(stores, concert, "ann", "ben") == [EntryState.EXPIRED, EntryState.READY]
-
-
-async def live_without_rooms(stores: Stores, concert: Concert, seconds: int) -> None:
-    """As `live`, for a concert whose document does not know of the room."""
-    for _ in range(seconds // 4):
-        await jump(stores, concert, 4)
-        await stores.link.run("HSET", key(concert, "state"), "worker_ms", (await _now(stores, concert)))
-        await stores.link.run("ZADD", key(concert, "alive"), "XX", "9999999999999", "ben")
-        await stores.hot.admit(concert.id, bound=1_000)
-
-
-async def _now(stores: Stores, concert: Concert) -> str:
-    now: bytes = await stores.link.run("HGET", key(concert, "state"), "now_ms")
-    return now.decode()
-
-
 async def test_the_end_of_an_old_hold_cuts_no_new_call(stores: Stores) -> None:
     concert = await with_room(stores, 10, total_active_users=1, session_duration_ms=60_000)
     await join(stores, concert, "ann")

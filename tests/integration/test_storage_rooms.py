@@ -260,18 +260,21 @@ async def test_a_drawn_line_stands_in_the_drawn_order(any_stores: Stores) -> Non
     assert (late.number, late.lot, late.state) == (28, None, "PREQUEUED")
     assert await any_stores.hot.freeze_line(concert.id, 1) == ("FROZEN", 27, digest)
     await any_stores.queues.leave(concert.id, PersonId("p8"))
+    # Their bits share a byte with those of the lottery.
+    await join(any_stores, concert, "gone", "last")
+    await any_stores.queues.leave(concert.id, PersonId("gone"))
     ranks, order = draw(b"seed", 27)
     assert await any_stores.hot.open_line(concert.id, 2, 27, ranks, order) == "STALE"
     assert await any_stores.hot.open_line(concert.id, 1, 27, ranks, order) == "OPENED"
     assert await any_stores.hot.open_line(concert.id, 1, 27, order, ranks) == "OPEN"
     drawn = [f"p{lot}" for lot in struct.unpack(">27I", order)]
-    expected = [who for who in drawn if who not in ("p3", "p8")] + ["late"]
-    assert await positions(any_stores, concert, *expected) == list(range(1, 27))
+    expected = [who for who in drawn if who not in ("p3", "p8")] + ["late", "last"]
+    assert await positions(any_stores, concert, *expected) == list(range(1, 28))
     numbers = [record.number for record in await records(any_stores, concert, expected)]
-    assert numbers == [drawn.index(who) + 1 if who in drawn else 28 for who in expected]
+    assert numbers == [drawn.index(who) + 1 if who in drawn else {"late": 28, "last": 30}[who] for who in expected]
     called = []
-    for _ in range(13):
-        assert await admit(any_stores, concert) == 2
+    while len(called) < len(expected):
+        assert await admit(any_stores, concert) == min(2, len(expected) - len(called))
         ready = [who for who in expected if (await states(any_stores, concert, who)) == ["READY"]]
         called += ready
         concert = await change(any_stores, concert, queue_all=True)
@@ -279,8 +282,8 @@ async def test_a_drawn_line_stands_in_the_drawn_order(any_stores: Stores) -> Non
             await any_stores.queues.leave(concert.id, PersonId(who))
         concert = await change(any_stores, concert, queue_all=False)
     assert called == expected
-    assert {record.lot for record in await records(any_stores, concert, expected[:-1])} == {
-        int(who[1:]) for who in expected[:-1]
+    assert {record.lot for record in await records(any_stores, concert, expected[:-2])} == {
+        int(who[1:]) for who in expected[:-2]
     }
 
 

@@ -139,7 +139,7 @@ class LineModel:
         """How many may be called now."""
         if self.status is not RoomStatus.OPEN and not (self.status is RoomStatus.PAUSED and is_by_hand):
             return 0
-        if self.method is QueueingMethod.PASSTHROUGH:
+        if self.method is QueueingMethod.PASSTHROUGH and not self.is_paused:
             return most
         return max(0, min(most, self.cap - len(self.with_a_slot()), self.a_minute - self.called_lately))
 

@@ -1,22 +1,34 @@
 -- The parts of an admission: what is over, processes that fell silent, the window of the last minute, and the calls.
 local REFILL = 100
+-- An ending is ten times the work of a look: 250 take some 20 ms.
+local MAX_ENDED = 250
+local LOOK_AGAIN_MS = 500
 
--- Ends what is due: absences, calls nobody answered, passes that ran out. A pass with a living hold waits for that.
-local function end_overdue(bound)
-  if now < grace_until_ms or now - worker_ms > WORKER_GAP_MS then return 0 end
-  local absent = redis.call('ZRANGEBYSCORE', ALIVE, '-inf', now, 'LIMIT', 0, bound)
+-- Whether a hold lives that was made under this entry's pass.
+local function has_hold_under(person, entry)
+  for _, id in ipairs(read_person(person).holds) do
+    if read_hold(id).pass == entry.place then return true end
+  end
+  return false
+end
+
+-- Ends what is due: absences, calls nobody answered, passes that ran out. A pass with a living hold is looked at again
+-- until that has ended. How many were due, and whether there may be more.
+local function end_overdue()
+  if now < grace_until_ms or now - worker_ms > WORKER_GAP_MS then return 0, false end
+  local absent = redis.call('ZRANGEBYSCORE', ALIVE, '-inf', now, 'LIMIT', 0, MAX_ENDED)
   for _, person in ipairs(absent) do end_entry(person, read_entry(person), 'ABSENT') end
-  local over = redis.call('ZRANGEBYSCORE', SLOTS, '-inf', now, 'LIMIT', 0, bound)
+  local over, put_off = redis.call('ZRANGEBYSCORE', SLOTS, '-inf', now, 'LIMIT', 0, MAX_ENDED), 0
   for _, person in ipairs(over) do
     local entry = read_entry(person)
-    if entry.state == 'ADMITTED' and #read_person(person).holds > 0 then
-      -- Its last hold to end brings the score back.
-      redis.call('ZADD', SLOTS, '+inf', person)
+    if entry.state == 'ADMITTED' and has_hold_under(person, entry) then
+      redis.call('ZADD', SLOTS, now + LOOK_AGAIN_MS, person)
+      put_off = put_off + 1
     else
       end_entry(person, entry, entry.state == 'READY' and 'NOT_CLAIMED' or 'SESSION_OVER')
     end
   end
-  return #absent + #over
+  return #absent + #over - put_off, #absent == MAX_ENDED or #over == MAX_ENDED
 end
 
 -- People of processes whose lease is over are on their own: they have the grace of a lost connection.
@@ -55,9 +67,9 @@ local function admitted_lately(second)
   return sum
 end
 
--- How many may be called now under both caps, of `most`.
+-- How many may be called now under both caps, of `most`. An open PASSTHROUGH has none.
 local function allowance(most, second)
-  if line().queueing_method == 'PASSTHROUGH' then return most end
+  if line().queueing_method == 'PASSTHROUGH' and line().queue_all ~= 1 then return most end
   local caps = redis.call('HMGET', STATE, 'total_active_users', 'new_users_per_minute')
   return math.min(most, caps[1] - redis.call('ZCARD', SLOTS), caps[2] - admitted_lately(second))
 end
@@ -81,58 +93,82 @@ local function call_person(person, place, claim_until_ms)
   return true
 end
 
--- Calls up to `free` people drawn from all who wait. How many, and how many were looked at.
+-- How many numbers up to this one are still there.
+local function count_living(number)
+  local room = line()
+  local departed = redis.call('BITCOUNT', DEPARTED, room.base + room.serving + 1, room.base + number, 'BIT')
+  return number - room.serving - departed
+end
+
+-- The number of the nth who is still there.
+local function find_living(nth)
+  local low, high = line().serving + 1, line().tail
+  while low < high do
+    local middle = math.floor((low + high) / 2)
+    if count_living(middle) >= nth then high = middle else low = middle + 1 end
+  end
+  return low
+end
+
+-- Calls up to `free` people, each drawn among all who wait with the same chance. What is drawn from cannot be foreseen:
+-- nobody outside knows the incarnation of a store. How many were called, and whether a bound was hit.
 local function draw_people(free, bound, claim_until_ms)
-  local called, looked = 0, 0
-  while called < free and looked < bound do
-    local drawn = redis.call('HRANDFIELD', LINE, math.min(free - called, bound - looked, 100), 'WITHVALUES')
-    if #drawn == 0 then break end
-    for index = 1, #drawn, 2 do
-      if call_person(drawn[index + 1], drawn[index], claim_until_ms) then called = called + 1 end
-      looked = looked + 1
+  local room, called, drawn = line(), 0, 0
+  local seed = redis.call('HGET', STATE, 'incarnation') .. table.concat(redis.call('TIME'), '.')
+  while called < free and drawn < bound do
+    local living = count_living(room.tail)
+    if living == 0 then break end
+    drawn = drawn + 1
+    local chance = tonumber(string.sub(redis.sha1hex(seed .. ':' .. drawn), 1, 12), 16)
+    local number = find_living(chance % living + 1)
+    local place = place_of(number)
+    local person = redis.call('HGET', LINE, place)
+    if not person then
+      redis.call('SETBIT', DEPARTED, room.base + number, 1)
+    elseif call_person(person, place, claim_until_ms) then
+      called = called + 1
     end
   end
-  return called, looked
+  return called, drawn >= bound
 end
 
 -- Moves the cursor over numbers that are gone, and calls up to `free` people in order. As above.
 local function call_in_order(free, bound, claim_until_ms)
-  local room, called, looked = line(), 0, 0
-  while room.serving < room.tail and looked < bound do
+  local room, called, looked, ended = line(), 0, 0, 0
+  while room.serving < room.tail and looked < bound and ended < MAX_ENDED do
     local place = place_of(room.serving + 1)
     local person = redis.call('HGET', LINE, place)
     if person then
       if called >= free then break end
-      if call_person(person, place, claim_until_ms) then called = called + 1 end
+      if call_person(person, place, claim_until_ms) then called = called + 1 else ended = ended + 1 end
     end
     room.serving, looked = room.serving + 1, looked + 1
   end
-  return called, looked
+  return called, looked >= bound or ended >= MAX_ENDED
 end
 
--- Calls at most `most` people under both caps, and looks at `bound` numbers at the most. How many were called, and
--- whether the bound was hit. Who pauses a room still may call by hand. The caller leaves with `changed`.
+-- Calls at most `most` people under both caps, and looks at `bound` numbers at the most. How many were called, whether
+-- a bound was hit, and whether the cursor moved. Who pauses a room still may call by hand. The caller leaves with `changed`.
 local function call_next(most, bound, is_by_hand)
   local room, status = line(), room_status()
   -- Before a draw a lot that is gone says nothing of the number it will draw: the cursor would pass over somebody.
-  if not believed or not room.is_opened or room.serving >= room.tail then return 0, false end
+  if not believed or not room.is_opened or room.serving >= room.tail then return 0, false, false end
   local second, free = math.floor(now / 1000), 0
   if status == 'OPEN' or (status == 'PAUSED' and is_by_hand) then free = math.max(allowance(most, second), 0) end
   local claim_until_ms = now + tonumber(redis.call('HGET', STATE, 'pass_claim_timeout_ms'))
-  local before, called, looked, drawn = room.serving, 0, 0, 0
+  local before, called, is_drawn_out = room.serving, 0, false
   if room.queueing_method == 'RANDOM' then
-    called, drawn = draw_people(free, bound, claim_until_ms)
-    free = called
+    called, is_drawn_out = draw_people(free, math.min(bound, MAX_ENDED), claim_until_ms)
+    free = 0
   end
-  local in_order
-  in_order, looked = call_in_order(free - called, bound, claim_until_ms)
+  local in_order, is_bounded = call_in_order(free, bound, claim_until_ms)
   called = called + in_order
   if room.serving > before then redis.call('HSET', STATE, 'serving', room.serving) end
   if called > 0 then
     redis.call('HINCRBY', ADMISSIONS, second, called)
     tell('admitted', '', room.base + room.serving, room.round, 'count', called)
   end
-  return called, math.max(looked, drawn) >= bound, room.serving > before
+  return called, is_drawn_out or is_bounded, room.serving > before
 end
 
 -- Slices of the flow are kept for five minutes, and looked through once in each.

@@ -55,12 +55,6 @@ end
 local function write_person(id, person)
   redis.call('HSET', PEOPLE, id, cjson.encode(person))
   touched_people[id] = true
-  if #person.holds == 0 then
-    -- A pass that outlived its session for a hold ends at the next run of the admission worker.
-    local text = redis.call('HGET', ENTRIES, id)
-    local entry = text and cjson.decode(text)
-    if entry and entry.state == 'ADMITTED' then redis.call('ZADD', SLOTS, 'XX', 'LT', entry.deadline_ms, id) end
-  end
 end
 
 local function forget_hold(person, id)

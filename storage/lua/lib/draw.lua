@@ -1,33 +1,34 @@
 -- What the opening of a lottery needs: which lots are gone, and the bits of departed numbers in the order that was drawn.
 
+-- Until the draw a bit stands for a lot. Lots that this store never knew, or lost, are gone too.
 local function lots_gone(registrations)
-  local gone, base = {}, line().base
-  for first = 1, registrations, 1000 do
-    local places = {}
-    for lot = first, math.min(first + 999, registrations) do places[#places + 1] = base + lot end
-    for index, person in ipairs(redis.call('HMGET', LINE, unpack(places))) do
-      if not person then gone[first + index - 1] = true end
+  local room, gone = line(), {}
+  local bits = redis.call('GETRANGE', DEPARTED, room.base / 8, math.floor((room.base + registrations) / 8))
+  for place = 1, #bits do
+    local byte = string.byte(bits, place)
+    for bit = 7, 0, -1 do
+      local lot = (place - 1) * 8 + 7 - bit
+      if byte >= 2 ^ bit then
+        byte = byte - 2 ^ bit
+        if lot <= registrations then gone[#gone + 1] = lot end
+      end
     end
   end
+  for lot = room.tail + 1, registrations do gone[#gone + 1] = lot end
   return gone
 end
 
--- A base is a multiple of eight, so numbers 8 to 15 share a byte, and whole bytes are written as one string.
-local function write_departed(order, registrations, gone)
-  local base, bytes = line().base, {}
-  local function is_gone(number)
-    return number > 0 and gone[struct.unpack('>I4', order, (number - 1) * 4 + 1)]
+-- A base is a multiple of eight, so what is written is whole bytes; the last may hold bits of who came later.
+local function write_departed(ranks, registrations, gone)
+  local first, last, bytes = line().base / 8, math.floor(registrations / 8), {}
+  local shared = redis.call('GETRANGE', DEPARTED, first + last, first + last)
+  bytes[last] = shared ~= '' and string.byte(shared) % 2 ^ (7 - registrations % 8) or 0
+  for _, lot in ipairs(gone) do
+    local number = struct.unpack('>I4', ranks, (lot - 1) * 4 + 1)
+    local at = math.floor(number / 8)
+    bytes[at] = (bytes[at] or 0) + 2 ^ (7 - number % 8)
   end
-  local whole = math.floor((registrations + 1) / 8)
-  for place = 0, whole - 1 do
-    local byte = 0
-    for bit = 0, 7 do
-      if is_gone(place * 8 + bit) then byte = byte + 2 ^ (7 - bit) end
-    end
-    bytes[#bytes + 1] = string.char(byte)
-  end
-  if whole > 0 then redis.call('SETRANGE', DEPARTED, base / 8, table.concat(bytes)) end
-  for number = math.max(whole * 8, 1), registrations do
-    redis.call('SETBIT', DEPARTED, base + number, is_gone(number) and 1 or 0)
-  end
+  local text = {}
+  for at = 0, last do text[at + 1] = string.char(bytes[at] or 0) end
+  redis.call('SETRANGE', DEPARTED, first, table.concat(text))
 end
