@@ -6,6 +6,7 @@ Everything it starts it ends, also when it is interrupted or takes longer than i
 import argparse
 import asyncio
 import json
+import os
 import resource
 import sys
 import tempfile
@@ -119,7 +120,7 @@ def main(words: Sequence[str]) -> int:
     options = parser.parse_args(words)
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    began = time.monotonic()
+    began, load = time.monotonic(), os.getloadavg()[0]
     try:
         found = uvloop.run(measure(SMOKE if options.smoke else Plan(), options.only))
     except (NotMeasured, ChildFailed) as reason:
@@ -131,10 +132,12 @@ def main(words: Sequence[str]) -> int:
     except KeyboardInterrupt:
         say("\nThe measurement was interrupted; what it started is stopped.\n")
         return 130
-    sys.stdout.write(f"{table(found.rows)}\n{BOUNDS}{time.monotonic() - began:.0f} s in all\n")
+    sys.stdout.write(
+        f"{table(found.rows)}\n{BOUNDS}Load of the machine before: {load:.1f}. {time.monotonic() - began:.0f} s in all.\n"
+    )
     if not options.smoke and not options.only:
         RESULTS.parent.mkdir(exist_ok=True)
-        RESULTS.write_text(json.dumps(as_json(found.figures, found.by_size), indent=2) + "\n")
+        RESULTS.write_text(json.dumps(as_json(found.figures, found.by_size) | {"load_before": load}, indent=2) + "\n")
     return 0
 
 

@@ -272,7 +272,7 @@ async def test_a_drawn_line_stands_in_the_drawn_order(any_stores: Stores) -> Non
     assert await positions(any_stores, concert, *expected) == list(range(1, 28))
     numbers = [record.number for record in await records(any_stores, concert, expected)]
     assert numbers == [drawn.index(who) + 1 if who in drawn else {"late": 28, "last": 30}[who] for who in expected]
-    called = []
+    called: list[str] = []
     while len(called) < len(expected):
         assert await admit(any_stores, concert) == min(2, len(expected) - len(called))
         ready = [who for who in expected if (await states(any_stores, concert, who)) == ["READY"]]
