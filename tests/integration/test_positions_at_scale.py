@@ -49,7 +49,8 @@ def check(line: Line, records: Sequence[EntryRecord]) -> int:
     numbers = sorted(r.number for r in records if r.state in WAITING and r.number is not None)
     assert [line.position(number) for number in numbers] == list(range(1, len(numbers) + 1))
     assert line.waiting_count == len(numbers) == sum(r.state in WAITING for r in records)
-    others = {r.number for r in records if r.state not in WAITING and r.number is not None}
+    newest = max(r.round for r in records)
+    others = {r.number for r in records if r.state not in WAITING and r.number is not None and r.round == newest}
     assert not others & set(numbers)
     assert not any(line.is_waiting(number) for number in others if number <= line.tail)
     return len(numbers)
