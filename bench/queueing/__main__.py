@@ -132,9 +132,8 @@ def main(words: Sequence[str]) -> int:
     except KeyboardInterrupt:
         say("\nThe measurement was interrupted; what it started is stopped.\n")
         return 130
-    sys.stdout.write(
-        f"{table(found.rows)}\n{BOUNDS}Load of the machine before: {load:.1f}. {time.monotonic() - began:.0f} s in all.\n"
-    )
+    lasted = f"Load of the machine before: {load:.1f}. {time.monotonic() - began:.0f} s in all.\n"
+    sys.stdout.write(f"{table(found.rows)}\n{BOUNDS}{lasted}")
     if not options.smoke and not options.only:
         RESULTS.parent.mkdir(exist_ok=True)
         RESULTS.write_text(json.dumps(as_json(found.figures, found.by_size) | {"load_before": load}, indent=2) + "\n")
