@@ -238,6 +238,18 @@ async def test_heartbeats_and_sockets_keep_a_place(any_stores: Stores) -> None:
         await queues.heartbeat(context(any_stores, "nobody"), concert.id)
 
 
+async def test_what_was_said_before_a_socket_came_outlasts_it(any_stores: Stores) -> None:
+    concert = await with_room(
+        any_stores, 10, total_active_users=1, heartbeat_timeout_ms=120_000, disconnect_grace_ms=10_000
+    )
+    await join(any_stores, concert, "first", "ann")
+    await admit(any_stores)
+    said = (await entry(any_stores, concert, "ann")).expires_at
+    await any_stores.queues.attach(concert.id, "p1", [(PersonId("ann"), 1)])
+    await any_stores.queues.attach(concert.id, "p1", [(PersonId("ann"), -2)])
+    assert (await entry(any_stores, concert, "ann")).expires_at == said
+
+
 async def test_a_dead_process_leaves_its_people_the_grace(any_stores: Stores) -> None:
     concert = await with_room(any_stores, 10, total_active_users=1)
     await join(any_stores, concert, "first", "ann", "ben")
