@@ -271,6 +271,17 @@ class LineMachine(OnModel):
             self.model.revealed = drawn_ranks(reveal.seed, reveal.registrations)
             self.model.draw()
 
+    @precondition(lambda self: self.model.method is QueueingMethod.FIFO)
+    @rule(leaving=st.sets(people, max_size=5))
+    def a_whole_lottery(self, leaving: set[str]) -> None:
+        """Seldom met by chance in one go."""
+        self.reset(is_lottery=True, is_later=False)
+        self.join_together(crowd=len(PEOPLE))
+        for who in sorted(leaving):
+            self.leave(who=who)
+        self.turn()
+        self.draw()
+
 
 @pytest.mark.timeout(300)
 def test_the_line_stands_like_its_model(
