@@ -1,10 +1,12 @@
 """What the queue fields do: stand in line, say that one is there, take the pass, look at the room."""
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 from auth.passes import BadPass, PassClaims, PassSigner
-from domain.errors import Admission, NotAdmitted, NotFound, NotInQueue
+from domain.errors import Admission, NotAdmitted, NotFound, NotInQueue, NotOnSale
 from domain.estimates import NO_PACE, Pace
 from domain.ids import ConcertId, PersonId
 from domain.queues import EntryState, PassStatus, QueueEntry, QueueingMethod, QueuePass
@@ -33,23 +35,27 @@ async def join_queue(context: Context, concert_id: ConcertId) -> QueueEntry:
         limits[f"address {context.address}"] = JOINS_AN_ADDRESS
     tries = [queues.count_try("joins", who, limit=limit, window_s=JOIN_WINDOW_S) for who, limit in limits.items()]
     await asyncio.gather(*tries)
-    await queues.join(concert_id, person_id)
+    with _hidden_drafts(concert_id):
+        await queues.join(concert_id, person_id)
     return await _mine(context, concert_id)
 
 
 async def leave_queue(context: Context, concert_id: ConcertId) -> QueueEntry:
-    await context.stores.queues.leave(concert_id, context.signed_in().person_id)
+    with _hidden_drafts(concert_id):
+        await context.stores.queues.leave(concert_id, context.signed_in().person_id)
     return await _mine(context, concert_id)
 
 
 async def heartbeat(context: Context, concert_id: ConcertId) -> QueueEntry:
-    await context.stores.queues.heartbeat(concert_id, context.signed_in().person_id)
+    with _hidden_drafts(concert_id):
+        await context.stores.queues.heartbeat(concert_id, context.signed_in().person_id)
     return await _mine(context, concert_id)
 
 
 async def claim_pass(context: Context, concert_id: ConcertId) -> QueueEntry:
     """The entry with its pass. Claimed again, the same pass."""
-    await context.stores.queues.claim(concert_id, context.signed_in().person_id)
+    with _hidden_drafts(concert_id):
+        await context.stores.queues.claim(concert_id, context.signed_in().person_id)
     return await _mine(context, concert_id)
 
 
@@ -128,7 +134,8 @@ async def _entry(context: Context, concert_id: ConcertId, person_id: PersonId) -
     concert = await context.stores.living.find(concert_id)
     if concert is None:
         raise NotFound("Concert", concert_id)
-    found = await context.stores.queues.place(concert_id, person_id)
+    with _hidden_drafts(concert_id):
+        found = await context.stores.queues.place(concert_id, person_id)
     if found is None:
         return None
     record, position = found
@@ -143,3 +150,12 @@ async def _mine(context: Context, concert_id: ConcertId) -> QueueEntry:
     if entry is None:
         raise NotInQueue
     return entry
+
+
+@contextmanager
+def _hidden_drafts(concert_id: ConcertId) -> Iterator[None]:
+    """A draft, or a concert long over, has no line; and nobody need know that there is a draft."""
+    try:
+        yield
+    except NotOnSale as error:
+        raise NotFound("Concert", concert_id) from error

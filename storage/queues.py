@@ -10,9 +10,7 @@ from domain.errors import (
     Admission,
     IdempotencyConflict,
     NotAdmitted,
-    NotFound,
     NotInQueue,
-    NotOnSale,
     RateLimited,
     RoomNotOpen,
 )
@@ -189,9 +187,7 @@ class QueueStore:
     async def _call(self, script: scripts.Script, concert_id: ConcertId, *args: str | int) -> tuple[str, Reply]:
         word, rest = await self._link.call(script, concert_id, *args)
         if word in ("UNKNOWN", "RECOVERING"):
-            error = await self._doubt.answer(concert_id, word)
-            # A draft, or a concert long over: there is no line, and nobody need know that there is a draft.
-            raise NotFound("Concert", concert_id) if isinstance(error, NotOnSale) else error
+            raise await self._doubt.answer(concert_id, word)
         return word, rest
 
 

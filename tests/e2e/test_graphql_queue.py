@@ -241,3 +241,11 @@ async def test_purchases_without_a_room_need_no_pass(shop: Shop) -> None:
     customer = {"customerName": "A", "customerEmail": "a@example.org", "idempotencyKey": new_key()}
     bought = (await shop.fields(PURCHASE, by="alice", input=wish | customer))["purchaseTickets"]
     assert bought["__typename"] == "PurchaseTicketsSuccess"
+
+
+@pytest.mark.parametrize("verb", VERBS)
+async def test_a_draft_is_hidden_from_who_would_queue(shop: Shop, verb: str) -> None:
+    queue = Line(shop, await shop.draft(waitingRoom={"suspended": False}), new_key())
+    answer = await queue.result(verb, "ann")
+    assert (answer["__typename"], answer["code"]) == ("NotFoundError", "NOT_FOUND")
+    assert await queue.place("ann") is None
