@@ -21,15 +21,15 @@ if known then
 end
 
 local sale = redis.call('HMGET', STATE, 'status', 'sales_start_ms', 'sales_end_ms', 'limit_per_order',
-  'limit_per_person', 'hold_ms')
+  'limit_per_person', 'hold_ms', 'suspended')
 if sale[1] ~= 'PUBLISHED' or now < tonumber(sale[2]) or now >= tonumber(sale[3]) then
   return {'NOT_ON_SALE', sale[1], sale[2], sale[3], string.format('%d', now)}
 end
 local entry = ARGV[5] ~= '' and read_entry(person_id)
 local has_pass = entry and entry.state == 'ADMITTED' and entry.place == tonumber(ARGV[5]) and not is_due(entry.deadline_ms)
-local status = room_status()
-local is_let_through = status == 'SUSPENDED' or (status == 'OPEN' and line().queueing_method == 'PASSTHROUGH')
-if not has_pass and not is_let_through then
+local is_let_through = has_pass or sale[7] == '1'
+  or (line().queueing_method == 'PASSTHROUGH' and room_status() == 'OPEN')
+if not is_let_through then
   return {'NOT_ADMITTED', ARGV[5] == '' and 'NO_PASS' or 'BAD_PASS'}
 end
 local total = 0
