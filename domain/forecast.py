@@ -60,11 +60,11 @@ def _buyers_for_tier(tier: TierStock, share: float, flow: Flow) -> float:
     if left <= 0:
         return 0.0
     # Who is still inside counts as somebody who bought nothing, and a pass as one ticket if tickets were not counted.
-    tickets = max(flow.tickets, flow.completed)
-    mean = share * tickets / flow.called
+    tickets, called = max(flow.tickets, flow.completed), max(flow.called, flow.completed)
+    mean = share * tickets / called
     basket = tickets / flow.completed
     variance = mean * basket * BASKET_SPREAD
-    doubt = variance / flow.called + (DRIFT * mean) ** 2
+    doubt = variance / called + (DRIFT * mean) ** 2
     # people x mean - left = SURE x sqrt(people x variance + people^2 x doubt), squared.
     a = mean**2 - SURE**2 * doubt
     if a <= 0:

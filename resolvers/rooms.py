@@ -127,7 +127,7 @@ async def _admit(context: Context, concert: Concert, count: int, done: Deed) -> 
         raise
     limit = _limit(concert, await stores.queues.line(concert.id)) if called < count else None
     call = Call(count, called, limit)
-    await stores.room_audits.complete(done.id, call)
+    await stores.room_audits.complete(_row(concert, done, call))
     return call
 
 

@@ -65,9 +65,9 @@ def of_order(order_id: OrderId) -> strawberry.ID:
     return _encode(Kind.ORDER, order_id)
 
 
-def of_entry(concert_id: ConcertId, number: int) -> strawberry.ID:
-    """A place in line: its number is given once."""
-    return _encode(Kind.QUEUE_ENTRY, concert_id, str(number))
+def of_entry(concert_id: ConcertId, place: int) -> strawberry.ID:
+    """A place in line, whatever number it has."""
+    return _encode(Kind.QUEUE_ENTRY, concert_id, str(place))
 
 
 def decode(value: str, *allowed: Kind) -> GlobalId:

@@ -30,7 +30,7 @@ async def find_node(info: Info, id_: Annotated[strawberry.ID, ID]) -> Node | Non
         case Kind.ORDER:
             return await load_order(info.context, OrderId(found.parts[0]))
         case Kind.QUEUE_ENTRY:
-            return await _entry(info.context, ConcertId(found.parts[0]), number=found.parts[1])
+            return await _entry(info.context, ConcertId(found.parts[0]), id_=id_)
     assert_never(found.kind)
 
 
@@ -49,7 +49,7 @@ async def _hold(request: Request, concert_id: ConcertId, hold_id: HoldId) -> Hol
     return await show_hold(request, hold) if hold else None
 
 
-async def _entry(request: Request, concert_id: ConcertId, *, number: str) -> QueueEntry | None:
-    """The viewer's own: another number is somebody else's, or one they had before."""
+async def _entry(request: Request, concert_id: ConcertId, *, id_: strawberry.ID) -> QueueEntry | None:
+    """The viewer's own: another place is somebody else's, or one they had before."""
     entry = await load_entry(request, concert_id)
-    return entry if entry and str(entry.number) == number else None
+    return entry if entry and entry.id == id_ else None

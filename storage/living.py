@@ -4,6 +4,7 @@ Who asks never waits for the database once there is a list: a MongoDB that hangs
 """
 
 import asyncio
+import logging
 import time
 from datetime import UTC, datetime
 
@@ -13,6 +14,8 @@ from domain.ids import ConcertId
 from storage.concerts import ConcertStore
 from storage.hot_state import KEYS_OUTLIVE_CONCERT
 from storage.recovery import is_history
+
+log = logging.getLogger(__name__)
 
 REFRESH_S = 2.0
 SOONEST_S = 0.2
@@ -65,8 +68,10 @@ class LivingConcerts:
     async def _read_again(self) -> None:
         try:
             await self._read()
-        except TemporarilyUnavailable:
-            # The list stands, and is read again after the usual time.
-            self._read_at = time.monotonic()
+        except Exception as error:
+            level = logging.DEBUG if isinstance(error, TemporarilyUnavailable) else logging.WARNING
+            log.log(level, "the list of concerts cannot be read: %s", error)
         finally:
+            # Whatever came of it, the list stands, and is read again after the usual time.
+            self._read_at = time.monotonic()
             self._reading = None

@@ -13,6 +13,7 @@ from domain.errors import (
     NotInQueue,
     RateLimited,
     RoomNotOpen,
+    TemporarilyUnavailable,
 )
 from domain.flow import SLICE_S, SLICES, Flow
 from domain.ids import ConcertId, PersonId
@@ -27,6 +28,8 @@ LEASE_MS = 15_000
 """Three renewals; a process that misses them all is taken for dead."""
 
 CHANGES_A_PAGE = 5_000
+MOST_LOOKS = 40
+"""Of one command by hand: each passes over 250 places that nobody speaks for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +121,12 @@ class QueueStore:
 
         Raises RoomNotOpen, or IdempotencyConflict for a key that came with something else.
         """
-        word, rest = await self._call(scripts.ADMIT_NEXT, concert_id, command_key, digest, count)
+        for _ in range(MOST_LOOKS):
+            word, rest = await self._call(scripts.ADMIT_NEXT, concert_id, command_key, digest, count)
+            if word != "AGAIN":
+                break
+        else:
+            raise TemporarilyUnavailable("The places in front are over, and are still being cleared")
         if word == "NOT_OPEN":
             raise _not_open(concert_id, rest)
         if word == "CONFLICT":

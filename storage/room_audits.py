@@ -40,9 +40,13 @@ class RoomAuditStore:
             await self._audits.insert_one(_document(audit))
 
     @told_as_unavailable
-    async def complete(self, id_: str, call: Call) -> None:
-        """What came of a call by hand."""
-        await self._audits.update_one({"_id": id_}, {"$set": {"call": asdict(call)}})
+    async def complete(self, audit: RoomAudit) -> None:
+        """What came of a call by hand; a twin that was refused may have taken its row away."""
+        fields = _document(audit)
+        call = fields.pop("call")
+        await self._audits.update_one(
+            {"_id": audit.deed.id}, {"$set": {"call": call}, "$setOnInsert": fields}, upsert=True
+        )
 
     @told_as_unavailable
     async def forget(self, id_: str) -> None:

@@ -85,7 +85,9 @@ LEAVE_QUEUE = _script("leave_queue", "incarnation person", "ENTRY NO_ENTRY UNKNO
 HEARTBEAT = _script("heartbeat", "incarnation person", "ENTRY NO_ENTRY UNKNOWN RECOVERING")
 CLAIM_PASS = _script("claim_pass", "incarnation person", "ENTRY NOT_CALLED NO_ENTRY UNKNOWN RECOVERING")
 ADMIT = _script("admit", "incarnation bound", "RAN UNKNOWN RECOVERING")
-ADMIT_NEXT = _script("admit_next", "incarnation command_key digest most", "CALLED CONFLICT NOT_OPEN UNKNOWN RECOVERING")
+ADMIT_NEXT = _script(
+    "admit_next", "incarnation command_key digest most", "CALLED AGAIN CONFLICT NOT_OPEN UNKNOWN RECOVERING"
+)
 FREEZE_LINE = _script("freeze_line", "incarnation round", "FROZEN OPEN NOT_YET STALE UNKNOWN RECOVERING")
 OPEN_LINE = _script(
     "open_line", "incarnation epoch round registrations ranks order", "OPENED OPEN STALE UNKNOWN RECOVERING"

@@ -36,8 +36,10 @@ class Attachments:
             self._unsaid[person_id] = False
 
     def say_all_again(self) -> None:
-        """The store may have forgotten who is here."""
-        self._unsaid.update(dict.fromkeys(self._present, True))
+        """The store may have forgotten who is here, and who has gone: what the old name said ends with its lease."""
+        self._process = _new_name()
+        self._said_before = False
+        self._unsaid = dict.fromkeys(self._present, True)
 
     @property
     def is_said(self) -> bool:
@@ -59,8 +61,6 @@ class Attachments:
         try:
             await self._liveness.attach(self._concert_id, self._process, news, said_before=self._said_before)
         except LeaseOver:
-            self._process = _new_name()
-            self._said_before = False
             self.say_all_again()
             return
         self._renewed_at = time.monotonic()

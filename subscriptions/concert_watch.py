@@ -127,9 +127,10 @@ class ConcertWatch:
         if last is not None:
             self._tell_what_nobody_is_named_for(last, now)
         scene = Scene.of(view, stock, self._bands)
-        await self._room.look(scene)
+        # What is somebody's own comes first: who runs the room may ask for what a database is slow to answer.
         await self._line.look(scene)
         await self._holds.look()
+        await self._room.look(scene)
         self._last = now
 
     def _tell(self, topics: list[Topic]) -> None:

@@ -46,25 +46,34 @@ class HoldWatch:
             living = await asyncio.gather(*[self._reader.holds(self._concert_id, person_id) for person_id in batch])
             for person_id, holds in zip(batch, living, strict=True):
                 del waiting[person_id]
-                if person_id in self._known:
-                    await self._show(person_id, {hold.id: hold for hold in holds})
-                self._news.pop(person_id, None)
+                is_shown = person_id not in self._known or await self._show(
+                    person_id, {hold.id: hold for hold in holds}
+                )
+                if is_shown:
+                    self._news.pop(person_id, None)
         for member in self._watchers.fresh():
             if member.is_due and isinstance(member.source.topic, HoldsTopic):
                 # All of their holds were shown, or they have none.
                 member.first.set_result(None)
 
-    async def _show(self, person_id: PersonId, living: dict[HoldId, Hold]) -> None:
+    async def _show(self, person_id: PersonId, living: dict[HoldId, Hold]) -> bool:
+        """Whether all was shown that is new; what was not is new at the next look."""
         topic = HoldsTopic(self._concert_id, person_id)
         known = self._known[person_id]
+        is_shown = True
         for id_, hold in list(known.items()):
             if id_ not in living:
                 ended = await self._reader.hold(self._concert_id, id_)
-                await self._watchers.show(topic, ended or _lost(hold), is_all=False)
+                if await self._watchers.show(topic, ended or _lost(hold), is_all=False):
+                    del known[id_]
+                else:
+                    is_shown = False
         for id_, hold in living.items():
-            await self._watchers.show(topic, hold, only_fresh=known.get(id_) == hold, is_all=False)
-        if person_id in self._known:
-            self._known[person_id] = living
+            if await self._watchers.show(topic, hold, only_fresh=known.get(id_) == hold, is_all=False):
+                known[id_] = hold
+            else:
+                is_shown = False
+        return is_shown
 
 
 def _lost(hold: Hold) -> Hold:

@@ -9,6 +9,7 @@ from itertools import islice
 from math import inf
 
 from domain.ids import ConcertId, PersonId
+from domain.queues import EntryState
 from domain.stock import StockAhead
 from domain.topics import LineTopic
 from storage.queues import EntryRecord
@@ -107,19 +108,22 @@ class LineWatch:
             breath = Breath()
             for person_id in batch:
                 one = self._standing.get(person_id)
-                if one is not None:
+                if one is None:
+                    self._unread.pop(person_id, None)
+                    self._unread_crowd.pop(person_id, None)
+                else:
                     await self._show_new(one, found.get(person_id), scene)
                 await breath.take()
 
     async def _show_new(self, one: Standing, record: EntryRecord | None, scene: Scene) -> None:
-        before = one.record
+        before, stood = one.record, one.stand
         one.note(record)
         is_new_entry = record is not None and (before is None or before.place != record.place)
-        if is_new_entry and one.stand is Stand.IN_LINE:
-            # A new entry does not know yet that its person is here.
+        if one.stand is Stand.IN_LINE and (is_new_entry or stood is not Stand.IN_LINE):
+            # A new entry does not know yet that its person is here; nor may one that a store was put back to.
             self._attachments.come(one.topic.person_id)
             self._look_again()
-        if record is not None and _joined_after(record, scene):
+        if record is not None and _is_newer(record, scene):
             self._look_again()
             return
         self._unread.pop(one.topic.person_id, None)
@@ -130,9 +134,9 @@ class LineWatch:
         person_id = one.topic.person_id
         if one.record is not None and one.stand is Stand.IN_LINE and not _is_waiting(one.record, scene):
             # Their line was emptied, or lost: what became of them is read before anything is shown.
-            self._unread[person_id] = None
+            self.tell([person_id])
             self._look_again()
-        elif person_id not in self._unread_crowd:
+        elif person_id not in self._unread_crowd and person_id not in self._unread:
             await self._show(one, scene)
 
     async def _show(self, one: Standing, scene: Scene) -> None:
@@ -141,14 +145,18 @@ class LineWatch:
         snapshot = self._reader.show(scene.view, one.record, scene.stock, stock_ahead)
         is_news = one.sees_news(scene, snapshot)
         is_shown = await self._watchers.show(one.topic, snapshot, only_fresh=not is_news)
-        if is_shown and one.is_behind(scene):
+        if not is_shown:
+            # Theirs, as far as anybody knows: they are read and shown again at the next look.
+            self.tell([one.topic.person_id])
+        elif one.is_behind(scene):
             one.saw(scene, snapshot, now_s=time.monotonic())
 
 
-def _joined_after(record: EntryRecord, scene: Scene) -> bool:
-    """After the line was read: they are shown at the next look."""
+def _is_newer(record: EntryRecord, scene: Scene) -> bool:
+    """They joined, or their line was opened, after it was read: they are shown at the next look."""
     state = scene.view.state
-    return (record.round, record.number or 0) > (state.round, state.line.tail)
+    is_drawn_since = record.state is EntryState.WAITING and not state.is_opened
+    return is_drawn_since or (record.round, record.number or 0) > (state.round, state.line.tail)
 
 
 def _is_waiting(record: EntryRecord, scene: Scene) -> bool:

@@ -85,24 +85,30 @@ class Watchers:
         `is_all`: with this a fresh member has seen what there is. False if a group could not be shown it; a group that
         fails, or takes too long, keeps nobody else from their news.
         """
-        is_shown = True
-        for members in list(self._topics.get(topic, {}).values()):
+        groups: list[list[Member]] = []
+        for members in self._topics.get(topic, {}).values():
             shown_to = [member for member in members if member.is_due and (member.is_fresh or not only_fresh)]
-            if not shown_to:
-                continue
-            source = shown_to[0].source
-            try:
-                rendered = source.at_once(snapshot)
-                if rendered is None:
-                    async with asyncio.timeout(RENDER_WITHIN_S):
-                        rendered = await source.render(snapshot)
-            except Exception as error:
-                log.exception("%s cannot be shown", topic)
-                _refuse(shown_to, error)
-                is_shown = False
-            else:
-                await _deliver(shown_to, rendered, is_all=is_all)
-        return is_shown
+            if shown_to:
+                groups.append(shown_to)
+        if len(groups) == 1:
+            return await _show(topic, groups[0], snapshot, is_all=is_all)
+        # One that waits for a database keeps the others waiting no longer than itself.
+        return all(await asyncio.gather(*[_show(topic, group, snapshot, is_all=is_all) for group in groups]))
+
+
+async def _show(topic: Topic, members: list[Member], snapshot: Snapshot, *, is_all: bool) -> bool:
+    source = members[0].source
+    try:
+        rendered = source.at_once(snapshot)
+        if rendered is None:
+            async with asyncio.timeout(RENDER_WITHIN_S):
+                rendered = await source.render(snapshot)
+    except Exception as error:
+        log.exception("%s cannot be shown", topic)
+        _refuse(members, error)
+        return False
+    await _deliver(members, rendered, is_all=is_all)
+    return True
 
 
 async def _deliver(members: list[Member], rendered: Rendered, *, is_all: bool) -> None:

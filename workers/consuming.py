@@ -37,7 +37,7 @@ class Consumer:
             events = await self._take(stores, concert_id)
             handled += await self._consume(stores, concert_id, events)
             if len(events) < BATCH:
-                return Look(handled, is_active=bool(events))
+                return Look(handled, is_active=bool(events) or concert_id in self._looked_until)
         return Look(handled, is_active=True)
 
     async def _take(self, stores: Stores, concert_id: ConcertId) -> Sequence[StoredEvent]:

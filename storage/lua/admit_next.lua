@@ -4,7 +4,7 @@ ARGV[1]   incarnation  the one this connection saw
 ARGV[2]   command_key  fingerprint of person, concert, operation and idempotency key
 ARGV[3]   digest       of the whole input
 ARGV[4]   most         how many to call at the most, up to 1,000
-Replies   CALLED count | CONFLICT | NOT_OPEN room_status until_ms | UNKNOWN | RECOVERING
+Replies   CALLED count | AGAIN  (nobody yet: those in front were gone) | CONFLICT | NOT_OPEN room_status until_ms | UNKNOWN | RECOVERING
 ]]
 -- @include enter change news line queue admission
 local refusal = enter(ARGV[1], '')
@@ -18,7 +18,11 @@ end
 local status, until_ms = room_status()
 if status ~= 'OPEN' and status ~= 'PAUSED' then return {'NOT_OPEN', status, until_ms} end
 -- Many numbers that are gone may stand in front: to pass over them costs little.
-local called = call_next(tonumber(ARGV[4]), 10000, true)
+local called, is_bounded = call_next(tonumber(ARGV[4]), 10000, true)
+if called == 0 and is_bounded then
+  changed(true)
+  return {'AGAIN'}
+end
 redis.call('HSET', CONTROLS, ARGV[2], ARGV[3] .. '|' .. called)
 changed(true)
 return {'CALLED', called}

@@ -15,8 +15,8 @@ if entry.state == 'READY' then
   entry.state, entry.claimed_ms = 'ADMITTED', now
   entry.deadline_ms = now + tonumber(redis.call('HGET', STATE, 'session_duration_ms'))
   redis.call('ZADD', SLOTS, entry.deadline_ms, ARGV[2])
-  redis.call('HINCRBY', STATE, 'passes_issued', 1)
-  count_flow('claimed')
+  if entry.round == line().round then redis.call('HINCRBY', STATE, 'passes_issued', 1) end
+  count_flow(entry, 'claimed')
   tell('claimed', ARGV[2], entry.place, entry.round)
   write_entry(ARGV[2], entry)
   changed(true)

@@ -32,7 +32,7 @@ if not room.is_opened and not room.frozen then
 end
 redis.call('HSET', LINE, entry.place, person)
 if spoken_for(entry) then entry.deadline_ms = alive_until_ms else stay_until(person, entry, alive_until_ms) end
-count_flow('joined', 'joined')
+count_flow(entry, 'joined', 'joined')
 tell('joined', person, entry.place, entry.round)
 write_entry(person, entry)
 changed(true)

@@ -55,8 +55,9 @@ for _, unit in ipairs(displaced) do
   local owner = redis.call('HGET', UNITS, unit)
   if owner then displace(unit, owner, mine) else take_this(unit, mine) end
 end
-if record.pass and record.state == 'SOLD' and spend_pass(record) then
-  redis.call('HINCRBY', FLOW, 'tickets', #record.units)
+local spent = record.pass and record.state == 'SOLD' and spend_pass(record)
+if spent then
+  count_flow(spent, 'tickets', nil, #record.units)
   call_next(REFILL, REFILL)
 end
 changed(record.pass ~= nil)

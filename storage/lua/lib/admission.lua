@@ -87,7 +87,7 @@ local function call_person(person, place, claim_until_ms)
   redis.call('HDEL', LINE, place)
   redis.call('ZADD', SLOTS, claim_until_ms, person)
   if line().queueing_method == 'RANDOM' then redis.call('SETBIT', DEPARTED, line().base + entry.number, 1) end
-  count_flow('called', 'called')
+  count_flow(entry, 'called', 'called')
   tell('called', person, entry.place, entry.round)
   write_entry(person, entry)
   return true

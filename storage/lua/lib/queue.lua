@@ -6,8 +6,10 @@ local function write_entry(person, entry)
   touched_people[person] = true
 end
 
-local function count_flow(what, slice)
-  redis.call('HINCRBY', FLOW, what, 1)
+-- What went through the room in this round: whoever was called before a reset counts no more.
+local function count_flow(entry, what, slice, by)
+  if entry.round ~= line().round then return end
+  redis.call('HINCRBY', FLOW, what, by or 1)
   if slice then redis.call('HINCRBY', FLOW, slice .. '|' .. string.format('%d', math.floor(now / SLICE_MS)), 1) end
 end
 
@@ -21,10 +23,10 @@ local function end_entry(person, entry, why)
     redis.call('SETBIT', DEPARTED, entry.number and line().base + entry.number or entry.place, 1)
     redis.call('ZREM', ALIVE, person)
     redis.call('HDEL', LINE, entry.place)
-    count_flow(string.lower(why), 'gone')
+    count_flow(entry, string.lower(why), 'gone')
   else
     redis.call('ZREM', SLOTS, person)
-    count_flow(why == 'SPENT' and 'completed' or string.lower(why))
+    count_flow(entry, why == 'SPENT' and 'completed' or string.lower(why))
   end
   entry.state, entry.ended, entry.deadline_ms = STATE_OF[why] or 'EXPIRED', why, now
   tell(EVENT_OF[why] or 'expired', person, entry.place, entry.round, 'end', why)
@@ -71,14 +73,14 @@ local function bind_pass(record, id)
   return true
 end
 
--- The first order under a pass spends it, and what else was held under it goes back. Whether it did.
+-- The first order under a pass spends it, and what else was held under it goes back. The entry, if it did.
 local function spend_pass(record)
   local entry = read_entry(record.person)
-  if not is_living(entry) or entry.place ~= record.pass then return false end
+  if not is_living(entry) or entry.place ~= record.pass then return nil end
   end_entry(record.person, entry, 'SPENT')
   for _, other_id in ipairs(read_person(record.person).holds) do
     local other = read_hold(other_id)
     if other.state == 'HELD' and other.pass == record.pass then end_hold(other_id, other, 'PASS_SPENT') end
   end
-  return true
+  return entry
 end

@@ -1,0 +1,181 @@
+"""What a reviewer of the push path and the face broke on real stores: each test is the way in which it was broken."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from domain.audits import AdmissionLimit, RoomAction
+from domain.errors import RoomNotOpen
+from domain.forecast import outlook_of
+from domain.ids import ConcertId, PersonId
+from domain.queues import EntryState, QueueingMethod
+from domain.room_changes import RoomChange
+from domain.stock import StockAhead
+from domain.topics import LineTopic
+from resolvers import queues, rooms
+from resolvers.snapshots import StoreReader
+from schema import Operation, execute, ids
+from storage.connect import Stores
+from storage.keys import KINDS, concert_keys
+from storage.queues import Changes
+from subscriptions.bands import Bands
+from subscriptions.concert_watch import ConcertWatch
+from subscriptions.hub import Hub
+from subscriptions.watchers import Member
+from tests.integration.test_storage_queues import admit, hold_with_pass, join, with_room
+from tests.support.lottery import crowd, leave, register, with_lottery
+from tests.support.sale import PASSES, buy, context, key, organizer
+from tests.support.watching import Seen, watch
+from workers.opening import OpeningWorker
+
+pytestmark = pytest.mark.timeout(60)
+
+
+async def test_buyers_of_the_last_round_break_nobodys_place_in_the_new_one(stores: Stores, hub: Hub) -> None:
+    """Thirty who were called before a reset buy after it, before anybody is called in the new round."""
+    concert = await with_room(stores, 100, total_active_users=30)
+    buyers = [f"buyer{number}" for number in range(30)]
+    await join(stores, concert, *buyers)
+    await admit(stores)
+    for who in buyers:
+        await queues.claim_pass(context(stores, who), concert.id)
+    await rooms.pause(organizer(stores), concert.id)
+    await rooms.reset(organizer(stores), concert.id, RoomChange(), key())
+    await join(stores, concert, "ann")
+    seen = await watch(hub, LineTopic(concert.id, PersonId("ann")))
+    assert seen.place() == (EntryState.WAITING, 1)
+    for who in buyers:
+        await buy(stores, await hold_with_pass(stores, concert, who, 1))
+    again = Seen(LineTopic(concert.id, PersonId("ann")))
+    await asyncio.wait_for(hub.watch(again, again.deliver), 5)
+    assert again.place() == (EntryState.WAITING, 1)
+
+
+async def test_tickets_of_the_last_round_do_not_sell_out_the_new_one(stores: Stores) -> None:
+    """Thirty bought one each after a reset, and one was called since: 70 are left, and 20 people wait."""
+    concert = await with_room(stores, 100, total_active_users=30)
+    buyers = [f"buyer{number}" for number in range(30)]
+    await join(stores, concert, *buyers)
+    await admit(stores)
+    for who in buyers:
+        await queues.claim_pass(context(stores, who), concert.id)
+    await rooms.pause(organizer(stores), concert.id)
+    await rooms.reset(organizer(stores), concert.id, RoomChange(), key())
+    await register(stores, concert, crowd(21))
+    for who in buyers:
+        await buy(stores, await hold_with_pass(stores, concert, who, 1))
+    change = RoomChange((("total_active_users", 1), ("queue_all", False)))
+    await rooms.configure(organizer(stores), concert.id, change, expected_version=None)
+    await admit(stores)
+    line = await stores.queues.line(concert.id)
+    assert (line.flow.called, line.line.waiting_count) == (1, 20)
+    stock = await stores.holds.stock(concert.id)
+    assert outlook_of(stock, line.flow).behind(20) is StockAhead.AVAILABLE
+
+
+async def test_a_call_by_hand_keeps_its_row_where_its_twin_was_refused(stores: Stores, monkeypatch: Any) -> None:
+    """The same command twice, as a retry sends it; the room opens between the two."""
+    opens_at = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=1)
+    concert = await with_room(stores, 100, opens_at=opens_at)
+    await join(stores, concert, "ann")
+    idempotency_key, call, twin_goes_on = key(), stores.queues.admit_next, asyncio.Event()
+    meets = asyncio.Event()
+
+    async def late(*args: Any, **named: Any) -> int:
+        monkeypatch.setattr(stores.queues, "admit_next", call)
+        meets.set()
+        await twin_goes_on.wait()
+        return await call(*args, **named)
+
+    monkeypatch.setattr(stores.queues, "admit_next", late)
+    twin = asyncio.create_task(rooms.admit_next(organizer(stores), concert.id, 1, idempotency_key))
+    await meets.wait()
+    with pytest.raises(RoomNotOpen):
+        await rooms.admit_next(organizer(stores), concert.id, 1, idempotency_key)
+    change = RoomChange((("opens_at", datetime.now(UTC) - timedelta(minutes=1)),))
+    await rooms.configure(organizer(stores), concert.id, change, expected_version=None)
+    twin_goes_on.set()
+    assert (await twin).called == 1
+    page = await rooms.audit_page(organizer(stores), concert.id, first=10, after=None)
+    found = [row.call for row in page.items if row.deed.action is RoomAction.ADMITTED_NEXT]
+    assert [call.called for call in found if call] == [1]
+
+
+async def test_nobody_is_shown_a_place_of_a_line_that_was_drawn_after_it_was_read(stores: Stores) -> None:
+    """Half have left before the opening, which comes between the reading of the line and that of the entries."""
+    concert = await with_lottery(stores)
+    people = crowd(16)
+    await register(stores, concert, people)
+    await leave(stores, concert, people[:8])
+
+    class Between(StoreReader):
+        async def changes(self, concert_id: ConcertId, *, after: int) -> Changes:
+            await OpeningWorker().run_once(stores)
+            return await super().changes(concert_id, after=after)
+
+    watching = ConcertWatch(concert.id, Between(stores, PASSES), stores.queues, tick_s=0.01, bands=Bands((), 0.0))
+    everybody: Sequence[Seen] = [Seen(LineTopic(concert.id, who)) for who in people[8:]]
+    for one in everybody:
+        watching.add(Member(one, one.deliver))
+    await watching._look()
+    shown = [one.entry() for one in everybody if one.snapshots]
+    placed = sorted(entry.position for entry in shown if entry.number is not None and entry.position is not None)
+    assert placed in ([], list(range(1, 9)))
+
+
+async def _asked(stores: Stores, who: str, document: str, **variables: object) -> Any:
+    answer = await execute(Operation(document, variables, None), context(stores, who))
+    assert "errors" not in answer.payload, answer.payload
+    return answer.payload["data"]
+
+
+@pytest.mark.parametrize("what", ["first round", "after a reset", "after a lottery", "by lots"])
+async def test_node_finds_a_place_by_the_id_it_was_shown_with(stores: Stores, what: str) -> None:
+    if what == "after a lottery":
+        concert = await with_lottery(stores)
+        people = crowd(12)
+        await register(stores, concert, people)
+        await OpeningWorker().run_once(stores)
+    else:
+        method = QueueingMethod.RANDOM if what == "by lots" else QueueingMethod.FIFO
+        concert = await with_room(stores, 100, total_active_users=1, queueing_method=method)
+        people = crowd(3)
+        await register(stores, concert, people)
+        if what == "after a reset":
+            await rooms.reset(organizer(stores), concert.id, RoomChange(), key())
+            await register(stores, concert, people)
+    for who in people:
+        ask = "query ($id: ID!) { queueEntry(concertId: $id) { id } }"
+        shown = (await _asked(stores, who, ask, id=ids.of_concert(concert.id)))["queueEntry"]["id"]
+        found = await _asked(stores, who, "query ($id: ID!) { node(id: $id) { id } }", id=shown)
+        assert found["node"] == {"id": shown}
+
+
+async def test_what_a_round_counts_is_of_that_round(stores: Stores) -> None:
+    """`RoomFlow`: totals are of this round."""
+    concert = await with_room(stores, 100, total_active_users=1)
+    await join(stores, concert, "ann")
+    await admit(stores)
+    await rooms.reset(organizer(stores), concert.id, RoomChange(), key())
+    await queues.leave_queue(context(stores, "ann"), concert.id)
+    flow = (await stores.queues.line(concert.id)).flow
+    assert (flow.called, flow.left) == (0, 0)
+
+
+async def test_what_a_hand_was_stopped_by_is_said_truly(stores: Stores) -> None:
+    """300 places in front are over and not worked off yet; both caps are wide open."""
+    concert = await with_room(stores, 100, total_active_users=1_000, queue_all=True, heartbeat_timeout_ms=1_000)
+    people = crowd(300)
+    await register(stores, concert, people)
+    await admit(stores)
+    await register(stores, concert, crowd(5, first=301))
+    alive = concert_keys(concert.id)[KINDS.index("alive")]
+    for who in people:
+        await stores.link.run("ZADD", alive, "XX", "1", who)
+    for who in crowd(5, first=301):
+        await stores.link.run("ZADD", alive, "XX", "99999999999999", who)
+    call = await rooms.admit_next(organizer(stores), concert.id, 5, key())
+    assert call.limit is not AdmissionLimit.NEW_USERS_PER_MINUTE
