@@ -158,10 +158,21 @@ async def test_one_run_ends_few_people_and_says_that_there_are_more(stores: Stor
     concert = await with_room(stores)
     await register_many(stores, concert, 1_000)
     await let_everybody_be_absent(stores, concert)
-    assert await stores.queues.admit_next(concert.id, command_key="k", digest="d", count=1) == 0
-    assert (await stores.queues.line(concert.id)).line.waiting_count == 750
-    runs = [await stores.hot.admit(concert.id, bound=1_000) for _ in range(3)]
-    assert [is_bounded for _, _, is_bounded, _ in runs] == [True, True, False]
+    left = []
+    for is_more in (True, True, False):
+        assert (await stores.hot.admit(concert.id, bound=1_000))[2] is is_more
+        left.append((await stores.queues.line(concert.id)).line.waiting_count)
+    # 250 whose time was over, and 250 that were met in front of the line.
+    assert left == [500, 0, 0]
+
+
+async def test_a_call_by_hand_passes_over_all_who_are_gone(stores: Stores) -> None:
+    concert = await with_room(stores)
+    await register_many(stores, concert, 1_000)
+    await let_everybody_be_absent(stores, concert)
+    await join(stores, concert, "ann")
+    assert await stores.queues.admit_next(concert.id, command_key="k", digest="d", count=5) == 1
+    assert await states(stores, concert, "ann") == ["READY"]
     assert (await stores.queues.line(concert.id)).line.waiting_count == 0
 
 
