@@ -33,7 +33,7 @@ class Settings:
     pass_key_file: Path | None = None
     """Ed25519 private key (PEM) that signs queue passes, shared by every process. None: made in the data directory."""
     push_tick_ms: int = 100
-    """The shortest time between two looks of a process at what its sockets watch."""
+    """The shortest time between two looks of a process at what its sockets watch; nobody is to be 10 s behind."""
     push_bands: str = "200:0 5000:2000 rest:10000"
     """Up to which position how many milliseconds what somebody sees of the line may be behind; 0 is every look."""
     allowed_origins: tuple[str, ...] = ()
@@ -82,7 +82,7 @@ class Settings:
             oidc_audience=reader.text("OIDC_AUDIENCE", cls.oidc_audience),
             oidc_client_id=reader.text("OIDC_CLIENT_ID", cls.oidc_client_id),
             pass_key_file=Path(key) if (key := reader.optional("PASS_KEY_FILE")) else None,
-            push_tick_ms=reader.number("PUSH_TICK_MS", cls.push_tick_ms, highest=10_000),
+            push_tick_ms=reader.number("PUSH_TICK_MS", cls.push_tick_ms, highest=1_000),
             push_bands=reader.bands("PUSH_BANDS", cls.push_bands),
             allowed_origins=tuple(reader.text("ALLOWED_ORIGINS", "").split()),
             log_format=reader.choice("LOG_FORMAT", ("text", "json"), cls.log_format),

@@ -4,12 +4,12 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 from itertools import chain
 
-from domain.errors import NotAdmitted
+from domain.errors import Admission, NotAdmitted
 from domain.holds import Hold, LineRequest
 from domain.ids import ConcertId, HoldId, concert_of, fingerprint, hold_id
 from domain.rules import MAX_HOLD, key_problems, line_problems, refuse
 from resolvers.context import Context
-from resolvers.queues import pass_place, position_of
+from resolvers.queues import pass_place, standing_of
 
 
 async def hold_tickets(
@@ -41,8 +41,10 @@ async def take(
             pass_place=pass_place(context.passes, queue_pass, concert_id, viewer.person_id),
         )
     except NotAdmitted as refusal:
-        position = await position_of(context, concert_id, viewer.person_id)
-        raise NotAdmitted(refusal.reason, position) from refusal
+        standing = await standing_of(context, concert_id, viewer.person_id)
+        is_early = refusal.reason is Admission.NO_PASS and standing is not None
+        reason = Admission.NOT_CALLED if is_early else refusal.reason
+        raise NotAdmitted(reason, standing.position if standing else None) from refusal
 
 
 async def release_hold(context: Context, concert_id: ConcertId, id_: HoldId) -> Hold:

@@ -82,10 +82,11 @@ def pass_place(signer: PassSigner, token: str | None, concert_id: ConcertId, per
         raise NotAdmitted(Admission.BAD_PASS, None) from error
 
 
-async def position_of(context: Context, concert_id: ConcertId, person_id: PersonId) -> int | None:
-    """Where a living entry stands; None for a person who has none, or where nobody has a position."""
+async def standing_of(context: Context, concert_id: ConcertId, person_id: PersonId) -> QueueEntry | None:
+    """The entry of somebody who waits in this line; None for everybody else."""
     entry = await _entry(context, concert_id, person_id)
-    return entry.position if entry is not None and entry.state is EntryState.WAITING else None
+    is_waiting = entry is not None and entry.state in (EntryState.PREQUEUED, EntryState.WAITING)
+    return entry if is_waiting else None
 
 
 def show_entry(

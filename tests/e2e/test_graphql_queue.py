@@ -107,9 +107,9 @@ async def hold(queue: Line, by: str, *, queue_pass: str | None = None) -> Answer
 async def test_without_a_pass_nobody_holds(shop: Shop) -> None:
     queue = await line(shop)
     await queue.join("alice", "bob")
-    for who, position in (("bob", 2), ("carol", None)):
+    for who, reason, position in (("bob", "NOT_CALLED", 2), ("carol", "NO_PASS", None)):
         answer = await hold(queue, who)
-        assert (answer["code"], answer["reason"], answer["position"]) == ("NOT_ADMITTED", "NO_PASS", position)
+        assert (answer["code"], answer["reason"], answer["position"]) == ("NOT_ADMITTED", reason, position)
     assert await shop.stock(queue.concert) == [(100, 0, 0), (2, 0, 0)]
 
 

@@ -160,7 +160,7 @@ async def test_without_a_good_pass_nothing_is_held(any_stores: Stores) -> None:
     assert foreign is not None
     await queues.claim_pass(context(any_stores, "ben"), concert.id)
     for who, token, reason, position in [
-        ("cyd", None, Admission.NO_PASS, 1),
+        ("cyd", None, Admission.NOT_CALLED, 1),
         ("nobody", None, Admission.NO_PASS, None),
         ("ann", None, Admission.NO_PASS, None),
         ("ben", good.token, Admission.BAD_PASS, None),
