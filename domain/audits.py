@@ -1,6 +1,6 @@
 """What organisers did to a waiting room: one row for each change of its settings and each call by hand.
 
-A row is written with what it tells of, and never changed.
+A row is written with what it tells of and kept; that of a call by hand is there before, and then says what came of it.
 """
 
 from dataclasses import dataclass

@@ -83,19 +83,6 @@ def pace_of(flow: Flow, *, slots_taken: int, total_active_users: int, new_users_
     return Pace(tuple(positions), tuple(p50_s[1:]), tuple(p90_s[1:]), LONGEST if course.goes_on else None)
 
 
-def estimate_wait(
-    position: int, flow: Flow, *, slots_taken: int, total_active_users: int, new_users_per_minute: int
-) -> WaitEstimate | None:
-    """For one person who waits at `position`; for many, ask one `pace_of`. None while nothing measured could tell."""
-    pace = pace_of(
-        flow,
-        slots_taken=slots_taken,
-        total_active_users=total_active_users,
-        new_users_per_minute=new_users_per_minute,
-    )
-    return pace.estimate(position)
-
-
 def _knots(course: Course) -> list[int]:
     """Whole positions, close together in front and at the end, and both sides of each place where the calls pause."""
     furthest = int(course.moved[-1])

@@ -35,7 +35,7 @@ def room_of(concert: Concert, state: LineState) -> WaitingRoom:
         concert_id=concert.id,
         settings=concert.room,
         status=state.status,
-        opens_at=concert.room.opens_at or concert.sales_start_at,
+        opens_at=concert.room_opens_at,
         epoch=state.epoch,
         version=state.version,
         serving_number=state.line.serving_number,

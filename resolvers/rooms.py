@@ -1,7 +1,8 @@
 """What organisers do to a waiting room: configure, pause and resume it, call people by hand, empty its line.
 
 MongoDB has the settings: a change is one write there, with its row in the audit, and the hot state hears of it. Calls
-by hand are the hot state's, and their row follows. A key that was used finds its row, and nothing is done again.
+by hand are the hot state's; their row is there before, and says afterwards what came of it. A key that was used finds
+its row, and nothing is done again.
 """
 
 from dataclasses import replace

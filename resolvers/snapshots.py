@@ -4,8 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from auth.passes import PassSigner
-from domain.concerts import Concert
-from domain.errors import NotFound, TemporarilyUnavailable
+from domain.errors import NotFound
 from domain.holds import Hold
 from domain.ids import ConcertId, HoldId, OrderId, PersonId
 from domain.orders import Order
@@ -25,14 +24,17 @@ class StoreReader:
     def __init__(self, stores: Stores, passes: PassSigner) -> None:
         self._stores = stores
         self._passes = passes
-        self._concerts: dict[ConcertId, Concert] = {}
 
     async def stock(self, concert_id: ConcertId) -> Stock:
         return await self._stores.holds.stock(concert_id)
 
     async def room(self, concert_id: ConcertId) -> RoomView:
         state = await self._stores.queues.line(concert_id)
-        room = room_of(await self._concert(concert_id, state.concert_version), state)
+        # The document whose settings are in force: the line says which version of it that is.
+        concert = await self._stores.living.find(concert_id, version=state.concert_version)
+        if concert is None:
+            raise NotFound("Concert", concert_id)
+        room = room_of(concert, state)
         return RoomView(room, state, pace_in(room))
 
     async def changes(self, concert_id: ConcertId, *, after: int) -> Changes:
@@ -60,25 +62,6 @@ class StoreReader:
         method = view.room.settings.queueing_method
         entry = show_entry(self._passes, view.room.concert_id, record, method=method, position=position, pace=view.pace)
         return LineSnapshot(entry, view.room, stock, stock_ahead)
-
-    async def _concert(self, concert_id: ConcertId, version: int) -> Concert:
-        """The document whose settings are in force: the line says which version of it that is."""
-        known = self._concerts.get(concert_id)
-        if known is None or known.version < version:
-            known = self._concerts[concert_id] = await self._read_again(concert_id, known)
-        return known
-
-    async def _read_again(self, concert_id: ConcertId, known: Concert | None) -> Concert:
-        """Positions go on while the catalogue is away."""
-        try:
-            concert = await self._stores.concerts.get(concert_id)
-        except TemporarilyUnavailable:
-            if known is None:
-                raise
-            return known
-        if concert is None:
-            raise NotFound("Concert", concert_id)
-        return concert
 
 
 def _is_waiting(record: EntryRecord, state: LineState) -> bool:

@@ -155,7 +155,7 @@ def _settings(concert: Concert) -> dict[str, str | int]:
         "queueing_method": room.queueing_method,
         "queue_all": int(room.queue_all),
         "prequeue_ms": 0 if room.prequeue_starts_at is None else _ms(room.prequeue_starts_at),
-        "opens_ms": _ms(room.opens_at or concert.sales_start_at),
+        "opens_ms": _ms(concert.room_opens_at),
         "has_lottery": int(room.has_lottery),
         "round": room.round,
         "total_active_users": room.total_active_users,

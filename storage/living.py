@@ -44,10 +44,24 @@ class LivingConcerts:
         """Somebody heard of a concert that may not be in the list yet: it is read again when next asked for."""
         self._lacks_one |= self._concerts is not None and concert_id not in self._concerts
 
-    async def find(self, concert_id: ConcertId) -> Concert | None:
-        """A concert as it was two seconds ago at the most; one that the list lacks is read. Resolvers ask it often."""
+    async def find(self, concert_id: ConcertId, *, version: int = 0) -> Concert | None:
+        """A concert of this version or a later one, as it was two seconds ago at the most; what the list lacks is read.
+
+        An older one where the database is away: a line goes on under the settings that are known.
+        """
         await self.get()
-        return (self._concerts or {}).get(concert_id) or await self._store.get(concert_id)
+        known = (self._concerts or {}).get(concert_id)
+        if known is not None and known.version >= version:
+            return known
+        try:
+            found = await self._store.get(concert_id)
+        except TemporarilyUnavailable:
+            if known is None:
+                raise
+            return known
+        if known is not None and found is not None:
+            self.note(found)
+        return found
 
     def note(self, concert: Concert) -> None:
         """What this process changed itself it need not read."""

@@ -1,4 +1,4 @@
-"""Rows about waiting rooms in MongoDB, by the majority: written once each, with the change they tell of, and kept."""
+"""Rows about waiting rooms in MongoDB, by the majority: a change's with the change, a call's before it and after."""
 
 from contextlib import suppress
 from dataclasses import asdict

@@ -19,12 +19,13 @@ SOONEST, LATEST = 0.5, 0.9
 
 
 class Standing:
-    __slots__ = ("_announcement", "_at", "_is_sold_out", "_seen", "_share", "looked_at", "record", "stand", "topic")
+    __slots__ = ("_announcement", "_at", "_ended", "_is_sold_out", "_seen", "_share", "looked_at", "record", "stand", "topic")
 
     def __init__(self, topic: LineTopic) -> None:
         self.topic = topic
         self.note(None)
         self._at = (-1, -1)
+        self._ended: int | None = None
         self._seen: tuple[object, ...] = ()
         self._announcement: tuple[object, ...] = ()
         self._is_sold_out = False
@@ -57,11 +58,15 @@ class Standing:
         return scene.at != self._at or scene.announcement != self._announcement
 
     def sees_news(self, scene: Scene, snapshot: LineSnapshot) -> bool:
+        if self.record is not None and self.is_over and self.record.place == self._ended:
+            # What they were shown of its end was its last.
+            return False
         return self.is_behind(scene) and (scene.common, *_own(snapshot)) != self._seen
 
     def saw(self, scene: Scene, snapshot: LineSnapshot, *, now_s: float) -> None:
         """It was shown to them, or would have been the same again."""
         self._at = scene.at
+        self._ended = self.record.place if self.record is not None and self.is_over else None
         self._seen = (scene.common, *_own(snapshot))
         self._announcement = scene.announcement
         _, self._is_sold_out = self.prospect(scene)

@@ -7,7 +7,7 @@ ARGV[2]   bound        the most numbers to look at; endings have their own
 Replies   RAN called is_to_be_repeated is_active  (active: something can run out)
           | UNKNOWN | RECOVERING
 ]]
--- @include enter change news line queue admission
+-- @include enter change news line queue admission overdue
 local refusal = enter(ARGV[1], '')
 if refusal then return refusal end
 local bound, room = tonumber(ARGV[2]), line()

@@ -7,7 +7,7 @@ ARGV[3]   settings      JSON object of state fields: sale, limits, room
 ARGV[4*]  tier, top, price_minor  three a tier
 Replies   APPLIED | CURRENT version
 ]]
--- @include enter
+-- @include enter change news
 local known = redis.call('HMGET', STATE, 'concert_version', 'round', 'base', 'tail', 'now_ms', 'opened_ms', 'opens_ms',
   'has_lottery')
 local version, settings = tonumber(known[1] or '-1'), cjson.decode(ARGV[3])
@@ -31,7 +31,7 @@ elseif settings.round > tonumber(known[2] or settings.round) then
   redis.call('HSET', STATE, 'base', base, 'serving', 0, 'tail', 0, 'passes_issued', 0)
   redis.call('HDEL', STATE, 'opened_ms', 'frozen', 'drawn', 'digest')
   redis.call('UNLINK', LINE, ALIVE, RANKS, ORDER, FLOW)
-  redis.call('XADD', EVENTS, '*', 'event', 'reset', 'person', '', 'place', base, 'round', settings.round)
+  tell('reset', '', base, settings.round)
 end
 redis.call('HSET', STATE, 'concert_version', ARGV[1], 'expire_at_ms', ARGV[2])
 for field, value in pairs(settings) do redis.call('HSET', STATE, field, value) end
@@ -42,9 +42,7 @@ for index = 4, #ARGV, 3 do
   for _, counter in ipairs({'held', 'sold', 'withdrawn'}) do redis.call('HSETNX', TIERS, tier .. '|' .. counter, 0) end
 end
 redis.call('HINCRBY', STATE, 'version', 1)
-for _, topic in ipairs({'stock', 'line'}) do
-  redis.call('HSET', STATE, 'hinted_' .. topic, 1)
-  redis.call('PUBLISH', string.gsub(STATE, 'state$', 'hints'), topic)
-end
+hint('stock')
+hint('line')
 for _, key in ipairs(KEYS) do redis.call('PEXPIREAT', key, ARGV[2]) end
 return {'APPLIED'}

@@ -24,8 +24,11 @@ for index = 5, #ARGV, 2 do
   if entry and math.abs(news) > math.abs(marks[process] or 0) then
     forget_dead(marks)
     marks[process], entry.attached = news, marks
-    redis.call(news > 0 and 'ZADD' or 'ZREM', ATTACHED, unpack(news > 0 and {0, process .. '|' .. person}
-      or {process .. '|' .. person}))
+    if news > 0 then
+      redis.call('ZADD', ATTACHED, 0, process .. '|' .. person)
+    else
+      redis.call('ZREM', ATTACHED, process .. '|' .. person)
+    end
     if is_waiting(entry) then
       if spoken_for(entry) then
         stay_while_spoken_for(person, entry, grace_ms)

@@ -19,7 +19,7 @@ local expire_at_ms = redis.call('HGET', STATE, 'expire_at_ms')
 for _, key in ipairs(KEYS) do redis.call('PEXPIREAT', key, expire_at_ms, 'NX') end
 
 local due = {}
-if now >= grace_until_ms then due = redis.call('ZRANGEBYSCORE', DEADLINES, '-inf', now, 'LIMIT', 0, ARGV[2]) end
+if is_counting() then due = redis.call('ZRANGEBYSCORE', DEADLINES, '-inf', now, 'LIMIT', 0, ARGV[2]) end
 for _, id in ipairs(due) do end_hold(id, read_hold(id), 'EXPIRED') end
 -- A grace is news to the line and to everybody with a deadline, though nobody's record is written.
 if was_gap then hints.people = true end

@@ -6,12 +6,25 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.estimates import NO_PACE, WaitEstimate, estimate_wait, pace_of
+from domain.estimates import NO_PACE, WaitEstimate, pace_of
 from domain.flow import SLICES, Flow
 
 NOW_S = 1_700_000_005.0
 """Half-way through a slice."""
 DAY_S = 86_400
+
+
+def estimate_wait(
+    position: int, flow: Flow, *, slots_taken: int, total_active_users: int, new_users_per_minute: int
+) -> WaitEstimate | None:
+    """For one person who waits at `position`."""
+    pace = pace_of(
+        flow,
+        slots_taken=slots_taken,
+        total_active_users=total_active_users,
+        new_users_per_minute=new_users_per_minute,
+    )
+    return pace.estimate(position)
 
 
 def slices(**by_age: int) -> tuple[int, ...]:

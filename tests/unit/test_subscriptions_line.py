@@ -230,6 +230,8 @@ async def test_what_ended_is_shown_once() -> None:
     line.change("p500", EntryState.LEFT)
     for _ in range(3):
         line.move()
+        # Named again, as when a hold of theirs ends after it.
+        line.change("p500", EntryState.LEFT)
         await look(watching, line)
     assert len(seen.snapshots) == 2
     assert seen.entry().state is EntryState.LEFT

@@ -1,58 +1,7 @@
--- The parts of an admission: what is over, processes that fell silent, the window of the last minute, and the calls.
+-- Calling people: the window of the last minute, both caps, and who is next by the method of the room.
 local REFILL = 100
 -- An ending is ten times the work of a look: 250 take some 20 ms.
 local MAX_ENDED = 250
-local LOOK_AGAIN_MS = 500
-
--- Whether a hold lives that was made under this entry's pass.
-local function has_hold_under(person, entry)
-  for _, id in ipairs(read_person(person).holds) do
-    if read_hold(id).pass == entry.place then return true end
-  end
-  return false
-end
-
--- Ends what is due: absences, calls nobody answered, passes that ran out. A pass with a living hold is looked at again
--- until that has ended. How many were due, and whether there may be more.
-local function end_overdue()
-  if now < grace_until_ms or now - worker_ms > WORKER_GAP_MS then return 0, false end
-  local absent = redis.call('ZRANGEBYSCORE', ALIVE, '-inf', now, 'LIMIT', 0, MAX_ENDED)
-  for _, person in ipairs(absent) do end_entry(person, read_entry(person), 'ABSENT') end
-  local over, put_off = redis.call('ZRANGEBYSCORE', SLOTS, '-inf', now, 'LIMIT', 0, MAX_ENDED), 0
-  for _, person in ipairs(over) do
-    local entry = read_entry(person)
-    if entry.state == 'ADMITTED' and has_hold_under(person, entry) then
-      redis.call('ZADD', SLOTS, now + LOOK_AGAIN_MS, person)
-      put_off = put_off + 1
-    else
-      end_entry(person, entry, entry.state == 'READY' and 'NOT_CLAIMED' or 'SESSION_OVER')
-    end
-  end
-  return #absent + #over - put_off, #absent == MAX_ENDED or #over == MAX_ENDED
-end
-
--- People of processes whose lease is over are on their own: they have the grace of a lost connection.
-local function work_off_leases(bound)
-  if now < grace_until_ms or now - worker_ms > WORKER_GAP_MS then return 0 end
-  local grace_ms, done = tonumber(redis.call('HGET', STATE, 'disconnect_grace_ms')), 0
-  for _, process in ipairs(redis.call('ZRANGEBYSCORE', LEASES, '-inf', now, 'LIMIT', 0, 10)) do
-    local found = redis.call('ZRANGEBYLEX', ATTACHED, '[' .. process .. '|', '(' .. process .. '}', 'LIMIT', 0, bound)
-    for _, attachment in ipairs(found) do
-      local person = string.sub(attachment, #process + 2)
-      local entry = read_entry(person)
-      if entry and entry.attached then
-        entry.attached[process] = nil
-        if is_waiting(entry) and not spoken_for(entry) then stay_until(person, entry, now + grace_ms) end
-        redis.call('HSET', ENTRIES, person, cjson.encode(entry))
-      end
-      redis.call('ZREM', ATTACHED, attachment)
-    end
-    done = done + #found
-    if #found < bound then redis.call('ZREM', LEASES, process) end
-    if done >= bound then break end
-  end
-  return done
-end
 
 -- Admissions of this second and the 60 before it: they cover every window of 60 seconds that ends now.
 local function admitted_lately(second)
@@ -169,15 +118,4 @@ local function call_next(most, bound, is_by_hand)
     tell('admitted', '', room.base + room.serving, room.round, 'count', called)
   end
   return called, is_drawn_out or is_bounded, room.serving > before
-end
-
--- Slices of the flow are kept for five minutes, and looked through once in each.
-local function forget_slices()
-  local slice = math.floor(now / SLICE_MS)
-  if redis.call('HGET', STATE, 'flow_slice') == tostring(slice) then return end
-  redis.call('HSET', STATE, 'flow_slice', slice)
-  for _, field in ipairs(redis.call('HKEYS', FLOW)) do
-    local began = string.match(field, '|(%d+)$')
-    if began and tonumber(began) < slice - 30 then redis.call('HDEL', FLOW, field) end
-  end
 end

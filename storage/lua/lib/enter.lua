@@ -22,8 +22,12 @@ local function enter(incarnation, epoch)
 end
 
 -- No deadline counts as passed while nobody looked after this concert, nor in the grace that follows.
+local function is_counting()
+  return believed and now >= grace_until_ms and now - worker_ms <= WORKER_GAP_MS
+end
+
 local function is_due(deadline_ms)
-  return believed and deadline_ms <= now and now >= grace_until_ms and now - worker_ms <= WORKER_GAP_MS
+  return deadline_ms <= now and is_counting()
 end
 
 -- When a deadline can count at the earliest: what people are told.
