@@ -19,7 +19,18 @@ SOONEST, LATEST = 0.5, 0.9
 
 
 class Standing:
-    __slots__ = ("_announcement", "_at", "_ended", "_is_sold_out", "_seen", "_share", "looked_at", "record", "stand", "topic")
+    __slots__ = (
+        "_announcement",
+        "_at",
+        "_ended",
+        "_is_sold_out",
+        "_seen",
+        "_share",
+        "looked_at",
+        "record",
+        "stand",
+        "topic",
+    )
 
     def __init__(self, topic: LineTopic) -> None:
         self.topic = topic
