@@ -9,7 +9,7 @@ const ARGUMENTS = [
   '--disable-sync',
 ];
 
-const PATIENCE_MS = 15_000;
+const PATIENCE_MS = 60_000;
 
 export class Browser {
   static async open(executable, shots) {
