@@ -39,6 +39,19 @@ STORIES: dict[str, dict[str, object]] = {
         "resumed": "OPEN",
         "deeds": ["olivia RESUMED", "olivia ADMITTED_NEXT", "olivia RESET", "olivia CONFIGURED", "olivia PAUSED"],
     },
+    "losingAPlace": {
+        "whenItEnded": 1,
+        "halfAMinuteLater": 1,
+        "onceJoinedAgain": 2,
+        "running": ["queuePosition", "stockChanged"],
+    },
+    "signingOutAndIn": {
+        "subscribes": [2, 3, 4],
+        "signedIn": ["queuePosition", "stockChanged"],
+        "inTheEnd": 4,
+        "signedOut": ["stockChanged"],
+    },
+    "beingRefused": {"withinTenSeconds": 0},
     "loggingIn": {
         "signedIn": "Signed in as carol, customer",
         "me": "carol",

@@ -1,13 +1,16 @@
 /** How GraphiQL reaches the server: queries and mutations by POST, subscriptions over the socket, both signed in. */
 
 import { createGraphiQLFetcher, type Fetcher, type FetcherOpts, type FetcherParams } from "@graphiql/toolkit";
-import { type DocumentNode, Kind, parse } from "graphql";
+import { type DocumentNode, getOperationAST, Kind, OperationTypeNode, parse } from "graphql";
 import type { Client } from "graphql-ws";
 
 import type { Sessions } from "../session";
 import { type Memory, NothingKnown } from "./memory";
 
-export function makeFetcher(sessions: Sessions, socket: Client, memory: Memory): Fetcher {
+/** Dispatched for each mutation that was answered, or whose answer was lost: it may have been done. */
+export const MUTATION_ANSWERED = "mutation-answered";
+
+export function makeFetcher(sessions: Sessions, socket: Client, memory: Memory, mutations: EventTarget): Fetcher {
   const send = createGraphiQLFetcher({
     url: "/graphql",
     wsClient: socket,
@@ -16,7 +19,13 @@ export function makeFetcher(sessions: Sessions, socket: Client, memory: Memory):
   });
   return (operation, options) => {
     try {
-      return send(...asWritten({ ...operation, variables: memory.fill(operation.variables) }, options));
+      const written = asWritten({ ...operation, variables: memory.fill(operation.variables) }, options);
+      const answer = send(...written);
+      if (isMutation(...written)) {
+        const dispatch = (): boolean => mutations.dispatchEvent(new Event(MUTATION_ANSWERED));
+        void Promise.resolve(answer).then(dispatch, dispatch);
+      }
+      return answer;
     } catch (error) {
       if (!(error instanceof NothingKnown)) throw error;
       // Shown like an answer of the server; GraphiQL would print the stack of an error.
@@ -34,6 +43,11 @@ function asWritten(operation: FetcherParams, options: FetcherOpts | undefined): 
   );
   const operationName = names.length === 1 ? (names[0] ?? null) : operation.operationName;
   return [{ ...operation, operationName: operationName ?? null }, { ...options, documentAST: document }];
+}
+
+function isMutation({ operationName }: FetcherParams, options: FetcherOpts | undefined): boolean {
+  const operation = options?.documentAST && getOperationAST(options.documentAST, operationName);
+  return operation?.operation === OperationTypeNode.MUTATION;
 }
 
 function parsed(query: string): DocumentNode | null {

@@ -5,19 +5,19 @@ import { type ReactElement, useEffect, useState } from "react";
 
 import type { Session } from "../session";
 import type { DemoConcert } from "./concert";
+import { MUTATION_ANSWERED } from "./fetcher";
+import { keepSubscribed } from "./subscription";
 import { type Place, placeWords, type Room, roomWords, type Stock, stockWords } from "./words";
 
 interface LiveLineProps {
   socket: Client;
   concert: DemoConcert;
   session: Session | null;
+  mutations: EventTarget;
 }
 
 /** A line breaks behind it, never before. */
 const DOT = "\u00a0· ";
-
-/** A place ends, for one who bought or left, and they may join again. */
-const WATCH_AGAIN_MS = 1_000;
 
 /** A change of person closes the socket too, and opens it at once. */
 const AWAY_AFTER_MS = 1_000;
@@ -39,11 +39,12 @@ const WATCH_ROOM = `subscription LineOfRoom($concertId: ID!) {
   }
 }`;
 
-export function LiveLine({ socket, concert, session }: LiveLineProps): ReactElement {
+export function LiveLine({ socket, concert, session, mutations }: LiveLineProps): ReactElement {
   const runsIt = session?.roles.includes("organizer") ?? false;
-  const stock = useWatched<{ stockChanged: Stock }>(socket, WATCH_STOCK, concert.id, true)?.stockChanged;
-  const place = useWatched<{ queuePosition: Place }>(socket, WATCH_PLACE, concert.id, session !== null)?.queuePosition;
-  const room = useWatched<{ waitingRoomChanged: Room }>(socket, WATCH_ROOM, concert.id, runsIt)?.waitingRoomChanged;
+  const source: DataSource = { socket, concertId: concert.id, mutations };
+  const stock = useSubscription<{ stockChanged: Stock }>(source, WATCH_STOCK, true)?.stockChanged;
+  const place = useSubscription<{ queuePosition: Place }>(source, WATCH_PLACE, session !== null)?.queuePosition;
+  const room = useSubscription<{ waitingRoomChanged: Room }>(source, WATCH_ROOM, runsIt)?.waitingRoomChanged;
   const isAway = useIsAway(socket);
   return (
     <div className="onsale-live" aria-live="polite">
@@ -56,28 +57,29 @@ export function LiveLine({ socket, concert, session }: LiveLineProps): ReactElem
   );
 }
 
-/** The newest payload, or undefined before the first and where the server refuses. */
-function useWatched<Data>(socket: Client, query: string, concertId: string, isWanted: boolean): Data | undefined {
+interface DataSource {
+  socket: Client;
+  concertId: string;
+  mutations: EventTarget;
+}
+
+/**
+ * The newest payload, or undefined before the first and where the server refuses. The server completes the subscription
+ * to a place that has ended; a mutation may have given this person another one.
+ */
+function useSubscription<Data>(source: DataSource, query: string, isWanted: boolean): Data | undefined {
+  const { socket, concertId, mutations } = source;
   const [data, setData] = useState<Data>();
   useEffect(() => {
     if (!isWanted) return undefined;
-    let stop = (): void => undefined;
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const again = (): void => {
-      timer = setTimeout(watch, WATCH_AGAIN_MS);
-    };
-    const watch = (): void => {
-      stop = socket.subscribe<Data>(
-        { query, variables: { concertId } },
-        { next: (result) => setData(result.data ?? undefined), error: again, complete: again },
-      );
-    };
-    watch();
+    const { resume, stop } = keepSubscribed<Data>(socket, { query, variables: { concertId } }, setData);
+    mutations.addEventListener(MUTATION_ANSWERED, resume);
     return () => {
+      mutations.removeEventListener(MUTATION_ANSWERED, resume);
       stop();
-      clearTimeout(timer);
+      setData(undefined);
     };
-  }, [socket, query, concertId, isWanted]);
+  }, [socket, mutations, query, concertId, isWanted]);
   return data;
 }
 

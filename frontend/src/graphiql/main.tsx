@@ -21,6 +21,7 @@ async function start(container: HTMLElement): Promise<void> {
   const sessions = new Sessions(settings);
   const memory = new Memory();
   const socket = openSocket(sessions);
+  const mutations = new EventTarget();
   let name = sessions.current()?.name;
   sessions.subscribe(() => {
     const next = sessions.current()?.name;
@@ -33,7 +34,8 @@ async function start(container: HTMLElement): Promise<void> {
       sessions={sessions}
       socket={socket}
       concert={concert}
-      fetcher={makeFetcher(sessions, socket, memory)}
+      fetcher={makeFetcher(sessions, socket, memory, mutations)}
+      mutations={mutations}
       tabs={exampleTabs(concert)}
       storage={tabStorage(concert)}
     />,

@@ -18,11 +18,14 @@ interface PageProps {
   socket: Client;
   concert: DemoConcert | null;
   fetcher: Fetcher;
+  /** Where the fetcher dispatches MUTATION_ANSWERED. */
+  mutations: EventTarget;
   tabs: ExampleTab[];
   storage: Storage;
 }
 
-export function Page({ settings, sessions, socket, concert, fetcher, tabs, storage }: PageProps): ReactElement {
+export function Page(props: PageProps): ReactElement {
+  const { settings, sessions, socket, concert, fetcher, mutations, tabs, storage } = props;
   const session = useSyncExternalStore(sessions.subscribe, sessions.current);
   return (
     <>
@@ -30,7 +33,15 @@ export function Page({ settings, sessions, socket, concert, fetcher, tabs, stora
         <a className="onsale-name" href="/">
           Onsale
         </a>
-        {concert && <LiveLine key={session?.name ?? ""} socket={socket} concert={concert} session={session} />}
+        {concert && (
+          <LiveLine
+            key={session?.name ?? ""}
+            socket={socket}
+            concert={concert}
+            session={session}
+            mutations={mutations}
+          />
+        )}
         <PersonBar settings={settings} sessions={sessions} session={session} />
       </header>
       <main>

@@ -28,6 +28,11 @@ export class Page {
     return words;
   }
 
+  async signOut() {
+    await this.tab.getByRole('button', { name: 'Sign out' }).click();
+    await this.tab.getByRole('button', { name: 'alice' }).waitFor();
+  }
+
   async signedIn() {
     return this.tab.locator('#signed-in').textContent();
   }
@@ -48,6 +53,26 @@ export class Page {
 
   async start() {
     await this.tab.locator('.graphiql-execute-button').click();
+  }
+
+  // Runs a mutation as another program of the same person would: the page does not learn of it.
+  async runElsewhere(mutation) {
+    const answer = await this.tab.evaluate(async (query) => {
+      const { accessToken } = JSON.parse(sessionStorage.getItem('onsale.session'));
+      const headers = { 'Content-Type': 'application/json', Authorization: `Bearer ${accessToken}` };
+      return (await fetch('/graphql', { method: 'POST', headers, body: JSON.stringify({ query }) })).json();
+    }, mutation);
+    if (answer.errors) throw new Error(`${mutation} was answered with ${JSON.stringify(answer.errors)}`);
+    return answer.data;
+  }
+
+  // Moves the page's clock on, which the context has installed. Between the steps the server answers, so that a timer
+  // that was started by an answer fires too. A query is no reason to subscribe again.
+  async passHalfAMinute() {
+    for (let step = 0; step < 3; step += 1) {
+      await this.tab.clock.fastForward(10_000);
+      await this.run('Me');
+    }
   }
 
   // Waits until the result pane shows every one of `words`; Monaco draws spaces as no-break spaces.

@@ -1,5 +1,24 @@
 // What people do on GraphiQL's page. Each story returns what it saw; the test says what that has to be.
 import { Page } from './page.mjs';
+import { countSubscribes, recordSockets, runningFields, untilOnlyTheseRun } from './sockets.mjs';
+
+const FIND_CONCERT = '{ concert(slug: "lantern-ferry-royal-albert-hall") { id } }';
+
+// Bob, on a page whose clock can be moved and whose sockets are recorded.
+async function openAsBob(browser, url) {
+  const person = await browser.person();
+  await recordSockets(person);
+  await person.clock.install();
+  const page = await Page.open(person, url);
+  await page.signInAs('bob');
+  const { id } = (await page.runElsewhere(FIND_CONCERT)).concert;
+  const inQueue = (verb) => `mutation { ${verb}(input: { concertId: "${id}" }) { __typename } }`;
+  return {
+    page,
+    joinElsewhere: () => page.runElsewhere(inQueue('joinQueue')),
+    leaveElsewhere: () => page.runElsewhere(inQueue('leaveQueue')),
+  };
+}
 
 export const stories = {
   async looking(browser, url) {
@@ -89,6 +108,84 @@ export const stories = {
     const { nodes } = (await olivia.run('RoomAudit')).data.waitingRoom.audit;
     seen.deeds = nodes.map(({ action, personName }) => `${personName} ${action}`);
     return seen;
+  },
+
+  // A place that ended does not come back by itself; only a reason makes the page look again.
+  async losingAPlace(browser, url) {
+    const { page, joinElsewhere, leaveElsewhere } = await openAsBob(browser, url);
+    await joinElsewhere();
+    await page.tab.reload();
+    await page.lineSays('it is your turn');
+    await leaveElsewhere();
+    await page.lineSays('you left the line');
+    await untilOnlyTheseRun(page, 'stockChanged');
+    const seen = { whenItEnded: await countSubscribes(page, 'queuePosition') };
+    await page.passHalfAMinute();
+    seen.halfAMinuteLater = await countSubscribes(page, 'queuePosition');
+    await page.run('JoinQueue');
+    await page.lineSays('it is your turn');
+    await page.passHalfAMinute();
+    seen.onceJoinedAgain = await countSubscribes(page, 'queuePosition');
+    seen.running = await runningFields(page);
+    await leaveElsewhere();
+    return seen;
+  },
+
+  // Each person has one subscription of a kind, and whoever signed out has none.
+  async signingOutAndIn(browser, url) {
+    const { page, joinElsewhere, leaveElsewhere } = await openAsBob(browser, url);
+    await joinElsewhere();
+    await page.tab.reload();
+    const subscribes = [];
+    for (let time = 0; time < 3; time += 1) {
+      await untilOnlyTheseRun(page, 'queuePosition', 'stockChanged');
+      await page.signOut();
+      await untilOnlyTheseRun(page, 'stockChanged');
+      await page.signInAs('bob');
+      await page.lineSays('it is your turn');
+      await page.passHalfAMinute();
+      subscribes.push(await countSubscribes(page, 'queuePosition'));
+    }
+    const seen = { subscribes, signedIn: await runningFields(page) };
+    await leaveElsewhere();
+    await untilOnlyTheseRun(page, 'stockChanged');
+    await page.signOut();
+    await untilOnlyTheseRun(page, 'stockChanged');
+    await page.passHalfAMinute();
+    seen.inTheEnd = await countSubscribes(page, 'queuePosition');
+    seen.signedOut = await runningFields(page);
+    return seen;
+  },
+
+  // The server refuses to show the stock, and goes on refusing: the page asks more and more rarely.
+  async beingRefused(browser, url) {
+    const person = await browser.person();
+    await person.clock.install();
+    let attempts = 0;
+    let reportAttempt = () => undefined;
+    await person.routeWebSocket('**/graphql', (socket) => {
+      socket.onMessage((text) => {
+        const { id, type } = JSON.parse(text);
+        if (type === 'connection_init') socket.send(JSON.stringify({ type: 'connection_ack' }));
+        if (type !== 'subscribe') return;
+        attempts += 1;
+        socket.send(JSON.stringify({ id, type: 'error', payload: [{ message: 'The store is away.' }] }));
+        reportAttempt();
+      });
+    });
+    const page = await Page.open(person, url);
+    for (let jump = 0; jump < 6; jump += 1) {
+      const attempt = new Promise((resolve) => {
+        reportAttempt = resolve;
+      });
+      await page.tab.clock.fastForward(30_000);
+      await attempt;
+    }
+    const before = attempts;
+    await page.run('Catalogue');
+    await page.tab.clock.fastForward(10_000);
+    await page.run('Catalogue');
+    return { withinTenSeconds: attempts - before };
   },
 
   async loggingIn(browser, url) {
