@@ -93,7 +93,7 @@ async def _lifespan(settings: Settings) -> AsyncIterator[State]:
             verifier,
             redis_url=settings.redis_url,
             tick_s=settings.push_tick_ms / 1000,
-            bands=Bands.of(settings.bands),
+            bands=Bands.of(settings.push_intervals),
             max_body_bytes=settings.max_body_bytes,
             allowed_origins=settings.allowed_origins,
             page=Pages(settings).graphiql,

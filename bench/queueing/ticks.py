@@ -16,6 +16,8 @@ from bench.queueing.laboratory import Laboratory, per_waiter
 from bench.queueing.tasks import owned
 from bench.queueing.watched import CountingReader, WatchedLine
 from domain.ids import ConcertId, PersonId
+from settings import Settings
+from subscriptions.bands import Bands
 from subscriptions.feed import Feed
 from subscriptions.hub import Hub
 
@@ -112,7 +114,7 @@ async def _watched(
     async with aclosing(Feed(laboratory.urls.redis)) as feed:
         await feed.start()
         reader = CountingReader(laboratory)
-        hub = Hub(feed, reader, laboratory.stores.queues, tick_s=TICK_S)
+        hub = Hub(feed, reader, laboratory.stores.queues, tick_s=TICK_S, bands=Bands.of(Settings().push_intervals))
         async with aclosing(hub), WatchedLine.opened(laboratory, concert_id, hub, reader, people) as line:
             await asyncio.sleep(SETTLE_S)
             yield line

@@ -21,6 +21,7 @@ from tests.support.issuers import KeyServer
 from tests.support.sale import PASSES
 from tests.support.serving import serving
 from tests.support.tokens import AUDIENCE, access_claims, jwk, signed
+from tests.support.watching import BANDS, TICK_S
 from web.face import Face, open_face
 from web.middleware import RequestMiddleware
 
@@ -28,7 +29,6 @@ from web.middleware import RequestMiddleware
 Answer: TypeAlias = Any
 
 MAX_BODY_BYTES = 65_536
-TICK_S = 0.02
 DEFAULTS = Limits()
 
 CREATE = """
@@ -213,6 +213,7 @@ async def shop_on(stores: Stores, redis_url: str, *, limits: Limits = DEFAULTS) 
                 shop.verifier,
                 redis_url=redis_url,
                 tick_s=TICK_S,
+                bands=BANDS,
                 max_body_bytes=MAX_BODY_BYTES,
                 limits=limits,
             ) as late.face,
