@@ -15,6 +15,7 @@ from starlette.types import Receive, Scope, Send
 
 from auth.tokens import TokenVerifier
 from resolvers.context import Resources
+from settings import Settings
 from storage.connect import Stores
 from subscriptions.limits import Limits
 from tests.support.issuers import KeyServer
@@ -28,7 +29,7 @@ from web.middleware import RequestMiddleware
 # What an answer holds depends on the document; a test that asks for what is not there fails by itself.
 Answer: TypeAlias = Any
 
-MAX_BODY_BYTES = 65_536
+MAX_BODY_BYTES = Settings().max_body_bytes
 DEFAULTS = Limits()
 
 CREATE = """
