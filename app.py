@@ -15,7 +15,6 @@ from dataclasses import replace
 from typing import TypedDict
 
 import uvicorn
-import uvloop
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Route, WebSocketRoute
@@ -36,11 +35,9 @@ from web import health, home, logs, pass_keys
 from web.face import Face, open_face
 from web.middleware import RequestMiddleware
 from web.pages import Pages
-from web.server import Server, allow_many_sockets, collect_seldom, config
+from web.server import BACKLOG, Server, collect_seldom, config, run_program
 from web.streaming import EventStreams
 from workers.runner import run_workers
-
-BACKLOG = 2_048  # a rush of new connections waits here instead of being refused
 
 
 class State(TypedDict):
@@ -93,7 +90,7 @@ async def _lifespan(settings: Settings) -> AsyncIterator[State]:
             verifier,
             redis_url=settings.redis_url,
             tick_s=settings.push_tick_ms / 1000,
-            bands=Bands.of(settings.bands),
+            bands=Bands.of(settings.push_intervals),
             max_body_bytes=settings.max_body_bytes,
             allowed_origins=settings.allowed_origins,
             page=Pages(settings).graphiql,
@@ -190,9 +187,7 @@ async def _run_until_signalled(settings: Settings) -> None:
 def main() -> None:
     try:
         settings = Settings.from_env(os.environ)
-        allow_many_sockets()
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_run_until_signalled(settings))
+        run_program(_run_until_signalled(settings))
     except (SettingsError, ChildFailed) as error:
         sys.exit(f"Onsale cannot start: {error}")
 

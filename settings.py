@@ -7,7 +7,7 @@ from pathlib import Path
 
 SLOWEST_PUSH_MS = 10_000
 """Nobody in a line waits longer for what is true."""
-_BANDS = re.compile(r"([1-9][0-9]{0,8}:[0-9]{1,5} ){0,20}rest:[0-9]{1,5}", re.ASCII)
+_PUSH_INTERVALS = re.compile(r"([1-9][0-9]{0,8}:[0-9]{1,5} ){0,20}rest:[0-9]{1,5}", re.ASCII)
 
 
 class SettingsError(ValueError):
@@ -34,8 +34,11 @@ class Settings:
     """Ed25519 private key (PEM) that signs queue passes, shared by every process. None: made in the data directory."""
     push_tick_ms: int = 100
     """The shortest time between two looks of a process at what its sockets watch; nobody is to be 10 s behind."""
-    push_bands: str = "200:0 5000:2000 rest:10000"
-    """Up to which position how many milliseconds what somebody sees of the line may be behind; 0 is every look."""
+    push_intervals: tuple[tuple[int | None, int], ...] = ((200, 0), (5_000, 2_000), (None, 10_000))
+    """Up to which position, None for the rest, how many milliseconds what a person sees of the queue may be behind.
+
+    0 is every look. Written `200:0 5000:2000 rest:10000`.
+    """
     allowed_origins: tuple[str, ...] = ()
     """Pages, besides our own, that may open sockets: `https://shop.example.org`."""
     log_format: str = "text"
@@ -61,11 +64,6 @@ class Settings:
     def loads_demo(self) -> bool:
         return self.demo == "yes" and not self.is_production
 
-    @property
-    def bands(self) -> tuple[tuple[int | None, int], ...]:
-        """Of `push_bands`: up to which position, None for the rest, how many milliseconds. Raises ValueError."""
-        return _bands(self.push_bands)
-
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> "Settings":
         """Raises SettingsError with every problem at once. Production names its stores and its issuer."""
@@ -83,7 +81,7 @@ class Settings:
             oidc_client_id=reader.text("OIDC_CLIENT_ID", cls.oidc_client_id),
             pass_key_file=Path(key) if (key := reader.optional("PASS_KEY_FILE")) else None,
             push_tick_ms=reader.number("PUSH_TICK_MS", cls.push_tick_ms, highest=1_000),
-            push_bands=reader.bands("PUSH_BANDS", cls.push_bands),
+            push_intervals=reader.push_intervals("PUSH_INTERVALS", cls.push_intervals),
             allowed_origins=tuple(reader.text("ALLOWED_ORIGINS", "").split()),
             log_format=reader.choice("LOG_FORMAT", ("text", "json"), cls.log_format),
             max_body_bytes=reader.number("MAX_BODY_BYTES", cls.max_body_bytes),
@@ -91,6 +89,7 @@ class Settings:
         )
         if settings.is_production:
             reader.require("REDIS_URL", "MONGO_URL", "OIDC_ISSUER", "PASS_KEY_FILE")
+        reader.refuse_old_name("PUSH_BANDS", new="PUSH_INTERVALS")
         reader.finish()
         return settings
 
@@ -123,16 +122,25 @@ class _Reader:
             self._problems.append(f"ONSALE_{name} is {value!r}; it must be one of {', '.join(allowed)}")
         return value
 
-    def bands(self, name: str, default: str) -> str:
-        value = self.text(name, default)
+    def push_intervals(
+        self, name: str, default: tuple[tuple[int | None, int], ...]
+    ) -> tuple[tuple[int | None, int], ...]:
+        value = self.optional(name)
+        if value is None:
+            return default
         try:
-            _bands(value)
+            return _parse_push_intervals(value)
         except ValueError:
             self._problems.append(
-                f"ONSALE_{name} is {value[:64]!r}; it must be like {default!r}: positions and milliseconds that rise, "
-                f"`rest` last, at most {SLOWEST_PUSH_MS} ms"
+                f"ONSALE_{name} is {value[:64]!r}; it must be like '100:0 2000:1000 rest:5000': positions and "
+                f"milliseconds that rise, `rest` last, at most {SLOWEST_PUSH_MS} ms"
             )
-        return value
+            return default
+
+    def refuse_old_name(self, name: str, *, new: str) -> None:
+        """A setting under its old name would be passed over in silence."""
+        if self.optional(name):
+            self._problems.append(f"ONSALE_{name} is now called ONSALE_{new}; set that one instead")
 
     def require(self, *names: str) -> None:
         self._problems += [
@@ -144,10 +152,10 @@ class _Reader:
             raise SettingsError("\n".join(self._problems))
 
 
-def _bands(text: str) -> tuple[tuple[int | None, int], ...]:
-    if not _BANDS.fullmatch(text):
+def _parse_push_intervals(text: str) -> tuple[tuple[int | None, int], ...]:
+    if not _PUSH_INTERVALS.fullmatch(text):
         raise ValueError(text)
-    pairs = [band.split(":") for band in text.split(" ")]
+    pairs = [interval.split(":") for interval in text.split(" ")]
     positions, times_ms = [int(up_to) for up_to, _ in pairs[:-1]], [int(ms) for _, ms in pairs]
     if positions != sorted(set(positions)) or times_ms != sorted(times_ms) or times_ms[-1] > SLOWEST_PUSH_MS:
         raise ValueError(text)

@@ -24,6 +24,7 @@ from bench.sale.servers import AppServer
 from bench.sale.tokens import sign_in
 from domain.queues import NO_ROOM
 from storage import embedded
+from web.server import allow_many_sockets
 
 RESULTS = Path(__file__).parent / "results" / "sockets.json"
 MOVES_A_SECOND = 10
@@ -94,8 +95,7 @@ async def move(client: Client, concert: str, tier: str, tokens: dict[str, str], 
 
 async def measure(sockets: int, seconds: float, directory: Path) -> dict[str, float]:
     async with one_app(directory) as app, client_of([app.url], Ledger()) as client:
-        issuer = f"http://localhost:{app.port}/realms/onsale"
-        tokens = await sign_in(issuer, ["olivia", *(f"buyer{number}" for number in range(100))])
+        tokens = await sign_in(app.issuer, ["olivia", *(f"buyer{number}" for number in range(100))])
         draft = replace(sale_concert(STOCK, datetime.now(UTC)), room=NO_ROOM, limit_per_person=1_000)
         concert = await open_sale(client, draft, tokens.pop("olivia"))
         before = resident_kib(app.pid)
@@ -122,6 +122,8 @@ def main() -> None:
     parser.add_argument("--sockets", type=int, default=2_000)
     parser.add_argument("--seconds", type=float, default=20.0)
     arguments = parser.parse_args()
+    # The crowd inherits it.
+    allow_many_sockets()
     with tempfile.TemporaryDirectory(prefix="onsale-bench-") as directory:
         figures = asyncio.run(measure(arguments.sockets, arguments.seconds, Path(directory)))
     for name, value in figures.items():

@@ -25,6 +25,7 @@ from domain.holds import Hold
 from domain.ids import HOUSE, OrderId, TierId, Unit, hold_id
 from domain.orders import Customer, Order, OrderEvent, OrderStatus
 from domain.room_changes import changes_between
+from storage import scripts
 from storage.concerts import ConcertStore
 from storage.hot_state import HotState
 from storage.lotteries import LotteryStore
@@ -33,6 +34,7 @@ from storage.orders import OrderStore
 from storage.recording import Recorder
 from storage.recovery import Recovery
 from storage.room_audits import AlreadyDone, RoomAuditStore
+from storage.scripts import ScriptReplyError
 
 MAX_UNITS_A_HOLD = 1000
 """So that one script stays short; a larger withdrawal takes several holds and one transaction."""
@@ -115,10 +117,15 @@ class CapacityStore:
         if withdrawal.hold is not None:
             return withdrawal.hold
         await self._settle_all(taken)
-        if word == "IN_USE":
-            ours = sum(len(hold.units) for hold in taken if hold.lines[0].tier_id == tier.id)
-            raise CapacityInUse(tier.id, lowest=withdrawal.lowest_capacity - ours)
-        raise await self._recovery.answer(concert.id, word)
+        match word:
+            case "IN_USE":
+                ours = sum(len(hold.units) for hold in taken if hold.lines[0].tier_id == tier.id)
+                raise CapacityInUse(tier.id, lowest=withdrawal.lowest_capacity - ours)
+            case "UNKNOWN_TIER" | "UNKNOWN" | "RECOVERING":
+                # A recovery applies the concert, with the tier that the store does not know yet.
+                raise await self._recovery.answer(concert.id, word)
+            case _:
+                raise ScriptReplyError(scripts.WITHDRAW_UNITS.name, word)
 
     async def _settle_all(self, holds: Sequence[Hold]) -> None:
         for hold in holds:
@@ -185,10 +192,15 @@ class CapacityStore:
 
     async def tell_if_new(self, concert: Concert) -> bool:
         """`tell` for a worker that asks again and again. False: the hot state had this version."""
-        if await self._hot.apply_concert(concert) != "APPLIED":
-            return False
-        await self._tell_house(concert)
-        return True
+        word = await self._hot.apply_concert(concert)
+        match word:
+            case "APPLIED":
+                await self._tell_house(concert)
+                return True
+            case "CURRENT":
+                return False
+            case _:
+                raise ScriptReplyError(scripts.APPLY_CONCERT.name, word)
 
     async def _tell_house(self, concert: Concert) -> None:
         await self._recorder.record_all(await self._orders.withdrawn(concert.id))

@@ -6,11 +6,12 @@ with its tries, and is a dead letter after eight of them. What every group has a
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
+from functools import partial
 from typing import cast
 
 from domain.ids import ConcertId
-from storage import scripts
+from storage import replies, scripts
 from storage.link import Link, Reply
 
 FROM_THE_FIRST = "-"
@@ -22,6 +23,7 @@ MAX_ERROR_CHARS = 500
 _LETTERS_A_READ = 100
 _HEAD = 9
 """Words of a letter before its event: its id, then group, id, tries and error with their names."""
+_text = partial(replies.text, errors="surrogateescape")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,15 +66,16 @@ class EventStore:
 
     async def take(self, concert_id: ConcertId, group: str, *, limit: int, after: str = FROM_THE_FIRST) -> Taken:
         """At most `limit` events for this group alone: those due again first, then new ones."""
-        _, (last, *given) = await self._link.call(
-            scripts.TAKE_EVENTS, concert_id, group, limit, after, MAX_TRIES, MAX_LETTERS
-        )
+        word, rest = await self._link.call(scripts.TAKE_EVENTS, concert_id, group, limit, after, MAX_TRIES, MAX_LETTERS)
+        replies.expect(scripts.TAKE_EVENTS, word, "EVENTS")
+        last, *given = rest
         return Taken(tuple(_event(words) for words in _lists(given)), _text(last))
 
     async def acknowledge(self, concert_id: ConcertId, group: str, ids: Sequence[str]) -> int:
         """How many of them were not acknowledged yet."""
-        _, (count,) = await self._link.call(scripts.ACKNOWLEDGE_EVENTS, concert_id, group, *ids)
-        return int(count)
+        word, rest = await self._link.call(scripts.ACKNOWLEDGE_EVENTS, concert_id, group, *ids)
+        replies.expect(scripts.ACKNOWLEDGE_EVENTS, word, "ACKNOWLEDGED")
+        return int(rest[0])
 
     async def fail(self, concert_id: ConcertId, group: str, event: StoredEvent, error: str) -> str:
         """It was the event's fault. PUT_OFF; BURIED after its last try, or FULL; GONE if it is at another try."""
@@ -80,18 +83,20 @@ class EventStore:
         word, _ = await self._link.call(
             scripts.FAIL_EVENT, concert_id, group, event.id, event.tries, reason, MAX_TRIES, MAX_LETTERS
         )
-        return word
+        return replies.expect(scripts.FAIL_EVENT, word, "PUT_OFF", "BURIED", "FULL", "GONE")
 
     async def give_back(self, concert_id: ConcertId, group: str, events: Sequence[StoredEvent]) -> None:
         """It was not their fault: this try does not count."""
         pairs = [word for event in events for word in (event.id, event.tries)]
-        await self._link.call(scripts.RETURN_EVENTS, concert_id, group, *pairs)
+        word, _ = await self._link.call(scripts.RETURN_EVENTS, concert_id, group, *pairs)
+        replies.expect(scripts.RETURN_EVENTS, word, "RETURNED")
 
     async def letters(self, concert_id: ConcertId) -> AsyncIterator[DeadLetter]:
         """Oldest first."""
         after = FROM_THE_FIRST
         while True:
-            _, found = await self._link.call(scripts.READ_LETTERS, concert_id, after, _LETTERS_A_READ)
+            word, found = await self._link.call(scripts.READ_LETTERS, concert_id, after, _LETTERS_A_READ)
+            replies.expect(scripts.READ_LETTERS, word, "LETTERS")
             for words in _lists(found):
                 letter = _letter(concert_id, words)
                 yield letter
@@ -101,8 +106,9 @@ class EventStore:
 
     async def drop_letters(self, concert_id: ConcertId, ids: Sequence[str]) -> int:
         """How many of them there were."""
-        _, (count,) = await self._link.call(scripts.DROP_LETTERS, concert_id, *ids)
-        return int(count)
+        word, rest = await self._link.call(scripts.DROP_LETTERS, concert_id, *ids)
+        replies.expect(scripts.DROP_LETTERS, word, "DROPPED")
+        return int(rest[0])
 
 
 def _lists(reply: Reply) -> list[Reply]:
@@ -124,9 +130,5 @@ def _fields(words: Reply) -> dict[str, str]:
     return {_text(name): _text(value) for name, value in zip(words[::2], words[1::2], strict=True)}
 
 
-def _text(word: bytes | int) -> str:
-    return word.decode(errors="surrogateescape") if isinstance(word, bytes) else str(word)
-
-
 def _time(stream_id: str) -> datetime:
-    return datetime.fromtimestamp(int(stream_id.partition("-")[0]) / 1000, UTC)
+    return replies.time(stream_id.partition("-")[0])

@@ -5,7 +5,6 @@ A store that cannot be believed is somebody else's concern: `Doubt` hears of it 
 
 import json
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from domain.concerts import ConcertStatus
@@ -27,8 +26,9 @@ from domain.errors import (
 from domain.holds import EndReason, Hold, HoldLine, HoldState, LineRequest
 from domain.ids import ConcertId, HoldId, PersonId, TierId, Unit, ordinal_of
 from domain.stock import Stock, TierStock
-from storage import scripts
+from storage import replies, scripts
 from storage.link import Link, Reply
+from storage.scripts import ScriptReplyError
 
 
 class Doubt(Protocol):
@@ -68,20 +68,22 @@ class HoldStore:
             case "HOLD":
                 return hold_from_reply(concert_id, hold_id, rest)
             case "SOLD_OUT":
-                raise SoldOut(TierId(_text(rest[0])), int(rest[1]), _time(rest[2]) if rest[2] else None)
+                raise SoldOut(TierId(replies.text(rest[0])), int(rest[1]), replies.time(rest[2]) if rest[2] else None)
             case "ORDER_LIMIT":
                 raise LimitExceeded(LimitScope.ORDER, int(rest[0]), held=0, owned=0)
             case "PERSON_LIMIT":
                 raise LimitExceeded(LimitScope.PERSON, int(rest[0]), held=int(rest[1]), owned=int(rest[2]))
             case "NOT_ON_SALE":
-                opens_at = _time(rest[1]) if int(rest[3]) < int(rest[1]) else None
-                raise NotOnSale(concert_id, ConcertStatus(_text(rest[0])), opens_at)
+                opens_at = replies.time(rest[1]) if int(rest[3]) < int(rest[1]) else None
+                raise NotOnSale(concert_id, ConcertStatus(replies.text(rest[0])), opens_at)
             case "NOT_ADMITTED":
-                raise NotAdmitted(Admission(_text(rest[0])), None)
+                raise NotAdmitted(Admission(replies.text(rest[0])), None)
             case "UNKNOWN_TIER":
-                raise _unknown_tier(lines, TierId(_text(rest[0])))
-            case _:
+                raise _unknown_tier(lines, TierId(replies.text(rest[0])))
+            case "CONFLICT":
                 raise IdempotencyConflict
+            case _:
+                raise ScriptReplyError(scripts.HOLD_TICKETS.name, word)
 
     async def release(
         self, concert_id: ConcertId, hold_id: HoldId, *, person_id: PersonId, reason: EndReason = EndReason.RELEASED
@@ -93,8 +95,10 @@ class HoldStore:
                 return hold_from_reply(concert_id, hold_id, rest)
             case "BUYING":
                 raise PurchaseInProgress(hold_id)
-            case _:
+            case "NO_HOLD":
                 raise NotFound("Hold", hold_id)
+            case _:
+                raise ScriptReplyError(scripts.RELEASE_HOLD.name, word)
 
     async def begin_purchase(
         self, concert_id: ConcertId, hold_id: HoldId, *, person_id: PersonId, purchase_key: str, digest: str
@@ -109,29 +113,34 @@ class HoldStore:
             case "SOLD":
                 raise AlreadySold
             case "ENDED":
-                raise HoldEnded(hold_id, EndReason(_text(rest[0])))
+                raise HoldEnded(hold_id, EndReason(replies.text(rest[0])))
             case "CONFLICT":
                 raise IdempotencyConflict
-            case _:
+            case "NO_HOLD":
                 raise NotFound("Hold", hold_id)
+            case _:
+                raise ScriptReplyError(scripts.BEGIN_PURCHASE.name, word)
 
     async def get(self, concert_id: ConcertId, hold_id: HoldId) -> Hold | None:
-        _, rest = await self._call(scripts.READ_HOLDS, concert_id, hold_id)
+        word, rest = await self._call(scripts.READ_HOLDS, concert_id, hold_id)
+        replies.expect(scripts.READ_HOLDS, word, "HOLDS")
         return _hold(concert_id, hold_id, rest[1], grace_until_ms=int(rest[0])) if rest[1] else None
 
     async def of_person(self, concert_id: ConcertId, person_id: PersonId) -> tuple[Hold, ...]:
         """The person's living holds, oldest first."""
-        _, rest = await self._call(scripts.READ_PERSON, concert_id, person_id)
+        word, rest = await self._call(scripts.READ_PERSON, concert_id, person_id)
+        replies.expect(scripts.READ_PERSON, word, "PERSON")
         grace_until_ms = int(rest[2])
         return tuple(
-            _hold(concert_id, HoldId(_text(id_)), record, grace_until_ms=grace_until_ms)
+            _hold(concert_id, HoldId(replies.text(id_)), record, grace_until_ms=grace_until_ms)
             for id_, record in zip(rest[3::2], rest[4::2], strict=True)
         )
 
     async def stock(self, concert_id: ConcertId) -> Stock:
-        _, rest = await self._call(scripts.READ_STOCK, concert_id)
+        word, rest = await self._call(scripts.READ_STOCK, concert_id)
+        replies.expect(scripts.READ_STOCK, word, "STOCK")
         tiers = (
-            TierStock(TierId(_text(tier)), int(capacity), int(held), int(sold))
+            TierStock(TierId(replies.text(tier)), int(capacity), int(held), int(sold))
             for tier, capacity, held, sold in zip(rest[2::4], rest[3::4], rest[4::4], rest[5::4], strict=True)
         )
         return Stock(int(rest[0]), int(rest[1]), tuple(sorted(tiers, key=lambda tier: ordinal_of(tier.tier_id))))
@@ -149,7 +158,7 @@ def hold_from_reply(concert_id: ConcertId, hold_id: HoldId, rest: Reply) -> Hold
 
 
 def _hold(concert_id: ConcertId, hold_id: HoldId, text: bytes | int, *, grace_until_ms: int) -> Hold:
-    record: dict[str, Any] = json.loads(_text(text))
+    record: dict[str, Any] = json.loads(replies.text(text))
     state = HoldState(record["state"])
     is_living = state in (HoldState.HELD, HoldState.BUYING)
     expires_ms = max(record["deadline_ms"], grace_until_ms) if is_living else record["deadline_ms"]
@@ -162,8 +171,8 @@ def _hold(concert_id: ConcertId, hold_id: HoldId, text: bytes | int, *, grace_un
         # cjson writes an empty list as {}.
         units=tuple(Unit(unit) for unit in record["units"]),
         lines=tuple(HoldLine(TierId(tier), quantity, price) for tier, quantity, price in record["lines"]),
-        created_at=_time(record["created_ms"]),
-        expires_at=_time(expires_ms),
+        created_at=replies.time(record["created_ms"]),
+        expires_at=replies.time(expires_ms),
         digest=record["digest"],
         pass_place=record.get("pass"),
     )
@@ -173,11 +182,3 @@ def _unknown_tier(lines: Sequence[LineRequest], tier_id: TierId) -> InvalidInput
     index = next(index for index, line in enumerate(lines) if line.tier_id == tier_id)
     problem = FieldProblem(f"lines.{index}.tierId", "is not a tier of this concert; read the concert's tiers")
     return InvalidInput(problem)
-
-
-def _text(value: bytes | int) -> str:
-    return value.decode() if isinstance(value, bytes) else str(value)
-
-
-def _time(ms: bytes | int) -> datetime:
-    return datetime.fromtimestamp(int(ms) / 1000, UTC)

@@ -1,7 +1,7 @@
 """What keeps the hot state true: settings copied in, orders recorded, holds expired, a recovery begun and ended.
 
 Workers, purchases and recoveries call it. Unlike HoldStore it hands out the script's word: its callers know what
-UNKNOWN and RECOVERING mean to them.
+UNKNOWN and RECOVERING mean to them. Each method names every word that it hands out.
 """
 
 import json
@@ -13,9 +13,10 @@ from domain.concerts import Concert
 from domain.holds import Hold
 from domain.ids import HOUSE, ConcertId, HoldId, OrderId, TierId
 from domain.orders import Order, OrderStatus
-from storage import scripts
+from storage import replies, scripts
 from storage.holds import hold_from_reply
 from storage.link import Link
+from storage.scripts import ScriptReplyError
 
 RECOVERY_PATIENCE_MS = 10_000
 KEYS_OUTLIVE_CONCERT = timedelta(days=30)
@@ -34,13 +35,14 @@ class HotState:
         self._link = link
 
     async def apply_concert(self, concert: Concert) -> str:
+        """APPLIED, or CURRENT where the hot state has this version or a later one."""
         tiers = [word for tier in concert.tiers for word in (tier.id, tier.top, tier.price_minor)]
         settings = json.dumps(_settings(concert))
         expire_at_ms = _ms(keys_expire_at(concert))
         word, _ = await self._link.call(
             scripts.APPLY_CONCERT, concert.id, concert.version, expire_at_ms, settings, *tiers
         )
-        return word
+        return replies.expect(scripts.APPLY_CONCERT, word, "APPLIED", "CURRENT")
 
     async def record_order(self, order: Order, *, epoch: int | None = None) -> str:
         """RECORDED, KNOWN, UNKNOWN or RECOVERING. `epoch` is for the recovery that is under way."""
@@ -63,29 +65,49 @@ class HotState:
             json.dumps(origin),
             *order.units,
         )
-        return word
+        return replies.expect(scripts.RECORD_ORDER, word, "RECORDED", "KNOWN", "UNKNOWN", "RECOVERING")
 
     async def withdraw_units(
         self, concert_id: ConcertId, hold_id: HoldId, tier_id: TierId, quantity: int
     ) -> tuple[str, Withdrawal]:
+        """HOLD and the units, or IN_USE and the capacity; or UNKNOWN_TIER, UNKNOWN, RECOVERING."""
         word, rest = await self._link.call(scripts.WITHDRAW_UNITS, concert_id, hold_id, HOUSE, tier_id, quantity)
-        if word == "HOLD":
-            return word, Withdrawal(hold_from_reply(concert_id, hold_id, rest))
-        return word, Withdrawal(None, int(rest[0]) if word == "IN_USE" else 0)
+        match word:
+            case "HOLD":
+                return word, Withdrawal(hold_from_reply(concert_id, hold_id, rest))
+            case "IN_USE":
+                return word, Withdrawal(None, int(rest[0]))
+            case "UNKNOWN_TIER" | "UNKNOWN" | "RECOVERING":
+                return word, Withdrawal(None)
+            case _:
+                raise ScriptReplyError(scripts.WITHDRAW_UNITS.name, word)
 
     async def expire_holds(self, concert_id: ConcertId, *, limit: int) -> tuple[str, int, bool]:
         """EXPIRED, how many ended, and whether anything can still run out; or UNKNOWN, RECOVERING."""
         word, rest = await self._link.call(scripts.EXPIRE_HOLDS, concert_id, limit)
-        return (word, int(rest[0]), rest[1] == 1) if word == "EXPIRED" else (word, 0, True)
+        match word:
+            case "EXPIRED":
+                return word, int(rest[0]), rest[1] == 1
+            case "UNKNOWN" | "RECOVERING":
+                return word, 0, True
+            case _:
+                raise ScriptReplyError(scripts.EXPIRE_HOLDS.name, word)
 
     async def find_overdue(self, concert_id: ConcertId, *, limit: int) -> tuple[HoldId, ...]:
         """Holds BUYING past their time; none while the store is not to be believed."""
         word, rest = await self._link.call(scripts.FIND_OVERDUE, concert_id, limit)
-        return tuple(HoldId(id_.decode()) for id_ in rest if isinstance(id_, bytes)) if word == "OVERDUE" else ()
+        match word:
+            case "OVERDUE":
+                return tuple(HoldId(replies.text(id_)) for id_ in rest)
+            case "UNKNOWN" | "RECOVERING":
+                return ()
+            case _:
+                raise ScriptReplyError(scripts.FIND_OVERDUE.name, word)
 
     async def void_hold(self, concert_id: ConcertId, hold_id: HoldId) -> str:
+        """VOIDED, NO_HOLD, UNKNOWN or RECOVERING."""
         word, _ = await self._link.call(scripts.VOID_HOLD, concert_id, hold_id)
-        return word
+        return replies.expect(scripts.VOID_HOLD, word, "VOIDED", "NO_HOLD", "UNKNOWN", "RECOVERING")
 
     async def find_unrecorded(
         self, concert_id: ConcertId, orders: Sequence[tuple[OrderId, int]]
@@ -93,7 +115,13 @@ class HotState:
         """Of these (id, version), those the store does not have. None: it is not to be believed now."""
         pairs = [word for id_, version in orders for word in (id_, version)]
         word, rest = await self._link.call(scripts.FIND_UNRECORDED, concert_id, *pairs)
-        return {OrderId(id_.decode()) for id_ in rest if isinstance(id_, bytes)} if word == "UNRECORDED" else None
+        match word:
+            case "UNRECORDED":
+                return {OrderId(replies.text(id_)) for id_ in rest}
+            case "UNKNOWN" | "RECOVERING":
+                return None
+            case _:
+                raise ScriptReplyError(scripts.FIND_UNRECORDED.name, word)
 
     async def admit(self, concert_id: ConcertId, *, bound: int) -> tuple[str, int, bool, bool]:
         """RAN, how many were called, whether the run hit its bound, and whether anybody is there to look after.
@@ -101,15 +129,24 @@ class HotState:
         Or UNKNOWN, RECOVERING.
         """
         word, rest = await self._link.call(scripts.ADMIT, concert_id, bound)
-        return (word, int(rest[0]), rest[1] == 1, rest[2] == 1) if word == "RAN" else (word, 0, False, True)
+        match word:
+            case "RAN":
+                return word, int(rest[0]), rest[1] == 1, rest[2] == 1
+            case "UNKNOWN" | "RECOVERING":
+                return word, 0, False, True
+            case _:
+                raise ScriptReplyError(scripts.ADMIT.name, word)
 
     async def freeze_line(self, concert_id: ConcertId, round_: int) -> tuple[str, int, str]:
         """FROZEN, how many registered, and the digest of who they are; or OPEN, NOT_YET, STALE, UNKNOWN, RECOVERING."""
         word, rest = await self._link.call(scripts.FREEZE_LINE, concert_id, round_)
-        if word != "FROZEN":
-            return word, 0, ""
-        assert isinstance(rest[1], bytes)
-        return word, int(rest[0]), rest[1].decode()
+        match word:
+            case "FROZEN":
+                return word, int(rest[0]), replies.text(rest[1])
+            case "OPEN" | "NOT_YET" | "STALE" | "UNKNOWN" | "RECOVERING":
+                return word, 0, ""
+            case _:
+                raise ScriptReplyError(scripts.FREEZE_LINE.name, word)
 
     async def open_line(
         self,
@@ -125,15 +162,28 @@ class HotState:
         word, _ = await self._link.call(
             scripts.OPEN_LINE, concert_id, "" if epoch is None else epoch, round_, registrations, ranks, order
         )
-        return word
+        return replies.expect(scripts.OPEN_LINE, word, "OPENED", "OPEN", "STALE", "UNKNOWN", "RECOVERING")
 
     async def mark_recovery(self, concert_id: ConcertId, epoch: int) -> str:
+        """MARKED, BELIEVED, BUSY, STALE or UNKNOWN."""
         word, _ = await self._link.call(scripts.MARK_RECOVERY, concert_id, epoch, RECOVERY_PATIENCE_MS)
-        return word
+        return replies.expect(scripts.MARK_RECOVERY, word, "MARKED", "BELIEVED", "BUSY", "STALE", "UNKNOWN")
 
     async def finish_recovery(self, concert_id: ConcertId, epoch: int) -> str:
+        """RECOVERED, RECOVERING or UNKNOWN."""
         word, _ = await self._link.call(scripts.FINISH_RECOVERY, concert_id, epoch)
-        return word
+        return replies.expect(scripts.FINISH_RECOVERY, word, "RECOVERED", "RECOVERING", "UNKNOWN")
+
+
+def is_recorded(word: str) -> bool:
+    """Of `record_order`: whether the hot state has the order now."""
+    match word:
+        case "RECORDED" | "KNOWN":
+            return True
+        case "UNKNOWN" | "RECOVERING":
+            return False
+        case _:
+            raise ScriptReplyError(scripts.RECORD_ORDER.name, word)
 
 
 def keys_expire_at(concert: Concert) -> datetime:

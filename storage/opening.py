@@ -9,8 +9,10 @@ import logging
 
 from domain.concerts import Concert
 from domain.lottery import Reveal, draw
+from storage import scripts
 from storage.hot_state import HotState
 from storage.lotteries import LotteryStore
+from storage.scripts import ScriptReplyError
 
 log = logging.getLogger(__name__)
 
@@ -21,17 +23,21 @@ class Openings:
         self._lotteries = lotteries
 
     async def open(self, concert: Concert) -> str:
-        """OPENED or OPEN: the line has its numbers. Any other word of the scripts: not now."""
+        """OPENED or OPEN: the line has its numbers. NOT_YET, STALE, UNKNOWN or RECOVERING: not now."""
         round_ = concert.room.round
         # Before the line is frozen: a recovery in between makes it worthless.
         fence = await self._lotteries.fence(concert.id, round_)
         word, registrations, digest = await self._hot.freeze_line(concert.id, round_)
-        if word != "FROZEN":
-            return word
-        reveal = await self._lotteries.reveal(
-            concert.id, round_, registrations=registrations, digest=digest, fence=fence
-        )
-        return "STALE" if reveal is None else await self._write(concert, reveal)
+        match word:
+            case "FROZEN":
+                reveal = await self._lotteries.reveal(
+                    concert.id, round_, registrations=registrations, digest=digest, fence=fence
+                )
+                return "STALE" if reveal is None else await self._write(concert, reveal)
+            case "OPEN" | "NOT_YET" | "STALE" | "UNKNOWN" | "RECOVERING":
+                return word
+            case _:
+                raise ScriptReplyError(scripts.FREEZE_LINE.name, word)
 
     async def restore(self, concert: Concert, epoch: int) -> bool:
         """For a recovery: gives the line the numbers that were revealed, if any were. False: it was overtaken.
@@ -48,6 +54,11 @@ class Openings:
         word = await self._hot.open_line(
             concert.id, reveal.round, reveal.registrations, drawn.ranks, drawn.order, epoch=epoch
         )
-        if word == "OPENED":
-            log.info("the line of concert %s is open: %d lots drawn", concert.id, reveal.registrations)
-        return word
+        match word:
+            case "OPENED":
+                log.info("the line of concert %s is open: %d lots drawn", concert.id, reveal.registrations)
+                return word
+            case "OPEN" | "STALE" | "UNKNOWN" | "RECOVERING":
+                return word
+            case _:
+                raise ScriptReplyError(scripts.OPEN_LINE.name, word)

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from domain.errors import (
@@ -19,10 +19,11 @@ from domain.flow import SLICE_S, SLICES, Flow
 from domain.ids import ConcertId, PersonId
 from domain.lines import Line
 from domain.queues import LIVING, EntryEnd, EntryState, RoomStatus
-from storage import scripts
+from storage import replies, scripts
 from storage.holds import Doubt
 from storage.keys import rate_key
 from storage.link import Link, Reply
+from storage.scripts import ScriptReplyError
 
 LEASE_MS = 15_000
 """Three renewals; a process that misses them all is taken for dead."""
@@ -93,9 +94,13 @@ class QueueStore:
     async def join(self, concert_id: ConcertId, person_id: PersonId) -> EntryRecord:
         """Raises RoomNotOpen."""
         word, rest = await self._call(scripts.JOIN_QUEUE, concert_id, person_id)
-        if word == "NOT_OPEN":
-            raise _not_open(concert_id, rest)
-        return _entry(person_id, rest[0])
+        match word:
+            case "ENTRY":
+                return _entry(person_id, rest[0])
+            case "NOT_OPEN":
+                raise _not_open(concert_id, rest)
+            case _:
+                raise ScriptReplyError(scripts.JOIN_QUEUE.name, word)
 
     async def leave(self, concert_id: ConcertId, person_id: PersonId) -> EntryRecord:
         """Raises NotInQueue for somebody who never joined."""
@@ -108,13 +113,16 @@ class QueueStore:
     async def claim(self, concert_id: ConcertId, person_id: PersonId) -> EntryRecord:
         """The ADMITTED entry. Raises NotInQueue, or NotAdmitted with the position of who is not called yet."""
         word, rest = await self._call(scripts.CLAIM_PASS, concert_id, person_id)
-        if word == "NO_ENTRY":
-            raise NotInQueue
-        entry = _entry(person_id, rest[0])
-        if word == "NOT_CALLED":
-            place = await self.place(concert_id, person_id)
-            raise NotAdmitted(Admission.NOT_CALLED, place[1] if place else None)
-        return entry
+        match word:
+            case "ENTRY":
+                return _entry(person_id, rest[0])
+            case "NOT_CALLED":
+                place = await self.place(concert_id, person_id)
+                raise NotAdmitted(Admission.NOT_CALLED, place[1] if place else None)
+            case "NO_ENTRY":
+                raise NotInQueue
+            case _:
+                raise ScriptReplyError(scripts.CLAIM_PASS.name, word)
 
     async def admit_next(self, concert_id: ConcertId, *, command_key: str, digest: str, count: int) -> int:
         """How many were called, at most `count`; the same command again answers the same.
@@ -123,23 +131,28 @@ class QueueStore:
         """
         for _ in range(MOST_LOOKS):
             word, rest = await self._call(scripts.ADMIT_NEXT, concert_id, command_key, digest, count)
-            if word != "AGAIN":
-                break
-        else:
-            raise TemporarilyUnavailable("The places in front are over, and are still being cleared")
-        if word == "NOT_OPEN":
-            raise _not_open(concert_id, rest)
-        if word == "CONFLICT":
-            raise IdempotencyConflict
-        return int(rest[0])
+            match word:
+                case "CALLED":
+                    return int(rest[0])
+                case "AGAIN":
+                    continue
+                case "NOT_OPEN":
+                    raise _not_open(concert_id, rest)
+                case "CONFLICT":
+                    raise IdempotencyConflict
+                case _:
+                    raise ScriptReplyError(scripts.ADMIT_NEXT.name, word)
+        raise TemporarilyUnavailable("The places in front are over, and are still being cleared")
 
     async def line(self, concert_id: ConcertId) -> LineState:
-        _, rest = await self._call(scripts.READ_LINE, concert_id)
+        word, rest = await self._call(scripts.READ_LINE, concert_id)
+        replies.expect(scripts.READ_LINE, word, "LINE")
         return _line_state(rest)
 
     async def entries(self, concert_id: ConcertId, people: Sequence[PersonId]) -> dict[PersonId, EntryRecord]:
         """Of these people, those who ever joined."""
-        _, rest = await self._call(scripts.READ_ENTRIES, concert_id, *people)
+        word, rest = await self._call(scripts.READ_ENTRIES, concert_id, *people)
+        replies.expect(scripts.READ_ENTRIES, word, "ENTRIES")
         grace_until_ms = int(rest[0])
         found = zip(people, rest[1:], strict=True)
         return {person: _entry(person, record, grace_until_ms) for person, record in found if record}
@@ -147,20 +160,25 @@ class QueueStore:
     async def place(self, concert_id: ConcertId, person_id: PersonId) -> tuple[EntryRecord, int | None] | None:
         """An entry and its position, of one moment; None for a person who never joined."""
         word, rest = await self._call(scripts.READ_PLACE, concert_id, person_id)
-        if word == "NO_ENTRY":
-            return None
-        record = _entry(person_id, rest[0], grace_until_ms=int(rest[1]))
-        return record, None if rest[2] == b"" else int(rest[2])
+        match word:
+            case "PLACE":
+                record = _entry(person_id, rest[0], grace_until_ms=int(rest[1]))
+                return record, None if rest[2] == b"" else int(rest[2])
+            case "NO_ENTRY":
+                return None
+            case _:
+                raise ScriptReplyError(scripts.READ_PLACE.name, word)
 
     async def changes(self, concert_id: ConcertId, *, after: int) -> Changes:
         """As many pages as there is news; not complete where older news is not named any more."""
         people: dict[PersonId, None] = {}
         epoch, at, is_complete = -1, after, True
         while True:
-            _, rest = await self._call(scripts.READ_CHANGES, concert_id, at, CHANGES_A_PAGE)
+            word, rest = await self._call(scripts.READ_CHANGES, concert_id, at, CHANGES_A_PAGE)
+            replies.expect(scripts.READ_CHANGES, word, "CHANGES")
             is_complete &= after >= int(rest[2]) and epoch in (-1, int(rest[0]))
             epoch, named = int(rest[0]), rest[3::2]
-            people.update((PersonId(name.decode()), None) for name in named if isinstance(name, bytes))
+            people.update((PersonId(replies.text(name)), None) for name in named)
             if len(named) < CHANGES_A_PAGE or not is_complete:
                 return Changes(epoch, int(rest[1]), tuple(people), is_complete)
             # A page ends with all who changed at its last version.
@@ -177,20 +195,34 @@ class QueueStore:
         """Renews the lease of this process, and says who has come (news above 0) or gone. Raises LeaseOver."""
         pairs = [word for pair in people for word in pair]
         word, _ = await self._call(scripts.ATTACH, concert_id, process, LEASE_MS, int(said_before), *pairs)
-        if word == "LEASE_OVER":
-            raise LeaseOver
+        match word:
+            case "ATTACHED":
+                return
+            case "LEASE_OVER":
+                raise LeaseOver
+            case _:
+                raise ScriptReplyError(scripts.ATTACH.name, word)
 
     async def count_try(self, what: str, who: str, *, limit: int, window_s: int) -> None:
         """Raises RateLimited when `who` did `what` more often than `limit` times in the window."""
         word, rest = await self._link.call_on(scripts.COUNT_TRY, (rate_key(what, who),), limit, window_s * 1000)
-        if word == "TOO_OFTEN":
-            raise RateLimited(what, max(1, -(-int(rest[0]) // 1000)))
+        match word:
+            case "ALLOWED":
+                return
+            case "TOO_OFTEN":
+                raise RateLimited(what, max(1, -(-int(rest[0]) // 1000)))
+            case _:
+                raise ScriptReplyError(scripts.COUNT_TRY.name, word)
 
     async def _entry_of(self, script: scripts.Script, concert_id: ConcertId, person_id: PersonId) -> EntryRecord:
         word, rest = await self._call(script, concert_id, person_id)
-        if word == "NO_ENTRY":
-            raise NotInQueue
-        return _entry(person_id, rest[0])
+        match word:
+            case "ENTRY":
+                return _entry(person_id, rest[0])
+            case "NO_ENTRY":
+                raise NotInQueue
+            case _:
+                raise ScriptReplyError(script.name, word)
 
     async def _call(self, script: scripts.Script, concert_id: ConcertId, *args: str | int) -> tuple[str, Reply]:
         word, rest = await self._link.call(script, concert_id, *args)
@@ -211,10 +243,12 @@ def _entry(person_id: PersonId, text: bytes | int, grace_until_ms: int = 0) -> E
         place=record["place"],
         number=record.get("number"),
         state=state,
-        joined_at=_time(record["joined_ms"]),
-        claimed_at=None if claimed_ms is None else _time(claimed_ms),
-        session_ends_at=_time(record["deadline_ms"]),
-        deadline=None if is_spoken_for else _time(max(record["deadline_ms"], grace_until_ms if state in LIVING else 0)),
+        joined_at=replies.time(record["joined_ms"]),
+        claimed_at=None if claimed_ms is None else replies.time(claimed_ms),
+        session_ends_at=replies.time(record["deadline_ms"]),
+        deadline=None
+        if is_spoken_for
+        else replies.time(max(record["deadline_ms"], grace_until_ms if state in LIVING else 0)),
         end=EntryEnd(record["ended"]) if "ended" in record else None,
         lot=record.get("lot"),
         round=record["round"],
@@ -233,7 +267,7 @@ def _line_state(rest: Reply) -> LineState:
         line=Line(int(serving), int(tail), departed),
         slots_taken=int(slots),
         passes_issued=int(issued),
-        status=RoomStatus(_text(status)),
+        status=RoomStatus(replies.text(status)),
         is_opened=opened_ms != b"",
         grace_until_ms=int(grace_until_ms),
         flow=_flow(int(now_ms), int(opened_ms) if opened_ms else None, rest[13:]),
@@ -241,7 +275,7 @@ def _line_state(rest: Reply) -> LineState:
 
 
 def _flow(now_ms: int, opened_ms: int | None, counted: Reply) -> Flow:
-    counts = {_text(name): int(number) for name, number in zip(counted[::2], counted[1::2], strict=True)}
+    counts = {replies.text(name): int(number) for name, number in zip(counted[::2], counted[1::2], strict=True)}
     last = now_ms // (SLICE_S * 1000)
 
     def lately(what: str) -> tuple[int, ...]:
@@ -266,12 +300,4 @@ def _flow(now_ms: int, opened_ms: int | None, counted: Reply) -> Flow:
 
 
 def _not_open(concert_id: ConcertId, rest: Reply) -> RoomNotOpen:
-    return RoomNotOpen(concert_id, RoomStatus(_text(rest[0])), _time(int(rest[1])) if rest[1] else None)
-
-
-def _text(value: bytes | int) -> str:
-    return value.decode() if isinstance(value, bytes) else str(value)
-
-
-def _time(ms: int) -> datetime:
-    return datetime.fromtimestamp(ms / 1000, UTC)
+    return RoomNotOpen(concert_id, RoomStatus(replies.text(rest[0])), replies.time(rest[1]) if rest[1] else None)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from domain.holds import HoldState
 from domain.ids import ConcertId, HoldId, OrderId, Unit
 from domain.orders import Order
-from storage.hot_state import HotState
+from storage.hot_state import HotState, is_recorded
 from storage.orders import OrderStore
 
 log = logging.getLogger(__name__)
@@ -23,13 +23,13 @@ class Recorder:
         """Tells the hot state. False: not now; that takes nothing from the order, and a worker tells it later."""
         try:
             word = await self._hot.record_order(order)
+            if is_recorded(word):
+                return True
         except Exception as error:
             # Whatever it is, the order stands, and its buyer must hear so.
             word = str(error) or type(error).__name__
-        if word not in ("RECORDED", "KNOWN"):
-            log.warning("order %s is not yet recorded in the hot state: %s", order.id, word)
-            return False
-        return True
+        log.warning("order %s is not yet recorded in the hot state: %s", order.id, word)
+        return False
 
     async def record_all(self, orders: Iterable[Order]) -> bool:
         """Whether all of them are."""

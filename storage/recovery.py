@@ -14,12 +14,14 @@ from domain.concerts import Concert, ConcertStatus
 from domain.errors import NotFound, NotOnSale, OnsaleError, TemporarilyUnavailable
 from domain.ids import ConcertId
 from domain.orders import Order
+from storage import scripts
 from storage.concerts import ConcertStore
-from storage.hot_state import HotState, keys_expire_at
+from storage.hot_state import HotState, is_recorded, keys_expire_at
 from storage.mongo import told_as_unavailable
 from storage.opening import Openings
 from storage.orders import OrderStore
 from storage.recording import Recorder
+from storage.scripts import ScriptReplyError
 
 log = logging.getLogger(__name__)
 
@@ -85,19 +87,29 @@ class Recovery:
             return False
         await self._hot.apply_concert(concert)
         word = await self._hot.mark_recovery(concert_id, concert.epoch)
-        if word != "MARKED":
-            return word == "BELIEVED"
-        self._unfinished[concert_id] = concert.epoch
+        match word:
+            case "MARKED":
+                return await self._recover_marked(concert, since=started - OVERLAP)
+            case "BELIEVED":
+                return True
+            case "BUSY" | "STALE" | "UNKNOWN":
+                return False
+            case _:
+                raise ScriptReplyError(scripts.MARK_RECOVERY.name, word)
+
+    async def _recover_marked(self, concert: Concert, *, since: datetime) -> bool:
+        """Does the work of a recovery that has its mark. `since` is before its beginning."""
+        self._unfinished[concert.id] = concert.epoch
         count = await self._record_orders(concert)
         if count is None or not await self._is_finished(concert):
-            log.warning("recovery %d of concert %s was overtaken", concert.epoch, concert_id)
+            log.warning("recovery %d of concert %s was overtaken", concert.epoch, concert.id)
             return False
-        self._unfinished.pop(concert_id, None)
+        self._unfinished.pop(concert.id, None)
         # Orders recorded while this ran, whose own word to the hot state was refused because it ran.
-        await self._recorder.record_changed(concert_id, since=started - OVERLAP)
+        await self._recorder.record_changed(concert.id, since=since)
         # The first of a concert is its beginning, and no news.
         level = logging.DEBUG if concert.epoch == 1 else logging.INFO
-        log.log(level, "recovery %d of concert %s: %d orders recorded", concert.epoch, concert_id, count)
+        log.log(level, "recovery %d of concert %s: %d orders recorded", concert.epoch, concert.id, count)
         return True
 
     async def _marked_or_new(self, concert_id: ConcertId) -> Concert | None:
@@ -112,7 +124,14 @@ class Recovery:
         """The last steps. Nobody can join before them, so nobody registers for a lottery whose outcome is known."""
         if not await self._openings.restore(concert, concert.epoch):
             return False
-        return await self._hot.finish_recovery(concert.id, concert.epoch) == "RECOVERED"
+        word = await self._hot.finish_recovery(concert.id, concert.epoch)
+        match word:
+            case "RECOVERED":
+                return True
+            case "RECOVERING" | "UNKNOWN":
+                return False
+            case _:
+                raise ScriptReplyError(scripts.FINISH_RECOVERY.name, word)
 
     @told_as_unavailable
     async def _record_orders(self, concert: Concert) -> int | None:
@@ -132,7 +151,7 @@ class Recovery:
 
     async def _record_batch(self, batch: list[Order], epoch: int) -> bool:
         words = await asyncio.gather(*[self._hot.record_order(order, epoch=epoch) for order in batch])
-        return all(word in ("RECORDED", "KNOWN") for word in words)
+        return all(is_recorded(word) for word in words)
 
     async def aclose(self) -> None:
         running = list(self._running.values())

@@ -13,10 +13,12 @@ _INCLUDE = re.compile(r"^-- @include (.+)$", re.MULTILINE)
 
 
 class ScriptReplyError(RuntimeError):
-    """A script answered with a word that its Python side does not know."""
+    """A script answered with a word that is not declared here, or that the method that called it does not name."""
 
     def __init__(self, script: str, word: str) -> None:
-        super().__init__(f"script {script} answered {word!r}, which is not among its replies")
+        super().__init__(
+            f"script {script} answered {word!r}; declare the word in storage/scripts.py and name it where it is read"
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,3 @@ class Reach:
 
     def of(self, number: int) -> float:
         return self.behind_s[bisect_left(self.numbers, number)]
-
-
-DEFAULT_BANDS = Bands(((200, 0.0), (5_000, 2.0)), 10.0)

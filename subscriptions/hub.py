@@ -7,7 +7,7 @@ from typing import Any
 from domain.ids import ConcertId
 from domain.topics import OrderTopic, Topic
 from storage.keys import hints_channel
-from subscriptions.bands import DEFAULT_BANDS, Bands
+from subscriptions.bands import Bands
 from subscriptions.concert_watch import ConcertWatch
 from subscriptions.feed import Feed
 from subscriptions.order_watch import OrderWatch
@@ -29,9 +29,7 @@ class Watch:
 class Hub:
     """Owns a task for each concert that is watched, and one for orders."""
 
-    def __init__(
-        self, feed: Feed, reader: Reader, liveness: Liveness, *, tick_s: float, bands: Bands = DEFAULT_BANDS
-    ) -> None:
+    def __init__(self, feed: Feed, reader: Reader, liveness: Liveness, *, tick_s: float, bands: Bands) -> None:
         self._feed = feed
         self._reader = reader
         self._liveness = liveness

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from auth.viewer import Viewer
 from resolvers.context import Resources
 from resolvers.snapshots import StoreReader
-from subscriptions.bands import DEFAULT_BANDS, Bands
+from subscriptions.bands import Bands
 from subscriptions.capacity import Capacity
 from subscriptions.feed import Feed
 from subscriptions.hub import Hub
@@ -39,7 +39,7 @@ async def open_face(
     *,
     redis_url: str,
     tick_s: float,
-    bands: Bands = DEFAULT_BANDS,
+    bands: Bands,
     max_body_bytes: int,
     allowed_origins: Sequence[str] = (),
     limits: Limits = _DEFAULTS,

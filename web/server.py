@@ -1,17 +1,23 @@
 """How Onsale is served: uvicorn with our options, in `python app.py`, in tests and, by their names, in production."""
 
+import asyncio
 import gc
 import resource
 import socket
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import uvicorn
+import uvloop
 from starlette.types import ASGIApp
 
 from subscriptions.frames import SocketProtocol
 
+R = TypeVar("R")
+
+BACKLOG = 2_048
+"""A rush of new connections waits here instead of being refused."""
 # A hold takes milliseconds; whoever is not answered by then is cut off, and finds out by repeating the request.
 GRACE_S = 3
 COLLECT_AFTER = (10_000, 20, 5)
@@ -45,6 +51,13 @@ class Server(uvicorn.Server):
         if streams is not None:
             streams.end()
         await super().shutdown(sockets)
+
+
+def run_program(program: Coroutine[Any, Any, R]) -> R:
+    """Run it on the event loop of a server, with as many open files as the system allows."""
+    allow_many_sockets()
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(program)
 
 
 def collect_seldom() -> None:

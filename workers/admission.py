@@ -4,7 +4,9 @@ Suspended rooms too: nobody is called there, but calls and passes of before stil
 """
 
 from domain.ids import ConcertId
+from storage import scripts
 from storage.connect import Stores
+from storage.scripts import ScriptReplyError
 from workers.looking import ACTIVE_S, IDLE_S, MAX_REPEATS, Look, look_at_all
 
 BOUND = 1_000
@@ -22,9 +24,13 @@ class AdmissionWorker:
         total = 0
         for _ in range(MAX_REPEATS):
             word, called, is_bounded, is_active = await stores.hot.admit(concert_id, bound=BOUND)
-            if word != "RAN":
-                stores.recovery.start(concert_id)
-            total += called
+            match word:
+                case "RAN":
+                    total += called
+                case "UNKNOWN" | "RECOVERING":
+                    stores.recovery.start(concert_id)
+                case _:
+                    raise ScriptReplyError(scripts.ADMIT.name, word)
             if not is_bounded:
                 return Look(total, is_active=is_active)
         return Look(total, is_active=True)

@@ -10,8 +10,10 @@ from typing import Protocol
 
 from domain.errors import TemporarilyUnavailable
 from domain.ids import ConcertId
+from storage import scripts
 from storage.connect import Stores
 from storage.events import FROM_THE_FIRST, StoredEvent
+from storage.scripts import ScriptReplyError
 from workers.looking import MAX_REPEATS, Look
 
 log = logging.getLogger(__name__)
@@ -64,9 +66,16 @@ class Consumer:
 
     async def _fail(self, stores: Stores, concert_id: ConcertId, event: StoredEvent, error: str) -> None:
         outcome = await stores.events.fail(concert_id, self._handler.group, event, error)
-        if outcome in ("BURIED", "FULL"):
-            what = "is a dead letter" if outcome == "BURIED" else "stays, for the dead letters are full,"
-            log.error("event %s of concert %s %s after %d tries: %s", event.id, concert_id, what, event.tries, error)
+        match outcome:
+            case "PUT_OFF" | "GONE":
+                return
+            case "BURIED":
+                what = "is a dead letter"
+            case "FULL":
+                what = "stays, for the dead letters are full,"
+            case _:
+                raise ScriptReplyError(scripts.FAIL_EVENT.name, outcome)
+        log.error("event %s of concert %s %s after %d tries: %s", event.id, concert_id, what, event.tries, error)
 
 
 async def failures(

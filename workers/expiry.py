@@ -1,7 +1,9 @@
 """Gives the stock of holds that are over back, well within a second; and is the first to notice a store that forgot."""
 
 from domain.ids import ConcertId
+from storage import scripts
 from storage.connect import Stores
+from storage.scripts import ScriptReplyError
 from workers.looking import ACTIVE_S, IDLE_S, MAX_REPEATS, Look, look_at_all
 
 MAX_HOLDS_A_RUN = 500
@@ -20,9 +22,13 @@ class ExpiryWorker:
         total = 0
         for _ in range(MAX_REPEATS):
             word, expired, is_active = await stores.hot.expire_holds(concert_id, limit=MAX_HOLDS_A_RUN)
-            if word != "EXPIRED":
-                stores.recovery.start(concert_id)
-            total += expired
+            match word:
+                case "EXPIRED":
+                    total += expired
+                case "UNKNOWN" | "RECOVERING":
+                    stores.recovery.start(concert_id)
+                case _:
+                    raise ScriptReplyError(scripts.EXPIRE_HOLDS.name, word)
             if expired < MAX_HOLDS_A_RUN:
                 return Look(total, is_active=is_active)
         return Look(total, is_active=True)

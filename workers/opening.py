@@ -6,7 +6,9 @@ from datetime import UTC, datetime
 
 from domain.concerts import Concert, ConcertStatus
 from domain.ids import ConcertId
+from storage import scripts
 from storage.connect import Stores
+from storage.scripts import ScriptReplyError
 
 log = logging.getLogger(__name__)
 
@@ -31,17 +33,26 @@ class OpeningWorker:
     async def _open_line(self, stores: Stores, concert: Concert) -> bool:
         """One that cannot be opened now keeps no other from being opened."""
         try:
-            word = await stores.openings.open(concert)
+            return await self._open_drawn(stores, concert)
         except Exception as error:
             # The first of a row tells the story.
             level = logging.DEBUG if _round(concert) in self._failing else logging.WARNING
             log.log(level, "the lottery of concert %s cannot be opened yet: %s", concert.id, error)
             self._failing.add(_round(concert))
             return False
-        if word in ("OPENED", "OPEN"):
-            self._open.add(_round(concert))
-        elif word in ("UNKNOWN", "RECOVERING"):
-            stores.recovery.start(concert.id)
+
+    async def _open_drawn(self, stores: Stores, concert: Concert) -> bool:
+        """True if this opened it."""
+        word = await stores.openings.open(concert)
+        match word:
+            case "OPENED" | "OPEN":
+                self._open.add(_round(concert))
+            case "UNKNOWN" | "RECOVERING":
+                stores.recovery.start(concert.id)
+            case "NOT_YET" | "STALE":
+                pass
+            case _:
+                raise ScriptReplyError(scripts.OPEN_LINE.name, word)
         return word == "OPENED"
 
 

@@ -5,18 +5,14 @@ Everything it starts it ends, also when it is interrupted or takes longer than i
 
 import argparse
 import asyncio
-import gc
 import json
 import os
-import resource
 import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-
-import uvloop
 
 from bench.queueing import joins, pushes, slots, ticks
 from bench.queueing.figures import Figure, NotMeasured, as_json, table
@@ -26,6 +22,7 @@ from bench.queueing.visitors import visitors
 from bench.sale.progress import say
 from storage.child import ChildFailed
 from storage.connect import open_stores
+from web.server import collect_seldom, run_program
 
 RESULTS = Path(__file__).parents[1] / "results" / "queue.json"
 LIMIT_S = 290.0
@@ -119,13 +116,11 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument("--only", choices=("ticks", "joins", "slots", "pushes"), default="", help="one part alone")
     parser.add_argument("--smoke", action="store_true", help="everything, so small that the figures say nothing")
     options = parser.parse_args(words)
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    # As a server does (web/server.py): a hub of 50,000 in this process stands for one.
-    gc.set_threshold(10_000, 20, 5)
+    # As every server does when it starts: a hub of 50,000 in this process stands for one.
+    collect_seldom()
     began, load = time.monotonic(), os.getloadavg()[0]
     try:
-        found = uvloop.run(measure(SMOKE if options.smoke else Plan(), options.only))
+        found = run_program(measure(SMOKE if options.smoke else Plan(), options.only))
     except (NotMeasured, ChildFailed) as reason:
         say(f"The waiting room could not be measured: {reason}\n")
         return 2

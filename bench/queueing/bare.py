@@ -8,14 +8,13 @@ import asyncio
 import sys
 from typing import cast
 
-import uvloop
+from subscriptions.breath import Breath
+from web.server import BACKLOG, run_program
 
 FULL = 65_536
 PAYLOAD = b'{"id":"1","type":"next","payload":'
 HELLO = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"
 WAIT_S = 0.05
-BREATH = 50
-"""After so many writes the loop lets the sockets be served, as the hub does."""
 
 
 def prepared(size: int) -> bytes:
@@ -46,20 +45,21 @@ async def main(sockets: int, size: int) -> None:
     everybody: list[asyncio.Transport] = []
     text = prepared(size)
     server = await asyncio.get_running_loop().create_server(
-        lambda: Silent(everybody, text), "127.0.0.1", 0, backlog=512
+        lambda: Silent(everybody, text), "127.0.0.1", 0, backlog=BACKLOG
     )
     sys.stdout.write(f"{server.sockets[0].getsockname()[1]}\n")
     sys.stdout.flush()
     # Whoever started this ends it by ending: there is nothing to read but that.
     ended = asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
     while not ended.done():
-        for number, transport in enumerate(everybody if len(everybody) == sockets else ()):
+        # The loop serves the sockets meanwhile, as often as while a hub pushes.
+        breath = Breath()
+        for transport in everybody if len(everybody) == sockets else ():
             if transport.get_write_buffer_size() < FULL:
                 transport.write(text)
-            if number % BREATH == 0:
-                await asyncio.sleep(0)
+            await breath.take()
         await asyncio.sleep(0 if len(everybody) == sockets else WAIT_S)
 
 
 if __name__ == "__main__":
-    uvloop.run(main(int(sys.argv[1]), int(sys.argv[2])))
+    run_program(main(int(sys.argv[1]), int(sys.argv[2])))

@@ -14,9 +14,10 @@ from bench.sale.ledger import Ledger, Step
 from bench.sale.servers import AppServer
 from bench.sale.tokens import sign_in
 from domain.queues import RoomSettings
+from settings import Settings
 from storage import embedded
 
-DATABASE = "onsale"
+DATABASE = Settings().mongo_database
 STOCK = 100_000
 ROOM = RoomSettings(
     suspended=False,
@@ -56,7 +57,7 @@ class Site:
 
     @property
     def issuer(self) -> str:
-        return issuer_of(self.app)
+        return self.app.issuer
 
     def cpu_s(self) -> float:
         """Of the server's process so far: what a figure would be bound by on a machine of its own."""
@@ -82,13 +83,9 @@ async def own_app(directory: Path, urls: StoreUrls, settings: Mapping[str, str] 
     try:
         await app.start()
         async with client_of([app.url], Ledger()) as client:
-            yield Site(app, client, (await sign_in(issuer_of(app), ["olivia"]))["olivia"], urls)
+            yield Site(app, client, (await sign_in(app.issuer, ["olivia"]))["olivia"], urls)
     finally:
         await app.stop()
-
-
-def issuer_of(app: AppServer) -> str:
-    return f"http://localhost:{app.port}/realms/onsale"
 
 
 def data_dir_of(app: AppServer) -> Path:

@@ -21,6 +21,8 @@ from resolvers.concerts import create_concert, publish_concert
 from resolvers.context import Context, Resources
 from storage.connect import Stores
 from storage.keys import KINDS, concert_keys
+from workers.admission import BOUND
+from workers.expiry import MAX_HOLDS_A_RUN
 from workers.history import HistoryWorker
 
 AT_ONCE = 500
@@ -56,10 +58,10 @@ class Laboratory:
 
     async def look_after(self, concert_id: ConcertId) -> int:
         """One run of the expiry worker and one of the admission worker. How many script calls that took."""
-        await self.stores.hot.expire_holds(concert_id, limit=100)
+        await self.stores.hot.expire_holds(concert_id, limit=MAX_HOLDS_A_RUN)
         is_bounded, calls = True, 1
         while is_bounded:
-            _, _, is_bounded, _ = await self.stores.hot.admit(concert_id, bound=1_000)
+            _, _, is_bounded, _ = await self.stores.hot.admit(concert_id, bound=BOUND)
             calls += 1
         return calls
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from bench.queueing.figures import NotMeasured
-from bench.queueing.visitors import address
+from bench.queueing.visitors import AN_ADDRESS, address
 
 ANSWER_WITHIN_S = 10.0
 
@@ -90,7 +90,7 @@ async def connections(port: int, count: int, success: str) -> AsyncIterator[list
     try:
         for number in range(count):
             _, connection = await loop.create_connection(
-                lambda: Connection(success.encode()), "127.0.0.1", port, local_addr=(address(number * 250), 0)
+                lambda: Connection(success.encode()), "127.0.0.1", port, local_addr=(address(number * AN_ADDRESS), 0)
             )
             opened.append(connection)
         yield opened

@@ -15,8 +15,8 @@ from bench.sale.ledger import Ledger
 from bench.sale.line import WaitingLine
 from bench.sale.sightings import Sightings
 
-EVERYBODY_AT_ONCE = {"PUSH_BANDS": "rest:0", "PUSH_TICK_MS": "10"}
-"""Settings of the server: nobody may be behind, and it looks as often as it can."""
+EVERYBODY_AT_ONCE = {"PUSH_INTERVALS": "rest:0", "PUSH_TICK_MS": "10"}
+"""Not the settings that a server has by default: no position may be behind, and the server looks as often as it can."""
 LEAVE_EVERY_S = 0.02
 """Each time everybody who stands behind moves up."""
 WARM_UP_S = 1.0

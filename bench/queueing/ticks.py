@@ -16,13 +16,14 @@ from bench.queueing.laboratory import Laboratory, per_waiter
 from bench.queueing.tasks import owned
 from bench.queueing.watched import CountingReader, WatchedLine
 from domain.ids import ConcertId, PersonId
+from settings import Settings
+from subscriptions.bands import Bands
 from subscriptions.feed import Feed
 from subscriptions.hub import Hub
+from workers.looking import ACTIVE_S
 
-TICK_S = 0.1
 OF_EACH = 2
 SLOTS = 50
-LOOK_AFTER_S = 0.5
 FEWEST = 8
 """Looks: whatever the time, fewer would tell nothing."""
 SETTLE_S = 0.5
@@ -99,10 +100,22 @@ async def _looked_after(laboratory: Laboratory, concert_id: ConcertId) -> AsyncI
     async def work() -> None:
         while True:
             calls[0] += await laboratory.look_after(concert_id)
-            await asyncio.sleep(LOOK_AFTER_S)
+            await asyncio.sleep(ACTIVE_S)
 
     async with owned(work()):
         yield calls
+
+
+def server_hub(feed: Feed, reader: CountingReader, laboratory: Laboratory) -> Hub:
+    """A hub with the settings that a server has by default."""
+    settings = Settings()
+    return Hub(
+        feed,
+        reader,
+        laboratory.stores.queues,
+        tick_s=settings.push_tick_ms / 1000,
+        bands=Bands.of(settings.push_intervals),
+    )
 
 
 @asynccontextmanager
@@ -112,7 +125,7 @@ async def _watched(
     async with aclosing(Feed(laboratory.urls.redis)) as feed:
         await feed.start()
         reader = CountingReader(laboratory)
-        hub = Hub(feed, reader, laboratory.stores.queues, tick_s=TICK_S)
+        hub = server_hub(feed, reader, laboratory)
         async with aclosing(hub), WatchedLine.opened(laboratory, concert_id, hub, reader, people) as line:
             await asyncio.sleep(SETTLE_S)
             yield line

@@ -14,11 +14,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from bench.sale.sites import Site
+from settings import Settings
 from storage import embedded
 from storage.child import Child
 
 APP = Path(__file__).parents[2] / "app.py"
-DATABASE = "onsale"
+DATABASE = Settings().mongo_database
 PROBE_TIMEOUT_S = 2.0
 
 
@@ -34,6 +35,11 @@ class AppServer(Child):
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def issuer(self) -> str:
+        """Its own one."""
+        return Settings(port=self.port).issuer
 
     def _arguments(self) -> list[str]:
         settings = {**self._settings, "PORT": str(self.port), "DATA_DIR": str(self.directory / "data")}
@@ -57,7 +63,7 @@ class OwnServers:
     def site(self) -> Site:
         return Site(
             urls=tuple(app.url for app in self.apps),
-            issuer=_issuer_of(self.apps[0]),
+            issuer=self.apps[0].issuer,
             redis_url=self.valkey.url,
             mongo_url=self.mongod.url,
             mongo_database=DATABASE,
@@ -83,7 +89,7 @@ async def own_servers(directory: Path) -> AsyncIterator[OwnServers]:
         stores["PASS_KEY_FILE"] = str(_pass_key(directory / "pass.pem"))
         first = AppServer(directory / "app-1", stores)
         await start(first)
-        second = AppServer(directory / "app-2", {**stores, "OIDC_ISSUER": _issuer_of(first)})
+        second = AppServer(directory / "app-2", {**stores, "OIDC_ISSUER": first.issuer})
         await start(second)
         yield OwnServers(valkey, mongod, (first, second))
 
@@ -93,7 +99,3 @@ def _pass_key(path: Path) -> Path:
     key = Ed25519PrivateKey.generate()
     path.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     return path
-
-
-def _issuer_of(app: AppServer) -> str:
-    return f"http://localhost:{app.port}/realms/onsale"

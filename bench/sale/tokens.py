@@ -7,7 +7,9 @@ from collections.abc import Iterable
 import httpx2
 import orjson
 
-CLIENT_ID = "onsale-web"
+from settings import Settings
+
+CLIENT_ID = Settings().oidc_client_id
 GRANTS_AT_ONCE = 16
 """Signing takes the issuer about a millisecond each; more at once would only wait there."""
 ANSWER_TIMEOUT_S = 10.0

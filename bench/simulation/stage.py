@@ -25,10 +25,11 @@ from storage.hot_state import HotState
 from storage.keys import concert_keys
 from storage.link import Link
 from storage.queues import EntryRecord, QueueStore
+from subscriptions.attachments import RENEW_S
+from workers.admission import BOUND
+from workers.expiry import MAX_HOLDS_A_RUN
 
 PROCESS = "simulation"
-LEASE_EVERY_S = 5
-BOUND = 1_000
 AT_ONCE = 500
 INSIDE = frozenset({EntryState.READY, EntryState.ADMITTED})
 OVER = frozenset({EntryState.COMPLETED, EntryState.LEFT, EntryState.EXPIRED})
@@ -79,8 +80,8 @@ class StoreRoom:
 
     async def move_clock(self, at_s: float) -> None:
         await self._link.run("HSET", self._state_key, "now_ms", str(self._opening_ms + int(at_s * 1000)))
-        await self._hot.expire_holds(self._concert.id, limit=BOUND)
-        if at_s - self._leased_s >= LEASE_EVERY_S:
+        await self._hot.expire_holds(self._concert.id, limit=MAX_HOLDS_A_RUN)
+        if at_s - self._leased_s >= RENEW_S:
             await self._queues.attach(self._concert.id, PROCESS)
             self._leased_s = at_s
 

@@ -20,6 +20,7 @@ from subscriptions.hub import Hub
 from subscriptions.sources import Rendered
 from tests.support.sale import PASSES, buy, context, draft, key, lines, on_sale, organizer
 from tests.support.waiting import wait_until
+from tests.support.watching import BANDS, TICK_S
 from workers.admission import AdmissionWorker
 
 _STOCK = "version epoch soldOut tiers { tierId capacity available held sold }"
@@ -46,7 +47,7 @@ ROOM = RoomSettings(suspended=False, total_active_users=1)
 async def hub(stores: Stores, valkey_url: str) -> AsyncIterator[Hub]:
     feed = Feed(valkey_url)
     await feed.start()
-    made = Hub(feed, StoreReader(stores, PASSES), stores.queues, tick_s=0.02)
+    made = Hub(feed, StoreReader(stores, PASSES), stores.queues, tick_s=TICK_S, bands=BANDS)
     yield made
     await made.aclose()
     await feed.aclose()

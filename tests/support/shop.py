@@ -15,20 +15,21 @@ from starlette.types import Receive, Scope, Send
 
 from auth.tokens import TokenVerifier
 from resolvers.context import Resources
+from settings import Settings
 from storage.connect import Stores
 from subscriptions.limits import Limits
 from tests.support.issuers import KeyServer
 from tests.support.sale import PASSES
 from tests.support.serving import serving
 from tests.support.tokens import AUDIENCE, access_claims, jwk, signed
+from tests.support.watching import BANDS, TICK_S
 from web.face import Face, open_face
 from web.middleware import RequestMiddleware
 
 # What an answer holds depends on the document; a test that asks for what is not there fails by itself.
 Answer: TypeAlias = Any
 
-MAX_BODY_BYTES = 65_536
-TICK_S = 0.02
+MAX_BODY_BYTES = Settings().max_body_bytes
 DEFAULTS = Limits()
 
 CREATE = """
@@ -213,6 +214,7 @@ async def shop_on(stores: Stores, redis_url: str, *, limits: Limits = DEFAULTS) 
                 shop.verifier,
                 redis_url=redis_url,
                 tick_s=TICK_S,
+                bands=BANDS,
                 max_body_bytes=MAX_BODY_BYTES,
                 limits=limits,
             ) as late.face,

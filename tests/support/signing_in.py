@@ -11,10 +11,11 @@ import httpx2
 from starlette.applications import Starlette
 
 from auth.issuer import issuer_routes
+from settings import Settings
 from tests.support.serving import serving
 from tests.support.tokens import AUDIENCE
 
-CLIENT_ID = "onsale-web"
+CLIENT_ID = Settings().oidc_client_id
 REDIRECT_URI = "http://localhost:5173/callback"
 VERIFIER = "v" * 43
 

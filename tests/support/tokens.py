@@ -9,7 +9,9 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
 from jwt.algorithms import RSAAlgorithm
 
-AUDIENCE = "onsale-api"
+from settings import Settings
+
+AUDIENCE = Settings().oidc_audience
 SUBJECT = "bb6a5dcf-f276-533f-bca8-8986c27853df"
 
 

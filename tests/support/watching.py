@@ -8,14 +8,18 @@ from domain.queues import EntryState, QueueEntry, RoomSettings, WaitingRoom
 from domain.stock import Stock
 from domain.topics import LineSnapshot, Snapshot, Topic
 from resolvers.snapshots import StoreReader
+from settings import Settings
 from storage.connect import Stores
-from subscriptions.bands import DEFAULT_BANDS, Bands
+from subscriptions.bands import Bands
 from subscriptions.feed import Feed
 from subscriptions.hub import Hub
 from subscriptions.sources import Rendered
 from tests.support.sale import PASSES
 
 TICK_S = 0.02
+"""Shorter than a server's, so that tests that wait for the next look are quick."""
+BANDS = Bands.of(Settings().push_intervals)
+"""As a server has them."""
 ROOM = RoomSettings(suspended=False, total_active_users=2, new_users_per_minute=10_000)
 
 
@@ -80,7 +84,7 @@ def check_rising(seen: Seen) -> None:
 
 
 @asynccontextmanager
-async def hub_on(stores: Stores, url: str, *, bands: Bands = DEFAULT_BANDS) -> AsyncIterator[tuple[Hub, Feed]]:
+async def hub_on(stores: Stores, url: str, *, bands: Bands = BANDS) -> AsyncIterator[tuple[Hub, Feed]]:
     feed = Feed(url)
     await feed.start()
     hub = Hub(feed, StoreReader(stores, PASSES), stores.queues, tick_s=TICK_S, bands=bands)

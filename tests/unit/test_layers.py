@@ -23,7 +23,7 @@ MAY_IMPORT = {
     "schema": {"domain", "subscriptions", "resolvers", "auth"},
     "web": {"schema", "resolvers", "settings", *BELOW_RESOLVERS},
     "app": {"web", "workers", "schema", "resolvers", "settings", *BELOW_RESOLVERS},
-    "bench": {"workers", "schema", "resolvers", "settings", *BELOW_RESOLVERS},
+    "bench": {"web", "workers", "schema", "resolvers", "settings", *BELOW_RESOLVERS},
 }
 # Programs read the settings and write logs; nothing else in their room may.
 PROGRAMS = {"workers/__main__.py": ("settings.", "web.logs")}
@@ -39,7 +39,7 @@ ROOMS_OF = {
     "starlette": {"web", "subscriptions", "auth", "app.py"},
     "uvicorn": {"app.py", "web/server.py", "subscriptions/frames.py"},
     "websockets": {"subscriptions/frames.py"},
-    "uvloop": {"app.py", "workers/__main__.py"},
+    "uvloop": {"web/server.py"},
     "jwt": {"auth"},
     "authlib": {"auth"},
     "joserfc": {"auth"},

@@ -1,5 +1,7 @@
 """Bands and prospects: what is told of a number without a look at its person is what a look would tell."""
 
+import inspect
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -14,10 +16,14 @@ from domain.queues import EntryState, QueueingMethod, RoomStatus
 from domain.stock import Stock, StockAhead
 from settings import Settings, SettingsError
 from storage.queues import LineState
-from subscriptions.bands import DEFAULT_BANDS, Bands
+from subscriptions import bands as bands_module
+from subscriptions.bands import Bands
+from subscriptions.concert_watch import ConcertWatch
+from subscriptions.hub import Hub
 from subscriptions.reader import RoomView
 from subscriptions.scene import CALLED_BEHIND_S, OUTSIDE_BEHIND_S, Scene, Stand
 from tests.support.snapshots import ROOM, STOCK, entry
+from web.face import open_face
 
 BANDS = Bands(((3, 0.0), (8, 2.0)), 10.0)
 BUSY = Flow(now_s=1_000.0, opened_s=0.0, joined=400, called=200, claimed=200, completed=100, called_lately=(2,) * 31)
@@ -104,15 +110,34 @@ def test_who_has_no_number_that_counts_is_in_no_band() -> None:
     assert scene(line, STOCK, BUSY, method=QueueingMethod.RANDOM).prospect(Stand.IN_LINE, 1)[0] == 10.0
 
 
-def test_bands_come_from_a_setting() -> None:
-    assert Bands.of(Settings().bands) == DEFAULT_BANDS
-    read = Settings.from_env({"ONSALE_PUSH_BANDS": "10:0 20:150 rest:9999"})
-    assert Bands.of(read.bands) == Bands(((10, 0.0), (20, 0.15)), 9.999)
-    assert Bands.of(Settings.from_env({"ONSALE_PUSH_BANDS": "rest:0"}).bands) == Bands((), 0.0)
+def test_settings_hold_the_parsed_push_intervals() -> None:
+    assert Settings().push_intervals == ((200, 0), (5_000, 2_000), (None, 10_000))
+    read = Settings.from_env({"ONSALE_PUSH_INTERVALS": "10:0 20:150 rest:9999"})
+    assert read.push_intervals == ((10, 0), (20, 150), (None, 9_999))
+    assert Settings.from_env({"ONSALE_PUSH_INTERVALS": "rest:0"}).push_intervals == ((None, 0),)
+
+
+def test_bands_are_the_push_intervals_in_seconds() -> None:
+    assert Bands.of(((10, 0), (20, 150), (None, 9_999))) == Bands(((10, 0.0), (20, 0.15)), 9.999)
+    assert Bands.of(((None, 0),)) == Bands((), 0.0)
+
+
+@pytest.mark.parametrize("takes_bands", [Hub, ConcertWatch, open_face], ids=lambda taker: taker.__name__)
+def test_push_intervals_have_one_default_in_settings(takes_bands: Callable[..., object]) -> None:
+    assert inspect.signature(takes_bands).parameters["bands"].default is inspect.Parameter.empty
+    assert [name for name, value in vars(bands_module).items() if isinstance(value, Bands)] == []
+
+
+def test_the_old_name_of_push_intervals_is_refused_among_other_problems() -> None:
+    with pytest.raises(SettingsError) as refused:
+        Settings.from_env({"ONSALE_PUSH_BANDS": "rest:0", "ONSALE_PORT": "0"})
+    port, old_name = str(refused.value).splitlines()
+    assert port.startswith("ONSALE_PORT is '0'")
+    assert old_name == "ONSALE_PUSH_BANDS is now called ONSALE_PUSH_INTERVALS; set that one instead"
 
 
 @pytest.mark.parametrize(
-    "bands",
+    "intervals",
     [
         "often",
         "200:0 5000:2000",
@@ -128,6 +153,6 @@ def test_bands_come_from_a_setting() -> None:
         "10:0 rest:10\n",
     ],
 )
-def test_bands_that_do_not_rise_or_are_too_slow_are_refused(bands: str) -> None:
-    with pytest.raises(SettingsError, match="ONSALE_PUSH_BANDS"):
-        Settings.from_env({"ONSALE_PUSH_BANDS": bands})
+def test_push_intervals_that_do_not_rise_or_are_too_slow_are_refused(intervals: str) -> None:
+    with pytest.raises(SettingsError, match="ONSALE_PUSH_INTERVALS is"):
+        Settings.from_env({"ONSALE_PUSH_INTERVALS": intervals})

@@ -1,0 +1,100 @@
+"""What is measured and tested is the server that runs: bench and tests/support take its numbers, and repeat none."""
+
+import ast
+import asyncio
+import gc
+import resource
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+import web.server
+from bench.queueing import __main__ as bench_queue
+from bench.queueing import bare, ticks
+from bench.queueing.figures import NotMeasured
+from bench.queueing.laboratory import Laboratory
+from domain.ids import ConcertId
+from settings import Settings
+from subscriptions.bands import Bands
+from subscriptions.breath import Breath
+from tests.support import shop
+from workers import admission, expiry
+
+ROOT = Path(__file__).parents[2]
+OF_THE_PROCESS = {"set_threshold", "setrlimit", "new_event_loop", "set_event_loop_policy"}
+
+
+@pytest.fixture
+def process() -> Iterator[None]:
+    """Limits of this process, which a program may change, as they were."""
+    collected_after, files = gc.get_threshold(), resource.getrlimit(resource.RLIMIT_NOFILE)
+    yield
+    gc.set_threshold(*collected_after)
+    resource.setrlimit(resource.RLIMIT_NOFILE, files)
+
+
+@pytest.mark.usefixtures("process")
+def test_bench_queue_runs_in_a_process_like_a_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[object] = []
+
+    async def measure(*_: object) -> None:
+        files, most_files = resource.getrlimit(resource.RLIMIT_NOFILE)
+        seen.extend([type(asyncio.get_running_loop()).__module__, gc.get_threshold(), files == most_files])
+        raise NotMeasured("this is enough")
+
+    monkeypatch.setattr(bench_queue, "measure", measure)
+    monkeypatch.setattr(web.server, "COLLECT_AFTER", (1_000, 7, 3))
+    assert bench_queue.main([]) == 2
+    assert seen == ["uvloop", (1_000, 7, 3), True]
+
+
+@pytest.mark.parametrize("room", ["app.py", "web", "workers", "bench", "tests/support"])
+def test_only_web_server_sets_up_a_process(room: str) -> None:
+    setting = {
+        f"{path.relative_to(ROOT).as_posix()}: {node.attr}"
+        for path in sorted([ROOT / room] if room.endswith(".py") else (ROOT / room).rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute) and node.attr in OF_THE_PROCESS
+    }
+    assert {place for place in setting if not place.startswith("web/server.py")} == set()
+
+
+def test_hub_of_bench_queue_has_the_settings_of_a_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ticks, "Settings", lambda: Settings(push_tick_ms=30, push_intervals=((9, 0), (None, 70))))
+    monkeypatch.setattr(ticks, "Hub", lambda *parts, **settings: (parts, settings))
+    laboratory: Any = SimpleNamespace(stores=SimpleNamespace(queues="queues"))
+    made: object = ticks.server_hub("feed", "reader", laboratory)  # type: ignore[arg-type]
+    assert made == (("feed", "reader", "queues"), {"tick_s": 0.03, "bands": Bands(((9, 0.0),), 0.07)})
+
+
+class FakeHotState:
+    """Writes down how much it is asked to do in one run."""
+
+    def __init__(self) -> None:
+        self.asked: list[int] = []
+
+    async def expire_holds(self, concert_id: ConcertId, *, limit: int) -> tuple[str, int, bool]:
+        self.asked.append(limit)
+        return "EXPIRED", 0, False
+
+    async def admit(self, concert_id: ConcertId, *, bound: int) -> tuple[str, int, bool, bool]:
+        self.asked.append(bound)
+        return "RAN", 0, False, False
+
+
+async def test_laboratory_looks_after_a_concert_as_the_workers_do() -> None:
+    hot, nothing = FakeHotState(), SimpleNamespace()
+    stores: Any = SimpleNamespace(hot=hot)
+    await Laboratory(stores, nothing, nothing).look_after(ConcertId("abcdefghjkmn"))  # type: ignore[arg-type]
+    assert hot.asked == [expiry.MAX_HOLDS_A_RUN, admission.BOUND]
+
+
+def test_server_that_does_no_work_rests_as_often_as_the_hub() -> None:
+    assert vars(bare)["Breath"] is Breath
+
+
+def test_shops_of_tests_take_bodies_as_large_as_a_server() -> None:
+    assert Settings().max_body_bytes == shop.MAX_BODY_BYTES

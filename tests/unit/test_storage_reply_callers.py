@@ -1,0 +1,207 @@
+"""Whoever branches on a word that HotState or EventStore hands out names every word of the script, and refuses others.
+
+A new word that the stores pass on would otherwise be one more "not now", or a success.
+"""
+
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from domain.audits import Deed
+from domain.concerts import Concert
+from domain.errors import OnsaleError, TemporarilyUnavailable
+from domain.ids import ConcertId
+from domain.lottery import Reveal
+from domain.orders import Order
+from storage import scripts
+from storage.capacity import CapacityStore
+from storage.events import StoredEvent, Taken
+from storage.hot_state import Withdrawal
+from storage.opening import Openings
+from storage.recording import Recorder
+from storage.recovery import Recovery
+from storage.scripts import Script, ScriptReplyError
+from tests.support.snapshots import ALICE, CONCERT, NOW, ORDER, hold
+from workers.admission import AdmissionWorker
+from workers.consuming import Consumer
+from workers.expiry import ExpiryWorker
+from workers.opening import OpeningWorker
+
+NEW_WORD = "NEW_WORD"
+EVENT = StoredEvent("1-0", 1, {})
+ROOM = replace(CONCERT.room, shuffle_at_start=True, commitment="c", opens_at=NOW)
+DRAWN = replace(CONCERT, room=ROOM)
+REVEAL = Reveal(round=1, registrations=1, digest="", secret="00" * 32, seed="00" * 32, commitment="c", revealed_at=NOW)
+LOWERED = replace(CONCERT, tiers=(replace(CONCERT.tiers[0], capacity=9),))
+
+
+class MongoReached(Exception):
+    """A caller goes on to MongoDB, which these tests do without."""
+
+
+class Beside:
+    """What stands beside HotState: stores with one concert, one order and one reveal, and callers that agree."""
+
+    @property
+    def client(self) -> "Beside":
+        return self
+
+    async def start_session(self) -> object:
+        raise MongoReached
+
+    async def get(self, *_: object) -> list[Concert]:
+        return [DRAWN]
+
+    async def raise_epoch(self, concert_id: ConcertId) -> Concert:
+        return CONCERT
+
+    async def of_concert(self, concert_id: ConcertId) -> AsyncIterator[Order]:
+        yield ORDER
+
+    async def withdrawn(self, concert_id: ConcertId) -> list[Order]:
+        return []
+
+    async def fence(self, *_: object) -> None: ...
+
+    async def reveal(self, *_: object, **__: object) -> Reveal:
+        return REVEAL
+
+    async def reveal_or_fence(self, *_: object) -> Reveal:
+        return REVEAL
+
+    async def restore(self, *_: object) -> bool:
+        return True
+
+    async def record_all(self, *_: object) -> bool:
+        return True
+
+    async def record_changed(self, *_: object, **__: object) -> None: ...
+
+    def start(self, concert_id: ConcertId) -> None: ...
+
+    async def answer(self, concert_id: ConcertId, word: str) -> OnsaleError:
+        return TemporarilyUnavailable(word)
+
+
+class Faulty:
+    """A handler that fails at each event."""
+
+    group = "group"
+
+    async def handle(self, stores: object, concert_id: ConcertId, events: Sequence[StoredEvent]) -> dict[str, str]:
+        return {event.id: "faulty" for event in events}
+
+
+BESIDE: Any = Beside()
+
+
+def answering(**answers: object) -> Any:
+    """An object whose methods answer so, whatever they are asked."""
+
+    def method(answer: object) -> Callable[..., Awaitable[object]]:
+        async def answered(*_: object, **__: object) -> object:
+            return answer
+
+        return answered
+
+    return SimpleNamespace(**{name: method(answer) for name, answer in answers.items()})
+
+
+def recover(**words: str) -> Awaitable[bool]:
+    usual = {
+        "apply_concert": "APPLIED",
+        "mark_recovery": "MARKED",
+        "record_order": "RECORDED",
+        "finish_recovery": "RECOVERED",
+    }
+    return Recovery(BESIDE, BESIDE, answering(**usual | words), BESIDE, BESIDE).recover(CONCERT.id)
+
+
+def open_line(*, frozen: str = "FROZEN", opened: str = "OPENED") -> Awaitable[str]:
+    return Openings(answering(freeze_line=(frozen, 1, ""), open_line=opened), BESIDE).open(DRAWN)
+
+
+def capacity_of(hot: Any) -> CapacityStore:
+    return CapacityStore(BESIDE, BESIDE, BESIDE, BESIDE, BESIDE, hot, BESIDE, BESIDE)
+
+
+def lower_capacity(word: str) -> Awaitable[Concert]:
+    withdrawal = Withdrawal(hold() if word == "HOLD" else None, 7)
+    return capacity_of(answering(withdraw_units=(word, withdrawal))).write(CONCERT, LOWERED, Deed("1", ALICE, "Alice"))
+
+
+def stores_of(**parts: object) -> Any:
+    return SimpleNamespace(recovery=BESIDE, living=BESIDE, **parts)
+
+
+Call = Callable[[str], Awaitable[object]]
+CALLERS: dict[str, tuple[Script, Call]] = {
+    "recovery marks": (scripts.MARK_RECOVERY, lambda word: recover(mark_recovery=word)),
+    "recovery records": (scripts.RECORD_ORDER, lambda word: recover(record_order=word)),
+    "recovery finishes": (scripts.FINISH_RECOVERY, lambda word: recover(finish_recovery=word)),
+    "opening freezes": (scripts.FREEZE_LINE, lambda word: open_line(frozen=word)),
+    "opening opens": (scripts.OPEN_LINE, lambda word: open_line(opened=word)),
+    "opening restores": (
+        scripts.OPEN_LINE,
+        lambda word: Openings(answering(open_line=word), BESIDE).restore(DRAWN, 1),
+    ),
+    "capacity withdraws": (scripts.WITHDRAW_UNITS, lower_capacity),
+    "capacity applies": (
+        scripts.APPLY_CONCERT,
+        lambda word: capacity_of(answering(apply_concert=word)).tell_if_new(CONCERT),
+    ),
+    "expiry worker": (
+        scripts.EXPIRE_HOLDS,
+        lambda word: ExpiryWorker().look(stores_of(hot=answering(expire_holds=(word, 0, True))), CONCERT.id),
+    ),
+    "admission worker": (
+        scripts.ADMIT,
+        lambda word: AdmissionWorker().look(stores_of(hot=answering(admit=(word, 0, False, True))), CONCERT.id),
+    ),
+    "consumer": (
+        scripts.FAIL_EVENT,
+        lambda word: Consumer(Faulty()).look(
+            stores_of(events=answering(take=Taken((EVENT,), "-"), fail=word)), CONCERT.id
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("caller", "word"),
+    [(caller, word) for caller, (script, _) in CALLERS.items() for word in sorted(script.replies)],
+)
+async def test_caller_names_every_word(caller: str, word: str) -> None:
+    _, call = CALLERS[caller]
+    with contextlib.suppress(OnsaleError, MongoReached):
+        await call(word)
+
+
+@pytest.mark.parametrize("caller", CALLERS)
+async def test_caller_refuses_a_word_without_a_branch(caller: str) -> None:
+    script, call = CALLERS[caller]
+    with pytest.raises(ScriptReplyError, match=f"{script.name} answered 'NEW_WORD'"):
+        await call(NEW_WORD)
+
+
+@pytest.mark.parametrize("word", sorted({NEW_WORD, *scripts.RECORD_ORDER.replies}))
+async def test_recorder_tells_an_unknown_word_from_not_now(word: str, caplog: pytest.LogCaptureFixture) -> None:
+    """The order stands, and its buyer hears so; only the log says what is wrong."""
+    is_recorded = await Recorder(BESIDE, answering(record_order=word)).record(ORDER)
+    assert is_recorded is (word in ("RECORDED", "KNOWN"))
+    assert ("record_order answered 'NEW_WORD'" in caplog.text) is (word == NEW_WORD)
+
+
+@pytest.mark.parametrize(
+    "word", sorted({NEW_WORD, *scripts.OPEN_LINE.replies, *scripts.FREEZE_LINE.replies} - {"FROZEN"})
+)
+async def test_opening_worker_tells_an_unknown_word_from_not_now(word: str, caplog: pytest.LogCaptureFixture) -> None:
+    """One lottery that cannot be opened keeps no other from being opened, so the worker logs it."""
+    caplog.set_level(logging.DEBUG)
+    assert await OpeningWorker().run_once(stores_of(openings=answering(open=word))) == (word == "OPENED")
+    assert ("answered 'NEW_WORD'" in caplog.text) is (word == NEW_WORD)
