@@ -75,7 +75,7 @@ class LivingConcerts:
 
     async def _read(self) -> None:
         self._lacks_one = False
-        found = await self._store.living(ended_before=datetime.now(UTC) - KEYS_OUTLIVE_CONCERT)
+        found = await self._store.living(starts_after=datetime.now(UTC) - KEYS_OUTLIVE_CONCERT)
         self._concerts = {concert.id: concert for concert in found if not is_history(concert)}
         self._read_at = time.monotonic()
 
