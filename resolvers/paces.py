@@ -1,6 +1,7 @@
-"""How fast each line moves, as this process worked it out within the last second: the same for every viewer.
+"""How fast each line moves, as this process worked it out within the last second.
 
-However many ask at once, a concert costs at most one read of its line a second.
+It is the same for every viewer: however many ask at once, a concert costs one read of its line a
+second at the most.
 """
 
 import time

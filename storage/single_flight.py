@@ -1,4 +1,4 @@
-"""One read at a time for each key: callers that come while it runs await the same one, and share its result or error.
+"""One read at a time for each key: callers that come while it runs share its result or its error.
 
 Nothing is remembered: the first caller after the end of a read begins a new one.
 """
@@ -14,13 +14,16 @@ R = TypeVar("R")
 
 
 class SingleFlight(Generic[K, R]):
-    """Holds the reads under way; each belongs to the `owner` that was given with it, so no caller's end cancels it."""
+    """The reads under way. Each belongs to its `owner`, so a caller that is cancelled ends none."""
 
     def __init__(self) -> None:
         self._reads: dict[K, asyncio.Task[R]] = {}
 
     async def run(self, key: K, read: Callable[[], Coroutine[Any, Any, R]], *, owner: Tasks) -> R:
-        """Return what the read under this key returns or raises. Raises TemporarilyUnavailable if `owner` is full."""
+        """Return what the read under this key returns, or raise what it raises.
+
+        Raises TemporarilyUnavailable if `owner` is full.
+        """
         return await asyncio.shield(self.start(key, read, owner=owner))
 
     def start(self, key: K, read: Callable[[], Coroutine[Any, Any, R]], *, owner: Tasks) -> asyncio.Task[R]:

@@ -16,7 +16,10 @@ class Tasks:
         self._running: set[asyncio.Task[Any]] = set()
 
     def start(self, work: Coroutine[Any, Any, R]) -> asyncio.Task[R]:
-        """Run `work` to its end, whatever becomes of the caller. Raises TemporarilyUnavailable when too much runs."""
+        """Run `work` to its end, whatever becomes of the caller.
+
+        Raises TemporarilyUnavailable when too much runs.
+        """
         if len(self._running) >= MAX_RUNNING:
             work.close()
             raise TemporarilyUnavailable("This server has too much under way")
@@ -26,7 +29,10 @@ class Tasks:
         return task
 
     async def finish(self, work: Coroutine[Any, Any, R]) -> R:
-        """Return the result of `work`, which runs to its end even if this call is cancelled. Raises as `start` does."""
+        """Return the result of `work`, which runs to its end even if this call is cancelled.
+
+        Raises TemporarilyUnavailable when too much runs.
+        """
         return await asyncio.shield(self.start(work))
 
     def _ended(self, task: asyncio.Task[Any]) -> None:
