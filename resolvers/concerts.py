@@ -96,6 +96,7 @@ async def create_concert(context: Context, draft: ConcertDraft) -> Concert:
     except SlugTaken as error:
         problem = FieldProblem("slug", f"{error.slug!r} is taken; choose another, or leave it out")
         raise InvalidInput(problem) from error
+    context.stores.living.note(concert)
     return concert
 
 

@@ -63,7 +63,7 @@ async def holds_of_viewer(context: Context) -> tuple[Hold, ...]:
     """Living holds of the viewer at every concert that is still to come, oldest first."""
     viewer = context.signed_in()
     # A sale may go on for a day after the start, and a hold two hours more.
-    concerts = await context.stores.concerts.living(ended_before=datetime.now(UTC) - timedelta(days=1) - MAX_HOLD)
+    concerts = await context.stores.concerts.living(starts_after=datetime.now(UTC) - timedelta(days=1) - MAX_HOLD)
     held = await asyncio.gather(*[context.stores.holds.of_person(concert.id, viewer.person_id) for concert in concerts])
     return tuple(sorted(chain.from_iterable(held), key=lambda hold: hold.created_at))
 

@@ -1,6 +1,11 @@
-"""How fast each line moves, as this process worked it out within the last second: it is the same for all who ask."""
+"""How fast each line moves, as this process worked it out within the last second.
+
+It is the same for every viewer: however many ask at once, a concert costs one read of its line a
+second at the most.
+"""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from domain.concerts import Concert
@@ -9,6 +14,7 @@ from domain.ids import ConcertId
 from domain.queues import RoomStatus, WaitingRoom
 from storage.connect import Stores
 from storage.queues import LineState
+from storage.single_flight import SingleFlight
 
 LIFE_S = 1.0
 MOST = 1_000
@@ -16,17 +22,26 @@ MOST = 1_000
 
 @dataclass(slots=True)
 class Paces:
+    """Owns no task: the reads under way belong to the tasks of the stores."""
+
+    clock: Callable[[], float] = time.monotonic
     _known: dict[ConcertId, tuple[float, Pace]] = field(default_factory=dict)
+    """When its line was asked for, and the pace; the oldest first."""
+    _reads: SingleFlight[ConcertId, Pace] = field(default_factory=SingleFlight)
 
     async def of(self, stores: Stores, concert: Concert) -> Pace:
-        now = time.monotonic()
         known = self._known.get(concert.id)
-        if known is not None and now - known[0] < LIFE_S:
+        if known is not None and self.clock() - known[0] < LIFE_S:
             return known[1]
+        return await self._reads.run(concert.id, lambda: self._read(stores, concert), owner=stores.tasks)
+
+    async def _read(self, stores: Stores, concert: Concert) -> Pace:
+        asked_at = self.clock()
         pace = pace_in(room_of(concert, await stores.queues.line(concert.id)))
+        self._known.pop(concert.id, None)
         if len(self._known) >= MOST:
-            self._known.clear()
-        self._known[concert.id] = (now, pace)
+            del self._known[next(iter(self._known))]
+        self._known[concert.id] = (asked_at, pace)
         return pace
 
 

@@ -66,7 +66,7 @@ async def entry_of_viewer(context: Context, concert_id: ConcertId) -> QueueEntry
 async def entries_of_viewer(context: Context) -> tuple[QueueEntry, ...]:
     """Living entries of the viewer, oldest first."""
     context.signed_in()
-    concerts = await context.stores.concerts.living(ended_before=datetime.now(UTC) - timedelta(days=1))
+    concerts = await context.stores.concerts.living(starts_after=datetime.now(UTC) - timedelta(days=1))
     found = await asyncio.gather(*[entry_of_viewer(context, concert.id) for concert in concerts if concert.room.is_on])
     living = [entry for entry in found if entry is not None and entry.is_living]
     return tuple(sorted(living, key=lambda entry: entry.joined_at))

@@ -80,9 +80,9 @@ class ConcertStore:
         )
 
     @told_as_unavailable
-    async def living(self, *, ended_before: datetime) -> tuple[Concert, ...]:
-        """Every concert whose hot state has to be kept: published or closed, and not ended before that time."""
-        query = {"status": {"$ne": ConcertStatus.DRAFT}, "startsAt": {"$gt": ended_before}}
+    async def living(self, *, starts_after: datetime) -> tuple[Concert, ...]:
+        """Every published or closed concert that starts after this time, which may be in the past."""
+        query = {"status": {"$ne": ConcertStatus.DRAFT}, "startsAt": {"$gt": starts_after}}
         return tuple([_concert(document) async for document in self._concerts.find(query)])
 
     async def replace_in_transaction(self, concert: Concert, session: Session) -> bool:

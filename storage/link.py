@@ -32,6 +32,7 @@ MAX_WAITING = 20_000
 """Half a second of work at the store's speed; beyond it a caller is told to come back."""
 INCARNATION_LIFE_S = 1.0
 TIMEOUT_S = 3.0
+CANCEL_AGAIN_S = 0.1
 
 _AWAY = ("OOM", "MISCONF", "NOREPLICAS", "CLUSTERDOWN", "TRYAGAIN", "BUSY", "MASTERDOWN", "LOADING")
 
@@ -114,8 +115,12 @@ class Link:
                 await self._pool.release(connection)
 
     async def aclose(self) -> None:
-        for lane in self._lanes:
-            lane.cancel()
+        running = set(self._lanes)
+        while running:
+            for lane in running:
+                lane.cancel()
+            # Python 3.11 loses a cancellation that meets the end of a send, so it is repeated.
+            _, running = await asyncio.wait(running, timeout=CANCEL_AGAIN_S)
         await asyncio.gather(*self._lanes, return_exceptions=True)
         while self._waiting:
             self._waiting.popleft().fail(TemporarilyUnavailable("This server is stopping"))

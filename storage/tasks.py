@@ -15,15 +15,25 @@ class Tasks:
     def __init__(self) -> None:
         self._running: set[asyncio.Task[Any]] = set()
 
-    async def finish(self, work: Coroutine[Any, Any, R]) -> R:
-        """The result of `work`, which runs to its end even if this call is cancelled. Raises when too much runs."""
+    def start(self, work: Coroutine[Any, Any, R]) -> asyncio.Task[R]:
+        """Run `work` to its end, whatever becomes of the caller.
+
+        Raises TemporarilyUnavailable when too much runs.
+        """
         if len(self._running) >= MAX_RUNNING:
             work.close()
-            raise TemporarilyUnavailable("Too many purchases are under way")
+            raise TemporarilyUnavailable("This server has too much under way")
         task = asyncio.create_task(work)
         self._running.add(task)
         task.add_done_callback(self._ended)
-        return await asyncio.shield(task)
+        return task
+
+    async def finish(self, work: Coroutine[Any, Any, R]) -> R:
+        """Return the result of `work`, which runs to its end even if this call is cancelled.
+
+        Raises TemporarilyUnavailable when too much runs.
+        """
+        return await asyncio.shield(self.start(work))
 
     def _ended(self, task: asyncio.Task[Any]) -> None:
         self._running.discard(task)

@@ -121,3 +121,16 @@ async def test_closing_refuses_what_waits(own_valkey: Child) -> None:
     await link.aclose()
     with pytest.raises(TemporarilyUnavailable):
         await waiting
+
+
+@pytest.mark.parametrize("turns", range(12))
+async def test_a_link_closes_at_every_step_of_a_call(own_valkey: Child, turns: int) -> None:
+    """Python 3.11 loses a cancellation that meets the end of a send."""
+    link = Link(own_valkey.url)
+    await link.call(scripts.READ_STOCK, NOBODY)
+    calls = [asyncio.create_task(link.call(scripts.READ_STOCK, NOBODY)) for _ in range(3)]
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    async with asyncio.timeout(20):
+        await link.aclose()
+    await asyncio.gather(*calls, return_exceptions=True)

@@ -258,7 +258,7 @@ async def test_who_went_while_the_line_was_shown_is_read_no_more() -> None:
 class BrokenCatalogue:
     reads = 0
 
-    async def living(self, *, ended_before: object) -> list[Concert]:
+    async def living(self, *, starts_after: object) -> list[Concert]:
         self.reads += 1
         if self.reads > 1:
             raise ValueError("a document that nobody can read")

@@ -1,0 +1,46 @@
+"""Concerts in MongoDB: which of them a list by time names, and when a new one is found."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from domain.concerts import Concert, ConcertStatus
+from domain.ids import ConcertId, new_concert_id
+from resolvers import concerts
+from storage.connect import Stores
+from tests.support.sale import draft, organizer
+from tests.support.snapshots import CONCERT, NOW
+
+DRAFT, PUBLISHED, CLOSED = ConcertStatus
+
+
+def concert(name: str, status: ConcertStatus, *, starts_in: timedelta) -> Concert:
+    return replace(CONCERT, id=ConcertId(name), slug=name, status=status, starts_at=NOW + starts_in)
+
+
+async def test_living_names_the_concerts_that_start_after_a_time(stores: Stores) -> None:
+    hour = timedelta(hours=1)
+    for made in (
+        concert("later", PUBLISHED, starts_in=hour),
+        concert("now", PUBLISHED, starts_in=timedelta()),
+        concert("earlier", PUBLISHED, starts_in=-hour),
+        concert("closed", CLOSED, starts_in=hour),
+        concert("draft", DRAFT, starts_in=hour),
+    ):
+        await stores.concerts.insert(made)
+    assert {found.id for found in await stores.concerts.living(starts_after=NOW)} == {"later", "closed"}
+    lately = await stores.concerts.living(starts_after=NOW - 2 * hour)
+    assert {found.id for found in lately} == {"later", "now", "earlier", "closed"}
+
+
+async def test_a_concert_that_was_missing_is_found_once_created_and_published(
+    stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    id_ = new_concert_id()
+    monkeypatch.setattr("resolvers.concerts.new_concert_id", lambda: id_)
+    assert await stores.living.find(id_) is None
+    created = await concerts.create_concert(organizer(stores), draft(10))
+    assert await stores.living.find(id_) == created
+    published = await concerts.publish_concert(organizer(stores), id_)
+    assert await stores.living.find(id_) == published

@@ -1,0 +1,127 @@
+"""How fast a line moves is read once for all who ask within a second."""
+
+import asyncio
+from dataclasses import dataclass, field, replace
+from typing import cast
+
+import pytest
+
+from domain.errors import TemporarilyUnavailable
+from domain.estimates import Pace, pace_of
+from domain.ids import ConcertId
+from domain.lines import Line
+from domain.queues import RoomStatus
+from resolvers import paces
+from resolvers.paces import LIFE_S, Paces
+from storage.connect import Stores
+from storage.queues import LineState
+from storage.tasks import Tasks
+from tests.support.snapshots import CONCERT, ROOM
+from tests.support.waiting import wait_until
+
+LINE = LineState(
+    epoch=1,
+    version=1,
+    concert_version=1,
+    round=1,
+    line=Line(40, 100, b"\0" * 13),
+    slots_taken=3,
+    passes_issued=12,
+    status=RoomStatus.OPEN,
+    is_opened=True,
+    grace_until_ms=0,
+    flow=ROOM.flow,
+)
+OTHER = replace(CONCERT, id=ConcertId("other"))
+PACE = pace_of(
+    ROOM.flow,
+    slots_taken=3,
+    total_active_users=CONCERT.room.total_active_users,
+    new_users_per_minute=CONCERT.room.new_users_per_minute,
+)
+
+
+@dataclass
+class Lines:
+    """The stores, with `line` answering once the gate is open; `now_s` is the clock."""
+
+    reads: list[ConcertId] = field(default_factory=list)
+    gate: asyncio.Event = field(default_factory=asyncio.Event)
+    trouble: Exception | None = None
+    tasks: Tasks = field(default_factory=Tasks)
+    now_s: float = 100.0
+
+    @property
+    def queues(self) -> "Lines":
+        return self
+
+    @property
+    def stores(self) -> Stores:
+        return cast("Stores", self)
+
+    def paces(self) -> Paces:
+        return Paces(clock=lambda: self.now_s)
+
+    async def line(self, concert_id: ConcertId) -> LineState:
+        self.reads.append(concert_id)
+        await self.gate.wait()
+        if self.trouble is not None:
+            raise self.trouble
+        return LINE
+
+
+@pytest.fixture
+async def lines() -> Lines:
+    return Lines()
+
+
+def asking(lines: Lines, known: Paces, count: int) -> list[asyncio.Task[Pace]]:
+    return [asyncio.create_task(known.of(lines.stores, CONCERT)) for _ in range(count)]
+
+
+async def test_300_callers_at_once_cost_one_read(lines: Lines) -> None:
+    callers = asking(lines, lines.paces(), 300)
+    await wait_until(lambda: lines.reads, what="the read")
+    lines.gate.set()
+    assert await asyncio.gather(*callers) == [PACE] * 300
+    assert lines.reads == [CONCERT.id]
+
+
+async def test_a_concert_costs_one_read_a_second(lines: Lines) -> None:
+    lines.gate.set()
+    known = lines.paces()
+    for after_s, reads in ((0.0, 1), (LIFE_S / 2, 1), (LIFE_S, 2), (LIFE_S * 1.9, 2), (LIFE_S * 2, 3)):
+        lines.now_s = 100.0 + after_s
+        await asyncio.gather(*asking(lines, known, 3))
+        assert len(lines.reads) == reads, after_s
+
+
+async def test_a_cancelled_caller_costs_the_others_nothing(lines: Lines) -> None:
+    first, *others = asking(lines, lines.paces(), 3)
+    await wait_until(lambda: lines.reads, what="the read")
+    first.cancel()
+    await asyncio.gather(first, return_exceptions=True)
+    lines.gate.set()
+    assert await asyncio.gather(*others) == [PACE] * 2
+    assert first.cancelled()
+    assert lines.reads == [CONCERT.id]
+
+
+async def test_a_read_that_failed_is_everyones_and_not_remembered(lines: Lines) -> None:
+    known, lines.trouble = lines.paces(), TemporarilyUnavailable("The stock store does not answer")
+    lines.gate.set()
+    told = await asyncio.gather(*asking(lines, known, 3), return_exceptions=True)
+    assert told == [lines.trouble] * 3
+    assert len(lines.reads) == 1
+    lines.trouble = None
+    assert await known.of(lines.stores, CONCERT) == PACE
+    assert len(lines.reads) == 2
+
+
+async def test_a_full_memory_forgets_the_oldest_alone(lines: Lines, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(paces, "MOST", 2)
+    lines.gate.set()
+    known, third = lines.paces(), replace(CONCERT, id=ConcertId("third"))
+    for concert in (CONCERT, OTHER, third, OTHER, CONCERT):
+        await known.of(lines.stores, concert)
+    assert lines.reads == [CONCERT.id, OTHER.id, third.id, CONCERT.id]

@@ -1,0 +1,81 @@
+"""Callers that come at once share one read, its result and its error; none of them can end it for the others."""
+
+import asyncio
+
+import pytest
+
+from domain.errors import TemporarilyUnavailable
+from storage.single_flight import SingleFlight
+from storage.tasks import MAX_RUNNING, Tasks
+from tests.support.waiting import wait_until
+
+
+class Read:
+    """A read that ends when it is let go on, with a number that rises or with `trouble`."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.gate = asyncio.Event()
+        self.trouble: Exception | None = None
+
+    async def __call__(self) -> int:
+        self.count += 1
+        number = self.count
+        await self.gate.wait()
+        if self.trouble is not None:
+            raise self.trouble
+        return number
+
+
+async def test_callers_at_once_share_one_read() -> None:
+    flights, owner, read = SingleFlight[str, int](), Tasks(), Read()
+    asking = [asyncio.create_task(flights.run("a", read, owner=owner)) for _ in range(100)]
+    await wait_until(lambda: read.count, what="the read")
+    read.gate.set()
+    assert await asyncio.gather(*asking) == [1] * 100
+    assert await flights.run("a", read, owner=owner) == 2
+
+
+async def test_keys_are_read_apart() -> None:
+    flights, owner, read = SingleFlight[str, int](), Tasks(), Read()
+    read.gate.set()
+    assert sorted(await asyncio.gather(*[flights.run(key, read, owner=owner) for key in "abab"])) == [1, 1, 2, 2]
+
+
+async def test_a_cancelled_caller_leaves_the_read_to_the_others() -> None:
+    flights, owner, read = SingleFlight[str, int](), Tasks(), Read()
+    first, *others = [asyncio.create_task(flights.run("a", read, owner=owner)) for _ in range(3)]
+    await wait_until(lambda: read.count, what="the read")
+    first.cancel()
+    assert isinstance((await asyncio.gather(first, return_exceptions=True))[0], asyncio.CancelledError)
+    read.gate.set()
+    assert await asyncio.gather(*others) == [1, 1]
+    assert read.count == 1
+
+
+async def test_every_caller_gets_the_error_and_the_next_reads_again() -> None:
+    flights, owner, read = SingleFlight[str, int](), Tasks(), Read()
+    read.trouble = TemporarilyUnavailable("The store is away")
+    read.gate.set()
+    told = await asyncio.gather(*[flights.run("a", read, owner=owner) for _ in range(3)], return_exceptions=True)
+    assert told == [read.trouble] * 3
+    read.trouble = None
+    assert await flights.run("a", read, owner=owner) == 2
+
+
+async def test_the_owner_ends_a_read_that_is_under_way() -> None:
+    flights, owner, read = SingleFlight[str, int](), Tasks(), Read()
+    asking = asyncio.create_task(flights.run("a", read, owner=owner))
+    await wait_until(lambda: read.count, what="the read")
+    await owner.aclose(patience_s=0)
+    assert isinstance((await asyncio.gather(asking, return_exceptions=True))[0], asyncio.CancelledError)
+
+
+async def test_a_full_owner_refuses_and_keeps_nothing() -> None:
+    flights, owner, read = SingleFlight[int, int](), Tasks(), Read()
+    running = [flights.start(key, read, owner=owner) for key in range(MAX_RUNNING)]
+    with pytest.raises(TemporarilyUnavailable, match="too much under way"):
+        await flights.run(-1, read, owner=owner)
+    read.gate.set()
+    await asyncio.gather(*running)
+    assert await flights.run(-1, read, owner=owner) == MAX_RUNNING + 1
