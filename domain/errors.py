@@ -50,7 +50,7 @@ class ErrorCode(StrEnum):
     NOT_ADMITTED = "NOT_ADMITTED"
     NOT_IN_QUEUE = "NOT_IN_QUEUE"
     ROOM_NOT_OPEN = "ROOM_NOT_OPEN"
-    LINE_OPENED = "LINE_OPENED"
+    QUEUE_OPENED = "QUEUE_OPENED"
     CAPACITY_IN_USE = "CAPACITY_IN_USE"
     TEMPORARILY_UNAVAILABLE = "TEMPORARILY_UNAVAILABLE"
 
@@ -235,10 +235,10 @@ class RoomNotOpen(Refusal):
         self.opens_at = opens_at
 
 
-class LineOpened(Refusal):
+class QueueOpened(Refusal):
     """`settings`: those that cannot change in this round any more, by their names in the API."""
 
-    code = ErrorCode.LINE_OPENED
+    code = ErrorCode.QUEUE_OPENED
 
     def __init__(self, concert_id: ConcertId, settings: tuple[str, ...]) -> None:
         super().__init__(

@@ -41,7 +41,7 @@ class EndReason(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class HoldLine:
+class TicketLine:
     tier_id: TierId
     quantity: int
     unit_price_minor: int
@@ -56,13 +56,13 @@ class Hold:
     reason: EndReason | None
     units: tuple[Unit, ...]
     """Empty once ENDED."""
-    lines: tuple[HoldLine, ...]
+    lines: tuple[TicketLine, ...]
     """What was asked for, at the price of that moment; stays when the hold has ended."""
     created_at: datetime
     expires_at: datetime
     digest: str = ""
     """Of all that was asked for."""
-    pass_place: int | None = None
+    pass_entry_id: int | None = None
     """The place whose pass it was made under."""
 
     @property
@@ -71,7 +71,7 @@ class Hold:
 
 
 @dataclass(frozen=True, slots=True)
-class LineRequest:
+class TicketRequest:
     tier_id: TierId
     quantity: int
 

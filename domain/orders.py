@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from domain.holds import HoldLine
+from domain.holds import TicketLine
 from domain.ids import ConcertId, OrderId, PersonId, Unit
 from domain.money import CurrencyCode, Money
 
@@ -47,7 +47,7 @@ class Order:
     status: OrderStatus
     units: tuple[Unit, ...]
     released_units: tuple[Unit, ...]
-    lines: tuple[HoldLine, ...]
+    lines: tuple[TicketLine, ...]
     currency: CurrencyCode
     customer: Customer
     version: int
@@ -55,7 +55,7 @@ class Order:
     created_at: datetime
     hold_digest: str = ""
     """Of what its hold was asked with: a store that forgot the hold still knows a repeated request."""
-    pass_place: int | None = None
+    pass_entry_id: int | None = None
     """The place whose pass it spent: a store that forgot the hold still spends it."""
 
     @property

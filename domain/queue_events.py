@@ -30,9 +30,9 @@ class QueueEvent:
     at: datetime
     person_id: PersonId | None
     """None: it is about the whole line."""
-    place: int | None
+    entry_id: int | None
     round: int
     count: int = 1
     """People it is about."""
-    end: EntryEnd | None = None
+    end_reason: EntryEnd | None = None
     """Of `expired`: why."""

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from domain.estimates import WaitEstimate
-from domain.flow import Flow
+from domain.estimates.room_flow import RoomFlow
+from domain.estimates.wait_estimates import WaitEstimate
 from domain.ids import ConcertId, PersonId
 
 
@@ -35,7 +35,7 @@ NEXT_ENTRY_STATE = {
 """Where an entry may go from each state. An ended entry stays ended; joining again is a new one, behind the line."""
 
 
-LIVING = frozenset({EntryState.PREQUEUED, EntryState.WAITING, EntryState.READY, EntryState.ADMITTED})
+ACTIVE_STATES = frozenset({EntryState.PREQUEUED, EntryState.WAITING, EntryState.READY, EntryState.ADMITTED})
 
 
 class EntryEnd(StrEnum):
@@ -149,7 +149,7 @@ class QueuePass:
 class QueueEntry:
     concert_id: ConcertId
     person_id: PersonId
-    place: int
+    entry_id: int
     """What this entry is called by inside Onsale, and in its global id: unique in the concert, for ever."""
     number: int | None
     """Place in line, from 1 in each round; never changes. None before a lottery is drawn, and where lots are drawn."""
@@ -160,7 +160,7 @@ class QueueEntry:
     expires_at: datetime | None
     """READY: claim the pass before. ADMITTED: the pass ends. WAITING without a socket: send a heartbeat before."""
     queue_pass: QueuePass | None
-    end: EntryEnd | None = None
+    end_reason: EntryEnd | None = None
     """Of an entry that has ended."""
     lot: int | None = None
     """The index it was registered under for the lottery, from 1; None for one that had no part in it."""
@@ -168,8 +168,8 @@ class QueueEntry:
     estimate: WaitEstimate | None = None
 
     @property
-    def is_living(self) -> bool:
-        return self.state in LIVING
+    def is_active(self) -> bool:
+        return self.state in ACTIVE_STATES
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +190,7 @@ class WaitingRoom:
     slots_taken: int
     """READY and ADMITTED."""
     passes_issued: int
-    flow: Flow
+    flow: RoomFlow
 
     def people_ahead(self, entry: QueueEntry | None) -> int:
         """Who may take tickets first. Where lots are drawn, only those who were called are certain to."""

@@ -31,16 +31,16 @@ _NAMES = {
 
 
 @dataclass(frozen=True, slots=True)
-class RoomChange:
+class RoomSettingsPatch:
     """`given`: fields of RoomSettings with their new values; the others stay as they are."""
 
     given: tuple[tuple[str, Setting], ...] = ()
 
-    def of(self, before: RoomSettings) -> RoomSettings:
+    def apply_to(self, before: RoomSettings) -> RoomSettings:
         changes: dict[str, Any] = dict(self.given)
         return replace(before, **changes)
 
-    def words(self) -> tuple[str, ...]:
+    def fingerprint_parts(self) -> tuple[str, ...]:
         """The same for the same change, whatever it is a change of."""
         return tuple(
             f"{_NAMES[name]}={_text(name, value)}" for name, value in sorted(self.given, key=lambda one: one[0])
@@ -56,7 +56,7 @@ class SettingChange:
     after: str
 
 
-def changes_between(before: RoomSettings, after: RoomSettings) -> tuple[SettingChange, ...]:
+def diff_room_settings(before: RoomSettings, after: RoomSettings) -> tuple[SettingChange, ...]:
     """In the order in which the settings are declared. Their version is none of them."""
     names = [field.name for field in fields(RoomSettings) if field.name != "version"]
     pairs = [(name, getattr(before, name), getattr(after, name)) for name in names]

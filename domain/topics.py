@@ -15,7 +15,7 @@ class StockTopic:
 
 
 @dataclass(frozen=True, slots=True)
-class LineTopic:
+class QueueTopic:
     """One person's place in line, and the room around it."""
 
     concert_id: ConcertId
@@ -42,11 +42,11 @@ class OrderTopic:
     order_id: OrderId
 
 
-Topic = StockTopic | LineTopic | RoomTopic | HoldsTopic | OrderTopic
+Topic = StockTopic | QueueTopic | RoomTopic | HoldsTopic | OrderTopic
 
 
 @dataclass(frozen=True, slots=True)
-class LineSnapshot:
+class QueueSnapshot:
     """`entry` is None for a person who never joined."""
 
     entry: QueueEntry | None
@@ -55,5 +55,5 @@ class LineSnapshot:
     stock_ahead: StockAhead = StockAhead.AVAILABLE
 
 
-Snapshot = Stock | LineSnapshot | WaitingRoom | Hold | Order
+Snapshot = Stock | QueueSnapshot | WaitingRoom | Hold | Order
 """Of StockTopic, LineTopic, RoomTopic, HoldsTopic and OrderTopic, in this order."""

@@ -5,10 +5,10 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from domain.audits import Deed, RoomAction
 from domain.concerts import Concert, ConcertStatus
-from domain.errors import LineOpened, NotFound, TemporarilyUnavailable
+from domain.errors import NotFound, QueueOpened, TemporarilyUnavailable
 from domain.ids import ConcertId
+from domain.room_audits import RoomAction, RoomCommand
 from resolvers.context import Context
 
 WRITTEN_WITHIN = timedelta(seconds=10)
@@ -25,12 +25,12 @@ async def existing(context: Context, concert_id: ConcertId) -> Concert:
 
 def deed(
     context: Context, action: RoomAction = RoomAction.CONFIGURED, *, id_: str | None = None, digest: str = ""
-) -> Deed:
+) -> RoomCommand:
     viewer = context.signed_in()
-    return Deed(id_ or secrets.token_hex(16), viewer.person_id, viewer.name, action, digest)
+    return RoomCommand(id_ or secrets.token_hex(16), viewer.person_id, viewer.name, action, digest)
 
 
-async def write(context: Context, before: Concert, after: Concert, done: Deed) -> Concert:
+async def write(context: Context, before: Concert, after: Concert, done: RoomCommand) -> Concert:
     """One version later. Raises VersionConflict, LineOpened, CapacityInUse, AlreadyDone; then nothing changed."""
     await _refuse_if_opened(context, before, after)
     after = replace(after, version=before.version + 1)
@@ -55,7 +55,7 @@ async def _refuse_if_opened(context: Context, before: Concert, after: Concert) -
     line = await context.stores.queues.line(before.id)
     # A line whose time has come may be drawn or opened by now, or be while this is written: its numbers would change.
     if (line.is_opened or _is_past(before.room_opens_at - WRITTEN_WITHIN)) and line.round == before.room.round:
-        raise LineOpened(before.id, settings)
+        raise QueueOpened(before.id, settings)
 
 
 def _is_past(moment: datetime) -> bool:

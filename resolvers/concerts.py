@@ -28,8 +28,8 @@ from domain.errors import (
 from domain.ids import ConcertId, new_concert_id, tier_id
 from domain.money import CurrencyCode
 from domain.page import Page
-from domain.rules import changed_concert_problems, draft_problems, refuse, tier_problems
 from domain.stock import Stock, TierStock
+from domain.validation import changed_concert_problems, draft_problems, raise_problems, tier_problems
 from resolvers.changes import deed, existing, write
 from resolvers.context import Context
 from storage.concerts import SlugTaken
@@ -72,7 +72,7 @@ async def stock_of(context: Context, concert: Concert) -> Stock:
 
 
 async def create_concert(context: Context, draft: ConcertDraft) -> Concert:
-    refuse(draft_problems(draft))
+    raise_problems(draft_problems(draft))
     id_ = new_concert_id()
     now = datetime.now(UTC)
     concert = Concert(
@@ -110,7 +110,9 @@ async def update_concert(
     if before.status is ConcertStatus.CLOSED:
         raise IllegalTransition(concert_id, before.status, "changed")
     after = _changed(before, change)
-    refuse(chain(tier_problems("newTiers", change.new_tiers, lowest_capacity=1), changed_concert_problems(after)))
+    raise_problems(
+        chain(tier_problems("newTiers", change.new_tiers, lowest_capacity=1), changed_concert_problems(after))
+    )
     return await write(context, before, after, deed(context))
 
 
@@ -142,8 +144,8 @@ def _changed(before: Concert, change: ConcertChange) -> Concert:
     given = {name: value for name in _COPIED if (value := getattr(change, name)) is not None}
     changes = {tier.id: tier for tier in change.tiers}
     unknown = [index for index, tier in enumerate(change.tiers) if before.tier(tier.id) is None]
-    refuse(FieldProblem(f"tiers.{index}.tierId", "is not a tier of this concert") for index in unknown)
-    refuse(_repeated_tiers(change.tiers))
+    raise_problems(FieldProblem(f"tiers.{index}.tierId", "is not a tier of this concert") for index in unknown)
+    raise_problems(_repeated_tiers(change.tiers))
     kept = [_changed_tier(tier, changes.get(tier.id)) for tier in before.tiers]
     added = [
         Tier(tier_id(before.id, number), tier.name, tier.price_minor, capacity=tier.capacity, top=tier.capacity)

@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 from itertools import chain
 
 from domain.errors import Admission, NotAdmitted
-from domain.holds import Hold, LineRequest
+from domain.holds import Hold, TicketRequest
 from domain.ids import ConcertId, HoldId, concert_of, fingerprint, hold_id
-from domain.rules import MAX_HOLD, key_problems, line_problems, refuse
+from domain.validation import MAX_HOLD, key_problems, raise_problems, ticket_line_problems
 from resolvers.context import Context
 from resolvers.queues import pass_place, standing_of
 
@@ -15,19 +15,19 @@ from resolvers.queues import pass_place, standing_of
 async def hold_tickets(
     context: Context,
     concert_id: ConcertId,
-    lines: tuple[LineRequest, ...],
+    lines: tuple[TicketRequest, ...],
     idempotency_key: str,
     queue_pass: str | None = None,
 ) -> Hold:
     """All lines or none; the same key finds the same hold, as it is now. Raises NotAdmitted where a pass is needed."""
     viewer = context.signed_in()
-    refuse(chain(key_problems(idempotency_key), line_problems(concert_id, lines)))
+    raise_problems(chain(key_problems(idempotency_key), ticket_line_problems(concert_id, lines)))
     id_ = hold_id(viewer.person_id, concert_id, "holdTickets", idempotency_key)
     return await take(context, id_, lines, digest=fingerprint(*line_words(lines)), queue_pass=queue_pass)
 
 
 async def take(
-    context: Context, id_: HoldId, lines: tuple[LineRequest, ...], *, digest: str, queue_pass: str | None
+    context: Context, id_: HoldId, lines: tuple[TicketRequest, ...], *, digest: str, queue_pass: str | None
 ) -> Hold:
     """The one way into stock. Somebody who is refused for want of a pass is told where they stand."""
     viewer, concert_id = context.signed_in(), concert_of(lines[0].tier_id)
@@ -68,7 +68,7 @@ async def holds_of_viewer(context: Context) -> tuple[Hold, ...]:
     return tuple(sorted(chain.from_iterable(held), key=lambda hold: hold.created_at))
 
 
-def line_words(lines: tuple[LineRequest, ...]) -> list[str]:
+def line_words(lines: tuple[TicketRequest, ...]) -> list[str]:
     """The lines as a fingerprint takes them: their order does not change what is asked for."""
     return [
         word for line in sorted(lines, key=lambda line: line.tier_id) for word in (line.tier_id, str(line.quantity))

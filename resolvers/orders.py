@@ -3,11 +3,11 @@
 from itertools import chain
 
 from domain.errors import Refusal
-from domain.holds import EndReason, LineRequest
+from domain.holds import EndReason, TicketRequest
 from domain.ids import ConcertId, HoldId, OrderId, fingerprint, hold_id
 from domain.orders import Customer, Order
 from domain.page import Page
-from domain.rules import customer_problems, key_problems, line_problems, refuse
+from domain.validation import customer_problems, key_problems, raise_problems, ticket_line_problems
 from resolvers.context import Context
 from resolvers.holds import line_words, take
 from resolvers.purchase import Purchase
@@ -18,7 +18,7 @@ async def purchase_hold(
 ) -> Order:
     """Answers once MongoDB's majority has the order; the same call again answers with it as it is now."""
     viewer = context.signed_in()
-    refuse(chain(key_problems(idempotency_key), customer_problems(customer)))
+    raise_problems(chain(key_problems(idempotency_key), customer_problems(customer)))
     purchase = Purchase(
         concert_id=concert_id,
         hold_id=id_,
@@ -33,15 +33,15 @@ async def purchase_hold(
 async def purchase_lines(
     context: Context,
     concert_id: ConcertId,
-    lines: tuple[LineRequest, ...],
+    lines: tuple[TicketRequest, ...],
     customer: Customer,
     idempotency_key: str,
     queue_pass: str | None = None,
 ) -> Order:
     """Holds first, and gives the hold back if the purchase is refused for good."""
     viewer = context.signed_in()
-    refuse(
-        chain(key_problems(idempotency_key), customer_problems(customer), line_problems(concert_id, lines)),
+    raise_problems(
+        chain(key_problems(idempotency_key), customer_problems(customer), ticket_line_problems(concert_id, lines)),
     )
     purchase = Purchase(
         concert_id=concert_id,
@@ -55,7 +55,7 @@ async def purchase_lines(
 
 
 async def _hold_and_run(
-    context: Context, purchase: Purchase, lines: tuple[LineRequest, ...], queue_pass: str | None
+    context: Context, purchase: Purchase, lines: tuple[TicketRequest, ...], queue_pass: str | None
 ) -> Order:
     await take(context, purchase.hold_id, lines, digest=purchase.digest, queue_pass=queue_pass)
     try:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from domain.concerts import Concert
-from domain.estimates import NO_PACE, Pace, pace_of
+from domain.estimates.wait_estimates import NO_ESTIMATE, WaitTable, build_wait_table
 from domain.ids import ConcertId
 from domain.queues import RoomStatus, WaitingRoom
 from storage.connect import Stores
@@ -25,17 +25,17 @@ class Paces:
     """Owns no task: the reads under way belong to the tasks of the stores."""
 
     clock: Callable[[], float] = time.monotonic
-    _known: dict[ConcertId, tuple[float, Pace]] = field(default_factory=dict)
+    _known: dict[ConcertId, tuple[float, WaitTable]] = field(default_factory=dict)
     """When its line was asked for, and the pace; the oldest first."""
-    _reads: SingleFlight[ConcertId, Pace] = field(default_factory=SingleFlight)
+    _reads: SingleFlight[ConcertId, WaitTable] = field(default_factory=SingleFlight)
 
-    async def of(self, stores: Stores, concert: Concert) -> Pace:
+    async def of(self, stores: Stores, concert: Concert) -> WaitTable:
         known = self._known.get(concert.id)
         if known is not None and self.clock() - known[0] < LIFE_S:
             return known[1]
         return await self._reads.run(concert.id, lambda: self._read(stores, concert), owner=stores.tasks)
 
-    async def _read(self, stores: Stores, concert: Concert) -> Pace:
+    async def _read(self, stores: Stores, concert: Concert) -> WaitTable:
         asked_at = self.clock()
         pace = pace_in(room_of(concert, await stores.queues.line(concert.id)))
         self._known.pop(concert.id, None)
@@ -62,11 +62,11 @@ def room_of(concert: Concert, state: LineState) -> WaitingRoom:
     )
 
 
-def pace_in(room: WaitingRoom) -> Pace:
+def pace_in(room: WaitingRoom) -> WaitTable:
     """How fast people are called; nobody can tell where nobody is."""
     if room.status is not RoomStatus.OPEN:
-        return NO_PACE
-    return pace_of(
+        return NO_ESTIMATE
+    return build_wait_table(
         room.flow,
         slots_taken=room.slots_taken,
         total_active_users=room.settings.total_active_users,

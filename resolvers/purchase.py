@@ -96,7 +96,7 @@ class Purchase:
             events=(OrderEvent("PAID", now),),
             created_at=now,
             hold_digest=hold.digest,
-            pass_place=hold.pass_place,
+            pass_entry_id=hold.pass_entry_id,
         )
 
     async def _recorded(self, stores: Stores) -> Order:

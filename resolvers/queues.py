@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from auth.passes import BadPass, PassClaims, PassSigner
 from domain.errors import Admission, NotAdmitted, NotFound, NotInQueue, NotOnSale
-from domain.estimates import NO_PACE, Pace
+from domain.estimates.wait_estimates import NO_ESTIMATE, WaitTable
 from domain.ids import ConcertId, PersonId
 from domain.queues import EntryState, PassStatus, QueueEntry, QueueingMethod, QueuePass
 from resolvers.context import Context
@@ -68,7 +68,7 @@ async def entries_of_viewer(context: Context) -> tuple[QueueEntry, ...]:
     context.signed_in()
     concerts = await context.stores.concerts.living(starts_after=datetime.now(UTC) - timedelta(days=1))
     found = await asyncio.gather(*[entry_of_viewer(context, concert.id) for concert in concerts if concert.room.is_on])
-    living = [entry for entry in found if entry is not None and entry.is_living]
+    living = [entry for entry in found if entry is not None and entry.is_active]
     return tuple(sorted(living, key=lambda entry: entry.joined_at))
 
 
@@ -96,7 +96,7 @@ def show_entry(
     *,
     method: QueueingMethod,
     position: int | None,
-    pace: Pace,
+    pace: WaitTable,
 ) -> QueueEntry:
     """An entry with its position at one version of the line. Where lots are drawn nobody has a place in an order."""
     is_waiting = record.state in (EntryState.PREQUEUED, EntryState.WAITING)
@@ -104,14 +104,14 @@ def show_entry(
     return QueueEntry(
         concert_id=concert_id,
         person_id=record.person_id,
-        place=record.place,
+        entry_id=record.place,
         number=None if is_drawn else record.number,
         state=record.state,
         position=None if is_drawn else position if is_waiting else 0,
         joined_at=record.joined_at,
         expires_at=record.deadline,
         queue_pass=_pass(signer, concert_id, record),
-        end=record.end,
+        end_reason=record.end,
         lot=record.lot,
         round=record.round,
         estimate=pace.estimate(position) if is_waiting and position and not is_drawn else None,
@@ -140,7 +140,7 @@ async def _entry(context: Context, concert_id: ConcertId, person_id: PersonId) -
     if found is None:
         return None
     record, position = found
-    pace = await context.paces.of(context.stores, concert) if position else NO_PACE
+    pace = await context.paces.of(context.stores, concert) if position else NO_ESTIMATE
     method = concert.room.queueing_method
     return show_entry(context.passes, concert_id, record, method=method, position=position, pace=pace)
 

@@ -9,16 +9,16 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import chain
 
-from domain.audits import AdmissionLimit, Call, Deed, RoomAction, RoomAudit
 from domain.concerts import Concert, ConcertStatus
 from domain.errors import IdempotencyConflict, IllegalTransition, RoomNotOpen, VersionConflict
-from domain.flow import Flow
+from domain.estimates.room_flow import RoomFlow
 from domain.ids import ConcertId, fingerprint
-from domain.lines import Line
 from domain.page import Page
+from domain.queue_positions import QueuePositions
 from domain.queues import RoomStatus, WaitingRoom
-from domain.room_changes import RoomChange
-from domain.rules import MAX_ADMITTED_AT_ONCE, key_problems, number_problems, refuse, room_problems
+from domain.room_audits import AdmissionLimit, ManualAdmission, RoomAction, RoomAudit, RoomCommand
+from domain.room_changes import RoomSettingsPatch
+from domain.validation import MAX_ADMITTED_AT_ONCE, key_problems, number_problems, raise_problems, room_problems
 from resolvers.changes import deed, existing, write
 from resolvers.concerts import concert_by_id
 from resolvers.context import Context
@@ -41,7 +41,7 @@ async def waiting_room(context: Context, concert_id: ConcertId) -> WaitingRoom |
 
 
 async def configure(
-    context: Context, concert_id: ConcertId, change: RoomChange, *, expected_version: int | None
+    context: Context, concert_id: ConcertId, change: RoomSettingsPatch, *, expected_version: int | None
 ) -> Concert:
     """Raises VersionConflict where `expected_version`, of the settings, is given and somebody else was first."""
     return await _change(context, concert_id, change, deed(context), expected_version=expected_version)
@@ -49,17 +49,21 @@ async def configure(
 
 async def pause(context: Context, concert_id: ConcertId) -> Concert:
     """Everybody keeps their place, and nobody is called but by hand. Again: nothing changes."""
-    return await _change(context, concert_id, RoomChange((("queue_all", True),)), deed(context, RoomAction.PAUSED))
+    return await _change(
+        context, concert_id, RoomSettingsPatch((("queue_all", True),)), deed(context, RoomAction.PAUSED)
+    )
 
 
 async def resume(context: Context, concert_id: ConcertId) -> Concert:
-    return await _change(context, concert_id, RoomChange((("queue_all", False),)), deed(context, RoomAction.RESUMED))
+    return await _change(
+        context, concert_id, RoomSettingsPatch((("queue_all", False),)), deed(context, RoomAction.RESUMED)
+    )
 
 
-async def reset(context: Context, concert_id: ConcertId, change: RoomChange, idempotency_key: str) -> Concert:
+async def reset(context: Context, concert_id: ConcertId, change: RoomSettingsPatch, idempotency_key: str) -> Concert:
     """A new round with an empty line; who was called stays called. `change` may be what only a new line can take on."""
-    refuse(key_problems(idempotency_key))
-    digest = fingerprint(*change.words())
+    raise_problems(key_problems(idempotency_key))
+    digest = fingerprint(*change.fingerprint_parts())
     done = _under_key(context, RoomAction.RESET, concert_id, idempotency_key, digest)
     if await _row_of(context, done):
         return await existing(context, concert_id)
@@ -70,9 +74,9 @@ async def reset(context: Context, concert_id: ConcertId, change: RoomChange, ide
         return await existing(context, concert_id)
 
 
-async def admit_next(context: Context, concert_id: ConcertId, count: int, idempotency_key: str) -> Call:
+async def admit_next(context: Context, concert_id: ConcertId, count: int, idempotency_key: str) -> ManualAdmission:
     """Under both caps, also while the room is paused. Raises RoomNotOpen where nobody can be called."""
-    refuse(chain(key_problems(idempotency_key), number_problems("count", count, 1, MAX_ADMITTED_AT_ONCE)))
+    raise_problems(chain(key_problems(idempotency_key), number_problems("count", count, 1, MAX_ADMITTED_AT_ONCE)))
     concert = await existing(context, concert_id)
     if concert.status is ConcertStatus.DRAFT:
         raise IllegalTransition(concert_id, concert.status, "entered yet")
@@ -86,7 +90,12 @@ async def audit_page(context: Context, concert_id: ConcertId, *, first: int, aft
 
 
 async def _change(
-    context: Context, concert_id: ConcertId, change: RoomChange, done: Deed, *, expected_version: int | None = None
+    context: Context,
+    concert_id: ConcertId,
+    change: RoomSettingsPatch,
+    done: RoomCommand,
+    *,
+    expected_version: int | None = None,
 ) -> Concert:
     """The concert as it is then; without a write where nothing differs."""
     for _ in range(MAX_ATTEMPTS):
@@ -96,7 +105,7 @@ async def _change(
         after = _changed(before, change, done.action)
         if after == before:
             return before
-        refuse(room_problems("settings", after))
+        raise_problems(room_problems("settings", after))
         try:
             return await write(context, before, after, done)
         except VersionConflict:
@@ -105,29 +114,29 @@ async def _change(
     raise VersionConflict(concert_id, before.room.version, of_settings=True)
 
 
-def _changed(before: Concert, change: RoomChange, action: RoomAction) -> Concert:
+def _changed(before: Concert, change: RoomSettingsPatch, action: RoomAction) -> Concert:
     """Raises IllegalTransition for a concert whose line is over, and for a reset of one that never had any."""
     is_reset = action is RoomAction.RESET
     if before.status is ConcertStatus.CLOSED or (is_reset and before.status is ConcertStatus.DRAFT):
         raise IllegalTransition(before.id, before.status, action.lower())
-    room = change.of(before.room)
+    room = change.apply_to(before.room)
     return replace(before, room=replace(room, round=room.round + 1, commitment="") if is_reset else room)
 
 
-async def _admit(context: Context, concert: Concert, count: int, done: Deed) -> Call:
+async def _admit(context: Context, concert: Concert, count: int, done: RoomCommand) -> ManualAdmission:
     """Its row is there before anybody is called, so that no call is without one."""
     stores = context.stores
-    await stores.room_audits.put(_row(concert, done, Call(count, None, None)))
+    await stores.room_audits.put(_row(concert, done, ManualAdmission(count, None, None)))
     row = await _row_of(context, done)
-    if row is not None and row.call is not None and row.call.called is not None:
-        return row.call
+    if row is not None and row.manual_admission is not None and row.manual_admission.called is not None:
+        return row.manual_admission
     try:
         called = await stores.queues.admit_next(concert.id, command_key=done.id, digest=done.digest, count=count)
     except RoomNotOpen:
         await stores.room_audits.forget(done.id)
         raise
     limit = _limit(concert, await stores.queues.line(concert.id)) if called < count else None
-    call = Call(count, called, limit)
+    call = ManualAdmission(count, called, limit)
     await stores.room_audits.complete(_row(concert, done, call))
     return call
 
@@ -140,20 +149,22 @@ def _limit(concert: Concert, state: LineState) -> AdmissionLimit:
     return AdmissionLimit.NEW_USERS_PER_MINUTE
 
 
-def _row(concert: Concert, done: Deed, call: Call) -> RoomAudit:
+def _row(concert: Concert, done: RoomCommand, call: ManualAdmission) -> RoomAudit:
     room = concert.room
-    return RoomAudit(concert.id, datetime.now(UTC), done, settings_version=room.version, round=room.round, call=call)
+    return RoomAudit(
+        concert.id, datetime.now(UTC), done, settings_version=room.version, round=room.round, manual_admission=call
+    )
 
 
-def _under_key(context: Context, action: RoomAction, concert_id: ConcertId, key: str, digest: str) -> Deed:
+def _under_key(context: Context, action: RoomAction, concert_id: ConcertId, key: str, digest: str) -> RoomCommand:
     id_ = fingerprint(context.signed_in().person_id, concert_id, action, key)
     return deed(context, action, id_=id_, digest=digest)
 
 
-async def _row_of(context: Context, done: Deed) -> RoomAudit | None:
+async def _row_of(context: Context, done: RoomCommand) -> RoomAudit | None:
     """Of a step that was taken under this key. Raises IdempotencyConflict where it was another one."""
     row = await context.stores.room_audits.get(done.id)
-    if row is not None and row.deed.digest != done.digest:
+    if row is not None and row.command.digest != done.digest:
         raise IdempotencyConflict
     return row
 
@@ -165,11 +176,11 @@ def _no_line(concert: Concert) -> LineState:
         version=0,
         concert_version=concert.version,
         round=concert.room.round,
-        line=Line(0, 0, b""),
+        line=QueuePositions(0, 0, b""),
         slots_taken=0,
         passes_issued=0,
         status=RoomStatus.SUSPENDED if concert.room.suspended else RoomStatus.SCHEDULED,
         is_opened=False,
         grace_until_ms=0,
-        flow=Flow(now_s=datetime.now(UTC).timestamp()),
+        flow=RoomFlow(now_s=datetime.now(UTC).timestamp()),
     )

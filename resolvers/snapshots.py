@@ -10,7 +10,7 @@ from domain.ids import ConcertId, HoldId, OrderId, PersonId
 from domain.orders import Order
 from domain.queues import EntryState
 from domain.stock import Stock, StockAhead
-from domain.topics import LineSnapshot
+from domain.topics import QueueSnapshot
 from resolvers.paces import pace_in, room_of
 from resolvers.queues import show_entry
 from storage.connect import Stores
@@ -52,16 +52,16 @@ class StoreReader:
     async def orders(self, order_ids: Collection[OrderId]) -> tuple[Order, ...]:
         return await self._stores.orders.get_many(order_ids)
 
-    def show(self, view: RoomView, record: EntryRecord | None, stock: Stock, stock_ahead: StockAhead) -> LineSnapshot:
+    def show(self, view: RoomView, record: EntryRecord | None, stock: Stock, stock_ahead: StockAhead) -> QueueSnapshot:
         """A record read after the line may know of a call that this version of the line does not: the line decides."""
         if record is None:
-            return LineSnapshot(None, view.room, stock, stock_ahead)
+            return QueueSnapshot(None, view.room, stock, stock_ahead)
         if record.state in _CALLED_OR_OVER and _is_waiting(record, view.state):
             record = replace(record, state=EntryState.WAITING, claimed_at=None, deadline=None, end=None)
         position = None if record.number is None else view.state.line.position(record.number)
         method = view.room.settings.queueing_method
         entry = show_entry(self._passes, view.room.concert_id, record, method=method, position=position, pace=view.pace)
-        return LineSnapshot(entry, view.room, stock, stock_ahead)
+        return QueueSnapshot(entry, view.room, stock, stock_ahead)
 
 
 def _is_waiting(record: EntryRecord, state: LineState) -> bool:

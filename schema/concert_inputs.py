@@ -63,7 +63,7 @@ class CreateConcertInput:
             limit_per_order=self.limit_per_order,
             limit_per_person=self.limit_per_person,
             hold_duration_ms=self.hold_duration_seconds * 1000,
-            room=self.waiting_room.read().of(NO_ROOM) if self.waiting_room else NO_ROOM,
+            room=self.waiting_room.read().apply_to(NO_ROOM) if self.waiting_room else NO_ROOM,
             tiers=tuple(tier.read() for tier in self.tiers),
         )
 

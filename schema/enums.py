@@ -9,12 +9,12 @@ import strawberry
 from strawberry.types.enum import has_enum_definition
 
 from auth.viewer import Role
-from domain.audits import AdmissionLimit, RoomAction
 from domain.concerts import ConcertStatus
 from domain.errors import Admission, ErrorCode, LimitScope
 from domain.holds import EndReason, HoldState
 from domain.money import CurrencyCode
 from domain.queues import EntryEnd, EntryState, PassStatus, QueueingMethod, RoomStatus
+from domain.room_audits import AdmissionLimit, RoomAction
 from domain.stock import StockAhead
 
 __all__ = [

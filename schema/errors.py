@@ -174,8 +174,8 @@ class RoomNotOpenError(DomainError):
 
 
 @strawberry.type(description="The opening of the line settled this; reset the line with the new settings, or pause it.")
-class LineOpenedError(DomainError):
-    refusal: strawberry.Private[domain_errors.LineOpened]
+class QueueOpenedError(DomainError):
+    refusal: strawberry.Private[domain_errors.QueueOpened]
 
     @computed("Those that cannot change in this round any more, like `shuffleAtStart`.")
     def settings(self) -> list[str]:
@@ -221,7 +221,7 @@ ERROR_TYPES: Mapping[type[Refusal], type[DomainError]] = {
     domain_errors.NotAdmitted: NotAdmittedError,
     domain_errors.NotInQueue: NotInQueueError,
     domain_errors.RoomNotOpen: RoomNotOpenError,
-    domain_errors.LineOpened: LineOpenedError,
+    domain_errors.QueueOpened: QueueOpenedError,
     domain_errors.CapacityInUse: CapacityInUseError,
     domain_errors.TemporarilyUnavailable: TemporarilyUnavailableError,
 }

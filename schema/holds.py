@@ -6,7 +6,7 @@ from typing import Annotated, Self, TypeAlias
 import strawberry
 
 import domain.holds
-from domain.holds import LineRequest
+from domain.holds import TicketRequest
 from domain.ids import ConcertId, PersonId, concert_of
 from resolvers import holds as resolve
 from schema import ids
@@ -33,14 +33,14 @@ _KEEPS_TICKETS = frozenset({HoldState.HELD, HoldState.BUYING})
 
 @strawberry.type(description="Tickets of one tier, at the price of the moment they were held.")
 class Line:
-    line: strawberry.Private[domain.holds.HoldLine]
+    line: strawberry.Private[domain.holds.TicketLine]
     tier_id: strawberry.ID
     quantity: int
     unit_price: Money
     total: Money
 
     @classmethod
-    def of(cls, line: domain.holds.HoldLine, currency: CurrencyCode) -> Self:
+    def of(cls, line: domain.holds.TicketLine, currency: CurrencyCode) -> Self:
         return cls(
             line=line,
             tier_id=ids.of_tier(line.tier_id),
@@ -100,9 +100,9 @@ class LineInput:
     quantity: int
 
 
-def read_lines(lines: list[LineInput], reader: IdReader) -> tuple[LineRequest, ...]:
+def read_lines(lines: list[LineInput], reader: IdReader) -> tuple[TicketRequest, ...]:
     return tuple(
-        LineRequest(tier_id=reader.tier(f"lines.{i}.tierId", line.tier_id), quantity=line.quantity)
+        TicketRequest(tier_id=reader.tier(f"lines.{i}.tierId", line.tier_id), quantity=line.quantity)
         for i, line in enumerate(lines)
     )
 

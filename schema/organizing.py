@@ -16,8 +16,8 @@ from schema.errors import (
     CapacityInUseError,
     IllegalTransitionError,
     InvalidInputError,
-    LineOpenedError,
     NotFoundError,
+    QueueOpenedError,
     TemporarilyUnavailableError,
     VersionConflictError,
 )
@@ -55,7 +55,7 @@ UpdateConcertResult: TypeAlias = Annotated[
     | IllegalTransitionError
     | VersionConflictError
     | CapacityInUseError
-    | LineOpenedError
+    | QueueOpenedError
     | TemporarilyUnavailableError,
     strawberry.union("UpdateConcertResult"),
 ]
@@ -101,7 +101,7 @@ async def _update(
             raise NotFound("Concert", concert_id)
         # The settings that were not given are those of this version, so the change is for this version only.
         version = before.version if version is None else version
-        change = replace(change, room=wish.waiting_room.read().of(before.room))
+        change = replace(change, room=wish.waiting_room.read().apply_to(before.room))
     return await resolve.update_concert(request.context, concert_id, change, expected_version=version)
 
 

@@ -6,10 +6,10 @@ from typing import Self
 import strawberry
 
 import domain.queues
-from domain import forecast
 from domain.errors import NotFound
+from domain.estimates import sold_out_forecast
 from domain.ids import ConcertId, PersonId
-from domain.topics import LineSnapshot
+from domain.topics import QueueSnapshot
 from resolvers import queues as resolve
 from schema import ids
 from schema.computed import computed
@@ -87,12 +87,12 @@ class QueueEntry(ids.Node):
 
     @classmethod
     def of(cls, entry: domain.queues.QueueEntry) -> Self:
-        deadline = entry.expires_at if entry.is_living else None
+        deadline = entry.expires_at if entry.is_active else None
         return cls(
             entry=entry,
             person_id=entry.person_id,
             concert_id=entry.concert_id,
-            id=ids.of_entry(entry.concert_id, entry.place),
+            id=ids.of_entry(entry.concert_id, entry.entry_id),
             number=entry.number,
             state=entry.state,
             position=_position(entry),
@@ -101,7 +101,7 @@ class QueueEntry(ids.Node):
             expires_in_seconds=seconds_until(deadline) if deadline else None,
             pass_=QueuePass.of(entry),
             estimated_wait=WaitEstimate.of(entry),
-            end_reason=entry.end,
+            end_reason=entry.end_reason,
             round=entry.round,
             lot=entry.lot,
         )
@@ -110,9 +110,11 @@ class QueueEntry(ids.Node):
     async def stock_ahead(self, info: Info) -> StockAhead | None:
         concert = await info.context.concert(self.concert_id)
         room = await info.context.room(self.concert_id)
-        if concert is None or room is None or not self.entry.is_living:
+        if concert is None or room is None or not self.entry.is_active:
             return None
-        return forecast.stock_ahead(await info.context.stock(concert), room.people_ahead(self.entry), room.flow)
+        return sold_out_forecast.forecast_stock_ahead(
+            await info.context.stock(concert), room.people_ahead(self.entry), room.flow
+        )
 
     @computed("That your number was drawn fairly. Null before the draw, and for a place that had no part in it.")
     async def lottery_proof(self, info: Info) -> LotteryProof | None:
@@ -150,7 +152,7 @@ class QueuePosition:
     epoch: int = strawberry.field(description="A new epoch means the line was rebuilt: take it whatever its version.")
 
     @classmethod
-    def of(cls, line: LineSnapshot, person_id: PersonId) -> Self:
+    def of(cls, line: QueueSnapshot, person_id: PersonId) -> Self:
         entry, room = line.entry, line.room
         was_called = entry is not None and entry.state in (EntryState.READY, EntryState.ADMITTED)
         deadline = entry.expires_at if entry and was_called else None
@@ -165,7 +167,7 @@ class QueuePosition:
             expires_at=deadline,
             expires_in_seconds=seconds_until(deadline) if deadline else None,
             pass_=QueuePass.of(entry) if entry else None,
-            end_reason=entry.end if entry else None,
+            end_reason=entry.end_reason if entry else None,
             lot=entry.lot if entry else None,
             opens_at=room.opens_at if room.status in (RoomStatus.SCHEDULED, RoomStatus.PREQUEUE) else None,
             room_status=room.status,
@@ -178,7 +180,7 @@ class QueuePosition:
 
 
 def _position(entry: domain.queues.QueueEntry) -> int | None:
-    return entry.position if entry.is_living else None
+    return entry.position if entry.is_active else None
 
 
 async def load_entry(request: Request, concert_id: ConcertId) -> QueueEntry | None:

@@ -5,7 +5,7 @@ from typing import Self
 
 import strawberry
 
-import domain.audits
+import domain.room_audits
 import domain.room_changes
 from schema.enums import AdmissionLimit, RoomAction
 
@@ -30,7 +30,7 @@ class HandCall:
     limit: AdmissionLimit | None = strawberry.field(description="Why not more; null if as many as asked for.")
 
     @classmethod
-    def of(cls, call: domain.audits.Call) -> Self:
+    def of(cls, call: domain.room_audits.ManualAdmission) -> Self:
         return cls(asked=call.asked, called=call.called, limit=call.limit)
 
 
@@ -46,14 +46,14 @@ class RoomAudit:
     call: HandCall | None = strawberry.field(description="For ADMITTED_NEXT.")
 
     @classmethod
-    def of(cls, audit: domain.audits.RoomAudit) -> Self:
+    def of(cls, audit: domain.room_audits.RoomAudit) -> Self:
         return cls(
             at=audit.at,
-            person_id=audit.deed.person_id,
-            person_name=audit.deed.person_name,
-            action=audit.deed.action,
+            person_id=audit.command.person_id,
+            person_name=audit.command.person_name,
+            action=audit.command.action,
             settings_version=audit.settings_version,
             round=audit.round,
             changes=[SettingChange.of(change) for change in audit.changes],
-            call=HandCall.of(audit.call) if audit.call else None,
+            call=HandCall.of(audit.manual_admission) if audit.manual_admission else None,
         )

@@ -5,15 +5,15 @@ from typing import Annotated, TypeAlias
 import strawberry
 
 from domain.ids import ConcertId
-from domain.room_changes import RoomChange
+from domain.room_changes import RoomSettingsPatch
 from resolvers import rooms as resolve
 from schema.computed import computed
 from schema.errors import (
     IdempotencyConflictError,
     IllegalTransitionError,
     InvalidInputError,
-    LineOpenedError,
     NotFoundError,
+    QueueOpenedError,
     RoomNotOpenError,
     TemporarilyUnavailableError,
     VersionConflictError,
@@ -73,7 +73,7 @@ ConfigureWaitingRoomResult: TypeAlias = Annotated[
     | NotFoundError
     | IllegalTransitionError
     | VersionConflictError
-    | LineOpenedError
+    | QueueOpenedError
     | TemporarilyUnavailableError,
     strawberry.union("ConfigureWaitingRoomResult"),
 ]
@@ -147,6 +147,6 @@ async def admit_next(info: Info, input_: Annotated[AdmitNextInput, INPUT]) -> Ad
 
 async def reset_waiting_room(info: Info, input_: Annotated[ResetWaitingRoomInput, INPUT]) -> ResetWaitingRoomResult:
     concert_id = read_concert(input_.concert_id)
-    change = input_.settings.read() if input_.settings else RoomChange()
+    change = input_.settings.read() if input_.settings else RoomSettingsPatch()
     reset = await resolve.reset(info.context.context, concert_id, change, input_.idempotency_key)
     return ResetWaitingRoomSuccess(concert_id=reset.id, settings_version=reset.room.version)

@@ -5,7 +5,7 @@ from datetime import datetime
 import strawberry
 from strawberry import UNSET
 
-from domain.room_changes import RoomChange, Setting
+from domain.room_changes import RoomSettingsPatch, Setting
 from schema.enums import QueueingMethod
 
 _MS = 1000
@@ -63,7 +63,7 @@ class WaitingRoomInput:
         default=None, description="To everybody in the line, at most 500 characters. Empty: none, as by default."
     )
 
-    def read(self) -> RoomChange:
+    def read(self) -> RoomSettingsPatch:
         given: dict[str, Setting] = {
             "suspended": self.suspended,
             "queueing_method": self.queueing_method,
@@ -78,7 +78,7 @@ class WaitingRoomInput:
             "message": self.message,
         }
         moments: dict[str, Setting] = {"prequeue_starts_at": self.prequeue_starts_at, "opens_at": self.opens_at}
-        return RoomChange(
+        return RoomSettingsPatch(
             tuple((name, value) for name, value in given.items() if value is not None)
             + tuple((name, value) for name, value in moments.items() if value is not UNSET)
         )

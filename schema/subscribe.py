@@ -20,7 +20,7 @@ from domain.holds import Hold
 from domain.orders import Order
 from domain.queues import WaitingRoom
 from domain.stock import Stock
-from domain.topics import LineSnapshot, Snapshot, StockTopic, Topic
+from domain.topics import QueueSnapshot, Snapshot, StockTopic, Topic
 from resolvers.context import Context
 from schema.documents import Documents
 from schema.operation import Answer, Executor, Operation, answered, refused
@@ -110,14 +110,14 @@ class Watching:
 
     def at_once(self, snapshot: Snapshot) -> Rendered | None:
         viewer = self.context.viewer
-        if not isinstance(snapshot, LineSnapshot) or viewer is None:
+        if not isinstance(snapshot, QueueSnapshot) or viewer is None:
             return None
         payload = self.prepared.templates.find(snapshot, viewer)
         return None if payload is None else Rendered(payload)
 
     async def render(self, snapshot: Snapshot) -> Rendered:
         viewer = self.context.viewer
-        if isinstance(snapshot, LineSnapshot) and viewer is not None:
+        if isinstance(snapshot, QueueSnapshot) and viewer is not None:
             payload = await self.prepared.templates.show(snapshot, viewer, self._execute)
         else:
             payload = await self._execute(snapshot, viewer)
@@ -138,7 +138,7 @@ class Watching:
 def _is_last(snapshot: Snapshot) -> bool:
     """Whether nothing can follow on this topic for this watcher."""
     match snapshot:
-        case LineSnapshot(entry=entry):
-            return entry is not None and not entry.is_living
+        case QueueSnapshot(entry=entry):
+            return entry is not None and not entry.is_active
         case Stock() | WaitingRoom() | Hold() | Order():
             return False

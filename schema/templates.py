@@ -12,15 +12,15 @@ from datetime import UTC, datetime
 from typing import TypeAlias
 
 from auth.viewer import Viewer
-from domain.estimates import WaitEstimate
+from domain.estimates.wait_estimates import WaitEstimate
 from domain.ids import PersonId
 from domain.queues import EntryState, QueueEntry, WaitingRoom
 from domain.stock import Stock
-from domain.topics import LineSnapshot
+from domain.topics import QueueSnapshot
 
 Integers: TypeAlias = tuple[int | None, int | None, int | None, int | None, int | None]
 Shape: TypeAlias = tuple[object, ...]
-Execute: TypeAlias = Callable[[LineSnapshot, Viewer], Awaitable[bytes]]
+Execute: TypeAlias = Callable[[QueueSnapshot, Viewer], Awaitable[bytes]]
 
 _FEWEST = 1_000_000_000
 """Marks have ten digits, so none is a part of another, and fit into GraphQL's Int."""
@@ -71,7 +71,7 @@ class Templates:
         self._first: dict[Shape, tuple[Integers, bytes]] = {}
         self._made: dict[Shape, Template | None] = {}
 
-    def find(self, snapshot: LineSnapshot, viewer: Viewer) -> bytes | None:
+    def find(self, snapshot: QueueSnapshot, viewer: Viewer) -> bytes | None:
         """The bytes of an execution, where a template was proven."""
         if _is_personal(snapshot.entry) or not self._is_of(snapshot):
             return None
@@ -79,7 +79,7 @@ class Templates:
         template = self._made.get(_shape(snapshot, integers, viewer))
         return template.fill(integers) if template else None
 
-    async def show(self, snapshot: LineSnapshot, viewer: Viewer, execute: Execute) -> bytes:
+    async def show(self, snapshot: QueueSnapshot, viewer: Viewer, execute: Execute) -> bytes:
         """The first of a shape is shown the ordinary way, and proves the template that is made when a second comes."""
         payload = await execute(snapshot, viewer)
         if _is_personal(snapshot.entry):
@@ -95,7 +95,7 @@ class Templates:
             await self._make(shape, snapshot, viewer, execute)
         return payload
 
-    async def _make(self, shape: Shape, snapshot: LineSnapshot, viewer: Viewer, execute: Execute) -> None:
+    async def _make(self, shape: Shape, snapshot: QueueSnapshot, viewer: Viewer, execute: Execute) -> None:
         marked = _marked(snapshot.entry) if snapshot.entry else None
         payload = await execute(replace(snapshot, entry=marked), replace(viewer, person_id=NOBODY, name="", email=None))
         if self._is_of(snapshot):
@@ -103,7 +103,7 @@ class Templates:
             integers, shown = self._first[shape]
             self._made[shape] = template if template.fill(integers) == shown else None
 
-    def _is_of(self, snapshot: LineSnapshot) -> bool:
+    def _is_of(self, snapshot: QueueSnapshot) -> bool:
         return self._room is snapshot.room and self._stock is snapshot.stock
 
 
@@ -112,10 +112,10 @@ def _is_personal(entry: QueueEntry | None) -> bool:
     return entry is not None and entry.state not in _IN_LINE
 
 
-def _shape(snapshot: LineSnapshot, integers: Integers, viewer: Viewer) -> Shape:
+def _shape(snapshot: QueueSnapshot, integers: Integers, viewer: Viewer) -> Shape:
     entry, (number, position, p50_s, p90_s, lot) = snapshot.entry, integers
     nulls = number is None, position is None, p50_s is None, p90_s is None, lot is None
-    mine = (entry.state, entry.end, entry.queue_pass) if entry else None
+    mine = (entry.state, entry.end_reason, entry.queue_pass) if entry else None
     return viewer.roles, mine, snapshot.stock_ahead, nulls
 
 
@@ -126,7 +126,7 @@ def _marked(entry: QueueEntry) -> QueueEntry:
     return replace(
         entry,
         person_id=NOBODY,
-        place=0,
+        entry_id=0,
         number=None if entry.number is None else number,
         position=None if entry.position is None else position,
         estimate=None if entry.estimate is None else WaitEstimate(p50_s, p90_s),

@@ -13,7 +13,7 @@ from domain.ids import ConcertId, OrderId
 from domain.orders import Order
 from domain.queues import WaitingRoom
 from domain.stock import Stock
-from domain.topics import HoldsTopic, LineSnapshot, LineTopic, OrderTopic, RoomTopic, Snapshot, StockTopic, Topic
+from domain.topics import HoldsTopic, OrderTopic, QueueSnapshot, QueueTopic, RoomTopic, Snapshot, StockTopic, Topic
 from resolvers import concerts, orders
 from schema import ids
 from schema.concerts import Stock as ShownStock
@@ -29,9 +29,9 @@ async def stock_changed(info: Info, concert_id: strawberry.ID) -> StockTopic:
     return StockTopic(await _concert(info.context, concert_id))
 
 
-async def queue_position(info: Info, concert_id: strawberry.ID) -> LineTopic:
+async def queue_position(info: Info, concert_id: strawberry.ID) -> QueueTopic:
     viewer = info.context.context.signed_in()
-    return LineTopic(await _concert(info.context, concert_id), viewer.person_id)
+    return QueueTopic(await _concert(info.context, concert_id), viewer.person_id)
 
 
 async def hold_changed(info: Info, concert_id: strawberry.ID) -> HoldsTopic:
@@ -90,7 +90,7 @@ def _show(snapshot: Snapshot, info: GraphQLResolveInfo[Request], **_arguments: o
     match snapshot:
         case Stock():
             return ShownStock.of(snapshot)
-        case LineSnapshot():
+        case QueueSnapshot():
             return QueuePosition.of(snapshot, info.context.context.signed_in().person_id)
         case WaitingRoom():
             return ShownRoom.of(snapshot)

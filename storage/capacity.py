@@ -18,13 +18,13 @@ from pymongo.errors import DuplicateKeyError, PyMongoError
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
-from domain.audits import Deed, RoomAudit
 from domain.concerts import Concert, ConcertStatus, Tier
 from domain.errors import CapacityInUse, TemporarilyUnavailable, VersionConflict
 from domain.holds import Hold
 from domain.ids import HOUSE, OrderId, TierId, Unit, hold_id
 from domain.orders import Customer, Order, OrderEvent, OrderStatus
-from domain.room_changes import changes_between
+from domain.room_audits import RoomAudit, RoomCommand
+from domain.room_changes import diff_room_settings
 from storage import scripts
 from storage.concerts import ConcertStore
 from storage.hot_state import HotState
@@ -65,7 +65,7 @@ class CapacityStore:
         self._recorder = recorder
         self._recovery = recovery
 
-    async def write(self, before: Concert, after: Concert, deed: Deed) -> Concert:
+    async def write(self, before: Concert, after: Concert, deed: RoomCommand) -> Concert:
         """Makes `before` into `after`, one version later. Tops of tiers, and all that numbers a room, are found here.
 
         Raises VersionConflict, CapacityInUse or TemporarilyUnavailable, and AlreadyDone for a deed that changes the
@@ -225,15 +225,15 @@ async def _transaction(session: Session) -> AsyncIterator[None]:
             return
 
 
-def _audit(before: Concert, after: Concert, deed: Deed) -> RoomAudit | None:
+def _audit(before: Concert, after: Concert, deed: RoomCommand) -> RoomAudit | None:
     """None: the room stays as it is."""
-    changes = changes_between(before.room, after.room)
+    changes = diff_room_settings(before.room, after.room)
     if not changes:
         return None
     return RoomAudit(
         concert_id=after.id,
         at=datetime.now(UTC),
-        deed=deed,
+        command=deed,
         settings_version=before.room.version + 1,
         round=after.room.round,
         changes=changes,

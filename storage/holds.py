@@ -23,7 +23,7 @@ from domain.errors import (
     PurchaseInProgress,
     SoldOut,
 )
-from domain.holds import EndReason, Hold, HoldLine, HoldState, LineRequest
+from domain.holds import EndReason, Hold, HoldState, TicketLine, TicketRequest
 from domain.ids import ConcertId, HoldId, PersonId, TierId, Unit, ordinal_of
 from domain.stock import Stock, TierStock
 from storage import replies, scripts
@@ -51,7 +51,7 @@ class HoldStore:
         self,
         concert_id: ConcertId,
         hold_id: HoldId,
-        lines: Sequence[LineRequest],
+        lines: Sequence[TicketRequest],
         *,
         person_id: PersonId,
         digest: str,
@@ -170,15 +170,15 @@ def _hold(concert_id: ConcertId, hold_id: HoldId, text: bytes | int, *, grace_un
         reason=EndReason(record["reason"]) if record["reason"] else None,
         # cjson writes an empty list as {}.
         units=tuple(Unit(unit) for unit in record["units"]),
-        lines=tuple(HoldLine(TierId(tier), quantity, price) for tier, quantity, price in record["lines"]),
+        lines=tuple(TicketLine(TierId(tier), quantity, price) for tier, quantity, price in record["lines"]),
         created_at=replies.time(record["created_ms"]),
         expires_at=replies.time(expires_ms),
         digest=record["digest"],
-        pass_place=record.get("pass"),
+        pass_entry_id=record.get("pass"),
     )
 
 
-def _unknown_tier(lines: Sequence[LineRequest], tier_id: TierId) -> InvalidInput:
+def _unknown_tier(lines: Sequence[TicketRequest], tier_id: TierId) -> InvalidInput:
     index = next(index for index, line in enumerate(lines) if line.tier_id == tier_id)
     problem = FieldProblem(f"lines.{index}.tierId", "is not a tier of this concert; read the concert's tiers")
     return InvalidInput(problem)

@@ -52,8 +52,8 @@ class HotState:
             "created_ms": _ms(order.created_at),
             "digest": order.hold_digest,
         }
-        if order.pass_place is not None:
-            origin["pass"] = order.pass_place
+        if order.pass_entry_id is not None:
+            origin["pass"] = order.pass_entry_id
         word, _ = await self._link.call(
             scripts.RECORD_ORDER,
             order.concert_id,

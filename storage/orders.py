@@ -7,7 +7,7 @@ from pymongo import ASCENDING, DESCENDING
 from pymongo.errors import CollectionInvalid, DuplicateKeyError, OperationFailure
 
 from domain.errors import TemporarilyUnavailable
-from domain.holds import HoldLine
+from domain.holds import TicketLine
 from domain.ids import ConcertId, OrderId, PersonId, TierId, Unit
 from domain.money import CurrencyCode
 from domain.orders import Customer, Order, OrderEvent, OrderStatus
@@ -153,7 +153,7 @@ def order_document(order: Order) -> Document:
         "events": [{"kind": event.kind, "at": event.at} for event in order.events],
         "createdAt": order.created_at,
         "holdDigest": order.hold_digest,
-        "passPlace": order.pass_place,
+        "passPlace": order.pass_entry_id,
         "updatedAt": order.events[-1].at,
     }
     return document
@@ -168,7 +168,7 @@ def order_from_document(document: Document) -> Order:
         units=tuple(Unit(unit) for unit in document.get("units", ())),
         released_units=tuple(Unit(unit) for unit in document.get("releasedUnits", ())),
         lines=tuple(
-            HoldLine(TierId(line["tierId"]), line["quantity"], line["unitPriceMinor"])
+            TicketLine(TierId(line["tierId"]), line["quantity"], line["unitPriceMinor"])
             for line in document.get("lines", ())
         ),
         currency=CurrencyCode(document["currency"]),
@@ -177,5 +177,5 @@ def order_from_document(document: Document) -> Order:
         events=tuple(OrderEvent(event["kind"], event["at"]) for event in document.get("events", ())),
         created_at=document["createdAt"],
         hold_digest=document["holdDigest"],
-        pass_place=document.get("passPlace"),
+        pass_entry_id=document.get("passPlace"),
     )

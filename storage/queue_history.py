@@ -100,10 +100,10 @@ def _document(event: QueueEvent) -> Document:
         "at": event.at,
         "sequence": _sequence(event),
         "personId": event.person_id,
-        "place": event.place,
+        "place": event.entry_id,
         "round": event.round,
         "count": event.count,
-        "end": event.end,
+        "end": event.end_reason,
     }
 
 
@@ -115,8 +115,8 @@ def _event(document: Document) -> QueueEvent:
         kind=QueueEventKind(document["event"]),
         at=document["at"],
         person_id=None if person_id is None else PersonId(person_id),
-        place=document["place"],
+        entry_id=document["place"],
         round=document["round"],
         count=document["count"],
-        end=None if end is None else EntryEnd(end),
+        end_reason=None if end is None else EntryEnd(end),
     )

@@ -15,10 +15,10 @@ from domain.errors import (
     RoomNotOpen,
     TemporarilyUnavailable,
 )
-from domain.flow import SLICE_S, SLICES, Flow
+from domain.estimates.room_flow import SLICE_S, SLICES, RoomFlow
 from domain.ids import ConcertId, PersonId
-from domain.lines import Line
-from domain.queues import LIVING, EntryEnd, EntryState, RoomStatus
+from domain.queue_positions import QueuePositions
+from domain.queues import ACTIVE_STATES, EntryEnd, EntryState, RoomStatus
 from storage import replies, scripts
 from storage.holds import Doubt
 from storage.keys import rate_key
@@ -35,7 +35,7 @@ MOST_LOOKS = 40
 
 @dataclass(frozen=True, slots=True)
 class EntryRecord:
-    """An entry as the store has it. Where it stands takes a `Line`."""
+    """An entry as the store has it. Where it stands takes a `QueuePositions`."""
 
     person_id: PersonId
     place: int
@@ -62,14 +62,14 @@ class LineState:
     concert_version: int
     """Of the document whose settings are in force at this version."""
     round: int
-    line: Line
+    line: QueuePositions
     slots_taken: int
     passes_issued: int
     status: RoomStatus
     is_opened: bool
     grace_until_ms: int
     """Until then no deadline counts as passed."""
-    flow: Flow
+    flow: RoomFlow
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,7 +248,7 @@ def _entry(person_id: PersonId, text: bytes | int, grace_until_ms: int = 0) -> E
         session_ends_at=replies.time(record["deadline_ms"]),
         deadline=None
         if is_spoken_for
-        else replies.time(max(record["deadline_ms"], grace_until_ms if state in LIVING else 0)),
+        else replies.time(max(record["deadline_ms"], grace_until_ms if state in ACTIVE_STATES else 0)),
         end=EntryEnd(record["ended"]) if "ended" in record else None,
         lot=record.get("lot"),
         round=record["round"],
@@ -264,7 +264,7 @@ def _line_state(rest: Reply) -> LineState:
         version=int(version),
         concert_version=int(concert_version),
         round=int(round_),
-        line=Line(int(serving), int(tail), departed),
+        line=QueuePositions(int(serving), int(tail), departed),
         slots_taken=int(slots),
         passes_issued=int(issued),
         status=RoomStatus(replies.text(status)),
@@ -274,14 +274,14 @@ def _line_state(rest: Reply) -> LineState:
     )
 
 
-def _flow(now_ms: int, opened_ms: int | None, counted: Reply) -> Flow:
+def _flow(now_ms: int, opened_ms: int | None, counted: Reply) -> RoomFlow:
     counts = {replies.text(name): int(number) for name, number in zip(counted[::2], counted[1::2], strict=True)}
     last = now_ms // (SLICE_S * 1000)
 
     def lately(what: str) -> tuple[int, ...]:
         return tuple(counts.get(f"{what}|{slice_}", 0) for slice_ in range(last - SLICES + 1, last + 1))
 
-    return Flow(
+    return RoomFlow(
         now_s=now_ms / 1000,
         opened_s=None if opened_ms is None else opened_ms / 1000,
         joined=counts.get("joined", 0),

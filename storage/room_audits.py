@@ -6,9 +6,9 @@ from dataclasses import asdict
 from pymongo import ASCENDING, DESCENDING
 from pymongo.errors import DuplicateKeyError
 
-from domain.audits import AdmissionLimit, Call, Deed, RoomAction, RoomAudit
 from domain.ids import ConcertId, PersonId
 from domain.page import Page
+from domain.room_audits import AdmissionLimit, ManualAdmission, RoomAction, RoomAudit, RoomCommand
 from domain.room_changes import SettingChange
 from storage.cursors import key_of, make_cursor
 from storage.mongo import Database, Document, Session, told_as_unavailable
@@ -31,7 +31,7 @@ class RoomAuditStore:
         try:
             await self._audits.insert_one(_document(audit), session=session)
         except DuplicateKeyError as error:
-            raise AlreadyDone(audit.deed.id) from error
+            raise AlreadyDone(audit.command.id) from error
 
     @told_as_unavailable
     async def put(self, audit: RoomAudit) -> None:
@@ -45,7 +45,7 @@ class RoomAuditStore:
         fields = _document(audit)
         call = fields.pop("call")
         await self._audits.update_one(
-            {"_id": audit.deed.id}, {"$set": {"call": call}, "$setOnInsert": fields}, upsert=True
+            {"_id": audit.command.id}, {"$set": {"call": call}, "$setOnInsert": fields}, upsert=True
         )
 
     @told_as_unavailable
@@ -78,17 +78,17 @@ class RoomAuditStore:
 
 def _document(audit: RoomAudit) -> Document:
     return {
-        "_id": audit.deed.id,
+        "_id": audit.command.id,
         "concertId": audit.concert_id,
         "at": audit.at,
-        "personId": audit.deed.person_id,
-        "personName": audit.deed.person_name,
-        "action": audit.deed.action,
-        "digest": audit.deed.digest,
+        "personId": audit.command.person_id,
+        "personName": audit.command.person_name,
+        "action": audit.command.action,
+        "digest": audit.command.digest,
         "settingsVersion": audit.settings_version,
         "round": audit.round,
         "changes": [asdict(change) for change in audit.changes],
-        "call": asdict(audit.call) if audit.call else None,
+        "call": asdict(audit.manual_admission) if audit.manual_admission else None,
     }
 
 
@@ -96,7 +96,7 @@ def _audit(document: Document) -> RoomAudit:
     return RoomAudit(
         concert_id=ConcertId(document["concertId"]),
         at=document["at"],
-        deed=Deed(
+        command=RoomCommand(
             id=document["_id"],
             person_id=PersonId(document["personId"]),
             person_name=document["personName"],
@@ -106,12 +106,12 @@ def _audit(document: Document) -> RoomAudit:
         settings_version=document["settingsVersion"],
         round=document["round"],
         changes=tuple(SettingChange(**change) for change in document["changes"]),
-        call=_call(document["call"]),
+        manual_admission=_call(document["call"]),
     )
 
 
-def _call(document: Document | None) -> Call | None:
+def _call(document: Document | None) -> ManualAdmission | None:
     if document is None:
         return None
     limit = document["limit"]
-    return Call(document["asked"], document["called"], AdmissionLimit(limit) if limit else None)
+    return ManualAdmission(document["asked"], document["called"], AdmissionLimit(limit) if limit else None)

@@ -7,7 +7,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from domain.lines import Line
+from domain.queue_positions import QueuePositions
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class Bands:
         *edges, (_, rest_ms) = pairs
         return cls(tuple((up_to, ms / 1000) for up_to, ms in edges if up_to is not None), rest_ms / 1000)
 
-    def in_line(self, line: Line) -> "Reach":
+    def in_line(self, line: QueuePositions) -> "Reach":
         numbers = range(line.serving_number + 1, line.tail + 1)
         last = (bisect_right(numbers, up_to, key=line.position) for up_to, _ in self.edges)
         return Reach(

@@ -11,7 +11,7 @@ from math import inf
 
 from domain.errors import OnsaleError
 from domain.ids import ConcertId
-from domain.topics import HoldsTopic, LineTopic, Topic
+from domain.topics import HoldsTopic, QueueTopic, Topic
 from storage.queues import LineState
 from subscriptions.attachments import Attachments
 from subscriptions.bands import Bands
@@ -53,7 +53,7 @@ class ConcertWatch:
     def add(self, member: Member) -> None:
         self._watchers.add(member)
         match member.source.topic:
-            case LineTopic() as topic:
+            case QueueTopic() as topic:
                 self._line.come(topic)
             case HoldsTopic(person_id=person_id):
                 self._holds.come(person_id)
@@ -134,7 +134,7 @@ class ConcertWatch:
         self._last = now
 
     def _tell(self, topics: list[Topic]) -> None:
-        self._line.tell(topic.person_id for topic in topics if isinstance(topic, LineTopic))
+        self._line.tell(topic.person_id for topic in topics if isinstance(topic, QueueTopic))
         self._holds.tell(topic.person_id for topic in topics if isinstance(topic, HoldsTopic))
 
     def _tell_what_nobody_is_named_for(self, last: LineState, now: LineState) -> None:
@@ -151,7 +151,7 @@ class ConcertWatch:
 
     def _forget(self, topic: Topic) -> None:
         match topic:
-            case LineTopic(person_id=person_id):
+            case QueueTopic(person_id=person_id):
                 self._line.go(person_id)
             case HoldsTopic(person_id=person_id):
                 self._holds.go(person_id)

@@ -11,7 +11,7 @@ from math import inf
 from domain.ids import ConcertId, PersonId
 from domain.queues import EntryState
 from domain.stock import StockAhead
-from domain.topics import LineTopic
+from domain.topics import QueueTopic
 from storage.queues import EntryRecord
 from subscriptions.attachments import Attachments
 from subscriptions.breath import Breath
@@ -51,7 +51,7 @@ class LineWatch:
         self.next_s = inf
         """When the first of those who are behind has to be shown what is true."""
 
-    def come(self, topic: LineTopic) -> None:
+    def come(self, topic: QueueTopic) -> None:
         self._standing.setdefault(topic.person_id, Standing(topic))
 
     def go(self, person_id: PersonId) -> None:

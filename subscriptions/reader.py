@@ -4,13 +4,13 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from domain.estimates import Pace
+from domain.estimates.wait_estimates import WaitTable
 from domain.holds import Hold
 from domain.ids import ConcertId, HoldId, OrderId, PersonId
 from domain.orders import Order
 from domain.queues import WaitingRoom
 from domain.stock import Stock, StockAhead
-from domain.topics import LineSnapshot
+from domain.topics import QueueSnapshot
 from storage.queues import Changes, EntryRecord, LineState
 
 
@@ -20,7 +20,7 @@ class RoomView:
 
     room: WaitingRoom
     state: LineState
-    pace: Pace
+    pace: WaitTable
 
 
 class Reader(Protocol):
@@ -42,7 +42,7 @@ class Reader(Protocol):
 
     def show(
         self, view: RoomView, record: EntryRecord | None, stock: Stock, stock_ahead: StockAhead
-    ) -> LineSnapshot: ...
+    ) -> QueueSnapshot: ...
 
 
 class Liveness(Protocol):

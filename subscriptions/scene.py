@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import TypeAlias
 
-from domain.forecast import outlook_of
-from domain.lines import Line
+from domain.estimates.sold_out_forecast import forecast_sold_out
+from domain.queue_positions import QueuePositions
 from domain.queues import QueueingMethod
 from domain.stock import Stock
 from subscriptions.bands import Bands, Reach
@@ -54,7 +54,7 @@ class Scene:
     def of(cls, view: RoomView, stock: Stock, bands: Bands) -> "Scene":
         room = view.room
         announcement = (room.epoch, room.status, room.opens_at, room.settings.message, room.settings.queueing_method)
-        sold_out_behind = outlook_of(stock, room.flow).sold_out_behind
+        sold_out_behind = forecast_sold_out(stock, room.flow).sold_out_from
         line = view.state.line
         ahead = (room.slots_taken, 0, room.waiting_count + room.slots_taken)
         behind_s = (bands.rest_s, CALLED_BEHIND_S, OUTSIDE_BEHIND_S)
@@ -76,7 +76,7 @@ class Scene:
         return self.reach.of(number), number >= self.sold_out_number
 
 
-def _first_number(line: Line, position: float) -> int:
+def _first_number(line: QueuePositions, position: float) -> int:
     """Of those who stand at this position or behind it; one behind the tail if nobody does."""
     numbers = range(line.serving_number + 1, line.tail + 1)
     return line.serving_number + 1 + bisect_left(numbers, position, key=line.position)

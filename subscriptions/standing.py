@@ -4,7 +4,7 @@ import random
 from math import inf
 
 from domain.queues import EntryState
-from domain.topics import LineSnapshot, LineTopic
+from domain.topics import QueueSnapshot, QueueTopic
 from storage.queues import EntryRecord
 from subscriptions.scene import Prospect, Scene, Stand
 
@@ -32,7 +32,7 @@ class Standing:
         "topic",
     )
 
-    def __init__(self, topic: LineTopic) -> None:
+    def __init__(self, topic: QueueTopic) -> None:
         self.topic = topic
         self.note(None)
         self._at = (-1, -1)
@@ -68,13 +68,13 @@ class Standing:
         opening and an end, which come by the clock, do not."""
         return scene.at != self._at or scene.announcement != self._announcement
 
-    def sees_news(self, scene: Scene, snapshot: LineSnapshot) -> bool:
+    def sees_news(self, scene: Scene, snapshot: QueueSnapshot) -> bool:
         if self.record is not None and self.is_over and self.record.place == self._ended:
             # What they were shown of its end was its last.
             return False
         return self.is_behind(scene) and (scene.common, *_own(snapshot)) != self._seen
 
-    def saw(self, scene: Scene, snapshot: LineSnapshot, *, now_s: float) -> None:
+    def saw(self, scene: Scene, snapshot: QueueSnapshot, *, now_s: float) -> None:
         """It was shown to them, or would have been the same again."""
         self._at = scene.at
         self._ended = self.record.place if self.record is not None and self.is_over else None
@@ -85,7 +85,7 @@ class Standing:
         self._share = random.uniform(SOONEST, LATEST)
 
 
-def _own(snapshot: LineSnapshot) -> tuple[object, ...]:
+def _own(snapshot: QueueSnapshot) -> tuple[object, ...]:
     """Of what somebody is shown, what is theirs. Until when they may be silent is nothing they see while they wait."""
     entry = snapshot.entry
     if entry is None or entry.queue_pass is not None or _STANDS.get(entry.state) is not Stand.IN_LINE:

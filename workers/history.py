@@ -51,10 +51,10 @@ def queue_event(concert_id: ConcertId, event: StoredEvent) -> QueueEvent:
         kind=QueueEventKind(fields["event"]),
         at=event.at,
         person_id=PersonId(fields["person"]) if fields["person"] else None,
-        place=_number(fields, "place"),
+        entry_id=_number(fields, "place"),
         round=int(fields["round"]),
         count=_number(fields, "count") or 1,
-        end=EntryEnd(fields["end"]) if "end" in fields else None,
+        end_reason=EntryEnd(fields["end"]) if "end" in fields else None,
     )
 
 

@@ -12,7 +12,7 @@ from bench.queueing.figures import NotMeasured
 from bench.queueing.laboratory import Laboratory
 from bench.queueing.visitors import some_person_id
 from domain.ids import ConcertId, PersonId
-from domain.topics import LineTopic
+from domain.topics import QueueTopic
 from resolvers.snapshots import StoreReader
 from schema import Operation, start
 from schema.ids import of_concert
@@ -134,7 +134,7 @@ class WatchedLine:
         self._line.append(person_id)
 
     async def _watch(self, person_id: PersonId) -> None:
-        topic = LineTopic(self._concert_id, person_id)
+        topic = QueueTopic(self._concert_id, person_id)
         source = replace(self._source, topic=topic, context=self.laboratory.context(person_id))
 
         def deliver(rendered: Rendered) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from bench.simulation.room import Look, Turned
-from domain.flow import SLICE_S, SLICES, Flow
+from domain.estimates.room_flow import SLICE_S, SLICES, RoomFlow
 from domain.ids import TierId
 from domain.queues import RoomSettings
 from domain.stock import Stock, TierStock
@@ -134,8 +134,8 @@ class RehearsedRoom:
     def _slice(self) -> int:
         return int((EPOCH_S + self._now_s) // SLICE_S)
 
-    def _flow(self) -> Flow:
-        return Flow(
+    def _flow(self) -> RoomFlow:
+        return RoomFlow(
             now_s=EPOCH_S + self._now_s,
             opened_s=EPOCH_S,
             joined_lately=self._lately("joined"),

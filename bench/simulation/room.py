@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from domain.flow import Flow
+from domain.estimates.room_flow import RoomFlow
 from domain.queues import RoomSettings
 from domain.stock import Stock
 
@@ -13,7 +13,7 @@ from domain.stock import Stock
 class Look:
     """The line at one moment."""
 
-    flow: Flow
+    flow: RoomFlow
     settings: RoomSettings
     slots_taken: int
     waiting_count: int

@@ -9,9 +9,9 @@ from bench.simulation.crowd import RETURNS_AT_MOST, Person
 from bench.simulation.room import Look, Room
 from bench.simulation.scenarios import Scenario
 from bench.simulation.told import Outcome, Place, Told
-from domain.estimates import pace_of
-from domain.forecast import outlook_of
-from domain.measured import measure
+from domain.estimates.queue_rates import measure_rates
+from domain.estimates.sold_out_forecast import forecast_sold_out
+from domain.estimates.wait_estimates import build_wait_table
 
 LOOK_EVERY_S = 20
 FIRST_LOOK_S = 5
@@ -108,22 +108,22 @@ class Sale:
 
     def _tell(self, look: Look, second: int) -> None:
         self.outcome.most_slots = max(self.outcome.most_slots, look.slots_taken)
-        derived = measure(look.flow, look.slots_taken).waiting
+        derived = measure_rates(look.flow, look.slots_taken).waiting
         self.outcome.miscounted += not max(1, len(look.positions)) == max(1, look.waiting_count) == derived
-        pace = pace_of(
+        pace = build_wait_table(
             look.flow,
             slots_taken=look.slots_taken,
             total_active_users=look.settings.total_active_users,
             new_users_per_minute=look.settings.new_users_per_minute,
         )
-        outlook = outlook_of(look.stock, look.flow)
+        outlook = forecast_sold_out(look.stock, look.flow)
         free = sum(tier.available for tier in look.stock.tiers)
         names = sorted(look.positions)
         for name in self._dice.sample(names, min(len(names), ASKED_A_LOOK)):
             position = look.positions[name]
             band = pace.estimate(position)
             p50_s, p90_s = (band.p50_s, band.p90_s) if band else (None, None)
-            ahead = outlook.behind(position - 1)
+            ahead = outlook.stock_ahead(position - 1)
             self.outcome.told.append(Told(second, self._here[name], position, p50_s, p90_s, ahead, free))
 
     def _plan(self, at_s: float, deed: Deed, place: Place) -> None:

@@ -16,7 +16,7 @@ from bench.simulation.room import Look, Turned
 from bench.simulation.scenarios import Scenario
 from domain.concerts import Concert
 from domain.errors import HoldEnded, NotAdmitted, NotFound, NotInQueue, OnsaleError, SoldOut, TemporarilyUnavailable
-from domain.holds import Hold, LineRequest
+from domain.holds import Hold, TicketRequest
 from domain.ids import ConcertId, PersonId, hold_id
 from domain.queues import EntryState
 from storage import embedded
@@ -109,7 +109,7 @@ class StoreRoom:
             self._held[person] = await self._holds.hold(
                 self._concert.id,
                 key,
-                [LineRequest(self._concert.tiers[0].id, wish)],
+                [TicketRequest(self._concert.tiers[0].id, wish)],
                 person_id=PersonId(person),
                 digest="",
                 pass_place=self._entries[person].place,

@@ -129,7 +129,7 @@ async def test_a_lottery_can_be_called_off_until_its_time_has_come(shop: Shop) -
     assert await lottery_of(queue) == noted
     await room.configure(opensAt=None)
     refused = await room.configure(shuffleAtStart=False)
-    assert (refused["__typename"], refused["settings"]) == ("LineOpenedError", ["shuffleAtStart"])
+    assert (refused["__typename"], refused["settings"]) == ("QueueOpenedError", ["shuffleAtStart"])
     assert await lottery_of(queue) == noted
     assert (await room.reset(settings={"shuffleAtStart": False}))["__typename"] == "ResetWaitingRoomSuccess"
     assert await lottery_of(queue) is None

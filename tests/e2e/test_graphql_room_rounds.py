@@ -14,7 +14,7 @@ from tests.support.shop import HOLD, PUBLISH, Answer, Shop, lines, new_key
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 UPDATE = """mutation ($input: UpdateConcertInput!) {
-  updateConcert(input: $input) { __typename ... on LineOpenedError { settings } }
+  updateConcert(input: $input) { __typename ... on QueueOpenedError { settings } }
 }"""
 PAGE = """query ($id: ID!, $first: Int, $after: String) {
   waitingRoom(concertId: $id) {
@@ -125,11 +125,11 @@ async def test_what_an_opening_settled_changes_with_a_reset_only(
     await queue.join("ann")
     before = await office.everything()
     refused = await office.configure(**settings)
-    assert (refused["code"], refused["settings"]) == ("LINE_OPENED", settled)
+    assert (refused["code"], refused["settings"]) == ("QUEUE_OPENED", settled)
     assert "pause the room, or reset it" in refused["message"]
     wish = {"concertId": office.concert.id, "waitingRoom": settings}
     updated = (await shop.fields(UPDATE, by="olivia", input=wish))["updateConcert"]
-    assert updated == {"__typename": "LineOpenedError", "settings": settled}
+    assert updated == {"__typename": "QueueOpenedError", "settings": settled}
     assert await office.everything() == before
     answer = await office.reset(settings=settings)
     assert (answer["waitingRoom"]["round"], answer["settingsVersion"]) == (2, 2)
@@ -142,7 +142,7 @@ async def test_a_sale_that_runs_through_its_room_is_not_postponed_under_it(shop:
     office, _ = await desk(shop)
     wish = {"concertId": office.concert.id, "salesStartAt": soon(hours=1)}
     updated = (await shop.fields(UPDATE, by="olivia", input=wish))["updateConcert"]
-    assert updated == {"__typename": "LineOpenedError", "settings": ["opensAt"]}
+    assert updated == {"__typename": "QueueOpenedError", "settings": ["opensAt"]}
     await office.configure(suspended=True)
     assert (await shop.fields(UPDATE, by="olivia", input=wish))["updateConcert"]["__typename"] == "UpdateConcertSuccess"
 

@@ -11,7 +11,7 @@ from domain.errors import NotFound
 from domain.holds import Hold, HoldState
 from domain.ids import ConcertId, OrderId, PersonId
 from domain.orders import Order
-from domain.topics import HoldsTopic, LineTopic, OrderTopic, Snapshot, StockTopic, Topic
+from domain.topics import HoldsTopic, OrderTopic, QueueTopic, Snapshot, StockTopic, Topic
 from resolvers import holds, queues
 from storage.child import Child
 from storage.connect import Stores
@@ -89,7 +89,7 @@ async def test_with_hints_lost_at_random_too(stores: Stores, valkey_url: str) ->
         concert = await on_sale(stores, 200, room=ROOM)
         watching = hub._watch_of(StockTopic(concert.id))
         heard = watching.notice  # type: ignore[union-attr]
-        seen = [await watch(hub, topic) for topic in (StockTopic(concert.id), LineTopic(concert.id, PersonId("p7")))]
+        seen = [await watch(hub, topic) for topic in (StockTopic(concert.id), QueueTopic(concert.id, PersonId("p7")))]
         await feed.leave(hints_channel(concert.id))
         feed.listen(hints_channel(concert.id), lambda message: heard(message) if chance.random() < 0.3 else None)
         for number in range(30):
@@ -151,7 +151,7 @@ async def test_watches_survive_an_outage_and_a_wiped_store(
         concert = await on_sale(stores, 10, room=ROOM)
         await queues.join_queue(context(stores, "ann"), concert.id)
         lost = await hold_in_room(stores, concert)
-        topics: list[Topic] = [StockTopic(concert.id), LineTopic(concert.id, PersonId("ann"))]
+        topics: list[Topic] = [StockTopic(concert.id), QueueTopic(concert.id, PersonId("ann"))]
         seen = [await watch(hub, topic) for topic in [*topics, HoldsTopic(concert.id, PersonId("ann"))]]
         epoch = (await stores.holds.stock(concert.id)).epoch
         await own_valkey.kill()

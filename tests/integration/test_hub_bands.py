@@ -12,9 +12,9 @@ from domain.concerts import Concert
 from domain.holds import Hold
 from domain.ids import PersonId
 from domain.queues import EntryEnd, EntryState, RoomStatus
-from domain.room_changes import RoomChange
+from domain.room_changes import RoomSettingsPatch
 from domain.stock import StockAhead
-from domain.topics import HoldsTopic, LineTopic
+from domain.topics import HoldsTopic, QueueTopic
 from resolvers import holds, queues, rooms
 from storage.connect import Stores
 from storage.keys import KINDS, concert_keys, hints_channel
@@ -41,11 +41,11 @@ async def in_line(stores: Stores, **settings: object) -> Concert:
 
 
 async def watch_line(hub: Hub, concert: Concert, *people: PersonId) -> list[Seen]:
-    return list(await asyncio.gather(*[watch(hub, LineTopic(concert.id, person_id)) for person_id in people]))
+    return list(await asyncio.gather(*[watch(hub, QueueTopic(concert.id, person_id)) for person_id in people]))
 
 
 async def configure(stores: Stores, concert: Concert, **settings: object) -> None:
-    change = RoomChange(tuple(settings.items()))  # type: ignore[arg-type]
+    change = RoomSettingsPatch(tuple(settings.items()))  # type: ignore[arg-type]
     await rooms.configure(organizer(stores), concert.id, change, expected_version=None)
 
 
@@ -82,7 +82,7 @@ async def test_ones_own_news_is_shown_at_once_whatever_the_band(stores: Stores, 
         called, left, bystander = await watch_line(hub, concert, PEOPLE[1], PEOPLE[20], PEOPLE[29])
         await queues.leave_queue(context(stores, PEOPLE[20]), concert.id)
         await wait_until(lambda: left.place()[0] is EntryState.LEFT, timeout=AT_ONCE_S, what="the end")
-        assert left.entry().end is EntryEnd.LEFT
+        assert left.entry().end_reason is EntryEnd.LEFT
         await call(stores)
         await wait_until(lambda: called.place() == (EntryState.READY, 0), timeout=AT_ONCE_S, what="the call")
         await queues.claim_pass(context(stores, PEOPLE[1]), concert.id)
@@ -130,12 +130,12 @@ async def test_an_emptied_line_is_told_to_everybody_and_takes_them_in_again(stor
     await call(stores)
     async with hub_on(stores, valkey_url, bands=NEVER) as (hub, _):
         everybody = await watch_line(hub, concert, *PEOPLE)
-        await rooms.reset(organizer(stores), concert.id, RoomChange(), key())
+        await rooms.reset(organizer(stores), concert.id, RoomSettingsPatch(), key())
         ended = everybody[2:]
         await wait_until(
             lambda: {one.place()[0] for one in ended} == {EntryState.EXPIRED}, timeout=AT_ONCE_S, what="the end"
         )
-        assert {one.entry().end for one in ended} == {EntryEnd.RESET}
+        assert {one.entry().end_reason for one in ended} == {EntryEnd.RESET}
         assert {one.place()[0] for one in everybody[:2]} == {EntryState.READY}
         await queues.join_queue(context(stores, PEOPLE[29]), concert.id)
         again = everybody[29]
@@ -246,7 +246,7 @@ async def test_everybody_loses_their_socket_at_once_and_finds_their_place_and_pa
     await call(stores)
     await queues.claim_pass(context(stores, PEOPLE[0]), concert.id)
     async with hub_on(stores, valkey_url) as (hub, _):
-        before = [Seen(LineTopic(concert.id, person_id)) for person_id in PEOPLE]
+        before = [Seen(QueueTopic(concert.id, person_id)) for person_id in PEOPLE]
         watches = await asyncio.gather(*[hub.watch(one, one.deliver) for one in before])
         await wait_until(lambda: hub._concerts[concert.id]._attachments.is_said, what="the attachments")
         for watching in watches:
@@ -255,10 +255,10 @@ async def test_everybody_loses_their_socket_at_once_and_finds_their_place_and_pa
         after = await watch_line(hub, concert, *PEOPLE)
         assert {len(one.snapshots) for one in after} == {1}
         for old, new in zip(before, after, strict=True):
-            assert (new.place(), new.entry().number, new.entry().place) == (
+            assert (new.place(), new.entry().number, new.entry().entry_id) == (
                 old.place(),
                 old.entry().number,
-                old.entry().place,
+                old.entry().entry_id,
             )
         assert after[0].place()[0] is EntryState.ADMITTED
         assert after[0].entry().queue_pass == before[0].entry().queue_pass

@@ -5,7 +5,7 @@ import asyncio
 from domain.concerts import Concert
 from domain.ids import PersonId
 from domain.queues import EntryState
-from domain.topics import LineSnapshot, LineTopic
+from domain.topics import QueueSnapshot, QueueTopic
 from resolvers import queues
 from storage.connect import Stores
 from subscriptions.hub import Hub, Watch
@@ -20,7 +20,7 @@ async def test_a_person_sees_the_line_move_and_is_called(stores: Stores, hub: Hu
     concert = await on_sale(stores, 10, room=ROOM)
     for who in ("ann", "ben", "cyd", "dan"):
         await queues.join_queue(context(stores, who), concert.id)
-    seen = await watch(hub, LineTopic(concert.id, PersonId("dan")))
+    seen = await watch(hub, QueueTopic(concert.id, PersonId("dan")))
     assert seen.place() == (EntryState.WAITING, 4)
     await ExpiryWorker().run_once(stores)
     await AdmissionWorker().run_once(stores)
@@ -39,7 +39,7 @@ async def test_a_person_sees_the_line_move_and_is_called(stores: Stores, hub: Hu
 
 async def test_who_watches_before_joining_sees_the_join_from_any_device(stores: Stores, hub: Hub) -> None:
     concert = await on_sale(stores, 10, room=ROOM)
-    seen = [await watch(hub, LineTopic(concert.id, PersonId("ann"))) for _ in range(2)]
+    seen = [await watch(hub, QueueTopic(concert.id, PersonId("ann"))) for _ in range(2)]
     assert [one.line().entry for one in seen] == [None, None]
     await queues.join_queue(context(stores, "ann"), concert.id)
     await wait_until(lambda: all(one.line().entry for one in seen), what="the place")
@@ -50,11 +50,11 @@ async def test_who_watches_before_joining_sees_the_join_from_any_device(stores: 
 async def test_who_subscribes_after_joining_never_sees_a_line_without_themselves(stores: Stores, hub: Hub) -> None:
     """Also while a look is under way that began before they came."""
     concert = await on_sale(stores, 10, room=ROOM)
-    watching = await watch(hub, LineTopic(concert.id, PersonId("p0")))
+    watching = await watch(hub, QueueTopic(concert.id, PersonId("p0")))
 
-    async def come(who: str) -> LineSnapshot:
+    async def come(who: str) -> QueueSnapshot:
         await queues.join_queue(context(stores, who), concert.id)
-        return (await watch(hub, LineTopic(concert.id, PersonId(who)))).line()
+        return (await watch(hub, QueueTopic(concert.id, PersonId(who)))).line()
 
     for first in range(1, 100, 10):
         shown = await asyncio.gather(*[come(f"p{number}") for number in range(first, first + 10)])
@@ -72,7 +72,7 @@ async def test_a_socket_speaks_for_its_person_until_it_closes(stores: Stores, hu
     await queues.join_queue(context(stores, "ann"), concert.id)
     watches: list[Watch] = []
     for _ in range(2):
-        seen = Seen(LineTopic(concert.id, PersonId("ann")))
+        seen = Seen(QueueTopic(concert.id, PersonId("ann")))
         watches.append(await hub.watch(seen, seen.deliver))
     await wait_until(lambda: _is_spoken_for(stores, concert, "ann"), what="the attachment")
     watches[0].close()

@@ -10,9 +10,9 @@ import pytest
 
 from domain.concerts import Concert
 from domain.ids import ConcertId, PersonId
-from domain.lines import Line
+from domain.queue_positions import QueuePositions
 from domain.queues import EntryState
-from domain.room_changes import RoomChange
+from domain.room_changes import RoomSettingsPatch
 from resolvers import rooms
 from storage.connect import Stores
 from storage.keys import KINDS, concert_keys
@@ -37,14 +37,16 @@ async def all_of(
         await stores.hot.expire_holds(concert.id, limit=100)
 
 
-async def everybody(stores: Stores, concert: Concert, people: Sequence[PersonId]) -> tuple[Line, list[EntryRecord]]:
+async def everybody(
+    stores: Stores, concert: Concert, people: Sequence[PersonId]
+) -> tuple[QueuePositions, list[EntryRecord]]:
     found: dict[PersonId, EntryRecord] = {}
     for first in range(0, len(people), 2_000):
         found |= await stores.queues.entries(concert.id, people[first : first + 2_000])
     return (await stores.queues.line(concert.id)).line, list(found.values())
 
 
-def check(line: Line, records: Sequence[EntryRecord]) -> int:
+def check(line: QueuePositions, records: Sequence[EntryRecord]) -> int:
     """Against a naive rank. How many wait."""
     numbers = sorted(r.number for r in records if r.state in WAITING and r.number is not None)
     assert [line.position(number) for number in numbers] == list(range(1, len(numbers) + 1))
@@ -93,7 +95,7 @@ async def test_every_position_in_a_line_of_100_000_is_exact(stores: Stores) -> N
     assert 0 < await admit(stores, concert) <= 1_000
     await admit(stores, concert)
     await end_some(stores, concert, people, chance)
-    more = RoomChange((("total_active_users", 5_000),))
+    more = RoomSettingsPatch((("total_active_users", 5_000),))
     await rooms.configure(organizer(stores), concert.id, more, expected_version=None)
     await admit(stores, concert)
     back = chance.sample(people, A_SAMPLE)
@@ -101,7 +103,7 @@ async def test_every_position_in_a_line_of_100_000_is_exact(stores: Stores) -> N
     assert 80_000 < check(*await everybody(stores, concert, people)) < PLACES
 
     # A new round, in the bits and numbers behind it.
-    concert = await rooms.reset(organizer(stores), concert.id, RoomChange((("shuffle_at_start", False),)), "k")
+    concert = await rooms.reset(organizer(stores), concert.id, RoomSettingsPatch((("shuffle_at_start", False),)), "k")
     line, records = await everybody(stores, concert, people[:5_000])
     assert check(line, records) == line.tail == 0
     again = chance.sample(people, 8_000)

@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from domain.audits import AdmissionLimit, RoomAction
 from domain.errors import RoomNotOpen
-from domain.forecast import outlook_of
+from domain.estimates.sold_out_forecast import forecast_sold_out
 from domain.ids import ConcertId, PersonId
 from domain.queues import EntryState, QueueingMethod
-from domain.room_changes import RoomChange
+from domain.room_audits import AdmissionLimit, RoomAction
+from domain.room_changes import RoomSettingsPatch
 from domain.stock import StockAhead
-from domain.topics import LineTopic
+from domain.topics import QueueTopic
 from resolvers import queues, rooms
 from resolvers.snapshots import StoreReader
 from schema import Operation, execute, ids
@@ -43,13 +43,13 @@ async def test_buyers_of_the_last_round_break_nobodys_place_in_the_new_one(store
     for who in buyers:
         await queues.claim_pass(context(stores, who), concert.id)
     await rooms.pause(organizer(stores), concert.id)
-    await rooms.reset(organizer(stores), concert.id, RoomChange(), key())
+    await rooms.reset(organizer(stores), concert.id, RoomSettingsPatch(), key())
     await join(stores, concert, "ann")
-    seen = await watch(hub, LineTopic(concert.id, PersonId("ann")))
+    seen = await watch(hub, QueueTopic(concert.id, PersonId("ann")))
     assert seen.place() == (EntryState.WAITING, 1)
     for who in buyers:
         await buy(stores, await hold_with_pass(stores, concert, who, 1))
-    again = Seen(LineTopic(concert.id, PersonId("ann")))
+    again = Seen(QueueTopic(concert.id, PersonId("ann")))
     await asyncio.wait_for(hub.watch(again, again.deliver), 5)
     assert again.place() == (EntryState.WAITING, 1)
 
@@ -63,17 +63,17 @@ async def test_tickets_of_the_last_round_do_not_sell_out_the_new_one(stores: Sto
     for who in buyers:
         await queues.claim_pass(context(stores, who), concert.id)
     await rooms.pause(organizer(stores), concert.id)
-    await rooms.reset(organizer(stores), concert.id, RoomChange(), key())
+    await rooms.reset(organizer(stores), concert.id, RoomSettingsPatch(), key())
     await register(stores, concert, crowd(21))
     for who in buyers:
         await buy(stores, await hold_with_pass(stores, concert, who, 1))
-    change = RoomChange((("total_active_users", 1), ("queue_all", False)))
+    change = RoomSettingsPatch((("total_active_users", 1), ("queue_all", False)))
     await rooms.configure(organizer(stores), concert.id, change, expected_version=None)
     await admit(stores)
     line = await stores.queues.line(concert.id)
     assert (line.flow.called, line.line.waiting_count) == (1, 20)
     stock = await stores.holds.stock(concert.id)
-    assert outlook_of(stock, line.flow).behind(20) is StockAhead.AVAILABLE
+    assert forecast_sold_out(stock, line.flow).stock_ahead(20) is StockAhead.AVAILABLE
 
 
 async def test_a_call_by_hand_keeps_its_row_where_its_twin_was_refused(stores: Stores, monkeypatch: Any) -> None:
@@ -95,12 +95,12 @@ async def test_a_call_by_hand_keeps_its_row_where_its_twin_was_refused(stores: S
     await meets.wait()
     with pytest.raises(RoomNotOpen):
         await rooms.admit_next(organizer(stores), concert.id, 1, idempotency_key)
-    change = RoomChange((("opens_at", datetime.now(UTC) - timedelta(minutes=1)),))
+    change = RoomSettingsPatch((("opens_at", datetime.now(UTC) - timedelta(minutes=1)),))
     await rooms.configure(organizer(stores), concert.id, change, expected_version=None)
     twin_goes_on.set()
     assert (await twin).called == 1
     page = await rooms.audit_page(organizer(stores), concert.id, first=10, after=None)
-    found = [row.call for row in page.items if row.deed.action is RoomAction.ADMITTED_NEXT]
+    found = [row.manual_admission for row in page.items if row.command.action is RoomAction.ADMITTED_NEXT]
     assert [call.called for call in found if call] == [1]
 
 
@@ -117,7 +117,7 @@ async def test_nobody_is_shown_a_place_of_a_line_that_was_drawn_after_it_was_rea
             return await super().changes(concert_id, after=after)
 
     watching = ConcertWatch(concert.id, Between(stores, PASSES), stores.queues, tick_s=0.01, bands=Bands((), 0.0))
-    everybody: Sequence[Seen] = [Seen(LineTopic(concert.id, who)) for who in people[8:]]
+    everybody: Sequence[Seen] = [Seen(QueueTopic(concert.id, who)) for who in people[8:]]
     for one in everybody:
         watching.add(Member(one, one.deliver))
     await watching._look()
@@ -145,7 +145,7 @@ async def test_node_finds_a_place_by_the_id_it_was_shown_with(stores: Stores, wh
         people = crowd(3)
         await register(stores, concert, people)
         if what == "after a reset":
-            await rooms.reset(organizer(stores), concert.id, RoomChange(), key())
+            await rooms.reset(organizer(stores), concert.id, RoomSettingsPatch(), key())
             await register(stores, concert, people)
     for who in people:
         ask = "query ($id: ID!) { queueEntry(concertId: $id) { id } }"
@@ -159,7 +159,7 @@ async def test_what_a_round_counts_is_of_that_round(stores: Stores) -> None:
     concert = await with_room(stores, 100, total_active_users=1)
     await join(stores, concert, "ann")
     await admit(stores)
-    await rooms.reset(organizer(stores), concert.id, RoomChange(), key())
+    await rooms.reset(organizer(stores), concert.id, RoomSettingsPatch(), key())
     await queues.leave_queue(context(stores, "ann"), concert.id)
     flow = (await stores.queues.line(concert.id)).flow
     assert (flow.called, flow.left) == (0, 0)

@@ -12,7 +12,7 @@ from domain.concerts import Concert
 from domain.errors import NotInQueue, TemporarilyUnavailable
 from domain.ids import PersonId
 from domain.queues import EntryState, QueueEntry
-from domain.topics import LineTopic
+from domain.topics import QueueTopic
 from resolvers import queues
 from storage.child import Child
 from storage.connect import Stores
@@ -122,7 +122,7 @@ async def told_after(
 ) -> None:
     """Who watches and who polls both hear that `lost` has no place any more, under a new epoch, and may rejoin."""
     async with hub_on(stores, own_valkey.url) as (hub, _):
-        seen_by = await watch(hub, LineTopic(concert.id, PersonId(lost)))
+        seen_by = await watch(hub, QueueTopic(concert.id, PersonId(lost)))
         before = seen_by.line().room.epoch
         await break_store
         assert await patiently(stores, concert, lost) is None

@@ -9,7 +9,7 @@ from domain.errors import Admission, NotFound, OnsaleError, RateLimited, RoomNot
 from domain.holds import HoldState
 from domain.ids import ConcertId, PersonId
 from domain.queues import QueueingMethod
-from domain.room_changes import RoomChange
+from domain.room_changes import RoomSettingsPatch
 from resolvers import queues, rooms
 from resolvers.context import Context
 from storage.connect import Stores
@@ -57,7 +57,7 @@ async def test_second_sale_regression(stores: Stores) -> None:
     await buy(stores, await hold_with(stores, concert, "ann", old))
     await stores.queues.leave(concert.id, PersonId("ben"))
     assert await states(stores, concert, "ann", "ben", "cyd", "dan") == ["COMPLETED", "LEFT", "READY", "READY"]
-    concert = await rooms.reset(organizer(stores), concert.id, RoomChange(), "second sale")
+    concert = await rooms.reset(organizer(stores), concert.id, RoomSettingsPatch(), "second sale")
     await join(stores, concert, "dan", "ann", "eve")
     line = await stores.queues.line(concert.id)
     assert (line.round, line.line.serving_number, line.line.tail, line.slots_taken) == (2, 0, 2, 2)
@@ -241,7 +241,7 @@ async def test_reset_under_load(stores: Stores) -> None:
 
     async def reset(name: str) -> None:
         await asyncio.sleep(0.01)
-        await rooms.reset(organizer(stores), concert.id, RoomChange(), name)
+        await rooms.reset(organizer(stores), concert.id, RoomSettingsPatch(), name)
 
     bustling = [bustle(who) for who in people]
     await asyncio.gather(*bustling, reset("one"), reset("two"), *[admit(stores, concert) for _ in range(10)])

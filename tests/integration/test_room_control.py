@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from domain.audits import AdmissionLimit, Call, RoomAction, RoomAudit
 from domain.concerts import Concert, ConcertChange
 from domain.errors import TemporarilyUnavailable, VersionConflict
 from domain.ids import PersonId
 from domain.queues import EntryState, RoomSettings, RoomStatus
-from domain.room_changes import RoomChange, SettingChange
+from domain.room_audits import AdmissionLimit, ManualAdmission, RoomAction, RoomAudit
+from domain.room_changes import RoomSettingsPatch, SettingChange
 from resolvers import concerts, rooms
 from storage.connect import Stores
 from storage.room_audits import AlreadyDone
@@ -61,7 +61,7 @@ async def test_a_change_of_a_room_through_any_door_has_its_row(stores: Stores) -
     after = await stored(stores, concert)
     assert (after.version, after.room) == (5, written.room)
     (row,) = await rows(stores, concert)
-    assert (row.deed.person_name, row.deed.action, row.settings_version) == ("olivia", RoomAction.CONFIGURED, 2)
+    assert (row.command.person_name, row.command.action, row.settings_version) == ("olivia", RoomAction.CONFIGURED, 2)
     assert row.changes == (SettingChange("totalActiveUsers", "1000", "7"),)
 
 
@@ -89,7 +89,7 @@ async def test_what_the_hot_state_could_not_hear_it_hears_later(
     with monkeypatch.context() as patched:
         patched.setattr(stores.capacity, "tell", away)
         paused = await rooms.pause(organizer(stores), concert.id)
-        emptied = await rooms.reset(organizer(stores), concert.id, RoomChange(), key())
+        emptied = await rooms.reset(organizer(stores), concert.id, RoomSettingsPatch(), key())
     assert (paused.room.queue_all, emptied.room.round) == (True, 2)
     assert await states(stores, concert, "ann") == [EntryState.WAITING]
     assert (await stores.queues.line(concert.id)).status is RoomStatus.OPEN
@@ -97,7 +97,7 @@ async def test_what_the_hot_state_could_not_hear_it_hears_later(
     assert await states(stores, concert, "ann") == [EntryState.EXPIRED]
     line = await stores.queues.line(concert.id)
     assert (line.status, line.round) == (RoomStatus.PAUSED, 2)
-    assert [row.deed.action for row in await rows(stores, concert)] == [RoomAction.PAUSED, RoomAction.RESET]
+    assert [row.command.action for row in await rows(stores, concert)] == [RoomAction.PAUSED, RoomAction.RESET]
 
 
 async def test_a_call_by_hand_that_could_not_be_told_is_told_by_its_repetition(
@@ -111,20 +111,20 @@ async def test_a_call_by_hand_that_could_not_be_told_is_told_by_its_repetition(
         with pytest.raises(TemporarilyUnavailable):
             await rooms.admit_next(organizer(stores), concert.id, 2, with_key)
     assert await rows(stores, concert) == []
-    assert await rooms.admit_next(organizer(stores), concert.id, 2, with_key) == Call(2, 2, None)
+    assert await rooms.admit_next(organizer(stores), concert.id, 2, with_key) == ManualAdmission(2, 2, None)
     assert await states(stores, concert, "ann", "ben", "cat") == [
         EntryState.READY,
         EntryState.READY,
         EntryState.WAITING,
     ]
-    assert [row.call for row in await rows(stores, concert)] == [Call(2, 2, None)]
+    assert [row.manual_admission for row in await rows(stores, concert)] == [ManualAdmission(2, 2, None)]
 
 
 async def test_a_store_that_forgot_calls_nobody_again_under_an_old_key(stores: Stores) -> None:
     concert = await with_room(stores, queue_all=True)
     await join(stores, concert, "ann")
     with_key = key()
-    called = Call(5, 1, AdmissionLimit.NOBODY_WAITS)
+    called = ManualAdmission(5, 1, AdmissionLimit.NOBODY_WAITS)
     assert await rooms.admit_next(organizer(stores), concert.id, 5, with_key) == called
     await stores.link.run("FLUSHALL")
     await stores.recovery.ensure(concert.id)
@@ -145,4 +145,4 @@ async def test_changes_of_a_concert_that_meet_keep_nobody_from_pausing(stores: S
     assert [a.room.version for a in answers[:3] if isinstance(a, Concert)] == [2, 2, 2]
     assert all(isinstance(a, Concert | VersionConflict) for a in answers[3:])
     (row,) = await rows(stores, concert)
-    assert row.deed.action is RoomAction.PAUSED
+    assert row.command.action is RoomAction.PAUSED

@@ -18,7 +18,7 @@ from bench.sale.catalog import sale_concert
 from bench.sale.invariants import judge, oversold_units
 from bench.sale.ledger import Line, Receipt
 from domain.concerts import Concert
-from domain.holds import LineRequest
+from domain.holds import TicketRequest
 from domain.ids import PersonId
 from domain.orders import Customer, Order
 from resolvers import concerts, holds, orders
@@ -59,10 +59,10 @@ async def sold(valkey_url: str, mongo_url: str, mongo_database: str) -> AsyncIte
     ):
         concert = await _open_sale(stores)
         first, second, third = (tier.id for tier in concert.tiers)
-        alice = await _buy(stores, "alice", concert, LineRequest(first, 1), LineRequest(second, 2))
-        bob = await _buy(stores, "bob", concert, LineRequest(third, 2))
+        alice = await _buy(stores, "alice", concert, TicketRequest(first, 1), TicketRequest(second, 2))
+        bob = await _buy(stores, "bob", concert, TicketRequest(third, 2))
         carol = _context(stores, "carol")
-        hold = await holds.hold_tickets(carol, concert.id, (LineRequest(first, 2),), "key")
+        hold = await holds.hold_tickets(carol, concert.id, (TicketRequest(first, 2),), "key")
         await holds.release_hold(carol, concert.id, hold.id)
         receipts = {str(ids.of_order(order.id)): _receipt(order) for order in (alice, bob)}
         yield Sold(redis, stores.mongo, concert, (alice, bob), MappingProxyType(receipts))
@@ -74,7 +74,7 @@ async def _open_sale(stores: Stores) -> Concert:
     return await concerts.publish_concert(context, draft.id)
 
 
-async def _buy(stores: Stores, name: str, concert: Concert, *lines: LineRequest) -> Order:
+async def _buy(stores: Stores, name: str, concert: Concert, *lines: TicketRequest) -> Order:
     context = _context(stores, name)
     hold = await holds.hold_tickets(context, concert.id, lines, "hold")
     return await orders.purchase_hold(context, concert.id, hold.id, Customer(name, f"{name}@example.com"), "buy")

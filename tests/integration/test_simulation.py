@@ -13,7 +13,7 @@ from bench.simulation.scenarios import Scenario
 from bench.simulation.scores import score
 from bench.simulation.stage import store_room
 from bench.simulation.told import Outcome
-from domain.flow import Flow
+from domain.estimates.room_flow import RoomFlow
 from storage.connect import Stores
 
 SMALL = Scenario(
@@ -49,7 +49,7 @@ async def test_the_scripts_and_the_rehearsal_agree(stores: Stores, scenario: Sce
         assert sum(outcome.called[second - back] for back in range(60)) <= MOST_A_MINUTE
 
 
-def totals(flow: Flow) -> dict[str, object]:
+def totals(flow: RoomFlow) -> dict[str, object]:
     return {name: value for name, value in asdict(flow).items() if not name.endswith(("_s", "_lately"))}
 
 

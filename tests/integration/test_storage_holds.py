@@ -17,7 +17,7 @@ from domain.errors import (
     SoldOut,
     TemporarilyUnavailable,
 )
-from domain.holds import EndReason, Hold, HoldState, LineRequest
+from domain.holds import EndReason, Hold, HoldState, TicketRequest
 from domain.ids import ConcertId, HoldId, tier_id
 from resolvers import concerts, holds
 from storage.child import Child
@@ -202,7 +202,7 @@ async def test_unknown_things_are_named(stores: Stores) -> None:
     with pytest.raises(InvalidInput) as foreign:
         await holds.hold_tickets(context(stores), concert.id, lines(other, 1), key())
     assert [problem.path for problem in foreign.value.problems] == ["lines.0.tierId"]
-    unknown = LineRequest(tier_id(concert.id, 9), 1)
+    unknown = TicketRequest(tier_id(concert.id, 9), 1)
     with pytest.raises(InvalidInput) as missing:
         await holds.hold_tickets(context(stores), concert.id, (unknown,), key())
     assert [problem.path for problem in missing.value.problems] == ["lines.0.tierId"]

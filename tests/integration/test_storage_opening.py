@@ -17,7 +17,7 @@ import pytest
 from domain.ids import PersonId
 from domain.lottery import draw
 from domain.queues import EntryState
-from domain.room_changes import RoomChange
+from domain.room_changes import RoomSettingsPatch
 from resolvers import rooms
 from storage.child import Child
 from storage.connect import Stores
@@ -230,7 +230,7 @@ async def test_a_reset_draws_anew(stores: Stores) -> None:
     await register(stores, concert, people)
     await stores.openings.open(concert)
     first = await numbers(stores, concert, people)
-    again = await rooms.reset(organizer(stores), concert.id, RoomChange(), key())
+    again = await rooms.reset(organizer(stores), concert.id, RoomSettingsPatch(), key())
     assert (again.room.round, again.room.commitment == concert.room.commitment) == (2, False)
     assert await stores.openings.open(concert) == "STALE"
     await register(stores, again, people)

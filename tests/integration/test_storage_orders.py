@@ -9,7 +9,7 @@ import pytest
 from pymongo.errors import WriteError
 
 from domain.errors import BadUserInput
-from domain.holds import HoldLine
+from domain.holds import TicketLine
 from domain.ids import ConcertId, OrderId, PersonId, TierId, Unit
 from domain.money import CurrencyCode
 from domain.orders import Customer, Order, OrderEvent, OrderStatus
@@ -29,7 +29,7 @@ def order(id_: str, *units: str, at: datetime = NOW) -> Order:
         status=OrderStatus.PAID,
         units=tuple(Unit(unit) for unit in units),
         released_units=(),
-        lines=(HoldLine(TierId("t"), len(units), 100),),
+        lines=(TicketLine(TierId("t"), len(units), 100),),
         currency=CurrencyCode.EUR,
         customer=Customer("Ada", "ada@example.org"),
         version=1,

@@ -8,11 +8,11 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule, run_state_machine_as_test
 
-from domain.errors import LineOpened, NotAdmitted, NotInQueue, RoomNotOpen, TemporarilyUnavailable
+from domain.errors import NotAdmitted, NotInQueue, QueueOpened, RoomNotOpen, TemporarilyUnavailable
 from domain.ids import PersonId
 from domain.orders import Order
 from domain.queues import EntryEnd, EntryState, QueueingMethod, RoomStatus
-from domain.room_changes import RoomChange
+from domain.room_changes import RoomSettingsPatch
 from resolvers import holds, queues, rooms
 from storage import queues as queue_store
 from storage.queues import LeaseOver
@@ -224,7 +224,7 @@ class LineMachine(OnModel):
     def reset(self, is_lottery: bool, is_later: bool) -> None:
         is_lottery &= self.model.method is QueueingMethod.FIFO
         opens_at = datetime.now(UTC) + LATER if is_later else None
-        change = RoomChange((("shuffle_at_start", is_lottery), ("opens_at", opens_at)))
+        change = RoomSettingsPatch((("shuffle_at_start", is_lottery), ("opens_at", opens_at)))
         for _ in range(2):
             self.do(rooms.reset(organizer(self.stores), self.concert.id, change, f"reset {self.model.round}"))
         self.model.reset(is_lottery=is_lottery, is_due=not is_later)
@@ -236,7 +236,7 @@ class LineMachine(OnModel):
         if self.model.method is QueueingMethod.FIFO:
             wanted = not self.concert.room.shuffle_at_start
             refused = self.configure(shuffle_at_start=wanted)
-            assert isinstance(refused, LineOpened) == self.model.is_due, refused
+            assert isinstance(refused, QueueOpened) == self.model.is_due, refused
             if refused is None:
                 self.model.is_lottery = wanted
 

@@ -10,10 +10,10 @@ import pytest
 
 from auth.passes import PassClaims
 from domain.concerts import Concert
-from domain.errors import LineOpened, NotAdmitted, TemporarilyUnavailable
+from domain.errors import NotAdmitted, QueueOpened, TemporarilyUnavailable
 from domain.ids import PersonId
 from domain.queues import EntryState, QueueingMethod
-from domain.room_changes import RoomChange
+from domain.room_changes import RoomSettingsPatch
 from resolvers import holds, rooms
 from storage.connect import Stores
 from storage.keys import KINDS, concert_keys
@@ -201,13 +201,13 @@ async def test_a_call_by_hand_has_its_row_whatever_fails(
         with pytest.raises(TemporarilyUnavailable):
             await rooms.admit_next(organizer(stores), concert.id, 1, "key-of-olivia")
     page = await rooms.audit_page(organizer(stores), concert.id, first=10, after=None)
-    told = [row.call.called for row in page.items if row.call]
+    told = [row.manual_admission.called for row in page.items if row.manual_admission]
     assert (await states(stores, concert, "ann"), told) == (
         (["WAITING"], []) if fault == "before" else (["READY"], [None])
     )
     assert (await rooms.admit_next(organizer(stores), concert.id, 1, "key-of-olivia")).called == 1
     page = await rooms.audit_page(organizer(stores), concert.id, first=10, after=None)
-    assert [row.call.called for row in page.items if row.call] == [1]
+    assert [row.manual_admission.called for row in page.items if row.manual_admission] == [1]
     assert await states(stores, concert, "ann", "ben") == ["READY", "WAITING"]
 
 
@@ -225,8 +225,8 @@ async def test_a_lottery_is_settled_some_seconds_before_its_time(stores: Stores,
     """The write of a change takes a while, in which a line may open."""
     opens_at = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=8)
     concert = await with_room(stores, opens_at=opens_at, shuffle_at_start=is_on)
-    wish = RoomChange((("shuffle_at_start", not is_on),))
-    with pytest.raises(LineOpened):
+    wish = RoomSettingsPatch((("shuffle_at_start", not is_on),))
+    with pytest.raises(QueueOpened):
         await rooms.configure(organizer(stores), concert.id, wish, expected_version=None)
     kept = await stores.concerts.get(concert.id)
     assert kept is not None

@@ -31,7 +31,7 @@ GROUP = HistoryHandler.group
 
 
 async def archived(stores: Stores, concert: Concert) -> list[tuple[str, str | None, int | None]]:
-    return [(event.kind.value, event.person_id, event.place) for event in await everything(stores, concert)]
+    return [(event.kind.value, event.person_id, event.entry_id) for event in await everything(stores, concert)]
 
 
 async def everything(stores: Stores, concert: Concert) -> tuple[QueueEvent, ...]:
@@ -74,7 +74,7 @@ async def test_each_event_is_archived_once_and_leaves_the_stream(any_stores: Sto
     kinds = [event.kind for event in of_ann]
     joined, called, claimed, left = QueueEventKind.JOINED, QueueEventKind.CALLED, QueueEventKind.CLAIMED, "left"
     assert kinds == [joined, called, claimed, left]
-    assert [(event.place, event.round, event.end) for event in of_ann[1:]] == [
+    assert [(event.entry_id, event.round, event.end_reason) for event in of_ann[1:]] == [
         (1, 1, None),
         (1, 1, None),
         (1, 1, EntryEnd.LEFT),
@@ -226,7 +226,7 @@ async def test_history_is_read_in_pages(stores: Stores, monkeypatch: pytest.Monk
     places: list[int | None] = []
     page = await everything(stores, concert)
     while page:
-        places += [event.place for event in page]
+        places += [event.entry_id for event in page]
         page = await stores.queue_history.of_concert(concert.id, after=page[-1])
     assert places == [1, *range(12)]
 

@@ -9,7 +9,7 @@ import pytest
 from domain.concerts import Concert
 from domain.ids import ConcertId
 from domain.queues import EntryState
-from domain.room_changes import RoomChange
+from domain.room_changes import RoomSettingsPatch
 from resolvers import rooms
 from storage.connect import Stores
 from tests.integration.test_storage_queues import with_room
@@ -76,7 +76,7 @@ async def test_a_new_round_is_new_work(stores: Stores) -> None:
     concert = await with_lottery(stores)
     worker = OpeningWorker()
     assert await worker.run_once(stores) == 1
-    again = await rooms.reset(organizer(stores), concert.id, RoomChange(), key())
+    again = await rooms.reset(organizer(stores), concert.id, RoomSettingsPatch(), key())
     await register(stores, again, crowd(4))
     assert [await worker.run_once(stores) for _ in range(2)] == [1, 0]
     await check_draw(stores, again, crowd(4))

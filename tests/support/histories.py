@@ -60,19 +60,21 @@ def histories(told: Sequence[QueueEvent]) -> tuple[dict[int, PlaceHistory], list
     for event in told:
         if event.kind is QueueEventKind.RESET:
             round_ = event.round
-        if event.kind not in _STATES or event.place is None:
+        if event.kind not in _STATES or event.entry_id is None:
             continue
-        state, place = _STATES[event.kind], places.get(event.place)
+        state, place = _STATES[event.kind], places.get(event.entry_id)
         if event.kind is QueueEventKind.JOINED:
             if place is not None or event.round != round_:
-                wrong.append(f"place {event.place} was given in round {event.round}, while {round_} ran, after {place}")
-            places[event.place] = PlaceHistory(event.person_id, event.round, [state])
+                wrong.append(
+                    f"place {event.entry_id} was given in round {event.round}, while {round_} ran, after {place}"
+                )
+            places[event.entry_id] = PlaceHistory(event.person_id, event.round, [state])
         elif place is None or place.person != event.person_id:
-            wrong.append(f"{event.person_id} was {event.kind} on place {event.place}, which was given to {place}")
+            wrong.append(f"{event.person_id} was {event.kind} on place {event.entry_id}, which was given to {place}")
         else:
             is_over = place.round != round_ and not place.is_called
             if is_over or state not in NEXT_ENTRY_STATE[place.states[-1]]:
-                wrong.append(f"place {event.place} became {state} in round {round_}, after {place}")
+                wrong.append(f"place {event.entry_id} became {state} in round {round_}, after {place}")
             place.states.append(state)
-            place.end = event.end
+            place.end = event.end_reason
     return places, wrong

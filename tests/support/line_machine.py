@@ -9,7 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant
 from domain.errors import OnsaleError
 from domain.ids import PersonId
 from domain.queues import EntryEnd, EntryState, QueueingMethod, RoomSettings
-from domain.room_changes import RoomChange
+from domain.room_changes import RoomSettingsPatch
 from resolvers import queues, rooms
 from storage.connect import Stores
 from storage.keys import KINDS, concert_keys
@@ -60,7 +60,7 @@ class OnModel(RuleBasedStateMachine):
         return concert_keys(self.concert.id)[KINDS.index(kind)]
 
     def configure(self, **given: Any) -> OnsaleError | None:
-        change = RoomChange(tuple(given.items()))
+        change = RoomSettingsPatch(tuple(given.items()))
         asked = rooms.configure(organizer(self.stores), self.concert.id, change, expected_version=None)
         refused = self.refusal(asked)
         self.read_settings()

@@ -184,12 +184,12 @@ def _judge_calls(told: Sequence[QueueEvent], findings: Findings, *, a_minute: in
     last: dict[int, int] = {}
     window: deque[int] = deque()
     for event in told:
-        if event.kind is not QueueEventKind.CALLED or event.place is None:
+        if event.kind is not QueueEventKind.CALLED or event.entry_id is None:
             continue
         findings.calls += 1
-        if event.place < last.get(event.round, 0):
-            findings.wrong.append(f"place {event.place} was called after {last[event.round]}")
-        last[event.round] = event.place
+        if event.entry_id < last.get(event.round, 0):
+            findings.wrong.append(f"place {event.entry_id} was called after {last[event.round]}")
+        last[event.round] = event.entry_id
         at_ms = int(event.id.partition("-")[0])
         window.append(at_ms)
         while window[0] <= at_ms - WINDOW_MS:

@@ -12,7 +12,7 @@ from domain.concerts import Concert
 from domain.errors import OnsaleError
 from domain.ids import PersonId
 from domain.queues import RoomSettings
-from domain.room_changes import RoomChange
+from domain.room_changes import RoomSettingsPatch
 from resolvers import holds, queues, rooms
 from storage.connect import Stores
 from storage.queues import LeaseOver
@@ -120,14 +120,14 @@ class Traffic:
             case "resume":
                 await self.change(asking.stores, queue_all=False)
             case "reset":
-                self._note(await rooms.reset(asking, id_, RoomChange(), key()))
+                self._note(await rooms.reset(asking, id_, RoomSettingsPatch(), key()))
             case _:
                 with suppress(OnsaleError):
                     await rooms.admit_next(asking, id_, self.chance.randint(1, 5), key())
         self.done[what] += 1
 
     async def change(self, stores: Stores, **given: bool | int) -> None:
-        change = RoomChange(tuple(given.items()))
+        change = RoomSettingsPatch(tuple(given.items()))
         self._note(await rooms.configure(organizer(stores), self.concert.id, change, expected_version=None))
 
     def _note(self, changed: Concert) -> None:

@@ -36,7 +36,7 @@ def _verb(name: str) -> str:
         ... on InvalidInputError {{ problems {{ path }} }}
         ... on IllegalTransitionError {{ illegal: status }}
         {"... on VersionConflictError { version }" if name != "admitNext" else ""}
-        {"... on LineOpenedError { settings }" if name == "configureWaitingRoom" else ""}
+        {"... on QueueOpenedError { settings }" if name == "configureWaitingRoom" else ""}
         {"... on RoomNotOpenError { status opensAt }" if name == "admitNext" else ""}
       }}
     }}"""

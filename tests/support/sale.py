@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from auth.passes import PassSigner
 from auth.viewer import Role, Viewer
 from domain.concerts import Concert, ConcertDraft, TierDraft, Venue
-from domain.holds import Hold, LineRequest
+from domain.holds import Hold, TicketRequest
 from domain.ids import PersonId
 from domain.money import CurrencyCode
 from domain.orders import Customer, Order, OrderStatus
@@ -90,10 +90,10 @@ async def on_sale(stores: Stores, *capacities: int, **changes: Any) -> Concert:
     return published
 
 
-def lines(concert: Concert, *quantities: int) -> tuple[LineRequest, ...]:
+def lines(concert: Concert, *quantities: int) -> tuple[TicketRequest, ...]:
     """A line for each tier with a quantity above 0, in order."""
     pairs = zip(concert.tiers, quantities, strict=False)
-    return tuple(LineRequest(tier.id, quantity) for tier, quantity in pairs if quantity)
+    return tuple(TicketRequest(tier.id, quantity) for tier, quantity in pairs if quantity)
 
 
 async def hold(stores: Stores, concert: Concert, *quantities: int, who: str = "alice", with_key: str = "") -> Hold:

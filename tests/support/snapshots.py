@@ -7,14 +7,14 @@ from typing import cast
 from auth.viewer import Viewer
 from domain.concerts import Concert, ConcertStatus, Tier, Venue
 from domain.errors import NotFound, OnsaleError
-from domain.flow import Flow
-from domain.holds import EndReason, Hold, HoldLine, HoldState
+from domain.estimates.room_flow import RoomFlow
+from domain.holds import EndReason, Hold, HoldState, TicketLine
 from domain.ids import ConcertId, HoldId, OrderId, PersonId, TierId
 from domain.money import CurrencyCode
 from domain.orders import Customer, Order, OrderStatus
 from domain.queues import EntryState, PassStatus, QueueEntry, QueuePass, RoomSettings, RoomStatus, WaitingRoom
 from domain.stock import Stock, TierStock
-from domain.topics import LineSnapshot
+from domain.topics import QueueSnapshot
 from resolvers.context import Context
 from storage.connect import Stores
 from tests.support.sale import PASSES
@@ -22,7 +22,7 @@ from tests.support.sale import PASSES
 NOW = datetime.now(UTC).replace(microsecond=0)
 ALICE = PersonId("alice")
 TIER = TierId("abcdefghjkmn-1")
-LINES = (HoldLine(TIER, quantity=2, unit_price_minor=4_950),)
+LINES = (TicketLine(TIER, quantity=2, unit_price_minor=4_950),)
 CONCERT = Concert(
     id=ConcertId("abcdefghjkmn"),
     slug="goldberg",
@@ -71,7 +71,7 @@ ROOM = WaitingRoom(
     waiting_count=55,
     slots_taken=3,
     passes_issued=12,
-    flow=Flow(now_s=NOW.timestamp(), opened_s=CONCERT.sales_start_at.timestamp()),
+    flow=RoomFlow(now_s=NOW.timestamp(), opened_s=CONCERT.sales_start_at.timestamp()),
 )
 
 
@@ -87,7 +87,7 @@ def entry(state: EntryState, position: int = 0, *, token: str | None = None) -> 
     return QueueEntry(
         concert_id=CONCERT.id,
         person_id=ALICE,
-        place=142,
+        entry_id=142,
         number=42,
         state=state,
         position=position,
@@ -97,8 +97,8 @@ def entry(state: EntryState, position: int = 0, *, token: str | None = None) -> 
     )
 
 
-def line(found: QueueEntry | None) -> LineSnapshot:
-    return LineSnapshot(found, ROOM, STOCK)
+def line(found: QueueEntry | None) -> QueueSnapshot:
+    return QueueSnapshot(found, ROOM, STOCK)
 
 
 @dataclass

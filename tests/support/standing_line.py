@@ -7,14 +7,14 @@ from datetime import timedelta
 from typing import cast
 
 from domain.errors import TemporarilyUnavailable
-from domain.estimates import NO_PACE
+from domain.estimates.wait_estimates import NO_ESTIMATE
 from domain.holds import Hold
 from domain.ids import ConcertId, HoldId, OrderId, PersonId
-from domain.lines import Line
 from domain.orders import Order
-from domain.queues import LIVING, EntryState, RoomStatus
+from domain.queue_positions import QueuePositions
+from domain.queues import ACTIVE_STATES, EntryState, RoomStatus
 from domain.stock import Stock, StockAhead
-from domain.topics import LineSnapshot
+from domain.topics import QueueSnapshot
 from resolvers.snapshots import StoreReader
 from storage.connect import Stores
 from storage.queues import Changes, EntryRecord, LineState
@@ -67,7 +67,7 @@ class StandingLine(StoreReader):
 
     async def room(self, concert_id: ConcertId) -> RoomView:
         self._count("room")
-        line = Line(self.serving, self.people, self._departed())
+        line = QueuePositions(self.serving, self.people, self._departed())
         room = replace(
             ROOM,
             settings=replace(ROOM.settings, message=self.message),
@@ -89,10 +89,10 @@ class StandingLine(StoreReader):
             grace_until_ms=self.grace_until_ms,
             flow=room.flow,
         )
-        return RoomView(room, state, NO_PACE)
+        return RoomView(room, state, NO_ESTIMATE)
 
     def _departed(self) -> bytes:
-        gone = {int(person[1:]) for person, state in self.states.items() if state not in LIVING}
+        gone = {int(person[1:]) for person, state in self.states.items() if state not in ACTIVE_STATES}
         first = self.serving // 8
         return bytes(
             sum(1 << 7 - bit for bit in range(8) if byte * 8 + bit in gone)
@@ -124,7 +124,7 @@ class StandingLine(StoreReader):
     async def orders(self, order_ids: Collection[OrderId]) -> tuple[Order, ...]:
         raise NotImplementedError
 
-    def show(self, view: RoomView, record: EntryRecord | None, stock: Stock, stock_ahead: StockAhead) -> LineSnapshot:
+    def show(self, view: RoomView, record: EntryRecord | None, stock: Stock, stock_ahead: StockAhead) -> QueueSnapshot:
         self.calls["show"] += 1
         return super().show(view, record, stock, stock_ahead)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from domain.queues import EntryState, QueueEntry, RoomSettings, WaitingRoom
 from domain.stock import Stock
-from domain.topics import LineSnapshot, Snapshot, Topic
+from domain.topics import QueueSnapshot, Snapshot, Topic
 from resolvers.snapshots import StoreReader
 from settings import Settings
 from storage.connect import Stores
@@ -57,8 +57,8 @@ class Seen:
         assert isinstance(self.last, Stock)
         return [(tier.available, tier.held, tier.sold) for tier in self.last.tiers]
 
-    def line(self) -> LineSnapshot:
-        assert isinstance(self.last, LineSnapshot)
+    def line(self) -> QueueSnapshot:
+        assert isinstance(self.last, QueueSnapshot)
         return self.last
 
     def room(self) -> WaitingRoom:
@@ -74,7 +74,7 @@ class Seen:
         return self.entry().state, self.entry().position
 
     def versions(self) -> list[tuple[int, int]]:
-        rooms = [shown.room if isinstance(shown, LineSnapshot) else shown for shown in self.snapshots]
+        rooms = [shown.room if isinstance(shown, QueueSnapshot) else shown for shown in self.snapshots]
         return [(shown.epoch, shown.version) for shown in rooms if isinstance(shown, WaitingRoom | Stock)]
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from bench.sale.catalog import CONCERTS_FILE, demo_concerts
 from domain.money import CurrencyCode
-from domain.rules import draft_problems
+from domain.validation import draft_problems
 
 CONCERTS: list[dict[str, Any]] = orjson.loads(CONCERTS_FILE.read_bytes())
 FIELDS: dict[str, type] = {

@@ -6,8 +6,8 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.estimates import NO_PACE, WaitEstimate, pace_of
-from domain.flow import SLICES, Flow
+from domain.estimates.room_flow import SLICES, RoomFlow
+from domain.estimates.wait_estimates import NO_ESTIMATE, WaitEstimate, build_wait_table
 
 NOW_S = 1_700_000_005.0
 """Half-way through a slice."""
@@ -15,10 +15,10 @@ DAY_S = 86_400
 
 
 def estimate_wait(
-    position: int, flow: Flow, *, slots_taken: int, total_active_users: int, new_users_per_minute: int
+    position: int, flow: RoomFlow, *, slots_taken: int, total_active_users: int, new_users_per_minute: int
 ) -> WaitEstimate | None:
     """For one person who waits at `position`."""
-    pace = pace_of(
+    pace = build_wait_table(
         flow,
         slots_taken=slots_taken,
         total_active_users=total_active_users,
@@ -39,9 +39,9 @@ def even(a_slice: int) -> tuple[int, ...]:
     return (a_slice,) * (SLICES - 1) + (a_slice // 2,)
 
 
-def slot_limited(rate: int = 1, **changes: object) -> Flow:
+def slot_limited(rate: int = 1, **changes: object) -> RoomFlow:
     """For 1,000 s, 150 x rate slots, from which `rate` a second came free."""
-    flow = Flow(
+    flow = RoomFlow(
         now_s=NOW_S,
         opened_s=NOW_S - 1_000,
         joined=3_000 * rate,
@@ -52,7 +52,7 @@ def slot_limited(rate: int = 1, **changes: object) -> Flow:
     return replace(flow, **changes)  # type: ignore[arg-type]
 
 
-def p50(position: int, flow: Flow, *, slots: int, per_minute: int, taken: int | None = None) -> int | None:
+def p50(position: int, flow: RoomFlow, *, slots: int, per_minute: int, taken: int | None = None) -> int | None:
     taken = slots if taken is None else taken
     found = estimate_wait(position, flow, slots_taken=taken, total_active_users=slots, new_users_per_minute=per_minute)
     return None if found is None else found.p50_s
@@ -65,15 +65,15 @@ def test_a_steady_line_moves_on_as_it_did() -> None:
 
 def test_a_full_minute_is_followed_by_the_next_burst_a_minute_later() -> None:
     """600 were called some 33 s ago; each 600 behind them come 61 s after the 600 before."""
-    flow = Flow(now_s=NOW_S, opened_s=NOW_S - 33, joined=3_000, called=600, called_lately=slices(s3=600))
+    flow = RoomFlow(now_s=NOW_S, opened_s=NOW_S - 33, joined=3_000, called=600, called_lately=slices(s3=600))
     waits = [p50(position, flow, slots=5_000, per_minute=600, taken=600) for position in (1, 550, 650, 1_150, 1_250)]
     # The burst was in the slice from 35 s to 25 s ago: the next one is due in 26 s to 36 s, by steps of 6.1 s.
     assert waits == [24, 36, 87, 97, 148]
 
 
 def test_at_the_edge_of_a_burst_the_next_one_is_in_the_band() -> None:
-    flow = Flow(now_s=NOW_S, opened_s=NOW_S - 33, joined=3_000, called=600, called_lately=slices(s3=600))
-    pace = pace_of(flow, slots_taken=600, total_active_users=5_000, new_users_per_minute=600)
+    flow = RoomFlow(now_s=NOW_S, opened_s=NOW_S - 33, joined=3_000, called=600, called_lately=slices(s3=600))
+    pace = build_wait_table(flow, slots_taken=600, total_active_users=5_000, new_users_per_minute=600)
     edge, inner = pace.estimate(598), pace.estimate(300)
     assert edge is not None
     assert inner is not None
@@ -84,13 +84,15 @@ def test_at_the_edge_of_a_burst_the_next_one_is_in_the_band() -> None:
 
 def test_a_rate_that_was_raised_counts_at_once() -> None:
     """120 a minute were called; now 600 may be: 480 at once, the rest when the 120 are a minute old."""
-    flow = Flow(now_s=NOW_S, opened_s=NOW_S - 600, joined=3_000, called=1_200, completed=900, called_lately=even(20))
+    flow = RoomFlow(
+        now_s=NOW_S, opened_s=NOW_S - 600, joined=3_000, called=1_200, completed=900, called_lately=even(20)
+    )
     assert p50(400, flow, slots=2_000, per_minute=600, taken=300) == 0
     assert p50(700, flow, slots=2_000, per_minute=600, taken=300) == 56
 
 
 def test_slots_that_never_came_free_tell_nothing() -> None:
-    flow = Flow(now_s=NOW_S, opened_s=NOW_S - 20, joined=500, called=100, called_lately=slices(s2=100))
+    flow = RoomFlow(now_s=NOW_S, opened_s=NOW_S - 20, joined=500, called=100, called_lately=slices(s2=100))
     assert p50(1, flow, slots=100, per_minute=600) is None
     # Four of a hundred are too few still.
     ended = replace(flow, called=104, completed=4, called_lately=slices(s2=100, s0=4))
@@ -100,15 +102,15 @@ def test_slots_that_never_came_free_tell_nothing() -> None:
 
 
 def test_before_the_opening_and_before_the_first_call_nothing_is_told() -> None:
-    before = Flow(now_s=NOW_S, joined=500, joined_lately=slices(s2=500))
-    assert pace_of(before, slots_taken=0, total_active_users=100, new_users_per_minute=60) is NO_PACE
+    before = RoomFlow(now_s=NOW_S, joined=500, joined_lately=slices(s2=500))
+    assert build_wait_table(before, slots_taken=0, total_active_users=100, new_users_per_minute=60) is NO_ESTIMATE
     opened = replace(before, opened_s=NOW_S)
     assert estimate_wait(1, opened, slots_taken=0, total_active_users=100, new_users_per_minute=60) is None
 
 
 def test_positions_that_the_slots_known_do_not_reach_are_not_told() -> None:
     """400 more slots are free for the next minute; when any slot comes back nobody knows."""
-    flow = Flow(now_s=NOW_S, opened_s=NOW_S - 33, joined=3_000, called=600, called_lately=slices(s3=600))
+    flow = RoomFlow(now_s=NOW_S, opened_s=NOW_S - 33, joined=3_000, called=600, called_lately=slices(s3=600))
     near = p50(300, flow, slots=1_000, per_minute=600, taken=600)
     assert near is not None
     assert p50(500, flow, slots=1_000, per_minute=600, taken=600) is None
@@ -134,7 +136,7 @@ def test_bands_are_what_they_were_tuned_to_be() -> None:
 
 
 def test_much_measured_makes_a_narrow_band() -> None:
-    def width(flow: Flow, slots: int, position: int) -> float:
+    def width(flow: RoomFlow, slots: int, position: int) -> float:
         found = estimate_wait(position, flow, slots_taken=slots, total_active_users=slots, new_users_per_minute=100_000)
         assert found is not None
         return (found.p90_s - found.p50_s) / found.p50_s
@@ -152,13 +154,15 @@ def test_nobody_is_told_more_than_a_day() -> None:
 
 def test_a_table_stays_small_however_long_the_line() -> None:
     """Thousands are told from it in one tick: a person costs one search in it."""
-    pace = pace_of(slot_limited(100), slots_taken=15_000, total_active_users=15_000, new_users_per_minute=600_000)
+    pace = build_wait_table(
+        slot_limited(100), slots_taken=15_000, total_active_users=15_000, new_users_per_minute=600_000
+    )
     assert pace.positions[-1] > 1_000_000
     assert len(pace.positions) < 300
 
 
 @st.composite
-def flows(draw: st.DrawFn) -> tuple[Flow, int, int, int]:
+def flows(draw: st.DrawFn) -> tuple[RoomFlow, int, int, int]:
     """A flow as a store could have counted it, slots taken, and both caps."""
     open_s = draw(st.integers(1, 2_000))
     known = min(SLICES, open_s // 10 + 1)
@@ -171,7 +175,7 @@ def flows(draw: st.DrawFn) -> tuple[Flow, int, int, int]:
     completed = draw(st.integers(0, ended))
     absent = sum(lately["gone"])
     waiting = draw(st.integers(0, 20_000))
-    flow = Flow(
+    flow = RoomFlow(
         now_s=NOW_S + draw(st.integers(0, 9)),
         opened_s=NOW_S - open_s,
         joined=called + absent + waiting,
@@ -188,10 +192,10 @@ def flows(draw: st.DrawFn) -> tuple[Flow, int, int, int]:
 
 @given(flows(), st.lists(st.integers(1, 200_000), min_size=2, max_size=20))
 def test_a_band_is_a_band_and_never_falls_with_the_position(
-    made: tuple[Flow, int, int, int], positions: list[int]
+    made: tuple[RoomFlow, int, int, int], positions: list[int]
 ) -> None:
     flow, taken, slots, per_minute = made
-    pace = pace_of(flow, slots_taken=taken, total_active_users=slots, new_users_per_minute=per_minute)
+    pace = build_wait_table(flow, slots_taken=taken, total_active_users=slots, new_users_per_minute=per_minute)
     found = [pace.estimate(position) for position in sorted(positions)]
     told = [band for band in found if band is not None]
     assert found[: len(told)] == told, "whoever stands behind somebody without a band has none"
@@ -203,9 +207,9 @@ def test_a_band_is_a_band_and_never_falls_with_the_position(
 
 
 @given(flows(), st.integers(1, 20_000))
-def test_one_call_says_what_the_prepared_pace_says(made: tuple[Flow, int, int, int], position: int) -> None:
+def test_one_call_says_what_the_prepared_pace_says(made: tuple[RoomFlow, int, int, int], position: int) -> None:
     flow, taken, slots, per_minute = made
-    pace = pace_of(flow, slots_taken=taken, total_active_users=slots, new_users_per_minute=per_minute)
+    pace = build_wait_table(flow, slots_taken=taken, total_active_users=slots, new_users_per_minute=per_minute)
     assert estimate_wait(
         position, flow, slots_taken=taken, total_active_users=slots, new_users_per_minute=per_minute
     ) == pace.estimate(position)

@@ -5,8 +5,8 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.flow import SLICES, Flow
-from domain.forecast import FEWEST_BUYERS, outlook_of, stock_ahead
+from domain.estimates.room_flow import SLICES, RoomFlow
+from domain.estimates.sold_out_forecast import FEWEST_BUYERS, forecast_sold_out, forecast_stock_ahead
 from domain.ids import TierId
 from domain.stock import Stock, StockAhead, TierStock
 
@@ -25,8 +25,8 @@ def stock(*tiers: tuple[int, int, int]) -> Stock:
     )
 
 
-def flow(*, called: int = 400, completed: int = 200, tickets: int = 500, gone: int = 0) -> Flow:
-    return Flow(
+def flow(*, called: int = 400, completed: int = 200, tickets: int = 500, gone: int = 0) -> RoomFlow:
+    return RoomFlow(
         now_s=NOW_S,
         opened_s=NOW_S - 600,
         joined=5_000,
@@ -39,33 +39,33 @@ def flow(*, called: int = 400, completed: int = 200, tickets: int = 500, gone: i
     )
 
 
-def first_without(stock: Stock, flow: Flow) -> int:
+def first_without(stock: Stock, flow: RoomFlow) -> int:
     """How many ahead are the fewest that leave nothing."""
-    return next(ahead for ahead in range(100_000) if stock_ahead(stock, ahead, flow) is StockAhead.SOLD_OUT)
+    return next(ahead for ahead in range(100_000) if forecast_stock_ahead(stock, ahead, flow) is StockAhead.SOLD_OUT)
 
 
 def test_nothing_free_is_sold_out_even_for_the_first() -> None:
-    assert stock_ahead(stock((0, 5, 100), (0, 0, 50)), 0, flow()) is StockAhead.SOLD_OUT
+    assert forecast_stock_ahead(stock((0, 5, 100), (0, 0, 50)), 0, flow()) is StockAhead.SOLD_OUT
 
 
 def test_it_goes_back_when_stock_returns() -> None:
-    assert stock_ahead(stock((0, 5, 100)), 0, flow()) is StockAhead.SOLD_OUT
-    assert stock_ahead(stock((2, 3, 100)), 0, flow()) is StockAhead.AVAILABLE
+    assert forecast_stock_ahead(stock((0, 5, 100)), 0, flow()) is StockAhead.SOLD_OUT
+    assert forecast_stock_ahead(stock((2, 3, 100)), 0, flow()) is StockAhead.AVAILABLE
 
 
 def test_a_demand_far_beyond_what_is_left_is_sold_out() -> None:
     """500 tickets went to 400 called people, so 200 tickets last for 160 more on average, and surely not for 300."""
     left = stock((150, 50, 500))
-    assert stock_ahead(left, 160, flow()) is StockAhead.AVAILABLE
-    assert stock_ahead(left, 350, flow()) is StockAhead.SOLD_OUT
+    assert forecast_stock_ahead(left, 160, flow()) is StockAhead.AVAILABLE
+    assert forecast_stock_ahead(left, 350, flow()) is StockAhead.SOLD_OUT
     assert first_without(left, flow()) == 317
 
 
 def test_nothing_is_said_from_too_few_sales() -> None:
     few = flow(called=40, completed=FEWEST_BUYERS - 1, tickets=100)
-    assert stock_ahead(stock((10, 0, 100)), 100_000, few) is StockAhead.AVAILABLE
+    assert forecast_stock_ahead(stock((10, 0, 100)), 100_000, few) is StockAhead.AVAILABLE
     enough = replace(few, completed=FEWEST_BUYERS)
-    assert stock_ahead(stock((10, 0, 100)), 100_000, enough) is StockAhead.SOLD_OUT
+    assert forecast_stock_ahead(stock((10, 0, 100)), 100_000, enough) is StockAhead.SOLD_OUT
 
 
 def test_sales_before_this_round_are_no_demand_of_its_people() -> None:
@@ -85,22 +85,22 @@ def test_whoever_gives_up_ahead_buys_nothing() -> None:
 
 
 def test_a_tier_that_nobody_wants_stays_available() -> None:
-    assert stock_ahead(stock((0, 0, 500), (3, 0, 0)), 100_000, flow()) is StockAhead.AVAILABLE
+    assert forecast_stock_ahead(stock((0, 0, 500), (3, 0, 0)), 100_000, flow()) is StockAhead.AVAILABLE
 
 
 def test_a_tier_that_is_gone_keeps_nothing_available() -> None:
     """One ticket of it was sold, which says little; but nothing of it is left to say anything about."""
-    assert stock_ahead(stock((0, 0, 1), (100, 0, 500)), 1_000, flow()) is StockAhead.SOLD_OUT
-    assert stock_ahead(stock((1, 0, 1), (100, 0, 500)), 1_000, flow()) is StockAhead.AVAILABLE
+    assert forecast_stock_ahead(stock((0, 0, 1), (100, 0, 500)), 1_000, flow()) is StockAhead.SOLD_OUT
+    assert forecast_stock_ahead(stock((1, 0, 1), (100, 0, 500)), 1_000, flow()) is StockAhead.AVAILABLE
 
 
 def test_a_line_that_does_not_move_tells_nothing() -> None:
     still = replace(flow(), called_lately=(0,) * SLICES)
-    assert stock_ahead(stock((10, 0, 500)), 100_000, still) is StockAhead.AVAILABLE
+    assert forecast_stock_ahead(stock((10, 0, 500)), 100_000, still) is StockAhead.AVAILABLE
 
 
 @st.composite
-def situations(draw: st.DrawFn) -> tuple[Stock, Flow]:
+def situations(draw: st.DrawFn) -> tuple[Stock, RoomFlow]:
     number = st.integers(0, 3_000)
     tiers = [(draw(number), draw(number), draw(number)) for _ in range(draw(st.integers(1, 4)))]
     called = draw(st.integers(0, 5_000))
@@ -110,23 +110,23 @@ def situations(draw: st.DrawFn) -> tuple[Stock, Flow]:
 
 
 @given(situations(), st.integers(0, 50_000), st.integers(0, 50_000))
-def test_more_people_ahead_never_leave_more(made: tuple[Stock, Flow], one: int, other: int) -> None:
+def test_more_people_ahead_never_leave_more(made: tuple[Stock, RoomFlow], one: int, other: int) -> None:
     left, counted = made
-    outlook = outlook_of(left, counted)
-    if outlook.behind(min(one, other)) is StockAhead.SOLD_OUT:
-        assert outlook.behind(max(one, other)) is StockAhead.SOLD_OUT
+    outlook = forecast_sold_out(left, counted)
+    if outlook.stock_ahead(min(one, other)) is StockAhead.SOLD_OUT:
+        assert outlook.stock_ahead(max(one, other)) is StockAhead.SOLD_OUT
 
 
 @given(situations())
-def test_the_next_person_finds_what_is_free(made: tuple[Stock, Flow]) -> None:
+def test_the_next_person_finds_what_is_free(made: tuple[Stock, RoomFlow]) -> None:
     left, counted = made
-    told = stock_ahead(left, 0, counted)
+    told = forecast_stock_ahead(left, 0, counted)
     assert told is (StockAhead.SOLD_OUT if left.is_sold_out else StockAhead.AVAILABLE)
 
 
 @given(situations(), st.integers(0, 50_000), st.integers(1, 50_000))
-def test_enough_stock_that_returns_is_available_again(made: tuple[Stock, Flow], ahead: int, more: int) -> None:
+def test_enough_stock_that_returns_is_available_again(made: tuple[Stock, RoomFlow], ahead: int, more: int) -> None:
     """With as many tickets in the one tier as everybody ahead could ever take."""
     _, counted = made
     taken = max(counted.tickets, counted.completed)
-    assert stock_ahead(stock((ahead * max(taken, 1) + more, 0, 10)), ahead, counted) is StockAhead.AVAILABLE
+    assert forecast_stock_ahead(stock((ahead * max(taken, 1) + more, 0, 10)), ahead, counted) is StockAhead.AVAILABLE

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.lines import Line
+from domain.queue_positions import QueuePositions
 
 
 def bits(numbers: set[int]) -> bytes:
@@ -15,15 +15,15 @@ def bits(numbers: set[int]) -> bytes:
 
 
 @st.composite
-def lines(draw: st.DrawFn) -> tuple[Line, set[int]]:
+def lines(draw: st.DrawFn) -> tuple[QueuePositions, set[int]]:
     tail = draw(st.integers(0, 200))
     serving = draw(st.integers(0, tail))
     departed = draw(st.sets(st.integers(1, max(tail, 1)))) if tail else set()
-    return Line(serving, tail, bits(departed)[serving // 8 :]), departed
+    return QueuePositions(serving, tail, bits(departed)[serving // 8 :]), departed
 
 
 @given(lines())
-def test_positions_are_exact(made: tuple[Line, set[int]]) -> None:
+def test_positions_are_exact(made: tuple[QueuePositions, set[int]]) -> None:
     line, departed = made
     waiting = [n for n in range(line.serving_number + 1, line.tail + 1) if n not in departed]
     assert line.waiting_count == len(waiting)
@@ -33,11 +33,11 @@ def test_positions_are_exact(made: tuple[Line, set[int]]) -> None:
 
 
 def test_who_was_called_has_no_position() -> None:
-    line = Line(5, 9, b"")
+    line = QueuePositions(5, 9, b"")
     assert [line.position(number) for number in (1, 5, 6, 9)] == [0, 0, 1, 4]
     assert line.waiting_count == 4
 
 
 def test_a_long_line_is_looked_up_not_counted() -> None:
-    line = Line(1_000, 100_000, b"\x55" * 12_400)
+    line = QueuePositions(1_000, 100_000, b"\x55" * 12_400)
     assert line.position(100_000) == 99_000 - sum(n % 2 for n in range(1_001, 100_000) if n < 1_000 + 12_400 * 8)

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.course import WINDOW_S, Caps, course_of
-from domain.flow import SLICES, Flow
-from domain.measured import cohorts_of, measure
-from domain.turnover import LONG_SHARE, LONG_TIMES, Cohort, inside_now
+from domain.estimates.call_projection import WINDOW_S, AdmissionCaps, project_calls
+from domain.estimates.queue_rates import build_cohorts, measure_rates
+from domain.estimates.room_flow import SLICES, RoomFlow
+from domain.estimates.slot_occupancy import LONG_SHARE, LONG_TIMES, Cohort, estimate_occupancy
 
 NOW_S = 1_700_000_000.0
 EVEN = (10,) * (SLICES - 1) + (0,)
@@ -30,23 +30,23 @@ def still_there(age_s: float, mean_s: float) -> float:
 
 def test_who_waits_follows_from_the_totals() -> None:
     """Of 1,000, 600 were called and 50 were absent; 40 left, 15 of them from inside: 325 wait."""
-    flow = Flow(
+    flow = RoomFlow(
         now_s=NOW_S, joined=1_000, called=600, completed=400, not_claimed=20, session_over=15, left=40, absent=50
     )
-    assert measure(flow, slots_taken=150).waiting == 325
+    assert measure_rates(flow, slots_taken=150).waiting == 325
 
 
 def test_how_fast_people_leave_is_counted_per_person_and_second() -> None:
     """A hundred stand there all the time, as many join as leave: 10 in ten seconds, each once in a hundred seconds."""
-    flow = Flow(now_s=NOW_S, joined=400, left=300, joined_lately=EVEN, gone_lately=EVEN)
-    found = measure(flow, slots_taken=0)
+    flow = RoomFlow(now_s=NOW_S, joined=400, left=300, joined_lately=EVEN, gone_lately=EVEN)
+    found = measure_rates(flow, slots_taken=0)
     assert (found.waiting, found.gone) == (100, 300)
     assert found.gone_rate == pytest.approx(0.01)
 
 
 def test_calls_before_the_slices_are_taken_for_even() -> None:
-    flow = Flow(now_s=NOW_S, opened_s=NOW_S - 700, called=700, called_lately=EVEN)
-    cohorts = cohorts_of(flow)
+    flow = RoomFlow(now_s=NOW_S, opened_s=NOW_S - 700, called=700, called_lately=EVEN)
+    cohorts = build_cohorts(flow)
     assert sum(cohort.count for cohort in cohorts) == 700
     assert [cohort.age_s for cohort in cohorts[:5]] == [650, 550, 450, 350, 295]
     assert all(older.age_s > younger.age_s for older, younger in pairwise(cohorts))
@@ -56,7 +56,7 @@ def test_calls_before_the_slices_are_taken_for_even() -> None:
 def test_the_mean_visit_is_found_again(mean_s: float, counts: list[int]) -> None:
     cohorts = [Cohort(10.0 * (len(counts) - place), count) for place, count in enumerate(counts)]
     inside = round(sum(cohort.count * still_there(cohort.age_s, mean_s) for cohort in cohorts))
-    found = inside_now(cohorts, inside)
+    found = estimate_occupancy(cohorts, inside)
     if found is not None and inside > 20:
         expected = sum(cohort.count * still_there(cohort.age_s, found.usual.mean_s) for cohort in cohorts)
         assert expected == pytest.approx(inside, abs=1)
@@ -64,24 +64,24 @@ def test_the_mean_visit_is_found_again(mean_s: float, counts: list[int]) -> None
 
 
 def test_nobody_inside_is_lost_or_made() -> None:
-    found = inside_now([Cohort(60, 200)], 120)
+    found = estimate_occupancy([Cohort(60, 200)], 120)
     assert found is not None
-    gone = [found.wait(5.0) for _ in range(1_000)]
+    gone = [found.advance(5.0) for _ in range(1_000)]
     assert sum(gone) == pytest.approx(120)
     assert found.count == pytest.approx(0, abs=1e-3)
-    found.enter(30, ago_s=3.0)
+    found.add(30, ago_s=3.0)
     assert found.count == pytest.approx(30)
 
 
 def test_visits_are_told_of_only_when_five_have_ended() -> None:
-    assert inside_now([Cohort(30, 100)], 96) is None
-    assert inside_now([Cohort(30, 100)], 95) is not None
-    assert inside_now([], 0) is None
+    assert estimate_occupancy([Cohort(30, 100)], 96) is None
+    assert estimate_occupancy([Cohort(30, 100)], 95) is not None
+    assert estimate_occupancy([], 0) is None
 
 
 def test_a_course_calls_as_many_a_window_as_the_cap_allows() -> None:
-    flow = Flow(now_s=NOW_S, opened_s=NOW_S - 1_000, joined=9_000, called=1_000, completed=700, called_lately=EVEN)
-    course = course_of(flow, Caps(slots_taken=300, total_active_users=100_000, new_users_per_minute=100))
+    flow = RoomFlow(now_s=NOW_S, opened_s=NOW_S - 1_000, joined=9_000, called=1_000, completed=700, called_lately=EVEN)
+    course = project_calls(flow, AdmissionCaps(slots_taken=300, total_active_users=100_000, new_users_per_minute=100))
     at = dict(zip(course.times_s, course.called, strict=True))
     windows = [called for time_s, called in at.items() if round(time_s / WINDOW_S, 6) % 1 == 0 and time_s <= 600]
     assert [round(after - before) for before, after in pairwise(windows)] == [100] * 9
@@ -89,19 +89,19 @@ def test_a_course_calls_as_many_a_window_as_the_cap_allows() -> None:
 
 def test_a_lower_cap_calls_nobody_until_there_is_room() -> None:
     """150 are inside, and 75 may be from now on: half of them must end first."""
-    flow = Flow(now_s=NOW_S, opened_s=NOW_S - 1_000, joined=9_000, called=1_000, completed=850, called_lately=EVEN)
-    course = course_of(flow, Caps(slots_taken=150, total_active_users=75, new_users_per_minute=6_000))
-    first = course.when(1)
+    flow = RoomFlow(now_s=NOW_S, opened_s=NOW_S - 1_000, joined=9_000, called=1_000, completed=850, called_lately=EVEN)
+    course = project_calls(flow, AdmissionCaps(slots_taken=150, total_active_users=75, new_users_per_minute=6_000))
+    first = course.seconds_until_called(1)
     assert first is not None
     # One a second ends at first, and fewer as fewer are inside.
     assert 75 < first < 150
 
 
 def test_a_line_whose_crowd_ran_away_at_once_does_not_race_for_ever() -> None:
-    calm = Flow(now_s=NOW_S + 1, opened_s=NOW_S, joined=900, called=100, called_lately=(0,) * (SLICES - 1) + (100,))
+    calm = RoomFlow(now_s=NOW_S + 1, opened_s=NOW_S, joined=900, called=100, called_lately=(0,) * (SLICES - 1) + (100,))
     fled = replace(calm, joined=1_700, left=800, gone_lately=(0,) * (SLICES - 1) + (800,))
-    caps = Caps(slots_taken=100, total_active_users=100_000, new_users_per_minute=100)
-    waits = [course_of(flow, caps).when(700) for flow in (calm, fled)]
+    caps = AdmissionCaps(slots_taken=100, total_active_users=100_000, new_users_per_minute=100)
+    waits = [project_calls(flow, caps).seconds_until_called(700) for flow in (calm, fled)]
     assert waits[0] is not None
     assert waits[1] is not None
     assert waits[0] / 20 < waits[1] < waits[0]

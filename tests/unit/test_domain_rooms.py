@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from domain.queues import NO_ROOM, QueueingMethod, RoomSettings
-from domain.room_changes import RoomChange, SettingChange, changes_between
-from domain.rules import draft_problems, room_problems
+from domain.room_changes import RoomSettingsPatch, SettingChange, diff_room_settings
+from domain.validation import draft_problems, room_problems
 from tests.support.sale import draft
 
 CONCERT = draft(10)
@@ -102,16 +102,16 @@ def test_a_message_is_short_and_plain(message: str, *, is_good: bool) -> None:
 @pytest.mark.parametrize("name", list(OTHER))
 def test_a_change_of_any_setting_is_told_by_its_name(name: str) -> None:
     after = replace(NO_ROOM, version=9, **{name: OTHER[name]})
-    assert RoomChange(((name, OTHER[name]),)).of(replace(NO_ROOM, version=9)) == after
-    (change,) = changes_between(NO_ROOM, after)
-    (back,) = changes_between(after, NO_ROOM)
+    assert RoomSettingsPatch(((name, OTHER[name]),)).apply_to(replace(NO_ROOM, version=9)) == after
+    (change,) = diff_room_settings(NO_ROOM, after)
+    (back,) = diff_room_settings(after, NO_ROOM)
     assert (back.setting, back.before, back.after) == (change.setting, change.after, change.before)
 
 
 def test_every_setting_but_the_version_is_told_of() -> None:
     assert set(OTHER) == {field.name for field in fields(RoomSettings)} - {"version"}
-    assert changes_between(NO_ROOM, replace(NO_ROOM, version=2)) == ()
-    told = changes_between(NO_ROOM, replace(NO_ROOM, **OTHER))
+    assert diff_room_settings(NO_ROOM, replace(NO_ROOM, version=2)) == ()
+    told = diff_room_settings(NO_ROOM, replace(NO_ROOM, **OTHER))
     assert SettingChange("suspended", "true", "false") in told
     assert SettingChange("queueingMethod", "FIFO", "REJECT") in told
     assert SettingChange("passClaimTimeoutSeconds", "60", "9") in told
@@ -125,13 +125,13 @@ def test_every_setting_but_the_version_is_told_of() -> None:
 def test_the_words_of_a_change_name_what_was_given_in_any_order() -> None:
     given = (("opens_at", None), ("total_active_users", 7), ("suspended", False))
     assert (
-        RoomChange(given).words()
-        == RoomChange(given[::-1]).words()
+        RoomSettingsPatch(given).fingerprint_parts()
+        == RoomSettingsPatch(given[::-1]).fingerprint_parts()
         == (
             "opensAt=",
             "suspended=false",
             "totalActiveUsers=7",
         )
     )
-    assert RoomChange().words() == ()
-    assert RoomChange((("message", ""),)).words() == ("message=",)
+    assert RoomSettingsPatch().fingerprint_parts() == ()
+    assert RoomSettingsPatch((("message", ""),)).fingerprint_parts() == ("message=",)

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from domain.concerts import TierDraft, Venue
-from domain.holds import LineRequest
+from domain.holds import TicketRequest
 from domain.ids import ConcertId, tier_id
 from domain.orders import Customer
-from domain.rules import customer_problems, draft_problems, key_problems, line_problems
+from domain.validation import customer_problems, draft_problems, key_problems, ticket_line_problems
 from tests.support.sale import draft
 
 CONCERT = ConcertId("abcdefghjkmn")
@@ -59,22 +59,22 @@ def test_idempotency_key(key: str, is_good: bool) -> None:
 @pytest.mark.parametrize(
     ("lines", "expected"),
     [
-        ([LineRequest(FIRST, 1)], []),
-        ([LineRequest(FIRST, 1_000), LineRequest(SECOND, 1)], []),
+        ([TicketRequest(FIRST, 1)], []),
+        ([TicketRequest(FIRST, 1_000), TicketRequest(SECOND, 1)], []),
         ([], ["lines"]),
-        ([LineRequest(FIRST, 0)], ["lines.0.quantity"]),
-        ([LineRequest(FIRST, -1)], ["lines.0.quantity"]),
-        ([LineRequest(SECOND, 1), LineRequest(FIRST, 2_147_483_647)], ["lines.1.quantity"]),
-        ([LineRequest(FIRST, 1), LineRequest(FIRST, 1)], ["lines.1.tierId"]),
-        ([LineRequest(tier_id(ConcertId("other"), 1), 1)], ["lines.0.tierId"]),
+        ([TicketRequest(FIRST, 0)], ["lines.0.quantity"]),
+        ([TicketRequest(FIRST, -1)], ["lines.0.quantity"]),
+        ([TicketRequest(SECOND, 1), TicketRequest(FIRST, 2_147_483_647)], ["lines.1.quantity"]),
+        ([TicketRequest(FIRST, 1), TicketRequest(FIRST, 1)], ["lines.1.tierId"]),
+        ([TicketRequest(tier_id(ConcertId("other"), 1), 1)], ["lines.0.tierId"]),
     ],
 )
-def test_lines(lines: list[LineRequest], expected: list[str]) -> None:
-    assert paths(line_problems(CONCERT, lines)) == expected
+def test_lines(lines: list[TicketRequest], expected: list[str]) -> None:
+    assert paths(ticket_line_problems(CONCERT, lines)) == expected
 
 
 def test_too_many_lines() -> None:
-    assert paths(line_problems(CONCERT, [LineRequest(tier_id(CONCERT, n), 1) for n in range(21)])) == ["lines"]
+    assert paths(ticket_line_problems(CONCERT, [TicketRequest(tier_id(CONCERT, n), 1) for n in range(21)])) == ["lines"]
 
 
 def test_a_plain_draft_is_good() -> None:

@@ -10,14 +10,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from domain.concerts import Concert
-from domain.estimates import pace_of
-from domain.flow import SLICES, Flow
-from domain.forecast import outlook_of
+from domain.estimates.room_flow import SLICES, RoomFlow
+from domain.estimates.sold_out_forecast import forecast_sold_out
+from domain.estimates.wait_estimates import build_wait_table
 from domain.holds import EndReason, Hold, HoldState
 from domain.ids import ConcertId, HoldId, PersonId, TierId
 from domain.queues import EntryState
 from domain.stock import Stock, TierStock
-from domain.topics import HoldsTopic, LineTopic, RoomTopic, Snapshot, Topic
+from domain.topics import HoldsTopic, QueueTopic, RoomTopic, Snapshot, Topic
 from storage.concerts import ConcertStore
 from storage.living import LivingConcerts
 from subscriptions.attachments import Attachments
@@ -37,10 +37,10 @@ slices = st.tuples(*[st.integers(0, 5) | st.integers(0, 200_000)] * SLICES) | st
 
 
 @st.composite
-def flows(draw: st.DrawFn) -> Flow:
+def flows(draw: st.DrawFn) -> RoomFlow:
     now_s = draw(st.floats(1.6e9, 2e9) | st.sampled_from([1.7e9, 1_700_000_005.0, 1_700_000_009.999]))
     opened = draw(st.none() | st.sampled_from([0.0, 0.001, 1, 10, 100, 86_400, 1e7, -5]))
-    return Flow(
+    return RoomFlow(
         now_s=now_s,
         opened_s=None if opened is None else now_s - opened,
         **{
@@ -65,8 +65,8 @@ def flows(draw: st.DrawFn) -> Flow:
 
 @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
 @given(flows(), st.integers(0, BIG), st.integers(1, 1_000_000), st.integers(1, 1_000_000), st.data())
-def test_pace_of_any_flow(flow: Flow, taken: int, active: int, per_minute: int, data: st.DataObject) -> None:
-    pace = pace_of(flow, slots_taken=taken, total_active_users=active, new_users_per_minute=per_minute)
+def test_pace_of_any_flow(flow: RoomFlow, taken: int, active: int, per_minute: int, data: st.DataObject) -> None:
+    pace = build_wait_table(flow, slots_taken=taken, total_active_users=active, new_users_per_minute=per_minute)
     before = None
     for position in sorted(data.draw(st.lists(st.integers(1, 2_000_000), min_size=2, max_size=6))):
         found = pace.estimate(position)
@@ -87,7 +87,7 @@ def test_pace_of_any_flow(flow: Flow, taken: int, active: int, per_minute: int, 
         st.tuples(st.integers(0, 200_000), st.integers(0, 200_000), st.integers(0, 200_000)), min_size=1, max_size=5
     ),
 )
-def test_outlook_of_any_flow(flow: Flow, tiers: list[tuple[int, int, int]]) -> None:
+def test_outlook_of_any_flow(flow: RoomFlow, tiers: list[tuple[int, int, int]]) -> None:
     stock = Stock(
         epoch=1,
         version=1,
@@ -96,9 +96,9 @@ def test_outlook_of_any_flow(flow: Flow, tiers: list[tuple[int, int, int]]) -> N
             for i, (free, held, sold) in enumerate(tiers)
         ),
     )
-    outlook = outlook_of(stock, flow)
-    assert not math.isnan(outlook.sold_out_behind)
-    assert outlook.sold_out_behind >= 0
+    outlook = forecast_sold_out(stock, flow)
+    assert not math.isnan(outlook.sold_out_from)
+    assert outlook.sold_out_from >= 0
 
 
 SLOW = Bands(((10, 0.0),), 1_000.0)
@@ -129,7 +129,7 @@ def come(watching: ConcertWatch, topic: Topic) -> Flaky:
 async def test_an_end_whose_rendering_failed_is_told_at_the_next_look() -> None:
     line = StandingLine(people=1_000)
     watching = watch_of(line)
-    seen = come(watching, LineTopic(CONCERT.id, PersonId("p500")))
+    seen = come(watching, QueueTopic(CONCERT.id, PersonId("p500")))
     await watching._look()
     line.change("p500", EntryState.EXPIRED)
     seen.fails = True
@@ -142,7 +142,7 @@ async def test_an_end_whose_rendering_failed_is_told_at_the_next_look() -> None:
 async def test_a_call_whose_rendering_failed_is_told_at_the_next_look() -> None:
     line = StandingLine(people=1_000)
     watching = watch_of(line)
-    seen = come(watching, LineTopic(CONCERT.id, PersonId("p500")))
+    seen = come(watching, QueueTopic(CONCERT.id, PersonId("p500")))
     await watching._look()
     line.serving = 500
     line.change("p500", EntryState.READY)
@@ -184,7 +184,7 @@ async def test_who_came_when_called_is_spoken_for_when_a_rollback_puts_them_back
     line = StandingLine(people=100, serving=50)
     line.states = {PersonId("p50"): EntryState.READY}
     watching = watch_of(line)
-    seen = come(watching, LineTopic(CONCERT.id, PersonId("p50")))
+    seen = come(watching, QueueTopic(CONCERT.id, PersonId("p50")))
     await watching._look()
     assert seen.entry().state is EntryState.READY
     line.serving = 40
@@ -205,7 +205,7 @@ async def test_documents_that_render_slowly_keep_nobody_from_their_call() -> Non
     """Four organizers ask for what the database, which hangs, does not answer; `docs`: one's own news at once."""
     line = StandingLine(people=1_000)
     watching = watch_of(line)
-    seen = come(watching, LineTopic(CONCERT.id, PersonId("p500")))
+    seen = come(watching, QueueTopic(CONCERT.id, PersonId("p500")))
     for name in ("ann", "ben", "cyd", "dan"):
         slow = Slow(RoomTopic(CONCERT.id), group=name)
         member = Member(slow, slow.deliver)
@@ -236,9 +236,9 @@ class Leaving(Seen):
 async def test_who_went_while_the_line_was_shown_is_read_no_more() -> None:
     line = StandingLine(people=100)
     watching = watch_of(line, Bands((), 0.0))
-    stays = Leaving(LineTopic(CONCERT.id, PersonId("p60")))
+    stays = Leaving(QueueTopic(CONCERT.id, PersonId("p60")))
     watching.add(Member(stays, stays.deliver))
-    went = Seen(LineTopic(CONCERT.id, PersonId("p50")))
+    went = Seen(QueueTopic(CONCERT.id, PersonId("p50")))
     member = Member(went, went.deliver)
     watching.add(member)
     await watching._look()
@@ -308,9 +308,9 @@ async def test_who_joined_and_was_called_after_the_line_was_read_is_shown_at_the
     line = StandingLine(people=10, serving=10)
     line.states = {PersonId("p11"): EntryState.READY}
     watching = watch_of(line)
-    come(watching, LineTopic(CONCERT.id, PersonId("p10")))
+    come(watching, QueueTopic(CONCERT.id, PersonId("p10")))
     await watching._look()
-    seen = come(watching, LineTopic(CONCERT.id, PersonId("p11")))
+    seen = come(watching, QueueTopic(CONCERT.id, PersonId("p11")))
     await watching._look()
     assert seen.snapshots == []
 

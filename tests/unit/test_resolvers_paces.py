@@ -7,9 +7,9 @@ from typing import cast
 import pytest
 
 from domain.errors import TemporarilyUnavailable
-from domain.estimates import Pace, pace_of
+from domain.estimates.wait_estimates import WaitTable, build_wait_table
 from domain.ids import ConcertId
-from domain.lines import Line
+from domain.queue_positions import QueuePositions
 from domain.queues import RoomStatus
 from resolvers import paces
 from resolvers.paces import LIFE_S, Paces
@@ -24,7 +24,7 @@ LINE = LineState(
     version=1,
     concert_version=1,
     round=1,
-    line=Line(40, 100, b"\0" * 13),
+    line=QueuePositions(40, 100, b"\0" * 13),
     slots_taken=3,
     passes_issued=12,
     status=RoomStatus.OPEN,
@@ -33,7 +33,7 @@ LINE = LineState(
     flow=ROOM.flow,
 )
 OTHER = replace(CONCERT, id=ConcertId("other"))
-PACE = pace_of(
+PACE = build_wait_table(
     ROOM.flow,
     slots_taken=3,
     total_active_users=CONCERT.room.total_active_users,
@@ -75,7 +75,7 @@ async def lines() -> Lines:
     return Lines()
 
 
-def asking(lines: Lines, known: Paces, count: int) -> list[asyncio.Task[Pace]]:
+def asking(lines: Lines, known: Paces, count: int) -> list[asyncio.Task[WaitTable]]:
     return [asyncio.create_task(known.of(lines.stores, CONCERT)) for _ in range(count)]
 
 

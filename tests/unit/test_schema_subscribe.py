@@ -11,7 +11,7 @@ from auth.viewer import Role, Viewer
 from domain.concerts import ConcertStatus
 from domain.errors import TemporarilyUnavailable
 from domain.ids import ConcertId, OrderId, PersonId
-from domain.topics import HoldsTopic, LineTopic, OrderTopic, StockTopic, Topic
+from domain.topics import HoldsTopic, OrderTopic, QueueTopic, StockTopic, Topic
 from schema import Answer, Operation, ids, start
 from schema.subscribe import Watching
 from subscriptions.sources import Source
@@ -75,7 +75,7 @@ async def source(document: str, by: Viewer | None = None, **how: Any) -> Source:
     [
         (STOCK, None, StockTopic(CONCERT.id)),
         (STOCK, ALICE, StockTopic(CONCERT.id)),
-        (POSITION, ALICE, LineTopic(CONCERT.id, ALICE.person_id)),
+        (POSITION, ALICE, QueueTopic(CONCERT.id, ALICE.person_id)),
         (HOLDS, ALICE, HoldsTopic(CONCERT.id, ALICE.person_id)),
         (ORDERS, ALICE, OrderTopic(ORDER.id)),
         (ORDERS, OLIVIA, OrderTopic(ORDER.id)),

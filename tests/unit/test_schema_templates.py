@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from auth.viewer import Role
-from domain.estimates import WaitEstimate
+from domain.estimates.wait_estimates import WaitEstimate
 from domain.ids import PersonId
 from domain.queues import EntryState, QueueEntry, RoomStatus
 from domain.stock import StockAhead
-from domain.topics import LineSnapshot
+from domain.topics import QueueSnapshot
 from schema import Answer, Operation, ids, start
 from schema.queues import QueuePosition
 from schema.subscribe import Watching
@@ -43,11 +43,11 @@ async def watching(document: str, who: str = "p1", *roles: Role, **variables: ob
     return begun
 
 
-async def ordinary(source: Watching, snapshot: LineSnapshot) -> bytes:
+async def ordinary(source: Watching, snapshot: QueueSnapshot) -> bytes:
     return await source._execute(snapshot, source.context.viewer)
 
 
-async def shown(source: Watching, snapshot: LineSnapshot) -> bytes:
+async def shown(source: Watching, snapshot: QueueSnapshot) -> bytes:
     """As the hub shows it."""
     return (source.at_once(snapshot) or await source.render(snapshot)).payload
 
@@ -55,13 +55,13 @@ async def shown(source: Watching, snapshot: LineSnapshot) -> bytes:
 def person(number: int, **changes: Any) -> QueueEntry:
     estimate = WaitEstimate(number * 3, number * 7)
     waiting = replace(entry(EntryState.WAITING), person_id=PersonId(f"p{number}"), number=number, position=number + 2)
-    return replace(waiting, place=1_000 + number, lot=number * 11, estimate=estimate, **changes)
+    return replace(waiting, entry_id=1_000 + number, lot=number * 11, estimate=estimate, **changes)
 
 
-def snapshots(entries: Sequence[QueueEntry], **room: Any) -> list[LineSnapshot]:
+def snapshots(entries: Sequence[QueueEntry], **room: Any) -> list[QueueSnapshot]:
     """Of one look: they have their room and their stock in common."""
     common = replace(ROOM, **room)
-    return [LineSnapshot(one, common, STOCK) for one in entries]
+    return [QueueSnapshot(one, common, STOCK) for one in entries]
 
 
 @st.composite
@@ -122,10 +122,10 @@ async def test_a_template_gives_what_an_execution_gives(
     source = await watching(document)
     told = replace(ROOM, settings=replace(ROOM.settings, message=message))
     for one in [one for line in lines for one in [*line, *line]]:
-        snapshot = LineSnapshot(one, told, STOCK, ahead)
+        snapshot = QueueSnapshot(one, told, STOCK, ahead)
         assert await shown(source, snapshot) == await ordinary(source, snapshot)
     for line in lines:
-        assert source.at_once(LineSnapshot(line[-1], told, STOCK, ahead)) is not None
+        assert source.at_once(QueueSnapshot(line[-1], told, STOCK, ahead)) is not None
 
 
 async def test_the_third_of_a_shape_costs_no_execution() -> None:
@@ -195,7 +195,7 @@ async def test_who_was_called_is_shown_the_ordinary_way(state: EntryState) -> No
 
 async def test_people_who_never_joined_see_the_same() -> None:
     sources = [await watching(EVERYTHING, f"p{number}") for number in range(1, 4)]
-    snapshot = LineSnapshot(None, ROOM, STOCK)
+    snapshot = QueueSnapshot(None, ROOM, STOCK)
     for source in sources:
         assert await shown(source, snapshot) == await ordinary(source, snapshot)
     assert sources[2].at_once(snapshot) is not None
@@ -206,7 +206,7 @@ async def test_a_text_that_looks_like_a_mark_is_found_out(monkeypatch: pytest.Mo
     monkeypatch.setattr("schema.templates.secrets.randbelow", lambda _: 234_567_890)
     source = await watching(EVERYTHING)
     told = replace(ROOM, settings=replace(ROOM.settings, message="call 1234567890"))
-    people = [LineSnapshot(person(number), told, STOCK) for number in range(1, 5)]
+    people = [QueueSnapshot(person(number), told, STOCK) for number in range(1, 5)]
     for snapshot in people:
         assert await shown(source, snapshot) == await ordinary(source, snapshot)
         assert source.at_once(snapshot) is None
@@ -216,7 +216,7 @@ async def test_what_is_somebodys_own_keeps_a_template_from_being_used(monkeypatc
     """Should a field ever show more than integers, the proof fails and everybody is shown the ordinary way."""
     built = QueuePosition.of
 
-    def telling(line: LineSnapshot, person_id: PersonId) -> QueuePosition:
+    def telling(line: QueueSnapshot, person_id: PersonId) -> QueuePosition:
         made = built(line, person_id)
         made.message = f"Dear {person_id}"
         return made
@@ -230,7 +230,7 @@ async def test_what_is_somebodys_own_keeps_a_template_from_being_used(monkeypatc
 async def test_a_time_of_somebodys_own_does_too(monkeypatch: pytest.MonkeyPatch) -> None:
     built = QueuePosition.of
 
-    def telling(line: LineSnapshot, person_id: PersonId) -> QueuePosition:
+    def telling(line: QueueSnapshot, person_id: PersonId) -> QueuePosition:
         made = built(line, person_id)
         made.expires_at = line.entry.joined_at if line.entry else None
         return made

@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
-from domain.audits import Deed
 from domain.concerts import Concert
 from domain.errors import OnsaleError, TemporarilyUnavailable
 from domain.ids import ConcertId
 from domain.lottery import Reveal
 from domain.orders import Order
+from domain.room_audits import RoomCommand
 from storage import scripts
 from storage.capacity import CapacityStore
 from storage.events import StoredEvent, Taken
@@ -132,7 +132,9 @@ def capacity_of(hot: Any) -> CapacityStore:
 
 def lower_capacity(word: str) -> Awaitable[Concert]:
     withdrawal = Withdrawal(hold() if word == "HOLD" else None, 7)
-    return capacity_of(answering(withdraw_units=(word, withdrawal))).write(CONCERT, LOWERED, Deed("1", ALICE, "Alice"))
+    return capacity_of(answering(withdraw_units=(word, withdrawal))).write(
+        CONCERT, LOWERED, RoomCommand("1", ALICE, "Alice")
+    )
 
 
 def stores_of(**parts: object) -> Any:

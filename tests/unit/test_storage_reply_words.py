@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from domain.errors import OnsaleError, TemporarilyUnavailable
-from domain.holds import LineRequest
+from domain.holds import TicketRequest
 from domain.ids import ConcertId, HoldId
 from storage import scripts
 from storage.events import EventStore, StoredEvent
@@ -114,7 +114,7 @@ async def read_letters(link: Any) -> None:
 
 CALLS: dict[Script, Call] = {
     scripts.HOLD_TICKETS: lambda link: holds(link).hold(
-        CONCERT.id, ID, [LineRequest(TIER, 1)], person_id=ALICE, digest=DIGEST
+        CONCERT.id, ID, [TicketRequest(TIER, 1)], person_id=ALICE, digest=DIGEST
     ),
     scripts.RELEASE_HOLD: lambda link: holds(link).release(CONCERT.id, ID, person_id=ALICE),
     scripts.BEGIN_PURCHASE: lambda link: holds(link).begin_purchase(

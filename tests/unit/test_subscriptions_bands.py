@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.estimates import NO_PACE
-from domain.flow import Flow
-from domain.forecast import stock_ahead
-from domain.lines import Line
+from domain.estimates.room_flow import RoomFlow
+from domain.estimates.sold_out_forecast import forecast_stock_ahead
+from domain.estimates.wait_estimates import NO_ESTIMATE
+from domain.queue_positions import QueuePositions
 from domain.queues import EntryState, QueueingMethod, RoomStatus
 from domain.stock import Stock, StockAhead
 from settings import Settings, SettingsError
@@ -26,17 +26,19 @@ from tests.support.snapshots import ROOM, STOCK, entry
 from web.face import open_face
 
 BANDS = Bands(((3, 0.0), (8, 2.0)), 10.0)
-BUSY = Flow(now_s=1_000.0, opened_s=0.0, joined=400, called=200, claimed=200, completed=100, called_lately=(2,) * 31)
+BUSY = RoomFlow(
+    now_s=1_000.0, opened_s=0.0, joined=400, called=200, claimed=200, completed=100, called_lately=(2,) * 31
+)
 
 
 @st.composite
-def lines(draw: st.DrawFn) -> Line:
+def lines(draw: st.DrawFn) -> QueuePositions:
     serving, tail = sorted(draw(st.tuples(st.integers(0, 60), st.integers(0, 120))))
     departed = draw(st.binary(max_size=(tail - serving) // 8 + 1))
-    return Line(serving, tail, departed)
+    return QueuePositions(serving, tail, departed)
 
 
-def scene(line: Line, stock: Stock, flow: Flow, *, method: QueueingMethod = QueueingMethod.FIFO) -> Scene:
+def scene(line: QueuePositions, stock: Stock, flow: RoomFlow, *, method: QueueingMethod = QueueingMethod.FIFO) -> Scene:
     room = replace(
         ROOM,
         settings=replace(ROOM.settings, queueing_method=method),
@@ -58,7 +60,7 @@ def scene(line: Line, stock: Stock, flow: Flow, *, method: QueueingMethod = Queu
         grace_until_ms=0,
         flow=flow,
     )
-    return Scene.of(RoomView(room, state, NO_PACE), stock, BANDS)
+    return Scene.of(RoomView(room, state, NO_ESTIMATE), stock, BANDS)
 
 
 def left(available: int) -> Stock:
@@ -67,40 +69,42 @@ def left(available: int) -> Stock:
 
 
 @given(lines())
-def test_a_number_is_in_the_band_of_its_position(line: Line) -> None:
+def test_a_number_is_in_the_band_of_its_position(line: QueuePositions) -> None:
     reach = BANDS.in_line(line)
     for number in range(line.serving_number + 1, line.tail + 1):
         position = line.position(number)
         assert reach.of(number) == (0.0 if position <= 3 else 2.0 if position <= 8 else 10.0), (number, position)
 
 
-@given(lines(), st.integers(0, 300), st.sampled_from([BUSY, Flow(now_s=0.0)]))
-def test_what_will_be_left_for_a_number_is_what_its_forecast_says(line: Line, available: int, flow: Flow) -> None:
+@given(lines(), st.integers(0, 300), st.sampled_from([BUSY, RoomFlow(now_s=0.0)]))
+def test_what_will_be_left_for_a_number_is_what_its_forecast_says(
+    line: QueuePositions, available: int, flow: RoomFlow
+) -> None:
     shown = scene(line, left(available), flow)
     room = shown.view.room
     for number in range(line.serving_number + 1, line.tail + 1):
         mine = replace(entry(EntryState.WAITING), number=number, position=line.position(number))
-        forecast = stock_ahead(shown.stock, room.people_ahead(mine), flow)
+        forecast = forecast_stock_ahead(shown.stock, room.people_ahead(mine), flow)
         assert shown.prospect(Stand.IN_LINE, number)[1] is (forecast is StockAhead.SOLD_OUT), number
     for stand, somebody in (
         (Stand.IN_LINE, replace(entry(EntryState.PREQUEUED), number=None, position=None)),
         (Stand.CALLED, entry(EntryState.READY)),
         (Stand.OUTSIDE, None),
     ):
-        forecast = stock_ahead(shown.stock, room.people_ahead(somebody), flow)
+        forecast = forecast_stock_ahead(shown.stock, room.people_ahead(somebody), flow)
         assert shown.prospect(stand, None)[1] is (forecast is StockAhead.SOLD_OUT), stand
 
 
 def test_a_forecast_divides_a_line() -> None:
     """Of 100 tickets for a line that buys one in two: something is left for those in front."""
-    shown = scene(Line(200, 900, b""), left(100), BUSY)
+    shown = scene(QueuePositions(200, 900, b""), left(100), BUSY)
     told = [shown.prospect(Stand.IN_LINE, number)[1] for number in range(201, 901)]
     assert told == sorted(told)
     assert (told[0], told[-1]) == (False, True)
 
 
 def test_who_has_no_number_that_counts_is_in_no_band() -> None:
-    line = Line(0, 5, b"")
+    line = QueuePositions(0, 5, b"")
     for stand, number, behind_s in (
         (Stand.IN_LINE, None, 10.0),
         (Stand.CALLED, 3, CALLED_BEHIND_S),

@@ -8,7 +8,7 @@ import pytest
 
 from domain.ids import PersonId
 from domain.queues import EntryState
-from domain.topics import LineTopic
+from domain.topics import QueueTopic
 from subscriptions.bands import Bands
 from subscriptions.concert_watch import ConcertWatch
 from subscriptions.line_watch import BATCH, MOST_A_LOOK
@@ -26,7 +26,7 @@ def watch_of(line: StandingLine, bands: Bands = SLOW) -> ConcertWatch:
 
 
 def come(watching: ConcertWatch, *numbers: int) -> list[Seen]:
-    seen = [Seen(LineTopic(CONCERT.id, PersonId(f"p{number}"))) for number in numbers]
+    seen = [Seen(QueueTopic(CONCERT.id, PersonId(f"p{number}"))) for number in numbers]
     for one in seen:
         watching.add(Member(one, one.deliver))
     return seen

@@ -8,7 +8,7 @@ SLICES = 31
 
 
 @dataclass(frozen=True, slots=True)
-class Flow:
+class RoomFlow:
     """As the store counted it, at its own time. Slices are oldest first; the last one has begun at `slice_began_s`."""
 
     now_s: float

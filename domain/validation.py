@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 from domain.concerts import Concert, ConcertDraft, TierDraft, Venue
 from domain.errors import FieldProblem, InvalidInput
-from domain.holds import LineRequest
+from domain.holds import TicketRequest
 from domain.ids import ConcertId, concert_of
 from domain.orders import Customer
 from domain.queues import QueueingMethod, RoomSettings
@@ -40,7 +40,7 @@ _COUNTRY = re.compile(r"[A-Z]{2}")
 _EMAIL = re.compile(r"[^\s@\x00-\x1f]+@[^\s@\x00-\x1f.]+(\.[^\s@\x00-\x1f.]+)+")
 
 
-def refuse(problems: Iterator[FieldProblem]) -> None:
+def raise_problems(problems: Iterator[FieldProblem]) -> None:
     """Raises InvalidInput with every problem, if there is one."""
     found = tuple(problems)
     if found:
@@ -65,7 +65,7 @@ def key_problems(key: str) -> Iterator[FieldProblem]:
     yield from text_problems("idempotencyKey", key, longest=MAX_KEY)
 
 
-def line_problems(concert_id: ConcertId, lines: Sequence[LineRequest]) -> Iterator[FieldProblem]:
+def ticket_line_problems(concert_id: ConcertId, lines: Sequence[TicketRequest]) -> Iterator[FieldProblem]:
     if not 1 <= len(lines) <= MAX_LINES:
         yield FieldProblem("lines", f"has {len(lines)} lines; from 1 to {MAX_LINES} are allowed")
     for index, line in enumerate(lines[:MAX_LINES]):

@@ -28,29 +28,29 @@ class Cohort:
 
 
 @dataclass(slots=True)
-class Visits:
+class VisitStages:
     """People inside whose visits follow one law, by the part of the visit they are in; moved on as time passes."""
 
     mean_s: float
     early: float = 0.0
     late: float = 0.0
 
-    def wait(self, seconds: float) -> None:
+    def advance(self, seconds: float) -> None:
         passed = 2 * seconds / self.mean_s
         stay = exp(-passed)
         self.early, self.late = self.early * stay, (self.late + self.early * passed) * stay
 
-    def enter(self, people: float, ago_s: float) -> None:
+    def add(self, people: float, ago_s: float) -> None:
         passed = 2 * ago_s / self.mean_s
         self.early += people / (1 + passed)
         self.late += people * passed / (1 + passed)
 
 
-class Inside:
+class SlotOccupancy:
     """Everybody who takes a slot."""
 
     def __init__(self, mean_s: float) -> None:
-        self.usual, self.long = Visits(mean_s), Visits(mean_s * LONG_TIMES)
+        self.usual, self.long = VisitStages(mean_s), VisitStages(mean_s * LONG_TIMES)
 
     @property
     def mean_s(self) -> float:
@@ -60,19 +60,19 @@ class Inside:
     def count(self) -> float:
         return self.usual.early + self.usual.late + self.long.early + self.long.late
 
-    def enter(self, people: float, *, ago_s: float = 0.0) -> None:
+    def add(self, people: float, *, ago_s: float = 0.0) -> None:
         """All of them are still inside."""
-        self.usual.enter(people * (1 - LONG_SHARE), ago_s)
-        self.long.enter(people * LONG_SHARE, ago_s)
+        self.usual.add(people * (1 - LONG_SHARE), ago_s)
+        self.long.add(people * LONG_SHARE, ago_s)
 
-    def wait(self, seconds: float) -> float:
+    def advance(self, seconds: float) -> float:
         """How many of them end meanwhile."""
         before = self.count
-        self.usual.wait(seconds)
-        self.long.wait(seconds)
+        self.usual.advance(seconds)
+        self.long.advance(seconds)
         return before - self.count
 
-    def scaled_to(self, count: float) -> "Inside":
+    def scale_to(self, count: float) -> "SlotOccupancy":
         scale = count / self.count if self.count else 0.0
         for visits in (self.usual, self.long):
             visits.early *= scale
@@ -80,22 +80,22 @@ class Inside:
         return self
 
 
-def inside_now(cohorts: Sequence[Cohort], slots_taken: int) -> Inside | None:
+def estimate_occupancy(cohorts: Sequence[Cohort], slots_taken: int) -> SlotOccupancy | None:
     """None while too few visits have ended to tell. Cohorts are oldest first."""
     if sum(cohort.count for cohort in cohorts) - slots_taken < FEWEST_ENDED:
         return None
     low, high = log(FASTEST_S), log(SLOWEST_S)
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
-        if _still_inside(cohorts, exp(middle)) < slots_taken:
+        if _count_inside(cohorts, exp(middle)) < slots_taken:
             low = middle
         else:
             high = middle
-    return _entered(cohorts, exp((low + high) / 2)).scaled_to(slots_taken)
+    return _build_occupancy(cohorts, exp((low + high) / 2)).scale_to(slots_taken)
 
 
-def _still_inside(cohorts: Sequence[Cohort], mean_s: float) -> float:
-    """The count that `_entered` comes to, for a quarter of its cost: it is asked for many means."""
+def _count_inside(cohorts: Sequence[Cohort], mean_s: float) -> float:
+    """The count that `_build_occupancy` comes to, for a quarter of its cost: it is asked for many means."""
     count = 0.0
     for cohort in cohorts:
         usual = 2 * cohort.age_s / mean_s
@@ -105,9 +105,9 @@ def _still_inside(cohorts: Sequence[Cohort], mean_s: float) -> float:
     return count
 
 
-def _entered(cohorts: Sequence[Cohort], mean_s: float) -> Inside:
-    inside = Inside(mean_s)
+def _build_occupancy(cohorts: Sequence[Cohort], mean_s: float) -> SlotOccupancy:
+    inside = SlotOccupancy(mean_s)
     for cohort, next_age_s in zip(cohorts, [*(cohort.age_s for cohort in cohorts[1:]), 0.0], strict=True):
-        inside.enter(cohort.count)
-        inside.wait(cohort.age_s - next_age_s)
+        inside.add(cohort.count)
+        inside.advance(cohort.age_s - next_age_s)
     return inside

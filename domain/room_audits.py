@@ -28,7 +28,7 @@ class AdmissionLimit(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Deed:
+class RoomCommand:
     """A step that may change a room: who takes it, and the id that its row will have, so that it is taken once."""
 
     id: str
@@ -40,7 +40,7 @@ class Deed:
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class ManualAdmission:
     """What `admitNext` asked for, and what came of it."""
 
     asked: int
@@ -53,9 +53,9 @@ class Call:
 class RoomAudit:
     concert_id: ConcertId
     at: datetime
-    deed: Deed
+    command: RoomCommand
     settings_version: int
     """Of the settings after it."""
     round: int
     changes: tuple[SettingChange, ...] = ()
-    call: Call | None = None
+    manual_admission: ManualAdmission | None = None

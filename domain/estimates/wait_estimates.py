@@ -1,17 +1,17 @@
-"""How long somebody will wait: a band, from how the line was seen to move and what its caps allow next.
+"""Wait estimates: p50 and p90 seconds until the call, from the measured rates and both caps.
 
-A course (domain/course.py) says when a position is called if all goes on as measured. The band asks it for fewer and
-for more moves than that, by as much as counts scatter and as what was measured may be off. `Pace` is made once per
-state of a line, as a table; one person costs one look-up in it.
+A `CallProjection` says when a position is called if everything goes on as measured. The estimate
+asks it for fewer and for more calls than that, by as much as counts scatter and as the measured
+rates may be off. A `WaitTable` is built once per state of a queue; one person costs one look-up.
 """
 
 from bisect import bisect_left
 from dataclasses import dataclass
 from math import ceil, sqrt
 
-from domain.course import Caps, Course, course_of
-from domain.flow import Flow
-from domain.measured import LONGEST_S
+from domain.estimates.call_projection import AdmissionCaps, CallProjection, project_calls
+from domain.estimates.queue_rates import LONGEST_S
+from domain.estimates.room_flow import RoomFlow
 
 NINE_OF_TEN = 1.2816
 """Standard deviations of a normal law."""
@@ -26,7 +26,7 @@ it as nobody has seen yet, right after an opening."""
 WIDEST = 1.5
 LATE_S = 3.0
 """A call is seen by the second, a slice is ten."""
-KNOT_STEP = 1.15
+POSITION_STEP = 1.15
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class WaitEstimate:
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class WaitTable:
     """The band by position, at `positions`, between which it is taken for straight. Neither edge ever falls."""
 
     positions: tuple[float, ...] = ()
@@ -64,52 +64,54 @@ class Pace:
 
 
 LONGEST = WaitEstimate(int(LONGEST_S), int(LONGEST_S))
-NO_PACE = Pace()
+NO_ESTIMATE = WaitTable()
 """Nothing can be told to anybody."""
 
 
-def pace_of(flow: Flow, *, slots_taken: int, total_active_users: int, new_users_per_minute: int) -> Pace:
+def build_wait_table(
+    flow: RoomFlow, *, slots_taken: int, total_active_users: int, new_users_per_minute: int
+) -> WaitTable:
     if flow.opened_s is None or flow.called == 0:
-        return NO_PACE
-    course = course_of(flow, Caps(slots_taken, total_active_users, new_users_per_minute))
+        return NO_ESTIMATE
+    course = project_calls(flow, AdmissionCaps(slots_taken, total_active_users, new_users_per_minute))
     positions, p50_s, p90_s = [], [0.0], [0.0]
-    for position in _knots(course):
+    for position in _table_positions(course):
         band = _band(course, position)
         if band is None:
             break
         positions.append(position)
         p50_s.append(max(p50_s[-1], band[0]))
         p90_s.append(max(p90_s[-1], band[1]))
-    return Pace(tuple(positions), tuple(p50_s[1:]), tuple(p90_s[1:]), LONGEST if course.goes_on else None)
+    return WaitTable(tuple(positions), tuple(p50_s[1:]), tuple(p90_s[1:]), LONGEST if course.still_moves else None)
 
 
-def _knots(course: Course) -> list[int]:
+def _table_positions(course: CallProjection) -> list[int]:
     """Whole positions, close together in front and at the end, and both sides of each place where the calls pause."""
     furthest = int(course.moved[-1])
-    knots, edge = {*(furthest * part // 50 for part in range(41, 51)), *course.edges()}, 1
+    knots, edge = {*(furthest * part // 50 for part in range(41, 51)), *course.pause_edges()}, 1
     while edge < furthest:
         knots.add(edge)
-        edge = ceil(edge * KNOT_STEP)
+        edge = ceil(edge * POSITION_STEP)
     return sorted(knot for knot in knots if 1 <= knot <= furthest)
 
 
-def _band(course: Course, position: float) -> tuple[float, float] | None:
+def _band(course: CallProjection, position: float) -> tuple[float, float] | None:
     """Quantiles of a gamma law with this relative spread (Wilson and Hilferty), in moves, then in seconds."""
     spread = min(WIDEST, _spread(course, position))
-    half_s = course.when(position * (1 - spread**2 / 9) ** 3)
-    most_s = course.when(position * (1 - spread**2 / 9 + NINE_OF_TEN * spread / 3) ** 3)
+    half_s = course.seconds_until_called(position * (1 - spread**2 / 9) ** 3)
+    most_s = course.seconds_until_called(position * (1 - spread**2 / 9 + NINE_OF_TEN * spread / 3) ** 3)
     if most_s is None:
-        most_s = LONGEST_S if course.goes_on else None
+        most_s = LONGEST_S if course.still_moves else None
     if half_s is None or most_s is None:
         return None
     return half_s, min(most_s + LATE_S, LONGEST_S)
 
 
-def _spread(course: Course, position: float) -> float:
-    called, by_slots = course.called_by(position)
+def _spread(course: CallProjection, position: float) -> float:
+    called, by_slots = course.calls_before(position)
     slots = min(1.0, by_slots / position)
     gone = max(0.0, 1 - called / position)
-    drift = SLOT_DRIFT + UNSEEN_DRIFT * course.unseen
+    drift = SLOT_DRIFT + UNSEEN_DRIFT * course.unobserved_share
     of_slots = slots * SCATTER / position + slots**2 * (SCATTER / max(course.ended, 1) + drift**2)
-    of_gone = gone / position + gone**2 * (1 / max(course.measured.gone, 1) + GONE_DRIFT**2)
+    of_gone = gone / position + gone**2 * (1 / max(course.rates.gone, 1) + GONE_DRIFT**2)
     return sqrt(of_slots + of_gone + DRIFT**2)

@@ -1,8 +1,9 @@
-"""How a line will move: its course, worked out from what was measured and from what both caps allow next.
+"""The projection of future calls from the measured rates and from what both caps allow next.
 
-A window of calls is 61 one-second counts, so calls made at one moment can be made again 61 s later: a room that calls
-600 at once calls nobody for a minute, and its course is a staircase. Slots come back as visits end, domain/turnover.py.
-People leave the line at the rate at which they were seen to, and more and more slowly: who stays is patient.
+The call window is 61 one-second counts, so calls made at one moment can be made again 61 s later: a
+waiting room that calls 600 people at once calls no one for a minute, and its projection is a
+staircase. Slots become free as visits end (slot_occupancy.py). People leave the queue at the
+measured rate, which falls over time because those who stay are patient.
 """
 
 from bisect import bisect_left
@@ -10,9 +11,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from math import exp, floor
 
-from domain.flow import Flow
-from domain.measured import LONGEST_S, Measured, cohorts_of, measure, open_s, slices_back
-from domain.turnover import Inside, inside_now
+from domain.estimates.queue_rates import (
+    LONGEST_S,
+    QueueRates,
+    build_cohorts,
+    iterate_slices_back,
+    measure_rates,
+    seconds_since_opening,
+)
+from domain.estimates.room_flow import RoomFlow
+from domain.estimates.slot_occupancy import SlotOccupancy, estimate_occupancy
 
 WINDOW_S = 61
 STEPS_A_WINDOW = 10
@@ -31,20 +39,20 @@ MOST_LEAVE = 3.0
 
 
 @dataclass(frozen=True, slots=True)
-class Caps:
+class AdmissionCaps:
     slots_taken: int
     total_active_users: int
     new_users_per_minute: int
 
 
 @dataclass(frozen=True, slots=True)
-class Course:
+class CallProjection:
     """At each of `times_s` from now: how far somebody in line has come forward, and whose doing that was."""
 
-    measured: Measured
+    rates: QueueRates
     ended: int
     """Visits that the turnover was measured by."""
-    unseen: float
+    unobserved_share: float
     """1 while the line has just opened, falling as whole visits were seen."""
     times_s: tuple[float, ...]
     moved: tuple[float, ...]
@@ -55,11 +63,11 @@ class Course:
     """Of them, those for whom a slot had to come free."""
 
     @property
-    def goes_on(self) -> bool:
+    def still_moves(self) -> bool:
         """The line still moves when a day has passed."""
         return self.called[-1] > self.called[-2]
 
-    def edges(self) -> list[int]:
+    def pause_edges(self) -> list[int]:
         """The last position before each pause of the calls, and the first one behind it."""
         edges = []
         for before, here, after in zip(self.moved, self.moved[1:STEPS], self.moved[2:], strict=False):
@@ -68,13 +76,13 @@ class Course:
                 edges += [floor(here + 1e-6), floor(here + 1e-6) + 1]
         return edges
 
-    def when(self, position: float) -> float | None:
+    def seconds_until_called(self, position: float) -> float | None:
         """Seconds from now; None where the line does not move that far."""
         if position > self.moved[-1] + 1e-6:
             return None
         return self._between(position, self.times_s)
 
-    def called_by(self, position: float) -> tuple[float, float]:
+    def calls_before(self, position: float) -> tuple[float, float]:
         """`called` and `by_slots` at the moment this position is called."""
         return self._between(position, self.called), self._between(position, self.by_slots)
 
@@ -87,10 +95,10 @@ class Course:
         return values[after - 1] + share * (values[after] - values[after - 1])
 
 
-def course_of(flow: Flow, caps: Caps) -> Course:
-    inside = inside_now(cohorts_of(flow), caps.slots_taken)
-    unseen = exp(-open_s(flow) / (VISITS_TO_SEE * inside.mean_s)) if inside else 1.0
-    measured = measure(flow, caps.slots_taken)
+def project_calls(flow: RoomFlow, caps: AdmissionCaps) -> CallProjection:
+    inside = estimate_occupancy(build_cohorts(flow), caps.slots_taken)
+    unseen = exp(-seconds_since_opening(flow) / (VISITS_TO_SEE * inside.mean_s)) if inside else 1.0
+    measured = measure_rates(flow, caps.slots_taken)
     times_s, moved, called, by_slots = [0.0], [0.0], [0.0], [0.0]
     for seconds, calls, slots in _calls(flow, caps, inside):
         middle_s = times_s[-1] + seconds / 2
@@ -100,10 +108,10 @@ def course_of(flow: Flow, caps: Caps) -> Course:
         called.append(called[-1] + calls)
         by_slots.append(by_slots[-1] + slots)
     ended = max(0, flow.called - caps.slots_taken)
-    return Course(measured, ended, unseen, tuple(times_s), tuple(moved), tuple(called), tuple(by_slots))
+    return CallProjection(measured, ended, unseen, tuple(times_s), tuple(moved), tuple(called), tuple(by_slots))
 
 
-def _calls(flow: Flow, caps: Caps, inside: Inside | None) -> Iterator[tuple[float, float, float]]:
+def _calls(flow: RoomFlow, caps: AdmissionCaps, inside: SlotOccupancy | None) -> Iterator[tuple[float, float, float]]:
     """Step by step: its seconds, who is called in it, and how many of them had to wait for a slot."""
     returning, allowance = _returning(flow, caps.new_users_per_minute)
     free = float(caps.total_active_users - caps.slots_taken)
@@ -111,13 +119,13 @@ def _calls(flow: Flow, caps: Caps, inside: Inside | None) -> Iterator[tuple[floa
     for step in range(STEPS + 1):
         seconds = STEP_S if step else 0.0
         allowance += returning[step]
-        free += inside.wait(seconds) if inside else 0.0
+        free += inside.advance(seconds) if inside else 0.0
         calls = max(0.0, min(allowance, free))
         by_slots = calls if free < allowance else 0.0
         allowance -= calls
         free -= calls
         if inside:
-            inside.enter(calls, ago_s=seconds / 2)
+            inside.add(calls, ago_s=seconds / 2)
         returning[step + STEPS_A_WINDOW] += calls
         lately.append(calls)
         yield seconds, calls, by_slots
@@ -131,10 +139,10 @@ def _calls(flow: Flow, caps: Caps, inside: Inside | None) -> Iterator[tuple[floa
         yield seconds, rate * seconds, rate * seconds * slots_share
 
 
-def _returning(flow: Flow, per_minute: int) -> tuple[list[float], float]:
+def _returning(flow: RoomFlow, per_minute: int) -> tuple[list[float], float]:
     """How many calls the window gives back in each step, and how many it allows now: the latest ones fill it."""
     returning, missing = [0.0] * (STEPS + STEPS_A_WINDOW + 1), float(per_minute)
-    for ended_ago_s, began_ago_s, count in slices_back(flow.now_s, flow.called_lately):
+    for ended_ago_s, began_ago_s, count in iterate_slices_back(flow.now_s, flow.called_lately):
         if not missing or ended_ago_s >= WINDOW_S:
             break
         counted = min(float(count), missing)

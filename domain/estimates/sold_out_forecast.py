@@ -1,20 +1,21 @@
-"""Whether anything will be left for somebody in line: SOLD_OUT only where it is very improbable.
+"""Whether any stock will be left for a person in the queue: SOLD_OUT only where that is very probable.
 
-Either nothing is free now; or the people ahead, if they take what the called ones of this round took, take all that is
-free or held, tier by tier, 98 times in a hundred. Who comes just when a hold is given back finds a ticket all the same.
-An `Outlook` is the number of people ahead from which on that is so: made once per state, one comparison a person.
+Either nothing is free now; or the people ahead, if they buy what the called people of this round
+bought, take everything that is free or held, tier by tier, 98 times in 100. A person whose turn
+comes just when a hold is released may find a ticket all the same. A `SoldOutForecast` is the number
+of people ahead from which on that is so: built once per state, one comparison per person.
 """
 
 from dataclasses import dataclass
 from math import exp, inf, sqrt
 
-from domain.flow import SLICE_S, Flow
-from domain.measured import measure
+from domain.estimates.queue_rates import measure_rates
+from domain.estimates.room_flow import SLICE_S, RoomFlow
 from domain.stock import Stock, StockAhead, TierStock
 
 FEWEST_BUYERS = 30
 """Passes spent in this round before their like is taken for the people ahead."""
-SURE = 2.054
+CERTAINTY_SIGMAS = 2.054
 """Standard deviations of a normal law below which 98 of 100 stay."""
 DRIFT = 0.2
 """How far, as a share, the demand of people ahead may be from that of the people before them."""
@@ -22,31 +23,31 @@ BASKET_SPREAD = 1.6
 """Mean square of an order's tickets by the square of their mean; orders of one to four tickets have 1.2."""
 
 
-NOBODY_LEAVES, EVERYBODY_LEAVES = 1e-9, 30.0
+MIN_LEAVE_EXPONENT, MAX_LEAVE_EXPONENT = 1e-9, 30.0
 """Leavers a call, times calls."""
 
 
 @dataclass(frozen=True, slots=True)
-class Outlook:
-    sold_out_behind: float
+class SoldOutForecast:
+    sold_out_from: float
     """So many people ahead, and more, leave nothing."""
 
-    def behind(self, ahead: int) -> StockAhead:
-        return StockAhead.SOLD_OUT if ahead >= self.sold_out_behind else StockAhead.AVAILABLE
+    def stock_ahead(self, ahead: int) -> StockAhead:
+        return StockAhead.SOLD_OUT if ahead >= self.sold_out_from else StockAhead.AVAILABLE
 
 
-def outlook_of(stock: Stock, flow: Flow) -> Outlook:
+def forecast_sold_out(stock: Stock, flow: RoomFlow) -> SoldOutForecast:
     if stock.is_sold_out:
-        return Outlook(0)
-    return Outlook(_ahead_of(_buyers_for(stock, flow), flow))
+        return SoldOutForecast(0)
+    return SoldOutForecast(_ahead_of(_buyers_for(stock, flow), flow))
 
 
-def stock_ahead(stock: Stock, ahead: int, flow: Flow) -> StockAhead:
-    """For one person with so many ahead; for many, ask one `outlook_of`."""
-    return outlook_of(stock, flow).behind(ahead)
+def forecast_stock_ahead(stock: Stock, ahead: int, flow: RoomFlow) -> StockAhead:
+    """For one person with so many ahead; for many, ask one `forecast_sold_out`."""
+    return forecast_sold_out(stock, flow).stock_ahead(ahead)
 
 
-def _buyers_for(stock: Stock, flow: Flow) -> float:
+def _buyers_for(stock: Stock, flow: RoomFlow) -> float:
     """How many people must be called to take all that is free or held, whatever happens."""
     sold = sum(tier.sold for tier in stock.tiers)
     if flow.completed < FEWEST_BUYERS or sold == 0:
@@ -54,8 +55,11 @@ def _buyers_for(stock: Stock, flow: Flow) -> float:
     return max(_buyers_for_tier(tier, tier.sold / sold, flow) for tier in stock.tiers)
 
 
-def _buyers_for_tier(tier: TierStock, share: float, flow: Flow) -> float:
-    """The number whose demand is `SURE` deviations above what there is. Nobody is thought to take another tier."""
+def _buyers_for_tier(tier: TierStock, share: float, flow: RoomFlow) -> float:
+    """Return how many people have a demand `CERTAINTY_SIGMAS` deviations above the stock of the tier.
+
+    It assumes that no one switches to another tier.
+    """
     left = tier.available + tier.held
     if left <= 0:
         return 0.0
@@ -66,22 +70,22 @@ def _buyers_for_tier(tier: TierStock, share: float, flow: Flow) -> float:
     variance = mean * basket * BASKET_SPREAD
     doubt = variance / called + (DRIFT * mean) ** 2
     # people x mean - left = SURE x sqrt(people x variance + people^2 x doubt), squared.
-    a = mean**2 - SURE**2 * doubt
+    a = mean**2 - CERTAINTY_SIGMAS**2 * doubt
     if a <= 0:
         return inf
-    half_b = left * mean + SURE**2 * variance / 2
+    half_b = left * mean + CERTAINTY_SIGMAS**2 * variance / 2
     return (half_b + sqrt(half_b**2 - a * left**2)) / a
 
 
-def _ahead_of(called: float, flow: Flow) -> float:
+def _ahead_of(called: float, flow: RoomFlow) -> float:
     """How many must stand ahead for so many of them to be called, if people leave the line as they did lately."""
     moved = sum(flow.called_lately)
     if not moved or called == inf:
         return inf
     # Everybody who left counts as somebody who left the line.
-    gone_rate = measure(flow, slots_taken=flow.called).gone_rate
+    gone_rate = measure_rates(flow, slots_taken=flow.called).gone_rate
     by_call = gone_rate * len(flow.called_lately) * SLICE_S / moved
     exponent = by_call * called
-    if exponent < NOBODY_LEAVES:
+    if exponent < MIN_LEAVE_EXPONENT:
         return called
-    return (exp(exponent) - 1) / by_call if exponent < EVERYBODY_LEAVES else inf
+    return (exp(exponent) - 1) / by_call if exponent < MAX_LEAVE_EXPONENT else inf

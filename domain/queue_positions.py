@@ -13,7 +13,7 @@ _UP_TO = tuple(0xFF00 >> count & 0xFF for count in range(9))
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class QueuePositions:
     serving_number: int
     """The highest number called or passed over."""
     tail: int

@@ -3,14 +3,14 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from domain.flow import SLICE_S, Flow
-from domain.turnover import Cohort
+from domain.estimates.room_flow import SLICE_S, RoomFlow
+from domain.estimates.slot_occupancy import Cohort
 
 LONGEST_S = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class QueueRates:
     waiting: int
     gone: int
     """Who left the line lately without being called."""
@@ -18,7 +18,7 @@ class Measured:
     """Of one who waits, per second."""
 
 
-def measure(flow: Flow, slots_taken: int) -> Measured:
+def measure_rates(flow: RoomFlow, slots_taken: int) -> QueueRates:
     """Who waits follows from the totals of the round; who waited, from the slices back from there."""
     finished_inside = flow.completed + flow.not_claimed + flow.session_over
     left_inside = max(0, flow.called - finished_inside - slots_taken)
@@ -30,15 +30,15 @@ def measure(flow: Flow, slots_taken: int) -> Measured:
         before = max(0.0, there - joined + called + left)
         person_s += (there + before) / 2 * (SLICE_S if index else age_s)
         there = before
-    return Measured(waiting, gone, gone / person_s if person_s else 0.0)
+    return QueueRates(waiting, gone, gone / person_s if person_s else 0.0)
 
 
-def cohorts_of(flow: Flow) -> list[Cohort]:
+def build_cohorts(flow: RoomFlow) -> list[Cohort]:
     """Everybody called in this round, oldest first; what is older than the slices is taken for even."""
-    since_s = open_s(flow)
+    since_s = seconds_since_opening(flow)
     cohorts = [
         Cohort(min((start_s + end_s) / 2, since_s), count)
-        for start_s, end_s, count in slices_back(flow.now_s, flow.called_lately)
+        for start_s, end_s, count in iterate_slices_back(flow.now_s, flow.called_lately)
         if count
     ]
     older = max(0, flow.called - sum(flow.called_lately))
@@ -49,12 +49,12 @@ def cohorts_of(flow: Flow) -> list[Cohort]:
     return sorted(cohorts, key=lambda cohort: -cohort.age_s)
 
 
-def open_s(flow: Flow) -> float:
+def seconds_since_opening(flow: RoomFlow) -> float:
     """Since the opening; the longest time for a line of which that is not known."""
     return LONGEST_S if flow.opened_s is None else max(1.0, flow.now_s - flow.opened_s)
 
 
-def slices_back(now_s: float, counts: tuple[int, ...]) -> Iterator[tuple[float, float, int]]:
+def iterate_slices_back(now_s: float, counts: tuple[int, ...]) -> Iterator[tuple[float, float, int]]:
     """Newest first: how long ago it ended, how long ago it began, its count."""
     began_s = now_s % SLICE_S
     yield 0.0, began_s, counts[-1]
