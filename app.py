@@ -27,9 +27,9 @@ from auth.tokens import TokenVerifier
 from resolvers.context import Resources
 from resolvers.demo import load_demo
 from settings import Settings, SettingsError
-from storage.child import ChildFailed
 from storage.connect import Stores, open_stores
-from storage.embedded import owner_of, stores_for
+from storage.embedded.process import ServerStartError
+from storage.embedded.supervisor import lock_data_dir, run_stores
 from subscriptions.bands import Bands
 from web import health, home, logs, pass_keys
 from web.face import Face, open_face
@@ -129,10 +129,10 @@ async def run(settings: Settings) -> None:
     logs.configure(settings.log_format)
     async with AsyncExitStack() as stack:
         if settings.redis_url is None or settings.mongo_url is None:
-            stack.enter_context(owner_of(settings.data_dir, app_port=settings.port))
+            stack.enter_context(lock_data_dir(settings.data_dir, app_port=settings.port))
         listener = stack.enter_context(_listen(settings))
         urls = await stack.enter_async_context(
-            stores_for(settings.data_dir, redis_url=settings.redis_url, mongo_url=settings.mongo_url)
+            run_stores(settings.data_dir, redis_url=settings.redis_url, mongo_url=settings.mongo_url)
         )
         settings = replace(settings, redis_url=urls.redis, mongo_url=urls.mongo)
         stores = await stack.enter_async_context(open_stores(urls.redis, urls.mongo, settings.mongo_database))
@@ -188,7 +188,7 @@ def main() -> None:
     try:
         settings = Settings.from_env(os.environ)
         run_program(_run_until_signalled(settings))
-    except (SettingsError, ChildFailed) as error:
+    except (SettingsError, ServerStartError) as error:
         sys.exit(f"Onsale cannot start: {error}")
 
 

@@ -23,7 +23,7 @@ from bench.sale.ledger import Ledger, Step
 from bench.sale.servers import AppServer
 from bench.sale.tokens import sign_in
 from domain.queues import NO_ROOM
-from storage import embedded
+from storage.embedded import supervisor
 from web.server import allow_many_sockets
 
 RESULTS = Path(__file__).parent / "results" / "sockets.json"
@@ -34,7 +34,7 @@ HOLD = """mutation ($input: HoldTicketsInput!) { answer: holdTickets(input: $inp
 
 @asynccontextmanager
 async def one_app(directory: Path) -> AsyncIterator[AppServer]:
-    valkey, mongod = embedded.valkey(directory / "valkey"), embedded.mongod(directory / "mongod")
+    valkey, mongod = supervisor.make_valkey(directory / "valkey"), supervisor.make_mongod(directory / "mongod")
     await asyncio.gather(valkey.start(), mongod.start())
     app = AppServer(directory / "app", {"REDIS_URL": valkey.url, "MONGO_URL": mongod.url, "DEMO": "no"})
     try:

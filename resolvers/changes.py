@@ -34,8 +34,8 @@ async def write(context: Context, before: Concert, after: Concert, done: RoomCom
     """One version later. Raises VersionConflict, LineOpened, CapacityInUse, AlreadyDone; then nothing changed."""
     await _refuse_if_opened(context, before, after)
     after = replace(after, version=before.version + 1)
-    written = await context.stores.tasks.finish(context.stores.capacity.write(before, after, done))
-    context.stores.living.note(written)
+    written = await context.stores.detached_tasks.run(context.stores.concert_writer.save(before, after, done))
+    context.stores.concert_cache.put(written)
     if before.status is not ConcertStatus.DRAFT:
         await _tell(context, written)
     return written
@@ -44,7 +44,7 @@ async def write(context: Context, before: Concert, after: Concert, done: RoomCom
 async def _tell(context: Context, concert: Concert) -> None:
     """MongoDB has the change; what the hot store cannot hear now, the apply worker tells it."""
     with suppress(TemporarilyUnavailable):
-        await context.stores.capacity.tell(concert)
+        await context.stores.concert_writer.sync(concert)
 
 
 async def _refuse_if_opened(context: Context, before: Concert, after: Concert) -> None:
@@ -52,7 +52,7 @@ async def _refuse_if_opened(context: Context, before: Concert, after: Concert) -
     settings = _settled_by_the_opening(before, after)
     if not settings or before.status is ConcertStatus.DRAFT or after.room.round != before.room.round:
         return
-    line = await context.stores.queues.line(before.id)
+    line = await context.stores.queues.read_queue(before.id)
     # A line whose time has come may be drawn or opened by now, or be while this is written: its numbers would change.
     if (line.is_opened or _is_past(before.room_opens_at - WRITTEN_WITHIN)) and line.round == before.room.round:
         raise QueueOpened(before.id, settings)

@@ -32,7 +32,7 @@ from domain.stock import Stock, TierStock
 from domain.validation import changed_concert_problems, draft_problems, raise_problems, tier_problems
 from resolvers.changes import deed, existing, write
 from resolvers.context import Context
-from storage.concerts import SlugTaken
+from storage.mongo.concerts import SlugTaken
 
 _PUBLIC = (ConcertStatus.PUBLISHED, ConcertStatus.CLOSED)
 _COPIED = ("name", "venue", "description", "starts_at", "sales_start_at", "sales_end_at", "limit_per_order",
@@ -52,11 +52,11 @@ async def concert_by_id(context: Context, concert_id: ConcertId) -> Concert | No
 
 async def concert_to_watch(context: Context, concert_id: ConcertId) -> Concert | None:
     """As it was two seconds ago at the most: ten thousand sockets that open at once are not ten thousand reads."""
-    return _if_visible(context, await context.stores.living.find(concert_id))
+    return _if_visible(context, await context.stores.concert_cache.get(concert_id))
 
 
 async def concert_by_slug(context: Context, slug: str) -> Concert | None:
-    return _if_visible(context, await context.stores.concerts.by_slug(slug))
+    return _if_visible(context, await context.stores.concerts.get_by_slug(slug))
 
 
 async def currency_of(context: Context, concert_id: ConcertId) -> CurrencyCode:
@@ -68,7 +68,7 @@ async def stock_of(context: Context, concert: Concert) -> Stock:
     """A draft has all of its stock; nobody can hold any of it yet."""
     if concert.status is ConcertStatus.DRAFT:
         return Stock(0, 0, tuple(TierStock(tier.id, tier.capacity, held=0, sold=0) for tier in concert.tiers))
-    return await context.stores.holds.stock(concert.id)
+    return await context.stores.holds.read_stock(concert.id)
 
 
 async def create_concert(context: Context, draft: ConcertDraft) -> Concert:
@@ -96,7 +96,7 @@ async def create_concert(context: Context, draft: ConcertDraft) -> Concert:
     except SlugTaken as error:
         problem = FieldProblem("slug", f"{error.slug!r} is taken; choose another, or leave it out")
         raise InvalidInput(problem) from error
-    context.stores.living.note(concert)
+    context.stores.concert_cache.put(concert)
     return concert
 
 

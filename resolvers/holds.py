@@ -38,7 +38,7 @@ async def take(
             lines,
             person_id=viewer.person_id,
             digest=digest,
-            pass_place=pass_place(context.passes, queue_pass, concert_id, viewer.person_id),
+            pass_entry_id=pass_place(context.passes, queue_pass, concert_id, viewer.person_id),
         )
     except NotAdmitted as refusal:
         standing = await standing_of(context, concert_id, viewer.person_id)
@@ -63,8 +63,10 @@ async def holds_of_viewer(context: Context) -> tuple[Hold, ...]:
     """Living holds of the viewer at every concert that is still to come, oldest first."""
     viewer = context.signed_in()
     # A sale may go on for a day after the start, and a hold two hours more.
-    concerts = await context.stores.concerts.living(starts_after=datetime.now(UTC) - timedelta(days=1) - MAX_HOLD)
-    held = await asyncio.gather(*[context.stores.holds.of_person(concert.id, viewer.person_id) for concert in concerts])
+    concerts = await context.stores.concerts.list_active(starts_after=datetime.now(UTC) - timedelta(days=1) - MAX_HOLD)
+    held = await asyncio.gather(
+        *[context.stores.holds.list_for_person(concert.id, viewer.person_id) for concert in concerts]
+    )
     return tuple(sorted(chain.from_iterable(held), key=lambda hold: hold.created_at))
 
 

@@ -9,12 +9,12 @@ async def reveal_of(context: Context, room: WaitingRoom) -> Reveal | None:
     """Of this round. None before the opening, and for a room without a lottery."""
     if not room.settings.has_lottery:
         return None
-    return await context.stores.lotteries.revealed(room.concert_id, room.settings.round)
+    return await context.stores.lotteries.find_reveal(room.concert_id, room.settings.round)
 
 
 async def proof_of(context: Context, entry: QueueEntry) -> LotteryProof | None:
     """None for who had no part in the lottery of their round, or has no number from it yet."""
     if entry.lot is None or entry.number is None:
         return None
-    reveal = await context.stores.lotteries.revealed(entry.concert_id, entry.round)
+    reveal = await context.stores.lotteries.find_reveal(entry.concert_id, entry.round)
     return reveal.proof(entry.lot, entry.number) if reveal and entry.lot <= reveal.registrations else None

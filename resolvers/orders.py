@@ -27,7 +27,7 @@ async def purchase_hold(
         key=fingerprint(viewer.person_id, concert_id, "purchaseTickets", idempotency_key),
         digest=fingerprint(id_, customer.name, customer.email),
     )
-    return await context.stores.tasks.finish(purchase.run(context.stores))
+    return await context.stores.detached_tasks.run(purchase.run(context.stores))
 
 
 async def purchase_lines(
@@ -51,7 +51,7 @@ async def purchase_lines(
         key=fingerprint(viewer.person_id, concert_id, "purchaseTickets", idempotency_key),
         digest=fingerprint(*line_words(lines), customer.name, customer.email),
     )
-    return await context.stores.tasks.finish(_hold_and_run(context, purchase, lines, queue_pass))
+    return await context.stores.detached_tasks.run(_hold_and_run(context, purchase, lines, queue_pass))
 
 
 async def _hold_and_run(

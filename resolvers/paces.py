@@ -13,8 +13,8 @@ from domain.estimates.wait_estimates import NO_ESTIMATE, WaitTable, build_wait_t
 from domain.ids import ConcertId
 from domain.queues import RoomStatus, WaitingRoom
 from storage.connect import Stores
-from storage.queues import LineState
-from storage.single_flight import SingleFlight
+from storage.hot.queues import QueueState
+from storage.sync.single_flight import SingleFlight
 
 LIFE_S = 1.0
 MOST = 1_000
@@ -33,11 +33,11 @@ class Paces:
         known = self._known.get(concert.id)
         if known is not None and self.clock() - known[0] < LIFE_S:
             return known[1]
-        return await self._reads.run(concert.id, lambda: self._read(stores, concert), owner=stores.tasks)
+        return await self._reads.run(concert.id, lambda: self._read(stores, concert), owner=stores.detached_tasks)
 
     async def _read(self, stores: Stores, concert: Concert) -> WaitTable:
         asked_at = self.clock()
-        pace = pace_in(room_of(concert, await stores.queues.line(concert.id)))
+        pace = pace_in(room_of(concert, await stores.queues.read_queue(concert.id)))
         self._known.pop(concert.id, None)
         if len(self._known) >= MOST:
             del self._known[next(iter(self._known))]
@@ -45,7 +45,7 @@ class Paces:
         return pace
 
 
-def room_of(concert: Concert, state: LineState) -> WaitingRoom:
+def room_of(concert: Concert, state: QueueState) -> WaitingRoom:
     return WaitingRoom(
         concert_id=concert.id,
         settings=concert.room,
@@ -53,9 +53,9 @@ def room_of(concert: Concert, state: LineState) -> WaitingRoom:
         opens_at=concert.room_opens_at,
         epoch=state.epoch,
         version=state.version,
-        serving_number=state.line.serving_number,
-        tail=state.line.tail,
-        waiting_count=state.line.waiting_count,
+        serving_number=state.positions.serving_number,
+        tail=state.positions.tail,
+        waiting_count=state.positions.waiting_count,
         slots_taken=state.slots_taken,
         passes_issued=state.passes_issued,
         flow=state.flow,

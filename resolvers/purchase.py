@@ -11,8 +11,8 @@ from domain.holds import EndReason, Hold, HoldState
 from domain.ids import ConcertId, HoldId, OrderId, PersonId
 from domain.orders import Customer, Order, OrderEvent, OrderStatus
 from storage.connect import Stores
-from storage.holds import AlreadySold
-from storage.order_batch import Outcome
+from storage.hot.holds import AlreadySold
+from storage.mongo.order_batch import Outcome
 
 MAX_CONFLICTS = 5
 """A conflict means that the hot store forgot an order; each round teaches it those it forgot of these units."""
@@ -48,7 +48,7 @@ class Purchase:
                 return await self._recorded(stores)
             order = await self._insert(stores, hold)
             if order is not None:
-                await stores.recorder.record(order)
+                await stores.order_sync.sync(order)
                 return order
         raise TemporarilyUnavailable("These tickets are contested after a restart of the stock store")
 
@@ -71,9 +71,9 @@ class Purchase:
         existing = await stores.orders.get(self.order_id)
         if existing is not None:
             return self._own(existing)
-        if await stores.recorder.record_owners(hold.units):
+        if await stores.order_sync.sync_owners(hold.units):
             return None
-        if await stores.recorder.settle(self.concert_id, self.hold_id) is HoldState.ENDED:
+        if await stores.order_sync.settle(self.concert_id, self.hold_id) is HoldState.ENDED:
             raise HoldEnded(self.hold_id, EndReason.NOT_RECORDED)
         return await self._recorded(stores)
 

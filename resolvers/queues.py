@@ -11,7 +11,7 @@ from domain.estimates.wait_estimates import NO_ESTIMATE, WaitTable
 from domain.ids import ConcertId, PersonId
 from domain.queues import EntryState, PassStatus, QueueEntry, QueueingMethod, QueuePass
 from resolvers.context import Context
-from storage.queues import EntryRecord
+from storage.hot.queues import EntryRecord
 
 JOINS_A_PERSON = 20
 JOINS_AN_ADDRESS = 3_000
@@ -33,7 +33,7 @@ async def join_queue(context: Context, concert_id: ConcertId) -> QueueEntry:
     limits = {f"person {person_id}": JOINS_A_PERSON}
     if context.address is not None:
         limits[f"address {context.address}"] = JOINS_AN_ADDRESS
-    tries = [queues.count_try("joins", who, limit=limit, window_s=JOIN_WINDOW_S) for who, limit in limits.items()]
+    tries = [queues.count_attempt("joins", who, limit=limit, window_s=JOIN_WINDOW_S) for who, limit in limits.items()]
     await asyncio.gather(*tries)
     with _hidden_drafts(concert_id):
         await queues.join(concert_id, person_id)
@@ -66,7 +66,7 @@ async def entry_of_viewer(context: Context, concert_id: ConcertId) -> QueueEntry
 async def entries_of_viewer(context: Context) -> tuple[QueueEntry, ...]:
     """Living entries of the viewer, oldest first."""
     context.signed_in()
-    concerts = await context.stores.concerts.living(starts_after=datetime.now(UTC) - timedelta(days=1))
+    concerts = await context.stores.concerts.list_active(starts_after=datetime.now(UTC) - timedelta(days=1))
     found = await asyncio.gather(*[entry_of_viewer(context, concert.id) for concert in concerts if concert.room.is_on])
     living = [entry for entry in found if entry is not None and entry.is_active]
     return tuple(sorted(living, key=lambda entry: entry.joined_at))
@@ -104,14 +104,14 @@ def show_entry(
     return QueueEntry(
         concert_id=concert_id,
         person_id=record.person_id,
-        entry_id=record.place,
+        entry_id=record.entry_id,
         number=None if is_drawn else record.number,
         state=record.state,
         position=None if is_drawn else position if is_waiting else 0,
         joined_at=record.joined_at,
         expires_at=record.deadline,
         queue_pass=_pass(signer, concert_id, record),
-        end_reason=record.end,
+        end_reason=record.end_reason,
         lot=record.lot,
         round=record.round,
         estimate=pace.estimate(position) if is_waiting and position and not is_drawn else None,
@@ -121,7 +121,7 @@ def show_entry(
 def _pass(signer: PassSigner, concert_id: ConcertId, record: EntryRecord) -> QueuePass | None:
     if record.claimed_at is None or record.deadline is None:
         return None
-    claims = PassClaims(concert_id, record.person_id, record.place, record.claimed_at, record.session_ends_at)
+    claims = PassClaims(concert_id, record.person_id, record.entry_id, record.claimed_at, record.session_ends_at)
     is_good = record.state is EntryState.ADMITTED
     return QueuePass(
         id=claims.id,
@@ -132,11 +132,11 @@ def _pass(signer: PassSigner, concert_id: ConcertId, record: EntryRecord) -> Que
 
 
 async def _entry(context: Context, concert_id: ConcertId, person_id: PersonId) -> QueueEntry | None:
-    concert = await context.stores.living.find(concert_id)
+    concert = await context.stores.concert_cache.get(concert_id)
     if concert is None:
         raise NotFound("Concert", concert_id)
     with _hidden_drafts(concert_id):
-        found = await context.stores.queues.place(concert_id, person_id)
+        found = await context.stores.queues.read_position(concert_id, person_id)
     if found is None:
         return None
     record, position = found

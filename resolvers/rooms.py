@@ -23,8 +23,8 @@ from resolvers.changes import deed, existing, write
 from resolvers.concerts import concert_by_id
 from resolvers.context import Context
 from resolvers.paces import room_of
-from storage.queues import LineState
-from storage.room_audits import AlreadyDone
+from storage.hot.queues import QueueState
+from storage.mongo.room_audits import AlreadyDone
 
 MAX_ATTEMPTS = 10
 """Changes of one concert that meet: each round of them lets one through."""
@@ -37,7 +37,7 @@ async def waiting_room(context: Context, concert_id: ConcertId) -> WaitingRoom |
         return None
     if concert.status is ConcertStatus.DRAFT:
         return room_of(concert, _no_line(concert))
-    return room_of(concert, await context.stores.queues.line(concert_id))
+    return room_of(concert, await context.stores.queues.read_queue(concert_id))
 
 
 async def configure(
@@ -81,7 +81,7 @@ async def admit_next(context: Context, concert_id: ConcertId, count: int, idempo
     if concert.status is ConcertStatus.DRAFT:
         raise IllegalTransition(concert_id, concert.status, "entered yet")
     done = _under_key(context, RoomAction.ADMITTED_NEXT, concert_id, idempotency_key, fingerprint(str(count)))
-    return await context.stores.tasks.finish(_admit(context, concert, count, done))
+    return await context.stores.detached_tasks.run(_admit(context, concert, count, done))
 
 
 async def audit_page(context: Context, concert_id: ConcertId, *, first: int, after: str | None) -> Page[RoomAudit]:
@@ -126,23 +126,23 @@ def _changed(before: Concert, change: RoomSettingsPatch, action: RoomAction) -> 
 async def _admit(context: Context, concert: Concert, count: int, done: RoomCommand) -> ManualAdmission:
     """Its row is there before anybody is called, so that no call is without one."""
     stores = context.stores
-    await stores.room_audits.put(_row(concert, done, ManualAdmission(count, None, None)))
+    await stores.room_audits.insert(_row(concert, done, ManualAdmission(count, None, None)))
     row = await _row_of(context, done)
     if row is not None and row.manual_admission is not None and row.manual_admission.called is not None:
         return row.manual_admission
     try:
         called = await stores.queues.admit_next(concert.id, command_key=done.id, digest=done.digest, count=count)
     except RoomNotOpen:
-        await stores.room_audits.forget(done.id)
+        await stores.room_audits.delete(done.id)
         raise
-    limit = _limit(concert, await stores.queues.line(concert.id)) if called < count else None
+    limit = _limit(concert, await stores.queues.read_queue(concert.id)) if called < count else None
     call = ManualAdmission(count, called, limit)
     await stores.room_audits.complete(_row(concert, done, call))
     return call
 
 
-def _limit(concert: Concert, state: LineState) -> AdmissionLimit:
-    if state.line.waiting_count == 0:
+def _limit(concert: Concert, state: QueueState) -> AdmissionLimit:
+    if state.positions.waiting_count == 0:
         return AdmissionLimit.NOBODY_WAITS
     if state.slots_taken >= concert.room.total_active_users:
         return AdmissionLimit.TOTAL_ACTIVE_USERS
@@ -169,14 +169,14 @@ async def _row_of(context: Context, done: RoomCommand) -> RoomAudit | None:
     return row
 
 
-def _no_line(concert: Concert) -> LineState:
+def _no_line(concert: Concert) -> QueueState:
     """Of a draft, which nobody can join."""
-    return LineState(
+    return QueueState(
         epoch=0,
         version=0,
         concert_version=concert.version,
         round=concert.room.round,
-        line=QueuePositions(0, 0, b""),
+        positions=QueuePositions(0, 0, b""),
         slots_taken=0,
         passes_issued=0,
         status=RoomStatus.SUSPENDED if concert.room.suspended else RoomStatus.SCHEDULED,

@@ -9,24 +9,24 @@ from dataclasses import dataclass
 from pymongo.errors import PyMongoError
 from redis.exceptions import RedisError
 
-from storage.capacity import CapacityStore
-from storage.concerts import ConcertStore
-from storage.events import EventStore
-from storage.holds import HoldStore
-from storage.hot_state import HotState
-from storage.link import Link
-from storage.living import LivingConcerts
-from storage.lotteries import LotteryStore
-from storage.mongo import Client, Database, connect, database
-from storage.opening import Openings
-from storage.order_batch import OrderBatch
-from storage.orders import OrderStore
-from storage.queue_history import QueueHistory
-from storage.queues import QueueStore
-from storage.recording import Recorder
-from storage.recovery import Recovery
-from storage.room_audits import RoomAuditStore
-from storage.tasks import Tasks
+from storage.hot.events import EventStore
+from storage.hot.holds import HoldStore
+from storage.hot.hot_state import HotState
+from storage.hot.queues import QueueStore
+from storage.hot.script_client import ScriptClient
+from storage.mongo.client import Client, Database, connect, database
+from storage.mongo.concerts import ConcertStore
+from storage.mongo.lotteries import LotteryStore
+from storage.mongo.order_batch import OrderBatch
+from storage.mongo.orders import OrderStore
+from storage.mongo.queue_history import QueueHistory
+from storage.mongo.room_audits import RoomAuditStore
+from storage.sync.concert_cache import ConcertCache
+from storage.sync.concert_writer import ConcertWriter
+from storage.sync.detached import DetachedTasks
+from storage.sync.lottery_opening import LotteryOpener
+from storage.sync.order_sync import OrderSync
+from storage.sync.recovery import Recovery
 
 log = logging.getLogger(__name__)
 
@@ -43,16 +43,16 @@ class Stores:
     queues: QueueStore
     events: EventStore
     queue_history: QueueHistory
-    hot: HotState
-    capacity: CapacityStore
+    hot_state: HotState
+    concert_writer: ConcertWriter
     order_batch: OrderBatch
-    recorder: Recorder
+    order_sync: OrderSync
     recovery: Recovery
     lotteries: LotteryStore
-    openings: Openings
-    tasks: Tasks
-    living: LivingConcerts
-    link: Link
+    lottery_opener: LotteryOpener
+    detached_tasks: DetachedTasks
+    concert_cache: ConcertCache
+    script_client: ScriptClient
     mongo: Database
 
     async def problems(self) -> list[str]:
@@ -63,7 +63,7 @@ class Stores:
     async def _hot_problem(self) -> str | None:
         try:
             async with asyncio.timeout(READY_WITHIN_S):
-                policy = await self.link.run("CONFIG", "GET", "maxmemory-policy")
+                policy = await self.script_client.run_command("CONFIG", "GET", "maxmemory-policy")
         except (RedisError, OSError, TimeoutError) as error:
             return f"the stock store does not answer: {type(error).__name__}"
         if policy[1] != b"noeviction":
@@ -74,7 +74,7 @@ class Stores:
         try:
             async with asyncio.timeout(READY_WITHIN_S):
                 hello = await self.mongo.command("hello")
-                guarded = await self.orders.is_guarded()
+                guarded = await self.orders.has_unit_guards()
         except (PyMongoError, TimeoutError) as error:
             return f"the order database does not answer: {type(error).__name__}"
         if not hello.get("isWritablePrimary"):
@@ -86,27 +86,27 @@ class Stores:
 async def open_stores(redis_url: str, mongo_url: str, mongo_database: str) -> AsyncIterator[Stores]:
     """Opens even when a store is away: `problems` says so, calls are refused as retryable, and all heals by itself."""
     client: Client = connect(mongo_url)
-    link = Link(redis_url)
+    link = ScriptClient(redis_url)
     stores = _assemble(link, database(client, mongo_database))
     declaring = asyncio.create_task(_declare(stores))
     try:
         yield stores
     finally:
-        await stores.tasks.aclose(patience_s=5)
+        await stores.detached_tasks.aclose(patience_s=5)
         declaring.cancel()
         await asyncio.gather(declaring, return_exceptions=True)
-        await stores.living.aclose()
+        await stores.concert_cache.aclose()
         await stores.recovery.aclose()
         await stores.order_batch.aclose()
         await link.aclose()
         client.close()
 
 
-def _assemble(link: Link, mongo: Database) -> Stores:
+def _assemble(link: ScriptClient, mongo: Database) -> Stores:
     concerts, orders, hot = ConcertStore(mongo), OrderStore(mongo), HotState(link)
     room_audits, lotteries = RoomAuditStore(mongo), LotteryStore(mongo)
-    recorder = Recorder(orders, hot)
-    openings = Openings(hot, lotteries)
+    recorder = OrderSync(orders, hot)
+    openings = LotteryOpener(hot, lotteries)
     recovery = Recovery(concerts, orders, hot, recorder, openings)
     return Stores(
         concerts=concerts,
@@ -116,16 +116,16 @@ def _assemble(link: Link, mongo: Database) -> Stores:
         queues=QueueStore(link, recovery),
         events=EventStore(link),
         queue_history=QueueHistory(mongo),
-        hot=hot,
-        capacity=CapacityStore(mongo, concerts, orders, room_audits, lotteries, hot, recorder, recovery),
+        hot_state=hot,
+        concert_writer=ConcertWriter(mongo, concerts, orders, room_audits, lotteries, hot, recorder, recovery),
         order_batch=OrderBatch(orders),
-        recorder=recorder,
+        order_sync=recorder,
         recovery=recovery,
         lotteries=lotteries,
-        openings=openings,
-        tasks=Tasks(),
-        living=LivingConcerts(concerts),
-        link=link,
+        lottery_opener=openings,
+        detached_tasks=DetachedTasks(),
+        concert_cache=ConcertCache(concerts),
+        script_client=link,
         mongo=mongo,
     )
 
@@ -134,11 +134,11 @@ async def _declare(stores: Stores) -> None:
     """Indexes and schemas, as soon as MongoDB is there; every process says the same, so it may be said twice."""
     while True:
         try:
-            await stores.concerts.declare()
-            await stores.queue_history.declare()
-            await stores.room_audits.declare()
+            await stores.concerts.create_indexes()
+            await stores.queue_history.create_indexes()
+            await stores.room_audits.create_indexes()
             # Last, because readiness asks for it.
-            await stores.orders.declare()
+            await stores.orders.create_indexes()
         except PyMongoError as error:
             log.warning("indexes are not declared yet: %s", error)
             await asyncio.sleep(DECLARE_AGAIN_AFTER_S)

@@ -1,36 +1,37 @@
-"""Every Redis key of Onsale. All keys of a concert share one hash tag, so a script may name them together.
+"""Every Redis key of Onsale. All keys of a concert share one hash tag, so one script may name them.
 
-state       hash    incarnation, epoch, version, clock, settings copied from MongoDB, cursor and tail of the line, hints
-tiers       hash    <tier>|top, next, held, sold, withdrawn, price
-units       hash    unit -> hold id, or `=` and order id once recorded; a free unit has no field
-free        zset    units that came back, all with score 0; never-given ones are `next`..`top`
-holds       hash    hold id -> record (JSON); ended ones stay for replays
-deadlines   zset    hold id -> deadline, unix ms; HELD only
-buying      zset    hold id -> when to settle, unix ms; BUYING only
-people      hash    person -> what they hold and own, and their living holds (JSON)
-purchases   hash    fingerprint of an idempotency key -> digest of the input it came with
-changes     zset    person -> version at which what is theirs changed last
-entries     hash    person -> their latest entry in the line (JSON)
-line        hash    place -> person, of those who wait
-departed    string  a bit for each number that left, ended or was drawn out of turn, at base + number
-slots       zset    person -> end of their call or pass, unix ms; READY and ADMITTED
-alive       zset    person -> until when they count as there, unix ms; WAITING and spoken for by no process
-leases      zset    process -> until when its word counts, unix ms
-attached    zset    process|person, all with score 0: who has a socket where
-admissions  hash    unix second -> how many were called in it
-ranks       string  four bytes a lot: the number it drew; of this round's lottery
-order       string  four bytes a number: the lot that drew it
-flow        hash    what went through the room, by name; and <name>|<ten seconds> for the last five minutes
-events      stream  what happened in the line; trimmed once every group has it
-deadletters stream  events that a group could not handle
-controls    hash    fingerprint of an organizer's command -> digest of its input and what came of it
+state               hash    incarnation, epoch, version, clock, settings copied from MongoDB, serving number and
+                            tail of the queue, and whether a hint was published that no process has answered yet
+tiers               hash    <tier>|top, next, held, sold, withdrawn, price
+units               hash    unit -> hold id, or `=` and the order id once recorded; a free unit has no field
+free                zset    units that were given back, all with score 0; never-given ones are `next`..`top`
+holds               hash    hold id -> record (JSON); ended ones stay for replays
+deadlines           zset    hold id -> deadline, unix ms; HELD only
+buying              zset    hold id -> when to settle, unix ms; BUYING only
+people              hash    person -> counts of held and owned units, and ids of their active holds (JSON)
+purchases           hash    fingerprint of an idempotency key -> digest of the input it came with
+changes             zset    person -> version at which something of theirs changed last
+entries             hash    person -> their latest queue entry (JSON)
+waiters             hash    entry id -> person, of the entries that wait
+departed            string  one bit per number that left, ended or was called out of order, at base + number
+slots               zset    person -> end of their call or pass, unix ms; READY and ADMITTED
+presence_deadlines  zset    person -> until when they count as present, unix ms; waiting, with no connection
+leases              zset    process -> until when its presence reports count, unix ms
+connections         zset    process|person, all with score 0: which process holds a connection of which person
+admissions          hash    unix second -> how many people were called in it
+ranks               string  four bytes per lot: the number it drew in the lottery of this round
+lot_order           string  four bytes per number: the lot that drew it
+flow                hash    counts of what passed through the waiting room; and <name>|<ten seconds> for five minutes
+events              stream  what happened in the queue; trimmed once every consumer group has it
+deadletters         stream  events that a consumer group could not handle
+commands            hash    fingerprint of an organizer's command -> digest of its input and its result
 
-Each expires 30 days after the concert's end, by the next run of the expiry worker. Besides:
+Each expires 30 days after the end of the concert; the expiry worker sets the time. Besides:
 
-rate        string  how often somebody did something in this window; expires with the window
+rate                string  how often a person or an address did something in this window; expires with the window
 
-None is permanent. The channel `hints` of a concert carries the name of a topic that changed, the channel `work` the id
-of a concert that is not idle any more.
+No key is permanent. The channel `hints` of a concert carries hints, the channel `work` the id of a concert that has
+work for the workers again.
 """
 
 from functools import lru_cache
@@ -49,35 +50,35 @@ KINDS = (
     "purchases",
     "changes",
     "entries",
-    "line",
+    "waiters",
     "departed",
     "slots",
-    "alive",
+    "presence_deadlines",
     "leases",
-    "attached",
+    "connections",
     "admissions",
     "ranks",
-    "order",
+    "lot_order",
     "flow",
     "events",
     "deadletters",
-    "controls",
+    "commands",
 )
 """The order in which every script of a concert gets its KEYS."""
 
-WORK_CHANNEL = "onsale:work"
+WORK_CHANNEL = "onsale2:work"
 
 PERMANENT_KEYS: frozenset[str] = frozenset()
 
 
 @lru_cache(maxsize=2_000)
 def concert_keys(concert_id: ConcertId) -> tuple[str, ...]:
-    return tuple(f"onsale:{{c:{concert_id}}}:{kind}" for kind in KINDS)
+    return tuple(f"onsale2:{{c:{concert_id}}}:{kind}" for kind in KINDS)
 
 
 def hints_channel(concert_id: ConcertId) -> str:
-    return f"onsale:{{c:{concert_id}}}:hints"
+    return f"onsale2:{{c:{concert_id}}}:hints"
 
 
 def rate_key(what: str, who: str) -> str:
-    return f"onsale:{{rate:{who}}}:{what}"
+    return f"onsale2:{{rate:{who}}}:{what}"

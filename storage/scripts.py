@@ -56,7 +56,7 @@ def _script(name: str, args: str, replies: str) -> Script:
 APPLY_CONCERT = _script("apply_concert", "version expire_at_ms settings tier*", "APPLIED CURRENT")
 HOLD_TICKETS = _script(
     "hold_tickets",
-    "incarnation hold_id person digest pass_place tier*",
+    "incarnation hold_id person digest pass_entry_id tier*",
     "HOLD CONFLICT NOT_ON_SALE NOT_ADMITTED UNKNOWN_TIER ORDER_LIMIT PERSON_LIMIT SOLD_OUT UNKNOWN RECOVERING",
 )
 RELEASE_HOLD = _script("release_hold", "incarnation hold_id person reason", "HOLD NO_HOLD BUYING UNKNOWN RECOVERING")
@@ -76,7 +76,7 @@ WITHDRAW_UNITS = _script(
 EXPIRE_HOLDS = _script("expire_holds", "incarnation limit", "EXPIRED UNKNOWN RECOVERING")
 FIND_OVERDUE = _script("find_overdue", "incarnation limit", "OVERDUE UNKNOWN RECOVERING")
 VOID_HOLD = _script("void_hold", "incarnation hold_id", "VOIDED NO_HOLD UNKNOWN RECOVERING")
-MARK_RECOVERY = _script("mark_recovery", "incarnation epoch patience_ms", "MARKED BELIEVED BUSY STALE UNKNOWN")
+MARK_RECOVERY = _script("mark_recovery", "incarnation epoch patience_ms", "MARKED TRUSTED BUSY STALE UNKNOWN")
 FINISH_RECOVERY = _script("finish_recovery", "incarnation epoch", "RECOVERED RECOVERING UNKNOWN")
 READ_STOCK = _script("read_stock", "incarnation", "STOCK UNKNOWN RECOVERING")
 READ_HOLDS = _script("read_holds", "incarnation hold_ids*", "HOLDS UNKNOWN RECOVERING")
@@ -88,23 +88,27 @@ HEARTBEAT = _script("heartbeat", "incarnation person", "ENTRY NO_ENTRY UNKNOWN R
 CLAIM_PASS = _script("claim_pass", "incarnation person", "ENTRY NOT_CALLED NO_ENTRY UNKNOWN RECOVERING")
 ADMIT = _script("admit", "incarnation bound", "RAN UNKNOWN RECOVERING")
 ADMIT_NEXT = _script(
-    "admit_next", "incarnation command_key digest most", "CALLED AGAIN CONFLICT NOT_OPEN UNKNOWN RECOVERING"
+    "admit_next", "incarnation command_key digest most", "CALLED REPEAT CONFLICT NOT_OPEN UNKNOWN RECOVERING"
 )
-FREEZE_LINE = _script("freeze_line", "incarnation round", "FROZEN OPEN NOT_YET STALE UNKNOWN RECOVERING")
-OPEN_LINE = _script(
-    "open_line", "incarnation epoch round registrations ranks order", "OPENED OPEN STALE UNKNOWN RECOVERING"
+FREEZE_QUEUE = _script("freeze_queue", "incarnation round", "FROZEN OPEN TOO_EARLY STALE UNKNOWN RECOVERING")
+OPEN_QUEUE = _script(
+    "open_queue", "incarnation epoch round registrations ranks lot_order", "OPENED OPEN STALE UNKNOWN RECOVERING"
 )
-ATTACH = _script("attach", "incarnation process lease_ms said_before person*", "ATTACHED LEASE_OVER UNKNOWN RECOVERING")
-READ_LINE = _script("read_line", "incarnation", "LINE UNKNOWN RECOVERING")
+SYNC_PRESENCE = _script(
+    "sync_presence", "incarnation process lease_ms is_known person*", "SYNCED LEASE_EXPIRED UNKNOWN RECOVERING"
+)
+READ_QUEUE = _script("read_queue", "incarnation", "QUEUE UNKNOWN RECOVERING")
 READ_ENTRIES = _script("read_entries", "incarnation people*", "ENTRIES UNKNOWN RECOVERING")
-READ_PLACE = _script("read_place", "incarnation person", "PLACE NO_ENTRY UNKNOWN RECOVERING")
+READ_POSITION = _script("read_position", "incarnation person", "POSITION NO_ENTRY UNKNOWN RECOVERING")
 READ_CHANGES = _script("read_changes", "incarnation version limit", "CHANGES UNKNOWN RECOVERING")
-TAKE_EVENTS = _script("take_events", "group limit after max_tries max_letters", "EVENTS")
+CLAIM_EVENTS = _script("claim_events", "group limit after max_tries max_dead_letters", "EVENTS")
 ACKNOWLEDGE_EVENTS = _script("acknowledge_events", "group id*", "ACKNOWLEDGED")
-FAIL_EVENT = _script("fail_event", "group id tries error max_tries max_letters", "PUT_OFF BURIED FULL GONE")
+FAIL_EVENT = _script(
+    "fail_event", "group id tries error max_tries max_dead_letters", "RETRY_LATER DEAD_LETTERED FULL NOT_PENDING"
+)
 RETURN_EVENTS = _script("return_events", "group id*", "RETURNED")
-READ_LETTERS = _script("read_letters", "after limit", "LETTERS")
-DROP_LETTERS = _script("drop_letters", "id*", "DROPPED")
-COUNT_TRY = _script("count_try", "limit window_ms", "ALLOWED TOO_OFTEN")
+READ_DEAD_LETTERS = _script("read_dead_letters", "after limit", "DEAD_LETTERS")
+DROP_DEAD_LETTERS = _script("drop_dead_letters", "id*", "DROPPED")
+COUNT_ATTEMPT = _script("count_attempt", "limit window_ms", "ALLOWED RATE_LIMITED")
 
 ALL = tuple(value for value in list(globals().values()) if isinstance(value, Script))

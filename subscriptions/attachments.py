@@ -4,7 +4,7 @@ import secrets
 import time
 
 from domain.ids import ConcertId, PersonId
-from storage.queues import LeaseOver
+from storage.hot.queues import LeaseExpired
 from subscriptions.reader import Liveness
 
 RENEW_S = 5.0
@@ -59,8 +59,8 @@ class Attachments:
         self._news += 1
         news = [(person_id, self._news if is_here else -self._news) for person_id, is_here in batch]
         try:
-            await self._liveness.attach(self._concert_id, self._process, news, said_before=self._said_before)
-        except LeaseOver:
+            await self._liveness.sync_presence(self._concert_id, self._process, news, is_known=self._said_before)
+        except LeaseExpired:
             self.say_all_again()
             return
         self._renewed_at = time.monotonic()

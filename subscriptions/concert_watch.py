@@ -12,7 +12,7 @@ from math import inf
 from domain.errors import OnsaleError
 from domain.ids import ConcertId
 from domain.topics import HoldsTopic, QueueTopic, Topic
-from storage.queues import LineState
+from storage.hot.queues import QueueState
 from subscriptions.attachments import Attachments
 from subscriptions.bands import Bands
 from subscriptions.hold_watch import HoldWatch
@@ -48,7 +48,7 @@ class ConcertWatch:
         self._line = LineWatch(
             concert_id, reader, self._watchers, attachments=self._attachments, look_again=self._wake.set
         )
-        self._last: LineState | None = None
+        self._last: QueueState | None = None
 
     def add(self, member: Member) -> None:
         self._watchers.add(member)
@@ -137,7 +137,7 @@ class ConcertWatch:
         self._line.tell(topic.person_id for topic in topics if isinstance(topic, QueueTopic))
         self._holds.tell(topic.person_id for topic in topics if isinstance(topic, HoldsTopic))
 
-    def _tell_what_nobody_is_named_for(self, last: LineState, now: LineState) -> None:
+    def _tell_what_nobody_is_named_for(self, last: QueueState, now: QueueState) -> None:
         if (last.round, last.is_opened) != (now.round, now.is_opened):
             # The line was emptied, or opened: everybody may have another state, and a number.
             self._line.tell_all()

@@ -12,7 +12,7 @@ from domain.ids import ConcertId, PersonId
 from domain.queues import EntryState
 from domain.stock import StockAhead
 from domain.topics import QueueTopic
-from storage.queues import EntryRecord
+from storage.hot.queues import EntryRecord
 from subscriptions.attachments import Attachments
 from subscriptions.breath import Breath
 from subscriptions.reader import Reader
@@ -118,7 +118,7 @@ class LineWatch:
     async def _show_new(self, one: Standing, record: EntryRecord | None, scene: Scene) -> None:
         before, stood = one.record, one.stand
         one.note(record)
-        is_new_entry = record is not None and (before is None or before.place != record.place)
+        is_new_entry = record is not None and (before is None or before.entry_id != record.entry_id)
         if one.stand is Stand.IN_LINE and (is_new_entry or stood is not Stand.IN_LINE):
             # A new entry does not know yet that its person is here; nor may one that a store was put back to.
             self._attachments.come(one.topic.person_id)
@@ -156,9 +156,9 @@ def _is_newer(record: EntryRecord, scene: Scene) -> bool:
     """They joined, or their line was opened, after it was read: they are shown at the next look."""
     state = scene.view.state
     is_drawn_since = record.state is EntryState.WAITING and not state.is_opened
-    return is_drawn_since or (record.round, record.number or 0) > (state.round, state.line.tail)
+    return is_drawn_since or (record.round, record.number or 0) > (state.round, state.positions.tail)
 
 
 def _is_waiting(record: EntryRecord, scene: Scene) -> bool:
     state = scene.view.state
-    return record.round == state.round and (record.number is None or state.line.is_waiting(record.number))
+    return record.round == state.round and (record.number is None or state.positions.is_waiting(record.number))

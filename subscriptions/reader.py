@@ -11,7 +11,7 @@ from domain.orders import Order
 from domain.queues import WaitingRoom
 from domain.stock import Stock, StockAhead
 from domain.topics import QueueSnapshot
-from storage.queues import Changes, EntryRecord, LineState
+from storage.hot.queues import Changes, EntryRecord, QueueState
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,7 @@ class RoomView:
     """A room and its line at one version: every position and every estimate of that version comes from here."""
 
     room: WaitingRoom
-    state: LineState
+    state: QueueState
     pace: WaitTable
 
 
@@ -48,8 +48,8 @@ class Reader(Protocol):
 class Liveness(Protocol):
     """Speaks for the people who have a socket here."""
 
-    async def attach(
-        self, concert_id: ConcertId, process: str, people: Sequence[tuple[PersonId, int]], *, said_before: bool
+    async def sync_presence(
+        self, concert_id: ConcertId, process: str, people: Sequence[tuple[PersonId, int]], *, is_known: bool
     ) -> None:
         """Renews the lease of `process` and passes its news on. Raises LeaseOver, and for a name it does not know
         though that has said something before."""

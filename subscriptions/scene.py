@@ -55,7 +55,7 @@ class Scene:
         room = view.room
         announcement = (room.epoch, room.status, room.opens_at, room.settings.message, room.settings.queueing_method)
         sold_out_behind = forecast_sold_out(stock, room.flow).sold_out_from
-        line = view.state.line
+        line = view.state.positions
         ahead = (room.slots_taken, 0, room.waiting_count + room.slots_taken)
         behind_s = (bands.rest_s, CALLED_BEHIND_S, OUTSIDE_BEHIND_S)
         return cls(

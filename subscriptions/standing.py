@@ -5,7 +5,7 @@ from math import inf
 
 from domain.queues import EntryState
 from domain.topics import QueueSnapshot, QueueTopic
-from storage.queues import EntryRecord
+from storage.hot.queues import EntryRecord
 from subscriptions.scene import Prospect, Scene, Stand
 
 _STANDS = {
@@ -69,7 +69,7 @@ class Standing:
         return scene.at != self._at or scene.announcement != self._announcement
 
     def sees_news(self, scene: Scene, snapshot: QueueSnapshot) -> bool:
-        if self.record is not None and self.is_over and self.record.place == self._ended:
+        if self.record is not None and self.is_over and self.record.entry_id == self._ended:
             # What they were shown of its end was its last.
             return False
         return self.is_behind(scene) and (scene.common, *_own(snapshot)) != self._seen
@@ -77,7 +77,7 @@ class Standing:
     def saw(self, scene: Scene, snapshot: QueueSnapshot, *, now_s: float) -> None:
         """It was shown to them, or would have been the same again."""
         self._at = scene.at
-        self._ended = self.record.place if self.record is not None and self.is_over else None
+        self._ended = self.record.entry_id if self.record is not None and self.is_over else None
         self._seen = (scene.common, *_own(snapshot))
         self._announcement = scene.announcement
         _, self._is_sold_out = self.prospect(scene)

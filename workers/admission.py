@@ -23,7 +23,7 @@ class AdmissionWorker:
     async def look(self, stores: Stores, concert_id: ConcertId) -> Look:
         total = 0
         for _ in range(MAX_REPEATS):
-            word, called, is_bounded, is_active = await stores.hot.admit(concert_id, bound=BOUND)
+            word, called, is_bounded, is_active = await stores.hot_state.run_admission(concert_id, bound=BOUND)
             match word:
                 case "RAN":
                     total += called

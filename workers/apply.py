@@ -14,11 +14,13 @@ class ApplyWorker:
     interval_s = 5.0
 
     async def run_once(self, stores: Stores) -> int:
-        return sum(await asyncio.gather(*[self._apply(stores, concert) for concert in await stores.living.get()]))
+        return sum(
+            await asyncio.gather(*[self._apply(stores, concert) for concert in await stores.concert_cache.list_all()])
+        )
 
     async def _apply(self, stores: Stores, concert: Concert) -> bool:
         try:
-            return await stores.capacity.tell_if_new(concert)
+            return await stores.concert_writer.sync_if_changed(concert)
         except Exception as error:
             log.warning("concert %s cannot be applied yet: %s", concert.id, error)
             return False

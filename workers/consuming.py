@@ -12,7 +12,7 @@ from domain.errors import TemporarilyUnavailable
 from domain.ids import ConcertId
 from storage import scripts
 from storage.connect import Stores
-from storage.events import FROM_THE_FIRST, StoredEvent
+from storage.hot.events import FROM_THE_FIRST, StoredEvent
 from storage.scripts import ScriptReplyError
 from workers.looking import MAX_REPEATS, Look
 
@@ -44,7 +44,7 @@ class Consumer:
 
     async def _take(self, stores: Stores, concert_id: ConcertId) -> Sequence[StoredEvent]:
         after = self._looked_until.pop(concert_id, FROM_THE_FIRST)
-        taken = await stores.events.take(concert_id, self._handler.group, limit=BATCH, after=after)
+        taken = await stores.events.claim(concert_id, self._handler.group, limit=BATCH, after=after)
         if taken.after != FROM_THE_FIRST:
             self._looked_until[concert_id] = taken.after
         return taken.events
@@ -55,7 +55,7 @@ class Consumer:
         try:
             failed = await failures(self._handler, stores, concert_id, events)
         except TemporarilyUnavailable:
-            await stores.events.give_back(concert_id, self._handler.group, events)
+            await stores.events.return_events(concert_id, self._handler.group, events)
             raise
         done = [event.id for event in events if event.id not in failed]
         if done:
@@ -65,11 +65,11 @@ class Consumer:
         return len(done)
 
     async def _fail(self, stores: Stores, concert_id: ConcertId, event: StoredEvent, error: str) -> None:
-        outcome = await stores.events.fail(concert_id, self._handler.group, event, error)
+        outcome = await stores.events.record_failure(concert_id, self._handler.group, event, error)
         match outcome:
-            case "PUT_OFF" | "GONE":
+            case "RETRY_LATER" | "NOT_PENDING":
                 return
-            case "BURIED":
+            case "DEAD_LETTERED":
                 what = "is a dead letter"
             case "FULL":
                 what = "stays, for the dead letters are full,"

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Collection, Sequence
 
 from domain.ids import ConcertId
 from storage.connect import Stores
-from storage.events import DeadLetter
+from storage.hot.events import DeadLetter
 from workers.consuming import Handler, failures
 from workers.history import HistoryHandler
 
@@ -41,7 +41,7 @@ async def run(stores: Stores, chosen: argparse.Namespace) -> int:
     if chosen.verb == "list":
         _say(*table(letters))
     for letter in letters if chosen.verb == "discard" else ():
-        await stores.events.drop_letters(letter.concert_id, [letter.id])
+        await stores.events.drop_dead_letters(letter.concert_id, [letter.id])
         _say(f"{name(letter)}: discarded")
     kept = [letter for letter in letters if chosen.verb == "replay" and not await _replayed(stores, letter)]
     _say(*[f"{id_}: there is no such dead letter" for id_ in sorted(missing)])
@@ -73,14 +73,14 @@ def _row(letter: DeadLetter) -> tuple[str, ...]:
 async def _concerts(stores: Stores, named: str | None) -> Collection[ConcertId] | None:
     """None: there is no concert of that name."""
     if named is None:
-        return [concert.id for concert in await stores.living.get()]
-    concert = await stores.concerts.get(ConcertId(named)) or await stores.concerts.by_slug(named)
+        return [concert.id for concert in await stores.concert_cache.list_all()]
+    concert = await stores.concerts.get(ConcertId(named)) or await stores.concerts.get_by_slug(named)
     return None if concert is None else [concert.id]
 
 
 async def _letters(stores: Stores, concerts: Collection[ConcertId]) -> AsyncIterator[DeadLetter]:
     for concert_id in concerts:
-        async for letter in stores.events.letters(concert_id):
+        async for letter in stores.events.dead_letters(concert_id):
             yield letter
 
 
@@ -91,7 +91,7 @@ async def _replayed(stores: Stores, letter: DeadLetter) -> bool:
     else:
         error = (await failures(handler, stores, letter.concert_id, [letter.event])).get(letter.event.id)
     if error is None:
-        await stores.events.drop_letters(letter.concert_id, [letter.id])
+        await stores.events.drop_dead_letters(letter.concert_id, [letter.id])
     _say(f"{name(letter)}: {'replayed' if error is None else f'kept, it failed again: {error}'}")
     return error is None
 

@@ -21,7 +21,7 @@ class ExpiryWorker:
     async def look(self, stores: Stores, concert_id: ConcertId) -> Look:
         total = 0
         for _ in range(MAX_REPEATS):
-            word, expired, is_active = await stores.hot.expire_holds(concert_id, limit=MAX_HOLDS_A_RUN)
+            word, expired, is_active = await stores.hot_state.expire_holds(concert_id, limit=MAX_HOLDS_A_RUN)
             match word:
                 case "EXPIRED":
                     total += expired

@@ -6,7 +6,7 @@ from domain.ids import ConcertId, PersonId
 from domain.queue_events import QueueEvent, QueueEventKind
 from domain.queues import EntryEnd
 from storage.connect import Stores
-from storage.events import StoredEvent
+from storage.hot.events import StoredEvent
 from workers.consuming import Consumer
 from workers.looking import Look, look_at_all
 

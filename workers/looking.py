@@ -44,7 +44,7 @@ class ConcertWorker(Protocol):
 
 async def look_at_all(worker: ConcertWorker, stores: Stores) -> int:
     """How much was done. Raises what went wrong first, after everything else was done."""
-    concerts = [concert.id for concert in await stores.living.get()]
+    concerts = [concert.id for concert in await stores.concert_cache.list_all()]
     looks = (await _looks(worker, stores, concerts)).values()
     for look in looks:
         if isinstance(look, BaseException):
@@ -54,7 +54,7 @@ async def look_at_all(worker: ConcertWorker, stores: Stores) -> int:
 
 async def look_at_due(worker: ConcertWorker, stores: Stores, agenda: Agenda) -> int:
     """`look_at_all` for the concerts whose time has come. What goes wrong at one is logged when it begins."""
-    due = agenda.due([concert.id for concert in await stores.living.get()])
+    due = agenda.due([concert.id for concert in await stores.concert_cache.list_all()])
     news: list[tuple[ConcertId, BaseException]] = []
     done = 0
     for concert_id, look in (await _looks(worker, stores, due)).items():

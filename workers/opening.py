@@ -24,7 +24,7 @@ class OpeningWorker:
 
     async def run_once(self, stores: Stores) -> int:
         now = datetime.now(UTC)
-        drawn = [concert for concert in await stores.living.get() if concert.room.has_lottery]
+        drawn = [concert for concert in await stores.concert_cache.list_all() if concert.room.has_lottery]
         self._open &= {_round(concert) for concert in drawn}
         self._failing &= {_round(concert) for concert in drawn}
         due = [concert for concert in drawn if _is_due(concert, now) and _round(concert) not in self._open]
@@ -43,16 +43,16 @@ class OpeningWorker:
 
     async def _open_drawn(self, stores: Stores, concert: Concert) -> bool:
         """True if this opened it."""
-        word = await stores.openings.open(concert)
+        word = await stores.lottery_opener.open(concert)
         match word:
             case "OPENED" | "OPEN":
                 self._open.add(_round(concert))
             case "UNKNOWN" | "RECOVERING":
                 stores.recovery.start(concert.id)
-            case "NOT_YET" | "STALE":
+            case "TOO_EARLY" | "STALE":
                 pass
             case _:
-                raise ScriptReplyError(scripts.OPEN_LINE.name, word)
+                raise ScriptReplyError(scripts.OPEN_QUEUE.name, word)
         return word == "OPENED"
 
 

@@ -38,10 +38,10 @@ class RecordWorker:
 
     async def _record(self, stores: Stores, concert_id: ConcertId, orders: list[tuple[OrderId, int]]) -> int | None:
         """How many the hot state did not have. None: it could not be told of all."""
-        missing = await stores.hot.find_unrecorded(concert_id, orders)
+        missing = await stores.hot_state.find_unrecorded(concert_id, orders)
         if missing is None:
             return None
-        if missing and not await stores.recorder.record_all(await stores.orders.get_many(missing)):
+        if missing and not await stores.order_sync.sync_all(await stores.orders.get_many(missing)):
             return None
         self._recorded.update(orders)
         return len(missing)

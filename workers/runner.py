@@ -102,7 +102,7 @@ async def _woken(stores: Stores, redis_url: str) -> AsyncIterator[list[Agenda]]:
             if message == GAP:
                 agenda.wake_all()
             elif not agenda.wake(ConcertId(message)):
-                stores.living.miss(ConcertId(message))
+                stores.concert_cache.refresh_for(ConcertId(message))
 
     async with aclosing(Feed(redis_url)) as feed:
         await feed.start()

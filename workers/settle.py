@@ -22,14 +22,14 @@ class SettleWorker:
         return await look_at_all(self, stores)
 
     async def look(self, stores: Stores, concert_id: ConcertId) -> Look:
-        overdue = await stores.hot.find_overdue(concert_id, limit=MAX_HOLDS_A_RUN)
+        overdue = await stores.hot_state.find_overdue_purchases(concert_id, limit=MAX_HOLDS_A_RUN)
         settled = sum(await asyncio.gather(*[self._settle(stores, concert_id, hold_id) for hold_id in overdue]))
         return Look(settled, is_active=bool(overdue))
 
     async def _settle(self, stores: Stores, concert_id: ConcertId, hold_id: HoldId) -> bool:
         """One that cannot be decided now waits for the next run, and keeps no other from being decided."""
         try:
-            await stores.recorder.settle(concert_id, hold_id)
+            await stores.order_sync.settle(concert_id, hold_id)
         except Exception as error:
             log.warning("hold %s cannot be settled yet: %s", hold_id, error)
             return False

@@ -20,8 +20,8 @@ from bench.queueing.ground import DATABASE, ROOM, StoreUrls, data_dir_of, own_ap
 from bench.queueing.laboratory import Laboratory
 from bench.queueing.visitors import visitors
 from bench.sale.progress import say
-from storage.child import ChildFailed
 from storage.connect import open_stores
+from storage.embedded.process import ServerStartError
 from web.server import collect_seldom, run_program
 
 RESULTS = Path(__file__).parents[1] / "results" / "queue.json"
@@ -121,7 +121,7 @@ def main(words: Sequence[str]) -> int:
     began, load = time.monotonic(), os.getloadavg()[0]
     try:
         found = run_program(measure(SMOKE if options.smoke else Plan(), options.only))
-    except (NotMeasured, ChildFailed) as reason:
+    except (NotMeasured, ServerStartError) as reason:
         say(f"The waiting room could not be measured: {reason}\n")
         return 2
     except TimeoutError:

@@ -15,7 +15,7 @@ from bench.sale.servers import AppServer
 from bench.sale.tokens import sign_in
 from domain.queues import RoomSettings
 from settings import Settings
-from storage import embedded
+from storage.embedded import supervisor
 
 DATABASE = Settings().mongo_database
 STOCK = 100_000
@@ -38,7 +38,7 @@ class StoreUrls:
 
 @asynccontextmanager
 async def own_stores(directory: Path) -> AsyncIterator[StoreUrls]:
-    valkey, mongod = embedded.valkey(directory / "valkey"), embedded.mongod(directory / "mongod")
+    valkey, mongod = supervisor.make_valkey(directory / "valkey"), supervisor.make_mongod(directory / "mongod")
     try:
         await asyncio.gather(valkey.start(), mongod.start())
         yield StoreUrls(valkey.url, mongod.url)

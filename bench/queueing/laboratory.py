@@ -58,10 +58,10 @@ class Laboratory:
 
     async def look_after(self, concert_id: ConcertId) -> int:
         """One run of the expiry worker and one of the admission worker. How many script calls that took."""
-        await self.stores.hot.expire_holds(concert_id, limit=MAX_HOLDS_A_RUN)
+        await self.stores.hot_state.expire_holds(concert_id, limit=MAX_HOLDS_A_RUN)
         is_bounded, calls = True, 1
         while is_bounded:
-            _, _, is_bounded, _ = await self.stores.hot.admit(concert_id, bound=BOUND)
+            _, _, is_bounded, _ = await self.stores.hot_state.run_admission(concert_id, bound=BOUND)
             calls += 1
         return calls
 

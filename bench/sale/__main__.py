@@ -21,7 +21,7 @@ from bench.sale.servers import own_servers
 from bench.sale.sites import StoresUnknown, given_site
 from bench.sale.tokens import IssuerRefused
 from settings import Settings, SettingsError
-from storage.child import ChildFailed
+from storage.embedded.process import ServerStartError
 
 ARRIVALS_PER_S = 50
 """On average; a rush begins with twice as many."""
@@ -37,7 +37,7 @@ def main(words: Sequence[str]) -> int:
     plan = Plan(people, stock, room, options.limit_s)
     try:
         result = uvloop.run(_on_given_servers(plan, options) if options.url else _on_own_servers(plan, options))
-    except (ChildFailed, CatalogRefused, IssuerRefused, StoresUnknown, SettingsError, BooksMissing) as reason:
+    except (ServerStartError, CatalogRefused, IssuerRefused, StoresUnknown, SettingsError, BooksMissing) as reason:
         say(f"The sale could not be held: {reason}\n")
         return 2
     except KeyboardInterrupt:

@@ -13,10 +13,10 @@ from redis.asyncio import Redis
 from domain.concerts import Concert
 from domain.ids import ConcertId, TierId, Unit
 from domain.orders import Order, OrderStatus
-from storage.concerts import ConcertStore
 from storage.keys import KINDS, concert_keys
-from storage.mongo import Database
-from storage.orders import OrderStore
+from storage.mongo.client import Database
+from storage.mongo.concerts import ConcertStore
+from storage.mongo.orders import OrderStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ async def read_books(redis: Redis, mongo: Database, concert_id: ConcertId) -> Bo
     concert = await ConcertStore(mongo).get(concert_id)
     if concert is None:
         raise BooksMissing(f"MongoDB has no concert {concert_id}")
-    orders = tuple([order async for order in OrderStore(mongo).of_concert(concert_id)])
+    orders = tuple([order async for order in OrderStore(mongo).iterate_concert(concert_id)])
     keys = dict(zip(KINDS, concert_keys(concert_id), strict=True))
     tiers = await _hash(redis, keys["tiers"])
     units = await _hash(redis, keys["units"])

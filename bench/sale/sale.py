@@ -32,7 +32,7 @@ from domain.errors import TemporarilyUnavailable
 from domain.ids import ConcertId
 from domain.queues import RoomSettings
 from schema import ids
-from storage import mongo
+from storage.mongo.client import connect, database
 
 CATALOG_WITHIN_S = 60.0
 HOLDS_END_WITHIN_S = 180.0
@@ -115,11 +115,11 @@ async def _fill_catalog(client: Client, plan: Plan, token: str, url: str) -> Sal
 
 async def _close_books(site: Site, concert_id: ConcertId) -> Books:
     """Waits until every hold has ended, one way or the other; one that does not shows up as an offending row."""
-    mongo_client = mongo.connect(site.mongo_url)
+    mongo_client = connect(site.mongo_url)
     try:
         async with Redis.from_url(site.redis_url, decode_responses=True) as redis:
             await came_true(lambda: all_holds_ended(redis, concert_id), within_s=HOLDS_END_WITHIN_S, look_every_s=0.5)
-            return await read_books(redis, mongo.database(mongo_client, site.mongo_database), concert_id)
+            return await read_books(redis, database(mongo_client, site.mongo_database), concert_id)
     except (RedisError, TemporarilyUnavailable) as error:
         raise BooksMissing(f"a store does not answer any more: {error}") from error
     finally:

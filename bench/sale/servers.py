@@ -15,15 +15,15 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from bench.sale.sites import Site
 from settings import Settings
-from storage import embedded
-from storage.child import Child
+from storage.embedded import supervisor
+from storage.embedded.process import ServerProcess
 
 APP = Path(__file__).parents[2] / "app.py"
 DATABASE = Settings().mongo_database
 PROBE_TIMEOUT_S = 2.0
 
 
-class AppServer(Child):
+class AppServer(ServerProcess):
     """`python app.py` with these settings and no others: whoever calls us may have some of their own."""
 
     name = "app.py"
@@ -55,8 +55,8 @@ class AppServer(Child):
 
 @dataclass(frozen=True, slots=True)
 class OwnServers:
-    valkey: Child
-    mongod: Child
+    valkey: ServerProcess
+    mongod: ServerProcess
     apps: tuple[AppServer, AppServer]
 
     @property
@@ -79,11 +79,11 @@ class OwnServers:
 async def own_servers(directory: Path) -> AsyncIterator[OwnServers]:
     async with AsyncExitStack() as running:
 
-        async def start(child: Child) -> None:
+        async def start(child: ServerProcess) -> None:
             await child.start()
             running.push_async_callback(child.stop)
 
-        valkey, mongod = embedded.valkey(directory / "valkey"), embedded.mongod(directory / "mongod")
+        valkey, mongod = supervisor.make_valkey(directory / "valkey"), supervisor.make_mongod(directory / "mongod")
         await asyncio.gather(start(valkey), start(mongod))
         stores = {"REDIS_URL": valkey.url, "MONGO_URL": mongod.url, "MONGO_DATABASE": DATABASE, "DEMO": "no"}
         stores["PASS_KEY_FILE"] = str(_pass_key(directory / "pass.pem"))

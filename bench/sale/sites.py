@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from settings import Settings
-from storage import embedded
-from storage.child import Child
-from storage.lockfile import LockFile
+from storage.embedded import supervisor
+from storage.embedded.lockfile import LockFile
+from storage.embedded.process import ServerProcess
 
 
 class StoresUnknown(RuntimeError):
@@ -36,7 +36,7 @@ def given_site(url: str, settings: Settings, *, redis_url: str | None, mongo_url
     )
 
 
-def _embedded(directory: Path, child_at: Callable[[Path, int], Child]) -> str:
+def _embedded(directory: Path, child_at: Callable[[Path, int], ServerProcess]) -> str:
     path = directory / "child.lock"
     if path.exists():
         with LockFile(path) as lock:
@@ -49,9 +49,9 @@ def _embedded(directory: Path, child_at: Callable[[Path, int], Child]) -> str:
     )
 
 
-def _valkey(directory: Path, port: int) -> Child:
-    return embedded.valkey(directory, port=port)
+def _valkey(directory: Path, port: int) -> ServerProcess:
+    return supervisor.make_valkey(directory, port=port)
 
 
-def _mongod(directory: Path, port: int) -> Child:
-    return embedded.mongod(directory, port=port)
+def _mongod(directory: Path, port: int) -> ServerProcess:
+    return supervisor.make_mongod(directory, port=port)

@@ -19,12 +19,12 @@ from domain.errors import HoldEnded, NotAdmitted, NotFound, NotInQueue, OnsaleEr
 from domain.holds import Hold, TicketRequest
 from domain.ids import ConcertId, PersonId, hold_id
 from domain.queues import EntryState
-from storage import embedded
-from storage.holds import HoldStore
-from storage.hot_state import HotState
+from storage.embedded import supervisor
+from storage.hot.holds import HoldStore
+from storage.hot.hot_state import HotState
+from storage.hot.queues import EntryRecord, QueueStore
+from storage.hot.script_client import ScriptClient
 from storage.keys import concert_keys
-from storage.link import Link
-from storage.queues import EntryRecord, QueueStore
 from subscriptions.attachments import RENEW_S
 from workers.admission import BOUND
 from workers.expiry import MAX_HOLDS_A_RUN
@@ -38,17 +38,17 @@ OVER = frozenset({EntryState.COMPLETED, EntryState.LEFT, EntryState.EXPIRED})
 class NoDoubt:
     """A simulation whose store is not believed is over."""
 
-    async def answer(self, concert_id: ConcertId, word: str) -> OnsaleError:
+    async def refusal_for(self, concert_id: ConcertId, word: str) -> OnsaleError:
         return TemporarilyUnavailable(f"The store says {word} of concert {concert_id}")
 
 
 @asynccontextmanager
-async def own_link(directory: Path) -> AsyncIterator[Link]:
+async def own_link(directory: Path) -> AsyncIterator[ScriptClient]:
     """Nothing is kept of a simulation, so nothing is written to disk."""
-    child = embedded.valkey(directory, options=("--appendonly", "no"))
+    child = supervisor.make_valkey(directory, options=("--appendonly", "no"))
     await child.start()
     try:
-        link = Link(child.url)
+        link = ScriptClient(child.url)
         try:
             yield link
         finally:
@@ -58,7 +58,7 @@ async def own_link(directory: Path) -> AsyncIterator[Link]:
 
 
 class StoreRoom:
-    def __init__(self, link: Link, concert: Concert) -> None:
+    def __init__(self, link: ScriptClient, concert: Concert) -> None:
         self._link = link
         self._concert = concert
         self._queues, self._holds, self._hot = QueueStore(link, NoDoubt()), HoldStore(link, NoDoubt()), HotState(link)
@@ -79,10 +79,10 @@ class StoreRoom:
         await self._hot.finish_recovery(self._concert.id, EPOCH)
 
     async def move_clock(self, at_s: float) -> None:
-        await self._link.run("HSET", self._state_key, "now_ms", str(self._opening_ms + int(at_s * 1000)))
+        await self._link.run_command("HSET", self._state_key, "now_ms", str(self._opening_ms + int(at_s * 1000)))
         await self._hot.expire_holds(self._concert.id, limit=MAX_HOLDS_A_RUN)
         if at_s - self._leased_s >= RENEW_S:
-            await self._queues.attach(self._concert.id, PROCESS)
+            await self._queues.sync_presence(self._concert.id, PROCESS)
             self._leased_s = at_s
 
     async def join(self, people: Sequence[str]) -> None:
@@ -104,7 +104,7 @@ class StoreRoom:
         return [name for name, has_come in zip(people, came, strict=True) if has_come]
 
     async def hold(self, person: str, wish: int) -> bool:
-        key = hold_id(PersonId(person), self._concert.id, "hold", str(self._entries[person].place))
+        key = hold_id(PersonId(person), self._concert.id, "hold", str(self._entries[person].entry_id))
         try:
             self._held[person] = await self._holds.hold(
                 self._concert.id,
@@ -112,7 +112,7 @@ class StoreRoom:
                 [TicketRequest(self._concert.tiers[0].id, wish)],
                 person_id=PersonId(person),
                 digest="",
-                pass_place=self._entries[person].place,
+                pass_entry_id=self._entries[person].entry_id,
             )
         except SoldOut as refusal:
             return refusal.available > 0 and await self.hold(person, refusal.available)
@@ -132,12 +132,14 @@ class StoreRoom:
     async def turn(self) -> Turned:
         is_bounded = True
         while is_bounded:
-            _, _, is_bounded, _ = await self._hot.admit(self._concert.id, bound=BOUND)
-        changes = await self._queues.changes(self._concert.id, after=self._version)
+            _, _, is_bounded, _ = await self._hot.run_admission(self._concert.id, bound=BOUND)
+        changes = await self._queues.read_changes(self._concert.id, after=self._version)
         self._version = changes.version
         called, ended = [], []
         for some in _parts([name for name in changes.people if name in self._entries]):
-            for person, record in (await self._queues.entries(self._concert.id, [PersonId(n) for n in some])).items():
+            for person, record in (
+                await self._queues.read_entries(self._concert.id, [PersonId(n) for n in some])
+            ).items():
                 if self._entries[person].state not in INSIDE and record.state in INSIDE:
                     called.append(str(person))
                 if record.state in OVER:
@@ -148,14 +150,14 @@ class StoreRoom:
         return Turned(called, ended)
 
     async def look(self) -> Look:
-        state = await self._queues.line(self._concert.id)
+        state = await self._queues.read_queue(self._concert.id)
         positions = {
-            name: state.line.position(record.number)
+            name: state.positions.position(record.number)
             for name, record in self._entries.items()
             if record.state not in INSIDE and record.number is not None
         }
-        stock = await self._holds.stock(self._concert.id)
-        return Look(state.flow, self._concert.room, state.slots_taken, state.line.waiting_count, positions, stock)
+        stock = await self._holds.read_stock(self._concert.id)
+        return Look(state.flow, self._concert.room, state.slots_taken, state.positions.waiting_count, positions, stock)
 
     async def _apply(self) -> None:
         await self._hot.apply_concert(self._concert)
@@ -165,7 +167,7 @@ class StoreRoom:
         for name in people:
             self._news += 1
             pairs.append((PersonId(name), sign * self._news))
-        await self._queues.attach(self._concert.id, PROCESS, pairs)
+        await self._queues.sync_presence(self._concert.id, PROCESS, pairs)
 
     async def _claim(self, name: str) -> bool:
         try:
@@ -184,7 +186,7 @@ class StoreRoom:
         await self._hot.record_order(order_of(bought))
 
 
-async def store_room(link: Link, scenario: Scenario) -> StoreRoom:
+async def store_room(link: ScriptClient, scenario: Scenario) -> StoreRoom:
     room = StoreRoom(link, concert_of(scenario, datetime.now(UTC)))
     await room.open()
     return room

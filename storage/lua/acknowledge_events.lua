@@ -4,7 +4,7 @@ ARGV[1]   group
 ARGV[2*]  id
 Replies   ACKNOWLEDGED count   of those that were still pending
 ]]
--- @include enter consuming
+-- @include prologue consumer_group
 if redis.call('EXISTS', EVENTS) == 0 then return {'ACKNOWLEDGED', 0} end
 local count = 0
 for index = 2, #ARGV do count = count + redis.call('XACK', EVENTS, ARGV[1], ARGV[index]) end

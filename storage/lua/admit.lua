@@ -1,21 +1,21 @@
 --[[ One run of the admission worker: open the line when it is time, end calls, passes and absences that are over, then
 call people under both caps: slots, and admissions in any 60 seconds. Bounded; a run that hit a bound says so and is to
-be repeated at once. A lottery is opened by open_line.
+be repeated at once. A lottery is opened by open_queue.
 KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation  the one this connection saw
 ARGV[2]   bound        the most numbers to look at; endings have their own
 Replies   RAN called is_to_be_repeated is_active  (active: something can run out)
           | UNKNOWN | RECOVERING
 ]]
--- @include enter change news line queue admission overdue
-local refusal = enter(ARGV[1], '')
+-- @include prologue stock_and_holds notify queue_state entries admission deadlines
+local refusal = check_incarnation(ARGV[1], '')
 if refusal then return refusal end
-local bound, room = tonumber(ARGV[2]), line()
+local bound, room = tonumber(ARGV[2]), queue_state()
 local opens_now = room.is_opened and not room.opened_ms
 if opens_now then redis.call('HSET', STATE, 'opened_ms', now) end
-local ended, is_more = end_overdue()
-local silent = work_off_leases(bound)
+local ended, is_more = end_due()
+local silent = expire_leases(bound)
 local called, is_bounded, has_moved = call_next(bound, bound)
-forget_slices()
-if opens_now or has_moved or ended + silent + called > 0 then changed(true) end
+drop_old_slices()
+if opens_now or has_moved or ended + silent + called > 0 then commit(true) end
 return {'RAN', called, (is_bounded or is_more or silent >= bound) and 1 or 0, is_idle and 0 or 1}

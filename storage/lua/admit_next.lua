@@ -4,12 +4,12 @@ ARGV[1]   incarnation  the one this connection saw
 ARGV[2]   command_key  fingerprint of person, concert, operation and idempotency key
 ARGV[3]   digest       of the whole input
 ARGV[4]   most         how many to call at the most, up to 1,000
-Replies   CALLED count | AGAIN  (nobody yet: those in front were gone) | CONFLICT | NOT_OPEN room_status until_ms | UNKNOWN | RECOVERING
+Replies   CALLED count | REPEAT  (nobody yet: those in front were gone) | CONFLICT | NOT_OPEN room_status until_ms | UNKNOWN | RECOVERING
 ]]
--- @include enter change news line queue admission
-local refusal = enter(ARGV[1], '')
+-- @include prologue stock_and_holds notify queue_state entries admission
+local refusal = check_incarnation(ARGV[1], '')
 if refusal then return refusal end
-local known = redis.call('HGET', CONTROLS, ARGV[2])
+local known = redis.call('HGET', COMMANDS, ARGV[2])
 if known then
   local digest, count = string.match(known, '^(.*)|(%d+)$')
   if digest ~= ARGV[3] then return {'CONFLICT'} end
@@ -20,9 +20,9 @@ if status ~= 'OPEN' and status ~= 'PAUSED' then return {'NOT_OPEN', status, unti
 -- Many numbers that are gone may stand in front: to pass over them costs little.
 local called, is_bounded = call_next(tonumber(ARGV[4]), 10000, true)
 if called == 0 and is_bounded then
-  changed(true)
-  return {'AGAIN'}
+  commit(true)
+  return {'REPEAT'}
 end
-redis.call('HSET', CONTROLS, ARGV[2], ARGV[3] .. '|' .. called)
-changed(true)
+redis.call('HSET', COMMANDS, ARGV[2], ARGV[3] .. '|' .. called)
+commit(true)
 return {'CALLED', called}

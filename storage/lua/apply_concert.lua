@@ -7,7 +7,7 @@ ARGV[3]   settings      JSON object of state fields: sale, limits, room
 ARGV[4*]  tier, top, price_minor  three a tier
 Replies   APPLIED | CURRENT version
 ]]
--- @include enter change news
+-- @include prologue stock_and_holds notify
 local known = redis.call('HMGET', STATE, 'concert_version', 'round', 'base', 'tail', 'now_ms', 'opened_ms', 'opens_ms',
   'has_lottery')
 local version, settings = tonumber(known[1] or '-1'), cjson.decode(ARGV[3])
@@ -16,7 +16,7 @@ local clock = redis.call('TIME')
 local now_ms = math.max(clock[1] * 1000 + math.floor(clock[2] / 1000), tonumber(known[5] or '0'))
 if version > -1 and not known[2] then
   -- A store that an earlier version of Onsale left: its line is emptied, and its holds and orders stay.
-  redis.call('UNLINK', ENTRIES, LINE, DEPARTED, SLOTS, ALIVE, LEASES, ATTACHED)
+  redis.call('UNLINK', ENTRIES, WAITERS, DEPARTED, SLOTS, PRESENCE_DEADLINES, LEASES, CONNECTIONS)
   redis.call('HSET', STATE, 'base', 0, 'serving', 0, 'tail', 0, 'passes_issued', 0, 'is_idle', '0')
 elseif version > -1 and not known[6] and known[8] == '0' and now_ms >= tonumber(known[7]) then
   -- It opened under the settings that were in force: later ones do not take that back.
@@ -30,8 +30,8 @@ elseif settings.round > tonumber(known[2] or settings.round) then
   local base = math.floor((known[3] + known[4]) / 8 + 1) * 8
   redis.call('HSET', STATE, 'base', base, 'serving', 0, 'tail', 0, 'passes_issued', 0)
   redis.call('HDEL', STATE, 'opened_ms', 'frozen', 'drawn', 'digest')
-  redis.call('UNLINK', LINE, ALIVE, RANKS, ORDER, FLOW)
-  tell('reset', '', base, settings.round)
+  redis.call('UNLINK', WAITERS, PRESENCE_DEADLINES, RANKS, LOT_ORDER, FLOW)
+  append_event('reset', '', base, settings.round)
 end
 redis.call('HSET', STATE, 'concert_version', ARGV[1], 'expire_at_ms', ARGV[2])
 for field, value in pairs(settings) do redis.call('HSET', STATE, field, value) end
@@ -42,7 +42,7 @@ for index = 4, #ARGV, 3 do
   for _, counter in ipairs({'held', 'sold', 'withdrawn'}) do redis.call('HSETNX', TIERS, tier .. '|' .. counter, 0) end
 end
 redis.call('HINCRBY', STATE, 'version', 1)
-hint('stock')
-hint('line')
+publish_hint('stock')
+publish_hint('line')
 for _, key in ipairs(KEYS) do redis.call('PEXPIREAT', key, ARGV[2]) end
 return {'APPLIED'}

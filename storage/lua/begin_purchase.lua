@@ -8,8 +8,8 @@ ARGV[4]   purchase_key  fingerprint of person, concert, operation and idempotenc
 ARGV[5]   digest        of the whole input
 Replies   BUYING record effective_deadline_ms | PASS_BOUND | SOLD | ENDED reason | NO_HOLD | CONFLICT | UNKNOWN | RECOVERING
 ]]
--- @include enter change news line queue
-local refusal = enter(ARGV[1], '')
+-- @include prologue stock_and_holds notify queue_state entries
+local refusal = check_incarnation(ARGV[1], '')
 if refusal then return refusal end
 local id = ARGV[2]
 local record = read_hold(id)
@@ -27,5 +27,5 @@ record.state, record.deadline_ms = 'BUYING', math.max(record.deadline_ms, now + 
 redis.call('ZREM', DEADLINES, id)
 redis.call('ZADD', BUYING, record.deadline_ms, id)
 local text = write_hold(id, record)
-changed()
-return {'BUYING', text, effective(record.deadline_ms)}
+commit()
+return {'BUYING', text, effective_deadline(record.deadline_ms)}

@@ -4,21 +4,21 @@ ARGV[1]   incarnation  the one this connection saw
 ARGV[2]   person
 Replies   ENTRY record | NOT_CALLED record | NO_ENTRY | UNKNOWN | RECOVERING
 ]]
--- @include enter change news line queue
-local refusal = enter(ARGV[1], '')
+-- @include prologue stock_and_holds notify queue_state entries
+local refusal = check_incarnation(ARGV[1], '')
 if refusal then return refusal end
 local entry = read_entry(ARGV[2])
-if not is_living(entry) then return {'NO_ENTRY'} end
-if entry.state == 'WAITING' then return {'NOT_CALLED', shown(ARGV[2], entry)} end
+if not is_active(entry) then return {'NO_ENTRY'} end
+if entry.state == 'WAITING' then return {'NOT_CALLED', entry_json(ARGV[2], entry)} end
 if entry.state == 'READY' then
   if is_due(entry.deadline_ms) then return {'NO_ENTRY'} end
   entry.state, entry.claimed_ms = 'ADMITTED', now
   entry.deadline_ms = now + tonumber(redis.call('HGET', STATE, 'session_duration_ms'))
   redis.call('ZADD', SLOTS, entry.deadline_ms, ARGV[2])
-  if entry.round == line().round then redis.call('HINCRBY', STATE, 'passes_issued', 1) end
+  if entry.round == queue_state().round then redis.call('HINCRBY', STATE, 'passes_issued', 1) end
   count_flow(entry, 'claimed')
-  tell('claimed', ARGV[2], entry.place, entry.round)
+  append_event('claimed', ARGV[2], entry.id, entry.round)
   write_entry(ARGV[2], entry)
-  changed(true)
+  commit(true)
 end
 return {'ENTRY', cjson.encode(entry)}

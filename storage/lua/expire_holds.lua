@@ -5,8 +5,8 @@ ARGV[1]   incarnation  the one this connection saw
 ARGV[2]   limit        the most holds to end in this run
 Replies   EXPIRED count is_active  (active: something can run out) | UNKNOWN | RECOVERING
 ]]
--- @include enter change news
-local refusal = enter(ARGV[1], '')
+-- @include prologue stock_and_holds notify
+local refusal = check_incarnation(ARGV[1], '')
 if refusal then return refusal end
 local was_gap = not is_idle and now - worker_ms > WORKER_GAP_MS
 if was_gap then
@@ -23,9 +23,9 @@ if is_counting() then due = redis.call('ZRANGEBYSCORE', DEADLINES, '-inf', now, 
 for _, id in ipairs(due) do end_hold(id, read_hold(id), 'EXPIRED') end
 -- A grace is news to the line and to everybody with a deadline, though nobody's record is written.
 if was_gap then hints.people = true end
-if was_gap or #due > 0 then changed(was_gap) end
+if was_gap or #due > 0 then commit(was_gap) end
 local pending = 0
-for _, key in ipairs({DEADLINES, BUYING, SLOTS, ALIVE, LEASES}) do pending = pending + redis.call('ZCARD', key) end
+for _, key in ipairs({DEADLINES, BUYING, SLOTS, PRESENCE_DEADLINES, LEASES}) do pending = pending + redis.call('ZCARD', key) end
 -- With nothing to run out nobody need look: the first deadline wakes the workers.
 if pending == 0 then redis.call('HSET', STATE, 'is_idle', '1') end
 return {'EXPIRED', #due, pending > 0 and 1 or 0}

@@ -6,17 +6,17 @@ ARGV[2]   id
 ARGV[3]   tries        which one failed
 ARGV[4]   error
 ARGV[5]   max_tries
-ARGV[6]   max_letters
-Replies   PUT_OFF | BURIED | FULL | GONE
+ARGV[6]   max_dead_letters
+Replies   RETRY_LATER | DEAD_LETTERED | FULL | NOT_PENDING
 ]]
--- @include enter consuming
+-- @include prologue consumer_group
 local group, id, tries = ARGV[1], ARGV[2], ARGV[3]
-if not is_at(group, id, tries) then return {'GONE'} end
+if not is_at(group, id, tries) then return {'NOT_PENDING'} end
 if tonumber(tries) < tonumber(ARGV[5]) then
-  put_off(group, id, tries)
-  return {'PUT_OFF'}
+  retry_later(group, id, tries)
+  return {'RETRY_LATER'}
 end
-local outcome = bury(group, id, tries, ARGV[4], ARGV[6])
+local outcome = to_dead_letter(group, id, tries, ARGV[4], ARGV[6])
 if outcome == 'FULL' then return {'FULL'} end
-if outcome == 'GONE' then return {'GONE'} end
-return {'BURIED'}
+if outcome == 'NOT_PENDING' then return {'NOT_PENDING'} end
+return {'DEAD_LETTERED'}

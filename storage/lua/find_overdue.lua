@@ -4,8 +4,8 @@ ARGV[1]   incarnation  the one this connection saw
 ARGV[2]   limit        the most to name
 Replies   OVERDUE hold_id... | UNKNOWN | RECOVERING
 ]]
--- @include enter
-local refusal = enter(ARGV[1], '')
+-- @include prologue
+local refusal = check_incarnation(ARGV[1], '')
 if refusal then return refusal end
 local reply = {'OVERDUE'}
 local soonest = redis.call('ZRANGE', BUYING, 0, ARGV[2] - 1, 'WITHSCORES')

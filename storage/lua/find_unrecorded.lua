@@ -4,8 +4,8 @@ ARGV[1]   incarnation  the one this connection saw
 ARGV[2*]  order_id, version  two an order
 Replies   UNRECORDED order_id... | UNKNOWN | RECOVERING
 ]]
--- @include enter
-local refusal = enter(ARGV[1], '')
+-- @include prologue
+local refusal = check_incarnation(ARGV[1], '')
 if refusal then return refusal end
 local reply = {'UNRECORDED'}
 for index = 2, #ARGV, 2 do

@@ -5,13 +5,13 @@ ARGV[1]   incarnation  the one this connection saw
 ARGV[2]   epoch        of this recovery
 Replies   RECOVERED | RECOVERING | UNKNOWN
 ]]
--- @include enter change news
+-- @include prologue stock_and_holds notify
 local seen = redis.call('HMGET', STATE, 'incarnation', 'epoch')
 if seen[1] == ARGV[1] and seen[2] == ARGV[2] then return {'RECOVERED'} end
-local refusal = enter(ARGV[1], ARGV[2])
+local refusal = check_incarnation(ARGV[1], ARGV[2])
 if refusal then return refusal end
 redis.call('HSET', STATE, 'incarnation', ARGV[1], 'epoch', ARGV[2])
 redis.call('HDEL', STATE, 'mark', 'mark_ms')
 hints.stock, hints.people = true, true
-changed(true)
+commit(true)
 return {'RECOVERED'}

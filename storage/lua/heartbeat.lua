@@ -4,12 +4,12 @@ ARGV[1]   incarnation  the one this connection saw
 ARGV[2]   person
 Replies   ENTRY record | NO_ENTRY | UNKNOWN | RECOVERING
 ]]
--- @include enter change news line queue
-local refusal = enter(ARGV[1], '')
+-- @include prologue stock_and_holds notify queue_state entries
+local refusal = check_incarnation(ARGV[1], '')
 if refusal then return refusal end
 local entry = read_entry(ARGV[2])
-if not is_living(entry) then return {'NO_ENTRY'} end
-if entry.state == 'WAITING' and not spoken_for(entry) then
-  stay_until(ARGV[2], entry, now + tonumber(redis.call('HGET', STATE, 'heartbeat_timeout_ms')))
+if not is_active(entry) then return {'NO_ENTRY'} end
+if entry.state == 'WAITING' and not is_present(entry) then
+  extend_presence(ARGV[2], entry, now + tonumber(redis.call('HGET', STATE, 'heartbeat_timeout_ms')))
 end
-return {'ENTRY', shown(ARGV[2], entry)}
+return {'ENTRY', entry_json(ARGV[2], entry)}

@@ -4,20 +4,20 @@ ARGV[1]   incarnation  the one this connection saw
 ARGV[2]   hold_id
 ARGV[3]   person
 ARGV[4]   digest       of the whole input
-ARGV[5]   pass_place   the place of a pass whose signature is good, else ''
+ARGV[5]   pass_entry_id  the entry of a pass whose signature is good, else ''
 ARGV[6*]  tier, quantity  two a line, no tier twice
 Replies   HOLD record effective_deadline_ms | CONFLICT | NOT_ON_SALE status sales_start_ms sales_end_ms now_ms
           | NOT_ADMITTED reason | UNKNOWN_TIER tier | ORDER_LIMIT limit | PERSON_LIMIT limit held owned
           | SOLD_OUT tier available next_release_ms | UNKNOWN | RECOVERING
 ]]
--- @include enter change news line release
-local refusal = enter(ARGV[1], '')
+-- @include prologue stock_and_holds notify queue_state next_release
+local refusal = check_incarnation(ARGV[1], '')
 if refusal then return refusal end
 local id, person_id = ARGV[2], ARGV[3]
 local known = read_hold(id)
 if known then
   if known.digest ~= ARGV[4] then return {'CONFLICT'} end
-  return {'HOLD', cjson.encode(known), effective(known.deadline_ms)}
+  return {'HOLD', cjson.encode(known), effective_deadline(known.deadline_ms)}
 end
 
 local sale = redis.call('HMGET', STATE, 'status', 'sales_start_ms', 'sales_end_ms', 'limit_per_order',
@@ -26,9 +26,9 @@ if sale[1] ~= 'PUBLISHED' or now < tonumber(sale[2]) or now >= tonumber(sale[3])
   return {'NOT_ON_SALE', sale[1], sale[2], sale[3], string.format('%d', now)}
 end
 local entry = ARGV[5] ~= '' and read_entry(person_id)
-local has_pass = entry and entry.state == 'ADMITTED' and entry.place == tonumber(ARGV[5]) and not is_due(entry.deadline_ms)
+local has_pass = entry and entry.state == 'ADMITTED' and entry.id == tonumber(ARGV[5]) and not is_due(entry.deadline_ms)
 local is_let_through = has_pass or sale[7] == '1'
-  or (line().queueing_method == 'PASSTHROUGH' and room_status() == 'OPEN')
+  or (queue_state().queueing_method == 'PASSTHROUGH' and room_status() == 'OPEN')
 if not is_let_through then
   return {'NOT_ADMITTED', ARGV[5] == '' and 'NO_PASS' or 'BAD_PASS'}
 end
@@ -52,15 +52,15 @@ for index = 6, #ARGV, 2 do
 end
 
 local record = {person = person_id, digest = ARGV[4], state = 'HELD', reason = '', units = {}, lines = lines,
-  created_ms = now, deadline_ms = now + tonumber(sale[6]), order_version = 0, pass = has_pass and entry.place or nil}
+  created_ms = now, deadline_ms = now + tonumber(sale[6]), order_version = 0, pass = has_pass and entry.id or nil}
 for _, line in ipairs(lines) do
   for _, unit in ipairs(take_units(line[1], line[2], id)) do record.units[#record.units + 1] = unit end
-  count(line[1], 'held', line[2])
+  add_to_counter(line[1], 'held', line[2])
 end
 person.held = person.held + total
 person.holds[#person.holds + 1] = id
 write_person(person_id, person)
 redis.call('ZADD', DEADLINES, record.deadline_ms, id)
 local text = write_hold(id, record)
-changed()
-return {'HOLD', text, effective(record.deadline_ms)}
+commit()
+return {'HOLD', text, effective_deadline(record.deadline_ms)}

@@ -4,36 +4,36 @@ ARGV[1]   incarnation  the one this connection saw
 ARGV[2]   person
 Replies   ENTRY record | NOT_OPEN room_status until_ms | UNKNOWN | RECOVERING
 ]]
--- @include enter change news line queue
-local refusal = enter(ARGV[1], '')
+-- @include prologue stock_and_holds notify queue_state entries
+local refusal = check_incarnation(ARGV[1], '')
 if refusal then return refusal end
-local person, room = ARGV[2], line()
+local person, room = ARGV[2], queue_state()
 local status, until_ms = room_status()
 if status == 'SUSPENDED' or status == 'CLOSED' then return {'NOT_OPEN', status, until_ms} end
 local entry = read_entry(person)
 local alive_until_ms = now + tonumber(redis.call('HGET', STATE, 'heartbeat_timeout_ms'))
-if is_living(entry) then
-  if entry.state == 'WAITING' and not spoken_for(entry) then
-    stay_until(person, entry, alive_until_ms)
+if is_active(entry) then
+  if entry.state == 'WAITING' and not is_present(entry) then
+    extend_presence(person, entry, alive_until_ms)
     write_entry(person, entry)
-    changed()
+    commit()
   end
-  return {'ENTRY', shown(person, entry)}
+  return {'ENTRY', entry_json(person, entry)}
 end
 if status == 'REJECTING' or status == 'SCHEDULED' then return {'NOT_OPEN', status, until_ms} end
 
 local number = redis.call('HINCRBY', STATE, 'tail', 1)
-entry = {place = room.base + number, round = room.round, state = 'WAITING', joined_ms = now,
-  attached = entry and entry.attached or nil}
+entry = {id = room.base + number, round = room.round, state = 'WAITING', joined_ms = now,
+  presence = entry and entry.presence or nil}
 if not room.is_opened and not room.frozen then
   -- What is drawn from is fixed by who registered, and when: nobody can change a lot afterwards without a trace.
   local digest = (redis.call('HGET', STATE, 'digest') or '') .. person .. string.format('%d', now)
   redis.call('HSET', STATE, 'digest', redis.sha1hex(digest))
 end
-redis.call('HSET', LINE, entry.place, person)
-if spoken_for(entry) then entry.deadline_ms = alive_until_ms else stay_until(person, entry, alive_until_ms) end
+redis.call('HSET', WAITERS, entry.id, person)
+if is_present(entry) then entry.deadline_ms = alive_until_ms else extend_presence(person, entry, alive_until_ms) end
 count_flow(entry, 'joined', 'joined')
-tell('joined', person, entry.place, entry.round)
+append_event('joined', person, entry.id, entry.round)
 write_entry(person, entry)
-changed(true)
-return {'ENTRY', shown(person, entry)}
+commit(true)
+return {'ENTRY', entry_json(person, entry)}

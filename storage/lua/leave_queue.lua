@@ -5,19 +5,19 @@ ARGV[1]   incarnation  the one this connection saw
 ARGV[2]   person
 Replies   ENTRY record | NO_ENTRY | UNKNOWN | RECOVERING
 ]]
--- @include enter change news line queue admission
-local refusal = enter(ARGV[1], '')
+-- @include prologue stock_and_holds notify queue_state entries admission
+local refusal = check_incarnation(ARGV[1], '')
 if refusal then return refusal end
 local entry = read_entry(ARGV[2])
 if not entry then return {'NO_ENTRY'} end
-if is_living(entry) then
+if is_active(entry) then
   local had_slot = entry.state ~= 'WAITING'
   end_entry(ARGV[2], entry, 'LEFT')
   for _, id in ipairs(read_person(ARGV[2]).holds) do
     local record = read_hold(id)
-    if record.state == 'HELD' and record.pass == entry.place then end_hold(id, record, 'RELEASED') end
+    if record.state == 'HELD' and record.pass == entry.id then end_hold(id, record, 'RELEASED') end
   end
   if had_slot then call_next(REFILL, REFILL) end
-  changed(true)
+  commit(true)
 end
-return {'ENTRY', shown(ARGV[2], entry)}
+return {'ENTRY', entry_json(ARGV[2], entry)}

@@ -4,11 +4,11 @@ KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation  the one this connection saw, and under which the concert is to be believed again
 ARGV[2]   epoch        raised in MongoDB for this recovery
 ARGV[3]   patience_ms  how long a mark of another recovery under the same incarnation stands
-Replies   MARKED | BELIEVED | BUSY | STALE epoch | UNKNOWN
+Replies   MARKED | TRUSTED | BUSY | STALE epoch | UNKNOWN
 ]]
 local seen = redis.call('HMGET', KEYS[1], 'incarnation', 'mark', 'mark_ms', 'epoch')
 if not seen[4] then return {'UNKNOWN'} end
-if seen[1] == ARGV[1] then return {'BELIEVED'} end
+if seen[1] == ARGV[1] then return {'TRUSTED'} end
 if tonumber(seen[4]) >= tonumber(ARGV[2]) then return {'STALE', seen[4]} end
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)

@@ -6,8 +6,8 @@ ARGV[3]   limit        how many people to name, and besides all who changed at t
 Replies   CHANGES epoch version floor [person version]...  (floor: changes up to this version may not be named any more)
           | UNKNOWN | RECOVERING
 ]]
--- @include enter
-local refusal = enter(ARGV[1], '')
+-- @include prologue
+local refusal = check_incarnation(ARGV[1], '')
 if refusal then return refusal end
 redis.call('HDEL', STATE, 'hinted_people')
 local at = redis.call('HMGET', STATE, 'epoch', 'version', 'changes_floor')

@@ -4,12 +4,12 @@ ARGV[1]   incarnation  the one this connection saw
 ARGV[2*]  people
 Replies   ENTRIES grace_until_ms record...  ('' for a person without one) | UNKNOWN | RECOVERING
 ]]
--- @include enter line
-local refusal = enter(ARGV[1], '')
+-- @include prologue queue_state
+local refusal = check_incarnation(ARGV[1], '')
 if refusal then return refusal end
 local reply = {'ENTRIES', string.format('%d', grace_until_ms)}
 for index = 2, #ARGV do
   local entry = read_entry(ARGV[index])
-  reply[#reply + 1] = entry and shown(ARGV[index], entry) or ''
+  reply[#reply + 1] = entry and entry_json(ARGV[index], entry) or ''
 end
 return reply

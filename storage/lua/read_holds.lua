@@ -4,8 +4,8 @@ ARGV[1]   incarnation  the one this connection saw
 ARGV[2*]  hold_ids
 Replies   HOLDS grace_until_ms record...  ('' for an id the store does not know) | UNKNOWN | RECOVERING
 ]]
--- @include enter
-local refusal = enter(ARGV[1], '')
+-- @include prologue
+local refusal = check_incarnation(ARGV[1], '')
 if refusal then return refusal end
 local reply = {'HOLDS', string.format('%d', grace_until_ms)}
 for index = 2, #ARGV do reply[#reply + 1] = redis.call('HGET', HOLDS, ARGV[index]) or '' end

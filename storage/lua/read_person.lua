@@ -4,8 +4,8 @@ ARGV[1]   incarnation  the one this connection saw
 ARGV[2]   person
 Replies   PERSON held owned grace_until_ms [hold_id record]... | UNKNOWN | RECOVERING
 ]]
--- @include enter
-local refusal = enter(ARGV[1], '')
+-- @include prologue
+local refusal = check_incarnation(ARGV[1], '')
 if refusal then return refusal end
 local text = redis.call('HGET', PEOPLE, ARGV[2])
 local person = text and cjson.decode(text) or {held = 0, owned = 0, holds = {}}

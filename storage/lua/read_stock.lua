@@ -3,8 +3,8 @@ KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation  the one this connection saw
 Replies   STOCK epoch version [tier capacity held sold]... | UNKNOWN | RECOVERING
 ]]
--- @include enter
-local refusal = enter(ARGV[1], '')
+-- @include prologue
+local refusal = check_incarnation(ARGV[1], '')
 if refusal then return refusal end
 redis.call('HDEL', STATE, 'hinted_stock')
 local reply = {'STOCK', unpack(redis.call('HMGET', STATE, 'epoch', 'version'))}

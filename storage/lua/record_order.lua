@@ -12,8 +12,8 @@ ARGV[7]   origin         JSON {lines, created_ms, digest, pass} of its hold, for
 ARGV[8*]  units          of the order as it is now; none if it is dead
 Replies   RECORDED | KNOWN | UNKNOWN | RECOVERING
 ]]
--- @include enter change news line queue admission record
-local refusal = enter(ARGV[1], ARGV[2])
+-- @include prologue stock_and_holds notify queue_state entries admission order_units
+local refusal = check_incarnation(ARGV[1], ARGV[2])
 if refusal then return refusal end
 local id, version, counter, mine = ARGV[3], tonumber(ARGV[5]), ARGV[6], '=' .. ARGV[3]
 local origin = cjson.decode(ARGV[7])
@@ -26,23 +26,23 @@ local before = record.state == 'SOLD' and counter or 'held'
 local wanted, displaced = {}, {}
 for index = 8, #ARGV do wanted[ARGV[index]] = true end
 for _, unit in ipairs(record.units) do
-  count(tier_of(unit), before, -1)
-  if not wanted[unit] then give_back(unit) end
+  add_to_counter(tier_of(unit), before, -1)
+  if not wanted[unit] then free_unit(unit) end
 end
-settle_person(record, id, before == 'held', #ARGV - 7)
+move_person_units(record, id, before == 'held', #ARGV - 7)
 for index = 8, #ARGV do
   local unit = ARGV[index]
   local owner = redis.call('HGET', UNITS, unit)
   if not owner then
-    take_this(unit, mine)
+    take_unit(unit, mine)
   elseif owner == id or owner == mine then
     redis.call('HSET', UNITS, unit, mine)
   else
     displaced[#displaced + 1] = unit
   end
-  count(tier_of(unit), counter, 1)
+  add_to_counter(tier_of(unit), counter, 1)
 end
-record.units = rest_of(ARGV, 8)
+record.units = list_from(ARGV, 8)
 record.order_version, record.deadline_ms, record.counter = version, now, counter
 record.state, record.reason = 'SOLD', ''
 if #ARGV < 8 then record.state, record.reason = 'ENDED', 'ORDER_ENDED' end
@@ -53,12 +53,12 @@ write_hold(id, record)
 -- is asked again: a hold that ended over the unit before has given this one back already.
 for _, unit in ipairs(displaced) do
   local owner = redis.call('HGET', UNITS, unit)
-  if owner then displace(unit, owner, mine) else take_this(unit, mine) end
+  if owner then displace(unit, owner, mine) else take_unit(unit, mine) end
 end
 local spent = record.pass and record.state == 'SOLD' and spend_pass(record)
 if spent then
   count_flow(spent, 'tickets', nil, #record.units)
   call_next(REFILL, REFILL)
 end
-changed(record.pass ~= nil)
+commit(record.pass ~= nil)
 return {'RECORDED'}

@@ -6,14 +6,14 @@ ARGV[3]   person       who asks; somebody else's hold is NO_HOLD
 ARGV[4]   reason       why it ends
 Replies   HOLD record effective_deadline_ms | NO_HOLD | BUYING | UNKNOWN | RECOVERING
 ]]
--- @include enter change news
-local refusal = enter(ARGV[1], '')
+-- @include prologue stock_and_holds notify
+local refusal = check_incarnation(ARGV[1], '')
 if refusal then return refusal end
 local record = read_hold(ARGV[2])
 if not record or record.person ~= ARGV[3] then return {'NO_HOLD'} end
 if record.state == 'BUYING' or record.state == 'SOLD' then return {'BUYING'} end
 if record.state == 'HELD' then
   end_hold(ARGV[2], record, ARGV[4])
-  changed()
+  commit()
 end
 return {'HOLD', cjson.encode(record), string.format('%d', record.deadline_ms)}

@@ -4,9 +4,9 @@ ARGV[1]   group
 ARGV[2*]  id, tries    two an event; news of an earlier try does nothing
 Replies   RETURNED
 ]]
--- @include enter consuming
+-- @include prologue consumer_group
 for index = 2, #ARGV, 2 do
   local id, tries = ARGV[index], ARGV[index + 1]
-  if is_at(ARGV[1], id, tries) then put_off(ARGV[1], id, tries - 1) end
+  if is_at(ARGV[1], id, tries) then retry_later(ARGV[1], id, tries - 1) end
 end
 return {'RETURNED'}

@@ -4,13 +4,13 @@ ARGV[1]   incarnation  the one this connection saw
 ARGV[2]   hold_id
 Replies   VOIDED | NO_HOLD | UNKNOWN | RECOVERING
 ]]
--- @include enter change news
-local refusal = enter(ARGV[1], '')
+-- @include prologue stock_and_holds notify
+local refusal = check_incarnation(ARGV[1], '')
 if refusal then return refusal end
 local record = read_hold(ARGV[2])
 if not record then return {'NO_HOLD'} end
 if record.state == 'HELD' or record.state == 'BUYING' then
   end_hold(ARGV[2], record, 'NOT_RECORDED')
-  changed()
+  commit()
 end
 return {'VOIDED'}

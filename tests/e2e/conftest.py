@@ -5,13 +5,13 @@ from collections.abc import AsyncIterator
 
 import pytest_asyncio
 
-from storage.child import Child
+from storage.embedded.process import ServerProcess
 from tests.support.sale import opened
 from tests.support.shop import Shop, shop_on
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def shop(shared_valkey: Child, shared_mongod: Child) -> AsyncIterator[Shop]:
+async def shop(shared_valkey: ServerProcess, shared_mongod: ServerProcess) -> AsyncIterator[Shop]:
     database = f"test_{uuid.uuid4().hex}"
     async with (
         opened(shared_valkey.url, shared_mongod.url, database) as stores,

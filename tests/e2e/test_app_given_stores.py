@@ -9,7 +9,7 @@ from websockets.asyncio.client import connect
 from websockets.typing import Subprotocol
 
 from auth.passes import signer_from_file
-from storage.child import Child
+from storage.embedded.process import ServerProcess
 from tests.support.application import Application, started
 from tests.support.sockets import PROTOCOL, Client
 from tests.support.waiting import wait_until
@@ -18,7 +18,9 @@ UVICORN = ("-m", "uvicorn", "app:app", "--no-access-log", "--ws", "subscriptions
 
 
 @pytest_asyncio.fixture
-async def application(tmp_path: Path, own_valkey: Child, own_mongod: Child) -> AsyncIterator[Application]:
+async def application(
+    tmp_path: Path, own_valkey: ServerProcess, own_mongod: ServerProcess
+) -> AsyncIterator[Application]:
     made = Application(tmp_path / "onsale", REDIS_URL=own_valkey.url, MONGO_URL=own_mongod.url)
     async with started(made):
         yield made
@@ -31,7 +33,7 @@ async def _readiness(application: Application) -> tuple[int, str]:
 
 @pytest.mark.parametrize(("fixture", "named"), [("own_valkey", "stock store"), ("own_mongod", "order database")])
 async def test_a_store_that_is_away_is_named_and_missed_no_longer_than_it_is_away(
-    application: Application, fixture: str, named: str, own_valkey: Child, own_mongod: Child
+    application: Application, fixture: str, named: str, own_valkey: ServerProcess, own_mongod: ServerProcess
 ) -> None:
     store = {"own_valkey": own_valkey, "own_mongod": own_mongod}[fixture]
     await store.stop()
@@ -46,7 +48,9 @@ async def _is_unready(application: Application) -> bool:
     return (await _readiness(application))[0] == 503
 
 
-async def test_it_starts_without_its_stores_and_heals(tmp_path: Path, own_valkey: Child, own_mongod: Child) -> None:
+async def test_it_starts_without_its_stores_and_heals(
+    tmp_path: Path, own_valkey: ServerProcess, own_mongod: ServerProcess
+) -> None:
     await own_valkey.stop()
     await own_mongod.stop()
     application = Application(tmp_path / "onsale", REDIS_URL=own_valkey.url, MONGO_URL=own_mongod.url)
@@ -74,7 +78,9 @@ async def test_production_without_its_settings_names_them_all_and_starts_nothing
     assert not application.data_dir.exists()
 
 
-async def test_production_has_no_development_issuer(tmp_path: Path, own_valkey: Child, own_mongod: Child) -> None:
+async def test_production_has_no_development_issuer(
+    tmp_path: Path, own_valkey: ServerProcess, own_mongod: ServerProcess
+) -> None:
     signer = signer_from_file(tmp_path / "pass.pem")
     settings = {
         "REDIS_URL": own_valkey.url,
@@ -90,7 +96,9 @@ async def test_production_has_no_development_issuer(tmp_path: Path, own_valkey: 
         assert not application.data_dir.exists()
 
 
-async def test_uvicorn_serves_it_without_the_supervisor(tmp_path: Path, own_valkey: Child, own_mongod: Child) -> None:
+async def test_uvicorn_serves_it_without_the_supervisor(
+    tmp_path: Path, own_valkey: ServerProcess, own_mongod: ServerProcess
+) -> None:
     application = Application(tmp_path / "onsale", REDIS_URL=own_valkey.url, MONGO_URL=own_mongod.url)
     application.command = (*UVICORN, "--port", str(application.port))
     async with started(application):

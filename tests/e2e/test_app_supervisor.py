@@ -11,7 +11,7 @@ import pytest_asyncio
 import redis.asyncio
 from pymongo import AsyncMongoClient
 
-from storage.lockfile import LockFile
+from storage.embedded.lockfile import LockFile
 from tests.support.application import Application, started
 from tests.support.waiting import wait_until
 

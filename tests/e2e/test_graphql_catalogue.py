@@ -7,7 +7,7 @@ import pytest
 
 from domain.ids import ConcertId
 from domain.stock import Stock
-from storage.holds import HoldStore
+from storage.hot.holds import HoldStore
 from tests.support.shop import PUBLISH, Answer, Shop, new_key
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -150,7 +150,7 @@ async def test_the_stock_of_a_list_is_read_at_once_and_once_each(shop: Shop, mon
         await shop.on_sale(venue={"name": "Hall", "city": city, "country": "DE"})
     read: list[ConcertId] = []
     all_are_waiting = asyncio.Event()
-    stock = HoldStore.stock
+    stock = HoldStore.read_stock
 
     async def counted(store: HoldStore, concert_id: ConcertId) -> Stock:
         read.append(concert_id)
@@ -160,7 +160,7 @@ async def test_the_stock_of_a_list_is_read_at_once_and_once_each(shop: Shop, mon
         await asyncio.wait_for(all_are_waiting.wait(), timeout=5)
         return await stock(store, concert_id)
 
-    monkeypatch.setattr(HoldStore, "stock", counted)
+    monkeypatch.setattr(HoldStore, "read_stock", counted)
     document = """query ($filter: ConcertFilter) {
       concerts(first: 25, filter: $filter) {
         nodes { stock { soldOut } tiers { available held sold } again: stock { version } }

@@ -143,7 +143,7 @@ async def test_a_lottery_that_cannot_be_read_takes_nothing_else_with_it(
     async def away(*_: object) -> None:
         raise TemporarilyUnavailable("The order database does not answer")
 
-    monkeypatch.setattr(shop.stores.lotteries, "revealed", away)
+    monkeypatch.setattr(shop.stores.lotteries, "find_reveal", away)
     answer = await shop.ask(LOTTERY, id=queue.concert.id)
     assert answer["data"] == {"waitingRoom": {"lottery": None}}
     assert [error["extensions"]["code"] for error in answer["errors"]] == ["UNAVAILABLE"]

@@ -9,9 +9,9 @@ import pytest_asyncio
 from domain.concerts import Concert
 from domain.ids import ConcertId
 from domain.stock import Stock
-from storage.child import Child
-from storage.concerts import ConcertStore
-from storage.holds import HoldStore
+from storage.embedded.process import ServerProcess
+from storage.hot.holds import HoldStore
+from storage.mongo.concerts import ConcertStore
 from tests.support.sale import opened
 from tests.support.shop import HOLD, Answer, Shop, lines, new_key, shop_on
 from tests.support.waiting import wait_until
@@ -26,12 +26,12 @@ query ($id: ID!) {
 
 
 @pytest_asyncio.fixture
-async def shop(own_valkey: Child, own_mongod: Child) -> AsyncIterator[Shop]:
+async def shop(own_valkey: ServerProcess, own_mongod: ServerProcess) -> AsyncIterator[Shop]:
     async with opened(own_valkey.url, own_mongod.url, "onsale") as stores, shop_on(stores, own_valkey.url) as made:
         yield made
 
 
-async def test_without_the_stock_store_the_catalogue_answers(shop: Shop, own_valkey: Child) -> None:
+async def test_without_the_stock_store_the_catalogue_answers(shop: Shop, own_valkey: ServerProcess) -> None:
     concert = await shop.on_sale()
     await own_valkey.kill()
     answer = await shop.ask(CATALOGUE, id=concert.id)
@@ -49,7 +49,7 @@ async def test_without_the_stock_store_the_catalogue_answers(shop: Shop, own_val
 
 
 async def test_without_the_stock_store_a_hold_is_refused_and_the_same_key_holds_later(
-    shop: Shop, own_valkey: Child
+    shop: Shop, own_valkey: ServerProcess
 ) -> None:
     concert = await shop.on_sale()
     await own_valkey.kill()
@@ -63,7 +63,7 @@ async def test_without_the_stock_store_a_hold_is_refused_and_the_same_key_holds_
 
 
 async def test_without_the_order_database_nothing_is_bought_and_the_same_key_buys_later(
-    shop: Shop, own_mongod: Child
+    shop: Shop, own_mongod: ServerProcess
 ) -> None:
     concert = await shop.on_sale()
     hold = (await shop.hold(concert, 1))["hold"]
@@ -82,7 +82,7 @@ async def test_without_the_order_database_nothing_is_bought_and_the_same_key_buy
     assert await shop.stock(concert) == [(99, 0, 1), (2, 0, 0)]
 
 
-async def test_without_the_order_database_holding_goes_on(shop: Shop, own_mongod: Child) -> None:
+async def test_without_the_order_database_holding_goes_on(shop: Shop, own_mongod: ServerProcess) -> None:
     concert = await shop.on_sale()
     await shop.hold(concert, 1)
     await own_mongod.kill()
@@ -102,7 +102,7 @@ async def test_what_nobody_foresaw_is_masked_and_logged(
     async def broken(store: HoldStore, concert_id: ConcertId) -> Stock:
         raise RuntimeError("the password is swordfish")
 
-    monkeypatch.setattr(HoldStore, "stock", broken)
+    monkeypatch.setattr(HoldStore, "read_stock", broken)
     with caplog.at_level(logging.ERROR):
         answer = await shop.ask("query ($id: ID!) { concert(id: $id) { name stock { soldOut } } }", id=concert.id)
     assert answer["data"] == {"concert": {"name": "Night of the Proms", "stock": None}}

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import httpx2
 import orjson
 
-from storage.child import Child
+from storage.embedded.process import ServerProcess
 from tests.support.application import Application, started
 from tests.support.node import installed
 from tests.support.shop import CREATE, HOLD, PUBLISH, concert_input, new_key
@@ -99,7 +99,7 @@ async def watching(concert_id: str, buyer: Buyer) -> AsyncIterator[Clients]:
 
 
 async def test_real_clients_survive_a_restart_and_continue_from_a_snapshot(
-    tmp_path: Path, own_valkey: Child, own_mongod: Child
+    tmp_path: Path, own_valkey: ServerProcess, own_mongod: ServerProcess
 ) -> None:
     application = Application(tmp_path / "onsale", REDIS_URL=own_valkey.url, MONGO_URL=own_mongod.url)
     async with started(application):

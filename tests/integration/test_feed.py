@@ -4,13 +4,13 @@ import asyncio
 
 import redis.asyncio
 
-from storage.child import Child
+from storage.embedded.process import ServerProcess
 from subscriptions.feed import GAP, Feed
 from tests.support.waiting import wait_until
 from tests.support.watching import TICK_S
 
 
-async def test_a_broken_link_is_a_gap_on_every_channel(own_valkey: Child) -> None:
+async def test_a_broken_link_is_a_gap_on_every_channel(own_valkey: ServerProcess) -> None:
     feed = Feed(own_valkey.url)
     await feed.start()
     heard: dict[str, list[str]] = {"a": [], "b": []}

@@ -13,8 +13,8 @@ from domain.ids import ConcertId, OrderId, PersonId
 from domain.orders import Order
 from domain.topics import HoldsTopic, OrderTopic, QueueTopic, Snapshot, StockTopic, Topic
 from resolvers import holds, queues
-from storage.child import Child
 from storage.connect import Stores
+from storage.embedded.process import ServerProcess
 from storage.keys import hints_channel
 from subscriptions.hub import Hub
 from subscriptions.sources import Rendered
@@ -67,7 +67,7 @@ async def test_a_topic_costs_the_same_for_one_and_for_many(stores: Stores, hub: 
 
 
 async def _commands(stores: Stores) -> int:
-    text = (await stores.link.run("INFO", "commandstats")).decode()
+    text = (await stores.script_client.run_command("INFO", "commandstats")).decode()
     return sum(int(line.split("calls=")[1].split(",")[0]) for line in text.splitlines() if "evalsha" in line)
 
 
@@ -142,7 +142,7 @@ async def test_what_does_not_exist_is_refused_and_not_watched(hub: Hub) -> None:
 
 
 async def test_watches_survive_an_outage_and_a_wiped_store(
-    own_valkey: Child, mongo_url: str, mongo_database: str
+    own_valkey: ServerProcess, mongo_url: str, mongo_database: str
 ) -> None:
     async with (
         opened(own_valkey.url, mongo_url, mongo_database) as stores,
@@ -153,12 +153,12 @@ async def test_watches_survive_an_outage_and_a_wiped_store(
         lost = await hold_in_room(stores, concert)
         topics: list[Topic] = [StockTopic(concert.id), QueueTopic(concert.id, PersonId("ann"))]
         seen = [await watch(hub, topic) for topic in [*topics, HoldsTopic(concert.id, PersonId("ann"))]]
-        epoch = (await stores.holds.stock(concert.id)).epoch
+        epoch = (await stores.holds.read_stock(concert.id)).epoch
         await own_valkey.kill()
         await own_valkey.start()
         await wait_until(lambda: _epoch(seen[1]) > epoch, timeout=15, what="the new epoch")
         assert seen[1].line().entry is not None
-        await stores.link.run("FLUSHALL")
+        await stores.script_client.run_command("FLUSHALL")
         await wait_until(lambda: seen[1].line().entry is None, timeout=15, what="the lost line")
         await wait_until(lambda: seen[0].stock() == [(10, 0, 0)], timeout=5, what="the stock")
         await wait_until(lambda: _states(seen[2])[-1] is HoldState.ENDED, timeout=5, what="the lost hold")

@@ -169,7 +169,7 @@ async def test_a_line_that_opens_by_the_clock_is_shown_to_open(stores: Stores, v
         assert sorted(one.place()[1] or 0 for one in everybody) == list(range(1, 31))
         version = everybody[0].line().room.version
         state = concert_keys(concert.id)[KINDS.index("state")]
-        await stores.link.run("HINCRBY", state, "now_ms", "3600000")
+        await stores.script_client.run_command("HINCRBY", state, "now_ms", "3600000")
         await wait_until(
             lambda: {one.place()[0] for one in everybody} == {EntryState.WAITING}, timeout=AT_ONCE_S, what="the opening"
         )
@@ -187,7 +187,7 @@ async def test_a_grace_is_shown_to_those_who_have_a_deadline(stores: Stores, val
         assert before is not None
         state = concert_keys(concert.id)[KINDS.index("state")]
         # As if no worker had looked for an hour: its next run grants what a lost connection gets.
-        await stores.link.run("HINCRBY", state, "now_ms", "3600000")
+        await stores.script_client.run_command("HINCRBY", state, "now_ms", "3600000")
         await ExpiryWorker().run_once(stores)
         await wait_until(lambda: (called.entry().expires_at or before) > before, timeout=AT_ONCE_S, what="the grace")
         await wait_until(lambda: _hold(held).expires_at > held_before, timeout=AT_ONCE_S, what="the grace of a hold")

@@ -71,7 +71,7 @@ async def test_counts_of_the_last_minute_are_shown_as_they_age(stores: Stores, h
 
 
 async def _pass_time(stores: Stores, concert: Concert, ms: int) -> None:
-    await stores.link.run("HINCRBY", concert_keys(concert.id)[KINDS.index("state")], "now_ms", str(ms))
+    await stores.script_client.run_command("HINCRBY", concert_keys(concert.id)[KINDS.index("state")], "now_ms", str(ms))
 
 
 async def test_a_room_in_which_nothing_moves_is_not_shown_again(stores: Stores, hub: Hub) -> None:

@@ -15,8 +15,8 @@ from domain.queues import EntryState
 from domain.room_changes import RoomSettingsPatch
 from resolvers import rooms
 from storage.connect import Stores
+from storage.hot.queues import EntryRecord
 from storage.keys import KINDS, concert_keys
-from storage.queues import EntryRecord
 from tests.integration.test_storage_rooms import ROOM, admit
 from tests.support.line_model import drawn_ranks
 from tests.support.sale import on_sale, organizer
@@ -34,7 +34,7 @@ async def all_of(
     """Thousands of calls share a few round trips, and the workers have their turn in between."""
     for first in range(0, len(people), CHUNK):
         await asyncio.gather(*[step(concert.id, who) for who in people[first : first + CHUNK]])
-        await stores.hot.expire_holds(concert.id, limit=100)
+        await stores.hot_state.expire_holds(concert.id, limit=100)
 
 
 async def everybody(
@@ -42,8 +42,8 @@ async def everybody(
 ) -> tuple[QueuePositions, list[EntryRecord]]:
     found: dict[PersonId, EntryRecord] = {}
     for first in range(0, len(people), 2_000):
-        found |= await stores.queues.entries(concert.id, people[first : first + 2_000])
-    return (await stores.queues.line(concert.id)).line, list(found.values())
+        found |= await stores.queues.read_entries(concert.id, people[first : first + 2_000])
+    return (await stores.queues.read_queue(concert.id)).positions, list(found.values())
 
 
 def check(line: QueuePositions, records: Sequence[EntryRecord]) -> int:
@@ -62,11 +62,11 @@ async def end_some(stores: Stores, concert: Concert, people: Sequence[PersonId],
     """Some leave, and more fall silent and are ended by the workers."""
     leaving, silent = chance.sample(people, A_SAMPLE), chance.sample(people, A_SAMPLE)
     await all_of(stores, concert, stores.queues.leave, leaving)
-    alive = concert_keys(concert.id)[KINDS.index("alive")]
+    alive = concert_keys(concert.id)[KINDS.index("presence_deadlines")]
     pairs = [word for who in silent for word in ("1", who)]
-    await stores.link.run("ZADD", alive, "XX", *pairs)
-    while (await stores.hot.admit(concert.id, bound=1_000))[2]:
-        await stores.hot.expire_holds(concert.id, limit=100)
+    await stores.script_client.run_command("ZADD", alive, "XX", *pairs)
+    while (await stores.hot_state.run_admission(concert.id, bound=1_000))[2]:
+        await stores.hot_state.expire_holds(concert.id, limit=100)
 
 
 @pytest.mark.timeout(180)
@@ -83,10 +83,10 @@ async def test_every_position_in_a_line_of_100_000_is_exact(stores: Stores) -> N
     assert {r.number for r in records} == {None}
     waiting = line.waiting_count
     assert PLACES - 2 * A_SAMPLE <= waiting < PLACES - A_SAMPLE
-    assert await stores.openings.open(concert) == "OPENED"
+    assert await stores.lottery_opener.open(concert) == "OPENED"
     line, records = await everybody(stores, concert, people)
     assert check(line, records) == waiting
-    reveal = await stores.lotteries.revealed(concert.id, 1)
+    reveal = await stores.lotteries.find_reveal(concert.id, 1)
     assert reveal is not None
     ranks = drawn_ranks(reveal.seed, PLACES)
     assert all(r.number == ranks[r.lot or 0] for r in records if r.state in WAITING)

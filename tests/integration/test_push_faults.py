@@ -19,8 +19,8 @@ from resolvers import queues, rooms
 from resolvers.snapshots import StoreReader
 from schema import Operation, execute, ids
 from storage.connect import Stores
+from storage.hot.queues import Changes
 from storage.keys import KINDS, concert_keys
-from storage.queues import Changes
 from subscriptions.bands import Bands
 from subscriptions.concert_watch import ConcertWatch
 from subscriptions.hub import Hub
@@ -70,9 +70,9 @@ async def test_tickets_of_the_last_round_do_not_sell_out_the_new_one(stores: Sto
     change = RoomSettingsPatch((("total_active_users", 1), ("queue_all", False)))
     await rooms.configure(organizer(stores), concert.id, change, expected_version=None)
     await admit(stores)
-    line = await stores.queues.line(concert.id)
-    assert (line.flow.called, line.line.waiting_count) == (1, 20)
-    stock = await stores.holds.stock(concert.id)
+    line = await stores.queues.read_queue(concert.id)
+    assert (line.flow.called, line.positions.waiting_count) == (1, 20)
+    stock = await stores.holds.read_stock(concert.id)
     assert forecast_sold_out(stock, line.flow).stock_ahead(20) is StockAhead.AVAILABLE
 
 
@@ -161,7 +161,7 @@ async def test_what_a_round_counts_is_of_that_round(stores: Stores) -> None:
     await admit(stores)
     await rooms.reset(organizer(stores), concert.id, RoomSettingsPatch(), key())
     await queues.leave_queue(context(stores, "ann"), concert.id)
-    flow = (await stores.queues.line(concert.id)).flow
+    flow = (await stores.queues.read_queue(concert.id)).flow
     assert (flow.called, flow.left) == (0, 0)
 
 
@@ -172,10 +172,10 @@ async def test_what_a_hand_was_stopped_by_is_said_truly(stores: Stores) -> None:
     await register(stores, concert, people)
     await admit(stores)
     await register(stores, concert, crowd(5, first=301))
-    alive = concert_keys(concert.id)[KINDS.index("alive")]
+    alive = concert_keys(concert.id)[KINDS.index("presence_deadlines")]
     for who in people:
-        await stores.link.run("ZADD", alive, "XX", "1", who)
+        await stores.script_client.run_command("ZADD", alive, "XX", "1", who)
     for who in crowd(5, first=301):
-        await stores.link.run("ZADD", alive, "XX", "99999999999999", who)
+        await stores.script_client.run_command("ZADD", alive, "XX", "99999999999999", who)
     call = await rooms.admit_next(organizer(stores), concert.id, 5, key())
     assert call.limit is not AdmissionLimit.NEW_USERS_PER_MINUTE

@@ -40,26 +40,26 @@ async def test_a_thousand_joins_from_one_account_slow_nobody_else(stores: Stores
     # One counter a try; and for the 20 and the 5 others a join and a look each.
     assert await _commands(stores) - before <= 1_000 + 5 + 3 * 25 + 20
     assert None not in numbers
-    line = await stores.queues.line(concert.id)
-    assert (line.line.tail, line.line.waiting_count, line.flow.joined) == (6, 6, 6)
+    line = await stores.queues.read_queue(concert.id)
+    assert (line.positions.tail, line.positions.waiting_count, line.flow.joined) == (6, 6, 6)
     assert [event for event in await events(stores, concert.id) if event[1] == "mallory"] == [("joined", "mallory")]
 
 
 async def _commands(stores: Stores) -> int:
-    text = (await stores.link.run("INFO", "commandstats")).decode()
+    text = (await stores.script_client.run_command("INFO", "commandstats")).decode()
     return sum(int(row.split("calls=")[1].split(",")[0]) for row in text.splitlines() if "evalsha" in row)
 
 
 async def test_nobody_speaks_for_a_place_they_do_not_have(stores: Stores) -> None:
     concert = await with_room(stores, total_active_users=1)
     await join(stores, concert, "ann", "ben")
-    before = await stores.queues.line(concert.id)
+    before = await stores.queues.read_queue(concert.id)
     for step in (stores.queues.heartbeat, stores.queues.leave, stores.queues.claim):
         with pytest.raises(NotInQueue):
             await step(concert.id, PersonId("stranger"))
-    await stores.queues.attach(concert.id, "p", [(PersonId("stranger"), 1)])
-    assert await stores.queues.entries(concert.id, [PersonId("stranger")]) == {}
-    after = await stores.queues.line(concert.id)
+    await stores.queues.sync_presence(concert.id, "p", [(PersonId("stranger"), 1)])
+    assert await stores.queues.read_entries(concert.id, [PersonId("stranger")]) == {}
+    after = await stores.queues.read_queue(concert.id)
     assert replace(after, flow=before.flow) == before
     await stores.queues.leave(concert.id, PersonId("ben"))
     for step in (stores.queues.heartbeat, stores.queues.claim):
@@ -118,18 +118,21 @@ async def test_an_opening_revealed_twice_shows_one_draw(stores: Stores) -> None:
     concert = await with_lottery(stores)
     people = crowd(12)
     await register(stores, concert, people)
-    fence = await stores.lotteries.fence(concert.id, 1)
-    _, count, digest = await stores.hot.freeze_line(concert.id, 1)
-    forged = [stores.lotteries.reveal(concert.id, 1, registrations=count, digest=digest, fence=fence) for _ in range(5)]
+    fence = await stores.lotteries.read_epoch(concert.id, 1)
+    _, count, digest = await stores.hot_state.freeze_queue(concert.id, 1)
+    forged = [stores.lotteries.reveal(concert.id, 1, registrations=count, digest=digest, epoch=fence) for _ in range(5)]
     found = await asyncio.gather(*forged)
     assert len(set(found)) == 1
-    again = await stores.lotteries.reveal(concert.id, 1, registrations=3, digest="0" * 40, fence=fence)
+    again = await stores.lotteries.reveal(concert.id, 1, registrations=3, digest="0" * 40, epoch=fence)
     assert again == found[0] == await revealed(stores, concert)
     assert found[0] is not None
     assert found[0].secret == await secret_of(stores, concert)
-    assert [await stores.openings.open(concert) for _ in range(3)] == ["OPENED", "OPEN", "OPEN"]
+    assert [await stores.lottery_opener.open(concert) for _ in range(3)] == ["OPENED", "OPEN", "OPEN"]
     # Another order after the opening is not written.
-    assert await stores.hot.open_line(concert.id, 1, 12, b"\x00\x00\x00\x01" * 12, b"\x00\x00\x00\x01" * 12) == "OPEN"
+    assert (
+        await stores.hot_state.open_queue(concert.id, 1, 12, b"\x00\x00\x00\x01" * 12, b"\x00\x00\x00\x01" * 12)
+        == "OPEN"
+    )
     await check_draw(stores, concert, people)
 
 

@@ -14,9 +14,9 @@ from domain.ids import PersonId
 from domain.queues import EntryState, QueueEntry
 from domain.topics import QueueTopic
 from resolvers import queues
-from storage.child import Child
 from storage.connect import Stores
-from storage.queues import EntryRecord, LineState
+from storage.embedded.process import ServerProcess
+from storage.hot.queues import EntryRecord, QueueState
 from tests.integration.test_storage_recovery import Copy, until_believed
 from tests.integration.test_storage_rooms import ROOM, admit, join, positions, records, states
 from tests.support.lottery import check_draw, crowd, register, revealed, with_lottery
@@ -28,7 +28,7 @@ PEOPLE = [f"p{number}" for number in range(1, 31)]
 
 
 @pytest_asyncio.fixture
-async def own_stores(own_valkey: Child, mongo_url: str, mongo_database: str) -> AsyncIterator[Stores]:
+async def own_stores(own_valkey: ServerProcess, mongo_url: str, mongo_database: str) -> AsyncIterator[Stores]:
     async with opened(own_valkey.url, mongo_url, mongo_database) as stores:
         yield stores
 
@@ -41,16 +41,16 @@ async def with_line(stores: Stores) -> Concert:
     await stores.queues.claim(concert.id, PersonId("p1"))
     for who in ("p5", "p9", "p30"):
         await stores.queues.leave(concert.id, PersonId(who))
-    await stores.queues.attach(concert.id, "p", [(PersonId("p12"), 1)])
+    await stores.queues.sync_presence(concert.id, "p", [(PersonId("p12"), 1)])
     return concert
 
 
-async def seen(stores: Stores, concert: Concert) -> tuple[LineState, list[EntryRecord], list[QueueEntry | None]]:
+async def seen(stores: Stores, concert: Concert) -> tuple[QueueState, list[EntryRecord], list[QueueEntry | None]]:
     shown = [await queues.entry_of_viewer(context(stores, who), concert.id) for who in PEOPLE]
-    return await stores.queues.line(concert.id), await records(stores, concert, PEOPLE), shown
+    return await stores.queues.read_queue(concert.id), await records(stores, concert, PEOPLE), shown
 
 
-async def restart(child: Child) -> None:
+async def restart(child: ServerProcess) -> None:
     await child.kill()
     await child.start()
 
@@ -70,7 +70,9 @@ async def patiently(stores: Stores, concert: Concert, who: str) -> QueueEntry | 
     return found[0]
 
 
-async def test_a_killed_store_keeps_places_cursor_passes_and_bits(own_stores: Stores, own_valkey: Child) -> None:
+async def test_a_killed_store_keeps_places_cursor_passes_and_bits(
+    own_stores: Stores, own_valkey: ServerProcess
+) -> None:
     concert = await with_line(own_stores)
     line, entries, shown = await seen(own_stores, concert)
     for _ in range(2):
@@ -78,7 +80,7 @@ async def test_a_killed_store_keeps_places_cursor_passes_and_bits(own_stores: St
         await until_believed(own_stores, concert)
     line_after, entries_after, shown_after = await seen(own_stores, concert)
     assert line_after.epoch == line.epoch + 2
-    same = ("line", "round", "slots_taken", "passes_issued", "status", "is_opened")
+    same = ("positions", "round", "slots_taken", "passes_issued", "status", "is_opened")
     assert [getattr(line_after, name) for name in same] == [getattr(line, name) for name in same]
     assert entries_after == entries
     assert [(e and (e.position, e.queue_pass)) for e in shown_after] == [
@@ -90,7 +92,7 @@ async def test_a_killed_store_keeps_places_cursor_passes_and_bits(own_stores: St
     assert await states(own_stores, concert, "p3", "p4") == ["READY", "WAITING"]
 
 
-async def test_joins_under_a_kill_are_kept_if_they_were_answered(own_stores: Stores, own_valkey: Child) -> None:
+async def test_joins_under_a_kill_are_kept_if_they_were_answered(own_stores: Stores, own_valkey: ServerProcess) -> None:
     """Whoever was answered has that very number, and no number is given twice or left out."""
     concert = await on_sale(own_stores, 10, room=replace(ROOM, total_active_users=1))
     answered: dict[str, int | None] = {}
@@ -110,15 +112,15 @@ async def test_joins_under_a_kill_are_kept_if_they_were_answered(own_stores: Sto
     await asyncio.gather(*[joining(name) for name in "abcdef"], kill())
     await until_believed(own_stores, concert)
     everybody = [PersonId(f"{name}{number}") for name in "abcdef" for number in range(60)]
-    found = await own_stores.queues.entries(concert.id, everybody)
+    found = await own_stores.queues.read_entries(concert.id, everybody)
     assert {who: found[PersonId(who)].number for who in answered} == answered
     numbers = sorted(record.number or 0 for record in found.values())
-    assert numbers == list(range(1, (await own_stores.queues.line(concert.id)).line.tail + 1))
+    assert numbers == list(range(1, (await own_stores.queues.read_queue(concert.id)).positions.tail + 1))
     assert len(answered) > 60
 
 
 async def told_after(
-    stores: Stores, own_valkey: Child, concert: Concert, break_store: Awaitable[object], *, lost: str
+    stores: Stores, own_valkey: ServerProcess, concert: Concert, break_store: Awaitable[object], *, lost: str
 ) -> None:
     """Who watches and who polls both hear that `lost` has no place any more, under a new epoch, and may rejoin."""
     async with hub_on(stores, own_valkey.url) as (hub, _):
@@ -138,15 +140,15 @@ async def told_after(
         )
 
 
-async def test_a_wiped_store_is_told_of_and_joined_again(own_stores: Stores, own_valkey: Child) -> None:
+async def test_a_wiped_store_is_told_of_and_joined_again(own_stores: Stores, own_valkey: ServerProcess) -> None:
     concert = await with_line(own_stores)
-    await told_after(own_stores, own_valkey, concert, own_stores.link.run("FLUSHALL"), lost="p12")
-    assert (await own_stores.queues.entries(concert.id, [PersonId("p12")]))[PersonId("p12")].number == 1
+    await told_after(own_stores, own_valkey, concert, own_stores.script_client.run_command("FLUSHALL"), lost="p12")
+    assert (await own_stores.queues.read_entries(concert.id, [PersonId("p12")]))[PersonId("p12")].number == 1
     assert await patiently(own_stores, concert, "p7") is None
 
 
 async def test_an_older_store_is_told_of_and_joined_again(
-    own_stores: Stores, own_valkey: Child, tmp_path: Path
+    own_stores: Stores, own_valkey: ServerProcess, tmp_path: Path
 ) -> None:
     concert = await with_line(own_stores)
     copy = Copy(own_valkey, tmp_path / "copy")
@@ -157,38 +159,40 @@ async def test_an_older_store_is_told_of_and_joined_again(
     await own_stores.queues.leave(concert.id, PersonId("p12"))
     await told_after(own_stores, own_valkey, concert, copy.put_back(), lost="late2")
     assert await records(own_stores, concert, PEOPLE) == before
-    assert (await own_stores.queues.line(concert.id)).line.tail == 31
+    assert (await own_stores.queues.read_queue(concert.id)).positions.tail == 31
     assert await patiently(own_stores, concert, "late1") is None
 
 
 @pytest.mark.parametrize("step", ["before the freeze", "after the freeze", "after the reveal", "after the opening"])
-async def test_a_store_killed_in_an_opening_draws_one_order(own_stores: Stores, own_valkey: Child, step: str) -> None:
+async def test_a_store_killed_in_an_opening_draws_one_order(
+    own_stores: Stores, own_valkey: ServerProcess, step: str
+) -> None:
     concert = await with_lottery(own_stores)
     people = crowd(25)
     await register(own_stores, concert, people)
     await own_stores.queues.leave(concert.id, people[3])
-    before = await own_stores.queues.entries(concert.id, people)
+    before = await own_stores.queues.read_entries(concert.id, people)
     lotteries = own_stores.lotteries
     if step in ("after the freeze", "after the reveal"):
-        fence = await lotteries.fence(concert.id, 1)
-        _, count, digest = await own_stores.hot.freeze_line(concert.id, 1)
+        fence = await lotteries.read_epoch(concert.id, 1)
+        _, count, digest = await own_stores.hot_state.freeze_queue(concert.id, 1)
         if step == "after the reveal":
-            await lotteries.reveal(concert.id, 1, registrations=count, digest=digest, fence=fence)
+            await lotteries.reveal(concert.id, 1, registrations=count, digest=digest, epoch=fence)
     elif step == "after the opening":
-        await own_stores.openings.open(concert)
+        await own_stores.lottery_opener.open(concert)
     await restart(own_valkey)
     await until_believed(own_stores, concert)
-    is_open = (await own_stores.queues.line(concert.id)).is_opened
+    is_open = (await own_stores.queues.read_queue(concert.id)).is_opened
     assert is_open == (step in ("after the reveal", "after the opening"))
     late = PersonId("late")
     await own_stores.queues.join(concert.id, late)
-    assert await own_stores.openings.open(concert) == ("OPEN" if is_open else "OPENED")
+    assert await own_stores.lottery_opener.open(concert) == ("OPEN" if is_open else "OPENED")
     # Frozen is frozen: who came after it stands behind the draw, whatever happened in between.
     is_late = step != "before the freeze"
     assert (await revealed(own_stores, concert)).registrations == (25 if is_late else 26)
     everybody = [*people, late]
     await check_draw(own_stores, concert, everybody)
-    after = await own_stores.queues.entries(concert.id, everybody)
+    after = await own_stores.queues.read_entries(concert.id, everybody)
     assert [after[who].lot for who in people] == [before[who].lot for who in people]
     assert after[late].number == 26 or not is_late
     assert sum(record.state is EntryState.WAITING for record in after.values()) == 25

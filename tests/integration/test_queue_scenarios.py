@@ -10,8 +10,8 @@ from domain.ids import PersonId
 from domain.queues import EntryEnd
 from resolvers import queues
 from storage.connect import Stores
+from storage.hot.queues import LeaseExpired
 from storage.keys import KINDS, concert_keys
-from storage.queues import LeaseOver
 from tests.integration.test_storage_rooms import (
     admit,
     change,
@@ -51,7 +51,7 @@ async def test_launch_spike(stores: Stores) -> None:
         there = [r.person_id for r in await records(stores, concert, people) if r.state is READY]
         await asyncio.gather(*[stores.queues.leave(concert.id, who) for who in there])
     assert await called(stores, concert) == in_order[:120]
-    assert (await stores.queues.line(concert.id)).slots_taken == 0
+    assert (await stores.queues.read_queue(concert.id)).slots_taken == 0
 
 
 async def test_refresh_storm(stores: Stores) -> None:
@@ -69,10 +69,10 @@ async def test_refresh_storm(stores: Stores) -> None:
 
     await asyncio.gather(*[reload(who) for who in people])
     after = await records(stores, concert, people)
-    assert [(r.place, r.number, r.state) for r in after] == [(r.place, r.number, r.state) for r in before]
+    assert [(r.entry_id, r.number, r.state) for r in after] == [(r.entry_id, r.number, r.state) for r in before]
     assert await standing(stores, concert, people) == people[5:]
-    line = await stores.queues.line(concert.id)
-    assert (line.line.tail, line.slots_taken, line.flow.joined) == (100, 5, 100)
+    line = await stores.queues.read_queue(concert.id)
+    assert (line.positions.tail, line.slots_taken, line.flow.joined) == (100, 5, 100)
 
 
 async def test_late_surge_must_not_leapfrog(stores: Stores) -> None:
@@ -106,14 +106,14 @@ async def test_reconnect_churn(stores: Stores) -> None:
     for first in range(0, len(said), 60):
         for process in ("a", "b"):
             part = [(PersonId(who), news) for who, at, news in said[first : first + 60] if at == process]
-            await stores.queues.attach(concert.id, process, part)
+            await stores.queues.sync_presence(concert.id, process, part)
     newest = {(who, process): news for who, process, news in sorted(said, key=lambda word: abs(word[2]))}
     for record in await records(stores, concert, people):
         is_there = any(newest[record.person_id, process] > 0 for process in ("a", "b"))
         assert (record.deadline is None) == is_there, record
     assert await standing(stores, concert, people) == people
-    line = await stores.queues.line(concert.id)
-    assert (line.flow.joined, line.flow.absent, line.line.tail) == (40, 0, 40)
+    line = await stores.queues.read_queue(concert.id)
+    assert (line.flow.joined, line.flow.absent, line.positions.tail) == (40, 0, 40)
 
 
 async def test_abandoned_first_k_of_the_line(stores: Stores) -> None:
@@ -122,15 +122,15 @@ async def test_abandoned_first_k_of_the_line(stores: Stores) -> None:
     ghosts, others = crowd(500, "ghost"), crowd(20, "here")
     await all_join(stores, concert, ghosts)
     await join(stores, concert, *others)
-    alive = concert_keys(concert.id)[KINDS.index("alive")]
-    await stores.link.run("ZADD", alive, "XX", *[word for ghost in ghosts for word in ("1", ghost)])
-    await stores.hot.expire_holds(concert.id, limit=100)
+    alive = concert_keys(concert.id)[KINDS.index("presence_deadlines")]
+    await stores.script_client.run_command("ZADD", alive, "XX", *[word for ghost in ghosts for word in ("1", ghost)])
+    await stores.hot_state.expire_holds(concert.id, limit=100)
     assert (await AdmissionWorker().look(stores, concert.id)).done == 5
     assert await called(stores, concert) == others[:5]
     assert await standing(stores, concert, ghosts + others) == others[5:]
-    line = await stores.queues.line(concert.id)
-    assert (line.line.serving_number, line.flow.absent, line.slots_taken) == (505, 500, 5)
-    assert {r.end for r in await records(stores, concert, ghosts)} == {EntryEnd.ABSENT}
+    line = await stores.queues.read_queue(concert.id)
+    assert (line.positions.serving_number, line.flow.absent, line.slots_taken) == (505, 500, 5)
+    assert {r.end_reason for r in await records(stores, concert, ghosts)} == {EntryEnd.ABSENT}
 
 
 async def test_hidden_client_past_grace(stores: Stores) -> None:
@@ -138,17 +138,17 @@ async def test_hidden_client_past_grace(stores: Stores) -> None:
     concert = await change(stores, await with_room(stores), queue_all=True)
     await join(stores, concert, "ann", "ben", "cyd")
     news = [(PersonId(who), 1) for who in ("ann", "ben", "cyd")]
-    await stores.queues.attach(concert.id, "p", news)
-    await stores.queues.attach(concert.id, "p", [(PersonId("ann"), -2), (PersonId("ben"), -2)])
+    await stores.queues.sync_presence(concert.id, "p", news)
+    await stores.queues.sync_presence(concert.id, "p", [(PersonId("ann"), -2), (PersonId("ben"), -2)])
     for _ in range(14):
         await pass_time(stores, concert, 4)
-        await stores.queues.attach(concert.id, "p", said_before=True)
-    await stores.queues.attach(concert.id, "p", [(PersonId("ben"), 3)])
+        await stores.queues.sync_presence(concert.id, "p", is_known=True)
+    await stores.queues.sync_presence(concert.id, "p", [(PersonId("ben"), 3)])
     for _ in range(3):
         await pass_time(stores, concert, 4)
-        await stores.queues.attach(concert.id, "p", said_before=True)
+        await stores.queues.sync_presence(concert.id, "p", is_known=True)
     assert await states(stores, concert, "ann", "ben", "cyd") == ["EXPIRED", "WAITING", "WAITING"]
-    assert (await records(stores, concert, ["ann"]))[0].end is EntryEnd.ABSENT
+    assert (await records(stores, concert, ["ann"]))[0].end_reason is EntryEnd.ABSENT
     await join(stores, concert, "ann")
     assert await standing(stores, concert, ["ann", "ben", "cyd"]) == ["ben", "cyd", "ann"]
 
@@ -166,7 +166,7 @@ async def test_join_racing_the_open(stores: Stores, is_lottery: bool) -> None:
     async def open_line() -> None:
         for _ in range(30):
             if is_lottery:
-                await stores.openings.open(concert)
+                await stores.lottery_opener.open(concert)
             await admit(stores, concert)
             await asyncio.sleep(0.01)
 
@@ -181,7 +181,7 @@ async def test_join_racing_the_open(stores: Stores, is_lottery: bool) -> None:
     assert sorted(numbers.values()) == list(range(1, 301))
     in_order = sorted(people, key=numbers.__getitem__)
     if is_lottery:
-        reveal = await stores.lotteries.revealed(concert.id, 1)
+        reveal = await stores.lotteries.find_reveal(concert.id, 1)
         assert reveal is not None
         ranks = drawn_ranks(reveal.seed, reveal.registrations)
         assert {r.lot: r.number for r in found.values() if r.lot is not None} == ranks
@@ -197,21 +197,21 @@ async def test_all_sockets_dropped_at_once(stores: Stores) -> None:
     await admit(stores, concert)
     await stores.queues.claim(concert.id, PersonId("p1"))
     for number, process in enumerate(("a", "b")):
-        await stores.queues.attach(concert.id, process, [(PersonId(who), 1) for who in people[number::2]])
+        await stores.queues.sync_presence(concert.id, process, [(PersonId(who), 1) for who in people[number::2]])
     await pass_time(stores, concert, 16)
     assert await standing(stores, concert, people) == people[1:]
     for process in ("a", "b"):
-        with pytest.raises(LeaseOver):
-            await stores.queues.attach(concert.id, process, said_before=True)
+        with pytest.raises(LeaseExpired):
+            await stores.queues.sync_presence(concert.id, process, is_known=True)
     back, away = people[:75], people[75:]
     await pass_time(stores, concert, 40)
-    await stores.queues.attach(concert.id, "c", [(PersonId(who), 1) for who in back])
+    await stores.queues.sync_presence(concert.id, "c", [(PersonId(who), 1) for who in back])
     for _ in range(7):
         await pass_time(stores, concert, 4)
-        await stores.queues.attach(concert.id, "c", said_before=True)
+        await stores.queues.sync_presence(concert.id, "c", is_known=True)
     assert await states(stores, concert, "p1") == ["ADMITTED"]
     assert await standing(stores, concert, people) == back[1:]
-    assert {r.end for r in await records(stores, concert, away)} == {EntryEnd.ABSENT}
+    assert {r.end_reason for r in await records(stores, concert, away)} == {EntryEnd.ABSENT}
 
 
 async def test_who_left_before_a_draw_costs_nobody_their_turn(stores: Stores) -> None:
@@ -223,8 +223,8 @@ async def test_who_left_before_a_draw_costs_nobody_their_turn(stores: Stores) ->
         for who in people[:3]:
             await stores.queues.leave(concert.id, PersonId(who))
         await admit(stores, concert)
-        assert (await stores.queues.line(concert.id)).line.serving_number == 0
-        await stores.openings.open(concert)
+        assert (await stores.queues.read_queue(concert.id)).positions.serving_number == 0
+        await stores.lottery_opener.open(concert)
         assert len(await standing(stores, concert, people)) == 3
         assert await admit(stores, concert) == 3
         assert await states(stores, concert, *people[3:]) == ["READY"] * 3

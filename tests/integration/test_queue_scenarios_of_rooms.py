@@ -59,8 +59,8 @@ async def test_second_sale_regression(stores: Stores) -> None:
     assert await states(stores, concert, "ann", "ben", "cyd", "dan") == ["COMPLETED", "LEFT", "READY", "READY"]
     concert = await rooms.reset(organizer(stores), concert.id, RoomSettingsPatch(), "second sale")
     await join(stores, concert, "dan", "ann", "eve")
-    line = await stores.queues.line(concert.id)
-    assert (line.round, line.line.serving_number, line.line.tail, line.slots_taken) == (2, 0, 2, 2)
+    line = await stores.queues.read_queue(concert.id)
+    assert (line.round, line.positions.serving_number, line.positions.tail, line.slots_taken) == (2, 0, 2, 2)
     assert [r.number for r in await records(stores, concert, ["ann", "eve"])] == [1, 2]
     # Who was called in the first sale still is, and leaves for the second.
     assert await states(stores, concert, "cyd", "dan", "ann") == ["READY", "READY", "WAITING"]
@@ -136,7 +136,7 @@ async def test_two_release_workers_at_once(
     async with opened(valkey_url, mongo_url, mongo_database) as others:
         for _ in range(2):
             await asyncio.gather(*[admit(one, concert) for one in (stores, others) for _ in range(25)])
-            assert (await stores.queues.line(concert.id)).slots_taken == 30
+            assert (await stores.queues.read_queue(concert.id)).slots_taken == 30
     assert await called(stores, concert) == people[:30]
     await asyncio.gather(*[stores.queues.leave(concert.id, PersonId(who)) for who in people[:30]])
     assert await called(stores, concert) == people[:45]
@@ -148,15 +148,15 @@ async def test_pause_during_ready(stores: Stores) -> None:
     concert = await with_room(stores, total_active_users=2)
     people = ["ann", "ben", "cyd", "dan"]
     await join(stores, concert, *people)
-    await stores.queues.attach(concert.id, "p", [(PersonId(who), 1) for who in people])
+    await stores.queues.sync_presence(concert.id, "p", [(PersonId(who), 1) for who in people])
     await admit(stores, concert)
     concert = await change(stores, concert, queue_all=True)
     await stores.queues.claim(concert.id, PersonId("ann"))
     for _ in range(17):
         await pass_time(stores, concert, 4)
-        await stores.queues.attach(concert.id, "p", said_before=True)
+        await stores.queues.sync_presence(concert.id, "p", is_known=True)
     assert await states(stores, concert, *people) == ["ADMITTED", "EXPIRED", "WAITING", "WAITING"]
-    assert (await stores.queues.line(concert.id)).slots_taken == 1
+    assert (await stores.queues.read_queue(concert.id)).slots_taken == 1
     await hold_with(stores, concert, "ann", await pass_of(stores, concert, "ann"))
     await change(stores, concert, queue_all=False)
     assert await admit(stores, concert) == 1
@@ -176,7 +176,7 @@ async def test_cap_lowered_below_occupancy(stores: Stores) -> None:
     for who in people[:6]:
         await stores.queues.leave(concert.id, PersonId(who))
         await admit(stores, concert)
-        slots.append((await stores.queues.line(concert.id)).slots_taken)
+        slots.append((await stores.queues.read_queue(concert.id)).slots_taken)
     assert slots == [5, 4, 3, 2, 2, 2]
     assert await called(stores, concert) == people[:8]
     assert await standing(stores, concert, people) == people[8:]
@@ -190,7 +190,7 @@ async def test_cursor_at_the_tail_with_empty_queue(stores: Stores) -> None:
     for who in ("ann", "ben"):
         await stores.queues.leave(concert.id, PersonId(who))
     assert [await admit(stores, concert) for _ in range(20)] == [0] * 20
-    line = (await stores.queues.line(concert.id)).line
+    line = (await stores.queues.read_queue(concert.id)).positions
     assert (line.serving_number, line.tail, line.waiting_count) == (2, 2, 0)
     people = crowd(5)
     joined = await join(stores, concert, *people)
@@ -246,17 +246,17 @@ async def test_reset_under_load(stores: Stores) -> None:
     bustling = [bustle(who) for who in people]
     await asyncio.gather(*bustling, reset("one"), reset("two"), *[admit(stores, concert) for _ in range(10)])
     await admit(stores, concert)
-    line = await stores.queues.line(concert.id)
+    line = await stores.queues.read_queue(concert.id)
     assert line.round == 3
     places, wrong = histories(await told_by(stores, concert.id))
     assert wrong == []
-    found = await stores.queues.entries(concert.id, [PersonId(who) for who in people])
+    found = await stores.queues.read_entries(concert.id, [PersonId(who) for who in people])
     waiting = [who for who, record in found.items() if record.state is WAITING]
     assert {found[who].round for who in waiting} <= {3}
     assert await standing(stores, concert, people) == sorted(waiting, key=lambda who: found[who].number or 0)
     with_slots = [record for record in found.values() if record.state in (READY, ADMITTED)]
     assert len(with_slots) == line.slots_taken == (10 if waiting else line.slots_taken)
-    assert all(not places[record.place].is_ended for record in with_slots)
+    assert all(not places[record.entry_id].is_ended for record in with_slots)
 
 
 async def test_clock_jump(stores: Stores) -> None:
@@ -265,15 +265,15 @@ async def test_clock_jump(stores: Stores) -> None:
     await join(stores, concert, "ann", "ben", "cyd", "dan")
     await admit(stores, concert)
     made = await hold_with(stores, concert, "ann", await pass_of(stores, concert, "ann"))
-    await stores.queues.attach(concert.id, "p", [(PersonId("cyd"), 1)])
+    await stores.queues.sync_presence(concert.id, "p", [(PersonId("cyd"), 1)])
     state_key = concert_keys(concert.id)[KINDS.index("state")]
-    await stores.link.run("HINCRBY", state_key, "now_ms", "3600000")
+    await stores.script_client.run_command("HINCRBY", state_key, "now_ms", "3600000")
     # The real clock is an hour behind from here on, as after a jump back.
     for _ in range(3):
         await admit(stores, concert)
     assert await states(stores, concert, "ann", "ben", "cyd", "dan") == ["ADMITTED", "READY", "WAITING", "WAITING"]
     assert await stock(stores, concert) == [(9, 1, 0)]
-    await stores.queues.attach(concert.id, "p", said_before=True)
+    await stores.queues.sync_presence(concert.id, "p", is_known=True)
     await stores.queues.claim(concert.id, PersonId("ben"))
     await stores.queues.heartbeat(concert.id, PersonId("dan"))
     await buy(stores, made)
@@ -281,5 +281,5 @@ async def test_clock_jump(stores: Stores) -> None:
     # After the grace time counts again: dan is silent for longer than that, and ends.
     await pass_time(stores, concert, 104)
     assert await states(stores, concert, "cyd", "dan") == ["EXPIRED", "EXPIRED"]
-    assert (await records(stores, concert, ["dan"]))[0].end is not None
+    assert (await records(stores, concert, ["dan"]))[0].end_reason is not None
     assert [r.number for r in await join(stores, concert, "eve")] == [5]

@@ -14,7 +14,7 @@ from domain.room_audits import AdmissionLimit, ManualAdmission, RoomAction, Room
 from domain.room_changes import RoomSettingsPatch, SettingChange
 from resolvers import concerts, rooms
 from storage.connect import Stores
-from storage.room_audits import AlreadyDone
+from storage.mongo.room_audits import AlreadyDone
 from tests.support.sale import key, on_sale, organizer
 from workers.apply import ApplyWorker
 
@@ -43,7 +43,7 @@ async def join(stores: Stores, concert: Concert, *people: str) -> None:
 
 
 async def states(stores: Stores, concert: Concert, *people: str) -> list[EntryState]:
-    found = await stores.queues.entries(concert.id, [PersonId(who) for who in people])
+    found = await stores.queues.read_entries(concert.id, [PersonId(who) for who in people])
     return [found[PersonId(who)].state for who in people]
 
 
@@ -72,11 +72,11 @@ async def test_a_change_without_its_row_is_not_made(stores: Stores, monkeypatch:
         raise AlreadyDone("as if it was")
 
     with monkeypatch.context() as patched:
-        patched.setattr(stores.room_audits, "put_in_transaction", refuse)
+        patched.setattr(stores.room_audits, "insert_in_transaction", refuse)
         with pytest.raises(AlreadyDone):
             await rooms.pause(organizer(stores), concert.id)
     assert await stored(stores, concert) == concert
-    assert (await stores.queues.line(concert.id)).status is RoomStatus.OPEN
+    assert (await stores.queues.read_queue(concert.id)).status is RoomStatus.OPEN
     await rooms.pause(organizer(stores), concert.id)
     assert (await stored(stores, concert)).room == replace(concert.room, queue_all=True, version=2)
 
@@ -87,15 +87,15 @@ async def test_what_the_hot_state_could_not_hear_it_hears_later(
     concert = await with_room(stores)
     await join(stores, concert, "ann")
     with monkeypatch.context() as patched:
-        patched.setattr(stores.capacity, "tell", away)
+        patched.setattr(stores.concert_writer, "sync", away)
         paused = await rooms.pause(organizer(stores), concert.id)
         emptied = await rooms.reset(organizer(stores), concert.id, RoomSettingsPatch(), key())
     assert (paused.room.queue_all, emptied.room.round) == (True, 2)
     assert await states(stores, concert, "ann") == [EntryState.WAITING]
-    assert (await stores.queues.line(concert.id)).status is RoomStatus.OPEN
+    assert (await stores.queues.read_queue(concert.id)).status is RoomStatus.OPEN
     assert [await ApplyWorker().run_once(stores), await ApplyWorker().run_once(stores)] == [1, 0]
     assert await states(stores, concert, "ann") == [EntryState.EXPIRED]
-    line = await stores.queues.line(concert.id)
+    line = await stores.queues.read_queue(concert.id)
     assert (line.status, line.round) == (RoomStatus.PAUSED, 2)
     assert [row.command.action for row in await rows(stores, concert)] == [RoomAction.PAUSED, RoomAction.RESET]
 
@@ -107,7 +107,7 @@ async def test_a_call_by_hand_that_could_not_be_told_is_told_by_its_repetition(
     await join(stores, concert, "ann", "ben", "cat")
     with_key = key()
     with monkeypatch.context() as patched:
-        patched.setattr(stores.room_audits, "put", away)
+        patched.setattr(stores.room_audits, "insert", away)
         with pytest.raises(TemporarilyUnavailable):
             await rooms.admit_next(organizer(stores), concert.id, 2, with_key)
     assert await rows(stores, concert) == []
@@ -126,7 +126,7 @@ async def test_a_store_that_forgot_calls_nobody_again_under_an_old_key(stores: S
     with_key = key()
     called = ManualAdmission(5, 1, AdmissionLimit.NOBODY_WAITS)
     assert await rooms.admit_next(organizer(stores), concert.id, 5, with_key) == called
-    await stores.link.run("FLUSHALL")
+    await stores.script_client.run_command("FLUSHALL")
     await stores.recovery.ensure(concert.id)
     await join(stores, concert, "ben")
     assert await rooms.admit_next(organizer(stores), concert.id, 5, with_key) == called

@@ -36,7 +36,10 @@ MOST_A_MINUTE = 90
 @pytest.mark.parametrize("scenario", [SMALL, replace(SMALL, stock=10_000, prequeue_s=0)], ids=["sold out", "plenty"])
 async def test_the_scripts_and_the_rehearsal_agree(stores: Stores, scenario: Scenario) -> None:
     people = crowd(scenario.people, scenario.manners, seed=3)
-    scripts, memory = await store_room(stores.link, scenario), RehearsedRoom(settings_of(scenario), scenario.stock)
+    scripts, memory = (
+        await store_room(stores.script_client, scenario),
+        RehearsedRoom(settings_of(scenario), scenario.stock),
+    )
     outcome = await Sale(scripts, scenario, people, seed=3).hold()
     expected = await Sale(memory, scenario, people, seed=3).hold()
     assert outcome.called == expected.called

@@ -90,7 +90,7 @@ async def test_lowering_during_a_rush_never_takes_what_was_sold(stores: Stores) 
 async def test_a_withdrawal_left_half_way_is_settled(stores: Stores) -> None:
     concert = await on_sale(stores, 10)
     id_ = hold_id(HOUSE, concert.id, "withdraw", "nobody comes back for this")
-    _, withdrawal = await stores.hot.withdraw_units(concert.id, id_, concert.tiers[0].id, 4)
+    _, withdrawal = await stores.hot_state.withdraw_units(concert.id, id_, concert.tiers[0].id, 4)
     assert withdrawal.hold is not None
     assert await stock(stores, concert) == [(6, 4, 0)]
     await make_overdue(stores, withdrawal.hold)
@@ -106,7 +106,7 @@ async def test_a_change_the_hot_state_missed_is_applied_later(stores: Stores) ->
     await resize(stores, concert, 6)
     lowered = await concerts.concert_by_id(organizer(stores), concert.id)
     assert lowered is not None
-    raised = await stores.capacity.write(lowered, _with(lowered, 12), deed(organizer(stores)))
+    raised = await stores.concert_writer.save(lowered, _with(lowered, 12), deed(organizer(stores)))
     assert await stock(stores, concert) == [(6, 0, 0)]
     assert [await ApplyWorker().run_once(stores), await ApplyWorker().run_once(stores)] == [1, 0]
     assert await stock(stores, concert) == [(12, 0, 0)]

@@ -29,8 +29,8 @@ async def test_living_names_the_concerts_that_start_after_a_time(stores: Stores)
         concert("draft", DRAFT, starts_in=hour),
     ):
         await stores.concerts.insert(made)
-    assert {found.id for found in await stores.concerts.living(starts_after=NOW)} == {"later", "closed"}
-    lately = await stores.concerts.living(starts_after=NOW - 2 * hour)
+    assert {found.id for found in await stores.concerts.list_active(starts_after=NOW)} == {"later", "closed"}
+    lately = await stores.concerts.list_active(starts_after=NOW - 2 * hour)
     assert {found.id for found in lately} == {"later", "now", "earlier", "closed"}
 
 
@@ -39,8 +39,8 @@ async def test_a_concert_that_was_missing_is_found_once_created_and_published(
 ) -> None:
     id_ = new_concert_id()
     monkeypatch.setattr("resolvers.concerts.new_concert_id", lambda: id_)
-    assert await stores.living.find(id_) is None
+    assert await stores.concert_cache.get(id_) is None
     created = await concerts.create_concert(organizer(stores), draft(10))
-    assert await stores.living.find(id_) == created
+    assert await stores.concert_cache.get(id_) == created
     published = await concerts.publish_concert(organizer(stores), id_)
-    assert await stores.living.find(id_) == published
+    assert await stores.concert_cache.get(id_) == published

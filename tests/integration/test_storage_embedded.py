@@ -12,13 +12,13 @@ import pytest_asyncio
 import redis
 from pymongo import MongoClient
 
-from storage import embedded
-from storage.child import Child, ChildFailed
-from storage.lockfile import LockFile
+from storage.embedded import supervisor
+from storage.embedded.lockfile import LockFile
+from storage.embedded.process import ServerProcess, ServerStartError
 from tests.support.waiting import wait_until
 
 
-def _write(child: Child) -> None:
+def _write(child: ServerProcess) -> None:
     if child.name == "Valkey":
         with redis.Redis.from_url(child.url) as client:
             client.set("word", "kept")
@@ -27,7 +27,7 @@ def _write(child: Child) -> None:
             mongo.test.words.insert_one({"_id": "word", "text": "kept"})
 
 
-def _read(child: Child) -> object:
+def _read(child: ServerProcess) -> object:
     if child.name == "Valkey":
         with redis.Redis.from_url(child.url, decode_responses=True) as client:
             return client.get("word")
@@ -36,15 +36,15 @@ def _read(child: Child) -> object:
         return None if found is None else found["text"]
 
 
-@pytest_asyncio.fixture(params=[embedded.valkey, embedded.mongod], ids=["valkey", "mongod"])
-async def child(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Child]:
-    make: Callable[[Path], Child] = request.param
+@pytest_asyncio.fixture(params=[supervisor.make_valkey, supervisor.make_mongod], ids=["valkey", "mongod"])
+async def child(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[ServerProcess]:
+    make: Callable[[Path], ServerProcess] = request.param
     made = make(tmp_path / "store")
     yield made
     await made.kill()
 
 
-async def test_stopped_and_started_again_it_has_its_port_and_data(child: Child) -> None:
+async def test_stopped_and_started_again_it_has_its_port_and_data(child: ServerProcess) -> None:
     await child.start()
     _write(child)
     before = child.url
@@ -54,7 +54,7 @@ async def test_stopped_and_started_again_it_has_its_port_and_data(child: Child) 
     assert (child.url, _read(child)) == (before, "kept")
 
 
-async def test_killed_and_started_again_it_has_its_port_and_data(child: Child) -> None:
+async def test_killed_and_started_again_it_has_its_port_and_data(child: ServerProcess) -> None:
     await child.start()
     _write(child)
     before = child.url
@@ -64,7 +64,7 @@ async def test_killed_and_started_again_it_has_its_port_and_data(child: Child) -
     assert (child.url, _read(child)) == (before, "kept")
 
 
-async def test_a_new_owner_ends_the_leftover_and_takes_over_its_port_and_data(child: Child) -> None:
+async def test_a_new_owner_ends_the_leftover_and_takes_over_its_port_and_data(child: ServerProcess) -> None:
     await child.start()
     _write(child)
     heir = type(child)(child.directory, executable=child.executable, port=None, options=())
@@ -78,11 +78,11 @@ async def test_a_new_owner_ends_the_leftover_and_takes_over_its_port_and_data(ch
 
 async def test_mongod_moves_to_another_port_with_its_data(tmp_path: Path) -> None:
     """A replica set knows its members by port, and a member that does not find itself there never becomes primary."""
-    first = embedded.mongod(tmp_path)
+    first = supervisor.make_mongod(tmp_path)
     await first.start()
     _write(first)
     await first.stop()
-    second = embedded.mongod(tmp_path, port=first.port + 1)
+    second = supervisor.make_mongod(tmp_path, port=first.port + 1)
     try:
         await second.start()
         assert _read(second) == "kept"
@@ -93,7 +93,7 @@ async def test_mongod_moves_to_another_port_with_its_data(tmp_path: Path) -> Non
 async def test_a_process_that_got_the_number_of_a_dead_child_is_left_alone(tmp_path: Path) -> None:
     stranger = await asyncio.create_subprocess_exec("sleep", "60", start_new_session=True)
     (tmp_path / "child.lock").write_text(f"{stranger.pid} 20000\n")
-    child = embedded.valkey(tmp_path)
+    child = supervisor.make_valkey(tmp_path)
     try:
         await child.start()
         assert stranger.returncode is None
@@ -105,9 +105,9 @@ async def test_a_process_that_got_the_number_of_a_dead_child_is_left_alone(tmp_p
 
 OWNER = """
 import asyncio, pathlib, sys
-from storage import embedded
+from storage.embedded import supervisor
 async def main():
-    await embedded.valkey(pathlib.Path(sys.argv[1])).start()
+    await supervisor.make_valkey(pathlib.Path(sys.argv[1])).start()
     print("started", flush=True)
     await asyncio.Event().wait()
 asyncio.run(main())
@@ -131,11 +131,11 @@ async def test_it_dies_with_its_owner(tmp_path: Path) -> None:
         await asyncio.open_connection("127.0.0.1", holder.port)
 
 
-@pytest.mark.parametrize("make", [embedded.valkey, embedded.mongod])
-async def test_a_taken_port_is_named(tmp_path: Path, make: Callable[..., Child]) -> None:
+@pytest.mark.parametrize("make", [supervisor.make_valkey, supervisor.make_mongod])
+async def test_a_taken_port_is_named(tmp_path: Path, make: Callable[..., ServerProcess]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(ChildFailed, match="Address already in use"):
+        with pytest.raises(ServerStartError, match="Address already in use"):
             await make(tmp_path, port=port).start()
 
 
@@ -146,18 +146,18 @@ async def test_a_missing_library_is_named_with_its_package(tmp_path: Path, monke
         " No such file or directory'\nexit 127\n"
     )
     program.chmod(0o755)
-    monkeypatch.setattr(embedded, "mongod_executable", lambda: program)
-    with pytest.raises(ChildFailed, match=r"libcurl\.so\.4.*apt-get install libcurl4.*ONSALE_MONGO_URL"):
-        await embedded.mongod(tmp_path / "store").start()
+    monkeypatch.setattr(supervisor, "mongod_executable", lambda: program)
+    with pytest.raises(ServerStartError, match=r"libcurl\.so\.4.*apt-get install libcurl4.*ONSALE_MONGO_URL"):
+        await supervisor.make_mongod(tmp_path / "store").start()
 
 
 @pytest.mark.parametrize(
     ("find", "setting"),
-    [(embedded.valkey_executable, "ONSALE_REDIS_URL"), (embedded.mongod_executable, "ONSALE_MONGO_URL")],
+    [(supervisor.valkey_executable, "ONSALE_REDIS_URL"), (supervisor.mongod_executable, "ONSALE_MONGO_URL")],
 )
 def test_a_platform_without_a_wheel_is_told_what_to_set(
     find: Callable[[], Path], setting: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(ChildFailed, match=setting):
+    with pytest.raises(ServerStartError, match=setting):
         find()

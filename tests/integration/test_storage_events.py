@@ -6,9 +6,9 @@ import pytest
 
 from domain.concerts import Concert
 from resolvers import queues
-from storage import events as events_module
 from storage.connect import Stores
-from storage.events import StoredEvent
+from storage.hot import events as events_module
+from storage.hot.events import StoredEvent
 from tests.support.consuming import a_line, length, letters, make_idle, stream
 from tests.support.sale import context
 
@@ -18,7 +18,7 @@ LEASE_MS = 15_000
 
 
 async def take(stores: Stores, concert: Concert, *, limit: int = 100, group: str = GROUP) -> list[StoredEvent]:
-    return list((await stores.events.take(concert.id, group, limit=limit)).events)
+    return list((await stores.events.claim(concert.id, group, limit=limit)).events)
 
 
 def people(events: list[StoredEvent]) -> list[str]:
@@ -35,7 +35,7 @@ async def idle(stores: Stores, concert: Concert, event: StoredEvent, idle_ms: in
 
 async def fail_to_the_end(stores: Stores, concert: Concert, event: StoredEvent) -> StoredEvent:
     """Its last try, which failed."""
-    while await stores.events.fail(concert.id, GROUP, event, "no such place") == "PUT_OFF":
+    while await stores.events.record_failure(concert.id, GROUP, event, "no such place") == "RETRY_LATER":
         await idle(stores, concert, event, 60_000)
         event = next(again for again in await take(stores, concert) if again.id == event.id)
     return event
@@ -55,7 +55,7 @@ async def test_a_concert_without_events_has_no_stream(any_stores: Stores) -> Non
     concert = await a_line(any_stores)
     assert await take(any_stores, concert) == []
     assert await acknowledge(any_stores, concert) == 0
-    assert await any_stores.link.run("EXISTS", stream(concert), stream(concert, "deadletters")) == 0
+    assert await any_stores.script_client.run_command("EXISTS", stream(concert), stream(concert, "deadletters")) == 0
 
 
 async def test_two_consumers_share_and_no_event_is_acknowledged_twice(any_stores: Stores) -> None:
@@ -77,7 +77,7 @@ async def test_an_event_that_nobody_answered_for_is_given_out_again_after_its_le
     (again,) = await take(any_stores, concert)
     assert (again.id, again.fields, again.tries) == (ann.id, ann.fields, 2)
     # Who comes back late has nothing to say any more.
-    assert await any_stores.events.fail(concert.id, GROUP, ann, "too late") == "GONE"
+    assert await any_stores.events.record_failure(concert.id, GROUP, ann, "too late") == "NOT_PENDING"
     assert await take(any_stores, concert) == []
 
 
@@ -87,15 +87,15 @@ async def test_a_faulty_event_is_tried_again_ever_later_and_buried_and_holds_up_
     assert await acknowledge(any_stores, concert, ann, cyd) == 2
     for tries, pause_ms in enumerate(PAUSES_MS, 1):
         assert poison.tries == tries
-        assert await any_stores.events.fail(concert.id, GROUP, poison, "no such place") == "PUT_OFF"
+        assert await any_stores.events.record_failure(concert.id, GROUP, poison, "no such place") == "RETRY_LATER"
         await idle(any_stores, concert, poison, pause_ms // 2)
         assert await take(any_stores, concert) == []
         await idle(any_stores, concert, poison, pause_ms)
         (poison,) = await take(any_stores, concert)
     assert await letters(any_stores, concert) == []
     error = "no such place" * 100
-    assert await any_stores.events.fail(concert.id, GROUP, poison, error) == "BURIED"
-    assert await any_stores.events.fail(concert.id, GROUP, poison, error) == "GONE"
+    assert await any_stores.events.record_failure(concert.id, GROUP, poison, error) == "DEAD_LETTERED"
+    assert await any_stores.events.record_failure(concert.id, GROUP, poison, error) == "NOT_PENDING"
     (letter,) = await letters(any_stores, concert)
     assert (letter.concert_id, letter.group, letter.event) == (concert.id, GROUP, poison)
     assert letter.error == error[: events_module.MAX_ERROR_CHARS]
@@ -108,7 +108,7 @@ async def test_what_is_not_the_events_fault_costs_no_try(any_stores: Stores) -> 
     for _ in range(events_module.MAX_TRIES + 2):
         taken = await take(any_stores, concert)
         assert [(event.fields["person"], event.tries) for event in taken] == [("ann", 1), ("ben", 1)]
-        await any_stores.events.give_back(concert.id, GROUP, taken)
+        await any_stores.events.return_events(concert.id, GROUP, taken)
         for event in taken:
             await idle(any_stores, concert, event, 1_000)
     assert (await letters(any_stores, concert), await length(any_stores, concert)) == ([], 2)
@@ -153,23 +153,23 @@ async def test_events_that_left_the_stream_unhandled_are_forgotten(any_stores: S
     ann, ben = await take(any_stores, concert, limit=2)
     for event in (ann, ben):
         await idle(any_stores, concert, event, LEASE_MS)
-    await any_stores.link.run("XTRIM", stream(concert), "MAXLEN", "0")
-    await any_stores.link.run("XADD", stream(concert), "*", "event", "joined", "person", "dan")
+    await any_stores.script_client.run_command("XTRIM", stream(concert), "MAXLEN", "0")
+    await any_stores.script_client.run_command("XADD", stream(concert), "*", "event", "joined", "person", "dan")
     assert people(await take(any_stores, concert)) == ["dan"]
-    assert await any_stores.events.fail(concert.id, GROUP, ann, "no such place") == "GONE"
-    pending = await any_stores.link.run("XPENDING", stream(concert), GROUP)
+    assert await any_stores.events.record_failure(concert.id, GROUP, ann, "no such place") == "NOT_PENDING"
+    pending = await any_stores.script_client.run_command("XPENDING", stream(concert), GROUP)
     assert pending[0] == 1
 
 
 async def test_a_wiped_store_has_its_group_made_again(any_stores: Stores) -> None:
     concert = await a_line(any_stores, "ann")
     (ann,) = await take(any_stores, concert)
-    await any_stores.link.run("FLUSHALL")
+    await any_stores.script_client.run_command("FLUSHALL")
     assert await take(any_stores, concert) == []
     await any_stores.recovery.ensure(concert.id)
     await queues.join_queue(context(any_stores, "ben"), concert.id)
-    assert await any_stores.events.fail(concert.id, GROUP, ann, "late") == "GONE"
-    await any_stores.events.give_back(concert.id, GROUP, [ann])
+    assert await any_stores.events.record_failure(concert.id, GROUP, ann, "late") == "NOT_PENDING"
+    await any_stores.events.return_events(concert.id, GROUP, [ann])
     (ben,) = await take(any_stores, concert)
     assert (ben.fields["person"], await acknowledge(any_stores, concert, ann, ben)) == ("ben", 1)
 
@@ -177,20 +177,20 @@ async def test_a_wiped_store_has_its_group_made_again(any_stores: Stores) -> Non
 async def test_dead_letters_are_read_in_pages_and_dropped_once(
     any_stores: Stores, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(events_module, "_LETTERS_A_READ", 2)
+    monkeypatch.setattr(events_module, "_DEAD_LETTERS_PER_READ", 2)
     everybody = ["ann", "ben", "cyd"]
     concert = await a_line(any_stores, *everybody)
     for event in await take(any_stores, concert):
         await fail_to_the_end(any_stores, concert, event)
     found = await letters(any_stores, concert)
     assert [letter.event.fields["person"] for letter in found] == everybody
-    assert await any_stores.events.drop_letters(concert.id, [found[0].id, found[2].id]) == 2
-    assert await any_stores.events.drop_letters(concert.id, [found[0].id]) == 0
+    assert await any_stores.events.drop_dead_letters(concert.id, [found[0].id, found[2].id]) == 2
+    assert await any_stores.events.drop_dead_letters(concert.id, [found[0].id]) == 0
     assert await letters(any_stores, concert) == [found[1]]
 
 
 async def test_where_the_dead_letters_are_full_an_event_stays(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(events_module, "MAX_LETTERS", 1)
+    monkeypatch.setattr(events_module, "MAX_DEAD_LETTERS", 1)
     concert = await a_line(stores, "ann", "ben")
     ann, ben = await take(stores, concert)
     await fail_to_the_end(stores, concert, ann)
@@ -200,8 +200,8 @@ async def test_where_the_dead_letters_are_full_an_event_stays(stores: Stores, mo
     await idle(stores, concert, ben, 60_000)
     (again,) = await take(stores, concert)
     assert (again.id, again.tries) == (ben.id, events_module.MAX_TRIES + 1)
-    await stores.events.drop_letters(concert.id, [(await letters(stores, concert))[0].id])
-    assert await stores.events.fail(concert.id, GROUP, again, "still no such place") == "BURIED"
+    await stores.events.drop_dead_letters(concert.id, [(await letters(stores, concert))[0].id])
+    assert await stores.events.record_failure(concert.id, GROUP, again, "still no such place") == "DEAD_LETTERED"
     assert [letter.event.id for letter in await letters(stores, concert)] == [ben.id]
 
 
@@ -212,7 +212,7 @@ async def test_pending_events_are_looked_through_in_turns(stores: Stores) -> Non
     await idle(stores, concert, taken[4], LEASE_MS)
     seen, after = [], "-"
     for _ in range(3):
-        found = await stores.events.take(concert.id, GROUP, limit=2, after=after)
+        found = await stores.events.claim(concert.id, GROUP, limit=2, after=after)
         after = found.after
         seen.append([event.id for event in found.events])
     assert (seen, after) == ([[], [], [taken[4].id]], "-")

@@ -14,11 +14,11 @@ from domain.ids import OrderId, PersonId
 from domain.orders import Order
 from resolvers import concerts, holds, orders
 from resolvers.purchase import Purchase
-from storage import hot_state
-from storage import recovery as recovery_module
-from storage.child import Child
 from storage.connect import Stores
-from storage.order_batch import SENDERS
+from storage.embedded.process import ServerProcess
+from storage.hot import hot_state
+from storage.mongo.order_batch import SENDERS
+from storage.sync import recovery as recovery_module
 from tests.integration.test_storage_purchase import failing
 from tests.integration.test_storage_recovery import until_believed
 from tests.support.sale import (
@@ -43,7 +43,7 @@ from workers.settle import SettleWorker
 
 
 @pytest_asyncio.fixture
-async def own_stores(own_valkey: Child, mongo_url: str, mongo_database: str) -> AsyncIterator[Stores]:
+async def own_stores(own_valkey: ServerProcess, mongo_url: str, mongo_database: str) -> AsyncIterator[Stores]:
     async with opened(own_valkey.url, mongo_url, mongo_database) as stores:
         yield stores
 
@@ -54,9 +54,9 @@ async def test_after_a_wiped_store_the_same_key_still_finds_its_order(stores: St
     async with failing(mongo_url, 2, writeConcernError={"code": 64, "errmsg": "no majority"}):
         with pytest.raises(TemporarilyUnavailable):
             await orders.purchase_lines(*asked)
-    await stores.link.run("FLUSHALL")
+    await stores.script_client.run_command("FLUSHALL")
     with pytest.raises(TemporarilyUnavailable):
-        await stores.holds.stock(concert.id)
+        await stores.holds.read_stock(concert.id)
     await until_believed(stores, concert)
     answer = await orders.purchase_lines(*asked)
     assert [order.id for order in await all_orders(stores, concert)] == [answer.id]
@@ -72,26 +72,26 @@ async def test_an_acknowledged_order_is_answered_though_the_hot_store_is_full(ow
 
     async def then_full(order: Order) -> object:
         outcome = await insert(order)
-        await own_stores.link.run("CONFIG", "SET", "maxmemory", "1")
+        await own_stores.script_client.run_command("CONFIG", "SET", "maxmemory", "1")
         return outcome
 
     own_stores.order_batch.insert = then_full  # type: ignore[method-assign,assignment]
     assert (await buy(own_stores, made)).units == made.units
     with pytest.raises(TemporarilyUnavailable):
         await buy(own_stores, other)
-    await own_stores.link.run("CONFIG", "SET", "maxmemory", "0")
+    await own_stores.script_client.run_command("CONFIG", "SET", "maxmemory", "0")
     assert await RecordWorker().run_once(own_stores) == 1
     assert await stock(own_stores, concert) == [(7, 1, 2)]
     await check_invariants(own_stores, concert)
 
 
 async def test_a_recovery_longer_than_the_patience_of_others_ends(
-    own_stores: Stores, own_valkey: Child, mongo_url: str, mongo_database: str, monkeypatch: pytest.MonkeyPatch
+    own_stores: Stores, own_valkey: ServerProcess, mongo_url: str, mongo_database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     concert = await on_sale(own_stores, 20)
     for number in range(6):
         await buy(own_stores, await hold(own_stores, concert, 1, who=f"buyer{number}"))
-    monkeypatch.setattr(hot_state, "RECOVERY_PATIENCE_MS", 500)
+    monkeypatch.setattr(hot_state, "RECOVERY_MARK_LIFE_MS", 500)
     monkeypatch.setattr(recovery_module, "BATCH", 1)
     async with opened(own_valkey.url, mongo_url, mongo_database) as others:
         for one in (own_stores, others):
@@ -103,13 +103,13 @@ async def test_a_recovery_longer_than_the_patience_of_others_ends(
 
 
 def _slow_down(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
-    record = stores.hot.record_order
+    record = stores.hot_state.record_order
 
     async def slowly(order: Order, *, epoch: int | None = None) -> str:
         await asyncio.sleep(0.2)
         return await record(order, epoch=epoch)
 
-    monkeypatch.setattr(stores.hot, "record_order", slowly)
+    monkeypatch.setattr(stores.hot_state, "record_order", slowly)
 
 
 async def test_an_order_recorded_while_a_recovery_runs_counts(
@@ -124,11 +124,11 @@ async def test_an_order_recorded_while_a_recovery_runs_counts(
         purchase = Purchase(concert.id, made.id, made.person_id, CUSTOMER, key="k", digest="d")
         order = await purchase._order(own_stores, made)
         await own_stores.order_batch.insert(order)
-        assert not await own_stores.recorder.record(order)
+        assert not await own_stores.order_sync.sync(order)
         return count
 
     monkeypatch.setattr(own_stores.recovery, "_record_orders", then_sell)
-    await own_stores.link.run("FLUSHALL")
+    await own_stores.script_client.run_command("FLUSHALL")
     assert await own_stores.recovery.recover(concert.id)
     assert await stock(own_stores, concert) == [(8, 0, 2)]
     with pytest.raises(LimitExceeded):
@@ -160,14 +160,14 @@ async def test_one_hold_that_cannot_be_settled_keeps_no_other_from_it(
             one.concert_id, one.id, person_id=one.person_id, purchase_key=one.id, digest="d"
         )
         await make_overdue(stores, one)
-    fence = stores.orders.fence
+    fence = stores.orders.find_or_void
 
     async def failing_for_one(order_id: OrderId, *args: object, **kwargs: object) -> object:
         if order_id == OrderId(made[0].id):
             raise TemporarilyUnavailable("The order database does not answer")
         return await fence(order_id, *args, **kwargs)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(stores.orders, "fence", failing_for_one)
+    monkeypatch.setattr(stores.orders, "find_or_void", failing_for_one)
     assert await SettleWorker().run_once(stores) == 1
     assert [await stock(stores, concert) for concert in (stuck, other)] == [[(3, 2, 0)], [(5, 0, 0)]]
 
@@ -190,7 +190,7 @@ async def test_a_purchase_left_open_keeps_its_tickets_as_long_as_its_hold_would_
         concert.id, made.id, person_id=made.person_id, purchase_key="k", digest="d"
     )
     assert begun.expires_at == made.expires_at
-    due = await stores.link.run("ZSCORE", f"onsale:{{c:{concert.id}}}:buying", made.id)
+    due = await stores.script_client.run_command("ZSCORE", f"onsale2:{{c:{concert.id}}}:buying", made.id)
     assert float(due) == made.expires_at.timestamp() * 1000
 
 
@@ -213,13 +213,13 @@ async def test_senders_outlive_whatever_they_meet(stores: Stores, monkeypatch: p
 
 async def test_an_update_said_twice_records_what_the_house_has(stores: Stores) -> None:
     concert = await on_sale(stores, 10)
-    call = stores.link.call
+    call = stores.script_client.call
 
     async def twice(*args: object) -> object:
         await call(*args)  # type: ignore[arg-type]
         return await call(*args)  # type: ignore[arg-type]
 
-    stores.link.call = twice  # type: ignore[method-assign,assignment]
+    stores.script_client.call = twice  # type: ignore[method-assign,assignment]
     for capacity in (6, 8, 12, 7):
         change = ConcertChange(tiers=(TierChange(concert.tiers[0].id, capacity=capacity),))
         await concerts.update_concert(organizer(stores), concert.id, change, expected_version=None)
@@ -266,7 +266,7 @@ async def test_slugs_of_long_and_of_equal_names_do_not_collide(stores: Stores) -
 async def test_what_cannot_be_encoded_fails_alone(stores: Stores) -> None:
     concert = await on_sale(stores, 5)
     good = hold(stores, concert, 1)
-    bad = stores.holds.of_person(concert.id, PersonId("lone \ud800"))
+    bad = stores.holds.list_for_person(concert.id, PersonId("lone \ud800"))
     answers = await asyncio.gather(bad, good, return_exceptions=True)
     assert isinstance(answers[0], UnicodeEncodeError)
     assert not isinstance(answers[1], Exception)
@@ -277,7 +277,7 @@ async def test_the_record_worker_forgets_nobody_it_could_not_tell(stores: Stores
     await buy(stores, await hold(stores, concert, 2))
     worker = RecordWorker()
     worker._since = datetime.now(UTC) - timedelta(seconds=2)
-    await stores.link.run("HSET", f"onsale:{{c:{concert.id}}}:state", "incarnation", "another")
+    await stores.script_client.run_command("HSET", f"onsale2:{{c:{concert.id}}}:state", "incarnation", "another")
     since = worker._since
     assert await worker.run_once(stores) == 0
     assert worker._since == since

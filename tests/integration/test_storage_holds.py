@@ -20,8 +20,8 @@ from domain.errors import (
 from domain.holds import EndReason, Hold, HoldState, TicketRequest
 from domain.ids import ConcertId, HoldId, tier_id
 from resolvers import concerts, holds
-from storage.child import Child
 from storage.connect import Stores
+from storage.embedded.process import ServerProcess
 from tests.support.sale import (
     buy,
     check_invariants,
@@ -195,7 +195,7 @@ async def test_only_an_open_sale_sells(stores: Stores) -> None:
 async def test_unknown_things_are_named(stores: Stores) -> None:
     concert = await on_sale(stores, 5)
     with pytest.raises(NotFound):
-        await stores.holds.stock(ConcertId("nosuchconcer"))
+        await stores.holds.read_stock(ConcertId("nosuchconcer"))
     with pytest.raises(NotFound):
         await holds.release_hold(context(stores), concert.id, HoldId("0" * 32))
     other = await on_sale(stores, 5)
@@ -225,20 +225,22 @@ async def test_a_gap_of_the_workers_grants_everybody_grace(stores: Stores) -> No
 
 async def age(stores: Stores, concert_id: ConcertId, *, seconds: int) -> None:
     """Moves everything the store remembers of a concert's clock and deadlines into the past."""
-    tag = f"onsale:{{c:{concert_id}}}"
+    tag = f"onsale2:{{c:{concert_id}}}"
     for field in ("now_ms", "worker_ms"):
-        await stores.link.run("HINCRBY", f"{tag}:state", field, str(-seconds * 1000))
-    for id_ in await stores.link.run("ZRANGE", f"{tag}:deadlines", "0", "-1"):
-        await stores.link.run("ZINCRBY", f"{tag}:deadlines", str(-seconds * 1000), id_.decode())
-        record = (await stores.link.run("HGET", f"{tag}:holds", id_.decode())).decode()
+        await stores.script_client.run_command("HINCRBY", f"{tag}:state", field, str(-seconds * 1000))
+    for id_ in await stores.script_client.run_command("ZRANGE", f"{tag}:deadlines", "0", "-1"):
+        await stores.script_client.run_command("ZINCRBY", f"{tag}:deadlines", str(-seconds * 1000), id_.decode())
+        record = (await stores.script_client.run_command("HGET", f"{tag}:holds", id_.decode())).decode()
         made = await stores.holds.get(concert_id, HoldId(id_.decode()))
         assert made is not None
         deadline_ms = str(int(made.expires_at.timestamp() * 1000))
         older = str(int(deadline_ms) - seconds * 1000)
-        await stores.link.run("HSET", f"{tag}:holds", id_.decode(), record.replace(deadline_ms, older))
+        await stores.script_client.run_command("HSET", f"{tag}:holds", id_.decode(), record.replace(deadline_ms, older))
 
 
-async def test_a_store_that_is_away_refuses_and_heals(own_valkey: Child, mongo_url: str, mongo_database: str) -> None:
+async def test_a_store_that_is_away_refuses_and_heals(
+    own_valkey: ServerProcess, mongo_url: str, mongo_database: str
+) -> None:
     async with opened(own_valkey.url, mongo_url, mongo_database) as stores:
         concert = await on_sale(stores, 5)
         await own_valkey.kill()

@@ -123,7 +123,7 @@ class InventoryMachine(RuleBasedStateMachine):
     @rule(held=made)
     def expire(self, held: Hold) -> None:
         deadlines = concert_keys(self.concert.id)[KINDS.index("deadlines")]
-        self.do(self.stores.link.run("ZADD", deadlines, "XX", "1", held.id))
+        self.do(self.stores.script_client.run_command("ZADD", deadlines, "XX", "1", held.id))
         done = self.do(ExpiryWorker().run_once(self.stores))
         assert done == (1 if self.model.held.pop(held.id, None) else 0)
 
@@ -156,7 +156,7 @@ class InventoryMachine(RuleBasedStateMachine):
     @rule()
     def lose_everything_hot(self) -> None:
         """The store is wiped: orders come back from MongoDB; holds, ended ones too, are gone."""
-        self.do(self.stores.link.run("FLUSHALL"))
+        self.do(self.stores.script_client.run_command("FLUSHALL"))
         assert self.do(self.stores.recovery.recover(self.concert.id))
         self.model.held.clear()
         self.model.forgotten |= self.model.known - set(self.model.sold)

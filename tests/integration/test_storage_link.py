@@ -11,10 +11,10 @@ from domain.concerts import Concert
 from domain.errors import TemporarilyUnavailable
 from domain.ids import ConcertId
 from storage import scripts
-from storage.child import Child
 from storage.connect import Stores
+from storage.embedded.process import ServerProcess
+from storage.hot.script_client import MAX_WAITING, ScriptClient
 from storage.keys import concert_keys
-from storage.link import MAX_WAITING, Link
 from storage.scripts import Script, ScriptReplyError
 from tests.support.sale import hold, on_sale, opened, stock
 from tests.support.waiting import wait_until
@@ -24,18 +24,18 @@ BROKEN = ConcertId("brokenconcer")
 
 
 @pytest_asyncio.fixture
-async def link(own_valkey: Child) -> AsyncIterator[Link]:
-    made = Link(own_valkey.url)
+async def link(own_valkey: ServerProcess) -> AsyncIterator[ScriptClient]:
+    made = ScriptClient(own_valkey.url)
     yield made
     await made.aclose()
 
 
-async def reads_of(link: Link) -> int:
-    text = (await link.run("INFO", "stats")).decode()
+async def reads_of(link: ScriptClient) -> int:
+    text = (await link.run_command("INFO", "stats")).decode()
     return int(text.split("total_reads_processed:")[1].split()[0])
 
 
-async def test_calls_of_one_turn_share_a_round_trip(link: Link) -> None:
+async def test_calls_of_one_turn_share_a_round_trip(link: ScriptClient) -> None:
     await link.call(scripts.READ_STOCK, NOBODY)
     before = await reads_of(link)
     answers = await asyncio.gather(*[link.call(scripts.READ_STOCK, NOBODY) for _ in range(100)])
@@ -44,17 +44,19 @@ async def test_calls_of_one_turn_share_a_round_trip(link: Link) -> None:
     assert await reads_of(link) - before <= 15
 
 
-async def test_a_restarted_store_is_seen_as_another(own_valkey: Child, mongo_url: str, mongo_database: str) -> None:
+async def test_a_restarted_store_is_seen_as_another(
+    own_valkey: ServerProcess, mongo_url: str, mongo_database: str
+) -> None:
     async with opened(own_valkey.url, mongo_url, mongo_database) as stores:
         concert = await on_sale(stores, 5)
-        believed = await stores.link.call(scripts.READ_STOCK, concert.id)
+        believed = await stores.script_client.call(scripts.READ_STOCK, concert.id)
         await own_valkey.kill()
         await own_valkey.start()
-        doubted = await stores.link.call(scripts.READ_STOCK, concert.id)
+        doubted = await stores.script_client.call(scripts.READ_STOCK, concert.id)
         assert (believed[0], doubted[0]) == ("STOCK", "RECOVERING")
 
 
-async def test_a_call_to_a_store_that_is_away_is_refused_at_once(link: Link, own_valkey: Child) -> None:
+async def test_a_call_to_a_store_that_is_away_is_refused_at_once(link: ScriptClient, own_valkey: ServerProcess) -> None:
     await own_valkey.kill()
     async with asyncio.timeout(2):
         with pytest.raises(TemporarilyUnavailable):
@@ -63,23 +65,23 @@ async def test_a_call_to_a_store_that_is_away_is_refused_at_once(link: Link, own
     assert (await link.call(scripts.READ_STOCK, NOBODY))[0] == "UNKNOWN"
 
 
-async def test_a_store_that_hangs_is_left_in_time(link: Link) -> None:
-    await link.run("CLIENT", "PAUSE", "20000", "ALL")
+async def test_a_store_that_hangs_is_left_in_time(link: ScriptClient) -> None:
+    await link.run_command("CLIENT", "PAUSE", "20000", "ALL")
     async with asyncio.timeout(10):
         with pytest.raises(TemporarilyUnavailable):
             await link.call(scripts.READ_STOCK, NOBODY)
 
 
 async def test_a_store_demoted_to_replica_is_refused_and_believed_again_later(
-    own_valkey: Child, mongo_url: str, mongo_database: str
+    own_valkey: ServerProcess, mongo_url: str, mongo_database: str
 ) -> None:
     """READONLY closes the connection; the replication id that came with the promotion tells of another past."""
     async with opened(own_valkey.url, mongo_url, mongo_database) as stores:
         concert = await on_sale(stores, 5)
-        await stores.link.run("REPLICAOF", "127.0.0.1", "1")
+        await stores.script_client.run_command("REPLICAOF", "127.0.0.1", "1")
         with pytest.raises(TemporarilyUnavailable):
             await hold(stores, concert, 1, with_key="k")
-        await stores.link.run("REPLICAOF", "NO", "ONE")
+        await stores.script_client.run_command("REPLICAOF", "NO", "ONE")
         await wait_until(lambda: _is_held(stores, concert), timeout=10, what="the hold")
 
 
@@ -91,31 +93,31 @@ async def _is_held(stores: Stores, concert: Concert) -> bool:
         return False
 
 
-async def test_an_error_of_one_call_is_its_own(link: Link) -> None:
-    await link.run("SET", concert_keys(BROKEN)[0], "not a hash")
+async def test_an_error_of_one_call_is_its_own(link: ScriptClient) -> None:
+    await link.run_command("SET", concert_keys(BROKEN)[0], "not a hash")
     good, bad = link.call(scripts.READ_STOCK, NOBODY), link.call(scripts.READ_STOCK, BROKEN)
     first, second = await asyncio.gather(good, bad, return_exceptions=True)
     assert first == ("UNKNOWN", [])
     assert isinstance(second, ResponseError)
 
 
-async def test_an_unknown_word_is_an_error(link: Link) -> None:
+async def test_an_unknown_word_is_an_error(link: ScriptClient) -> None:
     strict = Script("read_stock", ("incarnation",), frozenset({"STOCK"}))
     with pytest.raises(ScriptReplyError):
         await link.call(strict, NOBODY)
 
 
-async def test_beyond_the_bound_callers_are_told_to_come_back(link: Link) -> None:
+async def test_beyond_the_bound_callers_are_told_to_come_back(link: ScriptClient) -> None:
     calls = [asyncio.ensure_future(link.call(scripts.READ_STOCK, NOBODY)) for _ in range(MAX_WAITING + 10)]
     answers = await asyncio.gather(*calls, return_exceptions=True)
     assert sum(isinstance(answer, TemporarilyUnavailable) for answer in answers) == 10
     assert sum(answer == ("UNKNOWN", []) for answer in answers) == MAX_WAITING
 
 
-async def test_closing_refuses_what_waits(own_valkey: Child) -> None:
-    link = Link(own_valkey.url)
+async def test_closing_refuses_what_waits(own_valkey: ServerProcess) -> None:
+    link = ScriptClient(own_valkey.url)
     await link.call(scripts.READ_STOCK, NOBODY)
-    await link.run("CLIENT", "PAUSE", "2000", "ALL")
+    await link.run_command("CLIENT", "PAUSE", "2000", "ALL")
     waiting = asyncio.create_task(link.call(scripts.READ_STOCK, NOBODY))
     await asyncio.sleep(0)
     await link.aclose()
@@ -124,9 +126,9 @@ async def test_closing_refuses_what_waits(own_valkey: Child) -> None:
 
 
 @pytest.mark.parametrize("turns", range(12))
-async def test_a_link_closes_at_every_step_of_a_call(own_valkey: Child, turns: int) -> None:
+async def test_a_link_closes_at_every_step_of_a_call(own_valkey: ServerProcess, turns: int) -> None:
     """Python 3.11 loses a cancellation that meets the end of a send."""
-    link = Link(own_valkey.url)
+    link = ScriptClient(own_valkey.url)
     await link.call(scripts.READ_STOCK, NOBODY)
     calls = [asyncio.create_task(link.call(scripts.READ_STOCK, NOBODY)) for _ in range(3)]
     for _ in range(turns):

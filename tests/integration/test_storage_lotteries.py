@@ -11,8 +11,8 @@ from pymongo.errors import PyMongoError
 
 from domain.ids import ConcertId
 from domain.lottery import Reveal, commitment_of, seed_of
-from storage.lotteries import LotteryStore
-from storage.mongo import Client, connect, database
+from storage.mongo.client import Client, connect, database
+from storage.mongo.lotteries import LotteryStore
 
 CONCERT = ConcertId("concert")
 DIGEST = "da39a3ee5e6b4b0d3255bfef95601890afd80709"
@@ -31,7 +31,7 @@ def lotteries(client: Client, mongo_database: str) -> LotteryStore:
 
 
 async def reveal(lotteries: LotteryStore, *, fence: int = 0, registrations: int = 7) -> Reveal | None:
-    return await lotteries.reveal(CONCERT, 1, registrations=registrations, digest=DIGEST, fence=fence)
+    return await lotteries.reveal(CONCERT, 1, registrations=registrations, digest=DIGEST, epoch=fence)
 
 
 async def secret_of(client: Client, name: str, round_: int = 1) -> str:
@@ -54,14 +54,14 @@ async def test_a_reveal_is_made_of_the_secret_and_the_registrations(
 ) -> None:
     commitment = await lotteries.commit(CONCERT, 1)
     secret = await secret_of(client, mongo_database)
-    assert await lotteries.revealed(CONCERT, 1) is None
+    assert await lotteries.find_reveal(CONCERT, 1) is None
     made = await reveal(lotteries)
     assert made is not None
     assert made == Reveal(1, 7, DIGEST, secret, seed_of(secret, DIGEST), commitment, made.revealed_at)
     assert commitment_of(made.secret) == commitment
     assert timedelta(0) <= datetime.now(UTC) - made.revealed_at < timedelta(seconds=5)
-    assert await lotteries.revealed(CONCERT, 1) == made
-    assert await lotteries.revealed(CONCERT, 2) is None
+    assert await lotteries.find_reveal(CONCERT, 1) == made
+    assert await lotteries.find_reveal(CONCERT, 2) is None
 
 
 async def test_the_first_reveal_stands_for_all_who_come_later(
@@ -76,11 +76,11 @@ async def test_the_first_reveal_stands_for_all_who_come_later(
 
 async def test_what_was_frozen_before_a_recovery_is_not_revealed_after_it(lotteries: LotteryStore) -> None:
     await lotteries.commit(CONCERT, 1)
-    fence = await lotteries.fence(CONCERT, 1)
-    assert await lotteries.reveal_or_fence(CONCERT, 1, epoch=3) is None
+    fence = await lotteries.read_epoch(CONCERT, 1)
+    assert await lotteries.reveal_or_invalidate(CONCERT, 1, epoch=3) is None
     assert await reveal(lotteries, fence=fence) is None
-    assert await lotteries.reveal_or_fence(CONCERT, 1, epoch=2) is None
-    assert await lotteries.fence(CONCERT, 1) == 3
+    assert await lotteries.reveal_or_invalidate(CONCERT, 1, epoch=2) is None
+    assert await lotteries.read_epoch(CONCERT, 1) == 3
     made = await reveal(lotteries, fence=3, registrations=5)
     assert made is not None
     assert made.registrations == 5
@@ -89,16 +89,16 @@ async def test_what_was_frozen_before_a_recovery_is_not_revealed_after_it(lotter
 async def test_a_recovery_after_the_reveal_changes_nothing(lotteries: LotteryStore) -> None:
     await lotteries.commit(CONCERT, 1)
     made = await reveal(lotteries)
-    assert await lotteries.reveal_or_fence(CONCERT, 1, epoch=3) == made
-    assert await lotteries.fence(CONCERT, 1) == 0
+    assert await lotteries.reveal_or_invalidate(CONCERT, 1, epoch=3) == made
+    assert await lotteries.read_epoch(CONCERT, 1) == 0
 
 
 async def test_a_round_without_a_commitment_has_nothing_to_reveal(lotteries: LotteryStore) -> None:
     with pytest.raises(LookupError):
-        await lotteries.fence(CONCERT, 1)
+        await lotteries.read_epoch(CONCERT, 1)
     assert await reveal(lotteries) is None
-    assert await lotteries.reveal_or_fence(CONCERT, 1, epoch=3) is None
-    assert await lotteries.revealed(CONCERT, 1) is None
+    assert await lotteries.reveal_or_invalidate(CONCERT, 1, epoch=3) is None
+    assert await lotteries.find_reveal(CONCERT, 1) is None
 
 
 async def test_a_known_reveal_needs_no_database(mongo_url: str, mongo_database: str) -> None:
@@ -107,7 +107,7 @@ async def test_a_known_reveal_needs_no_database(mongo_url: str, mongo_database: 
     await lotteries.commit(CONCERT, 1)
     made = await reveal(lotteries)
     client.close()
-    assert await lotteries.revealed(CONCERT, 1) == made
+    assert await lotteries.find_reveal(CONCERT, 1) == made
 
 
 async def test_nothing_logs_the_secret_before_it_is_revealed(
@@ -117,8 +117,8 @@ async def test_nothing_logs_the_secret_before_it_is_revealed(
     caplog.set_level(logging.DEBUG)
     await lotteries.commit(CONCERT, 1)
     secret = await secret_of(client, mongo_database)
-    await lotteries.fence(CONCERT, 1)
-    await lotteries.reveal_or_fence(CONCERT, 1, epoch=3)
+    await lotteries.read_epoch(CONCERT, 1)
+    await lotteries.reveal_or_invalidate(CONCERT, 1, epoch=3)
     assert await reveal(lotteries, fence=0) is None
     with pytest.raises(PyMongoError):
         await client[mongo_database]["lotteries"].insert_one({"_id": f"{CONCERT}:1"})

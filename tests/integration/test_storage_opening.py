@@ -19,8 +19,8 @@ from domain.lottery import draw
 from domain.queues import EntryState
 from domain.room_changes import RoomSettingsPatch
 from resolvers import rooms
-from storage.child import Child
 from storage.connect import Stores
+from storage.embedded.process import ServerProcess
 from storage.keys import KINDS, concert_keys
 from tests.integration.test_storage_queues import admit
 from tests.support.lottery import (
@@ -55,7 +55,7 @@ async def test_a_line_is_drawn_and_everybody_can_prove_it(any_stores: Stores) ->
     before = await entries(any_stores, concert, people)
     assert {(entry.state, entry.number) for entry in before} == {(EntryState.PREQUEUED, None)}
     assert sorted(entry.lot or 0 for entry in before) == list(range(1, 21))
-    assert [await any_stores.openings.open(concert) for _ in range(2)] == ["OPENED", "OPEN"]
+    assert [await any_stores.lottery_opener.open(concert) for _ in range(2)] == ["OPENED", "OPEN"]
     await check_draw(any_stores, concert, people)
     assert await sorted_numbers(any_stores, concert, people) == list(range(1, 21))
     await register(any_stores, concert, LATE)
@@ -69,7 +69,7 @@ async def test_people_are_called_in_the_order_that_was_drawn(stores: Stores) -> 
     people = crowd(8)
     await register(stores, concert, people)
     assert await admit(stores) == 0
-    await stores.openings.open(concert)
+    await stores.lottery_opener.open(concert)
     assert await admit(stores) == 3
     called = [e.number for e in await entries(stores, concert, people) if e.state is EntryState.READY]
     assert sorted(number or 0 for number in called) == [1, 2, 3]
@@ -80,7 +80,7 @@ async def test_the_verifier_accepts_what_was_drawn(stores: Stores, tmp_path: Pat
     concert = await with_lottery(stores)
     people = crowd(5)
     await register(stores, concert, people)
-    await stores.openings.open(concert)
+    await stores.lottery_opener.open(concert)
     reveal = await revealed(stores, concert)
     proofs = [proof_of(reveal, entry) for entry in await entries(stores, concert, people)]
     file = tmp_path / "proofs.json"
@@ -92,7 +92,7 @@ async def test_the_verifier_accepts_what_was_drawn(stores: Stores, tmp_path: Pat
 
 async def test_nobody_registered_is_an_open_line(stores: Stores) -> None:
     concert = await with_lottery(stores)
-    assert await stores.openings.open(concert) == "OPENED"
+    assert await stores.lottery_opener.open(concert) == "OPENED"
     await register(stores, concert, LATE)
     assert await numbers(stores, concert, LATE) == {"late": 1}
     await check_draw(stores, concert, LATE)
@@ -108,7 +108,7 @@ async def test_openers_that_meet_draw_one_order(valkey_url: str, mongo_url: str,
             people = crowd(30)
             await register(one, concert, people)
             joining = [stores.queues.join(concert.id, PersonId(f"late{n}")) for n, stores in enumerate((one, other))]
-            openers = [stores.openings.open(concert) for stores in (one, other) for _ in range(4)]
+            openers = [stores.lottery_opener.open(concert) for stores in (one, other) for _ in range(4)]
             words = (await asyncio.gather(*openers, *joining))[:8]
             assert Counter(words) == {"OPENED": 1, "OPEN": 7}
             assert await revealed(one, concert) == await revealed(other, concert)
@@ -120,7 +120,7 @@ async def test_openers_that_meet_draw_one_order(valkey_url: str, mongo_url: str,
 def dying_at(stores: Stores, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
     """The opener ends before or after one of its steps, as a killed process would."""
     when, _, name = step.partition(" ")
-    owner = stores.lotteries if hasattr(stores.lotteries, name) else stores.hot
+    owner = stores.lotteries if hasattr(stores.lotteries, name) else stores.hot_state
     made: Callable[..., Awaitable[Any]] = getattr(owner, name)
 
     @functools.wraps(made)
@@ -148,11 +148,11 @@ async def test_an_opener_killed_between_any_two_steps_is_followed_by_another(
         await register(one, concert, people)
         dying_at(one, monkeypatch, step)
         with pytest.raises(Killed):
-            await one.openings.open(concert)
-        first = await other.lotteries.revealed(concert.id, 1)
+            await one.lottery_opener.open(concert)
+        first = await other.lotteries.find_reveal(concert.id, 1)
         assert (first is not None) == (step in STEPS[2:])
         await register(other, concert, LATE)
-        assert await other.openings.open(concert) == ("OPEN" if step == "after open_line" else "OPENED")
+        assert await other.lottery_opener.open(concert) == ("OPEN" if step == "after open_line" else "OPENED")
         assert first in (None, await revealed(other, concert))
         (late,) = await entries(other, concert, LATE)
         is_registered = step == "after fence"
@@ -177,7 +177,7 @@ async def test_who_joins_while_it_opens_stands_behind_everybody(
         return await reveal(*args, **kwargs)
 
     monkeypatch.setattr(stores.lotteries, "reveal", joined_meanwhile)
-    assert await stores.openings.open(concert) == "OPENED"
+    assert await stores.lottery_opener.open(concert) == "OPENED"
     assert (await numbers(stores, concert, LATE), (await revealed(stores, concert)).registrations) == ({"late": 7}, 6)
     await check_draw(stores, concert, [*people, *LATE])
 
@@ -189,11 +189,11 @@ async def test_who_has_left_is_a_departed_number_and_all_others_count_exactly(st
     people = crowd(count)
     await register(stores, concert, people)
     await leave(stores, concert, people[::3])
-    await stores.hot.freeze_line(concert.id, 1)
+    await stores.hot_state.freeze_queue(concert.id, 1)
     await leave(stores, concert, people[1::5])
     await register(stores, concert, crowd(4, first=100))
     await leave(stores, concert, crowd(1, first=101))
-    assert await stores.openings.open(concert) == "OPENED"
+    assert await stores.lottery_opener.open(concert) == "OPENED"
     everybody = [*people, *crowd(4, first=100)]
     assert (await revealed(stores, concert)).registrations == count
     await check_draw(stores, concert, everybody)
@@ -207,7 +207,7 @@ async def test_who_comes_again_before_the_opening_has_one_living_lot(stores: Sto
     await register(stores, concert, people)
     await leave(stores, concert, people[:1])
     await register(stores, concert, people[:1])
-    await stores.openings.open(concert)
+    await stores.lottery_opener.open(concert)
     assert (await revealed(stores, concert)).registrations == 4
     assert [entry.lot for entry in await entries(stores, concert, people[:1])] == [4]
     await check_draw(stores, concert, people)
@@ -217,39 +217,39 @@ async def test_before_its_time_a_line_is_not_opened(stores: Stores) -> None:
     opens_at = datetime.now(UTC) + timedelta(hours=1)
     concert = await with_lottery(stores, opens_at=opens_at)
     await register(stores, concert, crowd(2))
-    assert await stores.openings.open(concert) == "NOT_YET"
-    assert await stores.lotteries.revealed(concert.id, 1) is None
+    assert await stores.lottery_opener.open(concert) == "TOO_EARLY"
+    assert await stores.lotteries.find_reveal(concert.id, 1) is None
     state = concert_keys(concert.id)[KINDS.index("state")]
-    await stores.link.run("HSET", state, "now_ms", str(int(opens_at.timestamp() * 1000)))
-    assert await stores.openings.open(concert) == "OPENED"
+    await stores.script_client.run_command("HSET", state, "now_ms", str(int(opens_at.timestamp() * 1000)))
+    assert await stores.lottery_opener.open(concert) == "OPENED"
 
 
 async def test_a_reset_draws_anew(stores: Stores) -> None:
     concert = await with_lottery(stores)
     people = crowd(12)
     await register(stores, concert, people)
-    await stores.openings.open(concert)
+    await stores.lottery_opener.open(concert)
     first = await numbers(stores, concert, people)
     again = await rooms.reset(organizer(stores), concert.id, RoomSettingsPatch(), key())
     assert (again.room.round, again.room.commitment == concert.room.commitment) == (2, False)
-    assert await stores.openings.open(concert) == "STALE"
+    assert await stores.lottery_opener.open(concert) == "STALE"
     await register(stores, again, people)
     assert {entry.number for entry in await entries(stores, again, people)} == {None}
-    assert await stores.openings.open(again) == "OPENED"
+    assert await stores.lottery_opener.open(again) == "OPENED"
     await check_draw(stores, again, people)
     assert await numbers(stores, again, people) != first
     assert await revealed(stores, concert) != await revealed(stores, again)
 
 
 async def test_while_the_database_is_away_people_stay_prequeued(
-    own_mongod: Child, valkey_url: str, mongo_database: str
+    own_mongod: ServerProcess, valkey_url: str, mongo_database: str
 ) -> None:
     async with opened(valkey_url, own_mongod.url, mongo_database) as stores:
         concert = await with_lottery(stores)
         people = crowd(5)
         await register(stores, concert, people)
         worker = OpeningWorker()
-        await stores.living.get()
+        await stores.concert_cache.list_all()
         await own_mongod.kill()
         opening = asyncio.create_task(worker.run_once(stores))
         await register(stores, concert, LATE)
@@ -270,10 +270,10 @@ async def test_nothing_shows_the_secret_before_it_is_revealed(
     await register(stores, concert, crowd(3))
     dying_at(stores, monkeypatch, "before reveal")
     with pytest.raises(Killed):
-        await stores.openings.open(concert)
+        await stores.lottery_opener.open(concert)
     await OpeningWorker().run_once(stores)
     for name in concert_keys(concert.id):
-        assert secret.encode() not in (await stores.link.run("DUMP", name) or b"")
+        assert secret.encode() not in (await stores.script_client.run_command("DUMP", name) or b"")
     assert secret not in caplog.text
     assert secret not in repr(concert)
 
@@ -284,15 +284,15 @@ async def test_a_hundred_thousand_are_drawn_in_a_few_seconds(stores: Stores) -> 
     people = crowd(3)
     await register(stores, concert, people)
     names = concert_keys(concert.id)
-    state, line = names[KINDS.index("state")], names[KINDS.index("line")]
+    state, line = names[KINDS.index("state")], names[KINDS.index("waiters")]
     fill = (
         "for n = 4, 100000 do redis.call('HSET', KEYS[2], n, 'p' .. n) end redis.call('HSET', KEYS[1], 'tail', 100000)"
     )
-    await stores.link.run("EVAL", fill, "2", state, line)
+    await stores.script_client.run_command("EVAL", fill, "2", state, line)
     started = time.monotonic()
-    assert await stores.openings.open(concert) == "OPENED"
+    assert await stores.lottery_opener.open(concert) == "OPENED"
     assert time.monotonic() - started < 5
     drawn = draw((await revealed(stores, concert)).seed, 100_000)
     found = await entries(stores, concert, people)
     assert [entry.number for entry in found] == [drawn.number_of(entry.lot or 0) for entry in found]
-    assert (await stores.queues.line(concert.id)).line.waiting_count == 100_000
+    assert (await stores.queues.read_queue(concert.id)).positions.waiting_count == 100_000

@@ -14,8 +14,8 @@ from domain.ids import ConcertId, OrderId, PersonId, TierId, Unit
 from domain.money import CurrencyCode
 from domain.orders import Customer, Order, OrderEvent, OrderStatus
 from storage.connect import Stores
-from storage.order_batch import Outcome, outcomes_of
-from storage.orders import order_document
+from storage.mongo.order_batch import Outcome, outcomes_of
+from storage.mongo.orders import order_document
 from tests.support.waiting import wait_until
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -43,7 +43,7 @@ async def test_a_unit_is_recorded_once(stores: Stores) -> None:
     assert await insert(order("a", "t:1", "t:2")) is Outcome.RECORDED
     assert await insert(order("b", "t:2", "t:3")) is Outcome.DUPLICATE
     assert await insert(order("a", "t:4")) is Outcome.DUPLICATE
-    assert [owner.id for owner in await stores.orders.owners_of([Unit("t:2"), Unit("t:3")])] == ["a"]
+    assert [owner.id for owner in await stores.orders.find_owners([Unit("t:2"), Unit("t:3")])] == ["a"]
     await stores.orders.collection.update_one({"_id": "a"}, {"$set": {"units": [], "releasedUnits": ["t:1", "t:2"]}})
     assert await insert(order("b", "t:2", "t:3")) is Outcome.RECORDED
 
@@ -55,7 +55,7 @@ async def test_one_document_cannot_hold_a_unit_twice(stores: Stores) -> None:
 
 async def test_many_orders_without_units_stand_side_by_side(stores: Stores) -> None:
     for id_ in ("a", "b", "c"):
-        assert await stores.orders.fence(OrderId(id_), ConcertId("concert"), now=NOW) is None
+        assert await stores.orders.find_or_void(OrderId(id_), ConcertId("concert"), now=NOW) is None
     assert await stores.orders.get(OrderId("a")) is None
     assert await stores.orders.changed_since(NOW - timedelta(hours=1)) == {}
 
@@ -64,7 +64,7 @@ async def test_readiness_needs_both_guards(stores: Stores) -> None:
     assert await stores.problems() == []
     await stores.orders.collection.drop_index("units_recorded_once")
     assert await stores.problems() == ["the order database lacks the unique index on units or its schema"]
-    await stores.orders.declare()
+    await stores.orders.create_indexes()
     assert await stores.problems() == []
     await stores.mongo.command("collMod", "orders", validator={})
     assert len(await stores.problems()) == 1
@@ -126,8 +126,8 @@ async def test_an_order_reads_as_it_was_written(stores: Stores) -> None:
 async def test_indexes_are_declared_when_the_database_comes(stores: Stores) -> None:
     await stores.mongo.client.drop_database(stores.mongo.name)
     assert len(await stores.problems()) == 1
-    await stores.orders.declare()
-    await stores.concerts.declare()
+    await stores.orders.create_indexes()
+    await stores.concerts.create_indexes()
     await wait_until(lambda: _is_ready(stores), what="the indexes")
 
 

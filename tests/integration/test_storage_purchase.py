@@ -105,7 +105,7 @@ async def test_a_caller_who_hangs_up_has_bought_all_the_same(stores: Stores, mon
         await asyncio.sleep(0.1)
         asking.cancel()
         await asyncio.gather(asking, return_exceptions=True)
-        await stores.tasks.aclose(patience_s=5)
+        await stores.detached_tasks.aclose(patience_s=5)
     assert [order.id for order in await all_orders(stores, concert)] == [OrderId(made.id)]
     assert await stock(stores, concert) == [(4, 0, 1)]
 
@@ -219,9 +219,9 @@ async def test_after_a_duplicate_a_read_that_fails_leaves_the_purchase_open(stor
     made = await begun(stores, await hold(stores, concert, 2))
     order = await buy(stores, made, with_key="first")
     # As if the hot state had never been told.
-    tag = f"onsale:{{c:{concert.id}}}"
-    record = (await stores.link.run("HGET", f"{tag}:holds", made.id)).decode()
-    await stores.link.run("HSET", f"{tag}:holds", made.id, record.replace('"SOLD"', '"BUYING"'))
+    tag = f"onsale2:{{c:{concert.id}}}"
+    record = (await stores.script_client.run_command("HGET", f"{tag}:holds", made.id)).decode()
+    await stores.script_client.run_command("HSET", f"{tag}:holds", made.id, record.replace('"SOLD"', '"BUYING"'))
     async with failing(mongo_url, 2, commands=("find",), errorCode=91):
         with pytest.raises(TemporarilyUnavailable):
             await buy(stores, made, with_key="second")

@@ -8,8 +8,8 @@ from domain.ids import ConcertId, PersonId
 from domain.queues import EntryState
 from resolvers import holds, queues
 from storage.connect import Stores
+from storage.hot.queues import LeaseExpired, QueueState
 from storage.keys import KINDS, concert_keys
-from storage.queues import LeaseOver, LineState
 from tests.integration.test_storage_queues import admit, entry, hold_with_pass, join, make_due, states, with_room
 from tests.support.sale import buy, check_invariants, context, hold, on_sale
 from workers.admission import AdmissionWorker
@@ -24,7 +24,7 @@ def key(concert: Concert, kind: str) -> str:
 
 async def jump(stores: Stores, concert: Concert, seconds: int) -> None:
     """The store's clock goes on by so much, with nobody looking after the concert meanwhile."""
-    await stores.link.run("HINCRBY", key(concert, "state"), "now_ms", str(seconds * 1_000))
+    await stores.script_client.run_command("HINCRBY", key(concert, "state"), "now_ms", str(seconds * 1_000))
 
 
 async def live(stores: Stores, concert: Concert, seconds: int, process: str = "") -> None:
@@ -33,14 +33,14 @@ async def live(stores: Stores, concert: Concert, seconds: int, process: str = ""
         await jump(stores, concert, 4)
         await admit(stores)
         if process:
-            await stores.queues.attach(concert.id, process, said_before=True)
+            await stores.queues.sync_presence(concert.id, process, is_known=True)
 
 
 async def with_ann_waiting(stores: Stores) -> Concert:
     concert = await with_room(stores, 10, total_active_users=1)
     await join(stores, concert, "first", "ann")
     await admit(stores)
-    await stores.queues.attach(concert.id, "p1", [(ANN, 1)])
+    await stores.queues.sync_presence(concert.id, "p1", [(ANN, 1)])
     return concert
 
 
@@ -49,7 +49,7 @@ async def test_an_outage_of_two_minutes_costs_nobody_with_a_socket_their_place(a
     await jump(any_stores, concert, 120)
     await admit(any_stores)
     assert (await entry(any_stores, concert, "ann")).expires_at is None
-    await any_stores.queues.attach(concert.id, "p1", said_before=True)
+    await any_stores.queues.sync_presence(concert.id, "p1", is_known=True)
     await live(any_stores, concert, 80, "p1")
     assert await states(any_stores, concert, "ann") != [EntryState.EXPIRED]
 
@@ -58,9 +58,9 @@ async def test_a_process_whose_lease_was_worked_off_hears_of_it(any_stores: Stor
     concert = await with_ann_waiting(any_stores)
     await make_due(any_stores, concert, "leases", "p1")
     await admit(any_stores)
-    with pytest.raises(LeaseOver):
-        await any_stores.queues.attach(concert.id, "p1", said_before=True)
-    await any_stores.queues.attach(concert.id, "p2", [(ANN, 2)])
+    with pytest.raises(LeaseExpired):
+        await any_stores.queues.sync_presence(concert.id, "p1", is_known=True)
+    await any_stores.queues.sync_presence(concert.id, "p2", [(ANN, 2)])
     assert (await entry(any_stores, concert, "ann")).expires_at is None
 
 
@@ -111,9 +111,9 @@ async def test_somebody_overdue_is_not_called(stores: Stores) -> None:
     await join(stores, concert, "ann", "ben", "cyd")
     await ExpiryWorker().run_once(stores)
     for score, who in (("1", "ben"), ("2", "ann")):
-        await stores.link.run("ZADD", key(concert, "alive"), "XX", score, who)
+        await stores.script_client.run_command("ZADD", key(concert, "presence_deadlines"), "XX", score, who)
     for _ in range(4):
-        await stores.hot.admit(concert.id, bound=1)
+        await stores.hot_state.run_admission(concert.id, bound=1)
     assert await states(stores, concert, "ann", "ben", "cyd") == [
         EntryState.EXPIRED,
         EntryState.EXPIRED,
@@ -126,13 +126,13 @@ async def test_nobody_waits_at_position_0(stores: Stores, monkeypatch: pytest.Mo
     concert = await with_room(stores, 10)
     await join(stores, concert, "ann")
     await ExpiryWorker().run_once(stores)
-    read = stores.queues.line
+    read = stores.queues.read_queue
 
-    async def after_a_call(concert_id: ConcertId) -> LineState:
+    async def after_a_call(concert_id: ConcertId) -> QueueState:
         await AdmissionWorker().run_once(stores)
         return await read(concert_id)
 
-    monkeypatch.setattr(stores.queues, "line", after_a_call)
+    monkeypatch.setattr(stores.queues, "read_queue", after_a_call)
     seen = await entry(stores, concert, "ann")
     assert (seen.state, seen.position) == (EntryState.WAITING, 1)
     seen = await entry(stores, concert, "ann")
@@ -142,7 +142,7 @@ async def test_nobody_waits_at_position_0(stores: Stores, monkeypatch: pytest.Mo
 async def test_a_begun_purchase_is_news_to_its_buyer(stores: Stores) -> None:
     concert = await on_sale(stores, 10)
     made = await hold(stores, concert, 1)
-    before = (await stores.queues.changes(concert.id, after=0)).version
+    before = (await stores.queues.read_changes(concert.id, after=0)).version
     await stores.holds.begin_purchase(concert.id, made.id, person_id=made.person_id, purchase_key="k", digest="d")
-    changes = await stores.queues.changes(concert.id, after=before)
+    changes = await stores.queues.read_changes(concert.id, after=before)
     assert changes.people == (made.person_id,)

@@ -14,8 +14,8 @@ from domain.orders import Order
 from domain.queues import EntryEnd, EntryState, QueueingMethod, RoomStatus
 from domain.room_changes import RoomSettingsPatch
 from resolvers import holds, queues, rooms
-from storage import queues as queue_store
-from storage.queues import LeaseOver
+from storage.hot import queues as queue_store
+from storage.hot.queues import LeaseExpired
 from tests.support.line_machine import LONG_MS, PEOPLE, OnModel, gathered
 from tests.support.line_model import drawn_ranks
 from tests.support.sale import buy, context, key, lines, opened, organizer
@@ -99,7 +99,7 @@ class LineMachine(OnModel):
         news = self.news = self.news + 1
         news = max(1, news - 20) if is_old else news
         said = [(PersonId(who), news if here else -news)]
-        self.do(self.stores.queues.attach(self.concert.id, name, said, said_before=name in self.said))
+        self.do(self.stores.queues.sync_presence(self.concert.id, name, said, is_known=name in self.said))
         self.said.add(name)
         self.model.attach(who, name, news if here else -news)
 
@@ -107,7 +107,7 @@ class LineMachine(OnModel):
     def a_process_dies(self, process: str) -> None:
         name = self.processes[process]
         if name in self.said and not self.model.in_grace:
-            self.do(self.stores.link.run("ZADD", self.key("leases"), "XX", "1", name))
+            self.do(self.stores.script_client.run_command("ZADD", self.key("leases"), "XX", "1", name))
             self.turn()
             self.forget(process)
 
@@ -117,14 +117,14 @@ class LineMachine(OnModel):
         for marks in self.model.marks.values():
             marks.pop(name, None)
         if name in self.said:
-            with pytest.raises(LeaseOver):
-                self.do(self.stores.queues.attach(self.concert.id, name, said_before=True))
+            with pytest.raises(LeaseExpired):
+                self.do(self.stores.queues.sync_presence(self.concert.id, name, is_known=True))
         self.processes[process] = f"{process}{int(name[1:]) + 1}"
 
     @rule(who=people)
     def fall_silent(self, who: str) -> None:
         """The last heartbeat is old. Nothing happens to somebody with a socket."""
-        self.do(self.stores.link.run("ZADD", self.key("alive"), "XX", "1", who))
+        self.do(self.stores.script_client.run_command("ZADD", self.key("presence_deadlines"), "XX", "1", who))
         if who in self.model.waiting and not self.model.is_spoken_for(who):
             self.model.overdue.add(who)
 
@@ -132,7 +132,7 @@ class LineMachine(OnModel):
     def let_it_lapse(self, who: str) -> None:
         """A call that nobody answered, or a session that is over."""
         if who in self.model.with_a_slot():
-            self.do(self.stores.link.run("ZADD", self.key("slots"), "XX", "1", who))
+            self.do(self.stores.script_client.run_command("ZADD", self.key("slots"), "XX", "1", who))
             self.model.overdue.add(who)
             self.turn()
 
@@ -143,7 +143,7 @@ class LineMachine(OnModel):
         self.turn(at_once)
 
     def turn(self, at_once: int = 1) -> None:
-        self.do(self.stores.hot.expire_holds(self.concert.id, limit=100))
+        self.do(self.stores.hot_state.expire_holds(self.concert.id, limit=100))
         admission = AdmissionWorker()
         looks = self.do(gathered(*[admission.look(self.stores, self.concert.id) for _ in range(at_once)]))
         assert all(isinstance(look, Look) for look in looks), looks
@@ -155,9 +155,9 @@ class LineMachine(OnModel):
         """Nobody loses anything by it; who does not come back until the grace is over was not there."""
         self.turn()
         self.everybody_stands_where_the_model_says()
-        _, _, is_active = self.do(self.stores.hot.expire_holds(self.concert.id, limit=100))
-        self.do(self.stores.link.run("HINCRBY", self.key("state"), "now_ms", str(LONG_MS + 1)))
-        self.do(self.stores.hot.expire_holds(self.concert.id, limit=100))
+        _, _, is_active = self.do(self.stores.hot_state.expire_holds(self.concert.id, limit=100))
+        self.do(self.stores.script_client.run_command("HINCRBY", self.key("state"), "now_ms", str(LONG_MS + 1)))
+        self.do(self.stores.hot_state.expire_holds(self.concert.id, limit=100))
         self.model.called_lately = 0
         self.model.in_grace = is_active
         silent = {who for who in self.model.waiting if not self.model.is_spoken_for(who)}
@@ -166,10 +166,10 @@ class LineMachine(OnModel):
     @precondition(lambda self: self.model.in_grace)
     @rule()
     def the_grace_ends(self) -> None:
-        self.do(self.stores.link.run("HSET", self.key("state"), "grace_until_ms", "0"))
+        self.do(self.stores.script_client.run_command("HSET", self.key("state"), "grace_until_ms", "0"))
         self.model.in_grace = False
         self.turn()
-        leases = self.do(self.stores.link.run("ZRANGE", self.key("leases"), "0", "-1"))
+        leases = self.do(self.stores.script_client.run_command("ZRANGE", self.key("leases"), "0", "-1"))
         for process, name in list(self.processes.items()):
             if name.encode() not in leases:
                 self.forget(process)
@@ -177,8 +177,8 @@ class LineMachine(OnModel):
     @rule()
     def the_store_restarts(self) -> None:
         """Or another one took over: it is not believed until it was recovered."""
-        self.do(self.stores.link.run("HSET", self.key("state"), "incarnation", "another"))
-        assert isinstance(self.refusal(self.stores.queues.line(self.concert.id)), TemporarilyUnavailable)
+        self.do(self.stores.script_client.run_command("HSET", self.key("state"), "incarnation", "another"))
+        assert isinstance(self.refusal(self.stores.queues.read_queue(self.concert.id)), TemporarilyUnavailable)
         self.do(self.stores.recovery.ensure(self.concert.id))
         self.epoch += 1
         if self.model.revealed is not None and self.model.ranks is None:
@@ -250,14 +250,14 @@ class LineMachine(OnModel):
     @rule(is_killed_after_the_freeze=st.booleans())
     def an_opener_dies(self, is_killed_after_the_freeze: bool) -> None:
         lotteries, round_ = self.stores.lotteries, self.model.round
-        fence = self.do(lotteries.fence(self.concert.id, round_))
-        word, count, digest = self.do(self.stores.hot.freeze_line(self.concert.id, round_))
+        fence = self.do(lotteries.read_epoch(self.concert.id, round_))
+        word, count, digest = self.do(self.stores.hot_state.freeze_queue(self.concert.id, round_))
         if not self.model.is_due or self.model.is_open:
-            assert word == ("OPEN" if self.model.is_open else "NOT_YET")
+            assert word == ("OPEN" if self.model.is_open else "TOO_EARLY")
             return
         assert (word, count) == ("FROZEN", self.model.freeze())
         if not is_killed_after_the_freeze:
-            reveal = self.do(lotteries.reveal(self.concert.id, round_, registrations=count, digest=digest, fence=fence))
+            reveal = self.do(lotteries.reveal(self.concert.id, round_, registrations=count, digest=digest, epoch=fence))
             assert reveal is not None
             self.model.revealed = drawn_ranks(reveal.seed, count)
 
@@ -265,8 +265,8 @@ class LineMachine(OnModel):
     @rule()
     def draw(self) -> None:
         was_open = self.model.is_open
-        assert self.do(self.stores.openings.open(self.concert)) == ("OPEN" if was_open else "OPENED")
-        reveal = self.do(self.stores.lotteries.revealed(self.concert.id, self.model.round))
+        assert self.do(self.stores.lottery_opener.open(self.concert)) == ("OPEN" if was_open else "OPENED")
+        reveal = self.do(self.stores.lotteries.find_reveal(self.concert.id, self.model.round))
         assert reveal is not None
         assert reveal.registrations == self.model.freeze()
         if not was_open:

@@ -23,8 +23,8 @@ from domain.ids import PersonId
 from domain.queues import EntryState, PassStatus, QueueEntry, RoomSettings
 from resolvers import concerts, holds, queues, rooms
 from storage.connect import Stores
+from storage.hot.queues import LeaseExpired
 from storage.keys import KINDS, concert_keys
-from storage.queues import LeaseOver
 from tests.support.sale import (
     buy,
     check_invariants,
@@ -70,7 +70,7 @@ async def admit(stores: Stores) -> int:
 
 async def make_due(stores: Stores, concert: Concert, kind: str, who: str) -> None:
     """As if a deadline had passed: in the order of deadlines, and in the person's entry."""
-    await stores.link.run("ZADD", concert_keys(concert.id)[KINDS.index(kind)], "XX", "1", who)
+    await stores.script_client.run_command("ZADD", concert_keys(concert.id)[KINDS.index(kind)], "XX", "1", who)
 
 
 async def hold_with_pass(stores: Stores, concert: Concert, who: str, *quantities: int) -> Hold:
@@ -116,12 +116,14 @@ async def test_the_minute_is_a_cap(any_stores: Stores) -> None:
     await join(any_stores, concert, *[f"p{number}" for number in range(8)])
     assert [await admit(any_stores), await admit(any_stores)] == [3, 0]
     admissions = concert_keys(concert.id)[KINDS.index("admissions")]
-    ((second, count),) = zip(*[iter(await any_stores.link.run("HGETALL", admissions))] * 2, strict=True)
-    await any_stores.link.run("HDEL", admissions, second.decode())
-    await any_stores.link.run("HSET", admissions, str(int(second) - 60), count.decode())
+    ((second, count),) = zip(
+        *[iter(await any_stores.script_client.run_command("HGETALL", admissions))] * 2, strict=True
+    )
+    await any_stores.script_client.run_command("HDEL", admissions, second.decode())
+    await any_stores.script_client.run_command("HSET", admissions, str(int(second) - 60), count.decode())
     assert await admit(any_stores) == 0
-    await any_stores.link.run("HDEL", admissions, str(int(second) - 60))
-    await any_stores.link.run("HSET", admissions, str(int(second) - 62), count.decode())
+    await any_stores.script_client.run_command("HDEL", admissions, str(int(second) - 60))
+    await any_stores.script_client.run_command("HSET", admissions, str(int(second) - 62), count.decode())
     assert await admit(any_stores) == 3
 
 
@@ -187,7 +189,7 @@ async def test_two_holds_of_one_pass_are_not_bought_at_once(stores: Stores) -> N
     await stores.holds.begin_purchase(concert.id, one.id, person_id=one.person_id, purchase_key="k", digest="d")
     with pytest.raises(PurchaseInProgress):
         await buy(stores, other)
-    await stores.recorder.settle(concert.id, one.id)
+    await stores.order_sync.settle(concert.id, one.id)
     assert (await buy(stores, other)).units == other.units
     await check_invariants(stores, concert)
 
@@ -195,7 +197,7 @@ async def test_two_holds_of_one_pass_are_not_bought_at_once(stores: Stores) -> N
 async def test_no_shows_are_skipped_and_their_slot_goes_on(any_stores: Stores) -> None:
     concert = await with_room(any_stores, 10, total_active_users=1)
     await join(any_stores, concert, "ann", "ben", "cyd")
-    await make_due(any_stores, concert, "alive", "ann")
+    await make_due(any_stores, concert, "presence_deadlines", "ann")
     assert await admit(any_stores) == 1
     assert await states(any_stores, concert, "ann", "ben") == [EntryState.EXPIRED, EntryState.READY]
     await make_due(any_stores, concert, "slots", "ben")
@@ -225,10 +227,10 @@ async def test_heartbeats_and_sockets_keep_a_place(any_stores: Stores) -> None:
     await join(any_stores, concert, "first", "ann", "ben")
     await admit(any_stores)
     ann, ben = PersonId("ann"), PersonId("ben")
-    await any_stores.queues.attach(concert.id, "p1", [(ann, 1), (ben, 1)])
+    await any_stores.queues.sync_presence(concert.id, "p1", [(ann, 1), (ben, 1)])
     assert (await entry(any_stores, concert, "ann")).expires_at is None
-    await any_stores.queues.attach(concert.id, "p1", [(ann, -2)])
-    await any_stores.queues.attach(concert.id, "p1", [(ann, 1)])
+    await any_stores.queues.sync_presence(concert.id, "p1", [(ann, -2)])
+    await any_stores.queues.sync_presence(concert.id, "p1", [(ann, 1)])
     left = (await entry(any_stores, concert, "ann")).expires_at
     assert left is not None
     assert timedelta(seconds=50) < left - datetime.now(UTC) <= timedelta(seconds=60)
@@ -245,23 +247,23 @@ async def test_what_was_said_before_a_socket_came_outlasts_it(any_stores: Stores
     await join(any_stores, concert, "first", "ann")
     await admit(any_stores)
     said = (await entry(any_stores, concert, "ann")).expires_at
-    await any_stores.queues.attach(concert.id, "p1", [(PersonId("ann"), 1)])
-    await any_stores.queues.attach(concert.id, "p1", [(PersonId("ann"), -2)])
+    await any_stores.queues.sync_presence(concert.id, "p1", [(PersonId("ann"), 1)])
+    await any_stores.queues.sync_presence(concert.id, "p1", [(PersonId("ann"), -2)])
     assert (await entry(any_stores, concert, "ann")).expires_at == said
 
 
 async def test_a_dead_process_leaves_its_people_the_grace(any_stores: Stores) -> None:
     concert = await with_room(any_stores, 10, total_active_users=1)
     await join(any_stores, concert, "first", "ann", "ben")
-    await any_stores.queues.attach(concert.id, "p1", [(PersonId("ann"), 1), (PersonId("ben"), 1)])
-    await any_stores.queues.attach(concert.id, "p2", [(PersonId("ben"), 1)])
+    await any_stores.queues.sync_presence(concert.id, "p1", [(PersonId("ann"), 1), (PersonId("ben"), 1)])
+    await any_stores.queues.sync_presence(concert.id, "p2", [(PersonId("ben"), 1)])
     await make_due(any_stores, concert, "leases", "p1")
-    with pytest.raises(LeaseOver):
-        await any_stores.queues.attach(concert.id, "p1", [(PersonId("ann"), 2)])
+    with pytest.raises(LeaseExpired):
+        await any_stores.queues.sync_presence(concert.id, "p1", [(PersonId("ann"), 2)])
     await admit(any_stores)
     assert (await entry(any_stores, concert, "ann")).expires_at is not None
     assert (await entry(any_stores, concert, "ben")).expires_at is None
-    await any_stores.queues.attach(concert.id, "p1-again", [(PersonId("ann"), 1)])
+    await any_stores.queues.sync_presence(concert.id, "p1-again", [(PersonId("ann"), 1)])
     assert (await entry(any_stores, concert, "ann")).expires_at is None
 
 

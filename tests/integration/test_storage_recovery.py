@@ -16,9 +16,9 @@ from domain.holds import EndReason, Hold, HoldState
 from domain.ids import OrderId, PersonId
 from domain.orders import Order, OrderEvent, OrderStatus
 from resolvers import holds
-from storage.child import Child
 from storage.connect import Stores
-from storage.order_batch import Outcome
+from storage.embedded.process import ServerProcess
+from storage.mongo.order_batch import Outcome
 from tests.support.sale import (
     CUSTOMER,
     all_orders,
@@ -37,7 +37,7 @@ from workers.settle import SettleWorker
 
 
 @pytest_asyncio.fixture
-async def own_stores(own_valkey: Child, mongo_url: str, mongo_database: str) -> AsyncIterator[Stores]:
+async def own_stores(own_valkey: ServerProcess, mongo_url: str, mongo_database: str) -> AsyncIterator[Stores]:
     async with opened(own_valkey.url, mongo_url, mongo_database) as stores:
         yield stores
 
@@ -45,7 +45,7 @@ async def own_stores(own_valkey: Child, mongo_url: str, mongo_database: str) -> 
 class Copy:
     """The store's data as it was at one moment."""
 
-    def __init__(self, child: Child, place: Path) -> None:
+    def __init__(self, child: ServerProcess, place: Path) -> None:
         self._child = child
         self._place = place
 
@@ -91,7 +91,7 @@ async def sell_out(stores: Stores, concert: Concert, *, first: int) -> int:
 
 
 async def test_a_store_put_back_to_an_older_copy_sells_nothing_twice(
-    own_stores: Stores, own_valkey: Child, tmp_path: Path
+    own_stores: Stores, own_valkey: ServerProcess, tmp_path: Path
 ) -> None:
     concert = await on_sale(own_stores, 100, limit_per_person=2)
     for number in range(20):
@@ -102,7 +102,7 @@ async def test_a_store_put_back_to_an_older_copy_sells_nothing_twice(
     for number in range(20, 50):
         await sell(own_stores, concert, f"buyer{number}")
     await sell(own_stores, concert, "full", 2)
-    epoch = (await own_stores.holds.stock(concert.id)).epoch
+    epoch = (await own_stores.holds.read_stock(concert.id)).epoch
     await copy.put_back()
     assert await sell_out(own_stores, concert, first=50) == 46
     with pytest.raises(LimitExceeded):
@@ -110,12 +110,12 @@ async def test_a_store_put_back_to_an_older_copy_sells_nothing_twice(
     assert (await buy(own_stores, kept)).units
     units = Counter(unit for order in await all_orders(own_stores, concert) for unit in order.units)
     assert (len(units), max(units.values())) == (100, 1)
-    assert (await own_stores.holds.stock(concert.id)).epoch > epoch
+    assert (await own_stores.holds.read_stock(concert.id)).epoch > epoch
     await check_invariants(own_stores, concert)
 
 
 async def test_a_hold_whose_units_were_sold_meanwhile_gets_others_or_ends(
-    own_stores: Stores, own_valkey: Child, tmp_path: Path
+    own_stores: Stores, own_valkey: ServerProcess, tmp_path: Path
 ) -> None:
     """In the older copy these units are held; in MongoDB they were sold to somebody else."""
     concert = await on_sale(own_stores, 4)
@@ -141,7 +141,7 @@ async def test_a_hold_that_loses_two_units_to_one_order_ends_once(any_stores: St
     concert = await on_sale(any_stores, 2)
     loser = await hold(any_stores, concert, 2, who="loser")
     winner = await sold_elsewhere(any_stores, concert, loser)
-    assert await any_stores.hot.record_order(winner) == "RECORDED"
+    assert await any_stores.hot_state.record_order(winner) == "RECORDED"
     assert await stock(any_stores, concert) == [(0, 0, 2)]
     seen = await any_stores.holds.get(concert.id, loser.id)
     assert seen is not None
@@ -170,7 +170,7 @@ async def sold_elsewhere(stores: Stores, concert: Concert, made: Hold) -> Order:
     return order
 
 
-async def test_a_wiped_store_is_filled_again_from_orders(own_stores: Stores, own_valkey: Child) -> None:
+async def test_a_wiped_store_is_filled_again_from_orders(own_stores: Stores, own_valkey: ServerProcess) -> None:
     concert = await on_sale(own_stores, 30, 5, limit_per_person=3)
     for number in range(10):
         await sell(own_stores, concert, f"buyer{number}", 2)
@@ -191,9 +191,9 @@ async def test_flushed_keys_under_a_running_store_come_back(own_stores: Stores) 
     """The incarnation stays the same, so only the missing state tells."""
     concert = await on_sale(own_stores, 10)
     await sell(own_stores, concert, "buyer", 4)
-    await own_stores.link.run("FLUSHALL")
+    await own_stores.script_client.run_command("FLUSHALL")
     with pytest.raises(TemporarilyUnavailable):
-        await own_stores.holds.stock(concert.id)
+        await own_stores.holds.read_stock(concert.id)
     await until_believed(own_stores, concert)
     assert await stock(own_stores, concert) == [(6, 0, 4)]
     await check_invariants(own_stores, concert)
@@ -201,15 +201,15 @@ async def test_flushed_keys_under_a_running_store_come_back(own_stores: Stores) 
 
 async def test_flushed_scripts_are_sent_again(stores: Stores) -> None:
     concert = await on_sale(stores, 30)
-    await stores.link.run("SCRIPT", "FLUSH")
+    await stores.script_client.run_command("SCRIPT", "FLUSH")
     made = await asyncio.gather(*[hold(stores, concert, 1, who=f"buyer{number}") for number in range(10)])
-    await stores.link.run("SCRIPT", "FLUSH")
+    await stores.script_client.run_command("SCRIPT", "FLUSH")
     await asyncio.gather(*[buy(stores, one) for one in made])
     assert await stock(stores, concert) == [(20, 0, 10)]
     await check_invariants(stores, concert)
 
 
-async def test_a_restart_during_a_sale_loses_nothing(own_stores: Stores, own_valkey: Child) -> None:
+async def test_a_restart_during_a_sale_loses_nothing(own_stores: Stores, own_valkey: ServerProcess) -> None:
     concert = await on_sale(own_stores, 150)
     buyers = [asyncio.create_task(sell(own_stores, concert, f"buyer{number}")) for number in range(100)]
     await wait_until(lambda: any(buyer.done() for buyer in buyers), what="the first sale")
@@ -223,7 +223,7 @@ async def test_a_restart_during_a_sale_loses_nothing(own_stores: Stores, own_val
     await check_invariants(own_stores, concert)
 
 
-async def test_an_outage_of_two_minutes_costs_nobody_a_hold(own_stores: Stores, own_valkey: Child) -> None:
+async def test_an_outage_of_two_minutes_costs_nobody_a_hold(own_stores: Stores, own_valkey: ServerProcess) -> None:
     """The outage is real, its two minutes are not: the clock of what the store remembers is put back by as much."""
     concert = await on_sale(own_stores, 5, hold_duration_ms=60_000)
     made = await hold(own_stores, concert, 2)
@@ -242,7 +242,7 @@ async def test_an_outage_of_two_minutes_costs_nobody_a_hold(own_stores: Stores, 
 
 
 async def test_two_processes_recover_once(
-    own_stores: Stores, own_valkey: Child, mongo_url: str, mongo_database: str
+    own_stores: Stores, own_valkey: ServerProcess, mongo_url: str, mongo_database: str
 ) -> None:
     concert = await on_sale(own_stores, 200)
     for number in range(20):
@@ -252,32 +252,32 @@ async def test_two_processes_recover_once(
     async with opened(own_valkey.url, mongo_url, mongo_database) as others:
         await asyncio.gather(*[sell(one, concert, f"late{n}") for one in (own_stores, others) for n in range(5)])
         await asyncio.gather(until_believed(own_stores, concert), until_believed(others, concert))
-        assert (await own_stores.holds.stock(concert.id)) == (await others.holds.stock(concert.id))
+        assert (await own_stores.holds.read_stock(concert.id)) == (await others.holds.read_stock(concert.id))
     assert await stock(own_stores, concert) == [(175, 0, 25)]
     await check_invariants(own_stores, concert)
 
 
-async def test_a_recovery_overtaken_by_another_does_nothing_more(own_stores: Stores, own_valkey: Child) -> None:
+async def test_a_recovery_overtaken_by_another_does_nothing_more(own_stores: Stores, own_valkey: ServerProcess) -> None:
     concert = await on_sale(own_stores, 10)
     order = await sell(own_stores, concert, "buyer")
     await own_valkey.kill()
     await own_valkey.start()
     raised = await own_stores.concerts.raise_epoch(concert.id)
     assert raised is not None
-    assert await own_stores.hot.mark_recovery(concert.id, raised.epoch) == "MARKED"
-    assert await own_stores.hot.mark_recovery(concert.id, raised.epoch + 1) == "BUSY"
-    assert await own_stores.hot.record_order(order, epoch=raised.epoch + 1) == "RECOVERING"
-    assert await own_stores.hot.finish_recovery(concert.id, raised.epoch + 1) == "RECOVERING"
-    assert await own_stores.hot.record_order(order, epoch=raised.epoch) == "KNOWN"
-    assert await own_stores.hot.finish_recovery(concert.id, raised.epoch) == "RECOVERED"
-    assert await own_stores.hot.mark_recovery(concert.id, raised.epoch + 1) == "BELIEVED"
+    assert await own_stores.hot_state.mark_recovery(concert.id, raised.epoch) == "MARKED"
+    assert await own_stores.hot_state.mark_recovery(concert.id, raised.epoch + 1) == "BUSY"
+    assert await own_stores.hot_state.record_order(order, epoch=raised.epoch + 1) == "RECOVERING"
+    assert await own_stores.hot_state.finish_recovery(concert.id, raised.epoch + 1) == "RECOVERING"
+    assert await own_stores.hot_state.record_order(order, epoch=raised.epoch) == "KNOWN"
+    assert await own_stores.hot_state.finish_recovery(concert.id, raised.epoch) == "RECOVERED"
+    assert await own_stores.hot_state.mark_recovery(concert.id, raised.epoch + 1) == "TRUSTED"
     assert await stock(own_stores, concert) == [(9, 0, 1)]
 
 
 async def until_believed(stores: Stores, concert: Concert) -> None:
     async def is_believed() -> bool:
         try:
-            await stores.holds.stock(concert.id)
+            await stores.holds.read_stock(concert.id)
         except TemporarilyUnavailable:
             return False
         return True
@@ -287,20 +287,22 @@ async def until_believed(stores: Stores, concert: Concert) -> None:
 
 async def finish_purchases(stores: Stores, concert: Concert) -> None:
     for number in range(100):
-        for made in await stores.holds.of_person(concert.id, context(stores, f"buyer{number}").signed_in().person_id):
+        for made in await stores.holds.list_for_person(
+            concert.id, context(stores, f"buyer{number}").signed_in().person_id
+        ):
             await make_overdue(stores, made)
     await SettleWorker().run_once(stores)
 
 
 async def make_older(stores: Stores, concert: Concert, made: Hold, age: timedelta) -> None:
     """Moves the concert's clock and this hold's deadline into the past."""
-    tag = f"onsale:{{c:{concert.id}}}"
+    tag = f"onsale2:{{c:{concert.id}}}"
     ms = int(age.total_seconds() * 1000)
     for field in ("now_ms", "worker_ms"):
-        await stores.link.run("HINCRBY", f"{tag}:state", field, str(-ms))
-    await stores.link.run("ZINCRBY", f"{tag}:deadlines", str(-ms), made.id)
-    record = (await stores.link.run("HGET", f"{tag}:holds", made.id)).decode()
+        await stores.script_client.run_command("HINCRBY", f"{tag}:state", field, str(-ms))
+    await stores.script_client.run_command("ZINCRBY", f"{tag}:deadlines", str(-ms), made.id)
+    record = (await stores.script_client.run_command("HGET", f"{tag}:holds", made.id)).decode()
     deadline_ms = int(made.expires_at.timestamp() * 1000)
     older = record.replace(str(deadline_ms), str(deadline_ms - ms))
     assert older != record
-    await stores.link.run("HSET", f"{tag}:holds", made.id, older)
+    await stores.script_client.run_command("HSET", f"{tag}:holds", made.id, older)

@@ -24,9 +24,9 @@ from domain.holds import Hold
 from resolvers import concerts, holds
 from resolvers.purchase import Purchase
 from storage.connect import Stores
-from storage.holds import AlreadySold
+from storage.hot.holds import AlreadySold
 from storage.keys import KINDS, concert_keys
-from storage.order_batch import Outcome
+from storage.mongo.order_batch import Outcome
 from tests.support.sale import CUSTOMER, buy, check_invariants, context, hold, make_overdue, on_sale, organizer
 from tests.support.waiting import wait_until
 
@@ -88,13 +88,13 @@ class RandomSale:
     async def settle(self) -> Any:
         if self.made:
             await make_overdue(self.stores, self.one())
-        overdue = await self.stores.hot.find_overdue(self.concert.id, limit=10)
-        return [await self.stores.recorder.settle(self.concert.id, id_) for id_ in overdue]
+        overdue = await self.stores.hot_state.find_overdue_purchases(self.concert.id, limit=10)
+        return [await self.stores.order_sync.settle(self.concert.id, id_) for id_ in overdue]
 
     async def expire(self) -> Any:
         if self.made:
-            await self.stores.link.run("ZADD", self.key("deadlines"), "XX", "1", self.one().id)
-        return await self.stores.hot.expire_holds(self.concert.id, limit=100)
+            await self.stores.script_client.run_command("ZADD", self.key("deadlines"), "XX", "1", self.one().id)
+        return await self.stores.hot_state.expire_holds(self.concert.id, limit=100)
 
     async def resize(self) -> Any:
         change = TierChange(self.chance.choice(self.concert.tiers).id, capacity=self.chance.randint(0, 8))
@@ -103,17 +103,17 @@ class RandomSale:
 
     async def copy(self) -> None:
         names = concert_keys(self.concert.id)
-        self.copies.append([await self.stores.link.run("DUMP", name) for name in names])
+        self.copies.append([await self.stores.script_client.run_command("DUMP", name) for name in names])
 
     async def put_back(self) -> None:
         if not self.copies:
             return
         names = concert_keys(self.concert.id)
-        await self.stores.link.run("DEL", *names)
+        await self.stores.script_client.run_command("DEL", *names)
         for name, content in zip(names, self.chance.choice(self.copies), strict=True):
             if content is not None:
-                await self.stores.link.run("RESTORE", name, "0", content)
-        await self.stores.link.run("HSET", self.key("state"), "incarnation", "older")
+                await self.stores.script_client.run_command("RESTORE", name, "0", content)
+        await self.stores.script_client.run_command("HSET", self.key("state"), "incarnation", "older")
         await wait_until(lambda: self.stores.recovery.recover(self.concert.id), what="the recovery")
 
     async def put_back_between_steps(self) -> Any:
@@ -133,7 +133,7 @@ class RandomSale:
         if not is_before:
             await self.put_back()
         if outcome is Outcome.RECORDED:
-            await self.stores.recorder.record(order)
+            await self.stores.order_sync.sync(order)
         return outcome
 
     def key(self, kind: str) -> str:
@@ -158,13 +158,13 @@ async def test_older_copies_at_any_moment(stores: Stores, seed: int) -> None:
 
 @pytest.mark.parametrize("seed", range(6))
 async def test_every_call_arrives_twice(stores: Stores, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    call = stores.link.call
+    call = stores.script_client.call
 
     async def twice(*args: Any) -> Any:
         await call(*args)
         return await call(*args)
 
-    monkeypatch.setattr(stores.link, "call", twice)
+    monkeypatch.setattr(stores.script_client, "call", twice)
     sale = RandomSale(stores, await on_sale(stores, 6, 4, limit_per_person=6, limit_per_order=6), seed)
     for _ in range(STEPS):
         await sale.step(sale.selling())

@@ -28,17 +28,17 @@ def key_of(concert: Any, kind: str) -> str:
 
 async def let_everybody_be_absent(stores: Stores, concert: Any) -> None:
     """Nobody said a word for half a minute; holds were looked after, and the admission worker was not there yet."""
-    await stores.hot.expire_holds(concert.id, limit=100)
+    await stores.hot_state.expire_holds(concert.id, limit=100)
     for _ in range(9):
-        await stores.link.run("HINCRBY", key_of(concert, "state"), "now_ms", "4000")
-        await stores.hot.expire_holds(concert.id, limit=100)
-    assert (await stores.queues.line(concert.id)).grace_until_ms == 0
+        await stores.script_client.run_command("HINCRBY", key_of(concert, "state"), "now_ms", "4000")
+        await stores.hot_state.expire_holds(concert.id, limit=100)
+    assert (await stores.queues.read_queue(concert.id)).grace_until_ms == 0
 
 
 async def register_many(stores: Stores, concert: Any, count: int) -> None:
     for first in range(1, count, 1_000):
         await register(stores, concert, crowd(1_000, first))
-        await stores.hot.expire_holds(concert.id, limit=100)
+        await stores.hot_state.expire_holds(concert.id, limit=100)
 
 
 async def admitted(stores: Stores, concert: Any, who: str) -> str:
@@ -46,7 +46,9 @@ async def admitted(stores: Stores, concert: Any, who: str) -> str:
     await admit(stores, concert)
     record = await stores.queues.claim(concert.id, PersonId(who))
     assert record.claimed_at is not None
-    return PASSES.sign(PassClaims(concert.id, PersonId(who), record.place, record.claimed_at, record.session_ends_at))
+    return PASSES.sign(
+        PassClaims(concert.id, PersonId(who), record.entry_id, record.claimed_at, record.session_ends_at)
+    )
 
 
 async def test_a_pass_that_an_order_spent_stays_spent_when_the_store_forgot_the_hold(stores: Stores) -> None:
@@ -87,23 +89,23 @@ async def upgraded(stores: Stores) -> Concert:
     """A store as dc33e95 left it: ann was called, ben waits."""
     concert = await with_room(stores)
     state = key_of(concert, "state")
-    await stores.link.run("HDEL", state, *OLD_FIELDS)
+    await stores.script_client.run_command("HDEL", state, *OLD_FIELDS)
     now = int(time.time() * 1000)
-    await stores.link.run("HSET", state, "room_is_on", "1", "tail", "2", "serving", "1")
+    await stores.script_client.run_command("HSET", state, "room_is_on", "1", "tail", "2", "serving", "1")
     for number, who, was in ((1, "ann", "READY"), (2, "ben", "WAITING")):
         entry = {"number": number, "state": was, "joined_ms": now, "deadline_ms": now + 60_000}
-        await stores.link.run("HSET", key_of(concert, "entries"), who, json.dumps(entry))
-    await stores.link.run("HSET", key_of(concert, "line"), "2", "ben")
-    await stores.link.run("ZADD", key_of(concert, "slots"), str(now + 60_000), "ann")
-    await stores.link.run("ZADD", key_of(concert, "alive"), str(now + 60_000), "ben")
+        await stores.script_client.run_command("HSET", key_of(concert, "entries"), who, json.dumps(entry))
+    await stores.script_client.run_command("HSET", key_of(concert, "waiters"), "2", "ben")
+    await stores.script_client.run_command("ZADD", key_of(concert, "slots"), str(now + 60_000), "ann")
+    await stores.script_client.run_command("ZADD", key_of(concert, "presence_deadlines"), str(now + 60_000), "ben")
     return concert
 
 
 async def test_a_first_join_writes_nothing_about_sockets(stores: Stores) -> None:
     concert = await with_room(stores)
     await join(stores, concert, "ann")
-    entry = json.loads(await stores.link.run("HGET", key_of(concert, "entries"), "ann"))
-    assert "attached" not in entry, entry
+    entry = json.loads(await stores.script_client.run_command("HGET", key_of(concert, "entries"), "ann"))
+    assert "presence" not in entry, entry
 
 
 async def test_a_hold_without_a_pass_does_not_lengthen_one(stores: Stores) -> None:
@@ -112,12 +114,12 @@ async def test_a_hold_without_a_pass_does_not_lengthen_one(stores: Stores) -> No
     await holds.hold_tickets(context(stores, "ann"), concert.id, lines(concert, 1), key())
     concert = await change(stores, concert, suspended=False)
     await join(stores, concert, "ann", "ben")
-    await stores.queues.attach(concert.id, "p", [(PersonId("ann"), 1), (PersonId("ben"), 1)])
+    await stores.queues.sync_presence(concert.id, "p", [(PersonId("ann"), 1), (PersonId("ben"), 1)])
     await admit(stores, concert)
     await stores.queues.claim(concert.id, PersonId("ann"))
     for _ in range(4):
-        await stores.link.run("HINCRBY", key_of(concert, "state"), "now_ms", "4000")
-        await stores.queues.attach(concert.id, "p", said_before=True)
+        await stores.script_client.run_command("HINCRBY", key_of(concert, "state"), "now_ms", "4000")
+        await stores.queues.sync_presence(concert.id, "p", is_known=True)
         await admit(stores, concert)
     assert await states(stores, concert, "ann", "ben") == ["EXPIRED", "READY"]
 
@@ -134,7 +136,7 @@ async def test_nobody_holds_without_a_pass_before_a_passthrough_room_opens(store
 
     opens_at = datetime.now(UTC) + timedelta(hours=1)
     concert = await with_room(stores, queueing_method=QueueingMethod.PASSTHROUGH, opens_at=opens_at)
-    assert (await stores.queues.line(concert.id)).status == "PREQUEUE"
+    assert (await stores.queues.read_queue(concert.id)).status == "PREQUEUE"
     with pytest.raises(NotAdmitted):
         await holds.hold_tickets(context(stores, "ann"), concert.id, lines(concert, 1), key())
 
@@ -142,15 +144,15 @@ async def test_nobody_holds_without_a_pass_before_a_passthrough_room_opens(store
 async def test_changes_of_more_people_than_a_page_at_one_version_are_read(stores: Stores) -> None:
     concert = await with_room(stores)
     await join(stores, concert, "ann")
-    before = (await stores.queues.line(concert.id)).version
+    before = (await stores.queues.read_queue(concert.id)).version
     state, changes = key_of(concert, "state"), key_of(concert, "changes")
-    await stores.link.run("HINCRBY", state, "version", "2")
+    await stores.script_client.run_command("HINCRBY", state, "version", "2")
     for first in range(0, 7_000, 1_000):
         pairs = [word for index in range(first, first + 1_000) for word in (str(before + 1), f"n{index}")]
-        await stores.link.run("ZADD", changes, *pairs)
-    await stores.link.run("ZADD", changes, str(before + 2), "ben")
+        await stores.script_client.run_command("ZADD", changes, *pairs)
+    await stores.script_client.run_command("ZADD", changes, str(before + 2), "ben")
     async with asyncio.timeout(5):
-        known = await stores.queues.changes(concert.id, after=before)
+        known = await stores.queues.read_changes(concert.id, after=before)
     assert (len(known.people), known.is_complete, "ben" in known.people) == (7_001, True, True)
 
 
@@ -160,8 +162,8 @@ async def test_one_run_ends_few_people_and_says_that_there_are_more(stores: Stor
     await let_everybody_be_absent(stores, concert)
     left = []
     for is_more in (True, True, False):
-        assert (await stores.hot.admit(concert.id, bound=1_000))[2] is is_more
-        left.append((await stores.queues.line(concert.id)).line.waiting_count)
+        assert (await stores.hot_state.run_admission(concert.id, bound=1_000))[2] is is_more
+        left.append((await stores.queues.read_queue(concert.id)).positions.waiting_count)
     # 250 whose time was over, and 250 that were met in front of the line.
     assert left == [500, 0, 0]
 
@@ -173,7 +175,7 @@ async def test_a_call_by_hand_passes_over_all_who_are_gone(stores: Stores) -> No
     await join(stores, concert, "ann")
     assert await stores.queues.admit_next(concert.id, command_key="k", digest="d", count=5) == 1
     assert await states(stores, concert, "ann") == ["READY"]
-    assert (await stores.queues.line(concert.id)).line.waiting_count == 0
+    assert (await stores.queues.read_queue(concert.id)).positions.waiting_count == 0
 
 
 async def test_admission_stays_awake_while_only_a_hold_can_run_out(stores: Stores) -> None:
@@ -181,9 +183,9 @@ async def test_admission_stays_awake_while_only_a_hold_can_run_out(stores: Store
     concert = await with_room(stores, suspended=True)
     await holds.hold_tickets(context(stores, "early"), concert.id, lines(concert, 1), key())
     await change(stores, concert, suspended=False)
-    _, _, is_active = await stores.hot.expire_holds(concert.id, limit=10)
+    _, _, is_active = await stores.hot_state.expire_holds(concert.id, limit=10)
     assert is_active
-    assert (await stores.hot.admit(concert.id, bound=10))[3]
+    assert (await stores.hot_state.run_admission(concert.id, bound=10))[3]
 
 
 @pytest.mark.parametrize("fault", ["before", "after"])
@@ -197,7 +199,7 @@ async def test_a_call_by_hand_has_its_row_whatever_fails(
         raise TemporarilyUnavailable("The order database does not answer")
 
     with monkeypatch.context() as patch:
-        patch.setattr(stores.room_audits, "put" if fault == "before" else "complete", away)
+        patch.setattr(stores.room_audits, "insert" if fault == "before" else "complete", away)
         with pytest.raises(TemporarilyUnavailable):
             await rooms.admit_next(organizer(stores), concert.id, 1, "key-of-olivia")
     page = await rooms.audit_page(organizer(stores), concert.id, first=10, after=None)
@@ -213,8 +215,8 @@ async def test_a_call_by_hand_has_its_row_whatever_fails(
 
 async def test_the_line_of_a_store_of_the_version_before_is_emptied(stores: Stores, upgraded: Concert) -> None:
     """By the first who applies the concert, though its version is known: nothing of the line can be read until then."""
-    assert await stores.hot.apply_concert(upgraded) == "APPLIED"
-    assert await stores.queues.place(upgraded.id, PersonId("ann")) is None
+    assert await stores.hot_state.apply_concert(upgraded) == "APPLIED"
+    assert await stores.queues.read_position(upgraded.id, PersonId("ann")) is None
     (cyd,) = await join(stores, upgraded, "cyd")
     assert (cyd.number, cyd.state) == (1, EntryState.WAITING)
     assert await admit(stores, upgraded) == 1
@@ -241,9 +243,9 @@ async def test_everybody_is_drawn_with_the_same_chance(any_stores: Stores) -> No
     await asyncio.gather(*[any_stores.queues.join(concert.id, PersonId(who)) for who in people])
     await asyncio.gather(*[any_stores.queues.leave(concert.id, PersonId(who)) for who in people[::5]])
     assert await admit(any_stores, concert) == 200
-    found = await any_stores.queues.entries(concert.id, [PersonId(who) for who in people])
+    found = await any_stores.queues.read_entries(concert.id, [PersonId(who) for who in people])
     called = [index for index, who in enumerate(people) if found[PersonId(who)].state is EntryState.READY]
     assert len(called) == 200
     shares = [sum(index // 150 == fifth for index in called) for fifth in range(5)]
     assert all(15 <= share <= 65 for share in shares), shares
-    assert (await any_stores.queues.line(concert.id)).line.waiting_count == 400
+    assert (await any_stores.queues.read_queue(concert.id)).positions.waiting_count == 400

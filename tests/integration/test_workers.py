@@ -9,8 +9,8 @@ import pytest
 
 from domain.errors import SoldOut
 from domain.holds import Hold
-from storage.child import Child
 from storage.connect import Stores
+from storage.embedded.process import ServerProcess
 from tests.support.sale import buy, check_invariants, hold, make_overdue, on_sale, opened, stock
 from tests.support.waiting import wait_until
 from workers.expiry import ExpiryWorker
@@ -57,7 +57,7 @@ async def _expired(stores: Stores, expected: int) -> bool:
     return _counts[id(stores)] == expected
 
 
-async def test_workers_outlive_an_outage(own_valkey: Child, mongo_url: str, mongo_database: str) -> None:
+async def test_workers_outlive_an_outage(own_valkey: ServerProcess, mongo_url: str, mongo_database: str) -> None:
     async with opened(own_valkey.url, mongo_url, mongo_database) as stores:
         concert = await on_sale(stores, 5, hold_duration_ms=1_000)
         running = asyncio.create_task(run_workers(stores, own_valkey.url))

@@ -43,13 +43,13 @@ class Watched:
 
     def __init__(self, stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
         self.looks: dict[ConcertId, list[float]] = {}
-        admit = stores.hot.admit
+        admit = stores.hot_state.run_admission
 
         async def noted(concert_id: ConcertId, *, bound: int) -> tuple[str, int, bool, bool]:
             self.looks.setdefault(concert_id, []).append(time.monotonic())
             return await admit(concert_id, bound=bound)
 
-        monkeypatch.setattr(stores.hot, "admit", noted)
+        monkeypatch.setattr(stores.hot_state, "run_admission", noted)
         monkeypatch.setattr(AdmissionWorker, "idle_s", SHORT_IDLE_S)
 
     def count(self, concert: Concert) -> int:
@@ -103,7 +103,7 @@ async def test_a_concert_published_elsewhere_is_found_when_something_begins_ther
         opened(valkey_url, mongo_url, mongo_database) as stores,
         running(stores, valkey_url, "expiry", "admission"),
     ):
-        await wait_until(lambda: stores.living._concerts is not None, what="the first list")
+        await wait_until(lambda: stores.concert_cache._concerts is not None, what="the first list")
         concert = await on_sale(shop, 10, room=ROOM)
         await queues.join_queue(context(shop, "ann"), concert.id)
 
@@ -144,8 +144,8 @@ async def test_a_concert_with_much_to_do_lets_others_have_their_turn(
         calls.append(concert_id)
         return "EXPIRED", limit, False
 
-    monkeypatch.setattr(stores.hot, "admit", admit)
-    monkeypatch.setattr(stores.hot, "expire_holds", expire_holds)
+    monkeypatch.setattr(stores.hot_state, "run_admission", admit)
+    monkeypatch.setattr(stores.hot_state, "expire_holds", expire_holds)
     bound = 500 if worker.name == "expiry" else 1_000
     assert await worker.look(stores, concert.id) == Look(bound * MAX_REPEATS, is_active=True)
     assert calls == [concert.id] * MAX_REPEATS
@@ -157,7 +157,7 @@ async def test_a_concert_that_cannot_be_looked_at_keeps_no_other_from_it(
 ) -> None:
     broken, concert = await on_sale(stores, 10, room=ROOM), await on_sale(stores, 10, room=ROOM)
     slots = concert_keys(broken.id)[KINDS.index("slots")]
-    await stores.link.run("SET", slots, "not a sorted set")
+    await stores.script_client.run_command("SET", slots, "not a sorted set")
     await queues.join_queue(context(stores, "ann"), concert.id)
 
     async def is_called() -> bool:
@@ -170,7 +170,7 @@ async def test_a_concert_that_cannot_be_looked_at_keeps_no_other_from_it(
     assert [record.getMessage().split(" with: ")[0] for record in caplog.records] == [
         f"worker admission failed at 1 concerts, at {broken.id}"
     ]
-    await stores.link.run("DEL", slots)
+    await stores.script_client.run_command("DEL", slots)
 
 
 async def test_calls_end_in_a_suspended_room_too(any_stores: Stores) -> None:
@@ -181,7 +181,7 @@ async def test_calls_end_in_a_suspended_room_too(any_stores: Stores) -> None:
     before = await any_stores.concerts.get(concert.id)
     assert before is not None
     off = replace(before, version=before.version + 1, room=replace(before.room, suspended=True))
-    assert await any_stores.hot.apply_concert(off) == "APPLIED"
-    await any_stores.link.run("ZADD", concert_keys(concert.id)[KINDS.index("slots")], "XX", "1", "ann")
+    assert await any_stores.hot_state.apply_concert(off) == "APPLIED"
+    await any_stores.script_client.run_command("ZADD", concert_keys(concert.id)[KINDS.index("slots")], "XX", "1", "ann")
     await AdmissionWorker().run_once(any_stores)
     assert await state(any_stores, concert, "ann") is EntryState.EXPIRED

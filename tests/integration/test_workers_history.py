@@ -12,10 +12,10 @@ from domain.ids import ConcertId, PersonId
 from domain.queue_events import QueueEvent, QueueEventKind
 from domain.queues import EntryEnd, RoomSettings
 from resolvers import queues
-from storage import queue_history
-from storage.child import Child
 from storage.connect import Stores
-from storage.events import MAX_TRIES, StoredEvent
+from storage.embedded.process import ServerProcess
+from storage.hot.events import MAX_TRIES, StoredEvent
+from storage.mongo import queue_history
 from tests.integration.test_storage_purchase import failing
 from tests.integration.test_workers import command
 from tests.support.consuming import a_line, length, letters, make_idle, stream
@@ -35,19 +35,19 @@ async def archived(stores: Stores, concert: Concert) -> list[tuple[str, str | No
 
 
 async def everything(stores: Stores, concert: Concert) -> tuple[QueueEvent, ...]:
-    return await stores.queue_history.of_concert(concert.id)
+    return await stores.queue_history.list_for_concert(concert.id)
 
 
 async def all_of_it_passes(stores: Stores, concert: Concert, *event_ids: str) -> None:
     """A minute, for these events or all that are pending."""
-    pending: Any = await stores.link.run("XPENDING", stream(concert), GROUP, "-", "+", "100")
+    pending: Any = await stores.script_client.run_command("XPENDING", stream(concert), GROUP, "-", "+", "100")
     for event_id in event_ids or [id_.decode() for id_, *_ in pending]:
         await make_idle(stores, concert, event_id, 60_000, group=GROUP)
 
 
 async def add(stores: Stores, concert: Concert, *fields: str | bytes) -> str:
     """An event that no script of ours would write."""
-    id_: Any = await stores.link.run("XADD", stream(concert), "*", *fields)
+    id_: Any = await stores.script_client.run_command("XADD", stream(concert), "*", *fields)
     return str(id_.decode())
 
 
@@ -70,7 +70,7 @@ async def test_each_event_is_archived_once_and_leaves_the_stream(any_stores: Sto
     await queues.claim_pass(context(any_stores, "ann"), concert.id)
     await queues.leave_queue(context(any_stores, "ann"), concert.id)
     runs = await asyncio.gather(*[HistoryWorker().run_once(any_stores) for _ in range(3)])
-    of_ann = await any_stores.queue_history.of_person(concert.id, PersonId("ann"))
+    of_ann = await any_stores.queue_history.list_for_person(concert.id, PersonId("ann"))
     kinds = [event.kind for event in of_ann]
     joined, called, claimed, left = QueueEventKind.JOINED, QueueEventKind.CALLED, QueueEventKind.CLAIMED, "left"
     assert kinds == [joined, called, claimed, left]
@@ -152,7 +152,7 @@ class Choosy:
 
 async def test_a_handler_that_breaks_is_asked_for_each_event_alone(stores: Stores) -> None:
     concert = await a_line(stores, "ann", "ben", "cyd")
-    events = (await stores.events.take(concert.id, Choosy.group, limit=10)).events
+    events = (await stores.events.claim(concert.id, Choosy.group, limit=10)).events
     handler = Choosy(events[1].id)
     assert await failures(handler, stores, concert.id, events) == {events[1].id: "RuntimeError: no"}
     assert handler.handled == [events[0].id, events[2].id]
@@ -174,14 +174,16 @@ async def test_while_mongodb_is_away_nothing_is_lost_counted_or_buried(
                 await worker.run_once(stores)
             await all_of_it_passes(stores, concert)
     assert (await letters(stores, concert), await length(stores, concert)) == ([], 2)
-    (ann, ben) = (await stores.events.take(concert.id, GROUP, limit=10)).events
+    (ann, ben) = (await stores.events.claim(concert.id, GROUP, limit=10)).events
     assert [ann.tries, ben.tries] == [1, 1]
     await all_of_it_passes(stores, concert)
     assert await worker.run_once(stores) == 2
     assert await archived(stores, concert) == [("joined", "ann", 1), ("joined", "ben", 2)]
 
 
-async def test_a_worker_outlives_a_database_that_dies(valkey_url: str, own_mongod: Child, mongo_database: str) -> None:
+async def test_a_worker_outlives_a_database_that_dies(
+    valkey_url: str, own_mongod: ServerProcess, mongo_database: str
+) -> None:
     async with opened(valkey_url, own_mongod.url, mongo_database) as stores:
         concert = await a_line(stores, "ann")
         running = asyncio.create_task(run_workers(stores, valkey_url, [HistoryWorker.name]))
@@ -190,7 +192,7 @@ async def test_a_worker_outlives_a_database_that_dies(valkey_url: str, own_mongo
         await add(stores, concert, "event", "left", "person", "ann", "place", "1", "round", "1", "end", "LEFT")
 
         async def is_pending() -> bool:
-            pending: Any = await stores.link.run("XPENDING", stream(concert), GROUP)
+            pending: Any = await stores.script_client.run_command("XPENDING", stream(concert), GROUP)
             return bool(pending[0] == 1)
 
         await wait_until(is_pending, timeout=10, what="a try")
@@ -221,18 +223,18 @@ async def test_history_is_read_in_pages(stores: Stores, monkeypatch: pytest.Monk
     moment = int((await letters_of_stream(stores, concert))[0].partition("-")[0]) + 1
     for number in range(12):
         fields = ("event", "joined", "person", f"p{number}", "place", str(number), "round", "1")
-        await stores.link.run("XADD", stream(concert), f"{moment}-{number}", *fields)
+        await stores.script_client.run_command("XADD", stream(concert), f"{moment}-{number}", *fields)
     assert await HistoryWorker().run_once(stores) == 13
     places: list[int | None] = []
     page = await everything(stores, concert)
     while page:
         places += [event.entry_id for event in page]
-        page = await stores.queue_history.of_concert(concert.id, after=page[-1])
+        page = await stores.queue_history.list_for_concert(concert.id, after=page[-1])
     assert places == [1, *range(12)]
 
 
 async def letters_of_stream(stores: Stores, concert: Concert) -> list[str]:
-    found: Any = await stores.link.run("XRANGE", stream(concert), "-", "+")
+    found: Any = await stores.script_client.run_command("XRANGE", stream(concert), "-", "+")
     return [id_.decode() for id_, _ in found]
 
 

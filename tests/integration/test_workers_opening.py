@@ -25,9 +25,9 @@ class Asked:
 
     def __init__(self, stores: Stores, monkeypatch: pytest.MonkeyPatch, *, failing: Sequence[ConcertId] = ()) -> None:
         self.concerts: list[ConcertId] = []
-        self._open = stores.openings.open
+        self._open = stores.lottery_opener.open
         self._failing = failing
-        monkeypatch.setattr(stores.openings, "open", self.open)
+        monkeypatch.setattr(stores.lottery_opener, "open", self.open)
 
     async def open(self, concert: Concert) -> str:
         self.concerts.append(concert.id)
@@ -54,7 +54,7 @@ async def test_a_line_opens_at_its_time(stores: Stores, valkey_url: str) -> None
 
 
 async def _is_opened(stores: Stores, concert: Concert) -> bool:
-    return (await stores.queues.line(concert.id)).is_opened
+    return (await stores.queues.read_queue(concert.id)).is_opened
 
 
 async def test_an_open_line_is_no_work_any_more(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -69,7 +69,7 @@ async def test_an_open_line_is_no_work_any_more(stores: Stores, monkeypatch: pyt
     another = OpeningWorker()
     assert [await another.run_once(stores) for _ in range(3)] == [0, 0, 0]
     assert asked.concerts == [concert.id, concert.id]
-    assert not (await stores.queues.line(later.id)).is_opened
+    assert not (await stores.queues.read_queue(later.id)).is_opened
 
 
 async def test_a_new_round_is_new_work(stores: Stores) -> None:
@@ -89,7 +89,7 @@ async def test_one_that_fails_keeps_no_other_from_opening(
     Asked(stores, monkeypatch, failing=[broken.id])
     worker = OpeningWorker()
     assert [await worker.run_once(stores) for _ in range(3)] == [1, 0, 0]
-    assert (await stores.queues.line(good.id)).is_opened
+    assert (await stores.queues.read_queue(good.id)).is_opened
     warned = [record.getMessage() for record in caplog.records if record.name == "workers.opening"]
     assert warned == [f"the lottery of concert {broken.id} cannot be opened yet: no commitment"]
 

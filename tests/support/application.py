@@ -10,8 +10,8 @@ from pathlib import Path
 
 import httpx2
 
-from storage.lockfile import Holder, LockFile
-from storage.ports import free_port
+from storage.embedded.lockfile import LockFile, LockHolder
+from storage.embedded.ports import free_port
 from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -66,7 +66,7 @@ class Application:
         async with httpx2.AsyncClient(base_url=self.url) as client:
             return await client.get(path)
 
-    def store_holder(self, name: str) -> Holder | None:
+    def store_holder(self, name: str) -> LockHolder | None:
         """None while it is being started."""
         with LockFile(self.data_dir / name / "child.lock") as lock:
             return lock.last_holder()

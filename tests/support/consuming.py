@@ -6,7 +6,7 @@ from domain.concerts import Concert
 from domain.queues import RoomSettings
 from resolvers import queues
 from storage.connect import Stores
-from storage.events import DeadLetter
+from storage.hot.events import DeadLetter
 from storage.keys import KINDS, concert_keys
 from tests.support.sale import context, on_sale
 
@@ -26,15 +26,17 @@ def stream(concert: Concert, kind: str = "events") -> str:
 
 async def make_idle(stores: Stores, concert: Concert, event_id: str, idle_ms: int, *, group: str) -> None:
     """As if that much time had passed since somebody had the event in hand."""
-    ((_, holder, _, tries),) = await stores.link.run("XPENDING", stream(concert), group, event_id, event_id, "1")
+    ((_, holder, _, tries),) = await stores.script_client.run_command(
+        "XPENDING", stream(concert), group, event_id, event_id, "1"
+    )
     command = ("XCLAIM", stream(concert), group, holder, "0", event_id, "IDLE", str(idle_ms))
-    await stores.link.run(*command, "RETRYCOUNT", str(tries), "JUSTID")
+    await stores.script_client.run_command(*command, "RETRYCOUNT", str(tries), "JUSTID")
 
 
 async def length(stores: Stores, concert: Concert, kind: str = "events") -> int:
-    counted: Any = await stores.link.run("XLEN", stream(concert, kind))
+    counted: Any = await stores.script_client.run_command("XLEN", stream(concert, kind))
     return int(counted)
 
 
 async def letters(stores: Stores, concert: Concert) -> list[DeadLetter]:
-    return [letter async for letter in stores.events.letters(concert.id)]
+    return [letter async for letter in stores.events.dead_letters(concert.id)]

@@ -7,7 +7,7 @@ from domain.ids import ConcertId, PersonId
 from domain.queue_events import QueueEvent, QueueEventKind
 from domain.queues import NEXT_ENTRY_STATE, EntryEnd, EntryState
 from storage.connect import Stores
-from storage.events import StoredEvent
+from storage.hot.events import StoredEvent
 from storage.keys import KINDS, concert_keys
 from workers.history import queue_event
 
@@ -43,7 +43,7 @@ async def told_by(stores: Stores, concert_id: ConcertId) -> list[QueueEvent]:
     """Everything that is still in the stream, oldest first."""
     name, after, found = concert_keys(concert_id)[KINDS.index("events")], "-", list[QueueEvent]()
     while True:
-        page = await stores.link.run("XRANGE", name, after, "+", "COUNT", str(PAGE))
+        page = await stores.script_client.run_command("XRANGE", name, after, "+", "COUNT", str(PAGE))
         for id_, words in page:
             fields = dict(zip([w.decode() for w in words[::2]], [w.decode() for w in words[1::2]], strict=True))
             found.append(queue_event(concert_id, StoredEvent(id_.decode(), 1, fields)))

@@ -12,8 +12,8 @@ from domain.queues import EntryEnd, EntryState, QueueingMethod, RoomSettings
 from domain.room_changes import RoomSettingsPatch
 from resolvers import queues, rooms
 from storage.connect import Stores
+from storage.hot.queues import EntryRecord, QueueState
 from storage.keys import KINDS, concert_keys
-from storage.queues import EntryRecord, LineState
 from tests.support.histories import histories, told_by
 from tests.support.line_model import LineModel
 from tests.support.sale import context, on_sale, organizer
@@ -76,7 +76,7 @@ class OnModel(RuleBasedStateMachine):
         state, records = self.do(self.look())
         if self.model.method is QueueingMethod.RANDOM:
             self.adopt(records)
-        model, line = self.model, state.line
+        model, line = self.model, state.positions
         assert (state.status, state.round, state.epoch) == (model.status, model.round, self.epoch)
         assert (line.waiting_count, line.tail) == (len(model.waiting), model.tail)
         assert state.slots_taken == len(model.with_a_slot())
@@ -92,17 +92,17 @@ class OnModel(RuleBasedStateMachine):
             else:
                 assert (entry.state, entry.position) == (records[PersonId(name)].state, self.position(name)), name
 
-    def check(self, who: str, record: EntryRecord, state: LineState) -> None:
+    def check(self, who: str, record: EntryRecord, state: QueueState) -> None:
         model, entry = self.model, self.model.entries[who]
         is_waiting = who in model.waiting
         expected = entry.state if not is_waiting else EntryState.WAITING if model.is_open else EntryState.PREQUEUED
-        assert (record.state, record.end, record.number) == (expected, entry.end, model.number(who)), who
-        assert self.places.setdefault(record.place, who) == who
+        assert (record.state, record.end_reason, record.number) == (expected, entry.end, model.number(who)), who
+        assert self.places.setdefault(record.entry_id, who) == who
         if is_waiting:
             assert (record.deadline is None) == model.is_spoken_for(who), who
         if is_waiting and record.number is not None:
-            assert state.line.position(record.number) == model.waiting.index(who) + 1, who
-            assert state.line.is_waiting(record.number)
+            assert state.positions.position(record.number) == model.waiting.index(who) + 1, who
+            assert state.positions.is_waiting(record.number)
 
     def position(self, who: str, *, is_shown: bool = True) -> int | None:
         if who not in self.model.waiting:
@@ -115,7 +115,7 @@ class OnModel(RuleBasedStateMachine):
         model, called = self.model, 0
         for who in list(model.waiting):
             record = records[PersonId(who)]
-            if record.state is EntryState.EXPIRED and record.end is EntryEnd.ABSENT:
+            if record.state is EntryState.EXPIRED and record.end_reason is EntryEnd.ABSENT:
                 assert model.is_silent(who), who
                 model.end(who, EntryEnd.ABSENT)
             elif record.state is EntryState.READY:
@@ -125,10 +125,10 @@ class OnModel(RuleBasedStateMachine):
         assert called == model.drawn_calls
         model.drawn_calls = 0
 
-    async def look(self) -> tuple[LineState, dict[PersonId, EntryRecord]]:
+    async def look(self) -> tuple[QueueState, dict[PersonId, EntryRecord]]:
         everybody = [PersonId(who) for who in PEOPLE]
         return await asyncio.gather(
-            self.stores.queues.line(self.concert.id), self.stores.queues.entries(self.concert.id, everybody)
+            self.stores.queues.read_queue(self.concert.id), self.stores.queues.read_entries(self.concert.id, everybody)
         )
 
     def teardown(self) -> None:

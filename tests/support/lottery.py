@@ -10,8 +10,8 @@ from domain.ids import PersonId
 from domain.lottery import Reveal, commitment_of, draw, seed_of
 from domain.queues import EntryState, RoomSettings
 from storage.connect import Stores
+from storage.hot.queues import EntryRecord
 from storage.keys import KINDS, concert_keys
-from storage.queues import EntryRecord
 from tests.support.sale import on_sale
 
 ROOM: dict[str, Any] = {"suspended": False, "shuffle_at_start": True, "total_active_users": 2}
@@ -35,7 +35,7 @@ async def leave(stores: Stores, concert: Concert, people: Sequence[PersonId]) ->
 
 
 async def entries(stores: Stores, concert: Concert, people: Sequence[PersonId]) -> list[EntryRecord]:
-    found = await stores.queues.entries(concert.id, people)
+    found = await stores.queues.read_entries(concert.id, people)
     return [found[person] for person in people]
 
 
@@ -52,7 +52,7 @@ async def sorted_numbers(stores: Stores, concert: Concert, people: Sequence[Pers
 
 
 async def revealed(stores: Stores, concert: Concert) -> Reveal:
-    found = await stores.lotteries.revealed(concert.id, concert.room.round)
+    found = await stores.lotteries.find_reveal(concert.id, concert.room.round)
     assert found is not None
     return found
 
@@ -71,7 +71,7 @@ async def check_draw(stores: Stores, concert: Concert, people: Sequence[PersonId
             assert entry.number > reveal.registrations, entry
         elif not has_left_before:
             assert entry.number == drawn.number_of(entry.lot), entry
-    line = (await stores.queues.line(concert.id)).line
+    line = (await stores.queues.read_queue(concert.id)).positions
     waiting = [entry.number for entry in found if entry.state is EntryState.WAITING]
     assert len(set(waiting)) == len(waiting)
     ordered = sorted(number for number in waiting if number is not None)
@@ -103,16 +103,16 @@ class Copy:
         self._contents: list[bytes | None] = []
 
     async def take(self) -> "Copy":
-        self._contents = [await self._stores.link.run("DUMP", name) for name in self._names]
+        self._contents = [await self._stores.script_client.run_command("DUMP", name) for name in self._names]
         return self
 
     async def put_back(self) -> None:
         """As a failover to an older replica would: nobody believes the store until it was recovered."""
-        await self._stores.link.run("DEL", *self._names)
+        await self._stores.script_client.run_command("DEL", *self._names)
         for name, content in zip(self._names, self._contents, strict=True):
             if content is not None:
-                await self._stores.link.run("RESTORE", name, "0", content)
-        await self._stores.link.run("HSET", self._names[KINDS.index("state")], "incarnation", "older")
+                await self._stores.script_client.run_command("RESTORE", name, "0", content)
+        await self._stores.script_client.run_command("HSET", self._names[KINDS.index("state")], "incarnation", "older")
 
     async def wipe(self) -> None:
-        await self._stores.link.run("DEL", *self._names)
+        await self._stores.script_client.run_command("DEL", *self._names)

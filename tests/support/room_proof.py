@@ -16,8 +16,8 @@ from domain.concerts import Concert
 from domain.ids import ConcertId, PersonId
 from domain.queue_events import QueueEvent, QueueEventKind
 from domain.queues import EntryState
-from storage import embedded
 from storage.connect import Stores
+from storage.embedded import supervisor
 from storage.keys import KINDS, concert_keys
 from tests.support.histories import PlaceHistory, histories, told_by
 from tests.support.room_traffic import PEOPLE, ROOM, Traffic
@@ -70,7 +70,9 @@ class Observer:
         self._stores = stores
         self._traffic = traffic
         self._findings = findings
-        self._keys = [concert_keys(traffic.concert.id)[KINDS.index(k)] for k in ("state", "slots", "entries", "line")]
+        self._keys = [
+            concert_keys(traffic.concert.id)[KINDS.index(k)] for k in ("state", "slots", "entries", "waiters")
+        ]
         self._seen: list[tuple[int, int, int]] = []
 
     async def watch(self) -> None:
@@ -79,7 +81,9 @@ class Observer:
             await asyncio.sleep(0.005)
 
     async def look(self) -> None:
-        version, cap, round_, slots, entries, line = await self._stores.link.run("EVAL", LOOK, "4", *self._keys)
+        version, cap, round_, slots, entries, line = await self._stores.script_client.run_command(
+            "EVAL", LOOK, "4", *self._keys
+        )
         found = self._findings
         found.observed += 1
         found.most_slots = max(found.most_slots, len(slots))
@@ -88,7 +92,7 @@ class Observer:
         records = {name.decode(): json.loads(text) for name, text in _pairs(entries)}
         called = {name for name, entry in records.items() if entry["state"] in ("READY", "ADMITTED")}
         waiting = {
-            entry["place"]: name
+            entry["id"]: name
             for name, entry in records.items()
             if entry["state"] == "WAITING" and entry["round"] == int(round_)
         }
@@ -147,19 +151,19 @@ class Proof:
 async def _let_everybody_in(stores: Stores, traffic: Traffic) -> int:
     """Whoever waits at the end is called once there is room: nobody was lost on the way. The store's time before it."""
     id_ = traffic.concert.id
-    await stores.queues.attach(id_, "end", [(who, 1_000_000_000) for who in PEOPLE])
-    found = await stores.queues.entries(id_, PEOPLE)
+    await stores.queues.sync_presence(id_, "end", [(who, 1_000_000_000) for who in PEOPLE])
+    found = await stores.queues.read_entries(id_, PEOPLE)
     waiting = [who for who, entry in found.items() if entry.state is EntryState.WAITING]
-    seconds, micros = await stores.link.run("TIME")
+    seconds, micros = await stores.script_client.run_command("TIME")
     before_ms = int(seconds) * 1_000 + int(micros) // 1_000
     await traffic.change(stores, queue_all=False, total_active_users=1_000, new_users_per_minute=1_000_000)
 
     async def is_empty() -> bool:
-        await stores.queues.attach(id_, "end", said_before=True)
-        return (await stores.queues.line(id_)).line.waiting_count == 0
+        await stores.queues.sync_presence(id_, "end", is_known=True)
+        return (await stores.queues.read_queue(id_)).positions.waiting_count == 0
 
     await wait_until(is_empty, timeout=10, what="the end of the line")
-    found = await stores.queues.entries(id_, waiting)
+    found = await stores.queues.read_entries(id_, waiting)
     lost = [who for who in waiting if found[who].number is None]
     traffic.done["waiting at the end, all called"] = len(waiting)
     assert lost == []
@@ -202,9 +206,9 @@ def _judge_calls(told: Sequence[QueueEvent], findings: Findings, *, a_minute: in
 
 async def _lost(stores: Stores, concert_id: ConcertId, places: dict[int, PlaceHistory]) -> list[str]:
     """Who lives by the events and not by the store, or the other way round."""
-    found = await stores.queues.entries(concert_id, PEOPLE)
-    state = await stores.queues.line(concert_id)
-    living = {entry.place: who for who, entry in found.items() if entry.end is None}
+    found = await stores.queues.read_entries(concert_id, PEOPLE)
+    state = await stores.queues.read_queue(concert_id)
+    living = {entry.entry_id: who for who, entry in found.items() if entry.end_reason is None}
     told = {
         number: PersonId(place.person or "")
         for number, place in places.items()
@@ -221,7 +225,10 @@ async def main(arguments: Sequence[str]) -> int:
     """A minute and more on stores of its own, with four worker processes; 0: nothing was wrong."""
     seconds, seed = float(arguments[0]) if arguments else 70.0, int(arguments[1]) if len(arguments) > 1 else 1
     with tempfile.TemporaryDirectory() as directory:
-        valkey, mongod = embedded.valkey(Path(directory, "valkey")), embedded.mongod(Path(directory, "mongod"))
+        valkey, mongod = (
+            supervisor.make_valkey(Path(directory, "valkey")),
+            supervisor.make_mongod(Path(directory, "mongod")),
+        )
         async with AsyncExitStack() as stack:
             for store in (valkey, mongod):
                 await store.start()

@@ -15,7 +15,7 @@ from domain.queues import RoomSettings
 from domain.room_changes import RoomSettingsPatch
 from resolvers import holds, queues, rooms
 from storage.connect import Stores
-from storage.queues import LeaseOver
+from storage.hot.queues import LeaseExpired
 from tests.support.sale import buy, context, key, lines, organizer
 
 PEOPLE = tuple(PersonId(f"p{number}") for number in range(300))
@@ -101,8 +101,8 @@ class Traffic:
             crowd = self.chance.sample(PEOPLE, 8)
             said = [(who, self.chance.choice((self.news, self.news, -self.news))) for who in crowd]
             try:
-                await self.stores[0].queues.attach(self.concert.id, current[0], said)
-            except LeaseOver:
+                await self.stores[0].queues.sync_presence(self.concert.id, current[0], said)
+            except LeaseExpired:
                 current[0] = next(names)
             self.done["attach"] += len(said)
 

@@ -75,7 +75,9 @@ async def opened(redis_url: str, mongo_url: str, database: str) -> AsyncIterator
 
 async def make_overdue(stores: Stores, made: Hold) -> None:
     """As if the purchase had been begun a minute ago."""
-    await stores.link.run("ZADD", concert_keys(made.concert_id)[KINDS.index("buying")], "XX", "1", made.id)
+    await stores.script_client.run_command(
+        "ZADD", concert_keys(made.concert_id)[KINDS.index("buying")], "XX", "1", made.id
+    )
 
 
 async def _is_ready(stores: Stores) -> bool:
@@ -107,12 +109,12 @@ async def buy(stores: Stores, made: Hold, *, with_key: str = "") -> Order:
 
 async def stock(stores: Stores, concert: Concert) -> list[tuple[int, int, int]]:
     """(available, held, sold) of each tier."""
-    counted = await stores.holds.stock(concert.id)
+    counted = await stores.holds.read_stock(concert.id)
     return [(tier.available, tier.held, tier.sold) for tier in counted.tiers]
 
 
 async def all_orders(stores: Stores, concert: Concert) -> list[Order]:
-    return [order async for order in stores.orders.of_concert(concert.id)]
+    return [order async for order in stores.orders.iterate_concert(concert.id)]
 
 
 async def check_invariants(stores: Stores, concert: Concert) -> None:
@@ -120,7 +122,7 @@ async def check_invariants(stores: Stores, concert: Concert) -> None:
     recorded = await all_orders(stores, concert)
     units = Counter(unit for order in recorded for unit in order.units)
     assert [unit for unit, count in units.items() if count > 1] == []
-    client = redis.asyncio.Redis(connection_pool=stores.link._pool)
+    client = redis.asyncio.Redis(connection_pool=stores.script_client._pool)
     state = {kind: await _dump(client, name) for kind, name in zip(KINDS, concert_keys(concert.id), strict=True)}
     owners: dict[str, str] = state["units"]
     assert {unit for unit, owner in owners.items() if owner.startswith("=")} == set(units)
@@ -154,7 +156,7 @@ async def _check_counters(
 ) -> None:
     stored = await stores.concerts.get(concert.id)
     assert stored is not None
-    for tier, counted in zip(stored.tiers, (await stores.holds.stock(concert.id)).tiers, strict=True):
+    for tier, counted in zip(stored.tiers, (await stores.holds.read_stock(concert.id)).tiers, strict=True):
         mine = {unit: owner for unit, owner in state["units"].items() if unit.startswith(f"{tier.id}:")}
         sold = _units(recorded, tier.id, OrderStatus.PAID)
         assert (counted.capacity, counted.sold) == (tier.capacity, sold), tier

@@ -114,8 +114,8 @@ class FewStores:
         return _Concerts(self)
 
     @property
-    def living(self) -> "_Living":
-        return _Living(self)
+    def concert_cache(self) -> "_ConcertCache":
+        return _ConcertCache(self)
 
     @property
     def orders(self) -> "_Orders":
@@ -146,10 +146,10 @@ class _Concerts:
 
 
 @dataclass
-class _Living:
+class _ConcertCache:
     stores: FewStores
 
-    async def find(self, concert_id: ConcertId) -> Concert | None:
+    async def get(self, concert_id: ConcertId) -> Concert | None:
         return await self.stores.concerts.get(concert_id)
 
 

@@ -17,7 +17,7 @@ from domain.stock import Stock, StockAhead
 from domain.topics import QueueSnapshot
 from resolvers.snapshots import StoreReader
 from storage.connect import Stores
-from storage.queues import Changes, EntryRecord, LineState
+from storage.hot.queues import Changes, EntryRecord, QueueState
 from subscriptions.reader import RoomView
 from tests.support.sale import PASSES
 from tests.support.snapshots import NOW, ROOM, STOCK
@@ -76,12 +76,12 @@ class StandingLine(StoreReader):
             tail=self.people,
             waiting_count=line.waiting_count,
         )
-        state = LineState(
+        state = QueueState(
             epoch=1,
             version=self.version,
             concert_version=1,
             round=self.round,
-            line=line,
+            positions=line,
             slots_taken=0,
             passes_issued=0,
             status=RoomStatus.OPEN,
@@ -128,7 +128,7 @@ class StandingLine(StoreReader):
         self.calls["show"] += 1
         return super().show(view, record, stock, stock_ahead)
 
-    async def attach(
-        self, concert_id: ConcertId, process: str, people: Sequence[tuple[PersonId, int]], *, said_before: bool
+    async def sync_presence(
+        self, concert_id: ConcertId, process: str, people: Sequence[tuple[PersonId, int]], *, is_known: bool
     ) -> None:
         self.attached += [person_id for person_id, news in people if news > 0]

@@ -7,22 +7,22 @@ from pathlib import Path
 import pytest
 import redis.asyncio
 
-from storage import embedded
-from storage.child import Child
-from storage.ports import free_port
+from storage.embedded import supervisor
+from storage.embedded.ports import free_port
+from storage.embedded.process import ServerProcess
 from tests.support.waiting import wait_until
 
 CLUSTER = ("--cluster-enabled", "yes")
 FAIL_POINTS = ("--setParameter", "enableTestCommands=1")
 
 
-def mongod(directory: Path) -> Child:
+def mongod(directory: Path) -> ServerProcess:
     """Knows the fail points, `failCommand` above all."""
-    return embedded.mongod(directory, options=FAIL_POINTS)
+    return supervisor.make_mongod(directory, options=FAIL_POINTS)
 
 
-def redis7(directory: Path) -> Child:
-    return embedded.valkey(directory, executable=_debian_redis())
+def redis7(directory: Path) -> ServerProcess:
+    return supervisor.make_valkey(directory, executable=_debian_redis())
 
 
 def _debian_redis() -> Path:
@@ -35,10 +35,10 @@ def _debian_redis() -> Path:
     pytest.skip(message)
 
 
-async def start_cluster(directory: Path) -> Child:
+async def start_cluster(directory: Path) -> ServerProcess:
     """A cluster of one that owns every slot: it answers as a plain server, but refuses scripts that cross slots."""
     # By itself it takes its own port and ten thousand, where outgoing connections have theirs.
-    child = embedded.valkey(directory, options=(*CLUSTER, "--cluster-port", str(free_port())))
+    child = supervisor.make_valkey(directory, options=(*CLUSTER, "--cluster-port", str(free_port())))
     await child.start()
     async with redis.asyncio.Redis.from_url(child.url, decode_responses=True) as client:
         await client.cluster("ADDSLOTSRANGE", 0, 16383)

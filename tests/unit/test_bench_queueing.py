@@ -99,9 +99,9 @@ def test_the_table_says_value_samples_line_and_verdict() -> None:
 
 
 def test_bytes_are_of_all_keys_and_the_largest_are_named() -> None:
-    sizes = {"state": 5, "entries": 2_000, "line": 700, "attached": 1_010, "slots": 0}
+    sizes = {"state": 5, "entries": 2_000, "waiters": 700, "connections": 1_010, "slots": 0}
     figure = per_waiter("bytes_per_waiter", sizes, 10, "joined", at_most=400)
-    assert figure == Figure("bytes_per_waiter", 372, "joined: entries 200, attached 101, line 70", 10, 400)
+    assert figure == Figure("bytes_per_waiter", 372, "joined: entries 200, connections 101, waiters 70", 10, 400)
 
 
 def test_ready_is_from_the_call_to_the_persons_own_socket() -> None:

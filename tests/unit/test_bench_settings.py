@@ -80,14 +80,14 @@ class FakeHotState:
         self.asked.append(limit)
         return "EXPIRED", 0, False
 
-    async def admit(self, concert_id: ConcertId, *, bound: int) -> tuple[str, int, bool, bool]:
+    async def run_admission(self, concert_id: ConcertId, *, bound: int) -> tuple[str, int, bool, bool]:
         self.asked.append(bound)
         return "RAN", 0, False, False
 
 
 async def test_laboratory_looks_after_a_concert_as_the_workers_do() -> None:
     hot, nothing = FakeHotState(), SimpleNamespace()
-    stores: Any = SimpleNamespace(hot=hot)
+    stores: Any = SimpleNamespace(hot_state=hot)
     await Laboratory(stores, nothing, nothing).look_after(ConcertId("abcdefghjkmn"))  # type: ignore[arg-type]
     assert hot.asked == [expiry.MAX_HOLDS_A_RUN, admission.BOUND]
 

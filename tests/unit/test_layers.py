@@ -101,8 +101,8 @@ def test_every_folder_with_code_has_its_line_in_the_table() -> None:
 @pytest.mark.parametrize(
     ("place", "source", "found"),
     [
-        ("storage/orders.py", "import schema.ids", {"schema"}),
-        ("storage/orders.py", "from web import logs", {"web"}),
+        ("storage/mongo/orders.py", "import schema.ids", {"schema"}),
+        ("storage/mongo/orders.py", "from web import logs", {"web"}),
         ("domain/ids.py", "def later():\n    from storage import keys", {"storage"}),
         ("workers/expiry.py", "from web import logs", {"web"}),
         ("workers/__main__.py", "from web import logs", set()),

@@ -18,8 +18,8 @@ from domain.ids import ConcertId, HoldId, PersonId, TierId
 from domain.queues import EntryState
 from domain.stock import Stock, TierStock
 from domain.topics import HoldsTopic, QueueTopic, RoomTopic, Snapshot, Topic
-from storage.concerts import ConcertStore
-from storage.living import LivingConcerts
+from storage.mongo.concerts import ConcertStore
+from storage.sync.concert_cache import ConcertCache
 from subscriptions.attachments import Attachments
 from subscriptions.bands import Bands
 from subscriptions.concert_watch import ConcertWatch
@@ -258,7 +258,7 @@ async def test_who_went_while_the_line_was_shown_is_read_no_more() -> None:
 class BrokenCatalogue:
     reads = 0
 
-    async def living(self, *, starts_after: object) -> list[Concert]:
+    async def list_active(self, *, starts_after: object) -> list[Concert]:
         self.reads += 1
         if self.reads > 1:
             raise ValueError("a document that nobody can read")
@@ -267,11 +267,11 @@ class BrokenCatalogue:
 
 async def test_a_catalogue_that_cannot_be_read_is_read_again_at_its_usual_pace() -> None:
     store = BrokenCatalogue()
-    living = LivingConcerts(cast("ConcertStore", store))
-    await living.get()
+    living = ConcertCache(cast("ConcertStore", store))
+    await living.list_all()
     living._read_at = float("-inf")
     for _ in range(50):
-        assert await living.get() == (CONCERT,)
+        assert await living.list_all() == (CONCERT,)
         await asyncio.sleep(0.002)
     await living.aclose()
     assert store.reads == 2
@@ -321,10 +321,10 @@ class Liveness:
     def __init__(self) -> None:
         self.said: list[tuple[str, dict[PersonId, bool], bool]] = []
 
-    async def attach(
-        self, concert_id: ConcertId, process: str, people: Sequence[tuple[PersonId, int]], *, said_before: bool
+    async def sync_presence(
+        self, concert_id: ConcertId, process: str, people: Sequence[tuple[PersonId, int]], *, is_known: bool
     ) -> None:
-        self.said.append((process, {person: news > 0 for person, news in people}, said_before))
+        self.said.append((process, {person: news > 0 for person, news in people}, is_known))
 
 
 async def test_who_has_gone_is_not_spoken_for_after_a_rollback_that_forgot_it() -> None:

@@ -14,17 +14,17 @@ from domain.queues import RoomStatus
 from resolvers import paces
 from resolvers.paces import LIFE_S, Paces
 from storage.connect import Stores
-from storage.queues import LineState
-from storage.tasks import Tasks
+from storage.hot.queues import QueueState
+from storage.sync.detached import DetachedTasks
 from tests.support.snapshots import CONCERT, ROOM
 from tests.support.waiting import wait_until
 
-LINE = LineState(
+LINE = QueueState(
     epoch=1,
     version=1,
     concert_version=1,
     round=1,
-    line=QueuePositions(40, 100, b"\0" * 13),
+    positions=QueuePositions(40, 100, b"\0" * 13),
     slots_taken=3,
     passes_issued=12,
     status=RoomStatus.OPEN,
@@ -48,7 +48,7 @@ class Lines:
     reads: list[ConcertId] = field(default_factory=list)
     gate: asyncio.Event = field(default_factory=asyncio.Event)
     trouble: Exception | None = None
-    tasks: Tasks = field(default_factory=Tasks)
+    detached_tasks: DetachedTasks = field(default_factory=DetachedTasks)
     now_s: float = 100.0
 
     @property
@@ -62,7 +62,7 @@ class Lines:
     def paces(self) -> Paces:
         return Paces(clock=lambda: self.now_s)
 
-    async def line(self, concert_id: ConcertId) -> LineState:
+    async def read_queue(self, concert_id: ConcertId) -> QueueState:
         self.reads.append(concert_id)
         await self.gate.wait()
         if self.trouble is not None:

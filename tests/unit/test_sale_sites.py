@@ -7,7 +7,7 @@ import pytest
 
 from bench.sale.sites import Site, StoresUnknown, given_site
 from settings import Settings
-from storage.lockfile import Holder, LockFile
+from storage.embedded.lockfile import LockFile, LockHolder
 
 URL = "http://127.0.0.1:8000/"
 
@@ -16,7 +16,7 @@ def embed(data_dir: Path, store: str, port: int) -> None:
     directory = data_dir / store
     directory.mkdir()
     with LockFile(directory / "child.lock") as lock:
-        lock.record(Holder(1, port))
+        lock.record(LockHolder(1, port))
 
 
 def test_named_stores_come_first(tmp_path: Path) -> None:

@@ -11,9 +11,9 @@ import pytest
 from domain.concerts import Concert, ConcertStatus
 from domain.errors import TemporarilyUnavailable
 from domain.ids import ConcertId
-from storage import living as living_module
-from storage.concerts import ConcertStore
-from storage.living import REFRESH_S, SOONEST_S, LivingConcerts
+from storage.mongo.concerts import ConcertStore
+from storage.sync import concert_cache as living_module
+from storage.sync.concert_cache import REFRESH_S, SOONEST_S, ConcertCache
 from tests.support.snapshots import CONCERT, NOW
 from tests.support.waiting import wait_until
 
@@ -39,7 +39,7 @@ class Catalogue:
     def store(self, *concerts: Concert) -> None:
         self.concerts |= {concert.id: concert for concert in concerts}
 
-    async def living(self, *, starts_after: datetime) -> tuple[Concert, ...]:
+    async def list_active(self, *, starts_after: datetime) -> tuple[Concert, ...]:
         found = [concert for concert in self.concerts.values() if concert.starts_at > starts_after]
         return await self._read("list", tuple(c for c in found if c.status is not ConcertStatus.DRAFT))
 
@@ -60,30 +60,30 @@ async def catalogue() -> Catalogue:
 
 
 @pytest.fixture
-async def living(catalogue: Catalogue) -> LivingConcerts:
+async def living(catalogue: Catalogue) -> ConcertCache:
     """Without a list yet."""
-    return LivingConcerts(cast("ConcertStore", catalogue), clock=lambda: catalogue.now_s)
+    return ConcertCache(cast("ConcertStore", catalogue), clock=lambda: catalogue.now_s)
 
 
-async def filled(catalogue: Catalogue, living: LivingConcerts) -> LivingConcerts:
+async def filled(catalogue: Catalogue, living: ConcertCache) -> ConcertCache:
     """With the list as the catalogue has it now, whose reads are counted from here on."""
     catalogue.gate.set()
-    await living.get()
+    await living.list_all()
     catalogue.reads.clear()
     return living
 
 
-def find(living: LivingConcerts, count: int = 1, *, version: int = 0) -> list[asyncio.Task[Concert | None]]:
-    return [asyncio.create_task(living.find(ID, version=version)) for _ in range(count)]
+def find(living: ConcertCache, count: int = 1, *, version: int = 0) -> list[asyncio.Task[Concert | None]]:
+    return [asyncio.create_task(living.get(ID, version=version)) for _ in range(count)]
 
 
 async def begun(catalogue: Catalogue, what: str, count: int = 1) -> None:
     await wait_until(lambda: catalogue.reads[what] == count, what=f"read {count} of {what}")
 
 
-async def test_the_first_callers_share_one_read_of_the_list(catalogue: Catalogue, living: LivingConcerts) -> None:
+async def test_the_first_callers_share_one_read_of_the_list(catalogue: Catalogue, living: ConcertCache) -> None:
     catalogue.store(CONCERT)
-    lists = [asyncio.create_task(living.get()) for _ in range(100)]
+    lists = [asyncio.create_task(living.list_all()) for _ in range(100)]
     found = find(living, 100)
     await begun(catalogue, "list")
     catalogue.gate.set()
@@ -92,20 +92,20 @@ async def test_the_first_callers_share_one_read_of_the_list(catalogue: Catalogue
     assert catalogue.reads == {"list": 1}
 
 
-async def test_a_first_read_of_the_list_that_fails_is_begun_again(catalogue: Catalogue, living: LivingConcerts) -> None:
+async def test_a_first_read_of_the_list_that_fails_is_begun_again(catalogue: Catalogue, living: ConcertCache) -> None:
     catalogue.store(CONCERT)
     catalogue.trouble = AWAY
     catalogue.gate.set()
-    told = await asyncio.gather(*[living.get() for _ in range(3)], return_exceptions=True)
+    told = await asyncio.gather(*[living.list_all() for _ in range(3)], return_exceptions=True)
     assert told == [AWAY] * 3
     assert catalogue.reads == {"list": 1}
     catalogue.trouble = None
-    assert await living.get() == (CONCERT,)
+    assert await living.list_all() == (CONCERT,)
 
 
 @pytest.mark.parametrize("stored", [DRAFT, PAST, None], ids=["draft", "past", "missing"])
 async def test_what_the_list_lacks_is_read_once_by_all_who_ask_at_once(
-    catalogue: Catalogue, living: LivingConcerts, stored: Concert | None
+    catalogue: Catalogue, living: ConcertCache, stored: Concert | None
 ) -> None:
     catalogue.store(*[stored] if stored else [])
     await filled(catalogue, living)
@@ -115,7 +115,7 @@ async def test_what_the_list_lacks_is_read_once_by_all_who_ask_at_once(
     callers[0].cancel()
     catalogue.gate.set()
     assert await asyncio.gather(*callers[1:]) == [stored] * 99
-    assert await living.find(ID) == stored
+    assert await living.get(ID) == stored
     assert catalogue.reads == {ID: 1}
 
 
@@ -123,25 +123,25 @@ async def test_what_the_list_lacks_is_read_once_by_all_who_ask_at_once(
     ("stored", "life_s"), [(DRAFT, SOONEST_S), (None, SOONEST_S), (PAST, REFRESH_S)], ids=["draft", "missing", "past"]
 )
 async def test_what_the_list_lacks_is_remembered_for_a_while(
-    catalogue: Catalogue, living: LivingConcerts, stored: Concert | None, life_s: float
+    catalogue: Catalogue, living: ConcertCache, stored: Concert | None, life_s: float
 ) -> None:
     catalogue.store(*[stored] if stored else [])
     await filled(catalogue, living)
     for after_s, reads in ((0.0, 1), (life_s * 0.9, 1), (life_s, 2), (life_s * 1.9, 2)):
         catalogue.now_s = 100.0 + after_s
-        assert await living.find(ID) == stored
+        assert await living.get(ID) == stored
         assert catalogue.reads[ID] == reads, after_s
 
 
 async def test_a_concert_published_elsewhere_is_in_the_list_once_found(
-    catalogue: Catalogue, living: LivingConcerts
+    catalogue: Catalogue, living: ConcertCache
 ) -> None:
     await filled(catalogue, living)
     catalogue.store(CONCERT)
-    assert await living.find(ID) == CONCERT
+    assert await living.get(ID) == CONCERT
     catalogue.now_s += REFRESH_S
-    assert await living.find(ID) == CONCERT
-    assert await living.get() == (CONCERT,)
+    assert await living.get(ID) == CONCERT
+    assert await living.list_all() == (CONCERT,)
     assert catalogue.reads == {ID: 1}
 
 
@@ -151,56 +151,56 @@ async def test_a_concert_published_elsewhere_is_in_the_list_once_found(
     ids=["created", "appeared", "draft changed", "published", "changed"],
 )
 async def test_what_this_process_changed_is_found_at_once(
-    catalogue: Catalogue, living: LivingConcerts, before: Concert | None, after: Concert
+    catalogue: Catalogue, living: ConcertCache, before: Concert | None, after: Concert
 ) -> None:
     catalogue.store(*[before] if before else [])
     await filled(catalogue, living)
-    assert await living.find(ID) == before
+    assert await living.get(ID) == before
     catalogue.reads.clear()
     catalogue.store(after)
-    living.note(after)
-    assert await living.find(ID) == after
+    living.put(after)
+    assert await living.get(ID) == after
     assert catalogue.reads == {}
 
 
 @pytest.mark.parametrize("after", [replace(DRAFT, version=2), SECOND], ids=["draft changed", "published"])
 async def test_a_read_that_began_before_a_change_does_not_undo_it(
-    catalogue: Catalogue, living: LivingConcerts, after: Concert
+    catalogue: Catalogue, living: ConcertCache, after: Concert
 ) -> None:
     catalogue.store(DRAFT)
     await filled(catalogue, living)
     catalogue.gate.clear()
     (early,) = find(living)
     await begun(catalogue, ID)
-    living.note(after)
+    living.put(after)
     catalogue.gate.set()
     assert await early == after
-    assert await living.find(ID) == after
+    assert await living.get(ID) == after
     assert catalogue.reads == {ID: 1}
 
 
 @pytest.mark.parametrize("before", [DRAFT, CONCERT], ids=["published", "changed"])
 @pytest.mark.parametrize("is_first", [True, False], ids=["first read", "later read"])
 async def test_a_list_whose_read_began_before_a_change_does_not_undo_it(
-    catalogue: Catalogue, living: LivingConcerts, before: Concert, is_first: bool
+    catalogue: Catalogue, living: ConcertCache, before: Concert, is_first: bool
 ) -> None:
     catalogue.store(before)
     if not is_first:
         await filled(catalogue, living)
         catalogue.now_s += REFRESH_S + 1
     catalogue.gate.clear()
-    reading = asyncio.create_task(living.get())
+    reading = asyncio.create_task(living.list_all())
     await begun(catalogue, "list")
-    living.note(SECOND)
+    living.put(SECOND)
     catalogue.gate.set()
     await wait_until(lambda: reading.done() and asyncio.all_tasks() == {asyncio.current_task()}, what="the list")
-    assert await living.get() == (SECOND,)
-    assert await living.find(ID) == SECOND
+    assert await living.list_all() == (SECOND,)
+    assert await living.get(ID) == SECOND
     assert catalogue.reads == {"list": 1}
 
 
 async def test_a_read_that_began_for_an_earlier_version_does_not_serve_a_later_one(
-    catalogue: Catalogue, living: LivingConcerts
+    catalogue: Catalogue, living: ConcertCache
 ) -> None:
     catalogue.store(CONCERT)
     await filled(catalogue, living)
@@ -214,30 +214,30 @@ async def test_a_read_that_began_for_an_earlier_version_does_not_serve_a_later_o
     await begun(catalogue, ID, 2)
     catalogue.gate.set()
     assert await asyncio.gather(*early, *later) == [SECOND, SECOND, third, third]
-    assert await living.find(ID) == third
+    assert await living.get(ID) == third
     assert catalogue.reads == {ID: 2}
 
 
-async def test_an_unlisted_concert_is_read_for_a_later_version(catalogue: Catalogue, living: LivingConcerts) -> None:
+async def test_an_unlisted_concert_is_read_for_a_later_version(catalogue: Catalogue, living: ConcertCache) -> None:
     catalogue.store(DRAFT)
     await filled(catalogue, living)
-    assert await living.find(ID) == DRAFT
+    assert await living.get(ID) == DRAFT
     catalogue.store(SECOND)
-    assert await living.find(ID, version=2) == SECOND
+    assert await living.get(ID, version=2) == SECOND
 
 
-async def test_a_read_that_failed_is_everyones_and_not_remembered(catalogue: Catalogue, living: LivingConcerts) -> None:
+async def test_a_read_that_failed_is_everyones_and_not_remembered(catalogue: Catalogue, living: ConcertCache) -> None:
     catalogue.store(DRAFT)
     await filled(catalogue, living)
     catalogue.trouble = AWAY
     assert await asyncio.gather(*find(living, 3), return_exceptions=True) == [AWAY] * 3
     assert catalogue.reads == {ID: 1}
     catalogue.trouble = None
-    assert await living.find(ID) == DRAFT
+    assert await living.get(ID) == DRAFT
 
 
 async def test_a_later_version_that_cannot_be_read_is_served_as_it_was(
-    catalogue: Catalogue, living: LivingConcerts
+    catalogue: Catalogue, living: ConcertCache
 ) -> None:
     catalogue.store(CONCERT)
     await filled(catalogue, living)
@@ -246,32 +246,32 @@ async def test_a_later_version_that_cannot_be_read_is_served_as_it_was(
     assert catalogue.reads == {ID: 1}
 
 
-async def test_a_database_restored_from_a_copy_is_believed(catalogue: Catalogue, living: LivingConcerts) -> None:
+async def test_a_database_restored_from_a_copy_is_believed(catalogue: Catalogue, living: ConcertCache) -> None:
     catalogue.store(SECOND)
     await filled(catalogue, living)
-    living.note(SECOND)
+    living.put(SECOND)
     catalogue.store(CONCERT)
     catalogue.now_s += REFRESH_S + 1
-    await living.get()
+    await living.list_all()
     await begun(catalogue, "list")
     await wait_until(lambda: _is_listed(living, CONCERT), what="the older version")
 
 
-async def _is_listed(living: LivingConcerts, concert: Concert) -> bool:
-    return concert in await living.get()
+async def _is_listed(living: ConcertCache, concert: Concert) -> bool:
+    return concert in await living.list_all()
 
 
 async def test_a_full_memory_forgets_the_oldest_alone(
-    catalogue: Catalogue, living: LivingConcerts, monkeypatch: pytest.MonkeyPatch
+    catalogue: Catalogue, living: ConcertCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(living_module, "MOST_SEEN", 2)
     await filled(catalogue, living)
     for name in ("first", "second", "third", "second", "first"):
-        assert await living.find(ConcertId(name)) is None
+        assert await living.get(ConcertId(name)) is None
     assert catalogue.reads == {"first": 2, "second": 1, "third": 1}
 
 
-async def test_closing_ends_the_reads_under_way(catalogue: Catalogue, living: LivingConcerts) -> None:
+async def test_closing_ends_the_reads_under_way(catalogue: Catalogue, living: ConcertCache) -> None:
     await filled(catalogue, living)
     catalogue.gate.clear()
     (caller,) = find(living)

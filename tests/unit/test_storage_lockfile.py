@@ -4,25 +4,25 @@ from pathlib import Path
 
 import pytest
 
-from storage.lockfile import Holder, LockFile
+from storage.embedded.lockfile import LockFile, LockHolder
 
 
 def test_the_second_is_refused_and_reads_the_first(tmp_path: Path) -> None:
     with LockFile(tmp_path / "lock") as first, LockFile(tmp_path / "lock") as second:
         assert first.try_lock()
-        first.record(Holder(pid=123, port=8000))
+        first.record(LockHolder(pid=123, port=8000))
         assert not second.try_lock()
-        assert second.last_holder() == Holder(pid=123, port=8000)
+        assert second.last_holder() == LockHolder(pid=123, port=8000)
 
 
 def test_a_closed_lock_is_free_and_remembers_its_last_holder(tmp_path: Path) -> None:
     with LockFile(tmp_path / "lock") as first:
         assert first.try_lock()
-        first.record(Holder(pid=99_999, port=32_000))
-        first.record(Holder(pid=1, port=2))
+        first.record(LockHolder(pid=99_999, port=32_000))
+        first.record(LockHolder(pid=1, port=2))
     with LockFile(tmp_path / "lock") as second:
         assert second.try_lock()
-        assert second.last_holder() == Holder(pid=1, port=2)
+        assert second.last_holder() == LockHolder(pid=1, port=2)
 
 
 @pytest.mark.parametrize("text", ["", "12", "12 x", "-1 2", "1 2 3"])
@@ -35,6 +35,6 @@ def test_a_damaged_file_names_nobody(tmp_path: Path, text: str) -> None:
 
 def test_a_forgotten_holder_is_nobody_to_others(tmp_path: Path) -> None:
     with LockFile(tmp_path / "lock") as first, LockFile(tmp_path / "lock") as second:
-        first.record(Holder(pid=123, port=8000))
-        first.forget()
+        first.record(LockHolder(pid=123, port=8000))
+        first.clear()
         assert second.last_holder() is None

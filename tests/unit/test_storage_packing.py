@@ -4,11 +4,11 @@ import pytest
 from redis.asyncio.connection import Connection
 
 from domain.ids import new_concert_id
+from storage.hot.resp import pack_call
 from storage.keys import concert_keys
-from storage.packing import pack_call
 
 
-@pytest.mark.parametrize("keys", [concert_keys(new_concert_id()), ("onsale:{rate:ann}:joins",)], ids=["many", "one"])
+@pytest.mark.parametrize("keys", [concert_keys(new_concert_id()), ("onsale2:{rate:ann}:joins",)], ids=["many", "one"])
 @pytest.mark.parametrize(
     "args",
     [(), ("incarnation", 5, -1), (b"\x00\xff\r\n", "", "Ånn \N{GRINNING FACE}")],

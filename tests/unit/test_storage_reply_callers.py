@@ -19,13 +19,13 @@ from domain.lottery import Reveal
 from domain.orders import Order
 from domain.room_audits import RoomCommand
 from storage import scripts
-from storage.capacity import CapacityStore
-from storage.events import StoredEvent, Taken
-from storage.hot_state import Withdrawal
-from storage.opening import Openings
-from storage.recording import Recorder
-from storage.recovery import Recovery
+from storage.hot.events import ClaimedEvents, StoredEvent
+from storage.hot.hot_state import Withdrawal
 from storage.scripts import Script, ScriptReplyError
+from storage.sync.concert_writer import ConcertWriter
+from storage.sync.lottery_opening import LotteryOpener
+from storage.sync.order_sync import OrderSync
+from storage.sync.recovery import Recovery
 from tests.support.snapshots import ALICE, CONCERT, NOW, ORDER, hold
 from workers.admission import AdmissionWorker
 from workers.consuming import Consumer
@@ -54,37 +54,37 @@ class Beside:
     async def start_session(self) -> object:
         raise MongoReached
 
-    async def get(self, *_: object) -> list[Concert]:
+    async def list_all(self, *_: object) -> list[Concert]:
         return [DRAWN]
 
     async def raise_epoch(self, concert_id: ConcertId) -> Concert:
         return CONCERT
 
-    async def of_concert(self, concert_id: ConcertId) -> AsyncIterator[Order]:
+    async def iterate_concert(self, concert_id: ConcertId) -> AsyncIterator[Order]:
         yield ORDER
 
-    async def withdrawn(self, concert_id: ConcertId) -> list[Order]:
+    async def list_withdrawn(self, concert_id: ConcertId) -> list[Order]:
         return []
 
-    async def fence(self, *_: object) -> None: ...
+    async def read_epoch(self, *_: object) -> None: ...
 
     async def reveal(self, *_: object, **__: object) -> Reveal:
         return REVEAL
 
-    async def reveal_or_fence(self, *_: object) -> Reveal:
+    async def reveal_or_invalidate(self, *_: object) -> Reveal:
         return REVEAL
 
     async def restore(self, *_: object) -> bool:
         return True
 
-    async def record_all(self, *_: object) -> bool:
+    async def sync_all(self, *_: object) -> bool:
         return True
 
-    async def record_changed(self, *_: object, **__: object) -> None: ...
+    async def sync_changed_since(self, *_: object, **__: object) -> None: ...
 
     def start(self, concert_id: ConcertId) -> None: ...
 
-    async def answer(self, concert_id: ConcertId, word: str) -> OnsaleError:
+    async def refusal_for(self, concert_id: ConcertId, word: str) -> OnsaleError:
         return TemporarilyUnavailable(word)
 
 
@@ -123,22 +123,22 @@ def recover(**words: str) -> Awaitable[bool]:
 
 
 def open_line(*, frozen: str = "FROZEN", opened: str = "OPENED") -> Awaitable[str]:
-    return Openings(answering(freeze_line=(frozen, 1, ""), open_line=opened), BESIDE).open(DRAWN)
+    return LotteryOpener(answering(freeze_queue=(frozen, 1, ""), open_queue=opened), BESIDE).open(DRAWN)
 
 
-def capacity_of(hot: Any) -> CapacityStore:
-    return CapacityStore(BESIDE, BESIDE, BESIDE, BESIDE, BESIDE, hot, BESIDE, BESIDE)
+def capacity_of(hot: Any) -> ConcertWriter:
+    return ConcertWriter(BESIDE, BESIDE, BESIDE, BESIDE, BESIDE, hot, BESIDE, BESIDE)
 
 
 def lower_capacity(word: str) -> Awaitable[Concert]:
     withdrawal = Withdrawal(hold() if word == "HOLD" else None, 7)
-    return capacity_of(answering(withdraw_units=(word, withdrawal))).write(
+    return capacity_of(answering(withdraw_units=(word, withdrawal))).save(
         CONCERT, LOWERED, RoomCommand("1", ALICE, "Alice")
     )
 
 
 def stores_of(**parts: object) -> Any:
-    return SimpleNamespace(recovery=BESIDE, living=BESIDE, **parts)
+    return SimpleNamespace(recovery=BESIDE, concert_cache=BESIDE, **parts)
 
 
 Call = Callable[[str], Awaitable[object]]
@@ -146,29 +146,29 @@ CALLERS: dict[str, tuple[Script, Call]] = {
     "recovery marks": (scripts.MARK_RECOVERY, lambda word: recover(mark_recovery=word)),
     "recovery records": (scripts.RECORD_ORDER, lambda word: recover(record_order=word)),
     "recovery finishes": (scripts.FINISH_RECOVERY, lambda word: recover(finish_recovery=word)),
-    "opening freezes": (scripts.FREEZE_LINE, lambda word: open_line(frozen=word)),
-    "opening opens": (scripts.OPEN_LINE, lambda word: open_line(opened=word)),
+    "opening freezes": (scripts.FREEZE_QUEUE, lambda word: open_line(frozen=word)),
+    "opening opens": (scripts.OPEN_QUEUE, lambda word: open_line(opened=word)),
     "opening restores": (
-        scripts.OPEN_LINE,
-        lambda word: Openings(answering(open_line=word), BESIDE).restore(DRAWN, 1),
+        scripts.OPEN_QUEUE,
+        lambda word: LotteryOpener(answering(open_queue=word), BESIDE).restore(DRAWN, 1),
     ),
     "capacity withdraws": (scripts.WITHDRAW_UNITS, lower_capacity),
     "capacity applies": (
         scripts.APPLY_CONCERT,
-        lambda word: capacity_of(answering(apply_concert=word)).tell_if_new(CONCERT),
+        lambda word: capacity_of(answering(apply_concert=word)).sync_if_changed(CONCERT),
     ),
     "expiry worker": (
         scripts.EXPIRE_HOLDS,
-        lambda word: ExpiryWorker().look(stores_of(hot=answering(expire_holds=(word, 0, True))), CONCERT.id),
+        lambda word: ExpiryWorker().look(stores_of(hot_state=answering(expire_holds=(word, 0, True))), CONCERT.id),
     ),
     "admission worker": (
         scripts.ADMIT,
-        lambda word: AdmissionWorker().look(stores_of(hot=answering(admit=(word, 0, False, True))), CONCERT.id),
+        lambda word: AdmissionWorker().look(stores_of(hot_state=answering(run_admission=(word, 0, False, True))), CONCERT.id),
     ),
     "consumer": (
         scripts.FAIL_EVENT,
         lambda word: Consumer(Faulty()).look(
-            stores_of(events=answering(take=Taken((EVENT,), "-"), fail=word)), CONCERT.id
+            stores_of(events=answering(claim=ClaimedEvents((EVENT,), "-"), record_failure=word)), CONCERT.id
         ),
     ),
 }
@@ -194,16 +194,16 @@ async def test_caller_refuses_a_word_without_a_branch(caller: str) -> None:
 @pytest.mark.parametrize("word", sorted({NEW_WORD, *scripts.RECORD_ORDER.replies}))
 async def test_recorder_tells_an_unknown_word_from_not_now(word: str, caplog: pytest.LogCaptureFixture) -> None:
     """The order stands, and its buyer hears so; only the log says what is wrong."""
-    is_recorded = await Recorder(BESIDE, answering(record_order=word)).record(ORDER)
+    is_recorded = await OrderSync(BESIDE, answering(record_order=word)).sync(ORDER)
     assert is_recorded is (word in ("RECORDED", "KNOWN"))
     assert ("record_order answered 'NEW_WORD'" in caplog.text) is (word == NEW_WORD)
 
 
 @pytest.mark.parametrize(
-    "word", sorted({NEW_WORD, *scripts.OPEN_LINE.replies, *scripts.FREEZE_LINE.replies} - {"FROZEN"})
+    "word", sorted({NEW_WORD, *scripts.OPEN_QUEUE.replies, *scripts.FREEZE_QUEUE.replies} - {"FROZEN"})
 )
 async def test_opening_worker_tells_an_unknown_word_from_not_now(word: str, caplog: pytest.LogCaptureFixture) -> None:
     """One lottery that cannot be opened keeps no other from being opened, so the worker logs it."""
     caplog.set_level(logging.DEBUG)
-    assert await OpeningWorker().run_once(stores_of(openings=answering(open=word))) == (word == "OPENED")
+    assert await OpeningWorker().run_once(stores_of(lottery_opener=answering(open=word))) == (word == "OPENED")
     assert ("answered 'NEW_WORD'" in caplog.text) is (word == NEW_WORD)

@@ -17,11 +17,11 @@ from domain.errors import OnsaleError, TemporarilyUnavailable
 from domain.holds import TicketRequest
 from domain.ids import ConcertId, HoldId
 from storage import scripts
-from storage.events import EventStore, StoredEvent
-from storage.holds import AlreadySold, HoldStore
-from storage.hot_state import HotState
-from storage.link import Reply
-from storage.queues import LeaseOver, QueueStore
+from storage.hot.events import EventStore, StoredEvent
+from storage.hot.holds import AlreadySold, HoldStore
+from storage.hot.hot_state import HotState
+from storage.hot.queues import LeaseExpired, QueueStore
+from storage.hot.script_client import Reply
 from storage.scripts import Script, ScriptReplyError
 from tests.support.snapshots import ALICE, CONCERT, ORDER, TIER
 
@@ -43,7 +43,7 @@ HOLD = json.dumps(
         "digest": "d",
     }
 ).encode()
-ENTRY = json.dumps({"place": 1, "state": "WAITING", "joined_ms": 1, "deadline_ms": 2, "round": 1}).encode()
+ENTRY = json.dumps({"id": 1, "state": "WAITING", "joined_ms": 1, "deadline_ms": 2, "round": 1}).encode()
 
 AFTER_WORD: dict[str, Reply] = {
     "HOLD": [HOLD, b"3"],
@@ -66,14 +66,14 @@ AFTER_WORD: dict[str, Reply] = {
     "RAN": [0, 0, 0],
     "CALLED": [1],
     "FROZEN": [1, b"digest"],
-    "LINE": [1, 1, 1, 1, 0, 0, b"", 0, 0, b"OPEN", b"1", 0, 2],
+    "QUEUE": [1, 1, 1, 1, 0, 0, b"", 0, 0, b"OPEN", b"1", 0, 2],
     "ENTRIES": [b"0", ENTRY],
-    "PLACE": [ENTRY, b"0", b"1"],
+    "POSITION": [ENTRY, b"0", b"1"],
     "CHANGES": [1, 1, 0],
     "EVENTS": [b"-"],
     "ACKNOWLEDGED": [1],
     "DROPPED": [1],
-    "TOO_OFTEN": [1_000],
+    "RATE_LIMITED": [1_000],
 }
 """The rest of a reply, where a word has one. `script WORD` goes before `WORD`."""
 
@@ -86,16 +86,16 @@ class FakeLink:
         self._word = word
 
     async def call(self, script: Script, concert_id: ConcertId, *args: object) -> tuple[str, Reply]:
-        return await self.call_on(script, (), *args)
+        return await self.call_with_keys(script, (), *args)
 
-    async def call_on(self, script: Script, keys: tuple[str, ...], *args: object) -> tuple[str, Reply]:
+    async def call_with_keys(self, script: Script, keys: tuple[str, ...], *args: object) -> tuple[str, Reply]:
         if script is not self._script:
             raise TemporarilyUnavailable("another script")
         return self._word, list(AFTER_WORD.get(f"{script.name} {self._word}", AFTER_WORD.get(self._word, [])))
 
 
 class FakeDoubt:
-    async def answer(self, concert_id: ConcertId, word: str) -> OnsaleError:
+    async def refusal_for(self, concert_id: ConcertId, word: str) -> OnsaleError:
         return TemporarilyUnavailable(word)
 
 
@@ -108,7 +108,7 @@ def queues(link: Any) -> QueueStore:
 
 
 async def read_letters(link: Any) -> None:
-    async for _ in EventStore(link).letters(CONCERT.id):
+    async for _ in EventStore(link).dead_letters(CONCERT.id):
         pass
 
 
@@ -121,37 +121,37 @@ CALLS: dict[Script, Call] = {
         CONCERT.id, ID, person_id=ALICE, purchase_key=KEY, digest=DIGEST
     ),
     scripts.READ_HOLDS: lambda link: holds(link).get(CONCERT.id, ID),
-    scripts.READ_PERSON: lambda link: holds(link).of_person(CONCERT.id, ALICE),
-    scripts.READ_STOCK: lambda link: holds(link).stock(CONCERT.id),
+    scripts.READ_PERSON: lambda link: holds(link).list_for_person(CONCERT.id, ALICE),
+    scripts.READ_STOCK: lambda link: holds(link).read_stock(CONCERT.id),
     scripts.JOIN_QUEUE: lambda link: queues(link).join(CONCERT.id, ALICE),
     scripts.LEAVE_QUEUE: lambda link: queues(link).leave(CONCERT.id, ALICE),
     scripts.HEARTBEAT: lambda link: queues(link).heartbeat(CONCERT.id, ALICE),
     scripts.CLAIM_PASS: lambda link: queues(link).claim(CONCERT.id, ALICE),
     scripts.ADMIT_NEXT: lambda link: queues(link).admit_next(CONCERT.id, command_key=KEY, digest=DIGEST, count=1),
-    scripts.READ_LINE: lambda link: queues(link).line(CONCERT.id),
-    scripts.READ_ENTRIES: lambda link: queues(link).entries(CONCERT.id, [ALICE]),
-    scripts.READ_PLACE: lambda link: queues(link).place(CONCERT.id, ALICE),
-    scripts.READ_CHANGES: lambda link: queues(link).changes(CONCERT.id, after=0),
-    scripts.ATTACH: lambda link: queues(link).attach(CONCERT.id, "process"),
-    scripts.COUNT_TRY: lambda link: queues(link).count_try("joins", "alice", limit=1, window_s=1),
+    scripts.READ_QUEUE: lambda link: queues(link).read_queue(CONCERT.id),
+    scripts.READ_ENTRIES: lambda link: queues(link).read_entries(CONCERT.id, [ALICE]),
+    scripts.READ_POSITION: lambda link: queues(link).read_position(CONCERT.id, ALICE),
+    scripts.READ_CHANGES: lambda link: queues(link).read_changes(CONCERT.id, after=0),
+    scripts.SYNC_PRESENCE: lambda link: queues(link).sync_presence(CONCERT.id, "process"),
+    scripts.COUNT_ATTEMPT: lambda link: queues(link).count_attempt("joins", "alice", limit=1, window_s=1),
     scripts.APPLY_CONCERT: lambda link: HotState(link).apply_concert(CONCERT),
     scripts.RECORD_ORDER: lambda link: HotState(link).record_order(ORDER),
     scripts.WITHDRAW_UNITS: lambda link: HotState(link).withdraw_units(CONCERT.id, ID, TIER, 1),
     scripts.EXPIRE_HOLDS: lambda link: HotState(link).expire_holds(CONCERT.id, limit=1),
-    scripts.FIND_OVERDUE: lambda link: HotState(link).find_overdue(CONCERT.id, limit=1),
+    scripts.FIND_OVERDUE: lambda link: HotState(link).find_overdue_purchases(CONCERT.id, limit=1),
     scripts.VOID_HOLD: lambda link: HotState(link).void_hold(CONCERT.id, ID),
     scripts.FIND_UNRECORDED: lambda link: HotState(link).find_unrecorded(CONCERT.id, [(ORDER.id, 1)]),
-    scripts.ADMIT: lambda link: HotState(link).admit(CONCERT.id, bound=1),
-    scripts.FREEZE_LINE: lambda link: HotState(link).freeze_line(CONCERT.id, 1),
-    scripts.OPEN_LINE: lambda link: HotState(link).open_line(CONCERT.id, 1, 1, b"", b""),
+    scripts.ADMIT: lambda link: HotState(link).run_admission(CONCERT.id, bound=1),
+    scripts.FREEZE_QUEUE: lambda link: HotState(link).freeze_queue(CONCERT.id, 1),
+    scripts.OPEN_QUEUE: lambda link: HotState(link).open_queue(CONCERT.id, 1, 1, b"", b""),
     scripts.MARK_RECOVERY: lambda link: HotState(link).mark_recovery(CONCERT.id, 1),
     scripts.FINISH_RECOVERY: lambda link: HotState(link).finish_recovery(CONCERT.id, 1),
-    scripts.TAKE_EVENTS: lambda link: EventStore(link).take(CONCERT.id, "group", limit=1),
+    scripts.CLAIM_EVENTS: lambda link: EventStore(link).claim(CONCERT.id, "group", limit=1),
     scripts.ACKNOWLEDGE_EVENTS: lambda link: EventStore(link).acknowledge(CONCERT.id, "group", ["1-0"]),
-    scripts.FAIL_EVENT: lambda link: EventStore(link).fail(CONCERT.id, "group", EVENT, "why"),
-    scripts.RETURN_EVENTS: lambda link: EventStore(link).give_back(CONCERT.id, "group", [EVENT]),
-    scripts.READ_LETTERS: read_letters,
-    scripts.DROP_LETTERS: lambda link: EventStore(link).drop_letters(CONCERT.id, ["1-0"]),
+    scripts.FAIL_EVENT: lambda link: EventStore(link).record_failure(CONCERT.id, "group", EVENT, "why"),
+    scripts.RETURN_EVENTS: lambda link: EventStore(link).return_events(CONCERT.id, "group", [EVENT]),
+    scripts.READ_DEAD_LETTERS: read_letters,
+    scripts.DROP_DEAD_LETTERS: lambda link: EventStore(link).drop_dead_letters(CONCERT.id, ["1-0"]),
 }
 """The method that calls each script."""
 
@@ -162,7 +162,7 @@ CALLS: dict[Script, Call] = {
     ids=lambda part: part.name if isinstance(part, Script) else part,
 )
 async def test_every_declared_word_has_a_branch(script: Script, word: str) -> None:
-    with contextlib.suppress(OnsaleError, AlreadySold, LeaseOver):
+    with contextlib.suppress(OnsaleError, AlreadySold, LeaseExpired):
         await CALLS[script](FakeLink(script, word))
 
 

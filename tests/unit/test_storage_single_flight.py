@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from domain.errors import TemporarilyUnavailable
-from storage.single_flight import SingleFlight
-from storage.tasks import MAX_RUNNING, Tasks
+from storage.sync.detached import MAX_RUNNING, DetachedTasks
+from storage.sync.single_flight import SingleFlight
 from tests.support.waiting import wait_until
 
 
@@ -28,7 +28,7 @@ class Read:
 
 
 async def test_callers_at_once_share_one_read() -> None:
-    flights, owner, read = SingleFlight[str, int](), Tasks(), Read()
+    flights, owner, read = SingleFlight[str, int](), DetachedTasks(), Read()
     asking = [asyncio.create_task(flights.run("a", read, owner=owner)) for _ in range(100)]
     await wait_until(lambda: read.count, what="the read")
     read.gate.set()
@@ -37,13 +37,13 @@ async def test_callers_at_once_share_one_read() -> None:
 
 
 async def test_keys_are_read_apart() -> None:
-    flights, owner, read = SingleFlight[str, int](), Tasks(), Read()
+    flights, owner, read = SingleFlight[str, int](), DetachedTasks(), Read()
     read.gate.set()
     assert sorted(await asyncio.gather(*[flights.run(key, read, owner=owner) for key in "abab"])) == [1, 1, 2, 2]
 
 
 async def test_a_cancelled_caller_leaves_the_read_to_the_others() -> None:
-    flights, owner, read = SingleFlight[str, int](), Tasks(), Read()
+    flights, owner, read = SingleFlight[str, int](), DetachedTasks(), Read()
     first, *others = [asyncio.create_task(flights.run("a", read, owner=owner)) for _ in range(3)]
     await wait_until(lambda: read.count, what="the read")
     first.cancel()
@@ -54,7 +54,7 @@ async def test_a_cancelled_caller_leaves_the_read_to_the_others() -> None:
 
 
 async def test_every_caller_gets_the_error_and_the_next_reads_again() -> None:
-    flights, owner, read = SingleFlight[str, int](), Tasks(), Read()
+    flights, owner, read = SingleFlight[str, int](), DetachedTasks(), Read()
     read.trouble = TemporarilyUnavailable("The store is away")
     read.gate.set()
     told = await asyncio.gather(*[flights.run("a", read, owner=owner) for _ in range(3)], return_exceptions=True)
@@ -64,7 +64,7 @@ async def test_every_caller_gets_the_error_and_the_next_reads_again() -> None:
 
 
 async def test_the_owner_ends_a_read_that_is_under_way() -> None:
-    flights, owner, read = SingleFlight[str, int](), Tasks(), Read()
+    flights, owner, read = SingleFlight[str, int](), DetachedTasks(), Read()
     asking = asyncio.create_task(flights.run("a", read, owner=owner))
     await wait_until(lambda: read.count, what="the read")
     await owner.aclose(patience_s=0)
@@ -72,7 +72,7 @@ async def test_the_owner_ends_a_read_that_is_under_way() -> None:
 
 
 async def test_a_full_owner_refuses_and_keeps_nothing() -> None:
-    flights, owner, read = SingleFlight[int, int](), Tasks(), Read()
+    flights, owner, read = SingleFlight[int, int](), DetachedTasks(), Read()
     running = [flights.start(key, read, owner=owner) for key in range(MAX_RUNNING)]
     with pytest.raises(TemporarilyUnavailable, match="too much under way"):
         await flights.run(-1, read, owner=owner)

@@ -15,7 +15,7 @@ from domain.queue_positions import QueuePositions
 from domain.queues import EntryState, QueueingMethod, RoomStatus
 from domain.stock import Stock, StockAhead
 from settings import Settings, SettingsError
-from storage.queues import LineState
+from storage.hot.queues import QueueState
 from subscriptions import bands as bands_module
 from subscriptions.bands import Bands
 from subscriptions.concert_watch import ConcertWatch
@@ -47,12 +47,12 @@ def scene(line: QueuePositions, stock: Stock, flow: RoomFlow, *, method: Queuein
         waiting_count=line.waiting_count,
         flow=flow,
     )
-    state = LineState(
+    state = QueueState(
         epoch=1,
         version=9,
         concert_version=1,
         round=1,
-        line=line,
+        positions=line,
         slots_taken=room.slots_taken,
         passes_issued=0,
         status=RoomStatus.OPEN,

@@ -4,7 +4,7 @@ local REFILL = 100
 local MAX_ENDED = 250
 
 -- Admissions of this second and the 60 before it: they cover every window of 60 seconds that ends now.
-local function admitted_lately(second)
+local function count_recent_admissions(second)
   local counts, sum = redis.call('HGETALL', ADMISSIONS), 0
   for index = 1, #counts, 2 do
     if tonumber(counts[index]) < second - 60 then
@@ -18,40 +18,40 @@ end
 
 -- How many may be called now under both caps, of `most`. An open PASSTHROUGH has none.
 local function allowance(most, second)
-  if line().queueing_method == 'PASSTHROUGH' and line().queue_all ~= 1 then return most end
+  if queue_state().queueing_method == 'PASSTHROUGH' and queue_state().queue_all ~= 1 then return most end
   local caps = redis.call('HMGET', STATE, 'total_active_users', 'new_users_per_minute')
-  return math.min(most, caps[1] - redis.call('ZCARD', SLOTS), caps[2] - admitted_lately(second))
+  return math.min(most, caps[1] - redis.call('ZCARD', SLOTS), caps[2] - count_recent_admissions(second))
 end
 
 -- Calls somebody of the line, or ends them where nobody spoke for them in time. Whether they were called.
-local function call_person(person, place, claim_until_ms)
-  local entry, alive_until = read_entry(person), redis.call('ZSCORE', ALIVE, person)
+local function call_person(person, entry_id, claim_until_ms)
+  local entry, alive_until = read_entry(person), redis.call('ZSCORE', PRESENCE_DEADLINES, person)
   if alive_until and is_due(tonumber(alive_until)) then
     end_entry(person, entry, 'ABSENT')
     return false
   end
   entry.number, entry.lot = number_of(entry), lot_of(entry)
   entry.state, entry.deadline_ms, entry.called_ms = 'READY', claim_until_ms, now
-  redis.call('ZREM', ALIVE, person)
-  redis.call('HDEL', LINE, place)
+  redis.call('ZREM', PRESENCE_DEADLINES, person)
+  redis.call('HDEL', WAITERS, entry_id)
   redis.call('ZADD', SLOTS, claim_until_ms, person)
-  if line().queueing_method == 'RANDOM' then redis.call('SETBIT', DEPARTED, line().base + entry.number, 1) end
+  if queue_state().queueing_method == 'RANDOM' then redis.call('SETBIT', DEPARTED, queue_state().base + entry.number, 1) end
   count_flow(entry, 'called', 'called')
-  tell('called', person, entry.place, entry.round)
+  append_event('called', person, entry.id, entry.round)
   write_entry(person, entry)
   return true
 end
 
 -- How many numbers up to this one are still there.
 local function count_living(number)
-  local room = line()
+  local room = queue_state()
   local departed = redis.call('BITCOUNT', DEPARTED, room.base + room.serving + 1, room.base + number, 'BIT')
   return number - room.serving - departed
 end
 
 -- The number of the nth who is still there.
 local function find_living(nth)
-  local low, high = line().serving + 1, line().tail
+  local low, high = queue_state().serving + 1, queue_state().tail
   while low < high do
     local middle = math.floor((low + high) / 2)
     if count_living(middle) >= nth then high = middle else low = middle + 1 end
@@ -62,7 +62,7 @@ end
 -- Calls up to `free` people, each drawn among all who wait with the same chance. What is drawn from cannot be foreseen:
 -- nobody outside knows the incarnation of a store. How many were called, and whether a bound was hit.
 local function draw_people(free, bound, claim_until_ms)
-  local room, called, drawn = line(), 0, 0
+  local room, called, drawn = queue_state(), 0, 0
   local seed = redis.call('HGET', STATE, 'incarnation') .. table.concat(redis.call('TIME'), '.')
   while called < free and drawn < bound do
     local living = count_living(room.tail)
@@ -70,11 +70,11 @@ local function draw_people(free, bound, claim_until_ms)
     drawn = drawn + 1
     local chance = tonumber(string.sub(redis.sha1hex(seed .. ':' .. drawn), 1, 12), 16)
     local number = find_living(chance % living + 1)
-    local place = place_of(number)
-    local person = redis.call('HGET', LINE, place)
+    local entry_id = entry_id_of(number)
+    local person = redis.call('HGET', WAITERS, entry_id)
     if not person then
       redis.call('SETBIT', DEPARTED, room.base + number, 1)
-    elseif call_person(person, place, claim_until_ms) then
+    elseif call_person(person, entry_id, claim_until_ms) then
       called = called + 1
     end
   end
@@ -83,13 +83,13 @@ end
 
 -- Moves the cursor over numbers that are gone, and calls up to `free` people in order. As above.
 local function call_in_order(free, bound, claim_until_ms)
-  local room, called, looked, ended = line(), 0, 0, 0
+  local room, called, looked, ended = queue_state(), 0, 0, 0
   while room.serving < room.tail and looked < bound and ended < MAX_ENDED do
-    local place = place_of(room.serving + 1)
-    local person = redis.call('HGET', LINE, place)
+    local entry_id = entry_id_of(room.serving + 1)
+    local person = redis.call('HGET', WAITERS, entry_id)
     if person then
       if called >= free then break end
-      if call_person(person, place, claim_until_ms) then called = called + 1 else ended = ended + 1 end
+      if call_person(person, entry_id, claim_until_ms) then called = called + 1 else ended = ended + 1 end
     end
     room.serving, looked = room.serving + 1, looked + 1
   end
@@ -99,9 +99,9 @@ end
 -- Calls at most `most` people under both caps, and looks at `bound` numbers at the most. How many were called, whether
 -- a bound was hit, and whether the cursor moved. Who pauses a room still may call by hand. The caller leaves with `changed`.
 local function call_next(most, bound, is_by_hand)
-  local room, status = line(), room_status()
+  local room, status = queue_state(), room_status()
   -- Before a draw a lot that is gone says nothing of the number it will draw: the cursor would pass over somebody.
-  if not believed or not room.is_opened or room.serving >= room.tail then return 0, false, false end
+  if not is_trusted or not room.is_opened or room.serving >= room.tail then return 0, false, false end
   local second, free = math.floor(now / 1000), 0
   if status == 'OPEN' or (status == 'PAUSED' and is_by_hand) then free = math.max(allowance(most, second), 0) end
   local claim_until_ms = now + tonumber(redis.call('HGET', STATE, 'pass_claim_timeout_ms'))
@@ -115,7 +115,7 @@ local function call_next(most, bound, is_by_hand)
   if room.serving > before then redis.call('HSET', STATE, 'serving', room.serving) end
   if called > 0 then
     redis.call('HINCRBY', ADMISSIONS, second, called)
-    tell('admitted', '', room.base + room.serving, room.round, 'count', called)
+    append_event('admitted', '', room.base + room.serving, room.round, 'count', called)
   end
   return called, is_drawn_out or is_bounded, room.serving > before
 end

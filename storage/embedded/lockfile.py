@@ -1,0 +1,61 @@
+"""A file that names the process that runs here and is locked exactly as long as that process lives.
+
+The kernel gives the lock back when its last holder dies, whatever killed it, so a stale file never stands in the way.
+"""
+
+import fcntl
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+
+@dataclass(frozen=True, slots=True)
+class LockHolder:
+    pid: int
+    port: int
+
+
+class LockFile:
+    def __init__(self, path: Path) -> None:
+        # "a+": what the present holder wrote must survive our opening it.
+        self._file = path.open("a+", encoding="ascii")
+
+    def try_lock(self) -> bool:
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+    def last_holder(self) -> LockHolder | None:
+        """Whoever holds the lock, or held it last; None if nobody ever did."""
+        self._file.seek(0)
+        words = self._file.read().split()
+        if len(words) != 2 or not all(word.isdecimal() for word in words):
+            return None
+        return LockHolder(int(words[0]), int(words[1]))
+
+    def clear(self) -> None:
+        self._file.seek(0)
+        self._file.truncate()
+
+    def record(self, holder: LockHolder) -> None:
+        self.clear()
+        self._file.write(f"{holder.pid} {holder.port}\n")
+        self._file.flush()
+
+    def fileno(self) -> int:
+        return self._file.fileno()
+
+    def close(self) -> None:
+        """Gives the lock back, unless a child inherited the descriptor: then it is locked while the child lives."""
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

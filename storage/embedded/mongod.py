@@ -1,0 +1,95 @@
+"""A mongod as a replica set of one. Its journal is always on, and a majority write waits for it."""
+
+import signal
+from collections.abc import Sequence
+
+from pymongo import AsyncMongoClient
+from pymongo.errors import OperationFailure, PyMongoError
+
+from storage.embedded.process import ServerProcess, flags
+
+REPLICA_SET = "onsale"
+NOT_YET_INITIALIZED = 94  # mongod's error code
+PROBE_TIMEOUT_MS = 1_000
+# What the mongod of the wheel links to, and the package of Debian and Ubuntu that has it.
+DEBIAN_PACKAGES = {
+    "libcurl.so.4": "libcurl4",
+    "libcrypto.so.3": "libssl3",
+    "libssl.so.3": "libssl3",
+    "liblzma.so.5": "liblzma5",
+}
+
+
+class Mongod(ServerProcess):
+    name = "mongod"
+
+    @property
+    def url(self) -> str:
+        return f"mongodb://127.0.0.1:{self.port}/?replicaSet={REPLICA_SET}"
+
+    def _arguments(self) -> list[str]:
+        settings = {
+            "bind_ip": "127.0.0.1",
+            "port": str(self.port),
+            "dbpath": str(self.directory),
+            "replSet": REPLICA_SET,
+            # Half of the memory by default, which is too much for a guest on a laptop.
+            "wiredTigerCacheSizeGB": "0.5",
+            # 5 % of the disk by default; nobody replicates from a set of one.
+            "oplogSize": "256",
+        }
+        return [
+            *flags(settings),
+            "--quiet",
+            # A socket file in /tmp that another user's crashed mongod left would refuse the start.
+            "--nounixsocket",
+            # The flight recorder writes several megabytes an hour, for MongoDB's support.
+            *("--setParameter", "diagnosticDataCollectionEnabled=false"),
+            # By default a signalled primary waits 15 s for its clients to find another one.
+            *("--setParameter", "shutdownTimeoutMillisForSignaledShutdown=0"),
+            # A transaction whose commit got lost keeps its documents locked for a minute by default.
+            *("--setParameter", "transactionLifetimeLimitSeconds=10"),
+        ]
+
+    async def _is_ready(self) -> bool:
+        client: AsyncMongoClient[dict[str, object]] = AsyncMongoClient(
+            f"mongodb://127.0.0.1:{self.port}/?directConnection=true",
+            serverSelectionTimeoutMS=PROBE_TIMEOUT_MS,
+        )
+        async with client:
+            try:
+                if (await client.admin.command("serverStatus"))["pid"] != self.pid:
+                    return False
+                await self._ensure_replica_set(client)
+                return bool((await client.admin.command("hello"))["isWritablePrimary"])
+            except PyMongoError:
+                return False
+
+    async def _ensure_replica_set(self, client: AsyncMongoClient[dict[str, object]]) -> None:
+        """Also moves the set to our port: a member that does not find itself in its configuration never votes."""
+        host = f"127.0.0.1:{self.port}"
+        try:
+            config = (await client.admin.command("replSetGetConfig"))["config"]
+        except OperationFailure as error:
+            if error.code != NOT_YET_INITIALIZED:
+                raise
+            members = [{"_id": 0, "host": host}]
+            await client.admin.command("replSetInitiate", {"_id": REPLICA_SET, "members": members})
+            return
+        if config["members"][0]["host"] != host:
+            config["members"][0]["host"] = host
+            config["version"] += 1
+            await client.admin.command("replSetReconfig", config, force=True)
+
+    def _explain(self, end: str, said: Sequence[str]) -> str:
+        for library, package in DEBIAN_PACKAGES.items():
+            if any(f"{library}: cannot open shared object file" in line for line in said):
+                return (
+                    f"mongod needs {library}. Install it (Debian, Ubuntu: apt-get install {package}) and start again, "
+                    "or set ONSALE_MONGO_URL to a MongoDB replica set of yours."
+                )
+        if self.exit_code == -signal.SIGILL:
+            return "mongod 5 and later need a CPU with AVX; set ONSALE_MONGO_URL to a MongoDB replica set elsewhere."
+        # It takes its leave at such length that the reason is far above the last lines.
+        severe = [line for line in said if '"s":"E"' in line or '"s":"F"' in line]
+        return super()._explain(end, severe or said)

@@ -1,0 +1,186 @@
+"""A server as a child process with a directory of its own: it dies with us, and starts again on its port and data.
+
+The child inherits the lock on `child.lock`, which names its pid and port. A locked file therefore means that the
+process group of that number lives, so the number cannot have passed to a stranger: that makes killing a leftover safe.
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import BinaryIO, ClassVar
+
+from storage.embedded import launcher
+from storage.embedded.lockfile import LockFile, LockHolder
+from storage.embedded.ports import accepts_connections, free_port
+
+START_TIMEOUT_S = 60.0  # a mongod that replays its journal on a slow disk
+STOP_TIMEOUT_S = 10.0
+POLL_S = 0.02
+LOG_LIMIT_BYTES = 10_000_000
+
+
+class ServerStartError(RuntimeError):
+    """The server could not be started. The message says why and what to do."""
+
+
+class ServerProcess(ABC):
+    """Start it from a thread that lives as long as the process: Linux ends the child when that thread ends."""
+
+    name: ClassVar[str]
+
+    def __init__(self, directory: Path, *, executable: Path, port: int | None, options: Sequence[str]) -> None:
+        self.directory = directory.resolve()
+        self.executable = executable
+        self._port = port
+        self._options = options
+        self._process: subprocess.Popen[bytes] | None = None
+        self._log_start = 0
+
+    @property
+    @abstractmethod
+    def url(self) -> str: ...
+
+    @abstractmethod
+    def _arguments(self) -> list[str]: ...
+
+    @abstractmethod
+    async def _is_ready(self) -> bool:
+        """Asked again and again once the port accepts connections."""
+
+    @property
+    def port(self) -> int:
+        if self._port is None:
+            raise RuntimeError(f"{self.name} has no port before its first start")
+        return self._port
+
+    @property
+    def pid(self) -> int:
+        if self._process is None:
+            raise RuntimeError(f"{self.name} was not started")
+        return self._process.pid
+
+    @property
+    def exit_code(self) -> int | None:
+        """None before it ran and while it runs; negative: the signal that ended it."""
+        return None if self._process is None else self._process.poll()
+
+    async def start(self) -> None:
+        """Returns when the server answers. Starts again after `stop`, `kill` or a crash. Raises ChildFailed."""
+        self.directory.mkdir(parents=True, exist_ok=True)
+        with LockFile(self.directory / "child.lock") as lock:
+            await self._end_leftover(lock)
+            if self._port is None:
+                self._port = self._choose_port(lock.last_holder())
+            # Whoever finds the lock held must not take an older number for the holder's.
+            lock.clear()
+            self._process = self._spawn(lock)
+            lock.record(LockHolder(self._process.pid, self._port))
+        try:
+            await self._wait_until_ready()
+        except BaseException:
+            await self.kill()
+            raise
+
+    async def stop(self) -> None:
+        await self._end(signal.SIGTERM)
+
+    async def kill(self) -> None:
+        await self._end(signal.SIGKILL)
+
+    async def _end(self, first: signal.Signals) -> None:
+        if self._process is None:
+            return
+        for number in (first, signal.SIGKILL):
+            if self._process.poll() is None:
+                os.killpg(self._process.pid, number)
+            if await _within(STOP_TIMEOUT_S, lambda: self.exit_code is not None):
+                return
+
+    def _choose_port(self, last: LockHolder | None) -> int:
+        """The one of last time if it is free, so that a URL somebody noted down stays right."""
+        port = free_port(first=last.port if last else None)
+        if port is None:
+            raise ServerStartError(f"{self.name} found no free port on 127.0.0.1")
+        return port
+
+    async def _end_leftover(self, lock: LockFile) -> None:
+        if lock.try_lock():
+            return
+        holder = lock.last_holder()
+        if holder is not None:
+            _kill_group(holder.pid)
+        if not await _within(STOP_TIMEOUT_S, lock.try_lock):
+            raise ServerStartError(
+                f"another {self.name} holds {self.directory} and does not end; stop it and start again"
+            )
+
+    def _spawn(self, lock: LockFile) -> subprocess.Popen[bytes]:
+        command_prefix = [sys.executable, "-I", "-S", launcher.__file__, str(os.getpid())]
+        command = [str(self.executable), *self._arguments(), *self._options]
+        with self._open_log() as log:
+            # A session of its own: Ctrl-C in the terminal must reach us alone, we end our children in order.
+            return subprocess.Popen(
+                [*command_prefix, *command],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                cwd=self.directory,
+                start_new_session=True,
+                pass_fds=(lock.fileno(),),
+            )
+
+    async def _wait_until_ready(self) -> None:
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while not (accepts_connections(self.port) and await self._is_ready()):
+            if (code := self.exit_code) is not None:
+                raise ServerStartError(self._explain(f"ended with {code}", self._log_lines()))
+            if time.monotonic() > deadline:
+                raise ServerStartError(
+                    self._explain(f"did not answer within {START_TIMEOUT_S:.0f} s", self._log_lines())
+                )
+            await asyncio.sleep(POLL_S)
+
+    def _explain(self, end: str, said: Sequence[str]) -> str:
+        """`said`: what it logged since its start, line by line."""
+        return "\n".join([f"{self.name} {end} at its start; it said, in {self._log_path}:", *said[-5:]])
+
+    @property
+    def _log_path(self) -> Path:
+        return self.directory / "log"
+
+    def _open_log(self) -> BinaryIO:
+        """Appends, so that the reason of a crash survives the restart; one older file is kept."""
+        if self._log_path.exists() and self._log_path.stat().st_size > LOG_LIMIT_BYTES:
+            self._log_path.replace(self._log_path.with_suffix(".old"))
+        log = self._log_path.open("ab")
+        self._log_start = log.tell()
+        return log
+
+    def _log_lines(self) -> list[str]:
+        return self._log_path.read_bytes()[self._log_start :].decode(errors="replace").splitlines()
+
+
+def flags(settings: Mapping[str, str]) -> list[str]:
+    return [word for key, value in settings.items() for word in (f"--{key}", value)]
+
+
+async def _within(timeout_s: float, condition: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        await asyncio.sleep(POLL_S)
+    return True
+
+
+def _kill_group(pid: int) -> None:
+    # It may have ended since we looked.
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(pid, signal.SIGKILL)

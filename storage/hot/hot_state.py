@@ -1,0 +1,225 @@
+"""What keeps the hot state true: settings copied in, orders recorded, holds expired, a recovery begun and ended.
+
+Workers, purchases and recoveries call it. Unlike HoldStore it hands out the script's word: its callers know what
+UNKNOWN and RECOVERING mean to them. Each method names every word that it hands out.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from domain.concerts import Concert
+from domain.holds import Hold
+from domain.ids import HOUSE, ConcertId, HoldId, OrderId, TierId
+from domain.orders import Order, OrderStatus
+from storage import scripts
+from storage.hot import replies
+from storage.hot.holds import hold_from_reply
+from storage.hot.script_client import ScriptClient
+from storage.scripts import ScriptReplyError
+
+RECOVERY_MARK_LIFE_MS = 10_000
+KEYS_OUTLIVE_CONCERT = timedelta(days=30)
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawal:
+    """Units the house took, or None and the capacity that is in use."""
+
+    hold: Hold | None
+    lowest_capacity: int = 0
+
+
+class HotState:
+    def __init__(self, link: ScriptClient) -> None:
+        self._client = link
+
+    async def apply_concert(self, concert: Concert) -> str:
+        """APPLIED, or CURRENT where the hot state has this version or a later one."""
+        tiers = [word for tier in concert.tiers for word in (tier.id, tier.top, tier.price_minor)]
+        settings = json.dumps(_settings(concert))
+        expire_at_ms = _ms(keys_expire_at(concert))
+        word, _ = await self._client.call(
+            scripts.APPLY_CONCERT, concert.id, concert.version, expire_at_ms, settings, *tiers
+        )
+        return replies.expect(scripts.APPLY_CONCERT, word, "APPLIED", "CURRENT")
+
+    async def record_order(self, order: Order, *, epoch: int | None = None) -> str:
+        """RECORDED, KNOWN, UNKNOWN or RECOVERING. `epoch` is for the recovery that is under way."""
+        counter = "withdrawn" if order.status is OrderStatus.WITHDRAWN else "sold"
+        origin: dict[str, object] = {
+            "lines": [[line.tier_id, line.quantity, line.unit_price_minor] for line in order.lines],
+            "created_ms": _ms(order.created_at),
+            "digest": order.hold_digest,
+        }
+        if order.pass_entry_id is not None:
+            origin["pass"] = order.pass_entry_id
+        word, _ = await self._client.call(
+            scripts.RECORD_ORDER,
+            order.concert_id,
+            "" if epoch is None else epoch,
+            order.id,
+            order.person_id,
+            order.version,
+            counter,
+            json.dumps(origin),
+            *order.units,
+        )
+        return replies.expect(scripts.RECORD_ORDER, word, "RECORDED", "KNOWN", "UNKNOWN", "RECOVERING")
+
+    async def withdraw_units(
+        self, concert_id: ConcertId, hold_id: HoldId, tier_id: TierId, quantity: int
+    ) -> tuple[str, Withdrawal]:
+        """HOLD and the units, or IN_USE and the capacity; or UNKNOWN_TIER, UNKNOWN, RECOVERING."""
+        word, rest = await self._client.call(scripts.WITHDRAW_UNITS, concert_id, hold_id, HOUSE, tier_id, quantity)
+        match word:
+            case "HOLD":
+                return word, Withdrawal(hold_from_reply(concert_id, hold_id, rest))
+            case "IN_USE":
+                return word, Withdrawal(None, int(rest[0]))
+            case "UNKNOWN_TIER" | "UNKNOWN" | "RECOVERING":
+                return word, Withdrawal(None)
+            case _:
+                raise ScriptReplyError(scripts.WITHDRAW_UNITS.name, word)
+
+    async def expire_holds(self, concert_id: ConcertId, *, limit: int) -> tuple[str, int, bool]:
+        """EXPIRED, how many ended, and whether anything can still run out; or UNKNOWN, RECOVERING."""
+        word, rest = await self._client.call(scripts.EXPIRE_HOLDS, concert_id, limit)
+        match word:
+            case "EXPIRED":
+                return word, int(rest[0]), rest[1] == 1
+            case "UNKNOWN" | "RECOVERING":
+                return word, 0, True
+            case _:
+                raise ScriptReplyError(scripts.EXPIRE_HOLDS.name, word)
+
+    async def find_overdue_purchases(self, concert_id: ConcertId, *, limit: int) -> tuple[HoldId, ...]:
+        """Holds BUYING past their time; none while the store is not to be believed."""
+        word, rest = await self._client.call(scripts.FIND_OVERDUE, concert_id, limit)
+        match word:
+            case "OVERDUE":
+                return tuple(HoldId(replies.text(id_)) for id_ in rest)
+            case "UNKNOWN" | "RECOVERING":
+                return ()
+            case _:
+                raise ScriptReplyError(scripts.FIND_OVERDUE.name, word)
+
+    async def void_hold(self, concert_id: ConcertId, hold_id: HoldId) -> str:
+        """VOIDED, NO_HOLD, UNKNOWN or RECOVERING."""
+        word, _ = await self._client.call(scripts.VOID_HOLD, concert_id, hold_id)
+        return replies.expect(scripts.VOID_HOLD, word, "VOIDED", "NO_HOLD", "UNKNOWN", "RECOVERING")
+
+    async def find_unrecorded(
+        self, concert_id: ConcertId, orders: Sequence[tuple[OrderId, int]]
+    ) -> set[OrderId] | None:
+        """Of these (id, version), those the store does not have. None: it is not to be believed now."""
+        pairs = [word for id_, version in orders for word in (id_, version)]
+        word, rest = await self._client.call(scripts.FIND_UNRECORDED, concert_id, *pairs)
+        match word:
+            case "UNRECORDED":
+                return {OrderId(replies.text(id_)) for id_ in rest}
+            case "UNKNOWN" | "RECOVERING":
+                return None
+            case _:
+                raise ScriptReplyError(scripts.FIND_UNRECORDED.name, word)
+
+    async def run_admission(self, concert_id: ConcertId, *, bound: int) -> tuple[str, int, bool, bool]:
+        """RAN, how many were called, whether the run hit its bound, and whether anybody is there to look after.
+
+        Or UNKNOWN, RECOVERING.
+        """
+        word, rest = await self._client.call(scripts.ADMIT, concert_id, bound)
+        match word:
+            case "RAN":
+                return word, int(rest[0]), rest[1] == 1, rest[2] == 1
+            case "UNKNOWN" | "RECOVERING":
+                return word, 0, False, True
+            case _:
+                raise ScriptReplyError(scripts.ADMIT.name, word)
+
+    async def freeze_queue(self, concert_id: ConcertId, round_: int) -> tuple[str, int, str]:
+        """Return FROZEN, the number of registrations and their digest.
+
+        Otherwise the word is OPEN, TOO_EARLY, STALE, UNKNOWN or RECOVERING.
+        """
+        word, rest = await self._client.call(scripts.FREEZE_QUEUE, concert_id, round_)
+        match word:
+            case "FROZEN":
+                return word, int(rest[0]), replies.text(rest[1])
+            case "OPEN" | "TOO_EARLY" | "STALE" | "UNKNOWN" | "RECOVERING":
+                return word, 0, ""
+            case _:
+                raise ScriptReplyError(scripts.FREEZE_QUEUE.name, word)
+
+    async def open_queue(
+        self,
+        concert_id: ConcertId,
+        round_: int,
+        registrations: int,
+        ranks: bytes,
+        order: bytes,
+        *,
+        epoch: int | None = None,
+    ) -> str:
+        """OPENED, OPEN, STALE, UNKNOWN or RECOVERING. `epoch` is for the recovery that is under way."""
+        word, _ = await self._client.call(
+            scripts.OPEN_QUEUE, concert_id, "" if epoch is None else epoch, round_, registrations, ranks, order
+        )
+        return replies.expect(scripts.OPEN_QUEUE, word, "OPENED", "OPEN", "STALE", "UNKNOWN", "RECOVERING")
+
+    async def mark_recovery(self, concert_id: ConcertId, epoch: int) -> str:
+        """MARKED, TRUSTED, BUSY, STALE or UNKNOWN."""
+        word, _ = await self._client.call(scripts.MARK_RECOVERY, concert_id, epoch, RECOVERY_MARK_LIFE_MS)
+        return replies.expect(scripts.MARK_RECOVERY, word, "MARKED", "TRUSTED", "BUSY", "STALE", "UNKNOWN")
+
+    async def finish_recovery(self, concert_id: ConcertId, epoch: int) -> str:
+        """RECOVERED, RECOVERING or UNKNOWN."""
+        word, _ = await self._client.call(scripts.FINISH_RECOVERY, concert_id, epoch)
+        return replies.expect(scripts.FINISH_RECOVERY, word, "RECOVERED", "RECOVERING", "UNKNOWN")
+
+
+def is_recorded(word: str) -> bool:
+    """Of `record_order`: whether the hot state has the order now."""
+    match word:
+        case "RECORDED" | "KNOWN":
+            return True
+        case "UNKNOWN" | "RECOVERING":
+            return False
+        case _:
+            raise ScriptReplyError(scripts.RECORD_ORDER.name, word)
+
+
+def keys_expire_at(concert: Concert) -> datetime:
+    """After this a concert is history: its keys are gone and not applied again."""
+    return max(concert.starts_at, concert.sales_end_at) + KEYS_OUTLIVE_CONCERT
+
+
+def _settings(concert: Concert) -> dict[str, str | int]:
+    """The fields of the state hash that MongoDB owns."""
+    room = concert.room
+    return {
+        "status": concert.status,
+        "sales_start_ms": _ms(concert.sales_start_at),
+        "sales_end_ms": _ms(concert.sales_end_at),
+        "limit_per_order": concert.limit_per_order,
+        "limit_per_person": concert.limit_per_person,
+        "hold_ms": concert.hold_duration_ms,
+        "suspended": int(room.suspended),
+        "queueing_method": room.queueing_method,
+        "queue_all": int(room.queue_all),
+        "prequeue_ms": 0 if room.prequeue_starts_at is None else _ms(room.prequeue_starts_at),
+        "opens_ms": _ms(concert.room_opens_at),
+        "has_lottery": int(room.has_lottery),
+        "round": room.round,
+        "total_active_users": room.total_active_users,
+        "new_users_per_minute": room.new_users_per_minute,
+        "pass_claim_timeout_ms": room.pass_claim_timeout_ms,
+        "session_duration_ms": room.session_duration_ms,
+        "heartbeat_timeout_ms": room.heartbeat_timeout_ms,
+        "disconnect_grace_ms": room.disconnect_grace_ms,
+    }
+
+
+def _ms(moment: datetime) -> int:
+    return int(moment.timestamp() * 1000)

@@ -1,0 +1,261 @@
+"""The way to the hot store: script calls made in one turn of the loop share one round trip and one fsync.
+
+Calls wait in one bounded queue; a few lanes, each with one connection, take all that wait. A lane checks its connection
+out first and packs for it, because every call carries the incarnation that this very connection saw (consistency.md,
+"Incarnation"). A call whose connection broke is packed once more for a new one: every script may arrive twice.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+from redis.asyncio.connection import AbstractConnection, ConnectionPool
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import NoScriptError, OutOfMemoryError, ReadOnlyError, RedisError, ResponseError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from domain.errors import TemporarilyUnavailable
+from domain.ids import ConcertId
+from storage.hot.resp import Arg, pack_call
+from storage.keys import concert_keys
+from storage.scripts import Script, ScriptReplyError
+
+PIPELINES = 2
+"""One lane would let a long recovery delay every hold; more would make more and smaller fsyncs."""
+MAX_BATCH = 512
+MAX_WAITING = 20_000
+"""Half a second of work at the store's speed; beyond it a caller is told to come back."""
+INCARNATION_MAX_AGE_S = 1.0
+TIMEOUT_S = 3.0
+CANCEL_AGAIN_S = 0.1
+
+_UNAVAILABLE_PREFIXES = ("OOM", "MISCONF", "NOREPLICAS", "CLUSTERDOWN", "TRYAGAIN", "BUSY", "MASTERDOWN", "LOADING")
+
+Reply = list[bytes | int]
+
+
+@dataclass(slots=True)
+class _Call:
+    script: Script
+    keys: tuple[str, ...]
+    args: Sequence[Arg]
+    answer: "asyncio.Future[Reply]"
+    is_repeated: bool = False
+
+    def pack(self, incarnation: str, *, with_source: bool = False) -> bytes:
+        head = ("EVAL", self.script.source) if with_source else ("EVALSHA", self.script.sha)
+        args = (incarnation, *self.args) if self.script.takes_incarnation else self.args
+        return pack_call(*head, self.keys, args)
+
+    def succeed(self, reply: Reply) -> None:
+        if not self.answer.done():
+            self.answer.set_result(reply)
+
+    @property
+    def has_failed(self) -> bool:
+        return self.answer.done() and not self.answer.cancelled() and self.answer.exception() is not None
+
+    def fail(self, error: Exception) -> None:
+        if not self.answer.done():
+            self.answer.set_exception(error)
+
+
+class ScriptClient:
+    """Owns its lanes and connections; `aclose` ends them and refuses what still waits."""
+
+    def __init__(self, url: str) -> None:
+        # redis-py's own retry repeats the old bytes to a new server: off (it sold units twice).
+        retry = Retry(NoBackoff(), 0)
+        self._pool = ConnectionPool.from_url(
+            url,
+            max_connections=PIPELINES + 1,
+            retry=retry,
+            protocol=2,
+            socket_timeout=TIMEOUT_S,
+            socket_connect_timeout=TIMEOUT_S,
+            client_name="onsale",
+        )
+        self._command_lock = asyncio.Lock()
+        self._waiting: deque[_Call] = deque()
+        self._wake = asyncio.Event()
+        sight = _IncarnationSeen()
+        lanes = [_Pipeline(self._pool, self._waiting, self._wake, sight) for _ in range(PIPELINES)]
+        self._pipeline_tasks = [asyncio.create_task(lane.run()) for lane in lanes]
+
+    async def call(self, script: Script, concert_id: ConcertId, *args: Arg) -> tuple[str, Reply]:
+        """The reply's word, and what follows it. Raises TemporarilyUnavailable when the store is away or overloaded."""
+        return await self.call_with_keys(script, concert_keys(concert_id), *args)
+
+    async def call_with_keys(self, script: Script, keys: tuple[str, ...], *args: Arg) -> tuple[str, Reply]:
+        """`call` for a script that is not of a concert."""
+        if len(self._waiting) >= MAX_WAITING:
+            raise TemporarilyUnavailable("Too many requests wait for the stock store")
+        answer: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Call(script, keys, args, answer))
+        self._wake.set()
+        word, *rest = await answer
+        text = cast(bytes, word).decode()
+        if text not in script.replies:
+            raise ScriptReplyError(script.name, text)
+        return text, rest
+
+    async def run_command(self, *command: str | bytes) -> Any:
+        """One plain command, for readiness checks and tests."""
+        async with self._command_lock:
+            connection = await self._pool.get_connection()
+            try:
+                await connection.send_command(*command)
+                return await connection.read_response()
+            finally:
+                await self._pool.release(connection)
+
+    async def aclose(self) -> None:
+        running = set(self._pipeline_tasks)
+        while running:
+            for lane in running:
+                lane.cancel()
+            # Python 3.11 loses a cancellation that meets the end of a send, so it is repeated.
+            _, running = await asyncio.wait(running, timeout=CANCEL_AGAIN_S)
+        await asyncio.gather(*self._pipeline_tasks, return_exceptions=True)
+        while self._waiting:
+            self._waiting.popleft().fail(TemporarilyUnavailable("This server is stopping"))
+        await self._pool.aclose()
+
+
+@dataclass(slots=True)
+class _IncarnationSeen:
+    """What one lane sees makes the others look again: a promoted store keeps its connections."""
+
+    last_seen: str = ""
+    changes: int = 0
+
+    def update(self, incarnation: str) -> None:
+        if incarnation != self.last_seen:
+            self.last_seen = incarnation
+            self.changes += 1
+
+
+class _Pipeline:
+    """Takes what waits, sends it over one connection in one write, and hands the replies out."""
+
+    def __init__(
+        self, pool: ConnectionPool, waiting: deque[_Call], wake: asyncio.Event, sight: _IncarnationSeen
+    ) -> None:
+        self._pool = pool
+        self._incarnation_seen = sight
+        self._changes_seen = 0
+        self._waiting = waiting
+        self._wake = wake
+        self._incarnation = ""
+        self._seen_at = float("-inf")
+
+    async def run(self) -> None:
+        connection = cast(AbstractConnection, self._pool.make_connection())
+        try:
+            while True:
+                await self._wake.wait()
+                # The rest of this turn of the loop: its calls come along.
+                await asyncio.sleep(0)
+                batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), MAX_BATCH))]
+                if not self._waiting:
+                    self._wake.clear()
+                if batch:
+                    await self._send_batch(connection, batch)
+        finally:
+            await connection.disconnect(nowait=True)
+
+    async def _send_batch(self, connection: AbstractConnection, batch: list[_Call]) -> None:
+        try:
+            await self._exchange(connection, batch)
+        except asyncio.CancelledError:
+            for call in batch:
+                call.fail(TemporarilyUnavailable("This server is stopping"))
+            raise
+        except (RedisConnectionError, RedisTimeoutError, ReadOnlyError, OSError) as error:
+            await connection.disconnect(nowait=True)
+            self._requeue([call for call in batch if not call.answer.done()], error)
+        except Exception as error:
+            await connection.disconnect(nowait=True)
+            for call in batch:
+                call.fail(error)
+
+    def _requeue(self, calls: list[_Call], error: Exception) -> None:
+        for call in reversed(calls):
+            if call.is_repeated:
+                refusal = TemporarilyUnavailable("The stock store does not answer")
+                refusal.__cause__ = error
+                call.fail(refusal)
+            else:
+                call.is_repeated = True
+                self._waiting.appendleft(call)
+                self._wake.set()
+
+    async def _exchange(self, connection: AbstractConnection, batch: list[_Call]) -> None:
+        incarnation = await self._read_incarnation(connection)
+        packed: list[bytes] = []
+        for call in batch:
+            try:
+                packed.append(call.pack(incarnation))
+            except ValueError as error:
+                # What cannot be encoded is this caller's alone.
+                call.fail(error)
+        batch = [call for call in batch if not call.has_failed]
+        await connection.send_packed_command(packed)
+        missing: list[_Call] = []
+        for call in batch:
+            try:
+                call.succeed(await connection.read_response())
+            except NoScriptError:
+                missing.append(call)
+            except ReadOnlyError:
+                raise
+            except ResponseError as error:
+                call.fail(_to_domain_error(error))
+        # A flushed script cache: these calls did nothing yet, so their text goes over as well.
+        for call in missing:
+            await connection.send_packed_command([call.pack(incarnation, with_source=True)])
+            try:
+                call.succeed(await connection.read_response())
+            except ReadOnlyError:
+                raise
+            except ResponseError as error:
+                call.fail(_to_domain_error(error))
+
+    async def _read_incarnation(self, connection: AbstractConnection) -> str:
+        """The store's incarnation: read when the connection is new, and once a second."""
+        if not connection.is_connected:
+            await connection.connect()
+            # It may have reached another server: nothing seen before counts.
+            self._seen_at = float("-inf")
+        is_old = time.monotonic() - self._seen_at > INCARNATION_MAX_AGE_S
+        if is_old or self._changes_seen != self._incarnation_seen.changes:
+            commands = [("INFO", "server"), ("INFO", "replication")]
+            await connection.send_packed_command(connection.pack_commands(commands))
+            texts = [cast(bytes, await connection.read_response()).decode() for _ in commands]
+            self._incarnation = f"{_field(texts[0], 'run_id')}-{_field(texts[1], 'master_replid')}"
+            self._seen_at = time.monotonic()
+            self._incarnation_seen.update(self._incarnation)
+            self._changes_seen = self._incarnation_seen.changes
+        return self._incarnation
+
+
+def _to_domain_error(error: ResponseError) -> Exception:
+    """A store that is full, loading or without its replicas is away; any other error of a script is ours."""
+    if not isinstance(error, OutOfMemoryError) and not str(error).startswith(_UNAVAILABLE_PREFIXES):
+        return error
+    refusal = TemporarilyUnavailable("The stock store takes no writes now")
+    refusal.__cause__ = error
+    return refusal
+
+
+def _field(info: str, name: str) -> str:
+    for line in info.splitlines():
+        key, _, value = line.partition(":")
+        if key == name:
+            return value
+    raise RedisError(f"INFO has no {name}")

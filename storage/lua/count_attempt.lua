@@ -1,0 +1,10 @@
+--[[ Count what somebody does in a window of time, and say when it is too often. Counted twice, it counts twice.
+KEYS      rate
+ARGV[1]   limit      the most in a window
+ARGV[2]   window_ms  from the first try on
+Replies   ALLOWED | RATE_LIMITED retry_after_ms
+]]
+local tries = redis.call('INCR', KEYS[1])
+if tries == 1 then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
+if tries > tonumber(ARGV[1]) then return {'RATE_LIMITED', redis.call('PTTL', KEYS[1])} end
+return {'ALLOWED'}

@@ -1,0 +1,9 @@
+--[[ Forget dead letters: they were replayed, or nobody wants them.
+KEYS      of the concert, in the order of keys.py
+ARGV[1*]  id
+Replies   DROPPED count   of those that were there
+]]
+-- @include prologue
+local count = 0
+for index = 1, #ARGV do count = count + redis.call('XDEL', DEADLETTERS, ARGV[index]) end
+return {'DROPPED', count}

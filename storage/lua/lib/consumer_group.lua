@@ -1,0 +1,67 @@
+-- What the scripts of consumers share. An entry of a group is pending under one of two names, which say how it stands:
+-- `handling`, given out and not answered for, or `waiting`, to be given out again. Its deliveries are its tries.
+local HANDLING, TO_RETRY = 'handling', 'waiting'
+local LEASE_MS, FIRST_PAUSE_MS, LONGEST_PAUSE_MS = 15000, 1000, 60000
+
+-- Whether it may be given out again: its pause doubles with each try, and a consumer has its lease to answer.
+local function is_due_again(holder, idle_ms, tries)
+  local pause_ms = math.min(FIRST_PAUSE_MS * 2 ^ (tries - 1), LONGEST_PAUSE_MS)
+  if holder ~= TO_RETRY then pause_ms = math.max(pause_ms, LEASE_MS) end
+  return idle_ms >= pause_ms
+end
+
+-- Pending entries of a group from an id on. A wiped store forgot the group: it is made again, from the first event on.
+local function pending(group, first, last, limit)
+  local found = redis.pcall('XPENDING', EVENTS, group, first, last, limit)
+  if not found.err then return found end
+  if not string.find(found.err, '^NOGROUP') then error(found.err) end
+  if redis.call('EXISTS', EVENTS) == 1 then redis.call('XGROUP', 'CREATE', EVENTS, group, '0') end
+  return {}
+end
+
+-- Whether the event is still at that try: news about an earlier one is old.
+local function is_at(group, id, tries)
+  local seen = pending(group, id, id, 1)[1]
+  return seen and seen[4] == tonumber(tries)
+end
+
+-- To be given out again after its pause, as after that many tries.
+local function retry_later(group, id, tries)
+  redis.call('XCLAIM', EVENTS, group, TO_RETRY, 0, id, 'RETRYCOUNT', tries, 'JUSTID')
+end
+
+local function is_before(one, other)
+  local ms, seq = string.match(one, '(%d+)-(%d+)')
+  local other_ms, other_seq = string.match(other, '(%d+)-(%d+)')
+  if ms ~= other_ms then return tonumber(ms) < tonumber(other_ms) end
+  return tonumber(seq) < tonumber(other_seq)
+end
+
+-- Drops what every group has acknowledged, and nothing behind it.
+local function trim()
+  local oldest
+  for _, info in ipairs(redis.call('XINFO', 'GROUPS', EVENTS)) do
+    local said = {}
+    for index = 1, #info, 2 do said[info[index]] = info[index + 1] end
+    local ms, seq = string.match(said['last-delivered-id'], '(%d+)-(%d+)')
+    local first = string.format('%s-%d', ms, seq + 1)
+    if said.pending > 0 then first = redis.call('XPENDING', EVENTS, said.name)[2] end
+    if not oldest or is_before(first, oldest) then oldest = first end
+  end
+  if oldest then redis.call('XTRIM', EVENTS, 'MINID', oldest) end
+end
+
+-- Moves an event of a group to the dead letters. Where these are full it stays, and is tried again: nothing is lost.
+local function to_dead_letter(group, id, tries, reason, max_dead_letters)
+  if redis.call('XLEN', DEADLETTERS) >= tonumber(max_dead_letters) then
+    retry_later(group, id, tries)
+    return 'FULL'
+  end
+  local event = redis.call('XRANGE', EVENTS, id, id)[1]
+  if event then
+    redis.call('XADD', DEADLETTERS, '*', 'group', group, 'id', id, 'tries', tries, 'error', reason, unpack(event[2]))
+  end
+  redis.call('XACK', EVENTS, group, id)
+  trim()
+  return event and 'DEAD_LETTERED' or 'NOT_PENDING'
+end

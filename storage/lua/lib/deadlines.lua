@@ -1,0 +1,63 @@
+-- What time ends in a line: absences, calls and passes, the word of silent processes, and old slices of the flow.
+local RECHECK_MS = 500
+
+-- Whether a hold lives that was made under this entry's pass.
+local function has_hold_under(person, entry)
+  for _, id in ipairs(read_person(person).holds) do
+    if read_hold(id).pass == entry.id then return true end
+  end
+  return false
+end
+
+-- Ends what is due: absences, calls nobody answered, passes that ran out. A pass with a living hold is looked at again
+-- until that has ended. How many were due, and whether there may be more.
+local function end_due()
+  if not is_counting() then return 0, false end
+  local absent = redis.call('ZRANGEBYSCORE', PRESENCE_DEADLINES, '-inf', now, 'LIMIT', 0, MAX_ENDED)
+  for _, person in ipairs(absent) do end_entry(person, read_entry(person), 'ABSENT') end
+  local over, put_off = redis.call('ZRANGEBYSCORE', SLOTS, '-inf', now, 'LIMIT', 0, MAX_ENDED), 0
+  for _, person in ipairs(over) do
+    local entry = read_entry(person)
+    if entry.state == 'ADMITTED' and has_hold_under(person, entry) then
+      redis.call('ZADD', SLOTS, now + RECHECK_MS, person)
+      put_off = put_off + 1
+    else
+      end_entry(person, entry, entry.state == 'READY' and 'NOT_CLAIMED' or 'SESSION_OVER')
+    end
+  end
+  return #absent + #over - put_off, #absent == MAX_ENDED or #over == MAX_ENDED
+end
+
+-- People of processes whose lease is over are on their own: they have the grace of a lost connection.
+local function expire_leases(bound)
+  if not is_counting() then return 0 end
+  local grace_ms, done = tonumber(redis.call('HGET', STATE, 'disconnect_grace_ms')), 0
+  for _, process in ipairs(redis.call('ZRANGEBYSCORE', LEASES, '-inf', now, 'LIMIT', 0, 10)) do
+    local found = redis.call('ZRANGEBYLEX', CONNECTIONS, '[' .. process .. '|', '(' .. process .. '}', 'LIMIT', 0, bound)
+    for _, attachment in ipairs(found) do
+      local person = string.sub(attachment, #process + 2)
+      local entry = read_entry(person)
+      if entry and entry.presence then
+        entry.presence[process] = nil
+        if is_waiting(entry) and not is_present(entry) then extend_presence(person, entry, now + grace_ms) end
+        redis.call('HSET', ENTRIES, person, cjson.encode(entry))
+      end
+      redis.call('ZREM', CONNECTIONS, attachment)
+    end
+    done = done + #found
+    if #found < bound then redis.call('ZREM', LEASES, process) end
+    if done >= bound then break end
+  end
+  return done
+end
+
+-- Slices of the flow are kept for five minutes, and looked through once in each.
+local function drop_old_slices()
+  local slice = math.floor(now / SLICE_MS)
+  if redis.call('HGET', STATE, 'flow_slice') == tostring(slice) then return end
+  redis.call('HSET', STATE, 'flow_slice', slice)
+  for _, field in ipairs(redis.call('HKEYS', FLOW)) do
+    local began = string.match(field, '|(%d+)$')
+    if began and tonumber(began) < slice - 30 then redis.call('HDEL', FLOW, field) end
+  end
+end

@@ -1,0 +1,11 @@
+-- When stock of a tier may come back: the first deadline, among the next 20, of a hold with a unit of it; else ''.
+local function next_release(tier, held)
+  if held == '0' then return '' end
+  local soonest = redis.call('ZRANGE', DEADLINES, 0, 19, 'WITHSCORES')
+  for index = 1, #soonest, 2 do
+    for _, line in ipairs(read_hold(soonest[index]).lines) do
+      if line[1] == tier then return effective_deadline(tonumber(soonest[index + 1])) end
+    end
+  end
+  return ''
+end

@@ -1,0 +1,190 @@
+"""Concerts in MongoDB, which owns every field of them. A change is a compare-and-set on `version`."""
+
+import re
+from dataclasses import asdict, dataclass, fields
+from datetime import datetime
+
+from pymongo import ASCENDING, ReturnDocument
+from pymongo.errors import DuplicateKeyError
+
+from domain.concerts import Concert, ConcertFilter, ConcertStatus, Tier, Venue
+from domain.errors import NotFound
+from domain.ids import ConcertId, PersonId, TierId
+from domain.money import CurrencyCode
+from domain.page import Page
+from domain.queues import QueueingMethod, RoomSettings
+from storage.mongo.client import Database, Document, Session, raises_unavailable
+from storage.mongo.cursors import key_of, make_cursor
+
+MAX_CURRENCIES = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class SlugTaken(Exception):
+    slug: str
+
+
+class ConcertStore:
+    def __init__(self, database: Database) -> None:
+        self._concerts = database["concerts"]
+        self._currencies: dict[ConcertId, CurrencyCode] = {}
+
+    async def create_indexes(self) -> None:
+        """The indexes: a slug names one concert; lists run by start, whole or by status."""
+        await self._concerts.create_index([("slug", ASCENDING)], unique=True)
+        await self._concerts.create_index([("startsAt", ASCENDING), ("_id", ASCENDING)])
+        await self._concerts.create_index([("status", ASCENDING), ("startsAt", ASCENDING), ("_id", ASCENDING)])
+
+    @raises_unavailable
+    async def insert(self, concert: Concert) -> None:
+        """Raises SlugTaken; the id is new, so a duplicate can be nothing else."""
+        try:
+            await self._concerts.insert_one(_document(concert))
+        except DuplicateKeyError as error:
+            raise SlugTaken(concert.slug) from error
+
+    @raises_unavailable
+    async def get(self, concert_id: ConcertId) -> Concert | None:
+        return _concert_or_none(await self._concerts.find_one({"_id": concert_id}))
+
+    async def currency_of(self, concert_id: ConcertId) -> CurrencyCode:
+        """Remembered, for it never changes and every purchase asks. Raises NotFound."""
+        if concert_id not in self._currencies:
+            concert = await self.get(concert_id)
+            if concert is None:
+                raise NotFound("Concert", concert_id)
+            if len(self._currencies) >= MAX_CURRENCIES:
+                self._currencies.clear()
+            self._currencies[concert_id] = concert.currency
+        return self._currencies[concert_id]
+
+    @raises_unavailable
+    async def get_by_slug(self, slug: str) -> Concert | None:
+        return _concert_or_none(await self._concerts.find_one({"slug": slug}))
+
+    @raises_unavailable
+    async def page(self, filter_: ConcertFilter, *, first: int, after: str | None) -> Page[Concert]:
+        """By start, then id. Raises BadUserInput for a cursor that is none."""
+        query = _query(filter_)
+        if after is not None:
+            starts_at, id_ = key_of(after)
+            query["$or"] = [{"startsAt": {"$gt": starts_at}}, {"startsAt": starts_at, "_id": {"$gt": id_}}]
+        found = self._concerts.find(query).sort([("startsAt", ASCENDING), ("_id", ASCENDING)]).limit(first + 1)
+        documents: list[Document] = await found.to_list(first + 1)
+        shown = documents[:first]
+        return Page(
+            tuple(_concert(document) for document in shown),
+            tuple(make_cursor(document["startsAt"], document["_id"]) for document in shown),
+            has_next_page=len(documents) > first,
+            has_previous_page=after is not None,
+        )
+
+    @raises_unavailable
+    async def list_active(self, *, starts_after: datetime) -> tuple[Concert, ...]:
+        """Every published or closed concert that starts after this time, which may be in the past."""
+        query = {"status": {"$ne": ConcertStatus.DRAFT}, "startsAt": {"$gt": starts_after}}
+        return tuple([_concert(document) async for document in self._concerts.find(query)])
+
+    async def replace_in_transaction(self, concert: Concert, session: Session) -> bool:
+        """Writes `concert` if the stored one is of the version before it. `epoch` is left alone: it rises by itself."""
+        fields = _document(concert)
+        del fields["_id"], fields["epoch"]
+        result = await self._concerts.update_one(
+            {"_id": concert.id, "version": concert.version - 1}, {"$set": fields}, session=session
+        )
+        return bool(result.matched_count)
+
+    @raises_unavailable
+    async def raise_epoch(self, concert_id: ConcertId) -> Concert | None:
+        """The concert with its new epoch, or None if there is none of that id or it is a draft."""
+        return _concert_or_none(
+            await self._concerts.find_one_and_update(
+                {"_id": concert_id, "status": {"$ne": ConcertStatus.DRAFT}},
+                {"$inc": {"epoch": 1}},
+                return_document=ReturnDocument.AFTER,
+            )
+        )
+
+
+def _query(filter_: ConcertFilter) -> Document:
+    query: Document = {}
+    if filter_.statuses:
+        query["status"] = {"$in": list(filter_.statuses)}
+    if filter_.search:
+        words = {"$regex": re.escape(filter_.search), "$options": "i"}
+        query["$and"] = [{"$or": [{"name": words}, {"venue.name": words}, {"venue.city": words}]}]
+    if filter_.city:
+        query["venue.city"] = {"$regex": f"^{re.escape(filter_.city)}$", "$options": "i"}
+    if filter_.on_sale_at:
+        query["salesStartAt"] = {"$lte": filter_.on_sale_at}
+        query["salesEndAt"] = {"$gt": filter_.on_sale_at}
+        query.setdefault("$and", []).append({"status": ConcertStatus.PUBLISHED})
+    return query
+
+
+def _document(concert: Concert) -> Document:
+    return {
+        "_id": concert.id,
+        "slug": concert.slug,
+        "name": concert.name,
+        "venue": {"name": concert.venue.name, "city": concert.venue.city, "country": concert.venue.country},
+        "description": concert.description,
+        "startsAt": concert.starts_at,
+        "salesStartAt": concert.sales_start_at,
+        "salesEndAt": concert.sales_end_at,
+        "currency": concert.currency,
+        "limitPerOrder": concert.limit_per_order,
+        "limitPerPerson": concert.limit_per_person,
+        "holdDurationMs": concert.hold_duration_ms,
+        "tiers": [
+            {"id": t.id, "name": t.name, "priceMinor": t.price_minor, "capacity": t.capacity, "top": t.top}
+            for t in concert.tiers
+        ],
+        "status": concert.status,
+        "version": concert.version,
+        "epoch": concert.epoch,
+        "createdBy": concert.created_by,
+        "createdAt": concert.created_at,
+        "room": asdict(concert.room),
+    }
+
+
+def _concert_or_none(document: Document | None) -> Concert | None:
+    return _concert(document) if document else None
+
+
+def _concert(document: Document) -> Concert:
+    return Concert(
+        id=ConcertId(document["_id"]),
+        slug=document["slug"],
+        name=document["name"],
+        venue=Venue(**document["venue"]),
+        description=document["description"],
+        starts_at=document["startsAt"],
+        sales_start_at=document["salesStartAt"],
+        sales_end_at=document["salesEndAt"],
+        currency=CurrencyCode(document["currency"]),
+        limit_per_order=document["limitPerOrder"],
+        limit_per_person=document["limitPerPerson"],
+        hold_duration_ms=document["holdDurationMs"],
+        tiers=tuple(
+            Tier(TierId(t["id"]), t["name"], t["priceMinor"], capacity=t["capacity"], top=t["top"])
+            for t in document["tiers"]
+        ),
+        status=ConcertStatus(document["status"]),
+        version=document["version"],
+        epoch=document["epoch"],
+        created_by=PersonId(document["createdBy"]),
+        created_at=document["createdAt"],
+        room=_room(document["room"]),
+    )
+
+
+def _room(document: Document) -> RoomSettings:
+    """A document of an earlier version lacks what came later, and says `is_on` for what is `suspended` now."""
+    known = {field.name for field in fields(RoomSettings)}
+    given = {name: value for name, value in document.items() if name in known}
+    if "is_on" in document:
+        given["suspended"] = not document["is_on"]
+    given["queueing_method"] = QueueingMethod(given.get("queueing_method", QueueingMethod.FIFO))
+    return RoomSettings(**given)

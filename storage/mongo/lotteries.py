@@ -1,0 +1,107 @@
+"""Lotteries in MongoDB: a secret committed to before anybody registers, and revealed once, the first opener's way.
+
+The secret leaves this module only inside a `Reveal` that the majority has. `epoch` is a fence: a recovery raises it, so
+that what was frozen in a store that forgot can no longer be revealed.
+"""
+
+from datetime import UTC, datetime
+
+from pymongo import ReturnDocument
+from pymongo.errors import DuplicateKeyError
+
+from domain.ids import ConcertId
+from domain.lottery import Reveal, commitment_of, new_secret, seed_of
+from storage.mongo.client import Database, Document, raises_unavailable
+
+MAX_REMEMBERED = 10_000
+_UNREVEALED = {"revealedAt": {"$exists": False}}
+
+
+class LotteryStore:
+    def __init__(self, database: Database) -> None:
+        self._lotteries = database["lotteries"]
+        self._reveals: dict[str, Reveal] = {}
+
+    @raises_unavailable
+    async def commit(self, concert_id: ConcertId, round_: int) -> str:
+        """The commitment of this round's secret, which is made now unless it was before."""
+        try:
+            return await self._committed(concert_id, round_)
+        except DuplicateKeyError:
+            # Two that commit at once: the other one's stands now.
+            return await self._committed(concert_id, round_)
+
+    async def _committed(self, concert_id: ConcertId, round_: int) -> str:
+        secret = new_secret()
+        made = {"secret": secret, "commitment": commitment_of(secret), "createdAt": datetime.now(UTC), "epoch": 0}
+        found = await self._lotteries.find_one_and_update(
+            {"_id": _id(concert_id, round_)},
+            {"$setOnInsert": made},
+            {"commitment": 1},
+            upsert=True,
+            return_document=ReturnDocument.AFTER,
+        )
+        return str(found["commitment"])
+
+    @raises_unavailable
+    async def find_reveal(self, concert_id: ConcertId, round_: int) -> Reveal | None:
+        """Remembered, for it never changes."""
+        id_ = _id(concert_id, round_)
+        return self._reveals.get(id_) or self._remembered(id_, await self._lotteries.find_one(_revealed(id_)))
+
+    @raises_unavailable
+    async def read_epoch(self, concert_id: ConcertId, round_: int) -> int:
+        """What a reveal must show that was read before the line was frozen. Raises LookupError without a commitment."""
+        found = await self._lotteries.find_one({"_id": _id(concert_id, round_)}, {"epoch": 1})
+        if found is None:
+            raise LookupError(f"round {round_} of concert {concert_id} has no commitment")
+        return int(found["epoch"])
+
+    @raises_unavailable
+    async def reveal(
+        self, concert_id: ConcertId, round_: int, *, registrations: int, digest: str, epoch: int
+    ) -> Reveal | None:
+        """The recorded reveal: of whoever came first, for all who come later. None: a recovery came in between."""
+        id_ = _id(concert_id, round_)
+        kept = await self._lotteries.find_one({"_id": id_} | _UNREVEALED, {"secret": 1})
+        if kept is not None:
+            seed = seed_of(kept["secret"], digest)
+            now = datetime.now(UTC)
+            fields = {"registrations": registrations, "digest": digest, "seed": seed, "revealedAt": now}
+            await self._lotteries.update_one({"_id": id_, "epoch": epoch} | _UNREVEALED, {"$set": fields})
+        return await self.find_reveal(concert_id, round_)
+
+    @raises_unavailable
+    async def reveal_or_invalidate(self, concert_id: ConcertId, round_: int, epoch: int) -> Reveal | None:
+        """For a recovery: the recorded reveal. None: there is none, and none will be for what was frozen until now."""
+        id_ = _id(concert_id, round_)
+        await self._lotteries.update_one({"_id": id_} | _UNREVEALED, {"$max": {"epoch": epoch}})
+        return await self.find_reveal(concert_id, round_)
+
+    def _remembered(self, id_: str, document: Document | None) -> Reveal | None:
+        if document is None:
+            return None
+        if len(self._reveals) >= MAX_REMEMBERED:
+            self._reveals.clear()
+        self._reveals[id_] = found = _reveal(document)
+        return found
+
+
+def _id(concert_id: ConcertId, round_: int) -> str:
+    return f"{concert_id}:{round_}"
+
+
+def _revealed(id_: str) -> Document:
+    return {"_id": id_, "revealedAt": {"$exists": True}}
+
+
+def _reveal(document: Document) -> Reveal:
+    return Reveal(
+        round=int(document["_id"].rpartition(":")[2]),
+        registrations=document["registrations"],
+        digest=document["digest"],
+        secret=document["secret"],
+        seed=document["seed"],
+        commitment=document["commitment"],
+        revealed_at=document["revealedAt"],
+    )

@@ -1,0 +1,181 @@
+"""Orders in MongoDB. A unit is in at most one of them, whatever Redis believes: the unique index says so."""
+
+from collections.abc import AsyncIterator, Collection, Sequence
+from datetime import datetime
+
+from pymongo import ASCENDING, DESCENDING
+from pymongo.errors import CollectionInvalid, DuplicateKeyError, OperationFailure
+
+from domain.errors import TemporarilyUnavailable
+from domain.holds import TicketLine
+from domain.ids import ConcertId, OrderId, PersonId, TierId, Unit
+from domain.money import CurrencyCode
+from domain.orders import Customer, Order, OrderEvent, OrderStatus
+from domain.page import Page
+from storage.mongo.client import Database, Document, Session, raises_unavailable
+from storage.mongo.cursors import key_of, make_cursor
+
+NAMESPACE_EXISTS = 48
+UNITS_INDEX = "units_recorded_once"
+_UNIQUE_ITEMS = {"$jsonSchema": {"properties": {"units": {"bsonType": "array", "uniqueItems": True}}}}
+
+
+class OrderStore:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.collection = database["orders"]
+
+    async def create_indexes(self) -> None:
+        """A plain unique index fails at the second document without units; one on `$type` makes look-ups scan."""
+        try:
+            await self._database.create_collection("orders", validator=_UNIQUE_ITEMS)
+        except (CollectionInvalid, OperationFailure) as error:
+            # Two that open at once: the driver's own look-up and the server's answer say the same differently.
+            if isinstance(error, OperationFailure) and error.code != NAMESPACE_EXISTS:
+                raise
+            await self._database.command("collMod", "orders", validator=_UNIQUE_ITEMS)
+        await self.collection.create_index([("personId", ASCENDING), ("createdAt", DESCENDING), ("_id", ASCENDING)])
+        await self.collection.create_index([("concertId", ASCENDING), ("status", ASCENDING)])
+        await self.collection.create_index([("updatedAt", ASCENDING)])
+        await self.collection.create_index(
+            [("units", ASCENDING)], name=UNITS_INDEX, unique=True, partialFilterExpression={"units": {"$gt": ""}}
+        )
+
+    async def has_unit_guards(self) -> bool:
+        """Whether both guards of a unit stand: the unique index, and no unit twice inside one order."""
+        if UNITS_INDEX not in await self.collection.index_information():
+            return False
+        options = await self.collection.options()
+        return bool(options.get("validator") == _UNIQUE_ITEMS)
+
+    @raises_unavailable
+    async def get(self, order_id: OrderId) -> Order | None:
+        document = await self.collection.find_one({"_id": order_id, "status": {"$ne": OrderStatus.VOID}})
+        return order_from_document(document) if document else None
+
+    @raises_unavailable
+    async def get_many(self, order_ids: Collection[OrderId]) -> tuple[Order, ...]:
+        found = self.collection.find({"_id": {"$in": list(order_ids)}})
+        return tuple([order_from_document(document) async for document in found])
+
+    @raises_unavailable
+    async def find_owners(self, units: Sequence[Unit]) -> tuple[Order, ...]:
+        """Every living order that has one of these units."""
+        # `$gt` lets the partial index answer.
+        query = {"units": {"$in": list(units), "$gt": ""}}
+        return tuple([order_from_document(document) async for document in self.collection.find(query)])
+
+    @raises_unavailable
+    async def page_of_person(self, person_id: PersonId, *, first: int, after: str | None) -> Page[Order]:
+        """Newest first. Raises BadUserInput for a cursor that is none."""
+        query: Document = {"personId": person_id, "status": {"$ne": OrderStatus.VOID}}
+        if after is not None:
+            created_at, id_ = key_of(after)
+            query["$or"] = [{"createdAt": {"$lt": created_at}}, {"createdAt": created_at, "_id": {"$gt": id_}}]
+        found = self.collection.find(query).sort([("createdAt", DESCENDING), ("_id", ASCENDING)]).limit(first + 1)
+        documents: list[Document] = await found.to_list(first + 1)
+        shown = documents[:first]
+        return Page(
+            tuple(order_from_document(document) for document in shown),
+            tuple(make_cursor(document["createdAt"], document["_id"]) for document in shown),
+            has_next_page=len(documents) > first,
+            has_previous_page=after is not None,
+        )
+
+    async def iterate_concert(self, concert_id: ConcertId) -> AsyncIterator[Order]:
+        """Everything a recovery records: living orders, the house's, and dead ones whose units came back."""
+        query = {"concertId": concert_id, "status": {"$ne": OrderStatus.VOID}}
+        async for document in self.collection.find(query, batch_size=1000):
+            yield order_from_document(document)
+
+    @raises_unavailable
+    async def changed_since(self, moment: datetime) -> dict[ConcertId, list[tuple[OrderId, int]]]:
+        """Id and version of every order that changed after `moment`, by concert; VOID ones are no orders."""
+        query = {"updatedAt": {"$gte": moment}, "status": {"$ne": OrderStatus.VOID}}
+        changed: dict[ConcertId, list[tuple[OrderId, int]]] = {}
+        async for document in self.collection.find(query, {"version": 1, "concertId": 1}):
+            changed.setdefault(ConcertId(document["concertId"]), []).append(
+                (OrderId(document["_id"]), document["version"])
+            )
+        return changed
+
+    @raises_unavailable
+    async def list_withdrawn(self, concert_id: ConcertId) -> tuple[Order, ...]:
+        """What the house has of a concert."""
+        query = {"concertId": concert_id, "status": OrderStatus.WITHDRAWN}
+        return tuple([order_from_document(document) async for document in self.collection.find(query)])
+
+    @raises_unavailable
+    async def find_or_void(self, order_id: OrderId, concert_id: ConcertId, *, now: datetime) -> Order | None:
+        """The order under the id. None: a VOID stands there, put there now if nothing did, and no order ever can."""
+        void: Document = {
+            "_id": order_id,
+            "concertId": concert_id,
+            "status": OrderStatus.VOID,
+            "createdAt": now,
+            "updatedAt": now,
+        }
+        try:
+            await self.collection.insert_one(void)
+        except DuplicateKeyError:
+            standing = await self.collection.find_one({"_id": order_id})
+            if standing is None:
+                raise TemporarilyUnavailable("The order database is still deciding about this order") from None
+            return None if standing["status"] == OrderStatus.VOID else order_from_document(standing)
+        return None
+
+    async def put_in_transaction(self, order: Order, session: Session) -> None:
+        await self.collection.insert_one(order_document(order), session=session)
+
+    async def shrink_in_transaction(self, order: Order, session: Session) -> bool:
+        """Writes an order of the house that gave units back, if the stored one is of the version before it."""
+        result = await self.collection.replace_one(
+            {"_id": order.id, "version": order.version - 1}, order_document(order), session=session
+        )
+        return bool(result.matched_count)
+
+
+def order_document(order: Order) -> Document:
+    document: Document = {
+        "_id": order.id,
+        "concertId": order.concert_id,
+        "personId": order.person_id,
+        "status": order.status,
+        "units": list(order.units),
+        "releasedUnits": list(order.released_units),
+        "lines": [
+            {"tierId": line.tier_id, "quantity": line.quantity, "unitPriceMinor": line.unit_price_minor}
+            for line in order.lines
+        ],
+        "currency": order.currency,
+        "customer": {"name": order.customer.name, "email": order.customer.email},
+        "version": order.version,
+        "events": [{"kind": event.kind, "at": event.at} for event in order.events],
+        "createdAt": order.created_at,
+        "holdDigest": order.hold_digest,
+        "passPlace": order.pass_entry_id,
+        "updatedAt": order.events[-1].at,
+    }
+    return document
+
+
+def order_from_document(document: Document) -> Order:
+    return Order(
+        id=OrderId(document["_id"]),
+        concert_id=ConcertId(document["concertId"]),
+        person_id=PersonId(document["personId"]),
+        status=OrderStatus(document["status"]),
+        units=tuple(Unit(unit) for unit in document.get("units", ())),
+        released_units=tuple(Unit(unit) for unit in document.get("releasedUnits", ())),
+        lines=tuple(
+            TicketLine(TierId(line["tierId"]), line["quantity"], line["unitPriceMinor"])
+            for line in document.get("lines", ())
+        ),
+        currency=CurrencyCode(document["currency"]),
+        customer=Customer(**document["customer"]),
+        version=document["version"],
+        events=tuple(OrderEvent(event["kind"], event["at"]) for event in document.get("events", ())),
+        created_at=document["createdAt"],
+        hold_digest=document["holdDigest"],
+        pass_entry_id=document.get("passPlace"),
+    )

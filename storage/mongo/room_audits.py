@@ -1,0 +1,117 @@
+"""Rows about waiting rooms in MongoDB, by the majority: a change's with the change, a call's before it and after."""
+
+from contextlib import suppress
+from dataclasses import asdict
+
+from pymongo import ASCENDING, DESCENDING
+from pymongo.errors import DuplicateKeyError
+
+from domain.ids import ConcertId, PersonId
+from domain.page import Page
+from domain.room_audits import AdmissionLimit, ManualAdmission, RoomAction, RoomAudit, RoomCommand
+from domain.room_changes import SettingChange
+from storage.mongo.client import Database, Document, Session, raises_unavailable
+from storage.mongo.cursors import key_of, make_cursor
+
+
+class AlreadyDone(Exception):
+    """There is a row of this id: the step was taken before."""
+
+
+class RoomAuditStore:
+    def __init__(self, database: Database) -> None:
+        self._audits = database["room_audits"]
+
+    async def create_indexes(self) -> None:
+        """A page is one concert's rows, newest first."""
+        await self._audits.create_index([("concertId", ASCENDING), ("at", DESCENDING), ("_id", ASCENDING)])
+
+    async def insert_in_transaction(self, audit: RoomAudit, session: Session) -> None:
+        """Raises AlreadyDone."""
+        try:
+            await self._audits.insert_one(_document(audit), session=session)
+        except DuplicateKeyError as error:
+            raise AlreadyDone(audit.command.id) from error
+
+    @raises_unavailable
+    async def insert(self, audit: RoomAudit) -> None:
+        """The row of a step that is about to be taken; the first of its id stays."""
+        with suppress(DuplicateKeyError):
+            await self._audits.insert_one(_document(audit))
+
+    @raises_unavailable
+    async def complete(self, audit: RoomAudit) -> None:
+        """What came of a call by hand; a twin that was refused may have taken its row away."""
+        fields = _document(audit)
+        call = fields.pop("call")
+        await self._audits.update_one(
+            {"_id": audit.command.id}, {"$set": {"call": call}, "$setOnInsert": fields}, upsert=True
+        )
+
+    @raises_unavailable
+    async def delete(self, id_: str) -> None:
+        """Of a call by hand that was refused; one that was made stays."""
+        await self._audits.delete_one({"_id": id_, "call.called": None})
+
+    @raises_unavailable
+    async def get(self, id_: str) -> RoomAudit | None:
+        document = await self._audits.find_one({"_id": id_})
+        return _audit(document) if document else None
+
+    @raises_unavailable
+    async def page(self, concert_id: ConcertId, *, first: int, after: str | None) -> Page[RoomAudit]:
+        """Newest first. Raises BadUserInput for a cursor that is none."""
+        query: Document = {"concertId": concert_id}
+        if after is not None:
+            at, id_ = key_of(after)
+            query["$or"] = [{"at": {"$lt": at}}, {"at": at, "_id": {"$gt": id_}}]
+        found = self._audits.find(query).sort([("at", DESCENDING), ("_id", ASCENDING)]).limit(first + 1)
+        documents: list[Document] = await found.to_list(first + 1)
+        shown = documents[:first]
+        return Page(
+            tuple(_audit(document) for document in shown),
+            tuple(make_cursor(document["at"], document["_id"]) for document in shown),
+            has_next_page=len(documents) > first,
+            has_previous_page=after is not None,
+        )
+
+
+def _document(audit: RoomAudit) -> Document:
+    return {
+        "_id": audit.command.id,
+        "concertId": audit.concert_id,
+        "at": audit.at,
+        "personId": audit.command.person_id,
+        "personName": audit.command.person_name,
+        "action": audit.command.action,
+        "digest": audit.command.digest,
+        "settingsVersion": audit.settings_version,
+        "round": audit.round,
+        "changes": [asdict(change) for change in audit.changes],
+        "call": asdict(audit.manual_admission) if audit.manual_admission else None,
+    }
+
+
+def _audit(document: Document) -> RoomAudit:
+    return RoomAudit(
+        concert_id=ConcertId(document["concertId"]),
+        at=document["at"],
+        command=RoomCommand(
+            id=document["_id"],
+            person_id=PersonId(document["personId"]),
+            person_name=document["personName"],
+            action=RoomAction(document["action"]),
+            digest=document["digest"],
+        ),
+        settings_version=document["settingsVersion"],
+        round=document["round"],
+        changes=tuple(SettingChange(**change) for change in document["changes"]),
+        manual_admission=_call(document["call"]),
+    )
+
+
+def _call(document: Document | None) -> ManualAdmission | None:
+    if document is None:
+        return None
+    limit = document["limit"]
+    return ManualAdmission(document["asked"], document["called"], AdmissionLimit(limit) if limit else None)

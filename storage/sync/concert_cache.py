@@ -1,0 +1,161 @@
+"""Which concerts the workers look after: those whose hot state is kept. One list a process, read
+every two seconds; besides, for as long, what was read of concerts that the list lacks.
+
+Once there is a list, `get` never waits for the database: a MongoDB that hangs must not keep holds
+from expiring. However many callers there are, the list and each concert are read once at a time.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from domain.concerts import Concert, ConcertStatus
+from domain.errors import TemporarilyUnavailable
+from domain.ids import ConcertId
+from storage.hot.hot_state import KEYS_OUTLIVE_CONCERT
+from storage.mongo.concerts import ConcertStore
+from storage.sync.detached import DetachedTasks
+from storage.sync.recovery import is_history
+from storage.sync.single_flight import SingleFlight
+
+log = logging.getLogger(__name__)
+
+REFRESH_S = 2.0
+SOONEST_S = 0.2
+"""Between two reads of the list, however many unknown concerts are heard of. As long is a draft or
+a missing concert remembered: another process may publish it at any time."""
+MOST_SEEN = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """A concert as this process read or wrote it at that time, or None for an unknown id."""
+
+    concert: Concert | None
+    at: float
+
+    @property
+    def version(self) -> int:
+        return _version(self.concert)
+
+    @property
+    def life_s(self) -> float:
+        may_be_published = self.concert is None or self.concert.status is ConcertStatus.DRAFT
+        return SOONEST_S if may_be_published else REFRESH_S
+
+
+class ConcertCache:
+    """Owns the tasks of the reads that are under way."""
+
+    def __init__(self, concerts: ConcertStore, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._store = concerts
+        self._clock = clock
+        self._concerts: dict[ConcertId, Concert] | None = None
+        self._read_at = float("-inf")
+        self._lacks_one = False
+        self._seen: dict[ConcertId, _Seen] = {}
+        self._tasks = DetachedTasks()
+        self._list_reads = SingleFlight[None, None]()
+        self._reads = SingleFlight[tuple[ConcertId, int], Concert | None]()
+
+    async def list_all(self) -> tuple[Concert, ...]:
+        """Raises TemporarilyUnavailable only while there never was a list."""
+        if self._concerts is None:
+            await self._list_reads.run(None, self._read, owner=self._tasks)
+        elif self._clock() - self._read_at > (SOONEST_S if self._lacks_one else REFRESH_S):
+            with suppress(TemporarilyUnavailable):
+                self._list_reads.start(None, self._read_again, owner=self._tasks)
+        return tuple((self._concerts or {}).values())
+
+    def refresh_for(self, concert_id: ConcertId) -> None:
+        """The list is read again when next asked for, unless this concert is in it."""
+        self._lacks_one |= self._concerts is not None and concert_id not in self._concerts
+
+    async def get(self, concert_id: ConcertId, *, version: int = 0) -> Concert | None:
+        """Return a concert of this version or a later one, or None if there is none of that id.
+
+        What another process changed is seen within two seconds, and a draft that it published
+        within 0.2 seconds; what this process changed, at once. Where the database is away an older
+        version is returned: a line goes on under the settings that are known.
+        """
+        await self.list_all()
+        listed = (self._concerts or {}).get(concert_id)
+        if listed is not None and listed.version >= version:
+            return listed
+        seen = self._seen.get(concert_id)
+        if seen is not None and seen.version >= version and self._clock() - seen.at < seen.life_s:
+            return seen.concert
+        try:
+            # A read that began for an earlier version may have come too early for this one.
+            return await self._reads.run((concert_id, version), lambda: self._read_one(concert_id), owner=self._tasks)
+        except TemporarilyUnavailable:
+            if listed is None:
+                raise
+            return listed
+
+    def put(self, concert: Concert) -> None:
+        """Keep what this process changed itself, also from reads that began before."""
+        self._keep(concert.id, concert, self._clock())
+
+    async def aclose(self) -> None:
+        await self._tasks.aclose(patience_s=0)
+
+    async def _read(self) -> None:
+        self._lacks_one = False
+        began = self._clock()
+        found = await self._store.list_active(starts_after=datetime.now(UTC) - KEYS_OUTLIVE_CONCERT)
+        read = {concert.id: concert for concert in found}
+        newest = {id_: self._newest(id_, read.get(id_), began) for id_ in (*read, *self._seen)}
+        self._concerts = {
+            id_: concert for id_, concert in newest.items() if concert is not None and _is_living(concert)
+        }
+        self._read_at = self._clock()
+
+    async def _read_again(self) -> None:
+        try:
+            await self._read()
+        except Exception as error:
+            level = logging.DEBUG if isinstance(error, TemporarilyUnavailable) else logging.WARNING
+            log.log(level, "the list of concerts cannot be read: %s", error)
+        finally:
+            # Whatever came of it, the list stands, and is read again after the usual time.
+            self._read_at = self._clock()
+
+    async def _read_one(self, concert_id: ConcertId) -> Concert | None:
+        began = self._clock()
+        return self._keep(concert_id, await self._store.get(concert_id), began)
+
+    def _keep(self, concert_id: ConcertId, found: Concert | None, at: float) -> Concert | None:
+        """Remember what was found, unless a later version was seen; return the later of the two."""
+        newest = self._newest(concert_id, found, at)
+        if newest is not found:
+            return newest
+        self._seen.pop(concert_id, None)
+        if len(self._seen) >= MOST_SEEN:
+            del self._seen[next(iter(self._seen))]
+        self._seen[concert_id] = _Seen(found, at)
+        listed = (self._concerts or {}).get(concert_id)
+        if self._concerts is not None and found is not None and _is_living(found) and found.version >= _version(listed):
+            self._concerts[concert_id] = found
+        return found
+
+    def _newest(self, concert_id: ConcertId, found: Concert | None, began: float) -> Concert | None:
+        """Return what a read found that began then, or what was seen since or shortly before it.
+
+        The later version wins. What was seen long before does not count: a database that was
+        restored from a copy is believed.
+        """
+        seen = self._seen.get(concert_id)
+        is_later = seen is not None and began - seen.at < REFRESH_S and seen.version > _version(found)
+        return seen.concert if seen is not None and is_later else found
+
+
+def _version(concert: Concert | None) -> int:
+    return 0 if concert is None else concert.version
+
+
+def _is_living(concert: Concert) -> bool:
+    return concert.status is not ConcertStatus.DRAFT and not is_history(concert)

@@ -1,0 +1,164 @@
+"""A store that lost or rolled back state is not believed until it has every order of MongoDB again, and a line whose
+lottery was revealed the numbers of that.
+
+The epoch, raised in MongoDB first, is the token of a recovery: its scripts do nothing once another has begun or the
+store has changed again. One recovery of a concert at a time in this process; several processes agree by the mark.
+"""
+
+import asyncio
+import logging
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from domain.concerts import Concert, ConcertStatus
+from domain.errors import NotFound, NotOnSale, OnsaleError, TemporarilyUnavailable
+from domain.ids import ConcertId
+from domain.orders import Order
+from storage import scripts
+from storage.hot.hot_state import HotState, is_recorded, keys_expire_at
+from storage.mongo.client import raises_unavailable
+from storage.mongo.concerts import ConcertStore
+from storage.mongo.orders import OrderStore
+from storage.scripts import ScriptReplyError
+from storage.sync.lottery_opening import LotteryOpener
+from storage.sync.order_sync import OrderSync
+
+log = logging.getLogger(__name__)
+
+BATCH = 500
+OVERLAP = timedelta(minutes=1)
+"""Clocks of hosts differ, and an insert may take seconds from its time stamp to its majority."""
+RETRY_PAUSE_S = 0.3
+"""Between two tries, so that a crowd that is told to come back does not make each of them a try."""
+
+
+class Recovery:
+    """Owns a task for each concert under recovery."""
+
+    def __init__(
+        self, concerts: ConcertStore, orders: OrderStore, hot: HotState, recorder: OrderSync, openings: LotteryOpener
+    ) -> None:
+        self._concerts = concerts
+        self._orders = orders
+        self._hot_state = hot
+        self._order_sync = recorder
+        self._lottery_opener = openings
+        self._running: dict[ConcertId, asyncio.Task[None]] = {}
+        self._unfinished: dict[ConcertId, int] = {}
+
+    async def refusal_for(self, concert_id: ConcertId, word: str) -> OnsaleError:
+        """What to say to whoever met UNKNOWN or RECOVERING; starts the recovery where there is one to make."""
+        if word == "UNKNOWN":
+            concert = await self._concerts.get(concert_id)
+            if concert is None:
+                return NotFound("Concert", concert_id)
+            if concert.status is ConcertStatus.DRAFT or is_history(concert):
+                return NotOnSale(concert_id, concert.status)
+        self.start(concert_id)
+        return TemporarilyUnavailable("The stock of this concert is being checked after a restart of its store")
+
+    def start(self, concert_id: ConcertId) -> None:
+        if concert_id not in self._running:
+            task = asyncio.create_task(self._try(concert_id))
+            self._running[concert_id] = task
+            task.add_done_callback(lambda _: self._running.pop(concert_id, None))
+
+    async def _try(self, concert_id: ConcertId) -> None:
+        try:
+            if not await self.recover(concert_id):
+                await asyncio.sleep(RETRY_PAUSE_S)
+        except TemporarilyUnavailable as error:
+            log.warning("recovery of concert %s must wait: %s", concert_id, error)
+            await asyncio.sleep(RETRY_PAUSE_S)
+        except Exception:
+            log.exception("recovery of concert %s failed", concert_id)
+            await asyncio.sleep(RETRY_PAUSE_S)
+
+    async def ensure(self, concert_id: ConcertId) -> None:
+        """Waits for the recovery of this concert that runs now, or for a new one."""
+        self.start(concert_id)
+        await asyncio.shield(self._running[concert_id])
+
+    async def recover(self, concert_id: ConcertId) -> bool:
+        """True once this recovery made the store believed; False if another is under way or overtook it."""
+        started = datetime.now(UTC)
+        concert = await self._marked_or_new(concert_id)
+        if concert is None or is_history(concert):
+            return False
+        await self._hot_state.apply_concert(concert)
+        word = await self._hot_state.mark_recovery(concert_id, concert.epoch)
+        match word:
+            case "MARKED":
+                return await self._recover_marked(concert, since=started - OVERLAP)
+            case "TRUSTED":
+                return True
+            case "BUSY" | "STALE" | "UNKNOWN":
+                return False
+            case _:
+                raise ScriptReplyError(scripts.MARK_RECOVERY.name, word)
+
+    async def _recover_marked(self, concert: Concert, *, since: datetime) -> bool:
+        """Does the work of a recovery that has its mark. `since` is before its beginning."""
+        self._unfinished[concert.id] = concert.epoch
+        count = await self._record_orders(concert)
+        if count is None or not await self._is_finished(concert):
+            log.warning("recovery %d of concert %s was overtaken", concert.epoch, concert.id)
+            return False
+        self._unfinished.pop(concert.id, None)
+        # Orders recorded while this ran, whose own word to the hot state was refused because it ran.
+        await self._order_sync.sync_changed_since(concert.id, since=since)
+        # The first of a concert is its beginning, and no news.
+        level = logging.DEBUG if concert.epoch == 1 else logging.INFO
+        log.log(level, "recovery %d of concert %s: %d orders recorded", concert.epoch, concert.id, count)
+        return True
+
+    async def _marked_or_new(self, concert_id: ConcertId) -> Concert | None:
+        """One that was interrupted goes on under its own mark, where a new one would have to wait for that."""
+        epoch = self._unfinished.pop(concert_id, None)
+        if epoch is None:
+            return await self._concerts.raise_epoch(concert_id)
+        concert = await self._concerts.get(concert_id)
+        return None if concert is None else replace(concert, epoch=epoch)
+
+    async def _is_finished(self, concert: Concert) -> bool:
+        """The last steps. Nobody can join before them, so nobody registers for a lottery whose outcome is known."""
+        if not await self._lottery_opener.restore(concert, concert.epoch):
+            return False
+        word = await self._hot_state.finish_recovery(concert.id, concert.epoch)
+        match word:
+            case "RECOVERED":
+                return True
+            case "RECOVERING" | "UNKNOWN":
+                return False
+            case _:
+                raise ScriptReplyError(scripts.FINISH_RECOVERY.name, word)
+
+    @raises_unavailable
+    async def _record_orders(self, concert: Concert) -> int | None:
+        """How many orders were recorded; None if this recovery has lost its mark."""
+        count = 0
+        batch: list[Order] = []
+        async for order in self._orders.iterate_concert(concert.id):
+            batch.append(order)
+            if len(batch) == BATCH:
+                if not await self._record_batch(batch, concert.epoch):
+                    return None
+                # A recovery that takes long is not to be taken for one that died.
+                await self._hot_state.mark_recovery(concert.id, concert.epoch)
+                count += len(batch)
+                batch = []
+        return count + len(batch) if await self._record_batch(batch, concert.epoch) else None
+
+    async def _record_batch(self, batch: list[Order], epoch: int) -> bool:
+        words = await asyncio.gather(*[self._hot_state.record_order(order, epoch=epoch) for order in batch])
+        return all(is_recorded(word) for word in words)
+
+    async def aclose(self) -> None:
+        running = list(self._running.values())
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
+
+def is_history(concert: Concert) -> bool:
+    return keys_expire_at(concert) <= datetime.now(UTC)

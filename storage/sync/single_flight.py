@@ -1,0 +1,37 @@
+"""One read at a time for each key: callers that come while it runs share its result or its error.
+
+Nothing is remembered: the first caller after the end of a read begins a new one.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Hashable
+from typing import Any, Generic, TypeVar
+
+from storage.sync.detached import DetachedTasks
+
+K = TypeVar("K", bound=Hashable)
+R = TypeVar("R")
+
+
+class SingleFlight(Generic[K, R]):
+    """The reads under way. Each belongs to its `owner`, so a caller that is cancelled ends none."""
+
+    def __init__(self) -> None:
+        self._reads: dict[K, asyncio.Task[R]] = {}
+
+    async def run(self, key: K, read: Callable[[], Coroutine[Any, Any, R]], *, owner: DetachedTasks) -> R:
+        """Return what the read under this key returns, or raise what it raises.
+
+        Raises TemporarilyUnavailable if `owner` is full.
+        """
+        return await asyncio.shield(self.start(key, read, owner=owner))
+
+    def start(self, key: K, read: Callable[[], Coroutine[Any, Any, R]], *, owner: DetachedTasks) -> asyncio.Task[R]:
+        """Return the read under this key, without waiting for it."""
+        reading = self._reads.get(key)
+        if reading is None:
+            reading = owner.start(read())
+            self._reads[key] = reading
+            # Called before any caller sees the end, so a caller that tries again begins a new read.
+            reading.add_done_callback(lambda _: self._reads.pop(key))
+        return reading
