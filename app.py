@@ -20,7 +20,7 @@ from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import Receive, Scope, Send
 
-from auth.issuer.routes import issuer_routes
+from auth.dev_issuer.routes import issuer_routes
 from auth.login import login_routes
 from auth.passes import PassSigner, signer_from_file, signer_from_pem
 from auth.tokens import TokenVerifier
@@ -30,23 +30,23 @@ from settings import Settings, SettingsError
 from storage.connect import Stores, open_stores
 from storage.embedded.process import ServerStartError
 from storage.embedded.supervisor import lock_data_dir, run_stores
-from subscriptions.bands import Bands
-from web import health, home, logs, pass_keys
-from web.face import Face, open_face
+from subscriptions.publishing.push_intervals import PushIntervals
+from web import health, home, logs, pass_jwks
+from web.event_streams import EventStreams
+from web.graphql_service import GraphQLService, open_graphql_service
 from web.middleware import RequestMiddleware
 from web.pages import Pages
-from web.server import BACKLOG, Server, collect_seldom, config, run_program
-from web.streaming import EventStreams
+from web.server import BACKLOG, Server, configure_gc, make_config, run_program
 from workers.runner import run_workers
 
 
-class State(TypedDict):
+class AppState(TypedDict):
     """What the lifespan opens and every request finds in `scope["state"]`."""
 
     stores: Stores
     passes: PassSigner
-    face: Face
-    streams: EventStreams
+    graphql_service: GraphQLService
+    event_streams: EventStreams
     """Of the face; the server ends them when it stops."""
 
 
@@ -62,7 +62,7 @@ def create_app(settings: Settings) -> Starlette:
         routes=[
             *home.routes,
             *health.routes,
-            *pass_keys.routes,
+            *pass_jwks.routes,
             Route("/graphql", _GraphQL()),
             WebSocketRoute("/graphql", _GraphQL()),
             *Pages(settings).routes(),
@@ -75,9 +75,9 @@ def create_app(settings: Settings) -> Starlette:
 
 
 @asynccontextmanager
-async def _lifespan(settings: Settings) -> AsyncIterator[State]:
+async def _lifespan(settings: Settings) -> AsyncIterator[AppState]:
     logs.configure(settings.log_format)
-    collect_seldom()
+    configure_gc()
     if settings.redis_url is None or settings.mongo_url is None:
         raise SettingsError("ONSALE_REDIS_URL and ONSALE_MONGO_URL are needed; `make run` starts stores of its own")
     async with (
@@ -85,17 +85,19 @@ async def _lifespan(settings: Settings) -> AsyncIterator[State]:
         contextlib.aclosing(TokenVerifier(settings.issuer, settings.oidc_audience)) as verifier,
     ):
         resources = Resources(stores, _pass_signer(settings))
-        async with open_face(
+        async with open_graphql_service(
             resources,
             verifier,
             redis_url=settings.redis_url,
             tick_s=settings.push_tick_ms / 1000,
-            bands=Bands.of(settings.push_intervals),
+            push_intervals=PushIntervals.from_pairs(settings.push_intervals),
             max_body_bytes=settings.max_body_bytes,
             allowed_origins=settings.allowed_origins,
             page=Pages(settings).graphiql,
         ) as face:
-            yield State(stores=stores, passes=resources.passes, face=face, streams=face.streams)
+            yield AppState(
+                stores=stores, passes=resources.passes, graphql_service=face, event_streams=face.event_streams
+            )
 
 
 def _pass_signer(settings: Settings) -> PassSigner:
@@ -108,7 +110,7 @@ class _GraphQL:
     """The face of the lifespan. A class, because a route would take a function for one that answers a Request."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        face: Face = scope["state"]["face"]
+        face: GraphQLService = scope["state"]["face"]
         await (face.http if scope["type"] == "http" else face.socket)(scope, receive, send)
 
 
@@ -157,7 +159,7 @@ async def _serve(server: uvicorn.Server, listener: socket.socket) -> None:
 
 class _Server(Server):
     def __init__(self, settings: Settings) -> None:
-        super().__init__(config(create_app(settings)))
+        super().__init__(make_config(create_app(settings)))
         self._settings = settings
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:

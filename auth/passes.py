@@ -31,14 +31,14 @@ class BadPass(Exception):
 class PassClaims:
     concert_id: ConcertId
     person_id: PersonId
-    place: int
+    entry_id: int
     """Place in line: with the concert and the person it is the pass's identity."""
     issued_at: datetime
     expires_at: datetime
 
     @property
     def id(self) -> str:
-        return fingerprint(self.concert_id, self.person_id, str(self.place))[:32]
+        return fingerprint(self.concert_id, self.person_id, str(self.entry_id))[:32]
 
 
 class PassSigner:
@@ -65,14 +65,14 @@ class PassSigner:
             "aud": AUDIENCE,
             "sub": claims.person_id,
             "concert": claims.concert_id,
-            "place": claims.place,
+            "place": claims.entry_id,
             "jti": claims.id,
             "iat": int(claims.issued_at.timestamp()),
             "exp": int(claims.expires_at.timestamp()) + 1,
         }
         return jwt.encode(payload, self._key, algorithm="EdDSA", headers={"typ": TYPE, "kid": self._kid})
 
-    def place_of(self, token: str, *, concert_id: ConcertId, person_id: PersonId) -> int:
+    def read_entry_id(self, token: str, *, concert_id: ConcertId, person_id: PersonId) -> int:
         """The place in line of a genuine pass. Raises BadPass. Whether it is still good, the store decides."""
         try:
             if len(token) > MAX_LENGTH or jwt.get_unverified_header(token).get("typ") != TYPE:

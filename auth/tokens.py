@@ -12,8 +12,8 @@ import jwt
 from jwt.exceptions import InvalidSubjectError
 
 from auth.jwks import ALGORITHMS
-from auth.keys import COOLDOWN_S, REFRESH_EVERY_S, SigningKeys
-from auth.verified import VerifiedTokens
+from auth.signing_keys import COOLDOWN_S, REFRESH_EVERY_S, SigningKeys
+from auth.verified_tokens import VerifiedTokens
 from auth.viewer import Role, Viewer
 from domain.errors import Unauthenticated
 from domain.ids import HOUSE, PersonId
@@ -62,7 +62,7 @@ class TokenVerifier:
             raise _refused("is malformed; send the access token exactly as the issuer gave it")
         # Also on a hit: while everybody's token is cached, nothing else would notice that a key was withdrawn.
         self._keys.refresh_if_stale()
-        known = self._verified.find(token, now_s=time.time(), generation=self._keys.generation)
+        known = self._verified.get(token, now_s=time.time(), generation=self._keys.generation)
         return known or await self._verify_anew(token)
 
     async def aclose(self) -> None:

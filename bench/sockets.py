@@ -24,7 +24,7 @@ from bench.sale.servers import AppServer
 from bench.sale.tokens import sign_in
 from domain.queues import NO_ROOM
 from storage.embedded import supervisor
-from web.server import allow_many_sockets
+from web.server import raise_open_file_limit
 
 RESULTS = Path(__file__).parent / "results" / "sockets.json"
 MOVES_A_SECOND = 10
@@ -123,7 +123,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=20.0)
     arguments = parser.parse_args()
     # The crowd inherits it.
-    allow_many_sockets()
+    raise_open_file_limit()
     with tempfile.TemporaryDirectory(prefix="onsale-bench-") as directory:
         figures = asyncio.run(measure(arguments.sockets, arguments.seconds, Path(directory)))
     for name, value in figures.items():

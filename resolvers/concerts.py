@@ -30,7 +30,7 @@ from domain.money import CurrencyCode
 from domain.page import Page
 from domain.stock import Stock, TierStock
 from domain.validation import changed_concert_problems, draft_problems, raise_problems, tier_problems
-from resolvers.changes import deed, existing, write
+from resolvers.concert_updates import get_existing, make_command, save_concert
 from resolvers.context import Context
 from storage.mongo.concerts import SlugTaken
 
@@ -46,25 +46,25 @@ async def list_concerts(context: Context, filter_: ConcertFilter, *, first: int,
     return await context.stores.concerts.page(filter_, first=first, after=after)
 
 
-async def concert_by_id(context: Context, concert_id: ConcertId) -> Concert | None:
+async def get_concert(context: Context, concert_id: ConcertId) -> Concert | None:
     return _if_visible(context, await context.stores.concerts.get(concert_id))
 
 
-async def concert_to_watch(context: Context, concert_id: ConcertId) -> Concert | None:
+async def get_cached_concert(context: Context, concert_id: ConcertId) -> Concert | None:
     """As it was two seconds ago at the most: ten thousand sockets that open at once are not ten thousand reads."""
     return _if_visible(context, await context.stores.concert_cache.get(concert_id))
 
 
-async def concert_by_slug(context: Context, slug: str) -> Concert | None:
+async def get_concert_by_slug(context: Context, slug: str) -> Concert | None:
     return _if_visible(context, await context.stores.concerts.get_by_slug(slug))
 
 
-async def currency_of(context: Context, concert_id: ConcertId) -> CurrencyCode:
+async def get_currency(context: Context, concert_id: ConcertId) -> CurrencyCode:
     """Raises NotFound."""
     return await context.stores.concerts.currency_of(concert_id)
 
 
-async def stock_of(context: Context, concert: Concert) -> Stock:
+async def read_stock(context: Context, concert: Concert) -> Stock:
     """A draft has all of its stock; nobody can hold any of it yet."""
     if concert.status is ConcertStatus.DRAFT:
         return Stock(0, 0, tuple(TierStock(tier.id, tier.capacity, held=0, sold=0) for tier in concert.tiers))
@@ -104,7 +104,7 @@ async def update_concert(
     context: Context, concert_id: ConcertId, change: ConcertChange, *, expected_version: int | None
 ) -> Concert:
     """Raises VersionConflict where `expected_version` is given and somebody else was first."""
-    before = await existing(context, concert_id)
+    before = await get_existing(context, concert_id)
     if expected_version is not None and before.version != expected_version:
         raise VersionConflict(concert_id, before.version)
     if before.status is ConcertStatus.CLOSED:
@@ -113,7 +113,7 @@ async def update_concert(
     raise_problems(
         chain(tier_problems("newTiers", change.new_tiers, lowest_capacity=1), changed_concert_problems(after))
     )
-    return await write(context, before, after, deed(context))
+    return await save_concert(context, before, after, make_command(context))
 
 
 async def publish_concert(context: Context, concert_id: ConcertId) -> Concert:
@@ -132,12 +132,12 @@ async def close_concert(context: Context, concert_id: ConcertId) -> Concert:
 
 async def _move(context: Context, concert_id: ConcertId, status: ConcertStatus) -> Concert:
     """Repeating a step that was taken changes nothing."""
-    before = await existing(context, concert_id)
+    before = await get_existing(context, concert_id)
     if before.status is status:
         return before
     if status not in NEXT_STATUS[before.status]:
         raise IllegalTransition(concert_id, before.status, status.lower())
-    return await write(context, before, replace(before, status=status), deed(context))
+    return await save_concert(context, before, replace(before, status=status), make_command(context))
 
 
 def _changed(before: Concert, change: ConcertChange) -> Concert:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from auth.passes import PassSigner
 from auth.viewer import Viewer
 from domain.errors import Unauthenticated
-from resolvers.paces import Paces
+from resolvers.wait_tables import WaitTableCache
 from storage.connect import Stores
 
 
@@ -17,7 +17,7 @@ class Context:
     request_id: str
     address: str | None = None
     """Of the client, as far as the server can tell."""
-    paces: Paces = field(default_factory=Paces)
+    wait_tables: WaitTableCache = field(default_factory=WaitTableCache)
 
     def signed_in(self) -> Viewer:
         """Raises Unauthenticated for an anonymous caller."""
@@ -32,7 +32,7 @@ class Resources:
 
     stores: Stores
     passes: PassSigner
-    paces: Paces = field(default_factory=Paces)
+    wait_tables: WaitTableCache = field(default_factory=WaitTableCache)
 
     def context(self, viewer: Viewer | None, request_id: str, address: str | None = None) -> Context:
-        return Context(self.stores, self.passes, viewer, request_id, address, self.paces)
+        return Context(self.stores, self.passes, viewer, request_id, address, self.wait_tables)

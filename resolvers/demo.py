@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from auth.issuer.people import person_called
+from auth.dev_issuer.demo_users import find_demo_user
 from auth.viewer import Viewer
 from domain.concerts import Concert, ConcertDraft, ConcertFilter, ConcertStatus
 from domain.demo import demo_drafts
@@ -80,6 +80,6 @@ async def _created(context: Context, draft: ConcertDraft) -> Concert | None:
 
 
 def _olivia() -> Viewer:
-    person = person_called("olivia")
+    person = find_demo_user("olivia")
     assert person is not None
     return Viewer(PersonId(person.subject), person.username, person.email, frozenset({person.role}))

@@ -9,7 +9,7 @@ from domain.holds import Hold, TicketRequest
 from domain.ids import ConcertId, HoldId, concert_of, fingerprint, hold_id
 from domain.validation import MAX_HOLD, key_problems, raise_problems, ticket_line_problems
 from resolvers.context import Context
-from resolvers.queues import pass_place, standing_of
+from resolvers.queues import find_waiting_entry, read_pass
 
 
 async def hold_tickets(
@@ -23,10 +23,10 @@ async def hold_tickets(
     viewer = context.signed_in()
     raise_problems(chain(key_problems(idempotency_key), ticket_line_problems(concert_id, lines)))
     id_ = hold_id(viewer.person_id, concert_id, "holdTickets", idempotency_key)
-    return await take(context, id_, lines, digest=fingerprint(*line_words(lines)), queue_pass=queue_pass)
+    return await create_hold(context, id_, lines, digest=fingerprint(*fingerprint_parts(lines)), queue_pass=queue_pass)
 
 
-async def take(
+async def create_hold(
     context: Context, id_: HoldId, lines: tuple[TicketRequest, ...], *, digest: str, queue_pass: str | None
 ) -> Hold:
     """The one way into stock. Somebody who is refused for want of a pass is told where they stand."""
@@ -38,10 +38,10 @@ async def take(
             lines,
             person_id=viewer.person_id,
             digest=digest,
-            pass_entry_id=pass_place(context.passes, queue_pass, concert_id, viewer.person_id),
+            pass_entry_id=read_pass(context.passes, queue_pass, concert_id, viewer.person_id),
         )
     except NotAdmitted as refusal:
-        standing = await standing_of(context, concert_id, viewer.person_id)
+        standing = await find_waiting_entry(context, concert_id, viewer.person_id)
         is_early = refusal.reason is Admission.NO_PASS and standing is not None
         reason = Admission.NOT_CALLED if is_early else refusal.reason
         raise NotAdmitted(reason, standing.position if standing else None) from refusal
@@ -51,7 +51,7 @@ async def release_hold(context: Context, concert_id: ConcertId, id_: HoldId) -> 
     return await context.stores.holds.release(concert_id, id_, person_id=context.signed_in().person_id)
 
 
-async def hold_by_id(context: Context, concert_id: ConcertId, id_: HoldId) -> Hold | None:
+async def get_hold(context: Context, concert_id: ConcertId, id_: HoldId) -> Hold | None:
     """Its owner's, or anybody's for an organiser."""
     viewer = context.signed_in()
     hold = await context.stores.holds.get(concert_id, id_)
@@ -59,7 +59,7 @@ async def hold_by_id(context: Context, concert_id: ConcertId, id_: HoldId) -> Ho
     return hold if is_visible else None
 
 
-async def holds_of_viewer(context: Context) -> tuple[Hold, ...]:
+async def list_viewer_holds(context: Context) -> tuple[Hold, ...]:
     """Living holds of the viewer at every concert that is still to come, oldest first."""
     viewer = context.signed_in()
     # A sale may go on for a day after the start, and a hold two hours more.
@@ -70,7 +70,7 @@ async def holds_of_viewer(context: Context) -> tuple[Hold, ...]:
     return tuple(sorted(chain.from_iterable(held), key=lambda hold: hold.created_at))
 
 
-def line_words(lines: tuple[TicketRequest, ...]) -> list[str]:
+def fingerprint_parts(lines: tuple[TicketRequest, ...]) -> list[str]:
     """The lines as a fingerprint takes them: their order does not change what is asked for."""
     return [
         word for line in sorted(lines, key=lambda line: line.tier_id) for word in (line.tier_id, str(line.quantity))

@@ -9,7 +9,7 @@ from domain.orders import Customer, Order
 from domain.page import Page
 from domain.validation import customer_problems, key_problems, raise_problems, ticket_line_problems
 from resolvers.context import Context
-from resolvers.holds import line_words, take
+from resolvers.holds import create_hold, fingerprint_parts
 from resolvers.purchase import Purchase
 
 
@@ -49,7 +49,7 @@ async def purchase_lines(
         person_id=viewer.person_id,
         customer=customer,
         key=fingerprint(viewer.person_id, concert_id, "purchaseTickets", idempotency_key),
-        digest=fingerprint(*line_words(lines), customer.name, customer.email),
+        digest=fingerprint(*fingerprint_parts(lines), customer.name, customer.email),
     )
     return await context.stores.detached_tasks.run(_hold_and_run(context, purchase, lines, queue_pass))
 
@@ -57,16 +57,16 @@ async def purchase_lines(
 async def _hold_and_run(
     context: Context, purchase: Purchase, lines: tuple[TicketRequest, ...], queue_pass: str | None
 ) -> Order:
-    await take(context, purchase.hold_id, lines, digest=purchase.digest, queue_pass=queue_pass)
+    await create_hold(context, purchase.hold_id, lines, digest=purchase.digest, queue_pass=queue_pass)
     try:
         return await purchase.run(context.stores)
     except Refusal as refusal:
         if not refusal.retryable:
-            await purchase.give_back(context.stores, EndReason.REFUSED)
+            await purchase.release_hold(context.stores, EndReason.REFUSED)
         raise
 
 
-async def order_by_id(context: Context, order_id: OrderId) -> Order | None:
+async def get_order(context: Context, order_id: OrderId) -> Order | None:
     """Its owner's, or anybody's for an organiser."""
     viewer = context.signed_in()
     order = await context.stores.orders.get(order_id)
@@ -74,6 +74,6 @@ async def order_by_id(context: Context, order_id: OrderId) -> Order | None:
     return order if is_visible else None
 
 
-async def orders_of_viewer(context: Context, *, first: int, after: str | None) -> Page[Order]:
+async def page_viewer_orders(context: Context, *, first: int, after: str | None) -> Page[Order]:
     """Newest first."""
     return await context.stores.orders.page_of_person(context.signed_in().person_id, first=first, after=after)

@@ -52,7 +52,7 @@ class Purchase:
                 return order
         raise TemporarilyUnavailable("These tickets are contested after a restart of the stock store")
 
-    async def give_back(self, stores: Stores, reason: EndReason) -> None:
+    async def release_hold(self, stores: Stores, reason: EndReason) -> None:
         """After a refusal for good: a hold that is not being bought is released."""
         try:
             await stores.holds.release(self.concert_id, self.hold_id, person_id=self.person_id, reason=reason)
@@ -70,7 +70,7 @@ class Purchase:
             raise TemporarilyUnavailable("Nobody can tell yet whether this order was recorded")
         existing = await stores.orders.get(self.order_id)
         if existing is not None:
-            return self._own(existing)
+            return self._check_owner(existing)
         if await stores.order_sync.sync_owners(hold.units):
             return None
         if await stores.order_sync.settle(self.concert_id, self.hold_id) is HoldState.ENDED:
@@ -103,9 +103,9 @@ class Purchase:
         order = await stores.orders.get(self.order_id)
         if order is None:
             raise TemporarilyUnavailable("The order database is still deciding about this order")
-        return self._own(order)
+        return self._check_owner(order)
 
-    def _own(self, order: Order) -> Order:
+    def _check_owner(self, order: Order) -> Order:
         if order.person_id != self.person_id:
             raise NotFound("Hold", self.hold_id)
         return order

@@ -13,8 +13,8 @@ from domain.queues import EntryState, PassStatus, QueueEntry, QueueingMethod, Qu
 from resolvers.context import Context
 from storage.hot.queues import EntryRecord
 
-JOINS_A_PERSON = 20
-JOINS_AN_ADDRESS = 3_000
+MAX_JOINS_PER_PERSON = 20
+MAX_JOINS_PER_ADDRESS = 3_000
 """A university behind one address may queue; a flood from one may not."""
 JOIN_WINDOW_S = 10
 
@@ -30,66 +30,66 @@ async def join_queue(context: Context, concert_id: ConcertId) -> QueueEntry:
     """The viewer's place, the one they have if they have one. Raises RoomNotOpen, RateLimited."""
     person_id = context.signed_in().person_id
     queues = context.stores.queues
-    limits = {f"person {person_id}": JOINS_A_PERSON}
+    limits = {f"person {person_id}": MAX_JOINS_PER_PERSON}
     if context.address is not None:
-        limits[f"address {context.address}"] = JOINS_AN_ADDRESS
+        limits[f"address {context.address}"] = MAX_JOINS_PER_ADDRESS
     tries = [queues.count_attempt("joins", who, limit=limit, window_s=JOIN_WINDOW_S) for who, limit in limits.items()]
     await asyncio.gather(*tries)
-    with _hidden_drafts(concert_id):
+    with _drafts_not_found(concert_id):
         await queues.join(concert_id, person_id)
-    return await _mine(context, concert_id)
+    return await _viewer_entry(context, concert_id)
 
 
 async def leave_queue(context: Context, concert_id: ConcertId) -> QueueEntry:
-    with _hidden_drafts(concert_id):
+    with _drafts_not_found(concert_id):
         await context.stores.queues.leave(concert_id, context.signed_in().person_id)
-    return await _mine(context, concert_id)
+    return await _viewer_entry(context, concert_id)
 
 
 async def heartbeat(context: Context, concert_id: ConcertId) -> QueueEntry:
-    with _hidden_drafts(concert_id):
+    with _drafts_not_found(concert_id):
         await context.stores.queues.heartbeat(concert_id, context.signed_in().person_id)
-    return await _mine(context, concert_id)
+    return await _viewer_entry(context, concert_id)
 
 
 async def claim_pass(context: Context, concert_id: ConcertId) -> QueueEntry:
     """The entry with its pass. Claimed again, the same pass."""
-    with _hidden_drafts(concert_id):
+    with _drafts_not_found(concert_id):
         await context.stores.queues.claim(concert_id, context.signed_in().person_id)
-    return await _mine(context, concert_id)
+    return await _viewer_entry(context, concert_id)
 
 
-async def entry_of_viewer(context: Context, concert_id: ConcertId) -> QueueEntry | None:
+async def get_viewer_entry(context: Context, concert_id: ConcertId) -> QueueEntry | None:
     return await _entry(context, concert_id, context.signed_in().person_id)
 
 
-async def entries_of_viewer(context: Context) -> tuple[QueueEntry, ...]:
+async def list_viewer_entries(context: Context) -> tuple[QueueEntry, ...]:
     """Living entries of the viewer, oldest first."""
     context.signed_in()
     concerts = await context.stores.concerts.list_active(starts_after=datetime.now(UTC) - timedelta(days=1))
-    found = await asyncio.gather(*[entry_of_viewer(context, concert.id) for concert in concerts if concert.room.is_on])
+    found = await asyncio.gather(*[get_viewer_entry(context, concert.id) for concert in concerts if concert.room.is_on])
     living = [entry for entry in found if entry is not None and entry.is_active]
     return tuple(sorted(living, key=lambda entry: entry.joined_at))
 
 
-def pass_place(signer: PassSigner, token: str | None, concert_id: ConcertId, person_id: PersonId) -> int | None:
+def read_pass(signer: PassSigner, token: str | None, concert_id: ConcertId, person_id: PersonId) -> int | None:
     """The place a genuine pass is for; None without one. Raises NotAdmitted for a token that is none of ours."""
     if token is None:
         return None
     try:
-        return signer.place_of(token, concert_id=concert_id, person_id=person_id)
+        return signer.read_entry_id(token, concert_id=concert_id, person_id=person_id)
     except BadPass as error:
         raise NotAdmitted(Admission.BAD_PASS, None) from error
 
 
-async def standing_of(context: Context, concert_id: ConcertId, person_id: PersonId) -> QueueEntry | None:
+async def find_waiting_entry(context: Context, concert_id: ConcertId, person_id: PersonId) -> QueueEntry | None:
     """The entry of somebody who waits in this line; None for everybody else."""
     entry = await _entry(context, concert_id, person_id)
     is_waiting = entry is not None and entry.state in (EntryState.PREQUEUED, EntryState.WAITING)
     return entry if is_waiting else None
 
 
-def show_entry(
+def build_entry(
     signer: PassSigner,
     concert_id: ConcertId,
     record: EntryRecord,
@@ -135,26 +135,26 @@ async def _entry(context: Context, concert_id: ConcertId, person_id: PersonId) -
     concert = await context.stores.concert_cache.get(concert_id)
     if concert is None:
         raise NotFound("Concert", concert_id)
-    with _hidden_drafts(concert_id):
+    with _drafts_not_found(concert_id):
         found = await context.stores.queues.read_position(concert_id, person_id)
     if found is None:
         return None
     record, position = found
-    pace = await context.paces.of(context.stores, concert) if position else NO_ESTIMATE
+    pace = await context.wait_tables.get(context.stores, concert) if position else NO_ESTIMATE
     method = concert.room.queueing_method
-    return show_entry(context.passes, concert_id, record, method=method, position=position, pace=pace)
+    return build_entry(context.passes, concert_id, record, method=method, position=position, pace=pace)
 
 
-async def _mine(context: Context, concert_id: ConcertId) -> QueueEntry:
+async def _viewer_entry(context: Context, concert_id: ConcertId) -> QueueEntry:
     """The viewer's entry after a step of theirs. Raises NotInQueue if the store has lost it since."""
-    entry = await entry_of_viewer(context, concert_id)
+    entry = await get_viewer_entry(context, concert_id)
     if entry is None:
         raise NotInQueue
     return entry
 
 
 @contextmanager
-def _hidden_drafts(concert_id: ConcertId) -> Iterator[None]:
+def _drafts_not_found(concert_id: ConcertId) -> Iterator[None]:
     """A draft, or a concert long over, has no line; and nobody need know that there is a draft."""
     try:
         yield

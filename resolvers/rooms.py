@@ -19,10 +19,10 @@ from domain.queues import RoomStatus, WaitingRoom
 from domain.room_audits import AdmissionLimit, ManualAdmission, RoomAction, RoomAudit, RoomCommand
 from domain.room_changes import RoomSettingsPatch
 from domain.validation import MAX_ADMITTED_AT_ONCE, key_problems, number_problems, raise_problems, room_problems
-from resolvers.changes import deed, existing, write
-from resolvers.concerts import concert_by_id
+from resolvers.concert_updates import get_existing, make_command, save_concert
+from resolvers.concerts import get_concert
 from resolvers.context import Context
-from resolvers.paces import room_of
+from resolvers.wait_tables import build_waiting_room
 from storage.hot.queues import QueueState
 from storage.mongo.room_audits import AlreadyDone
 
@@ -30,33 +30,33 @@ MAX_ATTEMPTS = 10
 """Changes of one concert that meet: each round of them lets one through."""
 
 
-async def waiting_room(context: Context, concert_id: ConcertId) -> WaitingRoom | None:
+async def get_waiting_room(context: Context, concert_id: ConcertId) -> WaitingRoom | None:
     """None for a concert that the viewer may not see."""
-    concert = await concert_by_id(context, concert_id)
+    concert = await get_concert(context, concert_id)
     if concert is None:
         return None
     if concert.status is ConcertStatus.DRAFT:
-        return room_of(concert, _no_line(concert))
-    return room_of(concert, await context.stores.queues.read_queue(concert_id))
+        return build_waiting_room(concert, _empty_queue_state(concert))
+    return build_waiting_room(concert, await context.stores.queues.read_queue(concert_id))
 
 
 async def configure(
     context: Context, concert_id: ConcertId, change: RoomSettingsPatch, *, expected_version: int | None
 ) -> Concert:
     """Raises VersionConflict where `expected_version`, of the settings, is given and somebody else was first."""
-    return await _change(context, concert_id, change, deed(context), expected_version=expected_version)
+    return await _change(context, concert_id, change, make_command(context), expected_version=expected_version)
 
 
 async def pause(context: Context, concert_id: ConcertId) -> Concert:
     """Everybody keeps their place, and nobody is called but by hand. Again: nothing changes."""
     return await _change(
-        context, concert_id, RoomSettingsPatch((("queue_all", True),)), deed(context, RoomAction.PAUSED)
+        context, concert_id, RoomSettingsPatch((("queue_all", True),)), make_command(context, RoomAction.PAUSED)
     )
 
 
 async def resume(context: Context, concert_id: ConcertId) -> Concert:
     return await _change(
-        context, concert_id, RoomSettingsPatch((("queue_all", False),)), deed(context, RoomAction.RESUMED)
+        context, concert_id, RoomSettingsPatch((("queue_all", False),)), make_command(context, RoomAction.RESUMED)
     )
 
 
@@ -64,27 +64,27 @@ async def reset(context: Context, concert_id: ConcertId, change: RoomSettingsPat
     """A new round with an empty line; who was called stays called. `change` may be what only a new line can take on."""
     raise_problems(key_problems(idempotency_key))
     digest = fingerprint(*change.fingerprint_parts())
-    done = _under_key(context, RoomAction.RESET, concert_id, idempotency_key, digest)
-    if await _row_of(context, done):
-        return await existing(context, concert_id)
+    done = _make_keyed_command(context, RoomAction.RESET, concert_id, idempotency_key, digest)
+    if await _find_audit(context, done):
+        return await get_existing(context, concert_id)
     try:
         return await _change(context, concert_id, change, done)
     except AlreadyDone:
-        await _row_of(context, done)
-        return await existing(context, concert_id)
+        await _find_audit(context, done)
+        return await get_existing(context, concert_id)
 
 
 async def admit_next(context: Context, concert_id: ConcertId, count: int, idempotency_key: str) -> ManualAdmission:
     """Under both caps, also while the room is paused. Raises RoomNotOpen where nobody can be called."""
     raise_problems(chain(key_problems(idempotency_key), number_problems("count", count, 1, MAX_ADMITTED_AT_ONCE)))
-    concert = await existing(context, concert_id)
+    concert = await get_existing(context, concert_id)
     if concert.status is ConcertStatus.DRAFT:
         raise IllegalTransition(concert_id, concert.status, "entered yet")
-    done = _under_key(context, RoomAction.ADMITTED_NEXT, concert_id, idempotency_key, fingerprint(str(count)))
+    done = _make_keyed_command(context, RoomAction.ADMITTED_NEXT, concert_id, idempotency_key, fingerprint(str(count)))
     return await context.stores.detached_tasks.run(_admit(context, concert, count, done))
 
 
-async def audit_page(context: Context, concert_id: ConcertId, *, first: int, after: str | None) -> Page[RoomAudit]:
+async def page_audits(context: Context, concert_id: ConcertId, *, first: int, after: str | None) -> Page[RoomAudit]:
     """Newest first."""
     return await context.stores.room_audits.page(concert_id, first=first, after=after)
 
@@ -99,7 +99,7 @@ async def _change(
 ) -> Concert:
     """The concert as it is then; without a write where nothing differs."""
     for _ in range(MAX_ATTEMPTS):
-        before = await existing(context, concert_id)
+        before = await get_existing(context, concert_id)
         if expected_version not in (None, before.room.version):
             break
         after = _changed(before, change, done.action)
@@ -107,7 +107,7 @@ async def _change(
             return before
         raise_problems(room_problems("settings", after))
         try:
-            return await write(context, before, after, done)
+            return await save_concert(context, before, after, done)
         except VersionConflict:
             # Somebody changed the concert in between, and perhaps nothing of its room.
             continue
@@ -126,8 +126,8 @@ def _changed(before: Concert, change: RoomSettingsPatch, action: RoomAction) -> 
 async def _admit(context: Context, concert: Concert, count: int, done: RoomCommand) -> ManualAdmission:
     """Its row is there before anybody is called, so that no call is without one."""
     stores = context.stores
-    await stores.room_audits.insert(_row(concert, done, ManualAdmission(count, None, None)))
-    row = await _row_of(context, done)
+    await stores.room_audits.insert(_audit(concert, done, ManualAdmission(count, None, None)))
+    row = await _find_audit(context, done)
     if row is not None and row.manual_admission is not None and row.manual_admission.called is not None:
         return row.manual_admission
     try:
@@ -137,7 +137,7 @@ async def _admit(context: Context, concert: Concert, count: int, done: RoomComma
         raise
     limit = _limit(concert, await stores.queues.read_queue(concert.id)) if called < count else None
     call = ManualAdmission(count, called, limit)
-    await stores.room_audits.complete(_row(concert, done, call))
+    await stores.room_audits.complete(_audit(concert, done, call))
     return call
 
 
@@ -149,19 +149,21 @@ def _limit(concert: Concert, state: QueueState) -> AdmissionLimit:
     return AdmissionLimit.NEW_USERS_PER_MINUTE
 
 
-def _row(concert: Concert, done: RoomCommand, call: ManualAdmission) -> RoomAudit:
+def _audit(concert: Concert, done: RoomCommand, call: ManualAdmission) -> RoomAudit:
     room = concert.room
     return RoomAudit(
         concert.id, datetime.now(UTC), done, settings_version=room.version, round=room.round, manual_admission=call
     )
 
 
-def _under_key(context: Context, action: RoomAction, concert_id: ConcertId, key: str, digest: str) -> RoomCommand:
+def _make_keyed_command(
+    context: Context, action: RoomAction, concert_id: ConcertId, key: str, digest: str
+) -> RoomCommand:
     id_ = fingerprint(context.signed_in().person_id, concert_id, action, key)
-    return deed(context, action, id_=id_, digest=digest)
+    return make_command(context, action, id_=id_, digest=digest)
 
 
-async def _row_of(context: Context, done: RoomCommand) -> RoomAudit | None:
+async def _find_audit(context: Context, done: RoomCommand) -> RoomAudit | None:
     """Of a step that was taken under this key. Raises IdempotencyConflict where it was another one."""
     row = await context.stores.room_audits.get(done.id)
     if row is not None and row.command.digest != done.digest:
@@ -169,7 +171,7 @@ async def _row_of(context: Context, done: RoomCommand) -> RoomAudit | None:
     return row
 
 
-def _no_line(concert: Concert) -> QueueState:
+def _empty_queue_state(concert: Concert) -> QueueState:
     """Of a draft, which nobody can join."""
     return QueueState(
         epoch=0,

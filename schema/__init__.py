@@ -5,24 +5,25 @@ from datetime import UTC, datetime
 import strawberry
 from strawberry.schema.config import StrawberryConfig
 
-from schema import organizing, queueing, rights, room_control, watching
+from schema import permissions, subscription_fields
 from schema.concerts import Concert, Stock, Tier, find_concert, list_concerts
-from schema.defaults import drop_null_defaults
-from schema.documents import Documents
-from schema.errors import HANDLERS
-from schema.failures import SystemCode
+from schema.execution.document_cache import DocumentCache
+from schema.execution.operation import Executor, NotAQuery, Operation, OperationResult, error_result
+from schema.execution.subscription_source import SubscriptionStarter
+from schema.execution.top_level_errors import SystemCode
 from schema.holds import Hold, hold_tickets, release_hold
+from schema.mutations import concerts, queues, rooms
+from schema.mutations.result_errors import HANDLERS
 from schema.node import find_node
-from schema.operation import Answer, Executor, NotAQuery, Operation, refusal
 from schema.orders import Order, find_order, purchase_tickets
 from schema.queues import QueueEntry, QueuePosition, find_entry
 from schema.request import forget_before_mutations
 from schema.rooms import WaitingRoom, find_room
 from schema.scalars import SCALARS
-from schema.subscribe import Starter
+from schema.strawberry_fixes import drop_null_defaults
 from schema.viewer import find_viewer
 
-__all__ = ["Answer", "NotAQuery", "Operation", "SystemCode", "execute", "refusal", "sdl", "start"]
+__all__ = ["NotAQuery", "Operation", "OperationResult", "SystemCode", "error_result", "execute", "sdl", "start"]
 
 
 def _server_time() -> datetime:
@@ -45,56 +46,58 @@ class Query:
 
 @strawberry.type
 class Mutation:
-    join_queue = strawberry.mutation(queueing.join_queue, description="Stand in the line of a concert.")
-    leave_queue = strawberry.mutation(queueing.leave_queue, description="Give your place, your call or your pass up.")
+    join_queue = strawberry.mutation(queues.join_queue, description="Stand in the line of a concert.")
+    leave_queue = strawberry.mutation(queues.leave_queue, description="Give your place, your call or your pass up.")
     heartbeat = strawberry.mutation(
-        queueing.heartbeat, description="Say that you are still there, where no socket of yours says it."
+        queues.heartbeat, description="Say that you are still there, where no socket of yours says it."
     )
     claim_queue_pass = strawberry.mutation(
-        queueing.claim_queue_pass, description="Take the pass that waits once your number is called."
+        queues.claim_queue_pass, description="Take the pass that waits once your number is called."
     )
     hold_tickets = strawberry.mutation(hold_tickets, description="Take tickets out of stock for a while.")
     release_hold = strawberry.mutation(release_hold, description="Give a hold back before its deadline.")
     purchase_tickets = strawberry.mutation(purchase_tickets, description="Buy a hold, or hold and buy in one step.")
-    create_concert = strawberry.mutation(organizing.create_concert, description="Make a concert, as a draft.")
+    create_concert = strawberry.mutation(concerts.create_concert, description="Make a concert, as a draft.")
     update_concert = strawberry.mutation(
-        organizing.update_concert, description="Change a concert, its limits, its prices or its capacities."
+        concerts.update_concert, description="Change a concert, its limits, its prices or its capacities."
     )
-    publish_concert = strawberry.mutation(organizing.publish_concert, description="Put a draft into the catalogue.")
-    close_concert = strawberry.mutation(organizing.close_concert, description="End the sale of a concert for good.")
+    publish_concert = strawberry.mutation(concerts.publish_concert, description="Put a draft into the catalogue.")
+    close_concert = strawberry.mutation(concerts.close_concert, description="End the sale of a concert for good.")
     configure_waiting_room = strawberry.mutation(
-        room_control.configure_waiting_room, description="Change the settings of a waiting room while it runs."
+        rooms.configure_waiting_room, description="Change the settings of a waiting room while it runs."
     )
     pause_waiting_room = strawberry.mutation(
-        room_control.pause_waiting_room, description="Call nobody any more; everybody keeps their place."
+        rooms.pause_waiting_room, description="Call nobody any more; everybody keeps their place."
     )
-    resume_waiting_room = strawberry.mutation(room_control.resume_waiting_room, description="Go on calling.")
-    admit_next = strawberry.mutation(room_control.admit_next, description="Call people by hand, under both caps.")
+    resume_waiting_room = strawberry.mutation(rooms.resume_waiting_room, description="Go on calling.")
+    admit_next = strawberry.mutation(rooms.admit_next, description="Call people by hand, under both caps.")
     reset_waiting_room = strawberry.mutation(
-        room_control.reset_waiting_room, description="Empty the line; who was called keeps their turn."
+        rooms.reset_waiting_room, description="Empty the line; who was called keeps their turn."
     )
 
 
 @strawberry.type(description="Each payload is complete: the first is the state now, and the newest one is enough.")
 class Subscription:
     stock_changed = strawberry.subscription(
-        watching.stock_changed, graphql_type=Stock, description="Stock of a concert, whenever it changes."
+        subscription_fields.stock_changed, graphql_type=Stock, description="Stock of a concert, whenever it changes."
     )
     queue_position = strawberry.subscription(
-        watching.queue_position,
+        subscription_fields.queue_position,
         graphql_type=QueuePosition,
         description="Where you stand in line, until your place ends. While it runs, no heartbeat is needed.",
     )
     hold_changed = strawberry.subscription(
-        watching.hold_changed, graphql_type=Hold, description="Your holds of a concert, each when it changes."
+        subscription_fields.hold_changed,
+        graphql_type=Hold,
+        description="Your holds of a concert, each when it changes.",
     )
     order_updated = strawberry.subscription(
-        watching.order_updated,
+        subscription_fields.order_updated,
         graphql_type=Order,
         description="An order of yours, whenever it changes; organizers may watch every order.",
     )
     waiting_room_changed = strawberry.subscription(
-        watching.waiting_room_changed,
+        subscription_fields.waiting_room_changed,
         graphql_type=WaitingRoom,
         description="The room, whenever it changes, for those who run it.",
     )
@@ -111,12 +114,12 @@ _SCHEMA = strawberry.Schema(
 _CORE = _SCHEMA._schema
 drop_null_defaults(_CORE)
 forget_before_mutations(_CORE)
-watching.watch_topics(_CORE)
-rights.enforce(_CORE)
-_DOCUMENTS = Documents(_CORE)
+subscription_fields.wrap_topic_fields(_CORE)
+permissions.enforce_permissions(_CORE)
+_DOCUMENTS = DocumentCache(_CORE)
 _EXECUTOR = Executor(_CORE, _DOCUMENTS)
 execute = _EXECUTOR.execute
-start = Starter(_CORE, _DOCUMENTS, _EXECUTOR).start
+start = SubscriptionStarter(_CORE, _DOCUMENTS, _EXECUTOR).start
 
 
 def sdl() -> str:

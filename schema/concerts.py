@@ -11,13 +11,13 @@ from domain.errors import BadUserInput
 from domain.ids import ConcertId
 from resolvers import concerts as resolve
 from schema import ids
-from schema.computed import computed
 from schema.connection import DEFAULT_PAGE_SIZE, After, Connection, First, page_size
 from schema.enums import ConcertStatus, CurrencyCode
 from schema.ids import Kind
 from schema.request import ID, Info, Request
 from schema.rooms import WaitingRoom, load_room
 from schema.scalars import Money
+from schema.strawberry_fixes import computed
 
 
 @strawberry.type(description="Where a concert takes place.")
@@ -193,6 +193,6 @@ async def find_concert(
     if id_ is not None and slug is None:
         return await load_concert(info.context, ConcertId(ids.argument("id", id_, Kind.CONCERT).parts[0]))
     if slug is not None and id_ is None:
-        found = await resolve.concert_by_slug(info.context.context, slug)
+        found = await resolve.get_concert_by_slug(info.context.context, slug)
         return Concert.of(found) if found else None
     raise BadUserInput("Give either `id` or `slug` of a concert.")

@@ -10,10 +10,10 @@ from domain.holds import TicketRequest
 from domain.ids import ConcertId, PersonId, concert_of
 from resolvers import holds as resolve
 from schema import ids
-from schema.computed import computed
 from schema.concerts import Concert, Tier, load_concert
 from schema.enums import CurrencyCode, EndReason, HoldState
-from schema.errors import (
+from schema.ids import IdReader
+from schema.mutations.result_errors import (
     IdempotencyConflictError,
     InvalidInputError,
     LimitExceededError,
@@ -24,15 +24,15 @@ from schema.errors import (
     SoldOutError,
     TemporarilyUnavailableError,
 )
-from schema.ids import IdReader
 from schema.request import INPUT, Info, Request
 from schema.scalars import Money, seconds_until
+from schema.strawberry_fixes import computed
 
 _KEEPS_TICKETS = frozenset({HoldState.HELD, HoldState.BUYING})
 
 
 @strawberry.type(description="Tickets of one tier, at the price of the moment they were held.")
-class Line:
+class TicketLine:
     line: strawberry.Private[domain.holds.TicketLine]
     tier_id: strawberry.ID
     quantity: int
@@ -62,7 +62,7 @@ class Hold(ids.Node):
     concert_id: strawberry.Private[ConcertId]
     state: HoldState
     reason: EndReason | None = strawberry.field(description="Why it ended; null while it has not.")
-    lines: list[Line] = strawberry.field(description="What was asked for; it stays when the hold has ended.")
+    lines: list[TicketLine] = strawberry.field(description="What was asked for; it stays when the hold has ended.")
     total: Money
     created_at: datetime
     expires_at: datetime = strawberry.field(description="The deadline, by the server's clock.")
@@ -78,7 +78,7 @@ class Hold(ids.Node):
             id=ids.of_hold(hold.concert_id, hold.id),
             state=hold.state,
             reason=hold.reason,
-            lines=[Line.of(line, currency) for line in hold.lines],
+            lines=[TicketLine.of(line, currency) for line in hold.lines],
             total=Money.of(hold.total_minor, currency),
             created_at=hold.created_at,
             expires_at=hold.expires_at,
@@ -90,17 +90,17 @@ class Hold(ids.Node):
         return await load_concert(info.context, self.concert_id)
 
 
-async def show_hold(request: Request, hold: domain.holds.Hold) -> Hold:
+async def build_hold(request: Request, hold: domain.holds.Hold) -> Hold:
     return Hold.of(hold, await request.currency(hold.concert_id))
 
 
 @strawberry.input(description="So many tickets of one tier.")
-class LineInput:
+class TicketLineInput:
     tier_id: strawberry.ID
     quantity: int
 
 
-def read_lines(lines: list[LineInput], reader: IdReader) -> tuple[TicketRequest, ...]:
+def read_ticket_lines(lines: list[TicketLineInput], reader: IdReader) -> tuple[TicketRequest, ...]:
     return tuple(
         TicketRequest(tier_id=reader.tier(f"lines.{i}.tierId", line.tier_id), quantity=line.quantity)
         for i, line in enumerate(lines)
@@ -110,7 +110,7 @@ def read_lines(lines: list[LineInput], reader: IdReader) -> tuple[TicketRequest,
 @strawberry.input(description="All lines are held, or none.")
 class HoldTicketsInput:
     concert_id: strawberry.ID
-    lines: list[LineInput]
+    lines: list[TicketLineInput]
     idempotency_key: str = strawberry.field(
         description="Yours, new for each new wish, like a UUID; a repeated request with the same key finds its hold."
     )
@@ -157,12 +157,12 @@ ReleaseHoldResult: TypeAlias = Annotated[
 async def hold_tickets(info: Info, input_: Annotated[HoldTicketsInput, INPUT]) -> HoldTicketsResult:
     reader = IdReader()
     concert_id = reader.concert("concertId", input_.concert_id)
-    lines = read_lines(input_.lines, reader)
+    lines = read_ticket_lines(input_.lines, reader)
     reader.finish()
     hold = await resolve.hold_tickets(
         info.context.context, concert_id, lines, input_.idempotency_key, queue_pass=input_.queue_pass
     )
-    return HoldTicketsSuccess(hold=await show_hold(info.context, hold))
+    return HoldTicketsSuccess(hold=await build_hold(info.context, hold))
 
 
 async def release_hold(info: Info, input_: Annotated[ReleaseHoldInput, INPUT]) -> ReleaseHoldResult:
@@ -170,4 +170,4 @@ async def release_hold(info: Info, input_: Annotated[ReleaseHoldInput, INPUT]) -
     concert_id, hold_id = reader.hold("holdId", input_.hold_id)
     reader.finish()
     hold = await resolve.release_hold(info.context.context, concert_id, hold_id)
-    return ReleaseHoldSuccess(hold=await show_hold(info.context, hold))
+    return ReleaseHoldSuccess(hold=await build_hold(info.context, hold))

@@ -70,10 +70,10 @@ async def load_lottery(request: Request, room: domain.queues.WaitingRoom) -> Roo
     """Raises TemporarilyUnavailable."""
     if not room.settings.has_lottery:
         return None
-    return RoomLottery.of(room, await resolve.reveal_of(request.context, room))
+    return RoomLottery.of(room, await resolve.find_reveal(request.context, room))
 
 
 async def load_proof(request: Request, entry: domain.queues.QueueEntry) -> LotteryProof | None:
     """Raises TemporarilyUnavailable."""
-    proof = await resolve.proof_of(request.context, entry)
+    proof = await resolve.build_proof(request.context, entry)
     return LotteryProof.of(proof) if proof else None

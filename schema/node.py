@@ -9,17 +9,17 @@ from domain.ids import ConcertId, HoldId, OrderId, TierId, concert_of
 from resolvers import holds
 from schema import ids
 from schema.concerts import Tier, load_concert
-from schema.holds import Hold, show_hold
+from schema.holds import Hold, build_hold
 from schema.ids import Kind, Node
 from schema.orders import load_order
+from schema.permissions import NODE_PERMISSIONS
 from schema.queues import QueueEntry, load_entry
 from schema.request import ID, Info, Request
-from schema.rights import NODE_RIGHTS
 
 
 async def find_node(info: Info, id_: Annotated[strawberry.ID, ID]) -> Node | None:
     found = ids.argument("id", id_)
-    NODE_RIGHTS[found.kind].check(info.context.context.viewer)
+    NODE_PERMISSIONS[found.kind].check(info.context.context.viewer)
     match found.kind:
         case Kind.CONCERT:
             return await load_concert(info.context, ConcertId(found.parts[0]))
@@ -42,11 +42,11 @@ async def _tier(request: Request, tier_id: TierId) -> Tier | None:
 
 async def _hold(request: Request, concert_id: ConcertId, hold_id: HoldId) -> Hold | None:
     try:
-        hold = await holds.hold_by_id(request.context, concert_id, hold_id)
+        hold = await holds.get_hold(request.context, concert_id, hold_id)
     except NotFound:
         # The concert in its id does not exist.
         return None
-    return await show_hold(request, hold) if hold else None
+    return await build_hold(request, hold) if hold else None
 
 
 async def _entry(request: Request, concert_id: ConcertId, *, id_: strawberry.ID) -> QueueEntry | None:

@@ -12,9 +12,10 @@ from domain.ids import ConcertId, OrderId, PersonId
 from domain.orders import Customer
 from resolvers import orders as resolve
 from schema import ids
-from schema.computed import computed
 from schema.concerts import Concert, load_concert
-from schema.errors import (
+from schema.holds import TicketLine, TicketLineInput, read_ticket_lines
+from schema.ids import IdReader, Kind
+from schema.mutations.result_errors import (
     HoldEndedError,
     IdempotencyConflictError,
     InvalidInputError,
@@ -26,10 +27,9 @@ from schema.errors import (
     SoldOutError,
     TemporarilyUnavailableError,
 )
-from schema.holds import Line, LineInput, read_lines
-from schema.ids import IdReader, Kind
 from schema.request import ID, INPUT, Info, Request
 from schema.scalars import Money
+from schema.strawberry_fixes import computed
 
 
 @strawberry.enum(description="Where an order is in its life.")
@@ -43,7 +43,7 @@ class Order(ids.Node):
     person_id: strawberry.Private[PersonId]
     concert_id: strawberry.Private[ConcertId]
     status: OrderStatus
-    lines: list[Line]
+    lines: list[TicketLine]
     total: Money
     customer_name: str
     customer_email: str
@@ -57,7 +57,7 @@ class Order(ids.Node):
             concert_id=order.concert_id,
             id=ids.of_order(order.id),
             status=OrderStatus(order.status.value),
-            lines=[Line.of(line, order.currency) for line in order.lines],
+            lines=[TicketLine.of(line, order.currency) for line in order.lines],
             total=Money.of(order.total.minor, order.currency),
             customer_name=order.customer.name,
             customer_email=order.customer.email,
@@ -71,7 +71,7 @@ class Order(ids.Node):
 
 
 async def load_order(request: Request, order_id: OrderId) -> Order | None:
-    found = await resolve.order_by_id(request.context, order_id)
+    found = await resolve.get_order(request.context, order_id)
     return Order.of(found) if found else None
 
 
@@ -83,7 +83,9 @@ async def find_order(info: Info, id_: Annotated[strawberry.ID, ID]) -> Order | N
 class PurchaseTicketsInput:
     hold_id: strawberry.ID | None = None
     concert_id: strawberry.ID | None = strawberry.field(default=None, description="With `lines`, without `holdId`.")
-    lines: list[LineInput] | None = strawberry.field(default=None, description="With `concertId`, without `holdId`.")
+    lines: list[TicketLineInput] | None = strawberry.field(
+        default=None, description="With `concertId`, without `holdId`."
+    )
     queue_pass: str | None = strawberry.field(
         default=None, description="With `lines`, where the concert has a waiting room; a hold remembers its pass."
     )
@@ -127,7 +129,7 @@ async def _purchase(request: Request, wish: PurchaseTicketsInput) -> domain.orde
         reader.finish()
         return await resolve.purchase_hold(request.context, concert_id, hold_id, customer, key)
     if wish.hold_id is None and wish.concert_id is not None and wish.lines is not None:
-        concert_id, lines = reader.concert("concertId", wish.concert_id), read_lines(wish.lines, reader)
+        concert_id, lines = reader.concert("concertId", wish.concert_id), read_ticket_lines(wish.lines, reader)
         reader.finish()
         return await resolve.purchase_lines(
             request.context, concert_id, lines, customer, key, queue_pass=wish.queue_pass

@@ -12,12 +12,12 @@ from domain.ids import ConcertId, PersonId
 from domain.topics import QueueSnapshot
 from resolvers import queues as resolve
 from schema import ids
-from schema.computed import computed
 from schema.concerts import Concert, Stock, load_concert
 from schema.enums import EntryEnd, EntryState, PassStatus, RoomStatus, StockAhead
 from schema.lottery import LotteryProof, load_proof
 from schema.request import Info, Request
 from schema.scalars import seconds_until
+from schema.strawberry_fixes import computed
 
 
 @strawberry.type(description="The right to hold tickets of one concert, for one purchase.")
@@ -185,7 +185,7 @@ def _position(entry: domain.queues.QueueEntry) -> int | None:
 
 async def load_entry(request: Request, concert_id: ConcertId) -> QueueEntry | None:
     try:
-        found = await resolve.entry_of_viewer(request.context, concert_id)
+        found = await resolve.get_viewer_entry(request.context, concert_id)
     except NotFound:
         return None
     return QueueEntry.of(found) if found else None

@@ -55,19 +55,19 @@ class Request:
         self._rooms: Once[ConcertId, WaitingRoom | None] = Once()
 
     async def concert(self, concert_id: ConcertId) -> Concert | None:
-        return await self._concerts.get(concert_id, lambda: resolve.concert_by_id(self.context, concert_id))
+        return await self._concerts.get(concert_id, lambda: resolve.get_concert(self.context, concert_id))
 
     async def currency(self, concert_id: ConcertId) -> CurrencyCode:
         """Raises NotFound."""
-        return await resolve.currency_of(self.context, concert_id)
+        return await resolve.get_currency(self.context, concert_id)
 
     async def stock(self, concert: Concert) -> Stock:
         """Raises TemporarilyUnavailable."""
-        return await self._stocks.get(concert.id, lambda: resolve.stock_of(self.context, concert))
+        return await self._stocks.get(concert.id, lambda: resolve.read_stock(self.context, concert))
 
     async def room(self, concert_id: ConcertId) -> WaitingRoom | None:
         """Raises TemporarilyUnavailable."""
-        return await self._rooms.get(concert_id, lambda: rooms.waiting_room(self.context, concert_id))
+        return await self._rooms.get(concert_id, lambda: rooms.get_waiting_room(self.context, concert_id))
 
 
 def forget_before_mutations(schema: GraphQLSchema) -> None:

@@ -13,12 +13,12 @@ from domain.errors import NotFound
 from domain.ids import ConcertId
 from resolvers import rooms as resolve
 from schema import ids
-from schema.computed import computed
 from schema.connection import DEFAULT_PAGE_SIZE, After, Connection, First, page_size
 from schema.enums import QueueingMethod, RoomStatus
 from schema.lottery import RoomLottery, load_lottery
 from schema.request import Info, Request
 from schema.room_audits import RoomAudit
+from schema.strawberry_fixes import computed
 
 
 @strawberry.type(
@@ -105,7 +105,7 @@ class WaitingRoom:
     async def audit(
         self, info: Info, first: First = DEFAULT_PAGE_SIZE, after: After = None
     ) -> Connection[RoomAudit] | None:
-        found = await resolve.audit_page(
+        found = await resolve.page_audits(
             info.context.context, self.room.concert_id, first=page_size(first), after=after
         )
         return Connection[RoomAudit].of(found, RoomAudit.of)

@@ -25,9 +25,9 @@ GAP = "gap"
 """Messages may have been missed: whoever listens reads everything again."""
 SILENCE_S = 5.0
 """A link that was silent for so long is asked whether it is still there."""
-PAUSE_S = 0.25
+RECONNECT_PAUSE_S = 0.25
 
-Notice = Callable[[str], None]
+HintHandler = Callable[[str], None]
 
 
 class HintsBackend(BroadcastBackend):
@@ -68,7 +68,7 @@ class HintsBackend(BroadcastBackend):
             except (RedisError, OSError) as error:
                 log.warning("the link to the broker broke: %s", error or type(error).__name__)
                 await self._drop()
-                await asyncio.sleep(PAUSE_S)
+                await asyncio.sleep(RECONNECT_PAUSE_S)
             else:
                 if event is not None:
                     return event
@@ -134,18 +134,18 @@ class Feed:
     async def start(self) -> None:
         await self._broadcast.connect()
 
-    def listen(self, channel: str, notice: Notice) -> None:
+    def listen(self, channel: str, notice: HintHandler) -> None:
         """Calls `notice` with each message from now on, and with GAP when some may have been missed."""
         self._listening[channel] = asyncio.create_task(self._drain(channel, notice))
 
-    async def leave(self, channel: str) -> None:
+    async def stop_listening(self, channel: str) -> None:
         task = self._listening.pop(channel)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
 
     async def aclose(self) -> None:
         for channel in list(self._listening):
-            await self.leave(channel)
+            await self.stop_listening(channel)
         try:
             await self._broadcast.disconnect()
         except asyncio.CancelledError:
@@ -155,12 +155,12 @@ class Feed:
             if task is not None and task.cancelling():
                 raise
 
-    def waiting(self) -> int:
+    def queued_messages(self) -> int:
         """Messages that no listener has taken yet."""
         queues = [queue for queues in self._broadcast._subscribers.values() for queue in queues]
         return sum(queue.qsize() for queue in queues)
 
-    async def _drain(self, channel: str, notice: Notice) -> None:
+    async def _drain(self, channel: str, notice: HintHandler) -> None:
         subscription = self._broadcast.subscribe(channel)
         async with self._lock:
             subscriber = await subscription.__aenter__()

@@ -1,4 +1,4 @@
-"""Who watches what in this process: a watch for each concert and one for orders, in them groups of subscriptions."""
+"""The hub: one publisher per concert with subscribers in this process, and one for orders."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -7,17 +7,16 @@ from typing import Any
 from domain.ids import ConcertId
 from domain.topics import OrderTopic, Topic
 from storage.keys import hints_channel
-from subscriptions.bands import Bands
-from subscriptions.concert_watch import ConcertWatch
 from subscriptions.feed import Feed
-from subscriptions.order_watch import OrderWatch
-from subscriptions.reader import Liveness, Reader
-from subscriptions.sources import Source
-from subscriptions.watchers import Deliver, Member
+from subscriptions.interfaces import Deliver, PresenceStore, SnapshotReader, Source
+from subscriptions.publishing.concert_publisher import ConcertPublisher
+from subscriptions.publishing.order_publisher import OrderPublisher
+from subscriptions.publishing.push_intervals import PushIntervals
+from subscriptions.publishing.subscriber_groups import Subscriber
 
 
-class Watch:
-    """A subscription that delivers until it is closed."""
+class HubSubscription:
+    """The handle of a subscription that delivers until it is closed."""
 
     def __init__(self, close: Callable[[], None]) -> None:
         self._close = close
@@ -27,59 +26,71 @@ class Watch:
 
 
 class Hub:
-    """Owns a task for each concert that is watched, and one for orders."""
+    """Owns a task for each concert with subscribers, and one for orders."""
 
-    def __init__(self, feed: Feed, reader: Reader, liveness: Liveness, *, tick_s: float, bands: Bands) -> None:
+    def __init__(
+        self,
+        feed: Feed,
+        reader: SnapshotReader,
+        presence_store: PresenceStore,
+        *,
+        tick_s: float,
+        push_intervals: PushIntervals,
+    ) -> None:
         self._feed = feed
         self._reader = reader
-        self._liveness = liveness
+        self._presence_store = presence_store
         self._tick_s = tick_s
-        self._bands = bands
-        self._concerts: dict[ConcertId, ConcertWatch] = {}
-        self._orders = OrderWatch(reader)
+        self._push_intervals = push_intervals
+        self._concerts: dict[ConcertId, ConcertPublisher] = {}
+        self._orders = OrderPublisher(reader)
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def watch(self, source: Source, deliver: Deliver) -> Watch:
-        """Delivers the newest state now and whenever it changes. Raises an OnsaleError where it cannot be read."""
-        member = Member(source, deliver)
-        watching = self._watch_of(source.topic)
-        watching.add(member)
+    async def subscribe(self, source: Source, deliver: Deliver) -> HubSubscription:
+        """Deliver the newest state now and whenever it changes. Raises an OnsaleError where it cannot be read."""
+        subscriber = Subscriber(source, deliver)
+        publisher = self._publisher_for(source.topic)
+        publisher.add(subscriber)
         try:
-            await member.first
+            await subscriber.first_delivery
         except BaseException:
-            watching.remove(member)
+            publisher.remove(subscriber)
             raise
-        return Watch(lambda: watching.remove(member))
+        return HubSubscription(lambda: publisher.remove(subscriber))
 
-    def _watch_of(self, topic: Topic) -> ConcertWatch | OrderWatch:
+    def _publisher_for(self, topic: Topic) -> ConcertPublisher | OrderPublisher:
         if isinstance(topic, OrderTopic):
             if not self._orders.is_running:
                 self._orders.is_running = True
-                self._own(self._orders.run())
+                self._start_task(self._orders.run())
             return self._orders
-        watching = self._concerts.get(topic.concert_id)
-        if watching is None:
-            watching = ConcertWatch(
-                topic.concert_id, self._reader, self._liveness, tick_s=self._tick_s, bands=self._bands
+        publisher = self._concerts.get(topic.concert_id)
+        if publisher is None:
+            publisher = ConcertPublisher(
+                topic.concert_id,
+                self._reader,
+                self._presence_store,
+                tick_s=self._tick_s,
+                push_intervals=self._push_intervals,
             )
-            self._concerts[topic.concert_id] = watching
-            self._own(self._run(topic.concert_id, watching))
-        return watching
+            self._concerts[topic.concert_id] = publisher
+            self._start_task(self._run(topic.concert_id, publisher))
+        return publisher
 
-    async def _run(self, concert_id: ConcertId, watching: ConcertWatch) -> None:
+    async def _run(self, concert_id: ConcertId, publisher: ConcertPublisher) -> None:
         channel = hints_channel(concert_id)
-        # The first member is added in the same turn of the loop as this task is made.
-        self._feed.listen(channel, watching.notice)
+        # The first subscriber is added in the same turn of the loop as this task is made.
+        self._feed.listen(channel, publisher.on_hint)
         try:
-            while not watching.is_idle:
-                await watching.run()
+            while not publisher.is_idle:
+                await publisher.run()
         finally:
-            # No await before this: a watch that ends must not be found by somebody who comes now.
-            if self._concerts.get(concert_id) is watching:
+            # No await before this: a publisher that ends must not be found by a new subscriber.
+            if self._concerts.get(concert_id) is publisher:
                 del self._concerts[concert_id]
-            await self._feed.leave(channel)
+            await self._feed.stop_listening(channel)
 
-    def _own(self, work: Coroutine[Any, Any, None]) -> None:
+    def _start_task(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

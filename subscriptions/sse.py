@@ -8,11 +8,10 @@ import time
 
 from starlette.types import Receive, Send
 
-from subscriptions import messages
-from subscriptions.limits import Limits
-from subscriptions.newest import Newest
-from subscriptions.operations import Answered, Outcome, Rejected
-from subscriptions.sources import Rendered
+from subscriptions.interfaces import Answered, Outcome, Rejected, Rendered
+from subscriptions.sockets import messages
+from subscriptions.sockets.active_operations import LatestValue
+from subscriptions.sockets.limits import Limits
 
 HEADERS = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
@@ -20,7 +19,7 @@ HEADERS = [
     (b"vary", b"accept"),
     (b"x-accel-buffering", b"no"),  # nginx would keep events back
 ]
-_COMMENT = b":\n\n"
+_HEARTBEAT_COMMENT = b":\n\n"
 # Browsers do not report an event without a line of data.
 _COMPLETE = b"event: complete\ndata: \n\n"
 _EXPIRED = "The access token has expired; come back with a new one."
@@ -35,19 +34,19 @@ class EventStream:
         self._limits = limits
         self._clock = asyncio.get_running_loop().time
         self._expires_s = _NEVER if expires_at is None else self._clock() + expires_at - time.time()
-        self._newest = Newest()
-        self._news = asyncio.Event()
-        self._is_cut = False
+        self._latest = LatestValue()
+        self._changed = asyncio.Event()
+        self._is_stopped = False
 
     def deliver(self, rendered: Rendered) -> None:
-        self._newest.show(rendered)
-        self._is_cut |= self._newest.is_full
-        self._news.set()
+        self._latest.put(rendered)
+        self._is_stopped |= self._latest.is_full
+        self._changed.set()
 
-    def cut(self) -> None:
+    def stop(self) -> None:
         """No more events; the client knows by the missing `complete` that it may come back."""
-        self._is_cut = True
-        self._news.set()
+        self._is_stopped = True
+        self._changed.set()
 
     async def serve(self, outcome: Outcome, receive: Receive, send: Send) -> None:
         leaving = asyncio.create_task(self._leave(receive))
@@ -71,14 +70,14 @@ class EventStream:
             case Rejected():
                 await self._write(send, _next(b'{"errors":%b}' % outcome.errors) + _COMPLETE)
             case _:
-                await self._watch(send)
+                await self._stream(send)
 
-    async def _watch(self, send: Send) -> None:
-        while not self._is_cut:
-            self._news.clear()
-            while not self._is_cut and (payload := self._newest.take()) is not None:
+    async def _stream(self, send: Send) -> None:
+        while not self._is_stopped:
+            self._changed.clear()
+            while not self._is_stopped and (payload := self._latest.pop()) is not None:
                 await self._write(send, _next(payload))
-            if self._newest.is_over:
+            if self._latest.is_finished:
                 await self._write(send, _COMPLETE)
                 return
             if self._clock() >= self._expires_s:
@@ -92,10 +91,10 @@ class EventStream:
         heartbeat_s = self._clock() + self._limits.heartbeat_s
         try:
             async with asyncio.timeout_at(min(heartbeat_s, self._expires_s)):
-                await self._news.wait()
+                await self._changed.wait()
         except TimeoutError:
             if self._clock() >= heartbeat_s:
-                await self._write(send, _COMMENT)
+                await self._write(send, _HEARTBEAT_COMMENT)
 
     async def _write(self, send: Send, body: bytes, *, is_end: bool = False) -> None:
         async with asyncio.timeout(self._limits.drain_wait_s):
@@ -104,7 +103,7 @@ class EventStream:
     async def _leave(self, receive: Receive) -> None:
         while (await receive())["type"] != "http.disconnect":
             pass
-        self.cut()
+        self.stop()
 
 
 def _next(payload: bytes) -> bytes:

@@ -9,12 +9,12 @@ from typing import Generic
 from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
-from subscriptions.capacity import Capacity, Full
-from subscriptions.close_codes import CloseCode, shortened
-from subscriptions.connection import Connection
-from subscriptions.limits import Limits
-from subscriptions.operations import C, Operations, Verifier
-from subscriptions.origins import is_welcome
+from subscriptions.interfaces import C, OperationRunner, Verifier
+from subscriptions.sockets.close_codes import CloseCode, shortened
+from subscriptions.sockets.connection import Connection
+from subscriptions.sockets.connection_limits import ConnectionCounter, TooManyConnections
+from subscriptions.sockets.limits import Limits
+from subscriptions.sockets.origins import is_allowed
 
 SUBPROTOCOL = "graphql-transport-ws"
 
@@ -24,23 +24,23 @@ class GraphQLSocket(Generic[C]):
 
     def __init__(
         self,
-        operations: Operations[C],
+        operations: OperationRunner[C],
         verifier: Verifier[C],
         *,
         limits: Limits,
-        capacity: Capacity,
+        capacity: ConnectionCounter,
         allowed_origins: Sequence[str] = (),
     ) -> None:
-        self._operations = operations
+        self._runner = operations
         self._verifier = verifier
         self._limits = limits
-        self._capacity = capacity
+        self._connection_counter = capacity
         self._allowed_origins = tuple(origin.lower() for origin in allowed_origins)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if (await receive())["type"] != "websocket.connect":
             return
-        if not is_welcome(Headers(scope=scope), self._allowed_origins):
+        if not is_allowed(Headers(scope=scope), self._allowed_origins):
             await send({"type": "websocket.close"})  # before the acceptance this is an answer with status 403
             return
         if SUBPROTOCOL not in scope["subprotocols"]:
@@ -50,13 +50,15 @@ class GraphQLSocket(Generic[C]):
         address = scope["client"][0] if scope.get("client") else None
         await send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL})
         try:
-            with self._capacity.stream(address):
+            with self._connection_counter.count_connection(address):
                 await self._connection(address).run(receive, send)
-        except Full as error:
+        except TooManyConnections as error:
             await _close(send, CloseCode.TRY_AGAIN_LATER, f"{error}; try again in a moment")
 
     def _connection(self, address: str | None) -> Connection[C]:
-        return Connection(self._operations, self._verifier, self._limits, capacity=self._capacity, address=address)
+        return Connection(
+            self._runner, self._verifier, self._limits, capacity=self._connection_counter, address=address
+        )
 
 
 async def _close(send: Send, code: CloseCode, reason: str) -> None:

@@ -20,12 +20,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from auth.viewer import Viewer
 from domain.errors import TemporarilyUnavailable, Unauthenticated
 from resolvers.context import Resources
-from schema import Answer, NotAQuery, Operation, execute
-from web import bodies, operations
-from web.media import EVENT_STREAM, GRAPHQL, HTML, JSON, preferred
-from web.pages import not_built
-from web.refusals import Refused, internal, unauthenticated, unavailable
-from web.streaming import EventStreams
+from schema import NotAQuery, Operation, OperationResult, execute
+from web import request_body, request_parsing
+from web.content_negotiation import EVENT_STREAM, GRAPHQL, HTML, JSON, preferred_media_type
+from web.event_streams import EventStreams
+from web.http_errors import HttpError, internal_error, unauthenticated_error, unavailable_error
+from web.pages import build_missing_page
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ class GraphQLEndpoint:
         *,
         streams: EventStreams,
         max_body_bytes: int,
-        page: Callable[[Request], Response] = not_built,
+        page: Callable[[Request], Response] = build_missing_page,
     ) -> None:
         self._resources = resources
         self._verifier = verifier
@@ -73,21 +73,21 @@ class GraphQLEndpoint:
         response: ASGIApp
         try:
             response = await self._answer(request, request_id)
-        except bodies.TooLarge as refused:
-            await bodies.answer_and_discard(_refusal(refused, request, request_id), receive, send)
+        except request_body.BodyTooLarge as refused:
+            await request_body.respond_and_discard(_refusal(refused, request, request_id), receive, send)
             return
-        except bodies.ClientGone:
+        except request_body.ClientDisconnected:
             return
-        except Refused as refused:
+        except HttpError as refused:
             response = _refusal(refused, request, request_id)
         except Exception:
             logger.exception("%s /graphql failed", request.method)
-            response = _refusal(internal(request_id), request, request_id)
+            response = _refusal(internal_error(request_id), request, request_id)
         await response(scope, receive, send)
 
     async def _answer(self, request: Request, request_id: str) -> ASGIApp:
         if request.method not in ("GET", "POST"):
-            raise Refused(405, f"{request.method} means nothing here; use POST.", headers={"Allow": "GET, POST"})
+            raise HttpError(405, f"{request.method} means nothing here; use POST.", headers={"Allow": "GET, POST"})
         media_type = _media_type(request)
         if media_type == HTML:
             return self._page(request)
@@ -101,7 +101,7 @@ class GraphQLEndpoint:
                 return await self._streams.answer(operation, context, may_mutate=not is_get)
             answer = await execute(operation, context, queries_only=is_get)
         except NotAQuery:
-            raise Refused(405, "GET is for queries; send this with POST.", headers={"Allow": "POST"}) from None
+            raise HttpError(405, "GET is for queries; send this with POST.", headers={"Allow": "POST"}) from None
         return _json(answer.payload, _status(answer, media_type), media_type)
 
     async def _viewer(self, headers: Headers) -> Viewer | None:
@@ -114,24 +114,26 @@ class GraphQLEndpoint:
                 raise Unauthenticated("The Authorization header is malformed; send `Bearer <access token>`, once.")
             return await self._verifier.verify(token.strip())
         except Unauthenticated as error:
-            raise unauthenticated(error) from error
+            raise unauthenticated_error(error) from error
         except TemporarilyUnavailable as error:
-            raise unavailable(error) from error
+            raise unavailable_error(error) from error
 
     async def _operation(self, request: Request) -> Operation:
         if request.method == "GET":
-            return operations.of_query(request.query_params)
+            return request_parsing.parse_query(request.query_params)
         _check_content_type(request.headers)
         declared = request.headers.get("content-length")
-        return operations.of_body(await bodies.read(request.receive, declared=declared, limit=self._max_body_bytes))
+        return request_parsing.parse_body(
+            await request_body.read_body(request.receive, declared=declared, limit=self._max_body_bytes)
+        )
 
 
 def _media_type(request: Request) -> str:
     pages = (HTML,) if request.method == "GET" else ()
     offered = (JSON, GRAPHQL, EVENT_STREAM, *pages)
-    chosen = preferred(_accept(request), offered)
+    chosen = preferred_media_type(_accept(request), offered)
     if chosen is None:
-        raise Refused(406, f"We answer with {', '.join(offered)}; name one of them in Accept.")
+        raise HttpError(406, f"We answer with {', '.join(offered)}; name one of them in Accept.")
     return chosen
 
 
@@ -142,21 +144,21 @@ def _accept(request: Request) -> str:
 def _check_content_type(headers: Headers) -> None:
     media_type, *parameters = (part.strip().lower() for part in headers.get("content-type", "").split(";"))
     if media_type != JSON:
-        raise Refused(415, f"Content-Type is {media_type[:80]!r}; send the body as {JSON}.")
+        raise HttpError(415, f"Content-Type is {media_type[:80]!r}; send the body as {JSON}.")
     charset = next((text[8:].strip('"') for text in parameters if text.startswith("charset=")), "utf-8")
     if charset not in ("utf-8", "utf8"):
-        raise Refused(415, f"The charset is {charset[:80]!r}; send the body in utf-8.")
+        raise HttpError(415, f"The charset is {charset[:80]!r}; send the body in utf-8.")
     if headers.get("content-encoding", "identity").lower() != "identity":
-        raise Refused(415, "The body is compressed; send it as it is.", headers={"Accept-Encoding": "identity"})
+        raise HttpError(415, "The body is compressed; send it as it is.", headers={"Accept-Encoding": "identity"})
 
 
-def _status(answer: Answer, media_type: str) -> int:
+def _status(answer: OperationResult, media_type: str) -> int:
     """A document or variables that do not fit are 400, but clients that accept plain JSON expect 200."""
     return 400 if media_type == GRAPHQL and not answer.was_executed else 200
 
 
-def _refusal(refused: Refused, request: Request, request_id: str) -> Response:
-    media_type = preferred(_accept(request), (JSON, GRAPHQL)) or JSON
+def _refusal(refused: HttpError, request: Request, request_id: str) -> Response:
+    media_type = preferred_media_type(_accept(request), (JSON, GRAPHQL)) or JSON
     response = _json(refused.payload(request_id), refused.status, media_type)
     response.headers.update(refused.headers)
     return response

@@ -21,7 +21,7 @@ _SECRETS = re.compile(
 )
 
 
-def redacted(text: str) -> str:
+def redact(text: str) -> str:
     return _SECRETS.sub(lambda match: f"[{'email' if match['email'] else 'token'}]", text)
 
 
@@ -31,7 +31,7 @@ class TextFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         record.request_id = request_id.get()
-        return redacted(super().format(record))
+        return redact(super().format(record))
 
 
 class JsonFormatter(logging.Formatter):
@@ -48,7 +48,7 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return redacted(json.dumps(line, default=str))
+        return redact(json.dumps(line, default=str))
 
 
 def configure(log_format: str) -> None:

@@ -13,7 +13,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from auth.issuer.people import DEMO_PEOPLE
+from auth.dev_issuer.demo_users import DEMO_USERS
 from settings import Settings
 
 DIST = Path(__file__).parents[1] / "frontend" / "dist"
@@ -53,17 +53,17 @@ class Pages:
         headers = {**_ASKED_AGAIN, "Content-Security-Policy": self._policy}
         if built.is_file():
             return FileResponse(built, headers=headers)
-        return not_built(request)
+        return build_missing_page(request)
 
     def routes(self) -> list[BaseRoute]:
         return [
-            Route("/pages/settings.json", self._told_settings),
+            Route("/pages/settings.json", self._settings_json),
             Mount("/assets", _Assets(directory=self._dist / "assets", check_dir=False)),
         ]
 
-    async def _told_settings(self, request: Request) -> Response:
+    async def _settings_json(self, request: Request) -> Response:
         """What a page has to know; nobody's secret."""
-        people = DEMO_PEOPLE.items() if self._settings.has_own_issuer else ()
+        people = DEMO_USERS.items() if self._settings.has_own_issuer else ()
         return JSONResponse(
             {
                 "issuer": self._settings.issuer,
@@ -88,7 +88,7 @@ class _Assets(StaticFiles):
         return response
 
 
-def not_built(request: Request) -> HTMLResponse:
+def build_missing_page(request: Request) -> HTMLResponse:
     url = html.escape(str(request.url.replace(query="")))
     return HTMLResponse(_NOT_BUILT.format(url=url), headers=_ASKED_AGAIN)
 

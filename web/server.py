@@ -12,7 +12,7 @@ import uvicorn
 import uvloop
 from starlette.types import ASGIApp
 
-from subscriptions.frames import SocketProtocol
+from subscriptions.sockets.ws_protocol import SocketProtocol
 
 R = TypeVar("R")
 
@@ -20,11 +20,11 @@ BACKLOG = 2_048
 """A rush of new connections waits here instead of being refused."""
 # A hold takes milliseconds; whoever is not answered by then is cut off, and finds out by repeating the request.
 GRACE_S = 3
-COLLECT_AFTER = (10_000, 20, 5)
+GC_THRESHOLDS = (10_000, 20, 5)
 """Objects made and not freed, young collections, and middle ones: a million objects until all are looked through."""
 
 
-def config(app: ASGIApp, **changes: Any) -> uvicorn.Config:
+def make_config(app: ASGIApp, **changes: Any) -> uvicorn.Config:
     options: dict[str, Any] = {
         "http": "httptools",
         "ws": SocketProtocol,
@@ -55,21 +55,21 @@ class Server(uvicorn.Server):
 
 def run_program(program: Coroutine[Any, Any, R]) -> R:
     """Run it on the event loop of a server, with as many open files as the system allows."""
-    allow_many_sockets()
+    raise_open_file_limit()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(program)
 
 
-def collect_seldom() -> None:
+def configure_gc() -> None:
     """A full collection stops everybody: with 5,000 sockets for half a second, and by default every ten seconds.
 
     Nearly all that is thrown away here is freed at once by its counts; the rest, above all that of closed sockets,
     waits until as much was made as some 2,500 sockets take.
     """
-    gc.set_threshold(*COLLECT_AFTER)
+    gc.set_threshold(*GC_THRESHOLDS)
 
 
-def allow_many_sockets() -> None:
+def raise_open_file_limit() -> None:
     """Every socket is a file, and shells allow a thousand; the hard limit is what the administrator meant."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

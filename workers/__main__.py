@@ -47,7 +47,7 @@ async def _opened(settings: Settings) -> AsyncIterator[tuple[Stores, str]]:
 
 def main() -> int:
     if sys.argv[1:2] == [deadletters.COMMAND]:
-        chosen = deadletters.parsed(sys.argv[2:])
+        chosen = deadletters.parse_arguments(sys.argv[2:])
         return _run(lambda settings: run_command(settings, chosen))
     parser = argparse.ArgumentParser(prog="python -m workers", description="Runs Onsale's workers.")
     parser.add_argument("names", nargs="*", metavar="name", help=f"one of {', '.join(ALL)}; none: all of them")

@@ -7,7 +7,7 @@ from domain.ids import ConcertId
 from storage import scripts
 from storage.connect import Stores
 from storage.scripts import ScriptReplyError
-from workers.looking import ACTIVE_S, IDLE_S, MAX_REPEATS, Look, look_at_all
+from workers.concert_worker import ACTIVE_S, IDLE_S, MAX_REPEATS, RunResult, run_for_all
 
 BOUND = 1_000
 
@@ -18,9 +18,9 @@ class AdmissionWorker:
     idle_s = IDLE_S
 
     async def run_once(self, stores: Stores) -> int:
-        return await look_at_all(self, stores)
+        return await run_for_all(self, stores)
 
-    async def look(self, stores: Stores, concert_id: ConcertId) -> Look:
+    async def run_for(self, stores: Stores, concert_id: ConcertId) -> RunResult:
         total = 0
         for _ in range(MAX_REPEATS):
             word, called, is_bounded, is_active = await stores.hot_state.run_admission(concert_id, bound=BOUND)
@@ -32,5 +32,5 @@ class AdmissionWorker:
                 case _:
                     raise ScriptReplyError(scripts.ADMIT.name, word)
             if not is_bounded:
-                return Look(total, is_active=is_active)
-        return Look(total, is_active=True)
+                return RunResult(total, is_active=is_active)
+        return RunResult(total, is_active=True)

@@ -10,14 +10,14 @@ from collections.abc import AsyncIterator, Collection, Sequence
 from domain.ids import ConcertId
 from storage.connect import Stores
 from storage.hot.events import DeadLetter
-from workers.consuming import Handler, failures
 from workers.history import HistoryHandler
+from workers.stream_consumer import EventHandler, find_failures
 
 COMMAND = "deadletters"
-HANDLERS: dict[str, Handler] = {HistoryHandler.group: HistoryHandler()}
+HANDLERS: dict[str, EventHandler] = {HistoryHandler.group: HistoryHandler()}
 
 
-def parsed(arguments: Sequence[str]) -> argparse.Namespace:
+def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog=f"python -m workers {COMMAND}", description="Shows, replays or discards events that nobody could handle."
     )
@@ -36,24 +36,26 @@ async def run(stores: Stores, chosen: argparse.Namespace) -> int:
     if concerts is None:
         sys.stderr.write(f"no concert has the id or the slug {chosen.concert!r}\n")
         return 1
-    letters = [letter async for letter in _letters(stores, concerts) if not chosen.ids or name(letter) in chosen.ids]
-    missing = set(chosen.ids or ()) - {name(letter) for letter in letters}
+    letters = [
+        letter async for letter in _letters(stores, concerts) if not chosen.ids or format_name(letter) in chosen.ids
+    ]
+    missing = set(chosen.ids or ()) - {format_name(letter) for letter in letters}
     if chosen.verb == "list":
-        _say(*table(letters))
+        _print(*format_table(letters))
     for letter in letters if chosen.verb == "discard" else ():
         await stores.events.drop_dead_letters(letter.concert_id, [letter.id])
-        _say(f"{name(letter)}: discarded")
-    kept = [letter for letter in letters if chosen.verb == "replay" and not await _replayed(stores, letter)]
-    _say(*[f"{id_}: there is no such dead letter" for id_ in sorted(missing)])
+        _print(f"{format_name(letter)}: discarded")
+    kept = [letter for letter in letters if chosen.verb == "replay" and not await _replay(stores, letter)]
+    _print(*[f"{id_}: there is no such dead letter" for id_ in sorted(missing)])
     return 1 if missing or kept else 0
 
 
-def name(letter: DeadLetter) -> str:
+def format_name(letter: DeadLetter) -> str:
     """What a letter is called on the command line: its id is unique in its concert alone."""
     return f"{letter.concert_id}:{letter.id}"
 
 
-def table(letters: Sequence[DeadLetter]) -> list[str]:
+def format_table(letters: Sequence[DeadLetter]) -> list[str]:
     if not letters:
         return ["no dead letters"]
     rows = [("ID", "GROUP", "EVENT", "FAILED AT", "TRIES", "ERROR"), *[_row(letter) for letter in letters]]
@@ -65,7 +67,7 @@ def _row(letter: DeadLetter) -> tuple[str, ...]:
     event = letter.event
     what = " ".join(f"{field}={value}" for field, value in event.fields.items() if value)
     failed_at = letter.failed_at.strftime("%Y-%m-%d %H:%M:%S")
-    row = (name(letter), letter.group, what, failed_at, str(event.tries), letter.error)
+    row = (format_name(letter), letter.group, what, failed_at, str(event.tries), letter.error)
     # A person's name may be anything, and a terminal is not to be told what to do by it.
     return tuple(cell if cell.isprintable() else ascii(cell)[1:-1] for cell in row)
 
@@ -84,17 +86,17 @@ async def _letters(stores: Stores, concerts: Collection[ConcertId]) -> AsyncIter
             yield letter
 
 
-async def _replayed(stores: Stores, letter: DeadLetter) -> bool:
+async def _replay(stores: Stores, letter: DeadLetter) -> bool:
     handler = HANDLERS.get(letter.group)
     if handler is None:
         error: str | None = f"nobody handles what the group {letter.group!r} got"
     else:
-        error = (await failures(handler, stores, letter.concert_id, [letter.event])).get(letter.event.id)
+        error = (await find_failures(handler, stores, letter.concert_id, [letter.event])).get(letter.event.id)
     if error is None:
         await stores.events.drop_dead_letters(letter.concert_id, [letter.id])
-    _say(f"{name(letter)}: {'replayed' if error is None else f'kept, it failed again: {error}'}")
+    _print(f"{format_name(letter)}: {'replayed' if error is None else f'kept, it failed again: {error}'}")
     return error is None
 
 
-def _say(*lines: str) -> None:
+def _print(*lines: str) -> None:
     sys.stdout.write("".join(f"{line}\n" for line in lines))

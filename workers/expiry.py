@@ -4,7 +4,7 @@ from domain.ids import ConcertId
 from storage import scripts
 from storage.connect import Stores
 from storage.scripts import ScriptReplyError
-from workers.looking import ACTIVE_S, IDLE_S, MAX_REPEATS, Look, look_at_all
+from workers.concert_worker import ACTIVE_S, IDLE_S, MAX_REPEATS, RunResult, run_for_all
 
 MAX_HOLDS_A_RUN = 500
 """Some 10 ms of script."""
@@ -16,9 +16,9 @@ class ExpiryWorker:
     idle_s = IDLE_S
 
     async def run_once(self, stores: Stores) -> int:
-        return await look_at_all(self, stores)
+        return await run_for_all(self, stores)
 
-    async def look(self, stores: Stores, concert_id: ConcertId) -> Look:
+    async def run_for(self, stores: Stores, concert_id: ConcertId) -> RunResult:
         total = 0
         for _ in range(MAX_REPEATS):
             word, expired, is_active = await stores.hot_state.expire_holds(concert_id, limit=MAX_HOLDS_A_RUN)
@@ -30,5 +30,5 @@ class ExpiryWorker:
                 case _:
                     raise ScriptReplyError(scripts.EXPIRE_HOLDS.name, word)
             if expired < MAX_HOLDS_A_RUN:
-                return Look(total, is_active=is_active)
-        return Look(total, is_active=True)
+                return RunResult(total, is_active=is_active)
+        return RunResult(total, is_active=True)

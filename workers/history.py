@@ -7,8 +7,8 @@ from domain.queue_events import QueueEvent, QueueEventKind
 from domain.queues import EntryEnd
 from storage.connect import Stores
 from storage.hot.events import StoredEvent
-from workers.consuming import Consumer
-from workers.looking import Look, look_at_all
+from workers.concert_worker import RunResult, run_for_all
+from workers.stream_consumer import StreamConsumer
 
 
 class HistoryHandler:
@@ -19,7 +19,7 @@ class HistoryHandler:
         failed: dict[str, str] = {}
         for event in events:
             try:
-                read.append(queue_event(concert_id, event))
+                read.append(parse_queue_event(concert_id, event))
             except (KeyError, ValueError) as error:
                 failed[event.id] = f"not an event of a line: {error!r}"
         return failed | await stores.queue_history.add(read)
@@ -33,16 +33,16 @@ class HistoryWorker:
     """Nobody waits for history."""
 
     def __init__(self) -> None:
-        self._consumer = Consumer(HistoryHandler())
+        self._consumer = StreamConsumer(HistoryHandler())
 
     async def run_once(self, stores: Stores) -> int:
-        return await look_at_all(self, stores)
+        return await run_for_all(self, stores)
 
-    async def look(self, stores: Stores, concert_id: ConcertId) -> Look:
-        return await self._consumer.look(stores, concert_id)
+    async def run_for(self, stores: Stores, concert_id: ConcertId) -> RunResult:
+        return await self._consumer.run_for(stores, concert_id)
 
 
-def queue_event(concert_id: ConcertId, event: StoredEvent) -> QueueEvent:
+def parse_queue_event(concert_id: ConcertId, event: StoredEvent) -> QueueEvent:
     """Raises KeyError or ValueError for what no script of ours wrote."""
     fields = event.fields
     return QueueEvent(

@@ -13,13 +13,13 @@ from storage.connect import Stores
 from storage.keys import WORK_CHANNEL
 from subscriptions.feed import GAP, Feed
 from workers.admission import AdmissionWorker
-from workers.agenda import Agenda
 from workers.apply import ApplyWorker
+from workers.concert_worker import ConcertWorker, run_due
 from workers.expiry import ExpiryWorker
 from workers.history import HistoryWorker
-from workers.looking import ConcertWorker, look_at_due
 from workers.opening import OpeningWorker
 from workers.record import RecordWorker
+from workers.schedule import Schedule
 from workers.settle import SettleWorker
 
 log = logging.getLogger(__name__)
@@ -46,28 +46,28 @@ async def run_workers(stores: Stores, redis_url: str, names: Sequence[str] = ALL
     """Runs the named workers until cancelled. Raises KeyError for a name that is none."""
     steady = {worker.name: worker for worker in WORKERS}
     by_concert = {worker.name: worker for worker in CONCERT_WORKERS}
-    async with _woken(stores, redis_url) as agendas, asyncio.TaskGroup() as group:
+    async with _listen_for_work(stores, redis_url) as agendas, asyncio.TaskGroup() as group:
         for name in names:
             if name in steady:
-                group.create_task(run_for_ever(steady[name](), stores))
+                group.create_task(run_forever(steady[name](), stores))
             else:
                 worker = by_concert[name]()
-                agendas.append(Agenda(active_s=worker.active_s, idle_s=worker.idle_s))
-                group.create_task(look_for_ever(worker, stores, agendas[-1]))
+                agendas.append(Schedule(active_s=worker.active_s, idle_s=worker.idle_s))
+                group.create_task(run_schedule_forever(worker, stores, agendas[-1]))
 
 
-async def run_for_ever(worker: Worker, stores: Stores) -> None:
+async def run_forever(worker: Worker, stores: Stores) -> None:
     failures = 0
     while True:
         failures = await _attempt(worker.name, lambda: worker.run_once(stores), failures)
         await asyncio.sleep(_pause_s(worker.interval_s, failures))
 
 
-async def look_for_ever(worker: ConcertWorker, stores: Stores, agenda: Agenda) -> None:
+async def run_schedule_forever(worker: ConcertWorker, stores: Stores, agenda: Schedule) -> None:
     """A concert that fails is left alone for a while by its agenda; only a list that cannot be read stops it all."""
     failures = 0
     while True:
-        failures = await _attempt(worker.name, lambda: look_at_due(worker, stores, agenda), failures)
+        failures = await _attempt(worker.name, lambda: run_due(worker, stores, agenda), failures)
         await agenda.wait()
 
 
@@ -93,9 +93,9 @@ def _pause_s(interval_s: float, failures: int) -> float:
 
 
 @asynccontextmanager
-async def _woken(stores: Stores, redis_url: str) -> AsyncIterator[list[Agenda]]:
+async def _listen_for_work(stores: Stores, redis_url: str) -> AsyncIterator[list[Schedule]]:
     """Whoever is in the list is told where something begins. What goes unheard is found at the pace of idle ones."""
-    agendas: list[Agenda] = []
+    agendas: list[Schedule] = []
 
     def notice(message: str) -> None:
         for agenda in agendas:

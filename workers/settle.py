@@ -5,7 +5,7 @@ import logging
 
 from domain.ids import ConcertId, HoldId
 from storage.connect import Stores
-from workers.looking import Look, look_at_all
+from workers.concert_worker import RunResult, run_for_all
 
 log = logging.getLogger(__name__)
 
@@ -19,12 +19,12 @@ class SettleWorker:
     """A purchase waits a minute before it is settled: a few seconds more do not matter."""
 
     async def run_once(self, stores: Stores) -> int:
-        return await look_at_all(self, stores)
+        return await run_for_all(self, stores)
 
-    async def look(self, stores: Stores, concert_id: ConcertId) -> Look:
+    async def run_for(self, stores: Stores, concert_id: ConcertId) -> RunResult:
         overdue = await stores.hot_state.find_overdue_purchases(concert_id, limit=MAX_HOLDS_A_RUN)
         settled = sum(await asyncio.gather(*[self._settle(stores, concert_id, hold_id) for hold_id in overdue]))
-        return Look(settled, is_active=bool(overdue))
+        return RunResult(settled, is_active=bool(overdue))
 
     async def _settle(self, stores: Stores, concert_id: ConcertId, hold_id: HoldId) -> bool:
         """One that cannot be decided now waits for the next run, and keeps no other from being decided."""

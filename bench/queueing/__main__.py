@@ -22,7 +22,7 @@ from bench.queueing.visitors import visitors
 from bench.sale.progress import say
 from storage.connect import open_stores
 from storage.embedded.process import ServerStartError
-from web.server import collect_seldom, run_program
+from web.server import configure_gc, run_program
 
 RESULTS = Path(__file__).parents[1] / "results" / "queue.json"
 LIMIT_S = 290.0
@@ -117,7 +117,7 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument("--smoke", action="store_true", help="everything, so small that the figures say nothing")
     options = parser.parse_args(words)
     # As every server does when it starts: a hub of 50,000 in this process stands for one.
-    collect_seldom()
+    configure_gc()
     began, load = time.monotonic(), os.getloadavg()[0]
     try:
         found = run_program(measure(SMOKE if options.smoke else Plan(), options.only))

@@ -68,7 +68,7 @@ class Laboratory:
     async def consume_events(self, concert_id: ConcertId) -> None:
         """As the history worker does, until nothing is left."""
         worker = HistoryWorker()
-        while (await worker.look(self.stores, concert_id)).is_active:
+        while (await worker.run_for(self.stores, concert_id)).is_active:
             pass
 
     async def bytes_by_kind(self, concert_id: ConcertId) -> dict[str, int]:

@@ -17,10 +17,10 @@ from bench.queueing.tasks import owned
 from bench.queueing.watched import CountingReader, WatchedLine
 from domain.ids import ConcertId, PersonId
 from settings import Settings
-from subscriptions.bands import Bands
 from subscriptions.feed import Feed
 from subscriptions.hub import Hub
-from workers.looking import ACTIVE_S
+from subscriptions.publishing.push_intervals import PushIntervals
+from workers.concert_worker import ACTIVE_S
 
 OF_EACH = 2
 SLOTS = 50
@@ -114,7 +114,7 @@ def server_hub(feed: Feed, reader: CountingReader, laboratory: Laboratory) -> Hu
         reader,
         laboratory.stores.queues,
         tick_s=settings.push_tick_ms / 1000,
-        bands=Bands.of(settings.push_intervals),
+        push_intervals=PushIntervals.from_pairs(settings.push_intervals),
     )
 
 

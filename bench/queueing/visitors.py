@@ -11,10 +11,10 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from auth.issuer.claims import TokenMint, granted_scope
-from auth.issuer.logins import new_login
-from auth.issuer.people import Person, person_called
-from auth.issuer.signing import load_keys
+from auth.dev_issuer.claims import TokenMint, granted_scope
+from auth.dev_issuer.demo_users import DemoUser, find_demo_user
+from auth.dev_issuer.logins import new_login
+from auth.dev_issuer.signing import load_keys
 from settings import Settings
 
 AN_ADDRESS = 250
@@ -63,7 +63,7 @@ def _sign(issuer: str, data_dir: Path, numbers: range) -> list[tuple[int, str]]:
     return [(number, str(mint.token_response(new_login(_person(number)), scope)["access_token"])) for number in numbers]
 
 
-def _person(number: int) -> Person:
-    person = person_called(f"buyer{number + 1}")
+def _person(number: int) -> DemoUser:
+    person = find_demo_user(f"buyer{number + 1}")
     assert person is not None
     return person

@@ -13,19 +13,18 @@ from bench.queueing.laboratory import Laboratory
 from bench.queueing.visitors import some_person_id
 from domain.ids import ConcertId, PersonId
 from domain.topics import QueueTopic
-from resolvers.snapshots import StoreReader
+from resolvers.snapshots import StoreSnapshotReader
 from schema import Operation, start
+from schema.execution.subscription_source import SubscriptionSource
 from schema.ids import of_concert
-from schema.subscribe import Watching
-from subscriptions.hub import Hub, Watch
-from subscriptions.reader import RoomView
-from subscriptions.sources import Rendered
+from subscriptions.hub import Hub, HubSubscription
+from subscriptions.interfaces import Rendered, RoomSnapshot
 
 AT_ONCE = 2_000
 LOOK_WITHIN_S = 20.0
 
 
-class CountingReader(StoreReader):
+class CountingReader(StoreSnapshotReader):
     """A look begins when the room is read. It lasts until the last delivery before the next one begins."""
 
     def __init__(self, laboratory: Laboratory) -> None:
@@ -36,13 +35,13 @@ class CountingReader(StoreReader):
         self._began_s = self._last_s = 0.0
         self._begun = asyncio.Event()
 
-    async def room(self, concert_id: ConcertId) -> RoomView:
+    async def read_room(self, concert_id: ConcertId) -> RoomSnapshot:
         if self._last_s > self._began_s:
             self.took_ms.append((self._last_s - self._began_s) * 1000)
         self._began_s = time.perf_counter()
         self.looks += 1
         self._begun.set()
-        return await super().room(concert_id)
+        return await super().read_room(concert_id)
 
     def note(self) -> None:
         """Something was delivered."""
@@ -62,7 +61,12 @@ class WatchedLine:
     """`calls` counts script calls that are not the hub's."""
 
     def __init__(
-        self, laboratory: Laboratory, concert_id: ConcertId, hub: Hub, reader: CountingReader, source: Watching
+        self,
+        laboratory: Laboratory,
+        concert_id: ConcertId,
+        hub: Hub,
+        reader: CountingReader,
+        source: SubscriptionSource,
     ) -> None:
         self.laboratory = laboratory
         self.reader = reader
@@ -72,7 +76,7 @@ class WatchedLine:
         self._source = source
         self._line: list[PersonId] = []
         """In the order in which they joined, without those who were sent away."""
-        self._watches: dict[PersonId, Watch] = {}
+        self._watches: dict[PersonId, HubSubscription] = {}
         self._coming: set[asyncio.Task[None]] = set()
         self._dice = random.Random(5)
 
@@ -88,7 +92,7 @@ class WatchedLine:
     ) -> AsyncIterator["WatchedLine"]:
         operation = Operation(DOCUMENT, {"id": of_concert(concert_id)}, None)
         source = await start(operation, laboratory.context(people[0]))
-        if not isinstance(source, Watching):
+        if not isinstance(source, SubscriptionSource):
             raise NotMeasured(f"a subscription was refused: {source}")
         line = cls(laboratory, concert_id, hub, reader, source)
         try:
@@ -142,4 +146,4 @@ class WatchedLine:
             if rendered.is_last:
                 asyncio.get_running_loop().call_soon(self.close, person_id)
 
-        self._watches[person_id] = await self._hub.watch(source, deliver)
+        self._watches[person_id] = await self._hub.subscribe(source, deliver)

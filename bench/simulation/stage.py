@@ -25,7 +25,7 @@ from storage.hot.hot_state import HotState
 from storage.hot.queues import EntryRecord, QueueStore
 from storage.hot.script_client import ScriptClient
 from storage.keys import concert_keys
-from subscriptions.attachments import RENEW_S
+from subscriptions.publishing.presence import RENEW_EVERY_S
 from workers.admission import BOUND
 from workers.expiry import MAX_HOLDS_A_RUN
 
@@ -81,7 +81,7 @@ class StoreRoom:
     async def move_clock(self, at_s: float) -> None:
         await self._link.run_command("HSET", self._state_key, "now_ms", str(self._opening_ms + int(at_s * 1000)))
         await self._hot.expire_holds(self._concert.id, limit=MAX_HOLDS_A_RUN)
-        if at_s - self._leased_s >= RENEW_S:
+        if at_s - self._leased_s >= RENEW_EVERY_S:
             await self._queues.sync_presence(self._concert.id, PROCESS)
             self._leased_s = at_s
 

@@ -60,7 +60,7 @@ class HoldStore:
     ) -> Hold:
         """All lines or none. No tier may stand in two lines. Raises the refusals of the script's header.
 
-        `pass_place` is the place of a pass whose signature is good.
+        `read_pass` is the place of a pass whose signature is good.
         """
         pairs = [word for line in lines for word in (line.tier_id, line.quantity)]
         place = "" if pass_entry_id is None else pass_entry_id

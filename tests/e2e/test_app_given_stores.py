@@ -14,7 +14,7 @@ from tests.support.application import Application, started
 from tests.support.sockets import PROTOCOL, Client
 from tests.support.waiting import wait_until
 
-UVICORN = ("-m", "uvicorn", "app:app", "--no-access-log", "--ws", "subscriptions.frames:SocketProtocol")
+UVICORN = ("-m", "uvicorn", "app:app", "--no-access-log", "--ws", "subscriptions.sockets.ws_protocol:SocketProtocol")
 
 
 @pytest_asyncio.fixture

@@ -8,7 +8,7 @@ from typing import TypeAlias
 import orjson
 import pytest
 
-from subscriptions.limits import Limits
+from subscriptions.sockets.limits import Limits
 from tests.support.events import Events, events
 from tests.support.shop import HOLD, OnSale, Shop, lines, new_key, shop_on
 from tests.support.waiting import wait_until

@@ -29,7 +29,7 @@ async def workers_at(queue: Line) -> AsyncIterator[None]:
     async def work() -> None:
         while True:
             for worker in (ExpiryWorker(), AdmissionWorker()):
-                await worker.look(queue.shop.stores, concert_id)
+                await worker.run_for(queue.shop.stores, concert_id)
             await asyncio.sleep(0.1)
 
     working = asyncio.create_task(work())

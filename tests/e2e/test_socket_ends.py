@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from subscriptions.limits import Limits
+from subscriptions.sockets.limits import Limits
 from tests.support.sockets import Client, Watched, shown, sockets
 
 

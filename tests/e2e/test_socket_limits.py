@@ -6,7 +6,7 @@ import pytest
 from websockets.exceptions import InvalidStatus
 
 from domain.errors import TemporarilyUnavailable
-from subscriptions.limits import Limits
+from subscriptions.sockets.limits import Limits
 from tests.support.sockets import ACK, INIT, Sockets, shown, sockets, subscription
 from tests.support.waiting import wait_until
 
@@ -27,7 +27,7 @@ async def test_what_a_client_gave_up_counts_while_it_runs() -> None:
         server.behind.gate.clear()
         for id_ in ("a", "b", "c"):
             await client.say(subscription(id_, "mutation"), {"id": id_, "type": "complete"})
-        assert ((await client.hear())["id"], len(server.behind.asked)) == ("c", 2)
+        assert ((await client.hear())["id"], len(server.behind.requests)) == ("c", 2)
         server.behind.gate.set()
 
 
@@ -97,7 +97,7 @@ async def test_a_token_that_does_not_convince_closes(given: object, code: int, r
     async with sockets() as server, server.client() as client:
         await client.say(INIT | {"payload": {"Authorization": given}})
         assert await client.closed() == (code, reason)
-        assert server.behind.asked == []
+        assert server.behind.requests == []
 
 
 @pytest.mark.parametrize("name", ["Authorization", "authorization"])

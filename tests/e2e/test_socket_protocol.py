@@ -7,7 +7,7 @@ import pytest
 import pytest_asyncio
 from websockets.exceptions import InvalidStatus
 
-from subscriptions.limits import Limits
+from subscriptions.sockets.limits import Limits
 from tests.support.sockets import ACK, INIT, Sockets, completed, shown, sockets, subscription
 from tests.support.waiting import wait_until
 
@@ -177,7 +177,7 @@ async def test_everything_of_the_payload_arrives(server: Sockets) -> None:
     async with server.signed_in("alice") as client:
         await client.say(subscribing(query="query A", operationName="A", variables=None, extensions={"trace": 1}))
         await client.hear()
-    asked, caller = server.behind.asked[0], server.behind.callers[0]
+    asked, caller = server.behind.requests[0], server.behind.callers[0]
     assert (asked.document, asked.name, asked.variables, asked.extensions) == ("query A", "A", {}, {"trace": 1})
     assert caller is not None
     assert caller.person_id == "alice"
@@ -238,7 +238,7 @@ async def test_a_document_named_by_extensions_alone_is_no_malformed_message(serv
     async with server.signed_in() as client:
         await client.say(subscribing(extensions={"persistedQuery": {"version": 1}}))
         assert (await client.hear())["type"] == "error"
-    assert server.behind.asked[0].document is None
+    assert server.behind.requests[0].document is None
 
 
 async def test_an_unknown_id_is_completed_in_silence(server: Sockets) -> None:
@@ -329,7 +329,7 @@ async def _until_open(server: Sockets, document: str) -> None:
 
 
 async def _until_asked(server: Sockets, count: int) -> None:
-    await wait_until(lambda: len(server.behind.asked) == count, what="the operations")
+    await wait_until(lambda: len(server.behind.requests) == count, what="the operations")
 
 
 async def _until_gone(server: Sockets) -> None:

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 from websockets.exceptions import ConnectionClosed
 
-from subscriptions.limits import Limits
+from subscriptions.sockets.limits import Limits
 from tests.support.sockets import Client, Heard, Sockets, Watched, shown, sockets
 from tests.support.waiting import wait_until
 
@@ -84,17 +84,17 @@ async def test_whoever_asks_and_does_not_listen_is_not_read_any_further() -> Non
     async with sockets(Limits(messages_burst=100_000)) as server, reluctant(server) as stuck:
         asking = asyncio.create_task(_ask_for_ever(stuck))
         try:
-            await wait_until(lambda: len(server.behind.asked) > 5, what="the first questions")
+            await wait_until(lambda: len(server.behind.requests) > 5, what="the first questions")
             before = -1
-            while before != len(server.behind.asked):
-                before = len(server.behind.asked)
+            while before != len(server.behind.requests):
+                before = len(server.behind.requests)
                 await asyncio.wait([asking], timeout=0.2)
         finally:
             asking.cancel()
             await asyncio.wait([asking])
             stuck.connection.transport.abort()
-        assert len(server.behind.asked) < 120
-        assert server.behind.finished == len(server.behind.asked)
+        assert len(server.behind.requests) < 120
+        assert server.behind.finished == len(server.behind.requests)
 
 
 async def _ask_for_ever(client: Client) -> None:

@@ -13,8 +13,8 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from subscriptions.limits import Limits
-from subscriptions.operations import Asked
+from subscriptions.interfaces import OperationRequest
+from subscriptions.sockets.limits import Limits
 from subscriptions.sse import EventStream
 from tests.support.events import COMMENT, Events, events
 from tests.support.serving import serving
@@ -34,7 +34,7 @@ class Streams:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.opened.append(EventStream(self.limits, expires_at=self.expires_at))
-        asked = Asked(scope["query_string"].decode(), {}, None, {})
+        asked = OperationRequest(scope["query_string"].decode(), {}, None, {})
         outcome = await self.behind.start(asked, self.opened[-1].deliver, caller=None, address=None)
         await self.opened[-1].serve(outcome, receive, send)
 
@@ -126,7 +126,7 @@ async def test_a_process_that_ends_completes_nothing_so_that_clients_come_back()
     async with streams() as server, server.get("subscription") as heard:
         server.behind.open[0].show(1)
         assert await heard.hear() == shown(1)
-        server.opened[0].cut()
+        server.opened[0].stop()
         assert await heard.rest() == []
         assert server.behind.open == []
 

@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, RedirectRespons
 from starlette.types import ASGIApp
 
 from auth.jwks import MAX_RESPONSE_BYTES
-from auth.keys import SigningKeys
+from auth.signing_keys import SigningKeys
 from domain.errors import TemporarilyUnavailable
 from tests.support.issuers import KeyServer
 from tests.support.serving import serving
@@ -63,7 +63,7 @@ async def test_who_stops_waiting_does_not_stop_the_fetch(server: KeyServer) -> N
 
 
 async def test_an_issuer_that_is_down_is_not_hammered(server: KeyServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("auth.keys.RETRY_EMPTY_S", NEVER_S)
+    monkeypatch.setattr("auth.signing_keys.RETRY_EMPTY_S", NEVER_S)
     keys = SigningKeys(server.issuer, cooldown_s=NEVER_S)
     server.failure = PlainTextResponse("down", 503)
     for _ in range(10):
@@ -73,7 +73,7 @@ async def test_an_issuer_that_is_down_is_not_hammered(server: KeyServer, monkeyp
 
 
 async def test_nobody_waits_longer_than_the_time_limit(server: KeyServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("auth.keys.FETCH_TIMEOUT_S", 0.05)
+    monkeypatch.setattr("auth.signing_keys.FETCH_TIMEOUT_S", 0.05)
     server.gate.clear()
     with pytest.raises(TemporarilyUnavailable):
         await SigningKeys(server.issuer).find("k1")

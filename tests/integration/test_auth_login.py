@@ -16,7 +16,7 @@ import pytest
 import pytest_asyncio
 from starlette.applications import Starlette
 
-from auth.issuer import issuer_routes
+from auth.dev_issuer import issuer_routes
 from auth.login import login_routes
 from tests.support.serving import serving
 from tests.support.signing_in import CLIENT_ID

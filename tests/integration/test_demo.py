@@ -40,7 +40,7 @@ async def test_an_empty_catalogue_is_filled_and_on_sale(stores: Stores) -> None:
     assert {concert.status for concert in loaded} == {ConcertStatus.PUBLISHED}
     assert [concert.slug for concert in loaded if concert.room.is_on] == ["lantern-ferry-royal-albert-hall"]
     for concert in loaded:
-        stock = await concerts.stock_of(nobody(stores), concert)
+        stock = await concerts.read_stock(nobody(stores), concert)
         assert [tier.available for tier in stock.tiers] == [tier.capacity for tier in concert.tiers]
 
 

@@ -26,7 +26,7 @@ async def test_a_broken_link_is_a_gap_on_every_channel(own_valkey: ServerProcess
         while not all("news" in messages for messages in heard.values()):
             await _publish(own_valkey.url)
             await asyncio.sleep(TICK_S)
-    await feed.leave("a")
+    await feed.stop_listening("a")
     await feed.aclose()
 
 

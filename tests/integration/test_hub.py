@@ -17,7 +17,7 @@ from storage.connect import Stores
 from storage.embedded.process import ServerProcess
 from storage.keys import hints_channel
 from subscriptions.hub import Hub
-from subscriptions.sources import Rendered
+from subscriptions.interfaces import Rendered
 from tests.support.sale import buy, context, hold, key, lines, on_sale, opened, stock
 from tests.support.waiting import wait_until
 from tests.support.watching import ROOM, Seen, check_rising, hub_on, watch
@@ -41,7 +41,7 @@ async def test_one_render_serves_a_group(stores: Stores, hub: Hub) -> None:
     source = Seen(StockTopic(concert.id))
     taken: list[list[Rendered]] = [[] for _ in range(50)]
     for one in taken:
-        await hub.watch(source, one.append)
+        await hub.subscribe(source, one.append)
     before = source.renders
     await hold(stores, concert, 1)
     await wait_until(lambda: all(len(one) == 2 for one in taken), what="the deliveries")
@@ -75,7 +75,7 @@ async def test_without_any_hint_everybody_ends_at_the_newest_state(stores: Store
     async with hub_on(stores, valkey_url) as (hub, feed):
         concert = await on_sale(stores, 200)
         seen = await watch(hub, StockTopic(concert.id))
-        await feed.leave(hints_channel(concert.id))
+        await feed.stop_listening(hints_channel(concert.id))
         feed.listen(hints_channel(concert.id), lambda _: None)
         for number in range(20):
             await hold(stores, concert, 1, who=f"buyer{number}")
@@ -87,15 +87,15 @@ async def test_with_hints_lost_at_random_too(stores: Stores, valkey_url: str) ->
     chance = random.Random(7)
     async with hub_on(stores, valkey_url) as (hub, feed):
         concert = await on_sale(stores, 200, room=ROOM)
-        watching = hub._watch_of(StockTopic(concert.id))
-        heard = watching.notice  # type: ignore[union-attr]
+        watching = hub._publisher_for(StockTopic(concert.id))
+        heard = watching.on_hint  # type: ignore[union-attr]
         seen = [await watch(hub, topic) for topic in (StockTopic(concert.id), QueueTopic(concert.id, PersonId("p7")))]
-        await feed.leave(hints_channel(concert.id))
+        await feed.stop_listening(hints_channel(concert.id))
         feed.listen(hints_channel(concert.id), lambda message: heard(message) if chance.random() < 0.3 else None)
         for number in range(30):
             await queues.join_queue(context(stores, f"p{number}"), concert.id)
         await wait_until(lambda: seen[1].line().room.tail == 30, timeout=1.5, what="the newest line")
-        position = await queues.entry_of_viewer(context(stores, "p7"), concert.id)
+        position = await queues.get_viewer_entry(context(stores, "p7"), concert.id)
         assert position is not None
         shown = seen[1].line().entry
         assert shown is not None
@@ -164,7 +164,7 @@ async def test_watches_survive_an_outage_and_a_wiped_store(
         await wait_until(lambda: _states(seen[2])[-1] is HoldState.ENDED, timeout=5, what="the lost hold")
         assert isinstance(seen[2].last, Hold)
         assert seen[2].last.id == lost.id
-        assert feed.waiting() == 0
+        assert feed.queued_messages() == 0
         for one in seen:
             check_rising(one)
 
@@ -220,7 +220,7 @@ async def test_a_render_that_fails_keeps_nobody_else_from_their_news(stores: Sto
     seen = await watch(hub, StockTopic(concert.id))
     broken = Broken(StockTopic(concert.id), group="broken")
     with pytest.raises(RuntimeError):
-        await hub.watch(broken, broken.deliver)
+        await hub.subscribe(broken, broken.deliver)
     await hold(stores, concert, 1)
     await wait_until(lambda: seen.stock() == [(9, 1, 0)], what="the change")
     assert (await watch(hub, StockTopic(concert.id))).stock() == [(9, 1, 0)]

@@ -18,8 +18,8 @@ from domain.topics import HoldsTopic, QueueTopic
 from resolvers import holds, queues, rooms
 from storage.connect import Stores
 from storage.keys import KINDS, concert_keys, hints_channel
-from subscriptions.bands import Bands
 from subscriptions.hub import Hub
+from subscriptions.publishing.push_intervals import PushIntervals
 from tests.support.lottery import crowd, register, with_lottery
 from tests.support.sale import context, key, lines, on_sale, organizer
 from tests.support.waiting import wait_until
@@ -29,7 +29,7 @@ from workers.expiry import ExpiryWorker
 from workers.opening import OpeningWorker
 
 PEOPLE = crowd(30)
-NEVER = Bands(((2, 0.0),), 1_000.0)
+NEVER = PushIntervals(((2, 0.0),), 1_000.0)
 """Whoever stands behind the second place sees what concerns themselves, or everybody, and nothing else."""
 AT_ONCE_S = 2.0
 
@@ -58,7 +58,7 @@ async def test_moves_are_shown_within_the_band_and_the_last_state_always_arrives
     stores: Stores, valkey_url: str
 ) -> None:
     concert = await in_line(stores)
-    async with hub_on(stores, valkey_url, bands=Bands(((3, 0.0),), 0.8)) as (hub, _):
+    async with hub_on(stores, valkey_url, push_intervals=PushIntervals(((3, 0.0),), 0.8)) as (hub, _):
         near, far = await watch_line(hub, concert, PEOPLE[0], PEOPLE[29])
         began_s = time.monotonic()
         for gone, who in enumerate(PEOPLE[5:25], start=1):
@@ -78,7 +78,7 @@ def _sees_waiting(seen: Seen, count: int) -> bool:
 
 async def test_ones_own_news_is_shown_at_once_whatever_the_band(stores: Stores, valkey_url: str) -> None:
     concert = await in_line(stores)
-    async with hub_on(stores, valkey_url, bands=NEVER) as (hub, _):
+    async with hub_on(stores, valkey_url, push_intervals=NEVER) as (hub, _):
         called, left, bystander = await watch_line(hub, concert, PEOPLE[1], PEOPLE[20], PEOPLE[29])
         await queues.leave_queue(context(stores, PEOPLE[20]), concert.id)
         await wait_until(lambda: left.place()[0] is EntryState.LEFT, timeout=AT_ONCE_S, what="the end")
@@ -93,7 +93,7 @@ async def test_ones_own_news_is_shown_at_once_whatever_the_band(stores: Stores, 
 
 async def test_what_is_said_to_everybody_is_shown_at_once(stores: Stores, valkey_url: str) -> None:
     concert = await in_line(stores)
-    async with hub_on(stores, valkey_url, bands=NEVER) as (hub, _):
+    async with hub_on(stores, valkey_url, push_intervals=NEVER) as (hub, _):
         everybody = await watch_line(hub, concert, *PEOPLE)
 
         async def hear(what: str, told: set[object]) -> None:
@@ -111,7 +111,7 @@ async def test_what_is_said_to_everybody_is_shown_at_once(stores: Stores, valkey
 
 async def test_that_nothing_will_be_left_is_shown_at_once_and_taken_back(stores: Stores, valkey_url: str) -> None:
     concert = await in_line(stores)
-    async with hub_on(stores, valkey_url, bands=NEVER) as (hub, _):
+    async with hub_on(stores, valkey_url, push_intervals=NEVER) as (hub, _):
         far = (await watch_line(hub, concert, PEOPLE[29]))[0]
         assert far.line().stock_ahead is StockAhead.AVAILABLE
         await call(stores)
@@ -128,7 +128,7 @@ async def test_that_nothing_will_be_left_is_shown_at_once_and_taken_back(stores:
 async def test_an_emptied_line_is_told_to_everybody_and_takes_them_in_again(stores: Stores, valkey_url: str) -> None:
     concert = await in_line(stores)
     await call(stores)
-    async with hub_on(stores, valkey_url, bands=NEVER) as (hub, _):
+    async with hub_on(stores, valkey_url, push_intervals=NEVER) as (hub, _):
         everybody = await watch_line(hub, concert, *PEOPLE)
         await rooms.reset(organizer(stores), concert.id, RoomSettingsPatch(), key())
         ended = everybody[2:]
@@ -146,7 +146,7 @@ async def test_an_emptied_line_is_told_to_everybody_and_takes_them_in_again(stor
 async def test_at_the_opening_of_a_lottery_everybodys_number_appears_at_once(stores: Stores, valkey_url: str) -> None:
     concert = await with_lottery(stores)
     await register(stores, concert, PEOPLE)
-    async with hub_on(stores, valkey_url, bands=NEVER) as (hub, _):
+    async with hub_on(stores, valkey_url, push_intervals=NEVER) as (hub, _):
         everybody = await watch_line(hub, concert, *PEOPLE)
         assert {one.place() for one in everybody} == {(EntryState.PREQUEUED, None)}
         assert await OpeningWorker().run_once(stores) == 1
@@ -163,7 +163,7 @@ async def test_at_the_opening_of_a_lottery_everybodys_number_appears_at_once(sto
 async def test_a_line_that_opens_by_the_clock_is_shown_to_open(stores: Stores, valkey_url: str) -> None:
     """Nothing is written, so no version rises."""
     concert = await in_line(stores, opens_at=datetime.now(UTC) + timedelta(hours=1))
-    async with hub_on(stores, valkey_url, bands=NEVER) as (hub, _):
+    async with hub_on(stores, valkey_url, push_intervals=NEVER) as (hub, _):
         everybody = await watch_line(hub, concert, *PEOPLE)
         assert {one.entry().state for one in everybody} == {EntryState.PREQUEUED}
         assert sorted(one.place()[1] or 0 for one in everybody) == list(range(1, 31))
@@ -180,7 +180,7 @@ async def test_a_line_that_opens_by_the_clock_is_shown_to_open(stores: Stores, v
 async def test_a_grace_is_shown_to_those_who_have_a_deadline(stores: Stores, valkey_url: str) -> None:
     concert = await in_line(stores)
     await call(stores)
-    async with hub_on(stores, valkey_url, bands=NEVER) as (hub, _):
+    async with hub_on(stores, valkey_url, push_intervals=NEVER) as (hub, _):
         called, waiting = await watch_line(hub, concert, PEOPLE[0], PEOPLE[29])
         held = await _watch_hold(stores, hub, concert, PEOPLE[1])
         before, held_before = called.entry().expires_at, _hold(held).expires_at
@@ -217,12 +217,12 @@ async def test_whatever_happens_to_hints_everybody_ends_at_the_newest_state(
     async with hub_on(stores, valkey_url) as (hub, feed):
         everybody = await watch_line(hub, concert, *PEOPLE)
         channel, (watching,) = hints_channel(concert.id), hub._concerts.values()
-        await feed.leave(channel)
+        await feed.stop_listening(channel)
 
         def hear(message: str) -> None:
             heard.append(message)
             if chance and len(heard) % 3 == 0:
-                watching.notice(message)
+                watching.on_hint(message)
 
         feed.listen(channel, hear)
         for who in PEOPLE[5:15]:
@@ -247,8 +247,8 @@ async def test_everybody_loses_their_socket_at_once_and_finds_their_place_and_pa
     await queues.claim_pass(context(stores, PEOPLE[0]), concert.id)
     async with hub_on(stores, valkey_url) as (hub, _):
         before = [Seen(QueueTopic(concert.id, person_id)) for person_id in PEOPLE]
-        watches = await asyncio.gather(*[hub.watch(one, one.deliver) for one in before])
-        await wait_until(lambda: hub._concerts[concert.id]._attachments.is_said, what="the attachments")
+        watches = await asyncio.gather(*[hub.subscribe(one, one.deliver) for one in before])
+        await wait_until(lambda: hub._concerts[concert.id]._presence.is_synced, what="the attachments")
         for watching in watches:
             watching.close()
         await wait_until(lambda: not hub._concerts, what="the detachments")

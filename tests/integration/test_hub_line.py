@@ -8,7 +8,7 @@ from domain.queues import EntryState
 from domain.topics import QueueSnapshot, QueueTopic
 from resolvers import queues
 from storage.connect import Stores
-from subscriptions.hub import Hub, Watch
+from subscriptions.hub import Hub, HubSubscription
 from tests.support.sale import context, on_sale
 from tests.support.waiting import wait_until
 from tests.support.watching import ROOM, TICK_S, Seen, check_rising, watch
@@ -63,17 +63,17 @@ async def test_who_subscribes_after_joining_never_sees_a_line_without_themselves
 
 
 async def _is_spoken_for(stores: Stores, concert: Concert, who: str) -> bool:
-    entry = await queues.entry_of_viewer(context(stores, who), concert.id)
+    entry = await queues.get_viewer_entry(context(stores, who), concert.id)
     return entry is not None and entry.expires_at is None
 
 
 async def test_a_socket_speaks_for_its_person_until_it_closes(stores: Stores, hub: Hub) -> None:
     concert = await on_sale(stores, 10, room=ROOM)
     await queues.join_queue(context(stores, "ann"), concert.id)
-    watches: list[Watch] = []
+    watches: list[HubSubscription] = []
     for _ in range(2):
         seen = Seen(QueueTopic(concert.id, PersonId("ann")))
-        watches.append(await hub.watch(seen, seen.deliver))
+        watches.append(await hub.subscribe(seen, seen.deliver))
     await wait_until(lambda: _is_spoken_for(stores, concert, "ann"), what="the attachment")
     watches[0].close()
     watches[0].close()

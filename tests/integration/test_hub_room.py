@@ -51,7 +51,7 @@ async def test_without_hints_a_room_is_a_second_old_at_the_most(stores: Stores, 
     concert = await on_sale(stores, 10, room=ROOM)
     async with hub_on(stores, valkey_url) as (hub, feed):
         seen = await watch(hub, RoomTopic(concert.id))
-        await feed.leave(hints_channel(concert.id))
+        await feed.stop_listening(hints_channel(concert.id))
         feed.listen(hints_channel(concert.id), lambda _: None)
         for count in (1, 2):
             await register(stores, concert, crowd(1, first=count))
@@ -79,7 +79,7 @@ async def test_a_room_in_which_nothing_moves_is_not_shown_again(stores: Stores, 
     seen = await watch(hub, RoomTopic(concert.id))
     watching = hub._concerts[concert.id]
     for _ in range(3):
-        await watching._look()
+        await watching._refresh()
     assert len(seen.snapshots) == 1
 
 

@@ -16,15 +16,15 @@ from domain.room_changes import RoomSettingsPatch
 from domain.stock import StockAhead
 from domain.topics import QueueTopic
 from resolvers import queues, rooms
-from resolvers.snapshots import StoreReader
+from resolvers.snapshots import StoreSnapshotReader
 from schema import Operation, execute, ids
 from storage.connect import Stores
 from storage.hot.queues import Changes
 from storage.keys import KINDS, concert_keys
-from subscriptions.bands import Bands
-from subscriptions.concert_watch import ConcertWatch
 from subscriptions.hub import Hub
-from subscriptions.watchers import Member
+from subscriptions.publishing.concert_publisher import ConcertPublisher
+from subscriptions.publishing.push_intervals import PushIntervals
+from subscriptions.publishing.subscriber_groups import Subscriber
 from tests.integration.test_storage_queues import admit, hold_with_pass, join, with_room
 from tests.support.lottery import crowd, leave, register, with_lottery
 from tests.support.sale import PASSES, buy, context, key, organizer
@@ -50,7 +50,7 @@ async def test_buyers_of_the_last_round_break_nobodys_place_in_the_new_one(store
     for who in buyers:
         await buy(stores, await hold_with_pass(stores, concert, who, 1))
     again = Seen(QueueTopic(concert.id, PersonId("ann")))
-    await asyncio.wait_for(hub.watch(again, again.deliver), 5)
+    await asyncio.wait_for(hub.subscribe(again, again.deliver), 5)
     assert again.place() == (EntryState.WAITING, 1)
 
 
@@ -99,7 +99,7 @@ async def test_a_call_by_hand_keeps_its_row_where_its_twin_was_refused(stores: S
     await rooms.configure(organizer(stores), concert.id, change, expected_version=None)
     twin_goes_on.set()
     assert (await twin).called == 1
-    page = await rooms.audit_page(organizer(stores), concert.id, first=10, after=None)
+    page = await rooms.page_audits(organizer(stores), concert.id, first=10, after=None)
     found = [row.manual_admission for row in page.items if row.command.action is RoomAction.ADMITTED_NEXT]
     assert [call.called for call in found if call] == [1]
 
@@ -111,16 +111,18 @@ async def test_nobody_is_shown_a_place_of_a_line_that_was_drawn_after_it_was_rea
     await register(stores, concert, people)
     await leave(stores, concert, people[:8])
 
-    class Between(StoreReader):
-        async def changes(self, concert_id: ConcertId, *, after: int) -> Changes:
+    class Between(StoreSnapshotReader):
+        async def read_changes(self, concert_id: ConcertId, *, after: int) -> Changes:
             await OpeningWorker().run_once(stores)
-            return await super().changes(concert_id, after=after)
+            return await super().read_changes(concert_id, after=after)
 
-    watching = ConcertWatch(concert.id, Between(stores, PASSES), stores.queues, tick_s=0.01, bands=Bands((), 0.0))
+    watching = ConcertPublisher(
+        concert.id, Between(stores, PASSES), stores.queues, tick_s=0.01, push_intervals=PushIntervals((), 0.0)
+    )
     everybody: Sequence[Seen] = [Seen(QueueTopic(concert.id, who)) for who in people[8:]]
     for one in everybody:
-        watching.add(Member(one, one.deliver))
-    await watching._look()
+        watching.add(Subscriber(one, one.deliver))
+    await watching._refresh()
     shown = [one.entry() for one in everybody if one.snapshots]
     placed = sorted(entry.position for entry in shown if entry.number is not None and entry.position is not None)
     assert placed in ([], list(range(1, 9)))

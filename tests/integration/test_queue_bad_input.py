@@ -95,7 +95,7 @@ async def test_no_pass_but_the_living_one_opens_the_sale(stores: Stores) -> None
         "of somebody else": tokens["ben", concert.id],
         "of another concert": tokens["ann", other.id],
         "signed by a stranger": stranger.sign(claims),
-        "of a place never given": PASSES.sign(replace(claims, place=99)),
+        "of a place never given": PASSES.sign(replace(claims, entry_id=99)),
         "with another body": f"{head}.{tokens['ben', concert.id].split('.')[1]}.{signature}",
         "without a signature": f"{head}.{body}.",
         "cut": mine[:-1],

@@ -46,7 +46,7 @@ async def with_line(stores: Stores) -> Concert:
 
 
 async def seen(stores: Stores, concert: Concert) -> tuple[QueueState, list[EntryRecord], list[QueueEntry | None]]:
-    shown = [await queues.entry_of_viewer(context(stores, who), concert.id) for who in PEOPLE]
+    shown = [await queues.get_viewer_entry(context(stores, who), concert.id) for who in PEOPLE]
     return await stores.queues.read_queue(concert.id), await records(stores, concert, PEOPLE), shown
 
 
@@ -61,7 +61,7 @@ async def patiently(stores: Stores, concert: Concert, who: str) -> QueueEntry | 
 
     async def answered() -> bool:
         try:
-            found.append(await queues.entry_of_viewer(context(stores, who), concert.id))
+            found.append(await queues.get_viewer_entry(context(stores, who), concert.id))
         except TemporarilyUnavailable:
             return False
         return True

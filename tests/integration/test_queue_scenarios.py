@@ -65,7 +65,7 @@ async def test_refresh_storm(stores: Stores) -> None:
     async def reload(who: str) -> None:
         for _ in range(10):
             await queues.join_queue(context(stores, who), concert.id)
-            assert await queues.entry_of_viewer(context(stores, who), concert.id) is not None
+            assert await queues.get_viewer_entry(context(stores, who), concert.id) is not None
 
     await asyncio.gather(*[reload(who) for who in people])
     after = await records(stores, concert, people)
@@ -125,7 +125,7 @@ async def test_abandoned_first_k_of_the_line(stores: Stores) -> None:
     alive = concert_keys(concert.id)[KINDS.index("presence_deadlines")]
     await stores.script_client.run_command("ZADD", alive, "XX", *[word for ghost in ghosts for word in ("1", ghost)])
     await stores.hot_state.expire_holds(concert.id, limit=100)
-    assert (await AdmissionWorker().look(stores, concert.id)).done == 5
+    assert (await AdmissionWorker().run_for(stores, concert.id)).done == 5
     assert await called(stores, concert) == others[:5]
     assert await standing(stores, concert, ghosts + others) == others[5:]
     line = await stores.queues.read_queue(concert.id)

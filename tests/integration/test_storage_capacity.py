@@ -10,7 +10,7 @@ from domain.errors import CapacityInUse, IllegalTransition, InvalidInput, Refusa
 from domain.ids import HOUSE, TierId, hold_id
 from domain.orders import OrderStatus
 from resolvers import concerts
-from resolvers.changes import deed
+from resolvers.concert_updates import make_command
 from storage.connect import Stores
 from tests.support.sale import (
     all_orders,
@@ -59,7 +59,7 @@ async def test_what_is_held_or_sold_stays(stores: Stores) -> None:
         await resize(stores, concert, 4, 300)
     assert (refusal.value.tier_id, refusal.value.lowest) == (concert.tiers[0].id, 5)
     assert await stock(stores, concert) == [(5, 3, 2), (2_500, 0, 0)]
-    assert (await concerts.concert_by_id(organizer(stores), concert.id)) == concert
+    assert (await concerts.get_concert(organizer(stores), concert.id)) == concert
     await resize(stores, concert, 5, 300)
     assert await stock(stores, concert) == [(0, 3, 2), (300, 0, 0)]
     await check_invariants(stores, concert)
@@ -101,12 +101,12 @@ async def test_a_withdrawal_left_half_way_is_settled(stores: Stores) -> None:
 
 async def test_a_change_the_hot_state_missed_is_applied_later(stores: Stores) -> None:
     concert = await on_sale(stores, 10)
-    before = await concerts.concert_by_id(organizer(stores), concert.id)
+    before = await concerts.get_concert(organizer(stores), concert.id)
     assert before is not None
     await resize(stores, concert, 6)
-    lowered = await concerts.concert_by_id(organizer(stores), concert.id)
+    lowered = await concerts.get_concert(organizer(stores), concert.id)
     assert lowered is not None
-    raised = await stores.concert_writer.save(lowered, _with(lowered, 12), deed(organizer(stores)))
+    raised = await stores.concert_writer.save(lowered, _with(lowered, 12), make_command(organizer(stores)))
     assert await stock(stores, concert) == [(6, 0, 0)]
     assert [await ApplyWorker().run_once(stores), await ApplyWorker().run_once(stores)] == [1, 0]
     assert await stock(stores, concert) == [(12, 0, 0)]
@@ -151,7 +151,7 @@ async def test_bad_changes_change_nothing(stores: Stores) -> None:
     for change in bad:
         with pytest.raises(InvalidInput):
             await concerts.update_concert(organizer(stores), concert.id, change, expected_version=None)
-    assert await concerts.concert_by_id(organizer(stores), concert.id) == concert
+    assert await concerts.get_concert(organizer(stores), concert.id) == concert
     await concerts.close_concert(organizer(stores), concert.id)
     with pytest.raises(IllegalTransition):
         await resize(stores, concert, 3)
@@ -161,7 +161,7 @@ async def test_bad_changes_change_nothing(stores: Stores) -> None:
 
 async def test_a_slug_is_one_concerts(stores: Stores) -> None:
     made = await concerts.create_concert(organizer(stores), draft(5, slug="goldberg"))
-    assert await concerts.concert_by_slug(organizer(stores), "goldberg") == made
+    assert await concerts.get_concert_by_slug(organizer(stores), "goldberg") == made
     with pytest.raises(InvalidInput) as refusal:
         await concerts.create_concert(organizer(stores), draft(5, slug="goldberg"))
     assert [problem.path for problem in refusal.value.problems] == ["slug"]

@@ -240,7 +240,7 @@ async def test_holds_are_shown_after_the_music_started(stores: Stores) -> None:
     now = datetime.now(UTC)
     concert = await on_sale(stores, 5, starts_at=now - timedelta(minutes=10), sales_end_at=now + timedelta(hours=1))
     made = await hold(stores, concert, 1)
-    assert await holds.holds_of_viewer(context(stores)) == (made,)
+    assert await holds.list_viewer_holds(context(stores)) == (made,)
 
 
 async def test_a_key_used_on_a_sold_hold_is_remembered(stores: Stores) -> None:

@@ -51,8 +51,8 @@ async def test_a_hold_takes_its_units_out_of_stock(any_stores: Stores) -> None:
     assert made.total_minor == 10_000
     assert timedelta(minutes=9, seconds=59) < made.expires_at - before < timedelta(minutes=10, seconds=2)
     assert await stock(any_stores, concert) == [(8, 2, 0), (4, 1, 0)]
-    assert await holds.hold_by_id(context(any_stores), concert.id, made.id) == made
-    assert await holds.holds_of_viewer(context(any_stores)) == (made,)
+    assert await holds.get_hold(context(any_stores), concert.id, made.id) == made
+    assert await holds.list_viewer_holds(context(any_stores)) == (made,)
     await check_invariants(any_stores, concert)
 
 
@@ -134,7 +134,7 @@ async def test_an_expired_hold_is_on_sale_again_within_a_second(any_stores: Stor
 
     await wait_until(is_free, what="the expiry")
     assert datetime.now(UTC) - made.expires_at < timedelta(seconds=1)
-    ended = await holds.hold_by_id(context(any_stores), concert.id, made.id)
+    ended = await holds.get_hold(context(any_stores), concert.id, made.id)
     assert ended is not None
     assert (ended.state, ended.reason) == (HoldState.ENDED, EndReason.EXPIRED)
     with pytest.raises(HoldEnded):
@@ -164,8 +164,8 @@ async def test_somebody_elses_hold_is_nobodys(stores: Stores) -> None:
             purchase_key="k",
             digest="d",
         )
-    assert await holds.hold_by_id(context(stores, "mallory"), concert.id, made.id) is None
-    assert await holds.hold_by_id(context(stores), concert.id, made.id) == made
+    assert await holds.get_hold(context(stores, "mallory"), concert.id, made.id) is None
+    assert await holds.get_hold(context(stores), concert.id, made.id) == made
 
 
 async def test_only_an_open_sale_sells(stores: Stores) -> None:
@@ -217,7 +217,7 @@ async def test_a_gap_of_the_workers_grants_everybody_grace(stores: Stores) -> No
     await age(stores, concert.id, seconds=6)
     assert (await buy(stores, kept)).units == kept.units
     assert await ExpiryWorker().run_once(stores) == 0
-    seen = await holds.hold_by_id(context(stores), concert.id, made.id)
+    seen = await holds.get_hold(context(stores), concert.id, made.id)
     assert seen is not None
     assert seen.state is HoldState.HELD
     assert timedelta(seconds=55) < seen.expires_at - datetime.now(UTC) <= timedelta(seconds=60)

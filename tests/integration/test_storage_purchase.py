@@ -42,11 +42,11 @@ async def test_a_purchase_records_its_hold(any_stores: Stores) -> None:
     assert order.id == OrderId(made.id)
     assert (order.status, order.units, order.lines) == (OrderStatus.PAID, made.units, made.lines)
     assert (order.total.minor, order.total.currency) == (10_000, "EUR")
-    assert await orders.order_by_id(context(any_stores), order.id) == order
-    assert (await orders.orders_of_viewer(context(any_stores), first=5, after=None)).items == (order,)
-    assert await orders.order_by_id(context(any_stores, "mallory"), order.id) is None
+    assert await orders.get_order(context(any_stores), order.id) == order
+    assert (await orders.page_viewer_orders(context(any_stores), first=5, after=None)).items == (order,)
+    assert await orders.get_order(context(any_stores, "mallory"), order.id) is None
     assert await stock(any_stores, concert) == [(8, 0, 2), (9, 0, 1)]
-    assert await holds.holds_of_viewer(context(any_stores)) == ()
+    assert await holds.list_viewer_holds(context(any_stores)) == ()
     await check_invariants(any_stores, concert)
 
 

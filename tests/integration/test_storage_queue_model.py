@@ -20,7 +20,7 @@ from tests.support.line_machine import LONG_MS, PEOPLE, OnModel, gathered
 from tests.support.line_model import drawn_ranks
 from tests.support.sale import buy, context, key, lines, opened, organizer
 from workers.admission import AdmissionWorker
-from workers.looking import Look
+from workers.concert_worker import RunResult
 
 people = st.sampled_from(PEOPLE)
 methods = st.sampled_from(QueueingMethod)
@@ -82,7 +82,7 @@ class LineMachine(OnModel):
             self.model.give_back(who, EntryEnd.SPENT)
 
     async def buy_with_pass(self, who: str) -> Order:
-        shown = await queues.entry_of_viewer(context(self.stores, who), self.concert.id)
+        shown = await queues.get_viewer_entry(context(self.stores, who), self.concert.id)
         assert shown is not None
         assert shown.queue_pass is not None
         asked = lines(self.concert, 1)
@@ -145,8 +145,8 @@ class LineMachine(OnModel):
     def turn(self, at_once: int = 1) -> None:
         self.do(self.stores.hot_state.expire_holds(self.concert.id, limit=100))
         admission = AdmissionWorker()
-        looks = self.do(gathered(*[admission.look(self.stores, self.concert.id) for _ in range(at_once)]))
-        assert all(isinstance(look, Look) for look in looks), looks
+        looks = self.do(gathered(*[admission.run_for(self.stores, self.concert.id) for _ in range(at_once)]))
+        assert all(isinstance(look, RunResult) for look in looks), looks
         self.model.turn()
 
     @precondition(lambda self: not self.model.in_grace)

@@ -53,7 +53,7 @@ async def join(stores: Stores, concert: Concert, *people: str) -> list[QueueEntr
 
 
 async def entry(stores: Stores, concert: Concert, who: str) -> QueueEntry:
-    found = await queues.entry_of_viewer(context(stores, who), concert.id)
+    found = await queues.get_viewer_entry(context(stores, who), concert.id)
     assert found is not None
     return found
 
@@ -87,7 +87,7 @@ async def test_a_person_has_one_place(any_stores: Stores) -> None:
     assert [first.number, second.number, {twin.number for twin in twins}] == [1, 2, {3}]
     assert [first.position, second.position] == [1, 2]
     assert await join(any_stores, concert, "ann") == [await entry(any_stores, concert, "ann")]
-    room = await rooms.waiting_room(context(any_stores), concert.id)
+    room = await rooms.get_waiting_room(context(any_stores), concert.id)
     assert room is not None
     assert (room.serving_number, room.tail, room.waiting_count, room.slots_taken) == (0, 3, 3, 0)
     await queues.leave_queue(context(any_stores, "ann"), concert.id)
@@ -278,7 +278,7 @@ async def test_only_an_open_room_is_joined(stores: Stores) -> None:
         await join(stores, closed, "ben")
     assert await admit(stores) == 0
     made = await concerts.create_concert(organizer(stores), draft(5))
-    assert await rooms.waiting_room(context(stores), made.id) is None
+    assert await rooms.get_waiting_room(context(stores), made.id) is None
 
 
 async def test_who_joins_too_often_is_told_when_to_come_back(stores: Stores) -> None:

@@ -71,7 +71,7 @@ async def test_a_paused_passthrough_room_admits_nobody(stores: Stores) -> None:
 
 
 async def test_an_opening_that_happened_is_not_taken_back_by_settings_that_arrive_after_it(stores: Stores) -> None:
-    """The check of resolvers.changes runs before the write: the moment may pass between the two."""
+    """The check of resolvers.concert_updates runs before the write: the moment may pass between the two."""
     concert = await with_room(stores)
     (ann,) = await join(stores, concert, "ann")
     assert (ann.state, ann.number) == (EntryState.WAITING, 1)
@@ -202,13 +202,13 @@ async def test_a_call_by_hand_has_its_row_whatever_fails(
         patch.setattr(stores.room_audits, "insert" if fault == "before" else "complete", away)
         with pytest.raises(TemporarilyUnavailable):
             await rooms.admit_next(organizer(stores), concert.id, 1, "key-of-olivia")
-    page = await rooms.audit_page(organizer(stores), concert.id, first=10, after=None)
+    page = await rooms.page_audits(organizer(stores), concert.id, first=10, after=None)
     told = [row.manual_admission.called for row in page.items if row.manual_admission]
     assert (await states(stores, concert, "ann"), told) == (
         (["WAITING"], []) if fault == "before" else (["READY"], [None])
     )
     assert (await rooms.admit_next(organizer(stores), concert.id, 1, "key-of-olivia")).called == 1
-    page = await rooms.audit_page(organizer(stores), concert.id, first=10, after=None)
+    page = await rooms.page_audits(organizer(stores), concert.id, first=10, after=None)
     assert [row.manual_admission.called for row in page.items if row.manual_admission] == [1]
     assert await states(stores, concert, "ann", "ben") == ["READY", "WAITING"]
 

@@ -12,12 +12,12 @@ from domain.concerts import Concert
 from domain.errors import NotOnSale
 from domain.queues import RoomSettings
 from resolvers import concerts, holds, queues
-from resolvers.snapshots import StoreReader
-from schema import Answer, Operation, execute, ids, start
+from resolvers.snapshots import StoreSnapshotReader
+from schema import Operation, OperationResult, execute, ids, start
 from storage.connect import Stores
 from subscriptions.feed import Feed
 from subscriptions.hub import Hub
-from subscriptions.sources import Rendered
+from subscriptions.interfaces import Rendered
 from tests.support.sale import PASSES, buy, context, draft, key, lines, on_sale, organizer
 from tests.support.waiting import wait_until
 from tests.support.watching import BANDS, TICK_S
@@ -47,7 +47,7 @@ ROOM = RoomSettings(suspended=False, total_active_users=1)
 async def hub(stores: Stores, valkey_url: str) -> AsyncIterator[Hub]:
     feed = Feed(valkey_url)
     await feed.start()
-    made = Hub(feed, StoreReader(stores, PASSES), stores.queues, tick_s=TICK_S, bands=BANDS)
+    made = Hub(feed, StoreSnapshotReader(stores, PASSES), stores.queues, tick_s=TICK_S, push_intervals=BANDS)
     yield made
     await made.aclose()
     await feed.aclose()
@@ -88,9 +88,9 @@ class Person:
     async def watch(self, document: str, id_: str | None = None) -> Screen:
         variables = {"id": id_ or ids.of_concert(self.concert.id)}
         source = await start(Operation(document, variables, None), context(self.stores, self.name))
-        assert not isinstance(source, Answer), source.payload
+        assert not isinstance(source, OperationResult), source.payload
         screen = Screen()
-        await self.hub.watch(source, screen.deliver)
+        await self.hub.subscribe(source, screen.deliver)
         return screen
 
     async def ask(self) -> Any:
@@ -208,10 +208,10 @@ async def test_what_cannot_be_read_is_not_watched(stores: Stores, hub: Hub) -> N
     """An organizer may look at a draft, and it has no stock that could move."""
     made = await concerts.create_concert(organizer(stores), draft(5))
     source = await start(Operation(WATCH_STOCK, {"id": ids.of_concert(made.id)}, None), organizer(stores))
-    assert not isinstance(source, Answer)
+    assert not isinstance(source, OperationResult)
     screen = Screen()
     with pytest.raises(NotOnSale):
-        await hub.watch(source, screen.deliver)
+        await hub.subscribe(source, screen.deliver)
     assert screen.payloads == []
 
 

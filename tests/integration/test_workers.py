@@ -14,7 +14,7 @@ from storage.embedded.process import ServerProcess
 from tests.support.sale import buy, check_invariants, hold, make_overdue, on_sale, opened, stock
 from tests.support.waiting import wait_until
 from workers.expiry import ExpiryWorker
-from workers.runner import ALL, Worker, run_for_ever, run_workers
+from workers.runner import ALL, Worker, run_forever, run_workers
 
 
 async def test_a_hundred_winners_over_two_processes_with_two_of_each_worker(
@@ -95,7 +95,7 @@ class Faulty:
 async def test_a_worker_that_fails_goes_on(stores: Stores, caplog: pytest.LogCaptureFixture) -> None:
     worker = Faulty()
     check: Worker = worker
-    running = asyncio.create_task(run_for_ever(check, stores))
+    running = asyncio.create_task(run_forever(check, stores))
     await wait_until(lambda: worker.runs > 3, what="the fourth run")
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)

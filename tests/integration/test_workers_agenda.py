@@ -19,8 +19,8 @@ from storage.keys import KINDS, WORK_CHANNEL, concert_keys
 from tests.support.sale import context, on_sale, opened
 from tests.support.waiting import wait_until
 from workers.admission import AdmissionWorker
+from workers.concert_worker import ACTIVE_S, MAX_REPEATS, RunResult
 from workers.expiry import ExpiryWorker
-from workers.looking import ACTIVE_S, MAX_REPEATS, Look
 from workers.runner import run_workers
 
 ROOM = RoomSettings(suspended=False)
@@ -64,7 +64,7 @@ class Watched:
 
 
 async def state(stores: Stores, concert: Concert, who: str) -> EntryState:
-    found = await queues.entry_of_viewer(context(stores, who), concert.id)
+    found = await queues.get_viewer_entry(context(stores, who), concert.id)
     assert found is not None
     return found.state
 
@@ -147,7 +147,7 @@ async def test_a_concert_with_much_to_do_lets_others_have_their_turn(
     monkeypatch.setattr(stores.hot_state, "run_admission", admit)
     monkeypatch.setattr(stores.hot_state, "expire_holds", expire_holds)
     bound = 500 if worker.name == "expiry" else 1_000
-    assert await worker.look(stores, concert.id) == Look(bound * MAX_REPEATS, is_active=True)
+    assert await worker.run_for(stores, concert.id) == RunResult(bound * MAX_REPEATS, is_active=True)
     assert calls == [concert.id] * MAX_REPEATS
     monkeypatch.undo()
 
@@ -163,7 +163,7 @@ async def test_a_concert_that_cannot_be_looked_at_keeps_no_other_from_it(
     async def is_called() -> bool:
         return await state(stores, concert, "ann") is EntryState.READY
 
-    with caplog.at_level(logging.WARNING, logger="workers.looking"):
+    with caplog.at_level(logging.WARNING, logger="workers.concert_worker"):
         async with running(stores, valkey_url, "admission"):
             await wait_until(is_called, what="the call")
             await wait_until(lambda: caplog.records, what="the warning")

@@ -23,9 +23,9 @@ from tests.support.sale import context, on_sale, opened
 from tests.support.waiting import wait_until
 from workers import deadletters
 from workers.admission import AdmissionWorker
-from workers.consuming import failures
 from workers.history import HistoryHandler, HistoryWorker
 from workers.runner import run_workers
+from workers.stream_consumer import find_failures
 
 GROUP = HistoryHandler.group
 
@@ -154,7 +154,7 @@ async def test_a_handler_that_breaks_is_asked_for_each_event_alone(stores: Store
     concert = await a_line(stores, "ann", "ben", "cyd")
     events = (await stores.events.claim(concert.id, Choosy.group, limit=10)).events
     handler = Choosy(events[1].id)
-    assert await failures(handler, stores, concert.id, events) == {events[1].id: "RuntimeError: no"}
+    assert await find_failures(handler, stores, concert.id, events) == {events[1].id: "RuntimeError: no"}
     assert handler.handled == [events[0].id, events[2].id]
 
 
@@ -239,7 +239,7 @@ async def letters_of_stream(stores: Stores, concert: Concert) -> list[str]:
 
 
 async def say(stores: Stores, capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, list[str]]:
-    code = await deadletters.run(stores, deadletters.parsed(arguments))
+    code = await deadletters.run(stores, deadletters.parse_arguments(arguments))
     return code, capsys.readouterr().out.splitlines()
 
 
@@ -276,7 +276,7 @@ async def test_dead_letters_are_listed_replayed_and_discarded(
 
 async def test_to_discard_is_to_say_which(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
-        deadletters.parsed(["discard"])
+        deadletters.parse_arguments(["discard"])
     assert ended.value.code == 2
     assert "--id" in capsys.readouterr().err
 

@@ -9,7 +9,7 @@ from domain.queues import NEXT_ENTRY_STATE, EntryEnd, EntryState
 from storage.connect import Stores
 from storage.hot.events import StoredEvent
 from storage.keys import KINDS, concert_keys
-from workers.history import queue_event
+from workers.history import parse_queue_event
 
 PAGE = 10_000
 
@@ -46,7 +46,7 @@ async def told_by(stores: Stores, concert_id: ConcertId) -> list[QueueEvent]:
         page = await stores.script_client.run_command("XRANGE", name, after, "+", "COUNT", str(PAGE))
         for id_, words in page:
             fields = dict(zip([w.decode() for w in words[::2]], [w.decode() for w in words[1::2]], strict=True))
-            found.append(queue_event(concert_id, StoredEvent(id_.decode(), 1, fields)))
+            found.append(parse_queue_event(concert_id, StoredEvent(id_.decode(), 1, fields)))
         if len(page) < PAGE:
             return found
         after = f"({page[-1][0].decode()}"

@@ -84,7 +84,7 @@ class OnModel(RuleBasedStateMachine):
         for who, record in records.items():
             self.check(who, record, state)
         shown = self.do(
-            gathered(*[queues.entry_of_viewer(context(self.stores, who), self.concert.id) for who in PEOPLE])
+            gathered(*[queues.get_viewer_entry(context(self.stores, who), self.concert.id) for who in PEOPLE])
         )
         for name, entry in zip(PEOPLE, shown, strict=True):
             if name not in model.entries:

@@ -86,7 +86,7 @@ class Traffic:
     async def _buy(self, stores: Stores, who: PersonId) -> None:
         asking = context(stores, who)
         await stores.queues.claim(self.concert.id, who)
-        shown = await queues.entry_of_viewer(asking, self.concert.id)
+        shown = await queues.get_viewer_entry(asking, self.concert.id)
         token = shown and shown.queue_pass and shown.queue_pass.token
         held = await holds.hold_tickets(asking, self.concert.id, lines(self.concert, 1), key(), token or None)
         await buy(stores, held)

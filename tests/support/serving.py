@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 import uvicorn
 from starlette.types import ASGIApp
 
-from web.server import config
+from web.server import make_config
 
 
 @asynccontextmanager
@@ -21,7 +21,7 @@ async def serving(build: Callable[[str], ASGIApp]) -> AsyncIterator[str]:
         listener.listen()
         base = f"http://127.0.0.1:{listener.getsockname()[1]}"
         # Not as a server has it: what a test serves opens and closes around this, and says little.
-        server = uvicorn.Server(config(build(base), log_level="warning", lifespan="off"))
+        server = uvicorn.Server(make_config(build(base), log_level="warning", lifespan="off"))
         task = asyncio.create_task(server.serve(sockets=[listener]))
         try:
             yield base

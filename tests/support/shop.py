@@ -17,13 +17,13 @@ from auth.tokens import TokenVerifier
 from resolvers.context import Resources
 from settings import Settings
 from storage.connect import Stores
-from subscriptions.limits import Limits
+from subscriptions.sockets.limits import Limits
 from tests.support.issuers import KeyServer
 from tests.support.sale import PASSES
 from tests.support.serving import serving
 from tests.support.tokens import AUDIENCE, access_claims, jwk, signed
 from tests.support.watching import BANDS, TICK_S
-from web.face import Face, open_face
+from web.graphql_service import GraphQLService, open_graphql_service
 from web.middleware import RequestMiddleware
 
 # What an answer holds depends on the document; a test that asks for what is not there fails by itself.
@@ -186,7 +186,7 @@ def moment(at: datetime) -> str:
 class Late:
     """The face behind `/graphql`, which can only be opened once the address is known."""
 
-    face: Face
+    face: GraphQLService
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await (self.face.http if scope["type"] == "http" else self.face.socket)(scope, receive, send)
@@ -209,15 +209,15 @@ async def shop_on(stores: Stores, redis_url: str, *, limits: Limits = DEFAULTS) 
         async with (
             shop.client,
             aclosing(shop.verifier),
-            open_face(
+            open_graphql_service(
                 Resources(stores, PASSES),
                 shop.verifier,
                 redis_url=redis_url,
                 tick_s=TICK_S,
-                bands=BANDS,
+                push_intervals=BANDS,
                 max_body_bytes=MAX_BODY_BYTES,
                 limits=limits,
             ) as late.face,
         ):
             yield shop
-            late.face.streams.end()
+            late.face.event_streams.stop_all()

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, urlsplit
 import httpx2
 from starlette.applications import Starlette
 
-from auth.issuer import issuer_routes
+from auth.dev_issuer import issuer_routes
 from settings import Settings
 from tests.support.serving import serving
 from tests.support.tokens import AUDIENCE

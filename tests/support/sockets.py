@@ -16,10 +16,9 @@ from websockets.typing import Subprotocol
 
 from domain.errors import TemporarilyUnavailable, Unauthenticated
 from domain.ids import PersonId
-from subscriptions.capacity import Capacity
-from subscriptions.limits import Limits
-from subscriptions.operations import Answered, Asked, Deliver, Outcome, Rejected
-from subscriptions.sources import Rendered
+from subscriptions.interfaces import Answered, Deliver, OperationRequest, Outcome, Rejected, Rendered
+from subscriptions.sockets.connection_limits import ConnectionCounter
+from subscriptions.sockets.limits import Limits
 from subscriptions.transport_ws import GraphQLSocket
 from tests.support.serving import serving
 from tests.support.waiting import wait_until
@@ -63,7 +62,7 @@ class StandIn:
     """
 
     watched: list[Watched] = field(default_factory=list)
-    asked: list[Asked] = field(default_factory=list)
+    requests: list[OperationRequest] = field(default_factory=list)
     callers: list[Person | None] = field(default_factory=list)
     gate: asyncio.Event = field(default_factory=asyncio.Event)
     finished: int = 0
@@ -72,17 +71,19 @@ class StandIn:
     def __post_init__(self) -> None:
         self.gate.set()
 
-    async def start(self, asked: Asked, deliver: Deliver, *, caller: Person | None, address: str | None) -> Outcome:
-        self.asked.append(asked)
+    async def start(
+        self, request: OperationRequest, deliver: Deliver, *, caller: Person | None, address: str | None
+    ) -> Outcome:
+        self.requests.append(request)
         self.callers.append(caller)
         await self.gate.wait()
         self.finished += 1
-        match (asked.document or "").split():
+        match (request.document or "").split():
             case ["subscription", *_]:
-                self.watched.append(Watched(asked.document or "", deliver))
+                self.watched.append(Watched(request.document or "", deliver))
                 return self.watched[-1]
             case ["query" | "mutation" as kind, *_]:
-                return Answered(orjson.dumps({"data": {kind: dict(asked.variables)}}))
+                return Answered(orjson.dumps({"data": {kind: dict(request.variables)}}))
             case ["broken"]:
                 raise RuntimeError("a mistake of ours")
         return Rejected(b'[{"message":"Syntax Error"}]')
@@ -159,7 +160,7 @@ class Sockets:
 
     url: str
     behind: StandIn
-    capacity: Capacity
+    capacity: ConnectionCounter
 
     @asynccontextmanager
     async def client(self, *, protocols: tuple[str, ...] = (PROTOCOL,), **options: Any) -> AsyncIterator[Client]:
@@ -178,7 +179,7 @@ class Sockets:
 
 @asynccontextmanager
 async def sockets(limits: Limits = DEFAULTS, *, allowed_origins: tuple[str, ...] = ()) -> AsyncIterator[Sockets]:
-    behind, capacity = StandIn(), Capacity(limits)
+    behind, capacity = StandIn(), ConnectionCounter(limits)
     app = GraphQLSocket(behind, behind, limits=limits, capacity=capacity, allowed_origins=allowed_origins)
     async with serving(lambda _: Starlette(routes=[WebSocketRoute("/graphql", app)])) as base:
         yield Sockets(base.replace("http", "ws", 1) + "/graphql", behind, capacity)

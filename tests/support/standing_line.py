@@ -15,16 +15,16 @@ from domain.queue_positions import QueuePositions
 from domain.queues import ACTIVE_STATES, EntryState, RoomStatus
 from domain.stock import Stock, StockAhead
 from domain.topics import QueueSnapshot
-from resolvers.snapshots import StoreReader
+from resolvers.snapshots import StoreSnapshotReader
 from storage.connect import Stores
 from storage.hot.queues import Changes, EntryRecord, QueueState
-from subscriptions.reader import RoomView
+from subscriptions.interfaces import RoomSnapshot
 from tests.support.sale import PASSES
 from tests.support.snapshots import NOW, ROOM, STOCK
 
 
 @dataclass
-class StandingLine(StoreReader):
+class StandingLine(StoreSnapshotReader):
     """A Reader and a Liveness. Person `p7` has number 7, of the first round."""
 
     people: int
@@ -61,11 +61,11 @@ class StandingLine(StoreReader):
         if what in self.fails:
             raise TemporarilyUnavailable(f"{what} cannot be read")
 
-    async def stock(self, concert_id: ConcertId) -> Stock:
+    async def read_stock(self, concert_id: ConcertId) -> Stock:
         self._count("stock")
         return STOCK
 
-    async def room(self, concert_id: ConcertId) -> RoomView:
+    async def read_room(self, concert_id: ConcertId) -> RoomSnapshot:
         self._count("room")
         line = QueuePositions(self.serving, self.people, self._departed())
         room = replace(
@@ -89,7 +89,7 @@ class StandingLine(StoreReader):
             grace_until_ms=self.grace_until_ms,
             flow=room.flow,
         )
-        return RoomView(room, state, NO_ESTIMATE)
+        return RoomSnapshot(room, state, NO_ESTIMATE)
 
     def _departed(self) -> bytes:
         gone = {int(person[1:]) for person, state in self.states.items() if state not in ACTIVE_STATES}
@@ -99,12 +99,12 @@ class StandingLine(StoreReader):
             for byte in range(first, self.people // 8 + 1)
         )
 
-    async def changes(self, concert_id: ConcertId, *, after: int) -> Changes:
+    async def read_changes(self, concert_id: ConcertId, *, after: int) -> Changes:
         self._count("changes")
         named = tuple(person for person, version in self.changed.items() if version > max(after, self.names_up_to))
         return Changes(1, self.version, named, after >= self.names_up_to)
 
-    async def entries(self, concert_id: ConcertId, people: Sequence[PersonId]) -> dict[PersonId, EntryRecord]:
+    async def read_entries(self, concert_id: ConcertId, people: Sequence[PersonId]) -> dict[PersonId, EntryRecord]:
         self._count("entries")
         self.asked += people
         return {person_id: self.record(person_id) for person_id in people}
@@ -114,19 +114,21 @@ class StandingLine(StoreReader):
         number, deadline = int(person_id[1:]), NOW + timedelta(minutes=5, milliseconds=self.grace_until_ms)
         return EntryRecord(person_id, number, number, state, NOW, None, deadline, deadline, None, None, 1)
 
-    async def holds(self, concert_id: ConcertId, person_id: PersonId) -> tuple[Hold, ...]:
+    async def read_holds(self, concert_id: ConcertId, person_id: PersonId) -> tuple[Hold, ...]:
         self._count("holds")
         return ()
 
-    async def hold(self, concert_id: ConcertId, hold_id: HoldId) -> Hold | None:
+    async def read_hold(self, concert_id: ConcertId, hold_id: HoldId) -> Hold | None:
         raise NotImplementedError
 
-    async def orders(self, order_ids: Collection[OrderId]) -> tuple[Order, ...]:
+    async def read_orders(self, order_ids: Collection[OrderId]) -> tuple[Order, ...]:
         raise NotImplementedError
 
-    def show(self, view: RoomView, record: EntryRecord | None, stock: Stock, stock_ahead: StockAhead) -> QueueSnapshot:
+    def build_queue_snapshot(
+        self, view: RoomSnapshot, record: EntryRecord | None, stock: Stock, stock_ahead: StockAhead
+    ) -> QueueSnapshot:
         self.calls["show"] += 1
-        return super().show(view, record, stock, stock_ahead)
+        return super().build_queue_snapshot(view, record, stock, stock_ahead)
 
     async def sync_presence(
         self, concert_id: ConcertId, process: str, people: Sequence[tuple[PersonId, int]], *, is_known: bool

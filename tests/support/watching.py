@@ -7,18 +7,18 @@ from dataclasses import dataclass, field
 from domain.queues import EntryState, QueueEntry, RoomSettings, WaitingRoom
 from domain.stock import Stock
 from domain.topics import QueueSnapshot, Snapshot, Topic
-from resolvers.snapshots import StoreReader
+from resolvers.snapshots import StoreSnapshotReader
 from settings import Settings
 from storage.connect import Stores
-from subscriptions.bands import Bands
 from subscriptions.feed import Feed
 from subscriptions.hub import Hub
-from subscriptions.sources import Rendered
+from subscriptions.interfaces import Rendered
+from subscriptions.publishing.push_intervals import PushIntervals
 from tests.support.sale import PASSES
 
 TICK_S = 0.02
 """Shorter than a server's, so that tests that wait for the next look are quick."""
-BANDS = Bands.of(Settings().push_intervals)
+BANDS = PushIntervals.from_pairs(Settings().push_intervals)
 """As a server has them."""
 ROOM = RoomSettings(suspended=False, total_active_users=2, new_users_per_minute=10_000)
 
@@ -37,7 +37,7 @@ class Seen:
     renders: int = 0
     snapshots: list[Snapshot] = field(default_factory=list)
 
-    def at_once(self, snapshot: Snapshot) -> Rendered | None:
+    def render_cached(self, snapshot: Snapshot) -> Rendered | None:
         return None
 
     async def render(self, snapshot: Snapshot) -> Rendered:
@@ -84,10 +84,10 @@ def check_rising(seen: Seen) -> None:
 
 
 @asynccontextmanager
-async def hub_on(stores: Stores, url: str, *, bands: Bands = BANDS) -> AsyncIterator[tuple[Hub, Feed]]:
+async def hub_on(stores: Stores, url: str, *, push_intervals: PushIntervals = BANDS) -> AsyncIterator[tuple[Hub, Feed]]:
     feed = Feed(url)
     await feed.start()
-    hub = Hub(feed, StoreReader(stores, PASSES), stores.queues, tick_s=TICK_S, bands=bands)
+    hub = Hub(feed, StoreSnapshotReader(stores, PASSES), stores.queues, tick_s=TICK_S, push_intervals=push_intervals)
     try:
         yield hub, feed
     finally:
@@ -97,5 +97,5 @@ async def hub_on(stores: Stores, url: str, *, bands: Bands = BANDS) -> AsyncIter
 
 async def watch(hub: Hub, topic: Topic) -> Seen:
     seen = Seen(topic)
-    await hub.watch(seen, seen.deliver)
+    await hub.subscribe(seen, seen.deliver)
     return seen

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from auth.issuer.signing import FILE_NAME, load_keys
+from auth.dev_issuer.signing import FILE_NAME, load_keys
 from settings import SettingsError
 
 
@@ -45,7 +45,7 @@ def test_threads_that_start_at_once_agree_on_one_key(tmp_path: Path) -> None:
 
 
 async def test_processes_that_start_at_once_agree_on_one_key(tmp_path: Path) -> None:
-    program = "import sys; from pathlib import Path; from auth.issuer.signing import load_keys"
+    program = "import sys; from pathlib import Path; from auth.dev_issuer.signing import load_keys"
     program += "; print(load_keys(Path(sys.argv[1])).kid)"
     processes = [
         await asyncio.create_subprocess_exec(

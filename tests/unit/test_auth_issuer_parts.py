@@ -9,8 +9,9 @@ from authlib.oauth2.rfc6749 import InvalidRequestError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from auth.issuer import issuer_routes
-from auth.issuer.logins import (
+from auth.dev_issuer import issuer_routes
+from auth.dev_issuer.demo_users import DemoUser, authenticate, find_demo_user
+from auth.dev_issuer.logins import (
     CODE_LIFETIME_S,
     MAX_REMEMBERED,
     REFRESH_LIFETIME_S,
@@ -19,12 +20,11 @@ from auth.issuer.logins import (
     EndedSessions,
     new_login,
 )
-from auth.issuer.parameters import parse_parameters
-from auth.issuer.people import Person, authenticate, person_called
+from auth.dev_issuer.parameters import parse_parameters
 from auth.viewer import Role
 from settings import SettingsError
 
-ALICE = Person("alice", Role.CUSTOMER)
+ALICE = DemoUser("alice", Role.CUSTOMER)
 
 
 class Clock:
@@ -51,7 +51,7 @@ def code(value: str) -> Code:
     ],
 )
 def test_demo_people_have_their_role_and_their_name_as_password(username: str, role: Role) -> None:
-    assert authenticate(username, username) == Person(username, role)
+    assert authenticate(username, username) == DemoUser(username, role)
     assert authenticate(username, username + "!") is None
 
 
@@ -59,7 +59,7 @@ def test_demo_people_have_their_role_and_their_name_as_password(username: str, r
     "username", ["", "mallory", "Alice", "alice ", "buyer", "buyerx", "buyer1x", "buyer²", "buyer٣"]
 )
 def test_nobody_else_is_known(username: str) -> None:
-    assert person_called(username) is None
+    assert find_demo_user(username) is None
     assert authenticate(username, username) is None
 
 
@@ -69,7 +69,7 @@ def test_a_subject_never_changes() -> None:
 
 
 def test_subjects_differ() -> None:
-    assert len({Person(f"buyer{number}", Role.CUSTOMER).subject for number in range(1_000)}) == 1_000
+    assert len({DemoUser(f"buyer{number}", Role.CUSTOMER).subject for number in range(1_000)}) == 1_000
 
 
 def test_a_code_works_once() -> None:

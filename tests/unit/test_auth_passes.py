@@ -42,10 +42,10 @@ def test_anybody_can_check_a_pass_with_the_published_key(key: Ed25519PrivateKey)
 def test_a_pass_is_for_one_person_at_one_concert(key: Ed25519PrivateKey) -> None:
     signer = PassSigner(key)
     token = signer.sign(CLAIMS)
-    assert signer.place_of(token, concert_id=CONCERT, person_id=ANN) == 7
+    assert signer.read_entry_id(token, concert_id=CONCERT, person_id=ANN) == 7
     for concert_id, person_id in [(ConcertId("another"), ANN), (CONCERT, PersonId("ben"))]:
         with pytest.raises(BadPass):
-            signer.place_of(token, concert_id=concert_id, person_id=person_id)
+            signer.read_entry_id(token, concert_id=concert_id, person_id=person_id)
 
 
 def _forgeries(key: Ed25519PrivateKey) -> dict[str, str]:
@@ -68,7 +68,7 @@ def _forgeries(key: Ed25519PrivateKey) -> dict[str, str]:
 @pytest.mark.parametrize("kind", list(_forgeries(Ed25519PrivateKey.generate())))
 def test_what_is_no_pass_of_ours_is_refused(key: Ed25519PrivateKey, kind: str) -> None:
     with pytest.raises(BadPass):
-        PassSigner(key).place_of(_forgeries(key)[kind], concert_id=CONCERT, person_id=ANN)
+        PassSigner(key).read_entry_id(_forgeries(key)[kind], concert_id=CONCERT, person_id=ANN)
 
 
 def test_a_key_of_another_kind_is_named() -> None:

@@ -7,7 +7,7 @@ from authlib.common.urls import add_params_to_uri
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from auth.issuer.client import is_loopback_uri
+from auth.dev_issuer.client import is_loopback_uri
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """The cache of verified tokens: bounded, and never a way around `exp` or a withdrawn key."""
 
-from auth.verified import VerifiedTokens
+from auth.verified_tokens import VerifiedTokens
 from auth.viewer import Role, Viewer
 from domain.ids import PersonId
 
@@ -10,33 +10,33 @@ ALICE = Viewer(PersonId("a"), "alice", None, frozenset({Role.CUSTOMER}))
 def test_a_token_is_found_until_the_second_it_expires() -> None:
     verified = VerifiedTokens()
     verified.add("token", ALICE, expires_at_s=100, generation=1)
-    assert verified.find("token", now_s=99.9, generation=1) is ALICE
-    assert verified.find("token", now_s=100, generation=1) is None
+    assert verified.get("token", now_s=99.9, generation=1) is ALICE
+    assert verified.get("token", now_s=100, generation=1) is None
     assert len(verified) == 0
 
 
 def test_other_keys_make_every_entry_void() -> None:
     verified = VerifiedTokens()
     verified.add("token", ALICE, expires_at_s=100, generation=1)
-    assert verified.find("token", now_s=0, generation=2) is None
+    assert verified.get("token", now_s=0, generation=2) is None
     assert len(verified) == 0
 
 
 def test_another_token_is_not_found() -> None:
     verified = VerifiedTokens()
     verified.add("token", ALICE, expires_at_s=100, generation=1)
-    assert verified.find("Token", now_s=0, generation=1) is None
+    assert verified.get("Token", now_s=0, generation=1) is None
 
 
 def test_the_least_recently_used_makes_room() -> None:
     verified = VerifiedTokens(capacity=2)
     verified.add("first", ALICE, expires_at_s=100, generation=1)
     verified.add("second", ALICE, expires_at_s=100, generation=1)
-    assert verified.find("first", now_s=0, generation=1) is ALICE
+    assert verified.get("first", now_s=0, generation=1) is ALICE
     verified.add("third", ALICE, expires_at_s=100, generation=1)
     assert len(verified) == 2
-    assert verified.find("second", now_s=0, generation=1) is None
-    assert verified.find("first", now_s=0, generation=1) is ALICE
+    assert verified.get("second", now_s=0, generation=1) is None
+    assert verified.get("first", now_s=0, generation=1) is ALICE
 
 
 def test_no_token_is_kept_in_memory() -> None:

@@ -13,7 +13,7 @@ from bench.queueing.load import Connection, request
 from bench.queueing.slots import Entry, Plan, ready_ms, refill_ms
 from bench.queueing.spectators import Seen
 from bench.queueing.visitors import AN_ADDRESS, Visitor, address
-from resolvers.queues import JOINS_AN_ADDRESS
+from resolvers.queues import MAX_JOINS_PER_ADDRESS
 
 PLAN = Plan(calls=1, called_at_once=3, claim_timeout_s=10)
 PEOPLE = [Visitor("token", name, "127.0.0.1") for name in "abcdef"]
@@ -198,5 +198,5 @@ def test_a_prepared_frame_is_as_long_as_those_it_stands_for(size: int) -> None:
 
 def test_nobody_shares_an_address_with_too_many() -> None:
     addresses = [address(number) for number in range(100_000)]
-    assert max(addresses.count(each) for each in {addresses[0], addresses[-1]}) == AN_ADDRESS < JOINS_AN_ADDRESS
+    assert max(addresses.count(each) for each in {addresses[0], addresses[-1]}) == AN_ADDRESS < MAX_JOINS_PER_ADDRESS
     assert len(set(addresses)) == 100_000 // AN_ADDRESS

@@ -18,8 +18,8 @@ from bench.queueing.figures import NotMeasured
 from bench.queueing.laboratory import Laboratory
 from domain.ids import ConcertId
 from settings import Settings
-from subscriptions.bands import Bands
-from subscriptions.breath import Breath
+from subscriptions.publishing.push_intervals import PushIntervals
+from subscriptions.publishing.yielding import TimeSlice
 from tests.support import shop
 from workers import admission, expiry
 
@@ -46,7 +46,7 @@ def test_bench_queue_runs_in_a_process_like_a_server(monkeypatch: pytest.MonkeyP
         raise NotMeasured("this is enough")
 
     monkeypatch.setattr(bench_queue, "measure", measure)
-    monkeypatch.setattr(web.server, "COLLECT_AFTER", (1_000, 7, 3))
+    monkeypatch.setattr(web.server, "GC_THRESHOLDS", (1_000, 7, 3))
     assert bench_queue.main([]) == 2
     assert seen == ["uvloop", (1_000, 7, 3), True]
 
@@ -67,7 +67,7 @@ def test_hub_of_bench_queue_has_the_settings_of_a_server(monkeypatch: pytest.Mon
     monkeypatch.setattr(ticks, "Hub", lambda *parts, **settings: (parts, settings))
     laboratory: Any = SimpleNamespace(stores=SimpleNamespace(queues="queues"))
     made: object = ticks.server_hub("feed", "reader", laboratory)  # type: ignore[arg-type]
-    assert made == (("feed", "reader", "queues"), {"tick_s": 0.03, "bands": Bands(((9, 0.0),), 0.07)})
+    assert made == (("feed", "reader", "queues"), {"tick_s": 0.03, "push_intervals": PushIntervals(((9, 0.0),), 0.07)})
 
 
 class FakeHotState:
@@ -93,7 +93,7 @@ async def test_laboratory_looks_after_a_concert_as_the_workers_do() -> None:
 
 
 def test_server_that_does_no_work_rests_as_often_as_the_hub() -> None:
-    assert vars(bare)["Breath"] is Breath
+    assert vars(bare)["TimeSlice"] is TimeSlice
 
 
 def test_shops_of_tests_take_bodies_as_large_as_a_server() -> None:

@@ -20,16 +20,16 @@ from domain.stock import Stock, TierStock
 from domain.topics import HoldsTopic, QueueTopic, RoomTopic, Snapshot, Topic
 from storage.mongo.concerts import ConcertStore
 from storage.sync.concert_cache import ConcertCache
-from subscriptions.attachments import Attachments
-from subscriptions.bands import Bands
-from subscriptions.concert_watch import ConcertWatch
-from subscriptions.sources import Rendered
-from subscriptions.watchers import Member
+from subscriptions.interfaces import Rendered
+from subscriptions.publishing.concert_publisher import ConcertPublisher
+from subscriptions.publishing.presence import Presence
+from subscriptions.publishing.push_intervals import PushIntervals
+from subscriptions.publishing.subscriber_groups import Subscriber
 from tests.support.snapshots import CONCERT, hold
 from tests.support.standing_line import StandingLine
 from tests.support.waiting import wait_until
 from tests.support.watching import Seen
-from workers.agenda import Agenda
+from workers.schedule import Schedule
 
 BIG = 2_000_000
 counts = st.integers(0, BIG) | st.integers(0, 3)
@@ -101,7 +101,7 @@ def test_outlook_of_any_flow(flow: RoomFlow, tiers: list[tuple[int, int, int]]) 
     assert outlook.sold_out_from >= 0
 
 
-SLOW = Bands(((10, 0.0),), 1_000.0)
+SLOW = PushIntervals(((10, 0.0),), 1_000.0)
 
 
 class Flaky(Seen):
@@ -116,13 +116,13 @@ class Flaky(Seen):
         return await super().render(snapshot)
 
 
-def watch_of(line: StandingLine, bands: Bands = SLOW) -> ConcertWatch:
-    return ConcertWatch(CONCERT.id, line, line, tick_s=0.001, bands=bands)
+def watch_of(line: StandingLine, push_intervals: PushIntervals = SLOW) -> ConcertPublisher:
+    return ConcertPublisher(CONCERT.id, line, line, tick_s=0.001, push_intervals=push_intervals)
 
 
-def come(watching: ConcertWatch, topic: Topic) -> Flaky:
+def come(watching: ConcertPublisher, topic: Topic) -> Flaky:
     seen = Flaky(topic)
-    watching.add(Member(seen, seen.deliver))
+    watching.add(Subscriber(seen, seen.deliver))
     return seen
 
 
@@ -130,12 +130,12 @@ async def test_an_end_whose_rendering_failed_is_told_at_the_next_look() -> None:
     line = StandingLine(people=1_000)
     watching = watch_of(line)
     seen = come(watching, QueueTopic(CONCERT.id, PersonId("p500")))
-    await watching._look()
+    await watching._refresh()
     line.change("p500", EntryState.EXPIRED)
     seen.fails = True
     for _ in range(20):
         line.move()
-        await watching._look()
+        await watching._refresh()
     assert seen.entry().state is EntryState.EXPIRED
 
 
@@ -143,12 +143,12 @@ async def test_a_call_whose_rendering_failed_is_told_at_the_next_look() -> None:
     line = StandingLine(people=1_000)
     watching = watch_of(line)
     seen = come(watching, QueueTopic(CONCERT.id, PersonId("p500")))
-    await watching._look()
+    await watching._refresh()
     line.serving = 500
     line.change("p500", EntryState.READY)
     seen.fails = True
     for _ in range(5):
-        await watching._look()
+        await watching._refresh()
     assert seen.entry().state is EntryState.READY
 
 
@@ -156,10 +156,10 @@ class Holding(StandingLine):
     held: tuple[Hold, ...] = ()
     ended: Hold | None = None
 
-    async def holds(self, concert_id: ConcertId, person_id: PersonId) -> tuple[Hold, ...]:
+    async def read_holds(self, concert_id: ConcertId, person_id: PersonId) -> tuple[Hold, ...]:
         return self.held
 
-    async def hold(self, concert_id: ConcertId, hold_id: HoldId) -> Hold | None:
+    async def read_hold(self, concert_id: ConcertId, hold_id: HoldId) -> Hold | None:
         return self.ended
 
 
@@ -168,13 +168,13 @@ async def test_the_end_of_a_hold_whose_rendering_failed_is_told_at_the_next_look
     line.held = (hold(),)
     watching = watch_of(line)
     seen = come(watching, HoldsTopic(CONCERT.id, PersonId("p5")))
-    await watching._look()
+    await watching._refresh()
     assert isinstance(seen.last, Hold)
     line.held, line.ended = (), hold(state=HoldState.ENDED, reason=EndReason.EXPIRED)
     line.change("p5", EntryState.WAITING)
     seen.fails = True
     for _ in range(20):
-        await watching._look()
+        await watching._refresh()
     assert isinstance(seen.last, Hold)
     assert seen.last.state is HoldState.ENDED
 
@@ -185,12 +185,12 @@ async def test_who_came_when_called_is_spoken_for_when_a_rollback_puts_them_back
     line.states = {PersonId("p50"): EntryState.READY}
     watching = watch_of(line)
     seen = come(watching, QueueTopic(CONCERT.id, PersonId("p50")))
-    await watching._look()
+    await watching._refresh()
     assert seen.entry().state is EntryState.READY
     line.serving = 40
     line.change("p50", EntryState.WAITING)
-    await watching._look()
-    await watching._attachments.say()
+    await watching._refresh()
+    await watching._presence.sync()
     assert seen.entry().state is EntryState.WAITING
     assert line.attached == ["p50"]
 
@@ -208,8 +208,8 @@ async def test_documents_that_render_slowly_keep_nobody_from_their_call() -> Non
     seen = come(watching, QueueTopic(CONCERT.id, PersonId("p500")))
     for name in ("ann", "ben", "cyd", "dan"):
         slow = Slow(RoomTopic(CONCERT.id), group=name)
-        member = Member(slow, slow.deliver)
-        member.first.add_done_callback(lambda first: first.exception())
+        member = Subscriber(slow, slow.deliver)
+        member.first_delivery.add_done_callback(lambda first: first.exception())
         watching.add(member)
     task = asyncio.create_task(watching.run())
     try:
@@ -235,24 +235,24 @@ class Leaving(Seen):
 
 async def test_who_went_while_the_line_was_shown_is_read_no_more() -> None:
     line = StandingLine(people=100)
-    watching = watch_of(line, Bands((), 0.0))
+    watching = watch_of(line, PushIntervals((), 0.0))
     stays = Leaving(QueueTopic(CONCERT.id, PersonId("p60")))
-    watching.add(Member(stays, stays.deliver))
+    watching.add(Subscriber(stays, stays.deliver))
     went = Seen(QueueTopic(CONCERT.id, PersonId("p50")))
-    member = Member(went, went.deliver)
+    member = Subscriber(went, went.deliver)
     watching.add(member)
-    await watching._look()
+    await watching._refresh()
     stays.goes = lambda: watching.remove(member)
     # Nobody named them: as after an opening by a worker that this process heard of late.
     line.serving = 50
     line.version += 1
-    await watching._look()
+    await watching._refresh()
     line.asked.clear()
     for _ in range(5):
         line.version += 1
-        await watching._look()
+        await watching._refresh()
     assert line.asked == []
-    assert watching._line._unread == {}
+    assert watching._queue._dirty == {}
 
 
 class BrokenCatalogue:
@@ -281,7 +281,7 @@ async def test_a_catalogue_that_cannot_be_read_is_read_again_at_its_usual_pace()
 @given(st.lists(st.tuples(st.sampled_from(["look", "wake", "idle", "fail"]), st.floats(0, 1.5)), max_size=60))
 def test_no_wake_up_is_lost_by_an_agenda(steps: list[tuple[str, float]]) -> None:
     now_s = 100.0
-    agenda = Agenda(active_s=0.2, idle_s=2.0, clock=lambda: now_s)
+    agenda = Schedule(active_s=0.2, idle_s=2.0, clock=lambda: now_s)
     id_ = CONCERT.id
     woken_s: float | None = None
     looking = False
@@ -294,7 +294,7 @@ def test_no_wake_up_is_lost_by_an_agenda(steps: list[tuple[str, float]]) -> None
             if what == "fail":
                 agenda.failed(id_)
             else:
-                agenda.looked(id_, is_active=what == "look")
+                agenda.completed(id_, is_active=what == "look")
             looking = False
         else:
             looking = agenda.due([id_]) == [id_]
@@ -309,9 +309,9 @@ async def test_who_joined_and_was_called_after_the_line_was_read_is_shown_at_the
     line.states = {PersonId("p11"): EntryState.READY}
     watching = watch_of(line)
     come(watching, QueueTopic(CONCERT.id, PersonId("p10")))
-    await watching._look()
+    await watching._refresh()
     seen = come(watching, QueueTopic(CONCERT.id, PersonId("p11")))
-    await watching._look()
+    await watching._refresh()
     assert seen.snapshots == []
 
 
@@ -331,14 +331,14 @@ async def test_who_has_gone_is_not_spoken_for_after_a_rollback_that_forgot_it() 
     """What a store that was put back knows of the old name ends with its lease, which nobody renews."""
     ann, ben = PersonId("ann"), PersonId("ben")
     liveness = Liveness()
-    attachments = Attachments(CONCERT.id, liveness)
+    attachments = Presence(CONCERT.id, liveness)
     for who in (ann, ben):
-        attachments.come(who)
-    await attachments.say()
-    attachments.go(ann)
-    await attachments.say()
-    attachments.say_all_again()
-    await attachments.say()
+        attachments.connected(who)
+    await attachments.sync()
+    attachments.disconnected(ann)
+    await attachments.sync()
+    attachments.resync_all()
+    await attachments.sync()
     (first, *_, last) = liveness.said
     assert (first[1], last[1:]) == ({ann: True, ben: True}, ({ben: True}, False))
     assert first[0] != last[0]

@@ -11,8 +11,8 @@ from domain.estimates.wait_estimates import WaitTable, build_wait_table
 from domain.ids import ConcertId
 from domain.queue_positions import QueuePositions
 from domain.queues import RoomStatus
-from resolvers import paces
-from resolvers.paces import LIFE_S, Paces
+from resolvers import wait_tables
+from resolvers.wait_tables import MAX_AGE_S, WaitTableCache
 from storage.connect import Stores
 from storage.hot.queues import QueueState
 from storage.sync.detached import DetachedTasks
@@ -59,8 +59,8 @@ class Lines:
     def stores(self) -> Stores:
         return cast("Stores", self)
 
-    def paces(self) -> Paces:
-        return Paces(clock=lambda: self.now_s)
+    def paces(self) -> WaitTableCache:
+        return WaitTableCache(clock=lambda: self.now_s)
 
     async def read_queue(self, concert_id: ConcertId) -> QueueState:
         self.reads.append(concert_id)
@@ -75,8 +75,8 @@ async def lines() -> Lines:
     return Lines()
 
 
-def asking(lines: Lines, known: Paces, count: int) -> list[asyncio.Task[WaitTable]]:
-    return [asyncio.create_task(known.of(lines.stores, CONCERT)) for _ in range(count)]
+def asking(lines: Lines, known: WaitTableCache, count: int) -> list[asyncio.Task[WaitTable]]:
+    return [asyncio.create_task(known.get(lines.stores, CONCERT)) for _ in range(count)]
 
 
 async def test_300_callers_at_once_cost_one_read(lines: Lines) -> None:
@@ -90,7 +90,7 @@ async def test_300_callers_at_once_cost_one_read(lines: Lines) -> None:
 async def test_a_concert_costs_one_read_a_second(lines: Lines) -> None:
     lines.gate.set()
     known = lines.paces()
-    for after_s, reads in ((0.0, 1), (LIFE_S / 2, 1), (LIFE_S, 2), (LIFE_S * 1.9, 2), (LIFE_S * 2, 3)):
+    for after_s, reads in ((0.0, 1), (MAX_AGE_S / 2, 1), (MAX_AGE_S, 2), (MAX_AGE_S * 1.9, 2), (MAX_AGE_S * 2, 3)):
         lines.now_s = 100.0 + after_s
         await asyncio.gather(*asking(lines, known, 3))
         assert len(lines.reads) == reads, after_s
@@ -114,14 +114,14 @@ async def test_a_read_that_failed_is_everyones_and_not_remembered(lines: Lines) 
     assert told == [lines.trouble] * 3
     assert len(lines.reads) == 1
     lines.trouble = None
-    assert await known.of(lines.stores, CONCERT) == PACE
+    assert await known.get(lines.stores, CONCERT) == PACE
     assert len(lines.reads) == 2
 
 
 async def test_a_full_memory_forgets_the_oldest_alone(lines: Lines, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(paces, "MOST", 2)
+    monkeypatch.setattr(wait_tables, "MAX_TABLES", 2)
     lines.gate.set()
     known, third = lines.paces(), replace(CONCERT, id=ConcertId("third"))
     for concert in (CONCERT, OTHER, third, OTHER, CONCERT):
-        await known.of(lines.stores, concert)
+        await known.get(lines.stores, concert)
     assert lines.reads == [CONCERT.id, OTHER.id, third.id, CONCERT.id]

@@ -10,8 +10,8 @@ import schema
 from domain import errors as domain_errors
 from domain.errors import Denial, ErrorCode, FieldProblem, OnsaleError, Refusal
 from domain.ids import HoldId, TierId
-from schema.errors import ERROR_TYPES
-from schema.failures import SYSTEM_CODES, SystemCode, top_level
+from schema.execution.top_level_errors import SYSTEM_CODES, SystemCode, to_top_level_error
+from schema.mutations.result_errors import ERROR_TYPES
 
 TIER = TierId("abcdefghjkmn-1")
 
@@ -78,7 +78,7 @@ def test_every_error_type_carries_the_interface() -> None:
 )
 def test_what_is_foreseen_is_shown(cause: OnsaleError, expected: dict[str, object]) -> None:
     error = located_error(cause, path=["concert", "stock"])
-    assert top_level(error, "r1") == {
+    assert to_top_level_error(error, "r1") == {
         "message": str(cause),
         "path": ["concert", "stock"],
         "extensions": {**expected, "requestId": "r1"},
@@ -87,7 +87,7 @@ def test_what_is_foreseen_is_shown(cause: OnsaleError, expected: dict[str, objec
 
 def test_what_is_not_foreseen_is_masked_and_logged(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.ERROR):
-        shown = top_level(located_error(KeyError("secret"), path=["me"]), "r1")
+        shown = to_top_level_error(located_error(KeyError("secret"), path=["me"]), "r1")
     assert shown["extensions"] == {"code": "INTERNAL", "requestId": "r1"}
     assert "secret" not in str(shown)
     assert "r1" in str(shown["message"])
@@ -96,7 +96,7 @@ def test_what_is_not_foreseen_is_masked_and_logged(caplog: pytest.LogCaptureFixt
 
 def test_a_mistake_that_graphql_found_is_the_clients() -> None:
     found = GraphQLError("Variable '$x' …", original_error=GraphQLError("Int cannot represent …"))
-    assert top_level(found, "r1") == {
+    assert to_top_level_error(found, "r1") == {
         "message": "Variable '$x' …",
         "extensions": {"code": "BAD_USER_INPUT", "requestId": "r1"},
     }
@@ -104,9 +104,9 @@ def test_a_mistake_that_graphql_found_is_the_clients() -> None:
 
 def test_a_code_that_an_error_brings_is_kept() -> None:
     error = GraphQLError("Too much.", extensions={"code": SystemCode.QUERY_TOO_COMPLEX})
-    assert top_level(error, "r1")["extensions"] == {"code": "QUERY_TOO_COMPLEX", "requestId": "r1"}
+    assert to_top_level_error(error, "r1")["extensions"] == {"code": "QUERY_TOO_COMPLEX", "requestId": "r1"}
 
 
 def test_a_message_repeats_at_most_a_page_of_what_was_sent() -> None:
-    shown = top_level(GraphQLError("x" * 10_000), "r1")
+    shown = to_top_level_error(GraphQLError("x" * 10_000), "r1")
     assert len(str(shown["message"])) == 602

@@ -4,13 +4,13 @@ import pytest
 from graphql import get_introspection_query, parse
 
 import schema
-from schema import documents, limits
-from schema.documents import Document, Documents
-from schema.limits import Size, measure
+from schema.execution import document_cache, document_limits
+from schema.execution.document_cache import Document, DocumentCache
+from schema.execution.document_limits import Size, measure
 
 
 def read(text: str) -> Document:
-    return Documents(schema._CORE).get(text)
+    return DocumentCache(schema._CORE).get(text)
 
 
 def nested(levels: int) -> str:
@@ -37,14 +37,14 @@ def test_a_document_is_measured_as_it_will_run(text: str, size: Size) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        (nested(limits.MAX_DEPTH + 1), "15 levels"),
-        ("{ a { " + "b " * limits.MAX_FIELDS + "} }", "400 fields"),
-        ("{ " + "serverTime " * (limits.MAX_ROOT_FIELDS + 1) + "}", "20 root fields"),
-        ("{ a { " + " ".join(f"a{i}: b" for i in range(limits.MAX_ALIASES + 1)) + "} }", "30 aliases"),
-        ("{ a " + "@skip(if: true) " * (limits.MAX_DIRECTIVES + 1) + "}", "50 directives"),
-        ("{ " + "a " * limits.MAX_TOKENS + "}", "2000 tokens"),
-        ("{ a }" + " " * limits.MAX_CHARACTERS, "20000 characters"),
-        ("{ a }" + "\n#" * (limits.MAX_TOKENS + 1), "2000 tokens"),
+        (nested(document_limits.MAX_DEPTH + 1), "15 levels"),
+        ("{ a { " + "b " * document_limits.MAX_FIELDS + "} }", "400 fields"),
+        ("{ " + "serverTime " * (document_limits.MAX_ROOT_FIELDS + 1) + "}", "20 root fields"),
+        ("{ a { " + " ".join(f"a{i}: b" for i in range(document_limits.MAX_ALIASES + 1)) + "} }", "30 aliases"),
+        ("{ a " + "@skip(if: true) " * (document_limits.MAX_DIRECTIVES + 1) + "}", "50 directives"),
+        ("{ " + "a " * document_limits.MAX_TOKENS + "}", "2000 tokens"),
+        ("{ a }" + " " * document_limits.MAX_CHARACTERS, "20000 characters"),
+        ("{ a }" + "\n#" * (document_limits.MAX_TOKENS + 1), "2000 tokens"),
         (nested(600), "nested too deeply"),
         ("{ a(b: " + "[" * 1_900 + ") }", "nested too deeply"),
         ("query ($a: " + "[" * 990 + "Int" + "]" * 990 + ") { a }", "nested too deeply"),
@@ -77,15 +77,15 @@ def test_what_is_too_large_is_refused_and_says_which_limit(text: str, words: str
 
 
 def test_the_code_says_that_it_is_a_limit() -> None:
-    (error,) = read(nested(limits.MAX_DEPTH + 1)).errors
+    (error,) = read(nested(document_limits.MAX_DEPTH + 1)).errors
     assert error.extensions == {"code": "QUERY_TOO_COMPLEX"}
 
 
 @pytest.mark.parametrize(
     "text",
     [
-        "{ " + "serverTime " * limits.MAX_ROOT_FIELDS + "}",
-        "{ " + " ".join(f"a{i}: serverTime" for i in range(limits.MAX_ROOT_FIELDS)) + "}",
+        "{ " + "serverTime " * document_limits.MAX_ROOT_FIELDS + "}",
+        "{ " + " ".join(f"a{i}: serverTime" for i in range(document_limits.MAX_ROOT_FIELDS)) + "}",
         get_introspection_query(
             descriptions=True,
             specified_by_url=True,
@@ -101,26 +101,26 @@ def test_what_is_just_small_enough_is_read(text: str) -> None:
 
 
 def test_a_good_document_is_read_once() -> None:
-    known = Documents(schema._CORE)
+    known = DocumentCache(schema._CORE)
     assert known.get("{ serverTime }") is known.get("{ serverTime }")
     assert known.get("{ serverTime }") is not known.get("{serverTime}")
 
 
 def test_a_bad_document_is_never_kept() -> None:
-    known = Documents(schema._CORE)
+    known = DocumentCache(schema._CORE)
     assert known.get("{ nothing }") is not known.get("{ nothing }")
 
 
 def test_a_long_document_is_never_kept() -> None:
-    known = Documents(schema._CORE)
-    text = "{ serverTime }".ljust(documents.LONGEST_CACHED + 1)
+    known = DocumentCache(schema._CORE)
+    text = "{ serverTime }".ljust(document_cache.LONGEST_CACHED + 1)
     assert known.get(text).errors == ()
     assert known.get(text) is not known.get(text)
 
 
 def test_the_least_used_document_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(documents, "CACHED_DOCUMENTS", 2)
-    known = Documents(schema._CORE)
+    monkeypatch.setattr(document_cache, "CACHED_DOCUMENTS", 2)
+    known = DocumentCache(schema._CORE)
     first, second = known.get("{ a: serverTime }"), known.get("{ b: serverTime }")
     assert known.get("{ a: serverTime }") is first
     known.get("{ c: serverTime }")

@@ -18,9 +18,9 @@ import schema
 from auth.viewer import Role, Viewer
 from domain.errors import Forbidden, Unauthenticated
 from domain.ids import PersonId
-from schema.errors import ERROR_TYPES
 from schema.ids import Kind
-from schema.rights import NODE_RIGHTS, RIGHTS, Right
+from schema.mutations.result_errors import ERROR_TYPES
+from schema.permissions import NODE_PERMISSIONS, PERMISSIONS, Permission
 
 ALICE = Viewer(PersonId("alice"), "alice", None, frozenset({Role.CUSTOMER}))
 GUS = Viewer(PersonId("gus"), "gus", None, frozenset({Role.GATE}))
@@ -33,7 +33,7 @@ OPEN = {
 """What graphql.md lets anonymous people see of this schema; a field more has to be written here too."""
 
 SEEN_WITH_THEIR_PARENT = {
-    *("Concert", "Tier", "Venue", "Stock", "TierStock", "Money", "Line", "Viewer", "PageInfo", "InputProblem"),
+    *("Concert", "Tier", "Venue", "Stock", "TierStock", "Money", "TicketLine", "Viewer", "PageInfo", "InputProblem"),
     *("WaitingRoom", "RoomFlow", "RoomAudit", "HandCall", "SettingChange", "RoomAuditConnection", "RoomAuditEdge"),
     *("ConcertConnection", "ConcertEdge", "OrderConnection", "OrderEdge", "WaitEstimate"),
     *("RoomLottery", "LotteryProof"),
@@ -46,17 +46,17 @@ def test_every_root_field_has_a_row_and_every_type_was_thought_about() -> None:
     built = build_schema(schema.sdl())
     roots = {f"{root}.{name}" for root in _roots(built) for name in root.fields}
     names = {str(root) for root in _roots(built)}
-    assert {row for row in RIGHTS if row.partition(".")[0] in names} == roots
+    assert {row for row in PERMISSIONS if row.partition(".")[0] in names} == roots
     for name, type_ in built.type_map.items():
         is_output = isinstance(type_, GraphQLObjectType) and not name.startswith("__")
         if is_output and name not in map(str, _roots(built)) and not name.endswith("Success"):
-            assert (f"{name}.*" in RIGHTS) ^ (name in SEEN_WITH_THEIR_PARENT), name
+            assert (f"{name}.*" in PERMISSIONS) ^ (name in SEEN_WITH_THEIR_PARENT), name
 
 
 def test_anonymous_people_reach_nothing_that_is_owned() -> None:
     """Walks the SDL from the open root fields; `node` is open and asks the table of kinds itself."""
     built = build_schema(schema.sdl())
-    assert {row for row, right in RIGHTS.items() if right is Right.ANYONE} == OPEN
+    assert {row for row, right in PERMISSIONS.items() if right is Permission.ANYONE} == OPEN
     reached: set[str] = set()
     root_fields = {f"{root}.{name}": field for root in _roots(built) for name, field in root.fields.items()}
     waiting = [root_fields[row].type for row in OPEN - {"Query.node"}]
@@ -67,34 +67,34 @@ def test_anonymous_people_reach_nothing_that_is_owned() -> None:
         assert not isinstance(type_, GraphQLUnionType | GraphQLInterfaceType)
         if isinstance(type_, GraphQLObjectType) and type_.name not in reached:
             reached.add(type_.name)
-            waiting += [field.type for name, field in type_.fields.items() if f"{type_.name}.{name}" not in RIGHTS]
-    assert {f"{name}.*" for name in reached} & set(RIGHTS) == set()
+            waiting += [field.type for name, field in type_.fields.items() if f"{type_.name}.{name}" not in PERMISSIONS]
+    assert {f"{name}.*" for name in reached} & set(PERMISSIONS) == set()
     assert reached & {"RoomFlow", "RoomAudit", "RoomAuditConnection"} == set()
-    assert {kind for kind, right in NODE_RIGHTS.items() if right is Right.ANYONE} == {Kind.CONCERT, Kind.TIER}
+    assert {kind for kind, right in NODE_PERMISSIONS.items() if right is Permission.ANYONE} == {Kind.CONCERT, Kind.TIER}
 
 
 def test_every_kind_of_node_has_a_row() -> None:
-    assert set(NODE_RIGHTS) == set(Kind)
+    assert set(NODE_PERMISSIONS) == set(Kind)
 
 
 @pytest.mark.parametrize(
     ("right", "refused"),
     [
-        (Right.ANYONE, {}),
-        (Right.SIGNED_IN, {None: Unauthenticated}),
-        (Right.ORGANIZER, {None: Unauthenticated, ALICE: Forbidden, GUS: Forbidden}),
-        (Right.OWNER, {None: Unauthenticated, GUS: Forbidden}),
-        (Right.OWNER_ALONE, {None: Unauthenticated, GUS: Forbidden, OLIVIA: Forbidden}),
+        (Permission.ANYONE, {}),
+        (Permission.SIGNED_IN, {None: Unauthenticated}),
+        (Permission.ORGANIZER, {None: Unauthenticated, ALICE: Forbidden, GUS: Forbidden}),
+        (Permission.OWNER, {None: Unauthenticated, GUS: Forbidden}),
+        (Permission.OWNER_ALONE, {None: Unauthenticated, GUS: Forbidden, OLIVIA: Forbidden}),
     ],
 )
-def test_what_a_right_means(right: Right, refused: dict[Viewer | None, type[Exception]]) -> None:
+def test_what_a_right_means(right: Permission, refused: dict[Viewer | None, type[Exception]]) -> None:
     for viewer in (None, ALICE, GUS, OLIVIA):
         expected = pytest.raises(refused[viewer]) if viewer in refused else contextlib.nullcontext()
         with expected:
             right.check(viewer, owner=ALICE.person_id)
 
 
-@pytest.mark.parametrize("row", [row for row, right in RIGHTS.items() if right is not Right.ANYONE])
+@pytest.mark.parametrize("row", [row for row, right in PERMISSIONS.items() if right is not Permission.ANYONE])
 def test_the_row_is_in_front_of_its_fields(row: str) -> None:
     """Called without stores: whatever ran behind a missing guard would break in another way."""
     type_name, _, field_name = row.partition(".")
@@ -111,7 +111,7 @@ def test_the_row_is_in_front_of_its_fields(row: str) -> None:
 def test_a_single_field_with_a_row_may_be_refused() -> None:
     built = build_schema(schema.sdl())
     names = {str(root) for root in _roots(built)}
-    single = [row for row in RIGHTS if row.partition(".")[0] not in names and not row.endswith(".*")]
+    single = [row for row in PERMISSIONS if row.partition(".")[0] not in names and not row.endswith(".*")]
     assert single == ["WaitingRoom.flow", "WaitingRoom.audit"]
     for row in single:
         type_name, _, field_name = row.partition(".")

@@ -12,9 +12,9 @@ from domain.concerts import ConcertStatus
 from domain.errors import TemporarilyUnavailable
 from domain.ids import ConcertId, OrderId, PersonId
 from domain.topics import HoldsTopic, OrderTopic, QueueTopic, StockTopic, Topic
-from schema import Answer, Operation, ids, start
-from schema.subscribe import Watching
-from subscriptions.sources import Source
+from schema import Operation, OperationResult, ids, start
+from schema.execution.subscription_source import SubscriptionSource
+from subscriptions.interfaces import Source
 from tests.support.sale import viewer
 from tests.support.snapshots import CONCERT, ORDER, FewStores
 
@@ -43,14 +43,14 @@ class Face:
 
     async def begin(
         self, document: str, by: Viewer | None = None, *, name: str | None = None, **variables: object
-    ) -> Answer | Source:
+    ) -> OperationResult | Source:
         used = variables or {"id": ORDER_ID if document is ORDERS else CONCERT_ID}
         return await start(Operation(document, used, name), self.stores.context(by))
 
     async def error(self, document: str, by: Viewer | None = None, **how: Any) -> dict[str, Any]:
         """The one error; nothing was executed, and there is nothing to watch."""
         begun = await self.begin(document, by, **how)
-        assert isinstance(begun, Answer)
+        assert isinstance(begun, OperationResult)
         assert not begun.was_executed
         assert list(begun.payload) == ["errors"]
         errors: Any = begun.payload["errors"]
@@ -66,7 +66,7 @@ class Face:
 
 async def source(document: str, by: Viewer | None = None, **how: Any) -> Source:
     begun = await Face().begin(document, by, **how)
-    assert not isinstance(begun, Answer), begun.payload
+    assert not isinstance(begun, OperationResult), begun.payload
     return begun
 
 
@@ -105,7 +105,7 @@ async def test_a_draft_is_watched_by_organizers_only(document: str) -> None:
     face = Face(FewStores(replace(CONCERT, status=ConcertStatus.DRAFT)))
     code, _ = await face.refusal(document, ALICE)
     assert code == "NOT_FOUND"
-    assert not isinstance(await face.begin(document, OLIVIA), Answer)
+    assert not isinstance(await face.begin(document, OLIVIA), OperationResult)
 
 
 async def test_a_concert_that_does_not_exist_is_not_watched() -> None:
@@ -169,7 +169,7 @@ async def test_a_store_that_is_away_is_told() -> None:
 
 async def test_a_query_is_answered_at_once() -> None:
     begun = await Face().begin("query ($id: ID!) { concert(id: $id) { name } }")
-    assert begun == Answer({"data": {"concert": {"name": CONCERT.name}}}, was_executed=True)
+    assert begun == OperationResult({"data": {"concert": {"name": CONCERT.name}}}, was_executed=True)
 
 
 async def test_a_subscription_without_a_stream_says_what_to_do() -> None:
@@ -239,7 +239,7 @@ async def test_other_documents_are_other_groups() -> None:
 
 async def test_an_operation_is_kept_once_for_all_who_watch_with_it() -> None:
     watchers = [await source(POSITION, by) for by in (ALICE, BOB)]
-    prepared = {id(watcher.prepared) for watcher in watchers if isinstance(watcher, Watching)}
+    prepared = {id(watcher.prepared) for watcher in watchers if isinstance(watcher, SubscriptionSource)}
     assert len(prepared) == 1
     assert len({watcher.group for watcher in watchers}) == 2
 

@@ -15,10 +15,10 @@ from domain.ids import PersonId
 from domain.queues import EntryState, QueueEntry, RoomStatus
 from domain.stock import StockAhead
 from domain.topics import QueueSnapshot
-from schema import Answer, Operation, ids, start
+from schema import Operation, OperationResult, ids, start
+from schema.execution.payload_templates import Template
+from schema.execution.subscription_source import SubscriptionSource
 from schema.queues import QueuePosition
-from schema.subscribe import Watching
-from schema.templates import Template
 from tests.support.sale import viewer
 from tests.support.snapshots import CONCERT, ROOM, STOCK, FewStores, entry
 
@@ -35,21 +35,21 @@ EVERYTHING = (
 )
 
 
-async def watching(document: str, who: str = "p1", *roles: Role, **variables: object) -> Watching:
+async def watching(document: str, who: str = "p1", *roles: Role, **variables: object) -> SubscriptionSource:
     context = FewStores().context(viewer(who, *roles))
     begun = await start(Operation(document, {"id": CONCERT_ID, **variables}, None), context)
-    assert not isinstance(begun, Answer), begun.payload
-    assert isinstance(begun, Watching)
+    assert not isinstance(begun, OperationResult), begun.payload
+    assert isinstance(begun, SubscriptionSource)
     return begun
 
 
-async def ordinary(source: Watching, snapshot: QueueSnapshot) -> bytes:
+async def ordinary(source: SubscriptionSource, snapshot: QueueSnapshot) -> bytes:
     return await source._execute(snapshot, source.context.viewer)
 
 
-async def shown(source: Watching, snapshot: QueueSnapshot) -> bytes:
+async def shown(source: SubscriptionSource, snapshot: QueueSnapshot) -> bytes:
     """As the hub shows it."""
-    return (source.at_once(snapshot) or await source.render(snapshot)).payload
+    return (source.render_cached(snapshot) or await source.render(snapshot)).payload
 
 
 def person(number: int, **changes: Any) -> QueueEntry:
@@ -125,17 +125,17 @@ async def test_a_template_gives_what_an_execution_gives(
         snapshot = QueueSnapshot(one, told, STOCK, ahead)
         assert await shown(source, snapshot) == await ordinary(source, snapshot)
     for line in lines:
-        assert source.at_once(QueueSnapshot(line[-1], told, STOCK, ahead)) is not None
+        assert source.render_cached(QueueSnapshot(line[-1], told, STOCK, ahead)) is not None
 
 
 async def test_the_third_of_a_shape_costs_no_execution() -> None:
     source = await watching(EVERYTHING)
     first, second, third = snapshots([person(1), person(2), person(3)])
-    assert source.at_once(first) is None
+    assert source.render_cached(first) is None
     await source.render(first)
-    assert source.at_once(second) is None
+    assert source.render_cached(second) is None
     await source.render(second)
-    filled = source.at_once(third)
+    filled = source.render_cached(third)
     assert filled is not None
     assert filled.payload == await ordinary(source, third)
     assert not filled.is_last
@@ -148,8 +148,8 @@ async def test_everybody_with_the_same_operation_and_roles_shares_a_template() -
         await ordinary(*pair) for pair in zip(sources, people, strict=True)
     ]
     organizer = await watching(EVERYTHING, "olivia", Role.ORGANIZER)
-    assert sources[0].at_once(people[0]) is not None
-    assert organizer.at_once(people[0]) is None
+    assert sources[0].render_cached(people[0]) is not None
+    assert organizer.render_cached(people[0]) is None
 
 
 @pytest.mark.parametrize(
@@ -168,9 +168,9 @@ async def test_another_shape_is_another_template(change: dict[str, Any]) -> None
     *known, other = snapshots([person(1), person(2), replace(person(3), **change)])
     for snapshot in known:
         await source.render(snapshot)
-    assert source.at_once(known[0]) is not None
-    assert source.at_once(other) is None
-    assert source.at_once(replace(known[0], stock_ahead=StockAhead.SOLD_OUT)) is None
+    assert source.render_cached(known[0]) is not None
+    assert source.render_cached(other) is None
+    assert source.render_cached(replace(known[0], stock_ahead=StockAhead.SOLD_OUT)) is None
 
 
 @pytest.mark.parametrize("later", [{"version": 10}, {"status": RoomStatus.PAUSED}, {"waiting_count": 1}], ids=str)
@@ -179,9 +179,9 @@ async def test_a_newer_state_of_the_room_is_shown_anew(later: dict[str, Any]) ->
     for snapshot in snapshots([person(1), person(2)]):
         await source.render(snapshot)
     newer, *_ = snapshots([person(3)], **later)
-    assert source.at_once(newer) is None
+    assert source.render_cached(newer) is None
     assert await shown(source, newer) == await ordinary(source, newer)
-    assert source.at_once(newer) is None
+    assert source.render_cached(newer) is None
 
 
 @pytest.mark.parametrize("state", [EntryState.READY, EntryState.ADMITTED, EntryState.COMPLETED, EntryState.LEFT])
@@ -189,7 +189,7 @@ async def test_who_was_called_is_shown_the_ordinary_way(state: EntryState) -> No
     """A pass, a deadline and an end are somebody's own."""
     source = await watching(EVERYTHING)
     for snapshot in snapshots([entry(state, token="secret")] * 3):
-        assert source.at_once(snapshot) is None
+        assert source.render_cached(snapshot) is None
         await source.render(snapshot)
 
 
@@ -198,18 +198,18 @@ async def test_people_who_never_joined_see_the_same() -> None:
     snapshot = QueueSnapshot(None, ROOM, STOCK)
     for source in sources:
         assert await shown(source, snapshot) == await ordinary(source, snapshot)
-    assert sources[2].at_once(snapshot) is not None
-    assert sources[2].at_once(replace(snapshot, entry=person(1))) is None
+    assert sources[2].render_cached(snapshot) is not None
+    assert sources[2].render_cached(replace(snapshot, entry=person(1))) is None
 
 
 async def test_a_text_that_looks_like_a_mark_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("schema.templates.secrets.randbelow", lambda _: 234_567_890)
+    monkeypatch.setattr("schema.execution.payload_templates.secrets.randbelow", lambda _: 234_567_890)
     source = await watching(EVERYTHING)
     told = replace(ROOM, settings=replace(ROOM.settings, message="call 1234567890"))
     people = [QueueSnapshot(person(number), told, STOCK) for number in range(1, 5)]
     for snapshot in people:
         assert await shown(source, snapshot) == await ordinary(source, snapshot)
-        assert source.at_once(snapshot) is None
+        assert source.render_cached(snapshot) is None
 
 
 async def test_what_is_somebodys_own_keeps_a_template_from_being_used(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,10 +12,10 @@ from auth.viewer import Role, Viewer
 from domain.errors import TemporarilyUnavailable
 from domain.holds import EndReason, HoldState
 from domain.queues import EntryState
-from schema import Answer, Operation, ids, start
+from schema import Operation, OperationResult, ids, start
+from schema.execution.subscription_source import SubscriptionSource
 from schema.scalars import write_date_time
-from schema.subscribe import Watching
-from subscriptions.sources import Rendered, Source
+from subscriptions.interfaces import Rendered, Source
 from tests.support.sale import viewer
 from tests.support.snapshots import CONCERT, NOW, ORDER, STOCK, TIER, FewStores, entry, hold, line
 
@@ -41,7 +41,7 @@ async def source(
 ) -> Source:
     used = {"id": ORDER_ID if document is WATCH_ORDER else CONCERT_ID, **variables}
     begun = await start(Operation(document, used, None), (stores or FewStores()).context(by))
-    assert not isinstance(begun, Answer), begun.payload
+    assert not isinstance(begun, OperationResult), begun.payload
     return begun
 
 
@@ -65,7 +65,7 @@ async def test_the_bytes_of_an_operation_are_the_same_for_everybody() -> None:
 
 async def test_what_is_shared_is_shown_as_to_an_anonymous_person() -> None:
     watcher = await source(WATCH_STOCK, OLIVIA)
-    assert isinstance(watcher, Watching)
+    assert isinstance(watcher, SubscriptionSource)
     assert watcher.context.viewer is None
 
 
@@ -136,7 +136,7 @@ async def test_a_snapshot_of_somebody_else_is_not_shown(document: str, root: str
     """Should the hub ever mix two watchers up, rights stand in front of every field."""
     mallory = viewer("mallory")
     watcher = await source(document)
-    assert isinstance(watcher, Watching)
+    assert isinstance(watcher, SubscriptionSource)
     mixed_up = replace(watcher, context=replace(watcher.context, viewer=mallory))
     rendered = await mixed_up.render(hold() if document is WATCH_HOLDS else ORDER)
     answer = orjson.loads(rendered.payload)

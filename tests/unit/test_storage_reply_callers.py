@@ -28,9 +28,9 @@ from storage.sync.order_sync import OrderSync
 from storage.sync.recovery import Recovery
 from tests.support.snapshots import ALICE, CONCERT, NOW, ORDER, hold
 from workers.admission import AdmissionWorker
-from workers.consuming import Consumer
 from workers.expiry import ExpiryWorker
 from workers.opening import OpeningWorker
+from workers.stream_consumer import StreamConsumer
 
 NEW_WORD = "NEW_WORD"
 EVENT = StoredEvent("1-0", 1, {})
@@ -159,15 +159,17 @@ CALLERS: dict[str, tuple[Script, Call]] = {
     ),
     "expiry worker": (
         scripts.EXPIRE_HOLDS,
-        lambda word: ExpiryWorker().look(stores_of(hot_state=answering(expire_holds=(word, 0, True))), CONCERT.id),
+        lambda word: ExpiryWorker().run_for(stores_of(hot_state=answering(expire_holds=(word, 0, True))), CONCERT.id),
     ),
     "admission worker": (
         scripts.ADMIT,
-        lambda word: AdmissionWorker().look(stores_of(hot_state=answering(run_admission=(word, 0, False, True))), CONCERT.id),
+        lambda word: AdmissionWorker().run_for(
+            stores_of(hot_state=answering(run_admission=(word, 0, False, True))), CONCERT.id
+        ),
     ),
     "consumer": (
         scripts.FAIL_EVENT,
-        lambda word: Consumer(Faulty()).look(
+        lambda word: StreamConsumer(Faulty()).run_for(
             stores_of(events=answering(claim=ClaimedEvents((EVENT,), "-"), record_failure=word)), CONCERT.id
         ),
     ),

@@ -16,16 +16,16 @@ from domain.queues import EntryState, QueueingMethod, RoomStatus
 from domain.stock import Stock, StockAhead
 from settings import Settings, SettingsError
 from storage.hot.queues import QueueState
-from subscriptions import bands as bands_module
-from subscriptions.bands import Bands
-from subscriptions.concert_watch import ConcertWatch
 from subscriptions.hub import Hub
-from subscriptions.reader import RoomView
-from subscriptions.scene import CALLED_BEHIND_S, OUTSIDE_BEHIND_S, Scene, Stand
+from subscriptions.interfaces import RoomSnapshot
+from subscriptions.publishing import push_intervals as bands_module
+from subscriptions.publishing.concert_publisher import ConcertPublisher
+from subscriptions.publishing.push_intervals import PushIntervals
+from subscriptions.publishing.shared_snapshot import CALLED_INTERVAL_S, OUTSIDE_INTERVAL_S, Membership, SharedSnapshot
 from tests.support.snapshots import ROOM, STOCK, entry
-from web.face import open_face
+from web.graphql_service import open_graphql_service
 
-BANDS = Bands(((3, 0.0), (8, 2.0)), 10.0)
+BANDS = PushIntervals(((3, 0.0), (8, 2.0)), 10.0)
 BUSY = RoomFlow(
     now_s=1_000.0, opened_s=0.0, joined=400, called=200, claimed=200, completed=100, called_lately=(2,) * 31
 )
@@ -38,7 +38,9 @@ def lines(draw: st.DrawFn) -> QueuePositions:
     return QueuePositions(serving, tail, departed)
 
 
-def scene(line: QueuePositions, stock: Stock, flow: RoomFlow, *, method: QueueingMethod = QueueingMethod.FIFO) -> Scene:
+def scene(
+    line: QueuePositions, stock: Stock, flow: RoomFlow, *, method: QueueingMethod = QueueingMethod.FIFO
+) -> SharedSnapshot:
     room = replace(
         ROOM,
         settings=replace(ROOM.settings, queueing_method=method),
@@ -60,7 +62,7 @@ def scene(line: QueuePositions, stock: Stock, flow: RoomFlow, *, method: Queuein
         grace_until_ms=0,
         flow=flow,
     )
-    return Scene.of(RoomView(room, state, NO_ESTIMATE), stock, BANDS)
+    return SharedSnapshot.build(RoomSnapshot(room, state, NO_ESTIMATE), stock, BANDS)
 
 
 def left(available: int) -> Stock:
@@ -70,10 +72,13 @@ def left(available: int) -> Stock:
 
 @given(lines())
 def test_a_number_is_in_the_band_of_its_position(line: QueuePositions) -> None:
-    reach = BANDS.in_line(line)
+    reach = BANDS.by_number(line)
     for number in range(line.serving_number + 1, line.tail + 1):
         position = line.position(number)
-        assert reach.of(number) == (0.0 if position <= 3 else 2.0 if position <= 8 else 10.0), (number, position)
+        assert reach.interval_s(number) == (0.0 if position <= 3 else 2.0 if position <= 8 else 10.0), (
+            number,
+            position,
+        )
 
 
 @given(lines(), st.integers(0, 300), st.sampled_from([BUSY, RoomFlow(now_s=0.0)]))
@@ -81,24 +86,24 @@ def test_what_will_be_left_for_a_number_is_what_its_forecast_says(
     line: QueuePositions, available: int, flow: RoomFlow
 ) -> None:
     shown = scene(line, left(available), flow)
-    room = shown.view.room
+    room = shown.room_snapshot.room
     for number in range(line.serving_number + 1, line.tail + 1):
         mine = replace(entry(EntryState.WAITING), number=number, position=line.position(number))
         forecast = forecast_stock_ahead(shown.stock, room.people_ahead(mine), flow)
-        assert shown.prospect(Stand.IN_LINE, number)[1] is (forecast is StockAhead.SOLD_OUT), number
+        assert shown.is_sold_out(Membership.IN_QUEUE, number) is (forecast is StockAhead.SOLD_OUT), number
     for stand, somebody in (
-        (Stand.IN_LINE, replace(entry(EntryState.PREQUEUED), number=None, position=None)),
-        (Stand.CALLED, entry(EntryState.READY)),
-        (Stand.OUTSIDE, None),
+        (Membership.IN_QUEUE, replace(entry(EntryState.PREQUEUED), number=None, position=None)),
+        (Membership.CALLED, entry(EntryState.READY)),
+        (Membership.OUTSIDE, None),
     ):
         forecast = forecast_stock_ahead(shown.stock, room.people_ahead(somebody), flow)
-        assert shown.prospect(stand, None)[1] is (forecast is StockAhead.SOLD_OUT), stand
+        assert shown.is_sold_out(stand, None) is (forecast is StockAhead.SOLD_OUT), stand
 
 
 def test_a_forecast_divides_a_line() -> None:
     """Of 100 tickets for a line that buys one in two: something is left for those in front."""
     shown = scene(QueuePositions(200, 900, b""), left(100), BUSY)
-    told = [shown.prospect(Stand.IN_LINE, number)[1] for number in range(201, 901)]
+    told = [shown.is_sold_out(Membership.IN_QUEUE, number) for number in range(201, 901)]
     assert told == sorted(told)
     assert (told[0], told[-1]) == (False, True)
 
@@ -106,12 +111,12 @@ def test_a_forecast_divides_a_line() -> None:
 def test_who_has_no_number_that_counts_is_in_no_band() -> None:
     line = QueuePositions(0, 5, b"")
     for stand, number, behind_s in (
-        (Stand.IN_LINE, None, 10.0),
-        (Stand.CALLED, 3, CALLED_BEHIND_S),
-        (Stand.OUTSIDE, None, OUTSIDE_BEHIND_S),
+        (Membership.IN_QUEUE, None, 10.0),
+        (Membership.CALLED, 3, CALLED_INTERVAL_S),
+        (Membership.OUTSIDE, None, OUTSIDE_INTERVAL_S),
     ):
-        assert scene(line, STOCK, BUSY).prospect(stand, number)[0] == behind_s
-    assert scene(line, STOCK, BUSY, method=QueueingMethod.RANDOM).prospect(Stand.IN_LINE, 1)[0] == 10.0
+        assert scene(line, STOCK, BUSY).interval_s(stand, number) == behind_s
+    assert scene(line, STOCK, BUSY, method=QueueingMethod.RANDOM).interval_s(Membership.IN_QUEUE, 1) == 10.0
 
 
 def test_settings_hold_the_parsed_push_intervals() -> None:
@@ -122,14 +127,16 @@ def test_settings_hold_the_parsed_push_intervals() -> None:
 
 
 def test_bands_are_the_push_intervals_in_seconds() -> None:
-    assert Bands.of(((10, 0), (20, 150), (None, 9_999))) == Bands(((10, 0.0), (20, 0.15)), 9.999)
-    assert Bands.of(((None, 0),)) == Bands((), 0.0)
+    assert PushIntervals.from_pairs(((10, 0), (20, 150), (None, 9_999))) == PushIntervals(
+        ((10, 0.0), (20, 0.15)), 9.999
+    )
+    assert PushIntervals.from_pairs(((None, 0),)) == PushIntervals((), 0.0)
 
 
-@pytest.mark.parametrize("takes_bands", [Hub, ConcertWatch, open_face], ids=lambda taker: taker.__name__)
+@pytest.mark.parametrize("takes_bands", [Hub, ConcertPublisher, open_graphql_service], ids=lambda taker: taker.__name__)
 def test_push_intervals_have_one_default_in_settings(takes_bands: Callable[..., object]) -> None:
-    assert inspect.signature(takes_bands).parameters["bands"].default is inspect.Parameter.empty
-    assert [name for name, value in vars(bands_module).items() if isinstance(value, Bands)] == []
+    assert inspect.signature(takes_bands).parameters["push_intervals"].default is inspect.Parameter.empty
+    assert [name for name, value in vars(bands_module).items() if isinstance(value, PushIntervals)] == []
 
 
 def test_the_old_name_of_push_intervals_is_refused_among_other_problems() -> None:

@@ -1,21 +1,21 @@
 """When a socket is asked for a sign of life, and when it is given up."""
 
-from subscriptions.deadlines import NEVER, Deadlines, Due
-from subscriptions.limits import Limits
+from subscriptions.sockets.deadlines import NEVER, Deadlines, Due
+from subscriptions.sockets.limits import Limits
 
 LIMITS = Limits(init_wait_s=3, ping_after_s=20, pong_wait_s=10)
 
 
 def acknowledged(*, expires_in_s: float = NEVER) -> Deadlines:
     deadlines = Deadlines(LIMITS, 100.0)
-    deadlines.hear(101.0)
+    deadlines.record_message(101.0)
     deadlines.acknowledge(101.0, expires_in_s=expires_in_s)
     return deadlines
 
 
 def test_only_an_init_stops_the_wait_for_it() -> None:
     deadlines = Deadlines(LIMITS, 100.0)
-    deadlines.hear(102.0)
+    deadlines.record_message(102.0)
     assert (deadlines.next_s, deadlines.due(103.0)) == (103.0, Due.INIT)
 
 
@@ -27,9 +27,9 @@ def test_silence_is_asked_and_then_given_up() -> None:
 
 def test_any_message_is_a_sign_of_life() -> None:
     deadlines = acknowledged()
-    deadlines.hear(120.0)
+    deadlines.record_message(120.0)
     assert (deadlines.next_s, deadlines.due(140.0)) == (140.0, Due.PING)
-    deadlines.hear(149.0)
+    deadlines.record_message(149.0)
     assert (deadlines.next_s, deadlines.due(169.0)) == (169.0, Due.PING)
 
 

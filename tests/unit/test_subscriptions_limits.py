@@ -3,73 +3,87 @@
 import pytest
 
 from domain.ids import PersonId
-from subscriptions.capacity import Capacity, Full
-from subscriptions.close_codes import REASON_BYTES, shortened
-from subscriptions.limits import Limits
-from subscriptions.newest import MAX_THINGS, Newest
-from subscriptions.pace import Pace
-from subscriptions.sources import Rendered
+from subscriptions.interfaces import Rendered
+from subscriptions.sockets.active_operations import MAX_KEYS, LatestValue
+from subscriptions.sockets.close_codes import REASON_BYTES, shortened
+from subscriptions.sockets.connection_limits import ConnectionCounter, TooManyConnections
+from subscriptions.sockets.limits import Limits
+from subscriptions.sockets.token_bucket import TokenBucket
 
 
 def test_a_pace_allows_a_burst_and_then_so_many_per_second() -> None:
-    pace = Pace(2.0, burst=3, now_s=10.0)
-    assert [pace.allows(10.0) for _ in range(4)] == [True, True, True, False]
-    assert [pace.allows(now_s) for now_s in (10.4, 10.5, 10.9, 11.0)] == [False, True, False, True]
+    pace = TokenBucket(2.0, burst=3, now_s=10.0)
+    assert [pace.try_take(10.0) for _ in range(4)] == [True, True, True, False]
+    assert [pace.try_take(now_s) for now_s in (10.4, 10.5, 10.9, 11.0)] == [False, True, False, True]
 
 
 def test_a_pause_saves_up_no_more_than_a_burst() -> None:
-    pace = Pace(2.0, burst=3, now_s=0.0)
-    assert [pace.allows(1_000.0) for _ in range(4)] == [True, True, True, False]
+    pace = TokenBucket(2.0, burst=3, now_s=0.0)
+    assert [pace.try_take(1_000.0) for _ in range(4)] == [True, True, True, False]
 
 
 def test_streams_are_counted_while_they_are_open() -> None:
-    capacity = Capacity(Limits(streams=3, streams_per_address=2))
-    with capacity.stream("a"), capacity.stream("a"):
-        with pytest.raises(Full, match="2 connections of your address"), capacity.stream("a"):
+    capacity = ConnectionCounter(Limits(streams=3, streams_per_address=2))
+    with capacity.count_connection("a"), capacity.count_connection("a"):
+        with pytest.raises(TooManyConnections, match="2 connections of your address"), capacity.count_connection("a"):
             pass
         assert capacity.total == 2
-        with capacity.stream(None), pytest.raises(Full, match="full"), capacity.stream("b"):
+        with (
+            capacity.count_connection(None),
+            pytest.raises(TooManyConnections, match="full"),
+            capacity.count_connection("b"),
+        ):
             pass
     assert capacity.total == 0
-    with capacity.stream("a"):
+    with capacity.count_connection("a"):
         assert capacity.total == 1
 
 
 def test_anonymous_people_and_unknown_addresses_are_nobody_in_particular() -> None:
-    capacity = Capacity(Limits(streams_per_address=1, streams_per_person=1))
-    with capacity.stream(None), capacity.stream(None), capacity.person(None), capacity.person(None):
+    capacity = ConnectionCounter(Limits(streams_per_address=1, streams_per_person=1))
+    with (
+        capacity.count_connection(None),
+        capacity.count_connection(None),
+        capacity.count_person(None),
+        capacity.count_person(None),
+    ):
         assert capacity.total == 2
 
 
 def test_an_address_and_a_person_of_one_name_are_two() -> None:
-    capacity = Capacity(Limits(streams_per_address=1, streams_per_person=1))
-    with capacity.stream("x"), capacity.person(PersonId("x")), pytest.raises(Full), capacity.person(PersonId("x")):
+    capacity = ConnectionCounter(Limits(streams_per_address=1, streams_per_person=1))
+    with (
+        capacity.count_connection("x"),
+        capacity.count_person(PersonId("x")),
+        pytest.raises(TooManyConnections),
+        capacity.count_person(PersonId("x")),
+    ):
         pass
 
 
 def test_only_the_newest_state_of_each_thing_is_kept() -> None:
-    newest = Newest()
+    newest = LatestValue()
     for number in range(3):
-        newest.show(Rendered(b"a%d" % number, key="a"))
-        newest.show(Rendered(b"b%d" % number, key="b"))
-    assert [newest.take(), newest.take(), newest.take()] == [b"a2", b"b2", None]
+        newest.put(Rendered(b"a%d" % number, key="a"))
+        newest.put(Rendered(b"b%d" % number, key="b"))
+    assert [newest.pop(), newest.pop(), newest.pop()] == [b"a2", b"b2", None]
 
 
 def test_a_subscription_is_over_when_its_last_state_was_taken() -> None:
-    newest = Newest()
-    assert not newest.is_over
-    newest.show(Rendered(b"1"))
-    newest.show(Rendered(b"2", is_last=True))
-    assert not newest.is_over
-    assert (newest.take(), newest.is_over) == (b"2", True)
+    newest = LatestValue()
+    assert not newest.is_finished
+    newest.put(Rendered(b"1"))
+    newest.put(Rendered(b"2", is_last=True))
+    assert not newest.is_finished
+    assert (newest.pop(), newest.is_finished) == (b"2", True)
 
 
 def test_a_subscription_keeps_so_many_things_and_no_more() -> None:
-    newest = Newest()
-    for number in range(MAX_THINGS):
-        newest.show(Rendered(b"", key=number))
+    newest = LatestValue()
+    for number in range(MAX_KEYS):
+        newest.put(Rendered(b"", key=number))
     assert not newest.is_full
-    newest.show(Rendered(b"", key="one more"))
+    newest.put(Rendered(b"", key="one more"))
     assert newest.is_full
 
 

@@ -9,34 +9,34 @@ import pytest
 from domain.ids import PersonId
 from domain.queues import EntryState
 from domain.topics import QueueTopic
-from subscriptions.bands import Bands
-from subscriptions.concert_watch import ConcertWatch
-from subscriptions.line_watch import BATCH, MOST_A_LOOK
-from subscriptions.watchers import Member
+from subscriptions.publishing.concert_publisher import ConcertPublisher
+from subscriptions.publishing.push_intervals import PushIntervals
+from subscriptions.publishing.queue_publisher import BATCH, MAX_PER_REFRESH
+from subscriptions.publishing.subscriber_groups import Subscriber
 from tests.support.snapshots import CONCERT, NOW
 from tests.support.standing_line import StandingLine
 from tests.support.watching import Seen
 
-SLOW = Bands(((10, 0.0),), 1_000.0)
-EVERY_LOOK = Bands((), 0.0)
+SLOW = PushIntervals(((10, 0.0),), 1_000.0)
+EVERY_LOOK = PushIntervals((), 0.0)
 
 
-def watch_of(line: StandingLine, bands: Bands = SLOW) -> ConcertWatch:
-    return ConcertWatch(CONCERT.id, line, line, tick_s=0.001, bands=bands)
+def watch_of(line: StandingLine, push_intervals: PushIntervals = SLOW) -> ConcertPublisher:
+    return ConcertPublisher(CONCERT.id, line, line, tick_s=0.001, push_intervals=push_intervals)
 
 
-def come(watching: ConcertWatch, *numbers: int) -> list[Seen]:
+def come(watching: ConcertPublisher, *numbers: int) -> list[Seen]:
     seen = [Seen(QueueTopic(CONCERT.id, PersonId(f"p{number}"))) for number in numbers]
     for one in seen:
-        watching.add(Member(one, one.deliver))
+        watching.add(Subscriber(one, one.deliver))
     return seen
 
 
-async def look(watching: ConcertWatch, line: StandingLine) -> Counter[str]:
+async def look(watching: ConcertPublisher, line: StandingLine) -> Counter[str]:
     """What one look asked for."""
     line.calls.clear()
     line.asked.clear()
-    await watching._look()
+    await watching._refresh()
     return Counter(line.calls)
 
 
@@ -116,7 +116,7 @@ async def test_a_crowd_that_is_due_is_shown_over_several_looks_those_first_who_w
     counts = [Counter(len(one.snapshots) for one in seen)]
     for _ in range(3):
         asked = await look(watching, line)
-        assert asked["show"] == min(MOST_A_LOOK, counts[-1][1])
+        assert asked["show"] == min(MAX_PER_REFRESH, counts[-1][1])
         counts.append(Counter(len(one.snapshots) for one in seen))
     assert counts == [{1: 2_500}, {1: 1_500, 2: 1_000}, {1: 500, 2: 2_000}, {2: 2_500}]
     # In the crowd, news of one's own comes first.
@@ -139,7 +139,7 @@ async def test_a_line_that_always_moves_leaves_nobody_behind() -> None:
         versions.append(line.version)
         await look(watching, line)
     assert {one.line().room.version for one in seen} == set(versions)
-    assert Counter(one.line().room.version for one in seen)[versions[-1]] == MOST_A_LOOK
+    assert Counter(one.line().room.version for one in seen)[versions[-1]] == MAX_PER_REFRESH
 
 
 async def test_who_is_not_waiting_any_more_though_nobody_named_them_is_read_again() -> None:
@@ -218,7 +218,7 @@ async def test_who_comes_is_attached_once() -> None:
     come(watching, *range(500, 600))
     for _ in range(3):
         await look(watching, line)
-        await watching._attachments.say()
+        await watching._presence.sync()
     assert Counter(line.attached) == Counter(f"p{number}" for number in range(500, 600))
 
 

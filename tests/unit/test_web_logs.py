@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from web.logs import JsonFormatter, TextFormatter, redacted, request_id
+from web.logs import JsonFormatter, TextFormatter, redact, request_id
 
 JWT = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJl-_w"
 
@@ -30,7 +30,7 @@ def _record(message: str, *args: object, **fields: object) -> logging.LogRecord:
     ],
 )
 def test_secrets_are_blacked_out(text: str, expected: str) -> None:
-    assert redacted(text) == expected
+    assert redact(text) == expected
 
 
 def test_text_has_time_level_logger_request_and_message() -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from web.media import GRAPHQL, HTML, JSON, preferred
+from web.content_negotiation import GRAPHQL, HTML, JSON, preferred_media_type
 
 OFFERED = (JSON, GRAPHQL, HTML)
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"
@@ -36,9 +36,9 @@ BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,imag
     ],
 )
 def test_the_best_offer_is_chosen(accept: str, chosen: str | None) -> None:
-    assert preferred(accept, OFFERED) == chosen
+    assert preferred_media_type(accept, OFFERED) == chosen
 
 
 @given(st.text(alphabet="*/,;=q.01 jsonaplictx+-", max_size=80))
 def test_no_header_breaks_the_choice(accept: str) -> None:
-    assert preferred(accept, OFFERED) in (*OFFERED, None)
+    assert preferred_media_type(accept, OFFERED) in (*OFFERED, None)

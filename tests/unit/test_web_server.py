@@ -8,7 +8,7 @@ import pytest
 import app
 from settings import Settings, SettingsError
 from web import logs
-from web.server import COLLECT_AFTER, collect_seldom
+from web.server import GC_THRESHOLDS, configure_gc
 
 
 @pytest.fixture
@@ -20,9 +20,9 @@ def thresholds() -> Iterator[None]:
 
 @pytest.mark.usefixtures("thresholds")
 def test_all_objects_are_looked_through_once_a_million_were_made() -> None:
-    collect_seldom()
-    assert gc.get_threshold() == COLLECT_AFTER
-    young, middle, old = COLLECT_AFTER
+    configure_gc()
+    assert gc.get_threshold() == GC_THRESHOLDS
+    young, middle, old = GC_THRESHOLDS
     assert young * middle * old == 1_000_000
 
 
@@ -34,4 +34,4 @@ async def test_every_server_collects_seldom(monkeypatch: pytest.MonkeyPatch) -> 
     with pytest.raises(SettingsError):
         async with served.router.lifespan_context(served):
             pass
-    assert gc.get_threshold() == COLLECT_AFTER
+    assert gc.get_threshold() == GC_THRESHOLDS

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 from domain.ids import ConcertId
 from tests.support.waiting import wait_until
-from workers.agenda import LIST_EVERY_S, Agenda
+from workers.schedule import RELIST_EVERY_S, Schedule
 
 ONE, OTHER = ConcertId("one"), ConcertId("other")
 BOTH = (ONE, OTHER)
@@ -20,23 +20,23 @@ class Clock:
         return self.now
 
 
-def agenda() -> tuple[Agenda, Clock]:
+def agenda() -> tuple[Schedule, Clock]:
     clock = Clock()
-    return Agenda(active_s=ACTIVE_S, idle_s=IDLE_S, clock=clock), clock
+    return Schedule(active_s=ACTIVE_S, idle_s=IDLE_S, clock=clock), clock
 
 
-def look(made: Agenda, *active: ConcertId) -> list[ConcertId]:
+def look(made: Schedule, *active: ConcertId) -> list[ConcertId]:
     """A look at what is due, which finds these active."""
     due = made.due(BOTH)
     for concert_id in due:
-        made.looked(concert_id, is_active=concert_id in active)
+        made.completed(concert_id, is_active=concert_id in active)
     return due
 
 
 def test_every_concert_is_looked_at_when_it_is_first_seen() -> None:
     made, _ = agenda()
     assert made.due([ONE]) == [ONE]
-    made.looked(ONE, is_active=False)
+    made.completed(ONE, is_active=False)
     assert made.due(BOTH) == [OTHER]
 
 
@@ -58,9 +58,9 @@ def test_active_ones_are_looked_at_often_and_idle_ones_seldom() -> None:
 def test_idle_ones_that_are_nearly_due_come_along() -> None:
     made, clock = agenda()
     made.due(BOTH)
-    made.looked(ONE, is_active=False)
+    made.completed(ONE, is_active=False)
     clock.now += 0.05
-    made.looked(OTHER, is_active=False)
+    made.completed(OTHER, is_active=False)
     made.wake(ONE)
     clock.now += ACTIVE_S
     assert look(made) == [ONE]
@@ -81,10 +81,10 @@ def test_a_call_during_a_look_is_not_lost() -> None:
     made, clock = agenda()
     assert made.due([ONE]) == [ONE]
     made.wake(ONE)
-    made.looked(ONE, is_active=False)
+    made.completed(ONE, is_active=False)
     clock.now += ACTIVE_S * 1.1
     assert made.due([ONE]) == [ONE]
-    made.looked(ONE, is_active=False)
+    made.completed(ONE, is_active=False)
     clock.now += ACTIVE_S * 1.1
     assert made.due([ONE]) == []
 
@@ -111,7 +111,7 @@ def test_what_fails_is_news_once_and_left_alone_for_a_while() -> None:
     assert not made.failed(ONE)
     clock.now += IDLE_S * 1.1
     made.due([ONE])
-    made.looked(ONE, is_active=True)
+    made.completed(ONE, is_active=True)
     assert made.failed(ONE)
 
 
@@ -123,13 +123,13 @@ def test_concerts_that_are_gone_are_forgotten() -> None:
 
 
 async def test_waiting_ends_with_the_first_that_is_due_or_a_call() -> None:
-    made = Agenda(active_s=0.02, idle_s=600.0)
-    async with asyncio.timeout(LIST_EVERY_S / 2):
+    made = Schedule(active_s=0.02, idle_s=600.0)
+    async with asyncio.timeout(RELIST_EVERY_S / 2):
         made.due([ONE])
-        made.looked(ONE, is_active=True)
+        made.completed(ONE, is_active=True)
         await made.wait()
         assert made.due([ONE]) == [ONE]
-        made.looked(ONE, is_active=False)
+        made.completed(ONE, is_active=False)
         waiting = asyncio.create_task(made.wait())
         await wait_until(lambda: made._woken._waiters, what="the wait")
         made.wake(ONE)
@@ -138,8 +138,8 @@ async def test_waiting_ends_with_the_first_that_is_due_or_a_call() -> None:
 
 
 async def test_waiting_ends_in_time_to_ask_for_new_concerts() -> None:
-    made = Agenda(active_s=600.0, idle_s=600.0)
+    made = Schedule(active_s=600.0, idle_s=600.0)
     made.due([ONE])
-    made.looked(ONE, is_active=False)
-    async with asyncio.timeout(LIST_EVERY_S * 3):
+    made.completed(ONE, is_active=False)
+    async with asyncio.timeout(RELIST_EVERY_S * 3):
         await made.wait()

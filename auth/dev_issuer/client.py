@@ -1,0 +1,53 @@
+"""The one client the issuer knows: `onsale-web`, a public one on this machine, in the shape Authlib asks for."""
+
+import re
+from dataclasses import dataclass
+
+from auth.dev_issuer.claims import granted_scope
+
+# The whole address must match: no user part ("http://localhost:1@evil"), no look-alike host, no fragment, and only the
+# characters of RFC 3986, so that no browser reads it differently than we do (a backslash, a tab, a line break).
+_LOOPBACK_URI = re.compile(
+    r"http://(?:localhost|127\.0\.0\.1):(?P<port>[1-9][0-9]{0,4})"
+    r"/(?:[A-Za-z0-9._~!$&'()*+,;=:@/-]|%[0-9A-Fa-f]{2})*"
+    r"(?:\?(?:[A-Za-z0-9._~!$&'()*+,;=:@/?-]|%[0-9A-Fa-f]{2})*)?"
+)
+LOOPBACK_ORIGIN = r"http://(?:localhost|127\.0\.0\.1)(?::[0-9]{1,5})?"
+MAX_URI_CHARACTERS = 2_000
+GRANT_TYPES = ("authorization_code", "refresh_token", "password")
+
+
+def is_loopback_uri(uri: str) -> bool:
+    """http://localhost:<port>/* and http://127.0.0.1:<port>/*, and nothing that only looks like it."""
+    if len(uri) > MAX_URI_CHARACTERS:
+        return False
+    match = _LOOPBACK_URI.fullmatch(uri)
+    return match is not None and int(match["port"]) <= 65_535
+
+
+@dataclass(frozen=True, slots=True)
+class PublicClient:
+    """Has the methods Authlib calls on a client. A public client keeps no secret; PKCE stands in for it."""
+
+    client_id: str
+
+    def get_client_id(self) -> str:
+        return self.client_id
+
+    def get_default_redirect_uri(self) -> None:
+        """None: the client says where to go back to."""
+
+    def get_allowed_scope(self, scope: str | None) -> str:
+        return granted_scope(scope)
+
+    def check_redirect_uri(self, redirect_uri: str) -> bool:
+        return is_loopback_uri(redirect_uri)
+
+    def check_endpoint_auth_method(self, method: str, endpoint: str) -> bool:
+        return method == "none"
+
+    def check_response_type(self, response_type: str) -> bool:
+        return response_type == "code"
+
+    def check_grant_type(self, grant_type: str) -> bool:
+        return grant_type in GRANT_TYPES

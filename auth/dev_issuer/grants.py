@@ -1,0 +1,128 @@
+"""The three ways to a token, on Authlib's grants: what to ask our stores, and where Authlib is laxer than we are.
+
+Authlib hands what `authenticate_user` returns to the token generator, so its "user" is a Login here. It calls all of
+this without awaiting in between: within a process, redeeming a code is one step.
+Authlib ships no types, and mypy forbids to subclass what it cannot see: hence the ignores.
+"""
+
+from dataclasses import dataclass
+
+from authlib.oauth2.rfc6749 import InvalidGrantError, InvalidRequestError, OAuth2Request, grants
+from authlib.oauth2.rfc7636 import CodeChallenge
+from authlib.oidc.core.errors import LoginRequiredError
+
+from auth.dev_issuer.client import PublicClient
+from auth.dev_issuer.demo_users import authenticate, find_demo_user
+from auth.dev_issuer.logins import Code, Login, TakenCode, new_code_value, new_login
+
+_PUBLIC_CLIENT = ["none"]
+
+
+class S256Required(CodeChallenge):  # type: ignore[misc]
+    """PKCE always, and only S256: Authlib takes "plain", and a request without any challenge, too."""
+
+    SUPPORTED_CODE_CHALLENGE_METHOD = ("S256",)
+
+    def validate_code_challenge(self, grant: grants.AuthorizationCodeGrant, redirect_uri: str) -> None:
+        parameters = grant.request.payload.data
+        if "code_challenge" not in parameters:
+            raise InvalidRequestError("Parameter code_challenge is missing; PKCE is required.")
+        if parameters.get("code_challenge_method") != "S256":
+            raise InvalidRequestError("Parameter code_challenge_method has to be S256.")
+        super().validate_code_challenge(grant, redirect_uri)
+
+
+class CodeGrant(grants.AuthorizationCodeGrant):  # type: ignore[misc]
+    TOKEN_ENDPOINT_AUTH_METHODS = _PUBLIC_CLIENT
+
+    def validate_authorization_request(self) -> str:
+        redirect_uri: str = super().validate_authorization_request()
+        if "none" in self.request.payload.data.get("prompt", "").split():
+            # There is no session cookie: nobody is ever signed in here already.
+            raise LoginRequiredError(redirect_uri=redirect_uri)
+        return redirect_uri
+
+    def generate_authorization_code(self) -> str:
+        return new_code_value()
+
+    def save_authorization_code(self, code: str, request: OAuth2Request) -> None:
+        parameters = request.payload.data
+        self.server.codes.add(
+            Code(
+                value=code,
+                redirect_uri=parameters["redirect_uri"],
+                scope=request.scope,
+                code_challenge=parameters["code_challenge"],
+                code_challenge_method=parameters["code_challenge_method"],
+                login=new_login(request.user, parameters.get("nonce")),
+            )
+        )
+
+    def query_authorization_code(self, code: str, client: PublicClient) -> Code | None:
+        """Uses the code up before anything else is checked, so a thief gets one guess and the owner's retry ends it.
+
+        `client` is the only one there is, so a code cannot be another's.
+        """
+        taken: TakenCode | None = self.server.codes.take(code)
+        if taken is None:
+            return None
+        if taken.is_replay:
+            self.server.ended_sessions.end(taken.code.login.session_id)
+            raise InvalidGrantError("The code was used before; its session is ended, sign in again.")
+        return taken.code
+
+    def delete_authorization_code(self, authorization_code: Code) -> None:
+        """It was used up when it was taken."""
+
+    def authenticate_user(self, authorization_code: Code) -> Login:
+        return authorization_code.login
+
+
+class PasswordGrant(grants.ResourceOwnerPasswordCredentialsGrant):  # type: ignore[misc]
+    TOKEN_ENDPOINT_AUTH_METHODS = _PUBLIC_CLIENT
+
+    def authenticate_user(self, username: str, password: str) -> Login:
+        person = authenticate(username, password)
+        if person is None:
+            # Authlib would say invalid_request; RFC 6749 and Keycloak say invalid_grant, Keycloak with 401.
+            raise InvalidGrantError("Invalid user credentials; a demo password is the name itself.", status_code=401)
+        return new_login(person)
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshToken:
+    """Has the methods Authlib calls on a token."""
+
+    client_id: str
+    scope: str
+    login: Login
+
+    def check_client(self, client: PublicClient) -> bool:
+        return client.get_client_id() == self.client_id
+
+    def get_scope(self) -> str:
+        return self.scope
+
+
+class RefreshGrant(grants.RefreshTokenGrant):  # type: ignore[misc]
+    """Every refresh brings a new refresh token; the old one stays good until it expires, Keycloak's default."""
+
+    TOKEN_ENDPOINT_AUTH_METHODS = _PUBLIC_CLIENT
+    INCLUDE_NEW_REFRESH_TOKEN = True
+
+    def authenticate_refresh_token(self, refresh_token: str) -> RefreshToken:
+        claims = self.server.mint.read_refresh_token(refresh_token)
+        if claims is None:
+            raise InvalidGrantError("The refresh token is malformed, expired or not from here; sign in again.")
+        if claims["sid"] in self.server.ended_sessions:
+            raise InvalidGrantError("The session is ended; sign in again.")
+        person = find_demo_user(claims["preferred_username"])
+        if person is None:
+            raise InvalidGrantError("The person of this refresh token is gone; sign in again.")
+        return RefreshToken(claims["azp"], claims["scope"], Login(person, claims["sid"], claims["auth_time"]))
+
+    def authenticate_user(self, refresh_token: RefreshToken) -> Login:
+        return refresh_token.login
+
+    def revoke_old_credential(self, refresh_token: RefreshToken) -> None:
+        """See the class: several tabs of one browser may refresh with the same token."""

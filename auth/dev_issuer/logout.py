@@ -1,0 +1,37 @@
+"""OpenID Connect RP-Initiated Logout: ends the session an ID token names, and goes back only where that is allowed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from authlib.common.urls import add_params_to_uri
+from authlib.oauth2.rfc6749 import InvalidRequestError
+
+from auth.dev_issuer.client import is_loopback_uri
+from auth.dev_issuer.server import IssuerServer
+
+
+@dataclass(frozen=True, slots=True)
+class SignedOut:
+    go_back_to: str | None
+
+
+def sign_out(server: IssuerServer, parameters: Mapping[str, str]) -> SignedOut:
+    """Without an ID token nothing is known to end, and nobody is sent anywhere. Raises InvalidRequestError."""
+    go_back_to = parameters.get("post_logout_redirect_uri")
+    if "id_token_hint" not in parameters:
+        if go_back_to is not None:
+            raise InvalidRequestError("Parameter id_token_hint is missing; post_logout_redirect_uri needs it.")
+        return SignedOut(None)
+    claims = server.mint.read_id_token(parameters["id_token_hint"])
+    if claims is None:
+        raise InvalidRequestError("Parameter id_token_hint is no ID token of this issuer.")
+    if parameters.get("client_id", claims["aud"]) != claims["aud"]:
+        raise InvalidRequestError("Parameter client_id and id_token_hint name different clients.")
+    if go_back_to is not None and not is_loopback_uri(go_back_to):
+        raise InvalidRequestError("Parameter post_logout_redirect_uri is not allowed; use http://localhost:port/.")
+    server.ended_sessions.end(str(claims["sid"]))
+    return SignedOut(_with_state(go_back_to, parameters.get("state")))
+
+
+def _with_state(uri: str | None, state: str | None) -> str | None:
+    return add_params_to_uri(uri, {"state": state}) if uri and state else uri

@@ -1,0 +1,150 @@
+"""The issuer over HTTP, at Keycloak's paths. Endpoints translate; what they mean is in the modules beside this one."""
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from authlib.oauth2 import OAuth2Error
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+
+from auth.dev_issuer.claims import SCOPES, TokenMint
+from auth.dev_issuer.client import GRANT_TYPES, LOOPBACK_ORIGIN, PublicClient
+from auth.dev_issuer.demo_users import authenticate
+from auth.dev_issuer.logout import sign_out
+from auth.dev_issuer.pages import error_page, sign_in_page, signed_out_page
+from auth.dev_issuer.parameters import CREDENTIALS, read_parameters, require
+from auth.dev_issuer.server import Answer, IssuerRequest, IssuerServer
+from auth.dev_issuer.signing import IssuerKeys, load_keys
+from auth.dev_issuer.userinfo import BearerError, userinfo
+from settings import SettingsError
+
+_PROTOCOL = "/protocol/openid-connect"
+
+# For scripts of other pages on this machine: development servers and the shop. Pages people look at have none.
+_CORS = Middleware(
+    CORSMiddleware,
+    allow_origin_regex=LOOPBACK_ORIGIN,
+    allow_methods=["GET", "POST"],
+    allow_headers=["authorization", "content-type"],
+    max_age=600,
+)
+
+
+def issuer_routes(issuer_url: str, *, audience: str, client_id: str, data_dir: Path, env: str) -> list[BaseRoute]:
+    """Raises SettingsError in production, off loopback, and when the key in `data_dir` cannot be used."""
+    if env == "production":
+        raise SettingsError("The development issuer knows everybody's password; in production set ONSALE_OIDC_ISSUER")
+    address = urlsplit(issuer_url)
+    if address.hostname not in ("localhost", "127.0.0.1"):
+        raise SettingsError(f"The development issuer serves this machine only, not {issuer_url}; use localhost")
+    keys = load_keys(data_dir)
+    mint = TokenMint(issuer_url, audience=audience, client_id=client_id, keys=keys)
+    endpoints = _Endpoints(IssuerServer(issuer_url, client=PublicClient(client_id), mint=mint), keys)
+    return [Mount(address.path, routes=endpoints.routes())]
+
+
+class _Endpoints:
+    def __init__(self, server: IssuerServer, keys: IssuerKeys) -> None:
+        self._server = server
+        self._keys = keys
+
+    def routes(self) -> list[BaseRoute]:
+        return [
+            _open_route("/.well-known/openid-configuration", self.discovery, "GET"),
+            _open_route(f"{_PROTOCOL}/certs", self.certs, "GET"),
+            _open_route(f"{_PROTOCOL}/token", self.token, "POST"),
+            _open_route(f"{_PROTOCOL}/userinfo", self.userinfo, "GET", "POST"),
+            Route(f"{_PROTOCOL}/auth", self.authorize, methods=["GET", "POST"]),
+            Route(f"{_PROTOCOL}/logout", self.logout, methods=["GET", "POST"]),
+        ]
+
+    async def discovery(self, request: Request) -> Response:
+        return JSONResponse(_discovery_document(self._server.issuer))
+
+    async def certs(self, request: Request) -> Response:
+        return JSONResponse(self._keys.key_set)
+
+    async def token(self, request: Request) -> Response:
+        try:
+            parameters = await read_parameters(request)
+            require(parameters, "grant_type")
+        except OAuth2Error as error:
+            return _response(self._server.handle_error_response(None, error))
+        return _response(self._server.create_token_response(self._issuer_request(request, parameters)))
+
+    async def authorize(self, request: Request) -> Response:
+        """Shows the sign-in page, whose form comes back here with the same parameters and the credentials."""
+        try:
+            parameters = await read_parameters(request)
+            issuer_request = self._issuer_request(request, parameters)
+            grant = self._server.get_consent_grant(issuer_request)
+        except OAuth2Error as error:
+            return self._refused_in_browser(error)
+        # Never from a query: addresses end up in histories and logs.
+        has_tried = request.method == "POST" and any(name in parameters for name in CREDENTIALS)
+        person = authenticate(*(parameters.get(name, "") for name in CREDENTIALS)) if has_tried else None
+        if person is None:
+            return sign_in_page(parameters, is_refused=has_tried)
+        return _response(self._server.create_authorization_response(issuer_request, grant_user=person, grant=grant))
+
+    async def logout(self, request: Request) -> Response:
+        try:
+            signed_out = sign_out(self._server, await read_parameters(request))
+        except OAuth2Error as error:
+            return self._refused_in_browser(error)
+        return RedirectResponse(signed_out.go_back_to, 303) if signed_out.go_back_to else signed_out_page()
+
+    async def userinfo(self, request: Request) -> Response:
+        try:
+            claims = userinfo(self._server, request.headers.get("authorization", ""))
+        except BearerError as error:
+            body = {"error": error.code or "invalid_request", "error_description": error.description}
+            return JSONResponse(body, error.status, {"WWW-Authenticate": error.challenge})
+        return JSONResponse(claims, headers={"Cache-Control": "no-store"})
+
+    def _issuer_request(self, request: Request, parameters: dict[str, str]) -> IssuerRequest:
+        # The issuer's own address, not the Host header's: Authlib checks it, and a header is anybody's to write.
+        return IssuerRequest(request.method, self._server.issuer, headers=request.headers, parameters=parameters)
+
+    def _refused_in_browser(self, error: OAuth2Error) -> Response:
+        """Back to the client when Authlib trusts its address, else a page: an error must not become a redirector."""
+        if error.redirect_uri:
+            return _response(self._server.handle_error_response(None, error))
+        return error_page(error.error, error.description, status=error.status_code)
+
+
+def _open_route(path: str, endpoint: Callable[[Request], Awaitable[Response]], *methods: str) -> Route:
+    # OPTIONS, so that preflight requests get as far as the CORS middleware.
+    return Route(path, endpoint, methods=[*methods, "OPTIONS"], middleware=[_CORS])
+
+
+def _response(answer: Answer) -> Response:
+    if "Location" in answer.headers:
+        headers = {**answer.headers, "Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
+        return Response(status_code=answer.status, headers=headers)
+    return JSONResponse(answer.body, answer.status, answer.headers)
+
+
+def _discovery_document(issuer: str) -> dict[str, object]:
+    protocol = f"{issuer}{_PROTOCOL}"
+    return {
+        "issuer": issuer,
+        "authorization_endpoint": f"{protocol}/auth",
+        "token_endpoint": f"{protocol}/token",
+        "jwks_uri": f"{protocol}/certs",
+        "userinfo_endpoint": f"{protocol}/userinfo",
+        "end_session_endpoint": f"{protocol}/logout",
+        "response_types_supported": ["code"],
+        "response_modes_supported": ["query"],
+        "grant_types_supported": list(GRANT_TYPES),
+        "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": ["RS256"],
+        "code_challenge_methods_supported": ["S256"],
+        "token_endpoint_auth_methods_supported": ["none"],
+        "scopes_supported": list(SCOPES),
+        "authorization_response_iss_parameter_supported": True,
+    }

@@ -1,0 +1,37 @@
+"""What /userinfo answers: the person an access token of ours speaks for, while their session lasts."""
+
+from auth.dev_issuer.claims import profile_claims
+from auth.dev_issuer.demo_users import find_demo_user
+from auth.dev_issuer.server import IssuerServer
+
+
+class BearerError(Exception):
+    """RFC 6750 section 3.1. No code when no token came at all: the client did not try."""
+
+    def __init__(self, status: int, code: str | None, description: str) -> None:
+        super().__init__(description)
+        self.status = status
+        self.code = code
+        self.description = description
+
+    @property
+    def challenge(self) -> str:
+        if self.code is None:
+            return 'Bearer realm="onsale"'
+        return f'Bearer realm="onsale", error="{self.code}", error_description="{self.description}"'
+
+
+def userinfo(server: IssuerServer, authorization: str) -> dict[str, object]:
+    """`authorization` is the header's value. Raises BearerError."""
+    scheme, _, token = authorization.partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        raise BearerError(401, None, "Send an access token in the Authorization header.")
+    claims = server.mint.read_access_token(token.strip())
+    if claims is None or str(claims["sid"]) in server.ended_sessions:
+        raise BearerError(401, "invalid_token", "The access token is malformed, expired or its session ended.")
+    if "openid" not in str(claims["scope"]).split():
+        raise BearerError(403, "insufficient_scope", "Ask for scope openid when signing in.")
+    person = find_demo_user(str(claims["preferred_username"]))
+    if person is None:
+        raise BearerError(401, "invalid_token", "The person of this access token is gone; sign in again.")
+    return {"sub": person.subject, **profile_claims(person)}

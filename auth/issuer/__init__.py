@@ -1,8 +1,0 @@
-"""The development issuer: speaks Keycloak's paths with demo people, so that the app treats both alike.
-
-It knows everybody's password. It runs on loopback only and refuses production.
-"""
-
-from auth.issuer.routes import issuer_routes
-
-__all__ = ["issuer_routes"]

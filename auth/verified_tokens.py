@@ -1,0 +1,50 @@
+"""Tokens that were verified a moment ago, so that a busy person costs one hash instead of one RSA check per request.
+
+Keyed by SHA-256 of the token, so no token is kept. An entry ends with its token's `exp`, or when the issuer's keys
+change; the least recently used one makes room.
+"""
+
+import hashlib
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from auth.viewer import Viewer
+
+CAPACITY = 16_384
+"""About 11 MiB when full; more people than that at once cost their RSA check again."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    viewer: Viewer
+    expires_at_s: float
+    generation: int
+
+
+class VerifiedTokens:
+    def __init__(self, capacity: int = CAPACITY) -> None:
+        self._capacity = capacity
+        self._entries: OrderedDict[bytes, _Entry] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def get(self, token: str, *, now_s: float, generation: int) -> Viewer | None:
+        digest = _digest(token)
+        entry = self._entries.get(digest)
+        if entry is None:
+            return None
+        if entry.expires_at_s <= now_s or entry.generation != generation:
+            del self._entries[digest]
+            return None
+        self._entries.move_to_end(digest)
+        return entry.viewer
+
+    def add(self, token: str, viewer: Viewer, *, expires_at_s: float, generation: int) -> None:
+        self._entries[_digest(token)] = _Entry(viewer, expires_at_s, generation)
+        if len(self._entries) > self._capacity:
+            self._entries.popitem(last=False)
+
+
+def _digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode("ascii")).digest()

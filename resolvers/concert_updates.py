@@ -1,0 +1,74 @@
+"""What every change of a concert takes: the concert as it is, one write with its audit, and telling the hot state."""
+
+import secrets
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from domain.concerts import Concert, ConcertStatus
+from domain.errors import NotFound, QueueOpened, TemporarilyUnavailable
+from domain.ids import ConcertId
+from domain.room_audits import RoomAction, RoomCommand
+from resolvers.context import Context
+
+MAX_WRITE_TIME = timedelta(seconds=10)
+"""A change takes no longer, or is refused by the database."""
+
+
+async def get_existing(context: Context, concert_id: ConcertId) -> Concert:
+    """Drafts too: who changes a concert sees them. Raises NotFound."""
+    concert = await context.stores.concerts.get(concert_id)
+    if concert is None:
+        raise NotFound("Concert", concert_id)
+    return concert
+
+
+def make_command(
+    context: Context, action: RoomAction = RoomAction.CONFIGURED, *, id_: str | None = None, digest: str = ""
+) -> RoomCommand:
+    viewer = context.signed_in()
+    return RoomCommand(id_ or secrets.token_hex(16), viewer.person_id, viewer.name, action, digest)
+
+
+async def save_concert(context: Context, before: Concert, after: Concert, done: RoomCommand) -> Concert:
+    """One version later. Raises VersionConflict, LineOpened, CapacityInUse, AlreadyDone; then nothing changed."""
+    await _raise_if_opened(context, before, after)
+    after = replace(after, version=before.version + 1)
+    written = await context.stores.detached_tasks.run(context.stores.concert_writer.save(before, after, done))
+    context.stores.concert_cache.put(written)
+    if before.status is not ConcertStatus.DRAFT:
+        await _sync(context, written)
+    return written
+
+
+async def _sync(context: Context, concert: Concert) -> None:
+    """MongoDB has the change; what the hot store cannot hear now, the apply worker tells it."""
+    with suppress(TemporarilyUnavailable):
+        await context.stores.concert_writer.sync(concert)
+
+
+async def _raise_if_opened(context: Context, before: Concert, after: Concert) -> None:
+    """Who was told their number keeps it: an order is neither drawn nor taken back, nor an opening, once it was."""
+    settings = _fixed_settings_changed(before, after)
+    if not settings or before.status is ConcertStatus.DRAFT or after.room.round != before.room.round:
+        return
+    line = await context.stores.queues.read_queue(before.id)
+    # A line whose time has come may be drawn or opened by now, or be while this is written: its numbers would change.
+    if (line.is_opened or _is_past(before.room_opens_at - MAX_WRITE_TIME)) and line.round == before.room.round:
+        raise QueueOpened(before.id, settings)
+
+
+def _is_past(moment: datetime) -> bool:
+    return moment <= datetime.now(UTC)
+
+
+def _fixed_settings_changed(before: Concert, after: Concert) -> tuple[str, ...]:
+    """The settings that this changes and an opened line cannot change."""
+    found = []
+    if after.room.shuffle_at_start != before.room.shuffle_at_start:
+        found.append("shuffleAtStart")
+    is_in_use = before.room.is_on or after.room.is_on or after.room.opens_at != before.room.opens_at
+    opens_at = after.room_opens_at
+    if is_in_use and opens_at > before.room_opens_at and not _is_past(opens_at):
+        found.append("opensAt")
+    return tuple(found)

@@ -1,0 +1,74 @@
+"""How fast each line moves, as this process worked it out within the last second.
+
+It is the same for every viewer: however many ask at once, a concert costs one read of its line a
+second at the most.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from domain.concerts import Concert
+from domain.estimates.wait_estimates import NO_ESTIMATE, WaitTable, build_wait_table
+from domain.ids import ConcertId
+from domain.queues import RoomStatus, WaitingRoom
+from storage.connect import Stores
+from storage.hot.queues import QueueState
+from storage.sync.single_flight import SingleFlight
+
+MAX_AGE_S = 1.0
+MAX_TABLES = 1_000
+
+
+@dataclass(slots=True)
+class WaitTableCache:
+    """Owns no task: the reads under way belong to the tasks of the stores."""
+
+    clock: Callable[[], float] = time.monotonic
+    _known: dict[ConcertId, tuple[float, WaitTable]] = field(default_factory=dict)
+    """When its line was asked for, and the pace; the oldest first."""
+    _reads: SingleFlight[ConcertId, WaitTable] = field(default_factory=SingleFlight)
+
+    async def get(self, stores: Stores, concert: Concert) -> WaitTable:
+        known = self._known.get(concert.id)
+        if known is not None and self.clock() - known[0] < MAX_AGE_S:
+            return known[1]
+        return await self._reads.run(concert.id, lambda: self._read(stores, concert), owner=stores.detached_tasks)
+
+    async def _read(self, stores: Stores, concert: Concert) -> WaitTable:
+        asked_at = self.clock()
+        pace = build_room_wait_table(build_waiting_room(concert, await stores.queues.read_queue(concert.id)))
+        self._known.pop(concert.id, None)
+        if len(self._known) >= MAX_TABLES:
+            del self._known[next(iter(self._known))]
+        self._known[concert.id] = (asked_at, pace)
+        return pace
+
+
+def build_waiting_room(concert: Concert, state: QueueState) -> WaitingRoom:
+    return WaitingRoom(
+        concert_id=concert.id,
+        settings=concert.room,
+        status=state.status,
+        opens_at=concert.room_opens_at,
+        epoch=state.epoch,
+        version=state.version,
+        serving_number=state.positions.serving_number,
+        tail=state.positions.tail,
+        waiting_count=state.positions.waiting_count,
+        slots_taken=state.slots_taken,
+        passes_issued=state.passes_issued,
+        flow=state.flow,
+    )
+
+
+def build_room_wait_table(room: WaitingRoom) -> WaitTable:
+    """How fast people are called; nobody can tell where nobody is."""
+    if room.status is not RoomStatus.OPEN:
+        return NO_ESTIMATE
+    return build_wait_table(
+        room.flow,
+        slots_taken=room.slots_taken,
+        total_active_users=room.settings.total_active_users,
+        new_users_per_minute=room.settings.new_users_per_minute,
+    )

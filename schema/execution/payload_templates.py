@@ -1,0 +1,137 @@
+"""One execution for everybody who waits in a line: what differs between them are integers in the same places.
+
+A template is made by executing the operation for nobody, with marks where a person's integers would be, and is used
+only once it was proven: filled with the integers of somebody who was shown the ordinary way, it gives the same bytes.
+"""
+
+import re
+import secrets
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TypeAlias
+
+from auth.viewer import Viewer
+from domain.estimates.wait_estimates import WaitEstimate
+from domain.ids import PersonId
+from domain.queues import EntryState, QueueEntry, WaitingRoom
+from domain.stock import Stock
+from domain.topics import QueueSnapshot
+
+Integers: TypeAlias = tuple[int | None, int | None, int | None, int | None, int | None]
+Shape: TypeAlias = tuple[object, ...]
+Execute: TypeAlias = Callable[[QueueSnapshot, Viewer], Awaitable[bytes]]
+
+_FEWEST = 1_000_000_000
+"""Marks have ten digits, so none is a part of another, and fit into GraphQL's Int."""
+NOBODY = PersonId("")
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+_IN_LINE = frozenset({EntryState.PREQUEUED, EntryState.WAITING})
+
+
+def integers_of(entry: QueueEntry | None) -> Integers:
+    if entry is None:
+        return None, None, None, None, None
+    estimate = entry.estimate
+    p50_s, p90_s = (estimate.p50_s, estimate.p90_s) if estimate else (None, None)
+    return entry.number, entry.position, p50_s, p90_s, entry.lot
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    text: bytes
+    """With `%d` in each place."""
+    order: tuple[int, ...]
+    """Which of the integers each place has."""
+
+    def fill(self, integers: Integers) -> bytes:
+        return self.text % tuple([integers[index] for index in self.order])
+
+    @classmethod
+    def cut(cls, payload: bytes, marks: Integers) -> "Template":
+        found = {str(mark).encode(): index for index, mark in enumerate(marks) if mark is not None}
+        if not found:
+            return cls(payload.replace(b"%", b"%%"), ())
+        pieces = re.split(b"(" + b"|".join(found) + b")", payload)
+        literal = [piece.replace(b"%", b"%%") for piece in pieces[::2]]
+        return cls(b"%d".join(literal), tuple(found[mark] for mark in pieces[1::2]))
+
+
+class PayloadTemplates:
+    """Of one operation, at one version of a room and its stock; another version forgets them.
+
+    A `Shape` has all of a snapshot that is not of its room, its stock or its integers, and the roles of its viewer.
+    """
+
+    __slots__ = ("_first", "_made", "_room", "_stock")
+
+    def __init__(self) -> None:
+        self._room: WaitingRoom | None = None
+        self._stock: Stock | None = None
+        self._first: dict[Shape, tuple[Integers, bytes]] = {}
+        self._made: dict[Shape, Template | None] = {}
+
+    def fill(self, snapshot: QueueSnapshot, viewer: Viewer) -> bytes | None:
+        """The bytes of an execution, where a template was proven."""
+        if _is_personal(snapshot.entry) or not self._is_of(snapshot):
+            return None
+        integers = integers_of(snapshot.entry)
+        template = self._made.get(_shape(snapshot, integers, viewer))
+        return template.fill(integers) if template else None
+
+    async def render(self, snapshot: QueueSnapshot, viewer: Viewer, execute: Execute) -> bytes:
+        """The first of a shape is shown the ordinary way, and proves the template that is made when a second comes."""
+        payload = await execute(snapshot, viewer)
+        if _is_personal(snapshot.entry):
+            return payload
+        if not self._is_of(snapshot):
+            self._room, self._stock = snapshot.room, snapshot.stock
+            self._first, self._made = {}, {}
+        integers = integers_of(snapshot.entry)
+        shape = _shape(snapshot, integers, viewer)
+        if shape not in self._first:
+            self._first[shape] = integers, payload
+        elif shape not in self._made:
+            await self._make(shape, snapshot, viewer, execute)
+        return payload
+
+    async def _make(self, shape: Shape, snapshot: QueueSnapshot, viewer: Viewer, execute: Execute) -> None:
+        marked = _marked(snapshot.entry) if snapshot.entry else None
+        payload = await execute(replace(snapshot, entry=marked), replace(viewer, person_id=NOBODY, name="", email=None))
+        if self._is_of(snapshot):
+            template = Template.cut(payload, integers_of(marked))
+            integers, shown = self._first[shape]
+            self._made[shape] = template if template.fill(integers) == shown else None
+
+    def _is_of(self, snapshot: QueueSnapshot) -> bool:
+        return self._room is snapshot.room and self._stock is snapshot.stock
+
+
+def _is_personal(entry: QueueEntry | None) -> bool:
+    """Who was called has a pass and a deadline, and who ended a reason; others have integers, or nothing."""
+    return entry is not None and entry.state not in _IN_LINE
+
+
+def _shape(snapshot: QueueSnapshot, integers: Integers, viewer: Viewer) -> Shape:
+    entry, (number, position, p50_s, p90_s, lot) = snapshot.entry, integers
+    nulls = number is None, position is None, p50_s is None, p90_s is None, lot is None
+    mine = (entry.state, entry.end_reason, entry.queue_pass) if entry else None
+    return viewer.roles, mine, snapshot.stock_ahead, nulls
+
+
+def _marked(entry: QueueEntry) -> QueueEntry:
+    """Nothing in it is the person's."""
+    first = _FEWEST + secrets.randbelow(_FEWEST)
+    number, position, p50_s, p90_s, lot = range(first, first + 5)
+    return replace(
+        entry,
+        person_id=NOBODY,
+        entry_id=0,
+        number=None if entry.number is None else number,
+        position=None if entry.position is None else position,
+        estimate=None if entry.estimate is None else WaitEstimate(p50_s, p90_s),
+        lot=None if entry.lot is None else lot,
+        joined_at=_LONG_AGO,
+        expires_at=_LONG_AGO,
+        round=0,
+    )

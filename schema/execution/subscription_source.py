@@ -1,0 +1,146 @@
+"""Starting an operation on a stream: a query or mutation is answered at once, a subscription becomes a source.
+
+A source was parsed, validated and allowed once, and holds no connection and no task: the hub hands it snapshots, and
+each is one execution of the operation. Sources of one group show the same bytes, so one of them is asked for all.
+"""
+
+import hashlib
+from collections.abc import Hashable
+from dataclasses import dataclass, field, replace
+from inspect import isawaitable
+from typing import NewType, TypeAlias
+from weakref import WeakValueDictionary
+
+import graphql
+import orjson
+from graphql import DocumentNode, ExecutionResult, GraphQLSchema, OperationType
+
+from auth.viewer import Viewer
+from domain.holds import Hold
+from domain.orders import Order
+from domain.queues import WaitingRoom
+from domain.stock import Stock
+from domain.topics import QueueSnapshot, Snapshot, StockTopic, Topic
+from resolvers.context import Context
+from schema.execution.document_cache import DocumentCache
+from schema.execution.operation import Executor, Operation, OperationResult, executed_result, rejected_result
+from schema.execution.payload_templates import PayloadTemplates
+from schema.request import Request
+from schema.subscription_fields import TopicEventStream
+from subscriptions.interfaces import Rendered, Source
+
+Execution: TypeAlias = graphql.Executor[Request]
+ViewerKey = NewType("ViewerKey", tuple[str, ...])
+"""Person and roles: everything about a viewer that can change what they are shown."""
+Key = NewType("Key", tuple[bytes, str | None, bytes])
+"""SHA-256 of the document, name of the operation, and its coerced variables as JSON."""
+
+
+class SubscriptionStarter:
+    def __init__(self, schema: GraphQLSchema, documents: DocumentCache, executor: Executor) -> None:
+        self._schema = schema
+        self._documents = documents
+        self._executor = executor
+        self._prepared: WeakValueDictionary[Key, PreparedOperation] = WeakValueDictionary()
+
+    async def start(
+        self, operation: Operation, context: Context, *, may_mutate: bool = True
+    ) -> OperationResult | Source:
+        """An Answer that was not executed says why there is no source; then nothing is watched. Raises NotAQuery."""
+        document = self._documents.get(operation.document)
+        chosen = document.operation(operation.name)
+        if document.ast is None or chosen is None or chosen.operation is not OperationType.SUBSCRIPTION:
+            return await self._executor.execute(operation, context, queries_only=not may_mutate)
+        name = chosen.name.value if chosen.name else None
+        return await self._subscribe(document.ast, replace(operation, name=name), context)
+
+    async def _subscribe(self, ast: DocumentNode, operation: Operation, context: Context) -> OperationResult | Source:
+        execution = graphql.Executor.build(
+            self._schema,
+            ast,
+            context_value=Request(context),
+            raw_variable_values=dict(operation.variables),
+            operation_name=operation.name,
+        )
+        if not isinstance(execution, graphql.Executor):
+            return rejected_result(execution, context)
+        watched = graphql.create_source_event_stream(execution)
+        if isawaitable(watched):
+            watched = await watched
+        if isinstance(watched, ExecutionResult):
+            return rejected_result(watched.errors or [], context)
+        assert isinstance(watched, TopicEventStream)
+        if isinstance(watched.topic, StockTopic):
+            # Everybody's bytes are made as anonymous people see them, so nothing personal can be in them.
+            context = replace(context, viewer=None, address=None)
+        return SubscriptionSource(watched.topic, self._prepare(execution, operation), context)
+
+    def _prepare(self, execution: Execution, operation: Operation) -> "PreparedOperation":
+        # Coerced values stand in the order in which the document declares them, defaults included.
+        variables = orjson.dumps(execution.variable_values.coerced)
+        key = Key((hashlib.sha256(operation.document.encode()).digest(), operation.name, variables))
+        # What was read to decide is not kept: each snapshot is shown with what is true then.
+        execution.context_value = None
+        return self._prepared.setdefault(key, PreparedOperation(key, execution))
+
+
+@dataclass(frozen=True, slots=True, weakref_slot=True)
+class PreparedOperation:
+    """An operation with its variables, kept once for all who watch with the same; it knows nothing of them."""
+
+    key: Key
+    execution: Execution
+    templates: PayloadTemplates = field(default_factory=PayloadTemplates)
+
+
+def _viewer_key(context: Context) -> ViewerKey | None:
+    viewer = context.viewer
+    return ViewerKey((viewer.person_id, *sorted(viewer.roles))) if viewer else None
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriptionSource:
+    """A Source."""
+
+    topic: Topic
+    prepared: PreparedOperation
+    context: Context
+
+    @property
+    def group(self) -> Hashable:
+        return self.prepared.key, _viewer_key(self.context)
+
+    def render_cached(self, snapshot: Snapshot) -> Rendered | None:
+        viewer = self.context.viewer
+        if not isinstance(snapshot, QueueSnapshot) or viewer is None:
+            return None
+        payload = self.prepared.templates.fill(snapshot, viewer)
+        return None if payload is None else Rendered(payload)
+
+    async def render(self, snapshot: Snapshot) -> Rendered:
+        viewer = self.context.viewer
+        if isinstance(snapshot, QueueSnapshot) and viewer is not None:
+            payload = await self.prepared.templates.render(snapshot, viewer, self._execute)
+        else:
+            payload = await self._execute(snapshot, viewer)
+        return Rendered(payload, _is_last(snapshot), key=snapshot.id if isinstance(snapshot, Hold) else None)
+
+    async def _execute(self, snapshot: Snapshot, viewer: Viewer | None) -> bytes:
+        context = self.context
+        if viewer is not context.viewer:
+            context = replace(context, viewer=viewer, address=None, request_id="")
+        event = self.prepared.execution.build_per_event_executor(snapshot)
+        event.context_value = Request(context)
+        result = graphql.execute_subscription_event(event)
+        if isawaitable(result):
+            result = await result
+        return orjson.dumps(executed_result(result, context).payload)
+
+
+def _is_last(snapshot: Snapshot) -> bool:
+    """Whether nothing can follow on this topic for this watcher."""
+    match snapshot:
+        case QueueSnapshot(entry=entry):
+            return entry is not None and not entry.is_active
+        case Stock() | WaitingRoom() | Hold() | Order():
+            return False

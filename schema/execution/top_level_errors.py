@@ -1,0 +1,82 @@
+"""Top-level errors: ONE table from what is not a union member to its code, and how the error goes out.
+
+Every error carries `extensions.code` and `extensions.requestId`. What nobody foresaw is logged with its traceback and
+shown as INTERNAL, without a detail.
+"""
+
+import logging
+from collections.abc import Mapping
+from enum import StrEnum
+
+from graphql import GraphQLError
+
+from domain import errors as domain_errors
+from domain.errors import OnsaleError, Refusal
+
+logger = logging.getLogger(__name__)
+
+_LONGEST_MESSAGE = 600
+
+
+class SystemCode(StrEnum):
+    """`extensions.code` of a top-level error."""
+
+    UNAUTHENTICATED = "UNAUTHENTICATED"
+    FORBIDDEN = "FORBIDDEN"
+    BAD_USER_INPUT = "BAD_USER_INPUT"
+    RATE_LIMITED = "RATE_LIMITED"
+    QUERY_TOO_COMPLEX = "QUERY_TOO_COMPLEX"
+    UNAVAILABLE = "UNAVAILABLE"
+    INTERNAL = "INTERNAL"
+
+
+SYSTEM_CODES: Mapping[type[OnsaleError], SystemCode] = {
+    domain_errors.Unauthenticated: SystemCode.UNAUTHENTICATED,
+    domain_errors.Forbidden: SystemCode.FORBIDDEN,
+    domain_errors.BadUserInput: SystemCode.BAD_USER_INPUT,
+    domain_errors.RateLimited: SystemCode.RATE_LIMITED,
+    domain_errors.InvalidInput: SystemCode.BAD_USER_INPUT,
+    domain_errors.TemporarilyUnavailable: SystemCode.UNAVAILABLE,
+}
+"""The code of a top-level error: every Denial, and the refusals a query can meet."""
+
+
+def to_top_level_error(error: GraphQLError, request_id: str) -> dict[str, object]:
+    """The error as it goes out. What no table foresees is logged and masked."""
+    cause = error.original_error
+    while isinstance(cause, GraphQLError):
+        cause = cause.original_error
+    if cause is None:
+        # Found by GraphQL itself in the client's document or variables.
+        message, extensions = error.message, {"code": SystemCode.BAD_USER_INPUT, **(error.extensions or {})}
+    else:
+        message, extensions = _describe(cause, error.path, request_id)
+    clipped = message if len(message) <= _LONGEST_MESSAGE else message[:_LONGEST_MESSAGE] + " …"
+    return {**error.formatted, "message": clipped, "extensions": {**extensions, "requestId": request_id}}
+
+
+def _describe(cause: Exception, path: list[str | int] | None, request_id: str) -> tuple[str, dict[str, object]]:
+    """Message and extensions."""
+    match cause:
+        case Refusal():
+            return str(cause), _refusal_extensions(cause)
+        case domain_errors.RateLimited():
+            waiting = {"retryable": True, "retryAfterSeconds": cause.retry_after_s}
+            return str(cause), {"code": SystemCode.RATE_LIMITED, **waiting}
+        case OnsaleError() if type(cause) in SYSTEM_CODES:
+            return str(cause), {"code": SYSTEM_CODES[type(cause)]}
+    logger.error("%s of request %s failed", ".".join(map(str, path or ())), request_id, exc_info=cause)
+    return f"Something went wrong here; report request {request_id}.", {"code": SystemCode.INTERNAL}
+
+
+def _refusal_extensions(refusal: Refusal) -> dict[str, object]:
+    # A refusal without a system code keeps its own: its field has no union, and the client still learns what to do.
+    extensions: dict[str, object] = {
+        "code": SYSTEM_CODES.get(type(refusal), refusal.code),
+        "retryable": refusal.retryable,
+    }
+    if refusal.retry_after_s is not None:
+        extensions["retryAfterSeconds"] = refusal.retry_after_s
+    if isinstance(refusal, domain_errors.InvalidInput):
+        extensions["problems"] = [{"path": problem.path, "message": problem.message} for problem in refusal.problems]
+    return extensions

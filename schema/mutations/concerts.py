@@ -1,0 +1,120 @@
+"""What organizers do: create, change, publish and close a concert."""
+
+from dataclasses import replace
+from typing import Annotated, TypeAlias
+
+import strawberry
+
+from domain.concerts import Concert as StoredConcert
+from domain.concerts import ConcertChange
+from domain.errors import NotFound
+from domain.ids import ConcertId
+from resolvers import concerts as resolve
+from schema.concerts import Concert
+from schema.ids import IdReader, read_concert
+from schema.mutations.concert_inputs import (
+    CloseConcertInput,
+    CreateConcertInput,
+    PublishConcertInput,
+    UpdateConcertInput,
+)
+from schema.mutations.result_errors import (
+    CapacityInUseError,
+    IllegalTransitionError,
+    InvalidInputError,
+    NotFoundError,
+    QueueOpenedError,
+    TemporarilyUnavailableError,
+    VersionConflictError,
+)
+from schema.request import INPUT, Info, Request
+
+
+@strawberry.type
+class CreateConcertSuccess:
+    concert: Concert
+
+
+@strawberry.type
+class UpdateConcertSuccess:
+    concert: Concert
+
+
+@strawberry.type
+class PublishConcertSuccess:
+    concert: Concert
+
+
+@strawberry.type
+class CloseConcertSuccess:
+    concert: Concert
+
+
+CreateConcertResult: TypeAlias = Annotated[
+    CreateConcertSuccess | InvalidInputError | TemporarilyUnavailableError, strawberry.union("CreateConcertResult")
+]
+UpdateConcertResult: TypeAlias = Annotated[
+    UpdateConcertSuccess
+    | InvalidInputError
+    | NotFoundError
+    | IllegalTransitionError
+    | VersionConflictError
+    | CapacityInUseError
+    | QueueOpenedError
+    | TemporarilyUnavailableError,
+    strawberry.union("UpdateConcertResult"),
+]
+PublishConcertResult: TypeAlias = Annotated[
+    PublishConcertSuccess
+    | InvalidInputError
+    | NotFoundError
+    | IllegalTransitionError
+    | VersionConflictError
+    | TemporarilyUnavailableError,
+    strawberry.union("PublishConcertResult"),
+]
+CloseConcertResult: TypeAlias = Annotated[
+    CloseConcertSuccess
+    | InvalidInputError
+    | NotFoundError
+    | IllegalTransitionError
+    | VersionConflictError
+    | TemporarilyUnavailableError,
+    strawberry.union("CloseConcertResult"),
+]
+
+
+async def create_concert(info: Info, input_: Annotated[CreateConcertInput, INPUT]) -> CreateConcertResult:
+    return CreateConcertSuccess(concert=Concert.of(await resolve.create_concert(info.context.context, input_.read())))
+
+
+async def update_concert(info: Info, input_: Annotated[UpdateConcertInput, INPUT]) -> UpdateConcertResult:
+    reader = IdReader()
+    concert_id, change = reader.concert("concertId", input_.concert_id), input_.read(reader)
+    reader.finish()
+    changed = await _update(info.context, concert_id, change, input_)
+    return UpdateConcertSuccess(concert=Concert.of(changed))
+
+
+async def _update(
+    request: Request, concert_id: ConcertId, change: ConcertChange, wish: UpdateConcertInput
+) -> StoredConcert:
+    version = wish.expected_version
+    if wish.waiting_room is not None:
+        before = await resolve.get_concert(request.context, concert_id)
+        if before is None:
+            raise NotFound("Concert", concert_id)
+        # The settings that were not given are those of this version, so the change is for this version only.
+        version = before.version if version is None else version
+        change = replace(change, room=wish.waiting_room.read().apply_to(before.room))
+    return await resolve.update_concert(request.context, concert_id, change, expected_version=version)
+
+
+async def publish_concert(info: Info, input_: Annotated[PublishConcertInput, INPUT]) -> PublishConcertResult:
+    concert_id = read_concert(input_.concert_id)
+    return PublishConcertSuccess(concert=Concert.of(await resolve.publish_concert(info.context.context, concert_id)))
+
+
+async def close_concert(info: Info, input_: Annotated[CloseConcertInput, INPUT]) -> CloseConcertResult:
+    concert_id = read_concert(input_.concert_id)
+    return CloseConcertSuccess(concert=Concert.of(await resolve.close_concert(info.context.context, concert_id)))

@@ -1,0 +1,116 @@
+"""Who may see or do what: ONE table over the fields of the schema, enforced where the schema is built.
+
+Every root field has a row of its own; a subscription's is checked once, when it starts. A type is either owned by one
+person, with a row for all of its fields, or it is seen by whoever may see the field that leads to it; single fields of
+such a type, which must be nullable, may have a row that asks for more.
+"""
+
+from collections.abc import Callable, Mapping
+from enum import Enum
+
+from graphql import GraphQLObjectType, GraphQLResolveInfo, GraphQLSchema
+
+from auth.viewer import Viewer
+from domain.errors import Forbidden, Unauthenticated
+from domain.ids import PersonId
+from schema.ids import Kind
+from schema.request import Request
+
+
+class Permission(Enum):
+    ANYONE = "anyone"
+    SIGNED_IN = "signed in"
+    ORGANIZER = "organizer"
+    OWNER = "owner or organizer"
+    OWNER_ALONE = "owner"
+
+    def check(self, viewer: Viewer | None, owner: PersonId | None = None) -> None:
+        """Raises Unauthenticated or Forbidden."""
+        if self is Permission.ANYONE:
+            return
+        if viewer is None:
+            raise Unauthenticated("Sign in first: send `Authorization: Bearer <access token>`.")
+        if self is Permission.SIGNED_IN or (viewer.is_organizer and self is not Permission.OWNER_ALONE):
+            return
+        if self is Permission.ORGANIZER:
+            raise Forbidden(f"Only organizers may do this, and {viewer.name} is none; sign in as an organizer.")
+        if viewer.person_id != owner:
+            raise Forbidden(f"This belongs to somebody else; {viewer.name} may see what is theirs.")
+
+
+PERMISSIONS: Mapping[str, Permission] = {
+    "Query.concerts": Permission.ANYONE,
+    "Query.concert": Permission.ANYONE,
+    "Query.waitingRoom": Permission.ANYONE,
+    "Query.queueEntry": Permission.SIGNED_IN,
+    "Query.order": Permission.SIGNED_IN,
+    "Query.me": Permission.SIGNED_IN,
+    "Query.node": Permission.ANYONE,
+    "Query.serverTime": Permission.ANYONE,
+    "Mutation.joinQueue": Permission.SIGNED_IN,
+    "Mutation.leaveQueue": Permission.SIGNED_IN,
+    "Mutation.heartbeat": Permission.SIGNED_IN,
+    "Mutation.claimQueuePass": Permission.SIGNED_IN,
+    "Mutation.holdTickets": Permission.SIGNED_IN,
+    "Mutation.releaseHold": Permission.SIGNED_IN,
+    "Mutation.purchaseTickets": Permission.SIGNED_IN,
+    "Mutation.createConcert": Permission.ORGANIZER,
+    "Mutation.updateConcert": Permission.ORGANIZER,
+    "Mutation.publishConcert": Permission.ORGANIZER,
+    "Mutation.closeConcert": Permission.ORGANIZER,
+    "Mutation.configureWaitingRoom": Permission.ORGANIZER,
+    "Mutation.pauseWaitingRoom": Permission.ORGANIZER,
+    "Mutation.resumeWaitingRoom": Permission.ORGANIZER,
+    "Mutation.admitNext": Permission.ORGANIZER,
+    "Mutation.resetWaitingRoom": Permission.ORGANIZER,
+    "Subscription.stockChanged": Permission.ANYONE,
+    "Subscription.queuePosition": Permission.SIGNED_IN,
+    "Subscription.holdChanged": Permission.SIGNED_IN,
+    "Subscription.orderUpdated": Permission.SIGNED_IN,
+    "Subscription.waitingRoomChanged": Permission.ORGANIZER,
+    "WaitingRoom.flow": Permission.ORGANIZER,
+    "WaitingRoom.audit": Permission.ORGANIZER,
+    "QueueEntry.*": Permission.OWNER_ALONE,
+    "QueuePass.*": Permission.OWNER_ALONE,
+    "QueuePosition.*": Permission.OWNER_ALONE,
+    "Hold.*": Permission.OWNER,
+    "Order.*": Permission.OWNER,
+}
+
+NODE_PERMISSIONS: Mapping[Kind, Permission] = {
+    Kind.CONCERT: Permission.ANYONE,
+    Kind.TIER: Permission.ANYONE,
+    Kind.HOLD: Permission.SIGNED_IN,
+    Kind.ORDER: Permission.SIGNED_IN,
+    Kind.QUEUE_ENTRY: Permission.SIGNED_IN,
+}
+"""`Query.node` is open, and what it finds is not: the row of the kind decides before anything is read."""
+
+
+def enforce_permissions(schema: GraphQLSchema) -> None:
+    """Puts every row in front of the fields it names. KeyError for a root field without a row."""
+    for root in (schema.query_type, schema.mutation_type):
+        for name, field in (root.fields if root else {}).items():
+            field.resolve = _guarded(field.resolve, PERMISSIONS[f"{root}.{name}"])
+    for name, field in (schema.subscription_type.fields if schema.subscription_type else {}).items():
+        field.subscribe = _guarded(field.subscribe, PERMISSIONS[f"Subscription.{name}"])
+    roots = {str(root) for root in (schema.query_type, schema.mutation_type, schema.subscription_type)}
+    for row, right in PERMISSIONS.items():
+        type_name, _, field_name = row.partition(".")
+        if type_name not in roots:
+            guarded = schema.type_map[type_name]
+            assert isinstance(guarded, GraphQLObjectType)
+            for field in guarded.fields.values() if field_name == "*" else (guarded.fields[field_name],):
+                field.resolve = _guarded(field.resolve, right)
+
+
+def _guarded(resolve: Callable[..., object] | None, right: Permission) -> Callable[..., object]:
+    assert resolve is not None
+    if right is Permission.ANYONE:
+        return resolve
+
+    def guarded(source: object, info: GraphQLResolveInfo[Request], **arguments: object) -> object:
+        right.check(info.context.context.viewer, getattr(source, "person_id", None))
+        return resolve(source, info, **arguments)
+
+    return guarded

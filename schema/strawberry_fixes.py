@@ -1,0 +1,37 @@
+"""Where Strawberry has a fault: fields that methods compute, and `= null` behind optional inputs."""
+
+from collections.abc import Callable, Iterator
+from typing import TypeVar, cast
+
+import strawberry
+from graphql import (
+    GraphQLArgument,
+    GraphQLInputField,
+    GraphQLInputObjectType,
+    GraphQLObjectType,
+    GraphQLSchema,
+    Undefined,
+)
+
+Method = TypeVar("Method", bound=Callable[..., object])
+
+
+def computed(description: str | None = None, *, name: str | None = None) -> Callable[[Method], Method]:
+    """Make a method a field. Strawberry's own decorator loses the method's type when it has a description."""
+    return cast("Callable[[Method], Method]", strawberry.field(description=description, name=name))
+
+
+def drop_null_defaults(schema: GraphQLSchema) -> None:
+    """Remove the `= null` that Strawberry writes behind every optional input: it says nothing."""
+    for input_ in _inputs(schema):
+        if input_.default_value is None:
+            input_.default_value = Undefined
+
+
+def _inputs(schema: GraphQLSchema) -> Iterator[GraphQLArgument | GraphQLInputField]:
+    for type_ in schema.type_map.values():
+        if isinstance(type_, GraphQLInputObjectType):
+            yield from type_.fields.values()
+        if isinstance(type_, GraphQLObjectType):
+            for field in type_.fields.values():
+                yield from field.args.values()

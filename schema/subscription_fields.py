@@ -1,0 +1,101 @@
+"""The subscription fields: each says what it watches, and what a snapshot of that looks like in the schema."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Never, assert_never
+
+import strawberry
+from graphql import GraphQLField, GraphQLResolveInfo, GraphQLSchema
+
+from domain.errors import NotFound
+from domain.holds import Hold
+from domain.ids import ConcertId, OrderId
+from domain.orders import Order
+from domain.queues import WaitingRoom
+from domain.stock import Stock
+from domain.topics import HoldsTopic, OrderTopic, QueueSnapshot, QueueTopic, RoomTopic, Snapshot, StockTopic, Topic
+from resolvers import concerts, orders
+from schema import ids
+from schema.concerts import Stock as ShownStock
+from schema.holds import build_hold
+from schema.ids import Kind
+from schema.orders import Order as ShownOrder
+from schema.queues import QueuePosition
+from schema.request import Info, Request
+from schema.rooms import WaitingRoom as ShownRoom
+
+
+async def stock_changed(info: Info, concert_id: strawberry.ID) -> StockTopic:
+    return StockTopic(await _concert(info.context, concert_id))
+
+
+async def queue_position(info: Info, concert_id: strawberry.ID) -> QueueTopic:
+    viewer = info.context.context.signed_in()
+    return QueueTopic(await _concert(info.context, concert_id), viewer.person_id)
+
+
+async def hold_changed(info: Info, concert_id: strawberry.ID) -> HoldsTopic:
+    viewer = info.context.context.signed_in()
+    return HoldsTopic(await _concert(info.context, concert_id), viewer.person_id)
+
+
+async def order_updated(info: Info, order_id: strawberry.ID) -> OrderTopic:
+    wanted = OrderId(ids.argument("orderId", order_id, Kind.ORDER).parts[0])
+    # Null for an order of somebody else too: its existence is theirs.
+    if await orders.get_order(info.context.context, wanted) is None:
+        raise NotFound("Order", wanted)
+    return OrderTopic(wanted)
+
+
+async def waiting_room_changed(info: Info, concert_id: strawberry.ID) -> RoomTopic:
+    return RoomTopic(await _concert(info.context, concert_id))
+
+
+async def _concert(request: Request, value: strawberry.ID) -> ConcertId:
+    """Raises BadUserInput, and NotFound for a concert that the viewer may not see."""
+    concert_id = ids.concert_argument(value)
+    if await concerts.get_cached_concert(request.context, concert_id) is None:
+        raise NotFound("Concert", concert_id)
+    return concert_id
+
+
+@dataclass(frozen=True, slots=True)
+class TopicEventStream:
+    """The topic of a subscription, as graphql-core takes it: it insists on a stream, and the hub makes ours."""
+
+    topic: Topic
+
+    def __aiter__(self) -> Never:
+        raise TypeError(f"{self.topic} is watched by the hub and not iterated")
+
+
+def wrap_topic_fields(schema: GraphQLSchema) -> None:
+    """A subscription field starts with a topic; it is executed with a snapshot of that as its root value."""
+    for field in schema.subscription_type.fields.values() if schema.subscription_type else ():
+        field.subscribe = _wrap_topic(field)
+        field.resolve = _build_payload
+
+
+def _wrap_topic(field: GraphQLField) -> Callable[..., Awaitable[TopicEventStream]]:
+    find_topic = field.subscribe
+    assert find_topic is not None
+
+    async def watched(source: object, info: GraphQLResolveInfo[Request], **arguments: object) -> TopicEventStream:
+        return TopicEventStream(await find_topic(source, info, **arguments))
+
+    return watched
+
+
+def _build_payload(snapshot: Snapshot, info: GraphQLResolveInfo[Request], **_arguments: object) -> object:
+    match snapshot:
+        case Stock():
+            return ShownStock.of(snapshot)
+        case QueueSnapshot():
+            return QueuePosition.of(snapshot, info.context.context.signed_in().person_id)
+        case WaitingRoom():
+            return ShownRoom.of(snapshot)
+        case Hold():
+            return build_hold(info.context, snapshot)
+        case Order():
+            return ShownOrder.of(snapshot)
+    assert_never(snapshot)

@@ -1,0 +1,167 @@
+"""Refreshes the snapshot of one concert and publishes it to all its subscribers in this process.
+
+Start, gap, new epoch and tick are the same path: read, compare with what was published last, publish.
+Hints only make it fast; without any hint it refreshes once a second. The number of commands per
+refresh grows with the changes of the process's own people, not with the number of people.
+"""
+
+import asyncio
+import logging
+import time
+from math import inf
+
+from domain.errors import OnsaleError
+from domain.ids import ConcertId
+from domain.topics import HoldsTopic, QueueTopic, Topic
+from storage.hot.queues import QueueState
+from subscriptions.interfaces import PresenceStore, SnapshotReader
+from subscriptions.publishing.hold_publisher import HoldPublisher
+from subscriptions.publishing.presence import Presence
+from subscriptions.publishing.push_intervals import PushIntervals
+from subscriptions.publishing.queue_publisher import QueuePublisher
+from subscriptions.publishing.room_publisher import RoomPublisher
+from subscriptions.publishing.shared_snapshot import SharedSnapshot
+from subscriptions.publishing.subscriber_groups import Subscriber, SubscriberGroups
+
+log = logging.getLogger(__name__)
+
+MAX_REFRESH_INTERVAL_S = 0.9
+"""A published waiting room is at most a second old, the refresh itself included."""
+AFTER_EVERY_VERSION = 2**53
+"""A version that no concert reaches: where all entries are read anyway, no changes need to be named."""
+
+
+class ConcertPublisher:
+    """`run` is owned by the hub. It ends when no subscriber is left and the store knows of every disconnect."""
+
+    def __init__(
+        self,
+        concert_id: ConcertId,
+        reader: SnapshotReader,
+        presence_store: PresenceStore,
+        *,
+        tick_s: float,
+        push_intervals: PushIntervals,
+    ) -> None:
+        self._concert_id = concert_id
+        self._reader = reader
+        self._tick_s = tick_s
+        self._push_intervals = push_intervals
+        self._wake = asyncio.Event()
+        self._groups = SubscriberGroups()
+        self._presence = Presence(concert_id, presence_store)
+        self._room = RoomPublisher(concert_id, self._groups)
+        self._holds = HoldPublisher(concert_id, reader, self._groups)
+        self._queue = QueuePublisher(
+            concert_id, reader, self._groups, presence=self._presence, request_refresh=self._wake.set
+        )
+        self._last_state: QueueState | None = None
+
+    def add(self, subscriber: Subscriber) -> None:
+        self._groups.add(subscriber)
+        match subscriber.source.topic:
+            case QueueTopic() as topic:
+                self._queue.add(topic)
+            case HoldsTopic(person_id=person_id):
+                self._holds.add(person_id)
+        self._wake.set()
+
+    def remove(self, subscriber: Subscriber) -> None:
+        topic = subscriber.source.topic
+        had_subscribers = self._groups.has_subscribers(topic)
+        self._groups.remove(subscriber)
+        if had_subscribers and not self._groups.has_subscribers(topic):
+            self._remove_topic(topic)
+        self._wake.set()
+
+    def on_hint(self, _message: str) -> None:
+        """Refresh soon, after a hint or a gap in the feed: the refresh reads all changes since the last one."""
+        self._wake.set()
+
+    @property
+    def is_idle(self) -> bool:
+        return not self._groups and self._presence.is_synced
+
+    async def run(self) -> None:
+        while not self.is_idle:
+            started_s = time.monotonic()
+            # A change from here on may be missed by this refresh, and wakes the next one.
+            self._wake.clear()
+            try:
+                await self._presence.sync()
+                if not self._presence.is_synced:
+                    self._wake.set()
+                if self._groups:
+                    await self._refresh()
+            except OnsaleError as error:
+                self._fail_pending(error)
+            except Exception as error:
+                log.exception("publishing concert %s failed", self._concert_id)
+                self._fail_pending(error)
+            took_s = time.monotonic() - started_s
+            # Publishing takes at most half of the loop: under load there are fewer pushes, not slower holds.
+            await asyncio.sleep(max(self._tick_s - took_s, took_s))
+            await self._wait(until_s=min(started_s + MAX_REFRESH_INTERVAL_S, self._queue.next_due_s))
+
+    async def _wait(self, *, until_s: float) -> None:
+        if self.is_idle:
+            return
+        try:
+            async with asyncio.timeout(until_s - time.monotonic()):
+                await self._wake.wait()
+        except TimeoutError:
+            pass
+
+    async def _refresh(self) -> None:
+        self._queue.next_due_s = inf
+        self._mark_dirty(self._groups.begin_round())
+        room_snapshot, stock = await asyncio.gather(
+            self._reader.read_room(self._concert_id), self._reader.read_stock(self._concert_id)
+        )
+        last, now = self._last_state, room_snapshot.state
+        if last is not None and now.epoch < last.epoch:
+            return
+        is_new_epoch = last is None or now.epoch > last.epoch
+        # After the queue was read, so that every change up to its version is named.
+        known = AFTER_EVERY_VERSION if last is None or is_new_epoch else last.version
+        changes = await self._reader.read_changes(self._concert_id, after=known)
+        if is_new_epoch:
+            self._presence.resync_all()
+        if is_new_epoch or not changes.is_complete:
+            self._queue.mark_all_dirty()
+            self._holds.mark_all_dirty()
+        else:
+            self._queue.mark_dirty(changes.people)
+            self._holds.mark_dirty(changes.people)
+        if last is not None:
+            self._mark_unnamed_changes(last, now)
+        shared = SharedSnapshot.build(room_snapshot, stock, self._push_intervals)
+        # Personal snapshots first: an organizer's selection may need a database that is slow to answer.
+        await self._queue.refresh(shared)
+        await self._holds.refresh()
+        await self._room.refresh(shared)
+        self._last_state = now
+
+    def _mark_dirty(self, topics: list[Topic]) -> None:
+        self._queue.mark_dirty(topic.person_id for topic in topics if isinstance(topic, QueueTopic))
+        self._holds.mark_dirty(topic.person_id for topic in topics if isinstance(topic, HoldsTopic))
+
+    def _mark_unnamed_changes(self, last: QueueState, now: QueueState) -> None:
+        """Mark what changes for many people at once, without a record of theirs being written."""
+        if (last.round, last.is_opened) != (now.round, now.is_opened):
+            # The queue was reset or opened: every entry may have another state and number.
+            self._queue.mark_all_dirty()
+        if now.grace_until_ms > last.grace_until_ms:
+            self._queue.mark_called_dirty()
+            self._holds.mark_all_dirty()
+
+    def _fail_pending(self, error: Exception) -> None:
+        for subscriber in self._groups.pending():
+            subscriber.first_delivery.set_exception(error)
+
+    def _remove_topic(self, topic: Topic) -> None:
+        match topic:
+            case QueueTopic(person_id=person_id):
+                self._queue.remove(person_id)
+            case HoldsTopic(person_id=person_id):
+                self._holds.remove(person_id)

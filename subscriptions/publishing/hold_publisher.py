@@ -1,0 +1,83 @@
+"""Publishes their holds of one concert to the people who watch them: when a hold changes, and once when it ends."""
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import replace
+from itertools import islice
+
+from domain.holds import EndReason, Hold, HoldState
+from domain.ids import ConcertId, HoldId, PersonId
+from domain.topics import HoldsTopic
+from subscriptions.interfaces import SnapshotReader
+from subscriptions.publishing.subscriber_groups import SubscriberGroups
+
+BATCH = 100
+"""People whose holds are read in one turn of the loop: their commands go to the store together."""
+
+
+class HoldPublisher:
+    """People stay dirty until they were published to, so that a failure loses no change."""
+
+    def __init__(self, concert_id: ConcertId, reader: SnapshotReader, groups: SubscriberGroups) -> None:
+        self._concert_id = concert_id
+        self._reader = reader
+        self._groups = groups
+        self._known: dict[PersonId, dict[HoldId, Hold]] = {}
+        self._dirty: dict[PersonId, None] = {}
+
+    def add(self, person_id: PersonId) -> None:
+        self._known.setdefault(person_id, {})
+
+    def remove(self, person_id: PersonId) -> None:
+        self._known.pop(person_id, None)
+        self._dirty.pop(person_id, None)
+
+    def mark_dirty(self, people: Iterable[PersonId]) -> None:
+        """Read the holds of these people at the next refresh."""
+        self._dirty.update((person_id, None) for person_id in people if person_id in self._known)
+
+    def mark_all_dirty(self) -> None:
+        self._dirty.update(dict.fromkeys(self._known))
+
+    async def refresh(self) -> None:
+        waiting = dict(self._dirty)
+        while waiting:
+            batch = list(islice(waiting, BATCH))
+            active = await asyncio.gather(
+                *[self._reader.read_holds(self._concert_id, person_id) for person_id in batch]
+            )
+            for person_id, holds in zip(batch, active, strict=True):
+                del waiting[person_id]
+                is_published = person_id not in self._known or await self._publish(
+                    person_id, {hold.id: hold for hold in holds}
+                )
+                if is_published:
+                    self._dirty.pop(person_id, None)
+        for subscriber in self._groups.pending():
+            if subscriber.is_included and isinstance(subscriber.source.topic, HoldsTopic):
+                # All holds of this person were published, or there are none.
+                subscriber.first_delivery.set_result(None)
+
+    async def _publish(self, person_id: PersonId, active: dict[HoldId, Hold]) -> bool:
+        """Return whether every change was published; the rest is published at the next refresh."""
+        topic = HoldsTopic(self._concert_id, person_id)
+        known = self._known[person_id]
+        is_complete = True
+        for id_, hold in list(known.items()):
+            if id_ not in active:
+                ended = await self._reader.read_hold(self._concert_id, id_)
+                if await self._groups.publish(topic, ended or _as_lost(hold), is_complete=False):
+                    del known[id_]
+                else:
+                    is_complete = False
+        for id_, hold in active.items():
+            if await self._groups.publish(topic, hold, only_pending=known.get(id_) == hold, is_complete=False):
+                known[id_] = hold
+            else:
+                is_complete = False
+        return is_complete
+
+
+def _as_lost(hold: Hold) -> Hold:
+    """Return a hold that the store lost, without an order, as ended, so that its owner is told."""
+    return replace(hold, state=HoldState.ENDED, reason=EndReason.UNITS_LOST, units=())

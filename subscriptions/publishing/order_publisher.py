@@ -1,0 +1,68 @@
+"""Publishes orders to the people who watch them: one `$in` query a second for all, each order when its version rose."""
+
+import asyncio
+import logging
+
+from domain.errors import NotFound, OnsaleError
+from domain.ids import OrderId
+from domain.topics import OrderTopic
+from subscriptions.interfaces import SnapshotReader
+from subscriptions.publishing.subscriber_groups import Subscriber, SubscriberGroups
+
+log = logging.getLogger(__name__)
+
+REFRESH_EVERY_S = 1.0
+
+
+class OrderPublisher:
+    """`run` is owned by the hub. It ends when no subscriber is left."""
+
+    def __init__(self, reader: SnapshotReader) -> None:
+        self._reader = reader
+        self._groups = SubscriberGroups()
+        self._versions: dict[OrderId, int] = {}
+        self._wake = asyncio.Event()
+        self.is_running = False
+
+    def add(self, subscriber: Subscriber) -> None:
+        self._groups.add(subscriber)
+        self._wake.set()
+
+    def remove(self, subscriber: Subscriber) -> None:
+        self._groups.remove(subscriber)
+        topic = subscriber.source.topic
+        if isinstance(topic, OrderTopic) and not self._groups.has_subscribers(topic):
+            self._versions.pop(topic.order_id, None)
+
+    async def run(self) -> None:
+        try:
+            while True:
+                try:
+                    await self._refresh()
+                except Exception as error:
+                    if not isinstance(error, OnsaleError):
+                        log.exception("publishing orders failed")
+                    for subscriber in self._groups.pending():
+                        subscriber.first_delivery.set_exception(error)
+                if not self._groups:
+                    return
+                self._wake.clear()
+                try:
+                    async with asyncio.timeout(REFRESH_EVERY_S):
+                        await self._wake.wait()
+                except TimeoutError:
+                    continue
+        finally:
+            self.is_running = False
+
+    async def _refresh(self) -> None:
+        self._groups.begin_round()
+        watched = {topic.order_id: topic for topic in self._groups.topics() if isinstance(topic, OrderTopic)}
+        for order in await self._reader.read_orders(watched) if watched else ():
+            is_newer = order.version > self._versions.get(order.id, 0)
+            if await self._groups.publish(watched[order.id], order, only_pending=not is_newer):
+                self._versions[order.id] = order.version
+        for subscriber in self._groups.pending():
+            topic = subscriber.source.topic
+            if subscriber.is_included and isinstance(topic, OrderTopic) and topic.order_id in watched:
+                subscriber.first_delivery.set_exception(NotFound("Order", topic.order_id))

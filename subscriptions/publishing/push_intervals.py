@@ -1,0 +1,44 @@
+"""Push intervals: how old a published position may be, nothing near the front and more towards the back.
+
+Edges are positions. They become numbers once per state of a queue, so a person costs one or two
+comparisons.
+"""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from domain.queue_positions import QueuePositions
+
+
+@dataclass(frozen=True, slots=True)
+class PushIntervals:
+    """`edges` rise: up to this position, at most so many seconds old; behind the last one, `rest_s`."""
+
+    edges: tuple[tuple[int, float], ...]
+    rest_s: float
+
+    @classmethod
+    def from_pairs(cls, pairs: Sequence[tuple[int | None, int]]) -> "PushIntervals":
+        """Build from pairs of position and milliseconds, the last one with None for the rest."""
+        *edges, (_, rest_ms) = pairs
+        return cls(tuple((up_to, ms / 1000) for up_to, ms in edges if up_to is not None), rest_ms / 1000)
+
+    def by_number(self, positions: QueuePositions) -> "IntervalsByNumber":
+        numbers = range(positions.serving_number + 1, positions.tail + 1)
+        counts = (bisect_right(numbers, up_to, key=positions.position) for up_to, _ in self.edges)
+        return IntervalsByNumber(
+            tuple(positions.serving_number + count for count in counts),
+            (*(interval_s for _, interval_s in self.edges), self.rest_s),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class IntervalsByNumber:
+    """Push intervals at one state of a queue: `intervals_s` has one item more than `numbers`."""
+
+    numbers: tuple[int, ...]
+    intervals_s: tuple[float, ...]
+
+    def interval_s(self, number: int) -> float:
+        return self.intervals_s[bisect_left(self.numbers, number)]

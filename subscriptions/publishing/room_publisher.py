@@ -1,0 +1,32 @@
+"""Publishes what is not personal: the stock of a concert to all, its waiting room to organizers."""
+
+from dataclasses import replace
+
+from domain.ids import ConcertId
+from domain.queues import WaitingRoom
+from domain.stock import Stock
+from domain.topics import RoomTopic, StockTopic
+from subscriptions.publishing.shared_snapshot import SharedSnapshot
+from subscriptions.publishing.subscriber_groups import SubscriberGroups
+
+
+class RoomPublisher:
+    def __init__(self, concert_id: ConcertId, groups: SubscriberGroups) -> None:
+        self._groups = groups
+        self._stock_topic, self._room_topic = StockTopic(concert_id), RoomTopic(concert_id)
+        self._stock: Stock | None = None
+        self._room: WaitingRoom | None = None
+
+    async def refresh(self, shared: SharedSnapshot) -> None:
+        stock, room = shared.stock, shared.room_snapshot.room
+        has_stock_changed = self._stock is None or (stock.epoch, stock.tiers) != (self._stock.epoch, self._stock.tiers)
+        if await self._groups.publish(self._stock_topic, stock, only_pending=not has_stock_changed):
+            self._stock = stock
+        has_room_changed = self._room is None or _without_time(room) != _without_time(self._room)
+        if await self._groups.publish(self._room_topic, room, only_pending=not has_room_changed):
+            self._room = room
+
+
+def _without_time(room: WaitingRoom) -> WaitingRoom:
+    """Return the room without its clock and version, which rise without a visible change."""
+    return replace(room, version=0, flow=replace(room.flow, now_s=0.0))

@@ -1,0 +1,86 @@
+"""What all subscribers of one queue share at one version, and where their numbers make a difference.
+
+Built once per refresh: from which number on no stock will be left, and how old a published position
+may be at each number.
+"""
+
+from bisect import bisect_left
+from dataclasses import dataclass
+from enum import IntEnum
+
+from domain.estimates.sold_out_forecast import forecast_sold_out
+from domain.queue_positions import QueuePositions
+from domain.queues import QueueingMethod
+from domain.stock import Stock
+from subscriptions.interfaces import RoomSnapshot
+from subscriptions.publishing.push_intervals import IntervalsByNumber, PushIntervals
+
+CALLED_INTERVAL_S = 5.0
+"""Changes of their own entry are published at once; all else costs one execution per person."""
+OUTSIDE_INTERVAL_S = 2.0
+"""For people who never joined."""
+
+
+class Membership(IntEnum):
+    """How a person stands to a queue. The number decides only for members that are in the queue."""
+
+    IN_QUEUE = 0
+    CALLED = 1
+    OUTSIDE = 2
+
+
+@dataclass(frozen=True, slots=True)
+class SharedSnapshot:
+    room_snapshot: RoomSnapshot
+    stock: Stock
+    version_key: tuple[int, int]
+    """Epoch and version: a person is never shown two different payloads under one key."""
+    announcement: tuple[object, ...]
+    """The fields that every subscriber is told at once."""
+    common: tuple[object, ...]
+    """The fields that are the same for every subscriber, without the versions."""
+    has_order: bool
+    intervals: IntervalsByNumber
+    sold_out_number: int
+    """From this number on no stock will be left."""
+    intervals_without_number_s: tuple[float, ...]
+    """By `Membership`."""
+    sold_out_without_number: tuple[bool, ...]
+    """By `Membership`."""
+
+    @classmethod
+    def build(cls, room_snapshot: RoomSnapshot, stock: Stock, push_intervals: PushIntervals) -> "SharedSnapshot":
+        room, positions = room_snapshot.room, room_snapshot.state.positions
+        announcement = (room.epoch, room.status, room.opens_at, room.settings.message, room.settings.queueing_method)
+        sold_out_from = forecast_sold_out(stock, room.flow).sold_out_from
+        people_ahead = (room.slots_taken, 0, room.waiting_count + room.slots_taken)
+        return cls(
+            room_snapshot=room_snapshot,
+            stock=stock,
+            version_key=(room.epoch, room.version),
+            announcement=announcement,
+            common=(*announcement, room.serving_number, room.waiting_count, stock.epoch, stock.tiers),
+            has_order=room.settings.queueing_method is not QueueingMethod.RANDOM,
+            intervals=push_intervals.by_number(positions),
+            sold_out_number=_first_number_at(positions, sold_out_from - room.slots_taken + 1),
+            intervals_without_number_s=(push_intervals.rest_s, CALLED_INTERVAL_S, OUTSIDE_INTERVAL_S),
+            sold_out_without_number=tuple(people >= sold_out_from for people in people_ahead),
+        )
+
+    def interval_s(self, membership: Membership, number: int | None) -> float:
+        """Return how old what the person sees may be, in seconds."""
+        if number is None or membership is not Membership.IN_QUEUE or not self.has_order:
+            return self.intervals_without_number_s[membership]
+        return self.intervals.interval_s(number)
+
+    def is_sold_out(self, membership: Membership, number: int | None) -> bool:
+        """Return whether no stock will be left when the person's turn comes."""
+        if number is None or membership is not Membership.IN_QUEUE or not self.has_order:
+            return self.sold_out_without_number[membership]
+        return number >= self.sold_out_number
+
+
+def _first_number_at(positions: QueuePositions, position: float) -> int:
+    """Return the first number at this position or behind it; one more than the tail if there is none."""
+    numbers = range(positions.serving_number + 1, positions.tail + 1)
+    return positions.serving_number + 1 + bisect_left(numbers, position, key=positions.position)

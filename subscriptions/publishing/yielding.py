@@ -1,0 +1,20 @@
+"""Gives other tasks a turn of the event loop after a bounded time, however long each step of the work takes."""
+
+import asyncio
+import time
+
+MAX_SLICE_S = 0.004
+"""A hold that arrives meanwhile waits no longer than this, plus the step that was begun."""
+
+
+class TimeSlice:
+    __slots__ = ("_since_s",)
+
+    def __init__(self) -> None:
+        self._since_s = time.monotonic()
+
+    async def checkpoint(self) -> None:
+        """Yield to the loop if the slice is used up."""
+        if time.monotonic() - self._since_s > MAX_SLICE_S:
+            await asyncio.sleep(0)
+            self._since_s = time.monotonic()

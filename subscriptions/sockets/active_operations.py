@@ -1,0 +1,177 @@
+"""The operations of one connection, by id, and the newest payload of each that its client has not read.
+
+An operation is started in a task; a subscription needs none from then on. Payloads of one key replace
+each other, so a slow client skips to the newest state and memory stays bounded.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Hashable
+from typing import Generic
+
+from subscriptions.interfaces import Answered, C, OperationRunner, Outcome, Rejected, Rendered, SubscriptionHandle
+from subscriptions.sockets import messages
+from subscriptions.sockets.messages import Subscribe
+from subscriptions.sockets.outbox import Outbox
+
+logger = logging.getLogger(__name__)
+
+MAX_KEYS = 100
+"""Keys of one subscription; a person has far fewer holds."""
+
+
+class LatestValue:
+    """The newest payload of each key, in the order of the first change."""
+
+    __slots__ = ("_is_last", "_payloads")
+
+    def __init__(self) -> None:
+        self._payloads: dict[Hashable, bytes] = {}
+        self._is_last = False
+
+    @property
+    def is_finished(self) -> bool:
+        """True once everything was popped and nothing can follow."""
+        return self._is_last and not self._payloads
+
+    @property
+    def is_full(self) -> bool:
+        return len(self._payloads) > MAX_KEYS
+
+    def put(self, rendered: Rendered) -> None:
+        self._payloads.pop(rendered.key, None)
+        self._payloads[rendered.key] = rendered.payload
+        self._is_last = rendered.is_last
+
+    def pop(self) -> bytes | None:
+        """Remove and return the payload that changed first."""
+        return self._payloads.pop(next(iter(self._payloads))) if self._payloads else None
+
+    def clear(self) -> None:
+        self._payloads.clear()
+
+
+class ActiveOperation:
+    """One operation, from subscribe to its last message. Once it has ended, its id is free again."""
+
+    __slots__ = ("_handle", "_on_finished", "has_ended", "id", "latest")
+
+    def __init__(self, id_: str, on_finished: Callable[["ActiveOperation"], None]) -> None:
+        self.id = id_
+        self.has_ended = False
+        self.latest = LatestValue()
+        self._on_finished = on_finished
+        self._handle: SubscriptionHandle | None = None
+
+    def set_handle(self, handle: SubscriptionHandle) -> None:
+        """Keep the handle, or close it if the operation ended while it was being started."""
+        if self.has_ended:
+            handle.close()
+        else:
+            self._handle = handle
+
+    def next_message(self) -> str | None:
+        """Return the next message to send, if there is one."""
+        if self.has_ended:
+            return None
+        payload = self.latest.pop()
+        if payload is not None:
+            return messages.next_(self.id, payload)
+        if self.latest.is_finished:
+            self.finish()
+            return messages.complete(self.id)
+        return None
+
+    def finish(self) -> None:
+        if self.has_ended:
+            return
+        self.has_ended = True
+        self.latest.clear()
+        self._on_finished(self)
+        if self._handle is not None:
+            self._handle.close()
+            self._handle = None
+
+
+class ActiveOperations(Generic[C]):
+    """Starts, completes and counts the operations of one connection.
+
+    `on_overflow` is called when a client is so slow that not even the newest payloads fit.
+    """
+
+    def __init__(
+        self,
+        runner: OperationRunner[C],
+        outbox: Outbox,
+        tasks: asyncio.TaskGroup,
+        *,
+        address: str | None,
+        limit: int,
+        on_overflow: Callable[[], None],
+    ) -> None:
+        self._runner = runner
+        self._outbox = outbox
+        self._tasks = tasks
+        self._address = address
+        self._limit = limit
+        self._on_overflow = on_overflow
+        self._by_id: dict[str, ActiveOperation] = {}
+        self._starting = 0
+
+    def __contains__(self, id_: str) -> bool:
+        return id_ in self._by_id
+
+    def start(self, subscribe: Subscribe, caller: C | None) -> None:
+        # An operation that its client completed may still be starting.
+        if max(len(self._by_id), self._starting) >= self._limit:
+            message = f"{self._limit} operations are running on this socket; complete one first."
+            self._outbox.put(messages.error(subscribe.id, messages.errors(message, "RATE_LIMITED")))
+            return
+        operation = self._by_id[subscribe.id] = ActiveOperation(subscribe.id, self._remove)
+        self._starting += 1
+        self._tasks.create_task(self._run(operation, subscribe, caller))
+
+    def complete(self, id_: str) -> None:
+        """Finish the operation. An unknown id is no error: both sides may complete at once."""
+        operation = self._by_id.get(id_)
+        if operation is not None:
+            operation.finish()
+
+    def complete_all(self) -> None:
+        """Finish all operations. Writes to the stores go on to their end, as over HTTP."""
+        for operation in list(self._by_id.values()):
+            operation.finish()
+
+    def _remove(self, operation: ActiveOperation) -> None:
+        del self._by_id[operation.id]
+
+    async def _run(self, operation: ActiveOperation, subscribe: Subscribe, caller: C | None) -> None:
+        def deliver(rendered: Rendered) -> None:
+            if operation.has_ended:
+                return
+            operation.latest.put(rendered)
+            self._outbox.mark_changed(operation)
+            if operation.latest.is_full:
+                self._on_overflow()
+
+        try:
+            outcome = await self._runner.start(subscribe.request, deliver, caller=caller, address=self._address)
+        except Exception:
+            logger.exception("an operation failed to start")
+            outcome = Rejected(messages.errors("Something went wrong on our side.", "INTERNAL"))
+        finally:
+            self._starting -= 1
+        self._settle(operation, outcome)
+
+    def _settle(self, operation: ActiveOperation, outcome: Outcome) -> None:
+        match outcome:
+            case Answered() | Rejected() if operation.has_ended:
+                pass
+            case Answered():
+                operation.finish()
+                self._outbox.put(messages.next_(operation.id, outcome.payload), messages.complete(operation.id))
+            case Rejected():
+                operation.finish()
+                self._outbox.put(messages.error(operation.id, outcome.errors))
+            case handle:
+                operation.set_handle(handle)

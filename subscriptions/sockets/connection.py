@@ -1,0 +1,208 @@
+"""One socket that speaks graphql-transport-ws, from its acceptance to its close.
+
+The ASGI call reads, and keeps the time; one task writes; operations run in tasks of their own. All end with `run`.
+"""
+
+import asyncio
+import contextlib
+import time
+from typing import Generic
+
+from starlette.types import Message, Receive, Send
+
+from domain.errors import TemporarilyUnavailable, Unauthenticated
+from subscriptions.interfaces import C, OperationRunner, Verifier
+from subscriptions.sockets import messages
+from subscriptions.sockets.active_operations import ActiveOperations
+from subscriptions.sockets.close_codes import CloseCode, shortened
+from subscriptions.sockets.connection_limits import ConnectionCounter, TooManyConnections
+from subscriptions.sockets.deadlines import NEVER, Deadlines, Due
+from subscriptions.sockets.limits import Limits
+from subscriptions.sockets.messages import Complete, Init, Malformed, Ping, Pong, Received, Subscribe
+from subscriptions.sockets.outbox import Outbox
+from subscriptions.sockets.token_bucket import TokenBucket
+
+_CLOSE_WAIT_S = 5.0
+
+
+class Closing(Exception):
+    """We close the socket."""
+
+    def __init__(self, code: CloseCode, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+
+
+class ClientLeft(Exception):
+    """The client closed the socket, or it broke."""
+
+
+_CLOSINGS = {
+    Due.INIT: (CloseCode.CONNECTION_INIT_TIMEOUT, "Connection initialisation timeout"),
+    Due.EXPIRY: (CloseCode.FORBIDDEN, "The access token has expired; come back with a new one"),
+    Due.GIVE_UP: (CloseCode.GOING_AWAY, "No answer to a ping"),
+}
+
+
+class Connection(Generic[C]):
+    def __init__(
+        self,
+        operations: OperationRunner[C],
+        verifier: Verifier[C],
+        limits: Limits,
+        *,
+        capacity: ConnectionCounter,
+        address: str | None,
+    ) -> None:
+        self._runner = operations
+        self._verifier = verifier
+        self._limits = limits
+        self._connection_counter = capacity
+        self._address = address
+        self._caller: C | None = None
+        self._clock = asyncio.get_running_loop().time
+        self._deadlines = Deadlines(limits, self._clock())
+        self._message_rate = TokenBucket(limits.messages_per_s, burst=limits.messages_burst, now_s=self._clock())
+        self._is_stuck = False
+        self._receive_timeout: asyncio.Timeout | None = None
+
+    async def run(self, receive: Receive, send: Send) -> None:
+        """Returns when the socket is closed and nothing of it runs any more."""
+        with contextlib.ExitStack() as self._counted:
+            async with asyncio.TaskGroup() as tasks:
+                self._open(send, tasks)
+                try:
+                    await self._read_messages(receive)
+                except Closing as closing:
+                    self._end()
+                    await _close(send, closing)
+                except ClientLeft:
+                    pass
+                finally:
+                    self._end()
+
+    def _open(self, send: Send, tasks: asyncio.TaskGroup) -> None:
+        limits = self._limits
+        self._outbox = Outbox(send, tasks, drain_wait_s=limits.drain_wait_s, on_stuck=self._interrupt)
+        self._active: ActiveOperations[C] = ActiveOperations(
+            self._runner,
+            self._outbox,
+            tasks,
+            address=self._address,
+            limit=limits.operations_per_socket,
+            on_overflow=self._interrupt,
+        )
+
+    def _end(self) -> None:
+        self._outbox.stop()
+        self._active.complete_all()
+
+    # What the client says
+
+    async def _read_messages(self, receive: Receive) -> None:
+        """Raises Closing or Left."""
+        while True:
+            message = await self._next(receive)
+            if message["type"] == "websocket.disconnect":
+                raise ClientLeft
+            now_s = self._clock()
+            self._deadlines.record_message(now_s)
+            if not self._message_rate.try_take(now_s):
+                raise Closing(CloseCode.TOO_MANY_REQUESTS, "Too many messages; send fewer per second")
+            try:
+                received = messages.parse(self._text(message))
+            except Malformed as error:
+                raise Closing(CloseCode.BAD_REQUEST, str(error)) from None
+            await self._handle(received)
+
+    def _text(self, message: Message) -> bytes:
+        text = message.get("text")
+        if text is None:
+            raise Malformed("The message is binary; send text")
+        encoded: bytes = text.encode()
+        if len(encoded) > self._limits.message_bytes:
+            raise Malformed(f"The message has more than {self._limits.message_bytes} bytes")
+        return encoded
+
+    async def _handle(self, received: Received) -> None:
+        match received:
+            case Init():
+                await self._initialize(received)
+            case Ping():
+                self._outbox.put(messages.pong(received.payload))
+            case Pong():
+                pass
+            case Complete():
+                self._active.complete(received.id)
+            case Subscribe():
+                self._subscribe(received)
+
+    def _subscribe(self, subscribe: Subscribe) -> None:
+        if not self._deadlines.is_acknowledged:
+            raise Closing(CloseCode.UNAUTHORIZED, "Unauthorized; send connection_init and wait for connection_ack")
+        if subscribe.id in self._active:
+            raise Closing(CloseCode.SUBSCRIBER_ALREADY_EXISTS, f"Subscriber for {subscribe.id} already exists")
+        self._active.start(subscribe, self._caller)
+
+    # Who the client is
+
+    async def _initialize(self, init: Init) -> None:
+        if self._deadlines.is_acknowledged:
+            raise Closing(CloseCode.TOO_MANY_REQUESTS, "Too many initialisation requests")
+        self._caller = caller = await self._verified(init)
+        try:
+            self._counted.enter_context(self._connection_counter.count_person(caller.person_id if caller else None))
+        except TooManyConnections as error:
+            raise Closing(CloseCode.TRY_AGAIN_LATER, f"{error}; try again in a moment") from None
+        expires_at = caller.expires_at if caller else None
+        expires_in_s = NEVER if expires_at is None else expires_at - time.time()
+        self._deadlines.acknowledge(self._clock(), expires_in_s=expires_in_s)
+        self._outbox.put(messages.ack())
+
+    async def _verified(self, init: Init) -> C | None:
+        given = init.payload.get("Authorization", init.payload.get("authorization"))
+        if given is None:
+            return None
+        scheme, _, token = given.partition(" ") if isinstance(given, str) else ("", "", "")
+        if scheme.lower() != "bearer" or not token.strip():
+            raise Closing(CloseCode.FORBIDDEN, "`Authorization` is malformed; send `Bearer <access token>`")
+        try:
+            return await self._verifier.verify(token.strip())
+        except Unauthenticated as error:
+            raise Closing(CloseCode.FORBIDDEN, str(error)) from None
+        except TemporarilyUnavailable as error:
+            raise Closing(CloseCode.TRY_AGAIN_LATER, str(error)) from None
+
+    # What time it is
+
+    async def _next(self, receive: Receive) -> Message:
+        """The next message; until it comes, whatever is due is done. Raises Closing."""
+        while True:
+            try:
+                async with asyncio.timeout_at(0 if self._is_stuck else self._deadlines.next_s) as self._receive_timeout:
+                    await self._outbox.wait_for_space()
+                    return await receive()
+            except TimeoutError:
+                self._handle_deadline()
+            finally:
+                self._receive_timeout = None
+
+    def _handle_deadline(self) -> None:
+        if self._is_stuck:
+            raise Closing(CloseCode.TRY_AGAIN_LATER, "Nothing was read for too long; come back and read")
+        due = self._deadlines.due(self._clock())
+        if due is not Due.PING:
+            raise Closing(*_CLOSINGS[due])
+        self._outbox.put(messages.ping())
+
+    def _interrupt(self) -> None:
+        """The client reads nothing; the ASGI call finds out now, even if it waits for a message."""
+        self._is_stuck = True
+        if self._receive_timeout is not None:
+            self._receive_timeout.reschedule(0)
+
+
+async def _close(send: Send, closing: Closing) -> None:
+    with contextlib.suppress(OSError, TimeoutError):
+        async with asyncio.timeout(_CLOSE_WAIT_S):
+            await send({"type": "websocket.close", "code": int(closing.code), "reason": shortened(str(closing))})

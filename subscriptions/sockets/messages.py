@@ -1,0 +1,140 @@
+"""The messages of graphql-transport-ws: what a client may send, checked to the letter, and what we send."""
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import orjson
+
+from subscriptions.interfaces import OperationRequest
+
+MAX_ID_CHARACTERS = 255
+"""Clients use UUIDs of 36. Every event repeats the id."""
+
+
+class Malformed(Exception):
+    """Not a message of the protocol; `str(error)` is the reason for the client."""
+
+
+@dataclass(frozen=True, slots=True)
+class Init:
+    payload: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Ping:
+    payload: Mapping[str, object] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Pong:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Subscribe:
+    id: str
+    request: OperationRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Complete:
+    id: str
+
+
+Received: TypeAlias = Init | Ping | Pong | Subscribe | Complete
+
+
+def parse(message: bytes) -> Received:
+    """Raises Malformed."""
+    try:
+        sent = orjson.loads(message)
+    except orjson.JSONDecodeError as error:
+        raise Malformed(f"The message is not valid JSON: {error}") from None
+    if not isinstance(sent, dict):
+        raise Malformed("The message is no JSON object")
+    match sent.get("type"):
+        case "connection_init":
+            return Init(_object(sent, "payload") or {})
+        case "ping":
+            return Ping(_object(sent, "payload"))
+        case "pong":
+            _object(sent, "payload")
+            return Pong()
+        case "subscribe":
+            return Subscribe(_id(sent), _request(sent))
+        case "complete":
+            return Complete(_id(sent))
+        case None:
+            raise Malformed("The message has no type")
+        case type_:
+            raise Malformed(f"No message of the client has the type {type_!r}")
+
+
+def _object(sent: Mapping[str, object], name: str) -> Mapping[str, object] | None:
+    value = sent.get(name)
+    if value is not None and not isinstance(value, dict):
+        raise Malformed(f"`{name}` must be an object or null")
+    return value
+
+
+def _text(sent: Mapping[str, object], name: str) -> str | None:
+    value = sent.get(name)
+    if value is not None and not isinstance(value, str):
+        raise Malformed(f"`{name}` must be a string or null")
+    return value
+
+
+def _id(sent: Mapping[str, object]) -> str:
+    id_ = sent.get("id")
+    if not isinstance(id_, str) or not 1 <= len(id_) <= MAX_ID_CHARACTERS:
+        raise Malformed(f"`id` must be a string of 1 to {MAX_ID_CHARACTERS} characters")
+    return id_
+
+
+def _request(sent: Mapping[str, object]) -> OperationRequest:
+    payload = _object(sent, "payload")
+    if payload is None:
+        raise Malformed("`payload` is missing; put `query` and `variables` there")
+    extensions = _object(payload, "extensions") or {}
+    document = _text(payload, "query")
+    if document is None and not extensions:
+        raise Malformed("`query` is missing; put the GraphQL document there")
+    return OperationRequest(document, _object(payload, "variables") or {}, _text(payload, "operationName"), extensions)
+
+
+def ack() -> str:
+    return '{"type":"connection_ack"}'
+
+
+def ping() -> str:
+    return '{"type":"ping"}'
+
+
+def pong(payload: Mapping[str, object] | None) -> str:
+    return '{"type":"pong"}' if payload is None else orjson.dumps({"type": "pong", "payload": payload}).decode()
+
+
+def next_(id_: str, payload: bytes) -> str:
+    """`payload` is JSON already, and the same bytes for many sockets."""
+    return f'{{"id":{_quoted(id_)},"type":"next","payload":{payload.decode()}}}'
+
+
+def error(id_: str, errors: bytes) -> str:
+    """`errors` is JSON, a list."""
+    return f'{{"id":{_quoted(id_)},"type":"error","payload":{errors.decode()}}}'
+
+
+def errors(message: str, code: str) -> bytes:
+    """JSON, a list of one GraphQL error."""
+    extensions = {"code": code, "requestId": secrets.token_hex(8)}
+    return orjson.dumps([{"message": message, "extensions": extensions}])
+
+
+def complete(id_: str) -> str:
+    return f'{{"id":{_quoted(id_)},"type":"complete"}}'
+
+
+def _quoted(id_: str) -> str:
+    return orjson.dumps(id_).decode()

@@ -1,0 +1,95 @@
+"""Messages still to be sent on one connection: answers in order, then the newest payload of each subscription.
+
+One task writes, and only while there is something to write. Memory is bounded: payloads replace each
+other, and the connection stops reading messages while too many answers wait.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import Protocol
+
+from starlette.types import Send
+
+MAX_MESSAGES = 16
+"""Answers to messages; above it, no further message is read. Running operations may add two each."""
+
+
+class MessageSource(Protocol):
+    """A subscription that has something to send."""
+
+    def next_message(self) -> str | None:
+        """Return the next message, or None if there is none now."""
+
+
+class Outbox:
+    """`on_stuck` is called once if the client reads nothing for `drain_wait_s`; nothing is sent after that."""
+
+    def __init__(
+        self, send: Send, tasks: asyncio.TaskGroup, *, drain_wait_s: float, on_stuck: Callable[[], None]
+    ) -> None:
+        self._send = send
+        self._tasks = tasks
+        self._drain_wait_s = drain_wait_s
+        self._on_stuck = on_stuck
+        self._messages: deque[str] = deque()
+        self._changed: dict[MessageSource, None] = {}
+        self._has_space = asyncio.Event()
+        self._has_space.set()
+        self._writer: asyncio.Task[None] | None = None
+        self._is_closed = False
+
+    def put(self, *messages: str) -> None:
+        self._messages.extend(messages)
+        if len(self._messages) > MAX_MESSAGES:
+            self._has_space.clear()
+        self._start_writer()
+
+    def mark_changed(self, source: MessageSource) -> None:
+        """Ask `source` for its messages when the answers before it are sent."""
+        self._changed[source] = None
+        self._start_writer()
+
+    async def wait_for_space(self) -> None:
+        await self._has_space.wait()
+
+    def stop(self) -> None:
+        """Drop what was not sent."""
+        self._is_closed = True
+        self._messages.clear()
+        self._changed.clear()
+        self._has_space.set()
+        if self._writer is not None:
+            self._writer.cancel()
+
+    def _start_writer(self) -> None:
+        if not self._is_closed and self._writer is None:
+            self._writer = self._tasks.create_task(self._write())
+
+    async def _write(self) -> None:
+        try:
+            while (text := self._next()) is not None:
+                async with asyncio.timeout(self._drain_wait_s):
+                    await self._send({"type": "websocket.send", "text": text})
+        except TimeoutError:
+            self._is_closed = True
+            self._on_stuck()
+        except OSError:
+            self._is_closed = True  # the client is gone, and the reader is told so too
+        finally:
+            self._writer = None
+
+    def _next(self) -> str | None:
+        if self._messages:
+            text = self._messages.popleft()
+            if len(self._messages) <= MAX_MESSAGES:
+                self._has_space.set()
+            return text
+        while self._changed:
+            source = next(iter(self._changed))
+            del self._changed[source]
+            payload = source.next_message()
+            if payload is not None:
+                self._changed[source] = None  # at the end, so that a busy subscription starves no other
+                return payload
+        return None

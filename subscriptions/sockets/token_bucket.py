@@ -1,0 +1,20 @@
+"""A token bucket: so many at once, then so many per second."""
+
+
+class TokenBucket:
+    __slots__ = ("_at_s", "_burst", "_per_s", "_tokens")
+
+    def __init__(self, per_s: float, *, burst: int, now_s: float) -> None:
+        self._per_s = per_s
+        self._burst = burst
+        self._tokens = float(burst)
+        self._at_s = now_s
+
+    def try_take(self, now_s: float) -> bool:
+        """One more, now; it is counted if it is allowed."""
+        self._tokens = min(self._burst, self._tokens + (now_s - self._at_s) * self._per_s)
+        self._at_s = now_s
+        if self._tokens < 1:
+            return False
+        self._tokens -= 1
+        return True

@@ -1,0 +1,99 @@
+"""uvicorn's WebSocket, with the endings that clients understand: too large a message closes with 4400, a restart with
+1012 at staggered times, and a client that does not read cannot keep its socket open. `uvicorn --ws` takes its name.
+"""
+
+import asyncio
+import random
+from typing import Any
+
+from uvicorn.config import Config
+from uvicorn.protocols.utils import ClientDisconnected
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from uvicorn.server import ServerState
+from websockets.frames import CloseCode as StandardCode
+from websockets.server import ServerProtocol
+
+from subscriptions.sockets.close_codes import CloseCode
+from subscriptions.sockets.limits import Limits
+
+RESTART_SPREAD_S = 1.0
+"""Clients that were cut off at once would come back at once."""
+CLOSE_WAIT_S = 5.0
+QUIET_S = 0.2
+"""A client that sent nothing for so long has read our close frame."""
+
+
+class _Frames(ServerProtocol):
+    def fail(self, code: int, reason: str = "") -> None:
+        """1009 says the same but is no code of the protocol."""
+        if code == StandardCode.MESSAGE_TOO_BIG:
+            code, reason = CloseCode.BAD_REQUEST, f"The message has more than {self.max_message_size} bytes"
+        super().fail(code, reason)
+
+
+class SocketProtocol(WebSocketsSansIOProtocol):
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self._cut_off_at = 0.0
+        # Without extensions: compression doubles what a connection costs, and our messages are small.
+        self.conn = _Frames(max_size=min(config.ws_max_size, Limits().message_bytes), logger=self.logger)
+
+    def start_keepalive(self) -> None:
+        """Our pings are messages of the protocol; these would close with 1011, which clients do not come back from."""
+
+    async def send(self, message: Any) -> None:
+        if self.close_sent and self.handshake_complete:
+            raise ClientDisconnected  # we closed, and whoever sends will be told in a moment
+        is_close = message["type"] == "websocket.close"
+        if is_close:
+            self.writable.set()  # the close frame is the last; it may wait behind what the client does not read
+        await super().send(message)
+        if is_close and self.close_timer is not None:
+            self._abort_later()
+
+    def handle_parser_exception(self) -> None:
+        """What the client still sends, its close frame included, is thrown away: cut off while it sends, it might
+        never read why."""
+        if not self.close_sent:
+            assert self.conn.close_sent is not None
+            code, reason = self.conn.close_sent.code, self.conn.close_sent.reason
+            self.queue.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason})
+            self._write_close()
+            self._cut_off_at = self.loop.time() + CLOSE_WAIT_S
+        if self.close_timer is not None:
+            self.close_timer.cancel()
+            self.close_timer = self.loop.call_at(
+                min(self.loop.time() + QUIET_S, self._cut_off_at), self.transport.close
+            )
+
+    def shutdown(self) -> None:
+        if not self.handshake_complete or self.close_sent:
+            super().shutdown()
+        else:
+            self.loop.call_later(random.uniform(0, RESTART_SPREAD_S), self._restart)
+
+    def _restart(self) -> None:
+        if self.close_sent or self.disconnected:
+            return
+        self.queue.put_nowait({"type": "websocket.disconnect", "code": int(CloseCode.SERVICE_RESTART)})
+        self.conn.send_close(CloseCode.SERVICE_RESTART, "This server restarts; come back")
+        self._write_close()
+
+    def _write_close(self) -> None:
+        self.transport.write(b"".join(self.conn.data_to_send()))
+        self.close_sent = True
+        if self.read_paused:
+            self.read_paused = False
+            self.transport.resume_reading()
+        self._abort_later()
+
+    def _abort_later(self) -> None:
+        if self.close_timer is not None:
+            self.close_timer.cancel()
+        self.close_timer = self.loop.call_later(CLOSE_WAIT_S, self.transport.abort)

@@ -1,0 +1,60 @@
+"""Which of the media types we can answer with a client prefers (RFC 9110, section 12.5.1)."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+JSON = "application/json"
+GRAPHQL = "application/graphql-response+json"
+HTML = "text/html"
+EVENT_STREAM = "text/event-stream"
+
+
+@dataclass(frozen=True, slots=True)
+class MediaRange:
+    """One part of an Accept header, with the place it has there."""
+
+    pattern: str
+    quality: float
+    place: int
+
+    @property
+    def precision(self) -> int:
+        return 2 - self.pattern.count("*")
+
+    def covers(self, media_type: str) -> bool:
+        kind = media_type.partition("/")[0]
+        return self.pattern in (media_type, f"{kind}/*", "*/*")
+
+
+def preferred_media_type(accept: str, offered: Sequence[str]) -> str | None:
+    """The best of `offered`, the first one where the client does not care, or None if it takes none of them."""
+    if not accept.strip():
+        return offered[0]
+    ranges = list(_ranges(accept))
+    rated = [(_best_range(ranges, media_type), media_type) for media_type in offered]
+    taken = [(range_, media_type) for range_, media_type in rated if range_ and range_.quality > 0]
+    # max() keeps the first of equals: the order of the offer decides what no header does.
+    best = max(taken, key=lambda pair: (pair[0].quality, pair[0].precision, -pair[0].place), default=None)
+    return best[1] if best else None
+
+
+def _best_range(ranges: list[MediaRange], media_type: str) -> MediaRange | None:
+    covering = [range_ for range_ in ranges if range_.covers(media_type)]
+    return max(covering, key=lambda range_: range_.precision, default=None)
+
+
+def _ranges(accept: str) -> Iterator[MediaRange]:
+    for place, part in enumerate(accept.lower().split(",")):
+        pattern, *parameters = (piece.strip() for piece in part.split(";"))
+        given = dict(parameter.partition("=")[::2] for parameter in parameters)
+        if given.get("charset", "utf-8").strip('"') in ("utf-8", "utf8"):
+            yield MediaRange(pattern, _quality(given.get("q", "1")), place)
+
+
+def _quality(text: str) -> float:
+    """0, which refuses the range, for what is no number from 0 to 1."""
+    try:
+        quality = float(text)
+    except ValueError:
+        return 0.0
+    return quality if 0.0 <= quality <= 1.0 else 0.0

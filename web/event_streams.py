@@ -1,0 +1,54 @@
+"""Event streams on `/graphql`: counted with the sockets, and ended with the process."""
+
+from contextlib import ExitStack
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from domain.errors import TemporarilyUnavailable
+from resolvers.context import Context
+from schema import Operation
+from subscriptions.interfaces import Outcome
+from subscriptions.sockets.connection_limits import ConnectionCounter, TooManyConnections
+from subscriptions.sockets.limits import Limits
+from subscriptions.sse import EventStream
+from web.http_errors import unavailable_error
+from web.operation_runner import HubOperationRunner
+
+_RETRY_AFTER_S = 5
+
+
+class EventStreams:
+    def __init__(self, starter: HubOperationRunner, *, limits: Limits, capacity: ConnectionCounter) -> None:
+        self._runner = starter
+        self._limits = limits
+        self._connection_counter = capacity
+        self._open: set[EventStream] = set()
+
+    async def answer(self, operation: Operation, context: Context, *, may_mutate: bool) -> ASGIApp:
+        """Starts the operation, and returns what streams its events. Raises Refused, or NotAQuery."""
+        viewer = context.viewer
+        with ExitStack() as held:
+            try:
+                held.enter_context(self._connection_counter.count_connection(context.address))
+                held.enter_context(self._connection_counter.count_person(viewer.person_id if viewer else None))
+            except TooManyConnections as error:
+                raise unavailable_error(TemporarilyUnavailable(str(error), retry_after_s=_RETRY_AFTER_S)) from error
+            stream = EventStream(self._limits, expires_at=viewer.expires_at if viewer else None)
+            outcome = await self._runner.start_operation(operation, context, stream.deliver, may_mutate=may_mutate)
+            return self._app(stream, outcome, held.pop_all())
+
+    def stop_all(self) -> None:
+        """This process ends: clients shall go to another one."""
+        for stream in self._open:
+            stream.stop()
+
+    def _app(self, stream: EventStream, outcome: Outcome, held: ExitStack) -> ASGIApp:
+        async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+            self._open.add(stream)
+            try:
+                with held:
+                    await stream.serve(outcome, receive, send)
+            finally:
+                self._open.discard(stream)
+
+        return serve

@@ -1,0 +1,68 @@
+"""The face on opened stores: HTTP, sockets and event streams, which share one hub and are counted together."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from auth.viewer import Viewer
+from resolvers.context import Resources
+from resolvers.snapshots import StoreSnapshotReader
+from subscriptions.feed import Feed
+from subscriptions.hub import Hub
+from subscriptions.interfaces import Verifier
+from subscriptions.publishing.push_intervals import PushIntervals
+from subscriptions.sockets.connection_limits import ConnectionCounter
+from subscriptions.sockets.limits import Limits
+from subscriptions.transport_ws import GraphQLSocket
+from web.event_streams import EventStreams
+from web.graphql import GraphQLEndpoint
+from web.operation_runner import HubOperationRunner
+from web.pages import build_missing_page
+
+_DEFAULTS = Limits()
+
+
+@dataclass(frozen=True, slots=True)
+class GraphQLService:
+    http: GraphQLEndpoint
+    socket: GraphQLSocket[Viewer]
+    event_streams: EventStreams
+
+
+@asynccontextmanager
+async def open_graphql_service(
+    resources: Resources,
+    verifier: Verifier[Viewer],
+    *,
+    redis_url: str,
+    tick_s: float,
+    push_intervals: PushIntervals,
+    max_body_bytes: int,
+    allowed_origins: Sequence[str] = (),
+    limits: Limits = _DEFAULTS,
+    page: Callable[[Request], Response] = build_missing_page,
+) -> AsyncIterator[GraphQLService]:
+    """`tick_s` is the shortest time between two refreshes, `push_intervals` how old a published position may be.
+
+    Opens even when the store is down.
+    """
+    async with aclosing(Feed(redis_url)) as feed:
+        await feed.start()
+        hub = Hub(feed, _reader(resources), resources.stores.queues, tick_s=tick_s, push_intervals=push_intervals)
+        async with aclosing(hub):
+            starter, capacity = HubOperationRunner(resources, hub), ConnectionCounter(limits)
+            streams = EventStreams(starter, limits=limits, capacity=capacity)
+            yield GraphQLService(
+                http=GraphQLEndpoint(resources, verifier, streams=streams, max_body_bytes=max_body_bytes, page=page),
+                socket=GraphQLSocket(
+                    starter, verifier, limits=limits, capacity=capacity, allowed_origins=allowed_origins
+                ),
+                event_streams=streams,
+            )
+
+
+def _reader(resources: Resources) -> StoreSnapshotReader:
+    return StoreSnapshotReader(resources.stores, resources.passes)

@@ -1,0 +1,51 @@
+"""Requests refused before GraphQL saw them: the shape of a GraphQL answer, with the status that fits."""
+
+from collections.abc import Mapping
+
+from domain.errors import TemporarilyUnavailable, Unauthenticated
+from schema import SystemCode
+
+
+class HttpError(Exception):
+    """Becomes the answer. `details` join the error's `extensions`."""
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        *,
+        code: SystemCode = SystemCode.BAD_USER_INPUT,
+        headers: Mapping[str, str] | None = None,
+        details: Mapping[str, object] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.headers = headers or {}
+        self.details = details or {}
+
+    def payload(self, request_id: str) -> dict[str, object]:
+        extensions = {"code": self.code, **self.details, "requestId": request_id}
+        return {"errors": [{"message": str(self), "extensions": extensions}]}
+
+
+def unauthenticated_error(error: Unauthenticated) -> HttpError:
+    # RFC 6750: the description is printable ASCII without quotes and backslashes.
+    words = "".join(letter for letter in str(error) if " " <= letter <= "~" and letter not in '"\\')
+    challenge = f'Bearer realm="onsale", error="invalid_token", error_description="{words}"'
+    return HttpError(401, str(error), code=SystemCode.UNAUTHENTICATED, headers={"WWW-Authenticate": challenge})
+
+
+def unavailable_error(error: TemporarilyUnavailable) -> HttpError:
+    seconds = error.retry_after_s
+    return HttpError(
+        503,
+        str(error),
+        code=SystemCode.UNAVAILABLE,
+        headers={"Retry-After": str(seconds)},
+        details={"retryable": True, "retryAfterSeconds": seconds},
+    )
+
+
+def internal_error(request_id: str) -> HttpError:
+    return HttpError(500, f"Something went wrong here; report request {request_id}.", code=SystemCode.INTERNAL)

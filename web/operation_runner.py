@@ -1,0 +1,64 @@
+"""Starts operations for the transports that can answer more than once: subscriptions are watched, the rest is answered.
+
+Whatever goes wrong comes back as GraphQL errors, so a transport has nothing to catch.
+"""
+
+import logging
+import secrets
+
+import orjson
+
+from auth.viewer import Viewer
+from domain.errors import OnsaleError
+from resolvers.context import Context, Resources
+from schema import NotAQuery, Operation, OperationResult, error_result, start
+from subscriptions.hub import Hub
+from subscriptions.interfaces import Answered, Deliver, OperationRequest, Outcome, Rejected
+from web import logs
+from web.http_errors import HttpError, internal_error
+
+logger = logging.getLogger(__name__)
+
+_NO_DOCUMENT = "`query` is missing; put the GraphQL document there."
+
+
+class HubOperationRunner:
+    def __init__(self, resources: Resources, hub: Hub) -> None:
+        self._resources = resources
+        self._hub = hub
+
+    async def start(
+        self, request: OperationRequest, deliver: Deliver, *, caller: Viewer | None, address: str | None
+    ) -> Outcome:
+        """For sockets, whose operations are requests of their own, each in a task of its own."""
+        request_id = secrets.token_hex(8)
+        logs.request_id.set(request_id)
+        if request.document is None:
+            return _rejected(HttpError(400, _NO_DOCUMENT).payload(request_id))
+        operation = Operation(request.document, request.variables, request.name)
+        return await self.start_operation(operation, self._resources.context(caller, request_id, address), deliver)
+
+    async def start_operation(
+        self, operation: Operation, context: Context, deliver: Deliver, *, may_mutate: bool = True
+    ) -> Outcome:
+        """Raises NotAQuery for a mutation that may not be, before anything ran."""
+        try:
+            started = await start(operation, context, may_mutate=may_mutate)
+            if isinstance(started, OperationResult):
+                return _outcome(started)
+            return await self._hub.subscribe(started, deliver)
+        except OnsaleError as error:
+            return _outcome(error_result(error, context))
+        except NotAQuery:
+            raise
+        except Exception:
+            logger.exception("an operation failed to start")
+            return _rejected(internal_error(context.request_id).payload(context.request_id))
+
+
+def _outcome(answer: OperationResult) -> Outcome:
+    return Answered(orjson.dumps(answer.payload)) if "data" in answer.payload else _rejected(answer.payload)
+
+
+def _rejected(payload: dict[str, object]) -> Rejected:
+    return Rejected(orjson.dumps(payload["errors"]))

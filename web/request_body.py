@@ -1,0 +1,66 @@
+"""Bodies of bounded size: what is too large is refused before it is in memory, in a way the client can still read."""
+
+import asyncio
+
+from starlette.responses import Response
+from starlette.types import Message, Receive, Send
+
+from web.http_errors import HttpError
+
+# A client that sends more after it was refused, or sends it slower, is cut off.
+_DISCARD_AT_MOST_BYTES = 64 * 1024 * 1024
+_DISCARD_FOR_AT_MOST_S = 10
+
+
+class BodyTooLarge(HttpError):
+    def __init__(self, limit: int) -> None:
+        super().__init__(
+            413, f"The body has more than {limit} bytes; send a smaller document.", headers={"Connection": "close"}
+        )
+
+
+class ClientDisconnected(Exception):
+    """The client left before its request was complete; nobody reads an answer."""
+
+
+async def read_body(receive: Receive, *, declared: str | None, limit: int) -> bytes:
+    """`declared` is the Content-Length. Raises TooLarge or ClientGone."""
+    if declared is not None and declared.isdecimal() and int(declared) > limit:
+        raise BodyTooLarge(limit)
+    chunks, length, more = [], 0, True
+    while more:
+        message = await _next(receive)
+        chunks.append(message.get("body", b""))
+        length += len(chunks[-1])
+        if length > limit:
+            raise BodyTooLarge(limit)
+        more = message.get("more_body", False)
+    return b"".join(chunks)
+
+
+async def respond_and_discard(response: Response, receive: Receive, send: Send) -> None:
+    """Answers at once and throws the rest of the body away: a client still sending would never read the answer."""
+    headers = response.raw_headers
+    await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
+    await send({"type": "http.response.body", "body": bytes(response.body), "more_body": True})
+    try:
+        async with asyncio.timeout(_DISCARD_FOR_AT_MOST_S):
+            await _discard(receive)
+    except (TimeoutError, ClientDisconnected):
+        pass
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def _discard(receive: Receive) -> None:
+    discarded, more = 0, True
+    while more and discarded < _DISCARD_AT_MOST_BYTES:
+        message = await _next(receive)
+        discarded += len(message.get("body", b""))
+        more = message.get("more_body", False)
+
+
+async def _next(receive: Receive) -> Message:
+    message = await receive()
+    if message["type"] == "http.disconnect":
+        raise ClientDisconnected
+    return message

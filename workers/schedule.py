@@ -1,0 +1,95 @@
+"""Which concerts a worker looks at now: each at its own pace, and at once when something begins at an idle one.
+
+A concert seen for the first time is looked at. A call that comes while it is being looked at is not lost: what that
+look saw may be older. Nothing is ever looked at more often than the pace of active concerts allows.
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
+from domain.ids import ConcertId
+
+RELIST_EVERY_S = 0.5
+"""However idle all are: so often somebody asks whether there are new ones."""
+_TOGETHER_S = 0.1
+"""Idle concerts that are due this soon are looked at along with others, in one round trip."""
+
+
+@dataclass(slots=True)
+class _Entry:
+    due_at: float
+    started_at: float = float("-inf")
+    is_woken: bool = False
+    has_failed: bool = False
+
+
+class Schedule:
+    """Of one worker."""
+
+    def __init__(self, *, active_s: float, idle_s: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._active_s = active_s
+        self._idle_s = idle_s
+        self._clock = clock
+        self._plans: dict[ConcertId, _Entry] = {}
+        self._woken = asyncio.Event()
+        self._jitter = 1.0
+
+    def due(self, concerts: Collection[ConcertId]) -> list[ConcertId]:
+        """Those of all the concerts whose time has come. Each is to be answered for with `looked` or `failed`."""
+        now = self._clock()
+        self._plans = {id_: self._plans.get(id_) or _Entry(due_at=now) for id_ in concerts}
+        if not any(plan.due_at <= now for plan in self._plans.values()):
+            return []
+        # One a round: what was looked at together stays together, and several hosts do not march in step.
+        self._jitter = random.uniform(1.0, 1.1)
+        due = {id_: plan for id_, plan in self._plans.items() if self._may_look(plan, now)}
+        for plan in due.values():
+            plan.started_at, plan.is_woken = now, False
+        return list(due)
+
+    def completed(self, concert_id: ConcertId, *, is_active: bool) -> None:
+        plan = self._plans.get(concert_id)
+        if plan is not None:
+            pace_s = self._active_s if is_active or plan.is_woken else self._idle_s
+            plan.due_at = plan.started_at + pace_s * self._jitter
+            plan.has_failed = False
+
+    def failed(self, concert_id: ConcertId) -> bool:
+        """It could not be looked at, and is left alone for a while. True: that is news."""
+        plan = self._plans.get(concert_id)
+        was_failing = plan is not None and plan.has_failed
+        self.completed(concert_id, is_active=False)
+        if plan is not None:
+            plan.has_failed = True
+        return not was_failing
+
+    def wake(self, concert_id: ConcertId) -> bool:
+        """Something began there. False: it is not among the concerts that were looked at so far."""
+        plan = self._plans.get(concert_id)
+        if plan is None:
+            return False
+        plan.is_woken = True
+        plan.due_at = min(plan.due_at, plan.started_at + self._active_s)
+        self._woken.set()
+        return True
+
+    def wake_all(self) -> None:
+        for concert_id in self._plans:
+            self.wake(concert_id)
+
+    async def wait(self) -> None:
+        """Until a concert is due, or it is time to ask for new ones."""
+        until = self._clock() + RELIST_EVERY_S
+        while (pause_s := min(until, *(plan.due_at for plan in self._plans.values()), until) - self._clock()) > 0:
+            self._woken.clear()
+            try:
+                async with asyncio.timeout(pause_s):
+                    await self._woken.wait()
+            except TimeoutError:
+                return
+
+    def _may_look(self, plan: _Entry, now: float) -> bool:
+        return plan.due_at <= now + _TOGETHER_S and plan.started_at + self._active_s <= now
