@@ -132,7 +132,7 @@ def dying_at(stores: Stores, monkeypatch: pytest.MonkeyPatch, step: str) -> None
     monkeypatch.setattr(owner, name, dying)
 
 
-STEPS = ["after fence", "after freeze_line", "after reveal", "before open_line", "after open_line"]
+STEPS = ["after read_epoch", "after freeze_queue", "after reveal", "before open_queue", "after open_queue"]
 
 
 @pytest.mark.parametrize("step", STEPS)
@@ -152,10 +152,10 @@ async def test_an_opener_killed_between_any_two_steps_is_followed_by_another(
         first = await other.lotteries.find_reveal(concert.id, 1)
         assert (first is not None) == (step in STEPS[2:])
         await register(other, concert, LATE)
-        assert await other.lottery_opener.open(concert) == ("OPEN" if step == "after open_line" else "OPENED")
+        assert await other.lottery_opener.open(concert) == ("OPEN" if step == "after open_queue" else "OPENED")
         assert first in (None, await revealed(other, concert))
         (late,) = await entries(other, concert, LATE)
-        is_registered = step == "after fence"
+        is_registered = step == "after read_epoch"
         assert late.lot == (11 if is_registered else None)
         assert is_registered or late.number == 11
         assert (await revealed(other, concert)).registrations == (11 if is_registered else 10)

@@ -73,7 +73,7 @@ async def test_a_store_wiped_between_reveal_and_numbers_has_the_revealed_numbers
     await register(stores, concert, people)
     copy = await Copy(stores, concert).take()
     with monkeypatch.context() as patch:
-        dying_at(stores, patch, "before open_line")
+        dying_at(stores, patch, "before open_queue")
         with pytest.raises(Killed):
             await stores.lottery_opener.open(concert)
     await copy.put_back()

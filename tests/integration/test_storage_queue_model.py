@@ -41,7 +41,7 @@ class LineMachine(OnModel):
     def join_together(self, crowd: int) -> None:
         if self.model.status not in (RoomStatus.SUSPENDED, RoomStatus.REJECTING):
             joined = self.do(gathered(*[self.stores.queues.join(self.concert.id, PersonId(w)) for w in PEOPLE[:crowd]]))
-            for record in sorted(joined, key=lambda record: record.place):
+            for record in sorted(joined, key=lambda record: record.entry_id):
                 self.model.join(record.person_id)
 
     @rule(who=people)
