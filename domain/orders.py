@@ -1,4 +1,4 @@
-"""An order: what is bought, paid and recorded. Its units are in no other living order (consistency.md, "Units")."""
+"""An order: what is bought, paid and recorded. Its units are in no other living order."""
 
 from dataclasses import dataclass
 from datetime import datetime

@@ -60,7 +60,7 @@ async def get_hold(context: Context, concert_id: ConcertId, id_: HoldId) -> Hold
 
 
 async def list_viewer_holds(context: Context) -> tuple[Hold, ...]:
-    """Living holds of the viewer at every concert that is still to come, oldest first."""
+    """Return the active holds of the viewer, oldest first."""
     viewer = context.signed_in()
     # A sale may go on for a day after the start, and a hold two hours more.
     concerts = await context.stores.concerts.list_active(starts_after=datetime.now(UTC) - timedelta(days=1) - MAX_HOLD)

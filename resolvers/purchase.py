@@ -1,4 +1,4 @@
-"""The one order of steps of a purchase (consistency.md, "Purchase"): begin, insert, record.
+"""The one order of steps of a purchase: begin, insert, record.
 
 Whatever step it dies at, the units end up free or in exactly one order: the settle worker sees to the rest.
 """

@@ -1,4 +1,4 @@
-"""What the queue fields do: stand in line, say that one is there, take the pass, look at the room."""
+"""What the queue fields do: join and leave the line, heartbeat, claim the pass, show entries."""
 
 import asyncio
 from collections.abc import Iterator

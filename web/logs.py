@@ -61,5 +61,5 @@ def configure(log_format: str) -> None:
         logging.getLogger(name).propagate = True
     # Its start and stop lines say what our banner says, and its access lines what ours say.
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
-    # One line per HTTP call to the issuer and one per topology change of MongoDB say nothing a reader could use.
+    # Its line for each HTTP call to the issuer says nothing that a reader could use.
     logging.getLogger("httpx2").setLevel(logging.WARNING)

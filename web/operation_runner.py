@@ -1,6 +1,7 @@
 """Starts operations for the transports that can answer more than once: subscriptions are watched, the rest is answered.
 
-Whatever goes wrong comes back as GraphQL errors, so a transport has nothing to catch.
+Whatever goes wrong comes back as GraphQL errors. A transport has to catch NotAQuery alone, and only
+where it does not allow mutations.
 """
 
 import logging

@@ -1,8 +1,9 @@
 """The way to the hot store: script calls made in one turn of the loop share one round trip and one fsync.
 
-Calls wait in one bounded queue; a few lanes, each with one connection, take all that wait. A lane checks its connection
-out first and packs for it, because every call carries the incarnation that this very connection saw (consistency.md,
-"Incarnation"). A call whose connection broke is packed once more for a new one: every script may arrive twice.
+Calls wait in one bounded queue; a few lanes, each with one connection, take all that wait. A lane
+connects first and packs for its connection, because a call carries the incarnation that this very
+connection saw: a script refuses every other one (lua/lib/enter.lua). A call whose connection broke
+is packed once more for a new one: every script may arrive twice.
 """
 
 import asyncio

@@ -237,7 +237,7 @@ async def test_a_reset_ends_who_waits_and_keeps_who_was_called(any_stores: Store
 
 
 def draw(seed: bytes, count: int) -> tuple[bytes, bytes]:
-    """Ranks and order as consistency.md says, written a second time."""
+    """Ranks and order as docs/lottery.md says, written a second time."""
     order = sorted(range(1, count + 1), key=lambda lot: hashlib.sha256(seed + lot.to_bytes(8, "big")).digest())
     ranks = {lot: number for number, lot in enumerate(order, 1)}
     return (

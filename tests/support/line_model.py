@@ -189,7 +189,7 @@ class LineModel:
 
 
 def drawn_ranks(seed: str, count: int) -> dict[int, int]:
-    """As consistency.md says it, written a second time."""
+    """The ranks that docs/lottery.md describes, written a second time."""
 
     def key(lot: int) -> bytes:
         return hashlib.sha256(bytes.fromhex(seed) + lot.to_bytes(8, "big")).digest()

@@ -118,7 +118,7 @@ async def all_orders(stores: Stores, concert: Concert) -> list[Order]:
 
 
 async def check_invariants(stores: Stores, concert: Concert) -> None:
-    """What consistency.md promises, read from both stores behind the product's back."""
+    """What must hold whatever happened, read from both stores behind the product's back."""
     recorded = await all_orders(stores, concert)
     units = Counter(unit for order in recorded for unit in order.units)
     assert [unit for unit, count in units.items() if count > 1] == []

@@ -1,4 +1,4 @@
-"""Imports point one way, and every third party stays in its room. The two tables are those of the architecture."""
+"""Imports point one way, and every third party stays in its room: the two tables say where."""
 
 import ast
 import sys

@@ -30,7 +30,7 @@ OPEN = {
     *("Query.concerts", "Query.concert", "Query.waitingRoom", "Query.node", "Query.serverTime"),
     "Subscription.stockChanged",
 }
-"""What graphql.md lets anonymous people see of this schema; a field more has to be written here too."""
+"""What anonymous people see of this schema; a field more has to be written here too."""
 
 SEEN_WITH_THEIR_PARENT = {
     *("Concert", "Tier", "Venue", "Stock", "TierStock", "Money", "TicketLine", "Viewer", "PageInfo", "InputProblem"),

@@ -1,5 +1,5 @@
 -- What is told of a change: hints to whoever watches, events to whoever consumes, the wake-up of idle workers.
--- Leave with `changed` after any write.
+-- Leave with `changed` after a write that people are shown.
 local MAX_EVENTS = 1000000
 local MAX_CHANGES, KEPT_CHANGES = 8000, 6000
 local hints = {}

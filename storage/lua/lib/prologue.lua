@@ -1,4 +1,4 @@
--- What every script does first: name the keys, read the clock, and ask whether this store may be trusted.
+-- The first steps of a script: name the keys, read the clock, and check that the state of this store is trusted.
 local STATE, TIERS, UNITS, FREE, HOLDS, DEADLINES, BUYING, PEOPLE, PURCHASES, CHANGES = unpack(KEYS)
 local ENTRIES, WAITERS, DEPARTED, SLOTS, PRESENCE_DEADLINES, LEASES, CONNECTIONS, ADMISSIONS = unpack(KEYS, 11)
 local RANKS, LOT_ORDER, FLOW, EVENTS, DEADLETTERS, COMMANDS = unpack(KEYS, 19)

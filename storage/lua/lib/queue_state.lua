@@ -4,7 +4,7 @@ local STATE_FIELDS = {'round', 'base', 'drawn', 'frozen', 'opened_ms', 'opens_ms
   'sales_end_ms', 'queueing_method', 'prequeue_ms', 'queue_all', 'serving', 'tail'}
 local state_fields
 
--- Read once a script; what the script itself moves on, it moves on here too.
+-- Read once per script. A value that the script writes later shows here only where the script sets it here too.
 local function queue_state()
   if state_fields then return state_fields end
   state_fields = {}

@@ -1,0 +1,25 @@
+"""A comment that sends its reader to a document sends them to one that is there."""
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+OTHERS = {".venv", "frontend"}
+"""Folders whose sources are not ours, or have a build of their own."""
+SOURCES = [
+    path
+    for kind in ("*.py", "*.lua")
+    for path in ROOT.rglob(kind)
+    if path.relative_to(ROOT).parts[0] not in OTHERS and path != Path(__file__)
+]
+DOCUMENTS = {path.name for folder in (ROOT, ROOT / "docs", ROOT / "docs" / "adr") for path in folder.glob("*.md")}
+
+
+def test_every_document_that_a_source_names_is_there() -> None:
+    named = {
+        (str(path.relative_to(ROOT)), name)
+        for path in SOURCES
+        for name in re.findall(r"\b[\w-]+\.md\b", path.read_text())
+    }
+    assert named
+    assert {(place, name) for place, name in named if name not in DOCUMENTS} == set()
