@@ -50,7 +50,7 @@ def resident_kib(pid: int) -> int:
     return int(status.split("VmRSS:")[1].split()[0])
 
 
-class Crowd:
+class SocketClients:
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
 
@@ -62,16 +62,16 @@ class Crowd:
 
 
 @asynccontextmanager
-async def crowd_of(sockets: int, port: int, concert: str) -> AsyncIterator[Crowd]:
+async def open_socket_clients(sockets: int, port: int, concert: str) -> AsyncIterator[SocketClients]:
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "bench.crowd", "127.0.0.1", str(port), concert, str(sockets),
+        sys.executable, "-m", "bench.stock_subscribers", "127.0.0.1", str(port), concert, str(sockets),
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
     )  # fmt: skip
     try:
         assert process.stdout is not None
         if await process.stdout.readline() != b"READY\n":
             raise RuntimeError("the crowd could not open its sockets")
-        yield Crowd(process)
+        yield SocketClients(process)
     finally:
         process.kill()
         await process.wait()
@@ -99,7 +99,7 @@ async def measure(sockets: int, seconds: float, directory: Path) -> dict[str, fl
         draft = replace(sale_concert(STOCK, datetime.now(UTC)), room=NO_ROOM, limit_per_person=1_000)
         concert = await open_sale(client, draft, tokens.pop("olivia"))
         before = resident_kib(app.pid)
-        async with crowd_of(sockets, app.port, concert.id) as crowd:
+        async with open_socket_clients(sockets, app.port, concert.id) as crowd:
             seen, with_sockets = await crowd.messages(), resident_kib(app.pid)
             took_ms = await move(client, concert.id, concert.tier_ids[0], tokens, seconds)
             delivered = await crowd.messages() - seen

@@ -15,10 +15,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.queueing import joins, pushes, slots, ticks
-from bench.queueing.figures import Figure, NotMeasured, as_json, table
-from bench.queueing.ground import DATABASE, ROOM, StoreUrls, data_dir_of, own_app, own_stores
-from bench.queueing.laboratory import Laboratory
-from bench.queueing.visitors import visitors
+from bench.queueing.environment import DATABASE, ROOM, StoreUrls, data_dir_of, run_app, run_stores
+from bench.queueing.in_process_queue import InProcessQueue
+from bench.queueing.metrics import Metric, NotMeasured, as_json, table
+from bench.queueing.users import make_users
 from bench.sale.progress import say
 from storage.connect import open_stores
 from storage.embedded.process import ServerStartError
@@ -61,11 +61,11 @@ SMOKE = Plan(
 
 @dataclass(slots=True)
 class Findings:
-    figures: list[Figure] = field(default_factory=list)
-    by_size: dict[str, Mapping[int, Figure]] = field(default_factory=dict)
+    figures: list[Metric] = field(default_factory=list)
+    by_size: dict[str, Mapping[int, Metric]] = field(default_factory=dict)
 
     @property
-    def rows(self) -> list[Figure]:
+    def rows(self) -> list[Metric]:
         return [*(figure for sizes in self.by_size.values() for figure in sizes.values()), *self.figures]
 
 
@@ -74,7 +74,7 @@ async def measure(plan: Plan, only: str = "") -> Findings:
     found = Findings()
     with tempfile.TemporaryDirectory(prefix="onsale-bench-") as name:
         directory = Path(name)
-        async with asyncio.timeout(LIMIT_S), own_stores(directory) as urls:
+        async with asyncio.timeout(LIMIT_S), run_stores(directory) as urls:
             if only in ("", "ticks"):
                 await _in_laboratory(found, urls, plan)
             if only in ("", "joins", "slots"):
@@ -87,15 +87,15 @@ async def measure(plan: Plan, only: str = "") -> Findings:
 async def _in_laboratory(found: Findings, urls: StoreUrls, plan: Plan) -> None:
     say("ticks: people join in this process, and watch\n")
     async with open_stores(urls.redis, urls.mongo, DATABASE) as stores:
-        laboratory = Laboratory.of(stores, urls)
+        laboratory = InProcessQueue.of(stores, urls)
         commands, others = await ticks.measure(laboratory, plan.sizes, seconds=plan.tick_s)
     found.by_size["commands_per_tick"] = commands
     found.figures += others
 
 
 async def _on_a_server(found: Findings, urls: StoreUrls, directory: Path, plan: Plan, only: str) -> None:
-    async with own_app(directory / "app", urls) as site:
-        people = await visitors(site.issuer, data_dir_of(site.app), max(plan.joiners, plan.calling.sockets))
+    async with run_app(directory / "app", urls) as site:
+        people = await make_users(site.issuer, data_dir_of(site.app), max(plan.joiners, plan.calling.sockets))
         if only in ("", "joins"):
             say("joins: people join over HTTP\n")
             found.figures += await joins.measure(site, ROOM, people, at_once=plan.joins_at_once, seconds=plan.join_s)
@@ -106,8 +106,8 @@ async def _on_a_server(found: Findings, urls: StoreUrls, directory: Path, plan: 
 
 async def _at_full_speed(found: Findings, urls: StoreUrls, directory: Path, plan: Plan) -> None:
     say("pushes: everybody sees every change\n")
-    async with own_app(directory / "app-2", urls, pushes.EVERYBODY_AT_ONCE) as site:
-        people = await visitors(site.issuer, data_dir_of(site.app), plan.push_sockets + pushes.leaving(plan.push_s))
+    async with run_app(directory / "app-2", urls, pushes.EVERYBODY_AT_ONCE) as site:
+        people = await make_users(site.issuer, data_dir_of(site.app), plan.push_sockets + pushes.leaving(plan.push_s))
         found.figures += await pushes.measure(site, people, directory, sockets=plan.push_sockets, seconds=plan.push_s)
 
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 
-from bench.queueing.figures import Figure, NotMeasured, p99
-from bench.queueing.ground import Site
+from bench.queueing.environment import BenchServer
 from bench.queueing.load import closed, connections, request, steady
-from bench.queueing.visitors import Visitor
+from bench.queueing.metrics import Metric, NotMeasured, p99
+from bench.queueing.users import User
 from bench.sale.catalog import SaleConcert
 from domain.queues import RoomSettings
 
@@ -19,18 +19,18 @@ JOIN = """mutation ($input: JoinQueueInput!) {
 SUCCESS = '"JoinQueueSuccess"'
 
 
-def join_requests(site: Site, concert: SaleConcert, people: Sequence[Visitor]) -> Iterator[bytes]:
+def join_requests(site: BenchServer, concert: SaleConcert, people: Sequence[User]) -> Iterator[bytes]:
     return iter([request(site.app.port, JOIN, {"concertId": concert.id}, visitor.token) for visitor in people])
 
 
-async def join_all(site: Site, concert: SaleConcert, people: Sequence[Visitor], *, at_once: int) -> None:
+async def join_all(site: BenchServer, concert: SaleConcert, people: Sequence[User], *, at_once: int) -> None:
     async with connections(site.app.port, at_once, SUCCESS) as opened:
         await closed(opened, join_requests(site, concert, people))
 
 
 async def measure(
-    site: Site, room: RoomSettings, people: Sequence[Visitor], *, at_once: int, seconds: float
-) -> list[Figure]:
+    site: BenchServer, room: RoomSettings, people: Sequence[User], *, at_once: int, seconds: float
+) -> list[Metric]:
     concert = await site.concert(room)
     requests = join_requests(site, concert, people)
     async with connections(site.app.port, at_once, SUCCESS) as opened:
@@ -43,8 +43,8 @@ async def measure(
         half = await steady(opened, requests, per_s=full.per_s / 2, seconds=seconds)
     how = f"POST /graphql, everybody new with a token of their own, {at_once} connections"
     return [
-        Figure("joins_per_s", round(full.per_s), how, len(full.took_ms)),
-        Figure(
+        Metric("joins_per_s", round(full.per_s), how, len(full.took_ms)),
+        Metric(
             "join_cpu_ms", round(cpu_s * 1000 / len(full.took_ms), 2), "of the server's CPU, each", len(full.took_ms)
         ),
         p99("join_p99_ms", full.took_ms, "the same, each connection always busy"),

@@ -13,8 +13,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import cast
 
-from bench.queueing.figures import NotMeasured
-from bench.queueing.visitors import AN_ADDRESS, address
+from bench.queueing.metrics import NotMeasured
+from bench.queueing.users import AN_ADDRESS, address
 
 ANSWER_WITHIN_S = 10.0
 

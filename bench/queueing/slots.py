@@ -16,16 +16,16 @@ from typing import Any
 
 import redis.asyncio
 
-from bench.queueing.figures import Figure, NotMeasured, median, p99
-from bench.queueing.ground import ROOM, Site
+from bench.queueing.environment import ROOM, BenchServer
 from bench.queueing.joins import join_all
-from bench.queueing.spectators import Crowd, Seen, crowd_of
-from bench.queueing.visitors import Visitor
+from bench.queueing.metrics import Metric, NotMeasured, median, p99
+from bench.queueing.socket_clients import Counts, SocketClients, open_socket_clients
+from bench.queueing.users import User
 from bench.sale.catalog import SaleConcert
-from bench.sale.ledger import Ledger, Line
-from bench.sale.line import WaitingLine
+from bench.sale.ledger import Ledger, TicketLine
+from bench.sale.observations import Observations
+from bench.sale.queue_client import QueueClient
 from bench.sale.shop import Held, Shop
-from bench.sale.sightings import Sightings
 from domain.ids import ConcertId
 from schema.ids import read_concert
 from storage.keys import KINDS, concert_keys
@@ -55,7 +55,7 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class CalledEntry:
     """As the store wrote it down."""
 
     number: int
@@ -64,18 +64,20 @@ class Entry:
     ended_ms: int
 
 
-async def measure(site: Site, people: Sequence[Visitor], directory: Path, plan: Plan) -> list[Figure]:
+async def measure(site: BenchServer, people: Sequence[User], directory: Path, plan: Plan) -> list[Metric]:
     people = people[: plan.sockets]
     room = replace(ROOM, total_active_users=plan.slots, pass_claim_timeout_ms=plan.claim_timeout_s * 1000)
     concert = await site.concert(room)
     await site.organize(PAUSE, concertId=concert.id)
     await join_all(site, concert, people, at_once=64)
-    async with crowd_of(people, port=site.app.port, concert=concert.id, directory=directory) as crowd:
+    async with open_socket_clients(people, port=site.app.port, concert=concert.id, directory=directory) as crowd:
         return await _watch(site, concert, people, crowd, plan)
 
 
-async def _watch(site: Site, concert: SaleConcert, people: Sequence[Visitor], crowd: Crowd, plan: Plan) -> list[Figure]:
-    before = await crowd.seen()
+async def _watch(
+    site: BenchServer, concert: SaleConcert, people: Sequence[User], crowd: SocketClients, plan: Plan
+) -> list[Metric]:
+    before = await crowd.read_counts()
     await _call(site, concert, plan)
     called, seen = await _settled(site, concert, people, crowd, plan.slots)
     ready = ready_ms(called, people, seen)
@@ -97,7 +99,7 @@ async def _watch(site: Site, concert: SaleConcert, people: Sequence[Visitor], cr
         ),
         median("ready_p50_ms", ready, "the same"),
         *_refills(refills),
-        Figure(
+        Metric(
             "design_pushes_per_s",
             round(seen.frames_per_s(before)),
             "positions pushed all the while, in the bands of the settings",
@@ -106,7 +108,7 @@ async def _watch(site: Site, concert: SaleConcert, people: Sequence[Visitor], cr
     ]
 
 
-def _refills(refills: Mapping[str, Sequence[float]]) -> list[Figure]:
+def _refills(refills: Mapping[str, Sequence[float]]) -> list[Metric]:
     words = {
         "LEFT": "from the request to leave",
         "COMPLETED": "from the request to buy",
@@ -126,34 +128,34 @@ def _refills(refills: Mapping[str, Sequence[float]]) -> list[Figure]:
         raise NotMeasured("no slot freed")
     worst = max(kinds, key=lambda figure: figure.value)
     return [
-        Figure("refill_p99_ms", worst.value, f"freed slot to READY: the slowest kind, {worst.what}", worst.n, 1_000),
+        Metric("refill_p99_ms", worst.value, f"freed slot to READY: the slowest kind, {worst.what}", worst.n, 1_000),
         *kinds,
     ]
 
 
-async def _call(site: Site, concert: SaleConcert, plan: Plan) -> None:
+async def _call(site: BenchServer, concert: SaleConcert, plan: Plan) -> None:
     began = time.monotonic()
     for number in range(plan.calls):
         await asyncio.sleep(max(began + number * plan.call_every_s - time.monotonic(), 0))
         await site.organize(ADMIT, concertId=concert.id, count=plan.called_at_once, idempotencyKey=f"call-{number}")
 
 
-async def _free(site: Site, concert: SaleConcert, inside: Sequence[Visitor], plan: Plan) -> dict[str, float]:
+async def _free(site: BenchServer, concert: SaleConcert, inside: Sequence[User], plan: Plan) -> dict[str, float]:
     """Person to when they asked for what frees their slot, by the clock of this machine."""
     ledger = Ledger()
-    line = WaitingLine(site.client, ledger, concert, urls=[site.app.url], sightings=Sightings())
+    line = QueueClient(site.client, ledger, concert, urls=[site.app.url], sightings=Observations())
     shop = Shop(site.client, ledger, concert)
     asked_ms: dict[str, float] = {}
 
-    async def leave(visitor: Visitor) -> None:
+    async def leave(visitor: User) -> None:
         asked_ms[visitor.person_id] = time.time() * 1000
         await line.leave(token=visitor.token)
 
-    async def buy(visitor: Visitor) -> None:
+    async def buy(visitor: User) -> None:
         name = f"buyer{visitor.person_id}"
         queue_pass = await line.claim(name, token=visitor.token)
         token = getattr(queue_pass, "token", None)
-        held = await shop.hold([Line(concert.tier_ids[-1], 1)], name, token=visitor.token, queue_pass=token)
+        held = await shop.hold([TicketLine(concert.tier_ids[-1], 1)], name, token=visitor.token, queue_pass=token)
         if not isinstance(held, Held):
             raise NotMeasured(f"a hold was refused: {held}")
         asked_ms[visitor.person_id] = time.time() * 1000
@@ -170,13 +172,13 @@ async def _free(site: Site, concert: SaleConcert, inside: Sequence[Visitor], pla
 
 
 async def _settled(
-    site: Site, concert: SaleConcert, people: Sequence[Visitor], crowd: Crowd, called: int
-) -> tuple[dict[str, Entry], Seen]:
+    site: BenchServer, concert: SaleConcert, people: Sequence[User], crowd: SocketClients, called: int
+) -> tuple[dict[str, CalledEntry], Counts]:
     """The entries of everybody who was called, once so many were, and the sockets of all of them said so."""
     deadline = time.monotonic() + SETTLED_WITHIN_S
     while True:
         entries = await read_entries(site.urls.redis, read_concert(concert.id), people)
-        seen = await crowd.seen()
+        seen = await crowd.read_counts()
         told = zip(people, seen.called_ms, strict=True)
         silent = sum(at_ms is None for who, at_ms in told if who.person_id in entries)
         if len(entries) >= called and not silent:
@@ -186,7 +188,7 @@ async def _settled(
         await asyncio.sleep(0.2)
 
 
-async def read_entries(redis_url: str, concert_id: ConcertId, people: Sequence[Visitor]) -> dict[str, Entry]:
+async def read_entries(redis_url: str, concert_id: ConcertId, people: Sequence[User]) -> dict[str, CalledEntry]:
     """Of those who were ever called."""
     key = concert_keys(concert_id)[KINDS.index("entries")]
     names = [visitor.person_id for visitor in people]
@@ -194,23 +196,23 @@ async def read_entries(redis_url: str, concert_id: ConcertId, people: Sequence[V
         texts = await client.hmget(key, names)
     found: dict[str, Any] = {name: json.loads(text) for name, text in zip(names, texts, strict=True) if text}
     return {
-        name: Entry(record["number"], record["state"], record["called_ms"], record["deadline_ms"])
+        name: CalledEntry(record["number"], record["state"], record["called_ms"], record["deadline_ms"])
         for name, record in found.items()
         if "called_ms" in record
     }
 
 
-def ready_ms(entries: Mapping[str, Entry], people: Sequence[Visitor], seen: Seen) -> list[float]:
+def ready_ms(entries: Mapping[str, CalledEntry], people: Sequence[User], seen: Counts) -> list[float]:
     """Raises NotMeasured if somebody's socket never said so."""
     told = zip(people, seen.called_ms, strict=True)
     return [_later(at_ms, entries[who.person_id].called_ms) for who, at_ms in told if who.person_id in entries]
 
 
 def refill_ms(
-    entries: Mapping[str, Entry],
+    entries: Mapping[str, CalledEntry],
     asked_ms: Mapping[str, float],
-    people: Sequence[Visitor],
-    seen: Seen,
+    people: Sequence[User],
+    seen: Counts,
     plan: Plan,
 ) -> dict[str, list[float]]:
     """By the state of those whose slot it was: how long until the next person's socket said READY."""

@@ -11,10 +11,10 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 
-from bench.queueing.figures import Figure, growth, median, p99
-from bench.queueing.laboratory import Laboratory, per_waiter
-from bench.queueing.tasks import owned
-from bench.queueing.watched import CountingReader, WatchedLine
+from bench.queueing.background import owned
+from bench.queueing.in_process_hub import CountingReader, InProcessHub
+from bench.queueing.in_process_queue import InProcessQueue, per_waiter
+from bench.queueing.metrics import Metric, growth, median, p99
 from domain.ids import ConcertId, PersonId
 from settings import Settings
 from subscriptions.feed import Feed
@@ -38,11 +38,11 @@ class Count:
 
 
 async def measure(
-    laboratory: Laboratory, sizes: Sequence[int], *, seconds: float
-) -> tuple[dict[int, Figure], list[Figure]]:
+    laboratory: InProcessQueue, sizes: Sequence[int], *, seconds: float
+) -> tuple[dict[int, Metric], list[Metric]]:
     """Commands per tick by size, and what else was seen; the last size tells the bytes in the store."""
-    commands: dict[int, Figure] = {}
-    others: list[Figure] = []
+    commands: dict[int, Metric] = {}
+    others: list[Metric] = []
     for size in sizes:
         concert_id = await laboratory.concert(SLOTS)
         async with _looked_after(laboratory, concert_id) as worked:
@@ -58,33 +58,33 @@ async def measure(
     return commands, [flat, *others]
 
 
-async def _figure(line: WatchedLine, worked: list[int], size: int, seconds: float) -> Figure:
-    line.reader.forget()
+async def _figure(line: InProcessHub, worked: list[int], size: int, seconds: float) -> Metric:
+    line.reader.clear()
     before, looks = await _commands(line, worked), line.reader.looks
     began = time.monotonic()
     while time.monotonic() < began + seconds or line.reader.looks - looks < FEWEST:
-        await line.reader.next_look()
+        await line.reader.wait_for_refresh()
         await _stir(line)
     count = Count(line.reader.looks - looks, await _commands(line, worked) - before)
     what = "script calls of the watching process a tick, by the store's count; no sockets, an in-process hub"
-    return Figure(f"commands_per_tick_{size}", round(count.commands / count.looks, 2), what, count.looks)
+    return Metric(f"commands_per_tick_{size}", round(count.commands / count.looks, 2), what, count.looks)
 
 
-async def _commands(line: WatchedLine, worked: list[int]) -> int:
+async def _commands(line: InProcessHub, worked: list[int]) -> int:
     return await line.laboratory.script_calls() - line.calls - worked[0]
 
 
-async def _stir(line: WatchedLine) -> None:
+async def _stir(line: InProcessHub) -> None:
     await asyncio.gather(
         *[line.leave(who) for who in line.called(OF_EACH)],
         *[line.leave(who) for who in line.some_far_behind(OF_EACH)],
     )
     for who in line.some_far_behind(OF_EACH):
         line.close(who)
-    line.come(OF_EACH)
+    line.join(OF_EACH)
 
 
-def _of_looks(reader: CountingReader, size: int) -> list[Figure]:
+def _of_looks(reader: CountingReader, size: int) -> list[Metric]:
     what = f"from the read of a look to its last delivery, {size:,} waiters"
     return [
         median(f"tick_{size}_p50_ms", reader.took_ms, what),
@@ -93,20 +93,20 @@ def _of_looks(reader: CountingReader, size: int) -> list[Figure]:
 
 
 @asynccontextmanager
-async def _looked_after(laboratory: Laboratory, concert_id: ConcertId) -> AsyncIterator[list[int]]:
+async def _looked_after(laboratory: InProcessQueue, concert_id: ConcertId) -> AsyncIterator[list[int]]:
     """What workers do for a concert; the list has how many script calls they made."""
     calls = [0]
 
     async def work() -> None:
         while True:
-            calls[0] += await laboratory.look_after(concert_id)
+            calls[0] += await laboratory.run_workers(concert_id)
             await asyncio.sleep(ACTIVE_S)
 
     async with owned(work()):
         yield calls
 
 
-def server_hub(feed: Feed, reader: CountingReader, laboratory: Laboratory) -> Hub:
+def server_hub(feed: Feed, reader: CountingReader, laboratory: InProcessQueue) -> Hub:
     """A hub with the settings that a server has by default."""
     settings = Settings()
     return Hub(
@@ -120,18 +120,18 @@ def server_hub(feed: Feed, reader: CountingReader, laboratory: Laboratory) -> Hu
 
 @asynccontextmanager
 async def _watched(
-    laboratory: Laboratory, concert_id: ConcertId, people: Sequence[PersonId]
-) -> AsyncIterator[WatchedLine]:
+    laboratory: InProcessQueue, concert_id: ConcertId, people: Sequence[PersonId]
+) -> AsyncIterator[InProcessHub]:
     async with aclosing(Feed(laboratory.urls.redis)) as feed:
         await feed.start()
         reader = CountingReader(laboratory)
         hub = server_hub(feed, reader, laboratory)
-        async with aclosing(hub), WatchedLine.opened(laboratory, concert_id, hub, reader, people) as line:
+        async with aclosing(hub), InProcessHub.opened(laboratory, concert_id, hub, reader, people) as line:
             await asyncio.sleep(SETTLE_S)
             yield line
 
 
-async def _bytes_of_joined(laboratory: Laboratory, concert_id: ConcertId, size: int) -> list[Figure]:
+async def _bytes_of_joined(laboratory: InProcessQueue, concert_id: ConcertId, size: int) -> list[Metric]:
     """Memory of all keys of the concert, by the store's own count."""
     before = await laboratory.bytes_by_kind(concert_id)
     await laboratory.consume_events(concert_id)
@@ -142,7 +142,7 @@ async def _bytes_of_joined(laboratory: Laboratory, concert_id: ConcertId, size: 
     ]
 
 
-async def _bytes_of_watched(laboratory: Laboratory, concert_id: ConcertId, size: int) -> Figure:
+async def _bytes_of_watched(laboratory: InProcessQueue, concert_id: ConcertId, size: int) -> Metric:
     await laboratory.consume_events(concert_id)
     sizes = await laboratory.bytes_by_kind(concert_id)
     return per_waiter("bytes_per_waiter", sizes, size, "everybody with a socket, events consumed", at_most=400)

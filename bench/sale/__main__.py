@@ -11,14 +11,14 @@ from pathlib import Path
 
 import uvloop
 
-from bench.sale.books import BooksMissing
 from bench.sale.catalog import CatalogRefused, waiting_room
-from bench.sale.people import crowd
+from bench.sale.people import make_people
 from bench.sale.progress import say
 from bench.sale.report import failures, report
 from bench.sale.sale import Plan, Result, hold_sale
+from bench.sale.sale_targets import StoresUnknown, existing_target
 from bench.sale.servers import own_servers
-from bench.sale.sites import StoresUnknown, given_site
+from bench.sale.store_dump import StoreDumpMissing
 from bench.sale.tokens import IssuerRefused
 from settings import Settings, SettingsError
 from storage.embedded.process import ServerStartError
@@ -31,13 +31,13 @@ SMALLEST = 10
 
 def main(words: Sequence[str]) -> int:
     options = _parser().parse_args(words)
-    people = crowd(options.buyers, seed=options.seed, rush_s=options.buyers / ARRIVALS_PER_S)
+    people = make_people(options.buyers, seed=options.seed, rush_s=options.buyers / ARRIVALS_PER_S)
     stock = options.stock or max(options.buyers * 2 // 5, SMALLEST)
     room = waiting_room(stock, active_users=options.active, users_per_minute=options.per_minute)
     plan = Plan(people, stock, room, options.limit_s)
     try:
         result = uvloop.run(_on_given_servers(plan, options) if options.url else _on_own_servers(plan, options))
-    except (ServerStartError, CatalogRefused, IssuerRefused, StoresUnknown, SettingsError, BooksMissing) as reason:
+    except (ServerStartError, CatalogRefused, IssuerRefused, StoresUnknown, SettingsError, StoreDumpMissing) as reason:
         say(f"The sale could not be held: {reason}\n")
         return 2
     except KeyboardInterrupt:
@@ -52,7 +52,7 @@ async def _on_own_servers(plan: Plan, options: argparse.Namespace) -> Result:
     say(f"a Valkey, a mongod and two servers start in {directory}\n")
     try:
         async with own_servers(directory) as servers:
-            result = await hold_sale(servers.site, plan, servers.strike if options.kill == "yes" else None)
+            result = await hold_sale(servers.target, plan, servers.kill_half if options.kill == "yes" else None)
     except asyncio.CancelledError:
         shutil.rmtree(directory)
         raise
@@ -65,7 +65,7 @@ async def _on_own_servers(plan: Plan, options: argparse.Namespace) -> Result:
 
 async def _on_given_servers(plan: Plan, options: argparse.Namespace) -> Result:
     settings = Settings.from_env(os.environ)
-    site = given_site(options.url, settings, redis_url=options.redis_url, mongo_url=options.mongo_url)
+    site = existing_target(options.url, settings, redis_url=options.redis_url, mongo_url=options.mongo_url)
     return await hold_sale(site, plan, strike=None)
 
 

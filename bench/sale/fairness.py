@@ -10,7 +10,7 @@ from itertools import pairwise
 
 from bench.sale.audit import Audit
 from bench.sale.invariants import Verdict
-from bench.sale.sightings import At, Sighting, Sightings, pushed
+from bench.sale.observations import At, Observation, Observations, pushed
 from domain.queues import RoomSettings
 
 WINDOW_S = 60
@@ -20,7 +20,7 @@ STAGES = {"WAITING": 0, "READY": 1, "ADMITTED": 2, "COMPLETED": 3, "LEFT": 3, "E
 @dataclass(frozen=True, slots=True)
 class Evidence:
     settings: RoomSettings
-    sightings: Sightings
+    sightings: Observations
     audit: Audit
 
 
@@ -38,7 +38,7 @@ def caps_kept(evidence: Evidence) -> Iterator[str]:
             yield f"{over} calls in {WINDOW_S} s where {per_minute} are allowed, {whose}"
 
 
-def nobody_called_twice(evidence: Evidence) -> Iterator[str]:
+def no_one_called_twice(evidence: Evidence) -> Iterator[str]:
     """As many calls as called numbers; and no place goes back to a stage that it has passed."""
     audit = evidence.audit
     called = audit.serving - sum(number <= audit.serving for number in audit.departed)
@@ -87,7 +87,7 @@ def versions_rise(evidence: Evidence) -> Iterator[str]:
                 yield f"a socket of {trail.person} was shown number {after.number} after {before.number}"
 
 
-def nobody_lost(evidence: Evidence) -> Iterator[str]:
+def no_entry_lost(evidence: Evidence) -> Iterator[str]:
     """Whoever stayed was called, or went home because all was sold: no place expires before its call."""
     for number, person in evidence.sightings.expired.items():
         if number in evidence.audit.departed:
@@ -96,11 +96,11 @@ def nobody_lost(evidence: Evidence) -> Iterator[str]:
 
 CHECKS: tuple[Callable[[Evidence], Iterable[str]], ...] = (
     caps_kept,
-    nobody_called_twice,
+    no_one_called_twice,
     positions_exact,
     positions_never_grow,
     versions_rise,
-    nobody_lost,
+    no_entry_lost,
 )
 
 
@@ -137,7 +137,7 @@ class _Departures:
         return _count(surely, first, last), _count(maybe, first, last)
 
 
-def _misplaced(sighting: Sighting, departures: _Departures) -> str | None:
+def _misplaced(sighting: Observation, departures: _Departures) -> str | None:
     number, position, serving = sighting.number, sighting.position, sighting.serving
     if sighting.state != "WAITING":
         is_right = position == (0 if STAGES[sighting.state] < 3 else None)
@@ -151,7 +151,7 @@ def _misplaced(sighting: Sighting, departures: _Departures) -> str | None:
     return f"{position}, which means that {departed} before it departed; {fewest} to {most} had"
 
 
-def _one_line(at: At, seen: Sequence[Sighting], looks: set[tuple[int, int]]) -> Iterator[str]:
+def _one_line(at: At, seen: Sequence[Observation], looks: set[tuple[int, int]]) -> Iterator[str]:
     told = looks | {(sighting.serving, sighting.waiting) for sighting in seen}
     if len(told) > 1:
         yield f"at {at} the line was told as (serving, waiting) {sorted(told)}"
@@ -163,16 +163,16 @@ def _one_line(at: At, seen: Sequence[Sighting], looks: set[tuple[int, int]]) -> 
             yield f"at {at} number {number} was told as {sorted(states, key=str)}"
 
 
-def _by_moment(sightings: Sightings) -> dict[At, list[Sighting]]:
-    moments: dict[At, list[Sighting]] = defaultdict(list)
+def _by_moment(sightings: Observations) -> dict[At, list[Observation]]:
+    moments: dict[At, list[Observation]] = defaultdict(list)
     for sighting in pushed(sightings.trails):
         moments[sighting.at].append(sighting)
     return moments
 
 
-def _by_number(sightings: Sightings) -> dict[int, list[Sighting]]:
+def _by_number(sightings: Observations) -> dict[int, list[Observation]]:
     """Of each number, what any socket was shown, oldest first."""
-    numbers: dict[int, list[Sighting]] = defaultdict(list)
+    numbers: dict[int, list[Observation]] = defaultdict(list)
     for sighting in sorted(pushed(sightings.trails), key=lambda sighting: sighting.at):
         numbers[sighting.number].append(sighting)
     return numbers

@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from bench.sale.books import Books
-from bench.sale.ledger import Line, Receipt
+from bench.sale.ledger import Receipt, TicketLine
+from bench.sale.store_dump import StoreDump
 from domain.holds import units_per_tier
 from domain.ids import OrderId, PersonId, TierId, Unit, tier_of
 from domain.orders import Order
@@ -15,7 +15,7 @@ Receipts = Mapping[str, Receipt]
 """What people were told, by the global id of the order."""
 
 
-def unit_in_one_order(books: Books, receipts: Receipts) -> Iterator[str]:
+def unit_in_one_order(books: StoreDump, receipts: Receipts) -> Iterator[str]:
     """MongoDB: every unit is in at most one living order."""
     owners: dict[Unit, OrderId] = {}
     for order in books.orders:
@@ -25,7 +25,7 @@ def unit_in_one_order(books: Books, receipts: Receipts) -> Iterator[str]:
             owners[unit] = order.id
 
 
-def sold_within_capacity(books: Books, receipts: Receipts) -> Iterator[str]:
+def sold_within_capacity(books: StoreDump, receipts: Receipts) -> Iterator[str]:
     """MongoDB: no tier has more recorded than its units, nor a unit that it does not have."""
     recorded = _recorded(books.orders)
     for tier in books.concert.tiers:
@@ -38,7 +38,7 @@ def sold_within_capacity(books: Books, receipts: Receipts) -> Iterator[str]:
                 yield f"order {order.id} has unit {unit}, which does not exist"
 
 
-def stock_adds_up(books: Books, receipts: Receipts) -> Iterator[str]:
+def stock_adds_up(books: StoreDump, receipts: Receipts) -> Iterator[str]:
     """Redis: capacity = available + held + sold, by the counters and, unit by unit, by the ground below them."""
     held = Counter(tier_of(unit) for unit, owner in books.owners.items() if not owner.startswith("="))
     taken = Counter(tier_of(unit) for unit in books.owners)
@@ -56,7 +56,7 @@ def stock_adds_up(books: Books, receipts: Receipts) -> Iterator[str]:
             yield f"unit {unit} is free and {books.owners[unit]} has it"
 
 
-def stores_agree(books: Books, receipts: Receipts) -> Iterator[str]:
+def stores_agree(books: StoreDump, receipts: Receipts) -> Iterator[str]:
     """Every living order is SOLD in Redis with exactly its units, and Redis has none recorded that MongoDB has not."""
     recorded = {unit: f"={order.id}" for order in books.orders for unit in order.units}
     known = {unit: owner for unit, owner in books.owners.items() if owner.startswith("=")}
@@ -68,7 +68,7 @@ def stores_agree(books: Books, receipts: Receipts) -> Iterator[str]:
             yield f"order {order.id} is {books.hold_states.get(order.id, 'unknown')} in Redis, not SOLD"
 
 
-def limits_kept(books: Books, receipts: Receipts) -> Iterator[str]:
+def limits_kept(books: StoreDump, receipts: Receipts) -> Iterator[str]:
     """MongoDB: nobody has more than one order or one person may have; and Redis counted the same."""
     owned: Counter[PersonId] = Counter()
     for order in books.sold_orders:
@@ -83,7 +83,7 @@ def limits_kept(books: Books, receipts: Receipts) -> Iterator[str]:
             yield f"person {person} has {units} units; Redis counted {account}"
 
 
-def answered_orders_stand(books: Books, receipts: Receipts) -> Iterator[str]:
+def answered_orders_stand(books: StoreDump, receipts: Receipts) -> Iterator[str]:
     """Every order that was told to a person is in MongoDB as it was told, and none is there that was told to nobody."""
     orders = {str(ids.of_order(order.id)): order for order in books.sold_orders}
     for order_id in receipts.keys() - orders.keys():
@@ -98,14 +98,14 @@ def answered_orders_stand(books: Books, receipts: Receipts) -> Iterator[str]:
             yield f"order {order.id} has units {order.units} for lines {order.lines}"
 
 
-def nothing_left_over(books: Books, receipts: Receipts) -> Iterator[str]:
+def nothing_left_over(books: StoreDump, receipts: Receipts) -> Iterator[str]:
     """Redis: every hold has ended or is an order."""
     for id_, state in books.hold_states.items():
         if state in ("HELD", "BUYING"):
             yield f"hold {id_} is still {state}"
 
 
-CHECKS: tuple[Callable[[Books, Receipts], Iterable[str]], ...] = (
+CHECKS: tuple[Callable[[StoreDump, Receipts], Iterable[str]], ...] = (
     unit_in_one_order,
     sold_within_capacity,
     stock_adds_up,
@@ -122,11 +122,11 @@ class Verdict:
     offending: tuple[str, ...]
 
 
-def judge(books: Books, receipts: Receipts) -> tuple[Verdict, ...]:
+def judge(books: StoreDump, receipts: Receipts) -> tuple[Verdict, ...]:
     return tuple(Verdict(check.__name__.replace("_", " "), tuple(check(books, receipts))) for check in CHECKS)
 
 
-def oversold_units(books: Books) -> int:
+def oversold_units(books: StoreDump) -> int:
     """Places sold beyond those that exist: a unit sold twice counts once too often, one out of thin air as well."""
     sold = [unit for order in books.sold_orders for unit in order.units]
     tops = {tier.id: tier.top for tier in books.concert.tiers}
@@ -142,7 +142,7 @@ def _number(unit: Unit) -> int:
 
 
 def _as_told(order: Order, buyer: str) -> Receipt:
-    lines = tuple(Line(str(ids.of_tier(line.tier_id)), line.quantity) for line in order.lines)
+    lines = tuple(TicketLine(str(ids.of_tier(line.tier_id)), line.quantity) for line in order.lines)
     return Receipt(str(ids.of_order(order.id)), buyer, order.customer.email, lines, order.total.minor)
 
 

@@ -24,7 +24,7 @@ class Step(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class TicketLine:
     tier_id: str
     """The global id, as GraphQL says it."""
     quantity: int
@@ -37,7 +37,7 @@ class Receipt:
     order_id: str
     buyer: str
     email: str
-    lines: tuple[Line, ...]
+    lines: tuple[TicketLine, ...]
     total_minor: int
 
     @property
@@ -46,7 +46,7 @@ class Receipt:
 
 
 @dataclass(slots=True)
-class LineLedger:
+class QueueLedger:
     """Places by number, so that one told twice, or to two devices, counts once."""
 
     joined: set[int] = field(default_factory=set)
@@ -76,7 +76,7 @@ class Ledger:
     holds: dict[str, int] = field(default_factory=dict)
     """Units per hold id: a hold told twice is one hold."""
     receipts: dict[str, Receipt] = field(default_factory=dict)
-    line: LineLedger = field(default_factory=LineLedger)
+    line: QueueLedger = field(default_factory=QueueLedger)
     surprises: list[str] = field(default_factory=list)
     """Answers nobody should get: each one fails the sale."""
 
@@ -129,7 +129,7 @@ def table(ledger: Ledger) -> str:
     return "\n".join(rows)
 
 
-def _line(line: LineLedger) -> list[str]:
+def _line(line: QueueLedger) -> list[str]:
     lost = line.lost_sockets.total()
     return [
         f"joined   {len(line.joined):>8,} places, {line.most_waiting:,} waiting at once",

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class Habit(StrEnum):
+class BuyerBehavior(StrEnum):
     BUYS = "holds, thinks, buys"
     BUYS_AT_ONCE = "buys without holding first"
     WAVERS = "gives a hold back, then holds and buys after all"
@@ -19,21 +19,21 @@ class Habit(StrEnum):
 
 
 SHARES = {
-    Habit.BUYS: 55,
-    Habit.BUYS_AT_ONCE: 8,
-    Habit.WAVERS: 6,
-    Habit.GIVES_UP: 6,
-    Habit.VANISHES: 8,
-    Habit.ASKS_TOO_MUCH: 4,
-    Habit.REPEATS: 6,
-    Habit.REUSES_KEY: 3,
-    Habit.HAS_NO_TOKEN: 2,
-    Habit.FORGES_TOKEN: 2,
+    BuyerBehavior.BUYS: 55,
+    BuyerBehavior.BUYS_AT_ONCE: 8,
+    BuyerBehavior.WAVERS: 6,
+    BuyerBehavior.GIVES_UP: 6,
+    BuyerBehavior.VANISHES: 8,
+    BuyerBehavior.ASKS_TOO_MUCH: 4,
+    BuyerBehavior.REPEATS: 6,
+    BuyerBehavior.REUSES_KEY: 3,
+    BuyerBehavior.HAS_NO_TOKEN: 2,
+    BuyerBehavior.FORGES_TOKEN: 2,
 }
 """Percent of the crowd."""
 
 
-class Manner(StrEnum):
+class QueueBehavior(StrEnum):
     """How a person waits in line."""
 
     WATCHES = "watches a socket"
@@ -48,21 +48,23 @@ class Manner(StrEnum):
 
 
 MANNERS = {
-    Manner.WATCHES: 34,
-    Manner.LOSES_TOUCH: 16,
-    Manner.TWO_DEVICES: 8,
-    Manner.ASKS: 20,
-    Manner.PUSHES_IN: 6,
-    Manner.CLAIMS_LATE: 5,
-    Manner.NEVER_CLAIMS: 4,
-    Manner.LEAVES: 4,
-    Manner.WALKS_OFF: 3,
+    QueueBehavior.WATCHES: 34,
+    QueueBehavior.LOSES_TOUCH: 16,
+    QueueBehavior.TWO_DEVICES: 8,
+    QueueBehavior.ASKS: 20,
+    QueueBehavior.PUSHES_IN: 6,
+    QueueBehavior.CLAIMS_LATE: 5,
+    QueueBehavior.NEVER_CLAIMS: 4,
+    QueueBehavior.LEAVES: 4,
+    QueueBehavior.WALKS_OFF: 3,
 }
 """Percent of the crowd."""
 
-STAYS_OUTSIDE = frozenset({Manner.NEVER_CLAIMS, Manner.LEAVES, Manner.WALKS_OFF})
+STAYS_OUTSIDE = frozenset({QueueBehavior.NEVER_CLAIMS, QueueBehavior.LEAVES, QueueBehavior.WALKS_OFF})
 
-LEAVES_EMPTY_HANDED = frozenset({Habit.GIVES_UP, Habit.VANISHES, Habit.HAS_NO_TOKEN, Habit.FORGES_TOKEN})
+LEAVES_EMPTY_HANDED = frozenset(
+    {BuyerBehavior.GIVES_UP, BuyerBehavior.VANISHES, BuyerBehavior.HAS_NO_TOKEN, BuyerBehavior.FORGES_TOKEN}
+)
 
 TIERS = 3
 MOST_WISHED = 4
@@ -72,7 +74,7 @@ MOST_WISHED = 4
 class Person:
     name: str
     """Also the password at the development issuer."""
-    habit: Habit
+    habit: BuyerBehavior
     wish: int
     """How many tickets; fewer are taken when fewer are left."""
     favourite: int
@@ -81,12 +83,12 @@ class Person:
     arrives_after_s: float
     thinks_s: float
     """Between a hold and what is done with it."""
-    manner: Manner = Manner.WATCHES
+    manner: QueueBehavior = QueueBehavior.WATCHES
     patience_s: float = 1.0
     """How long it is before a manner shows: a socket lost, a place given up."""
 
 
-def crowd(size: int, *, seed: int, rush_s: float) -> tuple[Person, ...]:
+def make_people(size: int, *, seed: int, rush_s: float) -> tuple[Person, ...]:
     """Twice as many arrive in the first moment of the rush as on average, and nobody after its end."""
     dice = random.Random(seed)
     habits = dice.choices(list(SHARES), weights=list(SHARES.values()), k=size)

@@ -4,15 +4,15 @@ import asyncio
 import sys
 import time
 
-from bench.sale.board import Board
 from bench.sale.ledger import Ledger
+from bench.sale.stock_poller import StockPoller
 
 BAR_WIDTH = 30
 ON_TERMINAL_EVERY_S = 0.2
 ELSEWHERE_EVERY_S = 5.0
 
 
-async def show_progress(ledger: Ledger, board: Board, *, goal: int) -> None:
+async def show_progress(ledger: Ledger, board: StockPoller, *, goal: int) -> None:
     """Runs until it is cancelled."""
     on_terminal = sys.stderr.isatty()
     started = time.monotonic()

@@ -10,24 +10,24 @@ from redis.exceptions import RedisError
 
 from bench.sale import catalog
 from bench.sale.audit import Audit, Auditor
-from bench.sale.board import Board
-from bench.sale.books import Books, BooksMissing, all_holds_ended, read_books
+from bench.sale.buyer import Buyer
 from bench.sale.catalog import CatalogRefused, SaleConcert
 from bench.sale.client import Client, client_of
-from bench.sale.entrance import Entrance
+from bench.sale.driver import Kill, drive_sale
 from bench.sale.fairness import Evidence, judge_line
 from bench.sale.invariants import Verdict, judge
 from bench.sale.ledger import Ledger
-from bench.sale.line import WaitingLine
-from bench.sale.patience import came_true
+from bench.sale.observations import Observations
 from bench.sale.people import Person, wanted
 from bench.sale.progress import say
-from bench.sale.rush import Strike, rush
+from bench.sale.queue_behavior import QueueSession
+from bench.sale.queue_client import QueueClient
+from bench.sale.sale_targets import SaleTarget
 from bench.sale.shop import Shop
-from bench.sale.sightings import Sightings
-from bench.sale.sites import Site
+from bench.sale.stock_poller import StockPoller
+from bench.sale.store_dump import StoreDump, StoreDumpMissing, all_holds_ended, read_store_dump
 from bench.sale.tokens import sign_in
-from bench.sale.visit import Visit
+from bench.sale.wait_until import wait_until
 from domain.errors import TemporarilyUnavailable
 from domain.ids import ConcertId
 from domain.queues import RoomSettings
@@ -55,29 +55,29 @@ class Plan:
 @dataclass(frozen=True, slots=True)
 class Result:
     ledger: Ledger
-    books: Books
+    books: StoreDump
     verdicts: tuple[Verdict, ...]
     lasted_s: float
     cut_short: str | None
     """Why the sale had to be ended, if it did not end by itself."""
 
 
-async def hold_sale(site: Site, plan: Plan, strike: Strike | None) -> Result:
+async def hold_sale(site: SaleTarget, plan: Plan, strike: Kill | None) -> Result:
     ledger = Ledger()
     say(f"{len(plan.people):,} people sign in\n")
     tokens = await sign_in(site.issuer, ["olivia", *(person.name for person in plan.people)])
     async with client_of(site.urls, ledger) as client:
         concert = await _fill_catalog(client, plan, tokens["olivia"], site.urls[-1])
         concert_id = ConcertId(ids.decode(concert.id, ids.Kind.CONCERT).parts[0])
-        line = WaitingLine(client, ledger, concert, urls=site.urls, sightings=Sightings())
+        line = QueueClient(client, ledger, concert, urls=site.urls, sightings=Observations())
         shop = Shop(client, ledger, concert)
-        board = Board(shop)
+        board = StockPoller(shop)
         visits = [_visit(person, tokens[person.name], line, shop, board) for person in plan.people]
         async with Redis.from_url(site.redis_url, decode_responses=True) as redis:
             auditor = Auditor(redis, concert_id)
             watches = (line.watch_room(), auditor.watch())
             started = time.monotonic()
-            cut_short = await rush(
+            cut_short = await drive_sale(
                 visits, board, ledger, goal=plan.goal, limit_s=plan.limit_s, strike=strike, watches=watches
             )
             lasted_s = time.monotonic() - started
@@ -88,15 +88,15 @@ async def hold_sale(site: Site, plan: Plan, strike: Strike | None) -> Result:
     return Result(ledger, books, verdicts, lasted_s, cut_short)
 
 
-def _visit(person: Person, token: str, line: WaitingLine, shop: Shop, board: Board) -> Visit:
-    return Visit(person, token, entrance=Entrance(person, token, line, board), shop=shop, board=board)
+def _visit(person: Person, token: str, line: QueueClient, shop: Shop, board: StockPoller) -> Buyer:
+    return Buyer(person, token, entrance=QueueSession(person, token, line, board), shop=shop, board=board)
 
 
 async def _close_audit(auditor: Auditor) -> Audit:
     try:
         return await auditor.close()
     except RedisError as error:
-        raise BooksMissing(f"the store does not answer any more: {error}") from error
+        raise StoreDumpMissing(f"the store does not answer any more: {error}") from error
 
 
 async def _fill_catalog(client: Client, plan: Plan, token: str, url: str) -> SaleConcert:
@@ -113,14 +113,14 @@ async def _fill_catalog(client: Client, plan: Plan, token: str, url: str) -> Sal
     return concert
 
 
-async def _close_books(site: Site, concert_id: ConcertId) -> Books:
+async def _close_books(site: SaleTarget, concert_id: ConcertId) -> StoreDump:
     """Waits until every hold has ended, one way or the other; one that does not shows up as an offending row."""
     mongo_client = connect(site.mongo_url)
     try:
         async with Redis.from_url(site.redis_url, decode_responses=True) as redis:
-            await came_true(lambda: all_holds_ended(redis, concert_id), within_s=HOLDS_END_WITHIN_S, look_every_s=0.5)
-            return await read_books(redis, database(mongo_client, site.mongo_database), concert_id)
+            await wait_until(lambda: all_holds_ended(redis, concert_id), within_s=HOLDS_END_WITHIN_S, look_every_s=0.5)
+            return await read_store_dump(redis, database(mongo_client, site.mongo_database), concert_id)
     except (RedisError, TemporarilyUnavailable) as error:
-        raise BooksMissing(f"a store does not answer any more: {error}") from error
+        raise StoreDumpMissing(f"a store does not answer any more: {error}") from error
     finally:
         mongo_client.close()

@@ -13,7 +13,7 @@ import httpx2
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from bench.sale.sites import Site
+from bench.sale.sale_targets import SaleTarget
 from settings import Settings
 from storage.embedded import supervisor
 from storage.embedded.process import ServerProcess
@@ -60,8 +60,8 @@ class OwnServers:
     apps: tuple[AppServer, AppServer]
 
     @property
-    def site(self) -> Site:
-        return Site(
+    def target(self) -> SaleTarget:
+        return SaleTarget(
             urls=tuple(app.url for app in self.apps),
             issuer=self.apps[0].issuer,
             redis_url=self.valkey.url,
@@ -69,7 +69,7 @@ class OwnServers:
             mongo_database=DATABASE,
         )
 
-    async def strike(self) -> None:
+    async def kill_half(self) -> None:
         """kill -9 for the store and one app at the same moment; then both start again."""
         await asyncio.gather(self.valkey.kill(), self.apps[0].kill())
         await asyncio.gather(self.valkey.start(), self.apps[0].start())

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from bench.sale.catalog import SaleConcert
 from bench.sale.client import Client, Denied, JsonObject
-from bench.sale.desk import REFUSAL, Desk, Refused
-from bench.sale.ledger import Ledger, Line, Receipt, Step
+from bench.sale.ledger import Ledger, Receipt, Step, TicketLine
+from bench.sale.mutations import REFUSAL, MutationClient, RefusedMutation
 
 LOOK = """query Look($id: ID!) {
   concert(id: $id) { name isOnSale tiers { id name price { amount currency } capacity available held sold } }
@@ -47,10 +47,10 @@ class TierView:
 @dataclass(frozen=True, slots=True)
 class Held:
     hold_id: str
-    lines: tuple[Line, ...]
+    lines: tuple[TicketLine, ...]
 
 
-class Shop(Desk):
+class Shop(MutationClient):
     """`queue_pass` is the token of a pass; there is a waiting room before this shop."""
 
     def __init__(self, client: Client, ledger: Ledger, concert: SaleConcert) -> None:
@@ -69,33 +69,33 @@ class Shop(Desk):
         return tuple(TierView(t["id"], t["capacity"], t["available"], t["held"], t["sold"]) for t in tiers)
 
     async def hold(
-        self, lines: Sequence[Line], key: str, *, token: str | None, queue_pass: str | None
-    ) -> Held | Refused:
+        self, lines: Sequence[TicketLine], key: str, *, token: str | None, queue_pass: str | None
+    ) -> Held | RefusedMutation:
         input_ = {"concertId": self._concert_id, "lines": _say(lines), "idempotencyKey": key, "queuePass": queue_pass}
         answer = await self._mutate(Step.HOLD, HOLD, input_, token)
-        if isinstance(answer, Refused):
+        if isinstance(answer, RefusedMutation):
             return answer
         held = Held(answer["hold"]["id"], _lines(answer["hold"]))
         self.ledger.holds[held.hold_id] = sum(line.quantity for line in held.lines)
         return held
 
-    async def release(self, hold_id: str, *, token: str) -> Refused | None:
+    async def release(self, hold_id: str, *, token: str) -> RefusedMutation | None:
         answer = await self._mutate(Step.RELEASE, RELEASE, {"holdId": hold_id}, token)
-        return answer if isinstance(answer, Refused) else None
+        return answer if isinstance(answer, RefusedMutation) else None
 
-    async def buy(self, hold_id: str, key: str, *, buyer: str, token: str) -> Receipt | Refused:
+    async def buy(self, hold_id: str, key: str, *, buyer: str, token: str) -> Receipt | RefusedMutation:
         return await self._purchase({"holdId": hold_id}, key, buyer, token=token)
 
     async def buy_at_once(
-        self, lines: Sequence[Line], key: str, *, buyer: str, token: str, queue_pass: str
-    ) -> Receipt | Refused:
+        self, lines: Sequence[TicketLine], key: str, *, buyer: str, token: str, queue_pass: str
+    ) -> Receipt | RefusedMutation:
         what = {"concertId": self._concert_id, "lines": _say(lines), "queuePass": queue_pass}
         return await self._purchase(what, key, buyer, token=token)
 
-    async def _purchase(self, what: JsonObject, key: str, buyer: str, *, token: str) -> Receipt | Refused:
+    async def _purchase(self, what: JsonObject, key: str, buyer: str, *, token: str) -> Receipt | RefusedMutation:
         customer = {"customerName": f"Buyer {buyer[5:]}", "customerEmail": f"{buyer}@example.com"}
         answer = await self._mutate(Step.BUY, BUY, {**what, **customer, "idempotencyKey": key}, token)
-        if isinstance(answer, Refused):
+        if isinstance(answer, RefusedMutation):
             return answer
         order = answer["order"]
         receipt = Receipt(order["id"], buyer, order["customerEmail"], _lines(order), order["total"]["minor"])
@@ -103,9 +103,9 @@ class Shop(Desk):
         return receipt
 
 
-def _say(lines: Sequence[Line]) -> list[JsonObject]:
+def _say(lines: Sequence[TicketLine]) -> list[JsonObject]:
     return [{"tierId": line.tier_id, "quantity": line.quantity} for line in lines]
 
 
-def _lines(thing: JsonObject) -> tuple[Line, ...]:
-    return tuple(Line(line["tierId"], line["quantity"]) for line in thing["lines"])
+def _lines(thing: JsonObject) -> tuple[TicketLine, ...]:
+    return tuple(TicketLine(line["tierId"], line["quantity"]) for line in thing["lines"])

@@ -11,17 +11,17 @@ from pathlib import Path
 import uvloop
 
 from bench.sale.progress import say
+from bench.simulation.arrivals import make_arrivals
 from bench.simulation.chart import draw
 from bench.simulation.concert import settings_of
-from bench.simulation.crowd import crowd
-from bench.simulation.rehearsal import RehearsedRoom
+from bench.simulation.memory_room import MemoryRoom
+from bench.simulation.outcomes import Prediction
+from bench.simulation.redis_room import open_redis_room, open_script_client
 from bench.simulation.report import document, table
 from bench.simulation.room import Room
 from bench.simulation.sale import Sale
 from bench.simulation.scenarios import SCENARIOS, Scenario
-from bench.simulation.scores import curve, score
-from bench.simulation.stage import own_link, store_room
-from bench.simulation.told import Told
+from bench.simulation.scoring import curve, score_predictions
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "bench" / "results" / "estimates.json"
@@ -35,7 +35,9 @@ def main(words: Sequence[str]) -> int:
     started = time.monotonic()
     scenarios = [scenario for scenario in SCENARIOS if options.only in scenario.name]
     told = uvloop.run((_rehearse if options.rehearse else _simulate)(scenarios, options.seeds))
-    scores = {name: score([answer for answers in runs for answer in answers]) for name, runs in told.items()}
+    scores = {
+        name: score_predictions([answer for answers in runs for answer in answers]) for name, runs in told.items()
+    }
     lasted_s = time.monotonic() - started
     sys.stdout.write(table(scores) + "\n")
     if options.rehearse:
@@ -49,28 +51,28 @@ def main(words: Sequence[str]) -> int:
     return 0
 
 
-async def _simulate(scenarios: Sequence[Scenario], seeds: Sequence[int]) -> dict[str, list[list[Told]]]:
+async def _simulate(scenarios: Sequence[Scenario], seeds: Sequence[int]) -> dict[str, list[list[Prediction]]]:
     """By scenario, the answers of each seed."""
     with tempfile.TemporaryDirectory(prefix="onsale-simulation-") as directory:
-        async with own_link(Path(directory)) as link:
-            return await _hold_all(scenarios, seeds, lambda scenario: store_room(link, scenario))
+        async with open_script_client(Path(directory)) as link:
+            return await _hold_all(scenarios, seeds, lambda scenario: open_redis_room(link, scenario))
 
 
-async def _rehearse(scenarios: Sequence[Scenario], seeds: Sequence[int]) -> dict[str, list[list[Told]]]:
+async def _rehearse(scenarios: Sequence[Scenario], seeds: Sequence[int]) -> dict[str, list[list[Prediction]]]:
     async def room(scenario: Scenario) -> Room:
-        return RehearsedRoom(settings_of(scenario), scenario.stock)
+        return MemoryRoom(settings_of(scenario), scenario.stock)
 
     return await _hold_all(scenarios, seeds, room)
 
 
 async def _hold_all(
     scenarios: Sequence[Scenario], seeds: Sequence[int], room_for: Callable[[Scenario], Awaitable[Room]]
-) -> dict[str, list[list[Told]]]:
-    told: dict[str, list[list[Told]]] = {scenario.name: [] for scenario in scenarios}
+) -> dict[str, list[list[Prediction]]]:
+    told: dict[str, list[list[Prediction]]] = {scenario.name: [] for scenario in scenarios}
     for scenario in scenarios:
         for seed in seeds:
             say(f"{scenario.name}, seed {seed}: {scenario.about}\n")
-            people = crowd(scenario.people, scenario.manners, seed=seed)
+            people = make_arrivals(scenario.people, scenario.manners, seed=seed)
             sale = Sale(await room_for(scenario), scenario, people, seed=seed)
             told[scenario.name].append((await sale.hold()).told)
     return told

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from bench.simulation.scores import Point, Score
+from bench.simulation.scoring import Point, Score
 
 HEAD = (
     f"{'scenario':16}{'answers':>9}{'no band':>9}{'wait s':>9}{'MAE s':>8}{'median rel':>12}{'<= p50':>8}{'<= p90':>8}"

@@ -10,7 +10,7 @@ from domain.stock import Stock
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class RoomObservation:
     """The line at one moment."""
 
     flow: RoomFlow
@@ -23,7 +23,7 @@ class Look:
 
 
 @dataclass(frozen=True, slots=True)
-class Turned:
+class TurnResult:
     """Who was called, and whose place ended, since the last turn."""
 
     called: Sequence[str]
@@ -52,6 +52,6 @@ class Room(Protocol):
 
     async def configure(self, changes: Mapping[str, int]) -> None: ...
 
-    async def turn(self) -> Turned: ...
+    async def turn(self) -> TurnResult: ...
 
-    async def look(self) -> Look: ...
+    async def look(self) -> RoomObservation: ...

@@ -5,10 +5,10 @@ import random
 from collections.abc import Sequence
 from enum import IntEnum
 
-from bench.simulation.crowd import RETURNS_AT_MOST, Person
-from bench.simulation.room import Look, Room
+from bench.simulation.arrivals import RETURNS_AT_MOST, Person
+from bench.simulation.outcomes import Outcome, Prediction, QueuedPerson
+from bench.simulation.room import Room, RoomObservation
 from bench.simulation.scenarios import Scenario
-from bench.simulation.told import Outcome, Place, Told
 from domain.estimates.queue_rates import measure_rates
 from domain.estimates.sold_out_forecast import forecast_sold_out
 from domain.estimates.wait_estimates import build_wait_table
@@ -18,7 +18,7 @@ FIRST_LOOK_S = 5
 ASKED_A_LOOK = 50
 
 
-class Deed(IntEnum):
+class Action(IntEnum):
     """What falls due together happens in this order."""
 
     JOIN = 0
@@ -34,13 +34,13 @@ class Sale:
         self._room = room
         self._scenario = scenario
         self._dice = random.Random(seed)
-        self._due: list[tuple[float, Deed, int, Place]] = []
+        self._due: list[tuple[float, Action, int, QueuedPerson]] = []
         self._planned = 0
-        self._here: dict[str, Place] = {}
+        self._here: dict[str, QueuedPerson] = {}
         self.outcome = Outcome()
         for person in people:
             arrives_s = max(person.arrives_s, -scenario.prequeue_s) if scenario.prequeue_s else abs(person.arrives_s)
-            self._plan(arrives_s, Deed.JOIN, Place(person, 1, arrives_s))
+            self._plan(arrives_s, Action.JOIN, QueuedPerson(person, 1, arrives_s))
 
     async def hold(self) -> Outcome:
         for second in range(-self._scenario.prequeue_s, self._scenario.lasts_s):
@@ -58,55 +58,55 @@ class Sale:
         return self.outcome
 
     async def _do_what_is_due(self, second: int) -> None:
-        due: dict[Deed, list[Place]] = {deed: [] for deed in Deed}
+        due: dict[Action, list[QueuedPerson]] = {deed: [] for deed in Action}
         while self._due and self._due[0][0] <= second:
             _, deed, _, place = heapq.heappop(self._due)
             if not place.is_over:
                 due[deed].append(place)
-        await self._join(due[Deed.JOIN])
-        await self._give_up(due[Deed.GIVE_UP])
-        came = set(await self._room.claim(_names(due[Deed.CLAIM])))
-        for place in due[Deed.CLAIM]:
+        await self._join(due[Action.JOIN])
+        await self._give_up(due[Action.GIVE_UP])
+        came = set(await self._room.claim(_names(due[Action.CLAIM])))
+        for place in due[Action.CLAIM]:
             if place.person.name in came:
-                self._plan(second + place.person.looks_s, Deed.HOLD, place)
-        for place in due[Deed.HOLD]:
+                self._plan(second + place.person.looks_s, Action.HOLD, place)
+        for place in due[Action.HOLD]:
             await self._look_for_tickets(place, second)
-        await self._room.buy(_names(due[Deed.BUY]))
-        await self._room.leave(_names(due[Deed.LEAVE]))
+        await self._room.buy(_names(due[Action.BUY]))
+        await self._room.leave(_names(due[Action.LEAVE]))
 
-    async def _join(self, places: list[Place]) -> None:
+    async def _join(self, places: list[QueuedPerson]) -> None:
         await self._room.join(_names(places))
         for place in places:
             self._here[place.person.name] = place
             if place.person.gives_up_after_s is not None:
-                self._plan(place.joined_s + place.person.gives_up_after_s, Deed.GIVE_UP, place)
+                self._plan(place.joined_s + place.person.gives_up_after_s, Action.GIVE_UP, place)
 
-    async def _give_up(self, places: list[Place]) -> None:
+    async def _give_up(self, places: list[QueuedPerson]) -> None:
         waiting = [place for place in places if place.called_s is None]
         await self._room.walk_off(_names([place for place in waiting if place.person.walks_off]))
         await self._room.leave(_names([place for place in waiting if not place.person.walks_off]))
 
-    async def _look_for_tickets(self, place: Place, second: int) -> None:
+    async def _look_for_tickets(self, place: QueuedPerson, second: int) -> None:
         place.found_tickets = await self._room.hold(place.person.name, place.person.wish)
         if place.person.lingers:
             return
         buys = place.found_tickets and place.person.buys
-        self._plan(second + place.person.pays_s, Deed.BUY if buys else Deed.LEAVE, place)
+        self._plan(second + place.person.pays_s, Action.BUY if buys else Action.LEAVE, place)
 
-    def _called(self, place: Place, second: int) -> None:
+    def _called(self, place: QueuedPerson, second: int) -> None:
         place.called_s = second
         self.outcome.called[second] += 1
         if place.person.comes:
-            self._plan(second + place.person.claims_after_s, Deed.CLAIM, place)
+            self._plan(second + place.person.claims_after_s, Action.CLAIM, place)
 
-    def _ended(self, place: Place, second: int) -> None:
+    def _ended(self, place: QueuedPerson, second: int) -> None:
         place.is_over = True
         returns_after_s = place.person.returns_after_s
         if place.found_tickets is None and returns_after_s is not None and place.nth < RETURNS_AT_MOST:
             joined_s = second + returns_after_s
-            self._plan(joined_s, Deed.JOIN, Place(place.person, place.nth + 1, joined_s))
+            self._plan(joined_s, Action.JOIN, QueuedPerson(place.person, place.nth + 1, joined_s))
 
-    def _tell(self, look: Look, second: int) -> None:
+    def _tell(self, look: RoomObservation, second: int) -> None:
         self.outcome.most_slots = max(self.outcome.most_slots, look.slots_taken)
         derived = measure_rates(look.flow, look.slots_taken).waiting
         self.outcome.miscounted += not max(1, len(look.positions)) == max(1, look.waiting_count) == derived
@@ -124,12 +124,12 @@ class Sale:
             band = pace.estimate(position)
             p50_s, p90_s = (band.p50_s, band.p90_s) if band else (None, None)
             ahead = outlook.stock_ahead(position - 1)
-            self.outcome.told.append(Told(second, self._here[name], position, p50_s, p90_s, ahead, free))
+            self.outcome.told.append(Prediction(second, self._here[name], position, p50_s, p90_s, ahead, free))
 
-    def _plan(self, at_s: float, deed: Deed, place: Place) -> None:
+    def _plan(self, at_s: float, deed: Action, place: QueuedPerson) -> None:
         self._planned += 1
         heapq.heappush(self._due, (at_s, deed, self._planned, place))
 
 
-def _names(places: Sequence[Place]) -> list[str]:
+def _names(places: Sequence[QueuedPerson]) -> list[str]:
     return [place.person.name for place in places]

@@ -6,8 +6,8 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.typing import Subprotocol
 
-from tests.support.live import client_of
 from tests.support.shop import HOLD, OnSale, Shop, lines, new_key
+from tests.support.shop_socket import client_of
 from tests.support.sockets import INIT, PROTOCOL, Client, Heard, completed
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -10,8 +10,8 @@ import pytest
 
 from domain.errors import TemporarilyUnavailable
 from schema.ids import concert_argument
-from tests.support.queueing import Line, line
-from tests.support.rooms import desk, soon
+from tests.support.queue_users import QueueUsers, open_queue
+from tests.support.room_admin import open_room_admin, soon
 from tests.support.shop import Answer, Shop
 from workers.opening import OpeningWorker
 
@@ -34,12 +34,12 @@ EVERYTHING = f"""query ($id: ID!) {{
 HIDDEN = dict.fromkeys(("registrations", "digest", "secret", "seed", "revealedAt"))
 
 
-async def lottery_of(queue: Line) -> Answer:
+async def lottery_of(queue: QueueUsers) -> Answer:
     """As anybody sees it."""
     return (await queue.shop.fields(LOTTERY, id=queue.concert.id))["waitingRoom"]["lottery"]
 
 
-async def proof_of(queue: Line, who: str) -> Answer:
+async def proof_of(queue: QueueUsers, who: str) -> Answer:
     """The whole answer, and what it holds."""
     answer = await queue.shop.ask(PROOF, by=queue.name(who), id=queue.concert.id)
     assert "errors" not in answer
@@ -54,7 +54,7 @@ async def verify(answer: Answer, *arguments: str) -> tuple[int, str]:
 
 
 async def test_everybody_can_check_their_number(shop: Shop) -> None:
-    queue = await line(shop, shuffleAtStart=True)
+    queue = await open_queue(shop, shuffleAtStart=True)
     noted = (await lottery_of(queue))["commitment"]
     people = ["alice", "bob", "carol"]
     joined = await queue.join(*people)
@@ -76,7 +76,7 @@ async def test_everybody_can_check_their_number(shop: Shop) -> None:
 
 
 async def test_who_came_late_has_no_part_in_it(shop: Shop) -> None:
-    queue = await line(shop, shuffleAtStart=True)
+    queue = await open_queue(shop, shuffleAtStart=True)
     await queue.join("alice")
     await OpeningWorker().run_once(shop.stores)
     await queue.join("bob")
@@ -84,14 +84,14 @@ async def test_who_came_late_has_no_part_in_it(shop: Shop) -> None:
 
 
 async def test_a_room_without_a_lottery_has_none(shop: Shop) -> None:
-    queue = await line(shop)
+    queue = await open_queue(shop)
     await queue.join("alice")
     assert await lottery_of(queue) is None
     assert (await proof_of(queue, "alice"))[1]["lotteryProof"] is None
 
 
 async def test_before_the_opening_nobody_sees_more_than_the_commitment(shop: Shop) -> None:
-    room, queue = await desk(shop, shuffleAtStart=True)
+    room, queue = await open_room_admin(shop, shuffleAtStart=True)
     await queue.join("alice")
     concert_id = concert_argument(queue.concert.id)
     kept = await shop.stores.mongo["lotteries"].find_one({"_id": f"{concert_id}:1"})
@@ -104,7 +104,7 @@ async def test_before_the_opening_nobody_sees_more_than_the_commitment(shop: Sho
 
 
 async def test_who_was_called_keeps_the_proof_of_their_round(shop: Shop) -> None:
-    room, queue = await desk(shop, shuffleAtStart=True, totalActiveUsers=1)
+    room, queue = await open_room_admin(shop, shuffleAtStart=True, totalActiveUsers=1)
     await queue.join("alice", "bob")
     await OpeningWorker().run_once(shop.stores)
     proofs = {who: (await proof_of(queue, who))[1]["lotteryProof"] for who in ("alice", "bob")}
@@ -121,7 +121,7 @@ async def test_who_was_called_keeps_the_proof_of_their_round(shop: Shop) -> None
 
 async def test_a_lottery_can_be_called_off_until_its_time_has_come(shop: Shop) -> None:
     """From then on it may be revealed, and numbers that people were told would change."""
-    room, queue = await desk(shop, shuffleAtStart=True, opensAt=soon(hours=1))
+    room, queue = await open_room_admin(shop, shuffleAtStart=True, opensAt=soon(hours=1))
     noted = await lottery_of(queue)
     assert (await room.configure(shuffleAtStart=False))["__typename"] == "ConfigureWaitingRoomSuccess"
     assert await lottery_of(queue) is None
@@ -138,7 +138,7 @@ async def test_a_lottery_can_be_called_off_until_its_time_has_come(shop: Shop) -
 async def test_a_lottery_that_cannot_be_read_takes_nothing_else_with_it(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    queue = await line(shop, shuffleAtStart=True)
+    queue = await open_queue(shop, shuffleAtStart=True)
 
     async def away(*_: object) -> None:
         raise TemporarilyUnavailable("The order database does not answer")

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.support.queueing import VERBS, Line, line
+from tests.support.queue_users import VERBS, QueueUsers, open_queue
 from tests.support.shop import HOLD, PURCHASE, Answer, Shop, lines, moment, new_key
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -15,7 +15,7 @@ NODE = "query ($id: ID!) { node(id: $id) { __typename id } }"
 
 
 async def test_a_place_is_given_once(shop: Shop) -> None:
-    queue = await line(shop)
+    queue = await open_queue(shop)
     before = datetime.now(UTC)
     first, again, second = await queue.join("alice", "alice", "bob")
     assert (first["number"], first["state"], first["position"], first["pass"]) == (1, "WAITING", 1, None)
@@ -28,7 +28,7 @@ async def test_a_place_is_given_once(shop: Shop) -> None:
 
 
 async def test_a_place_is_found_again(shop: Shop) -> None:
-    queue = await line(shop)
+    queue = await open_queue(shop)
     (entry,) = await queue.join("alice")
     assert (await queue.place("alice"))["id"] == entry["id"]
     assert await queue.place("bob") is None
@@ -39,14 +39,14 @@ async def test_a_place_is_found_again(shop: Shop) -> None:
 
 
 async def test_a_place_of_somebody_else_is_not_found(shop: Shop) -> None:
-    queue = await line(shop)
+    queue = await open_queue(shop)
     (entry, _) = await queue.join("alice", "bob")
     for who in (queue.name("bob"), queue.name("carol"), "olivia"):
         assert (await shop.fields(NODE, by=who, id=entry["id"]))["node"] is None
 
 
 async def test_who_leaves_moves_the_others_up_and_comes_back_behind_them(shop: Shop) -> None:
-    queue = await line(shop)
+    queue = await open_queue(shop)
     await queue.join("alice", "bob")
     left = (await queue.result("leaveQueue", "alice"))["entry"]
     assert (left["state"], left["position"], left["expiresAt"]) == ("LEFT", None, None)
@@ -57,7 +57,7 @@ async def test_who_leaves_moves_the_others_up_and_comes_back_behind_them(shop: S
 
 @pytest.mark.parametrize("verb", ["leaveQueue", "heartbeat", "claimQueuePass"])
 async def test_who_has_no_place_is_told_to_join(shop: Shop, verb: str) -> None:
-    queue = await line(shop)
+    queue = await open_queue(shop)
     await queue.join("alice")
     before = await queue.room()
     answer = await queue.result(verb, "bob")
@@ -66,7 +66,7 @@ async def test_who_has_no_place_is_told_to_join(shop: Shop, verb: str) -> None:
 
 
 async def test_a_heartbeat_keeps_the_place(shop: Shop) -> None:
-    queue = await line(shop)
+    queue = await open_queue(shop)
     (entry,) = await queue.join("alice")
     living = (await queue.result("heartbeat", "alice"))["entry"]
     assert (living["id"], living["state"]) == (entry["id"], "WAITING")
@@ -74,7 +74,7 @@ async def test_a_heartbeat_keeps_the_place(shop: Shop) -> None:
 
 
 async def test_who_was_not_called_claims_nothing(shop: Shop) -> None:
-    queue = await line(shop)
+    queue = await open_queue(shop)
     await queue.join("alice", "bob")
     answer = await queue.result("claimQueuePass", "bob")
     assert (answer["code"], answer["reason"], answer["position"]) == ("NOT_ADMITTED", "NOT_CALLED", 2)
@@ -82,7 +82,7 @@ async def test_who_was_not_called_claims_nothing(shop: Shop) -> None:
 
 
 async def test_who_is_called_claims_one_pass(shop: Shop) -> None:
-    queue = await line(shop, totalActiveUsers=1)
+    queue = await open_queue(shop, totalActiveUsers=1)
     await queue.join("alice", "bob")
     await queue.call()
     called = await queue.place("alice")
@@ -98,14 +98,14 @@ async def test_who_is_called_claims_one_pass(shop: Shop) -> None:
     assert (await queue.place("bob"))["position"] == 1
 
 
-async def hold(queue: Line, by: str, *, queue_pass: str | None = None) -> Answer:
+async def hold(queue: QueueUsers, by: str, *, queue_pass: str | None = None) -> Answer:
     wish = {"concertId": queue.concert.id, "lines": lines(queue.concert, 1), "idempotencyKey": new_key()}
     document = HOLD.replace("... on SoldOutError", "... on NotAdmittedError { position reason } ... on SoldOutError")
     return (await queue.shop.fields(document, by=queue.name(by), input=wish | {"queuePass": queue_pass}))["holdTickets"]
 
 
 async def test_without_a_pass_nobody_holds(shop: Shop) -> None:
-    queue = await line(shop)
+    queue = await open_queue(shop)
     await queue.join("alice", "bob")
     for who, reason, position in (("bob", "NOT_CALLED", 2), ("carol", "NO_PASS", None)):
         answer = await hold(queue, who)
@@ -114,8 +114,8 @@ async def test_without_a_pass_nobody_holds(shop: Shop) -> None:
 
 
 async def test_a_pass_that_is_not_mine_here_and_now_is_no_pass(shop: Shop) -> None:
-    queue = await line(shop)
-    other = await line(shop, crowd=queue.crowd)
+    queue = await open_queue(shop)
+    other = await open_queue(shop, crowd=queue.crowd)
     of_alice = await queue.admitted("alice")
     elsewhere = await other.admitted("bob")
     access_token = shop.token(queue.name("bob"))
@@ -126,7 +126,7 @@ async def test_a_pass_that_is_not_mine_here_and_now_is_no_pass(shop: Shop) -> No
 
 
 async def test_a_pass_is_no_access_token(shop: Shop) -> None:
-    queue = await line(shop)
+    queue = await open_queue(shop)
     token = await queue.admitted("alice")
     answer = await shop.client.post(
         "/graphql", json={"query": "{ me { name } }"}, headers={"Authorization": f"Bearer {token}"}
@@ -135,7 +135,7 @@ async def test_a_pass_is_no_access_token(shop: Shop) -> None:
 
 
 async def test_a_purchase_spends_the_pass(shop: Shop) -> None:
-    queue = await line(shop)
+    queue = await open_queue(shop)
     token = await queue.admitted("alice")
     held, buyer = (await hold(queue, "alice", queue_pass=token))["hold"], queue.name("alice")
     assert (await shop.buy({"holdId": held["id"]}, by=buyer))["__typename"] == "PurchaseTicketsSuccess"
@@ -150,7 +150,7 @@ async def test_a_purchase_spends_the_pass(shop: Shop) -> None:
 
 
 async def test_a_purchase_of_lines_takes_the_pass(shop: Shop) -> None:
-    queue = await line(shop)
+    queue = await open_queue(shop)
     wish: dict[str, object] = {"concertId": queue.concert.id, "lines": lines(queue.concert, 2)}
     buyer = queue.name("alice")
     refused = await shop.buy(wish, by=buyer)
@@ -171,7 +171,7 @@ async def test_there_is_no_line_to_join_where_the_room_is_off_or_the_sale_is_ove
         await shop.on_sale(waitingRoom={"suspended": False}, **over),
         closed,
     ):
-        queue = Line(shop, concert, new_key())
+        queue = QueueUsers(shop, concert, new_key())
         answer = await queue.result("joinQueue", "alice")
         assert (answer["__typename"], answer["code"]) == ("RoomNotOpenError", "ROOM_NOT_OPEN")
         assert await queue.place("alice") is None
@@ -179,12 +179,12 @@ async def test_there_is_no_line_to_join_where_the_room_is_off_or_the_sale_is_ove
 
 async def test_a_line_forms_before_the_sale(shop: Shop) -> None:
     opens = moment(datetime.now(UTC) + timedelta(hours=1))
-    queue = Line(shop, await shop.on_sale(waitingRoom={"suspended": False}, salesStartAt=opens), new_key())
+    queue = QueueUsers(shop, await shop.on_sale(waitingRoom={"suspended": False}, salesStartAt=opens), new_key())
     assert [entry["position"] for entry in await queue.join("alice", "bob")] == [1, 2]
 
 
 async def test_who_joins_too_often_is_told_to_wait_and_keeps_the_place(shop: Shop) -> None:
-    queue = await line(shop)
+    queue = await open_queue(shop)
     answers = [await queue.ask("joinQueue", "dora") for _ in range(25)]
     refused = [answer["errors"][0]["extensions"] for answer in answers if "errors" in answer]
     assert len(refused) == 5
@@ -204,7 +204,7 @@ async def test_bad_and_unknown_ids(shop: Shop, verb: str) -> None:
 
 @pytest.mark.parametrize("verb", list(VERBS))
 async def test_anonymous_people_do_nothing_in_a_line(shop: Shop, verb: str) -> None:
-    queue = await line(shop)
+    queue = await open_queue(shop)
     await queue.join("alice")
     before = await queue.room()
     answer = await queue.ask(verb, None)
@@ -214,7 +214,7 @@ async def test_anonymous_people_do_nothing_in_a_line(shop: Shop, verb: str) -> N
 
 
 async def test_anonymous_people_see_the_room_and_nobodys_place(shop: Shop) -> None:
-    queue = await line(shop)
+    queue = await open_queue(shop)
     (entry,) = await queue.join("alice")
     document = """query ($id: ID!, $entry: ID!) {
       waitingRoom(concertId: $id) { waitingCount }
@@ -228,7 +228,7 @@ async def test_anonymous_people_see_the_room_and_nobodys_place(shop: Shop) -> No
 
 
 async def test_a_subscription_is_not_answered_without_a_stream(shop: Shop) -> None:
-    queue = await line(shop)
+    queue = await open_queue(shop)
     document = "subscription ($id: ID!) { stockChanged(concertId: $id) { version } }"
     answer = await shop.ask(document, id=queue.concert.id)
     assert [error["extensions"]["code"] for error in answer["errors"]] == ["BAD_USER_INPUT"]
@@ -245,7 +245,7 @@ async def test_purchases_without_a_room_need_no_pass(shop: Shop) -> None:
 
 @pytest.mark.parametrize("verb", VERBS)
 async def test_a_draft_is_hidden_from_who_would_queue(shop: Shop, verb: str) -> None:
-    queue = Line(shop, await shop.draft(waitingRoom={"suspended": False}), new_key())
+    queue = QueueUsers(shop, await shop.draft(waitingRoom={"suspended": False}), new_key())
     answer = await queue.result(verb, "ann")
     assert (answer["__typename"], answer["code"]) == ("NotFoundError", "NOT_FOUND")
     assert await queue.place("ann") is None

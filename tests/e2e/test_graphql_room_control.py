@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from tests.support.rooms import Desk, desk, soon
+from tests.support.room_admin import RoomAdmin, open_room_admin, soon
 from tests.support.shop import Answer, Shop, new_key
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -31,7 +31,7 @@ def paths(answer: Answer) -> list[str]:
 
 
 async def test_every_setting_is_set_while_the_room_runs_and_told_of(shop: Shop) -> None:
-    office, queue = await desk(shop)
+    office, queue = await open_room_admin(shop)
     await queue.join("alice")
     before = await office.settings() | {"opensAt": None}
     wish = {
@@ -69,7 +69,7 @@ def _text(value: object) -> str:
 
 
 async def test_what_is_null_stays_but_moments_are_taken_away(shop: Shop) -> None:
-    office, _ = await desk(shop, opensAt=soon(hours=-2), prequeueStartsAt=soon(hours=-3), message="Hello")
+    office, _ = await open_room_admin(shop, opensAt=soon(hours=-2), prequeueStartsAt=soon(hours=-3), message="Hello")
     before = await office.settings()
     same = {name: None for name in before if name not in ("opensAt", "prequeueStartsAt")}
     assert (await office.configure(**same))["settingsVersion"] == 1
@@ -93,7 +93,7 @@ async def test_what_is_null_stays_but_moments_are_taken_away(shop: Shop) -> None
     ],
 )
 async def test_a_number_out_of_its_range_changes_nothing(shop: Shop, setting: str, highest: int) -> None:
-    office, _ = await desk(shop)
+    office, _ = await open_room_admin(shop)
     before = await office.everything()
     for value in (-1, 0, highest + 1):
         assert paths(await office.configure(**{setting: value, "message": "Hello"})) == [f"settings.{setting}"]
@@ -123,7 +123,7 @@ async def test_a_number_out_of_its_range_changes_nothing(shop: Shop, setting: st
 async def test_settings_that_do_not_fit_change_nothing(
     shop: Shop, settings: dict[str, object], wrong: list[str]
 ) -> None:
-    office, _ = await desk(shop)
+    office, _ = await open_room_admin(shop)
     before = await office.everything()
     assert paths(await office.configure(**settings)) == [f"settings.{name}" for name in wrong]
     wish = {"concertId": office.concert.id, "waitingRoom": settings}
@@ -134,7 +134,7 @@ async def test_settings_that_do_not_fit_change_nothing(
 
 
 async def test_a_change_that_changes_nothing_leaves_no_trace(shop: Shop) -> None:
-    office, _ = await desk(shop, totalActiveUsers=5)
+    office, _ = await open_room_admin(shop, totalActiveUsers=5)
     before = await office.everything()
     for name, value in (("totalActiveUsers", 5), ("message", ""), ("opensAt", None), ("queueAll", None)):
         answer = await office.configure(**{name: value})
@@ -143,7 +143,7 @@ async def test_a_change_that_changes_nothing_leaves_no_trace(shop: Shop) -> None
 
 
 async def test_a_change_for_another_version_of_the_settings_is_refused(shop: Shop) -> None:
-    office, _ = await desk(shop)
+    office, _ = await open_room_admin(shop)
     assert (await office.configure(1, totalActiveUsers=9))["settingsVersion"] == 2
     before = await office.everything()
     answer = await office.configure(1, totalActiveUsers=8)
@@ -156,7 +156,7 @@ async def test_a_change_for_another_version_of_the_settings_is_refused(shop: Sho
 
 
 async def test_of_two_organizers_at_once_one_wins(shop: Shop) -> None:
-    office, _ = await desk(shop)
+    office, _ = await open_room_admin(shop)
     answers = await asyncio.gather(*[office.configure(1, totalActiveUsers=n) for n in (11, 22)])
     assert sorted(a["__typename"] for a in answers) == ["ConfigureWaitingRoomSuccess", "VersionConflictError"]
     room = await office.everything()
@@ -165,7 +165,7 @@ async def test_of_two_organizers_at_once_one_wins(shop: Shop) -> None:
 
 
 async def test_changes_that_insist_on_no_version_are_all_made(shop: Shop) -> None:
-    office, _ = await desk(shop)
+    office, _ = await open_room_admin(shop)
     wishes: list[dict[str, object]] = [
         {"totalActiveUsers": 11},
         {"newUsersPerMinute": 22},
@@ -181,7 +181,7 @@ async def test_changes_that_insist_on_no_version_are_all_made(shop: Shop) -> Non
 
 
 async def test_a_cap_below_the_occupancy_calls_nobody_and_drops_nobody(shop: Shop) -> None:
-    office, queue = await desk(shop, totalActiveUsers=3)
+    office, queue = await open_room_admin(shop, totalActiveUsers=3)
     await queue.join("ann", "ben", "cat", "dan")
     await queue.call()
     passes = [(await queue.result("claimQueuePass", who))["entry"]["pass"]["token"] for who in ("ann", "ben", "cat")]
@@ -199,7 +199,7 @@ async def test_a_cap_below_the_occupancy_calls_nobody_and_drops_nobody(shop: Sho
 
 
 async def test_a_pause_keeps_places_and_calls_nobody(shop: Shop) -> None:
-    office, queue = await desk(shop)
+    office, queue = await open_room_admin(shop)
     await queue.join("ann", "ben")
     for version in (2, 2):
         answer = await office.pause()
@@ -221,7 +221,7 @@ async def test_a_pause_keeps_places_and_calls_nobody(shop: Shop) -> None:
 
 
 async def test_who_pauses_calls_by_hand_once_a_key(shop: Shop) -> None:
-    office, queue = await desk(shop)
+    office, queue = await open_room_admin(shop)
     await queue.join("ann", "ben", "cat")
     await office.pause()
     key = new_key()
@@ -241,7 +241,7 @@ async def test_who_pauses_calls_by_hand_once_a_key(shop: Shop) -> None:
 
 
 async def test_the_same_call_twice_at_once_is_one(shop: Shop) -> None:
-    office, queue = await desk(shop)
+    office, queue = await open_room_admin(shop)
     await queue.join("ann", "ben", "cat")
     await office.pause()
     key = new_key()
@@ -260,7 +260,7 @@ async def test_the_same_call_twice_at_once_is_one(shop: Shop) -> None:
     ],
 )
 async def test_a_call_by_hand_says_why_not_more(shop: Shop, caps: dict[str, object], called: int, limit: str) -> None:
-    office, queue = await desk(shop, queueAll=True, **caps)
+    office, queue = await open_room_admin(shop, queueAll=True, **caps)
     await queue.join("ann", "ben", "cat")
     key = new_key()
     assert (await office.admit(1000, key))["call"] == {"asked": 1000, "called": called, "limit": limit}
@@ -271,7 +271,7 @@ async def test_a_call_by_hand_says_why_not_more(shop: Shop, caps: dict[str, obje
 
 @pytest.mark.parametrize("wish", [{"count": 0}, {"count": -1}, {"count": 1001}])
 async def test_a_call_of_no_or_too_many_people_calls_nobody(shop: Shop, wish: dict[str, object]) -> None:
-    office, queue = await desk(shop)
+    office, queue = await open_room_admin(shop)
     await queue.join("ann")
     before = await office.everything()
     assert paths(await office.result("admitNext", idempotencyKey=new_key(), **wish)) == ["count"]
@@ -293,7 +293,7 @@ CLOSED_ROOMS = [
 async def test_nobody_joins_or_is_called_in_a_room_that_is_not_open(
     shop: Shop, settings: dict[str, object], status: str, *, is_known: bool
 ) -> None:
-    office, queue = await desk(shop, **settings)
+    office, queue = await open_room_admin(shop, **settings)
     before = await office.everything()
     assert before["status"] == status
     refused = await office.admit(1)
@@ -308,7 +308,7 @@ async def test_nobody_joins_or_is_called_in_a_room_that_is_not_open(
 
 async def test_a_prequeue_takes_people_and_calls_nobody(shop: Shop) -> None:
     opens_at = soon(hours=1)
-    office, queue = await desk(shop, opensAt=opens_at)
+    office, queue = await open_room_admin(shop, opensAt=opens_at)
     (entry,) = await queue.join("ann")
     assert entry["state"] == "PREQUEUED"
     assert (await office.everything())["status"] == "PREQUEUE"
@@ -318,7 +318,7 @@ async def test_a_prequeue_takes_people_and_calls_nobody(shop: Shop) -> None:
 
 
 async def test_a_closed_concert_has_no_line_to_run(shop: Shop) -> None:
-    office, queue = await desk(shop)
+    office, queue = await open_room_admin(shop)
     await shop.fields(CLOSE, by="olivia", input={"concertId": office.concert.id})
     before = await office.everything()
     assert before["status"] == "CLOSED"
@@ -333,7 +333,7 @@ async def test_a_closed_concert_has_no_line_to_run(shop: Shop) -> None:
     assert await queue.place("ann") is None
 
 
-async def _join(shop: Shop, office: Desk) -> Answer:
+async def _join(shop: Shop, office: RoomAdmin) -> Answer:
     document = """mutation ($input: JoinQueueInput!) {
       joinQueue(input: $input) { ... on DomainError { code } ... on RoomNotOpenError { status opensAt } }
     }"""
@@ -341,7 +341,7 @@ async def _join(shop: Shop, office: Desk) -> Answer:
 
 
 async def test_a_draft_is_prepared_and_has_no_line(shop: Shop) -> None:
-    office = Desk(shop, await shop.draft(waitingRoom={"suspended": False}))
+    office = RoomAdmin(shop, await shop.draft(waitingRoom={"suspended": False}))
     assert (await office.everything())["status"] == "SCHEDULED"
     assert (await office.configure(totalActiveUsers=7))["settingsVersion"] == 2
     assert (await office.pause())["settingsVersion"] == 3
@@ -356,9 +356,9 @@ async def test_a_draft_is_prepared_and_has_no_line(shop: Shop) -> None:
 
 @pytest.mark.parametrize("verb", list(VERBS))
 async def test_a_concert_that_is_not_there_is_not_found(shop: Shop, verb: str) -> None:
-    answer = await Desk(shop, (await shop.draft())).result(verb, **VERBS[verb] | {"concertId": UNKNOWN})
+    answer = await RoomAdmin(shop, (await shop.draft())).result(verb, **VERBS[verb] | {"concertId": UNKNOWN})
     assert (answer["__typename"], answer["code"]) == ("NotFoundError", "NOT_FOUND")
-    answer = await Desk(shop, (await shop.draft())).result(verb, **VERBS[verb] | {"concertId": "nonsense"})
+    answer = await RoomAdmin(shop, (await shop.draft())).result(verb, **VERBS[verb] | {"concertId": "nonsense"})
     assert paths(answer) == ["concertId"]
 
 
@@ -367,7 +367,7 @@ async def test_a_concert_that_is_not_there_is_not_found(shop: Shop, verb: str) -
 )
 @pytest.mark.parametrize("verb", list(VERBS))
 async def test_only_organizers_run_a_room(shop: Shop, verb: str, by: str | None, code: str) -> None:
-    office, queue = await desk(shop, queueAll=verb == "resumeWaitingRoom")
+    office, queue = await open_room_admin(shop, queueAll=verb == "resumeWaitingRoom")
     await queue.join("ann")
     before = await office.everything()
     answer = await office.ask(verb, by, **VERBS[verb])
@@ -380,7 +380,7 @@ async def test_only_organizers_run_a_room(shop: Shop, verb: str, by: str | None,
     ("by", "code"), [(None, "UNAUTHENTICATED"), ("alice", "FORBIDDEN")], ids=["anonymous", "customer"]
 )
 async def test_how_a_room_is_run_is_for_organizers(shop: Shop, by: str | None, code: str) -> None:
-    office, _ = await desk(shop, totalActiveUsers=5)
+    office, _ = await open_room_admin(shop, totalActiveUsers=5)
     document = """query ($id: ID!) {
       waitingRoom(concertId: $id) { totalActiveUsers flow { joined } audit { nodes { personName } } }
       concert(id: $id) { waitingRoom { flow { joined } } }

@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
-from tests.support.live import client_of
-from tests.support.rooms import desk
+from tests.support.room_admin import open_room_admin
 from tests.support.shop import Answer, Shop
+from tests.support.shop_socket import client_of
 from tests.support.sockets import Client
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -36,7 +36,7 @@ async def until(client: Client, **expected: object) -> Answer:
 
 
 async def test_organizers_see_a_room_move(shop: Shop) -> None:
-    office, queue = await desk(shop, totalActiveUsers=1)
+    office, queue = await open_room_admin(shop, totalActiveUsers=1)
     async with client_of(shop, shop.token("olivia")) as client:
         await client.subscribe("r", WATCH, id=office.concert.id)
         first = await until(client, status="OPEN", waitingCount=0)
@@ -59,7 +59,7 @@ async def test_organizers_see_a_room_move(shop: Shop) -> None:
 
 @pytest.mark.parametrize(("by", "code"), [(None, "UNAUTHENTICATED"), ("alice", "FORBIDDEN")])
 async def test_nobody_else_watches_a_room(shop: Shop, by: str | None, code: str) -> None:
-    office, _ = await desk(shop)
+    office, _ = await open_room_admin(shop)
     async with client_of(shop, shop.token(by) if by else None) as client:
         await client.subscribe("r", WATCH, id=office.concert.id)
         heard = await client.hear()

@@ -7,8 +7,8 @@ import pytest
 
 from domain.ids import ConcertId
 from schema import ids
-from tests.support.queueing import Line
-from tests.support.rooms import Desk, desk, soon
+from tests.support.queue_users import QueueUsers
+from tests.support.room_admin import RoomAdmin, open_room_admin, soon
 from tests.support.shop import HOLD, PUBLISH, Answer, Shop, lines, new_key
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -35,13 +35,13 @@ FLOW = """query ($id: ID!) {
 }"""
 
 
-async def hold(queue: Line, who: str, token: str) -> Answer:
+async def hold(queue: QueueUsers, who: str, token: str) -> Answer:
     wish = {"concertId": queue.concert.id, "lines": lines(queue.concert, 1), "idempotencyKey": new_key()}
     return (await queue.shop.fields(HOLD, by=queue.name(who), input=wish | {"queuePass": token}))["holdTickets"]
 
 
 async def test_a_reset_while_full_ends_places_and_no_turns(shop: Shop) -> None:
-    office, queue = await desk(shop, totalActiveUsers=2)
+    office, queue = await open_room_admin(shop, totalActiveUsers=2)
     await queue.join("ann", "ben", "cat", "dan")
     await queue.call()
     token = (await queue.result("claimQueuePass", "ann"))["entry"]["pass"]["token"]
@@ -65,7 +65,7 @@ async def test_a_reset_while_full_ends_places_and_no_turns(shop: Shop) -> None:
 
 
 async def test_a_room_that_rejects_for_a_while_keeps_places_and_passes(shop: Shop) -> None:
-    office, queue = await desk(shop, totalActiveUsers=1)
+    office, queue = await open_room_admin(shop, totalActiveUsers=1)
     token = await queue.admitted("ann")
     await queue.join("ben")
     await office.configure(queueingMethod="REJECT", totalActiveUsers=5)
@@ -80,7 +80,7 @@ async def test_a_room_that_rejects_for_a_while_keeps_places_and_passes(shop: Sho
 
 
 async def test_a_reset_under_one_key_is_one_reset(shop: Shop) -> None:
-    office, queue = await desk(shop)
+    office, queue = await open_room_admin(shop)
     await queue.join("ann")
     key = new_key()
     answers = await asyncio.gather(*[office.reset(key) for _ in range(4)])
@@ -98,7 +98,7 @@ async def test_a_reset_under_one_key_is_one_reset(shop: Shop) -> None:
 
 
 async def test_the_keys_of_two_organizers_are_their_own(shop: Shop) -> None:
-    office, _ = await desk(shop)
+    office, _ = await open_room_admin(shop)
     key = new_key()
     token = shop.token("otto", realm_access={"roles": ["organizer"]})
     assert (await office.reset(key))["waitingRoom"]["round"] == 2
@@ -121,7 +121,7 @@ OPENED: list[tuple[dict[str, object], list[str]]] = [
 async def test_what_an_opening_settled_changes_with_a_reset_only(
     shop: Shop, settings: dict[str, object], settled: list[str]
 ) -> None:
-    office, queue = await desk(shop)
+    office, queue = await open_room_admin(shop)
     await queue.join("ann")
     before = await office.everything()
     refused = await office.configure(**settings)
@@ -139,7 +139,7 @@ async def test_what_an_opening_settled_changes_with_a_reset_only(
 
 
 async def test_a_sale_that_runs_through_its_room_is_not_postponed_under_it(shop: Shop) -> None:
-    office, _ = await desk(shop)
+    office, _ = await open_room_admin(shop)
     wish = {"concertId": office.concert.id, "salesStartAt": soon(hours=1)}
     updated = (await shop.fields(UPDATE, by="olivia", input=wish))["updateConcert"]
     assert updated == {"__typename": "QueueOpenedError", "settings": ["opensAt"]}
@@ -148,7 +148,7 @@ async def test_a_sale_that_runs_through_its_room_is_not_postponed_under_it(shop:
 
 
 async def test_before_it_opens_a_line_takes_on_anything(shop: Shop) -> None:
-    office, queue = await desk(shop, opensAt=soon(hours=1))
+    office, queue = await open_room_admin(shop, opensAt=soon(hours=1))
     await queue.join("ann")
     for settings in ({"shuffleAtStart": True}, {"opensAt": soon(hours=2)}, {"shuffleAtStart": False}):
         assert (await office.configure(**settings))["__typename"] == "ConfigureWaitingRoomSuccess"
@@ -157,7 +157,7 @@ async def test_before_it_opens_a_line_takes_on_anything(shop: Shop) -> None:
 
 
 async def test_a_lottery_has_one_commitment_a_round(shop: Shop) -> None:
-    office, _ = await desk(shop, opensAt=soon(hours=1))
+    office, _ = await open_room_admin(shop, opensAt=soon(hours=1))
     for is_shuffled in (True, False, True):
         await office.configure(shuffleAtStart=is_shuffled)
     await office.reset()
@@ -171,7 +171,7 @@ async def test_a_lottery_has_one_commitment_a_round(shop: Shop) -> None:
 
 
 async def test_a_draft_with_a_lottery_commits_when_it_is_published(shop: Shop) -> None:
-    office = Desk(shop, await shop.draft(waitingRoom={"suspended": False, "opensAt": soon(hours=1)}))
+    office = RoomAdmin(shop, await shop.draft(waitingRoom={"suspended": False, "opensAt": soon(hours=1)}))
     await office.configure(shuffleAtStart=True)
     await shop.fields(PUBLISH, by="olivia", input={"concertId": office.concert.id})
     row, before = (await office.everything())["audit"]["nodes"]
@@ -181,12 +181,12 @@ async def test_a_draft_with_a_lottery_commits_when_it_is_published(shop: Shop) -
     assert change["after"] == await shop.stores.lotteries.commit(_concert_id(office), 1)
 
 
-def _concert_id(office: Desk) -> ConcertId:
+def _concert_id(office: RoomAdmin) -> ConcertId:
     return ids.concert_argument(office.concert.id)
 
 
 async def test_the_audit_is_read_page_by_page(shop: Shop) -> None:
-    office, _ = await desk(shop)
+    office, _ = await open_room_admin(shop)
     for users in range(11, 16):
         await office.configure(totalActiveUsers=users)
     seen: list[int] = []
@@ -208,7 +208,7 @@ async def test_the_audit_is_read_page_by_page(shop: Shop) -> None:
 
 
 async def test_the_flow_counts_who_went_through(shop: Shop) -> None:
-    office, queue = await desk(shop, totalActiveUsers=2)
+    office, queue = await open_room_admin(shop, totalActiveUsers=2)
     await queue.join("ann", "ben", "cat", "dan", "eve")
     await queue.call()
     await queue.result("claimQueuePass", "ann")

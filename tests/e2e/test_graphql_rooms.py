@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from tests.support.rooms import SETTINGS as FIELDS
-from tests.support.rooms import soon
+from tests.support.room_admin import SETTINGS as FIELDS
+from tests.support.room_admin import soon
 from tests.support.shop import CREATE, PUBLISH, Answer, Shop, concert_input
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -8,9 +8,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import pytest
 
 from schema.ids import concert_argument
-from tests.support.live import client_of
-from tests.support.queueing import Line, line
+from tests.support.queue_users import QueueUsers, open_queue
 from tests.support.shop import Answer, Shop
+from tests.support.shop_socket import client_of
 from tests.support.sockets import Client
 from tests.support.waiting import wait_until
 from workers.admission import AdmissionWorker
@@ -22,7 +22,7 @@ MINE = "subscription ($id: ID!) { queuePosition(concertId: $id) { number state p
 
 
 @asynccontextmanager
-async def workers_at(queue: Line) -> AsyncIterator[None]:
+async def workers_at(queue: QueueUsers) -> AsyncIterator[None]:
     """The two that look after a line, for this one alone."""
     concert_id = concert_argument(queue.concert.id)
 
@@ -40,19 +40,21 @@ async def workers_at(queue: Line) -> AsyncIterator[None]:
         await asyncio.gather(working, return_exceptions=True)
 
 
-async def watching(stack: AsyncExitStack, queue: Line, who: str) -> tuple[Client, Answer]:
+async def watching(stack: AsyncExitStack, queue: QueueUsers, who: str) -> tuple[Client, Answer]:
     """A socket of theirs, and the snapshot it began with."""
     client = await stack.enter_async_context(client_of(queue.shop, queue.shop.token(queue.name(who))))
     await client.subscribe("q", MINE, id=queue.concert.id)
     return client, (await client.hear())["payload"]["data"]["queuePosition"]
 
 
-async def all_watch(stack: AsyncExitStack, queue: Line, people: Sequence[str]) -> tuple[list[Client], list[Answer]]:
+async def all_watch(
+    stack: AsyncExitStack, queue: QueueUsers, people: Sequence[str]
+) -> tuple[list[Client], list[Answer]]:
     opened = await asyncio.gather(*[watching(stack, queue, who) for who in people])
     return [client for client, _ in opened], [shown for _, shown in opened]
 
 
-async def where(queue: Line, people: Sequence[str]) -> list[tuple[int, str, int]]:
+async def where(queue: QueueUsers, people: Sequence[str]) -> list[tuple[int, str, int]]:
     found = await asyncio.gather(*[queue.place(who) for who in people])
     return [(entry["number"], entry["state"], entry["position"]) for entry in found]
 
@@ -64,7 +66,7 @@ def cut(client: Client) -> None:
 
 async def test_refresh_storm(shop: Shop) -> None:
     """Everybody reloads again and again: one place each, the same as before, and the line is as long as it was."""
-    queue = await line(shop, totalActiveUsers=1)
+    queue = await open_queue(shop, totalActiveUsers=1)
     people = [f"p{number}" for number in range(12)]
     joined = await queue.join(*people)
 
@@ -81,7 +83,7 @@ async def test_refresh_storm(shop: Shop) -> None:
 
 async def test_all_sockets_dropped_at_once(shop: Shop) -> None:
     """Who is back within the grace has lost nothing; who is not moves those behind up."""
-    queue = await line(shop, totalActiveUsers=1, disconnectGraceSeconds=3, heartbeatTimeoutSeconds=3)
+    queue = await open_queue(shop, totalActiveUsers=1, disconnectGraceSeconds=3, heartbeatTimeoutSeconds=3)
     people = [f"p{number}" for number in range(20)]
     await queue.join(*people)
     async with workers_at(queue), AsyncExitStack() as stack:
@@ -106,13 +108,13 @@ async def test_all_sockets_dropped_at_once(shop: Shop) -> None:
         assert (await queue.room())["waitingCount"] == 14
 
 
-async def _is_called(queue: Line) -> bool:
+async def _is_called(queue: QueueUsers) -> bool:
     return bool((await queue.place("p0"))["state"] == "READY")
 
 
 async def test_reconnect_churn(shop: Shop) -> None:
     """Two devices each that lose their connections at random: every snapshot has the same place."""
-    queue = await line(shop, totalActiveUsers=1, disconnectGraceSeconds=3, heartbeatTimeoutSeconds=3)
+    queue = await open_queue(shop, totalActiveUsers=1, disconnectGraceSeconds=3, heartbeatTimeoutSeconds=3)
     people, chance = [f"p{number}" for number in range(6)], random.Random(4)
     await queue.join("first", *people)
 
@@ -137,5 +139,5 @@ async def test_reconnect_churn(shop: Shop) -> None:
         assert await where(queue, people) == list(expected.values())
 
 
-async def _first_is_called(queue: Line) -> bool:
+async def _first_is_called(queue: QueueUsers) -> bool:
     return bool((await queue.place("first"))["state"] == "READY")

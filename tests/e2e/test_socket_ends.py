@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 import pytest
 
 from subscriptions.sockets.limits import Limits
-from tests.support.sockets import Client, Watched, shown, sockets
+from tests.support.sockets import Client, FakeSubscription, shown, sockets
 
 
 async def test_a_restart_tells_every_socket_to_come_back() -> None:
@@ -17,7 +17,7 @@ async def test_a_restart_tells_every_socket_to_come_back() -> None:
             silent = await clients.enter_async_context(server.client())
             for client in signed_in:
                 await client.subscribe("s")
-            for watched in await server.behind.watching(20):
+            for watched in await server.behind.wait_for_subscriptions(20):
                 watched.show(1)
             assert [await client.hear() for client in signed_in] == [shown("s", 1)] * 20
             ends = [asyncio.create_task(_end(client)) for client in [*signed_in, silent]]
@@ -33,7 +33,7 @@ async def test_what_happens_while_a_socket_ends_disturbs_nobody(caplog: pytest.L
         async with sockets() as server:
             client = await clients.enter_async_context(server.signed_in())
             await client.subscribe("s")
-            [watched] = await server.behind.watching(1)
+            [watched] = await server.behind.wait_for_subscriptions(1)
             showing = asyncio.create_task(_show_until_closed(watched))
             if ending == "too large":
                 await client.say("x" * 100_000)
@@ -48,7 +48,7 @@ async def test_a_restart_does_not_wait_for_whoever_reads_nothing() -> None:
         async with sockets(Limits(drain_wait_s=60)) as server:
             client = await clients.enter_async_context(server.signed_in(max_queue=1, max_size=None))
             await client.subscribe("s")
-            [watched] = await server.behind.watching(1)
+            [watched] = await server.behind.wait_for_subscriptions(1)
             for number in range(50):
                 watched.show([number, "x" * 1_000_000])
                 await asyncio.sleep(0)
@@ -58,7 +58,7 @@ async def test_a_restart_does_not_wait_for_whoever_reads_nothing() -> None:
         client.connection.transport.abort()
 
 
-async def _show_until_closed(watched: Watched) -> None:
+async def _show_until_closed(watched: FakeSubscription) -> None:
     number = 0
     while not watched.is_closed:
         number += 1

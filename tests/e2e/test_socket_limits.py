@@ -117,12 +117,12 @@ async def test_a_socket_ends_with_its_token() -> None:
         server.behind.expires_at = time.time() + 0.3
         async with server.signed_in("alice") as client, server.signed_in() as anonymous:
             await client.subscribe("s")
-            [watched] = await server.behind.watching(1)
+            [watched] = await server.behind.wait_for_subscriptions(1)
             watched.show(1)
             assert await client.hear() == shown("s", 1)
             assert await client.closed() == (4403, "The access token has expired; come back with a new one")
             assert time.time() >= server.behind.expires_at
-            await server.behind.watching(0)
+            await server.behind.wait_for_subscriptions(0)
             await anonymous.subscribe("q", "query")
             assert (await anonymous.hear())["id"] == "q"
 

@@ -113,7 +113,7 @@ async def test_a_message_out_of_turn_closes(server: Sockets, said: list[object],
     async with server.client() as client:
         await client.say(*said)
         assert await client.closed() == (code, reason)
-    await server.behind.watching(0)
+    await server.behind.wait_for_subscriptions(0)
 
 
 async def test_without_an_init_a_socket_closes() -> None:
@@ -186,7 +186,7 @@ async def test_everything_of_the_payload_arrives(server: Sockets) -> None:
 async def test_a_subscription_shows_what_happens_until_it_ends(server: Sockets) -> None:
     async with server.signed_in() as client:
         await client.subscribe("s")
-        [watched] = await server.behind.watching(1)
+        [watched] = await server.behind.wait_for_subscriptions(1)
         for value in (1, 2):
             watched.show(value)
             assert await client.hear() == shown("s", value)
@@ -199,7 +199,7 @@ async def test_a_subscription_shows_what_happens_until_it_ends(server: Sockets) 
 async def test_any_string_is_an_id(server: Sockets, id_: str) -> None:
     async with server.signed_in() as client:
         await client.subscribe(id_)
-        [watched] = await server.behind.watching(1)
+        [watched] = await server.behind.wait_for_subscriptions(1)
         watched.show(1, is_last=True)
         assert [await client.hear(), await client.hear()] == [shown(id_, 1), completed(id_)]
 
@@ -208,7 +208,7 @@ async def test_any_string_is_an_id(server: Sockets, id_: str) -> None:
 async def test_payloads_of_every_size_arrive(server: Sockets, size: int) -> None:
     async with server.signed_in() as client:
         await client.subscribe("s")
-        [watched] = await server.behind.watching(1)
+        [watched] = await server.behind.wait_for_subscriptions(1)
         watched.show("x" * size)
         assert await client.hear() == shown("s", "x" * size)
 
@@ -216,7 +216,7 @@ async def test_payloads_of_every_size_arrive(server: Sockets, size: int) -> None
 async def test_a_bad_operation_is_an_error_for_its_id_alone(server: Sockets) -> None:
     async with server.signed_in() as client:
         await client.subscribe("good")
-        [watched] = await server.behind.watching(1)
+        [watched] = await server.behind.wait_for_subscriptions(1)
         await client.subscribe("bad", "{")
         assert await client.hear() == {"id": "bad", "type": "error", "payload": [{"message": "Syntax Error"}]}
         watched.show(1)
@@ -250,7 +250,7 @@ async def test_an_unknown_id_is_completed_in_silence(server: Sockets) -> None:
 async def test_nothing_follows_the_complete_of_a_client_and_its_id_is_free(server: Sockets) -> None:
     async with server.signed_in() as client:
         await client.subscribe("s")
-        [first] = await server.behind.watching(1)
+        [first] = await server.behind.wait_for_subscriptions(1)
         await client.say(completed("s"), subscription("s", "subscription again"))
         await _until_open(server, "subscription again")
         first.show("late")
@@ -265,7 +265,7 @@ async def test_an_id_is_free_as_soon_as_its_last_message_is_heard(server: Socket
         for _ in range(20):
             await client.subscribe("s", "subscription" if ending == "last" else ending)
             if ending == "last":
-                [watched] = await server.behind.watching(1)
+                [watched] = await server.behind.wait_for_subscriptions(1)
                 watched.show(1, is_last=True)
             while (await client.hear())["type"] == "next":
                 pass
@@ -287,11 +287,11 @@ async def test_what_a_client_gave_up_is_not_answered(server: Sockets) -> None:
 async def test_whoever_leaves_is_watched_for_no_more_and_mutations_go_on(server: Sockets) -> None:
     async with server.signed_in() as client:
         await client.subscribe("s")
-        await server.behind.watching(1)
+        await server.behind.wait_for_subscriptions(1)
         server.behind.gate.clear()
         await client.say(subscription("m", "mutation"), subscription("late"))
         await _until_asked(server, 3)
-    await server.behind.watching(0)
+    await server.behind.wait_for_subscriptions(0)
     server.behind.gate.set()
     await _until_gone(server)
     assert server.behind.finished == 3
@@ -301,9 +301,9 @@ async def test_whoever_leaves_is_watched_for_no_more_and_mutations_go_on(server:
 async def test_a_broken_connection_ends_what_it_watched(server: Sockets) -> None:
     async with server.signed_in() as client:
         await client.subscribe("s")
-        await server.behind.watching(1)
+        await server.behind.wait_for_subscriptions(1)
         client.connection.transport.abort()
-        await server.behind.watching(0)
+        await server.behind.wait_for_subscriptions(0)
 
 
 async def test_many_at_once_get_their_own(server: Sockets) -> None:

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from websockets.exceptions import ConnectionClosed
 
 from subscriptions.sockets.limits import Limits
-from tests.support.sockets import Client, Heard, Sockets, Watched, shown, sockets
+from tests.support.sockets import Client, FakeSubscription, Heard, Sockets, shown, sockets
 from tests.support.waiting import wait_until
 
 BIG = "x" * 200_000
@@ -29,9 +29,9 @@ async def reluctant(server: Sockets) -> AsyncIterator[Client]:
 async def test_a_slow_reader_gets_the_newest_state_and_delays_nobody() -> None:
     async with sockets() as server, reluctant(server) as slow, server.signed_in() as quick:
         await slow.subscribe("slow")
-        [big] = await server.behind.watching(1)
+        [big] = await server.behind.wait_for_subscriptions(1)
         await quick.subscribe("quick")
-        small = (await server.behind.watching(2))[1]
+        small = (await server.behind.wait_for_subscriptions(2))[1]
         for number in range(200):
             big.show([number, BIG])
             small.show(number)
@@ -49,7 +49,7 @@ async def test_a_slow_reader_gets_the_newest_state_and_delays_nobody() -> None:
 async def test_states_of_different_things_do_not_replace_each_other() -> None:
     async with sockets() as server, reluctant(server) as slow:
         await slow.subscribe("s")
-        [watched] = await server.behind.watching(1)
+        [watched] = await server.behind.wait_for_subscriptions(1)
         for number in range(60):
             watched.show([number, BIG], key="big")
         for number in range(30):
@@ -68,10 +68,10 @@ async def test_states_of_different_things_do_not_replace_each_other() -> None:
 async def test_whoever_reads_nothing_is_let_go() -> None:
     async with sockets(Limits(drain_wait_s=0.3)) as server, server.signed_in() as quick:
         await quick.subscribe("quick")
-        [small] = await server.behind.watching(1)
+        [small] = await server.behind.wait_for_subscriptions(1)
         async with reluctant(server) as stuck:
             await stuck.subscribe("stuck")
-            big = (await server.behind.watching(2))[1]
+            big = (await server.behind.wait_for_subscriptions(2))[1]
             await _until_closed(big)
             await wait_until(lambda: server.capacity.total == 1, timeout=2, what="its place for somebody else")
             small.show(1)
@@ -102,7 +102,7 @@ async def _ask_for_ever(client: Client) -> None:
         await client.subscribe(str(number), "query", text="x" * 50_000)
 
 
-async def _until_closed(watched: Watched) -> None:
+async def _until_closed(watched: FakeSubscription) -> None:
     def show() -> bool:
         watched.show(BIG * 5)
         return watched.is_closed

@@ -18,7 +18,7 @@ from subscriptions.sockets.limits import Limits
 from subscriptions.sse import EventStream
 from tests.support.events import COMMENT, Events, events
 from tests.support.serving import serving
-from tests.support.sockets import DEFAULTS, StandIn
+from tests.support.sockets import DEFAULTS, FakeRunner
 from tests.support.waiting import wait_until
 
 
@@ -27,7 +27,7 @@ class Streams:
     """An ASGI application: the query string is the document."""
 
     limits: Limits
-    behind: StandIn = field(default_factory=StandIn)
+    behind: FakeRunner = field(default_factory=FakeRunner)
     expires_at: float | None = None
     opened: list[EventStream] = field(default_factory=list)
     base: str = ""
@@ -60,7 +60,7 @@ COMPLETE = ("complete", None)
 
 async def test_a_subscription_shows_what_happens_until_it_ends() -> None:
     async with streams() as server, server.get("subscription") as heard:
-        [watched] = await server.behind.watching(1)
+        [watched] = await server.behind.wait_for_subscriptions(1)
         for value in (1, "two\nlines", {"ü": "🎫"}):
             watched.show(value)
             assert await heard.hear() == shown(value)
@@ -109,8 +109,8 @@ async def test_a_silent_stream_shows_signs_of_life() -> None:
 async def test_whoever_leaves_is_watched_for_no_more() -> None:
     async with streams() as server:
         async with server.get("subscription"):
-            await server.behind.watching(1)
-        await server.behind.watching(0)
+            await server.behind.wait_for_subscriptions(1)
+        await server.behind.wait_for_subscriptions(0)
 
 
 async def test_a_stream_ends_with_its_token_and_says_so() -> None:
@@ -133,7 +133,7 @@ async def test_a_process_that_ends_completes_nothing_so_that_clients_come_back()
 
 async def test_a_slow_reader_gets_the_newest_state() -> None:
     async with streams() as server, _reluctant(server) as reader:
-        [watched] = await server.behind.watching(1)
+        [watched] = await server.behind.wait_for_subscriptions(1)
         for number in range(100):
             watched.show([number, "x" * 200_000])
             await asyncio.sleep(0)
@@ -148,7 +148,7 @@ async def test_a_slow_reader_gets_the_newest_state() -> None:
 
 async def test_whoever_reads_nothing_is_let_go() -> None:
     async with streams(Limits(drain_wait_s=0.2)) as server, _reluctant(server):
-        [watched] = await server.behind.watching(1)
+        [watched] = await server.behind.wait_for_subscriptions(1)
 
         def show() -> bool:
             watched.show("x" * 1_000_000)

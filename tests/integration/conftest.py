@@ -8,8 +8,8 @@ import redis.asyncio
 from storage.connect import Stores
 from storage.keys import PERMANENT_KEYS
 from subscriptions.hub import Hub
+from tests.support.hub_recorder import open_hub
 from tests.support.sale import opened
-from tests.support.watching import hub_on
 from workers.expiry import ExpiryWorker
 
 
@@ -33,7 +33,7 @@ async def any_stores(store_url: str, mongo_url: str, mongo_database: str) -> Asy
 
 @pytest_asyncio.fixture
 async def hub(stores: Stores, valkey_url: str) -> AsyncIterator[Hub]:
-    async with hub_on(stores, valkey_url) as (made, _):
+    async with open_hub(stores, valkey_url) as (made, _):
         yield made
 
 

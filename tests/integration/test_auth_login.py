@@ -18,8 +18,8 @@ from starlette.applications import Starlette
 
 from auth.dev_issuer import issuer_routes
 from auth.login import login_routes
+from tests.support.issuer_client import CLIENT_ID
 from tests.support.serving import serving
-from tests.support.signing_in import CLIENT_ID
 from tests.support.tokens import AUDIENCE
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

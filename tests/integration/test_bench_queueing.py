@@ -7,9 +7,9 @@ import pytest
 from pymongo import MongoClient
 
 from bench.queueing import joins, slots, ticks
-from bench.queueing.ground import DATABASE, ROOM, StoreUrls, data_dir_of, own_app
-from bench.queueing.laboratory import Laboratory
-from bench.queueing.visitors import visitors
+from bench.queueing.environment import DATABASE, ROOM, StoreUrls, data_dir_of, run_app
+from bench.queueing.in_process_queue import InProcessQueue
+from bench.queueing.users import make_users
 from storage.connect import Stores
 
 
@@ -21,7 +21,7 @@ def urls(valkey_url: str, mongo_url: str) -> Iterator[StoreUrls]:
 
 
 async def test_ticks_are_counted_by_the_store(stores: Stores, urls: StoreUrls) -> None:
-    commands, others = await ticks.measure(Laboratory.of(stores, urls), (120, 240), seconds=0)
+    commands, others = await ticks.measure(InProcessQueue.of(stores, urls), (120, 240), seconds=0)
     figures = {figure.name: figure for figure in [*commands.values(), *others]}
     assert list(commands) == [120, 240]
     # The room, the stock and who has news at every look; a look that shows somebody reads their entries too.
@@ -33,8 +33,8 @@ async def test_ticks_are_counted_by_the_store(stores: Stores, urls: StoreUrls) -
 
 async def test_calls_and_freed_slots_reach_real_sockets(urls: StoreUrls, tmp_path: Path) -> None:
     plan = slots.Plan(sockets=20, calls=2, called_at_once=3, call_every_s=0.1, leave=2, buy=2, claim_timeout_s=2)
-    async with own_app(tmp_path / "app", urls) as site:
-        people = await visitors(site.issuer, data_dir_of(site.app), 60)
+    async with run_app(tmp_path / "app", urls) as site:
+        people = await make_users(site.issuer, data_dir_of(site.app), 60)
         entered = await joins.measure(site, ROOM, people, at_once=2, seconds=0.05)
         called = await slots.measure(site, people, tmp_path, plan)
     counted = {figure.name: figure.n for figure in [*entered, *called]}

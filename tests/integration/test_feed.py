@@ -6,8 +6,8 @@ import redis.asyncio
 
 from storage.embedded.process import ServerProcess
 from subscriptions.feed import GAP, Feed
+from tests.support.hub_recorder import TICK_S
 from tests.support.waiting import wait_until
-from tests.support.watching import TICK_S
 
 
 async def test_a_broken_link_is_a_gap_on_every_channel(own_valkey: ServerProcess) -> None:

@@ -18,16 +18,16 @@ from storage.embedded.process import ServerProcess
 from storage.keys import hints_channel
 from subscriptions.hub import Hub
 from subscriptions.interfaces import Rendered
+from tests.support.hub_recorder import ROOM, Recorder, check_rising, open_hub, subscribe
 from tests.support.sale import buy, context, hold, key, lines, on_sale, opened, stock
 from tests.support.waiting import wait_until
-from tests.support.watching import ROOM, Seen, check_rising, hub_on, watch
 from workers.admission import AdmissionWorker
 from workers.expiry import ExpiryWorker
 
 
 async def test_stock_is_pushed_as_it_moves(stores: Stores, hub: Hub) -> None:
     concert = await on_sale(stores, 10)
-    seen = await watch(hub, StockTopic(concert.id))
+    seen = await subscribe(hub, StockTopic(concert.id))
     assert seen.stock() == [(10, 0, 0)]
     made = await hold(stores, concert, 3)
     await wait_until(lambda: seen.stock() == [(7, 3, 0)], timeout=0.9, what="the hold")
@@ -38,7 +38,7 @@ async def test_stock_is_pushed_as_it_moves(stores: Stores, hub: Hub) -> None:
 
 async def test_one_render_serves_a_group(stores: Stores, hub: Hub) -> None:
     concert = await on_sale(stores, 10)
-    source = Seen(StockTopic(concert.id))
+    source = Recorder(StockTopic(concert.id))
     taken: list[list[Rendered]] = [[] for _ in range(50)]
     for one in taken:
         await hub.subscribe(source, one.append)
@@ -53,7 +53,7 @@ async def test_a_topic_costs_the_same_for_one_and_for_many(stores: Stores, hub: 
 
     async def cost_of_a_change() -> int:
         before = await _commands(stores)
-        seen = await watch(hub, StockTopic(concert.id))
+        seen = await subscribe(hub, StockTopic(concert.id))
         held = seen.stock()[0][1]
         await hold(stores, concert, 1, who=f"buyer{held}")
         await wait_until(lambda: seen.stock()[0][1] == held + 1, what="the change")
@@ -61,7 +61,7 @@ async def test_a_topic_costs_the_same_for_one_and_for_many(stores: Stores, hub: 
 
     first = await cost_of_a_change()
     for _ in range(200):
-        await watch(hub, StockTopic(concert.id))
+        await subscribe(hub, StockTopic(concert.id))
     # The polls of the passing second are in both.
     assert await cost_of_a_change() <= first + 12
 
@@ -72,9 +72,9 @@ async def _commands(stores: Stores) -> int:
 
 
 async def test_without_any_hint_everybody_ends_at_the_newest_state(stores: Stores, valkey_url: str) -> None:
-    async with hub_on(stores, valkey_url) as (hub, feed):
+    async with open_hub(stores, valkey_url) as (hub, feed):
         concert = await on_sale(stores, 200)
-        seen = await watch(hub, StockTopic(concert.id))
+        seen = await subscribe(hub, StockTopic(concert.id))
         await feed.stop_listening(hints_channel(concert.id))
         feed.listen(hints_channel(concert.id), lambda _: None)
         for number in range(20):
@@ -85,11 +85,13 @@ async def test_without_any_hint_everybody_ends_at_the_newest_state(stores: Store
 
 async def test_with_hints_lost_at_random_too(stores: Stores, valkey_url: str) -> None:
     chance = random.Random(7)
-    async with hub_on(stores, valkey_url) as (hub, feed):
+    async with open_hub(stores, valkey_url) as (hub, feed):
         concert = await on_sale(stores, 200, room=ROOM)
         watching = hub._publisher_for(StockTopic(concert.id))
         heard = watching.on_hint  # type: ignore[union-attr]
-        seen = [await watch(hub, topic) for topic in (StockTopic(concert.id), QueueTopic(concert.id, PersonId("p7")))]
+        seen = [
+            await subscribe(hub, topic) for topic in (StockTopic(concert.id), QueueTopic(concert.id, PersonId("p7")))
+        ]
         await feed.stop_listening(hints_channel(concert.id))
         feed.listen(hints_channel(concert.id), lambda message: heard(message) if chance.random() < 0.3 else None)
         for number in range(30):
@@ -107,7 +109,7 @@ async def test_with_hints_lost_at_random_too(stores: Stores, valkey_url: str) ->
 async def test_holds_are_shown_when_they_change_and_why_they_end(stores: Stores, hub: Hub) -> None:
     concert = await on_sale(stores, 10)
     first = await hold(stores, concert, 2)
-    seen = await watch(hub, HoldsTopic(concert.id, PersonId("alice")))
+    seen = await subscribe(hub, HoldsTopic(concert.id, PersonId("alice")))
     assert seen.snapshots == [first]
     second = await hold(stores, concert, 1)
     await wait_until(lambda: second in seen.snapshots, what="the second hold")
@@ -119,25 +121,25 @@ async def test_holds_are_shown_when_they_change_and_why_they_end(stores: Stores,
     assert {shown.person_id for shown in seen.snapshots if isinstance(shown, Hold)} == {"alice"}
 
 
-def _states(seen: Seen) -> list[HoldState]:
+def _states(seen: Recorder) -> list[HoldState]:
     return [shown.state for shown in seen.snapshots if isinstance(shown, Hold)]
 
 
 async def test_an_order_is_shown_when_its_version_rises(stores: Stores, hub: Hub) -> None:
     concert = await on_sale(stores, 10)
     order = await buy(stores, await hold(stores, concert, 1))
-    seen = await watch(hub, OrderTopic(order.id))
+    seen = await subscribe(hub, OrderTopic(order.id))
     assert seen.snapshots == [order]
     await stores.orders.collection.update_one({"_id": order.id}, {"$set": {"version": 2}})
     await wait_until(lambda: len(seen.snapshots) == 2, what="the newer order")
     assert isinstance(seen.last, Order)
     with pytest.raises(NotFound):
-        await watch(hub, OrderTopic(OrderId("0" * 32)))
+        await subscribe(hub, OrderTopic(OrderId("0" * 32)))
 
 
 async def test_what_does_not_exist_is_refused_and_not_watched(hub: Hub) -> None:
     with pytest.raises(NotFound):
-        await watch(hub, StockTopic(ConcertId("nosuchconcer")))
+        await subscribe(hub, StockTopic(ConcertId("nosuchconcer")))
     await wait_until(lambda: not hub._concerts, what="the end of the watch")
 
 
@@ -146,13 +148,13 @@ async def test_watches_survive_an_outage_and_a_wiped_store(
 ) -> None:
     async with (
         opened(own_valkey.url, mongo_url, mongo_database) as stores,
-        hub_on(stores, own_valkey.url) as (hub, feed),
+        open_hub(stores, own_valkey.url) as (hub, feed),
     ):
         concert = await on_sale(stores, 10, room=ROOM)
         await queues.join_queue(context(stores, "ann"), concert.id)
         lost = await hold_in_room(stores, concert)
         topics: list[Topic] = [StockTopic(concert.id), QueueTopic(concert.id, PersonId("ann"))]
-        seen = [await watch(hub, topic) for topic in [*topics, HoldsTopic(concert.id, PersonId("ann"))]]
+        seen = [await subscribe(hub, topic) for topic in [*topics, HoldsTopic(concert.id, PersonId("ann"))]]
         epoch = (await stores.holds.read_stock(concert.id)).epoch
         await own_valkey.kill()
         await own_valkey.start()
@@ -169,7 +171,7 @@ async def test_watches_survive_an_outage_and_a_wiped_store(
             check_rising(one)
 
 
-def _epoch(seen: Seen) -> int:
+def _epoch(seen: Recorder) -> int:
     return seen.line().room.epoch
 
 
@@ -186,7 +188,7 @@ async def hold_in_room(stores: Stores, concert: Concert) -> Hold:
 async def test_the_stock_of_a_sale_reaches_its_watchers_exactly(stores: Stores, hub: Hub) -> None:
     """apply(old snapshot, updates) = new snapshot: the last one pushed is what a new reader sees."""
     concert = await on_sale(stores, 60, 40)
-    seen = [await watch(hub, StockTopic(concert.id)) for _ in range(3)]
+    seen = [await subscribe(hub, StockTopic(concert.id)) for _ in range(3)]
     made = await asyncio.gather(*[hold(stores, concert, 1, 1, who=f"buyer{number}") for number in range(30)])
     await asyncio.gather(*[buy(stores, one) for one in made[:15]])
     now = await stock(stores, concert)
@@ -201,33 +203,33 @@ async def test_another_device_sees_every_hold_of_its_person(stores: Stores, hub:
     made = [await hold(stores, concert, 1) for _ in range(3)]
     topic = HoldsTopic(concert.id, PersonId("alice"))
     for _ in range(2):
-        seen = await watch(hub, topic)
+        seen = await subscribe(hub, topic)
         await wait_until(partial(_has_seen, seen, 3), what="the holds")
         assert {shown.id for shown in seen.snapshots if isinstance(shown, Hold)} == {one.id for one in made}
 
 
-def _has_seen(seen: Seen, count: int) -> bool:
+def _has_seen(seen: Recorder, count: int) -> bool:
     return len(seen.snapshots) == count
 
 
-class Broken(Seen):
+class Broken(Recorder):
     async def render(self, snapshot: Snapshot) -> Rendered:
         raise RuntimeError("this one cannot be shown")
 
 
 async def test_a_render_that_fails_keeps_nobody_else_from_their_news(stores: Stores, hub: Hub) -> None:
     concert = await on_sale(stores, 10)
-    seen = await watch(hub, StockTopic(concert.id))
+    seen = await subscribe(hub, StockTopic(concert.id))
     broken = Broken(StockTopic(concert.id), group="broken")
     with pytest.raises(RuntimeError):
         await hub.subscribe(broken, broken.deliver)
     await hold(stores, concert, 1)
     await wait_until(lambda: seen.stock() == [(9, 1, 0)], what="the change")
-    assert (await watch(hub, StockTopic(concert.id))).stock() == [(9, 1, 0)]
+    assert (await subscribe(hub, StockTopic(concert.id))).stock() == [(9, 1, 0)]
 
 
 async def test_many_orders_are_watched_by_one_task(stores: Stores, hub: Hub) -> None:
     concert = await on_sale(stores, 20, limit_per_person=20)
     made = [await buy(stores, await hold(stores, concert, 1)) for _ in range(5)]
-    await asyncio.gather(*[watch(hub, OrderTopic(order.id)) for order in made])
+    await asyncio.gather(*[subscribe(hub, OrderTopic(order.id)) for order in made])
     assert len(hub._tasks) == 1

@@ -11,10 +11,10 @@ from resolvers import queues, rooms
 from storage.connect import Stores
 from storage.keys import KINDS, concert_keys, hints_channel
 from subscriptions.hub import Hub
-from tests.support.lottery import crowd, register
+from tests.support.hub_recorder import ROOM, Recorder, check_rising, open_hub, subscribe
+from tests.support.lottery import make_people, register
 from tests.support.sale import context, on_sale, organizer
 from tests.support.waiting import wait_until
-from tests.support.watching import ROOM, Seen, check_rising, hub_on, watch
 from workers.admission import AdmissionWorker
 from workers.expiry import ExpiryWorker
 
@@ -22,20 +22,20 @@ FRESH_S = 1.25
 """A second, and what a busy machine takes."""
 
 
-def waiting(seen: Seen, count: int) -> bool:
+def waiting(seen: Recorder, count: int) -> bool:
     return seen.room().waiting_count == count
 
 
-def counted(seen: Seen) -> tuple[int, int, int, int]:
+def counted(seen: Recorder) -> tuple[int, int, int, int]:
     room = seen.room()
     return room.waiting_count, room.slots_taken, room.flow.inflow, room.flow.outflow
 
 
 async def test_a_room_is_shown_when_people_come_are_called_and_leave(stores: Stores, hub: Hub) -> None:
     concert = await on_sale(stores, 10, room=ROOM)
-    seen = await watch(hub, RoomTopic(concert.id))
+    seen = await subscribe(hub, RoomTopic(concert.id))
     assert counted(seen) == (0, 0, 0, 0)
-    await register(stores, concert, crowd(5))
+    await register(stores, concert, make_people(5))
     await wait_until(lambda: counted(seen) == (5, 0, 5, 0), timeout=FRESH_S, what="the crowd")
     await ExpiryWorker().run_once(stores)
     await AdmissionWorker().run_once(stores)
@@ -49,20 +49,20 @@ async def test_a_room_is_shown_when_people_come_are_called_and_leave(stores: Sto
 
 async def test_without_hints_a_room_is_a_second_old_at_the_most(stores: Stores, valkey_url: str) -> None:
     concert = await on_sale(stores, 10, room=ROOM)
-    async with hub_on(stores, valkey_url) as (hub, feed):
-        seen = await watch(hub, RoomTopic(concert.id))
+    async with open_hub(stores, valkey_url) as (hub, feed):
+        seen = await subscribe(hub, RoomTopic(concert.id))
         await feed.stop_listening(hints_channel(concert.id))
         feed.listen(hints_channel(concert.id), lambda _: None)
         for count in (1, 2):
-            await register(stores, concert, crowd(1, first=count))
+            await register(stores, concert, make_people(1, first=count))
             await wait_until(partial(waiting, seen, count), timeout=FRESH_S, what="the join")
 
 
 async def test_counts_of_the_last_minute_are_shown_as_they_age(stores: Stores, hub: Hub) -> None:
     """Nothing happens, and no version rises."""
     concert = await on_sale(stores, 10, room=ROOM)
-    await register(stores, concert, crowd(3))
-    seen = await watch(hub, RoomTopic(concert.id))
+    await register(stores, concert, make_people(3))
+    seen = await subscribe(hub, RoomTopic(concert.id))
     assert seen.room().flow.inflow == 3
     version = seen.room().version
     await _pass_time(stores, concert, 75_000)
@@ -76,7 +76,7 @@ async def _pass_time(stores: Stores, concert: Concert, ms: int) -> None:
 
 async def test_a_room_in_which_nothing_moves_is_not_shown_again(stores: Stores, hub: Hub) -> None:
     concert = await on_sale(stores, 10, room=ROOM)
-    seen = await watch(hub, RoomTopic(concert.id))
+    seen = await subscribe(hub, RoomTopic(concert.id))
     watching = hub._concerts[concert.id]
     for _ in range(3):
         await watching._refresh()
@@ -85,9 +85,9 @@ async def test_a_room_in_which_nothing_moves_is_not_shown_again(stores: Stores, 
 
 async def test_organisers_who_come_later_are_shown_the_room_too(stores: Stores, hub: Hub) -> None:
     concert = await on_sale(stores, 10, room=ROOM)
-    early = await watch(hub, RoomTopic(concert.id))
+    early = await subscribe(hub, RoomTopic(concert.id))
     await register(stores, concert, [PersonId("ann")])
-    late = await watch(hub, RoomTopic(concert.id))
+    late = await subscribe(hub, RoomTopic(concert.id))
     assert late.room().waiting_count == 1
     await register(stores, concert, [PersonId("ben")])
     for one in (early, late):

@@ -18,7 +18,7 @@ from storage.connect import Stores
 from storage.hot.queues import EntryRecord
 from storage.keys import KINDS, concert_keys
 from tests.integration.test_storage_rooms import ROOM, admit
-from tests.support.line_model import drawn_ranks
+from tests.support.queue_model import drawn_ranks
 from tests.support.sale import on_sale, organizer
 
 PLACES = 100_000

@@ -26,9 +26,9 @@ from subscriptions.publishing.concert_publisher import ConcertPublisher
 from subscriptions.publishing.push_intervals import PushIntervals
 from subscriptions.publishing.subscriber_groups import Subscriber
 from tests.integration.test_storage_queues import admit, hold_with_pass, join, with_room
-from tests.support.lottery import crowd, leave, register, with_lottery
+from tests.support.hub_recorder import Recorder, subscribe
+from tests.support.lottery import leave, make_people, register, with_lottery
 from tests.support.sale import PASSES, buy, context, key, organizer
-from tests.support.watching import Seen, watch
 from workers.opening import OpeningWorker
 
 pytestmark = pytest.mark.timeout(60)
@@ -45,11 +45,11 @@ async def test_buyers_of_the_last_round_break_nobodys_place_in_the_new_one(store
     await rooms.pause(organizer(stores), concert.id)
     await rooms.reset(organizer(stores), concert.id, RoomSettingsPatch(), key())
     await join(stores, concert, "ann")
-    seen = await watch(hub, QueueTopic(concert.id, PersonId("ann")))
+    seen = await subscribe(hub, QueueTopic(concert.id, PersonId("ann")))
     assert seen.place() == (EntryState.WAITING, 1)
     for who in buyers:
         await buy(stores, await hold_with_pass(stores, concert, who, 1))
-    again = Seen(QueueTopic(concert.id, PersonId("ann")))
+    again = Recorder(QueueTopic(concert.id, PersonId("ann")))
     await asyncio.wait_for(hub.subscribe(again, again.deliver), 5)
     assert again.place() == (EntryState.WAITING, 1)
 
@@ -64,7 +64,7 @@ async def test_tickets_of_the_last_round_do_not_sell_out_the_new_one(stores: Sto
         await queues.claim_pass(context(stores, who), concert.id)
     await rooms.pause(organizer(stores), concert.id)
     await rooms.reset(organizer(stores), concert.id, RoomSettingsPatch(), key())
-    await register(stores, concert, crowd(21))
+    await register(stores, concert, make_people(21))
     for who in buyers:
         await buy(stores, await hold_with_pass(stores, concert, who, 1))
     change = RoomSettingsPatch((("total_active_users", 1), ("queue_all", False)))
@@ -107,7 +107,7 @@ async def test_a_call_by_hand_keeps_its_row_where_its_twin_was_refused(stores: S
 async def test_nobody_is_shown_a_place_of_a_line_that_was_drawn_after_it_was_read(stores: Stores) -> None:
     """Half have left before the opening, which comes between the reading of the line and that of the entries."""
     concert = await with_lottery(stores)
-    people = crowd(16)
+    people = make_people(16)
     await register(stores, concert, people)
     await leave(stores, concert, people[:8])
 
@@ -119,7 +119,7 @@ async def test_nobody_is_shown_a_place_of_a_line_that_was_drawn_after_it_was_rea
     watching = ConcertPublisher(
         concert.id, Between(stores, PASSES), stores.queues, tick_s=0.01, push_intervals=PushIntervals((), 0.0)
     )
-    everybody: Sequence[Seen] = [Seen(QueueTopic(concert.id, who)) for who in people[8:]]
+    everybody: Sequence[Recorder] = [Recorder(QueueTopic(concert.id, who)) for who in people[8:]]
     for one in everybody:
         watching.add(Subscriber(one, one.deliver))
     await watching._refresh()
@@ -138,13 +138,13 @@ async def _asked(stores: Stores, who: str, document: str, **variables: object) -
 async def test_node_finds_a_place_by_the_id_it_was_shown_with(stores: Stores, what: str) -> None:
     if what == "after a lottery":
         concert = await with_lottery(stores)
-        people = crowd(12)
+        people = make_people(12)
         await register(stores, concert, people)
         await OpeningWorker().run_once(stores)
     else:
         method = QueueingMethod.RANDOM if what == "by lots" else QueueingMethod.FIFO
         concert = await with_room(stores, 100, total_active_users=1, queueing_method=method)
-        people = crowd(3)
+        people = make_people(3)
         await register(stores, concert, people)
         if what == "after a reset":
             await rooms.reset(organizer(stores), concert.id, RoomSettingsPatch(), key())
@@ -170,14 +170,14 @@ async def test_what_a_round_counts_is_of_that_round(stores: Stores) -> None:
 async def test_what_a_hand_was_stopped_by_is_said_truly(stores: Stores) -> None:
     """300 places in front are over and not worked off yet; both caps are wide open."""
     concert = await with_room(stores, 100, total_active_users=1_000, queue_all=True, heartbeat_timeout_ms=1_000)
-    people = crowd(300)
+    people = make_people(300)
     await register(stores, concert, people)
     await admit(stores)
-    await register(stores, concert, crowd(5, first=301))
+    await register(stores, concert, make_people(5, first=301))
     alive = concert_keys(concert.id)[KINDS.index("presence_deadlines")]
     for who in people:
         await stores.script_client.run_command("ZADD", alive, "XX", "1", who)
-    for who in crowd(5, first=301):
+    for who in make_people(5, first=301):
         await stores.script_client.run_command("ZADD", alive, "XX", "99999999999999", who)
     call = await rooms.admit_next(organizer(stores), concert.id, 5, key())
     assert call.limit is not AdmissionLimit.NEW_USERS_PER_MINUTE

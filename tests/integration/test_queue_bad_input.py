@@ -15,7 +15,7 @@ from resolvers import holds, queues
 from resolvers.context import Context
 from storage.connect import Stores
 from tests.integration.test_storage_rooms import admit, events, join, pass_time, states, with_room
-from tests.support.lottery import check_draw, crowd, register, revealed, secret_of, with_lottery
+from tests.support.lottery import check_draw, make_people, register, revealed, secret_of, with_lottery
 from tests.support.sale import PASSES, context, key, lines, stock, viewer
 
 
@@ -116,7 +116,7 @@ async def test_no_pass_but_the_living_one_opens_the_sale(stores: Stores) -> None
 async def test_an_opening_revealed_twice_shows_one_draw(stores: Stores) -> None:
     """Whoever reveals again, even with other registrations in hand, hears what was revealed first."""
     concert = await with_lottery(stores)
-    people = crowd(12)
+    people = make_people(12)
     await register(stores, concert, people)
     fence = await stores.lotteries.read_epoch(concert.id, 1)
     _, count, digest = await stores.hot_state.freeze_queue(concert.id, 1)

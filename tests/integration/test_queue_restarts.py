@@ -19,10 +19,10 @@ from storage.embedded.process import ServerProcess
 from storage.hot.queues import EntryRecord, QueueState
 from tests.integration.test_storage_recovery import Copy, until_believed
 from tests.integration.test_storage_rooms import ROOM, admit, join, positions, records, states
-from tests.support.lottery import check_draw, crowd, register, revealed, with_lottery
+from tests.support.hub_recorder import open_hub, subscribe
+from tests.support.lottery import check_draw, make_people, register, revealed, with_lottery
 from tests.support.sale import context, on_sale, opened
 from tests.support.waiting import wait_until
-from tests.support.watching import hub_on, watch
 
 PEOPLE = [f"p{number}" for number in range(1, 31)]
 
@@ -123,8 +123,8 @@ async def told_after(
     stores: Stores, own_valkey: ServerProcess, concert: Concert, break_store: Awaitable[object], *, lost: str
 ) -> None:
     """Who watches and who polls both hear that `lost` has no place any more, under a new epoch, and may rejoin."""
-    async with hub_on(stores, own_valkey.url) as (hub, _):
-        seen_by = await watch(hub, QueueTopic(concert.id, PersonId(lost)))
+    async with open_hub(stores, own_valkey.url) as (hub, _):
+        seen_by = await subscribe(hub, QueueTopic(concert.id, PersonId(lost)))
         before = seen_by.line().room.epoch
         await break_store
         assert await patiently(stores, concert, lost) is None
@@ -168,7 +168,7 @@ async def test_a_store_killed_in_an_opening_draws_one_order(
     own_stores: Stores, own_valkey: ServerProcess, step: str
 ) -> None:
     concert = await with_lottery(own_stores)
-    people = crowd(25)
+    people = make_people(25)
     await register(own_stores, concert, people)
     await own_stores.queues.leave(concert.id, people[3])
     before = await own_stores.queues.read_entries(concert.id, people)

@@ -23,7 +23,19 @@ from tests.integration.test_storage_rooms import (
     states,
     with_room,
 )
-from tests.support.histories import histories, told_by
+from tests.support.event_histories import build_histories, read_events
+from tests.support.queue_steps import (
+    ADMITTED,
+    READY,
+    WAITING,
+    hold_with,
+    join_all,
+    make_people,
+    pass_of,
+    read_called,
+    read_positions,
+    refusal_of,
+)
 from tests.support.sale import (
     PASSES,
     all_orders,
@@ -33,18 +45,6 @@ from tests.support.sale import (
     opened,
     organizer,
     stock,
-)
-from tests.support.scenes import (
-    ADMITTED,
-    READY,
-    WAITING,
-    all_join,
-    called,
-    crowd,
-    hold_with,
-    pass_of,
-    refusal_of,
-    standing,
 )
 
 
@@ -131,16 +131,16 @@ async def test_two_release_workers_at_once(
     stores: Stores, valkey_url: str, mongo_url: str, mongo_database: str
 ) -> None:
     concert = await with_room(stores, total_active_users=30, new_users_per_minute=45)
-    people = crowd(100)
+    people = make_people(100)
     await join(stores, concert, *people)
     async with opened(valkey_url, mongo_url, mongo_database) as others:
         for _ in range(2):
             await asyncio.gather(*[admit(one, concert) for one in (stores, others) for _ in range(25)])
             assert (await stores.queues.read_queue(concert.id)).slots_taken == 30
-    assert await called(stores, concert) == people[:30]
+    assert await read_called(stores, concert) == people[:30]
     await asyncio.gather(*[stores.queues.leave(concert.id, PersonId(who)) for who in people[:30]])
-    assert await called(stores, concert) == people[:45]
-    assert await standing(stores, concert, people) == people[45:]
+    assert await read_called(stores, concert) == people[:45]
+    assert await read_positions(stores, concert, people) == people[45:]
 
 
 async def test_pause_during_ready(stores: Stores) -> None:
@@ -166,7 +166,7 @@ async def test_pause_during_ready(stores: Stores) -> None:
 async def test_cap_lowered_below_occupancy(stores: Stores) -> None:
     """Nobody is put out, and nobody comes in until there is room."""
     concert = await with_room(stores, total_active_users=6)
-    people = crowd(10)
+    people = make_people(10)
     await join(stores, concert, *people)
     await admit(stores, concert)
     concert = await change(stores, concert, total_active_users=2)
@@ -178,8 +178,8 @@ async def test_cap_lowered_below_occupancy(stores: Stores) -> None:
         await admit(stores, concert)
         slots.append((await stores.queues.read_queue(concert.id)).slots_taken)
     assert slots == [5, 4, 3, 2, 2, 2]
-    assert await called(stores, concert) == people[:8]
-    assert await standing(stores, concert, people) == people[8:]
+    assert await read_called(stores, concert) == people[:8]
+    assert await read_positions(stores, concert, people) == people[8:]
 
 
 async def test_cursor_at_the_tail_with_empty_queue(stores: Stores) -> None:
@@ -192,12 +192,12 @@ async def test_cursor_at_the_tail_with_empty_queue(stores: Stores) -> None:
     assert [await admit(stores, concert) for _ in range(20)] == [0] * 20
     line = (await stores.queues.read_queue(concert.id)).positions
     assert (line.serving_number, line.tail, line.waiting_count) == (2, 2, 0)
-    people = crowd(5)
+    people = make_people(5)
     joined = await join(stores, concert, *people)
     assert [record.number for record in joined] == [3, 4, 5, 6, 7]
-    assert await standing(stores, concert, people) == people
+    assert await read_positions(stores, concert, people) == people
     assert await admit(stores, concert) == 2
-    assert await standing(stores, concert, people) == people[2:]
+    assert await read_positions(stores, concert, people) == people[2:]
 
 
 async def test_malformed_joins_burn_no_number(stores: Stores) -> None:
@@ -222,14 +222,14 @@ async def test_malformed_joins_burn_no_number(stores: Stores) -> None:
             refused += 1
     assert refused == 10
     assert [record.number for record in await join(stores, open_again, "ann", "ben")] == [2, 3]
-    assert await standing(stores, concert, ["mallory", "ann", "ben"]) == ["mallory", "ann", "ben"]
+    assert await read_positions(stores, concert, ["mallory", "ann", "ben"]) == ["mallory", "ann", "ben"]
 
 
 async def test_reset_under_load(stores: Stores) -> None:
     """Whatever runs into a reset happened before it or after it: no place is of both rounds, and no slot is lost."""
     concert = await with_room(stores, total_active_users=10, new_users_per_minute=100_000)
-    people, chance = crowd(150), random.Random(3)
-    await all_join(stores, concert, people)
+    people, chance = make_people(150), random.Random(3)
+    await join_all(stores, concert, people)
 
     async def bustle(who: str) -> None:
         for _ in range(6):
@@ -248,12 +248,12 @@ async def test_reset_under_load(stores: Stores) -> None:
     await admit(stores, concert)
     line = await stores.queues.read_queue(concert.id)
     assert line.round == 3
-    places, wrong = histories(await told_by(stores, concert.id))
+    places, wrong = build_histories(await read_events(stores, concert.id))
     assert wrong == []
     found = await stores.queues.read_entries(concert.id, [PersonId(who) for who in people])
     waiting = [who for who, record in found.items() if record.state is WAITING]
     assert {found[who].round for who in waiting} <= {3}
-    assert await standing(stores, concert, people) == sorted(waiting, key=lambda who: found[who].number or 0)
+    assert await read_positions(stores, concert, people) == sorted(waiting, key=lambda who: found[who].number or 0)
     with_slots = [record for record in found.values() if record.state in (READY, ADMITTED)]
     assert len(with_slots) == line.slots_taken == (10 if waiting else line.slots_taken)
     assert all(not places[record.entry_id].is_ended for record in with_slots)

@@ -13,10 +13,10 @@ from motor.motor_asyncio import AsyncIOMotorDatabase
 from redis.asyncio import Redis
 
 from auth.viewer import Role, Viewer
-from bench.sale.books import all_holds_ended, read_books
 from bench.sale.catalog import sale_concert
 from bench.sale.invariants import judge, oversold_units
-from bench.sale.ledger import Line, Receipt
+from bench.sale.ledger import Receipt, TicketLine
+from bench.sale.store_dump import all_holds_ended, read_store_dump
 from domain.concerts import Concert
 from domain.holds import TicketRequest
 from domain.ids import PersonId
@@ -46,7 +46,7 @@ class Sold:
 
     async def broken(self, receipts: Mapping[str, Receipt] | None = None) -> dict[str, tuple[str, ...]]:
         """The offending rows of each invariant that has some."""
-        books = await read_books(self.redis, self.mongo, self.concert.id)
+        books = await read_store_dump(self.redis, self.mongo, self.concert.id)
         verdicts = judge(books, self.receipts if receipts is None else receipts)
         return {verdict.invariant: verdict.offending for verdict in verdicts if verdict.offending}
 
@@ -85,14 +85,14 @@ def _context(stores: Stores, name: str) -> Context:
 
 
 def _receipt(order: Order) -> Receipt:
-    lines = tuple(Line(str(ids.of_tier(line.tier_id)), line.quantity) for line in order.lines)
+    lines = tuple(TicketLine(str(ids.of_tier(line.tier_id)), line.quantity) for line in order.lines)
     return Receipt(str(ids.of_order(order.id)), order.person_id, order.customer.email, lines, order.total.minor)
 
 
 async def test_true_books_break_nothing(sold: Sold) -> None:
     assert await sold.broken() == {}
     assert await all_holds_ended(sold.redis, sold.concert.id)
-    assert oversold_units(await read_books(sold.redis, sold.mongo, sold.concert.id)) == 0
+    assert oversold_units(await read_store_dump(sold.redis, sold.mongo, sold.concert.id)) == 0
 
 
 async def _sell_a_unit_twice(sold: Sold) -> None:
@@ -199,7 +199,7 @@ async def test_a_false_book_is_found(
 @pytest.mark.parametrize("falsify", [_sell_a_unit_twice, _sell_a_unit_out_of_thin_air])
 async def test_what_is_oversold_is_counted(sold: Sold, falsify: Callable[[Sold], Awaitable[None]]) -> None:
     await falsify(sold)
-    assert oversold_units(await read_books(sold.redis, sold.mongo, sold.concert.id)) == 1
+    assert oversold_units(await read_store_dump(sold.redis, sold.mongo, sold.concert.id)) == 1
 
 
 async def test_an_order_that_nobody_was_told_of_is_found(sold: Sold) -> None:

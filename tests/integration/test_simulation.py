@@ -5,14 +5,14 @@ from dataclasses import asdict, replace
 
 import pytest
 
+from bench.simulation.arrivals import ArrivalPattern, make_arrivals
 from bench.simulation.concert import settings_of
-from bench.simulation.crowd import Manners, crowd
-from bench.simulation.rehearsal import RehearsedRoom
+from bench.simulation.memory_room import MemoryRoom
+from bench.simulation.outcomes import Outcome
+from bench.simulation.redis_room import open_redis_room
 from bench.simulation.sale import Sale
 from bench.simulation.scenarios import Scenario
-from bench.simulation.scores import score
-from bench.simulation.stage import store_room
-from bench.simulation.told import Outcome
+from bench.simulation.scoring import score_predictions
 from domain.estimates.room_flow import RoomFlow
 from storage.connect import Stores
 
@@ -23,7 +23,7 @@ SMALL = Scenario(
     total_active_users=40,
     new_users_per_minute=60,
     stock=120,
-    manners=Manners(
+    manners=ArrivalPattern(
         last_arrival_s=120, early_s=20, gives_up=0.3, patience_s=60, no_show=0.15, visit_s=40, lingers=0.05, returns=0.6
     ),
     changes={120: {"new_users_per_minute": 90}},
@@ -35,17 +35,17 @@ MOST_A_MINUTE = 90
 
 @pytest.mark.parametrize("scenario", [SMALL, replace(SMALL, stock=10_000, prequeue_s=0)], ids=["sold out", "plenty"])
 async def test_the_scripts_and_the_rehearsal_agree(stores: Stores, scenario: Scenario) -> None:
-    people = crowd(scenario.people, scenario.manners, seed=3)
+    people = make_arrivals(scenario.people, scenario.manners, seed=3)
     scripts, memory = (
-        await store_room(stores.script_client, scenario),
-        RehearsedRoom(settings_of(scenario), scenario.stock),
+        await open_redis_room(stores.script_client, scenario),
+        MemoryRoom(settings_of(scenario), scenario.stock),
     )
     outcome = await Sale(scripts, scenario, people, seed=3).hold()
     expected = await Sale(memory, scenario, people, seed=3).hold()
     assert outcome.called == expected.called
     assert (outcome.most_slots, outcome.miscounted) == (expected.most_slots, 0)
     assert fates(outcome) == fates(expected)
-    assert score(outcome.told).answers == score(expected.told).answers
+    assert score_predictions(outcome.told).answers == score_predictions(expected.told).answers
     assert totals((await scripts.look()).flow) == totals((await memory.look()).flow)
     assert outcome.most_slots <= scenario.total_active_users
     for second in outcome.called:

@@ -9,7 +9,7 @@ from resolvers import queues
 from storage.connect import Stores
 from storage.hot import events as events_module
 from storage.hot.events import StoredEvent
-from tests.support.consuming import a_line, length, letters, make_idle, stream
+from tests.support.event_consumers import length, letters, make_idle, make_queue, stream
 from tests.support.sale import context
 
 GROUP = "watchers"
@@ -42,7 +42,7 @@ async def fail_to_the_end(stores: Stores, concert: Concert, event: StoredEvent) 
 
 
 async def test_a_group_gets_each_event_once_in_order_and_bounded(any_stores: Stores) -> None:
-    concert = await a_line(any_stores, "ann", "ben", "cyd")
+    concert = await make_queue(any_stores, "ann", "ben", "cyd")
     first, rest = await take(any_stores, concert, limit=2), await take(any_stores, concert)
     assert [people(first), people(rest), await take(any_stores, concert)] == [["ann", "ben"], ["cyd"], []]
     assert first[0].fields == {"event": "joined", "person": "ann", "place": "1", "round": "1"}
@@ -52,7 +52,7 @@ async def test_a_group_gets_each_event_once_in_order_and_bounded(any_stores: Sto
 
 
 async def test_a_concert_without_events_has_no_stream(any_stores: Stores) -> None:
-    concert = await a_line(any_stores)
+    concert = await make_queue(any_stores)
     assert await take(any_stores, concert) == []
     assert await acknowledge(any_stores, concert) == 0
     assert await any_stores.script_client.run_command("EXISTS", stream(concert), stream(concert, "deadletters")) == 0
@@ -60,7 +60,7 @@ async def test_a_concert_without_events_has_no_stream(any_stores: Stores) -> Non
 
 async def test_two_consumers_share_and_no_event_is_acknowledged_twice(any_stores: Stores) -> None:
     everybody = [f"person{number}" for number in range(20)]
-    concert = await a_line(any_stores, *everybody)
+    concert = await make_queue(any_stores, *everybody)
     taken = await asyncio.gather(*[take(any_stores, concert, limit=3) for _ in range(10)])
     assert sorted(people([event for events in taken for event in events])) == sorted(everybody)
     counts = await asyncio.gather(*[acknowledge(any_stores, concert, *events) for events in [*taken, *taken]])
@@ -68,7 +68,7 @@ async def test_two_consumers_share_and_no_event_is_acknowledged_twice(any_stores
 
 
 async def test_an_event_that_nobody_answered_for_is_given_out_again_after_its_lease(any_stores: Stores) -> None:
-    concert = await a_line(any_stores, "ann", "ben")
+    concert = await make_queue(any_stores, "ann", "ben")
     ann, ben = await take(any_stores, concert)
     await acknowledge(any_stores, concert, ben)
     await idle(any_stores, concert, ann, LEASE_MS // 2)
@@ -82,7 +82,7 @@ async def test_an_event_that_nobody_answered_for_is_given_out_again_after_its_le
 
 
 async def test_a_faulty_event_is_tried_again_ever_later_and_buried_and_holds_up_no_other(any_stores: Stores) -> None:
-    concert = await a_line(any_stores, "ann", "poison", "cyd")
+    concert = await make_queue(any_stores, "ann", "poison", "cyd")
     ann, poison, cyd = await take(any_stores, concert)
     assert await acknowledge(any_stores, concert, ann, cyd) == 2
     for tries, pause_ms in enumerate(PAUSES_MS, 1):
@@ -104,7 +104,7 @@ async def test_a_faulty_event_is_tried_again_ever_later_and_buried_and_holds_up_
 
 
 async def test_what_is_not_the_events_fault_costs_no_try(any_stores: Stores) -> None:
-    concert = await a_line(any_stores, "ann", "ben")
+    concert = await make_queue(any_stores, "ann", "ben")
     for _ in range(events_module.MAX_TRIES + 2):
         taken = await take(any_stores, concert)
         assert [(event.fields["person"], event.tries) for event in taken] == [("ann", 1), ("ben", 1)]
@@ -115,7 +115,7 @@ async def test_what_is_not_the_events_fault_costs_no_try(any_stores: Stores) -> 
 
 
 async def test_an_event_that_ends_whoever_handles_it_is_buried_too(stores: Stores) -> None:
-    concert = await a_line(stores, "ann", "ben")
+    concert = await make_queue(stores, "ann", "ben")
     ann, ben = await take(stores, concert)
     await acknowledge(stores, concert, ben)
     for tries in range(1, events_module.MAX_TRIES):
@@ -130,7 +130,7 @@ async def test_an_event_that_ends_whoever_handles_it_is_buried_too(stores: Store
 
 
 async def test_trimming_keeps_what_any_group_has_not_acknowledged(any_stores: Stores) -> None:
-    concert = await a_line(any_stores, "ann", "ben", "cyd", "dan")
+    concert = await make_queue(any_stores, "ann", "ben", "cyd", "dan")
     mine = await take(any_stores, concert)
     others = await take(any_stores, concert, limit=2, group="others")
     await acknowledge(any_stores, concert, *mine)
@@ -149,7 +149,7 @@ async def test_trimming_keeps_what_any_group_has_not_acknowledged(any_stores: St
 
 async def test_events_that_left_the_stream_unhandled_are_forgotten(any_stores: Stores) -> None:
     """A stream that nobody consumes for long loses its oldest events, whoever has them in hand."""
-    concert = await a_line(any_stores, "ann", "ben", "cyd")
+    concert = await make_queue(any_stores, "ann", "ben", "cyd")
     ann, ben = await take(any_stores, concert, limit=2)
     for event in (ann, ben):
         await idle(any_stores, concert, event, LEASE_MS)
@@ -162,7 +162,7 @@ async def test_events_that_left_the_stream_unhandled_are_forgotten(any_stores: S
 
 
 async def test_a_wiped_store_has_its_group_made_again(any_stores: Stores) -> None:
-    concert = await a_line(any_stores, "ann")
+    concert = await make_queue(any_stores, "ann")
     (ann,) = await take(any_stores, concert)
     await any_stores.script_client.run_command("FLUSHALL")
     assert await take(any_stores, concert) == []
@@ -179,7 +179,7 @@ async def test_dead_letters_are_read_in_pages_and_dropped_once(
 ) -> None:
     monkeypatch.setattr(events_module, "_DEAD_LETTERS_PER_READ", 2)
     everybody = ["ann", "ben", "cyd"]
-    concert = await a_line(any_stores, *everybody)
+    concert = await make_queue(any_stores, *everybody)
     for event in await take(any_stores, concert):
         await fail_to_the_end(any_stores, concert, event)
     found = await letters(any_stores, concert)
@@ -191,7 +191,7 @@ async def test_dead_letters_are_read_in_pages_and_dropped_once(
 
 async def test_where_the_dead_letters_are_full_an_event_stays(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(events_module, "MAX_DEAD_LETTERS", 1)
-    concert = await a_line(stores, "ann", "ben")
+    concert = await make_queue(stores, "ann", "ben")
     ann, ben = await take(stores, concert)
     await fail_to_the_end(stores, concert, ann)
     ben = await fail_to_the_end(stores, concert, ben)
@@ -207,7 +207,7 @@ async def test_where_the_dead_letters_are_full_an_event_stays(stores: Stores, mo
 
 async def test_pending_events_are_looked_through_in_turns(stores: Stores) -> None:
     """However many wait at the head, what is due behind them is found."""
-    concert = await a_line(stores, *[f"person{number}" for number in range(5)])
+    concert = await make_queue(stores, *[f"person{number}" for number in range(5)])
     taken = await take(stores, concert)
     await idle(stores, concert, taken[4], LEASE_MS)
     seen, after = [], "-"

@@ -8,14 +8,14 @@ from domain.concerts import Concert
 from domain.errors import TemporarilyUnavailable
 from domain.lottery import draw
 from storage.connect import Stores
-from tests.integration.test_storage_opening import LATE, Killed, dying_at
+from tests.integration.test_storage_lottery_opening import LATE, Killed, dying_at
 from tests.integration.test_storage_queues import admit
 from tests.support.lottery import (
     Copy,
     check_draw,
-    crowd,
     entries,
     leave,
+    make_people,
     numbers,
     register,
     revealed,
@@ -28,7 +28,7 @@ from tests.support.waiting import wait_until
 async def test_a_store_rolled_back_after_the_reveal_keeps_the_numbers_of_all_it_still_knows(any_stores: Stores) -> None:
     """Back to before ten of them had registered; those have lost their place, and nobody gets their numbers."""
     concert = await with_lottery(any_stores)
-    early, lost = crowd(20), crowd(10, first=21)
+    early, lost = make_people(20), make_people(10, first=21)
     await register(any_stores, concert, early)
     await leave(any_stores, concert, early[:2])
     copy = await Copy(any_stores, concert).take()
@@ -52,7 +52,7 @@ async def test_a_store_rolled_back_after_the_reveal_keeps_the_numbers_of_all_it_
 
 async def test_a_store_wiped_after_the_reveal_registers_nobody_again(any_stores: Stores) -> None:
     concert = await with_lottery(any_stores)
-    people = crowd(9)
+    people = make_people(9)
     await register(any_stores, concert, people)
     await any_stores.lottery_opener.open(concert)
     await Copy(any_stores, concert).wipe()
@@ -69,7 +69,7 @@ async def test_a_store_wiped_between_reveal_and_numbers_has_the_revealed_numbers
     stores: Stores, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     concert = await with_lottery(stores)
-    people = crowd(9)
+    people = make_people(9)
     await register(stores, concert, people)
     copy = await Copy(stores, concert).take()
     with monkeypatch.context() as patch:
@@ -87,7 +87,7 @@ async def test_a_recovery_killed_after_it_opened_is_finished_by_another(
     stores: Stores, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     concert = await with_lottery(stores)
-    people = crowd(6)
+    people = make_people(6)
     await register(stores, concert, people)
     copy = await Copy(stores, concert).take()
     await stores.lottery_opener.open(concert)
@@ -121,7 +121,7 @@ async def test_what_a_store_forgot_before_the_reveal_is_not_revealed(
 ) -> None:
     """Frozen, then rolled back: people may register again, so what was frozen must not come out now."""
     concert = await with_lottery(stores)
-    people = crowd(4)
+    people = make_people(4)
     copy = await Copy(stores, concert).take()
     await register(stores, concert, people)
     reveal = stores.lotteries.reveal
@@ -145,7 +145,7 @@ async def test_a_line_frozen_otherwise_than_it_was_revealed_opens_all_the_same(s
     """A primary that was cut off might reveal its own count: what it lacks stands behind, what it had is gone."""
     for count in (3, 9):
         concert = await with_lottery(stores)
-        people = crowd(6)
+        people = make_people(6)
         await register(stores, concert, people)
         await stores.lotteries.reveal(concert.id, 1, registrations=count, digest="ab" * 20, epoch=1)
         assert await stores.lottery_opener.open(concert) == "OPENED"

@@ -16,8 +16,8 @@ from domain.room_changes import RoomSettingsPatch
 from resolvers import holds, queues, rooms
 from storage.hot import queues as queue_store
 from storage.hot.queues import LeaseExpired
-from tests.support.line_machine import LONG_MS, PEOPLE, OnModel, gathered
-from tests.support.line_model import drawn_ranks
+from tests.support.queue_machine import LONG_MS, PEOPLE, ModelMachine, gathered
+from tests.support.queue_model import drawn_ranks
 from tests.support.sale import buy, context, key, lines, opened, organizer
 from workers.admission import AdmissionWorker
 from workers.concert_worker import RunResult
@@ -27,7 +27,7 @@ methods = st.sampled_from(QueueingMethod)
 LATER = timedelta(days=20)
 
 
-class LineMachine(OnModel):
+class LineMachine(ModelMachine):
     # What people do.
 
     @rule(who=people, twice=st.booleans())
@@ -154,7 +154,7 @@ class LineMachine(OnModel):
     def hours_without_workers(self) -> None:
         """Nobody loses anything by it; who does not come back until the grace is over was not there."""
         self.turn()
-        self.everybody_stands_where_the_model_says()
+        self.every_entry_matches_the_model()
         _, _, is_active = self.do(self.stores.hot_state.expire_holds(self.concert.id, limit=100))
         self.do(self.stores.script_client.run_command("HINCRBY", self.key("state"), "now_ms", str(LONG_MS + 1)))
         self.do(self.stores.hot_state.expire_holds(self.concert.id, limit=100))

@@ -18,7 +18,7 @@ from resolvers import holds, rooms
 from storage.connect import Stores
 from storage.keys import KINDS, concert_keys
 from tests.integration.test_storage_rooms import admit, change, join, states, with_room
-from tests.support.lottery import Copy, crowd, register
+from tests.support.lottery import Copy, make_people, register
 from tests.support.sale import PASSES, buy, context, key, lines, organizer
 
 
@@ -37,7 +37,7 @@ async def let_everybody_be_absent(stores: Stores, concert: Any) -> None:
 
 async def register_many(stores: Stores, concert: Any, count: int) -> None:
     for first in range(1, count, 1_000):
-        await register(stores, concert, crowd(1_000, first))
+        await register(stores, concert, make_people(1_000, first))
         await stores.hot_state.expire_holds(concert.id, limit=100)
 
 

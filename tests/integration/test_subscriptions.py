@@ -18,9 +18,9 @@ from storage.connect import Stores
 from subscriptions.feed import Feed
 from subscriptions.hub import Hub
 from subscriptions.interfaces import Rendered
+from tests.support.hub_recorder import BANDS, TICK_S
 from tests.support.sale import PASSES, buy, context, draft, key, lines, on_sale, organizer
 from tests.support.waiting import wait_until
-from tests.support.watching import BANDS, TICK_S
 from workers.admission import AdmissionWorker
 
 _STOCK = "version epoch soldOut tiers { tierId capacity available held sold }"

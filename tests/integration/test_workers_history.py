@@ -18,7 +18,7 @@ from storage.hot.events import MAX_TRIES, StoredEvent
 from storage.mongo import queue_history
 from tests.integration.test_storage_purchase import failing
 from tests.integration.test_workers import command
-from tests.support.consuming import a_line, length, letters, make_idle, stream
+from tests.support.event_consumers import length, letters, make_idle, make_queue, stream
 from tests.support.sale import context, on_sale, opened
 from tests.support.waiting import wait_until
 from workers import deadletters
@@ -92,7 +92,7 @@ async def test_each_event_is_archived_once_and_leaves_the_stream(any_stores: Sto
 async def test_a_consumer_that_died_between_work_and_word_is_taken_over(
     any_stores: Stores, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    concert = await a_line(any_stores, "ann", "ben")
+    concert = await make_queue(any_stores, "ann", "ben")
 
     async def dies(*_: object) -> int:
         raise asyncio.CancelledError
@@ -110,7 +110,7 @@ async def test_a_consumer_that_died_between_work_and_word_is_taken_over(
 
 
 async def test_poison_is_tried_eight_times_and_holds_up_no_other(any_stores: Stores) -> None:
-    concert = await a_line(any_stores, "ann")
+    concert = await make_queue(any_stores, "ann")
     poisons = [
         await add(any_stores, concert, "event", "danced", "person", "eve", "place", "1", "round", "1"),
         await add(any_stores, concert, "event", "joined", "person", "eve", "place", "first", "round", "1"),
@@ -151,7 +151,7 @@ class Choosy:
 
 
 async def test_a_handler_that_breaks_is_asked_for_each_event_alone(stores: Stores) -> None:
-    concert = await a_line(stores, "ann", "ben", "cyd")
+    concert = await make_queue(stores, "ann", "ben", "cyd")
     events = (await stores.events.claim(concert.id, Choosy.group, limit=10)).events
     handler = Choosy(events[1].id)
     assert await find_failures(handler, stores, concert.id, events) == {events[1].id: "RuntimeError: no"}
@@ -166,7 +166,7 @@ async def test_a_handler_that_breaks_is_asked_for_each_event_alone(stores: Store
 async def test_while_mongodb_is_away_nothing_is_lost_counted_or_buried(
     stores: Stores, mongo_url: str, failure: dict[str, Any]
 ) -> None:
-    concert = await a_line(stores, "ann", "ben")
+    concert = await make_queue(stores, "ann", "ben")
     worker = HistoryWorker()
     async with failing(mongo_url, 1_000, **failure):
         for _ in range(MAX_TRIES + 2):
@@ -185,7 +185,7 @@ async def test_a_worker_outlives_a_database_that_dies(
     valkey_url: str, own_mongod: ServerProcess, mongo_database: str
 ) -> None:
     async with opened(valkey_url, own_mongod.url, mongo_database) as stores:
-        concert = await a_line(stores, "ann")
+        concert = await make_queue(stores, "ann")
         running = asyncio.create_task(run_workers(stores, valkey_url, [HistoryWorker.name]))
         await wait_until(lambda: archived(stores, concert), what="ann")
         await own_mongod.kill()
@@ -218,7 +218,7 @@ async def test_history_is_kept_for_ninety_days_and_read_by_index(stores: Stores)
 
 async def test_history_is_read_in_pages(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(queue_history, "MAX_READ", 2)
-    concert = await a_line(stores, "ann")
+    concert = await make_queue(stores, "ann")
     # Twelve in one millisecond: their order is that of the stream, not of their ids' letters.
     moment = int((await letters_of_stream(stores, concert))[0].partition("-")[0]) + 1
     for number in range(12):
@@ -246,7 +246,7 @@ async def say(stores: Stores, capsys: pytest.CaptureFixture[str], *arguments: st
 async def test_dead_letters_are_listed_replayed_and_discarded(
     any_stores: Stores, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    concert, other = await a_line(any_stores, "ann"), await a_line(any_stores)
+    concert, other = await make_queue(any_stores, "ann"), await make_queue(any_stores)
     assert await say(any_stores, capsys) == (0, ["no dead letters"])
     await buried(any_stores, concert)
     (letter,) = await letters(any_stores, concert)
@@ -284,7 +284,7 @@ async def test_to_discard_is_to_say_which(capsys: pytest.CaptureFixture[str]) ->
 async def test_the_command_lists_dead_letters_and_ends(
     stores: Stores, valkey_url: str, mongo_url: str, mongo_database: str
 ) -> None:
-    concert = await a_line(stores, "ann")
+    concert = await make_queue(stores, "ann")
     poison = await buried(stores, concert)
     environment = {
         "ONSALE_REDIS_URL": valkey_url,

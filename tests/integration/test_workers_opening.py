@@ -13,7 +13,16 @@ from domain.room_changes import RoomSettingsPatch
 from resolvers import rooms
 from storage.connect import Stores
 from tests.integration.test_storage_queues import with_room
-from tests.support.lottery import Copy, check_draw, crowd, entries, register, revealed, sorted_numbers, with_lottery
+from tests.support.lottery import (
+    Copy,
+    check_draw,
+    entries,
+    make_people,
+    register,
+    revealed,
+    sorted_numbers,
+    with_lottery,
+)
 from tests.support.sale import key, opened, organizer
 from tests.support.waiting import wait_until
 from workers.opening import OpeningWorker
@@ -40,7 +49,7 @@ async def test_a_line_opens_at_its_time(stores: Stores, valkey_url: str) -> None
     """Among all workers as they are run; the stores' clock and ours are one here."""
     opens_at = datetime.now(UTC) + timedelta(seconds=1)
     concert = await with_lottery(stores, opens_at=opens_at)
-    people = crowd(5)
+    people = make_people(5)
     await register(stores, concert, people)
     assert await OpeningWorker().run_once(stores) == 0
     assert {entry.state for entry in await entries(stores, concert, people)} == {EntryState.PREQUEUED}
@@ -77,9 +86,9 @@ async def test_a_new_round_is_new_work(stores: Stores) -> None:
     worker = OpeningWorker()
     assert await worker.run_once(stores) == 1
     again = await rooms.reset(organizer(stores), concert.id, RoomSettingsPatch(), key())
-    await register(stores, again, crowd(4))
+    await register(stores, again, make_people(4))
     assert [await worker.run_once(stores) for _ in range(2)] == [1, 0]
-    await check_draw(stores, again, crowd(4))
+    await check_draw(stores, again, make_people(4))
 
 
 async def test_one_that_fails_keeps_no_other_from_opening(
@@ -100,15 +109,15 @@ async def test_workers_of_two_processes_open_once(valkey_url: str, mongo_url: st
         opened(valkey_url, mongo_url, mongo_database) as other,
     ):
         concert = await with_lottery(one)
-        await register(one, concert, crowd(20))
+        await register(one, concert, make_people(20))
         runs = [OpeningWorker().run_once(stores) for stores in (one, other, one, other)]
         assert sum(await asyncio.gather(*runs)) == 1
-        await check_draw(other, concert, crowd(20))
+        await check_draw(other, concert, make_people(20))
 
 
 async def test_a_store_that_forgot_is_recovered_and_opened(stores: Stores) -> None:
     concert = await with_lottery(stores)
-    people = crowd(6)
+    people = make_people(6)
     await register(stores, concert, people)
     copy = await Copy(stores, concert).take()
     await copy.put_back()

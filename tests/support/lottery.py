@@ -22,7 +22,7 @@ async def with_lottery(stores: Stores, **changes: Any) -> Concert:
     return await on_sale(stores, 10, room=RoomSettings(**ROOM | changes))
 
 
-def crowd(count: int, first: int = 1) -> list[PersonId]:
+def make_people(count: int, first: int = 1) -> list[PersonId]:
     return [PersonId(f"person{number}") for number in range(first, first + count)]
 
 

@@ -19,7 +19,7 @@ from domain.queues import EntryState
 from storage.connect import Stores
 from storage.embedded import supervisor
 from storage.keys import KINDS, concert_keys
-from tests.support.histories import PlaceHistory, histories, told_by
+from tests.support.event_histories import EntryHistory, build_histories, read_events
 from tests.support.room_traffic import PEOPLE, ROOM, Traffic
 from tests.support.sale import check_invariants, on_sale, opened
 from tests.support.waiting import wait_until
@@ -171,8 +171,8 @@ async def _let_everybody_in(stores: Stores, traffic: Traffic) -> int:
 
 
 async def _judge(stores: Stores, concert: Concert, findings: Findings, *, a_minute: int, until: int) -> None:
-    told = await told_by(stores, concert.id)
-    places, wrong = histories(told)
+    told = await read_events(stores, concert.id)
+    places, wrong = build_histories(told)
     findings.wrong += wrong
     findings.places = len(places)
     _judge_calls(told, findings, a_minute=a_minute, until=until)
@@ -204,7 +204,7 @@ def _judge_calls(told: Sequence[QueueEvent], findings: Findings, *, a_minute: in
         findings.wrong.append(f"{findings.busiest_minute} people were called in 60 s where {a_minute} were allowed")
 
 
-async def _lost(stores: Stores, concert_id: ConcertId, places: dict[int, PlaceHistory]) -> list[str]:
+async def _lost(stores: Stores, concert_id: ConcertId, places: dict[int, EntryHistory]) -> list[str]:
     """Who lives by the events and not by the store, or the other way round."""
     found = await stores.queues.read_entries(concert_id, PEOPLE)
     state = await stores.queues.read_queue(concert_id)

@@ -18,11 +18,11 @@ from resolvers.context import Resources
 from settings import Settings
 from storage.connect import Stores
 from subscriptions.sockets.limits import Limits
+from tests.support.hub_recorder import BANDS, TICK_S
 from tests.support.issuers import KeyServer
 from tests.support.sale import PASSES
 from tests.support.serving import serving
 from tests.support.tokens import AUDIENCE, access_claims, jwk, signed
-from tests.support.watching import BANDS, TICK_S
 from web.graphql_service import GraphQLService, open_graphql_service
 from web.middleware import RequestMiddleware
 

@@ -97,7 +97,7 @@ def entry(state: EntryState, position: int = 0, *, token: str | None = None) -> 
     )
 
 
-def line(found: QueueEntry | None) -> QueueSnapshot:
+def queue_snapshot(found: QueueEntry | None) -> QueueSnapshot:
     return QueueSnapshot(found, ROOM, STOCK)
 
 

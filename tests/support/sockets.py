@@ -40,7 +40,7 @@ class Person:
 
 
 @dataclass(eq=False, slots=True)
-class Watched:
+class FakeSubscription:
     """A subscription of the stand-in, which shows what a test tells it to."""
 
     document: str
@@ -55,13 +55,13 @@ class Watched:
 
 
 @dataclass(eq=False)
-class StandIn:
+class FakeRunner:
     """Answers `query` and `mutation`, watches what starts with `subscription`, and rejects everything else.
 
     `gate` holds every operation back until it is set. A token is a person's name, or what goes wrong with it.
     """
 
-    watched: list[Watched] = field(default_factory=list)
+    watched: list[FakeSubscription] = field(default_factory=list)
     requests: list[OperationRequest] = field(default_factory=list)
     callers: list[Person | None] = field(default_factory=list)
     gate: asyncio.Event = field(default_factory=asyncio.Event)
@@ -80,7 +80,7 @@ class StandIn:
         self.finished += 1
         match (request.document or "").split():
             case ["subscription", *_]:
-                self.watched.append(Watched(request.document or "", deliver))
+                self.watched.append(FakeSubscription(request.document or "", deliver))
                 return self.watched[-1]
             case ["query" | "mutation" as kind, *_]:
                 return Answered(orjson.dumps({"data": {kind: dict(request.variables)}}))
@@ -96,13 +96,13 @@ class StandIn:
                 raise TemporarilyUnavailable("The issuer is away")
         return Person(PersonId(token), self.expires_at)
 
-    async def watching(self, count: int) -> list[Watched]:
+    async def wait_for_subscriptions(self, count: int) -> list[FakeSubscription]:
         """Once so many are watched and open."""
         await wait_until(lambda: len(self.open) == count, what=f"{count} subscriptions")
         return self.open
 
     @property
-    def open(self) -> list[Watched]:
+    def open(self) -> list[FakeSubscription]:
         return [watched for watched in self.watched if not watched.is_closed]
 
 
@@ -159,7 +159,7 @@ class Sockets:
     """A server whose sockets end at a stand-in."""
 
     url: str
-    behind: StandIn
+    behind: FakeRunner
     capacity: ConnectionCounter
 
     @asynccontextmanager
@@ -179,7 +179,7 @@ class Sockets:
 
 @asynccontextmanager
 async def sockets(limits: Limits = DEFAULTS, *, allowed_origins: tuple[str, ...] = ()) -> AsyncIterator[Sockets]:
-    behind, capacity = StandIn(), ConnectionCounter(limits)
+    behind, capacity = FakeRunner(), ConnectionCounter(limits)
     app = GraphQLSocket(behind, behind, limits=limits, capacity=capacity, allowed_origins=allowed_origins)
     async with serving(lambda _: Starlette(routes=[WebSocketRoute("/graphql", app)])) as base:
         yield Sockets(base.replace("http", "ws", 1) + "/graphql", behind, capacity)

@@ -5,22 +5,22 @@ from typing import Any, cast
 
 import pytest
 
-from bench.queueing.bare import prepared
-from bench.queueing.crowd import Watcher
-from bench.queueing.figures import Figure, NotMeasured, as_json, growth, median, p99, percentile, table
-from bench.queueing.laboratory import per_waiter
+from bench.queueing.frame_server import prepared
+from bench.queueing.in_process_queue import per_waiter
 from bench.queueing.load import Connection, request
-from bench.queueing.slots import Entry, Plan, ready_ms, refill_ms
-from bench.queueing.spectators import Seen
-from bench.queueing.visitors import AN_ADDRESS, Visitor, address
+from bench.queueing.metrics import Metric, NotMeasured, as_json, growth, median, p99, percentile, table
+from bench.queueing.position_subscribers import PositionSubscriber
+from bench.queueing.slots import CalledEntry, Plan, ready_ms, refill_ms
+from bench.queueing.socket_clients import Counts
+from bench.queueing.users import AN_ADDRESS, User, address
 from resolvers.queues import MAX_JOINS_PER_ADDRESS
 
 PLAN = Plan(calls=1, called_at_once=3, claim_timeout_s=10)
-PEOPLE = [Visitor("token", name, "127.0.0.1") for name in "abcdef"]
+PEOPLE = [User("token", name, "127.0.0.1") for name in "abcdef"]
 
 
-def seen(*called_ms: float | None, at_s: float = 0.0, frames: int = 0, size: int = 0) -> Seen:
-    return Seen(at_s, frames, size, called_ms)
+def seen(*called_ms: float | None, at_s: float = 0.0, frames: int = 0, size: int = 0) -> Counts:
+    return Counts(at_s, frames, size, called_ms)
 
 
 class Wire:
@@ -60,27 +60,27 @@ def test_nothing_is_reported_without_a_sample() -> None:
 
 
 def test_a_figure_has_its_samples_and_is_held_to_its_line() -> None:
-    assert p99("x", [3.0, 1.0, 2.04], "how", at_most=3.0) == Figure("x", 3.0, "how", 3, 3.0)
-    assert median("x", [3.0, 1.0, 2.04], "how") == Figure("x", 2.0, "how", 3)
-    assert [Figure("x", value, "", 1, 250).verdict for value in (249.9, 250, 250.1)] == ["ok", "ok", "over"]
-    assert Figure("x", 1, "", 1).verdict == ""
+    assert p99("x", [3.0, 1.0, 2.04], "how", at_most=3.0) == Metric("x", 3.0, "how", 3, 3.0)
+    assert median("x", [3.0, 1.0, 2.04], "how") == Metric("x", 2.0, "how", 3)
+    assert [Metric("x", value, "", 1, 250).verdict for value in (249.9, 250, 250.1)] == ["ok", "ok", "over"]
+    assert Metric("x", 1, "", 1).verdict == ""
 
 
 def test_growth_is_the_most_over_the_least() -> None:
-    by_size = {1_000: Figure("a", 5, "", 9), 10_000: Figure("b", 4, "", 9), 50_000: Figure("c", 6, "", 9)}
-    assert growth("flat", by_size, "how", at_most=1.2) == Figure("flat", 1.5, "how", 3, 1.2)
+    by_size = {1_000: Metric("a", 5, "", 9), 10_000: Metric("b", 4, "", 9), 50_000: Metric("c", 6, "", 9)}
+    assert growth("flat", by_size, "how", at_most=1.2) == Metric("flat", 1.5, "how", 3, 1.2)
     with pytest.raises(NotMeasured):
-        growth("flat", {1_000: Figure("a", 5, "", 9)}, "", at_most=1.2)
+        growth("flat", {1_000: Metric("a", 5, "", 9)}, "", at_most=1.2)
     with pytest.raises(NotMeasured):
-        growth("flat", {1: Figure("a", 0, "", 9), 2: Figure("b", 5, "", 9)}, "", at_most=1.2)
+        growth("flat", {1: Metric("a", 0, "", 9), 2: Metric("b", 5, "", 9)}, "", at_most=1.2)
 
 
 def test_the_report_has_each_name_once_with_its_samples() -> None:
     sizes = {
-        1_000: Figure("commands_per_tick_1000", 4.9, "", 120),
-        50_000: Figure("commands_per_tick_50000", 5.0, "", 60),
+        1_000: Metric("commands_per_tick_1000", 4.9, "", 120),
+        50_000: Metric("commands_per_tick_50000", 5.0, "", 60),
     }
-    ready = Figure("ready_p99_ms", 81.2, "", 1_000, 250)
+    ready = Metric("ready_p99_ms", 81.2, "", 1_000, 250)
     assert as_json([ready], {"commands_per_tick": sizes}) == {
         "commands_per_tick": {"1000": 4.9, "50000": 5.0},
         "ready_p99_ms": 81.2,
@@ -91,7 +91,7 @@ def test_the_report_has_each_name_once_with_its_samples() -> None:
 
 
 def test_the_table_says_value_samples_line_and_verdict() -> None:
-    text = table([Figure("bytes_per_waiter", 430, "how", 50_000, 400), Figure("joins_per_s", 2_100, "so", 8_000)])
+    text = table([Metric("bytes_per_waiter", 430, "how", 50_000, 400), Metric("joins_per_s", 2_100, "so", 8_000)])
     assert [line.split() for line in text.splitlines()[1:]] == [
         ["bytes_per_waiter", "430", "50,000", "400", "over", "how"],
         ["joins_per_s", "2,100", "8,000", "so"],
@@ -101,11 +101,11 @@ def test_the_table_says_value_samples_line_and_verdict() -> None:
 def test_bytes_are_of_all_keys_and_the_largest_are_named() -> None:
     sizes = {"state": 5, "entries": 2_000, "waiters": 700, "connections": 1_010, "slots": 0}
     figure = per_waiter("bytes_per_waiter", sizes, 10, "joined", at_most=400)
-    assert figure == Figure("bytes_per_waiter", 372, "joined: entries 200, connections 101, waiters 70", 10, 400)
+    assert figure == Metric("bytes_per_waiter", 372, "joined: entries 200, connections 101, waiters 70", 10, 400)
 
 
 def test_ready_is_from_the_call_to_the_persons_own_socket() -> None:
-    called = {"a": Entry(1, "READY", 1_000, 0), "c": Entry(2, "READY", 1_000, 0)}
+    called = {"a": CalledEntry(1, "READY", 1_000, 0), "c": CalledEntry(2, "READY", 1_000, 0)}
     assert ready_ms(called, PEOPLE, seen(1_040, None, 1_070, None, None, None)) == [40, 70]
     with pytest.raises(NotMeasured, match="never said so"):
         ready_ms(called, PEOPLE, seen(1_040, None, None, None, None, None))
@@ -113,12 +113,12 @@ def test_ready_is_from_the_call_to_the_persons_own_socket() -> None:
 
 def test_the_nth_slot_that_frees_is_the_nth_call() -> None:
     entries = {
-        "a": Entry(1, "LEFT", 1_000, 2_005),
-        "b": Entry(2, "EXPIRED", 1_000, 11_150),
-        "c": Entry(3, "COMPLETED", 1_000, 2_300),
-        "f": Entry(4, "READY", 2_005, 12_005),
-        "e": Entry(5, "READY", 2_300, 12_300),
-        "d": Entry(6, "READY", 11_150, 21_150),
+        "a": CalledEntry(1, "LEFT", 1_000, 2_005),
+        "b": CalledEntry(2, "EXPIRED", 1_000, 11_150),
+        "c": CalledEntry(3, "COMPLETED", 1_000, 2_300),
+        "f": CalledEntry(4, "READY", 2_005, 12_005),
+        "e": CalledEntry(5, "READY", 2_300, 12_300),
+        "d": CalledEntry(6, "READY", 11_150, 21_150),
     }
     told = seen(1_010, 1_010, 1_010, 11_190, 2_350, 2_031)
     assert refill_ms(entries, {"a": 2_000, "c": 2_290}, PEOPLE, told, PLAN) == {
@@ -129,7 +129,7 @@ def test_the_nth_slot_that_frees_is_the_nth_call() -> None:
 
 
 def test_a_slot_that_nobody_got_is_not_passed_over() -> None:
-    entries = {"a": Entry(1, "LEFT", 1_000, 2_005), "b": Entry(2, "READY", 1_000, 11_000)}
+    entries = {"a": CalledEntry(1, "LEFT", 1_000, 2_005), "b": CalledEntry(2, "READY", 1_000, 11_000)}
     with pytest.raises(NotMeasured, match="1 slots freed, and 0 people were called"):
         refill_ms(entries, {"a": 2_000}, PEOPLE, seen(1_010, 1_010, None, None, None, None), PLAN)
 
@@ -142,7 +142,7 @@ def test_rates_and_sizes_are_of_what_came_in_between() -> None:
 
 
 async def test_a_watcher_counts_words_that_were_cut_in_two() -> None:
-    watcher = Watcher("host", "concert", "token")
+    watcher = PositionSubscriber("host", "concert", "token")
     wire = wired(watcher)
     for data in (
         b"101",
@@ -158,7 +158,7 @@ async def test_a_watcher_counts_words_that_were_cut_in_two() -> None:
 
 
 async def test_a_watcher_that_is_refused_says_so() -> None:
-    watcher = Watcher("host", "concert", "token")
+    watcher = PositionSubscriber("host", "concert", "token")
     wired(watcher)
     watcher.data_received(b"HTTP/1.1 503")
     watcher.connection_lost(None)

@@ -13,9 +13,9 @@ import pytest
 
 import web.server
 from bench.queueing import __main__ as bench_queue
-from bench.queueing import bare, ticks
-from bench.queueing.figures import NotMeasured
-from bench.queueing.laboratory import Laboratory
+from bench.queueing import frame_server, ticks
+from bench.queueing.in_process_queue import InProcessQueue
+from bench.queueing.metrics import NotMeasured
 from domain.ids import ConcertId
 from settings import Settings
 from subscriptions.publishing.push_intervals import PushIntervals
@@ -88,12 +88,12 @@ class FakeHotState:
 async def test_laboratory_looks_after_a_concert_as_the_workers_do() -> None:
     hot, nothing = FakeHotState(), SimpleNamespace()
     stores: Any = SimpleNamespace(hot_state=hot)
-    await Laboratory(stores, nothing, nothing).look_after(ConcertId("abcdefghjkmn"))  # type: ignore[arg-type]
+    await InProcessQueue(stores, nothing, nothing).run_workers(ConcertId("abcdefghjkmn"))  # type: ignore[arg-type]
     assert hot.asked == [expiry.MAX_HOLDS_A_RUN, admission.BOUND]
 
 
 def test_server_that_does_no_work_rests_as_often_as_the_hub() -> None:
-    assert vars(bare)["TimeSlice"] is TimeSlice
+    assert vars(frame_server)["TimeSlice"] is TimeSlice
 
 
 def test_shops_of_tests_take_bodies_as_large_as_a_server() -> None:

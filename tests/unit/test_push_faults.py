@@ -25,10 +25,10 @@ from subscriptions.publishing.concert_publisher import ConcertPublisher
 from subscriptions.publishing.presence import Presence
 from subscriptions.publishing.push_intervals import PushIntervals
 from subscriptions.publishing.subscriber_groups import Subscriber
+from tests.support.fake_queue import FakeQueue
+from tests.support.hub_recorder import Recorder
 from tests.support.snapshots import CONCERT, hold
-from tests.support.standing_line import StandingLine
 from tests.support.waiting import wait_until
-from tests.support.watching import Seen
 from workers.schedule import Schedule
 
 BIG = 2_000_000
@@ -104,7 +104,7 @@ def test_outlook_of_any_flow(flow: RoomFlow, tiers: list[tuple[int, int, int]]) 
 SLOW = PushIntervals(((10, 0.0),), 1_000.0)
 
 
-class Flaky(Seen):
+class Flaky(Recorder):
     """A source whose next rendering fails, as one that takes longer than two seconds does."""
 
     fails = False
@@ -116,7 +116,7 @@ class Flaky(Seen):
         return await super().render(snapshot)
 
 
-def watch_of(line: StandingLine, push_intervals: PushIntervals = SLOW) -> ConcertPublisher:
+def watch_of(line: FakeQueue, push_intervals: PushIntervals = SLOW) -> ConcertPublisher:
     return ConcertPublisher(CONCERT.id, line, line, tick_s=0.001, push_intervals=push_intervals)
 
 
@@ -127,7 +127,7 @@ def come(watching: ConcertPublisher, topic: Topic) -> Flaky:
 
 
 async def test_an_end_whose_rendering_failed_is_told_at_the_next_look() -> None:
-    line = StandingLine(people=1_000)
+    line = FakeQueue(people=1_000)
     watching = watch_of(line)
     seen = come(watching, QueueTopic(CONCERT.id, PersonId("p500")))
     await watching._refresh()
@@ -140,7 +140,7 @@ async def test_an_end_whose_rendering_failed_is_told_at_the_next_look() -> None:
 
 
 async def test_a_call_whose_rendering_failed_is_told_at_the_next_look() -> None:
-    line = StandingLine(people=1_000)
+    line = FakeQueue(people=1_000)
     watching = watch_of(line)
     seen = come(watching, QueueTopic(CONCERT.id, PersonId("p500")))
     await watching._refresh()
@@ -152,7 +152,7 @@ async def test_a_call_whose_rendering_failed_is_told_at_the_next_look() -> None:
     assert seen.entry().state is EntryState.READY
 
 
-class Holding(StandingLine):
+class Holding(FakeQueue):
     held: tuple[Hold, ...] = ()
     ended: Hold | None = None
 
@@ -181,7 +181,7 @@ async def test_the_end_of_a_hold_whose_rendering_failed_is_told_at_the_next_look
 
 async def test_who_came_when_called_is_spoken_for_when_a_rollback_puts_them_back_in_line() -> None:
     """A store put back to an older copy has their place as it was: waiting, and the same."""
-    line = StandingLine(people=100, serving=50)
+    line = FakeQueue(people=100, serving=50)
     line.states = {PersonId("p50"): EntryState.READY}
     watching = watch_of(line)
     seen = come(watching, QueueTopic(CONCERT.id, PersonId("p50")))
@@ -195,7 +195,7 @@ async def test_who_came_when_called_is_spoken_for_when_a_rollback_puts_them_back
     assert line.attached == ["p50"]
 
 
-class Slow(Seen):
+class Slow(Recorder):
     async def render(self, snapshot: Snapshot) -> Rendered:
         await asyncio.sleep(60)
         raise AssertionError
@@ -203,7 +203,7 @@ class Slow(Seen):
 
 async def test_documents_that_render_slowly_keep_nobody_from_their_call() -> None:
     """Four organizers ask for what the database, which hangs, does not answer; `docs`: one's own news at once."""
-    line = StandingLine(people=1_000)
+    line = FakeQueue(people=1_000)
     watching = watch_of(line)
     seen = come(watching, QueueTopic(CONCERT.id, PersonId("p500")))
     for name in ("ann", "ben", "cyd", "dan"):
@@ -221,7 +221,7 @@ async def test_documents_that_render_slowly_keep_nobody_from_their_call() -> Non
         await asyncio.gather(task, return_exceptions=True)
 
 
-class Leaving(Seen):
+class Leaving(Recorder):
     """Somebody else's socket goes while this one is shown something."""
 
     def __init__(self, topic: Topic) -> None:
@@ -234,11 +234,11 @@ class Leaving(Seen):
 
 
 async def test_who_went_while_the_line_was_shown_is_read_no_more() -> None:
-    line = StandingLine(people=100)
+    line = FakeQueue(people=100)
     watching = watch_of(line, PushIntervals((), 0.0))
     stays = Leaving(QueueTopic(CONCERT.id, PersonId("p60")))
     watching.add(Subscriber(stays, stays.deliver))
-    went = Seen(QueueTopic(CONCERT.id, PersonId("p50")))
+    went = Recorder(QueueTopic(CONCERT.id, PersonId("p50")))
     member = Subscriber(went, went.deliver)
     watching.add(member)
     await watching._refresh()
@@ -305,7 +305,7 @@ def test_no_wake_up_is_lost_by_an_agenda(steps: list[tuple[str, float]]) -> None
 
 
 async def test_who_joined_and_was_called_after_the_line_was_read_is_shown_at_the_next_look() -> None:
-    line = StandingLine(people=10, serving=10)
+    line = FakeQueue(people=10, serving=10)
     line.states = {PersonId("p11"): EntryState.READY}
     watching = watch_of(line)
     come(watching, QueueTopic(CONCERT.id, PersonId("p10")))

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from graphql import GraphQLSchema, build_schema, parse, validate
 
-from bench.sale import catalog, line, shop
+from bench.sale import catalog, queue_client, shop
 
 SDL = Path(__file__).parents[2] / "schema" / "schema.graphql"
 DOCUMENTS = {
@@ -13,13 +13,13 @@ DOCUMENTS = {
     "hold": shop.HOLD,
     "release": shop.RELEASE,
     "buy": shop.BUY,
-    "join": line.JOIN,
-    "heartbeat": line.HEARTBEAT,
-    "claim": line.CLAIM,
-    "leave": line.LEAVE,
-    "place": line.PLACE,
-    "room": line.ROOM,
-    "position": line.POSITION,
+    "join": queue_client.JOIN,
+    "heartbeat": queue_client.HEARTBEAT,
+    "claim": queue_client.CLAIM,
+    "leave": queue_client.LEAVE,
+    "place": queue_client.PLACE,
+    "room": queue_client.ROOM,
+    "position": queue_client.POSITION,
     "find": catalog.FIND,
     "create": catalog.CREATE,
     "publish": catalog.PUBLISH,

@@ -7,31 +7,31 @@ import pytest
 
 from bench.sale.audit import Audit, bits
 from bench.sale.fairness import Evidence, judge_line
-from bench.sale.sightings import At, RoomSighting, Sighting, Sightings, Trail
+from bench.sale.observations import At, Observation, Observations, PersonObservations, RoomObservation
 from domain.queues import RoomSettings
 
 SETTINGS = RoomSettings(suspended=False, total_active_users=2, new_users_per_minute=3)
 
 
-def seen(version: int, state: str, number: int, position: int | None, serving: int, waiting: int) -> Sighting:
-    return Sighting((1, version), state, number, position, serving, waiting)
+def seen(version: int, state: str, number: int, position: int | None, serving: int, waiting: int) -> Observation:
+    return Observation((1, version), state, number, position, serving, waiting)
 
 
-def waits(version: int, number: int, position: int, serving: int, waiting: int) -> Sighting:
+def waits(version: int, number: int, position: int, serving: int, waiting: int) -> Observation:
     return seen(version, "WAITING", number, position, serving, waiting)
 
 
-def room(version: int, serving: int, waiting: int, slots_taken: int) -> RoomSighting:
-    return RoomSighting((1, version), serving, waiting, slots_taken)
+def room(version: int, serving: int, waiting: int, slots_taken: int) -> RoomObservation:
+    return RoomObservation((1, version), serving, waiting, slots_taken)
 
 
 def true_evidence() -> Evidence:
     """Six people. At version 11 number 4 goes, at 12 the numbers 1 and 2 are called, at 13 number 3."""
-    ada = Trail("ada", [waits(10, 2, 2, 0, 6), waits(11, 2, 2, 0, 5), seen(12, "READY", 2, 0, 2, 3)])
-    bob = Trail("bob", [waits(10, 4, 4, 0, 6), seen(11, "LEFT", 4, None, 0, 5)])
-    cleo = Trail("cleo", [waits(10, 5, 5, 0, 6), waits(11, 5, 4, 0, 5)])
-    cleo_again = Trail("cleo", [waits(11, 5, 4, 0, 5), waits(12, 5, 2, 2, 3), waits(13, 5, 1, 3, 2)])
-    dora = Trail("dora", [waits(10, 6, 6, 0, 6), waits(12, 6, 3, 2, 3)])
+    ada = PersonObservations("ada", [waits(10, 2, 2, 0, 6), waits(11, 2, 2, 0, 5), seen(12, "READY", 2, 0, 2, 3)])
+    bob = PersonObservations("bob", [waits(10, 4, 4, 0, 6), seen(11, "LEFT", 4, None, 0, 5)])
+    cleo = PersonObservations("cleo", [waits(10, 5, 5, 0, 6), waits(11, 5, 4, 0, 5)])
+    cleo_again = PersonObservations("cleo", [waits(11, 5, 4, 0, 5), waits(12, 5, 2, 2, 3), waits(13, 5, 1, 3, 2)])
+    dora = PersonObservations("dora", [waits(10, 6, 6, 0, 6), waits(12, 6, 3, 2, 3)])
     rooms = [room(11, 0, 5, 0), room(12, 2, 3, 2), room(13, 3, 2, 2)]
     audit = Audit(
         calls={100: 2, 130: 1},
@@ -41,22 +41,22 @@ def true_evidence() -> Evidence:
         tail=6,
         departed=frozenset({4}),
     )
-    return Evidence(SETTINGS, Sightings([ada, bob, cleo, cleo_again, dora], rooms), audit)
+    return Evidence(SETTINGS, Observations([ada, bob, cleo, cleo_again, dora], rooms), audit)
 
 
 def broken(evidence: Evidence) -> dict[str, tuple[str, ...]]:
     return {verdict.invariant: verdict.offending for verdict in judge_line(evidence) if verdict.offending}
 
 
-def with_trail(*sightings: Sighting) -> Callable[[Evidence], Evidence]:
+def with_trail(*sightings: Observation) -> Callable[[Evidence], Evidence]:
     def add(evidence: Evidence) -> Evidence:
-        trails = [*evidence.sightings.trails, Trail("eve", list(sightings))]
+        trails = [*evidence.sightings.trails, PersonObservations("eve", list(sightings))]
         return replace(evidence, sightings=replace(evidence.sightings, trails=trails))
 
     return add
 
 
-def with_room(sighting: RoomSighting) -> Callable[[Evidence], Evidence]:
+def with_room(sighting: RoomObservation) -> Callable[[Evidence], Evidence]:
     def add(evidence: Evidence) -> Evidence:
         return replace(evidence, sightings=replace(evidence.sightings, rooms=[*evidence.sightings.rooms, sighting]))
 
@@ -93,18 +93,18 @@ FALSIFICATIONS: list[tuple[str, Callable[[Evidence], Evidence], str, str]] = [
     ("slots in the room", with_room(room(14, 3, 2, 3)), "caps kept", "3 slots of 2 were taken at (1, 14)"),
     ("calls a second", with_audit(calls={100: 2, 159: 2}), "caps kept", "4 calls in 60 s where 3 are allowed"),
     ("calls of places", with_audit(called_ms=(1, 2, 3, 60_000)), "caps kept", "allowed, by the places"),
-    ("called twice", with_audit(calls={100: 2, 190: 2}), "nobody called twice", "4 calls were made for 3 numbers"),
-    ("called never", with_audit(calls={100: 2}), "nobody called twice", "2 calls were made for 3 numbers"),
+    ("called twice", with_audit(calls={100: 2, 190: 2}), "no one called twice", "4 calls were made for 3 numbers"),
+    ("called never", with_audit(calls={100: 2}), "no one called twice", "2 calls were made for 3 numbers"),
     (
         "called and back in line",
         with_trail(waits(13, 2, 1, 1, 2)),
-        "nobody called twice",
+        "no one called twice",
         "number 2 was READY at (1, 12) and WAITING at (1, 13)",
     ),
     (
         "called and departed",
         with_audit(departed=frozenset({2, 4})),
-        "nobody called twice",
+        "no one called twice",
         "number 2 was called and counts as departed",
     ),
     (
@@ -179,7 +179,7 @@ FALSIFICATIONS: list[tuple[str, Callable[[Evidence], Evidence], str, str]] = [
         "versions rise",
         "a socket of eve was shown number 5 after 6",
     ),
-    ("a lost place", expired(4), "nobody lost", "eve stayed with number 4, and it expired before it was called"),
+    ("a lost place", expired(4), "no entry lost", "eve stayed with number 4, and it expired before it was called"),
 ]
 
 
@@ -192,7 +192,7 @@ def test_false_evidence_is_found(falsify: Callable[[Evidence], Evidence], invari
 
 
 def test_a_rebuilt_line_may_set_people_back() -> None:
-    rebuilt = Sighting((2, 3), "WAITING", 6, 4, 2, 4)
+    rebuilt = Observation((2, 3), "WAITING", 6, 4, 2, 4)
     found = broken(with_trail(waits(13, 6, 2, 3, 2), rebuilt)(true_evidence()))
     assert not found.keys() & {"positions never grow", "versions rise"}
 

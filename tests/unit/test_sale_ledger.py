@@ -4,11 +4,11 @@ from collections import Counter
 
 import pytest
 
-from bench.sale.ledger import Ledger, Line, LineLedger, Receipt, Step, percentile, table
+from bench.sale.ledger import Ledger, QueueLedger, Receipt, Step, TicketLine, percentile, table
 
 
 def receipt(order_id: str, *quantities: int, total_minor: int = 100) -> Receipt:
-    lines = tuple(Line(f"tier-{index}", quantity) for index, quantity in enumerate(quantities))
+    lines = tuple(TicketLine(f"tier-{index}", quantity) for index, quantity in enumerate(quantities))
     return Receipt(order_id, "buyer1", "buyer1@example.com", lines, total_minor)
 
 
@@ -55,7 +55,7 @@ def test_the_table_shows_what_was_booked() -> None:
     ledger.answered_ms[Step.HOLD] += [float(value) for value in range(1, 101)]
     ledger.retried[Step.HOLD, "connection lost"] += 2
     ledger.refused["SOLD_OUT"] += 7
-    ledger.line = LineLedger(
+    ledger.line = QueueLedger(
         set(range(1_100)), {1, 2, 3}, {1, 2}, {3}, set(range(50)), 900, Counter({"gone": 4}), 5_000
     )
     ledger.line.most_waiting = 1_050

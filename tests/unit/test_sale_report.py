@@ -4,13 +4,13 @@ from datetime import UTC, datetime
 
 import pytest
 
-from bench.sale.books import Books
 from bench.sale.invariants import Verdict
-from bench.sale.ledger import Ledger, Line, Receipt
-from bench.sale.people import Habit, Person
+from bench.sale.ledger import Ledger, Receipt, TicketLine
+from bench.sale.people import BuyerBehavior, Person
 from bench.sale.progress import progress_line
 from bench.sale.report import failures, report
 from bench.sale.sale import Plan, Result
+from bench.sale.store_dump import StoreDump
 from domain.concerts import Concert, ConcertStatus, Venue
 from domain.ids import ConcertId, PersonId
 from domain.money import CurrencyCode
@@ -37,14 +37,14 @@ CONCERT = Concert(
     created_by=PersonId("olivia"),
     created_at=NOW,
 )
-BUYER = Person("buyer1", Habit.BUYS, 4, 0, takes_two_tiers=False, arrives_after_s=0.0, thinks_s=0.0)
+BUYER = Person("buyer1", BuyerBehavior.BUYS, 4, 0, takes_two_tiers=False, arrives_after_s=0.0, thinks_s=0.0)
 PLAN = Plan((BUYER, BUYER, BUYER), stock=10, room=NO_ROOM, limit_s=60.0)
 
 
 def result(*, sold: int = 10, offending: int = 0, surprises: int = 0, cut_short: str | None = None) -> Result:
     ledger = Ledger(arrived=3, left=3, surprises=["surprise"] * surprises)
-    ledger.book(Receipt("order", "buyer1", "", (Line("tier", sold),), 0))
-    books = Books(CONCERT, (), {}, {}, (), {}, {})
+    ledger.book(Receipt("order", "buyer1", "", (TicketLine("tier", sold),), 0))
+    books = StoreDump(CONCERT, (), {}, {}, (), {}, {})
     verdicts = (Verdict("stores agree", ("a row",) * offending), Verdict("limits kept", ()))
     return Result(ledger, books, verdicts, lasted_s=12.3, cut_short=cut_short)
 

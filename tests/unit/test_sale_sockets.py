@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bench.sale.sockets import SocketLost, SocketRefused, subscribed
-from tests.support.stage import on_stage
+from tests.support.fake_ws_server import run_fake_server
 
 
 def pushed(number: int) -> dict[str, Any]:
@@ -28,7 +28,7 @@ async def values(url: str) -> list[dict[str, Any]]:
 
 
 async def test_it_signs_in_subscribes_and_yields_until_the_end() -> None:
-    async with on_stage(pushed(1), pushed(2), COMPLETE) as (stage, url):
+    async with run_fake_server(pushed(1), pushed(2), COMPLETE) as (stage, url):
         assert await values(url) == [{"number": 1}, {"number": 2}]
     assert stage.heard == [
         {"type": "connection_init", "payload": {"Authorization": "Bearer token"}},
@@ -37,21 +37,21 @@ async def test_it_signs_in_subscribes_and_yields_until_the_end() -> None:
 
 
 async def test_it_answers_a_ping() -> None:
-    async with on_stage({"type": "ping"}, pushed(1), COMPLETE) as (stage, url):
+    async with run_fake_server({"type": "ping"}, pushed(1), COMPLETE) as (stage, url):
         assert await values(url) == [{"number": 1}]
     assert {"type": "pong"} in stage.heard
 
 
 @pytest.mark.parametrize("code", [1001, 1012, 1013, 4403, 4408])
 async def test_a_close_that_clients_retry_is_a_lost_socket(code: int) -> None:
-    async with on_stage(pushed(1), code) as (_, url):
+    async with run_fake_server(pushed(1), code) as (_, url):
         with pytest.raises(SocketLost, match=f"socket closed with {code}"):
             await values(url)
 
 
 @pytest.mark.parametrize("code", [1002, 1011, 4400, 4401, 4406, 4409, 4429, 4500])
 async def test_a_close_that_clients_give_up_on_is_a_fault(code: int) -> None:
-    async with on_stage(code) as (_, url):
+    async with run_fake_server(code) as (_, url):
         with pytest.raises(SocketRefused, match=f"closed with {code} because"):
             await values(url)
 
@@ -68,7 +68,7 @@ async def test_a_close_that_clients_give_up_on_is_a_fault(code: int) -> None:
     ],
 )
 async def test_an_error_is_what_its_codes_say(message: dict[str, Any], fault: type[Exception]) -> None:
-    async with on_stage(message) as (_, url):
+    async with run_fake_server(message) as (_, url):
         with pytest.raises(fault):
             await values(url)
 
@@ -79,13 +79,13 @@ async def test_a_dropped_connection_is_a_lost_socket() -> None:
             async for _ in subscription:
                 subscription.drop()
 
-    async with on_stage(pushed(1)) as (_, url):
+    async with run_fake_server(pushed(1)) as (_, url):
         with pytest.raises(SocketLost, match="socket closed with 1006"):
             await drop(url)
 
 
 async def test_nobody_at_home_is_a_lost_socket() -> None:
-    async with on_stage() as (_, url):
+    async with run_fake_server() as (_, url):
         pass
     with pytest.raises(SocketLost, match="no connection"):
         await asyncio.wait_for(values(url), 5)

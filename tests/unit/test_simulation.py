@@ -7,15 +7,15 @@ from dataclasses import replace
 
 import pytest
 
+from bench.simulation.arrivals import ArrivalPattern, Person, make_arrivals
 from bench.simulation.chart import draw
 from bench.simulation.concert import settings_of
-from bench.simulation.crowd import Manners, Person, crowd
-from bench.simulation.rehearsal import RehearsedRoom
+from bench.simulation.memory_room import MemoryRoom
+from bench.simulation.outcomes import Outcome, Prediction, QueuedPerson
 from bench.simulation.report import document, table
 from bench.simulation.sale import Sale
 from bench.simulation.scenarios import SCENARIOS, Scenario
-from bench.simulation.scores import Point, curve, score
-from bench.simulation.told import Outcome, Place, Told
+from bench.simulation.scoring import Point, curve, score_predictions
 from domain.stock import StockAhead
 
 ROOM = Scenario(
@@ -45,7 +45,7 @@ def people(*changes: Mapping[str, object]) -> tuple[Person, ...]:
     )
 
 
-class Watched(RehearsedRoom):
+class Watched(MemoryRoom):
     """Remembers which places a sale was told of."""
 
     def __init__(self, scenario: Scenario) -> None:
@@ -76,15 +76,15 @@ def told(
     ahead: StockAhead = StockAhead.AVAILABLE,
     found: bool | None = True,
     free: int = 0,
-) -> Told:
+) -> Prediction:
     called_s = None if waited_s is None else at_s + waited_s
-    place = Place(PERSON, 1, 0.0, called_s=called_s, found_tickets=found)
-    return Told(at_s, place, position, p50_s, p90_s, ahead, free)
+    place = QueuedPerson(PERSON, 1, 0.0, called_s=called_s, found_tickets=found)
+    return Prediction(at_s, place, position, p50_s, p90_s, ahead, free)
 
 
 def test_the_same_seed_is_the_same_crowd() -> None:
-    assert crowd(50, Manners(), seed=7) == crowd(50, Manners(), seed=7)
-    assert crowd(50, Manners(), seed=7) != crowd(50, Manners(), seed=8)
+    assert make_arrivals(50, ArrivalPattern(), seed=7) == make_arrivals(50, ArrivalPattern(), seed=7)
+    assert make_arrivals(50, ArrivalPattern(), seed=7) != make_arrivals(50, ArrivalPattern(), seed=8)
 
 
 def test_a_person_is_called_claims_looks_and_buys() -> None:
@@ -148,7 +148,7 @@ def test_a_score_counts_what_was_said_against_what_happened() -> None:
         told(None, 100, 150, found=None),
         told(80, None, None),
     ]
-    found = score(answers)
+    found = score_predictions(answers)
     assert (found.answers, found.never_called, found.without_band) == (6, 1, 1)
     assert found.mean_wait_s == 117.5
     assert found.mean_absolute_error_s == (0 + 20 + 100 + 50) / 4
@@ -161,7 +161,7 @@ def test_a_score_counts_what_was_said_against_what_happened() -> None:
 
 
 def test_no_answers_make_an_empty_score() -> None:
-    assert score([]).mean_wait_s == 0
+    assert score_predictions([]).mean_wait_s == 0
 
 
 def test_a_curve_takes_one_of_each_moment() -> None:
@@ -170,7 +170,7 @@ def test_a_curve_takes_one_of_each_moment() -> None:
 
 
 def test_the_report_and_the_chart_name_every_scenario() -> None:
-    scores = {scenario.name: score([told(100, 90, 150), told(20, 10, 15)]) for scenario in SCENARIOS}
+    scores = {scenario.name: score_predictions([told(100, 90, 150), told(20, 10, 15)]) for scenario in SCENARIOS}
     curves = {name: curve([told(100, 90, 150, at_s=60)]) for name in scores}
     results = document(scores, curves, seeds=[5], lasted_s=1.23)
     assert results["lasted_s"] == 1.2

@@ -1,0 +1,65 @@
+"""`python -m bench.queueing.frame_server SOCKETS FRAME_BYTES`: the limit of this machine, a server that does no work.
+
+It says its port, takes so many sockets, and then writes the same prepared frame to each of them, round after round; a
+transport that is full is passed over. Nothing is read, computed or encoded.
+"""
+
+import asyncio
+import sys
+from typing import cast
+
+from subscriptions.publishing.yielding import TimeSlice
+from web.server import BACKLOG, run_program
+
+FULL = 65_536
+PAYLOAD = b'{"id":"1","type":"next","payload":'
+HELLO = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"
+WAIT_S = 0.05
+
+
+def prepared(size: int) -> bytes:
+    """A whole frame of so many bytes, its head included, 126 to 65,535 of them behind it."""
+    payload = PAYLOAD + b'"' + b"x" * (size - 4 - len(PAYLOAD) - 3) + b'"}'
+    return b"\x81\x7e" + len(payload).to_bytes(2, "big") + payload
+
+
+class Silent(asyncio.Protocol):
+    def __init__(self, everybody: list[asyncio.Transport], text: bytes) -> None:
+        self._everybody = everybody
+        self._text = text
+        self._heard = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        self._heard += 1
+        if self._heard == 1:
+            self._transport.write(HELLO)
+        elif self._heard == 2:
+            self._everybody.append(self._transport)
+            self._transport.write(self._text)
+
+
+async def main(sockets: int, size: int) -> None:
+    everybody: list[asyncio.Transport] = []
+    text = prepared(size)
+    server = await asyncio.get_running_loop().create_server(
+        lambda: Silent(everybody, text), "127.0.0.1", 0, backlog=BACKLOG
+    )
+    sys.stdout.write(f"{server.sockets[0].getsockname()[1]}\n")
+    sys.stdout.flush()
+    # Whoever started this ends it by ending: there is nothing to read but that.
+    ended = asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
+    while not ended.done():
+        # The loop serves the sockets meanwhile, as often as while a hub pushes.
+        breath = TimeSlice()
+        for transport in everybody if len(everybody) == sockets else ():
+            if transport.get_write_buffer_size() < FULL:
+                transport.write(text)
+            await breath.checkpoint()
+        await asyncio.sleep(0 if len(everybody) == sockets else WAIT_S)
+
+
+if __name__ == "__main__":
+    run_program(main(int(sys.argv[1]), int(sys.argv[2])))

@@ -1,0 +1,149 @@
+"""A line whose people watch it through one hub, without sockets: what they are shown is counted and thrown away."""
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+from bench.queueing.in_process_queue import InProcessQueue
+from bench.queueing.metrics import NotMeasured
+from bench.queueing.position_subscribers import DOCUMENT
+from bench.queueing.users import some_person_id
+from domain.ids import ConcertId, PersonId
+from domain.topics import QueueTopic
+from resolvers.snapshots import StoreSnapshotReader
+from schema import Operation, start
+from schema.execution.subscription_source import SubscriptionSource
+from schema.ids import of_concert
+from subscriptions.hub import Hub, HubSubscription
+from subscriptions.interfaces import Rendered, RoomSnapshot
+
+AT_ONCE = 2_000
+LOOK_WITHIN_S = 20.0
+
+
+class CountingReader(StoreSnapshotReader):
+    """A look begins when the room is read. It lasts until the last delivery before the next one begins."""
+
+    def __init__(self, laboratory: InProcessQueue) -> None:
+        super().__init__(laboratory.stores, laboratory.resources.passes)
+        self.looks = 0
+        self.took_ms: list[float] = []
+        self.delivered = 0
+        self._began_s = self._last_s = 0.0
+        self._begun = asyncio.Event()
+
+    async def read_room(self, concert_id: ConcertId) -> RoomSnapshot:
+        if self._last_s > self._began_s:
+            self.took_ms.append((self._last_s - self._began_s) * 1000)
+        self._began_s = time.perf_counter()
+        self.looks += 1
+        self._begun.set()
+        return await super().read_room(concert_id)
+
+    def record_refresh(self) -> None:
+        """Something was delivered."""
+        self._last_s = time.perf_counter()
+        self.delivered += 1
+
+    def clear(self) -> None:
+        self.took_ms.clear()
+
+    async def wait_for_refresh(self) -> None:
+        self._begun.clear()
+        async with asyncio.timeout(LOOK_WITHIN_S):
+            await self._begun.wait()
+
+
+class InProcessHub:
+    """`calls` counts script calls that are not the hub's."""
+
+    def __init__(
+        self,
+        laboratory: InProcessQueue,
+        concert_id: ConcertId,
+        hub: Hub,
+        reader: CountingReader,
+        source: SubscriptionSource,
+    ) -> None:
+        self.laboratory = laboratory
+        self.reader = reader
+        self.calls = 0
+        self._concert_id = concert_id
+        self._hub = hub
+        self._source = source
+        self._line: list[PersonId] = []
+        """In the order in which they joined, without those who were sent away."""
+        self._watches: dict[PersonId, HubSubscription] = {}
+        self._coming: set[asyncio.Task[None]] = set()
+        self._dice = random.Random(5)
+
+    @classmethod
+    @asynccontextmanager
+    async def opened(
+        cls,
+        laboratory: InProcessQueue,
+        concert_id: ConcertId,
+        hub: Hub,
+        reader: CountingReader,
+        people: Sequence[PersonId],
+    ) -> AsyncIterator["InProcessHub"]:
+        operation = Operation(DOCUMENT, {"id": of_concert(concert_id)}, None)
+        source = await start(operation, laboratory.context(people[0]))
+        if not isinstance(source, SubscriptionSource):
+            raise NotMeasured(f"a subscription was refused: {source}")
+        line = cls(laboratory, concert_id, hub, reader, source)
+        try:
+            for first in range(0, len(people), AT_ONCE):
+                await asyncio.gather(*[line._watch(who) for who in people[first : first + AT_ONCE]])
+            line._line += people
+            yield line
+        finally:
+            for task in line._coming:
+                task.cancel()
+            await asyncio.gather(*line._coming, return_exceptions=True)
+
+    def called(self, count: int) -> list[PersonId]:
+        """Those in front: each who leaves has had a slot."""
+        taken, self._line = self._line[:count], self._line[count:]
+        return taken
+
+    def some_far_behind(self, count: int) -> list[PersonId]:
+        half = len(self._line) // 2
+        return [self._line.pop(self._dice.randrange(half, len(self._line))) for _ in range(count)]
+
+    async def leave(self, person_id: PersonId) -> None:
+        self.calls += 1
+        await self.laboratory.stores.queues.leave(self._concert_id, person_id)
+
+    def close(self, person_id: PersonId) -> None:
+        """Their socket closes; they keep their place for the grace."""
+        watch = self._watches.pop(person_id, None)
+        if watch is not None:
+            watch.close()
+
+    def join(self, count: int) -> None:
+        """People join, and open a socket each, which takes until the next look has shown them where they stand."""
+        for _ in range(count):
+            task = asyncio.create_task(self._join_and_watch(PersonId(some_person_id())))
+            self._coming.add(task)
+            task.add_done_callback(self._coming.discard)
+
+    async def _join_and_watch(self, person_id: PersonId) -> None:
+        self.calls += 1
+        await self.laboratory.stores.queues.join(self._concert_id, person_id)
+        await self._watch(person_id)
+        self._line.append(person_id)
+
+    async def _watch(self, person_id: PersonId) -> None:
+        topic = QueueTopic(self._concert_id, person_id)
+        source = replace(self._source, topic=topic, context=self.laboratory.context(person_id))
+
+        def deliver(rendered: Rendered) -> None:
+            self.reader.record_refresh()
+            if rendered.is_last:
+                asyncio.get_running_loop().call_soon(self.close, person_id)
+
+        self._watches[person_id] = await self._hub.subscribe(source, deliver)

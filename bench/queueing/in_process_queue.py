@@ -1,0 +1,89 @@
+"""A concert's line on a real store, with people who join it by the thousand: what they take there, by kind of key.
+
+The scripts are the real ones, called through the product's own stores; only HTTP and sockets are left out.
+"""
+
+import asyncio
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+import redis.asyncio
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from auth.passes import PassSigner
+from auth.viewer import Role, Viewer
+from bench.queueing.environment import ROOM, STOCK, StoreUrls
+from bench.queueing.metrics import Metric
+from bench.queueing.users import some_person_id
+from bench.sale.catalog import sale_concert
+from domain.ids import ConcertId, PersonId
+from resolvers.concerts import create_concert, publish_concert
+from resolvers.context import Context, Resources
+from storage.connect import Stores
+from storage.keys import KINDS, concert_keys
+from workers.admission import BOUND
+from workers.expiry import MAX_HOLDS_A_RUN
+from workers.history import HistoryWorker
+
+AT_ONCE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class InProcessQueue:
+    stores: Stores
+    urls: StoreUrls
+    resources: Resources
+
+    @classmethod
+    def of(cls, stores: Stores, urls: StoreUrls) -> "InProcessQueue":
+        return cls(stores, urls, Resources(stores, PassSigner(Ed25519PrivateKey.generate())))
+
+    def context(self, person_id: str, *roles: Role) -> Context:
+        viewer = Viewer(PersonId(person_id), person_id, None, frozenset(roles or {Role.CUSTOMER}))
+        return self.resources.context(viewer, "bench")
+
+    async def concert(self, slots: int) -> ConcertId:
+        olivia = self.context("olivia", Role.ORGANIZER)
+        draft = sale_concert(STOCK, datetime.now(UTC), replace(ROOM, total_active_users=slots))
+        ends_at = draft.sales_end_at + timedelta(days=1)
+        made = await create_concert(olivia, replace(draft, sales_end_at=ends_at, starts_at=ends_at))
+        await publish_concert(olivia, made.id)
+        return made.id
+
+    async def join(self, concert_id: ConcertId, count: int) -> list[PersonId]:
+        people = [PersonId(some_person_id()) for _ in range(count)]
+        for first in range(0, count, AT_ONCE):
+            await asyncio.gather(*[self.stores.queues.join(concert_id, who) for who in people[first : first + AT_ONCE]])
+        return people
+
+    async def run_workers(self, concert_id: ConcertId) -> int:
+        """One run of the expiry worker and one of the admission worker. How many script calls that took."""
+        await self.stores.hot_state.expire_holds(concert_id, limit=MAX_HOLDS_A_RUN)
+        is_bounded, calls = True, 1
+        while is_bounded:
+            _, _, is_bounded, _ = await self.stores.hot_state.run_admission(concert_id, bound=BOUND)
+            calls += 1
+        return calls
+
+    async def consume_events(self, concert_id: ConcertId) -> None:
+        """As the history worker does, until nothing is left."""
+        worker = HistoryWorker()
+        while (await worker.run_for(self.stores, concert_id)).is_active:
+            pass
+
+    async def bytes_by_kind(self, concert_id: ConcertId) -> dict[str, int]:
+        async with redis.asyncio.Redis.from_url(self.urls.redis) as client:
+            sizes = [await client.memory_usage(key, samples=0) for key in concert_keys(concert_id)]
+        return {kind: size or 0 for kind, size in zip(KINDS, sizes, strict=True)}
+
+    async def script_calls(self) -> int:
+        """Of everybody, since the store started."""
+        async with redis.asyncio.Redis.from_url(self.urls.redis) as client:
+            said = await client.info("commandstats")
+        return int(said.get("cmdstat_evalsha", {}).get("calls", 0))
+
+
+def per_waiter(name: str, sizes: dict[str, int], waiters: int, what: str, *, at_most: float | None = None) -> Metric:
+    largest = sorted(sizes.items(), key=lambda pair: -pair[1])[:6]
+    parts = ", ".join(f"{kind} {size / waiters:.0f}" for kind, size in largest if size >= waiters)
+    return Metric(name, round(sum(sizes.values()) / waiters), f"{what}: {parts}", waiters, at_most)

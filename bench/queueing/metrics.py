@@ -1,0 +1,91 @@
+"""What was measured: each figure with its samples, and the line it has to keep, if there is one.
+
+Percentiles are nearest-rank, so each is a value that was seen. Nothing is reported that has no samples.
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+WIDTHS = (27, 12, 9, 10, 5)
+
+
+class NotMeasured(RuntimeError):
+    """The message says what is missing."""
+
+
+def percentile(samples: Iterable[float], share: float) -> float:
+    """Raises NotMeasured without samples."""
+    ranked = sorted(samples)
+    if not ranked:
+        raise NotMeasured("there is no sample")
+    return ranked[max(math.ceil(share * len(ranked)), 1) - 1]
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    name: str
+    value: float
+    what: str
+    """How it was measured, in one line."""
+    n: int
+    """Samples behind the value."""
+    at_most: float | None = None
+    """The line of the issue."""
+
+    @property
+    def verdict(self) -> str:
+        if self.at_most is None:
+            return ""
+        return "ok" if self.value <= self.at_most else "over"
+
+
+def p99(name: str, samples: Sequence[float], what: str, *, at_most: float | None = None) -> Metric:
+    return _of(name, samples, 0.99, what, at_most)
+
+
+def median(name: str, samples: Sequence[float], what: str, *, at_most: float | None = None) -> Metric:
+    return _of(name, samples, 0.5, what, at_most)
+
+
+def _of(name: str, samples: Sequence[float], share: float, what: str, at_most: float | None) -> Metric:
+    if not samples:
+        raise NotMeasured(f"{name} has no sample")
+    return Metric(name, round(percentile(samples, share), 1), what, len(samples), at_most)
+
+
+def growth(name: str, by_size: Mapping[int, Metric], what: str, *, at_most: float) -> Metric:
+    """The largest over the smallest: 1 is flat."""
+    values = [figure.value for figure in by_size.values()]
+    if len(values) < 2 or min(values) <= 0:
+        raise NotMeasured(f"{name} needs two sizes that cost something")
+    return Metric(name, round(max(values) / min(values), 2), what, len(values), at_most)
+
+
+def table(figures: Iterable[Metric]) -> str:
+    rows = [("figure", "value", "n", "at most", "", "what was measured")]
+    for figure in figures:
+        line = "" if figure.at_most is None else f"{figure.at_most:,}"
+        rows.append((figure.name, f"{figure.value:,}", f"{figure.n:,}", line, figure.verdict, figure.what))
+    return "\n".join(_row(row) for row in rows)
+
+
+def _row(row: tuple[str, ...]) -> str:
+    name, *numbers, verdict, what = row
+    cells = [f"{number:>{width}}" for number, width in zip(numbers, WIDTHS[1:], strict=False)]
+    return f"{name:<{WIDTHS[0]}}{''.join(cells)} {verdict:<{WIDTHS[-1]}} {what}".rstrip()
+
+
+def as_json(figures: Iterable[Metric], by_size: Mapping[str, Mapping[int, Metric]]) -> dict[str, object]:
+    """By name; what was measured at several sizes is one name with a value a size. Beside them each one's samples."""
+    values: dict[str, object] = {}
+    samples: dict[str, object] = {}
+    for name, sizes in by_size.items():
+        values[name] = {str(size): figure.value for size, figure in sizes.items()}
+        samples[name] = {str(size): figure.n for size, figure in sizes.items()}
+    for figure in figures:
+        if figure.name in values:
+            raise ValueError(f"{figure.name} is there twice")
+        values[figure.name] = figure.value
+        samples[figure.name] = figure.n
+    return {**values, "samples": samples}

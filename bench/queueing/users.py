@@ -1,0 +1,69 @@
+"""People with an access token each, signed with the key of the server's own issuer, and an address on this machine.
+
+The server checks these tokens as any others; only asking the issuer for each of them is left out.
+"""
+
+import asyncio
+import json
+import os
+import uuid
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from auth.dev_issuer.claims import TokenMint, granted_scope
+from auth.dev_issuer.demo_users import DemoUser, find_demo_user
+from auth.dev_issuer.logins import new_login
+from auth.dev_issuer.signing import load_keys
+from settings import Settings
+
+AN_ADDRESS = 250
+"""People behind one address: below what the server allows to join from one."""
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    token: str
+    person_id: str
+    address: str
+    """Of the loopback net: Linux lets a client choose any of them."""
+
+
+async def make_users(issuer: str, data_dir: Path, count: int) -> list[User]:
+    """Signing takes a millisecond each, so every core does its part."""
+    parts = os.cpu_count() or 1
+    loop = asyncio.get_running_loop()
+    with ProcessPoolExecutor(parts) as pool:
+        ranges = [range(part, count, parts) for part in range(parts)]
+        signed = await asyncio.gather(*[loop.run_in_executor(pool, _sign, issuer, data_dir, some) for some in ranges])
+    ordered = sorted(pair for some in signed for pair in some)
+    return [User(token, _person(number).subject, address(number)) for number, token in ordered]
+
+
+def address(number: int) -> str:
+    block, last = divmod(number // AN_ADDRESS, 250)
+    return f"127.{1 + block}.{last}.1"
+
+
+def some_person_id() -> str:
+    """As long as those of Keycloak."""
+    return str(uuid.uuid4())
+
+
+def write(people: list[User], path: Path) -> None:
+    path.write_text(json.dumps([(visitor.token, visitor.address) for visitor in people]))
+
+
+def _sign(issuer: str, data_dir: Path, numbers: range) -> list[tuple[int, str]]:
+    settings = Settings()
+    mint = TokenMint(
+        issuer, audience=settings.oidc_audience, client_id=settings.oidc_client_id, keys=load_keys(data_dir)
+    )
+    scope = granted_scope(None)
+    return [(number, str(mint.token_response(new_login(_person(number)), scope)["access_token"])) for number in numbers]
+
+
+def _person(number: int) -> DemoUser:
+    person = find_demo_user(f"buyer{number + 1}")
+    assert person is not None
+    return person

@@ -1,0 +1,74 @@
+"""The sale while it runs: everybody's visit, and around them those who watch and the blow at half time."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import Any
+
+from bench.sale.buyer import Buyer
+from bench.sale.ledger import Ledger
+from bench.sale.progress import say, show_progress
+from bench.sale.stock_poller import StockPoller
+from bench.sale.wait_until import wait_until
+
+Kill = Callable[[], Awaitable[None]]
+Watch = Coroutine[Any, Any, None]
+"""Runs beside the sale until it is cancelled."""
+
+
+CANCEL_AGAIN_AFTER_S = 1.0
+
+
+async def drive_sale(
+    visits: Sequence[Buyer],
+    board: StockPoller,
+    ledger: Ledger,
+    *,
+    goal: int,
+    limit_s: float,
+    strike: Kill | None,
+    watches: Sequence[Watch] = (),
+) -> str | None:
+    """Returns when everybody went home; or, after `limit_s`, why not everybody did."""
+    async with asyncio.TaskGroup() as staff:
+        showing = show_progress(ledger, board, goal=goal)
+        watching = [staff.create_task(watch) for watch in (board.poll(), showing, *watches)]
+        striking = staff.create_task(_kill_at_half_time(strike, ledger, goal, limit_s)) if strike else None
+        cut_short = await _let_in(visits, limit_s)
+        if cut_short:
+            cut_short += f", {board.waiting} of {ledger.arrived - ledger.left} waited for tickets to return"
+        await _end(watching)
+        if striking and not _is_half_time(ledger, goal):
+            # Otherwise it has begun, and what it killed must run again before anybody reads the books.
+            striking.cancel()
+            cut_short = cut_short or "half time never came, so nothing was killed"
+    return cut_short
+
+
+async def _end(watching: Sequence[asyncio.Task[None]]) -> None:
+    """Says it again while somebody does not hear it: a client's time-out in the same moment can swallow it."""
+    pending = set(watching)
+    while pending:
+        for watch in pending:
+            watch.cancel()
+        _, pending = await asyncio.wait(pending, timeout=CANCEL_AGAIN_AFTER_S)
+
+
+async def _let_in(visits: Sequence[Buyer], limit_s: float) -> str | None:
+    try:
+        async with asyncio.timeout(limit_s), asyncio.TaskGroup() as inside:
+            for visit in visits:
+                inside.create_task(visit.run())
+    except TimeoutError:
+        return f"not everybody was done after {limit_s:.0f} s"
+    return None
+
+
+async def _kill_at_half_time(strike: Kill, ledger: Ledger, goal: int, limit_s: float) -> None:
+    if await wait_until(lambda: _is_half_time(ledger, goal), within_s=limit_s, look_every_s=0.05):
+        say("\nhalf is sold: kill -9 for the store and one server\n")
+        await strike()
+        say("\nboth run again\n")
+
+
+def _is_half_time(ledger: Ledger, goal: int) -> bool:
+    return ledger.sold_units * 2 >= goal

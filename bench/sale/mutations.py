@@ -1,0 +1,38 @@
+"""A desk of the sale's own concert: people send a mutation to it, and what it refuses is booked."""
+
+from dataclasses import dataclass
+
+from bench.sale.catalog import SaleConcert
+from bench.sale.client import Client, Denied, JsonObject
+from bench.sale.ledger import Ledger, Step
+
+REFUSAL = "... on DomainError { code message retryable retryAfterSeconds }"
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedMutation:
+    code: str
+    """Of a typed refusal or of a top-level error."""
+    message: str
+
+
+class MutationClient:
+    """`token` is a person's own, or None for somebody who has not signed in."""
+
+    def __init__(self, client: Client, ledger: Ledger, concert: SaleConcert) -> None:
+        self._client = client
+        self.ledger = ledger
+        self._concert_id = concert.id
+
+    async def _mutate(
+        self, step: Step, document: str, input_: JsonObject, token: str | None
+    ) -> JsonObject | RefusedMutation:
+        answer = await self._client.ask(step, document, {"input": input_}, token)
+        if isinstance(answer, Denied):
+            refused = RefusedMutation(answer.code, answer.message)
+        elif "code" in answer:
+            refused = RefusedMutation(answer["code"], answer["message"])
+        else:
+            return answer
+        self.ledger.refused[refused.code] += 1
+        return refused

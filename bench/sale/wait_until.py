@@ -1,0 +1,18 @@
+"""Waiting for something that somebody else brings about, and not for ever."""
+
+import asyncio
+import inspect
+import time
+from collections.abc import Awaitable, Callable
+
+
+async def wait_until(condition: Callable[[], bool | Awaitable[bool]], *, within_s: float, look_every_s: float) -> bool:
+    """Whether `condition()`, or what it awaits to, came true in time."""
+    deadline = time.monotonic() + within_s
+    while True:
+        seen = condition()
+        if await seen if inspect.isawaitable(seen) else seen:
+            return True
+        if time.monotonic() > deadline:
+            return False
+        await asyncio.sleep(look_every_s)

@@ -1,0 +1,88 @@
+"""Who comes to a simulated sale, when, and what they will do: the same crowd for the same seed."""
+
+import random
+from dataclasses import dataclass
+
+MOST_WISHED = 4
+RETURNS_AT_MOST = 2
+
+
+@dataclass(frozen=True, slots=True)
+class ArrivalPattern:
+    """Shares of a crowd, and means in seconds."""
+
+    early: float = 0.3
+    """Come before the opening."""
+    early_s: float = 300.0
+    rush: float = 0.4
+    """Of the others, come in the rush behind the opening; the rest come evenly until the last arrival."""
+    rush_s: float = 60.0
+    last_arrival_s: float = 900.0
+    gives_up: float = 0.15
+    patience_s: float = 500.0
+    walks_off: float = 0.6
+    """Of those who give up, those who say nothing."""
+    no_show: float = 0.06
+    """Are called and do not come."""
+    buys: float = 0.6
+    lingers: float = 0.05
+    """Claim the pass and let it run out."""
+    visit_s: float = 110.0
+    slower_after_s: float = 1e9
+    """From then on, arrivals take twice as long inside."""
+    returns: float = 0.3
+    """Of those who gave up or did not come, those who join again behind."""
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    name: str
+    arrives_s: float
+    """Seconds from the opening; negative before."""
+    gives_up_after_s: float | None
+    walks_off: bool
+    comes: bool
+    claims_after_s: float
+    looks_s: float
+    """From the claim to the hold."""
+    pays_s: float
+    """From the hold to the order, or to giving it back."""
+    buys: bool
+    lingers: bool
+    wish: int
+    returns_after_s: float | None
+
+
+def make_arrivals(size: int, manners: ArrivalPattern, *, seed: int) -> tuple[Person, ...]:
+    dice = random.Random(seed)
+    return tuple(_person(f"person{number}", manners, dice) for number in range(1, size + 1))
+
+
+def _person(name: str, manners: ArrivalPattern, dice: random.Random) -> Person:
+    arrives_s = _arrival(manners, dice)
+    # Lognormal: most are quick, a few take very long.
+    visit_s = manners.visit_s * dice.lognormvariate(-0.25, 0.7) * (2 if arrives_s > manners.slower_after_s else 1)
+    looks = dice.uniform(0.1, 0.6)
+    return Person(
+        name=name,
+        arrives_s=arrives_s,
+        gives_up_after_s=dice.expovariate(1 / manners.patience_s) if dice.random() < manners.gives_up else None,
+        walks_off=dice.random() < manners.walks_off,
+        comes=dice.random() >= manners.no_show,
+        claims_after_s=min(50.0, dice.expovariate(1 / 6)),
+        looks_s=visit_s * looks,
+        pays_s=visit_s * (1 - looks),
+        buys=dice.random() < manners.buys,
+        lingers=dice.random() < manners.lingers,
+        wish=dice.randint(1, MOST_WISHED),
+        returns_after_s=dice.uniform(5, 60) if dice.random() < manners.returns else None,
+    )
+
+
+def _arrival(manners: ArrivalPattern, dice: random.Random) -> float:
+    kind = dice.random()
+    if kind < manners.early:
+        return -dice.uniform(0, manners.early_s)
+    if kind < manners.early + manners.rush:
+        return dice.triangular(0, manners.rush_s, 0)
+    return dice.uniform(0, manners.last_arrival_s)

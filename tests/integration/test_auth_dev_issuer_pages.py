@@ -1,0 +1,180 @@
+"""The development issuer's pages as a browser meets them: signing in and out, and where nobody is ever sent."""
+
+from collections.abc import AsyncIterator
+from html.parser import HTMLParser
+from pathlib import Path
+
+import jwt
+import pytest
+import pytest_asyncio
+
+from tests.support.issuer_client import REDIRECT_URI, IssuerClient, answer_of, issuer_client
+
+# One issuer serves all tests of this file: each signs in anew, and nobody's session is another's.
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+module_fixture = pytest_asyncio.fixture(scope="module", loop_scope="module")
+
+
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("issuer")
+
+
+@module_fixture
+async def client(data_dir: Path) -> AsyncIterator[IssuerClient]:
+    async with issuer_client(data_dir) as running:
+        yield running
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"redirect_uri": "http://evil.example/callback"},
+        {"redirect_uri": "http://localhost:5173@evil.example/"},
+        {"redirect_uri": 'http://localhost:5173/"><script>'},
+        {"redirect_uri": None},
+        {"client_id": "somebody"},
+        {"client_id": None},
+        {"redirect_uri": "http://evil.example/", "response_type": "token"},
+    ],
+)
+async def test_nobody_is_sent_to_an_address_that_was_not_checked(
+    client: IssuerClient, changes: dict[str, str | None]
+) -> None:
+    for response in (await client.authorize(**changes), await client.sign_in(**changes)):
+        assert response.status_code == 400
+        assert "location" not in response.headers
+        assert "Error code: <code>invalid_" in response.text or "unsupported_response_type" in response.text
+        assert "<script" not in response.text
+
+
+@pytest.mark.parametrize(
+    ("changes", "error"),
+    [
+        ({"response_type": "token"}, "unsupported_response_type"),
+        ({"response_type": None}, "unsupported_response_type"),
+        ({"scope": "admin"}, "invalid_scope"),
+        ({"code_challenge": None}, "invalid_request"),
+        ({"code_challenge": None, "code_challenge_method": None}, "invalid_request"),
+        ({"code_challenge": "short"}, "invalid_request"),
+        ({"code_challenge_method": "plain"}, "invalid_request"),
+        ({"code_challenge_method": None}, "invalid_request"),
+        ({"prompt": "none"}, "login_required"),
+    ],
+)
+async def test_the_client_is_told_what_was_wrong(
+    client: IssuerClient, changes: dict[str, str | None], error: str
+) -> None:
+    for response in (await client.authorize(**changes), await client.sign_in(**changes)):
+        answer = answer_of(response)
+        assert (answer["error"], answer["state"], answer["iss"]) == (error, "s<t&a'te", client.issuer)
+        assert "code" not in answer
+
+
+class Form(HTMLParser):
+    """The form of a page as a browser would send it back."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.action: str | None = None
+        self.fields: dict[str, str | None] = {}
+        self.tags: set[str] = set()
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        attributes = dict(attrs)
+        if tag == "form":
+            self.action = attributes["action"]
+        if tag == "input":
+            self.fields[str(attributes["name"])] = attributes.get("value")
+
+
+async def test_the_form_of_the_page_signs_in(client: IssuerClient) -> None:
+    page = await client.authorize(state="\"><script>alert('é')</script>")
+    form = Form(page.text)
+    assert form.action == "auth"
+    filled = {**form.fields, "username": "bob", "password": "bob"}
+    answer = answer_of(await client.http.post(f"{client.protocol}/{form.action}", data=filled))
+    assert answer["state"] == "\"><script>alert('é')</script>"
+    assert await _name_of(client, answer["code"]) == "bob"
+
+
+async def test_the_page_runs_no_script_and_asks_nobody_else(client: IssuerClient) -> None:
+    page = await client.authorize(state="<script>", login_hint='"><img src=x>')
+    assert Form(page.text).tags.isdisjoint({"script", "img", "link", "iframe"})
+    assert "http" not in page.text.replace(f'value="{REDIRECT_URI}"', "")
+    policy = page.headers["content-security-policy"]
+    assert policy.startswith("default-src 'none'; style-src 'sha256-")
+    assert "form-action 'self' http://localhost:5173;" in policy
+    assert "frame-ancestors 'none'" in policy
+    assert page.headers["cache-control"] == "no-store"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"password": "wrong"}, {"password": None}, {"username": '"><script>', "password": "x"}],
+)
+async def test_a_wrong_password_shows_the_page_again(client: IssuerClient, changes: dict[str, str | None]) -> None:
+    page = await client.sign_in(**changes)
+    assert page.status_code == 403
+    assert '<p class="error" id="error" role="alert">Wrong name or password.</p>' in page.text
+    assert "<script" not in page.text
+    assert "wrong" not in page.text
+    assert Form(page.text).fields["state"] == "s<t&a'te"
+
+
+async def test_credentials_in_an_address_sign_nobody_in(client: IssuerClient) -> None:
+    page = await client.authorize(username="alice", password="alice")
+    assert page.status_code == 200
+    assert Form(page.text).fields["password"] is None
+
+
+async def test_a_logout_ends_the_session_and_goes_back(client: IssuerClient) -> None:
+    tokens = (await client.redeem(await client.code())).json()
+    back = "http://localhost:5173/bye"
+    response = await client.logout(id_token_hint=tokens["id_token"], post_logout_redirect_uri=back, state="s&")
+    assert (response.status_code, response.headers["location"]) == (303, f"{back}?state=s%26")
+    assert (await client.refresh(tokens["refresh_token"])).json()["error"] == "invalid_grant"
+    assert (await client.userinfo(tokens["access_token"])).status_code == 401
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"post_logout_redirect_uri": "http://evil.example/"},
+        {"client_id": "somebody"},
+        {"id_token_hint": "forged.id.token"},
+        {"id_token_hint": ""},
+    ],
+)
+async def test_a_logout_that_does_not_fit_ends_nothing(client: IssuerClient, parameters: dict[str, str]) -> None:
+    tokens = (await client.with_password(scope="openid")).json()
+    back = {"id_token_hint": tokens["id_token"], "post_logout_redirect_uri": "http://localhost:5173/"}
+    response = await client.logout(**{**back, **parameters})
+    assert response.status_code == 400
+    assert "location" not in response.headers
+    assert (await client.refresh(tokens["refresh_token"])).status_code == 200
+
+
+@pytest.mark.parametrize("kind", ["access_token", "refresh_token"])
+async def test_only_an_id_token_signs_out(client: IssuerClient, kind: str) -> None:
+    tokens = (await client.with_password(scope="openid")).json()
+    assert (await client.logout(id_token_hint=tokens[kind])).status_code == 400
+    assert (await client.refresh(tokens["refresh_token"])).status_code == 200
+
+
+async def test_a_logout_of_nobody_shows_a_page(client: IssuerClient) -> None:
+    response = await client.logout()
+    assert response.status_code == 200
+    assert "You are signed out" in response.text
+
+
+async def test_pages_for_people_are_not_for_scripts(client: IssuerClient) -> None:
+    response = await client.http.get(f"{client.protocol}/auth", headers={"origin": "http://localhost:5173"})
+    assert "access-control-allow-origin" not in response.headers
+
+
+async def _name_of(client: IssuerClient, code: str) -> object:
+    tokens = (await client.redeem(code)).json()
+    return jwt.decode(tokens["access_token"], options={"verify_signature": False})["preferred_username"]

@@ -1,0 +1,136 @@
+"""A line in memory as the hub reads it: what was asked of it is counted, and it moves as a test says."""
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import cast
+
+from domain.errors import TemporarilyUnavailable
+from domain.estimates.wait_estimates import NO_ESTIMATE
+from domain.holds import Hold
+from domain.ids import ConcertId, HoldId, OrderId, PersonId
+from domain.orders import Order
+from domain.queue_positions import QueuePositions
+from domain.queues import ACTIVE_STATES, EntryState, RoomStatus
+from domain.stock import Stock, StockAhead
+from domain.topics import QueueSnapshot
+from resolvers.snapshots import StoreSnapshotReader
+from storage.connect import Stores
+from storage.hot.queues import Changes, EntryRecord, QueueState
+from subscriptions.interfaces import RoomSnapshot
+from tests.support.sale import PASSES
+from tests.support.snapshots import NOW, ROOM, STOCK
+
+
+@dataclass
+class FakeQueue(StoreSnapshotReader):
+    """A Reader and a Liveness. Person `p7` has number 7, of the first round."""
+
+    people: int
+    serving: int = 0
+    version: int = 1
+    round: int = 1
+    grace_until_ms: int = 0
+    message: str = ""
+    states: dict[PersonId, EntryState] = field(default_factory=dict)
+    changed: dict[PersonId, int] = field(default_factory=dict)
+    names_up_to: int = 0
+    """Changes at or below this version are not named any more."""
+    fails: set[str] = field(default_factory=set)
+    """Names of reads that fail."""
+    calls: Counter[str] = field(default_factory=Counter)
+    asked: list[PersonId] = field(default_factory=list)
+    attached: list[PersonId] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        super().__init__(cast("Stores", None), PASSES)
+
+    def move(self, count: int = 1) -> None:
+        """So many are called; nobody watching is among them unless a test says so."""
+        self.serving += count
+        self.version += 1
+
+    def change(self, person: str, state: EntryState) -> None:
+        self.version += 1
+        self.states[PersonId(person)] = state
+        self.changed[PersonId(person)] = self.version
+
+    def _count(self, what: str) -> None:
+        self.calls[what] += 1
+        if what in self.fails:
+            raise TemporarilyUnavailable(f"{what} cannot be read")
+
+    async def read_stock(self, concert_id: ConcertId) -> Stock:
+        self._count("stock")
+        return STOCK
+
+    async def read_room(self, concert_id: ConcertId) -> RoomSnapshot:
+        self._count("room")
+        line = QueuePositions(self.serving, self.people, self._departed())
+        room = replace(
+            ROOM,
+            settings=replace(ROOM.settings, message=self.message),
+            version=self.version,
+            serving_number=self.serving,
+            tail=self.people,
+            waiting_count=line.waiting_count,
+        )
+        state = QueueState(
+            epoch=1,
+            version=self.version,
+            concert_version=1,
+            round=self.round,
+            positions=line,
+            slots_taken=0,
+            passes_issued=0,
+            status=RoomStatus.OPEN,
+            is_opened=True,
+            grace_until_ms=self.grace_until_ms,
+            flow=room.flow,
+        )
+        return RoomSnapshot(room, state, NO_ESTIMATE)
+
+    def _departed(self) -> bytes:
+        gone = {int(person[1:]) for person, state in self.states.items() if state not in ACTIVE_STATES}
+        first = self.serving // 8
+        return bytes(
+            sum(1 << 7 - bit for bit in range(8) if byte * 8 + bit in gone)
+            for byte in range(first, self.people // 8 + 1)
+        )
+
+    async def read_changes(self, concert_id: ConcertId, *, after: int) -> Changes:
+        self._count("changes")
+        named = tuple(person for person, version in self.changed.items() if version > max(after, self.names_up_to))
+        return Changes(1, self.version, named, after >= self.names_up_to)
+
+    async def read_entries(self, concert_id: ConcertId, people: Sequence[PersonId]) -> dict[PersonId, EntryRecord]:
+        self._count("entries")
+        self.asked += people
+        return {person_id: self.record(person_id) for person_id in people}
+
+    def record(self, person_id: PersonId) -> EntryRecord:
+        state = self.states.get(person_id, EntryState.WAITING)
+        number, deadline = int(person_id[1:]), NOW + timedelta(minutes=5, milliseconds=self.grace_until_ms)
+        return EntryRecord(person_id, number, number, state, NOW, None, deadline, deadline, None, None, 1)
+
+    async def read_holds(self, concert_id: ConcertId, person_id: PersonId) -> tuple[Hold, ...]:
+        self._count("holds")
+        return ()
+
+    async def read_hold(self, concert_id: ConcertId, hold_id: HoldId) -> Hold | None:
+        raise NotImplementedError
+
+    async def read_orders(self, order_ids: Collection[OrderId]) -> tuple[Order, ...]:
+        raise NotImplementedError
+
+    def build_queue_snapshot(
+        self, view: RoomSnapshot, record: EntryRecord | None, stock: Stock, stock_ahead: StockAhead
+    ) -> QueueSnapshot:
+        self.calls["show"] += 1
+        return super().build_queue_snapshot(view, record, stock, stock_ahead)
+
+    async def sync_presence(
+        self, concert_id: ConcertId, process: str, people: Sequence[tuple[PersonId, int]], *, is_known: bool
+    ) -> None:
+        self.attached += [person_id for person_id, news in people if news > 0]

@@ -1,0 +1,39 @@
+"""A server of graphql-transport-ws that follows a script, whatever it is asked: for tests of clients."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import orjson
+from websockets.asyncio.server import ServerConnection, serve
+
+from bench.sale.sockets import SUBPROTOCOL
+
+Script = Sequence[dict[str, Any] | int]
+"""Messages to send after the subscription, then a close code."""
+
+
+class FakeServer:
+    def __init__(self, script: Script) -> None:
+        self._script = script
+        self.heard: list[dict[str, Any]] = []
+
+    async def play(self, socket: ServerConnection) -> None:
+        self.heard.append(orjson.loads(await socket.recv()))
+        await socket.send('{"type":"connection_ack"}')
+        self.heard.append(orjson.loads(await socket.recv()))
+        for step in self._script:
+            if isinstance(step, int):
+                await socket.close(step, "because")
+            else:
+                await socket.send(orjson.dumps(step).decode())
+        async for message in socket:
+            self.heard.append(orjson.loads(message))
+
+
+@asynccontextmanager
+async def run_fake_server(*script: dict[str, Any] | int) -> AsyncIterator[tuple[FakeServer, str]]:
+    stage = FakeServer(script)
+    async with serve(stage.play, "127.0.0.1", 0, subprotocols=[SUBPROTOCOL]) as server:
+        port = next(iter(server.sockets)).getsockname()[1]
+        yield stage, f"http://127.0.0.1:{port}"

@@ -1,0 +1,103 @@
+"""Watching a hub from tests: a source that keeps the snapshots themselves, and what must hold of those it was shown."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from domain.queues import EntryState, QueueEntry, RoomSettings, WaitingRoom
+from domain.stock import Stock
+from domain.topics import QueueSnapshot, Snapshot, Topic
+from resolvers.snapshots import StoreSnapshotReader
+from settings import Settings
+from storage.connect import Stores
+from subscriptions.feed import Feed
+from subscriptions.hub import Hub
+from subscriptions.interfaces import Rendered
+from subscriptions.publishing.push_intervals import PushIntervals
+from tests.support.sale import PASSES
+
+TICK_S = 0.02
+"""Shorter than a server's, so that tests that wait for the next look are quick."""
+BANDS = PushIntervals.from_pairs(Settings().push_intervals)
+"""As a server has them."""
+ROOM = RoomSettings(suspended=False, total_active_users=2, new_users_per_minute=10_000)
+
+
+@dataclass(frozen=True, slots=True)
+class Shown(Rendered):
+    snapshot: Snapshot | None = None
+
+
+@dataclass
+class Recorder:
+    """A source that shows snapshots as they are, and who was shown what."""
+
+    topic: Topic
+    group: str = "all"
+    renders: int = 0
+    snapshots: list[Snapshot] = field(default_factory=list)
+
+    def render_cached(self, snapshot: Snapshot) -> Rendered | None:
+        return None
+
+    async def render(self, snapshot: Snapshot) -> Rendered:
+        self.renders += 1
+        return Shown(b"{}", snapshot=snapshot)
+
+    def deliver(self, rendered: Rendered) -> None:
+        assert isinstance(rendered, Shown)
+        assert rendered.snapshot is not None
+        self.snapshots.append(rendered.snapshot)
+
+    @property
+    def last(self) -> Snapshot:
+        return self.snapshots[-1]
+
+    def stock(self) -> list[tuple[int, int, int]]:
+        assert isinstance(self.last, Stock)
+        return [(tier.available, tier.held, tier.sold) for tier in self.last.tiers]
+
+    def line(self) -> QueueSnapshot:
+        assert isinstance(self.last, QueueSnapshot)
+        return self.last
+
+    def room(self) -> WaitingRoom:
+        assert isinstance(self.last, WaitingRoom)
+        return self.last
+
+    def entry(self) -> QueueEntry:
+        entry = self.line().entry
+        assert entry is not None
+        return entry
+
+    def place(self) -> tuple[EntryState, int | None]:
+        return self.entry().state, self.entry().position
+
+    def versions(self) -> list[tuple[int, int]]:
+        rooms = [shown.room if isinstance(shown, QueueSnapshot) else shown for shown in self.snapshots]
+        return [(shown.epoch, shown.version) for shown in rooms if isinstance(shown, WaitingRoom | Stock)]
+
+
+def check_rising(seen: Recorder) -> None:
+    versions = seen.versions()
+    assert versions == sorted(versions)
+
+
+@asynccontextmanager
+async def open_hub(
+    stores: Stores, url: str, *, push_intervals: PushIntervals = BANDS
+) -> AsyncIterator[tuple[Hub, Feed]]:
+    feed = Feed(url)
+    await feed.start()
+    hub = Hub(feed, StoreSnapshotReader(stores, PASSES), stores.queues, tick_s=TICK_S, push_intervals=push_intervals)
+    try:
+        yield hub, feed
+    finally:
+        await hub.aclose()
+        await feed.aclose()
+
+
+async def subscribe(hub: Hub, topic: Topic) -> Recorder:
+    seen = Recorder(topic)
+    await hub.subscribe(seen, seen.deliver)
+    return seen

@@ -1,0 +1,197 @@
+"""A waiting room as plain lists: what scripts, bits and cursors must amount to, however they do it.
+
+Everybody who waits stands in `waiting`, in order. Time is not in it: who is overdue is told by a test.
+"""
+
+import hashlib
+from dataclasses import dataclass, field
+
+from domain.queues import EntryEnd, EntryState, QueueingMethod, RoomStatus
+
+WITH_A_SLOT = (EntryState.READY, EntryState.ADMITTED)
+STATES_OF_ENDS = {EntryEnd.LEFT: EntryState.LEFT, EntryEnd.SPENT: EntryState.COMPLETED}
+
+
+@dataclass
+class ModelEntry:
+    lot: int
+    state: EntryState = EntryState.WAITING
+    end: EntryEnd | None = None
+    number: int | None = None
+    """Of one that was called, or ended while it waited."""
+
+
+@dataclass
+class QueueModel:
+    cap: int
+    a_minute: int
+    method: QueueingMethod = QueueingMethod.FIFO
+    is_paused: bool = False
+    is_suspended: bool = False
+    is_due: bool = True
+    """The time of the opening has come."""
+    is_lottery: bool = False
+    round: int = 1
+    frozen: int | None = None
+    ranks: dict[int, int] | None = None
+    """Numbers by lot, once drawn."""
+    revealed: dict[int, int] | None = None
+    """The same from the reveal on, which may be long before."""
+    tail: int = 0
+    called_lately: int = 0
+    in_grace: bool = False
+    drawn_calls: int = 0
+    """Calls by lot that are certain, of whom nobody can say whom."""
+    waiting: list[str] = field(default_factory=list)
+    entries: dict[str, ModelEntry] = field(default_factory=dict)
+    marks: dict[str, dict[str, int]] = field(default_factory=dict)
+    """By person: the newest word of each process."""
+    overdue: set[str] = field(default_factory=set)
+    """Silent ones who wait, and calls and sessions that are over."""
+
+    @property
+    def is_open(self) -> bool:
+        return self.is_due and (not self.is_lottery or self.ranks is not None)
+
+    @property
+    def status(self) -> RoomStatus:
+        if self.is_suspended:
+            return RoomStatus.SUSPENDED
+        if self.method is QueueingMethod.REJECT:
+            return RoomStatus.REJECTING
+        if not self.is_open:
+            return RoomStatus.PREQUEUE
+        return RoomStatus.PAUSED if self.is_paused else RoomStatus.OPEN
+
+    def with_a_slot(self) -> list[str]:
+        return [who for who, entry in self.entries.items() if entry.state in WITH_A_SLOT]
+
+    def is_living(self, who: str) -> bool:
+        return who in self.entries and (who in self.waiting or self.entries[who].state in WITH_A_SLOT)
+
+    def is_spoken_for(self, who: str) -> bool:
+        return any(news > 0 for news in self.marks.get(who, {}).values())
+
+    def number(self, who: str) -> int | None:
+        entry = self.entries[who]
+        if who not in self.waiting:
+            return entry.number
+        if self.ranks is not None and entry.lot in self.ranks:
+            return self.ranks[entry.lot]
+        is_undrawn = self.is_lottery and self.ranks is None and (self.frozen is None or entry.lot <= self.frozen)
+        return None if is_undrawn else entry.lot
+
+    def join(self, who: str) -> bool:
+        """Whether they have a place then."""
+        if self.is_suspended or (self.status is RoomStatus.REJECTING and not self.is_living(who)):
+            return False
+        if not self.is_living(who):
+            self.tail += 1
+            self.entries[who] = ModelEntry(self.tail)
+            self.waiting.append(who)
+        if who in self.waiting:
+            self.overdue.discard(who)
+        return True
+
+    def leave(self, who: str) -> None:
+        if self.is_living(who):
+            self.give_back(who, EntryEnd.LEFT)
+
+    def give_back(self, who: str, end: EntryEnd) -> None:
+        """A slot that frees goes to the next person in the same step."""
+        had_slot = who not in self.waiting
+        self.end(who, end)
+        if had_slot:
+            self.call()
+
+    def end(self, who: str, end: EntryEnd) -> None:
+        entry = self.entries[who]
+        if who in self.waiting:
+            entry.number = self.number(who)
+            self.waiting.remove(who)
+        entry.state, entry.end = STATES_OF_ENDS.get(end, EntryState.EXPIRED), end
+        self.overdue.discard(who)
+
+    def claim(self, who: str) -> None:
+        if self.entries[who].state is EntryState.READY:
+            self.overdue.discard(who)
+            self.entries[who].state = EntryState.ADMITTED
+
+    def attach(self, who: str, process: str, news: int) -> None:
+        if who not in self.entries:
+            return
+        marks = self.marks.setdefault(who, {})
+        if abs(news) > abs(marks.get(process, 0)):
+            marks[process] = news
+            if who in self.waiting:
+                self.overdue.discard(who)
+
+    def turn(self) -> None:
+        """The workers' round: everything overdue ends, and slots are filled."""
+        if not self.in_grace:
+            for who in sorted(self.overdue):
+                absent = EntryEnd.ABSENT if who in self.waiting else None
+                called = self.entries[who].state is EntryState.READY
+                self.end(who, absent or (EntryEnd.NOT_CLAIMED if called else EntryEnd.SESSION_OVER))
+        self.call()
+
+    def room_for(self, most: int, *, is_by_hand: bool) -> int:
+        """How many may be called now."""
+        if self.status is not RoomStatus.OPEN and not (self.status is RoomStatus.PAUSED and is_by_hand):
+            return 0
+        if self.method is QueueingMethod.PASSTHROUGH and not self.is_paused:
+            return most
+        return max(0, min(most, self.cap - len(self.with_a_slot()), self.a_minute - self.called_lately))
+
+    def call(self, most: int = 1_000, *, is_by_hand: bool = False) -> int:
+        """In order; where lots are drawn, `adopt` says who it was."""
+        free, called = self.room_for(most, is_by_hand=is_by_hand), 0
+        if self.method is QueueingMethod.RANDOM:
+            self.drawn_calls = min(free, len([who for who in self.waiting if not self.is_silent(who)]))
+            return self.drawn_calls
+        while self.waiting and called < free:
+            who = self.waiting[0]
+            if self.is_silent(who):
+                self.end(who, EntryEnd.ABSENT)
+            else:
+                self.mark_called(who)
+                called += 1
+        return called
+
+    def is_silent(self, who: str) -> bool:
+        return who in self.overdue and not self.in_grace
+
+    def mark_called(self, who: str) -> None:
+        entry = self.entries[who]
+        entry.number = self.number(who)
+        entry.state = EntryState.READY
+        self.waiting.remove(who)
+        self.overdue.discard(who)
+        self.called_lately += 1
+
+    def reset(self, *, is_lottery: bool, is_due: bool) -> None:
+        for who in self.waiting:
+            self.entries[who].state, self.entries[who].end = EntryState.EXPIRED, EntryEnd.RESET
+        self.overdue -= set(self.waiting)
+        self.waiting, self.tail, self.frozen, self.ranks, self.revealed = [], 0, None, None, None
+        self.round, self.is_lottery, self.is_due = self.round + 1, is_lottery, is_due
+
+    def freeze(self) -> int:
+        if self.frozen is None:
+            self.frozen = self.tail
+        return self.frozen
+
+    def draw(self) -> None:
+        """What was revealed becomes the order; who came later stands behind."""
+        self.ranks = self.revealed
+        assert self.ranks is not None
+        self.waiting = sorted(self.waiting, key=lambda who: self.number(who) or 0)
+
+
+def drawn_ranks(seed: str, count: int) -> dict[int, int]:
+    """The ranks that docs/lottery.md describes, written a second time."""
+
+    def key(lot: int) -> bytes:
+        return hashlib.sha256(bytes.fromhex(seed) + lot.to_bytes(8, "big")).digest()
+
+    return {lot: number for number, lot in enumerate(sorted(range(1, count + 1), key=key), 1)}

@@ -1,0 +1,84 @@
+"""The words of people in a line, over a shop's HTTP."""
+
+from dataclasses import dataclass
+
+from tests.support.shop import Answer, OnSale, Shop, new_key
+from workers.admission import AdmissionWorker
+
+_ENTRY = """
+    id number state position joinedAt expiresAt expiresInSeconds concert { id }
+    pass { token status expiresAt expiresInSeconds }
+"""
+
+
+def _verb(name: str) -> str:
+    type_ = name[0].upper() + name[1:]
+    refused = "... on NotAdmittedError { position reason }" if name == "claimQueuePass" else ""
+    return f"""mutation ($input: {type_}Input!) {{
+      {name}(input: $input) {{
+        __typename
+        ... on {type_}Success {{ entry {{ {_ENTRY} }} }}
+        ... on DomainError {{ code message retryable retryAfterSeconds }}
+        ... on InvalidInputError {{ problems {{ path message }} }}
+        {refused}
+      }}
+    }}"""
+
+
+VERBS = {name: _verb(name) for name in ("joinQueue", "leaveQueue", "heartbeat", "claimQueuePass")}
+MY_PLACE = f"query ($id: ID!) {{ queueEntry(concertId: $id) {{ {_ENTRY} }} }}"
+ROOM = """query ($id: ID!) {
+  waitingRoom(concertId: $id) {
+    suspended totalActiveUsers newUsersPerMinute passClaimTimeoutSeconds sessionDurationSeconds heartbeatTimeoutSeconds
+    disconnectGraceSeconds servingNumber waitingCount slotsTaken passesIssued
+  }
+}"""
+
+
+@dataclass(frozen=True, slots=True)
+class QueueUsers:
+    """The line of one concert, and people of its own: somebody may join only so often, in all lines together."""
+
+    shop: Shop
+    concert: OnSale
+    crowd: str
+
+    def name(self, who: str) -> str:
+        return f"{who} of {self.crowd}"
+
+    async def ask(self, verb: str, by: str | None) -> Answer:
+        """The whole answer to a verb."""
+        return await self.shop.ask(VERBS[verb], by=by and self.name(by), input={"concertId": self.concert.id})
+
+    async def result(self, verb: str, by: str) -> Answer:
+        answer = await self.ask(verb, by)
+        assert "errors" not in answer, answer["errors"]
+        return answer["data"][verb]
+
+    async def join(self, *people: str) -> list[Answer]:
+        """Their entries."""
+        return [(await self.result("joinQueue", who))["entry"] for who in people]
+
+    async def place(self, by: str) -> Answer:
+        """The viewer's entry, or None."""
+        return (await self.shop.fields(MY_PLACE, by=self.name(by), id=self.concert.id))["queueEntry"]
+
+    async def room(self) -> Answer:
+        return (await self.shop.fields(ROOM, id=self.concert.id))["waitingRoom"]
+
+    async def call(self) -> None:
+        """One run of the worker that calls people."""
+        await AdmissionWorker().run_once(self.shop.stores)
+
+    async def admitted(self, who: str) -> str:
+        """Their pass."""
+        await self.join(who)
+        await self.call()
+        token = (await self.result("claimQueuePass", who))["entry"]["pass"]["token"]
+        assert isinstance(token, str)
+        return token
+
+
+async def open_queue(shop: Shop, *, crowd: str | None = None, **settings: object) -> QueueUsers:
+    """A concert on sale with its room on."""
+    return QueueUsers(shop, await shop.on_sale(waitingRoom={"suspended": False, **settings}), crowd or new_key())
