@@ -55,6 +55,16 @@ async def get_cached_concert(context: Context, concert_id: ConcertId) -> Concert
     return _if_visible(context, await context.stores.concert_cache.get(concert_id))
 
 
+async def load_concert(context: Context, concert_id: ConcertId) -> Concert | None:
+    """Return `get_concert`, read once per request."""
+    return await context.concerts.get(concert_id, lambda: get_concert(context, concert_id))
+
+
+async def load_stock(context: Context, concert: Concert) -> Stock:
+    """Return `read_stock`, read once per request. Raises TemporarilyUnavailable."""
+    return await context.stocks.get(concert.id, lambda: read_stock(context, concert))
+
+
 async def get_concert_by_slug(context: Context, slug: str) -> Concert | None:
     return _if_visible(context, await context.stores.concerts.get_by_slug(slug))
 

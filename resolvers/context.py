@@ -1,34 +1,88 @@
-"""What every resolver is handed: the stores, who asks, and the id that ties logs and answers together."""
+"""The context of one request: the stores, the viewer, the request id, and what the request has read so far."""
 
+import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import Generic, TypeVar
 
 from auth.passes import PassSigner
 from auth.viewer import Viewer
+from domain.concerts import Concert
 from domain.errors import Unauthenticated
+from domain.ids import ConcertId, PersonId
+from domain.queues import WaitingRoom
+from domain.stock import Stock
 from resolvers.wait_tables import WaitTableCache
 from storage.connect import Stores
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class LoadOnce(Generic[K, V]):
+    """Loads each key once: later callers, also while it is being loaded, get the first one's result or error."""
+
+    __slots__ = ("_results",)
+
+    def __init__(self) -> None:
+        # Without a dict until something is loaded: each subscription keeps a context.
+        self._results: dict[K, asyncio.Future[V]] | None = None
+
+    async def get(self, key: K, load: Callable[[], Awaitable[V]]) -> V:
+        if self._results is None:
+            self._results = {}
+        result = self._results.get(key)
+        if result is None:
+            result = self._results[key] = asyncio.get_running_loop().create_future()
+            await self._fill(result, load)
+        return await result
+
+    def clear(self) -> None:
+        self._results = None
+
+    async def _fill(self, result: asyncio.Future[V], load: Callable[[], Awaitable[V]]) -> None:
+        try:
+            result.set_result(await load())
+        except asyncio.CancelledError:
+            result.cancel()
+            raise
+        except Exception as error:
+            result.set_exception(error)
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
+    """New for each request and for each event of a subscription, so what it remembers is of one moment."""
+
     stores: Stores
     passes: PassSigner
     viewer: Viewer | None
     request_id: str
     address: str | None = None
-    """Of the client, as far as the server can tell."""
+    """Address of the client, as far as the server can tell."""
     wait_tables: WaitTableCache = field(default_factory=WaitTableCache)
+    concerts: LoadOnce[ConcertId, Concert | None] = field(default_factory=LoadOnce, init=False, compare=False)
+    stocks: LoadOnce[ConcertId, Stock] = field(default_factory=LoadOnce, init=False, compare=False)
+    rooms: LoadOnce[ConcertId, WaitingRoom | None] = field(default_factory=LoadOnce, init=False, compare=False)
+    viewer_concerts: LoadOnce[PersonId, tuple[ConcertId, ...]] = field(
+        default_factory=LoadOnce, init=False, compare=False
+    )
 
     def signed_in(self) -> Viewer:
-        """Raises Unauthenticated for an anonymous caller."""
+        """Return the viewer. Raises Unauthenticated for an anonymous caller."""
         if self.viewer is None:
             raise Unauthenticated("Sign in first: send `Authorization: Bearer <access token>`.")
         return self.viewer
 
+    def clear(self) -> None:
+        """Forget what was read: mutations of one document run in order, and each shows what is true after it."""
+        for memo in (self.concerts, self.stocks, self.rooms, self.viewer_concerts):
+            memo.clear()
+
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """What a process opens once, for every request and every socket."""
+    """What a process opens once, for every request and every connection."""
 
     stores: Stores
     passes: PassSigner

@@ -40,6 +40,11 @@ async def get_waiting_room(context: Context, concert_id: ConcertId) -> WaitingRo
     return build_waiting_room(concert, await context.stores.queues.read_queue(concert_id))
 
 
+async def load_waiting_room(context: Context, concert_id: ConcertId) -> WaitingRoom | None:
+    """Return `get_waiting_room`, read once per request. Raises TemporarilyUnavailable."""
+    return await context.rooms.get(concert_id, lambda: get_waiting_room(context, concert_id))
+
+
 async def configure(
     context: Context, concert_id: ConcertId, change: RoomSettingsPatch, *, expected_version: int | None
 ) -> Concert:

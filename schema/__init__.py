@@ -12,12 +12,11 @@ from schema.execution.operation import Executor, NotAQuery, Operation, Operation
 from schema.execution.subscription_source import SubscriptionStarter
 from schema.execution.top_level_errors import SystemCode
 from schema.holds import Hold, hold_tickets, release_hold
-from schema.mutations import concerts, queues, rooms
+from schema.mutations import clear_before_mutations, concerts, queues, rooms
 from schema.mutations.result_errors import HANDLERS
 from schema.node import find_node
 from schema.orders import Order, find_order, purchase_tickets
 from schema.queues import QueueEntry, QueuePosition, find_entry
-from schema.request import forget_before_mutations
 from schema.rooms import WaitingRoom, find_room
 from schema.scalars import SCALARS
 from schema.strawberry_fixes import drop_null_defaults
@@ -113,7 +112,7 @@ _SCHEMA = strawberry.Schema(
 )
 _CORE = _SCHEMA._schema
 drop_null_defaults(_CORE)
-forget_before_mutations(_CORE)
+clear_before_mutations(_CORE)
 subscription_fields.wrap_topic_fields(_CORE)
 permissions.enforce_permissions(_CORE)
 _DOCUMENTS = DocumentCache(_CORE)

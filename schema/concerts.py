@@ -10,14 +10,14 @@ import domain.stock
 from domain.errors import BadUserInput
 from domain.ids import ConcertId
 from resolvers import concerts as resolve
+from resolvers.context import Context
 from schema import ids
 from schema.connection import DEFAULT_PAGE_SIZE, After, Connection, First, page_size
 from schema.enums import ConcertStatus, CurrencyCode
 from schema.ids import Kind
-from schema.request import ID, Info, Request
 from schema.rooms import WaitingRoom, load_room
 from schema.scalars import Money
-from schema.strawberry_fixes import computed
+from schema.strawberry_fixes import ID, Info, computed
 
 
 @strawberry.type(description="Where a concert takes place.")
@@ -95,7 +95,7 @@ class Tier(ids.Node):
         return (await self._stock(info)).sold
 
     async def _stock(self, info: Info) -> domain.stock.TierStock:
-        stock = await info.context.stock(self.concert)
+        stock = await resolve.load_stock(info.context, self.concert)
         return next(tier for tier in stock.tiers if tier.tier_id == self.tier.id)
 
 
@@ -143,7 +143,7 @@ class Concert(ids.Node):
 
     @computed("Stock of all tiers at one moment. Null with a top-level error while the store is away.")
     async def stock(self, info: Info) -> Stock | None:
-        return Stock.of(await info.context.stock(self.concert))
+        return Stock.of(await resolve.load_stock(info.context, self.concert))
 
     @computed("The gate of this concert as it is now. Null with a top-level error while the store is away.")
     async def waiting_room(self, info: Info) -> WaitingRoom | None:
@@ -171,8 +171,8 @@ class ConcertFilter:
         )
 
 
-async def load_concert(request: Request, concert_id: ConcertId) -> Concert | None:
-    found = await request.concert(concert_id)
+async def load_concert(context: Context, concert_id: ConcertId) -> Concert | None:
+    found = await resolve.load_concert(context, concert_id)
     return Concert.of(found) if found else None
 
 
@@ -183,7 +183,7 @@ async def list_concerts(
     filter_: Annotated[ConcertFilter | None, strawberry.argument(name="filter")] = None,
 ) -> Connection[Concert]:
     wanted = filter_.read() if filter_ else domain.concerts.ConcertFilter()
-    page = await resolve.list_concerts(info.context.context, wanted, first=page_size(first), after=after)
+    page = await resolve.list_concerts(info.context, wanted, first=page_size(first), after=after)
     return Connection[Concert].of(page, Concert.of)
 
 
@@ -193,6 +193,6 @@ async def find_concert(
     if id_ is not None and slug is None:
         return await load_concert(info.context, ConcertId(ids.argument("id", id_, Kind.CONCERT).parts[0]))
     if slug is not None and id_ is None:
-        found = await resolve.get_concert_by_slug(info.context.context, slug)
+        found = await resolve.get_concert_by_slug(info.context, slug)
         return Concert.of(found) if found else None
     raise BadUserInput("Give either `id` or `slug` of a concert.")

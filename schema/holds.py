@@ -8,7 +8,9 @@ import strawberry
 import domain.holds
 from domain.holds import TicketRequest
 from domain.ids import ConcertId, PersonId, concert_of
+from resolvers import concerts
 from resolvers import holds as resolve
+from resolvers.context import Context
 from schema import ids
 from schema.concerts import Concert, Tier, load_concert
 from schema.enums import CurrencyCode, EndReason, HoldState
@@ -24,9 +26,8 @@ from schema.mutations.result_errors import (
     SoldOutError,
     TemporarilyUnavailableError,
 )
-from schema.request import INPUT, Info, Request
 from schema.scalars import Money, seconds_until
-from schema.strawberry_fixes import computed
+from schema.strawberry_fixes import INPUT, Info, computed
 
 _KEEPS_TICKETS = frozenset({HoldState.HELD, HoldState.BUYING})
 
@@ -51,7 +52,7 @@ class TicketLine:
 
     @computed("The tier as it is now.")
     async def tier(self, info: Info) -> Tier | None:
-        concert = await info.context.concert(concert_of(self.line.tier_id))
+        concert = await concerts.load_concert(info.context, concert_of(self.line.tier_id))
         tier = concert.tier(self.line.tier_id) if concert else None
         return Tier.of(concert, tier) if concert and tier else None
 
@@ -90,8 +91,8 @@ class Hold(ids.Node):
         return await load_concert(info.context, self.concert_id)
 
 
-async def build_hold(request: Request, hold: domain.holds.Hold) -> Hold:
-    return Hold.of(hold, await request.currency(hold.concert_id))
+async def build_hold(context: Context, hold: domain.holds.Hold) -> Hold:
+    return Hold.of(hold, await concerts.get_currency(context, hold.concert_id))
 
 
 @strawberry.input(description="So many tickets of one tier.")
@@ -160,7 +161,7 @@ async def hold_tickets(info: Info, input_: Annotated[HoldTicketsInput, INPUT]) -
     lines = read_ticket_lines(input_.lines, reader)
     reader.finish()
     hold = await resolve.hold_tickets(
-        info.context.context, concert_id, lines, input_.idempotency_key, queue_pass=input_.queue_pass
+        info.context, concert_id, lines, input_.idempotency_key, queue_pass=input_.queue_pass
     )
     return HoldTicketsSuccess(hold=await build_hold(info.context, hold))
 
@@ -169,5 +170,5 @@ async def release_hold(info: Info, input_: Annotated[ReleaseHoldInput, INPUT]) -
     reader = IdReader()
     concert_id, hold_id = reader.hold("holdId", input_.hold_id)
     reader.finish()
-    hold = await resolve.release_hold(info.context.context, concert_id, hold_id)
+    hold = await resolve.release_hold(info.context, concert_id, hold_id)
     return ReleaseHoldSuccess(hold=await build_hold(info.context, hold))

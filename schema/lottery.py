@@ -8,7 +8,7 @@ import strawberry
 import domain.lottery
 import domain.queues
 from resolvers import lotteries as resolve
-from schema.request import Request
+from resolvers.context import Context
 
 
 @strawberry.type(
@@ -66,14 +66,14 @@ class LotteryProof:
         )
 
 
-async def load_lottery(request: Request, room: domain.queues.WaitingRoom) -> RoomLottery | None:
+async def load_lottery(context: Context, room: domain.queues.WaitingRoom) -> RoomLottery | None:
     """Raises TemporarilyUnavailable."""
     if not room.settings.has_lottery:
         return None
-    return RoomLottery.of(room, await resolve.find_reveal(request.context, room))
+    return RoomLottery.of(room, await resolve.find_reveal(context, room))
 
 
-async def load_proof(request: Request, entry: domain.queues.QueueEntry) -> LotteryProof | None:
+async def load_proof(context: Context, entry: domain.queues.QueueEntry) -> LotteryProof | None:
     """Raises TemporarilyUnavailable."""
-    proof = await resolve.build_proof(request.context, entry)
+    proof = await resolve.build_proof(context, entry)
     return LotteryProof.of(proof) if proof else None

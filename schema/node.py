@@ -6,7 +6,8 @@ import strawberry
 
 from domain.errors import NotFound
 from domain.ids import ConcertId, HoldId, OrderId, TierId, concert_of
-from resolvers import holds
+from resolvers import concerts, holds
+from resolvers.context import Context
 from schema import ids
 from schema.concerts import Tier, load_concert
 from schema.holds import Hold, build_hold
@@ -14,12 +15,12 @@ from schema.ids import Kind, Node
 from schema.orders import load_order
 from schema.permissions import NODE_PERMISSIONS
 from schema.queues import QueueEntry, load_entry
-from schema.request import ID, Info, Request
+from schema.strawberry_fixes import ID, Info
 
 
 async def find_node(info: Info, id_: Annotated[strawberry.ID, ID]) -> Node | None:
     found = ids.argument("id", id_)
-    NODE_PERMISSIONS[found.kind].check(info.context.context.viewer)
+    NODE_PERMISSIONS[found.kind].check(info.context.viewer)
     match found.kind:
         case Kind.CONCERT:
             return await load_concert(info.context, ConcertId(found.parts[0]))
@@ -34,22 +35,22 @@ async def find_node(info: Info, id_: Annotated[strawberry.ID, ID]) -> Node | Non
     assert_never(found.kind)
 
 
-async def _tier(request: Request, tier_id: TierId) -> Tier | None:
-    concert = await request.concert(concert_of(tier_id))
+async def _tier(context: Context, tier_id: TierId) -> Tier | None:
+    concert = await concerts.load_concert(context, concert_of(tier_id))
     tier = concert.tier(tier_id) if concert else None
     return Tier.of(concert, tier) if concert and tier else None
 
 
-async def _hold(request: Request, concert_id: ConcertId, hold_id: HoldId) -> Hold | None:
+async def _hold(context: Context, concert_id: ConcertId, hold_id: HoldId) -> Hold | None:
     try:
-        hold = await holds.get_hold(request.context, concert_id, hold_id)
+        hold = await holds.get_hold(context, concert_id, hold_id)
     except NotFound:
         # The concert in its id does not exist.
         return None
-    return await build_hold(request, hold) if hold else None
+    return await build_hold(context, hold) if hold else None
 
 
-async def _entry(request: Request, concert_id: ConcertId, *, id_: strawberry.ID) -> QueueEntry | None:
+async def _entry(context: Context, concert_id: ConcertId, *, id_: strawberry.ID) -> QueueEntry | None:
     """The viewer's own: another place is somebody else's, or one they had before."""
-    entry = await load_entry(request, concert_id)
+    entry = await load_entry(context, concert_id)
     return entry if entry and entry.id == id_ else None

@@ -11,6 +11,7 @@ from domain.errors import FieldProblem, InvalidInput
 from domain.ids import ConcertId, OrderId, PersonId
 from domain.orders import Customer
 from resolvers import orders as resolve
+from resolvers.context import Context
 from schema import ids
 from schema.concerts import Concert, load_concert
 from schema.holds import TicketLine, TicketLineInput, read_ticket_lines
@@ -27,9 +28,8 @@ from schema.mutations.result_errors import (
     SoldOutError,
     TemporarilyUnavailableError,
 )
-from schema.request import ID, INPUT, Info, Request
 from schema.scalars import Money
-from schema.strawberry_fixes import computed
+from schema.strawberry_fixes import ID, INPUT, Info, computed
 
 
 @strawberry.enum(description="Where an order is in its life.")
@@ -70,8 +70,8 @@ class Order(ids.Node):
         return await load_concert(info.context, self.concert_id)
 
 
-async def load_order(request: Request, order_id: OrderId) -> Order | None:
-    found = await resolve.get_order(request.context, order_id)
+async def load_order(context: Context, order_id: OrderId) -> Order | None:
+    found = await resolve.get_order(context, order_id)
     return Order.of(found) if found else None
 
 
@@ -121,17 +121,15 @@ async def purchase_tickets(info: Info, input_: Annotated[PurchaseTicketsInput, I
     return PurchaseTicketsSuccess(order=Order.of(await _purchase(info.context, input_)))
 
 
-async def _purchase(request: Request, wish: PurchaseTicketsInput) -> domain.orders.Order:
+async def _purchase(context: Context, wish: PurchaseTicketsInput) -> domain.orders.Order:
     reader = IdReader()
     customer, key = Customer(name=wish.customer_name, email=wish.customer_email), wish.idempotency_key
     if wish.hold_id is not None and wish.concert_id is None and wish.lines is None:
         concert_id, hold_id = reader.hold("holdId", wish.hold_id)
         reader.finish()
-        return await resolve.purchase_hold(request.context, concert_id, hold_id, customer, key)
+        return await resolve.purchase_hold(context, concert_id, hold_id, customer, key)
     if wish.hold_id is None and wish.concert_id is not None and wish.lines is not None:
         concert_id, lines = reader.concert("concertId", wish.concert_id), read_ticket_lines(wish.lines, reader)
         reader.finish()
-        return await resolve.purchase_lines(
-            request.context, concert_id, lines, customer, key, queue_pass=wish.queue_pass
-        )
+        return await resolve.purchase_lines(context, concert_id, lines, customer, key, queue_pass=wish.queue_pass)
     raise InvalidInput(FieldProblem("holdId", "give either `holdId`, or both `concertId` and `lines`"))

@@ -13,8 +13,8 @@ from graphql import GraphQLObjectType, GraphQLResolveInfo, GraphQLSchema
 from auth.viewer import Viewer
 from domain.errors import Forbidden, Unauthenticated
 from domain.ids import PersonId
+from resolvers.context import Context
 from schema.ids import Kind
-from schema.request import Request
 
 
 class Permission(Enum):
@@ -109,8 +109,8 @@ def _guarded(resolve: Callable[..., object] | None, right: Permission) -> Callab
     if right is Permission.ANYONE:
         return resolve
 
-    def guarded(source: object, info: GraphQLResolveInfo[Request], **arguments: object) -> object:
-        right.check(info.context.context.viewer, getattr(source, "person_id", None))
+    def guarded(source: object, info: GraphQLResolveInfo[Context], **arguments: object) -> object:
+        right.check(info.context.viewer, getattr(source, "person_id", None))
         return resolve(source, info, **arguments)
 
     return guarded

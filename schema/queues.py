@@ -10,14 +10,15 @@ from domain.errors import NotFound
 from domain.estimates import sold_out_forecast
 from domain.ids import ConcertId, PersonId
 from domain.topics import QueueSnapshot
+from resolvers import concerts, rooms
 from resolvers import queues as resolve
+from resolvers.context import Context
 from schema import ids
 from schema.concerts import Concert, Stock, load_concert
 from schema.enums import EntryEnd, EntryState, PassStatus, RoomStatus, StockAhead
 from schema.lottery import LotteryProof, load_proof
-from schema.request import Info, Request
 from schema.scalars import seconds_until
-from schema.strawberry_fixes import computed
+from schema.strawberry_fixes import Info, computed
 
 
 @strawberry.type(description="The right to hold tickets of one concert, for one purchase.")
@@ -108,12 +109,12 @@ class QueueEntry(ids.Node):
 
     @computed("What will be left when your turn comes. Null once your place has ended, and while the store is away.")
     async def stock_ahead(self, info: Info) -> StockAhead | None:
-        concert = await info.context.concert(self.concert_id)
-        room = await info.context.room(self.concert_id)
+        concert = await concerts.load_concert(info.context, self.concert_id)
+        room = await rooms.load_waiting_room(info.context, self.concert_id)
         if concert is None or room is None or not self.entry.is_active:
             return None
         return sold_out_forecast.forecast_stock_ahead(
-            await info.context.stock(concert), room.people_ahead(self.entry), room.flow
+            await concerts.load_stock(info.context, concert), room.people_ahead(self.entry), room.flow
         )
 
     @computed("That your number was drawn fairly. Null before the draw, and for a place that had no part in it.")
@@ -183,9 +184,9 @@ def _position(entry: domain.queues.QueueEntry) -> int | None:
     return entry.position if entry.is_active else None
 
 
-async def load_entry(request: Request, concert_id: ConcertId) -> QueueEntry | None:
+async def load_entry(context: Context, concert_id: ConcertId) -> QueueEntry | None:
     try:
-        found = await resolve.get_viewer_entry(request.context, concert_id)
+        found = await resolve.get_viewer_entry(context, concert_id)
     except NotFound:
         return None
     return QueueEntry.of(found) if found else None

@@ -12,13 +12,13 @@ import domain.queues
 from domain.errors import NotFound
 from domain.ids import ConcertId
 from resolvers import rooms as resolve
+from resolvers.context import Context
 from schema import ids
 from schema.connection import DEFAULT_PAGE_SIZE, After, Connection, First, page_size
 from schema.enums import QueueingMethod, RoomStatus
 from schema.lottery import RoomLottery, load_lottery
-from schema.request import Info, Request
 from schema.room_audits import RoomAudit
-from schema.strawberry_fixes import computed
+from schema.strawberry_fixes import Info, computed
 
 
 @strawberry.type(
@@ -105,9 +105,7 @@ class WaitingRoom:
     async def audit(
         self, info: Info, first: First = DEFAULT_PAGE_SIZE, after: After = None
     ) -> Connection[RoomAudit] | None:
-        found = await resolve.page_audits(
-            info.context.context, self.room.concert_id, first=page_size(first), after=after
-        )
+        found = await resolve.page_audits(info.context, self.room.concert_id, first=page_size(first), after=after)
         return Connection[RoomAudit].of(found, RoomAudit.of)
 
     @classmethod
@@ -140,9 +138,9 @@ class WaitingRoom:
         )
 
 
-async def load_room(request: Request, concert_id: ConcertId) -> WaitingRoom | None:
+async def load_room(context: Context, concert_id: ConcertId) -> WaitingRoom | None:
     try:
-        found = await request.room(concert_id)
+        found = await resolve.load_waiting_room(context, concert_id)
     except NotFound:
         return None
     return WaitingRoom.of(found) if found else None

@@ -1,7 +1,7 @@
-"""Where Strawberry has a fault: fields that methods compute, and `= null` behind optional inputs."""
+"""What Strawberry does not do by itself: a typed context, arguments named like builtins, computed fields."""
 
 from collections.abc import Callable, Iterator
-from typing import TypeVar, cast
+from typing import TypeAlias, TypeVar, cast
 
 import strawberry
 from graphql import (
@@ -13,7 +13,14 @@ from graphql import (
     Undefined,
 )
 
+from resolvers.context import Context
+
 Method = TypeVar("Method", bound=Callable[..., object])
+Info: TypeAlias = strawberry.Info[Context, None]
+
+# The schema says `id` and `input`; in Python these are names of builtins.
+ID = strawberry.argument(name="id")
+INPUT = strawberry.argument(name="input")
 
 
 def computed(description: str | None = None, *, name: str | None = None) -> Callable[[Method], Method]:

@@ -1,8 +1,7 @@
 """The subscription fields: each says what it watches, and what a snapshot of that looks like in the schema."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import Never, assert_never
+from typing import assert_never
 
 import strawberry
 from graphql import GraphQLField, GraphQLResolveInfo, GraphQLSchema
@@ -13,16 +12,18 @@ from domain.ids import ConcertId, OrderId
 from domain.orders import Order
 from domain.queues import WaitingRoom
 from domain.stock import Stock
-from domain.topics import HoldsTopic, OrderTopic, QueueSnapshot, QueueTopic, RoomTopic, Snapshot, StockTopic, Topic
+from domain.topics import HoldsTopic, OrderTopic, QueueSnapshot, QueueTopic, RoomTopic, Snapshot, StockTopic
 from resolvers import concerts, orders
+from resolvers.context import Context
 from schema import ids
 from schema.concerts import Stock as ShownStock
+from schema.execution.subscription_source import TopicEventStream
 from schema.holds import build_hold
 from schema.ids import Kind
 from schema.orders import Order as ShownOrder
 from schema.queues import QueuePosition
-from schema.request import Info, Request
 from schema.rooms import WaitingRoom as ShownRoom
+from schema.strawberry_fixes import Info
 
 
 async def stock_changed(info: Info, concert_id: strawberry.ID) -> StockTopic:
@@ -30,19 +31,19 @@ async def stock_changed(info: Info, concert_id: strawberry.ID) -> StockTopic:
 
 
 async def queue_position(info: Info, concert_id: strawberry.ID) -> QueueTopic:
-    viewer = info.context.context.signed_in()
+    viewer = info.context.signed_in()
     return QueueTopic(await _concert(info.context, concert_id), viewer.person_id)
 
 
 async def hold_changed(info: Info, concert_id: strawberry.ID) -> HoldsTopic:
-    viewer = info.context.context.signed_in()
+    viewer = info.context.signed_in()
     return HoldsTopic(await _concert(info.context, concert_id), viewer.person_id)
 
 
 async def order_updated(info: Info, order_id: strawberry.ID) -> OrderTopic:
     wanted = OrderId(ids.argument("orderId", order_id, Kind.ORDER).parts[0])
     # Null for an order of somebody else too: its existence is theirs.
-    if await orders.get_order(info.context.context, wanted) is None:
+    if await orders.get_order(info.context, wanted) is None:
         raise NotFound("Order", wanted)
     return OrderTopic(wanted)
 
@@ -51,22 +52,12 @@ async def waiting_room_changed(info: Info, concert_id: strawberry.ID) -> RoomTop
     return RoomTopic(await _concert(info.context, concert_id))
 
 
-async def _concert(request: Request, value: strawberry.ID) -> ConcertId:
+async def _concert(context: Context, value: strawberry.ID) -> ConcertId:
     """Raises BadUserInput, and NotFound for a concert that the viewer may not see."""
     concert_id = ids.concert_argument(value)
-    if await concerts.get_cached_concert(request.context, concert_id) is None:
+    if await concerts.get_cached_concert(context, concert_id) is None:
         raise NotFound("Concert", concert_id)
     return concert_id
-
-
-@dataclass(frozen=True, slots=True)
-class TopicEventStream:
-    """The topic of a subscription, as graphql-core takes it: it insists on a stream, and the hub makes ours."""
-
-    topic: Topic
-
-    def __aiter__(self) -> Never:
-        raise TypeError(f"{self.topic} is watched by the hub and not iterated")
 
 
 def wrap_topic_fields(schema: GraphQLSchema) -> None:
@@ -80,18 +71,18 @@ def _wrap_topic(field: GraphQLField) -> Callable[..., Awaitable[TopicEventStream
     find_topic = field.subscribe
     assert find_topic is not None
 
-    async def watched(source: object, info: GraphQLResolveInfo[Request], **arguments: object) -> TopicEventStream:
+    async def watched(source: object, info: GraphQLResolveInfo[Context], **arguments: object) -> TopicEventStream:
         return TopicEventStream(await find_topic(source, info, **arguments))
 
     return watched
 
 
-def _build_payload(snapshot: Snapshot, info: GraphQLResolveInfo[Request], **_arguments: object) -> object:
+def _build_payload(snapshot: Snapshot, info: GraphQLResolveInfo[Context], **_arguments: object) -> object:
     match snapshot:
         case Stock():
             return ShownStock.of(snapshot)
         case QueueSnapshot():
-            return QueuePosition.of(snapshot, info.context.context.signed_in().person_id)
+            return QueuePosition.of(snapshot, info.context.signed_in().person_id)
         case WaitingRoom():
             return ShownRoom.of(snapshot)
         case Hold():

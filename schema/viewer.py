@@ -11,8 +11,7 @@ from schema.enums import Role
 from schema.holds import Hold, build_hold
 from schema.orders import Order
 from schema.queues import QueueEntry
-from schema.request import Info
-from schema.strawberry_fixes import computed
+from schema.strawberry_fixes import Info, computed
 
 
 @strawberry.type(description="You, as your token says.")
@@ -27,20 +26,20 @@ class Viewer:
 
     @computed("Your holds that are not over. Null with a top-level error while the store is away.", name="holds")
     async def holds_(self, info: Info) -> list[Hold] | None:
-        found = await holds.list_viewer_holds(info.context.context)
+        found = await holds.list_viewer_holds(info.context)
         return [await build_hold(info.context, hold) for hold in found]
 
     @computed("Your places in lines, one for each concert. Null with a top-level error while the store is away.")
     async def queue_entries(self, info: Info) -> list[QueueEntry] | None:
-        return [QueueEntry.of(entry) for entry in await queues.list_viewer_entries(info.context.context)]
+        return [QueueEntry.of(entry) for entry in await queues.list_viewer_entries(info.context)]
 
     @computed("Your orders, newest first. Null with a top-level error while the store is away.", name="orders")
     async def orders_(
         self, info: Info, first: First = DEFAULT_PAGE_SIZE, after: After = None
     ) -> Connection[Order] | None:
-        page = await orders.page_viewer_orders(info.context.context, first=page_size(first), after=after)
+        page = await orders.page_viewer_orders(info.context, first=page_size(first), after=after)
         return Connection[Order].of(page, Order.of)
 
 
 async def find_viewer(info: Info) -> Viewer | None:
-    return Viewer.of(info.context.context.signed_in())
+    return Viewer.of(info.context.signed_in())

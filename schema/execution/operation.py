@@ -10,7 +10,6 @@ from domain.errors import OnsaleError
 from resolvers.context import Context
 from schema.execution.document_cache import DocumentCache
 from schema.execution.top_level_errors import to_top_level_error
-from schema.request import Request
 
 _NEEDS_A_STREAM = "A subscription answers more than once; send it over WebSocket, or with Accept: text/event-stream."
 
@@ -54,7 +53,7 @@ class Executor:
         result = graphql.execute(
             self._schema,
             document.ast,
-            context_value=Request(context),
+            context_value=context,
             variable_values=dict(operation.variables),
             operation_name=operation.name,
         )

@@ -1,14 +1,15 @@
-"""Starting an operation on a stream: a query or mutation is answered at once, a subscription becomes a source.
+"""Starts operations of a transport: a query or mutation is executed, a subscription becomes a source.
 
-A source was parsed, validated and allowed once, and holds no connection and no task: the hub hands it snapshots, and
-each is one execution of the operation. Sources of one group show the same bytes, so one of them is asked for all.
+A source is parsed, validated and permitted once, and holds no connection and no task: the hub hands it
+snapshots, and each is one execution of the operation, with a new context. Sources of one group have
+the same payload, so one of them renders for all.
 """
 
 import hashlib
 from collections.abc import Hashable
 from dataclasses import dataclass, field, replace
 from inspect import isawaitable
-from typing import NewType, TypeAlias
+from typing import Never, NewType, TypeAlias
 from weakref import WeakValueDictionary
 
 import graphql
@@ -25,15 +26,23 @@ from resolvers.context import Context
 from schema.execution.document_cache import DocumentCache
 from schema.execution.operation import Executor, Operation, OperationResult, executed_result, rejected_result
 from schema.execution.payload_templates import PayloadTemplates
-from schema.request import Request
-from schema.subscription_fields import TopicEventStream
 from subscriptions.interfaces import Rendered, Source
 
-Execution: TypeAlias = graphql.Executor[Request]
+Execution: TypeAlias = graphql.Executor[Context]
 ViewerKey = NewType("ViewerKey", tuple[str, ...])
 """Person and roles: everything about a viewer that can change what they are shown."""
 Key = NewType("Key", tuple[bytes, str | None, bytes])
 """SHA-256 of the document, name of the operation, and its coerced variables as JSON."""
+
+
+@dataclass(frozen=True, slots=True)
+class TopicEventStream:
+    """The topic of a subscription in the form that graphql-core accepts, which insists on a stream."""
+
+    topic: Topic
+
+    def __aiter__(self) -> Never:
+        raise TypeError(f"{self.topic} is published by the hub and not iterated")
 
 
 class SubscriptionStarter:
@@ -46,7 +55,10 @@ class SubscriptionStarter:
     async def start(
         self, operation: Operation, context: Context, *, may_mutate: bool = True
     ) -> OperationResult | Source:
-        """An Answer that was not executed says why there is no source; then nothing is watched. Raises NotAQuery."""
+        """Return a source, or a result: of a query or mutation, or with the errors that prevent the subscription.
+
+        Raises NotAQuery for a mutation where `may_mutate` is false.
+        """
         document = self._documents.get(operation.document)
         chosen = document.operation(operation.name)
         if document.ast is None or chosen is None or chosen.operation is not OperationType.SUBSCRIPTION:
@@ -58,7 +70,7 @@ class SubscriptionStarter:
         execution = graphql.Executor.build(
             self._schema,
             ast,
-            context_value=Request(context),
+            context_value=context,
             raw_variable_values=dict(operation.variables),
             operation_name=operation.name,
         )
@@ -71,22 +83,22 @@ class SubscriptionStarter:
             return rejected_result(watched.errors or [], context)
         assert isinstance(watched, TopicEventStream)
         if isinstance(watched.topic, StockTopic):
-            # Everybody's bytes are made as anonymous people see them, so nothing personal can be in them.
+            # A shared payload is rendered for an anonymous viewer, so nothing personal can be in it.
             context = replace(context, viewer=None, address=None)
-        return SubscriptionSource(watched.topic, self._prepare(execution, operation), context)
+        # A copy of the context has read nothing yet.
+        return SubscriptionSource(watched.topic, self._prepare(execution, operation), replace(context))
 
     def _prepare(self, execution: Execution, operation: Operation) -> "PreparedOperation":
         # Coerced values stand in the order in which the document declares them, defaults included.
         variables = orjson.dumps(execution.variable_values.coerced)
         key = Key((hashlib.sha256(operation.document.encode()).digest(), operation.name, variables))
-        # What was read to decide is not kept: each snapshot is shown with what is true then.
         execution.context_value = None
         return self._prepared.setdefault(key, PreparedOperation(key, execution))
 
 
 @dataclass(frozen=True, slots=True, weakref_slot=True)
 class PreparedOperation:
-    """An operation with its variables, kept once for all who watch with the same; it knows nothing of them."""
+    """An operation with its variables, kept once for all subscribers that use the same; it knows no viewer."""
 
     key: Key
     execution: Execution
@@ -100,7 +112,7 @@ def _viewer_key(context: Context) -> ViewerKey | None:
 
 @dataclass(frozen=True, slots=True)
 class SubscriptionSource:
-    """A Source."""
+    """Implements `subscriptions.interfaces.Source`."""
 
     topic: Topic
     prepared: PreparedOperation
@@ -126,11 +138,11 @@ class SubscriptionSource:
         return Rendered(payload, _is_last(snapshot), key=snapshot.id if isinstance(snapshot, Hold) else None)
 
     async def _execute(self, snapshot: Snapshot, viewer: Viewer | None) -> bytes:
-        context = self.context
+        context = replace(self.context)
         if viewer is not context.viewer:
             context = replace(context, viewer=viewer, address=None, request_id="")
         event = self.prepared.execution.build_per_event_executor(snapshot)
-        event.context_value = Request(context)
+        event.context_value = context
         result = graphql.execute_subscription_event(event)
         if isawaitable(result):
             result = await result
@@ -138,7 +150,7 @@ class SubscriptionSource:
 
 
 def _is_last(snapshot: Snapshot) -> bool:
-    """Whether nothing can follow on this topic for this watcher."""
+    """Return whether nothing can follow on this topic for this subscriber."""
     match snapshot:
         case QueueSnapshot(entry=entry):
             return entry is not None and not entry.is_active

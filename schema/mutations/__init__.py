@@ -1,0 +1,24 @@
+"""The mutations, their inputs and results, and the rule that each mutation reads anew."""
+
+from collections.abc import Callable
+
+from graphql import GraphQLField, GraphQLResolveInfo, GraphQLSchema
+
+from resolvers.context import Context
+
+
+def clear_before_mutations(schema: GraphQLSchema) -> None:
+    """Clear the memos of the context before each mutation, so that each shows what is true after it."""
+    for field in schema.mutation_type.fields.values() if schema.mutation_type else ():
+        field.resolve = _clearing(field)
+
+
+def _clearing(field: GraphQLField) -> Callable[..., object]:
+    resolve = field.resolve
+    assert resolve is not None
+
+    def clearing(source: object, info: GraphQLResolveInfo[Context], **arguments: object) -> object:
+        info.context.clear()
+        return resolve(source, info, **arguments)
+
+    return clearing

@@ -10,6 +10,7 @@ from domain.concerts import ConcertChange
 from domain.errors import NotFound
 from domain.ids import ConcertId
 from resolvers import concerts as resolve
+from resolvers.context import Context
 from schema.concerts import Concert
 from schema.ids import IdReader, read_concert
 from schema.mutations.concert_inputs import (
@@ -27,7 +28,7 @@ from schema.mutations.result_errors import (
     TemporarilyUnavailableError,
     VersionConflictError,
 )
-from schema.request import INPUT, Info, Request
+from schema.strawberry_fixes import INPUT, Info
 
 
 @strawberry.type
@@ -85,7 +86,7 @@ CloseConcertResult: TypeAlias = Annotated[
 
 
 async def create_concert(info: Info, input_: Annotated[CreateConcertInput, INPUT]) -> CreateConcertResult:
-    return CreateConcertSuccess(concert=Concert.of(await resolve.create_concert(info.context.context, input_.read())))
+    return CreateConcertSuccess(concert=Concert.of(await resolve.create_concert(info.context, input_.read())))
 
 
 async def update_concert(info: Info, input_: Annotated[UpdateConcertInput, INPUT]) -> UpdateConcertResult:
@@ -97,24 +98,24 @@ async def update_concert(info: Info, input_: Annotated[UpdateConcertInput, INPUT
 
 
 async def _update(
-    request: Request, concert_id: ConcertId, change: ConcertChange, wish: UpdateConcertInput
+    context: Context, concert_id: ConcertId, change: ConcertChange, wish: UpdateConcertInput
 ) -> StoredConcert:
     version = wish.expected_version
     if wish.waiting_room is not None:
-        before = await resolve.get_concert(request.context, concert_id)
+        before = await resolve.get_concert(context, concert_id)
         if before is None:
             raise NotFound("Concert", concert_id)
         # The settings that were not given are those of this version, so the change is for this version only.
         version = before.version if version is None else version
         change = replace(change, room=wish.waiting_room.read().apply_to(before.room))
-    return await resolve.update_concert(request.context, concert_id, change, expected_version=version)
+    return await resolve.update_concert(context, concert_id, change, expected_version=version)
 
 
 async def publish_concert(info: Info, input_: Annotated[PublishConcertInput, INPUT]) -> PublishConcertResult:
     concert_id = read_concert(input_.concert_id)
-    return PublishConcertSuccess(concert=Concert.of(await resolve.publish_concert(info.context.context, concert_id)))
+    return PublishConcertSuccess(concert=Concert.of(await resolve.publish_concert(info.context, concert_id)))
 
 
 async def close_concert(info: Info, input_: Annotated[CloseConcertInput, INPUT]) -> CloseConcertResult:
     concert_id = read_concert(input_.concert_id)
-    return CloseConcertSuccess(concert=Concert.of(await resolve.close_concert(info.context.context, concert_id)))
+    return CloseConcertSuccess(concert=Concert.of(await resolve.close_concert(info.context, concert_id)))

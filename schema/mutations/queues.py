@@ -15,7 +15,7 @@ from schema.mutations.result_errors import (
     TemporarilyUnavailableError,
 )
 from schema.queues import QueueEntry
-from schema.request import INPUT, Info
+from schema.strawberry_fixes import INPUT, Info
 
 
 @strawberry.input(description="The concert whose line you join.")
@@ -82,20 +82,20 @@ ClaimQueuePassResult: TypeAlias = Annotated[
 
 
 async def join_queue(info: Info, input_: Annotated[JoinQueueInput, INPUT]) -> JoinQueueResult:
-    joined = await resolve.join_queue(info.context.context, read_concert(input_.concert_id))
+    joined = await resolve.join_queue(info.context, read_concert(input_.concert_id))
     return JoinQueueSuccess(entry=QueueEntry.of(joined))
 
 
 async def leave_queue(info: Info, input_: Annotated[LeaveQueueInput, INPUT]) -> LeaveQueueResult:
-    left = await resolve.leave_queue(info.context.context, read_concert(input_.concert_id))
+    left = await resolve.leave_queue(info.context, read_concert(input_.concert_id))
     return LeaveQueueSuccess(entry=QueueEntry.of(left))
 
 
 async def heartbeat(info: Info, input_: Annotated[HeartbeatInput, INPUT]) -> HeartbeatResult:
-    living = await resolve.heartbeat(info.context.context, read_concert(input_.concert_id))
+    living = await resolve.heartbeat(info.context, read_concert(input_.concert_id))
     return HeartbeatSuccess(entry=QueueEntry.of(living))
 
 
 async def claim_queue_pass(info: Info, input_: Annotated[ClaimQueuePassInput, INPUT]) -> ClaimQueuePassResult:
-    admitted = await resolve.claim_pass(info.context.context, read_concert(input_.concert_id))
+    admitted = await resolve.claim_pass(info.context, read_concert(input_.concert_id))
     return ClaimQueuePassSuccess(entry=QueueEntry.of(admitted))

@@ -9,8 +9,7 @@ from domain import errors as domain_errors
 from domain.errors import Refusal
 from schema import ids
 from schema.enums import Admission, ConcertStatus, EndReason, ErrorCode, LimitScope, RoomStatus
-from schema.request import Info
-from schema.strawberry_fixes import computed
+from schema.strawberry_fixes import Info, computed
 
 
 @strawberry.interface(description="An expected refusal; `message` says what to do next.")

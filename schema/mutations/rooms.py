@@ -25,10 +25,9 @@ from schema.mutations.room_inputs import (
     ResetWaitingRoomInput,
     ResumeWaitingRoomInput,
 )
-from schema.request import INPUT, Info
 from schema.room_audits import HandCall
 from schema.rooms import WaitingRoom, load_room
-from schema.strawberry_fixes import computed
+from schema.strawberry_fixes import INPUT, Info, computed
 
 
 @strawberry.type
@@ -121,7 +120,7 @@ async def configure_waiting_room(
     info: Info, input_: Annotated[ConfigureWaitingRoomInput, INPUT]
 ) -> ConfigureWaitingRoomResult:
     changed = await resolve.configure(
-        info.context.context,
+        info.context,
         read_concert(input_.concert_id),
         input_.settings.read(),
         expected_version=input_.expected_version,
@@ -130,23 +129,23 @@ async def configure_waiting_room(
 
 
 async def pause_waiting_room(info: Info, input_: Annotated[PauseWaitingRoomInput, INPUT]) -> PauseWaitingRoomResult:
-    paused = await resolve.pause(info.context.context, read_concert(input_.concert_id))
+    paused = await resolve.pause(info.context, read_concert(input_.concert_id))
     return PauseWaitingRoomSuccess(concert_id=paused.id, settings_version=paused.room.version)
 
 
 async def resume_waiting_room(info: Info, input_: Annotated[ResumeWaitingRoomInput, INPUT]) -> ResumeWaitingRoomResult:
-    resumed = await resolve.resume(info.context.context, read_concert(input_.concert_id))
+    resumed = await resolve.resume(info.context, read_concert(input_.concert_id))
     return ResumeWaitingRoomSuccess(concert_id=resumed.id, settings_version=resumed.room.version)
 
 
 async def admit_next(info: Info, input_: Annotated[AdmitNextInput, INPUT]) -> AdmitNextResult:
     concert_id = read_concert(input_.concert_id)
-    call = await resolve.admit_next(info.context.context, concert_id, input_.count, input_.idempotency_key)
+    call = await resolve.admit_next(info.context, concert_id, input_.count, input_.idempotency_key)
     return AdmitNextSuccess(concert_id=concert_id, call=HandCall.of(call))
 
 
 async def reset_waiting_room(info: Info, input_: Annotated[ResetWaitingRoomInput, INPUT]) -> ResetWaitingRoomResult:
     concert_id = read_concert(input_.concert_id)
     change = input_.settings.read() if input_.settings else RoomSettingsPatch()
-    reset = await resolve.reset(info.context.context, concert_id, change, input_.idempotency_key)
+    reset = await resolve.reset(info.context, concert_id, change, input_.idempotency_key)
     return ResetWaitingRoomSuccess(concert_id=reset.id, settings_version=reset.room.version)

@@ -5,12 +5,12 @@ from functools import partial
 
 import pytest
 
-from schema.request import Once
+from resolvers.context import LoadOnce
 from tests.support.waiting import wait_until
 
 
 async def test_those_who_ask_at_once_share_one_read() -> None:
-    once, reads, gate = Once[str, int](), [], asyncio.Event()
+    once, reads, gate = LoadOnce[str, int](), [], asyncio.Event()
 
     async def read() -> int:
         reads.append("a")
@@ -26,7 +26,7 @@ async def test_those_who_ask_at_once_share_one_read() -> None:
 
 
 async def test_an_error_is_everybodys() -> None:
-    once, reads = Once[str, int](), []
+    once, reads = LoadOnce[str, int](), []
 
     async def read() -> int:
         reads.append("a")
@@ -39,7 +39,7 @@ async def test_an_error_is_everybodys() -> None:
 
 
 async def test_keys_are_read_apart() -> None:
-    once = Once[str, str]()
+    once = LoadOnce[str, str]()
 
     async def read(key: str) -> str:
         return key.upper()
@@ -48,7 +48,7 @@ async def test_keys_are_read_apart() -> None:
 
 
 async def test_a_cancelled_read_cancels_those_who_wait_for_it() -> None:
-    once, started = Once[str, None](), asyncio.Event()
+    once, started = LoadOnce[str, None](), asyncio.Event()
 
     async def read() -> None:
         started.set()

@@ -152,4 +152,4 @@ def _roots(built: GraphQLSchema) -> list[GraphQLObjectType]:
 
 
 def _asked_by(viewer: Viewer | None) -> Any:
-    return SimpleNamespace(context=SimpleNamespace(context=SimpleNamespace(viewer=viewer)))
+    return SimpleNamespace(context=SimpleNamespace(viewer=viewer, clear=lambda: None))
