@@ -16,8 +16,17 @@ from typing import Any, cast
 from redis.asyncio.connection import AbstractConnection, ConnectionPool
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.exceptions import (
+    ClusterDownError,
+    MasterDownError,
+    NoScriptError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisError,
+    ResponseError,
+    TryAgainError,
+)
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import NoScriptError, OutOfMemoryError, ReadOnlyError, RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from domain.errors import TemporarilyUnavailable
@@ -35,7 +44,9 @@ INCARNATION_MAX_AGE_S = 1.0
 TIMEOUT_S = 3.0
 CANCEL_AGAIN_S = 0.1
 
-_UNAVAILABLE_PREFIXES = ("OOM", "MISCONF", "NOREPLICAS", "CLUSTERDOWN", "TRYAGAIN", "BUSY", "MASTERDOWN", "LOADING")
+_UNAVAILABLE_ERRORS = (OutOfMemoryError, ClusterDownError, MasterDownError, TryAgainError)
+_UNAVAILABLE_PREFIXES = ("MISCONF", "NOREPLICAS", "BUSY")
+"""Of errors that redis-py has no class for, whose messages therefore keep their first word."""
 
 Reply = list[bytes | int]
 
@@ -247,7 +258,7 @@ class _Pipeline:
 
 def _to_domain_error(error: ResponseError) -> Exception:
     """A store that is full, loading or without its replicas is away; any other error of a script is ours."""
-    if not isinstance(error, OutOfMemoryError) and not str(error).startswith(_UNAVAILABLE_PREFIXES):
+    if not isinstance(error, _UNAVAILABLE_ERRORS) and not str(error).startswith(_UNAVAILABLE_PREFIXES):
         return error
     refusal = TemporarilyUnavailable("The stock store takes no writes now")
     refusal.__cause__ = error
