@@ -10,7 +10,7 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from typing import TypedDict
 
@@ -47,7 +47,7 @@ class AppState(TypedDict):
     passes: PassSigner
     graphql_service: GraphQLService
     event_streams: EventStreams
-    """Of the face; the server ends them when it stops."""
+    """Those of the GraphQL service; the server ends them when it stops."""
 
 
 def __getattr__(name: str) -> Starlette:
@@ -57,7 +57,8 @@ def __getattr__(name: str) -> Starlette:
     return create_app(Settings.from_env(os.environ))
 
 
-def create_app(settings: Settings) -> Starlette:
+def create_app(settings: Settings, *, stores: Stores | None = None) -> Starlette:
+    """Build the ASGI application. `stores` belong to the caller; without them the application opens its own."""
     return Starlette(
         routes=[
             *home.routes,
@@ -70,18 +71,18 @@ def create_app(settings: Settings) -> Starlette:
             *_issuer_routes(settings),
         ],
         middleware=[Middleware(RequestMiddleware)],
-        lifespan=lambda _: _lifespan(settings),
+        lifespan=lambda _: _lifespan(settings, stores),
     )
 
 
 @asynccontextmanager
-async def _lifespan(settings: Settings) -> AsyncIterator[AppState]:
+async def _lifespan(settings: Settings, given: Stores | None) -> AsyncIterator[AppState]:
     logs.configure(settings.log_format)
     configure_gc()
     if settings.redis_url is None or settings.mongo_url is None:
         raise SettingsError("ONSALE_REDIS_URL and ONSALE_MONGO_URL are needed; `make run` starts stores of its own")
     async with (
-        open_stores(settings.redis_url, settings.mongo_url, settings.mongo_database) as stores,
+        _opened(settings.redis_url, settings.mongo_url, settings.mongo_database, given) as stores,
         contextlib.aclosing(TokenVerifier(settings.issuer, settings.oidc_audience)) as verifier,
     ):
         resources = Resources(stores, _pass_signer(settings))
@@ -94,10 +95,18 @@ async def _lifespan(settings: Settings) -> AsyncIterator[AppState]:
             max_body_bytes=settings.max_body_bytes,
             allowed_origins=settings.allowed_origins,
             page=Pages(settings).graphiql,
-        ) as face:
+        ) as service:
             yield AppState(
-                stores=stores, passes=resources.passes, graphql_service=face, event_streams=face.event_streams
+                stores=stores,
+                passes=resources.passes,
+                graphql_service=service,
+                event_streams=service.event_streams,
             )
+
+
+def _opened(redis_url: str, mongo_url: str, database: str, given: Stores | None) -> AbstractAsyncContextManager[Stores]:
+    """Return the given stores, which stay open, or open some."""
+    return contextlib.nullcontext(given) if given is not None else open_stores(redis_url, mongo_url, database)
 
 
 def _pass_signer(settings: Settings) -> PassSigner:
@@ -107,11 +116,11 @@ def _pass_signer(settings: Settings) -> PassSigner:
 
 
 class _GraphQL:
-    """The face of the lifespan. A class, because a route would take a function for one that answers a Request."""
+    """The GraphQL service of the lifespan. A class: a route takes a function for one that answers a Request."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        face: GraphQLService = scope["state"]["face"]
-        await (face.http if scope["type"] == "http" else face.socket)(scope, receive, send)
+        service: GraphQLService = scope["state"]["graphql_service"]
+        await (service.http if scope["type"] == "http" else service.socket)(scope, receive, send)
 
 
 def _issuer_routes(settings: Settings) -> list[BaseRoute]:
@@ -127,7 +136,7 @@ def _issuer_routes(settings: Settings) -> list[BaseRoute]:
 
 
 async def run(settings: Settings) -> None:
-    """Everything on one machine, until cancelled: opened in order, closed in reverse."""
+    """Run everything on one machine until cancelled, with one set of stores: opened in order, closed in reverse."""
     logs.configure(settings.log_format)
     async with AsyncExitStack() as stack:
         if settings.redis_url is None or settings.mongo_url is None:
@@ -140,7 +149,7 @@ async def run(settings: Settings) -> None:
         stores = await stack.enter_async_context(open_stores(urls.redis, urls.mongo, settings.mongo_database))
         if settings.loads_demo:
             await load_demo(Resources(stores, _pass_signer(settings)).context(None, "demo"))
-        server = _Server(settings)
+        server = _Server(settings, stores)
         async with asyncio.TaskGroup() as group:
             workers = group.create_task(run_workers(stores, urls.redis))
             await _serve(server, listener)
@@ -158,8 +167,8 @@ async def _serve(server: uvicorn.Server, listener: socket.socket) -> None:
 
 
 class _Server(Server):
-    def __init__(self, settings: Settings) -> None:
-        super().__init__(make_config(create_app(settings)))
+    def __init__(self, settings: Settings, stores: Stores) -> None:
+        super().__init__(make_config(create_app(settings, stores=stores)))
         self._settings = settings
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:

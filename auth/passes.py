@@ -14,7 +14,7 @@ import jwt
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from domain.ids import ConcertId, PersonId, fingerprint
+from domain.ids import ConcertId, EntryId, PersonId, fingerprint
 
 TYPE = "onsale-pass+jwt"
 AUDIENCE = "onsale-queue"
@@ -31,7 +31,7 @@ class BadPass(Exception):
 class PassClaims:
     concert_id: ConcertId
     person_id: PersonId
-    entry_id: int
+    entry_id: EntryId
     """Place in line: with the concert and the person it is the pass's identity."""
     issued_at: datetime
     expires_at: datetime
@@ -72,8 +72,8 @@ class PassSigner:
         }
         return jwt.encode(payload, self._key, algorithm="EdDSA", headers={"typ": TYPE, "kid": self._kid})
 
-    def read_entry_id(self, token: str, *, concert_id: ConcertId, person_id: PersonId) -> int:
-        """The place in line of a genuine pass. Raises BadPass. Whether it is still good, the store decides."""
+    def read_entry_id(self, token: str, *, concert_id: ConcertId, person_id: PersonId) -> EntryId:
+        """Return the queue entry of a genuine pass. Raises BadPass. The store decides whether it is still valid."""
         try:
             if len(token) > MAX_LENGTH or jwt.get_unverified_header(token).get("typ") != TYPE:
                 raise BadPass
@@ -89,7 +89,7 @@ class PassSigner:
             raise BadPass from error
         if (claims["sub"], claims["concert"]) != (person_id, concert_id) or not isinstance(claims["place"], int):
             raise BadPass
-        return claims["place"]
+        return EntryId(claims["place"])
 
 
 def signer_from_file(path: Path) -> PassSigner:

@@ -96,7 +96,8 @@ async def move(client: Client, concert: str, tier: str, tokens: dict[str, str], 
 async def measure(sockets: int, seconds: float, directory: Path) -> dict[str, float]:
     async with one_app(directory) as app, client_of([app.url], Ledger()) as client:
         tokens = await sign_in(app.issuer, ["olivia", *(f"buyer{number}" for number in range(100))])
-        draft = replace(sale_concert(STOCK, datetime.now(UTC)), room=NO_ROOM, limit_per_person=1_000)
+        draft = sale_concert(STOCK, datetime.now(UTC))
+        draft = replace(draft, room=NO_ROOM, terms=replace(draft.terms, limit_per_person=1_000))
         concert = await open_sale(client, draft, tokens.pop("olivia"))
         before = resident_kib(app.pid)
         async with open_socket_clients(sockets, app.port, concert.id) as crowd:

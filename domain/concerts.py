@@ -4,7 +4,7 @@ MongoDB owns every field; `version` rises with each change, `epoch` with each re
 `Tier.top` is the highest unit number ever on sale: capacity = top - withdrawn, and top never falls.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -45,19 +45,26 @@ class Tier:
 
 
 @dataclass(frozen=True, slots=True)
-class Concert:
-    id: ConcertId
-    slug: str
+class ConcertTerms:
+    """What an organizer words and may change later: what is played where, when it is sold, and its limits."""
+
     name: str
     venue: Venue
     description: str
     starts_at: datetime
     sales_start_at: datetime
     sales_end_at: datetime
-    currency: CurrencyCode
     limit_per_order: int
     limit_per_person: int
     hold_duration_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Concert:
+    id: ConcertId
+    slug: str
+    terms: ConcertTerms
+    currency: CurrencyCode
     tiers: tuple[Tier, ...]
     status: ConcertStatus
     version: int
@@ -68,8 +75,8 @@ class Concert:
 
     @property
     def room_opens_at(self) -> datetime:
-        """When the waiting room calls people from."""
-        return self.room.opens_at or self.sales_start_at
+        """When the waiting room begins to call people."""
+        return self.room.opens_at or self.terms.sales_start_at
 
     def tier(self, tier_id: TierId) -> Tier | None:
         return next((tier for tier in self.tiers if tier.id == tier_id), None)
@@ -84,18 +91,10 @@ class TierDraft:
 
 @dataclass(frozen=True, slots=True)
 class ConcertDraft:
-    """A concert as an organiser words it, before it has ids. Slug None: made from the name."""
+    """A concert before it has ids. Slug None: made from the name."""
 
-    name: str
-    venue: Venue
-    description: str
-    starts_at: datetime
-    sales_start_at: datetime
-    sales_end_at: datetime
+    terms: ConcertTerms
     currency: CurrencyCode
-    limit_per_order: int
-    limit_per_person: int
-    hold_duration_ms: int
     tiers: tuple[TierDraft, ...]
     slug: str | None = None
     room: RoomSettings = NO_ROOM
@@ -110,10 +109,18 @@ class TierChange:
     price_minor: int | None = None
     capacity: int | None = None
 
+    def apply_to(self, tier: Tier) -> Tier:
+        return replace(
+            tier,
+            name=tier.name if self.name is None else self.name,
+            price_minor=tier.price_minor if self.price_minor is None else self.price_minor,
+            capacity=tier.capacity if self.capacity is None else self.capacity,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class ConcertChange:
-    """What an organiser changes; None leaves a field as it is. Currency and slug stay for ever."""
+    """What an organizer changes; None leaves a field as it is. Currency and slug never change."""
 
     name: str | None = None
     venue: Venue | None = None
@@ -127,6 +134,19 @@ class ConcertChange:
     room: RoomSettings | None = None
     tiers: tuple[TierChange, ...] = ()
     new_tiers: tuple[TierDraft, ...] = ()
+
+    def apply_to(self, terms: ConcertTerms) -> ConcertTerms:
+        return ConcertTerms(
+            name=terms.name if self.name is None else self.name,
+            venue=terms.venue if self.venue is None else self.venue,
+            description=terms.description if self.description is None else self.description,
+            starts_at=terms.starts_at if self.starts_at is None else self.starts_at,
+            sales_start_at=terms.sales_start_at if self.sales_start_at is None else self.sales_start_at,
+            sales_end_at=terms.sales_end_at if self.sales_end_at is None else self.sales_end_at,
+            limit_per_order=terms.limit_per_order if self.limit_per_order is None else self.limit_per_order,
+            limit_per_person=terms.limit_per_person if self.limit_per_person is None else self.limit_per_person,
+            hold_duration_ms=terms.hold_duration_ms if self.hold_duration_ms is None else self.hold_duration_ms,
+        )
 
 
 @dataclass(frozen=True, slots=True)

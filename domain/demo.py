@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from domain.concerts import ConcertDraft, TierDraft, Venue
+from domain.concerts import ConcertDraft, ConcertTerms, TierDraft, Venue
 from domain.money import CurrencyCode
 from domain.queues import NO_ROOM, RoomSettings
 
@@ -18,16 +18,18 @@ def demo_drafts(catalogue: bytes, now: datetime) -> tuple[ConcertDraft, ...]:
 def _draft(record: Mapping[str, Any], now: datetime) -> ConcertDraft:
     venue = record["venue"]
     return ConcertDraft(
-        name=record["name"],
-        venue=Venue(venue["name"], venue["city"], venue["country"]),
-        description=record["description"],
-        starts_at=now + timedelta(days=record["startsInDays"]),
-        sales_start_at=now + timedelta(hours=record["salesStartInHours"]),
-        sales_end_at=now + timedelta(hours=record["salesEndInHours"]),
+        terms=ConcertTerms(
+            name=record["name"],
+            venue=Venue(venue["name"], venue["city"], venue["country"]),
+            description=record["description"],
+            starts_at=now + timedelta(days=record["startsInDays"]),
+            sales_start_at=now + timedelta(hours=record["salesStartInHours"]),
+            sales_end_at=now + timedelta(hours=record["salesEndInHours"]),
+            limit_per_order=record["limitPerOrder"],
+            limit_per_person=record["limitPerPerson"],
+            hold_duration_ms=record["holdDurationSeconds"] * 1000,
+        ),
         currency=CurrencyCode(record["currency"]),
-        limit_per_order=record["limitPerOrder"],
-        limit_per_person=record["limitPerPerson"],
-        hold_duration_ms=record["holdDurationSeconds"] * 1000,
         tiers=tuple(TierDraft(tier["name"], tier["priceMinor"], tier["capacity"]) for tier in record["tiers"]),
         slug=record["slug"],
         room=_room(record["waitingRoom"]) if "waitingRoom" in record else NO_ROOM,

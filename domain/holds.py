@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from domain.ids import ConcertId, HoldId, PersonId, TierId, Unit, tier_of
+from domain.ids import ConcertId, EntryId, HoldId, PersonId, TierId, Unit, tier_of
 
 
 class HoldState(StrEnum):
@@ -62,7 +62,7 @@ class Hold:
     expires_at: datetime
     digest: str = ""
     """Of all that was asked for."""
-    pass_entry_id: int | None = None
+    pass_entry_id: EntryId | None = None
     """The place whose pass it was made under."""
 
     @property

@@ -14,6 +14,8 @@ HoldId = NewType("HoldId", str)
 OrderId = NewType("OrderId", str)
 PersonId = NewType("PersonId", str)
 Unit = NewType("Unit", str)
+EntryId = NewType("EntryId", int)
+"""A queue entry of a concert: given when a person joins, unique in the concert for ever."""
 
 # Without look-alikes (0 o, 1 l i): ids are read aloud at box offices.
 _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"

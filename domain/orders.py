@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from domain.holds import TicketLine
-from domain.ids import ConcertId, OrderId, PersonId, Unit
+from domain.ids import ConcertId, EntryId, OrderId, PersonId, Unit
 from domain.money import CurrencyCode, Money
 
 
@@ -55,7 +55,7 @@ class Order:
     created_at: datetime
     hold_digest: str = ""
     """Of what its hold was asked with: a store that forgot the hold still knows a repeated request."""
-    pass_entry_id: int | None = None
+    pass_entry_id: EntryId | None = None
     """The place whose pass it spent: a store that forgot the hold still spends it."""
 
     @property

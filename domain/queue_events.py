@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from domain.ids import ConcertId, PersonId
+from domain.ids import ConcertId, EntryId, PersonId
 from domain.queues import EntryEnd
 
 
@@ -30,7 +30,7 @@ class QueueEvent:
     at: datetime
     person_id: PersonId | None
     """None: it is about the whole line."""
-    entry_id: int | None
+    entry_id: EntryId | None
     round: int
     count: int = 1
     """People it is about."""

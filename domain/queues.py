@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from domain.estimates.room_flow import RoomFlow
 from domain.estimates.wait_estimates import WaitEstimate
-from domain.ids import ConcertId, PersonId
+from domain.ids import ConcertId, EntryId, PersonId
 
 
 class EntryState(StrEnum):
@@ -149,7 +149,7 @@ class QueuePass:
 class QueueEntry:
     concert_id: ConcertId
     person_id: PersonId
-    entry_id: int
+    entry_id: EntryId
     """What this entry is called by inside Onsale, and in its global id: unique in the concert, for ever."""
     number: int | None
     """Place in line, from 1 in each round; never changes. None before a lottery is drawn, and where lots are drawn."""

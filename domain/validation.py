@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
-from domain.concerts import Concert, ConcertDraft, TierDraft, Venue
+from domain.concerts import Concert, ConcertDraft, ConcertTerms, TierDraft, Venue
 from domain.errors import FieldProblem, InvalidInput
 from domain.holds import TicketRequest
 from domain.ids import ConcertId, concert_of
@@ -84,8 +84,9 @@ def customer_problems(customer: Customer) -> Iterator[FieldProblem]:
 
 
 def draft_problems(draft: ConcertDraft) -> Iterator[FieldProblem]:
-    yield from _words_problems(draft)
-    yield from _sale_problems(draft)
+    yield from _words_problems(draft.terms)
+    yield from _sale_problems(draft.terms)
+    yield from room_problems("waitingRoom", draft)
     if draft.slug is not None and not (_SLUG.fullmatch(draft.slug) and len(draft.slug) <= MAX_NAME):
         yield FieldProblem("slug", "must be lower-case letters and digits, with single hyphens between")
     if not 1 <= len(draft.tiers) <= MAX_TIERS:
@@ -95,8 +96,9 @@ def draft_problems(draft: ConcertDraft) -> Iterator[FieldProblem]:
 
 def changed_concert_problems(concert: Concert) -> Iterator[FieldProblem]:
     """The rules of a draft, for a concert with its changes made; a tier may be taken off sale altogether."""
-    yield from _words_problems(concert)
-    yield from _sale_problems(concert)
+    yield from _words_problems(concert.terms)
+    yield from _sale_problems(concert.terms)
+    yield from room_problems("waitingRoom", concert)
     if len(concert.tiers) > MAX_TIERS:
         yield FieldProblem("newTiers", f"makes {len(concert.tiers)} tiers; at most {MAX_TIERS} are allowed")
     drafts = [TierDraft(tier.name, tier.price_minor, tier.capacity) for tier in concert.tiers[:MAX_TIERS]]
@@ -113,10 +115,10 @@ def tier_problems(path: str, tiers: Sequence[TierDraft], *, lowest_capacity: int
             yield FieldProblem(f"{at}.name", f"is {tier.name[:64]!r} like an earlier tier; give each its own name")
 
 
-def _words_problems(concert: Concert | ConcertDraft) -> Iterator[FieldProblem]:
-    yield from text_problems("name", concert.name, longest=MAX_NAME)
-    yield from text_problems("description", concert.description, longest=MAX_DESCRIPTION, may_be_empty=True)
-    yield from _venue_problems(concert.venue)
+def _words_problems(terms: ConcertTerms) -> Iterator[FieldProblem]:
+    yield from text_problems("name", terms.name, longest=MAX_NAME)
+    yield from text_problems("description", terms.description, longest=MAX_DESCRIPTION, may_be_empty=True)
+    yield from _venue_problems(terms.venue)
 
 
 def _venue_problems(venue: Venue) -> Iterator[FieldProblem]:
@@ -126,24 +128,23 @@ def _venue_problems(venue: Venue) -> Iterator[FieldProblem]:
         yield FieldProblem("venue.country", "must be two capital letters, as in ISO 3166-1: NL, DE, US")
 
 
-def _sale_problems(concert: Concert | ConcertDraft) -> Iterator[FieldProblem]:
+def _sale_problems(terms: ConcertTerms) -> Iterator[FieldProblem]:
     moments = {
-        "startsAt": concert.starts_at,
-        "salesStartAt": concert.sales_start_at,
-        "salesEndAt": concert.sales_end_at,
+        "startsAt": terms.starts_at,
+        "salesStartAt": terms.sales_start_at,
+        "salesEndAt": terms.sales_end_at,
     }
     for path, moment in moments.items():
         if not EARLIEST <= moment < LATEST:
             yield FieldProblem(path, f"must be between {EARLIEST.year} and {LATEST.year}")
-    if concert.sales_start_at >= concert.sales_end_at:
+    if terms.sales_start_at >= terms.sales_end_at:
         yield FieldProblem("salesEndAt", "must be after salesStartAt")
-    if concert.sales_end_at > concert.starts_at + timedelta(days=1):
+    if terms.sales_end_at > terms.starts_at + timedelta(days=1):
         yield FieldProblem("salesEndAt", "must be at most a day after startsAt")
-    yield from number_problems("limitPerOrder", concert.limit_per_order, 1, MAX_LIMIT)
-    yield from number_problems("limitPerPerson", concert.limit_per_person, 1, MAX_LIMIT)
-    yield from room_problems("waitingRoom", concert)
+    yield from number_problems("limitPerOrder", terms.limit_per_order, 1, MAX_LIMIT)
+    yield from number_problems("limitPerPerson", terms.limit_per_person, 1, MAX_LIMIT)
     longest_s = int(MAX_HOLD.total_seconds())
-    if not 1_000 <= concert.hold_duration_ms <= longest_s * 1_000:
+    if not 1_000 <= terms.hold_duration_ms <= longest_s * 1_000:
         yield FieldProblem("holdDurationSeconds", f"must be from 1 to {longest_s} seconds")
 
 
@@ -176,12 +177,12 @@ def _room_time_problems(path: str, room: RoomSettings) -> Iterator[FieldProblem]
 def _opening_problems(path: str, concert: Concert | ConcertDraft) -> Iterator[FieldProblem]:
     """A room opens inside the sale window, and its prequeue before it."""
     opens_at = concert.room.opens_at
-    if opens_at is not None and opens_at < concert.sales_start_at:
+    if opens_at is not None and opens_at < concert.terms.sales_start_at:
         yield FieldProblem(f"{path}.opensAt", "must not be before salesStartAt; leave it out to open then")
-    if opens_at is not None and opens_at >= concert.sales_end_at:
+    if opens_at is not None and opens_at >= concert.terms.sales_end_at:
         yield FieldProblem(f"{path}.opensAt", "must be before salesEndAt")
     prequeue = concert.room.prequeue_starts_at
-    if prequeue is not None and not EARLIEST <= prequeue < (opens_at or concert.sales_start_at):
+    if prequeue is not None and not EARLIEST <= prequeue < (opens_at or concert.terms.sales_start_at):
         yield FieldProblem(
             f"{path}.prequeueStartsAt",
             f"must be before the room opens (opensAt, or salesStartAt), after {EARLIEST.year}",

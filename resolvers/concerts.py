@@ -4,7 +4,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import fields, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import chain
 
@@ -35,8 +35,6 @@ from resolvers.context import Context
 from storage.mongo.concerts import SlugTaken
 
 _PUBLIC = (ConcertStatus.PUBLISHED, ConcertStatus.CLOSED)
-_COPIED = ("name", "venue", "description", "starts_at", "sales_start_at", "sales_end_at", "limit_per_order",
-           "limit_per_person", "hold_duration_ms", "room")  # fmt: skip
 
 
 async def list_concerts(context: Context, filter_: ConcertFilter, *, first: int, after: str | None) -> Page[Concert]:
@@ -87,7 +85,8 @@ async def create_concert(context: Context, draft: ConcertDraft) -> Concert:
     now = datetime.now(UTC)
     concert = Concert(
         id=id_,
-        slug=draft.slug or _slug(draft.name, id_),
+        slug=draft.slug or _slug(draft.terms.name, id_),
+        terms=draft.terms,
         tiers=tuple(
             Tier(tier_id(id_, number), tier.name, tier.price_minor, capacity=tier.capacity, top=tier.capacity)
             for number, tier in enumerate(draft.tiers, start=1)
@@ -99,7 +98,7 @@ async def create_concert(context: Context, draft: ConcertDraft) -> Concert:
         # MongoDB keeps milliseconds: what is answered now is what is read later.
         created_at=now.replace(microsecond=now.microsecond // 1000 * 1000),
         currency=draft.currency,
-        **{name: getattr(draft, name) for name in _COPIED},
+        room=draft.room,
     )
     try:
         await context.stores.concerts.insert(concert)
@@ -151,24 +150,21 @@ async def _move(context: Context, concert_id: ConcertId, status: ConcertStatus) 
 
 
 def _changed(before: Concert, change: ConcertChange) -> Concert:
-    given = {name: value for name in _COPIED if (value := getattr(change, name)) is not None}
     changes = {tier.id: tier for tier in change.tiers}
     unknown = [index for index, tier in enumerate(change.tiers) if before.tier(tier.id) is None]
     raise_problems(FieldProblem(f"tiers.{index}.tierId", "is not a tier of this concert") for index in unknown)
     raise_problems(_repeated_tiers(change.tiers))
-    kept = [_changed_tier(tier, changes.get(tier.id)) for tier in before.tiers]
+    kept = [changes[tier.id].apply_to(tier) if tier.id in changes else tier for tier in before.tiers]
     added = [
         Tier(tier_id(before.id, number), tier.name, tier.price_minor, capacity=tier.capacity, top=tier.capacity)
         for number, tier in enumerate(change.new_tiers, start=len(before.tiers) + 1)
     ]
-    return replace(before, tiers=(*kept, *added), **given)
-
-
-def _changed_tier(tier: Tier, change: TierChange | None) -> Tier:
-    if change is None:
-        return tier
-    given = {field.name: value for field in fields(change) if (value := getattr(change, field.name)) is not None}
-    return replace(tier, **given)
+    return replace(
+        before,
+        terms=change.apply_to(before.terms),
+        room=before.room if change.room is None else change.room,
+        tiers=(*kept, *added),
+    )
 
 
 def _repeated_tiers(changes: tuple[TierChange, ...]) -> Iterator[FieldProblem]:

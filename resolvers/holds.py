@@ -1,15 +1,15 @@
 """What the hold fields do: take stock out for a person, give it back, show what they hold."""
 
 import asyncio
-from datetime import UTC, datetime, timedelta
 from itertools import chain
 
-from domain.errors import Admission, NotAdmitted
+from domain.concerts import ConcertStatus
+from domain.errors import NotFound, NotOnSale
 from domain.holds import Hold, TicketRequest
-from domain.ids import ConcertId, HoldId, concert_of, fingerprint, hold_id
-from domain.validation import MAX_HOLD, key_problems, raise_problems, ticket_line_problems
+from domain.ids import ConcertId, HoldId, PersonId, concert_of, fingerprint, hold_id
+from domain.validation import key_problems, raise_problems, ticket_line_problems
 from resolvers.context import Context
-from resolvers.queues import find_waiting_entry, read_pass
+from resolvers.queues import add_to_index, hidden_positions, load_viewer_concerts, read_pass
 
 
 async def hold_tickets(
@@ -29,22 +29,26 @@ async def hold_tickets(
 async def create_hold(
     context: Context, id_: HoldId, lines: tuple[TicketRequest, ...], *, digest: str, queue_pass: str | None
 ) -> Hold:
-    """The one way into stock. Somebody who is refused for want of a pass is told where they stand."""
+    """Hold the lines, all or none. Raises NotAdmitted, with the position of a viewer who waits.
+
+    The index of the person's concerts is written in the same round trip: only where both succeeded is
+    the hold returned, and a repeated request writes both again.
+    """
     viewer, concert_id = context.signed_in(), concert_of(lines[0].tier_id)
-    try:
-        return await context.stores.holds.hold(
-            concert_id,
-            id_,
-            lines,
-            person_id=viewer.person_id,
-            digest=digest,
-            pass_entry_id=read_pass(context.passes, queue_pass, concert_id, viewer.person_id),
-        )
-    except NotAdmitted as refusal:
-        standing = await find_waiting_entry(context, concert_id, viewer.person_id)
-        is_early = refusal.reason is Admission.NO_PASS and standing is not None
-        reason = Admission.NOT_CALLED if is_early else refusal.reason
-        raise NotAdmitted(reason, standing.position if standing else None) from refusal
+    concert = await context.stores.concert_cache.get(concert_id)
+    hold = context.stores.holds.hold(
+        concert_id,
+        id_,
+        lines,
+        person_id=viewer.person_id,
+        digest=digest,
+        pass_entry_id=read_pass(context.passes, queue_pass, concert_id, viewer.person_id),
+    )
+    if concert is None or concert.status is ConcertStatus.DRAFT:
+        return await hold
+    with hidden_positions(concert):
+        _, held = await asyncio.gather(add_to_index(context, viewer.person_id, concert), hold)
+    return held
 
 
 async def release_hold(context: Context, concert_id: ConcertId, id_: HoldId) -> Hold:
@@ -61,13 +65,18 @@ async def get_hold(context: Context, concert_id: ConcertId, id_: HoldId) -> Hold
 
 async def list_viewer_holds(context: Context) -> tuple[Hold, ...]:
     """Return the active holds of the viewer, oldest first."""
-    viewer = context.signed_in()
-    # A sale may go on for a day after the start, and a hold two hours more.
-    concerts = await context.stores.concerts.list_active(starts_after=datetime.now(UTC) - timedelta(days=1) - MAX_HOLD)
-    held = await asyncio.gather(
-        *[context.stores.holds.list_for_person(concert.id, viewer.person_id) for concert in concerts]
-    )
+    person_id = context.signed_in().person_id
+    concert_ids = await load_viewer_concerts(context)
+    held = await asyncio.gather(*[_holds_at(context, concert_id, person_id) for concert_id in concert_ids])
     return tuple(sorted(chain.from_iterable(held), key=lambda hold: hold.created_at))
+
+
+async def _holds_at(context: Context, concert_id: ConcertId, person_id: PersonId) -> tuple[Hold, ...]:
+    """Return the active holds of a person at a concert in their index, which may be over by now."""
+    try:
+        return await context.stores.holds.list_for_person(concert_id, person_id)
+    except (NotFound, NotOnSale):
+        return ()
 
 
 def fingerprint_parts(lines: tuple[TicketRequest, ...]) -> list[str]:

@@ -1,23 +1,26 @@
-"""What the queue fields do: join and leave the line, heartbeat, claim the pass, show entries."""
+"""What the queue fields do: join and leave the queue, heartbeat, claim the pass, show entries."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from auth.passes import BadPass, PassClaims, PassSigner
-from domain.errors import Admission, NotAdmitted, NotFound, NotInQueue, NotOnSale
-from domain.estimates.wait_estimates import NO_ESTIMATE, WaitTable
-from domain.ids import ConcertId, PersonId
+from domain.concerts import Concert, ConcertStatus
+from domain.errors import Admission, NotAdmitted, NotFound, NotOnSale
+from domain.estimates.wait_estimates import NO_ESTIMATE, WaitEstimate, WaitTable
+from domain.ids import ConcertId, EntryId, PersonId
 from domain.queues import EntryState, PassStatus, QueueEntry, QueueingMethod, QueuePass
 from resolvers.context import Context
-from storage.hot.queues import EntryRecord
+from storage.hot.hot_state import keys_expire_at
+from storage.hot.queues import EntryRecord, PositionedEntry
 
 MAX_JOINS_PER_PERSON = 20
 MAX_JOINS_PER_ADDRESS = 3_000
 """A university behind one address may queue; a flood from one may not."""
 JOIN_WINDOW_S = 10
 
+_WAITING = frozenset({EntryState.PREQUEUED, EntryState.WAITING})
 _PASS_STATUS = {
     EntryState.ADMITTED: PassStatus.CREATED,
     EntryState.COMPLETED: PassStatus.TRANSACTION_COMPLETE,
@@ -27,53 +30,76 @@ _PASS_STATUS = {
 
 
 async def join_queue(context: Context, concert_id: ConcertId) -> QueueEntry:
-    """The viewer's place, the one they have if they have one. Raises RoomNotOpen, RateLimited."""
+    """Return the viewer's entry, the one they have if it is active. Raises NotFound, RoomNotOpen, RateLimited."""
     person_id = context.signed_in().person_id
-    queues = context.stores.queues
-    limits = {f"person {person_id}": MAX_JOINS_PER_PERSON}
-    if context.address is not None:
-        limits[f"address {context.address}"] = MAX_JOINS_PER_ADDRESS
-    tries = [queues.count_attempt("joins", who, limit=limit, window_s=JOIN_WINDOW_S) for who, limit in limits.items()]
-    await asyncio.gather(*tries)
+    concert = await _find_concert(context, concert_id)
+    # In one round trip, and before the join: an entry must never be missing from the index of its person.
+    await asyncio.gather(*_count_joins(context, person_id), add_to_index(context, person_id, concert))
     with _drafts_not_found(concert_id):
-        await queues.join(concert_id, person_id)
-    return await _viewer_entry(context, concert_id)
+        joined = await context.stores.queues.join(concert_id, person_id)
+    return _show(context, concert, joined)
 
 
 async def leave_queue(context: Context, concert_id: ConcertId) -> QueueEntry:
+    concert = await _find_concert(context, concert_id)
     with _drafts_not_found(concert_id):
-        await context.stores.queues.leave(concert_id, context.signed_in().person_id)
-    return await _viewer_entry(context, concert_id)
+        left = await context.stores.queues.leave(concert_id, context.signed_in().person_id)
+    return _show(context, concert, left)
 
 
 async def heartbeat(context: Context, concert_id: ConcertId) -> QueueEntry:
+    concert = await _find_concert(context, concert_id)
     with _drafts_not_found(concert_id):
-        await context.stores.queues.heartbeat(concert_id, context.signed_in().person_id)
-    return await _viewer_entry(context, concert_id)
+        kept = await context.stores.queues.heartbeat(concert_id, context.signed_in().person_id)
+    return _show(context, concert, kept)
 
 
 async def claim_pass(context: Context, concert_id: ConcertId) -> QueueEntry:
-    """The entry with its pass. Claimed again, the same pass."""
-    with _drafts_not_found(concert_id):
-        await context.stores.queues.claim(concert_id, context.signed_in().person_id)
-    return await _viewer_entry(context, concert_id)
+    """Return the entry with its pass; the same pass when it is claimed again."""
+    concert = await _find_concert(context, concert_id)
+    with _drafts_not_found(concert_id), hidden_positions(concert):
+        claimed = await context.stores.queues.claim(concert_id, context.signed_in().person_id)
+    return _show(context, concert, claimed)
 
 
 async def get_viewer_entry(context: Context, concert_id: ConcertId) -> QueueEntry | None:
-    return await _entry(context, concert_id, context.signed_in().person_id)
+    """Return the viewer's latest entry. Raises NotFound for a concert without a queue."""
+    person_id = context.signed_in().person_id
+    concert = await _find_concert(context, concert_id)
+    with _drafts_not_found(concert_id):
+        found = await context.stores.queues.read_position(concert_id, person_id)
+    return None if found is None else _show(context, concert, found)
 
 
 async def list_viewer_entries(context: Context) -> tuple[QueueEntry, ...]:
-    """Living entries of the viewer, oldest first."""
-    context.signed_in()
-    concerts = await context.stores.concerts.list_active(starts_after=datetime.now(UTC) - timedelta(days=1))
-    found = await asyncio.gather(*[get_viewer_entry(context, concert.id) for concert in concerts if concert.room.is_on])
-    living = [entry for entry in found if entry is not None and entry.is_active]
-    return tuple(sorted(living, key=lambda entry: entry.joined_at))
+    """Return the active entries of the viewer, oldest first."""
+    concert_ids = await load_viewer_concerts(context)
+    found = await asyncio.gather(*[_entry_where_on(context, concert_id) for concert_id in concert_ids])
+    active = [entry for entry in found if entry is not None and entry.is_active]
+    return tuple(sorted(active, key=lambda entry: entry.joined_at))
 
 
-def read_pass(signer: PassSigner, token: str | None, concert_id: ConcertId, person_id: PersonId) -> int | None:
-    """The place a genuine pass is for; None without one. Raises NotAdmitted for a token that is none of ours."""
+async def load_viewer_concerts(context: Context) -> tuple[ConcertId, ...]:
+    """Return the concerts at which the viewer may have an entry or a hold, read once per request."""
+    person_id = context.signed_in().person_id
+    return await context.viewer_concerts.get(person_id, lambda: context.stores.person_concerts.list(person_id))
+
+
+async def add_to_index(context: Context, person_id: PersonId, concert: Concert) -> None:
+    """Add the concert to the index that `me` reads. Raises TemporarilyUnavailable: then nothing may be written."""
+    await context.stores.person_concerts.add(person_id, concert.id, expires_at=keys_expire_at(concert))
+
+
+async def estimate_wait(context: Context, entry: QueueEntry) -> WaitEstimate | None:
+    """Return the estimate of an entry that waits; None where there is no order, or nothing to tell yet."""
+    if entry.state not in _WAITING or not entry.position:
+        return None
+    concert = await _find_concert(context, entry.concert_id)
+    return (await context.wait_tables.get(context.stores, concert)).estimate(entry.position)
+
+
+def read_pass(signer: PassSigner, token: str | None, concert_id: ConcertId, person_id: PersonId) -> EntryId | None:
+    """Return the entry id of a genuine pass; None without one. Raises NotAdmitted for any other token."""
     if token is None:
         return None
     try:
@@ -82,11 +108,15 @@ def read_pass(signer: PassSigner, token: str | None, concert_id: ConcertId, pers
         raise NotAdmitted(Admission.BAD_PASS, None) from error
 
 
-async def find_waiting_entry(context: Context, concert_id: ConcertId, person_id: PersonId) -> QueueEntry | None:
-    """The entry of somebody who waits in this line; None for everybody else."""
-    entry = await _entry(context, concert_id, person_id)
-    is_waiting = entry is not None and entry.state in (EntryState.PREQUEUED, EntryState.WAITING)
-    return entry if is_waiting else None
+@contextmanager
+def hidden_positions(concert: Concert | None) -> Iterator[None]:
+    """Leave the position out of a refusal where each call is drawn at random: there is no order then."""
+    try:
+        yield
+    except NotAdmitted as error:
+        if concert is not None and concert.room.queueing_method is QueueingMethod.RANDOM:
+            raise NotAdmitted(error.reason, None) from error
+        raise
 
 
 def build_entry(
@@ -96,25 +126,37 @@ def build_entry(
     *,
     method: QueueingMethod,
     position: int | None,
-    pace: WaitTable,
+    wait_table: WaitTable,
 ) -> QueueEntry:
-    """An entry with its position at one version of the line. Where lots are drawn nobody has a place in an order."""
-    is_waiting = record.state in (EntryState.PREQUEUED, EntryState.WAITING)
-    is_drawn = is_waiting and method is QueueingMethod.RANDOM
+    """Build an entry with its position at one version of the queue. RANDOM shows no number and no position."""
+    is_waiting = record.state in _WAITING
+    has_no_order = is_waiting and method is QueueingMethod.RANDOM
     return QueueEntry(
         concert_id=concert_id,
         person_id=record.person_id,
         entry_id=record.entry_id,
-        number=None if is_drawn else record.number,
+        number=None if has_no_order else record.number,
         state=record.state,
-        position=None if is_drawn else position if is_waiting else 0,
+        position=None if has_no_order else position if is_waiting else 0,
         joined_at=record.joined_at,
         expires_at=record.deadline,
         queue_pass=_pass(signer, concert_id, record),
         end_reason=record.end_reason,
         lot=record.lot,
         round=record.round,
-        estimate=pace.estimate(position) if is_waiting and position and not is_drawn else None,
+        estimate=wait_table.estimate(position) if is_waiting and position and not has_no_order else None,
+    )
+
+
+def _show(context: Context, concert: Concert, found: PositionedEntry) -> QueueEntry:
+    """Build the entry of a reply. Its estimate is read only where it is selected: `estimate_wait`."""
+    return build_entry(
+        context.passes,
+        concert.id,
+        found.record,
+        method=concert.room.queueing_method,
+        position=found.position,
+        wait_table=NO_ESTIMATE,
     )
 
 
@@ -131,31 +173,34 @@ def _pass(signer: PassSigner, concert_id: ConcertId, record: EntryRecord) -> Que
     )
 
 
-async def _entry(context: Context, concert_id: ConcertId, person_id: PersonId) -> QueueEntry | None:
+def _count_joins(context: Context, person_id: PersonId) -> list[Coroutine[Any, Any, None]]:
+    limits = {f"person {person_id}": MAX_JOINS_PER_PERSON}
+    if context.address is not None:
+        limits[f"address {context.address}"] = MAX_JOINS_PER_ADDRESS
+    count = context.stores.rate_limits.count_attempt
+    return [count("joins", who, limit=limit, window_s=JOIN_WINDOW_S) for who, limit in limits.items()]
+
+
+async def _find_concert(context: Context, concert_id: ConcertId) -> Concert:
+    """Return a concert from the cache. Raises NotFound, also for a draft: its existence is not public."""
     concert = await context.stores.concert_cache.get(concert_id)
-    if concert is None:
+    if concert is None or concert.status is ConcertStatus.DRAFT:
         raise NotFound("Concert", concert_id)
-    with _drafts_not_found(concert_id):
-        found = await context.stores.queues.read_position(concert_id, person_id)
-    if found is None:
+    return concert
+
+
+async def _entry_where_on(context: Context, concert_id: ConcertId) -> QueueEntry | None:
+    """Return the viewer's entry of a concert in the index, which may be over or have its waiting room off."""
+    try:
+        concert = await _find_concert(context, concert_id)
+        return await get_viewer_entry(context, concert_id) if concert.room.is_on else None
+    except NotFound:
         return None
-    record, position = found
-    pace = await context.wait_tables.get(context.stores, concert) if position else NO_ESTIMATE
-    method = concert.room.queueing_method
-    return build_entry(context.passes, concert_id, record, method=method, position=position, pace=pace)
-
-
-async def _viewer_entry(context: Context, concert_id: ConcertId) -> QueueEntry:
-    """The viewer's entry after a step of theirs. Raises NotInQueue if the store has lost it since."""
-    entry = await get_viewer_entry(context, concert_id)
-    if entry is None:
-        raise NotInQueue
-    return entry
 
 
 @contextmanager
 def _drafts_not_found(concert_id: ConcertId) -> Iterator[None]:
-    """A draft, or a concert long over, has no line; and nobody need know that there is a draft."""
+    """A draft, or a concert long over, has no queue, and its existence is not public."""
     try:
         yield
     except NotOnSale as error:

@@ -23,7 +23,7 @@ from resolvers.concert_updates import get_existing, make_command, save_concert
 from resolvers.concerts import get_concert
 from resolvers.context import Context
 from resolvers.wait_tables import build_waiting_room
-from storage.hot.queues import QueueState
+from storage.hot.queue_state import QueueState
 from storage.mongo.room_audits import AlreadyDone
 
 MAX_ATTEMPTS = 10

@@ -1,4 +1,4 @@
-"""What the hub reads, from the stores: rooms with their settings, lines, stock, entries with their passes."""
+"""Reads what the hub publishes: concerts with their queue and stock, entries with their passes, holds, orders."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
@@ -12,33 +12,33 @@ from domain.queues import EntryState
 from domain.stock import Stock, StockAhead
 from domain.topics import QueueSnapshot
 from resolvers.queues import build_entry
-from resolvers.wait_tables import build_room_wait_table, build_waiting_room
+from resolvers.wait_tables import WaitTableCache, build_room_wait_table, build_waiting_room
 from storage.connect import Stores
-from storage.hot.queues import Changes, EntryRecord, QueueState
-from subscriptions.interfaces import RoomSnapshot
+from storage.hot.queue_state import QueueState
+from storage.hot.queues import EntryRecord
+from subscriptions.interfaces import ConcertSnapshot, RoomSnapshot
 
-_CALLED_OR_OVER = frozenset(EntryState) - {EntryState.PREQUEUED, EntryState.WAITING}
+_CALLED_OR_ENDED = frozenset(EntryState) - {EntryState.PREQUEUED, EntryState.WAITING}
 
 
 class StoreSnapshotReader:
-    def __init__(self, stores: Stores, passes: PassSigner) -> None:
+    """Implements `subscriptions.interfaces.SnapshotReader`."""
+
+    def __init__(self, stores: Stores, passes: PassSigner, wait_tables: WaitTableCache) -> None:
         self._stores = stores
         self._passes = passes
+        self._wait_tables = wait_tables
 
-    async def read_stock(self, concert_id: ConcertId) -> Stock:
-        return await self._stores.holds.read_stock(concert_id)
-
-    async def read_room(self, concert_id: ConcertId) -> RoomSnapshot:
-        state = await self._stores.queues.read_queue(concert_id)
-        # The document whose settings are in force: the line says which version of it that is.
-        concert = await self._stores.concert_cache.get(concert_id, version=state.concert_version)
+    async def read_snapshot(self, concert_id: ConcertId, *, after: int) -> ConcertSnapshot:
+        stored = await self._stores.snapshots.read(concert_id, after=after)
+        # The document whose settings are in force: the queue says which version of it that is.
+        concert = await self._stores.concert_cache.get(concert_id, version=stored.state.concert_version)
         if concert is None:
             raise NotFound("Concert", concert_id)
-        room = build_waiting_room(concert, state)
-        return RoomSnapshot(room, state, build_room_wait_table(room))
-
-    async def read_changes(self, concert_id: ConcertId, *, after: int) -> Changes:
-        return await self._stores.queues.read_changes(concert_id, after=after)
+        room = build_waiting_room(concert, stored.state)
+        wait_table = build_room_wait_table(room)
+        self._wait_tables.put(concert_id, wait_table)
+        return ConcertSnapshot(RoomSnapshot(room, stored.state, wait_table), stored.stock, stored.changes)
 
     async def read_entries(self, concert_id: ConcertId, people: Sequence[PersonId]) -> dict[PersonId, EntryRecord]:
         return await self._stores.queues.read_entries(concert_id, people)
@@ -53,19 +53,26 @@ class StoreSnapshotReader:
         return await self._stores.orders.get_many(order_ids)
 
     def build_queue_snapshot(
-        self, view: RoomSnapshot, record: EntryRecord | None, stock: Stock, stock_ahead: StockAhead
+        self, snapshot: RoomSnapshot, record: EntryRecord | None, stock: Stock, stock_ahead: StockAhead
     ) -> QueueSnapshot:
-        """A record read after the line may know of a call that this version of the line does not: the line decides."""
+        """Build what one person is shown at the version of `snapshot`.
+
+        A record that was read after it may know of a call that this version does not: the version decides.
+        """
         if record is None:
-            return QueueSnapshot(None, view.room, stock, stock_ahead)
-        if record.state in _CALLED_OR_OVER and _is_waiting(record, view.state):
+            return QueueSnapshot(None, snapshot.room, stock, stock_ahead)
+        if record.state in _CALLED_OR_ENDED and _is_waiting(record, snapshot.state):
             record = replace(record, state=EntryState.WAITING, claimed_at=None, deadline=None, end_reason=None)
-        position = None if record.number is None else view.state.positions.position(record.number)
-        method = view.room.settings.queueing_method
+        position = None if record.number is None else snapshot.state.positions.position(record.number)
         entry = build_entry(
-            self._passes, view.room.concert_id, record, method=method, position=position, pace=view.wait_table
+            self._passes,
+            snapshot.room.concert_id,
+            record,
+            method=snapshot.room.settings.queueing_method,
+            position=position,
+            wait_table=snapshot.wait_table,
         )
-        return QueueSnapshot(entry, view.room, stock, stock_ahead)
+        return QueueSnapshot(entry, snapshot.room, stock, stock_ahead)
 
 
 def _is_waiting(record: EntryRecord, state: QueueState) -> bool:

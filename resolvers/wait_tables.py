@@ -1,7 +1,7 @@
-"""How fast each line moves, as this process worked it out within the last second.
+"""The wait table of each concert, at most a second old, shared by resolvers and hub.
 
-It is the same for every viewer: however many ask at once, a concert costs one read of its line a
-second at the most.
+However many viewers ask at once, a concert costs at most one read of its queue per second; while the
+hub publishes the concert, its tables serve here too and nothing is read.
 """
 
 import time
@@ -13,7 +13,7 @@ from domain.estimates.wait_estimates import NO_ESTIMATE, WaitTable, build_wait_t
 from domain.ids import ConcertId
 from domain.queues import RoomStatus, WaitingRoom
 from storage.connect import Stores
-from storage.hot.queues import QueueState
+from storage.hot.queue_state import QueueState
 from storage.sync.single_flight import SingleFlight
 
 MAX_AGE_S = 1.0
@@ -22,12 +22,16 @@ MAX_TABLES = 1_000
 
 @dataclass(slots=True)
 class WaitTableCache:
-    """Owns no task: the reads under way belong to the tasks of the stores."""
+    """Owns no task: reads under way belong to the detached tasks of the stores."""
 
     clock: Callable[[], float] = time.monotonic
     _known: dict[ConcertId, tuple[float, WaitTable]] = field(default_factory=dict)
-    """When its line was asked for, and the pace; the oldest first."""
+    """When its queue was read, and the table; the oldest first."""
     _reads: SingleFlight[ConcertId, WaitTable] = field(default_factory=SingleFlight)
+
+    def put(self, concert_id: ConcertId, table: WaitTable) -> None:
+        """Keep a table that was built from a queue read just now."""
+        self._put(concert_id, self.clock(), table)
 
     async def get(self, stores: Stores, concert: Concert) -> WaitTable:
         known = self._known.get(concert.id)
@@ -36,13 +40,16 @@ class WaitTableCache:
         return await self._reads.run(concert.id, lambda: self._read(stores, concert), owner=stores.detached_tasks)
 
     async def _read(self, stores: Stores, concert: Concert) -> WaitTable:
-        asked_at = self.clock()
-        pace = build_room_wait_table(build_waiting_room(concert, await stores.queues.read_queue(concert.id)))
-        self._known.pop(concert.id, None)
+        read_at = self.clock()
+        table = build_room_wait_table(build_waiting_room(concert, await stores.queues.read_queue(concert.id)))
+        self._put(concert.id, read_at, table)
+        return table
+
+    def _put(self, concert_id: ConcertId, read_at: float, table: WaitTable) -> None:
+        self._known.pop(concert_id, None)
         if len(self._known) >= MAX_TABLES:
             del self._known[next(iter(self._known))]
-        self._known[concert.id] = (asked_at, pace)
-        return pace
+        self._known[concert_id] = (read_at, table)
 
 
 def build_waiting_room(concert: Concert, state: QueueState) -> WaitingRoom:
@@ -63,7 +70,7 @@ def build_waiting_room(concert: Concert, state: QueueState) -> WaitingRoom:
 
 
 def build_room_wait_table(room: WaitingRoom) -> WaitTable:
-    """How fast people are called; nobody can tell where nobody is."""
+    """Build the table of a room; there is no estimate while no one is called."""
     if room.status is not RoomStatus.OPEN:
         return NO_ESTIMATE
     return build_wait_table(

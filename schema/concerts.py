@@ -120,22 +120,22 @@ class Concert(ids.Node):
 
     @classmethod
     def of(cls, concert: domain.concerts.Concert) -> Self:
-        venue = concert.venue
+        terms, venue = concert.terms, concert.terms.venue
         return cls(
             concert=concert,
             id=ids.of_concert(concert.id),
             slug=concert.slug,
-            name=concert.name,
+            name=terms.name,
             venue=Venue(name=venue.name, city=venue.city, country=venue.country),
-            description=concert.description,
-            starts_at=concert.starts_at,
-            sales_start_at=concert.sales_start_at,
-            sales_end_at=concert.sales_end_at,
+            description=terms.description,
+            starts_at=terms.starts_at,
+            sales_start_at=terms.sales_start_at,
+            sales_end_at=terms.sales_end_at,
             is_on_sale=_is_on_sale(concert, datetime.now(UTC)),
             currency=concert.currency,
-            limit_per_order=concert.limit_per_order,
-            limit_per_person=concert.limit_per_person,
-            hold_duration_seconds=concert.hold_duration_ms // 1000,
+            limit_per_order=terms.limit_per_order,
+            limit_per_person=terms.limit_per_person,
+            hold_duration_seconds=terms.hold_duration_ms // 1000,
             status=concert.status,
             version=concert.version,
             tiers=[Tier.of(concert, tier) for tier in concert.tiers],
@@ -151,7 +151,9 @@ class Concert(ids.Node):
 
 
 def _is_on_sale(concert: domain.concerts.Concert, now: datetime) -> bool:
-    return concert.status is ConcertStatus.PUBLISHED and concert.sales_start_at <= now < concert.sales_end_at
+    return (
+        concert.status is ConcertStatus.PUBLISHED and concert.terms.sales_start_at <= now < concert.terms.sales_end_at
+    )
 
 
 @strawberry.input(description="Every field that is given must match.")

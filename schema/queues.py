@@ -5,6 +5,7 @@ from typing import Self
 
 import strawberry
 
+import domain.estimates.wait_estimates
 import domain.queues
 from domain.errors import NotFound
 from domain.estimates import sold_out_forecast
@@ -51,8 +52,7 @@ class WaitEstimate:
     p90_seconds: int = strawberry.field(description="Nine of ten wait at most so long.")
 
     @classmethod
-    def of(cls, entry: domain.queues.QueueEntry | None) -> Self | None:
-        found = entry.estimate if entry else None
+    def of(cls, found: domain.estimates.wait_estimates.WaitEstimate | None) -> Self | None:
         return cls(p50_seconds=found.p50_s, p90_seconds=found.p90_s) if found else None
 
 
@@ -77,9 +77,6 @@ class QueueEntry(ids.Node):
     )
     expires_in_seconds: int | None = strawberry.field(description="Until then, for clients whose clock is wrong.")
     pass_: QueuePass | None = strawberry.field(name="pass", description="Null until you claim it.")
-    estimated_wait: WaitEstimate | None = strawberry.field(
-        description="Null while nobody can tell: before the line has moved, or while nobody is called."
-    )
     end_reason: EntryEnd | None = strawberry.field(description="Why your place ended; null while it lives.")
     round: int = strawberry.field(description="Rises when an organizer empties the line; numbers begin at 1 again.")
     lot: int | None = strawberry.field(
@@ -101,11 +98,14 @@ class QueueEntry(ids.Node):
             expires_at=deadline,
             expires_in_seconds=seconds_until(deadline) if deadline else None,
             pass_=QueuePass.of(entry),
-            estimated_wait=WaitEstimate.of(entry),
             end_reason=entry.end_reason,
             round=entry.round,
             lot=entry.lot,
         )
+
+    @computed("Null while nobody can tell: before the line has moved, or while nobody is called.")
+    async def estimated_wait(self, info: Info) -> WaitEstimate | None:
+        return WaitEstimate.of(await resolve.estimate_wait(info.context, self.entry))
 
     @computed("What will be left when your turn comes. Null once your place has ended, and while the store is away.")
     async def stock_ahead(self, info: Info) -> StockAhead | None:
@@ -162,7 +162,7 @@ class QueuePosition:
             state=entry.state if entry else None,
             number=entry.number if entry else None,
             position=_position(entry) if entry else None,
-            estimated_wait=WaitEstimate.of(entry),
+            estimated_wait=WaitEstimate.of(entry.estimate) if entry else None,
             serving_number=room.serving_number,
             waiting_count=room.waiting_count,
             expires_at=deadline,

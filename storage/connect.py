@@ -10,11 +10,16 @@ from pymongo.errors import PyMongoError
 from redis.exceptions import RedisError
 
 from storage.hot.events import EventStore
+from storage.hot.guarded_client import GuardedClient
 from storage.hot.holds import HoldStore
 from storage.hot.hot_state import HotState
+from storage.hot.person_concerts import PersonConcerts
 from storage.hot.queues import QueueStore
+from storage.hot.rate_limits import RateLimits
 from storage.hot.script_client import ScriptClient
+from storage.hot.snapshots import SnapshotStore
 from storage.mongo.client import Client, Database, connect, database
+from storage.mongo.concert_transaction import ConcertTransaction
 from storage.mongo.concerts import ConcertStore
 from storage.mongo.lotteries import LotteryStore
 from storage.mongo.order_batch import OrderBatch
@@ -24,6 +29,7 @@ from storage.mongo.room_audits import RoomAuditStore
 from storage.sync.concert_cache import ConcertCache
 from storage.sync.concert_writer import ConcertWriter
 from storage.sync.detached import DetachedTasks
+from storage.sync.house_units import HouseUnits
 from storage.sync.lottery_opening import LotteryOpener
 from storage.sync.order_sync import OrderSync
 from storage.sync.recovery import Recovery
@@ -31,7 +37,7 @@ from storage.sync.recovery import Recovery
 log = logging.getLogger(__name__)
 
 READY_WITHIN_S = 2.0
-DECLARE_AGAIN_AFTER_S = 1.0
+RETRY_INDEXES_AFTER_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +47,12 @@ class Stores:
     room_audits: RoomAuditStore
     holds: HoldStore
     queues: QueueStore
+    snapshots: SnapshotStore
     events: EventStore
     queue_history: QueueHistory
     hot_state: HotState
+    person_concerts: PersonConcerts
+    rate_limits: RateLimits
     concert_writer: ConcertWriter
     order_batch: OrderBatch
     order_sync: OrderSync
@@ -85,52 +94,59 @@ class Stores:
 @asynccontextmanager
 async def open_stores(redis_url: str, mongo_url: str, mongo_database: str) -> AsyncIterator[Stores]:
     """Opens even when a store is away: `problems` says so, calls are refused as retryable, and all heals by itself."""
-    client: Client = connect(mongo_url)
-    link = ScriptClient(redis_url)
-    stores = _assemble(link, database(client, mongo_database))
-    declaring = asyncio.create_task(_declare(stores))
+    mongo: Client = connect(mongo_url)
+    client = ScriptClient(redis_url)
+    stores = _assemble(client, database(mongo, mongo_database))
+    creating = asyncio.create_task(_create_indexes(stores))
     try:
         yield stores
     finally:
         await stores.detached_tasks.aclose(patience_s=5)
-        declaring.cancel()
-        await asyncio.gather(declaring, return_exceptions=True)
+        creating.cancel()
+        await asyncio.gather(creating, return_exceptions=True)
         await stores.concert_cache.aclose()
         await stores.recovery.aclose()
         await stores.order_batch.aclose()
-        await link.aclose()
-        client.close()
+        await client.aclose()
+        mongo.close()
 
 
-def _assemble(link: ScriptClient, mongo: Database) -> Stores:
-    concerts, orders, hot = ConcertStore(mongo), OrderStore(mongo), HotState(link)
-    room_audits, lotteries = RoomAuditStore(mongo), LotteryStore(mongo)
-    recorder = OrderSync(orders, hot)
-    openings = LotteryOpener(hot, lotteries)
-    recovery = Recovery(concerts, orders, hot, recorder, openings)
+def _assemble(client: ScriptClient, mongo: Database) -> Stores:
+    concerts, orders, lotteries = ConcertStore(mongo), OrderStore(mongo), LotteryStore(mongo)
+    room_audits, hot_state = RoomAuditStore(mongo), HotState(client)
+    person_concerts, concert_cache = PersonConcerts(client), ConcertCache(concerts)
+    order_sync = OrderSync(orders, hot_state, person_concerts, concert_cache)
+    lottery_opener = LotteryOpener(hot_state, lotteries)
+    recovery = Recovery(concerts, hot_state, order_sync, lottery_opener)
+    guarded = GuardedClient(client, recovery)
+    transaction = ConcertTransaction(mongo.client, concerts, orders, room_audits)
+    house_units = HouseUnits(orders, hot_state, order_sync, recovery)
     return Stores(
         concerts=concerts,
         orders=orders,
         room_audits=room_audits,
-        holds=HoldStore(link, recovery),
-        queues=QueueStore(link, recovery),
-        events=EventStore(link),
+        holds=HoldStore(guarded),
+        queues=QueueStore(guarded),
+        snapshots=SnapshotStore(guarded),
+        events=EventStore(client),
         queue_history=QueueHistory(mongo),
-        hot_state=hot,
-        concert_writer=ConcertWriter(mongo, concerts, orders, room_audits, lotteries, hot, recorder, recovery),
+        hot_state=hot_state,
+        person_concerts=person_concerts,
+        rate_limits=RateLimits(client),
+        concert_writer=ConcertWriter(transaction, lotteries, hot_state, house_units),
         order_batch=OrderBatch(orders),
-        order_sync=recorder,
+        order_sync=order_sync,
         recovery=recovery,
         lotteries=lotteries,
-        lottery_opener=openings,
+        lottery_opener=lottery_opener,
         detached_tasks=DetachedTasks(),
-        concert_cache=ConcertCache(concerts),
-        script_client=link,
+        concert_cache=concert_cache,
+        script_client=client,
         mongo=mongo,
     )
 
 
-async def _declare(stores: Stores) -> None:
+async def _create_indexes(stores: Stores) -> None:
     """Indexes and schemas, as soon as MongoDB is there; every process says the same, so it may be said twice."""
     while True:
         try:
@@ -140,7 +156,7 @@ async def _declare(stores: Stores) -> None:
             # Last, because readiness asks for it.
             await stores.orders.create_indexes()
         except PyMongoError as error:
-            log.warning("indexes are not declared yet: %s", error)
-            await asyncio.sleep(DECLARE_AGAIN_AFTER_S)
+            log.warning("indexes are not created yet: %s", error)
+            await asyncio.sleep(RETRY_INDEXES_AFTER_S)
         else:
             return

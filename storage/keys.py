@@ -29,6 +29,7 @@ commands            hash    fingerprint of an organizer's command -> digest of i
 Each expires 30 days after the end of the concert; the expiry worker sets the time. Besides:
 
 rate                string  how often a person or an address did something in this window; expires with the window
+concerts            zset    of a person: concert where they may have an entry or a hold -> when its keys expire
 
 No key is permanent. The channel `hints` of a concert carries hints, the channel `work` the id of a concert that has
 work for the workers again.
@@ -36,7 +37,7 @@ work for the workers again.
 
 from functools import lru_cache
 
-from domain.ids import ConcertId
+from domain.ids import ConcertId, PersonId
 
 KINDS = (
     "state",
@@ -82,3 +83,7 @@ def hints_channel(concert_id: ConcertId) -> str:
 
 def rate_key(what: str, who: str) -> str:
     return f"onsale2:{{rate:{who}}}:{what}"
+
+
+def person_concerts_key(person_id: PersonId) -> str:
+    return f"onsale2:{{p:{person_id}}}:concerts"

@@ -99,7 +99,8 @@ SYNC_PRESENCE = _script(
 )
 READ_QUEUE = _script("read_queue", "incarnation", "QUEUE UNKNOWN RECOVERING")
 READ_ENTRIES = _script("read_entries", "incarnation people*", "ENTRIES UNKNOWN RECOVERING")
-READ_POSITION = _script("read_position", "incarnation person", "POSITION NO_ENTRY UNKNOWN RECOVERING")
+READ_POSITION = _script("read_position", "incarnation person", "ENTRY NO_ENTRY UNKNOWN RECOVERING")
+READ_SNAPSHOT = _script("read_snapshot", "incarnation version limit", "SNAPSHOT UNKNOWN RECOVERING")
 READ_CHANGES = _script("read_changes", "incarnation version limit", "CHANGES UNKNOWN RECOVERING")
 CLAIM_EVENTS = _script("claim_events", "group limit after max_tries max_dead_letters", "EVENTS")
 ACKNOWLEDGE_EVENTS = _script("acknowledge_events", "group id*", "ACKNOWLEDGED")
@@ -109,6 +110,8 @@ FAIL_EVENT = _script(
 RETURN_EVENTS = _script("return_events", "group id*", "RETURNED")
 READ_DEAD_LETTERS = _script("read_dead_letters", "after limit", "DEAD_LETTERS")
 DROP_DEAD_LETTERS = _script("drop_dead_letters", "id*", "DROPPED")
+ADD_PERSON_CONCERT = _script("add_person_concert", "concert expire_at_ms limit", "ADDED")
+READ_PERSON_CONCERTS = _script("read_person_concerts", "limit", "CONCERTS")
 COUNT_ATTEMPT = _script("count_attempt", "limit window_ms", "ALLOWED RATE_LIMITED")
 
 ALL = tuple(value for value in list(globals().values()) if isinstance(value, Script))

@@ -16,7 +16,8 @@ from domain.orders import Order
 from domain.queues import WaitingRoom
 from domain.stock import Stock, StockAhead
 from domain.topics import QueueSnapshot, Snapshot, Topic
-from storage.hot.queues import Changes, EntryRecord, QueueState
+from storage.hot.queue_state import Changes, QueueState
+from storage.hot.queues import EntryRecord
 
 # Operations: what a transport asks for, and what it gets
 
@@ -135,14 +136,21 @@ class RoomSnapshot:
     wait_table: WaitTable
 
 
+@dataclass(frozen=True, slots=True)
+class ConcertSnapshot:
+    """Everything that is published of a concert, at one version, and who changed since the version before."""
+
+    room_snapshot: RoomSnapshot
+    stock: Stock
+    changes: Changes
+
+
 class SnapshotReader(Protocol):
-    """Each call is one command. Calls of one turn of the loop reach the store together, in their order."""
+    """Calls of one turn of the loop reach the store together, in their order."""
 
-    async def read_stock(self, concert_id: ConcertId) -> Stock: ...
-
-    async def read_room(self, concert_id: ConcertId) -> RoomSnapshot: ...
-
-    async def read_changes(self, concert_id: ConcertId, *, after: int) -> Changes: ...
+    async def read_snapshot(self, concert_id: ConcertId, *, after: int) -> ConcertSnapshot:
+        """Read the snapshot, with the changes after the version `after`, and let the next change publish a hint."""
+        ...
 
     async def read_entries(self, concert_id: ConcertId, people: Sequence[PersonId]) -> dict[PersonId, EntryRecord]: ...
 

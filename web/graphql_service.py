@@ -65,4 +65,4 @@ async def open_graphql_service(
 
 
 def _reader(resources: Resources) -> StoreSnapshotReader:
-    return StoreSnapshotReader(resources.stores, resources.passes)
+    return StoreSnapshotReader(resources.stores, resources.passes, resources.wait_tables)

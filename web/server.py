@@ -47,9 +47,9 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Event streams would never end by themselves; sockets are told by their protocol."""
-        streams = self.lifespan.state.get("streams")
+        streams = self.lifespan.state.get("event_streams")
         if streams is not None:
-            streams.end()
+            streams.stop_all()
         await super().shutdown(sockets)
 
 

@@ -23,14 +23,14 @@ class AdmissionWorker:
     async def run_for(self, stores: Stores, concert_id: ConcertId) -> RunResult:
         total = 0
         for _ in range(MAX_REPEATS):
-            word, called, is_bounded, is_active = await stores.hot_state.run_admission(concert_id, bound=BOUND)
-            match word:
+            run = await stores.hot_state.run_admission(concert_id, bound=BOUND)
+            match run.word:
                 case "RAN":
-                    total += called
+                    total += run.called
                 case "UNKNOWN" | "RECOVERING":
                     stores.recovery.start(concert_id)
                 case _:
-                    raise ScriptReplyError(scripts.ADMIT.name, word)
-            if not is_bounded:
-                return RunResult(total, is_active=is_active)
+                    raise ScriptReplyError(scripts.ADMIT.name, run.word)
+            if not run.is_bounded:
+                return RunResult(total, is_active=run.is_active)
         return RunResult(total, is_active=True)

@@ -21,14 +21,14 @@ class ExpiryWorker:
     async def run_for(self, stores: Stores, concert_id: ConcertId) -> RunResult:
         total = 0
         for _ in range(MAX_REPEATS):
-            word, expired, is_active = await stores.hot_state.expire_holds(concert_id, limit=MAX_HOLDS_A_RUN)
-            match word:
+            run = await stores.hot_state.expire_holds(concert_id, limit=MAX_HOLDS_A_RUN)
+            match run.word:
                 case "EXPIRED":
-                    total += expired
+                    total += run.expired
                 case "UNKNOWN" | "RECOVERING":
                     stores.recovery.start(concert_id)
                 case _:
-                    raise ScriptReplyError(scripts.EXPIRE_HOLDS.name, word)
-            if expired < MAX_HOLDS_A_RUN:
-                return RunResult(total, is_active=is_active)
+                    raise ScriptReplyError(scripts.EXPIRE_HOLDS.name, run.word)
+            if run.expired < MAX_HOLDS_A_RUN:
+                return RunResult(total, is_active=run.is_active)
         return RunResult(total, is_active=True)

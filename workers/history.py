@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from domain.ids import ConcertId, PersonId
+from domain.ids import ConcertId, EntryId, PersonId
 from domain.queue_events import QueueEvent, QueueEventKind
 from domain.queues import EntryEnd
 from storage.connect import Stores
@@ -51,7 +51,7 @@ def parse_queue_event(concert_id: ConcertId, event: StoredEvent) -> QueueEvent:
         kind=QueueEventKind(fields["event"]),
         at=event.at,
         person_id=PersonId(fields["person"]) if fields["person"] else None,
-        entry_id=_number(fields, "place"),
+        entry_id=None if (number := _number(fields, "place")) is None else EntryId(number),
         round=int(fields["round"]),
         count=_number(fields, "count") or 1,
         end_reason=EntryEnd(fields["end"]) if "end" in fields else None,

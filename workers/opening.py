@@ -61,4 +61,4 @@ def _round(concert: Concert) -> tuple[ConcertId, int]:
 
 
 def _is_due(concert: Concert, now: datetime) -> bool:
-    return concert.status is ConcertStatus.PUBLISHED and (concert.room.opens_at or concert.sales_start_at) <= now
+    return concert.status is ConcertStatus.PUBLISHED and concert.room_opens_at <= now

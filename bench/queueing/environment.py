@@ -65,10 +65,10 @@ class BenchServer:
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     async def concert(self, room: RoomSettings = ROOM) -> SaleConcert:
-        draft = replace(
-            sale_concert(STOCK, datetime.now(UTC), room), sales_end_at=datetime.now(UTC) + timedelta(days=1)
-        )
-        return await open_sale(self.client, replace(draft, starts_at=draft.sales_end_at), self.token)
+        draft = sale_concert(STOCK, datetime.now(UTC), room)
+        ends_at = datetime.now(UTC) + timedelta(days=1)
+        draft = replace(draft, terms=replace(draft.terms, sales_end_at=ends_at, starts_at=ends_at))
+        return await open_sale(self.client, draft, self.token)
 
     async def organize(self, document: str, **input_: object) -> None:
         answer = await self.client.ask(Step.LOAD, document, {"input": input_}, self.token)

@@ -18,30 +18,31 @@ from schema import Operation, start
 from schema.execution.subscription_source import SubscriptionSource
 from schema.ids import of_concert
 from subscriptions.hub import Hub, HubSubscription
-from subscriptions.interfaces import Rendered, RoomSnapshot
+from subscriptions.interfaces import ConcertSnapshot, Rendered
 
 AT_ONCE = 2_000
 LOOK_WITHIN_S = 20.0
 
 
 class CountingReader(StoreSnapshotReader):
-    """A look begins when the room is read. It lasts until the last delivery before the next one begins."""
+    """A look begins when the concert is read. It lasts until the last delivery before the next one begins."""
 
     def __init__(self, laboratory: InProcessQueue) -> None:
-        super().__init__(laboratory.stores, laboratory.resources.passes)
+        resources = laboratory.resources
+        super().__init__(laboratory.stores, resources.passes, resources.wait_tables)
         self.looks = 0
         self.took_ms: list[float] = []
         self.delivered = 0
         self._began_s = self._last_s = 0.0
         self._begun = asyncio.Event()
 
-    async def read_room(self, concert_id: ConcertId) -> RoomSnapshot:
+    async def read_snapshot(self, concert_id: ConcertId, *, after: int) -> ConcertSnapshot:
         if self._last_s > self._began_s:
             self.took_ms.append((self._last_s - self._began_s) * 1000)
         self._began_s = time.perf_counter()
         self.looks += 1
         self._begun.set()
-        return await super().read_room(concert_id)
+        return await super().read_snapshot(concert_id, after=after)
 
     def record_refresh(self) -> None:
         """Something was delivered."""

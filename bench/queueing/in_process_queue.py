@@ -45,8 +45,10 @@ class InProcessQueue:
     async def concert(self, slots: int) -> ConcertId:
         olivia = self.context("olivia", Role.ORGANIZER)
         draft = sale_concert(STOCK, datetime.now(UTC), replace(ROOM, total_active_users=slots))
-        ends_at = draft.sales_end_at + timedelta(days=1)
-        made = await create_concert(olivia, replace(draft, sales_end_at=ends_at, starts_at=ends_at))
+        ends_at = draft.terms.sales_end_at + timedelta(days=1)
+        made = await create_concert(
+            olivia, replace(draft, terms=replace(draft.terms, sales_end_at=ends_at, starts_at=ends_at))
+        )
         await publish_concert(olivia, made.id)
         return made.id
 
@@ -61,7 +63,7 @@ class InProcessQueue:
         await self.stores.hot_state.expire_holds(concert_id, limit=MAX_HOLDS_A_RUN)
         is_bounded, calls = True, 1
         while is_bounded:
-            _, _, is_bounded, _ = await self.stores.hot_state.run_admission(concert_id, bound=BOUND)
+            is_bounded = (await self.stores.hot_state.run_admission(concert_id, bound=BOUND)).is_bounded
             calls += 1
         return calls
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bench.sale.client import Client, Denied, JsonObject
 from bench.sale.ledger import Step
-from domain.concerts import ConcertDraft, TierDraft, Venue
+from domain.concerts import ConcertDraft, ConcertTerms, TierDraft, Venue
 from domain.demo import demo_drafts
 from domain.money import CurrencyCode
 from domain.queues import NO_ROOM, RoomSettings
@@ -68,16 +68,18 @@ def sale_concert(stock: int, now: datetime, room: RoomSettings = NO_ROOM) -> Con
     capacities = {"Front": front, "Middle": middle, "Rear": stock - front - middle}
     prices_minor = {"Front": 9900, "Middle": 6900, "Rear": 3900}
     return ConcertDraft(
-        name=f"The Rush, {stock:,} tickets",
-        venue=Venue("Onsale Hall", "Amsterdam", "NL"),
-        description="Made by `make sale`: everybody comes at once, and nothing is sold twice.",
-        starts_at=now + timedelta(days=1),
-        sales_start_at=now - timedelta(minutes=1),
-        sales_end_at=now + timedelta(hours=1),
+        terms=ConcertTerms(
+            name=f"The Rush, {stock:,} tickets",
+            venue=Venue("Onsale Hall", "Amsterdam", "NL"),
+            description="Made by `make sale`: everybody comes at once, and nothing is sold twice.",
+            starts_at=now + timedelta(days=1),
+            sales_start_at=now - timedelta(minutes=1),
+            sales_end_at=now + timedelta(hours=1),
+            limit_per_order=LIMIT_PER_ORDER,
+            limit_per_person=LIMIT_PER_PERSON,
+            hold_duration_ms=HOLD_DURATION_S * 1000,
+        ),
         currency=CurrencyCode.EUR,
-        limit_per_order=LIMIT_PER_ORDER,
-        limit_per_person=LIMIT_PER_PERSON,
-        hold_duration_ms=HOLD_DURATION_S * 1000,
         tiers=tuple(TierDraft(name, prices_minor[name], capacity) for name, capacity in capacities.items()),
         slug=f"the-rush-{now:%Y%m%d-%H%M%S-%f}",
         room=room,
@@ -131,17 +133,17 @@ async def _mutate(client: Client, document: str, input_: JsonObject, token: str)
 
 def _input(draft: ConcertDraft) -> JsonObject:
     return {
-        "name": draft.name,
+        "name": draft.terms.name,
         "slug": draft.slug,
-        "venue": {"name": draft.venue.name, "city": draft.venue.city, "country": draft.venue.country},
-        "description": draft.description,
-        "startsAt": _utc(draft.starts_at),
-        "salesStartAt": _utc(draft.sales_start_at),
-        "salesEndAt": _utc(draft.sales_end_at),
+        "venue": {"name": draft.terms.venue.name, "city": draft.terms.venue.city, "country": draft.terms.venue.country},
+        "description": draft.terms.description,
+        "startsAt": _utc(draft.terms.starts_at),
+        "salesStartAt": _utc(draft.terms.sales_start_at),
+        "salesEndAt": _utc(draft.terms.sales_end_at),
         "currency": draft.currency,
-        "limitPerOrder": draft.limit_per_order,
-        "limitPerPerson": draft.limit_per_person,
-        "holdDurationSeconds": draft.hold_duration_ms // 1000,
+        "limitPerOrder": draft.terms.limit_per_order,
+        "limitPerPerson": draft.terms.limit_per_person,
+        "holdDurationSeconds": draft.terms.hold_duration_ms // 1000,
         "waitingRoom": {
             "suspended": draft.room.suspended,
             "totalActiveUsers": draft.room.total_active_users,

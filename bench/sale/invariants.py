@@ -73,11 +73,11 @@ def limits_kept(books: StoreDump, receipts: Receipts) -> Iterator[str]:
     owned: Counter[PersonId] = Counter()
     for order in books.sold_orders:
         owned[order.person_id] += len(order.units)
-        if len(order.units) > books.concert.limit_per_order:
-            yield f"order {order.id} has {len(order.units)} units, above {books.concert.limit_per_order} an order"
+        if len(order.units) > books.concert.terms.limit_per_order:
+            yield f"order {order.id} has {len(order.units)} units, above {books.concert.terms.limit_per_order} an order"
     for person, units in owned.items():
-        if units > books.concert.limit_per_person:
-            yield f"person {person} has {units} units, above {books.concert.limit_per_person} a person"
+        if units > books.concert.terms.limit_per_person:
+            yield f"person {person} has {units} units, above {books.concert.terms.limit_per_person} a person"
         account = books.people.get(person)
         if account is None or account.owned != units:
             yield f"person {person} has {units} units; Redis counted {account}"

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from bench.simulation.scenarios import Scenario
-from domain.concerts import Concert, ConcertStatus, Tier, Venue
+from domain.concerts import Concert, ConcertStatus, ConcertTerms, Tier, Venue
 from domain.holds import Hold
 from domain.ids import OrderId, PersonId, new_concert_id, tier_id
 from domain.money import CurrencyCode
@@ -28,18 +28,20 @@ def concert_of(scenario: Scenario, now: datetime) -> Concert:
     id_ = new_concert_id()
     opens_at = now + timedelta(seconds=scenario.prequeue_s + SETUP_S)
     return Concert(
+        terms=ConcertTerms(
+            name=scenario.name,
+            venue=Venue("Concertgebouw", "Amsterdam", "NL"),
+            description=scenario.about,
+            starts_at=now + timedelta(days=30),
+            sales_start_at=now - timedelta(hours=1),
+            sales_end_at=now + timedelta(days=29),
+            limit_per_order=10,
+            limit_per_person=10,
+            hold_duration_ms=600_000,
+        ),
         id=id_,
         slug=id_,
-        name=scenario.name,
-        venue=Venue("Concertgebouw", "Amsterdam", "NL"),
-        description=scenario.about,
-        starts_at=now + timedelta(days=30),
-        sales_start_at=now - timedelta(hours=1),
-        sales_end_at=now + timedelta(days=29),
         currency=CurrencyCode.EUR,
-        limit_per_order=10,
-        limit_per_person=10,
-        hold_duration_ms=600_000,
         tiers=(Tier(tier_id(id_, 1), "All", 5_000, scenario.stock, scenario.stock),),
         status=ConcertStatus.PUBLISHED,
         version=1,

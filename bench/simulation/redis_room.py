@@ -1,7 +1,8 @@
 """The room of the real scripts, on a Valkey of its own whose clock runs ahead.
 
-A script's now is never before the last one of its concert (storage/lua/lib/enter.lua), so writing a later one into the
-state moves time on. Orders are recorded in the hot state as the recorder does it; there is no MongoDB behind them.
+The clock of a script is never before the last one of its concert (storage/lua/lib/prologue.lua), so
+writing a later one into the state moves time on. Orders are recorded in the hot state as order sync
+does it; there is no MongoDB behind them.
 """
 
 import asyncio
@@ -20,10 +21,12 @@ from domain.holds import Hold, TicketRequest
 from domain.ids import ConcertId, PersonId, hold_id
 from domain.queues import EntryState
 from storage.embedded import supervisor
+from storage.hot.guarded_client import GuardedClient
 from storage.hot.holds import HoldStore
 from storage.hot.hot_state import HotState
 from storage.hot.queues import EntryRecord, QueueStore
 from storage.hot.script_client import ScriptClient
+from storage.hot.snapshots import SnapshotStore
 from storage.keys import concert_keys
 from subscriptions.publishing.presence import RENEW_EVERY_S
 from workers.admission import BOUND
@@ -61,11 +64,9 @@ class RedisRoom:
     def __init__(self, link: ScriptClient, concert: Concert) -> None:
         self._link = link
         self._concert = concert
-        self._queues, self._holds, self._hot = (
-            QueueStore(link, NoRecovery()),
-            HoldStore(link, NoRecovery()),
-            HotState(link),
-        )
+        guarded = GuardedClient(link, NoRecovery())
+        self._queues, self._holds, self._snapshots = QueueStore(guarded), HoldStore(guarded), SnapshotStore(guarded)
+        self._hot = HotState(link)
         self._state_key = concert_keys(concert.id)[0]
         opens_at = concert.room.opens_at
         assert opens_at is not None
@@ -91,8 +92,8 @@ class RedisRoom:
 
     async def join(self, people: Sequence[str]) -> None:
         for some in _parts(people):
-            records = await asyncio.gather(*[self._queues.join(self._concert.id, PersonId(name)) for name in some])
-            self._entries.update(zip(some, records, strict=True))
+            joined = await asyncio.gather(*[self._queues.join(self._concert.id, PersonId(name)) for name in some])
+            self._entries.update((name, entry.record) for name, entry in zip(some, joined, strict=True))
             await self._say(some, 1)
 
     async def leave(self, people: Sequence[str]) -> None:
@@ -136,8 +137,8 @@ class RedisRoom:
     async def turn(self) -> TurnResult:
         is_bounded = True
         while is_bounded:
-            _, _, is_bounded, _ = await self._hot.run_admission(self._concert.id, bound=BOUND)
-        changes = await self._queues.read_changes(self._concert.id, after=self._version)
+            is_bounded = (await self._hot.run_admission(self._concert.id, bound=BOUND)).is_bounded
+        changes = (await self._snapshots.read(self._concert.id, after=self._version)).changes
         self._version = changes.version
         called, ended = [], []
         for some in _parts([name for name in changes.people if name in self._entries]):
@@ -177,7 +178,7 @@ class RedisRoom:
 
     async def _claim(self, name: str) -> bool:
         try:
-            self._entries[name] = await self._queues.claim(self._concert.id, PersonId(name))
+            self._entries[name] = (await self._queues.claim(self._concert.id, PersonId(name))).record
         except NotInQueue:
             return False
         return True

@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 from auth.viewer import Viewer
 from domain.estimates.wait_estimates import WaitEstimate
-from domain.ids import PersonId
+from domain.ids import EntryId, PersonId
 from domain.queues import EntryState, QueueEntry, WaitingRoom
 from domain.stock import Stock
 from domain.topics import QueueSnapshot
@@ -126,7 +126,7 @@ def _marked(entry: QueueEntry) -> QueueEntry:
     return replace(
         entry,
         person_id=NOBODY,
-        entry_id=0,
+        entry_id=EntryId(0),
         number=None if entry.number is None else number,
         position=None if entry.position is None else position,
         estimate=None if entry.estimate is None else WaitEstimate(p50_s, p90_s),

@@ -5,7 +5,7 @@ from datetime import datetime
 import strawberry
 
 import domain.concerts
-from domain.concerts import ConcertChange, ConcertDraft, TierChange, TierDraft
+from domain.concerts import ConcertChange, ConcertDraft, ConcertTerms, TierChange, TierDraft
 from domain.queues import NO_ROOM
 from schema.enums import CurrencyCode
 from schema.ids import IdReader
@@ -52,17 +52,19 @@ class CreateConcertInput:
 
     def read(self) -> ConcertDraft:
         return ConcertDraft(
-            name=self.name,
+            terms=ConcertTerms(
+                name=self.name,
+                venue=self.venue.read(),
+                description=self.description,
+                starts_at=self.starts_at,
+                sales_start_at=self.sales_start_at,
+                sales_end_at=self.sales_end_at,
+                limit_per_order=self.limit_per_order,
+                limit_per_person=self.limit_per_person,
+                hold_duration_ms=self.hold_duration_seconds * 1000,
+            ),
             slug=self.slug,
-            venue=self.venue.read(),
-            description=self.description,
-            starts_at=self.starts_at,
-            sales_start_at=self.sales_start_at,
-            sales_end_at=self.sales_end_at,
             currency=self.currency,
-            limit_per_order=self.limit_per_order,
-            limit_per_person=self.limit_per_person,
-            hold_duration_ms=self.hold_duration_seconds * 1000,
             room=self.waiting_room.read().apply_to(NO_ROOM) if self.waiting_room else NO_ROOM,
             tiers=tuple(tier.read() for tier in self.tiers),
         )

@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import cast
 
 from domain.ids import ConcertId
 from storage import scripts
@@ -74,7 +73,7 @@ class EventStore:
         )
         replies.expect(scripts.CLAIM_EVENTS, word, "EVENTS")
         last, *given = rest
-        return ClaimedEvents(tuple(_event(words) for words in _lists(given)), _text(last))
+        return ClaimedEvents(tuple(_event(words) for words in replies.lists(given)), _text(last))
 
     async def acknowledge(self, concert_id: ConcertId, group: str, ids: Sequence[str]) -> int:
         """How many of them were not acknowledged yet."""
@@ -105,7 +104,7 @@ class EventStore:
         while True:
             word, found = await self._client.call(scripts.READ_DEAD_LETTERS, concert_id, after, _DEAD_LETTERS_PER_READ)
             replies.expect(scripts.READ_DEAD_LETTERS, word, "DEAD_LETTERS")
-            for words in _lists(found):
+            for words in replies.lists(found):
                 letter = _dead_letter(concert_id, words)
                 yield letter
                 after = letter.id
@@ -117,10 +116,6 @@ class EventStore:
         word, rest = await self._client.call(scripts.DROP_DEAD_LETTERS, concert_id, *ids)
         replies.expect(scripts.DROP_DEAD_LETTERS, word, "DROPPED")
         return int(rest[0])
-
-
-def _lists(reply: Reply) -> list[Reply]:
-    return cast(list[Reply], reply)
 
 
 def _event(words: Reply) -> StoredEvent:

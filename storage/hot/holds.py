@@ -1,11 +1,8 @@
-"""Holds and stock for people: each method is one script call, its reply as a domain value or a refusal.
-
-A store that cannot be believed is somebody else's concern: `RecoveryGuard` hears of it and says what to answer.
-"""
+"""Holds and stock: each method is one script call, its reply decoded as a domain value or raised as a refusal."""
 
 import json
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from domain.concerts import ConcertStatus
 from domain.errors import (
@@ -19,24 +16,17 @@ from domain.errors import (
     NotAdmitted,
     NotFound,
     NotOnSale,
-    OnsaleError,
     PurchaseInProgress,
     SoldOut,
 )
 from domain.holds import EndReason, Hold, HoldState, TicketLine, TicketRequest
-from domain.ids import ConcertId, HoldId, PersonId, TierId, Unit, ordinal_of
+from domain.ids import ConcertId, EntryId, HoldId, PersonId, TierId, Unit, ordinal_of
 from domain.stock import Stock, TierStock
 from storage import scripts
 from storage.hot import replies
-from storage.hot.script_client import Reply, ScriptClient
+from storage.hot.guarded_client import GuardedClient
+from storage.hot.script_client import Reply
 from storage.scripts import ScriptReplyError
-
-
-class RecoveryGuard(Protocol):
-    """Who is told that the store forgot a concert, or lost some of what it knew of it."""
-
-    async def refusal_for(self, concert_id: ConcertId, word: str) -> OnsaleError:
-        """What to raise for UNKNOWN or RECOVERING, having started what heals it."""
 
 
 class AlreadySold(Exception):
@@ -44,9 +34,8 @@ class AlreadySold(Exception):
 
 
 class HoldStore:
-    def __init__(self, link: ScriptClient, doubt: RecoveryGuard) -> None:
-        self._client = link
-        self._guard = doubt
+    def __init__(self, client: GuardedClient) -> None:
+        self._client = client
 
     async def hold(
         self,
@@ -56,15 +45,17 @@ class HoldStore:
         *,
         person_id: PersonId,
         digest: str,
-        pass_entry_id: int | None = None,
+        pass_entry_id: EntryId | None = None,
     ) -> Hold:
-        """All lines or none. No tier may stand in two lines. Raises the refusals of the script's header.
+        """Hold all lines or none. No tier may stand in two lines. Raises the refusals of the script's header.
 
-        `read_pass` is the place of a pass whose signature is good.
+        `pass_entry_id` is the entry of a pass whose signature is good.
         """
         pairs = [word for line in lines for word in (line.tier_id, line.quantity)]
-        place = "" if pass_entry_id is None else pass_entry_id
-        word, rest = await self._call(scripts.HOLD_TICKETS, concert_id, hold_id, person_id, digest, place, *pairs)
+        entry_id = "" if pass_entry_id is None else pass_entry_id
+        word, rest = await self._client.call(
+            scripts.HOLD_TICKETS, concert_id, hold_id, person_id, digest, entry_id, *pairs
+        )
         match word:
             case "HOLD":
                 return hold_from_reply(concert_id, hold_id, rest)
@@ -78,7 +69,7 @@ class HoldStore:
                 opens_at = replies.time(rest[1]) if int(rest[3]) < int(rest[1]) else None
                 raise NotOnSale(concert_id, ConcertStatus(replies.text(rest[0])), opens_at)
             case "NOT_ADMITTED":
-                raise NotAdmitted(Admission(replies.text(rest[0])), None)
+                raise NotAdmitted(Admission(replies.text(rest[0])), replies.optional_int(rest[1]))
             case "UNKNOWN_TIER":
                 raise _unknown_tier(lines, TierId(replies.text(rest[0])))
             case "CONFLICT":
@@ -90,7 +81,7 @@ class HoldStore:
         self, concert_id: ConcertId, hold_id: HoldId, *, person_id: PersonId, reason: EndReason = EndReason.RELEASED
     ) -> Hold:
         """Raises NotFound for somebody else's hold, PurchaseInProgress for one being bought or sold."""
-        word, rest = await self._call(scripts.RELEASE_HOLD, concert_id, hold_id, person_id, reason)
+        word, rest = await self._client.call(scripts.RELEASE_HOLD, concert_id, hold_id, person_id, reason)
         match word:
             case "HOLD":
                 return hold_from_reply(concert_id, hold_id, rest)
@@ -105,7 +96,9 @@ class HoldStore:
         self, concert_id: ConcertId, hold_id: HoldId, *, person_id: PersonId, purchase_key: str, digest: str
     ) -> Hold:
         """The hold, BUYING, with the units to record. Raises AlreadySold when it is an order."""
-        word, rest = await self._call(scripts.BEGIN_PURCHASE, concert_id, hold_id, person_id, purchase_key, digest)
+        word, rest = await self._client.call(
+            scripts.BEGIN_PURCHASE, concert_id, hold_id, person_id, purchase_key, digest
+        )
         match word:
             case "BUYING":
                 return hold_from_reply(concert_id, hold_id, rest)
@@ -123,13 +116,13 @@ class HoldStore:
                 raise ScriptReplyError(scripts.BEGIN_PURCHASE.name, word)
 
     async def get(self, concert_id: ConcertId, hold_id: HoldId) -> Hold | None:
-        word, rest = await self._call(scripts.READ_HOLDS, concert_id, hold_id)
+        word, rest = await self._client.call(scripts.READ_HOLDS, concert_id, hold_id)
         replies.expect(scripts.READ_HOLDS, word, "HOLDS")
         return _hold(concert_id, hold_id, rest[1], grace_until_ms=int(rest[0])) if rest[1] else None
 
     async def list_for_person(self, concert_id: ConcertId, person_id: PersonId) -> tuple[Hold, ...]:
         """The person's living holds, oldest first."""
-        word, rest = await self._call(scripts.READ_PERSON, concert_id, person_id)
+        word, rest = await self._client.call(scripts.READ_PERSON, concert_id, person_id)
         replies.expect(scripts.READ_PERSON, word, "PERSON")
         grace_until_ms = int(rest[2])
         return tuple(
@@ -138,19 +131,18 @@ class HoldStore:
         )
 
     async def read_stock(self, concert_id: ConcertId) -> Stock:
-        word, rest = await self._call(scripts.READ_STOCK, concert_id)
+        word, rest = await self._client.call(scripts.READ_STOCK, concert_id)
         replies.expect(scripts.READ_STOCK, word, "STOCK")
-        tiers = (
-            TierStock(TierId(replies.text(tier)), int(capacity), int(held), int(sold))
-            for tier, capacity, held, sold in zip(rest[2::4], rest[3::4], rest[4::4], rest[5::4], strict=True)
-        )
-        return Stock(int(rest[0]), int(rest[1]), tuple(sorted(tiers, key=lambda tier: ordinal_of(tier.tier_id))))
+        return decode_stock(replies.lists(rest)[0])
 
-    async def _call(self, script: scripts.Script, concert_id: ConcertId, *args: str | int) -> tuple[str, Reply]:
-        word, rest = await self._client.call(script, concert_id, *args)
-        if word in ("UNKNOWN", "RECOVERING"):
-            raise await self._guard.refusal_for(concert_id, word)
-        return word, rest
+
+def decode_stock(fields: Reply) -> Stock:
+    """Decode epoch, version and four fields per tier."""
+    tiers = (
+        TierStock(TierId(replies.text(tier)), int(capacity), int(held), int(sold))
+        for tier, capacity, held, sold in zip(fields[2::4], fields[3::4], fields[4::4], fields[5::4], strict=True)
+    )
+    return Stock(int(fields[0]), int(fields[1]), tuple(sorted(tiers, key=lambda tier: ordinal_of(tier.tier_id))))
 
 
 def hold_from_reply(concert_id: ConcertId, hold_id: HoldId, rest: Reply) -> Hold:

@@ -7,11 +7,12 @@ UNKNOWN and RECOVERING mean to them. Each method names every word that it hands 
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from domain.concerts import Concert
 from domain.holds import Hold
 from domain.ids import HOUSE, ConcertId, HoldId, OrderId, TierId
+from domain.lottery import Permutation
 from domain.orders import Order, OrderStatus
 from storage import scripts
 from storage.hot import replies
@@ -25,15 +26,46 @@ KEYS_OUTLIVE_CONCERT = timedelta(days=30)
 
 @dataclass(frozen=True, slots=True)
 class Withdrawal:
-    """Units the house took, or None and the capacity that is in use."""
-
-    hold: Hold | None
+    word: str
+    """HOLD, IN_USE, UNKNOWN_TIER, UNKNOWN or RECOVERING."""
+    hold: Hold | None = None
+    """The units that the house took, after HOLD."""
     lowest_capacity: int = 0
+    """The capacity that is held or sold, after IN_USE."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExpiryRun:
+    word: str
+    """EXPIRED, UNKNOWN or RECOVERING."""
+    expired: int = 0
+    is_active: bool = True
+    """Whether any deadline is left."""
+
+
+@dataclass(frozen=True, slots=True)
+class AdmissionRun:
+    word: str
+    """RAN, UNKNOWN or RECOVERING."""
+    called: int = 0
+    is_bounded: bool = False
+    """Whether the run hit its bound and is to be repeated at once."""
+    is_active: bool = True
+    """Whether any deadline is left."""
+
+
+@dataclass(frozen=True, slots=True)
+class FrozenQueue:
+    word: str
+    """FROZEN, OPEN, TOO_EARLY, STALE, UNKNOWN or RECOVERING."""
+    registrations: int = 0
+    digest: str = ""
+    """SHA-1 chain over the registrations, hexadecimal."""
 
 
 class HotState:
-    def __init__(self, link: ScriptClient) -> None:
-        self._client = link
+    def __init__(self, client: ScriptClient) -> None:
+        self._client = client
 
     async def apply_concert(self, concert: Concert) -> str:
         """APPLIED, or CURRENT where the hot state has this version or a later one."""
@@ -70,27 +102,25 @@ class HotState:
 
     async def withdraw_units(
         self, concert_id: ConcertId, hold_id: HoldId, tier_id: TierId, quantity: int
-    ) -> tuple[str, Withdrawal]:
-        """HOLD and the units, or IN_USE and the capacity; or UNKNOWN_TIER, UNKNOWN, RECOVERING."""
+    ) -> Withdrawal:
         word, rest = await self._client.call(scripts.WITHDRAW_UNITS, concert_id, hold_id, HOUSE, tier_id, quantity)
         match word:
             case "HOLD":
-                return word, Withdrawal(hold_from_reply(concert_id, hold_id, rest))
+                return Withdrawal(word, hold_from_reply(concert_id, hold_id, rest))
             case "IN_USE":
-                return word, Withdrawal(None, int(rest[0]))
+                return Withdrawal(word, lowest_capacity=int(rest[0]))
             case "UNKNOWN_TIER" | "UNKNOWN" | "RECOVERING":
-                return word, Withdrawal(None)
+                return Withdrawal(word)
             case _:
                 raise ScriptReplyError(scripts.WITHDRAW_UNITS.name, word)
 
-    async def expire_holds(self, concert_id: ConcertId, *, limit: int) -> tuple[str, int, bool]:
-        """EXPIRED, how many ended, and whether anything can still run out; or UNKNOWN, RECOVERING."""
+    async def expire_holds(self, concert_id: ConcertId, *, limit: int) -> ExpiryRun:
         word, rest = await self._client.call(scripts.EXPIRE_HOLDS, concert_id, limit)
         match word:
             case "EXPIRED":
-                return word, int(rest[0]), rest[1] == 1
+                return ExpiryRun(word, int(rest[0]), rest[1] == 1)
             case "UNKNOWN" | "RECOVERING":
-                return word, 0, True
+                return ExpiryRun(word)
             case _:
                 raise ScriptReplyError(scripts.EXPIRE_HOLDS.name, word)
 
@@ -124,31 +154,23 @@ class HotState:
             case _:
                 raise ScriptReplyError(scripts.FIND_UNRECORDED.name, word)
 
-    async def run_admission(self, concert_id: ConcertId, *, bound: int) -> tuple[str, int, bool, bool]:
-        """RAN, how many were called, whether the run hit its bound, and whether anybody is there to look after.
-
-        Or UNKNOWN, RECOVERING.
-        """
+    async def run_admission(self, concert_id: ConcertId, *, bound: int) -> AdmissionRun:
         word, rest = await self._client.call(scripts.ADMIT, concert_id, bound)
         match word:
             case "RAN":
-                return word, int(rest[0]), rest[1] == 1, rest[2] == 1
+                return AdmissionRun(word, int(rest[0]), rest[1] == 1, rest[2] == 1)
             case "UNKNOWN" | "RECOVERING":
-                return word, 0, False, True
+                return AdmissionRun(word)
             case _:
                 raise ScriptReplyError(scripts.ADMIT.name, word)
 
-    async def freeze_queue(self, concert_id: ConcertId, round_: int) -> tuple[str, int, str]:
-        """Return FROZEN, the number of registrations and their digest.
-
-        Otherwise the word is OPEN, TOO_EARLY, STALE, UNKNOWN or RECOVERING.
-        """
+    async def freeze_queue(self, concert_id: ConcertId, round_: int) -> FrozenQueue:
         word, rest = await self._client.call(scripts.FREEZE_QUEUE, concert_id, round_)
         match word:
             case "FROZEN":
-                return word, int(rest[0]), replies.text(rest[1])
+                return FrozenQueue(word, int(rest[0]), replies.text(rest[1]))
             case "OPEN" | "TOO_EARLY" | "STALE" | "UNKNOWN" | "RECOVERING":
-                return word, 0, ""
+                return FrozenQueue(word)
             case _:
                 raise ScriptReplyError(scripts.FREEZE_QUEUE.name, word)
 
@@ -156,15 +178,14 @@ class HotState:
         self,
         concert_id: ConcertId,
         round_: int,
-        registrations: int,
-        ranks: bytes,
-        order: bytes,
+        drawn: Permutation,
         *,
         epoch: int | None = None,
     ) -> str:
         """OPENED, OPEN, STALE, UNKNOWN or RECOVERING. `epoch` is for the recovery that is under way."""
+        token = "" if epoch is None else epoch
         word, _ = await self._client.call(
-            scripts.OPEN_QUEUE, concert_id, "" if epoch is None else epoch, round_, registrations, ranks, order
+            scripts.OPEN_QUEUE, concert_id, token, round_, len(drawn), drawn.ranks, drawn.order
         )
         return replies.expect(scripts.OPEN_QUEUE, word, "OPENED", "OPEN", "STALE", "UNKNOWN", "RECOVERING")
 
@@ -191,8 +212,13 @@ def is_recorded(word: str) -> bool:
 
 
 def keys_expire_at(concert: Concert) -> datetime:
-    """After this a concert is history: its keys are gone and not applied again."""
-    return max(concert.starts_at, concert.sales_end_at) + KEYS_OUTLIVE_CONCERT
+    """Return when the keys of the concert expire."""
+    return max(concert.terms.starts_at, concert.terms.sales_end_at) + KEYS_OUTLIVE_CONCERT
+
+
+def is_history(concert: Concert) -> bool:
+    """Return whether the keys of the concert have expired: they are not applied again."""
+    return keys_expire_at(concert) <= datetime.now(UTC)
 
 
 def _settings(concert: Concert) -> dict[str, str | int]:
@@ -200,11 +226,11 @@ def _settings(concert: Concert) -> dict[str, str | int]:
     room = concert.room
     return {
         "status": concert.status,
-        "sales_start_ms": _ms(concert.sales_start_at),
-        "sales_end_ms": _ms(concert.sales_end_at),
-        "limit_per_order": concert.limit_per_order,
-        "limit_per_person": concert.limit_per_person,
-        "hold_ms": concert.hold_duration_ms,
+        "sales_start_ms": _ms(concert.terms.sales_start_at),
+        "sales_end_ms": _ms(concert.terms.sales_end_at),
+        "limit_per_order": concert.terms.limit_per_order,
+        "limit_per_person": concert.terms.limit_per_person,
+        "hold_ms": concert.terms.hold_duration_ms,
         "suspended": int(room.suspended),
         "queueing_method": room.queueing_method,
         "queue_all": int(room.queue_all),

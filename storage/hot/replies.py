@@ -1,7 +1,9 @@
-"""What a script replies: a word, checked against those that the caller names, and behind it texts and moments."""
+"""Decodes replies of scripts: a word, checked against those that the caller names, then texts, times and lists."""
 
 from datetime import UTC, datetime
+from typing import cast
 
+from storage.hot.script_client import Reply
 from storage.scripts import Script, ScriptReplyError
 
 
@@ -15,6 +17,16 @@ def expect(script: Script, word: str, *named: str) -> str:
 def text(value: bytes | int, *, errors: str = "strict") -> str:
     """Return a text of ours. `errors` is for texts of other authors, which may not be UTF-8."""
     return value.decode(errors=errors) if isinstance(value, bytes) else str(value)
+
+
+def optional_int(value: bytes | int) -> int | None:
+    """Return a number, or None for an empty text."""
+    return None if value == b"" else int(value)
+
+
+def lists(reply: Reply) -> list[Reply]:
+    """Return the items of a reply that are lists themselves."""
+    return cast(list[Reply], reply)
 
 
 def time(ms: bytes | int | str) -> datetime:

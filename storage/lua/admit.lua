@@ -17,5 +17,5 @@ local ended, is_more = end_due()
 local silent = expire_leases(bound)
 local called, is_bounded, has_moved = call_next(bound, bound)
 drop_old_slices()
-if opens_now or has_moved or ended + silent + called > 0 then commit(true) end
+if opens_now or has_moved or ended + silent + called > 0 then commit() end
 return {'RAN', called, (is_bounded or is_more or silent >= bound) and 1 or 0, is_idle and 0 or 1}

@@ -20,9 +20,9 @@ if status ~= 'OPEN' and status ~= 'PAUSED' then return {'NOT_OPEN', status, unti
 -- Many numbers that are gone may stand in front: to pass over them costs little.
 local called, is_bounded = call_next(tonumber(ARGV[4]), 10000, true)
 if called == 0 and is_bounded then
-  commit(true)
+  commit()
   return {'REPEAT'}
 end
 redis.call('HSET', COMMANDS, ARGV[2], ARGV[3] .. '|' .. called)
-commit(true)
+commit()
 return {'CALLED', called}

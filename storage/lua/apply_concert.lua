@@ -42,7 +42,6 @@ for index = 4, #ARGV, 3 do
   for _, counter in ipairs({'held', 'sold', 'withdrawn'}) do redis.call('HSETNX', TIERS, tier .. '|' .. counter, 0) end
 end
 redis.call('HINCRBY', STATE, 'version', 1)
-publish_hint('stock')
-publish_hint('line')
+publish_hint()
 for _, key in ipairs(KEYS) do redis.call('PEXPIREAT', key, ARGV[2]) end
 return {'APPLIED'}

@@ -2,14 +2,14 @@
 KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation  the one this connection saw
 ARGV[2]   person
-Replies   ENTRY record | NOT_CALLED record | NO_ENTRY | UNKNOWN | RECOVERING
+Replies   ENTRY record grace_until_ms position | NOT_CALLED position | NO_ENTRY | UNKNOWN | RECOVERING
 ]]
 -- @include prologue stock_and_holds notify queue_state entries
 local refusal = check_incarnation(ARGV[1], '')
 if refusal then return refusal end
 local entry = read_entry(ARGV[2])
 if not is_active(entry) then return {'NO_ENTRY'} end
-if entry.state == 'WAITING' then return {'NOT_CALLED', entry_json(ARGV[2], entry)} end
+if entry.state == 'WAITING' then return {'NOT_CALLED', position_of(entry)} end
 if entry.state == 'READY' then
   if is_due(entry.deadline_ms) then return {'NO_ENTRY'} end
   entry.state, entry.claimed_ms = 'ADMITTED', now
@@ -19,6 +19,6 @@ if entry.state == 'READY' then
   count_flow(entry, 'claimed')
   append_event('claimed', ARGV[2], entry.id, entry.round)
   write_entry(ARGV[2], entry)
-  commit(true)
+  commit()
 end
-return {'ENTRY', cjson.encode(entry)}
+return entry_reply('ENTRY', ARGV[2], entry)

@@ -21,9 +21,8 @@ for _, key in ipairs(KEYS) do redis.call('PEXPIREAT', key, expire_at_ms, 'NX') e
 local due = {}
 if is_counting() then due = redis.call('ZRANGEBYSCORE', DEADLINES, '-inf', now, 'LIMIT', 0, ARGV[2]) end
 for _, id in ipairs(due) do end_hold(id, read_hold(id), 'EXPIRED') end
--- A grace is news to the line and to everybody with a deadline, though nobody's record is written.
-if was_gap then hints.people = true end
-if was_gap or #due > 0 then commit(was_gap) end
+-- A grace extends every deadline, though no record is written.
+if was_gap or #due > 0 then commit() end
 local pending = 0
 for _, key in ipairs({DEADLINES, BUYING, SLOTS, PRESENCE_DEADLINES, LEASES}) do pending = pending + redis.call('ZCARD', key) end
 -- With nothing to run out nobody need look: the first deadline wakes the workers.

@@ -12,6 +12,5 @@ local refusal = check_incarnation(ARGV[1], ARGV[2])
 if refusal then return refusal end
 redis.call('HSET', STATE, 'incarnation', ARGV[1], 'epoch', ARGV[2])
 redis.call('HDEL', STATE, 'mark', 'mark_ms')
-hints.stock, hints.people = true, true
-commit(true)
+commit()
 return {'RECOVERED'}

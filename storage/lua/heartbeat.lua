@@ -2,7 +2,7 @@
 KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation  the one this connection saw
 ARGV[2]   person
-Replies   ENTRY record | NO_ENTRY | UNKNOWN | RECOVERING
+Replies   ENTRY record grace_until_ms position | NO_ENTRY | UNKNOWN | RECOVERING
 ]]
 -- @include prologue stock_and_holds notify queue_state entries
 local refusal = check_incarnation(ARGV[1], '')
@@ -12,4 +12,4 @@ if not is_active(entry) then return {'NO_ENTRY'} end
 if entry.state == 'WAITING' and not is_present(entry) then
   extend_presence(ARGV[2], entry, now + tonumber(redis.call('HGET', STATE, 'heartbeat_timeout_ms')))
 end
-return {'ENTRY', entry_json(ARGV[2], entry)}
+return entry_reply('ENTRY', ARGV[2], entry)

@@ -7,7 +7,7 @@ ARGV[4]   digest       of the whole input
 ARGV[5]   pass_entry_id  the entry of a pass whose signature is good, else ''
 ARGV[6*]  tier, quantity  two a line, no tier twice
 Replies   HOLD record effective_deadline_ms | CONFLICT | NOT_ON_SALE status sales_start_ms sales_end_ms now_ms
-          | NOT_ADMITTED reason | UNKNOWN_TIER tier | ORDER_LIMIT limit | PERSON_LIMIT limit held owned
+          | NOT_ADMITTED reason position | UNKNOWN_TIER tier | ORDER_LIMIT limit | PERSON_LIMIT limit held owned
           | SOLD_OUT tier available next_release_ms | UNKNOWN | RECOVERING
 ]]
 -- @include prologue stock_and_holds notify queue_state next_release
@@ -30,7 +30,9 @@ local has_pass = entry and entry.state == 'ADMITTED' and entry.id == tonumber(AR
 local is_let_through = has_pass or sale[7] == '1'
   or (queue_state().queueing_method == 'PASSTHROUGH' and room_status() == 'OPEN')
 if not is_let_through then
-  return {'NOT_ADMITTED', ARGV[5] == '' and 'NO_PASS' or 'BAD_PASS'}
+  local waiting = read_entry(person_id)
+  local reason = ARGV[5] ~= '' and 'BAD_PASS' or is_waiting(waiting) and 'NOT_CALLED' or 'NO_PASS'
+  return {'NOT_ADMITTED', reason, position_of(waiting)}
 end
 local total = 0
 for index = 7, #ARGV, 2 do total = total + tonumber(ARGV[index]) end

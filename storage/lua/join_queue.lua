@@ -2,7 +2,7 @@
 KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation  the one this connection saw
 ARGV[2]   person
-Replies   ENTRY record | NOT_OPEN room_status until_ms | UNKNOWN | RECOVERING
+Replies   ENTRY record grace_until_ms position | NOT_OPEN room_status until_ms | UNKNOWN | RECOVERING
 ]]
 -- @include prologue stock_and_holds notify queue_state entries
 local refusal = check_incarnation(ARGV[1], '')
@@ -18,7 +18,7 @@ if is_active(entry) then
     write_entry(person, entry)
     commit()
   end
-  return {'ENTRY', entry_json(person, entry)}
+  return entry_reply('ENTRY', person, entry)
 end
 if status == 'REJECTING' or status == 'SCHEDULED' then return {'NOT_OPEN', status, until_ms} end
 
@@ -35,5 +35,5 @@ if is_present(entry) then entry.deadline_ms = alive_until_ms else extend_presenc
 count_flow(entry, 'joined', 'joined')
 append_event('joined', person, entry.id, entry.round)
 write_entry(person, entry)
-commit(true)
-return {'ENTRY', entry_json(person, entry)}
+commit()
+return entry_reply('ENTRY', person, entry)

@@ -3,7 +3,7 @@ An entry that ended already is answered as it is.
 KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation  the one this connection saw
 ARGV[2]   person
-Replies   ENTRY record | NO_ENTRY | UNKNOWN | RECOVERING
+Replies   ENTRY record grace_until_ms position | NO_ENTRY | UNKNOWN | RECOVERING
 ]]
 -- @include prologue stock_and_holds notify queue_state entries admission
 local refusal = check_incarnation(ARGV[1], '')
@@ -18,6 +18,6 @@ if is_active(entry) then
     if record.state == 'HELD' and record.pass == entry.id then end_hold(id, record, 'RELEASED') end
   end
   if had_slot then call_next(REFILL, REFILL) end
-  commit(true)
+  commit()
 end
-return {'ENTRY', entry_json(ARGV[2], entry)}
+return entry_reply('ENTRY', ARGV[2], entry)

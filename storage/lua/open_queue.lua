@@ -22,5 +22,5 @@ redis.call('SET', RANKS, ARGV[5])
 redis.call('SET', LOT_ORDER, ARGV[6])
 redis.call('HSET', STATE, 'drawn', registrations, 'frozen', registrations, 'opened_ms', now,
   'tail', math.max(room.tail, registrations))
-commit(true)
+commit()
 return {'OPENED'}

@@ -60,5 +60,5 @@ if spent then
   count_flow(spent, 'tickets', nil, #record.units)
   call_next(REFILL, REFILL)
 end
-commit(record.pass ~= nil)
+commit()
 return {'RECORDED'}

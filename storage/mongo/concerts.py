@@ -7,7 +7,7 @@ from datetime import datetime
 from pymongo import ASCENDING, ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
-from domain.concerts import Concert, ConcertFilter, ConcertStatus, Tier, Venue
+from domain.concerts import Concert, ConcertFilter, ConcertStatus, ConcertTerms, Tier, Venue
 from domain.errors import NotFound
 from domain.ids import ConcertId, PersonId, TierId
 from domain.money import CurrencyCode
@@ -123,19 +123,20 @@ def _query(filter_: ConcertFilter) -> Document:
 
 
 def _document(concert: Concert) -> Document:
+    terms = concert.terms
     return {
         "_id": concert.id,
         "slug": concert.slug,
-        "name": concert.name,
-        "venue": {"name": concert.venue.name, "city": concert.venue.city, "country": concert.venue.country},
-        "description": concert.description,
-        "startsAt": concert.starts_at,
-        "salesStartAt": concert.sales_start_at,
-        "salesEndAt": concert.sales_end_at,
+        "name": terms.name,
+        "venue": {"name": terms.venue.name, "city": terms.venue.city, "country": terms.venue.country},
+        "description": terms.description,
+        "startsAt": terms.starts_at,
+        "salesStartAt": terms.sales_start_at,
+        "salesEndAt": terms.sales_end_at,
         "currency": concert.currency,
-        "limitPerOrder": concert.limit_per_order,
-        "limitPerPerson": concert.limit_per_person,
-        "holdDurationMs": concert.hold_duration_ms,
+        "limitPerOrder": terms.limit_per_order,
+        "limitPerPerson": terms.limit_per_person,
+        "holdDurationMs": terms.hold_duration_ms,
         "tiers": [
             {"id": t.id, "name": t.name, "priceMinor": t.price_minor, "capacity": t.capacity, "top": t.top}
             for t in concert.tiers
@@ -157,16 +158,18 @@ def _concert(document: Document) -> Concert:
     return Concert(
         id=ConcertId(document["_id"]),
         slug=document["slug"],
-        name=document["name"],
-        venue=Venue(**document["venue"]),
-        description=document["description"],
-        starts_at=document["startsAt"],
-        sales_start_at=document["salesStartAt"],
-        sales_end_at=document["salesEndAt"],
+        terms=ConcertTerms(
+            name=document["name"],
+            venue=Venue(**document["venue"]),
+            description=document["description"],
+            starts_at=document["startsAt"],
+            sales_start_at=document["salesStartAt"],
+            sales_end_at=document["salesEndAt"],
+            limit_per_order=document["limitPerOrder"],
+            limit_per_person=document["limitPerPerson"],
+            hold_duration_ms=document["holdDurationMs"],
+        ),
         currency=CurrencyCode(document["currency"]),
-        limit_per_order=document["limitPerOrder"],
-        limit_per_person=document["limitPerPerson"],
-        hold_duration_ms=document["holdDurationMs"],
         tiers=tuple(
             Tier(TierId(t["id"]), t["name"], t["priceMinor"], capacity=t["capacity"], top=t["top"])
             for t in document["tiers"]

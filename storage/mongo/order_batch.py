@@ -13,11 +13,11 @@ from typing import Any
 
 import bson
 from bson.errors import BSONError
+from bson.raw_bson import RawBSONDocument
 from pymongo.errors import BulkWriteError
 
 from domain.errors import FieldProblem, InvalidInput, TemporarilyUnavailable
 from domain.orders import Order
-from storage.mongo.client import Document
 from storage.mongo.orders import OrderStore, order_document
 
 log = logging.getLogger(__name__)
@@ -44,15 +44,14 @@ class OrderBatch:
 
     def __init__(self, orders: OrderStore) -> None:
         self._orders = orders
-        self._waiting: deque[tuple[Document, asyncio.Future[Outcome]]] = deque()
+        self._waiting: deque[tuple[RawBSONDocument, asyncio.Future[Outcome]]] = deque()
         self._wake = asyncio.Event()
         self._senders = [asyncio.create_task(self._send()) for _ in range(SENDERS)]
 
     async def insert(self, order: Order) -> Outcome:
         """Raises InvalidInput for what MongoDB cannot store, TemporarilyUnavailable when too many wait."""
-        document = order_document(order)
         try:
-            bson.encode(document)
+            document = RawBSONDocument(bson.encode(order_document(order)))
         except (BSONError, UnicodeError, OverflowError) as error:
             raise InvalidInput(FieldProblem("customerName", "has characters that cannot be stored")) from error
         if len(self._waiting) >= MAX_WAITING:
@@ -83,7 +82,7 @@ class OrderBatch:
                 finally:
                     _answer([answer for _, answer in batch], outcomes)
 
-    async def _insert(self, documents: list[Document]) -> dict[int, Outcome]:
+    async def _insert(self, documents: list[RawBSONDocument]) -> dict[int, Outcome]:
         try:
             await self._orders.collection.insert_many(documents, ordered=False)
         except BulkWriteError as error:

@@ -15,10 +15,9 @@ from datetime import UTC, datetime
 from domain.concerts import Concert, ConcertStatus
 from domain.errors import TemporarilyUnavailable
 from domain.ids import ConcertId
-from storage.hot.hot_state import KEYS_OUTLIVE_CONCERT
+from storage.hot.hot_state import KEYS_OUTLIVE_CONCERT, is_history
 from storage.mongo.concerts import ConcertStore
 from storage.sync.detached import DetachedTasks
-from storage.sync.recovery import is_history
 from storage.sync.single_flight import SingleFlight
 
 log = logging.getLogger(__name__)

@@ -18,26 +18,26 @@ log = logging.getLogger(__name__)
 
 
 class LotteryOpener:
-    def __init__(self, hot: HotState, lotteries: LotteryStore) -> None:
-        self._hot_state = hot
+    def __init__(self, hot_state: HotState, lotteries: LotteryStore) -> None:
+        self._hot_state = hot_state
         self._lotteries = lotteries
 
     async def open(self, concert: Concert) -> str:
         """OPENED or OPEN: the line has its numbers. TOO_EARLY, STALE, UNKNOWN or RECOVERING: not now."""
         round_ = concert.room.round
-        # Before the line is frozen: a recovery in between makes it worthless.
-        fence = await self._lotteries.read_epoch(concert.id, round_)
-        word, registrations, digest = await self._hot_state.freeze_queue(concert.id, round_)
-        match word:
+        # Before the queue is frozen: a recovery in between makes this epoch worthless.
+        epoch = await self._lotteries.read_epoch(concert.id, round_)
+        frozen = await self._hot_state.freeze_queue(concert.id, round_)
+        match frozen.word:
             case "FROZEN":
                 reveal = await self._lotteries.reveal(
-                    concert.id, round_, registrations=registrations, digest=digest, epoch=fence
+                    concert.id, round_, registrations=frozen.registrations, digest=frozen.digest, epoch=epoch
                 )
                 return "STALE" if reveal is None else await self._write(concert, reveal)
             case "OPEN" | "TOO_EARLY" | "STALE" | "UNKNOWN" | "RECOVERING":
-                return word
+                return frozen.word
             case _:
-                raise ScriptReplyError(scripts.FREEZE_QUEUE.name, word)
+                raise ScriptReplyError(scripts.FREEZE_QUEUE.name, frozen.word)
 
     async def restore(self, concert: Concert, epoch: int) -> bool:
         """For a recovery: gives the line the numbers that were revealed, if any were. False: it was overtaken.
@@ -51,9 +51,7 @@ class LotteryOpener:
 
     async def _write(self, concert: Concert, reveal: Reveal, *, epoch: int | None = None) -> str:
         drawn = await asyncio.to_thread(draw, reveal.seed, reveal.registrations)
-        word = await self._hot_state.open_queue(
-            concert.id, reveal.round, reveal.registrations, drawn.ranks, drawn.order, epoch=epoch
-        )
+        word = await self._hot_state.open_queue(concert.id, reveal.round, drawn, epoch=epoch)
         match word:
             case "OPENED":
                 log.info("the line of concert %s is open: %d lots drawn", concert.id, reveal.registrations)

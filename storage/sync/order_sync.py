@@ -1,55 +1,84 @@
-"""Makes the hot state agree with recorded orders: one of them, the owners of contested units, a purchase cut short."""
+"""Makes the hot state agree with the orders in MongoDB: one order, the owners of contested units, a whole concert."""
 
 import asyncio
 import logging
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
+from domain.concerts import Concert
 from domain.holds import HoldState
-from domain.ids import ConcertId, HoldId, OrderId, Unit
+from domain.ids import HOUSE, ConcertId, HoldId, OrderId, PersonId, Unit
 from domain.orders import Order
-from storage.hot.hot_state import HotState, is_recorded
+from storage.hot.hot_state import HotState, is_recorded, keys_expire_at
+from storage.hot.person_concerts import PersonConcerts
+from storage.mongo.client import raises_unavailable
 from storage.mongo.orders import OrderStore
+from storage.sync.concert_cache import ConcertCache
 
 log = logging.getLogger(__name__)
 
+BATCH = 500
+
 
 class OrderSync:
-    def __init__(self, orders: OrderStore, hot: HotState) -> None:
+    def __init__(
+        self, orders: OrderStore, hot_state: HotState, person_concerts: PersonConcerts, concert_cache: ConcertCache
+    ) -> None:
         self._orders = orders
-        self._hot_state = hot
+        self._hot_state = hot_state
+        self._person_concerts = person_concerts
+        self._concert_cache = concert_cache
 
     async def sync(self, order: Order) -> bool:
-        """Tells the hot state. False: not now; that takes nothing from the order, and a worker tells it later."""
+        """Record an order in the hot state. Returns False if it cannot be recorded now: the record worker will."""
         try:
-            word = await self._hot_state.record_order(order)
+            word, _ = await asyncio.gather(self._hot_state.record_order(order), self._index(order))
             if is_recorded(word):
                 return True
         except Exception as error:
-            # Whatever it is, the order stands, and its buyer must hear so.
+            # Whatever it is, the order stands, and its buyer must be told so.
             word = str(error) or type(error).__name__
         log.warning("order %s is not yet recorded in the hot state: %s", order.id, word)
         return False
 
     async def sync_all(self, orders: Iterable[Order]) -> bool:
-        """Whether all of them are."""
+        """Record all of them. Returns whether each one is recorded."""
         return all(await asyncio.gather(*[self.sync(order) for order in orders]))
 
     async def sync_changed_since(self, concert_id: ConcertId, *, since: datetime) -> None:
-        """Records whatever changed of a concert's orders since then."""
+        """Record the orders of a concert that changed since then."""
         changed = (await self._orders.changed_since(since)).get(concert_id, [])
         await self.sync_all(await self._orders.get_many([order_id for order_id, _ in changed]))
 
     async def sync_owners(self, units: Iterable[Unit]) -> bool:
-        """After a conflict: records every order that has one of the units. False if none has."""
+        """After a conflict, record every order that has one of the units. Returns False if there is none."""
         owners = await self._orders.find_owners(tuple(units))
         await self.sync_all(owners)
         return bool(owners)
 
-    async def settle(self, concert_id: ConcertId, hold_id: HoldId) -> HoldState:
-        """Decides a purchase of which nobody knows the end: SOLD if an order is there, ENDED if none ever can be.
+    @raises_unavailable
+    async def sync_concert(self, concert: Concert) -> int | None:
+        """For the recovery whose epoch the concert has, record all its orders.
 
-        Writes first and reads after: an insert that is still on its way then fails on the VOID order.
+        Returns how many there are; None if the recovery has lost its mark.
+        """
+        count = 0
+        batch: list[Order] = []
+        async for order in self._orders.iterate_concert(concert.id):
+            batch.append(order)
+            if len(batch) == BATCH:
+                if not await self._record_batch(batch, concert):
+                    return None
+                # A recovery that takes long must not be taken for one that died.
+                await self._hot_state.mark_recovery(concert.id, concert.epoch)
+                count += len(batch)
+                batch = []
+        return count + len(batch) if await self._record_batch(batch, concert) else None
+
+    async def settle(self, concert_id: ConcertId, hold_id: HoldId) -> HoldState:
+        """Decide a purchase of unknown end: SOLD if its order is there, ENDED if none can ever be.
+
+        It writes first and reads afterwards: an insert that is still on its way then fails on the VOID order.
         """
         found = await self._orders.find_or_void(OrderId(hold_id), concert_id, now=datetime.now(UTC))
         if found is not None:
@@ -57,3 +86,21 @@ class OrderSync:
             return HoldState.SOLD
         await self._hot_state.void_hold(concert_id, hold_id)
         return HoldState.ENDED
+
+    async def _record_batch(self, batch: list[Order], concert: Concert) -> bool:
+        people = {order.person_id for order in batch if order.person_id != HOUSE}
+        words, _ = await asyncio.gather(
+            asyncio.gather(*[self._hot_state.record_order(order, epoch=concert.epoch) for order in batch]),
+            asyncio.gather(*[self._add_to_index(person_id, concert) for person_id in people]),
+        )
+        return all(is_recorded(word) for word in words)
+
+    async def _index(self, order: Order) -> None:
+        if order.person_id == HOUSE:
+            return
+        concert = await self._concert_cache.get(order.concert_id)
+        if concert is not None:
+            await self._add_to_index(order.person_id, concert)
+
+    async def _add_to_index(self, person_id: PersonId, concert: Concert) -> None:
+        await self._person_concerts.add(person_id, concert.id, expires_at=keys_expire_at(concert))

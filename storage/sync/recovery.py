@@ -13,19 +13,15 @@ from datetime import UTC, datetime, timedelta
 from domain.concerts import Concert, ConcertStatus
 from domain.errors import NotFound, NotOnSale, OnsaleError, TemporarilyUnavailable
 from domain.ids import ConcertId
-from domain.orders import Order
 from storage import scripts
-from storage.hot.hot_state import HotState, is_recorded, keys_expire_at
-from storage.mongo.client import raises_unavailable
+from storage.hot.hot_state import HotState, is_history
 from storage.mongo.concerts import ConcertStore
-from storage.mongo.orders import OrderStore
 from storage.scripts import ScriptReplyError
 from storage.sync.lottery_opening import LotteryOpener
 from storage.sync.order_sync import OrderSync
 
 log = logging.getLogger(__name__)
 
-BATCH = 500
 OVERLAP = timedelta(minutes=1)
 """Clocks of hosts differ, and an insert may take seconds from its time stamp to its majority."""
 RETRY_PAUSE_S = 0.3
@@ -36,13 +32,12 @@ class Recovery:
     """Owns a task for each concert under recovery."""
 
     def __init__(
-        self, concerts: ConcertStore, orders: OrderStore, hot: HotState, recorder: OrderSync, openings: LotteryOpener
+        self, concerts: ConcertStore, hot_state: HotState, order_sync: OrderSync, lottery_opener: LotteryOpener
     ) -> None:
         self._concerts = concerts
-        self._orders = orders
-        self._hot_state = hot
-        self._order_sync = recorder
-        self._lottery_opener = openings
+        self._hot_state = hot_state
+        self._order_sync = order_sync
+        self._lottery_opener = lottery_opener
         self._running: dict[ConcertId, asyncio.Task[None]] = {}
         self._unfinished: dict[ConcertId, int] = {}
 
@@ -100,7 +95,7 @@ class Recovery:
     async def _recover_marked(self, concert: Concert, *, since: datetime) -> bool:
         """Does the work of a recovery that has its mark. `since` is before its beginning."""
         self._unfinished[concert.id] = concert.epoch
-        count = await self._record_orders(concert)
+        count = await self._order_sync.sync_concert(concert)
         if count is None or not await self._is_finished(concert):
             log.warning("recovery %d of concert %s was overtaken", concert.epoch, concert.id)
             return False
@@ -133,32 +128,8 @@ class Recovery:
             case _:
                 raise ScriptReplyError(scripts.FINISH_RECOVERY.name, word)
 
-    @raises_unavailable
-    async def _record_orders(self, concert: Concert) -> int | None:
-        """How many orders were recorded; None if this recovery has lost its mark."""
-        count = 0
-        batch: list[Order] = []
-        async for order in self._orders.iterate_concert(concert.id):
-            batch.append(order)
-            if len(batch) == BATCH:
-                if not await self._record_batch(batch, concert.epoch):
-                    return None
-                # A recovery that takes long is not to be taken for one that died.
-                await self._hot_state.mark_recovery(concert.id, concert.epoch)
-                count += len(batch)
-                batch = []
-        return count + len(batch) if await self._record_batch(batch, concert.epoch) else None
-
-    async def _record_batch(self, batch: list[Order], epoch: int) -> bool:
-        words = await asyncio.gather(*[self._hot_state.record_order(order, epoch=epoch) for order in batch])
-        return all(is_recorded(word) for word in words)
-
     async def aclose(self) -> None:
         running = list(self._running.values())
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
-
-
-def is_history(concert: Concert) -> bool:
-    return keys_expire_at(concert) <= datetime.now(UTC)

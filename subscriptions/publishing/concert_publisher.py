@@ -13,7 +13,7 @@ from math import inf
 from domain.errors import OnsaleError
 from domain.ids import ConcertId
 from domain.topics import HoldsTopic, QueueTopic, Topic
-from storage.hot.queues import QueueState
+from storage.hot.queue_state import QueueState
 from subscriptions.interfaces import PresenceStore, SnapshotReader
 from subscriptions.publishing.hold_publisher import HoldPublisher
 from subscriptions.publishing.presence import Presence
@@ -115,16 +115,14 @@ class ConcertPublisher:
     async def _refresh(self) -> None:
         self._queue.next_due_s = inf
         self._mark_dirty(self._groups.begin_round())
-        room_snapshot, stock = await asyncio.gather(
-            self._reader.read_room(self._concert_id), self._reader.read_stock(self._concert_id)
+        last = self._last_state
+        snapshot = await self._reader.read_snapshot(
+            self._concert_id, after=AFTER_EVERY_VERSION if last is None else last.version
         )
-        last, now = self._last_state, room_snapshot.state
+        now, changes = snapshot.room_snapshot.state, snapshot.changes
         if last is not None and now.epoch < last.epoch:
             return
         is_new_epoch = last is None or now.epoch > last.epoch
-        # After the queue was read, so that every change up to its version is named.
-        known = AFTER_EVERY_VERSION if last is None or is_new_epoch else last.version
-        changes = await self._reader.read_changes(self._concert_id, after=known)
         if is_new_epoch:
             self._presence.resync_all()
         if is_new_epoch or not changes.is_complete:
@@ -135,7 +133,7 @@ class ConcertPublisher:
             self._holds.mark_dirty(changes.people)
         if last is not None:
             self._mark_unnamed_changes(last, now)
-        shared = SharedSnapshot.build(room_snapshot, stock, self._push_intervals)
+        shared = SharedSnapshot.build(snapshot.room_snapshot, snapshot.stock, self._push_intervals)
         # Personal snapshots first: an organizer's selection may need a database that is slow to answer.
         await self._queue.refresh(shared)
         await self._holds.refresh()

@@ -65,7 +65,7 @@ async def end_some(stores: Stores, concert: Concert, people: Sequence[PersonId],
     alive = concert_keys(concert.id)[KINDS.index("presence_deadlines")]
     pairs = [word for who in silent for word in ("1", who)]
     await stores.script_client.run_command("ZADD", alive, "XX", *pairs)
-    while (await stores.hot_state.run_admission(concert.id, bound=1_000))[2]:
+    while (await stores.hot_state.run_admission(concert.id, bound=1_000)).is_bounded:
         await stores.hot_state.expire_holds(concert.id, limit=100)
 
 

@@ -17,11 +17,12 @@ from domain.stock import StockAhead
 from domain.topics import QueueTopic
 from resolvers import queues, rooms
 from resolvers.snapshots import StoreSnapshotReader
+from resolvers.wait_tables import WaitTableCache
 from schema import Operation, execute, ids
 from storage.connect import Stores
-from storage.hot.queues import Changes
 from storage.keys import KINDS, concert_keys
 from subscriptions.hub import Hub
+from subscriptions.interfaces import ConcertSnapshot
 from subscriptions.publishing.concert_publisher import ConcertPublisher
 from subscriptions.publishing.push_intervals import PushIntervals
 from subscriptions.publishing.subscriber_groups import Subscriber
@@ -112,13 +113,13 @@ async def test_nobody_is_shown_a_place_of_a_line_that_was_drawn_after_it_was_rea
     await leave(stores, concert, people[:8])
 
     class Between(StoreSnapshotReader):
-        async def read_changes(self, concert_id: ConcertId, *, after: int) -> Changes:
+        async def read_snapshot(self, concert_id: ConcertId, *, after: int) -> ConcertSnapshot:
+            snapshot = await super().read_snapshot(concert_id, after=after)
             await OpeningWorker().run_once(stores)
-            return await super().read_changes(concert_id, after=after)
+            return snapshot
 
-    watching = ConcertPublisher(
-        concert.id, Between(stores, PASSES), stores.queues, tick_s=0.01, push_intervals=PushIntervals((), 0.0)
-    )
+    reader = Between(stores, PASSES, WaitTableCache())
+    watching = ConcertPublisher(concert.id, reader, stores.queues, tick_s=0.01, push_intervals=PushIntervals((), 0.0))
     everybody: Sequence[Recorder] = [Recorder(QueueTopic(concert.id, who)) for who in people[8:]]
     for one in everybody:
         watching.add(Subscriber(one, one.deliver))

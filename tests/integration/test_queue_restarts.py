@@ -16,7 +16,8 @@ from domain.topics import QueueTopic
 from resolvers import queues
 from storage.connect import Stores
 from storage.embedded.process import ServerProcess
-from storage.hot.queues import EntryRecord, QueueState
+from storage.hot.queue_state import QueueState
+from storage.hot.queues import EntryRecord
 from tests.integration.test_storage_recovery import Copy, until_believed
 from tests.integration.test_storage_rooms import ROOM, admit, join, positions, records, states
 from tests.support.hub_recorder import open_hub, subscribe
@@ -101,7 +102,7 @@ async def test_joins_under_a_kill_are_kept_if_they_were_answered(own_stores: Sto
         for number in range(60):
             who = f"{name}{number}"
             try:
-                answered[who] = (await own_stores.queues.join(concert.id, PersonId(who))).number
+                answered[who] = (await own_stores.queues.join(concert.id, PersonId(who))).record.number
             except TemporarilyUnavailable:
                 await asyncio.sleep(0.02)
 
@@ -175,9 +176,9 @@ async def test_a_store_killed_in_an_opening_draws_one_order(
     lotteries = own_stores.lotteries
     if step in ("after the freeze", "after the reveal"):
         fence = await lotteries.read_epoch(concert.id, 1)
-        _, count, digest = await own_stores.hot_state.freeze_queue(concert.id, 1)
+        frozen = await own_stores.hot_state.freeze_queue(concert.id, 1)
         if step == "after the reveal":
-            await lotteries.reveal(concert.id, 1, registrations=count, digest=digest, epoch=fence)
+            await lotteries.reveal(concert.id, 1, registrations=frozen.registrations, digest=frozen.digest, epoch=fence)
     elif step == "after the opening":
         await own_stores.lottery_opener.open(concert)
     await restart(own_valkey)

@@ -10,6 +10,7 @@ from domain.ids import ConcertId
 from domain.queues import RoomSettings
 from resolvers import queues
 from storage.connect import open_stores
+from storage.hot.hot_state import AdmissionRun
 from tests.support.sale import context, on_sale
 from tests.support.waiting import wait_until
 
@@ -28,7 +29,7 @@ async def test_what_the_gate_did_is_read_from_the_store(valkey_url: str, mongo_u
         auditor = Auditor(redis, concert.id)
         watching = asyncio.create_task(auditor.watch())
         began_ms = time.time() * 1000
-        assert await stores.hot_state.run_admission(concert.id, bound=100) == ("RAN", 2, False, True)
+        assert await stores.hot_state.run_admission(concert.id, bound=100) == AdmissionRun("RAN", 2)
         await wait_until(lambda: auditor.most_slots == 2)
         for who in ("ada", "cleo"):
             await queues.leave_queue(context(stores, who), concert.id)

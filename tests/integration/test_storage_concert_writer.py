@@ -90,7 +90,7 @@ async def test_lowering_during_a_rush_never_takes_what_was_sold(stores: Stores) 
 async def test_a_withdrawal_left_half_way_is_settled(stores: Stores) -> None:
     concert = await on_sale(stores, 10)
     id_ = hold_id(HOUSE, concert.id, "withdraw", "nobody comes back for this")
-    _, withdrawal = await stores.hot_state.withdraw_units(concert.id, id_, concert.tiers[0].id, 4)
+    withdrawal = await stores.hot_state.withdraw_units(concert.id, id_, concert.tiers[0].id, 4)
     assert withdrawal.hold is not None
     assert await stock(stores, concert) == [(6, 4, 0)]
     await make_overdue(stores, withdrawal.hold)
@@ -146,7 +146,7 @@ async def test_bad_changes_change_nothing(stores: Stores) -> None:
         ConcertChange(tiers=(TierChange(TierId("nosuch-1"), capacity=1),)),
         ConcertChange(tiers=(TierChange(concert.tiers[0].id), TierChange(concert.tiers[0].id))),
         ConcertChange(new_tiers=(TierDraft("", -1, 0),)),
-        ConcertChange(sales_end_at=concert.sales_start_at),
+        ConcertChange(sales_end_at=concert.terms.sales_start_at),
     ]
     for change in bad:
         with pytest.raises(InvalidInput):

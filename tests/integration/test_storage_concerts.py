@@ -16,7 +16,8 @@ DRAFT, PUBLISHED, CLOSED = ConcertStatus
 
 
 def concert(name: str, status: ConcertStatus, *, starts_in: timedelta) -> Concert:
-    return replace(CONCERT, id=ConcertId(name), slug=name, status=status, starts_at=NOW + starts_in)
+    terms = replace(CONCERT.terms, starts_at=NOW + starts_in)
+    return replace(CONCERT, id=ConcertId(name), slug=name, status=status, terms=terms)
 
 
 async def test_living_names_the_concerts_that_start_after_a_time(stores: Stores) -> None:

@@ -18,7 +18,7 @@ from storage.connect import Stores
 from storage.embedded.process import ServerProcess
 from storage.hot import hot_state
 from storage.mongo.order_batch import SENDERS
-from storage.sync import recovery as recovery_module
+from storage.sync import order_sync as order_sync_module
 from tests.integration.test_storage_purchase import failing
 from tests.integration.test_storage_recovery import until_believed
 from tests.support.sale import (
@@ -92,7 +92,7 @@ async def test_a_recovery_longer_than_the_patience_of_others_ends(
     for number in range(6):
         await buy(own_stores, await hold(own_stores, concert, 1, who=f"buyer{number}"))
     monkeypatch.setattr(hot_state, "RECOVERY_MARK_LIFE_MS", 500)
-    monkeypatch.setattr(recovery_module, "BATCH", 1)
+    monkeypatch.setattr(order_sync_module, "BATCH", 1)
     async with opened(own_valkey.url, mongo_url, mongo_database) as others:
         for one in (own_stores, others):
             _slow_down(one, monkeypatch)
@@ -117,17 +117,17 @@ async def test_an_order_recorded_while_a_recovery_runs_counts(
 ) -> None:
     concert = await on_sale(own_stores, 10, limit_per_person=2)
     made = await hold(own_stores, concert, 2)
-    record_orders = own_stores.recovery._record_orders
+    sync_concert = own_stores.order_sync.sync_concert
 
     async def then_sell(under_recovery: Concert) -> int | None:
-        count = await record_orders(under_recovery)
+        count = await sync_concert(under_recovery)
         purchase = Purchase(concert.id, made.id, made.person_id, CUSTOMER, key="k", digest="d")
         order = await purchase._order(own_stores, made)
         await own_stores.order_batch.insert(order)
         assert not await own_stores.order_sync.sync(order)
         return count
 
-    monkeypatch.setattr(own_stores.recovery, "_record_orders", then_sell)
+    monkeypatch.setattr(own_stores.order_sync, "sync_concert", then_sell)
     await own_stores.script_client.run_command("FLUSHALL")
     assert await own_stores.recovery.recover(concert.id)
     assert await stock(own_stores, concert) == [(8, 0, 2)]

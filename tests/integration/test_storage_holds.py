@@ -177,7 +177,7 @@ async def test_only_an_open_sale_sells(stores: Stores) -> None:
     early = await on_sale(stores, 5, sales_start_at=now + timedelta(hours=1))
     with pytest.raises(NotOnSale) as not_yet:
         await hold(stores, early, 1)
-    assert not_yet.value.opens_at == early.sales_start_at
+    assert not_yet.value.opens_at == early.terms.sales_start_at
     late = await on_sale(stores, 5, sales_end_at=now - timedelta(minutes=1))
     with pytest.raises(NotOnSale) as over:
         await hold(stores, late, 1)

@@ -1,6 +1,7 @@
 """The guards of a unit in MongoDB, the outcomes of a grouped insert, and pages that survive inserts."""
 
 import asyncio
+from collections import UserDict
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,6 +15,7 @@ from domain.ids import ConcertId, OrderId, PersonId, TierId, Unit
 from domain.money import CurrencyCode
 from domain.orders import Customer, Order, OrderEvent, OrderStatus
 from storage.connect import Stores
+from storage.mongo import order_batch
 from storage.mongo.order_batch import Outcome, outcomes_of
 from storage.mongo.orders import order_document
 from tests.support.waiting import wait_until
@@ -83,6 +85,22 @@ async def test_orders_of_one_moment_share_an_insert(stores: Stores) -> None:
     await stores.mongo.command("profile", 0)
     inserts = {"op": "insert", "ns": f"{stores.mongo.name}.orders"}
     assert await stores.mongo["system.profile"].count_documents(inserts) == 2
+
+
+async def test_an_order_is_encoded_once(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
+    encoded: list[str] = []
+
+    class Document(UserDict[str, object]):
+        """A document that the encoder reads field by field."""
+
+        def __getitem__(self, key: str) -> object:
+            encoded.append(key)
+            return super().__getitem__(key)
+
+    monkeypatch.setattr(order_batch, "order_document", lambda order: Document(order_document(order)))
+    assert await stores.order_batch.insert(order("o1", "t:1")) is Outcome.RECORDED
+    assert await stores.orders.get(OrderId("o1")) == order("o1", "t:1")
+    assert encoded.count("units") == 1
 
 
 @pytest.mark.parametrize(

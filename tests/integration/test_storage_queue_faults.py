@@ -1,5 +1,7 @@
 """What a reviewer broke of the line once: each test is the way in which it was broken."""
 
+from typing import Any
+
 import pytest
 
 from domain.concerts import Concert
@@ -7,8 +9,10 @@ from domain.errors import HoldEnded
 from domain.ids import ConcertId, PersonId
 from domain.queues import EntryState
 from resolvers import holds, queues
+from schema import Operation, execute, ids
 from storage.connect import Stores
-from storage.hot.queues import LeaseExpired, QueueState
+from storage.hot.queue_state import QueueState
+from storage.hot.queues import LeaseExpired
 from storage.keys import KINDS, concert_keys
 from tests.integration.test_storage_queues import admit, entry, hold_with_pass, join, make_due, states, with_room
 from tests.support.sale import buy, check_invariants, context, hold, on_sale
@@ -122,7 +126,7 @@ async def test_somebody_overdue_is_not_called(stores: Stores) -> None:
 
 
 async def test_nobody_waits_at_position_0(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The call comes between the reading of the entry and that of the line: state and position are of one moment."""
+    """The call comes between the reading of the entry and that of the queue: state and position are of one moment."""
     concert = await with_room(stores, 10)
     await join(stores, concert, "ann")
     await ExpiryWorker().run_once(stores)
@@ -133,16 +137,17 @@ async def test_nobody_waits_at_position_0(stores: Stores, monkeypatch: pytest.Mo
         return await read(concert_id)
 
     monkeypatch.setattr(stores.queues, "read_queue", after_a_call)
-    seen = await entry(stores, concert, "ann")
-    assert (seen.state, seen.position) == (EntryState.WAITING, 1)
-    seen = await entry(stores, concert, "ann")
-    assert (seen.state, seen.position) == (EntryState.READY, 0)
+    document = "query ($id: ID!) { queueEntry(concertId: $id) { estimatedWait { p50Seconds } state position } }"
+    asked = Operation(document, {"id": ids.of_concert(concert.id)}, None)
+    for state, position in (("WAITING", 1), ("READY", 0)):
+        answer: Any = (await execute(asked, context(stores, "ann"))).payload["data"]
+        assert (answer["queueEntry"]["state"], answer["queueEntry"]["position"]) == (state, position)
 
 
 async def test_a_begun_purchase_is_news_to_its_buyer(stores: Stores) -> None:
     concert = await on_sale(stores, 10)
     made = await hold(stores, concert, 1)
-    before = (await stores.queues.read_changes(concert.id, after=0)).version
+    before = (await stores.queues.read_queue(concert.id)).version
     await stores.holds.begin_purchase(concert.id, made.id, person_id=made.person_id, purchase_key="k", digest="d")
-    changes = await stores.queues.read_changes(concert.id, after=before)
+    changes = (await stores.snapshots.read(concert.id, after=before)).changes
     assert changes.people == (made.person_id,)

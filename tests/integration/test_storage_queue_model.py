@@ -41,8 +41,8 @@ class LineMachine(ModelMachine):
     def join_together(self, crowd: int) -> None:
         if self.model.status not in (RoomStatus.SUSPENDED, RoomStatus.REJECTING):
             joined = self.do(gathered(*[self.stores.queues.join(self.concert.id, PersonId(w)) for w in PEOPLE[:crowd]]))
-            for record in sorted(joined, key=lambda record: record.entry_id):
-                self.model.join(record.person_id)
+            for entry in sorted(joined, key=lambda entry: entry.record.entry_id):
+                self.model.join(entry.record.person_id)
 
     @rule(who=people)
     def leave(self, who: str) -> None:
@@ -155,7 +155,7 @@ class LineMachine(ModelMachine):
         """Nobody loses anything by it; who does not come back until the grace is over was not there."""
         self.turn()
         self.every_entry_matches_the_model()
-        _, _, is_active = self.do(self.stores.hot_state.expire_holds(self.concert.id, limit=100))
+        is_active = self.do(self.stores.hot_state.expire_holds(self.concert.id, limit=100)).is_active
         self.do(self.stores.script_client.run_command("HINCRBY", self.key("state"), "now_ms", str(LONG_MS + 1)))
         self.do(self.stores.hot_state.expire_holds(self.concert.id, limit=100))
         self.model.called_lately = 0
@@ -251,11 +251,12 @@ class LineMachine(ModelMachine):
     def an_opener_dies(self, is_killed_after_the_freeze: bool) -> None:
         lotteries, round_ = self.stores.lotteries, self.model.round
         fence = self.do(lotteries.read_epoch(self.concert.id, round_))
-        word, count, digest = self.do(self.stores.hot_state.freeze_queue(self.concert.id, round_))
+        frozen = self.do(self.stores.hot_state.freeze_queue(self.concert.id, round_))
+        count, digest = frozen.registrations, frozen.digest
         if not self.model.is_due or self.model.is_open:
-            assert word == ("OPEN" if self.model.is_open else "TOO_EARLY")
+            assert frozen.word == ("OPEN" if self.model.is_open else "TOO_EARLY")
             return
-        assert (word, count) == ("FROZEN", self.model.freeze())
+        assert (frozen.word, count) == ("FROZEN", self.model.freeze())
         if not is_killed_after_the_freeze:
             reveal = self.do(lotteries.reveal(self.concert.id, round_, registrations=count, digest=digest, epoch=fence))
             assert reveal is not None

@@ -44,7 +44,7 @@ async def register_many(stores: Stores, concert: Any, count: int) -> None:
 async def admitted(stores: Stores, concert: Any, who: str) -> str:
     await join(stores, concert, who)
     await admit(stores, concert)
-    record = await stores.queues.claim(concert.id, PersonId(who))
+    record = (await stores.queues.claim(concert.id, PersonId(who))).record
     assert record.claimed_at is not None
     return PASSES.sign(
         PassClaims(concert.id, PersonId(who), record.entry_id, record.claimed_at, record.session_ends_at)
@@ -152,7 +152,7 @@ async def test_changes_of_more_people_than_a_page_at_one_version_are_read(stores
         await stores.script_client.run_command("ZADD", changes, *pairs)
     await stores.script_client.run_command("ZADD", changes, str(before + 2), "ben")
     async with asyncio.timeout(5):
-        known = await stores.queues.read_changes(concert.id, after=before)
+        known = (await stores.snapshots.read(concert.id, after=before)).changes
     assert (len(known.people), known.is_complete, "ben" in known.people) == (7_001, True, True)
 
 
@@ -162,7 +162,7 @@ async def test_one_run_ends_few_people_and_says_that_there_are_more(stores: Stor
     await let_everybody_be_absent(stores, concert)
     left = []
     for is_more in (True, True, False):
-        assert (await stores.hot_state.run_admission(concert.id, bound=1_000))[2] is is_more
+        assert (await stores.hot_state.run_admission(concert.id, bound=1_000)).is_bounded is is_more
         left.append((await stores.queues.read_queue(concert.id)).positions.waiting_count)
     # 250 whose time was over, and 250 that were met in front of the line.
     assert left == [500, 0, 0]
@@ -183,9 +183,8 @@ async def test_admission_stays_awake_while_only_a_hold_can_run_out(stores: Store
     concert = await with_room(stores, suspended=True)
     await holds.hold_tickets(context(stores, "early"), concert.id, lines(concert, 1), key())
     await change(stores, concert, suspended=False)
-    _, _, is_active = await stores.hot_state.expire_holds(concert.id, limit=10)
-    assert is_active
-    assert (await stores.hot_state.run_admission(concert.id, bound=10))[3]
+    assert (await stores.hot_state.expire_holds(concert.id, limit=10)).is_active
+    assert (await stores.hot_state.run_admission(concert.id, bound=10)).is_active
 
 
 @pytest.mark.parametrize("fault", ["before", "after"])

@@ -13,8 +13,10 @@ import pytest
 from domain.concerts import Concert
 from domain.errors import IdempotencyConflict, RoomNotOpen
 from domain.ids import ConcertId, PersonId
+from domain.lottery import Permutation
 from domain.queues import EntryEnd, EntryState, QueueingMethod, RoomSettings, RoomStatus
 from storage.connect import Stores
+from storage.hot.hot_state import ExpiryRun, FrozenQueue
 from storage.hot.queues import EntryRecord
 from storage.keys import KINDS, WORK_CHANNEL, concert_keys
 from tests.support.sale import on_sale
@@ -35,12 +37,12 @@ async def change(stores: Stores, concert: Concert, **settings: Any) -> Concert:
 
 
 async def join(stores: Stores, concert: Concert, *people: str) -> list[EntryRecord]:
-    return [await stores.queues.join(concert.id, PersonId(who)) for who in people]
+    return [(await stores.queues.join(concert.id, PersonId(who))).record for who in people]
 
 
 async def admit(stores: Stores, concert: Concert) -> int:
     await stores.hot_state.expire_holds(concert.id, limit=100)
-    return (await stores.hot_state.run_admission(concert.id, bound=1_000))[1]
+    return (await stores.hot_state.run_admission(concert.id, bound=1_000)).called
 
 
 async def records(stores: Stores, concert: Concert, people: Sequence[str]) -> list[EntryRecord]:
@@ -88,7 +90,7 @@ async def test_a_paused_room_takes_people_in_and_calls_nobody(any_stores: Stores
     by_hand = await any_stores.queues.admit_next(concert.id, command_key="k", digest="d", count=1)
     assert by_hand == 1
     # A call made before or by hand is claimed as ever, and its slot is kept.
-    assert (await any_stores.queues.claim(concert.id, PersonId("ann"))).state is EntryState.ADMITTED
+    assert (await any_stores.queues.claim(concert.id, PersonId("ann"))).record.state is EntryState.ADMITTED
     await any_stores.queues.leave(concert.id, PersonId("ann"))
     assert await states(any_stores, concert, "ann", "ben", "cyd") == ["LEFT", "WAITING", "WAITING"]
     assert await positions(any_stores, concert, "ben", "cyd") == [1, 2]
@@ -118,7 +120,7 @@ async def test_a_rejecting_room_keeps_those_it_has(any_stores: Stores) -> None:
     refusal = await refused(any_stores, concert)
     assert (refusal.status, refusal.opens_at) == (RoomStatus.REJECTING, None)
     assert (await join(any_stores, concert, "cyd"))[0].number == 3
-    assert (await any_stores.queues.claim(concert.id, PersonId("ann"))).state is EntryState.ADMITTED
+    assert (await any_stores.queues.claim(concert.id, PersonId("ann"))).record.state is EntryState.ADMITTED
     await any_stores.queues.leave(concert.id, PersonId("ann"))
     assert await admit(any_stores, concert) == 0
     with pytest.raises(RoomNotOpen):
@@ -236,11 +238,11 @@ async def test_a_reset_ends_who_waits_and_keeps_who_was_called(any_stores: Store
     assert await states(any_stores, concert, "eve") == ["WAITING"]
 
 
-def draw(seed: bytes, count: int) -> tuple[bytes, bytes]:
-    """Ranks and order as docs/lottery.md says, written a second time."""
+def draw(seed: bytes, count: int) -> Permutation:
+    """A drawn lottery as docs/lottery.md says, written a second time."""
     order = sorted(range(1, count + 1), key=lambda lot: hashlib.sha256(seed + lot.to_bytes(8, "big")).digest())
     ranks = {lot: number for number, lot in enumerate(order, 1)}
-    return (
+    return Permutation(
         struct.pack(f">{count}I", *[ranks[lot] for lot in range(1, count + 1)]),
         struct.pack(f">{count}I", *order),
     )
@@ -253,24 +255,24 @@ async def test_a_drawn_line_stands_in_the_drawn_order(any_stores: Stores) -> Non
     joined = await join(any_stores, concert, *people)
     assert {(entry.state, entry.number) for entry in joined} == {(EntryState.PREQUEUED, None)}
     assert [entry.lot for entry in joined] == list(range(1, 28))
-    assert (await any_stores.hot_state.freeze_queue(concert.id, 1))[0] == "TOO_EARLY"
+    assert await any_stores.hot_state.freeze_queue(concert.id, 1) == FrozenQueue("TOO_EARLY")
     await any_stores.queues.leave(concert.id, PersonId("p3"))
     await pass_time(any_stores, concert, 4)
     assert await admit(any_stores, concert) == 0
-    word, count, digest = await any_stores.hot_state.freeze_queue(concert.id, 1)
-    assert (word, count, len(digest)) == ("FROZEN", 27, 40)
+    frozen = await any_stores.hot_state.freeze_queue(concert.id, 1)
+    assert (frozen.word, frozen.registrations, len(frozen.digest)) == ("FROZEN", 27, 40)
     (late,) = await join(any_stores, concert, "late")
     assert (late.number, late.lot, late.state) == (28, None, "PREQUEUED")
-    assert await any_stores.hot_state.freeze_queue(concert.id, 1) == ("FROZEN", 27, digest)
+    assert await any_stores.hot_state.freeze_queue(concert.id, 1) == frozen
     await any_stores.queues.leave(concert.id, PersonId("p8"))
     # Their bits share a byte with those of the lottery.
     await join(any_stores, concert, "gone", "last")
     await any_stores.queues.leave(concert.id, PersonId("gone"))
-    ranks, order = draw(b"seed", 27)
-    assert await any_stores.hot_state.open_queue(concert.id, 2, 27, ranks, order) == "STALE"
-    assert await any_stores.hot_state.open_queue(concert.id, 1, 27, ranks, order) == "OPENED"
-    assert await any_stores.hot_state.open_queue(concert.id, 1, 27, order, ranks) == "OPEN"
-    drawn = [f"p{lot}" for lot in struct.unpack(">27I", order)]
+    lottery = draw(b"seed", 27)
+    assert await any_stores.hot_state.open_queue(concert.id, 2, lottery) == "STALE"
+    assert await any_stores.hot_state.open_queue(concert.id, 1, lottery) == "OPENED"
+    assert await any_stores.hot_state.open_queue(concert.id, 1, Permutation(lottery.order, lottery.ranks)) == "OPEN"
+    drawn = [f"p{lot}" for lot in struct.unpack(">27I", lottery.order)]
     expected = [who for who in drawn if who not in ("p3", "p8")] + ["late", "last"]
     assert await positions(any_stores, concert, *expected) == list(range(1, 28))
     numbers = [record.number for record in await records(any_stores, concert, expected)]
@@ -294,14 +296,14 @@ async def test_a_recovery_opens_what_was_drawn_though_lots_were_lost(any_stores:
     opens_at = datetime.now(UTC) + timedelta(seconds=2)
     concert = await with_room(any_stores, opens_at=opens_at, shuffle_at_start=True, commitment=SECRET)
     await join(any_stores, concert, "p1", "p2", "p3")
-    ranks, order = draw(b"seed", 9)
-    assert await any_stores.hot_state.open_queue(concert.id, 1, 9, ranks, order) == "STALE"
+    lottery = draw(b"seed", 9)
+    assert await any_stores.hot_state.open_queue(concert.id, 1, lottery) == "STALE"
     state_key = concert_keys(concert.id)[KINDS.index("state")]
     await any_stores.script_client.run_command("HSET", state_key, "incarnation", "another")
     assert await any_stores.hot_state.mark_recovery(concert.id, 9) == "MARKED"
-    assert await any_stores.hot_state.open_queue(concert.id, 1, 9, ranks, order, epoch=9) == "OPENED"
+    assert await any_stores.hot_state.open_queue(concert.id, 1, lottery, epoch=9) == "OPENED"
     assert await any_stores.hot_state.finish_recovery(concert.id, 9) == "RECOVERED"
-    survivors = [f"p{lot}" for lot in struct.unpack(">9I", order) if lot <= 3]
+    survivors = [f"p{lot}" for lot in struct.unpack(">9I", lottery.order) if lot <= 3]
     assert await positions(any_stores, concert, *survivors) == [1, 2, 3]
     state = await any_stores.queues.read_queue(concert.id)
     assert (state.positions.waiting_count, state.positions.tail) == (3, 9)
@@ -328,29 +330,29 @@ async def test_every_step_is_told_once(any_stores: Stores) -> None:
 
 async def test_an_idle_concert_becomes_active_by_its_first_deadline(any_stores: Stores) -> None:
     concert = await with_room(any_stores)
-    assert (await any_stores.hot_state.expire_holds(concert.id, limit=100)) == ("EXPIRED", 0, False)
+    assert await any_stores.hot_state.expire_holds(concert.id, limit=100) == ExpiryRun("EXPIRED", 0, is_active=False)
     state_key = concert_keys(concert.id)[KINDS.index("state")]
     # An hour in which nobody looked, because there was nothing to look after, is no outage.
     await any_stores.script_client.run_command("HINCRBY", state_key, "now_ms", "3600000")
     assert await any_stores.script_client.run_command("PUBSUB", "NUMSUB", WORK_CHANNEL) == [WORK_CHANNEL.encode(), 0]
     await join(any_stores, concert, "ann")
-    assert (await any_stores.hot_state.expire_holds(concert.id, limit=100)) == ("EXPIRED", 0, True)
+    assert await any_stores.hot_state.expire_holds(concert.id, limit=100) == ExpiryRun("EXPIRED", 0, is_active=True)
     assert (await any_stores.queues.read_queue(concert.id)).grace_until_ms == 0
 
 
 async def test_the_names_of_changes_are_bounded(stores: Stores) -> None:
     concert = await with_room(stores)
     await join(stores, concert, "ann")
-    at = (await stores.queues.read_changes(concert.id, after=0)).version
+    at = (await stores.queues.read_queue(concert.id)).version
     changes = concert_keys(concert.id)[KINDS.index("changes")]
     await stores.script_client.run_command("HINCRBY", concert_keys(concert.id)[KINDS.index("state")], "version", "8000")
     for first in range(1, 8_001, 1_000):
         pairs = [word for index in range(first, first + 1_000) for word in (str(at + index), f"n{index}")]
         await stores.script_client.run_command("ZADD", changes, *pairs)
-    known = await stores.queues.read_changes(concert.id, after=at - 1)
+    known = (await stores.snapshots.read(concert.id, after=at - 1)).changes
     assert (len(known.people), known.is_complete) == (8_001, True)
     await join(stores, concert, "ben")
     assert await stores.script_client.run_command("ZCARD", changes) == 6_000
-    known = await stores.queues.read_changes(concert.id, after=at + 8_000)
+    known = (await stores.snapshots.read(concert.id, after=at + 8_000)).changes
     assert (known.people, known.is_complete) == (("ben",), True)
-    assert not (await stores.queues.read_changes(concert.id, after=at)).is_complete
+    assert not (await stores.snapshots.read(concert.id, after=at)).changes.is_complete

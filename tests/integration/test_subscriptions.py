@@ -13,6 +13,7 @@ from domain.errors import NotOnSale
 from domain.queues import RoomSettings
 from resolvers import concerts, holds, queues
 from resolvers.snapshots import StoreSnapshotReader
+from resolvers.wait_tables import WaitTableCache
 from schema import Operation, OperationResult, execute, ids, start
 from storage.connect import Stores
 from subscriptions.feed import Feed
@@ -47,7 +48,8 @@ ROOM = RoomSettings(suspended=False, total_active_users=1)
 async def hub(stores: Stores, valkey_url: str) -> AsyncIterator[Hub]:
     feed = Feed(valkey_url)
     await feed.start()
-    made = Hub(feed, StoreSnapshotReader(stores, PASSES), stores.queues, tick_s=TICK_S, push_intervals=BANDS)
+    reader = StoreSnapshotReader(stores, PASSES, WaitTableCache())
+    made = Hub(feed, reader, stores.queues, tick_s=TICK_S, push_intervals=BANDS)
     yield made
     await made.aclose()
     await feed.aclose()

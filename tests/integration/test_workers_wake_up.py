@@ -15,6 +15,7 @@ from domain.ids import ConcertId
 from domain.queues import EntryState, RoomSettings
 from resolvers import queues
 from storage.connect import Stores
+from storage.hot.hot_state import AdmissionRun, ExpiryRun
 from storage.keys import KINDS, WORK_CHANNEL, concert_keys
 from tests.support.sale import context, on_sale, opened
 from tests.support.waiting import wait_until
@@ -45,7 +46,7 @@ class Watched:
         self.looks: dict[ConcertId, list[float]] = {}
         admit = stores.hot_state.run_admission
 
-        async def noted(concert_id: ConcertId, *, bound: int) -> tuple[str, int, bool, bool]:
+        async def noted(concert_id: ConcertId, *, bound: int) -> AdmissionRun:
             self.looks.setdefault(concert_id, []).append(time.monotonic())
             return await admit(concert_id, bound=bound)
 
@@ -136,13 +137,13 @@ async def test_a_concert_with_much_to_do_lets_others_have_their_turn(
     concert = await on_sale(stores, 10, room=ROOM)
     calls: list[ConcertId] = []
 
-    async def admit(concert_id: ConcertId, *, bound: int) -> tuple[str, int, bool, bool]:
+    async def admit(concert_id: ConcertId, *, bound: int) -> AdmissionRun:
         calls.append(concert_id)
-        return "RAN", bound, True, False
+        return AdmissionRun("RAN", bound, is_bounded=True, is_active=False)
 
-    async def expire_holds(concert_id: ConcertId, *, limit: int) -> tuple[str, int, bool]:
+    async def expire_holds(concert_id: ConcertId, *, limit: int) -> ExpiryRun:
         calls.append(concert_id)
-        return "EXPIRED", limit, False
+        return ExpiryRun("EXPIRED", limit, is_active=False)
 
     monkeypatch.setattr(stores.hot_state, "run_admission", admit)
     monkeypatch.setattr(stores.hot_state, "expire_holds", expire_holds)

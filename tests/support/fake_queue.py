@@ -9,16 +9,18 @@ from typing import cast
 from domain.errors import TemporarilyUnavailable
 from domain.estimates.wait_estimates import NO_ESTIMATE
 from domain.holds import Hold
-from domain.ids import ConcertId, HoldId, OrderId, PersonId
+from domain.ids import ConcertId, EntryId, HoldId, OrderId, PersonId
 from domain.orders import Order
 from domain.queue_positions import QueuePositions
 from domain.queues import ACTIVE_STATES, EntryState, RoomStatus
 from domain.stock import Stock, StockAhead
 from domain.topics import QueueSnapshot
 from resolvers.snapshots import StoreSnapshotReader
+from resolvers.wait_tables import WaitTableCache
 from storage.connect import Stores
-from storage.hot.queues import Changes, EntryRecord, QueueState
-from subscriptions.interfaces import RoomSnapshot
+from storage.hot.queue_state import Changes, QueueState
+from storage.hot.queues import EntryRecord
+from subscriptions.interfaces import ConcertSnapshot, RoomSnapshot
 from tests.support.sale import PASSES
 from tests.support.snapshots import NOW, ROOM, STOCK
 
@@ -44,7 +46,7 @@ class FakeQueue(StoreSnapshotReader):
     attached: list[PersonId] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        super().__init__(cast("Stores", None), PASSES)
+        super().__init__(cast("Stores", None), PASSES, WaitTableCache())
 
     def move(self, count: int = 1) -> None:
         """So many are called; nobody watching is among them unless a test says so."""
@@ -61,12 +63,13 @@ class FakeQueue(StoreSnapshotReader):
         if what in self.fails:
             raise TemporarilyUnavailable(f"{what} cannot be read")
 
-    async def read_stock(self, concert_id: ConcertId) -> Stock:
-        self._count("stock")
-        return STOCK
+    async def read_snapshot(self, concert_id: ConcertId, *, after: int) -> ConcertSnapshot:
+        self._count("snapshot")
+        named = tuple(person for person, version in self.changed.items() if version > max(after, self.names_up_to))
+        changes = Changes(1, self.version, named, after >= self.names_up_to)
+        return ConcertSnapshot(self._room_snapshot(), STOCK, changes)
 
-    async def read_room(self, concert_id: ConcertId) -> RoomSnapshot:
-        self._count("room")
+    def _room_snapshot(self) -> RoomSnapshot:
         line = QueuePositions(self.serving, self.people, self._departed())
         room = replace(
             ROOM,
@@ -99,11 +102,6 @@ class FakeQueue(StoreSnapshotReader):
             for byte in range(first, self.people // 8 + 1)
         )
 
-    async def read_changes(self, concert_id: ConcertId, *, after: int) -> Changes:
-        self._count("changes")
-        named = tuple(person for person, version in self.changed.items() if version > max(after, self.names_up_to))
-        return Changes(1, self.version, named, after >= self.names_up_to)
-
     async def read_entries(self, concert_id: ConcertId, people: Sequence[PersonId]) -> dict[PersonId, EntryRecord]:
         self._count("entries")
         self.asked += people
@@ -112,7 +110,7 @@ class FakeQueue(StoreSnapshotReader):
     def record(self, person_id: PersonId) -> EntryRecord:
         state = self.states.get(person_id, EntryState.WAITING)
         number, deadline = int(person_id[1:]), NOW + timedelta(minutes=5, milliseconds=self.grace_until_ms)
-        return EntryRecord(person_id, number, number, state, NOW, None, deadline, deadline, None, None, 1)
+        return EntryRecord(person_id, EntryId(number), number, state, NOW, None, deadline, deadline, None, None, 1)
 
     async def read_holds(self, concert_id: ConcertId, person_id: PersonId) -> tuple[Hold, ...]:
         self._count("holds")
@@ -125,10 +123,10 @@ class FakeQueue(StoreSnapshotReader):
         raise NotImplementedError
 
     def build_queue_snapshot(
-        self, view: RoomSnapshot, record: EntryRecord | None, stock: Stock, stock_ahead: StockAhead
+        self, snapshot: RoomSnapshot, record: EntryRecord | None, stock: Stock, stock_ahead: StockAhead
     ) -> QueueSnapshot:
         self.calls["show"] += 1
-        return super().build_queue_snapshot(view, record, stock, stock_ahead)
+        return super().build_queue_snapshot(snapshot, record, stock, stock_ahead)
 
     async def sync_presence(
         self, concert_id: ConcertId, process: str, people: Sequence[tuple[PersonId, int]], *, is_known: bool

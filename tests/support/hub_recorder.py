@@ -8,6 +8,7 @@ from domain.queues import EntryState, QueueEntry, RoomSettings, WaitingRoom
 from domain.stock import Stock
 from domain.topics import QueueSnapshot, Snapshot, Topic
 from resolvers.snapshots import StoreSnapshotReader
+from resolvers.wait_tables import WaitTableCache
 from settings import Settings
 from storage.connect import Stores
 from subscriptions.feed import Feed
@@ -89,7 +90,8 @@ async def open_hub(
 ) -> AsyncIterator[tuple[Hub, Feed]]:
     feed = Feed(url)
     await feed.start()
-    hub = Hub(feed, StoreSnapshotReader(stores, PASSES), stores.queues, tick_s=TICK_S, push_intervals=push_intervals)
+    reader = StoreSnapshotReader(stores, PASSES, WaitTableCache())
+    hub = Hub(feed, reader, stores.queues, tick_s=TICK_S, push_intervals=push_intervals)
     try:
         yield hub, feed
     finally:

@@ -5,7 +5,7 @@ import secrets
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from auth.passes import PassSigner
 from auth.viewer import Role, Viewer
-from domain.concerts import Concert, ConcertDraft, TierDraft, Venue
+from domain.concerts import Concert, ConcertDraft, ConcertTerms, TierDraft, Venue
 from domain.holds import Hold, TicketRequest
 from domain.ids import PersonId
 from domain.money import CurrencyCode
@@ -33,21 +33,31 @@ def draft(*capacities: int, **changes: Any) -> ConcertDraft:
     """A concert on sale now, with a tier for each capacity; `changes` replace fields."""
     now = datetime.now(UTC).replace(microsecond=0)
     made = ConcertDraft(
-        name="Goldberg Variations",
-        venue=Venue("Concertgebouw", "Amsterdam", "NL"),
-        description="An aria and what becomes of it.",
-        starts_at=now + timedelta(days=30),
-        sales_start_at=now - timedelta(hours=1),
-        sales_end_at=now + timedelta(days=29),
+        terms=ConcertTerms(
+            name="Goldberg Variations",
+            venue=Venue("Concertgebouw", "Amsterdam", "NL"),
+            description="An aria and what becomes of it.",
+            starts_at=now + timedelta(days=30),
+            sales_start_at=now - timedelta(hours=1),
+            sales_end_at=now + timedelta(days=29),
+            limit_per_order=10,
+            limit_per_person=10,
+            hold_duration_ms=600_000,
+        ),
         currency=CurrencyCode.EUR,
-        limit_per_order=10,
-        limit_per_person=10,
-        hold_duration_ms=600_000,
         tiers=tuple(
             TierDraft(f"Tier {number}", 2_500 * number, capacity) for number, capacity in enumerate(capacities, 1)
         ),
     )
-    return replace(made, **changes)
+    return changed(made, **changes)
+
+
+def changed(made: ConcertDraft, **changes: Any) -> ConcertDraft:
+    """Replace fields of a draft, those of its terms included."""
+    names = {field.name for field in fields(ConcertTerms)}
+    terms = {name: value for name, value in changes.items() if name in names}
+    rest = {name: value for name, value in changes.items() if name not in names}
+    return replace(made, terms=replace(made.terms, **terms), **rest)
 
 
 def viewer(name: str, *roles: Role) -> Viewer:

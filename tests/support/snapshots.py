@@ -5,11 +5,11 @@ from datetime import UTC, datetime, timedelta
 from typing import cast
 
 from auth.viewer import Viewer
-from domain.concerts import Concert, ConcertStatus, Tier, Venue
+from domain.concerts import Concert, ConcertStatus, ConcertTerms, Tier, Venue
 from domain.errors import NotFound, OnsaleError
 from domain.estimates.room_flow import RoomFlow
 from domain.holds import EndReason, Hold, HoldState, TicketLine
-from domain.ids import ConcertId, HoldId, OrderId, PersonId, TierId
+from domain.ids import ConcertId, EntryId, HoldId, OrderId, PersonId, TierId
 from domain.money import CurrencyCode
 from domain.orders import Customer, Order, OrderStatus
 from domain.queues import EntryState, PassStatus, QueueEntry, QueuePass, RoomSettings, RoomStatus, WaitingRoom
@@ -24,18 +24,20 @@ ALICE = PersonId("alice")
 TIER = TierId("abcdefghjkmn-1")
 LINES = (TicketLine(TIER, quantity=2, unit_price_minor=4_950),)
 CONCERT = Concert(
+    terms=ConcertTerms(
+        name="Goldberg Variations",
+        venue=Venue("Concertgebouw", "Amsterdam", "NL"),
+        description="",
+        starts_at=NOW + timedelta(days=30),
+        sales_start_at=NOW - timedelta(hours=1),
+        sales_end_at=NOW + timedelta(days=29),
+        limit_per_order=10,
+        limit_per_person=10,
+        hold_duration_ms=600_000,
+    ),
     id=ConcertId("abcdefghjkmn"),
     slug="goldberg",
-    name="Goldberg Variations",
-    venue=Venue("Concertgebouw", "Amsterdam", "NL"),
-    description="",
-    starts_at=NOW + timedelta(days=30),
-    sales_start_at=NOW - timedelta(hours=1),
-    sales_end_at=NOW + timedelta(days=29),
     currency=CurrencyCode.EUR,
-    limit_per_order=10,
-    limit_per_person=10,
-    hold_duration_ms=600_000,
     tiers=(Tier(TIER, "Floor", 4_950, capacity=10, top=10),),
     status=ConcertStatus.PUBLISHED,
     version=1,
@@ -63,7 +65,7 @@ ROOM = WaitingRoom(
     concert_id=CONCERT.id,
     settings=CONCERT.room,
     status=RoomStatus.OPEN,
-    opens_at=CONCERT.sales_start_at,
+    opens_at=CONCERT.terms.sales_start_at,
     epoch=1,
     version=9,
     serving_number=40,
@@ -71,7 +73,7 @@ ROOM = WaitingRoom(
     waiting_count=55,
     slots_taken=3,
     passes_issued=12,
-    flow=RoomFlow(now_s=NOW.timestamp(), opened_s=CONCERT.sales_start_at.timestamp()),
+    flow=RoomFlow(now_s=NOW.timestamp(), opened_s=CONCERT.terms.sales_start_at.timestamp()),
 )
 
 
@@ -87,7 +89,7 @@ def entry(state: EntryState, position: int = 0, *, token: str | None = None) -> 
     return QueueEntry(
         concert_id=CONCERT.id,
         person_id=ALICE,
-        entry_id=142,
+        entry_id=EntryId(142),
         number=42,
         state=state,
         position=position,

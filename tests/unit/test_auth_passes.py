@@ -10,11 +10,11 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from auth.passes import AUDIENCE, TYPE, BadPass, PassClaims, PassSigner, signer_from_file, signer_from_pem
-from domain.ids import ConcertId, PersonId
+from domain.ids import ConcertId, EntryId, PersonId
 
 NOW = datetime(2026, 11, 20, 20, tzinfo=UTC)
 ANN, CONCERT = PersonId("ann"), ConcertId("abcdefghjkmn")
-CLAIMS = PassClaims(CONCERT, ANN, 7, NOW, NOW + timedelta(minutes=5))
+CLAIMS = PassClaims(CONCERT, ANN, EntryId(7), NOW, NOW + timedelta(minutes=5))
 
 
 @pytest.fixture

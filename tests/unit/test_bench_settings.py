@@ -18,6 +18,7 @@ from bench.queueing.in_process_queue import InProcessQueue
 from bench.queueing.metrics import NotMeasured
 from domain.ids import ConcertId
 from settings import Settings
+from storage.hot.hot_state import AdmissionRun, ExpiryRun
 from subscriptions.publishing.push_intervals import PushIntervals
 from subscriptions.publishing.yielding import TimeSlice
 from tests.support import shop
@@ -76,13 +77,13 @@ class FakeHotState:
     def __init__(self) -> None:
         self.asked: list[int] = []
 
-    async def expire_holds(self, concert_id: ConcertId, *, limit: int) -> tuple[str, int, bool]:
+    async def expire_holds(self, concert_id: ConcertId, *, limit: int) -> ExpiryRun:
         self.asked.append(limit)
-        return "EXPIRED", 0, False
+        return ExpiryRun("EXPIRED", is_active=False)
 
-    async def run_admission(self, concert_id: ConcertId, *, bound: int) -> tuple[str, int, bool, bool]:
+    async def run_admission(self, concert_id: ConcertId, *, bound: int) -> AdmissionRun:
         self.asked.append(bound)
-        return "RAN", 0, False, False
+        return AdmissionRun("RAN", is_active=False)
 
 
 async def test_laboratory_looks_after_a_concert_as_the_workers_do() -> None:

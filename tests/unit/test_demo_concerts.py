@@ -79,7 +79,7 @@ def test_words_and_numbers_are_plausible(concert: dict[str, Any]) -> None:
 
 def test_a_sale_window_ends_before_its_concert_whenever_the_file_is_loaded() -> None:
     for draft in demo_concerts(NOW):
-        assert draft.sales_start_at < draft.sales_end_at < draft.starts_at
+        assert draft.terms.sales_start_at < draft.terms.sales_end_at < draft.terms.starts_at
 
 
 def test_the_house_accepts_every_one_of_them() -> None:
@@ -87,20 +87,20 @@ def test_the_house_accepts_every_one_of_them() -> None:
 
 
 def test_most_are_on_sale_at_once_and_some_open_later() -> None:
-    opens_later = [draft.slug for draft in demo_concerts(NOW) if draft.sales_start_at > NOW]
+    opens_later = [draft.slug for draft in demo_concerts(NOW) if draft.terms.sales_start_at > NOW]
     assert len(opens_later) == 4
 
 
 def test_one_that_is_on_sale_has_a_waiting_room() -> None:
     (roomy,) = [draft for draft in demo_concerts(NOW) if draft.room.is_on]
     assert roomy.slug == "lantern-ferry-royal-albert-hall"
-    assert roomy.sales_start_at < NOW
+    assert roomy.terms.sales_start_at < NOW
     assert (roomy.room.pass_claim_timeout_ms, roomy.room.session_duration_ms) == (600_000, 1_800_000)
     assert [set(concert["waitingRoom"]) for concert in CONCERTS if "waitingRoom" in concert] == [ROOM_FIELDS]
 
 
 def test_times_are_relative_to_the_load() -> None:
     first, later = demo_concerts(NOW)[0], demo_concerts(NOW + timedelta(days=365))[0]
-    assert later.starts_at - first.starts_at == timedelta(days=365)
-    assert (first.starts_at, first.sales_start_at) == (NOW + timedelta(days=96), NOW - timedelta(hours=72))
-    assert first.hold_duration_ms == 600_000
+    assert later.terms.starts_at - first.terms.starts_at == timedelta(days=365)
+    assert (first.terms.starts_at, first.terms.sales_start_at) == (NOW + timedelta(days=96), NOW - timedelta(hours=72))
+    assert first.terms.hold_duration_ms == 600_000

@@ -12,7 +12,7 @@ from domain.validation import draft_problems, room_problems
 from tests.support.sale import draft
 
 CONCERT = draft(10)
-START, END = CONCERT.sales_start_at, CONCERT.sales_end_at
+START, END = CONCERT.terms.sales_start_at, CONCERT.terms.sales_end_at
 MS = timedelta(milliseconds=1)
 OTHER: dict[str, Any] = {
     "suspended": False,

@@ -1,6 +1,5 @@
 """What an input must be: each bound from both sides, with the path of the field."""
 
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -11,7 +10,7 @@ from domain.holds import TicketRequest
 from domain.ids import ConcertId, tier_id
 from domain.orders import Customer
 from domain.validation import customer_problems, draft_problems, key_problems, ticket_line_problems
-from tests.support.sale import draft
+from tests.support.sale import changed, draft
 
 CONCERT = ConcertId("abcdefghjkmn")
 FIRST, SECOND = tier_id(CONCERT, 1), tier_id(CONCERT, 2)
@@ -107,8 +106,8 @@ def test_drafts(changes: dict[str, Any], expected: list[str]) -> None:
 
 def test_times_stand_in_order() -> None:
     made = draft(10)
-    assert paths(draft_problems(replace(made, sales_end_at=made.sales_start_at))) == ["salesEndAt"]
-    assert paths(draft_problems(replace(made, sales_end_at=made.starts_at + timedelta(days=1)))) == []
-    late = replace(made, sales_end_at=made.starts_at + timedelta(days=1, seconds=1))
+    assert paths(draft_problems(changed(made, sales_end_at=made.terms.sales_start_at))) == ["salesEndAt"]
+    assert paths(draft_problems(changed(made, sales_end_at=made.terms.starts_at + timedelta(days=1)))) == []
+    late = changed(made, sales_end_at=made.terms.starts_at + timedelta(days=1, seconds=1))
     assert paths(draft_problems(late)) == ["salesEndAt"]
-    assert paths(draft_problems(replace(made, starts_at=made.starts_at.replace(year=2150)))) == ["startsAt"]
+    assert paths(draft_problems(changed(made, starts_at=made.terms.starts_at.replace(year=2150)))) == ["startsAt"]

@@ -14,7 +14,7 @@ from domain.queues import RoomStatus
 from resolvers import wait_tables
 from resolvers.wait_tables import MAX_AGE_S, WaitTableCache
 from storage.connect import Stores
-from storage.hot.queues import QueueState
+from storage.hot.queue_state import QueueState
 from storage.sync.detached import DetachedTasks
 from tests.support.snapshots import CONCERT, ROOM
 from tests.support.waiting import wait_until

@@ -11,25 +11,27 @@ from bench.sale.progress import progress_line
 from bench.sale.report import failures, report
 from bench.sale.sale import Plan, Result
 from bench.sale.store_dump import StoreDump
-from domain.concerts import Concert, ConcertStatus, Venue
+from domain.concerts import Concert, ConcertStatus, ConcertTerms, Venue
 from domain.ids import ConcertId, PersonId
 from domain.money import CurrencyCode
 from domain.queues import NO_ROOM
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
 CONCERT = Concert(
+    terms=ConcertTerms(
+        name="C",
+        venue=Venue("V", "C", "NL"),
+        description="",
+        starts_at=NOW,
+        sales_start_at=NOW,
+        sales_end_at=NOW,
+        limit_per_order=4,
+        limit_per_person=6,
+        hold_duration_ms=10_000,
+    ),
     id=ConcertId("c"),
     slug="c",
-    name="C",
-    venue=Venue("V", "C", "NL"),
-    description="",
-    starts_at=NOW,
-    sales_start_at=NOW,
-    sales_end_at=NOW,
     currency=CurrencyCode.EUR,
-    limit_per_order=4,
-    limit_per_person=6,
-    hold_duration_ms=10_000,
     tiers=(),
     status=ConcertStatus.PUBLISHED,
     version=1,

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from auth.viewer import Role
 from domain.estimates.wait_estimates import WaitEstimate
-from domain.ids import PersonId
+from domain.ids import EntryId, PersonId
 from domain.queues import EntryState, QueueEntry, RoomStatus
 from domain.stock import StockAhead
 from domain.topics import QueueSnapshot
@@ -55,7 +55,7 @@ async def shown(source: SubscriptionSource, snapshot: QueueSnapshot) -> bytes:
 def person(number: int, **changes: Any) -> QueueEntry:
     estimate = WaitEstimate(number * 3, number * 7)
     waiting = replace(entry(EntryState.WAITING), person_id=PersonId(f"p{number}"), number=number, position=number + 2)
-    return replace(waiting, entry_id=1_000 + number, lot=number * 11, estimate=estimate, **changes)
+    return replace(waiting, entry_id=EntryId(1_000 + number), lot=number * 11, estimate=estimate, **changes)
 
 
 def snapshots(entries: Sequence[QueueEntry], **room: Any) -> list[QueueSnapshot]:

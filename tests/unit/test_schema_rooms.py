@@ -16,7 +16,7 @@ from tests.support.snapshots import CONCERT, FewStores
 
 REJECT = QueueingMethod.REJECT
 UPDATE = "mutation ($input: UpdateConcertInput!) { updateConcert(input: $input) { __typename } }"
-OPENS_AT = CONCERT.sales_start_at
+OPENS_AT = CONCERT.terms.sales_start_at
 BEFORE = RoomSettings(
     suspended=False, total_active_users=5, heartbeat_timeout_ms=7_000, opens_at=OPENS_AT, message="Hi"
 )

@@ -116,7 +116,7 @@ async def test_each_hold_is_shown_apart() -> None:
     watcher = await source(WATCH_HOLDS)
     held, ended = hold(), hold("c" * 32, state=HoldState.ENDED, reason=EndReason.EXPIRED)
     first, second = await watcher.render(held), await watcher.render(ended)
-    of_both = {"concert": {"name": CONCERT.name}}
+    of_both = {"concert": {"name": CONCERT.terms.name}}
     assert shown(first) == {"hold": {"id": ids.of_hold(CONCERT.id, held.id), "state": "HELD", "reason": None} | of_both}
     assert shown(second)["hold"]["reason"] == "EXPIRED"
     assert (first.key, second.key) == (held.id, ended.id)
@@ -162,7 +162,7 @@ async def test_each_snapshot_is_shown_with_what_is_true_then() -> None:
     stores = FewStores()
     watcher = await source(WATCH_HOLDS, stores=stores)
     await watcher.render(hold())
-    stores.concert = replace(CONCERT, name="Art of Fugue")
+    stores.concert = replace(CONCERT, terms=replace(CONCERT.terms, name="Art of Fugue"))
     assert shown(await watcher.render(hold()))["hold"]["concert"] == {"name": "Art of Fugue"}
 
 

@@ -169,7 +169,7 @@ async def test_a_store_that_is_away_is_told() -> None:
 
 async def test_a_query_is_answered_at_once() -> None:
     begun = await Face().begin("query ($id: ID!) { concert(id: $id) { name } }")
-    assert begun == OperationResult({"data": {"concert": {"name": CONCERT.name}}}, was_executed=True)
+    assert begun == OperationResult({"data": {"concert": {"name": CONCERT.terms.name}}}, was_executed=True)
 
 
 async def test_a_subscription_without_a_stream_says_what_to_do() -> None:

@@ -22,7 +22,9 @@ R = TypeVar("R")
 ID = CONCERT.id
 AWAY = TemporarilyUnavailable("The order database does not answer")
 DRAFT = replace(CONCERT, status=ConcertStatus.DRAFT)
-PAST = replace(CONCERT, starts_at=NOW - timedelta(days=60), sales_end_at=NOW - timedelta(days=60))
+PAST = replace(
+    CONCERT, terms=replace(CONCERT.terms, starts_at=NOW - timedelta(days=60), sales_end_at=NOW - timedelta(days=60))
+)
 SECOND = replace(CONCERT, version=2)
 
 
@@ -40,7 +42,7 @@ class Catalogue:
         self.concerts |= {concert.id: concert for concert in concerts}
 
     async def list_active(self, *, starts_after: datetime) -> tuple[Concert, ...]:
-        found = [concert for concert in self.concerts.values() if concert.starts_at > starts_after]
+        found = [concert for concert in self.concerts.values() if concert.terms.starts_at > starts_after]
         return await self._read("list", tuple(c for c in found if c.status is not ConcertStatus.DRAFT))
 
     async def get(self, concert_id: ConcertId) -> Concert | None:

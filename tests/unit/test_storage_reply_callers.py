@@ -14,15 +14,16 @@ import pytest
 
 from domain.concerts import Concert
 from domain.errors import OnsaleError, TemporarilyUnavailable
-from domain.ids import ConcertId
+from domain.ids import ConcertId, OrderId
 from domain.lottery import Reveal
 from domain.orders import Order
 from domain.room_audits import RoomCommand
 from storage import scripts
 from storage.hot.events import ClaimedEvents, StoredEvent
-from storage.hot.hot_state import Withdrawal
+from storage.hot.hot_state import AdmissionRun, ExpiryRun, FrozenQueue, Withdrawal
 from storage.scripts import Script, ScriptReplyError
 from storage.sync.concert_writer import ConcertWriter
+from storage.sync.house_units import HouseUnits
 from storage.sync.lottery_opening import LotteryOpener
 from storage.sync.order_sync import OrderSync
 from storage.sync.recovery import Recovery
@@ -47,12 +48,13 @@ class MongoReached(Exception):
 class Beside:
     """What stands beside HotState: stores with one concert, one order and one reveal, and callers that agree."""
 
-    @property
-    def client(self) -> "Beside":
-        return self
-
-    async def start_session(self) -> object:
+    async def commit(self, write: object) -> Concert:
         raise MongoReached
+
+    async def get(self, concert_id: ConcertId) -> Concert:
+        return CONCERT
+
+    async def add(self, *_: object, **__: object) -> None: ...
 
     async def list_all(self, *_: object) -> list[Concert]:
         return [DRAWN]
@@ -80,7 +82,11 @@ class Beside:
     async def sync_all(self, *_: object) -> bool:
         return True
 
-    async def sync_changed_since(self, *_: object, **__: object) -> None: ...
+    async def changed_since(self, *_: object) -> dict[ConcertId, list[tuple[OrderId, int]]]:
+        return {}
+
+    async def get_many(self, *_: object) -> tuple[Order, ...]:
+        return ()
 
     def start(self, concert_id: ConcertId) -> None: ...
 
@@ -119,22 +125,21 @@ def recover(**words: str) -> Awaitable[bool]:
         "record_order": "RECORDED",
         "finish_recovery": "RECOVERED",
     }
-    return Recovery(BESIDE, BESIDE, answering(**usual | words), BESIDE, BESIDE).recover(CONCERT.id)
+    hot = answering(**usual | words)
+    return Recovery(BESIDE, hot, OrderSync(BESIDE, hot, BESIDE, BESIDE), BESIDE).recover(CONCERT.id)
 
 
 def open_line(*, frozen: str = "FROZEN", opened: str = "OPENED") -> Awaitable[str]:
-    return LotteryOpener(answering(freeze_queue=(frozen, 1, ""), open_queue=opened), BESIDE).open(DRAWN)
+    return LotteryOpener(answering(freeze_queue=FrozenQueue(frozen, 1, ""), open_queue=opened), BESIDE).open(DRAWN)
 
 
 def capacity_of(hot: Any) -> ConcertWriter:
-    return ConcertWriter(BESIDE, BESIDE, BESIDE, BESIDE, BESIDE, hot, BESIDE, BESIDE)
+    return ConcertWriter(BESIDE, BESIDE, hot, HouseUnits(BESIDE, hot, BESIDE, BESIDE))
 
 
 def lower_capacity(word: str) -> Awaitable[Concert]:
-    withdrawal = Withdrawal(hold() if word == "HOLD" else None, 7)
-    return capacity_of(answering(withdraw_units=(word, withdrawal))).save(
-        CONCERT, LOWERED, RoomCommand("1", ALICE, "Alice")
-    )
+    withdrawal = Withdrawal(word, hold() if word == "HOLD" else None, 7)
+    return capacity_of(answering(withdraw_units=withdrawal)).save(CONCERT, LOWERED, RoomCommand("1", ALICE, "Alice"))
 
 
 def stores_of(**parts: object) -> Any:
@@ -159,12 +164,12 @@ CALLERS: dict[str, tuple[Script, Call]] = {
     ),
     "expiry worker": (
         scripts.EXPIRE_HOLDS,
-        lambda word: ExpiryWorker().run_for(stores_of(hot_state=answering(expire_holds=(word, 0, True))), CONCERT.id),
+        lambda word: ExpiryWorker().run_for(stores_of(hot_state=answering(expire_holds=ExpiryRun(word))), CONCERT.id),
     ),
     "admission worker": (
         scripts.ADMIT,
         lambda word: AdmissionWorker().run_for(
-            stores_of(hot_state=answering(run_admission=(word, 0, False, True))), CONCERT.id
+            stores_of(hot_state=answering(run_admission=AdmissionRun(word))), CONCERT.id
         ),
     ),
     "consumer": (
@@ -196,7 +201,7 @@ async def test_caller_refuses_a_word_without_a_branch(caller: str) -> None:
 @pytest.mark.parametrize("word", sorted({NEW_WORD, *scripts.RECORD_ORDER.replies}))
 async def test_recorder_tells_an_unknown_word_from_not_now(word: str, caplog: pytest.LogCaptureFixture) -> None:
     """The order stands, and its buyer hears so; only the log says what is wrong."""
-    is_recorded = await OrderSync(BESIDE, answering(record_order=word)).sync(ORDER)
+    is_recorded = await OrderSync(BESIDE, answering(record_order=word), BESIDE, BESIDE).sync(ORDER)
     assert is_recorded is (word in ("RECORDED", "KNOWN"))
     assert ("record_order answered 'NEW_WORD'" in caplog.text) is (word == NEW_WORD)
 

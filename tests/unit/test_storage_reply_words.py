@@ -16,14 +16,19 @@ import pytest
 from domain.errors import OnsaleError, TemporarilyUnavailable
 from domain.holds import TicketRequest
 from domain.ids import ConcertId, HoldId
+from domain.lottery import Permutation
 from storage import scripts
 from storage.hot.events import EventStore, StoredEvent
+from storage.hot.guarded_client import GuardedClient
 from storage.hot.holds import AlreadySold, HoldStore
 from storage.hot.hot_state import HotState
+from storage.hot.person_concerts import PersonConcerts
 from storage.hot.queues import LeaseExpired, QueueStore
+from storage.hot.rate_limits import RateLimits
 from storage.hot.script_client import Reply
+from storage.hot.snapshots import CHANGES_PAGE_SIZE, SnapshotStore
 from storage.scripts import Script, ScriptReplyError
-from tests.support.snapshots import ALICE, CONCERT, ORDER, TIER
+from tests.support.snapshots import ALICE, CONCERT, NOW, ORDER, TIER
 
 Call = Callable[[Any], Awaitable[object]]
 
@@ -45,41 +50,54 @@ HOLD = json.dumps(
 ).encode()
 ENTRY = json.dumps({"id": 1, "state": "WAITING", "joined_ms": 1, "deadline_ms": 2, "round": 1}).encode()
 
-AFTER_WORD: dict[str, Reply] = {
+QUEUE = [1, 1, 1, 1, 0, 0, b"", 0, 0, b"OPEN", b"1", 0, 2]
+STOCK = [1, 2, TIER.encode(), 9, b"2", b"3"]
+
+AFTER_WORD: dict[str, Any] = {
     "HOLD": [HOLD, b"3"],
     "SOLD_OUT": [TIER.encode(), 0, b""],
     "ORDER_LIMIT": [4],
     "PERSON_LIMIT": [4, 1, 2],
     "NOT_ON_SALE": [b"PUBLISHED", b"5", b"9", b"1"],
-    "NOT_ADMITTED": [b"NO_PASS"],
+    "NOT_ADMITTED": [b"NOT_CALLED", 1],
     "UNKNOWN_TIER": [TIER.encode()],
     "begin_purchase BUYING": [HOLD, b"3"],
     "ENDED": [b"EXPIRED"],
     "IN_USE": [7],
     "EXPIRED": [0, 0],
-    "STOCK": [1, 2],
+    "STOCK": [STOCK],
     "HOLDS": [b"0", HOLD],
     "PERSON": [0, 0, b"0"],
-    "ENTRY": [ENTRY],
-    "NOT_CALLED": [ENTRY],
+    "ENTRY": [ENTRY, b"0", 1],
+    "NOT_CALLED": [b""],
     "NOT_OPEN": [b"CLOSED", b""],
     "RAN": [0, 0, 0],
     "CALLED": [1],
     "FROZEN": [1, b"digest"],
-    "QUEUE": [1, 1, 1, 1, 0, 0, b"", 0, 0, b"OPEN", b"1", 0, 2],
+    "QUEUE": [QUEUE],
     "ENTRIES": [b"0", ENTRY],
-    "POSITION": [ENTRY, b"0", b"1"],
-    "CHANGES": [1, 1, 0],
+    "CHANGES": [[1, 1, 0]],
+    "SNAPSHOT": [QUEUE, STOCK, [1, 1, 0]],
     "EVENTS": [b"-"],
     "ACKNOWLEDGED": [1],
     "DROPPED": [1],
     "RATE_LIMITED": [1_000],
+    "CONCERTS": [CONCERT.id.encode()],
 }
 """The rest of a reply, where a word has one. `script WORD` goes before `WORD`."""
 
+BEFORE: dict[Script, tuple[Script, str, Any]] = {
+    scripts.READ_CHANGES: (
+        scripts.READ_SNAPSHOT,
+        "SNAPSHOT",
+        [QUEUE, STOCK, [1, 1, 0, *[ALICE.encode(), 1] * CHANGES_PAGE_SIZE]],
+    ),
+}
+"""The reply of another script that leads to this one: changes are read on after a full page of them."""
+
 
 class FakeLink:
-    """Answers one script with one word; the other scripts are away."""
+    """Answers one script with one word, and what leads to it as `BEFORE` says; the other scripts are away."""
 
     def __init__(self, script: Script, word: str) -> None:
         self._script = script
@@ -90,7 +108,10 @@ class FakeLink:
 
     async def call_with_keys(self, script: Script, keys: tuple[str, ...], *args: object) -> tuple[str, Reply]:
         if script is not self._script:
-            raise TemporarilyUnavailable("another script")
+            before, word, rest = BEFORE.get(self._script, (None, "", []))
+            if script is not before:
+                raise TemporarilyUnavailable("another script")
+            return word, list(rest)
         return self._word, list(AFTER_WORD.get(f"{script.name} {self._word}", AFTER_WORD.get(self._word, [])))
 
 
@@ -100,11 +121,15 @@ class FakeDoubt:
 
 
 def holds(link: Any) -> HoldStore:
-    return HoldStore(link, FakeDoubt())
+    return HoldStore(GuardedClient(link, FakeDoubt()))
 
 
 def queues(link: Any) -> QueueStore:
-    return QueueStore(link, FakeDoubt())
+    return QueueStore(GuardedClient(link, FakeDoubt()))
+
+
+def snapshots(link: Any) -> SnapshotStore:
+    return SnapshotStore(GuardedClient(link, FakeDoubt()))
 
 
 async def read_letters(link: Any) -> None:
@@ -131,9 +156,12 @@ CALLS: dict[Script, Call] = {
     scripts.READ_QUEUE: lambda link: queues(link).read_queue(CONCERT.id),
     scripts.READ_ENTRIES: lambda link: queues(link).read_entries(CONCERT.id, [ALICE]),
     scripts.READ_POSITION: lambda link: queues(link).read_position(CONCERT.id, ALICE),
-    scripts.READ_CHANGES: lambda link: queues(link).read_changes(CONCERT.id, after=0),
+    scripts.READ_SNAPSHOT: lambda link: snapshots(link).read(CONCERT.id, after=0),
+    scripts.READ_CHANGES: lambda link: snapshots(link).read(CONCERT.id, after=0),
     scripts.SYNC_PRESENCE: lambda link: queues(link).sync_presence(CONCERT.id, "process"),
-    scripts.COUNT_ATTEMPT: lambda link: queues(link).count_attempt("joins", "alice", limit=1, window_s=1),
+    scripts.ADD_PERSON_CONCERT: lambda link: PersonConcerts(link).add(ALICE, CONCERT.id, expires_at=NOW),
+    scripts.READ_PERSON_CONCERTS: lambda link: PersonConcerts(link).list(ALICE),
+    scripts.COUNT_ATTEMPT: lambda link: RateLimits(link).count_attempt("joins", "alice", limit=1, window_s=1),
     scripts.APPLY_CONCERT: lambda link: HotState(link).apply_concert(CONCERT),
     scripts.RECORD_ORDER: lambda link: HotState(link).record_order(ORDER),
     scripts.WITHDRAW_UNITS: lambda link: HotState(link).withdraw_units(CONCERT.id, ID, TIER, 1),
@@ -143,7 +171,7 @@ CALLS: dict[Script, Call] = {
     scripts.FIND_UNRECORDED: lambda link: HotState(link).find_unrecorded(CONCERT.id, [(ORDER.id, 1)]),
     scripts.ADMIT: lambda link: HotState(link).run_admission(CONCERT.id, bound=1),
     scripts.FREEZE_QUEUE: lambda link: HotState(link).freeze_queue(CONCERT.id, 1),
-    scripts.OPEN_QUEUE: lambda link: HotState(link).open_queue(CONCERT.id, 1, 1, b"", b""),
+    scripts.OPEN_QUEUE: lambda link: HotState(link).open_queue(CONCERT.id, 1, Permutation(b"", b"")),
     scripts.MARK_RECOVERY: lambda link: HotState(link).mark_recovery(CONCERT.id, 1),
     scripts.FINISH_RECOVERY: lambda link: HotState(link).finish_recovery(CONCERT.id, 1),
     scripts.CLAIM_EVENTS: lambda link: EventStore(link).claim(CONCERT.id, "group", limit=1),

@@ -15,7 +15,7 @@ from domain.queue_positions import QueuePositions
 from domain.queues import EntryState, QueueingMethod, RoomStatus
 from domain.stock import Stock, StockAhead
 from settings import Settings, SettingsError
-from storage.hot.queues import QueueState
+from storage.hot.queue_state import QueueState
 from subscriptions.hub import Hub
 from subscriptions.interfaces import RoomSnapshot
 from subscriptions.publishing import push_intervals as bands_module

@@ -54,7 +54,7 @@ async def test_a_look_costs_the_same_commands_for_any_number_of_people(people: i
     for _ in range(3):
         line.move()
         asked = await look(watching, line)
-        assert {name: count for name, count in asked.items() if name != "show"} == {"room": 1, "stock": 1, "changes": 1}
+        assert {name: count for name, count in asked.items() if name != "show"} == {"snapshot": 1}
 
 
 async def test_no_snapshot_is_made_for_people_who_are_not_due() -> None:
@@ -197,7 +197,7 @@ async def test_older_news_than_is_named_is_found_by_reading_everybody() -> None:
     assert seen[50].entry().state is EntryState.LEFT
 
 
-@pytest.mark.parametrize("what", ["room", "stock", "changes", "entries"])
+@pytest.mark.parametrize("what", ["snapshot", "entries"])
 async def test_a_failure_loses_no_news(what: str) -> None:
     line = FakeQueue(people=1_000)
     watching = watch_of(line)

@@ -1,18 +1,16 @@
--- What is told of a change: hints to whoever watches, events to whoever consumes, the wake-up of idle workers.
--- Leave with `changed` after a write that people are shown.
+-- Telling others of a change: a hint for the hubs, the events of the stream, a wake-up for idle workers.
+-- A script that has written what people are shown ends with `commit`.
 local MAX_EVENTS = 1000000
 local MAX_CHANGES, KEPT_CHANGES = 8000, 6000
-local hints = {}
 
--- Tells the processes that somebody watches, at most once until one of them has looked.
-local function publish_hint(topic)
-  if redis.call('HGET', STATE, 'hinted_' .. topic) ~= '1' then
-    redis.call('HSET', STATE, 'hinted_' .. topic, '1')
-    redis.call('PUBLISH', string.gsub(STATE, 'state$', 'hints'), topic)
+-- Publishes a hint, unless one was published that no hub has answered with a read_snapshot yet.
+local function publish_hint()
+  if redis.call('HSETNX', STATE, 'hinted', '1') == 1 then
+    redis.call('PUBLISH', string.gsub(STATE, 'state$', 'hints'), 'changed')
   end
 end
 
--- The first deadline of an idle concert starts the workers' clock, and wakes them.
+-- Starts the workers' clock at the first deadline of an idle concert, and wakes them.
 local function wake()
   if not is_idle then return end
   is_idle = false
@@ -21,21 +19,20 @@ local function wake()
   redis.call('PUBLISH', channel .. 'work', concert)
 end
 
--- Appends to the concert's stream. Consumers trim it; where none did, the oldest of a million go.
+-- Appends to the stream of the concert. Consumers trim it; without any, the oldest of a million events go.
 local function append_event(event, person, entry_id, round, ...)
   redis.call('XADD', EVENTS, 'MAXLEN', '~', MAX_EVENTS, '*', 'event', event, 'person', person, 'place', entry_id,
     'round', round, ...)
 end
 
--- Names who has something new. A reader that knows less than the oldest named reads everybody.
+-- Records at which version something of a person changed. A reader that knows less than the floor reads all entries.
 local function mark_changed(version)
-  local named = 0
+  local count = 0
   for person in pairs(touched_people) do
     redis.call('ZADD', CHANGES, version, person)
-    named = named + 1
+    count = count + 1
   end
-  if named == 0 then return end
-  hints.people = true
+  if count == 0 then return end
   local size = redis.call('ZCARD', CHANGES)
   if size > MAX_CHANGES then
     local last = redis.call('ZRANGE', CHANGES, size - KEPT_CHANGES - 1, size - KEPT_CHANGES - 1, 'WITHSCORES')
@@ -44,18 +41,14 @@ local function mark_changed(version)
   end
 end
 
--- Writes the counters, raises the version, keeps the clock, and hints at what changed: stock by itself, people that
--- were written, and the line where `line_too` says so. Days of expiry are the expiry worker's to set.
-local function commit(line_too)
+-- Writes the counters, raises the version, keeps the clock, records who changed, and publishes a hint. The expiry worker
+-- sets the time at which keys expire.
+local function commit()
   for field, by in pairs(touched_tiers) do
-    if by ~= 0 then
-      redis.call('HINCRBY', TIERS, field, by)
-      hints.stock = true
-    end
+    if by ~= 0 then redis.call('HINCRBY', TIERS, field, by) end
   end
   redis.call('HSET', STATE, 'now_ms', now)
   mark_changed(redis.call('HINCRBY', STATE, 'version', 1))
-  if line_too then hints.line = true end
-  for topic in pairs(hints) do publish_hint(topic) end
+  publish_hint()
   wake()
 end

@@ -78,3 +78,20 @@ local function entry_json(person, entry)
   end
   return cjson.encode(entry)
 end
+
+-- The position of an entry, 1 for the next to be called; '' for one that does not wait, or has no number yet.
+local function position_of(entry)
+  local room, number = queue_state(), is_waiting(entry) and number_of(entry)
+  if not number then return '' end
+  local departed = 0
+  if number > room.serving + 1 then
+    departed = redis.call('BITCOUNT', DEPARTED, room.base + room.serving + 1, room.base + number - 1, 'BIT')
+  end
+  return number - room.serving - departed
+end
+
+-- The reply with an entry as it is now: its JSON, until when no deadline counts, and its position.
+local function entry_reply(word, person, entry)
+  local position = position_of(entry)
+  return {word, entry_json(person, entry), string.format('%d', grace_until_ms), position}
+end

@@ -1,0 +1,36 @@
+"""The index of a person's concerts: those at which they may have a queue entry or a hold.
+
+It is a superset. It is written before an entry or a hold can exist, and again by recovery and order
+sync; a concert leaves it when the keys of the concert expire. `me` asks only these concerts.
+"""
+
+from datetime import datetime
+
+from domain.ids import ConcertId, PersonId
+from storage import scripts
+from storage.hot import replies
+from storage.hot.script_client import ScriptClient
+from storage.keys import person_concerts_key
+
+MAX_CONCERTS = 200
+"""Of one person; beyond it those that expire first are left out."""
+
+
+class PersonConcerts:
+    def __init__(self, client: ScriptClient) -> None:
+        self._client = client
+
+    async def add(self, person_id: PersonId, concert_id: ConcertId, *, expires_at: datetime) -> None:
+        """Remember the concert until its keys expire. Raises TemporarilyUnavailable."""
+        keys, expire_at_ms = (person_concerts_key(person_id),), int(expires_at.timestamp() * 1000)
+        word, _ = await self._client.call_with_keys(
+            scripts.ADD_PERSON_CONCERT, keys, concert_id, expire_at_ms, MAX_CONCERTS
+        )
+        replies.expect(scripts.ADD_PERSON_CONCERT, word, "ADDED")
+
+    async def list(self, person_id: PersonId) -> tuple[ConcertId, ...]:
+        """Return the concerts, latest expiry first. Raises TemporarilyUnavailable."""
+        keys = (person_concerts_key(person_id),)
+        word, rest = await self._client.call_with_keys(scripts.READ_PERSON_CONCERTS, keys, MAX_CONCERTS)
+        replies.expect(scripts.READ_PERSON_CONCERTS, word, "CONCERTS")
+        return tuple(ConcertId(replies.text(concert_id)) for concert_id in rest)

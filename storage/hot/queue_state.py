@@ -1,0 +1,107 @@
+"""A queue at one version and who changed since another, as the scripts reply with them."""
+
+from dataclasses import dataclass
+
+from domain.estimates.room_flow import SLICE_S, SLICES, RoomFlow
+from domain.ids import PersonId
+from domain.queue_positions import QueuePositions
+from domain.queues import RoomStatus
+from storage.hot import replies
+from storage.hot.script_client import Reply
+
+
+@dataclass(frozen=True, slots=True)
+class QueueState:
+    """The queue and its waiting room at one version."""
+
+    epoch: int
+    version: int
+    concert_version: int
+    """Of the document whose settings are in force at this version."""
+    round: int
+    positions: QueuePositions
+    slots_taken: int
+    passes_issued: int
+    status: RoomStatus
+    is_opened: bool
+    grace_until_ms: int
+    """Unix milliseconds; until then no deadline counts as passed."""
+    flow: RoomFlow
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """The people for whom something changed, up to `version`. `is_complete`: nothing changed for anyone else."""
+
+    epoch: int
+    version: int
+    people: tuple[PersonId, ...]
+    is_complete: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ChangesPage:
+    """One reply of change fields."""
+
+    epoch: int
+    version: int
+    floor: int
+    """Changes up to this version may not be named any more."""
+    people: tuple[PersonId, ...]
+    last_version: int
+    """Of the last change that is named; 0 if none is."""
+
+
+def decode_queue_state(fields: Reply) -> QueueState:
+    epoch, version, concert_version, round_, serving, tail, departed, slots = fields[:8]
+    issued, status, opened_ms, grace_until_ms, now_ms = fields[8:13]
+    assert isinstance(departed, bytes)
+    return QueueState(
+        epoch=int(epoch),
+        version=int(version),
+        concert_version=int(concert_version),
+        round=int(round_),
+        positions=QueuePositions(int(serving), int(tail), departed),
+        slots_taken=int(slots),
+        passes_issued=int(issued),
+        status=RoomStatus(replies.text(status)),
+        is_opened=opened_ms != b"",
+        grace_until_ms=int(grace_until_ms),
+        flow=_decode_flow(int(now_ms), int(opened_ms) if opened_ms else None, fields[13:]),
+    )
+
+
+def decode_changes_page(fields: Reply) -> ChangesPage:
+    names = fields[3::2]
+    return ChangesPage(
+        epoch=int(fields[0]),
+        version=int(fields[1]),
+        floor=int(fields[2]),
+        people=tuple(PersonId(replies.text(name)) for name in names),
+        last_version=int(fields[-1]) if names else 0,
+    )
+
+
+def _decode_flow(now_ms: int, opened_ms: int | None, counted: Reply) -> RoomFlow:
+    counts = {replies.text(name): int(number) for name, number in zip(counted[::2], counted[1::2], strict=True)}
+    last = now_ms // (SLICE_S * 1000)
+
+    def lately(what: str) -> tuple[int, ...]:
+        return tuple(counts.get(f"{what}|{slice_}", 0) for slice_ in range(last - SLICES + 1, last + 1))
+
+    return RoomFlow(
+        now_s=now_ms / 1000,
+        opened_s=None if opened_ms is None else opened_ms / 1000,
+        joined=counts.get("joined", 0),
+        called=counts.get("called", 0),
+        claimed=counts.get("claimed", 0),
+        completed=counts.get("completed", 0),
+        tickets=counts.get("tickets", 0),
+        left=counts.get("left", 0),
+        absent=counts.get("absent", 0),
+        not_claimed=counts.get("not_claimed", 0),
+        session_over=counts.get("session_over", 0),
+        joined_lately=lately("joined"),
+        called_lately=lately("called"),
+        gone_lately=lately("gone"),
+    )

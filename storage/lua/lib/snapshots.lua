@@ -1,0 +1,45 @@
+-- What the scripts that read a whole concert share: the fields of its queue and its stock, and who changed.
+
+-- The queue at one version. The departed bits begin with the byte of the serving number.
+local function queue_fields()
+  local room, status = queue_state(), room_status()
+  local at = redis.call('HMGET', STATE, 'epoch', 'version', 'passes_issued', 'concert_version')
+  local departed = redis.call('GETRANGE', DEPARTED, room.base / 8 + math.floor(room.serving / 8),
+    room.base / 8 + math.floor(room.tail / 8))
+  local opened_ms = room.is_opened and string.format('%d', room.opened_ms or room.opens_ms) or ''
+  local fields = {at[1], at[2], at[4], room.round, room.serving, room.tail, departed, redis.call('ZCARD', SLOTS), at[3],
+    status, opened_ms, string.format('%d', grace_until_ms), string.format('%d', now)}
+  for _, word in ipairs(redis.call('HGETALL', FLOW)) do fields[#fields + 1] = word end
+  return fields
+end
+
+-- Epoch and version, then four words per tier: id, capacity, held, sold.
+local function stock_fields()
+  local fields = redis.call('HMGET', STATE, 'epoch', 'version')
+  local words, counters = redis.call('HGETALL', TIERS), {}
+  for index = 1, #words, 2 do counters[words[index]] = words[index + 1] end
+  for field, top in pairs(counters) do
+    local tier = string.match(field, '^(.*)|top$')
+    if tier then
+      for _, value in ipairs({tier, top - counters[tier .. '|withdrawn'], counters[tier .. '|held'], counters[tier .. '|sold']}) do
+        fields[#fields + 1] = value
+      end
+    end
+  end
+  return fields
+end
+
+-- Epoch, version and floor (changes up to the floor may not be named any more), then person and version of each change
+-- after a version, oldest first: at most `limit` people, and besides all who changed at the version of the last.
+local function change_fields(after, limit)
+  local at = redis.call('HMGET', STATE, 'epoch', 'version', 'changes_floor')
+  local people = redis.call('ZRANGEBYSCORE', CHANGES, '(' .. after, '+inf', 'WITHSCORES', 'LIMIT', 0, limit)
+  if #people == limit * 2 then
+    local last = people[#people]
+    while people[#people] == last do people[#people], people[#people - 1] = nil, nil end
+    for _, word in ipairs(redis.call('ZRANGEBYSCORE', CHANGES, last, last, 'WITHSCORES')) do people[#people + 1] = word end
+  end
+  local fields = {at[1], at[2], at[3] or '0'}
+  for _, word in ipairs(people) do fields[#fields + 1] = word end
+  return fields
+end

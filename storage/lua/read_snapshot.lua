@@ -1,0 +1,13 @@
+--[[ Everything the hub publishes of a concert, at one version: queue, stock, and who changed since a version. Alone among
+the readers it clears the hint, so that the next change is hinted at again.
+KEYS      of the concert, in the order of keys.py
+ARGV[1]   incarnation  the one this connection saw
+ARGV[2]   version      the last one the reader knows
+ARGV[3]   limit        how many people to name, as for read_changes
+Replies   SNAPSHOT {queue} {stock} {changes}  (as of read_queue, read_stock and read_changes) | UNKNOWN | RECOVERING
+]]
+-- @include prologue queue_state snapshots
+local refusal = check_incarnation(ARGV[1], '')
+if refusal then return refusal end
+redis.call('HDEL', STATE, 'hinted')
+return {'SNAPSHOT', queue_fields(), stock_fields(), change_fields(ARGV[2], ARGV[3])}

@@ -1,0 +1,124 @@
+"""The index of a person's concerts: complete before anything is written, pruned when read, rebuilt by recovery."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from domain.errors import NotFound, TemporarilyUnavailable
+from domain.ids import ConcertId, PersonId
+from resolvers import holds, queues
+from storage.connect import Stores
+from storage.embedded.process import ServerProcess
+from storage.hot.person_concerts import MAX_CONCERTS
+from storage.keys import person_concerts_key
+from tests.support.hub_recorder import ROOM
+from tests.support.sale import buy, context, hold, key, lines, on_sale, opened, stock
+from tests.support.stores import start_cluster
+from tests.support.waiting import wait_until
+
+ANN = PersonId("ann")
+NEXT_YEAR = datetime.now(UTC) + timedelta(days=365)
+
+
+@pytest_asyncio.fixture
+async def own_cluster(tmp_path: Path) -> AsyncIterator[ServerProcess]:
+    child = await start_cluster(tmp_path / "cluster")
+    yield child
+    await child.kill()
+
+
+async def test_join_and_hold_add_their_concert(any_stores: Stores) -> None:
+    queued, sold = await on_sale(any_stores, 5, room=ROOM), await on_sale(any_stores, 5)
+    await queues.join_queue(context(any_stores, ANN), queued.id)
+    await hold(any_stores, sold, 1, who=ANN)
+    assert set(await any_stores.person_concerts.list(ANN)) == {queued.id, sold.id}
+
+
+async def test_concert_leaves_the_index_when_its_keys_expire(any_stores: Stores) -> None:
+    soon = datetime.now(UTC) + timedelta(seconds=1)
+    await any_stores.person_concerts.add(ANN, ConcertId("over"), expires_at=soon)
+    await any_stores.person_concerts.add(ANN, ConcertId("kept"), expires_at=NEXT_YEAR)
+
+    async def is_pruned() -> bool:
+        return await any_stores.person_concerts.list(ANN) == ("kept",)
+
+    await wait_until(is_pruned, what="the expiry")
+    assert await any_stores.script_client.run_command("ZCARD", person_concerts_key(ANN)) == 1
+
+
+async def test_index_keeps_the_200_concerts_that_expire_last(any_stores: Stores) -> None:
+    for number in range(MAX_CONCERTS + 50):
+        expires_at = NEXT_YEAR + timedelta(days=number)
+        await any_stores.person_concerts.add(ANN, ConcertId(f"c{number}"), expires_at=expires_at)
+    expected = tuple(f"c{number}" for number in reversed(range(50, MAX_CONCERTS + 50)))
+    assert await any_stores.person_concerts.list(ANN) == expected
+
+
+async def test_adding_again_never_shortens_the_expiry(any_stores: Stores) -> None:
+    await any_stores.person_concerts.add(ANN, ConcertId("one"), expires_at=NEXT_YEAR)
+    await any_stores.person_concerts.add(ANN, ConcertId("one"), expires_at=datetime.now(UTC) + timedelta(seconds=5))
+    kept = await any_stores.script_client.run_command("ZSCORE", person_concerts_key(ANN), "one")
+    assert float(kept) == int(NEXT_YEAR.timestamp() * 1000)
+
+
+async def test_join_is_refused_while_the_index_cannot_be_written(
+    own_cluster: ServerProcess, mongo_url: str, mongo_database: str
+) -> None:
+    """The keys of the person are in a slot that no server serves; those of the concert are in one that is served."""
+    async with opened(own_cluster.url, mongo_url, mongo_database) as stores:
+        concert = await on_sale(stores, 5, room=ROOM)
+        run = stores.script_client.run_command
+        slot = await run("CLUSTER", "KEYSLOT", person_concerts_key(ANN))
+        await run("CONFIG", "SET", "cluster-require-full-coverage", "no")
+        await run("CLUSTER", "DELSLOTS", str(slot))
+        with pytest.raises(TemporarilyUnavailable):
+            await queues.join_queue(context(stores, ANN), concert.id)
+        with pytest.raises(TemporarilyUnavailable):
+            await queues.list_viewer_entries(context(stores, ANN))
+        assert await stores.queues.read_position(concert.id, ANN) is None
+        await run("CLUSTER", "ADDSLOTS", str(slot))
+        assert (await queues.join_queue(context(stores, ANN), concert.id)).position == 1
+
+
+async def test_hold_is_refused_while_the_index_cannot_be_written(
+    own_cluster: ServerProcess, mongo_url: str, mongo_database: str
+) -> None:
+    async with opened(own_cluster.url, mongo_url, mongo_database) as stores:
+        concert = await on_sale(stores, 5)
+        run = stores.script_client.run_command
+        slot = await run("CLUSTER", "KEYSLOT", person_concerts_key(ANN))
+        await run("CONFIG", "SET", "cluster-require-full-coverage", "no")
+        await run("CLUSTER", "DELSLOTS", str(slot))
+        same_key = key()
+        with pytest.raises(TemporarilyUnavailable):
+            await holds.hold_tickets(context(stores, ANN), concert.id, lines(concert, 2), same_key)
+        await run("CLUSTER", "ADDSLOTS", str(slot))
+        await holds.hold_tickets(context(stores, ANN), concert.id, lines(concert, 2), same_key)
+        assert await stock(stores, concert) == [(3, 2, 0)]
+        assert len(await holds.list_viewer_holds(context(stores, ANN))) == 1
+
+
+async def test_recovery_adds_the_owners_of_orders(stores: Stores) -> None:
+    concert = await on_sale(stores, 5)
+    await buy(stores, await hold(stores, concert, 1, who=ANN))
+    await stores.script_client.run_command("FLUSHALL")
+    assert await stores.person_concerts.list(ANN) == ()
+    assert await stores.recovery.recover(concert.id)
+    assert await stores.person_concerts.list(ANN) == (concert.id,)
+
+
+async def test_order_sync_adds_the_owner_of_an_order(stores: Stores) -> None:
+    concert = await on_sale(stores, 5)
+    order = await buy(stores, await hold(stores, concert, 1, who=ANN))
+    await stores.script_client.run_command("DEL", person_concerts_key(ANN))
+    await stores.order_sync.sync(order)
+    assert await stores.person_concerts.list(ANN) == (concert.id,)
+
+
+async def test_unknown_concert_is_not_added(stores: Stores) -> None:
+    with pytest.raises(NotFound):
+        await queues.join_queue(context(stores, ANN), ConcertId("nosuchconcer"))
+    assert await stores.person_concerts.list(ANN) == ()

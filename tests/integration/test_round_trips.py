@@ -1,0 +1,171 @@
+"""How many round trips to Redis each operation takes, and which scripts it calls, cold and warm."""
+
+import asyncio
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from domain.concerts import Concert
+from domain.ids import PersonId
+from domain.topics import QueueTopic, RoomTopic, StockTopic
+from resolvers.context import Resources
+from schema import Operation, execute, ids
+from storage.connect import Stores
+from storage.keys import KINDS, concert_keys
+from tests.support.hub_recorder import ROOM, open_hub, subscribe
+from tests.support.sale import PASSES, key, on_sale, viewer
+from tests.support.script_calls import ScriptCalls, recorded_calls
+from tests.support.waiting import wait_until
+from workers.admission import AdmissionWorker
+
+JOIN = [["add_person_concert", "count_attempt", "count_attempt"], ["join_queue"]]
+ENTRY = "entry { number state position }"
+ESTIMATED = "entry { number state position estimatedWait { p50Seconds } }"
+
+
+def queue_mutation(name: str, shows: str) -> str:
+    type_ = name[0].upper() + name[1:]
+    return f"""mutation ($input: {type_}Input!) {{ {name}(input: $input) {{
+        __typename ... on {type_}Success {{ {shows} }} }} }}"""
+
+
+class Process:
+    """One server process: its requests share what it keeps in memory."""
+
+    def __init__(self, stores: Stores) -> None:
+        self._stores = stores
+        self._resources = Resources(stores, PASSES)
+
+    async def run(self, document: str, who: str, **variables: Any) -> tuple[Any, ScriptCalls]:
+        """Return the data of the operation, and the script calls it made."""
+        with recorded_calls(self._stores) as calls:
+            data = await self.execute(document, who, **variables)
+        return data, calls
+
+    async def execute(self, document: str, who: str, **variables: Any) -> Any:
+        context = self._resources.context(viewer(who), "test-request", "127.0.0.1")
+        payload = (await execute(Operation(document, variables, None), context)).payload
+        assert "errors" not in payload, payload
+        return payload["data"]
+
+    async def queue(self, name: str, who: str, concert: Concert, *, shows: str = ENTRY) -> tuple[str, list[list[str]]]:
+        """Return the type of a queue mutation's result, and its round trips."""
+        data, calls = await self.run(queue_mutation(name, shows), who, input={"concertId": ids.of_concert(concert.id)})
+        return data[name]["__typename"], calls.round_trips
+
+
+async def with_queue(stores: Stores, **settings: Any) -> Concert:
+    return await on_sale(stores, 10, room=replace(ROOM, **settings))
+
+
+async def test_join_takes_two_round_trips_cold_and_warm(stores: Stores) -> None:
+    concert = await with_queue(stores)
+    process = Process(stores)
+    for who in ("ann", "ben"):
+        assert await process.queue("joinQueue", who, concert) == ("JoinQueueSuccess", JOIN)
+
+
+async def test_wait_table_is_read_only_where_an_estimate_is_selected(stores: Stores) -> None:
+    concert = await with_queue(stores)
+    process = Process(stores)
+    assert await process.queue("joinQueue", "ann", concert) == ("JoinQueueSuccess", JOIN)
+    cold = await process.queue("joinQueue", "ann", concert, shows=ESTIMATED)
+    warm = await process.queue("joinQueue", "ann", concert, shows=ESTIMATED)
+    assert cold == ("JoinQueueSuccess", [*JOIN, ["read_queue"]])
+    assert warm == ("JoinQueueSuccess", JOIN)
+
+
+async def test_300_joins_at_once_read_one_wait_table(stores: Stores) -> None:
+    concert = await with_queue(stores)
+    process = Process(stores)
+    with recorded_calls(stores) as calls:
+        document, wanted = queue_mutation("joinQueue", ESTIMATED), {"concertId": ids.of_concert(concert.id)}
+        await asyncio.gather(*[process.execute(document, f"p{number}", input=wanted) for number in range(300)])
+    assert (calls.count("join_queue"), calls.count("read_queue")) == (300, 1)
+
+
+@pytest.mark.parametrize(
+    ("mutation", "script"),
+    [("heartbeat", "heartbeat"), ("leaveQueue", "leave_queue"), ("claimQueuePass", "claim_pass")],
+)
+async def test_queue_mutation_takes_one_round_trip_cold_and_warm(stores: Stores, mutation: str, script: str) -> None:
+    concert = await with_queue(stores)
+    for who in ("ann", "ben"):
+        await Process(stores).queue("joinQueue", who, concert)
+    await AdmissionWorker().run_once(stores)
+    process = Process(stores)
+    expected = (f"{mutation[0].upper()}{mutation[1:]}Success", [[script]])
+    for who in ("ann", "ben"):
+        assert await process.queue(mutation, who, concert) == expected
+
+
+async def test_refusal_of_a_claim_costs_what_a_success_costs(stores: Stores) -> None:
+    concert = await with_queue(stores)
+    process = Process(stores)
+    await process.queue("joinQueue", "ann", concert)
+    assert await process.queue("claimQueuePass", "ann", concert) == ("NotAdmittedError", [["claim_pass"]])
+
+
+async def test_refusal_of_a_hold_costs_what_a_success_costs(stores: Stores) -> None:
+    document = """mutation ($input: HoldTicketsInput!) { holdTickets(input: $input) {
+        __typename ... on NotAdmittedError { reason position } } }"""
+    process = Process(stores)
+    expected = {"HoldTicketsSuccess": await on_sale(stores, 10), "NotAdmittedError": await with_queue(stores)}
+    await process.queue("joinQueue", "ann", expected["NotAdmittedError"])
+    for type_, concert in expected.items():
+        lines = [{"tierId": ids.of_tier(concert.tiers[0].id), "quantity": 1}]
+        wanted = {"concertId": ids.of_concert(concert.id), "lines": lines, "idempotencyKey": key()}
+        data, calls = await process.run(document, "ann", input=wanted)
+        assert data["holdTickets"]["__typename"] == type_
+        assert calls.round_trips == [["add_person_concert", "hold_tickets"]]
+    assert data["holdTickets"]["position"] == 1
+
+
+async def test_me_asks_only_the_concerts_of_the_viewer(stores: Stores) -> None:
+    concerts = [await with_queue(stores) for _ in range(8)]
+    process = Process(stores)
+    for concert in concerts[:2]:
+        await process.queue("joinQueue", "ann", concert)
+    data, calls = await process.run("{ me { queueEntries { state } holds { id } } }", "ann")
+    assert len(data["me"]["queueEntries"]) == 2
+    assert calls.round_trips == [
+        ["read_person_concerts"],
+        ["read_person", "read_person", "read_position", "read_position"],
+    ]
+
+
+async def test_hub_refresh_reads_queue_stock_and_changes_in_one_call(stores: Stores, valkey_url: str) -> None:
+    concert = await with_queue(stores)
+    await Process(stores).queue("joinQueue", "ann", concert)
+    async with open_hub(stores, valkey_url) as (hub, _):
+        with recorded_calls(stores) as calls:
+            seen = await subscribe(hub, QueueTopic(concert.id, PersonId("ann")))
+            await subscribe(hub, RoomTopic(concert.id))
+            await subscribe(hub, StockTopic(concert.id))
+            await stores.queues.join(concert.id, PersonId("ben"))
+            await AdmissionWorker().run_once(stores)
+            await wait_until(lambda: seen.place()[1] == 0, what="the call")
+    hub_calls = calls.names - {"join_queue", "admit"}
+    assert hub_calls == {"read_snapshot", "read_entries", "sync_presence"}
+
+
+async def test_only_the_snapshot_of_the_hub_clears_the_hint(stores: Stores) -> None:
+    concert = await with_queue(stores)
+    process = Process(stores)
+
+    async def is_hinted() -> bool:
+        state = concert_keys(concert.id)[KINDS.index("state")]
+        return bool(await stores.script_client.run_command("HEXISTS", state, "hinted"))
+
+    await process.queue("joinQueue", "ann", concert)
+    assert await is_hinted()
+    document = """query ($id: ID!) {
+        concert(id: $id) { stock { soldOut } }
+        waitingRoom(concertId: $id) { servingNumber }
+        queueEntry(concertId: $id) { position estimatedWait { p50Seconds } }
+        me { queueEntries { state } holds { id } } }"""
+    await process.run(document, "ann", id=ids.of_concert(concert.id))
+    assert await is_hinted()
+    await stores.snapshots.read(concert.id, after=0)
+    assert not await is_hinted()

@@ -1,0 +1,95 @@
+"""Start on the data of the version whose Redis keys began with `onsale:`, as commit 60c4621 wrote it."""
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+import redis
+from bson import json_util
+from pymongo import MongoClient
+
+from domain.errors import TemporarilyUnavailable
+from domain.ids import ConcertId, PersonId
+from resolvers import holds, orders, queues
+from storage.connect import Stores
+from tests.support.sale import buy, check_invariants, context, hold, opened, stock
+from tests.support.waiting import wait_until
+
+DATA = Path(__file__).parent / "data" / "version_with_onsale_keys.json"
+SOLD, QUEUED = ConcertId("9ycvp5jp9zdu"), ConcertId("vnr8e3bgv8cy")
+
+
+@pytest_asyncio.fixture
+async def upgraded(valkey_url: str, mongo_url: str, mongo_database: str) -> AsyncIterator[Stores]:
+    data = json.loads(DATA.read_text())
+    _load_redis(valkey_url, data["redis"])
+    with MongoClient[dict[str, Any]](mongo_url) as client:
+        for name, documents in data["mongodb"].items():
+            client[mongo_database][name].insert_many(json_util.loads(json.dumps(documents)))
+    async with opened(valkey_url, mongo_url, mongo_database) as stores:
+        yield stores
+
+
+def _load_redis(url: str, dump: dict[str, Any]) -> None:
+    with redis.Redis.from_url(url, encoding="latin-1") as client:
+        for key, kept in dump.items():
+            value = kept["value"]
+            match kept["type"]:
+                case "hash":
+                    client.hset(key, mapping=value)
+                case "zset":
+                    client.zadd(key, dict(value))
+                case "stream":
+                    for event in value:
+                        client.xadd(key, event)
+                case other:
+                    pytest.fail(f"{key} is a {other}")
+
+
+async def _recover(stores: Stores, concert_id: ConcertId) -> None:
+    async def is_trusted() -> bool:
+        try:
+            await stores.holds.read_stock(concert_id)
+        except TemporarilyUnavailable:
+            return False
+        return True
+
+    await wait_until(is_trusted, timeout=20, what="the recovery")
+
+
+async def test_upgrade_rebuilds_stock_from_orders_and_ends_holds(upgraded: Stores) -> None:
+    await _recover(upgraded, SOLD)
+    concert = await upgraded.concerts.get(SOLD)
+    assert concert is not None
+    # Two units were sold, and one was held, in the first tier; one was sold in the second.
+    assert await stock(upgraded, concert) == [(3, 0, 2), (2, 0, 1)]
+    assert await holds.list_viewer_holds(context(upgraded, "cyd")) == ()
+    await check_invariants(upgraded, concert)
+
+
+async def test_upgrade_keeps_orders_and_their_units(upgraded: Stores) -> None:
+    await _recover(upgraded, SOLD)
+    concert = await upgraded.concerts.get(SOLD)
+    assert concert is not None
+    recorded = [await buy(upgraded, await hold(upgraded, concert, 3, who="dan"))]
+    for who in ("ann", "ben"):
+        recorded += (await orders.page_viewer_orders(context(upgraded, who), first=5, after=None)).items
+    units = [unit for order in recorded for unit in order.units]
+    assert len(units) == len(set(units)) == 6
+    assert await stock(upgraded, concert) == [(0, 0, 5), (2, 0, 1)]
+
+
+async def test_upgrade_adds_buyers_to_the_index_of_their_concerts(upgraded: Stores) -> None:
+    await _recover(upgraded, SOLD)
+    assert await upgraded.person_concerts.list(PersonId("ann")) == (SOLD,)
+
+
+async def test_upgrade_loses_places_and_people_join_again(upgraded: Stores) -> None:
+    await _recover(upgraded, QUEUED)
+    assert (await upgraded.queues.read_queue(QUEUED)).positions.waiting_count == 0
+    assert await queues.get_viewer_entry(context(upgraded, "ann"), QUEUED) is None
+    joined = [await queues.join_queue(context(upgraded, who), QUEUED) for who in ("cyd", "ann")]
+    assert [entry.position for entry in joined] == [1, 2]

@@ -1,0 +1,55 @@
+"""Records the script calls of a process, and which of them share a round trip."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from unittest import mock
+
+from storage.connect import Stores
+from storage.hot.script_client import Reply, ScriptClient
+from storage.scripts import Script
+
+_call_with_keys = ScriptClient.call_with_keys
+
+
+@dataclass
+class ScriptCalls:
+    """`round_trips` has an item for each turn of the event loop with calls: the names of their scripts, sorted."""
+
+    round_trips: list[list[str]] = field(default_factory=list)
+    _is_turn_over: bool = True
+
+    def add(self, script: Script) -> None:
+        if self._is_turn_over:
+            self.round_trips.append([])
+            self._is_turn_over = False
+            asyncio.get_running_loop().call_soon(self._end_turn)
+        self.round_trips[-1].append(script.name)
+        self.round_trips[-1].sort()
+
+    def count(self, name: str) -> int:
+        return sum(names.count(name) for names in self.round_trips)
+
+    @property
+    def names(self) -> set[str]:
+        return {name for names in self.round_trips for name in names}
+
+    def _end_turn(self) -> None:
+        self._is_turn_over = True
+
+
+@contextmanager
+def recorded_calls(stores: Stores) -> Iterator[ScriptCalls]:
+    """Record the calls made within the block by whoever uses these stores."""
+    calls = ScriptCalls()
+
+    async def record(
+        client: ScriptClient, script: Script, keys: tuple[str, ...], *args: str | int
+    ) -> tuple[str, Reply]:
+        if client is stores.script_client:
+            calls.add(script)
+        return await _call_with_keys(client, script, keys, *args)
+
+    with mock.patch.object(ScriptClient, "call_with_keys", record):
+        yield calls
