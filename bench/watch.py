@@ -33,10 +33,10 @@ STOCK = """subscription Stock($id: ID!) {
   stockChanged(concertId: $id) { version epoch tiers { tierId capacity available held sold } }
 }"""
 
-LOOK_EVERY_S = 1.0
+POLL_INTERVAL_S = 1.0
 AGAIN_AFTER_S = 1.0
 FIND_WITHIN_S = 10.0
-PACE_OVER_S = 10.0
+RATE_WINDOW_S = 10.0
 BAR_WIDTH = 40
 
 
@@ -45,7 +45,7 @@ class NothingToWatch(Exception):
 
 
 @dataclass(slots=True)
-class Scene:
+class LiveSale:
     name: str
     tiers: dict[str, str]
     """Tier id to name, in the order of the concert."""
@@ -60,7 +60,7 @@ class Scene:
             return
         self.stock = stock
         self.sold_at.append((now_s, self.sold))
-        while self.sold_at[0][0] < now_s - PACE_OVER_S:
+        while self.sold_at[0][0] < now_s - RATE_WINDOW_S:
             self.sold_at.popleft()
 
     @property
@@ -73,28 +73,28 @@ class Scene:
 
     def pace(self, now_s: float) -> float:
         """Tickets sold a second, of late."""
-        recent = [(at_s, sold) for at_s, sold in self.sold_at if at_s >= now_s - PACE_OVER_S]
-        return (recent[-1][1] - recent[0][1]) / PACE_OVER_S if recent else 0.0
+        recent = [(at_s, sold) for at_s, sold in self.sold_at if at_s >= now_s - RATE_WINDOW_S]
+        return (recent[-1][1] - recent[0][1]) / RATE_WINDOW_S if recent else 0.0
 
 
-def picture(scene: Scene, now_s: float) -> list[str]:
-    full = scene.sold * BAR_WIDTH // max(scene.capacity, 1)
-    width = max(len(name) for name in scene.tiers.values())
+def picture(sale: LiveSale, now_s: float) -> list[str]:
+    full = sale.sold * BAR_WIDTH // max(sale.capacity, 1)
+    width = max(len(name) for name in sale.tiers.values())
     return [
-        scene.name,
-        f"sold  [{'#' * full}{'.' * (BAR_WIDTH - full)}] {_sales(scene)}, {scene.pace(now_s):.1f}/s",
-        f"line  {_line(scene.room)}",
-        *(f"{scene.tiers[tier['tierId']]:<{width}}  {_tier(tier)}" for tier in scene.stock["tiers"]),
+        sale.name,
+        f"sold  [{'#' * full}{'.' * (BAR_WIDTH - full)}] {_sales(sale)}, {sale.pace(now_s):.1f}/s",
+        f"line  {_line(sale.room)}",
+        *(f"{sale.tiers[tier['tierId']]:<{width}}  {_tier(tier)}" for tier in sale.stock["tiers"]),
     ]
 
 
-def plain(scene: Scene) -> str:
-    tiers = "; ".join(f"{scene.tiers[tier['tierId']]} {_tier(tier)}" for tier in scene.stock["tiers"])
-    return f"sold {_sales(scene)} | {_line(scene.room)} | {tiers}"
+def plain(sale: LiveSale) -> str:
+    tiers = "; ".join(f"{sale.tiers[tier['tierId']]} {_tier(tier)}" for tier in sale.stock["tiers"])
+    return f"sold {_sales(sale)} | {_line(sale.room)} | {tiers}"
 
 
-def _sales(scene: Scene) -> str:
-    return f"{scene.sold:,} of {scene.capacity:,}"
+def _sales(sale: LiveSale) -> str:
+    return f"{sale.sold:,} of {sale.capacity:,}"
 
 
 def _line(room: JsonObject) -> str:
@@ -114,11 +114,11 @@ async def watch(url: str, slug: str) -> None:
     """Runs until it is cancelled. Raises NothingToWatch."""
     async with client_of([url], Ledger()) as client:
         concert = await _find(client, url, slug)
-        scene = Scene(concert["name"], {tier["id"]: tier["name"] for tier in concert["tiers"]})
-        scene.show_stock(concert["stock"], time.monotonic())
-        await _look_at_room(client, concert["id"], scene)
-        following = (_follow_stock(url, concert["id"], scene), _follow_room(client, concert["id"], scene))
-        tasks = [asyncio.create_task(work) for work in (*following, _draw(scene))]
+        sale = LiveSale(concert["name"], {tier["id"]: tier["name"] for tier in concert["tiers"]})
+        sale.show_stock(concert["stock"], time.monotonic())
+        await _read_room(client, concert["id"], sale)
+        following = (_follow_stock(url, concert["id"], sale), _follow_room(client, concert["id"], sale))
+        tasks = [asyncio.create_task(work) for work in (*following, _draw(sale))]
         try:
             await asyncio.gather(*tasks)
         finally:
@@ -140,12 +140,12 @@ async def _find(client: Client, url: str, slug: str) -> JsonObject:
     return concert
 
 
-async def _follow_stock(url: str, concert_id: str, scene: Scene) -> None:
+async def _follow_stock(url: str, concert_id: str, sale: LiveSale) -> None:
     while True:
         try:
             async with subscribed(url, None, STOCK, {"id": concert_id}) as subscription:
                 async for stock in subscription:
-                    scene.show_stock(stock, time.monotonic())
+                    sale.show_stock(stock, time.monotonic())
         except SocketLost:
             pass  # the server is away: its next word is a whole snapshot
         except SocketRefused as refused:
@@ -153,22 +153,22 @@ async def _follow_stock(url: str, concert_id: str, scene: Scene) -> None:
         await asyncio.sleep(AGAIN_AFTER_S)
 
 
-async def _follow_room(client: Client, concert_id: str, scene: Scene) -> None:
+async def _follow_room(client: Client, concert_id: str, sale: LiveSale) -> None:
     while True:
-        await asyncio.sleep(LOOK_EVERY_S)
-        await _look_at_room(client, concert_id, scene)
+        await asyncio.sleep(POLL_INTERVAL_S)
+        await _read_room(client, concert_id, sale)
 
 
-async def _look_at_room(client: Client, concert_id: str, scene: Scene) -> None:
+async def _read_room(client: Client, concert_id: str, sale: LiveSale) -> None:
     room = await client.ask(Step.POLL, ROOM, {"id": concert_id}, None)
     if not isinstance(room, Denied):
-        scene.room = room
+        sale.room = room
 
 
-async def _draw(scene: Scene) -> None:
+async def _draw(sale: LiveSale) -> None:
     screen = Screen()
     while True:
-        screen.show(scene, time.monotonic())
+        screen.show(sale, time.monotonic())
         await asyncio.sleep(screen.every_s)
 
 
@@ -177,15 +177,15 @@ class Screen:
         self._is_terminal = sys.stdout.isatty()
         self._height = 0
         self._last = ""
-        self.every_s = 0.2 if self._is_terminal else LOOK_EVERY_S
+        self.every_s = 0.2 if self._is_terminal else POLL_INTERVAL_S
 
-    def show(self, scene: Scene, now_s: float) -> None:
+    def show(self, sale: LiveSale, now_s: float) -> None:
         if self._is_terminal:
-            lines = picture(scene, now_s)
+            lines = picture(sale, now_s)
             up = f"\x1b[{self._height}A" if self._height else ""
             self._say(up + "".join(f"\r{line}\x1b[K\n" for line in lines))
             self._height = len(lines)
-        elif (line := plain(scene)) != self._last:
+        elif (line := plain(sale)) != self._last:
             self._last = line
             self._say(f"{line}\n")
 

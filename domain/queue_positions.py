@@ -47,8 +47,8 @@ class QueuePositions:
         return self._departed_before(number) - self._departed_before(self.serving_number + 1)
 
     def _departed_before(self, number: int) -> int:
-        place, bit = divmod(number, 8)
-        place -= self.serving_number // 8
-        if place >= len(self.departed):
+        index, bit = divmod(number, 8)
+        index -= self.serving_number // 8
+        if index >= len(self.departed):
             return self._before[-1]
-        return self._before[place] + (self.departed[place] & _UP_TO[bit]).bit_count()
+        return self._before[index] + (self.departed[index] & _UP_TO[bit]).bit_count()

@@ -52,9 +52,9 @@ async def _raise_if_opened(context: Context, before: Concert, after: Concert) ->
     settings = _fixed_settings_changed(before, after)
     if not settings or before.status is ConcertStatus.DRAFT or after.room.round != before.room.round:
         return
-    line = await context.stores.queues.read_queue(before.id)
-    # A line whose time has come may be drawn or opened by now, or be while this is written: its numbers would change.
-    if (line.is_opened or _is_past(before.room_opens_at - MAX_WRITE_TIME)) and line.round == before.room.round:
+    state = await context.stores.queues.read_queue(before.id)
+    # A queue whose time has come may be drawn or opened by now, or be while this is written: its numbers would change.
+    if (state.is_opened or _is_past(before.room_opens_at - MAX_WRITE_TIME)) and state.round == before.room.round:
         raise QueueOpened(before.id, settings)
 
 
@@ -63,7 +63,7 @@ def _is_past(moment: datetime) -> bool:
 
 
 def _fixed_settings_changed(before: Concert, after: Concert) -> tuple[str, ...]:
-    """The settings that this changes and an opened line cannot change."""
+    """The settings that this changes and an opened queue cannot change."""
     found = []
     if after.room.shuffle_at_start != before.room.shuffle_at_start:
         found.append("shuffleAtStart")

@@ -13,7 +13,7 @@ from enum import StrEnum
 import strawberry
 
 from domain.errors import BadUserInput, FieldProblem, InvalidInput
-from domain.ids import ConcertId, HoldId, OrderId, TierId
+from domain.ids import ConcertId, EntryId, HoldId, OrderId, TierId
 
 
 class Kind(StrEnum):
@@ -65,9 +65,9 @@ def of_order(order_id: OrderId) -> strawberry.ID:
     return _encode(Kind.ORDER, order_id)
 
 
-def of_entry(concert_id: ConcertId, place: int) -> strawberry.ID:
-    """A place in line, whatever number it has."""
-    return _encode(Kind.QUEUE_ENTRY, concert_id, str(place))
+def of_entry(concert_id: ConcertId, entry_id: EntryId) -> strawberry.ID:
+    """Return the id of an entry, which keeps it whatever its number."""
+    return _encode(Kind.QUEUE_ENTRY, concert_id, str(entry_id))
 
 
 def decode(value: str, *allowed: Kind) -> GlobalId:

@@ -92,7 +92,7 @@ class PurchaseTicketsInput:
     customer_name: str = strawberry.field(description="Who the tickets are for.")
     customer_email: str
     idempotency_key: str = strawberry.field(
-        description="Yours, new for each new wish, like a UUID; a repeated request with the same key finds its order."
+        description="Yours, new for each purchase, like a UUID; a repeated request with the same key finds its order."
     )
 
 
@@ -121,15 +121,15 @@ async def purchase_tickets(info: Info, input_: Annotated[PurchaseTicketsInput, I
     return PurchaseTicketsSuccess(order=Order.of(await _purchase(info.context, input_)))
 
 
-async def _purchase(context: Context, wish: PurchaseTicketsInput) -> domain.orders.Order:
+async def _purchase(context: Context, input_: PurchaseTicketsInput) -> domain.orders.Order:
     reader = IdReader()
-    customer, key = Customer(name=wish.customer_name, email=wish.customer_email), wish.idempotency_key
-    if wish.hold_id is not None and wish.concert_id is None and wish.lines is None:
-        concert_id, hold_id = reader.hold("holdId", wish.hold_id)
+    customer, key = Customer(name=input_.customer_name, email=input_.customer_email), input_.idempotency_key
+    if input_.hold_id is not None and input_.concert_id is None and input_.lines is None:
+        concert_id, hold_id = reader.hold("holdId", input_.hold_id)
         reader.finish()
         return await resolve.purchase_hold(context, concert_id, hold_id, customer, key)
-    if wish.hold_id is None and wish.concert_id is not None and wish.lines is not None:
-        concert_id, lines = reader.concert("concertId", wish.concert_id), read_ticket_lines(wish.lines, reader)
+    if input_.hold_id is None and input_.concert_id is not None and input_.lines is not None:
+        concert_id, lines = reader.concert("concertId", input_.concert_id), read_ticket_lines(input_.lines, reader)
         reader.finish()
-        return await resolve.purchase_lines(context, concert_id, lines, customer, key, queue_pass=wish.queue_pass)
+        return await resolve.purchase_lines(context, concert_id, lines, customer, key, queue_pass=input_.queue_pass)
     raise InvalidInput(FieldProblem("holdId", "give either `holdId`, or both `concertId` and `lines`"))

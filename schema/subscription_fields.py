@@ -71,10 +71,10 @@ def _wrap_topic(field: GraphQLField) -> Callable[..., Awaitable[TopicEventStream
     find_topic = field.subscribe
     assert find_topic is not None
 
-    async def watched(source: object, info: GraphQLResolveInfo[Context], **arguments: object) -> TopicEventStream:
+    async def event_stream(source: object, info: GraphQLResolveInfo[Context], **arguments: object) -> TopicEventStream:
         return TopicEventStream(await find_topic(source, info, **arguments))
 
-    return watched
+    return event_stream
 
 
 def _build_payload(snapshot: Snapshot, info: GraphQLResolveInfo[Context], **_arguments: object) -> object:

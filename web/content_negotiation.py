@@ -11,11 +11,11 @@ EVENT_STREAM = "text/event-stream"
 
 @dataclass(frozen=True, slots=True)
 class MediaRange:
-    """One part of an Accept header, with the place it has there."""
+    """One part of an Accept header, with its index in the header."""
 
     pattern: str
     quality: float
-    place: int
+    index: int
 
     @property
     def precision(self) -> int:
@@ -34,7 +34,7 @@ def preferred_media_type(accept: str, offered: Sequence[str]) -> str | None:
     rated = [(_best_range(ranges, media_type), media_type) for media_type in offered]
     taken = [(range_, media_type) for range_, media_type in rated if range_ and range_.quality > 0]
     # max() keeps the first of equals: the order of the offer decides what no header does.
-    best = max(taken, key=lambda pair: (pair[0].quality, pair[0].precision, -pair[0].place), default=None)
+    best = max(taken, key=lambda pair: (pair[0].quality, pair[0].precision, -pair[0].index), default=None)
     return best[1] if best else None
 
 
@@ -44,11 +44,11 @@ def _best_range(ranges: list[MediaRange], media_type: str) -> MediaRange | None:
 
 
 def _ranges(accept: str) -> Iterator[MediaRange]:
-    for place, part in enumerate(accept.lower().split(",")):
+    for index, part in enumerate(accept.lower().split(",")):
         pattern, *parameters = (piece.strip() for piece in part.split(";"))
         given = dict(parameter.partition("=")[::2] for parameter in parameters)
         if given.get("charset", "utf-8").strip('"') in ("utf-8", "utf8"):
-            yield MediaRange(pattern, _quality(given.get("q", "1")), place)
+            yield MediaRange(pattern, _quality(given.get("q", "1")), index)
 
 
 def _quality(text: str) -> float:

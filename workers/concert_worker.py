@@ -45,31 +45,31 @@ class ConcertWorker(Protocol):
 async def run_for_all(worker: ConcertWorker, stores: Stores) -> int:
     """How much was done. Raises what went wrong first, after everything else was done."""
     concerts = [concert.id for concert in await stores.concert_cache.list_all()]
-    looks = (await _run_each(worker, stores, concerts)).values()
-    for look in looks:
-        if isinstance(look, BaseException):
-            raise look
-    return sum(look.done for look in looks if isinstance(look, RunResult))
+    results = (await _run_each(worker, stores, concerts)).values()
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+    return sum(result.done for result in results if isinstance(result, RunResult))
 
 
-async def run_due(worker: ConcertWorker, stores: Stores, agenda: Schedule) -> int:
+async def run_due(worker: ConcertWorker, stores: Stores, schedule: Schedule) -> int:
     """`run_for_all` for the concerts whose time has come. What goes wrong at one is logged when it begins."""
-    due = agenda.due([concert.id for concert in await stores.concert_cache.list_all()])
-    news: list[tuple[ConcertId, BaseException]] = []
+    due = schedule.due([concert.id for concert in await stores.concert_cache.list_all()])
+    failures: list[tuple[ConcertId, BaseException]] = []
     done = 0
-    for concert_id, look in (await _run_each(worker, stores, due)).items():
-        if isinstance(look, RunResult):
-            agenda.completed(concert_id, is_active=look.is_active)
-            done += look.done
-        elif agenda.failed(concert_id):
-            news.append((concert_id, look))
-    if news:
-        log.warning("worker %s failed at %d concerts, at %s with: %s", worker.name, len(news), *news[0])
+    for concert_id, result in (await _run_each(worker, stores, due)).items():
+        if isinstance(result, RunResult):
+            schedule.completed(concert_id, is_active=result.is_active)
+            done += result.done
+        elif schedule.failed(concert_id):
+            failures.append((concert_id, result))
+    if failures:
+        log.warning("worker %s failed at %d concerts, at %s with: %s", worker.name, len(failures), *failures[0])
     return done
 
 
 async def _run_each(
     worker: ConcertWorker, stores: Stores, concerts: Collection[ConcertId]
 ) -> dict[ConcertId, RunResult | BaseException]:
-    looks = await asyncio.gather(*[worker.run_for(stores, id_) for id_ in concerts], return_exceptions=True)
-    return dict(zip(concerts, looks, strict=True))
+    results = await asyncio.gather(*[worker.run_for(stores, id_) for id_ in concerts], return_exceptions=True)
+    return dict(zip(concerts, results, strict=True))

@@ -28,9 +28,9 @@ class OpeningWorker:
         self._open &= {_round(concert) for concert in drawn}
         self._failing &= {_round(concert) for concert in drawn}
         due = [concert for concert in drawn if _is_due(concert, now) and _round(concert) not in self._open]
-        return sum(await asyncio.gather(*[self._open_line(stores, concert) for concert in due]))
+        return sum(await asyncio.gather(*[self._open_queue(stores, concert) for concert in due]))
 
-    async def _open_line(self, stores: Stores, concert: Concert) -> bool:
+    async def _open_queue(self, stores: Stores, concert: Concert) -> bool:
         """One that cannot be opened now keeps no other from being opened."""
         try:
             return await self._open_drawn(stores, concert)

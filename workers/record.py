@@ -1,11 +1,11 @@
-"""Tells the hot state of orders that it could not be told of when they were recorded."""
+"""Tells the hot state of orders that it could not be recorded of when they were recorded."""
 
 from datetime import UTC, datetime, timedelta
 
 from domain.ids import ConcertId, OrderId
 from storage.connect import Stores
 
-LOOK_BACK = timedelta(minutes=5)
+MAX_DELAY = timedelta(minutes=5)
 """Clocks of hosts differ, and an insert may take seconds from its time stamp to its majority."""
 BATCH = 500
 
@@ -17,27 +17,27 @@ class RecordWorker:
     interval_s = 10.0
 
     def __init__(self) -> None:
-        self._since = datetime.now(UTC) - LOOK_BACK
+        self._since = datetime.now(UTC) - MAX_DELAY
         self._recorded: set[tuple[OrderId, int]] = set()
 
     async def run_once(self, stores: Stores) -> int:
         started = datetime.now(UTC)
         changed = await stores.orders.changed_since(self._since)
         self._recorded &= {order for orders in changed.values() for order in orders}
-        told = 0
+        recorded = 0
         is_complete = True
         for concert_id, orders in changed.items():
             unsure = [order for order in orders if order not in self._recorded]
             for first in range(0, len(unsure), BATCH):
                 count = await self._record(stores, concert_id, unsure[first : first + BATCH])
                 is_complete &= count is not None
-                told += count or 0
+                recorded += count or 0
         if is_complete:
-            self._since = started - LOOK_BACK
-        return told
+            self._since = started - MAX_DELAY
+        return recorded
 
     async def _record(self, stores: Stores, concert_id: ConcertId, orders: list[tuple[OrderId, int]]) -> int | None:
-        """How many the hot state did not have. None: it could not be told of all."""
+        """How many the hot state did not have. None: it could not be recorded of all."""
         missing = await stores.hot_state.find_unrecorded(concert_id, orders)
         if missing is None:
             return None

@@ -46,14 +46,14 @@ async def run_workers(stores: Stores, redis_url: str, names: Sequence[str] = ALL
     """Runs the named workers until cancelled. Raises KeyError for a name that is none."""
     steady = {worker.name: worker for worker in WORKERS}
     by_concert = {worker.name: worker for worker in CONCERT_WORKERS}
-    async with _listen_for_work(stores, redis_url) as agendas, asyncio.TaskGroup() as group:
+    async with _listen_for_work(stores, redis_url) as schedules, asyncio.TaskGroup() as group:
         for name in names:
             if name in steady:
                 group.create_task(run_forever(steady[name](), stores))
             else:
                 worker = by_concert[name]()
-                agendas.append(Schedule(active_s=worker.active_s, idle_s=worker.idle_s))
-                group.create_task(run_schedule_forever(worker, stores, agendas[-1]))
+                schedules.append(Schedule(active_s=worker.active_s, idle_s=worker.idle_s))
+                group.create_task(run_schedule_forever(worker, stores, schedules[-1]))
 
 
 async def run_forever(worker: Worker, stores: Stores) -> None:
@@ -63,12 +63,12 @@ async def run_forever(worker: Worker, stores: Stores) -> None:
         await asyncio.sleep(_pause_s(worker.interval_s, failures))
 
 
-async def run_schedule_forever(worker: ConcertWorker, stores: Stores, agenda: Schedule) -> None:
-    """A concert that fails is left alone for a while by its agenda; only a list that cannot be read stops it all."""
+async def run_schedule_forever(worker: ConcertWorker, stores: Stores, schedule: Schedule) -> None:
+    """A concert that fails is left alone for a while by its schedule; only a list that cannot be read stops it all."""
     failures = 0
     while True:
-        failures = await _attempt(worker.name, lambda: run_due(worker, stores, agenda), failures)
-        await agenda.wait()
+        failures = await _attempt(worker.name, lambda: run_due(worker, stores, schedule), failures)
+        await schedule.wait()
 
 
 async def _attempt(name: str, work: Callable[[], Awaitable[int]], failures: int) -> int:
@@ -95,16 +95,16 @@ def _pause_s(interval_s: float, failures: int) -> float:
 @asynccontextmanager
 async def _listen_for_work(stores: Stores, redis_url: str) -> AsyncIterator[list[Schedule]]:
     """Whoever is in the list is told where something begins. What goes unheard is found at the pace of idle ones."""
-    agendas: list[Schedule] = []
+    schedules: list[Schedule] = []
 
     def notice(message: str) -> None:
-        for agenda in agendas:
+        for schedule in schedules:
             if message == GAP:
-                agenda.wake_all()
-            elif not agenda.wake(ConcertId(message)):
+                schedule.wake_all()
+            elif not schedule.wake(ConcertId(message)):
                 stores.concert_cache.refresh_for(ConcertId(message))
 
     async with aclosing(Feed(redis_url)) as feed:
         await feed.start()
         feed.listen(WORK_CHANNEL, notice)
-        yield agendas
+        yield schedules

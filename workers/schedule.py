@@ -53,8 +53,8 @@ class Schedule:
     def completed(self, concert_id: ConcertId, *, is_active: bool) -> None:
         plan = self._plans.get(concert_id)
         if plan is not None:
-            pace_s = self._active_s if is_active or plan.is_woken else self._idle_s
-            plan.due_at = plan.started_at + pace_s * self._jitter
+            interval_s = self._active_s if is_active or plan.is_woken else self._idle_s
+            plan.due_at = plan.started_at + interval_s * self._jitter
             plan.has_failed = False
 
     def failed(self, concert_id: ConcertId) -> bool:

@@ -76,7 +76,7 @@ async def measure(plan: Plan, only: str = "") -> Findings:
         directory = Path(name)
         async with asyncio.timeout(LIMIT_S), run_stores(directory) as urls:
             if only in ("", "ticks"):
-                await _in_laboratory(found, urls, plan)
+                await _in_process_queue(found, urls, plan)
             if only in ("", "joins", "slots"):
                 await _on_a_server(found, urls, directory, plan, only)
             if only in ("", "pushes"):
@@ -84,11 +84,11 @@ async def measure(plan: Plan, only: str = "") -> Findings:
     return found
 
 
-async def _in_laboratory(found: Findings, urls: StoreUrls, plan: Plan) -> None:
+async def _in_process_queue(found: Findings, urls: StoreUrls, plan: Plan) -> None:
     say("ticks: people join in this process, and watch\n")
     async with open_stores(urls.redis, urls.mongo, DATABASE) as stores:
-        laboratory = InProcessQueue.of(stores, urls)
-        commands, others = await ticks.measure(laboratory, plan.sizes, seconds=plan.tick_s)
+        queue = InProcessQueue.of(stores, urls)
+        commands, others = await ticks.measure(queue, plan.sizes, seconds=plan.tick_s)
     found.by_size["commands_per_tick"] = commands
     found.figures += others
 

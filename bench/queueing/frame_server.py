@@ -53,11 +53,11 @@ async def main(sockets: int, size: int) -> None:
     ended = asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
     while not ended.done():
         # The loop serves the sockets meanwhile, as often as while a hub pushes.
-        breath = TimeSlice()
+        time_slice = TimeSlice()
         for transport in everybody if len(everybody) == sockets else ():
             if transport.get_write_buffer_size() < FULL:
                 transport.write(text)
-            await breath.checkpoint()
+            await time_slice.checkpoint()
         await asyncio.sleep(0 if len(everybody) == sockets else WAIT_S)
 
 

@@ -21,15 +21,15 @@ from subscriptions.hub import Hub, HubSubscription
 from subscriptions.interfaces import ConcertSnapshot, Rendered
 
 AT_ONCE = 2_000
-LOOK_WITHIN_S = 20.0
+POLL_WITHIN_S = 20.0
 
 
 class CountingReader(StoreSnapshotReader):
     """A look begins when the concert is read. It lasts until the last delivery before the next one begins."""
 
-    def __init__(self, laboratory: InProcessQueue) -> None:
-        resources = laboratory.resources
-        super().__init__(laboratory.stores, resources.passes, resources.wait_tables)
+    def __init__(self, queue: InProcessQueue) -> None:
+        resources = queue.resources
+        super().__init__(queue.stores, resources.passes, resources.wait_tables)
         self.looks = 0
         self.took_ms: list[float] = []
         self.delivered = 0
@@ -54,7 +54,7 @@ class CountingReader(StoreSnapshotReader):
 
     async def wait_for_refresh(self) -> None:
         self._begun.clear()
-        async with asyncio.timeout(LOOK_WITHIN_S):
+        async with asyncio.timeout(POLL_WITHIN_S):
             await self._begun.wait()
 
 
@@ -63,13 +63,13 @@ class InProcessHub:
 
     def __init__(
         self,
-        laboratory: InProcessQueue,
+        queue: InProcessQueue,
         concert_id: ConcertId,
         hub: Hub,
         reader: CountingReader,
         source: SubscriptionSource,
     ) -> None:
-        self.laboratory = laboratory
+        self.queue = queue
         self.reader = reader
         self.calls = 0
         self._concert_id = concert_id
@@ -85,17 +85,17 @@ class InProcessHub:
     @asynccontextmanager
     async def opened(
         cls,
-        laboratory: InProcessQueue,
+        queue: InProcessQueue,
         concert_id: ConcertId,
         hub: Hub,
         reader: CountingReader,
         people: Sequence[PersonId],
     ) -> AsyncIterator["InProcessHub"]:
         operation = Operation(DOCUMENT, {"id": of_concert(concert_id)}, None)
-        source = await start(operation, laboratory.context(people[0]))
+        source = await start(operation, queue.context(people[0]))
         if not isinstance(source, SubscriptionSource):
             raise NotMeasured(f"a subscription was refused: {source}")
-        line = cls(laboratory, concert_id, hub, reader, source)
+        line = cls(queue, concert_id, hub, reader, source)
         try:
             for first in range(0, len(people), AT_ONCE):
                 await asyncio.gather(*[line._watch(who) for who in people[first : first + AT_ONCE]])
@@ -117,7 +117,7 @@ class InProcessHub:
 
     async def leave(self, person_id: PersonId) -> None:
         self.calls += 1
-        await self.laboratory.stores.queues.leave(self._concert_id, person_id)
+        await self.queue.stores.queues.leave(self._concert_id, person_id)
 
     def close(self, person_id: PersonId) -> None:
         """Their socket closes; they keep their place for the grace."""
@@ -134,13 +134,13 @@ class InProcessHub:
 
     async def _join_and_watch(self, person_id: PersonId) -> None:
         self.calls += 1
-        await self.laboratory.stores.queues.join(self._concert_id, person_id)
+        await self.queue.stores.queues.join(self._concert_id, person_id)
         await self._watch(person_id)
         self._line.append(person_id)
 
     async def _watch(self, person_id: PersonId) -> None:
         topic = QueueTopic(self._concert_id, person_id)
-        source = replace(self._source, topic=topic, context=self.laboratory.context(person_id))
+        source = replace(self._source, topic=topic, context=self.queue.context(person_id))
 
         def deliver(rendered: Rendered) -> None:
             self.reader.record_refresh()

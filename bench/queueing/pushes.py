@@ -34,7 +34,7 @@ async def measure(
     concert = await site.concert(replace(ROOM, total_active_users=1))
     await join_all(site, concert, in_front, at_once=64)
     await join_all(site, concert, watching, at_once=64)
-    line = QueueClient(site.client, Ledger(), concert, urls=[site.app.url], sightings=Observations())
+    line = QueueClient(site.client, Ledger(), concert, urls=[site.app.url], observations=Observations())
     async with (
         open_socket_clients(watching, port=site.app.port, concert=concert.id, directory=directory) as crowd,
         owned(_leave(line, in_front[1:])),

@@ -143,7 +143,7 @@ async def _call(site: BenchServer, concert: SaleConcert, plan: Plan) -> None:
 async def _free(site: BenchServer, concert: SaleConcert, inside: Sequence[User], plan: Plan) -> dict[str, float]:
     """Person to when they asked for what frees their slot, by the clock of this machine."""
     ledger = Ledger()
-    line = QueueClient(site.client, ledger, concert, urls=[site.app.url], sightings=Observations())
+    line = QueueClient(site.client, ledger, concert, urls=[site.app.url], observations=Observations())
     shop = Shop(site.client, ledger, concert)
     asked_ms: dict[str, float] = {}
 

@@ -38,22 +38,22 @@ class Count:
 
 
 async def measure(
-    laboratory: InProcessQueue, sizes: Sequence[int], *, seconds: float
+    queue: InProcessQueue, sizes: Sequence[int], *, seconds: float
 ) -> tuple[dict[int, Metric], list[Metric]]:
     """Commands per tick by size, and what else was seen; the last size tells the bytes in the store."""
     commands: dict[int, Metric] = {}
     others: list[Metric] = []
     for size in sizes:
-        concert_id = await laboratory.concert(SLOTS)
-        async with _looked_after(laboratory, concert_id) as worked:
-            people = await laboratory.join(concert_id, size)
+        concert_id = await queue.concert(SLOTS)
+        async with _looked_after(queue, concert_id) as worked:
+            people = await queue.join(concert_id, size)
             if size == sizes[-1]:
-                others += await _bytes_of_joined(laboratory, concert_id, size)
-            async with _watched(laboratory, concert_id, people) as line:
+                others += await _bytes_of_joined(queue, concert_id, size)
+            async with _watched(queue, concert_id, people) as line:
                 if size == sizes[-1]:
-                    others.insert(0, await _bytes_of_watched(laboratory, concert_id, size))
+                    others.insert(0, await _bytes_of_watched(queue, concert_id, size))
                 commands[size] = await _figure(line, worked, size, seconds)
-            others += _of_looks(line.reader, size)
+            others += _per_refresh(line.reader, size)
     flat = growth("commands_growth", commands, "commands per tick, the most over the least", at_most=1.2)
     return commands, [flat, *others]
 
@@ -71,7 +71,7 @@ async def _figure(line: InProcessHub, worked: list[int], size: int, seconds: flo
 
 
 async def _commands(line: InProcessHub, worked: list[int]) -> int:
-    return await line.laboratory.script_calls() - line.calls - worked[0]
+    return await line.queue.script_calls() - line.calls - worked[0]
 
 
 async def _stir(line: InProcessHub) -> None:
@@ -84,7 +84,7 @@ async def _stir(line: InProcessHub) -> None:
     line.join(OF_EACH)
 
 
-def _of_looks(reader: CountingReader, size: int) -> list[Metric]:
+def _per_refresh(reader: CountingReader, size: int) -> list[Metric]:
     what = f"from the read of a look to its last delivery, {size:,} waiters"
     return [
         median(f"tick_{size}_p50_ms", reader.took_ms, what),
@@ -93,26 +93,26 @@ def _of_looks(reader: CountingReader, size: int) -> list[Metric]:
 
 
 @asynccontextmanager
-async def _looked_after(laboratory: InProcessQueue, concert_id: ConcertId) -> AsyncIterator[list[int]]:
+async def _looked_after(queue: InProcessQueue, concert_id: ConcertId) -> AsyncIterator[list[int]]:
     """What workers do for a concert; the list has how many script calls they made."""
     calls = [0]
 
     async def work() -> None:
         while True:
-            calls[0] += await laboratory.run_workers(concert_id)
+            calls[0] += await queue.run_workers(concert_id)
             await asyncio.sleep(ACTIVE_S)
 
     async with owned(work()):
         yield calls
 
 
-def server_hub(feed: Feed, reader: CountingReader, laboratory: InProcessQueue) -> Hub:
+def server_hub(feed: Feed, reader: CountingReader, queue: InProcessQueue) -> Hub:
     """A hub with the settings that a server has by default."""
     settings = Settings()
     return Hub(
         feed,
         reader,
-        laboratory.stores.queues,
+        queue.stores.queues,
         tick_s=settings.push_tick_ms / 1000,
         push_intervals=PushIntervals.from_pairs(settings.push_intervals),
     )
@@ -120,29 +120,29 @@ def server_hub(feed: Feed, reader: CountingReader, laboratory: InProcessQueue) -
 
 @asynccontextmanager
 async def _watched(
-    laboratory: InProcessQueue, concert_id: ConcertId, people: Sequence[PersonId]
+    queue: InProcessQueue, concert_id: ConcertId, people: Sequence[PersonId]
 ) -> AsyncIterator[InProcessHub]:
-    async with aclosing(Feed(laboratory.urls.redis)) as feed:
+    async with aclosing(Feed(queue.urls.redis)) as feed:
         await feed.start()
-        reader = CountingReader(laboratory)
-        hub = server_hub(feed, reader, laboratory)
-        async with aclosing(hub), InProcessHub.opened(laboratory, concert_id, hub, reader, people) as line:
+        reader = CountingReader(queue)
+        hub = server_hub(feed, reader, queue)
+        async with aclosing(hub), InProcessHub.opened(queue, concert_id, hub, reader, people) as line:
             await asyncio.sleep(SETTLE_S)
             yield line
 
 
-async def _bytes_of_joined(laboratory: InProcessQueue, concert_id: ConcertId, size: int) -> list[Metric]:
+async def _bytes_of_joined(queue: InProcessQueue, concert_id: ConcertId, size: int) -> list[Metric]:
     """Memory of all keys of the concert, by the store's own count."""
-    before = await laboratory.bytes_by_kind(concert_id)
-    await laboratory.consume_events(concert_id)
-    after = await laboratory.bytes_by_kind(concert_id)
+    before = await queue.bytes_by_kind(concert_id)
+    await queue.consume_events(concert_id)
+    after = await queue.bytes_by_kind(concert_id)
     return [
         per_waiter("bytes_per_joined_waiter", after, size, "joined, without a socket, events consumed", at_most=400),
         per_waiter("bytes_before_consumed", before, size, "the same, before the events are consumed"),
     ]
 
 
-async def _bytes_of_watched(laboratory: InProcessQueue, concert_id: ConcertId, size: int) -> Metric:
-    await laboratory.consume_events(concert_id)
-    sizes = await laboratory.bytes_by_kind(concert_id)
+async def _bytes_of_watched(queue: InProcessQueue, concert_id: ConcertId, size: int) -> Metric:
+    await queue.consume_events(concert_id)
+    sizes = await queue.bytes_by_kind(concert_id)
     return per_waiter("bytes_per_waiter", sizes, size, "everybody with a socket, events consumed", at_most=400)

@@ -14,7 +14,7 @@ from redis.exceptions import RedisError
 from domain.ids import ConcertId
 from storage.keys import KINDS, concert_keys
 
-LOOK_EVERY_S = 0.25
+POLL_INTERVAL_S = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Auditor:
         while True:
             with contextlib.suppress(RedisError):
                 await self._look()
-            await asyncio.sleep(LOOK_EVERY_S)
+            await asyncio.sleep(POLL_INTERVAL_S)
 
     async def close(self) -> Audit:
         await self._look()

@@ -22,12 +22,14 @@ GONE = frozenset({"SOLD_OUT", "HOLD_ENDED"})
 
 
 class Buyer:
-    def __init__(self, person: Person, token: str, *, entrance: QueueSession, shop: Shop, board: StockPoller) -> None:
+    def __init__(
+        self, person: Person, token: str, *, queue_session: QueueSession, shop: Shop, stock_poller: StockPoller
+    ) -> None:
         self._person = person
         self._token = token
-        self._entrance = entrance
+        self._queue_session = queue_session
         self._shop = shop
-        self._board = board
+        self._stock_poller = stock_poller
         self._ledger = shop.ledger
         self._pass: QueuePass | None = None
         self._keys = 0
@@ -35,12 +37,12 @@ class Buyer:
     async def run(self) -> None:
         await asyncio.sleep(self._person.arrives_after_s)
         self._ledger.arrived += 1
-        if self._person.manner is QueueBehavior.PUSHES_IN and self._person.habit not in STRANGERS:
+        if self._person.queue_behavior is QueueBehavior.PUSHES_IN and self._person.buyer_behavior not in STRANGERS:
             await self._come_without_pass()
-        await self._habit()()
+        await self._visit_of()()
         self._ledger.left += 1
 
-    def _habit(self) -> Callable[[], Awaitable[object]]:
+    def _visit_of(self) -> Callable[[], Awaitable[object]]:
         visits: dict[BuyerBehavior, Callable[[], Awaitable[object]]] = {
             BuyerBehavior.BUYS: self._hold_and_buy,
             BuyerBehavior.BUYS_AT_ONCE: self._buy_at_once,
@@ -53,7 +55,7 @@ class Buyer:
             BuyerBehavior.HAS_NO_TOKEN: self._come_without_token,
             BuyerBehavior.FORGES_TOKEN: self._come_with_forged_token,
         }
-        return visits[self._person.habit]
+        return visits[self._person.buyer_behavior]
 
     async def _hold_and_buy(self) -> Receipt | None:
         while held := await self._hold():
@@ -82,7 +84,7 @@ class Buyer:
     async def _give_up(self) -> None:
         await self._change_mind()
         if self._pass:
-            await self._entrance.leave()
+            await self._queue_session.leave()
 
     async def _change_mind(self) -> None:
         if held := await self._hold():
@@ -156,7 +158,7 @@ class Buyer:
     async def _come_without_pass(self) -> None:
         await self._must_not_enter(None, "a hold without a pass")
         await self._must_not_enter(self._token, "a hold with an access token for a pass")
-        if stolen := self._entrance.take_foreign_pass():
+        if stolen := self._queue_session.take_foreign_pass():
             await self._must_not_enter(stolen, "a hold with a stolen pass")
 
     async def _must_not_enter(self, queue_pass: str | None, what: str) -> None:
@@ -171,14 +173,14 @@ class Buyer:
         """Stands in line for one if need be. False: there is no pass for this person, or nothing left to buy."""
         if self._pass and is_good(self._pass):
             return True
-        self._pass = await self._entrance.get_pass()
-        if self._pass and self._person.manner is QueueBehavior.PUSHES_IN:
+        self._pass = await self._queue_session.get_pass()
+        if self._pass and self._person.queue_behavior is QueueBehavior.PUSHES_IN:
             await self._must_not_enter(forged(self._pass.token), "a hold with a forged pass")
         return self._pass is not None
 
     async def _spent(self) -> None:
         """A pass is for one purchase."""
-        if self._pass and self._person.manner is QueueBehavior.PUSHES_IN:
+        if self._pass and self._person.queue_behavior is QueueBehavior.PUSHES_IN:
             await self._must_not_enter(self._pass.token, "a hold with a spent pass")
         self._pass = None
 
@@ -188,7 +190,7 @@ class Buyer:
             seen = await self._shop.look()
             if seen and (lines := choose(self._person, seen)):
                 return lines
-            if not await self._board.wait_for_tickets():
+            if not await self._stock_poller.wait_for_tickets():
                 return None
         return None
 
@@ -218,7 +220,7 @@ class Buyer:
         if self._is_turned_away(answer):
             return True
         self._expect(answer, GONE, what)
-        return await self._board.wait_for_tickets()
+        return await self._stock_poller.wait_for_tickets()
 
     async def _must_refuse(self, lines: Sequence[TicketLine], codes: set[str], what: str) -> None:
         answer = await self._take(lines, self._new_key())

@@ -20,7 +20,7 @@ CANCEL_AGAIN_AFTER_S = 1.0
 
 async def drive_sale(
     visits: Sequence[Buyer],
-    board: StockPoller,
+    stock_poller: StockPoller,
     ledger: Ledger,
     *,
     goal: int,
@@ -30,12 +30,12 @@ async def drive_sale(
 ) -> str | None:
     """Returns when everybody went home; or, after `limit_s`, why not everybody did."""
     async with asyncio.TaskGroup() as staff:
-        showing = show_progress(ledger, board, goal=goal)
-        watching = [staff.create_task(watch) for watch in (board.poll(), showing, *watches)]
+        showing = show_progress(ledger, stock_poller, goal=goal)
+        watching = [staff.create_task(watch) for watch in (stock_poller.poll(), showing, *watches)]
         striking = staff.create_task(_kill_at_half_time(strike, ledger, goal, limit_s)) if strike else None
         cut_short = await _let_in(visits, limit_s)
         if cut_short:
-            cut_short += f", {board.waiting} of {ledger.arrived - ledger.left} waited for tickets to return"
+            cut_short += f", {stock_poller.waiting} of {ledger.arrived - ledger.left} waited for tickets to return"
         await _end(watching)
         if striking and not _is_half_time(ledger, goal):
             # Otherwise it has begun, and what it killed must run again before anybody reads the books.
@@ -64,7 +64,7 @@ async def _let_in(visits: Sequence[Buyer], limit_s: float) -> str | None:
 
 
 async def _kill_at_half_time(strike: Kill, ledger: Ledger, goal: int, limit_s: float) -> None:
-    if await wait_until(lambda: _is_half_time(ledger, goal), within_s=limit_s, look_every_s=0.05):
+    if await wait_until(lambda: _is_half_time(ledger, goal), within_s=limit_s, poll_interval_s=0.05):
         say("\nhalf is sold: kill -9 for the store and one server\n")
         await strike()
         say("\nboth run again\n")

@@ -20,7 +20,7 @@ STAGES = {"WAITING": 0, "READY": 1, "ADMITTED": 2, "COMPLETED": 3, "LEFT": 3, "E
 @dataclass(frozen=True, slots=True)
 class Evidence:
     settings: RoomSettings
-    sightings: Observations
+    observations: Observations
     audit: Audit
 
 
@@ -29,7 +29,7 @@ def caps_kept(evidence: Evidence) -> Iterator[str]:
     slots, per_minute = evidence.settings.total_active_users, evidence.settings.new_users_per_minute
     if evidence.audit.most_slots > slots:
         yield f"{evidence.audit.most_slots} slots of {slots} were taken, says the store"
-    for room in evidence.sightings.rooms:
+    for room in evidence.observations.rooms:
         if room.slots_taken > slots:
             yield f"{room.slots_taken} slots of {slots} were taken at {room.at}"
     calls = [second * 1000 for second, count in sorted(evidence.audit.calls.items()) for _ in range(count)]
@@ -44,7 +44,7 @@ def no_one_called_twice(evidence: Evidence) -> Iterator[str]:
     called = audit.serving - sum(number <= audit.serving for number in audit.departed)
     if (calls := sum(audit.calls.values())) != called:
         yield f"{calls} calls were made for {called} numbers"
-    for number, seen in _by_number(evidence.sightings).items():
+    for number, seen in _by_number(evidence.observations).items():
         for before, after in pairwise(seen):
             if STAGES[after.state] < STAGES[before.state]:
                 yield f"number {number} was {before.state} at {before.at} and {after.state} at {after.at}"
@@ -56,9 +56,9 @@ def positions_exact(evidence: Evidence) -> Iterator[str]:
     """At one version all see one line; and a position is the rank among those who were still waiting then."""
     departures = _Departures(evidence)
     looks: dict[At, set[tuple[int, int]]] = defaultdict(set)
-    for room in evidence.sightings.rooms:
+    for room in evidence.observations.rooms:
         looks[room.at].add((room.serving, room.waiting))
-    for at, seen in _by_moment(evidence.sightings).items():
+    for at, seen in _by_moment(evidence.observations).items():
         yield from _one_line(at, seen, looks[at])
         waiting = sorted({(sighting.number, sighting.position) for sighting in seen if sighting.state == "WAITING"})
         for (number, position), (next_number, next_position) in pairwise(waiting):
@@ -71,7 +71,7 @@ def positions_exact(evidence: Evidence) -> Iterator[str]:
 
 def positions_never_grow(evidence: Evidence) -> Iterator[str]:
     """Nobody moves back, as long as the line is not rebuilt."""
-    for number, seen in _by_number(evidence.sightings).items():
+    for number, seen in _by_number(evidence.observations).items():
         for before, after in pairwise([sighting for sighting in seen if sighting.state == "WAITING"]):
             if before.at[0] == after.at[0] and (after.position or 0) > (before.position or 0):
                 yield f"number {number} stood {before.position} at {before.at} and {after.position} at {after.at}"
@@ -79,8 +79,8 @@ def positions_never_grow(evidence: Evidence) -> Iterator[str]:
 
 def versions_rise(evidence: Evidence) -> Iterator[str]:
     """Each subscription shows newer and newer states, of one number or of later ones."""
-    for trail in evidence.sightings.trails:
-        for before, after in pairwise(trail.sightings):
+    for trail in evidence.observations.trails:
+        for before, after in pairwise(trail.observations):
             if after.at <= before.at:
                 yield f"a socket of {trail.person} was shown {after.at} after {before.at}"
             if after.number < before.number:
@@ -89,7 +89,7 @@ def versions_rise(evidence: Evidence) -> Iterator[str]:
 
 def no_entry_lost(evidence: Evidence) -> Iterator[str]:
     """Whoever stayed was called, or went home because all was sold: no place expires before its call."""
-    for number, person in evidence.sightings.expired.items():
+    for number, person in evidence.observations.expired.items():
         if number in evidence.audit.departed:
             yield f"{person} stayed with number {number}, and it expired before it was called"
 
@@ -104,7 +104,7 @@ CHECKS: tuple[Callable[[Evidence], Iterable[str]], ...] = (
 )
 
 
-def judge_line(evidence: Evidence) -> tuple[Verdict, ...]:
+def judge_queue(evidence: Evidence) -> tuple[Verdict, ...]:
     return tuple(Verdict(check.__name__.replace("_", " "), tuple(check(evidence))) for check in CHECKS)
 
 
@@ -114,10 +114,10 @@ class _Departures:
     def __init__(self, evidence: Evidence) -> None:
         self._waited: dict[int, At] = dict.fromkeys(evidence.audit.departed, (0, 0))
         self._gone: dict[int, At] = {}
-        for number, at in evidence.sightings.still_waiting.items():
+        for number, at in evidence.observations.still_waiting.items():
             if number in self._waited:
                 self._waited[number] = at
-        for sighting in pushed(evidence.sightings.trails):
+        for sighting in pushed(evidence.observations.trails):
             if sighting.number not in self._waited:
                 continue
             if sighting.state == "WAITING":
@@ -163,17 +163,17 @@ def _one_line(at: At, seen: Sequence[Observation], looks: set[tuple[int, int]]) 
             yield f"at {at} number {number} was told as {sorted(states, key=str)}"
 
 
-def _by_moment(sightings: Observations) -> dict[At, list[Observation]]:
+def _by_moment(observations: Observations) -> dict[At, list[Observation]]:
     moments: dict[At, list[Observation]] = defaultdict(list)
-    for sighting in pushed(sightings.trails):
+    for sighting in pushed(observations.trails):
         moments[sighting.at].append(sighting)
     return moments
 
 
-def _by_number(sightings: Observations) -> dict[int, list[Observation]]:
+def _by_number(observations: Observations) -> dict[int, list[Observation]]:
     """Of each number, what any socket was shown, oldest first."""
     numbers: dict[int, list[Observation]] = defaultdict(list)
-    for sighting in sorted(pushed(sightings.trails), key=lambda sighting: sighting.at):
+    for sighting in sorted(pushed(observations.trails), key=lambda sighting: sighting.at):
         numbers[sighting.number].append(sighting)
     return numbers
 

@@ -15,77 +15,77 @@ Receipts = Mapping[str, Receipt]
 """What people were told, by the global id of the order."""
 
 
-def unit_in_one_order(books: StoreDump, receipts: Receipts) -> Iterator[str]:
+def unit_in_one_order(dump: StoreDump, receipts: Receipts) -> Iterator[str]:
     """MongoDB: every unit is in at most one living order."""
     owners: dict[Unit, OrderId] = {}
-    for order in books.orders:
+    for order in dump.orders:
         for unit in order.units:
             if unit in owners:
                 yield f"unit {unit} is in order {owners[unit]} and in order {order.id}"
             owners[unit] = order.id
 
 
-def sold_within_capacity(books: StoreDump, receipts: Receipts) -> Iterator[str]:
+def sold_within_capacity(dump: StoreDump, receipts: Receipts) -> Iterator[str]:
     """MongoDB: no tier has more recorded than its units, nor a unit that it does not have."""
-    recorded = _recorded(books.orders)
-    for tier in books.concert.tiers:
+    recorded = _recorded(dump.orders)
+    for tier in dump.concert.tiers:
         if recorded[tier.id] > tier.top:
             yield f"tier {tier.id} has {recorded[tier.id]} units recorded of {tier.top}"
-    tops = {tier.id: tier.top for tier in books.concert.tiers}
-    for order in books.orders:
+    tops = {tier.id: tier.top for tier in dump.concert.tiers}
+    for order in dump.orders:
         for unit in order.units:
             if not 1 <= _number(unit) <= tops.get(tier_of(unit), 0):
                 yield f"order {order.id} has unit {unit}, which does not exist"
 
 
-def stock_adds_up(books: StoreDump, receipts: Receipts) -> Iterator[str]:
+def stock_adds_up(dump: StoreDump, receipts: Receipts) -> Iterator[str]:
     """Redis: capacity = available + held + sold, by the counters and, unit by unit, by the ground below them."""
-    held = Counter(tier_of(unit) for unit, owner in books.owners.items() if not owner.startswith("="))
-    taken = Counter(tier_of(unit) for unit in books.owners)
-    free = Counter(tier_of(unit) for unit in books.free)
-    for tier in books.concert.tiers:
-        counted = books.tiers[tier.id]
+    held = Counter(tier_of(unit) for unit, owner in dump.owners.items() if not owner.startswith("="))
+    taken = Counter(tier_of(unit) for unit in dump.owners)
+    free = Counter(tier_of(unit) for unit in dump.free)
+    for tier in dump.concert.tiers:
+        counted = dump.tiers[tier.id]
         available = free[tier.id] + counted.top - counted.next + 1
         recorded = taken[tier.id] - held[tier.id]
         if available + held[tier.id] + recorded != tier.top:
             yield f"tier {tier.id}: {available} free + {held[tier.id]} held + {recorded} recorded are not {tier.top}"
         if (held[tier.id], recorded) != (counted.held, counted.sold + counted.withdrawn):
             yield f"tier {tier.id}: {held[tier.id]} units are held and {recorded} recorded, the counters say {counted}"
-    for unit in books.free:
-        if unit in books.owners:
-            yield f"unit {unit} is free and {books.owners[unit]} has it"
+    for unit in dump.free:
+        if unit in dump.owners:
+            yield f"unit {unit} is free and {dump.owners[unit]} has it"
 
 
-def stores_agree(books: StoreDump, receipts: Receipts) -> Iterator[str]:
+def stores_agree(dump: StoreDump, receipts: Receipts) -> Iterator[str]:
     """Every living order is SOLD in Redis with exactly its units, and Redis has none recorded that MongoDB has not."""
-    recorded = {unit: f"={order.id}" for order in books.orders for unit in order.units}
-    known = {unit: owner for unit, owner in books.owners.items() if owner.startswith("=")}
+    recorded = {unit: f"={order.id}" for order in dump.orders for unit in order.units}
+    known = {unit: owner for unit, owner in dump.owners.items() if owner.startswith("=")}
     for unit in sorted(recorded.keys() | known.keys()):
         if recorded.get(unit) != known.get(unit):
             yield f"unit {unit} is {recorded.get(unit, 'in no order')} in MongoDB and {known.get(unit, 'not')} in Redis"
-    for order in books.orders:
-        if books.hold_states.get(order.id) != "SOLD":
-            yield f"order {order.id} is {books.hold_states.get(order.id, 'unknown')} in Redis, not SOLD"
+    for order in dump.orders:
+        if dump.hold_states.get(order.id) != "SOLD":
+            yield f"order {order.id} is {dump.hold_states.get(order.id, 'unknown')} in Redis, not SOLD"
 
 
-def limits_kept(books: StoreDump, receipts: Receipts) -> Iterator[str]:
+def limits_kept(dump: StoreDump, receipts: Receipts) -> Iterator[str]:
     """MongoDB: nobody has more than one order or one person may have; and Redis counted the same."""
     owned: Counter[PersonId] = Counter()
-    for order in books.sold_orders:
+    for order in dump.sold_orders:
         owned[order.person_id] += len(order.units)
-        if len(order.units) > books.concert.terms.limit_per_order:
-            yield f"order {order.id} has {len(order.units)} units, above {books.concert.terms.limit_per_order} an order"
+        if len(order.units) > dump.concert.terms.limit_per_order:
+            yield f"order {order.id} has {len(order.units)} units, above {dump.concert.terms.limit_per_order} an order"
     for person, units in owned.items():
-        if units > books.concert.terms.limit_per_person:
-            yield f"person {person} has {units} units, above {books.concert.terms.limit_per_person} a person"
-        account = books.people.get(person)
+        if units > dump.concert.terms.limit_per_person:
+            yield f"person {person} has {units} units, above {dump.concert.terms.limit_per_person} a person"
+        account = dump.people.get(person)
         if account is None or account.owned != units:
             yield f"person {person} has {units} units; Redis counted {account}"
 
 
-def answered_orders_stand(books: StoreDump, receipts: Receipts) -> Iterator[str]:
+def answered_orders_stand(dump: StoreDump, receipts: Receipts) -> Iterator[str]:
     """Every order that was told to a person is in MongoDB as it was told, and none is there that was told to nobody."""
-    orders = {str(ids.of_order(order.id)): order for order in books.sold_orders}
+    orders = {str(ids.of_order(order.id)): order for order in dump.sold_orders}
     for order_id in receipts.keys() - orders.keys():
         yield f"{receipts[order_id]} was told and is not recorded"
     for order_id, order in orders.items():
@@ -98,9 +98,9 @@ def answered_orders_stand(books: StoreDump, receipts: Receipts) -> Iterator[str]
             yield f"order {order.id} has units {order.units} for lines {order.lines}"
 
 
-def nothing_left_over(books: StoreDump, receipts: Receipts) -> Iterator[str]:
+def nothing_left_over(dump: StoreDump, receipts: Receipts) -> Iterator[str]:
     """Redis: every hold has ended or is an order."""
-    for id_, state in books.hold_states.items():
+    for id_, state in dump.hold_states.items():
         if state in ("HELD", "BUYING"):
             yield f"hold {id_} is still {state}"
 
@@ -122,14 +122,14 @@ class Verdict:
     offending: tuple[str, ...]
 
 
-def judge(books: StoreDump, receipts: Receipts) -> tuple[Verdict, ...]:
-    return tuple(Verdict(check.__name__.replace("_", " "), tuple(check(books, receipts))) for check in CHECKS)
+def judge(dump: StoreDump, receipts: Receipts) -> tuple[Verdict, ...]:
+    return tuple(Verdict(check.__name__.replace("_", " "), tuple(check(dump, receipts))) for check in CHECKS)
 
 
-def oversold_units(books: StoreDump) -> int:
+def oversold_units(dump: StoreDump) -> int:
     """Places sold beyond those that exist: a unit sold twice counts once too often, one out of thin air as well."""
-    sold = [unit for order in books.sold_orders for unit in order.units]
-    tops = {tier.id: tier.top for tier in books.concert.tiers}
+    sold = [unit for order in dump.sold_orders for unit in order.units]
+    tops = {tier.id: tier.top for tier in dump.concert.tiers}
     return len(sold) - len({unit for unit in sold if 1 <= _number(unit) <= tops.get(tier_of(unit), 0)})
 
 

@@ -53,7 +53,7 @@ class PersonObservations:
     """What one subscription showed, in order."""
 
     person: str
-    sightings: list[Observation] = field(default_factory=list)
+    observations: list[Observation] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -81,4 +81,4 @@ class Observations:
 
 
 def pushed(trails: Sequence[PersonObservations]) -> "list[Observation]":
-    return [sighting for trail in trails for sighting in trail.sightings]
+    return [sighting for trail in trails for sighting in trail.observations]

@@ -47,7 +47,7 @@ class QueueBehavior(StrEnum):
     WALKS_OFF = "goes without a word"
 
 
-MANNERS = {
+QUEUE_BEHAVIOR_SHARES = {
     QueueBehavior.WATCHES: 34,
     QueueBehavior.LOSES_TOUCH: 16,
     QueueBehavior.TWO_DEVICES: 8,
@@ -74,7 +74,7 @@ MOST_WISHED = 4
 class Person:
     name: str
     """Also the password at the development issuer."""
-    habit: BuyerBehavior
+    buyer_behavior: BuyerBehavior
     wish: int
     """How many tickets; fewer are taken when fewer are left."""
     favourite: int
@@ -83,7 +83,7 @@ class Person:
     arrives_after_s: float
     thinks_s: float
     """Between a hold and what is done with it."""
-    manner: QueueBehavior = QueueBehavior.WATCHES
+    queue_behavior: QueueBehavior = QueueBehavior.WATCHES
     patience_s: float = 1.0
     """How long it is before a manner shows: a socket lost, a place given up."""
 
@@ -91,25 +91,27 @@ class Person:
 def make_people(size: int, *, seed: int, rush_s: float) -> tuple[Person, ...]:
     """Twice as many arrive in the first moment of the rush as on average, and nobody after its end."""
     dice = random.Random(seed)
-    habits = dice.choices(list(SHARES), weights=list(SHARES.values()), k=size)
-    manners = dice.choices(list(MANNERS), weights=list(MANNERS.values()), k=size)
+    buyer_behaviors = dice.choices(list(SHARES), weights=list(SHARES.values()), k=size)
+    queue_behaviors = dice.choices(list(QUEUE_BEHAVIOR_SHARES), weights=list(QUEUE_BEHAVIOR_SHARES.values()), k=size)
     return tuple(
         Person(
             name=f"buyer{number}",
-            habit=habit,
+            buyer_behavior=buyer_behavior,
             wish=dice.randint(1, MOST_WISHED),
             favourite=dice.randrange(TIERS),
             takes_two_tiers=dice.random() < 0.2,
             arrives_after_s=dice.triangular(0.0, rush_s, 0.0),
             thinks_s=dice.uniform(0.1, 1.5),
-            manner=manner,
+            queue_behavior=queue_behavior,
             patience_s=dice.uniform(0.5, 6.0),
         )
-        for number, (habit, manner) in enumerate(zip(habits, manners, strict=True), start=1)
+        for number, (buyer_behavior, queue_behavior) in enumerate(
+            zip(buyer_behaviors, queue_behaviors, strict=True), start=1
+        )
     )
 
 
 def wanted(people: tuple[Person, ...]) -> int:
     """How many tickets this crowd buys if there are enough."""
-    buying = [person for person in people if person.manner not in STAYS_OUTSIDE]
-    return sum(person.wish for person in buying if person.habit not in LEAVES_EMPTY_HANDED)
+    buying = [person for person in people if person.queue_behavior not in STAYS_OUTSIDE]
+    return sum(person.wish for person in buying if person.buyer_behavior not in LEAVES_EMPTY_HANDED)

@@ -12,13 +12,13 @@ ON_TERMINAL_EVERY_S = 0.2
 ELSEWHERE_EVERY_S = 5.0
 
 
-async def show_progress(ledger: Ledger, board: StockPoller, *, goal: int) -> None:
+async def show_progress(ledger: Ledger, stock_poller: StockPoller, *, goal: int) -> None:
     """Runs until it is cancelled."""
     on_terminal = sys.stderr.isatty()
     started = time.monotonic()
     try:
         while True:
-            line = progress_line(ledger, board.waiting, goal=goal, elapsed_s=time.monotonic() - started)
+            line = progress_line(ledger, stock_poller.waiting, goal=goal, elapsed_s=time.monotonic() - started)
             say(f"\r{line}\x1b[K" if on_terminal else f"{line}\n")
             await asyncio.sleep(ON_TERMINAL_EVERY_S if on_terminal else ELSEWHERE_EVERY_S)
     finally:

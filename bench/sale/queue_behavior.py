@@ -18,25 +18,25 @@ Stop = Callable[[EntryView], bool]
 
 
 class QueueSession:
-    def __init__(self, person: Person, token: str, line: QueueClient, board: StockPoller) -> None:
+    def __init__(self, person: Person, token: str, line: QueueClient, stock_poller: StockPoller) -> None:
         self._person = person
         self._token = token
         self._line = line
-        self._board = board
+        self._stock_poller = stock_poller
         self._book = line.ledger.line
         self._numbers: list[int] = []
-        self._drops_s = [person.patience_s] * 3 if person.manner is QueueBehavior.LOSES_TOUCH else []
+        self._drops_s = [person.patience_s] * 3 if person.queue_behavior is QueueBehavior.LOSES_TOUCH else []
 
     async def get_pass(self) -> QueuePass | None:
         """None: this person does not want to come in, or every ticket is sold."""
-        while not self._board.is_sold_out:
+        while not self._stock_poller.is_sold_out:
             place = await self._join()
             if place is None:
                 return None
-            found = await self._board.unless_sold_out(self._wait(place))
+            found = await self._stock_poller.unless_sold_out(self._wait(place))
             if isinstance(found, QueuePass):
                 return found
-            if self._person.manner in STAYS_OUTSIDE:
+            if self._person.queue_behavior in STAYS_OUTSIDE:
                 return None
         return None
 
@@ -53,7 +53,7 @@ class QueueSession:
         return next(stolen, None)
 
     async def _join(self) -> EntryView | None:
-        twice = self._person.manner is QueueBehavior.TWO_DEVICES
+        twice = self._person.queue_behavior is QueueBehavior.TWO_DEVICES
         answers = await asyncio.gather(*(self._line.join(token=self._token) for _ in range(1 + twice)))
         for answer in answers:
             if isinstance(answer, RefusedMutation):
@@ -77,7 +77,7 @@ class QueueSession:
             QueueBehavior.LEAVES: self._leave,
             QueueBehavior.WALKS_OFF: self._walk_off,
         }
-        return await ways.get(self._person.manner, self._wait_and_claim)(place)
+        return await ways.get(self._person.queue_behavior, self._wait_and_claim)(place)
 
     async def _wait_and_claim(self, place: EntryView) -> QueuePass | None:
         seen = await self._stay(place, _was_called)
@@ -138,12 +138,12 @@ class QueueSession:
 
     async def _stay(self, place: EntryView, stop: Stop) -> EntryView:
         """Until `stop`, or until the place is over; books why it ended."""
-        if self._person.manner is QueueBehavior.ASKS or self._line.is_crowded:
+        if self._person.queue_behavior is QueueBehavior.ASKS or self._line.is_crowded:
             seen = await self._ask(place, stop)
         else:
             seen = await self._watch(place, stop)
         if seen.state == "EXPIRED":
-            self._line.sightings.expired[seen.number] = self._person.name
+            self._line.observations.expired[seen.number] = self._person.name
         return seen
 
     async def _watch(self, place: EntryView, stop: Stop) -> EntryView:

@@ -77,11 +77,11 @@ class QueuePass:
 
 class QueueClient(MutationClient):
     def __init__(
-        self, client: Client, ledger: Ledger, concert: SaleConcert, *, urls: Sequence[str], sightings: Observations
+        self, client: Client, ledger: Ledger, concert: SaleConcert, *, urls: Sequence[str], observations: Observations
     ) -> None:
         super().__init__(client, ledger, concert)
         self._urls = urls
-        self.sightings = sightings
+        self.observations = observations
         self._book = ledger.line
         self._dice = random.Random(0)
         self._open = 0
@@ -135,7 +135,7 @@ class QueueClient(MutationClient):
             self.ledger.surprises.append(f"a look at the waiting room was answered with {room}")
             return None
         seen = RoomObservation.of(room)
-        self.sightings.rooms.append(seen)
+        self.observations.rooms.append(seen)
         self._book.waiting = seen.waiting
         self._book.most_waiting = max(self._book.most_waiting, seen.waiting)
         return seen
@@ -169,17 +169,17 @@ class QueueClient(MutationClient):
         async with subscribed(url, token, POSITION, {"id": self._concert_id}) as subscription:
             if drop_after_s is not None:
                 asyncio.get_running_loop().call_later(drop_after_s, subscription.drop)
-            trail = self.sightings.of_person(name)
+            trail = self.observations.of_person(name)
             async for pushed in subscription:
                 if pushed["number"] is None:
                     raise SocketRefused(f"somebody who has joined was pushed {pushed}")
                 sighting = Observation.of(pushed)
-                trail.sightings.append(sighting)
+                trail.observations.append(sighting)
                 self._book.updates += 1
                 yield self._seen(EntryView(sighting.number, sighting.state, sighting.position))
 
     async def _told(self, question: Awaitable[JsonObject | Denied]) -> EntryView | RefusedMutation:
-        since = self.sightings.last_room
+        since = self.observations.last_room
         answer = await question
         if isinstance(answer, Denied):
             return RefusedMutation(answer.code, answer.message)
@@ -187,7 +187,7 @@ class QueueClient(MutationClient):
             return RefusedMutation(answer["code"], answer["message"])
         place = self._seen(_place(answer.get("entry", answer)))
         if place.is_waiting:
-            self.sightings.record_waiting(place.number, since)
+            self.observations.record_waiting(place.number, since)
         return place
 
     def _seen(self, place: EntryView) -> EntryView:

@@ -30,7 +30,7 @@ def report(plan: Plan, result: Result) -> str:
         *(line for verdict in result.verdicts for line in _verdict(verdict)),
         *_rows("answers that nobody should get", result.ledger.surprises),
         "",
-        f"{result.ledger.sold_units:,} of {plan.stock:,} sold, {oversold_units(result.books)} oversold, "
+        f"{result.ledger.sold_units:,} of {plan.stock:,} sold, {oversold_units(result.dump)} oversold, "
         f"to {len(plan.people):,} people in {result.lasted_s:.0f} s",
         *(f"FAILED: {reason}" for reason in failed),
     ]

@@ -14,7 +14,7 @@ from bench.sale.buyer import Buyer
 from bench.sale.catalog import CatalogRefused, SaleConcert
 from bench.sale.client import Client, client_of
 from bench.sale.driver import Kill, drive_sale
-from bench.sale.fairness import Evidence, judge_line
+from bench.sale.fairness import Evidence, judge_queue
 from bench.sale.invariants import Verdict, judge
 from bench.sale.ledger import Ledger
 from bench.sale.observations import Observations
@@ -55,7 +55,7 @@ class Plan:
 @dataclass(frozen=True, slots=True)
 class Result:
     ledger: Ledger
-    books: StoreDump
+    dump: StoreDump
     verdicts: tuple[Verdict, ...]
     lasted_s: float
     cut_short: str | None
@@ -69,27 +69,33 @@ async def hold_sale(site: SaleTarget, plan: Plan, strike: Kill | None) -> Result
     async with client_of(site.urls, ledger) as client:
         concert = await _fill_catalog(client, plan, tokens["olivia"], site.urls[-1])
         concert_id = ConcertId(ids.decode(concert.id, ids.Kind.CONCERT).parts[0])
-        line = QueueClient(client, ledger, concert, urls=site.urls, sightings=Observations())
+        line = QueueClient(client, ledger, concert, urls=site.urls, observations=Observations())
         shop = Shop(client, ledger, concert)
-        board = StockPoller(shop)
-        visits = [_visit(person, tokens[person.name], line, shop, board) for person in plan.people]
+        stock_poller = StockPoller(shop)
+        visits = [_visit(person, tokens[person.name], line, shop, stock_poller) for person in plan.people]
         async with Redis.from_url(site.redis_url, decode_responses=True) as redis:
             auditor = Auditor(redis, concert_id)
             watches = (line.watch_room(), auditor.watch())
             started = time.monotonic()
             cut_short = await drive_sale(
-                visits, board, ledger, goal=plan.goal, limit_s=plan.limit_s, strike=strike, watches=watches
+                visits, stock_poller, ledger, goal=plan.goal, limit_s=plan.limit_s, strike=strike, watches=watches
             )
             lasted_s = time.monotonic() - started
-            books = await _close_books(site, concert_id)
-            evidence = Evidence(plan.room, line.sightings, await _close_audit(auditor))
-    ledger.line.lapsed |= line.sightings.expired.keys() - evidence.audit.departed
-    verdicts = judge(books, ledger.receipts) + judge_line(evidence)
-    return Result(ledger, books, verdicts, lasted_s, cut_short)
+            dump = await _read_dump(site, concert_id)
+            evidence = Evidence(plan.room, line.observations, await _close_audit(auditor))
+    ledger.line.lapsed |= line.observations.expired.keys() - evidence.audit.departed
+    verdicts = judge(dump, ledger.receipts) + judge_queue(evidence)
+    return Result(ledger, dump, verdicts, lasted_s, cut_short)
 
 
-def _visit(person: Person, token: str, line: QueueClient, shop: Shop, board: StockPoller) -> Buyer:
-    return Buyer(person, token, entrance=QueueSession(person, token, line, board), shop=shop, board=board)
+def _visit(person: Person, token: str, line: QueueClient, shop: Shop, stock_poller: StockPoller) -> Buyer:
+    return Buyer(
+        person,
+        token,
+        queue_session=QueueSession(person, token, line, stock_poller),
+        shop=shop,
+        stock_poller=stock_poller,
+    )
 
 
 async def _close_audit(auditor: Auditor) -> Audit:
@@ -113,12 +119,14 @@ async def _fill_catalog(client: Client, plan: Plan, token: str, url: str) -> Sal
     return concert
 
 
-async def _close_books(site: SaleTarget, concert_id: ConcertId) -> StoreDump:
+async def _read_dump(site: SaleTarget, concert_id: ConcertId) -> StoreDump:
     """Waits until every hold has ended, one way or the other; one that does not shows up as an offending row."""
     mongo_client = connect(site.mongo_url)
     try:
         async with Redis.from_url(site.redis_url, decode_responses=True) as redis:
-            await wait_until(lambda: all_holds_ended(redis, concert_id), within_s=HOLDS_END_WITHIN_S, look_every_s=0.5)
+            await wait_until(
+                lambda: all_holds_ended(redis, concert_id), within_s=HOLDS_END_WITHIN_S, poll_interval_s=0.5
+            )
             return await read_store_dump(redis, database(mongo_client, site.mongo_database), concert_id)
     except (RedisError, TemporarilyUnavailable) as error:
         raise StoreDumpMissing(f"a store does not answer any more: {error}") from error

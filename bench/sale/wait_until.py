@@ -6,7 +6,9 @@ import time
 from collections.abc import Awaitable, Callable
 
 
-async def wait_until(condition: Callable[[], bool | Awaitable[bool]], *, within_s: float, look_every_s: float) -> bool:
+async def wait_until(
+    condition: Callable[[], bool | Awaitable[bool]], *, within_s: float, poll_interval_s: float
+) -> bool:
     """Whether `condition()`, or what it awaits to, came true in time."""
     deadline = time.monotonic() + within_s
     while True:
@@ -15,4 +17,4 @@ async def wait_until(condition: Callable[[], bool | Awaitable[bool]], *, within_
             return True
         if time.monotonic() > deadline:
             return False
-        await asyncio.sleep(look_every_s)
+        await asyncio.sleep(poll_interval_s)

@@ -54,8 +54,8 @@ def main(words: Sequence[str]) -> int:
 async def _simulate(scenarios: Sequence[Scenario], seeds: Sequence[int]) -> dict[str, list[list[Prediction]]]:
     """By scenario, the answers of each seed."""
     with tempfile.TemporaryDirectory(prefix="onsale-simulation-") as directory:
-        async with open_script_client(Path(directory)) as link:
-            return await _hold_all(scenarios, seeds, lambda scenario: open_redis_room(link, scenario))
+        async with open_script_client(Path(directory)) as client:
+            return await _hold_all(scenarios, seeds, lambda scenario: open_redis_room(client, scenario))
 
 
 async def _rehearse(scenarios: Sequence[Scenario], seeds: Sequence[int]) -> dict[str, list[list[Prediction]]]:
@@ -72,7 +72,7 @@ async def _hold_all(
     for scenario in scenarios:
         for seed in seeds:
             say(f"{scenario.name}, seed {seed}: {scenario.about}\n")
-            people = make_arrivals(scenario.people, scenario.manners, seed=seed)
+            people = make_arrivals(scenario.people, scenario.pattern, seed=seed)
             sale = Sale(await room_for(scenario), scenario, people, seed=seed)
             told[scenario.name].append((await sale.hold()).told)
     return told

@@ -53,36 +53,36 @@ class Person:
     returns_after_s: float | None
 
 
-def make_arrivals(size: int, manners: ArrivalPattern, *, seed: int) -> tuple[Person, ...]:
+def make_arrivals(size: int, pattern: ArrivalPattern, *, seed: int) -> tuple[Person, ...]:
     dice = random.Random(seed)
-    return tuple(_person(f"person{number}", manners, dice) for number in range(1, size + 1))
+    return tuple(_person(f"person{number}", pattern, dice) for number in range(1, size + 1))
 
 
-def _person(name: str, manners: ArrivalPattern, dice: random.Random) -> Person:
-    arrives_s = _arrival(manners, dice)
+def _person(name: str, pattern: ArrivalPattern, dice: random.Random) -> Person:
+    arrives_s = _arrival(pattern, dice)
     # Lognormal: most are quick, a few take very long.
-    visit_s = manners.visit_s * dice.lognormvariate(-0.25, 0.7) * (2 if arrives_s > manners.slower_after_s else 1)
+    visit_s = pattern.visit_s * dice.lognormvariate(-0.25, 0.7) * (2 if arrives_s > pattern.slower_after_s else 1)
     looks = dice.uniform(0.1, 0.6)
     return Person(
         name=name,
         arrives_s=arrives_s,
-        gives_up_after_s=dice.expovariate(1 / manners.patience_s) if dice.random() < manners.gives_up else None,
-        walks_off=dice.random() < manners.walks_off,
-        comes=dice.random() >= manners.no_show,
+        gives_up_after_s=dice.expovariate(1 / pattern.patience_s) if dice.random() < pattern.gives_up else None,
+        walks_off=dice.random() < pattern.walks_off,
+        comes=dice.random() >= pattern.no_show,
         claims_after_s=min(50.0, dice.expovariate(1 / 6)),
         looks_s=visit_s * looks,
         pays_s=visit_s * (1 - looks),
-        buys=dice.random() < manners.buys,
-        lingers=dice.random() < manners.lingers,
+        buys=dice.random() < pattern.buys,
+        lingers=dice.random() < pattern.lingers,
         wish=dice.randint(1, MOST_WISHED),
-        returns_after_s=dice.uniform(5, 60) if dice.random() < manners.returns else None,
+        returns_after_s=dice.uniform(5, 60) if dice.random() < pattern.returns else None,
     )
 
 
-def _arrival(manners: ArrivalPattern, dice: random.Random) -> float:
+def _arrival(pattern: ArrivalPattern, dice: random.Random) -> float:
     kind = dice.random()
-    if kind < manners.early:
-        return -dice.uniform(0, manners.early_s)
-    if kind < manners.early + manners.rush:
-        return dice.triangular(0, manners.rush_s, 0)
-    return dice.uniform(0, manners.last_arrival_s)
+    if kind < pattern.early:
+        return -dice.uniform(0, pattern.early_s)
+    if kind < pattern.early + pattern.rush:
+        return dice.triangular(0, pattern.rush_s, 0)
+    return dice.uniform(0, pattern.last_arrival_s)

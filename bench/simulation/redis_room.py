@@ -51,22 +51,22 @@ async def open_script_client(directory: Path) -> AsyncIterator[ScriptClient]:
     child = supervisor.make_valkey(directory, options=("--appendonly", "no"))
     await child.start()
     try:
-        link = ScriptClient(child.url)
+        client = ScriptClient(child.url)
         try:
-            yield link
+            yield client
         finally:
-            await link.aclose()
+            await client.aclose()
     finally:
         await child.stop()
 
 
 class RedisRoom:
-    def __init__(self, link: ScriptClient, concert: Concert) -> None:
-        self._link = link
+    def __init__(self, client: ScriptClient, concert: Concert) -> None:
+        self._client = client
         self._concert = concert
-        guarded = GuardedClient(link, NoRecovery())
+        guarded = GuardedClient(client, NoRecovery())
         self._queues, self._holds, self._snapshots = QueueStore(guarded), HoldStore(guarded), SnapshotStore(guarded)
-        self._hot = HotState(link)
+        self._hot = HotState(client)
         self._state_key = concert_keys(concert.id)[0]
         opens_at = concert.room.opens_at
         assert opens_at is not None
@@ -74,7 +74,7 @@ class RedisRoom:
         self._entries: dict[str, EntryRecord] = {}
         """Of everybody who is in the line or inside."""
         self._held: dict[str, Hold] = {}
-        self._news = 0
+        self._presence_number = 0
         self._version = 0
         self._leased_s = float("-inf")
 
@@ -84,7 +84,7 @@ class RedisRoom:
         await self._hot.finish_recovery(self._concert.id, EPOCH)
 
     async def move_clock(self, at_s: float) -> None:
-        await self._link.run_command("HSET", self._state_key, "now_ms", str(self._opening_ms + int(at_s * 1000)))
+        await self._client.run_command("HSET", self._state_key, "now_ms", str(self._opening_ms + int(at_s * 1000)))
         await self._hot.expire_holds(self._concert.id, limit=MAX_HOLDS_A_RUN)
         if at_s - self._leased_s >= RENEW_EVERY_S:
             await self._queues.sync_presence(self._concert.id, PROCESS)
@@ -172,8 +172,8 @@ class RedisRoom:
     async def _say(self, people: Sequence[str], sign: int) -> None:
         pairs = []
         for name in people:
-            self._news += 1
-            pairs.append((PersonId(name), sign * self._news))
+            self._presence_number += 1
+            pairs.append((PersonId(name), sign * self._presence_number))
         await self._queues.sync_presence(self._concert.id, PROCESS, pairs)
 
     async def _claim(self, name: str) -> bool:
@@ -193,8 +193,8 @@ class RedisRoom:
         await self._hot.record_order(order_of(bought))
 
 
-async def open_redis_room(link: ScriptClient, scenario: Scenario) -> RedisRoom:
-    room = RedisRoom(link, concert_of(scenario, datetime.now(UTC)))
+async def open_redis_room(client: ScriptClient, scenario: Scenario) -> RedisRoom:
+    room = RedisRoom(client, concert_of(scenario, datetime.now(UTC)))
     await room.open()
     return room
 

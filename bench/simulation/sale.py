@@ -13,8 +13,8 @@ from domain.estimates.queue_rates import measure_rates
 from domain.estimates.sold_out_forecast import forecast_sold_out
 from domain.estimates.wait_estimates import build_wait_table
 
-LOOK_EVERY_S = 20
-FIRST_LOOK_S = 5
+POLL_INTERVAL_S = 20
+FIRST_POLL_S = 5
 ASKED_A_LOOK = 50
 
 
@@ -53,16 +53,16 @@ class Sale:
                 self._called(self._here[name], second)
             for name in turned.ended:
                 self._ended(self._here.pop(name), second)
-            if second >= FIRST_LOOK_S and (second - FIRST_LOOK_S) % LOOK_EVERY_S == 0:
+            if second >= FIRST_POLL_S and (second - FIRST_POLL_S) % POLL_INTERVAL_S == 0:
                 self._tell(await self._room.look(), second)
         return self.outcome
 
     async def _do_what_is_due(self, second: int) -> None:
-        due: dict[Action, list[QueuedPerson]] = {deed: [] for deed in Action}
+        due: dict[Action, list[QueuedPerson]] = {action: [] for action in Action}
         while self._due and self._due[0][0] <= second:
-            _, deed, _, place = heapq.heappop(self._due)
+            _, action, _, place = heapq.heappop(self._due)
             if not place.is_over:
-                due[deed].append(place)
+                due[action].append(place)
         await self._join(due[Action.JOIN])
         await self._give_up(due[Action.GIVE_UP])
         came = set(await self._room.claim(_names(due[Action.CLAIM])))
@@ -116,19 +116,19 @@ class Sale:
             total_active_users=look.settings.total_active_users,
             new_users_per_minute=look.settings.new_users_per_minute,
         )
-        outlook = forecast_sold_out(look.stock, look.flow)
+        forecast = forecast_sold_out(look.stock, look.flow)
         free = sum(tier.available for tier in look.stock.tiers)
         names = sorted(look.positions)
         for name in self._dice.sample(names, min(len(names), ASKED_A_LOOK)):
             position = look.positions[name]
             band = pace.estimate(position)
             p50_s, p90_s = (band.p50_s, band.p90_s) if band else (None, None)
-            ahead = outlook.stock_ahead(position - 1)
+            ahead = forecast.stock_ahead(position - 1)
             self.outcome.told.append(Prediction(second, self._here[name], position, p50_s, p90_s, ahead, free))
 
-    def _plan(self, at_s: float, deed: Action, place: QueuedPerson) -> None:
+    def _plan(self, at_s: float, action: Action, place: QueuedPerson) -> None:
         self._planned += 1
-        heapq.heappush(self._due, (at_s, deed, self._planned, place))
+        heapq.heappush(self._due, (at_s, action, self._planned, place))
 
 
 def _names(places: Sequence[QueuedPerson]) -> list[str]:

@@ -16,7 +16,7 @@ class Scenario:
     total_active_users: int
     new_users_per_minute: int
     stock: int = 100_000
-    manners: ArrivalPattern = USUAL
+    pattern: ArrivalPattern = USUAL
     changes: Mapping[int, Mapping[str, int]] = field(default_factory=dict)
     """Settings of the room that are changed so many seconds after the opening."""
     lasts_s: int = 1_500
@@ -45,7 +45,7 @@ SCENARIOS = (
         people=3_000,
         total_active_users=200,
         new_users_per_minute=120,
-        manners=ArrivalPattern(gives_up=0.5, patience_s=420, no_show=0.2, returns=0.4),
+        pattern=ArrivalPattern(gives_up=0.5, patience_s=420, no_show=0.2, returns=0.4),
     ),
     Scenario(
         "pre-queue",
@@ -53,7 +53,7 @@ SCENARIOS = (
         people=2_000,
         total_active_users=150,
         new_users_per_minute=300,
-        manners=ArrivalPattern(early=0.8),
+        pattern=ArrivalPattern(early=0.8),
         prequeue_s=300,
     ),
     Scenario(
@@ -62,7 +62,7 @@ SCENARIOS = (
         people=2_500,
         total_active_users=400,
         new_users_per_minute=120,
-        manners=ArrivalPattern(slower_after_s=400),
+        pattern=ArrivalPattern(slower_after_s=400),
         changes={400: {"new_users_per_minute": 300}, 800: {"new_users_per_minute": 60}},
     ),
     Scenario(

@@ -30,7 +30,7 @@ STEPS = 10 * STEPS_A_WINDOW
 FAR_STEP = 1.1
 PAUSE = 10.0
 """A step that calls so many times fewer than the one before is a pause."""
-VISITS_TO_SEE = 1.5
+MIN_VISITS = 1.5
 """So many mean visits after the opening, e times less is unknown of how long they take."""
 PATIENCE_S = 600.0
 """After this time e times fewer of those who stand there leave per second."""
@@ -97,7 +97,7 @@ class CallProjection:
 
 def project_calls(flow: RoomFlow, caps: AdmissionCaps) -> CallProjection:
     inside = estimate_occupancy(build_cohorts(flow), caps.slots_taken)
-    unseen = exp(-seconds_since_opening(flow) / (VISITS_TO_SEE * inside.mean_s)) if inside else 1.0
+    unseen = exp(-seconds_since_opening(flow) / (MIN_VISITS * inside.mean_s)) if inside else 1.0
     measured = measure_rates(flow, caps.slots_taken)
     times_s, moved, called, by_slots = [0.0], [0.0], [0.0], [0.0]
     for seconds, calls, slots in _calls(flow, caps, inside):

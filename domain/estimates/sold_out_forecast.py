@@ -68,9 +68,9 @@ def _buyers_for_tier(tier: TierStock, share: float, flow: RoomFlow) -> float:
     mean = share * tickets / called
     basket = tickets / flow.completed
     variance = mean * basket * BASKET_SPREAD
-    doubt = variance / called + (DRIFT * mean) ** 2
-    # people x mean - left = SURE x sqrt(people x variance + people^2 x doubt), squared.
-    a = mean**2 - CERTAINTY_SIGMAS**2 * doubt
+    variance_of_mean = variance / called + (DRIFT * mean) ** 2
+    # people x mean - left = SURE x sqrt(people x variance + people^2 x variance_of_mean), squared.
+    a = mean**2 - CERTAINTY_SIGMAS**2 * variance_of_mean
     if a <= 0:
         return inf
     half_b = left * mean + CERTAINTY_SIGMAS**2 * variance / 2

@@ -39,7 +39,7 @@ class WaitEstimate:
 
 @dataclass(frozen=True, slots=True)
 class WaitTable:
-    """The band by position, at `positions`, between which it is taken for straight. Neither edge ever falls."""
+    """The quantiles by position, at `positions`, between which it is taken for straight. Neither edge ever falls."""
 
     positions: tuple[float, ...] = ()
     p50_s: tuple[float, ...] = ()
@@ -73,45 +73,45 @@ def build_wait_table(
 ) -> WaitTable:
     if flow.opened_s is None or flow.called == 0:
         return NO_ESTIMATE
-    course = project_calls(flow, AdmissionCaps(slots_taken, total_active_users, new_users_per_minute))
+    projection = project_calls(flow, AdmissionCaps(slots_taken, total_active_users, new_users_per_minute))
     positions, p50_s, p90_s = [], [0.0], [0.0]
-    for position in _table_positions(course):
-        band = _band(course, position)
-        if band is None:
+    for position in _table_positions(projection):
+        quantiles = _estimate(projection, position)
+        if quantiles is None:
             break
         positions.append(position)
-        p50_s.append(max(p50_s[-1], band[0]))
-        p90_s.append(max(p90_s[-1], band[1]))
-    return WaitTable(tuple(positions), tuple(p50_s[1:]), tuple(p90_s[1:]), LONGEST if course.still_moves else None)
+        p50_s.append(max(p50_s[-1], quantiles[0]))
+        p90_s.append(max(p90_s[-1], quantiles[1]))
+    return WaitTable(tuple(positions), tuple(p50_s[1:]), tuple(p90_s[1:]), LONGEST if projection.still_moves else None)
 
 
-def _table_positions(course: CallProjection) -> list[int]:
+def _table_positions(projection: CallProjection) -> list[int]:
     """Whole positions, close together in front and at the end, and both sides of each place where the calls pause."""
-    furthest = int(course.moved[-1])
-    knots, edge = {*(furthest * part // 50 for part in range(41, 51)), *course.pause_edges()}, 1
+    furthest = int(projection.moved[-1])
+    knots, edge = {*(furthest * part // 50 for part in range(41, 51)), *projection.pause_edges()}, 1
     while edge < furthest:
         knots.add(edge)
         edge = ceil(edge * POSITION_STEP)
     return sorted(knot for knot in knots if 1 <= knot <= furthest)
 
 
-def _band(course: CallProjection, position: float) -> tuple[float, float] | None:
+def _estimate(projection: CallProjection, position: float) -> tuple[float, float] | None:
     """Quantiles of a gamma law with this relative spread (Wilson and Hilferty), in moves, then in seconds."""
-    spread = min(WIDEST, _spread(course, position))
-    half_s = course.seconds_until_called(position * (1 - spread**2 / 9) ** 3)
-    most_s = course.seconds_until_called(position * (1 - spread**2 / 9 + NINE_OF_TEN * spread / 3) ** 3)
+    spread = min(WIDEST, _spread(projection, position))
+    half_s = projection.seconds_until_called(position * (1 - spread**2 / 9) ** 3)
+    most_s = projection.seconds_until_called(position * (1 - spread**2 / 9 + NINE_OF_TEN * spread / 3) ** 3)
     if most_s is None:
-        most_s = LONGEST_S if course.still_moves else None
+        most_s = LONGEST_S if projection.still_moves else None
     if half_s is None or most_s is None:
         return None
     return half_s, min(most_s + LATE_S, LONGEST_S)
 
 
-def _spread(course: CallProjection, position: float) -> float:
-    called, by_slots = course.calls_before(position)
+def _spread(projection: CallProjection, position: float) -> float:
+    called, by_slots = projection.calls_before(position)
     slots = min(1.0, by_slots / position)
     gone = max(0.0, 1 - called / position)
-    drift = SLOT_DRIFT + UNSEEN_DRIFT * course.unobserved_share
-    of_slots = slots * SCATTER / position + slots**2 * (SCATTER / max(course.ended, 1) + drift**2)
-    of_gone = gone / position + gone**2 * (1 / max(course.rates.gone, 1) + GONE_DRIFT**2)
+    drift = SLOT_DRIFT + UNSEEN_DRIFT * projection.unobserved_share
+    of_slots = slots * SCATTER / position + slots**2 * (SCATTER / max(projection.ended, 1) + drift**2)
+    of_gone = gone / position + gone**2 * (1 / max(projection.rates.gone, 1) + GONE_DRIFT**2)
     return sqrt(of_slots + of_gone + DRIFT**2)

@@ -24,9 +24,9 @@ Execute: TypeAlias = Callable[[QueueSnapshot, Viewer], Awaitable[bytes]]
 
 _FEWEST = 1_000_000_000
 """Marks have ten digits, so none is a part of another, and fit into GraphQL's Int."""
-NOBODY = PersonId("")
+TEMPLATE_PERSON = PersonId("")
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
-_IN_LINE = frozenset({EntryState.PREQUEUED, EntryState.WAITING})
+_WAITING = frozenset({EntryState.PREQUEUED, EntryState.WAITING})
 
 
 def integers_of(entry: QueueEntry | None) -> Integers:
@@ -97,7 +97,9 @@ class PayloadTemplates:
 
     async def _make(self, shape: Shape, snapshot: QueueSnapshot, viewer: Viewer, execute: Execute) -> None:
         marked = _marked(snapshot.entry) if snapshot.entry else None
-        payload = await execute(replace(snapshot, entry=marked), replace(viewer, person_id=NOBODY, name="", email=None))
+        payload = await execute(
+            replace(snapshot, entry=marked), replace(viewer, person_id=TEMPLATE_PERSON, name="", email=None)
+        )
         if self._is_of(snapshot):
             template = Template.cut(payload, integers_of(marked))
             integers, shown = self._first[shape]
@@ -109,7 +111,7 @@ class PayloadTemplates:
 
 def _is_personal(entry: QueueEntry | None) -> bool:
     """Who was called has a pass and a deadline, and who ended a reason; others have integers, or nothing."""
-    return entry is not None and entry.state not in _IN_LINE
+    return entry is not None and entry.state not in _WAITING
 
 
 def _shape(snapshot: QueueSnapshot, integers: Integers, viewer: Viewer) -> Shape:
@@ -125,7 +127,7 @@ def _marked(entry: QueueEntry) -> QueueEntry:
     number, position, p50_s, p90_s, lot = range(first, first + 5)
     return replace(
         entry,
-        person_id=NOBODY,
+        person_id=TEMPLATE_PERSON,
         entry_id=EntryId(0),
         number=None if entry.number is None else number,
         position=None if entry.position is None else position,

@@ -76,17 +76,17 @@ class SubscriptionStarter:
         )
         if not isinstance(execution, graphql.Executor):
             return rejected_result(execution, context)
-        watched = graphql.create_source_event_stream(execution)
-        if isawaitable(watched):
-            watched = await watched
-        if isinstance(watched, ExecutionResult):
-            return rejected_result(watched.errors or [], context)
-        assert isinstance(watched, TopicEventStream)
-        if isinstance(watched.topic, StockTopic):
+        event_stream = graphql.create_source_event_stream(execution)
+        if isawaitable(event_stream):
+            event_stream = await event_stream
+        if isinstance(event_stream, ExecutionResult):
+            return rejected_result(event_stream.errors or [], context)
+        assert isinstance(event_stream, TopicEventStream)
+        if isinstance(event_stream.topic, StockTopic):
             # A shared payload is rendered for an anonymous viewer, so nothing personal can be in it.
             context = replace(context, viewer=None, address=None)
         # A copy of the context has read nothing yet.
-        return SubscriptionSource(watched.topic, self._prepare(execution, operation), replace(context))
+        return SubscriptionSource(event_stream.topic, self._prepare(execution, operation), replace(context))
 
     def _prepare(self, execution: Execution, operation: Operation) -> "PreparedOperation":
         # Coerced values stand in the order in which the document declares them, defaults included.

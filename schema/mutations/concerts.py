@@ -98,16 +98,16 @@ async def update_concert(info: Info, input_: Annotated[UpdateConcertInput, INPUT
 
 
 async def _update(
-    context: Context, concert_id: ConcertId, change: ConcertChange, wish: UpdateConcertInput
+    context: Context, concert_id: ConcertId, change: ConcertChange, input_: UpdateConcertInput
 ) -> StoredConcert:
-    version = wish.expected_version
-    if wish.waiting_room is not None:
+    version = input_.expected_version
+    if input_.waiting_room is not None:
         before = await resolve.get_concert(context, concert_id)
         if before is None:
             raise NotFound("Concert", concert_id)
         # The settings that were not given are those of this version, so the change is for this version only.
         version = before.version if version is None else version
-        change = replace(change, room=wish.waiting_room.read().apply_to(before.room))
+        change = replace(change, room=input_.waiting_room.read().apply_to(before.room))
     return await resolve.update_concert(context, concert_id, change, expected_version=version)
 
 

@@ -92,8 +92,8 @@ async def leave_queue(info: Info, input_: Annotated[LeaveQueueInput, INPUT]) -> 
 
 
 async def heartbeat(info: Info, input_: Annotated[HeartbeatInput, INPUT]) -> HeartbeatResult:
-    living = await resolve.heartbeat(info.context, read_concert(input_.concert_id))
-    return HeartbeatSuccess(entry=QueueEntry.of(living))
+    kept = await resolve.heartbeat(info.context, read_concert(input_.concert_id))
+    return HeartbeatSuccess(entry=QueueEntry.of(kept))
 
 
 async def claim_queue_pass(info: Info, input_: Annotated[ClaimQueuePassInput, INPUT]) -> ClaimQueuePassResult:

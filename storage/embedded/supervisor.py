@@ -18,7 +18,7 @@ from storage.embedded.mongod import Mongod
 from storage.embedded.process import ServerProcess, ServerStartError
 from storage.embedded.valkey import Valkey
 
-WATCH_S = 0.1
+CHECK_INTERVAL_S = 0.1
 MAX_PAUSE_S = 5.0
 LONG_LIFE_S = 10.0
 
@@ -87,12 +87,12 @@ def mongod_executable() -> Path:
 async def _run_server(child: ServerProcess) -> AsyncIterator[ServerProcess]:
     """Started, and started again whenever it dies, until the block ends."""
     await child.start()
-    watch = asyncio.create_task(_keep_running(child))
+    restarting = asyncio.create_task(_keep_running(child))
     try:
         yield child
     finally:
-        watch.cancel()
-        await asyncio.wait([watch])
+        restarting.cancel()
+        await asyncio.wait([restarting])
         await child.stop()
 
 
@@ -101,7 +101,7 @@ async def _keep_running(child: ServerProcess) -> None:
     pause_s, started = 0.0, time.monotonic()
     while True:
         if child.exit_code is None:
-            await asyncio.sleep(WATCH_S)
+            await asyncio.sleep(CHECK_INTERVAL_S)
             continue
         if time.monotonic() - started > LONG_LIFE_S:
             pause_s = 0.0
@@ -128,8 +128,8 @@ def _in_package(package: str, pattern: str) -> Path | None:
         spec = importlib.util.find_spec(package)
     except ModuleNotFoundError:  # the parent of a dotted name
         return None
-    places = (spec.submodule_search_locations or ()) if spec else ()
-    return next((path for place in places for path in Path(place).glob(pattern)), None)
+    locations = (spec.submodule_search_locations or ()) if spec else ()
+    return next((path for location in locations for path in Path(location).glob(pattern)), None)
 
 
 def _missing(server: str, package: str, setting: str) -> str:

@@ -61,8 +61,8 @@ class DeadLetter:
 
 
 class EventStore:
-    def __init__(self, link: ScriptClient) -> None:
-        self._client = link
+    def __init__(self, client: ScriptClient) -> None:
+        self._client = client
 
     async def claim(
         self, concert_id: ConcertId, group: str, *, limit: int, after: str = FROM_THE_FIRST

@@ -153,8 +153,8 @@ def hold_from_reply(concert_id: ConcertId, hold_id: HoldId, rest: Reply) -> Hold
 def _hold(concert_id: ConcertId, hold_id: HoldId, text: bytes | int, *, grace_until_ms: int) -> Hold:
     record: dict[str, Any] = json.loads(replies.text(text))
     state = HoldState(record["state"])
-    is_living = state in (HoldState.HELD, HoldState.BUYING)
-    expires_ms = max(record["deadline_ms"], grace_until_ms) if is_living else record["deadline_ms"]
+    is_active = state in (HoldState.HELD, HoldState.BUYING)
+    expires_ms = max(record["deadline_ms"], grace_until_ms) if is_active else record["deadline_ms"]
     return Hold(
         id=hold_id,
         concert_id=concert_id,

@@ -1,6 +1,6 @@
 """The way to the hot store: script calls made in one turn of the loop share one round trip and one fsync.
 
-Calls wait in one bounded queue; a few lanes, each with one connection, take all that wait. A lane
+Calls wait in one bounded queue; a few pipelines, each with one connection, take all that wait. A pipeline
 connects first and packs for its connection, because a call carries the incarnation that this very
 connection saw: a script refuses every other one (lua/lib/enter.lua). A call whose connection broke
 is packed once more for a new one: every script may arrive twice.
@@ -36,7 +36,7 @@ from storage.keys import concert_keys
 from storage.scripts import Script, ScriptReplyError
 
 PIPELINES = 2
-"""One lane would let a long recovery delay every hold; more would make more and smaller fsyncs."""
+"""One pipeline would let a long recovery delay every hold; more would make more and smaller fsyncs."""
 MAX_BATCH = 512
 MAX_WAITING = 20_000
 """Half a second of work at the store's speed; beyond it a caller is told to come back."""
@@ -78,7 +78,7 @@ class _Call:
 
 
 class ScriptClient:
-    """Owns its lanes and connections; `aclose` ends them and refuses what still waits."""
+    """Owns its pipelines and connections; `aclose` ends them and refuses what still waits."""
 
     def __init__(self, url: str) -> None:
         # redis-py's own retry repeats the old bytes to a new server: off (it sold units twice).
@@ -95,9 +95,9 @@ class ScriptClient:
         self._command_lock = asyncio.Lock()
         self._waiting: deque[_Call] = deque()
         self._wake = asyncio.Event()
-        sight = _IncarnationSeen()
-        lanes = [_Pipeline(self._pool, self._waiting, self._wake, sight) for _ in range(PIPELINES)]
-        self._pipeline_tasks = [asyncio.create_task(lane.run()) for lane in lanes]
+        incarnation_seen = _IncarnationSeen()
+        pipelines = [_Pipeline(self._pool, self._waiting, self._wake, incarnation_seen) for _ in range(PIPELINES)]
+        self._pipeline_tasks = [asyncio.create_task(pipeline.run()) for pipeline in pipelines]
 
     async def call(self, script: Script, concert_id: ConcertId, *args: Arg) -> tuple[str, Reply]:
         """The reply's word, and what follows it. Raises TemporarilyUnavailable when the store is away or overloaded."""
@@ -129,8 +129,8 @@ class ScriptClient:
     async def aclose(self) -> None:
         running = set(self._pipeline_tasks)
         while running:
-            for lane in running:
-                lane.cancel()
+            for pipeline in running:
+                pipeline.cancel()
             # Python 3.11 loses a cancellation that meets the end of a send, so it is repeated.
             _, running = await asyncio.wait(running, timeout=CANCEL_AGAIN_S)
         await asyncio.gather(*self._pipeline_tasks, return_exceptions=True)
@@ -141,7 +141,7 @@ class ScriptClient:
 
 @dataclass(slots=True)
 class _IncarnationSeen:
-    """What one lane sees makes the others look again: a promoted store keeps its connections."""
+    """What one pipeline sees makes the others look again: a promoted store keeps its connections."""
 
     last_seen: str = ""
     changes: int = 0
@@ -156,10 +156,10 @@ class _Pipeline:
     """Takes what waits, sends it over one connection in one write, and hands the replies out."""
 
     def __init__(
-        self, pool: ConnectionPool, waiting: deque[_Call], wake: asyncio.Event, sight: _IncarnationSeen
+        self, pool: ConnectionPool, waiting: deque[_Call], wake: asyncio.Event, incarnation_seen: _IncarnationSeen
     ) -> None:
         self._pool = pool
-        self._incarnation_seen = sight
+        self._incarnation_seen = incarnation_seen
         self._changes_seen = 0
         self._waiting = waiting
         self._wake = wake

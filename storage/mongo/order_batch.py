@@ -95,9 +95,9 @@ class OrderBatch:
 
 
 def outcomes_of(details: Mapping[str, Any], count: int) -> dict[int, Outcome]:
-    """Outcome by place in the batch, from a reply that reports failures; a place left out is UNKNOWN.
+    """Outcome by index in the batch, from a reply that reports failures; an index left out is UNKNOWN.
 
-    A write-concern error makes every place unknown, refused ones too: what refused them may yet be rolled back.
+    A write-concern error makes every outcome unknown, refused ones too: what refused them may yet be rolled back.
     """
     if details.get("writeConcernErrors"):
         return {}
@@ -111,6 +111,6 @@ def outcomes_of(details: Mapping[str, Any], count: int) -> dict[int, Outcome]:
 
 
 def _answer(answers: list["asyncio.Future[Outcome]"], outcomes: dict[int, Outcome]) -> None:
-    for place, answer in enumerate(answers):
+    for index, answer in enumerate(answers):
         if not answer.done():
-            answer.set_result(outcomes.get(place, Outcome.UNKNOWN))
+            answer.set_result(outcomes.get(index, Outcome.UNKNOWN))

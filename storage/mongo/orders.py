@@ -118,10 +118,10 @@ class OrderStore:
         try:
             await self.collection.insert_one(void)
         except DuplicateKeyError:
-            standing = await self.collection.find_one({"_id": order_id})
-            if standing is None:
+            existing = await self.collection.find_one({"_id": order_id})
+            if existing is None:
                 raise TemporarilyUnavailable("The order database is still deciding about this order") from None
-            return None if standing["status"] == OrderStatus.VOID else order_from_document(standing)
+            return None if existing["status"] == OrderStatus.VOID else order_from_document(existing)
         return None
 
     async def put_in_transaction(self, order: Order, session: Session) -> None:

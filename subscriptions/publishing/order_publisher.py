@@ -57,12 +57,12 @@ class OrderPublisher:
 
     async def _refresh(self) -> None:
         self._groups.begin_round()
-        watched = {topic.order_id: topic for topic in self._groups.topics() if isinstance(topic, OrderTopic)}
-        for order in await self._reader.read_orders(watched) if watched else ():
+        topics = {topic.order_id: topic for topic in self._groups.topics() if isinstance(topic, OrderTopic)}
+        for order in await self._reader.read_orders(topics) if topics else ():
             is_newer = order.version > self._versions.get(order.id, 0)
-            if await self._groups.publish(watched[order.id], order, only_pending=not is_newer):
+            if await self._groups.publish(topics[order.id], order, only_pending=not is_newer):
                 self._versions[order.id] = order.version
         for subscriber in self._groups.pending():
             topic = subscriber.source.topic
-            if subscriber.is_included and isinstance(topic, OrderTopic) and topic.order_id in watched:
+            if subscriber.is_included and isinstance(topic, OrderTopic) and topic.order_id in topics:
                 subscriber.first_delivery.set_exception(NotFound("Order", topic.order_id))

@@ -46,8 +46,8 @@ class Sold:
 
     async def broken(self, receipts: Mapping[str, Receipt] | None = None) -> dict[str, tuple[str, ...]]:
         """The offending rows of each invariant that has some."""
-        books = await read_store_dump(self.redis, self.mongo, self.concert.id)
-        verdicts = judge(books, self.receipts if receipts is None else receipts)
+        dump = await read_store_dump(self.redis, self.mongo, self.concert.id)
+        verdicts = judge(dump, self.receipts if receipts is None else receipts)
         return {verdict.invariant: verdict.offending for verdict in verdicts if verdict.offending}
 
 

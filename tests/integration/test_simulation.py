@@ -23,7 +23,7 @@ SMALL = Scenario(
     total_active_users=40,
     new_users_per_minute=60,
     stock=120,
-    manners=ArrivalPattern(
+    pattern=ArrivalPattern(
         last_arrival_s=120, early_s=20, gives_up=0.3, patience_s=60, no_show=0.15, visit_s=40, lingers=0.05, returns=0.6
     ),
     changes={120: {"new_users_per_minute": 90}},
@@ -35,7 +35,7 @@ MOST_A_MINUTE = 90
 
 @pytest.mark.parametrize("scenario", [SMALL, replace(SMALL, stock=10_000, prequeue_s=0)], ids=["sold out", "plenty"])
 async def test_the_scripts_and_the_rehearsal_agree(stores: Stores, scenario: Scenario) -> None:
-    people = make_arrivals(scenario.people, scenario.manners, seed=3)
+    people = make_arrivals(scenario.people, scenario.pattern, seed=3)
     scripts, memory = (
         await open_redis_room(stores.script_client, scenario),
         MemoryRoom(settings_of(scenario), scenario.stock),

@@ -33,7 +33,7 @@ class FakeServer:
 
 @asynccontextmanager
 async def run_fake_server(*script: dict[str, Any] | int) -> AsyncIterator[tuple[FakeServer, str]]:
-    stage = FakeServer(script)
-    async with serve(stage.play, "127.0.0.1", 0, subprotocols=[SUBPROTOCOL]) as server:
+    fake = FakeServer(script)
+    async with serve(fake.play, "127.0.0.1", 0, subprotocols=[SUBPROTOCOL]) as server:
         port = next(iter(server.sockets)).getsockname()[1]
-        yield stage, f"http://127.0.0.1:{port}"
+        yield fake, f"http://127.0.0.1:{port}"

@@ -186,10 +186,10 @@ def moment(at: datetime) -> str:
 class Late:
     """The face behind `/graphql`, which can only be opened once the address is known."""
 
-    face: GraphQLService
+    service: GraphQLService
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await (self.face.http if scope["type"] == "http" else self.face.socket)(scope, receive, send)
+        await (self.service.http if scope["type"] == "http" else self.service.socket)(scope, receive, send)
 
 
 @asynccontextmanager
@@ -217,7 +217,7 @@ async def shop_on(stores: Stores, redis_url: str, *, limits: Limits = DEFAULTS) 
                 push_intervals=BANDS,
                 max_body_bytes=MAX_BODY_BYTES,
                 limits=limits,
-            ) as late.face,
+            ) as late.service,
         ):
             yield shop
-            late.face.event_streams.stop_all()
+            late.service.event_streams.stop_all()

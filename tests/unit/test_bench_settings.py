@@ -66,8 +66,8 @@ def test_only_web_server_sets_up_a_process(room: str) -> None:
 def test_hub_of_bench_queue_has_the_settings_of_a_server(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ticks, "Settings", lambda: Settings(push_tick_ms=30, push_intervals=((9, 0), (None, 70))))
     monkeypatch.setattr(ticks, "Hub", lambda *parts, **settings: (parts, settings))
-    laboratory: Any = SimpleNamespace(stores=SimpleNamespace(queues="queues"))
-    made: object = ticks.server_hub("feed", "reader", laboratory)  # type: ignore[arg-type]
+    queue: Any = SimpleNamespace(stores=SimpleNamespace(queues="queues"))
+    made: object = ticks.server_hub("feed", "reader", queue)  # type: ignore[arg-type]
     assert made == (("feed", "reader", "queues"), {"tick_s": 0.03, "push_intervals": PushIntervals(((9, 0.0),), 0.07)})
 
 

@@ -125,3 +125,18 @@ async def test_a_full_memory_forgets_the_oldest_alone(lines: Lines, monkeypatch:
     for concert in (CONCERT, OTHER, third, OTHER, CONCERT):
         await known.get(lines.stores, concert)
     assert lines.reads == [CONCERT.id, OTHER.id, third.id, CONCERT.id]
+
+
+async def test_a_table_that_the_hub_made_is_read_by_nobody_for_a_second(lines: Lines) -> None:
+    lines.gate.set()
+    known, made = lines.paces(), replace(PACE)
+    await known.get(lines.stores, CONCERT)
+    known.put(CONCERT.id, made)
+    lines.now_s += MAX_AGE_S * 0.9
+    known.put(OTHER.id, made)
+    assert [await known.get(lines.stores, concert) for concert in (CONCERT, OTHER)] == [made, made]
+    assert lines.reads == [CONCERT.id]
+    lines.now_s += MAX_AGE_S * 0.1
+    assert await known.get(lines.stores, CONCERT) is not made
+    assert await known.get(lines.stores, OTHER) is made
+    assert lines.reads == [CONCERT.id, CONCERT.id]

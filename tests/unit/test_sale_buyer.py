@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -27,7 +28,7 @@ class HonestShop(Shop):
 
     def __init__(self, ledger: Ledger) -> None:
         super().__init__(Client((), ledger), ledger, SaleConcert("concert", TIERS))
-        self.books = ledger
+        self.dump = ledger
         self.held: dict[str, tuple[TicketLine, ...]] = {}
         self.bought: dict[str, Receipt] = {}
         self.good_passes = {PASS}
@@ -67,7 +68,7 @@ class HonestShop(Shop):
     def _sell(self, order_id: str, lines: tuple[TicketLine, ...], buyer: str) -> Receipt:
         receipt = Receipt(order_id, buyer, "", lines, 0)
         self.bought[order_id] = receipt
-        self.books.book(receipt)
+        self.dump.book(receipt)
         self.good_passes.discard(PASS)
         return receipt
 
@@ -105,8 +106,8 @@ class DistrustfulShop(HonestShop):
 class OpenDoor(QueueSession):
     """Gives a pass at once, and no second one."""
 
-    def __init__(self, person: Person, line: QueueClient, board: StockPoller) -> None:
-        super().__init__(person, TOKEN, line, board)
+    def __init__(self, person: Person, line: QueueClient, stock_poller: StockPoller) -> None:
+        super().__init__(person, TOKEN, line, stock_poller)
         self.passes = [QueuePass(PASS, 1, time.monotonic() + 15)]
         self.went_out = False
 
@@ -121,26 +122,25 @@ class OpenDoor(QueueSession):
 
 
 async def visit(
-    habit: BuyerBehavior, kind: type[HonestShop], manner: QueueBehavior = QueueBehavior.WATCHES
+    buyer_behavior: BuyerBehavior, kind: type[HonestShop], queue_behavior: QueueBehavior = QueueBehavior.WATCHES
 ) -> tuple[Ledger, OpenDoor]:
     ledger = Ledger()
     shop = kind(ledger)
     concert = SaleConcert("concert", TIERS)
-    line = QueueClient(Client((), ledger), ledger, concert, urls=(), sightings=Observations())
-    person = Person(
-        "buyer1", habit, 4, 0, takes_two_tiers=False, arrives_after_s=0.0, thinks_s=0.0, manner=manner
-    )  # fmt: skip
-    board = StockPoller(shop)
-    door = OpenDoor(person, line, board)
-    await Buyer(person, TOKEN, entrance=door, shop=shop, board=board).run()
+    line = QueueClient(Client((), ledger), ledger, concert, urls=(), observations=Observations())
+    person = Person("buyer1", buyer_behavior, 4, 0, takes_two_tiers=False, arrives_after_s=0.0, thinks_s=0.0)
+    person = replace(person, queue_behavior=queue_behavior)
+    stock_poller = StockPoller(shop)
+    door = OpenDoor(person, line, stock_poller)
+    await Buyer(person, TOKEN, queue_session=door, shop=shop, stock_poller=stock_poller).run()
     assert (ledger.arrived, ledger.left) == (1, 1)
     return ledger, door
 
 
-@pytest.mark.parametrize("habit", BuyerBehavior)
-async def test_an_honest_shop_surprises_nobody(habit: BuyerBehavior) -> None:
-    for manner in (QueueBehavior.WATCHES, QueueBehavior.PUSHES_IN):
-        assert (await visit(habit, HonestShop, manner))[0].surprises == []
+@pytest.mark.parametrize("buyer_behavior", BuyerBehavior)
+async def test_an_honest_shop_surprises_nobody(buyer_behavior: BuyerBehavior) -> None:
+    for queue_behavior in (QueueBehavior.WATCHES, QueueBehavior.PUSHES_IN):
+        assert (await visit(buyer_behavior, HonestShop, queue_behavior))[0].surprises == []
 
 
 BUYING = {
@@ -153,13 +153,13 @@ BUYING = {
 }
 
 
-@pytest.mark.parametrize("habit", BuyerBehavior)
-async def test_a_visitor_buys_one_order_or_none(habit: BuyerBehavior) -> None:
-    assert (await visit(habit, HonestShop))[0].sold_units == (4 if habit in BUYING else 0)
+@pytest.mark.parametrize("buyer_behavior", BuyerBehavior)
+async def test_a_visitor_buys_one_order_or_none(buyer_behavior: BuyerBehavior) -> None:
+    assert (await visit(buyer_behavior, HonestShop))[0].sold_units == (4 if buyer_behavior in BUYING else 0)
 
 
 @pytest.mark.parametrize(
-    ("habit", "noticed"),
+    ("buyer_behavior", "noticed"),
     [
         (
             BuyerBehavior.ASKS_TOO_MUCH,
@@ -174,8 +174,8 @@ async def test_a_visitor_buys_one_order_or_none(habit: BuyerBehavior) -> None:
         (BuyerBehavior.FORGES_TOKEN, ["a hold with a forged token was answered with Held("]),
     ],
 )
-async def test_a_forgetful_shop_is_noticed(habit: BuyerBehavior, noticed: list[str]) -> None:
-    surprises = (await visit(habit, ForgetfulShop))[0].surprises
+async def test_a_forgetful_shop_is_noticed(buyer_behavior: BuyerBehavior, noticed: list[str]) -> None:
+    surprises = (await visit(buyer_behavior, ForgetfulShop))[0].surprises
     assert len(surprises) == len(noticed)
     for surprise, words in zip(surprises, noticed, strict=True):
         assert words in surprise
@@ -189,14 +189,15 @@ async def test_a_shop_that_takes_any_pass_is_noticed() -> None:
         assert words in surprise
 
 
-@pytest.mark.parametrize("habit", BUYING)
-async def test_a_shop_that_refuses_a_good_pass_is_noticed(habit: BuyerBehavior) -> None:
-    surprises = (await visit(habit, DistrustfulShop))[0].surprises
+@pytest.mark.parametrize("buyer_behavior", BUYING)
+async def test_a_shop_that_refuses_a_good_pass_is_noticed(buyer_behavior: BuyerBehavior) -> None:
+    surprises = (await visit(buyer_behavior, DistrustfulShop))[0].surprises
     assert any("a good pass was refused" in surprise for surprise in surprises)
 
 
 @pytest.mark.parametrize(
-    ("habit", "gone"), [(BuyerBehavior.GIVES_UP, True), (BuyerBehavior.WAVERS, False), (BuyerBehavior.VANISHES, False)]
+    ("buyer_behavior", "gone"),
+    [(BuyerBehavior.GIVES_UP, True), (BuyerBehavior.WAVERS, False), (BuyerBehavior.VANISHES, False)],
 )
-async def test_only_who_gives_up_gives_the_pass_back(habit: BuyerBehavior, gone: bool) -> None:
-    assert (await visit(habit, HonestShop))[1].went_out is gone
+async def test_only_who_gives_up_gives_the_pass_back(buyer_behavior: BuyerBehavior, gone: bool) -> None:
+    assert (await visit(buyer_behavior, HonestShop))[1].went_out is gone

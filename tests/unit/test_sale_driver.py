@@ -30,16 +30,22 @@ class StubBuyer(Buyer):
 
     def __init__(self, ledger: Ledger, number: int, units: int | None) -> None:
         shop = Closed(ledger)
-        board = StockPoller(shop)
-        line = QueueClient(Client((), ledger), ledger, SaleConcert("concert", ()), urls=(), sightings=Observations())
-        super().__init__(PERSON, "token", entrance=QueueSession(PERSON, "token", line, board), shop=shop, board=board)
-        self.books, self.number, self.units = ledger, number, units
+        stock_poller = StockPoller(shop)
+        line = QueueClient(Client((), ledger), ledger, SaleConcert("concert", ()), urls=(), observations=Observations())
+        super().__init__(
+            PERSON,
+            "token",
+            queue_session=QueueSession(PERSON, "token", line, stock_poller),
+            shop=shop,
+            stock_poller=stock_poller,
+        )
+        self.dump, self.number, self.units = ledger, number, units
 
     async def run(self) -> None:
         if self.units is None:
             await asyncio.Event().wait()
         else:
-            self.books.book(Receipt(f"order-{self.number}", "buyer", "", (TicketLine("tier", self.units),), 0))
+            self.dump.book(Receipt(f"order-{self.number}", "buyer", "", (TicketLine("tier", self.units),), 0))
 
 
 class Lightning:
@@ -63,10 +69,10 @@ class Watched:
 async def hold_rush(*units: int | None, limit_s: float = 5.0) -> tuple[str | None, int]:
     ledger, lightning = Ledger(), Lightning()
     visits = [StubBuyer(ledger, number, wish) for number, wish in enumerate(units)]
-    board = StockPoller(Closed(ledger))
+    stock_poller = StockPoller(Closed(ledger))
     watched = Watched()
     cut_short = await drive_sale(
-        visits, board, ledger, goal=10, limit_s=limit_s, strike=lightning, watches=[watched.watch()]
+        visits, stock_poller, ledger, goal=10, limit_s=limit_s, strike=lightning, watches=[watched.watch()]
     )
     assert watched.has_ended
     return cut_short, lightning.strikes

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from bench.sale.audit import Audit, bits
-from bench.sale.fairness import Evidence, judge_line
+from bench.sale.fairness import Evidence, judge_queue
 from bench.sale.observations import At, Observation, Observations, PersonObservations, RoomObservation
 from domain.queues import RoomSettings
 
@@ -45,20 +45,22 @@ def true_evidence() -> Evidence:
 
 
 def broken(evidence: Evidence) -> dict[str, tuple[str, ...]]:
-    return {verdict.invariant: verdict.offending for verdict in judge_line(evidence) if verdict.offending}
+    return {verdict.invariant: verdict.offending for verdict in judge_queue(evidence) if verdict.offending}
 
 
-def with_trail(*sightings: Observation) -> Callable[[Evidence], Evidence]:
+def with_trail(*observations: Observation) -> Callable[[Evidence], Evidence]:
     def add(evidence: Evidence) -> Evidence:
-        trails = [*evidence.sightings.trails, PersonObservations("eve", list(sightings))]
-        return replace(evidence, sightings=replace(evidence.sightings, trails=trails))
+        trails = [*evidence.observations.trails, PersonObservations("eve", list(observations))]
+        return replace(evidence, observations=replace(evidence.observations, trails=trails))
 
     return add
 
 
 def with_room(sighting: RoomObservation) -> Callable[[Evidence], Evidence]:
     def add(evidence: Evidence) -> Evidence:
-        return replace(evidence, sightings=replace(evidence.sightings, rooms=[*evidence.sightings.rooms, sighting]))
+        return replace(
+            evidence, observations=replace(evidence.observations, rooms=[*evidence.observations.rooms, sighting])
+        )
 
     return add
 
@@ -72,14 +74,14 @@ def with_audit(**changes: object) -> Callable[[Evidence], Evidence]:
 
 def asked_waiting(number: int, at: At) -> Callable[[Evidence], Evidence]:
     def add(evidence: Evidence) -> Evidence:
-        return replace(evidence, sightings=replace(evidence.sightings, still_waiting={number: at}))
+        return replace(evidence, observations=replace(evidence.observations, still_waiting={number: at}))
 
     return add
 
 
 def expired(number: int) -> Callable[[Evidence], Evidence]:
     def add(evidence: Evidence) -> Evidence:
-        return replace(evidence, sightings=replace(evidence.sightings, expired={number: "eve"}))
+        return replace(evidence, observations=replace(evidence.observations, expired={number: "eve"}))
 
     return add
 

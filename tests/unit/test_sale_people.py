@@ -9,8 +9,8 @@ from bench.sale.catalog import LIMIT_PER_ORDER, LIMIT_PER_PERSON
 from bench.sale.ledger import TicketLine
 from bench.sale.people import (
     LEAVES_EMPTY_HANDED,
-    MANNERS,
     MOST_WISHED,
+    QUEUE_BEHAVIOR_SHARES,
     SHARES,
     STAYS_OUTSIDE,
     BuyerBehavior,
@@ -46,17 +46,17 @@ def test_everybody_has_a_name_of_their_own() -> None:
 def test_habits_come_in_their_shares() -> None:
     assert sum(SHARES.values()) == 100
     assert SHARES.keys() == set(BuyerBehavior)
-    counts = Counter(someone.habit for someone in make_people(20_000, seed=1, rush_s=5.0))
-    for habit, share in SHARES.items():
-        assert counts[habit] / 200 == pytest.approx(share, abs=1.0)
+    counts = Counter(someone.buyer_behavior for someone in make_people(20_000, seed=1, rush_s=5.0))
+    for buyer_behavior, share in SHARES.items():
+        assert counts[buyer_behavior] / 200 == pytest.approx(share, abs=1.0)
 
 
 def test_manners_come_in_their_shares() -> None:
-    assert sum(MANNERS.values()) == 100
-    assert MANNERS.keys() == set(QueueBehavior)
-    counts = Counter(someone.manner for someone in make_people(20_000, seed=1, rush_s=5.0))
-    for manner, share in MANNERS.items():
-        assert counts[manner] / 200 == pytest.approx(share, abs=1.0)
+    assert sum(QUEUE_BEHAVIOR_SHARES.values()) == 100
+    assert QUEUE_BEHAVIOR_SHARES.keys() == set(QueueBehavior)
+    counts = Counter(someone.queue_behavior for someone in make_people(20_000, seed=1, rush_s=5.0))
+    for queue_behavior, share in QUEUE_BEHAVIOR_SHARES.items():
+        assert counts[queue_behavior] / 200 == pytest.approx(share, abs=1.0)
 
 
 def test_a_rush_begins_twice_as_dense_as_it_is_on_average() -> None:
@@ -72,8 +72,8 @@ def test_no_wish_is_beyond_a_limit() -> None:
 
 def test_what_a_crowd_wants_is_what_those_wish_who_buy() -> None:
     people = make_people(500, seed=1, rush_s=5.0)
-    coming_in = [someone for someone in people if someone.manner not in STAYS_OUTSIDE]
-    buying = [someone for someone in coming_in if someone.habit not in LEAVES_EMPTY_HANDED]
+    coming_in = [someone for someone in people if someone.queue_behavior not in STAYS_OUTSIDE]
+    buying = [someone for someone in coming_in if someone.buyer_behavior not in LEAVES_EMPTY_HANDED]
     assert wanted(people) == sum(someone.wish for someone in buying)
     assert len(buying) < len(coming_in) < len(people)
 

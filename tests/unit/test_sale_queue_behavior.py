@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -32,7 +33,11 @@ class HonestLine(QueueClient):
     def __init__(self) -> None:
         ledger = Ledger()
         super().__init__(
-            Client((), ledger), ledger, SaleConcert("concert", ()), urls=("http://one.test",), sightings=Observations()
+            Client((), ledger),
+            ledger,
+            SaleConcert("concert", ()),
+            urls=("http://one.test",),
+            observations=Observations(),
         )
         self.number = 0
         self.state = "EXPIRED"
@@ -133,32 +138,29 @@ class Breaks(HonestLine):
         self.state = "EXPIRED"
 
 
-def entrance(manner: QueueBehavior, line: QueueClient) -> tuple[QueueSession, StockPoller]:
+def queue_session(queue_behavior: QueueBehavior, line: QueueClient) -> tuple[QueueSession, StockPoller]:
     person = Person("buyer1", BuyerBehavior.BUYS, 1, 0, takes_two_tiers=False, arrives_after_s=0.0, thinks_s=0.0)
-    someone = Person(
-        person.name, person.habit, 1, 0, takes_two_tiers=False, arrives_after_s=0.0, thinks_s=0.0, manner=manner,
-        patience_s=0.0,
-    )  # fmt: skip
-    board = StockPoller(Shop(Client((), line.ledger), line.ledger, SaleConcert("concert", ())))
-    return QueueSession(someone, "token", line, board), board
+    someone = replace(person, queue_behavior=queue_behavior, patience_s=0.0)
+    stock_poller = StockPoller(Shop(Client((), line.ledger), line.ledger, SaleConcert("concert", ())))
+    return QueueSession(someone, "token", line, stock_poller), stock_poller
 
 
-async def come_in(manner: QueueBehavior, line: QueueClient) -> QueuePass | None:
+async def come_in(queue_behavior: QueueBehavior, line: QueueClient) -> QueuePass | None:
     async with asyncio.timeout(10):
-        return await entrance(manner, line)[0].get_pass()
+        return await queue_session(queue_behavior, line)[0].get_pass()
 
 
-@pytest.mark.parametrize("manner", QueueBehavior)
-async def test_whoever_wants_a_pass_gets_one_and_nothing_surprises(manner: QueueBehavior) -> None:
+@pytest.mark.parametrize("queue_behavior", QueueBehavior)
+async def test_whoever_wants_a_pass_gets_one_and_nothing_surprises(queue_behavior: QueueBehavior) -> None:
     line = HonestLine()
-    found = await come_in(manner, line)
+    found = await come_in(queue_behavior, line)
     assert line.ledger.surprises == []
-    number = 2 if manner is QueueBehavior.CLAIMS_LATE else 1
-    assert (found.token if found else None) == (None if manner in STAYS_OUTSIDE else f"pass-{number}")
+    number = 2 if queue_behavior is QueueBehavior.CLAIMS_LATE else 1
+    assert (found.token if found else None) == (None if queue_behavior in STAYS_OUTSIDE else f"pass-{number}")
 
 
 @pytest.mark.parametrize(
-    ("manner", "called", "expired", "left"),
+    ("queue_behavior", "called", "expired", "left"),
     [
         (QueueBehavior.WATCHES, {1}, set(), set()),
         (QueueBehavior.ASKS, {1}, set(), set()),
@@ -169,16 +171,16 @@ async def test_whoever_wants_a_pass_gets_one_and_nothing_surprises(manner: Queue
     ],
 )
 async def test_what_became_of_a_place_is_booked(
-    manner: QueueBehavior, called: set[int], expired: set[int], left: set[int]
+    queue_behavior: QueueBehavior, called: set[int], expired: set[int], left: set[int]
 ) -> None:
     line = HonestLine()
-    await come_in(manner, line)
+    await come_in(queue_behavior, line)
     book = line.ledger.line
-    assert (book.called - book.left, line.sightings.expired.keys() - book.left, book.left) == (called, expired, left)
+    assert (book.called - book.left, line.observations.expired.keys() - book.left, book.left) == (called, expired, left)
 
 
 @pytest.mark.parametrize(
-    ("manner", "kind", "noticed"),
+    ("queue_behavior", "kind", "noticed"),
     [
         (QueueBehavior.TWO_DEVICES, TwoNumbers, "two devices got two numbers"),
         (QueueBehavior.TWO_DEVICES, TwoPasses, "two devices got two passes for one number"),
@@ -191,9 +193,9 @@ async def test_what_became_of_a_place_is_booked(
         (QueueBehavior.WATCHES, Breaks, "the positions of number 1 ended before the place"),
     ],
 )
-async def test_a_false_line_is_noticed(manner: QueueBehavior, kind: type[HonestLine], noticed: str) -> None:
+async def test_a_false_line_is_noticed(queue_behavior: QueueBehavior, kind: type[HonestLine], noticed: str) -> None:
     line = kind()
-    coming = asyncio.create_task(come_in(manner, line))
+    coming = asyncio.create_task(come_in(queue_behavior, line))
     await asyncio.wait({coming}, timeout=0.2)
     coming.cancel()
     await asyncio.gather(coming, return_exceptions=True)
@@ -203,15 +205,15 @@ async def test_a_false_line_is_noticed(manner: QueueBehavior, kind: type[HonestL
 async def test_nobody_waits_when_all_is_sold() -> None:
     line = HonestLine()
     line.life = ("WAITING",)
-    someone, board = entrance(QueueBehavior.ASKS, line)
+    someone, stock_poller = queue_session(QueueBehavior.ASKS, line)
     coming = asyncio.create_task(someone.get_pass())
-    board._show([TierView("tier", 10, 0, 0, 10)])
+    stock_poller._show([TierView("tier", 10, 0, 0, 10)])
     assert await asyncio.wait_for(coming, 5) is None
 
 
 async def test_a_pass_is_given_back() -> None:
     line = HonestLine()
-    someone, _ = entrance(QueueBehavior.WATCHES, line)
+    someone, _ = queue_session(QueueBehavior.WATCHES, line)
     await someone.get_pass()
     await someone.leave()
     assert (line.state, line.ledger.line.left, line.ledger.surprises) == ("LEFT", {1}, [])

@@ -32,7 +32,7 @@ class Answers(Client):
 
 
 def line(*answers: JsonObject | Denied, urls: tuple[str, ...] = ()) -> QueueClient:
-    return QueueClient(Answers(*answers), Ledger(), SaleConcert("c", ()), urls=urls, sightings=Observations())
+    return QueueClient(Answers(*answers), Ledger(), SaleConcert("c", ()), urls=urls, observations=Observations())
 
 
 def position(version: int, state: str, position: int | None) -> dict[str, Any]:
@@ -69,7 +69,7 @@ async def test_a_lost_socket_is_replaced_by_one_of_the_other_server() -> None:
         assert (await hear(waiting))[-1] == ("READY", 0)
         lost = waiting.ledger.line.lost_sockets.total()
     assert waiting.ledger.line.sockets == lost + 1
-    assert [[sighting.at for sighting in trail.sightings] for trail in waiting.sightings.trails][-1] == [(1, 12)]
+    assert [[sighting.at for sighting in trail.observations] for trail in waiting.observations.trails][-1] == [(1, 12)]
     assert waiting.ledger.line.called == {7}
     assert waiting.ledger.surprises == []
     assert not waiting.is_crowded
@@ -100,9 +100,9 @@ async def test_who_has_joined_is_never_shown_as_a_stranger() -> None:
 async def test_an_answer_to_who_has_no_socket_is_true_of_the_last_look_at_the_room() -> None:
     asked = line(ROOM, ENTRY)
     await asked.room()
-    assert asked.sightings.rooms == [RoomObservation((1, 20), 4, 9, 2)]
+    assert asked.observations.rooms == [RoomObservation((1, 20), 4, 9, 2)]
     assert await asked.ask(token="token") == EntryView(7, "WAITING", 3)
-    assert asked.sightings.still_waiting == {7: (1, 20)}
+    assert asked.observations.still_waiting == {7: (1, 20)}
     assert asked.ledger.line.most_waiting == 9
 
 

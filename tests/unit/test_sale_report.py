@@ -46,9 +46,9 @@ PLAN = Plan((BUYER, BUYER, BUYER), stock=10, room=NO_ROOM, limit_s=60.0)
 def result(*, sold: int = 10, offending: int = 0, surprises: int = 0, cut_short: str | None = None) -> Result:
     ledger = Ledger(arrived=3, left=3, surprises=["surprise"] * surprises)
     ledger.book(Receipt("order", "buyer1", "", (TicketLine("tier", sold),), 0))
-    books = StoreDump(CONCERT, (), {}, {}, (), {}, {})
+    dump = StoreDump(CONCERT, (), {}, {}, (), {}, {})
     verdicts = (Verdict("stores agree", ("a row",) * offending), Verdict("limits kept", ()))
-    return Result(ledger, books, verdicts, lasted_s=12.3, cut_short=cut_short)
+    return Result(ledger, dump, verdicts, lasted_s=12.3, cut_short=cut_short)
 
 
 def test_a_good_sale_has_nothing_against_it() -> None:

@@ -28,18 +28,18 @@ async def values(url: str) -> list[dict[str, Any]]:
 
 
 async def test_it_signs_in_subscribes_and_yields_until_the_end() -> None:
-    async with run_fake_server(pushed(1), pushed(2), COMPLETE) as (stage, url):
+    async with run_fake_server(pushed(1), pushed(2), COMPLETE) as (server, url):
         assert await values(url) == [{"number": 1}, {"number": 2}]
-    assert stage.heard == [
+    assert server.heard == [
         {"type": "connection_init", "payload": {"Authorization": "Bearer token"}},
         {"id": "1", "type": "subscribe", "payload": {"query": "document", "variables": {"id": "c"}}},
     ]
 
 
 async def test_it_answers_a_ping() -> None:
-    async with run_fake_server({"type": "ping"}, pushed(1), COMPLETE) as (stage, url):
+    async with run_fake_server({"type": "ping"}, pushed(1), COMPLETE) as (server, url):
         assert await values(url) == [{"number": 1}]
-    assert {"type": "pong"} in stage.heard
+    assert {"type": "pong"} in server.heard
 
 
 @pytest.mark.parametrize("code", [1001, 1012, 1013, 4403, 4408])

@@ -30,10 +30,10 @@ class Window(Shop):
 
 
 @asynccontextmanager
-async def three_waiting(board: StockPoller) -> AsyncIterator[list[asyncio.Task[bool]]]:
-    waiting = [asyncio.create_task(board.wait_for_tickets()) for _ in range(3)]
-    await wait_until(lambda: board.waiting == 3)
-    watching = asyncio.create_task(board.poll())
+async def three_waiting(stock_poller: StockPoller) -> AsyncIterator[list[asyncio.Task[bool]]]:
+    waiting = [asyncio.create_task(stock_poller.wait_for_tickets()) for _ in range(3)]
+    await wait_until(lambda: stock_poller.waiting == 3)
+    watching = asyncio.create_task(stock_poller.poll())
     yield waiting
     for task in (*waiting, watching):
         task.cancel()
@@ -43,8 +43,8 @@ async def three_waiting(board: StockPoller) -> AsyncIterator[list[asyncio.Task[b
 async def test_as_many_are_called_as_tickets_returned_oldest_first() -> None:
     window = Window()
     window.show(available=2, held=1, sold=7)
-    board = StockPoller(window)
-    async with three_waiting(board) as (first, second, third):
+    stock_poller = StockPoller(window)
+    async with three_waiting(stock_poller) as (first, second, third):
         assert [await first, await second] == [True, True]
         window.show(available=0, held=3, sold=7)
         assert not third.done()
@@ -54,8 +54,8 @@ async def test_nobody_is_called_while_all_that_is_left_is_held_or_nothing_can_be
     for shown in ((TierView("tier", 10, 0, 3, 7),), None):
         window = Window()
         window.shown = shown
-        board = StockPoller(window)
-        async with three_waiting(board) as waiting:
+        stock_poller = StockPoller(window)
+        async with three_waiting(stock_poller) as waiting:
             # Two looks at least, by the board's own clock.
             done, _ = await asyncio.wait(waiting, timeout=0.5)
             assert done == set()
@@ -64,21 +64,21 @@ async def test_nobody_is_called_while_all_that_is_left_is_held_or_nothing_can_be
 async def test_everybody_goes_home_when_all_is_sold() -> None:
     window = Window()
     window.show(available=0, held=0, sold=10)
-    board = StockPoller(window)
-    async with three_waiting(board) as waiting:
+    stock_poller = StockPoller(window)
+    async with three_waiting(stock_poller) as waiting:
         assert await asyncio.gather(*waiting) == [False, False, False]
-        assert await board.wait_for_tickets() is False
+        assert await stock_poller.wait_for_tickets() is False
 
 
 async def test_whoever_does_something_else_is_stopped_when_all_is_sold() -> None:
     window = Window()
     window.show(available=1, held=0, sold=9)
-    board = StockPoller(window)
-    doing = asyncio.create_task(board.unless_sold_out(asyncio.Event().wait()))
-    async with three_waiting(board):
+    stock_poller = StockPoller(window)
+    doing = asyncio.create_task(stock_poller.unless_sold_out(asyncio.Event().wait()))
+    async with three_waiting(stock_poller):
         window.show(available=0, held=0, sold=10)
         assert await doing is None
-        assert board.is_sold_out
+        assert stock_poller.is_sold_out
 
 
 async def test_what_is_done_before_that_is_returned() -> None:

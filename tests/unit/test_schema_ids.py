@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.errors import BadUserInput, InvalidInput
-from domain.ids import ConcertId, HoldId, OrderId, TierId
+from domain.ids import ConcertId, EntryId, HoldId, OrderId, TierId
 from schema import ids
 from schema.ids import GlobalId, IdReader, Kind, MalformedId
 
@@ -26,7 +26,7 @@ def encoded(text: str) -> str:
         (ids.of_hold(CONCERT, HoldId("0a" * 16)), f"Hold:abcdefghjkmn:{'0a' * 16}",
          GlobalId(Kind.HOLD, ("abcdefghjkmn", "0a" * 16))),
         (ids.of_order(OrderId("0a" * 16)), f"Order:{'0a' * 16}", GlobalId(Kind.ORDER, ("0a" * 16,))),
-        (ids.of_entry(CONCERT, 42), "QueueEntry:abcdefghjkmn:42", GlobalId(Kind.QUEUE_ENTRY, (CONCERT, "42"))),
+        (ids.of_entry(CONCERT, EntryId(42)), "QueueEntry:abcdefghjkmn:42", GlobalId(Kind.QUEUE_ENTRY, (CONCERT, "42"))),
     ],
 )  # fmt: skip
 def test_an_id_is_a_kind_and_its_parts(value: str, text: str, found: GlobalId) -> None:

@@ -8,7 +8,7 @@ import pytest
 from graphql import build_schema, parse, validate
 
 from bench import watch
-from bench.watch import NothingToWatch, Scene, Screen, main, picture, plain
+from bench.watch import LiveSale, NothingToWatch, Screen, main, picture, plain
 
 SDL = Path(__file__).parents[2] / "schema" / "schema.graphql"
 ROOM = {
@@ -30,14 +30,14 @@ def stock(version: int, *sold: int, epoch: int = 1) -> dict[str, Any]:
     return {"version": version, "epoch": epoch, "tiers": tiers}
 
 
-def scene() -> Scene:
-    made = Scene("The Rush", {"t0": "Front", "t1": "Rear"}, room=ROOM)
+def sale() -> LiveSale:
+    made = LiveSale("The Rush", {"t0": "Front", "t1": "Rear"}, room=ROOM)
     made.show_stock(stock(1, 10, 40), 100.0)
     return made
 
 
 def test_the_picture_has_sales_line_and_stock() -> None:
-    shown = scene()
+    shown = sale()
     shown.show_stock(stock(2, 20, 50), 104.0)
     assert picture(shown, 105.0) == [
         "The Rush",
@@ -49,20 +49,20 @@ def test_the_picture_has_sales_line_and_stock() -> None:
 
 
 def test_a_plain_line_has_the_same() -> None:
-    assert plain(scene()) == (
+    assert plain(sale()) == (
         "sold 50 of 200 | 1,200 waiting, number 340 served, 99 of 100 inside, 300 passes claimed | "
         "Front 80 left, 10 held, 10 sold of 100; Rear 50 left, 10 held, 40 sold of 100"
     )
 
 
 def test_a_room_that_is_off_says_so() -> None:
-    shown = scene()
+    shown = sale()
     shown.room = {"suspended": True}
     assert "no waiting room, everybody may hold" in plain(shown)
 
 
 def test_what_is_older_is_forgotten_and_a_new_epoch_is_taken() -> None:
-    shown = scene()
+    shown = sale()
     shown.show_stock(stock(1, 90, 90), 101.0)
     assert shown.sold == 50
     shown.show_stock(stock(0, 30, 30, epoch=2), 102.0)
@@ -70,7 +70,7 @@ def test_what_is_older_is_forgotten_and_a_new_epoch_is_taken() -> None:
 
 
 def test_the_pace_is_that_of_the_last_seconds() -> None:
-    shown = scene()
+    shown = sale()
     shown.show_stock(stock(2, 30, 40), 105.0)
     assert shown.pace(105.0) == 2.0
     assert shown.pace(120.0) == 0.0
@@ -85,16 +85,16 @@ def test_a_terminal_gets_one_picture_that_moves(monkeypatch: pytest.MonkeyPatch)
     terminal = Terminal()
     monkeypatch.setattr("sys.stdout", terminal)
     screen = Screen()
-    screen.show(scene(), 101.0)
+    screen.show(sale(), 101.0)
     assert terminal.getvalue().count("\n") == 5
-    screen.show(scene(), 101.0)
+    screen.show(sale(), 101.0)
     assert "\x1b[5A" in terminal.getvalue()
 
 
 def test_anything_else_gets_a_line_when_something_changed(monkeypatch: pytest.MonkeyPatch) -> None:
     out = io.StringIO()
     monkeypatch.setattr("sys.stdout", out)
-    screen, shown = Screen(), scene()
+    screen, shown = Screen(), sale()
     screen.show(shown, 101.0)
     screen.show(shown, 102.0)
     shown.show_stock(stock(2, 11, 40), 103.0)
