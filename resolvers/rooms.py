@@ -5,6 +5,8 @@ by hand are the hot state's; their row is there before, and says afterwards what
 its row, and nothing is done again.
 """
 
+import asyncio
+import random
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import chain
@@ -28,6 +30,8 @@ from storage.mongo.room_audits import AlreadyDone
 
 MAX_ATTEMPTS = 10
 """Changes of one concert that meet: each round of them lets one through."""
+RETRY_PAUSE_S = 0.02
+"""Times the attempts so far, with jitter: a second for all of them together."""
 
 
 async def get_waiting_room(context: Context, concert_id: ConcertId) -> WaitingRoom | None:
@@ -103,7 +107,7 @@ async def _change(
     expected_version: int | None = None,
 ) -> Concert:
     """The concert as it is then; without a write where nothing differs."""
-    for _ in range(MAX_ATTEMPTS):
+    for attempt in range(MAX_ATTEMPTS):
         before = await get_existing(context, concert_id)
         if expected_version not in (None, before.room.version):
             break
@@ -114,8 +118,8 @@ async def _change(
         try:
             return await save_concert(context, before, after, done)
         except VersionConflict:
-            # Somebody changed the concert in between, and perhaps nothing of its room.
-            continue
+            # Another change came first, perhaps not of the room. A majority read may show it a moment later only.
+            await asyncio.sleep(random.uniform(0.5, 1.5) * RETRY_PAUSE_S * attempt)
     raise VersionConflict(concert_id, before.room.version, of_settings=True)
 
 
