@@ -18,7 +18,7 @@ from storage.embedded.process import ServerProcess
 from storage.keys import hints_channel
 from subscriptions.hub import Hub
 from subscriptions.interfaces import Rendered
-from tests.support.hub_recorder import ROOM, Recorder, check_rising, open_hub, subscribe
+from tests.support.hub_recorder import ROOM, SnapshotRecorder, check_rising, open_hub, subscribe
 from tests.support.sale import buy, context, hold, key, lines, on_sale, opened, stock
 from tests.support.waiting import wait_until
 from workers.admission import AdmissionWorker
@@ -38,7 +38,7 @@ async def test_stock_is_pushed_as_it_moves(stores: Stores, hub: Hub) -> None:
 
 async def test_one_render_serves_a_group(stores: Stores, hub: Hub) -> None:
     concert = await on_sale(stores, 10)
-    source = Recorder(StockTopic(concert.id))
+    source = SnapshotRecorder(StockTopic(concert.id))
     taken: list[list[Rendered]] = [[] for _ in range(50)]
     for one in taken:
         await hub.subscribe(source, one.append)
@@ -121,7 +121,7 @@ async def test_holds_are_shown_when_they_change_and_why_they_end(stores: Stores,
     assert {shown.person_id for shown in seen.snapshots if isinstance(shown, Hold)} == {"alice"}
 
 
-def _states(seen: Recorder) -> list[HoldState]:
+def _states(seen: SnapshotRecorder) -> list[HoldState]:
     return [shown.state for shown in seen.snapshots if isinstance(shown, Hold)]
 
 
@@ -171,7 +171,7 @@ async def test_watches_survive_an_outage_and_a_wiped_store(
             check_rising(one)
 
 
-def _epoch(seen: Recorder) -> int:
+def _epoch(seen: SnapshotRecorder) -> int:
     return seen.line().room.epoch
 
 
@@ -208,11 +208,11 @@ async def test_another_device_sees_every_hold_of_its_person(stores: Stores, hub:
         assert {shown.id for shown in seen.snapshots if isinstance(shown, Hold)} == {one.id for one in made}
 
 
-def _has_seen(seen: Recorder, count: int) -> bool:
+def _has_seen(seen: SnapshotRecorder, count: int) -> bool:
     return len(seen.snapshots) == count
 
 
-class Broken(Recorder):
+class Broken(SnapshotRecorder):
     async def render(self, snapshot: Snapshot) -> Rendered:
         raise RuntimeError("this one cannot be shown")
 

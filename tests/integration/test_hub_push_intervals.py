@@ -20,7 +20,7 @@ from storage.connect import Stores
 from storage.keys import KINDS, concert_keys, hints_channel
 from subscriptions.hub import Hub
 from subscriptions.publishing.push_intervals import PushIntervals
-from tests.support.hub_recorder import ROOM, Recorder, check_rising, open_hub, subscribe
+from tests.support.hub_recorder import ROOM, SnapshotRecorder, check_rising, open_hub, subscribe
 from tests.support.lottery import make_people, register, with_lottery
 from tests.support.sale import context, key, lines, on_sale, organizer
 from tests.support.waiting import wait_until
@@ -40,7 +40,7 @@ async def in_line(stores: Stores, **settings: object) -> Concert:
     return concert
 
 
-async def watch_line(hub: Hub, concert: Concert, *people: PersonId) -> list[Recorder]:
+async def subscribe_queue(hub: Hub, concert: Concert, *people: PersonId) -> list[SnapshotRecorder]:
     return list(await asyncio.gather(*[subscribe(hub, QueueTopic(concert.id, person_id)) for person_id in people]))
 
 
@@ -59,7 +59,7 @@ async def test_moves_are_shown_within_the_band_and_the_last_state_always_arrives
 ) -> None:
     concert = await in_line(stores)
     async with open_hub(stores, valkey_url, push_intervals=PushIntervals(((3, 0.0),), 0.8)) as (hub, _):
-        near, far = await watch_line(hub, concert, PEOPLE[0], PEOPLE[29])
+        near, far = await subscribe_queue(hub, concert, PEOPLE[0], PEOPLE[29])
         began_s = time.monotonic()
         for gone, who in enumerate(PEOPLE[5:25], start=1):
             await queues.leave_queue(context(stores, who), concert.id)
@@ -72,14 +72,14 @@ async def test_moves_are_shown_within_the_band_and_the_last_state_always_arrives
         check_rising(far)
 
 
-def _sees_waiting(seen: Recorder, count: int) -> bool:
+def _sees_waiting(seen: SnapshotRecorder, count: int) -> bool:
     return seen.line().room.waiting_count == count
 
 
 async def test_ones_own_news_is_shown_at_once_whatever_the_band(stores: Stores, valkey_url: str) -> None:
     concert = await in_line(stores)
     async with open_hub(stores, valkey_url, push_intervals=NEVER) as (hub, _):
-        called, left, bystander = await watch_line(hub, concert, PEOPLE[1], PEOPLE[20], PEOPLE[29])
+        called, left, bystander = await subscribe_queue(hub, concert, PEOPLE[1], PEOPLE[20], PEOPLE[29])
         await queues.leave_queue(context(stores, PEOPLE[20]), concert.id)
         await wait_until(lambda: left.place()[0] is EntryState.LEFT, timeout=AT_ONCE_S, what="the end")
         assert left.entry().end_reason is EntryEnd.LEFT
@@ -94,7 +94,7 @@ async def test_ones_own_news_is_shown_at_once_whatever_the_band(stores: Stores, 
 async def test_what_is_said_to_everybody_is_shown_at_once(stores: Stores, valkey_url: str) -> None:
     concert = await in_line(stores)
     async with open_hub(stores, valkey_url, push_intervals=NEVER) as (hub, _):
-        everybody = await watch_line(hub, concert, *PEOPLE)
+        everybody = await subscribe_queue(hub, concert, *PEOPLE)
 
         async def hear(what: str, told: set[object]) -> None:
             def heard() -> bool:
@@ -112,7 +112,7 @@ async def test_what_is_said_to_everybody_is_shown_at_once(stores: Stores, valkey
 async def test_that_nothing_will_be_left_is_shown_at_once_and_taken_back(stores: Stores, valkey_url: str) -> None:
     concert = await in_line(stores)
     async with open_hub(stores, valkey_url, push_intervals=NEVER) as (hub, _):
-        far = (await watch_line(hub, concert, PEOPLE[29]))[0]
+        far = (await subscribe_queue(hub, concert, PEOPLE[29]))[0]
         assert far.line().stock_ahead is StockAhead.AVAILABLE
         await call(stores)
         buyer = context(stores, PEOPLE[0])
@@ -129,7 +129,7 @@ async def test_an_emptied_line_is_told_to_everybody_and_takes_them_in_again(stor
     concert = await in_line(stores)
     await call(stores)
     async with open_hub(stores, valkey_url, push_intervals=NEVER) as (hub, _):
-        everybody = await watch_line(hub, concert, *PEOPLE)
+        everybody = await subscribe_queue(hub, concert, *PEOPLE)
         await rooms.reset(organizer(stores), concert.id, RoomSettingsPatch(), key())
         ended = everybody[2:]
         await wait_until(
@@ -147,7 +147,7 @@ async def test_at_the_opening_of_a_lottery_everybodys_number_appears_at_once(sto
     concert = await with_lottery(stores)
     await register(stores, concert, PEOPLE)
     async with open_hub(stores, valkey_url, push_intervals=NEVER) as (hub, _):
-        everybody = await watch_line(hub, concert, *PEOPLE)
+        everybody = await subscribe_queue(hub, concert, *PEOPLE)
         assert {one.place() for one in everybody} == {(EntryState.PREQUEUED, None)}
         assert await OpeningWorker().run_once(stores) == 1
         await wait_until(
@@ -164,7 +164,7 @@ async def test_a_line_that_opens_by_the_clock_is_shown_to_open(stores: Stores, v
     """Nothing is written, so no version rises."""
     concert = await in_line(stores, opens_at=datetime.now(UTC) + timedelta(hours=1))
     async with open_hub(stores, valkey_url, push_intervals=NEVER) as (hub, _):
-        everybody = await watch_line(hub, concert, *PEOPLE)
+        everybody = await subscribe_queue(hub, concert, *PEOPLE)
         assert {one.entry().state for one in everybody} == {EntryState.PREQUEUED}
         assert sorted(one.place()[1] or 0 for one in everybody) == list(range(1, 31))
         version = everybody[0].line().room.version
@@ -181,7 +181,7 @@ async def test_a_grace_is_shown_to_those_who_have_a_deadline(stores: Stores, val
     concert = await in_line(stores)
     await call(stores)
     async with open_hub(stores, valkey_url, push_intervals=NEVER) as (hub, _):
-        called, waiting = await watch_line(hub, concert, PEOPLE[0], PEOPLE[29])
+        called, waiting = await subscribe_queue(hub, concert, PEOPLE[0], PEOPLE[29])
         held = await _watch_hold(stores, hub, concert, PEOPLE[1])
         before, held_before = called.entry().expires_at, _hold(held).expires_at
         assert before is not None
@@ -194,7 +194,7 @@ async def test_a_grace_is_shown_to_those_who_have_a_deadline(stores: Stores, val
         assert len(waiting.snapshots) == 1
 
 
-async def _watch_hold(stores: Stores, hub: Hub, concert: Concert, who: PersonId) -> Recorder:
+async def _watch_hold(stores: Stores, hub: Hub, concert: Concert, who: PersonId) -> SnapshotRecorder:
     """Of somebody who was called."""
     claimed = await queues.claim_pass(context(stores, who), concert.id)
     assert claimed.queue_pass is not None
@@ -202,7 +202,7 @@ async def _watch_hold(stores: Stores, hub: Hub, concert: Concert, who: PersonId)
     return await subscribe(hub, HoldsTopic(concert.id, who))
 
 
-def _hold(seen: Recorder) -> Hold:
+def _hold(seen: SnapshotRecorder) -> Hold:
     assert isinstance(seen.last, Hold)
     return seen.last
 
@@ -215,7 +215,7 @@ async def test_whatever_happens_to_hints_everybody_ends_at_the_newest_state(
     concert = await in_line(stores)
     heard: list[str] = []
     async with open_hub(stores, valkey_url) as (hub, feed):
-        everybody = await watch_line(hub, concert, *PEOPLE)
+        everybody = await subscribe_queue(hub, concert, *PEOPLE)
         channel, (watching,) = hints_channel(concert.id), hub._concerts.values()
         await feed.stop_listening(channel)
 
@@ -246,13 +246,13 @@ async def test_everybody_loses_their_socket_at_once_and_finds_their_place_and_pa
     await call(stores)
     await queues.claim_pass(context(stores, PEOPLE[0]), concert.id)
     async with open_hub(stores, valkey_url) as (hub, _):
-        before = [Recorder(QueueTopic(concert.id, person_id)) for person_id in PEOPLE]
+        before = [SnapshotRecorder(QueueTopic(concert.id, person_id)) for person_id in PEOPLE]
         watches = await asyncio.gather(*[hub.subscribe(one, one.deliver) for one in before])
         await wait_until(lambda: hub._concerts[concert.id]._presence.is_synced, what="the attachments")
         for watching in watches:
             watching.close()
         await wait_until(lambda: not hub._concerts, what="the detachments")
-        after = await watch_line(hub, concert, *PEOPLE)
+        after = await subscribe_queue(hub, concert, *PEOPLE)
         assert {len(one.snapshots) for one in after} == {1}
         for old, new in zip(before, after, strict=True):
             assert (new.place(), new.entry().number, new.entry().entry_id) == (

@@ -9,7 +9,7 @@ from domain.topics import QueueSnapshot, QueueTopic
 from resolvers import queues
 from storage.connect import Stores
 from subscriptions.hub import Hub, HubSubscription
-from tests.support.hub_recorder import ROOM, TICK_S, Recorder, check_rising, subscribe
+from tests.support.hub_recorder import ROOM, TICK_S, SnapshotRecorder, check_rising, subscribe
 from tests.support.sale import context, on_sale
 from tests.support.waiting import wait_until
 from workers.admission import AdmissionWorker
@@ -44,7 +44,7 @@ async def test_who_watches_before_joining_sees_the_join_from_any_device(stores: 
     await queues.join_queue(context(stores, "ann"), concert.id)
     await wait_until(lambda: all(one.line().entry for one in seen), what="the place")
     assert seen[0].line() == seen[1].line()
-    await wait_until(lambda: _is_spoken_for(stores, concert, "ann"), what="the attachment")
+    await wait_until(lambda: _is_present(stores, concert, "ann"), what="the attachment")
 
 
 async def test_who_subscribes_after_joining_never_sees_a_line_without_themselves(stores: Stores, hub: Hub) -> None:
@@ -62,7 +62,7 @@ async def test_who_subscribes_after_joining_never_sees_a_line_without_themselves
     assert watching.snapshots
 
 
-async def _is_spoken_for(stores: Stores, concert: Concert, who: str) -> bool:
+async def _is_present(stores: Stores, concert: Concert, who: str) -> bool:
     entry = await queues.get_viewer_entry(context(stores, who), concert.id)
     return entry is not None and entry.expires_at is None
 
@@ -72,16 +72,16 @@ async def test_a_socket_speaks_for_its_person_until_it_closes(stores: Stores, hu
     await queues.join_queue(context(stores, "ann"), concert.id)
     watches: list[HubSubscription] = []
     for _ in range(2):
-        seen = Recorder(QueueTopic(concert.id, PersonId("ann")))
+        seen = SnapshotRecorder(QueueTopic(concert.id, PersonId("ann")))
         watches.append(await hub.subscribe(seen, seen.deliver))
-    await wait_until(lambda: _is_spoken_for(stores, concert, "ann"), what="the attachment")
+    await wait_until(lambda: _is_present(stores, concert, "ann"), what="the attachment")
     watches[0].close()
     watches[0].close()
     await asyncio.sleep(3 * TICK_S)
-    assert await _is_spoken_for(stores, concert, "ann")
+    assert await _is_present(stores, concert, "ann")
     watches[1].close()
 
     async def is_on_their_own() -> bool:
-        return not await _is_spoken_for(stores, concert, "ann")
+        return not await _is_present(stores, concert, "ann")
 
     await wait_until(is_on_their_own, what="the detachment")

@@ -11,7 +11,7 @@ from resolvers import queues, rooms
 from storage.connect import Stores
 from storage.keys import KINDS, concert_keys, hints_channel
 from subscriptions.hub import Hub
-from tests.support.hub_recorder import ROOM, Recorder, check_rising, open_hub, subscribe
+from tests.support.hub_recorder import ROOM, SnapshotRecorder, check_rising, open_hub, subscribe
 from tests.support.lottery import make_people, register
 from tests.support.sale import context, on_sale, organizer
 from tests.support.waiting import wait_until
@@ -22,11 +22,11 @@ FRESH_S = 1.25
 """A second, and what a busy machine takes."""
 
 
-def waiting(seen: Recorder, count: int) -> bool:
+def waiting(seen: SnapshotRecorder, count: int) -> bool:
     return seen.room().waiting_count == count
 
 
-def counted(seen: Recorder) -> tuple[int, int, int, int]:
+def counted(seen: SnapshotRecorder) -> tuple[int, int, int, int]:
     room = seen.room()
     return room.waiting_count, room.slots_taken, room.flow.inflow, room.flow.outflow
 

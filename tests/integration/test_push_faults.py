@@ -27,7 +27,7 @@ from subscriptions.publishing.concert_publisher import ConcertPublisher
 from subscriptions.publishing.push_intervals import PushIntervals
 from subscriptions.publishing.subscriber_groups import Subscriber
 from tests.integration.test_storage_queues import admit, hold_with_pass, join, with_room
-from tests.support.hub_recorder import Recorder, subscribe
+from tests.support.hub_recorder import SnapshotRecorder, subscribe
 from tests.support.lottery import leave, make_people, register, with_lottery
 from tests.support.sale import PASSES, buy, context, key, organizer
 from workers.opening import OpeningWorker
@@ -50,7 +50,7 @@ async def test_buyers_of_the_last_round_break_nobodys_place_in_the_new_one(store
     assert seen.place() == (EntryState.WAITING, 1)
     for who in buyers:
         await buy(stores, await hold_with_pass(stores, concert, who, 1))
-    again = Recorder(QueueTopic(concert.id, PersonId("ann")))
+    again = SnapshotRecorder(QueueTopic(concert.id, PersonId("ann")))
     await asyncio.wait_for(hub.subscribe(again, again.deliver), 5)
     assert again.place() == (EntryState.WAITING, 1)
 
@@ -120,7 +120,7 @@ async def test_nobody_is_shown_a_place_of_a_line_that_was_drawn_after_it_was_rea
 
     reader = Between(stores, PASSES, WaitTableCache())
     watching = ConcertPublisher(concert.id, reader, stores.queues, tick_s=0.01, push_intervals=PushIntervals((), 0.0))
-    everybody: Sequence[Recorder] = [Recorder(QueueTopic(concert.id, who)) for who in people[8:]]
+    everybody: Sequence[SnapshotRecorder] = [SnapshotRecorder(QueueTopic(concert.id, who)) for who in people[8:]]
     for one in everybody:
         watching.add(Subscriber(one, one.deliver))
     await watching._refresh()

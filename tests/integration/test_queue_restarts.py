@@ -18,7 +18,7 @@ from storage.connect import Stores
 from storage.embedded.process import ServerProcess
 from storage.hot.queue_state import QueueState
 from storage.hot.queues import EntryRecord
-from tests.integration.test_storage_recovery import Copy, until_believed
+from tests.integration.test_storage_recovery import Copy, until_trusted
 from tests.integration.test_storage_rooms import ROOM, admit, join, positions, records, states
 from tests.support.hub_recorder import open_hub, subscribe
 from tests.support.lottery import check_draw, make_people, register, revealed, with_lottery
@@ -78,7 +78,7 @@ async def test_a_killed_store_keeps_places_cursor_passes_and_bits(
     line, entries, shown = await seen(own_stores, concert)
     for _ in range(2):
         await restart(own_valkey)
-        await until_believed(own_stores, concert)
+        await until_trusted(own_stores, concert)
     line_after, entries_after, shown_after = await seen(own_stores, concert)
     assert line_after.epoch == line.epoch + 2
     same = ("positions", "round", "slots_taken", "passes_issued", "status", "is_opened")
@@ -111,7 +111,7 @@ async def test_joins_under_a_kill_are_kept_if_they_were_answered(own_stores: Sto
         await restart(own_valkey)
 
     await asyncio.gather(*[joining(name) for name in "abcdef"], kill())
-    await until_believed(own_stores, concert)
+    await until_trusted(own_stores, concert)
     everybody = [PersonId(f"{name}{number}") for name in "abcdef" for number in range(60)]
     found = await own_stores.queues.read_entries(concert.id, everybody)
     assert {who: found[PersonId(who)].number for who in answered} == answered
@@ -154,7 +154,7 @@ async def test_an_older_store_is_told_of_and_joined_again(
     concert = await with_line(own_stores)
     copy = Copy(own_valkey, tmp_path / "copy")
     await copy.take()
-    await until_believed(own_stores, concert)
+    await until_trusted(own_stores, concert)
     before = await records(own_stores, concert, PEOPLE)
     await join(own_stores, concert, "late1", "late2")
     await own_stores.queues.leave(concert.id, PersonId("p12"))
@@ -182,7 +182,7 @@ async def test_a_store_killed_in_an_opening_draws_one_order(
     elif step == "after the opening":
         await own_stores.lottery_opener.open(concert)
     await restart(own_valkey)
-    await until_believed(own_stores, concert)
+    await until_trusted(own_stores, concert)
     is_open = (await own_stores.queues.read_queue(concert.id)).is_opened
     assert is_open == (step in ("after the reveal", "after the opening"))
     late = PersonId("late")

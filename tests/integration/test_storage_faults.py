@@ -20,7 +20,7 @@ from storage.hot import hot_state
 from storage.mongo.order_batch import SENDERS
 from storage.sync import order_sync as order_sync_module
 from tests.integration.test_storage_purchase import failing
-from tests.integration.test_storage_recovery import until_believed
+from tests.integration.test_storage_recovery import until_trusted
 from tests.support.sale import (
     CUSTOMER,
     all_orders,
@@ -57,7 +57,7 @@ async def test_after_a_wiped_store_the_same_key_still_finds_its_order(stores: St
     await stores.script_client.run_command("FLUSHALL")
     with pytest.raises(TemporarilyUnavailable):
         await stores.holds.read_stock(concert.id)
-    await until_believed(stores, concert)
+    await until_trusted(stores, concert)
     answer = await orders.purchase_lines(*asked)
     assert [order.id for order in await all_orders(stores, concert)] == [answer.id]
     other = (context(stores), concert.id, lines(concert, 3), CUSTOMER, "k")
@@ -98,7 +98,7 @@ async def test_a_recovery_longer_than_the_patience_of_others_ends(
             _slow_down(one, monkeypatch)
         await own_valkey.kill()
         await own_valkey.start()
-        await asyncio.gather(until_believed(own_stores, concert), until_believed(others, concert))
+        await asyncio.gather(until_trusted(own_stores, concert), until_trusted(others, concert))
     assert await stock(own_stores, concert) == [(14, 0, 6)]
 
 

@@ -53,7 +53,7 @@ class LineMachine(ModelMachine):
     @rule(who=people)
     def claim(self, who: str) -> None:
         refused = self.refusal(self.stores.queues.claim(self.concert.id, PersonId(who)))
-        if not self.model.is_living(who):
+        if not self.model.has_active_entry(who):
             assert isinstance(refused, NotInQueue)
         elif who in self.model.waiting:
             assert isinstance(refused, NotAdmitted)
@@ -65,7 +65,7 @@ class LineMachine(ModelMachine):
     @rule(who=people)
     def heartbeat(self, who: str) -> None:
         refused = self.refusal(self.stores.queues.heartbeat(self.concert.id, PersonId(who)))
-        assert isinstance(refused, NotInQueue) == (not self.model.is_living(who))
+        assert isinstance(refused, NotInQueue) == (not self.model.has_active_entry(who))
         if who in self.model.waiting:
             self.model.overdue.discard(who)
 
@@ -125,7 +125,7 @@ class LineMachine(ModelMachine):
     def fall_silent(self, who: str) -> None:
         """The last heartbeat is old. Nothing happens to somebody with a socket."""
         self.do(self.stores.script_client.run_command("ZADD", self.key("presence_deadlines"), "XX", "1", who))
-        if who in self.model.waiting and not self.model.is_spoken_for(who):
+        if who in self.model.waiting and not self.model.is_present(who):
             self.model.overdue.add(who)
 
     @rule(who=people)
@@ -160,7 +160,7 @@ class LineMachine(ModelMachine):
         self.do(self.stores.hot_state.expire_holds(self.concert.id, limit=100))
         self.model.called_lately = 0
         self.model.in_grace = is_active
-        silent = {who for who in self.model.waiting if not self.model.is_spoken_for(who)}
+        silent = {who for who in self.model.waiting if not self.model.is_present(who)}
         self.model.overdue |= silent | set(self.model.with_a_slot())
 
     @precondition(lambda self: self.model.in_grace)

@@ -122,13 +122,13 @@ async def test_a_hold_whose_units_were_sold_meanwhile_gets_others_or_ends(
     lucky, unlucky = await hold(own_stores, concert, 1, who="lucky"), await hold(own_stores, concert, 2, who="unlucky")
     copy = Copy(own_valkey, tmp_path / "copy")
     await copy.take()
-    await until_believed(own_stores, concert)
+    await until_trusted(own_stores, concert)
     for made in (lucky, unlucky):
         await holds.release_hold(context(own_stores, made.person_id), concert.id, made.id)
     sold = [await sell(own_stores, concert, f"buyer{number}") for number in range(3)]
     assert {unit for order in sold for unit in order.units} == {*lucky.units, *unlucky.units}
     await copy.put_back()
-    await until_believed(own_stores, concert)
+    await until_trusted(own_stores, concert)
     seen = {made.person_id: await own_stores.holds.get(concert.id, made.id) for made in (lucky, unlucky)}
     states = sorted(made.state for made in seen.values() if made is not None)
     assert states == [HoldState.ENDED, HoldState.ENDED] or states == [HoldState.ENDED, HoldState.HELD]
@@ -178,7 +178,7 @@ async def test_a_wiped_store_is_filled_again_from_orders(own_stores: Stores, own
     await own_valkey.kill()
     shutil.rmtree(own_valkey.directory / "appendonlydir")
     await own_valkey.start()
-    await until_believed(own_stores, concert)
+    await until_trusted(own_stores, concert)
     assert await stock(own_stores, concert) == [(10, 0, 20), (5, 0, 0)]
     assert await own_stores.holds.get(concert.id, lost.id) is None
     with pytest.raises(LimitExceeded):
@@ -194,7 +194,7 @@ async def test_flushed_keys_under_a_running_store_come_back(own_stores: Stores) 
     await own_stores.script_client.run_command("FLUSHALL")
     with pytest.raises(TemporarilyUnavailable):
         await own_stores.holds.read_stock(concert.id)
-    await until_believed(own_stores, concert)
+    await until_trusted(own_stores, concert)
     assert await stock(own_stores, concert) == [(6, 0, 4)]
     await check_invariants(own_stores, concert)
 
@@ -217,7 +217,7 @@ async def test_a_restart_during_a_sale_loses_nothing(own_stores: Stores, own_val
     await own_valkey.start()
     sold = await asyncio.gather(*buyers)
     assert len({unit for order in sold for unit in order.units}) == 100
-    await until_believed(own_stores, concert)
+    await until_trusted(own_stores, concert)
     await finish_purchases(own_stores, concert)
     assert await stock(own_stores, concert) == [(50, 0, 100)]
     await check_invariants(own_stores, concert)
@@ -230,7 +230,7 @@ async def test_an_outage_of_two_minutes_costs_nobody_a_hold(own_stores: Stores, 
     await make_older(own_stores, concert, made, timedelta(minutes=2))
     await own_valkey.kill()
     await own_valkey.start()
-    await until_believed(own_stores, concert)
+    await until_trusted(own_stores, concert)
     worker = ExpiryWorker()
     assert await worker.run_once(own_stores) == 0
     seen = await own_stores.holds.get(concert.id, made.id)
@@ -251,7 +251,7 @@ async def test_two_processes_recover_once(
     await own_valkey.start()
     async with opened(own_valkey.url, mongo_url, mongo_database) as others:
         await asyncio.gather(*[sell(one, concert, f"late{n}") for one in (own_stores, others) for n in range(5)])
-        await asyncio.gather(until_believed(own_stores, concert), until_believed(others, concert))
+        await asyncio.gather(until_trusted(own_stores, concert), until_trusted(others, concert))
         assert (await own_stores.holds.read_stock(concert.id)) == (await others.holds.read_stock(concert.id))
     assert await stock(own_stores, concert) == [(175, 0, 25)]
     await check_invariants(own_stores, concert)
@@ -274,15 +274,15 @@ async def test_a_recovery_overtaken_by_another_does_nothing_more(own_stores: Sto
     assert await stock(own_stores, concert) == [(9, 0, 1)]
 
 
-async def until_believed(stores: Stores, concert: Concert) -> None:
-    async def is_believed() -> bool:
+async def until_trusted(stores: Stores, concert: Concert) -> None:
+    async def is_trusted() -> bool:
         try:
             await stores.holds.read_stock(concert.id)
         except TemporarilyUnavailable:
             return False
         return True
 
-    await wait_until(is_believed, timeout=15, what="the recovery")
+    await wait_until(is_trusted, timeout=15, what="the recovery")
 
 
 async def finish_purchases(stores: Stores, concert: Concert) -> None:

@@ -19,7 +19,7 @@ from storage.connect import Stores
 from subscriptions.feed import Feed
 from subscriptions.hub import Hub
 from subscriptions.interfaces import Rendered
-from tests.support.hub_recorder import BANDS, TICK_S
+from tests.support.hub_recorder import PUSH_INTERVALS, TICK_S
 from tests.support.sale import PASSES, buy, context, draft, key, lines, on_sale, organizer
 from tests.support.waiting import wait_until
 from workers.admission import AdmissionWorker
@@ -28,7 +28,7 @@ _STOCK = "version epoch soldOut tiers { tierId capacity available held sold }"
 _HOLD = "id state reason total { minor } lines { tierId quantity } expiresAt"
 _ORDER = "id status version total { amount } customerEmail concert { name }"
 WATCH_STOCK = f"subscription ($id: ID!) {{ stockChanged(concertId: $id) {{ {_STOCK} }} }}"
-WATCH_LINE = f"""subscription ($id: ID!) {{
+QUEUE_POSITION = f"""subscription ($id: ID!) {{
   queuePosition(concertId: $id) {{
     state number position servingNumber waitingCount version epoch expiresAt
     pass {{ token status expiresAt }} stock {{ {_STOCK} }}
@@ -49,7 +49,7 @@ async def hub(stores: Stores, valkey_url: str) -> AsyncIterator[Hub]:
     feed = Feed(valkey_url)
     await feed.start()
     reader = StoreSnapshotReader(stores, PASSES, WaitTableCache())
-    made = Hub(feed, reader, stores.queues, tick_s=TICK_S, push_intervals=BANDS)
+    made = Hub(feed, reader, stores.queues, tick_s=TICK_S, push_intervals=PUSH_INTERVALS)
     yield made
     await made.aclose()
     await feed.aclose()
@@ -126,38 +126,38 @@ async def test_a_whole_visit_is_shown_as_it_happens(stores: Stores, hub: Hub, al
     """Another person's too: what queries show afterwards is what was pushed to both, at every step."""
     concert, asking = alice.concert, context(stores, "alice")
     bob = Person("bob", stores, hub, concert)
-    line_of_alice, line_of_bob = await alice.watch(WATCH_LINE), await bob.watch(WATCH_LINE)
+    alice_queue, bob_queue = await alice.watch(QUEUE_POSITION), await bob.watch(QUEUE_POSITION)
     stock, held = await alice.watch(WATCH_STOCK), await alice.watch(WATCH_HOLDS)
 
     async def both_see() -> None:
-        await alice.sees(line_of_alice)
-        await bob.sees(line_of_bob)
-        assert stock.newest()["tiers"] == line_of_bob.newest()["stock"]["tiers"]
+        await alice.sees(alice_queue)
+        await bob.sees(bob_queue)
+        assert stock.newest()["tiers"] == bob_queue.newest()["stock"]["tiers"]
 
     await both_see()
-    assert line_of_alice.payloads[0]["state"] is None
+    assert alice_queue.payloads[0]["state"] is None
     await queues.join_queue(asking, concert.id)
     await queues.join_queue(context(stores, "bob"), concert.id)
     await both_see()
-    assert (line_of_alice.newest()["position"], line_of_bob.newest()["position"]) == (1, 2)
+    assert (alice_queue.newest()["position"], bob_queue.newest()["position"]) == (1, 2)
 
     await AdmissionWorker().run_once(stores)
     await both_see()
-    assert (line_of_alice.newest()["state"], line_of_bob.newest()["position"]) == ("READY", 1)
+    assert (alice_queue.newest()["state"], bob_queue.newest()["position"]) == ("READY", 1)
     await queues.claim_pass(asking, concert.id)
     await both_see()
-    token = line_of_alice.newest()["pass"]["token"]
+    token = alice_queue.newest()["pass"]["token"]
     assert token is not None
-    assert line_of_bob.newest()["pass"] is None
+    assert bob_queue.newest()["pass"] is None
 
     taken = await holds.hold_tickets(asking, concert.id, lines(concert, 2), key(), queue_pass=token)
     await both_see()
     await wait_until(lambda: held.payloads, what="the hold")
     assert (held.newest()["id"], held.newest()["state"]) == (ids.of_hold(concert.id, taken.id), "HELD")
     order = await buy(stores, taken)
-    await wait_until(lambda: line_of_alice.is_over, timeout=3, what="the end of the visit")
-    assert (line_of_alice.newest()["state"], line_of_alice.newest()["pass"]["token"]) == ("COMPLETED", None)
-    await bob.sees(line_of_bob)
+    await wait_until(lambda: alice_queue.is_over, timeout=3, what="the end of the visit")
+    assert (alice_queue.newest()["state"], alice_queue.newest()["pass"]["token"]) == ("COMPLETED", None)
+    await bob.sees(bob_queue)
     await wait_until(lambda: held.newest()["state"] == "SOLD", timeout=3, what="the end of the hold")
     bought = await alice.watch(WATCH_ORDER, ids.of_order(order.id))
     assert bought.newest() == {
@@ -169,7 +169,7 @@ async def test_a_whole_visit_is_shown_as_it_happens(stores: Stores, hub: Hub, al
         "concert": {"name": "Goldberg Variations"},
     }
     await wait_until(lambda: stock.newest()["tiers"][0]["sold"] == 2, timeout=3, what="the sale")
-    for screen in (line_of_alice, line_of_bob, stock):
+    for screen in (alice_queue, bob_queue, stock):
         versions = [(shown["epoch"], shown["version"]) for shown in screen.payloads]
         assert versions == sorted(set(versions))
 
@@ -177,7 +177,7 @@ async def test_a_whole_visit_is_shown_as_it_happens(stores: Stores, hub: Hub, al
 async def test_who_comes_later_sees_the_same_as_who_watched_all_along(alice: Person) -> None:
     """`apply(old snapshot, updates)` is the new snapshot: each payload is complete, so applying is taking it."""
     stores, concert = alice.stores, alice.concert
-    early, stock_early = await alice.watch(WATCH_LINE), await alice.watch(WATCH_STOCK)
+    early, stock_early = await alice.watch(QUEUE_POSITION), await alice.watch(WATCH_STOCK)
     for name in ("bob", "alice", "carol"):
         await queues.join_queue(context(stores, name), concert.id)
     await AdmissionWorker().run_once(stores)
@@ -186,7 +186,7 @@ async def test_who_comes_later_sees_the_same_as_who_watched_all_along(alice: Per
     await holds.hold_tickets(context(stores, "bob"), concert.id, lines(concert, 3), key(), queue_pass=token)
     await queues.leave_queue(context(stores, "carol"), concert.id)
     await alice.sees(early)
-    late, stock_late = await alice.watch(WATCH_LINE), await alice.watch(WATCH_STOCK)
+    late, stock_late = await alice.watch(QUEUE_POSITION), await alice.watch(WATCH_STOCK)
     assert news(early.newest()) == news(late.newest())
     assert late.newest()["position"] == 1
     assert stock_early.newest()["tiers"] == stock_late.newest()["tiers"]
@@ -195,8 +195,8 @@ async def test_who_comes_later_sees_the_same_as_who_watched_all_along(alice: Per
 
 async def test_a_pass_is_pushed_to_its_owner_and_to_nobody_else(stores: Stores, hub: Hub, alice: Person) -> None:
     watchers = [Person(name, stores, hub, alice.concert) for name in ("bob", "carol", "olivia")]
-    screens = [await person.watch(WATCH_LINE) for person in watchers]
-    own = await alice.watch(WATCH_LINE)
+    screens = [await person.watch(QUEUE_POSITION) for person in watchers]
+    own = await alice.watch(QUEUE_POSITION)
     await queues.join_queue(context(stores, "alice"), alice.concert.id)
     await AdmissionWorker().run_once(stores)
     await queues.claim_pass(context(stores, "alice"), alice.concert.id)
@@ -220,7 +220,7 @@ async def test_what_cannot_be_read_is_not_watched(stores: Stores, hub: Hub) -> N
 async def test_every_device_of_a_person_is_shown_the_same(stores: Stores, alice: Person) -> None:
     """From the time the last one came, payload by payload."""
     await queues.join_queue(context(stores, "bob"), alice.concert.id)
-    devices = [await alice.watch(WATCH_LINE) for _ in range(3)]
+    devices = [await alice.watch(QUEUE_POSITION) for _ in range(3)]
     await queues.join_queue(context(stores, "alice"), alice.concert.id)
     for device in devices:
         await alice.sees(device)

@@ -19,7 +19,7 @@ from tests.support.sale import PASSES
 
 TICK_S = 0.02
 """Shorter than a server's, so that tests that wait for the next look are quick."""
-BANDS = PushIntervals.from_pairs(Settings().push_intervals)
+PUSH_INTERVALS = PushIntervals.from_pairs(Settings().push_intervals)
 """As a server has them."""
 ROOM = RoomSettings(suspended=False, total_active_users=2, new_users_per_minute=10_000)
 
@@ -30,7 +30,7 @@ class Shown(Rendered):
 
 
 @dataclass
-class Recorder:
+class SnapshotRecorder:
     """A source that shows snapshots as they are, and who was shown what."""
 
     topic: Topic
@@ -79,14 +79,14 @@ class Recorder:
         return [(shown.epoch, shown.version) for shown in rooms if isinstance(shown, WaitingRoom | Stock)]
 
 
-def check_rising(seen: Recorder) -> None:
+def check_rising(seen: SnapshotRecorder) -> None:
     versions = seen.versions()
     assert versions == sorted(versions)
 
 
 @asynccontextmanager
 async def open_hub(
-    stores: Stores, url: str, *, push_intervals: PushIntervals = BANDS
+    stores: Stores, url: str, *, push_intervals: PushIntervals = PUSH_INTERVALS
 ) -> AsyncIterator[tuple[Hub, Feed]]:
     feed = Feed(url)
     await feed.start()
@@ -99,7 +99,7 @@ async def open_hub(
         await feed.aclose()
 
 
-async def subscribe(hub: Hub, topic: Topic) -> Recorder:
-    seen = Recorder(topic)
+async def subscribe(hub: Hub, topic: Topic) -> SnapshotRecorder:
+    seen = SnapshotRecorder(topic)
     await hub.subscribe(seen, seen.deliver)
     return seen

@@ -100,7 +100,7 @@ class ModelMachine(RuleBasedStateMachine):
         assert (record.state, record.end_reason, record.number) == (expected, entry.end, model.number(who)), who
         assert self.places.setdefault(record.entry_id, who) == who
         if is_waiting:
-            assert (record.deadline is None) == model.is_spoken_for(who), who
+            assert (record.deadline is None) == model.is_present(who), who
         if is_waiting and record.number is not None:
             assert state.positions.position(record.number) == model.waiting.index(who) + 1, who
             assert state.positions.is_waiting(record.number)

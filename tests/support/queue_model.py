@@ -66,10 +66,10 @@ class QueueModel:
     def with_a_slot(self) -> list[str]:
         return [who for who, entry in self.entries.items() if entry.state in WITH_A_SLOT]
 
-    def is_living(self, who: str) -> bool:
+    def has_active_entry(self, who: str) -> bool:
         return who in self.entries and (who in self.waiting or self.entries[who].state in WITH_A_SLOT)
 
-    def is_spoken_for(self, who: str) -> bool:
+    def is_present(self, who: str) -> bool:
         return any(news > 0 for news in self.marks.get(who, {}).values())
 
     def number(self, who: str) -> int | None:
@@ -83,9 +83,9 @@ class QueueModel:
 
     def join(self, who: str) -> bool:
         """Whether they have a place then."""
-        if self.is_suspended or (self.status is RoomStatus.REJECTING and not self.is_living(who)):
+        if self.is_suspended or (self.status is RoomStatus.REJECTING and not self.has_active_entry(who)):
             return False
-        if not self.is_living(who):
+        if not self.has_active_entry(who):
             self.tail += 1
             self.entries[who] = ModelEntry(self.tail)
             self.waiting.append(who)
@@ -94,7 +94,7 @@ class QueueModel:
         return True
 
     def leave(self, who: str) -> None:
-        if self.is_living(who):
+        if self.has_active_entry(who):
             self.give_back(who, EntryEnd.LEFT)
 
     def give_back(self, who: str, end: EntryEnd) -> None:

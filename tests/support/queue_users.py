@@ -26,7 +26,7 @@ def _verb(name: str) -> str:
 
 
 VERBS = {name: _verb(name) for name in ("joinQueue", "leaveQueue", "heartbeat", "claimQueuePass")}
-MY_PLACE = f"query ($id: ID!) {{ queueEntry(concertId: $id) {{ {_ENTRY} }} }}"
+QUEUE_ENTRY = f"query ($id: ID!) {{ queueEntry(concertId: $id) {{ {_ENTRY} }} }}"
 ROOM = """query ($id: ID!) {
   waitingRoom(concertId: $id) {
     suspended totalActiveUsers newUsersPerMinute passClaimTimeoutSeconds sessionDurationSeconds heartbeatTimeoutSeconds
@@ -61,7 +61,7 @@ class QueueUsers:
 
     async def place(self, by: str) -> Answer:
         """The viewer's entry, or None."""
-        return (await self.shop.fields(MY_PLACE, by=self.name(by), id=self.concert.id))["queueEntry"]
+        return (await self.shop.fields(QUEUE_ENTRY, by=self.name(by), id=self.concert.id))["queueEntry"]
 
     async def room(self) -> Answer:
         return (await self.shop.fields(ROOM, id=self.concert.id))["waitingRoom"]

@@ -18,7 +18,7 @@ from resolvers.context import Resources
 from settings import Settings
 from storage.connect import Stores
 from subscriptions.sockets.limits import Limits
-from tests.support.hub_recorder import BANDS, TICK_S
+from tests.support.hub_recorder import PUSH_INTERVALS, TICK_S
 from tests.support.issuers import KeyServer
 from tests.support.sale import PASSES
 from tests.support.serving import serving
@@ -214,7 +214,7 @@ async def shop_on(stores: Stores, redis_url: str, *, limits: Limits = DEFAULTS) 
                 shop.verifier,
                 redis_url=redis_url,
                 tick_s=TICK_S,
-                push_intervals=BANDS,
+                push_intervals=PUSH_INTERVALS,
                 max_body_bytes=MAX_BODY_BYTES,
                 limits=limits,
             ) as late.service,

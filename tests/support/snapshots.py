@@ -22,7 +22,7 @@ from tests.support.sale import PASSES
 NOW = datetime.now(UTC).replace(microsecond=0)
 ALICE = PersonId("alice")
 TIER = TierId("abcdefghjkmn-1")
-LINES = (TicketLine(TIER, quantity=2, unit_price_minor=4_950),)
+STATES = (TicketLine(TIER, quantity=2, unit_price_minor=4_950),)
 CONCERT = Concert(
     terms=ConcertTerms(
         name="Goldberg Variations",
@@ -53,7 +53,7 @@ ORDER = Order(
     status=OrderStatus.PAID,
     units=(),
     released_units=(),
-    lines=LINES,
+    lines=STATES,
     currency=CurrencyCode.EUR,
     customer=Customer("Alice", "alice@example.org"),
     version=1,
@@ -79,7 +79,7 @@ ROOM = WaitingRoom(
 
 def hold(id_: str = "b" * 32, *, state: HoldState = HoldState.HELD, reason: EndReason | None = None) -> Hold:
     deadline = NOW + timedelta(minutes=10)
-    return Hold(HoldId(id_), CONCERT.id, ALICE, state, reason, (), LINES, created_at=NOW, expires_at=deadline)
+    return Hold(HoldId(id_), CONCERT.id, ALICE, state, reason, (), STATES, created_at=NOW, expires_at=deadline)
 
 
 def entry(state: EntryState, position: int = 0, *, token: str | None = None) -> QueueEntry:

@@ -81,8 +81,10 @@ def test_visits_are_told_of_only_when_five_have_ended() -> None:
 
 def test_a_course_calls_as_many_a_window_as_the_cap_allows() -> None:
     flow = RoomFlow(now_s=NOW_S, opened_s=NOW_S - 1_000, joined=9_000, called=1_000, completed=700, called_lately=EVEN)
-    course = project_calls(flow, AdmissionCaps(slots_taken=300, total_active_users=100_000, new_users_per_minute=100))
-    at = dict(zip(course.times_s, course.called, strict=True))
+    projection = project_calls(
+        flow, AdmissionCaps(slots_taken=300, total_active_users=100_000, new_users_per_minute=100)
+    )
+    at = dict(zip(projection.times_s, projection.called, strict=True))
     windows = [called for time_s, called in at.items() if round(time_s / WINDOW_S, 6) % 1 == 0 and time_s <= 600]
     assert [round(after - before) for before, after in pairwise(windows)] == [100] * 9
 
@@ -90,8 +92,8 @@ def test_a_course_calls_as_many_a_window_as_the_cap_allows() -> None:
 def test_a_lower_cap_calls_nobody_until_there_is_room() -> None:
     """150 are inside, and 75 may be from now on: half of them must end first."""
     flow = RoomFlow(now_s=NOW_S, opened_s=NOW_S - 1_000, joined=9_000, called=1_000, completed=850, called_lately=EVEN)
-    course = project_calls(flow, AdmissionCaps(slots_taken=150, total_active_users=75, new_users_per_minute=6_000))
-    first = course.seconds_until_called(1)
+    projection = project_calls(flow, AdmissionCaps(slots_taken=150, total_active_users=75, new_users_per_minute=6_000))
+    first = projection.seconds_until_called(1)
     assert first is not None
     # One a second ends at first, and fewer as fewer are inside.
     assert 75 < first < 150

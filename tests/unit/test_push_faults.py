@@ -26,7 +26,7 @@ from subscriptions.publishing.presence import Presence
 from subscriptions.publishing.push_intervals import PushIntervals
 from subscriptions.publishing.subscriber_groups import Subscriber
 from tests.support.fake_queue import FakeQueue
-from tests.support.hub_recorder import Recorder
+from tests.support.hub_recorder import SnapshotRecorder
 from tests.support.snapshots import CONCERT, hold
 from tests.support.waiting import wait_until
 from workers.schedule import Schedule
@@ -104,7 +104,7 @@ def test_outlook_of_any_flow(flow: RoomFlow, tiers: list[tuple[int, int, int]]) 
 SLOW = PushIntervals(((10, 0.0),), 1_000.0)
 
 
-class Flaky(Recorder):
+class Flaky(SnapshotRecorder):
     """A source whose next rendering fails, as one that takes longer than two seconds does."""
 
     fails = False
@@ -195,7 +195,7 @@ async def test_who_came_when_called_is_spoken_for_when_a_rollback_puts_them_back
     assert line.attached == ["p50"]
 
 
-class Slow(Recorder):
+class Slow(SnapshotRecorder):
     async def render(self, snapshot: Snapshot) -> Rendered:
         await asyncio.sleep(60)
         raise AssertionError
@@ -221,7 +221,7 @@ async def test_documents_that_render_slowly_keep_nobody_from_their_call() -> Non
         await asyncio.gather(task, return_exceptions=True)
 
 
-class Leaving(Recorder):
+class Leaving(SnapshotRecorder):
     """Somebody else's socket goes while this one is shown something."""
 
     def __init__(self, topic: Topic) -> None:
@@ -238,7 +238,7 @@ async def test_who_went_while_the_line_was_shown_is_read_no_more() -> None:
     watching = watch_of(line, PushIntervals((), 0.0))
     stays = Leaving(QueueTopic(CONCERT.id, PersonId("p60")))
     watching.add(Subscriber(stays, stays.deliver))
-    went = Recorder(QueueTopic(CONCERT.id, PersonId("p50")))
+    went = SnapshotRecorder(QueueTopic(CONCERT.id, PersonId("p50")))
     member = Subscriber(went, went.deliver)
     watching.add(member)
     await watching._refresh()
@@ -281,23 +281,23 @@ async def test_a_catalogue_that_cannot_be_read_is_read_again_at_its_usual_pace()
 @given(st.lists(st.tuples(st.sampled_from(["look", "wake", "idle", "fail"]), st.floats(0, 1.5)), max_size=60))
 def test_no_wake_up_is_lost_by_an_agenda(steps: list[tuple[str, float]]) -> None:
     now_s = 100.0
-    agenda = Schedule(active_s=0.2, idle_s=2.0, clock=lambda: now_s)
+    plan = Schedule(active_s=0.2, idle_s=2.0, clock=lambda: now_s)
     id_ = CONCERT.id
     woken_s: float | None = None
     looking = False
     for what, passes_s in steps:
         now_s += passes_s
         if what == "wake":
-            if agenda.wake(id_) and woken_s is None:
+            if plan.wake(id_) and woken_s is None:
                 woken_s = now_s
         elif looking:
             if what == "fail":
-                agenda.failed(id_)
+                plan.failed(id_)
             else:
-                agenda.completed(id_, is_active=what == "look")
+                plan.completed(id_, is_active=what == "look")
             looking = False
         else:
-            looking = agenda.due([id_]) == [id_]
+            looking = plan.due([id_]) == [id_]
             if looking:
                 woken_s = None
             elif woken_s is not None:
@@ -331,14 +331,14 @@ async def test_who_has_gone_is_not_spoken_for_after_a_rollback_that_forgot_it() 
     """What a store that was put back knows of the old name ends with its lease, which nobody renews."""
     ann, ben = PersonId("ann"), PersonId("ben")
     liveness = Liveness()
-    attachments = Presence(CONCERT.id, liveness)
+    presence_sync = Presence(CONCERT.id, liveness)
     for who in (ann, ben):
-        attachments.connected(who)
-    await attachments.sync()
-    attachments.disconnected(ann)
-    await attachments.sync()
-    attachments.resync_all()
-    await attachments.sync()
+        presence_sync.connected(who)
+    await presence_sync.sync()
+    presence_sync.disconnected(ann)
+    await presence_sync.sync()
+    presence_sync.resync_all()
+    await presence_sync.sync()
     (first, *_, last) = liveness.said
     assert (first[1], last[1:]) == ({ann: True, ben: True}, ({ben: True}, False))
     assert first[0] != last[0]

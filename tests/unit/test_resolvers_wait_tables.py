@@ -19,7 +19,7 @@ from storage.sync.detached import DetachedTasks
 from tests.support.snapshots import CONCERT, ROOM
 from tests.support.waiting import wait_until
 
-LINE = QueueState(
+STATE = QueueState(
     epoch=1,
     version=1,
     concert_version=1,
@@ -33,7 +33,7 @@ LINE = QueueState(
     flow=ROOM.flow,
 )
 OTHER = replace(CONCERT, id=ConcertId("other"))
-PACE = build_wait_table(
+TABLE = build_wait_table(
     ROOM.flow,
     slots_taken=3,
     total_active_users=CONCERT.room.total_active_users,
@@ -59,7 +59,7 @@ class Lines:
     def stores(self) -> Stores:
         return cast("Stores", self)
 
-    def paces(self) -> WaitTableCache:
+    def tables(self) -> WaitTableCache:
         return WaitTableCache(clock=lambda: self.now_s)
 
     async def read_queue(self, concert_id: ConcertId) -> QueueState:
@@ -67,7 +67,7 @@ class Lines:
         await self.gate.wait()
         if self.trouble is not None:
             raise self.trouble
-        return LINE
+        return STATE
 
 
 @pytest.fixture
@@ -80,16 +80,16 @@ def asking(lines: Lines, known: WaitTableCache, count: int) -> list[asyncio.Task
 
 
 async def test_300_callers_at_once_cost_one_read(lines: Lines) -> None:
-    callers = asking(lines, lines.paces(), 300)
+    callers = asking(lines, lines.tables(), 300)
     await wait_until(lambda: lines.reads, what="the read")
     lines.gate.set()
-    assert await asyncio.gather(*callers) == [PACE] * 300
+    assert await asyncio.gather(*callers) == [TABLE] * 300
     assert lines.reads == [CONCERT.id]
 
 
 async def test_a_concert_costs_one_read_a_second(lines: Lines) -> None:
     lines.gate.set()
-    known = lines.paces()
+    known = lines.tables()
     for after_s, reads in ((0.0, 1), (MAX_AGE_S / 2, 1), (MAX_AGE_S, 2), (MAX_AGE_S * 1.9, 2), (MAX_AGE_S * 2, 3)):
         lines.now_s = 100.0 + after_s
         await asyncio.gather(*asking(lines, known, 3))
@@ -97,31 +97,31 @@ async def test_a_concert_costs_one_read_a_second(lines: Lines) -> None:
 
 
 async def test_a_cancelled_caller_costs_the_others_nothing(lines: Lines) -> None:
-    first, *others = asking(lines, lines.paces(), 3)
+    first, *others = asking(lines, lines.tables(), 3)
     await wait_until(lambda: lines.reads, what="the read")
     first.cancel()
     await asyncio.gather(first, return_exceptions=True)
     lines.gate.set()
-    assert await asyncio.gather(*others) == [PACE] * 2
+    assert await asyncio.gather(*others) == [TABLE] * 2
     assert first.cancelled()
     assert lines.reads == [CONCERT.id]
 
 
 async def test_a_read_that_failed_is_everyones_and_not_remembered(lines: Lines) -> None:
-    known, lines.trouble = lines.paces(), TemporarilyUnavailable("The stock store does not answer")
+    known, lines.trouble = lines.tables(), TemporarilyUnavailable("The stock store does not answer")
     lines.gate.set()
     told = await asyncio.gather(*asking(lines, known, 3), return_exceptions=True)
     assert told == [lines.trouble] * 3
     assert len(lines.reads) == 1
     lines.trouble = None
-    assert await known.get(lines.stores, CONCERT) == PACE
+    assert await known.get(lines.stores, CONCERT) == TABLE
     assert len(lines.reads) == 2
 
 
 async def test_a_full_memory_forgets_the_oldest_alone(lines: Lines, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(wait_tables, "MAX_TABLES", 2)
     lines.gate.set()
-    known, third = lines.paces(), replace(CONCERT, id=ConcertId("third"))
+    known, third = lines.tables(), replace(CONCERT, id=ConcertId("third"))
     for concert in (CONCERT, OTHER, third, OTHER, CONCERT):
         await known.get(lines.stores, concert)
     assert lines.reads == [CONCERT.id, OTHER.id, third.id, CONCERT.id]
@@ -129,7 +129,7 @@ async def test_a_full_memory_forgets_the_oldest_alone(lines: Lines, monkeypatch:
 
 async def test_a_table_that_the_hub_made_is_read_by_nobody_for_a_second(lines: Lines) -> None:
     lines.gate.set()
-    known, made = lines.paces(), replace(PACE)
+    known, made = lines.tables(), replace(TABLE)
     await known.get(lines.stores, CONCERT)
     known.put(CONCERT.id, made)
     lines.now_s += MAX_AGE_S * 0.9

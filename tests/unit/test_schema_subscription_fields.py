@@ -27,7 +27,7 @@ WATCH_STOCK = """subscription ($id: ID!, $tiers: Boolean = true) {
     version epoch soldOut tiers @include(if: $tiers) { tierId capacity available held sold }
   }
 }"""
-WATCH_LINE = """subscription ($id: ID!) {
+QUEUE_POSITION = """subscription ($id: ID!) {
   queuePosition(concertId: $id) {
     state number position servingNumber waitingCount expiresAt pass { token status } stock { version } version epoch
   }
@@ -75,7 +75,7 @@ async def test_a_condition_decides_what_is_shown() -> None:
 
 
 async def test_somebody_who_never_joined_sees_the_line_and_no_place() -> None:
-    rendered = await (await source(WATCH_LINE)).render(queue_snapshot(None))
+    rendered = await (await source(QUEUE_POSITION)).render(queue_snapshot(None))
     mine = {"state": None, "number": None, "position": None, "expiresAt": None, "pass": None}
     room = {"servingNumber": 40, "waitingCount": 55, "stock": {"version": 7}, "version": 9, "epoch": 1}
     assert shown(rendered) == {"queuePosition": mine | room}
@@ -83,7 +83,7 @@ async def test_somebody_who_never_joined_sees_the_line_and_no_place() -> None:
 
 
 async def test_somebody_who_waits_sees_where() -> None:
-    rendered = await (await source(WATCH_LINE)).render(queue_snapshot(entry(EntryState.WAITING, 2)))
+    rendered = await (await source(QUEUE_POSITION)).render(queue_snapshot(entry(EntryState.WAITING, 2)))
     mine = shown(rendered)["queuePosition"]
     assert (mine["state"], mine["number"], mine["position"], mine["pass"]) == ("WAITING", 42, 2, None)
     assert mine["expiresAt"] is None
@@ -91,21 +91,21 @@ async def test_somebody_who_waits_sees_where() -> None:
 
 
 async def test_somebody_who_was_called_is_at_0() -> None:
-    rendered = await (await source(WATCH_LINE)).render(queue_snapshot(entry(EntryState.READY)))
+    rendered = await (await source(QUEUE_POSITION)).render(queue_snapshot(entry(EntryState.READY)))
     mine = shown(rendered)["queuePosition"]
     assert (mine["state"], mine["position"], mine["pass"], rendered.is_last) == ("READY", 0, None, False)
     assert mine["expiresAt"] == write_date_time(NOW + timedelta(minutes=5))
 
 
 async def test_the_pass_is_shown_while_it_is_good() -> None:
-    rendered = await (await source(WATCH_LINE)).render(queue_snapshot(entry(EntryState.ADMITTED, token="secret")))
+    rendered = await (await source(QUEUE_POSITION)).render(queue_snapshot(entry(EntryState.ADMITTED, token="secret")))
     assert shown(rendered)["queuePosition"]["pass"] == {"token": "secret", "status": "CREATED"}
     assert not rendered.is_last
 
 
 @pytest.mark.parametrize("state", [EntryState.COMPLETED, EntryState.LEFT, EntryState.EXPIRED])
 async def test_a_place_that_ended_is_told_and_is_the_last(state: EntryState) -> None:
-    rendered = await (await source(WATCH_LINE)).render(queue_snapshot(entry(state, token="secret")))
+    rendered = await (await source(QUEUE_POSITION)).render(queue_snapshot(entry(state, token="secret")))
     mine = shown(rendered)["queuePosition"]
     assert (mine["state"], mine["number"], mine["position"], mine["expiresAt"]) == (state, 42, None, None)
     assert mine["pass"]["token"] is None

@@ -89,9 +89,9 @@ async def test_a_subscription_watches_its_topic(document: str, by: Viewer | None
     ("document", "path"), [(POSITION, "queuePosition"), (HOLDS, "holdChanged"), (ORDERS, "orderUpdated")]
 )
 async def test_anonymous_people_watch_nothing_of_anybodys(document: str, path: str) -> None:
-    face = Face()
-    assert await face.refusal(document, None) == ("UNAUTHENTICATED", [path])
-    assert face.stores.reads == []
+    service = Face()
+    assert await service.refusal(document, None) == ("UNAUTHENTICATED", [path])
+    assert service.stores.reads == []
 
 
 async def test_an_order_of_somebody_else_does_not_exist() -> None:
@@ -102,10 +102,10 @@ async def test_an_order_of_somebody_else_does_not_exist() -> None:
 
 @pytest.mark.parametrize("document", [STOCK, POSITION, HOLDS])
 async def test_a_draft_is_watched_by_organizers_only(document: str) -> None:
-    face = Face(FewStores(replace(CONCERT, status=ConcertStatus.DRAFT)))
-    code, _ = await face.refusal(document, ALICE)
+    service = Face(FewStores(replace(CONCERT, status=ConcertStatus.DRAFT)))
+    code, _ = await service.refusal(document, ALICE)
     assert code == "NOT_FOUND"
-    assert not isinstance(await face.begin(document, OLIVIA), OperationResult)
+    assert not isinstance(await service.begin(document, OLIVIA), OperationResult)
 
 
 async def test_a_concert_that_does_not_exist_is_not_watched() -> None:
@@ -115,16 +115,16 @@ async def test_a_concert_that_does_not_exist_is_not_watched() -> None:
 
 @pytest.mark.parametrize("id_", ["", "1", 1, "!!!", ORDER_ID, "x" * 10_000])
 async def test_a_bad_id_is_told_and_nothing_is_read(id_: object) -> None:
-    face = Face()
-    assert await face.refusal(STOCK, id=id_) == ("BAD_USER_INPUT", ["stockChanged"])
-    assert face.stores.reads == []
+    service = Face()
+    assert await service.refusal(STOCK, id=id_) == ("BAD_USER_INPUT", ["stockChanged"])
+    assert service.stores.reads == []
 
 
 @pytest.mark.parametrize("variables", [{"id": None}, {"id": [CONCERT_ID]}, {"other": 1}])
 async def test_variables_that_do_not_fit_are_refused_before_anything(variables: dict[str, Any]) -> None:
-    face = Face()
-    assert await face.refusal(STOCK, **variables) == ("BAD_USER_INPUT", [])
-    assert face.stores.reads == []
+    service = Face()
+    assert await service.refusal(STOCK, **variables) == ("BAD_USER_INPUT", [])
+    assert service.stores.reads == []
 
 
 @pytest.mark.parametrize("tiers", [1, 0, "true", None])
@@ -162,9 +162,9 @@ async def test_an_operation_has_to_be_named_where_there_are_two(name: str | None
 
 
 async def test_a_store_that_is_away_is_told() -> None:
-    face = Face(FewStores(trouble=TemporarilyUnavailable("The catalogue is away")))
+    service = Face(FewStores(trouble=TemporarilyUnavailable("The catalogue is away")))
     extensions = {"code": "UNAVAILABLE", "retryable": True, "retryAfterSeconds": 1, "requestId": "r1"}
-    assert (await face.error(STOCK))["extensions"] == extensions
+    assert (await service.error(STOCK))["extensions"] == extensions
 
 
 async def test_a_query_is_answered_at_once() -> None:

@@ -62,31 +62,31 @@ async def catalogue() -> Catalogue:
 
 
 @pytest.fixture
-async def living(catalogue: Catalogue) -> ConcertCache:
+async def cache(catalogue: Catalogue) -> ConcertCache:
     """Without a list yet."""
     return ConcertCache(cast("ConcertStore", catalogue), clock=lambda: catalogue.now_s)
 
 
-async def filled(catalogue: Catalogue, living: ConcertCache) -> ConcertCache:
+async def filled(catalogue: Catalogue, cache: ConcertCache) -> ConcertCache:
     """With the list as the catalogue has it now, whose reads are counted from here on."""
     catalogue.gate.set()
-    await living.list_all()
+    await cache.list_all()
     catalogue.reads.clear()
-    return living
+    return cache
 
 
-def find(living: ConcertCache, count: int = 1, *, version: int = 0) -> list[asyncio.Task[Concert | None]]:
-    return [asyncio.create_task(living.get(ID, version=version)) for _ in range(count)]
+def find(cache: ConcertCache, count: int = 1, *, version: int = 0) -> list[asyncio.Task[Concert | None]]:
+    return [asyncio.create_task(cache.get(ID, version=version)) for _ in range(count)]
 
 
 async def begun(catalogue: Catalogue, what: str, count: int = 1) -> None:
     await wait_until(lambda: catalogue.reads[what] == count, what=f"read {count} of {what}")
 
 
-async def test_the_first_callers_share_one_read_of_the_list(catalogue: Catalogue, living: ConcertCache) -> None:
+async def test_the_first_callers_share_one_read_of_the_list(catalogue: Catalogue, cache: ConcertCache) -> None:
     catalogue.store(CONCERT)
-    lists = [asyncio.create_task(living.list_all()) for _ in range(100)]
-    found = find(living, 100)
+    lists = [asyncio.create_task(cache.list_all()) for _ in range(100)]
+    found = find(cache, 100)
     await begun(catalogue, "list")
     catalogue.gate.set()
     assert await asyncio.gather(*lists) == [(CONCERT,)] * 100
@@ -94,30 +94,30 @@ async def test_the_first_callers_share_one_read_of_the_list(catalogue: Catalogue
     assert catalogue.reads == {"list": 1}
 
 
-async def test_a_first_read_of_the_list_that_fails_is_begun_again(catalogue: Catalogue, living: ConcertCache) -> None:
+async def test_a_first_read_of_the_list_that_fails_is_begun_again(catalogue: Catalogue, cache: ConcertCache) -> None:
     catalogue.store(CONCERT)
     catalogue.trouble = AWAY
     catalogue.gate.set()
-    told = await asyncio.gather(*[living.list_all() for _ in range(3)], return_exceptions=True)
+    told = await asyncio.gather(*[cache.list_all() for _ in range(3)], return_exceptions=True)
     assert told == [AWAY] * 3
     assert catalogue.reads == {"list": 1}
     catalogue.trouble = None
-    assert await living.list_all() == (CONCERT,)
+    assert await cache.list_all() == (CONCERT,)
 
 
 @pytest.mark.parametrize("stored", [DRAFT, PAST, None], ids=["draft", "past", "missing"])
 async def test_what_the_list_lacks_is_read_once_by_all_who_ask_at_once(
-    catalogue: Catalogue, living: ConcertCache, stored: Concert | None
+    catalogue: Catalogue, cache: ConcertCache, stored: Concert | None
 ) -> None:
     catalogue.store(*[stored] if stored else [])
-    await filled(catalogue, living)
+    await filled(catalogue, cache)
     catalogue.gate.clear()
-    callers = find(living, 100)
+    callers = find(cache, 100)
     await begun(catalogue, ID)
     callers[0].cancel()
     catalogue.gate.set()
     assert await asyncio.gather(*callers[1:]) == [stored] * 99
-    assert await living.get(ID) == stored
+    assert await cache.get(ID) == stored
     assert catalogue.reads == {ID: 1}
 
 
@@ -125,25 +125,25 @@ async def test_what_the_list_lacks_is_read_once_by_all_who_ask_at_once(
     ("stored", "life_s"), [(DRAFT, SOONEST_S), (None, SOONEST_S), (PAST, REFRESH_S)], ids=["draft", "missing", "past"]
 )
 async def test_what_the_list_lacks_is_remembered_for_a_while(
-    catalogue: Catalogue, living: ConcertCache, stored: Concert | None, life_s: float
+    catalogue: Catalogue, cache: ConcertCache, stored: Concert | None, life_s: float
 ) -> None:
     catalogue.store(*[stored] if stored else [])
-    await filled(catalogue, living)
+    await filled(catalogue, cache)
     for after_s, reads in ((0.0, 1), (life_s * 0.9, 1), (life_s, 2), (life_s * 1.9, 2)):
         catalogue.now_s = 100.0 + after_s
-        assert await living.get(ID) == stored
+        assert await cache.get(ID) == stored
         assert catalogue.reads[ID] == reads, after_s
 
 
 async def test_a_concert_published_elsewhere_is_in_the_list_once_found(
-    catalogue: Catalogue, living: ConcertCache
+    catalogue: Catalogue, cache: ConcertCache
 ) -> None:
-    await filled(catalogue, living)
+    await filled(catalogue, cache)
     catalogue.store(CONCERT)
-    assert await living.get(ID) == CONCERT
+    assert await cache.get(ID) == CONCERT
     catalogue.now_s += REFRESH_S
-    assert await living.get(ID) == CONCERT
-    assert await living.list_all() == (CONCERT,)
+    assert await cache.get(ID) == CONCERT
+    assert await cache.list_all() == (CONCERT,)
     assert catalogue.reads == {ID: 1}
 
 
@@ -153,131 +153,131 @@ async def test_a_concert_published_elsewhere_is_in_the_list_once_found(
     ids=["created", "appeared", "draft changed", "published", "changed"],
 )
 async def test_what_this_process_changed_is_found_at_once(
-    catalogue: Catalogue, living: ConcertCache, before: Concert | None, after: Concert
+    catalogue: Catalogue, cache: ConcertCache, before: Concert | None, after: Concert
 ) -> None:
     catalogue.store(*[before] if before else [])
-    await filled(catalogue, living)
-    assert await living.get(ID) == before
+    await filled(catalogue, cache)
+    assert await cache.get(ID) == before
     catalogue.reads.clear()
     catalogue.store(after)
-    living.put(after)
-    assert await living.get(ID) == after
+    cache.put(after)
+    assert await cache.get(ID) == after
     assert catalogue.reads == {}
 
 
 @pytest.mark.parametrize("after", [replace(DRAFT, version=2), SECOND], ids=["draft changed", "published"])
 async def test_a_read_that_began_before_a_change_does_not_undo_it(
-    catalogue: Catalogue, living: ConcertCache, after: Concert
+    catalogue: Catalogue, cache: ConcertCache, after: Concert
 ) -> None:
     catalogue.store(DRAFT)
-    await filled(catalogue, living)
+    await filled(catalogue, cache)
     catalogue.gate.clear()
-    (early,) = find(living)
+    (early,) = find(cache)
     await begun(catalogue, ID)
-    living.put(after)
+    cache.put(after)
     catalogue.gate.set()
     assert await early == after
-    assert await living.get(ID) == after
+    assert await cache.get(ID) == after
     assert catalogue.reads == {ID: 1}
 
 
 @pytest.mark.parametrize("before", [DRAFT, CONCERT], ids=["published", "changed"])
 @pytest.mark.parametrize("is_first", [True, False], ids=["first read", "later read"])
 async def test_a_list_whose_read_began_before_a_change_does_not_undo_it(
-    catalogue: Catalogue, living: ConcertCache, before: Concert, is_first: bool
+    catalogue: Catalogue, cache: ConcertCache, before: Concert, is_first: bool
 ) -> None:
     catalogue.store(before)
     if not is_first:
-        await filled(catalogue, living)
+        await filled(catalogue, cache)
         catalogue.now_s += REFRESH_S + 1
     catalogue.gate.clear()
-    reading = asyncio.create_task(living.list_all())
+    reading = asyncio.create_task(cache.list_all())
     await begun(catalogue, "list")
-    living.put(SECOND)
+    cache.put(SECOND)
     catalogue.gate.set()
     await wait_until(lambda: reading.done() and asyncio.all_tasks() == {asyncio.current_task()}, what="the list")
-    assert await living.list_all() == (SECOND,)
-    assert await living.get(ID) == SECOND
+    assert await cache.list_all() == (SECOND,)
+    assert await cache.get(ID) == SECOND
     assert catalogue.reads == {"list": 1}
 
 
 async def test_a_read_that_began_for_an_earlier_version_does_not_serve_a_later_one(
-    catalogue: Catalogue, living: ConcertCache
+    catalogue: Catalogue, cache: ConcertCache
 ) -> None:
     catalogue.store(CONCERT)
-    await filled(catalogue, living)
+    await filled(catalogue, cache)
     third = replace(CONCERT, version=3)
     catalogue.store(SECOND)
     catalogue.gate.clear()
-    early = find(living, 2, version=2)
+    early = find(cache, 2, version=2)
     await begun(catalogue, ID)
     catalogue.store(third)
-    later = find(living, 2, version=3)
+    later = find(cache, 2, version=3)
     await begun(catalogue, ID, 2)
     catalogue.gate.set()
     assert await asyncio.gather(*early, *later) == [SECOND, SECOND, third, third]
-    assert await living.get(ID) == third
+    assert await cache.get(ID) == third
     assert catalogue.reads == {ID: 2}
 
 
-async def test_an_unlisted_concert_is_read_for_a_later_version(catalogue: Catalogue, living: ConcertCache) -> None:
+async def test_an_unlisted_concert_is_read_for_a_later_version(catalogue: Catalogue, cache: ConcertCache) -> None:
     catalogue.store(DRAFT)
-    await filled(catalogue, living)
-    assert await living.get(ID) == DRAFT
+    await filled(catalogue, cache)
+    assert await cache.get(ID) == DRAFT
     catalogue.store(SECOND)
-    assert await living.get(ID, version=2) == SECOND
+    assert await cache.get(ID, version=2) == SECOND
 
 
-async def test_a_read_that_failed_is_everyones_and_not_remembered(catalogue: Catalogue, living: ConcertCache) -> None:
+async def test_a_read_that_failed_is_everyones_and_not_remembered(catalogue: Catalogue, cache: ConcertCache) -> None:
     catalogue.store(DRAFT)
-    await filled(catalogue, living)
+    await filled(catalogue, cache)
     catalogue.trouble = AWAY
-    assert await asyncio.gather(*find(living, 3), return_exceptions=True) == [AWAY] * 3
+    assert await asyncio.gather(*find(cache, 3), return_exceptions=True) == [AWAY] * 3
     assert catalogue.reads == {ID: 1}
     catalogue.trouble = None
-    assert await living.get(ID) == DRAFT
+    assert await cache.get(ID) == DRAFT
 
 
 async def test_a_later_version_that_cannot_be_read_is_served_as_it_was(
-    catalogue: Catalogue, living: ConcertCache
+    catalogue: Catalogue, cache: ConcertCache
 ) -> None:
     catalogue.store(CONCERT)
-    await filled(catalogue, living)
+    await filled(catalogue, cache)
     catalogue.trouble = AWAY
-    assert await asyncio.gather(*find(living, 3, version=2)) == [CONCERT] * 3
+    assert await asyncio.gather(*find(cache, 3, version=2)) == [CONCERT] * 3
     assert catalogue.reads == {ID: 1}
 
 
-async def test_a_database_restored_from_a_copy_is_believed(catalogue: Catalogue, living: ConcertCache) -> None:
+async def test_a_database_restored_from_a_copy_is_believed(catalogue: Catalogue, cache: ConcertCache) -> None:
     catalogue.store(SECOND)
-    await filled(catalogue, living)
-    living.put(SECOND)
+    await filled(catalogue, cache)
+    cache.put(SECOND)
     catalogue.store(CONCERT)
     catalogue.now_s += REFRESH_S + 1
-    await living.list_all()
+    await cache.list_all()
     await begun(catalogue, "list")
-    await wait_until(lambda: _is_listed(living, CONCERT), what="the older version")
+    await wait_until(lambda: _is_listed(cache, CONCERT), what="the older version")
 
 
-async def _is_listed(living: ConcertCache, concert: Concert) -> bool:
-    return concert in await living.list_all()
+async def _is_listed(cache: ConcertCache, concert: Concert) -> bool:
+    return concert in await cache.list_all()
 
 
 async def test_a_full_memory_forgets_the_oldest_alone(
-    catalogue: Catalogue, living: ConcertCache, monkeypatch: pytest.MonkeyPatch
+    catalogue: Catalogue, cache: ConcertCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(living_module, "MOST_SEEN", 2)
-    await filled(catalogue, living)
+    await filled(catalogue, cache)
     for name in ("first", "second", "third", "second", "first"):
-        assert await living.get(ConcertId(name)) is None
+        assert await cache.get(ConcertId(name)) is None
     assert catalogue.reads == {"first": 2, "second": 1, "third": 1}
 
 
-async def test_closing_ends_the_reads_under_way(catalogue: Catalogue, living: ConcertCache) -> None:
-    await filled(catalogue, living)
+async def test_closing_ends_the_reads_under_way(catalogue: Catalogue, cache: ConcertCache) -> None:
+    await filled(catalogue, cache)
     catalogue.gate.clear()
-    (caller,) = find(living)
+    (caller,) = find(cache)
     await begun(catalogue, ID)
-    await living.aclose()
+    await cache.aclose()
     await asyncio.wait([caller])
     assert caller.cancelled()

@@ -129,7 +129,7 @@ def recover(**words: str) -> Awaitable[bool]:
     return Recovery(BESIDE, hot, OrderSync(BESIDE, hot, BESIDE, BESIDE), BESIDE).recover(CONCERT.id)
 
 
-def open_line(*, frozen: str = "FROZEN", opened: str = "OPENED") -> Awaitable[str]:
+def open_a_queue(*, frozen: str = "FROZEN", opened: str = "OPENED") -> Awaitable[str]:
     return LotteryOpener(answering(freeze_queue=FrozenQueue(frozen, 1, ""), open_queue=opened), BESIDE).open(DRAWN)
 
 
@@ -151,8 +151,8 @@ CALLERS: dict[str, tuple[Script, Call]] = {
     "recovery marks": (scripts.MARK_RECOVERY, lambda word: recover(mark_recovery=word)),
     "recovery records": (scripts.RECORD_ORDER, lambda word: recover(record_order=word)),
     "recovery finishes": (scripts.FINISH_RECOVERY, lambda word: recover(finish_recovery=word)),
-    "opening freezes": (scripts.FREEZE_QUEUE, lambda word: open_line(frozen=word)),
-    "opening opens": (scripts.OPEN_QUEUE, lambda word: open_line(opened=word)),
+    "opening freezes": (scripts.FREEZE_QUEUE, lambda word: open_a_queue(frozen=word)),
+    "opening opens": (scripts.OPEN_QUEUE, lambda word: open_a_queue(opened=word)),
     "opening restores": (
         scripts.OPEN_QUEUE,
         lambda word: LotteryOpener(answering(open_queue=word), BESIDE).restore(DRAWN, 1),

@@ -96,7 +96,7 @@ BEFORE: dict[Script, tuple[Script, str, Any]] = {
 """The reply of another script that leads to this one: changes are read on after a full page of them."""
 
 
-class FakeLink:
+class FakeClient:
     """Answers one script with one word, and what leads to it as `BEFORE` says; the other scripts are away."""
 
     def __init__(self, script: Script, word: str) -> None:
@@ -115,71 +115,71 @@ class FakeLink:
         return self._word, list(AFTER_WORD.get(f"{script.name} {self._word}", AFTER_WORD.get(self._word, [])))
 
 
-class FakeDoubt:
+class FakeRecovery:
     async def refusal_for(self, concert_id: ConcertId, word: str) -> OnsaleError:
         return TemporarilyUnavailable(word)
 
 
-def holds(link: Any) -> HoldStore:
-    return HoldStore(GuardedClient(link, FakeDoubt()))
+def holds(client: Any) -> HoldStore:
+    return HoldStore(GuardedClient(client, FakeRecovery()))
 
 
-def queues(link: Any) -> QueueStore:
-    return QueueStore(GuardedClient(link, FakeDoubt()))
+def queues(client: Any) -> QueueStore:
+    return QueueStore(GuardedClient(client, FakeRecovery()))
 
 
-def snapshots(link: Any) -> SnapshotStore:
-    return SnapshotStore(GuardedClient(link, FakeDoubt()))
+def snapshots(client: Any) -> SnapshotStore:
+    return SnapshotStore(GuardedClient(client, FakeRecovery()))
 
 
-async def read_letters(link: Any) -> None:
-    async for _ in EventStore(link).dead_letters(CONCERT.id):
+async def read_letters(client: Any) -> None:
+    async for _ in EventStore(client).dead_letters(CONCERT.id):
         pass
 
 
 CALLS: dict[Script, Call] = {
-    scripts.HOLD_TICKETS: lambda link: holds(link).hold(
+    scripts.HOLD_TICKETS: lambda client: holds(client).hold(
         CONCERT.id, ID, [TicketRequest(TIER, 1)], person_id=ALICE, digest=DIGEST
     ),
-    scripts.RELEASE_HOLD: lambda link: holds(link).release(CONCERT.id, ID, person_id=ALICE),
-    scripts.BEGIN_PURCHASE: lambda link: holds(link).begin_purchase(
+    scripts.RELEASE_HOLD: lambda client: holds(client).release(CONCERT.id, ID, person_id=ALICE),
+    scripts.BEGIN_PURCHASE: lambda client: holds(client).begin_purchase(
         CONCERT.id, ID, person_id=ALICE, purchase_key=KEY, digest=DIGEST
     ),
-    scripts.READ_HOLDS: lambda link: holds(link).get(CONCERT.id, ID),
-    scripts.READ_PERSON: lambda link: holds(link).list_for_person(CONCERT.id, ALICE),
-    scripts.READ_STOCK: lambda link: holds(link).read_stock(CONCERT.id),
-    scripts.JOIN_QUEUE: lambda link: queues(link).join(CONCERT.id, ALICE),
-    scripts.LEAVE_QUEUE: lambda link: queues(link).leave(CONCERT.id, ALICE),
-    scripts.HEARTBEAT: lambda link: queues(link).heartbeat(CONCERT.id, ALICE),
-    scripts.CLAIM_PASS: lambda link: queues(link).claim(CONCERT.id, ALICE),
-    scripts.ADMIT_NEXT: lambda link: queues(link).admit_next(CONCERT.id, command_key=KEY, digest=DIGEST, count=1),
-    scripts.READ_QUEUE: lambda link: queues(link).read_queue(CONCERT.id),
-    scripts.READ_ENTRIES: lambda link: queues(link).read_entries(CONCERT.id, [ALICE]),
-    scripts.READ_POSITION: lambda link: queues(link).read_position(CONCERT.id, ALICE),
-    scripts.READ_SNAPSHOT: lambda link: snapshots(link).read(CONCERT.id, after=0),
-    scripts.READ_CHANGES: lambda link: snapshots(link).read(CONCERT.id, after=0),
-    scripts.SYNC_PRESENCE: lambda link: queues(link).sync_presence(CONCERT.id, "process"),
-    scripts.ADD_PERSON_CONCERT: lambda link: PersonConcerts(link).add(ALICE, CONCERT.id, expires_at=NOW),
-    scripts.READ_PERSON_CONCERTS: lambda link: PersonConcerts(link).list(ALICE),
-    scripts.COUNT_ATTEMPT: lambda link: RateLimits(link).count_attempt("joins", "alice", limit=1, window_s=1),
-    scripts.APPLY_CONCERT: lambda link: HotState(link).apply_concert(CONCERT),
-    scripts.RECORD_ORDER: lambda link: HotState(link).record_order(ORDER),
-    scripts.WITHDRAW_UNITS: lambda link: HotState(link).withdraw_units(CONCERT.id, ID, TIER, 1),
-    scripts.EXPIRE_HOLDS: lambda link: HotState(link).expire_holds(CONCERT.id, limit=1),
-    scripts.FIND_OVERDUE: lambda link: HotState(link).find_overdue_purchases(CONCERT.id, limit=1),
-    scripts.VOID_HOLD: lambda link: HotState(link).void_hold(CONCERT.id, ID),
-    scripts.FIND_UNRECORDED: lambda link: HotState(link).find_unrecorded(CONCERT.id, [(ORDER.id, 1)]),
-    scripts.ADMIT: lambda link: HotState(link).run_admission(CONCERT.id, bound=1),
-    scripts.FREEZE_QUEUE: lambda link: HotState(link).freeze_queue(CONCERT.id, 1),
-    scripts.OPEN_QUEUE: lambda link: HotState(link).open_queue(CONCERT.id, 1, Permutation(b"", b"")),
-    scripts.MARK_RECOVERY: lambda link: HotState(link).mark_recovery(CONCERT.id, 1),
-    scripts.FINISH_RECOVERY: lambda link: HotState(link).finish_recovery(CONCERT.id, 1),
-    scripts.CLAIM_EVENTS: lambda link: EventStore(link).claim(CONCERT.id, "group", limit=1),
-    scripts.ACKNOWLEDGE_EVENTS: lambda link: EventStore(link).acknowledge(CONCERT.id, "group", ["1-0"]),
-    scripts.FAIL_EVENT: lambda link: EventStore(link).record_failure(CONCERT.id, "group", EVENT, "why"),
-    scripts.RETURN_EVENTS: lambda link: EventStore(link).return_events(CONCERT.id, "group", [EVENT]),
+    scripts.READ_HOLDS: lambda client: holds(client).get(CONCERT.id, ID),
+    scripts.READ_PERSON: lambda client: holds(client).list_for_person(CONCERT.id, ALICE),
+    scripts.READ_STOCK: lambda client: holds(client).read_stock(CONCERT.id),
+    scripts.JOIN_QUEUE: lambda client: queues(client).join(CONCERT.id, ALICE),
+    scripts.LEAVE_QUEUE: lambda client: queues(client).leave(CONCERT.id, ALICE),
+    scripts.HEARTBEAT: lambda client: queues(client).heartbeat(CONCERT.id, ALICE),
+    scripts.CLAIM_PASS: lambda client: queues(client).claim(CONCERT.id, ALICE),
+    scripts.ADMIT_NEXT: lambda client: queues(client).admit_next(CONCERT.id, command_key=KEY, digest=DIGEST, count=1),
+    scripts.READ_QUEUE: lambda client: queues(client).read_queue(CONCERT.id),
+    scripts.READ_ENTRIES: lambda client: queues(client).read_entries(CONCERT.id, [ALICE]),
+    scripts.READ_POSITION: lambda client: queues(client).read_position(CONCERT.id, ALICE),
+    scripts.READ_SNAPSHOT: lambda client: snapshots(client).read(CONCERT.id, after=0),
+    scripts.READ_CHANGES: lambda client: snapshots(client).read(CONCERT.id, after=0),
+    scripts.SYNC_PRESENCE: lambda client: queues(client).sync_presence(CONCERT.id, "process"),
+    scripts.ADD_PERSON_CONCERT: lambda client: PersonConcerts(client).add(ALICE, CONCERT.id, expires_at=NOW),
+    scripts.READ_PERSON_CONCERTS: lambda client: PersonConcerts(client).list(ALICE),
+    scripts.COUNT_ATTEMPT: lambda client: RateLimits(client).count_attempt("joins", "alice", limit=1, window_s=1),
+    scripts.APPLY_CONCERT: lambda client: HotState(client).apply_concert(CONCERT),
+    scripts.RECORD_ORDER: lambda client: HotState(client).record_order(ORDER),
+    scripts.WITHDRAW_UNITS: lambda client: HotState(client).withdraw_units(CONCERT.id, ID, TIER, 1),
+    scripts.EXPIRE_HOLDS: lambda client: HotState(client).expire_holds(CONCERT.id, limit=1),
+    scripts.FIND_OVERDUE: lambda client: HotState(client).find_overdue_purchases(CONCERT.id, limit=1),
+    scripts.VOID_HOLD: lambda client: HotState(client).void_hold(CONCERT.id, ID),
+    scripts.FIND_UNRECORDED: lambda client: HotState(client).find_unrecorded(CONCERT.id, [(ORDER.id, 1)]),
+    scripts.ADMIT: lambda client: HotState(client).run_admission(CONCERT.id, bound=1),
+    scripts.FREEZE_QUEUE: lambda client: HotState(client).freeze_queue(CONCERT.id, 1),
+    scripts.OPEN_QUEUE: lambda client: HotState(client).open_queue(CONCERT.id, 1, Permutation(b"", b"")),
+    scripts.MARK_RECOVERY: lambda client: HotState(client).mark_recovery(CONCERT.id, 1),
+    scripts.FINISH_RECOVERY: lambda client: HotState(client).finish_recovery(CONCERT.id, 1),
+    scripts.CLAIM_EVENTS: lambda client: EventStore(client).claim(CONCERT.id, "group", limit=1),
+    scripts.ACKNOWLEDGE_EVENTS: lambda client: EventStore(client).acknowledge(CONCERT.id, "group", ["1-0"]),
+    scripts.FAIL_EVENT: lambda client: EventStore(client).record_failure(CONCERT.id, "group", EVENT, "why"),
+    scripts.RETURN_EVENTS: lambda client: EventStore(client).return_events(CONCERT.id, "group", [EVENT]),
     scripts.READ_DEAD_LETTERS: read_letters,
-    scripts.DROP_DEAD_LETTERS: lambda link: EventStore(link).drop_dead_letters(CONCERT.id, ["1-0"]),
+    scripts.DROP_DEAD_LETTERS: lambda client: EventStore(client).drop_dead_letters(CONCERT.id, ["1-0"]),
 }
 """The method that calls each script."""
 
@@ -191,13 +191,13 @@ CALLS: dict[Script, Call] = {
 )
 async def test_every_declared_word_has_a_branch(script: Script, word: str) -> None:
     with contextlib.suppress(OnsaleError, AlreadySold, LeaseExpired):
-        await CALLS[script](FakeLink(script, word))
+        await CALLS[script](FakeClient(script, word))
 
 
 @pytest.mark.parametrize("script", scripts.ALL, ids=lambda script: script.name)
 async def test_word_without_a_branch_is_our_error(script: Script) -> None:
     with pytest.raises(ScriptReplyError, match=f"{script.name} answered 'NEW_WORD'"):
-        await CALLS[script](FakeLink(script, "NEW_WORD"))
+        await CALLS[script](FakeClient(script, "NEW_WORD"))
 
 
 def matches_over_words(path: Path) -> Iterator[ast.Match]:

@@ -25,7 +25,7 @@ from subscriptions.publishing.shared_snapshot import CALLED_INTERVAL_S, OUTSIDE_
 from tests.support.snapshots import ROOM, STOCK, entry
 from web.graphql_service import open_graphql_service
 
-BANDS = PushIntervals(((3, 0.0), (8, 2.0)), 10.0)
+PUSH_INTERVALS = PushIntervals(((3, 0.0), (8, 2.0)), 10.0)
 BUSY = RoomFlow(
     now_s=1_000.0, opened_s=0.0, joined=400, called=200, claimed=200, completed=100, called_lately=(2,) * 31
 )
@@ -38,7 +38,7 @@ def lines(draw: st.DrawFn) -> QueuePositions:
     return QueuePositions(serving, tail, departed)
 
 
-def scene(
+def snapshot(
     line: QueuePositions, stock: Stock, flow: RoomFlow, *, method: QueueingMethod = QueueingMethod.FIFO
 ) -> SharedSnapshot:
     room = replace(
@@ -62,7 +62,7 @@ def scene(
         grace_until_ms=0,
         flow=flow,
     )
-    return SharedSnapshot.build(RoomSnapshot(room, state, NO_ESTIMATE), stock, BANDS)
+    return SharedSnapshot.build(RoomSnapshot(room, state, NO_ESTIMATE), stock, PUSH_INTERVALS)
 
 
 def left(available: int) -> Stock:
@@ -72,7 +72,7 @@ def left(available: int) -> Stock:
 
 @given(lines())
 def test_a_number_is_in_the_band_of_its_position(line: QueuePositions) -> None:
-    reach = BANDS.by_number(line)
+    reach = PUSH_INTERVALS.by_number(line)
     for number in range(line.serving_number + 1, line.tail + 1):
         position = line.position(number)
         assert reach.interval_s(number) == (0.0 if position <= 3 else 2.0 if position <= 8 else 10.0), (
@@ -85,7 +85,7 @@ def test_a_number_is_in_the_band_of_its_position(line: QueuePositions) -> None:
 def test_what_will_be_left_for_a_number_is_what_its_forecast_says(
     line: QueuePositions, available: int, flow: RoomFlow
 ) -> None:
-    shown = scene(line, left(available), flow)
+    shown = snapshot(line, left(available), flow)
     room = shown.room_snapshot.room
     for number in range(line.serving_number + 1, line.tail + 1):
         mine = replace(entry(EntryState.WAITING), number=number, position=line.position(number))
@@ -102,7 +102,7 @@ def test_what_will_be_left_for_a_number_is_what_its_forecast_says(
 
 def test_a_forecast_divides_a_line() -> None:
     """Of 100 tickets for a line that buys one in two: something is left for those in front."""
-    shown = scene(QueuePositions(200, 900, b""), left(100), BUSY)
+    shown = snapshot(QueuePositions(200, 900, b""), left(100), BUSY)
     told = [shown.is_sold_out(Membership.IN_QUEUE, number) for number in range(201, 901)]
     assert told == sorted(told)
     assert (told[0], told[-1]) == (False, True)
@@ -115,8 +115,8 @@ def test_who_has_no_number_that_counts_is_in_no_band() -> None:
         (Membership.CALLED, 3, CALLED_INTERVAL_S),
         (Membership.OUTSIDE, None, OUTSIDE_INTERVAL_S),
     ):
-        assert scene(line, STOCK, BUSY).interval_s(stand, number) == behind_s
-    assert scene(line, STOCK, BUSY, method=QueueingMethod.RANDOM).interval_s(Membership.IN_QUEUE, 1) == 10.0
+        assert snapshot(line, STOCK, BUSY).interval_s(stand, number) == behind_s
+    assert snapshot(line, STOCK, BUSY, method=QueueingMethod.RANDOM).interval_s(Membership.IN_QUEUE, 1) == 10.0
 
 
 def test_settings_hold_the_parsed_push_intervals() -> None:

@@ -14,7 +14,7 @@ from subscriptions.publishing.push_intervals import PushIntervals
 from subscriptions.publishing.queue_publisher import BATCH, MAX_PER_REFRESH
 from subscriptions.publishing.subscriber_groups import Subscriber
 from tests.support.fake_queue import FakeQueue
-from tests.support.hub_recorder import Recorder
+from tests.support.hub_recorder import SnapshotRecorder
 from tests.support.snapshots import CONCERT, NOW
 
 SLOW = PushIntervals(((10, 0.0),), 1_000.0)
@@ -25,8 +25,8 @@ def watch_of(line: FakeQueue, push_intervals: PushIntervals = SLOW) -> ConcertPu
     return ConcertPublisher(CONCERT.id, line, line, tick_s=0.001, push_intervals=push_intervals)
 
 
-def come(watching: ConcertPublisher, *numbers: int) -> list[Recorder]:
-    seen = [Recorder(QueueTopic(CONCERT.id, PersonId(f"p{number}"))) for number in numbers]
+def come(watching: ConcertPublisher, *numbers: int) -> list[SnapshotRecorder]:
+    seen = [SnapshotRecorder(QueueTopic(CONCERT.id, PersonId(f"p{number}"))) for number in numbers]
     for one in seen:
         watching.add(Subscriber(one, one.deliver))
     return seen
@@ -40,7 +40,7 @@ async def look(watching: ConcertPublisher, line: FakeQueue) -> Counter[str]:
     return Counter(line.calls)
 
 
-def positions(seen: Sequence[Recorder]) -> list[int | None]:
+def positions(seen: Sequence[SnapshotRecorder]) -> list[int | None]:
     return [one.entry().position for one in seen]
 
 

@@ -20,7 +20,7 @@ class Clock:
         return self.now
 
 
-def agenda() -> tuple[Schedule, Clock]:
+def make_schedule() -> tuple[Schedule, Clock]:
     clock = Clock()
     return Schedule(active_s=ACTIVE_S, idle_s=IDLE_S, clock=clock), clock
 
@@ -34,14 +34,14 @@ def look(made: Schedule, *active: ConcertId) -> list[ConcertId]:
 
 
 def test_every_concert_is_looked_at_when_it_is_first_seen() -> None:
-    made, _ = agenda()
+    made, _ = make_schedule()
     assert made.due([ONE]) == [ONE]
     made.completed(ONE, is_active=False)
     assert made.due(BOTH) == [OTHER]
 
 
 def test_active_ones_are_looked_at_often_and_idle_ones_seldom() -> None:
-    made, clock = agenda()
+    made, clock = make_schedule()
     look(made, ONE)
     looks = []
     for _ in range(100):
@@ -56,7 +56,7 @@ def test_active_ones_are_looked_at_often_and_idle_ones_seldom() -> None:
 
 
 def test_idle_ones_that_are_nearly_due_come_along() -> None:
-    made, clock = agenda()
+    made, clock = make_schedule()
     made.due(BOTH)
     made.completed(ONE, is_active=False)
     clock.now += 0.05
@@ -69,7 +69,7 @@ def test_idle_ones_that_are_nearly_due_come_along() -> None:
 
 
 def test_a_concert_that_is_woken_is_looked_at_as_soon_as_an_active_one() -> None:
-    made, clock = agenda()
+    made, clock = make_schedule()
     look(made)
     assert made.wake(ONE)
     assert made.due(BOTH) == []
@@ -78,7 +78,7 @@ def test_a_concert_that_is_woken_is_looked_at_as_soon_as_an_active_one() -> None
 
 
 def test_a_call_during_a_look_is_not_lost() -> None:
-    made, clock = agenda()
+    made, clock = make_schedule()
     assert made.due([ONE]) == [ONE]
     made.wake(ONE)
     made.completed(ONE, is_active=False)
@@ -90,7 +90,7 @@ def test_a_call_during_a_look_is_not_lost() -> None:
 
 
 def test_a_gap_wakes_everybody_and_strangers_nobody() -> None:
-    made, clock = agenda()
+    made, clock = make_schedule()
     assert not made.wake(ONE)
     look(made)
     assert not made.wake(ConcertId("stranger"))
@@ -101,7 +101,7 @@ def test_a_gap_wakes_everybody_and_strangers_nobody() -> None:
 
 
 def test_what_fails_is_news_once_and_left_alone_for_a_while() -> None:
-    made, clock = agenda()
+    made, clock = make_schedule()
     made.due([ONE])
     assert made.failed(ONE)
     clock.now += ACTIVE_S * 1.1
@@ -116,7 +116,7 @@ def test_what_fails_is_news_once_and_left_alone_for_a_while() -> None:
 
 
 def test_concerts_that_are_gone_are_forgotten() -> None:
-    made, _ = agenda()
+    made, _ = make_schedule()
     look(made)
     assert made.due([OTHER]) == []
     assert not made.wake(ONE)
