@@ -13,9 +13,9 @@ OnsaleError
 │   ├── IllegalTransition    the concert cannot go from its status to that one
 │   ├── VersionConflict      somebody else changed it first
 │   ├── NotAdmitted          the waiting room is on, and no valid pass was shown
-│   ├── NotInQueue           no living place in this line
-│   ├── RoomNotOpen          there is no line to join
-│   ├── LineOpened           what the opening of a line settled stays until the line is reset
+│   ├── NotInQueue           the viewer has no active entry in this queue
+│   ├── RoomNotOpen          there is no queue to join
+│   ├── QueueOpened          what the opening of a queue settled stays until the queue is reset
 │   ├── CapacityInUse        held or sold units cannot be withdrawn
 │   └── TemporarilyUnavailable  a store is away, recovering or overloaded; nothing is half done
 └── Denial                   the system says no: a top-level error

@@ -31,7 +31,7 @@ def make_command(
 
 
 async def save_concert(context: Context, before: Concert, after: Concert, done: RoomCommand) -> Concert:
-    """One version later. Raises VersionConflict, LineOpened, CapacityInUse, AlreadyDone; then nothing changed."""
+    """One version later. Raises VersionConflict, QueueOpened, CapacityInUse, AlreadyDone; then nothing changed."""
     await _raise_if_opened(context, before, after)
     after = replace(after, version=before.version + 1)
     written = await context.stores.detached_tasks.run(context.stores.concert_writer.save(before, after, done))

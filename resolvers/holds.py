@@ -3,7 +3,6 @@
 import asyncio
 from itertools import chain
 
-from domain.concerts import ConcertStatus
 from domain.errors import NotFound, NotOnSale
 from domain.holds import Hold, TicketRequest
 from domain.ids import ConcertId, HoldId, PersonId, concert_of, fingerprint, hold_id
@@ -31,8 +30,9 @@ async def create_hold(
 ) -> Hold:
     """Hold the lines, all or none. Raises NotAdmitted, with the position of a viewer who waits.
 
-    The index of the person's concerts is written in the same round trip: only where both succeeded is
-    the hold returned, and a repeated request writes both again.
+    The index of the person's concerts is written in the same round trip, before it where both are in
+    one pipeline. Where the index cannot be written the request is refused: the hold may stand until
+    its deadline, and the same request repeated returns it and writes the index again.
     """
     viewer, concert_id = context.signed_in(), concert_of(lines[0].tier_id)
     concert = await context.stores.concert_cache.get(concert_id)
@@ -42,10 +42,11 @@ async def create_hold(
         lines,
         person_id=viewer.person_id,
         digest=digest,
-        pass_entry_id=read_pass(context.passes, queue_pass, concert_id, viewer.person_id),
+        pass_entry_id=await read_pass(context, queue_pass, concert_id),
     )
-    if concert is None or concert.status is ConcertStatus.DRAFT:
+    if concert is None:
         return await hold
+    # A draft too: another process may be publishing it, and the hold may find it on sale.
     with hidden_positions(concert):
         _, held = await asyncio.gather(add_to_index(context, viewer.person_id, concert), hold)
     return held

@@ -86,7 +86,7 @@ async def load_viewer_concerts(context: Context) -> tuple[ConcertId, ...]:
 
 
 async def add_to_index(context: Context, person_id: PersonId, concert: Concert) -> None:
-    """Add the concert to the index that `me` reads. Raises TemporarilyUnavailable: then nothing may be written."""
+    """Add the concert to the index that `me` reads. Raises TemporarilyUnavailable: then the request is refused."""
     await context.stores.person_concerts.add(person_id, concert.id, expires_at=keys_expire_at(concert))
 
 
@@ -98,14 +98,20 @@ async def estimate_wait(context: Context, entry: QueueEntry) -> WaitEstimate | N
     return (await context.wait_tables.get(context.stores, concert)).estimate(entry.position)
 
 
-def read_pass(signer: PassSigner, token: str | None, concert_id: ConcertId, person_id: PersonId) -> EntryId | None:
-    """Return the entry id of a genuine pass; None without one. Raises NotAdmitted for any other token."""
+async def read_pass(context: Context, token: str | None, concert_id: ConcertId) -> EntryId | None:
+    """Return the entry id of a genuine pass; None without a token.
+
+    Raises NotAdmitted for any other token, with the position of a viewer who waits.
+    """
     if token is None:
         return None
+    person_id = context.signed_in().person_id
     try:
-        return signer.read_entry_id(token, concert_id=concert_id, person_id=person_id)
+        return context.passes.read_entry_id(token, concert_id=concert_id, person_id=person_id)
     except BadPass as error:
-        raise NotAdmitted(Admission.BAD_PASS, None) from error
+        entry = await get_viewer_entry(context, concert_id)
+        is_waiting = entry is not None and entry.state in _WAITING
+        raise NotAdmitted(Admission.BAD_PASS, entry.position if entry and is_waiting else None) from error
 
 
 @contextmanager

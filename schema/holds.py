@@ -113,7 +113,7 @@ class HoldTicketsInput:
     concert_id: strawberry.ID
     lines: list[TicketLineInput]
     idempotency_key: str = strawberry.field(
-        description="Yours, new for each new wish, like a UUID; a repeated request with the same key finds its hold."
+        description="Yours, new for each hold, like a UUID; a repeated request with the same key finds its hold."
     )
     queue_pass: str | None = strawberry.field(
         default=None, description="The token of your pass, where the concert has a waiting room."

@@ -20,7 +20,7 @@ SUBPROTOCOL = "graphql-transport-ws"
 
 
 class GraphQLSocket(Generic[C]):
-    """An ASGI application for scopes of type websocket. `capacity` may be shared with the event streams."""
+    """An ASGI application for scopes of type websocket. `connection_counter` may be shared with the event streams."""
 
     def __init__(
         self,
@@ -28,13 +28,13 @@ class GraphQLSocket(Generic[C]):
         verifier: Verifier[C],
         *,
         limits: Limits,
-        capacity: ConnectionCounter,
+        connection_counter: ConnectionCounter,
         allowed_origins: Sequence[str] = (),
     ) -> None:
         self._runner = operations
         self._verifier = verifier
         self._limits = limits
-        self._connection_counter = capacity
+        self._connection_counter = connection_counter
         self._allowed_origins = tuple(origin.lower() for origin in allowed_origins)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -57,7 +57,7 @@ class GraphQLSocket(Generic[C]):
 
     def _connection(self, address: str | None) -> Connection[C]:
         return Connection(
-            self._runner, self._verifier, self._limits, capacity=self._connection_counter, address=address
+            self._runner, self._verifier, self._limits, connection_counter=self._connection_counter, address=address
         )
 
 

@@ -18,10 +18,10 @@ _RETRY_AFTER_S = 5
 
 
 class EventStreams:
-    def __init__(self, starter: HubOperationRunner, *, limits: Limits, capacity: ConnectionCounter) -> None:
-        self._runner = starter
+    def __init__(self, runner: HubOperationRunner, *, limits: Limits, connection_counter: ConnectionCounter) -> None:
+        self._runner = runner
         self._limits = limits
-        self._connection_counter = capacity
+        self._connection_counter = connection_counter
         self._open: set[EventStream] = set()
 
     async def answer(self, operation: Operation, context: Context, *, may_mutate: bool) -> ASGIApp:

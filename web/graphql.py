@@ -8,7 +8,6 @@ are refused all the same.
 import logging
 import secrets
 from collections.abc import Callable
-from typing import Protocol
 
 import orjson
 from starlette.datastructures import Headers
@@ -21,6 +20,7 @@ from auth.viewer import Viewer
 from domain.errors import TemporarilyUnavailable, Unauthenticated
 from resolvers.context import Resources
 from schema import NotAQuery, Operation, OperationResult, execute
+from subscriptions.interfaces import Verifier
 from web import request_body, request_parsing
 from web.content_negotiation import EVENT_STREAM, GRAPHQL, HTML, JSON, preferred_media_type
 from web.event_streams import EventStreams
@@ -32,19 +32,13 @@ logger = logging.getLogger(__name__)
 _PREFLIGHT_LASTS_S = 600
 
 
-class Verifier(Protocol):
-    async def verify(self, token: str) -> Viewer:
-        """Raises Unauthenticated, or TemporarilyUnavailable where nobody can tell now."""
-        ...
-
-
 class GraphQLEndpoint:
     """An ASGI application. `page` is what it shows to browsers that come for a page."""
 
     def __init__(
         self,
         resources: Resources,
-        verifier: Verifier,
+        verifier: Verifier[Viewer],
         *,
         streams: EventStreams,
         max_body_bytes: int,

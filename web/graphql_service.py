@@ -1,4 +1,4 @@
-"""The face on opened stores: HTTP, sockets and event streams, which share one hub and are counted together."""
+"""GraphQL on opened stores: HTTP, sockets and event streams, which share one hub and one connection count."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
@@ -53,12 +53,16 @@ async def open_graphql_service(
         await feed.start()
         hub = Hub(feed, _reader(resources), resources.stores.queues, tick_s=tick_s, push_intervals=push_intervals)
         async with aclosing(hub):
-            starter, capacity = HubOperationRunner(resources, hub), ConnectionCounter(limits)
-            streams = EventStreams(starter, limits=limits, capacity=capacity)
+            runner, connection_counter = HubOperationRunner(resources, hub), ConnectionCounter(limits)
+            streams = EventStreams(runner, limits=limits, connection_counter=connection_counter)
             yield GraphQLService(
                 http=GraphQLEndpoint(resources, verifier, streams=streams, max_body_bytes=max_body_bytes, page=page),
                 socket=GraphQLSocket(
-                    starter, verifier, limits=limits, capacity=capacity, allowed_origins=allowed_origins
+                    runner,
+                    verifier,
+                    limits=limits,
+                    connection_counter=connection_counter,
+                    allowed_origins=allowed_origins,
                 ),
                 event_streams=streams,
             )

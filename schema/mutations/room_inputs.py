@@ -113,7 +113,7 @@ class AdmitNextInput:
     concert_id: strawberry.ID
     count: int = strawberry.field(description="1 to 1000.")
     idempotency_key: str = strawberry.field(
-        description="Yours, new for each new wish, like a UUID; with the same key nobody is called twice."
+        description="Yours, new for each call by hand, like a UUID; with the same key nobody is called twice."
     )
 
 
@@ -123,7 +123,7 @@ class AdmitNextInput:
 class ResetWaitingRoomInput:
     concert_id: strawberry.ID
     idempotency_key: str = strawberry.field(
-        description="Yours, new for each new wish, like a UUID; with the same key the line is emptied once."
+        description="Yours, new for each reset, like a UUID; with the same key the line is emptied once."
     )
     settings: WaitingRoomInput | None = strawberry.field(
         default=None, description="For the new round: what only a line that has not opened can take on, and the rest."

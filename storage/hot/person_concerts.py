@@ -1,7 +1,8 @@
 """The index of a person's concerts: those at which they may have a queue entry or a hold.
 
-It is a superset. It is written before an entry or a hold can exist, and again by recovery and order
-sync; a concert leaves it when the keys of the concert expire. `me` asks only these concerts.
+It is a superset. It is written before a person joins, in the round trip of each hold, and again by
+recovery and order sync; a concert leaves it when the keys of the concert expire. `me` asks only
+these concerts.
 """
 
 from datetime import datetime

@@ -2,7 +2,7 @@
 
 Calls wait in one bounded queue; a few pipelines, each with one connection, take all that wait. A pipeline
 connects first and packs for its connection, because a call carries the incarnation that this very
-connection saw: a script refuses every other one (lua/lib/enter.lua). A call whose connection broke
+connection saw: a script refuses every other one (lua/lib/prologue.lua). A call whose connection broke
 is packed once more for a new one: every script may arrive twice.
 """
 

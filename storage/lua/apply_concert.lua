@@ -11,21 +11,17 @@ Replies   APPLIED | CURRENT version
 local known = redis.call('HMGET', STATE, 'concert_version', 'round', 'base', 'tail', 'now_ms', 'opened_ms', 'opens_ms',
   'has_lottery')
 local version, settings = tonumber(known[1] or '-1'), cjson.decode(ARGV[3])
-if version >= tonumber(ARGV[1]) and known[2] then return {'CURRENT', version} end
+if version >= tonumber(ARGV[1]) then return {'CURRENT', version} end
 local clock = redis.call('TIME')
 local now_ms = math.max(clock[1] * 1000 + math.floor(clock[2] / 1000), tonumber(known[5] or '0'))
-if version > -1 and not known[2] then
-  -- A store that an earlier version of Onsale left: its line is emptied, and its holds and orders stay.
-  redis.call('UNLINK', ENTRIES, WAITERS, DEPARTED, SLOTS, PRESENCE_DEADLINES, LEASES, CONNECTIONS)
-  redis.call('HSET', STATE, 'base', 0, 'serving', 0, 'tail', 0, 'passes_issued', 0, 'is_idle', '0')
-elseif version > -1 and not known[6] and known[8] == '0' and now_ms >= tonumber(known[7]) then
+if version > -1 and not known[6] and known[8] == '0' and now_ms >= tonumber(known[7]) then
   -- It opened under the settings that were in force: later ones do not take that back.
   redis.call('HSET', STATE, 'opened_ms', now_ms)
 end
 if version == -1 then
   redis.call('HSET', STATE, 'incarnation', '', 'epoch', 0, 'version', 0, 'now_ms', now_ms, 'worker_ms', now_ms,
     'grace_until_ms', 0, 'serving', 0, 'tail', 0, 'base', 0, 'passes_issued', 0, 'is_idle', '1')
-elseif settings.round > tonumber(known[2] or settings.round) then
+elseif settings.round > tonumber(known[2]) then
   -- A new round: whoever waits has lost their place, and numbers begin at 1 on the next whole byte of bits.
   local base = math.floor((known[3] + known[4]) / 8 + 1) * 8
   redis.call('HSET', STATE, 'base', base, 'serving', 0, 'tail', 0, 'passes_issued', 0)

@@ -1,8 +1,9 @@
-"""Which concerts the workers look after: those whose hot state is kept. One list a process, read
-every two seconds; besides, for as long, what was read of concerts that the list lacks.
+"""The live concerts a process keeps: one list, read every two seconds, and for as long the concerts
+that are over and that the list lacks.
 
-Once there is a list, `get` never waits for the database: a MongoDB that hangs must not keep holds
-from expiring. However many callers there are, the list and each concert are read once at a time.
+Once there is a list, `get` never waits for the database for a live concert: a MongoDB that hangs
+must not keep holds from expiring. A draft or a missing concert is read for each call, because
+another process may have published it; the list and each concert are read once at a time.
 """
 
 import logging
@@ -24,8 +25,7 @@ log = logging.getLogger(__name__)
 
 REFRESH_S = 2.0
 SOONEST_S = 0.2
-"""Between two reads of the list, however many unknown concerts are heard of. As long is a draft or
-a missing concert remembered: another process may publish it at any time."""
+"""Between two reads of the list, however many unknown concerts are heard of."""
 MOST_SEEN = 1_000
 
 
@@ -40,10 +40,8 @@ class _Seen:
     def version(self) -> int:
         return _version(self.concert)
 
-    @property
-    def life_s(self) -> float:
-        may_be_published = self.concert is None or self.concert.status is ConcertStatus.DRAFT
-        return SOONEST_S if may_be_published else REFRESH_S
+    def is_fresh(self, now: float) -> bool:
+        return now - self.at < REFRESH_S and not _may_be_published(self.concert)
 
 
 class ConcertCache:
@@ -76,20 +74,19 @@ class ConcertCache:
     async def get(self, concert_id: ConcertId, *, version: int = 0) -> Concert | None:
         """Return a concert of this version or a later one, or None if there is none of that id.
 
-        What another process changed is seen within two seconds, and a draft that it published
-        within 0.2 seconds; what this process changed, at once. Where the database is away an older
-        version is returned: a line goes on under the settings that are known.
+        What another process changed is seen within two seconds; what it published before the call,
+        and what this process changed, at once. Where the database is away an older version is
+        returned: a queue goes on under the settings that are known.
         """
         await self.list_all()
         listed = (self._concerts or {}).get(concert_id)
         if listed is not None and listed.version >= version:
             return listed
         seen = self._seen.get(concert_id)
-        if seen is not None and seen.version >= version and self._clock() - seen.at < seen.life_s:
+        if seen is not None and seen.version >= version and seen.is_fresh(self._clock()):
             return seen.concert
         try:
-            # A read that began for an earlier version may have come too early for this one.
-            return await self._reads.run((concert_id, version), lambda: self._read_one(concert_id), owner=self._tasks)
+            return await self._read_shared(concert_id, version)
         except TemporarilyUnavailable:
             if listed is None:
                 raise
@@ -123,6 +120,16 @@ class ConcertCache:
             # Whatever came of it, the list stands, and is read again after the usual time.
             self._read_at = self._clock()
 
+    async def _read_shared(self, concert_id: ConcertId, version: int) -> Concert | None:
+        # A read that began for an earlier version may have come too early for this one.
+        key = (concert_id, version)
+        began_before = self._reads.is_running(key)
+        found = await self._reads.run(key, lambda: self._read_one(concert_id), owner=self._tasks)
+        if began_before and _may_be_published(found):
+            # It may have been published after that read began, but before this call.
+            found = await self._reads.run(key, lambda: self._read_one(concert_id), owner=self._tasks)
+        return found
+
     async def _read_one(self, concert_id: ConcertId) -> Concert | None:
         began = self._clock()
         return self._keep(concert_id, await self._store.get(concert_id), began)
@@ -154,6 +161,10 @@ class ConcertCache:
 
 def _version(concert: Concert | None) -> int:
     return 0 if concert is None else concert.version
+
+
+def _may_be_published(concert: Concert | None) -> bool:
+    return concert is None or concert.status is ConcertStatus.DRAFT
 
 
 def _is_living(concert: Concert) -> bool:

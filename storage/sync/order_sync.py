@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from domain.concerts import Concert
+from domain.errors import TemporarilyUnavailable
 from domain.holds import HoldState
 from domain.ids import HOUSE, ConcertId, HoldId, OrderId, PersonId, Unit
 from domain.orders import Order
@@ -31,15 +32,8 @@ class OrderSync:
 
     async def sync(self, order: Order) -> bool:
         """Record an order in the hot state. Returns False if it cannot be recorded now: the record worker will."""
-        try:
-            word, _ = await asyncio.gather(self._hot_state.record_order(order), self._index(order))
-            if is_recorded(word):
-                return True
-        except Exception as error:
-            # Whatever it is, the order stands, and its buyer must be told so.
-            word = str(error) or type(error).__name__
-        log.warning("order %s is not yet recorded in the hot state: %s", order.id, word)
-        return False
+        recorded, _ = await asyncio.gather(self._record(order), self._index(order))
+        return recorded
 
     async def sync_all(self, orders: Iterable[Order]) -> bool:
         """Record all of them. Returns whether each one is recorded."""
@@ -95,12 +89,31 @@ class OrderSync:
         )
         return all(is_recorded(word) for word in words)
 
+    async def _record(self, order: Order) -> bool:
+        try:
+            word = await self._hot_state.record_order(order)
+            if is_recorded(word):
+                return True
+        except Exception as error:
+            # Whatever it is, the order stands, and its buyer must be told so.
+            word = str(error) or type(error).__name__
+        log.warning("order %s is not yet recorded in the hot state: %s", order.id, word)
+        return False
+
     async def _index(self, order: Order) -> None:
         if order.person_id == HOUSE:
             return
-        concert = await self._concert_cache.get(order.concert_id)
+        try:
+            concert = await self._concert_cache.get(order.concert_id)
+        except TemporarilyUnavailable as error:
+            log.warning("concert %s is not added to the index of a buyer: %s", order.concert_id, error)
+            return
         if concert is not None:
             await self._add_to_index(order.person_id, concert)
 
     async def _add_to_index(self, person_id: PersonId, concert: Concert) -> None:
-        await self._person_concerts.add(person_id, concert.id, expires_at=keys_expire_at(concert))
+        """Add the concert, or log why not: orders are found in MongoDB, and a hold or an entry adds its own."""
+        try:
+            await self._person_concerts.add(person_id, concert.id, expires_at=keys_expire_at(concert))
+        except TemporarilyUnavailable as error:
+            log.warning("concert %s is not added to the index of a buyer: %s", concert.id, error)

@@ -19,6 +19,9 @@ class SingleFlight(Generic[K, R]):
     def __init__(self) -> None:
         self._reads: dict[K, asyncio.Task[R]] = {}
 
+    def is_running(self, key: K) -> bool:
+        return key in self._reads
+
     async def run(self, key: K, read: Callable[[], Coroutine[Any, Any, R]], *, owner: DetachedTasks) -> R:
         """Return what the read under this key returns, or raise what it raises.
 

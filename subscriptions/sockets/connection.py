@@ -51,13 +51,13 @@ class Connection(Generic[C]):
         verifier: Verifier[C],
         limits: Limits,
         *,
-        capacity: ConnectionCounter,
+        connection_counter: ConnectionCounter,
         address: str | None,
     ) -> None:
         self._runner = operations
         self._verifier = verifier
         self._limits = limits
-        self._connection_counter = capacity
+        self._connection_counter = connection_counter
         self._address = address
         self._caller: C | None = None
         self._clock = asyncio.get_running_loop().time

@@ -1,21 +1,23 @@
 """The index of a person's concerts: complete before anything is written, pruned when read, rebuilt by recovery."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
+from domain.concerts import Concert, ConcertStatus
 from domain.errors import NotFound, TemporarilyUnavailable
 from domain.ids import ConcertId, PersonId
-from resolvers import holds, queues
+from resolvers import concerts, holds, queues
 from storage.connect import Stores
 from storage.embedded.process import ServerProcess
 from storage.hot.person_concerts import MAX_CONCERTS
 from storage.keys import person_concerts_key
 from tests.support.hub_recorder import ROOM
-from tests.support.sale import buy, context, hold, key, lines, on_sale, opened, stock
+from tests.support.sale import buy, context, draft, hold, key, lines, on_sale, opened, organizer, stock
 from tests.support.stores import start_cluster
 from tests.support.waiting import wait_until
 
@@ -57,6 +59,18 @@ async def test_index_keeps_the_200_concerts_that_expire_last(any_stores: Stores)
     assert await any_stores.person_concerts.list(ANN) == expected
 
 
+async def test_full_index_keeps_the_concert_just_added(any_stores: Stores) -> None:
+    """Also one that expires before all others: the soonest concert is the one its viewer looks for."""
+    for number in range(MAX_CONCERTS):
+        expires_at = NEXT_YEAR + timedelta(days=number)
+        await any_stores.person_concerts.add(ANN, ConcertId(f"c{number}"), expires_at=expires_at)
+    for name in ("sooner", "soonest"):
+        soon = datetime.now(UTC) + timedelta(days=5 if name == "sooner" else 1)
+        await any_stores.person_concerts.add(ANN, ConcertId(name), expires_at=soon)
+        kept = await any_stores.person_concerts.list(ANN)
+        assert (len(kept), kept[-1]) == (MAX_CONCERTS, name)
+
+
 async def test_adding_again_never_shortens_the_expiry(any_stores: Stores) -> None:
     await any_stores.person_concerts.add(ANN, ConcertId("one"), expires_at=NEXT_YEAR)
     await any_stores.person_concerts.add(ANN, ConcertId("one"), expires_at=datetime.now(UTC) + timedelta(seconds=5))
@@ -95,6 +109,8 @@ async def test_hold_is_refused_while_the_index_cannot_be_written(
         same_key = key()
         with pytest.raises(TemporarilyUnavailable):
             await holds.hold_tickets(context(stores, ANN), concert.id, lines(concert, 2), same_key)
+        # The hold stands until its deadline, and the same request finds it.
+        assert await stock(stores, concert) == [(3, 2, 0)]
         await run("CLUSTER", "ADDSLOTS", str(slot))
         await holds.hold_tickets(context(stores, ANN), concert.id, lines(concert, 2), same_key)
         assert await stock(stores, concert) == [(3, 2, 0)]
@@ -116,6 +132,52 @@ async def test_order_sync_adds_the_owner_of_an_order(stores: Stores) -> None:
     await stores.script_client.run_command("DEL", person_concerts_key(ANN))
     await stores.order_sync.sync(order)
     assert await stores.person_concerts.list(ANN) == (concert.id,)
+
+
+@pytest.mark.parametrize("is_known", [True, False], ids=["draft", "missing"])
+async def test_concert_published_by_another_process_is_added(
+    stores: Stores, valkey_url: str, mongo_url: str, mongo_database: str, is_known: bool
+) -> None:
+    """This process has just read the concert as a draft, or has found none."""
+    async with opened(valkey_url, mongo_url, mongo_database) as other:
+        made = await concerts.create_concert(organizer(other), draft(5))
+        if is_known:
+            assert await stores.concert_cache.get(made.id) is not None
+        else:
+            assert await stores.concert_cache.get(ConcertId("nosuchconcer")) is None
+        published = await concerts.publish_concert(organizer(other), made.id)
+        await hold(stores, published, 1, who=ANN)
+    assert await stores.person_concerts.list(ANN) == (made.id,)
+
+
+async def test_hold_on_a_draft_that_goes_on_sale_meanwhile_is_added(
+    stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    concert = await on_sale(stores, 5)
+    as_draft = replace(concert, status=ConcertStatus.DRAFT)
+
+    async def read_before_publication(_: ConcertId) -> Concert:
+        return as_draft
+
+    monkeypatch.setattr(stores.concert_cache, "get", read_before_publication)
+    await hold(stores, concert, 1, who=ANN)
+    assert await stores.person_concerts.list(ANN) == (concert.id,)
+
+
+async def test_recovery_and_order_sync_go_on_while_an_index_cannot_be_written(
+    own_cluster: ServerProcess, mongo_url: str, mongo_database: str
+) -> None:
+    async with opened(own_cluster.url, mongo_url, mongo_database) as stores:
+        concert = await on_sale(stores, 5)
+        order = await buy(stores, await hold(stores, concert, 1, who=ANN))
+        run = stores.script_client.run_command
+        slot = await run("CLUSTER", "KEYSLOT", person_concerts_key(ANN))
+        await run("FLUSHALL")
+        await run("CONFIG", "SET", "cluster-require-full-coverage", "no")
+        await run("CLUSTER", "DELSLOTS", str(slot))
+        assert await stores.recovery.recover(concert.id)
+        assert await stores.order_sync.sync(order)
+        assert await stock(stores, concert) == [(4, 0, 1)]
 
 
 async def test_unknown_concert_is_not_added(stores: Stores) -> None:

@@ -122,6 +122,20 @@ async def test_refusal_of_a_hold_costs_what_a_success_costs(stores: Stores) -> N
     assert data["holdTickets"]["position"] == 1
 
 
+async def test_hold_with_a_forged_pass_is_refused_with_the_position(stores: Stores) -> None:
+    concert = await with_queue(stores)
+    process = Process(stores)
+    for who in ("ann", "ben"):
+        await process.queue("joinQueue", who, concert)
+    document = """mutation ($input: HoldTicketsInput!) { holdTickets(input: $input) {
+        __typename ... on NotAdmittedError { reason position } } }"""
+    lines = [{"tierId": ids.of_tier(concert.tiers[0].id), "quantity": 1}]
+    wanted = {"concertId": ids.of_concert(concert.id), "lines": lines, "idempotencyKey": key(), "queuePass": "forged"}
+    data, calls = await process.run(document, "ben", input=wanted)
+    assert data["holdTickets"] == {"__typename": "NotAdmittedError", "reason": "BAD_PASS", "position": 2}
+    assert calls.round_trips == [["read_position"]]
+
+
 async def test_me_asks_only_the_concerts_of_the_viewer(stores: Stores) -> None:
     concerts = [await with_queue(stores) for _ in range(8)]
     process = Process(stores)

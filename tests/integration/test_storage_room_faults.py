@@ -2,14 +2,12 @@
 
 import asyncio
 import json
-import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from auth.passes import PassClaims
-from domain.concerts import Concert
 from domain.errors import NotAdmitted, QueueOpened, TemporarilyUnavailable
 from domain.ids import PersonId
 from domain.queues import EntryState, QueueingMethod
@@ -78,27 +76,6 @@ async def test_an_opening_that_happened_is_not_taken_back_by_settings_that_arriv
     await change(stores, concert, shuffle_at_start=True, commitment="0" * 64)
     (ann,) = await join(stores, concert, "ann")
     assert (ann.state, ann.number) == (EntryState.WAITING, 1)
-
-
-OLD_FIELDS = ("suspended", "queueing_method", "queue_all", "prequeue_ms", "opens_ms", "has_lottery", "round", "base",
-              "is_idle")  # fmt: skip
-
-
-@pytest.fixture
-async def upgraded(stores: Stores) -> Concert:
-    """A store as dc33e95 left it: ann was called, ben waits."""
-    concert = await with_room(stores)
-    state = key_of(concert, "state")
-    await stores.script_client.run_command("HDEL", state, *OLD_FIELDS)
-    now = int(time.time() * 1000)
-    await stores.script_client.run_command("HSET", state, "room_is_on", "1", "tail", "2", "serving", "1")
-    for number, who, was in ((1, "ann", "READY"), (2, "ben", "WAITING")):
-        entry = {"number": number, "state": was, "joined_ms": now, "deadline_ms": now + 60_000}
-        await stores.script_client.run_command("HSET", key_of(concert, "entries"), who, json.dumps(entry))
-    await stores.script_client.run_command("HSET", key_of(concert, "waiters"), "2", "ben")
-    await stores.script_client.run_command("ZADD", key_of(concert, "slots"), str(now + 60_000), "ann")
-    await stores.script_client.run_command("ZADD", key_of(concert, "presence_deadlines"), str(now + 60_000), "ben")
-    return concert
 
 
 async def test_a_first_join_writes_nothing_about_sockets(stores: Stores) -> None:
@@ -210,15 +187,6 @@ async def test_a_call_by_hand_has_its_row_whatever_fails(
     page = await rooms.page_audits(organizer(stores), concert.id, first=10, after=None)
     assert [row.manual_admission.called for row in page.items if row.manual_admission] == [1]
     assert await states(stores, concert, "ann", "ben") == ["READY", "WAITING"]
-
-
-async def test_the_line_of_a_store_of_the_version_before_is_emptied(stores: Stores, upgraded: Concert) -> None:
-    """By the first who applies the concert, though its version is known: nothing of the line can be read until then."""
-    assert await stores.hot_state.apply_concert(upgraded) == "APPLIED"
-    assert await stores.queues.read_position(upgraded.id, PersonId("ann")) is None
-    (cyd,) = await join(stores, upgraded, "cyd")
-    assert (cyd.number, cyd.state) == (1, EntryState.WAITING)
-    assert await admit(stores, upgraded) == 1
 
 
 @pytest.mark.parametrize("is_on", [True, False])

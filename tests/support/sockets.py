@@ -179,7 +179,9 @@ class Sockets:
 
 @asynccontextmanager
 async def sockets(limits: Limits = DEFAULTS, *, allowed_origins: tuple[str, ...] = ()) -> AsyncIterator[Sockets]:
-    behind, capacity = FakeRunner(), ConnectionCounter(limits)
-    app = GraphQLSocket(behind, behind, limits=limits, capacity=capacity, allowed_origins=allowed_origins)
+    behind, connection_counter = FakeRunner(), ConnectionCounter(limits)
+    app = GraphQLSocket(
+        behind, behind, limits=limits, connection_counter=connection_counter, allowed_origins=allowed_origins
+    )
     async with serving(lambda _: Starlette(routes=[WebSocketRoute("/graphql", app)])) as base:
-        yield Sockets(base.replace("http", "ws", 1) + "/graphql", behind, capacity)
+        yield Sockets(base.replace("http", "ws", 1) + "/graphql", behind, connection_counter)
