@@ -29,76 +29,91 @@ def _server_time() -> datetime:
     return datetime.now(UTC)
 
 
-@strawberry.type
+@strawberry.type(description="All reads.")
 class Query:
-    concerts = strawberry.field(list_concerts, description="The catalogue, by start. Organizers see drafts too.")
-    concert = strawberry.field(find_concert, description="One concert, by either its `id` or its `slug`.")
-    waiting_room = strawberry.field(find_room, description="The gate of a concert; null if there is no such concert.")
-    queue_entry = strawberry.field(
-        find_entry, description="Your place in a line, for clients without a socket; null if you never joined."
+    concerts = strawberry.field(
+        list_concerts, description="All concerts, ordered by start. Organizers also see drafts."
     )
-    order = strawberry.field(find_order, description="An order of yours; organizers see every order.")
-    me = strawberry.field(find_viewer, description="You, your places in line, your holds and your orders.")
-    node = strawberry.field(find_node, description="Anything with a global id; null if it is not there or not yours.")
-    server_time = strawberry.field(_server_time, description="The server's clock, for clients that count down.")
+    concert = strawberry.field(find_concert, description="One concert, by either its `id` or its `slug`.")
+    waiting_room = strawberry.field(
+        find_room, description="The waiting room of a concert. Null if the concert does not exist."
+    )
+    queue_entry = strawberry.field(
+        find_entry,
+        description="Your queue entry, for clients without an open subscription. Null if you never joined.",
+    )
+    order = strawberry.field(find_order, description="One of your orders. Organizers see every order.")
+    me = strawberry.field(find_viewer, description="You, with your queue entries, holds and orders.")
+    node = strawberry.field(
+        find_node, description="An object by its global id. Null if it does not exist or is not yours."
+    )
+    server_time = strawberry.field(_server_time, description="The server's clock, for countdowns.")
 
 
-@strawberry.type
+@strawberry.type(description="All changes. Expected errors are members of each result union.")
 class Mutation:
-    join_queue = strawberry.mutation(queues.join_queue, description="Stand in the line of a concert.")
-    leave_queue = strawberry.mutation(queues.leave_queue, description="Give your place, your call or your pass up.")
+    join_queue = strawberry.mutation(queues.join_queue, description="Join the queue of a concert.")
+    leave_queue = strawberry.mutation(
+        queues.leave_queue, description="Leave the queue, or give up your call or your pass."
+    )
     heartbeat = strawberry.mutation(
-        queues.heartbeat, description="Say that you are still there, where no socket of yours says it."
+        queues.heartbeat, description="Keep your queue entry alive while you have no open subscription."
     )
     claim_queue_pass = strawberry.mutation(
-        queues.claim_queue_pass, description="Take the pass that waits once your number is called."
+        queues.claim_queue_pass, description="Claim your pass after your number was called."
     )
-    hold_tickets = strawberry.mutation(hold_tickets, description="Take tickets out of stock for a while.")
-    release_hold = strawberry.mutation(release_hold, description="Give a hold back before its deadline.")
+    hold_tickets = strawberry.mutation(hold_tickets, description="Reserve tickets for a limited time.")
+    release_hold = strawberry.mutation(release_hold, description="Release a hold before its deadline.")
     purchase_tickets = strawberry.mutation(purchase_tickets, description="Buy a hold, or hold and buy in one step.")
-    create_concert = strawberry.mutation(concerts.create_concert, description="Make a concert, as a draft.")
+    create_concert = strawberry.mutation(concerts.create_concert, description="Create a concert as a draft.")
     update_concert = strawberry.mutation(
-        concerts.update_concert, description="Change a concert, its limits, its prices or its capacities."
+        concerts.update_concert, description="Change a concert, its limits, prices or capacities."
     )
-    publish_concert = strawberry.mutation(concerts.publish_concert, description="Put a draft into the catalogue.")
+    publish_concert = strawberry.mutation(concerts.publish_concert, description="Publish a draft.")
     close_concert = strawberry.mutation(concerts.close_concert, description="End the sale of a concert for good.")
     configure_waiting_room = strawberry.mutation(
         rooms.configure_waiting_room, description="Change the settings of a waiting room while it runs."
     )
     pause_waiting_room = strawberry.mutation(
-        rooms.pause_waiting_room, description="Call nobody any more; everybody keeps their place."
+        rooms.pause_waiting_room, description="Stop calling people. Everyone keeps their place in the queue."
     )
-    resume_waiting_room = strawberry.mutation(rooms.resume_waiting_room, description="Go on calling.")
-    admit_next = strawberry.mutation(rooms.admit_next, description="Call people by hand, under both caps.")
+    resume_waiting_room = strawberry.mutation(rooms.resume_waiting_room, description="Resume calling people.")
+    admit_next = strawberry.mutation(rooms.admit_next, description="Call people manually, within both limits.")
     reset_waiting_room = strawberry.mutation(
-        rooms.reset_waiting_room, description="Empty the line; who was called keeps their turn."
+        rooms.reset_waiting_room, description="Empty the queue. People who were already called keep their turn."
     )
 
 
-@strawberry.type(description="Each payload is complete: the first is the state now, and the newest one is enough.")
+@strawberry.type(
+    description=(
+        "Each payload is a complete snapshot. The first one is the current state; the latest one is all you need."
+    )
+)
 class Subscription:
     stock_changed = strawberry.subscription(
-        subscription_fields.stock_changed, graphql_type=Stock, description="Stock of a concert, whenever it changes."
+        subscription_fields.stock_changed,
+        graphql_type=Stock,
+        description="The stock of a concert, whenever it changes.",
     )
     queue_position = strawberry.subscription(
         subscription_fields.queue_position,
         graphql_type=QueuePosition,
-        description="Where you stand in line, until your place ends. While it runs, no heartbeat is needed.",
+        description="Your position in the queue, until your entry ends. No heartbeat is needed while it runs.",
     )
     hold_changed = strawberry.subscription(
         subscription_fields.hold_changed,
         graphql_type=Hold,
-        description="Your holds of a concert, each when it changes.",
+        description="Your holds for a concert, each whenever it changes.",
     )
     order_updated = strawberry.subscription(
         subscription_fields.order_updated,
         graphql_type=Order,
-        description="An order of yours, whenever it changes; organizers may watch every order.",
+        description="One of your orders, whenever it changes. Organizers can watch every order.",
     )
     waiting_room_changed = strawberry.subscription(
         subscription_fields.waiting_room_changed,
         graphql_type=WaitingRoom,
-        description="The room, whenever it changes, for those who run it.",
+        description="A waiting room, whenever it changes. For organizers.",
     )
 
 

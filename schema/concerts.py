@@ -22,18 +22,18 @@ from schema.strawberry_fixes import ID, Info, computed
 
 @strawberry.type(description="Where a concert takes place.")
 class Venue:
-    name: str
-    city: str
-    country: str = strawberry.field(description="ISO 3166-1 alpha-2, like `DE`.")
+    name: str = strawberry.field(description="The name of the venue.")
+    city: str = strawberry.field(description="The city of the venue.")
+    country: str = strawberry.field(description="An ISO 3166-1 alpha-2 code, such as `DE`.")
 
 
-@strawberry.type(description="Stock of one tier: available + held + sold = capacity, always.")
+@strawberry.type(description="The stock of one tier. `available` + `held` + `sold` always equals `capacity`.")
 class TierStock:
-    tier_id: strawberry.ID
-    capacity: int
-    available: int
-    held: int = strawberry.field(description="In holds that may still become orders.")
-    sold: int
+    tier_id: strawberry.ID = strawberry.field(description="The id of the tier.")
+    capacity: int = strawberry.field(description="The number of tickets on sale in total.")
+    available: int = strawberry.field(description="Tickets available now.")
+    held: int = strawberry.field(description="Tickets in active holds.")
+    sold: int = strawberry.field(description="Tickets in orders.")
 
     @classmethod
     def of(cls, tier: domain.stock.TierStock) -> Self:
@@ -46,12 +46,16 @@ class TierStock:
         )
 
 
-@strawberry.type(description="Stock of a concert at one moment.")
+@strawberry.type(description="The stock of a concert at one moment.")
 class Stock:
-    version: int = strawberry.field(description="Rises with every change inside an epoch; forget what has a lower one.")
-    epoch: int = strawberry.field(description="A new epoch means the stock was rebuilt: take it whatever its version.")
-    tiers: list[TierStock]
-    sold_out: bool = strawberry.field(description="Nothing is available in any tier; holds may still come back.")
+    version: int = strawberry.field(
+        description="Increases with every change within an epoch. Discard payloads with a lower version."
+    )
+    epoch: int = strawberry.field(
+        description="A new epoch means that the stock was rebuilt. Accept it whatever its version."
+    )
+    tiers: list[TierStock] = strawberry.field(description="The stock of each tier.")
+    sold_out: bool = strawberry.field(description="Whether no tier has tickets available. Holds may still return some.")
 
     @classmethod
     def of(cls, stock: domain.stock.Stock) -> Self:
@@ -63,13 +67,13 @@ class Stock:
         )
 
 
-@strawberry.type(description="A price and a capacity inside a concert.")
+@strawberry.type(description="A price category of a concert.")
 class Tier(ids.Node):
     concert: strawberry.Private[domain.concerts.Concert]
     tier: strawberry.Private[domain.concerts.Tier]
-    name: str
-    price: Money
-    capacity: int
+    name: str = strawberry.field(description="The name of the tier.")
+    price: Money = strawberry.field(description="The price of one ticket.")
+    capacity: int = strawberry.field(description="The number of tickets on sale in total.")
 
     @classmethod
     def of(cls, concert: domain.concerts.Concert, tier: domain.concerts.Tier) -> Self:
@@ -82,15 +86,15 @@ class Tier(ids.Node):
             capacity=tier.capacity,
         )
 
-    @computed("Tickets you can hold now. Null with a top-level error while the store is away.")
+    @computed("Tickets available now. Null with a top-level error if the store is unavailable.")
     async def available(self, info: Info) -> int | None:
         return (await self._stock(info)).available
 
-    @computed("Tickets in holds that may still become orders. Null while the store is away.")
+    @computed("Tickets in active holds. Null if the store is unavailable.")
     async def held(self, info: Info) -> int | None:
         return (await self._stock(info)).held
 
-    @computed("Tickets in orders. Null while the store is away.")
+    @computed("Tickets in orders. Null if the store is unavailable.")
     async def sold(self, info: Info) -> int | None:
         return (await self._stock(info)).sold
 
@@ -99,24 +103,30 @@ class Tier(ids.Node):
         return next(tier for tier in stock.tiers if tier.tier_id == self.tier.id)
 
 
-@strawberry.type(description="What is sold: a concert with its tiers, its limits and its sale window.")
+@strawberry.type(description="A concert with its tiers, purchase limits and sale window.")
 class Concert(ids.Node):
     concert: strawberry.Private[domain.concerts.Concert]
-    slug: str = strawberry.field(description="Its name in addresses; never changes.")
-    name: str
-    venue: Venue
-    description: str
-    starts_at: datetime = strawberry.field(description="When the music starts.")
-    sales_start_at: datetime
-    sales_end_at: datetime
-    is_on_sale: bool = strawberry.field(description="Published, and now is inside its sale window.")
-    currency: CurrencyCode = strawberry.field(description="Of every price of this concert; never changes.")
-    limit_per_order: int = strawberry.field(description="Most tickets in one request, over all tiers.")
-    limit_per_person: int = strawberry.field(description="Most tickets one person holds and owns, over all tiers.")
-    hold_duration_seconds: int = strawberry.field(description="How long a hold lasts.")
-    status: ConcertStatus
-    version: int = strawberry.field(description="Rises with every change; `updateConcert` can insist on it.")
-    tiers: list[Tier]
+    slug: str = strawberry.field(description="The name of the concert in URLs. It never changes.")
+    name: str = strawberry.field(description="The name of the concert.")
+    venue: Venue = strawberry.field(description="Where the concert takes place.")
+    description: str = strawberry.field(description="A description for buyers.")
+    starts_at: datetime = strawberry.field(description="When the concert starts.")
+    sales_start_at: datetime = strawberry.field(description="When the sale starts.")
+    sales_end_at: datetime = strawberry.field(description="When the sale ends.")
+    is_on_sale: bool = strawberry.field(description="Whether the concert is published and inside its sale window.")
+    currency: CurrencyCode = strawberry.field(
+        description="The currency of all prices of this concert. It never changes."
+    )
+    limit_per_order: int = strawberry.field(description="The most tickets in one request, across all tiers.")
+    limit_per_person: int = strawberry.field(
+        description="The most tickets one person may hold and own, across all tiers."
+    )
+    hold_duration_seconds: int = strawberry.field(description="How long a hold lasts, in seconds.")
+    status: ConcertStatus = strawberry.field(description="The status of the concert.")
+    version: int = strawberry.field(
+        description="Increases with every change. Pass it to `updateConcert` as `expectedVersion`."
+    )
+    tiers: list[Tier] = strawberry.field(description="The tiers, in the order of the organizer.")
 
     @classmethod
     def of(cls, concert: domain.concerts.Concert) -> Self:
@@ -141,11 +151,11 @@ class Concert(ids.Node):
             tiers=[Tier.of(concert, tier) for tier in concert.tiers],
         )
 
-    @computed("Stock of all tiers at one moment. Null with a top-level error while the store is away.")
+    @computed("The stock of all tiers at one moment. Null with a top-level error if the store is unavailable.")
     async def stock(self, info: Info) -> Stock | None:
         return Stock.of(await resolve.load_stock(info.context, self.concert))
 
-    @computed("The gate of this concert as it is now. Null with a top-level error while the store is away.")
+    @computed("The waiting room of this concert now. Null with a top-level error if the store is unavailable.")
     async def waiting_room(self, info: Info) -> WaitingRoom | None:
         return await load_room(info.context, self.concert.id)
 
@@ -156,15 +166,15 @@ def _is_on_sale(concert: domain.concerts.Concert, now: datetime) -> bool:
     )
 
 
-@strawberry.input(description="Every field that is given must match.")
+@strawberry.input(description="A concert must match every field that is given.")
 class ConcertFilter:
     status: list[ConcertStatus] | None = strawberry.field(
-        default=None, description="Any of these. Drafts are shown to organizers only."
+        default=None, description="The concert has one of these statuses. Only organizers see drafts."
     )
-    search: str | None = strawberry.field(default=None, description="Words of the name, the venue or the city.")
-    city: str | None = None
+    search: str | None = strawberry.field(default=None, description="Words in the name, the venue or the city.")
+    city: str | None = strawberry.field(default=None, description="The city of the venue.")
     on_sale_at: datetime | None = strawberry.field(
-        default=None, description="Published, and inside its sale window at this time."
+        default=None, description="The concert is published, and this moment is inside its sale window."
     )
 
     def read(self) -> domain.concerts.ConcertFilter:
@@ -182,7 +192,9 @@ async def list_concerts(
     info: Info,
     first: First = DEFAULT_PAGE_SIZE,
     after: After = None,
-    filter_: Annotated[ConcertFilter | None, strawberry.argument(name="filter")] = None,
+    filter_: Annotated[
+        ConcertFilter | None, strawberry.argument(name="filter", description="Which concerts to list.")
+    ] = None,
 ) -> Connection[Concert]:
     wanted = filter_.read() if filter_ else domain.concerts.ConcertFilter()
     page = await resolve.list_concerts(info.context, wanted, first=page_size(first), after=after)
@@ -190,7 +202,9 @@ async def list_concerts(
 
 
 async def find_concert(
-    info: Info, id_: Annotated[strawberry.ID | None, ID] = None, slug: str | None = None
+    info: Info,
+    id_: Annotated[strawberry.ID | None, ID] = None,
+    slug: Annotated[str | None, strawberry.argument(description="The slug of the concert.")] = None,
 ) -> Concert | None:
     if id_ is not None and slug is None:
         return await load_concert(info.context, ConcertId(ids.argument("id", id_, Kind.CONCERT).parts[0]))

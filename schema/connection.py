@@ -14,28 +14,28 @@ Item = TypeVar("Item")
 DEFAULT_PAGE_SIZE = 20
 
 First: TypeAlias = Annotated[int | None, strawberry.argument(description=f"How many items, 1 to {MAX_PAGE_SIZE}.")]
-After: TypeAlias = Annotated[str | None, strawberry.argument(description="A cursor: the page behind that item.")]
+After: TypeAlias = Annotated[str | None, strawberry.argument(description="A cursor. Returns the page after this item.")]
 
 
-@strawberry.type(description="Where a page stands in its list.")
+@strawberry.type(description="The position of a page in its list.")
 class PageInfo:
-    has_next_page: bool
-    has_previous_page: bool
-    start_cursor: str | None
-    end_cursor: str | None = strawberry.field(description="Pass it as `after` for the next page.")
+    has_next_page: bool = strawberry.field(description="Whether there are items after this page.")
+    has_previous_page: bool = strawberry.field(description="Whether there are items before this page.")
+    start_cursor: str | None = strawberry.field(description="The cursor of the first item. Null if the page is empty.")
+    end_cursor: str | None = strawberry.field(description="Pass it as `after` to get the next page.")
 
 
-@strawberry.type(description="One item of a list and its place in it.")
+@strawberry.type(description="One item of a list, with its cursor.")
 class Edge(Generic[T]):
-    cursor: str = strawberry.field(description="Opaque; it stays good when items are added before it.")
-    node: T
+    cursor: str = strawberry.field(description="An opaque cursor. It stays valid when items are added before it.")
+    node: T = strawberry.field(description="The item.")
 
 
-@strawberry.type(description="One page of a list. Ask for `nodes`, or for `edges` where each item's cursor matters.")
+@strawberry.type(description="One page of a list. Select `nodes`, or `edges` if you need the cursor of each item.")
 class Connection(Generic[T]):
-    edges: list[Edge[T]]
-    nodes: list[T]
-    page_info: PageInfo
+    edges: list[Edge[T]] = strawberry.field(description="The items with their cursors.")
+    nodes: list[T] = strawberry.field(description="The items.")
+    page_info: PageInfo = strawberry.field(description="The position of this page in the list.")
 
     @classmethod
     def of(cls, page: Page[Item], show: Callable[[Item], T]) -> Self:

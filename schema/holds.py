@@ -32,13 +32,13 @@ from schema.strawberry_fixes import INPUT, Info, computed
 _KEEPS_TICKETS = frozenset({HoldState.HELD, HoldState.BUYING})
 
 
-@strawberry.type(description="Tickets of one tier, at the price of the moment they were held.")
+@strawberry.type(description="Tickets of one tier, at the price when they were held.")
 class TicketLine:
     line: strawberry.Private[domain.holds.TicketLine]
-    tier_id: strawberry.ID
-    quantity: int
-    unit_price: Money
-    total: Money
+    tier_id: strawberry.ID = strawberry.field(description="The id of the tier.")
+    quantity: int = strawberry.field(description="The number of tickets.")
+    unit_price: Money = strawberry.field(description="The price of one ticket.")
+    total: Money = strawberry.field(description="The price of all tickets of this line.")
 
     @classmethod
     def of(cls, line: domain.holds.TicketLine, currency: CurrencyCode) -> Self:
@@ -50,25 +50,29 @@ class TicketLine:
             total=Money.of(line.unit_price_minor * line.quantity, currency),
         )
 
-    @computed("The tier as it is now.")
+    @computed("The tier now.")
     async def tier(self, info: Info) -> Tier | None:
         concert = await concerts.load_concert(info.context, concert_of(self.line.tier_id))
         tier = concert.tier(self.line.tier_id) if concert else None
         return Tier.of(concert, tier) if concert and tier else None
 
 
-@strawberry.type(description="Tickets taken out of stock for you until a deadline. Buy it with `purchaseTickets`.")
+@strawberry.type(description="Tickets reserved for you until a deadline. Buy them with `purchaseTickets`.")
 class Hold(ids.Node):
     person_id: strawberry.Private[PersonId]
     concert_id: strawberry.Private[ConcertId]
-    state: HoldState
-    reason: EndReason | None = strawberry.field(description="Why it ended; null while it has not.")
-    lines: list[TicketLine] = strawberry.field(description="What was asked for; it stays when the hold has ended.")
-    total: Money
-    created_at: datetime
+    state: HoldState = strawberry.field(description="The state of the hold.")
+    reason: EndReason | None = strawberry.field(description="Why the hold ended. Null if it has not.")
+    lines: list[TicketLine] = strawberry.field(
+        description="The requested tickets. They stay listed after the hold has ended."
+    )
+    total: Money = strawberry.field(description="The total price.")
+    created_at: datetime = strawberry.field(description="When the hold was created.")
     expires_at: datetime = strawberry.field(description="The deadline, by the server's clock.")
     expires_in_seconds: int = strawberry.field(
-        description="Until the deadline, for clients whose clock is wrong; 0 once the tickets are no longer held."
+        description=(
+            "Seconds until the deadline, for clients whose clock may be wrong. 0 if the tickets are no longer held."
+        )
     )
 
     @classmethod
@@ -86,7 +90,7 @@ class Hold(ids.Node):
             expires_in_seconds=seconds_until(hold.expires_at) if hold.state in _KEEPS_TICKETS else 0,
         )
 
-    @computed("What it is for. Null with a top-level error while the catalogue is away.")
+    @computed("The concert. Null with a top-level error if the catalog is unavailable.")
     async def concert(self, info: Info) -> Concert | None:
         return await load_concert(info.context, self.concert_id)
 
@@ -95,10 +99,10 @@ async def build_hold(context: Context, hold: domain.holds.Hold) -> Hold:
     return Hold.of(hold, await concerts.get_currency(context, hold.concert_id))
 
 
-@strawberry.input(description="So many tickets of one tier.")
+@strawberry.input(description="A number of tickets of one tier.")
 class TicketLineInput:
-    tier_id: strawberry.ID
-    quantity: int
+    tier_id: strawberry.ID = strawberry.field(description="The id of the tier.")
+    quantity: int = strawberry.field(description="The number of tickets.")
 
 
 def read_ticket_lines(lines: list[TicketLineInput], reader: IdReader) -> tuple[TicketRequest, ...]:
@@ -108,33 +112,33 @@ def read_ticket_lines(lines: list[TicketLineInput], reader: IdReader) -> tuple[T
     )
 
 
-@strawberry.input(description="All lines are held, or none.")
+@strawberry.input(description="Tickets to hold: all of them or none.")
 class HoldTicketsInput:
-    concert_id: strawberry.ID
-    lines: list[TicketLineInput]
+    concert_id: strawberry.ID = strawberry.field(description="The id of the concert.")
+    lines: list[TicketLineInput] = strawberry.field(description="The tickets to hold, at most one line per tier.")
     idempotency_key: str = strawberry.field(
-        description="Yours, new for each hold, like a UUID; a repeated request with the same key finds its hold."
+        description=(
+            "A unique key chosen by you, such as a UUID. Repeating the request with the same key returns the same hold."
+        )
     )
     queue_pass: str | None = strawberry.field(
-        default=None, description="The token of your pass, where the concert has a waiting room."
+        default=None, description="The token of your pass, if the concert has a waiting room."
     )
 
 
-@strawberry.input(description="The hold to give back.")
+@strawberry.input(description="The hold to release.")
 class ReleaseHoldInput:
-    hold_id: strawberry.ID
+    hold_id: strawberry.ID = strawberry.field(description="The id of the hold.")
 
 
-@strawberry.type(
-    description="The hold as it is now: with a repeated key it may have ended since, as `hold.state` says."
-)
+@strawberry.type(description="The hold now. For a repeated key it may have ended since; check `hold.state`.")
 class HoldTicketsSuccess:
-    hold: Hold
+    hold: Hold = strawberry.field(description="The hold.")
 
 
-@strawberry.type(description="The tickets are on sale again. Releasing twice is the same as once.")
+@strawberry.type(description="The tickets are on sale again. Releasing a hold twice has the same result.")
 class ReleaseHoldSuccess:
-    hold: Hold
+    hold: Hold = strawberry.field(description="The released hold.")
 
 
 HoldTicketsResult: TypeAlias = Annotated[
@@ -147,11 +151,11 @@ HoldTicketsResult: TypeAlias = Annotated[
     | LimitExceededError
     | IdempotencyConflictError
     | TemporarilyUnavailableError,
-    strawberry.union("HoldTicketsResult"),
+    strawberry.union("HoldTicketsResult", description="The result of `holdTickets`: success, or an expected error."),
 ]
 ReleaseHoldResult: TypeAlias = Annotated[
     ReleaseHoldSuccess | InvalidInputError | NotFoundError | PurchaseInProgressError | TemporarilyUnavailableError,
-    strawberry.union("ReleaseHoldResult"),
+    strawberry.union("ReleaseHoldResult", description="The result of `releaseHold`: success, or an expected error."),
 ]
 
 

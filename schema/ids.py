@@ -39,9 +39,9 @@ class MalformedId(ValueError):
     """`str(error)` says what was wrong and where a good id comes from."""
 
 
-@strawberry.interface(description="Anything with a global id; `node(id:)` finds it again.")
+@strawberry.interface(description="An object with a global id. `node(id:)` returns it.")
 class Node:
-    id: strawberry.ID = strawberry.field(description="Opaque and stable; never take it apart.")
+    id: strawberry.ID = strawberry.field(description="An opaque, stable id. Do not parse it.")
 
 
 def _encode(kind: Kind, *parts: str) -> strawberry.ID:

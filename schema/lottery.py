@@ -12,19 +12,22 @@ from resolvers.context import Context
 
 
 @strawberry.type(
-    description="The draw among those who join before the opening; note the commitment before it. Afterwards SHA-256 "
-    "of the secret's bytes is the commitment, and SHA-256 of these bytes and the digest's text is the seed."
+    description=(
+        "The lottery among the people who join before the opening. Note the commitment before"
+        " the opening. Afterwards, SHA-256 of the secret's bytes is the commitment, and "
+        "SHA-256 of these bytes followed by the digest's text is the seed."
+    )
 )
 class RoomLottery:
-    commitment: str = strawberry.field(description="SHA-256 of the secret, made before anybody could join.")
-    is_revealed: bool
+    commitment: str = strawberry.field(description="SHA-256 of the secret, published before anyone could join.")
+    is_revealed: bool = strawberry.field(description="Whether the secret has been revealed and the order drawn.")
     registrations: int | None = strawberry.field(
-        description="How many lots were drawn. Null before the opening, as all that follows."
+        description="How many lots were drawn. Null before the opening, like the fields below."
     )
-    digest: str | None = strawberry.field(description="Stands for who registered, and in which order; from SHA-1.")
-    secret: str | None
-    seed: str | None
-    revealed_at: datetime | None
+    digest: str | None = strawberry.field(description="A SHA-1 digest of the registrations in their order.")
+    secret: str | None = strawberry.field(description="The secret, as hexadecimal digits.")
+    seed: str | None = strawberry.field(description="The seed, as hexadecimal digits.")
+    revealed_at: datetime | None = strawberry.field(description="When the secret was revealed.")
 
     @classmethod
     def of(cls, room: domain.queues.WaitingRoom, reveal: domain.lottery.Reveal | None) -> Self:
@@ -40,17 +43,23 @@ class RoomLottery:
 
 
 @strawberry.type(
-    description="That your lot drew your number: its rank among SHA-256 of the seed's bytes and the lot as 8 bytes, "
-    "big-endian, for all lots from 1 to `registrations`. deploy/verify/lottery.py checks that, the seed and the secret."
+    description=(
+        "Proof that your lot drew your number: the rank of its hash among the hashes of all "
+        "lots from 1 to `registrations`. A hash is SHA-256 of the seed's bytes followed by "
+        "the lot as 8 bytes, big-endian. deploy/verify/lottery.py checks it, the seed and the"
+        " secret."
+    )
 )
 class LotteryProof:
-    lot: int = strawberry.field(description="The index you were registered under, from 1.")
-    number: int = strawberry.field(description="The place in line that it drew.")
-    registrations: int
-    digest: str
-    secret: str
-    seed: str
-    commitment: str = strawberry.field(description="Is it the one that `waitingRoom.lottery` showed before?")
+    lot: int = strawberry.field(description="The index of your registration, starting at 1.")
+    number: int = strawberry.field(description="The number in the queue that the lot drew.")
+    registrations: int = strawberry.field(description="How many lots were drawn.")
+    digest: str = strawberry.field(description="A SHA-1 digest of the registrations in their order.")
+    secret: str = strawberry.field(description="The secret, as hexadecimal digits.")
+    seed: str = strawberry.field(description="The seed, as hexadecimal digits.")
+    commitment: str = strawberry.field(
+        description="Compare it with the commitment that `waitingRoom.lottery` showed before the opening."
+    )
 
     @classmethod
     def of(cls, proof: domain.lottery.LotteryProof) -> Self:

@@ -32,23 +32,23 @@ from schema.scalars import Money
 from schema.strawberry_fixes import ID, INPUT, Info, computed
 
 
-@strawberry.enum(description="Where an order is in its life.")
+@strawberry.enum(description="The status of an order.")
 class OrderStatus(Enum):
     # Fences (VOID) and purchases by the house (WITHDRAWN) are bookkeeping and are never shown.
     PAID = strawberry.enum_value(domain.orders.OrderStatus.PAID.value, description="Paid and recorded.")
 
 
-@strawberry.type(description="What somebody bought. Its tickets are in no other order.")
+@strawberry.type(description="A purchase. Its tickets are in no other order.")
 class Order(ids.Node):
     person_id: strawberry.Private[PersonId]
     concert_id: strawberry.Private[ConcertId]
-    status: OrderStatus
-    lines: list[TicketLine]
-    total: Money
-    customer_name: str
-    customer_email: str
-    created_at: datetime
-    version: int = strawberry.field(description="Rises with every change of the order.")
+    status: OrderStatus = strawberry.field(description="The status of the order.")
+    lines: list[TicketLine] = strawberry.field(description="The tickets.")
+    total: Money = strawberry.field(description="The total price.")
+    customer_name: str = strawberry.field(description="The name of the ticket holder.")
+    customer_email: str = strawberry.field(description="The email address for the tickets.")
+    created_at: datetime = strawberry.field(description="When the order was created.")
+    version: int = strawberry.field(description="Increases with every change of the order.")
 
     @classmethod
     def of(cls, order: domain.orders.Order) -> Self:
@@ -65,7 +65,7 @@ class Order(ids.Node):
             version=order.version,
         )
 
-    @computed("What it is for. Null with a top-level error while the catalogue is away.")
+    @computed("The concert. Null with a top-level error if the catalog is unavailable.")
     async def concert(self, info: Info) -> Concert | None:
         return await load_concert(info.context, self.concert_id)
 
@@ -81,24 +81,34 @@ async def find_order(info: Info, id_: Annotated[strawberry.ID, ID]) -> Order | N
 
 @strawberry.input(description="Either a hold of yours, or a concert and lines to hold and buy in one step.")
 class PurchaseTicketsInput:
-    hold_id: strawberry.ID | None = None
-    concert_id: strawberry.ID | None = strawberry.field(default=None, description="With `lines`, without `holdId`.")
+    hold_id: strawberry.ID | None = strawberry.field(
+        default=None, description="The hold to buy; not allowed with `concertId` and `lines`."
+    )
+    concert_id: strawberry.ID | None = strawberry.field(
+        default=None, description="Required with `lines`; not allowed with `holdId`."
+    )
     lines: list[TicketLineInput] | None = strawberry.field(
-        default=None, description="With `concertId`, without `holdId`."
+        default=None, description="Required with `concertId`; not allowed with `holdId`."
     )
     queue_pass: str | None = strawberry.field(
-        default=None, description="With `lines`, where the concert has a waiting room; a hold remembers its pass."
+        default=None,
+        description=(
+            "The token of your pass, with `lines` only, if the concert has a waiting room. A hold keeps its own pass."
+        ),
     )
-    customer_name: str = strawberry.field(description="Who the tickets are for.")
-    customer_email: str
+    customer_name: str = strawberry.field(description="The name of the ticket holder.")
+    customer_email: str = strawberry.field(description="The email address for the tickets.")
     idempotency_key: str = strawberry.field(
-        description="Yours, new for each purchase, like a UUID; a repeated request with the same key finds its order."
+        description=(
+            "A unique key chosen by you, such as a UUID. Repeating the request with the same key "
+            "returns the same order."
+        )
     )
 
 
-@strawberry.type(description="Bought and recorded for good.")
+@strawberry.type(description="The recorded order.")
 class PurchaseTicketsSuccess:
-    order: Order
+    order: Order = strawberry.field(description="The order.")
 
 
 PurchaseTicketsResult: TypeAlias = Annotated[
@@ -113,7 +123,9 @@ PurchaseTicketsResult: TypeAlias = Annotated[
     | PurchaseInProgressError
     | IdempotencyConflictError
     | TemporarilyUnavailableError,
-    strawberry.union("PurchaseTicketsResult"),
+    strawberry.union(
+        "PurchaseTicketsResult", description="The result of `purchaseTickets`: success, or an expected error."
+    ),
 ]
 
 

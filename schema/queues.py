@@ -19,17 +19,19 @@ from schema.concerts import Concert, Stock, load_concert
 from schema.enums import EntryEnd, EntryState, PassStatus, RoomStatus, StockAhead
 from schema.lottery import LotteryProof, load_proof
 from schema.scalars import seconds_until
-from schema.strawberry_fixes import Info, computed
+from schema.strawberry_fixes import ConcertIdArgument, Info, computed
 
 
-@strawberry.type(description="The right to hold tickets of one concert, for one purchase.")
+@strawberry.type(description="The right to hold tickets for one concert, for one purchase.")
 class QueuePass:
     person_id: strawberry.Private[PersonId]
-    token: str | None = strawberry.field(description="Send it as `queuePass`. Null once your turn is over.")
-    status: PassStatus
-    expires_at: datetime = strawberry.field(description="Hold tickets before; a hold you have by then stays.")
+    token: str | None = strawberry.field(description="Send it as `queuePass`. Null after your turn is over.")
+    status: PassStatus = strawberry.field(description="The status of the pass.")
+    expires_at: datetime = strawberry.field(
+        description="Hold tickets before this moment. Holds you have by then stay valid."
+    )
     expires_in_seconds: int = strawberry.field(
-        description="Until then, for clients whose clock is wrong; 0 once the pass is over."
+        description="Seconds until `expiresAt`, for clients whose clock may be wrong. 0 after the pass has expired."
     )
 
     @classmethod
@@ -46,41 +48,47 @@ class QueuePass:
         )
 
 
-@strawberry.type(description="How long you will wait, from how the line was seen to move: a band, in seconds from now.")
+@strawberry.type(description="An estimate of your wait in seconds from now, based on how the queue has moved.")
 class WaitEstimate:
-    p50_seconds: int = strawberry.field(description="Half of the people who stand here wait at most so long.")
-    p90_seconds: int = strawberry.field(description="Nine of ten wait at most so long.")
+    p50_seconds: int = strawberry.field(description="Half of the people at your position wait at most this long.")
+    p90_seconds: int = strawberry.field(description="Nine out of ten people at your position wait at most this long.")
 
     @classmethod
     def of(cls, found: domain.estimates.wait_estimates.WaitEstimate | None) -> Self | None:
         return cls(p50_seconds=found.p50_s, p90_seconds=found.p90_s) if found else None
 
 
-@strawberry.type(description="Your place in the line of one concert.")
+@strawberry.type(description="Your entry in the queue of one concert.")
 class QueueEntry(ids.Node):
     entry: strawberry.Private[domain.queues.QueueEntry]
     person_id: strawberry.Private[PersonId]
     concert_id: strawberry.Private[ConcertId]
     number: int | None = strawberry.field(
-        description="Your place, given once, from 1 in each round. Null before a lottery is drawn, and in a room "
-        "that draws among all who wait."
+        description=(
+            "Your number, given once, starting at 1 in each round. Null before the lottery is drawn, and with RANDOM."
+        )
     )
-    state: EntryState
+    state: EntryState = strawberry.field(description="The state of the entry.")
     position: int | None = strawberry.field(
-        description="1 is next; 0 once your number was called. Null once your place has ended, "
-        "and in a room without an order."
+        description="1 is next; 0 after your number was called. Null after the entry has ended, and with RANDOM."
     )
-    joined_at: datetime
+    joined_at: datetime = strawberry.field(description="When you joined the queue.")
     expires_at: datetime | None = strawberry.field(
-        description="READY: claim before. ADMITTED: the pass ends. WAITING: send a heartbeat before. "
-        "Null while a socket of yours watches, and once your place has ended."
+        description=(
+            "READY: claim the pass before. ADMITTED: the pass expires. WAITING: send a heartbeat "
+            "before. Null while you have an open subscription, and after the entry has ended."
+        )
     )
-    expires_in_seconds: int | None = strawberry.field(description="Until then, for clients whose clock is wrong.")
-    pass_: QueuePass | None = strawberry.field(name="pass", description="Null until you claim it.")
-    end_reason: EntryEnd | None = strawberry.field(description="Why your place ended; null while it lives.")
-    round: int = strawberry.field(description="Rises when an organizer empties the line; numbers begin at 1 again.")
+    expires_in_seconds: int | None = strawberry.field(
+        description="Seconds until `expiresAt`, for clients whose clock may be wrong."
+    )
+    pass_: QueuePass | None = strawberry.field(name="pass", description="Your pass. Null until you claim it.")
+    end_reason: EntryEnd | None = strawberry.field(description="Why the entry ended. Null if it has not.")
+    round: int = strawberry.field(
+        description="Increases when an organizer resets the queue. Numbers then start at 1 again."
+    )
     lot: int | None = strawberry.field(
-        description="What you were registered under for the lottery, from 1. Null if you have no part in one."
+        description="The index of your registration in the lottery, starting at 1. Null if you are in no lottery."
     )
 
     @classmethod
@@ -103,11 +111,13 @@ class QueueEntry(ids.Node):
             lot=entry.lot,
         )
 
-    @computed("Null while nobody can tell: before the line has moved, or while nobody is called.")
+    @computed("How long you will wait. Null if it is unknown: before the queue has moved, or while no one is called.")
     async def estimated_wait(self, info: Info) -> WaitEstimate | None:
         return WaitEstimate.of(await resolve.estimate_wait(info.context, self.entry))
 
-    @computed("What will be left when your turn comes. Null once your place has ended, and while the store is away.")
+    @computed(
+        "Whether tickets will be left at your turn. Null after the entry has ended, and if the store is unavailable."
+    )
     async def stock_ahead(self, info: Info) -> StockAhead | None:
         concert = await concerts.load_concert(info.context, self.concert_id)
         room = await rooms.load_waiting_room(info.context, self.concert_id)
@@ -117,40 +127,55 @@ class QueueEntry(ids.Node):
             await concerts.load_stock(info.context, concert), room.people_ahead(self.entry), room.flow
         )
 
-    @computed("That your number was drawn fairly. Null before the draw, and for a place that had no part in it.")
+    @computed(
+        "Proof that your number was drawn fairly. Null before the draw, and for entries that were not part of it."
+    )
     async def lottery_proof(self, info: Info) -> LotteryProof | None:
         return await load_proof(info.context, self.entry)
 
-    @computed("What it is for. Null with a top-level error while the catalogue is away.")
+    @computed("The concert. Null with a top-level error if the catalog is unavailable.")
     async def concert(self, info: Info) -> Concert | None:
         return await load_concert(info.context, self.concert_id)
 
 
-@strawberry.type(description="Where you stand in line, and what is left in front of you: all at one version.")
+@strawberry.type(description="Your position in the queue and the stock, all at one version.")
 class QueuePosition:
     person_id: strawberry.Private[PersonId]
-    state: EntryState | None = strawberry.field(description="Null, like all that is yours here, if you never joined.")
-    number: int | None = strawberry.field(description="As `QueueEntry.number`.")
-    position: int | None = strawberry.field(description="As `QueueEntry.position`, exact for this version.")
-    estimated_wait: WaitEstimate | None = strawberry.field(description="As `QueueEntry.estimatedWait`.")
+    state: EntryState | None = strawberry.field(
+        description="The state of your entry. Null if you never joined, as are all fields of your entry."
+    )
+    number: int | None = strawberry.field(description="See `QueueEntry.number`.")
+    position: int | None = strawberry.field(description="See `QueueEntry.position`; exact for this version.")
+    estimated_wait: WaitEstimate | None = strawberry.field(description="See `QueueEntry.estimatedWait`.")
     serving_number: int = strawberry.field(description="The highest number called so far.")
-    waiting_count: int = strawberry.field(description="People who wait and are still there.")
+    waiting_count: int = strawberry.field(description="How many people are waiting.")
     expires_at: datetime | None = strawberry.field(
-        description="READY: claim before. ADMITTED: the pass ends. Null while you wait: to watch is to be there."
+        description=(
+            "READY: claim the pass before. ADMITTED: the pass expires. Null while you wait: this "
+            "subscription keeps your entry alive."
+        )
     )
-    expires_in_seconds: int | None = strawberry.field(description="Until then, for clients whose clock is wrong.")
-    pass_: QueuePass | None = strawberry.field(name="pass", description="Null until you claim it.")
-    end_reason: EntryEnd | None = strawberry.field(description="Why your place ended; null while it lives.")
-    lot: int | None = strawberry.field(description="As `QueueEntry.lot`.")
-    opens_at: datetime | None = strawberry.field(description="When the line opens, while it has not. Null otherwise.")
+    expires_in_seconds: int | None = strawberry.field(
+        description="Seconds until `expiresAt`, for clients whose clock may be wrong."
+    )
+    pass_: QueuePass | None = strawberry.field(name="pass", description="Your pass. Null until you claim it.")
+    end_reason: EntryEnd | None = strawberry.field(description="Why the entry ended. Null if it has not.")
+    lot: int | None = strawberry.field(description="See `QueueEntry.lot`.")
+    opens_at: datetime | None = strawberry.field(description="When the queue opens. Null after it has opened.")
     room_status: RoomStatus = strawberry.field(
-        description="What the room does now: who waits sees why it stands still."
+        description="The status of the waiting room. It tells why the queue does not move."
     )
-    message: str = strawberry.field(description="From the organizer to everybody in line; empty if there is none.")
-    stock: Stock | None = strawberry.field(description="What is left.")
-    stock_ahead: StockAhead = strawberry.field(description="What will be left when your turn comes.")
-    version: int = strawberry.field(description="Rises with every change inside an epoch; forget what has a lower one.")
-    epoch: int = strawberry.field(description="A new epoch means the line was rebuilt: take it whatever its version.")
+    message: str = strawberry.field(
+        description="A message from the organizer to everyone in the queue. Empty if there is none."
+    )
+    stock: Stock | None = strawberry.field(description="The stock of the concert.")
+    stock_ahead: StockAhead = strawberry.field(description="Whether tickets will be left at your turn.")
+    version: int = strawberry.field(
+        description="Increases with every change within an epoch. Discard payloads with a lower version."
+    )
+    epoch: int = strawberry.field(
+        description="A new epoch means that the queue was rebuilt. Accept it whatever its version."
+    )
 
     @classmethod
     def of(cls, line: QueueSnapshot, person_id: PersonId) -> Self:
@@ -192,5 +217,5 @@ async def load_entry(context: Context, concert_id: ConcertId) -> QueueEntry | No
     return QueueEntry.of(found) if found else None
 
 
-async def find_entry(info: Info, concert_id: strawberry.ID) -> QueueEntry | None:
+async def find_entry(info: Info, concert_id: ConcertIdArgument) -> QueueEntry | None:
     return await load_entry(info.context, ids.concert_argument(concert_id))

@@ -10,40 +10,47 @@ import domain.room_changes
 from schema.enums import AdmissionLimit, RoomAction
 
 
-@strawberry.type(description="One setting before and after a change, as text. Empty: it had no value, or has none now.")
+@strawberry.type(
+    description="One setting before and after a change, as text. Empty if it had no value, or has none now."
+)
 class SettingChange:
-    setting: str = strawberry.field(description="Its name, like `totalActiveUsers`.")
-    before: str
-    after: str
+    setting: str = strawberry.field(description="The name of the setting, such as `totalActiveUsers`.")
+    before: str = strawberry.field(description="The value before the change.")
+    after: str = strawberry.field(description="The value after the change.")
 
     @classmethod
     def of(cls, change: domain.room_changes.SettingChange) -> Self:
         return cls(setting=change.setting, before=change.before, after=change.after)
 
 
-@strawberry.type(description="People called by hand.")
+@strawberry.type(description="The result of calling people manually.")
 class HandCall:
-    asked: int
+    asked: int = strawberry.field(description="How many people were to be called.")
     called: int | None = strawberry.field(
-        description="Null where the server died before it knew; the same key, sent again, finds out."
+        description=(
+            "How many people were called. Null if the server stopped before it knew; repeat the "
+            "request with the same key."
+        )
     )
-    limit: AdmissionLimit | None = strawberry.field(description="Why not more; null if as many as asked for.")
+    limit: AdmissionLimit | None = strawberry.field(
+        description="Why fewer were called than requested. Null if all were."
+    )
 
     @classmethod
     def of(cls, call: domain.room_audits.ManualAdmission) -> Self:
         return cls(asked=call.asked, called=call.called, limit=call.limit)
 
 
-@strawberry.type(description="One thing done to a waiting room. Rows are written with what they tell of, and stay.")
+@strawberry.type(description="One change of a waiting room. It is recorded together with the change, for good.")
 class RoomAudit:
-    at: datetime
-    person_id: str = strawberry.field(description="Who did it, by the `sub` of their token.")
-    person_name: str = strawberry.field(description="What they were called then.")
-    action: RoomAction
-    settings_version: int = strawberry.field(description="Of the settings after it.")
-    round: int = strawberry.field(description="The round of the line after it.")
-    changes: list[SettingChange] = strawberry.field(description="Settings that it changed; none for calls by hand.")
-    call: HandCall | None = strawberry.field(description="For ADMITTED_NEXT.")
+    at: datetime = strawberry.field(description="When it was done.")
+    person_id: str = strawberry.field(description="The `sub` of the organizer's token.")
+    person_name: str = strawberry.field(description="The organizer's name at that time.")
+    action: RoomAction = strawberry.field(description="What was done.")
+    settings_version: int = strawberry.field(description="The version of the settings after the change.")
+    round: int = strawberry.field(description="The round of the queue after the change.")
+    changes: list[SettingChange] = strawberry.field(description="The settings that changed. Empty for manual calls.")
+    call: HandCall | None = strawberry.field(description="The result, for ADMITTED_NEXT.")
 
     @classmethod
     def of(cls, audit: domain.room_audits.RoomAudit) -> Self:

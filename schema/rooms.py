@@ -18,26 +18,31 @@ from schema.connection import DEFAULT_PAGE_SIZE, After, Connection, First, page_
 from schema.enums import QueueingMethod, RoomStatus
 from schema.lottery import RoomLottery, load_lottery
 from schema.room_audits import RoomAudit
-from schema.strawberry_fixes import Info, computed
+from schema.strawberry_fixes import ConcertIdArgument, Info, computed
 
 
 @strawberry.type(
-    description="What goes through a room: totals are of this round, `inflow` and `outflow` of the last minute."
+    description=(
+        "How many people pass through a waiting room. Totals are for this round, `inflow` and"
+        " `outflow` for the last minute."
+    )
 )
 class RoomFlow:
     inflow: int = strawberry.field(description="People who joined in the last minute.")
     outflow: int = strawberry.field(description="People who were called in the last minute.")
     occupancy: int = strawberry.field(description="People called or admitted now.")
-    waiting_count: int = strawberry.field(description="People who wait and are still there.")
-    no_shows: int = strawberry.field(description="`absent` and `notClaimed` together.")
-    joined: int
-    called: int
-    claimed: int
+    waiting_count: int = strawberry.field(description="How many people are waiting.")
+    no_shows: int = strawberry.field(description="The sum of `absent` and `notClaimed`.")
+    joined: int = strawberry.field(description="People who joined.")
+    called: int = strawberry.field(description="People who were called.")
+    claimed: int = strawberry.field(description="People who claimed their pass.")
     completed: int = strawberry.field(description="Passes spent on orders.")
-    left: int
-    absent: int = strawberry.field(description="Places that ended because nobody spoke for them.")
-    not_claimed: int = strawberry.field(description="Calls that nobody answered in time.")
-    session_over: int = strawberry.field(description="Passes that were not spent in time.")
+    left: int = strawberry.field(description="People who left the queue, or gave up a call or a pass.")
+    absent: int = strawberry.field(
+        description="Entries that ended because no connection and no heartbeat kept them alive."
+    )
+    not_claimed: int = strawberry.field(description="Calls that were not claimed in time.")
+    session_over: int = strawberry.field(description="Passes that were not used in time.")
 
     @classmethod
     def of(cls, room: domain.queues.WaitingRoom) -> Self:
@@ -59,49 +64,67 @@ class RoomFlow:
         )
 
 
-@strawberry.type(description="The gate of one concert, at one moment.")
+@strawberry.type(description="The waiting room of one concert at one moment.")
 class WaitingRoom:
     room: strawberry.Private[domain.queues.WaitingRoom]
-    status: RoomStatus
-    suspended: bool = strawberry.field(description="The room is off: everybody may hold tickets, without a pass.")
-    queueing_method: QueueingMethod
-    total_active_users: int = strawberry.field(description="Most people called or admitted at a time.")
-    new_users_per_minute: int = strawberry.field(description="Most people called in any 60 seconds.")
-    pass_claim_timeout_seconds: int = strawberry.field(description="How long a call waits to be claimed.")
-    session_duration_seconds: int = strawberry.field(description="Life of a pass, from its claim.")
+    status: RoomStatus = strawberry.field(description="The status of the waiting room.")
+    suspended: bool = strawberry.field(
+        description="Whether the waiting room is off: everyone can hold tickets without a pass."
+    )
+    queueing_method: QueueingMethod = strawberry.field(description="How the next person is chosen.")
+    total_active_users: int = strawberry.field(description="The most people called or admitted at a time.")
+    new_users_per_minute: int = strawberry.field(description="The most people called in any 60 seconds.")
+    pass_claim_timeout_seconds: int = strawberry.field(
+        description="How many seconds a called person has to claim the pass."
+    )
+    session_duration_seconds: int = strawberry.field(
+        description="How many seconds a pass is valid after it was claimed."
+    )
     prequeue_starts_at: datetime | None = strawberry.field(
-        description="From when people may join. Null: from the publication on."
+        description="When people can start to join. Null means since publication."
     )
-    opens_at: datetime = strawberry.field(description="From when people are called: as set, or the start of the sale.")
+    opens_at: datetime = strawberry.field(description="When calling starts: as set, or at the start of the sale.")
     shuffle_at_start: bool = strawberry.field(
-        description="Those who join before the opening are put into an order by lot then."
+        description="Whether a lottery orders the people who join before the opening."
     )
-    queue_all: bool = strawberry.field(description="Paused: everybody queues, and nobody is called, except by hand.")
+    queue_all: bool = strawberry.field(
+        description="Whether the queue is paused: people wait, and are only called manually."
+    )
     heartbeat_timeout_seconds: int = strawberry.field(
-        description="How long a place without a socket lives on one heartbeat."
+        description="How many seconds one heartbeat keeps an entry alive without a connection."
     )
-    disconnect_grace_seconds: int = strawberry.field(description="How long a place outlives its last socket.")
-    message: str = strawberry.field(description="To everybody in the line; empty: none.")
+    disconnect_grace_seconds: int = strawberry.field(
+        description="How many seconds an entry stays alive after its last connection closed."
+    )
+    message: str = strawberry.field(description="A message to everyone in the queue. Empty if there is none.")
     settings_version: int = strawberry.field(
-        description="Rises with every change of the settings; `configureWaitingRoom` can insist on it."
+        description=(
+            "Increases with every change of the settings. Pass it to `configureWaitingRoom` as `expectedVersion`."
+        )
     )
-    round: int = strawberry.field(description="Rises when the line is emptied; numbers begin at 1 in each round.")
+    round: int = strawberry.field(description="Increases when the queue is reset. Numbers start at 1 in each round.")
     serving_number: int = strawberry.field(description="The highest number called so far in this round.")
-    waiting_count: int = strawberry.field(description="People who wait and are still there.")
-    slots_taken: int = strawberry.field(description="People called or admitted now, of `totalActiveUsers`.")
-    passes_issued: int = strawberry.field(description="Passes claimed so far in this round.")
-    version: int = strawberry.field(description="Rises with every change inside an epoch; forget what has a lower one.")
-    epoch: int = strawberry.field(description="A new epoch means the room was rebuilt: take it whatever its version.")
+    waiting_count: int = strawberry.field(description="How many people are waiting.")
+    slots_taken: int = strawberry.field(description="How many of `totalActiveUsers` people are called or admitted now.")
+    passes_issued: int = strawberry.field(description="How many passes were claimed so far in this round.")
+    version: int = strawberry.field(
+        description="Increases with every change within an epoch. Discard payloads with a lower version."
+    )
+    epoch: int = strawberry.field(
+        description="A new epoch means that the waiting room was rebuilt. Accept it whatever its version."
+    )
 
-    @computed("What decides the order of this round. Null without a lottery; with a top-level error, not now.")
+    @computed(
+        "The lottery that orders this round. Null if there is none, or with a top-level error if it cannot be read."
+    )
     async def lottery(self, info: Info) -> RoomLottery | None:
         return await load_lottery(info.context, self.room)
 
-    @computed("What goes through it, for organizers.")
+    @computed("How many people pass through the waiting room. For organizers.")
     def flow(self) -> RoomFlow | None:
         return RoomFlow.of(self.room)
 
-    @computed("What was done to it, newest first, for organizers. Null with a top-level error for others.")
+    @computed("Changes of the waiting room, newest first. For organizers; null with a top-level error for others.")
     async def audit(
         self, info: Info, first: First = DEFAULT_PAGE_SIZE, after: After = None
     ) -> Connection[RoomAudit] | None:
@@ -146,5 +169,5 @@ async def load_room(context: Context, concert_id: ConcertId) -> WaitingRoom | No
     return WaitingRoom.of(found) if found else None
 
 
-async def find_room(info: Info, concert_id: strawberry.ID) -> WaitingRoom | None:
+async def find_room(info: Info, concert_id: ConcertIdArgument) -> WaitingRoom | None:
     return await load_room(info.context, ids.concert_argument(concert_id))

@@ -55,18 +55,20 @@ SCALARS: dict[object, strawberry.types.scalar.ScalarDefinition] = {
     ),
     Decimal: strawberry.scalar(
         name="Decimal",
-        description='An exact decimal number as a string, like `"49.50"`.',
+        description='An exact decimal number as a string, such as `"49.50"`.',
         serialize=write_decimal,
     ),
 }
 """Python types and the scalars they are written as."""
 
 
-@strawberry.type(description="An amount of money. Compute with `minor`, show `amount`.")
+@strawberry.type(description="An amount of money. Use `minor` for calculations and `amount` for display.")
 class Money:
-    amount: Decimal = strawberry.field(description="In whole currency units, with the currency's number of digits.")
-    minor: int = strawberry.field(description="In the smallest unit of the currency, like cents.")
-    currency: CurrencyCode
+    amount: Decimal = strawberry.field(
+        description="The amount in currency units, with the currency's number of digits."
+    )
+    minor: int = strawberry.field(description="The amount in the smallest unit of the currency, such as cents.")
+    currency: CurrencyCode = strawberry.field(description="The currency of the amount.")
 
     @classmethod
     def of(cls, minor: int, currency: CurrencyCode) -> Self:

@@ -1,7 +1,7 @@
 """What Strawberry does not do by itself: a typed context, arguments named like builtins, computed fields."""
 
 from collections.abc import Callable, Iterator
-from typing import TypeAlias, TypeVar, cast
+from typing import Annotated, TypeAlias, TypeVar, cast
 
 import strawberry
 from graphql import (
@@ -19,8 +19,9 @@ Method = TypeVar("Method", bound=Callable[..., object])
 Info: TypeAlias = strawberry.Info[Context, None]
 
 # The schema says `id` and `input`; in Python these are names of builtins.
-ID = strawberry.argument(name="id")
-INPUT = strawberry.argument(name="input")
+ID = strawberry.argument(name="id", description="A global id.")
+ConcertIdArgument: TypeAlias = Annotated[strawberry.ID, strawberry.argument(description="The id of the concert.")]
+INPUT = strawberry.argument(name="input", description="What to do.")
 
 
 def computed(description: str | None = None, *, name: str | None = None) -> Callable[[Method], Method]:

@@ -1,7 +1,7 @@
 """The subscription fields: each says what it watches, and what a snapshot of that looks like in the schema."""
 
 from collections.abc import Awaitable, Callable
-from typing import assert_never
+from typing import Annotated, assert_never
 
 import strawberry
 from graphql import GraphQLField, GraphQLResolveInfo, GraphQLSchema
@@ -23,24 +23,26 @@ from schema.ids import Kind
 from schema.orders import Order as ShownOrder
 from schema.queues import QueuePosition
 from schema.rooms import WaitingRoom as ShownRoom
-from schema.strawberry_fixes import Info
+from schema.strawberry_fixes import ConcertIdArgument, Info
 
 
-async def stock_changed(info: Info, concert_id: strawberry.ID) -> StockTopic:
+async def stock_changed(info: Info, concert_id: ConcertIdArgument) -> StockTopic:
     return StockTopic(await _concert(info.context, concert_id))
 
 
-async def queue_position(info: Info, concert_id: strawberry.ID) -> QueueTopic:
+async def queue_position(info: Info, concert_id: ConcertIdArgument) -> QueueTopic:
     viewer = info.context.signed_in()
     return QueueTopic(await _concert(info.context, concert_id), viewer.person_id)
 
 
-async def hold_changed(info: Info, concert_id: strawberry.ID) -> HoldsTopic:
+async def hold_changed(info: Info, concert_id: ConcertIdArgument) -> HoldsTopic:
     viewer = info.context.signed_in()
     return HoldsTopic(await _concert(info.context, concert_id), viewer.person_id)
 
 
-async def order_updated(info: Info, order_id: strawberry.ID) -> OrderTopic:
+async def order_updated(
+    info: Info, order_id: Annotated[strawberry.ID, strawberry.argument(description="The id of the order.")]
+) -> OrderTopic:
     wanted = OrderId(ids.argument("orderId", order_id, Kind.ORDER).parts[0])
     # Null for an order of somebody else too: its existence is theirs.
     if await orders.get_order(info.context, wanted) is None:
@@ -48,7 +50,7 @@ async def order_updated(info: Info, order_id: strawberry.ID) -> OrderTopic:
     return OrderTopic(wanted)
 
 
-async def waiting_room_changed(info: Info, concert_id: strawberry.ID) -> RoomTopic:
+async def waiting_room_changed(info: Info, concert_id: ConcertIdArgument) -> RoomTopic:
     return RoomTopic(await _concert(info.context, concert_id))
 
 

@@ -14,26 +14,26 @@ from schema.queues import QueueEntry
 from schema.strawberry_fixes import Info, computed
 
 
-@strawberry.type(description="You, as your token says.")
+@strawberry.type(description="The viewer: the person the access token identifies.")
 class Viewer:
-    name: str
-    email: str | None
-    roles: list[Role]
+    name: str = strawberry.field(description="Your name, from the access token.")
+    email: str | None = strawberry.field(description="Your email address, from the access token. Null if it has none.")
+    roles: list[Role] = strawberry.field(description="Your roles.")
 
     @classmethod
     def of(cls, viewer: auth.viewer.Viewer) -> Self:
         return cls(name=viewer.name, email=viewer.email, roles=sorted(viewer.roles))
 
-    @computed("Your holds that are not over. Null with a top-level error while the store is away.", name="holds")
+    @computed("Your active holds. Null with a top-level error if the store is unavailable.", name="holds")
     async def holds_(self, info: Info) -> list[Hold] | None:
         found = await holds.list_viewer_holds(info.context)
         return [await build_hold(info.context, hold) for hold in found]
 
-    @computed("Your places in lines, one for each concert. Null with a top-level error while the store is away.")
+    @computed("Your active queue entries, one per concert. Null with a top-level error if the store is unavailable.")
     async def queue_entries(self, info: Info) -> list[QueueEntry] | None:
         return [QueueEntry.of(entry) for entry in await queues.list_viewer_entries(info.context)]
 
-    @computed("Your orders, newest first. Null with a top-level error while the store is away.", name="orders")
+    @computed(("Your orders, newest first. Null with a top-level error if the database is unavailable."), name="orders")
     async def orders_(
         self, info: Info, first: First = DEFAULT_PAGE_SIZE, after: After = None
     ) -> Connection[Order] | None:

@@ -14,41 +14,47 @@ from schema.mutations.room_inputs import WaitingRoomInput
 
 @strawberry.input(description="Where a concert takes place.")
 class VenueInput:
-    name: str
-    city: str
-    country: str = strawberry.field(description="ISO 3166-1 alpha-2, like `DE`.")
+    name: str = strawberry.field(description="The name of the venue.")
+    city: str = strawberry.field(description="The city of the venue.")
+    country: str = strawberry.field(description="An ISO 3166-1 alpha-2 code, such as `DE`.")
 
     def read(self) -> domain.concerts.Venue:
         return domain.concerts.Venue(name=self.name, city=self.city, country=self.country)
 
 
-@strawberry.input(description="A tier to begin with.")
+@strawberry.input(description="A new tier.")
 class TierInput:
-    name: str
-    price_minor: int = strawberry.field(description="In the smallest unit of the concert's currency.")
-    capacity: int
+    name: str = strawberry.field(description="The name of the tier.")
+    price_minor: int = strawberry.field(description="The price in the smallest unit of the concert's currency.")
+    capacity: int = strawberry.field(description="The number of tickets on sale in total.")
 
     def read(self) -> TierDraft:
         return TierDraft(name=self.name, price_minor=self.price_minor, capacity=self.capacity)
 
 
-@strawberry.input(description="A concert as a draft; publish it when it is right.")
+@strawberry.input(description="A new concert. It is a draft until you publish it.")
 class CreateConcertInput:
-    name: str
-    slug: str | None = strawberry.field(default=None, description="Its name in addresses. Null: made from the name.")
-    venue: VenueInput
-    description: str = ""
-    starts_at: datetime
-    sales_start_at: datetime
-    sales_end_at: datetime
-    currency: CurrencyCode
-    limit_per_order: int = strawberry.field(default=8, description="Most tickets in one request, over all tiers.")
-    limit_per_person: int = strawberry.field(
-        default=8, description="Most tickets one person holds and owns, over all tiers."
+    name: str = strawberry.field(description="The name of the concert.")
+    slug: str | None = strawberry.field(
+        default=None, description="The name of the concert in URLs. Derived from `name` if null."
     )
-    hold_duration_seconds: int = strawberry.field(default=600, description="How long a hold lasts.")
-    waiting_room: WaitingRoomInput | None = None
-    tiers: list[TierInput]
+    venue: VenueInput = strawberry.field(description="Where the concert takes place.")
+    description: str = strawberry.field(default="", description="A description for buyers.")
+    starts_at: datetime = strawberry.field(description="When the concert starts.")
+    sales_start_at: datetime = strawberry.field(description="When the sale starts.")
+    sales_end_at: datetime = strawberry.field(
+        description="When the sale ends, at most a day after the start of the concert."
+    )
+    currency: CurrencyCode = strawberry.field(description="The currency of all prices. It cannot change later.")
+    limit_per_order: int = strawberry.field(default=8, description="The most tickets in one request, across all tiers.")
+    limit_per_person: int = strawberry.field(
+        default=8, description="The most tickets one person may hold and own, across all tiers."
+    )
+    hold_duration_seconds: int = strawberry.field(default=600, description="How long a hold lasts, in seconds.")
+    waiting_room: WaitingRoomInput | None = strawberry.field(
+        default=None, description="The settings of the waiting room. It is off if null."
+    )
+    tiers: list[TierInput] = strawberry.field(description="The tiers, in the order they are shown.")
 
     def read(self) -> ConcertDraft:
         return ConcertDraft(
@@ -70,36 +76,47 @@ class CreateConcertInput:
         )
 
 
-@strawberry.input(description="A change of a tier; what is null or absent stays as it is.")
+@strawberry.input(description="A change of a tier. Fields that are null or absent stay unchanged.")
 class TierChangeInput:
-    tier_id: strawberry.ID
-    name: str | None = None
-    price_minor: int | None = strawberry.field(default=None, description="For new holds; a hold keeps its price.")
-    capacity: int | None = strawberry.field(default=None, description="Never below what is held or sold.")
+    tier_id: strawberry.ID = strawberry.field(description="The id of the tier to change.")
+    name: str | None = strawberry.field(default=None, description="The new name.")
+    price_minor: int | None = strawberry.field(
+        default=None, description="The price for new holds. Existing holds keep their price."
+    )
+    capacity: int | None = strawberry.field(
+        default=None, description="The new capacity. It cannot be lower than the number of tickets held or sold."
+    )
 
     def read(self, reader: IdReader, path: str) -> TierChange:
         tier_id = reader.tier(f"{path}.tierId", self.tier_id)
         return TierChange(id=tier_id, name=self.name, price_minor=self.price_minor, capacity=self.capacity)
 
 
-@strawberry.input(description="A change of a concert; what is null or absent stays as it is.")
+@strawberry.input(description="A change of a concert. Fields that are null or absent stay unchanged.")
 class UpdateConcertInput:
-    concert_id: strawberry.ID
+    concert_id: strawberry.ID = strawberry.field(description="The id of the concert.")
     expected_version: int | None = strawberry.field(
-        default=None, description="Refuse with VersionConflictError unless the concert is still at this version."
+        default=None,
+        description="The expected version. The change is refused with VersionConflictError if it differs.",
     )
-    name: str | None = None
-    venue: VenueInput | None = None
-    description: str | None = None
-    starts_at: datetime | None = None
-    sales_start_at: datetime | None = None
-    sales_end_at: datetime | None = None
-    limit_per_order: int | None = None
-    limit_per_person: int | None = None
-    hold_duration_seconds: int | None = None
-    waiting_room: WaitingRoomInput | None = None
-    tiers: list[TierChangeInput] = strawberry.field(default_factory=list, description="Changes of tiers it has.")
-    new_tiers: list[TierInput] = strawberry.field(default_factory=list, description="Tiers to add behind them.")
+    name: str | None = strawberry.field(default=None, description="The new name.")
+    venue: VenueInput | None = strawberry.field(default=None, description="The new venue.")
+    description: str | None = strawberry.field(default=None, description="The new description.")
+    starts_at: datetime | None = strawberry.field(default=None, description="The new start of the concert.")
+    sales_start_at: datetime | None = strawberry.field(default=None, description="The new start of the sale.")
+    sales_end_at: datetime | None = strawberry.field(default=None, description="The new end of the sale.")
+    limit_per_order: int | None = strawberry.field(default=None, description="The new limit per order.")
+    limit_per_person: int | None = strawberry.field(default=None, description="The new limit per person.")
+    hold_duration_seconds: int | None = strawberry.field(
+        default=None, description="The new duration of holds, in seconds."
+    )
+    waiting_room: WaitingRoomInput | None = strawberry.field(
+        default=None, description="Settings of the waiting room to change."
+    )
+    tiers: list[TierChangeInput] = strawberry.field(default_factory=list, description="Changes of existing tiers.")
+    new_tiers: list[TierInput] = strawberry.field(
+        default_factory=list, description="Tiers to add after the existing ones."
+    )
 
     def read(self, reader: IdReader) -> ConcertChange:
         """All but the room, whose change depends on what it is."""
@@ -118,11 +135,11 @@ class UpdateConcertInput:
         )
 
 
-@strawberry.input(description="The draft to put into the catalogue.")
+@strawberry.input(description="The draft to publish.")
 class PublishConcertInput:
-    concert_id: strawberry.ID
+    concert_id: strawberry.ID = strawberry.field(description="The id of the concert.")
 
 
-@strawberry.input(description="The concert whose sale ends for good; holds that exist may still be bought.")
+@strawberry.input(description="The concert to close. Its sale ends for good; existing holds can still be bought.")
 class CloseConcertInput:
-    concert_id: strawberry.ID
+    concert_id: strawberry.ID = strawberry.field(description="The id of the concert.")

@@ -31,28 +31,31 @@ from schema.mutations.result_errors import (
 from schema.strawberry_fixes import INPUT, Info
 
 
-@strawberry.type
+@strawberry.type(description="The concert was created.")
 class CreateConcertSuccess:
-    concert: Concert
+    concert: Concert = strawberry.field(description="The new concert.")
 
 
-@strawberry.type
+@strawberry.type(description="The concert was changed.")
 class UpdateConcertSuccess:
-    concert: Concert
+    concert: Concert = strawberry.field(description="The changed concert.")
 
 
-@strawberry.type
+@strawberry.type(description="The concert was published.")
 class PublishConcertSuccess:
-    concert: Concert
+    concert: Concert = strawberry.field(description="The published concert.")
 
 
-@strawberry.type
+@strawberry.type(description="The concert was closed.")
 class CloseConcertSuccess:
-    concert: Concert
+    concert: Concert = strawberry.field(description="The closed concert.")
 
 
 CreateConcertResult: TypeAlias = Annotated[
-    CreateConcertSuccess | InvalidInputError | TemporarilyUnavailableError, strawberry.union("CreateConcertResult")
+    CreateConcertSuccess | InvalidInputError | TemporarilyUnavailableError,
+    strawberry.union(
+        "CreateConcertResult", description="The result of `createConcert`: success, or an expected error."
+    ),
 ]
 UpdateConcertResult: TypeAlias = Annotated[
     UpdateConcertSuccess
@@ -63,7 +66,9 @@ UpdateConcertResult: TypeAlias = Annotated[
     | CapacityInUseError
     | QueueOpenedError
     | TemporarilyUnavailableError,
-    strawberry.union("UpdateConcertResult"),
+    strawberry.union(
+        "UpdateConcertResult", description="The result of `updateConcert`: success, or an expected error."
+    ),
 ]
 PublishConcertResult: TypeAlias = Annotated[
     PublishConcertSuccess
@@ -72,7 +77,9 @@ PublishConcertResult: TypeAlias = Annotated[
     | IllegalTransitionError
     | VersionConflictError
     | TemporarilyUnavailableError,
-    strawberry.union("PublishConcertResult"),
+    strawberry.union(
+        "PublishConcertResult", description="The result of `publishConcert`: success, or an expected error."
+    ),
 ]
 CloseConcertResult: TypeAlias = Annotated[
     CloseConcertSuccess
@@ -81,7 +88,7 @@ CloseConcertResult: TypeAlias = Annotated[
     | IllegalTransitionError
     | VersionConflictError
     | TemporarilyUnavailableError,
-    strawberry.union("CloseConcertResult"),
+    strawberry.union("CloseConcertResult", description="The result of `closeConcert`: success, or an expected error."),
 ]
 
 

@@ -18,57 +18,57 @@ from schema.queues import QueueEntry
 from schema.strawberry_fixes import INPUT, Info
 
 
-@strawberry.input(description="The concert whose line you join.")
+@strawberry.input(description="The concert whose queue you join.")
 class JoinQueueInput:
-    concert_id: strawberry.ID
+    concert_id: strawberry.ID = strawberry.field(description="The id of the concert.")
 
 
-@strawberry.input(description="The concert whose line you leave.")
+@strawberry.input(description="The concert whose queue you leave.")
 class LeaveQueueInput:
-    concert_id: strawberry.ID
+    concert_id: strawberry.ID = strawberry.field(description="The id of the concert.")
 
 
-@strawberry.input(description="The concert in whose line you are still there.")
+@strawberry.input(description="The concert whose queue you are still waiting in.")
 class HeartbeatInput:
-    concert_id: strawberry.ID
+    concert_id: strawberry.ID = strawberry.field(description="The id of the concert.")
 
 
-@strawberry.input(description="The concert whose line called your number.")
+@strawberry.input(description="The concert whose queue called your number.")
 class ClaimQueuePassInput:
-    concert_id: strawberry.ID
+    concert_id: strawberry.ID = strawberry.field(description="The id of the concert.")
 
 
-@strawberry.type(description="Your place; joining twice, from any device, finds the same one.")
+@strawberry.type(description="Your queue entry. Joining again, from any device, returns the same entry.")
 class JoinQueueSuccess:
-    entry: QueueEntry
+    entry: QueueEntry = strawberry.field(description="Your queue entry.")
 
 
-@strawberry.type(description="The place is given up, and a later join stands behind the line.")
+@strawberry.type(description="You have left the queue. Joining again puts you at the end.")
 class LeaveQueueSuccess:
-    entry: QueueEntry
+    entry: QueueEntry = strawberry.field(description="Your queue entry.")
 
 
-@strawberry.type(description="Your place as it is now.")
+@strawberry.type(description="Your queue entry now.")
 class HeartbeatSuccess:
-    entry: QueueEntry
+    entry: QueueEntry = strawberry.field(description="Your queue entry.")
 
 
-@strawberry.type(description="Your place with its pass; claiming twice finds the same pass.")
+@strawberry.type(description="Your queue entry with its pass. Claiming again returns the same pass.")
 class ClaimQueuePassSuccess:
-    entry: QueueEntry
+    entry: QueueEntry = strawberry.field(description="Your queue entry.")
 
 
 JoinQueueResult: TypeAlias = Annotated[
     JoinQueueSuccess | InvalidInputError | NotFoundError | RoomNotOpenError | TemporarilyUnavailableError,
-    strawberry.union("JoinQueueResult"),
+    strawberry.union("JoinQueueResult", description="The result of `joinQueue`: success, or an expected error."),
 ]
 LeaveQueueResult: TypeAlias = Annotated[
     LeaveQueueSuccess | InvalidInputError | NotFoundError | NotInQueueError | TemporarilyUnavailableError,
-    strawberry.union("LeaveQueueResult"),
+    strawberry.union("LeaveQueueResult", description="The result of `leaveQueue`: success, or an expected error."),
 ]
 HeartbeatResult: TypeAlias = Annotated[
     HeartbeatSuccess | InvalidInputError | NotFoundError | NotInQueueError | TemporarilyUnavailableError,
-    strawberry.union("HeartbeatResult"),
+    strawberry.union("HeartbeatResult", description="The result of `heartbeat`: success, or an expected error."),
 ]
 ClaimQueuePassResult: TypeAlias = Annotated[
     ClaimQueuePassSuccess
@@ -77,7 +77,9 @@ ClaimQueuePassResult: TypeAlias = Annotated[
     | NotInQueueError
     | NotAdmittedError
     | TemporarilyUnavailableError,
-    strawberry.union("ClaimQueuePassResult"),
+    strawberry.union(
+        "ClaimQueuePassResult", description="The result of `claimQueuePass`: success, or an expected error."
+    ),
 ]
 
 

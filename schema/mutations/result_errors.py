@@ -12,86 +12,86 @@ from schema.enums import Admission, ConcertStatus, EndReason, ErrorCode, LimitSc
 from schema.strawberry_fixes import Info, computed
 
 
-@strawberry.interface(description="An expected refusal; `message` says what to do next.")
+@strawberry.interface(description="An expected error. `message` says what to do next.")
 class DomainError:
     refusal: strawberry.Private[Refusal]
 
-    @computed("For programs.")
+    @computed("A code for programs.")
     def code(self) -> ErrorCode:
         return self.refusal.code
 
-    @computed("For developers: what was refused, the value, and the next step.")
+    @computed("A message for developers: what was refused, the value, and what to do next.")
     def message(self) -> str:
         return str(self.refusal)
 
-    @computed("Whether the same request, unchanged, may succeed later.")
+    @computed("Whether the same request may succeed later.")
     def retryable(self) -> bool:
         return self.refusal.retryable
 
-    @computed("How long to wait before the same request is worth sending again.")
+    @computed("How many seconds to wait before repeating the request.")
     def retry_after_seconds(self) -> int | None:
         return self.refusal.retry_after_s
 
 
 @strawberry.type(description="What is wrong with one field of the input.")
 class InputProblem:
-    path: str = strawberry.field(description="Where in the input, like `lines.0.quantity`.")
-    message: str
+    path: str = strawberry.field(description="The path of the field in the input, such as `lines.0.quantity`.")
+    message: str = strawberry.field(description="What is wrong, and what is allowed.")
 
 
-@strawberry.type(description="Fields of the input are not acceptable; all of them are listed.")
+@strawberry.type(description="Some fields of the input are invalid. All of them are listed.")
 class InvalidInputError(DomainError):
     refusal: strawberry.Private[domain_errors.InvalidInput]
 
-    @computed()
+    @computed("All invalid fields.")
     def problems(self) -> list[InputProblem]:
         return [InputProblem(path=problem.path, message=problem.message) for problem in self.refusal.problems]
 
 
-@strawberry.type(description="There is no such thing, or it is not yours.")
+@strawberry.type(description="The object does not exist, or is not yours.")
 class NotFoundError(DomainError):
     refusal: strawberry.Private[domain_errors.NotFound]
 
 
-@strawberry.type(description="The concert is a draft or closed, or this is not its sale window.")
+@strawberry.type(description="The concert is a draft or closed, or now is outside its sale window.")
 class NotOnSaleError(DomainError):
     refusal: strawberry.Private[domain_errors.NotOnSale]
 
-    @computed()
+    @computed("The status of the concert.")
     def status(self) -> ConcertStatus:
         return self.refusal.status
 
-    @computed("When the sale opens, if that is still to come.")
+    @computed("When the sale opens, if it has not opened yet.")
     def opens_at(self) -> datetime | None:
         return self.refusal.opens_at
 
 
-@strawberry.type(description="Fewer tickets are left in a tier than were asked for. Nothing was taken from any tier.")
+@strawberry.type(description="A tier has fewer tickets left than requested. No tickets were held in any tier.")
 class SoldOutError(DomainError):
     refusal: strawberry.Private[domain_errors.SoldOut]
 
-    @computed("The tier that has too few.")
+    @computed("The tier that has too few tickets.")
     def tier_id(self) -> strawberry.ID:
         return ids.of_tier(self.refusal.tier_id)
 
-    @computed("How many that tier had left.")
+    @computed("How many tickets that tier has left.")
     def available(self) -> int:
         return self.refusal.available
 
-    @computed("When the first hold on that tier ends, and its tickets may come back.")
+    @computed("When the first hold on that tier expires and may return its tickets.")
     def next_release_at(self) -> datetime | None:
         return self.refusal.next_release_at
 
 
-@strawberry.type(description="More tickets than one order, or one person, may have of this concert.")
+@strawberry.type(description="The request exceeds the limit per order or per person for this concert.")
 class LimitExceededError(DomainError):
     refusal: strawberry.Private[domain_errors.LimitExceeded]
 
-    @computed()
+    @computed("Which limit was exceeded.")
     def scope(self) -> LimitScope:
         return self.refusal.scope
 
-    @computed()
+    @computed("The limit.")
     def limit(self) -> int:
         return self.refusal.limit
 
@@ -104,104 +104,110 @@ class LimitExceededError(DomainError):
         return self.refusal.owned
 
 
-@strawberry.type(description="The hold is over; take a new one with a new idempotency key.")
+@strawberry.type(description="The hold has ended. Create a new one with a new idempotency key.")
 class HoldEndedError(DomainError):
     refusal: strawberry.Private[domain_errors.HoldEnded]
 
-    @computed()
+    @computed("Why the hold ended.")
     def reason(self) -> EndReason:
         return self.refusal.reason
 
 
-@strawberry.type(description="The hold is being bought or has been, so it cannot be released.")
+@strawberry.type(description="The hold is being bought or has been bought, so it cannot be released.")
 class PurchaseInProgressError(DomainError):
     refusal: strawberry.Private[domain_errors.PurchaseInProgress]
 
 
-@strawberry.type(description="This idempotency key was used before, for something else.")
+@strawberry.type(description="This idempotency key was already used with different input.")
 class IdempotencyConflictError(DomainError):
     refusal: strawberry.Private[domain_errors.IdempotencyConflict]
 
 
-@strawberry.type(description="The concert cannot go from its status to the one asked for.")
+@strawberry.type(description="The concert cannot change from its status to the requested one.")
 class IllegalTransitionError(DomainError):
     refusal: strawberry.Private[domain_errors.IllegalTransition]
 
-    @computed("The status it has.")
+    @computed("The status of the concert.")
     def status(self) -> ConcertStatus:
         return self.refusal.status
 
 
-@strawberry.type(description="Somebody else changed it first; read it again and repeat the change.")
+@strawberry.type(description="Another change came first. Read the object again and repeat your change.")
 class VersionConflictError(DomainError):
     refusal: strawberry.Private[domain_errors.VersionConflict]
 
-    @computed("The version it has now: of the concert, or of the settings where those were to be changed.")
+    @computed("The current version of the concert, or of the settings if you changed those.")
     def version(self) -> int:
         return self.refusal.version
 
 
-@strawberry.type(description="The concert has a waiting room, and this person may not go in, or not yet.")
+@strawberry.type(description="The concert has a waiting room, and you are not admitted, or not yet.")
 class NotAdmittedError(DomainError):
     refusal: strawberry.Private[domain_errors.NotAdmitted]
 
-    @computed("Where you stand in line; null if you do not wait in it.")
+    @computed("Your position in the queue. Null if you are not waiting.")
     def position(self) -> int | None:
         return self.refusal.position
 
-    @computed()
+    @computed("Why you are not admitted.")
     def reason(self) -> Admission:
         return self.refusal.reason
 
 
-@strawberry.type(description="You have no living place in this line; join the queue.")
+@strawberry.type(description="You have no active entry in this queue. Join the queue.")
 class NotInQueueError(DomainError):
     refusal: strawberry.Private[domain_errors.NotInQueue]
 
 
-@strawberry.type(description="There is no line to join, or nobody can be called from it; `status` says why.")
+@strawberry.type(description="No one can join the queue, or no one can be called from it; `status` says why.")
 class RoomNotOpenError(DomainError):
     refusal: strawberry.Private[domain_errors.RoomNotOpen]
 
-    @computed("What the room does instead.")
+    @computed("The status of the waiting room.")
     def status(self) -> RoomStatus:
         return self.refusal.status
 
-    @computed("When that changes, where it is known.")
+    @computed("When that changes, if known.")
     def opens_at(self) -> datetime | None:
         return self.refusal.opens_at
 
 
-@strawberry.type(description="The opening of the line settled this; reset the line with the new settings, or pause it.")
+@strawberry.type(
+    description=(
+        "These settings cannot change after the queue has opened. Reset the queue with the new settings, or pause it."
+    )
+)
 class QueueOpenedError(DomainError):
     refusal: strawberry.Private[domain_errors.QueueOpened]
 
-    @computed("Those that cannot change in this round any more, like `shuffleAtStart`.")
+    @computed("The settings that can no longer change in this round, such as `shuffleAtStart`.")
     def settings(self) -> list[str]:
         return list(self.refusal.settings)
 
 
-@strawberry.type(description="A capacity cannot go below what is held or sold.")
+@strawberry.type(description="The capacity cannot be lower than the number of tickets held or sold.")
 class CapacityInUseError(DomainError):
     refusal: strawberry.Private[domain_errors.CapacityInUse]
 
-    @computed()
+    @computed("The tier whose capacity is in use.")
     def tier_id(self) -> strawberry.ID:
         return ids.of_tier(self.refusal.tier_id)
 
-    @computed("The lowest capacity possible now.")
+    @computed("The lowest capacity that is possible now.")
     def lowest(self) -> int:
         return self.refusal.lowest
 
 
 @strawberry.type(
-    description="A store is away or recovering. The request was done or not done, never half; "
-    "the same request with the same idempotency key finds out which."
+    description=(
+        "A store is unavailable or recovering. The request was done completely or not at all;"
+        " repeat it with the same idempotency key to find out."
+    )
 )
 class TemporarilyUnavailableError(DomainError):
     refusal: strawberry.Private[domain_errors.TemporarilyUnavailable]
 
-    @computed("Names this request in the server's logs.")
+    @computed("The id of this request in the server's logs.")
     def request_id(self, info: Info) -> str:
         return info.context.request_id
 

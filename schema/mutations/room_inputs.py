@@ -12,55 +12,68 @@ _MS = 1000
 
 
 @strawberry.input(
-    description="How the waiting room admits. What is absent stays as it is, or has its default; "
-    "null says the same, but for the two moments, which it takes away."
+    description=(
+        "Settings of a waiting room. An absent field keeps its value, or gets its default; so"
+        " does null, except for the two moments, which it removes."
+    )
 )
 class WaitingRoomInput:
     suspended: bool | None = strawberry.field(
-        default=None, description="The room is off, and everybody may hold tickets. True by default."
+        default=None, description="Turn the waiting room off, so that everyone can hold tickets. True by default."
     )
     queueing_method: QueueingMethod | None = strawberry.field(
-        default=None, description="Who is called next. FIFO by default."
+        default=None, description="How the next person is chosen. FIFO by default."
     )
     total_active_users: int | None = strawberry.field(
         default=None,
-        description="Most people called or admitted at a time, 1 to 1000000. 1000 by default. "
-        "Below what is taken now, nobody is called until there is room, and nobody is sent away.",
+        description=(
+            "The most people called or admitted at a time, 1 to 1000000. 1000 by default. If more"
+            " are active now, no one is called until there is room, and no one is sent away."
+        ),
     )
     new_users_per_minute: int | None = strawberry.field(
-        default=None, description="Most people called in any 60 seconds, 1 to 1000000. 600 by default."
+        default=None, description="The most people called in any 60 seconds, 1 to 1000000. 600 by default."
     )
     pass_claim_timeout_seconds: int | None = strawberry.field(
-        default=None, description="How long a call waits to be claimed, 1 to 7200. 60 by default."
+        default=None, description="How many seconds a called person has to claim the pass, 1 to 7200. 60 by default."
     )
     session_duration_seconds: int | None = strawberry.field(
-        default=None, description="Life of a pass, from its claim, 1 to 7200. 300 by default."
+        default=None, description="How many seconds a pass is valid after it was claimed, 1 to 7200. 300 by default."
     )
     prequeue_starts_at: datetime | None = strawberry.field(
-        default=UNSET, description="From when people may join, before the room opens. Null: from the publication on."
+        default=UNSET, description="When people can start to join, before the opening. Null means since publication."
     )
     opens_at: datetime | None = strawberry.field(
         default=UNSET,
-        description="From when people are called, inside the sale window. Null: from the start of the sale on. "
-        "A line that has opened is not closed again; pause the room or reset it.",
+        description=(
+            "When calling starts, inside the sale window. Null means at the start of the sale. A "
+            "queue that has opened does not close again; pause or reset it instead."
+        ),
     )
     shuffle_at_start: bool | None = strawberry.field(
         default=None,
-        description="Those who join before the opening are put into an order by lot; not for RANDOM or PASSTHROUGH. "
-        "False by default, and settled once the line has opened.",
+        description=(
+            "Let a lottery order the people who join before the opening. Not for RANDOM or "
+            "PASSTHROUGH. False by default; it cannot change after the queue has opened."
+        ),
     )
     queue_all: bool | None = strawberry.field(
-        default=None, description="Paused: everybody queues, and nobody is called. False by default."
+        default=None, description="Pause the queue: people wait, and no one is called. False by default."
     )
     heartbeat_timeout_seconds: int | None = strawberry.field(
         default=None,
-        description="How long a place without a socket lives on one heartbeat, 1 to 7200. 30 by default.",
+        description=(
+            "How many seconds one heartbeat keeps an entry alive without a connection, 1 to 7200. 30 by default."
+        ),
     )
     disconnect_grace_seconds: int | None = strawberry.field(
-        default=None, description="How long a place outlives its last socket, 1 to 7200. 60 by default."
+        default=None,
+        description=(
+            "How many seconds an entry stays alive after its last connection closed, 1 to 7200. 60 by default."
+        ),
     )
     message: str | None = strawberry.field(
-        default=None, description="To everybody in the line, at most 500 characters. Empty: none, as by default."
+        default=None, description="A message to everyone in the queue, at most 500 characters. Empty by default."
     )
 
     def read(self) -> RoomSettingsPatch:
@@ -88,43 +101,52 @@ def _ms(seconds: int | None) -> int | None:
     return None if seconds is None else seconds * _MS
 
 
-@strawberry.input(description="Settings to change, live: the line and who was called stay as they are.")
+@strawberry.input(
+    description=(
+        "Settings to change while the waiting room runs. The queue and the people who were called stay as they are."
+    )
+)
 class ConfigureWaitingRoomInput:
-    concert_id: strawberry.ID
+    concert_id: strawberry.ID = strawberry.field(description="The id of the concert.")
     expected_version: int | None = strawberry.field(
         default=None,
-        description="Of the settings (`settingsVersion`): refuse with VersionConflictError unless it is still that.",
+        description="The expected `settingsVersion`. The change is refused with VersionConflictError if it differs.",
     )
-    settings: WaitingRoomInput
+    settings: WaitingRoomInput = strawberry.field(description="The settings to change.")
 
 
-@strawberry.input(description="The concert whose line waits: places stay, and nobody is called.")
+@strawberry.input(description="The concert whose queue to pause. Places are kept, and no one is called.")
 class PauseWaitingRoomInput:
-    concert_id: strawberry.ID
+    concert_id: strawberry.ID = strawberry.field(description="The id of the concert.")
 
 
-@strawberry.input(description="The concert whose line goes on.")
+@strawberry.input(description="The concert whose queue to resume.")
 class ResumeWaitingRoomInput:
-    concert_id: strawberry.ID
+    concert_id: strawberry.ID = strawberry.field(description="The id of the concert.")
 
 
-@strawberry.input(description="People to call by hand, under both caps, also while the room is paused.")
+@strawberry.input(description="Calls people manually, within both limits, even while the waiting room is paused.")
 class AdmitNextInput:
-    concert_id: strawberry.ID
+    concert_id: strawberry.ID = strawberry.field(description="The id of the concert.")
     count: int = strawberry.field(description="1 to 1000.")
     idempotency_key: str = strawberry.field(
-        description="Yours, new for each call by hand, like a UUID; with the same key nobody is called twice."
+        description=(
+            "A unique key chosen by you, such as a UUID. Repeating the request with the same key calls no one twice."
+        )
     )
 
 
 @strawberry.input(
-    description="The line to empty: whoever waits loses their place, and whoever was called stays called."
+    description="The queue to reset. People who wait lose their place; people who were called keep their turn."
 )
 class ResetWaitingRoomInput:
-    concert_id: strawberry.ID
+    concert_id: strawberry.ID = strawberry.field(description="The id of the concert.")
     idempotency_key: str = strawberry.field(
-        description="Yours, new for each reset, like a UUID; with the same key the line is emptied once."
+        description=(
+            "A unique key chosen by you, such as a UUID. Repeating the request with the same key resets the queue once."
+        )
     )
     settings: WaitingRoomInput | None = strawberry.field(
-        default=None, description="For the new round: what only a line that has not opened can take on, and the rest."
+        default=None,
+        description="Settings of the new round, including those that cannot change after the queue has opened.",
     )

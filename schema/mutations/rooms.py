@@ -36,34 +36,36 @@ class RoomCommandSuccess:
 
     concert_id: strawberry.Private[ConcertId]
 
-    @computed("The room as it is now. Null with a top-level error while the store is away; what was asked is done.")
+    @computed(
+        "The waiting room now. Null with a top-level error if the store is unavailable; the change itself is done."
+    )
     async def waiting_room(self, info: Info) -> WaitingRoom | None:
         return await load_room(info.context, self.concert_id)
 
 
-@strawberry.type
+@strawberry.type(description="The settings were changed.")
 class ConfigureWaitingRoomSuccess(RoomCommandSuccess):
-    settings_version: int = strawberry.field(description="As it was, if nothing differed.")
+    settings_version: int = strawberry.field(description="Unchanged if the new settings equal the old ones.")
 
 
-@strawberry.type
+@strawberry.type(description="The queue is paused.")
 class PauseWaitingRoomSuccess(RoomCommandSuccess):
-    settings_version: int
+    settings_version: int = strawberry.field(description="The version of the settings now.")
 
 
-@strawberry.type
+@strawberry.type(description="The queue is running again.")
 class ResumeWaitingRoomSuccess(RoomCommandSuccess):
-    settings_version: int
+    settings_version: int = strawberry.field(description="The version of the settings now.")
 
 
-@strawberry.type(description="With a repeated key: what was called the first time.")
+@strawberry.type(description="For a repeated key, the result of the first request.")
 class AdmitNextSuccess(RoomCommandSuccess):
-    call: HandCall
+    call: HandCall = strawberry.field(description="The result of the call.")
 
 
-@strawberry.type(description="With a repeated key: the room as it has become since.")
+@strawberry.type(description="For a repeated key, the waiting room as it is now.")
 class ResetWaitingRoomSuccess(RoomCommandSuccess):
-    settings_version: int
+    settings_version: int = strawberry.field(description="The version of the settings now.")
 
 
 ConfigureWaitingRoomResult: TypeAlias = Annotated[
@@ -74,7 +76,9 @@ ConfigureWaitingRoomResult: TypeAlias = Annotated[
     | VersionConflictError
     | QueueOpenedError
     | TemporarilyUnavailableError,
-    strawberry.union("ConfigureWaitingRoomResult"),
+    strawberry.union(
+        "ConfigureWaitingRoomResult", description="The result of `configureWaitingRoom`: success, or an expected error."
+    ),
 ]
 PauseWaitingRoomResult: TypeAlias = Annotated[
     PauseWaitingRoomSuccess
@@ -83,7 +87,9 @@ PauseWaitingRoomResult: TypeAlias = Annotated[
     | IllegalTransitionError
     | VersionConflictError
     | TemporarilyUnavailableError,
-    strawberry.union("PauseWaitingRoomResult"),
+    strawberry.union(
+        "PauseWaitingRoomResult", description="The result of `pauseWaitingRoom`: success, or an expected error."
+    ),
 ]
 ResumeWaitingRoomResult: TypeAlias = Annotated[
     ResumeWaitingRoomSuccess
@@ -92,7 +98,9 @@ ResumeWaitingRoomResult: TypeAlias = Annotated[
     | IllegalTransitionError
     | VersionConflictError
     | TemporarilyUnavailableError,
-    strawberry.union("ResumeWaitingRoomResult"),
+    strawberry.union(
+        "ResumeWaitingRoomResult", description="The result of `resumeWaitingRoom`: success, or an expected error."
+    ),
 ]
 AdmitNextResult: TypeAlias = Annotated[
     AdmitNextSuccess
@@ -102,7 +110,7 @@ AdmitNextResult: TypeAlias = Annotated[
     | RoomNotOpenError
     | IdempotencyConflictError
     | TemporarilyUnavailableError,
-    strawberry.union("AdmitNextResult"),
+    strawberry.union("AdmitNextResult", description="The result of `admitNext`: success, or an expected error."),
 ]
 ResetWaitingRoomResult: TypeAlias = Annotated[
     ResetWaitingRoomSuccess
@@ -112,7 +120,9 @@ ResetWaitingRoomResult: TypeAlias = Annotated[
     | VersionConflictError
     | IdempotencyConflictError
     | TemporarilyUnavailableError,
-    strawberry.union("ResetWaitingRoomResult"),
+    strawberry.union(
+        "ResetWaitingRoomResult", description="The result of `resetWaitingRoom`: success, or an expected error."
+    ),
 ]
 
 

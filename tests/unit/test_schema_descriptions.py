@@ -1,0 +1,51 @@
+"""Every type, field, argument, input field and enum value of the schema has a description in plain words."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from graphql import (
+    GraphQLEnumType,
+    GraphQLInputObjectType,
+    GraphQLInterfaceType,
+    GraphQLObjectType,
+    build_schema,
+    is_specified_scalar_type,
+)
+
+SCHEMA = build_schema((Path(__file__).parents[2] / "schema" / "schema.graphql").read_text())
+AVOIDED = re.compile(r"\b(somebody|nobody|everybody|whoever|in line|catalogue|organiser)\b", re.IGNORECASE)
+OPENINGS = ("Of ", "Who ", "Whoever ", "As many as ")
+
+
+def _descriptions() -> Iterator[tuple[str, str]]:
+    """Yield the coordinate and the description of each element; an empty text where there is none."""
+    for type_ in SCHEMA.type_map.values():
+        if type_.name.startswith("__") or is_specified_scalar_type(type_):
+            continue
+        yield type_.name, type_.description or ""
+        if isinstance(type_, GraphQLEnumType):
+            yield from ((f"{type_.name}.{name}", value.description or "") for name, value in type_.values.items())
+        if isinstance(type_, GraphQLInputObjectType):
+            yield from ((f"{type_.name}.{name}", field.description or "") for name, field in type_.fields.items())
+        if isinstance(type_, GraphQLObjectType | GraphQLInterfaceType):
+            for name, field in type_.fields.items():
+                yield f"{type_.name}.{name}", field.description or ""
+                for argument, value in field.args.items():
+                    yield f"{type_.name}.{name}({argument}:)", value.description or ""
+
+
+def test_every_schema_element_has_a_description() -> None:
+    assert [coordinate for coordinate, text in _descriptions() if not text] == []
+
+
+def test_descriptions_use_plain_words() -> None:
+    assert [(name, text) for name, text in _descriptions() if AVOIDED.search(text)] == []
+
+
+def test_descriptions_are_sentences() -> None:
+    """They begin with a capital letter or a name in code, end with a full stop, and name their subject."""
+    for name, text in _descriptions():
+        assert re.match(r"[A-Z0-9`]", text), (name, text)
+        assert text.endswith("."), (name, text)
+        assert not text.startswith(OPENINGS), (name, text)
