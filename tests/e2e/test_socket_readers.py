@@ -73,7 +73,7 @@ async def test_whoever_reads_nothing_is_let_go() -> None:
             await stuck.subscribe("stuck")
             big = (await server.behind.wait_for_subscriptions(2))[1]
             await _until_closed(big)
-            await wait_until(lambda: server.capacity.total == 1, timeout=2, what="its place for somebody else")
+            await wait_until(lambda: server.capacity.total == 1, what="its place for somebody else")
             small.show(1)
             assert await quick.hear() == shown("quick", 1)
             code = await _close_code(stuck)

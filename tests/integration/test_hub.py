@@ -18,6 +18,7 @@ from storage.embedded.process import ServerProcess
 from storage.keys import hints_channel
 from subscriptions.hub import Hub
 from subscriptions.interfaces import Rendered
+from subscriptions.publishing import concert_publisher
 from tests.support.hub_recorder import ROOM, SnapshotRecorder, check_rising, open_hub, subscribe
 from tests.support.sale import buy, context, hold, key, lines, on_sale, opened, stock
 from tests.support.waiting import wait_until
@@ -25,14 +26,16 @@ from workers.admission import AdmissionWorker
 from workers.expiry import ExpiryWorker
 
 
-async def test_stock_is_pushed_as_it_moves(stores: Stores, hub: Hub) -> None:
+async def test_stock_is_pushed_as_it_moves(stores: Stores, hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By its hint: no refresh comes by itself."""
+    monkeypatch.setattr(concert_publisher, "MAX_REFRESH_INTERVAL_S", 1_000.0)
     concert = await on_sale(stores, 10)
     seen = await subscribe(hub, StockTopic(concert.id))
     assert seen.stock() == [(10, 0, 0)]
     made = await hold(stores, concert, 3)
-    await wait_until(lambda: seen.stock() == [(7, 3, 0)], timeout=0.9, what="the hold")
+    await wait_until(lambda: seen.stock() == [(7, 3, 0)], what="the hold")
     await buy(stores, made)
-    await wait_until(lambda: seen.stock() == [(7, 0, 3)], timeout=0.9, what="the purchase")
+    await wait_until(lambda: seen.stock() == [(7, 0, 3)], what="the purchase")
     check_rising(seen)
 
 
@@ -79,7 +82,7 @@ async def test_without_any_hint_everybody_ends_at_the_newest_state(stores: Store
         feed.listen(hints_channel(concert.id), lambda _: None)
         for number in range(20):
             await hold(stores, concert, 1, who=f"buyer{number}")
-        await wait_until(lambda: seen.stock() == [(180, 20, 0)], timeout=1.5, what="the newest stock")
+        await wait_until(lambda: seen.stock() == [(180, 20, 0)], what="the newest stock")
         check_rising(seen)
 
 
@@ -96,7 +99,7 @@ async def test_with_hints_lost_at_random_too(stores: Stores, valkey_url: str) ->
         feed.listen(hints_channel(concert.id), lambda message: heard(message) if chance.random() < 0.3 else None)
         for number in range(30):
             await queues.join_queue(context(stores, f"p{number}"), concert.id)
-        await wait_until(lambda: seen[1].line().room.tail == 30, timeout=1.5, what="the newest line")
+        await wait_until(lambda: seen[1].line().room.tail == 30, what="the newest line")
         position = await queues.get_viewer_entry(context(stores, "p7"), concert.id)
         assert position is not None
         shown = seen[1].line().entry
@@ -162,8 +165,8 @@ async def test_watches_survive_an_outage_and_a_wiped_store(
         assert seen[1].line().entry is not None
         await stores.script_client.run_command("FLUSHALL")
         await wait_until(lambda: seen[1].line().entry is None, timeout=15, what="the lost line")
-        await wait_until(lambda: seen[0].stock() == [(10, 0, 0)], timeout=5, what="the stock")
-        await wait_until(lambda: _states(seen[2])[-1] is HoldState.ENDED, timeout=5, what="the lost hold")
+        await wait_until(lambda: seen[0].stock() == [(10, 0, 0)], what="the stock")
+        await wait_until(lambda: _states(seen[2])[-1] is HoldState.ENDED, what="the lost hold")
         assert isinstance(seen[2].last, Hold)
         assert seen[2].last.id == lost.id
         assert feed.queued_messages() == 0

@@ -31,7 +31,8 @@ from workers.opening import OpeningWorker
 PEOPLE = make_people(30)
 NEVER = PushIntervals(((2, 0.0),), 1_000.0)
 """Whoever stands behind the second place sees what concerns themselves, or everybody, and nothing else."""
-AT_ONCE_S = 2.0
+AT_ONCE_S = 30.0
+"""Far less than the 1,000 seconds of NEVER, on the busiest machine."""
 
 
 async def in_line(stores: Stores, **settings: object) -> Concert:
@@ -67,7 +68,7 @@ async def test_moves_are_shown_within_the_band_and_the_last_state_always_arrives
         took_s = time.monotonic() - began_s
         assert len(near.snapshots) == 21
         assert len(far.snapshots) <= 1 + took_s / 0.4
-        await wait_until(lambda: far.place() == (EntryState.WAITING, 10), timeout=0.8, what="the last state")
+        await wait_until(lambda: far.place() == (EntryState.WAITING, 10), what="the last state")
         check_rising(near)
         check_rising(far)
 
@@ -231,9 +232,7 @@ async def test_whatever_happens_to_hints_everybody_ends_at_the_newest_state(
         expected = (
             [EntryState.READY] * 2 + [EntryState.WAITING] * 3 + [EntryState.LEFT] * 10 + [EntryState.WAITING] * 15
         )
-        await wait_until(
-            lambda: [one.place()[0] for one in everybody] == expected, timeout=1.5, what="the newest state"
-        )
+        await wait_until(lambda: [one.place()[0] for one in everybody] == expected, what="the newest state")
         assert [one.place()[1] for one in everybody[15:]] == list(range(4, 19))
         for one in everybody:
             check_rising(one)

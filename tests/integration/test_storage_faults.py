@@ -1,7 +1,6 @@
 """What a reviewer broke once: each test is the way in which it was broken."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
@@ -175,10 +174,8 @@ async def test_one_hold_that_cannot_be_settled_keeps_no_other_from_it(
 async def test_a_lost_commit_is_made_again(stores: Stores, mongo_url: str) -> None:
     concert = await on_sale(stores, 10)
     async with failing(mongo_url, 2, commands=("commitTransaction",), closeConnection=True):
-        started = time.monotonic()
         change = ConcertChange(tiers=(TierChange(concert.tiers[0].id, capacity=6),))
         await concerts.update_concert(organizer(stores), concert.id, change, expected_version=None)
-    assert time.monotonic() - started < 10
     assert await stock(stores, concert) == [(6, 0, 0)]
     await check_invariants(stores, concert)
 

@@ -114,7 +114,7 @@ class Person:
         async def is_true() -> bool:
             return bool(news(screen.newest()) == news(await self.line_now()))
 
-        await wait_until(is_true, timeout=3, what=f"the line of {self.name}")
+        await wait_until(is_true, what=f"the line of {self.name}")
 
 
 @pytest_asyncio.fixture
@@ -155,10 +155,10 @@ async def test_a_whole_visit_is_shown_as_it_happens(stores: Stores, hub: Hub, al
     await wait_until(lambda: held.payloads, what="the hold")
     assert (held.newest()["id"], held.newest()["state"]) == (ids.of_hold(concert.id, taken.id), "HELD")
     order = await buy(stores, taken)
-    await wait_until(lambda: alice_queue.is_over, timeout=3, what="the end of the visit")
+    await wait_until(lambda: alice_queue.is_over, what="the end of the visit")
     assert (alice_queue.newest()["state"], alice_queue.newest()["pass"]["token"]) == ("COMPLETED", None)
     await bob.sees(bob_queue)
-    await wait_until(lambda: held.newest()["state"] == "SOLD", timeout=3, what="the end of the hold")
+    await wait_until(lambda: held.newest()["state"] == "SOLD", what="the end of the hold")
     bought = await alice.watch(WATCH_ORDER, ids.of_order(order.id))
     assert bought.newest() == {
         "id": ids.of_order(order.id),
@@ -168,7 +168,7 @@ async def test_a_whole_visit_is_shown_as_it_happens(stores: Stores, hub: Hub, al
         "customerEmail": "ada@example.org",
         "concert": {"name": "Goldberg Variations"},
     }
-    await wait_until(lambda: stock.newest()["tiers"][0]["sold"] == 2, timeout=3, what="the sale")
+    await wait_until(lambda: stock.newest()["tiers"][0]["sold"] == 2, what="the sale")
     for screen in (alice_queue, bob_queue, stock):
         versions = [(shown["epoch"], shown["version"]) for shown in screen.payloads]
         assert versions == sorted(set(versions))
@@ -200,7 +200,7 @@ async def test_a_pass_is_pushed_to_its_owner_and_to_nobody_else(stores: Stores, 
     await queues.join_queue(context(stores, "alice"), alice.concert.id)
     await AdmissionWorker().run_once(stores)
     await queues.claim_pass(context(stores, "alice"), alice.concert.id)
-    await wait_until(lambda: own.newest()["state"] == "ADMITTED", timeout=3, what="the pass")
+    await wait_until(lambda: own.newest()["state"] == "ADMITTED", what="the pass")
     for person, screen in zip(watchers, screens, strict=True):
         await person.sees(screen)
         assert all(shown["pass"] is None for shown in screen.payloads)
@@ -226,9 +226,9 @@ async def test_every_device_of_a_person_is_shown_the_same(stores: Stores, alice:
         await alice.sees(device)
     await AdmissionWorker().run_once(stores)
     await queues.leave_queue(context(stores, "bob"), alice.concert.id)
-    await wait_until(lambda: devices[-1].newest()["state"] == "READY", timeout=3, what="the call")
+    await wait_until(lambda: devices[-1].newest()["state"] == "READY", what="the call")
     await queues.claim_pass(context(stores, "alice"), alice.concert.id)
-    await wait_until(lambda: devices[-1].newest()["state"] == "ADMITTED", timeout=3, what="the pass")
+    await wait_until(lambda: devices[-1].newest()["state"] == "ADMITTED", what="the pass")
     first, *others = [device.payloads[1 - len(devices[-1].payloads) :] for device in devices]
     assert len(first) >= 3
     assert others == [first, first]

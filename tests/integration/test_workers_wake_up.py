@@ -111,7 +111,7 @@ async def test_a_concert_published_elsewhere_is_found_when_something_begins_ther
         async def is_called() -> bool:
             return await state(shop, concert, "ann") is EntryState.READY
 
-        await wait_until(is_called, timeout=3, what="the call")
+        await wait_until(is_called, what="the call")
 
 
 async def test_hints_that_are_lost_only_cost_time(

@@ -11,7 +11,7 @@ POLL_S = 0.01
 async def wait_until(
     condition: Callable[[], object | Awaitable[object]],
     *,
-    timeout: float = 5.0,  # noqa: ASYNC109 - the failure must say what was waited for
+    timeout: float = 30.0,  # noqa: ASYNC109 - the failure must say what was waited for
     what: str = "the condition",
 ) -> None:
     """Returns once `condition()`, or what it awaits to, is true; fails with what it was last."""

@@ -116,5 +116,5 @@ async def test_whoever_is_too_fast_comes_back_when_told() -> None:
     started = time.monotonic()
     told, _, ledger = await ask(limited, SUCCESS)
     assert told == SUCCESS["data"]["holdTickets"]
-    assert 1.0 <= time.monotonic() - started < 5.0
+    assert time.monotonic() - started >= 1.0
     assert ledger.retried == {(Step.HOLD, "RATE_LIMITED"): 1}
