@@ -1,4 +1,5 @@
-# Everything Onsale can do from a shell; `make help` lists it. Needs make and Python 3.11 or later with venv, no root.
+# All commands of Onsale; `make help` lists them. They need make and Python 3.11 or later with venv,
+# but no root.
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -9,13 +10,13 @@ BIN := .venv/bin
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1 /p' Makefile | while read -r name text; do printf '  make %-13s %s\n' "$$name" "$$text"; done
 
-run: .venv/run.stamp pages ## install what is needed and serve http://localhost:8000
+run: .venv/run.stamp pages ## install what is needed, start everything and serve http://localhost:8000
 	@exec $(BIN)/python app.py
 
 test: .venv/dev.stamp test-programs lint types ## run every check and every test
 	@$(BIN)/python -m pytest
 
-check: .venv/dev.stamp lint types unit ## check format, style, types and the SDL, and run the unit tests: seconds
+check: .venv/dev.stamp lint types unit ## check format, lint, types and the SDL and run the unit tests, in seconds
 
 format: .venv/dev.stamp ## format the code
 	@$(BIN)/ruff check --fix .
@@ -31,23 +32,23 @@ types: .venv/dev.stamp
 unit: .venv/dev.stamp
 	@$(BIN)/python -m pytest tests/unit
 
-sale: .venv/run.stamp ## hold a whole sale and check its books (BUYERS=2000 STOCK=800 KILL=yes URL=)
+sale: .venv/run.stamp ## run a whole sale and check its records (BUYERS=2000 STOCK=800 KILL=yes URL=)
 	@exec $(BIN)/python -m bench.sale \
 	  $(if $(BUYERS),--buyers $(BUYERS)) $(if $(STOCK),--stock $(STOCK)) $(if $(KILL),--kill $(KILL)) $(if $(URL),--url $(URL))
 
 bench-queue: .venv/run.stamp ## measure a waiting room of up to 50,000 people: commands, bytes, joins, calls, pushes (4 minutes)
 	@exec $(BIN)/python -m bench.queueing
 
-bench-sockets: .venv/run.stamp ## measure 2,000 sockets on one process while stock moves (SOCKETS=2000)
+bench-sockets: .venv/run.stamp ## measure 2,000 sockets on one process while stock changes (SOCKETS=2000)
 	@$(BIN)/python -m bench.sockets $(if $(SOCKETS),--sockets $(SOCKETS))
 
-prove-room: .venv/dev.stamp ## four worker processes and random traffic against one room, all of it checked (SECONDS=70 SEED=1)
+prove-room: .venv/dev.stamp ## run four workers and random traffic against one waiting room and check every state (SECONDS=70 SEED=1)
 	@$(BIN)/python -m tests.support.room_proof $(or $(SECONDS),70) $(or $(SEED),1)
 
-simulate: .venv/run.stamp ## hold simulated sales and score the estimates (SEEDS="101 102" CHART=yes)
+simulate: .venv/run.stamp ## run simulated sales and score the estimates (SEEDS="101 102" CHART=yes)
 	@exec $(BIN)/python -m bench.simulation $(if $(SEEDS),--seeds $(SEEDS)) $(if $(CHART),--chart)
 
-watch: .venv/run.stamp ## watch a running sale in the terminal (CONCERT=its slug, URL=http://localhost:8000)
+watch: .venv/run.stamp ## show a running sale in the terminal (CONCERT=slug, URL=http://localhost:8000)
 	@$(BIN)/python -m bench.watch $(CONCERT) $(if $(URL),--url $(URL))
 
 schema: .venv/run.stamp ## write the SDL to schema/schema.graphql

@@ -1,4 +1,4 @@
-"""The README's first session and the examples of docs/waiting-room.md, as printed; only the port is another one."""
+"""The sessions of README.md, docs/first-session.md and docs/waiting-room.md, run as printed but for the port."""
 
 import asyncio
 import os
@@ -9,6 +9,7 @@ from pathlib import Path
 from tests.support.application import ROOT, Application, started
 
 README = (ROOT / "README.md").read_text()
+FIRST_SESSION = (ROOT / "docs/first-session.md").read_text()
 WAITING_ROOM = (ROOT / "docs/waiting-room.md").read_text()
 
 
@@ -16,7 +17,7 @@ def shell_blocks(text: str) -> list[str]:
     return re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
 
 
-def first_session() -> list[str]:
+def load_blocks() -> list[str]:
     return shell_blocks(README.partition("## A first session\n")[2].partition("\n## ")[0])
 
 
@@ -40,12 +41,12 @@ async def said(blocks: list[str], application: Application) -> list[str]:
 
 
 async def test_the_first_session_works_as_printed(tmp_path: Path) -> None:
-    fill, *session = first_session()
+    (fill,) = load_blocks()
     assert fill == "make sale URL=http://localhost:8000 BUYERS=100\n"
     async with started(Application(tmp_path / "data", DEMO="yes")) as application:
         url = f"http://localhost:{application.port}"
         await run(sys.executable, "-m", "bench.sale", "--url", url, "--buyers", "100", application=application)
-        concerts, held, bought, order = await said(session, application)
+        concerts, held, bought, order = await said(shell_blocks(FIRST_SESSION), application)
     assert concerts.startswith('{"data":{"concerts":{"nodes":[{"slug":"')
     assert '"state":"HELD"' in held
     assert '"status":"PAID"' in bought
@@ -53,7 +54,7 @@ async def test_the_first_session_works_as_printed(tmp_path: Path) -> None:
 
 
 async def test_the_examples_of_a_waiting_room_work_as_printed(tmp_path: Path) -> None:
-    tools = next(block for block in first_session() if "ask()" in block)
+    tools = next(block for block in shell_blocks(FIRST_SESSION) if "ask()" in block)
     async with started(Application(tmp_path / "data", DEMO="yes")) as application:
         said_there = await said([tools, *shell_blocks(WAITING_ROOM)], application)
     paused, configured, joined, called, resumed, watched, ready, bought, joined_late, event, pushed = said_there
