@@ -6,7 +6,7 @@
 import type { DemoConcert } from "./concert";
 import { ADMIT_NEXT, CONFIGURE, PAUSE, RESET, RESUME, ROOM_AUDIT, WATCH_ROOM } from "./organizing";
 
-const CATALOGUE = `# What is on. Nobody has to sign in to look.
+const CATALOGUE = `# All concerts. You need not sign in to see them.
 # Run it: the pink button, or Ctrl-Enter.
 query Catalogue {
   concerts(first: 5) {
@@ -46,9 +46,9 @@ mutation JoinQueue($concertId: ID!) {
 }
 `;
 
-const WATCH_PLACE = `# Your place in line, as it happens, over a WebSocket.
-# It ends when you stop it or open another tab; the line
-# at the top of the page keeps watching.
+const WATCH_PLACE = `# Your position in the queue, pushed over a WebSocket.
+# It ends when you stop it or open another tab; the status
+# at the top of the page goes on.
 subscription WatchMyPlace($concertId: ID!) {
   queuePosition(concertId: $concertId) {
     state
@@ -68,8 +68,8 @@ subscription WatchMyPlace($concertId: ID!) {
 }
 `;
 
-const CLAIM = `# Once your state is READY. The pass lets you hold
-# tickets; the tab HoldTickets finds it by itself.
+const CLAIM = `# Run it when your state is READY. With the pass you hold
+# tickets; the tab HoldTickets uses it.
 mutation ClaimPass($concertId: ID!) {
   claimQueuePass(input: { concertId: $concertId }) {
     ... on ClaimQueuePassSuccess {
@@ -83,7 +83,7 @@ mutation ClaimPass($concertId: ID!) {
 }
 `;
 
-const HOLD = `# Takes tickets out of the stock for a while. In the
+const HOLD = `# Reserves tickets for a limited time. In the
 # variables, {{newKey}} becomes a new key with each run,
 # and {{queuePass}} the pass you claimed.
 mutation HoldTickets($input: HoldTicketsInput!) {
@@ -130,7 +130,7 @@ subscription WatchStock($concertId: ID!) {
 }
 `;
 
-const ME = `# You: your places in line, your holds, your orders.
+const ME = `# You: your queue entries, holds and orders.
 query Me {
   me {
     name

@@ -1,7 +1,7 @@
 /** What an organizer does to the waiting room while it runs; each step needs somebody who organizes. */
 
-export const WATCH_ROOM = `# The room as it changes. Sign in above as olivia, who
-# organizes: this tab and those behind it are hers.
+export const WATCH_ROOM = `# The waiting room as it changes. Sign in above as olivia:
+# this tab and the next ones are for organizers.
 subscription WatchTheRoom($concertId: ID!) {
   waitingRoomChanged(concertId: $concertId) {
     status
@@ -25,8 +25,8 @@ subscription WatchTheRoom($concertId: ID!) {
 }
 `;
 
-export const PAUSE = `# Calls nobody any more. Everybody keeps their place and
-# reads at once that the line is paused.
+export const PAUSE = `# Stops calling people. They keep their place and see at
+# once that the queue is paused.
 mutation PauseRoom($concertId: ID!) {
   pauseWaitingRoom(input: { concertId: $concertId }) {
     ... on PauseWaitingRoomSuccess {
@@ -38,9 +38,9 @@ mutation PauseRoom($concertId: ID!) {
 }
 `;
 
-export const ADMIT_NEXT = `# Calls the next people by hand, also in a paused room.
-# Both caps hold: the answer says how many were called,
-# and why not more.
+export const ADMIT_NEXT = `# Calls the next people manually, even while paused. Both
+# limits apply: the result says how many were called, and
+# why not more.
 mutation AdmitNext($input: AdmitNextInput!) {
   admitNext(input: $input) {
     ... on AdmitNextSuccess {
@@ -53,7 +53,7 @@ mutation AdmitNext($input: AdmitNextInput!) {
 }
 `;
 
-export const RESUME = `# Goes on calling.
+export const RESUME = `# Resumes calling people.
 mutation ResumeRoom($concertId: ID!) {
   resumeWaitingRoom(input: { concertId: $concertId }) {
     ... on ResumeWaitingRoomSuccess {
@@ -65,8 +65,8 @@ mutation ResumeRoom($concertId: ID!) {
 }
 `;
 
-export const CONFIGURE = `# Changes settings while the room runs; those that the
-# variables leave out stay. Nobody loses a place or a pass.
+export const CONFIGURE = `# Changes settings while the queue runs. Absent settings
+# stay unchanged. Entries and passes are kept.
 mutation ConfigureRoom($input: ConfigureWaitingRoomInput!) {
   configureWaitingRoom(input: $input) {
     ... on ConfigureWaitingRoomSuccess {
@@ -84,7 +84,7 @@ mutation ConfigureRoom($input: ConfigureWaitingRoomInput!) {
 }
 `;
 
-export const ROOM_AUDIT = `# Who did what to the room, newest first.
+export const ROOM_AUDIT = `# Changes of the waiting room, newest first.
 query RoomAudit($concertId: ID!) {
   waitingRoom(concertId: $concertId) {
     audit(first: 10) {
@@ -101,8 +101,8 @@ query RoomAudit($concertId: ID!) {
 }
 `;
 
-export const RESET = `# Empties the line: whoever waits loses their place, and
-# joins anew. Whoever was called keeps their turn.
+export const RESET = `# Empties the queue: people who wait lose their place and
+# join again. People who were called keep their turn.
 mutation ResetRoom($input: ResetWaitingRoomInput!) {
   resetWaitingRoom(input: $input) {
     ... on ResetWaitingRoomSuccess {

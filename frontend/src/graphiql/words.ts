@@ -1,4 +1,4 @@
-/** What is happening, in words for people: a person's place in line, and a room for those who run it. */
+/** The status line in words: the position of a person in a queue, and a waiting room for its organizer. */
 
 export interface Stock {
   soldOut: boolean;
@@ -26,7 +26,7 @@ export interface Room {
   flow: { waitingCount: number; occupancy: number; outflow: number };
 }
 
-/** The whole of it stands in the answers. */
+/** The full text is in the results. */
 const LONGEST_MESSAGE = 120;
 
 export function stockWords(stock: Stock): string {
@@ -47,9 +47,9 @@ function roomStatusWords({ status, opensAt }: Room): string {
     case "PREQUEUE":
       return `opens ${moment(opensAt)}`;
     case "REJECTING":
-      return "turns everybody away";
+      return "closed to new people";
     case "SUSPENDED":
-      return "the room is off";
+      return "the waiting room is off";
     default:
       return status.toLowerCase();
   }
@@ -66,13 +66,13 @@ export function placeWords(place: Place): string[] {
     case "ADMITTED":
       return [`you are in: hold your tickets ${before(place)}`];
     case "COMPLETED":
-      return ["you have bought"];
+      return ["you have bought your tickets"];
     case "LEFT":
-      return ["you left the line"];
+      return ["you left the queue"];
     case "EXPIRED":
-      return [`your place ended, because ${END[place.endReason ?? ""] ?? "of its deadline"}`];
+      return [`you lost your place: ${END[place.endReason ?? ""] ?? "its deadline passed"}`];
     default:
-      return [OUTSIDE[place.roomStatus] ?? "you are not in line"];
+      return [OUTSIDE[place.roomStatus] ?? "you are not in the queue"];
   }
 }
 
@@ -80,28 +80,28 @@ const END: Record<string, string> = {
   ABSENT: "you were away for too long",
   NOT_CLAIMED: "you did not claim your pass in time",
   SESSION_OVER: "your pass was not used in time",
-  RESET: "the organizer emptied the line",
+  RESET: "the organizer reset the queue",
 };
 
 const OVER: Record<string, string> = {
-  SUSPENDED: "the room is off: hold tickets without a pass",
+  SUSPENDED: "the waiting room is off: hold tickets without a pass",
   CLOSED: "the sale is over",
 };
 
 const OUTSIDE: Record<string, string> = {
   ...OVER,
-  SCHEDULED: "nobody can join the line yet",
-  REJECTING: "nobody can join the line now",
+  SCHEDULED: "the queue is not open yet",
+  REJECTING: "the queue is closed to new people",
 };
 
 const STANDSTILL: Record<string, string> = {
-  PAUSED: "paused, and you keep your place",
-  REJECTING: "nobody is called now, and you keep your place",
+  PAUSED: "paused; you keep your place",
+  REJECTING: "no one is called now; you keep your place",
 };
 
 function registeredWords(place: Place): string[] {
   const opening = place.opensAt ? `opens ${moment(place.opensAt)}` : "opens soon";
-  if (place.lot !== null) return [`you have lot ${place.lot}`, `drawn when the line ${opening}`];
+  if (place.lot !== null) return [`you have lot ${place.lot}`, `drawn when the queue ${opening}`];
   return [...inLineWords(place), opening];
 }
 
@@ -115,16 +115,16 @@ function lineWords(place: Place): string[] {
 
 function inLineWords({ position, waitingCount }: Place): string[] {
   const count = waitingCount.toLocaleString("en");
-  if (position === null) return [`you are one of ${count} who wait, and names are drawn`];
-  return [`place ${position.toLocaleString("en")} of ${count} in line`];
+  if (position === null) return [`you are one of ${count} people waiting; the next one is drawn at random`];
+  return [`position ${position.toLocaleString("en")} of ${count}`];
 }
 
 function aheadWords({ stockAhead, message }: Place): string[] {
   const told = message.length > LONGEST_MESSAGE ? `${message.slice(0, LONGEST_MESSAGE)} …` : message;
-  return [...(stockAhead === "SOLD_OUT" ? ["sold out in front of you"] : []), ...(told ? [`“${told}”`] : [])];
+  return [...(stockAhead === "SOLD_OUT" ? ["tickets will probably sell out before your turn"] : []), ...(told ? [`“${told}”`] : [])];
 }
 
-/** A band: half of the people wait at most so long, nine of ten at most so long. */
+/** A range: half of the people wait at most the first value, nine out of ten at most the second. */
 function waitWords(p50: number, p90: number): string {
   if (p90 <= 15) return "a few seconds";
   const [unit, seconds] = p90 < 90 ? ["seconds", 1] : p90 < 5_400 ? ["minutes", 60] : ["hours", 3_600];

@@ -81,7 +81,7 @@ export const stories = {
     return { held, sold: (await watcher.firstNumber('sold')) - sold };
   },
 
-  // One runs the room, another one waits in it and reads on the page what becomes of the line.
+  // One runs the room, another one waits in it and reads on the page what happens to the queue.
   async running(browser, url) {
     const olivia = await Page.open(await browser.person(), url);
     const carol = await Page.open(await browser.person(), url);
@@ -90,13 +90,13 @@ export const stories = {
     await olivia.lineSays('paused · 0 waiting');
     await carol.signInAs('carol');
     await carol.run('JoinQueue');
-    await carol.lineSays('place 1 of 1 in line · paused, and you keep your place');
+    await carol.lineSays('position 1 of 1 · paused; you keep your place');
     await olivia.lineSays('paused · 1 waiting');
     await browser.shot(carol.tab, 'paused');
     await olivia.run('ConfigureRoom');
     await carol.lineSays('Bring an umbrella');
     seen.emptied = (await olivia.run('ResetRoom')).data.resetWaitingRoom.waitingRoom.waitingCount;
-    await carol.lineSays('your place ended, because the organizer emptied the line');
+    await carol.lineSays('you lost your place: the organizer reset the queue');
     await carol.run('JoinQueue');
     seen.called = (await olivia.run('AdmitNext')).data.admitNext.call.called;
     await carol.lineSays('it is your turn: claim your pass before');
@@ -117,7 +117,7 @@ export const stories = {
     await page.tab.reload();
     await page.lineSays('it is your turn');
     await leaveElsewhere();
-    await page.lineSays('you left the line');
+    await page.lineSays('you left the queue');
     await untilOnlyTheseRun(page, 'stockChanged');
     const seen = { whenItEnded: await countSubscribes(page, 'queuePosition') };
     await page.passHalfAMinute();
