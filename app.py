@@ -80,7 +80,7 @@ async def _lifespan(settings: Settings, given: Stores | None) -> AsyncIterator[A
     logs.configure(settings.log_format)
     configure_gc()
     if settings.redis_url is None or settings.mongo_url is None:
-        raise SettingsError("ONSALE_REDIS_URL and ONSALE_MONGO_URL are needed; `make run` starts stores of its own")
+        raise SettingsError("ONSALE_REDIS_URL and ONSALE_MONGO_URL are required; `make run` starts its own stores")
     async with (
         _opened(settings.redis_url, settings.mongo_url, settings.mongo_database, given) as stores,
         contextlib.aclosing(TokenVerifier(settings.issuer, settings.oidc_audience)) as verifier,
@@ -183,7 +183,11 @@ def _listen(settings: Settings) -> socket.socket:
         return socket.create_server((settings.host, settings.port), family=family, backlog=BACKLOG)
     except OSError as error:
         taken = error.errno == errno.EADDRINUSE
-        step = "another program uses it; set another ONSALE_PORT" if taken else f"{error.strerror}; see ONSALE_HOST"
+        step = (
+            "another program uses it; set ONSALE_PORT to a free port"
+            if taken
+            else f"{error.strerror}; check ONSALE_HOST"
+        )
         raise SettingsError(f"port {settings.port} on {settings.host} cannot be opened: {step}") from error
 
 

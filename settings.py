@@ -132,8 +132,8 @@ class _Reader:
             return _parse_push_intervals(value)
         except ValueError:
             self._problems.append(
-                f"ONSALE_{name} is {value[:64]!r}; it must be like '100:0 2000:1000 rest:5000': positions and "
-                f"milliseconds that rise, `rest` last, at most {SLOWEST_PUSH_MS} ms"
+                f"ONSALE_{name} is {value[:64]!r}; it must look like '100:0 2000:1000 rest:5000': rising "
+                f"positions and milliseconds, `rest` last, at most {SLOWEST_PUSH_MS} ms"
             )
             return default
 
@@ -144,7 +144,7 @@ class _Reader:
 
     def require(self, *names: str) -> None:
         self._problems += [
-            f"ONSALE_{name} is missing; production names it" for name in names if not self.optional(name)
+            f"ONSALE_{name} is missing; production requires it" for name in names if not self.optional(name)
         ]
 
     def finish(self) -> None:

@@ -35,12 +35,12 @@ async def fetch_signing_keys(issuer: str, jwks_url: str | None) -> dict[str, dic
 async def _discover(client: httpx2.AsyncClient, issuer: str) -> str:
     document = await _get_json(client, f"{issuer.rstrip('/')}/.well-known/openid-configuration")
     if document.get("issuer") != issuer:
-        raise KeySourceError(f"its discovery document names issuer {document.get('issuer')!r}; set that one exactly")
+        raise KeySourceError(f"the discovery document names issuer {document.get('issuer')!r}; set exactly that issuer")
     jwks_url = document.get("jwks_uri")
     if not isinstance(jwks_url, str):
-        raise KeySourceError(f"its discovery document has jwks_uri {jwks_url!r}; expected an address")
+        raise KeySourceError(f"the discovery document has jwks_uri {jwks_url!r}; expected a URL")
     if issuer.startswith("https://") and not jwks_url.startswith("https://"):
-        raise KeySourceError(f"jwks_uri {jwks_url!r} is not https though the issuer is; keys could be exchanged")
+        raise KeySourceError(f"jwks_uri {jwks_url!r} does not use https although the issuer does; use https for both")
     return jwks_url
 
 
@@ -55,13 +55,13 @@ async def _get_json(client: httpx2.AsyncClient, url: str) -> Mapping[str, object
         async for chunk in answer.aiter_raw():
             body += chunk
             if len(body) > MAX_RESPONSE_BYTES:
-                raise KeySourceError(f"{url} answered more than {MAX_RESPONSE_BYTES} bytes")
+                raise KeySourceError(f"{url} answered with more than {MAX_RESPONSE_BYTES} bytes")
     try:
         document = json.loads(body)
     except (ValueError, RecursionError) as error:
-        raise KeySourceError(f"{url} answered no JSON") from error
+        raise KeySourceError(f"{url} answered with invalid JSON") from error
     if not isinstance(document, dict):
-        raise KeySourceError(f"{url} answered JSON that is not an object")
+        raise KeySourceError(f"{url} answered with JSON that is not an object")
     return document
 
 
@@ -71,7 +71,7 @@ def signing_keys(published: Mapping[str, object]) -> dict[str, dict[str, object]
     usable = {str(jwk["kid"]): jwk for jwk in keys if _is_usable(jwk)} if isinstance(keys, list) else {}
     # An empty set must not throw away the keys we have.
     if not usable:
-        raise KeySourceError(f"its key set has no signing key for {', '.join(ALGORITHMS)}")
+        raise KeySourceError(f"the key set has no signing key for {', '.join(ALGORITHMS)}")
     return usable
 
 

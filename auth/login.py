@@ -79,7 +79,7 @@ class _Login:
         request.scope["session"] = _remembered(request)
         # RFC 9207: an answer of another issuer is not for us.
         if request.query_params.get("iss", self._issuer) != self._issuer:
-            return not_signed_in("The answer comes from another issuer than the one that was asked.", status=400)
+            return not_signed_in("The response came from another issuer; sign in again.", status=400)
         try:
             tokens = await self._client.authorize_access_token(
                 request, claims_options={"iss": {"essential": True, "value": self._issuer}}
@@ -90,12 +90,12 @@ class _Login:
             return self._away(error)
         # Without an ID token nothing says that the answer belongs to this login.
         if "userinfo" not in tokens:
-            return not_signed_in("The issuer sent no ID token.", status=400)
+            return not_signed_in("The issuer sent no ID token; sign in again.", status=400)
         return handing_over({name: tokens[name] for name in _HANDED_OVER if name in tokens})
 
     def _away(self, error: Exception) -> Response:
         log.warning("login at %s failed: %s: %s", self._issuer, type(error).__name__, error)
-        return not_signed_in("The issuer does not answer as it should; try again in a moment.", status=503)
+        return not_signed_in("The issuer did not answer correctly; try again in a moment.", status=503)
 
 
 def _is_secure(request: Request) -> bool:
@@ -123,5 +123,5 @@ def _is_begun_login(kept: object) -> bool:
 
 def _words(error: Exception) -> str:
     if getattr(error, "error", None) == "mismatching_state":
-        return "This login was not begun in this browser, or too long ago."
+        return "This sign-in was not started in this browser, or it has expired; sign in again."
     return getattr(error, "description", None) or getattr(error, "error", None) or type(error).__name__

@@ -28,15 +28,15 @@ _PAGE = """<!doctype html>
 """
 
 _HANDING_OVER = """<body data-tokens="{tokens}">
-<p>You are signed in. Going back …</p>
-<noscript>Our pages need JavaScript.</noscript>
+<p>You are signed in. Returning …</p>
+<noscript>This page needs JavaScript; enable it and reload.</noscript>
 <script>{script}</script>
 </body>"""
 
 _NOT_SIGNED_IN = """<body>
 <h1>You are not signed in</h1>
 <p role="alert">{reason}</p>
-<p><a href="/login">Sign in again</a> or <a href="/graphql">go on without</a>.</p>
+<p><a href="/login">Sign in again</a> or <a href="/graphql">continue without signing in</a>.</p>
 </body>"""
 
 

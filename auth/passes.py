@@ -112,7 +112,7 @@ def signer_from_pem(pem: bytes) -> PassSigner:
     """Raises ValueError for what is no Ed25519 key."""
     key = serialization.load_pem_private_key(pem, password=None)
     if not isinstance(key, Ed25519PrivateKey):
-        raise ValueError("the key of queue passes must be an Ed25519 private key in PEM")
+        raise ValueError("the queue pass key must be an Ed25519 private key in PEM")
     return PassSigner(key)
 
 

@@ -51,7 +51,7 @@ class SigningKeys:
         if kid not in self._keys:
             await self._refresh()
         if not self._keys:
-            raise TemporarilyUnavailable(f"The keys of issuer {self._issuer} cannot be fetched")
+            raise TemporarilyUnavailable(f"The signing keys of issuer {self._issuer} cannot be fetched")
         return self._keys.get(kid)
 
     def refresh_if_stale(self) -> None:
@@ -89,7 +89,9 @@ class SigningKeys:
                 self._adopt(await fetch_signing_keys(self._issuer, self._jwks_url))
             self._fetched_at_s = time.monotonic()
         except (KeySourceError, httpx2.HTTPError, httpx2.InvalidURL, TimeoutError) as error:
-            _log.warning("signing keys of %s not fetched: %s: %s", self._issuer, type(error).__name__, error)
+            _log.warning(
+                "the signing keys of %s could not be fetched: %s: %s", self._issuer, type(error).__name__, error
+            )
         finally:
             self._attempted_at_s = time.monotonic()
             self._fetching = None

@@ -31,9 +31,9 @@ _HEADER_TYPES = (None, "jwt", "at+jwt")
 _REASONS: tuple[tuple[type[jwt.PyJWTError], str], ...] = (
     (jwt.ExpiredSignatureError, "has expired; refresh it or sign in again"),
     (jwt.ImmatureSignatureError, "is not valid yet; check the clock of the machine that issued it"),
-    (jwt.InvalidSignatureError, "has a wrong signature; sign in again"),
-    (InvalidSubjectError, "has a malformed sub; sign in again"),
-    (jwt.InvalidAlgorithmError, f"is signed in a way we do not accept; use {', '.join(ALGORITHMS)}"),
+    (jwt.InvalidSignatureError, "has an invalid signature; sign in again"),
+    (InvalidSubjectError, "has a malformed sub claim; sign in again"),
+    (jwt.InvalidAlgorithmError, f"is signed with an algorithm that is not accepted; use {', '.join(ALGORITHMS)}"),
 )
 
 
@@ -59,8 +59,8 @@ class TokenVerifier:
         if len(token) > MAX_TOKEN_BYTES:
             raise Unauthenticated(f"The token has more than {MAX_TOKEN_BYTES} bytes; send an access token.")
         if not token.isascii():
-            raise _refused("is malformed; send the access token exactly as the issuer gave it")
-        # Also on a hit: while everybody's token is cached, nothing else would notice that a key was withdrawn.
+            raise _refused("is malformed; send the access token exactly as the issuer returned it")
+        # Also on a hit: while all tokens are cached, nothing else would notice that a key was withdrawn.
         self._keys.refresh_if_stale()
         known = self._verified.get(token, now_s=time.time(), generation=self._keys.generation)
         return known or await self._verify_anew(token)
@@ -80,14 +80,14 @@ class TokenVerifier:
         try:
             header = jwt.get_unverified_header(token)
         except jwt.PyJWTError:
-            raise _refused("is malformed; send the access token exactly as the issuer gave it") from None
+            raise _refused("is malformed; send the access token exactly as the issuer returned it") from None
         if header.get("alg") not in ALGORITHMS:
-            raise _refused(f"is signed in a way we do not accept; use {', '.join(ALGORITHMS)}")
+            raise _refused(f"is signed with an algorithm that is not accepted; use {', '.join(ALGORITHMS)}")
         if not _is_header_type_of_access_token(header.get("typ")):
-            raise _refused("is of another kind; send an access token")
+            raise _refused("has the wrong typ header; send an access token")
         kid = header.get("kid")
         if not isinstance(kid, str):
-            raise _refused("names no key (kid); sign in again")
+            raise _refused("has no key id (kid); sign in again")
         key = await self._keys.find(kid)
         if key is None:
             raise _refused(f"is signed with a key that issuer {self._issuer} does not publish; sign in again")
@@ -112,11 +112,11 @@ class TokenVerifier:
 
     def _reason(self, error: jwt.PyJWTError) -> str:
         if isinstance(error, jwt.MissingRequiredClaimError):
-            return f"has no {error.claim}; ask the issuer for one that has"
+            return f"has no {error.claim} claim; sign in again"
         if isinstance(error, jwt.InvalidIssuerError):
-            return f"comes from another issuer; sign in at {self._issuer}"
+            return f"was issued by another issuer; sign in at {self._issuer}"
         if isinstance(error, jwt.InvalidAudienceError):
-            return f"is not meant for {self._audience}; send an access token for it, not an ID or refresh token"
+            return f"is not meant for {self._audience}; send an access token for it, not an ID token or a refresh token"
         return next((reason for kind, reason in _REASONS if isinstance(error, kind)), "is malformed; sign in again")
 
 
@@ -133,15 +133,15 @@ def _expiry_s(claims: Mapping[str, object]) -> float:
     """PyJWT also takes the number as a string; Keycloak and RFC 7519 do not."""
     expiry = claims["exp"]
     if not isinstance(expiry, int | float):
-        raise _refused("has an exp that is no number; ask the issuer for one that has")
+        raise _refused("has an exp claim that is not a number; sign in again")
     return expiry
 
 
 def _viewer(claims: Mapping[str, object]) -> Viewer:
     subject = claims["sub"]
-    # The house buys what is taken off sale: nobody may sign in under its name.
+    # The house buys what is taken off sale: no person may sign in under its name.
     if not isinstance(subject, str) or not _SUBJECT.fullmatch(subject) or subject == HOUSE:
-        raise _refused("has a malformed sub; sign in again")
+        raise _refused("has a malformed sub claim; sign in again")
     return Viewer(
         person_id=PersonId(subject),
         name=_text(claims.get("preferred_username")) or subject,

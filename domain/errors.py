@@ -1,27 +1,27 @@
-"""Everything Onsale refuses, and what a caller can do about it. Nothing here knows HTTP or GraphQL.
+"""The errors of Onsale, each with what a caller can do about it. Nothing here knows HTTP or GraphQL.
 
 OnsaleError
 ├── Refusal                  an expected answer: a member of a result union
 │   ├── InvalidInput         one or more fields, each with what is wrong and what is allowed
-│   ├── NotFound             no such thing, or not yours
+│   ├── NotFound             it does not exist, or belongs to another person
 │   ├── NotOnSale            draft, closed, before or after the sale window
-│   ├── SoldOut              fewer left than asked for
+│   ├── SoldOut              fewer tickets are left than requested
 │   ├── LimitExceeded        per order or per person
-│   ├── HoldEnded            released, expired or lost; take a new one
+│   ├── HoldEnded            released, expired or lost; hold the tickets again
 │   ├── PurchaseInProgress   the hold is being bought and cannot be released
-│   ├── IdempotencyConflict  the key was used for something else
-│   ├── IllegalTransition    the concert cannot go from its status to that one
-│   ├── VersionConflict      somebody else changed it first
-│   ├── NotAdmitted          the waiting room is on, and no valid pass was shown
+│   ├── IdempotencyConflict  the key was used for a different request
+│   ├── IllegalTransition    the status of the concert does not allow the change
+│   ├── VersionConflict      another change came first
+│   ├── NotAdmitted          the waiting room is on, and the request has no valid pass
 │   ├── NotInQueue           the viewer has no active entry in this queue
-│   ├── RoomNotOpen          there is no queue to join
-│   ├── QueueOpened          what the opening of a queue settled stays until the queue is reset
+│   ├── RoomNotOpen          the waiting room does not accept or call people
+│   ├── QueueOpened          the opening fixed these settings until the queue is reset
 │   ├── CapacityInUse        held or sold units cannot be withdrawn
 │   └── TemporarilyUnavailable  a store is away, recovering or overloaded; nothing is half done
-└── Denial                   the system says no: a top-level error
+└── Denial                   a top-level error
     ├── Unauthenticated
     ├── Forbidden
-    ├── RateLimited          too often; says when to come back
+    ├── RateLimited          too many attempts; has the time of the next one
     └── BadUserInput
 """
 
@@ -56,12 +56,16 @@ class ErrorCode(StrEnum):
 
 
 def _at(moment: datetime) -> str:
-    """As the API writes it, to the second."""
+    """Format a time as the API does, to the second."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def _tickets(count: int) -> str:
+    return "1 ticket" if count == 1 else f"{count} tickets"
+
+
 class OnsaleError(Exception):
-    """`str(error)` is the message for people: what failed, the value, the next step."""
+    """`str(error)` is the message for users: what failed, the value, the next step."""
 
 
 class Refusal(OnsaleError):
@@ -73,7 +77,7 @@ class Refusal(OnsaleError):
 @dataclass(frozen=True, slots=True)
 class FieldProblem:
     path: str
-    """Dotted, as in the input: `lines.0.quantity`."""
+    """The dotted path in the input: `lines.0.quantity`."""
     message: str
 
 
@@ -89,19 +93,22 @@ class NotFound(Refusal):
     code = ErrorCode.NOT_FOUND
 
     def __init__(self, kind: str, id_: str) -> None:
-        lost = ", or was lost with a store; take a new one" if kind == "Hold" else "; check the id"
-        super().__init__(f"This {kind.lower()} does not exist, or is not yours{lost}.")
+        if kind == "Hold":
+            why = "does not exist, is not yours, or was lost when a store restarted; hold the tickets again"
+        else:
+            why = "does not exist, or you cannot see it; check the id"
+        super().__init__(f"This {kind.lower()} {why}.")
         self.kind = kind
         self.id = id_
 
 
 class NotOnSale(Refusal):
-    """`opens_at` is set while the sale is still to come."""
+    """`opens_at` is set before the sale opens."""
 
     code = ErrorCode.NOT_ON_SALE
 
     def __init__(self, concert_id: ConcertId, status: ConcertStatus, opens_at: datetime | None = None) -> None:
-        when = f"opens at {_at(opens_at)}; come back then" if opens_at else "is not open; choose another concert"
+        when = f"opens at {_at(opens_at)}; try again then" if opens_at else "is not open; choose another concert"
         super().__init__(f"The sale of this concert {when}.")
         self.concert_id = concert_id
         self.status = status
@@ -109,13 +116,19 @@ class NotOnSale(Refusal):
 
 
 class SoldOut(Refusal):
-    """`next_release_at` is when the first hold on this tier ends, if one is held."""
+    """`next_release_at` is when the first hold on this tier ends, if there is one."""
 
     code = ErrorCode.SOLD_OUT
 
     def __init__(self, tier_id: TierId, available: int, next_release_at: datetime | None) -> None:
-        step = "ask for fewer" if available else "try again when a hold ends" if next_release_at else "try another tier"
-        super().__init__(f"Only {available} left in this tier; {step}.")
+        if available:
+            verb = "is" if available == 1 else "are"
+            super().__init__(f"Only {_tickets(available)} {verb} left in this tier; ask for fewer.")
+        elif next_release_at:
+            when = _at(next_release_at)
+            super().__init__(f"All remaining tickets of this tier are held; try again when a hold ends at {when}.")
+        else:
+            super().__init__("This tier is sold out; choose another tier.")
         self.tier_id = tier_id
         self.available = available
         self.next_release_at = next_release_at
@@ -130,30 +143,41 @@ class LimitExceeded(Refusal):
     code = ErrorCode.LIMIT_EXCEEDED
 
     def __init__(self, scope: LimitScope, limit: int, *, held: int, owned: int) -> None:
-        have = f"; you hold {held} and own {owned}" if scope is LimitScope.PERSON else ""
-        super().__init__(f"At most {limit} tickets per {scope.lower()}{have}; ask for fewer.")
+        have = f", and you hold {held} and own {owned}" if scope is LimitScope.PERSON else ""
+        super().__init__(f"The limit is {_tickets(limit)} per {scope.lower()}{have}; ask for fewer.")
         self.scope = scope
         self.limit = limit
         self.held = held
         self.owned = owned
 
 
+_HOW_HOLDS_END = {
+    EndReason.RELEASED: "was released",
+    EndReason.EXPIRED: "has expired",
+    EndReason.REFUSED: "ended because its purchase was refused",
+    EndReason.UNITS_LOST: "ended because its tickets were already sold",
+    EndReason.NOT_RECORDED: "ended because its purchase was not recorded in time",
+    EndReason.PASS_SPENT: "ended because its queue pass was spent on another order",
+    EndReason.ORDER_ENDED: "ended because its order gave all of its tickets back",
+}
+
+
 class HoldEnded(Refusal):
     code = ErrorCode.HOLD_ENDED
 
     def __init__(self, hold_id: HoldId, reason: EndReason) -> None:
-        super().__init__(f"This hold ended ({reason.lower()}); take a new one with a new idempotency key.")
+        super().__init__(f"This hold {_HOW_HOLDS_END[reason]}; hold the tickets again with a new idempotency key.")
         self.hold_id = hold_id
         self.reason = reason
 
 
 class PurchaseInProgress(Refusal):
-    """The purchase is settled within about a minute, one way or the other; or it has been made."""
+    """The purchase is complete, or will be decided within about a minute."""
 
     code = ErrorCode.PURCHASE_IN_PROGRESS
 
     def __init__(self, hold_id: HoldId) -> None:
-        super().__init__("This hold is being bought or has been; look at your orders.")
+        super().__init__("The purchase of this hold is in progress or complete; check your orders.")
         self.hold_id = hold_id
 
 
@@ -161,14 +185,22 @@ class IdempotencyConflict(Refusal):
     code = ErrorCode.IDEMPOTENCY_CONFLICT
 
     def __init__(self) -> None:
-        super().__init__("This idempotency key was used with other contents; send the same contents or a new key.")
+        super().__init__(
+            "This idempotency key was used for a different request; send a new key, or repeat the original request."
+        )
 
 
 class IllegalTransition(Refusal):
     code = ErrorCode.ILLEGAL_TRANSITION
 
-    def __init__(self, concert_id: ConcertId, status: ConcertStatus, wanted: str) -> None:
-        super().__init__(f"This concert is {status.lower()} and cannot be {wanted}.")
+    def __init__(self, concert_id: ConcertId, status: ConcertStatus, wanted: str, *, of_room: bool = False) -> None:
+        what = "its waiting room" if of_room else "it"
+        is_now, step = {
+            ConcertStatus.DRAFT: ("a draft", "publish the concert first"),
+            ConcertStatus.PUBLISHED: ("published", "read the concert again"),
+            ConcertStatus.CLOSED: ("closed", "create a new concert"),
+        }[status]
+        super().__init__(f"This concert is {is_now}, so {what} cannot be {wanted}; {step}.")
         self.concert_id = concert_id
         self.status = status
 
@@ -177,33 +209,36 @@ class VersionConflict(Refusal):
     code = ErrorCode.VERSION_CONFLICT
 
     def __init__(self, concert_id: ConcertId, version: int, *, of_settings: bool = False) -> None:
-        what = "waiting room has its settings" if of_settings else "concert is"
-        super().__init__(f"This {what} at version {version} now; read it again and repeat the change.")
+        what = "The settings of this waiting room are" if of_settings else "This concert is"
+        again = "them" if of_settings else "it"
+        super().__init__(f"{what} now at version {version}; read {again} again and repeat the change.")
         self.concert_id = concert_id
         self.version = version
 
 
 class Admission(StrEnum):
-    """Why somebody is not admitted."""
+    """Why a person is not admitted."""
 
     NO_PASS = "NO_PASS"
     BAD_PASS = "BAD_PASS"
-    """Forged, expired, spent, bound to another hold, or somebody else's."""
+    """Forged, expired, spent, bound to another hold, or issued to another person."""
     NOT_CALLED = "NOT_CALLED"
 
 
 class NotAdmitted(Refusal):
-    """`position` is None for a person who is not in the line."""
+    """`position` is None for a person who is not in the queue."""
 
     code = ErrorCode.NOT_ADMITTED
 
     def __init__(self, reason: Admission, position: int | None) -> None:
-        step = {
-            Admission.NO_PASS: "join the queue and send the pass it gives you",
-            Admission.BAD_PASS: "claim a new pass; this one is not valid here, or not any more",
-            Admission.NOT_CALLED: "wait until your number is called",
-        }[reason]
-        super().__init__(f"This concert has a waiting room; {step}.")
+        at = "" if position is None else f" at position {position}"
+        super().__init__(
+            {
+                Admission.NO_PASS: "This concert needs a queue pass; join its queue, claim a pass and send it.",
+                Admission.BAD_PASS: "This queue pass is not valid for this request; claim a new pass.",
+                Admission.NOT_CALLED: f"Your turn has not come yet; wait in the queue{at} until you are called.",
+            }[reason]
+        )
         self.reason = reason
         self.position = position
 
@@ -212,22 +247,22 @@ class NotInQueue(Refusal):
     code = ErrorCode.NOT_IN_QUEUE
 
     def __init__(self) -> None:
-        super().__init__("You have no place in this line; join the queue.")
+        super().__init__("You have no active entry in this queue; join the queue.")
 
 
 class RoomNotOpen(Refusal):
-    """There is no line to join, or nobody to call; `opens_at` is set where it is known when that changes."""
+    """The waiting room does not accept people, or does not call them; `opens_at` is when that changes, if known."""
 
     code = ErrorCode.ROOM_NOT_OPEN
 
     def __init__(self, concert_id: ConcertId, status: RoomStatus, opens_at: datetime | None = None) -> None:
-        when = f" until {_at(opens_at)}" if opens_at else ""
+        until, then = (f"until {_at(opens_at)}", "then") if opens_at else ("yet", "later")
         step = {
             RoomStatus.SUSPENDED: "is off; hold tickets without a pass",
-            RoomStatus.SCHEDULED: f"is not open{when}; come back then",
-            RoomStatus.PREQUEUE: f"calls nobody{when}; wait for its opening",
-            RoomStatus.REJECTING: "takes nobody in now; come back later",
-            RoomStatus.CLOSED: "is closed, because the sale is over; choose another concert",
+            RoomStatus.SCHEDULED: f"is not open {until}; try again {then}",
+            RoomStatus.PREQUEUE: f"does not call people {until}; wait until it opens",
+            RoomStatus.REJECTING: "is not accepting people; try again later",
+            RoomStatus.CLOSED: "is closed because the sale has ended; choose another concert",
         }[status]
         super().__init__(f"The waiting room of this concert {step}.")
         self.concert_id = concert_id
@@ -236,14 +271,14 @@ class RoomNotOpen(Refusal):
 
 
 class QueueOpened(Refusal):
-    """`settings`: those that cannot change in this round any more, by their names in the API."""
+    """`settings` has the API names of those that can no longer change in this round."""
 
     code = ErrorCode.QUEUE_OPENED
 
     def __init__(self, concert_id: ConcertId, settings: tuple[str, ...]) -> None:
         super().__init__(
-            f"The line has opened, so its {' and '.join(settings)} cannot change; "
-            "pause the room, or reset it with the new settings, which empties the line."
+            f"The queue has opened, so {' and '.join(settings)} can no longer change; "
+            "pause the waiting room, or reset it with the new settings, which empties the queue."
         )
         self.concert_id = concert_id
         self.settings = settings
@@ -253,20 +288,21 @@ class CapacityInUse(Refusal):
     code = ErrorCode.CAPACITY_IN_USE
 
     def __init__(self, tier_id: TierId, *, lowest: int) -> None:
-        super().__init__(f"{lowest} tickets of this tier are held or sold; its capacity cannot go below that now.")
+        verb = "is" if lowest == 1 else "are"
+        super().__init__(f"{_tickets(lowest)} of this tier {verb} held or sold; set a capacity of at least {lowest}.")
         self.tier_id = tier_id
         self.lowest = lowest
 
 
 class TemporarilyUnavailable(Refusal):
-    """Whatever was asked is either done or not done, never half; the same idempotency key finds out which."""
+    """The request is either done or not done, never half; repeating it with its idempotency key tells which."""
 
     code = ErrorCode.TEMPORARILY_UNAVAILABLE
     retryable = True
 
     def __init__(self, what: str, *, retry_after_s: int = 1) -> None:
         super().__init__(
-            f"{what}; repeat the same request in {retry_after_s} s, with its idempotency key if it has one."
+            f"{what}; repeat the same request in {retry_after_s} s, with the same idempotency key if it has one."
         )
         self.retry_after_s = retry_after_s
 
@@ -285,7 +321,7 @@ class Forbidden(Denial):
 
 class RateLimited(Denial):
     def __init__(self, what: str, retry_after_s: int) -> None:
-        super().__init__(f"Too many {what}; try again in {retry_after_s} s.")
+        super().__init__(f"Too many {what} in a short time; try again in {retry_after_s} s.")
         self.retry_after_s = retry_after_s
 
 

@@ -1,6 +1,6 @@
-"""What an input must be, field by field: each check yields its problems, with the path as in the input.
+"""Checks of inputs, field by field: each yields its problems, with the path of the field in the input.
 
-Bounds are generous for every real sale and small enough that no request is a burden on others.
+Bounds are generous for every real sale, and small enough that no request slows down others.
 """
 
 import re
@@ -53,12 +53,12 @@ def text_problems(path: str, text: str, *, longest: int, may_be_empty: bool = Fa
     if len(text) > longest:
         yield FieldProblem(path, f"has {len(text)} characters; at most {longest} are allowed")
     if any(unicodedata.category(letter) in ("Cc", "Cs") and letter not in "\n\t" for letter in text[:longest]):
-        yield FieldProblem(path, "has control characters; leave them out")
+        yield FieldProblem(path, "contains control characters; remove them")
 
 
 def number_problems(path: str, value: int, lowest: int, highest: int) -> Iterator[FieldProblem]:
     if not lowest <= value <= highest:
-        yield FieldProblem(path, f"is {value}; it must be from {lowest} to {highest}")
+        yield FieldProblem(path, f"is {value}; it must be between {lowest} and {highest}")
 
 
 def key_problems(key: str) -> Iterator[FieldProblem]:
@@ -67,20 +67,20 @@ def key_problems(key: str) -> Iterator[FieldProblem]:
 
 def ticket_line_problems(concert_id: ConcertId, lines: Sequence[TicketRequest]) -> Iterator[FieldProblem]:
     if not 1 <= len(lines) <= MAX_LINES:
-        yield FieldProblem("lines", f"has {len(lines)} lines; from 1 to {MAX_LINES} are allowed")
+        yield FieldProblem("lines", f"has {len(lines)} lines; send 1 to {MAX_LINES}")
     for index, line in enumerate(lines[:MAX_LINES]):
         yield from number_problems(f"lines.{index}.quantity", line.quantity, 1, MAX_QUANTITY)
         if concert_of(line.tier_id) != concert_id:
-            yield FieldProblem(f"lines.{index}.tierId", "is not a tier of this concert; read the concert's tiers")
+            yield FieldProblem(f"lines.{index}.tierId", "is not a tier of this concert; use one of its tiers")
         if any(line.tier_id == earlier.tier_id for earlier in lines[:index]):
-            yield FieldProblem(f"lines.{index}.tierId", "stands in an earlier line too; add the quantities")
+            yield FieldProblem(f"lines.{index}.tierId", "repeats the tier of an earlier line; combine the quantities")
 
 
 def customer_problems(customer: Customer) -> Iterator[FieldProblem]:
     yield from text_problems("customerName", customer.name, longest=MAX_NAME)
     yield from text_problems("customerEmail", customer.email, longest=MAX_EMAIL)
     if len(customer.email) <= MAX_EMAIL and not _EMAIL.fullmatch(customer.email):
-        yield FieldProblem("customerEmail", "is not an e-mail address; write it like name@example.org")
+        yield FieldProblem("customerEmail", "is not an email address; use the form name@example.org")
 
 
 def draft_problems(draft: ConcertDraft) -> Iterator[FieldProblem]:
@@ -88,19 +88,22 @@ def draft_problems(draft: ConcertDraft) -> Iterator[FieldProblem]:
     yield from _sale_problems(draft.terms)
     yield from room_problems("waitingRoom", draft)
     if draft.slug is not None and not (_SLUG.fullmatch(draft.slug) and len(draft.slug) <= MAX_NAME):
-        yield FieldProblem("slug", "must be lower-case letters and digits, with single hyphens between")
+        allowed = f"lowercase letters and digits with single hyphens between them, at most {MAX_NAME} characters"
+        yield FieldProblem("slug", f"is not a valid slug; use {allowed}")
     if not 1 <= len(draft.tiers) <= MAX_TIERS:
-        yield FieldProblem("tiers", f"has {len(draft.tiers)} tiers; from 1 to {MAX_TIERS} are allowed")
+        yield FieldProblem("tiers", f"has {len(draft.tiers)} tiers; send 1 to {MAX_TIERS}")
     yield from tier_problems("tiers", draft.tiers[:MAX_TIERS], lowest_capacity=1)
 
 
 def changed_concert_problems(concert: Concert) -> Iterator[FieldProblem]:
-    """The rules of a draft, for a concert with its changes made; a tier may be taken off sale altogether."""
+    """Check a changed concert by the rules of a draft, but let a tier have no capacity."""
     yield from _words_problems(concert.terms)
     yield from _sale_problems(concert.terms)
     yield from room_problems("waitingRoom", concert)
     if len(concert.tiers) > MAX_TIERS:
-        yield FieldProblem("newTiers", f"makes {len(concert.tiers)} tiers; at most {MAX_TIERS} are allowed")
+        yield FieldProblem(
+            "newTiers", f"brings the concert to {len(concert.tiers)} tiers; at most {MAX_TIERS} are allowed"
+        )
     drafts = [TierDraft(tier.name, tier.price_minor, tier.capacity) for tier in concert.tiers[:MAX_TIERS]]
     yield from tier_problems("tiers", drafts, lowest_capacity=0)
 
@@ -112,7 +115,9 @@ def tier_problems(path: str, tiers: Sequence[TierDraft], *, lowest_capacity: int
         yield from number_problems(f"{at}.priceMinor", tier.price_minor, 0, MAX_PRICE_MINOR)
         yield from number_problems(f"{at}.capacity", tier.capacity, lowest_capacity, MAX_TIER_CAPACITY)
         if any(tier.name == earlier.name for earlier in tiers[:index]):
-            yield FieldProblem(f"{at}.name", f"is {tier.name[:64]!r} like an earlier tier; give each its own name")
+            yield FieldProblem(
+                f"{at}.name", f"is {tier.name[:64]!r}, as in an earlier tier; give each tier its own name"
+            )
 
 
 def _words_problems(terms: ConcertTerms) -> Iterator[FieldProblem]:
@@ -125,7 +130,9 @@ def _venue_problems(venue: Venue) -> Iterator[FieldProblem]:
     yield from text_problems("venue.name", venue.name, longest=MAX_NAME)
     yield from text_problems("venue.city", venue.city, longest=MAX_NAME)
     if not _COUNTRY.fullmatch(venue.country):
-        yield FieldProblem("venue.country", "must be two capital letters, as in ISO 3166-1: NL, DE, US")
+        yield FieldProblem(
+            "venue.country", "must be a country code of two capital letters (ISO 3166-1), such as NL or US"
+        )
 
 
 def _sale_problems(terms: ConcertTerms) -> Iterator[FieldProblem]:
@@ -136,29 +143,29 @@ def _sale_problems(terms: ConcertTerms) -> Iterator[FieldProblem]:
     }
     for path, moment in moments.items():
         if not EARLIEST <= moment < LATEST:
-            yield FieldProblem(path, f"must be between {EARLIEST.year} and {LATEST.year}")
+            yield FieldProblem(path, f"must be in the years {EARLIEST.year} to {LATEST.year - 1}")
     if terms.sales_start_at >= terms.sales_end_at:
         yield FieldProblem("salesEndAt", "must be after salesStartAt")
     if terms.sales_end_at > terms.starts_at + timedelta(days=1):
-        yield FieldProblem("salesEndAt", "must be at most a day after startsAt")
+        yield FieldProblem("salesEndAt", "must be at most one day after startsAt")
     yield from number_problems("limitPerOrder", terms.limit_per_order, 1, MAX_LIMIT)
     yield from number_problems("limitPerPerson", terms.limit_per_person, 1, MAX_LIMIT)
     longest_s = int(MAX_HOLD.total_seconds())
     if not 1_000 <= terms.hold_duration_ms <= longest_s * 1_000:
-        yield FieldProblem("holdDurationSeconds", f"must be from 1 to {longest_s} seconds")
+        yield FieldProblem("holdDurationSeconds", f"must be between 1 and {longest_s} seconds")
 
 
 def room_problems(path: str, concert: Concert | ConcertDraft) -> Iterator[FieldProblem]:
-    """`path`: where the settings stand in the input."""
+    """`path` is where the settings are in the input."""
     room = concert.room
     yield from number_problems(f"{path}.totalActiveUsers", room.total_active_users, 1, MAX_ACTIVE_USERS)
     yield from number_problems(f"{path}.newUsersPerMinute", room.new_users_per_minute, 1, MAX_ACTIVE_USERS)
     yield from _room_time_problems(path, room)
     yield from _opening_problems(path, concert)
-    # A line that was drawn must be able to reject for a while: its lottery cannot be turned off any more.
+    # A queue whose order was drawn must be able to reject for a while: its lottery can no longer be turned off.
     if room.shuffle_at_start and room.queueing_method not in (QueueingMethod.FIFO, QueueingMethod.REJECT):
         yield FieldProblem(
-            f"{path}.shuffleAtStart", f"is for FIFO, and this room is {room.queueing_method}; choose one"
+            f"{path}.shuffleAtStart", f"requires FIFO, and this room uses {room.queueing_method}; change one of them"
         )
     yield from text_problems(f"{path}.message", room.message, longest=MAX_MESSAGE, may_be_empty=True)
 
@@ -178,12 +185,12 @@ def _opening_problems(path: str, concert: Concert | ConcertDraft) -> Iterator[Fi
     """A room opens inside the sale window, and its prequeue before it."""
     opens_at = concert.room.opens_at
     if opens_at is not None and opens_at < concert.terms.sales_start_at:
-        yield FieldProblem(f"{path}.opensAt", "must not be before salesStartAt; leave it out to open then")
+        yield FieldProblem(f"{path}.opensAt", "must not be before salesStartAt; omit it to open at salesStartAt")
     if opens_at is not None and opens_at >= concert.terms.sales_end_at:
         yield FieldProblem(f"{path}.opensAt", "must be before salesEndAt")
     prequeue = concert.room.prequeue_starts_at
     if prequeue is not None and not EARLIEST <= prequeue < (opens_at or concert.terms.sales_start_at):
         yield FieldProblem(
             f"{path}.prequeueStartsAt",
-            f"must be before the room opens (opensAt, or salesStartAt), after {EARLIEST.year}",
+            f"must be before the room opens (opensAt, or salesStartAt without it), and not before {EARLIEST.year}",
         )

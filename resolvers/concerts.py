@@ -103,7 +103,7 @@ async def create_concert(context: Context, draft: ConcertDraft) -> Concert:
     try:
         await context.stores.concerts.insert(concert)
     except SlugTaken as error:
-        problem = FieldProblem("slug", f"{error.slug!r} is taken; choose another, or leave it out")
+        problem = FieldProblem("slug", f"{error.slug!r} is taken; choose another, or omit it")
         raise InvalidInput(problem) from error
     context.stores.concert_cache.put(concert)
     return concert
@@ -152,7 +152,10 @@ async def _move(context: Context, concert_id: ConcertId, status: ConcertStatus) 
 def _changed(before: Concert, change: ConcertChange) -> Concert:
     changes = {tier.id: tier for tier in change.tiers}
     unknown = [index for index, tier in enumerate(change.tiers) if before.tier(tier.id) is None]
-    raise_problems(FieldProblem(f"tiers.{index}.tierId", "is not a tier of this concert") for index in unknown)
+    raise_problems(
+        FieldProblem(f"tiers.{index}.tierId", "is not a tier of this concert; use one of its tiers")
+        for index in unknown
+    )
     raise_problems(_repeated_tiers(change.tiers))
     kept = [changes[tier.id].apply_to(tier) if tier.id in changes else tier for tier in before.tiers]
     added = [
@@ -170,7 +173,7 @@ def _changed(before: Concert, change: ConcertChange) -> Concert:
 def _repeated_tiers(changes: tuple[TierChange, ...]) -> Iterator[FieldProblem]:
     for index, tier in enumerate(changes):
         if any(tier.id == earlier.id for earlier in changes[:index]):
-            yield FieldProblem(f"tiers.{index}.tierId", "is changed twice; put both changes in one")
+            yield FieldProblem(f"tiers.{index}.tierId", "is changed twice; combine both changes")
 
 
 def _sees_drafts(context: Context) -> bool:

@@ -71,7 +71,7 @@ class Context:
     def signed_in(self) -> Viewer:
         """Return the viewer. Raises Unauthenticated for an anonymous caller."""
         if self.viewer is None:
-            raise Unauthenticated("Sign in first: send `Authorization: Bearer <access token>`.")
+            raise Unauthenticated("You are not signed in; send `Authorization: Bearer <access token>`.")
         return self.viewer
 
     def clear(self) -> None:

@@ -37,7 +37,7 @@ async def load_demo(context: Context) -> int:
         await _until_ready(context)
         return await _fill(context, drafts)
     except (OnsaleError, TimeoutError) as error:
-        log.warning("the demo concerts are not loaded: %s", str(error) or "the stores are not ready")
+        log.warning("the demo concerts were not loaded: %s", str(error) or "the stores are not ready")
         return 0
 
 

@@ -50,7 +50,7 @@ class Purchase:
             if order is not None:
                 await stores.order_sync.sync(order)
                 return order
-        raise TemporarilyUnavailable("These tickets are contested after a restart of the stock store")
+        raise TemporarilyUnavailable("The tickets of this hold are being checked after a restart of the stock store")
 
     async def release_hold(self, stores: Stores, reason: EndReason) -> None:
         """After a refusal for good: a hold that is not being bought is released."""
@@ -67,7 +67,7 @@ class Purchase:
         if outcome is Outcome.RECORDED:
             return order
         if outcome is Outcome.UNKNOWN:
-            raise TemporarilyUnavailable("Nobody can tell yet whether this order was recorded")
+            raise TemporarilyUnavailable("It is not known yet whether this order was recorded")
         existing = await stores.orders.get(self.order_id)
         if existing is not None:
             return self._check_owner(existing)
@@ -102,7 +102,7 @@ class Purchase:
     async def _recorded(self, stores: Stores) -> Order:
         order = await stores.orders.get(self.order_id)
         if order is None:
-            raise TemporarilyUnavailable("The order database is still deciding about this order")
+            raise TemporarilyUnavailable("The order database has not confirmed this order yet")
         return self._check_owner(order)
 
     def _check_owner(self, order: Order) -> Order:

@@ -88,7 +88,7 @@ async def admit_next(context: Context, concert_id: ConcertId, count: int, idempo
     raise_problems(chain(key_problems(idempotency_key), number_problems("count", count, 1, MAX_ADMITTED_AT_ONCE)))
     concert = await get_existing(context, concert_id)
     if concert.status is ConcertStatus.DRAFT:
-        raise IllegalTransition(concert_id, concert.status, "entered yet")
+        raise IllegalTransition(concert_id, concert.status, "entered", of_room=True)
     done = _make_keyed_command(context, RoomAction.ADMITTED_NEXT, concert_id, idempotency_key, fingerprint(str(count)))
     return await context.stores.detached_tasks.run(_admit(context, concert, count, done))
 
@@ -124,10 +124,10 @@ async def _change(
 
 
 def _changed(before: Concert, change: RoomSettingsPatch, action: RoomAction) -> Concert:
-    """Raises IllegalTransition for a concert whose line is over, and for a reset of one that never had any."""
+    """Raises IllegalTransition for a concert whose queue is over, and for a reset of one without a queue."""
     is_reset = action is RoomAction.RESET
     if before.status is ConcertStatus.CLOSED or (is_reset and before.status is ConcertStatus.DRAFT):
-        raise IllegalTransition(before.id, before.status, action.lower())
+        raise IllegalTransition(before.id, before.status, action.lower(), of_room=True)
     room = change.apply_to(before.room)
     return replace(before, room=replace(room, round=room.round + 1, commitment="") if is_reset else room)
 

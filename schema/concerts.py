@@ -211,4 +211,4 @@ async def find_concert(
     if slug is not None and id_ is None:
         found = await resolve.get_concert_by_slug(info.context, slug)
         return Concert.of(found) if found else None
-    raise BadUserInput("Give either `id` or `slug` of a concert.")
+    raise BadUserInput("Send exactly one of `id` and `slug`.")

@@ -58,5 +58,5 @@ def page_size(first: int | None) -> int:
     if first is None:
         return DEFAULT_PAGE_SIZE
     if not 1 <= first <= MAX_PAGE_SIZE:
-        raise BadUserInput(f"`first` is {first}; ask for 1 to {MAX_PAGE_SIZE} items and go on with `after`.")
+        raise BadUserInput(f"`first` is {first}; request 1 to {MAX_PAGE_SIZE} items, and the next page with `after`.")
     return first

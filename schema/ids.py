@@ -76,10 +76,10 @@ def decode(value: str, *allowed: Kind) -> GlobalId:
         text = base64.b64decode(value[:_LONGEST] + "=" * (-len(value) % 4), altchars=b"-_", validate=True).decode()
         kind = Kind(text.partition(":")[0])
     except (binascii.Error, ValueError):
-        raise MalformedId(f"{value[:_LONGEST]!r} is not an id of Onsale; use the `id` a query gave you") from None
+        raise MalformedId(f"{value[:_LONGEST]!r} is not a valid id; use an `id` that a query returned") from None
     parts = tuple(text.split(":")[1:])
     if len(parts) != _PARTS[kind] or not all(map(_PART.fullmatch, parts)) or _encode(kind, *parts) != value:
-        raise MalformedId(f"{value[:_LONGEST]!r} is not an id of Onsale; use the `id` a query gave you")
+        raise MalformedId(f"{value[:_LONGEST]!r} is not a valid id; use an `id` that a query returned")
     if allowed and kind not in allowed:
         raise MalformedId(f"this is the id of a {kind}; use the id of a {' or '.join(allowed)}")
     return GlobalId(kind, parts)

@@ -144,4 +144,4 @@ async def _purchase(context: Context, input_: PurchaseTicketsInput) -> domain.or
         concert_id, lines = reader.concert("concertId", input_.concert_id), read_ticket_lines(input_.lines, reader)
         reader.finish()
         return await resolve.purchase_lines(context, concert_id, lines, customer, key, queue_pass=input_.queue_pass)
-    raise InvalidInput(FieldProblem("holdId", "give either `holdId`, or both `concertId` and `lines`"))
+    raise InvalidInput(FieldProblem("holdId", "send either `holdId`, or both `concertId` and `lines`"))

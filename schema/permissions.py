@@ -29,13 +29,17 @@ class Permission(Enum):
         if self is Permission.ANYONE:
             return
         if viewer is None:
-            raise Unauthenticated("Sign in first: send `Authorization: Bearer <access token>`.")
+            raise Unauthenticated("You are not signed in; send `Authorization: Bearer <access token>`.")
         if self is Permission.SIGNED_IN or (viewer.is_organizer and self is not Permission.OWNER_ALONE):
             return
         if self is Permission.ORGANIZER:
-            raise Forbidden(f"Only organizers may do this, and {viewer.name} is none; sign in as an organizer.")
+            raise Forbidden(
+                f"Only organizers can do this. You are signed in as {viewer.name}; sign in as an organizer."
+            )
         if viewer.person_id != owner:
-            raise Forbidden(f"This belongs to somebody else; {viewer.name} may see what is theirs.")
+            raise Forbidden(
+                f"This belongs to another person. You are signed in as {viewer.name}; sign in as its owner."
+            )
 
 
 PERMISSIONS: Mapping[str, Permission] = {

@@ -26,13 +26,13 @@ def write_date_time(value: datetime) -> str:
 def read_date_time(value: object) -> datetime:
     """In UTC and whole milliseconds, which is what both stores keep. Raises GraphQLError."""
     if not isinstance(value, str) or not _DATE_TIME.fullmatch(value):
-        raise GraphQLError(f"A DateTime is ISO 8601 with its time zone, like {_EXAMPLE}.")
+        raise GraphQLError(f"A DateTime must be ISO 8601 with a time zone, such as {_EXAMPLE}.")
     if not _FIRST_YEAR <= int(value[:4]) <= _LAST_YEAR:
-        raise GraphQLError(f"A DateTime is in the years {_FIRST_YEAR} to {_LAST_YEAR}, like {_EXAMPLE}.")
+        raise GraphQLError(f"A DateTime must be in the years {_FIRST_YEAR} to {_LAST_YEAR}, such as {_EXAMPLE}.")
     try:
         moment = datetime.fromisoformat(value).astimezone(UTC)
     except ValueError as error:
-        raise GraphQLError(f"{value} is no time: {error}.") from error
+        raise GraphQLError(f"{value} is not a valid DateTime: {error}.") from error
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 

@@ -76,7 +76,7 @@ class Stores:
         except (RedisError, OSError, TimeoutError) as error:
             return f"the stock store does not answer: {type(error).__name__}"
         if policy[1] != b"noeviction":
-            return f"the stock store may evict keys: set maxmemory-policy to noeviction, not {policy[1].decode()}"
+            return f"the stock store may evict keys: maxmemory-policy is {policy[1].decode()}; set it to noeviction"
         return None
 
     async def _mongo_problem(self) -> str | None:
@@ -87,7 +87,7 @@ class Stores:
         except (PyMongoError, TimeoutError) as error:
             return f"the order database does not answer: {type(error).__name__}"
         if not hello.get("isWritablePrimary"):
-            return "the order database has no writable primary"
+            return "the order database has no writable primary; check its replica set"
         return None if guarded else "the order database lacks the unique index on units or its schema"
 
 
@@ -156,7 +156,7 @@ async def _create_indexes(stores: Stores) -> None:
             # Last, because readiness asks for it.
             await stores.orders.create_indexes()
         except PyMongoError as error:
-            log.warning("indexes are not created yet: %s", error)
+            log.warning("the indexes could not be created, trying again: %s", error)
             await asyncio.sleep(RETRY_INDEXES_AFTER_S)
         else:
             return

@@ -66,7 +66,7 @@ class HintsBackend(BroadcastBackend):
             try:
                 event = await self._read()
             except (RedisError, OSError) as error:
-                log.warning("the link to the broker broke: %s", error or type(error).__name__)
+                log.warning("the connection to the broker was lost: %s", error or type(error).__name__)
                 await self._drop()
                 await asyncio.sleep(RECONNECT_PAUSE_S)
             else:
@@ -80,7 +80,7 @@ class HintsBackend(BroadcastBackend):
             await connection.send_command("PING")
             reply = await self._next_reply(connection)
         if reply is None:
-            raise RedisTimeoutError("the broker does not answer a PING")
+            raise RedisTimeoutError("the broker did not answer a PING")
         kind, *rest = reply
         return Event(rest[0].decode(), rest[1].decode()) if kind == b"message" else None
 

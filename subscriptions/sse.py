@@ -22,7 +22,7 @@ HEADERS = [
 _HEARTBEAT_COMMENT = b":\n\n"
 # Browsers do not report an event without a line of data.
 _COMPLETE = b"event: complete\ndata: \n\n"
-_EXPIRED = "The access token has expired; come back with a new one."
+_EXPIRED = "The access token has expired; reconnect with a new one."
 _NEVER = float("inf")
 
 

@@ -45,7 +45,9 @@ class GraphQLSocket(Generic[C]):
             return
         if SUBPROTOCOL not in scope["subprotocols"]:
             await send({"type": "websocket.accept"})
-            await _close(send, CloseCode.SUBPROTOCOL_NOT_ACCEPTABLE, f"Only {SUBPROTOCOL} is spoken here")
+            await _close(
+                send, CloseCode.SUBPROTOCOL_NOT_ACCEPTABLE, f"The subprotocol is not supported; use {SUBPROTOCOL}"
+            )
             return
         address = scope["client"][0] if scope.get("client") else None
         await send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL})

@@ -25,7 +25,7 @@ class EventStreams:
         self._open: set[EventStream] = set()
 
     async def answer(self, operation: Operation, context: Context, *, may_mutate: bool) -> ASGIApp:
-        """Starts the operation, and returns what streams its events. Raises Refused, or NotAQuery."""
+        """Starts the operation, and returns what streams its events. Raises HttpError, or NotAQuery."""
         viewer = context.viewer
         with ExitStack() as held:
             try:

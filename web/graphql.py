@@ -81,7 +81,7 @@ class GraphQLEndpoint:
 
     async def _answer(self, request: Request, request_id: str) -> ASGIApp:
         if request.method not in ("GET", "POST"):
-            raise HttpError(405, f"{request.method} means nothing here; use POST.", headers={"Allow": "GET, POST"})
+            raise HttpError(405, f"{request.method} is not allowed here; use POST.", headers={"Allow": "GET, POST"})
         media_type = _media_type(request)
         if media_type == HTML:
             return self._page(request)
@@ -95,7 +95,9 @@ class GraphQLEndpoint:
                 return await self._streams.answer(operation, context, may_mutate=not is_get)
             answer = await execute(operation, context, queries_only=is_get)
         except NotAQuery:
-            raise HttpError(405, "GET is for queries; send this with POST.", headers={"Allow": "POST"}) from None
+            raise HttpError(
+                405, "GET accepts only queries; send this operation with POST.", headers={"Allow": "POST"}
+            ) from None
         return _json(answer.payload, _status(answer, media_type), media_type)
 
     async def _viewer(self, headers: Headers) -> Viewer | None:
@@ -105,7 +107,7 @@ class GraphQLEndpoint:
         scheme, _, token = given[0].partition(" ")
         try:
             if len(given) > 1 or scheme.lower() != "bearer" or not token.strip():
-                raise Unauthenticated("The Authorization header is malformed; send `Bearer <access token>`, once.")
+                raise Unauthenticated("The Authorization header is malformed; send `Bearer <access token>` once.")
             return await self._verifier.verify(token.strip())
         except Unauthenticated as error:
             raise unauthenticated_error(error) from error
@@ -127,7 +129,7 @@ def _media_type(request: Request) -> str:
     offered = (JSON, GRAPHQL, EVENT_STREAM, *pages)
     chosen = preferred_media_type(_accept(request), offered)
     if chosen is None:
-        raise HttpError(406, f"We answer with {', '.join(offered)}; name one of them in Accept.")
+        raise HttpError(406, f"Accept names no available media type; send one of {', '.join(offered)}.")
     return chosen
 
 
@@ -141,9 +143,9 @@ def _check_content_type(headers: Headers) -> None:
         raise HttpError(415, f"Content-Type is {media_type[:80]!r}; send the body as {JSON}.")
     charset = next((text[8:].strip('"') for text in parameters if text.startswith("charset=")), "utf-8")
     if charset not in ("utf-8", "utf8"):
-        raise HttpError(415, f"The charset is {charset[:80]!r}; send the body in utf-8.")
+        raise HttpError(415, f"The charset is {charset[:80]!r}; send the body in UTF-8.")
     if headers.get("content-encoding", "identity").lower() != "identity":
-        raise HttpError(415, "The body is compressed; send it as it is.", headers={"Accept-Encoding": "identity"})
+        raise HttpError(415, "The body is compressed; send it uncompressed.", headers={"Accept-Encoding": "identity"})
 
 
 def _status(answer: OperationResult, media_type: str) -> int:

@@ -1,4 +1,4 @@
-"""Two questions of whoever runs us: does the process live (`/livez`), and can it serve (`/readyz`), and if not, why."""
+"""Probes for operators: whether the process is alive (`/livez`), and whether it can serve (`/readyz`), or why not."""
 
 from typing import Protocol
 
@@ -9,7 +9,7 @@ from starlette.routing import Route
 
 class Checkable(Protocol):
     async def problems(self) -> list[str]:
-        """What is not ready, in sentences, soon; empty when all is."""
+        """Return one sentence for each thing that is not ready, within a short time."""
         ...
 
 

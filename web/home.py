@@ -1,4 +1,4 @@
-"""Where to go from here: the page at `/`, and the lines in the terminal of whoever started us."""
+"""Where to go from here: the page at `/`, and the banner in the terminal."""
 
 import html
 
@@ -15,10 +15,10 @@ PAGE = """<!doctype html>
 <meta name="color-scheme" content="light dark">
 <title>Onsale</title>
 <h1>Onsale</h1>
-<p>Concert tickets when everybody comes at once. Try it on <a href="/graphql">/graphql</a>, or from a shell:</p>
+<p>Concert tickets for many buyers at once. Try it on <a href="/graphql">/graphql</a>, or from a shell:</p>
 <pre>curl {url}graphql -H 'content-type: application/json' \\
   -d '{{"query": "{{ concerts(first: 5) {{ nodes {{ id name startsAt }} }} }}"}}'</pre>
-<p>Is it well? <a href="/readyz">/readyz</a></p>
+<p>Readiness: <a href="/readyz">/readyz</a></p>
 </html>
 """
 

@@ -1,4 +1,4 @@
-"""Requests refused before GraphQL saw them: the shape of a GraphQL answer, with the status that fits."""
+"""Errors of requests that never reach GraphQL: the shape of a GraphQL response, with a fitting status."""
 
 from collections.abc import Mapping
 
@@ -48,4 +48,6 @@ def unavailable_error(error: TemporarilyUnavailable) -> HttpError:
 
 
 def internal_error(request_id: str) -> HttpError:
-    return HttpError(500, f"Something went wrong here; report request {request_id}.", code=SystemCode.INTERNAL)
+    return HttpError(
+        500, f"An internal error occurred; report it with request id {request_id}.", code=SystemCode.INTERNAL
+    )

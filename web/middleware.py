@@ -1,4 +1,4 @@
-"""What every HTTP request gets: an id, an access line, safe headers, and a plain 500 for what nobody foresaw."""
+"""What every HTTP request gets: an id, an access line, safe headers, and a plain 500 for unexpected errors."""
 
 import logging
 import re
@@ -93,5 +93,5 @@ def _completed(headers: Iterable[tuple[bytes, bytes]], id_: str) -> list[tuple[b
 
 
 def _internal_error(id_: str) -> JSONResponse:
-    message = "Something went wrong on our side; tell us the request id."
+    message = "An internal error occurred; report it with the request id."
     return JSONResponse({"error": message, "requestId": id_}, status_code=500)

@@ -20,7 +20,7 @@ from web.http_errors import HttpError, internal_error
 
 logger = logging.getLogger(__name__)
 
-_NO_DOCUMENT = "`query` is missing; put the GraphQL document there."
+_NO_DOCUMENT = "`query` is missing; send the GraphQL document in it."
 
 
 class HubOperationRunner:

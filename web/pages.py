@@ -27,8 +27,8 @@ _NOT_BUILT = """<!doctype html>
 <meta name="viewport" content="width=device-width">
 <meta name="color-scheme" content="light dark">
 <title>Onsale: GraphQL</title>
-<h1>GraphQL lives here</h1>
-<p>The API is up. Its page, GraphiQL, is not built yet: install Node.js 20.19 or later with npm, then</p>
+<h1>GraphQL endpoint</h1>
+<p>The API is running. Its page, GraphiQL, is not built yet: install Node.js 20.19 or later with npm, then</p>
 <pre>make frontend</pre>
 <p>and reload. Or send a POST request:</p>
 <pre>

@@ -10,23 +10,23 @@ _PARAMETERS = ("query", "operationName", "variables", "extensions")
 
 
 def parse_body(body: bytes) -> Operation:
-    """Raises Refused."""
+    """Raises HttpError."""
     if not body:
         raise HttpError(400, "The body is empty; send a JSON object with `query`.")
     sent = _json(body, "The body")
     if isinstance(sent, list):
-        raise HttpError(400, "The body is a list; send one operation per request, batches are not accepted.")
+        raise HttpError(400, "The body is a list, and batches are not accepted; send one operation per request.")
     if not isinstance(sent, dict):
-        raise HttpError(400, "The body is no JSON object; send an object with `query`.")
+        raise HttpError(400, "The body is not a JSON object; send an object with `query`.")
     return _operation(sent)
 
 
 def parse_query(parameters: QueryParams) -> Operation:
-    """Raises Refused."""
+    """Raises HttpError."""
     sent: dict[str, object] = {}
     for name, value in parameters.multi_items():
         if name in sent:
-            raise HttpError(400, f"`{name}` is given more than once; give it once.")
+            raise HttpError(400, f"`{name}` appears more than once; send it once.")
         is_json = name in ("variables", "extensions") and value != ""
         sent[name] = _json(value.encode(), f"`{name}`") if is_json else value or None
     return _operation(sent)
@@ -42,7 +42,7 @@ def _json(text: bytes, what: str) -> object:
 def _operation(sent: dict[str, object]) -> Operation:
     document, name, variables, extensions = (sent.get(parameter) for parameter in _PARAMETERS)
     if document is None:
-        raise HttpError(400, "`query` is missing; put the GraphQL document there.")
+        raise HttpError(400, "`query` is missing; send the GraphQL document in it.")
     if not isinstance(document, str):
         raise HttpError(400, f"`query` is {_kind(document)}; it must be a string with the GraphQL document.")
     if name is not None and not isinstance(name, str):

@@ -40,7 +40,7 @@ async def run_command(settings: Settings, chosen: Namespace) -> int:
 @asynccontextmanager
 async def _opened(settings: Settings) -> AsyncIterator[tuple[Stores, str]]:
     if settings.redis_url is None or settings.mongo_url is None:
-        raise SettingsError("Name the stores: set ONSALE_REDIS_URL and ONSALE_MONGO_URL.")
+        raise SettingsError("The stores are not configured; set ONSALE_REDIS_URL and ONSALE_MONGO_URL.")
     async with open_stores(settings.redis_url, settings.mongo_url, settings.mongo_database) as stores:
         yield stores, settings.redis_url
 
@@ -50,12 +50,12 @@ def main() -> int:
         chosen = deadletters.parse_arguments(sys.argv[2:])
         return _run(lambda settings: run_command(settings, chosen))
     parser = argparse.ArgumentParser(prog="python -m workers", description="Runs Onsale's workers.")
-    parser.add_argument("names", nargs="*", metavar="name", help=f"one of {', '.join(ALL)}; none: all of them")
-    parser.epilog = f"`{parser.prog} {deadletters.COMMAND} --help`: events that nobody could handle."
+    parser.add_argument("names", nargs="*", metavar="name", help=f"one of {', '.join(ALL)}; default: all")
+    parser.epilog = f"`{parser.prog} {deadletters.COMMAND} --help`: events that could not be handled."
     names = parser.parse_args().names or ALL
     unknown = [name for name in names if name not in ALL]
     if unknown:
-        parser.error(f"no worker is called {', '.join(unknown)}; choose from {', '.join(ALL)}")
+        parser.error(f"unknown worker {', '.join(unknown)}; choose from {', '.join(ALL)}")
     return _run(lambda settings: run(settings, names))
 
 

@@ -64,7 +64,7 @@ async def run_due(worker: ConcertWorker, stores: Stores, schedule: Schedule) -> 
         elif schedule.failed(concert_id):
             failures.append((concert_id, result))
     if failures:
-        log.warning("worker %s failed at %d concerts, at %s with: %s", worker.name, len(failures), *failures[0])
+        log.warning("worker %s failed for %d concerts, first for %s with: %s", worker.name, len(failures), *failures[0])
     return done
 
 

@@ -19,14 +19,16 @@ HANDLERS: dict[str, EventHandler] = {HistoryHandler.group: HistoryHandler()}
 
 def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog=f"python -m workers {COMMAND}", description="Shows, replays or discards events that nobody could handle."
+        prog=f"python -m workers {COMMAND}", description="Shows, replays or discards events that could not be handled."
     )
     parser.add_argument("verb", nargs="?", choices=("list", "replay", "discard"), default="list")
-    parser.add_argument("--concert", metavar="ID", help="of this concert, by id or slug; else of all")
-    parser.add_argument("--id", nargs="+", action="extend", dest="ids", metavar="ID", help="these letters; else all")
+    parser.add_argument("--concert", metavar="ID", help="only this concert, by id or slug; default: all")
+    parser.add_argument(
+        "--id", nargs="+", action="extend", dest="ids", metavar="ID", help="only these dead letters; default: all"
+    )
     chosen = parser.parse_args(arguments)
     if chosen.verb == "discard" and not chosen.ids:
-        parser.error("say with --id which letters are to be discarded; they cannot be had back")
+        parser.error("name the dead letters to discard with --id; they cannot be restored")
     return chosen
 
 
@@ -34,7 +36,7 @@ async def run(stores: Stores, chosen: argparse.Namespace) -> int:
     """The exit code: 1 when what was named is not there, or a letter could not be replayed."""
     concerts = await _concerts(stores, chosen.concert)
     if concerts is None:
-        sys.stderr.write(f"no concert has the id or the slug {chosen.concert!r}\n")
+        sys.stderr.write(f"no concert has the id or slug {chosen.concert!r}\n")
         return 1
     letters = [
         letter async for letter in _letters(stores, concerts) if not chosen.ids or format_name(letter) in chosen.ids
@@ -46,7 +48,7 @@ async def run(stores: Stores, chosen: argparse.Namespace) -> int:
         await stores.events.drop_dead_letters(letter.concert_id, [letter.id])
         _print(f"{format_name(letter)}: discarded")
     kept = [letter for letter in letters if chosen.verb == "replay" and not await _replay(stores, letter)]
-    _print(*[f"{id_}: there is no such dead letter" for id_ in sorted(missing)])
+    _print(*[f"{id_}: no dead letter has this id" for id_ in sorted(missing)])
     return 1 if missing or kept else 0
 
 
@@ -89,7 +91,7 @@ async def _letters(stores: Stores, concerts: Collection[ConcertId]) -> AsyncIter
 async def _replay(stores: Stores, letter: DeadLetter) -> bool:
     handler = HANDLERS.get(letter.group)
     if handler is None:
-        error: str | None = f"nobody handles what the group {letter.group!r} got"
+        error: str | None = f"no handler is registered for group {letter.group!r}"
     else:
         error = (await find_failures(handler, stores, letter.concert_id, [letter.event])).get(letter.event.id)
     if error is None:

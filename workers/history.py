@@ -21,7 +21,7 @@ class HistoryHandler:
             try:
                 read.append(parse_queue_event(concert_id, event))
             except (KeyError, ValueError) as error:
-                failed[event.id] = f"not an event of a line: {error!r}"
+                failed[event.id] = f"not a queue event: {error!r}"
         return failed | await stores.queue_history.add(read)
 
 

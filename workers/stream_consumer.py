@@ -70,9 +70,9 @@ class StreamConsumer:
             case "RETRY_LATER" | "NOT_PENDING":
                 return
             case "DEAD_LETTERED":
-                what = "is a dead letter"
+                what = "became a dead letter"
             case "FULL":
-                what = "stays, for the dead letters are full,"
+                what = "stays pending, because the dead letters are full,"
             case _:
                 raise ScriptReplyError(scripts.FAIL_EVENT.name, outcome)
         log.error("event %s of concert %s %s after %d tries: %s", event.id, concert_id, what, event.tries, error)

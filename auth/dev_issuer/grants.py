@@ -28,7 +28,7 @@ class S256Required(CodeChallenge):  # type: ignore[misc]
         if "code_challenge" not in parameters:
             raise InvalidRequestError("Parameter code_challenge is missing; PKCE is required.")
         if parameters.get("code_challenge_method") != "S256":
-            raise InvalidRequestError("Parameter code_challenge_method has to be S256.")
+            raise InvalidRequestError("Parameter code_challenge_method must be S256.")
         super().validate_code_challenge(grant, redirect_uri)
 
 
@@ -38,7 +38,7 @@ class CodeGrant(grants.AuthorizationCodeGrant):  # type: ignore[misc]
     def validate_authorization_request(self) -> str:
         redirect_uri: str = super().validate_authorization_request()
         if "none" in self.request.payload.data.get("prompt", "").split():
-            # There is no session cookie: nobody is ever signed in here already.
+            # There is no session cookie, so no user is ever signed in here already.
             raise LoginRequiredError(redirect_uri=redirect_uri)
         return redirect_uri
 
@@ -68,7 +68,7 @@ class CodeGrant(grants.AuthorizationCodeGrant):  # type: ignore[misc]
             return None
         if taken.is_replay:
             self.server.ended_sessions.end(taken.code.login.session_id)
-            raise InvalidGrantError("The code was used before; its session is ended, sign in again.")
+            raise InvalidGrantError("The code was used before, so its session has ended; sign in again.")
         return taken.code
 
     def delete_authorization_code(self, authorization_code: Code) -> None:
@@ -85,7 +85,9 @@ class PasswordGrant(grants.ResourceOwnerPasswordCredentialsGrant):  # type: igno
         person = authenticate(username, password)
         if person is None:
             # Authlib would say invalid_request; RFC 6749 and Keycloak say invalid_grant, Keycloak with 401.
-            raise InvalidGrantError("Invalid user credentials; a demo password is the name itself.", status_code=401)
+            raise InvalidGrantError(
+                "Invalid user credentials; the password of a demo user is the user name.", status_code=401
+            )
         return new_login(person)
 
 
@@ -113,12 +115,12 @@ class RefreshGrant(grants.RefreshTokenGrant):  # type: ignore[misc]
     def authenticate_refresh_token(self, refresh_token: str) -> RefreshToken:
         claims = self.server.mint.read_refresh_token(refresh_token)
         if claims is None:
-            raise InvalidGrantError("The refresh token is malformed, expired or not from here; sign in again.")
+            raise InvalidGrantError("The refresh token is malformed, expired or from another issuer; sign in again.")
         if claims["sid"] in self.server.ended_sessions:
-            raise InvalidGrantError("The session is ended; sign in again.")
+            raise InvalidGrantError("The session has ended; sign in again.")
         person = find_demo_user(claims["preferred_username"])
         if person is None:
-            raise InvalidGrantError("The person of this refresh token is gone; sign in again.")
+            raise InvalidGrantError("The user of this refresh token no longer exists; sign in again.")
         return RefreshToken(claims["azp"], claims["scope"], Login(person, claims["sid"], claims["auth_time"]))
 
     def authenticate_user(self, refresh_token: RefreshToken) -> Login:

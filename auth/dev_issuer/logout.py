@@ -20,13 +20,13 @@ def sign_out(server: IssuerServer, parameters: Mapping[str, str]) -> SignedOut:
     go_back_to = parameters.get("post_logout_redirect_uri")
     if "id_token_hint" not in parameters:
         if go_back_to is not None:
-            raise InvalidRequestError("Parameter id_token_hint is missing; post_logout_redirect_uri needs it.")
+            raise InvalidRequestError("Parameter id_token_hint is missing; post_logout_redirect_uri requires it.")
         return SignedOut(None)
     claims = server.mint.read_id_token(parameters["id_token_hint"])
     if claims is None:
-        raise InvalidRequestError("Parameter id_token_hint is no ID token of this issuer.")
+        raise InvalidRequestError("Parameter id_token_hint is not an ID token of this issuer.")
     if parameters.get("client_id", claims["aud"]) != claims["aud"]:
-        raise InvalidRequestError("Parameter client_id and id_token_hint name different clients.")
+        raise InvalidRequestError("Parameters client_id and id_token_hint name different clients.")
     if go_back_to is not None and not is_loopback_uri(go_back_to):
         raise InvalidRequestError("Parameter post_logout_redirect_uri is not allowed; use http://localhost:port/.")
     server.ended_sessions.end(str(claims["sid"]))

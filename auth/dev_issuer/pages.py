@@ -60,7 +60,7 @@ _SIGN_IN = """<p>Demo people only: the password is the name.</p>
 <input id="password" name="password" type="password" required autocomplete="current-password" maxlength="64"{invalid}>
 <button type="submit">Sign in</button>
 </form>
-<h2 id="people">Who is who</h2>
+<h2 id="people">Demo users</h2>
 <table aria-labelledby="people">
 {people}
 </table>"""
@@ -88,7 +88,7 @@ def signed_out_page() -> HTMLResponse:
 
 def error_page(code: str, description: str, *, status: int) -> HTMLResponse:
     content = f'<p class="error" role="alert">{escape(description)}</p>\n<p>Error code: <code>{escape(code)}</code></p>'
-    return _page("This did not work", content, status=status)
+    return _page("Request failed", content, status=status)
 
 
 def _page(title: str, content: str, *, status: int, form_action: str = "'none'") -> HTMLResponse:

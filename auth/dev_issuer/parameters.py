@@ -29,13 +29,13 @@ def parse_parameters(raw: bytes) -> dict[str, str]:
     try:
         pairs = parse_qsl(raw.decode("ascii"), errors="strict", max_num_fields=MAX_FIELDS)
     except ValueError:
-        raise InvalidRequestError(f"The parameters are not {FORM} in UTF-8 with at most {MAX_FIELDS} fields.") from None
+        raise InvalidRequestError(f"The parameters must be {FORM} in UTF-8 with at most {MAX_FIELDS} fields.") from None
     parameters = dict(pairs)
     if len(parameters) < len(pairs):
-        raise InvalidRequestError("A parameter is there twice; send each once.")
+        raise InvalidRequestError("A parameter appears more than once; send each once.")
     for name in _REPEATED:
         if not _REPEATABLE.fullmatch(parameters.get(name, "")):
-            raise InvalidRequestError(f"Parameter {name} has characters that RFC 6749 does not allow in it.")
+            raise InvalidRequestError(f"Parameter {name} contains characters that RFC 6749 does not allow.")
     return parameters
 
 

@@ -37,10 +37,10 @@ _CORS = Middleware(
 def issuer_routes(issuer_url: str, *, audience: str, client_id: str, data_dir: Path, env: str) -> list[BaseRoute]:
     """Raises SettingsError in production, off loopback, and when the key in `data_dir` cannot be used."""
     if env == "production":
-        raise SettingsError("The development issuer knows everybody's password; in production set ONSALE_OIDC_ISSUER")
+        raise SettingsError("The development issuer has public passwords; set ONSALE_OIDC_ISSUER in production")
     address = urlsplit(issuer_url)
     if address.hostname not in ("localhost", "127.0.0.1"):
-        raise SettingsError(f"The development issuer serves this machine only, not {issuer_url}; use localhost")
+        raise SettingsError(f"The development issuer serves only this machine, not {issuer_url}; use localhost")
     keys = load_keys(data_dir)
     mint = TokenMint(issuer_url, audience=audience, client_id=client_id, keys=keys)
     endpoints = _Endpoints(IssuerServer(issuer_url, client=PublicClient(client_id), mint=mint), keys)

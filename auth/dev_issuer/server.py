@@ -75,9 +75,9 @@ class IssuerServer(AuthorizationServer):  # type: ignore[misc]
     def handle_error_response(self, request: IssuerRequest | None, error: OAuth2Error) -> Answer:
         # Authlib leaves these two without a description.
         if isinstance(error, UnsupportedGrantTypeError):
-            error.description = f"Use one of the grant types {', '.join(GRANT_TYPES)}."
+            error.description = f"This grant_type is not supported; use one of {', '.join(GRANT_TYPES)}."
         elif isinstance(error, UnsupportedResponseTypeError):
-            error.description = "Use response_type code."
+            error.description = "This response_type is not supported; use code."
         answer: Answer = super().handle_error_response(request, error)
         return answer
 

@@ -44,12 +44,14 @@ def load_keys(data_dir: Path) -> IssuerKeys:
         pem = path.read_bytes()
     except OSError as error:
         raise SettingsError(
-            f"The issuer's key {path} cannot be used ({error}); choose another ONSALE_DATA_DIR"
+            f"The issuer key {path} cannot be read or created ({error}); choose another ONSALE_DATA_DIR"
         ) from error
     try:
         key = RSAKey.import_key(pem)
     except (JoseError, ValueError) as error:
-        raise SettingsError(f"{path} is no RSA key in PEM; delete it and start again to get a new one") from error
+        raise SettingsError(
+            f"{path} is not an RSA key in PEM; delete it and start again to create a new one"
+        ) from error
     secret = hmac.digest(pem, b"onsale refresh tokens", "sha256")
     return IssuerKeys(key, OctKey.import_key(secret))
 

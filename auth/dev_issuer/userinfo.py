@@ -28,10 +28,12 @@ def userinfo(server: IssuerServer, authorization: str) -> dict[str, object]:
         raise BearerError(401, None, "Send an access token in the Authorization header.")
     claims = server.mint.read_access_token(token.strip())
     if claims is None or str(claims["sid"]) in server.ended_sessions:
-        raise BearerError(401, "invalid_token", "The access token is malformed, expired or its session ended.")
+        raise BearerError(
+            401, "invalid_token", "The access token is malformed or expired, or its session has ended; sign in again."
+        )
     if "openid" not in str(claims["scope"]).split():
-        raise BearerError(403, "insufficient_scope", "Ask for scope openid when signing in.")
+        raise BearerError(403, "insufficient_scope", "The access token lacks scope openid; sign in with that scope.")
     person = find_demo_user(str(claims["preferred_username"]))
     if person is None:
-        raise BearerError(401, "invalid_token", "The person of this access token is gone; sign in again.")
+        raise BearerError(401, "invalid_token", "The user of this access token no longer exists; sign in again.")
     return {"sub": person.subject, **profile_claims(person)}

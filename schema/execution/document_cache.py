@@ -75,5 +75,5 @@ def _read(text: str, schema: GraphQLSchema) -> Document:
 def _too_large() -> GraphQLError:
     characters, tokens = document_limits.MAX_CHARACTERS, document_limits.MAX_TOKENS
     return document_limits.too_complex(
-        f"is longer than {characters} characters or {tokens} tokens, or nested too deeply"
+        f"has more than {characters} characters or {tokens} tokens, or is nested too deeply"
     )

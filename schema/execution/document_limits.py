@@ -64,14 +64,14 @@ def check(document: DocumentNode) -> GraphQLError | None:
         # A chain of fragments, each of them nested no deeper than the parser bears.
         return too_complex("is nested too deeply")
     for name, measured, limit in (
-        ("levels", size.depth, MAX_DEPTH),
+        ("levels of nesting", size.depth, MAX_DEPTH),
         ("fields", size.fields, MAX_FIELDS),
         ("root fields", size.roots, MAX_ROOT_FIELDS),
         ("aliases", size.aliases, MAX_ALIASES),
         ("directives", size.directives, MAX_DIRECTIVES),
     ):
         if measured > limit:
-            return too_complex(f"has more than {limit} {name}")
+            return too_complex(f"has more than {limit} {name} ({measured})")
     return None
 
 

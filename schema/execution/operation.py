@@ -11,7 +11,7 @@ from resolvers.context import Context
 from schema.execution.document_cache import DocumentCache
 from schema.execution.top_level_errors import to_top_level_error
 
-_NEEDS_A_STREAM = "A subscription answers more than once; send it over WebSocket, or with Accept: text/event-stream."
+_NEEDS_A_STREAM = "A subscription sends more than one result; use WebSocket, or HTTP with Accept: text/event-stream."
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ def rejected_result(errors: Sequence[GraphQLError], context: Context) -> Operati
 
 
 def error_result(error: OnsaleError, context: Context) -> OperationResult:
-    """Of an operation that was allowed, when what it watches cannot be read."""
+    """Return the error of an allowed operation whose topic cannot be read."""
     return rejected_result([GraphQLError(str(error), original_error=error)], context)
 
 

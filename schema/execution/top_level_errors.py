@@ -1,7 +1,7 @@
-"""Top-level errors: ONE table from what is not a union member to its code, and how the error goes out.
+"""Top-level errors: one table maps what is not a union member to its code.
 
-Every error carries `extensions.code` and `extensions.requestId`. What nobody foresaw is logged with its traceback and
-shown as INTERNAL, without a detail.
+Every error carries `extensions.code` and `extensions.requestId`. An unexpected exception is logged with its
+traceback and shown as INTERNAL, without details.
 """
 
 import logging
@@ -42,7 +42,7 @@ SYSTEM_CODES: Mapping[type[OnsaleError], SystemCode] = {
 
 
 def to_top_level_error(error: GraphQLError, request_id: str) -> dict[str, object]:
-    """The error as it goes out. What no table foresees is logged and masked."""
+    """Return the error as the client gets it. An error that is in no table is logged and masked."""
     cause = error.original_error
     while isinstance(cause, GraphQLError):
         cause = cause.original_error
@@ -65,8 +65,8 @@ def _describe(cause: Exception, path: list[str | int] | None, request_id: str) -
             return str(cause), {"code": SystemCode.RATE_LIMITED, **waiting}
         case OnsaleError() if type(cause) in SYSTEM_CODES:
             return str(cause), {"code": SYSTEM_CODES[type(cause)]}
-    logger.error("%s of request %s failed", ".".join(map(str, path or ())), request_id, exc_info=cause)
-    return f"Something went wrong here; report request {request_id}.", {"code": SystemCode.INTERNAL}
+    logger.error("request %s failed at %r", request_id, ".".join(map(str, path or ())), exc_info=cause)
+    return f"An internal error occurred; report it with request id {request_id}.", {"code": SystemCode.INTERNAL}
 
 
 def _refusal_extensions(refusal: Refusal) -> dict[str, object]:

@@ -17,7 +17,7 @@ def main() -> None:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         # The parent may have died before the line above took effect.
         if os.getppid() != parent_pid:
-            sys.exit("the parent is gone")
+            sys.exit("the parent process has exited")
     os.execv(program[0], program)
 
 

@@ -86,10 +86,10 @@ class Mongod(ServerProcess):
             if any(f"{library}: cannot open shared object file" in line for line in said):
                 return (
                     f"mongod needs {library}. Install it (Debian, Ubuntu: apt-get install {package}) and start again, "
-                    "or set ONSALE_MONGO_URL to a MongoDB replica set of yours."
+                    "or set ONSALE_MONGO_URL to your own MongoDB replica set."
                 )
         if self.exit_code == -signal.SIGILL:
-            return "mongod 5 and later need a CPU with AVX; set ONSALE_MONGO_URL to a MongoDB replica set elsewhere."
-        # It takes its leave at such length that the reason is far above the last lines.
+            return "mongod needs a CPU with AVX; set ONSALE_MONGO_URL to a MongoDB replica set on another machine."
+        # It logs so much while it stops that the reason is far above the last lines.
         severe = [line for line in said if '"s":"E"' in line or '"s":"F"' in line]
         return super()._explain(end, severe or said)

@@ -72,7 +72,7 @@ class ServerProcess(ABC):
         return None if self._process is None else self._process.poll()
 
     async def start(self) -> None:
-        """Returns when the server answers. Starts again after `stop`, `kill` or a crash. Raises ChildFailed."""
+        """Returns when the server answers. Starts again after `stop`, `kill` or a crash. Raises ServerStartError."""
         self.directory.mkdir(parents=True, exist_ok=True)
         with LockFile(self.directory / "child.lock") as lock:
             await self._end_leftover(lock)
@@ -104,7 +104,7 @@ class ServerProcess(ABC):
                 return
 
     def _choose_port(self, last: LockHolder | None) -> int:
-        """The one of last time if it is free, so that a URL somebody noted down stays right."""
+        """The one of last time if it is free, so that a URL that was noted down stays right."""
         port = free_port(first=last.port if last else None)
         if port is None:
             raise ServerStartError(f"{self.name} found no free port on 127.0.0.1")
@@ -118,7 +118,7 @@ class ServerProcess(ABC):
             _kill_group(holder.pid)
         if not await _within(STOP_TIMEOUT_S, lock.try_lock):
             raise ServerStartError(
-                f"another {self.name} holds {self.directory} and does not end; stop it and start again"
+                f"another {self.name} uses {self.directory} and does not stop; stop it and start again"
             )
 
     def _spawn(self, lock: LockFile) -> subprocess.Popen[bytes]:
@@ -149,7 +149,9 @@ class ServerProcess(ABC):
 
     def _explain(self, end: str, said: Sequence[str]) -> str:
         """`said`: what it logged since its start, line by line."""
-        return "\n".join([f"{self.name} {end} at its start; it said, in {self._log_path}:", *said[-5:]])
+        return "\n".join(
+            [f"{self.name} {end} during its start. The last lines of its log {self._log_path}:", *said[-5:]]
+        )
 
     @property
     def _log_path(self) -> Path:

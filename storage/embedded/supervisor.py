@@ -33,12 +33,14 @@ class StoreUrls:
 
 @contextmanager
 def lock_data_dir(data_dir: Path, *, app_port: int) -> Iterator[None]:
-    """Raises ChildFailed, naming the process that owns the directory already."""
+    """Raises ServerStartError, naming the process that owns the directory already."""
     try:
         data_dir.mkdir(parents=True, exist_ok=True)
         lock_file = LockFile(data_dir / "app.lock")
     except OSError as error:
-        raise ServerStartError(f"{data_dir} cannot hold data: {error.strerror}; set ONSALE_DATA_DIR") from error
+        raise ServerStartError(
+            f"{data_dir} cannot hold data: {error.strerror}; set ONSALE_DATA_DIR to another one"
+        ) from error
     with lock_file as lock:
         if not lock.try_lock():
             raise ServerStartError(_occupied(data_dir, lock.last_holder()))
@@ -48,7 +50,7 @@ def lock_data_dir(data_dir: Path, *, app_port: int) -> Iterator[None]:
 
 @asynccontextmanager
 async def run_stores(data_dir: Path, *, redis_url: str | None, mongo_url: str | None) -> AsyncIterator[StoreUrls]:
-    """Runs a store of our own for each URL that is missing. The caller owns the directory. Raises ChildFailed."""
+    """Runs a store of our own for each URL that is missing. The caller owns the directory. Raises ServerStartError."""
     async with AsyncExitStack() as stack:
         if redis_url is None:
             redis_url = (await stack.enter_async_context(_run_server(make_valkey(data_dir / "valkey")))).url
@@ -105,7 +107,7 @@ async def _keep_running(child: ServerProcess) -> None:
             continue
         if time.monotonic() - started > LONG_LIFE_S:
             pause_s = 0.0
-        logger.warning("%s ended with %s; starting it again in %.0f s", child.name, child.exit_code, pause_s)
+        logger.warning("%s exited with %s; restarting it in %.0f s", child.name, child.exit_code, pause_s)
         await asyncio.sleep(pause_s)
         pause_s, started = min(pause_s + 1, MAX_PAUSE_S), time.monotonic()
         try:
@@ -117,8 +119,8 @@ async def _keep_running(child: ServerProcess) -> None:
 def _occupied(data_dir: Path, holder: LockHolder | None) -> str:
     who = f"process {holder.pid}, port {holder.port}" if holder else "another process"
     return (
-        f"Onsale already runs on {data_dir} ({who}). Stop it; or let this one have its own data with ONSALE_DATA_DIR "
-        "and ONSALE_PORT; or let it share the stores with ONSALE_REDIS_URL, ONSALE_MONGO_URL and ONSALE_PORT."
+        f"Onsale is already running on {data_dir} ({who}). Stop it; or give this one its own data with ONSALE_DATA_DIR "
+        "and ONSALE_PORT; or share the stores with ONSALE_REDIS_URL, ONSALE_MONGO_URL and ONSALE_PORT."
     )
 
 
@@ -134,6 +136,6 @@ def _in_package(package: str, pattern: str) -> Path | None:
 
 def _missing(server: str, package: str, setting: str) -> str:
     return (
-        f"package {package} has no {server} for {platform.system()} {platform.machine()} here; "
-        f"run your own and set {setting}"
+        f"package {package} has no {server} for {platform.system()} {platform.machine()}; "
+        f"run your own {server} and set {setting}"
     )

@@ -173,5 +173,5 @@ def _hold(concert_id: ConcertId, hold_id: HoldId, text: bytes | int, *, grace_un
 
 def _unknown_tier(lines: Sequence[TicketRequest], tier_id: TierId) -> InvalidInput:
     index = next(index for index, line in enumerate(lines) if line.tier_id == tier_id)
-    problem = FieldProblem(f"lines.{index}.tierId", "is not a tier of this concert; read the concert's tiers")
+    problem = FieldProblem(f"lines.{index}.tierId", "is not a tier of this concert; use one of its tiers")
     return InvalidInput(problem)

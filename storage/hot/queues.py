@@ -117,7 +117,7 @@ class QueueStore:
                     raise IdempotencyConflict
                 case _:
                     raise ScriptReplyError(scripts.ADMIT_NEXT.name, word)
-        raise TemporarilyUnavailable("The places in front are over, and are still being cleared")
+        raise TemporarilyUnavailable("Ended entries at the front of the queue are still being removed")
 
     async def read_queue(self, concert_id: ConcertId) -> QueueState:
         word, rest = await self._client.call(scripts.READ_QUEUE, concert_id)

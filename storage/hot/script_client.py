@@ -106,7 +106,7 @@ class ScriptClient:
     async def call_with_keys(self, script: Script, keys: tuple[str, ...], *args: Arg) -> tuple[str, Reply]:
         """`call` for a script that is not of a concert."""
         if len(self._waiting) >= MAX_WAITING:
-            raise TemporarilyUnavailable("Too many requests wait for the stock store")
+            raise TemporarilyUnavailable("Too many requests are waiting for the stock store")
         answer: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Call(script, keys, args, answer))
         self._wake.set()
@@ -260,7 +260,7 @@ def _to_domain_error(error: ResponseError) -> Exception:
     """A store that is full, loading or without its replicas is away; any other error of a script is ours."""
     if not isinstance(error, _UNAVAILABLE_ERRORS) and not str(error).startswith(_UNAVAILABLE_PREFIXES):
         return error
-    refusal = TemporarilyUnavailable("The stock store takes no writes now")
+    refusal = TemporarilyUnavailable("The stock store does not accept writes")
     refusal.__cause__ = error
     return refusal
 

@@ -21,7 +21,7 @@ def key_of(cursor: str) -> tuple[datetime, str]:
         ms, separator, id_ = text.partition(":")
         moment = _EPOCH + timedelta(milliseconds=int(ms))
     except (binascii.Error, ValueError, OverflowError) as error:
-        raise BadUserInput(f"{cursor[:64]!r} is not a cursor of this list; use one from its edges.") from error
+        raise BadUserInput(f"{cursor[:64]!r} is not a cursor of this list; use a cursor from its edges.") from error
     if not separator:
-        raise BadUserInput(f"{cursor[:64]!r} is not a cursor of this list; use one from its edges.")
+        raise BadUserInput(f"{cursor[:64]!r} is not a cursor of this list; use a cursor from its edges.")
     return moment, id_

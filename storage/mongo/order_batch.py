@@ -53,9 +53,11 @@ class OrderBatch:
         try:
             document = RawBSONDocument(bson.encode(order_document(order)))
         except (BSONError, UnicodeError, OverflowError) as error:
-            raise InvalidInput(FieldProblem("customerName", "has characters that cannot be stored")) from error
+            raise InvalidInput(
+                FieldProblem("customerName", "contains characters that cannot be stored; remove them")
+            ) from error
         if len(self._waiting) >= MAX_WAITING:
-            raise TemporarilyUnavailable("Too many orders wait to be recorded")
+            raise TemporarilyUnavailable("Too many orders are waiting to be recorded")
         answer: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         self._waiting.append((document, answer))
         self._wake.set()
@@ -88,8 +90,8 @@ class OrderBatch:
         except BulkWriteError as error:
             return outcomes_of(error.details or {}, len(documents))
         except Exception as error:
-            # A sender must outlive whatever it meets; nobody can tell what became of the batch.
-            log.warning("a batch of %d orders has an unknown end: %s", len(documents), error)
+            # A sender must survive every error; the outcome of the batch is unknown.
+            log.warning("the outcome of a batch of %d orders is unknown: %s", len(documents), error)
             return {}
         return dict.fromkeys(range(len(documents)), Outcome.RECORDED)
 

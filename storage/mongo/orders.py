@@ -120,7 +120,7 @@ class OrderStore:
         except DuplicateKeyError:
             existing = await self.collection.find_one({"_id": order_id})
             if existing is None:
-                raise TemporarilyUnavailable("The order database is still deciding about this order") from None
+                raise TemporarilyUnavailable("The order database has not confirmed this order yet") from None
             return None if existing["status"] == OrderStatus.VOID else order_from_document(existing)
         return None
 

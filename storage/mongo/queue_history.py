@@ -58,7 +58,7 @@ class QueueHistory:
         except BulkWriteError as error:
             details: Mapping[str, Any] = error.details or {}
             if details.get("writeConcernErrors"):
-                raise TemporarilyUnavailable("The majority of the database does not answer") from error
+                raise TemporarilyUnavailable("A majority of the order database does not answer") from error
             return {
                 _stream_id(documents[failure["index"]]): str(failure["errmsg"])
                 for failure in details.get("writeErrors", ())

@@ -22,7 +22,7 @@ class DetachedTasks:
         """
         if len(self._running) >= MAX_RUNNING:
             work.close()
-            raise TemporarilyUnavailable("This server has too much under way")
+            raise TemporarilyUnavailable("This server has too many requests in progress")
         task = asyncio.create_task(work)
         self._running.add(task)
         task.add_done_callback(self._ended)

@@ -54,7 +54,7 @@ class LotteryOpener:
         word = await self._hot_state.open_queue(concert.id, reveal.round, drawn, epoch=epoch)
         match word:
             case "OPENED":
-                log.info("the line of concert %s is open: %d lots drawn", concert.id, reveal.registrations)
+                log.info("the queue of concert %s is open: %d lots drawn", concert.id, reveal.registrations)
                 return word
             case "OPEN" | "STALE" | "UNKNOWN" | "RECOVERING":
                 return word

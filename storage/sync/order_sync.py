@@ -106,7 +106,7 @@ class OrderSync:
         try:
             concert = await self._concert_cache.get(order.concert_id)
         except TemporarilyUnavailable as error:
-            log.warning("concert %s is not added to the index of a buyer: %s", order.concert_id, error)
+            log.warning("concert %s was not added to the buyer's index: %s", order.concert_id, error)
             return
         if concert is not None:
             await self._add_to_index(order.person_id, concert)
@@ -116,4 +116,4 @@ class OrderSync:
         try:
             await self._person_concerts.add(person_id, concert.id, expires_at=keys_expire_at(concert))
         except TemporarilyUnavailable as error:
-            log.warning("concert %s is not added to the index of a buyer: %s", concert.id, error)
+            log.warning("concert %s was not added to the buyer's index: %s", concert.id, error)

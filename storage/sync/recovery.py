@@ -42,7 +42,7 @@ class Recovery:
         self._unfinished: dict[ConcertId, int] = {}
 
     async def refusal_for(self, concert_id: ConcertId, word: str) -> OnsaleError:
-        """What to say to whoever met UNKNOWN or RECOVERING; starts the recovery where there is one to make."""
+        """Return the error for the reply UNKNOWN or RECOVERING, and start a recovery if one is needed."""
         if word == "UNKNOWN":
             concert = await self._concerts.get(concert_id)
             if concert is None:
@@ -50,7 +50,7 @@ class Recovery:
             if concert.status is ConcertStatus.DRAFT or is_history(concert):
                 return NotOnSale(concert_id, concert.status)
         self.start(concert_id)
-        return TemporarilyUnavailable("The stock of this concert is being checked after a restart of its store")
+        return TemporarilyUnavailable("The stock of this concert is being checked after a restart of the stock store")
 
     def start(self, concert_id: ConcertId) -> None:
         if concert_id not in self._running:
@@ -63,7 +63,7 @@ class Recovery:
             if not await self.recover(concert_id):
                 await asyncio.sleep(RETRY_PAUSE_S)
         except TemporarilyUnavailable as error:
-            log.warning("recovery of concert %s must wait: %s", concert_id, error)
+            log.warning("recovery of concert %s is delayed: %s", concert_id, error)
             await asyncio.sleep(RETRY_PAUSE_S)
         except Exception:
             log.exception("recovery of concert %s failed", concert_id)
@@ -97,7 +97,7 @@ class Recovery:
         self._unfinished[concert.id] = concert.epoch
         count = await self._order_sync.sync_concert(concert)
         if count is None or not await self._is_finished(concert):
-            log.warning("recovery %d of concert %s was overtaken", concert.epoch, concert.id)
+            log.warning("recovery %d of concert %s was superseded by a newer one", concert.epoch, concert.id)
             return False
         self._unfinished.pop(concert.id, None)
         # Orders recorded while this ran, whose own word to the hot state was refused because it ran.

@@ -158,7 +158,9 @@ class ActiveOperations(Generic[C]):
             outcome = await self._runner.start(subscribe.request, deliver, caller=caller, address=self._address)
         except Exception:
             logger.exception("an operation failed to start")
-            outcome = Rejected(messages.errors("Something went wrong on our side.", "INTERNAL"))
+            outcome = Rejected(
+                messages.errors("An internal error occurred; report it with the request id.", "INTERNAL")
+            )
         finally:
             self._starting -= 1
         self._settle(operation, outcome)

@@ -39,8 +39,8 @@ class ClientLeft(Exception):
 
 _CLOSINGS = {
     Due.INIT: (CloseCode.CONNECTION_INIT_TIMEOUT, "Connection initialisation timeout"),
-    Due.EXPIRY: (CloseCode.FORBIDDEN, "The access token has expired; come back with a new one"),
-    Due.GIVE_UP: (CloseCode.GOING_AWAY, "No answer to a ping"),
+    Due.EXPIRY: (CloseCode.FORBIDDEN, "The access token has expired; reconnect with a new one"),
+    Due.GIVE_UP: (CloseCode.GOING_AWAY, "The client did not answer a ping"),
 }
 
 
@@ -189,7 +189,7 @@ class Connection(Generic[C]):
 
     def _handle_deadline(self) -> None:
         if self._is_stuck:
-            raise Closing(CloseCode.TRY_AGAIN_LATER, "Nothing was read for too long; come back and read")
+            raise Closing(CloseCode.TRY_AGAIN_LATER, "The client stopped reading; reconnect and keep reading")
         due = self._deadlines.due(self._clock())
         if due is not Due.PING:
             raise Closing(*_CLOSINGS[due])

@@ -9,7 +9,7 @@ from subscriptions.sockets.limits import Limits
 
 
 class TooManyConnections(Exception):
-    """`str(error)` says of what there are too many. It passes when others leave."""
+    """`str(error)` says which limit was reached. A retry succeeds once other connections close."""
 
 
 class ConnectionCounter:
@@ -25,10 +25,10 @@ class ConnectionCounter:
 
     @contextmanager
     def count_connection(self, address: str | None) -> Iterator[None]:
-        """Raises Full. A client without an address, on a Unix socket, counts in the total alone."""
+        """Raises TooManyConnections. A client without an address, on a Unix socket, counts in the total alone."""
         if self._total >= self._limits.streams:
             raise TooManyConnections("This server is full")
-        with _counted(self._by_address, address, limit=self._limits.streams_per_address, whose="your address"):
+        with _counted(self._by_address, address, limit=self._limits.streams_per_address, whose="Your address"):
             self._total += 1
             try:
                 yield
@@ -37,8 +37,8 @@ class ConnectionCounter:
 
     @contextmanager
     def count_person(self, person: PersonId | None) -> Iterator[None]:
-        """Raises Full."""
-        with _counted(self._by_person, person, limit=self._limits.streams_per_person, whose="you"):
+        """Raises TooManyConnections."""
+        with _counted(self._by_person, person, limit=self._limits.streams_per_person, whose="Your account"):
             yield
 
 
@@ -49,7 +49,7 @@ def _counted(counter: "Counter[str] | Counter[PersonId]", who: str | None, *, li
         return
     key = PersonId(who)
     if counter[key] >= limit:
-        raise TooManyConnections(f"{limit} connections of {whose} are open")
+        raise TooManyConnections(f"{whose} has reached its limit of open connections ({limit})")
     counter[key] += 1
     try:
         yield

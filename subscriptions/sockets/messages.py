@@ -53,7 +53,7 @@ def parse(message: bytes) -> Received:
     except orjson.JSONDecodeError as error:
         raise Malformed(f"The message is not valid JSON: {error}") from None
     if not isinstance(sent, dict):
-        raise Malformed("The message is no JSON object")
+        raise Malformed("The message is not a JSON object")
     match sent.get("type"):
         case "connection_init":
             return Init(_object(sent, "payload") or {})
@@ -69,7 +69,7 @@ def parse(message: bytes) -> Received:
         case None:
             raise Malformed("The message has no type")
         case type_:
-            raise Malformed(f"No message of the client has the type {type_!r}")
+            raise Malformed(f"Clients cannot send a message of type {type_!r}")
 
 
 def _object(sent: Mapping[str, object], name: str) -> Mapping[str, object] | None:
@@ -96,11 +96,11 @@ def _id(sent: Mapping[str, object]) -> str:
 def _request(sent: Mapping[str, object]) -> OperationRequest:
     payload = _object(sent, "payload")
     if payload is None:
-        raise Malformed("`payload` is missing; put `query` and `variables` there")
+        raise Malformed("`payload` is missing; send `query` and `variables` in it")
     extensions = _object(payload, "extensions") or {}
     document = _text(payload, "query")
     if document is None and not extensions:
-        raise Malformed("`query` is missing; put the GraphQL document there")
+        raise Malformed("`query` is missing; send the GraphQL document in it")
     return OperationRequest(document, _object(payload, "variables") or {}, _text(payload, "operationName"), extensions)
 
 

@@ -82,7 +82,7 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         if self.close_sent or self.disconnected:
             return
         self.queue.put_nowait({"type": "websocket.disconnect", "code": int(CloseCode.SERVICE_RESTART)})
-        self.conn.send_close(CloseCode.SERVICE_RESTART, "This server restarts; come back")
+        self.conn.send_close(CloseCode.SERVICE_RESTART, "This server is restarting; reconnect")
         self._write_close()
 
     def _write_close(self) -> None:

@@ -110,14 +110,14 @@ async def test_uvicorn_serves_it_without_the_supervisor(
             await client.sign_in()
             assert connection.protocol.extensions == []
             await application.end()
-            assert await client.closed() == (1012, "This server restarts; come back")
+            assert await client.closed() == (1012, "This server is restarting; reconnect")
 
 
 async def test_uvicorn_without_store_urls_says_what_is_missing(tmp_path: Path) -> None:
     application = Application(tmp_path / "onsale", command=UVICORN)
     await application.start()
     assert await application.ended() != 0
-    assert "ONSALE_REDIS_URL and ONSALE_MONGO_URL are needed" in application.output
+    assert "ONSALE_REDIS_URL and ONSALE_MONGO_URL are required" in application.output
 
 
 async def test_an_import_reads_no_environment(tmp_path: Path) -> None:

@@ -83,7 +83,7 @@ async def test_a_killed_store_is_started_again_with_its_port(application: Applic
     await wait_until(lambda: application.store_holder(name) not in (before, None), what="a new process")
     await application.ready()
     assert application.store_url(name) == url
-    assert "ended with -9; starting it again in 0 s" in application.output
+    assert "exited with -9; restarting it in 0 s" in application.output
 
 
 async def test_a_second_one_on_the_same_data_is_told_who_is_there(application: Application) -> None:

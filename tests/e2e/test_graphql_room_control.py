@@ -148,7 +148,7 @@ async def test_a_change_for_another_version_of_the_settings_is_refused(shop: Sho
     before = await office.everything()
     answer = await office.configure(1, totalActiveUsers=8)
     assert (answer["__typename"], answer["version"]) == ("VersionConflictError", 2)
-    assert "settings at version 2" in answer["message"]
+    assert "now at version 2" in answer["message"]
     assert await office.everything() == before
     # What changes of the concert besides does not count.
     await shop.fields(UPDATE, by="olivia", input={"concertId": office.concert.id, "name": "Other"})

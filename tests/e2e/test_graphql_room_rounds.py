@@ -126,7 +126,7 @@ async def test_what_an_opening_settled_changes_with_a_reset_only(
     before = await office.everything()
     refused = await office.configure(**settings)
     assert (refused["code"], refused["settings"]) == ("QUEUE_OPENED", settled)
-    assert "pause the room, or reset it" in refused["message"]
+    assert "pause the waiting room, or reset it" in refused["message"]
     wish = {"concertId": office.concert.id, "waitingRoom": settings}
     updated = (await shop.fields(UPDATE, by="olivia", input=wish))["updateConcert"]
     assert updated == {"__typename": "QueueOpenedError", "settings": settled}

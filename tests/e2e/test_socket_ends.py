@@ -22,7 +22,7 @@ async def test_a_restart_tells_every_socket_to_come_back() -> None:
             assert [await client.hear() for client in signed_in] == [shown("s", 1)] * 20
             ends = [asyncio.create_task(_end(client)) for client in [*signed_in, silent]]
         codes, times = zip(*await asyncio.gather(*ends), strict=True)
-        assert set(codes) == {(1012, "This server restarts; come back")}
+        assert set(codes) == {(1012, "This server is restarting; reconnect")}
         assert max(times) - min(times) > 0.1
         assert (server.behind.open, server.capacity.total) == ([], 0)
 

@@ -59,7 +59,7 @@ async def test_a_full_process_sends_clients_elsewhere() -> None:
 async def test_an_address_has_so_many_sockets() -> None:
     async with sockets(Limits(streams_per_address=2)) as server:
         async with server.signed_in(), server.signed_in(), server.client() as late:
-            reason = "2 connections of your address are open; try again in a moment"
+            reason = "Your address has reached its limit of open connections (2); try again in a moment"
             assert await late.closed() == (1013, reason)
         await wait_until(lambda: server.capacity.total == 0)
         async with server.signed_in():
@@ -70,7 +70,7 @@ async def test_a_person_has_so_many_sockets() -> None:
     async with sockets(Limits(streams_per_person=1)) as server, server.signed_in("bob"):
         async with server.signed_in("alice"), server.client() as late:
             await late.say(INIT | {"payload": {"Authorization": "Bearer alice"}})
-            reason = "1 connections of you are open; try again in a moment"
+            reason = "Your account has reached its limit of open connections (1); try again in a moment"
             assert await late.closed() == (1013, reason)
         await wait_until(lambda: server.capacity.total == 1)
         async with server.signed_in("alice"):
@@ -120,7 +120,7 @@ async def test_a_socket_ends_with_its_token() -> None:
             [watched] = await server.behind.wait_for_subscriptions(1)
             watched.show(1)
             assert await client.hear() == shown("s", 1)
-            assert await client.closed() == (4403, "The access token has expired; come back with a new one")
+            assert await client.closed() == (4403, "The access token has expired; reconnect with a new one")
             assert time.time() >= server.behind.expires_at
             await server.behind.wait_for_subscriptions(0)
             await anonymous.subscribe("q", "query")

@@ -39,16 +39,16 @@ MALFORMED: list[tuple[object, str]] = [
     ("[" * 2_000, "The message is not valid JSON: "),
     ('{"type":"ping","payload":{"a":"\\ud800"}}', "The message is not valid JSON: "),
     (b'{"type":"ping"}', "The message is binary; send text"),
-    ([], "The message is no JSON object"),
-    ([INIT], "The message is no JSON object"),
-    ('"connection_init"', "The message is no JSON object"),
-    ("7", "The message is no JSON object"),
-    ("null", "The message is no JSON object"),
+    ([], "The message is not a JSON object"),
+    ([INIT], "The message is not a JSON object"),
+    ('"connection_init"', "The message is not a JSON object"),
+    ("7", "The message is not a JSON object"),
+    ("null", "The message is not a JSON object"),
     ({}, "The message has no type"),
     ({"type": None}, "The message has no type"),
-    ({"type": "start"}, "No message of the client has the type 'start'"),
-    ({"type": "next", "id": "1"}, "No message of the client has the type 'next'"),
-    ({"type": ["ping"]}, "No message of the client has the type ['ping']"),
+    ({"type": "start"}, "Clients cannot send a message of type 'start'"),
+    ({"type": "next", "id": "1"}, "Clients cannot send a message of type 'next'"),
+    ({"type": ["ping"]}, "Clients cannot send a message of type ['ping']"),
     ({"type": "ping", "payload": []}, "`payload` must be an object or null"),
     ({"type": "pong", "payload": "x"}, "`payload` must be an object or null"),
     ({"type": "connection_init", "payload": []}, "`payload` must be an object or null"),
@@ -60,10 +60,10 @@ MALFORMED: list[tuple[object, str]] = [
     (subscription("") | {"id": []}, BAD_ID),
     (subscription(""), BAD_ID),
     (subscription("x" * 256), BAD_ID),
-    ({"type": "subscribe", "id": "1"}, "`payload` is missing; put `query` and `variables` there"),
+    ({"type": "subscribe", "id": "1"}, "`payload` is missing; send `query` and `variables` in it"),
     ({"type": "subscribe", "id": "1", "payload": []}, "`payload` must be an object or null"),
     ({"type": "subscribe", "id": "1", "payload": "query"}, "`payload` must be an object or null"),
-    (subscribing(), "`query` is missing; put the GraphQL document there"),
+    (subscribing(), "`query` is missing; send the GraphQL document in it"),
     (subscribing(query=7), "`query` must be a string or null"),
     (subscribing(query="query", variables=[]), "`variables` must be an object or null"),
     (subscribing(query="query", operationName=1), "`operationName` must be a string or null"),
@@ -84,7 +84,7 @@ async def test_a_malformed_message_closes(server: Sockets, message: object, reas
 async def test_a_malformed_message_also_closes_before_the_init(server: Sockets) -> None:
     async with server.client() as client:
         await client.say([])
-        assert await client.closed() == (4400, "The message is no JSON object")
+        assert await client.closed() == (4400, "The message is not a JSON object")
 
 
 @pytest.mark.parametrize("letter", ["x", "é", "€", "🎫"])
@@ -92,7 +92,7 @@ async def test_a_reason_is_cut_between_characters(server: Sockets, letter: str) 
     async with server.client() as client:
         await client.say({"type": letter * 200})
         code, reason = await client.closed()
-    whole = f"No message of the client has the type '{letter * 200}'"
+    whole = f"Clients cannot send a message of type '{letter * 200}'"
     assert code == 4400
     assert whole.startswith(reason.removesuffix("…"))
     assert 123 - 4 < len(reason.encode()) <= 123
@@ -131,7 +131,7 @@ async def test_pings_do_not_replace_the_init() -> None:
 @pytest.mark.parametrize("protocols", [("graphql-ws",), ("graphql-ws", "chat"), ()])
 async def test_other_protocols_are_not_spoken(server: Sockets, protocols: tuple[str, ...]) -> None:
     async with server.client(protocols=protocols) as client:
-        assert await client.closed() == (4406, "Only graphql-transport-ws is spoken here")
+        assert await client.closed() == (4406, "The subprotocol is not supported; use graphql-transport-ws")
 
 
 async def test_the_protocol_is_chosen_among_others(server: Sockets) -> None:
@@ -155,7 +155,7 @@ async def test_a_pong_nobody_asked_for_is_ignored(server: Sockets) -> None:
 async def test_whoever_answers_no_ping_is_closed_with_a_code_that_is_retried() -> None:
     async with sockets(Limits(ping_after_s=0.05, pong_wait_s=0.05)) as server, server.signed_in() as client:
         assert await client.hear() == {"type": "ping"}
-        assert await client.closed() == (1001, "No answer to a ping")
+        assert await client.closed() == (1001, "The client did not answer a ping")
 
 
 async def test_whoever_answers_pings_stays() -> None:

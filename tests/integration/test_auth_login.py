@@ -24,7 +24,7 @@ from tests.support.tokens import AUDIENCE
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-NOT_BEGUN = "This login was not begun in this browser, or too long ago."
+NOT_BEGUN = "This sign-in was not started in this browser, or it has expired; sign in again."
 # No header may have one: neither where the browser is sent, nor what it is told to keep.
 TOKEN = re.compile(r"ey[\w-]+\.ey[\w-]+\.")
 
@@ -230,7 +230,7 @@ async def test_an_answer_of_another_issuer_is_refused(visitor: Visitor) -> None:
     page = await visitor.finish(address)
     assert (page.status_code, reason_of(page)) == (
         400,
-        "The answer comes from another issuer than the one that was asked.",
+        "The response came from another issuer; sign in again.",
     )
 
 
@@ -249,5 +249,5 @@ async def test_an_issuer_that_is_away_is_said_and_not_thrown() -> None:
         response = await http.get("/login")
     assert (response.status_code, reason_of(response)) == (
         503,
-        "The issuer does not answer as it should; try again in a moment.",
+        "The issuer did not answer correctly; try again in a moment.",
     )

@@ -112,7 +112,7 @@ async def test_known_keys_outlive_every_failure(
     assert server.key_fetches == 2
     assert await is_known(keys, "k1")
     assert keys.generation == 1
-    assert f"signing keys of {server.issuer} not fetched" in caplog.text
+    assert f"signing keys of {server.issuer} could not be fetched" in caplog.text
 
 
 async def test_known_keys_outlive_an_issuer_that_is_gone() -> None:

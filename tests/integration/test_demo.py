@@ -86,7 +86,7 @@ async def test_stores_that_are_away_do_not_keep_a_start_waiting(
     monkeypatch.setattr(demo, "STORES_WITHIN_S", 0.1)
     async with open_stores("redis://127.0.0.1:1/0", "mongodb://127.0.0.1:1/", "onsale") as stores:
         assert await demo.load_demo(nobody(stores)) == 0
-    assert "the demo concerts are not loaded: the stores are not ready" in caplog.messages
+    assert "the demo concerts were not loaded: the stores are not ready" in caplog.messages
 
 
 @pytest.mark.parametrize(

@@ -254,7 +254,7 @@ async def test_dead_letters_are_listed_replayed_and_discarded(
     code, (head, row) = await say(any_stores, capsys, "list")
     assert (code, head.split()) == (0, ["ID", "GROUP", "EVENT", "FAILED", "AT", "TRIES", "ERROR"])
     assert row.split()[:4] == [named, "history", "event=danced", "person=poison"]
-    assert row.endswith("not an event of a line: ValueError(\"'danced' is not a valid QueueEventKind\")")
+    assert row.endswith("not a queue event: ValueError(\"'danced' is not a valid QueueEventKind\")")
     assert await say(any_stores, capsys, "list", "--concert", other.id) == (0, ["no dead letters"])
 
     code, (kept,) = await say(any_stores, capsys, "replay", "--concert", concert.slug)
@@ -270,7 +270,7 @@ async def test_dead_letters_are_listed_replayed_and_discarded(
     await buried(any_stores, concert)
     named = f"{concert.id}:{(await letters(any_stores, concert))[0].id}"
     answer = await say(any_stores, capsys, "discard", "--id", named, f"{other.id}:{letter.id}")
-    assert answer == (1, [f"{named}: discarded", f"{other.id}:{letter.id}: there is no such dead letter"])
+    assert answer == (1, [f"{named}: discarded", f"{other.id}:{letter.id}: no dead letter has this id"])
     assert await letters(any_stores, concert) == []
 
 

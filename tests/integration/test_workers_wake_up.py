@@ -169,7 +169,7 @@ async def test_a_concert_that_cannot_be_looked_at_keeps_no_other_from_it(
             await wait_until(is_called, what="the call")
             await wait_until(lambda: caplog.records, what="the warning")
     assert [record.getMessage().split(" with: ")[0] for record in caplog.records] == [
-        f"worker admission failed at 1 concerts, at {broken.id}"
+        f"worker admission failed for 1 concerts, first for {broken.id}"
     ]
     await stores.script_client.run_command("DEL", slots)
 

@@ -130,9 +130,9 @@ def test_ended_sessions_are_bounded_and_the_oldest_goes_first() -> None:
 @pytest.mark.parametrize(
     ("issuer_url", "env", "told"),
     [
-        ("http://localhost:8000/realms/onsale", "production", "in production set ONSALE_OIDC_ISSUER"),
-        ("http://shop.example/realms/onsale", "development", "serves this machine only"),
-        ("http://0.0.0.0:8000/realms/onsale", "development", "serves this machine only"),
+        ("http://localhost:8000/realms/onsale", "production", "set ONSALE_OIDC_ISSUER in production"),
+        ("http://shop.example/realms/onsale", "development", "serves only this machine"),
+        ("http://0.0.0.0:8000/realms/onsale", "development", "serves only this machine"),
     ],
 )
 def test_the_issuer_refuses_to_run_elsewhere_and_leaves_nothing(
@@ -146,12 +146,12 @@ def test_the_issuer_refuses_to_run_elsewhere_and_leaves_nothing(
 @pytest.mark.parametrize(
     ("raw", "told"),
     [
-        (b"grant_type=password&grant_type=password", "there twice"),
+        (b"grant_type=password&grant_type=password", "more than once"),
         (b"&".join(b"a%d=1" % number for number in range(40)), "at most 32 fields"),
-        (b"state=%ff", "not application/x-www-form-urlencoded in UTF-8"),
-        ("state=é".encode(), "not application/x-www-form-urlencoded in UTF-8"),
-        (b"grant_type=%22", "grant_type has characters"),
-        (b"redirect_uri=http://localhost:1/%C3%A9", "redirect_uri has characters"),
+        (b"state=%ff", "must be application/x-www-form-urlencoded in UTF-8"),
+        ("state=é".encode(), "must be application/x-www-form-urlencoded in UTF-8"),
+        (b"grant_type=%22", "grant_type contains characters"),
+        (b"redirect_uri=http://localhost:1/%C3%A9", "redirect_uri contains characters"),
     ],
 )
 def test_parameters_that_break_the_protocol_are_refused(raw: bytes, told: str) -> None:

@@ -74,7 +74,7 @@ async def test_the_owner_ends_a_read_that_is_under_way() -> None:
 async def test_a_full_owner_refuses_and_keeps_nothing() -> None:
     flights, owner, read = SingleFlight[int, int](), DetachedTasks(), Read()
     running = [flights.start(key, read, owner=owner) for key in range(MAX_RUNNING)]
-    with pytest.raises(TemporarilyUnavailable, match="too much under way"):
+    with pytest.raises(TemporarilyUnavailable, match="too many requests in progress"):
         await flights.run(-1, read, owner=owner)
     read.gate.set()
     await asyncio.gather(*running)
