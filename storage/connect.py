@@ -1,4 +1,6 @@
-"""Opens the stores for an app or a worker, one owner for all that runs behind them, and says what is not ready."""
+"""Opens the stores for an app or a worker, owns their background tasks, and reports what is not
+ready.
+"""
 
 import asyncio
 import logging
@@ -65,7 +67,7 @@ class Stores:
     mongo: Database
 
     async def problems(self) -> list[str]:
-        """One sentence for each thing that is not ready; none: ready."""
+        """Return one sentence for each store that is not ready; an empty list if all are ready."""
         hot, orders = await asyncio.gather(self._hot_problem(), self._mongo_problem())
         return [problem for problem in (hot, orders) if problem]
 
@@ -93,7 +95,11 @@ class Stores:
 
 @asynccontextmanager
 async def open_stores(redis_url: str, mongo_url: str, mongo_database: str) -> AsyncIterator[Stores]:
-    """Opens even when a store is away: `problems` says so, calls are refused as retryable, and all heals by itself."""
+    """Open the stores, and close them at the end of the block.
+
+    A store that cannot be reached does not prevent this: `problems` reports it, calls raise
+    TemporarilyUnavailable, and they work again as soon as the store does.
+    """
     mongo: Client = connect(mongo_url)
     client = ScriptClient(redis_url)
     stores = _assemble(client, database(mongo, mongo_database))
@@ -147,13 +153,16 @@ def _assemble(client: ScriptClient, mongo: Database) -> Stores:
 
 
 async def _create_indexes(stores: Stores) -> None:
-    """Indexes and schemas, as soon as MongoDB is there; every process says the same, so it may be said twice."""
+    """Create indexes and schemas as soon as MongoDB answers.
+
+    Every process creates the same ones, so this may happen twice.
+    """
     while True:
         try:
             await stores.concerts.create_indexes()
             await stores.queue_history.create_indexes()
             await stores.room_audits.create_indexes()
-            # Last, because readiness asks for it.
+            # Last, because the readiness check depends on it.
             await stores.orders.create_indexes()
         except PyMongoError as error:
             log.warning("the indexes could not be created, trying again: %s", error)

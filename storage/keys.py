@@ -1,38 +1,48 @@
-"""Every Redis key of Onsale. All keys of a concert share one hash tag, so one script may name them.
+"""Every Redis key of Onsale. All keys of a concert share one hash tag, so one script may use them.
 
-state               hash    incarnation, epoch, version, clock, settings copied from MongoDB, serving number and
-                            tail of the queue, and whether a hint was published that no process has answered yet
+state               hash    incarnation, epoch, version, clock, settings copied from MongoDB,
+                            serving number and tail of the queue, and whether a hint was published
+                            that no process has answered yet
 tiers               hash    <tier>|top, next, held, sold, withdrawn, price
-units               hash    unit -> hold id, or `=` and the order id once recorded; a free unit has no field
-free                zset    units that were given back, all with score 0; never-given ones are `next`..`top`
+units               hash    unit -> hold id, or `=` and the order id once recorded; a free unit has
+                            no field
+free                zset    units that were returned, all with score 0; units never taken are
+                            `next`..`top`
 holds               hash    hold id -> record (JSON); ended ones stay for replays
 deadlines           zset    hold id -> deadline, unix ms; HELD only
 buying              zset    hold id -> when to settle, unix ms; BUYING only
-people              hash    person -> counts of held and owned units, and ids of their active holds (JSON)
+people              hash    person -> counts of held and owned units, ids of active holds (JSON)
 purchases           hash    fingerprint of an idempotency key -> digest of the input it came with
-changes             zset    person -> version at which something of theirs changed last
+changes             zset    person -> version at which one of their entries or holds last changed
 entries             hash    person -> their latest queue entry (JSON)
-waiters             hash    entry id -> person, of the entries that wait
-departed            string  one bit per number that left, ended or was called out of order, at base + number
+waiters             hash    entry id -> person; waiting entries only
+departed            string  one bit per number that left, ended or was called out of order, at
+                            base + number
 slots               zset    person -> end of their call or pass, unix ms; READY and ADMITTED
-presence_deadlines  zset    person -> until when they count as present, unix ms; waiting, with no connection
+presence_deadlines  zset    person -> until when they count as present, unix ms; waiting people
+                            without a connection
 leases              zset    process -> until when its presence reports count, unix ms
-connections         zset    process|person, all with score 0: which process holds a connection of which person
+connections         zset    process|person, all with score 0: the process that holds a connection of
+                            the person
 admissions          hash    unix second -> how many people were called in it
 ranks               string  four bytes per lot: the number it drew in the lottery of this round
 lot_order           string  four bytes per number: the lot that drew it
-flow                hash    counts of what passed through the waiting room; and <name>|<ten seconds> for five minutes
+flow                hash    counts of events in the waiting room; and <name>|<ten seconds> for
+                            five minutes
 events              stream  what happened in the queue; trimmed once every consumer group has it
 deadletters         stream  events that a consumer group could not handle
-commands            hash    fingerprint of an organizer's command -> digest of its input and its result
+commands            hash    fingerprint of an organizer's command -> digest of its input and its
+                            result
 
-Each expires 30 days after the end of the concert; the expiry worker sets the time. Besides:
+Each key expires 30 days after the end of the concert; the expiry worker sets the time. Other keys:
 
-rate                string  how often a person or an address did something in this window; expires with the window
-concerts            zset    of a person: concert where they may have an entry or a hold -> when its keys expire
+rate                string  how often a person or an address did something in this window; expires
+                            with the window
+concerts            zset    per person: concert where they may have an entry or a hold -> time at
+                            which its keys expire
 
-No key is permanent. The channel `hints` of a concert carries hints, the channel `work` the id of a concert that has
-work for the workers again.
+No key is permanent. The channel `hints` of a concert carries hints; the channel `work` carries the
+id of a concert that has work for the workers again.
 """
 
 from functools import lru_cache

@@ -1,6 +1,6 @@
-"""The Lua scripts: their text, and the Python side of each header; a unit test holds the two together.
+"""The Lua scripts: their source, and the Python side of each header; a unit test compares the two.
 
-A script is `lua/<name>.lua` with the `lua/lib/` parts that its `-- @include` line names put before it.
+A script is `lua/<name>.lua`, preceded by the `lua/lib/` parts that its `-- @include` line names.
 """
 
 import hashlib
@@ -13,7 +13,7 @@ _INCLUDE = re.compile(r"^-- @include (.+)$", re.MULTILINE)
 
 
 class ScriptReplyError(RuntimeError):
-    """A script answered with a word that is not declared here, or that the method that called it does not name."""
+    """A script's reply has a word that is not declared here, or that its caller does not handle."""
 
     def __init__(self, script: str, word: str) -> None:
         super().__init__(
@@ -23,7 +23,11 @@ class ScriptReplyError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """`args` in the order of ARGV; a name with a star takes the rest. `incarnation` is put in by the connection."""
+    """A script with its arguments and the words of its replies.
+
+    `args` is in the order of ARGV; a name with a star takes the rest. The script client inserts
+    `incarnation`.
+    """
 
     name: str
     args: tuple[str, ...]
@@ -42,7 +46,7 @@ class Script:
 
 
 def load(name: str) -> str:
-    """The text of a script, included parts first."""
+    """Return the source of a script, included parts first."""
     text = (_FOLDER / f"{name}.lua").read_text(encoding="utf-8")
     include = _INCLUDE.search(text)
     parts = include.group(1).split() if include else []

@@ -1,6 +1,8 @@
-"""`python -I -S launch.py <parent pid> <program> <argument>…` becomes the program, which then dies with its parent.
+"""`python -I -S launcher.py <parent pid> <program> <argument>…` executes the program, which then
+dies with its parent.
 
-A program of its own because code between fork and exec (`preexec_fn`) may deadlock where threads run.
+It is a separate program because code between fork and exec (`preexec_fn`) may deadlock if there are
+threads.
 """
 
 import ctypes

@@ -1,6 +1,7 @@
-"""A file that names the process that runs here and is locked exactly as long as that process lives.
+"""A file that names the process that owns a directory and is locked exactly as long as it lives.
 
-The kernel gives the lock back when its last holder dies, whatever killed it, so a stale file never stands in the way.
+The kernel releases the lock when its last holder dies, however it dies, so a stale file never
+blocks a start.
 """
 
 import fcntl
@@ -18,7 +19,7 @@ class LockHolder:
 
 class LockFile:
     def __init__(self, path: Path) -> None:
-        # "a+": what the present holder wrote must survive our opening it.
+        # "a+", because opening the file must not erase what the present holder wrote.
         self._file = path.open("a+", encoding="ascii")
 
     def try_lock(self) -> bool:
@@ -29,7 +30,7 @@ class LockFile:
         return True
 
     def last_holder(self) -> LockHolder | None:
-        """Whoever holds the lock, or held it last; None if nobody ever did."""
+        """Return the process that holds the lock or held it last; None if there never was one."""
         self._file.seek(0)
         words = self._file.read().split()
         if len(words) != 2 or not all(word.isdecimal() for word in words):
@@ -49,7 +50,10 @@ class LockFile:
         return self._file.fileno()
 
     def close(self) -> None:
-        """Gives the lock back, unless a child inherited the descriptor: then it is locked while the child lives."""
+        """Release the lock.
+
+        If a child inherited the descriptor, the file stays locked until it dies.
+        """
         self._file.close()
 
     def __enter__(self) -> Self:

@@ -11,7 +11,7 @@ from storage.embedded.process import ServerProcess, flags
 REPLICA_SET = "onsale"
 NOT_YET_INITIALIZED = 94  # mongod's error code
 PROBE_TIMEOUT_MS = 1_000
-# What the mongod of the wheel links to, and the package of Debian and Ubuntu that has it.
+# Libraries that the mongod of the wheel links to, and their packages in Debian and Ubuntu.
 DEBIAN_PACKAGES = {
     "libcurl.so.4": "libcurl4",
     "libcrypto.so.3": "libssl3",
@@ -33,21 +33,21 @@ class Mongod(ServerProcess):
             "port": str(self.port),
             "dbpath": str(self.directory),
             "replSet": REPLICA_SET,
-            # Half of the memory by default, which is too much for a guest on a laptop.
+            # The default is half of the memory, which is too much on a developer's laptop.
             "wiredTigerCacheSizeGB": "0.5",
-            # 5 % of the disk by default; nobody replicates from a set of one.
+            # The default is 5 % of the disk; a set of one has no member that replicates from it.
             "oplogSize": "256",
         }
         return [
             *flags(settings),
             "--quiet",
-            # A socket file in /tmp that another user's crashed mongod left would refuse the start.
+            # A socket file in /tmp left by another user's crashed mongod would prevent the start.
             "--nounixsocket",
-            # The flight recorder writes several megabytes an hour, for MongoDB's support.
+            # Diagnostic data for MongoDB's support takes several megabytes an hour.
             *("--setParameter", "diagnosticDataCollectionEnabled=false"),
             # By default a signalled primary waits 15 s for its clients to find another one.
             *("--setParameter", "shutdownTimeoutMillisForSignaledShutdown=0"),
-            # A transaction whose commit got lost keeps its documents locked for a minute by default.
+            # By default a transaction whose commit got lost locks its documents for a minute.
             *("--setParameter", "transactionLifetimeLimitSeconds=10"),
         ]
 
@@ -66,7 +66,10 @@ class Mongod(ServerProcess):
                 return False
 
     async def _ensure_replica_set(self, client: AsyncMongoClient[dict[str, object]]) -> None:
-        """Also moves the set to our port: a member that does not find itself in its configuration never votes."""
+        """Initiate the replica set, or move it to the current port.
+
+        A member that does not find itself in its configuration never votes.
+        """
         host = f"127.0.0.1:{self.port}"
         try:
             config = (await client.admin.command("replSetGetConfig"))["config"]
@@ -90,6 +93,6 @@ class Mongod(ServerProcess):
                 )
         if self.exit_code == -signal.SIGILL:
             return "mongod needs a CPU with AVX; set ONSALE_MONGO_URL to a MongoDB replica set on another machine."
-        # It logs so much while it stops that the reason is far above the last lines.
+        # mongod logs so much while it stops that the reason is far above the last lines.
         severe = [line for line in said if '"s":"E"' in line or '"s":"F"' in line]
         return super()._explain(end, severe or said)

@@ -1,16 +1,17 @@
-"""Ports of this machine for servers of ours."""
+"""Ports of this machine for the embedded servers."""
 
 import random
 import socket
 
 LOOPBACK = "127.0.0.1"
-# Below Linux's ephemeral range, so that no outgoing connection takes the port while its server restarts.
+# Below Linux's ephemeral range, so that no outgoing connection takes the port while its server
+# restarts.
 PORTS = range(20_000, 32_000)
 TRIES = 100
 
 
 def free_port(*, first: int | None = None) -> int | None:
-    """`first` if it is free, else any. None: all that were tried are taken."""
+    """Return `first` if it is free, else any free port; None if all ports tried are taken."""
     wanted = [] if first is None else [first]
     return next((port for port in [*wanted, *random.sample(PORTS, k=TRIES)] if _is_free(port)), None)
 
@@ -22,7 +23,7 @@ def accepts_connections(port: int) -> bool:
 
 def _is_free(port: int) -> bool:
     with socket.socket() as probe:
-        # As the servers do it: connections of the last run that linger in TIME_WAIT are no obstacle.
+        # Set as the servers set it: connections of the last run in TIME_WAIT do not block the port.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((LOOPBACK, port))

@@ -1,7 +1,10 @@
-"""A server as a child process with a directory of its own: it dies with us, and starts again on its port and data.
+"""A server as a child process with its own directory.
 
-The child inherits the lock on `child.lock`, which names its pid and port. A locked file therefore means that the
-process group of that number lives, so the number cannot have passed to a stranger: that makes killing a leftover safe.
+It dies with its parent, and is restarted on the same port and data.
+
+The child inherits the lock on `child.lock`, which names its pid and port. A locked file therefore
+means that the process group with that pid lives, so the pid cannot belong to an unrelated process:
+this makes killing a leftover safe.
 """
 
 import asyncio
@@ -31,7 +34,11 @@ class ServerStartError(RuntimeError):
 
 
 class ServerProcess(ABC):
-    """Start it from a thread that lives as long as the process: Linux ends the child when that thread ends."""
+    """A child process with its lock, log and readiness check.
+
+    Start it from a thread that lives as long as this process: Linux kills the child when the thread
+    that started it ends.
+    """
 
     name: ClassVar[str]
 
@@ -52,7 +59,7 @@ class ServerProcess(ABC):
 
     @abstractmethod
     async def _is_ready(self) -> bool:
-        """Asked again and again once the port accepts connections."""
+        """Return whether the server answers; polled once the port accepts connections."""
 
     @property
     def port(self) -> int:
@@ -68,17 +75,20 @@ class ServerProcess(ABC):
 
     @property
     def exit_code(self) -> int | None:
-        """None before it ran and while it runs; negative: the signal that ended it."""
+        """Exit code; None before the start and while it runs, negative for a signal."""
         return None if self._process is None else self._process.poll()
 
     async def start(self) -> None:
-        """Returns when the server answers. Starts again after `stop`, `kill` or a crash. Raises ServerStartError."""
+        """Start the server, and return when it answers. Raises ServerStartError.
+
+        It may be called again after `stop`, `kill` or a crash.
+        """
         self.directory.mkdir(parents=True, exist_ok=True)
         with LockFile(self.directory / "child.lock") as lock:
             await self._end_leftover(lock)
             if self._port is None:
                 self._port = self._choose_port(lock.last_holder())
-            # Whoever finds the lock held must not take an older number for the holder's.
+            # A process that finds the lock held must not mistake an older pid for the holder's.
             lock.clear()
             self._process = self._spawn(lock)
             lock.record(LockHolder(self._process.pid, self._port))
@@ -104,7 +114,10 @@ class ServerProcess(ABC):
                 return
 
     def _choose_port(self, last: LockHolder | None) -> int:
-        """The one of last time if it is free, so that a URL that was noted down stays right."""
+        """Return the last port if it is free, so that a URL that was saved stays valid, else any.
+
+        Raises ServerStartError if no port is free.
+        """
         port = free_port(first=last.port if last else None)
         if port is None:
             raise ServerStartError(f"{self.name} found no free port on 127.0.0.1")
@@ -125,7 +138,8 @@ class ServerProcess(ABC):
         command_prefix = [sys.executable, "-I", "-S", launcher.__file__, str(os.getpid())]
         command = [str(self.executable), *self._arguments(), *self._options]
         with self._open_log() as log:
-            # A session of its own: Ctrl-C in the terminal must reach us alone, we end our children in order.
+            # In a new session Ctrl-C in the terminal does not reach the child; the parent ends its
+            # children in order.
             return subprocess.Popen(
                 [*command_prefix, *command],
                 stdin=subprocess.DEVNULL,
@@ -148,7 +162,7 @@ class ServerProcess(ABC):
             await asyncio.sleep(POLL_S)
 
     def _explain(self, end: str, said: Sequence[str]) -> str:
-        """`said`: what it logged since its start, line by line."""
+        """Return the message of a failed start. `said` holds the lines logged since the start."""
         return "\n".join(
             [f"{self.name} {end} during its start. The last lines of its log {self._log_path}:", *said[-5:]]
         )
@@ -158,7 +172,10 @@ class ServerProcess(ABC):
         return self.directory / "log"
 
     def _open_log(self) -> BinaryIO:
-        """Appends, so that the reason of a crash survives the restart; one older file is kept."""
+        """Open the log for appending, so that the reason for a crash survives the restart.
+
+        One older file is kept.
+        """
         if self._log_path.exists() and self._log_path.stat().st_size > LOG_LIMIT_BYTES:
             self._log_path.replace(self._log_path.with_suffix(".old"))
         log = self._log_path.open("ab")
@@ -183,6 +200,6 @@ async def _within(timeout_s: float, condition: Callable[[], bool]) -> bool:
 
 
 def _kill_group(pid: int) -> None:
-    # It may have ended since we looked.
+    # The process may have ended since the check.
     with contextlib.suppress(ProcessLookupError):
         os.killpg(pid, signal.SIGKILL)

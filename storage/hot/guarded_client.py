@@ -9,10 +9,10 @@ from storage.scripts import Script
 
 
 class RecoveryGuard(Protocol):
-    """Is told that the store does not know a concert, or has lost some of its state."""
+    """Handles concerts that the store does not know, or whose state it has lost in part."""
 
     async def refusal_for(self, concert_id: ConcertId, word: str) -> OnsaleError:
-        """Start what heals it, and return the error to raise for UNKNOWN or RECOVERING."""
+        """Start the recovery, and return the error to raise for UNKNOWN or RECOVERING."""
 
 
 class GuardedClient:
@@ -21,7 +21,10 @@ class GuardedClient:
         self._guard = guard
 
     async def call(self, script: Script, concert_id: ConcertId, *args: str | int) -> tuple[str, Reply]:
-        """Return the word of the reply and what follows it. Raises the guard's error for UNKNOWN and RECOVERING."""
+        """Return the word of the reply and the values after it.
+
+        Raises the guard's error for UNKNOWN and RECOVERING.
+        """
         word, rest = await self._client.call(script, concert_id, *args)
         if word in ("UNKNOWN", "RECOVERING"):
             raise await self._guard.refusal_for(concert_id, word)

@@ -1,4 +1,7 @@
-"""Holds and stock: each method is one script call, its reply decoded as a domain value or raised as a refusal."""
+"""Holds and stock.
+
+Each method is one script call: it returns the reply as a domain value, or raises the refusal.
+"""
 
 import json
 from collections.abc import Sequence
@@ -30,7 +33,7 @@ from storage.scripts import ScriptReplyError
 
 
 class AlreadySold(Exception):
-    """The hold is an order already: read that."""
+    """The hold has already become an order; the caller reads the order instead."""
 
 
 class HoldStore:
@@ -47,9 +50,10 @@ class HoldStore:
         digest: str,
         pass_entry_id: EntryId | None = None,
     ) -> Hold:
-        """Hold all lines or none. No tier may stand in two lines. Raises the refusals of the script's header.
+        """Hold all lines or none, and return the hold. A tier may occur in one line only.
 
-        `pass_entry_id` is the entry of a pass whose signature is good.
+        Raises a domain error for each refusal in the header of hold_tickets.lua. `pass_entry_id` is
+        the entry of a pass whose signature has been verified.
         """
         pairs = [word for line in lines for word in (line.tier_id, line.quantity)]
         entry_id = "" if pass_entry_id is None else pass_entry_id
@@ -80,7 +84,11 @@ class HoldStore:
     async def release(
         self, concert_id: ConcertId, hold_id: HoldId, *, person_id: PersonId, reason: EndReason = EndReason.RELEASED
     ) -> Hold:
-        """Raises NotFound for somebody else's hold, PurchaseInProgress for one being bought or sold."""
+        """End a hold and return it.
+
+        Raises NotFound if the hold belongs to another person, and PurchaseInProgress if it is being
+        bought or is sold.
+        """
         word, rest = await self._client.call(scripts.RELEASE_HOLD, concert_id, hold_id, person_id, reason)
         match word:
             case "HOLD":
@@ -95,7 +103,12 @@ class HoldStore:
     async def begin_purchase(
         self, concert_id: ConcertId, hold_id: HoldId, *, person_id: PersonId, purchase_key: str, digest: str
     ) -> Hold:
-        """The hold, BUYING, with the units to record. Raises AlreadySold when it is an order."""
+        """Return the hold in state BUYING, with the units to record.
+
+        Raises AlreadySold if the hold has become an order, PurchaseInProgress if another hold of
+        the same pass is being bought, HoldEnded, IdempotencyConflict, and NotFound if the hold is
+        unknown or belongs to another person.
+        """
         word, rest = await self._client.call(
             scripts.BEGIN_PURCHASE, concert_id, hold_id, person_id, purchase_key, digest
         )
@@ -121,7 +134,7 @@ class HoldStore:
         return _hold(concert_id, hold_id, rest[1], grace_until_ms=int(rest[0])) if rest[1] else None
 
     async def list_for_person(self, concert_id: ConcertId, person_id: PersonId) -> tuple[Hold, ...]:
-        """The person's living holds, oldest first."""
+        """Return the person's active holds, oldest first."""
         word, rest = await self._client.call(scripts.READ_PERSON, concert_id, person_id)
         replies.expect(scripts.READ_PERSON, word, "PERSON")
         grace_until_ms = int(rest[2])
@@ -137,7 +150,7 @@ class HoldStore:
 
 
 def decode_stock(fields: Reply) -> Stock:
-    """Decode epoch, version and four fields per tier."""
+    """Return the stock from epoch, version and four fields per tier."""
     tiers = (
         TierStock(TierId(replies.text(tier)), int(capacity), int(held), int(sold))
         for tier, capacity, held, sold in zip(fields[2::4], fields[3::4], fields[4::4], fields[5::4], strict=True)
@@ -146,7 +159,7 @@ def decode_stock(fields: Reply) -> Stock:
 
 
 def hold_from_reply(concert_id: ConcertId, hold_id: HoldId, rest: Reply) -> Hold:
-    """From what follows HOLD or BUYING: the record, and the deadline that counts."""
+    """Return the hold from the values after HOLD or BUYING: record and effective deadline."""
     return _hold(concert_id, hold_id, rest[0], grace_until_ms=int(rest[1]))
 
 

@@ -1,7 +1,9 @@
-"""What keeps the hot state true: settings copied in, orders recorded, holds expired, a recovery begun and ended.
+"""Calls that keep the hot state consistent: settings are copied in, orders recorded, holds expired,
+recoveries begun and finished.
 
-Workers, purchases and recoveries call it. Unlike HoldStore it hands out the script's word: its callers know what
-UNKNOWN and RECOVERING mean to them. Each method names every word that it hands out.
+Workers, purchases and recoveries call it. Unlike HoldStore it returns the word of the script's
+reply, because its callers handle UNKNOWN and RECOVERING differently. Each method names every word
+that it returns.
 """
 
 import json
@@ -29,9 +31,9 @@ class Withdrawal:
     word: str
     """HOLD, IN_USE, UNKNOWN_TIER, UNKNOWN or RECOVERING."""
     hold: Hold | None = None
-    """The units that the house took, after HOLD."""
+    """The hold with the units taken for the house; only after HOLD."""
     lowest_capacity: int = 0
-    """The capacity that is held or sold, after IN_USE."""
+    """The number of units that are held or sold; only after IN_USE."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,7 @@ class ExpiryRun:
     """EXPIRED, UNKNOWN or RECOVERING."""
     expired: int = 0
     is_active: bool = True
-    """Whether any deadline is left."""
+    """True while any deadline is left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +51,9 @@ class AdmissionRun:
     """RAN, UNKNOWN or RECOVERING."""
     called: int = 0
     is_bounded: bool = False
-    """Whether the run hit its bound and is to be repeated at once."""
+    """True if the run hit its bound and must be repeated at once."""
     is_active: bool = True
-    """Whether any deadline is left."""
+    """True while any deadline is left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,10 @@ class HotState:
         self._client = client
 
     async def apply_concert(self, concert: Concert) -> str:
-        """APPLIED, or CURRENT where the hot state has this version or a later one."""
+        """Copy the settings of a concert to the hot state.
+
+        Return APPLIED, or CURRENT if the hot state has this version or a later one.
+        """
         tiers = [word for tier in concert.tiers for word in (tier.id, tier.top, tier.price_minor)]
         settings = json.dumps(_settings(concert))
         expire_at_ms = _ms(keys_expire_at(concert))
@@ -78,7 +83,10 @@ class HotState:
         return replies.expect(scripts.APPLY_CONCERT, word, "APPLIED", "CURRENT")
 
     async def record_order(self, order: Order, *, epoch: int | None = None) -> str:
-        """RECORDED, KNOWN, UNKNOWN or RECOVERING. `epoch` is for the recovery that is under way."""
+        """Record an order. Return RECORDED, KNOWN, UNKNOWN or RECOVERING.
+
+        `epoch` is passed only by the recovery that is running.
+        """
         counter = "withdrawn" if order.status is OrderStatus.WITHDRAWN else "sold"
         origin: dict[str, object] = {
             "lines": [[line.tier_id, line.quantity, line.unit_price_minor] for line in order.lines],
@@ -125,7 +133,10 @@ class HotState:
                 raise ScriptReplyError(scripts.EXPIRE_HOLDS.name, word)
 
     async def find_overdue_purchases(self, concert_id: ConcertId, *, limit: int) -> tuple[HoldId, ...]:
-        """Holds BUYING past their time; none while the store is not to be believed."""
+        """Return the holds that have been BUYING for too long.
+
+        Return an empty tuple while the store is not trusted.
+        """
         word, rest = await self._client.call(scripts.FIND_OVERDUE, concert_id, limit)
         match word:
             case "OVERDUE":
@@ -136,14 +147,20 @@ class HotState:
                 raise ScriptReplyError(scripts.FIND_OVERDUE.name, word)
 
     async def void_hold(self, concert_id: ConcertId, hold_id: HoldId) -> str:
-        """VOIDED, NO_HOLD, UNKNOWN or RECOVERING."""
+        """End a hold that can never become an order.
+
+        Return VOIDED, NO_HOLD, UNKNOWN or RECOVERING.
+        """
         word, _ = await self._client.call(scripts.VOID_HOLD, concert_id, hold_id)
         return replies.expect(scripts.VOID_HOLD, word, "VOIDED", "NO_HOLD", "UNKNOWN", "RECOVERING")
 
     async def find_unrecorded(
         self, concert_id: ConcertId, orders: Sequence[tuple[OrderId, int]]
     ) -> set[OrderId] | None:
-        """Of these (id, version), those the store does not have. None: it is not to be believed now."""
+        """Return the ids of those orders, given as (id, version), that the store has not recorded.
+
+        Return None while the store is not trusted.
+        """
         pairs = [word for id_, version in orders for word in (id_, version)]
         word, rest = await self._client.call(scripts.FIND_UNRECORDED, concert_id, *pairs)
         match word:
@@ -182,7 +199,11 @@ class HotState:
         *,
         epoch: int | None = None,
     ) -> str:
-        """OPENED, OPEN, STALE, UNKNOWN or RECOVERING. `epoch` is for the recovery that is under way."""
+        """Open a queue with the numbers of its lottery.
+
+        Return OPENED, OPEN, STALE, UNKNOWN or RECOVERING. `epoch` is passed only by the recovery
+        that is running.
+        """
         token = "" if epoch is None else epoch
         word, _ = await self._client.call(
             scripts.OPEN_QUEUE, concert_id, token, round_, len(drawn), drawn.ranks, drawn.order
@@ -190,18 +211,21 @@ class HotState:
         return replies.expect(scripts.OPEN_QUEUE, word, "OPENED", "OPEN", "STALE", "UNKNOWN", "RECOVERING")
 
     async def mark_recovery(self, concert_id: ConcertId, epoch: int) -> str:
-        """MARKED, TRUSTED, BUSY, STALE or UNKNOWN."""
+        """Begin a recovery, or renew its mark. Return MARKED, TRUSTED, BUSY, STALE or UNKNOWN."""
         word, _ = await self._client.call(scripts.MARK_RECOVERY, concert_id, epoch, RECOVERY_MARK_LIFE_MS)
         return replies.expect(scripts.MARK_RECOVERY, word, "MARKED", "TRUSTED", "BUSY", "STALE", "UNKNOWN")
 
     async def finish_recovery(self, concert_id: ConcertId, epoch: int) -> str:
-        """RECOVERED, RECOVERING or UNKNOWN."""
+        """Finish a recovery. Return RECOVERED, RECOVERING or UNKNOWN."""
         word, _ = await self._client.call(scripts.FINISH_RECOVERY, concert_id, epoch)
         return replies.expect(scripts.FINISH_RECOVERY, word, "RECOVERED", "RECOVERING", "UNKNOWN")
 
 
 def is_recorded(word: str) -> bool:
-    """Of `record_order`: whether the hot state has the order now."""
+    """Return whether the hot state has the order, given the word that `record_order` returned.
+
+    Raises ScriptReplyError for any other word.
+    """
     match word:
         case "RECORDED" | "KNOWN":
             return True
@@ -217,12 +241,12 @@ def keys_expire_at(concert: Concert) -> datetime:
 
 
 def is_history(concert: Concert) -> bool:
-    """Return whether the keys of the concert have expired: they are not applied again."""
+    """Return whether the keys of the concert have expired; such a concert is not applied again."""
     return keys_expire_at(concert) <= datetime.now(UTC)
 
 
 def _settings(concert: Concert) -> dict[str, str | int]:
-    """The fields of the state hash that MongoDB owns."""
+    """Return the fields of the state hash that are copied from MongoDB."""
     room = concert.room
     return {
         "status": concert.status,

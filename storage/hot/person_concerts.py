@@ -14,7 +14,7 @@ from storage.hot.script_client import ScriptClient
 from storage.keys import person_concerts_key
 
 MAX_CONCERTS = 200
-"""Of one person; beyond it those that expire first are left out."""
+"""The limit per person; beyond it the concerts that expire first are dropped."""
 
 
 class PersonConcerts:

@@ -1,4 +1,6 @@
-"""A queue at one version and who changed since another, as the scripts reply with them."""
+"""The state of a queue at one version, and the people who changed since another, as decoded from
+the replies of the scripts.
+"""
 
 from dataclasses import dataclass
 
@@ -17,7 +19,7 @@ class QueueState:
     epoch: int
     version: int
     concert_version: int
-    """Of the document whose settings are in force at this version."""
+    """Version of the MongoDB document whose settings are in force at this version."""
     round: int
     positions: QueuePositions
     slots_taken: int
@@ -31,7 +33,10 @@ class QueueState:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """The people for whom something changed, up to `version`. `is_complete`: nothing changed for anyone else."""
+    """The people for whom something changed, up to `version`.
+
+    `is_complete` is True if nothing changed for any other person.
+    """
 
     epoch: int
     version: int
@@ -46,10 +51,10 @@ class ChangesPage:
     epoch: int
     version: int
     floor: int
-    """Changes up to this version may not be named any more."""
+    """Changes up to this version may be missing, because old ones are dropped."""
     people: tuple[PersonId, ...]
     last_version: int
-    """Of the last change that is named; 0 if none is."""
+    """Version of the last change on the page; 0 if the page is empty."""
 
 
 def decode_queue_state(fields: Reply) -> QueueState:

@@ -1,4 +1,4 @@
-"""The queue of a concert: join, leave, heartbeat, claim, presence, and reads of entries and of the queue."""
+"""The queue of a concert: join, leave, heartbeat, claim, presence, reads of entries and state."""
 
 import json
 from collections.abc import Sequence
@@ -24,15 +24,15 @@ from storage.hot.script_client import Reply
 from storage.scripts import Script, ScriptReplyError
 
 LEASE_MS = 15_000
-"""Three renewals; a process that misses them all is taken for dead."""
+"""Three renewals; a process that misses all of them is considered dead."""
 
 MAX_ADMIT_ATTEMPTS = 40
-"""Of one `admitNext`: each passes over 250 entries of people who are absent."""
+"""The limit for one `admitNext`: each attempt skips 250 entries of people who are absent."""
 
 
 @dataclass(frozen=True, slots=True)
 class EntryRecord:
-    """An entry as the store has it; its position is computed from `QueuePositions`."""
+    """An entry as stored; its position is computed from `QueuePositions`."""
 
     person_id: PersonId
     entry_id: EntryId
@@ -42,9 +42,10 @@ class EntryRecord:
     joined_at: datetime
     claimed_at: datetime | None
     session_ends_at: datetime
-    """The end that the pass names, whatever grace there is."""
+    """The end of the session that the pass states, without any grace."""
     deadline: datetime | None
-    """READY: claim before. ADMITTED: the session ends. Waiting: None while the person is connected."""
+    """READY: end of the time to claim. ADMITTED: end of the session. Waiting: end of presence, or
+    None while the person is connected."""
     end_reason: EntryEnd | None
     lot: int | None
     round: int
@@ -52,15 +53,15 @@ class EntryRecord:
 
 @dataclass(frozen=True, slots=True)
 class PositionedEntry:
-    """An entry and its position, of one moment."""
+    """An entry and its position, read at the same moment."""
 
     record: EntryRecord
     position: int | None
-    """1 for the next to be called; None for an entry that does not wait, or has no number yet."""
+    """1 for the next to be called; None for an entry that is not waiting or has no number yet."""
 
 
 class LeaseExpired(Exception):
-    """The lease of this process is over: it takes a new name and reports its people again."""
+    """The lease of the process has expired: it must take a new name and report its people again."""
 
 
 class QueueStore:
@@ -68,7 +69,7 @@ class QueueStore:
         self._client = client
 
     async def join(self, concert_id: ConcertId, person_id: PersonId) -> PositionedEntry:
-        """Return the person's entry, the one they have if it is active. Raises RoomNotOpen."""
+        """Return the person's active entry, or a new one. Raises RoomNotOpen."""
         word, rest = await self._client.call(scripts.JOIN_QUEUE, concert_id, person_id)
         match word:
             case "ENTRY":
@@ -83,11 +84,17 @@ class QueueStore:
         return await self._entry_reply(scripts.LEAVE_QUEUE, concert_id, person_id)
 
     async def heartbeat(self, concert_id: ConcertId, person_id: PersonId) -> PositionedEntry:
-        """Return the entry, its deadline extended. Raises NotInQueue, also for an entry that ended."""
+        """Extend the entry's deadline, and return the entry.
+
+        Raises NotInQueue, also for an entry that has ended.
+        """
         return await self._entry_reply(scripts.HEARTBEAT, concert_id, person_id)
 
     async def claim(self, concert_id: ConcertId, person_id: PersonId) -> PositionedEntry:
-        """Return the ADMITTED entry. Raises NotInQueue, or NotAdmitted with the position before the call."""
+        """Return the ADMITTED entry.
+
+        Raises NotInQueue, and NotAdmitted with the position if the person has not been called yet.
+        """
         word, rest = await self._client.call(scripts.CLAIM_PASS, concert_id, person_id)
         match word:
             case "ENTRY":
@@ -100,9 +107,11 @@ class QueueStore:
                 raise ScriptReplyError(scripts.CLAIM_PASS.name, word)
 
     async def admit_next(self, concert_id: ConcertId, *, command_key: str, digest: str, count: int) -> int:
-        """How many were called, at most `count`; the same command again answers the same.
+        """Call up to `count` people by hand. Return how many were called.
 
-        Raises RoomNotOpen, or IdempotencyConflict for a key that came with something else.
+        A repeated command returns the same number. Raises RoomNotOpen, IdempotencyConflict if the
+        key was used with another input, and TemporarilyUnavailable if too many ended entries are
+        at the front of the queue.
         """
         for _ in range(MAX_ADMIT_ATTEMPTS):
             word, rest = await self._client.call(scripts.ADMIT_NEXT, concert_id, command_key, digest, count)
@@ -125,7 +134,7 @@ class QueueStore:
         return decode_queue_state(replies.lists(rest)[0])
 
     async def read_entries(self, concert_id: ConcertId, people: Sequence[PersonId]) -> dict[PersonId, EntryRecord]:
-        """Return the entries of those of these people who ever joined."""
+        """Return the entries by person; people who never joined are missing."""
         word, rest = await self._client.call(scripts.READ_ENTRIES, concert_id, *people)
         replies.expect(scripts.READ_ENTRIES, word, "ENTRIES")
         grace_until_ms = int(rest[0])
@@ -153,7 +162,11 @@ class QueueStore:
         *,
         is_known: bool = False,
     ) -> None:
-        """Renew the lease of this process and record who connected (above 0) or disconnected. Raises LeaseExpired."""
+        """Renew the lease of this process and record connections and disconnections.
+
+        The number with each person is a sequence, above 0 for a connection and below for a
+        disconnection. Raises LeaseExpired.
+        """
         pairs = [word for pair in people for word in pair]
         word, _ = await self._client.call(scripts.SYNC_PRESENCE, concert_id, process, LEASE_MS, int(is_known), *pairs)
         match word:

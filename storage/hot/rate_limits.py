@@ -1,4 +1,4 @@
-"""Counts how often a person or an address does something in a window of time."""
+"""Rate limits: how often a person or an address may do something in a window of time."""
 
 from domain.errors import RateLimited
 from storage import scripts
@@ -12,7 +12,9 @@ class RateLimits:
         self._client = client
 
     async def count_attempt(self, what: str, who: str, *, limit: int, window_s: int) -> None:
-        """Raises RateLimited if `who` does `what` more often than `limit` times in a window."""
+        """Count one attempt. Raises RateLimited if `who` has done `what` more than `limit` times in
+        the window.
+        """
         word, rest = await self._client.call_with_keys(
             scripts.COUNT_ATTEMPT, (rate_key(what, who),), limit, window_s * 1000
         )

@@ -1,4 +1,6 @@
-"""Decodes replies of scripts: a word, checked against those that the caller names, then texts, times and lists."""
+"""Decoding of script replies: a word, checked against those that the caller names, then texts,
+times and lists.
+"""
 
 from datetime import UTC, datetime
 from typing import cast
@@ -15,7 +17,9 @@ def expect(script: Script, word: str, *named: str) -> str:
 
 
 def text(value: bytes | int, *, errors: str = "strict") -> str:
-    """Return a text of ours. `errors` is for texts of other authors, which may not be UTF-8."""
+    """Return a value as text. `errors` is for values that other programs wrote and that may not be
+    UTF-8.
+    """
     return value.decode(errors=errors) if isinstance(value, bytes) else str(value)
 
 
@@ -25,7 +29,7 @@ def optional_int(value: bytes | int) -> int | None:
 
 
 def lists(reply: Reply) -> list[Reply]:
-    """Return the items of a reply that are lists themselves."""
+    """Return the items of a reply whose items are lists."""
     return cast(list[Reply], reply)
 
 

@@ -1,9 +1,9 @@
-"""The way to the hot store: script calls made in one turn of the loop share one round trip and one fsync.
+"""The client of the hot store: calls of one loop iteration share one round trip and one fsync.
 
-Calls wait in one bounded queue; a few pipelines, each with one connection, take all that wait. A pipeline
-connects first and packs for its connection, because a call carries the incarnation that this very
-connection saw: a script refuses every other one (lua/lib/prologue.lua). A call whose connection broke
-is packed once more for a new one: every script may arrive twice.
+Calls wait in one bounded queue; a few pipelines, each with one connection, take batches from it. A
+pipeline connects first and then packs the calls, because a call carries the incarnation that its
+own connection saw: a script refuses any other (lua/lib/prologue.lua). A call whose connection broke
+is packed once more for a new connection, so every script must tolerate arriving twice.
 """
 
 import asyncio
@@ -36,17 +36,19 @@ from storage.keys import concert_keys
 from storage.scripts import Script, ScriptReplyError
 
 PIPELINES = 2
-"""One pipeline would let a long recovery delay every hold; more would make more and smaller fsyncs."""
+"""One pipeline would let a long recovery delay every hold; more than two would make more and
+smaller fsyncs."""
 MAX_BATCH = 512
 MAX_WAITING = 20_000
-"""Half a second of work at the store's speed; beyond it a caller is told to come back."""
+"""Half a second of work at the store's speed; further calls raise TemporarilyUnavailable."""
 INCARNATION_MAX_AGE_S = 1.0
 TIMEOUT_S = 3.0
 CANCEL_AGAIN_S = 0.1
 
 _UNAVAILABLE_ERRORS = (OutOfMemoryError, ClusterDownError, MasterDownError, TryAgainError)
 _UNAVAILABLE_PREFIXES = ("MISCONF", "NOREPLICAS", "BUSY")
-"""Of errors that redis-py has no class for, whose messages therefore keep their first word."""
+"""Error codes for which redis-py has no class, so that the code stays the first word of the
+message."""
 
 Reply = list[bytes | int]
 
@@ -78,10 +80,10 @@ class _Call:
 
 
 class ScriptClient:
-    """Owns its pipelines and connections; `aclose` ends them and refuses what still waits."""
+    """Owns its pipelines and connections; `aclose` ends them and refuses waiting calls."""
 
     def __init__(self, url: str) -> None:
-        # redis-py's own retry repeats the old bytes to a new server: off (it sold units twice).
+        # redis-py's own retry is off: it repeats old bytes to a new server, and sold units twice.
         retry = Retry(NoBackoff(), 0)
         self._pool = ConnectionPool.from_url(
             url,
@@ -100,11 +102,15 @@ class ScriptClient:
         self._pipeline_tasks = [asyncio.create_task(pipeline.run()) for pipeline in pipelines]
 
     async def call(self, script: Script, concert_id: ConcertId, *args: Arg) -> tuple[str, Reply]:
-        """The reply's word, and what follows it. Raises TemporarilyUnavailable when the store is away or overloaded."""
+        """Return the word of the reply and the values after it.
+
+        Raises TemporarilyUnavailable if the store cannot be reached or is overloaded, and
+        ScriptReplyError for a word that the script's header does not declare.
+        """
         return await self.call_with_keys(script, concert_keys(concert_id), *args)
 
     async def call_with_keys(self, script: Script, keys: tuple[str, ...], *args: Arg) -> tuple[str, Reply]:
-        """`call` for a script that is not of a concert."""
+        """Call a script whose keys do not belong to a concert. Returns and raises like `call`."""
         if len(self._waiting) >= MAX_WAITING:
             raise TemporarilyUnavailable("Too many requests are waiting for the stock store")
         answer: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
@@ -117,7 +123,7 @@ class ScriptClient:
         return text, rest
 
     async def run_command(self, *command: str | bytes) -> Any:
-        """One plain command, for readiness checks and tests."""
+        """Run one plain command, for readiness checks and tests, and return its reply."""
         async with self._command_lock:
             connection = await self._pool.get_connection()
             try:
@@ -141,7 +147,11 @@ class ScriptClient:
 
 @dataclass(slots=True)
 class _IncarnationSeen:
-    """What one pipeline sees makes the others look again: a promoted store keeps its connections."""
+    """The incarnation last seen by any pipeline.
+
+    A change seen by one pipeline makes the others read again: a store that is promoted to primary
+    keeps its connections.
+    """
 
     last_seen: str = ""
     changes: int = 0
@@ -153,7 +163,7 @@ class _IncarnationSeen:
 
 
 class _Pipeline:
-    """Takes what waits, sends it over one connection in one write, and hands the replies out."""
+    """Takes the waiting calls, sends them in one write over its connection, sets their results."""
 
     def __init__(
         self, pool: ConnectionPool, waiting: deque[_Call], wake: asyncio.Event, incarnation_seen: _IncarnationSeen
@@ -171,7 +181,7 @@ class _Pipeline:
         try:
             while True:
                 await self._wake.wait()
-                # The rest of this turn of the loop: its calls come along.
+                # Calls made in the rest of this event loop iteration join the batch.
                 await asyncio.sleep(0)
                 batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), MAX_BATCH))]
                 if not self._waiting:
@@ -214,7 +224,7 @@ class _Pipeline:
             try:
                 packed.append(call.pack(incarnation))
             except ValueError as error:
-                # What cannot be encoded is this caller's alone.
+                # Only the caller whose arguments cannot be encoded gets the error.
                 call.fail(error)
         batch = [call for call in batch if not call.has_failed]
         await connection.send_packed_command(packed)
@@ -228,7 +238,7 @@ class _Pipeline:
                 raise
             except ResponseError as error:
                 call.fail(_to_domain_error(error))
-        # A flushed script cache: these calls did nothing yet, so their text goes over as well.
+        # The script cache was flushed. These calls had no effect yet, so they are sent with source.
         for call in missing:
             await connection.send_packed_command([call.pack(incarnation, with_source=True)])
             try:
@@ -239,10 +249,10 @@ class _Pipeline:
                 call.fail(_to_domain_error(error))
 
     async def _read_incarnation(self, connection: AbstractConnection) -> str:
-        """The store's incarnation: read when the connection is new, and once a second."""
+        """Return the store's incarnation; read on a new connection, and then once a second."""
         if not connection.is_connected:
             await connection.connect()
-            # It may have reached another server: nothing seen before counts.
+            # The connection may lead to another server: what was seen before is no longer valid.
             self._seen_at = float("-inf")
         is_old = time.monotonic() - self._seen_at > INCARNATION_MAX_AGE_S
         if is_old or self._changes_seen != self._incarnation_seen.changes:
@@ -257,7 +267,10 @@ class _Pipeline:
 
 
 def _to_domain_error(error: ResponseError) -> Exception:
-    """A store that is full, loading or without its replicas is away; any other error of a script is ours."""
+    """Return TemporarilyUnavailable for a store that is full, loading or without its replicas.
+
+    Any other error of a script is a defect of ours and is returned unchanged.
+    """
     if not isinstance(error, _UNAVAILABLE_ERRORS) and not str(error).startswith(_UNAVAILABLE_PREFIXES):
         return error
     refusal = TemporarilyUnavailable("The stock store does not accept writes")

@@ -1,4 +1,6 @@
-"""The snapshot of a concert that the hub publishes: queue, stock and changes, read by one script at one version."""
+"""The snapshot of a concert that the hub publishes: queue, stock and changes at one version, read
+by one script.
+"""
 
 from dataclasses import dataclass
 
@@ -21,13 +23,19 @@ class StoredSnapshot:
 
 
 class SnapshotStore:
-    """Only the hub reads here: `read` clears the hint of the concert, so that the next change is hinted at again."""
+    """Reads snapshots, for the hub only.
+
+    `read` clears the concert's `hinted` flag, so that the next change publishes a hint again.
+    """
 
     def __init__(self, client: GuardedClient) -> None:
         self._client = client
 
     async def read(self, concert_id: ConcertId, *, after: int) -> StoredSnapshot:
-        """Return the snapshot, with the changes after the version `after`. Raises TemporarilyUnavailable."""
+        """Return the snapshot, with the changes after the version `after`.
+
+        Raises TemporarilyUnavailable.
+        """
         word, rest = await self._client.call(scripts.READ_SNAPSHOT, concert_id, after, CHANGES_PAGE_SIZE)
         replies.expect(scripts.READ_SNAPSHOT, word, "SNAPSHOT")
         queue, stock, changes = replies.lists(rest)
@@ -37,7 +45,10 @@ class SnapshotStore:
         )
 
     async def _read_rest(self, concert_id: ConcertId, page: ChangesPage, *, after: int) -> Changes:
-        """Read page after page while pages are full; a page ends with all who changed at its last version."""
+        """Read further pages while pages are full, and return all changes.
+
+        A page ends with every person who changed at its last version.
+        """
         people: dict[PersonId, None] = dict.fromkeys(page.people)
         epoch, is_complete = page.epoch, after >= page.floor
         while is_complete and len(page.people) >= CHANGES_PAGE_SIZE:

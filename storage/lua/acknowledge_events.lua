@@ -1,4 +1,5 @@
---[[ A group has done with events. Those that every group has done with leave the stream, and none behind the first other.
+--[[ Acknowledge events for a group. Events before the first that some group has not acknowledged
+leave the stream.
 KEYS      of the concert, in the order of keys.py
 ARGV[1]   group
 ARGV[2*]  id

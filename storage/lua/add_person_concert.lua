@@ -1,8 +1,9 @@
---[[ Remember that a person may have an entry or a hold at a concert. Adding it again only ever prolongs it.
+--[[ Record that a person may have an entry or a hold at a concert. Adding it again can only extend
+its time.
 KEYS      person
 ARGV[1]   concert
 ARGV[2]   expire_at_ms  when the keys of the concert expire, unix ms
-ARGV[3]   limit         the most concerts to remember: beyond it those that expire first go, but never this one
+ARGV[3]   limit         maximum kept; beyond it those that expire first go, never this one
 Replies   ADDED
 ]]
 local concert, limit = ARGV[1], tonumber(ARGV[3])

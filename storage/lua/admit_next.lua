@@ -1,9 +1,10 @@
---[[ Call people by hand, under both caps, even while the room is paused. The same command again answers the same.
+--[[ Call people by hand, under both caps, even while the room is paused. A repeated command gets
+the same reply.
 KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation  the one this connection saw
 ARGV[2]   command_key  fingerprint of person, concert, operation and idempotency key
 ARGV[3]   digest       of the whole input
-ARGV[4]   most         how many to call at the most, up to 1,000
+ARGV[4]   most         maximum of people to call, up to 1,000
 Replies   CALLED count | REPEAT  (nobody yet: those in front were gone) | CONFLICT | NOT_OPEN room_status until_ms | UNKNOWN | RECOVERING
 ]]
 -- @include prologue stock_and_holds notify queue_state entries admission
@@ -17,7 +18,7 @@ if known then
 end
 local status, until_ms = room_status()
 if status ~= 'OPEN' and status ~= 'PAUSED' then return {'NOT_OPEN', status, until_ms} end
--- Many numbers that are gone may stand in front: to pass over them costs little.
+-- Many departed numbers may be at the front of the queue; skipping them is cheap.
 local called, is_bounded = call_next(tonumber(ARGV[4]), 10000, true)
 if called == 0 and is_bounded then
   commit()

@@ -1,10 +1,11 @@
---[[ Copy what MongoDB says of a concert; only ever forward. Creates the concert's state, not yet to be believed.
-A higher round of its room empties the line: its entries are over by their round, so none has to be written.
+--[[ Copy a concert from MongoDB, never an older version over a newer one. Creates the concert's
+state, not yet trusted. A higher round of its room empties the queue: entries of an earlier round
+count as ended, so none has to be written.
 KEYS      of the concert, in the order of keys.py
 ARGV[1]   version       of the concert in MongoDB
-ARGV[2]   expire_at_ms  unix time at which every key of the concert goes
+ARGV[2]   expire_at_ms  unix time at which every key of the concert expires
 ARGV[3]   settings      JSON object of state fields: sale, limits, room
-ARGV[4*]  tier, top, price_minor  three a tier
+ARGV[4*]  tier, top, price_minor  three per tier
 Replies   APPLIED | CURRENT version
 ]]
 -- @include prologue stock_and_holds notify
@@ -15,14 +16,15 @@ if version >= tonumber(ARGV[1]) then return {'CURRENT', version} end
 local clock = redis.call('TIME')
 local now_ms = math.max(clock[1] * 1000 + math.floor(clock[2] / 1000), tonumber(known[5] or '0'))
 if version > -1 and not known[6] and known[8] == '0' and now_ms >= tonumber(known[7]) then
-  -- It opened under the settings that were in force: later ones do not take that back.
+  -- The queue opened under the settings that were in force; later settings do not undo that.
   redis.call('HSET', STATE, 'opened_ms', now_ms)
 end
 if version == -1 then
   redis.call('HSET', STATE, 'incarnation', '', 'epoch', 0, 'version', 0, 'now_ms', now_ms, 'worker_ms', now_ms,
     'grace_until_ms', 0, 'serving', 0, 'tail', 0, 'base', 0, 'passes_issued', 0, 'is_idle', '1')
 elseif settings.round > tonumber(known[2]) then
-  -- A new round: whoever waits has lost their place, and numbers begin at 1 on the next whole byte of bits.
+  -- A new round: people who wait lose their entries, and numbers begin at 1 on the next whole byte
+  -- of bits.
   local base = math.floor((known[3] + known[4]) / 8 + 1) * 8
   redis.call('HSET', STATE, 'base', base, 'serving', 0, 'tail', 0, 'passes_issued', 0)
   redis.call('HDEL', STATE, 'opened_ms', 'frozen', 'drawn', 'digest')

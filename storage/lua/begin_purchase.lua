@@ -1,9 +1,10 @@
---[[ HELD to BUYING, before the deadline by the store's clock. Expiry never touches BUYING; its owner may begin it again.
-Binds the pass it was held under: no other hold of that pass can begin until this one ends.
+--[[ Move a hold from HELD to BUYING, before its deadline by the store's clock. Expiry never ends a
+BUYING hold; its owner may begin it again. Binds the hold's pass: no other hold of that pass can be
+bought until this one ends.
 KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation   the one this connection saw
 ARGV[2]   hold_id
-ARGV[3]   person        who asks; somebody else's hold is NO_HOLD
+ARGV[3]   person        the caller; a hold of another person is NO_HOLD
 ARGV[4]   purchase_key  fingerprint of person, concert, operation and idempotency key
 ARGV[5]   digest        of the whole input
 Replies   BUYING record effective_deadline_ms | PASS_BOUND | SOLD | ENDED reason | NO_HOLD | CONFLICT | UNKNOWN | RECOVERING
@@ -19,7 +20,7 @@ if remembered and remembered ~= ARGV[5] then return {'CONFLICT'} end
 if not remembered then redis.call('HSET', PURCHASES, ARGV[4], ARGV[5]) end
 if record.state == 'SOLD' then return {'SOLD'} end
 if record.state == 'ENDED' then return {'ENDED', record.reason} end
--- The expiry worker ends it; until then nothing is changed here, so that both see one and the same end.
+-- The expiry worker ends the hold; nothing is changed here, so that both report the same end.
 if record.state == 'HELD' and is_due(record.deadline_ms) then return {'ENDED', 'EXPIRED'} end
 if record.pass and not bind_pass(record, id) then return {'PASS_BOUND'} end
 

@@ -1,9 +1,10 @@
---[[ Give events of the concert's stream out to a group: first those due to be tried again, then new ones. Makes the group.
-One that was given out too often without an answer, because it ends whoever handles it, becomes a dead letter.
+--[[ Deliver events of the concert's stream to a group: first those due to be tried again, then new
+ones. Creates the group. An event delivered too often without an answer, because it crashes its
+handlers, becomes a dead letter.
 KEYS      of the concert, in the order of keys.py
 ARGV[1]   group
-ARGV[2]   limit        the most events to give out, and to look at again
-ARGV[3]   after        id of the last pending event that was looked at; '-': from the first
+ARGV[2]   limit        maximum of events to deliver, and of pending events to examine
+ARGV[3]   after        id of the last pending event that was examined; '-': from the first
 ARGV[4]   max_tries
 ARGV[5]   max_dead_letters
 Replies   EVENTS after event*   each {id, tries, name, value ...}
@@ -27,7 +28,7 @@ for _, seen in ipairs(looked) do
     if holder == HANDLING and tries >= tonumber(ARGV[4]) then
       to_dead_letter(group, id, tries, 'nobody who handled it ever answered', ARGV[5])
     else
-      -- An event that is in the stream no more is not pending after this.
+      -- An event that is no longer in the stream is not pending after this.
       local claimed = redis.call('XCLAIM', EVENTS, group, HANDLING, 0, id)[1]
       if claimed then give(claimed, tries + 1) end
     end

@@ -1,4 +1,5 @@
---[[ READY to ADMITTED: the pass is taken, and its session begins. Claimed again, it is the same pass.
+--[[ Move an entry from READY to ADMITTED: the pass is claimed and its session begins. A second
+claim returns the same pass.
 KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation  the one this connection saw
 ARGV[2]   person

@@ -1,7 +1,8 @@
---[[ Count what somebody does in a window of time, and say when it is too often. Counted twice, it counts twice.
+--[[ Count an attempt in a window of time, and refuse it above the limit. A repeated call counts
+twice.
 KEYS      rate
-ARGV[1]   limit      the most in a window
-ARGV[2]   window_ms  from the first try on
+ARGV[1]   limit      maximum of attempts in a window
+ARGV[2]   window_ms  from the first attempt on
 Replies   ALLOWED | RATE_LIMITED retry_after_ms
 ]]
 local tries = redis.call('INCR', KEYS[1])

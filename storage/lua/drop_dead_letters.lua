@@ -1,4 +1,4 @@
---[[ Forget dead letters: they were replayed, or nobody wants them.
+--[[ Delete dead letters that were replayed or are not needed.
 KEYS      of the concert, in the order of keys.py
 ARGV[1*]  id
 Replies   DROPPED count   of those that were there

@@ -1,8 +1,9 @@
---[[ One run of the expiry worker: end what is due, and give every key made since the last run its day of expiry.
-A run after a gap of more than five seconds ends nothing: it grants everybody the grace of a lost connection.
+--[[ One run of the expiry worker: end holds that are due, and set the time of expiry of every key
+made since the last run. A run after a gap of more than five seconds ends nothing: it grants every
+person the grace of a lost connection.
 KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation  the one this connection saw
-ARGV[2]   limit        the most holds to end in this run
+ARGV[2]   limit        maximum of holds to end in this run
 Replies   EXPIRED count is_active  (active: something can run out) | UNKNOWN | RECOVERING
 ]]
 -- @include prologue stock_and_holds notify
@@ -25,6 +26,6 @@ for _, id in ipairs(due) do end_hold(id, read_hold(id), 'EXPIRED') end
 if was_gap or #due > 0 then commit() end
 local pending = 0
 for _, key in ipairs({DEADLINES, BUYING, SLOTS, PRESENCE_DEADLINES, LEASES}) do pending = pending + redis.call('ZCARD', key) end
--- With nothing to run out nobody need look: the first deadline wakes the workers.
+-- Without deadlines no worker needs to run: the first new deadline wakes the workers.
 if pending == 0 then redis.call('HSET', STATE, 'is_idle', '1') end
 return {'EXPIRED', #due, pending > 0 and 1 or 0}

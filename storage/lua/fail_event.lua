@@ -1,9 +1,10 @@
---[[ A group could not handle an event, and it was the event's fault: try it again after a pause that doubles with each
-try, and after the last one make it a dead letter. News of an earlier try does nothing.
+--[[ Record that a group could not handle an event because of the event itself: it is tried again
+after a pause that doubles with each try, and becomes a dead letter after the last one. A report
+about an earlier try does nothing.
 KEYS      of the concert, in the order of keys.py
 ARGV[1]   group
 ARGV[2]   id
-ARGV[3]   tries        which one failed
+ARGV[3]   tries        number of the try that failed
 ARGV[4]   error
 ARGV[5]   max_tries
 ARGV[6]   max_dead_letters

@@ -1,7 +1,7 @@
---[[ Purchases that were begun and have not been recorded in time: they are to be settled.
+--[[ Find purchases that were begun and have not been recorded in time: they must be settled.
 KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation  the one this connection saw
-ARGV[2]   limit        the most to name
+ARGV[2]   limit        maximum of holds to return
 Replies   OVERDUE hold_id... | UNKNOWN | RECOVERING
 ]]
 -- @include prologue

@@ -1,7 +1,7 @@
---[[ Which of these orders this store has not recorded at this version or a later one.
+--[[ Find those of these orders that this store has not recorded at this version or a later one.
 KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation  the one this connection saw
-ARGV[2*]  order_id, version  two an order
+ARGV[2*]  order_id, version  two per order
 Replies   UNRECORDED order_id... | UNKNOWN | RECOVERING
 ]]
 -- @include prologue

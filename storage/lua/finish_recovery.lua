@@ -1,5 +1,5 @@
---[[ Every living order is recorded again: believe this store from now on, under the new epoch.
-Saying it again changes nothing.
+--[[ Finish a recovery after every living order is recorded again: trust this store from now on,
+under the new epoch. A repeated call changes nothing.
 KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation  the one this connection saw
 ARGV[2]   epoch        of this recovery

@@ -1,4 +1,4 @@
---[[ Say that a person without a socket is still there. Only ever later.
+--[[ Extend the presence of a person without a connection. The deadline only ever moves later.
 KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation  the one this connection saw
 ARGV[2]   person

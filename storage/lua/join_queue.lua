@@ -1,4 +1,5 @@
---[[ Stand in line, once: a person who has a living entry keeps it. Before a lottery the order of arrival is only a lot.
+--[[ Join the queue once: a person who has an active entry keeps it. Before a lottery the order of
+arrival is only a lot.
 KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation  the one this connection saw
 ARGV[2]   person
@@ -26,7 +27,7 @@ local number = redis.call('HINCRBY', STATE, 'tail', 1)
 entry = {id = room.base + number, round = room.round, state = 'WAITING', joined_ms = now,
   presence = entry and entry.presence or nil}
 if not room.is_opened and not room.frozen then
-  -- What is drawn from is fixed by who registered, and when: nobody can change a lot afterwards without a trace.
+  -- The digest fixes who registered, and when: no lot can be changed afterwards without a trace.
   local digest = (redis.call('HGET', STATE, 'digest') or '') .. person .. string.format('%d', now)
   redis.call('HSET', STATE, 'digest', redis.sha1hex(digest))
 end

@@ -1,5 +1,5 @@
---[[ Give a place in line, a call or a pass back; a slot that frees goes to the next person at once.
-An entry that ended already is answered as it is.
+--[[ End an entry that is waiting, called or admitted; a slot that becomes free goes to the next
+person at once. An entry that has already ended is returned unchanged.
 KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation  the one this connection saw
 ARGV[2]   person

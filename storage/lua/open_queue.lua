@@ -1,13 +1,13 @@
---[[ Last step of a lottery's opening: every lot gets the number that was drawn for it. A line that is open stays as it is.
-The draw is the recorded one whatever this store still knows: lots it lost are numbers that are gone. Only a recovery
-opens a line that was not frozen.
+--[[ Last step of a lottery's opening: give every lot the number that was drawn for it. An open
+queue is left unchanged. The recorded draw is used even if this store lost lots: their numbers count
+as departed. Only a recovery opens a queue that was not frozen.
 KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation    the one this connection saw
 ARGV[2]   epoch          of the recovery that calls, else ''
 ARGV[3]   round
-ARGV[4]   registrations  as they were revealed
-ARGV[5]   ranks          four bytes a lot: its number
-ARGV[6]   lot_order      four bytes a number: its lot
+ARGV[4]   registrations  how many, as revealed
+ARGV[5]   ranks          four bytes per lot: its number
+ARGV[6]   lot_order      four bytes per number: its lot
 Replies   OPENED | OPEN | STALE | UNKNOWN | RECOVERING
 ]]
 -- @include prologue stock_and_holds notify queue_state lottery

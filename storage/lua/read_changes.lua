@@ -1,8 +1,8 @@
---[[ People for whom something changed after a version, oldest change first.
+--[[ Read the people for whom something changed after a version, oldest change first.
 KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation  the one this connection saw
 ARGV[2]   version      the last one the reader knows
-ARGV[3]   limit        how many people to name, and besides all who changed at the version of the last
+ARGV[3]   limit        maximum of people, plus all who changed at the version of the last
 Replies   CHANGES {epoch version floor [person version]...}  (floor: changes up to this version may not be named any more)
           | UNKNOWN | RECOVERING
 ]]

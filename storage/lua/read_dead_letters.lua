@@ -1,4 +1,4 @@
---[[ Dead letters of a concert, oldest first.
+--[[ Read the dead letters of a concert, oldest first.
 KEYS      of the concert, in the order of keys.py
 ARGV[1]   after        id of the last letter that was read; '-': from the first
 ARGV[2]   limit

@@ -1,4 +1,4 @@
---[[ Entries of the line by person, as they are now.
+--[[ Read the queue entries of people, as they are now.
 KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation  the one this connection saw
 ARGV[2*]  people

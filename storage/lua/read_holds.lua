@@ -1,4 +1,4 @@
---[[ Holds by id, as they are now.
+--[[ Read holds by id, as they are now.
 KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation  the one this connection saw
 ARGV[2*]  hold_ids

@@ -1,4 +1,4 @@
---[[ What one person holds and owns at a concert, with every living hold.
+--[[ Read how many units one person holds and owns at a concert, with every active hold.
 KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation  the one this connection saw
 ARGV[2]   person

@@ -1,4 +1,5 @@
---[[ The concerts at which a person may have an entry or a hold, latest expiry first. Removes those that have expired.
+--[[ Read the concerts at which a person may have an entry or a hold, latest expiry first. Removes
+expired ones.
 KEYS      person
 ARGV[1]   limit
 Replies   CONCERTS concert...

@@ -1,4 +1,4 @@
---[[ The entry of one person and its position, of one moment.
+--[[ Read the entry of one person and its position at the same moment.
 KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation  the one this connection saw
 ARGV[2]   person

@@ -1,4 +1,5 @@
---[[ The queue at one version: the waiting room, who is called, who departed, and what passed through.
+--[[ Read the queue at one version: the waiting room, the numbers called and departed, and the flow
+counts.
 KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation  the one this connection saw
 Replies   QUEUE {epoch version concert_version round serving tail departed slots_taken passes_issued room_status opened_ms

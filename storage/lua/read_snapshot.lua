@@ -1,9 +1,10 @@
---[[ Everything the hub publishes of a concert, at one version: queue, stock, and who changed since a version. Alone among
-the readers it clears the hint, so that the next change is hinted at again.
+--[[ Read everything the hub publishes of a concert, at one version: queue, stock, and who changed
+since a version. It is the only reader that clears the `hinted` flag, so that the next change
+publishes a hint again.
 KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation  the one this connection saw
 ARGV[2]   version      the last one the reader knows
-ARGV[3]   limit        how many people to name, as for read_changes
+ARGV[3]   limit        maximum of people, as in read_changes
 Replies   SNAPSHOT {queue} {stock} {changes}  (as of read_queue, read_stock and read_changes) | UNKNOWN | RECOVERING
 ]]
 -- @include prologue queue_state snapshots

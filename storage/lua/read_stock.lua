@@ -1,4 +1,4 @@
---[[ The stock of every tier at one version.
+--[[ Read the stock of every tier at one version.
 KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation  the one this connection saw
 Replies   STOCK {epoch version [tier capacity held sold]...} | UNKNOWN | RECOVERING

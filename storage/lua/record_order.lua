@@ -1,14 +1,15 @@
---[[ Make the store agree with one order of MongoDB: for selling, settling, conflicts, capacity and recovery alike.
-Takes the order's units out of wherever they are, gives back what its hold had beyond them, counts them for the person.
-A hold that loses a unit gets another, or ends. An order version already recorded changes nothing.
+--[[ Make the store agree with one order of MongoDB: after a sale, a settlement, a conflict, a
+change of capacity or in a recovery. Takes the order's units from their owners, frees the other
+units of its hold, counts them for the person. A hold that loses a unit gets another, or ends. An
+order version already recorded changes nothing.
 KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation    the one this connection saw
 ARGV[2]   epoch          of the recovery that calls, else ''
-ARGV[3]   order_id       which is the hold's id
+ARGV[3]   order_id       the same as the hold's id
 ARGV[4]   person
 ARGV[5]   order_version
 ARGV[6]   sold_or_withdrawn  the counter its units belong to
-ARGV[7]   origin         JSON {lines, created_ms, digest, pass} of its hold, for a store that does not know that
+ARGV[7]   origin         JSON {lines, created_ms, digest, pass} of the hold, for a store without it
 ARGV[8*]  units          of the order as it is now; none if it is dead
 Replies   RECORDED | KNOWN | UNKNOWN | RECOVERING
 ]]
@@ -49,8 +50,9 @@ if #ARGV < 8 then record.state, record.reason = 'ENDED', 'ORDER_ENDED' end
 redis.call('ZREM', DEADLINES, id)
 redis.call('ZREM', BUYING, id)
 write_hold(id, record)
--- Last, when every free unit of this order is taken, so that nobody is given one of them as a replacement. Who has a unit
--- is asked again: a hold that ended over the unit before has given this one back already.
+-- This comes last, when every free unit of this order is taken, so that none of them is given out
+-- as a replacement. The owner is read again: a hold that ended over an earlier unit has already
+-- returned this one.
 for _, unit in ipairs(displaced) do
   local owner = redis.call('HGET', UNITS, unit)
   if owner then displace(unit, owner, mine) else take_unit(unit, mine) end

@@ -1,7 +1,7 @@
---[[ A group could not handle events, and it was not their fault: as if this try had not been made.
+--[[ Return events that a group could not handle for a reason outside them: this try does not count.
 KEYS      of the concert, in the order of keys.py
 ARGV[1]   group
-ARGV[2*]  id, tries    two an event; news of an earlier try does nothing
+ARGV[2*]  id, tries    two per event; a report about an earlier try does nothing
 Replies   RETURNED
 ]]
 -- @include prologue consumer_group

@@ -1,10 +1,11 @@
---[[ Say which people have a socket at a process, or have none there any more. Older news does nothing.
+--[[ Record which people have a connection at a process, or no longer have one. An older report does
+nothing.
 KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation  the one this connection saw
 ARGV[2]   process
-ARGV[3]   lease_ms     how long the process's word counts without being renewed
+ARGV[3]   lease_ms     how long the process's reports count without a renewal
 ARGV[4]   is_known     '1' once this name has synced before
-ARGV[5*]  person, sequence  two per person; sequence rises with each sync of this process, negative for "disconnected"
+ARGV[5*]  person, sequence  two per person; rises with each sync; negative: disconnected
 Replies   SYNCED | LEASE_EXPIRED | UNKNOWN | RECOVERING
 ]]
 -- @include prologue stock_and_holds notify queue_state entries

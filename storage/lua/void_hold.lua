@@ -1,4 +1,5 @@
---[[ End a hold that was BUYING, once a VOID order under its id has made sure that no order of it can ever be.
+--[[ End a hold that was BUYING, after a VOID order under its id has made sure that it can never
+become an order.
 KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation  the one this connection saw
 ARGV[2]   hold_id

@@ -1,5 +1,5 @@
---[[ Take free units of one tier for the house, whatever the sale window says; they wait BUYING for their document.
-The same hold id asked again answers with the hold as it is now.
+--[[ Take free units of one tier for the house, also outside the sale window; their hold is BUYING
+until its order is saved. A repeated call with the same hold id returns the hold as it is now.
 KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation  the one this connection saw
 ARGV[2]   hold_id

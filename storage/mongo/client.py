@@ -1,7 +1,8 @@
-"""How Onsale speaks to MongoDB: writes by the majority and journalled, reads of the primary, and what a failure means.
+"""The MongoDB client: journaled majority writes, reads from the primary, meaning of failures.
 
-Only two answers decide a write: acknowledged, or refused for its contents (a duplicate key, a schema). All else is
-unknown: it may have happened, may yet happen, or may never.
+Only two answers decide a write: acknowledged, or refused for its contents (a duplicate key, a
+schema). After any other answer the outcome is unknown: the write may have happened, may still
+happen, or may never happen.
 """
 
 import functools
@@ -23,11 +24,11 @@ Client = AsyncIOMotorClient[Document]
 Database = AsyncIOMotorDatabase[Document]
 Session = AsyncIOMotorClientSession
 
-# Its debug lines hold whole commands: names, addresses, and secrets of lotteries.
+# Its debug log contains whole commands, with names, addresses, and secrets of lotteries.
 logging.getLogger("pymongo").setLevel(logging.INFO)
 
 ANSWER_WITHIN_MS = 5_000
-"""Longer than any healthy write, shorter than a person waits."""
+"""Longer than any healthy write, and shorter than a person is willing to wait."""
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -37,7 +38,7 @@ def connect(url: str) -> Client:
     return AsyncIOMotorClient(
         url,
         appname="onsale",
-        # A primary that stepped down is looked for again at each heartbeat: well before a selection gives up.
+        # A new primary is searched for at each heartbeat, well before server selection times out.
         heartbeatFrequencyMS=1_000,
         serverSelectionTimeoutMS=2_500,
         connectTimeoutMS=2_000,
@@ -56,7 +57,10 @@ def database(client: Client, name: str) -> Database:
 
 
 def raises_unavailable(call: Callable[P, Awaitable[R]]) -> Callable[P, Awaitable[R]]:
-    """For reads and repeatable writes: a database that is away is a TemporarilyUnavailable."""
+    """Return `call`, raising TemporarilyUnavailable in place of a PyMongoError.
+
+    Errors of refused writes are raised unchanged. For reads and repeatable writes only.
+    """
 
     @functools.wraps(call)
     async def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:

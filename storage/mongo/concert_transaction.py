@@ -1,4 +1,6 @@
-"""One MongoDB transaction for everything that a change of a concert writes: document, house orders, audit row."""
+"""One MongoDB transaction for everything that a change of a concert writes: its document, the
+orders of the house and the audit row.
+"""
 
 import asyncio
 import random
@@ -26,14 +28,14 @@ _WRITE = WriteConcern("majority", wtimeout=ANSWER_WITHIN_MS)
 
 @dataclass(frozen=True, slots=True)
 class ConcertWrite:
-    """`concert` is one version later than the stored one."""
+    """The documents to write. `concert` is one version later than the stored one."""
 
     concert: Concert
     audit: RoomAudit | None = None
     added: Sequence[Order] = ()
     """Orders of the house, for units taken off sale."""
     shrunk: Sequence[Order] = ()
-    """Orders of the house that gave units back."""
+    """Orders of the house that returned units."""
 
 
 class ConcertTransaction:
@@ -46,8 +48,8 @@ class ConcertTransaction:
     async def commit(self, write: ConcertWrite) -> Concert:
         """Write all of it or nothing, and return the concert.
 
-        Raises VersionConflict, AlreadyDone, DuplicateKeyError for units recorded elsewhere, or
-        TemporarilyUnavailable; after the last it may have been committed.
+        Raises VersionConflict, AlreadyDone, or DuplicateKeyError for units recorded elsewhere.
+        Raises TemporarilyUnavailable if the outcome is unknown: the change may have been committed.
         """
         for attempt in range(1, MAX_ATTEMPTS + 1):
             try:
@@ -57,9 +59,10 @@ class ConcertTransaction:
             except DuplicateKeyError:
                 raise
             except PyMongoError as error:
-                # Rolled back for sure, because another transaction or an index build was in the way.
+                # Certainly rolled back, because of another transaction or an index build.
                 if error.has_error_label("TransientTransactionError") and attempt < MAX_ATTEMPTS:
-                    # Concurrent changes of one concert would meet again: the later one finds the new version.
+                    # Without a random pause, concurrent changes would collide again. The later one
+                    # then finds the new version.
                     await asyncio.sleep(random.uniform(0.01, 0.03) * attempt)
                     continue
                 raise TemporarilyUnavailable("The order database does not answer") from error
@@ -84,7 +87,11 @@ class ConcertTransaction:
 
 @asynccontextmanager
 async def _transaction(session: Session) -> AsyncIterator[None]:
-    """Commit, repeating a commit of unknown end: an open transaction would block the settling of its orders."""
+    """Commit the transaction at the end of the block, or abort it after an error.
+
+    A commit of unknown outcome is repeated: an open transaction would block the settling of its
+    orders.
+    """
     session.start_transaction(_READ, _WRITE)
     try:
         yield

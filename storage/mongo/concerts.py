@@ -1,4 +1,4 @@
-"""Concerts in MongoDB, which owns every field of them. A change is a compare-and-set on `version`."""
+"""Concerts in MongoDB, which owns all their fields. A change is a compare-and-set on `version`."""
 
 import re
 from dataclasses import asdict, dataclass, fields
@@ -30,14 +30,17 @@ class ConcertStore:
         self._currencies: dict[ConcertId, CurrencyCode] = {}
 
     async def create_indexes(self) -> None:
-        """The indexes: a slug names one concert; lists run by start, whole or by status."""
+        """Create the indexes: slugs are unique; lists are sorted by start, all or by status."""
         await self._concerts.create_index([("slug", ASCENDING)], unique=True)
         await self._concerts.create_index([("startsAt", ASCENDING), ("_id", ASCENDING)])
         await self._concerts.create_index([("status", ASCENDING), ("startsAt", ASCENDING), ("_id", ASCENDING)])
 
     @raises_unavailable
     async def insert(self, concert: Concert) -> None:
-        """Raises SlugTaken; the id is new, so a duplicate can be nothing else."""
+        """Insert a new concert.
+
+        Raises SlugTaken; the id is new, so only the slug can be a duplicate.
+        """
         try:
             await self._concerts.insert_one(_document(concert))
         except DuplicateKeyError as error:
@@ -48,7 +51,10 @@ class ConcertStore:
         return _concert_or_none(await self._concerts.find_one({"_id": concert_id}))
 
     async def currency_of(self, concert_id: ConcertId) -> CurrencyCode:
-        """Remembered, for it never changes and every purchase asks. Raises NotFound."""
+        """Return the currency of a concert. Raises NotFound.
+
+        It is cached, because it never changes and every purchase needs it.
+        """
         if concert_id not in self._currencies:
             concert = await self.get(concert_id)
             if concert is None:
@@ -64,7 +70,7 @@ class ConcertStore:
 
     @raises_unavailable
     async def page(self, filter_: ConcertFilter, *, first: int, after: str | None) -> Page[Concert]:
-        """By start, then id. Raises BadUserInput for a cursor that is none."""
+        """Return a page of concerts by start, then id. Raises BadUserInput for a bad cursor."""
         query = _query(filter_)
         if after is not None:
             starts_at, id_ = key_of(after)
@@ -81,12 +87,20 @@ class ConcertStore:
 
     @raises_unavailable
     async def list_active(self, *, starts_after: datetime) -> tuple[Concert, ...]:
-        """Every published or closed concert that starts after this time, which may be in the past."""
+        """Return every published or closed concert that starts after `starts_after`.
+
+        That time may be in the past.
+        """
         query = {"status": {"$ne": ConcertStatus.DRAFT}, "startsAt": {"$gt": starts_after}}
         return tuple([_concert(document) async for document in self._concerts.find(query)])
 
     async def replace_in_transaction(self, concert: Concert, session: Session) -> bool:
-        """Writes `concert` if the stored one is of the version before it. `epoch` is left alone: it rises by itself."""
+        """Write `concert` if the stored one has the version before it.
+
+        Return whether it was written.
+
+        `epoch` is not written, because `raise_epoch` changes it independently.
+        """
         fields = _document(concert)
         del fields["_id"], fields["epoch"]
         result = await self._concerts.update_one(
@@ -96,7 +110,10 @@ class ConcertStore:
 
     @raises_unavailable
     async def raise_epoch(self, concert_id: ConcertId) -> Concert | None:
-        """The concert with its new epoch, or None if there is none of that id or it is a draft."""
+        """Raise the epoch of a concert.
+
+        Return the concert with its new epoch, or None for an unknown id or a draft.
+        """
         return _concert_or_none(
             await self._concerts.find_one_and_update(
                 {"_id": concert_id, "status": {"$ne": ConcertStatus.DRAFT}},
@@ -184,7 +201,11 @@ def _concert(document: Document) -> Concert:
 
 
 def _room(document: Document) -> RoomSettings:
-    """A document of an earlier version lacks what came later, and says `is_on` for what is `suspended` now."""
+    """Return the room settings.
+
+    A document of an earlier version of Onsale lacks newer fields, and has `is_on` in place of
+    `suspended`.
+    """
     known = {field.name for field in fields(RoomSettings)}
     given = {name: value for name, value in document.items() if name in known}
     if "is_on" in document:

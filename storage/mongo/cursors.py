@@ -1,4 +1,4 @@
-"""Key-set cursors: the sort key of an item, opaque to clients, so a page survives inserts before it."""
+"""Keyset cursors: the sort key of an item, opaque to clients, so earlier inserts shift no page."""
 
 import base64
 import binascii
@@ -15,7 +15,7 @@ def make_cursor(moment: datetime, id_: str) -> str:
 
 
 def key_of(cursor: str) -> tuple[datetime, str]:
-    """Raises BadUserInput for what make_cursor cannot have made."""
+    """Return the sort key in a cursor. Raises BadUserInput if make_cursor cannot have made it."""
     try:
         text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
         ms, separator, id_ = text.partition(":")

@@ -1,7 +1,9 @@
-"""Lotteries in MongoDB: a secret committed to before anybody registers, and revealed once, the first opener's way.
+"""Lotteries in MongoDB: a secret is committed to before the first registration, and revealed once,
+with the values of the first opener.
 
-The secret leaves this module only inside a `Reveal` that the majority has. `epoch` is a fence: a recovery raises it, so
-that what was frozen in a store that forgot can no longer be revealed.
+The secret leaves this module only inside a `Reveal` that the majority has acknowledged. `epoch` is
+a fence: a recovery raises it, so that registrations frozen in a store that lost state can no longer
+be revealed.
 """
 
 from datetime import UTC, datetime
@@ -24,11 +26,11 @@ class LotteryStore:
 
     @raises_unavailable
     async def commit(self, concert_id: ConcertId, round_: int) -> str:
-        """The commitment of this round's secret, which is made now unless it was before."""
+        """Return the commitment to this round's secret, which is created if it does not exist."""
         try:
             return await self._committed(concert_id, round_)
         except DuplicateKeyError:
-            # Two that commit at once: the other one's stands now.
+            # Another process committed at the same time; its commitment is used.
             return await self._committed(concert_id, round_)
 
     async def _committed(self, concert_id: ConcertId, round_: int) -> str:
@@ -45,13 +47,16 @@ class LotteryStore:
 
     @raises_unavailable
     async def find_reveal(self, concert_id: ConcertId, round_: int) -> Reveal | None:
-        """Remembered, for it never changes."""
+        """Return the reveal of a round, or None. It is cached, because it never changes."""
         id_ = _id(concert_id, round_)
         return self._reveals.get(id_) or self._remembered(id_, await self._lotteries.find_one(_revealed(id_)))
 
     @raises_unavailable
     async def read_epoch(self, concert_id: ConcertId, round_: int) -> int:
-        """What a reveal must show that was read before the line was frozen. Raises LookupError without a commitment."""
+        """Return the epoch, which a caller of `reveal` must read before it freezes the queue.
+
+        Raises LookupError if there is no commitment.
+        """
         found = await self._lotteries.find_one({"_id": _id(concert_id, round_)}, {"epoch": 1})
         if found is None:
             raise LookupError(f"round {round_} of concert {concert_id} has no commitment")
@@ -61,7 +66,11 @@ class LotteryStore:
     async def reveal(
         self, concert_id: ConcertId, round_: int, *, registrations: int, digest: str, epoch: int
     ) -> Reveal | None:
-        """The recorded reveal: of whoever came first, for all who come later. None: a recovery came in between."""
+        """Reveal the secret of a round, unless it is revealed already. Return the recorded reveal.
+
+        The first reveal is recorded, and every later caller gets it. Return None if a recovery has
+        raised the epoch meanwhile.
+        """
         id_ = _id(concert_id, round_)
         kept = await self._lotteries.find_one({"_id": id_} | _UNREVEALED, {"secret": 1})
         if kept is not None:
@@ -73,7 +82,10 @@ class LotteryStore:
 
     @raises_unavailable
     async def reveal_or_invalidate(self, concert_id: ConcertId, round_: int, epoch: int) -> Reveal | None:
-        """For a recovery: the recorded reveal. None: there is none, and none will be for what was frozen until now."""
+        """Return the recorded reveal, for a recovery.
+
+        Return None without a reveal; registrations frozen until now can then never be revealed.
+        """
         id_ = _id(concert_id, round_)
         await self._lotteries.update_one({"_id": id_} | _UNREVEALED, {"$max": {"epoch": epoch}})
         return await self.find_reveal(concert_id, round_)

@@ -1,7 +1,9 @@
-"""Orders that come together share one insert: 52,000 a second in batches of 100 against 3,000 one by one.
+"""Batches of orders: concurrent orders share one insert, which reaches 52,000 orders a second in
+batches of 100, against 3,000 one by one.
 
-A batch goes out as soon as one of the few senders is free; what waits meanwhile is the next batch. Each order is
-encoded before it joins, because one that cannot be encoded would have the whole batch refused.
+A batch is sent as soon as one of the few senders is free; orders that arrive meanwhile form the
+next batch. Each order is encoded before it joins a batch, because one that cannot be encoded would
+make the whole batch fail.
 """
 
 import asyncio
@@ -25,22 +27,24 @@ log = logging.getLogger(__name__)
 SENDERS = 4
 MAX_BATCH = 100
 MAX_WAITING = 5_000
-"""Some two seconds of recorded orders; beyond it a purchase is told to come back, its hold intact."""
+"""Some two seconds of recorded orders; beyond it a purchase is refused as retryable, its hold
+intact.
+"""
 _DUPLICATE_KEY = 11000
 
 
 class Outcome(Enum):
-    """What became of an insert."""
+    """Outcome of an insert."""
 
     RECORDED = "recorded"
     DUPLICATE = "duplicate"
-    """Something stands under its id, or has one of its units."""
+    """Another document has its id or one of its units."""
     UNKNOWN = "unknown"
-    """It may have happened, may yet happen, or may never."""
+    """The insert may have happened, may still happen, or may never happen."""
 
 
 class OrderBatch:
-    """Owns its senders; `aclose` answers UNKNOWN to whatever has no answer yet."""
+    """Owns its senders; `aclose` answers UNKNOWN to every insert without an answer."""
 
     def __init__(self, orders: OrderStore) -> None:
         self._orders = orders
@@ -49,7 +53,11 @@ class OrderBatch:
         self._senders = [asyncio.create_task(self._send()) for _ in range(SENDERS)]
 
     async def insert(self, order: Order) -> Outcome:
-        """Raises InvalidInput for what MongoDB cannot store, TemporarilyUnavailable when too many wait."""
+        """Insert an order with the next batch. Return the outcome.
+
+        Raises InvalidInput for an order that MongoDB cannot store, and TemporarilyUnavailable if
+        too many orders wait.
+        """
         try:
             document = RawBSONDocument(bson.encode(order_document(order)))
         except (BSONError, UnicodeError, OverflowError) as error:
@@ -72,7 +80,7 @@ class OrderBatch:
     async def _send(self) -> None:
         while True:
             await self._wake.wait()
-            # The rest of this turn of the loop: its orders come along.
+            # Orders of the rest of this event loop iteration join the batch.
             await asyncio.sleep(0)
             batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), MAX_BATCH))]
             if not self._waiting:
@@ -97,9 +105,10 @@ class OrderBatch:
 
 
 def outcomes_of(details: Mapping[str, Any], count: int) -> dict[int, Outcome]:
-    """Outcome by index in the batch, from a reply that reports failures; an index left out is UNKNOWN.
+    """Return the outcome by index in the batch, from a reply that reports failures.
 
-    A write-concern error makes every outcome unknown, refused ones too: what refused them may yet be rolled back.
+    A missing index is UNKNOWN. A write concern error makes every outcome unknown, those of refused
+    orders too: the document that caused the refusal may still be rolled back.
     """
     if details.get("writeConcernErrors"):
         return {}

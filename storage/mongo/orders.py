@@ -1,4 +1,7 @@
-"""Orders in MongoDB. A unit is in at most one of them, whatever Redis believes: the unique index says so."""
+"""Orders in MongoDB.
+
+The unique index ensures that a unit is in at most one order, whatever the state of Redis.
+"""
 
 from collections.abc import AsyncIterator, Collection, Sequence
 from datetime import datetime
@@ -26,11 +29,16 @@ class OrderStore:
         self.collection = database["orders"]
 
     async def create_indexes(self) -> None:
-        """A plain unique index fails at the second document without units; one on `$type` makes look-ups scan."""
+        """Create the collection with its validator, and the indexes.
+
+        The index on units is partial by `$gt`: a plain unique index fails at the second document
+        without units, and with a filter on `$type` look-ups scan the collection.
+        """
         try:
             await self._database.create_collection("orders", validator=_UNIQUE_ITEMS)
         except (CollectionInvalid, OperationFailure) as error:
-            # Two that open at once: the driver's own look-up and the server's answer say the same differently.
+            # Another process created it. The driver's own check and the server's reply report this
+            # with different errors.
             if isinstance(error, OperationFailure) and error.code != NAMESPACE_EXISTS:
                 raise
             await self._database.command("collMod", "orders", validator=_UNIQUE_ITEMS)
@@ -42,7 +50,9 @@ class OrderStore:
         )
 
     async def has_unit_guards(self) -> bool:
-        """Whether both guards of a unit stand: the unique index, and no unit twice inside one order."""
+        """Return whether both guards of units exist: the unique index, and the validator that
+        forbids a unit twice in one order.
+        """
         if UNITS_INDEX not in await self.collection.index_information():
             return False
         options = await self.collection.options()
@@ -60,14 +70,17 @@ class OrderStore:
 
     @raises_unavailable
     async def find_owners(self, units: Sequence[Unit]) -> tuple[Order, ...]:
-        """Every living order that has one of these units."""
-        # `$gt` lets the partial index answer.
+        """Return every order that has one of these units."""
+        # With `$gt` the query can use the partial index.
         query = {"units": {"$in": list(units), "$gt": ""}}
         return tuple([order_from_document(document) async for document in self.collection.find(query)])
 
     @raises_unavailable
     async def page_of_person(self, person_id: PersonId, *, first: int, after: str | None) -> Page[Order]:
-        """Newest first. Raises BadUserInput for a cursor that is none."""
+        """Return a page of a person's orders, newest first.
+
+        Raises BadUserInput for an invalid cursor.
+        """
         query: Document = {"personId": person_id, "status": {"$ne": OrderStatus.VOID}}
         if after is not None:
             created_at, id_ = key_of(after)
@@ -83,14 +96,16 @@ class OrderStore:
         )
 
     async def iterate_concert(self, concert_id: ConcertId) -> AsyncIterator[Order]:
-        """Everything a recovery records: living orders, the house's, and dead ones whose units came back."""
+        """Yield every order that a recovery records: orders of people, orders of the house, and
+        ended orders whose units were returned.
+        """
         query = {"concertId": concert_id, "status": {"$ne": OrderStatus.VOID}}
         async for document in self.collection.find(query, batch_size=1000):
             yield order_from_document(document)
 
     @raises_unavailable
     async def changed_since(self, moment: datetime) -> dict[ConcertId, list[tuple[OrderId, int]]]:
-        """Id and version of every order that changed after `moment`, by concert; VOID ones are no orders."""
+        """Return id and version of the orders changed since `moment`, by concert, without VOID."""
         query = {"updatedAt": {"$gte": moment}, "status": {"$ne": OrderStatus.VOID}}
         changed: dict[ConcertId, list[tuple[OrderId, int]]] = {}
         async for document in self.collection.find(query, {"version": 1, "concertId": 1}):
@@ -101,13 +116,17 @@ class OrderStore:
 
     @raises_unavailable
     async def list_withdrawn(self, concert_id: ConcertId) -> tuple[Order, ...]:
-        """What the house has of a concert."""
+        """Return the orders of the house for a concert."""
         query = {"concertId": concert_id, "status": OrderStatus.WITHDRAWN}
         return tuple([order_from_document(document) async for document in self.collection.find(query)])
 
     @raises_unavailable
     async def find_or_void(self, order_id: OrderId, concert_id: ConcertId, *, now: datetime) -> Order | None:
-        """The order under the id. None: a VOID stands there, put there now if nothing did, and no order ever can."""
+        """Return the order with this id, or None if there is a VOID order, which is inserted if the
+        id is unused: then no order with this id can ever exist.
+
+        Raises TemporarilyUnavailable if an order is not confirmed by the majority yet.
+        """
         void: Document = {
             "_id": order_id,
             "concertId": concert_id,
@@ -128,7 +147,10 @@ class OrderStore:
         await self.collection.insert_one(order_document(order), session=session)
 
     async def shrink_in_transaction(self, order: Order, session: Session) -> bool:
-        """Writes an order of the house that gave units back, if the stored one is of the version before it."""
+        """Write an order of the house that returned units, if the stored version is the one before.
+
+        Return whether it was written.
+        """
         result = await self.collection.replace_one(
             {"_id": order.id, "version": order.version - 1}, order_document(order), session=session
         )

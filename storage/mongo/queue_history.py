@@ -1,4 +1,7 @@
-"""Who joined, was called, left and when, in MongoDB for ninety days. An event's `_id` names it, so twice is once."""
+"""The history of queues in MongoDB, kept for ninety days: who joined, was called or left, and when.
+
+The `_id` is made from the event's id, so an event added twice is stored once.
+"""
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
@@ -19,7 +22,7 @@ KEPT_FOR = timedelta(days=90)
 MAX_READ = 1_000
 _DUPLICATE_KEY = 11000
 _BY_TIME = [("at", ASCENDING), ("sequence", ASCENDING)]
-"""A run of admissions tells of many people in one millisecond."""
+"""The sequence is needed because one admission run calls many people in the same millisecond."""
 
 
 class QueueHistory:
@@ -33,9 +36,9 @@ class QueueHistory:
         await self._events.create_index([("concertId", ASCENDING), ("personId", ASCENDING), *_BY_TIME])
 
     async def add(self, events: Sequence[QueueEvent]) -> dict[str, str]:
-        """Records each once. Returns those that MongoDB cannot store, by id, and why.
+        """Record each event once. Return the reasons why MongoDB cannot store an event, by its id.
 
-        Raises TemporarilyUnavailable when nobody can tell what became of them: they are to be added again.
+        Raises TemporarilyUnavailable if the outcome is unknown: the events must be added again.
         """
         refused: dict[str, str] = {}
         documents: list[Document] = []
@@ -68,14 +71,14 @@ class QueueHistory:
 
     @raises_unavailable
     async def list_for_person(self, concert_id: ConcertId, person_id: PersonId) -> tuple[QueueEvent, ...]:
-        """In order of time, at most a thousand."""
+        """Return a person's events at a concert in order of time, at most a thousand."""
         return await self._find({"concertId": concert_id, "personId": person_id})
 
     @raises_unavailable
     async def list_for_concert(
         self, concert_id: ConcertId, *, after: QueueEvent | None = None
     ) -> tuple[QueueEvent, ...]:
-        """In order of time, at most a thousand at a time."""
+        """Return a concert's events after `after` in order of time, at most a thousand."""
         query: Document = {"concertId": concert_id}
         if after is not None:
             query["$or"] = [{"at": {"$gt": after.at}}, {"at": after.at, "sequence": {"$gt": _sequence(after)}}]

@@ -1,4 +1,6 @@
-"""Rows about waiting rooms in MongoDB, by the majority: a change's with the change, a call's before it and after."""
+"""Audit rows of waiting rooms in MongoDB, written by the majority: that of a change of settings in
+the same transaction, that of a call by hand before and after the call.
+"""
 
 from contextlib import suppress
 from dataclasses import asdict
@@ -15,7 +17,7 @@ from storage.mongo.cursors import key_of, make_cursor
 
 
 class AlreadyDone(Exception):
-    """There is a row of this id: the step was taken before."""
+    """A row with this id exists: the command has already been executed."""
 
 
 class RoomAuditStore:
@@ -23,11 +25,11 @@ class RoomAuditStore:
         self._audits = database["room_audits"]
 
     async def create_indexes(self) -> None:
-        """A page is one concert's rows, newest first."""
+        """Create the index for pages: the rows of one concert, newest first."""
         await self._audits.create_index([("concertId", ASCENDING), ("at", DESCENDING), ("_id", ASCENDING)])
 
     async def insert_in_transaction(self, audit: RoomAudit, session: Session) -> None:
-        """Raises AlreadyDone."""
+        """Insert the row of a change. Raises AlreadyDone if its command was executed before."""
         try:
             await self._audits.insert_one(_document(audit), session=session)
         except DuplicateKeyError as error:
@@ -35,13 +37,17 @@ class RoomAuditStore:
 
     @raises_unavailable
     async def insert(self, audit: RoomAudit) -> None:
-        """The row of a step that is about to be taken; the first of its id stays."""
+        """Insert the row of a command that is about to be executed; an existing row is kept."""
         with suppress(DuplicateKeyError):
             await self._audits.insert_one(_document(audit))
 
     @raises_unavailable
     async def complete(self, audit: RoomAudit) -> None:
-        """What came of a call by hand; a twin that was refused may have taken its row away."""
+        """Write the result of a call by hand.
+
+        The row is inserted if it is missing, because a refused repetition of the command may have
+        deleted it.
+        """
         fields = _document(audit)
         call = fields.pop("call")
         await self._audits.update_one(
@@ -50,7 +56,7 @@ class RoomAuditStore:
 
     @raises_unavailable
     async def delete(self, id_: str) -> None:
-        """Of a call by hand that was refused; one that was made stays."""
+        """Delete the row of a call by hand that was refused; a row with a result stays."""
         await self._audits.delete_one({"_id": id_, "call.called": None})
 
     @raises_unavailable
@@ -60,7 +66,10 @@ class RoomAuditStore:
 
     @raises_unavailable
     async def page(self, concert_id: ConcertId, *, first: int, after: str | None) -> Page[RoomAudit]:
-        """Newest first. Raises BadUserInput for a cursor that is none."""
+        """Return a page of a concert's rows, newest first.
+
+        Raises BadUserInput for an invalid cursor.
+        """
         query: Document = {"concertId": concert_id}
         if after is not None:
             at, id_ = key_of(after)

@@ -1,9 +1,9 @@
-"""The live concerts a process keeps: one list, read every two seconds, and for as long the concerts
-that are over and that the list lacks.
+"""A process's cache of concerts: one list of the live ones, read every two seconds, and single
+concerts that are over or not on the list, kept for as long.
 
 Once there is a list, `get` never waits for the database for a live concert: a MongoDB that hangs
 must not keep holds from expiring. A draft or a missing concert is read for each call, because
-another process may have published it; the list and each concert are read once at a time.
+another process may have published it. Concurrent reads of the list, or of one concert, are shared.
 """
 
 import logging
@@ -25,13 +25,13 @@ log = logging.getLogger(__name__)
 
 REFRESH_S = 2.0
 SOONEST_S = 0.2
-"""Between two reads of the list, however many unknown concerts are heard of."""
+"""Minimum time between two reads of the list, however many unknown concerts are asked for."""
 MOST_SEEN = 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """A concert as this process read or wrote it at that time, or None for an unknown id."""
+    """A concert as this process read or wrote it at time `at`, or None for an unknown id."""
 
     concert: Concert | None
     at: float
@@ -45,7 +45,7 @@ class _Seen:
 
 
 class ConcertCache:
-    """Owns the tasks of the reads that are under way."""
+    """Owns the tasks of the reads in progress."""
 
     def __init__(self, concerts: ConcertStore, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._store = concerts
@@ -59,7 +59,10 @@ class ConcertCache:
         self._reads = SingleFlight[tuple[ConcertId, int], Concert | None]()
 
     async def list_all(self) -> tuple[Concert, ...]:
-        """Raises TemporarilyUnavailable only while there never was a list."""
+        """Return the live concerts.
+
+        Raises TemporarilyUnavailable only if no list has been read yet.
+        """
         if self._concerts is None:
             await self._list_reads.run(None, self._read, owner=self._tasks)
         elif self._clock() - self._read_at > (SOONEST_S if self._lacks_one else REFRESH_S):
@@ -68,15 +71,16 @@ class ConcertCache:
         return tuple((self._concerts or {}).values())
 
     def refresh_for(self, concert_id: ConcertId) -> None:
-        """The list is read again when next asked for, unless this concert is in it."""
+        """Make the next `list_all` read the list again, unless this concert is in it."""
         self._lacks_one |= self._concerts is not None and concert_id not in self._concerts
 
     async def get(self, concert_id: ConcertId, *, version: int = 0) -> Concert | None:
-        """Return a concert of this version or a later one, or None if there is none of that id.
+        """Return the concert at this version or a later one, or None for an unknown id.
 
-        What another process changed is seen within two seconds; what it published before the call,
-        and what this process changed, at once. Where the database is away an older version is
-        returned: a queue goes on under the settings that are known.
+        A change by another process is seen within two seconds; a concert that it published before
+        the call, and a change by this process, are seen at once. If the database does not answer,
+        an older version of a listed concert is returned, so that a queue continues under the known
+        settings; for any other concert TemporarilyUnavailable is raised.
         """
         await self.list_all()
         listed = (self._concerts or {}).get(concert_id)
@@ -93,7 +97,7 @@ class ConcertCache:
             return listed
 
     def put(self, concert: Concert) -> None:
-        """Keep what this process changed itself, also from reads that began before."""
+        """Store a concert that this process changed; reads that began earlier do not replace it."""
         self._keep(concert.id, concert, self._clock())
 
     async def aclose(self) -> None:
@@ -117,11 +121,11 @@ class ConcertCache:
             level = logging.DEBUG if isinstance(error, TemporarilyUnavailable) else logging.WARNING
             log.log(level, "the list of concerts cannot be read: %s", error)
         finally:
-            # Whatever came of it, the list stands, and is read again after the usual time.
+            # After a failure too, the list is kept and read again after the usual time.
             self._read_at = self._clock()
 
     async def _read_shared(self, concert_id: ConcertId, version: int) -> Concert | None:
-        # A read that began for an earlier version may have come too early for this one.
+        # The version is in the key: a read begun for an earlier version may miss this one.
         key = (concert_id, version)
         began_before = self._reads.is_running(key)
         found = await self._reads.run(key, lambda: self._read_one(concert_id), owner=self._tasks)
@@ -135,7 +139,7 @@ class ConcertCache:
         return self._keep(concert_id, await self._store.get(concert_id), began)
 
     def _keep(self, concert_id: ConcertId, found: Concert | None, at: float) -> Concert | None:
-        """Remember what was found, unless a later version was seen; return the later of the two."""
+        """Store the concert found, unless a later version was seen. Return the later of the two."""
         newest = self._newest(concert_id, found, at)
         if newest is not found:
             return newest
@@ -149,10 +153,11 @@ class ConcertCache:
         return found
 
     def _newest(self, concert_id: ConcertId, found: Concert | None, began: float) -> Concert | None:
-        """Return what a read found that began then, or what was seen since or shortly before it.
+        """Return the later version of the concert found by a read that began at `began` and the one
+        seen since or shortly before.
 
-        The later version wins. What was seen long before does not count: a database that was
-        restored from a copy is believed.
+        A version seen long before does not count, so that a database restored from a backup is
+        trusted.
         """
         seen = self._seen.get(concert_id)
         is_later = seen is not None and began - seen.at < REFRESH_S and seen.version > _version(found)

@@ -1,8 +1,9 @@
 """Saves changes of a concert in MongoDB and copies them to the hot state.
 
-What a lower capacity takes off sale is held by the house first, then recorded in one transaction with
-the concert; a raised capacity gets such units back before `top` rises. A waiting room never changes
-without its audit row. The copy to the hot state comes afterwards, and a worker repeats it.
+Units that a lower capacity takes off sale are first held for the house, then recorded in one
+transaction with the concert; a raised capacity first returns such units, and then raises `top`. A
+waiting room never changes without its audit row. The copy to the hot state comes afterwards, and a
+worker repeats it.
 """
 
 from dataclasses import replace
@@ -33,11 +34,12 @@ class ConcertWriter:
         self._house_units = house_units
 
     async def save(self, before: Concert, after: Concert, command: RoomCommand) -> Concert:
-        """Save `after`, one version later than `before`. Fills in tops of tiers and the version of room settings.
+        """Save `after`, one version later than `before`, and return it with the `top` of its tiers
+        and the version of its room settings filled in.
 
-        Raises VersionConflict, CapacityInUse or AlreadyDone, for a command that changed the room before:
-        then nothing changed. Raises TemporarilyUnavailable where that is not certain: the house's holds
-        stay as they are, and the settle worker decides about them.
+        Raises VersionConflict, CapacityInUse, or AlreadyDone if the command has already changed the
+        room; nothing has changed then. Raises TemporarilyUnavailable if that is not certain: the
+        holds of the house stay, and the settle worker decides about them.
         """
         after = await self._with_commitment(after)
         audit = _audit(before, after, command)
@@ -61,12 +63,15 @@ class ConcertWriter:
             raise TemporarilyUnavailable("Some of these tickets were sold before the stock store restarted") from error
 
     async def sync(self, concert: Concert) -> None:
-        """Copy a changed concert, and what the house has of it, to the hot state."""
+        """Copy a changed concert, and the units of the house, to the hot state."""
         await self._hot_state.apply_concert(concert)
         await self._house_units.sync(concert.id)
 
     async def sync_if_changed(self, concert: Concert) -> bool:
-        """`sync` for a worker that repeats it. Returns False if the hot state had this version."""
+        """Copy a concert if it has changed; called repeatedly by a worker.
+
+        Return False if the hot state already had this version.
+        """
         word = await self._hot_state.apply_concert(concert)
         match word:
             case "APPLIED":
@@ -78,7 +83,10 @@ class ConcertWriter:
                 raise ScriptReplyError(scripts.APPLY_CONCERT.name, word)
 
     async def _with_commitment(self, concert: Concert) -> Concert:
-        """Commit to the lottery that people can join. A commitment that is never published does no harm."""
+        """Return the concert with a commitment to the lottery that people can join.
+
+        A commitment that is never published does no harm.
+        """
         room = concert.room
         if not room.shuffle_at_start or room.commitment or concert.status is ConcertStatus.DRAFT:
             return concert
@@ -86,7 +94,7 @@ class ConcertWriter:
 
 
 def _audit(before: Concert, after: Concert, command: RoomCommand) -> RoomAudit | None:
-    """Return the audit row of the change; None if the room stays as it is."""
+    """Return the audit row of the change; None if the room is unchanged."""
     changes = diff_room_settings(before.room, after.room)
     if not changes:
         return None
@@ -101,7 +109,9 @@ def _audit(before: Concert, after: Concert, command: RoomCommand) -> RoomAudit |
 
 
 def _topped(before: Concert, new: Tier, returned: int) -> Tier:
-    """Raise `top` by what the capacity grows, less what the house gives back."""
+    """Return the tier with `top` raised by the growth of its capacity, less the units that the
+    house returns.
+    """
     old = before.tier(new.id)
     if old is None:
         return replace(new, top=new.capacity)

@@ -1,4 +1,7 @@
-"""Work that outlives its caller: a client that hangs up does not cancel a purchase half-way. Owned, counted, ended."""
+"""Tasks that outlive their caller: a client that disconnects does not cancel a purchase half-way.
+
+The tasks have one owner, which limits their number and ends them.
+"""
 
 import asyncio
 from collections.abc import Coroutine
@@ -16,9 +19,9 @@ class DetachedTasks:
         self._running: set[asyncio.Task[Any]] = set()
 
     def start(self, work: Coroutine[Any, Any, R]) -> asyncio.Task[R]:
-        """Run `work` to its end, whatever becomes of the caller.
+        """Start `work`, which runs to its end even if the caller is cancelled. Return its task.
 
-        Raises TemporarilyUnavailable when too much runs.
+        Raises TemporarilyUnavailable if too many tasks run.
         """
         if len(self._running) >= MAX_RUNNING:
             work.close()
@@ -31,18 +34,21 @@ class DetachedTasks:
     async def run(self, work: Coroutine[Any, Any, R]) -> R:
         """Return the result of `work`, which runs to its end even if this call is cancelled.
 
-        Raises TemporarilyUnavailable when too much runs.
+        Raises TemporarilyUnavailable if too many tasks run.
         """
         return await asyncio.shield(self.start(work))
 
     def _ended(self, task: asyncio.Task[Any]) -> None:
         self._running.discard(task)
-        # Read, so that a failure nobody waits for any more is not reported as lost.
+        # Read, so that asyncio does not report a failure that no caller awaits any more.
         if not task.cancelled():
             task.exception()
 
     async def aclose(self, *, patience_s: float) -> None:
-        """Lets what runs finish for a while, then cancels it: the settle worker decides about the rest."""
+        """Wait `patience_s` seconds for the running tasks, then cancel them.
+
+        The settle worker decides about purchases that were cancelled.
+        """
         if self._running:
             await asyncio.wait(self._running, timeout=patience_s)
         for task in self._running:

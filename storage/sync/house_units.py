@@ -1,7 +1,9 @@
-"""Units that a lower capacity takes off sale: the house holds them, and records them in WITHDRAWN orders.
+"""Units that a lower capacity takes off sale.
 
-They stand under the same unique index as sold units, so no unit is ever off sale and sold at once.
-Raising a capacity gives such units back first.
+They are held under the id HOUSE, and then recorded in WITHDRAWN orders.
+
+The unique index of sold units covers them too, so no unit is ever off sale and sold at once. A
+raised capacity returns such units first.
 """
 
 import secrets
@@ -23,13 +25,13 @@ from storage.scripts import ScriptReplyError
 from storage.sync.order_sync import OrderSync
 
 MAX_UNITS_PER_HOLD = 1000
-"""So that one script stays short; a larger withdrawal takes several holds and one transaction."""
+"""Keeps one script call short; a larger withdrawal takes several holds and one transaction."""
 _HOUSE = Customer("Onsale", "")
 
 
 @dataclass(frozen=True, slots=True)
 class ReturnedUnits:
-    """Orders of the house without the units that raised tiers get back, and how many units that is per tier."""
+    """Orders of the house without the units that raised tiers get back, and the counts per tier."""
 
     shrunk: tuple[Order, ...]
     counts: Counter[TierId]
@@ -43,7 +45,11 @@ class HouseUnits:
         self._guard = guard
 
     async def withdraw(self, before: Concert, after: Concert) -> list[Hold]:
-        """Hold for the house what the lowered tiers lose; all or none. Raises CapacityInUse."""
+        """Hold for the house the units that the lowered tiers lose, all or none; return the holds.
+
+        Raises CapacityInUse, and the guard's error if the store does not know the concert or the
+        tier, or is recovering.
+        """
         taken: list[Hold] = []
         for old, new in changed_tiers(before, after):
             missing = old.capacity - new.capacity
@@ -54,7 +60,7 @@ class HouseUnits:
         return taken
 
     async def plan_return(self, before: Concert, after: Concert) -> ReturnedUnits:
-        """Return what raised tiers get back of the house's units; nothing is written."""
+        """Return the units of the house that raised tiers get back; writes nothing."""
         wanted = {old.id: new.capacity - old.capacity for old, new in changed_tiers(before, after)}
         shrunk: list[Order] = []
         counts: Counter[TierId] = Counter()
@@ -67,12 +73,12 @@ class HouseUnits:
         return ReturnedUnits(tuple(shrunk), counts)
 
     async def settle(self, holds: Sequence[Hold]) -> None:
-        """Give the holds of a change back that was not made."""
+        """Settle the holds of a change that was not made, so that their units are free again."""
         for hold in holds:
             await self._order_sync.settle(hold.concert_id, hold.id)
 
     async def sync_owners(self, holds: Sequence[Hold]) -> None:
-        """Record the orders that have the units of these holds."""
+        """Record in the hot state the orders that have the units of these holds."""
         await self._order_sync.sync_owners([unit for hold in holds for unit in hold.units])
 
     async def sync(self, concert_id: ConcertId) -> None:
@@ -80,7 +86,7 @@ class HouseUnits:
         await self._order_sync.sync_all(await self._orders.list_withdrawn(concert_id))
 
     async def _withdraw_some(self, concert: Concert, tier: Tier, quantity: int, taken: Sequence[Hold]) -> Hold:
-        # A new id each time: an attempt that was settled must not be found again by the next.
+        # A new id each time: the next attempt must not find the settled hold of an earlier one.
         id_ = hold_id(HOUSE, concert.id, "withdraw", secrets.token_hex(16))
         withdrawal = await self._hot_state.withdraw_units(concert.id, id_, tier.id, quantity)
         if withdrawal.hold is not None:
@@ -91,14 +97,14 @@ class HouseUnits:
                 ours = sum(len(hold.units) for hold in taken if hold.lines[0].tier_id == tier.id)
                 raise CapacityInUse(tier.id, lowest=withdrawal.lowest_capacity - ours)
             case "UNKNOWN_TIER" | "UNKNOWN" | "RECOVERING":
-                # A recovery applies the concert, with the tier that the store does not know yet.
+                # A recovery applies the concert, including a tier that the store does not know yet.
                 raise await self._guard.refusal_for(concert.id, withdrawal.word)
             case _:
                 raise ScriptReplyError(scripts.WITHDRAW_UNITS.name, withdrawal.word)
 
 
 def changed_tiers(before: Concert, after: Concert) -> list[tuple[Tier, Tier]]:
-    """Return the tiers whose capacity changes, before and after."""
+    """Return the tiers whose capacity changes, as pairs of the old and the new tier."""
     pairs = [(old, after.tier(old.id)) for old in before.tiers]
     return [(old, new) for old, new in pairs if new is not None and new.capacity != old.capacity]
 

@@ -1,7 +1,7 @@
-"""Opens a line by lottery: freeze the registrations, record the reveal, draw, write the numbers.
+"""Opens a queue by lottery: freeze the registrations, record the reveal, draw, write the numbers.
 
-Every step may happen twice, and any number of openers may be at it: the first reveal that MongoDB has is everybody's,
-so whoever comes after one that was killed finishes with the same numbers.
+Every step may happen twice, and any number of openers may run at once: all of them use the first
+reveal that MongoDB has, so an opener that follows a killed one finishes with the same numbers.
 """
 
 import asyncio
@@ -23,9 +23,13 @@ class LotteryOpener:
         self._lotteries = lotteries
 
     async def open(self, concert: Concert) -> str:
-        """OPENED or OPEN: the line has its numbers. TOO_EARLY, STALE, UNKNOWN or RECOVERING: not now."""
+        """Open the queue of the concert.
+
+        Return OPENED or OPEN if the queue has its numbers; TOO_EARLY, STALE, UNKNOWN or RECOVERING
+        if it cannot be opened now.
+        """
         round_ = concert.room.round
-        # Before the queue is frozen: a recovery in between makes this epoch worthless.
+        # Read before the queue is frozen: a recovery in between makes this epoch invalid.
         epoch = await self._lotteries.read_epoch(concert.id, round_)
         frozen = await self._hot_state.freeze_queue(concert.id, round_)
         match frozen.word:
@@ -40,9 +44,10 @@ class LotteryOpener:
                 raise ScriptReplyError(scripts.FREEZE_QUEUE.name, frozen.word)
 
     async def restore(self, concert: Concert, epoch: int) -> bool:
-        """For a recovery: gives the line the numbers that were revealed, if any were. False: it was overtaken.
+        """Write the revealed numbers, if there are any, to the queue of a concert under recovery.
 
-        Lots that the store lost stay drawn, as people who have gone; a lottery that is revealed takes no more of them.
+        Return False if another recovery superseded this one. Lots that the store lost stay drawn
+        and count as departed; a revealed lottery accepts no further lots.
         """
         if not concert.room.commitment:
             return True

@@ -1,4 +1,6 @@
-"""Makes the hot state agree with the orders in MongoDB: one order, the owners of contested units, a whole concert."""
+"""Makes the hot state agree with the orders in MongoDB: one order, the owners of contested units,
+or a whole concert.
+"""
 
 import asyncio
 import logging
@@ -31,30 +33,37 @@ class OrderSync:
         self._concert_cache = concert_cache
 
     async def sync(self, order: Order) -> bool:
-        """Record an order in the hot state. Returns False if it cannot be recorded now: the record worker will."""
+        """Record an order in the hot state.
+
+        Return False if it cannot be recorded now; the record worker will record it later.
+        """
         recorded, _ = await asyncio.gather(self._record(order), self._index(order))
         return recorded
 
     async def sync_all(self, orders: Iterable[Order]) -> bool:
-        """Record all of them. Returns whether each one is recorded."""
+        """Record all orders. Return True if every one is recorded."""
         return all(await asyncio.gather(*[self.sync(order) for order in orders]))
 
     async def sync_changed_since(self, concert_id: ConcertId, *, since: datetime) -> None:
-        """Record the orders of a concert that changed since then."""
+        """Record the orders of a concert that changed after `since`."""
         changed = (await self._orders.changed_since(since)).get(concert_id, [])
         await self.sync_all(await self._orders.get_many([order_id for order_id, _ in changed]))
 
     async def sync_owners(self, units: Iterable[Unit]) -> bool:
-        """After a conflict, record every order that has one of the units. Returns False if there is none."""
+        """Record every order that has one of the units, after a conflict.
+
+        Return False if no order has one.
+        """
         owners = await self._orders.find_owners(tuple(units))
         await self.sync_all(owners)
         return bool(owners)
 
     @raises_unavailable
     async def sync_concert(self, concert: Concert) -> int | None:
-        """For the recovery whose epoch the concert has, record all its orders.
+        """Record all orders of the concert, for the recovery whose epoch the concert carries.
 
-        Returns how many there are; None if the recovery has lost its mark.
+        Return the number of orders; None if the recovery has lost its mark. Raises
+        TemporarilyUnavailable.
         """
         count = 0
         batch: list[Order] = []
@@ -63,16 +72,17 @@ class OrderSync:
             if len(batch) == BATCH:
                 if not await self._record_batch(batch, concert):
                     return None
-                # A recovery that takes long must not be taken for one that died.
+                # Renew the mark, so that a long recovery is not mistaken for one that died.
                 await self._hot_state.mark_recovery(concert.id, concert.epoch)
                 count += len(batch)
                 batch = []
         return count + len(batch) if await self._record_batch(batch, concert) else None
 
     async def settle(self, concert_id: ConcertId, hold_id: HoldId) -> HoldState:
-        """Decide a purchase of unknown end: SOLD if its order is there, ENDED if none can ever be.
+        """Decide a purchase of unknown outcome.
 
-        It writes first and reads afterwards: an insert that is still on its way then fails on the VOID order.
+        Return SOLD if its order exists, ENDED if it can never exist. A VOID order is written first
+        and the order read afterwards, so that an insert still in flight fails on the VOID order.
         """
         found = await self._orders.find_or_void(OrderId(hold_id), concert_id, now=datetime.now(UTC))
         if found is not None:
@@ -95,7 +105,7 @@ class OrderSync:
             if is_recorded(word):
                 return True
         except Exception as error:
-            # Whatever it is, the order stands, and its buyer must be told so.
+            # Whatever the error is, the order exists, and its buyer must get it as the result.
             word = str(error) or type(error).__name__
         log.warning("order %s is not yet recorded in the hot state: %s", order.id, word)
         return False
@@ -112,7 +122,11 @@ class OrderSync:
             await self._add_to_index(order.person_id, concert)
 
     async def _add_to_index(self, person_id: PersonId, concert: Concert) -> None:
-        """Add the concert, or log why not: orders are found in MongoDB, and a hold or an entry adds its own."""
+        """Add the concert to the person's index; log a failure.
+
+        A failure does little harm: orders are found in MongoDB, and a hold or an entry adds its own
+        concert.
+        """
         try:
             await self._person_concerts.add(person_id, concert.id, expires_at=keys_expire_at(concert))
         except TemporarilyUnavailable as error:

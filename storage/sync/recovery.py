@@ -1,8 +1,11 @@
-"""A store that lost or rolled back state is not believed until it has every order of MongoDB again, and a line whose
-lottery was revealed the numbers of that.
+"""Recovery of a store that lost or rolled back state.
 
-The epoch, raised in MongoDB first, is the token of a recovery: its scripts do nothing once another has begun or the
-store has changed again. One recovery of a concert at a time in this process; several processes agree by the mark.
+The store is not trusted until it has every order of MongoDB again, and a queue whose lottery was
+revealed has its numbers again.
+
+The epoch, raised in MongoDB first, is the token of a recovery: its scripts do nothing once another
+recovery has begun or the store has changed again. A process runs one recovery per concert at a
+time; several processes coordinate through the mark.
 """
 
 import asyncio
@@ -25,7 +28,7 @@ log = logging.getLogger(__name__)
 OVERLAP = timedelta(minutes=1)
 """Clocks of hosts differ, and an insert may take seconds from its time stamp to its majority."""
 RETRY_PAUSE_S = 0.3
-"""Between two tries, so that a crowd that is told to come back does not make each of them a try."""
+"""Pause after a failed attempt, so that the retries of many clients do not each start another."""
 
 
 class Recovery:
@@ -42,7 +45,7 @@ class Recovery:
         self._unfinished: dict[ConcertId, int] = {}
 
     async def refusal_for(self, concert_id: ConcertId, word: str) -> OnsaleError:
-        """Return the error for the reply UNKNOWN or RECOVERING, and start a recovery if one is needed."""
+        """Return the error for UNKNOWN or RECOVERING, and start a recovery if one is needed."""
         if word == "UNKNOWN":
             concert = await self._concerts.get(concert_id)
             if concert is None:
@@ -70,12 +73,16 @@ class Recovery:
             await asyncio.sleep(RETRY_PAUSE_S)
 
     async def ensure(self, concert_id: ConcertId) -> None:
-        """Waits for the recovery of this concert that runs now, or for a new one."""
+        """Wait for the running recovery of this concert, or for a new one."""
         self.start(concert_id)
         await asyncio.shield(self._running[concert_id])
 
     async def recover(self, concert_id: ConcertId) -> bool:
-        """True once this recovery made the store believed; False if another is under way or overtook it."""
+        """Recover the concert once.
+
+        Return True if the store is trusted now; False if there is nothing to recover, or another
+        recovery is running or superseded this one.
+        """
         started = datetime.now(UTC)
         concert = await self._marked_or_new(concert_id)
         if concert is None or is_history(concert):
@@ -93,22 +100,29 @@ class Recovery:
                 raise ScriptReplyError(scripts.MARK_RECOVERY.name, word)
 
     async def _recover_marked(self, concert: Concert, *, since: datetime) -> bool:
-        """Does the work of a recovery that has its mark. `since` is before its beginning."""
+        """Do the work of a recovery that has its mark. `since` is a time before its beginning.
+
+        Return False if it was superseded.
+        """
         self._unfinished[concert.id] = concert.epoch
         count = await self._order_sync.sync_concert(concert)
         if count is None or not await self._is_finished(concert):
             log.warning("recovery %d of concert %s was superseded by a newer one", concert.epoch, concert.id)
             return False
         self._unfinished.pop(concert.id, None)
-        # Orders recorded while this ran, whose own word to the hot state was refused because it ran.
+        # Orders written meanwhile: recording them in the hot state was refused during the recovery.
         await self._order_sync.sync_changed_since(concert.id, since=since)
-        # The first of a concert is its beginning, and no news.
+        # The first recovery of a concert creates its state, so it needs no entry at INFO.
         level = logging.DEBUG if concert.epoch == 1 else logging.INFO
         log.log(level, "recovery %d of concert %s: %d orders recorded", concert.epoch, concert.id, count)
         return True
 
     async def _marked_or_new(self, concert_id: ConcertId) -> Concert | None:
-        """One that was interrupted goes on under its own mark, where a new one would have to wait for that."""
+        """Return the concert with the epoch of the recovery; None for an unknown id or a draft.
+
+        An interrupted recovery continues under its own mark; a new one would have to wait until
+        that mark expires.
+        """
         epoch = self._unfinished.pop(concert_id, None)
         if epoch is None:
             return await self._concerts.raise_epoch(concert_id)
@@ -116,7 +130,11 @@ class Recovery:
         return None if concert is None else replace(concert, epoch=epoch)
 
     async def _is_finished(self, concert: Concert) -> bool:
-        """The last steps. Nobody can join before them, so nobody registers for a lottery whose outcome is known."""
+        """Take the last steps, and return False if the recovery was superseded.
+
+        No person can join before they are done, so none can register for a lottery whose outcome is
+        known.
+        """
         if not await self._lottery_opener.restore(concert, concert.epoch):
             return False
         word = await self._hot_state.finish_recovery(concert.id, concert.epoch)

@@ -1,6 +1,6 @@
-"""One read at a time for each key: callers that come while it runs share its result or its error.
+"""One read at a time for each key: callers that arrive while it runs share its result or its error.
 
-Nothing is remembered: the first caller after the end of a read begins a new one.
+Results are not cached: the first caller after the end of a read begins a new one.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ R = TypeVar("R")
 
 
 class SingleFlight(Generic[K, R]):
-    """The reads under way. Each belongs to its `owner`, so a caller that is cancelled ends none."""
+    """The reads in progress. Each belongs to its `owner`, so a cancelled caller does not end it."""
 
     def __init__(self) -> None:
         self._reads: dict[K, asyncio.Task[R]] = {}

@@ -1,9 +1,11 @@
--- Calling people: the window of the last minute, both caps, and who is next by the method of the room.
+-- Calling people: the window of the last minute, both caps, and the next person by the room's
+-- method.
 local REFILL = 100
--- An ending is ten times the work of a look: 250 take some 20 ms.
+-- Ending an entry costs ten times as much as examining a number: 250 endings take some 20 ms.
 local MAX_ENDED = 250
 
--- Admissions of this second and the 60 before it: they cover every window of 60 seconds that ends now.
+-- Returns the admissions of this second and the 60 before it. They cover every window of 60 seconds
+-- that ends now.
 local function count_recent_admissions(second)
   local counts, sum = redis.call('HGETALL', ADMISSIONS), 0
   for index = 1, #counts, 2 do
@@ -16,14 +18,16 @@ local function count_recent_admissions(second)
   return sum
 end
 
--- How many may be called now under both caps, of `most`. An open PASSTHROUGH has none.
+-- Returns how many people may be called now under both caps, at most `most`. The caps do not apply
+-- to an open PASSTHROUGH queue.
 local function allowance(most, second)
   if queue_state().queueing_method == 'PASSTHROUGH' and queue_state().queue_all ~= 1 then return most end
   local caps = redis.call('HMGET', STATE, 'total_active_users', 'new_users_per_minute')
   return math.min(most, caps[1] - redis.call('ZCARD', SLOTS), caps[2] - count_recent_admissions(second))
 end
 
--- Calls somebody of the line, or ends them where nobody spoke for them in time. Whether they were called.
+-- Calls a waiting person, or ends their entry as ABSENT if their presence has run out. Returns
+-- whether the person was called.
 local function call_person(person, entry_id, claim_until_ms)
   local entry, alive_until = read_entry(person), redis.call('ZSCORE', PRESENCE_DEADLINES, person)
   if alive_until and is_due(tonumber(alive_until)) then
@@ -42,14 +46,14 @@ local function call_person(person, entry_id, claim_until_ms)
   return true
 end
 
--- How many numbers up to this one are still there.
+-- Returns how many numbers up to this one are still waiting.
 local function count_living(number)
   local room = queue_state()
   local departed = redis.call('BITCOUNT', DEPARTED, room.base + room.serving + 1, room.base + number, 'BIT')
   return number - room.serving - departed
 end
 
--- The number of the nth who is still there.
+-- Returns the nth number that is still waiting.
 local function find_living(nth)
   local low, high = queue_state().serving + 1, queue_state().tail
   while low < high do
@@ -59,8 +63,9 @@ local function find_living(nth)
   return low
 end
 
--- Calls up to `free` people, each drawn among all who wait with the same chance. What is drawn from cannot be foreseen:
--- nobody outside knows the incarnation of a store. How many were called, and whether a bound was hit.
+-- Calls up to `free` people, each drawn with the same chance among all who wait. The draw cannot be
+-- predicted, because the incarnation of a store is not known outside. Returns how many were called,
+-- and whether a bound was hit.
 local function draw_people(free, bound, claim_until_ms)
   local room, called, drawn = queue_state(), 0, 0
   local seed = redis.call('HGET', STATE, 'incarnation') .. table.concat(redis.call('TIME'), '.')
@@ -81,7 +86,8 @@ local function draw_people(free, bound, claim_until_ms)
   return called, drawn >= bound
 end
 
--- Moves the cursor over numbers that are gone, and calls up to `free` people in order. As above.
+-- Moves the serving number past numbers that have departed, and calls up to `free` people in order.
+-- Returns how many were called, and whether a bound was hit.
 local function call_in_order(free, bound, claim_until_ms)
   local room, called, looked, ended = queue_state(), 0, 0, 0
   while room.serving < room.tail and looked < bound and ended < MAX_ENDED do
@@ -96,11 +102,13 @@ local function call_in_order(free, bound, claim_until_ms)
   return called, looked >= bound or ended >= MAX_ENDED
 end
 
--- Calls at most `most` people under both caps, and looks at `bound` numbers at the most. How many were called, whether
--- a bound was hit, and whether the cursor moved. Who pauses a room still may call by hand. The caller leaves with `changed`.
+-- Calls at most `most` people under both caps, and examines at most `bound` numbers. Returns how
+-- many were called, whether a bound was hit, and whether the serving number moved. A paused room
+-- still accepts calls by hand. The caller must `commit`.
 local function call_next(most, bound, is_by_hand)
   local room, status = queue_state(), room_status()
-  -- Before a draw a lot that is gone says nothing of the number it will draw: the cursor would pass over somebody.
+  -- Before a draw a departed lot does not tell which number it will draw: the serving number would
+  -- skip a person.
   if not is_trusted or not room.is_opened or room.serving >= room.tail then return 0, false, false end
   local second, free = math.floor(now / 1000), 0
   if status == 'OPEN' or (status == 'PAUSED' and is_by_hand) then free = math.max(allowance(most, second), 0) end

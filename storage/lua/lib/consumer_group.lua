@@ -1,16 +1,19 @@
--- What the scripts of consumers share. An entry of a group is pending under one of two names, which say how it stands:
--- `handling`, given out and not answered for, or `waiting`, to be given out again. Its deliveries are its tries.
+-- Functions shared by the scripts of consumers. A pending event of a group has one of two consumer
+-- names, which give its state: `handling`, delivered and not acknowledged, or `waiting`, to be
+-- delivered again. Its delivery count is its number of tries.
 local HANDLING, TO_RETRY = 'handling', 'waiting'
 local LEASE_MS, FIRST_PAUSE_MS, LONGEST_PAUSE_MS = 15000, 1000, 60000
 
--- Whether it may be given out again: its pause doubles with each try, and a consumer has its lease to answer.
+-- Returns whether an event may be delivered again. Its pause doubles with each try, and a consumer
+-- has the time of its lease to acknowledge it.
 local function is_due_again(holder, idle_ms, tries)
   local pause_ms = math.min(FIRST_PAUSE_MS * 2 ^ (tries - 1), LONGEST_PAUSE_MS)
   if holder ~= TO_RETRY then pause_ms = math.max(pause_ms, LEASE_MS) end
   return idle_ms >= pause_ms
 end
 
--- Pending entries of a group from an id on. A wiped store forgot the group: it is made again, from the first event on.
+-- Returns the pending events of a group from an id on. A wiped store has lost the group, which is
+-- then created again from the first event on.
 local function pending(group, first, last, limit)
   local found = redis.pcall('XPENDING', EVENTS, group, first, last, limit)
   if not found.err then return found end
@@ -19,13 +22,13 @@ local function pending(group, first, last, limit)
   return {}
 end
 
--- Whether the event is still at that try: news about an earlier one is old.
+-- Returns whether the event is still at that try: a report about an earlier try is out of date.
 local function is_at(group, id, tries)
   local seen = pending(group, id, id, 1)[1]
   return seen and seen[4] == tonumber(tries)
 end
 
--- To be given out again after its pause, as after that many tries.
+-- Marks an event for another delivery after its pause, with its number of tries set to `tries`.
 local function retry_later(group, id, tries)
   redis.call('XCLAIM', EVENTS, group, TO_RETRY, 0, id, 'RETRYCOUNT', tries, 'JUSTID')
 end
@@ -37,7 +40,7 @@ local function is_before(one, other)
   return tonumber(seq) < tonumber(other_seq)
 end
 
--- Drops what every group has acknowledged, and nothing behind it.
+-- Removes the events before the first that some group has not acknowledged.
 local function trim()
   local oldest
   for _, info in ipairs(redis.call('XINFO', 'GROUPS', EVENTS)) do
@@ -51,7 +54,8 @@ local function trim()
   if oldest then redis.call('XTRIM', EVENTS, 'MINID', oldest) end
 end
 
--- Moves an event of a group to the dead letters. Where these are full it stays, and is tried again: nothing is lost.
+-- Moves an event of a group to the dead letters. If these are full, the event stays and is tried
+-- again, so nothing is lost.
 local function to_dead_letter(group, id, tries, reason, max_dead_letters)
   if redis.call('XLEN', DEADLETTERS) >= tonumber(max_dead_letters) then
     retry_later(group, id, tries)

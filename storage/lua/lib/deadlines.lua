@@ -1,7 +1,8 @@
--- What time ends in a line: absences, calls and passes, the word of silent processes, and old slices of the flow.
+-- Deadlines of a queue: absences, calls and passes, leases of silent processes, and old slices of
+-- the flow.
 local RECHECK_MS = 500
 
--- Whether a hold lives that was made under this entry's pass.
+-- Returns whether a hold that was made under this entry's pass is still active.
 local function has_hold_under(person, entry)
   for _, id in ipairs(read_person(person).holds) do
     if read_hold(id).pass == entry.id then return true end
@@ -9,8 +10,9 @@ local function has_hold_under(person, entry)
   return false
 end
 
--- Ends what is due: absences, calls nobody answered, passes that ran out. A pass with a living hold is looked at again
--- until that has ended. How many were due, and whether there may be more.
+-- Ends the entries that are due: absences, calls that were not claimed, passes that ran out. A pass
+-- with an active hold is checked again until that hold has ended. Returns how many entries were
+-- ended, and whether there may be more.
 local function end_due()
   if not is_counting() then return 0, false end
   local absent = redis.call('ZRANGEBYSCORE', PRESENCE_DEADLINES, '-inf', now, 'LIMIT', 0, MAX_ENDED)
@@ -28,7 +30,8 @@ local function end_due()
   return #absent + #over - put_off, #absent == MAX_ENDED or #over == MAX_ENDED
 end
 
--- People of processes whose lease is over are on their own: they have the grace of a lost connection.
+-- Removes the connections of processes whose lease has expired. Their people get the grace of a
+-- lost connection.
 local function expire_leases(bound)
   if not is_counting() then return 0 end
   local grace_ms, done = tonumber(redis.call('HGET', STATE, 'disconnect_grace_ms')), 0
@@ -51,7 +54,7 @@ local function expire_leases(bound)
   return done
 end
 
--- Slices of the flow are kept for five minutes, and looked through once in each.
+-- Removes slices of the flow older than five minutes; runs once per slice.
 local function drop_old_slices()
   local slice = math.floor(now / SLICE_MS)
   if redis.call('HGET', STATE, 'flow_slice') == tostring(slice) then return end

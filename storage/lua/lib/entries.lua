@@ -1,4 +1,5 @@
--- What changes of the line share: entries written, counted and ended, and the pass that an order spends.
+-- Functions shared by changes of the queue: write, count and end entries, and spend the pass of an
+-- order.
 local SLICE_MS = 10000
 
 local function write_entry(person, entry)
@@ -6,7 +7,8 @@ local function write_entry(person, entry)
   touched_people[person] = true
 end
 
--- What went through the room in this round: whoever was called before a reset counts no more.
+-- Counts what happened in the room in this round. Entries of a round before a reset are not
+-- counted.
 local function count_flow(entry, what, slice, by)
   if entry.round ~= queue_state().round then return end
   redis.call('HINCRBY', FLOW, what, by or 1)
@@ -16,7 +18,8 @@ end
 local EVENT_OF = {LEFT = 'left', SPENT = 'completed'}
 local STATE_OF = {LEFT = 'LEFT', SPENT = 'COMPLETED'}
 
--- Ends a living entry. A number that was never called leaves a bit, so that everybody behind it moves up.
+-- Ends an active entry. A number that was never called sets its departed bit, so that every person
+-- behind it moves up.
 local function end_entry(person, entry, why)
   if entry.state == 'WAITING' then
     entry.number, entry.lot = number_of(entry), lot_of(entry)
@@ -33,7 +36,8 @@ local function end_entry(person, entry, why)
   write_entry(person, entry)
 end
 
--- Whether a process has a socket of this person: while one has, the entry has no deadline.
+-- Returns whether any process has a connection of this person; while one has, the entry has no
+-- deadline.
 local function is_present(entry)
   for _, attachment in pairs(entry.presence or {}) do
     if attachment > 0 then return true end
@@ -41,28 +45,31 @@ local function is_present(entry)
   return false
 end
 
--- A process that said "gone" and has no lease any more can say nothing older: its mark need not be kept.
+-- Removes the disconnect marks of processes without a lease. Such a process can send no older
+-- report, so its mark is not needed.
 local function drop_dead_marks(marks)
   for process, mark in pairs(marks) do
     if mark < 0 and not redis.call('ZSCORE', LEASES, process) then marks[process] = nil end
   end
 end
 
--- From now on the person counts as there until then, and never for less than was said before. Only PRESENCE_DEADLINES says so, but
--- for people whom a process speaks for: their entry keeps what was said.
+-- Makes the person count as present until then, and never for less than promised before. Only
+-- PRESENCE_DEADLINES holds that time, except for people with a connection, whose entry holds it.
 local function extend_presence(person, entry, alive_until_ms)
   redis.call('ZADD', PRESENCE_DEADLINES, 'GT', math.max(entry.deadline_ms or 0, alive_until_ms), person)
   entry.deadline_ms = nil
 end
 
--- What was said is kept where it outlasts the grace that the person will have anyway.
+-- Removes the presence deadline of a person who connected. The entry keeps it if it is later than
+-- the grace that the person will have after disconnecting.
 local function suspend_presence_deadline(person, entry, grace_ms)
   local alive_until_ms = tonumber(redis.call('ZSCORE', PRESENCE_DEADLINES, person) or entry.deadline_ms or now)
   entry.deadline_ms = alive_until_ms > now + grace_ms and alive_until_ms or nil
   redis.call('ZREM', PRESENCE_DEADLINES, person)
 end
 
--- A pass is for one purchase at a time. False while another hold under it is being bought.
+-- Binds a pass to one hold, because it allows one purchase at a time. Returns false while another
+-- hold under it is being bought.
 local function bind_pass(record, id)
   local entry = read_entry(record.person)
   if not entry or entry.id ~= record.pass then return true end
@@ -73,7 +80,8 @@ local function bind_pass(record, id)
   return true
 end
 
--- The first order under a pass spends it, and what else was held under it goes back. The entry, if it did.
+-- Spends the pass of the first order under it, and releases the other holds under it. Returns the
+-- entry, or nil if the pass was not active.
 local function spend_pass(record)
   local entry = read_entry(record.person)
   if not is_active(entry) or entry.id ~= record.pass then return nil end

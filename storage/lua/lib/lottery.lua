@@ -1,6 +1,8 @@
--- What the opening of a lottery needs: which lots are gone, and the bits of departed numbers in the order that was drawn.
+-- Functions for the opening of a lottery: find the departed lots, and write the departed bits in
+-- the order that was drawn.
 
--- Until the draw a bit stands for a lot. Lots that this store never knew, or lost, are gone too.
+-- Returns the departed lots: until the draw each departed bit is a lot. Lots that this store never
+-- knew, or lost, count as departed too.
 local function find_departed_lots(registrations)
   local room, gone = queue_state(), {}
   local bits = redis.call('GETRANGE', DEPARTED, room.base / 8, math.floor((room.base + registrations) / 8))
@@ -18,7 +20,8 @@ local function find_departed_lots(registrations)
   return gone
 end
 
--- A base is a multiple of eight, so what is written is whole bytes; the last may hold bits of who came later.
+-- Writes the departed bits by number. A base is a multiple of eight, so whole bytes are written;
+-- the last byte may hold bits of people who joined later.
 local function write_departed(ranks, registrations, gone)
   local first, last, bytes = queue_state().base / 8, math.floor(registrations / 8), {}
   local shared = redis.call('GETRANGE', DEPARTED, first + last, first + last)

@@ -1,9 +1,10 @@
--- Telling others of a change: a hint for the hubs, the events of the stream, a wake-up for idle workers.
--- A script that has written what people are shown ends with `commit`.
+-- Notifications of a change: a hint for the hubs, events in the stream, a wake-up for idle workers.
+-- A script that has written data shown to people ends with `commit`.
 local MAX_EVENTS = 1000000
 local MAX_CHANGES, KEPT_CHANGES = 8000, 6000
 
--- Publishes a hint, unless one was published that no hub has answered with a read_snapshot yet.
+-- Publishes a hint, unless one has been published that no hub has answered with a read_snapshot
+-- yet.
 local function publish_hint()
   if redis.call('HSETNX', STATE, 'hinted', '1') == 1 then
     redis.call('PUBLISH', string.gsub(STATE, 'state$', 'hints'), 'changed')
@@ -19,13 +20,15 @@ local function wake()
   redis.call('PUBLISH', channel .. 'work', concert)
 end
 
--- Appends to the stream of the concert. Consumers trim it; without any, the oldest of a million events go.
+-- Appends to the stream of the concert. Consumers trim it; without consumers, the oldest events are
+-- dropped beyond a million.
 local function append_event(event, person, entry_id, round, ...)
   redis.call('XADD', EVENTS, 'MAXLEN', '~', MAX_EVENTS, '*', 'event', event, 'person', person, 'place', entry_id,
     'round', round, ...)
 end
 
--- Records at which version something of a person changed. A reader that knows less than the floor reads all entries.
+-- Records the version at which an entry or a hold of a person changed. A reader whose version is
+-- below the floor reads all entries.
 local function mark_changed(version)
   local count = 0
   for person in pairs(touched_people) do
@@ -41,8 +44,8 @@ local function mark_changed(version)
   end
 end
 
--- Writes the counters, raises the version, keeps the clock, records who changed, and publishes a hint. The expiry worker
--- sets the time at which keys expire.
+-- Writes the counters, raises the version, stores the clock, records who changed, and publishes a
+-- hint. The expiry worker sets the time at which keys expire.
 local function commit()
   for field, by in pairs(touched_tiers) do
     if by ~= 0 then redis.call('HINCRBY', TIERS, field, by) end

@@ -1,6 +1,8 @@
--- What recording an order needs: units taken by number, and people and holds that make way for it.
+-- Functions for recording an order: take units by number, and displace the holds and orders that
+-- have them.
 
--- Takes one unit that nobody has. A number not given out yet makes the ones below it given-back units.
+-- Takes one unit without an owner. If its number is above the units taken so far, the skipped
+-- numbers become free units.
 local function take_unit(unit, owner)
   local tier, number = string.match(unit, '^(.*):(%d+)$')
   number = tonumber(number)
@@ -14,7 +16,7 @@ local function take_unit(unit, owner)
   redis.call('HSET', UNITS, unit, owner)
 end
 
--- The person's counts, from what the record held or owned to the units of the order.
+-- Moves the person's counts from the units that the record held or owned to those of the order.
 local function move_person_units(record, id, was_held, units_now)
   local person = read_person(record.person)
   if was_held then person.held = person.held - #record.units else person.owned = person.owned - #record.units end
@@ -31,7 +33,8 @@ local function list_without(list, gone)
   return rest
 end
 
--- Takes a unit from another owner. A hold gets another unit or ends; an order that has it here has died in MongoDB.
+-- Takes a unit from another owner. A hold gets another unit or ends; an order that has the unit
+-- here no longer has it in MongoDB.
 local function displace(unit, owner, new_owner)
   local tier, other_id = tier_of(unit), string.gsub(owner, '^=', '')
   local other = read_hold(other_id)
@@ -57,7 +60,7 @@ local function displace(unit, owner, new_owner)
   end
 end
 
--- A list from an index on; unpack fails at some 8,000 items.
+-- Returns a list from an index on; unpack fails at some 8,000 items.
 local function list_from(list, first)
   local rest = {}
   for index = first, #list do rest[#rest + 1] = list[index] end

@@ -1,4 +1,5 @@
--- The first steps of a script: name the keys, read the clock, and check that the state of this store is trusted.
+-- The first steps of a script: name the keys, read the clock, check that this store's state is
+-- trusted.
 local STATE, TIERS, UNITS, FREE, HOLDS, DEADLINES, BUYING, PEOPLE, PURCHASES, CHANGES = unpack(KEYS)
 local ENTRIES, WAITERS, DEPARTED, SLOTS, PRESENCE_DEADLINES, LEASES, CONNECTIONS, ADMISSIONS = unpack(KEYS, 11)
 local RANKS, LOT_ORDER, FLOW, EVENTS, DEADLETTERS, COMMANDS = unpack(KEYS, 19)
@@ -6,7 +7,8 @@ local WORKER_GAP_MS = 5000
 local BUYING_MS = 60000
 local now, worker_ms, grace_until_ms, is_trusted, is_idle
 
--- A reply that refuses the call, or nil. A script of a recovery gives that recovery's epoch, all others ''.
+-- Returns a reply that refuses the call, or nil. A script called by a recovery passes that
+-- recovery's epoch, all others pass ''.
 local function check_incarnation(incarnation, epoch)
   local seen = redis.call('HMGET', STATE, 'incarnation', 'mark', 'now_ms', 'worker_ms', 'grace_until_ms', 'is_idle')
   if not seen[3] then return {'UNKNOWN'} end
@@ -21,7 +23,8 @@ local function check_incarnation(incarnation, epoch)
   end
 end
 
--- No deadline counts as passed while nobody looked after this concert, nor in the grace that follows.
+-- Returns whether deadlines count. None counts as passed while no worker ran for this concert, nor
+-- in the grace that follows.
 local function is_counting()
   return is_trusted and now >= grace_until_ms and now - worker_ms <= WORKER_GAP_MS
 end
@@ -30,7 +33,7 @@ local function is_due(deadline_ms)
   return deadline_ms <= now and is_counting()
 end
 
--- When a deadline can count at the earliest: what people are told.
+-- Returns the earliest time at which a deadline can count; this is the time shown to people.
 local function effective_deadline(deadline_ms)
   return string.format('%d', math.max(deadline_ms, grace_until_ms))
 end

@@ -1,10 +1,12 @@
--- The line of this round, and what an entry is in it. People know numbers, from 1 in each round; an entry is known by its
--- id, base + lot. A lot is a number, until a lottery has been drawn: then RANKS and LOT_ORDER lead from one to the other.
+-- The queue of this round, and the lot, number and position of an entry in it. People see numbers,
+-- from 1 in each round; an entry is identified by its id, base + lot. Lot and number are equal
+-- until a lottery has been drawn: then RANKS and LOT_ORDER map one to the other.
 local STATE_FIELDS = {'round', 'base', 'drawn', 'frozen', 'opened_ms', 'opens_ms', 'has_lottery', 'suspended', 'status',
   'sales_end_ms', 'queueing_method', 'prequeue_ms', 'queue_all', 'serving', 'tail'}
 local state_fields
 
--- Read once per script. A value that the script writes later shows here only where the script sets it here too.
+-- Returns the state fields, read once per script. A value that the script writes later appears here
+-- only if the script sets it here too.
 local function queue_state()
   if state_fields then return state_fields end
   state_fields = {}
@@ -15,7 +17,7 @@ local function queue_state()
   return state_fields
 end
 
--- What the room does now, and from when on it does something else, or ''.
+-- Returns the status of the room, and the time at which it changes, or ''.
 local function room_status()
   local room = queue_state()
   if room.suspended == 1 then return 'SUSPENDED', '' end
@@ -43,7 +45,7 @@ local function read_four_bytes(key, index)
   return (struct.unpack('>I4', redis.call('GETRANGE', key, (index - 1) * 4, index * 4 - 1)))
 end
 
--- What an entry takes part in the lottery with, or nil.
+-- Returns the lot with which an entry takes part in the lottery, or nil.
 local function lot_of(entry)
   local room = queue_state()
   if entry.round ~= room.round then return entry.lot end
@@ -52,7 +54,7 @@ local function lot_of(entry)
   return last and lot <= last and lot or nil
 end
 
--- The number of an entry, or nil while its lot is not drawn.
+-- Returns the number of an entry, or nil while its lot is not drawn.
 local function number_of(entry)
   if entry.number then return entry.number end
   local lot = lot_of(entry)
@@ -65,7 +67,8 @@ local function entry_id_of(number)
   return room.base + (room.drawn and number <= room.drawn and read_four_bytes(LOT_ORDER, number) or number)
 end
 
--- The entry as JSON, as it is now: nothing is rewritten when a line opens or is emptied. Nothing may be written after it.
+-- Returns the entry as JSON in its current state, because entries are not rewritten when a queue
+-- opens or is emptied. The entry must not be written after this call.
 local function entry_json(person, entry)
   if entry.state == 'WAITING' then
     entry.deadline_ms = tonumber(redis.call('ZSCORE', PRESENCE_DEADLINES, person) or entry.deadline_ms or entry.joined_ms)
@@ -79,7 +82,8 @@ local function entry_json(person, entry)
   return cjson.encode(entry)
 end
 
--- The position of an entry, 1 for the next to be called; '' for one that does not wait, or has no number yet.
+-- Returns the position of an entry, 1 for the next to be called; '' for an entry that is not
+-- waiting or has no number yet.
 local function position_of(entry)
   local room, number = queue_state(), is_waiting(entry) and number_of(entry)
   if not number then return '' end
@@ -90,7 +94,8 @@ local function position_of(entry)
   return number - room.serving - departed
 end
 
--- The reply with an entry as it is now: its JSON, until when no deadline counts, and its position.
+-- Returns the reply with the current entry: its JSON, the time until which no deadline counts, and
+-- its position.
 local function entry_reply(word, person, entry)
   local position = position_of(entry)
   return {word, entry_json(person, entry), string.format('%d', grace_until_ms), position}

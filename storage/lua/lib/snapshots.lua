@@ -1,6 +1,6 @@
--- What the scripts that read a whole concert share: the fields of its queue and its stock, and who changed.
+-- Functions shared by the scripts that read a whole concert: its queue, its stock, and who changed.
 
--- The queue at one version. The departed bits begin with the byte of the serving number.
+-- Returns the queue at one version. The departed bits begin with the byte of the serving number.
 local function queue_fields()
   local room, status = queue_state(), room_status()
   local at = redis.call('HMGET', STATE, 'epoch', 'version', 'passes_issued', 'concert_version')
@@ -13,7 +13,7 @@ local function queue_fields()
   return fields
 end
 
--- Epoch and version, then four words per tier: id, capacity, held, sold.
+-- Returns epoch and version, then four words per tier: id, capacity, held, sold.
 local function stock_fields()
   local fields = redis.call('HMGET', STATE, 'epoch', 'version')
   local words, counters = redis.call('HGETALL', TIERS), {}
@@ -29,8 +29,9 @@ local function stock_fields()
   return fields
 end
 
--- Epoch, version and floor (changes up to the floor may not be named any more), then person and version of each change
--- after a version, oldest first: at most `limit` people, and besides all who changed at the version of the last.
+-- Returns epoch, version and floor (changes up to the floor may be missing), then person and
+-- version of each change after a version, oldest first: at most `limit` people, plus all who
+-- changed at the version of the last.
 local function change_fields(after, limit)
   local at = redis.call('HMGET', STATE, 'epoch', 'version', 'changes_floor')
   local people = redis.call('ZRANGEBYSCORE', CHANGES, '(' .. after, '+inf', 'WITHSCORES', 'LIMIT', 0, limit)

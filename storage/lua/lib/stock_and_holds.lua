@@ -1,4 +1,4 @@
--- What changes of stock share: units taken and given back, counters, records of holds and people.
+-- Functions shared by changes of stock: take and free units, counters, records of holds and people.
 local touched_tiers, touched_people = {}, {}
 
 local function add_to_counter(tier, what, by)
@@ -14,7 +14,8 @@ local function each_chunk(list, call)
   for first = 1, #list, 1000 do call(unpack(list, first, math.min(first + 999, #list))) end
 end
 
--- Takes `quantity` units of a tier for `owner`: given-back ones first, then the next new ones. Nil if there are too few.
+-- Takes `quantity` units of a tier for `owner`, returned units first, then the next new ones.
+-- Returns the units, or nil if there are too few.
 local function take_units(tier, quantity, owner)
   local taken = redis.call('ZRANGEBYLEX', FREE, '[' .. tier .. ':', '(' .. tier .. ';', 'LIMIT', 0, quantity)
   local missing, next_new = quantity - #taken, 1
@@ -63,7 +64,8 @@ local function remove_hold_id(person, id)
   end
 end
 
--- Ends a hold that is HELD or BUYING: every unit goes back, once, and its record stays for replays.
+-- Ends a hold that is HELD or BUYING: every unit is returned once, and the record stays for
+-- replays.
 local function end_hold(id, record, reason)
   for _, unit in ipairs(record.units) do
     free_unit(unit)
