@@ -1,4 +1,6 @@
-"""Copies what changed of a concert in MongoDB into the hot state, for whoever could not do so at the time."""
+"""Copies changes of a concert in MongoDB into the hot state, when the process that made them could
+not.
+"""
 
 import asyncio
 import logging
