@@ -1,5 +1,6 @@
-"""Fetches an issuer's JSON Web Key Set and keeps only the public signing keys, which may verify a
-token.
+"""Fetches an issuer's JSON Web Key Set.
+
+It keeps only the public signing keys, which may verify a token.
 """
 
 import json
@@ -11,9 +12,7 @@ import httpx2
 import jwt
 
 ALGORITHMS = ("RS256", "PS256", "ES256")
-"""Accepted algorithms. Pinned: asymmetric only, so that a public key can never serve as an HMAC
-secret.
-"""
+"""Accepted algorithms: asymmetric only, so that a public key can never serve as an HMAC secret."""
 
 MAX_RESPONSE_BYTES = 262_144
 """Maximum size of a response. A realm publishes a handful of keys of about 3 KiB, their

@@ -145,8 +145,9 @@ class Feed:
         await self._broadcast.connect()
 
     def listen(self, channel: str, notice: HintHandler) -> None:
-        """Call `notice` with each message from now on, and with GAP when messages may have been
-        missed.
+        """Call `notice` with each message from now on.
+
+        Call it with GAP when messages may have been missed.
         """
         self._listening[channel] = asyncio.create_task(self._drain(channel, notice))
 

@@ -150,8 +150,9 @@ class RoomSnapshot:
 
 @dataclass(frozen=True, slots=True)
 class ConcertSnapshot:
-    """Everything that is published for a concert, at one version, and the people changed since the
-    version before.
+    """Everything published for a concert at one version.
+
+    It includes the people who changed since the version before.
     """
 
     room_snapshot: RoomSnapshot

@@ -1,5 +1,6 @@
-"""Selects the media type, among those we can answer with, that a client prefers (RFC 9110, section
-12.5.1).
+"""Content negotiation (RFC 9110, section 12.5.1).
+
+Selects the media type, among those we can answer with, that a client prefers.
 """
 
 from collections.abc import Iterator, Sequence

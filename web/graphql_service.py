@@ -1,5 +1,6 @@
-"""GraphQL on opened stores: HTTP, sockets and event streams, which share one hub and one connection
-count.
+"""GraphQL on opened stores: HTTP, sockets and event streams.
+
+All three share one hub and one connection count.
 """
 
 from collections.abc import AsyncIterator, Callable, Sequence

@@ -1,5 +1,6 @@
-"""Errors of requests that never reach GraphQL: the shape of a GraphQL response, with a fitting
-status.
+"""Errors of requests that never reach GraphQL.
+
+They have the shape of a GraphQL response, and a fitting status.
 """
 
 from collections.abc import Mapping

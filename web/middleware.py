@@ -1,5 +1,6 @@
-"""Middleware for every HTTP request: an id, an access line, safe headers, and a plain 500 for
-unexpected errors.
+"""Middleware for every HTTP request.
+
+It adds an id, an access line, safe headers, and a plain 500 for unexpected errors.
 """
 
 import logging

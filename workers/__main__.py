@@ -61,8 +61,9 @@ def main() -> int:
 
 
 def _run(work: Callable[[Settings], Coroutine[Any, Any, int | None]]) -> int:
-    """Return the exit code: 2 if the settings have to be corrected, 1 for a failure that a retry
-    may solve.
+    """Run the command and return its exit code.
+
+    The code is 2 if the settings have to be corrected, and 1 for a failure that a retry may solve.
     """
     try:
         settings = Settings.from_env(os.environ)

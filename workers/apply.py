@@ -1,5 +1,6 @@
-"""Copies changes of a concert in MongoDB into the hot state, when the process that made them could
-not.
+"""Copies changes of concerts from MongoDB into the hot state.
+
+It does so when the process that made the changes could not.
 """
 
 import asyncio

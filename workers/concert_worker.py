@@ -17,9 +17,7 @@ from workers.schedule import Schedule
 log = logging.getLogger(__name__)
 
 ACTIVE_S = 0.2
-"""Interval at active concerts: a freed slot and an ended hold must be usable again well within a
-second.
-"""
+"""Interval at active concerts: freed slots and stock are usable again well within a second."""
 IDLE_S = 2.0
 """Interval at idle concerts, below the five seconds after which a concert counts as unattended."""
 MAX_REPEATS = 5

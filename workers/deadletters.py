@@ -35,8 +35,9 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 async def run(stores: Stores, chosen: argparse.Namespace) -> int:
-    """Run the command and return its exit code: 1 if the named concert or letter does not exist, or
-    a replay failed.
+    """Run the command and return its exit code.
+
+    The code is 1 if the named concert or letter does not exist, or if a replay failed.
     """
     concerts = await _concerts(stores, chosen.concert)
     if concerts is None:

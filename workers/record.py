@@ -13,8 +13,9 @@ BATCH = 500
 
 
 class RecordWorker:
-    """Checks the orders of the last five minutes, and older ones while some of them are not
-    recorded.
+    """Records missing orders.
+
+    Checks the orders of the last five minutes, and older ones while some of them are not recorded.
     """
 
     name = "record"

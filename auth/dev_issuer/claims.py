@@ -17,9 +17,7 @@ ACCESS_LIFETIME_S = 900
 
 SCOPES = ("openid", "profile", "email")
 _DEFAULT_SCOPES = ("profile", "email")
-"""Scopes that Keycloak grants without a request; `openid` must be requested and brings the ID
-token.
-"""
+"""Scopes that Keycloak grants without a request. `openid` must be requested, for the ID token."""
 
 
 def granted_scope(requested: str | None) -> str:

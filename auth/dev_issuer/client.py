@@ -1,5 +1,6 @@
-"""The one client of the issuer: `onsale-web`, a public one on this machine, in the shape that
-Authlib expects.
+"""The one client of the issuer: `onsale-web`, a public client on this machine.
+
+It has the shape that Authlib expects.
 """
 
 import re

@@ -1,5 +1,6 @@
-"""The demo people: fixed names, password = name, and a `sub` that is the same on every machine
-after every start.
+"""The demo people: fixed names, and password = name.
+
+Their `sub` is the same on every machine after every start.
 """
 
 import re

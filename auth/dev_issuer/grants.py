@@ -64,10 +64,11 @@ class CodeGrant(grants.AuthorizationCodeGrant):  # type: ignore[misc]
         )
 
     def query_authorization_code(self, code: str, client: PublicClient) -> Code | None:
-        """Return the code and use it up; None if it is invalid.
+        """Return the code and use it up; None if it is unknown or expired.
 
         It is used up before anything else is checked, so a thief gets one guess and the owner's
         retry ends the session. `client` is the only client, so a code cannot belong to another.
+        Raises InvalidGrantError if the code was used before.
         """
         taken: TakenCode | None = self.server.codes.take(code)
         if taken is None:

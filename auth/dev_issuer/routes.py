@@ -84,8 +84,9 @@ class _Endpoints:
         return _response(self._server.create_token_response(self._issuer_request(request, parameters)))
 
     async def authorize(self, request: Request) -> Response:
-        """Show the sign-in page, whose form returns here with the same parameters and the
-        credentials.
+        """Show the sign-in page.
+
+        Its form returns here with the same parameters and the credentials.
         """
         try:
             parameters = await read_parameters(request)

@@ -27,12 +27,9 @@ from subscriptions.publishing.subscriber_groups import Subscriber, SubscriberGro
 log = logging.getLogger(__name__)
 
 MAX_REFRESH_INTERVAL_S = 0.9
-"""Interval that keeps a published waiting room at most a second old, the refresh itself included.
-"""
+"""Interval that keeps a published waiting room at most a second old, including the refresh."""
 AFTER_EVERY_VERSION = 2**53
-"""Version that no concert reaches; used when all entries are read anyway, so that no changes need
-to be named.
-"""
+"""Version that no concert reaches: if all entries are read anyway, no changes need to be named."""
 
 
 class ConcertPublisher:
@@ -95,8 +92,7 @@ class ConcertPublisher:
     async def run(self) -> None:
         while not self.is_idle:
             started_s = time.monotonic()
-            # This refresh may miss a change that arrives from here on; the change wakes the next
-            # refresh.
+            # This refresh may miss a change from here on, which then wakes the next refresh.
             self._wake.clear()
             try:
                 await self._presence.sync()
@@ -158,8 +154,9 @@ class ConcertPublisher:
         self._holds.mark_dirty(topic.person_id for topic in topics if isinstance(topic, HoldsTopic))
 
     def _mark_unnamed_changes(self, last: QueueState, now: QueueState) -> None:
-        """Mark people affected by a change to the whole queue, for which no personal records are
-        written.
+        """Mark people affected by a change to the whole queue.
+
+        No records of theirs are written by such a change.
         """
         if (last.round, last.is_opened) != (now.round, now.is_opened):
             # The queue was reset or opened: every entry may have another state and number.

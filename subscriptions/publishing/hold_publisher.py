@@ -1,5 +1,6 @@
-"""Publishes the holds of one concert to their subscribed owners: on every change, and once when a
-hold ends.
+"""Publishes the holds of one concert to their subscribed owners.
+
+A hold is published on every change, and once when it ends.
 """
 
 import asyncio
@@ -84,7 +85,8 @@ class HoldPublisher:
 
 
 def _as_lost(hold: Hold) -> Hold:
-    """Return a hold that the store lost, and that has no order, as ended, so that its owner is
-    told.
+    """Return a lost hold as ended, so that its owner is told.
+
+    A hold is lost if the store no longer has it and it has no order.
     """
     return replace(hold, state=HoldState.ENDED, reason=EndReason.UNITS_LOST, units=())

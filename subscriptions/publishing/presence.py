@@ -13,9 +13,7 @@ from subscriptions.interfaces import PresenceStore
 RENEW_EVERY_S = 5.0
 BATCH = 500
 MAX_BATCHES = 4
-"""Number of batches in one sync, about as long as a refresh takes. The rest waits for the next
-tick.
-"""
+"""Number of batches in one sync, about as long as a refresh. The rest waits for the next tick."""
 
 
 class Presence:

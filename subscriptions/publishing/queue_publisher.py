@@ -25,9 +25,7 @@ from subscriptions.publishing.yielding import TimeSlice
 BATCH = 250
 """Number of entries in one command, parsed in about 3 ms, so that other tasks wait no longer."""
 MAX_PER_REFRESH = 1_000
-"""Number of people without changes of their own in one refresh. Dirty people come first in the next
-one.
-"""
+"""People without changes of their own in one refresh; dirty people come first in the next one."""
 
 
 class QueuePublisher:

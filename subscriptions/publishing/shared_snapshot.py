@@ -87,8 +87,9 @@ class SharedSnapshot:
 
 
 def _first_number_at(positions: QueuePositions, position: float) -> int:
-    """Return the first number at this position or behind it, or one more than the tail if no such
-    number exists.
+    """Return the first number at this position or behind it.
+
+    Return one more than the tail if no such number exists.
     """
     numbers = range(positions.serving_number + 1, positions.tail + 1)
     return positions.serving_number + 1 + bisect_left(numbers, position, key=positions.position)

@@ -13,9 +13,7 @@ from subscriptions.interfaces import Deliver, Rendered, Source
 log = logging.getLogger(__name__)
 
 DELIVERIES_PER_TURN = 25
-"""Number of deliveries after which other tasks have a turn: a hold must not wait for a thousand
-sockets.
-"""
+"""Deliveries after which other tasks have a turn: a hold must not wait for a thousand sockets."""
 
 RENDER_TIMEOUT_S = 2.0
 

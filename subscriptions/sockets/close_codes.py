@@ -24,8 +24,7 @@ class CloseCode(IntEnum):
     UNAUTHORIZED = 4401
     """A subscription arrived before the acknowledgement. Fatal."""
     FORBIDDEN = 4403
-    """The token is refused or has expired. Retried, so that a client can return with a new token.
-    """
+    """The token is refused or has expired. Retried, so that a client can send a new token."""
     SUBPROTOCOL_NOT_ACCEPTABLE = 4406
     """The subprotocol is not graphql-transport-ws. Fatal."""
     CONNECTION_INIT_TIMEOUT = 4408

@@ -43,5 +43,4 @@ class Limits:
     drain_wait_s: float = 30.0
     """Time after which a client that reads nothing is closed with 1013, and its memory is freed."""
     heartbeat_s: float = 12.0
-    """Interval of the comments on an event stream, which has no ping that the client would answer.
-    """
+    """Interval of the comments on an event stream, which has no ping that a client would answer."""

@@ -19,9 +19,7 @@ from subscriptions.sockets.close_codes import CloseCode
 from subscriptions.sockets.limits import Limits
 
 RESTART_SPREAD_S = 1.0
-"""Time over which a restart closes the sockets. Clients that were cut off at once would return at
-once.
-"""
+"""Time over which a restart closes the sockets: clients cut off at once would return at once."""
 CLOSE_WAIT_S = 5.0
 QUIET_S = 0.2
 """Silence after which a client has read our close frame."""
