@@ -1,5 +1,8 @@
-"""Puts the rooms together. `create_app(settings)` is the ASGI application, any number of them share the stores.
-`python app.py` is a whole Onsale on one machine: a store for each URL that is not set, the application, the workers.
+"""Builds the application. `create_app(settings)` is the ASGI application; any number of processes
+share the stores.
+
+`python app.py` runs all of Onsale on one machine: an embedded store for each URL that is not
+set, the application, and the workers.
 """
 
 import asyncio
@@ -41,24 +44,30 @@ from workers.runner import run_workers
 
 
 class AppState(TypedDict):
-    """What the lifespan opens and every request finds in `scope["state"]`."""
+    """Objects that the lifespan opens and every request finds in `scope["state"]`."""
 
     stores: Stores
     passes: PassSigner
     graphql_service: GraphQLService
     event_streams: EventStreams
-    """Those of the GraphQL service; the server ends them when it stops."""
+    """The event streams of the GraphQL service; the server ends them when it stops."""
 
 
 def __getattr__(name: str) -> Starlette:
-    """`uvicorn app:app`. Made when asked for, so that an import reads no environment and writes no key."""
+    """Return the application for `uvicorn app:app`.
+
+    It is created on access, so that an import reads no environment and writes no key.
+    """
     if name != "app":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return create_app(Settings.from_env(os.environ))
 
 
 def create_app(settings: Settings, *, stores: Stores | None = None) -> Starlette:
-    """Build the ASGI application. `stores` belong to the caller; without them the application opens its own."""
+    """Return the ASGI application.
+
+    `stores` belong to the caller; without them the application opens its own.
+    """
     return Starlette(
         routes=[
             *home.routes,
@@ -105,7 +114,7 @@ async def _lifespan(settings: Settings, given: Stores | None) -> AsyncIterator[A
 
 
 def _opened(redis_url: str, mongo_url: str, database: str, given: Stores | None) -> AbstractAsyncContextManager[Stores]:
-    """Return the given stores, which stay open, or open some."""
+    """Return the given stores, which stay open, or open new ones."""
     return contextlib.nullcontext(given) if given is not None else open_stores(redis_url, mongo_url, database)
 
 
@@ -116,7 +125,10 @@ def _pass_signer(settings: Settings) -> PassSigner:
 
 
 class _GraphQL:
-    """The GraphQL service of the lifespan. A class: a route takes a function for one that answers a Request."""
+    """The GraphQL service of the lifespan.
+
+    It is a class, as a route treats a function as a Request handler.
+    """
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         service: GraphQLService = scope["state"]["graphql_service"]
@@ -136,7 +148,10 @@ def _issuer_routes(settings: Settings) -> list[BaseRoute]:
 
 
 async def run(settings: Settings) -> None:
-    """Run everything on one machine until cancelled, with one set of stores: opened in order, closed in reverse."""
+    """Run everything on one machine until cancelled.
+
+    One set of stores is shared; everything is opened in order and closed in reverse.
+    """
     logs.configure(settings.log_format)
     async with AsyncExitStack() as stack:
         if settings.redis_url is None or settings.mongo_url is None:

@@ -1,4 +1,4 @@
-"""Every setting of Onsale, read once from the environment (`ONSALE_*`) at the edge and handed down as values."""
+"""All settings of Onsale, read once from the environment (`ONSALE_*`) and handed down as values."""
 
 import re
 from collections.abc import Mapping
@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 SLOWEST_PUSH_MS = 10_000
-"""Nobody in a line waits longer for what is true."""
+"""The longest delay of an update for a person in a queue."""
 _PUSH_INTERVALS = re.compile(r"([1-9][0-9]{0,8}:[0-9]{1,5} ){0,20}rest:[0-9]{1,5}", re.ASCII)
 
 
 class SettingsError(ValueError):
-    """Names every setting that is missing or malformed, all at once."""
+    """Lists every setting that is missing or malformed, all at once."""
 
 
 @dataclass(frozen=True)
@@ -27,26 +27,30 @@ class Settings:
     """None: `python app.py` starts an embedded mongod."""
     mongo_database: str = "onsale"
     oidc_issuer: str | None = None
-    """None in development: the issuer this process serves itself at /realms/onsale."""
+    """None in development: this process serves its own issuer at /realms/onsale."""
     oidc_audience: str = "onsale-api"
     oidc_client_id: str = "onsale-web"
     pass_key_file: Path | None = None
-    """Ed25519 private key (PEM) that signs queue passes, shared by every process. None: made in the data directory."""
-    push_tick_ms: int = 100
-    """The shortest time between two looks of a process at what its sockets watch; nobody is to be 10 s behind."""
-    push_intervals: tuple[tuple[int | None, int], ...] = ((200, 0), (5_000, 2_000), (None, 10_000))
-    """Up to which position, None for the rest, how many milliseconds what a person sees of the queue may be behind.
+    """Ed25519 private key (PEM) that signs queue passes, shared by all processes.
 
-    0 is every look. Written `200:0 5000:2000 rest:10000`.
+    None: the key is created in the data directory.
+    """
+    push_tick_ms: int = 100
+    """The shortest time between two refreshes of a snapshot; no subscriber may be 10 s behind."""
+    push_intervals: tuple[tuple[int | None, int], ...] = ((200, 0), (5_000, 2_000), (None, 10_000))
+    """The longest delay in milliseconds of a person's queue updates, up to a position; None is the
+    rest.
+
+    0 means every refresh. Written `200:0 5000:2000 rest:10000`.
     """
     allowed_origins: tuple[str, ...] = ()
-    """Pages, besides our own, that may open sockets: `https://shop.example.org`."""
+    """Origins, besides our own, of pages that may open sockets: `https://shop.example.org`."""
     log_format: str = "text"
     """`text` for people, `json` for machines."""
     max_body_bytes: int = 262_144
-    """The largest GraphQL document and variables a frontend needs are far below 256 KiB."""
+    """The GraphQL documents and variables that a frontend needs are far below 256 KiB."""
     demo: str = "yes"
-    """`yes`: `python app.py` fills an empty catalogue with demo concerts. Never in production."""
+    """`yes`: `python app.py` fills an empty catalog with demo concerts. Never in production."""
 
     @property
     def is_production(self) -> bool:
@@ -66,7 +70,10 @@ class Settings:
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> "Settings":
-        """Raises SettingsError with every problem at once. Production names its stores and its issuer."""
+        """Return the settings. Raises SettingsError with all problems at once.
+
+        Production requires its stores, its issuer and its pass key.
+        """
         reader = _Reader(environ)
         settings = cls(
             env=reader.choice("ENV", ("development", "production"), cls.env),
@@ -95,7 +102,7 @@ class Settings:
 
 
 class _Reader:
-    """Reads names with the prefix and collects what is wrong with them."""
+    """Reads prefixed names and collects their problems."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._environ = environ
@@ -138,7 +145,7 @@ class _Reader:
             return default
 
     def refuse_old_name(self, name: str, *, new: str) -> None:
-        """A setting under its old name would be passed over in silence."""
+        """Report a setting under its old name, which would otherwise be ignored silently."""
         if self.optional(name):
             self._problems.append(f"ONSALE_{name} is now called ONSALE_{new}; set that one instead")
 

@@ -1,4 +1,7 @@
-"""Fetches an issuer's JSON Web Key Set and keeps what may verify a token: nothing but public signing keys."""
+"""Fetches an issuer's JSON Web Key Set.
+
+It keeps only the public signing keys, which may verify a token.
+"""
 
 import json
 import ssl
@@ -9,24 +12,30 @@ import httpx2
 import jwt
 
 ALGORITHMS = ("RS256", "PS256", "ES256")
-"""Pinned: asymmetric only, so that a public key can never serve as an HMAC secret."""
+"""Accepted algorithms: asymmetric only, so that a public key can never serve as an HMAC secret."""
 
 MAX_RESPONSE_BYTES = 262_144
-"""A realm publishes a handful of keys of about 3 KiB, their certificates included."""
+"""Maximum size of a response. A realm publishes a handful of keys of about 3 KiB, their
+certificates included.
+"""
 FETCH_TIMEOUT_S = 5.0
-"""For each step of a request; who fetches bounds the whole."""
+"""Timeout of each step of a request. The caller bounds the whole."""
 
-# Reading the system's certificates takes 50 ms, which must not be those of the first person with a token.
+# Reading the system's certificates takes 50 ms, which must not delay the first person with a token.
 _TLS = ssl.create_default_context()
 
 
 class KeySourceError(Exception):
-    """The issuer is away or answered something that is not a key set; the message says which."""
+    """The issuer is unavailable, or its response is not a key set. The message says which."""
 
 
 async def fetch_signing_keys(issuer: str, jwks_url: str | None) -> dict[str, dict[str, object]]:
-    """By `kid`, never empty. Raises KeySourceError, or httpx2's errors when the issuer cannot be reached."""
-    # A proxy named by the environment cannot reach this machine's loopback, where the development issuer listens.
+    """Return the signing keys by `kid`, never empty.
+
+    Raises KeySourceError, or httpx2's errors when the issuer cannot be reached.
+    """
+    # A proxy named by the environment cannot reach this machine's loopback, where the development
+    # issuer listens.
     through_proxy = urlsplit(jwks_url or issuer).hostname not in ("localhost", "127.0.0.1", "::1")
     async with httpx2.AsyncClient(timeout=FETCH_TIMEOUT_S, trust_env=through_proxy, verify=_TLS) as client:
         return signing_keys(await _get_json(client, jwks_url or await _discover(client, issuer)))
@@ -45,7 +54,7 @@ async def _discover(client: httpx2.AsyncClient, issuer: str) -> str:
 
 
 async def _get_json(client: httpx2.AsyncClient, url: str) -> Mapping[str, object]:
-    # Unpacked answers only: a compressed one can be small on the wire and huge in memory.
+    # Uncompressed responses only: a compressed one can be small on the wire and huge in memory.
     async with client.stream(
         "GET", url, headers={"accept": "application/json", "accept-encoding": "identity"}
     ) as answer:
@@ -66,20 +75,24 @@ async def _get_json(client: httpx2.AsyncClient, url: str) -> Mapping[str, object
 
 
 def signing_keys(published: Mapping[str, object]) -> dict[str, dict[str, object]]:
-    """The usable ones by `kid`. Raises KeySourceError when there is none."""
+    """Return the usable keys by `kid`. Raises KeySourceError if no key is usable."""
     keys = published.get("keys")
     usable = {str(jwk["kid"]): jwk for jwk in keys if _is_usable(jwk)} if isinstance(keys, list) else {}
-    # An empty set must not throw away the keys we have.
+    # An empty set must not replace the keys we have.
     if not usable:
         raise KeySourceError(f"the key set has no signing key for {', '.join(ALGORITHMS)}")
     return usable
 
 
 def _is_usable(jwk: object) -> bool:
-    """A published private key ("d") is no secret any more, and a short one can be broken."""
+    """Return whether the key may verify a token.
+
+    A published private key ("d") is no longer secret, and a short key can be broken.
+    """
     if not isinstance(jwk, dict) or jwk.get("use") != "sig" or not isinstance(jwk.get("kid"), str) or "d" in jwk:
         return False
-    # Before PyJWT looks: it fails on malformed keys of other families with errors that are not its own.
+    # Checked before PyJWT, which fails on malformed keys of other families with errors that are not
+    # its own.
     if jwk.get("kty") not in ("RSA", "EC") or jwk.get("alg") not in (None, *ALGORITHMS):
         return False
     try:

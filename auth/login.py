@@ -1,9 +1,12 @@
-"""Login through the issuer's own page: authorization code with PKCE, state and nonce, by Authlib's Starlette client.
+"""Login through the issuer's own page: authorization code with PKCE, state and nonce, by Authlib's
+Starlette client.
 
-`/login` sends the browser to the issuer; `/login/callback` redeems the code and hands the tokens to the page in the
-body of its answer, so that no address, no log and no history ever has one. Between the two, state, nonce and verifier
-wait in a cookie of the browser that asked: no process remembers anything. The cookie needs no signature: whoever could
-plant one in somebody's browser could as well plant one that we signed for them; on https its name keeps planters out.
+`/login` sends the browser to the issuer. `/login/callback` redeems the code and hands the tokens to
+the page in the body of its response, so that no address, log or history ever holds a token. Between
+the two, state, nonce and verifier are kept in a cookie of the browser that asked: no process
+remembers anything. The cookie needs no signature: an attacker who could plant one in a victim's
+browser could as well plant one that we signed for the attacker. On https the cookie's name prevents
+planting.
 """
 
 import base64
@@ -26,13 +29,17 @@ log = logging.getLogger(__name__)
 
 SCOPE = "openid profile email"
 LOGIN_LASTS_S = 600
-"""How long somebody may take to type a password."""
+"""Time a person has to type a password."""
 _COOKIE = "onsale-login"
 _HANDED_OVER = ("access_token", "expires_in", "refresh_token", "id_token")
 
 
 def login_routes(issuer: str, *, client_id: str) -> list[BaseRoute]:
-    """`client_id` is a public client of `issuer` that may go back to `/login/callback` of every address of ours."""
+    """Return the login routes.
+
+    `client_id` is a public client of `issuer` that may redirect to `/login/callback` at every
+    address of ours.
+    """
     login = _Login(issuer, client_id)
     return [Route("/login", login.start), Route("/login/callback", login.finish, name="login_callback")]
 
@@ -48,7 +55,8 @@ class _Login:
                 "scope": SCOPE,
                 "code_challenge_method": "S256",
                 "token_endpoint_auth_method": "none",
-                # A proxy named by the environment cannot reach the development issuer on this machine's loopback.
+                # A proxy named by the environment cannot reach the development issuer on this
+                # machine's loopback.
                 "trust_env": urlsplit(issuer).hostname not in ("localhost", "127.0.0.1", "::1"),
             },
         )
@@ -77,7 +85,7 @@ class _Login:
 
     async def _answer(self, request: Request) -> Response:
         request.scope["session"] = _remembered(request)
-        # RFC 9207: an answer of another issuer is not for us.
+        # RFC 9207: a response of another issuer is not for us.
         if request.query_params.get("iss", self._issuer) != self._issuer:
             return not_signed_in("The response came from another issuer; sign in again.", status=400)
         try:
@@ -88,7 +96,7 @@ class _Login:
             return not_signed_in(_words(error), status=400)
         except (httpx2.HTTPError, ValueError) as error:
             return self._away(error)
-        # Without an ID token nothing says that the answer belongs to this login.
+        # Without an ID token, nothing proves that the response belongs to this login.
         if "userinfo" not in tokens:
             return not_signed_in("The issuer sent no ID token; sign in again.", status=400)
         return handing_over({name: tokens[name] for name in _HANDED_OVER if name in tokens})
@@ -107,7 +115,10 @@ def _cookie_name(request: Request) -> str:
 
 
 def _remembered(request: Request) -> dict[str, object]:
-    """Empty for anything that is no session of ours; then no state fits it."""
+    """Return the session in the cookie.
+
+    Return an empty one if the cookie is not a session of ours; then no state matches it.
+    """
     try:
         session = json.loads(base64.urlsafe_b64decode(request.cookies.get(_cookie_name(request), "")))
     except (binascii.Error, ValueError, RecursionError):
@@ -116,7 +127,10 @@ def _remembered(request: Request) -> dict[str, object]:
 
 
 def _is_begun_login(kept: object) -> bool:
-    """In the shape Authlib keeps it, since it trusts what it finds."""
+    """Return whether the value has the shape in which Authlib keeps a login.
+
+    Authlib trusts what it finds, so the shape is checked here.
+    """
     begun = kept.get("data") if isinstance(kept, dict) else None
     return isinstance(begun, dict) and all(isinstance(value, str) for value in begun.values())
 

@@ -1,4 +1,7 @@
-"""The two pages behind a login: one leaves the tokens where our pages look for them, one says why there are none."""
+"""The two pages that end a login.
+
+One stores the tokens where our pages expect them; the other explains why the login failed.
+"""
 
 import base64
 import hashlib
@@ -8,7 +11,8 @@ from html import escape
 
 from starlette.responses import HTMLResponse
 
-# sessionStorage: for this tab alone, and gone with it. `replace` takes the callback, its code and state out of history.
+# sessionStorage belongs to this tab alone, and ends with it. `replace` removes the callback, with
+# its code and state, from the history.
 _SCRIPT = """
 sessionStorage.setItem("onsale.signed-in", document.body.dataset.tokens);
 location.replace("/graphql");

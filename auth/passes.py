@@ -1,7 +1,8 @@
-"""Queue passes: short EdDSA tokens that say whose turn it is at which concert. Never an access token, nor one a pass.
+"""Queue passes: short EdDSA tokens that say which person was called at which concert.
 
-The bytes of a pass follow from its claims and the key (Ed25519 signs deterministically), so nobody has to keep them.
-The key is a file beside the data, or given: any number of processes that share it make the same passes.
+A pass is never an access token, nor an access token a pass. The bytes of a pass follow from its
+claims and the key (Ed25519 signs deterministically), so no pass has to be stored. The key is a file
+beside the data, or given: any number of processes that share it make the same passes.
 """
 
 import base64
@@ -20,11 +21,14 @@ TYPE = "onsale-pass+jwt"
 AUDIENCE = "onsale-queue"
 MAX_LENGTH = 1_024
 SIGNED_KEPT = 10_000
-"""About 1 KB each."""
+"""Number of signed passes kept in memory, about 1 KB each."""
 
 
 class BadPass(Exception):
-    """Not a pass of ours, or not for this person and concert. What is over is the store's to say."""
+    """The token is not a pass of ours, or not for this person and concert.
+
+    The store decides whether a pass has expired.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +36,7 @@ class PassClaims:
     concert_id: ConcertId
     person_id: PersonId
     entry_id: EntryId
-    """Place in line: with the concert and the person it is the pass's identity."""
+    """Entry in the queue. With the concert and the person it is the identity of the pass."""
     issued_at: datetime
     expires_at: datetime
 
@@ -49,10 +53,14 @@ class PassSigner:
         x = base64.urlsafe_b64encode(public).decode().rstrip("=")
         self._kid = fingerprint(x)[:16]
         self.jwks = {"keys": [{"kty": "OKP", "crv": "Ed25519", "x": x, "kid": self._kid, "use": "sig", "alg": "EdDSA"}]}
-        """What `/.well-known/jwks.json` shows."""
+        """Key set that `/.well-known/jwks.json` publishes."""
 
     def sign(self, claims: PassClaims) -> str:
-        """The same bytes for the same claims, so that what was signed lately is not signed at every look again."""
+        """Return the pass.
+
+        The same claims give the same bytes, so a recently signed pass is not signed again on every
+        read.
+        """
         token = self._signed.get(claims)
         if token is None:
             if len(self._signed) >= SIGNED_KEPT:
@@ -73,7 +81,10 @@ class PassSigner:
         return jwt.encode(payload, self._key, algorithm="EdDSA", headers={"typ": TYPE, "kid": self._kid})
 
     def read_entry_id(self, token: str, *, concert_id: ConcertId, person_id: PersonId) -> EntryId:
-        """Return the queue entry of a genuine pass. Raises BadPass. The store decides whether it is still valid."""
+        """Return the queue entry of a genuine pass.
+
+        Raises BadPass. The store decides whether the pass is still valid.
+        """
         try:
             if len(token) > MAX_LENGTH or jwt.get_unverified_header(token).get("typ") != TYPE:
                 raise BadPass
@@ -82,7 +93,7 @@ class PassSigner:
                 self._key.public_key(),
                 algorithms=["EdDSA"],
                 audience=AUDIENCE,
-                # The store's clock and its grace decide when a pass is over.
+                # The store's clock and its grace decide when a pass has expired.
                 options={"verify_exp": False, "verify_iat": False, "require": ["jti", "sub", "concert", "place"]},
             )
         except (jwt.InvalidTokenError, ValueError) as error:
@@ -93,7 +104,11 @@ class PassSigner:
 
 
 def signer_from_file(path: Path) -> PassSigner:
-    """The key of the file, made by whoever comes first; two that start at once agree."""
+    """Return the signer with the key of the file.
+
+    The first process creates the file. Two processes that start at once agree on one key. Raises
+    ValueError if the file is not an Ed25519 key.
+    """
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         made = path.with_suffix(f".{os.getpid()}")
@@ -109,7 +124,7 @@ def signer_from_file(path: Path) -> PassSigner:
 
 
 def signer_from_pem(pem: bytes) -> PassSigner:
-    """Raises ValueError for what is no Ed25519 key."""
+    """Return the signer. Raises ValueError if `pem` is not an Ed25519 key."""
     key = serialization.load_pem_private_key(pem, password=None)
     if not isinstance(key, Ed25519PrivateKey):
         raise ValueError("the queue pass key must be an Ed25519 private key in PEM")

@@ -1,7 +1,8 @@
-"""The issuer's public signing keys by `kid`, fetched without blocking the loop and kept through an outage.
+"""The issuer's public signing keys by `kid`, fetched without blocking the loop and kept through an
+outage.
 
-One fetch serves everybody who waits for it. Fetches are as rare as the cooldown says, however many unknown keys are
-named; keys once known stay known until a fetch succeeds without them.
+One fetch serves all callers that wait for it. The cooldown limits the fetches, however many unknown
+keys are named. Known keys are kept until a fetch succeeds without them.
 """
 
 import asyncio
@@ -15,17 +16,23 @@ from auth.jwks import FETCH_TIMEOUT_S, KeySourceError, fetch_signing_keys
 from domain.errors import TemporarilyUnavailable
 
 REFRESH_EVERY_S = 600.0
-"""How long a key that the issuer withdrew may still be believed."""
+"""Time for which a key that the issuer withdrew may still be trusted."""
 COOLDOWN_S = 10.0
-"""Between two fetches, as in Keycloak's own adapters: unknown keys cannot be used to flood the issuer."""
+"""Time between two fetches, as in Keycloak's own adapters: unknown keys cannot be used to flood the
+issuer.
+"""
 RETRY_EMPTY_S = 1.0
-"""Between two fetches while no key is known at all: nobody can sign in until one succeeds."""
+"""Time between two fetches while no key is known: sign-in is impossible until one succeeds."""
 
 _log = logging.getLogger(__name__)
 
 
 class SigningKeys:
-    """`generation` rises whenever the set of keys changes: what was verified before has to be verified again."""
+    """Signing keys of one issuer.
+
+    `generation` rises whenever the set of keys changes: tokens verified before have to be verified
+    again.
+    """
 
     def __init__(
         self,
@@ -47,7 +54,10 @@ class SigningKeys:
         self.generation = 0
 
     async def find(self, kid: str) -> jwt.PyJWK | None:
-        """None: the issuer has no such signing key. Raises TemporarilyUnavailable while no key was ever fetched."""
+        """Return the key; None if the issuer has no such signing key.
+
+        Raises TemporarilyUnavailable while no key was ever fetched.
+        """
         if kid not in self._keys:
             await self._refresh()
         if not self._keys:
@@ -55,7 +65,7 @@ class SigningKeys:
         return self._keys.get(kid)
 
     def refresh_if_stale(self) -> None:
-        """Starts a fetch when one is due and does not wait for it: the known keys serve meanwhile."""
+        """Start a fetch if one is due, without waiting for it. The known keys serve meanwhile."""
         if time.monotonic() - self._fetched_at_s >= self._refresh_every_s:
             self._start_fetch()
 
@@ -69,11 +79,12 @@ class SigningKeys:
     async def _refresh(self) -> None:
         fetching = self._start_fetch()
         if fetching is not None:
-            # Waiting leaves the fetch alone when the one who waits is cancelled: others wait for it too.
+            # asyncio.wait does not cancel the fetch when this caller is cancelled: others wait for
+            # it too.
             await asyncio.wait([fetching])
 
     def _start_fetch(self) -> asyncio.Task[None] | None:
-        """The fetch under way, a new one, or None inside the cooldown."""
+        """Return the fetch in progress or a new one; None inside the cooldown."""
         if self._fetching is not None:
             return self._fetching
         cooldown_s = self._cooldown_s if self._keys else min(RETRY_EMPTY_S, self._cooldown_s)
@@ -84,7 +95,8 @@ class SigningKeys:
 
     async def _fetch(self) -> None:
         try:
-            # Over all requests together: an issuer that dribbles bytes keeps within each request's own timeout.
+            # Bounds all requests together: an issuer that sends bytes slowly stays within each
+            # request's own timeout.
             async with asyncio.timeout(FETCH_TIMEOUT_S):
                 self._adopt(await fetch_signing_keys(self._issuer, self._jwks_url))
             self._fetched_at_s = time.monotonic()

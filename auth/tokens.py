@@ -1,7 +1,7 @@
-"""Turns a bearer token into a Viewer, or says why not and what to do.
+"""Turns a bearer token into a Viewer, or explains the refusal and the next step.
 
-Believes only access tokens that a pinned algorithm and a published key of the issuer vouch for, meant for our
-audience and valid now. Nothing a token says about itself chooses how it is checked.
+Accepts only access tokens signed with a pinned algorithm by a published key of the issuer, meant
+for our audience and valid now. Nothing that a token says about itself decides how it is checked.
 """
 
 import re
@@ -19,12 +19,15 @@ from domain.errors import Unauthenticated
 from domain.ids import HOUSE, PersonId
 
 MAX_TOKEN_BYTES = 8_192
-"""Common servers cap all headers together at 8 KiB; a Keycloak token has about 1 KiB."""
+"""Maximum size of a token. Common servers limit all headers together to 8 KiB; a Keycloak token has
+about 1 KiB.
+"""
 LEEWAY_S = 5.0
-"""What the clocks of two hosts kept by NTP may differ."""
+"""Maximum difference between the clocks of two hosts kept by NTP."""
 MAX_NAME_CHARACTERS = 255
 
-# Keycloak sends a UUID, or f:<store>:<name> for people of another directory. Braces would be hash tags in Redis keys.
+# Keycloak sends a UUID, or f:<store>:<name> for people of another directory. Braces would be hash
+# tags in Redis keys.
 _SUBJECT = re.compile(r"[!-z|~]{1,255}")
 _HEADER_TYPES = (None, "jwt", "at+jwt")
 
@@ -38,7 +41,10 @@ _REASONS: tuple[tuple[type[jwt.PyJWTError], str], ...] = (
 
 
 class TokenVerifier:
-    """`issuer` and `audience` are compared exactly. `jwks_url` skips discovery. One instance per process."""
+    """Verifies tokens; one instance per process.
+
+    `issuer` and `audience` are compared exactly. `jwks_url` skips discovery.
+    """
 
     def __init__(
         self,
@@ -55,12 +61,16 @@ class TokenVerifier:
         self._verified = VerifiedTokens()
 
     async def verify(self, token: str) -> Viewer:
-        """Raises Unauthenticated, or TemporarilyUnavailable while the issuer's keys cannot be fetched."""
+        """Return the viewer.
+
+        Raises Unauthenticated, or TemporarilyUnavailable while the issuer's keys cannot be fetched.
+        """
         if len(token) > MAX_TOKEN_BYTES:
             raise Unauthenticated(f"The token has more than {MAX_TOKEN_BYTES} bytes; send an access token.")
         if not token.isascii():
             raise _refused("is malformed; send the access token exactly as the issuer returned it")
-        # Also on a hit: while all tokens are cached, nothing else would notice that a key was withdrawn.
+        # Also on a hit: while all tokens are cached, nothing else would detect that a key was
+        # withdrawn.
         self._keys.refresh_if_stale()
         known = self._verified.get(token, now_s=time.time(), generation=self._keys.generation)
         return known or await self._verify_anew(token)
@@ -76,7 +86,11 @@ class TokenVerifier:
         return viewer
 
     async def _key_for(self, token: str) -> jwt.PyJWK:
-        """Reads the unverified header, only to refuse early and to look a key up among the issuer's own."""
+        """Return the issuer's key that signed the token.
+
+        Reads the unverified header, only to refuse early and to find the key among the issuer's
+        own. Raises Unauthenticated, or TemporarilyUnavailable while the keys cannot be fetched.
+        """
         try:
             header = jwt.get_unverified_header(token)
         except jwt.PyJWTError:
@@ -125,12 +139,18 @@ def _refused(reason: str) -> Unauthenticated:
 
 
 def _is_header_type_of_access_token(type_: object) -> bool:
-    """Absent, JWT or RFC 9068's at+jwt; a queue pass and others say what they are here."""
+    """Return whether the type is absent, JWT or RFC 9068's at+jwt.
+
+    A queue pass and other tokens name their own type here.
+    """
     return (type_.lower().removeprefix("application/") if isinstance(type_, str) else type_) in _HEADER_TYPES
 
 
 def _expiry_s(claims: Mapping[str, object]) -> float:
-    """PyJWT also takes the number as a string; Keycloak and RFC 7519 do not."""
+    """Return the expiry in Unix seconds.
+
+    PyJWT also accepts the number as a string; Keycloak and RFC 7519 do not.
+    """
     expiry = claims["exp"]
     if not isinstance(expiry, int | float):
         raise _refused("has an exp claim that is not a number; sign in again")
@@ -139,7 +159,7 @@ def _expiry_s(claims: Mapping[str, object]) -> float:
 
 def _viewer(claims: Mapping[str, object]) -> Viewer:
     subject = claims["sub"]
-    # The house buys what is taken off sale: no person may sign in under its name.
+    # HOUSE buys the stock that is taken off sale: no person may sign in under its name.
     if not isinstance(subject, str) or not _SUBJECT.fullmatch(subject) or subject == HOUSE:
         raise _refused("has a malformed sub claim; sign in again")
     return Viewer(
@@ -156,6 +176,9 @@ def _text(value: object) -> str | None:
 
 
 def _roles(realm_access: object) -> frozenset[Role]:
-    """Roles we do not know are the realm's own affair; anything malformed gives no role at all."""
+    """Return the known roles.
+
+    Roles we do not know concern only the realm. Malformed claims give no role at all.
+    """
     names = realm_access.get("roles") if isinstance(realm_access, dict) else None
     return frozenset(role for role in Role if role in names) if isinstance(names, list) else frozenset()

@@ -1,7 +1,8 @@
-"""Tokens that were verified a moment ago, so that a busy person costs one hash instead of one RSA check per request.
+"""Recently verified tokens, so that a busy person costs one hash instead of one RSA check per
+request.
 
-Keyed by SHA-256 of the token, so no token is kept. An entry ends with its token's `exp`, or when the issuer's keys
-change; the least recently used one makes room.
+The key is the SHA-256 of the token, so no token is kept. An entry ends with its token's `exp`, or
+when the issuer's keys change. The least recently used entry is evicted.
 """
 
 import hashlib
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from auth.viewer import Viewer
 
 CAPACITY = 16_384
-"""About 11 MiB when full; more people than that at once cost their RSA check again."""
+"""Maximum number of entries, about 11 MiB. With more people at once, the RSA check is repeated."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Who is asking, as a verified token says, and what a role lets them do."""
+"""The viewer, according to a verified token, and what a role permits."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -20,7 +20,7 @@ class Viewer:
     email: str | None
     roles: frozenset[Role]
     expires_at: float | None = None
-    """Unix seconds; nobody listens on with a token that ended."""
+    """Unix seconds. Subscriptions end when the token expires."""
 
     @property
     def is_organizer(self) -> bool:

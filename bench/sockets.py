@@ -1,8 +1,10 @@
-"""`make bench-sockets`: 2,000 sockets on one process watch a concert whose stock moves ten times a second.
+"""`make bench-sockets`: 2,000 sockets on one process watch a concert whose stock changes ten times
+a second.
 
-Prints, and writes to bench/results/sockets.json, what a hold takes meanwhile (p50, p99), what reaches the sockets, and
-the memory of the process before, with the sockets, and at the end: bounded means that the last two are alike. The
-sockets live in a process of their own; server, stores and both clients share the machine.
+Prints, and writes to bench/results/sockets.json, the hold latency meanwhile (p50, p99), the
+messages that reach the sockets, and the memory of the process before, with the sockets, and at
+the end: it is bounded if the last two are about equal. The sockets live in their own process;
+server, stores and both clients share the machine.
 """
 
 import argparse
@@ -78,7 +80,7 @@ async def open_socket_clients(sockets: int, port: int, concert: str) -> AsyncIte
 
 
 async def move(client: Client, concert: str, tier: str, tokens: dict[str, str], seconds: float) -> list[float]:
-    """Ten holds a second, each by somebody else; what each took, in ms."""
+    """Hold tickets ten times a second, each for another person; return the latencies in ms."""
     took_ms: list[float] = []
     started = time.monotonic()
     for number in range(int(seconds * MOVES_A_SECOND)):
@@ -123,7 +125,7 @@ def main() -> None:
     parser.add_argument("--sockets", type=int, default=2_000)
     parser.add_argument("--seconds", type=float, default=20.0)
     arguments = parser.parse_args()
-    # The crowd inherits it.
+    # The socket client process inherits the limit.
     raise_open_file_limit()
     with tempfile.TemporaryDirectory(prefix="onsale-bench-") as directory:
         figures = asyncio.run(measure(arguments.sockets, arguments.seconds, Path(directory)))

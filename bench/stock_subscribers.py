@@ -1,7 +1,9 @@
-"""`python -m bench.stock_subscribers HOST PORT CONCERT SOCKETS`: so many sockets that watch a concert's stock.
+"""`python -m bench.stock_subscribers HOST PORT CONCERT SOCKETS`: sockets that watch a concert's
+stock.
 
-Nothing is parsed: a protocol per socket counts the messages that come. The program says READY once all have their
-first snapshot, then answers each line on standard input with the messages counted so far.
+Nothing is parsed: a protocol per socket counts the messages received. The program prints READY
+after the first snapshot of every socket, then answers each line on standard input with the count
+so far.
 """
 
 import asyncio
@@ -17,7 +19,7 @@ DOCUMENT = """subscription ($id: ID!) {
 
 
 def frame(message: object) -> bytes:
-    """A text frame of a client, masked with zeros: what a mask is matters to proxies, and here is none."""
+    """Return a text frame of a client, masked with zeros: a real mask matters only to proxies."""
     payload = json.dumps(message).encode()
     length = bytes([0x80 | len(payload)]) if len(payload) < 126 else b"\xfe" + len(payload).to_bytes(2, "big")
     return b"\x81" + length + b"\0\0\0\0" + payload

@@ -1,7 +1,8 @@
-"""`python -m bench.watch <slug>`, behind `make watch`: a running sale in the terminal, over the public API alone.
+"""`python -m bench.watch <slug>`, behind `make watch`: a running sale in the terminal, over the
+public API.
 
-Stock comes by subscription, the waiting room by a look a second. A terminal shows one picture that moves; anything else
-gets a line whenever something has changed. Ctrl-C ends it.
+Stock arrives by subscription; the waiting room is polled once per second. A terminal shows one
+view that is updated in place; any other output gets a line for each change. Ctrl-C ends it.
 """
 
 import argparse
@@ -41,7 +42,7 @@ BAR_WIDTH = 40
 
 
 class NothingToWatch(Exception):
-    """The message says why, and what to do."""
+    """The concert cannot be watched; the message says why, and what to do."""
 
 
 @dataclass(slots=True)
@@ -54,7 +55,7 @@ class LiveSale:
     sold_at: deque[tuple[float, int]] = field(default_factory=deque)
 
     def show_stock(self, stock: JsonObject, now_s: float) -> None:
-        """Forgets what is older than what is shown."""
+        """Show the stock, unless it is older than the stock shown."""
         shown = (self.stock.get("epoch", -1), self.stock.get("version", -1))
         if (stock["epoch"], stock["version"]) <= shown:
             return
@@ -72,7 +73,7 @@ class LiveSale:
         return sum(tier["capacity"] for tier in self.stock["tiers"])
 
     def pace(self, now_s: float) -> float:
-        """Tickets sold a second, of late."""
+        """Return the recent sales rate, in tickets per second."""
         recent = [(at_s, sold) for at_s, sold in self.sold_at if at_s >= now_s - RATE_WINDOW_S]
         return (recent[-1][1] - recent[0][1]) / RATE_WINDOW_S if recent else 0.0
 
@@ -111,7 +112,7 @@ def _tier(tier: JsonObject) -> str:
 
 
 async def watch(url: str, slug: str) -> None:
-    """Runs until it is cancelled. Raises NothingToWatch."""
+    """Watch a sale until cancelled. Raises NothingToWatch."""
     async with client_of([url], Ledger()) as client:
         concert = await _find(client, url, slug)
         sale = LiveSale(concert["name"], {tier["id"]: tier["name"] for tier in concert["tiers"]})
@@ -147,7 +148,7 @@ async def _follow_stock(url: str, concert_id: str, sale: LiveSale) -> None:
                 async for stock in subscription:
                     sale.show_stock(stock, time.monotonic())
         except SocketLost:
-            pass  # the server is away: its next word is a whole snapshot
+            pass  # the server is away: its next message is a whole snapshot
         except SocketRefused as refused:
             raise NothingToWatch(f"{url} does not let us watch: {refused}") from refused
         await asyncio.sleep(AGAIN_AFTER_S)

@@ -1,1 +1,1 @@
-"""What Onsale sells and the rules of selling it: pure Python, no I/O, no third party."""
+"""The domain model and its rules: pure Python, no I/O, no third-party packages."""

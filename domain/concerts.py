@@ -1,7 +1,8 @@
-"""A concert: what is sold, when, at which prices and limits; and the words an organiser gives to make or change one.
+"""A concert: what is sold, when, at which prices and limits; and an organizer's drafts and changes.
 
-MongoDB owns every field; `version` rises with each change, `epoch` with each recovery of the hot state.
-`Tier.top` is the highest unit number ever on sale: capacity = top - withdrawn, and top never falls.
+MongoDB owns every field; `version` rises with each change, `epoch` with each recovery of the hot
+state. `Tier.top` is the highest unit number ever on sale: capacity = top - withdrawn, and top
+never falls.
 """
 
 from dataclasses import dataclass, replace
@@ -24,7 +25,7 @@ NEXT_STATUS = {
     ConcertStatus.PUBLISHED: frozenset({ConcertStatus.CLOSED}),
     ConcertStatus.CLOSED: frozenset[ConcertStatus](),
 }
-"""Where a concert may go from each status."""
+"""The allowed next statuses of a concert."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,9 @@ class Tier:
 
 @dataclass(frozen=True, slots=True)
 class ConcertTerms:
-    """What an organizer words and may change later: what is played where, when it is sold, and its limits."""
+    """The terms that an organizer sets and may change later:
+    program, venue, sale times and limits.
+    """
 
     name: str
     venue: Venue
@@ -75,7 +78,7 @@ class Concert:
 
     @property
     def room_opens_at(self) -> datetime:
-        """When the waiting room begins to call people."""
+        """Return when the waiting room begins to call people."""
         return self.room.opens_at or self.terms.sales_start_at
 
     def tier(self, tier_id: TierId) -> Tier | None:
@@ -91,7 +94,7 @@ class TierDraft:
 
 @dataclass(frozen=True, slots=True)
 class ConcertDraft:
-    """A concert before it has ids. Slug None: made from the name."""
+    """A concert before it has ids. If `slug` is None, the slug is made from the name."""
 
     terms: ConcertTerms
     currency: CurrencyCode
@@ -102,7 +105,7 @@ class ConcertDraft:
 
 @dataclass(frozen=True, slots=True)
 class TierChange:
-    """None leaves a field as it is."""
+    """A change of one tier; None leaves a field as it is."""
 
     id: TierId
     name: str | None = None
@@ -120,7 +123,7 @@ class TierChange:
 
 @dataclass(frozen=True, slots=True)
 class ConcertChange:
-    """What an organizer changes; None leaves a field as it is. Currency and slug never change."""
+    """An organizer's change; None leaves a field as it is. Currency and slug never change."""
 
     name: str | None = None
     venue: Venue | None = None
@@ -151,7 +154,10 @@ class ConcertChange:
 
 @dataclass(frozen=True, slots=True)
 class ConcertFilter:
-    """Every field given must match. `statuses` empty: whatever the viewer may see."""
+    """Conditions that must all match.
+
+    Without `statuses`, every status that the viewer may see matches.
+    """
 
     statuses: tuple[ConcertStatus, ...] = ()
     search: str | None = None

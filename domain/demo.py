@@ -1,4 +1,6 @@
-"""Reads the demo catalogue (deploy/demo/concerts.json), whose times are relative to now so that it never ages."""
+"""Reads the demo catalog (deploy/demo/concerts.json);
+its times are relative to now, so it never ages.
+"""
 
 import json
 from collections.abc import Mapping
@@ -11,7 +13,7 @@ from domain.queues import NO_ROOM, RoomSettings
 
 
 def demo_drafts(catalogue: bytes, now: datetime) -> tuple[ConcertDraft, ...]:
-    """`catalogue`: the bytes of the file."""
+    """Return the drafts of the demo concerts; `catalogue` is the content of the file."""
     return tuple(_draft(record, now) for record in json.loads(catalogue))
 
 

@@ -1,4 +1,5 @@
-"""The errors of Onsale, each with what a caller can do about it. Nothing here knows HTTP or GraphQL.
+"""The errors of Onsale, each with the caller's next step. This module knows neither HTTP nor
+GraphQL.
 
 OnsaleError
 ├── Refusal                  an expected answer: a member of a result union
@@ -103,7 +104,7 @@ class NotFound(Refusal):
 
 
 class NotOnSale(Refusal):
-    """`opens_at` is set before the sale opens."""
+    """The concert is not on sale; `opens_at` is set before the sale opens."""
 
     code = ErrorCode.NOT_ON_SALE
 
@@ -116,7 +117,10 @@ class NotOnSale(Refusal):
 
 
 class SoldOut(Refusal):
-    """`next_release_at` is when the first hold on this tier ends, if there is one."""
+    """Fewer tickets are left than requested.
+
+    `next_release_at` is when the first hold on this tier ends; None without a hold.
+    """
 
     code = ErrorCode.SOLD_OUT
 
@@ -217,7 +221,7 @@ class VersionConflict(Refusal):
 
 
 class Admission(StrEnum):
-    """Why a person is not admitted."""
+    """The reason why a person is not admitted."""
 
     NO_PASS = "NO_PASS"
     BAD_PASS = "BAD_PASS"
@@ -251,7 +255,9 @@ class NotInQueue(Refusal):
 
 
 class RoomNotOpen(Refusal):
-    """The waiting room does not accept people, or does not call them; `opens_at` is when that changes, if known."""
+    """The waiting room does not accept or call people;
+    `opens_at` is when that changes, if known.
+    """
 
     code = ErrorCode.ROOM_NOT_OPEN
 
@@ -271,7 +277,7 @@ class RoomNotOpen(Refusal):
 
 
 class QueueOpened(Refusal):
-    """`settings` has the API names of those that can no longer change in this round."""
+    """`settings` are the API names of the settings that can no longer change in this round."""
 
     code = ErrorCode.QUEUE_OPENED
 
@@ -295,7 +301,7 @@ class CapacityInUse(Refusal):
 
 
 class TemporarilyUnavailable(Refusal):
-    """The request is either done or not done, never half; repeating it with its idempotency key tells which."""
+    """The request is either done or not done, never half; repeating it with its key tells which."""
 
     code = ErrorCode.TEMPORARILY_UNAVAILABLE
     retryable = True

@@ -1,4 +1,4 @@
-"""A hold: units of stock taken out for one person until a deadline, at a fixed price."""
+"""A hold: units of stock reserved for one person until a deadline, at a fixed price."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -19,25 +19,27 @@ NEXT_STATE = {
     HoldState.HELD: frozenset({HoldState.BUYING, HoldState.SOLD, HoldState.ENDED}),
     HoldState.BUYING: frozenset({HoldState.BUYING, HoldState.SOLD, HoldState.ENDED}),
     HoldState.SOLD: frozenset({HoldState.SOLD, HoldState.ENDED}),
-    # An order found in MongoDB wins over whatever the store believed of its hold.
+    # An order found in MongoDB overrides the state of its hold in the hot store.
     HoldState.ENDED: frozenset({HoldState.SOLD}),
 }
-"""Where a hold may go from each state; SOLD to SOLD is an order that gave some of its units back."""
+"""The allowed next states of a hold; SOLD to SOLD is an order that gave some of its units back."""
 
 
 class EndReason(StrEnum):
     RELEASED = "RELEASED"
     EXPIRED = "EXPIRED"
     REFUSED = "REFUSED"
-    """A purchase with lines was refused and gave its hold back."""
+    """A purchase of ticket lines was refused and its hold was released."""
     UNITS_LOST = "UNITS_LOST"
-    """Its units were recorded elsewhere while the store had forgotten, and there were no others left."""
+    """The units were recorded in other orders while the store had lost its state,
+    and no others were left.
+    """
     NOT_RECORDED = "NOT_RECORDED"
-    """Its purchase was begun and no order came of it in time."""
+    """The purchase began, but no order was recorded in time."""
     PASS_SPENT = "PASS_SPENT"
-    """The pass it was taken under was spent on another order."""
+    """The pass of the hold was spent on another order."""
     ORDER_ENDED = "ORDER_ENDED"
-    """Its order gave back all of its units."""
+    """The order gave all of its units back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +59,13 @@ class Hold:
     units: tuple[Unit, ...]
     """Empty once ENDED."""
     lines: tuple[TicketLine, ...]
-    """What was asked for, at the price of that moment; stays when the hold has ended."""
+    """The request, at the prices of that moment; kept after the hold has ended."""
     created_at: datetime
     expires_at: datetime
     digest: str = ""
-    """Of all that was asked for."""
+    """Fingerprint of the whole request."""
     pass_entry_id: EntryId | None = None
-    """The place whose pass it was made under."""
+    """The entry whose pass the hold was made with."""
 
     @property
     def total_minor(self) -> int:

@@ -1,7 +1,8 @@
-"""Ids of the things Onsale knows, and the hashes that make a repeated request find its first run.
+"""Ids of all entities, and the hashes that let a repeated request find its first run.
 
-A concert id is 12 characters; a tier id is the concert's with a number behind it, so a tier names its concert.
-A hold and the order it becomes share one id, made from who asks for what under which key.
+A concert id has 12 characters; a tier id is the concert id plus a number, so a tier names its
+concert. A hold and the order it becomes share one id, derived from the person, the request and
+its idempotency key.
 """
 
 import hashlib
@@ -15,13 +16,13 @@ OrderId = NewType("OrderId", str)
 PersonId = NewType("PersonId", str)
 Unit = NewType("Unit", str)
 EntryId = NewType("EntryId", int)
-"""A queue entry of a concert: given when a person joins, unique in the concert for ever."""
+"""A queue entry of a concert: assigned when a person joins, unique in the concert forever."""
 
-# Without look-alikes (0 o, 1 l i): ids are read aloud at box offices.
+# No look-alikes (0 o, 1 l i): ids are read aloud at box offices.
 _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 
 HOUSE = PersonId("house")
-"""Who buys the units that a lower capacity takes off sale."""
+"""The buyer of the units that a lower capacity takes off sale."""
 
 
 def new_concert_id() -> ConcertId:
@@ -37,7 +38,7 @@ def concert_of(tier: TierId) -> ConcertId:
 
 
 def ordinal_of(tier: TierId) -> int:
-    """Its number among the tiers of its concert: the order in which they are shown."""
+    """Return the number of a tier in its concert; tiers are shown in this order."""
     return int(tier.rpartition("-")[2])
 
 
@@ -46,7 +47,9 @@ def tier_of(unit: Unit) -> TierId:
 
 
 def fingerprint(*parts: str) -> str:
-    """SHA-256 of the parts, hex, with lengths in between so that no two lists of parts are alike."""
+    """Return the SHA-256 of the parts, in hex;
+    length prefixes keep different lists of parts distinct.
+    """
     sha = hashlib.sha256()
     for part in parts:
         encoded = part.encode()
@@ -55,5 +58,8 @@ def fingerprint(*parts: str) -> str:
 
 
 def hold_id(person_id: PersonId, concert_id: ConcertId, operation: str, idempotency_key: str) -> HoldId:
-    """The same request always asks for the same hold: 128 bits of its fingerprint, hex."""
+    """Return the hold id of a request: 128 bits of its fingerprint, in hex.
+
+    The same request has the same id.
+    """
     return HoldId(fingerprint(person_id, concert_id, operation, idempotency_key)[:32])

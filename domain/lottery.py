@@ -1,7 +1,7 @@
-"""The lottery that puts those who came before the opening into an order: commit, reveal, draw, prove.
+"""The lottery that orders the people who joined before the opening: commit, reveal, draw, prove.
 
-Everything an outsider needs to check it is here and in docs/lottery.md, which has test vectors. A secret that is not
-revealed yet is shown to nobody; a `Reveal` never changes.
+This module and docs/lottery.md, which has test vectors, contain everything that an outside check
+needs. A secret stays private until its reveal; a `Reveal` never changes.
 """
 
 import hashlib
@@ -16,12 +16,15 @@ BYTES_A_NUMBER = 4
 
 @dataclass(frozen=True, slots=True)
 class Permutation:
-    """Who drew what: `ranks` has the number of each lot, `order` the lot of each number. Both count from 1."""
+    """The drawn order: `ranks` has the number of each lot, `order` the lot of each number.
+
+    Both start at 1.
+    """
 
     ranks: bytes
-    """4 bytes, big-endian, a lot."""
+    """4 bytes per lot, big-endian."""
     order: bytes
-    """4 bytes, big-endian, a number."""
+    """4 bytes per number, big-endian."""
 
     def __len__(self) -> int:
         return len(self.ranks) // BYTES_A_NUMBER
@@ -35,13 +38,13 @@ class Permutation:
 
 @dataclass(frozen=True, slots=True)
 class Reveal:
-    """What became known when a lottery was opened."""
+    """Everything that becomes public when a lottery is opened."""
 
     round: int
     registrations: int
-    """How many lots were drawn."""
+    """The number of lots drawn."""
     digest: str
-    """SHA-1 chain over the registrations in their order, hex; empty if there were none."""
+    """SHA-1 chain over the registrations in order, in hex; empty without registrations."""
     secret: str
     seed: str
     commitment: str
@@ -53,7 +56,7 @@ class Reveal:
 
 @dataclass(frozen=True, slots=True)
 class LotteryProof:
-    """That this lot drew this number: anybody can work it out from `reveal`."""
+    """Proof that this lot drew this number: anyone can recompute it from `reveal`."""
 
     lot: int
     number: int
@@ -61,24 +64,30 @@ class LotteryProof:
 
 
 def new_secret() -> str:
-    """32 random bytes, hex."""
+    """Return 32 random bytes, in hex."""
     return secrets.token_hex(32)
 
 
 def commitment_of(secret: str) -> str:
-    """SHA-256 of the secret's 32 bytes, hex: published before anybody registers."""
+    """Return the SHA-256 of the secret's 32 bytes, in hex:
+    published before the first registration.
+    """
     return hashlib.sha256(bytes.fromhex(secret)).hexdigest()
 
 
 def seed_of(secret: str, digest: str) -> str:
-    """SHA-256, hex, of the secret's 32 bytes and then the digest's hexadecimal text in ASCII (40 letters, or none)."""
+    """Return the SHA-256, in hex, of the secret's 32 bytes followed by the digest's hex text.
+
+    The text is ASCII: 40 characters, or none.
+    """
     return hashlib.sha256(bytes.fromhex(secret) + digest.encode("ascii")).hexdigest()
 
 
 def draw(seed: str, count: int) -> Permutation:
-    """The number of a lot is its rank among SHA-256(32 bytes of the seed, then the lot as 8 bytes, big-endian).
+    """Draw the order of `count` lots.
 
-    Equal hashes would be ranked by lot. 100,000 take about 0.2 s of a thread.
+    The number of a lot is its rank by SHA-256(32 bytes of the seed, then the lot as 8 bytes,
+    big-endian). Equal hashes are ranked by lot. 100,000 lots take about 0.2 s of one thread.
     """
     ranks, order = array("I", bytes(BYTES_A_NUMBER * count)), array("I", bytes(BYTES_A_NUMBER * count))
     number = 0
@@ -93,7 +102,9 @@ def draw(seed: str, count: int) -> Permutation:
 
 
 def _hashed(seed: bytes, count: int) -> list[list[bytes]]:
-    """Hash and lot of each lot, in buckets by first byte: no single sort keeps other threads waiting for long."""
+    """Return hash and lot of each lot in buckets by first byte:
+    no sort blocks other threads for long.
+    """
     buckets: list[list[bytes]] = [[] for _ in range(256)]
     seeded = hashlib.sha256(seed)
     for lot in range(1, count + 1):
@@ -112,7 +123,7 @@ def _big_endian(numbers: "array[int]") -> bytes:
 
 
 def _read(packed: bytes, index: int) -> int:
-    """Raises IndexError outside 1..len."""
+    """Return the packed number at `index`. Raises IndexError outside 1..len."""
     end = index * BYTES_A_NUMBER
     if not 0 < end <= len(packed):
         raise IndexError(f"{index} is not one of {len(packed) // BYTES_A_NUMBER}")

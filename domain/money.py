@@ -1,4 +1,4 @@
-"""Money as whole minor units of one currency; a decimal amount only for reading."""
+"""Money as whole minor units of one currency; a decimal amount is for display only."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class CurrencyCode(StrEnum):
-    """ISO 4217 codes that venues in the catalogue sell in."""
+    """ISO 4217 codes of the currencies that catalog venues sell in."""
 
     AUD = "AUD"
     CAD = "CAD"

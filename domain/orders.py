@@ -1,4 +1,4 @@
-"""An order: what is bought, paid and recorded. Its units are in no other living order."""
+"""An order: what is bought, paid and recorded. Its units are in no other active order."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,9 +12,9 @@ from domain.money import CurrencyCode, Money
 class OrderStatus(StrEnum):
     PAID = "PAID"
     VOID = "VOID"
-    """A fence, not a purchase: it stands under a hold's id so that no order ever can."""
+    """A fence, not a purchase: it occupies the id of a hold so that no order can ever have it."""
     WITHDRAWN = "WITHDRAWN"
-    """A purchase by the house: units that a lower capacity took off sale."""
+    """A purchase by the house account: units that a lower capacity took off sale."""
 
 
 NEXT_STATUS = {
@@ -22,12 +22,12 @@ NEXT_STATUS = {
     OrderStatus.VOID: frozenset[OrderStatus](),
     OrderStatus.WITHDRAWN: frozenset[OrderStatus](),
 }
-"""Where an order may go from each status. Payment brings the edges: until then an order is PAID when it is recorded."""
+"""The allowed next statuses. Payment will add transitions: until then a recorded order is PAID."""
 
 
 @dataclass(frozen=True, slots=True)
 class OrderEvent:
-    """One line of an order's history, appended and never changed."""
+    """One event in an order's history, appended and never changed."""
 
     kind: str
     at: datetime
@@ -54,9 +54,11 @@ class Order:
     events: tuple[OrderEvent, ...]
     created_at: datetime
     hold_digest: str = ""
-    """Of what its hold was asked with: a store that forgot the hold still knows a repeated request."""
+    """Fingerprint of the hold request:
+    a store that lost the hold still recognizes a repeated request.
+    """
     pass_entry_id: EntryId | None = None
-    """The place whose pass it spent: a store that forgot the hold still spends it."""
+    """The entry whose pass the order spent: a store that lost the hold still spends the pass."""
 
     @property
     def total(self) -> Money:

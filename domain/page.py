@@ -1,4 +1,4 @@
-"""One page of a longer list, each item with the cursor that continues behind it."""
+"""One page of a longer list; each item has the cursor that continues after it."""
 
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -12,6 +12,6 @@ MAX_PAGE_SIZE = 100
 class Page(Generic[T]):
     items: tuple[T, ...]
     cursors: tuple[str, ...]
-    """Opaque key-set cursors, one an item: they survive inserts before them."""
+    """Opaque key-set cursors, one per item: inserts before them do not invalidate them."""
     has_next_page: bool
     has_previous_page: bool

@@ -1,4 +1,4 @@
-"""What happens in a line, told in the order in which it happened. An event is known by concert and stream id."""
+"""Queue events, in order of occurrence. A concert id and a stream id identify an event."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,27 +12,27 @@ class QueueEventKind(StrEnum):
     JOINED = "joined"
     CALLED = "called"
     ADMITTED = "admitted"
-    """A run of admissions: how many it called."""
+    """A run of admissions; `count` is how many people it called."""
     CLAIMED = "claimed"
     EXPIRED = "expired"
     LEFT = "left"
     COMPLETED = "completed"
     RESET = "reset"
-    """The line was emptied."""
+    """The queue was emptied."""
 
 
 @dataclass(frozen=True, slots=True)
 class QueueEvent:
     concert_id: ConcertId
     id: str
-    """Its id in the concert's stream, `<unix ms>-<sequence>`: unique in the concert."""
+    """The id in the concert's stream, `<unix ms>-<sequence>`: unique in the concert."""
     kind: QueueEventKind
     at: datetime
     person_id: PersonId | None
-    """None: it is about the whole line."""
+    """None for an event of the whole queue."""
     entry_id: EntryId | None
     round: int
     count: int = 1
-    """People it is about."""
+    """The number of people the event is about."""
     end_reason: EntryEnd | None = None
-    """Of `expired`: why."""
+    """The reason of an `expired` event."""

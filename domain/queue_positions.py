@@ -1,7 +1,8 @@
-"""A line at one version, and where anybody in it stands: exact, by one look-up, however long the line is.
+"""A queue at one version, and the exact position of any number in it, by one look-up at any length.
 
-`departed` is a bit string by number, most significant bit first as Redis writes it; a number that left, ended or was
-skipped before it was called has its bit set. Bits are counted once per snapshot, in running sums over its bytes.
+`departed` is a bit string indexed by number, most significant bit first as Redis writes it; the
+bit of a number is set if it left, ended or was skipped before it was called. Bits are counted
+once per snapshot, in prefix sums over its bytes.
 """
 
 from dataclasses import dataclass, field
@@ -9,17 +10,17 @@ from itertools import accumulate
 
 _ONES = bytes(value.bit_count() for value in range(256))
 _UP_TO = tuple(0xFF00 >> count & 0xFF for count in range(9))
-"""A mask of the first bits of a byte."""
+"""Masks of the first 0 to 8 bits of a byte."""
 
 
 @dataclass(frozen=True, slots=True)
 class QueuePositions:
     serving_number: int
-    """The highest number called or passed over."""
+    """The highest number called or skipped."""
     tail: int
-    """The highest number given."""
+    """The highest number assigned."""
     departed: bytes
-    """From the byte of the serving number on; a string that is too short stands for zeros."""
+    """Starts at the byte of the serving number; missing bytes at the end are zeros."""
     _before: tuple[int, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -31,19 +32,21 @@ class QueuePositions:
         return self.tail - self.serving_number - self._departed_behind_cursor(self.tail + 1)
 
     def is_waiting(self, number: int) -> bool:
-        """Given, not called, and not departed."""
+        """Return whether a number is assigned, not called and not departed."""
         if not self.serving_number < number <= self.tail:
             return False
         return self._departed_before(number + 1) == self._departed_before(number)
 
     def position(self, number: int) -> int:
-        """People still there who stand before `number`, plus one; 0 for a number that was called."""
+        """Return the number of people waiting ahead of `number`, plus one;
+        0 for a called number.
+        """
         if number <= self.serving_number:
             return 0
         return number - self.serving_number - self._departed_behind_cursor(number)
 
     def _departed_behind_cursor(self, number: int) -> int:
-        """Set bits behind the serving number and before `number`."""
+        """Return the count of set bits after the serving number and before `number`."""
         return self._departed_before(number) - self._departed_before(self.serving_number + 1)
 
     def _departed_before(self, number: int) -> int:

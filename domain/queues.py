@@ -1,4 +1,4 @@
-"""The waiting room of a concert: its settings, one person's place in line, and the pass that lets them hold tickets."""
+"""The waiting room of a concert: its settings, queue entries, and the pass for holding tickets."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,10 +11,10 @@ from domain.ids import ConcertId, EntryId, PersonId
 
 class EntryState(StrEnum):
     PREQUEUED = "PREQUEUED"
-    """Joined before the line opened."""
+    """Joined before the queue opened."""
     WAITING = "WAITING"
     READY = "READY"
-    """My number was called, a pass waits to be claimed."""
+    """The number was called; a pass waits to be claimed."""
     ADMITTED = "ADMITTED"
     """The pass was claimed."""
     COMPLETED = "COMPLETED"
@@ -32,30 +32,33 @@ NEXT_ENTRY_STATE = {
     EntryState.LEFT: frozenset[EntryState](),
     EntryState.EXPIRED: frozenset[EntryState](),
 }
-"""Where an entry may go from each state. An ended entry stays ended; joining again is a new one, behind the line."""
+"""The allowed next states.
+
+An ended entry stays ended; joining again makes a new entry at the end of the queue.
+"""
 
 
 ACTIVE_STATES = frozenset({EntryState.PREQUEUED, EntryState.WAITING, EntryState.READY, EntryState.ADMITTED})
 
 
 class EntryEnd(StrEnum):
-    """Why a place ended."""
+    """The reason why an entry ended."""
 
     SPENT = "SPENT"
     """Its pass was spent on an order."""
     LEFT = "LEFT"
     ABSENT = "ABSENT"
-    """Nobody spoke for it while it waited."""
+    """Its person's presence ended while it waited."""
     NOT_CLAIMED = "NOT_CLAIMED"
-    """Its number was called, and nobody came."""
+    """Its number was called, and its pass was not claimed in time."""
     SESSION_OVER = "SESSION_OVER"
     """Its pass was not spent in time."""
     RESET = "RESET"
-    """An organiser emptied the line."""
+    """An organizer reset the queue."""
 
 
 class PassStatus(StrEnum):
-    """Names of the token-and-serving-number seed."""
+    """Status names of the token-and-serving-number seed."""
 
     CREATED = "CREATED"
     TRANSACTION_COMPLETE = "TRANSACTION_COMPLETE"
@@ -66,22 +69,24 @@ class PassStatus(StrEnum):
 class QueueingMethod(StrEnum):
     FIFO = "FIFO"
     RANDOM = "RANDOM"
-    """Each admission draws among those who wait: nobody has a place in an order."""
+    """Each admission draws at random among the waiting entries: the queue has no order."""
     PASSTHROUGH = "PASSTHROUGH"
-    """Who joins is called at once, and nobody needs a pass: people are counted and not held up."""
+    """Each person is called on joining, and no pass is required:
+    people are counted, not delayed.
+    """
     REJECT = "REJECT"
-    """Nobody joins and nobody is called; places and passes stay."""
+    """No one joins and no one is called; entries and passes stay."""
 
 
 class RoomStatus(StrEnum):
-    """What a room does now, worked out from its settings, its concert and the time."""
+    """The current state of a room, derived from its settings, its concert and the time."""
 
     SUSPENDED = "SUSPENDED"
-    """It is off, and everybody passes."""
+    """The room is off; no pass is required."""
     SCHEDULED = "SCHEDULED"
-    """Nobody may join yet."""
+    """Joining is not possible yet."""
     PREQUEUE = "PREQUEUE"
-    """People join, and nobody is called yet."""
+    """People join; no one is called yet."""
     OPEN = "OPEN"
     PAUSED = "PAUSED"
     REJECTING = "REJECTING"
@@ -91,35 +96,37 @@ class RoomStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RoomSettings:
-    """How a waiting room admits. They belong to the concert's document; `version` rises with each change of them."""
+    """Admission settings, part of the concert's document;
+    `version` rises with each change of them.
+    """
 
     suspended: bool = True
-    """The room is off: everybody may hold tickets."""
+    """The room is off: anyone may hold tickets."""
     queueing_method: QueueingMethod = QueueingMethod.FIFO
     total_active_users: int = 1_000
-    """Slots: people called or admitted at a time."""
+    """Slots: people called or admitted at the same time."""
     new_users_per_minute: int = 600
     """Admissions in any 60 seconds."""
     pass_claim_timeout_ms: int = 60_000
     session_duration_ms: int = 300_000
-    """Life of a pass, from its claim."""
+    """Lifetime of a pass, from its claim."""
     prequeue_starts_at: datetime | None = None
-    """From when people may join. None: from the publication on."""
+    """When people may start to join; None means from publication."""
     opens_at: datetime | None = None
-    """From when people are called. None: from the start of the sale on."""
+    """When the first person is called; None means at the start of the sale."""
     shuffle_at_start: bool = False
-    """Those who joined before the opening are put into an order by lot."""
+    """A lottery orders the entries that joined before the opening."""
     queue_all: bool = False
-    """Paused: everybody queues, nobody is called."""
+    """Paused: everyone queues, no one is called."""
     heartbeat_timeout_ms: int = 30_000
     disconnect_grace_ms: int = 60_000
     message: str = ""
-    """To everybody in the line."""
+    """Shown to everyone in the queue."""
     version: int = 1
     round: int = 1
-    """Rises when the line is reset: places of earlier rounds have ended."""
+    """Rises when the queue is reset: entries of earlier rounds have ended."""
     commitment: str = ""
-    """SHA-256, in hexadecimal, of the secret of this round's lottery; empty without one."""
+    """SHA-256, in hex, of the secret of this round's lottery; empty without a lottery."""
 
     @property
     def is_on(self) -> bool:
@@ -127,12 +134,15 @@ class RoomSettings:
 
     @property
     def has_lottery(self) -> bool:
-        """Whether this round's order is drawn. A commitment that was published is kept whatever is configured later."""
+        """Return whether a lottery draws this round's order.
+
+        Later settings keep a published commitment.
+        """
         return self.shuffle_at_start and self.commitment != ""
 
 
 NO_ROOM = RoomSettings()
-"""What a concert has until its organiser turns the room on."""
+"""The settings of a concert until its organizer turns the room on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,20 +160,26 @@ class QueueEntry:
     concert_id: ConcertId
     person_id: PersonId
     entry_id: EntryId
-    """What this entry is called by inside Onsale, and in its global id: unique in the concert, for ever."""
+    """The internal id, also used in the global id: unique in the concert forever."""
     number: int | None
-    """Place in line, from 1 in each round; never changes. None before a lottery is drawn, and where lots are drawn."""
+    """Order in the queue, from 1 in each round; never changes.
+
+    None before a lottery draw and for RANDOM.
+    """
     state: EntryState
     position: int | None
-    """People still there who stand before this one, plus one; 0 once called. None where there is no number."""
+    """People waiting ahead, plus one; 0 once called. None without a number."""
     joined_at: datetime
     expires_at: datetime | None
-    """READY: claim the pass before. ADMITTED: the pass ends. WAITING without a socket: send a heartbeat before."""
+    """READY: deadline of the claim.
+
+    ADMITTED: end of the pass. WAITING without a socket: heartbeat deadline.
+    """
     queue_pass: QueuePass | None
     end_reason: EntryEnd | None = None
-    """Of an entry that has ended."""
+    """Set once the entry has ended."""
     lot: int | None = None
-    """The index it was registered under for the lottery, from 1; None for one that had no part in it."""
+    """The index of its registration for the lottery, from 1; None without a part in it."""
     round: int = 1
     estimate: WaitEstimate | None = None
 
@@ -180,20 +196,22 @@ class WaitingRoom:
     settings: RoomSettings
     status: RoomStatus
     opens_at: datetime
-    """When people are called from: the setting, or the start of the sale."""
+    """When the first person is called: the setting, or the start of the sale."""
     epoch: int
     version: int
     serving_number: int
     tail: int
-    """The highest number given in this round."""
+    """The highest number assigned in this round."""
     waiting_count: int
     slots_taken: int
-    """READY and ADMITTED."""
+    """READY and ADMITTED entries."""
     passes_issued: int
     flow: RoomFlow
 
     def people_ahead(self, entry: QueueEntry | None) -> int:
-        """Who may take tickets first. Where lots are drawn, only those who were called are certain to."""
+        """Return how many people may take tickets first;
+        for RANDOM, only called people are certain to.
+        """
         if entry is None:
             return self.waiting_count + self.slots_taken
         if entry.state not in (EntryState.PREQUEUED, EntryState.WAITING):

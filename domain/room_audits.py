@@ -1,6 +1,7 @@
-"""What organisers did to a waiting room: one row for each change of its settings and each call by hand.
+"""The audit of a waiting room: one row per change of its settings and per manual admission.
 
-A row is written with what it tells of and kept; that of a call by hand is there before, and then says what came of it.
+A row is written together with its change and kept. The row of a manual admission is written
+first and completed with the result.
 """
 
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ class RoomAction(StrEnum):
 
 
 class AdmissionLimit(StrEnum):
-    """Why `admitNext` called fewer than were asked for."""
+    """The reason why `admitNext` called fewer people than requested."""
 
     NOBODY_WAITS = "NOBODY_WAITS"
     TOTAL_ACTIVE_USERS = "TOTAL_ACTIVE_USERS"
@@ -29,23 +30,28 @@ class AdmissionLimit(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RoomCommand:
-    """A step that may change a room: who takes it, and the id that its row will have, so that it is taken once."""
+    """A command that may change a room:
+    the person, and the id of its audit row, so that it runs once.
+    """
 
     id: str
     person_id: PersonId
     person_name: str
     action: RoomAction = RoomAction.CONFIGURED
     digest: str = ""
-    """Of what was asked for under an idempotency key."""
+    """Fingerprint of the request under an idempotency key."""
 
 
 @dataclass(frozen=True, slots=True)
 class ManualAdmission:
-    """What `admitNext` asked for, and what came of it."""
+    """The request of `admitNext` and its result."""
 
     asked: int
     called: int | None
-    """None while nobody knows: who called died before it was told. The same key finds out."""
+    """None while the result is unknown: the caller stopped before it was written.
+
+    Repeating the key finds it.
+    """
     limit: AdmissionLimit | None
 
 
@@ -55,7 +61,7 @@ class RoomAudit:
     at: datetime
     command: RoomCommand
     settings_version: int
-    """Of the settings after it."""
+    """The settings version after the command."""
     round: int
     changes: tuple[SettingChange, ...] = ()
     manual_admission: ManualAdmission | None = None

@@ -1,6 +1,6 @@
-"""Changes of a waiting room's settings: what somebody asks for, and what differs between two versions of them.
+"""Changes of waiting room settings: a requested patch, and the differences between two versions.
 
-Settings have the names that the API gives them, and their values are written as it writes them.
+Settings have their API names, and values are written as the API writes them.
 """
 
 from dataclasses import dataclass, fields, replace
@@ -32,7 +32,9 @@ _NAMES = {
 
 @dataclass(frozen=True, slots=True)
 class RoomSettingsPatch:
-    """`given`: fields of RoomSettings with their new values; the others stay as they are."""
+    """A partial change: `given` has RoomSettings fields with new values;
+    other fields stay as they are.
+    """
 
     given: tuple[tuple[str, Setting], ...] = ()
 
@@ -41,7 +43,9 @@ class RoomSettingsPatch:
         return replace(before, **changes)
 
     def fingerprint_parts(self) -> tuple[str, ...]:
-        """The same for the same change, whatever it is a change of."""
+        """Return the parts of a fingerprint:
+        equal for equal patches, whatever settings they apply to.
+        """
         return tuple(
             f"{_NAMES[name]}={_text(name, value)}" for name, value in sorted(self.given, key=lambda one: one[0])
         )
@@ -49,7 +53,7 @@ class RoomSettingsPatch:
 
 @dataclass(frozen=True, slots=True)
 class SettingChange:
-    """Empty where there was no value, or is none now."""
+    """One changed setting; `before` or `after` is empty for a missing value."""
 
     setting: str
     before: str
@@ -57,7 +61,7 @@ class SettingChange:
 
 
 def diff_room_settings(before: RoomSettings, after: RoomSettings) -> tuple[SettingChange, ...]:
-    """In the order in which the settings are declared. Their version is none of them."""
+    """Return the changed settings in order of declaration, without their version."""
     names = [field.name for field in fields(RoomSettings) if field.name != "version"]
     pairs = [(name, getattr(before, name), getattr(after, name)) for name in names]
     changed = [(name, old, new) for name, old, new in pairs if old != new]

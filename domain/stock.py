@@ -1,4 +1,4 @@
-"""Stock of a concert at one moment: per tier available + held + sold = capacity, always."""
+"""Stock of a concert at one moment: available + held + sold = capacity in each tier, always."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -7,7 +7,7 @@ from domain.ids import TierId
 
 
 class StockAhead(StrEnum):
-    """What is left for somebody in line when their turn comes, as far as can be told now."""
+    """A forecast of the stock left when a person in the queue is called."""
 
     AVAILABLE = "AVAILABLE"
     SOLD_OUT = "SOLD_OUT"
@@ -18,7 +18,7 @@ class TierStock:
     tier_id: TierId
     capacity: int
     held: int
-    """In a hold that may still become an order; BUYING counts."""
+    """Units in a hold that may still become an order, including BUYING."""
     sold: int
 
     @property
@@ -28,7 +28,9 @@ class TierStock:
 
 @dataclass(frozen=True, slots=True)
 class Stock:
-    """`version` rises with every change inside an `epoch`; a new epoch means the state was rebuilt."""
+    """`version` rises with every change inside an `epoch`;
+    a new epoch means that the state was rebuilt.
+    """
 
     epoch: int
     version: int

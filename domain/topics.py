@@ -1,4 +1,6 @@
-"""What can be watched, and what a watcher of it is shown: always the whole state at one version, never an event."""
+"""Subscription topics and their snapshots:
+always the whole state at one version, never an event.
+"""
 
 from dataclasses import dataclass
 
@@ -16,7 +18,7 @@ class StockTopic:
 
 @dataclass(frozen=True, slots=True)
 class QueueTopic:
-    """One person's place in line, and the room around it."""
+    """One person's queue entry, and the room around it."""
 
     concert_id: ConcertId
     person_id: PersonId
@@ -24,14 +26,14 @@ class QueueTopic:
 
 @dataclass(frozen=True, slots=True)
 class RoomTopic:
-    """A waiting room, for those who run it."""
+    """A waiting room, for its organizers."""
 
     concert_id: ConcertId
 
 
 @dataclass(frozen=True, slots=True)
 class HoldsTopic:
-    """One person's holds at a concert, each shown when it changes."""
+    """One person's holds at a concert, each sent when it changes."""
 
     concert_id: ConcertId
     person_id: PersonId
@@ -47,7 +49,7 @@ Topic = StockTopic | QueueTopic | RoomTopic | HoldsTopic | OrderTopic
 
 @dataclass(frozen=True, slots=True)
 class QueueSnapshot:
-    """`entry` is None for a person who never joined."""
+    """A queue topic's state; `entry` is None for a person who never joined."""
 
     entry: QueueEntry | None
     room: WaitingRoom
@@ -56,4 +58,4 @@ class QueueSnapshot:
 
 
 Snapshot = Stock | QueueSnapshot | WaitingRoom | Hold | Order
-"""Of StockTopic, LineTopic, RoomTopic, HoldsTopic and OrderTopic, in this order."""
+"""The snapshots of StockTopic, QueueTopic, RoomTopic, HoldsTopic and OrderTopic, in this order."""

@@ -1,6 +1,6 @@
-"""Checks of inputs, field by field: each yields its problems, with the path of the field in the input.
+"""Input checks: each yields the problems of its fields, with their path in the input.
 
-Bounds are generous for every real sale, and small enough that no request slows down others.
+Bounds are generous for every real sale, and small enough that no request slows others down.
 """
 
 import re
@@ -25,7 +25,7 @@ MAX_LIMIT = 1_000
 MAX_TIERS = 50
 MAX_TIER_CAPACITY = 200_000
 MAX_PRICE_MINOR = 2_000_000
-# A total of MAX_LIMIT tickets at it still fits GraphQL's 32-bit Int.
+# A total of MAX_LIMIT tickets at this price still fits GraphQL's 32-bit Int.
 MAX_HOLD = timedelta(hours=2)
 MAX_ACTIVE_USERS = 1_000_000
 MAX_ROOM_TIME_S = 7_200
@@ -36,12 +36,12 @@ LATEST = datetime(2100, 1, 1, tzinfo=UTC)
 
 _SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _COUNTRY = re.compile(r"[A-Z]{2}")
-# Deliberately loose: only a message sent there proves an address.
+# Deliberately loose: only a message sent to an address proves it.
 _EMAIL = re.compile(r"[^\s@\x00-\x1f]+@[^\s@\x00-\x1f.]+(\.[^\s@\x00-\x1f.]+)+")
 
 
 def raise_problems(problems: Iterator[FieldProblem]) -> None:
-    """Raises InvalidInput with every problem, if there is one."""
+    """Raise InvalidInput with all problems; return if `problems` yields nothing."""
     found = tuple(problems)
     if found:
         raise InvalidInput(*found)
@@ -156,13 +156,13 @@ def _sale_problems(terms: ConcertTerms) -> Iterator[FieldProblem]:
 
 
 def room_problems(path: str, concert: Concert | ConcertDraft) -> Iterator[FieldProblem]:
-    """`path` is where the settings are in the input."""
+    """Yield the problems of a concert's room settings; `path` is their place in the input."""
     room = concert.room
     yield from number_problems(f"{path}.totalActiveUsers", room.total_active_users, 1, MAX_ACTIVE_USERS)
     yield from number_problems(f"{path}.newUsersPerMinute", room.new_users_per_minute, 1, MAX_ACTIVE_USERS)
     yield from _room_time_problems(path, room)
     yield from _opening_problems(path, concert)
-    # A queue whose order was drawn must be able to reject for a while: its lottery can no longer be turned off.
+    # A drawn queue must be able to reject for a while: its lottery can no longer be turned off.
     if room.shuffle_at_start and room.queueing_method not in (QueueingMethod.FIFO, QueueingMethod.REJECT):
         yield FieldProblem(
             f"{path}.shuffleAtStart", f"requires FIFO, and this room uses {room.queueing_method}; change one of them"
@@ -182,7 +182,9 @@ def _room_time_problems(path: str, room: RoomSettings) -> Iterator[FieldProblem]
 
 
 def _opening_problems(path: str, concert: Concert | ConcertDraft) -> Iterator[FieldProblem]:
-    """A room opens inside the sale window, and its prequeue before it."""
+    """Yield problems if the room opens outside the sale window or its prequeue starts after the
+    opening.
+    """
     opens_at = concert.room.opens_at
     if opens_at is not None and opens_at < concert.terms.sales_start_at:
         yield FieldProblem(f"{path}.opensAt", "must not be before salesStartAt; omit it to open at salesStartAt")

@@ -1,4 +1,6 @@
-"""What every change of a concert takes: the concert as it is, one write with its audit, and telling the hot state."""
+"""The steps of every concert change: read the concert,
+write it once with its audit row, sync the hot state.
+"""
 
 import secrets
 from contextlib import suppress
@@ -12,11 +14,11 @@ from domain.room_audits import RoomAction, RoomCommand
 from resolvers.context import Context
 
 MAX_WRITE_TIME = timedelta(seconds=10)
-"""A change takes no longer, or is refused by the database."""
+"""A change takes no longer than this; otherwise the database refuses it."""
 
 
 async def get_existing(context: Context, concert_id: ConcertId) -> Concert:
-    """Drafts too: who changes a concert sees them. Raises NotFound."""
+    """Return the concert, also a draft, since the caller may change it. Raises NotFound."""
     concert = await context.stores.concerts.get(concert_id)
     if concert is None:
         raise NotFound("Concert", concert_id)
@@ -31,7 +33,10 @@ def make_command(
 
 
 async def save_concert(context: Context, before: Concert, after: Concert, done: RoomCommand) -> Concert:
-    """One version later. Raises VersionConflict, QueueOpened, CapacityInUse, AlreadyDone; then nothing changed."""
+    """Save `after` as the next version and return it.
+
+    Raises VersionConflict, QueueOpened, CapacityInUse or AlreadyDone; then nothing has changed.
+    """
     await _raise_if_opened(context, before, after)
     after = replace(after, version=before.version + 1)
     written = await context.stores.detached_tasks.run(context.stores.concert_writer.save(before, after, done))
@@ -42,18 +47,25 @@ async def save_concert(context: Context, before: Concert, after: Concert, done: 
 
 
 async def _sync(context: Context, concert: Concert) -> None:
-    """MongoDB has the change; what the hot store cannot hear now, the apply worker tells it."""
+    """Sync the hot store with the change that MongoDB has;
+    if it is away, the apply worker syncs it later.
+    """
     with suppress(TemporarilyUnavailable):
         await context.stores.concert_writer.sync(concert)
 
 
 async def _raise_if_opened(context: Context, before: Concert, after: Concert) -> None:
-    """Who was told their number keeps it: an order is neither drawn nor taken back, nor an opening, once it was."""
+    """Raise QueueOpened if the change would alter numbers that people have been shown.
+
+    Once a queue is opened, its order is neither drawn nor withdrawn, and its opening is not
+    postponed.
+    """
     settings = _fixed_settings_changed(before, after)
     if not settings or before.status is ConcertStatus.DRAFT or after.room.round != before.room.round:
         return
     state = await context.stores.queues.read_queue(before.id)
-    # A queue whose time has come may be drawn or opened by now, or be while this is written: its numbers would change.
+    # A queue whose opening time has come may be drawn or opened by now, or during this write: its
+    # numbers would change.
     if (state.is_opened or _is_past(before.room_opens_at - MAX_WRITE_TIME)) and state.round == before.room.round:
         raise QueueOpened(before.id, settings)
 
@@ -63,7 +75,7 @@ def _is_past(moment: datetime) -> bool:
 
 
 def _fixed_settings_changed(before: Concert, after: Concert) -> tuple[str, ...]:
-    """The settings that this changes and an opened queue cannot change."""
+    """Return the settings that differ and that an opened queue cannot change."""
     found = []
     if after.room.shuffle_at_start != before.room.shuffle_at_start:
         found.append("shuffleAtStart")

@@ -1,4 +1,4 @@
-"""What the concert fields do: read the catalogue; create, change, publish and close a concert."""
+"""Resolvers of the concert fields: read the catalog; create, change, publish and close concerts."""
 
 import re
 import unicodedata
@@ -38,7 +38,7 @@ _PUBLIC = (ConcertStatus.PUBLISHED, ConcertStatus.CLOSED)
 
 
 async def list_concerts(context: Context, filter_: ConcertFilter, *, first: int, after: str | None) -> Page[Concert]:
-    """By start. Drafts only for organisers."""
+    """Return one page of concerts, ordered by start; drafts only for organizers."""
     if not _sees_drafts(context):
         filter_ = replace(filter_, statuses=tuple(s for s in filter_.statuses if s in _PUBLIC) or _PUBLIC)
     return await context.stores.concerts.page(filter_, first=first, after=after)
@@ -49,7 +49,9 @@ async def get_concert(context: Context, concert_id: ConcertId) -> Concert | None
 
 
 async def get_cached_concert(context: Context, concert_id: ConcertId) -> Concert | None:
-    """As it was two seconds ago at the most: ten thousand sockets that open at once are not ten thousand reads."""
+    """Return the concert, at most two seconds old:
+    ten thousand new sockets must not cost ten thousand reads.
+    """
     return _if_visible(context, await context.stores.concert_cache.get(concert_id))
 
 
@@ -68,12 +70,12 @@ async def get_concert_by_slug(context: Context, slug: str) -> Concert | None:
 
 
 async def get_currency(context: Context, concert_id: ConcertId) -> CurrencyCode:
-    """Raises NotFound."""
+    """Return the currency of a concert. Raises NotFound."""
     return await context.stores.concerts.currency_of(concert_id)
 
 
 async def read_stock(context: Context, concert: Concert) -> Stock:
-    """A draft has all of its stock; nobody can hold any of it yet."""
+    """Return the stock; a draft has its whole capacity available: no one can hold it yet."""
     if concert.status is ConcertStatus.DRAFT:
         return Stock(0, 0, tuple(TierStock(tier.id, tier.capacity, held=0, sold=0) for tier in concert.tiers))
     return await context.stores.holds.read_stock(concert.id)
@@ -95,7 +97,7 @@ async def create_concert(context: Context, draft: ConcertDraft) -> Concert:
         version=1,
         epoch=0,
         created_by=context.signed_in().person_id,
-        # MongoDB keeps milliseconds: what is answered now is what is read later.
+        # MongoDB keeps milliseconds: the answer must equal what is read later.
         created_at=now.replace(microsecond=now.microsecond // 1000 * 1000),
         currency=draft.currency,
         room=draft.room,
@@ -112,7 +114,11 @@ async def create_concert(context: Context, draft: ConcertDraft) -> Concert:
 async def update_concert(
     context: Context, concert_id: ConcertId, change: ConcertChange, *, expected_version: int | None
 ) -> Concert:
-    """Raises VersionConflict where `expected_version` is given and somebody else was first."""
+    """Change a concert and return it.
+
+    Raises VersionConflict if `expected_version` is given and another change came first,
+    IllegalTransition if the concert is closed, NotFound, and InvalidInput.
+    """
     before = await get_existing(context, concert_id)
     if expected_version is not None and before.version != expected_version:
         raise VersionConflict(concert_id, before.version)
@@ -126,21 +132,25 @@ async def update_concert(
 
 
 async def publish_concert(context: Context, concert_id: ConcertId) -> Concert:
-    """From now on the catalogue shows it, and its sale opens by itself."""
+    """Publish a draft: the catalog shows it from now on, and its sale opens at its start time."""
     concert = await _move(context, concert_id, ConcertStatus.PUBLISHED)
-    # The first recovery of a concert makes its hot state: one way in, for new stock and for stock that was lost.
+    # The first recovery of a concert creates its hot state: new stock and lost stock take the same
+    # path.
     with suppress(TemporarilyUnavailable):
         await context.stores.recovery.ensure(concert_id)
     return concert
 
 
 async def close_concert(context: Context, concert_id: ConcertId) -> Concert:
-    """No new holds from now on; those that live may still be bought."""
+    """Close the sale: new holds are refused from now on, and active holds may still be bought."""
     return await _move(context, concert_id, ConcertStatus.CLOSED)
 
 
 async def _move(context: Context, concert_id: ConcertId, status: ConcertStatus) -> Concert:
-    """Repeating a step that was taken changes nothing."""
+    """Move a concert to a status.
+
+    Repeating it changes nothing. Raises IllegalTransition or NotFound.
+    """
     before = await get_existing(context, concert_id)
     if before.status is status:
         return before
@@ -187,7 +197,9 @@ def _if_visible(context: Context, concert: Concert | None) -> Concert | None:
 
 
 def _slug(name: str, id_: ConcertId) -> str:
-    """Readable and unique without a look-up: the name's letters and eight of the id's."""
+    """Build a readable slug that is unique without a look-up:
+    from the name and eight characters of the id.
+    """
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
     words = re.findall(r"[a-z0-9]+", plain)
     return "-".join([*"-".join(words)[:180].strip("-").split("-"), id_[:8]]).strip("-")

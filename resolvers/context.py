@@ -1,4 +1,6 @@
-"""The context of one request: the stores, the viewer, the request id, and what the request has read so far."""
+"""The context of one request: the stores, the viewer,
+the request id, and what the request has read so far.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -20,12 +22,12 @@ V = TypeVar("V")
 
 
 class LoadOnce(Generic[K, V]):
-    """Loads each key once: later callers, also while it is being loaded, get the first one's result or error."""
+    """Loads each key once: later callers, also during the load, get the same result or error."""
 
     __slots__ = ("_results",)
 
     def __init__(self) -> None:
-        # Without a dict until something is loaded: each subscription keeps a context.
+        # No dict until something is loaded: each subscription keeps a context.
         self._results: dict[K, asyncio.Future[V]] | None = None
 
     async def get(self, key: K, load: Callable[[], Awaitable[V]]) -> V:
@@ -52,7 +54,9 @@ class LoadOnce(Generic[K, V]):
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """New for each request and for each event of a subscription, so what it remembers is of one moment."""
+    """Created for each request and each event of a subscription,
+    so everything it has read is equally recent.
+    """
 
     stores: Stores
     passes: PassSigner
@@ -75,14 +79,16 @@ class Context:
         return self.viewer
 
     def clear(self) -> None:
-        """Forget what was read: mutations of one document run in order, and each shows what is true after it."""
+        """Forget what was read:
+        mutations of one document run in order, and each shows the state after it.
+        """
         for memo in (self.concerts, self.stocks, self.rooms, self.viewer_concerts):
             memo.clear()
 
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """What a process opens once, for every request and every connection."""
+    """Resources that a process opens once, for every request and every connection."""
 
     stores: Stores
     passes: PassSigner

@@ -1,7 +1,7 @@
-"""Fills an empty catalogue with the demo concerts, in the name of the demo organizer olivia.
+"""Fills an empty catalog with the demo concerts, as the demo organizer olivia.
 
-Running it twice, at once or after one that stopped half-way, ends with every concert there once and published. It
-touches no database that has a concert of somebody else's.
+Running it twice, at the same time or after a run that stopped half-way, leaves every concert
+there once and published. It does not touch a database that has any other concert.
 """
 
 import asyncio
@@ -24,13 +24,16 @@ log = logging.getLogger(__name__)
 
 CATALOGUE = Path(__file__).parents[1] / "deploy" / "demo" / "concerts.json"
 STORES_WITHIN_S = 10.0
-"""Stores of our own are ready before we ask; a start does not wait longer for those of others."""
+"""Embedded stores are ready before this runs; start-up does not wait longer for external ones."""
 _PROBE_EVERY_S = 0.1
 _MOST_LISTED = 100
 
 
 async def load_demo(context: Context) -> int:
-    """How many concerts it made. A store that is away is logged and means 0: the next start tries again."""
+    """Return the number of concerts created.
+
+    An unavailable store is logged and gives 0: the next start tries again.
+    """
     drafts = demo_drafts(CATALOGUE.read_bytes(), datetime.now(UTC))
     context = replace(context, viewer=_olivia())
     try:
@@ -42,7 +45,7 @@ async def load_demo(context: Context) -> int:
 
 
 async def _until_ready(context: Context) -> None:
-    """Raises TimeoutError. Ready means also that the index is there which lets a slug in only once."""
+    """Wait until the stores are ready, including the unique index on slugs. Raises TimeoutError."""
     async with asyncio.timeout(STORES_WITHIN_S):
         while True:
             if not await context.stores.problems():
@@ -63,14 +66,14 @@ async def _fill(context: Context, drafts: tuple[ConcertDraft, ...]) -> int:
             concert = await _created(context, draft)
             made += concert is not None
         if concert is not None and concert.status is ConcertStatus.DRAFT:
-            # Whoever loads beside us may be faster.
+            # Another process that loads the demo at the same time may be faster.
             with suppress(IllegalTransition, VersionConflict):
                 await publish_concert(context, concert.id)
     return made
 
 
 async def _created(context: Context, draft: ConcertDraft) -> Concert | None:
-    """None: somebody who loads beside us made it a moment ago, and publishes it."""
+    """Return the concert; None if another process has just created it and will publish it."""
     try:
         return await create_concert(context, draft)
     except InvalidInput as error:

@@ -1,4 +1,4 @@
-"""What the hold fields do: take stock out for a person, give it back, show what they hold."""
+"""Resolvers of the hold fields: hold tickets for a person, release them, show a person's holds."""
 
 import asyncio
 from itertools import chain
@@ -18,7 +18,11 @@ async def hold_tickets(
     idempotency_key: str,
     queue_pass: str | None = None,
 ) -> Hold:
-    """All lines or none; the same key finds the same hold, as it is now. Raises NotAdmitted where a pass is needed."""
+    """Hold all lines or none and return the hold; a repeated key returns the same hold as it is
+    now.
+
+    Raises NotAdmitted if a pass is required and missing or not valid.
+    """
     viewer = context.signed_in()
     raise_problems(chain(key_problems(idempotency_key), ticket_line_problems(concert_id, lines)))
     id_ = hold_id(viewer.person_id, concert_id, "holdTickets", idempotency_key)
@@ -28,11 +32,11 @@ async def hold_tickets(
 async def create_hold(
     context: Context, id_: HoldId, lines: tuple[TicketRequest, ...], *, digest: str, queue_pass: str | None
 ) -> Hold:
-    """Hold the lines, all or none. Raises NotAdmitted, with the position of a viewer who waits.
+    """Hold all lines or none. Raises NotAdmitted, with the position of a viewer who waits.
 
-    The index of the person's concerts is written in the same round trip, before it where both are in
-    one pipeline. Where the index cannot be written the request is refused: the hold may stand until
-    its deadline, and the same request repeated returns it and writes the index again.
+    The index of the person's concerts is written in the same round trip, and before the hold if
+    both are in one pipeline. If the index cannot be written, the request is refused: the hold
+    may exist until its deadline, and the repeated request returns it and writes the index again.
     """
     viewer, concert_id = context.signed_in(), concert_of(lines[0].tier_id)
     concert = await context.stores.concert_cache.get(concert_id)
@@ -46,7 +50,8 @@ async def create_hold(
     )
     if concert is None:
         return await hold
-    # A draft too: another process may be publishing it, and the hold may find it on sale.
+    # Drafts are indexed too: another process may be publishing one, and the hold may find it on
+    # sale.
     with hidden_positions(concert):
         _, held = await asyncio.gather(add_to_index(context, viewer.person_id, concert), hold)
     return held
@@ -57,7 +62,7 @@ async def release_hold(context: Context, concert_id: ConcertId, id_: HoldId) -> 
 
 
 async def get_hold(context: Context, concert_id: ConcertId, id_: HoldId) -> Hold | None:
-    """Its owner's, or anybody's for an organiser."""
+    """Return the hold if the viewer owns it or is an organizer; otherwise None."""
     viewer = context.signed_in()
     hold = await context.stores.holds.get(concert_id, id_)
     is_visible = hold is not None and (hold.person_id == viewer.person_id or viewer.is_organizer)
@@ -81,7 +86,7 @@ async def _holds_at(context: Context, concert_id: ConcertId, person_id: PersonId
 
 
 def fingerprint_parts(lines: tuple[TicketRequest, ...]) -> list[str]:
-    """The lines as a fingerprint takes them: their order does not change what is asked for."""
+    """Return the lines as fingerprint parts, sorted: their order does not change the request."""
     return [
         word for line in sorted(lines, key=lambda line: line.tier_id) for word in (line.tier_id, str(line.quantity))
     ]

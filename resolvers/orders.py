@@ -1,4 +1,6 @@
-"""What the order fields do: buy a hold, or lines in one go; show orders to their owner."""
+"""Resolvers of the order fields:
+buy a hold, buy ticket lines in one request, show orders to their owner.
+"""
 
 from itertools import chain
 
@@ -16,7 +18,9 @@ from resolvers.purchase import Purchase
 async def purchase_hold(
     context: Context, concert_id: ConcertId, id_: HoldId, customer: Customer, idempotency_key: str
 ) -> Order:
-    """Answers once MongoDB's majority has the order; the same call again answers with it as it is now."""
+    """Return the order once a majority of MongoDB has it;
+    a repeated request returns it as it is now.
+    """
     viewer = context.signed_in()
     raise_problems(chain(key_problems(idempotency_key), customer_problems(customer)))
     purchase = Purchase(
@@ -38,7 +42,7 @@ async def purchase_lines(
     idempotency_key: str,
     queue_pass: str | None = None,
 ) -> Order:
-    """Holds first, and gives the hold back if the purchase is refused for good."""
+    """Hold the lines and buy the hold; release the hold if the purchase is refused for good."""
     viewer = context.signed_in()
     raise_problems(
         chain(key_problems(idempotency_key), customer_problems(customer), ticket_line_problems(concert_id, lines)),
@@ -67,7 +71,7 @@ async def _hold_and_run(
 
 
 async def get_order(context: Context, order_id: OrderId) -> Order | None:
-    """Its owner's, or anybody's for an organiser."""
+    """Return the order if the viewer owns it or is an organizer; otherwise None."""
     viewer = context.signed_in()
     order = await context.stores.orders.get(order_id)
     is_visible = order is not None and (order.person_id == viewer.person_id or viewer.is_organizer)
@@ -75,5 +79,5 @@ async def get_order(context: Context, order_id: OrderId) -> Order | None:
 
 
 async def page_viewer_orders(context: Context, *, first: int, after: str | None) -> Page[Order]:
-    """Newest first."""
+    """Return one page of the viewer's orders, newest first."""
     return await context.stores.orders.page_of_person(context.signed_in().person_id, first=first, after=after)

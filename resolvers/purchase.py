@@ -1,6 +1,7 @@
-"""The one order of steps of a purchase: begin, insert, record.
+"""The order of steps of a purchase: begin, insert, record.
 
-Whatever step it dies at, the units end up free or in exactly one order: the settle worker sees to the rest.
+At whatever step it stops, the units end up free or in exactly one order: the settle worker
+completes the rest.
 """
 
 from dataclasses import dataclass
@@ -15,7 +16,9 @@ from storage.hot.holds import AlreadySold
 from storage.mongo.order_batch import Outcome
 
 MAX_CONFLICTS = 5
-"""A conflict means that the hot store forgot an order; each round teaches it those it forgot of these units."""
+"""A conflict means that the hot store lost an order;
+each round writes the lost orders of these units back to it.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,14 +30,17 @@ class Purchase:
     key: str
     """Fingerprint of person, concert, operation and idempotency key."""
     digest: str
-    """Of all that was asked for: the same key with another digest is refused."""
+    """Fingerprint of the whole request: the same key with another digest is refused."""
 
     @property
     def order_id(self) -> OrderId:
         return OrderId(self.hold_id)
 
     async def run(self, stores: Stores) -> Order:
-        """The order, recorded by the majority. Raises a Refusal; a retryable one finds out by itself when repeated."""
+        """Return the order, recorded by the majority.
+
+        Raises a Refusal; after a retryable one, the repeated request finds out what happened.
+        """
         for _ in range(MAX_CONFLICTS):
             try:
                 hold = await stores.holds.begin_purchase(
@@ -53,15 +59,19 @@ class Purchase:
         raise TemporarilyUnavailable("The tickets of this hold are being checked after a restart of the stock store")
 
     async def release_hold(self, stores: Stores, reason: EndReason) -> None:
-        """After a refusal for good: a hold that is not being bought is released."""
+        """Release the hold after a final refusal, unless it is being bought."""
         try:
             await stores.holds.release(self.concert_id, self.hold_id, person_id=self.person_id, reason=reason)
         except (NotFound, PurchaseInProgress, TemporarilyUnavailable):
-            # Nothing to give back, not ours to decide, or its deadline will.
+            # The hold is gone, another request is buying it, or its deadline will release it.
             return
 
     async def _insert(self, stores: Stores, hold: Hold) -> Order | None:
-        """The order under this id once it is recorded; None if the hold has other units now and is to begin again."""
+        """Return the recorded order with this id; None if the hold has other units now and must
+        begin again.
+
+        Raises HoldEnded, TemporarilyUnavailable, or NotFound for an order of another person.
+        """
         order = await self._order(stores, hold)
         outcome = await stores.order_batch.insert(order)
         if outcome is Outcome.RECORDED:
@@ -79,13 +89,13 @@ class Purchase:
 
     async def _order(self, stores: Stores, hold: Hold) -> Order:
         now = datetime.now(UTC)
-        # MongoDB keeps milliseconds: what is answered now is what is read later.
+        # MongoDB keeps milliseconds: the answer must equal what is read later.
         now = now.replace(microsecond=now.microsecond // 1000 * 1000)
         return Order(
             id=self.order_id,
             concert_id=self.concert_id,
             person_id=self.person_id,
-            # The one place that calls an order paid: payment will put PENDING_PAYMENT before it.
+            # Only this line sets an order to PAID: payment will put PENDING_PAYMENT before it.
             status=OrderStatus.PAID,
             units=hold.units,
             released_units=(),

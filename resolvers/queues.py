@@ -1,4 +1,4 @@
-"""What the queue fields do: join and leave the queue, heartbeat, claim the pass, show entries."""
+"""Resolvers of the queue fields: join and leave a queue, heartbeat, claim a pass, show entries."""
 
 import asyncio
 from collections.abc import Coroutine, Iterator
@@ -17,7 +17,7 @@ from storage.hot.queues import EntryRecord, PositionedEntry
 
 MAX_JOINS_PER_PERSON = 20
 MAX_JOINS_PER_ADDRESS = 3_000
-"""A university behind one address may queue; a flood from one may not."""
+"""A university behind one address may queue; a flood of joins from one address may not."""
 JOIN_WINDOW_S = 10
 
 _WAITING = frozenset({EntryState.PREQUEUED, EntryState.WAITING})
@@ -30,10 +30,14 @@ _PASS_STATUS = {
 
 
 async def join_queue(context: Context, concert_id: ConcertId) -> QueueEntry:
-    """Return the viewer's entry, the one they have if it is active. Raises NotFound, RoomNotOpen, RateLimited."""
+    """Return the viewer's new entry, or their active one.
+
+    Raises NotFound, RoomNotOpen or RateLimited.
+    """
     person_id = context.signed_in().person_id
     concert = await _find_concert(context, concert_id)
-    # In one round trip, and before the join: an entry must never be missing from the index of its person.
+    # All in one round trip, and before the join: an entry must never be missing from its person's
+    # index.
     await asyncio.gather(*_count_joins(context, person_id), add_to_index(context, person_id, concert))
     with _drafts_not_found(concert_id):
         joined = await context.stores.queues.join(concert_id, person_id)
@@ -55,7 +59,7 @@ async def heartbeat(context: Context, concert_id: ConcertId) -> QueueEntry:
 
 
 async def claim_pass(context: Context, concert_id: ConcertId) -> QueueEntry:
-    """Return the entry with its pass; the same pass when it is claimed again."""
+    """Return the entry with its pass; claiming again returns the same pass."""
     concert = await _find_concert(context, concert_id)
     with _drafts_not_found(concert_id), hidden_positions(concert):
         claimed = await context.stores.queues.claim(concert_id, context.signed_in().person_id)
@@ -80,18 +84,23 @@ async def list_viewer_entries(context: Context) -> tuple[QueueEntry, ...]:
 
 
 async def load_viewer_concerts(context: Context) -> tuple[ConcertId, ...]:
-    """Return the concerts at which the viewer may have an entry or a hold, read once per request."""
+    """Return the concerts where the viewer may have an entry or a hold, read once per request."""
     person_id = context.signed_in().person_id
     return await context.viewer_concerts.get(person_id, lambda: context.stores.person_concerts.list(person_id))
 
 
 async def add_to_index(context: Context, person_id: PersonId, concert: Concert) -> None:
-    """Add the concert to the index that `me` reads. Raises TemporarilyUnavailable: then the request is refused."""
+    """Add the concert to the index that `me` reads.
+
+    Raises TemporarilyUnavailable; the request is then refused.
+    """
     await context.stores.person_concerts.add(person_id, concert.id, expires_at=keys_expire_at(concert))
 
 
 async def estimate_wait(context: Context, entry: QueueEntry) -> WaitEstimate | None:
-    """Return the estimate of an entry that waits; None where there is no order, or nothing to tell yet."""
+    """Return the estimate of a waiting entry;
+    None if it has no position or there is no estimate yet.
+    """
     if entry.state not in _WAITING or not entry.position:
         return None
     concert = await _find_concert(context, entry.concert_id)
@@ -116,7 +125,9 @@ async def read_pass(context: Context, token: str | None, concert_id: ConcertId) 
 
 @contextmanager
 def hidden_positions(concert: Concert | None) -> Iterator[None]:
-    """Leave the position out of a refusal where each call is drawn at random: there is no order then."""
+    """Remove the position from a NotAdmitted error if calls are drawn at random:
+    the queue has no order then.
+    """
     try:
         yield
     except NotAdmitted as error:
@@ -134,7 +145,10 @@ def build_entry(
     position: int | None,
     wait_table: WaitTable,
 ) -> QueueEntry:
-    """Build an entry with its position at one version of the queue. RANDOM shows no number and no position."""
+    """Build an entry with its position at one version of the queue.
+
+    RANDOM shows no number and no position.
+    """
     is_waiting = record.state in _WAITING
     has_no_order = is_waiting and method is QueueingMethod.RANDOM
     return QueueEntry(
@@ -155,7 +169,7 @@ def build_entry(
 
 
 def _show(context: Context, concert: Concert, found: PositionedEntry) -> QueueEntry:
-    """Build the entry of a reply. Its estimate is read only where it is selected: `estimate_wait`."""
+    """Build the entry of a reply. `estimate_wait` reads the estimate, only if it is selected."""
     return build_entry(
         context.passes,
         concert.id,
@@ -188,7 +202,7 @@ def _count_joins(context: Context, person_id: PersonId) -> list[Coroutine[Any, A
 
 
 async def _find_concert(context: Context, concert_id: ConcertId) -> Concert:
-    """Return a concert from the cache. Raises NotFound, also for a draft: its existence is not public."""
+    """Return a cached concert. Raises NotFound, also for a draft: its existence is not public."""
     concert = await context.stores.concert_cache.get(concert_id)
     if concert is None or concert.status is ConcertStatus.DRAFT:
         raise NotFound("Concert", concert_id)
@@ -196,7 +210,7 @@ async def _find_concert(context: Context, concert_id: ConcertId) -> Concert:
 
 
 async def _entry_where_on(context: Context, concert_id: ConcertId) -> QueueEntry | None:
-    """Return the viewer's entry of a concert in the index, which may be over or have its waiting room off."""
+    """Return the viewer's entry at an indexed concert; None if it expired or its room is off."""
     try:
         concert = await _find_concert(context, concert_id)
         return await get_viewer_entry(context, concert_id) if concert.room.is_on else None
@@ -206,7 +220,9 @@ async def _entry_where_on(context: Context, concert_id: ConcertId) -> QueueEntry
 
 @contextmanager
 def _drafts_not_found(concert_id: ConcertId) -> Iterator[None]:
-    """A draft, or a concert long over, has no queue, and its existence is not public."""
+    """Turn NotOnSale into NotFound:
+    a draft or a long-finished concert has no queue and is not public.
+    """
     try:
         yield
     except NotOnSale as error:

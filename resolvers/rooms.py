@@ -1,8 +1,10 @@
-"""What organisers do to a waiting room: configure, pause and resume it, call people by hand, empty its line.
+"""Organizer commands for a waiting room: configure, pause, resume, admit people manually, reset its
+queue.
 
-MongoDB has the settings: a change is one write there, with its row in the audit, and the hot state hears of it. Calls
-by hand are the hot state's; their row is there before, and says afterwards what came of it. A key that was used finds
-its row, and nothing is done again.
+MongoDB owns the settings: a change is one write there, together with its audit row, and is then
+synced to the hot state. The hot state owns manual admissions; their audit row is inserted first
+and completed with the result. A repeated idempotency key finds its row, and nothing is done
+twice.
 """
 
 import asyncio
@@ -29,13 +31,15 @@ from storage.hot.queue_state import QueueState
 from storage.mongo.room_audits import AlreadyDone
 
 MAX_ATTEMPTS = 10
-"""Changes of one concert that meet: each round of them lets one through."""
+"""Concurrent changes of one concert: each round of attempts lets one of them through."""
 RETRY_PAUSE_S = 0.02
-"""Times the attempts so far, with jitter: a second for all of them together."""
+"""Multiplied by the number of attempts so far, with jitter:
+about a second for all attempts together.
+"""
 
 
 async def get_waiting_room(context: Context, concert_id: ConcertId) -> WaitingRoom | None:
-    """None for a concert that the viewer may not see."""
+    """Return the waiting room; None for a concert that the viewer may not see."""
     concert = await get_concert(context, concert_id)
     if concert is None:
         return None
@@ -52,12 +56,15 @@ async def load_waiting_room(context: Context, concert_id: ConcertId) -> WaitingR
 async def configure(
     context: Context, concert_id: ConcertId, change: RoomSettingsPatch, *, expected_version: int | None
 ) -> Concert:
-    """Raises VersionConflict where `expected_version`, of the settings, is given and somebody else was first."""
+    """Change the settings and return the concert.
+
+    Raises VersionConflict if `expected_version` is given and is not the version of the settings.
+    """
     return await _change(context, concert_id, change, make_command(context), expected_version=expected_version)
 
 
 async def pause(context: Context, concert_id: ConcertId) -> Concert:
-    """Everybody keeps their place, and nobody is called but by hand. Again: nothing changes."""
+    """Pause the room: entries stay, only organizers call people. Repeating it changes nothing."""
     return await _change(
         context, concert_id, RoomSettingsPatch((("queue_all", True),)), make_command(context, RoomAction.PAUSED)
     )
@@ -70,7 +77,10 @@ async def resume(context: Context, concert_id: ConcertId) -> Concert:
 
 
 async def reset(context: Context, concert_id: ConcertId, change: RoomSettingsPatch, idempotency_key: str) -> Concert:
-    """A new round with an empty line; who was called stays called. `change` may be what only a new line can take on."""
+    """Start a new round with an empty queue; people who were called stay called.
+
+    `change` may contain settings that an opened queue cannot change.
+    """
     raise_problems(key_problems(idempotency_key))
     digest = fingerprint(*change.fingerprint_parts())
     done = _make_keyed_command(context, RoomAction.RESET, concert_id, idempotency_key, digest)
@@ -84,7 +94,10 @@ async def reset(context: Context, concert_id: ConcertId, change: RoomSettingsPat
 
 
 async def admit_next(context: Context, concert_id: ConcertId, count: int, idempotency_key: str) -> ManualAdmission:
-    """Under both caps, also while the room is paused. Raises RoomNotOpen where nobody can be called."""
+    """Call up to `count` people within both caps, also while the room is paused.
+
+    Raises RoomNotOpen if the room cannot call people.
+    """
     raise_problems(chain(key_problems(idempotency_key), number_problems("count", count, 1, MAX_ADMITTED_AT_ONCE)))
     concert = await get_existing(context, concert_id)
     if concert.status is ConcertStatus.DRAFT:
@@ -94,7 +107,7 @@ async def admit_next(context: Context, concert_id: ConcertId, count: int, idempo
 
 
 async def page_audits(context: Context, concert_id: ConcertId, *, first: int, after: str | None) -> Page[RoomAudit]:
-    """Newest first."""
+    """Return one page of audit rows, newest first."""
     return await context.stores.room_audits.page(concert_id, first=first, after=after)
 
 
@@ -106,7 +119,7 @@ async def _change(
     *,
     expected_version: int | None = None,
 ) -> Concert:
-    """The concert as it is then; without a write where nothing differs."""
+    """Apply the change and return the concert; write nothing if the change has no effect."""
     for attempt in range(MAX_ATTEMPTS):
         before = await get_existing(context, concert_id)
         if expected_version not in (None, before.room.version):
@@ -118,13 +131,18 @@ async def _change(
         try:
             return await save_concert(context, before, after, done)
         except VersionConflict:
-            # Another change came first, perhaps not of the room. A majority read may show it a moment later only.
+            # Another change came first, perhaps not of the room. A majority read may show it only a
+            # moment later.
             await asyncio.sleep(random.uniform(0.5, 1.5) * RETRY_PAUSE_S * attempt)
     raise VersionConflict(concert_id, before.room.version, of_settings=True)
 
 
 def _changed(before: Concert, change: RoomSettingsPatch, action: RoomAction) -> Concert:
-    """Raises IllegalTransition for a concert whose queue is over, and for a reset of one without a queue."""
+    """Return the changed concert.
+
+    Raises IllegalTransition if the concert is closed, and for the reset of a draft, which has no
+    queue.
+    """
     is_reset = action is RoomAction.RESET
     if before.status is ConcertStatus.CLOSED or (is_reset and before.status is ConcertStatus.DRAFT):
         raise IllegalTransition(before.id, before.status, action.lower(), of_room=True)
@@ -133,7 +151,7 @@ def _changed(before: Concert, change: RoomSettingsPatch, action: RoomAction) -> 
 
 
 async def _admit(context: Context, concert: Concert, count: int, done: RoomCommand) -> ManualAdmission:
-    """Its row is there before anybody is called, so that no call is without one."""
+    """Insert the audit row before anyone is called, so that no call lacks a row."""
     stores = context.stores
     await stores.room_audits.insert(_audit(concert, done, ManualAdmission(count, None, None)))
     row = await _find_audit(context, done)
@@ -173,7 +191,10 @@ def _make_keyed_command(
 
 
 async def _find_audit(context: Context, done: RoomCommand) -> RoomAudit | None:
-    """Of a step that was taken under this key. Raises IdempotencyConflict where it was another one."""
+    """Return the audit row of a command that ran under this key.
+
+    Raises IdempotencyConflict if the row belongs to a different request.
+    """
     row = await context.stores.room_audits.get(done.id)
     if row is not None and row.command.digest != done.digest:
         raise IdempotencyConflict
@@ -181,7 +202,7 @@ async def _find_audit(context: Context, done: RoomCommand) -> RoomAudit | None:
 
 
 def _empty_queue_state(concert: Concert) -> QueueState:
-    """Of a draft, which nobody can join."""
+    """Build the queue state of a draft, which no one can join."""
     return QueueState(
         epoch=0,
         version=0,

@@ -1,4 +1,6 @@
-"""Reads what the hub publishes: concerts with their queue and stock, entries with their passes, holds, orders."""
+"""Reads what the hub publishes:
+concerts with their queue and stock, entries with their passes, holds, orders.
+"""
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
@@ -31,7 +33,7 @@ class StoreSnapshotReader:
 
     async def read_snapshot(self, concert_id: ConcertId, *, after: int) -> ConcertSnapshot:
         stored = await self._stores.snapshots.read(concert_id, after=after)
-        # The document whose settings are in force: the queue says which version of it that is.
+        # The settings in force are those of the version that the queue names.
         concert = await self._stores.concert_cache.get(concert_id, version=stored.state.concert_version)
         if concert is None:
             raise NotFound("Concert", concert_id)
@@ -55,9 +57,10 @@ class StoreSnapshotReader:
     def build_queue_snapshot(
         self, snapshot: RoomSnapshot, record: EntryRecord | None, stock: Stock, stock_ahead: StockAhead
     ) -> QueueSnapshot:
-        """Build what one person is shown at the version of `snapshot`.
+        """Build the snapshot of one person at the version of `snapshot`.
 
-        A record that was read after it may know of a call that this version does not: the version decides.
+        A record read after that version may contain a call that the version does not: the
+        version decides.
         """
         if record is None:
             return QueueSnapshot(None, snapshot.room, stock, stock_ahead)

@@ -1,7 +1,7 @@
 """The wait table of each concert, at most a second old, shared by resolvers and hub.
 
-However many viewers ask at once, a concert costs at most one read of its queue per second; while the
-hub publishes the concert, its tables serve here too and nothing is read.
+However many viewers ask at the same time, a concert costs at most one read of its queue per
+second. While the hub publishes the concert, its tables are used here too and nothing is read.
 """
 
 import time
@@ -22,11 +22,11 @@ MAX_TABLES = 1_000
 
 @dataclass(slots=True)
 class WaitTableCache:
-    """Owns no task: reads under way belong to the detached tasks of the stores."""
+    """Cache of wait tables. Owns no task: the stores' detached tasks own the reads in progress."""
 
     clock: Callable[[], float] = time.monotonic
     _known: dict[ConcertId, tuple[float, WaitTable]] = field(default_factory=dict)
-    """When its queue was read, and the table; the oldest first."""
+    """The time at which the queue was read, and the table; oldest first."""
     _reads: SingleFlight[ConcertId, WaitTable] = field(default_factory=SingleFlight)
 
     def put(self, concert_id: ConcertId, table: WaitTable) -> None:
@@ -70,7 +70,7 @@ def build_waiting_room(concert: Concert, state: QueueState) -> WaitingRoom:
 
 
 def build_room_wait_table(room: WaitingRoom) -> WaitTable:
-    """Build the table of a room; there is no estimate while no one is called."""
+    """Build the table of a room; without an estimate while the room calls no one."""
     if room.status is not RoomStatus.OPEN:
         return NO_ESTIMATE
     return build_wait_table(

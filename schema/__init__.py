@@ -1,4 +1,6 @@
-"""The GraphQL edge: the root types, the built schema, and all that a transport needs of it: `execute` and `start`."""
+"""The GraphQL layer: the root types, the built schema,
+and what a transport uses: `execute` and `start`.
+"""
 
 from datetime import UTC, datetime
 
@@ -137,5 +139,5 @@ start = SubscriptionStarter(_CORE, _DOCUMENTS, _EXECUTOR).start
 
 
 def sdl() -> str:
-    """The schema in its own language, as it is committed in schema.graphql."""
+    """Return the schema in SDL, as it is committed in schema.graphql."""
     return _SCHEMA.as_str() + "\n"

@@ -1,4 +1,4 @@
-"""Concerts as the schema shows them, and the queries about them."""
+"""The concert types of the schema, and the queries for them."""
 
 from datetime import UTC, datetime
 from typing import Annotated, Self

@@ -1,4 +1,4 @@
-"""Relay connections of our own: Strawberry's leave `nodes` empty when they are asked for alone."""
+"""Relay connections of our own: Strawberry's leave `nodes` empty if only `nodes` is selected."""
 
 from collections.abc import Callable
 from typing import Annotated, Generic, Self, TypeAlias, TypeVar
@@ -54,7 +54,7 @@ def _page_info(page: Page[Item]) -> PageInfo:
 
 
 def page_size(first: int | None) -> int:
-    """Raises BadUserInput."""
+    """Return the page size of a connection. Raises BadUserInput."""
     if first is None:
         return DEFAULT_PAGE_SIZE
     if not 1 <= first <= MAX_PAGE_SIZE:

@@ -1,6 +1,6 @@
-"""The domain's enums as the schema shows them, with a sentence for each value that does not speak for itself.
+"""The domain's enums in the schema, with a description of each value that needs one.
 
-All of them are open: a client keeps a default branch, because a later version may add a value.
+All enums are open: clients keep a default branch, because a later version may add a value.
 """
 
 from enum import StrEnum
@@ -38,7 +38,7 @@ __all__ = [
 
 
 def _show(enum: type[StrEnum], description: str, **values: str) -> None:
-    """Makes the enum a type of the schema; KeyError where `values` names no member of it."""
+    """Make the enum a type of the schema. Raises KeyError if `values` names a missing member."""
     strawberry.enum(enum, description=description)
     assert has_enum_definition(enum)
     shown = {value.name: value for value in enum.__strawberry_definition__.values}

@@ -1,4 +1,4 @@
-"""Holds as the schema shows them, and the mutations that take and release one."""
+"""The hold types of the schema, and the mutations that create and release holds."""
 
 from datetime import datetime
 from typing import Annotated, Self, TypeAlias

@@ -1,7 +1,7 @@
-"""Opaque global ids: base64url of a kind and the domain's ids behind it, `Hold:<concert>:<hold>`.
+"""Opaque global ids: base64url of a kind followed by domain ids, `Hold:<concert>:<hold>`.
 
-Reading one is strict: it must be exactly what `encode` would write, and its parts use the letters of our ids only,
-so that nothing a client sends can change the meaning of a key in a store.
+Decoding is strict: the value must be exactly what `encode` writes, and its parts use only the
+letters of our ids, so client input cannot change the meaning of a store key.
 """
 
 import base64
@@ -36,7 +36,10 @@ class GlobalId:
 
 
 class MalformedId(ValueError):
-    """`str(error)` says what was wrong and where a good id comes from."""
+    """A global id that cannot be decoded.
+
+    `str(error)` says what is wrong and where to get a valid id.
+    """
 
 
 @strawberry.interface(description="An object with a global id. `node(id:)` returns it.")
@@ -66,12 +69,15 @@ def of_order(order_id: OrderId) -> strawberry.ID:
 
 
 def of_entry(concert_id: ConcertId, entry_id: EntryId) -> strawberry.ID:
-    """Return the id of an entry, which keeps it whatever its number."""
+    """Return the id of an entry; it stays the same if the number changes."""
     return _encode(Kind.QUEUE_ENTRY, concert_id, str(entry_id))
 
 
 def decode(value: str, *allowed: Kind) -> GlobalId:
-    """Raises MalformedId, also for a well-formed id of a kind that is not allowed here."""
+    """Return the decoded id.
+
+    Raises MalformedId, also if the kind of a well-formed id is not allowed.
+    """
     try:
         text = base64.b64decode(value[:_LONGEST] + "=" * (-len(value) % 4), altchars=b"-_", validate=True).decode()
         kind = Kind(text.partition(":")[0])
@@ -86,7 +92,7 @@ def decode(value: str, *allowed: Kind) -> GlobalId:
 
 
 def argument(name: str, value: str, *allowed: Kind) -> GlobalId:
-    """The id in a query's argument. Raises BadUserInput."""
+    """Return the id in a query argument. Raises BadUserInput."""
     try:
         return decode(value, *allowed)
     except MalformedId as error:
@@ -94,12 +100,12 @@ def argument(name: str, value: str, *allowed: Kind) -> GlobalId:
 
 
 def concert_argument(value: str) -> ConcertId:
-    """Raises BadUserInput."""
+    """Return the concert id in a query argument. Raises BadUserInput."""
     return ConcertId(argument("concertId", value, Kind.CONCERT).parts[0])
 
 
 class IdReader:
-    """Reads the ids of one input and then refuses all malformed ones at once."""
+    """Reads the ids of one input and reports all malformed ones together."""
 
     def __init__(self) -> None:
         self._problems: list[FieldProblem] = []
@@ -115,7 +121,7 @@ class IdReader:
         return ConcertId(concert), HoldId(hold)
 
     def finish(self) -> None:
-        """Raises InvalidInput. What was read before is meaningless if it does."""
+        """Raise InvalidInput if any id was malformed; values read before are meaningless then."""
         if self._problems:
             raise InvalidInput(*self._problems)
 
@@ -128,7 +134,7 @@ class IdReader:
 
 
 def read_concert(value: str) -> ConcertId:
-    """The `concertId` of an input that has no other id. Raises InvalidInput."""
+    """Return the `concertId` of an input that has no other id. Raises InvalidInput."""
     reader = IdReader()
     concert_id = reader.concert("concertId", value)
     reader.finish()

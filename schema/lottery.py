@@ -1,4 +1,7 @@
-"""The lottery of a room as everybody can check it, and the proof of one place. How: docs/lottery.md."""
+"""The lottery of a room and the proof of one entry, for anyone to check.
+
+The method: docs/lottery.md.
+"""
 
 from datetime import datetime
 from typing import Self
@@ -76,13 +79,13 @@ class LotteryProof:
 
 
 async def load_lottery(context: Context, room: domain.queues.WaitingRoom) -> RoomLottery | None:
-    """Raises TemporarilyUnavailable."""
+    """Return the lottery of the room; None without one. Raises TemporarilyUnavailable."""
     if not room.settings.has_lottery:
         return None
     return RoomLottery.of(room, await resolve.find_reveal(context, room))
 
 
 async def load_proof(context: Context, entry: domain.queues.QueueEntry) -> LotteryProof | None:
-    """Raises TemporarilyUnavailable."""
+    """Return the lottery proof of the entry; None without one. Raises TemporarilyUnavailable."""
     proof = await resolve.build_proof(context, entry)
     return LotteryProof.of(proof) if proof else None

@@ -1,4 +1,4 @@
-"""`node(id)`: anything with a global id, under the same rights as the field that shows it."""
+"""`node(id)`: any object with a global id, with the same permissions as the field that shows it."""
 
 from typing import Annotated, assert_never
 
@@ -45,12 +45,14 @@ async def _hold(context: Context, concert_id: ConcertId, hold_id: HoldId) -> Hol
     try:
         hold = await holds.get_hold(context, concert_id, hold_id)
     except NotFound:
-        # The concert in its id does not exist.
+        # The concert in the id does not exist.
         return None
     return await build_hold(context, hold) if hold else None
 
 
 async def _entry(context: Context, concert_id: ConcertId, *, id_: strawberry.ID) -> QueueEntry | None:
-    """The viewer's own: another place is somebody else's, or one they had before."""
+    """Return the viewer's latest entry;
+    None if the id is another person's entry or an earlier one.
+    """
     entry = await load_entry(context, concert_id)
     return entry if entry and entry.id == id_ else None

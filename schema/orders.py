@@ -1,4 +1,4 @@
-"""Orders as the schema shows them, the query for one, and the purchase that makes one."""
+"""The order types of the schema, the order query, and the mutation that purchases."""
 
 from datetime import datetime
 from enum import Enum
@@ -34,7 +34,7 @@ from schema.strawberry_fixes import ID, INPUT, Info, computed
 
 @strawberry.enum(description="The status of an order.")
 class OrderStatus(Enum):
-    # Fences (VOID) and purchases by the house (WITHDRAWN) are bookkeeping and are never shown.
+    # Fences (VOID) and house purchases (WITHDRAWN) are bookkeeping and are never shown.
     PAID = strawberry.enum_value(domain.orders.OrderStatus.PAID.value, description="Paid and recorded.")
 
 

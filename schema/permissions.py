@@ -1,8 +1,8 @@
-"""Who may see or do what: ONE table over the fields of the schema, enforced where the schema is built.
+"""Permissions: ONE table over the fields of the schema, enforced when the schema is built.
 
-Every root field has a row of its own; a subscription's is checked once, when it starts. A type is either owned by one
-person, with a row for all of its fields, or it is seen by whoever may see the field that leads to it; single fields of
-such a type, which must be nullable, may have a row that asks for more.
+Every root field has its own row; a subscription is checked once, when it starts. A type either
+has one owner, with a row for all of its fields, or is visible to every viewer of the field that
+returns it. Single fields of such a type may have a stricter row; they must be nullable.
 """
 
 from collections.abc import Callable, Mapping
@@ -25,7 +25,7 @@ class Permission(Enum):
     OWNER_ALONE = "owner"
 
     def check(self, viewer: Viewer | None, owner: PersonId | None = None) -> None:
-        """Raises Unauthenticated or Forbidden."""
+        """Raise Unauthenticated or Forbidden if the viewer lacks the permission."""
         if self is Permission.ANYONE:
             return
         if viewer is None:
@@ -88,11 +88,11 @@ NODE_PERMISSIONS: Mapping[Kind, Permission] = {
     Kind.ORDER: Permission.SIGNED_IN,
     Kind.QUEUE_ENTRY: Permission.SIGNED_IN,
 }
-"""`Query.node` is open, and what it finds is not: the row of the kind decides before anything is read."""
+"""`Query.node` itself is open; the row of the kind decides before anything is read."""
 
 
 def enforce_permissions(schema: GraphQLSchema) -> None:
-    """Puts every row in front of the fields it names. KeyError for a root field without a row."""
+    """Enforce every row on the fields it names. Raises KeyError for a root field without a row."""
     for root in (schema.query_type, schema.mutation_type):
         for name, field in (root.fields if root else {}).items():
             field.resolve = _guarded(field.resolve, PERMISSIONS[f"{root}.{name}"])

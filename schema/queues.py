@@ -1,4 +1,4 @@
-"""One person's place in a line as its owner sees it: the entry, its pass, and the position that is pushed."""
+"""Queue entries as their owner sees them: the entry, its pass, and the pushed position."""
 
 from datetime import datetime
 from typing import Self

@@ -1,4 +1,4 @@
-"""What organizers did to a waiting room, as they read it again."""
+"""The audit rows of a waiting room, for organizers."""
 
 from datetime import datetime
 from typing import Self

@@ -1,6 +1,7 @@
-"""The waiting room of a concert: its settings, what it does now, and how far the line has come.
+"""The waiting room of a concert: its settings, its status, and the progress of its queue.
 
-Everybody sees the room; how it is run is for organizers, field by field in the table of rights.
+Everyone sees the room; its operation is visible to organizers only, field by field, as the
+permissions table defines.
 """
 
 from datetime import datetime

@@ -1,4 +1,6 @@
-"""How times and amounts look outside: DateTime in UTC with `Z`, Decimal as a string, so no client rounds them."""
+"""Scalars for times and amounts:
+DateTime in UTC with `Z`, Decimal as a string, so no client rounds them.
+"""
 
 import math
 import re
@@ -14,7 +16,8 @@ from schema.enums import CurrencyCode
 
 _DATE_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d)", re.ASCII)
 _EXAMPLE = "2026-12-31T20:00:00Z"
-# Nothing is sold outside these years, and every time inside them survives a change of zone and of store.
+# Nothing is sold outside these years, and every time inside them survives a change of time zone and
+# store.
 _FIRST_YEAR, _LAST_YEAR = 1970, 2200
 
 
@@ -24,7 +27,10 @@ def write_date_time(value: datetime) -> str:
 
 
 def read_date_time(value: object) -> datetime:
-    """In UTC and whole milliseconds, which is what both stores keep. Raises GraphQLError."""
+    """Return the time in UTC and whole milliseconds, the precision of both stores.
+
+    Raises GraphQLError.
+    """
     if not isinstance(value, str) or not _DATE_TIME.fullmatch(value):
         raise GraphQLError(f"A DateTime must be ISO 8601 with a time zone, such as {_EXAMPLE}.")
     if not _FIRST_YEAR <= int(value[:4]) <= _LAST_YEAR:
@@ -37,7 +43,9 @@ def read_date_time(value: object) -> datetime:
 
 
 def seconds_until(moment: datetime) -> int:
-    """Whole seconds, for clients whose clock is wrong; 0 once it has passed."""
+    """Return the whole seconds until `moment`,
+    for clients with a wrong clock; 0 if it has passed.
+    """
     return max(0, math.floor((moment - datetime.now(UTC)).total_seconds()))
 
 
@@ -59,7 +67,7 @@ SCALARS: dict[object, strawberry.types.scalar.ScalarDefinition] = {
         serialize=write_decimal,
     ),
 }
-"""Python types and the scalars they are written as."""
+"""The scalar of each Python type."""
 
 
 @strawberry.type(description="An amount of money. Use `minor` for calculations and `amount` for display.")

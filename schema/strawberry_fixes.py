@@ -1,4 +1,4 @@
-"""What Strawberry does not do by itself: a typed context, arguments named like builtins, computed fields."""
+"""Additions to Strawberry: a typed context, arguments named like builtins, computed fields."""
 
 from collections.abc import Callable, Iterator
 from typing import Annotated, TypeAlias, TypeVar, cast
@@ -18,19 +18,19 @@ from resolvers.context import Context
 Method = TypeVar("Method", bound=Callable[..., object])
 Info: TypeAlias = strawberry.Info[Context, None]
 
-# The schema says `id` and `input`; in Python these are names of builtins.
+# The schema uses the names `id` and `input`, which are builtins in Python.
 ID = strawberry.argument(name="id", description="A global id.")
 ConcertIdArgument: TypeAlias = Annotated[strawberry.ID, strawberry.argument(description="The id of the concert.")]
 INPUT = strawberry.argument(name="input", description="What to do.")
 
 
 def computed(description: str | None = None, *, name: str | None = None) -> Callable[[Method], Method]:
-    """Make a method a field. Strawberry's own decorator loses the method's type when it has a description."""
+    """Make a method a field; with a description, Strawberry's decorator loses its type."""
     return cast("Callable[[Method], Method]", strawberry.field(description=description, name=name))
 
 
 def drop_null_defaults(schema: GraphQLSchema) -> None:
-    """Remove the `= null` that Strawberry writes behind every optional input: it says nothing."""
+    """Remove the meaningless `= null` that Strawberry writes after every optional input."""
     for input_ in _inputs(schema):
         if input_.default_value is None:
             input_.default_value = Undefined

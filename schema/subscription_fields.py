@@ -1,4 +1,4 @@
-"""The subscription fields: each says what it watches, and what a snapshot of that looks like in the schema."""
+"""The subscription fields: each defines its topic and how a snapshot of it looks in the schema."""
 
 from collections.abc import Awaitable, Callable
 from typing import Annotated, assert_never
@@ -44,7 +44,7 @@ async def order_updated(
     info: Info, order_id: Annotated[strawberry.ID, strawberry.argument(description="The id of the order.")]
 ) -> OrderTopic:
     wanted = OrderId(ids.argument("orderId", order_id, Kind.ORDER).parts[0])
-    # Null for an order of somebody else too: its existence is theirs.
+    # Null also for another person's order: its existence is private.
     if await orders.get_order(info.context, wanted) is None:
         raise NotFound("Order", wanted)
     return OrderTopic(wanted)
@@ -55,7 +55,10 @@ async def waiting_room_changed(info: Info, concert_id: ConcertIdArgument) -> Roo
 
 
 async def _concert(context: Context, value: strawberry.ID) -> ConcertId:
-    """Raises BadUserInput, and NotFound for a concert that the viewer may not see."""
+    """Return the concert id.
+
+    Raises BadUserInput, and NotFound if the viewer may not see the concert.
+    """
     concert_id = ids.concert_argument(value)
     if await concerts.get_cached_concert(context, concert_id) is None:
         raise NotFound("Concert", concert_id)
@@ -63,7 +66,9 @@ async def _concert(context: Context, value: strawberry.ID) -> ConcertId:
 
 
 def wrap_topic_fields(schema: GraphQLSchema) -> None:
-    """A subscription field starts with a topic; it is executed with a snapshot of that as its root value."""
+    """Make subscription fields start with a topic and execute with a snapshot of it as
+    root value.
+    """
     for field in schema.subscription_type.fields.values() if schema.subscription_type else ():
         field.subscribe = _wrap_topic(field)
         field.resolve = _build_payload

@@ -1,4 +1,6 @@
-"""The person who asks: who the token says it is, and everything of theirs to find again after a reload."""
+"""The viewer: the person in the token,
+and everything of theirs that they need again after a reload.
+"""
 
 from typing import Self
 

@@ -1,8 +1,9 @@
-"""One link of this process to the broker, shared by everything that is watched here.
+"""One connection of this process to the broker, shared by all its subscriptions.
 
-broadcaster hands a channel's messages out; the backend is ours, because the stock one loses subscribers and falls
-silent for good after an outage. Ours owns its connection, reconnects, and then says GAP on every channel. A message
-only sets a flag: what it was about is read anew, so queues stay as short as the loop is quick.
+broadcaster distributes the messages of a channel. The backend is ours, because the stock one loses
+subscribers and stops for good, without an error, after an outage. Ours owns its connection,
+reconnects, and then sends GAP on every channel. A message only sets a flag: its subject is read
+again, so message queues stay as short as the loop is quick.
 """
 
 import asyncio
@@ -22,16 +23,19 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 log = logging.getLogger(__name__)
 
 GAP = "gap"
-"""Messages may have been missed: whoever listens reads everything again."""
+"""Messages may have been missed: the listener has to read everything again."""
 SILENCE_S = 5.0
-"""A link that was silent for so long is asked whether it is still there."""
+"""Silence after which the connection is checked with a ping."""
 RECONNECT_PAUSE_S = 0.25
 
 HintHandler = Callable[[str], None]
 
 
 class HintsBackend(BroadcastBackend):
-    """`next_published` never raises; it is the only reader of the connection."""
+    """Backend of broadcaster.
+
+    `next_published` never raises; it is the only reader of the connection.
+    """
 
     def __init__(self, url: str) -> None:
         self._pool = ConnectionPool.from_url(
@@ -42,7 +46,10 @@ class HintsBackend(BroadcastBackend):
         self._connection: AbstractConnection | None = None
 
     async def connect(self) -> None:
-        """The first read connects: a broker that is away does not keep a process from starting."""
+        """Do nothing: the first read connects.
+
+        An unavailable broker does not keep a process from starting.
+        """
 
     async def disconnect(self) -> None:
         await self._drop()
@@ -85,7 +92,7 @@ class HintsBackend(BroadcastBackend):
         return Event(rest[0].decode(), rest[1].decode()) if kind == b"message" else None
 
     async def _next_reply(self, connection: AbstractConnection) -> list[Any] | None:
-        """None after a silence."""
+        """Return the next reply; None after a silence."""
         try:
             reply = await connection.read_response(timeout=SILENCE_S, disconnect_on_error=False)
         except RedisTimeoutError:
@@ -96,7 +103,7 @@ class HintsBackend(BroadcastBackend):
         connection = cast(AbstractConnection, self._pool.make_connection())
         try:
             await connection.connect()
-            # From here on, who subscribes does so on this connection.
+            # From here on, new subscriptions use this connection.
             self._connection = connection
             if self._channels:
                 await connection.send_command("SUBSCRIBE", *self._channels)
@@ -122,20 +129,26 @@ class HintsBackend(BroadcastBackend):
 
 
 class Feed:
-    """Owns a task for each channel that is listened to. One listener a channel: the hub has one watch a concert."""
+    """Owns a task for each channel with a listener.
+
+    A channel has one listener, because the hub has one publisher per concert.
+    """
 
     def __init__(self, url: str) -> None:
         self._backend = HintsBackend(url)
         self._broadcast = Broadcast(backend=self._backend)
         self._listening: dict[str, asyncio.Task[None]] = {}
-        # Concurrent first subscribers of a channel lose each other in broadcaster.
+        # In broadcaster, concurrent first subscribers of a channel lose each other.
         self._lock = asyncio.Lock()
 
     async def start(self) -> None:
         await self._broadcast.connect()
 
     def listen(self, channel: str, notice: HintHandler) -> None:
-        """Calls `notice` with each message from now on, and with GAP when some may have been missed."""
+        """Call `notice` with each message from now on.
+
+        Call it with GAP when messages may have been missed.
+        """
         self._listening[channel] = asyncio.create_task(self._drain(channel, notice))
 
     async def stop_listening(self, channel: str) -> None:
@@ -149,14 +162,15 @@ class Feed:
         try:
             await self._broadcast.disconnect()
         except asyncio.CancelledError:
-            # broadcaster raises what its own listener ended with, if everything was cancelled before us.
+            # broadcaster raises the error its own listener ended with, if everything was cancelled
+            # before us.
             await self._backend.disconnect()
             task = asyncio.current_task()
             if task is not None and task.cancelling():
                 raise
 
     def queued_messages(self) -> int:
-        """Messages that no listener has taken yet."""
+        """Return the number of messages that no listener has taken yet."""
         queues = [queue for queues in self._broadcast._subscribers.values() for queue in queues]
         return sum(queue.qsize() for queue in queues)
 
@@ -165,7 +179,7 @@ class Feed:
         async with self._lock:
             subscriber = await subscription.__aenter__()
         try:
-            # What changed before the subscription stood was not heard.
+            # Changes before the subscription was in place sent no hint here.
             notice(GAP)
             while True:
                 notice((await subscriber.get()).message)

@@ -16,7 +16,7 @@ from subscriptions.publishing.subscriber_groups import Subscriber
 
 
 class HubSubscription:
-    """The handle of a subscription that delivers until it is closed."""
+    """Handle of a subscription that delivers until it is closed."""
 
     def __init__(self, close: Callable[[], None]) -> None:
         self._close = close
@@ -47,7 +47,10 @@ class Hub:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def subscribe(self, source: Source, deliver: Deliver) -> HubSubscription:
-        """Deliver the newest state now and whenever it changes. Raises an OnsaleError where it cannot be read."""
+        """Deliver the newest state now and whenever it changes.
+
+        Return the handle of the subscription. Raises an OnsaleError if the state cannot be read.
+        """
         subscriber = Subscriber(source, deliver)
         publisher = self._publisher_for(source.topic)
         publisher.add(subscriber)
@@ -79,13 +82,13 @@ class Hub:
 
     async def _run(self, concert_id: ConcertId, publisher: ConcertPublisher) -> None:
         channel = hints_channel(concert_id)
-        # The first subscriber is added in the same turn of the loop as this task is made.
+        # The first subscriber is added in the same turn of the loop in which this task is created.
         self._feed.listen(channel, publisher.on_hint)
         try:
             while not publisher.is_idle:
                 await publisher.run()
         finally:
-            # No await before this: a publisher that ends must not be found by a new subscriber.
+            # No await before this: a new subscriber must not find a publisher that is ending.
             if self._concerts.get(concert_id) is publisher:
                 del self._concerts[concert_id]
             await self._feed.stop_listening(channel)

@@ -1,8 +1,8 @@
-"""What transports, publishers and the rest of Onsale share: operations, sources, snapshots, presence.
+"""Interfaces between transports, publishers and the rest of Onsale.
 
-Transports start operations through an `OperationRunner`. Publishers read through a `SnapshotReader`,
-render through a `Source` and report who is connected to a `PresenceStore`. Each protocol is defined
-here once and implemented elsewhere.
+Transports start operations through an `OperationRunner`. Publishers read through a
+`SnapshotReader`, render through a `Source` and report connected people to a `PresenceStore`. Each
+protocol is defined here once and implemented elsewhere.
 """
 
 from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
@@ -19,15 +19,15 @@ from domain.topics import QueueSnapshot, Snapshot, Topic
 from storage.hot.queue_state import Changes, QueueState
 from storage.hot.queues import EntryRecord
 
-# Operations: what a transport asks for, and what it gets
+# Operations: requests of a transport, and their outcomes
 
 
 @dataclass(frozen=True, slots=True)
 class OperationRequest:
-    """The payload of a subscribe message, its shape checked."""
+    """Payload of a subscribe message, its shape checked."""
 
     document: str | None
-    """None if only `extensions` say which document is meant."""
+    """GraphQL document; None if only `extensions` identify it."""
     variables: Mapping[str, object]
     name: str | None
     extensions: Mapping[str, object]
@@ -38,7 +38,7 @@ class Answered:
     """A query or mutation was executed."""
 
     payload: bytes
-    """JSON of its execution result."""
+    """JSON of the execution result."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,9 @@ class Rendered:
     is_last: bool = False
     """True if nothing can follow: the transport completes the subscription."""
     key: Hashable = None
-    """What is shown, where one topic shows several things: a slow client skips to the newest state of each."""
+    """Identifies the shown thing if one topic shows several: a slow client skips to the newest
+    state of each.
+    """
 
 
 Outcome: TypeAlias = Answered | Rejected | SubscriptionHandle
@@ -79,7 +81,7 @@ class Caller(Protocol):
 
     @property
     def expires_at(self) -> float | None:
-        """Unix seconds at which the token expires."""
+        """Return when the token expires, in Unix seconds; None if it does not expire."""
         ...
 
 
@@ -90,7 +92,10 @@ C_contra = TypeVar("C_contra", bound=Caller, contravariant=True)
 
 class Verifier(Protocol[C_co]):
     async def verify(self, token: str) -> C_co:
-        """Return the caller. Raises Unauthenticated, or TemporarilyUnavailable where the issuer is away."""
+        """Return the caller.
+
+        Raises Unauthenticated, or TemporarilyUnavailable if the issuer cannot be reached.
+        """
         ...
 
 
@@ -98,9 +103,10 @@ class OperationRunner(Protocol[C_contra]):
     async def start(
         self, request: OperationRequest, deliver: Deliver, *, caller: C_contra | None, address: str | None
     ) -> Outcome:
-        """Start an operation; a subscription calls `deliver`, which never blocks, until its handle is closed.
+        """Start an operation and return its outcome.
 
-        Expected failures come back as Rejected.
+        A subscription calls `deliver`, which never blocks, until its handle is closed. Expected
+        failures are returned as Rejected.
         """
         ...
 
@@ -109,17 +115,20 @@ class OperationRunner(Protocol[C_contra]):
 
 
 class Source(Protocol):
-    """One subscription operation, validated, its permissions checked."""
+    """One validated subscription operation, its permissions checked."""
 
     @property
     def topic(self) -> Topic: ...
 
     @property
     def group(self) -> Hashable:
-        """Sources of one topic and one group have the same payload, so one of them renders for all."""
+        """Return the group.
+
+        Sources of one topic and group have the same payload, so one of them renders for all.
+        """
 
     def render_cached(self, snapshot: Snapshot) -> Rendered | None:
-        """Return what `render` would return, where it is known without an execution."""
+        """Return what `render` would return; None if an execution would be needed."""
 
     async def render(self, snapshot: Snapshot) -> Rendered: ...
 
@@ -129,7 +138,10 @@ class Source(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class RoomSnapshot:
-    """A waiting room and its queue at one version; every position and estimate of that version comes from here."""
+    """A waiting room and its queue at one version.
+
+    Every position and estimate of that version comes from here.
+    """
 
     room: WaitingRoom
     state: QueueState
@@ -138,7 +150,10 @@ class RoomSnapshot:
 
 @dataclass(frozen=True, slots=True)
 class ConcertSnapshot:
-    """Everything that is published of a concert, at one version, and who changed since the version before."""
+    """Everything published for a concert at one version.
+
+    It includes the people who changed since the version before.
+    """
 
     room_snapshot: RoomSnapshot
     stock: Stock
@@ -146,10 +161,16 @@ class ConcertSnapshot:
 
 
 class SnapshotReader(Protocol):
-    """Calls of one turn of the loop reach the store together, in their order."""
+    """Reader of snapshots.
+
+    Calls in one turn of the loop reach the store together, in their order.
+    """
 
     async def read_snapshot(self, concert_id: ConcertId, *, after: int) -> ConcertSnapshot:
-        """Read the snapshot, with the changes after the version `after`, and let the next change publish a hint."""
+        """Return the snapshot, with the changes after the version `after`.
+
+        The read lets the next change publish a hint again.
+        """
         ...
 
     async def read_entries(self, concert_id: ConcertId, people: Sequence[PersonId]) -> dict[PersonId, EntryRecord]: ...
@@ -171,7 +192,9 @@ class PresenceStore(Protocol):
     async def sync_presence(
         self, concert_id: ConcertId, process: str, people: Sequence[tuple[PersonId, int]], *, is_known: bool
     ) -> None:
-        """Renew the lease of `process` and record who connected (above 0) or disconnected (below 0).
+        """Renew the lease of `process` and record who connected (above 0) or disconnected (below
+        0).
 
-        Raises LeaseExpired for a process whose lease is over, and, if `is_known`, for one the store has forgotten.
+        Raises LeaseExpired if the lease is over, or, with `is_known`, if the store has forgotten
+        the process.
         """

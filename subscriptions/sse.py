@@ -1,6 +1,7 @@
-"""GraphQL over server-sent events, distinct connections mode: one operation on one response of HTTP.
+"""GraphQL over server-sent events, distinct connections mode: one operation per HTTP response.
 
-Ends with `complete`, also after errors; or without it, when the client leaves, reads nothing, or this process ends.
+The stream ends with `complete`, also after errors. It ends without it when the client leaves or
+reads nothing, or when this process ends.
 """
 
 import asyncio
@@ -17,7 +18,7 @@ HEADERS = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-store"),
     (b"vary", b"accept"),
-    (b"x-accel-buffering", b"no"),  # nginx would keep events back
+    (b"x-accel-buffering", b"no"),  # nginx would hold events back
 ]
 _HEARTBEAT_COMMENT = b":\n\n"
 # Browsers do not report an event without a line of data.
@@ -27,10 +28,13 @@ _NEVER = float("inf")
 
 
 class EventStream:
-    """Hand `deliver` to whoever starts the operation, and its outcome to `serve`."""
+    """One event stream.
+
+    Give `deliver` to the code that starts the operation, and its outcome to `serve`.
+    """
 
     def __init__(self, limits: Limits, *, expires_at: float | None) -> None:
-        """`expires_at` in Unix seconds."""
+        """Create the stream. `expires_at` is in Unix seconds."""
         self._limits = limits
         self._clock = asyncio.get_running_loop().time
         self._expires_s = _NEVER if expires_at is None else self._clock() + expires_at - time.time()
@@ -44,7 +48,7 @@ class EventStream:
         self._changed.set()
 
     def stop(self) -> None:
-        """No more events; the client knows by the missing `complete` that it may come back."""
+        """End the events. The missing `complete` tells the client that it may reconnect."""
         self._is_stopped = True
         self._changed.set()
 
@@ -87,7 +91,7 @@ class EventStream:
             await self._wait(send)
 
     async def _wait(self, send: Send) -> None:
-        """For news, the token's end, or for so long that the connection needs a sign of life."""
+        """Wait for a payload, the token's expiry, or the time of the next heartbeat."""
         heartbeat_s = self._clock() + self._limits.heartbeat_s
         try:
             async with asyncio.timeout_at(min(heartbeat_s, self._expires_s)):

@@ -1,6 +1,7 @@
-"""GraphQL over WebSocket: who may open a socket. What is said on it is in connection.py.
+"""GraphQL over WebSocket: decides who may open a socket. connection.py handles its messages.
 
-Speaks graphql-transport-ws and nothing older: the protocol before it let operations run before anybody signed in.
+Speaks graphql-transport-ws and nothing older: the older protocol let operations run before a client
+was authenticated.
 """
 
 from collections.abc import Sequence
@@ -20,7 +21,10 @@ SUBPROTOCOL = "graphql-transport-ws"
 
 
 class GraphQLSocket(Generic[C]):
-    """An ASGI application for scopes of type websocket. `connection_counter` may be shared with the event streams."""
+    """ASGI application for scopes of type websocket.
+
+    `connection_counter` may be shared with the event streams.
+    """
 
     def __init__(
         self,
@@ -41,7 +45,8 @@ class GraphQLSocket(Generic[C]):
         if (await receive())["type"] != "websocket.connect":
             return
         if not is_allowed(Headers(scope=scope), self._allowed_origins):
-            await send({"type": "websocket.close"})  # before the acceptance this is an answer with status 403
+            # Before the acceptance this is an answer with status 403.
+            await send({"type": "websocket.close"})
             return
         if SUBPROTOCOL not in scope["subprotocols"]:
             await send({"type": "websocket.accept"})

@@ -1,4 +1,7 @@
-"""Which of the media types we can answer with a client prefers (RFC 9110, section 12.5.1)."""
+"""Content negotiation (RFC 9110, section 12.5.1).
+
+Selects the media type, among those we can answer with, that a client prefers.
+"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -27,13 +30,16 @@ class MediaRange:
 
 
 def preferred_media_type(accept: str, offered: Sequence[str]) -> str | None:
-    """The best of `offered`, the first one where the client does not care, or None if it takes none of them."""
+    """Return the best of `offered`; None if the client accepts none of them.
+
+    If the client has no preference, return the first one.
+    """
     if not accept.strip():
         return offered[0]
     ranges = list(_ranges(accept))
     rated = [(_best_range(ranges, media_type), media_type) for media_type in offered]
     taken = [(range_, media_type) for range_, media_type in rated if range_ and range_.quality > 0]
-    # max() keeps the first of equals: the order of the offer decides what no header does.
+    # max() keeps the first of equals: the order of the offer decides between equal preferences.
     best = max(taken, key=lambda pair: (pair[0].quality, pair[0].precision, -pair[0].index), default=None)
     return best[1] if best else None
 
@@ -52,7 +58,7 @@ def _ranges(accept: str) -> Iterator[MediaRange]:
 
 
 def _quality(text: str) -> float:
-    """0, which refuses the range, for what is no number from 0 to 1."""
+    """Return the quality; 0, which refuses the range, if the text is not a number from 0 to 1."""
     try:
         quality = float(text)
     except ValueError:

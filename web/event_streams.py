@@ -1,4 +1,4 @@
-"""Event streams on `/graphql`: counted with the sockets, and ended with the process."""
+"""Event streams on `/graphql`. They are counted with the sockets, and end with the process."""
 
 from contextlib import ExitStack
 
@@ -25,7 +25,10 @@ class EventStreams:
         self._open: set[EventStream] = set()
 
     async def answer(self, operation: Operation, context: Context, *, may_mutate: bool) -> ASGIApp:
-        """Starts the operation, and returns what streams its events. Raises HttpError, or NotAQuery."""
+        """Start the operation, and return the ASGI application that streams its events.
+
+        Raises HttpError, or NotAQuery for a mutation that is not allowed.
+        """
         viewer = context.viewer
         with ExitStack() as held:
             try:
@@ -38,7 +41,7 @@ class EventStreams:
             return self._app(stream, outcome, held.pop_all())
 
     def stop_all(self) -> None:
-        """This process ends: clients shall go to another one."""
+        """End all streams because this process ends. Clients then reconnect to another process."""
         for stream in self._open:
             stream.stop()
 

@@ -1,8 +1,8 @@
-"""`/graphql` over HTTP: POST for everything, GET for what changes nothing, in both media types of GraphQL-over-HTTP and
-as a stream of events, which subscriptions need.
+"""`/graphql` over HTTP: POST for all operations, GET for those that change nothing.
 
-Who asks is told by a bearer token and never by a cookie, so any origin may ask; content types that a form could send
-are refused all the same.
+Answers in both media types of GraphQL-over-HTTP, and as a stream of events, which subscriptions
+need. A bearer token identifies the viewer, never a cookie, so requests from any origin are allowed.
+Content types that a form could send are refused all the same.
 """
 
 import logging
@@ -33,7 +33,7 @@ _PREFLIGHT_LASTS_S = 600
 
 
 class GraphQLEndpoint:
-    """An ASGI application. `page` is what it shows to browsers that come for a page."""
+    """ASGI application. `page` is what it shows to browsers that ask for a page."""
 
     def __init__(
         self,
@@ -149,7 +149,11 @@ def _check_content_type(headers: Headers) -> None:
 
 
 def _status(answer: OperationResult, media_type: str) -> int:
-    """A document or variables that do not fit are 400, but clients that accept plain JSON expect 200."""
+    """Return the HTTP status.
+
+    A document or variables that are invalid give 400, but clients that accept plain JSON expect
+    200.
+    """
     return 400 if media_type == GRAPHQL and not answer.was_executed else 200
 
 

@@ -1,4 +1,7 @@
-"""GraphQL on opened stores: HTTP, sockets and event streams, which share one hub and one connection count."""
+"""GraphQL on opened stores: HTTP, sockets and event streams.
+
+All three share one hub and one connection count.
+"""
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
@@ -45,9 +48,10 @@ async def open_graphql_service(
     limits: Limits = _DEFAULTS,
     page: Callable[[Request], Response] = build_missing_page,
 ) -> AsyncIterator[GraphQLService]:
-    """`tick_s` is the shortest time between two refreshes, `push_intervals` how old a published position may be.
+    """Open the service and yield it; it opens even when the store is down.
 
-    Opens even when the store is down.
+    `tick_s` is the shortest time between two refreshes. `push_intervals` say how old a published
+    position may be.
     """
     async with aclosing(Feed(redis_url)) as feed:
         await feed.start()

@@ -1,4 +1,7 @@
-"""Probes for operators: whether the process is alive (`/livez`), and whether it can serve (`/readyz`), or why not."""
+"""Probes for operators: `/livez` says whether the process is alive, `/readyz` whether it can serve.
+
+If it cannot serve, `/readyz` says why.
+"""
 
 from typing import Protocol
 

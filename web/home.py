@@ -1,4 +1,4 @@
-"""Where to go from here: the page at `/`, and the banner in the terminal."""
+"""Links to the parts of Onsale: the page at `/`, and the banner in the terminal."""
 
 import html
 

@@ -1,4 +1,7 @@
-"""Errors of requests that never reach GraphQL: the shape of a GraphQL response, with a fitting status."""
+"""Errors of requests that never reach GraphQL.
+
+They have the shape of a GraphQL response, and a fitting status.
+"""
 
 from collections.abc import Mapping
 
@@ -7,7 +10,7 @@ from schema import SystemCode
 
 
 class HttpError(Exception):
-    """Becomes the answer. `details` join the error's `extensions`."""
+    """Error that becomes the response. `details` are added to the error's `extensions`."""
 
     def __init__(
         self,

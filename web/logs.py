@@ -1,6 +1,7 @@
-"""Log lines for people (`text`) or machines (`json`), each with the id of the request it belongs to.
+"""Log lines for people (`text`) or machines (`json`), each with the id of its request.
 
-Whatever looks like a token or an e-mail address is blacked out in the finished line, wherever it came from.
+Anything in the finished line that resembles a token or an e-mail address is redacted, whatever its
+source.
 """
 
 import json
@@ -35,7 +36,10 @@ class TextFormatter(logging.Formatter):
 
 
 class JsonFormatter(logging.Formatter):
-    """One object a line. `extra={"fields": {…}}` of a log call adds members of its own."""
+    """Formats one JSON object per line.
+
+    A log call adds members of its own with `extra={"fields": {…}}`.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, object] = {
@@ -52,14 +56,17 @@ class JsonFormatter(logging.Formatter):
 
 
 def configure(log_format: str) -> None:
-    """Everything goes to standard error, uvicorn's lines included. `log_format`: as in Settings."""
+    """Send all log lines to standard error, uvicorn's included.
+
+    `log_format` is that of Settings.
+    """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter() if log_format == "json" else TextFormatter())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
         logging.getLogger(name).handlers.clear()
         logging.getLogger(name).propagate = True
-    # Its start and stop lines say what our banner says, and its access lines what ours say.
+    # uvicorn's start and stop lines repeat our banner, and its access lines repeat ours.
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
-    # Its line for each HTTP call to the issuer says nothing that a reader could use.
+    # httpx2's line for each HTTP call to the issuer has no use for a reader.
     logging.getLogger("httpx2").setLevel(logging.WARNING)

@@ -1,4 +1,7 @@
-"""What every HTTP request gets: an id, an access line, safe headers, and a plain 500 for unexpected errors."""
+"""Middleware for every HTTP request.
+
+It adds an id, an access line, safe headers, and a plain 500 for unexpected errors.
+"""
 
 import logging
 import re
@@ -19,7 +22,7 @@ errors = logging.getLogger("web.errors")
 REQUEST_ID = "x-request-id"
 _SANE_ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
 _PROBES = frozenset({"/livez", "/readyz"})
-# For answers that load nothing. A page that needs more sends a policy of its own, which wins.
+# For responses that load nothing. A page that needs more sends a policy of its own, which wins.
 _SAFE_HEADERS = (
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'; base-uri 'none'"),
     (b"referrer-policy", b"no-referrer"),
@@ -29,7 +32,10 @@ _SAFE_HEADERS = (
 
 
 class RequestMiddleware:
-    """Pure ASGI: Starlette's BaseHTTPMiddleware would cost a task and two streams per request."""
+    """Adds an id, an access line and safe headers.
+
+    Pure ASGI: Starlette's BaseHTTPMiddleware would cost a task and two streams per request.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -46,7 +52,7 @@ class RequestMiddleware:
         except Exception:
             errors.exception("%s %s failed", scope["method"], scope["path"])
             if exchange.status is not None:
-                raise  # half an answer is out: only a cut connection tells the client
+                raise  # half a response was sent: only a cut connection tells the client
             await _internal_error(exchange.id)(scope, receive, exchange.send)
         finally:
             exchange.log()
@@ -54,7 +60,7 @@ class RequestMiddleware:
 
 
 class _Exchange:
-    """One request and its answer."""
+    """One request and its response."""
 
     def __init__(self, scope: Scope, send: Send) -> None:
         given = Headers(scope=scope).get(REQUEST_ID, "")
@@ -73,7 +79,7 @@ class _Exchange:
     def log(self) -> None:
         # Quoted, because a decoded path may hold line breaks.
         method, path = self._scope["method"], quote(self._scope["path"], safe="/@")
-        # Balancers ask every few seconds; they would drown the rest.
+        # Load balancers ask every few seconds; their lines would hide all others.
         level = logging.DEBUG if path in _PROBES else logging.INFO
         if not access.isEnabledFor(level):
             return

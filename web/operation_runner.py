@@ -1,7 +1,7 @@
-"""Starts operations for the transports that can answer more than once: subscriptions are watched, the rest is answered.
+"""Starts operations for the transports that can answer more than once.
 
-Whatever goes wrong comes back as GraphQL errors. A transport has to catch NotAQuery alone, and only
-where it does not allow mutations.
+A subscription is handed to the hub; a query or mutation is answered. All failures are returned as
+GraphQL errors. A transport has to catch only NotAQuery, and only if it does not allow mutations.
 """
 
 import logging
@@ -31,7 +31,10 @@ class HubOperationRunner:
     async def start(
         self, request: OperationRequest, deliver: Deliver, *, caller: Viewer | None, address: str | None
     ) -> Outcome:
-        """For sockets, whose operations are requests of their own, each in a task of its own."""
+        """Start an operation of a socket, which is a request of its own in a task of its own.
+
+        Return its outcome.
+        """
         request_id = secrets.token_hex(8)
         logs.request_id.set(request_id)
         if request.document is None:
@@ -42,7 +45,10 @@ class HubOperationRunner:
     async def start_operation(
         self, operation: Operation, context: Context, deliver: Deliver, *, may_mutate: bool = True
     ) -> Outcome:
-        """Raises NotAQuery for a mutation that may not be, before anything ran."""
+        """Start an operation and return its outcome.
+
+        Raises NotAQuery for a mutation that is not allowed, before anything is executed.
+        """
         try:
             started = await start(operation, context, may_mutate=may_mutate)
             if isinstance(started, OperationResult):

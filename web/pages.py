@@ -1,6 +1,8 @@
-"""Serves what `make frontend` built into frontend/dist: GraphiQL to browsers that open /graphql, and its assets.
+"""Serves the build of `make frontend` in frontend/dist: GraphiQL to browsers that open /graphql,
+and its assets.
 
-Without a build the API serves all the same, and the page says how to make one. A build needs no restart.
+Without a build the API still works, and the page says how to make one. A new build needs no
+restart.
 """
 
 import html
@@ -17,7 +19,7 @@ from auth.dev_issuer.demo_users import DEMO_USERS
 from settings import Settings
 
 DIST = Path(__file__).parents[1] / "frontend" / "dist"
-# With each visit: the page names the assets of the newest build.
+# Revalidated on every visit, because the page names the assets of the newest build.
 _ASKED_AGAIN = {"Cache-Control": "no-cache", "Vary": "Accept"}
 _FOR_EVER = "public, max-age=31536000, immutable"
 
@@ -41,7 +43,7 @@ curl {url} -H 'Content-Type: application/json' \\
 
 
 class Pages:
-    """`dist` is where Vite puts the pages."""
+    """Serves the pages. `dist` is the folder into which Vite builds them."""
 
     def __init__(self, settings: Settings, dist: Path = DIST) -> None:
         self._settings = settings
@@ -62,7 +64,7 @@ class Pages:
         ]
 
     async def _settings_json(self, request: Request) -> Response:
-        """What a page has to know; nobody's secret."""
+        """Return the settings that a page needs. None of them is secret."""
         people = DEMO_USERS.items() if self._settings.has_own_issuer else ()
         return JSONResponse(
             {
@@ -75,14 +77,17 @@ class Pages:
 
 
 class _Assets(StaticFiles):
-    """Names hold a hash of the content, so a browser never has to ask twice."""
+    """Serves the assets.
+
+    Their names hold a hash of the content, so a browser never has to ask twice.
+    """
 
     async def check_config(self) -> None:
-        """Not an error: the folder comes with the first build."""
+        """Accept a missing folder, which is no error: the first build creates it."""
 
     async def get_response(self, path: str, scope: Scope) -> Response:
         response = await super().get_response(path, scope)
-        # A worker lives by the policy of its own script.
+        # A web worker obeys the policy of its own script.
         response.headers["Content-Security-Policy"] = "default-src 'none'; script-src 'self'"
         response.headers["Cache-Control"] = _FOR_EVER
         return response
@@ -94,7 +99,10 @@ def build_missing_page(request: Request) -> HTMLResponse:
 
 
 def _policy(issuer: str) -> str:
-    """Our own files and the issuer. GraphiQL writes styles into the page, and has fonts and icons as data:."""
+    """Return the content security policy: our own files and the issuer.
+
+    GraphiQL writes styles into the page, and has fonts and icons as data:.
+    """
     address = urlsplit(issuer)
     rules = {
         "default-src": "'none'",

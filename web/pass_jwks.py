@@ -1,4 +1,4 @@
-"""The public key of queue passes, for whoever wants to check one: gates, partners, other services."""
+"""Public key of queue passes, for all services that check them: gates, partners and others."""
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse

@@ -1,4 +1,7 @@
-"""Bodies of bounded size: what is too large is refused before it is in memory, in a way the client can still read."""
+"""Request bodies of bounded size.
+
+A body that is too large is refused before it is in memory, in a way that the client can still read.
+"""
 
 import asyncio
 
@@ -7,7 +10,7 @@ from starlette.types import Message, Receive, Send
 
 from web.http_errors import HttpError
 
-# A client that sends more after it was refused, or sends it slower, is cut off.
+# Limits after a refusal: a client that sends more, or takes longer, is cut off.
 _DISCARD_AT_MOST_BYTES = 64 * 1024 * 1024
 _DISCARD_FOR_AT_MOST_S = 10
 
@@ -20,11 +23,14 @@ class BodyTooLarge(HttpError):
 
 
 class ClientDisconnected(Exception):
-    """The client left before its request was complete; nobody reads an answer."""
+    """The client left before its request was complete. No response can reach it."""
 
 
 async def read_body(receive: Receive, *, declared: str | None, limit: int) -> bytes:
-    """`declared` is the Content-Length. Raises TooLarge or ClientGone."""
+    """Return the body. `declared` is the Content-Length.
+
+    Raises BodyTooLarge, or ClientDisconnected if the client leaves.
+    """
     if declared is not None and declared.isdecimal() and int(declared) > limit:
         raise BodyTooLarge(limit)
     chunks, length, more = [], 0, True
@@ -39,7 +45,10 @@ async def read_body(receive: Receive, *, declared: str | None, limit: int) -> by
 
 
 async def respond_and_discard(response: Response, receive: Receive, send: Send) -> None:
-    """Answers at once and throws the rest of the body away: a client still sending would never read the answer."""
+    """Respond at once and discard the rest of the body.
+
+    A client that is still sending would otherwise never read the response.
+    """
     headers = response.raw_headers
     await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
     await send({"type": "http.response.body", "body": bytes(response.body), "more_body": True})

@@ -1,4 +1,4 @@
-"""Reads the operation a client asks for out of a body of JSON or a query string."""
+"""Reads the operation that a client asks for from a JSON body or a query string."""
 
 import orjson
 from starlette.datastructures import QueryParams
@@ -10,7 +10,7 @@ _PARAMETERS = ("query", "operationName", "variables", "extensions")
 
 
 def parse_body(body: bytes) -> Operation:
-    """Raises HttpError."""
+    """Return the operation of a JSON body. Raises HttpError if it is malformed."""
     if not body:
         raise HttpError(400, "The body is empty; send a JSON object with `query`.")
     sent = _json(body, "The body")
@@ -22,7 +22,7 @@ def parse_body(body: bytes) -> Operation:
 
 
 def parse_query(parameters: QueryParams) -> Operation:
-    """Raises HttpError."""
+    """Return the operation of a query string. Raises HttpError if it is malformed."""
     sent: dict[str, object] = {}
     for name, value in parameters.multi_items():
         if name in sent:

@@ -1,4 +1,4 @@
-"""How Onsale is served: uvicorn with our options, in `python app.py`, in tests and, by their names, in production."""
+"""Runs uvicorn with our options: in `python app.py`, in tests and, by name, in production."""
 
 import asyncio
 import gc
@@ -17,11 +17,14 @@ from subscriptions.sockets.ws_protocol import SocketProtocol
 R = TypeVar("R")
 
 BACKLOG = 2_048
-"""A rush of new connections waits here instead of being refused."""
-# A hold takes milliseconds; whoever is not answered by then is cut off, and finds out by repeating the request.
+"""Number of new connections that wait in a rush instead of being refused."""
+# A hold takes milliseconds. A client without an answer by then is cut off, and learns the outcome
+# by repeating the request.
 GRACE_S = 3
 GC_THRESHOLDS = (10_000, 20, 5)
-"""Objects made and not freed, young collections, and middle ones: a million objects until all are looked through."""
+"""Thresholds of allocated objects, young collections and middle collections: a full collection
+happens once per million objects.
+"""
 
 
 def make_config(app: ASGIApp, **changes: Any) -> uvicorn.Config:
@@ -39,14 +42,20 @@ def make_config(app: ASGIApp, **changes: Any) -> uvicorn.Config:
 
 
 class Server(uvicorn.Server):
-    """Signals are the supervisor's: they cancel everything in order, and not the server alone."""
+    """uvicorn without signal handlers.
+
+    The supervisor handles signals: it cancels everything in order, and not the server alone.
+    """
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Event streams would never end by themselves; sockets are told by their protocol."""
+        """End the event streams, which would never end by themselves.
+
+        Their protocol ends the sockets.
+        """
         streams = self.lifespan.state.get("event_streams")
         if streams is not None:
             streams.stop_all()
@@ -54,22 +63,29 @@ class Server(uvicorn.Server):
 
 
 def run_program(program: Coroutine[Any, Any, R]) -> R:
-    """Run it on the event loop of a server, with as many open files as the system allows."""
+    """Run the program on the event loop of a server, with as many open files as the system allows.
+
+    Return its result.
+    """
     raise_open_file_limit()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(program)
 
 
 def configure_gc() -> None:
-    """A full collection stops everybody: with 5,000 sockets for half a second, and by default every ten seconds.
+    """Make full collections rare.
 
-    Nearly all that is thrown away here is freed at once by its counts; the rest, above all that of closed sockets,
-    waits until as much was made as some 2,500 sockets take.
+    A full collection stops all requests: with 5,000 sockets for half a second, and by default every
+    ten seconds. Reference counts free nearly all garbage here at once. The rest, above all that of
+    closed sockets, waits until the process has allocated as much as some 2,500 sockets take.
     """
     gc.set_threshold(*GC_THRESHOLDS)
 
 
 def raise_open_file_limit() -> None:
-    """Every socket is a file, and shells allow a thousand; the hard limit is what the administrator meant."""
+    """Raise the limit of open files to the hard limit, which is what the administrator intended.
+
+    Every socket is a file, and shells allow a thousand.
+    """
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -1,7 +1,8 @@
-"""`python -m workers [name ...]`: runs the named workers, or all of them, against the stores of `ONSALE_*_URL`.
+"""`python -m workers [name ...]` runs the named workers, or all of them, against the stores of
+`ONSALE_*_URL`.
 
-Any number may run, on any number of hosts: each run is safe to happen twice. `python -m workers deadletters …` is no
-worker but a command, which ends.
+Any number may run, on any number of hosts: each run is safe to happen twice. `python -m workers
+deadletters …` is not a worker but a command, which ends.
 """
 
 import argparse
@@ -23,7 +24,7 @@ from workers.runner import ALL, run_workers
 
 
 async def run(settings: Settings, names: Sequence[str]) -> None:
-    """Until SIGTERM or SIGINT."""
+    """Run the named workers until SIGTERM or SIGINT."""
     task = asyncio.current_task()
     assert task is not None
     for stop in (signal.SIGTERM, signal.SIGINT):
@@ -60,7 +61,10 @@ def main() -> int:
 
 
 def _run(work: Callable[[Settings], Coroutine[Any, Any, int | None]]) -> int:
-    """The exit code: 2 for what has to be said differently, 1 for what may work another time."""
+    """Run the command and return its exit code.
+
+    The code is 2 if the settings have to be corrected, and 1 for a failure that a retry may solve.
+    """
     try:
         settings = Settings.from_env(os.environ)
         logs.configure(settings.log_format)

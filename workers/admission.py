@@ -1,6 +1,8 @@
-"""Calls people in order as slots and the minute allow, and ends calls, passes and absences that are over.
+"""Calls people in order, as slots and the limit per minute allow, and ends expired calls, passes
+and absences.
 
-Suspended rooms too: nobody is called there, but calls and passes of before still end.
+Suspended waiting rooms are included: no person is called there, but earlier calls and passes still
+end.
 """
 
 from domain.ids import ConcertId

@@ -1,4 +1,7 @@
-"""Copies what changed of a concert in MongoDB into the hot state, for whoever could not do so at the time."""
+"""Copies changes of concerts from MongoDB into the hot state.
+
+It does so when the process that made the changes could not.
+"""
 
 import asyncio
 import logging

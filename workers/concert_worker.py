@@ -1,6 +1,7 @@
-"""What workers share that look at one concert after the other: their protocol, their pace, and a turn of theirs.
+"""Shared parts of the workers that handle one concert after another: protocol, intervals, and one
+round.
 
-A concert that cannot be looked at keeps no other from it.
+A concert that fails delays no other concert.
 """
 
 import asyncio
@@ -16,22 +17,28 @@ from workers.schedule import Schedule
 log = logging.getLogger(__name__)
 
 ACTIVE_S = 0.2
-"""A freed slot and an ended hold are to be used again well within a second."""
+"""Interval at active concerts: freed slots and stock are usable again well within a second."""
 IDLE_S = 2.0
-"""Below the five seconds after which a concert counts as not looked after."""
+"""Interval at idle concerts, below the five seconds after which a concert counts as unattended."""
 MAX_REPEATS = 5
-"""Runs of one look: a concert with more to do goes on at its next turn, and the others have theirs in between."""
+"""Maximum number of batches in one run for a concert. A concert with more to do continues at its
+next turn, so that other concerts have their turns in between.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
     done: int
     is_active: bool
-    """Something is under way there, so it is looked at again soon."""
+    """True if the concert has work in progress, so that it is due again soon."""
 
 
 class ConcertWorker(Protocol):
-    """`look` does one bounded piece of work and may run twice at once; `run_once` is a look at every concert."""
+    """Worker that handles one concert at a time.
+
+    `run_for` does one bounded piece of work for a concert and may run twice at once. `run_once`
+    does this for every concert.
+    """
 
     name: str
     active_s: float
@@ -43,7 +50,10 @@ class ConcertWorker(Protocol):
 
 
 async def run_for_all(worker: ConcertWorker, stores: Stores) -> int:
-    """How much was done. Raises what went wrong first, after everything else was done."""
+    """Run the worker for every concert, and return how much was done.
+
+    Raises the first failure, after the worker ran for all concerts.
+    """
     concerts = [concert.id for concert in await stores.concert_cache.list_all()]
     results = (await _run_each(worker, stores, concerts)).values()
     for result in results:
@@ -53,7 +63,10 @@ async def run_for_all(worker: ConcertWorker, stores: Stores) -> int:
 
 
 async def run_due(worker: ConcertWorker, stores: Stores, schedule: Schedule) -> int:
-    """`run_for_all` for the concerts whose time has come. What goes wrong at one is logged when it begins."""
+    """Run the worker for the concerts that are due, and return how much was done.
+
+    The failure of a concert is logged when it begins.
+    """
     due = schedule.due([concert.id for concert in await stores.concert_cache.list_all()])
     failures: list[tuple[ConcertId, BaseException]] = []
     done = 0

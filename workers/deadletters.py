@@ -1,6 +1,8 @@
-"""`python -m workers deadletters [list|replay|discard]`: events that a group could not handle, and what to do then.
+"""`python -m workers deadletters [list|replay|discard]`: shows and resolves events that a group
+could not handle.
 
-A replay has the group's handler handle the event again, here and now; a letter goes only after its event was handled.
+In a replay, the group's handler handles the event again at once. A dead letter is deleted only
+after its event was handled.
 """
 
 import argparse
@@ -33,7 +35,10 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 async def run(stores: Stores, chosen: argparse.Namespace) -> int:
-    """The exit code: 1 when what was named is not there, or a letter could not be replayed."""
+    """Run the command and return its exit code.
+
+    The code is 1 if the named concert or letter does not exist, or if a replay failed.
+    """
     concerts = await _concerts(stores, chosen.concert)
     if concerts is None:
         sys.stderr.write(f"no concert has the id or slug {chosen.concert!r}\n")
@@ -53,7 +58,10 @@ async def run(stores: Stores, chosen: argparse.Namespace) -> int:
 
 
 def format_name(letter: DeadLetter) -> str:
-    """What a letter is called on the command line: its id is unique in its concert alone."""
+    """Return the name of a dead letter on the command line.
+
+    Its id alone is unique only within its concert.
+    """
     return f"{letter.concert_id}:{letter.id}"
 
 
@@ -70,12 +78,12 @@ def _row(letter: DeadLetter) -> tuple[str, ...]:
     what = " ".join(f"{field}={value}" for field, value in event.fields.items() if value)
     failed_at = letter.failed_at.strftime("%Y-%m-%d %H:%M:%S")
     row = (format_name(letter), letter.group, what, failed_at, str(event.tries), letter.error)
-    # A person's name may be anything, and a terminal is not to be told what to do by it.
+    # A person's name may contain anything, and must not send control characters to a terminal.
     return tuple(cell if cell.isprintable() else ascii(cell)[1:-1] for cell in row)
 
 
 async def _concerts(stores: Stores, named: str | None) -> Collection[ConcertId] | None:
-    """None: there is no concert of that name."""
+    """Return the id of the named concert, or of all; None if no concert has that name."""
     if named is None:
         return [concert.id for concert in await stores.concert_cache.list_all()]
     concert = await stores.concerts.get(ConcertId(named)) or await stores.concerts.get_by_slug(named)

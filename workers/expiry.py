@@ -1,4 +1,7 @@
-"""Gives the stock of holds that are over back, well within a second; and is the first to notice a store that forgot."""
+"""Returns the stock of expired holds, well within a second.
+
+This worker is also the first to detect a store that lost its state.
+"""
 
 from domain.ids import ConcertId
 from storage import scripts
@@ -7,7 +10,7 @@ from storage.scripts import ScriptReplyError
 from workers.concert_worker import ACTIVE_S, IDLE_S, MAX_REPEATS, RunResult, run_for_all
 
 MAX_HOLDS_A_RUN = 500
-"""Some 10 ms of script."""
+"""Maximum number of holds in one run, some 10 ms of script."""
 
 
 class ExpiryWorker:

@@ -1,4 +1,7 @@
-"""Archives each event of a line once, so that who joined, was called, left and when can be shown after the sale."""
+"""Archives each event of a queue once.
+
+After the sale the archive shows who joined, was called and left, and when.
+"""
 
 from collections.abc import Mapping, Sequence
 
@@ -28,9 +31,11 @@ class HistoryHandler:
 class HistoryWorker:
     name = "history"
     active_s = 0.5
-    """With MAX_REPEATS batches a look, 5,000 events a second of a concert."""
+    """Interval at active concerts. With MAX_REPEATS batches per run, a concert may have 5,000
+    events a second.
+    """
     idle_s = 5.0
-    """Nobody waits for history."""
+    """Interval at idle concerts. No request waits for the history."""
 
     def __init__(self) -> None:
         self._consumer = StreamConsumer(HistoryHandler())
@@ -43,7 +48,10 @@ class HistoryWorker:
 
 
 def parse_queue_event(concert_id: ConcertId, event: StoredEvent) -> QueueEvent:
-    """Raises KeyError or ValueError for what no script of ours wrote."""
+    """Return the queue event.
+
+    Raises KeyError or ValueError if the event was not written by one of our scripts.
+    """
     fields = event.fields
     return QueueEvent(
         concert_id=concert_id,

@@ -1,4 +1,7 @@
-"""Opens lines whose order is drawn, once their time has come; a line without a lottery opens by itself."""
+"""Opens queues with a lottery once their opening time has come.
+
+A queue without a lottery opens by itself.
+"""
 
 import asyncio
 import logging
@@ -19,7 +22,7 @@ class OpeningWorker:
 
     def __init__(self) -> None:
         self._open: set[tuple[ConcertId, int]] = set()
-        """Rounds that need no look any more: a store that forgets is opened again by its recovery."""
+        """Rounds that are open. If a store loses its state, recovery opens them again."""
         self._failing: set[tuple[ConcertId, int]] = set()
 
     async def run_once(self, stores: Stores) -> int:
@@ -31,18 +34,21 @@ class OpeningWorker:
         return sum(await asyncio.gather(*[self._open_queue(stores, concert) for concert in due]))
 
     async def _open_queue(self, stores: Stores, concert: Concert) -> bool:
-        """One that cannot be opened now keeps no other from being opened."""
+        """Open the queue of one concert, and return whether this call opened it.
+
+        A failure is logged, and delays no other queue.
+        """
         try:
             return await self._open_drawn(stores, concert)
         except Exception as error:
-            # The first of a row tells the story.
+            # The first failure in a row explains the rest.
             level = logging.DEBUG if _round(concert) in self._failing else logging.WARNING
             log.log(level, "the lottery of concert %s cannot be opened yet: %s", concert.id, error)
             self._failing.add(_round(concert))
             return False
 
     async def _open_drawn(self, stores: Stores, concert: Concert) -> bool:
-        """True if this opened it."""
+        """Open the queue of one concert with a lottery, and return whether this call opened it."""
         word = await stores.lottery_opener.open(concert)
         match word:
             case "OPENED" | "OPEN":

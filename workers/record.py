@@ -1,4 +1,4 @@
-"""Tells the hot state of orders that it could not be recorded of when they were recorded."""
+"""Records orders in the hot state that could not be recorded there when they were placed."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -6,12 +6,17 @@ from domain.ids import ConcertId, OrderId
 from storage.connect import Stores
 
 MAX_DELAY = timedelta(minutes=5)
-"""Clocks of hosts differ, and an insert may take seconds from its time stamp to its majority."""
+"""Maximum delay of an order: clocks of hosts differ, and an insert may take seconds from its time
+stamp to its majority.
+"""
 BATCH = 500
 
 
 class RecordWorker:
-    """Looks at the orders of the last five minutes, and further back while it could not tell of all of them."""
+    """Records missing orders.
+
+    Checks the orders of the last five minutes, and older ones while some of them are not recorded.
+    """
 
     name = "record"
     interval_s = 10.0
@@ -37,7 +42,7 @@ class RecordWorker:
         return recorded
 
     async def _record(self, stores: Stores, concert_id: ConcertId, orders: list[tuple[OrderId, int]]) -> int | None:
-        """How many the hot state did not have. None: it could not be recorded of all."""
+        """Return how many orders the hot state lacked; None if not all could be recorded."""
         missing = await stores.hot_state.find_unrecorded(concert_id, orders)
         if missing is None:
             return None

@@ -1,4 +1,4 @@
-"""Owns what all workers share: the loop, its pace, back-off after a failure, and the stop."""
+"""Runs workers: the loop, its intervals, back-off after a failure, and the stop."""
 
 import asyncio
 import logging
@@ -25,11 +25,16 @@ from workers.settle import SettleWorker
 log = logging.getLogger(__name__)
 
 LONGEST_BACK_OFF_S = 2.0
-"""Below the five seconds after which deadlines stop to count, so that a short outage costs no grace."""
+"""Longest back-off, below the five seconds after which deadlines stop counting, so that a short
+outage costs no grace.
+"""
 
 
 class Worker(Protocol):
-    """`run_once` does one bounded piece of work, may run twice at once, and says how much it did."""
+    """Worker.
+
+    `run_once` does one bounded piece of work, may run twice at once, and returns how much it did.
+    """
 
     name: str
     interval_s: float
@@ -43,7 +48,7 @@ ALL = tuple(worker.name for worker in (*CONCERT_WORKERS, *WORKERS))
 
 
 async def run_workers(stores: Stores, redis_url: str, names: Sequence[str] = ALL) -> None:
-    """Runs the named workers until cancelled. Raises KeyError for a name that is none."""
+    """Run the named workers until cancelled. Raises KeyError for an unknown name."""
     steady = {worker.name: worker for worker in WORKERS}
     by_concert = {worker.name: worker for worker in CONCERT_WORKERS}
     async with _listen_for_work(stores, redis_url) as schedules, asyncio.TaskGroup() as group:
@@ -64,7 +69,11 @@ async def run_forever(worker: Worker, stores: Stores) -> None:
 
 
 async def run_schedule_forever(worker: ConcertWorker, stores: Stores, schedule: Schedule) -> None:
-    """A concert that fails is left alone for a while by its schedule; only a list that cannot be read stops it all."""
+    """Run the worker for its due concerts, for ever.
+
+    After a failure, the schedule pauses that concert alone. Only a failure to list the concerts
+    stops the work for all.
+    """
     failures = 0
     while True:
         failures = await _attempt(worker.name, lambda: run_due(worker, stores, schedule), failures)
@@ -72,12 +81,12 @@ async def run_schedule_forever(worker: ConcertWorker, stores: Stores, schedule: 
 
 
 async def _attempt(name: str, work: Callable[[], Awaitable[int]], failures: int) -> int:
-    """How many have failed in a row now."""
+    """Run the work once, and return how many attempts in a row have failed."""
     started = time.monotonic()
     try:
         done = await work()
     except Exception as error:
-        # The first of a row tells the story; the rest would bury it.
+        # The first failure in a row explains the rest, which would hide other lines.
         level = logging.DEBUG if failures else logging.WARNING
         log.log(level, "worker %s failed: %s", name, error)
         return failures + 1
@@ -87,14 +96,21 @@ async def _attempt(name: str, work: Callable[[], Awaitable[int]], failures: int)
 
 
 def _pause_s(interval_s: float, failures: int) -> float:
-    """Doubles with each failure up to a bound; a tenth of jitter keeps several hosts from marching in step."""
+    """Return the pause in seconds.
+
+    It doubles with each failure up to a bound. A tenth of jitter keeps several hosts from running
+    at the same time.
+    """
     pause_s = interval_s if failures == 0 else min(max(interval_s, 0.1) * 2**failures, LONGEST_BACK_OFF_S)
     return max(pause_s, interval_s) * random.uniform(0.9, 1.1)
 
 
 @asynccontextmanager
 async def _listen_for_work(stores: Stores, redis_url: str) -> AsyncIterator[list[Schedule]]:
-    """Whoever is in the list is told where something begins. What goes unheard is found at the pace of idle ones."""
+    """Yield a list of schedules that are woken when work begins at a concert.
+
+    Hints that are missed only delay the work by the idle interval.
+    """
     schedules: list[Schedule] = []
 
     def notice(message: str) -> None:

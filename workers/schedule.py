@@ -1,7 +1,8 @@
-"""Which concerts a worker looks at now: each at its own pace, and at once when something begins at an idle one.
+"""Schedule of one worker: each concert is due at its own interval, and at once when work begins at
+an idle one.
 
-A concert seen for the first time is looked at. A call that comes while it is being looked at is not lost: what that
-look saw may be older. Nothing is ever looked at more often than the pace of active concerts allows.
+A new concert is due at once. A wake-up during a run is not lost, because the run may have read an
+older state. A concert is never due more often than the interval of active concerts allows.
 """
 
 import asyncio
@@ -13,9 +14,9 @@ from dataclasses import dataclass
 from domain.ids import ConcertId
 
 RELIST_EVERY_S = 0.5
-"""However idle all are: so often somebody asks whether there are new ones."""
+"""Interval at which the list of concerts is read again for new ones, however idle all are."""
 _TOGETHER_S = 0.1
-"""Idle concerts that are due this soon are looked at along with others, in one round trip."""
+"""Idle concerts that are due this soon run along with others, in one round trip."""
 
 
 @dataclass(slots=True)
@@ -27,7 +28,7 @@ class _Entry:
 
 
 class Schedule:
-    """Of one worker."""
+    """Schedule of one worker."""
 
     def __init__(self, *, active_s: float, idle_s: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._active_s = active_s
@@ -38,12 +39,16 @@ class Schedule:
         self._jitter = 1.0
 
     def due(self, concerts: Collection[ConcertId]) -> list[ConcertId]:
-        """Those of all the concerts whose time has come. Each is to be answered for with `looked` or `failed`."""
+        """Return the due ones of all the concerts.
+
+        The caller has to report each with `completed` or `failed`.
+        """
         now = self._clock()
         self._plans = {id_: self._plans.get(id_) or _Entry(due_at=now) for id_ in concerts}
         if not any(plan.due_at <= now for plan in self._plans.values()):
             return []
-        # One a round: what was looked at together stays together, and several hosts do not march in step.
+        # One jitter per round: concerts that ran together stay together, and several hosts do not
+        # run at the same time.
         self._jitter = random.uniform(1.0, 1.1)
         due = {id_: plan for id_, plan in self._plans.items() if self._may_look(plan, now)}
         for plan in due.values():
@@ -58,7 +63,10 @@ class Schedule:
             plan.has_failed = False
 
     def failed(self, concert_id: ConcertId) -> bool:
-        """It could not be looked at, and is left alone for a while. True: that is news."""
+        """Record a failure, which pauses the concert for a while.
+
+        Return whether it is the first failure in a row.
+        """
         plan = self._plans.get(concert_id)
         was_failing = plan is not None and plan.has_failed
         self.completed(concert_id, is_active=False)
@@ -67,7 +75,7 @@ class Schedule:
         return not was_failing
 
     def wake(self, concert_id: ConcertId) -> bool:
-        """Something began there. False: it is not among the concerts that were looked at so far."""
+        """Make the concert due because work began there. Return False if it was never scheduled."""
         plan = self._plans.get(concert_id)
         if plan is None:
             return False
@@ -81,7 +89,7 @@ class Schedule:
             self.wake(concert_id)
 
     async def wait(self) -> None:
-        """Until a concert is due, or it is time to ask for new ones."""
+        """Wait until a concert is due, or it is time to list the concerts again."""
         until = self._clock() + RELIST_EVERY_S
         while (pause_s := min(until, *(plan.due_at for plan in self._plans.values()), until) - self._clock()) > 0:
             self._woken.clear()

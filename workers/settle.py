@@ -1,4 +1,4 @@
-"""Decides purchases that were begun and never recorded: an order, or no order ever."""
+"""Decides purchases that were begun and never recorded: each gets an order, or never will."""
 
 import asyncio
 import logging
@@ -16,7 +16,9 @@ class SettleWorker:
     name = "settle"
     active_s = 1.0
     idle_s = 5.0
-    """A purchase waits a minute before it is settled: a few seconds more do not matter."""
+    """Interval at idle concerts. A purchase waits a minute before it is settled, so a few more
+    seconds do not matter.
+    """
 
     async def run_once(self, stores: Stores) -> int:
         return await run_for_all(self, stores)
@@ -27,7 +29,10 @@ class SettleWorker:
         return RunResult(settled, is_active=bool(overdue))
 
     async def _settle(self, stores: Stores, concert_id: ConcertId, hold_id: HoldId) -> bool:
-        """One that cannot be decided now waits for the next run, and keeps no other from being decided."""
+        """Settle one purchase, and return whether it was decided.
+
+        One that cannot be decided now waits for the next run, and delays no other.
+        """
         try:
             await stores.order_sync.settle(concert_id, hold_id)
         except Exception as error:

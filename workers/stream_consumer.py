@@ -1,6 +1,8 @@
-"""A consumer group of the concerts' events: takes, has them handled, acknowledges; what fails keeps no other waiting.
+"""Consumer group of the concerts' events: claims, handles and acknowledges them. A failing event
+delays no other.
 
-Between the work and the acknowledgement a consumer may end, so handlers meet events again: twice must be once.
+A consumer may end between the work and the acknowledgement, so handlers see events again: handling
+an event twice must have the effect of handling it once.
 """
 
 import asyncio
@@ -25,7 +27,10 @@ class EventHandler(Protocol):
     group: str
 
     async def handle(self, stores: Stores, concert_id: ConcertId, events: Sequence[StoredEvent]) -> dict[str, str]:
-        """Those that failed, by id, and why. Raises TemporarilyUnavailable for what is not their fault."""
+        """Handle the events. Return the reasons of the failed ones by id.
+
+        Raises TemporarilyUnavailable for a failure that is not the fault of the events.
+        """
 
 
 class StreamConsumer:
@@ -81,7 +86,10 @@ class StreamConsumer:
 async def find_failures(
     handler: EventHandler, stores: Stores, concert_id: ConcertId, events: Sequence[StoredEvent]
 ) -> dict[str, str]:
-    """`handle` for a handler that may break: then each event is handled alone, to find the one that did it."""
+    """Return the failures of `handle`, also for a handler that raises.
+
+    In that case each event is handled alone, to find the one at fault.
+    """
     try:
         return await handler.handle(stores, concert_id, events)
     except TemporarilyUnavailable:

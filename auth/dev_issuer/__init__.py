@@ -1,6 +1,7 @@
-"""The development issuer: speaks Keycloak's paths with demo people, so that the app treats both alike.
+"""The development issuer: serves Keycloak's paths for demo people, so that the app treats both
+alike.
 
-It knows everybody's password. It runs on loopback only and refuses production.
+It knows every password. It runs on loopback only and refuses production.
 """
 
 from auth.dev_issuer.routes import issuer_routes

@@ -17,7 +17,7 @@ ACCESS_LIFETIME_S = 900
 
 SCOPES = ("openid", "profile", "email")
 _DEFAULT_SCOPES = ("profile", "email")
-"""Keycloak grants these asked or not; `openid` has to be asked for and brings the ID token."""
+"""Scopes that Keycloak grants without a request. `openid` must be requested, for the ID token."""
 
 
 def granted_scope(requested: str | None) -> str:
@@ -33,7 +33,7 @@ class TokenMint:
         self._keys = keys
 
     def token_response(self, login: Login, scope: str) -> dict[str, object]:
-        """The body of RFC 6749 section 5.1, with Keycloak's additions."""
+        """Return the body of RFC 6749 section 5.1, with Keycloak's additions."""
         now_s = int(time.time())
         access_token = self._signed(self._access_claims(login, scope, now_s))
         response: dict[str, object] = {
@@ -56,7 +56,10 @@ class TokenMint:
         return self._read(token, self._keys.refresh, type_="Refresh")
 
     def read_id_token(self, token: str) -> Mapping[str, object] | None:
-        """Also after it expired: people sign out late (OpenID Connect RP-Initiated Logout, section 2)."""
+        """Return the claims of an ID token, also an expired one; None if it is not ours.
+
+        People sign out late (OpenID Connect RP-Initiated Logout, section 2).
+        """
         return self._read(token, self._keys.signing, type_="ID", is_expiry_checked=False)
 
     def _common_claims(self, login: Login, now_s: int, lifetime_s: int) -> dict[str, object]:
@@ -112,7 +115,7 @@ class TokenMint:
     def _read(
         self, token: str, key: RSAKey | OctKey, *, type_: str, is_expiry_checked: bool = True
     ) -> Mapping[str, object] | None:
-        """None for anything but an untouched token of ours of that type."""
+        """Return the claims; None if the token was altered, is not ours, or has another type."""
         try:
             claims = jwt.decode(token, key, algorithms=["RS256" if isinstance(key, RSAKey) else "HS256"]).claims
             if is_expiry_checked:

@@ -1,12 +1,16 @@
-"""The one client the issuer knows: `onsale-web`, a public one on this machine, in the shape Authlib asks for."""
+"""The one client of the issuer: `onsale-web`, a public client on this machine.
+
+It has the shape that Authlib expects.
+"""
 
 import re
 from dataclasses import dataclass
 
 from auth.dev_issuer.claims import granted_scope
 
-# The whole address must match: no user part ("http://localhost:1@evil"), no look-alike host, no fragment, and only the
-# characters of RFC 3986, so that no browser reads it differently than we do (a backslash, a tab, a line break).
+# The whole address must match: no user part ("http://localhost:1@evil"), no look-alike host, no
+# fragment, and only the characters of RFC 3986, so that no browser reads it differently than we do
+# (a backslash, a tab, a line break).
 _LOOPBACK_URI = re.compile(
     r"http://(?:localhost|127\.0\.0\.1):(?P<port>[1-9][0-9]{0,4})"
     r"/(?:[A-Za-z0-9._~!$&'()*+,;=:@/-]|%[0-9A-Fa-f]{2})*"
@@ -18,7 +22,10 @@ GRANT_TYPES = ("authorization_code", "refresh_token", "password")
 
 
 def is_loopback_uri(uri: str) -> bool:
-    """http://localhost:<port>/* and http://127.0.0.1:<port>/*, and nothing that only looks like it."""
+    """Return whether the URI is http://localhost:<port>/* or http://127.0.0.1:<port>/*.
+
+    URIs that only resemble these are refused.
+    """
     if len(uri) > MAX_URI_CHARACTERS:
         return False
     match = _LOOPBACK_URI.fullmatch(uri)
@@ -27,7 +34,10 @@ def is_loopback_uri(uri: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class PublicClient:
-    """Has the methods Authlib calls on a client. A public client keeps no secret; PKCE stands in for it."""
+    """Public client with the methods that Authlib calls.
+
+    A public client keeps no secret; PKCE takes its place.
+    """
 
     client_id: str
 
@@ -35,7 +45,7 @@ class PublicClient:
         return self.client_id
 
     def get_default_redirect_uri(self) -> None:
-        """None: the client says where to go back to."""
+        """Return None: the client always names its redirect URI."""
 
     def get_allowed_scope(self, scope: str | None) -> str:
         return granted_scope(scope)

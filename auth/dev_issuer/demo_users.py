@@ -1,4 +1,7 @@
-"""The demo people: fixed names, password = name, and a `sub` that is the same on every machine after every start."""
+"""The demo people: fixed names, and password = name.
+
+Their `sub` is the same on every machine after every start.
+"""
 
 import re
 import uuid
@@ -14,9 +17,9 @@ DEMO_USERS = {
     "gus": Role.GATE,
 }
 
-# Load tests bring their own crowd: buyer1, buyer2, … need no list.
+# Load tests use people of their own: buyer1, buyer2, … need no list.
 _BUYER = re.compile(r"buyer[0-9]{1,9}")
-# Any fixed UUID will do; everybody's orders are lost to them if it ever changes.
+# Any fixed UUID will do. If it ever changes, all people lose their orders.
 _NAMESPACE = uuid.UUID("6f2a7d52-52a3-4a0e-9d0c-0b9f6a1c7e11")
 
 
@@ -35,7 +38,7 @@ class DemoUser:
 
     @property
     def email(self) -> str:
-        # .example is reserved (RFC 2606): a mail sent by mistake reaches nobody.
+        # .example is reserved (RFC 2606): a mail sent by mistake reaches no person.
         return f"{self.username}@onsale.example"
 
 
@@ -47,5 +50,8 @@ def find_demo_user(username: str) -> DemoUser | None:
 
 
 def authenticate(username: str, password: str) -> DemoUser | None:
-    """No constant-time comparison: the password is the name."""
+    """Return the user; None if the password is wrong.
+
+    No constant-time comparison is needed: the password is the name.
+    """
     return find_demo_user(username) if username == password else None

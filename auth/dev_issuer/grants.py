@@ -1,8 +1,10 @@
-"""The three ways to a token, on Authlib's grants: what to ask our stores, and where Authlib is laxer than we are.
+"""The three ways to get a token, on Authlib's grants: access to our stores, and checks where
+Authlib is too lax.
 
-Authlib hands what `authenticate_user` returns to the token generator, so its "user" is a Login here. It calls all of
-this without awaiting in between: within a process, redeeming a code is one step.
-Authlib ships no types, and mypy forbids to subclass what it cannot see: hence the ignores.
+Authlib hands the return value of `authenticate_user` to the token generator, so its "user" is a
+Login here. It calls all of this without awaiting in between: within a process, redeeming a code is
+one step. Authlib ships no types, and mypy forbids subclassing what it cannot see; this is the
+reason for the ignores.
 """
 
 from dataclasses import dataclass
@@ -19,7 +21,10 @@ _PUBLIC_CLIENT = ["none"]
 
 
 class S256Required(CodeChallenge):  # type: ignore[misc]
-    """PKCE always, and only S256: Authlib takes "plain", and a request without any challenge, too."""
+    """Requires PKCE, and only S256.
+
+    Authlib also accepts "plain", and a request without any challenge.
+    """
 
     SUPPORTED_CODE_CHALLENGE_METHOD = ("S256",)
 
@@ -38,7 +43,7 @@ class CodeGrant(grants.AuthorizationCodeGrant):  # type: ignore[misc]
     def validate_authorization_request(self) -> str:
         redirect_uri: str = super().validate_authorization_request()
         if "none" in self.request.payload.data.get("prompt", "").split():
-            # There is no session cookie, so no user is ever signed in here already.
+            # This issuer has no session cookie, so no user is ever signed in here already.
             raise LoginRequiredError(redirect_uri=redirect_uri)
         return redirect_uri
 
@@ -59,9 +64,11 @@ class CodeGrant(grants.AuthorizationCodeGrant):  # type: ignore[misc]
         )
 
     def query_authorization_code(self, code: str, client: PublicClient) -> Code | None:
-        """Uses the code up before anything else is checked, so a thief gets one guess and the owner's retry ends it.
+        """Return the code and use it up; None if it is unknown or expired.
 
-        `client` is the only one there is, so a code cannot be another's.
+        It is used up before anything else is checked, so a thief gets one guess and the owner's
+        retry ends the session. `client` is the only client, so a code cannot belong to another.
+        Raises InvalidGrantError if the code was used before.
         """
         taken: TakenCode | None = self.server.codes.take(code)
         if taken is None:
@@ -72,7 +79,7 @@ class CodeGrant(grants.AuthorizationCodeGrant):  # type: ignore[misc]
         return taken.code
 
     def delete_authorization_code(self, authorization_code: Code) -> None:
-        """It was used up when it was taken."""
+        """Do nothing: the code was used up when it was taken."""
 
     def authenticate_user(self, authorization_code: Code) -> Login:
         return authorization_code.login
@@ -84,7 +91,8 @@ class PasswordGrant(grants.ResourceOwnerPasswordCredentialsGrant):  # type: igno
     def authenticate_user(self, username: str, password: str) -> Login:
         person = authenticate(username, password)
         if person is None:
-            # Authlib would say invalid_request; RFC 6749 and Keycloak say invalid_grant, Keycloak with 401.
+            # Authlib would answer invalid_request; RFC 6749 and Keycloak answer invalid_grant,
+            # Keycloak with 401.
             raise InvalidGrantError(
                 "Invalid user credentials; the password of a demo user is the user name.", status_code=401
             )
@@ -93,7 +101,7 @@ class PasswordGrant(grants.ResourceOwnerPasswordCredentialsGrant):  # type: igno
 
 @dataclass(frozen=True, slots=True)
 class RefreshToken:
-    """Has the methods Authlib calls on a token."""
+    """Refresh token with the methods that Authlib calls."""
 
     client_id: str
     scope: str
@@ -107,7 +115,11 @@ class RefreshToken:
 
 
 class RefreshGrant(grants.RefreshTokenGrant):  # type: ignore[misc]
-    """Every refresh brings a new refresh token; the old one stays good until it expires, Keycloak's default."""
+    """Grant for refresh tokens.
+
+    Every refresh returns a new refresh token. The old one stays valid until it expires, as is
+    Keycloak's default.
+    """
 
     TOKEN_ENDPOINT_AUTH_METHODS = _PUBLIC_CLIENT
     INCLUDE_NEW_REFRESH_TOKEN = True
@@ -127,4 +139,4 @@ class RefreshGrant(grants.RefreshTokenGrant):  # type: ignore[misc]
         return refresh_token.login
 
     def revoke_old_credential(self, refresh_token: RefreshToken) -> None:
-        """See the class: several tabs of one browser may refresh with the same token."""
+        """Do nothing: several tabs of a browser may refresh with the same token (see the class)."""

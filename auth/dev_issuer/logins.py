@@ -1,7 +1,8 @@
-"""Who signed in, the codes that wait to be redeemed, and the sessions that ended. In memory and bounded.
+"""Logins, codes that wait to be redeemed, and ended sessions. In memory and bounded.
 
-A code works once and for a minute. Whoever presents it first uses it up, whatever else they got wrong; presenting it
-again ends the session that came of it. A restart forgets codes (sign in again) and ended sessions.
+A code works once and for a minute. The first client that presents it uses it up, whatever else is
+wrong with the request; presenting it again ends the session that resulted from it. A restart loses
+codes (sign in again) and ended sessions.
 """
 
 import secrets
@@ -13,16 +14,18 @@ from dataclasses import dataclass
 from auth.dev_issuer.demo_users import DemoUser
 
 CODE_LIFETIME_S = 60
-"""As Keycloak's default; a browser redeems a code within a second."""
+"""Lifetime of a code, as Keycloak's default; a browser redeems a code within a second."""
 REFRESH_LIFETIME_S = 1_800
-"""As Keycloak's default idle time of a session. Nothing of a session lives longer without a refresh."""
+"""Lifetime of a refresh token, as Keycloak's default idle time of a session. Nothing of a session
+lives longer without a refresh.
+"""
 MAX_REMEMBERED = 10_000
-"""Codes, and ended sessions: beyond it the oldest is forgotten first."""
+"""Maximum number of codes, and of ended sessions. Beyond it the oldest is removed first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """One person signed in once. `session_id` is the `sid` of every token that comes of it."""
+    """One sign-in of one person. `session_id` is the `sid` of every token that results from it."""
 
     person: DemoUser
     session_id: str
@@ -36,7 +39,7 @@ def new_login(person: DemoUser, nonce: str | None = None) -> Login:
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """Has the methods and fields Authlib asks of an authorization code."""
+    """Authorization code with the methods and fields that Authlib uses."""
 
     value: str
     redirect_uri: str
@@ -66,7 +69,7 @@ class _Entry:
 
 
 class Codes:
-    """A used code is remembered as long as its tokens can be refreshed, to notice a replay."""
+    """Codes by value. A used code is kept while its tokens can be refreshed, to detect a replay."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -77,7 +80,7 @@ class Codes:
         self._entries[code.value] = _Entry(code, self._clock())
 
     def take(self, value: str) -> TakenCode | None:
-        """Uses the code up. None when it is unknown, or expired before anybody used it."""
+        """Return the code and use it up; None if it is unknown, or expired before it was used."""
         entry = self._entries.get(value)
         if entry is None or (not entry.is_used and self._clock() - entry.issued_at_s > CODE_LIFETIME_S):
             return None
@@ -95,7 +98,10 @@ class Codes:
 
 
 class EndedSessions:
-    """By logout or by a replayed code. As with Keycloak, an access token verified elsewhere lives on to its `exp`."""
+    """Sessions ended by a logout or by a replayed code.
+
+    As with Keycloak, an access token verified elsewhere stays valid until its `exp`.
+    """
 
     def __init__(self) -> None:
         self._ended: dict[str, None] = {}

@@ -1,4 +1,7 @@
-"""OpenID Connect RP-Initiated Logout: ends the session an ID token names, and goes back only where that is allowed."""
+"""OpenID Connect RP-Initiated Logout: ends the session that an ID token names.
+
+It redirects only to allowed addresses.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +19,11 @@ class SignedOut:
 
 
 def sign_out(server: IssuerServer, parameters: Mapping[str, str]) -> SignedOut:
-    """Without an ID token nothing is known to end, and nobody is sent anywhere. Raises InvalidRequestError."""
+    """End the session, and return the address to redirect to.
+
+    Without an ID token no session is known to end, and no redirect takes place. Raises
+    InvalidRequestError.
+    """
     go_back_to = parameters.get("post_logout_redirect_uri")
     if "id_token_hint" not in parameters:
         if go_back_to is not None:

@@ -1,4 +1,7 @@
-"""The issuer's three pages: sign in, signed out, and what went wrong. Plain HTML, no script, nothing from elsewhere."""
+"""The issuer's three pages: sign in, signed out, and errors.
+
+Plain HTML, no script, nothing from other servers.
+"""
 
 import base64
 import hashlib
@@ -67,7 +70,10 @@ _SIGN_IN = """<p>Demo people only: the password is the name.</p>
 
 
 def sign_in_page(parameters: Mapping[str, str], *, is_refused: bool) -> HTMLResponse:
-    """`parameters` are those of a valid authorization request; the form brings them back."""
+    """Return the sign-in page.
+
+    `parameters` are those of a valid authorization request; the form sends them back.
+    """
     content = _SIGN_IN.format(
         error='<p class="error" id="error" role="alert">Wrong name or password.</p>' if is_refused else "",
         invalid=' aria-invalid="true" aria-describedby="error"' if is_refused else "",
@@ -78,7 +84,7 @@ def sign_in_page(parameters: Mapping[str, str], *, is_refused: bool) -> HTMLResp
         ),
     )
     target = urlsplit(parameters["redirect_uri"])
-    # Browsers apply form-action to where the answer to the form redirects, too.
+    # Browsers apply form-action also to the address to which the form's response redirects.
     return _page("Sign in", content, status=403 if is_refused else 200, form_action=f"'self' http://{target.netloc}")
 
 

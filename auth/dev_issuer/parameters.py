@@ -1,4 +1,7 @@
-"""Reads the parameters of an OAuth request: bounded, each at most once, and only characters the protocol allows."""
+"""Reads the parameters of an OAuth request.
+
+They are bounded, each appears at most once, and they hold only characters that the protocol allows.
+"""
 
 import re
 from collections.abc import Mapping
@@ -8,24 +11,31 @@ from authlib.oauth2.rfc6749 import InvalidRequestError
 from starlette.requests import Request
 
 MAX_BODY_BYTES = 16_384
-"""The largest honest request carries an ID token of 2 KiB."""
+"""Maximum size of a body. The largest honest request carries an ID token of 2 KiB."""
 MAX_FIELDS = 32
 CREDENTIALS = ("username", "password")
 FORM = "application/x-www-form-urlencoded"
 
-# Authlib repeats these in error descriptions and fails on characters that RFC 6749 forbids there (quotes, accents).
+# Authlib repeats these in error descriptions and fails on characters that RFC 6749 forbids there
+# (quotes, accents).
 _REPEATED = ("client_id", "redirect_uri", "response_type", "grant_type", "scope")
 _REPEATABLE = re.compile(r"[ !#-\[\]-~]*")
 
 
 async def read_parameters(request: Request) -> dict[str, str]:
-    """From the body of a POST, else from the query. Raises Authlib's InvalidRequestError."""
+    """Return the parameters of the body of a POST, else of the query.
+
+    Raises Authlib's InvalidRequestError.
+    """
     raw = await _form_body(request) if request.method == "POST" else request.url.query.encode()
     return parse_parameters(raw)
 
 
 def parse_parameters(raw: bytes) -> dict[str, str]:
-    """Empty values count as absent (RFC 6749 section 3.1). Raises Authlib's InvalidRequestError."""
+    """Return the parameters. Empty values count as absent (RFC 6749 section 3.1).
+
+    Raises Authlib's InvalidRequestError.
+    """
     try:
         pairs = parse_qsl(raw.decode("ascii"), errors="strict", max_num_fields=MAX_FIELDS)
     except ValueError:
@@ -40,7 +50,7 @@ def parse_parameters(raw: bytes) -> dict[str, str]:
 
 
 def require(parameters: Mapping[str, str], name: str) -> str:
-    """Raises Authlib's InvalidRequestError when it is absent."""
+    """Return the parameter. Raises Authlib's InvalidRequestError if it is absent."""
     if name not in parameters:
         raise InvalidRequestError(f"Parameter {name} is missing.")
     return parameters[name]

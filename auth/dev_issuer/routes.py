@@ -1,4 +1,7 @@
-"""The issuer over HTTP, at Keycloak's paths. Endpoints translate; what they mean is in the modules beside this one."""
+"""The issuer over HTTP, at Keycloak's paths.
+
+Endpoints only translate between HTTP and the modules beside this one.
+"""
 
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -24,7 +27,8 @@ from settings import SettingsError
 
 _PROTOCOL = "/protocol/openid-connect"
 
-# For scripts of other pages on this machine: development servers and the shop. Pages people look at have none.
+# For scripts of other pages on this machine: development servers and the shop. Pages shown to
+# people have no CORS.
 _CORS = Middleware(
     CORSMiddleware,
     allow_origin_regex=LOOPBACK_ORIGIN,
@@ -35,7 +39,10 @@ _CORS = Middleware(
 
 
 def issuer_routes(issuer_url: str, *, audience: str, client_id: str, data_dir: Path, env: str) -> list[BaseRoute]:
-    """Raises SettingsError in production, off loopback, and when the key in `data_dir` cannot be used."""
+    """Return the routes of the issuer.
+
+    Raises SettingsError in production, off loopback, and when the key in `data_dir` cannot be used.
+    """
     if env == "production":
         raise SettingsError("The development issuer has public passwords; set ONSALE_OIDC_ISSUER in production")
     address = urlsplit(issuer_url)
@@ -77,7 +84,10 @@ class _Endpoints:
         return _response(self._server.create_token_response(self._issuer_request(request, parameters)))
 
     async def authorize(self, request: Request) -> Response:
-        """Shows the sign-in page, whose form comes back here with the same parameters and the credentials."""
+        """Show the sign-in page.
+
+        Its form returns here with the same parameters and the credentials.
+        """
         try:
             parameters = await read_parameters(request)
             issuer_request = self._issuer_request(request, parameters)
@@ -107,18 +117,22 @@ class _Endpoints:
         return JSONResponse(claims, headers={"Cache-Control": "no-store"})
 
     def _issuer_request(self, request: Request, parameters: dict[str, str]) -> IssuerRequest:
-        # The issuer's own address, not the Host header's: Authlib checks it, and a header is anybody's to write.
+        # The issuer's own address, not the Host header's: Authlib checks it, and any client can
+        # write a header.
         return IssuerRequest(request.method, self._server.issuer, headers=request.headers, parameters=parameters)
 
     def _refused_in_browser(self, error: OAuth2Error) -> Response:
-        """Back to the client when Authlib trusts its address, else a page: an error must not become a redirector."""
+        """Redirect to the client if Authlib trusts its address, else show a page.
+
+        An error must not become an open redirector.
+        """
         if error.redirect_uri:
             return _response(self._server.handle_error_response(None, error))
         return error_page(error.error, error.description, status=error.status_code)
 
 
 def _open_route(path: str, endpoint: Callable[[Request], Awaitable[Response]], *methods: str) -> Route:
-    # OPTIONS, so that preflight requests get as far as the CORS middleware.
+    # OPTIONS, so that preflight requests reach the CORS middleware.
     return Route(path, endpoint, methods=[*methods, "OPTIONS"], middleware=[_CORS])
 
 

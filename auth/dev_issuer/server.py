@@ -1,4 +1,4 @@
-"""Authlib's framework-free authorization server with our grants, and the requests and answers it trades in."""
+"""Authlib's framework-free authorization server with our grants, and its requests and answers."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from auth.dev_issuer.logins import Codes, EndedSessions, Login
 
 
 class IssuerRequest(OAuth2Request):  # type: ignore[misc]
-    """The parameters were parsed and bounded before (auth/dev_issuer/parameters.py)."""
+    """Request whose parameters were already parsed and bounded (auth/dev_issuer/parameters.py)."""
 
     def __init__(self, method: str, uri: str, *, headers: Mapping[str, str], parameters: dict[str, str]) -> None:
         super().__init__(method, uri, headers=headers)
@@ -40,7 +40,7 @@ class IssuerRequest(OAuth2Request):  # type: ignore[misc]
 class Answer:
     status: int
     body: object
-    """Empty for a redirect, else what goes out as JSON."""
+    """Empty for a redirect, else sent as JSON."""
     headers: Mapping[str, str]
 
 
@@ -66,9 +66,11 @@ class IssuerServer(AuthorizationServer):  # type: ignore[misc]
     def handle_response(self, status: int, body: object, headers: Sequence[tuple[str, str]]) -> Answer:
         fields = dict(headers)
         if "Location" in fields:
-            # RFC 9207: the answer says whose it is, so a client of two issuers cannot be made to mix them up.
+            # RFC 9207: the response names its issuer, so a client of two issuers cannot be made to
+            # mix them up.
             fields["Location"] = add_params_to_uri(fields["Location"], {"iss": self.issuer})
-            # 303 (RFC 9700 section 4.12): whatever was posted, the password first of all, is not posted on.
+            # 303 (RFC 9700 section 4.12): the posted fields, above all the password, are not posted
+            # again to the target.
             status = 303
         return Answer(status, body, fields)
 
@@ -82,10 +84,10 @@ class IssuerServer(AuthorizationServer):  # type: ignore[misc]
         return answer
 
     def send_signal(self, name: str, *args: object, **kwargs: object) -> None:
-        """Nobody listens; Authlib asks for it."""
+        """Do nothing: no code listens to signals, but Authlib requires the method."""
 
     def save_token(self, token: Mapping[str, object], request: IssuerRequest) -> None:
-        """Tokens carry everything themselves."""
+        """Do nothing: tokens carry all their data themselves."""
 
     def _generate_token(self, *, user: Login, scope: str | None, **_: object) -> dict[str, object]:
         return self.mint.token_response(user, granted_scope(scope))

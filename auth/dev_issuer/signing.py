@@ -1,6 +1,8 @@
-"""The issuer's one RSA key, in a file that survives restarts and is shared by every process with the same folder.
+"""The issuer's one RSA key, in a file that survives restarts and is shared by every process with
+the same folder.
 
-The file appears complete or not at all, and the first process to put it there wins, so all agree on one key.
+The file appears complete or not at all, and the first process to create it wins, so all processes
+agree on one key.
 """
 
 import hmac
@@ -21,9 +23,11 @@ KEY_BITS = 2_048
 @dataclass(frozen=True, slots=True)
 class IssuerKeys:
     signing: RSAKey
-    """Signs what others verify: access and ID tokens."""
+    """Signs access and ID tokens, which others verify."""
     refresh: OctKey
-    """Signs what only this issuer reads. As in Keycloak it is symmetric, so no verifier can take one for the other."""
+    """Signs tokens that only this issuer reads. As in Keycloak it is symmetric, so no verifier can
+    take one for the other.
+    """
 
     @property
     def kid(self) -> str:
@@ -36,7 +40,10 @@ class IssuerKeys:
 
 
 def load_keys(data_dir: Path) -> IssuerKeys:
-    """Creates the key on first use. Raises SettingsError when the file cannot be read or is no RSA key."""
+    """Return the keys, created on first use.
+
+    Raises SettingsError if the file cannot be read or is not an RSA key.
+    """
     path = data_dir / FILE_NAME
     try:
         if not path.exists():
@@ -74,5 +81,5 @@ def _link_unless_there(source: Path, target: Path) -> None:
     try:
         target.hardlink_to(source)
     except FileExistsError:
-        # Another process was first: its key is everybody's.
+        # Another process was first: all processes use its key.
         return

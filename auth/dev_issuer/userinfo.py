@@ -1,4 +1,4 @@
-"""What /userinfo answers: the person an access token of ours speaks for, while their session lasts."""
+"""Response of /userinfo: the person of an access token of ours, while their session lasts."""
 
 from auth.dev_issuer.claims import profile_claims
 from auth.dev_issuer.demo_users import find_demo_user
@@ -6,7 +6,10 @@ from auth.dev_issuer.server import IssuerServer
 
 
 class BearerError(Exception):
-    """RFC 6750 section 3.1. No code when no token came at all: the client did not try."""
+    """Error of RFC 6750 section 3.1.
+
+    It has no code if the request had no token: the client did not try to authenticate.
+    """
 
     def __init__(self, status: int, code: str | None, description: str) -> None:
         super().__init__(description)
@@ -22,7 +25,10 @@ class BearerError(Exception):
 
 
 def userinfo(server: IssuerServer, authorization: str) -> dict[str, object]:
-    """`authorization` is the header's value. Raises BearerError."""
+    """Return the claims of the person.
+
+    `authorization` is the header's value. Raises BearerError.
+    """
     scheme, _, token = authorization.partition(" ")
     if scheme.lower() != "bearer" or not token:
         raise BearerError(401, None, "Send an access token in the Authorization header.")

@@ -1,1 +1,3 @@
-"""`make bench-queue`: what a waiting room costs and how fast it is, on real stores, a real server and real sockets."""
+"""`make bench-queue`: cost and speed of a waiting room,
+on real stores, a real server and real sockets.
+"""

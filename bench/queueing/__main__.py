@@ -1,6 +1,7 @@
-"""`python -m bench.queueing`, behind `make bench-queue`: a waiting room on real stores, as a table and as JSON.
+"""`python -m bench.queueing`, behind `make bench-queue`: measures a waiting room on real stores.
 
-Everything it starts it ends, also when it is interrupted or takes longer than it may.
+The results are a table and JSON. Everything that it starts is stopped, also after an interrupt
+or a time-out.
 """
 
 import argparse
@@ -36,9 +37,9 @@ files, so the ticks of 1,000 to 50,000 waiters are those of a hub without socket
 class Plan:
     sizes: tuple[int, ...] = (1_000, 10_000, 50_000)
     tick_s: float = 12.0
-    """More than two renewals of a lease, and the longest time that somebody's position may be behind."""
+    """Longer than two lease renewals and than the longest delay of a position."""
     joiners: int = 24_000
-    """More than a server can let in meanwhile."""
+    """More than a server can admit meanwhile."""
     joins_at_once: int = 64
     join_s: float = 4.0
     calling: slots.Plan = field(default_factory=slots.Plan)
@@ -56,7 +57,7 @@ SMOKE = Plan(
     push_sockets=40,
     push_s=0.5,
 )
-"""Does everything and tells nothing."""
+"""Runs every part; the results are meaningless."""
 
 
 @dataclass(slots=True)
@@ -70,7 +71,7 @@ class Findings:
 
 
 async def measure(plan: Plan, only: str = "") -> Findings:
-    """`only` names a part: ticks, joins, slots or pushes."""
+    """Run the measurements; `only` selects one part: ticks, joins, slots or pushes."""
     found = Findings()
     with tempfile.TemporaryDirectory(prefix="onsale-bench-") as name:
         directory = Path(name)
@@ -116,7 +117,7 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument("--only", choices=("ticks", "joins", "slots", "pushes"), default="", help="one part alone")
     parser.add_argument("--smoke", action="store_true", help="everything, so small that the figures say nothing")
     options = parser.parse_args(words)
-    # As every server does when it starts: a hub of 50,000 in this process stands for one.
+    # Every server does this at start-up: a hub of 50,000 in this process represents one.
     configure_gc()
     began, load = time.monotonic(), os.getloadavg()[0]
     try:

@@ -1,4 +1,4 @@
-"""Work that goes on beside a measurement, and ends with it: what it raises fails the measurement."""
+"""Background work during a measurement: it ends with the measurement, and its errors fail it."""
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine

@@ -1,4 +1,6 @@
-"""What it is measured on: a Valkey and a mongod as `make run` starts them, an app process, and concerts with a room."""
+"""The test environment:
+Valkey and mongod as `make run` starts them, an app process, concerts with a room.
+"""
 
 import asyncio
 import os
@@ -27,7 +29,7 @@ ROOM = RoomSettings(
     disconnect_grace_ms=7_200_000,
     session_duration_ms=3_600_000,
 )
-"""Nobody is away for so long, so that only what is measured happens."""
+"""The time-outs exceed every measurement, so no entry expires during it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,7 @@ async def run_stores(directory: Path) -> AsyncIterator[StoreUrls]:
 
 @dataclass(frozen=True, slots=True)
 class BenchServer:
-    """An app process, and olivia, who organizes its concerts."""
+    """An app process, and olivia, the organizer of its concerts."""
 
     app: AppServer
     client: Client
@@ -60,7 +62,7 @@ class BenchServer:
         return self.app.issuer
 
     def cpu_s(self) -> float:
-        """Of the server's process so far: what a figure would be bound by on a machine of its own."""
+        """Return the CPU time of the server process so far: its limit on a machine of its own."""
         fields = Path(f"/proc/{self.app.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 

@@ -1,7 +1,9 @@
-"""`python -m bench.queueing.frame_server SOCKETS FRAME_BYTES`: the limit of this machine, a server that does no work.
+"""`python -m bench.queueing.frame_server SOCKETS FRAME_BYTES`: the limit of this machine, without
+server work.
 
-It says its port, takes so many sockets, and then writes the same prepared frame to each of them, round after round; a
-transport that is full is passed over. Nothing is read, computed or encoded.
+It prints its port, accepts the given number of sockets, and then writes one prepared frame to
+each of them, round after round; a full transport is skipped. Nothing is read, computed or
+encoded.
 """
 
 import asyncio
@@ -18,7 +20,9 @@ WAIT_S = 0.05
 
 
 def prepared(size: int) -> bytes:
-    """A whole frame of so many bytes, its head included, 126 to 65,535 of them behind it."""
+    """Return a whole frame of `size` bytes including its header,
+    with a payload of 126 to 65,535 bytes.
+    """
     payload = PAYLOAD + b'"' + b"x" * (size - 4 - len(PAYLOAD) - 3) + b'"}'
     return b"\x81\x7e" + len(payload).to_bytes(2, "big") + payload
 
@@ -49,7 +53,7 @@ async def main(sockets: int, size: int) -> None:
     )
     sys.stdout.write(f"{server.sockets[0].getsockname()[1]}\n")
     sys.stdout.flush()
-    # Whoever started this ends it by ending: there is nothing to read but that.
+    # The parent process ends this program by ending: the end of standard input is the only signal.
     ended = asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
     while not ended.done():
         # The loop serves the sockets meanwhile, as often as while a hub pushes.

@@ -1,4 +1,6 @@
-"""A line whose people watch it through one hub, without sockets: what they are shown is counted and thrown away."""
+"""A queue whose people are subscribers of one hub, without sockets:
+payloads are counted and discarded.
+"""
 
 import asyncio
 import random
@@ -25,7 +27,9 @@ POLL_WITHIN_S = 20.0
 
 
 class CountingReader(StoreSnapshotReader):
-    """A look begins when the concert is read. It lasts until the last delivery before the next one begins."""
+    """Measures refreshes:
+    each begins when the concert is read and ends with the last delivery before the next.
+    """
 
     def __init__(self, queue: InProcessQueue) -> None:
         resources = queue.resources
@@ -45,7 +49,7 @@ class CountingReader(StoreSnapshotReader):
         return await super().read_snapshot(concert_id, after=after)
 
     def record_refresh(self) -> None:
-        """Something was delivered."""
+        """Record one delivery."""
         self._last_s = time.perf_counter()
         self.delivered += 1
 
@@ -59,7 +63,7 @@ class CountingReader(StoreSnapshotReader):
 
 
 class InProcessHub:
-    """`calls` counts script calls that are not the hub's."""
+    """One hub with its subscribers; `calls` counts the script calls made by others than the hub."""
 
     def __init__(
         self,
@@ -76,7 +80,7 @@ class InProcessHub:
         self._hub = hub
         self._source = source
         self._line: list[PersonId] = []
-        """In the order in which they joined, without those who were sent away."""
+        """In order of joining, without the people who were removed."""
         self._watches: dict[PersonId, HubSubscription] = {}
         self._coming: set[asyncio.Task[None]] = set()
         self._dice = random.Random(5)
@@ -107,7 +111,7 @@ class InProcessHub:
             await asyncio.gather(*line._coming, return_exceptions=True)
 
     def called(self, count: int) -> list[PersonId]:
-        """Those in front: each who leaves has had a slot."""
+        """Remove and return the first `count` people: each of them has been called."""
         taken, self._line = self._line[:count], self._line[count:]
         return taken
 
@@ -120,13 +124,15 @@ class InProcessHub:
         await self.queue.stores.queues.leave(self._concert_id, person_id)
 
     def close(self, person_id: PersonId) -> None:
-        """Their socket closes; they keep their place for the grace."""
+        """Close a person's socket; the entry stays until the disconnect grace ends."""
         watch = self._watches.pop(person_id, None)
         if watch is not None:
             watch.close()
 
     def join(self, count: int) -> None:
-        """People join, and open a socket each, which takes until the next look has shown them where they stand."""
+        """Let people join and subscribe,
+        which takes until the next refresh has delivered their position.
+        """
         for _ in range(count):
             task = asyncio.create_task(self._join_and_watch(PersonId(some_person_id())))
             self._coming.add(task)

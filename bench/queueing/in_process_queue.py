@@ -1,6 +1,7 @@
-"""A concert's line on a real store, with people who join it by the thousand: what they take there, by kind of key.
+"""A concert's queue on a real store, with thousands of joins: its memory there, by kind of key.
 
-The scripts are the real ones, called through the product's own stores; only HTTP and sockets are left out.
+The scripts are the real ones, called through the product's stores; only HTTP and sockets are
+left out.
 """
 
 import asyncio
@@ -59,7 +60,9 @@ class InProcessQueue:
         return people
 
     async def run_workers(self, concert_id: ConcertId) -> int:
-        """One run of the expiry worker and one of the admission worker. How many script calls that took."""
+        """Run the expiry worker and the admission worker once;
+        return the number of script calls.
+        """
         await self.stores.hot_state.expire_holds(concert_id, limit=MAX_HOLDS_A_RUN)
         is_bounded, calls = True, 1
         while is_bounded:
@@ -68,7 +71,7 @@ class InProcessQueue:
         return calls
 
     async def consume_events(self, concert_id: ConcertId) -> None:
-        """As the history worker does, until nothing is left."""
+        """Consume all events, as the history worker does."""
         worker = HistoryWorker()
         while (await worker.run_for(self.stores, concert_id)).is_active:
             pass
@@ -79,7 +82,7 @@ class InProcessQueue:
         return {kind: size or 0 for kind, size in zip(KINDS, sizes, strict=True)}
 
     async def script_calls(self) -> int:
-        """Of everybody, since the store started."""
+        """Return the script calls of all clients since the store started."""
         async with redis.asyncio.Redis.from_url(self.urls.redis) as client:
             said = await client.info("commandstats")
         return int(said.get("cmdstat_evalsha", {}).get("calls", 0))

@@ -1,7 +1,8 @@
-"""Requests over kept-open HTTP connections, at the least cost: bytes as they are, and one word is looked for.
+"""Requests over persistent HTTP connections at the lowest cost: raw bytes, searched for one word.
 
-Closed: each connection sends its next request when the last one is answered. Open: requests are due at a steady rate,
-and what one waits for a free connection counts, so that a slow server cannot hide behind clients that wait for it.
+Closed loop: each connection sends its next request after the last answer. Open loop: requests
+are due at a steady rate, and the wait for a free connection counts, so that a slow server cannot
+hide behind waiting clients.
 """
 
 import asyncio
@@ -30,7 +31,7 @@ class Timed:
 
 
 class Connection(asyncio.Protocol):
-    """One request at a time."""
+    """A connection with one request at a time."""
 
     def __init__(self, success: bytes) -> None:
         self._success = success
@@ -38,11 +39,14 @@ class Connection(asyncio.Protocol):
         self._answer: asyncio.Future[None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # uvloop's have all of its methods, and do not say so.
+        # uvloop's transports have all of these methods, but do not declare them.
         self._transport = cast(asyncio.Transport, transport)
 
     async def send(self, request: bytes) -> None:
-        """Raises NotMeasured for an answer without the word."""
+        """Send a request and wait for its answer.
+
+        Raises NotMeasured if the success word is missing.
+        """
         self._answer = asyncio.get_running_loop().create_future()
         self._transport.write(request)
         async with asyncio.timeout(ANSWER_WITHIN_S):
@@ -84,7 +88,9 @@ def request(port: int, document: str, input_: Mapping[str, object], token: str) 
 
 @asynccontextmanager
 async def connections(port: int, count: int, success: str) -> AsyncIterator[list[Connection]]:
-    """Each from an address of its own. `success` is a word that every good answer has."""
+    """Yield `count` connections, each from its own address;
+    every good answer contains `success`.
+    """
     loop = asyncio.get_running_loop()
     opened: list[Connection] = []
     try:
@@ -100,7 +106,7 @@ async def connections(port: int, count: int, success: str) -> AsyncIterator[list
 
 
 async def closed(opened: list[Connection], requests: Iterator[bytes], *, seconds: float = math.inf) -> Timed:
-    """Until the time is over, or there are no more requests."""
+    """Run a closed loop until the time is over or the requests are used up."""
     took_ms: list[float] = []
     began = time.perf_counter()
 
@@ -120,7 +126,7 @@ async def closed(opened: list[Connection], requests: Iterator[bytes], *, seconds
 
 
 async def steady(opened: list[Connection], requests: Iterator[bytes], *, per_s: float, seconds: float) -> Timed:
-    """`opened` are as many as may be under way at once."""
+    """Run an open loop; the number of `opened` connections limits the requests in progress."""
     free: asyncio.LifoQueue[Connection] = asyncio.LifoQueue()
     for connection in opened:
         free.put_nowait(connection)

@@ -1,6 +1,7 @@
-"""What was measured: each figure with its samples, and the line it has to keep, if there is one.
+"""Measured metrics: each has its samples, and its limit if it has one.
 
-Percentiles are nearest-rank, so each is a value that was seen. Nothing is reported that has no samples.
+Percentiles are nearest-rank, so each is a measured value. A metric without samples is not
+reported.
 """
 
 import math
@@ -11,11 +12,11 @@ WIDTHS = (27, 12, 9, 10, 5)
 
 
 class NotMeasured(RuntimeError):
-    """The message says what is missing."""
+    """A value could not be measured; the message says what is missing."""
 
 
 def percentile(samples: Iterable[float], share: float) -> float:
-    """Raises NotMeasured without samples."""
+    """Return a nearest-rank percentile. Raises NotMeasured without samples."""
     ranked = sorted(samples)
     if not ranked:
         raise NotMeasured("there is no sample")
@@ -27,11 +28,11 @@ class Metric:
     name: str
     value: float
     what: str
-    """How it was measured, in one line."""
+    """How the value was measured, in one line."""
     n: int
-    """Samples behind the value."""
+    """Number of samples behind the value."""
     at_most: float | None = None
-    """The line of the issue."""
+    """The limit that the issue sets."""
 
     @property
     def verdict(self) -> str:
@@ -55,7 +56,7 @@ def _of(name: str, samples: Sequence[float], share: float, what: str, at_most: f
 
 
 def growth(name: str, by_size: Mapping[int, Metric], what: str, *, at_most: float) -> Metric:
-    """The largest over the smallest: 1 is flat."""
+    """Return the largest value over the smallest: 1 means no growth."""
     values = [figure.value for figure in by_size.values()]
     if len(values) < 2 or min(values) <= 0:
         raise NotMeasured(f"{name} needs two sizes that cost something")
@@ -77,7 +78,9 @@ def _row(row: tuple[str, ...]) -> str:
 
 
 def as_json(figures: Iterable[Metric], by_size: Mapping[str, Mapping[int, Metric]]) -> dict[str, object]:
-    """By name; what was measured at several sizes is one name with a value a size. Beside them each one's samples."""
+    """Return the metrics by name, with their samples;
+    a name measured at several sizes has a value per size.
+    """
     values: dict[str, object] = {}
     samples: dict[str, object] = {}
     for name, sizes in by_size.items():

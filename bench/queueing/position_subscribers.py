@@ -1,8 +1,9 @@
-"""`python -m bench.queueing.position_subscribers PORT CONCERT PEOPLE`: one socket per person, watching their position.
+"""`python -m bench.queueing.position_subscribers PORT CONCERT PEOPLE`: one socket per person and
+position.
 
-Nothing is parsed: a protocol per socket counts the frames that come, and notes when the one that says READY did. The
-program says READY itself once everybody has their first snapshot, then answers each line on standard input with what
-it saw so far, as JSON.
+Nothing is parsed: a protocol per socket counts the frames received, and records when the READY
+frame arrived. The program prints READY itself after the first snapshot of every person, then
+answers each line on standard input with its counts so far, as JSON.
 """
 
 import asyncio
@@ -27,7 +28,7 @@ DOCUMENT = """subscription ($id: ID!) {
 }"""
 CALLED, NEXT = b'"READY"', b'"next"'
 TAIL = max(len(CALLED), len(NEXT)) - 1
-"""So much of what came before may be the beginning of a word that was cut in two."""
+"""The end of the previous data to keep: it may contain the start of a split word."""
 
 
 class PositionSubscriber(asyncio.Protocol):
@@ -35,7 +36,7 @@ class PositionSubscriber(asyncio.Protocol):
         self.frames = 0
         self.bytes = 0
         self.called_ms: float | None = None
-        """By the clock of this machine, as the store's events."""
+        """By the clock of this machine, like the store's events."""
         self.first: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._host = host
         self._concert = concert

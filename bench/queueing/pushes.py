@@ -1,4 +1,6 @@
-"""How many positions a second a process pushes when everybody sees every change, beside the limit of this machine."""
+"""Positions per second that a process pushes if everyone sees every change,
+and the machine's limit.
+"""
 
 import asyncio
 from collections.abc import Sequence
@@ -16,14 +18,16 @@ from bench.sale.observations import Observations
 from bench.sale.queue_client import QueueClient
 
 EVERYBODY_AT_ONCE = {"PUSH_INTERVALS": "rest:0", "PUSH_TICK_MS": "10"}
-"""Not the settings that a server has by default: no position may be behind, and the server looks as often as it can."""
+"""Not a server's default settings:
+no position may be delayed, and the server refreshes as often as it can.
+"""
 LEAVE_EVERY_S = 0.02
-"""Each time everybody who stands behind moves up."""
+"""After each departure, everyone behind moves up."""
 WARM_UP_S = 1.0
 
 
 def leaving(seconds: float) -> int:
-    """So many people are needed besides those who watch."""
+    """Return how many people must leave besides the subscribers."""
     return int((seconds + 2 * WARM_UP_S) / LEAVE_EVERY_S) + 2
 
 

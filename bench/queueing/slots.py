@@ -1,9 +1,9 @@
-"""From a call to the person's socket, and from a freed slot to the next person's, with everybody's socket open.
+"""Latency from a call to the person's socket, and from a freed slot to the next person's socket.
 
-Calls are made by hand while the room is paused; then it is resumed with every slot taken, and each slot that frees is
-the next person's call: of those inside some leave, some buy, and the rest let their call lapse. What the store wrote
-down (when somebody was called, and when they were out) is read afterwards; in one line the nth slot that frees is the
-nth call.
+Everyone's socket is open. Calls are made manually while the room is paused; then it is resumed
+with every slot taken, and each freed slot is the next person's call: some of the people inside
+leave, some buy, and the others let their call expire. The store's records (time of call and time
+of end) are read afterwards; in one queue, the nth freed slot belongs to the nth call.
 """
 
 import asyncio
@@ -47,7 +47,7 @@ class Plan:
     buy: int = 150
     buy_per_s: float = 12.0
     claim_timeout_s: int = 45
-    """Above what calling, leaving and buying take together."""
+    """Longer than the calls, the departures and the purchases take together."""
 
     @property
     def slots(self) -> int:
@@ -56,7 +56,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class CalledEntry:
-    """As the store wrote it down."""
+    """A called entry as the store recorded it."""
 
     number: int
     state: str
@@ -86,7 +86,7 @@ async def _watch(
         (visitor for visitor in people if visitor.person_id in called), key=lambda v: called[v.person_id].number
     )
     asked_ms = await _free(site, concert, inside, plan)
-    # Those who neither left nor bought: the last of them was called last.
+    # People who neither left nor bought: the last of them was called last.
     await asyncio.sleep(max(max(e.called_ms for e in called.values()) / 1000 + plan.claim_timeout_s - time.time(), 0))
     entries, seen = await _settled(site, concert, people, crowd, 2 * plan.slots)
     refills = refill_ms(entries, asked_ms, people, seen, plan)
@@ -141,7 +141,9 @@ async def _call(site: BenchServer, concert: SaleConcert, plan: Plan) -> None:
 
 
 async def _free(site: BenchServer, concert: SaleConcert, inside: Sequence[User], plan: Plan) -> dict[str, float]:
-    """Person to when they asked for what frees their slot, by the clock of this machine."""
+    """Free slots;
+    return for each person when the freeing request was sent, by this machine's clock.
+    """
     ledger = Ledger()
     line = QueueClient(site.client, ledger, concert, urls=[site.app.url], observations=Observations())
     shop = Shop(site.client, ledger, concert)
@@ -174,7 +176,11 @@ async def _free(site: BenchServer, concert: SaleConcert, inside: Sequence[User],
 async def _settled(
     site: BenchServer, concert: SaleConcert, people: Sequence[User], crowd: SocketClients, called: int
 ) -> tuple[dict[str, CalledEntry], Counts]:
-    """The entries of everybody who was called, once so many were, and the sockets of all of them said so."""
+    """Return the called entries and the counts once `called` entries exist and each socket has the
+    call.
+
+    Raises NotMeasured after SETTLED_WITHIN_S.
+    """
     deadline = time.monotonic() + SETTLED_WITHIN_S
     while True:
         entries = await read_entries(site.urls.redis, read_concert(concert.id), people)
@@ -189,7 +195,7 @@ async def _settled(
 
 
 async def read_entries(redis_url: str, concert_id: ConcertId, people: Sequence[User]) -> dict[str, CalledEntry]:
-    """Of those who were ever called."""
+    """Return the entries that were ever called, by person."""
     key = concert_keys(concert_id)[KINDS.index("entries")]
     names = [visitor.person_id for visitor in people]
     async with redis.asyncio.Redis.from_url(redis_url) as client:
@@ -203,7 +209,7 @@ async def read_entries(redis_url: str, concert_id: ConcertId, people: Sequence[U
 
 
 def ready_ms(entries: Mapping[str, CalledEntry], people: Sequence[User], seen: Counts) -> list[float]:
-    """Raises NotMeasured if somebody's socket never said so."""
+    """Return the call latencies in ms. Raises NotMeasured if a socket did not receive its call."""
     told = zip(people, seen.called_ms, strict=True)
     return [_later(at_ms, entries[who.person_id].called_ms) for who, at_ms in told if who.person_id in entries]
 
@@ -215,7 +221,10 @@ def refill_ms(
     seen: Counts,
     plan: Plan,
 ) -> dict[str, list[float]]:
-    """By the state of those whose slot it was: how long until the next person's socket said READY."""
+    """Return the refill latencies in ms, by the end state of the entry that freed the slot.
+
+    Each is the time until the socket of the next person received READY.
+    """
     ended = [(name, entry) for name, entry in entries.items() if entry.state in ("LEFT", "COMPLETED", "EXPIRED")]
     ended.sort(key=lambda pair: (pair[1].ended_ms, pair[1].number))
     followers = sorted((e.number, name) for name, e in entries.items() if e.number > plan.slots)[: len(ended)]

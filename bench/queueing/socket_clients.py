@@ -1,4 +1,7 @@
-"""Programs beside this one: the crowd with its sockets, and the server that does no work. Each ends with its block."""
+"""Child processes of the bench: the socket clients and the frame server.
+
+Each ends with its block.
+"""
 
 import asyncio
 import json
@@ -12,18 +15,18 @@ from bench.queueing.metrics import NotMeasured
 from bench.queueing.users import User, write
 
 LINE_BYTES = 2**22
-"""A time for each of some ten thousand sockets."""
+"""Enough for one time for each of about ten thousand sockets."""
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Since the crowd came."""
+    """Counts since the start of the clients."""
 
     at_s: float
     frames: int
     bytes: int
     called_ms: tuple[float | None, ...]
-    """Of each person, when their socket said READY."""
+    """For each person, when the socket received READY."""
 
     def frames_per_s(self, before: "Counts") -> float:
         return (self.frames - before.frames) / (self.at_s - before.at_s)
@@ -46,7 +49,7 @@ class SocketClients:
         return Counts(said["at_s"], said["frames"], said["bytes"], tuple(said["called_ms"]))
 
     async def over(self, seconds: float) -> tuple[Counts, Counts]:
-        """What was seen at the beginning and at the end of so long."""
+        """Return the counts at the beginning and at the end of `seconds`."""
         before = await self.read_counts()
         await asyncio.sleep(seconds)
         return before, await self.read_counts()
@@ -67,7 +70,7 @@ async def open_socket_clients(
 
 @asynccontextmanager
 async def bare_server(sockets: int, frame_bytes: int) -> AsyncIterator[int]:
-    """Its port."""
+    """Run the frame server; yield its port."""
     async with _program("bench.queueing.frame_server", str(sockets), str(frame_bytes)) as process:
         assert process.stdout is not None
         yield int(await process.stdout.readline())

@@ -1,8 +1,9 @@
-"""What a tick of one watching process costs the store while a line is watched by more and more people.
+"""The store cost of one tick of one publishing process, as a queue has more and more subscribers.
 
-A real hub with the real reader, sources and templates; only the sockets are left out, for one machine cannot open
-50,000. After each look the same happens, whatever the size of the crowd: two who were called leave, so that two others
-are called; two who wait leave; two sockets close; two people come, join and watch. Every process renews its lease.
+The hub is real, with the real reader, sources and templates; only the sockets are left out, as
+one machine cannot open 50,000. The same changes follow each refresh at any size: two called
+people leave, so two others are called; two waiting people leave; two sockets close; two people
+join and subscribe. Every process renews its lease.
 """
 
 import asyncio
@@ -25,22 +26,25 @@ from workers.concert_worker import ACTIVE_S
 OF_EACH = 2
 SLOTS = 50
 FEWEST = 8
-"""Looks: whatever the time, fewer would tell nothing."""
+"""Minimum number of refreshes, however long they take: fewer prove nothing."""
 SETTLE_S = 0.5
-"""Until what everybody's coming brought about is said."""
+"""Time until the changes caused by all the joins are published."""
 
 
 @dataclass(frozen=True, slots=True)
 class Count:
     looks: int
     commands: int
-    """Script calls of the watching process."""
+    """Script calls of the publishing process."""
 
 
 async def measure(
     queue: InProcessQueue, sizes: Sequence[int], *, seconds: float
 ) -> tuple[dict[int, Metric], list[Metric]]:
-    """Commands per tick by size, and what else was seen; the last size tells the bytes in the store."""
+    """Return the commands per tick by size, and the other metrics.
+
+    The bytes in the store are measured at the last size.
+    """
     commands: dict[int, Metric] = {}
     others: list[Metric] = []
     for size in sizes:
@@ -94,7 +98,7 @@ def _per_refresh(reader: CountingReader, size: int) -> list[Metric]:
 
 @asynccontextmanager
 async def _looked_after(queue: InProcessQueue, concert_id: ConcertId) -> AsyncIterator[list[int]]:
-    """What workers do for a concert; the list has how many script calls they made."""
+    """Run the workers for a concert; yield the list of their script call counts."""
     calls = [0]
 
     async def work() -> None:
@@ -107,7 +111,7 @@ async def _looked_after(queue: InProcessQueue, concert_id: ConcertId) -> AsyncIt
 
 
 def server_hub(feed: Feed, reader: CountingReader, queue: InProcessQueue) -> Hub:
-    """A hub with the settings that a server has by default."""
+    """Return a hub with a server's default settings."""
     settings = Settings()
     return Hub(
         feed,
@@ -132,7 +136,7 @@ async def _watched(
 
 
 async def _bytes_of_joined(queue: InProcessQueue, concert_id: ConcertId, size: int) -> list[Metric]:
-    """Memory of all keys of the concert, by the store's own count."""
+    """Return the memory of all keys of the concert, as the store counts it."""
     before = await queue.bytes_by_kind(concert_id)
     await queue.consume_events(concert_id)
     after = await queue.bytes_by_kind(concert_id)

@@ -1,6 +1,7 @@
-"""People with an access token each, signed with the key of the server's own issuer, and an address on this machine.
+"""Users with one access token each, signed with the key of the server's issuer, and a local
+address.
 
-The server checks these tokens as any others; only asking the issuer for each of them is left out.
+The server checks these tokens like all others; only the request to the issuer is left out.
 """
 
 import asyncio
@@ -18,7 +19,7 @@ from auth.dev_issuer.signing import load_keys
 from settings import Settings
 
 AN_ADDRESS = 250
-"""People behind one address: below what the server allows to join from one."""
+"""People per address: fewer than the server allows to join from one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +27,11 @@ class User:
     token: str
     person_id: str
     address: str
-    """Of the loopback net: Linux lets a client choose any of them."""
+    """An address of the loopback network: Linux lets a client use any of them."""
 
 
 async def make_users(issuer: str, data_dir: Path, count: int) -> list[User]:
-    """Signing takes a millisecond each, so every core does its part."""
+    """Return users with tokens. Each signature takes a millisecond, so all cores are used."""
     parts = os.cpu_count() or 1
     loop = asyncio.get_running_loop()
     with ProcessPoolExecutor(parts) as pool:
@@ -46,7 +47,7 @@ def address(number: int) -> str:
 
 
 def some_person_id() -> str:
-    """As long as those of Keycloak."""
+    """Return a random person id with the length of a Keycloak id."""
     return str(uuid.uuid4())
 
 

@@ -1,1 +1,3 @@
-"""`make sale`: a whole sale by thousands of people over real HTTP, and the proof that its books are right."""
+"""`make sale`: a whole sale by thousands of people over real HTTP,
+and the proof that its records are right.
+"""

@@ -1,4 +1,6 @@
-"""`python -m bench.sale`, behind `make sale`: exit 0 if the sale was good, 1 if not, 2 if it could not be held."""
+"""`python -m bench.sale`, behind `make sale`:
+exits 0 for a good sale, 1 for a bad one, 2 without a sale.
+"""
 
 import argparse
 import asyncio
@@ -24,9 +26,9 @@ from settings import Settings, SettingsError
 from storage.embedded.process import ServerStartError
 
 ARRIVALS_PER_S = 50
-"""On average; a rush begins with twice as many."""
+"""On average; a rush starts at twice this rate."""
 SMALLEST = 10
-"""Of crowd and stock: three tiers with something in each."""
+"""The smallest number of people and of tickets: three tiers, each with some stock."""
 
 
 def main(words: Sequence[str]) -> int:

@@ -1,5 +1,7 @@
-"""The auditor of the gate: reads the store while the sale runs, past everything that answers people, because the store
-remembers a call for a minute and a taken slot only as long as it is taken.
+"""Audits admissions by reading the store directly during the sale, without the API.
+
+It must read during the sale, because the store keeps a call for a minute and a slot only while
+it is taken.
 """
 
 import asyncio
@@ -19,12 +21,12 @@ POLL_INTERVAL_S = 0.25
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """What the gate did, by its own records."""
+    """The admissions of a queue, by the store's own records."""
 
     calls: Mapping[int, int]
-    """How many were called in each unix second."""
+    """Number of calls in each Unix second."""
     called_ms: tuple[int, ...]
-    """When, of every latest place that was called, unix ms."""
+    """Call time of each person's latest entry that was called, in Unix ms."""
     most_slots: int
     serving: int
     tail: int
@@ -33,7 +35,7 @@ class Audit:
 
 
 class Auditor:
-    """`redis` decodes its responses."""
+    """Reads the store at intervals; `redis` decodes its responses."""
 
     def __init__(self, redis: Redis, concert_id: ConcertId) -> None:
         self._redis = redis
@@ -42,7 +44,7 @@ class Auditor:
         self.most_slots = 0
 
     async def watch(self) -> None:
-        """Runs until it is cancelled; a store that is away has nothing new."""
+        """Read until cancelled; an unavailable store adds nothing."""
         while True:
             with contextlib.suppress(RedisError):
                 await self._look()
@@ -73,7 +75,7 @@ class Auditor:
 
 
 def bits(content: bytes) -> frozenset[int]:
-    """The numbers of the set bits, the highest bit of the first byte being 0."""
+    """Return the numbers of the set bits; the highest bit of the first byte is 0."""
     return frozenset(
         index * 8 + bit for index, value in enumerate(content) for bit in range(8) if value & (0x80 >> bit)
     )

@@ -1,4 +1,4 @@
-"""What one person does at the sale, from arrival to going home, and what that person must never be told."""
+"""The visit of one person to the sale, and the answers that this person must never receive."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -15,10 +15,10 @@ from bench.sale.tokens import forged
 
 STRANGERS = frozenset({BuyerBehavior.HAS_NO_TOKEN, BuyerBehavior.FORGES_TOKEN})
 ROUNDING_S = 1.5
-"""A pass is told in whole seconds, and the answer took its time."""
+"""The remaining time of a pass has whole seconds, and the answer took some time."""
 
 GONE = frozenset({"SOLD_OUT", "HOLD_ENDED"})
-"""Refusals that are nobody's fault: somebody else was faster, or the hold ran out while a server was away."""
+"""Legitimate refusals: another person was faster, or the hold expired while a server was away."""
 
 
 class Buyer:
@@ -105,7 +105,9 @@ class Buyer:
                 return
 
     async def _repeat(self) -> None:
-        """Every request twice, at the same time and maybe to two servers: one hold, one order."""
+        """Send every request twice, at the same time and possibly to two servers:
+        one hold, one order.
+        """
         while lines := await self._choose():
             key = self._new_key()
             twins = await asyncio.gather(*(self._take(lines, key) for _ in range(2)))
@@ -170,7 +172,10 @@ class Buyer:
         return [TicketLine(self._shop.tier_ids[self._person.favourite], self._person.wish)]
 
     async def _has_pass(self) -> bool:
-        """Stands in line for one if need be. False: there is no pass for this person, or nothing left to buy."""
+        """Get a pass if needed, by way of the queue.
+
+        Return False if this person gets no pass or nothing is left to buy.
+        """
         if self._pass and is_good(self._pass):
             return True
         self._pass = await self._queue_session.get_pass()
@@ -179,13 +184,15 @@ class Buyer:
         return self._pass is not None
 
     async def _spent(self) -> None:
-        """A pass is for one purchase."""
+        """Drop the spent pass: a pass is valid for one purchase."""
         if self._pass and self._person.queue_behavior is QueueBehavior.PUSHES_IN:
             await self._must_not_enter(self._pass.token, "a hold with a spent pass")
         self._pass = None
 
     async def _choose(self) -> list[TicketLine] | None:
-        """Looks until something is left and takes what comes closest to the wish; None when all is sold."""
+        """Poll until stock is left, and return the lines closest to the wish;
+        None once all is sold.
+        """
         while await self._has_pass():
             seen = await self._shop.look()
             if seen and (lines := choose(self._person, seen)):
@@ -207,7 +214,9 @@ class Buyer:
         return None
 
     async def _buy(self, held: Held) -> Receipt | None:
-        """None: the hold is over, and the person starts again."""
+        """Buy the hold and return the receipt;
+        None if the hold is over and the person starts again.
+        """
         answer = await self._shop.buy(held.hold_id, self._new_key(), buyer=self._person.name, token=self._token)
         if isinstance(answer, Receipt):
             await self._spent()
@@ -216,7 +225,11 @@ class Buyer:
         return None
 
     async def _comes_back(self, answer: Held | RefusedMutation, what: str) -> bool:
-        """Somebody was faster: waits for tickets to return. The pass is over: back to the line. False: all is sold."""
+        """Return whether the person tries again after a refusal.
+
+        If another person was faster, wait for released tickets; False once all is sold. If the
+        pass is over, join the queue again.
+        """
         if self._is_turned_away(answer):
             return True
         self._expect(answer, GONE, what)
@@ -228,7 +241,10 @@ class Buyer:
             self._expect(answer, codes, what)
 
     def _is_turned_away(self, answer: Held | RefusedMutation) -> bool:
-        """The pass has ended while the request was on its way. A pass that has time left must not be refused."""
+        """Return whether the pass expired during the request.
+
+        A pass with time left must not be refused: that is recorded as a surprise.
+        """
         if not isinstance(answer, RefusedMutation) or answer.code != "NOT_ADMITTED":
             return False
         if self._pass and is_good(self._pass, for_s=ROUNDING_S):
@@ -252,7 +268,10 @@ class Buyer:
 
 
 def choose(person: Person, seen: Sequence[TierView]) -> list[TicketLine]:
-    """The favourite tier before the others, as many as are left; two tiers in one request if so inclined."""
+    """Return lines for the favorite tier, or else another, limited to what is left.
+
+    A person who takes two tiers gets both in one request.
+    """
     ordered = [seen[(person.favourite + step) % len(seen)] for step in range(len(seen))]
     open_ = [tier for tier in ordered if tier.available]
     if not open_:

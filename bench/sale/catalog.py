@@ -1,6 +1,8 @@
-"""What is on sale: the demo catalogue, with times relative to now so that it never ages, and the sale's own concert.
+"""The catalog of a sale: the demo catalog, with times relative to now so that it never ages, and
+its concert.
 
-Everything goes in through GraphQL as the organiser olivia, so a repeated run finds what an earlier one made.
+Everything is created through GraphQL as the organizer olivia, so a repeated run finds the
+results of an earlier one.
 """
 
 from dataclasses import dataclass
@@ -19,15 +21,15 @@ CONCERTS_FILE = Path(__file__).parents[2] / "deploy" / "demo" / "concerts.json"
 LIMIT_PER_ORDER = 4
 LIMIT_PER_PERSON = 6
 HOLD_DURATION_S = 10
-"""Short, so that the holds of those who vanish come back while the sale is on."""
+"""Short, so that abandoned holds return their stock during the sale."""
 
 NO_SHOW_S = 10
-"""Short likewise: the slot of whoever does not come is free again within seconds."""
+"""Short too: the slot of a no-show is free again within seconds."""
 SESSION_S = 15
 AWAY_S = 20
-"""How long a place outlives its last socket; long enough to move to the other server when one is killed."""
+"""How long an entry outlives its last socket: enough to move to the other server after a kill."""
 HEARTBEAT_S = 100
-"""Three times as long as the longest time between two questions."""
+"""Three times the longest interval between two polls."""
 
 FIND = "query Find($slug: String!) { concert(slug: $slug) { id status } }"
 
@@ -49,7 +51,7 @@ PUBLISH = """mutation Publish($input: PublishConcertInput!) {
 
 
 class CatalogRefused(RuntimeError):
-    """A concert could not be made; the message has the server's words."""
+    """A concert could not be created; the message quotes the server."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,7 @@ def demo_concerts(now: datetime) -> tuple[ConcertDraft, ...]:
 
 
 def sale_concert(stock: int, now: datetime, room: RoomSettings = NO_ROOM) -> ConcertDraft:
-    """`stock` tickets over three tiers, on sale since a minute ago."""
+    """Return a draft with `stock` tickets in three tiers, on sale since a minute ago."""
     front, middle = stock // 5, stock // 3
     capacities = {"Front": front, "Middle": middle, "Rear": stock - front - middle}
     prices_minor = {"Front": 9900, "Middle": 6900, "Rear": 3900}
@@ -87,8 +89,10 @@ def sale_concert(stock: int, now: datetime, room: RoomSettings = NO_ROOM) -> Con
 
 
 def waiting_room(stock: int, *, active_users: int | None = None, users_per_minute: int | None = None) -> RoomSettings:
-    """Both caps bind: the first rush fills every slot, and the calls of one minute do not sell everything, unless the
-    sale is so small that nobody wants to wait a minute for it.
+    """Return settings whose caps both take effect.
+
+    The first rush fills every slot, and the calls of one minute do not sell everything, unless
+    the sale is too small to make people wait a minute.
     """
     return RoomSettings(
         suspended=False,
@@ -102,7 +106,7 @@ def waiting_room(stock: int, *, active_users: int | None = None, users_per_minut
 
 
 async def load(client: Client, drafts: tuple[ConcertDraft, ...], token: str) -> int:
-    """Creates and publishes what is not there yet; returns how many that were."""
+    """Create and publish the missing concerts; return how many were created."""
     made = 0
     for draft in drafts:
         known = await client.ask(Step.LOAD, FIND, {"slug": draft.slug}, token)

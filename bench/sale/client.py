@@ -1,5 +1,7 @@
-"""GraphQL over real HTTP, as a patient client speaks it: kept-open connections to every server, and a request that got
-no answer, or a retryable one, is sent again, unchanged, to the next server. Idempotency keys make that safe.
+"""A patient GraphQL client over real HTTP, with persistent connections to every server.
+
+A request without an answer, or with a retryable one, is sent again, unchanged, to the next
+server. Idempotency keys make that safe.
 """
 
 import asyncio
@@ -19,22 +21,24 @@ from bench.sale.ledger import Ledger, Step
 JsonObject = dict[str, Any]
 
 CONNECTIONS = 16
-"""To each server; more would only wait on two cores."""
+"""Connections per server; more would only wait on two cores."""
 ANSWER_TIMEOUT_S = 10.0
-"""Longer than any answer of a healthy server; a killed one is noticed at once by the closed connection."""
+"""Longer than any answer of a healthy server;
+the closed connection reveals a killed one at once.
+"""
 LONGEST_PAUSE_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Denied:
-    """The system's no: a top-level error with its code, or NOTHING where a nullable field is null without one."""
+    """A denial: a top-level error with its code, or NOTHING for a null field without an error."""
 
     code: str
     message: str
 
 
 class NotAnswered(Exception):
-    """Worth repeating; the text says what happened instead of an answer."""
+    """The request is worth repeating; the text says what happened instead of an answer."""
 
     def __init__(self, what: str, *, retry_after_s: float = 0.0) -> None:
         super().__init__(what)
@@ -42,18 +46,21 @@ class NotAnswered(Exception):
 
 
 class Server:
-    """Connections of its own: a pool that several servers share closes those of one to make room for another."""
+    """A server with its own connections:
+    a shared pool closes those of one server to make room for another.
+    """
 
     def __init__(self, url: str, transport: httpx2.AsyncBaseTransport | None = None) -> None:
         limits = httpx2.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS)
         self._http = httpx2.AsyncClient(
             base_url=url, limits=limits, timeout=ANSWER_TIMEOUT_S, trust_env=False, transport=transport
         )
-        # The pool's own line is searched from its head for every request, which is slow when it is long.
+        # The pool searches its own waiting list from the start for every request, which is slow if
+        # it is long.
         self._free = asyncio.Semaphore(CONNECTIONS)
 
     async def post(self, body: bytes, token: str | None) -> JsonObject | Denied:
-        """Raises NotAnswered."""
+        """Send a request once and return its answer. Raises NotAnswered."""
         headers = {"Content-Type": "application/json", "Accept": "application/json"}
         if token is not None:
             headers["Authorization"] = f"Bearer {token}"
@@ -73,7 +80,7 @@ class Server:
 
 
 class Client:
-    """Of a sale's servers, each as good as any other."""
+    """A client of the sale's servers, all of them equivalent."""
 
     def __init__(self, servers: Sequence[Server], ledger: Ledger) -> None:
         self._servers = servers
@@ -83,7 +90,9 @@ class Client:
     async def ask(
         self, step: Step, document: str, variables: Mapping[str, object], token: str | None
     ) -> JsonObject | Denied:
-        """The value of the document's one root field. Repeats until there is an answer."""
+        """Return the value of the document's one root field;
+        repeat the request until it is answered.
+        """
         body = orjson.dumps({"query": document, "variables": variables})
         first = self._dice.randrange(len(self._servers))
         for attempt in itertools.count(first):
@@ -92,7 +101,8 @@ class Client:
                 answer = await self._servers[attempt % len(self._servers)].post(body, token)
             except NotAnswered as nothing:
                 self._ledger.retried[step, str(nothing)] += 1
-                # Everybody is told the same time: a crowd that kept to it would come back as one.
+                # All clients get the same retry time: without jitter, they would all return
+                # together.
                 told_s = nothing.retry_after_s * self._dice.uniform(1.0, 1.5)
                 await asyncio.sleep(max(told_s, self._pause_s(attempt - first)))
             else:
@@ -101,7 +111,9 @@ class Client:
         return answer
 
     def _pause_s(self, repeats: int) -> float:
-        """Doubles from 50 ms, up to a second, shaken so that a crowd does not come back as one."""
+        """Return the pause: it doubles from 50 ms up to a second,
+        with jitter to spread the clients.
+        """
         pause_s = min(0.05 * 2.0 ** min(repeats, 10), LONGEST_PAUSE_S)
         return pause_s * self._dice.uniform(0.5, 1.0)
 

@@ -1,4 +1,6 @@
-"""The sale while it runs: everybody's visit, and around them those who watch and the blow at half time."""
+"""Runs the sale: every buyer's visit,
+the background tasks beside them, and the kill at half time.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
@@ -28,7 +30,10 @@ async def drive_sale(
     strike: Kill | None,
     watches: Sequence[Watch] = (),
 ) -> str | None:
-    """Returns when everybody went home; or, after `limit_s`, why not everybody did."""
+    """Run the visits.
+
+    Return None after the last one, or, after `limit_s`, why some are unfinished.
+    """
     async with asyncio.TaskGroup() as staff:
         showing = show_progress(ledger, stock_poller, goal=goal)
         watching = [staff.create_task(watch) for watch in (stock_poller.poll(), showing, *watches)]
@@ -38,14 +43,16 @@ async def drive_sale(
             cut_short += f", {stock_poller.waiting} of {ledger.arrived - ledger.left} waited for tickets to return"
         await _end(watching)
         if striking and not _is_half_time(ledger, goal):
-            # Otherwise it has begun, and what it killed must run again before anybody reads the books.
+            # If the kill has begun, its stores must run again before the records are read.
             striking.cancel()
             cut_short = cut_short or "half time never came, so nothing was killed"
     return cut_short
 
 
 async def _end(watching: Sequence[asyncio.Task[None]]) -> None:
-    """Says it again while somebody does not hear it: a client's time-out in the same moment can swallow it."""
+    """Cancel the tasks, repeatedly:
+    a client time-out at the same moment can swallow a cancellation.
+    """
     pending = set(watching)
     while pending:
         for watch in pending:

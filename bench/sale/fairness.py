@@ -1,5 +1,7 @@
-"""What must be true of the line, whatever was killed meanwhile: caps held, everybody called once and in order, and
-every position that anybody was shown exact for its version. Each check yields the rows that break it.
+"""Invariants of the queue, valid after any kill: caps are kept, everyone is called once and in
+order, and every position shown is exact for its version.
+
+Each check yields the rows that violate it.
 """
 
 from bisect import bisect_left
@@ -25,7 +27,7 @@ class Evidence:
 
 
 def caps_kept(evidence: Evidence) -> Iterator[str]:
-    """Never more slots taken than there are, nor more calls in any 60 s than allowed."""
+    """No more slots are taken than exist, and no more calls are made in any 60 s than allowed."""
     slots, per_minute = evidence.settings.total_active_users, evidence.settings.new_users_per_minute
     if evidence.audit.most_slots > slots:
         yield f"{evidence.audit.most_slots} slots of {slots} were taken, says the store"
@@ -39,7 +41,7 @@ def caps_kept(evidence: Evidence) -> Iterator[str]:
 
 
 def no_one_called_twice(evidence: Evidence) -> Iterator[str]:
-    """As many calls as called numbers; and no place goes back to a stage that it has passed."""
+    """The calls equal the called numbers, and no entry returns to an earlier state."""
     audit = evidence.audit
     called = audit.serving - sum(number <= audit.serving for number in audit.departed)
     if (calls := sum(audit.calls.values())) != called:
@@ -53,7 +55,9 @@ def no_one_called_twice(evidence: Evidence) -> Iterator[str]:
 
 
 def positions_exact(evidence: Evidence) -> Iterator[str]:
-    """At one version all see one line; and a position is the rank among those who were still waiting then."""
+    """All observers of a version see the same queue;
+    a position is the rank among those waiting then.
+    """
     departures = _Departures(evidence)
     looks: dict[At, set[tuple[int, int]]] = defaultdict(set)
     for room in evidence.observations.rooms:
@@ -70,7 +74,7 @@ def positions_exact(evidence: Evidence) -> Iterator[str]:
 
 
 def positions_never_grow(evidence: Evidence) -> Iterator[str]:
-    """Nobody moves back, as long as the line is not rebuilt."""
+    """No position grows unless the queue is rebuilt."""
     for number, seen in _by_number(evidence.observations).items():
         for before, after in pairwise([sighting for sighting in seen if sighting.state == "WAITING"]):
             if before.at[0] == after.at[0] and (after.position or 0) > (before.position or 0):
@@ -78,7 +82,7 @@ def positions_never_grow(evidence: Evidence) -> Iterator[str]:
 
 
 def versions_rise(evidence: Evidence) -> Iterator[str]:
-    """Each subscription shows newer and newer states, of one number or of later ones."""
+    """Each subscription shows rising versions, of one number or of later ones."""
     for trail in evidence.observations.trails:
         for before, after in pairwise(trail.observations):
             if after.at <= before.at:
@@ -88,7 +92,9 @@ def versions_rise(evidence: Evidence) -> Iterator[str]:
 
 
 def no_entry_lost(evidence: Evidence) -> Iterator[str]:
-    """Whoever stayed was called, or went home because all was sold: no place expires before its call."""
+    """Everyone who stayed was called or left after the sell-out:
+    no entry expires before its call.
+    """
     for number, person in evidence.observations.expired.items():
         if number in evidence.audit.departed:
             yield f"{person} stayed with number {number}, and it expired before it was called"
@@ -109,7 +115,7 @@ def judge_queue(evidence: Evidence) -> tuple[Verdict, ...]:
 
 
 class _Departures:
-    """How many numbers had departed before their call: at least, and at most, as far as people's sightings tell."""
+    """Lower and upper bounds, from observations, of the numbers that departed before their call."""
 
     def __init__(self, evidence: Evidence) -> None:
         self._waited: dict[int, At] = dict.fromkeys(evidence.audit.departed, (0, 0))
@@ -128,7 +134,7 @@ class _Departures:
         self._bounds: tuple[list[int], list[int]] = ([], [])
 
     def between(self, at: At, first: int, last: int) -> tuple[int, int]:
-        """Among the numbers from `first` to `last`, both included."""
+        """Return the bounds among the numbers from `first` to `last`, both included."""
         if at != self._at:
             surely = sorted(number for number, gone in self._gone.items() if gone <= at)
             maybe = sorted(number for number, waited in self._waited.items() if waited < at)
@@ -171,7 +177,7 @@ def _by_moment(observations: Observations) -> dict[At, list[Observation]]:
 
 
 def _by_number(observations: Observations) -> dict[int, list[Observation]]:
-    """Of each number, what any socket was shown, oldest first."""
+    """Return the observations of each number on any socket, oldest first."""
     numbers: dict[int, list[Observation]] = defaultdict(list)
     for sighting in sorted(pushed(observations.trails), key=lambda sighting: sighting.at):
         numbers[sighting.number].append(sighting)
@@ -179,7 +185,9 @@ def _by_number(observations: Observations) -> dict[int, list[Observation]]:
 
 
 def _most_in_a_window(moments_ms: Sequence[int], allowed: int) -> int:
-    """The most in any window, if that is more than allowed; else 0. `moments_ms` rise."""
+    """Return the most moments in any window if more than `allowed`, else 0;
+    `moments_ms` are sorted.
+    """
     worst = 0
     for index, last in enumerate(moments_ms):
         inside = index + 1 - bisect_left(moments_ms, last - WINDOW_S * 1000 + 1)

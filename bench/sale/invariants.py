@@ -1,4 +1,4 @@
-"""What must be true when a sale is over, whatever was killed meanwhile. Each check yields the rows that break it."""
+"""Invariants after a sale, valid after any kill. Each check yields the rows that violate it."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -12,11 +12,11 @@ from domain.orders import Order
 from schema import ids
 
 Receipts = Mapping[str, Receipt]
-"""What people were told, by the global id of the order."""
+"""The receipts that people received, by the global id of the order."""
 
 
 def unit_in_one_order(dump: StoreDump, receipts: Receipts) -> Iterator[str]:
-    """MongoDB: every unit is in at most one living order."""
+    """MongoDB: every unit is in at most one active order."""
     owners: dict[Unit, OrderId] = {}
     for order in dump.orders:
         for unit in order.units:
@@ -26,7 +26,7 @@ def unit_in_one_order(dump: StoreDump, receipts: Receipts) -> Iterator[str]:
 
 
 def sold_within_capacity(dump: StoreDump, receipts: Receipts) -> Iterator[str]:
-    """MongoDB: no tier has more recorded than its units, nor a unit that it does not have."""
+    """MongoDB: no tier has more units recorded than it has, nor a unit that it does not have."""
     recorded = _recorded(dump.orders)
     for tier in dump.concert.tiers:
         if recorded[tier.id] > tier.top:
@@ -39,7 +39,9 @@ def sold_within_capacity(dump: StoreDump, receipts: Receipts) -> Iterator[str]:
 
 
 def stock_adds_up(dump: StoreDump, receipts: Receipts) -> Iterator[str]:
-    """Redis: capacity = available + held + sold, by the counters and, unit by unit, by the ground below them."""
+    """Redis: capacity = available + held + sold,
+    by the counters and by the unit records below them.
+    """
     held = Counter(tier_of(unit) for unit, owner in dump.owners.items() if not owner.startswith("="))
     taken = Counter(tier_of(unit) for unit in dump.owners)
     free = Counter(tier_of(unit) for unit in dump.free)
@@ -57,7 +59,9 @@ def stock_adds_up(dump: StoreDump, receipts: Receipts) -> Iterator[str]:
 
 
 def stores_agree(dump: StoreDump, receipts: Receipts) -> Iterator[str]:
-    """Every living order is SOLD in Redis with exactly its units, and Redis has none recorded that MongoDB has not."""
+    """Every active order is SOLD in Redis with exactly its units,
+    and Redis has no order that MongoDB lacks.
+    """
     recorded = {unit: f"={order.id}" for order in dump.orders for unit in order.units}
     known = {unit: owner for unit, owner in dump.owners.items() if owner.startswith("=")}
     for unit in sorted(recorded.keys() | known.keys()):
@@ -69,7 +73,7 @@ def stores_agree(dump: StoreDump, receipts: Receipts) -> Iterator[str]:
 
 
 def limits_kept(dump: StoreDump, receipts: Receipts) -> Iterator[str]:
-    """MongoDB: nobody has more than one order or one person may have; and Redis counted the same."""
+    """MongoDB: no person exceeds the limits per order and per person; Redis has the same counts."""
     owned: Counter[PersonId] = Counter()
     for order in dump.sold_orders:
         owned[order.person_id] += len(order.units)
@@ -84,7 +88,9 @@ def limits_kept(dump: StoreDump, receipts: Receipts) -> Iterator[str]:
 
 
 def answered_orders_stand(dump: StoreDump, receipts: Receipts) -> Iterator[str]:
-    """Every order that was told to a person is in MongoDB as it was told, and none is there that was told to nobody."""
+    """Every order in an answer is in MongoDB as answered,
+    and MongoDB has no order without an answer.
+    """
     orders = {str(ids.of_order(order.id)): order for order in dump.sold_orders}
     for order_id in receipts.keys() - orders.keys():
         yield f"{receipts[order_id]} was told and is not recorded"
@@ -127,7 +133,9 @@ def judge(dump: StoreDump, receipts: Receipts) -> tuple[Verdict, ...]:
 
 
 def oversold_units(dump: StoreDump) -> int:
-    """Places sold beyond those that exist: a unit sold twice counts once too often, one out of thin air as well."""
+    """Return how many units were sold too often:
+    a unit sold twice counts once, a nonexistent unit too.
+    """
     sold = [unit for order in dump.sold_orders for unit in order.units]
     tops = {tier.id: tier.top for tier in dump.concert.tiers}
     return len(sold) - len({unit for unit in sold if 1 <= _number(unit) <= tops.get(tier_of(unit), 0)})

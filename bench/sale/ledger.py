@@ -1,7 +1,9 @@
-"""What people were told during the sale: every answer is booked here once, and nothing else is.
+"""The answers that people received during the sale: each is recorded here once, and nothing else
+is.
 
-Times are milliseconds from the moment a person sends a request until its final answer is read. An exchange that had
-to be repeated (a connection lost, a store away) is booked as a retry and not as an answer, so it bends no percentile.
+Times are milliseconds from a person's request until its final answer is read. A repeated
+exchange (a lost connection, an unavailable store) is recorded as a retry, not as an answer, so
+it does not affect the percentiles.
 """
 
 import math
@@ -26,13 +28,13 @@ class Step(StrEnum):
 @dataclass(frozen=True, slots=True)
 class TicketLine:
     tier_id: str
-    """The global id, as GraphQL says it."""
+    """The global id, as GraphQL returns it."""
     quantity: int
 
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """An order as it was answered to the person who bought it."""
+    """An order as the buyer received it."""
 
     order_id: str
     buyer: str
@@ -47,22 +49,22 @@ class Receipt:
 
 @dataclass(slots=True)
 class QueueLedger:
-    """Places by number, so that one told twice, or to two devices, counts once."""
+    """Queue entries by number, so that an entry reported twice, or to two devices, counts once."""
 
     joined: set[int] = field(default_factory=set)
     called: set[int] = field(default_factory=set)
     claimed: set[int] = field(default_factory=set)
     lapsed: set[int] = field(default_factory=set)
-    """Called, and the call was not claimed in time."""
+    """Called, but not claimed in time."""
     left: set[int] = field(default_factory=set)
-    """Given up, with a word or without one."""
+    """Abandoned, with or without leaving the queue."""
     sockets: int = 0
-    """Opened, those that replaced a lost one included."""
+    """Sockets opened, including replacements of lost ones."""
     lost_sockets: Counter[str] = field(default_factory=Counter)
     updates: int = 0
-    """Positions that sockets were pushed."""
+    """Positions pushed to sockets."""
     waiting: int = 0
-    """At the last look."""
+    """People waiting at the last poll."""
     most_waiting: int = 0
 
 
@@ -74,11 +76,11 @@ class Ledger:
     refused: Counter[str] = field(default_factory=Counter)
     retried: Counter[tuple[Step, str]] = field(default_factory=Counter)
     holds: dict[str, int] = field(default_factory=dict)
-    """Units per hold id: a hold told twice is one hold."""
+    """Units per hold id: a hold reported twice is one hold."""
     receipts: dict[str, Receipt] = field(default_factory=dict)
     line: QueueLedger = field(default_factory=QueueLedger)
     surprises: list[str] = field(default_factory=list)
-    """Answers nobody should get: each one fails the sale."""
+    """Answers that must not occur: each one fails the sale."""
 
     @property
     def sold_units(self) -> int:
@@ -104,7 +106,9 @@ class Ledger:
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """Nearest rank: the smallest value that at least `share` of all values do not exceed."""
+    """Return the nearest rank:
+    the smallest value that at least `share` of all values do not exceed.
+    """
     ranked = sorted(values)
     return ranked[max(math.ceil(share * len(ranked)), 1) - 1]
 

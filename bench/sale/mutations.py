@@ -1,4 +1,4 @@
-"""A desk of the sale's own concert: people send a mutation to it, and what it refuses is booked."""
+"""Sends mutations about the sale's concert and records their refusals."""
 
 from dataclasses import dataclass
 
@@ -12,12 +12,12 @@ REFUSAL = "... on DomainError { code message retryable retryAfterSeconds }"
 @dataclass(frozen=True, slots=True)
 class RefusedMutation:
     code: str
-    """Of a typed refusal or of a top-level error."""
+    """The code of a typed refusal or of a top-level error."""
     message: str
 
 
 class MutationClient:
-    """`token` is a person's own, or None for somebody who has not signed in."""
+    """Sends mutations. `token` is a person's own, or None for a person who is not signed in."""
 
     def __init__(self, client: Client, ledger: Ledger, concert: SaleConcert) -> None:
         self._client = client

@@ -1,5 +1,5 @@
-"""What people were shown of the line, as they were shown it: with the two stores' books, the evidence that the
-invariants of the line judge.
+"""The queue as people saw it:
+together with the records of both stores, the evidence for the queue invariants.
 """
 
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from typing import NamedTuple
 from bench.sale.client import JsonObject
 
 At = tuple[int, int]
-"""Epoch and version: a moment of the line."""
+"""Epoch and version: a moment of the queue."""
 
 
 class Observation(NamedTuple):
@@ -35,7 +35,7 @@ class Observation(NamedTuple):
 
 
 class RoomObservation(NamedTuple):
-    """One look at the waiting room."""
+    """One poll of the waiting room."""
 
     at: At
     serving: int
@@ -50,7 +50,7 @@ class RoomObservation(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class PersonObservations:
-    """What one subscription showed, in order."""
+    """Everything that one subscription showed, in order."""
 
     person: str
     observations: list[Observation] = field(default_factory=list)
@@ -61,9 +61,11 @@ class Observations:
     trails: list[PersonObservations] = field(default_factory=list)
     rooms: list[RoomObservation] = field(default_factory=list)
     still_waiting: dict[int, At] = field(default_factory=dict)
-    """By number: a moment at or after which its owner, who has no socket, was told to be waiting."""
+    """By number: the earliest moment at which its owner,
+    without a socket, can have been reported waiting.
+    """
     expired: dict[int, str] = field(default_factory=dict)
-    """By number: whose place expired although its owner had a socket, or asked in time."""
+    """By number: owners whose entry expired although they had a socket or polled in time."""
 
     def of_person(self, person: str) -> PersonObservations:
         made = PersonObservations(person)
@@ -75,7 +77,11 @@ class Observations:
         return self.rooms[-1] if self.rooms else None
 
     def record_waiting(self, number: int, since: RoomObservation | None) -> None:
-        """`since` was seen before the question was asked, so the answer is true of it or of a later moment."""
+        """Record that a number waits.
+
+        `since` was observed before the request, so the answer is true of it or of a later
+        moment.
+        """
         if since is not None:
             self.still_waiting[number] = max(since.at, self.still_waiting.get(number, since.at))
 

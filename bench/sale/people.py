@@ -1,4 +1,4 @@
-"""Who comes to the sale: a crowd that is the same for the same seed, so a sale that failed can be held again."""
+"""The people of a sale: the same for the same seed, so a failed sale can be repeated."""
 
 import random
 from dataclasses import dataclass
@@ -30,11 +30,11 @@ SHARES = {
     BuyerBehavior.HAS_NO_TOKEN: 2,
     BuyerBehavior.FORGES_TOKEN: 2,
 }
-"""Percent of the crowd."""
+"""Percent of all people."""
 
 
 class QueueBehavior(StrEnum):
-    """How a person waits in line."""
+    """How a person behaves in the queue."""
 
     WATCHES = "watches a socket"
     LOSES_TOUCH = "loses the socket on purpose, and comes back"
@@ -58,7 +58,7 @@ QUEUE_BEHAVIOR_SHARES = {
     QueueBehavior.LEAVES: 4,
     QueueBehavior.WALKS_OFF: 3,
 }
-"""Percent of the crowd."""
+"""Percent of all people."""
 
 STAYS_OUTSIDE = frozenset({QueueBehavior.NEVER_CLAIMS, QueueBehavior.LEAVES, QueueBehavior.WALKS_OFF})
 
@@ -76,20 +76,20 @@ class Person:
     """Also the password at the development issuer."""
     buyer_behavior: BuyerBehavior
     wish: int
-    """How many tickets; fewer are taken when fewer are left."""
+    """Number of tickets wanted; fewer are taken if fewer are left."""
     favourite: int
-    """Which tier is asked for first, 0 to TIERS - 1."""
+    """The tier requested first, 0 to TIERS - 1."""
     takes_two_tiers: bool
     arrives_after_s: float
     thinks_s: float
-    """Between a hold and what is done with it."""
+    """Seconds between a hold and the next action."""
     queue_behavior: QueueBehavior = QueueBehavior.WATCHES
     patience_s: float = 1.0
-    """How long it is before a manner shows: a socket lost, a place given up."""
+    """Seconds until the queue behavior takes effect: a lost socket, an abandoned entry."""
 
 
 def make_people(size: int, *, seed: int, rush_s: float) -> tuple[Person, ...]:
-    """Twice as many arrive in the first moment of the rush as on average, and nobody after its end."""
+    """Return people who arrive at twice the average rate at first, and none after the rush."""
     dice = random.Random(seed)
     buyer_behaviors = dice.choices(list(SHARES), weights=list(SHARES.values()), k=size)
     queue_behaviors = dice.choices(list(QUEUE_BEHAVIOR_SHARES), weights=list(QUEUE_BEHAVIOR_SHARES.values()), k=size)
@@ -112,6 +112,6 @@ def make_people(size: int, *, seed: int, rush_s: float) -> tuple[Person, ...]:
 
 
 def wanted(people: tuple[Person, ...]) -> int:
-    """How many tickets this crowd buys if there are enough."""
+    """Return how many tickets these people buy if there are enough."""
     buying = [person for person in people if person.queue_behavior not in STAYS_OUTSIDE]
     return sum(person.wish for person in buying if person.buyer_behavior not in LEAVES_EMPTY_HANDED)

@@ -1,4 +1,4 @@
-"""One moving line on a terminal, a plain line every few seconds anywhere else."""
+"""One line updated in place on a terminal, a plain line every few seconds on any other output."""
 
 import asyncio
 import sys
@@ -13,7 +13,7 @@ ELSEWHERE_EVERY_S = 5.0
 
 
 async def show_progress(ledger: Ledger, stock_poller: StockPoller, *, goal: int) -> None:
-    """Runs until it is cancelled."""
+    """Show the progress until cancelled."""
     on_terminal = sys.stderr.isatty()
     started = time.monotonic()
     try:
@@ -38,6 +38,6 @@ def progress_line(ledger: Ledger, waiting: int, *, goal: int, elapsed_s: float) 
 
 
 def say(text: str) -> None:
-    """To the standard error: the standard output is for the result."""
+    """Write to standard error: standard output is for the result."""
     sys.stderr.write(text)
     sys.stderr.flush()

@@ -1,4 +1,4 @@
-"""How one person gets from the door to a pass, each in its own manner, and what must be true on the way."""
+"""The way of one person from arrival to a pass, by queue behavior, with the checks on the way."""
 
 import asyncio
 import time
@@ -12,7 +12,9 @@ from bench.sale.stock_poller import StockPoller
 
 SOONEST_S, LATEST_S = 4.0, 30.0
 PLACES_A_SECOND = 80
-"""Whoever asks comes back when the line may have come to them: with 400 in front after 5 s, before a call lapses."""
+"""A poller returns when the queue may have reached it:
+400 ahead means 5 s, before a call expires.
+"""
 
 Stop = Callable[[EntryView], bool]
 
@@ -28,7 +30,7 @@ class QueueSession:
         self._drops_s = [person.patience_s] * 3 if person.queue_behavior is QueueBehavior.LOSES_TOUCH else []
 
     async def get_pass(self) -> QueuePass | None:
-        """None: this person does not want to come in, or every ticket is sold."""
+        """Return a pass; None if this person does not want one or every ticket is sold."""
         while not self._stock_poller.is_sold_out:
             place = await self._join()
             if place is None:
@@ -41,7 +43,7 @@ class QueueSession:
         return None
 
     async def leave(self) -> None:
-        """Whoever was let in gives the pass back."""
+        """Give the pass back by leaving the queue."""
         answer = await self._line.leave(token=self._token)
         if isinstance(answer, RefusedMutation) or not answer.is_over:
             self._surprise(f"a pass given back was answered with {answer}")
@@ -68,7 +70,7 @@ class QueueSession:
         return places[0]
 
     async def _wait(self, place: EntryView) -> QueuePass | None:
-        """None: the place is over."""
+        """Wait for the call and return the pass; None if the entry is over."""
         ways: dict[QueueBehavior, Callable[[EntryView], Awaitable[QueuePass | None]]] = {
             QueueBehavior.TWO_DEVICES: self._wait_on_two_devices,
             QueueBehavior.PUSHES_IN: self._push_in,
@@ -93,7 +95,7 @@ class QueueSession:
         return first or second
 
     async def _push_in(self, place: EntryView) -> QueuePass | None:
-        """A claim before the call; `visit` tries the passes that are none."""
+        """Try to claim before the call; `visit` tries the invalid passes."""
         answer = await self._line.claim(self._person.name, token=self._token)
         if isinstance(answer, QueuePass):
             return answer  # called at once
@@ -114,7 +116,7 @@ class QueueSession:
         await self._stay(place, lambda seen: seen.is_over)
 
     async def _leave(self, place: EntryView) -> None:
-        """Some watch how it goes, so the end of the place is pushed to them."""
+        """Leave while watching, so that the end of the entry is pushed to some of these people."""
         async with asyncio.TaskGroup() as group:
             watching = group.create_task(self._stay(place, lambda seen: seen.is_over))
             await asyncio.sleep(self._person.patience_s)
@@ -133,11 +135,11 @@ class QueueSession:
             return answer
         if answer.code != "NOT_IN_QUEUE":
             self._surprise(f"a claim after the call was answered with {answer}")
-        self._book.lapsed.add(self._numbers[-1])  # the news of the call came too late
+        self._book.lapsed.add(self._numbers[-1])  # the push of the call came too late
         return None
 
     async def _stay(self, place: EntryView, stop: Stop) -> EntryView:
-        """Until `stop`, or until the place is over; books why it ended."""
+        """Wait until `stop` or the end of the entry; record an expired entry."""
         if self._person.queue_behavior is QueueBehavior.ASKS or self._line.is_crowded:
             seen = await self._ask(place, stop)
         else:

@@ -1,4 +1,4 @@
-"""The line as a person sees it: join, watch one's position or ask for it, claim the pass, leave."""
+"""The queue as a person uses it: join, watch or poll one's position, claim the pass, leave."""
 
 import asyncio
 import itertools
@@ -46,7 +46,10 @@ POSITION = """subscription Position($id: ID!) {
 }"""
 
 MOST_SOCKETS = 500
-"""Open at once; whoever finds none free asks now and then instead. Two cores carry the servers and the crowd."""
+"""Open at the same time; people above it poll instead.
+
+Two cores carry the servers and all clients.
+"""
 LONGEST_PAUSE_S = 2.0
 
 ENDED = frozenset({"COMPLETED", "LEFT", "EXPIRED"})
@@ -72,7 +75,7 @@ class QueuePass:
     token: str
     number: int
     good_until_s: float
-    """By `time.monotonic`; as told, in whole seconds."""
+    """By `time.monotonic`; whole seconds, as the server reports them."""
 
 
 class QueueClient(MutationClient):
@@ -86,7 +89,7 @@ class QueueClient(MutationClient):
         self._dice = random.Random(0)
         self._open = 0
         self.passes_seen: dict[str, str] = {}
-        """Person to the last pass they claimed: what a thief would find."""
+        """The last pass that each person claimed: those that a thief would find."""
 
     @property
     def is_crowded(self) -> bool:
@@ -101,7 +104,7 @@ class QueueClient(MutationClient):
         return place
 
     async def ask(self, *, token: str) -> EntryView | RefusedMutation:
-        """Where one stands, without saying that one is there."""
+        """Return the person's entry without sending a heartbeat."""
         return await self._told(self._client.ask(Step.POLL, PLACE, {"id": self._concert_id}, token))
 
     async def heartbeat(self, *, token: str) -> EntryView | RefusedMutation:
@@ -123,13 +126,13 @@ class QueueClient(MutationClient):
         return answer if isinstance(answer, RefusedMutation) else _place(answer["entry"])
 
     async def watch_room(self) -> None:
-        """Looks at the waiting room as often as the board looks at the stock, until it is cancelled."""
+        """Poll the waiting room as often as the stock poller polls the stock, until cancelled."""
         while True:
             await self.room()
             await asyncio.sleep(POLL_EVERY_S)
 
     async def room(self) -> RoomObservation | None:
-        """None while it cannot be told."""
+        """Return the waiting room; None while it cannot be read."""
         room = await self._client.ask(Step.POLL, ROOM, {"id": self._concert_id}, None)
         if isinstance(room, Denied):
             self.ledger.surprises.append(f"a look at the waiting room was answered with {room}")
@@ -143,8 +146,10 @@ class QueueClient(MutationClient):
     async def positions(
         self, name: str, *, token: str, drops_after_s: Sequence[float]
     ) -> AsyncGenerator[EntryView, None]:
-        """Pushed places, until the place is over. A lost socket is replaced, by the other server's if there is one.
-        The first sockets are lost on purpose, each after its time.
+        """Yield pushed entries until the entry is over.
+
+        A lost socket is replaced, on another server if there is one. The first sockets are
+        dropped on purpose, each after its time.
         """
         drops = iter(drops_after_s)
         first = self._dice.randrange(len(self._urls))

@@ -1,4 +1,4 @@
-"""The end of a sale in words: what happened, the ledger, the verdicts, and whether it was a good sale."""
+"""The report of a sale: events, ledger and verdicts in words, and whether the sale was good."""
 
 from collections.abc import Iterator
 
@@ -7,11 +7,11 @@ from bench.sale.ledger import table
 from bench.sale.sale import Plan, Result
 
 MOST_ROWS = 20
-"""Of one kind; a broken sale may have thousands."""
+"""Rows per kind; a broken sale may have thousands."""
 
 
 def failures(plan: Plan, result: Result) -> list[str]:
-    """Why this was not a good sale; empty if it was."""
+    """Return the reasons why the sale was bad; empty for a good sale."""
     found = [f"{verdict.invariant}: {len(verdict.offending)} rows" for verdict in result.verdicts if verdict.offending]
     if result.cut_short:
         found.append(result.cut_short)

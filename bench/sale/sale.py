@@ -1,4 +1,7 @@
-"""One sale from the first token to the verdict on its books. Everything here ends by itself, within a known time."""
+"""One sale from the first token to the verdict on its records.
+
+Every step ends within a known time.
+"""
 
 import asyncio
 import time
@@ -36,7 +39,7 @@ from storage.mongo.client import connect, database
 
 CATALOG_WITHIN_S = 60.0
 HOLDS_END_WITHIN_S = 180.0
-"""A purchase that was begun is settled after 60 s, and a gap in the care for holds grants everybody 60 s more."""
+"""A purchase is settled within 60 s of its start; a gap in hold expiry gives everyone 60 s more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,7 @@ class Plan:
 
     @property
     def goal(self) -> int:
-        """All of the stock, or what the crowd wants if that is less."""
+        """Return the stock, or the total that people want if it is smaller."""
         return min(self.stock, wanted(self.people))
 
 
@@ -59,7 +62,7 @@ class Result:
     verdicts: tuple[Verdict, ...]
     lasted_s: float
     cut_short: str | None
-    """Why the sale had to be ended, if it did not end by itself."""
+    """Why the sale was cut short; None if it ended by itself."""
 
 
 async def hold_sale(site: SaleTarget, plan: Plan, strike: Kill | None) -> Result:
@@ -120,7 +123,9 @@ async def _fill_catalog(client: Client, plan: Plan, token: str, url: str) -> Sal
 
 
 async def _read_dump(site: SaleTarget, concert_id: ConcertId) -> StoreDump:
-    """Waits until every hold has ended, one way or the other; one that does not shows up as an offending row."""
+    """Wait for all holds to end and return the dump;
+    a hold that does not end shows up as a violation.
+    """
     mongo_client = connect(site.mongo_url)
     try:
         async with Redis.from_url(site.redis_url, decode_responses=True) as redis:

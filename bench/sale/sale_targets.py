@@ -1,4 +1,4 @@
-"""Where a sale happens: the servers people talk to, and the stores their books are in."""
+"""The target of a sale: the servers that people use, and the stores that have their records."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,13 +11,13 @@ from storage.embedded.process import ServerProcess
 
 
 class StoresUnknown(RuntimeError):
-    """The message names the ways to tell."""
+    """The stores are not known; the message names the ways to specify them."""
 
 
 @dataclass(frozen=True, slots=True)
 class SaleTarget:
     urls: tuple[str, ...]
-    """Of the servers, `http://host:port` each."""
+    """The URLs of the servers, each `http://host:port`."""
     issuer: str
     redis_url: str
     mongo_url: str
@@ -25,7 +25,10 @@ class SaleTarget:
 
 
 def existing_target(url: str, settings: Settings, *, redis_url: str | None, mongo_url: str | None) -> SaleTarget:
-    """A running server, with the stores that were named, or else those it embeds. Raises StoresUnknown."""
+    """Return a running server with the given stores, or else its embedded ones.
+
+    Raises StoresUnknown.
+    """
     url = url.rstrip("/")
     return SaleTarget(
         urls=(url,),

@@ -1,5 +1,7 @@
-"""What a sale of its own runs on: a Valkey, a mongod and two app processes with nothing in common but these stores and
-one issuer. The first app is the issuer, so its death also takes away the keys that the other one checks tokens with.
+"""The environment of a self-contained sale: a Valkey, a mongod, and two app processes.
+
+The processes share only these stores and one issuer. The first app is the issuer, so killing it
+also removes the keys that the other one checks tokens with.
 """
 
 import asyncio
@@ -24,7 +26,7 @@ PROBE_TIMEOUT_S = 2.0
 
 
 class AppServer(ServerProcess):
-    """`python app.py` with these settings and no others: whoever calls us may have some of their own."""
+    """`python app.py` with exactly these settings: the caller's environment may contain others."""
 
     name = "app.py"
 
@@ -38,7 +40,7 @@ class AppServer(ServerProcess):
 
     @property
     def issuer(self) -> str:
-        """Its own one."""
+        """The issuer that this server serves itself."""
         return Settings(port=self.port).issuer
 
     def _arguments(self) -> list[str]:
@@ -70,7 +72,7 @@ class OwnServers:
         )
 
     async def kill_half(self) -> None:
-        """kill -9 for the store and one app at the same moment; then both start again."""
+        """Kill the store and one app with kill -9 at the same moment; then restart both."""
         await asyncio.gather(self.valkey.kill(), self.apps[0].kill())
         await asyncio.gather(self.valkey.start(), self.apps[0].start())
 
@@ -95,7 +97,7 @@ async def own_servers(directory: Path) -> AsyncIterator[OwnServers]:
 
 
 def _pass_key(path: Path) -> Path:
-    """Of both servers, so that each takes the passes of the other."""
+    """Create the pass key that both servers share, so that each accepts the other's passes."""
     key = Ed25519PrivateKey.generate()
     path.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     return path

@@ -1,4 +1,6 @@
-"""The shop as a person sees it: look, hold, buy, release, each one GraphQL operation with a typed answer."""
+"""The shop as a person uses it: stock, hold, buy,
+release, each one GraphQL operation with a typed answer.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -51,14 +53,14 @@ class Held:
 
 
 class Shop(MutationClient):
-    """`queue_pass` is the token of a pass; there is a waiting room before this shop."""
+    """A shop behind a waiting room; `queue_pass` is the token of a pass."""
 
     def __init__(self, client: Client, ledger: Ledger, concert: SaleConcert) -> None:
         super().__init__(client, ledger, concert)
         self.tier_ids = concert.tier_ids
 
     async def look(self) -> tuple[TierView, ...] | None:
-        """None while the stock cannot be told."""
+        """Return the stock; None while it cannot be read."""
         concert = await self._client.ask(Step.LOOK, LOOK, {"id": self._concert_id}, None)
         if isinstance(concert, Denied):
             self.ledger.surprises.append(f"a look at the concert was answered with {concert}")

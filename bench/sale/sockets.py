@@ -1,5 +1,7 @@
-"""One subscription on one WebSocket, as a client of graphql-transport-ws holds it; close codes mean what they mean to
-the npm package graphql-ws: some are retried, all others are faults.
+"""One subscription on one WebSocket, like a client of graphql-transport-ws.
+
+Close codes have the meaning they have in the npm package graphql-ws: some are retried, all
+others are faults.
 """
 
 import asyncio
@@ -17,26 +19,31 @@ SUBPROTOCOL = Subprotocol("graphql-transport-ws")
 RETRYABLE = frozenset({1000, 1001, 1005, 1006, 1012, 1013, 4403, 4408, 4499, 4504})
 OPEN_TIMEOUT_S = 10.0
 SILENCE_S = 60.0
-"""The server pings after 20 s without a word, so a connection that is quiet for longer is dead."""
+"""The server pings after 20 s without a message,
+so a connection that is silent for longer is dead.
+"""
 ID = "1"
 
 
 class SocketLost(Exception):
-    """Worth another socket; the text says why this one ended."""
+    """The subscription is worth another socket; the text says why this one ended."""
 
 
 class SocketRefused(Exception):
-    """The server says that this client is wrong."""
+    """The server reports that this client is at fault."""
 
 
 class Subscription:
-    """The values of one subscription's root field, until it is complete. Raises SocketLost, SocketRefused."""
+    """The values of one subscription's root field, until it is complete.
+
+    Raises SocketLost, SocketRefused.
+    """
 
     def __init__(self, socket: ClientConnection) -> None:
         self._socket = socket
 
     def drop(self) -> None:
-        """The connection breaks without a farewell, as in a tunnel."""
+        """Drop the connection without a close handshake, as in a tunnel."""
         self._socket.transport.abort()
 
     def __aiter__(self) -> "Subscription":
@@ -77,7 +84,10 @@ class Subscription:
 async def subscribed(
     url: str, token: str | None, document: str, variables: Mapping[str, object]
 ) -> AsyncIterator[Subscription]:
-    """`url` is the server's, `http://host:port`. Raises SocketLost, SocketRefused, here and inside."""
+    """Yield a subscription on a server; `url` is `http://host:port`.
+
+    Raises SocketLost and SocketRefused, also inside the block.
+    """
     try:
         async with connect(
             f"ws{url.removeprefix('http')}/graphql",
@@ -105,7 +115,10 @@ async def subscribed(
 
 
 def read_payload(payload: JsonObject) -> JsonObject:
-    """The value of the root field. A part of it that is null for a store that is away comes again with the next one."""
+    """Return the value of the root field.
+
+    A part that is null for an unavailable store is in the next one.
+    """
     data = payload.get("data") or {}
     value: JsonObject | None = next(iter(data.values()), None)
     if value is None:

@@ -1,7 +1,8 @@
-"""The board at the door: one look at the stock, several times a second, for everybody who waits for tickets to return.
+"""One stock poller, several times a second, for all people who wait for released tickets.
 
-Thousands who wait would each poll; here one poll serves them all, and as many people are called, oldest first, as
-tickets came back. So a waiting crowd of any size costs the servers the same. Whoever stands in line reads it too.
+Without it, thousands of waiting people would each poll. One poll serves them all, and it wakes
+as many people, oldest first, as tickets were released, so any number of people costs the servers
+the same. People in the queue use it too.
 """
 
 import asyncio
@@ -32,7 +33,7 @@ class StockPoller:
         return len(self._waiting)
 
     async def wait_for_tickets(self) -> bool:
-        """True: look again, there may be some for you. False: every ticket is sold, go home."""
+        """Wait for released tickets. Return True to look again, False once every ticket is sold."""
         if self.is_sold_out:
             return False
         place: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
@@ -40,7 +41,7 @@ class StockPoller:
         return await place
 
     async def unless_sold_out(self, doing: Coroutine[Any, Any, T]) -> T | None:
-        """What it returns; None, and it is stopped, once every ticket is sold."""
+        """Return the result of `doing`; once every ticket is sold, cancel it and return None."""
         task = asyncio.create_task(doing)
         over = asyncio.create_task(self._sold_out.wait())
         try:
@@ -52,7 +53,7 @@ class StockPoller:
             await asyncio.gather(task, over, return_exceptions=True)
 
     async def poll(self) -> None:
-        """Runs until every ticket is sold; the sale's owner cancels it otherwise."""
+        """Poll until every ticket is sold; the sale's owner cancels it otherwise."""
         while not self.is_sold_out:
             seen = await self._shop.look()
             if seen is not None:

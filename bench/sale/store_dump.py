@@ -1,7 +1,8 @@
-"""Both stores' books on one concert, read directly, past everything that answers people: what the invariants judge.
+"""The records of both stores about one concert, read directly and not through the API, for the
+invariants.
 
-MongoDB's documents are taken as they are. Of Redis the ground is read (who has which unit, which units are free) and
-the counters beside it, so that one can be held against the other.
+MongoDB's documents are taken as they are. From Redis, the unit records (the holder of each unit,
+the free units) and the separate counters are read, so that the two can be compared.
 """
 
 import json
@@ -23,7 +24,7 @@ from storage.mongo.orders import OrderStore
 class TierCounters:
     top: int
     next: int
-    """The first unit number never given to anybody."""
+    """The first unit number never assigned."""
     held: int
     sold: int
     withdrawn: int
@@ -31,7 +32,7 @@ class TierCounters:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """One person's, as Redis keeps it for the limits."""
+    """One person's account, as Redis keeps it for the limits."""
 
     held: int
     owned: int
@@ -41,7 +42,7 @@ class Account:
 class StoreDump:
     concert: Concert
     orders: tuple[Order, ...]
-    """Every one of MongoDB with status PAID or WITHDRAWN."""
+    """All orders in MongoDB with status PAID or WITHDRAWN."""
     tiers: Mapping[TierId, TierCounters]
     owners: Mapping[Unit, str]
     """Unit to the id of its hold, or `=` and the id of its order."""
@@ -55,11 +56,11 @@ class StoreDump:
 
 
 class StoreDumpMissing(RuntimeError):
-    """A store does not answer, or does not know the concert at all."""
+    """A store does not answer, or does not have the concert."""
 
 
 async def read_store_dump(redis: Redis, mongo: Database, concert_id: ConcertId) -> StoreDump:
-    """`redis` decodes its responses."""
+    """Return the records of a concert; `redis` decodes its responses. Raises StoreDumpMissing."""
     concert = await ConcertStore(mongo).get(concert_id)
     if concert is None:
         raise StoreDumpMissing(f"MongoDB has no concert {concert_id}")
@@ -82,7 +83,7 @@ async def read_store_dump(redis: Redis, mongo: Database, concert_id: ConcertId) 
 
 
 async def all_holds_ended(redis: Redis, concert_id: ConcertId) -> bool:
-    """One way or the other."""
+    """Return whether every hold of the concert has ended or become an order."""
     keys = dict(zip(KINDS, concert_keys(concert_id), strict=True))
     held = await redis.execute_command("ZCARD", keys["deadlines"])
     buying = await redis.execute_command("ZCARD", keys["buying"])
@@ -95,7 +96,7 @@ async def _hash(redis: Redis, key: str) -> dict[str, str]:
 
 
 def _counters(fields: Mapping[str, str], tier: TierId) -> TierCounters:
-    """A counter that is missing is a fault of its own, so it is never read as zero."""
+    """Return the counters of a tier. A missing counter is a fault, so it is never read as zero."""
     read = {name: int(fields[f"{tier}|{name}"]) for name in ("top", "next", "held", "sold", "withdrawn")}
     return TierCounters(**read)
 

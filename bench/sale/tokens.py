@@ -1,4 +1,6 @@
-"""Access tokens of the demo people, by the password grant of the development issuer; and one that is not genuine."""
+"""Access tokens of the demo users,
+by the password grant of the development issuer; and a forged one.
+"""
 
 import asyncio
 import base64
@@ -11,16 +13,16 @@ from settings import Settings
 
 CLIENT_ID = Settings().oidc_client_id
 GRANTS_AT_ONCE = 16
-"""Signing takes the issuer about a millisecond each; more at once would only wait there."""
+"""Signing takes the issuer about a millisecond per token; more at the same time would only wait."""
 ANSWER_TIMEOUT_S = 10.0
 
 
 class IssuerRefused(RuntimeError):
-    """The issuer gave no token; the message has its words."""
+    """The issuer gave no token; the message quotes it."""
 
 
 async def sign_in(issuer: str, names: Iterable[str]) -> dict[str, str]:
-    """Name to access token. The demo people's passwords are their names."""
+    """Return the access tokens by name. The demo users' passwords are their names."""
     turnstile = asyncio.Semaphore(GRANTS_AT_ONCE)
     async with httpx2.AsyncClient(timeout=ANSWER_TIMEOUT_S, trust_env=False) as http:
 
@@ -43,7 +45,7 @@ async def _access_token(http: httpx2.AsyncClient, issuer: str, name: str) -> str
 
 
 def forged(token: str) -> str:
-    """The same header and signature around claims that name somebody else."""
+    """Return the token with claims of another person under the same header and signature."""
     header, claims, signature = token.split(".")
     changed = orjson.loads(_decode(claims)) | {"sub": "somebody-else", "preferred_username": "olivia"}
     return ".".join((header, _encode(orjson.dumps(changed)), signature))

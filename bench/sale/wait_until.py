@@ -1,4 +1,4 @@
-"""Waiting for something that somebody else brings about, and not for ever."""
+"""Waiting for a condition with a time limit."""
 
 import asyncio
 import inspect
@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 async def wait_until(
     condition: Callable[[], bool | Awaitable[bool]], *, within_s: float, poll_interval_s: float
 ) -> bool:
-    """Whether `condition()`, or what it awaits to, came true in time."""
+    """Return whether `condition()`, or its awaited result, became true in time."""
     deadline = time.monotonic() + within_s
     while True:
         seen = condition()

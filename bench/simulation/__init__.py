@@ -1,1 +1,3 @@
-"""`make simulate`: whole sales under a clock that runs ahead, and how true what people were told turned out to be."""
+"""`make simulate`: whole sales on a fast clock,
+and the accuracy of the estimates that people received.
+"""

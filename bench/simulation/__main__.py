@@ -1,4 +1,6 @@
-"""`python -m bench.simulation`, behind `make simulate`: 25 minutes of each sale in seconds, on the real scripts."""
+"""`python -m bench.simulation`, behind `make simulate`:
+25 minutes per sale in seconds, on real scripts.
+"""
 
 import argparse
 import json
@@ -52,7 +54,7 @@ def main(words: Sequence[str]) -> int:
 
 
 async def _simulate(scenarios: Sequence[Scenario], seeds: Sequence[int]) -> dict[str, list[list[Prediction]]]:
-    """By scenario, the answers of each seed."""
+    """Return the predictions by scenario, one list per seed."""
     with tempfile.TemporaryDirectory(prefix="onsale-simulation-") as directory:
         async with open_script_client(Path(directory)) as client:
             return await _hold_all(scenarios, seeds, lambda scenario: open_redis_room(client, scenario))

@@ -1,4 +1,4 @@
-"""Who comes to a simulated sale, when, and what they will do: the same crowd for the same seed."""
+"""The arrivals of a simulated sale: people, times and behavior, the same for the same seed."""
 
 import random
 from dataclasses import dataclass
@@ -9,36 +9,38 @@ RETURNS_AT_MOST = 2
 
 @dataclass(frozen=True, slots=True)
 class ArrivalPattern:
-    """Shares of a crowd, and means in seconds."""
+    """Shares of the people, and means in seconds."""
 
     early: float = 0.3
-    """Come before the opening."""
+    """Share that arrives before the opening."""
     early_s: float = 300.0
     rush: float = 0.4
-    """Of the others, come in the rush behind the opening; the rest come evenly until the last arrival."""
+    """Share of the others that arrives in the rush after the opening;
+    the rest arrive evenly until the end.
+    """
     rush_s: float = 60.0
     last_arrival_s: float = 900.0
     gives_up: float = 0.15
     patience_s: float = 500.0
     walks_off: float = 0.6
-    """Of those who give up, those who say nothing."""
+    """Share of the people who give up that does so without leaving the queue."""
     no_show: float = 0.06
-    """Are called and do not come."""
+    """Share that is called and does not claim."""
     buys: float = 0.6
     lingers: float = 0.05
-    """Claim the pass and let it run out."""
+    """Share that claims the pass and lets it expire."""
     visit_s: float = 110.0
     slower_after_s: float = 1e9
-    """From then on, arrivals take twice as long inside."""
+    """From this time on, visits of new arrivals take twice as long."""
     returns: float = 0.3
-    """Of those who gave up or did not come, those who join again behind."""
+    """Share of the people who gave up or did not claim that joins again at the end of the queue."""
 
 
 @dataclass(frozen=True, slots=True)
 class Person:
     name: str
     arrives_s: float
-    """Seconds from the opening; negative before."""
+    """Seconds from the opening; negative before it."""
     gives_up_after_s: float | None
     walks_off: bool
     comes: bool
@@ -46,7 +48,7 @@ class Person:
     looks_s: float
     """From the claim to the hold."""
     pays_s: float
-    """From the hold to the order, or to giving it back."""
+    """From the hold to the order, or to its release."""
     buys: bool
     lingers: bool
     wish: int
@@ -60,7 +62,7 @@ def make_arrivals(size: int, pattern: ArrivalPattern, *, seed: int) -> tuple[Per
 
 def _person(name: str, pattern: ArrivalPattern, dice: random.Random) -> Person:
     arrives_s = _arrival(pattern, dice)
-    # Lognormal: most are quick, a few take very long.
+    # Lognormal: most visits are short, a few take very long.
     visit_s = pattern.visit_s * dice.lognormvariate(-0.25, 0.7) * (2 if arrives_s > pattern.slower_after_s else 1)
     looks = dice.uniform(0.1, 0.6)
     return Person(

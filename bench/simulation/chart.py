@@ -1,4 +1,6 @@
-"""The results of a simulation as an SVG, drawn by hand: bands and truths over time, and how many truths were within."""
+"""An SVG of simulation results, written directly:
+predicted and actual waits over time, and the hit rate.
+"""
 
 from collections.abc import Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""What a simulated sale sells, and an order for it as MongoDB would have it."""
+"""The concert of a simulated sale, and its orders in the form that MongoDB would return."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -13,7 +13,7 @@ from domain.queues import RoomSettings
 
 EPOCH = 1
 SETUP_S = 2
-"""The clock begins so long before the first people can join."""
+"""The clock starts this long before the first person can join."""
 
 
 def settings_of(scenario: Scenario) -> RoomSettings:

@@ -1,4 +1,6 @@
-"""The same room in memory, by the rules of the scripts: for tuning on many seeds, and for checking the simulation."""
+"""The room in memory, with the rules of the scripts:
+for tuning on many seeds and checking the simulation.
+"""
 
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
@@ -17,7 +19,7 @@ HOLD_S = 600.0
 @dataclass(slots=True)
 class _Entry:
     ends_s: float | None = None
-    """WAITING: when a lost socket ends it. Inside: when the call or the session does."""
+    """WAITING: end of the grace after a lost socket. Inside: end of the call or the session."""
     is_inside: bool = False
     is_claimed: bool = False
     held: int = 0
@@ -31,7 +33,7 @@ class MemoryRoom:
         self._now_s = 0.0
         self._entries: dict[str, _Entry] = {}
         self._line: deque[str] = deque()
-        """Who waits, in order."""
+        """The waiting people, in order."""
         self._calls: Counter[int] = Counter()
         self._totals: Counter[str] = Counter()
         self._slices: dict[str, Counter[int]] = {"joined": Counter(), "called": Counter(), "gone": Counter()}

@@ -1,4 +1,4 @@
-"""What people in a simulated line were told, and what became of them."""
+"""The predictions that people in a simulated queue received, and the outcomes."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -9,20 +9,20 @@ from domain.stock import StockAhead
 
 @dataclass(slots=True)
 class QueuedPerson:
-    """One stay of one person in the line, and what became of it."""
+    """One stay of one person in the queue, and its outcome."""
 
     person: Person
     nth: int
     joined_s: float
     called_s: float | None = None
     found_tickets: bool | None = None
-    """None: did not get as far as looking."""
+    """None if the person never looked for tickets."""
     is_over: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What somebody was told at one moment. No band where nothing could be told."""
+    """The prediction for one person at one moment. p50 and p90 are None without an estimate."""
 
     at_s: float
     place: QueuedPerson
@@ -31,16 +31,18 @@ class Prediction:
     p90_s: int | None
     stock_ahead: StockAhead
     free: int = 0
-    """Tickets that could be held at that moment."""
+    """Tickets free to hold at that moment."""
 
 
 @dataclass(slots=True)
 class Outcome:
-    """What happened in a sale."""
+    """The events and the totals of a sale."""
 
     told: list[Prediction] = field(default_factory=list)
     called: Counter[int] = field(default_factory=Counter)
-    """By second."""
+    """Calls by second."""
     most_slots: int = 0
     miscounted: int = 0
-    """Looks at which the waiting count, or what follows for it from the flow, was not the number of people who wait."""
+    """Observations whose waiting count, or its value from the flow,
+    differed from the number of waiting people.
+    """

@@ -1,8 +1,8 @@
-"""The room of the real scripts, on a Valkey of its own whose clock runs ahead.
+"""The room of the real scripts, on its own Valkey, whose clock runs fast.
 
-The clock of a script is never before the last one of its concert (storage/lua/lib/prologue.lua), so
-writing a later one into the state moves time on. Orders are recorded in the hot state as order sync
-does it; there is no MongoDB behind them.
+The clock of a script never precedes the last one of its concert (storage/lua/lib/prologue.lua),
+so writing a later time into the state advances the clock. Orders are recorded in the hot state
+as order sync does it; there is no MongoDB behind them.
 """
 
 import asyncio
@@ -39,7 +39,7 @@ OVER = frozenset({EntryState.COMPLETED, EntryState.LEFT, EntryState.EXPIRED})
 
 
 class NoRecovery:
-    """A simulation whose store is not believed is over."""
+    """Ends the simulation if its store is not trusted."""
 
     async def refusal_for(self, concert_id: ConcertId, word: str) -> OnsaleError:
         return TemporarilyUnavailable(f"The store says {word} of concert {concert_id}")
@@ -47,7 +47,7 @@ class NoRecovery:
 
 @asynccontextmanager
 async def open_script_client(directory: Path) -> AsyncIterator[ScriptClient]:
-    """Nothing is kept of a simulation, so nothing is written to disk."""
+    """Open a script client on a new Valkey without persistence: a simulation keeps nothing."""
     child = supervisor.make_valkey(directory, options=("--appendonly", "no"))
     await child.start()
     try:
@@ -72,7 +72,7 @@ class RedisRoom:
         assert opens_at is not None
         self._opening_ms = int(opens_at.timestamp() * 1000)
         self._entries: dict[str, EntryRecord] = {}
-        """Of everybody who is in the line or inside."""
+        """The entries of everyone in the queue or inside."""
         self._held: dict[str, Hold] = {}
         self._presence_number = 0
         self._version = 0
@@ -122,7 +122,7 @@ class RedisRoom:
         except SoldOut as refusal:
             return refusal.available > 0 and await self.hold(person, refusal.available)
         except NotAdmitted:
-            # The pass ran out in this very second.
+            # The pass expired in this second.
             return False
         return True
 

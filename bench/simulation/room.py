@@ -1,4 +1,4 @@
-"""What a simulated sale is held in: a room with a line and stock. One is made of the real scripts, one is rehearsed."""
+"""The room of a simulated sale, with a queue and stock: one on the real scripts, one in memory."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,20 +11,20 @@ from domain.stock import Stock
 
 @dataclass(frozen=True, slots=True)
 class RoomObservation:
-    """The line at one moment."""
+    """The queue at one moment."""
 
     flow: RoomFlow
     settings: RoomSettings
     slots_taken: int
     waiting_count: int
     positions: Mapping[str, int]
-    """Of everybody who waits."""
+    """The position of each waiting person."""
     stock: Stock
 
 
 @dataclass(frozen=True, slots=True)
 class TurnResult:
-    """Who was called, and whose place ended, since the last turn."""
+    """People called, and people whose entry ended, since the last turn."""
 
     called: Sequence[str]
     ended: Sequence[str]
@@ -32,23 +32,23 @@ class TurnResult:
 
 class Room(Protocol):
     async def move_clock(self, at_s: float) -> None:
-        """Seconds from the opening. Only ever forward, and by at most two seconds a turn."""
+        """Advance the clock to seconds from the opening, by at most two seconds per turn."""
 
     async def join(self, people: Sequence[str]) -> None: ...
 
     async def leave(self, people: Sequence[str]) -> None: ...
 
     async def walk_off(self, people: Sequence[str]) -> None:
-        """Their sockets go."""
+        """Close the sockets of these people."""
 
     async def claim(self, people: Sequence[str]) -> Sequence[str]:
-        """Those who got their pass."""
+        """Claim passes; return the people who got one."""
 
     async def hold(self, person: str, wish: int) -> bool:
-        """As many as are left. Whether any were."""
+        """Hold `wish` tickets or as many as are left; return whether any were."""
 
     async def buy(self, people: Sequence[str]) -> None:
-        """What they hold."""
+        """Buy the holds of these people."""
 
     async def configure(self, changes: Mapping[str, int]) -> None: ...
 

@@ -1,4 +1,4 @@
-"""One simulated sale, second by second: everybody does what they came for, and waiters are told what to expect."""
+"""One simulated sale, second by second: people act, and waiting people receive predictions."""
 
 import heapq
 import random
@@ -19,7 +19,7 @@ ASKED_A_LOOK = 50
 
 
 class Action(IntEnum):
-    """What falls due together happens in this order."""
+    """Actions; those due at the same time run in this order."""
 
     JOIN = 0
     GIVE_UP = 1

@@ -1,4 +1,4 @@
-"""The sales that are simulated. Each stresses one thing that an estimate can be wrong about."""
+"""The simulated sales. Each tests one condition that may mislead an estimate."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,10 +18,10 @@ class Scenario:
     stock: int = 100_000
     pattern: ArrivalPattern = USUAL
     changes: Mapping[int, Mapping[str, int]] = field(default_factory=dict)
-    """Settings of the room that are changed so many seconds after the opening."""
+    """Room settings to change, by seconds after the opening."""
     lasts_s: int = 1_500
     prequeue_s: int = 0
-    """How long before the opening people may join; without it everybody comes behind the opening."""
+    """How long before the opening people may join; with 0, everyone arrives after the opening."""
 
 
 SCENARIOS = (

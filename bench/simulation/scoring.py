@@ -1,4 +1,4 @@
-"""What was told, held against what happened."""
+"""Scores of predictions against outcomes."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -8,40 +8,42 @@ from bench.simulation.outcomes import Prediction
 from domain.stock import StockAhead
 
 CURVE_PLACE = 0.75
-"""Whose waits are drawn: of those asked at one moment, the one who stands so far back."""
+"""The wait drawn for each moment: of the people asked then, the one at this relative position."""
 
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """Of answers to people who were called in the end; times in seconds, shares from 0 to 1."""
+    """The score of predictions for people who were called; times in seconds, shares from 0 to 1."""
 
     answers: int
     never_called: int
-    """They left before their turn, or the sale ended first: nobody knows how long they would have waited."""
+    """Left before their call, or the sale ended first: their full wait is unknown."""
     without_band: int
     mean_wait_s: float
     mean_absolute_error_s: float
-    """Of p50."""
+    """Error of p50."""
     median_relative_error: float
     within_p50: float
     within_p90: float
     mean_band_s: float
     """From p50 to p90."""
     sold_out_said: int
-    """To people who came to look for tickets in the end, like what follows."""
+    """Predictions for people who later looked for tickets;
+    this also applies to the counts below.
+    """
     sold_out_wrong: int
-    """They found some."""
+    """The person found tickets."""
     foreseen_said: int
     """SOLD_OUT while tickets were free."""
     foreseen_wrong: int
     available_said: int
     available_wrong: int
-    """They found none."""
+    """The person found no tickets."""
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One answer, drawn."""
+    """One prediction in the chart."""
 
     at_s: float
     position: int
@@ -76,7 +78,7 @@ def score_predictions(told: Sequence[Prediction]) -> Score:
 
 
 def curve(told: Sequence[Prediction]) -> list[Point]:
-    """One point a moment, in order."""
+    """Return one point per moment, in order."""
     moments: dict[float, list[Point]] = {}
     for point in _points(told):
         moments.setdefault(point.at_s, []).append(point)

@@ -26,16 +26,18 @@ WINDOW_S = 61
 STEPS_A_WINDOW = 10
 STEP_S = WINDOW_S / STEPS_A_WINDOW
 STEPS = 10 * STEPS_A_WINDOW
-"""Ten minutes step by step; behind them the line moves as it did in the last two."""
+"""Ten minutes step by step; after them, the queue moves at the rate of the last two windows."""
 FAR_STEP = 1.1
 PAUSE = 10.0
-"""A step that calls so many times fewer than the one before is a pause."""
+"""A step with this many times fewer calls than the step before is a pause."""
 MIN_VISITS = 1.5
-"""So many mean visits after the opening, e times less is unknown of how long they take."""
+"""After this many mean visits since the opening,
+the unknown share of visit durations falls by a factor of e.
+"""
 PATIENCE_S = 600.0
-"""After this time e times fewer of those who stand there leave per second."""
+"""After this time, the leave rate of the people who stay falls by a factor of e."""
 MOST_LEAVE = 3.0
-"""One in e to the third stays in the end, whatever a crowd that left in a line's first second seems to say."""
+"""At least one person in e^3 stays, even if many left in the first second of a queue."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,43 +49,46 @@ class AdmissionCaps:
 
 @dataclass(frozen=True, slots=True)
 class CallProjection:
-    """At each of `times_s` from now: how far somebody in line has come forward, and whose doing that was."""
+    """For each of `times_s` from now: how far the queue has moved, and why."""
 
     rates: QueueRates
     ended: int
-    """Visits that the turnover was measured by."""
+    """Finished visits from which slot occupancy was measured."""
     unobserved_share: float
-    """1 while the line has just opened, falling as whole visits were seen."""
+    """1 just after the opening; falls as whole visits are observed."""
     times_s: tuple[float, ...]
     moved: tuple[float, ...]
-    """The position from which one is called by then; it never falls."""
+    """The highest position called by then; it never falls."""
     called: tuple[float, ...]
-    """People, since now."""
+    """People called since now."""
     by_slots: tuple[float, ...]
-    """Of them, those for whom a slot had to come free."""
+    """The part of `called` that had to wait for a free slot."""
 
     @property
     def still_moves(self) -> bool:
-        """The line still moves when a day has passed."""
+        """Return whether the queue still moves after a day."""
         return self.called[-1] > self.called[-2]
 
     def pause_edges(self) -> list[int]:
-        """The last position before each pause of the calls, and the first one behind it."""
+        """Return the last position before each pause of the calls,
+        and the first position after it.
+        """
         edges = []
         for before, here, after in zip(self.moved, self.moved[1:STEPS], self.moved[2:], strict=False):
             if here - before > PAUSE * (after - here) and here - before > 1:
-                # Sums of fractions: the last one of a burst may be a hair above its end.
+                # Rounding: a sum of fractions may put the last position of a burst slightly above
+                # its end.
                 edges += [floor(here + 1e-6), floor(here + 1e-6) + 1]
         return edges
 
     def seconds_until_called(self, position: float) -> float | None:
-        """Seconds from now; None where the line does not move that far."""
+        """Return the seconds from now; None if the queue does not move that far."""
         if position > self.moved[-1] + 1e-6:
             return None
         return self._between(position, self.times_s)
 
     def calls_before(self, position: float) -> tuple[float, float]:
-        """`called` and `by_slots` at the moment this position is called."""
+        """Return `called` and `by_slots` at the moment this position is called."""
         return self._between(position, self.called), self._between(position, self.by_slots)
 
     def _between(self, position: float, values: tuple[float, ...]) -> float:
@@ -112,7 +117,7 @@ def project_calls(flow: RoomFlow, caps: AdmissionCaps) -> CallProjection:
 
 
 def _calls(flow: RoomFlow, caps: AdmissionCaps, inside: SlotOccupancy | None) -> Iterator[tuple[float, float, float]]:
-    """Step by step: its seconds, who is called in it, and how many of them had to wait for a slot."""
+    """Yield for each step its seconds, its calls, and how many of the calls waited for a slot."""
     returning, allowance = _returning(flow, caps.new_users_per_minute)
     free = float(caps.total_active_users - caps.slots_taken)
     lately: list[float] = []
@@ -140,7 +145,10 @@ def _calls(flow: RoomFlow, caps: AdmissionCaps, inside: SlotOccupancy | None) ->
 
 
 def _returning(flow: RoomFlow, per_minute: int) -> tuple[list[float], float]:
-    """How many calls the window gives back in each step, and how many it allows now: the latest ones fill it."""
+    """Return how many calls the window gives back in each step, and how many it allows now.
+
+    The latest calls fill the window.
+    """
     returning, missing = [0.0] * (STEPS + STEPS_A_WINDOW + 1), float(per_minute)
     for ended_ago_s, began_ago_s, count in iterate_slices_back(flow.now_s, flow.called_lately):
         if not missing or ended_ago_s >= WINDOW_S:
@@ -148,14 +156,17 @@ def _returning(flow: RoomFlow, per_minute: int) -> tuple[list[float], float]:
         counted = min(float(count), missing)
         missing -= counted
         if counted:
-            # Of a slice that counts in part, its end does.
+            # If a slice counts in part, its end counts.
             began_ago_s = ended_ago_s + (began_ago_s - ended_ago_s) * counted / count
             _spread(returning, max(0.0, WINDOW_S - began_ago_s), WINDOW_S - ended_ago_s, counted)
     return returning, missing
 
 
 def _spread(returning: list[float], from_s: float, to_s: float, count: float) -> None:
-    """A step stands for the seconds before its end; step 0 is now."""
+    """Add `count` evenly to the steps of a time span.
+
+    A step covers the seconds before its end; step 0 is now.
+    """
     span_s = to_s - from_s
     first, last = int(from_s / STEP_S), int(to_s / STEP_S)
     for step in range(first, last + 1):

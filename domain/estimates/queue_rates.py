@@ -1,4 +1,6 @@
-"""What a flow says besides its counts: who waits, how many of them leave per second, when those inside were called."""
+"""Rates derived from a flow: people waiting,
+leavers per second, and when the people inside were called.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,13 +15,17 @@ LONGEST_S = 86_400.0
 class QueueRates:
     waiting: int
     gone: int
-    """Who left the line lately without being called."""
+    """People who left the queue in the recent slices without being called."""
     gone_rate: float
-    """Of one who waits, per second."""
+    """Probability per second that a waiting person leaves."""
 
 
 def measure_rates(flow: RoomFlow, slots_taken: int) -> QueueRates:
-    """Who waits follows from the totals of the round; who waited, from the slices back from there."""
+    """Measure the rates of a flow.
+
+    The totals of the round give the people waiting now; the slices, backwards from now, those
+    waiting before.
+    """
     finished_inside = flow.completed + flow.not_claimed + flow.session_over
     left_inside = max(0, flow.called - finished_inside - slots_taken)
     waiting = max(1, flow.joined - flow.called - flow.absent - max(0, flow.left - left_inside))
@@ -34,7 +40,10 @@ def measure_rates(flow: RoomFlow, slots_taken: int) -> QueueRates:
 
 
 def build_cohorts(flow: RoomFlow) -> list[Cohort]:
-    """Everybody called in this round, oldest first; what is older than the slices is taken for even."""
+    """Return all people called in this round, oldest first.
+
+    Calls older than the slices are spread evenly.
+    """
     since_s = seconds_since_opening(flow)
     cohorts = [
         Cohort(min((start_s + end_s) / 2, since_s), count)
@@ -50,12 +59,12 @@ def build_cohorts(flow: RoomFlow) -> list[Cohort]:
 
 
 def seconds_since_opening(flow: RoomFlow) -> float:
-    """Since the opening; the longest time for a line of which that is not known."""
+    """Return the seconds since the opening; the maximum if the opening time is unknown."""
     return LONGEST_S if flow.opened_s is None else max(1.0, flow.now_s - flow.opened_s)
 
 
 def iterate_slices_back(now_s: float, counts: tuple[int, ...]) -> Iterator[tuple[float, float, int]]:
-    """Newest first: how long ago it ended, how long ago it began, its count."""
+    """Yield slices, newest first: seconds since its end, seconds since its start, and its count."""
     began_s = now_s % SLICE_S
     yield 0.0, began_s, counts[-1]
     for count in reversed(counts[:-1]):

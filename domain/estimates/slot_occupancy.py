@@ -1,8 +1,10 @@
-"""How long slots stay taken: the one mean under which as many of those called so far would still be inside as are.
+"""How long slots stay taken: the mean visit under which as many called people would still be inside
+as are.
 
-A visit has two parts of equal mean, so few end at once (Erlang's law of order two), and one visit in `1 / LONG_SHARE`
-takes `LONG_TIMES` as long: those are not seen to end in the first minutes of a sale, and always were there later. That
-needs no list of visits: calls by the time they were made, and the slots taken now, say all.
+A visit has two stages of equal mean, so few visits end early (Erlang distribution of order two),
+and one visit in `1 / LONG_SHARE` takes `LONG_TIMES` as long: long visits do not end in the first
+minutes of a sale, and later some are always inside. The estimate needs no list of visits: the
+calls by time and the slots taken now are enough.
 """
 
 from collections.abc import Sequence
@@ -10,13 +12,13 @@ from dataclasses import dataclass
 from math import exp, log
 
 FEWEST_ENDED = 5
-"""Visits that must have ended before anything is said."""
+"""Finished visits required before an estimate is made."""
 LONG_SHARE = 0.08
 LONG_TIMES = 4.0
 FASTEST_S = 2.0
 SLOWEST_S = 36_000.0
 _HALVINGS = 14
-"""To a thousandth of the mean."""
+"""Precision: a thousandth of the mean."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +31,7 @@ class Cohort:
 
 @dataclass(slots=True)
 class VisitStages:
-    """People inside whose visits follow one law, by the part of the visit they are in; moved on as time passes."""
+    """People inside whose visits follow one distribution, by stage; advanced as time passes."""
 
     mean_s: float
     early: float = 0.0
@@ -47,7 +49,7 @@ class VisitStages:
 
 
 class SlotOccupancy:
-    """Everybody who takes a slot."""
+    """All people who take a slot, in usual and in long visits."""
 
     def __init__(self, mean_s: float) -> None:
         self.usual, self.long = VisitStages(mean_s), VisitStages(mean_s * LONG_TIMES)
@@ -61,12 +63,12 @@ class SlotOccupancy:
         return self.usual.early + self.usual.late + self.long.early + self.long.late
 
     def add(self, people: float, *, ago_s: float = 0.0) -> None:
-        """All of them are still inside."""
+        """Add people called `ago_s` seconds ago, all of them still inside."""
         self.usual.add(people * (1 - LONG_SHARE), ago_s)
         self.long.add(people * LONG_SHARE, ago_s)
 
     def advance(self, seconds: float) -> float:
-        """How many of them end meanwhile."""
+        """Advance the time and return how many visits end meanwhile."""
         before = self.count
         self.usual.advance(seconds)
         self.long.advance(seconds)
@@ -81,7 +83,7 @@ class SlotOccupancy:
 
 
 def estimate_occupancy(cohorts: Sequence[Cohort], slots_taken: int) -> SlotOccupancy | None:
-    """None while too few visits have ended to tell. Cohorts are oldest first."""
+    """Return the occupancy; None until enough visits have ended. Cohorts are oldest first."""
     if sum(cohort.count for cohort in cohorts) - slots_taken < FEWEST_ENDED:
         return None
     low, high = log(FASTEST_S), log(SLOWEST_S)
@@ -95,7 +97,9 @@ def estimate_occupancy(cohorts: Sequence[Cohort], slots_taken: int) -> SlotOccup
 
 
 def _count_inside(cohorts: Sequence[Cohort], mean_s: float) -> float:
-    """The count that `_build_occupancy` comes to, for a quarter of its cost: it is asked for many means."""
+    """Return the count of `_build_occupancy` at a quarter of its cost:
+    the search tries many means.
+    """
     count = 0.0
     for cohort in cohorts:
         usual = 2 * cohort.age_s / mean_s

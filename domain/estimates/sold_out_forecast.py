@@ -1,9 +1,10 @@
-"""Whether any stock will be left for a person in the queue: SOLD_OUT only where that is very probable.
+"""Whether stock will be left for a person in the queue: SOLD_OUT only if it very probably will not.
 
-Either nothing is free now; or the people ahead, if they buy what the called people of this round
-bought, take everything that is free or held, tier by tier, 98 times in 100. A person whose turn
-comes just when a hold is released may find a ticket all the same. A `SoldOutForecast` is the number
-of people ahead from which on that is so: built once per state, one comparison per person.
+SOLD_OUT means that nothing is free now, or that the people ahead, if they buy what the called
+people of this round bought, take everything that is free or held, tier by tier, 98 times in 100.
+A person called just when a hold is released may still find a ticket. A `SoldOutForecast` is the
+number of people ahead from which this holds: built once per state, then one comparison per
+person.
 """
 
 from dataclasses import dataclass
@@ -14,23 +15,25 @@ from domain.estimates.room_flow import SLICE_S, RoomFlow
 from domain.stock import Stock, StockAhead, TierStock
 
 FEWEST_BUYERS = 30
-"""Passes spent in this round before their like is taken for the people ahead."""
+"""Passes spent in this round before they count as typical of the people ahead."""
 CERTAINTY_SIGMAS = 2.054
-"""Standard deviations of a normal law below which 98 of 100 stay."""
+"""Standard deviations of a normal distribution that 98 of 100 values stay below."""
 DRIFT = 0.2
-"""How far, as a share, the demand of people ahead may be from that of the people before them."""
+"""Relative difference allowed between the demand of people ahead and of people before them."""
 BASKET_SPREAD = 1.6
-"""Mean square of an order's tickets by the square of their mean; orders of one to four tickets have 1.2."""
+"""Mean square of the tickets per order, divided by the squared mean;
+orders of one to four tickets have 1.2.
+"""
 
 
 MIN_LEAVE_EXPONENT, MAX_LEAVE_EXPONENT = 1e-9, 30.0
-"""Leavers a call, times calls."""
+"""Limits of the exponent: leavers per call, times calls."""
 
 
 @dataclass(frozen=True, slots=True)
 class SoldOutForecast:
     sold_out_from: float
-    """So many people ahead, and more, leave nothing."""
+    """This many people ahead, or more, leave no stock."""
 
     def stock_ahead(self, ahead: int) -> StockAhead:
         return StockAhead.SOLD_OUT if ahead >= self.sold_out_from else StockAhead.AVAILABLE
@@ -43,12 +46,14 @@ def forecast_sold_out(stock: Stock, flow: RoomFlow) -> SoldOutForecast:
 
 
 def forecast_stock_ahead(stock: Stock, ahead: int, flow: RoomFlow) -> StockAhead:
-    """For one person with so many ahead; for many, ask one `forecast_sold_out`."""
+    """Return the forecast for one person; for many people, build one `forecast_sold_out`."""
     return forecast_sold_out(stock, flow).stock_ahead(ahead)
 
 
 def _buyers_for(stock: Stock, flow: RoomFlow) -> float:
-    """How many people must be called to take all that is free or held, whatever happens."""
+    """Return how many people must be called to take all stock that is free or held,
+    with certainty.
+    """
     sold = sum(tier.sold for tier in stock.tiers)
     if flow.completed < FEWEST_BUYERS or sold == 0:
         return inf
@@ -56,20 +61,22 @@ def _buyers_for(stock: Stock, flow: RoomFlow) -> float:
 
 
 def _buyers_for_tier(tier: TierStock, share: float, flow: RoomFlow) -> float:
-    """Return how many people have a demand `CERTAINTY_SIGMAS` deviations above the stock of the tier.
+    """Return how many people demand `CERTAINTY_SIGMAS` deviations above the stock of the tier.
 
     It assumes that no one switches to another tier.
     """
     left = tier.available + tier.held
     if left <= 0:
         return 0.0
-    # Who is still inside counts as somebody who bought nothing, and a pass as one ticket if tickets were not counted.
+    # A person still inside counts as a person who bought nothing; a pass counts as one ticket if
+    # tickets were not counted.
     tickets, called = max(flow.tickets, flow.completed), max(flow.called, flow.completed)
     mean = share * tickets / called
     basket = tickets / flow.completed
     variance = mean * basket * BASKET_SPREAD
     variance_of_mean = variance / called + (DRIFT * mean) ** 2
-    # people x mean - left = SURE x sqrt(people x variance + people^2 x variance_of_mean), squared.
+    # people x mean - left = CERTAINTY_SIGMAS x sqrt(people x variance + people^2 x
+    # variance_of_mean), squared.
     a = mean**2 - CERTAINTY_SIGMAS**2 * variance_of_mean
     if a <= 0:
         return inf
@@ -78,11 +85,11 @@ def _buyers_for_tier(tier: TierStock, share: float, flow: RoomFlow) -> float:
 
 
 def _ahead_of(called: float, flow: RoomFlow) -> float:
-    """How many must stand ahead for so many of them to be called, if people leave the line as they did lately."""
+    """Return how many people ahead result in `called` calls, if people leave at the recent rate."""
     moved = sum(flow.called_lately)
     if not moved or called == inf:
         return inf
-    # Everybody who left counts as somebody who left the line.
+    # Everyone who left counts as a person who left the queue.
     gone_rate = measure_rates(flow, slots_taken=flow.called).gone_rate
     by_call = gone_rate * len(flow.called_lately) * SLICE_S / moved
     exponent = by_call * called

@@ -14,18 +14,19 @@ from domain.estimates.queue_rates import LONGEST_S
 from domain.estimates.room_flow import RoomFlow
 
 NINE_OF_TEN = 1.2816
-"""Standard deviations of a normal law."""
+"""Standard deviations of a normal distribution."""
 SCATTER = 0.6
-"""Variance of the visits that end in a time, by their mean."""
+"""Variance of the visits that end in a given time, divided by their mean."""
 SLOT_DRIFT = 0.03
 UNSEEN_DRIFT = 0.2
 GONE_DRIFT = 0.25
 DRIFT = 0.03
-"""How far, as a share, slots, departures and all together move away from what was measured; and slots, by as much of
-it as nobody has seen yet, right after an opening."""
+"""Relative change, after the measurement, of slots, leavers and everything together;
+UNSEEN_DRIFT is added to slots in proportion to what is unobserved right after an opening.
+"""
 WIDEST = 1.5
 LATE_S = 3.0
-"""A call is seen by the second, a slice is ten."""
+"""A call is counted by the second, a slice covers ten."""
 POSITION_STEP = 1.15
 
 
@@ -39,13 +40,18 @@ class WaitEstimate:
 
 @dataclass(frozen=True, slots=True)
 class WaitTable:
-    """The quantiles by position, at `positions`, between which it is taken for straight. Neither edge ever falls."""
+    """The quantiles at `positions`, interpolated linearly between them.
+
+    Neither quantile ever falls.
+    """
 
     positions: tuple[float, ...] = ()
     p50_s: tuple[float, ...] = ()
     p90_s: tuple[float, ...] = ()
     beyond: WaitEstimate | None = None
-    """Behind the last of them. None: the line, as measured, never comes so far."""
+    """The estimate after the last position;
+    None if the queue, as measured, never moves that far.
+    """
 
     def estimate(self, position: int) -> WaitEstimate | None:
         after = bisect_left(self.positions, position)
@@ -65,7 +71,7 @@ class WaitTable:
 
 LONGEST = WaitEstimate(int(LONGEST_S), int(LONGEST_S))
 NO_ESTIMATE = WaitTable()
-"""Nothing can be told to anybody."""
+"""The table without an estimate for any position."""
 
 
 def build_wait_table(
@@ -86,7 +92,9 @@ def build_wait_table(
 
 
 def _table_positions(projection: CallProjection) -> list[int]:
-    """Whole positions, close together in front and at the end, and both sides of each place where the calls pause."""
+    """Return whole positions: dense at the front and the end,
+    and both sides of each pause of the calls.
+    """
     furthest = int(projection.moved[-1])
     knots, edge = {*(furthest * part // 50 for part in range(41, 51)), *projection.pause_edges()}, 1
     while edge < furthest:
@@ -96,7 +104,11 @@ def _table_positions(projection: CallProjection) -> list[int]:
 
 
 def _estimate(projection: CallProjection, position: float) -> tuple[float, float] | None:
-    """Quantiles of a gamma law with this relative spread (Wilson and Hilferty), in moves, then in seconds."""
+    """Return p50 and p90 in seconds; None if the queue does not move that far.
+
+    They are quantiles of a gamma distribution with this relative spread (Wilson and Hilferty),
+    in moves, converted to seconds.
+    """
     spread = min(WIDEST, _spread(projection, position))
     half_s = projection.seconds_until_called(position * (1 - spread**2 / 9) ** 3)
     most_s = projection.seconds_until_called(position * (1 - spread**2 / 9 + NINE_OF_TEN * spread / 3) ** 3)

@@ -1,4 +1,6 @@
-"""Documents parsed, measured and validated once, by their text; the least used ones are forgotten."""
+"""A cache of parsed, measured and validated documents, by text;
+the least recently used are evicted.
+"""
 
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -15,11 +17,12 @@ from graphql import (
 
 from schema.execution import document_limits
 
-# A parsed document takes about 100 times its text, so the cache stays below 100 MB whatever is sent.
+# A parsed document takes about 100 times its text, so the cache stays below 100 MB for any input.
 CACHED_DOCUMENTS = 500
 LONGEST_CACHED = 2_000
 
-# How graphql-core words that it stopped at a limit or at Python's recursion limit; a real mistake has other words.
+# The message of graphql-core for a parser limit or Python's recursion limit; syntax errors have
+# other messages.
 _PARSING_ABORTED = "Parsing aborted."
 _VALIDATION_ABORTED = "Validation aborted."
 _MAX_ERRORS = 10
@@ -27,7 +30,7 @@ _MAX_ERRORS = 10
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """`ast` is set where there are no errors."""
+    """A parsed document; `ast` is set if there are no errors."""
 
     ast: DocumentNode | None
     errors: tuple[GraphQLError, ...] = ()

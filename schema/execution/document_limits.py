@@ -1,6 +1,6 @@
-"""How large a document may be, checked before it is validated: a hostile one costs its sender more than us.
+"""Size limits of documents, checked before validation: an attack must cost its sender more than us.
 
-A document is measured as it will run: what a fragment holds counts wherever the fragment is spread.
+A document is measured as it will run: the contents of a fragment count wherever it is spread.
 """
 
 from collections.abc import Mapping
@@ -20,8 +20,9 @@ from graphql import (
 
 from schema.execution.top_level_errors import SystemCode
 
-# GraphiQL's introspection, the largest document of any tool we know, has 15 levels and 229 fields once its fragments
-# are spread. Validation takes time with the square of the fields that ask for the same: 0.1 s for 400.
+# GraphiQL's introspection, the largest document of any tool we know, has 15 levels and 229 fields
+# after its fragments are spread. Validation time grows with the square of fields that select the
+# same: 0.1 s for 400.
 MAX_CHARACTERS = 20_000
 MAX_TOKENS = 2_000
 MAX_DEPTH = 15
@@ -57,11 +58,12 @@ class Size:
 
 
 def check(document: DocumentNode) -> GraphQLError | None:
-    """The first limit a document breaks, if any."""
+    """Return an error for the first limit that a document exceeds; None if it exceeds none."""
     try:
         size = measure(document)
     except RecursionError:
-        # A chain of fragments, each of them nested no deeper than the parser bears.
+        # A chain of fragments may exceed the recursion limit although the parser accepts each of
+        # them.
         return too_complex("is nested too deeply")
     for name, measured, limit in (
         ("levels of nesting", size.depth, MAX_DEPTH),
@@ -76,14 +78,14 @@ def check(document: DocumentNode) -> GraphQLError | None:
 
 
 def measure(document: DocumentNode) -> Size:
-    """All operations of the document together."""
+    """Return the size of all operations of the document together."""
     ruler = _SizeMeter(document)
     operations = (node for node in document.definitions if isinstance(node, OperationDefinitionNode))
     return sum(map(ruler.definition, operations), Size())
 
 
 class _SizeMeter:
-    """Measures each fragment once. A fragment inside itself counts as nothing: validation refuses it."""
+    """Measures each fragment once; a fragment inside itself counts zero: validation refuses it."""
 
     def __init__(self, document: DocumentNode) -> None:
         nodes = (node for node in document.definitions if isinstance(node, FragmentDefinitionNode))

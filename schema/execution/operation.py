@@ -1,4 +1,4 @@
-"""Running one operation: what a transport hands in and gets back, in plain types."""
+"""Execution of one operation: the request and result of a transport, in plain types."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ _NEEDS_A_STREAM = "A subscription sends more than one result; use WebSocket, or 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """What a client asks for."""
+    """The operation that a client requests."""
 
     document: str
     variables: Mapping[str, object]
@@ -25,7 +25,9 @@ class Operation:
 
 @dataclass(frozen=True, slots=True)
 class OperationResult:
-    """`payload` is ready for JSON; `was_executed` is False for a request refused before anything ran."""
+    """`payload` is ready for JSON;
+    `was_executed` is False for a request refused before execution.
+    """
 
     payload: dict[str, object]
     was_executed: bool
@@ -41,7 +43,10 @@ class Executor:
         self._documents = documents
 
     async def execute(self, operation: Operation, context: Context, *, queries_only: bool = False) -> OperationResult:
-        """Raises NotAQuery, before anything ran."""
+        """Execute an operation and return its result.
+
+        Raises NotAQuery, before anything is executed.
+        """
         document = self._documents.get(operation.document)
         if document.ast is None:
             return rejected_result(document.errors, context)
@@ -75,7 +80,7 @@ def error_result(error: OnsaleError, context: Context) -> OperationResult:
 def executed_result(result: graphql.ExecutionResult, context: Context) -> OperationResult:
     errors = result.errors or []
     if result.data is None and all(error.path is None for error in errors):
-        # The variables do not fit, or no such operation is in the document: GraphQL ran nothing.
+        # The variables do not match, or the document lacks the operation: GraphQL executed nothing.
         return rejected_result(errors, context)
     payload: dict[str, object] = {"data": result.data}
     if errors:

@@ -1,7 +1,9 @@
-"""One execution for everybody who waits in a line: what differs between them are integers in the same places.
+"""One execution for all people in a queue whose payloads differ only in integers at the same
+places.
 
-A template is made by executing the operation for nobody, with marks where a person's integers would be, and is used
-only once it was proven: filled with the integers of somebody who was shown the ordinary way, it gives the same bytes.
+A template is made by executing the operation for an anonymous viewer, with marks in place of a
+person's integers. It is used only after a proof: filled with the integers of a person whose
+payload was rendered by execution, it must give the same bytes.
 """
 
 import re
@@ -23,7 +25,7 @@ Shape: TypeAlias = tuple[object, ...]
 Execute: TypeAlias = Callable[[QueueSnapshot, Viewer], Awaitable[bytes]]
 
 _FEWEST = 1_000_000_000
-"""Marks have ten digits, so none is a part of another, and fit into GraphQL's Int."""
+"""Marks have ten digits, so no mark is part of another, and they fit into GraphQL's Int."""
 TEMPLATE_PERSON = PersonId("")
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 _WAITING = frozenset({EntryState.PREQUEUED, EntryState.WAITING})
@@ -40,9 +42,9 @@ def integers_of(entry: QueueEntry | None) -> Integers:
 @dataclass(frozen=True, slots=True)
 class Template:
     text: bytes
-    """With `%d` in each place."""
+    """The payload with `%d` in each place."""
     order: tuple[int, ...]
-    """Which of the integers each place has."""
+    """The index of the integer for each place."""
 
     def fill(self, integers: Integers) -> bytes:
         return self.text % tuple([integers[index] for index in self.order])
@@ -58,9 +60,11 @@ class Template:
 
 
 class PayloadTemplates:
-    """Of one operation, at one version of a room and its stock; another version forgets them.
+    """Templates of one operation, at one version of a room and its stock; another version clears
+    them.
 
-    A `Shape` has all of a snapshot that is not of its room, its stock or its integers, and the roles of its viewer.
+    A `Shape` is everything in a snapshot except its room, its stock and its integers, plus the
+    roles of its viewer.
     """
 
     __slots__ = ("_first", "_made", "_room", "_stock")
@@ -72,7 +76,7 @@ class PayloadTemplates:
         self._made: dict[Shape, Template | None] = {}
 
     def fill(self, snapshot: QueueSnapshot, viewer: Viewer) -> bytes | None:
-        """The bytes of an execution, where a template was proven."""
+        """Return the bytes that an execution would give; None without a proven template."""
         if _is_personal(snapshot.entry) or not self._is_of(snapshot):
             return None
         integers = integers_of(snapshot.entry)
@@ -80,7 +84,11 @@ class PayloadTemplates:
         return template.fill(integers) if template else None
 
     async def render(self, snapshot: QueueSnapshot, viewer: Viewer, execute: Execute) -> bytes:
-        """The first of a shape is shown the ordinary way, and proves the template that is made when a second comes."""
+        """Return the payload of a snapshot.
+
+        The first snapshot of a shape is executed; it proves the template that is made for the
+        second.
+        """
         payload = await execute(snapshot, viewer)
         if _is_personal(snapshot.entry):
             return payload
@@ -110,7 +118,11 @@ class PayloadTemplates:
 
 
 def _is_personal(entry: QueueEntry | None) -> bool:
-    """Who was called has a pass and a deadline, and who ended a reason; others have integers, or nothing."""
+    """Return whether an entry differs in more than integers.
+
+    A called entry has a pass and a deadline, an ended entry a reason; others have integers or
+    nothing.
+    """
     return entry is not None and entry.state not in _WAITING
 
 
@@ -122,7 +134,7 @@ def _shape(snapshot: QueueSnapshot, integers: Integers, viewer: Viewer) -> Shape
 
 
 def _marked(entry: QueueEntry) -> QueueEntry:
-    """Nothing in it is the person's."""
+    """Return the entry with marks in place of everything personal."""
     first = _FEWEST + secrets.randbelow(_FEWEST)
     number, position, p50_s, p90_s, lot = range(first, first + 5)
     return replace(

@@ -1,8 +1,9 @@
-"""Starts operations of a transport: a query or mutation is executed, a subscription becomes a source.
+"""Starts operations of a transport: queries and mutations are executed, a subscription becomes a
+source.
 
-A source is parsed, validated and permitted once, and holds no connection and no task: the hub hands it
-snapshots, and each is one execution of the operation, with a new context. Sources of one group have
-the same payload, so one of them renders for all.
+A source is parsed, validated and permitted once, and holds no connection and no task: the hub
+passes it snapshots, and each is one execution of the operation with a new context. Sources of
+one group have the same payload, so one of them renders for all.
 """
 
 import hashlib
@@ -30,14 +31,14 @@ from subscriptions.interfaces import Rendered, Source
 
 Execution: TypeAlias = graphql.Executor[Context]
 ViewerKey = NewType("ViewerKey", tuple[str, ...])
-"""Person and roles: everything about a viewer that can change what they are shown."""
+"""Person and roles: everything about a viewer that can change their payload."""
 Key = NewType("Key", tuple[bytes, str | None, bytes])
 """SHA-256 of the document, name of the operation, and its coerced variables as JSON."""
 
 
 @dataclass(frozen=True, slots=True)
 class TopicEventStream:
-    """The topic of a subscription in the form that graphql-core accepts, which insists on a stream."""
+    """The topic of a subscription, wrapped for graphql-core, which requires a stream."""
 
     topic: Topic
 
@@ -55,9 +56,10 @@ class SubscriptionStarter:
     async def start(
         self, operation: Operation, context: Context, *, may_mutate: bool = True
     ) -> OperationResult | Source:
-        """Return a source, or a result: of a query or mutation, or with the errors that prevent the subscription.
+        """Return a source, or a result: of a query or mutation, or the errors that prevent the
+        subscription.
 
-        Raises NotAQuery for a mutation where `may_mutate` is false.
+        Raises NotAQuery for a mutation if `may_mutate` is false.
         """
         document = self._documents.get(operation.document)
         chosen = document.operation(operation.name)
@@ -83,13 +85,14 @@ class SubscriptionStarter:
             return rejected_result(event_stream.errors or [], context)
         assert isinstance(event_stream, TopicEventStream)
         if isinstance(event_stream.topic, StockTopic):
-            # A shared payload is rendered for an anonymous viewer, so nothing personal can be in it.
+            # A shared payload is rendered for an anonymous viewer, so it cannot contain anything
+            # personal.
             context = replace(context, viewer=None, address=None)
         # A copy of the context has read nothing yet.
         return SubscriptionSource(event_stream.topic, self._prepare(execution, operation), replace(context))
 
     def _prepare(self, execution: Execution, operation: Operation) -> "PreparedOperation":
-        # Coerced values stand in the order in which the document declares them, defaults included.
+        # Coerced values are in the order of their declaration in the document, defaults included.
         variables = orjson.dumps(execution.variable_values.coerced)
         key = Key((hashlib.sha256(operation.document.encode()).digest(), operation.name, variables))
         execution.context_value = None
@@ -98,7 +101,9 @@ class SubscriptionStarter:
 
 @dataclass(frozen=True, slots=True, weakref_slot=True)
 class PreparedOperation:
-    """An operation with its variables, kept once for all subscribers that use the same; it knows no viewer."""
+    """An operation with its variables,
+    shared by all subscribers that use the same; it has no viewer.
+    """
 
     key: Key
     execution: Execution

@@ -1,7 +1,7 @@
-"""Top-level errors: one table maps what is not a union member to its code.
+"""Top-level errors: one table maps each error that is not a union member to its code.
 
-Every error carries `extensions.code` and `extensions.requestId`. An unexpected exception is logged with its
-traceback and shown as INTERNAL, without details.
+Every error has `extensions.code` and `extensions.requestId`. An unexpected exception is logged
+with its traceback and shown as INTERNAL, without details.
 """
 
 import logging
@@ -38,16 +38,16 @@ SYSTEM_CODES: Mapping[type[OnsaleError], SystemCode] = {
     domain_errors.InvalidInput: SystemCode.BAD_USER_INPUT,
     domain_errors.TemporarilyUnavailable: SystemCode.UNAVAILABLE,
 }
-"""The code of a top-level error: every Denial, and the refusals a query can meet."""
+"""The code of each top-level error: every Denial, and the refusals that a query can meet."""
 
 
 def to_top_level_error(error: GraphQLError, request_id: str) -> dict[str, object]:
-    """Return the error as the client gets it. An error that is in no table is logged and masked."""
+    """Return the error as the client gets it. An error without a table row is logged and masked."""
     cause = error.original_error
     while isinstance(cause, GraphQLError):
         cause = cause.original_error
     if cause is None:
-        # Found by GraphQL itself in the client's document or variables.
+        # GraphQL itself found the error in the client's document or variables.
         message, extensions = error.message, {"code": SystemCode.BAD_USER_INPUT, **(error.extensions or {})}
     else:
         message, extensions = _describe(cause, error.path, request_id)
@@ -56,7 +56,7 @@ def to_top_level_error(error: GraphQLError, request_id: str) -> dict[str, object
 
 
 def _describe(cause: Exception, path: list[str | int] | None, request_id: str) -> tuple[str, dict[str, object]]:
-    """Message and extensions."""
+    """Return the message and the extensions of an error."""
     match cause:
         case Refusal():
             return str(cause), _refusal_extensions(cause)
@@ -70,7 +70,8 @@ def _describe(cause: Exception, path: list[str | int] | None, request_id: str) -
 
 
 def _refusal_extensions(refusal: Refusal) -> dict[str, object]:
-    # A refusal without a system code keeps its own: its field has no union, and the client still learns what to do.
+    # A refusal without a system code keeps its own: its field has no union, and the client still
+    # needs the next step.
     extensions: dict[str, object] = {
         "code": SYSTEM_CODES.get(type(refusal), refusal.code),
         "retryable": refusal.retryable,

@@ -1,4 +1,4 @@
-"""The mutations, their inputs and results, and the rule that each mutation reads anew."""
+"""The mutations, their inputs and results; each mutation reads everything again."""
 
 from collections.abc import Callable
 
@@ -8,7 +8,9 @@ from resolvers.context import Context
 
 
 def clear_before_mutations(schema: GraphQLSchema) -> None:
-    """Clear the memos of the context before each mutation, so that each shows what is true after it."""
+    """Clear the memos of the context before each mutation,
+    so that each shows the state after it.
+    """
     for field in schema.mutation_type.fields.values() if schema.mutation_type else ():
         field.resolve = _clearing(field)
 

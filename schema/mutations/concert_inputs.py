@@ -1,4 +1,4 @@
-"""A concert in an organizer's words: the inputs that make, change, publish and close one."""
+"""Concert inputs of organizers: create, change, publish and close a concert."""
 
 from datetime import datetime
 
@@ -119,7 +119,9 @@ class UpdateConcertInput:
     )
 
     def read(self, reader: IdReader) -> ConcertChange:
-        """All but the room, whose change depends on what it is."""
+        """Return the change without the room settings,
+        whose change depends on the current settings.
+        """
         return ConcertChange(
             name=self.name,
             venue=self.venue.read() if self.venue else None,

@@ -1,4 +1,4 @@
-"""What organizers do: create, change, publish and close a concert."""
+"""Concert mutations of organizers: create, change, publish and close a concert."""
 
 from dataclasses import replace
 from typing import Annotated, TypeAlias
@@ -112,7 +112,7 @@ async def _update(
         before = await resolve.get_concert(context, concert_id)
         if before is None:
             raise NotFound("Concert", concert_id)
-        # The settings that were not given are those of this version, so the change is for this version only.
+        # Omitted settings come from this version, so the change applies to this version only.
         version = before.version if version is None else version
         change = replace(change, room=input_.waiting_room.read().apply_to(before.room))
     return await resolve.update_concert(context, concert_id, change, expected_version=version)

@@ -1,4 +1,4 @@
-"""What people do in a line: join it, stay in it, leave it, and claim the pass when their number is called."""
+"""Queue mutations: join a queue, stay in it, leave it, and claim the pass after the call."""
 
 from typing import Annotated, TypeAlias
 

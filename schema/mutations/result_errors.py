@@ -1,4 +1,4 @@
-"""Expected refusals as members of their mutation's union: the error types, and ONE table from a refusal to its type."""
+"""Expected refusals as union members: the error types, and ONE table from a refusal to its type."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -230,11 +230,11 @@ ERROR_TYPES: Mapping[type[Refusal], type[DomainError]] = {
     domain_errors.CapacityInUse: CapacityInUseError,
     domain_errors.TemporarilyUnavailable: TemporarilyUnavailableError,
 }
-"""The error type of each refusal, where it is a member of the mutation's union."""
+"""The error type of each refusal that is a member of the mutation's union."""
 
 
 class ResultErrorHandler:
-    """Strawberry asks it for the union member of a refusal, in fields whose union has that member."""
+    """Gives Strawberry the union member of a refusal, for fields whose union has that member."""
 
     def __init__(self, refusal: type[Refusal], error: type[DomainError]) -> None:
         self.exception_type = refusal

@@ -1,4 +1,4 @@
-"""A waiting room in an organizer's words: its settings, and the inputs of what is done to it."""
+"""Waiting room inputs of organizers: the settings, and the inputs of room commands."""
 
 from datetime import datetime
 

@@ -1,4 +1,4 @@
-"""What organizers do to a waiting room: configure, pause, resume, call people by hand, empty the line."""
+"""Waiting room mutations of organizers: configure, pause, resume, admit people manually, reset."""
 
 from typing import Annotated, TypeAlias
 
@@ -32,7 +32,7 @@ from schema.strawberry_fixes import INPUT, Info, computed
 
 @strawberry.type
 class RoomCommandSuccess:
-    """The room after a verb: what was done is certain, and what the store has is read when it is asked for."""
+    """The room after a command: the command is certain; stored values are read only if selected."""
 
     concert_id: strawberry.Private[ConcertId]
 

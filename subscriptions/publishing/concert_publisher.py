@@ -1,8 +1,9 @@
 """Refreshes the snapshot of one concert and publishes it to all its subscribers in this process.
 
-Start, gap, new epoch and tick are the same path: read, compare with what was published last, publish.
-Hints only make it fast; without any hint it refreshes once a second. The number of commands per
-refresh grows with the changes of the process's own people, not with the number of people.
+Start, gap, new epoch and tick take the same path: read, compare with what was published last,
+publish. Hints only make it faster; without hints it refreshes once a second. The number of commands
+per refresh grows with the changes of the people connected to this process, not with the number of
+people.
 """
 
 import asyncio
@@ -26,13 +27,16 @@ from subscriptions.publishing.subscriber_groups import Subscriber, SubscriberGro
 log = logging.getLogger(__name__)
 
 MAX_REFRESH_INTERVAL_S = 0.9
-"""A published waiting room is at most a second old, the refresh itself included."""
+"""Interval that keeps a published waiting room at most a second old, including the refresh."""
 AFTER_EVERY_VERSION = 2**53
-"""A version that no concert reaches: where all entries are read anyway, no changes need to be named."""
+"""Version that no concert reaches: if all entries are read anyway, no changes need to be named."""
 
 
 class ConcertPublisher:
-    """`run` is owned by the hub. It ends when no subscriber is left and the store knows of every disconnect."""
+    """Publisher of one concert.
+
+    The hub owns `run`. It ends when no subscriber is left and the store knows of every disconnect.
+    """
 
     def __init__(
         self,
@@ -75,7 +79,10 @@ class ConcertPublisher:
         self._wake.set()
 
     def on_hint(self, _message: str) -> None:
-        """Refresh soon, after a hint or a gap in the feed: the refresh reads all changes since the last one."""
+        """Refresh soon, after a hint or a gap in the feed.
+
+        The refresh reads all changes since the last one.
+        """
         self._wake.set()
 
     @property
@@ -85,7 +92,7 @@ class ConcertPublisher:
     async def run(self) -> None:
         while not self.is_idle:
             started_s = time.monotonic()
-            # A change from here on may be missed by this refresh, and wakes the next one.
+            # This refresh may miss a change from here on, which then wakes the next refresh.
             self._wake.clear()
             try:
                 await self._presence.sync()
@@ -99,7 +106,8 @@ class ConcertPublisher:
                 log.exception("publishing concert %s failed", self._concert_id)
                 self._fail_pending(error)
             took_s = time.monotonic() - started_s
-            # Publishing takes at most half of the loop: under load there are fewer pushes, not slower holds.
+            # Publishing takes at most half of the loop: under load there are fewer pushes, not
+            # slower holds.
             await asyncio.sleep(max(self._tick_s - took_s, took_s))
             await self._wait(until_s=min(started_s + MAX_REFRESH_INTERVAL_S, self._queue.next_due_s))
 
@@ -134,7 +142,8 @@ class ConcertPublisher:
         if last is not None:
             self._mark_unnamed_changes(last, now)
         shared = SharedSnapshot.build(snapshot.room_snapshot, snapshot.stock, self._push_intervals)
-        # Personal snapshots first: an organizer's selection may need a database that is slow to answer.
+        # Personal snapshots go first, because an organizer's selection may need a database that is
+        # slow to answer.
         await self._queue.refresh(shared)
         await self._holds.refresh()
         await self._room.refresh(shared)
@@ -145,7 +154,10 @@ class ConcertPublisher:
         self._holds.mark_dirty(topic.person_id for topic in topics if isinstance(topic, HoldsTopic))
 
     def _mark_unnamed_changes(self, last: QueueState, now: QueueState) -> None:
-        """Mark what changes for many people at once, without a record of theirs being written."""
+        """Mark people affected by a change to the whole queue.
+
+        No records of theirs are written by such a change.
+        """
         if (last.round, last.is_opened) != (now.round, now.is_opened):
             # The queue was reset or opened: every entry may have another state and number.
             self._queue.mark_all_dirty()

@@ -1,4 +1,7 @@
-"""Publishes their holds of one concert to the people who watch them: when a hold changes, and once when it ends."""
+"""Publishes the holds of one concert to their subscribed owners.
+
+A hold is published on every change, and once when it ends.
+"""
 
 import asyncio
 from collections.abc import Iterable
@@ -12,11 +15,14 @@ from subscriptions.interfaces import SnapshotReader
 from subscriptions.publishing.subscriber_groups import SubscriberGroups
 
 BATCH = 100
-"""People whose holds are read in one turn of the loop: their commands go to the store together."""
+"""Number of people whose holds are read in one turn of the loop, by commands sent together."""
 
 
 class HoldPublisher:
-    """People stay dirty until they were published to, so that a failure loses no change."""
+    """Publisher of holds.
+
+    People stay dirty until their holds are published, so that a failure loses no change.
+    """
 
     def __init__(self, concert_id: ConcertId, reader: SnapshotReader, groups: SubscriberGroups) -> None:
         self._concert_id = concert_id
@@ -33,7 +39,7 @@ class HoldPublisher:
         self._dirty.pop(person_id, None)
 
     def mark_dirty(self, people: Iterable[PersonId]) -> None:
-        """Read the holds of these people at the next refresh."""
+        """Mark these people, so that the next refresh reads their holds."""
         self._dirty.update((person_id, None) for person_id in people if person_id in self._known)
 
     def mark_all_dirty(self) -> None:
@@ -55,11 +61,11 @@ class HoldPublisher:
                     self._dirty.pop(person_id, None)
         for subscriber in self._groups.pending():
             if subscriber.is_included and isinstance(subscriber.source.topic, HoldsTopic):
-                # All holds of this person were published, or there are none.
+                # All holds of this person were published, or the person has no holds.
                 subscriber.first_delivery.set_result(None)
 
     async def _publish(self, person_id: PersonId, active: dict[HoldId, Hold]) -> bool:
-        """Return whether every change was published; the rest is published at the next refresh."""
+        """Return whether every change was published. The next refresh publishes the rest."""
         topic = HoldsTopic(self._concert_id, person_id)
         known = self._known[person_id]
         is_complete = True
@@ -79,5 +85,8 @@ class HoldPublisher:
 
 
 def _as_lost(hold: Hold) -> Hold:
-    """Return a hold that the store lost, without an order, as ended, so that its owner is told."""
+    """Return a lost hold as ended, so that its owner is told.
+
+    A hold is lost if the store no longer has it and it has no order.
+    """
     return replace(hold, state=HoldState.ENDED, reason=EndReason.UNITS_LOST, units=())

@@ -1,4 +1,7 @@
-"""Publishes orders to the people who watch them: one `$in` query a second for all, each order when its version rose."""
+"""Publishes orders to their subscribers.
+
+One `$in` query a second reads all orders. An order is published when its version rises.
+"""
 
 import asyncio
 import logging
@@ -15,7 +18,7 @@ REFRESH_EVERY_S = 1.0
 
 
 class OrderPublisher:
-    """`run` is owned by the hub. It ends when no subscriber is left."""
+    """Publisher of orders. The hub owns `run`, which ends when no subscriber is left."""
 
     def __init__(self, reader: SnapshotReader) -> None:
         self._reader = reader

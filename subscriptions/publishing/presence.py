@@ -1,4 +1,7 @@
-"""Reports to the store which people have a connection at this process, in batches, under a lease it renews."""
+"""Reports to the store, in batches, which people have a connection at this process.
+
+The reports are valid under a lease that this module renews.
+"""
 
 import secrets
 import time
@@ -10,11 +13,14 @@ from subscriptions.interfaces import PresenceStore
 RENEW_EVERY_S = 5.0
 BATCH = 500
 MAX_BATCHES = 4
-"""In one sync, about as long as a refresh takes; the rest waits for the next tick."""
+"""Number of batches in one sync, about as long as a refresh. The rest waits for the next tick."""
 
 
 class Presence:
-    """Presence at one concert. Everything is reported again after the store expired the lease or lost its state."""
+    """Presence at one concert.
+
+    Everything is reported again after the store expires the lease or loses its state.
+    """
 
     def __init__(self, concert_id: ConcertId, store: PresenceStore) -> None:
         self._concert_id = concert_id
@@ -36,7 +42,10 @@ class Presence:
             self._unsynced[person_id] = False
 
     def resync_all(self) -> None:
-        """Report everyone again under a new process name; reports under the old name end with its lease."""
+        """Report every person again under a new process name.
+
+        Reports under the old name end with its lease.
+        """
         self._process = _new_process_name()
         self._is_known = False
         self._unsynced = dict.fromkeys(self._people, True)
@@ -46,7 +55,7 @@ class Presence:
         return not self._unsynced
 
     async def sync(self) -> None:
-        """Report what changed, and renew the lease when it is time.
+        """Report what changed, and renew the lease when it is due.
 
         Raises TemporarilyUnavailable; the report is kept for the next sync.
         """
@@ -75,5 +84,5 @@ class Presence:
 
 
 def _new_process_name() -> str:
-    """Return a short random name: the store keeps it twice for each person."""
+    """Return a random name, short because the store keeps it twice for each person."""
     return secrets.token_urlsafe(6)

@@ -1,7 +1,8 @@
-"""Push intervals: how old a published position may be, nothing near the front and more towards the back.
+"""Push intervals: how old a published position may be, close to zero at the front and longer
+towards the back.
 
-Edges are positions. They become numbers once per state of a queue, so a person costs one or two
-comparisons.
+Edges are positions. They become entry numbers once per state of a queue, so a person costs one or
+two comparisons.
 """
 
 from bisect import bisect_left, bisect_right
@@ -13,14 +14,21 @@ from domain.queue_positions import QueuePositions
 
 @dataclass(frozen=True, slots=True)
 class PushIntervals:
-    """`edges` rise: up to this position, at most so many seconds old; behind the last one, `rest_s`."""
+    """Push intervals by position.
+
+    `edges` rise: up to each position, the published position is at most so many seconds old. Behind
+    the last edge, `rest_s` applies.
+    """
 
     edges: tuple[tuple[int, float], ...]
     rest_s: float
 
     @classmethod
     def from_pairs(cls, pairs: Sequence[tuple[int | None, int]]) -> "PushIntervals":
-        """Build from pairs of position and milliseconds, the last one with None for the rest."""
+        """Build push intervals from pairs of position and milliseconds.
+
+        The last pair has None for the rest.
+        """
         *edges, (_, rest_ms) = pairs
         return cls(tuple((up_to, ms / 1000) for up_to, ms in edges if up_to is not None), rest_ms / 1000)
 
@@ -35,7 +43,7 @@ class PushIntervals:
 
 @dataclass(frozen=True, slots=True)
 class IntervalsByNumber:
-    """Push intervals at one state of a queue: `intervals_s` has one item more than `numbers`."""
+    """Push intervals at one state of a queue. `intervals_s` has one item more than `numbers`."""
 
     numbers: tuple[int, ...]
     intervals_s: tuple[float, ...]

@@ -1,7 +1,7 @@
-"""Publishes queue snapshots to the people who watch their entry in one queue.
+"""Publishes queue snapshots to the people who are subscribed to their entry in one queue.
 
-A change of a person's own entry is published at once, movement of the queue within their push
-interval. Entries are read only for dirty people, in batches; a person who is not due costs one
+A change of a person's own entry is published at once, movement of the queue within the person's
+push interval. Entries are read only for dirty people, in batches; a person who is not due costs one
 comparison.
 """
 
@@ -23,13 +23,16 @@ from subscriptions.publishing.subscriber_groups import SubscriberGroups
 from subscriptions.publishing.yielding import TimeSlice
 
 BATCH = 250
-"""Entries in one command: parsed in about 3 ms, so that other tasks wait no longer."""
+"""Number of entries in one command, parsed in about 3 ms, so that other tasks wait no longer."""
 MAX_PER_REFRESH = 1_000
 """People without changes of their own in one refresh; dirty people come first in the next one."""
 
 
 class QueuePublisher:
-    """People stay dirty until they were published to, so that a failure loses no change."""
+    """Publisher of queue entries.
+
+    People stay dirty until published to, so that a failure loses no change.
+    """
 
     def __init__(
         self,
@@ -51,7 +54,7 @@ class QueuePublisher:
         self._last_common: tuple[object, ...] = ()
         self._changed_at_s = -inf
         self.next_due_s = inf
-        """When the first person who is behind has to be published to."""
+        """Time at which the first person who is behind has to be published to."""
 
     def add(self, topic: QueueTopic) -> None:
         self._subscribers.setdefault(topic.person_id, QueueSubscriber(topic))
@@ -62,15 +65,15 @@ class QueuePublisher:
         self._presence.disconnected(person_id)
 
     def mark_dirty(self, people: Iterable[PersonId]) -> None:
-        """Read the entries of these people at the next refresh."""
+        """Mark these people, so that the next refresh reads their entries."""
         self._dirty.update((person_id, None) for person_id in people if person_id in self._subscribers)
 
     def mark_all_dirty(self) -> None:
-        """Read the entries of all subscribers, a part at each refresh."""
+        """Mark all subscribers. Each refresh reads a part of their entries."""
         self._dirty_later.update(dict.fromkeys(self._subscribers))
 
     def mark_called_dirty(self) -> None:
-        """Read the entries of called people: their deadlines may have been extended."""
+        """Mark called people, because their deadlines may have been extended."""
         self.mark_dirty(
             [person_id for person_id, one in self._subscribers.items() if one.membership is Membership.CALLED]
         )
@@ -83,7 +86,7 @@ class QueuePublisher:
             self._request_refresh()
         due = self._due(shared, began_s)
         if len(due) > MAX_PER_REFRESH:
-            # Longest wait first, so that no person is left behind for ever.
+            # The longest wait comes first, so that no person is left behind for ever.
             due.sort(key=lambda subscriber: subscriber.published_at_s)
             self._request_refresh()
         time_slice = TimeSlice()
@@ -125,7 +128,8 @@ class QueuePublisher:
         is_new_entry = record is not None and (before is None or before.entry_id != record.entry_id)
         is_in_queue = subscriber.membership is Membership.IN_QUEUE
         if is_in_queue and (is_new_entry or membership_before is not Membership.IN_QUEUE):
-            # A new entry does not know of this connection yet; nor may one from an older copy of the store.
+            # A new entry does not know of this connection yet. An entry from an older copy of the
+            # store may not know either.
             self._presence.connected(subscriber.topic.person_id)
             self._request_refresh()
         if record is not None and _is_newer(record, shared):
@@ -138,7 +142,7 @@ class QueuePublisher:
         person_id, record = subscriber.topic.person_id, subscriber.record
         is_in_queue = record is not None and subscriber.membership is Membership.IN_QUEUE
         if is_in_queue and record is not None and not _is_waiting(record, shared):
-            # The queue was reset, or lost: the entry is read before anything is published.
+            # The queue was reset or lost, so the entry is read before anything is published.
             self.mark_dirty([person_id])
             self._request_refresh()
         elif person_id not in self._dirty_later and person_id not in self._dirty:

@@ -1,4 +1,7 @@
-"""One person who watches their queue entry here: the entry as read last, and what was published to them."""
+"""One person subscribed to their queue entry in this process.
+
+Holds the entry as last read, and what was last published.
+"""
 
 import random
 from math import inf
@@ -15,7 +18,9 @@ _MEMBERSHIPS = {
     EntryState.ADMITTED: Membership.CALLED,
 }
 MIN_SHARE, MAX_SHARE = 0.5, 0.9
-"""Of the push interval, at random: people who were published to together are not due together for ever."""
+"""Share of the push interval, chosen at random, so that people who were published to together are
+not due together for ever.
+"""
 
 
 class QueueSubscriber:
@@ -56,7 +61,10 @@ class QueueSubscriber:
         return self.record is not None and self.membership is Membership.OUTSIDE
 
     def due_s(self, shared: SharedSnapshot) -> float:
-        """Return when the person has to be published to; inf for an ended entry, whose end was the last payload."""
+        """Return when the person has to be published to.
+
+        Return inf for an ended entry, because its end was the last payload.
+        """
         if self.has_ended or not self.is_behind(shared):
             return inf
         is_sold_out = shared.is_sold_out(self.membership, self.number)
@@ -65,10 +73,10 @@ class QueueSubscriber:
         return self.published_at_s + shared.interval_s(self.membership, self.number) * self._share
 
     def is_behind(self, shared: SharedSnapshot) -> bool:
-        """Return whether the person has seen nothing of this version.
+        """Return whether nothing of this version was published to the person.
 
-        An estimate that changes with time alone waits for the next version; an opening and an end,
-        which come by the clock, do not.
+        An estimate that changes with time alone waits for the next version. An opening and an end,
+        which the clock brings about, do not wait.
         """
         return shared.version_key != self._version_key or shared.announcement != self._announcement
 
@@ -90,7 +98,10 @@ class QueueSubscriber:
 
 
 def _own_fields(snapshot: QueueSnapshot) -> tuple[object, ...]:
-    """Return the fields that belong to the person; the presence deadline is not shown while they wait."""
+    """Return the fields that belong to the person.
+
+    The presence deadline is not shown while they wait.
+    """
     entry = snapshot.entry
     if entry is None or entry.queue_pass is not None or _MEMBERSHIPS.get(entry.state) is not Membership.IN_QUEUE:
         return snapshot.stock_ahead, entry

@@ -1,7 +1,8 @@
-"""What all subscribers of one queue share at one version, and where their numbers make a difference.
+"""State that all subscribers of one queue share at one version, and the numbers at which it
+differs.
 
-Built once per refresh: from which number on no stock will be left, and how old a published position
-may be at each number.
+The snapshot is built once per refresh. It says from which number on no stock will be left, and how
+old a published position may be at each number.
 """
 
 from bisect import bisect_left
@@ -16,13 +17,18 @@ from subscriptions.interfaces import RoomSnapshot
 from subscriptions.publishing.push_intervals import IntervalsByNumber, PushIntervals
 
 CALLED_INTERVAL_S = 5.0
-"""Changes of their own entry are published at once; all else costs one execution per person."""
+"""Interval for called people. Changes of their own entry are published at once; all else costs one
+execution per person.
+"""
 OUTSIDE_INTERVAL_S = 2.0
-"""For people who never joined."""
+"""Interval for people who never joined."""
 
 
 class Membership(IntEnum):
-    """How a person stands to a queue. The number decides only for members that are in the queue."""
+    """Relation of a person to a queue.
+
+    The entry number decides only for members that are in the queue.
+    """
 
     IN_QUEUE = 0
     CALLED = 1
@@ -34,19 +40,19 @@ class SharedSnapshot:
     room_snapshot: RoomSnapshot
     stock: Stock
     version_key: tuple[int, int]
-    """Epoch and version: a person is never shown two different payloads under one key."""
+    """Epoch and version. A person is never shown two different payloads under one key."""
     announcement: tuple[object, ...]
-    """The fields that every subscriber is told at once."""
+    """Fields that are published to every subscriber at once."""
     common: tuple[object, ...]
-    """The fields that are the same for every subscriber, without the versions."""
+    """Fields that are the same for every subscriber, without the versions."""
     has_order: bool
     intervals: IntervalsByNumber
     sold_out_number: int
-    """From this number on no stock will be left."""
+    """Number from which on no stock will be left."""
     intervals_without_number_s: tuple[float, ...]
-    """By `Membership`."""
+    """Intervals indexed by `Membership`."""
     sold_out_without_number: tuple[bool, ...]
-    """By `Membership`."""
+    """Flags indexed by `Membership`."""
 
     @classmethod
     def build(cls, room_snapshot: RoomSnapshot, stock: Stock, push_intervals: PushIntervals) -> "SharedSnapshot":
@@ -68,19 +74,22 @@ class SharedSnapshot:
         )
 
     def interval_s(self, membership: Membership, number: int | None) -> float:
-        """Return how old what the person sees may be, in seconds."""
+        """Return how old the person's published payload may be, in seconds."""
         if number is None or membership is not Membership.IN_QUEUE or not self.has_order:
             return self.intervals_without_number_s[membership]
         return self.intervals.interval_s(number)
 
     def is_sold_out(self, membership: Membership, number: int | None) -> bool:
-        """Return whether no stock will be left when the person's turn comes."""
+        """Return whether no stock will be left when the person is called."""
         if number is None or membership is not Membership.IN_QUEUE or not self.has_order:
             return self.sold_out_without_number[membership]
         return number >= self.sold_out_number
 
 
 def _first_number_at(positions: QueuePositions, position: float) -> int:
-    """Return the first number at this position or behind it; one more than the tail if there is none."""
+    """Return the first number at this position or behind it.
+
+    Return one more than the tail if no such number exists.
+    """
     numbers = range(positions.serving_number + 1, positions.tail + 1)
     return positions.serving_number + 1 + bisect_left(numbers, position, key=positions.position)

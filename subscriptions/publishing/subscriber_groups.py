@@ -1,4 +1,7 @@
-"""Subscribers by topic and group. A payload is rendered once per group and handed to each of its subscribers."""
+"""Subscribers by topic and group.
+
+A payload is rendered once per group and delivered to each of its subscribers.
+"""
 
 import asyncio
 import logging
@@ -10,16 +13,17 @@ from subscriptions.interfaces import Deliver, Rendered, Source
 log = logging.getLogger(__name__)
 
 DELIVERIES_PER_TURN = 25
-"""After so many deliveries other tasks have a turn: a hold must not wait for a thousand sockets."""
+"""Deliveries after which other tasks have a turn: a hold must not wait for a thousand sockets."""
 
 RENDER_TIMEOUT_S = 2.0
 
 
 class Subscriber:
-    """One subscription. `first_delivery` ends with its first payload, or with the error that prevents one.
+    """One subscription. `first_delivery` ends with its first payload, or with the error that
+    prevents one.
 
-    It `is_included` from the first refresh that begins after it was added: a snapshot that was read
-    before might not show what its client did before subscribing.
+    The subscriber `is_included` from the first refresh that begins after it was added: a snapshot
+    that was read before might not show what its client did before subscribing.
     """
 
     __slots__ = ("deliver", "first_delivery", "is_included", "source")
@@ -72,7 +76,10 @@ class SubscriberGroups:
         return list(self._pending)
 
     def begin_round(self) -> list[Topic]:
-        """Begin a refresh: all present subscribers are included. Return the topics of the pending ones."""
+        """Begin a refresh that includes all current subscribers.
+
+        Return the topics of the pending ones.
+        """
         pending = self.pending()
         for subscriber in pending:
             subscriber.is_included = True
@@ -81,10 +88,11 @@ class SubscriberGroups:
     async def publish(
         self, topic: Topic, snapshot: Snapshot, *, only_pending: bool = False, is_complete: bool = True
     ) -> bool:
-        """Render once for each group, and hand the same bytes to each of its subscribers.
+        """Render once for each group, and deliver the same bytes to each of its subscribers.
 
-        `is_complete`: with this snapshot a pending subscriber has seen all there is. Returns False if
-        a group could not be rendered; a group that fails or takes too long delays no other group.
+        `is_complete` says that this snapshot completes the first delivery of a pending subscriber.
+        Return False if a group could not be rendered. A group that fails or takes too long delays
+        no other group.
         """
         groups: list[list[Subscriber]] = []
         for subscribers in self._topics.get(topic, {}).values():

@@ -1,10 +1,13 @@
-"""Gives other tasks a turn of the event loop after a bounded time, however long each step of the work takes."""
+"""Gives other tasks a turn of the event loop after a bounded time.
+
+The time is bounded however long each step of the work takes.
+"""
 
 import asyncio
 import time
 
 MAX_SLICE_S = 0.004
-"""A hold that arrives meanwhile waits no longer than this, plus the step that was begun."""
+"""Time slice: an arriving hold waits no longer than this, plus the step in progress."""
 
 
 class TimeSlice:

@@ -1,7 +1,7 @@
-"""The operations of one connection, by id, and the newest payload of each that its client has not read.
+"""Operations of one connection by id, with the newest unread payload of each subscription.
 
-An operation is started in a task; a subscription needs none from then on. Payloads of one key replace
-each other, so a slow client skips to the newest state and memory stays bounded.
+An operation is started in a task; a subscription needs no task from then on. Payloads of one key
+replace each other, so a slow client skips to the newest state and memory stays bounded.
 """
 
 import asyncio
@@ -17,11 +17,11 @@ from subscriptions.sockets.outbox import Outbox
 logger = logging.getLogger(__name__)
 
 MAX_KEYS = 100
-"""Keys of one subscription; a person has far fewer holds."""
+"""Maximum number of keys of one subscription; a person has far fewer holds."""
 
 
 class LatestValue:
-    """The newest payload of each key, in the order of the first change."""
+    """Newest payload of each key, in the order of the first change."""
 
     __slots__ = ("_is_last", "_payloads")
 
@@ -31,7 +31,7 @@ class LatestValue:
 
     @property
     def is_finished(self) -> bool:
-        """True once everything was popped and nothing can follow."""
+        """Return True once everything was popped and nothing can follow."""
         return self._is_last and not self._payloads
 
     @property
@@ -44,7 +44,7 @@ class LatestValue:
         self._is_last = rendered.is_last
 
     def pop(self) -> bytes | None:
-        """Remove and return the payload that changed first."""
+        """Remove and return the payload that changed first; None if no payload is left."""
         return self._payloads.pop(next(iter(self._payloads))) if self._payloads else None
 
     def clear(self) -> None:
@@ -52,7 +52,7 @@ class LatestValue:
 
 
 class ActiveOperation:
-    """One operation, from subscribe to its last message. Once it has ended, its id is free again."""
+    """One operation, from subscribe to its last message. Its id is free again once it has ended."""
 
     __slots__ = ("_handle", "_on_finished", "has_ended", "id", "latest")
 
@@ -71,7 +71,7 @@ class ActiveOperation:
             self._handle = handle
 
     def next_message(self) -> str | None:
-        """Return the next message to send, if there is one."""
+        """Return the next message to send; None if nothing is left to send now."""
         if self.has_ended:
             return None
         payload = self.latest.pop()
@@ -132,13 +132,16 @@ class ActiveOperations(Generic[C]):
         self._tasks.create_task(self._run(operation, subscribe, caller))
 
     def complete(self, id_: str) -> None:
-        """Finish the operation. An unknown id is no error: both sides may complete at once."""
+        """Finish the operation.
+
+        An unknown id is no error, because both sides may complete at once.
+        """
         operation = self._by_id.get(id_)
         if operation is not None:
             operation.finish()
 
     def complete_all(self) -> None:
-        """Finish all operations. Writes to the stores go on to their end, as over HTTP."""
+        """Finish all operations. Writes to the stores run to their end, as over HTTP."""
         for operation in list(self._by_id.values()):
             operation.finish()
 

@@ -1,37 +1,45 @@
-"""Why we close a socket. Clients retry some codes by themselves and give up on others: never send one that is fatal for
-what passes. What clients do is that of the npm package graphql-ws 6."""
+"""Close codes of our sockets.
+
+Clients retry some codes by themselves and give up on others: never send a fatal code for a
+temporary condition. The client behavior described here is that of the npm package graphql-ws 6.
+"""
 
 from enum import IntEnum
 
 REASON_BYTES = 123
-"""RFC 6455, section 5.5: a control frame has at most 125 bytes, and two of them are the code."""
+"""Maximum length of a reason. RFC 6455, section 5.5: a control frame has at most 125 bytes, and two
+of them are the code.
+"""
 
 
 class CloseCode(IntEnum):
     GOING_AWAY = 1001
-    """The client answered no ping: it is probably gone. Retried."""
+    """The client answered no ping and is probably gone. Retried."""
     SERVICE_RESTART = 1012
-    """This process ends; another one takes the socket. Retried."""
+    """This process ends; another process takes the socket. Retried."""
     TRY_AGAIN_LATER = 1013
-    """Too many sockets, a reader that does not read, or an issuer that is away. Retried."""
+    """Too many sockets, a client that does not read, or an unavailable issuer. Retried."""
     BAD_REQUEST = 4400
-    """A message that the protocol does not know. Fatal."""
+    """The message is not part of the protocol. Fatal."""
     UNAUTHORIZED = 4401
-    """A subscription before the acknowledgement. Fatal."""
+    """A subscription arrived before the acknowledgement. Fatal."""
     FORBIDDEN = 4403
-    """The token is refused, or has expired. Retried, so that a client can come with a new one."""
+    """The token is refused or has expired. Retried, so that a client can send a new token."""
     SUBPROTOCOL_NOT_ACCEPTABLE = 4406
-    """Not graphql-transport-ws. Fatal."""
+    """The subprotocol is not graphql-transport-ws. Fatal."""
     CONNECTION_INIT_TIMEOUT = 4408
-    """No connection_init in time. Retried."""
+    """No connection_init arrived in time. Retried."""
     SUBSCRIBER_ALREADY_EXISTS = 4409
-    """An id that is in use. Fatal."""
+    """The operation id is in use. Fatal."""
     TOO_MANY_REQUESTS = 4429
-    """A second connection_init, or messages faster than allowed: what floods us must not come back by itself. Fatal."""
+    """A second connection_init, or messages faster than allowed.
+
+    Fatal, because a client that floods us must not return by itself.
+    """
 
 
 def shortened(reason: str) -> str:
-    """As much as a close frame carries, cut between characters."""
+    """Return as much of the reason as a close frame carries, cut between characters."""
     encoded = reason.encode(errors="replace")
     if len(encoded) <= REASON_BYTES:
         return encoded.decode()

@@ -1,6 +1,7 @@
 """One socket that speaks graphql-transport-ws, from its acceptance to its close.
 
-The ASGI call reads, and keeps the time; one task writes; operations run in tasks of their own. All end with `run`.
+The ASGI call reads messages and keeps the deadlines. One task writes, and operations run in tasks
+of their own. All end with `run`.
 """
 
 import asyncio
@@ -26,7 +27,7 @@ _CLOSE_WAIT_S = 5.0
 
 
 class Closing(Exception):
-    """We close the socket."""
+    """Raised to close the socket."""
 
     def __init__(self, code: CloseCode, reason: str) -> None:
         super().__init__(reason)
@@ -34,7 +35,7 @@ class Closing(Exception):
 
 
 class ClientLeft(Exception):
-    """The client closed the socket, or it broke."""
+    """Raised when the client closed the socket, or the socket broke."""
 
 
 _CLOSINGS = {
@@ -67,7 +68,7 @@ class Connection(Generic[C]):
         self._receive_timeout: asyncio.Timeout | None = None
 
     async def run(self, receive: Receive, send: Send) -> None:
-        """Returns when the socket is closed and nothing of it runs any more."""
+        """Serve the socket. Return when it is closed and none of its tasks runs any more."""
         with contextlib.ExitStack() as self._counted:
             async with asyncio.TaskGroup() as tasks:
                 self._open(send, tasks)
@@ -97,10 +98,10 @@ class Connection(Generic[C]):
         self._outbox.stop()
         self._active.complete_all()
 
-    # What the client says
+    # Messages from the client
 
     async def _read_messages(self, receive: Receive) -> None:
-        """Raises Closing or Left."""
+        """Handle messages until the socket ends. Raises Closing or ClientLeft."""
         while True:
             message = await self._next(receive)
             if message["type"] == "websocket.disconnect":
@@ -144,7 +145,7 @@ class Connection(Generic[C]):
             raise Closing(CloseCode.SUBSCRIBER_ALREADY_EXISTS, f"Subscriber for {subscribe.id} already exists")
         self._active.start(subscribe, self._caller)
 
-    # Who the client is
+    # Authentication
 
     async def _initialize(self, init: Init) -> None:
         if self._deadlines.is_acknowledged:
@@ -173,10 +174,13 @@ class Connection(Generic[C]):
         except TemporarilyUnavailable as error:
             raise Closing(CloseCode.TRY_AGAIN_LATER, str(error)) from None
 
-    # What time it is
+    # Deadlines
 
     async def _next(self, receive: Receive) -> Message:
-        """The next message; until it comes, whatever is due is done. Raises Closing."""
+        """Return the next message, and act on each deadline that passes meanwhile.
+
+        Raises Closing.
+        """
         while True:
             try:
                 async with asyncio.timeout_at(0 if self._is_stuck else self._deadlines.next_s) as self._receive_timeout:
@@ -196,7 +200,7 @@ class Connection(Generic[C]):
         self._outbox.put(messages.ping())
 
     def _interrupt(self) -> None:
-        """The client reads nothing; the ASGI call finds out now, even if it waits for a message."""
+        """Interrupt the ASGI call, which may wait for a message, when the client reads nothing."""
         self._is_stuck = True
         if self._receive_timeout is not None:
             self._receive_timeout.reschedule(0)

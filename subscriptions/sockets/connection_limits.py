@@ -1,4 +1,4 @@
-"""Counts the open sockets and event streams of this process: all of them, and those of one address and one person."""
+"""Counts the open sockets and event streams of this process: all, per address and per person."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -9,7 +9,10 @@ from subscriptions.sockets.limits import Limits
 
 
 class TooManyConnections(Exception):
-    """`str(error)` says which limit was reached. A retry succeeds once other connections close."""
+    """A connection limit was reached.
+
+    `str(error)` names the limit. A retry succeeds once other connections close.
+    """
 
 
 class ConnectionCounter:
@@ -25,7 +28,10 @@ class ConnectionCounter:
 
     @contextmanager
     def count_connection(self, address: str | None) -> Iterator[None]:
-        """Raises TooManyConnections. A client without an address, on a Unix socket, counts in the total alone."""
+        """Count one connection while the context is open. Raises TooManyConnections.
+
+        A client without an address, on a Unix socket, counts in the total alone.
+        """
         if self._total >= self._limits.streams:
             raise TooManyConnections("This server is full")
         with _counted(self._by_address, address, limit=self._limits.streams_per_address, whose="Your address"):
@@ -37,7 +43,10 @@ class ConnectionCounter:
 
     @contextmanager
     def count_person(self, person: PersonId | None) -> Iterator[None]:
-        """Raises TooManyConnections."""
+        """Count one connection of this person while the context is open.
+
+        Raises TooManyConnections.
+        """
         with _counted(self._by_person, person, limit=self._limits.streams_per_person, whose="Your account"):
             yield
 

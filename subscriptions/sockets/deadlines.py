@@ -1,4 +1,4 @@
-"""What a socket waits for, and until when: the first message, the next sign of life, the end of the token."""
+"""Deadlines of one socket: the first message, the next message or pong, the end of the token."""
 
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -10,22 +10,22 @@ NEVER = float("inf")
 
 class Due(Enum):
     INIT = auto()
-    """No connection_init came."""
+    """No connection_init arrived in time."""
     EXPIRY = auto()
-    """The token ended."""
+    """The token expired."""
     PING = auto()
-    """Nothing was heard for a while: ask."""
+    """No message arrived for a while: send a ping."""
     GIVE_UP = auto()
-    """Nothing was heard after asking."""
+    """No message arrived after the ping: give up."""
 
 
 @dataclass(slots=True)
 class Deadlines:
-    """Times are those of the loop's clock, in seconds."""
+    """Deadlines of one socket. Times are those of the loop's clock, in seconds."""
 
     limits: Limits
     heard_s: float
-    """When it was opened, then of the last message."""
+    """Time at which the socket was opened, then of the last message."""
     expires_s: float = NEVER
     is_acknowledged: bool = False
     pinged_s: float | None = None
@@ -49,7 +49,10 @@ class Deadlines:
         return min(self.expires_s, self.pinged_s + self.limits.pong_wait_s)
 
     def due(self, now_s: float) -> Due:
-        """What `next_s` was the time of, when it is past. From PING on, an answer is waited for."""
+        """Return the deadline that `next_s` named and that has passed.
+
+        Returning PING starts the wait for the answer.
+        """
         if not self.is_acknowledged:
             return Due.INIT
         if now_s >= self.expires_s:

@@ -1,4 +1,4 @@
-"""The messages of graphql-transport-ws: what a client may send, checked to the letter, and what we send."""
+"""Messages of graphql-transport-ws: the strictly checked messages of clients, and our own."""
 
 import secrets
 from collections.abc import Mapping
@@ -10,11 +10,11 @@ import orjson
 from subscriptions.interfaces import OperationRequest
 
 MAX_ID_CHARACTERS = 255
-"""Clients use UUIDs of 36. Every event repeats the id."""
+"""Maximum length of an id. Clients use UUIDs of 36 characters, and every event repeats the id."""
 
 
 class Malformed(Exception):
-    """Not a message of the protocol; `str(error)` is the reason for the client."""
+    """The message is not part of the protocol. `str(error)` is the reason for the client."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ Received: TypeAlias = Init | Ping | Pong | Subscribe | Complete
 
 
 def parse(message: bytes) -> Received:
-    """Raises Malformed."""
+    """Return the parsed message. Raises Malformed."""
     try:
         sent = orjson.loads(message)
     except orjson.JSONDecodeError as error:
@@ -117,17 +117,17 @@ def pong(payload: Mapping[str, object] | None) -> str:
 
 
 def next_(id_: str, payload: bytes) -> str:
-    """`payload` is JSON already, and the same bytes for many sockets."""
+    """Return a next message. `payload` is JSON already, and the same bytes for many sockets."""
     return f'{{"id":{_quoted(id_)},"type":"next","payload":{payload.decode()}}}'
 
 
 def error(id_: str, errors: bytes) -> str:
-    """`errors` is JSON, a list."""
+    """Return an error message. `errors` is JSON, a list."""
     return f'{{"id":{_quoted(id_)},"type":"error","payload":{errors.decode()}}}'
 
 
 def errors(message: str, code: str) -> bytes:
-    """JSON, a list of one GraphQL error."""
+    """Return a list of one GraphQL error, as JSON."""
     extensions = {"code": code, "requestId": secrets.token_hex(8)}
     return orjson.dumps([{"message": message, "extensions": extensions}])
 

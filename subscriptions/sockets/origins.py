@@ -1,4 +1,7 @@
-"""Which pages may open a socket. Browsers let every page try, and say which one it is; other clients say nothing."""
+"""Decides which pages may open a socket.
+
+Browsers let every page try, and send its origin; other clients send no origin.
+"""
 
 from collections.abc import Sequence
 from urllib.parse import urlsplit
@@ -7,7 +10,11 @@ from starlette.datastructures import Headers
 
 
 def is_allowed(headers: Headers, allowed: Sequence[str]) -> bool:
-    """A client that is no browser, a page of this very host, or one of `allowed`, such as https://shop.example."""
+    """Return whether the client may open a socket.
+
+    Allowed are clients that send no origin because they are not browsers, pages of this very host,
+    and pages of one of `allowed`, such as https://shop.example.
+    """
     given = headers.getlist("origin")
     if not given:
         return True
@@ -18,7 +25,7 @@ def is_allowed(headers: Headers, allowed: Sequence[str]) -> bool:
 
 
 def _host(origin: str) -> str | None:
-    """None for `null`, which is the origin of a sandboxed frame on any page."""
+    """Return the host of an origin; None for `null`, the origin of any sandboxed frame."""
     try:
         return urlsplit(origin).netloc or None
     except ValueError:

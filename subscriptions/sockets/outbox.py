@@ -1,6 +1,7 @@
-"""Messages still to be sent on one connection: answers in order, then the newest payload of each subscription.
+"""Messages still to be sent on one connection: answers in order, then the newest payload of each
+subscription.
 
-One task writes, and only while there is something to write. Memory is bounded: payloads replace each
+One task writes, and only while messages are waiting. Memory is bounded: payloads replace each
 other, and the connection stops reading messages while too many answers wait.
 """
 
@@ -12,18 +13,24 @@ from typing import Protocol
 from starlette.types import Send
 
 MAX_MESSAGES = 16
-"""Answers to messages; above it, no further message is read. Running operations may add two each."""
+"""Maximum number of waiting answers; above it, no further message is read. Running operations may
+add two each.
+"""
 
 
 class MessageSource(Protocol):
-    """A subscription that has something to send."""
+    """Subscription that has something to send."""
 
     def next_message(self) -> str | None:
-        """Return the next message, or None if there is none now."""
+        """Return the next message; None if nothing can be sent now."""
 
 
 class Outbox:
-    """`on_stuck` is called once if the client reads nothing for `drain_wait_s`; nothing is sent after that."""
+    """Writer of one connection.
+
+    `on_stuck` is called once if the client reads nothing for `drain_wait_s`. Nothing is sent after
+    that.
+    """
 
     def __init__(
         self, send: Send, tasks: asyncio.TaskGroup, *, drain_wait_s: float, on_stuck: Callable[[], None]
@@ -54,7 +61,7 @@ class Outbox:
         await self._has_space.wait()
 
     def stop(self) -> None:
-        """Drop what was not sent."""
+        """Drop all unsent messages."""
         self._is_closed = True
         self._messages.clear()
         self._changed.clear()
@@ -90,6 +97,7 @@ class Outbox:
             del self._changed[source]
             payload = source.next_message()
             if payload is not None:
-                self._changed[source] = None  # at the end, so that a busy subscription starves no other
+                # At the end, so that a busy subscription starves no other.
+                self._changed[source] = None
                 return payload
         return None

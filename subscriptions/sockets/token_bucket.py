@@ -1,4 +1,4 @@
-"""A token bucket: so many at once, then so many per second."""
+"""A token bucket: a number of tokens at once, then a number of tokens per second."""
 
 
 class TokenBucket:
@@ -11,7 +11,7 @@ class TokenBucket:
         self._at_s = now_s
 
     def try_take(self, now_s: float) -> bool:
-        """One more, now; it is counted if it is allowed."""
+        """Take one token if one is left. Return whether it was taken."""
         self._tokens = min(self._burst, self._tokens + (now_s - self._at_s) * self._per_s)
         self._at_s = now_s
         if self._tokens < 1:

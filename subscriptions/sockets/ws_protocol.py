@@ -1,5 +1,7 @@
-"""uvicorn's WebSocket, with the endings that clients understand: too large a message closes with 4400, a restart with
-1012 at staggered times, and a client that does not read cannot keep its socket open. `uvicorn --ws` takes its name.
+"""WebSocket protocol for uvicorn, with endings that clients understand.
+
+Too large a message closes with 4400, a restart with 1012 at staggered times, and a client that does
+not read cannot keep its socket open. `uvicorn --ws` takes its name.
 """
 
 import asyncio
@@ -17,15 +19,15 @@ from subscriptions.sockets.close_codes import CloseCode
 from subscriptions.sockets.limits import Limits
 
 RESTART_SPREAD_S = 1.0
-"""Clients that were cut off at once would come back at once."""
+"""Time over which a restart closes the sockets: clients cut off at once would return at once."""
 CLOSE_WAIT_S = 5.0
 QUIET_S = 0.2
-"""A client that sent nothing for so long has read our close frame."""
+"""Silence after which a client has read our close frame."""
 
 
 class _Frames(ServerProtocol):
     def fail(self, code: int, reason: str = "") -> None:
-        """1009 says the same but is no code of the protocol."""
+        """Close with our own code: 1009 means the same but is not a code of the protocol."""
         if code == StandardCode.MESSAGE_TOO_BIG:
             code, reason = CloseCode.BAD_REQUEST, f"The message has more than {self.max_message_size} bytes"
         super().fail(code, reason)
@@ -41,25 +43,33 @@ class SocketProtocol(WebSocketsSansIOProtocol):
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self._cut_off_at = 0.0
-        # Without extensions: compression doubles what a connection costs, and our messages are small.
+        # No extensions: compression doubles the cost of a connection, and our messages are small.
         self.conn = _Frames(max_size=min(config.ws_max_size, Limits().message_bytes), logger=self.logger)
 
     def start_keepalive(self) -> None:
-        """Our pings are messages of the protocol; these would close with 1011, which clients do not come back from."""
+        """Send no pings of uvicorn's.
+
+        Our pings are messages of the protocol. uvicorn's would close with 1011, after which clients
+        do not reconnect.
+        """
 
     async def send(self, message: Any) -> None:
         if self.close_sent and self.handshake_complete:
-            raise ClientDisconnected  # we closed, and whoever sends will be told in a moment
+            # The socket is closed, and the sender will be told in a moment.
+            raise ClientDisconnected
         is_close = message["type"] == "websocket.close"
         if is_close:
-            self.writable.set()  # the close frame is the last; it may wait behind what the client does not read
+            # The close frame is the last; it may wait behind data that the client does not read.
+            self.writable.set()
         await super().send(message)
         if is_close and self.close_timer is not None:
             self._abort_later()
 
     def handle_parser_exception(self) -> None:
-        """What the client still sends, its close frame included, is thrown away: cut off while it sends, it might
-        never read why."""
+        """Discard what the client still sends, its close frame included.
+
+        A client that is cut off while it sends might never read the reason.
+        """
         if not self.close_sent:
             assert self.conn.close_sent is not None
             code, reason = self.conn.close_sent.code, self.conn.close_sent.reason
