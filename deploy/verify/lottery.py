@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Checks a lottery of Onsale with nothing but Python's standard library: that a place was drawn as was promised.
+"""Checks with Python's standard library that an Onsale lottery drew a number as promised.
 
     python deploy/verify/lottery.py proof.json --commitment <what you noted before the opening>
 
-Reads what the API answered (a whole GraphQL answer, or the `lotteryProof` or `lottery` out of one) from a file or from
-standard input. Ends with 0 if everything fits and with 1 if something does not. What is checked: docs/lottery.md.
+Reads a file or standard input: a whole GraphQL response, or the `lotteryProof` or `lottery` in it.
+Exits with 0 if everything fits, and with 1 otherwise. docs/lottery.md explains what is checked.
 """
 
 import argparse

@@ -51,7 +51,7 @@ export class Sessions {
 
   readonly current = (): Session | null => this.#current;
 
-  /** One that is good for a while yet, or null when nobody is signed in. */
+  /** A token that stays valid for a while, or null if no user is signed in. */
   async accessToken(): Promise<string | null> {
     if (this.#current && this.#current.expiresAt - Date.now() < EARLY_MS / 2) await this.#renew();
     return this.#current?.accessToken ?? null;
@@ -85,7 +85,7 @@ export class Sessions {
     if (delayMs !== null) this.#timer = setTimeout(() => void this.#renew(), Math.max(delayMs, 0));
   }
 
-  /** Everybody who needs a new token at once waits for the same one. */
+  /** Concurrent callers that need a new token share one request. */
   #renew(): Promise<void> {
     this.#renewing ??= this.#renewOnce().finally(() => {
       this.#renewing = null;
@@ -99,7 +99,7 @@ export class Sessions {
     try {
       if (!before.refreshToken) throw new Refused("it cannot be renewed");
       const answer = await this.#ask({ grant_type: "refresh_token", refresh_token: before.refreshToken });
-      // Whoever signed in or out meanwhile wins.
+      // A sign-in or sign-out that happened meanwhile wins.
       if (this.#current === before) this.#adopt({ ...sessionOf(answer), idToken: answer.id_token ?? before.idToken });
     } catch (error) {
       if (this.#current !== before) return;
@@ -155,9 +155,9 @@ function personIn(token: string): { name: string; roles: string[] } {
     const part = (token.split(".")[1] ?? "").replace(/-/g, "+").replace(/_/g, "/");
     const bytes = Uint8Array.from(atob(part), (letter) => letter.charCodeAt(0));
     const claims = JSON.parse(new TextDecoder().decode(bytes)) as Claims;
-    return { name: claims.preferred_username ?? claims.sub ?? "somebody", roles: claims.realm_access?.roles ?? [] };
+    return { name: claims.preferred_username ?? claims.sub ?? "unknown user", roles: claims.realm_access?.roles ?? [] };
   } catch {
-    return { name: "somebody", roles: [] };
+    return { name: "unknown user", roles: [] };
   }
 }
 

@@ -20,7 +20,7 @@ export function openSocket(sessions: Sessions): Client {
   });
   let name = sessions.current()?.name;
   sessions.subscribe(() => {
-    // A socket belongs to whoever opened it. A renewed token needs nothing: the server closes it when the old one ends.
+    // A socket belongs to the user who opened it. A renewed token needs nothing: the server closes it when the old one ends.
     const next = sessions.current()?.name;
     if (next !== name) client.terminate();
     name = next;

@@ -27,7 +27,7 @@ query Catalogue {
 `;
 
 const JOIN = `# Sign in above first, as alice for instance.
-# Joining twice is the same as once.
+# Joining again returns the same entry.
 mutation JoinQueue($concertId: ID!) {
   joinQueue(input: { concertId: $concertId }) {
     ... on JoinQueueSuccess {

@@ -66,7 +66,7 @@ async function sendSignedIn(
 ): Promise<Response> {
   const headers = new Headers(init?.headers);
   const token = await sessions.accessToken();
-  // What somebody writes into the headers editor wins.
+  // Headers from the headers editor win.
   if (token && !headers.has("Authorization")) headers.set("Authorization", `Bearer ${token}`);
   const response = await fetch(address, { ...init, headers });
   memory.learn(await response.clone().json().catch(() => null));

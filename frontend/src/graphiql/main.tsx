@@ -1,4 +1,4 @@
-/** The page on /graphql: GraphiQL with somebody signed in, and tabs that fit what is on sale here. */
+/** The page on /graphql: GraphiQL with a signed-in user, and tabs that fit the concerts on sale. */
 
 import "graphiql/setup-workers/vite";
 import "graphiql/style.css";

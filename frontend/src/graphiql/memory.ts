@@ -1,5 +1,5 @@
 /**
- * Fills `{{name}}` in variables when an operation is run, so that nobody carries ids from tab to tab: `newKey` is a new
+ * Fills `{{name}}` in variables when an operation is run, so that no ids have to be copied from tab to tab: `newKey` is a new
  * idempotency key each time, `queuePass` and `holdId` are the ones that came last in an answer.
  */
 

@@ -1,4 +1,4 @@
-/** What an organizer does to the waiting room while it runs; each step needs somebody who organizes. */
+/** The tabs that run a waiting room. Each needs a signed-in organizer. */
 
 export const WATCH_ROOM = `# The waiting room as it changes. Sign in above as olivia:
 # this tab and the next ones are for organizers.
