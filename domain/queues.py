@@ -38,7 +38,8 @@ An ended entry stays ended; joining again makes a new entry at the end of the qu
 """
 
 
-ACTIVE_STATES = frozenset({EntryState.PREQUEUED, EntryState.WAITING, EntryState.READY, EntryState.ADMITTED})
+WAITING_STATES = frozenset({EntryState.PREQUEUED, EntryState.WAITING})
+ACTIVE_STATES = WAITING_STATES | {EntryState.READY, EntryState.ADMITTED}
 
 
 class EntryEnd(StrEnum):
@@ -214,6 +215,6 @@ class WaitingRoom:
         """
         if entry is None:
             return self.waiting_count + self.slots_taken
-        if entry.state not in (EntryState.PREQUEUED, EntryState.WAITING):
+        if entry.state not in WAITING_STATES:
             return 0
         return self.slots_taken + (entry.position - 1 if entry.position else 0)

@@ -54,7 +54,7 @@ class Purchase:
                 return await self._recorded(stores)
             order = await self._insert(stores, hold)
             if order is not None:
-                await stores.order_sync.sync(order)
+                await stores.order_sync.record(order)
                 return order
         raise TemporarilyUnavailable("The tickets of this hold are being checked after a restart of the stock store")
 

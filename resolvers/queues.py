@@ -10,7 +10,7 @@ from domain.concerts import Concert, ConcertStatus
 from domain.errors import Admission, NotAdmitted, NotFound, NotOnSale
 from domain.estimates.wait_estimates import NO_ESTIMATE, WaitEstimate, WaitTable
 from domain.ids import ConcertId, EntryId, PersonId
-from domain.queues import EntryState, PassStatus, QueueEntry, QueueingMethod, QueuePass
+from domain.queues import WAITING_STATES, EntryState, PassStatus, QueueEntry, QueueingMethod, QueuePass
 from resolvers.context import Context
 from storage.hot.hot_state import keys_expire_at
 from storage.hot.queues import EntryRecord, PositionedEntry
@@ -20,7 +20,6 @@ MAX_JOINS_PER_ADDRESS = 3_000
 """A university behind one address may queue; a flood of joins from one address may not."""
 JOIN_WINDOW_S = 10
 
-_WAITING = frozenset({EntryState.PREQUEUED, EntryState.WAITING})
 _PASS_STATUS = {
     EntryState.ADMITTED: PassStatus.CREATED,
     EntryState.COMPLETED: PassStatus.TRANSACTION_COMPLETE,
@@ -101,7 +100,7 @@ async def estimate_wait(context: Context, entry: QueueEntry) -> WaitEstimate | N
     """Return the estimate of a waiting entry;
     None if it has no position or there is no estimate yet.
     """
-    if entry.state not in _WAITING or not entry.position:
+    if entry.state not in WAITING_STATES or not entry.position:
         return None
     concert = await _find_concert(context, entry.concert_id)
     return (await context.wait_tables.get(context.stores, concert)).estimate(entry.position)
@@ -119,19 +118,19 @@ async def read_pass(context: Context, token: str | None, concert_id: ConcertId) 
         return context.passes.read_entry_id(token, concert_id=concert_id, person_id=person_id)
     except BadPass as error:
         entry = await get_viewer_entry(context, concert_id)
-        is_waiting = entry is not None and entry.state in _WAITING
+        is_waiting = entry is not None and entry.state in WAITING_STATES
         raise NotAdmitted(Admission.BAD_PASS, entry.position if entry and is_waiting else None) from error
 
 
 @contextmanager
-def hidden_positions(concert: Concert | None) -> Iterator[None]:
+def hidden_positions(concert: Concert) -> Iterator[None]:
     """Remove the position from a NotAdmitted error if calls are drawn at random:
     the queue has no order then.
     """
     try:
         yield
     except NotAdmitted as error:
-        if concert is not None and concert.room.queueing_method is QueueingMethod.RANDOM:
+        if concert.room.queueing_method is QueueingMethod.RANDOM:
             raise NotAdmitted(error.reason, None) from error
         raise
 
@@ -149,7 +148,7 @@ def build_entry(
 
     RANDOM shows no number and no position.
     """
-    is_waiting = record.state in _WAITING
+    is_waiting = record.state in WAITING_STATES
     has_no_order = is_waiting and method is QueueingMethod.RANDOM
     return QueueEntry(
         concert_id=concert_id,

@@ -10,7 +10,7 @@ from domain.errors import NotFound
 from domain.holds import Hold
 from domain.ids import ConcertId, HoldId, OrderId, PersonId
 from domain.orders import Order
-from domain.queues import EntryState
+from domain.queues import WAITING_STATES, EntryState
 from domain.stock import Stock, StockAhead
 from domain.topics import QueueSnapshot
 from resolvers.queues import build_entry
@@ -19,8 +19,6 @@ from storage.connect import Stores
 from storage.hot.queue_state import QueueState
 from storage.hot.queues import EntryRecord
 from subscriptions.interfaces import ConcertSnapshot, RoomSnapshot
-
-_CALLED_OR_ENDED = frozenset(EntryState) - {EntryState.PREQUEUED, EntryState.WAITING}
 
 
 class StoreSnapshotReader:
@@ -64,7 +62,7 @@ class StoreSnapshotReader:
         """
         if record is None:
             return QueueSnapshot(None, snapshot.room, stock, stock_ahead)
-        if record.state in _CALLED_OR_ENDED and _is_waiting(record, snapshot.state):
+        if record.state not in WAITING_STATES and _is_waiting(record, snapshot.state):
             record = replace(record, state=EntryState.WAITING, claimed_at=None, deadline=None, end_reason=None)
         position = None if record.number is None else snapshot.state.positions.position(record.number)
         entry = build_entry(

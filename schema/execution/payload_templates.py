@@ -16,7 +16,7 @@ from typing import TypeAlias
 from auth.viewer import Viewer
 from domain.estimates.wait_estimates import WaitEstimate
 from domain.ids import EntryId, PersonId
-from domain.queues import EntryState, QueueEntry, WaitingRoom
+from domain.queues import WAITING_STATES, QueueEntry, WaitingRoom
 from domain.stock import Stock
 from domain.topics import QueueSnapshot
 
@@ -28,7 +28,6 @@ _FEWEST = 1_000_000_000
 """Marks have ten digits, so no mark is part of another, and they fit into GraphQL's Int."""
 TEMPLATE_PERSON = PersonId("")
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
-_WAITING = frozenset({EntryState.PREQUEUED, EntryState.WAITING})
 
 
 def integers_of(entry: QueueEntry | None) -> Integers:
@@ -123,7 +122,7 @@ def _is_personal(entry: QueueEntry | None) -> bool:
     A called entry has a pass and a deadline, an ended entry a reason; others have integers or
     nothing.
     """
-    return entry is not None and entry.state not in _WAITING
+    return entry is not None and entry.state not in WAITING_STATES
 
 
 def _shape(snapshot: QueueSnapshot, integers: Integers, viewer: Viewer) -> Shape:

@@ -15,7 +15,7 @@ from domain.errors import (
     TemporarilyUnavailable,
 )
 from domain.ids import ConcertId, EntryId, PersonId
-from domain.queues import ACTIVE_STATES, EntryEnd, EntryState, RoomStatus
+from domain.queues import ACTIVE_STATES, WAITING_STATES, EntryEnd, EntryState, RoomStatus
 from storage import scripts
 from storage.hot import replies
 from storage.hot.guarded_client import GuardedClient
@@ -197,8 +197,7 @@ def _decode_entry(person_id: PersonId, text: bytes | int, *, grace_until_ms: int
     record: dict[str, Any] = json.loads(replies.text(text))
     state = EntryState(record["state"])
     presence: dict[str, int] = record.get("presence") or {}
-    is_waiting = state in (EntryState.PREQUEUED, EntryState.WAITING)
-    is_present = is_waiting and any(sequence > 0 for sequence in presence.values())
+    is_present = state in WAITING_STATES and any(sequence > 0 for sequence in presence.values())
     deadline_ms = max(record["deadline_ms"], grace_until_ms if state in ACTIVE_STATES else 0)
     claimed_ms = record.get("claimed_ms")
     return EntryRecord(

@@ -31,14 +31,10 @@ MOST_SEEN = 1_000
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """A concert as this process read or wrote it at time `at`, or None for an unknown id."""
+    """A concert as this process read or wrote it at time `at`."""
 
-    concert: Concert | None
+    concert: Concert
     at: float
-
-    @property
-    def version(self) -> int:
-        return _version(self.concert)
 
     def is_fresh(self, now: float) -> bool:
         return now - self.at < REFRESH_S and not _may_be_published(self.concert)
@@ -63,12 +59,7 @@ class ConcertCache:
 
         Raises TemporarilyUnavailable only if no list has been read yet.
         """
-        if self._concerts is None:
-            await self._list_reads.run(None, self._read, owner=self._tasks)
-        elif self._clock() - self._read_at > (SOONEST_S if self._lacks_one else REFRESH_S):
-            with suppress(TemporarilyUnavailable):
-                self._list_reads.start(None, self._read_again, owner=self._tasks)
-        return tuple((self._concerts or {}).values())
+        return tuple((await self._current_list()).values())
 
     def refresh_for(self, concert_id: ConcertId) -> None:
         """Make the next `list_all` read the list again, unless this concert is in it."""
@@ -82,12 +73,11 @@ class ConcertCache:
         an older version of a listed concert is returned, so that a queue continues under the known
         settings; for any other concert TemporarilyUnavailable is raised.
         """
-        await self.list_all()
-        listed = (self._concerts or {}).get(concert_id)
+        listed = (await self._current_list()).get(concert_id)
         if listed is not None and listed.version >= version:
             return listed
         seen = self._seen.get(concert_id)
-        if seen is not None and seen.version >= version and seen.is_fresh(self._clock()):
+        if seen is not None and seen.concert.version >= version and seen.is_fresh(self._clock()):
             return seen.concert
         try:
             return await self._read_shared(concert_id, version)
@@ -102,6 +92,15 @@ class ConcertCache:
 
     async def aclose(self) -> None:
         await self._tasks.aclose(patience_s=0)
+
+    async def _current_list(self) -> dict[ConcertId, Concert]:
+        """Return the list, and start to read it again if it is old."""
+        if self._concerts is None:
+            await self._list_reads.run(None, self._read, owner=self._tasks)
+        elif self._clock() - self._read_at > (SOONEST_S if self._lacks_one else REFRESH_S):
+            with suppress(TemporarilyUnavailable):
+                self._list_reads.start(None, self._read_again, owner=self._tasks)
+        return self._concerts or {}
 
     async def _read(self) -> None:
         self._lacks_one = False
@@ -144,11 +143,13 @@ class ConcertCache:
         if newest is not found:
             return newest
         self._seen.pop(concert_id, None)
+        if found is None:
+            return None
         if len(self._seen) >= MOST_SEEN:
             del self._seen[next(iter(self._seen))]
         self._seen[concert_id] = _Seen(found, at)
         listed = (self._concerts or {}).get(concert_id)
-        if self._concerts is not None and found is not None and _is_living(found) and found.version >= _version(listed):
+        if self._concerts is not None and _is_living(found) and found.version >= _version(listed):
             self._concerts[concert_id] = found
         return found
 
@@ -160,7 +161,7 @@ class ConcertCache:
         trusted.
         """
         seen = self._seen.get(concert_id)
-        is_later = seen is not None and began - seen.at < REFRESH_S and seen.version > _version(found)
+        is_later = seen is not None and began - seen.at < REFRESH_S and seen.concert.version > _version(found)
         return seen.concert if seen is not None and is_later else found
 
 

@@ -33,12 +33,24 @@ class OrderSync:
         self._concert_cache = concert_cache
 
     async def sync(self, order: Order) -> bool:
-        """Record an order in the hot state.
+        """Record an order, and add its concert to the buyer's index. Return as `record`."""
+        recorded, _ = await asyncio.gather(self.record(order), self._index(order))
+        return recorded
+
+    async def record(self, order: Order) -> bool:
+        """Record an order whose hold has just added its concert to the buyer's index.
 
         Return False if it cannot be recorded now; the record worker will record it later.
         """
-        recorded, _ = await asyncio.gather(self._record(order), self._index(order))
-        return recorded
+        try:
+            word = await self._hot_state.record_order(order)
+            if is_recorded(word):
+                return True
+        except Exception as error:
+            # Whatever the error is, the order exists, and its buyer must get it as the result.
+            word = str(error) or type(error).__name__
+        log.warning("order %s is not yet recorded in the hot state: %s", order.id, word)
+        return False
 
     async def sync_all(self, orders: Iterable[Order]) -> bool:
         """Record all orders. Return True if every one is recorded."""
@@ -98,17 +110,6 @@ class OrderSync:
             asyncio.gather(*[self._add_to_index(person_id, concert) for person_id in people]),
         )
         return all(is_recorded(word) for word in words)
-
-    async def _record(self, order: Order) -> bool:
-        try:
-            word = await self._hot_state.record_order(order)
-            if is_recorded(word):
-                return True
-        except Exception as error:
-            # Whatever the error is, the order exists, and its buyer must get it as the result.
-            word = str(error) or type(error).__name__
-        log.warning("order %s is not yet recorded in the hot state: %s", order.id, word)
-        return False
 
     async def _index(self, order: Order) -> None:
         if order.person_id == HOUSE:

@@ -47,7 +47,7 @@ async def test_a_room_is_shown_when_people_come_are_called_and_leave(stores: Sto
     check_rising(seen)
 
 
-async def test_without_hints_a_room_is_a_second_old_at_the_most(stores: Stores, valkey_url: str) -> None:
+async def test_room_is_refreshed_without_hints(stores: Stores, valkey_url: str) -> None:
     concert = await on_sale(stores, 10, room=ROOM)
     async with open_hub(stores, valkey_url) as (hub, feed):
         seen = await subscribe(hub, RoomTopic(concert.id))

@@ -14,7 +14,7 @@ from schema import Operation, execute, ids
 from storage.connect import Stores
 from storage.keys import KINDS, concert_keys
 from tests.support.hub_recorder import ROOM, open_hub, subscribe
-from tests.support.sale import PASSES, key, on_sale, viewer
+from tests.support.sale import PASSES, hold, key, on_sale, viewer
 from tests.support.script_calls import ScriptCalls, recorded_calls
 from tests.support.waiting import wait_until
 from workers.admission import AdmissionWorker
@@ -120,6 +120,22 @@ async def test_refusal_of_a_hold_costs_what_a_success_costs(stores: Stores) -> N
         assert data["holdTickets"]["__typename"] == type_
         assert calls.round_trips == [["add_person_concert", "hold_tickets"]]
     assert data["holdTickets"]["position"] == 1
+
+
+async def test_purchase_takes_one_round_trip_per_step(stores: Stores) -> None:
+    document = """mutation ($input: PurchaseTicketsInput!) { purchaseTickets(input: $input) { __typename } }"""
+    concert, process = await on_sale(stores, 10), Process(stores)
+    who: dict[str, Any] = {"customerName": "Ann", "customerEmail": "ann@example.org"}
+    held = await hold(stores, concert, 1, who="ann")
+    wanted = {"holdId": ids.of_hold(concert.id, held.id), "idempotencyKey": key(), **who}
+    data, calls = await process.run(document, "ann", input=wanted)
+    assert data["purchaseTickets"]["__typename"] == "PurchaseTicketsSuccess"
+    assert calls.round_trips == [["begin_purchase"], ["record_order"]]
+    lines = [{"tierId": ids.of_tier(concert.tiers[0].id), "quantity": 1}]
+    wanted = {"concertId": ids.of_concert(concert.id), "lines": lines, "idempotencyKey": key(), **who}
+    data, calls = await process.run(document, "ann", input=wanted)
+    assert data["purchaseTickets"]["__typename"] == "PurchaseTicketsSuccess"
+    assert calls.round_trips == [["add_person_concert", "hold_tickets"], ["begin_purchase"], ["record_order"]]
 
 
 async def test_hold_with_a_forged_pass_is_refused_with_the_position(stores: Stores) -> None:

@@ -39,7 +39,7 @@ async def buy(stores: Stores, purchase: Purchase, when: str) -> None:
         case "after-insert":
             stores.order_batch.insert = dying_after(stores.order_batch.insert)  # type: ignore[method-assign]
         case "after-record":
-            stores.order_sync.sync = dying_after(stores.order_sync.sync)  # type: ignore[method-assign]
+            stores.order_sync.record = dying_after(stores.order_sync.record)  # type: ignore[method-assign]
     await purchase.run(stores)
 
 
