@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Checks with Python's standard library that an Onsale lottery drew a number as promised.
+"""Check that an Onsale lottery drew a number as promised, with Python's standard library alone.
 
-    python deploy/verify/lottery.py proof.json --commitment <what you noted before the opening>
+    python deploy/verify/lottery.py proof.json --commitment <the value you noted before the opening>
 
-Reads a file or standard input: a whole GraphQL response, or the `lotteryProof` or `lottery` in it.
-Exits with 0 if everything fits, and with 1 otherwise. docs/lottery.md explains what is checked.
+Reads a file or standard input: a whole GraphQL response, or its `lotteryProof` or `lottery`.
+Exits with 0 if every check passes, and with 1 otherwise. docs/lottery.md explains the checks.
 """
 
 import argparse
@@ -20,16 +20,16 @@ MAX_REGISTRATIONS = 10_000_000
 Json = Any
 
 
-class Misfit(Exception):
-    """What does not fit, as a sentence."""
+class ProofError(Exception):
+    """A check that failed; its text says which."""
 
 
 def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def order_of(seed: str, registrations: int) -> list[int]:
-    """The lots in the order in which they were drawn."""
+def draw_order(seed: str, registrations: int) -> list[int]:
+    """Return the lots in the order in which they were drawn."""
     start = bytes.fromhex(seed)
 
     def hashed(lot: int) -> tuple[bytes, int]:
@@ -39,7 +39,7 @@ def order_of(seed: str, registrations: int) -> list[int]:
 
 
 def find_proofs(node: Json) -> Iterator[dict[str, Json]]:
-    """Every object in the answer that says a secret, however deep."""
+    """Yield every object of the response that has a secret, at any depth."""
     waiting = [node]
     while waiting:
         node = waiting.pop()
@@ -54,16 +54,16 @@ def find_proofs(node: Json) -> Iterator[dict[str, Json]]:
 def check_form(proof: dict[str, Json]) -> None:
     missing = [name for name in (*HASHES, "registrations", "digest") if proof.get(name) is None]
     if missing:
-        raise Misfit(f"it has no {' and no '.join(missing)}; ask for all of its fields")
+        raise ProofError(f"it has no {' and no '.join(missing)}; query all of its fields")
     for name in HASHES:
         if not is_hex(proof[name], 64):
-            raise Misfit(f"its {name} is not 64 hexadecimal digits")
+            raise ProofError(f"its {name} is not 64 hexadecimal digits")
     if proof["digest"] != "" and not is_hex(proof["digest"], 40):
-        raise Misfit("its digest is not 40 hexadecimal digits")
+        raise ProofError("its digest is not 40 hexadecimal digits")
     if not is_count(proof["registrations"]) or proof["registrations"] > MAX_REGISTRATIONS:
-        raise Misfit(f"its registrations are no number from 0 to {MAX_REGISTRATIONS}")
+        raise ProofError(f"its registrations are not a number from 0 to {MAX_REGISTRATIONS}")
     if (proof["registrations"] == 0) != (proof["digest"] == ""):
-        raise Misfit("its registrations and their digest contradict each other")
+        raise ProofError("its registrations and their digest contradict each other")
 
 
 def is_hex(text: Json, length: int) -> bool:
@@ -77,43 +77,43 @@ def is_count(number: Json) -> bool:
 def check_seed(proof: dict[str, Json], noted: str | None) -> None:
     secret = bytes.fromhex(proof["secret"])
     if noted is not None and noted.strip().lower() != proof["commitment"]:
-        raise Misfit(f"its commitment is {proof['commitment']}, and you noted {noted.strip()}")
+        raise ProofError(f"its commitment is {proof['commitment']}, but you noted {noted.strip()}")
     if sha256(secret) != proof["commitment"]:
-        raise Misfit("the secret is not the one that was committed to")
+        raise ProofError("the secret does not match the commitment")
     if sha256(secret + proof["digest"].encode("ascii")) != proof["seed"]:
-        raise Misfit("the seed was not made from this secret and these registrations")
+        raise ProofError("the seed was not made from this secret and these registrations")
 
 
-def check_place(proof: dict[str, Json], order: list[int]) -> None:
+def check_number(proof: dict[str, Json], order: list[int]) -> None:
     lot: Json = proof.get("lot")
     number: Json = proof.get("number")
     for name, value in (("lot", lot), ("number", number)):
         if not is_count(value) or not 1 <= value <= len(order):
-            raise Misfit(f"its {name} is none of the {len(order)} that were drawn")
+            raise ProofError(f"its {name} is not a number from 1 to {len(order)}")
     if order[number - 1] != lot:
-        raise Misfit(f"lot {lot} drew number {order.index(lot) + 1} and not {number}")
+        raise ProofError(f"lot {lot} drew number {order.index(lot) + 1}, not {number}")
 
 
-def tell(proof: dict[str, Json], noted: str | None, all_of: int | None) -> None:
-    """Prints what fits. Raises Misfit."""
+def check_proof(proof: dict[str, Json], noted: str | None, all_of: int | None) -> None:
+    """Print the checks that passed. Raises ProofError."""
     check_form(proof)
     check_seed(proof, noted)
-    has_place = "lot" in proof or "number" in proof
-    order = order_of(proof["seed"], proof["registrations"]) if has_place or all_of is not None else []
-    if has_place:
-        check_place(proof, order)
+    has_number = "lot" in proof or "number" in proof
+    order = draw_order(proof["seed"], proof["registrations"]) if has_number or all_of is not None else []
+    if has_number:
+        check_number(proof, order)
     if all_of is not None and all_of != len(order):
-        raise Misfit(f"{len(order)} were drawn, and not {all_of}")
-    say("The secret is the one that was committed to, and the seed was made from it and the registrations.")
-    if has_place:
-        say(f"Lot {proof['lot']} of {len(order)} drew number {proof['number']}.")
+        raise ProofError(f"{len(order)} lots were drawn, not {all_of}")
+    write("The secret matches the commitment, and the seed was made from the secret and the registrations.")
+    if has_number:
+        write(f"Lot {proof['lot']} of {len(order)} drew number {proof['number']}.")
     if noted is None:
-        say(f"Is this the commitment that you noted before the opening? {proof['commitment']}")
+        write(f"Is this the commitment that you noted before the opening? {proof['commitment']}")
     if all_of is not None:
         sys.stdout.writelines(f"{number} {lot}\n" for number, lot in enumerate(order, 1))
 
 
-def say(sentence: str) -> None:
+def write(sentence: str) -> None:
     sys.stdout.write(f"{sentence}\n")
 
 
@@ -124,14 +124,18 @@ def read(name: str) -> Json:
         with open(name, encoding="utf-8") as file:
             return json.load(file)
     except (OSError, ValueError, RecursionError) as error:
-        raise Misfit(f"it cannot be read ({error})") from error
+        raise ProofError(f"it cannot be read ({error})") from error
 
 
 def parsed_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="Checks a lottery of Onsale.")
-    parser.add_argument("proof", nargs="?", default="-", help="a file with the API's answer; without it standard input")
+    parser = argparse.ArgumentParser(description="Check the draw of an Onsale lottery.")
+    parser.add_argument(
+        "proof", nargs="?", default="-", help="a file with the API's response; the default is standard input"
+    )
     parser.add_argument("--commitment", metavar="HEX", help="the commitment that you noted before the opening")
-    parser.add_argument("--all", type=int, metavar="N", help="print the whole order: N numbers, each with its lot")
+    parser.add_argument(
+        "--all", type=int, metavar="N", help="print the whole order: N lines, each a number and its lot"
+    )
     return parser.parse_args()
 
 
@@ -140,11 +144,11 @@ def main() -> int:
     try:
         proofs = list(find_proofs(read(arguments.proof)))
         if not proofs:
-            raise Misfit("it has no secret; ask for lotteryProof or lottery, with all fields, after the opening")
+            raise ProofError("it has no secret; query all fields of lotteryProof or lottery after the opening")
         for proof in proofs:
-            tell(proof, arguments.commitment, arguments.all)
-    except Misfit as misfit:
-        say(f"This does not fit: {misfit}.")
+            check_proof(proof, arguments.commitment, arguments.all)
+    except ProofError as error:
+        write(f"This proof is not valid: {error}.")
         return 1
     return 0
 

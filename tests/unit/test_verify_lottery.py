@@ -1,13 +1,17 @@
-"""The verifier that people run: it accepts what was drawn and nothing else, and needs nothing but Python."""
+"""The lottery verifier accepts genuine proofs alone and needs only Python."""
 
 import ast
+import contextlib
 import hashlib
+import io
 import json
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 
@@ -30,97 +34,114 @@ OTHER = hashlib.sha256(b"other").hexdigest()
 
 
 def verify(content: object, *arguments: str) -> tuple[int, str]:
-    """Without the project's packages: -I keeps the current folder and the environment out."""
-    text = content if isinstance(content, str) else json.dumps(content)
-    done = subprocess.run(
-        [sys.executable, "-I", str(VERIFIER), *arguments], input=text, capture_output=True, text=True, check=False
-    )
-    assert done.stderr == ""
-    return done.returncode, done.stdout
+    """Run the verifier on a standard input in this process; returns its exit status and output."""
+    output = io.StringIO()
+    with (
+        mock.patch("sys.stdin", io.StringIO(text_of(content))),
+        mock.patch("sys.argv", ["lottery.py", *arguments]),
+        contextlib.redirect_stdout(output),
+        pytest.raises(SystemExit) as exit_status,
+    ):
+        runpy.run_path(str(VERIFIER), run_name="__main__")
+    assert isinstance(exit_status.value.code, int)
+    return exit_status.value.code, output.getvalue()
 
 
-def test_it_imports_the_standard_library_alone() -> None:
+def text_of(content: object) -> str:
+    return content if isinstance(content, str) else json.dumps(content)
+
+
+def test_verifier_runs_without_our_packages() -> None:
+    """The option -I ignores the current folder and the environment."""
+    command = [sys.executable, "-I", str(VERIFIER)]
+    done = subprocess.run(command, input=text_of(PLACE), capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == verify(PLACE)[1]
+
+
+def test_verifier_imports_the_standard_library_alone() -> None:
     tree = ast.parse(VERIFIER.read_text())
     names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
     names |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     assert {name.partition(".")[0] for name in names} <= sys.stdlib_module_names
 
 
-def test_a_real_proof_is_accepted() -> None:
-    code, said = verify(PLACE, "--commitment", f" {LOTTERY['commitment'].upper()} ")
-    assert (code, said.splitlines()) == (
+def test_genuine_proof_is_accepted() -> None:
+    code, output = verify(PLACE, "--commitment", f" {LOTTERY['commitment'].upper()} ")
+    assert (code, output.splitlines()) == (
         0,
         [
-            "The secret is the one that was committed to, and the seed was made from it and the registrations.",
+            "The secret matches the commitment, and the seed was made from the secret and the registrations.",
             f"Lot 500 of 1000 drew number {PLACE['number']}.",
         ],
     )
 
 
-def test_a_whole_answer_is_searched_for_its_proofs(tmp_path: Path) -> None:
+def test_whole_response_is_searched_for_proofs(tmp_path: Path) -> None:
     answer = {"data": {"queueEntry": {"lotteryProof": PLACE}, "waitingRoom": {"lottery": LOTTERY}}}
     file = tmp_path / "answer.json"
     file.write_text(json.dumps(answer))
-    code, said = verify("", str(file))
-    assert (code, said.count("The secret is"), said.count("drew number")) == (0, 2, 1)
-    assert said.count(f"Is this the commitment that you noted before the opening? {LOTTERY['commitment']}") == 2
+    code, output = verify("", str(file))
+    assert (code, output.count("The secret matches"), output.count("drew number")) == (0, 2, 1)
+    assert output.count(f"Is this the commitment that you noted before the opening? {LOTTERY['commitment']}") == 2
     broken = {"data": [{"first": PLACE}, {"second": PLACE | {"number": PLACE["number"] + 1}}]}
     assert verify(broken)[0] == 1
 
 
-def test_one_more_proof_of_each_size_is_accepted() -> None:
+def test_proofs_of_small_lotteries_are_accepted() -> None:
     for count in (1, 2, 9):
         drawn = draw(SEED, count)
         places = [PLACE | {"registrations": count, "lot": n, "number": drawn.number_of(n)} for n in range(1, count + 1)]
         assert verify(places)[0] == 0
 
 
-def test_all_prints_the_whole_order() -> None:
+def test_all_option_prints_the_whole_order() -> None:
     ten = LOTTERY | {"registrations": 10}
-    code, said = verify(ten, "--all", "10", "--commitment", LOTTERY["commitment"])
-    assert (code, said.splitlines()[1:]) == (
+    code, output = verify(ten, "--all", "10", "--commitment", LOTTERY["commitment"])
+    assert (code, output.splitlines()[1:]) == (
         0,
         ["1 6", "2 3", "3 5", "4 2", "5 4", "6 10", "7 7", "8 9", "9 1", "10 8"],
     )
-    assert verify(ten, "--all", "9") == (1, "This does not fit: 10 were drawn, and not 9.\n")
+    assert verify(ten, "--all", "9") == (1, "This proof is not valid: 10 lots were drawn, not 9.\n")
 
 
 @pytest.mark.parametrize(
-    ("changes", "misfit"),
+    ("changes", "message"),
     [
         ({"lot": 501}, "lot 501 drew number"),
-        ({"lot": 0}, "its lot is none of the 1000"),
-        ({"lot": None}, "its lot is none of the 1000"),
-        ({"lot": True}, "its lot is none of the 1000"),
-        ({"number": PLACE["number"] - 1}, f"lot 500 drew number {PLACE['number']} and not {PLACE['number'] - 1}"),
-        ({"number": 1_001}, "its number is none of the 1000"),
-        ({"number": "1"}, "its number is none of the 1000"),
-        ({"registrations": 499}, "its lot is none of the 499"),
+        ({"lot": 0}, "its lot is not a number from 1 to 1000"),
+        ({"lot": None}, "its lot is not a number from 1 to 1000"),
+        ({"lot": True}, "its lot is not a number from 1 to 1000"),
+        ({"number": PLACE["number"] - 1}, f"lot 500 drew number {PLACE['number']}, not {PLACE['number'] - 1}"),
+        ({"number": 1_001}, "its number is not a number from 1 to 1000"),
+        ({"number": "1"}, "its number is not a number from 1 to 1000"),
+        ({"registrations": 499}, "its lot is not a number from 1 to 499"),
         ({"registrations": 2_000}, "lot 500 drew number"),
         ({"registrations": 0}, "contradict each other"),
-        ({"registrations": 10**12}, "its registrations are no number from 0 to"),
+        ({"registrations": 10**12}, "its registrations are not a number from 0 to"),
         ({"digest": DIGEST[::-1]}, "the seed was not made from this secret and these registrations"),
         ({"digest": ""}, "contradict each other"),
         ({"digest": DIGEST[1:]}, "its digest is not 40 hexadecimal digits"),
-        ({"secret": OTHER}, "the secret is not the one that was committed to"),
+        ({"secret": OTHER}, "the secret does not match the commitment"),
         ({"secret": OTHER[:-1] + "é"}, "its secret is not 64 hexadecimal digits"),
         ({"secret": OTHER, "commitment": commitment_of(OTHER)}, "the seed was not made from this secret"),
         ({"secret": OTHER, "commitment": commitment_of(OTHER), "seed": seed_of(OTHER, DIGEST)}, "lot 500 drew number"),
         ({"seed": OTHER}, "the seed was not made from this secret"),
         ({"seed": None}, "it has no seed"),
-        ({"commitment": OTHER}, "the secret is not the one that was committed to"),
+        ({"commitment": OTHER}, "the secret does not match the commitment"),
         ({"commitment": 7}, "its commitment is not 64 hexadecimal digits"),
     ],
 )
-def test_whatever_is_changed_does_not_fit(changes: dict[str, Any], misfit: str) -> None:
-    code, said = verify(PLACE | changes)
+def test_changed_proof_is_refused(changes: dict[str, Any], message: str) -> None:
+    code, output = verify(PLACE | changes)
     assert code == 1
-    assert said.startswith("This does not fit: ")
-    assert misfit in said
+    assert output.startswith("This proof is not valid: ")
+    assert message in output
 
 
 @pytest.mark.parametrize(
-    ("content", "misfit"),
+    ("content", "message"),
     [
         ("", "it cannot be read"),
         ("[" * 100_000, "it cannot be read"),
@@ -128,22 +149,22 @@ def test_whatever_is_changed_does_not_fit(changes: dict[str, Any], misfit: str) 
         ({"secret": None, "commitment": OTHER}, "it has no secret"),
     ],
 )
-def test_what_is_no_proof_does_not_fit(content: object, misfit: str) -> None:
-    code, said = verify(content)
+def test_input_without_a_proof_is_refused(content: object, message: str) -> None:
+    code, output = verify(content)
     assert code == 1
-    assert misfit in said
+    assert message in output
 
 
-def test_another_commitment_than_the_noted_one_does_not_fit() -> None:
-    code, said = verify(PLACE, "--commitment", OTHER)
-    assert (code, said) == (
+def test_commitment_that_differs_from_the_noted_one_is_refused() -> None:
+    code, output = verify(PLACE, "--commitment", OTHER)
+    assert (code, output) == (
         1,
-        f"This does not fit: its commitment is {LOTTERY['commitment']}, and you noted {OTHER}.\n",
+        f"This proof is not valid: its commitment is {LOTTERY['commitment']}, but you noted {OTHER}.\n",
     )
 
 
-def test_the_documentation_has_our_vectors_and_our_ten_lines() -> None:
-    """Its Python is run as it stands there."""
+def test_documented_vectors_and_program_are_right() -> None:
+    """Run the program of docs/lottery.md as it is."""
     text = (ROOT / "docs" / "lottery.md").read_text()
     for value in (SECRET, DIGEST, SEED, LOTTERY["commitment"]):
         assert value in text
