@@ -5,6 +5,7 @@ from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
+DEFAULT_PAGE_SIZE = 20
 MAX_PAGE_SIZE = 100
 
 

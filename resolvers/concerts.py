@@ -2,11 +2,13 @@
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from itertools import chain
+from typing import TypeVar
 
 from domain.concerts import (
     NEXT_STATUS,
@@ -32,7 +34,10 @@ from domain.stock import Stock, TierStock
 from domain.validation import changed_concert_problems, draft_problems, raise_problems, tier_problems
 from resolvers.concert_updates import get_existing, make_command, save_concert
 from resolvers.context import Context
+from resolvers.load_once import NowOrLater
 from storage.mongo.concerts import SlugTaken
+
+Shown = TypeVar("Shown")
 
 _PUBLIC = (ConcertStatus.PUBLISHED, ConcertStatus.CLOSED)
 
@@ -41,7 +46,9 @@ async def list_concerts(context: Context, filter_: ConcertFilter, *, first: int,
     """Return one page of concerts, ordered by start; drafts only for organizers."""
     if not _sees_drafts(context):
         filter_ = replace(filter_, statuses=tuple(s for s in filter_.statuses if s in _PUBLIC) or _PUBLIC)
-    return await context.stores.concerts.page(filter_, first=first, after=after)
+    page = await context.stores.concerts.page(filter_, first=first, after=after)
+    expect_page(context, page.items)
+    return page
 
 
 async def get_concert(context: Context, concert_id: ConcertId) -> Concert | None:
@@ -63,6 +70,18 @@ async def load_concert(context: Context, concert_id: ConcertId) -> Concert | Non
 async def load_stock(context: Context, concert: Concert) -> Stock:
     """Return `read_stock`, read once per request. Raises TemporarilyUnavailable."""
     return await context.stocks.get(concert.id, lambda: read_stock(context, concert))
+
+
+def show_stock(context: Context, concert: Concert, show: Callable[[Stock], Shown]) -> NowOrLater[Shown]:
+    """Return what `show` makes of the stock, at once if it is loaded. Raises as `load_stock`."""
+    return context.stocks.get_now_or_later(concert.id, lambda: read_stock(context, concert), show)
+
+
+def expect_page(context: Context, concerts: Sequence[Concert]) -> None:
+    """Keep the concerts of a page, and read all their stocks together once one is asked for."""
+    for concert in concerts:
+        context.concerts.put(concert.id, concert)
+    context.stocks.expect({concert.id: partial(read_stock, context, concert) for concert in concerts})
 
 
 async def get_concert_by_slug(context: Context, slug: str) -> Concert | None:

@@ -3,9 +3,7 @@ the request id, and what the request has read so far.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
 
 from auth.passes import PassSigner
 from auth.viewer import Viewer
@@ -14,42 +12,9 @@ from domain.errors import Unauthenticated
 from domain.ids import ConcertId, PersonId
 from domain.queues import WaitingRoom
 from domain.stock import Stock
+from resolvers.load_once import LoadOnce
 from resolvers.wait_tables import WaitTableCache
 from storage.connect import Stores
-
-K = TypeVar("K")
-V = TypeVar("V")
-
-
-class LoadOnce(Generic[K, V]):
-    """Loads each key once: later callers, also during the load, get the same result or error."""
-
-    __slots__ = ("_results",)
-
-    def __init__(self) -> None:
-        # No dict until something is loaded: each subscription keeps a context.
-        self._results: dict[K, asyncio.Future[V]] | None = None
-
-    async def get(self, key: K, load: Callable[[], Awaitable[V]]) -> V:
-        if self._results is None:
-            self._results = {}
-        result = self._results.get(key)
-        if result is None:
-            result = self._results[key] = asyncio.get_running_loop().create_future()
-            await self._fill(result, load)
-        return await result
-
-    def clear(self) -> None:
-        self._results = None
-
-    async def _fill(self, result: asyncio.Future[V], load: Callable[[], Awaitable[V]]) -> None:
-        try:
-            result.set_result(await load())
-        except asyncio.CancelledError:
-            result.cancel()
-            raise
-        except Exception as error:
-            result.set_exception(error)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +33,8 @@ class Context:
     concerts: LoadOnce[ConcertId, Concert | None] = field(default_factory=LoadOnce, init=False, compare=False)
     stocks: LoadOnce[ConcertId, Stock] = field(default_factory=LoadOnce, init=False, compare=False)
     rooms: LoadOnce[ConcertId, WaitingRoom | None] = field(default_factory=LoadOnce, init=False, compare=False)
+    fields: LoadOnce[tuple[str, int, str], object] = field(default_factory=LoadOnce, init=False, compare=False)
+    """Results of fields, by name, object and arguments."""
     viewer_concerts: LoadOnce[PersonId, tuple[ConcertId, ...]] = field(
         default_factory=LoadOnce, init=False, compare=False
     )
@@ -78,11 +45,15 @@ class Context:
             raise Unauthenticated("You are not signed in; send `Authorization: Bearer <access token>`.")
         return self.viewer
 
+    async def load_wanted(self) -> None:
+        """Load the stocks and rooms of a page together, if its first concert has asked for them."""
+        await asyncio.gather(self.stocks.load_wanted(), self.rooms.load_wanted())
+
     def clear(self) -> None:
         """Forget what was read:
         mutations of one document run in order, and each shows the state after it.
         """
-        for memo in (self.concerts, self.stocks, self.rooms, self.viewer_concerts):
+        for memo in (self.concerts, self.stocks, self.rooms, self.fields, self.viewer_concerts):
             memo.clear()
 
 

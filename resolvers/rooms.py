@@ -9,26 +9,31 @@ twice.
 
 import asyncio
 import random
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from itertools import chain
+from typing import TypeVar
 
 from domain.concerts import Concert, ConcertStatus
 from domain.errors import IdempotencyConflict, IllegalTransition, RoomNotOpen, VersionConflict
 from domain.estimates.room_flow import RoomFlow
 from domain.ids import ConcertId, fingerprint
 from domain.page import Page
-from domain.queue_positions import QueuePositions
 from domain.queues import RoomStatus, WaitingRoom
 from domain.room_audits import AdmissionLimit, ManualAdmission, RoomAction, RoomAudit, RoomCommand
 from domain.room_changes import RoomSettingsPatch
 from domain.validation import MAX_ADMITTED_AT_ONCE, key_problems, number_problems, raise_problems, room_problems
 from resolvers.concert_updates import get_existing, make_command, save_concert
-from resolvers.concerts import get_concert
+from resolvers.concerts import load_concert
 from resolvers.context import Context
+from resolvers.load_once import NowOrLater
 from resolvers.wait_tables import build_waiting_room
-from storage.hot.queue_state import QueueState
+from storage.hot.queue_state import RoomState
 from storage.mongo.room_audits import AlreadyDone
+
+Shown = TypeVar("Shown")
 
 MAX_ATTEMPTS = 10
 """Concurrent changes of one concert: each round of attempts lets one of them through."""
@@ -40,17 +45,29 @@ about a second for all attempts together.
 
 async def get_waiting_room(context: Context, concert_id: ConcertId) -> WaitingRoom | None:
     """Return the waiting room; None for a concert that the viewer may not see."""
-    concert = await get_concert(context, concert_id)
+    concert = await load_concert(context, concert_id)
     if concert is None:
         return None
     if concert.status is ConcertStatus.DRAFT:
-        return build_waiting_room(concert, _empty_queue_state(concert))
-    return build_waiting_room(concert, await context.stores.queues.read_queue(concert_id))
+        return build_waiting_room(concert, _empty_room_state(concert))
+    return build_waiting_room(concert, await context.stores.queues.read_room(concert_id))
 
 
 async def load_waiting_room(context: Context, concert_id: ConcertId) -> WaitingRoom | None:
     """Return `get_waiting_room`, read once per request. Raises TemporarilyUnavailable."""
-    return await context.rooms.get(concert_id, lambda: get_waiting_room(context, concert_id))
+    return await context.rooms.get(concert_id, partial(get_waiting_room, context, concert_id))
+
+
+def show_waiting_room(
+    context: Context, concert_id: ConcertId, show: Callable[[WaitingRoom | None], Shown]
+) -> NowOrLater[Shown]:
+    """Return what `show` makes of the room, at once if it is loaded."""
+    return context.rooms.get_now_or_later(concert_id, partial(get_waiting_room, context, concert_id), show)
+
+
+def expect_rooms(context: Context, concert_ids: Iterable[ConcertId]) -> None:
+    """Read the rooms of these concerts together once one is asked for."""
+    context.rooms.expect({concert_id: partial(get_waiting_room, context, concert_id) for concert_id in concert_ids})
 
 
 async def configure(
@@ -162,14 +179,14 @@ async def _admit(context: Context, concert: Concert, count: int, done: RoomComma
     except RoomNotOpen:
         await stores.room_audits.delete(done.id)
         raise
-    limit = _limit(concert, await stores.queues.read_queue(concert.id)) if called < count else None
+    limit = _limit(concert, await stores.queues.read_room(concert.id)) if called < count else None
     call = ManualAdmission(count, called, limit)
     await stores.room_audits.complete(_audit(concert, done, call))
     return call
 
 
-def _limit(concert: Concert, state: QueueState) -> AdmissionLimit:
-    if state.positions.waiting_count == 0:
+def _limit(concert: Concert, state: RoomState) -> AdmissionLimit:
+    if state.waiting_count == 0:
         return AdmissionLimit.NOBODY_WAITS
     if state.slots_taken >= concert.room.total_active_users:
         return AdmissionLimit.TOTAL_ACTIVE_USERS
@@ -201,18 +218,16 @@ async def _find_audit(context: Context, done: RoomCommand) -> RoomAudit | None:
     return row
 
 
-def _empty_queue_state(concert: Concert) -> QueueState:
-    """Build the queue state of a draft, which no one can join."""
-    return QueueState(
+def _empty_room_state(concert: Concert) -> RoomState:
+    """Build the room state of a draft, whose queue no one can join."""
+    return RoomState(
         epoch=0,
         version=0,
-        concert_version=concert.version,
-        round=concert.room.round,
-        positions=QueuePositions(0, 0, b""),
+        serving_number=0,
+        tail=0,
+        waiting_count=0,
         slots_taken=0,
         passes_issued=0,
         status=RoomStatus.SUSPENDED if concert.room.suspended else RoomStatus.SCHEDULED,
-        is_opened=False,
-        grace_until_ms=0,
         flow=RoomFlow(now_s=datetime.now(UTC).timestamp()),
     )

@@ -35,7 +35,7 @@ class StoreSnapshotReader:
         concert = await self._stores.concert_cache.get(concert_id, version=stored.state.concert_version)
         if concert is None:
             raise NotFound("Concert", concert_id)
-        room = build_waiting_room(concert, stored.state)
+        room = build_waiting_room(concert, stored.state.room)
         wait_table = build_room_wait_table(room)
         self._wait_tables.put(concert_id, wait_table)
         return ConcertSnapshot(RoomSnapshot(room, stored.state, wait_table), stored.stock, stored.changes)

@@ -1,6 +1,6 @@
 """The wait table of each concert, at most a second old, shared by resolvers and hub.
 
-However many viewers ask at the same time, a concert costs at most one read of its queue per
+However many viewers ask at the same time, a concert costs at most one read of its room per
 second. While the hub publishes the concert, its tables are used here too and nothing is read.
 """
 
@@ -13,7 +13,7 @@ from domain.estimates.wait_estimates import NO_ESTIMATE, WaitTable, build_wait_t
 from domain.ids import ConcertId
 from domain.queues import RoomStatus, WaitingRoom
 from storage.connect import Stores
-from storage.hot.queue_state import QueueState
+from storage.hot.queue_state import RoomState
 from storage.sync.single_flight import SingleFlight
 
 MAX_AGE_S = 1.0
@@ -26,11 +26,11 @@ class WaitTableCache:
 
     clock: Callable[[], float] = time.monotonic
     _known: dict[ConcertId, tuple[float, WaitTable]] = field(default_factory=dict)
-    """The time at which the queue was read, and the table; oldest first."""
+    """The time at which the room was read, and the table; oldest first."""
     _reads: SingleFlight[ConcertId, WaitTable] = field(default_factory=SingleFlight)
 
     def put(self, concert_id: ConcertId, table: WaitTable) -> None:
-        """Keep a table that was built from a queue read just now."""
+        """Keep a table that was built from a room read just now."""
         self._put(concert_id, self.clock(), table)
 
     async def get(self, stores: Stores, concert: Concert) -> WaitTable:
@@ -41,7 +41,7 @@ class WaitTableCache:
 
     async def _read(self, stores: Stores, concert: Concert) -> WaitTable:
         read_at = self.clock()
-        table = build_room_wait_table(build_waiting_room(concert, await stores.queues.read_queue(concert.id)))
+        table = build_room_wait_table(build_waiting_room(concert, await stores.queues.read_room(concert.id)))
         self._put(concert.id, read_at, table)
         return table
 
@@ -52,7 +52,7 @@ class WaitTableCache:
         self._known[concert_id] = (read_at, table)
 
 
-def build_waiting_room(concert: Concert, state: QueueState) -> WaitingRoom:
+def build_waiting_room(concert: Concert, state: RoomState) -> WaitingRoom:
     return WaitingRoom(
         concert_id=concert.id,
         settings=concert.room,
@@ -60,9 +60,9 @@ def build_waiting_room(concert: Concert, state: QueueState) -> WaitingRoom:
         opens_at=concert.room_opens_at,
         epoch=state.epoch,
         version=state.version,
-        serving_number=state.positions.serving_number,
-        tail=state.positions.tail,
-        waiting_count=state.positions.waiting_count,
+        serving_number=state.serving_number,
+        tail=state.tail,
+        waiting_count=state.waiting_count,
         slots_taken=state.slots_taken,
         passes_issued=state.passes_issued,
         flow=state.flow,

@@ -10,7 +10,10 @@ from strawberry.schema.config import StrawberryConfig
 from schema import permissions, subscription_fields
 from schema.concerts import Concert, Stock, Tier, find_concert, list_concerts
 from schema.execution.document_cache import DocumentCache
+from schema.execution.field_costs import MAX_COST, build_cost_table
+from schema.execution.long_lists import yield_in_long_lists
 from schema.execution.operation import Executor, NotAQuery, Operation, OperationResult, error_result
+from schema.execution.read_once import read_equal_fields_once
 from schema.execution.subscription_source import SubscriptionStarter
 from schema.execution.top_level_errors import SystemCode
 from schema.holds import Hold, hold_tickets, release_hold
@@ -131,11 +134,13 @@ _CORE = _SCHEMA._schema
 drop_null_defaults(_CORE)
 clear_before_mutations(_CORE)
 subscription_fields.wrap_topic_fields(_CORE)
+read_equal_fields_once(_CORE, ["Query", "Viewer"])
 permissions.enforce_permissions(_CORE)
-_DOCUMENTS = DocumentCache(_CORE)
-_EXECUTOR = Executor(_CORE, _DOCUMENTS)
+yield_in_long_lists(_CORE)
+_DOCUMENTS = DocumentCache(_CORE, build_cost_table(_CORE))
+_EXECUTOR = Executor(_CORE, _DOCUMENTS, max_cost=MAX_COST)
 execute = _EXECUTOR.execute
-start = SubscriptionStarter(_CORE, _DOCUMENTS, _EXECUTOR).start
+start = SubscriptionStarter(_DOCUMENTS, _EXECUTOR).start
 
 
 def sdl() -> str:

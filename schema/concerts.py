@@ -1,5 +1,6 @@
 """The concert types of the schema, and the queries for them."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated, Self
 
@@ -9,13 +10,16 @@ import domain.concerts
 import domain.stock
 from domain.errors import BadUserInput
 from domain.ids import ConcertId
+from domain.page import DEFAULT_PAGE_SIZE
 from resolvers import concerts as resolve
 from resolvers.context import Context
+from resolvers.load_once import NowOrLater
+from resolvers.rooms import expect_rooms
 from schema import ids
-from schema.connection import DEFAULT_PAGE_SIZE, After, Connection, First, page_size
+from schema.connection import After, Connection, First, page_size
 from schema.enums import ConcertStatus, CurrencyCode
 from schema.ids import Kind
-from schema.rooms import WaitingRoom, load_room
+from schema.rooms import WaitingRoom, show_room
 from schema.scalars import Money
 from schema.strawberry_fixes import ID, Info, computed
 
@@ -86,21 +90,26 @@ class Tier(ids.Node):
             capacity=tier.capacity,
         )
 
-    @computed("Tickets available now. Null with a top-level error if the store is unavailable.")
-    async def available(self, info: Info) -> int | None:
-        return (await self._stock(info)).available
+    @computed(
+        "Tickets available now. Null with a top-level error if the store is unavailable.", graphql_type=int | None
+    )
+    def available(self, info: Info) -> NowOrLater[int | None]:
+        return self._stock(info, lambda stock: stock.available)
 
-    @computed("Tickets in active holds. Null if the store is unavailable.")
-    async def held(self, info: Info) -> int | None:
-        return (await self._stock(info)).held
+    @computed("Tickets in active holds. Null if the store is unavailable.", graphql_type=int | None)
+    def held(self, info: Info) -> NowOrLater[int | None]:
+        return self._stock(info, lambda stock: stock.held)
 
-    @computed("Tickets in orders. Null if the store is unavailable.")
-    async def sold(self, info: Info) -> int | None:
-        return (await self._stock(info)).sold
+    @computed("Tickets in orders. Null if the store is unavailable.", graphql_type=int | None)
+    def sold(self, info: Info) -> NowOrLater[int | None]:
+        return self._stock(info, lambda stock: stock.sold)
 
-    async def _stock(self, info: Info) -> domain.stock.TierStock:
-        stock = await resolve.load_stock(info.context, self.concert)
-        return next(tier for tier in stock.tiers if tier.tier_id == self.tier.id)
+    def _stock(self, info: Info, show: Callable[[domain.stock.TierStock], int]) -> NowOrLater[int | None]:
+        return resolve.show_stock(
+            info.context,
+            self.concert,
+            lambda stock: show(next(tier for tier in stock.tiers if tier.tier_id == self.tier.id)),
+        )
 
 
 @strawberry.type(description="A concert with its tiers, purchase limits and sale window.")
@@ -151,13 +160,19 @@ class Concert(ids.Node):
             tiers=[Tier.of(concert, tier) for tier in concert.tiers],
         )
 
-    @computed("The stock of all tiers at one moment. Null with a top-level error if the store is unavailable.")
-    async def stock(self, info: Info) -> Stock | None:
-        return Stock.of(await resolve.load_stock(info.context, self.concert))
+    @computed(
+        "The stock of all tiers at one moment. Null with a top-level error if the store is unavailable.",
+        graphql_type=Stock | None,
+    )
+    def stock(self, info: Info) -> NowOrLater[Stock | None]:
+        return resolve.show_stock(info.context, self.concert, Stock.of)
 
-    @computed("The waiting room of this concert now. Null with a top-level error if the store is unavailable.")
-    async def waiting_room(self, info: Info) -> WaitingRoom | None:
-        return await load_room(info.context, self.concert.id)
+    @computed(
+        "The waiting room of this concert now. Null with a top-level error if the store is unavailable.",
+        graphql_type=WaitingRoom | None,
+    )
+    def waiting_room(self, info: Info) -> NowOrLater[WaitingRoom | None]:
+        return show_room(info.context, self.concert.id)
 
 
 def _is_on_sale(concert: domain.concerts.Concert, now: datetime) -> bool:
@@ -198,6 +213,7 @@ async def list_concerts(
 ) -> Connection[Concert]:
     wanted = filter_.read() if filter_ else domain.concerts.ConcertFilter()
     page = await resolve.list_concerts(info.context, wanted, first=page_size(first), after=after)
+    expect_rooms(info.context, [concert.id for concert in page.items])
     return Connection[Concert].of(page, Concert.of)
 
 

@@ -6,12 +6,10 @@ from typing import Annotated, Generic, Self, TypeAlias, TypeVar
 import strawberry
 
 from domain.errors import BadUserInput
-from domain.page import MAX_PAGE_SIZE, Page
+from domain.page import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE, Page
 
 T = TypeVar("T")
 Item = TypeVar("Item")
-
-DEFAULT_PAGE_SIZE = 20
 
 First: TypeAlias = Annotated[int | None, strawberry.argument(description=f"How many items, 1 to {MAX_PAGE_SIZE}.")]
 After: TypeAlias = Annotated[str | None, strawberry.argument(description="A cursor. Returns the page after this item.")]

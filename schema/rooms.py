@@ -12,10 +12,12 @@ import strawberry
 import domain.queues
 from domain.errors import NotFound
 from domain.ids import ConcertId
+from domain.page import DEFAULT_PAGE_SIZE
 from resolvers import rooms as resolve
 from resolvers.context import Context
+from resolvers.load_once import NowOrLater
 from schema import ids
-from schema.connection import DEFAULT_PAGE_SIZE, After, Connection, First, page_size
+from schema.connection import After, Connection, First, page_size
 from schema.enums import QueueingMethod, RoomStatus
 from schema.lottery import RoomLottery, load_lottery
 from schema.room_audits import RoomAudit
@@ -160,6 +162,11 @@ class WaitingRoom:
             version=room.version,
             epoch=room.epoch,
         )
+
+
+def show_room(context: Context, concert_id: ConcertId) -> NowOrLater[WaitingRoom | None]:
+    """Return the room of a concert, at once if it is loaded."""
+    return resolve.show_waiting_room(context, concert_id, lambda found: WaitingRoom.of(found) if found else None)
 
 
 async def load_room(context: Context, concert_id: ConcertId) -> WaitingRoom | None:

@@ -24,9 +24,15 @@ ConcertIdArgument: TypeAlias = Annotated[strawberry.ID, strawberry.argument(desc
 INPUT = strawberry.argument(name="input", description="What to do.")
 
 
-def computed(description: str | None = None, *, name: str | None = None) -> Callable[[Method], Method]:
-    """Make a method a field; with a description, Strawberry's decorator loses its type."""
-    return cast("Callable[[Method], Method]", strawberry.field(description=description, name=name))
+def computed(
+    description: str | None = None, *, name: str | None = None, graphql_type: object | None = None
+) -> Callable[[Method], Method]:
+    """Make a method a field; with a description, Strawberry's decorator loses its type.
+
+    `graphql_type` is the type of a field whose method returns a value now or later.
+    """
+    made = strawberry.field(description=description, name=name, graphql_type=graphql_type)
+    return cast("Callable[[Method], Method]", made)
 
 
 def drop_null_defaults(schema: GraphQLSchema) -> None:

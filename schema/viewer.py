@@ -7,8 +7,9 @@ from typing import Self
 import strawberry
 
 import auth.viewer
+from domain.page import DEFAULT_PAGE_SIZE
 from resolvers import holds, orders, queues
-from schema.connection import DEFAULT_PAGE_SIZE, After, Connection, First, page_size
+from schema.connection import After, Connection, First, page_size
 from schema.enums import Role
 from schema.holds import Hold, build_hold
 from schema.orders import Order

@@ -101,6 +101,7 @@ OPEN_QUEUE = _script(
 SYNC_PRESENCE = _script(
     "sync_presence", "incarnation process lease_ms is_known person*", "SYNCED LEASE_EXPIRED UNKNOWN RECOVERING"
 )
+READ_ROOM = _script("read_room", "incarnation", "ROOM UNKNOWN RECOVERING")
 READ_QUEUE = _script("read_queue", "incarnation", "QUEUE UNKNOWN RECOVERING")
 READ_ENTRIES = _script("read_entries", "incarnation people*", "ENTRIES UNKNOWN RECOVERING")
 READ_POSITION = _script("read_position", "incarnation person", "ENTRY NO_ENTRY UNKNOWN RECOVERING")

@@ -10,7 +10,7 @@ import asyncio
 import sys
 from typing import cast
 
-from subscriptions.publishing.yielding import TimeSlice
+from subscriptions.yielding import TimeSlice
 from web.server import BACKLOG, run_program
 
 FULL = 65_536

@@ -1,31 +1,52 @@
-"""A cache of parsed, measured and validated documents, by text;
-the least recently used are evicted.
+"""A cache of parsed, measured and validated documents, by text; the least recently used are
+evicted.
+
+A long document is read in a thread of its own, and so is an introspection answered, so that
+neither keeps the event loop busy.
 """
 
+import asyncio
+import threading
 from collections import OrderedDict
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, TypeVar
 
 from graphql import (
     DocumentNode,
+    ExecutionResult,
     GraphQLError,
     GraphQLSchema,
     OperationDefinitionNode,
+    execute_sync,
     get_operation_ast,
     parse,
     validate,
 )
 
+from domain.errors import TemporarilyUnavailable
 from schema.execution import document_limits
+from schema.execution.operation_cost import CostTable, OperationCost, build_operation_costs
 
 # A parsed document takes about 100 times its text, so the cache stays below 100 MB for any input.
 CACHED_DOCUMENTS = 500
 LONGEST_CACHED = 2_000
+
+# The loop reads a document of this size in a few milliseconds.
+LONGEST_IN_LOOP = 1_000
+MOST_FIELDS_IN_LOOP = 100
+MAX_WAITING = 20
+"""Documents that wait for the thread. Each takes at most 0.2 s."""
 
 # The message of graphql-core for a parser limit or Python's recursion limit; syntax errors have
 # other messages.
 _PARSING_ABORTED = "Parsing aborted."
 _VALIDATION_ABORTED = "Validation aborted."
 _MAX_ERRORS = 10
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,30 +55,99 @@ class Document:
 
     ast: DocumentNode | None
     errors: tuple[GraphQLError, ...] = ()
+    costs: Mapping[str | None, OperationCost] = field(default_factory=dict)
+    is_introspection: bool = False
+    """All of its root fields ask for the schema."""
+    introspections: dict[str | None, ExecutionResult] = field(default_factory=dict)
+    """The answers to its operations so far."""
 
     def operation(self, name: str | None) -> OperationDefinitionNode | None:
         return get_operation_ast(self.ast, name) if self.ast else None
 
+    def cost(self, name: str | None, variables: Mapping[str, object]) -> int:
+        chosen = self.operation(name)
+        assert chosen is not None
+        return self.costs[chosen.name.value if chosen.name else None].evaluate(variables)
+
 
 class DocumentCache:
-    def __init__(self, schema: GraphQLSchema) -> None:
+    def __init__(self, schema: GraphQLSchema, cost_table: CostTable) -> None:
         self._schema = schema
+        self._cost_table = cost_table
         self._known: OrderedDict[str, Document] = OrderedDict()
+        self._thread = _OneThread()
 
-    def get(self, text: str) -> Document:
+    async def get(self, text: str) -> Document:
+        """Return the document, with an error in place of its tree if it is refused."""
         known = self._known.get(text)
         if known is not None:
             self._known.move_to_end(text)
             return known
-        document = _read(text, self._schema)
+        document = await self._read(text)
         if document.ast is not None and len(text) <= LONGEST_CACHED:
             self._known[text] = document
             if len(self._known) > CACHED_DOCUMENTS:
                 self._known.popitem(last=False)
         return document
 
+    async def introspect(
+        self, document: Document, name: str | None, variables: Mapping[str, object]
+    ) -> ExecutionResult:
+        """Return the answer to an operation that asks for the schema alone.
 
-def _read(text: str, schema: GraphQLSchema) -> Document:
+        Raises TemporarilyUnavailable. An answer without variables is kept with the document.
+        """
+        if not variables and name in document.introspections:
+            return document.introspections[name]
+        ast = document.ast
+        assert ast is not None
+        answer = await self._thread.run(
+            (id(document), name, repr(variables)),
+            lambda: execute_sync(self._schema, ast, variable_values=dict(variables), operation_name=name),
+        )
+        if not variables:
+            document.introspections[name] = answer
+        return answer
+
+    async def _read(self, text: str) -> Document:
+        try:
+            if len(text) > LONGEST_IN_LOOP:
+                return await self._thread.run(text, lambda: self._validate(_parse(text)))
+            parsed = _parse(text)
+            if parsed.size.fields > MOST_FIELDS_IN_LOOP:
+                return await self._thread.run(text, lambda: self._validate(parsed))
+            return self._validate(parsed)
+        except _Refused as refused:
+            return Document(None, (refused.error,))
+        except TemporarilyUnavailable as error:
+            return Document(None, (GraphQLError(str(error), original_error=error),))
+
+    def _validate(self, parsed: "_Parsed") -> Document:
+        errors = validate(self._schema, parsed.ast, max_errors=_MAX_ERRORS)
+        if any(error.message == _VALIDATION_ABORTED for error in errors):
+            return Document(None, (_too_large(),))
+        if errors:
+            return Document(None, tuple(errors))
+        return Document(
+            parsed.ast,
+            costs=build_operation_costs(self._schema, parsed.ast, self._cost_table),
+            is_introspection=parsed.size.introspections > 0,
+        )
+
+
+class _Refused(Exception):
+    def __init__(self, error: GraphQLError) -> None:
+        self.error = error
+
+
+@dataclass(frozen=True, slots=True)
+class _Parsed:
+    ast: DocumentNode
+    size: document_limits.Size
+
+
+def _parse(text: str) -> _Parsed:
+    """Parse and measure a document. Raises _Refused."""
     try:
         ast = parse(
             text,
@@ -66,13 +156,11 @@ def _read(text: str, schema: GraphQLSchema) -> Document:
             max_source_length=document_limits.MAX_CHARACTERS,
         )
     except GraphQLError as error:
-        return Document(None, (_too_large() if error.message.endswith(_PARSING_ABORTED) else error,))
-    if broken := document_limits.check(ast):
-        return Document(None, (broken,))
-    errors = validate(schema, ast, max_errors=_MAX_ERRORS)
-    if any(error.message == _VALIDATION_ABORTED for error in errors):
-        return Document(None, (_too_large(),))
-    return Document(None, tuple(errors)) if errors else Document(ast)
+        raise _Refused(_too_large() if error.message.endswith(_PARSING_ABORTED) else error) from None
+    size = document_limits.check(ast)
+    if isinstance(size, GraphQLError):
+        raise _Refused(size)
+    return _Parsed(ast, size)
 
 
 def _too_large() -> GraphQLError:
@@ -80,3 +168,28 @@ def _too_large() -> GraphQLError:
     return document_limits.too_complex(
         f"has more than {characters} characters or {tokens} tokens, or is nested too deeply"
     )
+
+
+class _OneThread:
+    """One thread for work that would keep the event loop busy; equal work is done once."""
+
+    def __init__(self) -> None:
+        self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="documents")
+        self._free = threading.Semaphore(MAX_WAITING)
+        self._running: dict[Hashable, Future[Any]] = {}
+
+    async def run(self, key: Hashable, work: Callable[[], Result]) -> Result:
+        """Return what the work returns. Raises TemporarilyUnavailable if too much is waiting."""
+        running: Future[Result] | None = self._running.get(key)
+        if running is None:
+            if not self._free.acquire(blocking=False):
+                raise TemporarilyUnavailable("Too many long documents are being read")
+            running = self._running[key] = self._pool.submit(work)
+            # Called in the thread; both operations are safe there.
+            running.add_done_callback(partial(self._finish, key))
+        # Shielded, because a caller that gives up must not cancel the work for the others.
+        return await asyncio.shield(asyncio.wrap_future(running))
+
+    def _finish(self, key: Hashable, _: Future[Any]) -> None:
+        self._running.pop(key, None)
+        self._free.release()

@@ -30,6 +30,7 @@ MAX_FIELDS = 400
 MAX_ALIASES = 30
 MAX_DIRECTIVES = 50
 MAX_ROOT_FIELDS = 20
+MAX_INTROSPECTIONS = 1
 
 
 def too_complex(what: str) -> GraphQLError:
@@ -44,6 +45,10 @@ class Size:
     fields: int = 0
     roots: int = 0
     """Fields on the first level."""
+    introspections: int = 0
+    """Fields on the first level that ask for the schema."""
+    typenames: int = 0
+    """Fields on the first level that are `__typename`."""
     aliases: int = 0
     directives: int = 0
 
@@ -52,13 +57,15 @@ class Size:
             depth=max(self.depth, other.depth),
             fields=self.fields + other.fields,
             roots=self.roots + other.roots,
+            introspections=self.introspections + other.introspections,
+            typenames=self.typenames + other.typenames,
             aliases=self.aliases + other.aliases,
             directives=self.directives + other.directives,
         )
 
 
-def check(document: DocumentNode) -> GraphQLError | None:
-    """Return an error for the first limit that a document exceeds; None if it exceeds none."""
+def check(document: DocumentNode) -> Size | GraphQLError:
+    """Return the size of a document, or an error for the first limit that it exceeds."""
     try:
         size = measure(document)
     except RecursionError:
@@ -71,10 +78,13 @@ def check(document: DocumentNode) -> GraphQLError | None:
         ("root fields", size.roots, MAX_ROOT_FIELDS),
         ("aliases", size.aliases, MAX_ALIASES),
         ("directives", size.directives, MAX_DIRECTIVES),
+        ("field __schema or __type", size.introspections, MAX_INTROSPECTIONS),
     ):
         if measured > limit:
             return too_complex(f"has more than {limit} {name} ({measured})")
-    return None
+    if size.introspections and size.introspections + size.typenames < size.roots:
+        return too_complex("asks for the schema and for data")
+    return size
 
 
 def measure(document: DocumentNode) -> Size:
@@ -114,6 +124,8 @@ class _SizeMeter:
             depth=inside.depth + 1,
             fields=inside.fields + 1,
             roots=1,
+            introspections=node.name.value in ("__schema", "__type"),
+            typenames=node.name.value == "__typename",
             aliases=inside.aliases + (node.alias is not None),
             directives=inside.directives + len(node.directives or ()),
         )

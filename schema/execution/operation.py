@@ -2,16 +2,25 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from inspect import isawaitable
+from typing import TypeAlias
 
 import graphql
 from graphql import GraphQLError, GraphQLSchema, OperationType
 
-from domain.errors import OnsaleError
+from domain.errors import BadUserInput, OnsaleError, TemporarilyUnavailable
 from resolvers.context import Context
-from schema.execution.document_cache import DocumentCache
-from schema.execution.top_level_errors import to_top_level_error
+from schema.execution.document_cache import Document, DocumentCache
+from schema.execution.input_bounds import check_variables
+from schema.execution.top_level_errors import SystemCode, to_top_level_error
+
+Execution: TypeAlias = graphql.Executor[Context]
 
 _NEEDS_A_STREAM = "A subscription sends more than one result; use WebSocket, or HTTP with Accept: text/event-stream."
+
+
+MAX_INTROSPECTION_COST = 400_000
+"""Twice what the largest introspection of any tool we know costs; it runs in a thread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,16 +47,19 @@ class NotAQuery(Exception):
 
 
 class Executor:
-    def __init__(self, schema: GraphQLSchema, documents: DocumentCache) -> None:
+    """Executes queries and mutations whose cost is at most `max_cost`."""
+
+    def __init__(self, schema: GraphQLSchema, documents: DocumentCache, *, max_cost: int) -> None:
         self._schema = schema
         self._documents = documents
+        self._max_cost = max_cost
 
     async def execute(self, operation: Operation, context: Context, *, queries_only: bool = False) -> OperationResult:
         """Execute an operation and return its result.
 
         Raises NotAQuery, before anything is executed.
         """
-        document = self._documents.get(operation.document)
+        document = await self._documents.get(operation.document)
         if document.ast is None:
             return rejected_result(document.errors, context)
         chosen = document.operation(operation.name)
@@ -55,16 +67,50 @@ class Executor:
             raise NotAQuery
         if chosen is not None and chosen.operation is OperationType.SUBSCRIPTION:
             return rejected_result([GraphQLError(_NEEDS_A_STREAM, chosen)], context)
-        result = graphql.execute(
+        execution = self.prepare(document, operation, context)
+        if not isinstance(execution, graphql.Executor):
+            return rejected_result(execution, context)
+        if document.is_introspection:
+            return await self._introspect(document, operation, context)
+        result = graphql.execute_root_selection_set(execution)
+        if isawaitable(result):
+            result = await result
+        return executed_result(result, context)
+
+    async def _introspect(self, document: Document, operation: Operation, context: Context) -> OperationResult:
+        try:
+            answer = await self._documents.introspect(document, operation.name, operation.variables)
+        except TemporarilyUnavailable as error:
+            return error_result(error, context)
+        return executed_result(answer, context)
+
+    def prepare(self, document: Document, operation: Operation, context: Context) -> Execution | list[GraphQLError]:
+        """Coerce the variables and compute the cost.
+
+        Return the execution, or the errors that prevent it.
+        """
+        assert document.ast is not None
+        try:
+            check_variables(operation.variables)
+        except BadUserInput as error:
+            return [GraphQLError(str(error), original_error=error)]
+        execution = graphql.Executor.build(
             self._schema,
             document.ast,
             context_value=context,
-            variable_values=dict(operation.variables),
+            raw_variable_values=dict(operation.variables),
             operation_name=operation.name,
         )
-        if not isinstance(result, graphql.ExecutionResult):
-            result = await result
-        return executed_result(result, context)
+        if not isinstance(execution, graphql.Executor):
+            return execution
+        cost = document.cost(operation.name, execution.variable_values.coerced)
+        limit = MAX_INTROSPECTION_COST if document.is_introspection else self._max_cost
+        return [_too_costly(cost, limit)] if cost > limit else execution
+
+
+def _too_costly(cost: int, limit: int) -> GraphQLError:
+    message = f"This operation costs {cost:,}, and the limit is {limit:,}; request shorter pages or fewer fields."
+    return GraphQLError(message, extensions={"code": SystemCode.QUERY_TOO_COMPLEX, "cost": cost, "limit": limit})
 
 
 def rejected_result(errors: Sequence[GraphQLError], context: Context) -> OperationResult:

@@ -10,12 +10,12 @@ import hashlib
 from collections.abc import Hashable
 from dataclasses import dataclass, field, replace
 from inspect import isawaitable
-from typing import Never, NewType, TypeAlias
+from typing import Never, NewType
 from weakref import WeakValueDictionary
 
 import graphql
 import orjson
-from graphql import DocumentNode, ExecutionResult, GraphQLSchema, OperationType
+from graphql import ExecutionResult, OperationType
 
 from auth.viewer import Viewer
 from domain.holds import Hold
@@ -24,12 +24,11 @@ from domain.queues import WaitingRoom
 from domain.stock import Stock
 from domain.topics import QueueSnapshot, Snapshot, StockTopic, Topic
 from resolvers.context import Context
-from schema.execution.document_cache import DocumentCache
-from schema.execution.operation import Executor, Operation, OperationResult, executed_result, rejected_result
+from schema.execution.document_cache import Document, DocumentCache
+from schema.execution.operation import Execution, Executor, Operation, OperationResult, executed_result, rejected_result
 from schema.execution.payload_templates import PayloadTemplates
 from subscriptions.interfaces import Rendered, Source
 
-Execution: TypeAlias = graphql.Executor[Context]
 ViewerKey = NewType("ViewerKey", tuple[str, ...])
 """Person and roles: everything about a viewer that can change their payload."""
 Key = NewType("Key", tuple[bytes, str | None, bytes])
@@ -47,8 +46,7 @@ class TopicEventStream:
 
 
 class SubscriptionStarter:
-    def __init__(self, schema: GraphQLSchema, documents: DocumentCache, executor: Executor) -> None:
-        self._schema = schema
+    def __init__(self, documents: DocumentCache, executor: Executor) -> None:
         self._documents = documents
         self._executor = executor
         self._prepared: WeakValueDictionary[Key, PreparedOperation] = WeakValueDictionary()
@@ -61,21 +59,15 @@ class SubscriptionStarter:
 
         Raises NotAQuery for a mutation if `may_mutate` is false.
         """
-        document = self._documents.get(operation.document)
+        document = await self._documents.get(operation.document)
         chosen = document.operation(operation.name)
         if document.ast is None or chosen is None or chosen.operation is not OperationType.SUBSCRIPTION:
             return await self._executor.execute(operation, context, queries_only=not may_mutate)
         name = chosen.name.value if chosen.name else None
-        return await self._subscribe(document.ast, replace(operation, name=name), context)
+        return await self._subscribe(document, replace(operation, name=name), context)
 
-    async def _subscribe(self, ast: DocumentNode, operation: Operation, context: Context) -> OperationResult | Source:
-        execution = graphql.Executor.build(
-            self._schema,
-            ast,
-            context_value=context,
-            raw_variable_values=dict(operation.variables),
-            operation_name=operation.name,
-        )
+    async def _subscribe(self, document: Document, operation: Operation, context: Context) -> OperationResult | Source:
+        execution = self._executor.prepare(document, operation, context)
         if not isinstance(execution, graphql.Executor):
             return rejected_result(execution, context)
         event_stream = graphql.create_source_event_stream(execution)

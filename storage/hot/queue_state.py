@@ -13,6 +13,23 @@ from storage.hot.script_client import Reply
 
 
 @dataclass(frozen=True, slots=True)
+class RoomState:
+    """The counts of a waiting room at one version."""
+
+    epoch: int
+    version: int
+    serving_number: int
+    """The highest number called or skipped."""
+    tail: int
+    """The highest number assigned."""
+    waiting_count: int
+    slots_taken: int
+    passes_issued: int
+    status: RoomStatus
+    flow: RoomFlow
+
+
+@dataclass(frozen=True, slots=True)
 class QueueState:
     """The queue and its waiting room at one version."""
 
@@ -29,6 +46,21 @@ class QueueState:
     grace_until_ms: int
     """Unix milliseconds; until then no deadline counts as passed."""
     flow: RoomFlow
+
+    @property
+    def room(self) -> RoomState:
+        positions = self.positions
+        return RoomState(
+            epoch=self.epoch,
+            version=self.version,
+            serving_number=positions.serving_number,
+            tail=positions.tail,
+            waiting_count=positions.waiting_count,
+            slots_taken=self.slots_taken,
+            passes_issued=self.passes_issued,
+            status=self.status,
+            flow=self.flow,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +104,21 @@ def decode_queue_state(fields: Reply) -> QueueState:
         status=RoomStatus(replies.text(status)),
         is_opened=opened_ms != b"",
         grace_until_ms=int(grace_until_ms),
+        flow=_decode_flow(int(now_ms), int(opened_ms) if opened_ms else None, fields[13:]),
+    )
+
+
+def decode_room_state(fields: Reply) -> RoomState:
+    epoch, version, _, _, serving, tail, waiting_count, slots, issued, status, opened_ms, _, now_ms = fields[:13]
+    return RoomState(
+        epoch=int(epoch),
+        version=int(version),
+        serving_number=int(serving),
+        tail=int(tail),
+        waiting_count=int(waiting_count),
+        slots_taken=int(slots),
+        passes_issued=int(issued),
+        status=RoomStatus(replies.text(status)),
         flow=_decode_flow(int(now_ms), int(opened_ms) if opened_ms else None, fields[13:]),
     )
 

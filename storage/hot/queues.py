@@ -19,7 +19,7 @@ from domain.queues import ACTIVE_STATES, WAITING_STATES, EntryEnd, EntryState, R
 from storage import scripts
 from storage.hot import replies
 from storage.hot.guarded_client import GuardedClient
-from storage.hot.queue_state import QueueState, decode_queue_state
+from storage.hot.queue_state import QueueState, RoomState, decode_queue_state, decode_room_state
 from storage.hot.script_client import Reply
 from storage.scripts import Script, ScriptReplyError
 
@@ -127,6 +127,12 @@ class QueueStore:
                 case _:
                     raise ScriptReplyError(scripts.ADMIT_NEXT.name, word)
         raise TemporarilyUnavailable("Ended entries at the front of the queue are still being removed")
+
+    async def read_room(self, concert_id: ConcertId) -> RoomState:
+        """Return the counts of the waiting room, at a cost that does not grow with its queue."""
+        word, rest = await self._client.call(scripts.READ_ROOM, concert_id)
+        replies.expect(scripts.READ_ROOM, word, "ROOM")
+        return decode_room_state(replies.lists(rest)[0])
 
     async def read_queue(self, concert_id: ConcertId) -> QueueState:
         word, rest = await self._client.call(scripts.READ_QUEUE, concert_id)

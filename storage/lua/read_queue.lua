@@ -9,4 +9,4 @@ Replies   QUEUE {epoch version concert_version round serving tail departed slots
 -- @include prologue queue_state snapshots
 local refusal = check_incarnation(ARGV[1], '')
 if refusal then return refusal end
-return {'QUEUE', queue_fields()}
+return {'QUEUE', queue_fields(departed_bits())}

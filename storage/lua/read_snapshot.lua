@@ -11,4 +11,4 @@ Replies   SNAPSHOT {queue} {stock} {changes}  (as of read_queue, read_stock and 
 local refusal = check_incarnation(ARGV[1], '')
 if refusal then return refusal end
 redis.call('HDEL', STATE, 'hinted')
-return {'SNAPSHOT', queue_fields(), stock_fields(), change_fields(ARGV[2], ARGV[3])}
+return {'SNAPSHOT', queue_fields(departed_bits()), stock_fields(), change_fields(ARGV[2], ARGV[3])}

@@ -20,7 +20,7 @@ from subscriptions.publishing.presence import Presence
 from subscriptions.publishing.queue_subscriber import QueueSubscriber
 from subscriptions.publishing.shared_snapshot import Membership, SharedSnapshot
 from subscriptions.publishing.subscriber_groups import SubscriberGroups
-from subscriptions.publishing.yielding import TimeSlice
+from subscriptions.yielding import TimeSlice
 
 BATCH = 250
 """Number of entries in one command, parsed in about 3 ms, so that other tasks wait no longer."""

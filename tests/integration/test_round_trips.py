@@ -72,7 +72,7 @@ async def test_wait_table_is_read_only_where_an_estimate_is_selected(stores: Sto
     assert await process.queue("joinQueue", "ann", concert) == ("JoinQueueSuccess", JOIN)
     cold = await process.queue("joinQueue", "ann", concert, shows=ESTIMATED)
     warm = await process.queue("joinQueue", "ann", concert, shows=ESTIMATED)
-    assert cold == ("JoinQueueSuccess", [*JOIN, ["read_queue"]])
+    assert cold == ("JoinQueueSuccess", [*JOIN, ["read_room"]])
     assert warm == ("JoinQueueSuccess", JOIN)
 
 
@@ -82,7 +82,7 @@ async def test_300_joins_at_once_read_one_wait_table(stores: Stores) -> None:
     with recorded_calls(stores) as calls:
         document, wanted = queue_mutation("joinQueue", ESTIMATED), {"concertId": ids.of_concert(concert.id)}
         await asyncio.gather(*[process.execute(document, f"p{number}", input=wanted) for number in range(300)])
-    assert (calls.count("join_queue"), calls.count("read_queue")) == (300, 1)
+    assert (calls.count("join_queue"), calls.count("read_room")) == (300, 1)
 
 
 @pytest.mark.parametrize(

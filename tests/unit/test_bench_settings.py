@@ -20,7 +20,7 @@ from domain.ids import ConcertId
 from settings import Settings
 from storage.hot.hot_state import AdmissionRun, ExpiryRun
 from subscriptions.publishing.push_intervals import PushIntervals
-from subscriptions.publishing.yielding import TimeSlice
+from subscriptions.yielding import TimeSlice
 from tests.support import shop
 from workers import admission, expiry
 

@@ -5,7 +5,7 @@ from functools import partial
 
 import pytest
 
-from resolvers.context import LoadOnce
+from resolvers.load_once import LoadOnce
 from tests.support.waiting import wait_until
 
 

@@ -9,27 +9,24 @@ import pytest
 from domain.errors import TemporarilyUnavailable
 from domain.estimates.wait_estimates import WaitTable, build_wait_table
 from domain.ids import ConcertId
-from domain.queue_positions import QueuePositions
 from domain.queues import RoomStatus
 from resolvers import wait_tables
 from resolvers.wait_tables import MAX_AGE_S, WaitTableCache
 from storage.connect import Stores
-from storage.hot.queue_state import QueueState
+from storage.hot.queue_state import RoomState
 from storage.sync.detached import DetachedTasks
 from tests.support.snapshots import CONCERT, ROOM
 from tests.support.waiting import wait_until
 
-STATE = QueueState(
+STATE = RoomState(
     epoch=1,
     version=1,
-    concert_version=1,
-    round=1,
-    positions=QueuePositions(40, 100, b"\0" * 13),
+    serving_number=40,
+    tail=100,
+    waiting_count=60,
     slots_taken=3,
     passes_issued=12,
     status=RoomStatus.OPEN,
-    is_opened=True,
-    grace_until_ms=0,
     flow=ROOM.flow,
 )
 OTHER = replace(CONCERT, id=ConcertId("other"))
@@ -62,7 +59,7 @@ class Lines:
     def tables(self) -> WaitTableCache:
         return WaitTableCache(clock=lambda: self.now_s)
 
-    async def read_queue(self, concert_id: ConcertId) -> QueueState:
+    async def read_room(self, concert_id: ConcertId) -> RoomState:
         self.reads.append(concert_id)
         await self.gate.wait()
         if self.trouble is not None:

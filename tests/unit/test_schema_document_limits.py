@@ -1,16 +1,23 @@
 """Documents of a hostile size are refused with QUERY_TOO_COMPLEX, and good ones are read once."""
 
 import pytest
-from graphql import get_introspection_query, parse
+from graphql import build_schema, get_introspection_query, parse
 
 import schema
 from schema.execution import document_cache, document_limits
 from schema.execution.document_cache import Document, DocumentCache
 from schema.execution.document_limits import Size, measure
+from schema.execution.field_costs import build_cost_table
+
+SCHEMA = build_schema(schema.sdl())
 
 
-def read(text: str) -> Document:
-    return DocumentCache(schema._CORE).get(text)
+def make_cache() -> DocumentCache:
+    return DocumentCache(SCHEMA, build_cost_table(SCHEMA))
+
+
+async def read(text: str) -> Document:
+    return await make_cache().get(text)
 
 
 def nested(levels: int) -> str:
@@ -69,15 +76,15 @@ def test_a_document_is_measured_as_it_will_run(text: str, size: Size) -> None:
         ("{ __schema { types { fields { type { fields { type { fields { name } } } } } } } }", "introspection"),
     ],
 )
-def test_what_is_too_large_is_refused_and_says_which_limit(text: str, words: str) -> None:
-    document = read(text)
+async def test_what_is_too_large_is_refused_and_says_which_limit(text: str, words: str) -> None:
+    document = await read(text)
     assert document.ast is None
     (error,) = document.errors
     assert words in error.message
 
 
-def test_the_code_says_that_it_is_a_limit() -> None:
-    (error,) = read(nested(document_limits.MAX_DEPTH + 1)).errors
+async def test_the_code_says_that_it_is_a_limit() -> None:
+    (error,) = (await read(nested(document_limits.MAX_DEPTH + 1))).errors
     assert error.extensions == {"code": "QUERY_TOO_COMPLEX"}
 
 
@@ -96,33 +103,33 @@ def test_the_code_says_that_it_is_a_limit() -> None:
     ],
     ids=["root fields", "aliases", "introspection"],
 )
-def test_what_is_just_small_enough_is_read(text: str) -> None:
-    assert read(text).errors == ()
+async def test_what_is_just_small_enough_is_read(text: str) -> None:
+    assert (await read(text)).errors == ()
 
 
-def test_a_good_document_is_read_once() -> None:
-    known = DocumentCache(schema._CORE)
-    assert known.get("{ serverTime }") is known.get("{ serverTime }")
-    assert known.get("{ serverTime }") is not known.get("{serverTime}")
+async def test_a_good_document_is_read_once() -> None:
+    known = make_cache()
+    assert await known.get("{ serverTime }") is await known.get("{ serverTime }")
+    assert await known.get("{ serverTime }") is not await known.get("{serverTime}")
 
 
-def test_a_bad_document_is_never_kept() -> None:
-    known = DocumentCache(schema._CORE)
-    assert known.get("{ nothing }") is not known.get("{ nothing }")
+async def test_a_bad_document_is_never_kept() -> None:
+    known = make_cache()
+    assert await known.get("{ nothing }") is not await known.get("{ nothing }")
 
 
-def test_a_long_document_is_never_kept() -> None:
-    known = DocumentCache(schema._CORE)
+async def test_a_long_document_is_never_kept() -> None:
+    known = make_cache()
     text = "{ serverTime }".ljust(document_cache.LONGEST_CACHED + 1)
-    assert known.get(text).errors == ()
-    assert known.get(text) is not known.get(text)
+    assert (await known.get(text)).errors == ()
+    assert await known.get(text) is not await known.get(text)
 
 
-def test_the_least_used_document_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_least_used_document_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(document_cache, "CACHED_DOCUMENTS", 2)
-    known = DocumentCache(schema._CORE)
-    first, second = known.get("{ a: serverTime }"), known.get("{ b: serverTime }")
-    assert known.get("{ a: serverTime }") is first
-    known.get("{ c: serverTime }")
-    assert known.get("{ a: serverTime }") is first
-    assert known.get("{ b: serverTime }") is not second
+    known = make_cache()
+    first, second = await known.get("{ a: serverTime }"), await known.get("{ b: serverTime }")
+    assert await known.get("{ a: serverTime }") is first
+    await known.get("{ c: serverTime }")
+    assert await known.get("{ a: serverTime }") is first
+    assert await known.get("{ b: serverTime }") is not second

@@ -1,11 +1,24 @@
 -- Functions shared by the scripts that read a whole concert: its queue, its stock, and who changed.
 
--- Returns the queue at one version. The departed bits begin with the byte of the serving number.
-local function queue_fields()
+-- Returns the bits of the numbers that departed, from the byte of the serving number on.
+local function departed_bits()
+  local room = queue_state()
+  return redis.call('GETRANGE', DEPARTED, room.base / 8 + math.floor(room.serving / 8),
+    room.base / 8 + math.floor(room.tail / 8))
+end
+
+-- Returns how many people are waiting.
+local function waiting_count()
+  local room = queue_state()
+  if room.tail <= room.serving then return 0 end
+  return room.tail - room.serving
+    - redis.call('BITCOUNT', DEPARTED, room.base + room.serving + 1, room.base + room.tail, 'BIT')
+end
+
+-- Returns the queue at one version, with the departed bits or the waiting count in the seventh field.
+local function queue_fields(departed)
   local room, status = queue_state(), room_status()
   local at = redis.call('HMGET', STATE, 'epoch', 'version', 'passes_issued', 'concert_version')
-  local departed = redis.call('GETRANGE', DEPARTED, room.base / 8 + math.floor(room.serving / 8),
-    room.base / 8 + math.floor(room.tail / 8))
   local opened_ms = room.is_opened and string.format('%d', room.opened_ms or room.opens_ms) or ''
   local fields = {at[1], at[2], at[4], room.round, room.serving, room.tail, departed, redis.call('ZCARD', SLOTS), at[3],
     status, opened_ms, string.format('%d', grace_until_ms), string.format('%d', now)}

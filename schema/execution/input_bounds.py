@@ -1,0 +1,30 @@
+"""Bounds of the variables, checked before GraphQL coerces them: unknown keys and long lists cost
+their sender one look, and not a search for similar names.
+"""
+
+from collections.abc import Mapping
+
+from domain.errors import BadUserInput
+
+MAX_ITEMS = 200
+"""Items of a list, and keys of an object. A concert has at most 50 tiers."""
+MAX_VALUES = 2_000
+"""Values of all variables together, at any depth."""
+
+
+def check_variables(variables: Mapping[str, object]) -> None:
+    """Raise BadUserInput for a list, an object or a whole that is too long."""
+    values = 0
+    unread: list[tuple[str, object]] = [("variables", variables)]
+    while unread:
+        path, value = unread.pop()
+        if not isinstance(value, list | Mapping):
+            continue
+        if len(value) > MAX_ITEMS:
+            kind = "items" if isinstance(value, list) else "keys"
+            raise BadUserInput(f"`{path}` has {len(value)} {kind}; send at most {MAX_ITEMS}.")
+        values += len(value)
+        if values > MAX_VALUES:
+            raise BadUserInput(f"`variables` has more than {MAX_VALUES} values; split the request.")
+        pairs = enumerate(value) if isinstance(value, list) else value.items()
+        unread += [(f"{path}.{key}", inner) for key, inner in pairs]

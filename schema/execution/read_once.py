@@ -1,0 +1,34 @@
+"""Equal fields of one query share one read: an alias costs no second round trip."""
+
+from collections.abc import Callable, Sequence
+from inspect import isawaitable
+from typing import Any
+
+from graphql import GraphQLObjectType, GraphQLResolveInfo, GraphQLSchema
+
+from resolvers.context import Context
+
+Resolve = Callable[..., Any]
+
+
+def read_equal_fields_once(schema: GraphQLSchema, type_names: Sequence[str]) -> None:
+    """Share the results, also errors, of the equal fields of an object of these types."""
+    for type_name in type_names:
+        type_ = schema.type_map[type_name]
+        assert isinstance(type_, GraphQLObjectType)
+        for name, field in type_.fields.items():
+            if field.resolve is not None and not getattr(field.resolve, "_is_default", False):
+                field.resolve = _shared(name, field.resolve)
+
+
+def _shared(name: str, resolve: Resolve) -> Resolve:
+    def shared(source: object, info: GraphQLResolveInfo[Context], **arguments: object) -> object:
+        async def read() -> object:
+            found = resolve(source, info, **arguments)
+            return await found if isawaitable(found) else found
+
+        # The memo keeps every source alive, because each is the result of a field read before.
+        key = name, id(source), repr(arguments)
+        return info.context.fields.get(key, read)
+
+    return shared
