@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -47,7 +47,8 @@ async def list_concerts(context: Context, filter_: ConcertFilter, *, first: int,
     if not _sees_drafts(context):
         filter_ = replace(filter_, statuses=tuple(s for s in filter_.statuses if s in _PUBLIC) or _PUBLIC)
     page = await context.stores.concerts.page(filter_, first=first, after=after)
-    expect_page(context, page.items)
+    for concert in page.items:
+        context.concerts.put(concert.id, concert)
     return page
 
 
@@ -77,11 +78,21 @@ def show_stock(context: Context, concert: Concert, show: Callable[[Stock], Shown
     return context.stocks.get_now_or_later(concert.id, lambda: read_stock(context, concert), show)
 
 
-def expect_page(context: Context, concerts: Sequence[Concert]) -> None:
-    """Keep the concerts of a page, and read all their stocks together once one is asked for."""
-    for concert in concerts:
-        context.concerts.put(concert.id, concert)
-    context.stocks.expect({concert.id: partial(read_stock, context, concert) for concert in concerts})
+def after_stock(context: Context, concert: Concert, show: Callable[[], Shown]) -> NowOrLater[Shown]:
+    """Return what `show` makes once the stock is loaded, or its load has failed."""
+    if context.stocks.is_loaded(concert.id):
+        return show()
+
+    async def load_and_show() -> Shown:
+        await load_stocks(context, [concert])
+        return show()
+
+    return load_and_show()
+
+
+async def load_stocks(context: Context, concerts: Iterable[Concert]) -> None:
+    """Load the stocks of these concerts in one round trip."""
+    await context.stocks.load_all({concert.id: partial(read_stock, context, concert) for concert in concerts})
 
 
 async def get_concert_by_slug(context: Context, slug: str) -> Concert | None:

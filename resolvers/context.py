@@ -3,7 +3,9 @@ the request id, and what the request has read so far.
 """
 
 import asyncio
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from auth.passes import PassSigner
 from auth.viewer import Viewer
@@ -15,6 +17,9 @@ from domain.stock import Stock
 from resolvers.load_once import LoadOnce
 from resolvers.wait_tables import WaitTableCache
 from storage.connect import Stores
+from storage.time_slice import TimeSlice
+
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +38,7 @@ class Context:
     concerts: LoadOnce[ConcertId, Concert | None] = field(default_factory=LoadOnce, init=False, compare=False)
     stocks: LoadOnce[ConcertId, Stock] = field(default_factory=LoadOnce, init=False, compare=False)
     rooms: LoadOnce[ConcertId, WaitingRoom | None] = field(default_factory=LoadOnce, init=False, compare=False)
+    list_lock: asyncio.Lock = field(default_factory=asyncio.Lock, init=False, compare=False)
     fields: LoadOnce[tuple[str, int, str], object] = field(default_factory=LoadOnce, init=False, compare=False)
     """Results of fields, by name, object and arguments."""
     viewer_concerts: LoadOnce[PersonId, tuple[ConcertId, ...]] = field(
@@ -45,9 +51,16 @@ class Context:
             raise Unauthenticated("You are not signed in; send `Authorization: Bearer <access token>`.")
         return self.viewer
 
-    async def load_wanted(self) -> None:
-        """Load the stocks and rooms of a page together, if its first concert has asked for them."""
-        await asyncio.gather(self.stocks.load_wanted(), self.rooms.load_wanted())
+    async def iterate(self, items: Sequence[Item]) -> AsyncIterator[Item]:
+        """Yield the items, and let the event loop do other work in between.
+
+        One list of a request is iterated at a time: side by side, the time slices would add up.
+        """
+        async with self.list_lock:
+            time_slice = TimeSlice()
+            for item in items:
+                await time_slice.checkpoint()
+                yield item
 
     def clear(self) -> None:
         """Forget what was read:

@@ -14,26 +14,19 @@ NowOrLater: TypeAlias = V | Awaitable[V]
 
 
 class LoadOnce(Generic[K, V]):
-    """Loads each key once: later callers, also during the load, get the same result or error.
+    """Loads each key once: later callers, also during the load, get the same result or error."""
 
-    Keys that were expected are loaded with the first of them, in one iteration of the event loop,
-    so that their calls share one round trip.
-    """
-
-    __slots__ = ("_expected", "_is_wanted", "_results")
+    __slots__ = ("_results",)
 
     def __init__(self) -> None:
         # No dict until something is loaded: each subscription keeps a context.
         self._results: dict[K, asyncio.Future[V]] | None = None
-        self._expected: Mapping[K, Load[V]] | None = None
-        self._is_wanted = False
 
     async def get(self, key: K, load: Load[V]) -> V:
         result = self._result(key)
         if result is None:
-            await self._load({key: load, **self._take_expected(key)})
-            result = self._result(key)
-            assert result is not None
+            result = self._new_result(key)
+            await _fill(result, load)
         return await result
 
     def get_now_or_later(self, key: K, load: Load[V], show: Callable[[V], Shown]) -> NowOrLater[Shown]:
@@ -41,25 +34,33 @@ class LoadOnce(Generic[K, V]):
         result = self._result(key)
         if result is not None and result.done():
             return show(result.result())
-        self._is_wanted = True
         return self._show_later(key, load, show)
+
+    def is_loaded(self, key: K) -> bool:
+        result = self._result(key)
+        return result is not None and result.done()
 
     def put(self, key: K, value: V) -> None:
         """Keep a value that was read in another way."""
-        result = self._new_result(key)
-        result.set_result(value)
+        self._new_result(key).set_result(value)
 
-    def expect(self, loads: Mapping[K, Load[V]]) -> None:
-        """Load these keys together, as soon as one of them is read."""
-        self._expected = {**(self._expected or {}), **loads}
+    async def load_all(self, loads: Mapping[K, Load[V]]) -> None:
+        """Load these keys in one iteration of the event loop, so that they share a round trip.
 
-    async def load_wanted(self) -> None:
-        """Load the expected keys now if the value of any key is awaited."""
-        if self._is_wanted and self._expected:
-            await self._load(self._take_expected())
+        Raises nothing: an error is raised where its key is read.
+        """
+        missing = {key: load for key, load in loads.items() if self._result(key) is None}
+        await asyncio.gather(*[_fill(self._new_result(key), load) for key, load in missing.items()])
+        # Others may have been loading some of them.
+        await asyncio.gather(*[self._settled(key) for key in loads if key not in missing])
+
+    async def _settled(self, key: K) -> None:
+        result = self._result(key)
+        if result is not None and not result.done():
+            await asyncio.wait([result])
 
     def clear(self) -> None:
-        self._results, self._expected, self._is_wanted = None, None, False
+        self._results = None
 
     def _result(self, key: K) -> asyncio.Future[V] | None:
         return None if self._results is None else self._results.get(key)
@@ -69,21 +70,6 @@ class LoadOnce(Generic[K, V]):
             self._results = {}
         result = self._results[key] = asyncio.get_running_loop().create_future()
         return result
-
-    def _take_expected(self, key: K | None = None) -> Mapping[K, Load[V]]:
-        """Return and forget the expected loads, if the key is one of them, without those begun."""
-        expected = self._expected
-        if not expected or (key is not None and key not in expected):
-            return {}
-        self._expected = None
-        return {one: load for one, load in expected.items() if self._result(one) is None}
-
-    async def _load(self, loads: Mapping[K, Load[V]]) -> None:
-        fills = [_fill(self._new_result(key), load) for key, load in loads.items()]
-        if len(fills) == 1:
-            await fills[0]
-        else:
-            await asyncio.gather(*fills)
 
     async def _show_later(self, key: K, load: Load[V], show: Callable[[V], Shown]) -> Shown:
         return show(await self.get(key, load))
@@ -97,5 +83,5 @@ async def _fill(result: asyncio.Future[V], load: Load[V]) -> None:
         raise
     except Exception as error:
         result.set_exception(error)
-        # An expected key may never be read, and its error is then no one's.
+        # A key that was loaded beside others may never be read.
         result.exception()

@@ -65,9 +65,9 @@ def show_waiting_room(
     return context.rooms.get_now_or_later(concert_id, partial(get_waiting_room, context, concert_id), show)
 
 
-def expect_rooms(context: Context, concert_ids: Iterable[ConcertId]) -> None:
-    """Read the rooms of these concerts together once one is asked for."""
-    context.rooms.expect({concert_id: partial(get_waiting_room, context, concert_id) for concert_id in concert_ids})
+async def load_waiting_rooms(context: Context, concert_ids: Iterable[ConcertId]) -> None:
+    """Load the rooms of these concerts in one round trip."""
+    await context.rooms.load_all({id_: partial(get_waiting_room, context, id_) for id_ in concert_ids})
 
 
 async def configure(

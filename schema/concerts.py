@@ -1,5 +1,6 @@
 """The concert types of the schema, and the queries for them."""
 
+import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated, Self
@@ -14,14 +15,14 @@ from domain.page import DEFAULT_PAGE_SIZE
 from resolvers import concerts as resolve
 from resolvers.context import Context
 from resolvers.load_once import NowOrLater
-from resolvers.rooms import expect_rooms
+from resolvers.rooms import load_waiting_rooms
 from schema import ids
 from schema.connection import After, Connection, First, page_size
 from schema.enums import ConcertStatus, CurrencyCode
 from schema.ids import Kind
 from schema.rooms import WaitingRoom, show_room
 from schema.scalars import Money
-from schema.strawberry_fixes import ID, Info, computed
+from schema.strawberry_fixes import ID, Info, computed, selects
 
 
 @strawberry.type(description="Where a concert takes place.")
@@ -69,6 +70,10 @@ class Stock:
             tiers=[TierStock.of(tier) for tier in stock.tiers],
             sold_out=stock.is_sold_out,
         )
+
+
+TIER_STOCK = frozenset({"available", "held", "sold"})
+"""Fields of a tier that show its stock."""
 
 
 @strawberry.type(description="A price category of a concert.")
@@ -135,7 +140,6 @@ class Concert(ids.Node):
     version: int = strawberry.field(
         description="Increases with every change. Pass it to `updateConcert` as `expectedVersion`."
     )
-    tiers: list[Tier] = strawberry.field(description="The tiers, in the order of the organizer.")
 
     @classmethod
     def of(cls, concert: domain.concerts.Concert) -> Self:
@@ -157,8 +161,17 @@ class Concert(ids.Node):
             hold_duration_seconds=terms.hold_duration_ms // 1000,
             status=concert.status,
             version=concert.version,
-            tiers=[Tier.of(concert, tier) for tier in concert.tiers],
         )
+
+    @computed("The tiers, in the order of the organizer.", graphql_type=list[Tier])
+    def tiers(self, info: Info) -> NowOrLater[list[Tier]]:
+        if selects(info, TIER_STOCK):
+            # With the stock at hand, no tier needs a task of its own.
+            return resolve.after_stock(info.context, self.concert, self._tiers)
+        return self._tiers()
+
+    def _tiers(self) -> list[Tier]:
+        return [Tier.of(self.concert, tier) for tier in self.concert.tiers]
 
     @computed(
         "The stock of all tiers at one moment. Null with a top-level error if the store is unavailable.",
@@ -213,7 +226,10 @@ async def list_concerts(
 ) -> Connection[Concert]:
     wanted = filter_.read() if filter_ else domain.concerts.ConcertFilter()
     page = await resolve.list_concerts(info.context, wanted, first=page_size(first), after=after)
-    expect_rooms(info.context, [concert.id for concert in page.items])
+    await asyncio.gather(
+        resolve.load_stocks(info.context, page.items if selects(info, {"stock", *TIER_STOCK}) else ()),
+        load_waiting_rooms(info.context, [c.id for c in page.items] if selects(info, {"waitingRoom"}) else ()),
+    )
     return Connection[Concert].of(page, Concert.of)
 
 

@@ -1,7 +1,7 @@
 """Relay connections of our own: Strawberry's leave `nodes` empty if only `nodes` is selected."""
 
-from collections.abc import Callable
-from typing import Annotated, Generic, Self, TypeAlias, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, Generic, Self, TypeAlias, TypeVar, cast, overload
 
 import strawberry
 
@@ -37,9 +37,34 @@ class Connection(Generic[T]):
 
     @classmethod
     def of(cls, page: Page[Item], show: Callable[[Item], T]) -> Self:
-        nodes = [show(item) for item in page.items]
-        edges = [Edge(cursor=cursor, node=node) for cursor, node in zip(page.cursors, nodes, strict=True)]
-        return cls(edges=edges, nodes=nodes, page_info=_page_info(page))
+        edges = list(zip(page.cursors, page.items, strict=True))
+        return cls(
+            edges=cast("list[Edge[T]]", ShownList(edges, lambda edge: Edge(cursor=edge[0], node=show(edge[1])))),
+            nodes=cast("list[T]", ShownList(page.items, show)),
+            page_info=_page_info(page),
+        )
+
+
+class ShownList(Sequence[T]):
+    """The objects of a page, each made when it is needed: a page is completed in time slices."""
+
+    def __init__(self, items: Sequence[Any], show: Callable[[Any], T]) -> None:
+        self._items = items
+        self._show = show
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    @overload
+    def __getitem__(self, index: int) -> T: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[T]: ...
+
+    def __getitem__(self, index: int | slice) -> T | Sequence[T]:
+        if isinstance(index, slice):
+            return [self._show(item) for item in self._items[index]]
+        return self._show(self._items[index])
 
 
 def _page_info(page: Page[Item]) -> PageInfo:

@@ -1,6 +1,6 @@
 """Additions to Strawberry: a typed context, arguments named like builtins, computed fields."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Annotated, TypeAlias, TypeVar, cast
 
 import strawberry
@@ -12,6 +12,7 @@ from graphql import (
     GraphQLSchema,
     Undefined,
 )
+from strawberry.types.nodes import SelectedField
 
 from resolvers.context import Context
 
@@ -49,3 +50,14 @@ def _inputs(schema: GraphQLSchema) -> Iterator[GraphQLArgument | GraphQLInputFie
         if isinstance(type_, GraphQLObjectType):
             for field in type_.fields.values():
                 yield from field.args.values()
+
+
+def selects(info: Info, names: Collection[str]) -> bool:
+    """Return whether a field with one of these names is selected anywhere below this field."""
+    unread = [inner for field in info.selected_fields for inner in field.selections]
+    while unread:
+        selection = unread.pop()
+        if isinstance(selection, SelectedField) and selection.name in names:
+            return True
+        unread += selection.selections
+    return False

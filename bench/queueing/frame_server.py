@@ -10,7 +10,7 @@ import asyncio
 import sys
 from typing import cast
 
-from subscriptions.yielding import TimeSlice
+from storage.time_slice import TimeSlice
 from web.server import BACKLOG, run_program
 
 FULL = 65_536

@@ -1,17 +1,13 @@
 """Lists of objects, completed in time slices, so that a long page does not keep the loop busy."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable, Sequence
 from inspect import isawaitable
 from typing import Any
 
-from graphql import GraphQLObjectType, GraphQLResolveInfo, GraphQLSchema
+from graphql import GraphQLObjectType, GraphQLResolveInfo, GraphQLSchema, OperationType
 
 from resolvers.context import Context
 from schema.execution.operation_cost import is_list_of_objects
-from subscriptions.yielding import TimeSlice
-
-MAX_AT_ONCE = 10
-"""Shorter lists are completed at once, without the cost of an asynchronous list."""
 
 Resolve = Callable[..., Any]
 
@@ -27,28 +23,25 @@ def yield_in_long_lists(schema: GraphQLSchema) -> None:
 def _sliced(resolve: Resolve) -> Resolve:
     def sliced(source: object, info: GraphQLResolveInfo[Context], **arguments: object) -> object:
         found = resolve(source, info, **arguments)
+        if info.operation.operation is not OperationType.QUERY:
+            # Payloads of mutations and subscriptions are short, and their rate is high.
+            return found
         if isawaitable(found):
-            return _slice_later(found, info.context)
-        return _slice(found, info.context)
+            return _slice_later(found, info)
+        return _slice(found, info)
 
     return sliced
 
 
-async def _slice_later(found: Any, context: Context) -> object:
-    return _slice(await found, context)
+async def _slice_later(found: Any, info: GraphQLResolveInfo[Context]) -> object:
+    return _slice(await found, info)
 
 
-def _slice(found: object, context: Context) -> object:
-    if isinstance(found, list) and len(found) > MAX_AT_ONCE:
-        return _iterate(found, context)
+def _slice(found: object, info: GraphQLResolveInfo[Context]) -> object:
+    if isinstance(found, Sequence) and len(found) > 1 and not _is_inside_a_list(info):
+        return info.context.iterate(found)
     return found
 
 
-async def _iterate(items: list[object], context: Context) -> AsyncIterator[object]:
-    """Yield the items. What the fields of the first one read is read for all before the second."""
-    slice_ = TimeSlice()
-    yield items[0]
-    await context.load_wanted()
-    for item in items[1:]:
-        await slice_.checkpoint()
-        yield item
+def _is_inside_a_list(info: GraphQLResolveInfo[Context]) -> bool:
+    return any(isinstance(key, int) for key in info.path.as_list())

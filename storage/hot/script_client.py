@@ -34,6 +34,7 @@ from domain.ids import ConcertId
 from storage.hot.resp import Arg, pack_call
 from storage.keys import concert_keys
 from storage.scripts import Script, ScriptReplyError
+from storage.time_slice import TimeSlice
 
 PIPELINES = 2
 """One pipeline would let a long recovery delay every hold; more than two would make more and
@@ -229,7 +230,10 @@ class _Pipeline:
         batch = [call for call in batch if not call.has_failed]
         await connection.send_packed_command(packed)
         missing: list[_Call] = []
+        time_slice = TimeSlice()
         for call in batch:
+            # Replies that have arrived are parsed without a pause, which takes long for large ones.
+            await time_slice.checkpoint()
             try:
                 call.succeed(await connection.read_response())
             except NoScriptError:

@@ -15,12 +15,12 @@ from domain.queues import EntryState
 from domain.stock import StockAhead
 from domain.topics import QueueTopic
 from storage.hot.queues import EntryRecord
+from storage.time_slice import TimeSlice
 from subscriptions.interfaces import SnapshotReader
 from subscriptions.publishing.presence import Presence
 from subscriptions.publishing.queue_subscriber import QueueSubscriber
 from subscriptions.publishing.shared_snapshot import Membership, SharedSnapshot
 from subscriptions.publishing.subscriber_groups import SubscriberGroups
-from subscriptions.yielding import TimeSlice
 
 BATCH = 250
 """Number of entries in one command, parsed in about 3 ms, so that other tasks wait no longer."""

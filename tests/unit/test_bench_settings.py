@@ -19,8 +19,8 @@ from bench.queueing.metrics import NotMeasured
 from domain.ids import ConcertId
 from settings import Settings
 from storage.hot.hot_state import AdmissionRun, ExpiryRun
+from storage.time_slice import TimeSlice
 from subscriptions.publishing.push_intervals import PushIntervals
-from subscriptions.yielding import TimeSlice
 from tests.support import shop
 from workers import admission, expiry
 

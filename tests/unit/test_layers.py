@@ -54,16 +54,12 @@ PACKAGES_OF = {
 # A module below the first part imports nothing below the others, but for the exceptions.
 SEPARATED = (
     ("subscriptions.sockets", ("subscriptions.",), ("subscriptions.sockets.", "subscriptions.interfaces")),
-    (
-        "subscriptions.publishing",
-        ("subscriptions.",),
-        ("subscriptions.publishing.", "subscriptions.interfaces", "subscriptions.yielding"),
-    ),
+    ("subscriptions.publishing", ("subscriptions.",), ("subscriptions.publishing.", "subscriptions.interfaces")),
     ("storage.hot", ("storage.sync", "storage.mongo", "storage.connect"), ()),
     ("storage.mongo", ("storage.sync", "storage.hot", "storage.connect"), ()),
     ("storage.embedded", ("storage.",), ("storage.embedded",)),
     ("schema.execution", ("schema.",), ("schema.execution",)),
-    ("schema", ("subscriptions.",), ("subscriptions.interfaces", "subscriptions.yielding")),
+    ("schema", ("subscriptions.",), ("subscriptions.interfaces",)),
     ("resolvers", ("subscriptions.",), ("subscriptions.interfaces",)),
 )
 MOST_MODULES = 18

@@ -1,4 +1,4 @@
-"""The keys that a page expects are loaded together, and once."""
+"""The keys of a page are loaded together, and each once."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -7,6 +7,7 @@ from functools import partial
 import pytest
 
 from resolvers.load_once import LoadOnce
+from tests.support.waiting import wait_until
 
 
 @dataclass
@@ -31,21 +32,43 @@ class Reads:
         self._is_turn_over = True
 
 
-async def test_expected_keys_are_loaded_in_one_turn_with_the_first() -> None:
+async def test_keys_are_loaded_in_one_turn() -> None:
     once, reads = LoadOnce[str, str](), Reads()
-    once.expect({key: partial(reads.read, key) for key in "abc"})
 
-    assert await once.get("b", partial(reads.read, "b")) == "B"
-    assert [await once.get(key, partial(reads.read, key)) for key in "ac"] == ["A", "C"]
+    await once.load_all({key: partial(reads.read, key) for key in "abc"})
+
+    assert [await once.get(key, partial(reads.read, key)) for key in "abc"] == ["A", "B", "C"]
     assert [sorted(turn) for turn in reads.turns] == [["a", "b", "c"]]
 
 
-async def test_another_key_does_not_load_the_expected_ones() -> None:
+async def test_keys_loaded_before_are_not_loaded_again() -> None:
     once, reads = LoadOnce[str, str](), Reads()
-    once.expect({key: partial(reads.read, key) for key in "abc"})
+    once.put("a", "given")
+    assert await once.get("b", partial(reads.read, "b")) == "B"
 
-    assert await once.get("z", partial(reads.read, "z")) == "Z"
-    assert reads.turns == [["z"]]
+    await once.load_all({key: partial(reads.read, key) for key in "abc"})
+
+    assert await once.get("a", partial(reads.read, "a")) == "given"
+    assert reads.turns == [["b"], ["c"]]
+
+
+async def test_load_waits_for_keys_that_another_caller_is_loading() -> None:
+    once, reads, gate = LoadOnce[str, str](), Reads(), asyncio.Event()
+
+    async def read_slowly() -> str:
+        await gate.wait()
+        return "slow"
+
+    other = asyncio.create_task(once.get("a", read_slowly))
+    await wait_until(lambda: once.is_loaded("a") is False and not other.done(), what="the other caller")
+    loading = asyncio.create_task(once.load_all({key: partial(reads.read, key) for key in "ab"}))
+    await wait_until(lambda: once.is_loaded("b"), what="the other key")
+    assert not loading.done()
+    gate.set()
+    await loading
+
+    assert once.is_loaded("a")
+    assert await other == "slow"
 
 
 async def test_loaded_value_is_shown_at_once() -> None:
@@ -58,23 +81,9 @@ async def test_loaded_value_is_shown_at_once() -> None:
     assert reads.turns == [["a"]]
 
 
-async def test_wanted_keys_are_loaded_before_they_are_awaited() -> None:
+async def test_error_of_a_key_is_raised_where_it_is_read() -> None:
     once, reads = LoadOnce[str, str](), Reads()
-    once.expect({key: partial(reads.read, key) for key in "abc"})
-    await once.load_wanted()
-    assert reads.turns == []
-
-    first = once.get_now_or_later("a", partial(reads.read, "a"), str)
-    await once.load_wanted()
-    assert once.get_now_or_later("c", partial(reads.read, "c"), str) == "C"
-    assert not isinstance(first, str)
-    assert await first == "A"
-    assert len(reads.turns) == 1
-
-
-async def test_error_of_an_expected_key_is_raised_for_that_key_alone() -> None:
-    once, reads = LoadOnce[str, str](), Reads()
-    once.expect({key: partial(reads.read, key) for key in "a12"})
+    await once.load_all({key: partial(reads.read, key) for key in "a12"})
 
     assert await once.get("a", partial(reads.read, "a")) == "A"
     with pytest.raises(ValueError, match="1"):
@@ -83,20 +92,9 @@ async def test_error_of_an_expected_key_is_raised_for_that_key_alone() -> None:
         await once.get("2", partial(reads.read, "2"))
 
 
-async def test_value_that_was_put_is_not_loaded() -> None:
-    once, reads = LoadOnce[str, str](), Reads()
-    once.put("a", "given")
-    once.expect({key: partial(reads.read, key) for key in "ab"})
-
-    assert await once.get("b", partial(reads.read, "b")) == "B"
-    assert await once.get("a", partial(reads.read, "a")) == "given"
-    assert reads.turns == [["b"]]
-
-
 async def test_cleared_keys_are_loaded_again() -> None:
     once, reads = LoadOnce[str, str](), Reads()
     once.put("a", "given")
-    once.expect({"b": partial(reads.read, "b")})
     once.clear()
 
     assert await once.get("a", partial(reads.read, "a")) == "A"

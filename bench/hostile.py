@@ -1,0 +1,235 @@
+"""`make bench-hostile`: the costliest documents and inputs that pass the limits.
+
+Each runs for a while in one process that also serves a small query of another client. Prints, and
+writes to bench/results/hostile.json, for each: the longest time in milliseconds for which the
+event loop was busy (at most 50 are allowed), the time of the whole request, and the p99 latency of
+the other client. A fixed Python loop, timed at the start, tells how fast the machine is now.
+"""
+
+import argparse
+import asyncio
+import json
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from pathlib import Path
+
+import orjson
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from graphql import get_introspection_query
+
+from auth.passes import PassSigner
+from auth.viewer import Role, Viewer
+from domain.concerts import ConcertDraft, ConcertTerms, TierDraft, Venue
+from domain.ids import PersonId
+from domain.money import CurrencyCode
+from resolvers.concerts import create_concert, publish_concert
+from resolvers.context import Resources
+from schema import execute
+from storage.connect import Stores, open_stores
+from storage.embedded import supervisor
+from web.request_parsing import parse_body
+from web.server import configure_gc, run_program
+
+RESULTS = Path(__file__).parent / "results" / "hostile.json"
+MAX_BUSY_MS = 50
+CONCERTS = 120
+TIERS = 50
+OTHER_CLIENT_PAUSE_S = 0.005
+PROBE_S = 0.001
+SMALL = "{ concerts(first: 1) { nodes { name stock { version } } } }"
+
+PAGE = """concerts(first: 100) { nodes { id slug name description startsAt status version
+    tiers { id name capacity available held sold price { amount } }
+    stock { tiers { sold } } waitingRoom { status } } }"""
+TIER_FIELDS = "tiers { " + " ".join(f"a{n}: available" for n in range(25)) + " id name }"
+ROOTS = " ".join(f"a{n}: concerts(first: 5) {{ nodes {{ id tiers {{ available }} }} }}" for n in range(20))
+CHAIN = (
+    "{ concerts { nodes { ...F0 } } } "
+    + " ".join(f"fragment F{n} on Concert {{ id name ...F{n + 1} }}" for n in range(100))
+    + " fragment F100 on Concert { slug }"
+)
+EQUAL_FIELDS = "{ concerts { nodes { " + "id name slug tiers { id name } " * 60 + "} } }"
+ENUMS = "query ({}) {{ {} }}".format(
+    " ".join(f"$v{n}: [ConcertStatus!]" for n in range(9)),
+    " ".join(f"a{n}: concerts(first: 1, filter: {{status: $v{n}}}) {{ nodes {{ id }} }}" for n in range(9)),
+)
+UNKNOWN_KEYS = "mutation ($input: CreateConcertInput!) { createConcert(input: $input) { __typename } }"
+
+
+@dataclass(frozen=True, slots=True)
+class Attack:
+    name: str
+    document: str
+    variables: dict[str, object] = field(default_factory=dict)
+    is_new_each_time: bool = False
+    """Sent with another comment each time, so that it is never cached."""
+
+    def body(self, number: int) -> bytes:
+        document = f"{self.document} #{number}" if self.is_new_each_time else self.document
+        return orjson.dumps({"query": document, "variables": self.variables})
+
+
+ATTACKS = (
+    Attack("a page of 100 concerts", f"{{ {PAGE} }}"),
+    Attack("the same page, never cached", f"{{ {PAGE} }}", is_new_each_time=True),
+    Attack("a page with 25 aliases of a tier's field", f"{{ concerts(first: 60) {{ nodes {{ {TIER_FIELDS} }} }} }}"),
+    Attack("20 root fields", f"{{ {ROOTS} }}"),
+    Attack("the largest introspection, never cached", get_introspection_query(), is_new_each_time=True),
+    Attack("a chain of 100 fragments", CHAIN, is_new_each_time=True),
+    Attack("300 equal fields", EQUAL_FIELDS, is_new_each_time=True),
+    Attack("an unfinished document of 2,000 tokens", "{ a " * 990, is_new_each_time=True),
+    Attack("1,800 enum values", ENUMS, {f"v{n}": ["PUBLISHED"] * 200 for n in range(9)}),
+    Attack("190 unknown keys", UNKNOWN_KEYS, {"input": {f"name{n}": n for n in range(190)}}),
+    Attack("19,000 items in a list", ENUMS, {"v0": ["PUBLISHED"] * 19_000}),
+    Attack("nested lists of 250 KB", ENUMS, {"v0": [[[0] * 199] * 199] * 3}),
+)
+
+
+@asynccontextmanager
+async def open_catalog() -> AsyncIterator[Stores]:
+    """Start embedded stores, and publish concerts with as many tiers as are allowed."""
+    with tempfile.TemporaryDirectory() as directory:
+        valkey = supervisor.make_valkey(Path(directory) / "valkey")
+        mongod = supervisor.make_mongod(Path(directory) / "mongod")
+        await asyncio.gather(valkey.start(), mongod.start())
+        try:
+            async with open_stores(valkey.url, mongod.url, "hostile") as stores:
+                await fill(stores)
+                yield stores
+        finally:
+            await asyncio.gather(valkey.stop(), mongod.stop())
+
+
+async def fill(stores: Stores) -> None:
+    organizer = Viewer(PersonId("olivia"), "olivia", None, frozenset({Role.ORGANIZER}))
+    resources = make_resources(stores)
+    for _ in range(CONCERTS):
+        context = resources.context(organizer, "fill")
+        concert = await create_concert(context, make_draft())
+        await publish_concert(context, concert.id)
+
+
+def make_resources(stores: Stores) -> Resources:
+    return Resources(stores, PassSigner(Ed25519PrivateKey.generate()))
+
+
+def make_draft() -> ConcertDraft:
+    now = datetime.now(UTC).replace(microsecond=0)
+    return ConcertDraft(
+        terms=ConcertTerms(
+            name="Goldberg Variations",
+            venue=Venue("Concertgebouw", "Amsterdam", "NL"),
+            description="An aria with thirty variations.",
+            starts_at=now + timedelta(days=30),
+            sales_start_at=now - timedelta(hours=1),
+            sales_end_at=now + timedelta(days=29),
+            limit_per_order=10,
+            limit_per_person=10,
+            hold_duration_ms=600_000,
+        ),
+        currency=CurrencyCode.EUR,
+        tiers=tuple(TierDraft(f"Tier {number}", 2_500, 100) for number in range(TIERS)),
+    )
+
+
+@contextmanager
+def probed_loop() -> Iterator[list[float]]:
+    """Record the milliseconds of CPU that the event loop takes between two calls of a timer.
+
+    CPU time, because another process on the machine is not the fault of the document.
+    """
+    busy: list[float] = []
+
+    async def probe() -> None:
+        while True:
+            began = time.thread_time()
+            await asyncio.sleep(PROBE_S)
+            busy.append((time.thread_time() - began) * 1_000)
+
+    task = asyncio.create_task(probe())
+    try:
+        yield busy
+    finally:
+        task.cancel()
+
+
+async def run_other_client(resources: Resources, latencies: list[float]) -> None:
+    body = orjson.dumps({"query": SMALL})
+    while True:
+        began = time.perf_counter()
+        await send(resources, body)
+        latencies.append((time.perf_counter() - began) * 1_000)
+        await asyncio.sleep(OTHER_CLIENT_PAUSE_S)
+
+
+async def send(resources: Resources, body: bytes) -> bytes:
+    """Handle a request as the HTTP endpoint does, from bytes to bytes."""
+    result = await execute(parse_body(body), resources.context(None, "bench"))
+    return orjson.dumps(result.payload)
+
+
+async def measure(resources: Resources, attack: Attack, *, seconds: float) -> dict[str, object]:
+    latencies: list[float] = []
+    took: list[float] = []
+    numbers = count()
+    other = asyncio.create_task(run_other_client(resources, latencies))
+    with probed_loop() as busy:
+        ends = time.perf_counter() + seconds
+        while time.perf_counter() < ends:
+            began = time.perf_counter()
+            answer = await send(resources, attack.body(next(numbers)))
+            took.append((time.perf_counter() - began) * 1_000)
+            await asyncio.sleep(PROBE_S)
+    other.cancel()
+    errors = orjson.loads(answer).get("errors")
+    return {
+        "attack": attack.name,
+        "answer": errors[0]["extensions"]["code"] if errors else "data",
+        "requests": len(took),
+        "busy_p99_ms": percentile(busy, 0.99),
+        "busy_max_ms": percentile(busy, 1.0),
+        "request_ms": percentile(took, 0.5),
+        "other_client_p99_ms": percentile(latencies, 0.99),
+    }
+
+
+def percentile(values: list[float], share: float) -> float:
+    ordered = sorted(values)
+    return round(ordered[min(int(len(ordered) * share), len(ordered) - 1)], 1)
+
+
+def time_fixed_loop() -> float:
+    """Return the milliseconds of a million additions, for comparison between machines."""
+    began = time.perf_counter()
+    total = 0
+    for number in range(1_000_000):
+        total += number
+    return round((time.perf_counter() - began) * 1_000, 1)
+
+
+async def run(seconds: float) -> bool:
+    """Measure every attack, and print and write the results. Return whether all pass."""
+    fixed_loop_ms = time_fixed_loop()
+    async with open_catalog() as stores:
+        resources = make_resources(stores)
+        idle = await measure(resources, Attack("a small query", SMALL), seconds=seconds)
+        rows = [idle, *[await measure(resources, attack, seconds=seconds) for attack in ATTACKS]]
+    for row in rows:
+        sys.stdout.write("  ".join(f"{key} {value}" for key, value in row.items()) + "\n")
+    sys.stdout.write(f"A million additions took {fixed_loop_ms} ms.\n")
+    RESULTS.parent.mkdir(exist_ok=True)
+    RESULTS.write_text(json.dumps({"fixed_loop_ms": fixed_loop_ms, "rows": rows}, indent=2) + "\n")
+    return all(float(str(row["busy_max_ms"])) <= MAX_BUSY_MS for row in rows)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=5.0, help="how long each attack runs")
+    configure_gc()
+    sys.exit(0 if run_program(run(parser.parse_args().seconds)) else 1)
