@@ -26,7 +26,7 @@ for _, seen in ipairs(looked) do
   local id, holder, idle_ms, tries = unpack(seen)
   if is_due_again(holder, idle_ms, tries) then
     if holder == HANDLING and tries >= tonumber(ARGV[4]) then
-      to_dead_letter(group, id, tries, 'nobody who handled it ever answered', ARGV[5])
+      to_dead_letter(group, id, tries, 'no handler acknowledged it', ARGV[5])
     else
       -- An event that is no longer in the stream is not pending after this.
       local claimed = redis.call('XCLAIM', EVENTS, group, HANDLING, 0, id)[1]
