@@ -13,7 +13,7 @@ export default defineConfig({
       // Libraries mark their files for servers that render React; we have none.
       onwarn: (warning, warn) => warning.code === "MODULE_LEVEL_DIRECTIVE" || warn(warning),
     },
-    // Monaco is one large piece, and whoever opens the page needs all of it.
+    // Monaco is one large chunk, and the page needs all of it.
     chunkSizeWarningLimit: 6_000,
     reportCompressedSize: false,
   },

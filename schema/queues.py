@@ -111,7 +111,7 @@ class QueueEntry(ids.Node):
             lot=entry.lot,
         )
 
-    @computed("How long you will wait. Null if it is unknown: before the queue has moved, or while no one is called.")
+    @computed("How long you will wait. Null if it is unknown: before the queue has moved, or while calls are stopped.")
     async def estimated_wait(self, info: Info) -> WaitEstimate | None:
         return WaitEstimate.of(await resolve.estimate_wait(info.context, self.entry))
 
@@ -166,7 +166,7 @@ class QueuePosition:
         description="The status of the waiting room. It tells why the queue does not move."
     )
     message: str = strawberry.field(
-        description="A message from the organizer to everyone in the queue. Empty if there is none."
+        description="A message from the organizer to all people in the queue. Empty if there is none."
     )
     stock: Stock | None = strawberry.field(description="The stock of the concert.")
     stock_ahead: StockAhead = strawberry.field(description="Whether tickets will be left at your turn.")

@@ -63,7 +63,7 @@ def _buyers_for(stock: Stock, flow: RoomFlow) -> float:
 def _buyers_for_tier(tier: TierStock, share: float, flow: RoomFlow) -> float:
     """Return how many people demand `CERTAINTY_SIGMAS` deviations above the stock of the tier.
 
-    It assumes that no one switches to another tier.
+    It assumes that people do not switch to another tier.
     """
     left = tier.available + tier.held
     if left <= 0:
@@ -89,7 +89,7 @@ def _ahead_of(called: float, flow: RoomFlow) -> float:
     moved = sum(flow.called_lately)
     if not moved or called == inf:
         return inf
-    # Everyone who left counts as a person who left the queue.
+    # All who left count as people who left the queue.
     gone_rate = measure_rates(flow, slots_taken=flow.called).gone_rate
     by_call = gone_rate * len(flow.called_lately) * SLICE_S / moved
     exponent = by_call * called

@@ -159,7 +159,7 @@ class NotInQueueError(DomainError):
     refusal: strawberry.Private[domain_errors.NotInQueue]
 
 
-@strawberry.type(description="No one can join the queue, or no one can be called from it; `status` says why.")
+@strawberry.type(description="The queue cannot be joined, or people cannot be called from it; `status` says why.")
 class RoomNotOpenError(DomainError):
     refusal: strawberry.Private[domain_errors.RoomNotOpen]
 

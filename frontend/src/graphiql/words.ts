@@ -96,7 +96,7 @@ const OUTSIDE: Record<string, string> = {
 
 const STANDSTILL: Record<string, string> = {
   PAUSED: "paused; you keep your place",
-  REJECTING: "no one is called now; you keep your place",
+  REJECTING: "calls are stopped for now; you keep your place",
 };
 
 function registeredWords(place: Place): string[] {
