@@ -101,7 +101,7 @@ def build_missing_page(request: Request) -> HTMLResponse:
 def _policy(issuer: str) -> str:
     """Return the content security policy: our own files and the issuer.
 
-    GraphiQL writes styles into the page, and has fonts and icons as data:.
+    GraphiQL adds styles to the page, and loads fonts and icons from `data:` URLs.
     """
     address = urlsplit(issuer)
     rules = {

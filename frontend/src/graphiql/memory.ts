@@ -37,8 +37,8 @@ export class Memory {
     if (name === undefined) return text;
     if (name === "newKey") return newKey();
     const known = this.#known.get(name);
-    if (known === undefined) throw new NothingKnown(MISSING[name] ?? `There is no value called {{${name}}}; use newKey, queuePass or holdId.`);
-    return known;
+    if (known !== undefined) return known;
+    throw new NothingKnown(MISSING[name] ?? `There is no value {{${name}}}; use newKey, queuePass or holdId.`);
   }
 
   #learnFrom(result: unknown): void {
