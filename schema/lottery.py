@@ -16,7 +16,7 @@ from resolvers.context import Context
 
 @strawberry.type(
     description=(
-        "The lottery among the people who join before the opening. Note the commitment before"
+        "The lottery among the people who join before the opening. Write down the commitment before"
         " the opening. Afterwards, SHA-256 of the secret's bytes is the commitment, and "
         "SHA-256 of these bytes followed by the digest's text is the seed."
     )

@@ -75,8 +75,8 @@ class QueueEntry(ids.Node):
     joined_at: datetime = strawberry.field(description="When you joined the queue.")
     expires_at: datetime | None = strawberry.field(
         description=(
-            "READY: claim the pass before. ADMITTED: the pass expires. WAITING: send a heartbeat "
-            "before. Null while you have an open subscription, and after the entry has ended."
+            "READY: claim the pass by then. ADMITTED: the pass expires then. WAITING: send a heartbeat "
+            "by then. Null while you have an open subscription, and after the entry has ended."
         )
     )
     expires_in_seconds: int | None = strawberry.field(
@@ -151,7 +151,7 @@ class QueuePosition:
     waiting_count: int = strawberry.field(description="How many people are waiting.")
     expires_at: datetime | None = strawberry.field(
         description=(
-            "READY: claim the pass before. ADMITTED: the pass expires. Null while you wait: this "
+            "READY: claim the pass by then. ADMITTED: the pass expires then. Null while you wait: this "
             "subscription keeps your entry alive."
         )
     )

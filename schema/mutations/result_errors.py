@@ -53,7 +53,7 @@ class NotFoundError(DomainError):
     refusal: strawberry.Private[domain_errors.NotFound]
 
 
-@strawberry.type(description="The concert is a draft or closed, or now is outside its sale window.")
+@strawberry.type(description="The concert is a draft or closed, or outside its sale window.")
 class NotOnSaleError(DomainError):
     refusal: strawberry.Private[domain_errors.NotOnSale]
 

@@ -14,7 +14,7 @@ _MS = 1000
 @strawberry.input(
     description=(
         "Settings of a waiting room. An absent field keeps its value, or gets its default; so"
-        " does null, except for the two moments, which it removes."
+        " does null, except for the two times, which it removes."
     )
 )
 class WaitingRoomInput:
@@ -59,7 +59,7 @@ class WaitingRoomInput:
         ),
     )
     queue_all: bool | None = strawberry.field(
-        default=None, description="Pause the queue: people wait and are not called. False by default."
+        default=None, description="Pause the queue: people wait and are only called manually. False by default."
     )
     heartbeat_timeout_seconds: int | None = strawberry.field(
         default=None,
@@ -116,7 +116,7 @@ class ConfigureWaitingRoomInput:
     settings: WaitingRoomInput = strawberry.field(description="The settings to change.")
 
 
-@strawberry.input(description="The concert whose queue to pause. Places are kept, and people are not called.")
+@strawberry.input(description="The concert whose queue to pause. Places are kept, and people are only called manually.")
 class PauseWaitingRoomInput:
     concert_id: strawberry.ID = strawberry.field(description="The id of the concert.")
 
