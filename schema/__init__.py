@@ -77,7 +77,7 @@ class Mutation:
         rooms.configure_waiting_room, description="Change the settings of a waiting room while it runs."
     )
     pause_waiting_room = strawberry.mutation(
-        rooms.pause_waiting_room, description="Stop calling people. Everyone keeps their place in the queue."
+        rooms.pause_waiting_room, description="Stop calling people. All entries keep their place in the queue."
     )
     resume_waiting_room = strawberry.mutation(rooms.resume_waiting_room, description="Resume calling people.")
     admit_next = strawberry.mutation(rooms.admit_next, description="Call people manually, within both limits.")
