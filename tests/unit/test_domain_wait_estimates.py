@@ -190,9 +190,7 @@ def flows(draw: st.DrawFn) -> tuple[RoomFlow, int, int, int]:
 
 
 @given(flows(), st.lists(st.integers(1, 200_000), min_size=2, max_size=20))
-def test_estimates_never_fall_with_the_position(
-    made: tuple[RoomFlow, int, int, int], positions: list[int]
-) -> None:
+def test_estimates_never_fall_with_the_position(made: tuple[RoomFlow, int, int, int], positions: list[int]) -> None:
     flow, taken, slots, per_minute = made
     table = build_wait_table(flow, slots_taken=taken, total_active_users=slots, new_users_per_minute=per_minute)
     found = [table.estimate(position) for position in sorted(positions)]

@@ -1,4 +1,4 @@
-"""Callers that come at once share one read, its result and its error; none of them can end it for the others."""
+"""Concurrent callers share one read, its result and its error, and none can cancel it for others."""
 
 import asyncio
 
@@ -11,38 +11,38 @@ from tests.support.waiting import wait_until
 
 
 class Read:
-    """A read that ends when it is let go on, with a number that rises or with `trouble`."""
+    """A read that ends once `gate` is open, with a rising number or with `failure`."""
 
     def __init__(self) -> None:
         self.count = 0
         self.gate = asyncio.Event()
-        self.trouble: Exception | None = None
+        self.failure: Exception | None = None
 
     async def __call__(self) -> int:
         self.count += 1
         number = self.count
         await self.gate.wait()
-        if self.trouble is not None:
-            raise self.trouble
+        if self.failure is not None:
+            raise self.failure
         return number
 
 
-async def test_callers_at_once_share_one_read() -> None:
+async def test_concurrent_callers_share_one_read() -> None:
     flights, owner, read = SingleFlight[str, int](), DetachedTasks(), Read()
-    asking = [asyncio.create_task(flights.run("a", read, owner=owner)) for _ in range(100)]
+    callers = [asyncio.create_task(flights.run("a", read, owner=owner)) for _ in range(100)]
     await wait_until(lambda: read.count, what="the read")
     read.gate.set()
-    assert await asyncio.gather(*asking) == [1] * 100
+    assert await asyncio.gather(*callers) == [1] * 100
     assert await flights.run("a", read, owner=owner) == 2
 
 
-async def test_keys_are_read_apart() -> None:
+async def test_each_key_has_its_own_read() -> None:
     flights, owner, read = SingleFlight[str, int](), DetachedTasks(), Read()
     read.gate.set()
     assert sorted(await asyncio.gather(*[flights.run(key, read, owner=owner) for key in "abab"])) == [1, 1, 2, 2]
 
 
-async def test_a_cancelled_caller_leaves_the_read_to_the_others() -> None:
+async def test_cancelled_caller_does_not_cancel_the_read() -> None:
     flights, owner, read = SingleFlight[str, int](), DetachedTasks(), Read()
     first, *others = [asyncio.create_task(flights.run("a", read, owner=owner)) for _ in range(3)]
     await wait_until(lambda: read.count, what="the read")
@@ -53,25 +53,25 @@ async def test_a_cancelled_caller_leaves_the_read_to_the_others() -> None:
     assert read.count == 1
 
 
-async def test_every_caller_gets_the_error_and_the_next_reads_again() -> None:
+async def test_every_caller_gets_the_error_and_the_next_call_reads_again() -> None:
     flights, owner, read = SingleFlight[str, int](), DetachedTasks(), Read()
-    read.trouble = TemporarilyUnavailable("The store is away")
+    read.failure = TemporarilyUnavailable("The store is away")
     read.gate.set()
-    told = await asyncio.gather(*[flights.run("a", read, owner=owner) for _ in range(3)], return_exceptions=True)
-    assert told == [read.trouble] * 3
-    read.trouble = None
+    results = await asyncio.gather(*[flights.run("a", read, owner=owner) for _ in range(3)], return_exceptions=True)
+    assert results == [read.failure] * 3
+    read.failure = None
     assert await flights.run("a", read, owner=owner) == 2
 
 
-async def test_the_owner_ends_a_read_that_is_under_way() -> None:
+async def test_closing_the_owner_cancels_a_read_in_progress() -> None:
     flights, owner, read = SingleFlight[str, int](), DetachedTasks(), Read()
-    asking = asyncio.create_task(flights.run("a", read, owner=owner))
+    callers = asyncio.create_task(flights.run("a", read, owner=owner))
     await wait_until(lambda: read.count, what="the read")
     await owner.aclose(patience_s=0)
-    assert isinstance((await asyncio.gather(asking, return_exceptions=True))[0], asyncio.CancelledError)
+    assert isinstance((await asyncio.gather(callers, return_exceptions=True))[0], asyncio.CancelledError)
 
 
-async def test_a_full_owner_refuses_and_keeps_nothing() -> None:
+async def test_full_owner_refuses_and_keeps_nothing() -> None:
     flights, owner, read = SingleFlight[int, int](), DetachedTasks(), Read()
     running = [flights.start(key, read, owner=owner) for key in range(MAX_RUNNING)]
     with pytest.raises(TemporarilyUnavailable, match="too many requests in progress"):
