@@ -1,4 +1,4 @@
-"""The verifier that people run: it accepts what was drawn and nothing else, and needs nothing but Python."""
+"""The lottery verifier for the public: it accepts only what was drawn, and needs only Python."""
 
 import ast
 import hashlib
@@ -30,7 +30,7 @@ OTHER = hashlib.sha256(b"other").hexdigest()
 
 
 def verify(content: object, *arguments: str) -> tuple[int, str]:
-    """Without the project's packages: -I keeps the current folder and the environment out."""
+    """Run the verifier without our packages: -I ignores the current folder and the environment."""
     text = content if isinstance(content, str) else json.dumps(content)
     done = subprocess.run(
         [sys.executable, "-I", str(VERIFIER), *arguments], input=text, capture_output=True, text=True, check=False
@@ -39,16 +39,16 @@ def verify(content: object, *arguments: str) -> tuple[int, str]:
     return done.returncode, done.stdout
 
 
-def test_it_imports_the_standard_library_alone() -> None:
+def test_verifier_imports_only_the_standard_library() -> None:
     tree = ast.parse(VERIFIER.read_text())
     names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
     names |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     assert {name.partition(".")[0] for name in names} <= sys.stdlib_module_names
 
 
-def test_a_real_proof_is_accepted() -> None:
-    code, said = verify(PLACE, "--commitment", f" {LOTTERY['commitment'].upper()} ")
-    assert (code, said.splitlines()) == (
+def test_valid_proof_is_accepted() -> None:
+    code, output = verify(PLACE, "--commitment", f" {LOTTERY['commitment'].upper()} ")
+    assert (code, output.splitlines()) == (
         0,
         [
             "The secret is the one that was committed to, and the seed was made from it and the registrations.",
@@ -57,28 +57,28 @@ def test_a_real_proof_is_accepted() -> None:
     )
 
 
-def test_a_whole_answer_is_searched_for_its_proofs(tmp_path: Path) -> None:
+def test_proofs_are_found_anywhere_in_a_response(tmp_path: Path) -> None:
     answer = {"data": {"queueEntry": {"lotteryProof": PLACE}, "waitingRoom": {"lottery": LOTTERY}}}
     file = tmp_path / "answer.json"
     file.write_text(json.dumps(answer))
-    code, said = verify("", str(file))
-    assert (code, said.count("The secret is"), said.count("drew number")) == (0, 2, 1)
-    assert said.count(f"Is this the commitment that you noted before the opening? {LOTTERY['commitment']}") == 2
+    code, output = verify("", str(file))
+    assert (code, output.count("The secret is"), output.count("drew number")) == (0, 2, 1)
+    assert output.count(f"Is this the commitment that you noted before the opening? {LOTTERY['commitment']}") == 2
     broken = {"data": [{"first": PLACE}, {"second": PLACE | {"number": PLACE["number"] + 1}}]}
     assert verify(broken)[0] == 1
 
 
-def test_one_more_proof_of_each_size_is_accepted() -> None:
+def test_proofs_of_small_lotteries_are_accepted() -> None:
     for count in (1, 2, 9):
         drawn = draw(SEED, count)
         places = [PLACE | {"registrations": count, "lot": n, "number": drawn.number_of(n)} for n in range(1, count + 1)]
         assert verify(places)[0] == 0
 
 
-def test_all_prints_the_whole_order() -> None:
+def test_option_all_prints_the_whole_order() -> None:
     ten = LOTTERY | {"registrations": 10}
-    code, said = verify(ten, "--all", "10", "--commitment", LOTTERY["commitment"])
-    assert (code, said.splitlines()[1:]) == (
+    code, output = verify(ten, "--all", "10", "--commitment", LOTTERY["commitment"])
+    assert (code, output.splitlines()[1:]) == (
         0,
         ["1 6", "2 3", "3 5", "4 2", "5 4", "6 10", "7 7", "8 9", "9 1", "10 8"],
     )
@@ -86,7 +86,7 @@ def test_all_prints_the_whole_order() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "misfit"),
+    ("changes", "reason"),
     [
         ({"lot": 501}, "lot 501 drew number"),
         ({"lot": 0}, "its lot is none of the 1000"),
@@ -112,15 +112,15 @@ def test_all_prints_the_whole_order() -> None:
         ({"commitment": 7}, "its commitment is not 64 hexadecimal digits"),
     ],
 )
-def test_whatever_is_changed_does_not_fit(changes: dict[str, Any], misfit: str) -> None:
-    code, said = verify(PLACE | changes)
+def test_changed_proof_is_refused_with_its_reason(changes: dict[str, Any], reason: str) -> None:
+    code, output = verify(PLACE | changes)
     assert code == 1
-    assert said.startswith("This does not fit: ")
-    assert misfit in said
+    assert output.startswith("This does not fit: ")
+    assert reason in output
 
 
 @pytest.mark.parametrize(
-    ("content", "misfit"),
+    ("content", "reason"),
     [
         ("", "it cannot be read"),
         ("[" * 100_000, "it cannot be read"),
@@ -128,22 +128,22 @@ def test_whatever_is_changed_does_not_fit(changes: dict[str, Any], misfit: str) 
         ({"secret": None, "commitment": OTHER}, "it has no secret"),
     ],
 )
-def test_what_is_no_proof_does_not_fit(content: object, misfit: str) -> None:
-    code, said = verify(content)
+def test_input_without_a_proof_is_refused(content: object, reason: str) -> None:
+    code, output = verify(content)
     assert code == 1
-    assert misfit in said
+    assert reason in output
 
 
-def test_another_commitment_than_the_noted_one_does_not_fit() -> None:
-    code, said = verify(PLACE, "--commitment", OTHER)
-    assert (code, said) == (
+def test_commitment_other_than_the_noted_one_is_refused() -> None:
+    code, output = verify(PLACE, "--commitment", OTHER)
+    assert (code, output) == (
         1,
         f"This does not fit: its commitment is {LOTTERY['commitment']}, and you noted {OTHER}.\n",
     )
 
 
-def test_the_documentation_has_our_vectors_and_our_ten_lines() -> None:
-    """Its Python is run as it stands there."""
+def test_documentation_has_the_vectors_and_the_ten_lines() -> None:
+    """The Python of the documentation is run unchanged."""
     text = (ROOT / "docs" / "lottery.md").read_text()
     for value in (SECRET, DIGEST, SEED, LOTTERY["commitment"]):
         assert value in text
