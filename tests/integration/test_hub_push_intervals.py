@@ -23,7 +23,7 @@ from subscriptions.hub import Hub
 from subscriptions.publishing.push_intervals import PushIntervals
 from tests.support.hub_recorder import ROOM, SnapshotRecorder, check_rising, open_hub, subscribe
 from tests.support.lossy_hints import lose_hints
-from tests.support.lottery import entries, make_people, register, with_lottery
+from tests.support.lottery import make_people, register, with_lottery
 from tests.support.sale import context, key, lines, on_sale, organizer
 from tests.support.waiting import wait_until
 from workers.admission import AdmissionWorker
@@ -251,4 +251,5 @@ async def test_people_who_lose_their_connections_find_entry_and_pass_again(store
 
 async def _are_present(stores: Stores, concert: Concert, people: Sequence[PersonId]) -> bool:
     """Return whether all of these waiting people have a connection; then they have no deadline."""
-    return all(entry.deadline is None for entry in await entries(stores, concert, people))
+    found = await stores.queues.read_entries(concert.id, people)
+    return all(found[person_id].deadline is None for person_id in people)
