@@ -8,13 +8,11 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
-from starlette.types import ASGIApp
 
 from auth.jwks import MAX_RESPONSE_BYTES
 from auth.signing_keys import SigningKeys
 from domain.errors import TemporarilyUnavailable
-from tests.support.issuers import KeyServer
-from tests.support.serving import serving
+from tests.support.issuers import KeyServer, running_key_server
 from tests.support.tokens import jwk
 from tests.support.waiting import wait_until
 
@@ -23,15 +21,8 @@ NEVER_S = 3_600.0
 
 @pytest_asyncio.fixture
 async def server() -> AsyncIterator[KeyServer]:
-    """A key server that publishes k1."""
-    servers: list[KeyServer] = []
-
-    def build(base: str) -> ASGIApp:
-        servers.append(KeyServer(base, jwk("k1")))
-        return servers[0].app
-
-    async with serving(build):
-        yield servers[0]
+    async with running_key_server() as running:
+        yield running
 
 
 async def is_known(keys: SigningKeys, kid: str) -> bool:
@@ -118,14 +109,8 @@ async def test_known_keys_survive_every_failed_fetch(
 
 
 async def test_known_keys_survive_an_unreachable_issuer() -> None:
-    servers: list[KeyServer] = []
-
-    def build(base: str) -> ASGIApp:
-        servers.append(KeyServer(base, jwk("k1")))
-        return servers[0].app
-
-    async with serving(build):
-        keys = SigningKeys(servers[0].issuer, cooldown_s=0)
+    async with running_key_server() as server:
+        keys = SigningKeys(server.issuer, cooldown_s=0)
         assert await is_known(keys, "k1")
     assert not await is_known(keys, "k2")
     assert await is_known(keys, "k1")

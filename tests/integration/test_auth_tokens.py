@@ -17,29 +17,14 @@ import pytest_asyncio
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from starlette.types import ASGIApp
 
 from auth.tokens import MAX_TOKEN_BYTES, TokenVerifier
 from auth.viewer import Role, Viewer
 from domain.errors import TemporarilyUnavailable, Unauthenticated
 from domain.ids import PersonId
-from tests.support.issuers import KeyServer
-from tests.support.serving import serving
+from tests.support.issuers import KeyServer, running_key_server
 from tests.support.tokens import AUDIENCE, SUBJECT, access_claims, jwk, rsa_key, signed
 from tests.support.waiting import wait_until
-
-
-@asynccontextmanager
-async def key_server() -> AsyncIterator[KeyServer]:
-    """Serve k1."""
-    servers: list[KeyServer] = []
-
-    def build(base: str) -> ASGIApp:
-        servers.append(KeyServer(base, jwk("k1")))
-        return servers[0].app
-
-    async with serving(build):
-        yield servers[0]
 
 
 @asynccontextmanager
@@ -55,7 +40,7 @@ async def verifier_of(
 
 @pytest_asyncio.fixture
 async def server() -> AsyncIterator[KeyServer]:
-    async with key_server() as running:
+    async with running_key_server() as running:
         yield running
 
 
@@ -91,7 +76,7 @@ class SharedVerifier:
 @pytest.fixture(scope="module")
 def shared() -> Iterator[SharedVerifier]:
     with asyncio.Runner() as runner:
-        context = key_server()
+        context = running_key_server()
         server = runner.run(context.__aenter__())
         verifier = TokenVerifier(server.issuer, AUDIENCE)
         yield SharedVerifier(runner, verifier, server.issuer)
