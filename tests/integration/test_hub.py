@@ -1,4 +1,4 @@
-"""The hub on real stores: every subscriber gets the latest state, also after lost hints or outages."""
+"""The hub on real stores: subscribers get the latest state, also after lost hints or outages."""
 
 import asyncio
 import random

@@ -1,4 +1,4 @@
-"""Subscriptions from document to bytes on real stores: the latest payload equals a query's result."""
+"""Subscriptions from document to bytes on real stores: the latest payload equals a query."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""A WebSocket client that sends exactly what a test says, and a fake of everything behind a socket."""
+"""A WebSocket client that sends exactly what a test says, and a fake operation runner."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""Wait estimates from flows: exact where the limits decide, and the rules that hold for every queue."""
+"""Wait estimates from flows: exact where limits decide, and rules that hold for every queue."""
 
 from dataclasses import replace
 from itertools import pairwise
@@ -84,7 +84,7 @@ def test_estimate_at_the_edge_of_a_burst_includes_the_next_one() -> None:
 
 
 def test_raised_rate_counts_at_once() -> None:
-    """120 a minute were called, and now 600 may be: 480 at once, the rest a minute after the 120."""
+    """120 a minute were called and now 600 may be: 480 at once, the rest a minute after the 120."""
     flow = RoomFlow(
         now_s=NOW_S, opened_s=NOW_S - 600, joined=3_000, called=1_200, completed=900, called_lately=even(20)
     )

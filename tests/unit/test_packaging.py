@@ -1,4 +1,4 @@
-"""Our generic top-level names: Python finds our packages, and no installed one has the same name."""
+"""Our generic top-level names: Python finds our packages, and no installed one has the name."""
 
 from functools import cache
 from importlib.metadata import packages_distributions

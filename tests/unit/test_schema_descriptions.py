@@ -19,7 +19,7 @@ OPENINGS = ("Of ", "Who ", "Whoever ", "As many as ")
 
 
 def _descriptions() -> Iterator[tuple[str, str]]:
-    """Yield the coordinate and the description of each element; the text is empty if it is missing."""
+    """Yield the coordinate and the description of each element; a missing one is empty."""
     for type_ in SCHEMA.type_map.values():
         if type_.name.startswith("__") or is_specified_scalar_type(type_):
             continue

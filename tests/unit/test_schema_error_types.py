@@ -66,7 +66,7 @@ def test_every_error_type_carries_the_interface() -> None:
             {"code": "BAD_USER_INPUT", "retryable": False, "problems": [{"path": "first", "message": "is 0"}]},
         ),
         (
-            domain_errors.TemporarilyUnavailable("The store is away", retry_after_s=3),
+            domain_errors.TemporarilyUnavailable("The store does not answer", retry_after_s=3),
             {"code": "UNAVAILABLE", "retryable": True, "retryAfterSeconds": 3},
         ),
         (

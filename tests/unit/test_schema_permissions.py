@@ -54,7 +54,7 @@ def test_every_root_field_and_every_type_is_covered() -> None:
 
 
 def test_anonymous_people_reach_nothing_owned() -> None:
-    """Walk the SDL from the open root fields. `node` is open and checks the table of kinds itself."""
+    """Walk the SDL from the open root fields. `node` is open, and checks the kinds itself."""
     built = build_schema(schema.sdl())
     assert {row for row, permission in PERMISSIONS.items() if permission is Permission.ANYONE} == OPEN
     reached: set[str] = set()

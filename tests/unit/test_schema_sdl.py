@@ -1,4 +1,4 @@
-"""The schema as a whole: the committed SDL is the built one, and its types follow our conventions."""
+"""The whole schema: the committed SDL is the built one, and types follow our conventions."""
 
 import subprocess
 import sys

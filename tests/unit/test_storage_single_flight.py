@@ -1,11 +1,12 @@
-"""Concurrent callers share one read, its result and its error, and none can cancel it for others."""
+"""Concurrent callers share one read, its result and its error; none cancels it for others."""
 
 import asyncio
 
 import pytest
 
 from domain.errors import TemporarilyUnavailable
-from storage.sync.detached import MAX_RUNNING, DetachedTasks
+from storage.sync import detached
+from storage.sync.detached import DetachedTasks
 from storage.sync.single_flight import SingleFlight
 from tests.support.waiting import wait_until
 
@@ -55,7 +56,7 @@ async def test_cancelled_caller_does_not_cancel_the_read() -> None:
 
 async def test_every_caller_gets_the_error_and_the_next_call_reads_again() -> None:
     flights, owner, read = SingleFlight[str, int](), DetachedTasks(), Read()
-    read.failure = TemporarilyUnavailable("The store is away")
+    read.failure = TemporarilyUnavailable("The store does not answer")
     read.gate.set()
     results = await asyncio.gather(*[flights.run("a", read, owner=owner) for _ in range(3)], return_exceptions=True)
     assert results == [read.failure] * 3
@@ -71,11 +72,12 @@ async def test_closing_the_owner_cancels_a_read_in_progress() -> None:
     assert isinstance((await asyncio.gather(callers, return_exceptions=True))[0], asyncio.CancelledError)
 
 
-async def test_full_owner_refuses_and_keeps_nothing() -> None:
+async def test_full_owner_refuses_and_keeps_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(detached, "MAX_RUNNING", 10)
     flights, owner, read = SingleFlight[int, int](), DetachedTasks(), Read()
-    running = [flights.start(key, read, owner=owner) for key in range(MAX_RUNNING)]
+    running = [flights.start(key, read, owner=owner) for key in range(10)]
     with pytest.raises(TemporarilyUnavailable, match="too many requests in progress"):
         await flights.run(-1, read, owner=owner)
     read.gate.set()
     await asyncio.gather(*running)
-    assert await flights.run(-1, read, owner=owner) == MAX_RUNNING + 1
+    assert await flights.run(-1, read, owner=owner) == 11

@@ -32,9 +32,9 @@ async def test_process_without_problems_is_ready() -> None:
 
 
 async def test_readiness_names_the_problems() -> None:
-    answer = await _get("/readyz", _Stores("the stock store is away", "no index"))
+    answer = await _get("/readyz", _Stores("the stock store does not answer", "no index"))
     assert answer.status_code == 503
-    assert answer.json() == {"status": "not ready", "problems": ["the stock store is away", "no index"]}
+    assert answer.json() == {"status": "not ready", "problems": ["the stock store does not answer", "no index"]}
 
 
 @pytest.mark.parametrize("stores", [_Stores(), _Stores("all is lost")])
