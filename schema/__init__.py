@@ -24,7 +24,17 @@ from schema.scalars import SCALARS
 from schema.strawberry_fixes import drop_null_defaults
 from schema.viewer import find_viewer
 
-__all__ = ["NotAQuery", "Operation", "OperationResult", "SystemCode", "error_result", "execute", "sdl", "start"]
+__all__ = [
+    "CORE_SCHEMA",
+    "NotAQuery",
+    "Operation",
+    "OperationResult",
+    "SystemCode",
+    "error_result",
+    "execute",
+    "sdl",
+    "start",
+]
 
 
 def _server_time() -> datetime:
@@ -127,15 +137,16 @@ _SCHEMA = strawberry.Schema(
     config=StrawberryConfig(scalar_map=SCALARS),
     exception_handlers=HANDLERS,
 )
-_CORE = _SCHEMA._schema
-drop_null_defaults(_CORE)
-clear_before_mutations(_CORE)
-subscription_fields.wrap_topic_fields(_CORE)
-permissions.enforce_permissions(_CORE)
-_DOCUMENTS = DocumentCache(_CORE)
-_EXECUTOR = Executor(_CORE, _DOCUMENTS)
+CORE_SCHEMA = _SCHEMA._schema
+"""The schema of graphql-core that operations are executed on, its fields guarded."""
+drop_null_defaults(CORE_SCHEMA)
+clear_before_mutations(CORE_SCHEMA)
+subscription_fields.wrap_topic_fields(CORE_SCHEMA)
+permissions.enforce_permissions(CORE_SCHEMA)
+_DOCUMENTS = DocumentCache(CORE_SCHEMA)
+_EXECUTOR = Executor(CORE_SCHEMA, _DOCUMENTS)
 execute = _EXECUTOR.execute
-start = SubscriptionStarter(_CORE, _DOCUMENTS, _EXECUTOR).start
+start = SubscriptionStarter(CORE_SCHEMA, _DOCUMENTS, _EXECUTOR).start
 
 
 def sdl() -> str:

@@ -1,16 +1,16 @@
-"""Documents of a hostile size are refused with QUERY_TOO_COMPLEX, and good ones are read once."""
+"""Documents above a limit are refused with QUERY_TOO_COMPLEX, and valid ones are parsed once."""
 
 import pytest
 from graphql import get_introspection_query, parse
 
-import schema
+from schema import CORE_SCHEMA
 from schema.execution import document_cache, document_limits
 from schema.execution.document_cache import Document, DocumentCache
 from schema.execution.document_limits import Size, measure
 
 
 def read(text: str) -> Document:
-    return DocumentCache(schema._CORE).get(text)
+    return DocumentCache(CORE_SCHEMA).get(text)
 
 
 def nested(levels: int) -> str:
@@ -30,7 +30,7 @@ def nested(levels: int) -> str:
         ("query A { a } query B { b { c } }", Size(depth=2, fields=3, roots=2)),
     ],
 )
-def test_a_document_is_measured_as_it_will_run(text: str, size: Size) -> None:
+def test_document_is_measured_as_it_will_run(text: str, size: Size) -> None:
     assert measure(parse(text)) == size
 
 
@@ -69,14 +69,14 @@ def test_a_document_is_measured_as_it_will_run(text: str, size: Size) -> None:
         ("{ __schema { types { fields { type { fields { type { fields { name } } } } } } } }", "introspection"),
     ],
 )
-def test_what_is_too_large_is_refused_and_says_which_limit(text: str, words: str) -> None:
+def test_document_above_a_limit_is_refused_with_that_limit(text: str, words: str) -> None:
     document = read(text)
     assert document.ast is None
     (error,) = document.errors
     assert words in error.message
 
 
-def test_the_code_says_that_it_is_a_limit() -> None:
+def test_error_code_is_query_too_complex() -> None:
     (error,) = read(nested(document_limits.MAX_DEPTH + 1)).errors
     assert error.extensions == {"code": "QUERY_TOO_COMPLEX"}
 
@@ -96,33 +96,33 @@ def test_the_code_says_that_it_is_a_limit() -> None:
     ],
     ids=["root fields", "aliases", "introspection"],
 )
-def test_what_is_just_small_enough_is_read(text: str) -> None:
+def test_document_at_a_limit_is_accepted(text: str) -> None:
     assert read(text).errors == ()
 
 
-def test_a_good_document_is_read_once() -> None:
-    known = DocumentCache(schema._CORE)
-    assert known.get("{ serverTime }") is known.get("{ serverTime }")
-    assert known.get("{ serverTime }") is not known.get("{serverTime}")
+def test_valid_document_is_cached() -> None:
+    cache = DocumentCache(CORE_SCHEMA)
+    assert cache.get("{ serverTime }") is cache.get("{ serverTime }")
+    assert cache.get("{ serverTime }") is not cache.get("{serverTime}")
 
 
-def test_a_bad_document_is_never_kept() -> None:
-    known = DocumentCache(schema._CORE)
-    assert known.get("{ nothing }") is not known.get("{ nothing }")
+def test_invalid_document_is_not_cached() -> None:
+    cache = DocumentCache(CORE_SCHEMA)
+    assert cache.get("{ nothing }") is not cache.get("{ nothing }")
 
 
-def test_a_long_document_is_never_kept() -> None:
-    known = DocumentCache(schema._CORE)
+def test_long_document_is_not_cached() -> None:
+    cache = DocumentCache(CORE_SCHEMA)
     text = "{ serverTime }".ljust(document_cache.LONGEST_CACHED + 1)
-    assert known.get(text).errors == ()
-    assert known.get(text) is not known.get(text)
+    assert cache.get(text).errors == ()
+    assert cache.get(text) is not cache.get(text)
 
 
-def test_the_least_used_document_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_least_recently_used_document_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(document_cache, "CACHED_DOCUMENTS", 2)
-    known = DocumentCache(schema._CORE)
-    first, second = known.get("{ a: serverTime }"), known.get("{ b: serverTime }")
-    assert known.get("{ a: serverTime }") is first
-    known.get("{ c: serverTime }")
-    assert known.get("{ a: serverTime }") is first
-    assert known.get("{ b: serverTime }") is not second
+    cache = DocumentCache(CORE_SCHEMA)
+    first, second = cache.get("{ a: serverTime }"), cache.get("{ b: serverTime }")
+    assert cache.get("{ a: serverTime }") is first
+    cache.get("{ c: serverTime }")
+    assert cache.get("{ a: serverTime }") is first
+    assert cache.get("{ b: serverTime }") is not second
