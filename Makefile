@@ -64,7 +64,7 @@ lock: .venv/dev.stamp ## pin the newest dependencies that pyproject.toml allows
 LOCK := $(BIN)/uv pip compile pyproject.toml --upgrade --universal --python-version 3.11 \
   --generate-hashes --no-emit-index-url --no-header --quiet
 
-# Stamps are younger than what they stand for, so a second start installs nothing.
+# A stamp is newer than the lock file that was installed, so a second start installs nothing.
 .venv/run.stamp: requirements.lock
 	@$(MAKE_VENV)
 	@$(INSTALL) requirements.lock
@@ -86,12 +86,12 @@ if ! $(BIN)/python -m pip --version > /dev/null 2>&1 && ! $(PYTHON) -m venv --cl
   rm -rf .venv; echo 'The venv module is missing. Debian, Ubuntu: apt-get install python3-venv'; exit 1; fi
 endef
 
-# The API serves without its pages, so nothing here may keep it from starting.
+# The API works without its pages, so no failure here may keep it from starting.
 pages:
 	@if ! $(HAS_NODE); then \
-	  echo 'GraphiQL is not built: it needs Node.js 20.19 or later with npm. The API does not.'; \
+	  echo 'GraphiQL is not built: it needs Node.js 20.19 or later with npm. The API runs without it.'; \
 	elif ! $(MAKE) -s --no-print-directory frontend; then \
-	  echo 'GraphiQL is not built, see above; the API starts without. Later: make frontend'; fi
+	  echo 'GraphiQL is not built, see above. The API starts without it; run make frontend later.'; fi
 
 HAS_NODE := { command -v npm && node -e 'const [major, minor] = process.versions.node.split(".").map(Number); \
   process.exit(major * 100 + minor < 2019 ? 1 : 0)'; } > /dev/null 2>&1
@@ -109,14 +109,15 @@ frontend/node_modules/.package-lock.json: frontend/package-lock.json
 	@cd frontend && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error > /dev/null
 	@touch $@
 
-# What tests need and no wheel has: Redis 7 for the matrix of stores, a library of mongod, a browser.
+# Programs that tests need and no wheel contains: Redis 7 as a second store, a library that mongod
+# needs, and a browser.
 test-programs: .venv/dev.stamp
 	@missing=$$($(MISSING)); if [ -z "$$missing" ]; then exit 0; fi; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
 	  echo "Installing$$missing for the tests …"; \
 	  export DEBIAN_FRONTEND=noninteractive; \
 	  apt-get update -qq && apt-get install -qq --no-install-recommends $$missing > /dev/null && exit 0; fi; \
-	echo "Not everything can be tested:$$missing missing. Debian, Ubuntu: apt-get install$$missing"
+	echo "Some tests cannot run; missing:$$missing. Debian, Ubuntu: apt-get install$$missing"
 
 define MISSING
 command -v redis-server > /dev/null || printf ' redis-server'; \

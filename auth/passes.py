@@ -1,8 +1,8 @@
 """Queue passes: short EdDSA tokens that say which person was called at which concert.
 
-A pass is never an access token, nor an access token a pass. The bytes of a pass follow from its
-claims and the key (Ed25519 signs deterministically), so no pass has to be stored. The key is a file
-beside the data, or given: any number of processes that share it make the same passes.
+A pass is not accepted as an access token, nor an access token as a pass. The bytes of a pass follow
+from its claims and the key (Ed25519 signs deterministically), so no pass has to be stored. All
+processes that share the key file create the same passes.
 """
 
 import base64
@@ -104,10 +104,10 @@ class PassSigner:
 
 
 def signer_from_file(path: Path) -> PassSigner:
-    """Return the signer with the key of the file.
+    """Return the signer with the key in the file.
 
     The first process creates the file. Two processes that start at once agree on one key. Raises
-    ValueError if the file is not an Ed25519 key.
+    ValueError if the file contains no Ed25519 key.
     """
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -2,7 +2,7 @@
 outage.
 
 One fetch serves all callers that wait for it. The cooldown limits the fetches, however many unknown
-keys are named. Known keys are kept until a fetch succeeds without them.
+keys tokens name. Known keys are kept until a fetch succeeds without them.
 """
 
 import asyncio
@@ -65,7 +65,7 @@ class SigningKeys:
         return self._keys.get(kid)
 
     def refresh_if_stale(self) -> None:
-        """Start a fetch if one is due, without waiting for it. The known keys serve meanwhile."""
+        """Start a fetch if one is due, without waiting; the known keys are used meanwhile."""
         if time.monotonic() - self._fetched_at_s >= self._refresh_every_s:
             self._start_fetch()
 

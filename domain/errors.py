@@ -18,11 +18,11 @@ OnsaleError
 │   ├── RoomNotOpen          the waiting room does not accept or call people
 │   ├── QueueOpened          the opening fixed these settings until the queue is reset
 │   ├── CapacityInUse        held or sold units cannot be withdrawn
-│   └── TemporarilyUnavailable  a store is away, recovering or overloaded; nothing is half done
+│   └── TemporarilyUnavailable  a store is down, recovering or overloaded
 └── Denial                   a top-level error
     ├── Unauthenticated
     ├── Forbidden
-    ├── RateLimited          too many attempts; has the time of the next one
+    ├── RateLimited          too many attempts; says when to try again
     └── BadUserInput
 """
 
@@ -162,7 +162,7 @@ _HOW_HOLDS_END = {
     EndReason.UNITS_LOST: "ended because its tickets were already sold",
     EndReason.NOT_RECORDED: "ended because its purchase was not recorded in time",
     EndReason.PASS_SPENT: "ended because its queue pass was spent on another order",
-    EndReason.ORDER_ENDED: "ended because its order gave all of its tickets back",
+    EndReason.ORDER_ENDED: "ended because its order returned all of its tickets",
 }
 
 
@@ -301,7 +301,7 @@ class CapacityInUse(Refusal):
 
 
 class TemporarilyUnavailable(Refusal):
-    """The request is either done or not done, never half; repeating it with its key tells which."""
+    """The request took effect completely or not at all; repeating it with its key tells which."""
 
     code = ErrorCode.TEMPORARILY_UNAVAILABLE
     retryable = True

@@ -39,7 +39,7 @@ class EndReason(StrEnum):
     PASS_SPENT = "PASS_SPENT"
     """The pass of the hold was spent on another order."""
     ORDER_ENDED = "ORDER_ENDED"
-    """The order gave all of its units back."""
+    """The order returned all of its units."""
 
 
 @dataclass(frozen=True, slots=True)

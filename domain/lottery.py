@@ -56,7 +56,7 @@ class Reveal:
 
 @dataclass(frozen=True, slots=True)
 class LotteryProof:
-    """Proof that this lot drew this number: anyone can recompute it from `reveal`."""
+    """Proof that this lot drew this number. Readers can recompute it from `reveal`."""
 
     lot: int
     number: int

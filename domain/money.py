@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class CurrencyCode(StrEnum):
-    """ISO 4217 codes of the currencies that catalog venues sell in."""
+    """ISO 4217 codes of the currencies in which concerts can be sold."""
 
     AUD = "AUD"
     CAD = "CAD"

@@ -76,7 +76,7 @@ class QueueingMethod(StrEnum):
     people are counted, not delayed.
     """
     REJECT = "REJECT"
-    """No one joins and no one is called; entries and passes stay."""
+    """People can neither join nor be called; entries and passes stay."""
 
 
 class RoomStatus(StrEnum):
@@ -87,7 +87,7 @@ class RoomStatus(StrEnum):
     SCHEDULED = "SCHEDULED"
     """Joining is not possible yet."""
     PREQUEUE = "PREQUEUE"
-    """People join; no one is called yet."""
+    """People can join, but are not called yet."""
     OPEN = "OPEN"
     PAUSED = "PAUSED"
     REJECTING = "REJECTING"
@@ -102,7 +102,7 @@ class RoomSettings:
     """
 
     suspended: bool = True
-    """The room is off: anyone may hold tickets."""
+    """The room is off: all people may hold tickets."""
     queueing_method: QueueingMethod = QueueingMethod.FIFO
     total_active_users: int = 1_000
     """Slots: people called or admitted at the same time."""
@@ -118,11 +118,11 @@ class RoomSettings:
     shuffle_at_start: bool = False
     """A lottery orders the entries that joined before the opening."""
     queue_all: bool = False
-    """Paused: everyone queues, no one is called."""
+    """Paused: people can join, but only organizers call people."""
     heartbeat_timeout_ms: int = 30_000
     disconnect_grace_ms: int = 60_000
     message: str = ""
-    """Shown to everyone in the queue."""
+    """Shown to all people in the queue."""
     version: int = 1
     round: int = 1
     """Rises when the queue is reset: entries of earlier rounds have ended."""

@@ -1,7 +1,8 @@
 import { defineConfig } from "vite";
 
-// Every file is served by us from /assets under a name with its hash; nothing is inlined as data: but what Monaco's own
-// styles hold, so that the page's policy can forbid nearly everything (web/pages.py).
+// We serve every file from /assets under a name with its hash. Nothing is inlined as data: except
+// what Monaco's own styles contain, so that the page's content security policy can be strict
+// (web/pages.py).
 export default defineConfig({
   logLevel: "warn",
   build: {
@@ -10,10 +11,10 @@ export default defineConfig({
     target: "es2022",
     rollupOptions: {
       input: "graphiql.html",
-      // Libraries mark their files for servers that render React; we have none.
+      // Libraries mark files for React rendering on a server, which we do not use.
       onwarn: (warning, warn) => warning.code === "MODULE_LEVEL_DIRECTIVE" || warn(warning),
     },
-    // Monaco is one large piece, and every visit needs all of it.
+    // Monaco is one large chunk, and the page needs all of it.
     chunkSizeWarningLimit: 6_000,
     reportCompressedSize: false,
   },

@@ -48,7 +48,7 @@ async def save_concert(context: Context, before: Concert, after: Concert, done: 
 
 async def _sync(context: Context, concert: Concert) -> None:
     """Sync the hot store with the change that MongoDB has;
-    if it is away, the apply worker syncs it later.
+    if that fails, the apply worker syncs it later.
     """
     with suppress(TemporarilyUnavailable):
         await context.stores.concert_writer.sync(concert)

@@ -105,7 +105,7 @@ async def get_currency(context: Context, concert_id: ConcertId) -> CurrencyCode:
 
 
 async def read_stock(context: Context, concert: Concert) -> Stock:
-    """Return the stock; a draft has its whole capacity available: no one can hold it yet."""
+    """Return the stock. A draft has its whole capacity available, because it cannot be held yet."""
     if concert.status is ConcertStatus.DRAFT:
         return Stock(0, 0, tuple(TierStock(tier.id, tier.capacity, held=0, sold=0) for tier in concert.tiers))
     return await context.stores.holds.read_stock(concert.id)

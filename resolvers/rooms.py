@@ -168,7 +168,7 @@ def _changed(before: Concert, change: RoomSettingsPatch, action: RoomAction) -> 
 
 
 async def _admit(context: Context, concert: Concert, count: int, done: RoomCommand) -> ManualAdmission:
-    """Insert the audit row before anyone is called, so that no call lacks a row."""
+    """Insert the audit row before the first call, so that no call lacks a row."""
     stores = context.stores
     await stores.room_audits.insert(_audit(concert, done, ManualAdmission(count, None, None)))
     row = await _find_audit(context, done)
@@ -219,7 +219,7 @@ async def _find_audit(context: Context, done: RoomCommand) -> RoomAudit | None:
 
 
 def _empty_room_state(concert: Concert) -> RoomState:
-    """Build the room state of a draft, whose queue no one can join."""
+    """Build the room state of a draft, whose queue cannot be joined."""
     return RoomState(
         epoch=0,
         version=0,

@@ -70,7 +70,7 @@ def build_waiting_room(concert: Concert, state: RoomState) -> WaitingRoom:
 
 
 def build_room_wait_table(room: WaitingRoom) -> WaitTable:
-    """Build the table of a room; without an estimate while the room calls no one."""
+    """Build the table of a room; it has no estimate while the room makes no calls."""
     if room.status is not RoomStatus.OPEN:
         return NO_ESTIMATE
     return build_wait_table(

@@ -27,7 +27,17 @@ from schema.scalars import SCALARS
 from schema.strawberry_fixes import drop_null_defaults
 from schema.viewer import find_viewer
 
-__all__ = ["NotAQuery", "Operation", "OperationResult", "SystemCode", "error_result", "execute", "sdl", "start"]
+__all__ = [
+    "CORE_SCHEMA",
+    "NotAQuery",
+    "Operation",
+    "OperationResult",
+    "SystemCode",
+    "error_result",
+    "execute",
+    "sdl",
+    "start",
+]
 
 
 def _server_time() -> datetime:
@@ -80,7 +90,7 @@ class Mutation:
         rooms.configure_waiting_room, description="Change the settings of a waiting room while it runs."
     )
     pause_waiting_room = strawberry.mutation(
-        rooms.pause_waiting_room, description="Stop calling people. Everyone keeps their place in the queue."
+        rooms.pause_waiting_room, description="Stop calling people. All entries keep their place in the queue."
     )
     resume_waiting_room = strawberry.mutation(rooms.resume_waiting_room, description="Resume calling people.")
     admit_next = strawberry.mutation(rooms.admit_next, description="Call people manually, within both limits.")
@@ -130,15 +140,16 @@ _SCHEMA = strawberry.Schema(
     config=StrawberryConfig(scalar_map=SCALARS),
     exception_handlers=HANDLERS,
 )
-_CORE = _SCHEMA._schema
-drop_null_defaults(_CORE)
-clear_before_mutations(_CORE)
-subscription_fields.wrap_topic_fields(_CORE)
-read_equal_fields_once(_CORE, ["Query", "Viewer"])
-permissions.enforce_permissions(_CORE)
-yield_in_long_lists(_CORE)
-_DOCUMENTS = DocumentCache(_CORE, build_cost_table(_CORE))
-_EXECUTOR = Executor(_CORE, _DOCUMENTS, max_cost=MAX_COST)
+CORE_SCHEMA = _SCHEMA._schema
+"""The schema of graphql-core that operations are executed on, its fields guarded."""
+drop_null_defaults(CORE_SCHEMA)
+clear_before_mutations(CORE_SCHEMA)
+subscription_fields.wrap_topic_fields(CORE_SCHEMA)
+read_equal_fields_once(CORE_SCHEMA, ["Query", "Viewer"])
+permissions.enforce_permissions(CORE_SCHEMA)
+yield_in_long_lists(CORE_SCHEMA)
+_DOCUMENTS = DocumentCache(CORE_SCHEMA, build_cost_table(CORE_SCHEMA))
+_EXECUTOR = Executor(CORE_SCHEMA, _DOCUMENTS, max_cost=MAX_COST)
 execute = _EXECUTOR.execute
 start = SubscriptionStarter(_DOCUMENTS, _EXECUTOR).start
 

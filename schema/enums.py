@@ -117,18 +117,18 @@ _show(
     "How the next person is chosen.",
     FIFO="The first in the queue: in order of joining, or in the order drawn at the opening.",
     RANDOM="A random person from the queue. There are no numbers and no positions.",
-    PASSTHROUGH="Everyone at once, without limits. No pass is needed; people are only counted.",
-    REJECT="No one: no one joins and no one is called. Entries and passes are kept.",
+    PASSTHROUGH="All people at once, without limits. No pass is needed; people are only counted.",
+    REJECT="None: people can neither join nor be called. Entries and passes are kept.",
 )
 _show(
     RoomStatus,
     "The status of a waiting room.",
-    SUSPENDED="It is off: everyone can hold tickets without a pass.",
-    SCHEDULED="No one can join yet.",
-    PREQUEUE="People can join, but no one is called before `opensAt`.",
+    SUSPENDED="It is off: tickets can be held without a pass.",
+    SCHEDULED="People cannot join yet.",
+    PREQUEUE="People can join, but are not called before `opensAt`.",
     OPEN="People join and are called.",
     PAUSED="People join and keep their places, but are only called manually.",
-    REJECTING="No one can join, and no one is called.",
+    REJECTING="People can neither join nor be called.",
     CLOSED="The sale is over.",
 )
 _show(
@@ -143,7 +143,7 @@ _show(
 _show(
     AdmissionLimit,
     "Why fewer people were called than requested.",
-    NOBODY_WAITS="Everyone in the queue was called.",
+    NOBODY_WAITS="All people in the queue were called.",
     TOTAL_ACTIVE_USERS="The limit `totalActiveUsers` is reached.",
     NEW_USERS_PER_MINUTE="The limit `newUsersPerMinute` is reached.",
 )

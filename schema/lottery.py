@@ -1,4 +1,4 @@
-"""The lottery of a room and the proof of one entry, for anyone to check.
+"""The lottery of a room, and the public proof of one entry.
 
 The method: docs/lottery.md.
 """
@@ -16,13 +16,15 @@ from resolvers.context import Context
 
 @strawberry.type(
     description=(
-        "The lottery among the people who join before the opening. Note the commitment before"
+        "The lottery among the people who join before the opening. Write down the commitment before"
         " the opening. Afterwards, SHA-256 of the secret's bytes is the commitment, and "
         "SHA-256 of these bytes followed by the digest's text is the seed."
     )
 )
 class RoomLottery:
-    commitment: str = strawberry.field(description="SHA-256 of the secret, published before anyone could join.")
+    commitment: str = strawberry.field(
+        description="SHA-256 of the secret, published before the first person could join."
+    )
     is_revealed: bool = strawberry.field(description="Whether the secret has been revealed and the order drawn.")
     registrations: int | None = strawberry.field(
         description="How many lots were drawn. Null before the opening, like the fields below."

@@ -75,8 +75,8 @@ class QueueEntry(ids.Node):
     joined_at: datetime = strawberry.field(description="When you joined the queue.")
     expires_at: datetime | None = strawberry.field(
         description=(
-            "READY: claim the pass before. ADMITTED: the pass expires. WAITING: send a heartbeat "
-            "before. Null while you have an open subscription, and after the entry has ended."
+            "READY: claim the pass by then. ADMITTED: the pass expires then. WAITING: send a heartbeat "
+            "by then. Null while you have an open subscription, and after the entry has ended."
         )
     )
     expires_in_seconds: int | None = strawberry.field(
@@ -111,7 +111,7 @@ class QueueEntry(ids.Node):
             lot=entry.lot,
         )
 
-    @computed("How long you will wait. Null if it is unknown: before the queue has moved, or while no one is called.")
+    @computed("How long you will wait. Null if it is unknown: before the queue has moved, or while calls are stopped.")
     async def estimated_wait(self, info: Info) -> WaitEstimate | None:
         return WaitEstimate.of(await resolve.estimate_wait(info.context, self.entry))
 
@@ -151,7 +151,7 @@ class QueuePosition:
     waiting_count: int = strawberry.field(description="How many people are waiting.")
     expires_at: datetime | None = strawberry.field(
         description=(
-            "READY: claim the pass before. ADMITTED: the pass expires. Null while you wait: this "
+            "READY: claim the pass by then. ADMITTED: the pass expires then. Null while you wait: this "
             "subscription keeps your entry alive."
         )
     )
@@ -166,7 +166,7 @@ class QueuePosition:
         description="The status of the waiting room. It tells why the queue does not move."
     )
     message: str = strawberry.field(
-        description="A message from the organizer to everyone in the queue. Empty if there is none."
+        description="A message from the organizer to all people in the queue. Empty if there is none."
     )
     stock: Stock | None = strawberry.field(description="The stock of the concert.")
     stock_ahead: StockAhead = strawberry.field(description="Whether tickets will be left at your turn.")

@@ -1,6 +1,6 @@
 """The waiting room of a concert: its settings, its status, and the progress of its queue.
 
-Everyone sees the room; its operation is visible to organizers only, field by field, as the
+All viewers see the room; its operation is visible to organizers only, field by field, as the
 permissions table defines.
 """
 
@@ -72,7 +72,7 @@ class WaitingRoom:
     room: strawberry.Private[domain.queues.WaitingRoom]
     status: RoomStatus = strawberry.field(description="The status of the waiting room.")
     suspended: bool = strawberry.field(
-        description="Whether the waiting room is off: everyone can hold tickets without a pass."
+        description="Whether the waiting room is off: tickets can be held without a pass."
     )
     queueing_method: QueueingMethod = strawberry.field(description="How the next person is chosen.")
     total_active_users: int = strawberry.field(description="The most people called or admitted at a time.")
@@ -99,7 +99,7 @@ class WaitingRoom:
     disconnect_grace_seconds: int = strawberry.field(
         description="How many seconds an entry stays alive after its last connection closed."
     )
-    message: str = strawberry.field(description="A message to everyone in the queue. Empty if there is none.")
+    message: str = strawberry.field(description="A message to all people in the queue. Empty if there is none.")
     settings_version: int = strawberry.field(
         description=(
             "Increases with every change of the settings. Pass it to `configureWaitingRoom` as `expectedVersion`."

@@ -24,7 +24,7 @@ from storage.hot.queues import EntryRecord
 
 @dataclass(frozen=True, slots=True)
 class OperationRequest:
-    """Payload of a subscribe message, its shape checked."""
+    """Payload of a subscribe message whose shape was checked."""
 
     document: str | None
     """GraphQL document; None if only `extensions` identify it."""
@@ -50,7 +50,7 @@ class Rejected:
 
 
 class SubscriptionHandle(Protocol):
-    """A running subscription, which delivers until it is closed."""
+    """A running subscription; it delivers payloads until it is closed."""
 
     def close(self) -> None: ...
 
@@ -64,8 +64,8 @@ class Rendered:
     is_last: bool = False
     """True if nothing can follow: the transport completes the subscription."""
     key: Hashable = None
-    """Identifies the shown thing if one topic shows several: a slow client skips to the newest
-    state of each.
+    """Identifies the object shown, if a topic has several. A slow client gets only the newest state
+    of each.
     """
 
 
@@ -111,11 +111,11 @@ class OperationRunner(Protocol[C_contra]):
         ...
 
 
-# Sources: how a publisher renders a subscription, knowing nothing of GraphQL
+# Sources: how a publisher, which does not know GraphQL, renders a subscription
 
 
 class Source(Protocol):
-    """One validated subscription operation, its permissions checked."""
+    """One subscription operation that was validated and is permitted."""
 
     @property
     def topic(self) -> Topic: ...
@@ -163,7 +163,7 @@ class ConcertSnapshot:
 class SnapshotReader(Protocol):
     """Reader of snapshots.
 
-    Calls in one turn of the loop reach the store together, in their order.
+    Calls in one turn of the event loop reach the store together, in order.
     """
 
     async def read_snapshot(self, concert_id: ConcertId, *, after: int) -> ConcertSnapshot:

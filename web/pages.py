@@ -20,8 +20,8 @@ from settings import Settings
 
 DIST = Path(__file__).parents[1] / "frontend" / "dist"
 # Revalidated on every visit, because the page names the assets of the newest build.
-_ASKED_AGAIN = {"Cache-Control": "no-cache", "Vary": "Accept"}
-_FOR_EVER = "public, max-age=31536000, immutable"
+_REVALIDATED = {"Cache-Control": "no-cache", "Vary": "Accept"}
+_IMMUTABLE = "public, max-age=31536000, immutable"
 
 _NOT_BUILT = """<!doctype html>
 <html lang="en">
@@ -52,7 +52,7 @@ class Pages:
 
     def graphiql(self, request: Request) -> Response:
         built = self._dist / "graphiql.html"
-        headers = {**_ASKED_AGAIN, "Content-Security-Policy": self._policy}
+        headers = {**_REVALIDATED, "Content-Security-Policy": self._policy}
         if built.is_file():
             return FileResponse(built, headers=headers)
         return build_missing_page(request)
@@ -89,19 +89,19 @@ class _Assets(StaticFiles):
         response = await super().get_response(path, scope)
         # A web worker obeys the policy of its own script.
         response.headers["Content-Security-Policy"] = "default-src 'none'; script-src 'self'"
-        response.headers["Cache-Control"] = _FOR_EVER
+        response.headers["Cache-Control"] = _IMMUTABLE
         return response
 
 
 def build_missing_page(request: Request) -> HTMLResponse:
     url = html.escape(str(request.url.replace(query="")))
-    return HTMLResponse(_NOT_BUILT.format(url=url), headers=_ASKED_AGAIN)
+    return HTMLResponse(_NOT_BUILT.format(url=url), headers=_REVALIDATED)
 
 
 def _policy(issuer: str) -> str:
     """Return the content security policy: our own files and the issuer.
 
-    GraphiQL writes styles into the page, and has fonts and icons as data:.
+    GraphiQL adds styles to the page, and loads fonts and icons from `data:` URLs.
     """
     address = urlsplit(issuer)
     rules = {

@@ -69,7 +69,7 @@ async def run_forever(worker: Worker, stores: Stores) -> None:
 
 
 async def run_schedule_forever(worker: ConcertWorker, stores: Stores, schedule: Schedule) -> None:
-    """Run the worker for its due concerts, for ever.
+    """Run the worker for its due concerts, forever.
 
     After a failure, the schedule pauses that concert alone. Only a failure to list the concerts
     stops the work for all.

@@ -104,7 +104,7 @@ class TokenMint:
             "typ": "Refresh",
             "scope": scope,
             "auth_time": login.authenticated_at_s,
-            # Keycloak finds the person by the session; this issuer has nothing but the token.
+            # Keycloak finds the user by the session; this issuer has only the token.
             "preferred_username": login.person.username,
         }
         return jwt.encode({"alg": "HS256"}, claims, self._keys.refresh)

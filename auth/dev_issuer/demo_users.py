@@ -1,6 +1,6 @@
-"""The demo people: fixed names, and password = name.
+"""The demo users: their names are fixed, and the password is the name.
 
-Their `sub` is the same on every machine after every start.
+Their `sub` is the same on every machine and after every start.
 """
 
 import re
@@ -17,9 +17,9 @@ DEMO_USERS = {
     "gus": Role.GATE,
 }
 
-# Load tests use people of their own: buyer1, buyer2, … need no list.
+# Load tests use their own users: buyer1, buyer2, … need no list.
 _BUYER = re.compile(r"buyer[0-9]{1,9}")
-# Any fixed UUID will do. If it ever changes, all people lose their orders.
+# Any fixed UUID will do. If it ever changes, all demo users lose their orders.
 _NAMESPACE = uuid.UUID("6f2a7d52-52a3-4a0e-9d0c-0b9f6a1c7e11")
 
 
@@ -38,7 +38,7 @@ class DemoUser:
 
     @property
     def email(self) -> str:
-        # .example is reserved (RFC 2606): a mail sent by mistake reaches no person.
+        # .example is reserved (RFC 2606): email sent by mistake is never delivered.
         return f"{self.username}@onsale.example"
 
 

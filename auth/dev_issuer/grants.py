@@ -1,5 +1,5 @@
-"""The three ways to get a token, on Authlib's grants: access to our stores, and checks where
-Authlib is too lax.
+"""The three grants of the token endpoint, built on Authlib's: they use our stores, and add checks
+where Authlib is too lax.
 
 Authlib hands the return value of `authenticate_user` to the token generator, so its "user" is a
 Login here. It calls all of this without awaiting in between: within a process, redeeming a code is

@@ -52,7 +52,7 @@ _PAGE = """<!doctype html>
 </html>
 """
 
-_SIGN_IN = """<p>Demo people only: the password is the name.</p>
+_SIGN_IN = """<p>For demo users only. The password is the user name.</p>
 {error}
 <form method="post" action="auth">
 {hidden}

@@ -1,7 +1,7 @@
 """The projection of future calls from the measured rates and from what both caps allow next.
 
 The call window is 61 one-second counts, so calls made at one moment can be made again 61 s later: a
-waiting room that calls 600 people at once calls no one for a minute, and its projection is a
+waiting room that calls 600 people at once makes no call for a minute, and its projection is a
 staircase. Slots become free as visits end (slot_occupancy.py). People leave the queue at the
 measured rate, which falls over time because those who stay are patient.
 """

@@ -1,5 +1,5 @@
-"""How long slots stay taken: the mean visit under which as many called people would still be inside
-as are.
+"""Estimates how long slots stay taken: the mean visit length at which the expected number of called
+people still inside equals the actual number.
 
 A visit has two stages of equal mean, so few visits end early (Erlang distribution of order two),
 and one visit in `1 / LONG_SHARE` takes `LONG_TIMES` as long: long visits do not end in the first

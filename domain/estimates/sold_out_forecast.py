@@ -1,10 +1,10 @@
-"""Whether stock will be left for a person in the queue: SOLD_OUT only if it very probably will not.
+"""Forecasts whether stock will be left for a person in the queue: SOLD_OUT if very probably not.
 
-SOLD_OUT means that nothing is free now, or that the people ahead, if they buy what the called
-people of this round bought, take everything that is free or held, tier by tier, 98 times in 100.
-A person called just when a hold is released may still find a ticket. A `SoldOutForecast` is the
-number of people ahead from which this holds: built once per state, then one comparison per
-person.
+SOLD_OUT means that nothing is free now, or that the people ahead take everything that is free or
+held, in every tier and in 98 of 100 cases, if they buy as much as the people called in this round.
+A person called just when a hold is released may still find a ticket. A `SoldOutForecast` contains
+the number of people ahead from which this applies. It is built once per state; each person then
+costs one comparison.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from domain.stock import Stock, StockAhead, TierStock
 FEWEST_BUYERS = 30
 """Passes spent in this round before they count as typical of the people ahead."""
 CERTAINTY_SIGMAS = 2.054
-"""Standard deviations of a normal distribution that 98 of 100 values stay below."""
+"""98 of 100 values of a normal distribution stay below this many standard deviations."""
 DRIFT = 0.2
 """Relative difference allowed between the demand of people ahead and of people before them."""
 BASKET_SPREAD = 1.6
@@ -33,7 +33,7 @@ MIN_LEAVE_EXPONENT, MAX_LEAVE_EXPONENT = 1e-9, 30.0
 @dataclass(frozen=True, slots=True)
 class SoldOutForecast:
     sold_out_from: float
-    """This many people ahead, or more, leave no stock."""
+    """If this many people or more are ahead, no stock is left."""
 
     def stock_ahead(self, ahead: int) -> StockAhead:
         return StockAhead.SOLD_OUT if ahead >= self.sold_out_from else StockAhead.AVAILABLE
@@ -51,8 +51,8 @@ def forecast_stock_ahead(stock: Stock, ahead: int, flow: RoomFlow) -> StockAhead
 
 
 def _buyers_for(stock: Stock, flow: RoomFlow) -> float:
-    """Return how many people must be called to take all stock that is free or held,
-    with certainty.
+    """Return how many people must be called until all stock that is free or held is taken,
+    almost certainly.
     """
     sold = sum(tier.sold for tier in stock.tiers)
     if flow.completed < FEWEST_BUYERS or sold == 0:
@@ -63,7 +63,7 @@ def _buyers_for(stock: Stock, flow: RoomFlow) -> float:
 def _buyers_for_tier(tier: TierStock, share: float, flow: RoomFlow) -> float:
     """Return how many people demand `CERTAINTY_SIGMAS` deviations above the stock of the tier.
 
-    It assumes that no one switches to another tier.
+    It assumes that people do not switch to another tier.
     """
     left = tier.available + tier.held
     if left <= 0:
@@ -89,7 +89,7 @@ def _ahead_of(called: float, flow: RoomFlow) -> float:
     moved = sum(flow.called_lately)
     if not moved or called == inf:
         return inf
-    # Everyone who left counts as a person who left the queue.
+    # All who left count as people who left the queue.
     gone_rate = measure_rates(flow, slots_taken=flow.called).gone_rate
     by_call = gone_rate * len(flow.called_lately) * SLICE_S / moved
     exponent = by_call * called

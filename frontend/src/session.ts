@@ -1,6 +1,6 @@
 /**
- * Who is signed in: the issuer's tokens, kept for this browser tab only, and renewed before they expire.
- * Two tabs can be two people.
+ * The signed-in user: the issuer's tokens, kept for this browser tab only and renewed before they
+ * expire. Two tabs can have two users.
  */
 
 import type { Settings } from "./settings";
@@ -18,16 +18,16 @@ export interface Session {
   roles: string[];
   accessToken: string;
   refreshToken: string | null;
-  /** Of a login through the issuer's page, for signing out there too. */
+  /** Set after a login through the issuer's page, to sign out there too. */
   idToken: string | null;
-  /** Milliseconds, by this machine's clock. */
+  /** Unix milliseconds, by this machine's clock. */
   expiresAt: number;
 }
 
 const KEPT_AS = "onsale.session";
-/** Where /login/callback leaves the tokens (auth/login.py). */
+/** The key under which /login/callback stores the tokens (auth/login.py). */
 const HANDED_OVER_AS = "onsale.signed-in";
-/** Renewed so long before the end, so that no request starts with a token that ends on its way. */
+/** How long before its expiry a token is renewed, so that it does not expire during a request. */
 const EARLY_MS = 60_000;
 const RETRY_MS = 5_000;
 
@@ -51,13 +51,13 @@ export class Sessions {
 
   readonly current = (): Session | null => this.#current;
 
-  /** A token that stays valid for a while, or null if no user is signed in. */
+  /** Returns a token that stays valid for a while, or null if no user is signed in. */
   async accessToken(): Promise<string | null> {
     if (this.#current && this.#current.expiresAt - Date.now() < EARLY_MS / 2) await this.#renew();
     return this.#current?.accessToken ?? null;
   }
 
-  /** For the demo people of the development issuer: the password is the name. */
+  /** Signs in a demo user of the development issuer, whose password is the user name. */
   async signInAs(name: string): Promise<void> {
     const answer = await this.#ask({ grant_type: "password", username: name, password: name });
     this.#adopt(sessionOf(answer));
@@ -104,7 +104,7 @@ export class Sessions {
     } catch (error) {
       if (this.#current !== before) return;
       if (error instanceof Refused) this.#adopt(null);
-      else this.#renewIn(RETRY_MS); // the issuer is away, which passes
+      else this.#renewIn(RETRY_MS); // the issuer is unavailable for now
     }
   }
 
@@ -149,7 +149,7 @@ function sessionOf(answer: TokenAnswer): Session {
   };
 }
 
-/** Only to show who it is: the server verifies the token, this page does not. */
+/** Reads the name and the roles to show. The server verifies the token; this page does not. */
 function personIn(token: string): { name: string; roles: string[] } {
   try {
     const part = (token.split(".")[1] ?? "").replace(/-/g, "+").replace(/_/g, "/");

@@ -1,4 +1,4 @@
-/** What the server says about itself to its pages (web/pages.py). */
+/** The settings that the server gives its pages (web/pages.py). */
 
 export interface DemoPerson {
   name: string;
@@ -8,7 +8,7 @@ export interface DemoPerson {
 export interface Settings {
   issuer: string;
   clientId: string;
-  /** Empty unless the issuer is the server's own, of development. */
+  /** Empty unless the server runs its own development issuer. */
   demoPeople: DemoPerson[];
 }
 

@@ -1,4 +1,7 @@
-/** The one WebSocket of a page, `graphql-transport-ws`. It comes back after every loss and then signs in anew. */
+/**
+ * The one WebSocket of a page, with `graphql-transport-ws`. It reconnects after every loss and then
+ * signs in again.
+ */
 
 import { createClient, type Client } from "graphql-ws";
 
@@ -15,12 +18,13 @@ export function openSocket(sessions: Sessions): Client {
     },
     retryAttempts: Number.POSITIVE_INFINITY,
     retryWait: (retries) => after(Math.min(500 * 2 ** retries, LONGEST_WAIT_MS) * (0.5 + Math.random())),
-    // A clean close from the server is no reason to give up either: it deploys, or our token ended.
+    // Reconnects after a clean close too: the server restarted, or the token expired.
     shouldRetry: () => true,
   });
   let name = sessions.current()?.name;
   sessions.subscribe(() => {
-    // A socket belongs to the user who opened it. A renewed token needs nothing: the server closes it when the old one ends.
+    // A socket belongs to the user who opened it. A renewed token needs no action: the server
+    // closes the socket when the old token expires.
     const next = sessions.current()?.name;
     if (next !== name) client.terminate();
     name = next;

@@ -53,7 +53,7 @@ class NotFoundError(DomainError):
     refusal: strawberry.Private[domain_errors.NotFound]
 
 
-@strawberry.type(description="The concert is a draft or closed, or now is outside its sale window.")
+@strawberry.type(description="The concert is a draft or closed, or outside its sale window.")
 class NotOnSaleError(DomainError):
     refusal: strawberry.Private[domain_errors.NotOnSale]
 
@@ -159,7 +159,7 @@ class NotInQueueError(DomainError):
     refusal: strawberry.Private[domain_errors.NotInQueue]
 
 
-@strawberry.type(description="No one can join the queue, or no one can be called from it; `status` says why.")
+@strawberry.type(description="The queue cannot be joined, or people cannot be called from it; `status` says why.")
 class RoomNotOpenError(DomainError):
     refusal: strawberry.Private[domain_errors.RoomNotOpen]
 

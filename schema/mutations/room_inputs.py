@@ -14,12 +14,13 @@ _MS = 1000
 @strawberry.input(
     description=(
         "Settings of a waiting room. An absent field keeps its value, or gets its default; so"
-        " does null, except for the two moments, which it removes."
+        " does null, except for the two times, which it removes."
     )
 )
 class WaitingRoomInput:
     suspended: bool | None = strawberry.field(
-        default=None, description="Turn the waiting room off, so that everyone can hold tickets. True by default."
+        default=None,
+        description="Turn the waiting room off, so that tickets can be held without a pass. True by default.",
     )
     queueing_method: QueueingMethod | None = strawberry.field(
         default=None, description="How the next person is chosen. FIFO by default."
@@ -28,7 +29,7 @@ class WaitingRoomInput:
         default=None,
         description=(
             "The most people called or admitted at a time, 1 to 1000000. 1000 by default. If more"
-            " are active now, no one is called until there is room, and no one is sent away."
+            " are active now, they stay, and calls wait until there is room."
         ),
     )
     new_users_per_minute: int | None = strawberry.field(
@@ -58,7 +59,7 @@ class WaitingRoomInput:
         ),
     )
     queue_all: bool | None = strawberry.field(
-        default=None, description="Pause the queue: people wait, and no one is called. False by default."
+        default=None, description="Pause the queue: people wait and are only called manually. False by default."
     )
     heartbeat_timeout_seconds: int | None = strawberry.field(
         default=None,
@@ -73,7 +74,7 @@ class WaitingRoomInput:
         ),
     )
     message: str | None = strawberry.field(
-        default=None, description="A message to everyone in the queue, at most 500 characters. Empty by default."
+        default=None, description="A message to all people in the queue, at most 500 characters. Empty by default."
     )
 
     def read(self) -> RoomSettingsPatch:
@@ -115,7 +116,7 @@ class ConfigureWaitingRoomInput:
     settings: WaitingRoomInput = strawberry.field(description="The settings to change.")
 
 
-@strawberry.input(description="The concert whose queue to pause. Places are kept, and no one is called.")
+@strawberry.input(description="The concert whose queue to pause. Places are kept, and people are only called manually.")
 class PauseWaitingRoomInput:
     concert_id: strawberry.ID = strawberry.field(description="The id of the concert.")
 
@@ -131,7 +132,7 @@ class AdmitNextInput:
     count: int = strawberry.field(description="1 to 1000.")
     idempotency_key: str = strawberry.field(
         description=(
-            "A unique key chosen by you, such as a UUID. Repeating the request with the same key calls no one twice."
+            "A unique key chosen by you, such as a UUID. Repeating the request with the same key calls no person twice."
         )
     )
 

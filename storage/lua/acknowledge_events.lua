@@ -3,7 +3,7 @@ leave the stream.
 KEYS      of the concert, in the order of keys.py
 ARGV[1]   group
 ARGV[2*]  id
-Replies   ACKNOWLEDGED count   of those that were still pending
+Replies   ACKNOWLEDGED count   (count: events that were still pending)
 ]]
 -- @include prologue consumer_group
 if redis.call('EXISTS', EVENTS) == 0 then return {'ACKNOWLEDGED', 0} end

@@ -1,9 +1,9 @@
---[[ Record that a person may have an entry or a hold at a concert. Adding it again can only extend
-its time.
+--[[ Record that a person may have an entry or a hold at a concert. Adding the concert again can
+only extend its time.
 KEYS      person
 ARGV[1]   concert
 ARGV[2]   expire_at_ms  when the keys of the concert expire, unix ms
-ARGV[3]   limit         maximum kept; beyond it those that expire first go, never this one
+ARGV[3]   limit         maximum kept; beyond it the first to expire are removed, never this one
 Replies   ADDED
 ]]
 local concert, limit = ARGV[1], tonumber(ARGV[3])

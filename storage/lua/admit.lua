@@ -1,10 +1,11 @@
---[[ One run of the admission worker: open the queue when it is time, end calls, passes and absences
-that are over, then call people under both caps: slots, and admissions in any 60 seconds. Bounded; a
-run that hit a bound reports it and must be repeated at once. A lottery is opened by open_queue.
+--[[ One run of the admission worker: open the queue when it is time, end the entries whose deadline
+has passed, then call people under both caps: slots, and admissions in any 60 seconds. Each run is
+bounded; a run that hit a bound reports it and must be repeated at once. Only open_queue opens a
+queue with a lottery.
 KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation  the one this connection saw
-ARGV[2]   bound        maximum of numbers to examine; endings have their own bound
-Replies   RAN called is_to_be_repeated is_active  (active: something can run out)
+ARGV[2]   bound        maximum of numbers to examine; ended entries have their own bound
+Replies   RAN called is_to_be_repeated is_active  (active: something can expire)
           | UNKNOWN | RECOVERING
 ]]
 -- @include prologue stock_and_holds notify queue_state entries admission deadlines

@@ -1,6 +1,6 @@
 --[[ Copy a concert from MongoDB, never an older version over a newer one. Creates the concert's
-state, not yet trusted. A higher round of its room empties the queue: entries of an earlier round
-count as ended, so none has to be written.
+state, which is not trusted yet. A higher round of its room empties the queue: entries of an earlier
+round count as ended, so none of them is written.
 KEYS      of the concert, in the order of keys.py
 ARGV[1]   version       of the concert in MongoDB
 ARGV[2]   expire_at_ms  unix time at which every key of the concert expires

@@ -7,7 +7,8 @@ ARGV[2]   hold_id
 ARGV[3]   person        the caller; a hold of another person is NO_HOLD
 ARGV[4]   purchase_key  fingerprint of person, concert, operation and idempotency key
 ARGV[5]   digest        of the whole input
-Replies   BUYING record effective_deadline_ms | PASS_BOUND | SOLD | ENDED reason | NO_HOLD | CONFLICT | UNKNOWN | RECOVERING
+Replies   BUYING record effective_deadline_ms | PASS_BOUND | SOLD | ENDED reason | NO_HOLD
+          | CONFLICT | UNKNOWN | RECOVERING
 ]]
 -- @include prologue stock_and_holds notify queue_state entries
 local refusal = check_incarnation(ARGV[1], '')
@@ -20,7 +21,7 @@ if remembered and remembered ~= ARGV[5] then return {'CONFLICT'} end
 if not remembered then redis.call('HSET', PURCHASES, ARGV[4], ARGV[5]) end
 if record.state == 'SOLD' then return {'SOLD'} end
 if record.state == 'ENDED' then return {'ENDED', record.reason} end
--- The expiry worker ends the hold; nothing is changed here, so that both report the same end.
+-- The expiry worker ends the hold. Nothing is changed here, so that both report the same end.
 if record.state == 'HELD' and is_due(record.deadline_ms) then return {'ENDED', 'EXPIRED'} end
 if record.pass and not bind_pass(record, id) then return {'PASS_BOUND'} end
 

@@ -1,13 +1,13 @@
 --[[ Deliver events of the concert's stream to a group: first those due to be tried again, then new
-ones. Creates the group. An event delivered too often without an answer, because it crashes its
-handlers, becomes a dead letter.
+ones. Creates the group. An event that was delivered too often without an acknowledgement, because
+it crashes its handlers, becomes a dead letter.
 KEYS      of the concert, in the order of keys.py
 ARGV[1]   group
 ARGV[2]   limit        maximum of events to deliver, and of pending events to examine
-ARGV[3]   after        id of the last pending event that was examined; '-': from the first
+ARGV[3]   after        id of the last pending event that was examined; '-' starts at the first
 ARGV[4]   max_tries
 ARGV[5]   max_dead_letters
-Replies   EVENTS after event*   each {id, tries, name, value ...}
+Replies   EVENTS after event...  (event: {id tries [name value]...})
 ]]
 -- @include prologue consumer_group
 local group, limit, first = ARGV[1], tonumber(ARGV[2]), ARGV[3]
@@ -26,7 +26,7 @@ for _, seen in ipairs(looked) do
   local id, holder, idle_ms, tries = unpack(seen)
   if is_due_again(holder, idle_ms, tries) then
     if holder == HANDLING and tries >= tonumber(ARGV[4]) then
-      to_dead_letter(group, id, tries, 'nobody who handled it ever answered', ARGV[5])
+      to_dead_letter(group, id, tries, 'no handler acknowledged it', ARGV[5])
     else
       -- An event that is no longer in the stream is not pending after this.
       local claimed = redis.call('XCLAIM', EVENTS, group, HANDLING, 0, id)[1]

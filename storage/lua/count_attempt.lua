@@ -1,5 +1,4 @@
---[[ Count an attempt in a window of time, and refuse it above the limit. A repeated call counts
-twice.
+--[[ Count an attempt in a window of time, and refuse it above the limit. Every call counts.
 KEYS      rate
 ARGV[1]   limit      maximum of attempts in a window
 ARGV[2]   window_ms  from the first attempt on

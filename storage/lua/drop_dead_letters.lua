@@ -1,7 +1,7 @@
---[[ Delete dead letters that were replayed or are not needed.
+--[[ Delete dead letters that were replayed or are not needed any more.
 KEYS      of the concert, in the order of keys.py
 ARGV[1*]  id
-Replies   DROPPED count   of those that were there
+Replies   DROPPED count   (count: letters that existed)
 ]]
 -- @include prologue
 local count = 0

@@ -1,4 +1,4 @@
---[[ Find purchases that were begun and have not been recorded in time: they must be settled.
+--[[ Find purchases that were begun and not recorded in time, so that they must be settled.
 KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation  the one this connection saw
 ARGV[2]   limit        maximum of holds to return

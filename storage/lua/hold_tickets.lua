@@ -1,14 +1,15 @@
---[[ Hold every requested unit, or none; a repeated call with the same hold id returns the hold as
+--[[ Hold every requested unit, or none. A repeated call with the same hold id returns the hold as
 it is now.
 KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation  the one this connection saw
 ARGV[2]   hold_id
 ARGV[3]   person
 ARGV[4]   digest       of the whole input
-ARGV[5]   pass_entry_id  the entry of a pass whose signature is verified, else ''
+ARGV[5]   pass_entry_id  the entry id of a pass whose signature was verified, else ''
 ARGV[6*]  tier, quantity  two per line, no tier twice
-Replies   HOLD record effective_deadline_ms | CONFLICT | NOT_ON_SALE status sales_start_ms sales_end_ms now_ms
-          | NOT_ADMITTED reason position | UNKNOWN_TIER tier | ORDER_LIMIT limit | PERSON_LIMIT limit held owned
+Replies   HOLD record effective_deadline_ms | CONFLICT
+          | NOT_ON_SALE status sales_start_ms sales_end_ms now_ms | NOT_ADMITTED reason position
+          | UNKNOWN_TIER tier | ORDER_LIMIT limit | PERSON_LIMIT limit held owned
           | SOLD_OUT tier available next_release_ms | UNKNOWN | RECOVERING
 ]]
 -- @include prologue stock_and_holds notify queue_state next_release

@@ -1,9 +1,10 @@
 --[[ Join the queue once: a person who has an active entry keeps it. Before a lottery the order of
-arrival is only a lot.
+joining only gives the lot.
 KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation  the one this connection saw
 ARGV[2]   person
-Replies   ENTRY record grace_until_ms position | NOT_OPEN room_status until_ms | UNKNOWN | RECOVERING
+Replies   ENTRY record grace_until_ms position | NOT_OPEN room_status until_ms
+          | UNKNOWN | RECOVERING
 ]]
 -- @include prologue stock_and_holds notify queue_state entries
 local refusal = check_incarnation(ARGV[1], '')
@@ -27,7 +28,7 @@ local number = redis.call('HINCRBY', STATE, 'tail', 1)
 entry = {id = room.base + number, round = room.round, state = 'WAITING', joined_ms = now,
   presence = entry and entry.presence or nil}
 if not room.is_opened and not room.frozen then
-  -- The digest fixes who registered, and when: no lot can be changed afterwards without a trace.
+  -- The digest fixes who registered, and when: a lot that is changed later no longer matches it.
   local digest = (redis.call('HGET', STATE, 'digest') or '') .. person .. string.format('%d', now)
   redis.call('HSET', STATE, 'digest', redis.sha1hex(digest))
 end

@@ -3,8 +3,8 @@ KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation  the one this connection saw
 ARGV[2]   version      the last one the reader knows
 ARGV[3]   limit        maximum of people, plus all who changed at the version of the last
-Replies   CHANGES {epoch version floor [person version]...}  (floor: changes up to this version may not be named any more)
-          | UNKNOWN | RECOVERING
+Replies   CHANGES {epoch version floor [person version]...}  (floor: changes up to this version may
+          be missing) | UNKNOWN | RECOVERING
 ]]
 -- @include prologue queue_state snapshots
 local refusal = check_incarnation(ARGV[1], '')

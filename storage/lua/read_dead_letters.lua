@@ -1,8 +1,9 @@
 --[[ Read the dead letters of a concert, oldest first.
 KEYS      of the concert, in the order of keys.py
-ARGV[1]   after        id of the last letter that was read; '-': from the first
+ARGV[1]   after        id of the last letter that was read; '-' starts at the first
 ARGV[2]   limit
-Replies   DEAD_LETTERS letter*   each {id, 'group', group, 'id', id, 'tries', tries, 'error', error, name, value ...}
+Replies   DEAD_LETTERS letter...  (letter: {id 'group' group 'id' event_id 'tries' tries
+          'error' error [name value]...})
 ]]
 -- @include prologue
 local reply = {'DEAD_LETTERS'}

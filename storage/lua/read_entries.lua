@@ -1,8 +1,9 @@
---[[ Read the queue entries of people, as they are now.
+--[[ Read the queue entries of several people, as they are now.
 KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation  the one this connection saw
 ARGV[2*]  people
-Replies   ENTRIES grace_until_ms record...  ('' for a person without one) | UNKNOWN | RECOVERING
+Replies   ENTRIES grace_until_ms record...  (record: '' for a person without an entry)
+          | UNKNOWN | RECOVERING
 ]]
 -- @include prologue queue_state
 local refusal = check_incarnation(ARGV[1], '')

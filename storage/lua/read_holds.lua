@@ -2,7 +2,7 @@
 KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation  the one this connection saw
 ARGV[2*]  hold_ids
-Replies   HOLDS grace_until_ms record...  ('' for an id the store does not know) | UNKNOWN | RECOVERING
+Replies   HOLDS grace_until_ms record...  (record: '' for an unknown id) | UNKNOWN | RECOVERING
 ]]
 -- @include prologue
 local refusal = check_incarnation(ARGV[1], '')

@@ -2,8 +2,8 @@
 KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation  the one this connection saw
 ARGV[2]   person
-Replies   ENTRY record grace_until_ms position  (position: '' for an entry that does not wait, or has no number yet)
-          | NO_ENTRY | UNKNOWN | RECOVERING
+Replies   ENTRY record grace_until_ms position  (position: '' for an entry that is not waiting or
+          has no number yet) | NO_ENTRY | UNKNOWN | RECOVERING
 ]]
 -- @include prologue queue_state
 local refusal = check_incarnation(ARGV[1], '')

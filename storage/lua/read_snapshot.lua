@@ -5,7 +5,8 @@ KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation  the one this connection saw
 ARGV[2]   version      the last one the reader knows
 ARGV[3]   limit        maximum of people, as in read_changes
-Replies   SNAPSHOT {queue} {stock} {changes}  (as of read_queue, read_stock and read_changes) | UNKNOWN | RECOVERING
+Replies   SNAPSHOT {queue} {stock} {changes}  (as in read_queue, read_stock and read_changes)
+          | UNKNOWN | RECOVERING
 ]]
 -- @include prologue queue_state snapshots
 local refusal = check_incarnation(ARGV[1], '')

@@ -1,14 +1,14 @@
---[[ Make the store agree with one order of MongoDB: after a sale, a settlement, a conflict, a
-change of capacity or in a recovery. Takes the order's units from their owners, frees the other
-units of its hold, counts them for the person. A hold that loses a unit gets another, or ends. An
-order version already recorded changes nothing.
+--[[ Make the store agree with one order of MongoDB: after a sale, a settlement, a conflict or a
+change of capacity, and in a recovery. Takes the order's units from their owners, frees the other
+units of its hold, and counts the units for the person. A hold that loses a unit gets another or
+ends. An order version that is already recorded changes nothing.
 KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation    the one this connection saw
 ARGV[2]   epoch          of the recovery that calls, else ''
 ARGV[3]   order_id       the same as the hold's id
 ARGV[4]   person
 ARGV[5]   order_version
-ARGV[6]   sold_or_withdrawn  the counter its units belong to
+ARGV[6]   sold_or_withdrawn  the counter to which its units belong
 ARGV[7]   origin         JSON {lines, created_ms, digest, pass} of the hold, for a store without it
 ARGV[8*]  units          of the order as it is now; none if it is dead
 Replies   RECORDED | KNOWN | UNKNOWN | RECOVERING

@@ -1,9 +1,9 @@
---[[ Release a hold before its deadline; a hold that has already ended is returned unchanged.
+--[[ Release a hold before its deadline. A hold that has already ended is returned unchanged.
 KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation  the one this connection saw
 ARGV[2]   hold_id
 ARGV[3]   person       the caller; a hold of another person is NO_HOLD
-ARGV[4]   reason       the reason for its end
+ARGV[4]   reason       why it ends
 Replies   HOLD record effective_deadline_ms | NO_HOLD | BUYING | UNKNOWN | RECOVERING
 ]]
 -- @include prologue stock_and_holds notify

@@ -4,7 +4,7 @@ KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation  the one this connection saw
 ARGV[2]   process
 ARGV[3]   lease_ms     how long the process's reports count without a renewal
-ARGV[4]   is_known     '1' once this name has synced before
+ARGV[4]   is_known     '1' if this process has synced before
 ARGV[5*]  person, sequence  two per person; rises with each sync; negative: disconnected
 Replies   SYNCED | LEASE_EXPIRED | UNKNOWN | RECOVERING
 ]]

@@ -1,4 +1,4 @@
---[[ End a hold that was BUYING, after a VOID order under its id has made sure that it can never
+--[[ End a hold that was BUYING, after a VOID order with its id has made sure that it can never
 become an order.
 KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation  the one this connection saw

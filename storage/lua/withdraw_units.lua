@@ -1,12 +1,13 @@
---[[ Take free units of one tier for the house, also outside the sale window; their hold is BUYING
-until its order is saved. A repeated call with the same hold id returns the hold as it is now.
+--[[ Take free units of one tier off sale, also outside the sale window. Their hold is BUYING until
+its order is saved. A repeated call with the same hold id returns the hold as it is now.
 KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation  the one this connection saw
 ARGV[2]   hold_id
-ARGV[3]   person       the house
+ARGV[3]   person       the id HOUSE, which owns units that are off sale
 ARGV[4]   tier
 ARGV[5]   quantity     at most 1,000, so that one call stays short
-Replies   HOLD record effective_deadline_ms | IN_USE lowest_capacity | UNKNOWN_TIER tier | UNKNOWN | RECOVERING
+Replies   HOLD record effective_deadline_ms | IN_USE lowest_capacity | UNKNOWN_TIER tier
+          | UNKNOWN | RECOVERING
 ]]
 -- @include prologue stock_and_holds notify
 local refusal = check_incarnation(ARGV[1], '')

@@ -95,11 +95,7 @@ class ConcertPublisher:
             # This refresh may miss a change from here on, which then wakes the next refresh.
             self._wake.clear()
             try:
-                await self._presence.sync()
-                if not self._presence.is_synced:
-                    self._wake.set()
-                if self._groups:
-                    await self._refresh()
+                await self.run_once()
             except OnsaleError as error:
                 self._fail_pending(error)
             except Exception as error:
@@ -110,6 +106,14 @@ class ConcertPublisher:
             # slower holds.
             await asyncio.sleep(max(self._tick_s - took_s, took_s))
             await self._wait(until_s=min(started_s + MAX_REFRESH_INTERVAL_S, self._queue.next_due_s))
+
+    async def run_once(self) -> None:
+        """Report connected people to the store, and publish what changed since the last refresh."""
+        await self._presence.sync()
+        if not self._presence.is_synced:
+            self._wake.set()
+        if self._groups:
+            await self._refresh()
 
     async def _wait(self, *, until_s: float) -> None:
         if self.is_idle:

@@ -86,7 +86,7 @@ class QueuePublisher:
             self._request_refresh()
         due = self._due(shared, began_s)
         if len(due) > MAX_PER_REFRESH:
-            # The longest wait comes first, so that no person is left behind for ever.
+            # The longest wait comes first, so that no person is left behind forever.
             due.sort(key=lambda subscriber: subscriber.published_at_s)
             self._request_refresh()
         time_slice = TimeSlice()

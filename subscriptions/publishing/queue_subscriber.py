@@ -19,7 +19,7 @@ _MEMBERSHIPS = {
 }
 MIN_SHARE, MAX_SHARE = 0.5, 0.9
 """Share of the push interval, chosen at random, so that people who were published to together are
-not due together for ever.
+not due together forever.
 """
 
 

@@ -1,4 +1,4 @@
-"""The development issuer over real HTTP: what its tokens say, and every request it refuses."""
+"""The development issuer over real HTTP: the claims of its tokens, and the requests it refuses."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -19,7 +19,7 @@ from tests.support.issuer_client import (
 )
 from tests.support.tokens import AUDIENCE
 
-# One issuer serves all tests of this file: each signs in anew, and nobody's session is another's.
+# One issuer serves all tests of this file; each test signs in anew and has its own session.
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 module_fixture = pytest_asyncio.fixture(scope="module", loop_scope="module")
 
@@ -53,7 +53,7 @@ def error_of(response: httpx2.Response) -> tuple[int, str]:
     return response.status_code, response.json()["error"]
 
 
-async def test_a_browser_signs_in_with_code_and_pkce(client: IssuerClient, verifier: TokenVerifier) -> None:
+async def test_browser_signs_in_with_code_and_pkce(client: IssuerClient, verifier: TokenVerifier) -> None:
     page = await client.authorize()
     assert page.status_code == 200
     answer = answer_of(await client.sign_in())
@@ -98,7 +98,7 @@ async def test_tokens_have_the_claims_of_keycloak(client: IssuerClient) -> None:
     assert len({claims["jti"] for claims in (access, identity, refresh)}) == 3
 
 
-async def test_without_scope_openid_there_is_no_id_token(client: IssuerClient) -> None:
+async def test_id_token_needs_the_scope_openid(client: IssuerClient) -> None:
     tokens = (await client.with_password()).json()
     assert "id_token" not in tokens
     assert tokens["scope"] == "profile email"
@@ -108,7 +108,9 @@ async def test_without_scope_openid_there_is_no_id_token(client: IssuerClient) -
 
 
 @pytest.mark.parametrize("kind", ["id_token", "refresh_token"])
-async def test_other_tokens_are_no_access_tokens(client: IssuerClient, verifier: TokenVerifier, kind: str) -> None:
+async def test_other_tokens_are_refused_as_access_tokens(
+    client: IssuerClient, verifier: TokenVerifier, kind: str
+) -> None:
     tokens = (await client.with_password(scope="openid")).json()
     with pytest.raises(Unauthenticated):
         await verifier.verify(tokens[kind])
@@ -124,7 +126,7 @@ async def test_two_processes_with_one_folder_are_one_issuer(client: IssuerClient
         await verifier.aclose()
 
 
-async def test_a_refresh_keeps_the_session(client: IssuerClient, verifier: TokenVerifier) -> None:
+async def test_refresh_keeps_the_session(client: IssuerClient, verifier: TokenVerifier) -> None:
     first = (await client.with_password("gus", scope="openid")).json()
     second = (await client.refresh(first["refresh_token"])).json()
     assert second["session_state"] == first["session_state"]
@@ -142,7 +144,7 @@ async def test_a_refresh_keeps_the_session(client: IssuerClient, verifier: Token
         ({"username": None}, (400, "invalid_request")),
         ({"password": None}, (400, "invalid_request")),
         ({"password": ""}, (400, "invalid_request")),
-        ({"client_id": "somebody"}, (400, "invalid_client")),
+        ({"client_id": "another"}, (400, "invalid_client")),
         ({"client_id": None}, (400, "invalid_client")),
         ({"client_secret": "guess"}, (400, "invalid_client")),
         ({"scope": "openid offline_access"}, (400, "invalid_scope")),
@@ -152,7 +154,7 @@ async def test_a_refresh_keeps_the_session(client: IssuerClient, verifier: Token
         ({"grant_type": None}, (400, "invalid_request")),
     ],
 )
-async def test_a_password_request_that_does_not_fit_is_refused(
+async def test_invalid_password_request_is_refused(
     client: IssuerClient, changes: dict[str, str | None], refusal: tuple[int, str]
 ) -> None:
     assert error_of(await client.with_password(**changes)) == refusal
@@ -166,25 +168,25 @@ async def test_a_password_request_that_does_not_fit_is_refused(
         ({"code_verifier": None}, (400, "invalid_request")),
         ({"redirect_uri": "http://localhost:5173/other"}, (400, "invalid_grant")),
         ({"redirect_uri": None}, (400, "invalid_grant")),
-        ({"client_id": "somebody"}, (400, "invalid_client")),
+        ({"client_id": "another"}, (400, "invalid_client")),
         ({"code": "guess"}, (400, "invalid_grant")),
         ({"code": None}, (400, "invalid_request")),
     ],
 )
-async def test_a_code_is_redeemed_only_as_it_was_asked_for(
+async def test_code_is_redeemed_only_as_it_was_requested(
     client: IssuerClient, changes: dict[str, str | None], refusal: tuple[int, str]
 ) -> None:
     code = await client.code()
     assert error_of(await client.redeem(code, **changes)) == refusal
 
 
-async def test_a_code_presented_wrongly_is_used_up(client: IssuerClient) -> None:
+async def test_code_is_used_up_by_a_wrong_request(client: IssuerClient) -> None:
     code = await client.code()
     assert error_of(await client.redeem(code, code_verifier="w" * 43)) == (400, "invalid_grant")
     assert error_of(await client.redeem(code)) == (400, "invalid_grant")
 
 
-async def test_a_replayed_code_ends_its_session(client: IssuerClient) -> None:
+async def test_replayed_code_ends_its_session(client: IssuerClient) -> None:
     code = await client.code()
     tokens = (await client.redeem(code)).json()
     assert (await client.refresh(tokens["refresh_token"])).status_code == 200
@@ -193,22 +195,22 @@ async def test_a_replayed_code_ends_its_session(client: IssuerClient) -> None:
     assert (await client.userinfo(tokens["access_token"])).status_code == 401
 
 
-async def test_a_refresh_token_is_believed_only_as_it_was_given(client: IssuerClient) -> None:
+async def test_changed_or_foreign_refresh_token_is_refused(client: IssuerClient) -> None:
     tokens = (await client.with_password(scope="openid")).json()
     for wrong in ("", "guess", tokens["refresh_token"][:-4] + "AAAA", tokens["access_token"], tokens["id_token"]):
         refused = await client.refresh(wrong)
         assert error_of(refused) == (400, "invalid_grant" if wrong else "invalid_request")
-    assert error_of(await client.refresh(tokens["refresh_token"], client_id="somebody")) == (400, "invalid_client")
+    assert error_of(await client.refresh(tokens["refresh_token"], client_id="another")) == (400, "invalid_client")
 
 
-async def test_another_issuer_with_the_same_key_is_another(client: IssuerClient, data_dir: Path) -> None:
+async def test_tokens_of_another_issuer_with_the_same_key_are_refused(client: IssuerClient, data_dir: Path) -> None:
     async with issuer_client(data_dir, issuer="http://localhost:1/realms/onsale") as other:
         tokens = (await other.with_password(scope="openid")).json()
     assert error_of(await client.refresh(tokens["refresh_token"])) == (400, "invalid_grant")
     assert (await client.userinfo(tokens["access_token"])).status_code == 401
 
 
-async def test_a_refresh_cannot_widen_the_scope(client: IssuerClient) -> None:
+async def test_refresh_cannot_widen_the_scope(client: IssuerClient) -> None:
     tokens = (await client.with_password()).json()
     assert (await client.refresh(tokens["refresh_token"], scope="openid")).json()["error"] == "invalid_scope"
 
@@ -244,7 +246,7 @@ async def test_discovery_names_the_paths_of_keycloak(client: IssuerClient) -> No
 
 
 @pytest.mark.parametrize("path", ["token", "auth", "logout"])
-async def test_a_huge_body_is_refused(client: IssuerClient, path: str) -> None:
+async def test_huge_body_is_refused(client: IssuerClient, path: str) -> None:
     form = {"content-type": "application/x-www-form-urlencoded"}
     response = await client.http.post(f"{client.protocol}/{path}", content=b"a" * 10_000_000, headers=form)
     assert response.status_code == 413
@@ -252,7 +254,7 @@ async def test_a_huge_body_is_refused(client: IssuerClient, path: str) -> None:
 
 
 @pytest.mark.parametrize("content_type", ["application/json", "multipart/form-data; boundary=x", ""])
-async def test_another_kind_of_body_is_refused(client: IssuerClient, content_type: str) -> None:
+async def test_body_of_another_content_type_is_refused(client: IssuerClient, content_type: str) -> None:
     headers = {"content-type": content_type}
     response = await client.http.post(f"{client.protocol}/token", content=b'{"a": 1}', headers=headers)
     assert error_of_unsupported(response) == "invalid_request"
@@ -266,12 +268,12 @@ def error_of_unsupported(response: httpx2.Response) -> str:
 @pytest.mark.parametrize(
     ("method", "path"), [("GET", "token"), ("DELETE", "auth"), ("PUT", "logout"), ("POST", "certs")]
 )
-async def test_other_methods_are_refused(client: IssuerClient, method: str, path: str) -> None:
+async def test_unsupported_methods_are_refused(client: IssuerClient, method: str, path: str) -> None:
     assert (await client.http.request(method, f"{client.protocol}/{path}")).status_code == 405
 
 
 @pytest.mark.parametrize("path", [".well-known/openid-configuration", "protocol/openid-connect/certs"])
-async def test_pages_of_this_machine_may_read_and_others_may_not(client: IssuerClient, path: str) -> None:
+async def test_only_pages_of_this_machine_may_read_public_documents(client: IssuerClient, path: str) -> None:
     for origin, allowed in (
         ("http://localhost:5173", True),
         ("http://127.0.0.1", True),
@@ -286,7 +288,7 @@ async def test_pages_of_this_machine_may_read_and_others_may_not(client: IssuerC
     ("origin", "status"),
     [("http://localhost:5173", 200), ("http://localhost.evil.example", 400), ("https://localhost:5173", 400)],
 )
-async def test_a_page_asks_before_it_posts(client: IssuerClient, origin: str, status: int) -> None:
+async def test_preflight_allows_only_pages_of_this_machine(client: IssuerClient, origin: str, status: int) -> None:
     headers = {
         "origin": origin,
         "access-control-request-method": "POST",

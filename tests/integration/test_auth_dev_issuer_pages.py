@@ -1,4 +1,4 @@
-"""The development issuer's pages as a browser meets them: signing in and out, and where nobody is ever sent."""
+"""Pages of the development issuer in a browser: sign-in, sign-out and refused redirects."""
 
 from collections.abc import AsyncIterator
 from html.parser import HTMLParser
@@ -10,7 +10,7 @@ import pytest_asyncio
 
 from tests.support.issuer_client import REDIRECT_URI, IssuerClient, answer_of, issuer_client
 
-# One issuer serves all tests of this file: each signs in anew, and nobody's session is another's.
+# One issuer serves all tests of this file; each test signs in anew and has its own session.
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 module_fixture = pytest_asyncio.fixture(scope="module", loop_scope="module")
 
@@ -33,14 +33,12 @@ async def client(data_dir: Path) -> AsyncIterator[IssuerClient]:
         {"redirect_uri": "http://localhost:5173@evil.example/"},
         {"redirect_uri": 'http://localhost:5173/"><script>'},
         {"redirect_uri": None},
-        {"client_id": "somebody"},
+        {"client_id": "another"},
         {"client_id": None},
         {"redirect_uri": "http://evil.example/", "response_type": "token"},
     ],
 )
-async def test_nobody_is_sent_to_an_address_that_was_not_checked(
-    client: IssuerClient, changes: dict[str, str | None]
-) -> None:
+async def test_unchecked_address_is_never_redirected_to(client: IssuerClient, changes: dict[str, str | None]) -> None:
     for response in (await client.authorize(**changes), await client.sign_in(**changes)):
         assert response.status_code == 400
         assert "location" not in response.headers
@@ -62,7 +60,7 @@ async def test_nobody_is_sent_to_an_address_that_was_not_checked(
         ({"prompt": "none"}, "login_required"),
     ],
 )
-async def test_the_client_is_told_what_was_wrong(
+async def test_client_receives_the_error_of_its_request(
     client: IssuerClient, changes: dict[str, str | None], error: str
 ) -> None:
     for response in (await client.authorize(**changes), await client.sign_in(**changes)):
@@ -72,7 +70,7 @@ async def test_the_client_is_told_what_was_wrong(
 
 
 class Form(HTMLParser):
-    """The form of a page as a browser would send it back."""
+    """Parses the form of a page as a browser would submit it."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -90,7 +88,7 @@ class Form(HTMLParser):
             self.fields[str(attributes["name"])] = attributes.get("value")
 
 
-async def test_the_form_of_the_page_signs_in(client: IssuerClient) -> None:
+async def test_form_of_the_page_signs_in(client: IssuerClient) -> None:
     page = await client.authorize(state="\"><script>alert('é')</script>")
     form = Form(page.text)
     assert form.action == "auth"
@@ -100,7 +98,7 @@ async def test_the_form_of_the_page_signs_in(client: IssuerClient) -> None:
     assert await _name_of(client, answer["code"]) == "bob"
 
 
-async def test_the_page_runs_no_script_and_asks_nobody_else(client: IssuerClient) -> None:
+async def test_page_runs_no_script_and_loads_nothing_else(client: IssuerClient) -> None:
     page = await client.authorize(state="<script>", login_hint='"><img src=x>')
     assert Form(page.text).tags.isdisjoint({"script", "img", "link", "iframe"})
     assert "http" not in page.text.replace(f'value="{REDIRECT_URI}"', "")
@@ -115,7 +113,7 @@ async def test_the_page_runs_no_script_and_asks_nobody_else(client: IssuerClient
     "changes",
     [{"password": "wrong"}, {"password": None}, {"username": '"><script>', "password": "x"}],
 )
-async def test_a_wrong_password_shows_the_page_again(client: IssuerClient, changes: dict[str, str | None]) -> None:
+async def test_wrong_password_shows_the_page_again(client: IssuerClient, changes: dict[str, str | None]) -> None:
     page = await client.sign_in(**changes)
     assert page.status_code == 403
     assert '<p class="error" id="error" role="alert">Wrong name or password.</p>' in page.text
@@ -124,13 +122,13 @@ async def test_a_wrong_password_shows_the_page_again(client: IssuerClient, chang
     assert Form(page.text).fields["state"] == "s<t&a'te"
 
 
-async def test_credentials_in_an_address_sign_nobody_in(client: IssuerClient) -> None:
+async def test_credentials_in_a_url_do_not_sign_in(client: IssuerClient) -> None:
     page = await client.authorize(username="alice", password="alice")
     assert page.status_code == 200
     assert Form(page.text).fields["password"] is None
 
 
-async def test_a_logout_ends_the_session_and_goes_back(client: IssuerClient) -> None:
+async def test_logout_ends_the_session_and_redirects_back(client: IssuerClient) -> None:
     tokens = (await client.redeem(await client.code())).json()
     back = "http://localhost:5173/bye"
     response = await client.logout(id_token_hint=tokens["id_token"], post_logout_redirect_uri=back, state="s&")
@@ -143,12 +141,12 @@ async def test_a_logout_ends_the_session_and_goes_back(client: IssuerClient) -> 
     "parameters",
     [
         {"post_logout_redirect_uri": "http://evil.example/"},
-        {"client_id": "somebody"},
+        {"client_id": "another"},
         {"id_token_hint": "forged.id.token"},
         {"id_token_hint": ""},
     ],
 )
-async def test_a_logout_that_does_not_fit_ends_nothing(client: IssuerClient, parameters: dict[str, str]) -> None:
+async def test_invalid_logout_does_not_end_the_session(client: IssuerClient, parameters: dict[str, str]) -> None:
     tokens = (await client.with_password(scope="openid")).json()
     back = {"id_token_hint": tokens["id_token"], "post_logout_redirect_uri": "http://localhost:5173/"}
     response = await client.logout(**{**back, **parameters})
@@ -164,13 +162,13 @@ async def test_only_an_id_token_signs_out(client: IssuerClient, kind: str) -> No
     assert (await client.refresh(tokens["refresh_token"])).status_code == 200
 
 
-async def test_a_logout_of_nobody_shows_a_page(client: IssuerClient) -> None:
+async def test_logout_without_a_session_shows_a_page(client: IssuerClient) -> None:
     response = await client.logout()
     assert response.status_code == 200
     assert "You are signed out" in response.text
 
 
-async def test_pages_for_people_are_not_for_scripts(client: IssuerClient) -> None:
+async def test_sign_in_page_is_not_readable_by_scripts_of_other_origins(client: IssuerClient) -> None:
     response = await client.http.get(f"{client.protocol}/auth", headers={"origin": "http://localhost:5173"})
     assert "access-control-allow-origin" not in response.headers
 

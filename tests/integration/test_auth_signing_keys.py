@@ -1,4 +1,4 @@
-"""The issuer's keys as they come over HTTP: late, broken, huge, exchanged, or not at all."""
+"""Fetching the issuer's keys over HTTP: late, broken, huge, rotated or unavailable."""
 
 import asyncio
 import gzip
@@ -8,13 +8,11 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
-from starlette.types import ASGIApp
 
 from auth.jwks import MAX_RESPONSE_BYTES
 from auth.signing_keys import SigningKeys
 from domain.errors import TemporarilyUnavailable
-from tests.support.issuers import KeyServer
-from tests.support.serving import serving
+from tests.support.issuers import KeyServer, running_key_server
 from tests.support.tokens import jwk
 from tests.support.waiting import wait_until
 
@@ -23,22 +21,15 @@ NEVER_S = 3_600.0
 
 @pytest_asyncio.fixture
 async def server() -> AsyncIterator[KeyServer]:
-    """Publishes k1."""
-    servers: list[KeyServer] = []
-
-    def build(base: str) -> ASGIApp:
-        servers.append(KeyServer(base, jwk("k1")))
-        return servers[0].app
-
-    async with serving(build):
-        yield servers[0]
+    async with running_key_server() as running:
+        yield running
 
 
 async def is_known(keys: SigningKeys, kid: str) -> bool:
     return await keys.find(kid) is not None
 
 
-async def test_a_hundred_who_wait_share_one_fetch(server: KeyServer) -> None:
+async def test_concurrent_callers_share_one_fetch(server: KeyServer) -> None:
     keys = SigningKeys(server.issuer)
     server.gate.clear()
     waiting = [asyncio.create_task(is_known(keys, "k1")) for _ in range(100)]
@@ -48,21 +39,23 @@ async def test_a_hundred_who_wait_share_one_fetch(server: KeyServer) -> None:
     assert server.key_fetches == 1
 
 
-async def test_who_stops_waiting_does_not_stop_the_fetch(server: KeyServer) -> None:
+async def test_cancelled_caller_does_not_cancel_the_fetch(server: KeyServer) -> None:
     keys = SigningKeys(server.issuer)
     server.gate.clear()
-    impatient = asyncio.create_task(is_known(keys, "k1"))
-    patient = asyncio.create_task(is_known(keys, "k1"))
+    cancelled = asyncio.create_task(is_known(keys, "k1"))
+    other = asyncio.create_task(is_known(keys, "k1"))
     await wait_until(lambda: server.key_fetches == 1)
-    impatient.cancel()
+    cancelled.cancel()
     with pytest.raises(asyncio.CancelledError):
-        await impatient
+        await cancelled
     server.gate.set()
-    assert await patient
+    assert await other
     assert server.key_fetches == 1
 
 
-async def test_an_issuer_that_is_down_is_not_hammered(server: KeyServer, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_unavailable_issuer_is_not_asked_for_each_call(
+    server: KeyServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("auth.signing_keys.RETRY_EMPTY_S", NEVER_S)
     keys = SigningKeys(server.issuer, cooldown_s=NEVER_S)
     server.failure = PlainTextResponse("down", 503)
@@ -72,7 +65,7 @@ async def test_an_issuer_that_is_down_is_not_hammered(server: KeyServer, monkeyp
     assert server.key_fetches == 1
 
 
-async def test_nobody_waits_longer_than_the_time_limit(server: KeyServer, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_call_ends_after_the_fetch_timeout(server: KeyServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("auth.signing_keys.FETCH_TIMEOUT_S", 0.05)
     server.gate.clear()
     with pytest.raises(TemporarilyUnavailable):
@@ -80,7 +73,7 @@ async def test_nobody_waits_longer_than_the_time_limit(server: KeyServer, monkey
     server.gate.set()
 
 
-async def test_keys_are_found_again_without_a_restart(server: KeyServer) -> None:
+async def test_keys_are_found_after_the_issuer_recovers(server: KeyServer) -> None:
     keys = SigningKeys(server.issuer, cooldown_s=0)
     server.failure = PlainTextResponse("down", 503)
     with pytest.raises(TemporarilyUnavailable):
@@ -102,7 +95,7 @@ async def test_keys_are_found_again_without_a_restart(server: KeyServer) -> None
         RedirectResponse("/elsewhere"),
     ],
 )
-async def test_known_keys_outlive_every_failure(
+async def test_known_keys_survive_every_failed_fetch(
     server: KeyServer, failure: Response, caplog: pytest.LogCaptureFixture
 ) -> None:
     keys = SigningKeys(server.issuer, cooldown_s=0)
@@ -115,21 +108,15 @@ async def test_known_keys_outlive_every_failure(
     assert f"signing keys of {server.issuer} could not be fetched" in caplog.text
 
 
-async def test_known_keys_outlive_an_issuer_that_is_gone() -> None:
-    servers: list[KeyServer] = []
-
-    def build(base: str) -> ASGIApp:
-        servers.append(KeyServer(base, jwk("k1")))
-        return servers[0].app
-
-    async with serving(build):
-        keys = SigningKeys(servers[0].issuer, cooldown_s=0)
+async def test_known_keys_survive_an_unreachable_issuer() -> None:
+    async with running_key_server() as server:
+        keys = SigningKeys(server.issuer, cooldown_s=0)
         assert await is_known(keys, "k1")
     assert not await is_known(keys, "k2")
     assert await is_known(keys, "k1")
 
 
-async def test_stale_keys_serve_while_fresh_ones_are_fetched(server: KeyServer) -> None:
+async def test_stale_keys_are_used_while_new_ones_are_fetched(server: KeyServer) -> None:
     keys = SigningKeys(server.issuer, refresh_every_s=0, cooldown_s=0)
     assert await is_known(keys, "k1")
     server.keys = [jwk("k2")]
@@ -152,7 +139,7 @@ async def test_fresh_keys_are_not_fetched_again(server: KeyServer) -> None:
     assert server.key_fetches == 1
 
 
-async def test_the_same_keys_again_are_no_new_generation(server: KeyServer) -> None:
+async def test_unchanged_keys_keep_their_generation(server: KeyServer) -> None:
     keys = SigningKeys(server.issuer, cooldown_s=0)
     assert await is_known(keys, "k1")
     assert not await is_known(keys, "k2")
@@ -168,7 +155,7 @@ async def test_the_same_keys_again_are_no_new_generation(server: KeyServer) -> N
         ({"jwks_uri": "file:///etc/hostname"}, "UnsupportedProtocol"),
     ],
 )
-async def test_a_discovery_document_that_does_not_fit_is_not_followed(
+async def test_invalid_discovery_document_is_not_followed(
     server: KeyServer, discovery: dict[str, object], logged: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     server.discovery |= discovery
@@ -178,7 +165,7 @@ async def test_a_discovery_document_that_does_not_fit_is_not_followed(
     assert logged in caplog.text
 
 
-async def test_closing_ends_a_fetch_under_way(server: KeyServer) -> None:
+async def test_closing_ends_a_fetch_in_progress(server: KeyServer) -> None:
     keys = SigningKeys(server.issuer)
     server.gate.clear()
     keys.refresh_if_stale()

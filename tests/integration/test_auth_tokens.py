@@ -1,4 +1,4 @@
-"""Tokens checked against keys from a real HTTP server: who gets in, and what everybody else is told."""
+"""Verification of tokens with keys from a real HTTP server: accepted tokens and clear refusals."""
 
 import asyncio
 import base64
@@ -17,29 +17,14 @@ import pytest_asyncio
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from starlette.types import ASGIApp
 
 from auth.tokens import MAX_TOKEN_BYTES, TokenVerifier
 from auth.viewer import Role, Viewer
 from domain.errors import TemporarilyUnavailable, Unauthenticated
 from domain.ids import PersonId
-from tests.support.issuers import KeyServer
-from tests.support.serving import serving
+from tests.support.issuers import KeyServer, running_key_server
 from tests.support.tokens import AUDIENCE, SUBJECT, access_claims, jwk, rsa_key, signed
 from tests.support.waiting import wait_until
-
-
-@asynccontextmanager
-async def key_server() -> AsyncIterator[KeyServer]:
-    """Publishes k1."""
-    servers: list[KeyServer] = []
-
-    def build(base: str) -> ASGIApp:
-        servers.append(KeyServer(base, jwk("k1")))
-        return servers[0].app
-
-    async with serving(build):
-        yield servers[0]
 
 
 @asynccontextmanager
@@ -55,7 +40,7 @@ async def verifier_of(
 
 @pytest_asyncio.fixture
 async def server() -> AsyncIterator[KeyServer]:
-    async with key_server() as running:
+    async with running_key_server() as running:
         yield running
 
 
@@ -71,8 +56,8 @@ async def refusal(verifier: TokenVerifier, token: str) -> str:
     return str(caught.value)
 
 
-class Bench:
-    """A verifier with its key server in a loop of its own, shared by the tests that change neither."""
+class SharedVerifier:
+    """A verifier and its key server in their own loop, shared by tests that change neither."""
 
     def __init__(self, runner: asyncio.Runner, verifier: TokenVerifier, issuer: str) -> None:
         self.runner = runner
@@ -89,32 +74,32 @@ class Bench:
 
 
 @pytest.fixture(scope="module")
-def bench() -> Iterator[Bench]:
+def shared() -> Iterator[SharedVerifier]:
     with asyncio.Runner() as runner:
-        context = key_server()
+        context = running_key_server()
         server = runner.run(context.__aenter__())
         verifier = TokenVerifier(server.issuer, AUDIENCE)
-        yield Bench(runner, verifier, server.issuer)
+        yield SharedVerifier(runner, verifier, server.issuer)
         runner.run(verifier.aclose())
         runner.run(context.__aexit__(None, None, None))
 
 
-def test_an_access_token_names_its_viewer(bench: Bench) -> None:
+def test_access_token_names_its_viewer(shared: SharedVerifier) -> None:
     alice = Viewer(PersonId(SUBJECT), "alice", "alice@onsale.example", frozenset({Role.CUSTOMER}))
-    claims = access_claims(bench.issuer)
+    claims = access_claims(shared.issuer)
     expires_at = claims["exp"]
     assert isinstance(expires_at, int)
-    assert bench.verify(signed(claims)) == replace(alice, expires_at=expires_at)
+    assert shared.verify(signed(claims)) == replace(alice, expires_at=expires_at)
 
 
-def test_a_token_seen_before_is_answered_from_the_cache(bench: Bench) -> None:
-    token = signed(access_claims(bench.issuer))
-    assert bench.verify(token) is bench.verify(token)
+def test_known_token_is_answered_from_the_cache(shared: SharedVerifier) -> None:
+    token = signed(access_claims(shared.issuer))
+    assert shared.verify(token) is shared.verify(token)
 
 
 @pytest.mark.parametrize("header_type", ["JWT", "at+jwt", "application/at+jwt", "AT+JWT"])
-def test_both_kinds_of_header_are_access_tokens(bench: Bench, header_type: str) -> None:
-    viewer = bench.verify(signed(access_claims(bench.issuer), typ=header_type))
+def test_both_typ_headers_of_access_tokens_are_accepted(shared: SharedVerifier, header_type: str) -> None:
+    viewer = shared.verify(signed(access_claims(shared.issuer), typ=header_type))
     assert viewer.person_id == SUBJECT
 
 
@@ -129,23 +114,25 @@ def test_both_kinds_of_header_are_access_tokens(bench: Bench, header_type: str) 
         (None, set()),
     ],
 )
-def test_only_a_list_of_known_names_gives_roles(bench: Bench, realm_access: object, roles: set[Role]) -> None:
-    viewer = bench.verify(signed(access_claims(bench.issuer, realm_access=realm_access)))
+def test_roles_come_only_from_a_list_of_known_names(
+    shared: SharedVerifier, realm_access: object, roles: set[Role]
+) -> None:
+    viewer = shared.verify(signed(access_claims(shared.issuer, realm_access=realm_access)))
     assert viewer.roles == roles
 
 
-def test_name_and_email_may_be_missing(bench: Bench) -> None:
-    viewer = bench.verify(signed(access_claims(bench.issuer, preferred_username=None, email=None)))
+def test_name_and_email_may_be_missing(shared: SharedVerifier) -> None:
+    viewer = shared.verify(signed(access_claims(shared.issuer, preferred_username=None, email=None)))
     assert (viewer.name, viewer.email) == (SUBJECT, None)
 
 
 NOW_S = int(time.time())
 DAY_S = 86_400
-"""Longer than a test run: the parameters are made when it begins."""
+"""Longer than a test run, at whose start the parameters are built."""
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "message"),
     [
         ({"exp": NOW_S - 60}, "has expired; refresh it"),
         ({"nbf": NOW_S + DAY_S}, "is not valid yet"),
@@ -172,55 +159,57 @@ DAY_S = 86_400
         ({"sub": "house"}, "has a malformed sub"),
     ],
 )
-def test_claims_that_do_not_hold_are_refused(bench: Bench, changes: dict[str, object], told: str) -> None:
-    assert told in bench.refusal(signed(access_claims(bench.issuer, **changes)))
+def test_invalid_claims_are_refused_with_their_reason(
+    shared: SharedVerifier, changes: dict[str, object], message: str
+) -> None:
+    assert message in shared.refusal(signed(access_claims(shared.issuer, **changes)))
 
 
-def test_a_forged_signature_is_refused(bench: Bench) -> None:
-    forged = jwt.encode(access_claims(bench.issuer), rsa_key("thief"), "RS256", headers={"kid": "k1"})
-    assert bench.refusal(forged) == "The access token has an invalid signature; sign in again."
+def test_forged_signature_is_refused(shared: SharedVerifier) -> None:
+    forged = jwt.encode(access_claims(shared.issuer), rsa_key("thief"), "RS256", headers={"kid": "k1"})
+    assert shared.refusal(forged) == "The access token has an invalid signature; sign in again."
 
 
-async def test_an_unsigned_token_is_refused(server: KeyServer, verifier: TokenVerifier) -> None:
+async def test_unsigned_token_is_refused(server: KeyServer, verifier: TokenVerifier) -> None:
     unsigned = jwt.encode(access_claims(server.issuer), "", "none", headers={"kid": "k1"})
     assert "is signed with an algorithm that is not accepted; use RS256" in await refusal(verifier, unsigned)
     assert server.key_fetches <= 1
 
 
-def test_the_public_key_is_no_hmac_secret(bench: Bench) -> None:
+def test_public_key_is_not_accepted_as_hmac_secret(shared: SharedVerifier) -> None:
     public = rsa_key("k1").public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     header = {"alg": "HS256", "typ": "JWT", "kid": "k1"}
-    body = b".".join(_segment(part) for part in (header, access_claims(bench.issuer)))
+    body = b".".join(_segment(part) for part in (header, access_claims(shared.issuer)))
     signature = base64.urlsafe_b64encode(hmac.digest(public, body, hashlib.sha256)).rstrip(b"=")
-    assert "is signed with an algorithm that is not accepted" in bench.refusal((body + b"." + signature).decode())
+    assert "is signed with an algorithm that is not accepted" in shared.refusal((body + b"." + signature).decode())
 
 
-def test_a_key_of_another_family_than_its_alg_is_refused(bench: Bench) -> None:
-    pss = jwt.encode(access_claims(bench.issuer), rsa_key("k1"), "PS256", headers={"kid": "k1"})
-    assert "is signed with an algorithm that is not accepted" in bench.refusal(pss)
+def test_algorithm_of_another_key_family_is_refused(shared: SharedVerifier) -> None:
+    pss = jwt.encode(access_claims(shared.issuer), rsa_key("k1"), "PS256", headers={"kid": "k1"})
+    assert "is signed with an algorithm that is not accepted" in shared.refusal(pss)
 
 
 @pytest.mark.parametrize("header_type", ["onsale-pass+jwt", "dpop+jwt", 7, ["JWT"]])
-def test_other_kinds_of_token_are_refused(bench: Bench, header_type: object) -> None:
-    token = signed(access_claims(bench.issuer), typ=header_type)
-    assert bench.refusal(token) == "The access token has the wrong typ header; send an access token."
+def test_tokens_with_another_typ_header_are_refused(shared: SharedVerifier, header_type: object) -> None:
+    token = signed(access_claims(shared.issuer), typ=header_type)
+    assert shared.refusal(token) == "The access token has the wrong typ header; send an access token."
 
 
-def test_a_token_names_its_key(bench: Bench) -> None:
-    assert "has no key id (kid)" in bench.refusal(signed(access_claims(bench.issuer), None))
+def test_token_without_a_key_id_is_refused(shared: SharedVerifier) -> None:
+    assert "has no key id (kid)" in shared.refusal(signed(access_claims(shared.issuer), None))
 
 
-async def test_unknown_keys_do_not_flood_the_issuer(server: KeyServer, verifier: TokenVerifier) -> None:
+async def test_unknown_keys_cause_no_further_fetches(server: KeyServer, verifier: TokenVerifier) -> None:
     await verifier.verify(signed(access_claims(server.issuer)))
     unknown = [signed(access_claims(server.issuer), "k1", kid=f"unknown{number}") for number in range(200)]
-    told = await asyncio.gather(*(refusal(verifier, token) for token in unknown))
-    assert set(told) == {
+    messages = await asyncio.gather(*(refusal(verifier, token) for token in unknown))
+    assert set(messages) == {
         f"The access token is signed with a key that issuer {server.issuer} does not publish; sign in again."
     }
     assert server.key_fetches == 1
 
 
-async def test_a_new_key_is_found_without_a_restart(server: KeyServer) -> None:
+async def test_new_key_is_found_without_a_restart(server: KeyServer) -> None:
     async with verifier_of(server, cooldown_s=0) as verifier:
         await verifier.verify(signed(access_claims(server.issuer)))
         server.keys = [jwk("k1"), jwk("k2")]
@@ -230,7 +219,7 @@ async def test_a_new_key_is_found_without_a_restart(server: KeyServer) -> None:
         assert server.key_fetches == 2
 
 
-async def test_a_withdrawn_key_ends_cached_tokens(server: KeyServer) -> None:
+async def test_withdrawn_key_invalidates_cached_tokens(server: KeyServer) -> None:
     async with verifier_of(server, cooldown_s=0) as verifier:
         old = signed(access_claims(server.issuer), "k1")
         await verifier.verify(old)
@@ -239,7 +228,7 @@ async def test_a_withdrawn_key_ends_cached_tokens(server: KeyServer) -> None:
         assert "does not publish" in await refusal(verifier, old)
 
 
-async def test_a_withdrawn_key_is_noticed_while_everybody_is_cached(server: KeyServer) -> None:
+async def test_withdrawn_key_is_noticed_though_all_tokens_are_cached(server: KeyServer) -> None:
     async with verifier_of(server, cooldown_s=0, refresh_every_s=0) as verifier:
         token = signed(access_claims(server.issuer))
         await verifier.verify(token)
@@ -255,15 +244,15 @@ async def test_a_withdrawn_key_is_noticed_while_everybody_is_cached(server: KeyS
         await wait_until(is_refused)
 
 
-async def test_keys_by_address_need_no_discovery(server: KeyServer) -> None:
+async def test_keys_by_url_need_no_discovery(server: KeyServer) -> None:
     server.discovery = {}
     verifier = TokenVerifier(server.issuer, AUDIENCE, jwks_url=f"{server.issuer}/certs")
     assert (await verifier.verify(signed(access_claims(server.issuer)))).person_id == SUBJECT
     await verifier.aclose()
 
 
-async def test_an_issuer_that_is_away_is_no_fault_of_the_token(server: KeyServer) -> None:
-    server.discovery = {"issuer": "https://somebody.else.example", "jwks_uri": f"{server.issuer}/certs"}
+async def test_unavailable_issuer_is_a_temporary_error(server: KeyServer) -> None:
+    server.discovery = {"issuer": "https://another.example", "jwks_uri": f"{server.issuer}/certs"}
     async with verifier_of(server) as verifier:
         with pytest.raises(TemporarilyUnavailable, match="cannot be fetched") as caught:
             await verifier.verify(signed(access_claims(server.issuer)))
@@ -275,40 +264,40 @@ async def test_an_issuer_that_is_away_is_no_fault_of_the_token(server: KeyServer
     "token",
     ["", ".", "..", "...", "a.b.c", "e30.e30.", "Bearer x.y.z", "\x00", "ключ", "\ud800", "null.null.null", "=.=.="],
 )
-def test_what_is_no_token_is_refused(bench: Bench, token: str) -> None:
-    assert "The access token is" in bench.refusal(token)
+def test_malformed_token_is_refused(shared: SharedVerifier, token: str) -> None:
+    assert "The access token is" in shared.refusal(token)
 
 
-def test_a_token_at_the_limit_is_read_and_one_above_is_not(bench: Bench) -> None:
-    empty = len(signed(access_claims(bench.issuer, padding="")))
+def test_token_above_the_size_limit_is_refused(shared: SharedVerifier) -> None:
+    empty = len(signed(access_claims(shared.issuer, padding="")))
     padding = (MAX_TOKEN_BYTES - empty) * 3 // 4
-    largest = signed(access_claims(bench.issuer, padding="x" * padding))
+    largest = signed(access_claims(shared.issuer, padding="x" * padding))
     assert MAX_TOKEN_BYTES - 4 < len(largest) <= MAX_TOKEN_BYTES
-    assert (bench.verify(largest)).person_id == SUBJECT
-    larger = signed(access_claims(bench.issuer, padding="x" * (padding + 8)))
-    assert bench.refusal(larger) == "The token has more than 8192 bytes; send an access token."
+    assert (shared.verify(largest)).person_id == SUBJECT
+    larger = signed(access_claims(shared.issuer, padding="x" * (padding + 8)))
+    assert shared.refusal(larger) == "The token has more than 8192 bytes; send an access token."
 
 
-def test_a_refusal_repeats_nothing_of_the_token(bench: Bench) -> None:
-    token = signed(access_claims(bench.issuer, exp=NOW_S - 60, preferred_username="secretive"))
-    told = bench.refusal(token)
-    assert "secretive" not in told
-    assert not any(segment in told for segment in token.split("."))
+def test_refusal_repeats_nothing_of_the_token(shared: SharedVerifier) -> None:
+    token = signed(access_claims(shared.issuer, exp=NOW_S - 60, preferred_username="secretive"))
+    message = shared.refusal(token)
+    assert "secretive" not in message
+    assert not any(segment in message for segment in token.split("."))
 
 
 @settings(deadline=None)
 @given(token=st.text(max_size=200) | st.from_regex(r"[\w-]*\.[\w-]*\.[\w-]*", fullmatch=True))
-def test_any_text_is_refused(bench: Bench, token: str) -> None:
-    assert bench.refusal(token)
+def test_any_text_is_refused_as_token(shared: SharedVerifier, token: str) -> None:
+    assert shared.refusal(token)
 
 
 @settings(deadline=None)
 @given(data=st.data())
-def test_one_changed_character_is_refused(bench: Bench, data: st.DataObject) -> None:
-    token = signed(access_claims(bench.issuer))
+def test_token_with_one_changed_character_is_refused(shared: SharedVerifier, data: st.DataObject) -> None:
+    token = signed(access_claims(shared.issuer))
     position = data.draw(st.integers(0, len(token) - 1))
     character = data.draw(st.characters(codec="ascii").filter(lambda other: other != token[position]))
-    assert bench.refusal(token[:position] + character + token[position + 1 :])
+    assert shared.refusal(token[:position] + character + token[position + 1 :])
 
 
 JSON = st.recursive(
@@ -321,19 +310,19 @@ CLAIMS = ("exp", "iat", "nbf", "sub", "aud", "jti", "typ", "realm_access", "pref
 
 @settings(deadline=None)
 @given(changes=st.dictionaries(st.sampled_from(CLAIMS), JSON, min_size=1))
-def test_any_signed_claims_are_a_viewer_or_refused(bench: Bench, changes: dict[str, object]) -> None:
+def test_any_signed_claims_give_a_viewer_or_a_refusal(shared: SharedVerifier, changes: dict[str, object]) -> None:
     with contextlib.suppress(Unauthenticated):
-        viewer = bench.verify(signed(access_claims(bench.issuer, **changes)))
+        viewer = shared.verify(signed(access_claims(shared.issuer, **changes)))
         assert viewer.person_id == changes.get("sub", SUBJECT)
         assert viewer.roles <= set(Role)
 
 
 @settings(deadline=None)
 @given(changes=st.dictionaries(st.sampled_from(("alg", "kid", "typ", "crit", "b64", "jwk", "jku", "x5u")), JSON))
-def test_no_header_makes_a_forged_token_good(bench: Bench, changes: dict[str, object]) -> None:
+def test_no_header_makes_a_forged_token_valid(shared: SharedVerifier, changes: dict[str, object]) -> None:
     header = {"alg": "RS256", "typ": "JWT", "kid": "k1", **changes}
-    body = b".".join(_segment(part) for part in (header, access_claims(bench.issuer)))
-    assert bench.refusal((body + b".c2lnbmF0dXJl").decode())
+    body = b".".join(_segment(part) for part in (header, access_claims(shared.issuer)))
+    assert shared.refusal((body + b".c2lnbmF0dXJl").decode())
 
 
 def _segment(part: object) -> bytes:

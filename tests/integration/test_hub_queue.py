@@ -1,4 +1,4 @@
-"""Places in line as they are pushed: exact, one's own news at once, the moves of the line as the bands allow."""
+"""Queue entries as the hub pushes them, and the presence that a subscription gives its person."""
 
 import asyncio
 
@@ -9,14 +9,14 @@ from domain.topics import QueueSnapshot, QueueTopic
 from resolvers import queues
 from storage.connect import Stores
 from subscriptions.hub import Hub, HubSubscription
-from tests.support.hub_recorder import ROOM, TICK_S, SnapshotRecorder, check_rising, subscribe
+from tests.support.hub_recorder import ROOM, SnapshotRecorder, check_rising, subscribe
 from tests.support.sale import context, on_sale
 from tests.support.waiting import wait_until
 from workers.admission import AdmissionWorker
 from workers.expiry import ExpiryWorker
 
 
-async def test_a_person_sees_the_line_move_and_is_called(stores: Stores, hub: Hub) -> None:
+async def test_person_gets_the_moves_of_the_queue_and_the_call(stores: Stores, hub: Hub) -> None:
     concert = await on_sale(stores, 10, room=ROOM)
     for who in ("ann", "ben", "cyd", "dan"):
         await queues.join_queue(context(stores, who), concert.id)
@@ -37,29 +37,29 @@ async def test_a_person_sees_the_line_move_and_is_called(stores: Stores, hub: Hu
     check_rising(seen)
 
 
-async def test_who_watches_before_joining_sees_the_join_from_any_device(stores: Stores, hub: Hub) -> None:
+async def test_join_is_pushed_to_every_device_subscribed_before(stores: Stores, hub: Hub) -> None:
     concert = await on_sale(stores, 10, room=ROOM)
     seen = [await subscribe(hub, QueueTopic(concert.id, PersonId("ann"))) for _ in range(2)]
     assert [one.line().entry for one in seen] == [None, None]
     await queues.join_queue(context(stores, "ann"), concert.id)
-    await wait_until(lambda: all(one.line().entry for one in seen), what="the place")
+    await wait_until(lambda: all(one.line().entry for one in seen), what="the entry")
     assert seen[0].line() == seen[1].line()
-    await wait_until(lambda: _is_present(stores, concert, "ann"), what="the attachment")
+    await wait_until(lambda: _is_present(stores, concert, "ann"), what="the connection")
 
 
-async def test_who_subscribes_after_joining_never_sees_a_line_without_themselves(stores: Stores, hub: Hub) -> None:
-    """Also while a look is under way that began before they came."""
+async def test_person_who_joined_before_subscribing_gets_their_entry_first(stores: Stores, hub: Hub) -> None:
+    """The rule also holds during a refresh that began before they subscribed."""
     concert = await on_sale(stores, 10, room=ROOM)
-    watching = await subscribe(hub, QueueTopic(concert.id, PersonId("p0")))
+    seen = await subscribe(hub, QueueTopic(concert.id, PersonId("p0")))
 
-    async def come(who: str) -> QueueSnapshot:
+    async def join_and_subscribe(who: str) -> QueueSnapshot:
         await queues.join_queue(context(stores, who), concert.id)
         return (await subscribe(hub, QueueTopic(concert.id, PersonId(who)))).line()
 
     for first in range(1, 100, 10):
-        shown = await asyncio.gather(*[come(f"p{number}") for number in range(first, first + 10)])
-        assert [one.entry is None for one in shown] == [False] * 10
-    assert watching.snapshots
+        first_ones = await asyncio.gather(*[join_and_subscribe(f"p{number}") for number in range(first, first + 10)])
+        assert [one.entry is None for one in first_ones] == [False] * 10
+    assert seen.snapshots
 
 
 async def _is_present(stores: Stores, concert: Concert, who: str) -> bool:
@@ -67,21 +67,24 @@ async def _is_present(stores: Stores, concert: Concert, who: str) -> bool:
     return entry is not None and entry.expires_at is None
 
 
-async def test_a_socket_speaks_for_its_person_until_it_closes(stores: Stores, hub: Hub) -> None:
+async def test_person_is_present_until_their_last_connection_closes(stores: Stores, hub: Hub) -> None:
     concert = await on_sale(stores, 10, room=ROOM)
     await queues.join_queue(context(stores, "ann"), concert.id)
-    watches: list[HubSubscription] = []
+    await queues.join_queue(context(stores, "ben"), concert.id)
+    connections: list[HubSubscription] = []
     for _ in range(2):
         seen = SnapshotRecorder(QueueTopic(concert.id, PersonId("ann")))
-        watches.append(await hub.subscribe(seen, seen.deliver))
-    await wait_until(lambda: _is_present(stores, concert, "ann"), what="the attachment")
-    watches[0].close()
-    watches[0].close()
-    await asyncio.sleep(3 * TICK_S)
+        connections.append(await hub.subscribe(seen, seen.deliver))
+    await wait_until(lambda: _is_present(stores, concert, "ann"), what="the connection")
+    connections[0].close()
+    connections[0].close()
+    # Reports reach the store in their order, so one for ann would arrive before this one.
+    await subscribe(hub, QueueTopic(concert.id, PersonId("ben")))
+    await wait_until(lambda: _is_present(stores, concert, "ben"), what="the connection of another person")
     assert await _is_present(stores, concert, "ann")
-    watches[1].close()
+    connections[1].close()
 
-    async def is_on_their_own() -> bool:
+    async def is_disconnected() -> bool:
         return not await _is_present(stores, concert, "ann")
 
-    await wait_until(is_on_their_own, what="the detachment")
+    await wait_until(is_disconnected, what="the disconnect")

@@ -1,7 +1,9 @@
-"""A room as its organisers watch it: never more than a second old, also where only time passes."""
+"""Waiting rooms as the hub pushes them to organizers, also when only time passes."""
 
 from functools import partial
 from itertools import pairwise
+
+import pytest
 
 from domain.concerts import Concert
 from domain.ids import PersonId
@@ -9,64 +11,66 @@ from domain.queues import RoomStatus
 from domain.topics import RoomTopic
 from resolvers import queues, rooms
 from storage.connect import Stores
-from storage.keys import KINDS, concert_keys, hints_channel
+from storage.keys import KINDS, concert_keys
 from subscriptions.hub import Hub
+from subscriptions.publishing import concert_publisher
 from tests.support.hub_recorder import ROOM, SnapshotRecorder, check_rising, open_hub, subscribe
+from tests.support.lossy_hints import lose_hints
 from tests.support.lottery import make_people, register
 from tests.support.sale import context, on_sale, organizer
+from tests.support.script_calls import recorded_calls
 from tests.support.waiting import wait_until
 from workers.admission import AdmissionWorker
 from workers.expiry import ExpiryWorker
 
-FRESH_S = 30.0
-"""The room is refreshed every 0.9 s; a busy machine may take much longer."""
 
-
-def waiting(seen: SnapshotRecorder, count: int) -> bool:
+def has_waiting_count(seen: SnapshotRecorder, count: int) -> bool:
     return seen.room().waiting_count == count
 
 
-def counted(seen: SnapshotRecorder) -> tuple[int, int, int, int]:
+def counts(seen: SnapshotRecorder) -> tuple[int, int, int, int]:
     room = seen.room()
     return room.waiting_count, room.slots_taken, room.flow.inflow, room.flow.outflow
 
 
-async def test_a_room_is_shown_when_people_come_are_called_and_leave(stores: Stores, hub: Hub) -> None:
+async def test_room_is_pushed_when_people_join_are_called_and_leave(stores: Stores, hub: Hub) -> None:
     concert = await on_sale(stores, 10, room=ROOM)
     seen = await subscribe(hub, RoomTopic(concert.id))
-    assert counted(seen) == (0, 0, 0, 0)
-    await register(stores, concert, make_people(5))
-    await wait_until(lambda: counted(seen) == (5, 0, 5, 0), timeout=FRESH_S, what="the crowd")
+    assert counts(seen) == (0, 0, 0, 0)
+    people = make_people(5)
+    await register(stores, concert, people)
+    await wait_until(lambda: counts(seen) == (5, 0, 5, 0), what="the joins")
     await ExpiryWorker().run_once(stores)
     await AdmissionWorker().run_once(stores)
-    await wait_until(lambda: counted(seen) == (3, 2, 5, 2), timeout=FRESH_S, what="the calls")
-    await queues.leave_queue(context(stores, "person5"), concert.id)
-    await wait_until(lambda: (seen.room().waiting_count, seen.room().flow.left) == (2, 1), timeout=FRESH_S, what="him")
+    await wait_until(lambda: counts(seen) == (3, 2, 5, 2), what="the calls")
+    await queues.leave_queue(context(stores, people[4]), concert.id)
+    await wait_until(lambda: (seen.room().waiting_count, seen.room().flow.left) == (2, 1), what="the leave")
     await rooms.pause(organizer(stores), concert.id)
-    await wait_until(lambda: seen.room().status is RoomStatus.PAUSED, timeout=FRESH_S, what="the pause")
+    await wait_until(lambda: seen.room().status is RoomStatus.PAUSED, what="the pause")
     check_rising(seen)
 
 
-async def test_room_is_refreshed_without_hints(stores: Stores, valkey_url: str) -> None:
+async def test_room_is_refreshed_without_hints(
+    stores: Stores, valkey_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     concert = await on_sale(stores, 10, room=ROOM)
     async with open_hub(stores, valkey_url) as (hub, feed):
+        lose_hints(monkeypatch, feed)
         seen = await subscribe(hub, RoomTopic(concert.id))
-        await feed.stop_listening(hints_channel(concert.id))
-        feed.listen(hints_channel(concert.id), lambda _: None)
         for count in (1, 2):
             await register(stores, concert, make_people(1, first=count))
-            await wait_until(partial(waiting, seen, count), timeout=FRESH_S, what="the join")
+            await wait_until(partial(has_waiting_count, seen, count), what="the join")
 
 
-async def test_counts_of_the_last_minute_are_shown_as_they_age(stores: Stores, hub: Hub) -> None:
-    """Nothing happens, and no version rises."""
+async def test_counts_of_the_last_minute_are_pushed_as_they_age(stores: Stores, hub: Hub) -> None:
+    """Only time passes, and no version rises."""
     concert = await on_sale(stores, 10, room=ROOM)
     await register(stores, concert, make_people(3))
     seen = await subscribe(hub, RoomTopic(concert.id))
     assert seen.room().flow.inflow == 3
     version = seen.room().version
     await _pass_time(stores, concert, 75_000)
-    await wait_until(lambda: seen.room().flow.inflow == 0, timeout=FRESH_S, what="the age")
+    await wait_until(lambda: seen.room().flow.inflow == 0, what="the end of the minute")
     assert (seen.room().version, seen.room().waiting_count) == (version, 3)
 
 
@@ -74,16 +78,16 @@ async def _pass_time(stores: Stores, concert: Concert, ms: int) -> None:
     await stores.script_client.run_command("HINCRBY", concert_keys(concert.id)[KINDS.index("state")], "now_ms", str(ms))
 
 
-async def test_a_room_in_which_nothing_moves_is_not_shown_again(stores: Stores, hub: Hub) -> None:
+async def test_unchanged_room_is_not_pushed_again(stores: Stores, hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     concert = await on_sale(stores, 10, room=ROOM)
-    seen = await subscribe(hub, RoomTopic(concert.id))
-    watching = hub._concerts[concert.id]
-    for _ in range(3):
-        await watching._refresh()
+    monkeypatch.setattr(concert_publisher, "MAX_REFRESH_INTERVAL_S", 0.0)
+    with recorded_calls(stores) as calls:
+        seen = await subscribe(hub, RoomTopic(concert.id))
+        await wait_until(lambda: calls.count("read_snapshot") > 4, what="more refreshes")
     assert len(seen.snapshots) == 1
 
 
-async def test_organisers_who_come_later_are_shown_the_room_too(stores: Stores, hub: Hub) -> None:
+async def test_organizer_who_subscribes_later_gets_the_room_too(stores: Stores, hub: Hub) -> None:
     concert = await on_sale(stores, 10, room=ROOM)
     early = await subscribe(hub, RoomTopic(concert.id))
     await register(stores, concert, [PersonId("ann")])
@@ -91,5 +95,5 @@ async def test_organisers_who_come_later_are_shown_the_room_too(stores: Stores, 
     assert late.room().waiting_count == 1
     await register(stores, concert, [PersonId("ben")])
     for one in (early, late):
-        await wait_until(partial(waiting, one, 2), timeout=FRESH_S, what="the second")
+        await wait_until(partial(has_waiting_count, one, 2), what="the second")
     assert all(before != after for before, after in pairwise(early.snapshots))

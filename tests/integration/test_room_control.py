@@ -1,4 +1,4 @@
-"""Changes of a room and calls by hand when something is away in between: done once, told once, never half."""
+"""Room changes and manual calls when a store fails midway: applied once, audited once."""
 
 import asyncio
 from dataclasses import replace
@@ -26,7 +26,7 @@ async def with_room(stores: Stores, **settings: Any) -> Concert:
 
 
 async def rows(stores: Stores, concert: Concert) -> list[RoomAudit]:
-    """Oldest first."""
+    """Return the audit rows, oldest first."""
     page = await stores.room_audits.page(concert.id, first=100, after=None)
     return [*reversed(page.items)]
 
@@ -47,11 +47,11 @@ async def states(stores: Stores, concert: Concert, *people: str) -> list[EntrySt
     return [found[PersonId(who)].state for who in people]
 
 
-async def away(*_: object, **__: object) -> Any:
-    raise TemporarilyUnavailable("It is away")
+async def unavailable(*_: object, **__: object) -> Any:
+    raise TemporarilyUnavailable("The store does not answer")
 
 
-async def test_a_change_of_a_room_through_any_door_has_its_row(stores: Stores) -> None:
+async def test_room_change_by_any_mutation_has_its_audit_row(stores: Stores) -> None:
     concert = await with_room(stores)
     change = ConcertChange(name="Other", room=replace(concert.room, total_active_users=7))
     written = await concerts.update_concert(organizer(stores), concert.id, change, expected_version=None)
@@ -65,11 +65,11 @@ async def test_a_change_of_a_room_through_any_door_has_its_row(stores: Stores) -
     assert row.changes == (SettingChange("totalActiveUsers", "1000", "7"),)
 
 
-async def test_a_change_without_its_row_is_not_made(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_change_without_its_audit_row_is_not_made(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
     concert = await with_room(stores)
 
     async def refuse(*_: object) -> None:
-        raise AlreadyDone("as if it was")
+        raise AlreadyDone("as if another request had done it")
 
     with monkeypatch.context() as patched:
         patched.setattr(stores.room_audits, "insert_in_transaction", refuse)
@@ -81,33 +81,31 @@ async def test_a_change_without_its_row_is_not_made(stores: Stores, monkeypatch:
     assert (await stored(stores, concert)).room == replace(concert.room, queue_all=True, version=2)
 
 
-async def test_what_the_hot_state_could_not_hear_it_hears_later(
-    stores: Stores, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_change_missed_by_the_hot_state_is_applied_later(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
     concert = await with_room(stores)
     await join(stores, concert, "ann")
     with monkeypatch.context() as patched:
-        patched.setattr(stores.concert_writer, "sync", away)
+        patched.setattr(stores.concert_writer, "sync", unavailable)
         paused = await rooms.pause(organizer(stores), concert.id)
-        emptied = await rooms.reset(organizer(stores), concert.id, RoomSettingsPatch(), key())
-    assert (paused.room.queue_all, emptied.room.round) == (True, 2)
+        was_reset = await rooms.reset(organizer(stores), concert.id, RoomSettingsPatch(), key())
+    assert (paused.room.queue_all, was_reset.room.round) == (True, 2)
     assert await states(stores, concert, "ann") == [EntryState.WAITING]
     assert (await stores.queues.read_queue(concert.id)).status is RoomStatus.OPEN
     assert [await ApplyWorker().run_once(stores), await ApplyWorker().run_once(stores)] == [1, 0]
     assert await states(stores, concert, "ann") == [EntryState.EXPIRED]
-    line = await stores.queues.read_queue(concert.id)
-    assert (line.status, line.round) == (RoomStatus.PAUSED, 2)
+    queue = await stores.queues.read_queue(concert.id)
+    assert (queue.status, queue.round) == (RoomStatus.PAUSED, 2)
     assert [row.command.action for row in await rows(stores, concert)] == [RoomAction.PAUSED, RoomAction.RESET]
 
 
-async def test_a_call_by_hand_that_could_not_be_told_is_told_by_its_repetition(
+async def test_repeated_manual_call_returns_the_result_that_was_lost(
     stores: Stores, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     concert = await with_room(stores, queue_all=True)
     await join(stores, concert, "ann", "ben", "cat")
     with_key = key()
     with monkeypatch.context() as patched:
-        patched.setattr(stores.room_audits, "insert", away)
+        patched.setattr(stores.room_audits, "insert", unavailable)
         with pytest.raises(TemporarilyUnavailable):
             await rooms.admit_next(organizer(stores), concert.id, 2, with_key)
     assert await rows(stores, concert) == []
@@ -120,7 +118,7 @@ async def test_a_call_by_hand_that_could_not_be_told_is_told_by_its_repetition(
     assert [row.manual_admission for row in await rows(stores, concert)] == [ManualAdmission(2, 2, None)]
 
 
-async def test_a_store_that_forgot_calls_nobody_again_under_an_old_key(stores: Stores) -> None:
+async def test_old_key_calls_no_person_again_after_the_store_lost_its_data(stores: Stores) -> None:
     concert = await with_room(stores, queue_all=True)
     await join(stores, concert, "ann")
     with_key = key()
@@ -134,7 +132,7 @@ async def test_a_store_that_forgot_calls_nobody_again_under_an_old_key(stores: S
     assert len(await rows(stores, concert)) == 1
 
 
-async def test_changes_of_a_concert_that_meet_keep_nobody_from_pausing(stores: Stores) -> None:
+async def test_concurrent_changes_of_a_concert_do_not_prevent_a_pause(stores: Stores) -> None:
     concert = await with_room(stores)
     renaming = [
         concerts.update_concert(organizer(stores), concert.id, ConcertChange(name=f"Name {n}"), expected_version=None)

@@ -1,4 +1,4 @@
-"""`python app.py` and its like as real processes, for tests that start, kill and ask them from outside."""
+"""Runs `python app.py` and similar commands as real processes that tests start, kill and call."""
 
 import asyncio
 import os
@@ -20,7 +20,10 @@ START_TIMEOUT_S = 60.0
 
 
 class Application:
-    """`settings` are environment variables without their prefix. Its output goes to `<data_dir>.log`."""
+    """A process of the application, with its output in `<data_dir>.log`.
+
+    `settings` are environment variables without their prefix.
+    """
 
     def __init__(self, data_dir: Path, *, command: Sequence[str] = SUPERVISOR, **settings: object) -> None:
         self.data_dir = data_dir
@@ -53,7 +56,7 @@ class Application:
         await wait_until(self._is_ready, timeout=START_TIMEOUT_S, what="the application")
 
     async def ended(self) -> int:
-        """Its exit code; a second time-out guards against one that hangs."""
+        """Return the exit code. A time limit guards against a process that hangs."""
         async with asyncio.timeout(START_TIMEOUT_S):
             return await self.process.wait()
 
@@ -67,7 +70,7 @@ class Application:
             return await client.get(path)
 
     def store_holder(self, name: str) -> LockHolder | None:
-        """None while it is being started."""
+        """Return the process of a store, or None while it starts."""
         with LockFile(self.data_dir / name / "child.lock") as lock:
             return lock.last_holder()
 
@@ -92,7 +95,7 @@ class Application:
 
 @asynccontextmanager
 async def started(application: Application) -> AsyncIterator[Application]:
-    """Ready in the block, and gone after it."""
+    """Start the application, and end it after the block."""
     await application.start()
     try:
         await application.ready()

@@ -1,4 +1,4 @@
-"""A server of graphql-transport-ws that follows a script, whatever it is asked: for tests of clients."""
+"""A graphql-transport-ws server that follows a script, for tests of clients."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -10,7 +10,7 @@ from websockets.asyncio.server import ServerConnection, serve
 from bench.sale.sockets import SUBPROTOCOL
 
 Script = Sequence[dict[str, Any] | int]
-"""Messages to send after the subscription, then a close code."""
+"""Messages to send after the subscription, and a close code."""
 
 
 class FakeServer:

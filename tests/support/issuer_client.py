@@ -1,4 +1,4 @@
-"""A browser's and a client's part of signing in at the development issuer, over real HTTP."""
+"""Requests of browsers and clients to the development issuer, over real HTTP."""
 
 import base64
 import hashlib
@@ -37,7 +37,10 @@ AUTHORIZATION_REQUEST = {
 
 
 class IssuerClient:
-    """Keyword changes make a valid request another one; a change to None takes the parameter away."""
+    """A client of the issuer.
+
+    Keyword arguments change parameters of a valid request; None removes a parameter.
+    """
 
     def __init__(self, issuer: str, http: httpx2.AsyncClient) -> None:
         self.issuer = issuer
@@ -84,7 +87,7 @@ class IssuerClient:
 
 @asynccontextmanager
 async def issuer_client(data_dir: Path, *, issuer: str | None = None) -> AsyncIterator[IssuerClient]:
-    """A running issuer. With `issuer`, a second process of an issuer that is known under that address."""
+    """Run an issuer. With `issuer`, it is a second process of the issuer with that URL."""
 
     def build(base: str) -> Starlette:
         url = issuer or f"{base}/realms/onsale"
@@ -97,7 +100,7 @@ async def issuer_client(data_dir: Path, *, issuer: str | None = None) -> AsyncIt
 
 
 def answer_of(response: httpx2.Response) -> dict[str, str]:
-    """The parameters an authorization response brings back to the client."""
+    """Return the parameters of an authorization response."""
     assert response.status_code == 303, response.text
     location = urlsplit(response.headers["location"])
     assert f"{location.scheme}://{location.netloc}{location.path}" == REDIRECT_URI
@@ -105,5 +108,5 @@ def answer_of(response: httpx2.Response) -> dict[str, str]:
 
 
 def _changed(parameters: Mapping[str, str], changes: Mapping[str, str | None]) -> dict[str, str]:
-    """A change to None takes the parameter away."""
+    """Change parameters; None removes one."""
     return {name: value for name, value in {**parameters, **changes}.items() if value is not None}

@@ -1,15 +1,23 @@
-"""An issuer that only publishes keys, over real HTTP, counts who asks, and can be made to misbehave."""
+"""An issuer that only publishes keys over real HTTP. It counts fetches and fails on request."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from tests.support.serving import serving
+from tests.support.tokens import jwk
+
 
 class KeyServer:
-    """Change its attributes while it serves. `gate` holds key answers back until it is set."""
+    """A key server whose attributes may change while it serves.
+
+    Responses with keys wait until `gate` is set.
+    """
 
     def __init__(self, base: str, *keys: dict[str, object]) -> None:
         self.issuer = f"{base}/realms/test"
@@ -33,3 +41,16 @@ class KeyServer:
         self.key_fetches += 1
         await self.gate.wait()
         return self.failure or JSONResponse({"keys": self.keys})
+
+
+@asynccontextmanager
+async def running_key_server() -> AsyncIterator[KeyServer]:
+    """Run a key server that publishes k1."""
+    servers: list[KeyServer] = []
+
+    def build(base: str) -> Starlette:
+        servers.append(KeyServer(base, jwk("k1")))
+        return servers[0].app
+
+    async with serving(build):
+        yield servers[0]

@@ -1,4 +1,4 @@
-"""An ASGI app on a real loopback port, in the loop of the test."""
+"""Serves an ASGI app on a loopback port, in the loop of the test."""
 
 import asyncio
 import socket
@@ -17,10 +17,10 @@ async def serving(build: Callable[[str], ASGIApp]) -> AsyncIterator[str]:
     # With the protocol left 0, asyncio would not set TCP_NODELAY and every answer would take 40 ms.
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
         listener.bind(("127.0.0.1", 0))
-        # From here on connections queue up, so nobody has to wait for the server to be ready.
+        # From here on connections are queued, so no client has to wait for the server.
         listener.listen()
         base = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        # Not as a server has it: what a test serves opens and closes around this, and says little.
+        # Unlike a real server: the test opens and closes what it serves, and logs little.
         server = uvicorn.Server(make_config(build(base), log_level="warning", lifespan="off"))
         task = asyncio.create_task(server.serve(sockets=[listener]))
         try:

@@ -1,4 +1,4 @@
-"""A client on the socket of a shop, signed in."""
+"""Connects a signed-in client to the socket of a shop."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

@@ -1,4 +1,4 @@
-"""Snapshots as the hub hands them out, and stand-in stores that know one concert and one order and note reads."""
+"""Snapshots as the hub renders them, and fake stores with one concert and one order."""
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -83,7 +83,7 @@ def hold(id_: str = "b" * 32, *, state: HoldState = HoldState.HELD, reason: EndR
 
 
 def entry(state: EntryState, position: int = 0, *, token: str | None = None) -> QueueEntry:
-    """Alice's, number 42; with a pass once she may have claimed one."""
+    """Return the entry of alice, number 42, with a pass if the state allows one."""
     deadline = NOW + timedelta(minutes=5)
     had_pass = state not in (EntryState.WAITING, EntryState.READY)
     return QueueEntry(
@@ -105,7 +105,7 @@ def queue_snapshot(found: QueueEntry | None) -> QueueSnapshot:
 
 @dataclass
 class FewStores:
-    """Knows CONCERT and ORDER, or raises `trouble`."""
+    """Stores with CONCERT and ORDER that record reads, or raise `trouble`."""
 
     concert: Concert = CONCERT
     trouble: OnsaleError | None = None

@@ -1,4 +1,4 @@
-"""A client that says exactly what a test wants on a socket, and a stand-in for everything behind the transports."""
+"""A WebSocket client that sends exactly what a test says, and a fake operation runner."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -23,13 +23,14 @@ from subscriptions.transport_ws import GraphQLSocket
 from tests.support.serving import serving
 from tests.support.waiting import wait_until
 
-TIMEOUT_S = 5.0
+TIMEOUT_S = 60.0
+"""Guards against a message that never arrives; a busy machine stays far below it."""
 PROTOCOL = "graphql-transport-ws"
 INIT: dict[str, object] = {"type": "connection_init"}
 DEFAULTS = Limits()
 ACK: dict[str, object] = {"type": "connection_ack"}
 
-# What is heard depends on the message; a test that asks for what is not there fails by itself.
+# The fields depend on the message; a test that reads a missing field fails by itself.
 Heard: TypeAlias = Any
 
 
@@ -41,7 +42,7 @@ class Person:
 
 @dataclass(eq=False, slots=True)
 class FakeSubscription:
-    """A subscription of the stand-in, which shows what a test tells it to."""
+    """A subscription of the fake runner, which delivers what a test shows."""
 
     document: str
     deliver: Deliver
@@ -56,9 +57,9 @@ class FakeSubscription:
 
 @dataclass(eq=False)
 class FakeRunner:
-    """Answers `query` and `mutation`, watches what starts with `subscription`, and rejects everything else.
+    """Answers `query` and `mutation`, subscribes for `subscription`, and rejects everything else.
 
-    `gate` holds every operation back until it is set. A token is a person's name, or what goes wrong with it.
+    Operations wait until `gate` is set. A token is a person's name, or the name of its problem.
     """
 
     watched: list[FakeSubscription] = field(default_factory=list)
@@ -85,7 +86,7 @@ class FakeRunner:
             case ["query" | "mutation" as kind, *_]:
                 return Answered(orjson.dumps({"data": {kind: dict(request.variables)}}))
             case ["broken"]:
-                raise RuntimeError("a mistake of ours")
+                raise RuntimeError("an internal error")
         return Rejected(b'[{"message":"Syntax Error"}]')
 
     async def verify(self, token: str) -> Person:
@@ -97,7 +98,7 @@ class FakeRunner:
         return Person(PersonId(token), self.expires_at)
 
     async def wait_for_subscriptions(self, count: int) -> list[FakeSubscription]:
-        """Once so many are watched and open."""
+        """Return the open subscriptions once there are so many."""
         await wait_until(lambda: len(self.open) == count, what=f"{count} subscriptions")
         return self.open
 
@@ -111,7 +112,7 @@ class Client:
         self.connection = connection
 
     async def say(self, *messages: object) -> None:
-        """Bytes and strings are sent as they are, anything else as JSON."""
+        """Send messages: bytes and strings unchanged, anything else as JSON."""
         for message in messages:
             await self.connection.send(message if isinstance(message, str | bytes) else orjson.dumps(message).decode())
 
@@ -130,11 +131,11 @@ class Client:
         await self.say(subscription(id_, document, **variables))
 
     async def closed(self) -> tuple[int, str]:
-        """How the server closed, after whatever it had to say before."""
+        """Return close code and reason, after all messages before it."""
         with pytest.raises(ConnectionClosed) as caught:
             await self._hear_for_ever()
         closed = caught.value.rcvd
-        assert closed is not None, "cut off without a close code"
+        assert closed is not None, "the connection ended without a close code"
         return closed.code, closed.reason
 
     async def _hear_for_ever(self) -> None:
@@ -156,7 +157,7 @@ def completed(id_: str) -> dict[str, object]:
 
 @dataclass(frozen=True, slots=True)
 class Sockets:
-    """A server whose sockets end at a stand-in."""
+    """A server whose sockets use a fake runner."""
 
     url: str
     behind: FakeRunner

@@ -1,4 +1,4 @@
-"""Keys, and tokens as Keycloak would sign them with the keys; a test changes the one claim it is about."""
+"""Keys, and tokens as Keycloak signs them; a test changes only the claim it is about."""
 
 import functools
 import time
@@ -16,7 +16,7 @@ SUBJECT = "bb6a5dcf-f276-533f-bca8-8986c27853df"
 
 
 def rsa_key(kid: str, bits: int = 2_048) -> RSAPrivateKey:
-    """The same key for the same `kid` for the whole run: making one takes a tenth of a second."""
+    """Return the key of a `kid`, made once per run because that takes a tenth of a second."""
     return _rsa_key(kid, bits)
 
 
@@ -31,7 +31,7 @@ def jwk(kid: str, /, *, bits: int = 2_048, **changes: object) -> dict[str, objec
 
 
 def access_claims(issuer: str, **changes: object) -> dict[str, object]:
-    """A change to None takes the claim away."""
+    """Return claims of an access token. A change to None removes the claim."""
     now_s = int(time.time())
     claims = {
         "exp": now_s + 900,
@@ -51,6 +51,6 @@ def access_claims(issuer: str, **changes: object) -> dict[str, object]:
 
 
 def signed(claims: Mapping[str, object], kid: str | None = "k1", /, **headers: object) -> str:
-    """Signed with the key called `kid`; headers may claim another."""
+    """Sign claims with the key called `kid`. Headers may name another key."""
     named = {"kid": kid} if kid else {}
     return jwt.encode(dict(claims), rsa_key(kid or "k1"), "RS256", headers={**named, **headers})

@@ -1,4 +1,4 @@
-"""Waiting for what should come true, instead of sleeping for as long as it might take."""
+"""Waits for a condition instead of sleeping."""
 
 import asyncio
 import inspect
@@ -11,10 +11,14 @@ POLL_S = 0.01
 async def wait_until(
     condition: Callable[[], object | Awaitable[object]],
     *,
-    timeout: float = 30.0,  # noqa: ASYNC109 - the failure must say what was waited for
+    timeout: float = 60.0,  # noqa: ASYNC109 - the failure must name the condition
     what: str = "the condition",
 ) -> None:
-    """Returns once `condition()`, or what it awaits to, is true; fails with what it was last."""
+    """Return once `condition()`, or the result of awaiting it, is true.
+
+    The limit is generous, so that a busy machine fails no test. Raises AssertionError with the last
+    result.
+    """
     deadline = time.monotonic() + timeout
     while True:
         seen = condition()

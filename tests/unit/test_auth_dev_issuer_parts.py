@@ -1,4 +1,4 @@
-"""The issuer's parts on their own: people, codes, sessions, its key file, where it runs and where it sends people."""
+"""Parts of the development issuer: demo users, codes, sessions, start-up checks and parameters."""
 
 import contextlib
 from pathlib import Path
@@ -50,7 +50,7 @@ def code(value: str) -> Code:
         ("gus", Role.GATE),
     ],
 )
-def test_demo_people_have_their_role_and_their_name_as_password(username: str, role: Role) -> None:
+def test_demo_users_have_their_role_and_their_name_as_password(username: str, role: Role) -> None:
     assert authenticate(username, username) == DemoUser(username, role)
     assert authenticate(username, username + "!") is None
 
@@ -58,21 +58,21 @@ def test_demo_people_have_their_role_and_their_name_as_password(username: str, r
 @pytest.mark.parametrize(
     "username", ["", "mallory", "Alice", "alice ", "buyer", "buyerx", "buyer1x", "buyer²", "buyer٣"]
 )
-def test_nobody_else_is_known(username: str) -> None:
+def test_other_names_are_unknown(username: str) -> None:
     assert find_demo_user(username) is None
     assert authenticate(username, username) is None
 
 
-def test_a_subject_never_changes() -> None:
-    """Orders belong to it: a new value would take everybody's orders away."""
+def test_subject_never_changes() -> None:
+    """Orders belong to a subject; another value would lose all orders of a person."""
     assert ALICE.subject == "bb6a5dcf-f276-533f-bca8-8986c27853df"
 
 
-def test_subjects_differ() -> None:
+def test_subjects_are_unique() -> None:
     assert len({DemoUser(f"buyer{number}", Role.CUSTOMER).subject for number in range(1_000)}) == 1_000
 
 
-def test_a_code_works_once() -> None:
+def test_code_works_once() -> None:
     codes = Codes()
     codes.add(code("c"))
     first, second = codes.take("c"), codes.take("c")
@@ -83,7 +83,7 @@ def test_a_code_works_once() -> None:
     assert codes.take("unknown") is None
 
 
-def test_a_code_works_for_a_minute() -> None:
+def test_code_works_for_a_minute() -> None:
     clock = Clock()
     codes = Codes(clock)
     codes.add(code("early"))
@@ -94,7 +94,7 @@ def test_a_code_works_for_a_minute() -> None:
     assert codes.take("late") is None
 
 
-def test_a_replay_is_noticed_while_its_tokens_can_be_refreshed() -> None:
+def test_replay_is_detected_while_its_tokens_can_be_refreshed() -> None:
     clock = Clock()
     codes = Codes(clock)
     codes.add(code("c"))
@@ -109,7 +109,7 @@ def test_a_replay_is_noticed_while_its_tokens_can_be_refreshed() -> None:
     assert codes.take("c") is None
 
 
-def test_codes_are_bounded_and_the_oldest_goes_first() -> None:
+def test_codes_are_bounded_and_the_oldest_is_dropped() -> None:
     codes = Codes()
     for number in range(MAX_REMEMBERED + 1):
         codes.add(code(f"c{number}"))
@@ -118,7 +118,7 @@ def test_codes_are_bounded_and_the_oldest_goes_first() -> None:
     assert codes.take(f"c{MAX_REMEMBERED}") is not None
 
 
-def test_ended_sessions_are_bounded_and_the_oldest_goes_first() -> None:
+def test_ended_sessions_are_bounded_and_the_oldest_is_dropped() -> None:
     ended = EndedSessions()
     for number in range(MAX_REMEMBERED + 1):
         ended.end(f"s{number}")
@@ -128,23 +128,23 @@ def test_ended_sessions_are_bounded_and_the_oldest_goes_first() -> None:
 
 
 @pytest.mark.parametrize(
-    ("issuer_url", "env", "told"),
+    ("issuer_url", "env", "message"),
     [
         ("http://localhost:8000/realms/onsale", "production", "set ONSALE_OIDC_ISSUER in production"),
         ("http://shop.example/realms/onsale", "development", "serves only this machine"),
         ("http://0.0.0.0:8000/realms/onsale", "development", "serves only this machine"),
     ],
 )
-def test_the_issuer_refuses_to_run_elsewhere_and_leaves_nothing(
-    tmp_path: Path, issuer_url: str, env: str, told: str
+def test_issuer_refuses_to_run_elsewhere_and_writes_no_file(
+    tmp_path: Path, issuer_url: str, env: str, message: str
 ) -> None:
-    with pytest.raises(SettingsError, match=told):
+    with pytest.raises(SettingsError, match=message):
         issuer_routes(issuer_url, audience="onsale-api", client_id="onsale-web", data_dir=tmp_path, env=env)
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(
-    ("raw", "told"),
+    ("raw", "message"),
     [
         (b"grant_type=password&grant_type=password", "more than once"),
         (b"&".join(b"a%d=1" % number for number in range(40)), "at most 32 fields"),
@@ -154,13 +154,13 @@ def test_the_issuer_refuses_to_run_elsewhere_and_leaves_nothing(
         (b"redirect_uri=http://localhost:1/%C3%A9", "redirect_uri contains characters"),
     ],
 )
-def test_parameters_that_break_the_protocol_are_refused(raw: bytes, told: str) -> None:
+def test_parameters_that_violate_the_protocol_are_refused(raw: bytes, message: str) -> None:
     with pytest.raises(InvalidRequestError) as caught:
         parse_parameters(raw)
-    assert told in caught.value.description
+    assert message in caught.value.description
 
 
-def test_an_empty_parameter_counts_as_absent() -> None:
+def test_empty_parameter_counts_as_absent() -> None:
     assert parse_parameters(b"state=&scope=openid") == {"scope": "openid"}
 
 
@@ -176,6 +176,6 @@ TEXT = st.text(st.characters(codec="utf-8"), min_size=1, max_size=8)
 
 @settings(deadline=None)
 @given(state=TEXT, nonce=TEXT)
-def test_text_comes_back_as_it_was_sent(state: str, nonce: str) -> None:
+def test_parameters_are_parsed_as_they_were_sent(state: str, nonce: str) -> None:
     sent = {"state": state, "nonce": nonce}
     assert parse_parameters(urlencode(sent).encode()) == sent

@@ -1,4 +1,4 @@
-"""Which published keys may verify a token. Whatever an issuer publishes, nothing but KeySourceError comes of it."""
+"""Published keys that may verify a token. Anything else an issuer publishes is a KeySourceError."""
 
 import base64
 import contextlib
@@ -36,7 +36,7 @@ def test_signing_keys_are_kept_by_kid() -> None:
     assert signing_keys({"keys": [jwk("k1"), jwk("k2"), EC_KEY]}) == {"k1": jwk("k1"), "k2": jwk("k2"), "ec": EC_KEY}
 
 
-def test_a_key_without_alg_counts_as_its_family() -> None:
+def test_key_without_alg_counts_as_its_family() -> None:
     plain = jwk("k1")
     del plain["alg"]
     assert signing_keys({"keys": [plain]}) == {"k1": plain}
@@ -61,27 +61,27 @@ def test_a_key_without_alg_counts_as_its_family() -> None:
         None,
     ],
 )
-def test_other_keys_are_not_believed(unusable: object) -> None:
+def test_unusable_keys_are_ignored(unusable: object) -> None:
     with pytest.raises(KeySourceError):
         signing_keys({"keys": [unusable]})
     assert signing_keys({"keys": [unusable, jwk("good")]}) == {"good": jwk("good")}
 
 
 @pytest.mark.parametrize("published", [{}, {"keys": None}, {"keys": {}}, {"keys": []}])
-def test_a_set_without_keys_is_a_failure_and_not_an_empty_set(published: dict[str, object]) -> None:
+def test_key_set_without_keys_is_an_error(published: dict[str, object]) -> None:
     with pytest.raises(KeySourceError, match="no signing key"):
         signing_keys(published)
 
 
 @settings(deadline=None)
 @given(keys=JSON | st.lists(JSON | ODD_KEYS, max_size=4))
-def test_any_json_is_either_keys_for_pinned_algorithms_or_refused(keys: object) -> None:
+def test_any_json_gives_keys_of_pinned_algorithms_or_an_error(keys: object) -> None:
     with contextlib.suppress(KeySourceError):
         for kid, key in signing_keys({"keys": keys}).items():
             assert key["kid"] == kid
             assert jwt.PyJWK(key).algorithm_name in ALGORITHMS
 
 
-def test_the_public_key_is_the_one_published() -> None:
+def test_public_key_is_the_published_one() -> None:
     (key,) = signing_keys({"keys": [jwk("k1")]}).values()
     assert jwt.PyJWK(key).key.public_numbers() == rsa_key("k1").public_key().public_numbers()

@@ -1,4 +1,4 @@
-"""Queue passes: the same bytes from any process with the key, checked by anybody, good for one person and concert."""
+"""Queue passes: equal bytes from every process, verifiable by the public, for one person."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -22,13 +22,13 @@ def key() -> Ed25519PrivateKey:
     return Ed25519PrivateKey.generate()
 
 
-def test_a_pass_is_the_same_bytes_in_every_process(tmp_path: Path) -> None:
+def test_pass_has_the_same_bytes_in_every_process(tmp_path: Path) -> None:
     one, other = (signer_from_file(tmp_path / "pass.pem") for _ in range(2))
     assert one.sign(CLAIMS) == other.sign(CLAIMS)
     assert (tmp_path / "pass.pem").stat().st_mode & 0o777 == 0o600
 
 
-def test_anybody_can_check_a_pass_with_the_published_key(key: Ed25519PrivateKey) -> None:
+def test_published_key_verifies_a_pass(key: Ed25519PrivateKey) -> None:
     signer = PassSigner(key)
     (published,) = signer.jwks["keys"]
     token = signer.sign(CLAIMS)
@@ -39,7 +39,7 @@ def test_anybody_can_check_a_pass_with_the_published_key(key: Ed25519PrivateKey)
     assert claims["exp"] - claims["iat"] == 301
 
 
-def test_a_pass_is_for_one_person_at_one_concert(key: Ed25519PrivateKey) -> None:
+def test_pass_is_valid_for_one_person_at_one_concert(key: Ed25519PrivateKey) -> None:
     signer = PassSigner(key)
     token = signer.sign(CLAIMS)
     assert signer.read_entry_id(token, concert_id=CONCERT, person_id=ANN) == 7
@@ -58,7 +58,7 @@ def _forgeries(key: Ed25519PrivateKey) -> dict[str, str]:
         "another type": jwt.encode(good, key, algorithm="EdDSA", headers={"typ": "at+jwt"}),
         "another audience": jwt.encode({**good, "aud": "onsale-api"}, key, algorithm="EdDSA", headers=header),
         "no place": jwt.encode({**good, "place": None}, key, algorithm="EdDSA", headers=header),
-        "a word for a place": jwt.encode({**good, "place": "7"}, key, algorithm="EdDSA", headers=header),
+        "a text as place": jwt.encode({**good, "place": "7"}, key, algorithm="EdDSA", headers=header),
         "nothing": "",
         "garbage": "not a token",
         "too long": "x" * 5_000,
@@ -66,11 +66,11 @@ def _forgeries(key: Ed25519PrivateKey) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("kind", list(_forgeries(Ed25519PrivateKey.generate())))
-def test_what_is_no_pass_of_ours_is_refused(key: Ed25519PrivateKey, kind: str) -> None:
+def test_forged_pass_is_refused(key: Ed25519PrivateKey, kind: str) -> None:
     with pytest.raises(BadPass):
         PassSigner(key).read_entry_id(_forgeries(key)[kind], concert_id=CONCERT, person_id=ANN)
 
 
-def test_a_key_of_another_kind_is_named() -> None:
+def test_error_for_an_invalid_key_names_the_format() -> None:
     with pytest.raises(ValueError, match="PEM"):
         signer_from_pem(b"no key at all")

@@ -1,4 +1,4 @@
-"""Where the issuer sends people back to: this machine, and nothing that only looks like it."""
+"""Redirect URIs of the issuer: only this machine, and no address that resembles it."""
 
 from urllib.parse import parse_qs, urlsplit
 
@@ -18,7 +18,7 @@ from auth.dev_issuer.client import is_loopback_uri
         "http://localhost:65535/a/b;c=d/@me",
     ],
 )
-def test_this_machine_may_be_returned_to(uri: str) -> None:
+def test_loopback_address_is_allowed(uri: str) -> None:
     assert is_loopback_uri(uri)
 
 
@@ -56,7 +56,7 @@ def test_this_machine_may_be_returned_to(uri: str) -> None:
         "//localhost:80/",
     ],
 )
-def test_nothing_else_may_be_returned_to(uri: str) -> None:
+def test_other_address_is_refused(uri: str) -> None:
     assert not is_loopback_uri(uri)
 
 
@@ -67,7 +67,7 @@ URIS = st.from_regex(
 
 @settings(deadline=None)
 @given(uri=URIS | st.text(max_size=40))
-def test_an_allowed_address_leads_to_this_machine_also_with_a_code(uri: str) -> None:
+def test_allowed_address_with_a_code_leads_to_this_machine(uri: str) -> None:
     if is_loopback_uri(uri):
         target = urlsplit(add_params_to_uri(uri, [("code", "c0de")]))
         assert target.scheme == "http"

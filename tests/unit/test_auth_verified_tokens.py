@@ -1,4 +1,4 @@
-"""The cache of verified tokens: bounded, and never a way around `exp` or a withdrawn key."""
+"""The cache of verified tokens is bounded and respects `exp` and withdrawn keys."""
 
 from auth.verified_tokens import VerifiedTokens
 from auth.viewer import Role, Viewer
@@ -7,7 +7,7 @@ from domain.ids import PersonId
 ALICE = Viewer(PersonId("a"), "alice", None, frozenset({Role.CUSTOMER}))
 
 
-def test_a_token_is_found_until_the_second_it_expires() -> None:
+def test_token_is_found_until_it_expires() -> None:
     verified = VerifiedTokens()
     verified.add("token", ALICE, expires_at_s=100, generation=1)
     assert verified.get("token", now_s=99.9, generation=1) is ALICE
@@ -15,7 +15,7 @@ def test_a_token_is_found_until_the_second_it_expires() -> None:
     assert len(verified) == 0
 
 
-def test_other_keys_make_every_entry_void() -> None:
+def test_new_keys_invalidate_every_entry() -> None:
     verified = VerifiedTokens()
     verified.add("token", ALICE, expires_at_s=100, generation=1)
     assert verified.get("token", now_s=0, generation=2) is None
@@ -28,7 +28,7 @@ def test_another_token_is_not_found() -> None:
     assert verified.get("Token", now_s=0, generation=1) is None
 
 
-def test_the_least_recently_used_makes_room() -> None:
+def test_least_recently_used_token_is_dropped() -> None:
     verified = VerifiedTokens(capacity=2)
     verified.add("first", ALICE, expires_at_s=100, generation=1)
     verified.add("second", ALICE, expires_at_s=100, generation=1)
@@ -39,7 +39,7 @@ def test_the_least_recently_used_makes_room() -> None:
     assert verified.get("first", now_s=0, generation=1) is ALICE
 
 
-def test_no_token_is_kept_in_memory() -> None:
+def test_token_itself_is_not_kept_in_memory() -> None:
     verified = VerifiedTokens()
     verified.add("secret-token", ALICE, expires_at_s=100, generation=1)
     assert "secret-token" not in repr(vars(verified))

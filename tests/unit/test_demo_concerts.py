@@ -1,4 +1,4 @@
-"""The demo catalogue is data that people read and `make sale` loads: complete, unique, and true to the house."""
+"""The demo catalog, which people read and `make sale` loads: complete, unique and valid."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -45,7 +45,7 @@ def types_of(record: dict[str, Any]) -> dict[str, type]:
     return {key: type(value) for key, value in record.items()}
 
 
-def test_the_catalogue_is_large_varied_and_without_twins() -> None:
+def test_catalog_is_large_varied_and_without_duplicates() -> None:
     assert len(CONCERTS) == 30
     assert len({concert["slug"] for concert in CONCERTS}) == 30
     assert len({concert["name"] for concert in CONCERTS}) == 30
@@ -55,21 +55,21 @@ def test_the_catalogue_is_large_varied_and_without_twins() -> None:
 
 
 @each_concert
-def test_a_concert_has_exactly_the_fields_of_the_file(concert: dict[str, Any]) -> None:
+def test_concert_has_exactly_the_expected_fields(concert: dict[str, Any]) -> None:
     assert types_of({name: value for name, value in concert.items() if name != "waitingRoom"}) == FIELDS
     assert types_of(concert["venue"]) == VENUE_FIELDS
     assert [types_of(tier) for tier in concert["tiers"]] == [TIER_FIELDS] * len(concert["tiers"])
 
 
 @each_concert
-def test_the_tiers_fill_the_venue(concert: dict[str, Any]) -> None:
+def test_tiers_fill_the_venue(concert: dict[str, Any]) -> None:
     assert sum(tier["capacity"] for tier in concert["tiers"]) == concert["venue"]["capacity"]
     assert all(tier["capacity"] > 0 and tier["priceMinor"] > 0 for tier in concert["tiers"])
     assert len({tier["name"] for tier in concert["tiers"]}) == len(concert["tiers"])
 
 
 @each_concert
-def test_words_and_numbers_are_plausible(concert: dict[str, Any]) -> None:
+def test_texts_and_numbers_are_plausible(concert: dict[str, Any]) -> None:
     assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", concert["slug"])
     assert re.fullmatch(r"[A-Z]{2}", concert["venue"]["country"])
     assert 80 <= len(concert["description"]) <= 200
@@ -77,25 +77,25 @@ def test_words_and_numbers_are_plausible(concert: dict[str, Any]) -> None:
     assert 300 <= concert["holdDurationSeconds"] <= 600
 
 
-def test_a_sale_window_ends_before_its_concert_whenever_the_file_is_loaded() -> None:
+def test_sale_ends_before_its_concert_whenever_the_file_is_loaded() -> None:
     for draft in demo_concerts(NOW):
         assert draft.terms.sales_start_at < draft.terms.sales_end_at < draft.terms.starts_at
 
 
-def test_the_house_accepts_every_one_of_them() -> None:
+def test_every_concert_passes_validation() -> None:
     assert [problem for draft in demo_concerts(NOW) for problem in draft_problems(draft)] == []
 
 
-def test_most_are_on_sale_at_once_and_some_open_later() -> None:
+def test_four_sales_start_after_the_load() -> None:
     opens_later = [draft.slug for draft in demo_concerts(NOW) if draft.terms.sales_start_at > NOW]
     assert len(opens_later) == 4
 
 
-def test_one_that_is_on_sale_has_a_waiting_room() -> None:
-    (roomy,) = [draft for draft in demo_concerts(NOW) if draft.room.is_on]
-    assert roomy.slug == "lantern-ferry-royal-albert-hall"
-    assert roomy.terms.sales_start_at < NOW
-    assert (roomy.room.pass_claim_timeout_ms, roomy.room.session_duration_ms) == (600_000, 1_800_000)
+def test_one_concert_on_sale_has_a_waiting_room() -> None:
+    (with_room,) = [draft for draft in demo_concerts(NOW) if draft.room.is_on]
+    assert with_room.slug == "lantern-ferry-royal-albert-hall"
+    assert with_room.terms.sales_start_at < NOW
+    assert (with_room.room.pass_claim_timeout_ms, with_room.room.session_duration_ms) == (600_000, 1_800_000)
     assert [set(concert["waitingRoom"]) for concert in CONCERTS if "waitingRoom" in concert] == [ROOM_FIELDS]
 
 

@@ -1,4 +1,4 @@
-"""The draw: frozen vectors that outsiders may hold us to, every number once, no lot favoured."""
+"""The draw: frozen test vectors from the documentation, every number once, no lot favored."""
 
 import hashlib
 from datetime import UTC, datetime
@@ -14,7 +14,7 @@ DIGEST = "da39a3ee5e6b4b0d3255bfef95601890afd80709"
 SEED = "709bfb7f19dcb283183e1080fcf58a32df874779cb48ee5fe03586ccb81eb795"
 
 
-def test_the_vectors_of_the_documentation() -> None:
+def test_documented_vectors() -> None:
     assert commitment_of(SECRET) == "630dcd2966c4336691125448bbb25b4ff412a49c732db2c8abc1b8581bd710dd"
     assert seed_of(SECRET, DIGEST) == SEED
     drawn = draw(SEED, 10)
@@ -22,7 +22,7 @@ def test_the_vectors_of_the_documentation() -> None:
     assert [drawn.number_of(lot) for lot in range(1, 11)] == [9, 4, 2, 5, 3, 1, 7, 10, 8, 6]
 
 
-def test_a_hundred_thousand_are_drawn_as_ever() -> None:
+def test_draw_of_a_hundred_thousand_never_changes() -> None:
     drawn = draw(SEED, 100_000)
     assert (len(drawn), drawn.number_of(1), drawn.number_of(100_000)) == (100_000, 73_053, 64_181)
     assert [hashlib.sha256(packed).hexdigest() for packed in (drawn.ranks, drawn.order)] == [
@@ -31,12 +31,12 @@ def test_a_hundred_thousand_are_drawn_as_ever() -> None:
     ]
 
 
-def test_nobody_registered_is_an_empty_draw() -> None:
+def test_draw_without_registrations_is_empty() -> None:
     assert draw(SEED, 0) == Permutation(b"", b"")
 
 
 @pytest.mark.parametrize("index", [-1, 0, 11])
-def test_what_was_not_drawn_has_no_number(index: int) -> None:
+def test_lot_outside_the_draw_has_no_number(index: int) -> None:
     drawn = draw(SEED, 10)
     for read in (drawn.number_of, drawn.lot_of):
         with pytest.raises(IndexError, match="is not one of 10"):
@@ -57,7 +57,7 @@ def test_every_number_is_drawn_once_and_leads_back_to_its_lot(seed: bytes, count
 
 
 @given(seed=st.binary(min_size=32, max_size=32), count=st.integers(1, 300))
-def test_the_draw_is_what_the_ten_lines_of_the_documentation_draw(seed: bytes, count: int) -> None:
+def test_draw_equals_the_documented_ten_lines(seed: bytes, count: int) -> None:
     def hashed(lot: int) -> bytes:
         return hashlib.sha256(seed + lot.to_bytes(8, "big")).digest()
 
@@ -65,8 +65,11 @@ def test_the_draw_is_what_the_ten_lines_of_the_documentation_draw(seed: bytes, c
     assert [drawn.lot_of(number) for number in range(1, count + 1)] == sorted(range(1, count + 1), key=hashed)
 
 
-def test_no_lot_is_favoured() -> None:
-    """Chi-squared of numbers by lot over 3,000 fixed seeds; with 9 degrees of freedom 0.1 % of fair draws pass 27.9."""
+def test_no_lot_is_favored() -> None:
+    """Chi-squared of numbers by lot over fixed seeds.
+
+    With 9 degrees of freedom, 0.1 % of fair draws exceed 27.9.
+    """
     people, seeds = 10, 3_000
     seen = [[0] * people for _ in range(people)]
     for index in range(seeds):
@@ -78,17 +81,17 @@ def test_no_lot_is_favoured() -> None:
         assert sum((count - expected) ** 2 for count in counts) / expected < 27.9, seen
 
 
-def test_who_registers_last_changes_every_place() -> None:
+def test_last_registration_changes_every_number() -> None:
     other = hashlib.sha1(DIGEST.encode() + b"zoe1700000000000").hexdigest()
     assert draw(seed_of(SECRET, other), 100).order != draw(SEED, 100).order
 
 
-def test_secrets_are_32_bytes_and_never_the_same() -> None:
+def test_secrets_are_32_bytes_and_unique() -> None:
     made = {new_secret() for _ in range(100)}
     assert len(made) == 100
     assert {len(bytes.fromhex(secret)) for secret in made} == {32}
 
 
-def test_a_proof_is_a_place_and_the_reveal_it_follows_from() -> None:
+def test_proof_is_a_lot_its_number_and_the_reveal() -> None:
     reveal = Reveal(1, 10, DIGEST, SECRET, SEED, commitment_of(SECRET), datetime(2026, 11, 20, tzinfo=UTC))
     assert reveal.proof(lot=6, number=1) == LotteryProof(6, 1, reveal)

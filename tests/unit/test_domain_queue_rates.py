@@ -1,4 +1,4 @@
-"""What is read out of a flow: who waits, how fast they leave, how long visits take; and the course that follows."""
+"""Rates measured from a flow: people waiting, leaving and visiting; and the projection of calls."""
 
 from dataclasses import replace
 from itertools import pairwise
@@ -15,11 +15,11 @@ from domain.estimates.slot_occupancy import LONG_SHARE, LONG_TIMES, Cohort, esti
 
 NOW_S = 1_700_000_000.0
 EVEN = (10,) * (SLICES - 1) + (0,)
-"""One a second for five minutes; the slice that runs has just begun."""
+"""One a second for five minutes; the current slice has just begun."""
 
 
 def still_there(age_s: float, mean_s: float) -> float:
-    """The share of visits that last longer, by the law of the module's docstring."""
+    """Return the share of longer visits, by the law in the docstring of slot_occupancy."""
 
     def erlang(passed: float) -> float:
         return (1 + passed) * exp(-passed)
@@ -28,23 +28,23 @@ def still_there(age_s: float, mean_s: float) -> float:
     return (1 - LONG_SHARE) * erlang(usual) + LONG_SHARE * erlang(usual / LONG_TIMES)
 
 
-def test_who_waits_follows_from_the_totals() -> None:
-    """Of 1,000, 600 were called and 50 were absent; 40 left, 15 of them from inside: 325 wait."""
+def test_number_of_waiting_people_follows_from_the_totals() -> None:
+    """600 of 1,000 were called, 50 were absent and 40 left, 15 of them with a slot: 325 wait."""
     flow = RoomFlow(
         now_s=NOW_S, joined=1_000, called=600, completed=400, not_claimed=20, session_over=15, left=40, absent=50
     )
     assert measure_rates(flow, slots_taken=150).waiting == 325
 
 
-def test_how_fast_people_leave_is_counted_per_person_and_second() -> None:
-    """A hundred stand there all the time, as many join as leave: 10 in ten seconds, each once in a hundred seconds."""
+def test_leaving_rate_is_per_person_and_second() -> None:
+    """A hundred wait all the time, and ten join and ten leave every ten seconds."""
     flow = RoomFlow(now_s=NOW_S, joined=400, left=300, joined_lately=EVEN, gone_lately=EVEN)
     found = measure_rates(flow, slots_taken=0)
     assert (found.waiting, found.gone) == (100, 300)
     assert found.gone_rate == pytest.approx(0.01)
 
 
-def test_calls_before_the_slices_are_taken_for_even() -> None:
+def test_calls_before_the_first_slice_are_spread_evenly() -> None:
     flow = RoomFlow(now_s=NOW_S, opened_s=NOW_S - 700, called=700, called_lately=EVEN)
     cohorts = build_cohorts(flow)
     assert sum(cohort.count for cohort in cohorts) == 700
@@ -53,8 +53,8 @@ def test_calls_before_the_slices_are_taken_for_even() -> None:
 
 
 @given(st.floats(10, 1_000), st.lists(st.integers(50, 500), min_size=3, max_size=30))
-def test_the_mean_visit_is_found_again(mean_s: float, counts: list[int]) -> None:
-    cohorts = [Cohort(10.0 * (len(counts) - place), count) for place, count in enumerate(counts)]
+def test_mean_visit_is_recovered_from_the_cohorts(mean_s: float, counts: list[int]) -> None:
+    cohorts = [Cohort(10.0 * (len(counts) - index), count) for index, count in enumerate(counts)]
     inside = round(sum(cohort.count * still_there(cohort.age_s, mean_s) for cohort in cohorts))
     found = estimate_occupancy(cohorts, inside)
     if found is not None and inside > 20:
@@ -63,7 +63,7 @@ def test_the_mean_visit_is_found_again(mean_s: float, counts: list[int]) -> None
         assert found.count == pytest.approx(inside)
 
 
-def test_nobody_inside_is_lost_or_made() -> None:
+def test_people_with_a_slot_are_conserved() -> None:
     found = estimate_occupancy([Cohort(60, 200)], 120)
     assert found is not None
     gone = [found.advance(5.0) for _ in range(1_000)]
@@ -73,13 +73,13 @@ def test_nobody_inside_is_lost_or_made() -> None:
     assert found.count == pytest.approx(30)
 
 
-def test_visits_are_told_of_only_when_five_have_ended() -> None:
+def test_visits_are_estimated_only_after_five_have_ended() -> None:
     assert estimate_occupancy([Cohort(30, 100)], 96) is None
     assert estimate_occupancy([Cohort(30, 100)], 95) is not None
     assert estimate_occupancy([], 0) is None
 
 
-def test_a_course_calls_as_many_a_window_as_the_cap_allows() -> None:
+def test_projection_calls_as_many_per_window_as_the_limit_allows() -> None:
     flow = RoomFlow(now_s=NOW_S, opened_s=NOW_S - 1_000, joined=9_000, called=1_000, completed=700, called_lately=EVEN)
     projection = project_calls(
         flow, AdmissionCaps(slots_taken=300, total_active_users=100_000, new_users_per_minute=100)
@@ -89,17 +89,17 @@ def test_a_course_calls_as_many_a_window_as_the_cap_allows() -> None:
     assert [round(after - before) for before, after in pairwise(windows)] == [100] * 9
 
 
-def test_a_lower_cap_calls_nobody_until_there_is_room() -> None:
-    """150 are inside, and 75 may be from now on: half of them must end first."""
+def test_lowered_limit_calls_no_person_until_slots_are_free() -> None:
+    """150 slots are taken and 75 are allowed from now on, so half of them must end first."""
     flow = RoomFlow(now_s=NOW_S, opened_s=NOW_S - 1_000, joined=9_000, called=1_000, completed=850, called_lately=EVEN)
     projection = project_calls(flow, AdmissionCaps(slots_taken=150, total_active_users=75, new_users_per_minute=6_000))
     first = projection.seconds_until_called(1)
     assert first is not None
-    # One a second ends at first, and fewer as fewer are inside.
+    # One a second ends at first, and fewer as fewer slots are taken.
     assert 75 < first < 150
 
 
-def test_a_line_whose_crowd_ran_away_at_once_does_not_race_for_ever() -> None:
+def test_many_people_leaving_at_once_do_not_speed_up_the_queue_for_ever() -> None:
     calm = RoomFlow(now_s=NOW_S + 1, opened_s=NOW_S, joined=900, called=100, called_lately=(0,) * (SLICES - 1) + (100,))
     fled = replace(calm, joined=1_700, left=800, gone_lately=(0,) * (SLICES - 1) + (800,))
     caps = AdmissionCaps(slots_taken=100, total_active_users=100_000, new_users_per_minute=100)

@@ -1,4 +1,4 @@
-"""Settings of a room: what they may be, from both sides of each bound, and how a change of them is told."""
+"""Settings of a waiting room: both sides of each bound, and how their changes are recorded."""
 
 from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
@@ -51,7 +51,7 @@ def wrong(**settings: Any) -> list[str]:
         ("disconnect_grace_ms", "disconnectGraceSeconds", 1_000, 7_200),
     ],
 )
-def test_numbers(name: str, path: str, unit: int, highest: int) -> None:
+def test_number_settings_are_bounded(name: str, path: str, unit: int, highest: int) -> None:
     for value in (1, highest):
         assert wrong(**{name: value * unit}) == []
     for value in (-1, 0, highest + 1):
@@ -61,7 +61,7 @@ def test_numbers(name: str, path: str, unit: int, highest: int) -> None:
 @pytest.mark.parametrize(
     ("opens_at", "is_good"), [(None, True), (START, True), (START - MS, False), (END - MS, True), (END, False)]
 )
-def test_a_room_opens_inside_the_sale(opens_at: datetime | None, *, is_good: bool) -> None:
+def test_room_opens_within_the_sale(opens_at: datetime | None, *, is_good: bool) -> None:
     assert wrong(opens_at=opens_at) == ([] if is_good else ["opensAt"])
 
 
@@ -77,15 +77,15 @@ def test_a_room_opens_inside_the_sale(opens_at: datetime | None, *, is_good: boo
         (datetime(1999, 12, 31, tzinfo=UTC), None, False),
     ],
 )
-def test_a_prequeue_comes_before_the_opening(
+def test_prequeue_starts_before_the_opening(
     prequeue: datetime | None, opens_at: datetime | None, *, is_good: bool
 ) -> None:
     assert wrong(prequeue_starts_at=prequeue, opens_at=opens_at) == ([] if is_good else ["prequeueStartsAt"])
 
 
 @pytest.mark.parametrize("method", list(QueueingMethod))
-def test_only_an_order_of_arrival_is_shuffled(method: QueueingMethod) -> None:
-    """A line that rejects for a while keeps its order."""
+def test_only_a_queue_in_order_of_arrival_is_shuffled(method: QueueingMethod) -> None:
+    """A queue that rejects people for a while keeps its order."""
     assert wrong(queueing_method=method) == []
     is_good = method in (QueueingMethod.FIFO, QueueingMethod.REJECT)
     assert wrong(queueing_method=method, shuffle_at_start=True) == ([] if is_good else ["shuffleAtStart"])
@@ -95,12 +95,12 @@ def test_only_an_order_of_arrival_is_shuffled(method: QueueingMethod) -> None:
     ("message", "is_good"),
     [("", True), ("Doors at eight.\nBring water.", True), ("x" * 500, True), ("x" * 501, False), ("\a", False)],
 )
-def test_a_message_is_short_and_plain(message: str, *, is_good: bool) -> None:
+def test_message_is_short_plain_text(message: str, *, is_good: bool) -> None:
     assert wrong(message=message) == ([] if is_good else ["message"])
 
 
 @pytest.mark.parametrize("name", list(OTHER))
-def test_a_change_of_any_setting_is_told_by_its_name(name: str) -> None:
+def test_change_of_any_setting_is_recorded_under_its_name(name: str) -> None:
     after = replace(NO_ROOM, version=9, **{name: OTHER[name]})
     assert RoomSettingsPatch(((name, OTHER[name]),)).apply_to(replace(NO_ROOM, version=9)) == after
     (change,) = diff_room_settings(NO_ROOM, after)
@@ -108,21 +108,21 @@ def test_a_change_of_any_setting_is_told_by_its_name(name: str) -> None:
     assert (back.setting, back.before, back.after) == (change.setting, change.after, change.before)
 
 
-def test_every_setting_but_the_version_is_told_of() -> None:
+def test_changes_of_all_settings_but_the_version_are_recorded() -> None:
     assert set(OTHER) == {field.name for field in fields(RoomSettings)} - {"version"}
     assert diff_room_settings(NO_ROOM, replace(NO_ROOM, version=2)) == ()
-    told = diff_room_settings(NO_ROOM, replace(NO_ROOM, **OTHER))
-    assert SettingChange("suspended", "true", "false") in told
-    assert SettingChange("queueingMethod", "FIFO", "REJECT") in told
-    assert SettingChange("passClaimTimeoutSeconds", "60", "9") in told
-    assert SettingChange("prequeueStartsAt", "", "2026-01-02T03:04:05Z") in told
-    assert SettingChange("opensAt", "", "2026-01-02T03:04:05.006Z") in told
-    assert SettingChange("message", "", "Hello") in told
-    assert SettingChange("round", "1", "2") in told
-    assert len(told) == len(OTHER)
+    changes = diff_room_settings(NO_ROOM, replace(NO_ROOM, **OTHER))
+    assert SettingChange("suspended", "true", "false") in changes
+    assert SettingChange("queueingMethod", "FIFO", "REJECT") in changes
+    assert SettingChange("passClaimTimeoutSeconds", "60", "9") in changes
+    assert SettingChange("prequeueStartsAt", "", "2026-01-02T03:04:05Z") in changes
+    assert SettingChange("opensAt", "", "2026-01-02T03:04:05.006Z") in changes
+    assert SettingChange("message", "", "Hello") in changes
+    assert SettingChange("round", "1", "2") in changes
+    assert len(changes) == len(OTHER)
 
 
-def test_the_words_of_a_change_name_what_was_given_in_any_order() -> None:
+def test_fingerprint_of_a_change_does_not_depend_on_its_order() -> None:
     given = (("opens_at", None), ("total_active_users", 7), ("suspended", False))
     assert (
         RoomSettingsPatch(given).fingerprint_parts()

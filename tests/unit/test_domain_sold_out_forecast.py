@@ -1,4 +1,4 @@
-"""SOLD_OUT is said where nothing is free, or where what was sold to others makes it next to certain."""
+"""Forecasts of SOLD_OUT: no ticket is available, or earlier sales make that almost certain."""
 
 from dataclasses import replace
 
@@ -14,7 +14,7 @@ NOW_S = 1_700_000_000.0
 
 
 def stock(*tiers: tuple[int, int, int]) -> Stock:
-    """(available, held, sold) of each tier."""
+    """Build a stock; each tier is (available, held, sold)."""
     return Stock(
         epoch=1,
         version=1,
@@ -40,61 +40,61 @@ def flow(*, called: int = 400, completed: int = 200, tickets: int = 500, gone: i
 
 
 def first_without(stock: Stock, flow: RoomFlow) -> int:
-    """How many ahead are the fewest that leave nothing."""
+    """Return the smallest number of people ahead that leaves no ticket."""
     return next(ahead for ahead in range(100_000) if forecast_stock_ahead(stock, ahead, flow) is StockAhead.SOLD_OUT)
 
 
-def test_nothing_free_is_sold_out_even_for_the_first() -> None:
+def test_no_available_ticket_is_sold_out_even_for_the_first() -> None:
     assert forecast_stock_ahead(stock((0, 5, 100), (0, 0, 50)), 0, flow()) is StockAhead.SOLD_OUT
 
 
-def test_it_goes_back_when_stock_returns() -> None:
+def test_forecast_changes_back_when_stock_returns() -> None:
     assert forecast_stock_ahead(stock((0, 5, 100)), 0, flow()) is StockAhead.SOLD_OUT
     assert forecast_stock_ahead(stock((2, 3, 100)), 0, flow()) is StockAhead.AVAILABLE
 
 
-def test_a_demand_far_beyond_what_is_left_is_sold_out() -> None:
-    """500 tickets went to 400 called people, so 200 tickets last for 160 more on average, and surely not for 300."""
+def test_demand_far_beyond_the_stock_is_sold_out() -> None:
+    """500 tickets went to 400 called people: 200 tickets last for 160 more on average."""
     left = stock((150, 50, 500))
     assert forecast_stock_ahead(left, 160, flow()) is StockAhead.AVAILABLE
     assert forecast_stock_ahead(left, 350, flow()) is StockAhead.SOLD_OUT
     assert first_without(left, flow()) == 317
 
 
-def test_nothing_is_said_from_too_few_sales() -> None:
+def test_too_few_sales_give_no_forecast() -> None:
     few = flow(called=40, completed=FEWEST_BUYERS - 1, tickets=100)
     assert forecast_stock_ahead(stock((10, 0, 100)), 100_000, few) is StockAhead.AVAILABLE
     enough = replace(few, completed=FEWEST_BUYERS)
     assert forecast_stock_ahead(stock((10, 0, 100)), 100_000, enough) is StockAhead.SOLD_OUT
 
 
-def test_sales_before_this_round_are_no_demand_of_its_people() -> None:
+def test_sales_before_this_round_do_not_count_as_demand() -> None:
     """10,000 were sold while the room was off; of those called since, half bought one."""
     counted = flow(called=400, completed=200, tickets=200)
     assert first_without(stock((100, 0, 10_200)), counted) == first_without(stock((100, 0, 200)), counted)
 
 
-def test_without_counted_tickets_a_pass_is_one() -> None:
+def test_pass_counts_as_one_ticket_if_none_were_counted() -> None:
     assert first_without(stock((100, 0, 200)), flow(tickets=0)) == first_without(
         stock((100, 0, 200)), flow(tickets=200)
     )
 
 
-def test_whoever_gives_up_ahead_buys_nothing() -> None:
+def test_people_who_leave_the_queue_buy_nothing() -> None:
     assert first_without(stock((150, 50, 500)), flow(gone=310)) > first_without(stock((150, 50, 500)), flow())
 
 
-def test_a_tier_that_nobody_wants_stays_available() -> None:
+def test_tier_without_demand_stays_available() -> None:
     assert forecast_stock_ahead(stock((0, 0, 500), (3, 0, 0)), 100_000, flow()) is StockAhead.AVAILABLE
 
 
-def test_a_tier_that_is_gone_keeps_nothing_available() -> None:
-    """One ticket of it was sold, which says little; but nothing of it is left to say anything about."""
+def test_sold_out_tier_keeps_nothing_available() -> None:
+    """One sale says little about its demand, but none of its tickets is left."""
     assert forecast_stock_ahead(stock((0, 0, 1), (100, 0, 500)), 1_000, flow()) is StockAhead.SOLD_OUT
     assert forecast_stock_ahead(stock((1, 0, 1), (100, 0, 500)), 1_000, flow()) is StockAhead.AVAILABLE
 
 
-def test_a_line_that_does_not_move_tells_nothing() -> None:
+def test_queue_that_does_not_move_gives_no_forecast() -> None:
     still = replace(flow(), called_lately=(0,) * SLICES)
     assert forecast_stock_ahead(stock((10, 0, 500)), 100_000, still) is StockAhead.AVAILABLE
 
@@ -112,21 +112,21 @@ def situations(draw: st.DrawFn) -> tuple[Stock, RoomFlow]:
 @given(situations(), st.integers(0, 50_000), st.integers(0, 50_000))
 def test_more_people_ahead_never_leave_more(made: tuple[Stock, RoomFlow], one: int, other: int) -> None:
     left, counted = made
-    outlook = forecast_sold_out(left, counted)
-    if outlook.stock_ahead(min(one, other)) is StockAhead.SOLD_OUT:
-        assert outlook.stock_ahead(max(one, other)) is StockAhead.SOLD_OUT
+    forecast = forecast_sold_out(left, counted)
+    if forecast.stock_ahead(min(one, other)) is StockAhead.SOLD_OUT:
+        assert forecast.stock_ahead(max(one, other)) is StockAhead.SOLD_OUT
 
 
 @given(situations())
-def test_the_next_person_finds_what_is_free(made: tuple[Stock, RoomFlow]) -> None:
+def test_first_person_finds_what_is_available(made: tuple[Stock, RoomFlow]) -> None:
     left, counted = made
-    told = forecast_stock_ahead(left, 0, counted)
-    assert told is (StockAhead.SOLD_OUT if left.is_sold_out else StockAhead.AVAILABLE)
+    found = forecast_stock_ahead(left, 0, counted)
+    assert found is (StockAhead.SOLD_OUT if left.is_sold_out else StockAhead.AVAILABLE)
 
 
 @given(situations(), st.integers(0, 50_000), st.integers(1, 50_000))
-def test_enough_stock_that_returns_is_available_again(made: tuple[Stock, RoomFlow], ahead: int, more: int) -> None:
-    """With as many tickets in the one tier as everybody ahead could ever take."""
+def test_enough_returned_stock_is_available_again(made: tuple[Stock, RoomFlow], ahead: int, more: int) -> None:
+    """The tier has as many tickets as all people ahead can take, and more."""
     _, counted = made
     taken = max(counted.tickets, counted.completed)
     assert forecast_stock_ahead(stock((ahead * max(taken, 1) + more, 0, 10)), ahead, counted) is StockAhead.AVAILABLE

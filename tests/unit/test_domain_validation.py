@@ -1,4 +1,4 @@
-"""What an input must be: each bound from both sides, with the path of the field."""
+"""Validation of inputs: both sides of each bound, with the path of the field."""
 
 from datetime import timedelta
 from typing import Any
@@ -36,22 +36,22 @@ def paths(problems: Any) -> list[str]:
         ("a" * 250 + "@b.co", False),
     ],
 )
-def test_email(email: str, is_good: bool) -> None:
+def test_email_addresses_are_checked(email: str, is_good: bool) -> None:
     assert (set(paths(customer_problems(Customer("Ada", email)))) == set()) is is_good
 
 
 @pytest.mark.parametrize("name", ["", "   ", "x" * 201, "x" * 10_000, "nul\x00", "escape\x1b[31m", "lone \ud800"])
-def test_bad_names(name: str) -> None:
+def test_bad_customer_names_are_refused(name: str) -> None:
     assert set(paths(customer_problems(Customer(name, "a@b.co")))) == {"customerName"}
 
 
 @pytest.mark.parametrize("name", ["A", "x" * 200, "Þóra Ólafsdóttir", "李小龙", "Zoë 🎻", "two\nlines"])
-def test_good_names(name: str) -> None:
+def test_good_customer_names_are_accepted(name: str) -> None:
     assert paths(customer_problems(Customer(name, "a@b.co"))) == []
 
 
 @pytest.mark.parametrize(("key", "is_good"), [("k", True), ("x" * 255, True), ("", False), ("x" * 256, False)])
-def test_idempotency_key(key: str, is_good: bool) -> None:
+def test_idempotency_key_has_1_to_255_characters(key: str, is_good: bool) -> None:
     assert paths(key_problems(key)) == ([] if is_good else ["idempotencyKey"])
 
 
@@ -68,15 +68,15 @@ def test_idempotency_key(key: str, is_good: bool) -> None:
         ([TicketRequest(tier_id(ConcertId("other"), 1), 1)], ["lines.0.tierId"]),
     ],
 )
-def test_lines(lines: list[TicketRequest], expected: list[str]) -> None:
+def test_ticket_lines_are_checked(lines: list[TicketRequest], expected: list[str]) -> None:
     assert paths(ticket_line_problems(CONCERT, lines)) == expected
 
 
-def test_too_many_lines() -> None:
+def test_at_most_20_ticket_lines_are_accepted() -> None:
     assert paths(ticket_line_problems(CONCERT, [TicketRequest(tier_id(CONCERT, n), 1) for n in range(21)])) == ["lines"]
 
 
-def test_a_plain_draft_is_good() -> None:
+def test_plain_draft_is_accepted() -> None:
     assert paths(draft_problems(draft(10, 20))) == []
 
 
@@ -100,11 +100,11 @@ def test_a_plain_draft_is_good() -> None:
          ["tiers.0.priceMinor", "tiers.0.capacity", "tiers.1.capacity", "tiers.1.name"]),
     ],
 )  # fmt: skip
-def test_drafts(changes: dict[str, Any], expected: list[str]) -> None:
+def test_draft_fields_are_checked(changes: dict[str, Any], expected: list[str]) -> None:
     assert paths(draft_problems(draft(10, **changes))) == expected
 
 
-def test_times_stand_in_order() -> None:
+def test_times_of_a_draft_are_in_order() -> None:
     made = draft(10)
     assert paths(draft_problems(changed(made, sales_end_at=made.terms.sales_start_at))) == ["salesEndAt"]
     assert paths(draft_problems(changed(made, sales_end_at=made.terms.starts_at + timedelta(days=1)))) == []

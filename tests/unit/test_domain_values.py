@@ -1,4 +1,4 @@
-"""Ids that find their first run, money without rounding, states that go one way, settings that name every problem."""
+"""Ids derived from a request, money without rounding, transitions of states, and settings."""
 
 from decimal import Decimal
 
@@ -16,23 +16,23 @@ texts = st.lists(st.text(st.characters(codec="utf-8"), max_size=5), max_size=4)
 
 
 @given(texts, texts)
-def test_only_the_same_parts_have_the_same_fingerprint(one: list[str], other: list[str]) -> None:
+def test_fingerprints_are_equal_only_for_equal_parts(one: list[str], other: list[str]) -> None:
     assert (fingerprint(*one) == fingerprint(*other)) is (one == other)
 
 
-def test_a_hold_id_depends_on_all_it_is_made_of() -> None:
+def test_hold_id_depends_on_every_part_of_the_request() -> None:
     asked = ("alice", "concert", "holdTickets", "key")
     ids = {hold_id(PersonId(p), ConcertId(c), o, k) for p, c, o, k in [asked, *[_changed(asked, n) for n in range(4)]]}
     assert len(ids) == 5
     assert all(len(id_) == 32 for id_ in ids)
 
 
-def _changed(asked: tuple[str, str, str, str], place: int) -> tuple[str, str, str, str]:
-    one, two, three, four = (word + "x" if number == place else word for number, word in enumerate(asked))
+def _changed(asked: tuple[str, str, str, str], index: int) -> tuple[str, str, str, str]:
+    one, two, three, four = (word + "x" if number == index else word for number, word in enumerate(asked))
     return one, two, three, four
 
 
-def test_a_tier_names_its_concert_and_a_unit_its_tier() -> None:
+def test_tier_id_names_its_concert_and_unit_id_its_tier() -> None:
     concert = new_concert_id()
     tier = tier_id(concert, 12)
     assert (concert_of(tier), tier_of(Unit(f"{tier}:7"))) == (concert, tier)
@@ -48,19 +48,19 @@ def test_a_tier_names_its_concert_and_a_unit_its_tier() -> None:
         (Money(12_500, CurrencyCode.JPY), "12500"),
     ],
 )
-def test_amounts(money: Money, amount: str) -> None:
+def test_amount_has_the_decimals_of_its_currency(money: Money, amount: str) -> None:
     assert str(money.amount) == amount
     assert money.amount == Decimal(amount)
 
 
-def test_sold_out_means_nothing_available() -> None:
+def test_stock_is_sold_out_if_no_tier_has_an_available_ticket() -> None:
     some, none = TierStock(tier_id(ConcertId("c"), 1), 5, 2, 2), TierStock(tier_id(ConcertId("c"), 2), 5, 1, 4)
     assert (some.available, none.available) == (1, 0)
     assert not Stock(1, 1, (some, none)).is_sold_out
     assert Stock(1, 1, (none,)).is_sold_out
 
 
-def test_every_state_says_where_it_may_go() -> None:
+def test_every_state_has_its_transitions() -> None:
     assert set(concerts.NEXT_STATUS) == set(concerts.ConcertStatus)
     assert set(holds.NEXT_STATE) == set(holds.HoldState)
     assert set(orders.NEXT_STATUS) == set(orders.OrderStatus)

@@ -1,4 +1,4 @@
-"""Bands of waits from flows: exact where the caps decide, and what holds for every line."""
+"""Wait estimates from flows: exact where limits decide, and rules that hold for every queue."""
 
 from dataclasses import replace
 from itertools import pairwise
@@ -17,18 +17,18 @@ DAY_S = 86_400
 def estimate_wait(
     position: int, flow: RoomFlow, *, slots_taken: int, total_active_users: int, new_users_per_minute: int
 ) -> WaitEstimate | None:
-    """For one person who waits at `position`."""
-    pace = build_wait_table(
+    """Return the estimate of the person at `position`."""
+    table = build_wait_table(
         flow,
         slots_taken=slots_taken,
         total_active_users=total_active_users,
         new_users_per_minute=new_users_per_minute,
     )
-    return pace.estimate(position)
+    return table.estimate(position)
 
 
 def slices(**by_age: int) -> tuple[int, ...]:
-    """`s3=7`: seven in the third slice before the one that runs."""
+    """Return counts by slice; `s3=7` is seven in the third slice before the current one."""
     counts = [0] * SLICES
     for name, count in by_age.items():
         counts[SLICES - 1 - int(name[1:])] = count
@@ -40,7 +40,7 @@ def even(a_slice: int) -> tuple[int, ...]:
 
 
 def slot_limited(rate: int = 1, **changes: object) -> RoomFlow:
-    """For 1,000 s, 150 x rate slots, from which `rate` a second came free."""
+    """Return a flow of 1,000 s with 150 x rate slots, of which `rate` a second became free."""
     flow = RoomFlow(
         now_s=NOW_S,
         opened_s=NOW_S - 1_000,
@@ -58,23 +58,24 @@ def p50(position: int, flow: RoomFlow, *, slots: int, per_minute: int, taken: in
     return None if found is None else found.p50_s
 
 
-def test_a_steady_line_moves_on_as_it_did() -> None:
+def test_steady_queue_keeps_its_rate() -> None:
     waits = [p50(position, slot_limited(), slots=150, per_minute=6_000) for position in (10, 50, 100, 300, 1_000)]
     assert waits == [10, 50, 101, 304, 1017]
 
 
-def test_a_full_minute_is_followed_by_the_next_burst_a_minute_later() -> None:
-    """600 were called some 33 s ago; each 600 behind them come 61 s after the 600 before."""
+def test_full_minute_is_followed_by_the_next_burst_a_minute_later() -> None:
+    """600 were called some 33 s ago; each next 600 are called 61 s after the previous 600."""
     flow = RoomFlow(now_s=NOW_S, opened_s=NOW_S - 33, joined=3_000, called=600, called_lately=slices(s3=600))
     waits = [p50(position, flow, slots=5_000, per_minute=600, taken=600) for position in (1, 550, 650, 1_150, 1_250)]
-    # The burst was in the slice from 35 s to 25 s ago: the next one is due in 26 s to 36 s, by steps of 6.1 s.
+    # The burst was in the slice from 35 s to 25 s ago: the next one is due in 26 s to 36 s, in
+    # steps of 6.1 s.
     assert waits == [24, 36, 87, 97, 148]
 
 
-def test_at_the_edge_of_a_burst_the_next_one_is_in_the_band() -> None:
+def test_estimate_at_the_edge_of_a_burst_includes_the_next_one() -> None:
     flow = RoomFlow(now_s=NOW_S, opened_s=NOW_S - 33, joined=3_000, called=600, called_lately=slices(s3=600))
-    pace = build_wait_table(flow, slots_taken=600, total_active_users=5_000, new_users_per_minute=600)
-    edge, inner = pace.estimate(598), pace.estimate(300)
+    table = build_wait_table(flow, slots_taken=600, total_active_users=5_000, new_users_per_minute=600)
+    edge, inner = table.estimate(598), table.estimate(300)
     assert edge is not None
     assert inner is not None
     assert edge.p50_s <= 37
@@ -82,8 +83,8 @@ def test_at_the_edge_of_a_burst_the_next_one_is_in_the_band() -> None:
     assert inner.p90_s <= 40
 
 
-def test_a_rate_that_was_raised_counts_at_once() -> None:
-    """120 a minute were called; now 600 may be: 480 at once, the rest when the 120 are a minute old."""
+def test_raised_rate_counts_at_once() -> None:
+    """120 a minute were called and now 600 may be: 480 at once, the rest a minute after the 120."""
     flow = RoomFlow(
         now_s=NOW_S, opened_s=NOW_S - 600, joined=3_000, called=1_200, completed=900, called_lately=even(20)
     )
@@ -91,25 +92,25 @@ def test_a_rate_that_was_raised_counts_at_once() -> None:
     assert p50(700, flow, slots=2_000, per_minute=600, taken=300) == 56
 
 
-def test_slots_that_never_came_free_tell_nothing() -> None:
+def test_no_estimate_before_enough_slots_became_free() -> None:
     flow = RoomFlow(now_s=NOW_S, opened_s=NOW_S - 20, joined=500, called=100, called_lately=slices(s2=100))
     assert p50(1, flow, slots=100, per_minute=600) is None
-    # Four of a hundred are too few still.
+    # Four of a hundred are still too few.
     ended = replace(flow, called=104, completed=4, called_lately=slices(s2=100, s0=4))
     assert p50(1, ended, slots=100, per_minute=600) is None
     enough = replace(flow, called=110, completed=10, called_lately=slices(s2=100, s0=10))
     assert p50(1, enough, slots=100, per_minute=600) is not None
 
 
-def test_before_the_opening_and_before_the_first_call_nothing_is_told() -> None:
+def test_no_estimate_before_the_opening_and_the_first_call() -> None:
     before = RoomFlow(now_s=NOW_S, joined=500, joined_lately=slices(s2=500))
     assert build_wait_table(before, slots_taken=0, total_active_users=100, new_users_per_minute=60) is NO_ESTIMATE
     opened = replace(before, opened_s=NOW_S)
     assert estimate_wait(1, opened, slots_taken=0, total_active_users=100, new_users_per_minute=60) is None
 
 
-def test_positions_that_the_slots_known_do_not_reach_are_not_told() -> None:
-    """400 more slots are free for the next minute; when any slot comes back nobody knows."""
+def test_no_estimate_for_positions_beyond_the_known_slots() -> None:
+    """400 more slots are free for the next minute, and no slot has been returned yet."""
     flow = RoomFlow(now_s=NOW_S, opened_s=NOW_S - 33, joined=3_000, called=600, called_lately=slices(s3=600))
     near = p50(300, flow, slots=1_000, per_minute=600, taken=600)
     assert near is not None
@@ -117,25 +118,23 @@ def test_positions_that_the_slots_known_do_not_reach_are_not_told() -> None:
 
 
 def test_people_who_give_up_ahead_shorten_the_wait() -> None:
-    leaving = slot_limited(gone_lately=even(10), left=300)
-    stays, leaves = (
-        p50(1_000, slot_limited(), slots=150, per_minute=6_000),
-        p50(1_000, leaving, slots=150, per_minute=6_000),
-    )
-    assert stays is not None
-    assert leaves is not None
-    assert leaves < 0.9 * stays
+    with_leavers = slot_limited(gone_lately=even(10), left=300)
+    longer = p50(1_000, slot_limited(), slots=150, per_minute=6_000)
+    shorter = p50(1_000, with_leavers, slots=150, per_minute=6_000)
+    assert longer is not None
+    assert shorter is not None
+    assert shorter < 0.9 * longer
 
 
-def test_bands_are_what_they_were_tuned_to_be() -> None:
-    """Whoever changes a constant of the estimator runs `make simulate` again, and writes down what it said."""
+def test_estimates_are_as_tuned() -> None:
+    """After changing a constant of the estimator, run `make simulate` and record its results."""
     young = slot_limited(opened_s=NOW_S - 60, called=210, completed=60, called_lately=slices(s6=150, s1=30, s0=30))
     caps = {"slots_taken": 150, "total_active_users": 150, "new_users_per_minute": 6_000}
     found = [estimate_wait(position, flow, **caps) for flow in (slot_limited(), young) for position in (1, 20, 300)]
-    assert found == [WaitEstimate(*band) for band in ((1, 6), (20, 29), (304, 335), (1, 5), (14, 22), (191, 250))]
+    assert found == [WaitEstimate(*seconds) for seconds in ((1, 6), (20, 29), (304, 335), (1, 5), (14, 22), (191, 250))]
 
 
-def test_much_measured_makes_a_narrow_band() -> None:
+def test_more_measurements_narrow_the_estimate() -> None:
     def width(flow: RoomFlow, slots: int, position: int) -> float:
         found = estimate_wait(position, flow, slots_taken=slots, total_active_users=slots, new_users_per_minute=100_000)
         assert found is not None
@@ -146,24 +145,24 @@ def test_much_measured_makes_a_narrow_band() -> None:
     assert width(slot_limited(), 150, 1_000) < width(slot_limited(), 150, 20)
 
 
-def test_nobody_is_told_more_than_a_day() -> None:
+def test_estimate_is_at_most_a_day() -> None:
     slow = slot_limited(called=40, completed=30, called_lately=slices(s20=10, s9=10, s5=10, s1=10))
     found = estimate_wait(2_000_000, slow, slots_taken=10, total_active_users=10, new_users_per_minute=60)
     assert found == WaitEstimate(DAY_S, DAY_S)
 
 
-def test_a_table_stays_small_however_long_the_line() -> None:
-    """Thousands are told from it in one tick: a person costs one search in it."""
-    pace = build_wait_table(
+def test_table_stays_small_however_long_the_queue() -> None:
+    """One tick reads thousands of estimates from it, each by one search."""
+    table = build_wait_table(
         slot_limited(100), slots_taken=15_000, total_active_users=15_000, new_users_per_minute=600_000
     )
-    assert pace.positions[-1] > 1_000_000
-    assert len(pace.positions) < 300
+    assert table.positions[-1] > 1_000_000
+    assert len(table.positions) < 300
 
 
 @st.composite
 def flows(draw: st.DrawFn) -> tuple[RoomFlow, int, int, int]:
-    """A flow as a store could have counted it, slots taken, and both caps."""
+    """Draw a flow as a store could have counted it, the slots taken, and both limits."""
     open_s = draw(st.integers(1, 2_000))
     known = min(SLICES, open_s // 10 + 1)
     counts = st.integers(0, draw(st.sampled_from((2, 30, 600))))
@@ -191,32 +190,21 @@ def flows(draw: st.DrawFn) -> tuple[RoomFlow, int, int, int]:
 
 
 @given(flows(), st.lists(st.integers(1, 200_000), min_size=2, max_size=20))
-def test_a_band_is_a_band_and_never_falls_with_the_position(
-    made: tuple[RoomFlow, int, int, int], positions: list[int]
-) -> None:
+def test_estimates_never_fall_with_the_position(made: tuple[RoomFlow, int, int, int], positions: list[int]) -> None:
     flow, taken, slots, per_minute = made
-    pace = build_wait_table(flow, slots_taken=taken, total_active_users=slots, new_users_per_minute=per_minute)
-    found = [pace.estimate(position) for position in sorted(positions)]
-    told = [band for band in found if band is not None]
-    assert found[: len(told)] == told, "whoever stands behind somebody without a band has none"
-    for band in told:
-        assert 0 <= band.p50_s <= band.p90_s <= DAY_S
-    for ahead, behind in pairwise(told):
+    table = build_wait_table(flow, slots_taken=taken, total_active_users=slots, new_users_per_minute=per_minute)
+    found = [table.estimate(position) for position in sorted(positions)]
+    estimates = [estimate for estimate in found if estimate is not None]
+    assert found[: len(estimates)] == estimates, "a position behind one without an estimate has an estimate"
+    for estimate in estimates:
+        assert 0 <= estimate.p50_s <= estimate.p90_s <= DAY_S
+    for ahead, behind in pairwise(estimates):
         assert ahead.p50_s <= behind.p50_s
         assert ahead.p90_s <= behind.p90_s
 
 
-@given(flows(), st.integers(1, 20_000))
-def test_one_call_says_what_the_prepared_pace_says(made: tuple[RoomFlow, int, int, int], position: int) -> None:
-    flow, taken, slots, per_minute = made
-    pace = build_wait_table(flow, slots_taken=taken, total_active_users=slots, new_users_per_minute=per_minute)
-    assert estimate_wait(
-        position, flow, slots_taken=taken, total_active_users=slots, new_users_per_minute=per_minute
-    ) == pace.estimate(position)
-
-
 @given(st.integers(1, 500))
-def test_twice_the_rate_is_half_the_wait(position: int) -> None:
+def test_twice_the_rate_halves_the_wait(position: int) -> None:
     once = p50(position, slot_limited(), slots=150, per_minute=6_000)
     twice = p50(position, slot_limited(2), slots=300, per_minute=12_000)
     assert once is not None

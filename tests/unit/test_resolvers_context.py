@@ -1,4 +1,4 @@
-"""One request reads each thing once."""
+"""LoadOnce: one request reads each key once."""
 
 import asyncio
 from functools import partial
@@ -9,7 +9,7 @@ from resolvers.load_once import LoadOnce
 from tests.support.waiting import wait_until
 
 
-async def test_those_who_ask_at_once_share_one_read() -> None:
+async def test_concurrent_callers_of_a_request_share_one_read() -> None:
     once, reads, gate = LoadOnce[str, int](), [], asyncio.Event()
 
     async def read() -> int:
@@ -17,15 +17,15 @@ async def test_those_who_ask_at_once_share_one_read() -> None:
         await gate.wait()
         return 7
 
-    asking = [asyncio.create_task(once.get("a", read)) for _ in range(10)]
+    callers = [asyncio.create_task(once.get("a", read)) for _ in range(10)]
     await wait_until(lambda: reads, what="the read")
     gate.set()
-    assert await asyncio.gather(*asking) == [7] * 10
+    assert await asyncio.gather(*callers) == [7] * 10
     assert await once.get("a", read) == 7
     assert reads == ["a"]
 
 
-async def test_an_error_is_everybodys() -> None:
+async def test_error_is_kept_for_every_caller() -> None:
     once, reads = LoadOnce[str, int](), []
 
     async def read() -> int:
@@ -38,7 +38,7 @@ async def test_an_error_is_everybodys() -> None:
     assert reads == ["a"]
 
 
-async def test_keys_are_read_apart() -> None:
+async def test_each_key_of_a_request_has_its_own_read() -> None:
     once = LoadOnce[str, str]()
 
     async def read(key: str) -> str:
@@ -47,7 +47,7 @@ async def test_keys_are_read_apart() -> None:
     assert [await once.get(key, partial(read, key)) for key in "ab"] == ["A", "B"]
 
 
-async def test_a_cancelled_read_cancels_those_who_wait_for_it() -> None:
+async def test_cancelled_read_cancels_its_waiting_callers() -> None:
     once, started = LoadOnce[str, None](), asyncio.Event()
 
     async def read() -> None:

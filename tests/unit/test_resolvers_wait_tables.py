@@ -1,4 +1,4 @@
-"""How fast a line moves is read once for all who ask within a second."""
+"""The cache of wait tables: one read per concert and second for all callers."""
 
 import asyncio
 from dataclasses import dataclass, field, replace
@@ -39,21 +39,21 @@ TABLE = build_wait_table(
 
 
 @dataclass
-class Lines:
-    """The stores, with `line` answering once the gate is open; `now_s` is the clock."""
+class FakeStores:
+    """Stores whose `read_queue` answers once the gate is open; `now_s` is the clock."""
 
     reads: list[ConcertId] = field(default_factory=list)
     gate: asyncio.Event = field(default_factory=asyncio.Event)
-    trouble: Exception | None = None
+    failure: Exception | None = None
     detached_tasks: DetachedTasks = field(default_factory=DetachedTasks)
     now_s: float = 100.0
 
     @property
-    def queues(self) -> "Lines":
+    def queues(self) -> "FakeStores":
         return self
 
     @property
-    def stores(self) -> Stores:
+    def as_stores(self) -> Stores:
         return cast("Stores", self)
 
     def tables(self) -> WaitTableCache:
@@ -62,78 +62,78 @@ class Lines:
     async def read_room(self, concert_id: ConcertId) -> RoomState:
         self.reads.append(concert_id)
         await self.gate.wait()
-        if self.trouble is not None:
-            raise self.trouble
+        if self.failure is not None:
+            raise self.failure
         return STATE
 
 
 @pytest.fixture
-async def lines() -> Lines:
-    return Lines()
+async def stores() -> FakeStores:
+    return FakeStores()
 
 
-def asking(lines: Lines, known: WaitTableCache, count: int) -> list[asyncio.Task[WaitTable]]:
-    return [asyncio.create_task(known.get(lines.stores, CONCERT)) for _ in range(count)]
+def start_gets(stores: FakeStores, cache: WaitTableCache, count: int) -> list[asyncio.Task[WaitTable]]:
+    return [asyncio.create_task(cache.get(stores.as_stores, CONCERT)) for _ in range(count)]
 
 
-async def test_300_callers_at_once_cost_one_read(lines: Lines) -> None:
-    callers = asking(lines, lines.tables(), 300)
-    await wait_until(lambda: lines.reads, what="the read")
-    lines.gate.set()
+async def test_300_concurrent_callers_cost_one_read(stores: FakeStores) -> None:
+    callers = start_gets(stores, stores.tables(), 300)
+    await wait_until(lambda: stores.reads, what="the read")
+    stores.gate.set()
     assert await asyncio.gather(*callers) == [TABLE] * 300
-    assert lines.reads == [CONCERT.id]
+    assert stores.reads == [CONCERT.id]
 
 
-async def test_a_concert_costs_one_read_a_second(lines: Lines) -> None:
-    lines.gate.set()
-    known = lines.tables()
+async def test_concert_costs_one_read_a_second(stores: FakeStores) -> None:
+    stores.gate.set()
+    cache = stores.tables()
     for after_s, reads in ((0.0, 1), (MAX_AGE_S / 2, 1), (MAX_AGE_S, 2), (MAX_AGE_S * 1.9, 2), (MAX_AGE_S * 2, 3)):
-        lines.now_s = 100.0 + after_s
-        await asyncio.gather(*asking(lines, known, 3))
-        assert len(lines.reads) == reads, after_s
+        stores.now_s = 100.0 + after_s
+        await asyncio.gather(*start_gets(stores, cache, 3))
+        assert len(stores.reads) == reads, after_s
 
 
-async def test_a_cancelled_caller_costs_the_others_nothing(lines: Lines) -> None:
-    first, *others = asking(lines, lines.tables(), 3)
-    await wait_until(lambda: lines.reads, what="the read")
+async def test_cancelled_caller_costs_the_others_nothing(stores: FakeStores) -> None:
+    first, *others = start_gets(stores, stores.tables(), 3)
+    await wait_until(lambda: stores.reads, what="the read")
     first.cancel()
     await asyncio.gather(first, return_exceptions=True)
-    lines.gate.set()
+    stores.gate.set()
     assert await asyncio.gather(*others) == [TABLE] * 2
     assert first.cancelled()
-    assert lines.reads == [CONCERT.id]
+    assert stores.reads == [CONCERT.id]
 
 
-async def test_a_read_that_failed_is_everyones_and_not_remembered(lines: Lines) -> None:
-    known, lines.trouble = lines.tables(), TemporarilyUnavailable("The stock store does not answer")
-    lines.gate.set()
-    told = await asyncio.gather(*asking(lines, known, 3), return_exceptions=True)
-    assert told == [lines.trouble] * 3
-    assert len(lines.reads) == 1
-    lines.trouble = None
-    assert await known.get(lines.stores, CONCERT) == TABLE
-    assert len(lines.reads) == 2
+async def test_failed_read_of_a_wait_table_is_not_cached(stores: FakeStores) -> None:
+    cache, stores.failure = stores.tables(), TemporarilyUnavailable("The stock store does not answer")
+    stores.gate.set()
+    results = await asyncio.gather(*start_gets(stores, cache, 3), return_exceptions=True)
+    assert results == [stores.failure] * 3
+    assert len(stores.reads) == 1
+    stores.failure = None
+    assert await cache.get(stores.as_stores, CONCERT) == TABLE
+    assert len(stores.reads) == 2
 
 
-async def test_a_full_memory_forgets_the_oldest_alone(lines: Lines, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_full_cache_drops_only_the_oldest_table(stores: FakeStores, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(wait_tables, "MAX_TABLES", 2)
-    lines.gate.set()
-    known, third = lines.tables(), replace(CONCERT, id=ConcertId("third"))
+    stores.gate.set()
+    cache, third = stores.tables(), replace(CONCERT, id=ConcertId("third"))
     for concert in (CONCERT, OTHER, third, OTHER, CONCERT):
-        await known.get(lines.stores, concert)
-    assert lines.reads == [CONCERT.id, OTHER.id, third.id, CONCERT.id]
+        await cache.get(stores.as_stores, concert)
+    assert stores.reads == [CONCERT.id, OTHER.id, third.id, CONCERT.id]
 
 
-async def test_a_table_that_the_hub_made_is_read_by_nobody_for_a_second(lines: Lines) -> None:
-    lines.gate.set()
-    known, made = lines.tables(), replace(TABLE)
-    await known.get(lines.stores, CONCERT)
-    known.put(CONCERT.id, made)
-    lines.now_s += MAX_AGE_S * 0.9
-    known.put(OTHER.id, made)
-    assert [await known.get(lines.stores, concert) for concert in (CONCERT, OTHER)] == [made, made]
-    assert lines.reads == [CONCERT.id]
-    lines.now_s += MAX_AGE_S * 0.1
-    assert await known.get(lines.stores, CONCERT) is not made
-    assert await known.get(lines.stores, OTHER) is made
-    assert lines.reads == [CONCERT.id, CONCERT.id]
+async def test_table_from_the_hub_saves_a_read_for_a_second(stores: FakeStores) -> None:
+    stores.gate.set()
+    cache, made = stores.tables(), replace(TABLE)
+    await cache.get(stores.as_stores, CONCERT)
+    cache.put(CONCERT.id, made)
+    stores.now_s += MAX_AGE_S * 0.9
+    cache.put(OTHER.id, made)
+    assert [await cache.get(stores.as_stores, concert) for concert in (CONCERT, OTHER)] == [made, made]
+    assert stores.reads == [CONCERT.id]
+    stores.now_s += MAX_AGE_S * 0.1
+    assert await cache.get(stores.as_stores, CONCERT) is not made
+    assert await cache.get(stores.as_stores, OTHER) is made
+    assert stores.reads == [CONCERT.id, CONCERT.id]

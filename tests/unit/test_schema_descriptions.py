@@ -1,4 +1,4 @@
-"""Every type, field, argument, input field and enum value of the schema has a description in plain words."""
+"""Every element of the schema has a description in plain words."""
 
 import re
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ OPENINGS = ("Of ", "Who ", "Whoever ", "As many as ")
 
 
 def _descriptions() -> Iterator[tuple[str, str]]:
-    """Yield the coordinate and the description of each element; an empty text where there is none."""
+    """Yield the coordinate and the description of each element; a missing one is empty."""
     for type_ in SCHEMA.type_map.values():
         if type_.name.startswith("__") or is_specified_scalar_type(type_):
             continue
@@ -44,7 +44,7 @@ def test_descriptions_use_plain_words() -> None:
 
 
 def test_descriptions_are_sentences() -> None:
-    """They begin with a capital letter or a name in code, end with a full stop, and name their subject."""
+    """They begin with a capital letter or a name in code, and end with a full stop."""
     for name, text in _descriptions():
         assert re.match(r"[A-Z0-9`]", text), (name, text)
         assert text.endswith("."), (name, text)

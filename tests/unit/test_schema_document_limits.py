@@ -1,19 +1,17 @@
-"""Documents of a hostile size are refused with QUERY_TOO_COMPLEX, and good ones are read once."""
+"""Documents above a limit are refused with QUERY_TOO_COMPLEX, and valid ones are parsed once."""
 
 import pytest
-from graphql import build_schema, get_introspection_query, parse
+from graphql import get_introspection_query, parse
 
-import schema
+from schema import CORE_SCHEMA
 from schema.execution import document_cache, document_limits
 from schema.execution.document_cache import Document, DocumentCache
 from schema.execution.document_limits import Size, measure
 from schema.execution.field_costs import build_cost_table
 
-SCHEMA = build_schema(schema.sdl())
-
 
 def make_cache() -> DocumentCache:
-    return DocumentCache(SCHEMA, build_cost_table(SCHEMA))
+    return DocumentCache(CORE_SCHEMA, build_cost_table(CORE_SCHEMA))
 
 
 async def read(text: str) -> Document:
@@ -37,7 +35,7 @@ def nested(levels: int) -> str:
         ("query A { a } query B { b { c } }", Size(depth=2, fields=3, roots=2)),
     ],
 )
-def test_a_document_is_measured_as_it_will_run(text: str, size: Size) -> None:
+def test_document_is_measured_as_it_will_run(text: str, size: Size) -> None:
     assert measure(parse(text)) == size
 
 
@@ -76,14 +74,14 @@ def test_a_document_is_measured_as_it_will_run(text: str, size: Size) -> None:
         ("{ __schema { types { fields { type { fields { type { fields { name } } } } } } } }", "introspection"),
     ],
 )
-async def test_what_is_too_large_is_refused_and_says_which_limit(text: str, words: str) -> None:
+async def test_document_above_a_limit_is_refused_with_that_limit(text: str, words: str) -> None:
     document = await read(text)
     assert document.ast is None
     (error,) = document.errors
     assert words in error.message
 
 
-async def test_the_code_says_that_it_is_a_limit() -> None:
+async def test_error_code_is_query_too_complex() -> None:
     (error,) = (await read(nested(document_limits.MAX_DEPTH + 1))).errors
     assert error.extensions == {"code": "QUERY_TOO_COMPLEX"}
 
@@ -103,33 +101,33 @@ async def test_the_code_says_that_it_is_a_limit() -> None:
     ],
     ids=["root fields", "aliases", "introspection"],
 )
-async def test_what_is_just_small_enough_is_read(text: str) -> None:
+async def test_document_at_a_limit_is_accepted(text: str) -> None:
     assert (await read(text)).errors == ()
 
 
-async def test_a_good_document_is_read_once() -> None:
-    known = make_cache()
-    assert await known.get("{ serverTime }") is await known.get("{ serverTime }")
-    assert await known.get("{ serverTime }") is not await known.get("{serverTime}")
+async def test_valid_document_is_cached() -> None:
+    cache = make_cache()
+    assert await cache.get("{ serverTime }") is await cache.get("{ serverTime }")
+    assert await cache.get("{ serverTime }") is not await cache.get("{serverTime}")
 
 
-async def test_a_bad_document_is_never_kept() -> None:
-    known = make_cache()
-    assert await known.get("{ nothing }") is not await known.get("{ nothing }")
+async def test_invalid_document_is_not_cached() -> None:
+    cache = make_cache()
+    assert await cache.get("{ nothing }") is not await cache.get("{ nothing }")
 
 
-async def test_a_long_document_is_never_kept() -> None:
-    known = make_cache()
+async def test_long_document_is_not_cached() -> None:
+    cache = make_cache()
     text = "{ serverTime }".ljust(document_cache.LONGEST_CACHED + 1)
-    assert (await known.get(text)).errors == ()
-    assert await known.get(text) is not await known.get(text)
+    assert (await cache.get(text)).errors == ()
+    assert await cache.get(text) is not await cache.get(text)
 
 
-async def test_the_least_used_document_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_least_recently_used_document_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(document_cache, "CACHED_DOCUMENTS", 2)
-    known = make_cache()
-    first, second = await known.get("{ a: serverTime }"), await known.get("{ b: serverTime }")
-    assert await known.get("{ a: serverTime }") is first
-    await known.get("{ c: serverTime }")
-    assert await known.get("{ a: serverTime }") is first
-    assert await known.get("{ b: serverTime }") is not second
+    cache = make_cache()
+    first, second = await cache.get("{ a: serverTime }"), await cache.get("{ b: serverTime }")
+    assert await cache.get("{ a: serverTime }") is first
+    await cache.get("{ c: serverTime }")
+    assert await cache.get("{ a: serverTime }") is first
+    assert await cache.get("{ b: serverTime }") is not second

@@ -8,7 +8,7 @@ from unittest import mock
 
 import graphql
 import pytest
-from graphql import GraphQLSchema, build_schema, validate
+from graphql import GraphQLSchema, validate
 
 import schema
 from domain.errors import TemporarilyUnavailable
@@ -18,7 +18,7 @@ from schema.execution import document_cache
 from schema.execution.document_cache import MAX_WAITING, DocumentCache
 from schema.execution.field_costs import build_cost_table
 
-SCHEMA = build_schema(schema.sdl())
+SCHEMA = schema.CORE_SCHEMA
 LONG = "{ " + " ".join(f"a{number}: serverTime" for number in range(20)) + " }" + " " * 1_000
 WIDE = """{ concerts { ...A ...A2 } } fragment A on ConcertConnection { nodes { ...B } edges { node { ...B } } }
     fragment A2 on ConcertConnection { nodes { ...B } edges { node { ...B } } }

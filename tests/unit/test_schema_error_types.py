@@ -1,4 +1,4 @@
-"""The tables of errors are complete, and what leaves is what they say."""
+"""The tables of errors are complete, and clients receive the errors they define."""
 
 import logging
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ def _below(base: type[OnsaleError]) -> Iterator[type[OnsaleError]]:
         yield from _below(child)
 
 
-def test_every_refusal_has_its_error_type_of_its_name() -> None:
+def test_every_refusal_has_the_error_type_of_its_name() -> None:
     assert set(ERROR_TYPES) == set(_below(Refusal))
     assert {refusal: error.__name__ for refusal, error in ERROR_TYPES.items()} == {
         refusal: f"{refusal.__name__}Error" for refusal in ERROR_TYPES
@@ -66,7 +66,7 @@ def test_every_error_type_carries_the_interface() -> None:
             {"code": "BAD_USER_INPUT", "retryable": False, "problems": [{"path": "first", "message": "is 0"}]},
         ),
         (
-            domain_errors.TemporarilyUnavailable("The store is away", retry_after_s=3),
+            domain_errors.TemporarilyUnavailable("The store does not answer", retry_after_s=3),
             {"code": "UNAVAILABLE", "retryable": True, "retryAfterSeconds": 3},
         ),
         (
@@ -76,7 +76,7 @@ def test_every_error_type_carries_the_interface() -> None:
         (domain_errors.SoldOut(TIER, 0, None), {"code": "SOLD_OUT", "retryable": False}),
     ],
 )
-def test_what_is_foreseen_is_shown(cause: OnsaleError, expected: dict[str, object]) -> None:
+def test_expected_error_is_sent_with_its_extensions(cause: OnsaleError, expected: dict[str, object]) -> None:
     error = located_error(cause, path=["concert", "stock"])
     assert to_top_level_error(error, "r1") == {
         "message": str(cause),
@@ -85,7 +85,7 @@ def test_what_is_foreseen_is_shown(cause: OnsaleError, expected: dict[str, objec
     }
 
 
-def test_what_is_not_foreseen_is_masked_and_logged(caplog: pytest.LogCaptureFixture) -> None:
+def test_unexpected_error_is_masked_and_logged(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.ERROR):
         shown = to_top_level_error(located_error(KeyError("secret"), path=["me"]), "r1")
     assert shown["extensions"] == {"code": "INTERNAL", "requestId": "r1"}
@@ -94,7 +94,7 @@ def test_what_is_not_foreseen_is_masked_and_logged(caplog: pytest.LogCaptureFixt
     assert "secret" in caplog.text
 
 
-def test_a_mistake_that_graphql_found_is_the_clients() -> None:
+def test_error_found_by_graphql_is_bad_user_input() -> None:
     found = GraphQLError("Variable '$x' …", original_error=GraphQLError("Int cannot represent …"))
     assert to_top_level_error(found, "r1") == {
         "message": "Variable '$x' …",
@@ -102,11 +102,11 @@ def test_a_mistake_that_graphql_found_is_the_clients() -> None:
     }
 
 
-def test_a_code_that_an_error_brings_is_kept() -> None:
+def test_code_of_a_graphql_error_is_kept() -> None:
     error = GraphQLError("Too much.", extensions={"code": SystemCode.QUERY_TOO_COMPLEX})
     assert to_top_level_error(error, "r1")["extensions"] == {"code": "QUERY_TOO_COMPLEX", "requestId": "r1"}
 
 
-def test_a_message_repeats_at_most_a_page_of_what_was_sent() -> None:
+def test_message_is_cut_after_600_characters() -> None:
     shown = to_top_level_error(GraphQLError("x" * 10_000), "r1")
     assert len(str(shown["message"])) == 602

@@ -1,4 +1,4 @@
-"""Global ids come back as what they were, and nothing else is taken for one."""
+"""Global ids decode to what was encoded, and nothing else decodes."""
 
 import base64
 
@@ -29,7 +29,7 @@ def encoded(text: str) -> str:
         (ids.of_entry(CONCERT, EntryId(42)), "QueueEntry:abcdefghjkmn:42", GlobalId(Kind.QUEUE_ENTRY, (CONCERT, "42"))),
     ],
 )  # fmt: skip
-def test_an_id_is_a_kind_and_its_parts(value: str, text: str, found: GlobalId) -> None:
+def test_global_id_is_a_kind_and_its_parts(value: str, text: str, found: GlobalId) -> None:
     assert value == encoded(text)
     assert ids.decode(value) == found
 
@@ -59,14 +59,14 @@ def test_an_id_is_a_kind_and_its_parts(value: str, text: str, found: GlobalId) -
         "A" * 10_000,
     ],
 )
-def test_what_encode_cannot_have_written_is_malformed(value: str) -> None:
+def test_text_that_was_never_encoded_is_malformed(value: str) -> None:
     with pytest.raises(MalformedId) as caught:
         ids.decode(value)
     assert len(str(caught.value)) < 600
 
 
 @given(st.text())
-def test_no_text_breaks_the_decoder(text: str) -> None:
+def test_any_text_is_decoded_or_malformed(text: str) -> None:
     for value in (text, encoded(f"Concert:{text}") if text.isprintable() else text):
         try:
             found = ids.decode(value)
@@ -76,12 +76,12 @@ def test_no_text_breaks_the_decoder(text: str) -> None:
         assert value == ids.of_concert(ConcertId(found.parts[0]))
 
 
-def test_an_id_of_another_kind_says_which_is_wanted() -> None:
+def test_error_for_an_id_of_another_kind_names_the_right_kind() -> None:
     with pytest.raises(BadUserInput, match="`id`: this is the id of a Tier; use the id of a Concert"):
         ids.argument("id", ids.of_tier(TierId("a-1")), Kind.CONCERT)
 
 
-def test_all_malformed_ids_of_an_input_are_refused_at_once() -> None:
+def test_all_malformed_ids_of_an_input_are_reported_at_once() -> None:
     reader = IdReader()
     reader.concert("concertId", "x")
     assert reader.tier("lines.0.tierId", ids.of_tier(TierId("a-1"))) == "a-1"
@@ -91,7 +91,7 @@ def test_all_malformed_ids_of_an_input_are_refused_at_once() -> None:
     assert [problem.path for problem in caught.value.problems] == ["concertId", "holdId"]
 
 
-def test_good_ids_are_not_refused() -> None:
+def test_valid_ids_are_accepted() -> None:
     reader = IdReader()
     assert reader.hold("holdId", ids.of_hold(CONCERT, HoldId("b"))) == (CONCERT, "b")
     reader.finish()

@@ -8,7 +8,6 @@ import pytest
 from graphql import (
     GraphQLInterfaceType,
     GraphQLObjectType,
-    build_schema,
     get_introspection_query,
     parse,
     print_ast,
@@ -23,7 +22,7 @@ from schema.execution.field_costs import LIST_LENGTHS, MAX_COST, build_cost_tabl
 from schema.execution.operation import MAX_INTROSPECTION_COST
 from schema.execution.operation_cost import build_operation_costs, is_list_of_objects
 
-SCHEMA = build_schema(schema.sdl())
+SCHEMA = schema.CORE_SCHEMA
 TABLE = build_cost_table(SCHEMA)
 EXAMPLES = (Path(__file__).parents[2] / "frontend" / "src" / "graphiql" / "examples.ts").read_text()
 PAGE = """{ concerts(first: 100) { pageInfo { hasNextPage endCursor } nodes {

@@ -1,4 +1,4 @@
-"""What is filled into a template is, byte by byte, what an execution for that very person would have given."""
+"""A filled template has the same bytes as an execution for that person."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -17,7 +17,7 @@ from domain.stock import StockAhead
 from domain.topics import QueueSnapshot
 from schema import Operation, OperationResult, ids, start
 from schema.execution.payload_templates import Template
-from schema.execution.subscription_source import SubscriptionSource
+from schema.execution.subscription_source import PreparedOperation, SubscriptionSource
 from schema.queues import QueuePosition
 from tests.support.sale import viewer
 from tests.support.snapshots import CONCERT, ROOM, STOCK, FewStores, entry
@@ -35,20 +35,22 @@ EVERYTHING = (
 )
 
 
-async def watching(document: str, who: str = "p1", *roles: Role, **variables: object) -> SubscriptionSource:
-    context = FewStores().context(viewer(who, *roles))
-    begun = await start(Operation(document, {"id": CONCERT_ID, **variables}, None), context)
-    assert not isinstance(begun, OperationResult), begun.payload
-    assert isinstance(begun, SubscriptionSource)
-    return begun
+async def make_source(document: str, name: str = "p1", *roles: Role, **variables: object) -> SubscriptionSource:
+    context = FewStores().context(viewer(name, *roles))
+    started = await start(Operation(document, {"id": CONCERT_ID, **variables}, None), context)
+    assert not isinstance(started, OperationResult), started.payload
+    assert isinstance(started, SubscriptionSource)
+    return started
 
 
-async def ordinary(source: SubscriptionSource, snapshot: QueueSnapshot) -> bytes:
-    return await source._execute(snapshot, source.context.viewer)
+async def executed(source: SubscriptionSource, snapshot: QueueSnapshot) -> bytes:
+    """Return the payload of an execution: a source without templates has no other."""
+    prepared = PreparedOperation(source.prepared.key, source.prepared.execution)
+    return (await replace(source, prepared=prepared).render(snapshot)).payload
 
 
-async def shown(source: SubscriptionSource, snapshot: QueueSnapshot) -> bytes:
-    """As the hub shows it."""
+async def rendered(source: SubscriptionSource, snapshot: QueueSnapshot) -> bytes:
+    """Return the payload as the hub renders it."""
     return (source.render_cached(snapshot) or await source.render(snapshot)).payload
 
 
@@ -59,14 +61,14 @@ def person(number: int, **changes: Any) -> QueueEntry:
 
 
 def snapshots(entries: Sequence[QueueEntry], **room: Any) -> list[QueueSnapshot]:
-    """Of one look: they have their room and their stock in common."""
+    """Return the snapshots of one refresh, which share their room and stock."""
     common = replace(ROOM, **room)
     return [QueueSnapshot(one, common, STOCK) for one in entries]
 
 
 @st.composite
-def lines_of_one_shape(draw: st.DrawFn) -> list[QueueEntry]:
-    """People who differ in nothing but their integers, and what is nobody else's business."""
+def entries_of_one_shape(draw: st.DrawFn) -> list[QueueEntry]:
+    """Draw entries that differ only in integers and in fields of their own."""
     state = draw(st.sampled_from([EntryState.PREQUEUED, EntryState.WAITING]))
     keeps = draw(st.tuples(*[st.booleans()] * 4))
 
@@ -90,7 +92,7 @@ messages = st.text(max_size=30) | st.sampled_from(["%d", '%s %% \\ "', "12345678
 
 @st.composite
 def documents(draw: st.DrawFn) -> str:
-    """Any selection of fields, with aliases, fragments and conditions, any of them more than once."""
+    """Draw a selection of fields with aliases, fragments and conditions, some more than once."""
     body = [
         _aliased(draw, index, draw(st.sampled_from([*LEAVES, PASS, WAIT, STOCK_LEFT])))
         for index in range(draw(st.integers(1, 12)))
@@ -115,21 +117,21 @@ def _aliased(draw: st.DrawFn, index: int, chosen: str) -> str:
 
 
 @settings(max_examples=60, deadline=None)
-@given(documents(), st.lists(lines_of_one_shape(), min_size=1, max_size=2), messages, st.sampled_from(StockAhead))
-async def test_a_template_gives_what_an_execution_gives(
-    document: str, lines: list[list[QueueEntry]], message: str, ahead: StockAhead
+@given(documents(), st.lists(entries_of_one_shape(), min_size=1, max_size=2), messages, st.sampled_from(StockAhead))
+async def test_template_gives_the_bytes_of_an_execution(
+    document: str, shapes: list[list[QueueEntry]], message: str, ahead: StockAhead
 ) -> None:
-    source = await watching(document)
-    told = replace(ROOM, settings=replace(ROOM.settings, message=message))
-    for one in [one for line in lines for one in [*line, *line]]:
-        snapshot = QueueSnapshot(one, told, STOCK, ahead)
-        assert await shown(source, snapshot) == await ordinary(source, snapshot)
-    for line in lines:
-        assert source.render_cached(QueueSnapshot(line[-1], told, STOCK, ahead)) is not None
+    source = await make_source(document)
+    room = replace(ROOM, settings=replace(ROOM.settings, message=message))
+    for one in [one for entries in shapes for one in [*entries, *entries]]:
+        snapshot = QueueSnapshot(one, room, STOCK, ahead)
+        assert await rendered(source, snapshot) == await executed(source, snapshot)
+    for entries in shapes:
+        assert source.render_cached(QueueSnapshot(entries[-1], room, STOCK, ahead)) is not None
 
 
-async def test_the_third_of_a_shape_costs_no_execution() -> None:
-    source = await watching(EVERYTHING)
+async def test_third_snapshot_of_a_shape_needs_no_execution() -> None:
+    source = await make_source(EVERYTHING)
     first, second, third = snapshots([person(1), person(2), person(3)])
     assert source.render_cached(first) is None
     await source.render(first)
@@ -137,17 +139,17 @@ async def test_the_third_of_a_shape_costs_no_execution() -> None:
     await source.render(second)
     filled = source.render_cached(third)
     assert filled is not None
-    assert filled.payload == await ordinary(source, third)
+    assert filled.payload == await executed(source, third)
     assert not filled.is_last
 
 
-async def test_everybody_with_the_same_operation_and_roles_shares_a_template() -> None:
-    sources = [await watching(EVERYTHING, f"p{number}") for number in range(1, 4)]
+async def test_people_with_the_same_operation_and_roles_share_a_template() -> None:
+    sources = [await make_source(EVERYTHING, f"p{number}") for number in range(1, 4)]
     people = snapshots([person(number) for number in range(1, 4)])
-    assert [await shown(*pair) for pair in zip(sources, people, strict=True)] == [
-        await ordinary(*pair) for pair in zip(sources, people, strict=True)
+    assert [await rendered(*pair) for pair in zip(sources, people, strict=True)] == [
+        await executed(*pair) for pair in zip(sources, people, strict=True)
     ]
-    organizer = await watching(EVERYTHING, "olivia", Role.ORGANIZER)
+    organizer = await make_source(EVERYTHING, "olivia", Role.ORGANIZER)
     assert sources[0].render_cached(people[0]) is not None
     assert organizer.render_cached(people[0]) is None
 
@@ -163,8 +165,8 @@ async def test_everybody_with_the_same_operation_and_roles_shares_a_template() -
     ],
     ids=str,
 )
-async def test_another_shape_is_another_template(change: dict[str, Any]) -> None:
-    source = await watching(EVERYTHING)
+async def test_another_shape_has_another_template(change: dict[str, Any]) -> None:
+    source = await make_source(EVERYTHING)
     *known, other = snapshots([person(1), person(2), replace(person(3), **change)])
     for snapshot in known:
         await source.render(snapshot)
@@ -174,79 +176,79 @@ async def test_another_shape_is_another_template(change: dict[str, Any]) -> None
 
 
 @pytest.mark.parametrize("later", [{"version": 10}, {"status": RoomStatus.PAUSED}, {"waiting_count": 1}], ids=str)
-async def test_a_newer_state_of_the_room_is_shown_anew(later: dict[str, Any]) -> None:
-    source = await watching(EVERYTHING)
+async def test_later_version_of_the_room_needs_an_execution(later: dict[str, Any]) -> None:
+    source = await make_source(EVERYTHING)
     for snapshot in snapshots([person(1), person(2)]):
         await source.render(snapshot)
     newer, *_ = snapshots([person(3)], **later)
     assert source.render_cached(newer) is None
-    assert await shown(source, newer) == await ordinary(source, newer)
+    assert await rendered(source, newer) == await executed(source, newer)
     assert source.render_cached(newer) is None
 
 
 @pytest.mark.parametrize("state", [EntryState.READY, EntryState.ADMITTED, EntryState.COMPLETED, EntryState.LEFT])
-async def test_who_was_called_is_shown_the_ordinary_way(state: EntryState) -> None:
-    """A pass, a deadline and an end are somebody's own."""
-    source = await watching(EVERYTHING)
+async def test_called_or_ended_entry_needs_an_execution(state: EntryState) -> None:
+    """A pass, a deadline and an end belong to one person."""
+    source = await make_source(EVERYTHING)
     for snapshot in snapshots([entry(state, token="secret")] * 3):
         assert source.render_cached(snapshot) is None
         await source.render(snapshot)
 
 
-async def test_people_who_never_joined_see_the_same() -> None:
-    sources = [await watching(EVERYTHING, f"p{number}") for number in range(1, 4)]
+async def test_people_who_never_joined_share_a_template() -> None:
+    sources = [await make_source(EVERYTHING, f"p{number}") for number in range(1, 4)]
     snapshot = QueueSnapshot(None, ROOM, STOCK)
     for source in sources:
-        assert await shown(source, snapshot) == await ordinary(source, snapshot)
+        assert await rendered(source, snapshot) == await executed(source, snapshot)
     assert sources[2].render_cached(snapshot) is not None
     assert sources[2].render_cached(replace(snapshot, entry=person(1))) is None
 
 
-async def test_a_text_that_looks_like_a_mark_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_message_that_contains_a_mark_prevents_a_template(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("schema.execution.payload_templates.secrets.randbelow", lambda _: 234_567_890)
-    source = await watching(EVERYTHING)
-    told = replace(ROOM, settings=replace(ROOM.settings, message="call 1234567890"))
-    people = [QueueSnapshot(person(number), told, STOCK) for number in range(1, 5)]
+    source = await make_source(EVERYTHING)
+    room = replace(ROOM, settings=replace(ROOM.settings, message="call 1234567890"))
+    people = [QueueSnapshot(person(number), room, STOCK) for number in range(1, 5)]
     for snapshot in people:
-        assert await shown(source, snapshot) == await ordinary(source, snapshot)
+        assert await rendered(source, snapshot) == await executed(source, snapshot)
         assert source.render_cached(snapshot) is None
 
 
-async def test_what_is_somebodys_own_keeps_a_template_from_being_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Should a field ever show more than integers, the proof fails and everybody is shown the ordinary way."""
+async def test_personal_text_prevents_a_template(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If a field ever shows more than integers, the proof fails and payloads are executed."""
     built = QueuePosition.of
 
-    def telling(line: QueueSnapshot, person_id: PersonId) -> QueuePosition:
-        made = built(line, person_id)
+    def build(snapshot: QueueSnapshot, person_id: PersonId) -> QueuePosition:
+        made = built(snapshot, person_id)
         made.message = f"Dear {person_id}"
         return made
 
-    monkeypatch.setattr(QueuePosition, "of", telling)
+    monkeypatch.setattr(QueuePosition, "of", build)
     for name, snapshot in zip(("p1", "p2", "p3"), snapshots([person(1), person(2), person(3)]), strict=True):
-        source = await watching(EVERYTHING, name)
-        assert f"Dear {name}".encode() in await shown(source, snapshot)
+        source = await make_source(EVERYTHING, name)
+        assert f"Dear {name}".encode() in await rendered(source, snapshot)
 
 
-async def test_a_time_of_somebodys_own_does_too(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_personal_time_prevents_a_template(monkeypatch: pytest.MonkeyPatch) -> None:
     built = QueuePosition.of
 
-    def telling(line: QueueSnapshot, person_id: PersonId) -> QueuePosition:
-        made = built(line, person_id)
-        made.expires_at = line.entry.joined_at if line.entry else None
+    def build(snapshot: QueueSnapshot, person_id: PersonId) -> QueuePosition:
+        made = built(snapshot, person_id)
+        made.expires_at = snapshot.entry.joined_at if snapshot.entry else None
         return made
 
-    monkeypatch.setattr(QueuePosition, "of", telling)
+    monkeypatch.setattr(QueuePosition, "of", build)
     joined = [datetime(2026, 1, day, tzinfo=UTC) for day in (1, 2, 3)]
-    source = await watching(EVERYTHING)
+    source = await make_source(EVERYTHING)
     for snapshot in snapshots([person(day.day, joined_at=day) for day in joined]):
-        assert await shown(source, snapshot) == await ordinary(source, snapshot)
+        assert await rendered(source, snapshot) == await executed(source, snapshot)
 
 
-def test_a_template_without_places_is_its_text() -> None:
+def test_template_without_integers_is_its_text() -> None:
     template = Template.cut(b'{"a":"100%"}', (None, None, None, None, None))
     assert template.fill((1, 2, 3, 4, 5)) == b'{"a":"100%"}'
 
 
-def test_an_integer_may_be_shown_more_than_once_and_in_any_order() -> None:
+def test_integers_may_occur_more_than_once_and_in_any_order() -> None:
     template = Template.cut(b"1000000002 1000000001 % 1000000002", (1_000_000_001, 1_000_000_002, None, None, None))
     assert template.fill((7, 8, None, None, None)) == b"8 7 % 8"

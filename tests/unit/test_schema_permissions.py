@@ -1,4 +1,4 @@
-"""The table of rights covers the whole SDL, and is in front of every field it names."""
+"""The table of permissions covers the whole SDL and guards every field it names."""
 
 import contextlib
 from types import SimpleNamespace
@@ -30,19 +30,19 @@ OPEN = {
     *("Query.concerts", "Query.concert", "Query.waitingRoom", "Query.node", "Query.serverTime"),
     "Subscription.stockChanged",
 }
-"""What anonymous people see of this schema; a field more has to be written here too."""
+"""Root fields open to anonymous people; add a new one here too."""
 
-SEEN_WITH_THEIR_PARENT = {
+GUARDED_BY_THEIR_PARENT = {
     *("Concert", "Tier", "Venue", "Stock", "TierStock", "Money", "TicketLine", "Viewer", "PageInfo", "InputProblem"),
     *("WaitingRoom", "RoomFlow", "RoomAudit", "HandCall", "SettingChange", "RoomAuditConnection", "RoomAuditEdge"),
     *("ConcertConnection", "ConcertEdge", "OrderConnection", "OrderEdge", "WaitEstimate"),
     *("RoomLottery", "LotteryProof"),
     *(error.__name__ for error in ERROR_TYPES.values()),
 }
-"""Types without rights of their own: a new one has to be thought about, here or in the table."""
+"""Types without a permission of their own; add a new one either here or to the table."""
 
 
-def test_every_root_field_has_a_row_and_every_type_was_thought_about() -> None:
+def test_every_root_field_and_every_type_is_covered() -> None:
     built = build_schema(schema.sdl())
     roots = {f"{root}.{name}" for root in _roots(built) for name in root.fields}
     names = {str(root) for root in _roots(built)}
@@ -50,13 +50,13 @@ def test_every_root_field_has_a_row_and_every_type_was_thought_about() -> None:
     for name, type_ in built.type_map.items():
         is_output = isinstance(type_, GraphQLObjectType) and not name.startswith("__")
         if is_output and name not in map(str, _roots(built)) and not name.endswith("Success"):
-            assert (f"{name}.*" in PERMISSIONS) ^ (name in SEEN_WITH_THEIR_PARENT), name
+            assert (f"{name}.*" in PERMISSIONS) ^ (name in GUARDED_BY_THEIR_PARENT), name
 
 
-def test_anonymous_people_reach_nothing_that_is_owned() -> None:
-    """Walks the SDL from the open root fields; `node` is open and asks the table of kinds itself."""
+def test_anonymous_people_reach_nothing_owned() -> None:
+    """Walk the SDL from the open root fields. `node` is open, and checks the kinds itself."""
     built = build_schema(schema.sdl())
-    assert {row for row, right in PERMISSIONS.items() if right is Permission.ANYONE} == OPEN
+    assert {row for row, permission in PERMISSIONS.items() if permission is Permission.ANYONE} == OPEN
     reached: set[str] = set()
     root_fields = {f"{root}.{name}": field for root in _roots(built) for name, field in root.fields.items()}
     waiting = [root_fields[row].type for row in OPEN - {"Query.node"}]
@@ -70,7 +70,10 @@ def test_anonymous_people_reach_nothing_that_is_owned() -> None:
             waiting += [field.type for name, field in type_.fields.items() if f"{type_.name}.{name}" not in PERMISSIONS]
     assert {f"{name}.*" for name in reached} & set(PERMISSIONS) == set()
     assert reached & {"RoomFlow", "RoomAudit", "RoomAuditConnection"} == set()
-    assert {kind for kind, right in NODE_PERMISSIONS.items() if right is Permission.ANYONE} == {Kind.CONCERT, Kind.TIER}
+    assert {kind for kind, permission in NODE_PERMISSIONS.items() if permission is Permission.ANYONE} == {
+        Kind.CONCERT,
+        Kind.TIER,
+    }
 
 
 def test_every_kind_of_node_has_a_row() -> None:
@@ -78,7 +81,7 @@ def test_every_kind_of_node_has_a_row() -> None:
 
 
 @pytest.mark.parametrize(
-    ("right", "refused"),
+    ("permission", "refused"),
     [
         (Permission.ANYONE, {}),
         (Permission.SIGNED_IN, {None: Unauthenticated}),
@@ -87,28 +90,30 @@ def test_every_kind_of_node_has_a_row() -> None:
         (Permission.OWNER_ALONE, {None: Unauthenticated, GUS: Forbidden, OLIVIA: Forbidden}),
     ],
 )
-def test_what_a_right_means(right: Permission, refused: dict[Viewer | None, type[Exception]]) -> None:
+def test_permission_refuses_the_right_viewers(
+    permission: Permission, refused: dict[Viewer | None, type[Exception]]
+) -> None:
     for viewer in (None, ALICE, GUS, OLIVIA):
         expected = pytest.raises(refused[viewer]) if viewer in refused else contextlib.nullcontext()
         with expected:
-            right.check(viewer, owner=ALICE.person_id)
+            permission.check(viewer, owner=ALICE.person_id)
 
 
-@pytest.mark.parametrize("row", [row for row, right in PERMISSIONS.items() if right is not Permission.ANYONE])
-def test_the_row_is_in_front_of_its_fields(row: str) -> None:
-    """Called without stores: whatever ran behind a missing guard would break in another way."""
+@pytest.mark.parametrize("row", [row for row, permission in PERMISSIONS.items() if permission is not Permission.ANYONE])
+def test_every_field_in_the_table_is_guarded(row: str) -> None:
+    """Without stores, a resolver behind a missing guard would fail with another error."""
     type_name, _, field_name = row.partition(".")
-    type_ = schema._CORE.type_map[type_name]
+    type_ = schema.CORE_SCHEMA.type_map[type_name]
     assert isinstance(type_, GraphQLObjectType)
     fields = type_.fields.values() if field_name == "*" else [type_.fields[field_name]]
     for field in fields:
         guarded = field.subscribe if type_name == "Subscription" else field.resolve
         assert guarded is not None
         with pytest.raises(Unauthenticated):
-            guarded(SimpleNamespace(person_id=ALICE.person_id), _asked_by(None))
+            guarded(SimpleNamespace(person_id=ALICE.person_id), _info_of(None))
 
 
-def test_a_single_field_with_a_row_may_be_refused() -> None:
+def test_guarded_single_field_is_nullable_and_refused() -> None:
     built = build_schema(schema.sdl())
     names = {str(root) for root in _roots(built)}
     single = [row for row in PERMISSIONS if row.partition(".")[0] not in names and not row.endswith(".*")]
@@ -118,38 +123,38 @@ def test_a_single_field_with_a_row_may_be_refused() -> None:
         type_ = built.type_map[type_name]
         assert isinstance(type_, GraphQLObjectType)
         assert not isinstance(type_.fields[field_name].type, GraphQLNonNull)
-        resolve = schema._CORE.type_map[type_name].fields[field_name].resolve  # type: ignore[attr-defined]
+        resolve = schema.CORE_SCHEMA.type_map[type_name].fields[field_name].resolve  # type: ignore[attr-defined]
         for viewer in (ALICE, GUS):
             with pytest.raises(Forbidden):
-                resolve(SimpleNamespace(), _asked_by(viewer))
+                resolve(SimpleNamespace(), _info_of(viewer))
 
 
-def test_an_order_shows_nothing_to_somebody_else() -> None:
-    type_ = schema._CORE.type_map["Order"]
+def test_order_field_is_refused_to_other_people() -> None:
+    type_ = schema.CORE_SCHEMA.type_map["Order"]
     assert isinstance(type_, GraphQLObjectType)
     order = SimpleNamespace(person_id=ALICE.person_id, customer_email="alice@onsale.example")
     resolve = type_.fields["customerEmail"].resolve
     assert resolve is not None
     with pytest.raises(Forbidden):
-        resolve(order, _asked_by(GUS))
-    assert resolve(order, _asked_by(ALICE)) == resolve(order, _asked_by(OLIVIA)) == "alice@onsale.example"
+        resolve(order, _info_of(GUS))
+    assert resolve(order, _info_of(ALICE)) == resolve(order, _info_of(OLIVIA)) == "alice@onsale.example"
 
 
-def test_a_pass_is_shown_to_nobody_but_its_owner() -> None:
-    type_ = schema._CORE.type_map["QueuePass"]
+def test_pass_token_is_refused_to_all_but_its_owner() -> None:
+    type_ = schema.CORE_SCHEMA.type_map["QueuePass"]
     assert isinstance(type_, GraphQLObjectType)
     resolve = type_.fields["token"].resolve
     assert resolve is not None
     pass_ = SimpleNamespace(person_id=ALICE.person_id, token="secret")
     for viewer in (GUS, OLIVIA):
         with pytest.raises(Forbidden):
-            resolve(pass_, _asked_by(viewer))
-    assert resolve(pass_, _asked_by(ALICE)) == "secret"
+            resolve(pass_, _info_of(viewer))
+    assert resolve(pass_, _info_of(ALICE)) == "secret"
 
 
 def _roots(built: GraphQLSchema) -> list[GraphQLObjectType]:
     return [root for root in (built.query_type, built.mutation_type, built.subscription_type) if root]
 
 
-def _asked_by(viewer: Viewer | None) -> Any:
+def _info_of(viewer: Viewer | None) -> Any:
     return SimpleNamespace(context=SimpleNamespace(viewer=viewer, clear=lambda: None))

@@ -1,4 +1,4 @@
-"""A change of a room: what is not given stays, and the change is for the version that was read."""
+"""Changes of waiting room settings: only the given fields change, for the version that was read."""
 
 from dataclasses import replace
 
@@ -39,14 +39,14 @@ BEFORE = RoomSettings(
         ({"name": "Other"}, 3, None, 3),
     ],
 )
-async def test_a_room_changes_field_by_field(
+async def test_room_settings_change_field_by_field(
     monkeypatch: pytest.MonkeyPatch,
     given: dict[str, object],
     expected_version: int | None,
     changed: RoomSettings | None,
     checked_version: int | None,
 ) -> None:
-    """Otherwise somebody who changed another field in between would lose it."""
+    """Otherwise a concurrent change of another field would be lost."""
     concert = replace(CONCERT, room=BEFORE, version=4)
     seen: list[tuple[RoomSettings | None, int | None]] = []
 
@@ -55,8 +55,8 @@ async def test_a_room_changes_field_by_field(
         return concert
 
     monkeypatch.setattr(concerts, "update_concert", update)
-    wish = {"concertId": ids.of_concert(concert.id), "expectedVersion": expected_version, **given}
+    update_input = {"concertId": ids.of_concert(concert.id), "expectedVersion": expected_version, **given}
     context = FewStores(concert).context(viewer("olivia", Role.ORGANIZER))
-    answer = await execute(Operation(UPDATE, {"input": wish}, None), context)
+    answer = await execute(Operation(UPDATE, {"input": update_input}, None), context)
     assert answer.payload == {"data": {"updateConcert": {"__typename": "UpdateConcertSuccess"}}}
     assert seen == [(changed, checked_version)]

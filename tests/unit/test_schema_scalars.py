@@ -1,4 +1,4 @@
-"""Times and amounts go out in one form, and come in only where they are clear."""
+"""Times and amounts are written in one format, and ambiguous ones are refused."""
 
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
@@ -20,7 +20,7 @@ from schema.scalars import Money, read_date_time, write_date_time, write_decimal
         (datetime(2030, 1, 2, 3, 4, 5, tzinfo=timezone(timedelta(hours=2))), "2030-01-02T01:04:05Z"),
     ],
 )
-def test_a_time_goes_out_in_utc(moment: datetime, text: str) -> None:
+def test_time_is_written_in_utc(moment: datetime, text: str) -> None:
     assert write_date_time(moment) == text
 
 
@@ -34,7 +34,7 @@ def test_a_time_goes_out_in_utc(moment: datetime, text: str) -> None:
         ("2030-01-01T23:30:00-05:30", datetime(2030, 1, 2, 5, 0, 0, tzinfo=UTC)),
     ],
 )
-def test_a_time_comes_in_with_any_offset(text: str, moment: datetime) -> None:
+def test_time_is_read_with_any_offset(text: str, moment: datetime) -> None:
     read = read_date_time(text)
     assert (read, read.tzinfo) == (moment, UTC)
 
@@ -64,13 +64,13 @@ def test_a_time_comes_in_with_any_offset(text: str, moment: datetime) -> None:
         True,
     ],
 )
-def test_a_time_that_is_not_clear_is_refused(value: object) -> None:
+def test_ambiguous_or_invalid_time_is_refused(value: object) -> None:
     with pytest.raises(GraphQLError):
         read_date_time(value)
 
 
 @given(st.datetimes(datetime(1971, 1, 1), datetime(2199, 1, 1), timezones=st.timezones()))  # noqa: DTZ001
-def test_a_time_comes_back_to_the_millisecond(moment: datetime) -> None:
+def test_time_survives_writing_and_reading_to_the_millisecond(moment: datetime) -> None:
     utc = moment.astimezone(UTC)
     assert read_date_time(write_date_time(moment)) == utc.replace(microsecond=utc.microsecond // 1000 * 1000)
 
@@ -85,10 +85,10 @@ def test_a_time_comes_back_to_the_millisecond(moment: datetime) -> None:
         (5000, CurrencyCode.JPY, "5000"),
     ],
 )
-def test_an_amount_has_the_digits_of_its_currency(minor: int, currency: CurrencyCode, text: str) -> None:
+def test_money_amount_has_the_digits_of_its_currency(minor: int, currency: CurrencyCode, text: str) -> None:
     money = Money.of(minor, currency)
     assert (write_decimal(money.amount), money.minor, money.currency) == (text, minor, currency)
 
 
-def test_a_decimal_never_goes_out_with_an_exponent() -> None:
+def test_decimal_is_written_without_an_exponent() -> None:
     assert write_decimal(Decimal("1E+3")) == "1000"

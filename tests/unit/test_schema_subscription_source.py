@@ -1,4 +1,4 @@
-"""Starting a subscription: who may watch what, what is refused before anything is watched, and who shares bytes."""
+"""Starting subscriptions: permissions, refusals, and which subscribers share a payload."""
 
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -36,38 +36,38 @@ subscription B($id: ID!) { stockChanged(concertId: $id) { soldOut } }
 
 
 @dataclass
-class Face:
+class FakeService:
     """Starts operations on its stores."""
 
     stores: FewStores = field(default_factory=FewStores)
 
-    async def begin(
+    async def start(
         self, document: str, by: Viewer | None = None, *, name: str | None = None, **variables: object
     ) -> OperationResult | Source:
         used = variables or {"id": ORDER_ID if document is ORDERS else CONCERT_ID}
         return await start(Operation(document, used, name), self.stores.context(by))
 
     async def error(self, document: str, by: Viewer | None = None, **how: Any) -> dict[str, Any]:
-        """The one error; nothing was executed, and there is nothing to watch."""
-        begun = await self.begin(document, by, **how)
-        assert isinstance(begun, OperationResult)
-        assert not begun.was_executed
-        assert list(begun.payload) == ["errors"]
-        errors: Any = begun.payload["errors"]
+        """Return the only error, after which nothing was executed."""
+        started = await self.start(document, by, **how)
+        assert isinstance(started, OperationResult)
+        assert not started.was_executed
+        assert list(started.payload) == ["errors"]
+        errors: Any = started.payload["errors"]
         (error,) = errors
         assert error["extensions"]["requestId"] == "r1"
         return dict(error)
 
     async def refusal(self, document: str, by: Viewer | None = None, **how: Any) -> tuple[str, list[str]]:
-        """Code and path."""
+        """Return code and path of the only error."""
         error = await self.error(document, by, **how)
         return error["extensions"]["code"], error.get("path", [])
 
 
 async def source(document: str, by: Viewer | None = None, **how: Any) -> Source:
-    begun = await Face().begin(document, by, **how)
-    assert not isinstance(begun, OperationResult), begun.payload
-    return begun
+    started = await FakeService().start(document, by, **how)
+    assert not isinstance(started, OperationResult), started.payload
+    return started
 
 
 @pytest.mark.parametrize(
@@ -81,56 +81,56 @@ async def source(document: str, by: Viewer | None = None, **how: Any) -> Source:
         (ORDERS, OLIVIA, OrderTopic(ORDER.id)),
     ],
 )
-async def test_a_subscription_watches_its_topic(document: str, by: Viewer | None, topic: Topic) -> None:
+async def test_subscription_has_its_topic(document: str, by: Viewer | None, topic: Topic) -> None:
     assert (await source(document, by)).topic == topic
 
 
 @pytest.mark.parametrize(
     ("document", "path"), [(POSITION, "queuePosition"), (HOLDS, "holdChanged"), (ORDERS, "orderUpdated")]
 )
-async def test_anonymous_people_watch_nothing_of_anybodys(document: str, path: str) -> None:
-    service = Face()
+async def test_anonymous_people_cannot_subscribe_to_personal_topics(document: str, path: str) -> None:
+    service = FakeService()
     assert await service.refusal(document, None) == ("UNAUTHENTICATED", [path])
     assert service.stores.reads == []
 
 
-async def test_an_order_of_somebody_else_does_not_exist() -> None:
+async def test_order_of_another_person_is_not_found() -> None:
     unknown = ids.of_order(OrderId("b" * 32))
-    assert await Face().refusal(ORDERS, BOB) == ("NOT_FOUND", ["orderUpdated"])
-    assert await Face().refusal(ORDERS, BOB, id=unknown) == ("NOT_FOUND", ["orderUpdated"])
+    assert await FakeService().refusal(ORDERS, BOB) == ("NOT_FOUND", ["orderUpdated"])
+    assert await FakeService().refusal(ORDERS, BOB, id=unknown) == ("NOT_FOUND", ["orderUpdated"])
 
 
 @pytest.mark.parametrize("document", [STOCK, POSITION, HOLDS])
-async def test_a_draft_is_watched_by_organizers_only(document: str) -> None:
-    service = Face(FewStores(replace(CONCERT, status=ConcertStatus.DRAFT)))
+async def test_only_organizers_can_subscribe_to_a_draft(document: str) -> None:
+    service = FakeService(FewStores(replace(CONCERT, status=ConcertStatus.DRAFT)))
     code, _ = await service.refusal(document, ALICE)
     assert code == "NOT_FOUND"
-    assert not isinstance(await service.begin(document, OLIVIA), OperationResult)
+    assert not isinstance(await service.start(document, OLIVIA), OperationResult)
 
 
-async def test_a_concert_that_does_not_exist_is_not_watched() -> None:
+async def test_unknown_concert_is_not_found() -> None:
     unknown = ids.of_concert(ConcertId("zzzzzzzzzzzz"))
-    assert await Face().refusal(STOCK, id=unknown) == ("NOT_FOUND", ["stockChanged"])
+    assert await FakeService().refusal(STOCK, id=unknown) == ("NOT_FOUND", ["stockChanged"])
 
 
 @pytest.mark.parametrize("id_", ["", "1", 1, "!!!", ORDER_ID, "x" * 10_000])
-async def test_a_bad_id_is_told_and_nothing_is_read(id_: object) -> None:
-    service = Face()
+async def test_malformed_id_is_refused_and_nothing_is_read(id_: object) -> None:
+    service = FakeService()
     assert await service.refusal(STOCK, id=id_) == ("BAD_USER_INPUT", ["stockChanged"])
     assert service.stores.reads == []
 
 
 @pytest.mark.parametrize("variables", [{"id": None}, {"id": [CONCERT_ID]}, {"other": 1}])
-async def test_variables_that_do_not_fit_are_refused_before_anything(variables: dict[str, Any]) -> None:
-    service = Face()
+async def test_variables_of_wrong_types_are_refused_and_nothing_is_read(variables: dict[str, Any]) -> None:
+    service = FakeService()
     assert await service.refusal(STOCK, **variables) == ("BAD_USER_INPUT", [])
     assert service.stores.reads == []
 
 
 @pytest.mark.parametrize("tiers", [1, 0, "true", None])
-async def test_a_condition_is_a_boolean_and_nothing_like_it(tiers: object) -> None:
+async def test_condition_must_be_a_boolean(tiers: object) -> None:
     document = MAYBE.replace("Boolean = false", "Boolean!")
-    assert await Face().refusal(document, id=CONCERT_ID, tiers=tiers) == ("BAD_USER_INPUT", [])
+    assert await FakeService().refusal(document, id=CONCERT_ID, tiers=tiers) == ("BAD_USER_INPUT", [])
 
 
 @pytest.mark.parametrize(
@@ -152,27 +152,27 @@ async def test_a_condition_is_a_boolean_and_nothing_like_it(tiers: object) -> No
         (f"subscription {{ {'a { ' * 20}b{' }' * 20} }}", "QUERY_TOO_COMPLEX"),
     ],
 )
-async def test_a_document_that_is_no_subscription_to_one_field_is_refused(document: str, code: str) -> None:
-    assert await Face().refusal(document) == (code, [])
+async def test_document_without_exactly_one_valid_root_field_is_refused(document: str, code: str) -> None:
+    assert await FakeService().refusal(document) == (code, [])
 
 
 @pytest.mark.parametrize("name", [None, "C"])
-async def test_an_operation_has_to_be_named_where_there_are_two(name: str | None) -> None:
-    assert await Face().refusal(TWO, name=name) == ("BAD_USER_INPUT", [])
+async def test_operation_name_is_required_if_there_are_two(name: str | None) -> None:
+    assert await FakeService().refusal(TWO, name=name) == ("BAD_USER_INPUT", [])
 
 
-async def test_a_store_that_is_away_is_told() -> None:
-    service = Face(FewStores(trouble=TemporarilyUnavailable("The catalogue is away")))
+async def test_unavailable_store_is_a_retryable_error() -> None:
+    service = FakeService(FewStores(trouble=TemporarilyUnavailable("The catalog is unavailable")))
     extensions = {"code": "UNAVAILABLE", "retryable": True, "retryAfterSeconds": 1, "requestId": "r1"}
     assert (await service.error(STOCK))["extensions"] == extensions
 
 
-async def test_a_query_is_answered_at_once() -> None:
-    begun = await Face().begin("query ($id: ID!) { concert(id: $id) { name } }")
-    assert begun == OperationResult({"data": {"concert": {"name": CONCERT.terms.name}}}, was_executed=True)
+async def test_query_is_executed_at_once() -> None:
+    started = await FakeService().start("query ($id: ID!) { concert(id: $id) { name } }")
+    assert started == OperationResult({"data": {"concert": {"name": CONCERT.terms.name}}}, was_executed=True)
 
 
-async def test_a_subscription_without_a_stream_says_what_to_do() -> None:
+async def test_subscription_sent_as_a_query_names_the_right_transport() -> None:
     stores = FewStores()
     answer = await schema.execute(Operation(STOCK, {"id": CONCERT_ID}, None), stores.context(None))
     assert not answer.was_executed
@@ -180,72 +180,72 @@ async def test_a_subscription_without_a_stream_says_what_to_do() -> None:
     assert stores.reads == []
 
 
-async def test_everybody_shares_the_stock() -> None:
+async def test_all_viewers_share_the_stock() -> None:
     shared = {(await source(STOCK, by)).group for by in (None, ALICE, BOB, OLIVIA)}
     assert len(shared) == 1
 
 
 @pytest.mark.parametrize("document", [POSITION, HOLDS, ORDERS])
-async def test_nobody_shares_what_is_personal(document: str) -> None:
-    readers = [ALICE, OLIVIA, replace(ALICE, roles=frozenset({Role.CUSTOMER, Role.ORGANIZER}))]
-    groups = [(await source(document, by)).group for by in readers]
+async def test_personal_payloads_are_not_shared(document: str) -> None:
+    viewers = [ALICE, OLIVIA, replace(ALICE, roles=frozenset({Role.CUSTOMER, Role.ORGANIZER}))]
+    groups = [(await source(document, by)).group for by in viewers]
     assert len(set(groups)) == 3
 
 
 @pytest.mark.parametrize("document", [POSITION, HOLDS, ORDERS])
-async def test_the_devices_of_a_person_share(document: str) -> None:
+async def test_devices_of_a_person_share_a_group(document: str) -> None:
     other_token = replace(ALICE, name="Alice", email=None)
     assert (await source(document, ALICE)).group == (await source(document, other_token)).group
 
 
-async def test_people_with_roles_of_each_others_names_do_not_share() -> None:
-    """The parts of a reader are kept apart."""
+async def test_person_id_that_contains_a_role_does_not_share_a_group() -> None:
+    """Person and roles are separate parts of a group."""
     strange = replace(ALICE, person_id=PersonId("olivia organizer"), roles=frozenset[Role]())
     assert (await source(POSITION, strange)).group != (await source(POSITION, OLIVIA)).group
 
 
-async def test_the_order_of_variables_does_not_matter() -> None:
+async def test_order_of_variables_does_not_split_a_group() -> None:
     forth = await source(MAYBE, id=CONCERT_ID, tiers=True)
     back = await source(MAYBE, tiers=True, id=CONCERT_ID)
     assert forth.group == back.group
 
 
-async def test_a_default_is_the_same_as_its_value() -> None:
+async def test_default_value_does_not_split_a_group() -> None:
     assert (await source(MAYBE, id=CONCERT_ID)).group == (await source(MAYBE, id=CONCERT_ID, tiers=False)).group
 
 
-async def test_a_condition_splits_a_group() -> None:
+async def test_condition_splits_a_group() -> None:
     groups = {(await source(MAYBE, id=CONCERT_ID, tiers=tiers)).group for tiers in (True, False)}
     assert len(groups) == 2
 
 
-async def test_variables_that_the_document_does_not_declare_change_nothing() -> None:
+async def test_undeclared_variables_do_not_split_a_group() -> None:
     assert (await source(STOCK, id=CONCERT_ID, more=1)).group == (await source(STOCK, id=CONCERT_ID)).group
 
 
-async def test_operations_of_one_document_do_not_share() -> None:
+async def test_operations_of_one_document_do_not_share_a_group() -> None:
     groups = {(await source(TWO, name=name)).group for name in ("A", "B")}
     assert len(groups) == 2
 
 
-async def test_the_only_operation_is_the_same_with_and_without_its_name() -> None:
+async def test_name_of_the_only_operation_does_not_split_a_group() -> None:
     named = STOCK.replace("subscription", "subscription Watch")
     assert (await source(named, name="Watch")).group == (await source(named)).group
 
 
-async def test_other_documents_are_other_groups() -> None:
+async def test_other_documents_have_other_groups() -> None:
     assert (await source(STOCK)).group != (await source(STOCK + " ")).group
 
 
-async def test_an_operation_is_kept_once_for_all_who_watch_with_it() -> None:
-    watchers = [await source(POSITION, by) for by in (ALICE, BOB)]
-    prepared = {id(watcher.prepared) for watcher in watchers if isinstance(watcher, SubscriptionSource)}
+async def test_subscribers_with_the_same_operation_share_its_preparation() -> None:
+    subscribers = [await source(POSITION, by) for by in (ALICE, BOB)]
+    prepared = {id(subscriber.prepared) for subscriber in subscribers if isinstance(subscriber, SubscriptionSource)}
     assert len(prepared) == 1
-    assert len({watcher.group for watcher in watchers}) == 2
+    assert len({subscriber.group for subscriber in subscribers}) == 2
 
 
-def test_variables_of_a_subscription_are_plain() -> None:
-    """What a group compares as JSON is plain: no field below a subscription takes an argument of another kind."""
+def test_subscription_arguments_are_scalars() -> None:
+    """Groups compare variables as JSON, so no field below a subscription takes any other type."""
     built = build_schema(schema.sdl())
     assert built.subscription_type is not None
     kinds: set[str] = set()

@@ -1,4 +1,4 @@
-"""What a process remembers of concerts: one read for all who ask at once, never older than it says."""
+"""The concert cache: concurrent callers share one read, and no concert is older than promised."""
 
 import asyncio
 from collections import Counter
@@ -12,7 +12,7 @@ from domain.concerts import Concert, ConcertStatus
 from domain.errors import TemporarilyUnavailable
 from domain.ids import ConcertId
 from storage.mongo.concerts import ConcertStore
-from storage.sync import concert_cache as living_module
+from storage.sync import concert_cache as cache_module
 from storage.sync.concert_cache import REFRESH_S, ConcertCache
 from tests.support.snapshots import CONCERT, NOW
 from tests.support.waiting import wait_until
@@ -20,7 +20,7 @@ from tests.support.waiting import wait_until
 R = TypeVar("R")
 
 ID = CONCERT.id
-AWAY = TemporarilyUnavailable("The order database does not answer")
+UNAVAILABLE = TemporarilyUnavailable("The order database does not answer")
 DRAFT = replace(CONCERT, status=ConcertStatus.DRAFT)
 PAST = replace(
     CONCERT, terms=replace(CONCERT.terms, starts_at=NOW - timedelta(days=60), sales_end_at=NOW - timedelta(days=60))
@@ -29,13 +29,13 @@ SECOND = replace(CONCERT, version=2)
 
 
 @dataclass
-class Catalogue:
-    """A database: a read finds what is stored when it begins, and answers once `gate` is open."""
+class FakeConcerts:
+    """A database: a read returns what is stored when it begins, once `gate` is open."""
 
     concerts: dict[ConcertId, Concert] = field(default_factory=dict)
     reads: Counter[str] = field(default_factory=Counter)
     gate: asyncio.Event = field(default_factory=asyncio.Event)
-    trouble: Exception | None = None
+    failure: Exception | None = None
     now_s: float = 100.0
 
     def store(self, *concerts: Concert) -> None:
@@ -51,125 +51,125 @@ class Catalogue:
     async def _read(self, what: str, found: R) -> R:
         self.reads[what] += 1
         await self.gate.wait()
-        if self.trouble is not None:
-            raise self.trouble
+        if self.failure is not None:
+            raise self.failure
         return found
 
 
 @pytest.fixture
-async def catalogue() -> Catalogue:
-    return Catalogue()
+async def concerts_store() -> FakeConcerts:
+    return FakeConcerts()
 
 
 @pytest.fixture
-async def cache(catalogue: Catalogue) -> ConcertCache:
-    """Without a list yet."""
-    return ConcertCache(cast("ConcertStore", catalogue), clock=lambda: catalogue.now_s)
+async def cache(concerts_store: FakeConcerts) -> ConcertCache:
+    """Return a cache that has read no list yet."""
+    return ConcertCache(cast("ConcertStore", concerts_store), clock=lambda: concerts_store.now_s)
 
 
-async def filled(catalogue: Catalogue, cache: ConcertCache) -> ConcertCache:
-    """With the list as the catalogue has it now, whose reads are counted from here on."""
-    catalogue.gate.set()
+async def read_list(concerts_store: FakeConcerts, cache: ConcertCache) -> ConcertCache:
+    """Make the cache read the list, and count the reads from here on."""
+    concerts_store.gate.set()
     await cache.list_all()
-    catalogue.reads.clear()
+    concerts_store.reads.clear()
     return cache
 
 
-def find(cache: ConcertCache, count: int = 1, *, version: int = 0) -> list[asyncio.Task[Concert | None]]:
+def start_gets(cache: ConcertCache, count: int = 1, *, version: int = 0) -> list[asyncio.Task[Concert | None]]:
     return [asyncio.create_task(cache.get(ID, version=version)) for _ in range(count)]
 
 
-async def begun(catalogue: Catalogue, what: str, count: int = 1) -> None:
-    await wait_until(lambda: catalogue.reads[what] == count, what=f"read {count} of {what}")
+async def wait_for_read(concerts_store: FakeConcerts, what: str, count: int = 1) -> None:
+    await wait_until(lambda: concerts_store.reads[what] == count, what=f"read {count} of {what}")
 
 
-async def test_the_first_callers_share_one_read_of_the_list(catalogue: Catalogue, cache: ConcertCache) -> None:
-    catalogue.store(CONCERT)
+async def test_first_callers_share_one_read_of_the_list(concerts_store: FakeConcerts, cache: ConcertCache) -> None:
+    concerts_store.store(CONCERT)
     lists = [asyncio.create_task(cache.list_all()) for _ in range(100)]
-    found = find(cache, 100)
-    await begun(catalogue, "list")
-    catalogue.gate.set()
+    found = start_gets(cache, 100)
+    await wait_for_read(concerts_store, "list")
+    concerts_store.gate.set()
     assert await asyncio.gather(*lists) == [(CONCERT,)] * 100
     assert await asyncio.gather(*found) == [CONCERT] * 100
-    assert catalogue.reads == {"list": 1}
+    assert concerts_store.reads == {"list": 1}
 
 
-async def test_a_first_read_of_the_list_that_fails_is_begun_again(catalogue: Catalogue, cache: ConcertCache) -> None:
-    catalogue.store(CONCERT)
-    catalogue.trouble = AWAY
-    catalogue.gate.set()
-    told = await asyncio.gather(*[cache.list_all() for _ in range(3)], return_exceptions=True)
-    assert told == [AWAY] * 3
-    assert catalogue.reads == {"list": 1}
-    catalogue.trouble = None
+async def test_failed_first_read_of_the_list_is_tried_again(concerts_store: FakeConcerts, cache: ConcertCache) -> None:
+    concerts_store.store(CONCERT)
+    concerts_store.failure = UNAVAILABLE
+    concerts_store.gate.set()
+    results = await asyncio.gather(*[cache.list_all() for _ in range(3)], return_exceptions=True)
+    assert results == [UNAVAILABLE] * 3
+    assert concerts_store.reads == {"list": 1}
+    concerts_store.failure = None
     assert await cache.list_all() == (CONCERT,)
 
 
 @pytest.mark.parametrize(("stored", "reads"), [(DRAFT, 3), (None, 3), (PAST, 1)], ids=["draft", "missing", "past"])
-async def test_100_calls_at_once_share_the_reads_of_an_unlisted_concert(
-    catalogue: Catalogue, cache: ConcertCache, stored: Concert | None, reads: int
+async def test_concurrent_calls_share_the_reads_of_an_unlisted_concert(
+    concerts_store: FakeConcerts, cache: ConcertCache, stored: Concert | None, reads: int
 ) -> None:
-    """A draft or a missing concert is read again for those that joined a read, and for a later call."""
-    catalogue.store(*[stored] if stored else [])
-    await filled(catalogue, cache)
-    catalogue.gate.clear()
-    callers = find(cache, 100)
-    await begun(catalogue, ID)
+    """A draft or a missing concert is read again for callers that joined a read, and later."""
+    concerts_store.store(*[stored] if stored else [])
+    await read_list(concerts_store, cache)
+    concerts_store.gate.clear()
+    callers = start_gets(cache, 100)
+    await wait_for_read(concerts_store, ID)
     callers[0].cancel()
-    catalogue.gate.set()
+    concerts_store.gate.set()
     assert await asyncio.gather(*callers[1:]) == [stored] * 99
     assert await cache.get(ID) == stored
-    assert catalogue.reads == {ID: reads}
+    assert concerts_store.reads == {ID: reads}
 
 
-async def test_past_concert_is_remembered_for_two_seconds(catalogue: Catalogue, cache: ConcertCache) -> None:
-    catalogue.store(PAST)
-    await filled(catalogue, cache)
+async def test_past_concert_is_cached_for_two_seconds(concerts_store: FakeConcerts, cache: ConcertCache) -> None:
+    concerts_store.store(PAST)
+    await read_list(concerts_store, cache)
     for after_s, reads in ((0.0, 1), (REFRESH_S * 0.9, 1), (REFRESH_S, 2), (REFRESH_S * 1.9, 2)):
-        catalogue.now_s = 100.0 + after_s
+        concerts_store.now_s = 100.0 + after_s
         assert await cache.get(ID) == PAST
-        assert catalogue.reads[ID] == reads, after_s
+        assert concerts_store.reads[ID] == reads, after_s
 
 
 @pytest.mark.parametrize("before", [DRAFT, None], ids=["draft", "missing"])
 async def test_concert_published_elsewhere_is_found_at_once(
-    catalogue: Catalogue, cache: ConcertCache, before: Concert | None
+    concerts_store: FakeConcerts, cache: ConcertCache, before: Concert | None
 ) -> None:
-    catalogue.store(*[before] if before else [])
-    await filled(catalogue, cache)
+    concerts_store.store(*[before] if before else [])
+    await read_list(concerts_store, cache)
     assert await cache.get(ID) == before
-    catalogue.store(SECOND)
+    concerts_store.store(SECOND)
     assert await cache.get(ID) == SECOND
 
 
 @pytest.mark.parametrize("before", [DRAFT, None], ids=["draft", "missing"])
-async def test_call_after_a_publication_gets_no_read_from_before_it(
-    catalogue: Catalogue, cache: ConcertCache, before: Concert | None
+async def test_call_after_a_publication_gets_no_earlier_read(
+    concerts_store: FakeConcerts, cache: ConcertCache, before: Concert | None
 ) -> None:
-    catalogue.store(*[before] if before else [])
-    await filled(catalogue, cache)
-    catalogue.gate.clear()
-    (early,) = find(cache)
-    await begun(catalogue, ID)
-    catalogue.store(SECOND)
-    late = find(cache, 3)
+    concerts_store.store(*[before] if before else [])
+    await read_list(concerts_store, cache)
+    concerts_store.gate.clear()
+    (early,) = start_gets(cache)
+    await wait_for_read(concerts_store, ID)
+    concerts_store.store(SECOND)
+    late = start_gets(cache, 3)
     await asyncio.sleep(0)
-    catalogue.gate.set()
+    concerts_store.gate.set()
     assert await early == before
     assert await asyncio.gather(*late) == [SECOND] * 3
-    assert catalogue.reads == {ID: 2}
+    assert concerts_store.reads == {ID: 2}
 
 
-async def test_a_concert_published_elsewhere_is_in_the_list_once_found(
-    catalogue: Catalogue, cache: ConcertCache
+async def test_concert_published_elsewhere_is_listed_once_found(
+    concerts_store: FakeConcerts, cache: ConcertCache
 ) -> None:
-    await filled(catalogue, cache)
-    catalogue.store(CONCERT)
+    await read_list(concerts_store, cache)
+    concerts_store.store(CONCERT)
     assert await cache.get(ID) == CONCERT
-    catalogue.now_s += REFRESH_S
+    concerts_store.now_s += REFRESH_S
     assert await cache.get(ID) == CONCERT
     assert await cache.list_all() == (CONCERT,)
-    assert catalogue.reads == {ID: 1}
+    assert concerts_store.reads == {ID: 1}
 
 
 @pytest.mark.parametrize(
@@ -177,110 +177,112 @@ async def test_a_concert_published_elsewhere_is_in_the_list_once_found(
     [(None, DRAFT), (None, SECOND), (DRAFT, replace(DRAFT, version=2)), (DRAFT, SECOND), (CONCERT, SECOND)],
     ids=["created", "appeared", "draft changed", "published", "changed"],
 )
-async def test_what_this_process_changed_is_found_at_once(
-    catalogue: Catalogue, cache: ConcertCache, before: Concert | None, after: Concert
+async def test_change_by_this_process_is_found_at_once(
+    concerts_store: FakeConcerts, cache: ConcertCache, before: Concert | None, after: Concert
 ) -> None:
-    catalogue.store(*[before] if before else [])
-    await filled(catalogue, cache)
+    concerts_store.store(*[before] if before else [])
+    await read_list(concerts_store, cache)
     assert await cache.get(ID) == before
-    catalogue.reads.clear()
-    catalogue.store(after)
+    concerts_store.reads.clear()
+    concerts_store.store(after)
     cache.put(after)
     assert await cache.get(ID) == after
-    assert catalogue.reads == ({ID: 1} if after.status is ConcertStatus.DRAFT else {})
+    assert concerts_store.reads == ({ID: 1} if after.status is ConcertStatus.DRAFT else {})
 
 
 @pytest.mark.parametrize("after", [replace(DRAFT, version=2), SECOND], ids=["draft changed", "published"])
-async def test_a_read_that_began_before_a_change_does_not_undo_it(
-    catalogue: Catalogue, cache: ConcertCache, after: Concert
+async def test_read_that_began_before_a_change_does_not_undo_it(
+    concerts_store: FakeConcerts, cache: ConcertCache, after: Concert
 ) -> None:
-    catalogue.store(DRAFT)
-    await filled(catalogue, cache)
-    catalogue.gate.clear()
-    (early,) = find(cache)
-    await begun(catalogue, ID)
+    concerts_store.store(DRAFT)
+    await read_list(concerts_store, cache)
+    concerts_store.gate.clear()
+    (early,) = start_gets(cache)
+    await wait_for_read(concerts_store, ID)
     cache.put(after)
-    catalogue.gate.set()
+    concerts_store.gate.set()
     assert await early == after
-    catalogue.store(after)
+    concerts_store.store(after)
     assert await cache.get(ID) == after
 
 
 @pytest.mark.parametrize("before", [DRAFT, CONCERT], ids=["published", "changed"])
 @pytest.mark.parametrize("is_first", [True, False], ids=["first read", "later read"])
-async def test_a_list_whose_read_began_before_a_change_does_not_undo_it(
-    catalogue: Catalogue, cache: ConcertCache, before: Concert, is_first: bool
+async def test_list_read_that_began_before_a_change_does_not_undo_it(
+    concerts_store: FakeConcerts, cache: ConcertCache, before: Concert, is_first: bool
 ) -> None:
-    catalogue.store(before)
+    concerts_store.store(before)
     if not is_first:
-        await filled(catalogue, cache)
-        catalogue.now_s += REFRESH_S + 1
-    catalogue.gate.clear()
+        await read_list(concerts_store, cache)
+        concerts_store.now_s += REFRESH_S + 1
+    concerts_store.gate.clear()
     reading = asyncio.create_task(cache.list_all())
-    await begun(catalogue, "list")
+    await wait_for_read(concerts_store, "list")
     cache.put(SECOND)
-    catalogue.gate.set()
+    concerts_store.gate.set()
     await wait_until(lambda: reading.done() and asyncio.all_tasks() == {asyncio.current_task()}, what="the list")
     assert await cache.list_all() == (SECOND,)
     assert await cache.get(ID) == SECOND
-    assert catalogue.reads == {"list": 1}
+    assert concerts_store.reads == {"list": 1}
 
 
-async def test_a_read_that_began_for_an_earlier_version_does_not_serve_a_later_one(
-    catalogue: Catalogue, cache: ConcertCache
+async def test_read_for_an_earlier_version_does_not_serve_a_later_one(
+    concerts_store: FakeConcerts, cache: ConcertCache
 ) -> None:
-    catalogue.store(CONCERT)
-    await filled(catalogue, cache)
+    concerts_store.store(CONCERT)
+    await read_list(concerts_store, cache)
     third = replace(CONCERT, version=3)
-    catalogue.store(SECOND)
-    catalogue.gate.clear()
-    early = find(cache, 2, version=2)
-    await begun(catalogue, ID)
-    catalogue.store(third)
-    later = find(cache, 2, version=3)
-    await begun(catalogue, ID, 2)
-    catalogue.gate.set()
+    concerts_store.store(SECOND)
+    concerts_store.gate.clear()
+    early = start_gets(cache, 2, version=2)
+    await wait_for_read(concerts_store, ID)
+    concerts_store.store(third)
+    later = start_gets(cache, 2, version=3)
+    await wait_for_read(concerts_store, ID, 2)
+    concerts_store.gate.set()
     assert await asyncio.gather(*early, *later) == [SECOND, SECOND, third, third]
     assert await cache.get(ID) == third
-    assert catalogue.reads == {ID: 2}
+    assert concerts_store.reads == {ID: 2}
 
 
-async def test_an_unlisted_concert_is_read_for_a_later_version(catalogue: Catalogue, cache: ConcertCache) -> None:
-    catalogue.store(DRAFT)
-    await filled(catalogue, cache)
+async def test_unlisted_concert_is_read_for_a_later_version(concerts_store: FakeConcerts, cache: ConcertCache) -> None:
+    concerts_store.store(DRAFT)
+    await read_list(concerts_store, cache)
     assert await cache.get(ID) == DRAFT
-    catalogue.store(SECOND)
+    concerts_store.store(SECOND)
     assert await cache.get(ID, version=2) == SECOND
 
 
-async def test_a_read_that_failed_is_everyones_and_not_remembered(catalogue: Catalogue, cache: ConcertCache) -> None:
-    catalogue.store(DRAFT)
-    await filled(catalogue, cache)
-    catalogue.trouble = AWAY
-    assert await asyncio.gather(*find(cache, 3), return_exceptions=True) == [AWAY] * 3
-    assert catalogue.reads == {ID: 1}
-    catalogue.trouble = None
+async def test_failed_read_reaches_every_caller_and_is_not_cached(
+    concerts_store: FakeConcerts, cache: ConcertCache
+) -> None:
+    concerts_store.store(DRAFT)
+    await read_list(concerts_store, cache)
+    concerts_store.failure = UNAVAILABLE
+    assert await asyncio.gather(*start_gets(cache, 3), return_exceptions=True) == [UNAVAILABLE] * 3
+    assert concerts_store.reads == {ID: 1}
+    concerts_store.failure = None
     assert await cache.get(ID) == DRAFT
 
 
-async def test_a_later_version_that_cannot_be_read_is_served_as_it_was(
-    catalogue: Catalogue, cache: ConcertCache
+async def test_listed_version_is_served_if_a_later_one_cannot_be_read(
+    concerts_store: FakeConcerts, cache: ConcertCache
 ) -> None:
-    catalogue.store(CONCERT)
-    await filled(catalogue, cache)
-    catalogue.trouble = AWAY
-    assert await asyncio.gather(*find(cache, 3, version=2)) == [CONCERT] * 3
-    assert catalogue.reads == {ID: 1}
+    concerts_store.store(CONCERT)
+    await read_list(concerts_store, cache)
+    concerts_store.failure = UNAVAILABLE
+    assert await asyncio.gather(*start_gets(cache, 3, version=2)) == [CONCERT] * 3
+    assert concerts_store.reads == {ID: 1}
 
 
-async def test_a_database_restored_from_a_copy_is_believed(catalogue: Catalogue, cache: ConcertCache) -> None:
-    catalogue.store(SECOND)
-    await filled(catalogue, cache)
+async def test_database_restored_from_a_copy_is_trusted(concerts_store: FakeConcerts, cache: ConcertCache) -> None:
+    concerts_store.store(SECOND)
+    await read_list(concerts_store, cache)
     cache.put(SECOND)
-    catalogue.store(CONCERT)
-    catalogue.now_s += REFRESH_S + 1
+    concerts_store.store(CONCERT)
+    concerts_store.now_s += REFRESH_S + 1
     await cache.list_all()
-    await begun(catalogue, "list")
+    await wait_for_read(concerts_store, "list")
     await wait_until(lambda: _is_listed(cache, CONCERT), what="the older version")
 
 
@@ -288,23 +290,41 @@ async def _is_listed(cache: ConcertCache, concert: Concert) -> bool:
     return concert in await cache.list_all()
 
 
-async def test_a_full_memory_forgets_the_oldest_alone(
-    catalogue: Catalogue, cache: ConcertCache, monkeypatch: pytest.MonkeyPatch
+async def test_list_that_cannot_be_read_is_read_again_at_the_usual_interval(
+    concerts_store: FakeConcerts, cache: ConcertCache
 ) -> None:
-    monkeypatch.setattr(living_module, "MOST_SEEN", 2)
+    """A document that cannot be parsed fails like a database that does not answer."""
+    concerts_store.store(CONCERT)
+    await read_list(concerts_store, cache)
+    concerts_store.failure = ValueError("a document that cannot be parsed")
+    concerts_store.now_s += REFRESH_S + 1
+    for _ in range(50):
+        assert await cache.list_all() == (CONCERT,)
+        await asyncio.sleep(0)
+    await wait_for_read(concerts_store, "list")
+    concerts_store.now_s += REFRESH_S + 1
+    assert await cache.list_all() == (CONCERT,)
+    await wait_for_read(concerts_store, "list", 2)
+    await cache.aclose()
+
+
+async def test_full_cache_drops_only_the_oldest_concert(
+    concerts_store: FakeConcerts, cache: ConcertCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache_module, "MOST_SEEN", 2)
     past = {name: replace(PAST, id=ConcertId(name)) for name in ("first", "second", "third")}
-    catalogue.store(*past.values())
-    await filled(catalogue, cache)
+    concerts_store.store(*past.values())
+    await read_list(concerts_store, cache)
     for name in ("first", "second", "third", "second", "first"):
         assert await cache.get(ConcertId(name)) == past[name]
-    assert catalogue.reads == {"first": 2, "second": 1, "third": 1}
+    assert concerts_store.reads == {"first": 2, "second": 1, "third": 1}
 
 
-async def test_closing_ends_the_reads_under_way(catalogue: Catalogue, cache: ConcertCache) -> None:
-    await filled(catalogue, cache)
-    catalogue.gate.clear()
-    (caller,) = find(cache)
-    await begun(catalogue, ID)
+async def test_closing_ends_the_reads_in_progress(concerts_store: FakeConcerts, cache: ConcertCache) -> None:
+    await read_list(concerts_store, cache)
+    concerts_store.gate.clear()
+    (caller,) = start_gets(cache)
+    await wait_for_read(concerts_store, ID)
     await cache.aclose()
     await asyncio.wait([caller])
     assert caller.cancelled()

@@ -1,4 +1,4 @@
-"""Each Lua script and its Python side say the same: keys, arguments, replies; and no script outgrows its reader."""
+"""Lua scripts match their Python side in keys, arguments and replies, and stay short."""
 
 import re
 from pathlib import Path
@@ -20,7 +20,7 @@ def text_of(script: Script) -> str:
 
 def header_of(script: Script) -> str:
     found = HEADER.match(text_of(script))
-    assert found, "the script opens with a header"
+    assert found, "the script has no header"
     return found.group(1)
 
 
@@ -28,7 +28,7 @@ def body_of(script: Script) -> str:
     return HEADER.sub("", text_of(script), count=1)
 
 
-def test_every_script_has_a_python_side() -> None:
+def test_every_lua_script_has_a_python_side() -> None:
     assert sorted(script.name for script in ALL) == NAMES
 
 
@@ -48,11 +48,11 @@ class TestScript:
         replies = header_of(script).split("Replies", 1)[1]
         assert set(re.findall(r"\b[A-Z][A-Z_]+\b", replies)) == script.replies
 
-    def test_answers_no_other_word(self, script: Script) -> None:
-        answered = set(re.findall(r"(?:(?:return|reply =) \{|return entry_reply\()'([A-Z_]+)'", body_of(script)))
+    def test_declares_the_words_it_replies(self, script: Script) -> None:
+        replied = set(re.findall(r"(?:(?:return|reply =) \{|return entry_reply\()'([A-Z_]+)'", body_of(script)))
         if "check_incarnation(" in body_of(script):
-            answered |= {"UNKNOWN", "RECOVERING"}
-        assert answered == script.replies
+            replied |= {"UNKNOWN", "RECOVERING"}
+        assert replied == script.replies
 
     def test_reads_every_argument(self, script: Script) -> None:
         body = body_of(script)
@@ -70,12 +70,12 @@ class TestScript:
 
 
 @pytest.mark.parametrize("path", sorted((LUA / "lib").glob("*.lua")), ids=lambda path: path.stem)
-def test_a_shared_part_says_what_it_is_and_is_used(path: Path) -> None:
+def test_shared_part_has_a_comment_and_is_used(path: Path) -> None:
     assert path.read_text().startswith("-- ")
     assert any(f" {path.stem}" in line for script in ALL for line in text_of(script).splitlines() if "@include" in line)
 
 
-def test_scripts_name_the_keys_in_the_order_of_the_legend() -> None:
+def test_prologue_names_the_keys_in_the_order_of_keys_py() -> None:
     prologue = (LUA / "lib" / "prologue.lua").read_text()
     named = re.findall(r"^local ([A-Z_, ]+) = unpack\(KEYS", prologue, re.MULTILINE)
     assert tuple(name.lower() for part in named for name in part.split(", ")) == KINDS

@@ -1,6 +1,6 @@
-"""Whoever branches on a word that HotState or EventStore hands out names every word of the script, and refuses others.
+"""Callers of HotState and EventStore have a branch for every reply word, and refuse other words.
 
-A new word that the stores pass on would otherwise be one more "not now", or a success.
+Otherwise a new word would be taken for "not now" or for a success.
 """
 
 import contextlib
@@ -42,11 +42,11 @@ LOWERED = replace(CONCERT, tiers=(replace(CONCERT.tiers[0], capacity=9),))
 
 
 class MongoReached(Exception):
-    """A caller goes on to MongoDB, which these tests do without."""
+    """Raised where a caller would use MongoDB, which these tests do not have."""
 
 
-class Beside:
-    """What stands beside HotState: stores with one concert, one order and one reveal, and callers that agree."""
+class FakeStores:
+    """All collaborators but HotState: stores with one concert, one order and one reveal."""
 
     async def commit(self, write: object) -> Concert:
         raise MongoReached
@@ -94,20 +94,20 @@ class Beside:
         return TemporarilyUnavailable(word)
 
 
-class Faulty:
-    """A handler that fails at each event."""
+class FailingHandler:
+    """A handler that fails for each event."""
 
     group = "group"
 
     async def handle(self, stores: object, concert_id: ConcertId, events: Sequence[StoredEvent]) -> dict[str, str]:
-        return {event.id: "faulty" for event in events}
+        return {event.id: "failed" for event in events}
 
 
-BESIDE: Any = Beside()
+OTHERS: Any = FakeStores()
 
 
 def answering(**answers: object) -> Any:
-    """An object whose methods answer so, whatever they are asked."""
+    """Return an object whose methods return these values for any arguments."""
 
     def method(answer: object) -> Callable[..., Awaitable[object]]:
         async def answered(*_: object, **__: object) -> object:
@@ -126,24 +126,26 @@ def recover(**words: str) -> Awaitable[bool]:
         "finish_recovery": "RECOVERED",
     }
     hot = answering(**usual | words)
-    return Recovery(BESIDE, hot, OrderSync(BESIDE, hot, BESIDE, BESIDE), BESIDE).recover(CONCERT.id)
+    return Recovery(OTHERS, hot, OrderSync(OTHERS, hot, OTHERS, OTHERS), OTHERS).recover(CONCERT.id)
 
 
-def open_a_queue(*, frozen: str = "FROZEN", opened: str = "OPENED") -> Awaitable[str]:
-    return LotteryOpener(answering(freeze_queue=FrozenQueue(frozen, 1, ""), open_queue=opened), BESIDE).open(DRAWN)
+def open_queue(*, frozen: str = "FROZEN", opened: str = "OPENED") -> Awaitable[str]:
+    return LotteryOpener(answering(freeze_queue=FrozenQueue(frozen, 1, ""), open_queue=opened), OTHERS).open(DRAWN)
 
 
-def capacity_of(hot: Any) -> ConcertWriter:
-    return ConcertWriter(BESIDE, BESIDE, hot, HouseUnits(BESIDE, hot, BESIDE, BESIDE))
+def concert_writer_of(hot: Any) -> ConcertWriter:
+    return ConcertWriter(OTHERS, OTHERS, hot, HouseUnits(OTHERS, hot, OTHERS, OTHERS))
 
 
 def lower_capacity(word: str) -> Awaitable[Concert]:
     withdrawal = Withdrawal(word, hold() if word == "HOLD" else None, 7)
-    return capacity_of(answering(withdraw_units=withdrawal)).save(CONCERT, LOWERED, RoomCommand("1", ALICE, "Alice"))
+    return concert_writer_of(answering(withdraw_units=withdrawal)).save(
+        CONCERT, LOWERED, RoomCommand("1", ALICE, "Alice")
+    )
 
 
 def stores_of(**parts: object) -> Any:
-    return SimpleNamespace(recovery=BESIDE, concert_cache=BESIDE, **parts)
+    return SimpleNamespace(recovery=OTHERS, concert_cache=OTHERS, **parts)
 
 
 Call = Callable[[str], Awaitable[object]]
@@ -151,16 +153,16 @@ CALLERS: dict[str, tuple[Script, Call]] = {
     "recovery marks": (scripts.MARK_RECOVERY, lambda word: recover(mark_recovery=word)),
     "recovery records": (scripts.RECORD_ORDER, lambda word: recover(record_order=word)),
     "recovery finishes": (scripts.FINISH_RECOVERY, lambda word: recover(finish_recovery=word)),
-    "opening freezes": (scripts.FREEZE_QUEUE, lambda word: open_a_queue(frozen=word)),
-    "opening opens": (scripts.OPEN_QUEUE, lambda word: open_a_queue(opened=word)),
+    "opening freezes": (scripts.FREEZE_QUEUE, lambda word: open_queue(frozen=word)),
+    "opening opens": (scripts.OPEN_QUEUE, lambda word: open_queue(opened=word)),
     "opening restores": (
         scripts.OPEN_QUEUE,
-        lambda word: LotteryOpener(answering(open_queue=word), BESIDE).restore(DRAWN, 1),
+        lambda word: LotteryOpener(answering(open_queue=word), OTHERS).restore(DRAWN, 1),
     ),
     "capacity withdraws": (scripts.WITHDRAW_UNITS, lower_capacity),
     "capacity applies": (
         scripts.APPLY_CONCERT,
-        lambda word: capacity_of(answering(apply_concert=word)).sync_if_changed(CONCERT),
+        lambda word: concert_writer_of(answering(apply_concert=word)).sync_if_changed(CONCERT),
     ),
     "expiry worker": (
         scripts.EXPIRE_HOLDS,
@@ -174,7 +176,7 @@ CALLERS: dict[str, tuple[Script, Call]] = {
     ),
     "consumer": (
         scripts.FAIL_EVENT,
-        lambda word: StreamConsumer(Faulty()).run_for(
+        lambda word: StreamConsumer(FailingHandler()).run_for(
             stores_of(events=answering(claim=ClaimedEvents((EVENT,), "-"), record_failure=word)), CONCERT.id
         ),
     ),
@@ -185,7 +187,7 @@ CALLERS: dict[str, tuple[Script, Call]] = {
     ("caller", "word"),
     [(caller, word) for caller, (script, _) in CALLERS.items() for word in sorted(script.replies)],
 )
-async def test_caller_names_every_word(caller: str, word: str) -> None:
+async def test_caller_has_a_branch_for_every_word(caller: str, word: str) -> None:
     _, call = CALLERS[caller]
     with contextlib.suppress(OnsaleError, MongoReached):
         await call(word)
@@ -199,9 +201,11 @@ async def test_caller_refuses_a_word_without_a_branch(caller: str) -> None:
 
 
 @pytest.mark.parametrize("word", sorted({NEW_WORD, *scripts.RECORD_ORDER.replies}))
-async def test_recorder_tells_an_unknown_word_from_not_now(word: str, caplog: pytest.LogCaptureFixture) -> None:
-    """The order stands, and its buyer hears so; only the log says what is wrong."""
-    is_recorded = await OrderSync(BESIDE, answering(record_order=word), BESIDE, BESIDE).sync(ORDER)
+async def test_order_sync_distinguishes_an_unknown_word_from_not_now(
+    word: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The order is valid and its buyer gets it; only the log names the problem."""
+    is_recorded = await OrderSync(OTHERS, answering(record_order=word), OTHERS, OTHERS).sync(ORDER)
     assert is_recorded is (word in ("RECORDED", "KNOWN"))
     assert ("record_order answered 'NEW_WORD'" in caplog.text) is (word == NEW_WORD)
 
@@ -209,8 +213,10 @@ async def test_recorder_tells_an_unknown_word_from_not_now(word: str, caplog: py
 @pytest.mark.parametrize(
     "word", sorted({NEW_WORD, *scripts.OPEN_QUEUE.replies, *scripts.FREEZE_QUEUE.replies} - {"FROZEN"})
 )
-async def test_opening_worker_tells_an_unknown_word_from_not_now(word: str, caplog: pytest.LogCaptureFixture) -> None:
-    """One lottery that cannot be opened keeps no other from being opened, so the worker logs it."""
+async def test_opening_worker_distinguishes_an_unknown_word_from_not_now(
+    word: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A lottery that cannot be opened must not delay others, so the worker only logs it."""
     caplog.set_level(logging.DEBUG)
     assert await OpeningWorker().run_once(stores_of(lottery_opener=answering(open=word))) == (word == "OPENED")
     assert ("answered 'NEW_WORD'" in caplog.text) is (word == NEW_WORD)

@@ -1,7 +1,7 @@
-"""Every word that a script may answer has a branch in the method that calls it; a word without one is our error.
+"""Every reply word of a script has a branch in the method that calls it, and other words raise.
 
-Each method runs on a link that answers each word its script declares, and then one that no branch names. That it would
-otherwise be taken for a refusal of the caller, or for a success, is what these tests prevent.
+Each method runs on a client that replies with each word its script declares, and then with an
+unknown one, which must not be taken for a refusal or a success.
 """
 
 import ast
@@ -85,7 +85,7 @@ AFTER_WORD: dict[str, Any] = {
     "RATE_LIMITED": [1_000],
     "CONCERTS": [CONCERT.id.encode()],
 }
-"""The rest of a reply, where a word has one. `script WORD` goes before `WORD`."""
+"""The rest of a reply, by word; `script WORD` takes precedence over `WORD`."""
 
 BEFORE: dict[Script, tuple[Script, str, Any]] = {
     scripts.READ_CHANGES: (
@@ -94,11 +94,14 @@ BEFORE: dict[Script, tuple[Script, str, Any]] = {
         [QUEUE, STOCK, [1, 1, 0, *[ALICE.encode(), 1] * CHANGES_PAGE_SIZE]],
     ),
 }
-"""The reply of another script that leads to this one: changes are read on after a full page of them."""
+"""The reply of another script that leads to this one: after a full page, more changes are read."""
 
 
 class FakeClient:
-    """Answers one script with one word, and what leads to it as `BEFORE` says; the other scripts are away."""
+    """Replies to one script with one word, and to the script before it as in `BEFORE`.
+
+    All other scripts are unavailable.
+    """
 
     def __init__(self, script: Script, word: str) -> None:
         self._script = script
@@ -197,13 +200,13 @@ async def test_every_declared_word_has_a_branch(script: Script, word: str) -> No
 
 
 @pytest.mark.parametrize("script", scripts.ALL, ids=lambda script: script.name)
-async def test_word_without_a_branch_is_our_error(script: Script) -> None:
+async def test_word_without_a_branch_raises_script_reply_error(script: Script) -> None:
     with pytest.raises(ScriptReplyError, match=f"{script.name} answered 'NEW_WORD'"):
         await CALLS[script](FakeClient(script, "NEW_WORD"))
 
 
 def matches_over_words(path: Path) -> Iterator[ast.Match]:
-    """The `match` statements with a pattern that is a word of a script."""
+    """Yield the `match` statements with a pattern that is a word of a script."""
     words = {word for script in scripts.ALL for word in script.replies}
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Match):
@@ -223,11 +226,11 @@ def raises_script_reply_error(case: ast.match_case) -> bool:
     return is_default and isinstance(raised, ast.Raise) and "ScriptReplyError(" in ast.unparse(raised)
 
 
-@pytest.mark.parametrize("room", ["storage", "workers", "resolvers"])
-def test_every_match_over_words_ends_in_script_reply_error(room: str) -> None:
+@pytest.mark.parametrize("package", ["storage", "workers", "resolvers"])
+def test_every_match_over_words_ends_in_script_reply_error(package: str) -> None:
     wrong = [
         f"{path.relative_to(ROOT)}:{node.lineno}"
-        for path in sorted((ROOT / room).rglob("*.py"))
+        for path in sorted((ROOT / package).rglob("*.py"))
         for node in matches_over_words(path)
         if not raises_script_reply_error(node.cases[-1])
     ]

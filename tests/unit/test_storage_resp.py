@@ -1,4 +1,4 @@
-"""What is sent is what redis-py would have sent."""
+"""Calls are packed into the bytes that redis-py would send."""
 
 import pytest
 from redis.asyncio.connection import Connection
@@ -14,11 +14,11 @@ from storage.keys import concert_keys
     [(), ("incarnation", 5, -1), (b"\x00\xff\r\n", "", "Ånn \N{GRINNING FACE}")],
     ids=["none", "numbers", "bytes"],
 )
-def test_a_call_is_packed_as_the_library_does(keys: tuple[str, ...], args: tuple[str | int | bytes, ...]) -> None:
+def test_call_is_packed_like_redis_py_does(keys: tuple[str, ...], args: tuple[str | int | bytes, ...]) -> None:
     theirs = b"".join(Connection().pack_command("EVALSHA", "a" * 40, len(keys), *keys, *args))
     assert [pack_call("EVALSHA", "a" * 40, keys, args) for _ in range(2)] == [theirs, theirs]
 
 
-def test_what_is_no_text_is_refused() -> None:
+def test_text_with_lone_surrogates_is_refused() -> None:
     with pytest.raises(ValueError, match="surrogates"):
         pack_call("EVALSHA", "a" * 40, ("key",), ("\ud800",))

@@ -1,48 +1,49 @@
-"""Callers that come at once share one read, its result and its error; none of them can end it for the others."""
+"""Concurrent callers share one read, its result and its error; none cancels it for others."""
 
 import asyncio
 
 import pytest
 
 from domain.errors import TemporarilyUnavailable
-from storage.sync.detached import MAX_RUNNING, DetachedTasks
+from storage.sync import detached
+from storage.sync.detached import DetachedTasks
 from storage.sync.single_flight import SingleFlight
 from tests.support.waiting import wait_until
 
 
 class Read:
-    """A read that ends when it is let go on, with a number that rises or with `trouble`."""
+    """A read that ends once `gate` is open, with a rising number or with `failure`."""
 
     def __init__(self) -> None:
         self.count = 0
         self.gate = asyncio.Event()
-        self.trouble: Exception | None = None
+        self.failure: Exception | None = None
 
     async def __call__(self) -> int:
         self.count += 1
         number = self.count
         await self.gate.wait()
-        if self.trouble is not None:
-            raise self.trouble
+        if self.failure is not None:
+            raise self.failure
         return number
 
 
-async def test_callers_at_once_share_one_read() -> None:
+async def test_concurrent_callers_share_one_read() -> None:
     flights, owner, read = SingleFlight[str, int](), DetachedTasks(), Read()
-    asking = [asyncio.create_task(flights.run("a", read, owner=owner)) for _ in range(100)]
+    callers = [asyncio.create_task(flights.run("a", read, owner=owner)) for _ in range(100)]
     await wait_until(lambda: read.count, what="the read")
     read.gate.set()
-    assert await asyncio.gather(*asking) == [1] * 100
+    assert await asyncio.gather(*callers) == [1] * 100
     assert await flights.run("a", read, owner=owner) == 2
 
 
-async def test_keys_are_read_apart() -> None:
+async def test_each_key_has_its_own_read() -> None:
     flights, owner, read = SingleFlight[str, int](), DetachedTasks(), Read()
     read.gate.set()
     assert sorted(await asyncio.gather(*[flights.run(key, read, owner=owner) for key in "abab"])) == [1, 1, 2, 2]
 
 
-async def test_a_cancelled_caller_leaves_the_read_to_the_others() -> None:
+async def test_cancelled_caller_does_not_cancel_the_read() -> None:
     flights, owner, read = SingleFlight[str, int](), DetachedTasks(), Read()
     first, *others = [asyncio.create_task(flights.run("a", read, owner=owner)) for _ in range(3)]
     await wait_until(lambda: read.count, what="the read")
@@ -53,29 +54,30 @@ async def test_a_cancelled_caller_leaves_the_read_to_the_others() -> None:
     assert read.count == 1
 
 
-async def test_every_caller_gets_the_error_and_the_next_reads_again() -> None:
+async def test_every_caller_gets_the_error_and_the_next_call_reads_again() -> None:
     flights, owner, read = SingleFlight[str, int](), DetachedTasks(), Read()
-    read.trouble = TemporarilyUnavailable("The store is away")
+    read.failure = TemporarilyUnavailable("The store does not answer")
     read.gate.set()
-    told = await asyncio.gather(*[flights.run("a", read, owner=owner) for _ in range(3)], return_exceptions=True)
-    assert told == [read.trouble] * 3
-    read.trouble = None
+    results = await asyncio.gather(*[flights.run("a", read, owner=owner) for _ in range(3)], return_exceptions=True)
+    assert results == [read.failure] * 3
+    read.failure = None
     assert await flights.run("a", read, owner=owner) == 2
 
 
-async def test_the_owner_ends_a_read_that_is_under_way() -> None:
+async def test_closing_the_owner_cancels_a_read_in_progress() -> None:
     flights, owner, read = SingleFlight[str, int](), DetachedTasks(), Read()
-    asking = asyncio.create_task(flights.run("a", read, owner=owner))
+    callers = asyncio.create_task(flights.run("a", read, owner=owner))
     await wait_until(lambda: read.count, what="the read")
     await owner.aclose(patience_s=0)
-    assert isinstance((await asyncio.gather(asking, return_exceptions=True))[0], asyncio.CancelledError)
+    assert isinstance((await asyncio.gather(callers, return_exceptions=True))[0], asyncio.CancelledError)
 
 
-async def test_a_full_owner_refuses_and_keeps_nothing() -> None:
+async def test_full_owner_refuses_and_keeps_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(detached, "MAX_RUNNING", 10)
     flights, owner, read = SingleFlight[int, int](), DetachedTasks(), Read()
-    running = [flights.start(key, read, owner=owner) for key in range(MAX_RUNNING)]
+    running = [flights.start(key, read, owner=owner) for key in range(10)]
     with pytest.raises(TemporarilyUnavailable, match="too many requests in progress"):
         await flights.run(-1, read, owner=owner)
     read.gate.set()
     await asyncio.gather(*running)
-    assert await flights.run(-1, read, owner=owner) == MAX_RUNNING + 1
+    assert await flights.run(-1, read, owner=owner) == 11

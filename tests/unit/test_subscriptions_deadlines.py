@@ -1,4 +1,4 @@
-"""When a socket is asked for a sign of life, and when it is given up."""
+"""Deadlines of a connection: its init, pings, and the expiry of its token."""
 
 from subscriptions.sockets.deadlines import NEVER, Deadlines, Due
 from subscriptions.sockets.limits import Limits
@@ -13,19 +13,19 @@ def acknowledged(*, expires_in_s: float = NEVER) -> Deadlines:
     return deadlines
 
 
-def test_only_an_init_stops_the_wait_for_it() -> None:
+def test_other_messages_do_not_extend_the_wait_for_init() -> None:
     deadlines = Deadlines(LIMITS, 100.0)
     deadlines.record_message(102.0)
     assert (deadlines.next_s, deadlines.due(103.0)) == (103.0, Due.INIT)
 
 
-def test_silence_is_asked_and_then_given_up() -> None:
+def test_silent_connection_is_pinged_and_then_closed() -> None:
     deadlines = acknowledged()
     assert (deadlines.next_s, deadlines.due(121.0)) == (121.0, Due.PING)
     assert (deadlines.next_s, deadlines.due(131.0)) == (131.0, Due.GIVE_UP)
 
 
-def test_any_message_is_a_sign_of_life() -> None:
+def test_any_message_delays_the_next_ping() -> None:
     deadlines = acknowledged()
     deadlines.record_message(120.0)
     assert (deadlines.next_s, deadlines.due(140.0)) == (140.0, Due.PING)
@@ -33,7 +33,7 @@ def test_any_message_is_a_sign_of_life() -> None:
     assert (deadlines.next_s, deadlines.due(169.0)) == (169.0, Due.PING)
 
 
-def test_a_token_ends_whatever_else_is_waited_for() -> None:
+def test_expiry_of_the_token_comes_before_other_deadlines() -> None:
     assert (acknowledged(expires_in_s=5).next_s, acknowledged(expires_in_s=5).due(106.0)) == (106.0, Due.EXPIRY)
     deadlines = acknowledged(expires_in_s=25)
     assert deadlines.due(121.0) is Due.PING

@@ -1,8 +1,9 @@
-"""Bands and prospects: what is told of a number without a look at its person is what a look would tell."""
+"""Push intervals and stock forecasts by entry number equal those of the person's position."""
 
 import inspect
 from collections.abc import Callable
 from dataclasses import replace
+from math import inf
 
 import pytest
 from hypothesis import given
@@ -11,18 +12,22 @@ from hypothesis import strategies as st
 from domain.estimates.room_flow import RoomFlow
 from domain.estimates.sold_out_forecast import forecast_stock_ahead
 from domain.estimates.wait_estimates import NO_ESTIMATE
+from domain.ids import EntryId, PersonId
 from domain.queue_positions import QueuePositions
 from domain.queues import EntryState, QueueingMethod, RoomStatus
 from domain.stock import Stock, StockAhead
+from domain.topics import QueueTopic
 from settings import Settings, SettingsError
 from storage.hot.queue_state import QueueState
+from storage.hot.queues import EntryRecord
 from subscriptions.hub import Hub
 from subscriptions.interfaces import RoomSnapshot
-from subscriptions.publishing import push_intervals as bands_module
+from subscriptions.publishing import push_intervals as push_intervals_module
 from subscriptions.publishing.concert_publisher import ConcertPublisher
 from subscriptions.publishing.push_intervals import PushIntervals
+from subscriptions.publishing.queue_subscriber import QueueSubscriber
 from subscriptions.publishing.shared_snapshot import CALLED_INTERVAL_S, OUTSIDE_INTERVAL_S, Membership, SharedSnapshot
-from tests.support.snapshots import ROOM, STOCK, entry
+from tests.support.snapshots import CONCERT, NOW, ROOM, STOCK, entry, queue_snapshot
 from web.graphql_service import open_graphql_service
 
 PUSH_INTERVALS = PushIntervals(((3, 0.0), (8, 2.0)), 10.0)
@@ -32,21 +37,21 @@ BUSY = RoomFlow(
 
 
 @st.composite
-def lines(draw: st.DrawFn) -> QueuePositions:
+def queues(draw: st.DrawFn) -> QueuePositions:
     serving, tail = sorted(draw(st.tuples(st.integers(0, 60), st.integers(0, 120))))
     departed = draw(st.binary(max_size=(tail - serving) // 8 + 1))
     return QueuePositions(serving, tail, departed)
 
 
 def snapshot(
-    line: QueuePositions, stock: Stock, flow: RoomFlow, *, method: QueueingMethod = QueueingMethod.FIFO
+    queue: QueuePositions, stock: Stock, flow: RoomFlow, *, method: QueueingMethod = QueueingMethod.FIFO
 ) -> SharedSnapshot:
     room = replace(
         ROOM,
         settings=replace(ROOM.settings, queueing_method=method),
-        serving_number=line.serving_number,
-        tail=line.tail,
-        waiting_count=line.waiting_count,
+        serving_number=queue.serving_number,
+        tail=queue.tail,
+        waiting_count=queue.waiting_count,
         flow=flow,
     )
     state = QueueState(
@@ -54,7 +59,7 @@ def snapshot(
         version=9,
         concert_version=1,
         round=1,
-        positions=line,
+        positions=queue,
         slots_taken=room.slots_taken,
         passes_issued=0,
         status=RoomStatus.OPEN,
@@ -70,53 +75,67 @@ def left(available: int) -> Stock:
     return replace(STOCK, tiers=(replace(tier, capacity=tier.held + tier.sold + available),))
 
 
-@given(lines())
-def test_a_number_is_in_the_band_of_its_position(line: QueuePositions) -> None:
-    reach = PUSH_INTERVALS.by_number(line)
-    for number in range(line.serving_number + 1, line.tail + 1):
-        position = line.position(number)
-        assert reach.interval_s(number) == (0.0 if position <= 3 else 2.0 if position <= 8 else 10.0), (
+@given(queues())
+def test_number_has_the_interval_of_its_position(queue: QueuePositions) -> None:
+    intervals = PUSH_INTERVALS.by_number(queue)
+    for number in range(queue.serving_number + 1, queue.tail + 1):
+        position = queue.position(number)
+        assert intervals.interval_s(number) == (0.0 if position <= 3 else 2.0 if position <= 8 else 10.0), (
             number,
             position,
         )
 
 
-@given(lines(), st.integers(0, 300), st.sampled_from([BUSY, RoomFlow(now_s=0.0)]))
-def test_what_will_be_left_for_a_number_is_what_its_forecast_says(
-    line: QueuePositions, available: int, flow: RoomFlow
+@given(queues(), st.integers(0, 300), st.sampled_from([BUSY, RoomFlow(now_s=0.0)]))
+def test_sold_out_by_number_equals_the_forecast_by_position(
+    queue: QueuePositions, available: int, flow: RoomFlow
 ) -> None:
-    shown = snapshot(line, left(available), flow)
-    room = shown.room_snapshot.room
-    for number in range(line.serving_number + 1, line.tail + 1):
-        mine = replace(entry(EntryState.WAITING), number=number, position=line.position(number))
-        forecast = forecast_stock_ahead(shown.stock, room.people_ahead(mine), flow)
-        assert shown.is_sold_out(Membership.IN_QUEUE, number) is (forecast is StockAhead.SOLD_OUT), number
-    for stand, somebody in (
+    shared = snapshot(queue, left(available), flow)
+    room = shared.room_snapshot.room
+    for number in range(queue.serving_number + 1, queue.tail + 1):
+        waiting = replace(entry(EntryState.WAITING), number=number, position=queue.position(number))
+        forecast = forecast_stock_ahead(shared.stock, room.people_ahead(waiting), flow)
+        assert shared.is_sold_out(Membership.IN_QUEUE, number) is (forecast is StockAhead.SOLD_OUT), number
+    for membership, other in (
         (Membership.IN_QUEUE, replace(entry(EntryState.PREQUEUED), number=None, position=None)),
         (Membership.CALLED, entry(EntryState.READY)),
         (Membership.OUTSIDE, None),
     ):
-        forecast = forecast_stock_ahead(shown.stock, room.people_ahead(somebody), flow)
-        assert shown.is_sold_out(stand, None) is (forecast is StockAhead.SOLD_OUT), stand
+        forecast = forecast_stock_ahead(shared.stock, room.people_ahead(other), flow)
+        assert shared.is_sold_out(membership, None) is (forecast is StockAhead.SOLD_OUT), membership
 
 
-def test_a_forecast_divides_a_line() -> None:
-    """Of 100 tickets for a line that buys one in two: something is left for those in front."""
-    shown = snapshot(QueuePositions(200, 900, b""), left(100), BUSY)
-    told = [shown.is_sold_out(Membership.IN_QUEUE, number) for number in range(201, 901)]
-    assert told == sorted(told)
-    assert (told[0], told[-1]) == (False, True)
+def test_forecast_divides_the_queue_at_one_number() -> None:
+    """100 tickets, of which every second person buys one, are left only for people in front."""
+    shared = snapshot(QueuePositions(200, 900, b""), left(100), BUSY)
+    flags = [shared.is_sold_out(Membership.IN_QUEUE, number) for number in range(201, 901)]
+    assert flags == sorted(flags)
+    assert (flags[0], flags[-1]) == (False, True)
 
 
-def test_who_has_no_number_that_counts_is_in_no_band() -> None:
-    line = QueuePositions(0, 5, b"")
-    for stand, number, behind_s in (
+def test_person_without_a_counting_number_has_a_fixed_interval() -> None:
+    queue = QueuePositions(0, 5, b"")
+    for membership, number, interval_s in (
         (Membership.IN_QUEUE, None, 10.0),
         (Membership.CALLED, 3, CALLED_INTERVAL_S),
         (Membership.OUTSIDE, None, OUTSIDE_INTERVAL_S),
     ):
-        assert snapshot(line, STOCK, BUSY).interval_s(stand, number) == behind_s
-    assert snapshot(line, STOCK, BUSY, method=QueueingMethod.RANDOM).interval_s(Membership.IN_QUEUE, 1) == 10.0
+        assert snapshot(queue, STOCK, BUSY).interval_s(membership, number) == interval_s
+    assert snapshot(queue, STOCK, BUSY, method=QueueingMethod.RANDOM).interval_s(Membership.IN_QUEUE, 1) == 10.0
+
+
+def test_moved_person_is_due_within_their_interval() -> None:
+    record = EntryRecord(PersonId("p9"), EntryId(9), 9, EntryState.WAITING, NOW, None, NOW, None, None, None, 1)
+    subscriber = QueueSubscriber(QueueTopic(CONCERT.id, record.person_id))
+    subscriber.update(record)
+    shared = snapshot(QueuePositions(0, 20, b""), STOCK, BUSY)
+    assert subscriber.due_s(shared) == -inf
+    subscriber.mark_published(shared, queue_snapshot(entry(EntryState.WAITING)), now_s=100.0)
+    assert subscriber.due_s(shared) == inf
+    moved = replace(shared, version_key=(1, 10))
+    assert 105.0 <= subscriber.due_s(moved) <= 109.0
+    announced = replace(moved, announcement=("another message",))
+    assert subscriber.due_s(announced) == -inf
 
 
 def test_settings_hold_the_parsed_push_intervals() -> None:
@@ -126,20 +145,20 @@ def test_settings_hold_the_parsed_push_intervals() -> None:
     assert Settings.from_env({"ONSALE_PUSH_INTERVALS": "rest:0"}).push_intervals == ((None, 0),)
 
 
-def test_bands_are_the_push_intervals_in_seconds() -> None:
+def test_push_intervals_are_converted_to_seconds() -> None:
     assert PushIntervals.from_pairs(((10, 0), (20, 150), (None, 9_999))) == PushIntervals(
         ((10, 0.0), (20, 0.15)), 9.999
     )
     assert PushIntervals.from_pairs(((None, 0),)) == PushIntervals((), 0.0)
 
 
-@pytest.mark.parametrize("takes_bands", [Hub, ConcertPublisher, open_graphql_service], ids=lambda taker: taker.__name__)
-def test_push_intervals_have_one_default_in_settings(takes_bands: Callable[..., object]) -> None:
-    assert inspect.signature(takes_bands).parameters["push_intervals"].default is inspect.Parameter.empty
-    assert [name for name, value in vars(bands_module).items() if isinstance(value, PushIntervals)] == []
+@pytest.mark.parametrize("callee", [Hub, ConcertPublisher, open_graphql_service], ids=lambda callee: callee.__name__)
+def test_push_intervals_have_one_default_in_settings(callee: Callable[..., object]) -> None:
+    assert inspect.signature(callee).parameters["push_intervals"].default is inspect.Parameter.empty
+    assert [name for name, value in vars(push_intervals_module).items() if isinstance(value, PushIntervals)] == []
 
 
-def test_the_old_name_of_push_intervals_is_refused_among_other_problems() -> None:
+def test_old_name_of_push_intervals_is_refused_with_other_problems() -> None:
     with pytest.raises(SettingsError) as refused:
         Settings.from_env({"ONSALE_PUSH_BANDS": "rest:0", "ONSALE_PORT": "0"})
     port, old_name = str(refused.value).splitlines()

@@ -1,4 +1,4 @@
-"""Accept headers, good and odd."""
+"""Choice of a media type by the Accept header."""
 
 import pytest
 from hypothesis import given
@@ -35,10 +35,10 @@ BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,imag
         (",;,=", None),
     ],
 )
-def test_the_best_offer_is_chosen(accept: str, chosen: str | None) -> None:
+def test_best_accepted_media_type_is_chosen(accept: str, chosen: str | None) -> None:
     assert preferred_media_type(accept, OFFERED) == chosen
 
 
 @given(st.text(alphabet="*/,;=q.01 jsonaplictx+-", max_size=80))
-def test_no_header_breaks_the_choice(accept: str) -> None:
+def test_any_accept_header_gives_an_offer_or_none(accept: str) -> None:
     assert preferred_media_type(accept, OFFERED) in (*OFFERED, None)

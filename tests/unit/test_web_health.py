@@ -1,4 +1,4 @@
-"""Alive is not ready: only the stores decide about the second."""
+"""Health checks: a process is live without its stores, and ready only with them."""
 
 import httpx2
 import pytest
@@ -26,18 +26,18 @@ async def _get(path: str, stores: _Stores) -> httpx2.Response:
         return await client.get(path)
 
 
-async def test_without_problems_it_is_ready() -> None:
+async def test_process_without_problems_is_ready() -> None:
     answer = await _get("/readyz", _Stores())
     assert (answer.status_code, answer.json()) == (200, {"status": "ready"})
 
 
-async def test_problems_are_named() -> None:
-    answer = await _get("/readyz", _Stores("the stock store is away", "no index"))
+async def test_readiness_names_the_problems() -> None:
+    answer = await _get("/readyz", _Stores("the stock store does not answer", "no index"))
     assert answer.status_code == 503
-    assert answer.json() == {"status": "not ready", "problems": ["the stock store is away", "no index"]}
+    assert answer.json() == {"status": "not ready", "problems": ["the stock store does not answer", "no index"]}
 
 
 @pytest.mark.parametrize("stores", [_Stores(), _Stores("all is lost")])
-async def test_it_is_alive_whatever_the_stores_do(stores: _Stores) -> None:
+async def test_process_is_live_whatever_the_stores_do(stores: _Stores) -> None:
     answer = await _get("/livez", stores)
     assert (answer.status_code, answer.json()) == (200, {"status": "alive"})

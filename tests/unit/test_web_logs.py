@@ -1,4 +1,4 @@
-"""A line has the id of its request and its fields, in both formats, and never a token or an address of a person."""
+"""Log lines have a request id and fields in both formats, and no token or e-mail address."""
 
 import json
 import logging
@@ -29,11 +29,11 @@ def _record(message: str, *args: object, **fields: object) -> logging.LogRecord:
         ("3 @ 4, a@b and POST /graphql 200", "3 @ 4, a@b and POST /graphql 200"),
     ],
 )
-def test_secrets_are_blacked_out(text: str, expected: str) -> None:
+def test_secrets_are_redacted(text: str, expected: str) -> None:
     assert redact(text) == expected
 
 
-def test_text_has_time_level_logger_request_and_message() -> None:
+def test_text_line_has_time_level_logger_request_and_message() -> None:
     token = request_id.set("abc")
     try:
         line = TextFormatter().format(_record("%s left for alice@example.org", 3))
@@ -42,7 +42,7 @@ def test_text_has_time_level_logger_request_and_message() -> None:
     assert line[8:] == " INFO    web.access [abc] 3 left for [email]"
 
 
-def test_json_has_the_fields_as_members() -> None:
+def test_json_line_has_the_fields_as_members() -> None:
     line = json.loads(JsonFormatter().format(_record("%s %s", "GET", "/", method="GET", status=200)))
     assert line.pop("time").endswith("+00:00")
     assert line == {
@@ -56,7 +56,7 @@ def test_json_has_the_fields_as_members() -> None:
 
 
 @pytest.mark.parametrize("formatter", [TextFormatter(), JsonFormatter()])
-def test_a_trace_is_there_and_clean(formatter: logging.Formatter) -> None:
+def test_stack_trace_is_logged_and_redacted(formatter: logging.Formatter) -> None:
     record = _record("failed")
     try:
         raise ValueError(f"bad token {JWT}")
@@ -64,4 +64,4 @@ def test_a_trace_is_there_and_clean(formatter: logging.Formatter) -> None:
         record.exc_info = sys.exc_info()
     line = formatter.format(record)
     assert "ValueError: bad token [token]" in line
-    assert "test_a_trace_is_there_and_clean" in line
+    assert "test_stack_trace_is_logged_and_redacted" in line

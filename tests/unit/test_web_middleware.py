@@ -1,4 +1,4 @@
-"""Every answer has a request id and safe headers, every request one access line, and a crash a plain answer."""
+"""The middleware: request ids, security headers, access lines, and responses after a crash."""
 
 import logging
 import re
@@ -45,7 +45,7 @@ def _access_lines(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [record.getMessage() for record in caplog.records if record.name == "web.access"]
 
 
-async def test_an_answer_has_an_id_of_ours_and_safe_headers(client: httpx2.AsyncClient) -> None:
+async def test_response_has_a_request_id_and_security_headers(client: httpx2.AsyncClient) -> None:
     answer = await client.get("/livez")
     assert re.fullmatch(r"[0-9a-f]{16}", answer.headers["x-request-id"])
     assert answer.headers["x-content-type-options"] == "nosniff"
@@ -54,24 +54,24 @@ async def test_an_answer_has_an_id_of_ours_and_safe_headers(client: httpx2.Async
     assert answer.headers["content-security-policy"].startswith("default-src 'none'")
 
 
-async def test_a_page_keeps_the_policy_it_chose(client: httpx2.AsyncClient) -> None:
+async def test_page_keeps_its_own_content_security_policy(client: httpx2.AsyncClient) -> None:
     answer = await client.get("/echo/x")
     assert answer.headers.get_list("content-security-policy") == ["default-src 'self'"]
 
 
-async def test_a_sane_id_of_the_client_is_kept_everywhere(client: httpx2.AsyncClient) -> None:
+async def test_valid_request_id_of_the_client_is_kept(client: httpx2.AsyncClient) -> None:
     answer = await client.get("/echo/x", headers={"x-request-id": "trace-1.A_b"})
     assert (answer.text, answer.headers["x-request-id"]) == ("trace-1.A_b", "trace-1.A_b")
     assert request_id.get() == "-"
 
 
 @pytest.mark.parametrize("given", ["", "a" * 65, "two words", "line\tbreak", "<script>", "ä"])
-async def test_another_id_is_replaced(client: httpx2.AsyncClient, given: str) -> None:
+async def test_invalid_request_id_of_the_client_is_replaced(client: httpx2.AsyncClient, given: str) -> None:
     answer = await client.get("/echo/x", headers=[(b"x-request-id", given.encode())])
     assert re.fullmatch(r"[0-9a-f]{16}", answer.headers["x-request-id"])
 
 
-async def test_an_access_line_has_no_query_and_no_line_break(
+async def test_access_line_has_no_query_and_no_line_break(
     client: httpx2.AsyncClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
@@ -80,13 +80,13 @@ async def test_an_access_line_has_no_query_and_no_line_break(
     assert re.fullmatch(r"GET /echo/a%0AFORGED 404 \d+\.\d ms", line)
 
 
-async def test_probes_are_below_the_usual_level(client: httpx2.AsyncClient, caplog: pytest.LogCaptureFixture) -> None:
+async def test_probes_are_not_logged_at_info(client: httpx2.AsyncClient, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     await client.get("/livez")
     assert _access_lines(caplog) == []
 
 
-async def test_a_crash_is_logged_with_its_id_and_told_without_its_reason(
+async def test_crash_is_logged_and_its_response_hides_the_reason(
     client: httpx2.AsyncClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
@@ -98,6 +98,6 @@ async def test_a_crash_is_logged_with_its_id_and_told_without_its_reason(
     assert _access_lines(caplog)[0].startswith("GET /crash 500 ")
 
 
-async def test_a_crash_after_the_first_bytes_cuts_the_connection(client: httpx2.AsyncClient) -> None:
+async def test_crash_after_the_first_bytes_ends_the_connection(client: httpx2.AsyncClient) -> None:
     with pytest.raises(RuntimeError, match="too late"):
         await client.get("/late")

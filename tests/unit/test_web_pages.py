@@ -1,4 +1,4 @@
-"""What browsers get: GraphiQL under a policy that lets nothing in from elsewhere, or how to build it."""
+"""Pages for browsers: GraphiQL under a strict policy, or instructions to build it."""
 
 from pathlib import Path
 
@@ -33,7 +33,7 @@ def dist(tmp_path: Path) -> Path:
     return tmp_path
 
 
-async def test_the_built_page_may_load_our_files_and_ask_us_and_the_issuer(dist: Path) -> None:
+async def test_built_page_may_load_our_files_and_call_us_and_the_issuer(dist: Path) -> None:
     async with client(dist, PRODUCTION) as browser:
         page = await browser.get("/graphql")
     assert (page.status_code, page.text) == (200, "<!doctype html><title>built</title>")
@@ -52,7 +52,7 @@ async def test_the_built_page_may_load_our_files_and_ask_us_and_the_issuer(dist:
     ]
 
 
-async def test_without_a_build_the_page_says_how_to_make_one_and_needs_no_restart(dist: Path) -> None:
+async def test_page_before_the_first_build_says_how_to_build_it(dist: Path) -> None:
     (dist / "graphiql.html").rename(dist / "aside")
     async with client(dist, Settings()) as browser:
         page = await browser.get("/graphql?x=<script>")
@@ -63,7 +63,7 @@ async def test_without_a_build_the_page_says_how_to_make_one_and_needs_no_restar
         assert "built" in (await browser.get("/graphql")).text
 
 
-async def test_assets_are_kept_for_ever(dist: Path) -> None:
+async def test_assets_are_cached_for_ever(dist: Path) -> None:
     async with client(dist, Settings()) as browser:
         asset = await browser.get("/assets/graphiql-Abc123.js")
     assert (asset.status_code, asset.text) == (200, "1;")
@@ -72,28 +72,28 @@ async def test_assets_are_kept_for_ever(dist: Path) -> None:
 
 
 @pytest.mark.parametrize("path", ["/assets/none.js", "/assets/../secret.txt", "/assets/%2e%2e/secret.txt", "/assets/"])
-async def test_nothing_else_is_an_asset(dist: Path, path: str) -> None:
+async def test_files_outside_assets_are_not_served(dist: Path, path: str) -> None:
     async with client(dist, Settings()) as browser:
         answer = await browser.get(path)
     assert answer.status_code == 404
     assert "immutable" not in answer.headers.get("cache-control", "")
 
 
-async def test_there_are_no_assets_before_the_first_build(tmp_path: Path) -> None:
+async def test_asset_before_the_first_build_is_not_found(tmp_path: Path) -> None:
     async with client(tmp_path / "dist", Settings()) as browser:
         assert (await browser.get("/assets/graphiql-Abc123.js")).status_code == 404
 
 
-async def test_a_page_is_told_the_issuer_and_the_demo_people_of_our_own(dist: Path) -> None:
+async def test_page_settings_name_our_issuer_and_its_demo_users(dist: Path) -> None:
     async with client(dist, Settings()) as browser:
-        told = (await browser.get("/pages/settings.json")).json()
-    assert told["issuer"] == "http://localhost:8000/realms/onsale"
-    assert told["clientId"] == "onsale-web"
-    assert [person["name"] for person in told["demoPeople"]] == ["alice", "bob", "carol", "olivia", "gus"]
+        page_settings = (await browser.get("/pages/settings.json")).json()
+    assert page_settings["issuer"] == "http://localhost:8000/realms/onsale"
+    assert page_settings["clientId"] == "onsale-web"
+    assert [person["name"] for person in page_settings["demoPeople"]] == ["alice", "bob", "carol", "olivia", "gus"]
 
 
 @pytest.mark.parametrize("settings", [PRODUCTION, Settings(oidc_issuer=KEYCLOAK)])
-async def test_nobody_is_offered_at_an_issuer_that_is_not_ours(dist: Path, settings: Settings) -> None:
+async def test_page_settings_name_no_demo_users_of_another_issuer(dist: Path, settings: Settings) -> None:
     async with client(dist, settings) as browser:
-        told = (await browser.get("/pages/settings.json")).json()
-    assert told == {"issuer": KEYCLOAK, "clientId": "onsale-web", "demoPeople": []}
+        page_settings = (await browser.get("/pages/settings.json")).json()
+    assert page_settings == {"issuer": KEYCLOAK, "clientId": "onsale-web", "demoPeople": []}

@@ -1,4 +1,4 @@
-"""How Onsale is served, where it is not the server's default."""
+"""Settings of the server process that differ from the defaults."""
 
 import gc
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ def thresholds() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("thresholds")
-def test_all_objects_are_looked_through_once_a_million_were_made() -> None:
+def test_full_collection_runs_after_a_million_allocations() -> None:
     configure_gc()
     assert gc.get_threshold() == GC_THRESHOLDS
     young, middle, old = GC_THRESHOLDS
@@ -27,7 +27,7 @@ def test_all_objects_are_looked_through_once_a_million_were_made() -> None:
 
 
 @pytest.mark.usefixtures("thresholds")
-async def test_every_server_collects_seldom(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_every_server_configures_garbage_collection(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(logs, "configure", lambda _: None)
     gc.set_threshold(700, 10, 10)
     served = app.create_app(Settings())

@@ -1,16 +1,21 @@
-"""Which concerts a worker looks at, and when, by a clock that a test moves."""
+"""The schedule of a worker: which concerts are due, by a clock that the tests move."""
 
 import asyncio
 from itertools import pairwise
 
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from domain.ids import ConcertId
-from tests.support.waiting import wait_until
-from workers.schedule import RELIST_EVERY_S, Schedule
+from workers import schedule as schedule_module
+from workers.schedule import Schedule
 
 ONE, OTHER = ConcertId("one"), ConcertId("other")
 BOTH = (ONE, OTHER)
-# More than the jitter of a tenth.
+# They differ by more than the jitter of a tenth.
 ACTIVE_S, IDLE_S = 1.0, 10.0
+NEVER_S = 1_000_000.0
 
 
 class Clock:
@@ -25,37 +30,37 @@ def make_schedule() -> tuple[Schedule, Clock]:
     return Schedule(active_s=ACTIVE_S, idle_s=IDLE_S, clock=clock), clock
 
 
-def look(made: Schedule, *active: ConcertId) -> list[ConcertId]:
-    """A look at what is due, which finds these active."""
+def run(made: Schedule, *active: ConcertId) -> list[ConcertId]:
+    """Run the due concerts, of which these are active. Return them."""
     due = made.due(BOTH)
     for concert_id in due:
         made.completed(concert_id, is_active=concert_id in active)
     return due
 
 
-def test_every_concert_is_looked_at_when_it_is_first_seen() -> None:
+def test_new_concert_is_due_at_once() -> None:
     made, _ = make_schedule()
     assert made.due([ONE]) == [ONE]
     made.completed(ONE, is_active=False)
     assert made.due(BOTH) == [OTHER]
 
 
-def test_active_ones_are_looked_at_often_and_idle_ones_seldom() -> None:
+def test_active_concerts_are_due_often_and_idle_ones_seldom() -> None:
     made, clock = make_schedule()
-    look(made, ONE)
-    looks = []
+    run(made, ONE)
+    runs = []
     for _ in range(100):
         clock.now += 0.1
-        looks += [(concert_id, clock.now) for concert_id in look(made, ONE)]
-    times = [at for concert_id, at in looks if concert_id == ONE]
+        runs += [(concert_id, clock.now) for concert_id in run(made, ONE)]
+    times = [at for concert_id, at in runs if concert_id == ONE]
     assert 9 <= len(times) <= 10
     assert all(later - earlier >= ACTIVE_S - 1e-6 for earlier, later in pairwise(times))
-    assert OTHER not in dict(looks)
+    assert OTHER not in dict(runs)
     clock.now += 1.1
-    assert look(made) == [*BOTH]
+    assert run(made) == [*BOTH]
 
 
-def test_idle_ones_that_are_nearly_due_come_along() -> None:
+def test_idle_concert_that_is_nearly_due_runs_with_others() -> None:
     made, clock = make_schedule()
     made.due(BOTH)
     made.completed(ONE, is_active=False)
@@ -63,21 +68,21 @@ def test_idle_ones_that_are_nearly_due_come_along() -> None:
     made.completed(OTHER, is_active=False)
     made.wake(ONE)
     clock.now += ACTIVE_S
-    assert look(made) == [ONE]
+    assert run(made) == [ONE]
     clock.now += IDLE_S * 1.1 - ACTIVE_S - 0.04
-    assert OTHER in look(made)
+    assert OTHER in run(made)
 
 
-def test_a_concert_that_is_woken_is_looked_at_as_soon_as_an_active_one() -> None:
+def test_woken_concert_is_due_as_soon_as_an_active_one() -> None:
     made, clock = make_schedule()
-    look(made)
+    run(made)
     assert made.wake(ONE)
     assert made.due(BOTH) == []
     clock.now += ACTIVE_S
     assert made.due(BOTH) == [ONE]
 
 
-def test_a_call_during_a_look_is_not_lost() -> None:
+def test_wake_up_during_a_run_is_not_lost() -> None:
     made, clock = make_schedule()
     assert made.due([ONE]) == [ONE]
     made.wake(ONE)
@@ -89,18 +94,18 @@ def test_a_call_during_a_look_is_not_lost() -> None:
     assert made.due([ONE]) == []
 
 
-def test_a_gap_wakes_everybody_and_strangers_nobody() -> None:
+def test_gap_wakes_all_concerts_and_an_unknown_one_wakes_none() -> None:
     made, clock = make_schedule()
     assert not made.wake(ONE)
-    look(made)
-    assert not made.wake(ConcertId("stranger"))
+    run(made)
+    assert not made.wake(ConcertId("unknown"))
     clock.now += ACTIVE_S
     assert made.due(BOTH) == []
     made.wake_all()
     assert made.due(BOTH) == [*BOTH]
 
 
-def test_what_fails_is_news_once_and_left_alone_for_a_while() -> None:
+def test_failure_is_reported_once_and_pauses_the_concert() -> None:
     made, clock = make_schedule()
     made.due([ONE])
     assert made.failed(ONE)
@@ -115,31 +120,60 @@ def test_what_fails_is_news_once_and_left_alone_for_a_while() -> None:
     assert made.failed(ONE)
 
 
-def test_concerts_that_are_gone_are_forgotten() -> None:
+def test_concert_that_is_not_listed_is_forgotten() -> None:
     made, _ = make_schedule()
-    look(made)
+    run(made)
     assert made.due([OTHER]) == []
     assert not made.wake(ONE)
 
 
-async def test_waiting_ends_with_the_first_that_is_due_or_a_call() -> None:
-    made = Schedule(active_s=0.02, idle_s=600.0)
-    async with asyncio.timeout(RELIST_EVERY_S / 2):
-        made.due([ONE])
-        made.completed(ONE, is_active=True)
-        await made.wait()
-        assert made.due([ONE]) == [ONE]
-        made.completed(ONE, is_active=False)
-        waiting = asyncio.create_task(made.wait())
-        await wait_until(lambda: made._woken._waiters, what="the wait")
-        made.wake(ONE)
-        await waiting
-        assert made.due([ONE]) == [ONE]
-
-
-async def test_waiting_ends_in_time_to_ask_for_new_concerts() -> None:
-    made = Schedule(active_s=600.0, idle_s=600.0)
+async def test_wait_ends_when_a_concert_is_due(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(schedule_module, "RELIST_EVERY_S", NEVER_S)
+    made = Schedule(active_s=0.02, idle_s=NEVER_S)
     made.due([ONE])
-    made.completed(ONE, is_active=False)
-    async with asyncio.timeout(RELIST_EVERY_S * 3):
-        await made.wait()
+    made.completed(ONE, is_active=True)
+    await made.wait()
+    assert made.due([ONE]) == [ONE]
+
+
+async def test_wake_up_ends_the_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(schedule_module, "RELIST_EVERY_S", NEVER_S)
+    made = Schedule(active_s=0.0, idle_s=NEVER_S)
+    run(made)
+    # It runs once the wait below has suspended this test.
+    asyncio.get_running_loop().call_soon(made.wake, ONE)
+    await made.wait()
+    assert ONE in made.due(BOTH)
+
+
+async def test_wait_ends_in_time_to_list_new_concerts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(schedule_module, "RELIST_EVERY_S", 0.02)
+    made = Schedule(active_s=NEVER_S, idle_s=NEVER_S)
+    run(made)
+    await made.wait()
+    assert made.due(BOTH) == []
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.sampled_from(["active", "wake", "idle", "fail"]), st.floats(0, 1.5)), max_size=60))
+def test_woken_concert_is_due_in_time_whatever_happens(steps: list[tuple[str, float]]) -> None:
+    made, clock = make_schedule()
+    woken_s: float | None = None
+    is_running = False
+    for step, passes_s in steps:
+        clock.now += passes_s
+        if step == "wake":
+            if made.wake(ONE) and woken_s is None:
+                woken_s = clock.now
+        elif is_running:
+            if step == "fail":
+                made.failed(ONE)
+            else:
+                made.completed(ONE, is_active=step == "active")
+            is_running = False
+        else:
+            is_running = made.due([ONE]) == [ONE]
+            if is_running:
+                woken_s = None
+            elif woken_s is not None:
+                assert clock.now - woken_s < ACTIVE_S * 1.1 + 1e-6

@@ -1,4 +1,7 @@
-/** The concert that the example tabs are about: the demo's with a waiting room, or else the first that is on sale. */
+/**
+ * The concert of the example tabs: the demo concert with a waiting room or, without it, the first
+ * concert on sale.
+ */
 
 export interface DemoConcert {
   id: string;
@@ -6,7 +9,7 @@ export interface DemoConcert {
   tiers: { id: string; name: string }[];
 }
 
-/** The one that deploy/demo/concerts.json puts a waiting room in front of. */
+/** The concert in deploy/demo/concerts.json that has a waiting room. */
 const SLUG = "lantern-ferry-royal-albert-hall";
 
 const FIND = `query FindConcert($slug: String!, $now: DateTime!) {
@@ -19,7 +22,7 @@ interface Found {
   data?: { concert: DemoConcert | null; concerts: { nodes: DemoConcert[] } } | null;
 }
 
-/** Null while nothing is for sale, or the catalogue is away: the page works without. */
+/** Returns null if nothing is on sale or the catalog is unavailable: the page works without it. */
 export async function findDemoConcert(): Promise<DemoConcert | null> {
   const response = await fetch("/graphql", {
     method: "POST",

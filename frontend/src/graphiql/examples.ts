@@ -1,6 +1,6 @@
 /**
- * GraphiQL's first tabs, each ready to run: a whole purchase in order, then what an organizer does to the waiting room.
- * A tab is named like its operation.
+ * The tabs with which GraphiQL opens, each ready to run: first a whole purchase in order, then an
+ * organizer's control of the waiting room. A tab has the name of its operation.
  */
 
 import type { DemoConcert } from "./concert";
@@ -8,7 +8,7 @@ import { ADMIT_NEXT, CONFIGURE, PAUSE, RESET, RESUME, ROOM_AUDIT, WATCH_ROOM } f
 
 const CATALOGUE = `# All concerts. You need not sign in to see them.
 # Run it: the pink button, or Ctrl-Enter.
-query Catalogue {
+query Catalog {
   concerts(first: 5) {
     nodes {
       slug
@@ -48,7 +48,7 @@ mutation JoinQueue($concertId: ID!) {
 
 const WATCH_PLACE = `# Your position in the queue, pushed over a WebSocket.
 # It ends when you stop it or open another tab; the status
-# at the top of the page goes on.
+# at the top of the page stays live.
 subscription WatchMyPlace($concertId: ID!) {
   queuePosition(concertId: $concertId) {
     state
@@ -68,7 +68,7 @@ subscription WatchMyPlace($concertId: ID!) {
 }
 `;
 
-const CLAIM = `# Run it when your state is READY. With the pass you hold
+const CLAIM = `# Run it when your state is READY. You need the pass to hold
 # tickets; the tab HoldTickets uses it.
 mutation ClaimPass($concertId: ID!) {
   claimQueuePass(input: { concertId: $concertId }) {
@@ -120,7 +120,7 @@ mutation BuyTickets($input: PurchaseTicketsInput!) {
 `;
 
 const WATCH_STOCK = `# The whole stock of a concert, with each change.
-# Buy in another window and see it move.
+# Buy in another window and watch it change.
 subscription WatchStock($concertId: ID!) {
   stockChanged(concertId: $concertId) {
     version

@@ -1,4 +1,7 @@
-/** How GraphiQL reaches the server: queries and mutations by POST, subscriptions over the socket, both signed in. */
+/**
+ * Sends GraphiQL's operations to the server as the signed-in user: queries and mutations by POST,
+ * subscriptions over the socket.
+ */
 
 import { createGraphiQLFetcher, type Fetcher, type FetcherOpts, type FetcherParams } from "@graphiql/toolkit";
 import { type DocumentNode, getOperationAST, Kind, OperationTypeNode, parse } from "graphql";
@@ -7,7 +10,10 @@ import type { Client } from "graphql-ws";
 import type { Sessions } from "../session";
 import { type Memory, NothingKnown } from "./memory";
 
-/** Dispatched for each mutation that was answered, or whose answer was lost: it may have been done. */
+/**
+ * Dispatched for each mutation that was answered or whose answer was lost, because it may have been
+ * executed.
+ */
 export const MUTATION_ANSWERED = "mutation-answered";
 
 export function makeFetcher(sessions: Sessions, socket: Client, memory: Memory, mutations: EventTarget): Fetcher {
@@ -28,13 +34,16 @@ export function makeFetcher(sessions: Sessions, socket: Client, memory: Memory, 
       return answer;
     } catch (error) {
       if (!(error instanceof NothingKnown)) throw error;
-      // Shown like an answer of the server; GraphiQL would print the stack of an error.
+      // Shown like a response of the server; GraphiQL would print the stack of a thrown error.
       return { errors: [{ message: error.message }] } as unknown as ReturnType<typeof send>;
     }
   };
 }
 
-/** For a moment after a change of tab, GraphiQL still names the operation of the one before; the text is always right. */
+/**
+ * Takes the operation name from the text. For a moment after a change of tab, GraphiQL still passes
+ * the name of the previous tab's operation.
+ */
 function asWritten(operation: FetcherParams, options: FetcherOpts | undefined): [FetcherParams, FetcherOpts | undefined] {
   const document = parsed(operation.query);
   if (!document) return [operation, options];
@@ -54,7 +63,7 @@ function parsed(query: string): DocumentNode | null {
   try {
     return parse(query);
   } catch {
-    return null; // the server says what is wrong with it
+    return null; // the server reports the syntax error
   }
 }
 

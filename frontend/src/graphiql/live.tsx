@@ -1,4 +1,7 @@
-/** One line that keeps watching the demo concert whatever tab is open: GraphiQL ends a subscription with its tab. */
+/**
+ * The status line of the demo concert. It stays subscribed whatever tab is open; GraphiQL ends a
+ * subscription when its tab changes.
+ */
 
 import type { Client } from "graphql-ws";
 import { type ReactElement, useEffect, useState } from "react";
@@ -16,10 +19,10 @@ interface LiveLineProps {
   mutations: EventTarget;
 }
 
-/** A line breaks behind it, never before. */
+/** A line may break after the dot, never before it. */
 const DOT = "\u00a0· ";
 
-/** A change of person closes the socket too, and opens it at once. */
+/** Longer than the pause when the user changes, which closes the socket and reopens it at once. */
 const AWAY_AFTER_MS = 1_000;
 
 const WATCH_STOCK = `subscription LineOfStock($concertId: ID!) {
@@ -52,7 +55,7 @@ export function LiveLine({ socket, concert, session, mutations }: LiveLineProps)
       {stock && <span id="live-stock">{stockWords(stock)}</span>}
       {place && (place.state || !runsIt) && <span id="live-place">{placeWords(place).join(DOT)}</span>}
       {room && <span id="live-room">{roomWords(room).join(DOT)}</span>}
-      {isAway && <span id="live-away">no connection: this was last known</span>}
+      {isAway && <span id="live-away">no connection: this may be out of date</span>}
     </div>
   );
 }
@@ -64,8 +67,9 @@ interface DataSource {
 }
 
 /**
- * The newest payload, or undefined before the first and where the server refuses. The server completes the subscription
- * to a place that has ended; a mutation may have given this person another one.
+ * Returns the newest payload; undefined before the first one, or if the server refuses. The server
+ * completes the subscription to an entry that has ended. A mutation resumes it, because the user
+ * may have a new entry.
  */
 function useSubscription<Data>(source: DataSource, query: string, isWanted: boolean): Data | undefined {
   const { socket, concertId, mutations } = source;

@@ -1,6 +1,7 @@
 /**
- * Fills `{{name}}` in variables when an operation is run, so that no ids have to be copied from tab to tab: `newKey` is a new
- * idempotency key each time, `queuePass` and `holdId` are the ones that came last in an answer.
+ * Fills `{{name}}` in variables when an operation is run, so that no ids have to be copied from tab
+ * to tab. `newKey` is a new idempotency key each time; `queuePass` and `holdId` are the last ones
+ * received.
  */
 
 const PLACEHOLDER = /^\{\{(\w+)\}\}$/;
@@ -15,10 +16,10 @@ export class NothingKnown extends Error {}
 export class Memory {
   #known = new Map<string, string>();
 
-  /** When another person signs in. */
+  /** Called when another user signs in. */
   readonly forget = (): void => this.#known.clear();
 
-  /** Throws NothingKnown, which says which tab to run first. */
+  /** Throws NothingKnown, whose message names the tab to run first. */
   fill(value: unknown): unknown {
     if (typeof value === "string") return this.#filled(value);
     if (Array.isArray(value)) return value.map((item) => this.fill(item));
@@ -36,8 +37,8 @@ export class Memory {
     if (name === undefined) return text;
     if (name === "newKey") return newKey();
     const known = this.#known.get(name);
-    if (known === undefined) throw new NothingKnown(MISSING[name] ?? `There is nothing called {{${name}}}.`);
-    return known;
+    if (known !== undefined) return known;
+    throw new NothingKnown(MISSING[name] ?? `There is no value {{${name}}}; use newKey, queuePass or holdId.`);
   }
 
   #learnFrom(result: unknown): void {
@@ -57,6 +58,6 @@ function isObject(value: unknown): value is Record<string, unknown> {
 }
 
 function newKey(): string {
-  // crypto.randomUUID is there on localhost and https only.
+  // crypto.randomUUID exists on localhost and https only.
   return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

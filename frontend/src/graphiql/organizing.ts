@@ -1,4 +1,4 @@
-/** The tabs that run a waiting room. Each needs a signed-in organizer. */
+/** The tabs that control a waiting room. Each needs a signed-in organizer. */
 
 export const WATCH_ROOM = `# The waiting room as it changes. Sign in above as olivia:
 # this tab and the next ones are for organizers.
@@ -25,7 +25,7 @@ subscription WatchTheRoom($concertId: ID!) {
 }
 `;
 
-export const PAUSE = `# Stops calling people. They keep their place and see at
+export const PAUSE = `# Stops calling people. They keep their places and see at
 # once that the queue is paused.
 mutation PauseRoom($concertId: ID!) {
   pauseWaitingRoom(input: { concertId: $concertId }) {

@@ -1,4 +1,4 @@
-/** The page: a bar that says who is signed in and what is happening, and GraphiQL below it. */
+/** The page: a bar with the status of the concert and the signed-in user, and GraphiQL below it. */
 
 import type { Fetcher, Storage } from "@graphiql/toolkit";
 import { GraphiQL } from "graphiql";
@@ -18,7 +18,7 @@ interface PageProps {
   socket: Client;
   concert: DemoConcert | null;
   fetcher: Fetcher;
-  /** Where the fetcher dispatches MUTATION_ANSWERED. */
+  /** The target to which the fetcher dispatches MUTATION_ANSWERED. */
   mutations: EventTarget;
   tabs: ExampleTab[];
   storage: Storage;

@@ -1,4 +1,7 @@
-/** Sign in with one click as a demo person, or through the issuer's own page; then who it is, and the way out. */
+/**
+ * Shows the signed-in user and a way to sign out or, before that, buttons for the demo users and a
+ * link to the issuer's login page.
+ */
 
 import { type ReactElement, useState } from "react";
 
@@ -40,7 +43,7 @@ export function PersonBar({ settings, sessions, session }: PersonBarProps): Reac
               {name}
             </button>
           ))}
-          <a href="/login">{settings.demoPeople.length > 0 ? "or on the login page" : "Sign in"}</a>
+          <a href="/login">{settings.demoPeople.length > 0 ? "or use the login page" : "Sign in"}</a>
         </>
       )}
     </div>

@@ -1,4 +1,7 @@
-/** Keeps GraphiQL's tabs apart by concert: ids of a database that was thrown away never come back into a tab. */
+/**
+ * Stores GraphiQL's tabs separately for each concert, so that ids of a deleted database do not
+ * reappear in a tab.
+ */
 
 import type { Storage } from "@graphiql/toolkit";
 

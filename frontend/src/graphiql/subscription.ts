@@ -1,18 +1,19 @@
 /**
- * A subscription that is kept running: at most one operation at any time, and none once it is stopped. An error is
- * retried, each time later. A completion is final (the server says that nothing more can follow), until `resume`.
+ * A subscription that is kept running: at most one operation at any time, and none after `stop`.
+ * After an error it is retried, with a longer pause each time. A completion means that the server
+ * has nothing more to send; it is final until `resume`.
  */
 
 import type { Client } from "graphql-ws";
 
 const FIRST_RETRY_MS = 1_000;
-/** A refusal may stay one for hours, and an outage ends at some time. */
+/** A refusal may last for hours, but the retry after an outage must not come too late. */
 const LONGEST_RETRY_MS = 30_000;
 
 export interface KeptSubscription {
-  /** Subscribes at once, unless it runs already: something happened after which the server may have more to say. */
+  /** Subscribes again, unless it is running. Call it when the server may have more to send. */
   resume: () => void;
-  /** Ends it for good. */
+  /** Ends the subscription for good. */
   stop: () => void;
 }
 
@@ -21,7 +22,7 @@ interface Operation {
   variables: Record<string, unknown>;
 }
 
-/** `onData` gets each payload, and undefined for one without data. */
+/** Calls `onData` with the data of each payload, or undefined if a payload has none. */
 export function keepSubscribed<Data>(
   socket: Client,
   operation: Operation,
@@ -36,7 +37,8 @@ export function keepSubscribed<Data>(
   const resume = (): void => {
     if (isStopped || current) return;
     clearTimeout(retryTimer);
-    // The client calls `complete` after `unsubscribe` too; only the current attempt may change anything.
+    // The client calls `complete` after `unsubscribe` too; only the current attempt may change
+    // anything.
     const attempt = Symbol("attempt");
     current = attempt;
     const hasEnded = (): boolean => {

@@ -1,4 +1,4 @@
-/** The status line in words: the position of a person in a queue, and a waiting room for its organizer. */
+/** The texts of the status line: a user's position in the queue, and the room for its organizer. */
 
 export interface Stock {
   soldOut: boolean;
@@ -26,7 +26,7 @@ export interface Room {
   flow: { waitingCount: number; occupancy: number; outflow: number };
 }
 
-/** The full text is in the results. */
+/** The results show the full text. */
 const LONGEST_MESSAGE = 120;
 
 export function stockWords(stock: Stock): string {
@@ -96,7 +96,7 @@ const OUTSIDE: Record<string, string> = {
 
 const STANDSTILL: Record<string, string> = {
   PAUSED: "paused; you keep your place",
-  REJECTING: "no one is called now; you keep your place",
+  REJECTING: "calls are stopped for now; you keep your place",
 };
 
 function registeredWords(place: Place): string[] {
@@ -124,7 +124,7 @@ function aheadWords({ stockAhead, message }: Place): string[] {
   return [...(stockAhead === "SOLD_OUT" ? ["tickets will probably sell out before your turn"] : []), ...(told ? [`“${told}”`] : [])];
 }
 
-/** A range: half of the people wait at most the first value, nine out of ten at most the second. */
+/** A range: half of the people wait at most the first value, nine in ten at most the second. */
 function waitWords(p50: number, p90: number): string {
   if (p90 <= 15) return "a few seconds";
   const [unit, seconds] = p90 < 90 ? ["seconds", 1] : p90 < 5_400 ? ["minutes", 60] : ["hours", 3_600];

@@ -1,7 +1,7 @@
 -- Calling people: the window of the last minute, both caps, and the next person by the room's
 -- method.
 local REFILL = 100
--- Ending an entry costs ten times as much as examining a number: 250 endings take some 20 ms.
+-- Ending an entry costs ten times as much as examining a number: 250 take about 20 ms.
 local MAX_ENDED = 250
 
 -- Returns the admissions of this second and the 60 before it. They cover every window of 60 seconds
@@ -107,8 +107,8 @@ end
 -- still accepts calls by hand. The caller must `commit`.
 local function call_next(most, bound, is_by_hand)
   local room, status = queue_state(), room_status()
-  -- Before a draw a departed lot does not tell which number it will draw: the serving number would
-  -- skip a person.
+  -- Before the draw, the number of a departed lot is unknown: the serving number would skip a
+  -- person.
   if not is_trusted or not room.is_opened or room.serving >= room.tail then return 0, false, false end
   local second, free = math.floor(now / 1000), 0
   if status == 'OPEN' or (status == 'PAUSED' and is_by_hand) then free = math.max(allowance(most, second), 0) end

@@ -1,6 +1,6 @@
 -- Functions shared by the scripts of consumers. A pending event of a group has one of two consumer
--- names, which give its state: `handling`, delivered and not acknowledged, or `waiting`, to be
--- delivered again. Its delivery count is its number of tries.
+-- names, which give its state: `handling` (delivered, not acknowledged) or `waiting` (to be
+-- delivered again). Its delivery count is its number of tries.
 local HANDLING, TO_RETRY = 'handling', 'waiting'
 local LEASE_MS, FIRST_PAUSE_MS, LONGEST_PAUSE_MS = 15000, 1000, 60000
 
@@ -12,8 +12,8 @@ local function is_due_again(holder, idle_ms, tries)
   return idle_ms >= pause_ms
 end
 
--- Returns the pending events of a group from an id on. A wiped store has lost the group, which is
--- then created again from the first event on.
+-- Returns the pending events of a group from an id on. If the store was wiped, the group is
+-- missing; it is created again and starts at the first event.
 local function pending(group, first, last, limit)
   local found = redis.pcall('XPENDING', EVENTS, group, first, last, limit)
   if not found.err then return found end

@@ -10,7 +10,7 @@ local function has_hold_under(person, entry)
   return false
 end
 
--- Ends the entries that are due: absences, calls that were not claimed, passes that ran out. A pass
+-- Ends the entries that are due: absences, calls that were not claimed, expired passes. A pass
 -- with an active hold is checked again until that hold has ended. Returns how many entries were
 -- ended, and whether there may be more.
 local function end_due()
@@ -30,8 +30,8 @@ local function end_due()
   return #absent + #over - put_off, #absent == MAX_ENDED or #over == MAX_ENDED
 end
 
--- Removes the connections of processes whose lease has expired. Their people get the grace of a
--- lost connection.
+-- Removes the connections of processes whose lease has expired. Their people get the grace period
+-- of a lost connection.
 local function expire_leases(bound)
   if not is_counting() then return 0 end
   local grace_ms, done = tonumber(redis.call('HGET', STATE, 'disconnect_grace_ms')), 0

@@ -7,8 +7,7 @@ local function write_entry(person, entry)
   touched_people[person] = true
 end
 
--- Counts what happened in the room in this round. Entries of a round before a reset are not
--- counted.
+-- Counts an event of the room in this round. Entries of a round before a reset are not counted.
 local function count_flow(entry, what, slice, by)
   if entry.round ~= queue_state().round then return end
   redis.call('HINCRBY', FLOW, what, by or 1)
@@ -36,8 +35,7 @@ local function end_entry(person, entry, why)
   write_entry(person, entry)
 end
 
--- Returns whether any process has a connection of this person; while one has, the entry has no
--- deadline.
+-- Returns whether any process has a connection of this person. If so, the entry has no deadline.
 local function is_present(entry)
   for _, attachment in pairs(entry.presence or {}) do
     if attachment > 0 then return true end
@@ -53,8 +51,8 @@ local function drop_dead_marks(marks)
   end
 end
 
--- Makes the person count as present until then, and never for less than promised before. Only
--- PRESENCE_DEADLINES holds that time, except for people with a connection, whose entry holds it.
+-- Makes the person count as present until this time, or until the time promised earlier if that is
+-- later. PRESENCE_DEADLINES holds the time; for people with a connection, their entry holds it.
 local function extend_presence(person, entry, alive_until_ms)
   redis.call('ZADD', PRESENCE_DEADLINES, 'GT', math.max(entry.deadline_ms or 0, alive_until_ms), person)
   entry.deadline_ms = nil

@@ -33,8 +33,8 @@ local function list_without(list, gone)
   return rest
 end
 
--- Takes a unit from another owner. A hold gets another unit or ends; an order that has the unit
--- here no longer has it in MongoDB.
+-- Takes a unit from another owner. A hold gets another unit or ends. An order that owns the unit
+-- here does not own it in MongoDB any more.
 local function displace(unit, owner, new_owner)
   local tier, other_id = tier_of(unit), string.gsub(owner, '^=', '')
   local other = read_hold(other_id)
@@ -60,7 +60,7 @@ local function displace(unit, owner, new_owner)
   end
 end
 
--- Returns a list from an index on; unpack fails at some 8,000 items.
+-- Returns a list from an index on. (`unpack` fails at about 8,000 items.)
 local function list_from(list, first)
   local rest = {}
   for index = first, #list do rest[#rest + 1] = list[index] end

@@ -23,8 +23,8 @@ local function check_incarnation(incarnation, epoch)
   end
 end
 
--- Returns whether deadlines count. None counts as passed while no worker ran for this concert, nor
--- in the grace that follows.
+-- Returns whether deadlines take effect. They do not while no worker runs for this concert, nor in
+-- the grace period after that.
 local function is_counting()
   return is_trusted and now >= grace_until_ms and now - worker_ms <= WORKER_GAP_MS
 end
@@ -33,7 +33,7 @@ local function is_due(deadline_ms)
   return deadline_ms <= now and is_counting()
 end
 
--- Returns the earliest time at which a deadline can count; this is the time shown to people.
+-- Returns the earliest time at which a deadline can take effect. People are shown this time.
 local function effective_deadline(deadline_ms)
   return string.format('%d', math.max(deadline_ms, grace_until_ms))
 end

@@ -1,4 +1,5 @@
--- Functions shared by the scripts that read a whole concert: its queue, its stock, and who changed.
+-- Functions shared by the scripts that read a whole concert: its queue, its stock, and the changed
+-- people.
 
 -- Returns the bits of the numbers that departed, from the byte of the serving number on.
 local function departed_bits()
@@ -43,7 +44,7 @@ local function stock_fields()
 end
 
 -- Returns epoch, version and floor (changes up to the floor may be missing), then person and
--- version of each change after a version, oldest first: at most `limit` people, plus all who
+-- version of each change after a version, oldest first: at most `limit` people, plus all others who
 -- changed at the version of the last.
 local function change_fields(after, limit)
   local at = redis.call('HMGET', STATE, 'epoch', 'version', 'changes_floor')

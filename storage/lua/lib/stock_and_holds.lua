@@ -1,4 +1,5 @@
--- Functions shared by changes of stock: take and free units, counters, records of holds and people.
+-- Functions shared by the scripts that change stock: take and free units, count them, and read and
+-- write the records of holds and people.
 local touched_tiers, touched_people = {}, {}
 
 local function add_to_counter(tier, what, by)

@@ -23,7 +23,7 @@ async function openAsBob(browser, url) {
 export const stories = {
   async looking(browser, url) {
     const page = await Page.open(await browser.person(), url);
-    const { data } = await page.run('Catalogue');
+    const { data } = await page.run('Catalog');
     await page.shows('"isOnSale": true');
     await browser.shot(page.tab, 'catalogue');
     const early = await page.run('Me');
@@ -182,9 +182,9 @@ export const stories = {
       await attempt;
     }
     const before = attempts;
-    await page.run('Catalogue');
+    await page.run('Catalog');
     await page.tab.clock.fastForward(10_000);
-    await page.run('Catalogue');
+    await page.run('Catalog');
     return { withinTenSeconds: attempts - before };
   },
 

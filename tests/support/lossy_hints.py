@@ -1,0 +1,17 @@
+"""A feed that loses hints."""
+
+from collections.abc import Callable
+
+import pytest
+
+from subscriptions.feed import Feed, HintHandler
+
+
+def lose_hints(monkeypatch: pytest.MonkeyPatch, feed: Feed, *, is_kept: Callable[[], bool] = lambda: False) -> None:
+    """Make the listeners that are added from now on miss all hints but those that `is_kept`."""
+    listen = feed.listen
+
+    def listen_to_few(channel: str, notice: HintHandler) -> None:
+        listen(channel, lambda message: notice(message) if is_kept() else None)
+
+    monkeypatch.setattr(feed, "listen", listen_to_few)

@@ -1,0 +1,36 @@
+"""Steps on a concert publisher that reads a fake queue. Nothing runs but what a test asks for."""
+
+from domain.ids import PersonId
+from domain.topics import QueueTopic
+from subscriptions.publishing.concert_publisher import ConcertPublisher
+from subscriptions.publishing.push_intervals import PushIntervals
+from subscriptions.publishing.subscriber_groups import Subscriber
+from tests.support.fake_queue import FakeQueue
+from tests.support.hub_recorder import SnapshotRecorder
+from tests.support.snapshots import CONCERT
+
+SELDOM = PushIntervals(((10, 0.0),), 1_000.0)
+"""Every move for the first ten people, and none for the others within a test."""
+EVERY_REFRESH = PushIntervals((), 0.0)
+
+
+def make_publisher(queue: FakeQueue, push_intervals: PushIntervals = SELDOM) -> ConcertPublisher:
+    return ConcertPublisher(CONCERT.id, queue, queue, tick_s=0.001, push_intervals=push_intervals)
+
+
+def queue_topic(number: int) -> QueueTopic:
+    """Return the topic of the person with this number."""
+    return QueueTopic(CONCERT.id, PersonId(f"p{number}"))
+
+
+def add_subscriber(publisher: ConcertPublisher, recorder: SnapshotRecorder) -> Subscriber:
+    subscriber = Subscriber(recorder, recorder.deliver)
+    publisher.add(subscriber)
+    return subscriber
+
+
+def add_people(publisher: ConcertPublisher, *numbers: int) -> list[SnapshotRecorder]:
+    recorders = [SnapshotRecorder(queue_topic(number)) for number in numbers]
+    for recorder in recorders:
+        add_subscriber(publisher, recorder)
+    return recorders

@@ -1,0 +1,200 @@
+"""Publishing when something fails: a render, a slow document, a rollback, a disconnect midway."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from domain.holds import EndReason, Hold, HoldState
+from domain.ids import ConcertId, HoldId, PersonId
+from domain.queues import EntryState
+from domain.topics import HoldsTopic, RoomTopic, Snapshot, Topic
+from subscriptions.interfaces import Rendered
+from subscriptions.publishing.concert_publisher import ConcertPublisher
+from subscriptions.publishing.presence import Presence
+from tests.support.fake_queue import FakeQueue
+from tests.support.hub_recorder import SnapshotRecorder
+from tests.support.publisher_steps import EVERY_REFRESH, add_people, add_subscriber, make_publisher, queue_topic
+from tests.support.snapshots import CONCERT, hold
+from tests.support.waiting import wait_until
+
+
+class FailsOnce(SnapshotRecorder):
+    """A source whose next render fails after `fails` was set, like one that takes too long."""
+
+    fails = False
+
+    async def render(self, snapshot: Snapshot) -> Rendered:
+        if self.fails:
+            self.fails = False
+            raise TimeoutError("rendering took too long")
+        return await super().render(snapshot)
+
+
+def add_failing(publisher: ConcertPublisher, topic: Topic) -> FailsOnce:
+    recorder = FailsOnce(topic)
+    add_subscriber(publisher, recorder)
+    return recorder
+
+
+async def test_end_of_an_entry_is_published_after_a_failed_render() -> None:
+    queue = FakeQueue(people=1_000)
+    publisher = make_publisher(queue)
+    recorder = add_failing(publisher, queue_topic(500))
+    await publisher.run_once()
+    queue.change("p500", EntryState.EXPIRED)
+    recorder.fails = True
+    for _ in range(20):
+        queue.move()
+        await publisher.run_once()
+    assert recorder.entry().state is EntryState.EXPIRED
+
+
+async def test_call_is_published_after_a_failed_render() -> None:
+    queue = FakeQueue(people=1_000)
+    publisher = make_publisher(queue)
+    recorder = add_failing(publisher, queue_topic(500))
+    await publisher.run_once()
+    queue.serving = 500
+    queue.change("p500", EntryState.READY)
+    recorder.fails = True
+    for _ in range(5):
+        await publisher.run_once()
+    assert recorder.entry().state is EntryState.READY
+
+
+class FakeHolds(FakeQueue):
+    """A queue whose people have these holds."""
+
+    held: tuple[Hold, ...] = ()
+    ended: Hold | None = None
+
+    async def read_holds(self, concert_id: ConcertId, person_id: PersonId) -> tuple[Hold, ...]:
+        return self.held
+
+    async def read_hold(self, concert_id: ConcertId, hold_id: HoldId) -> Hold | None:
+        return self.ended
+
+
+async def test_end_of_a_hold_is_published_after_a_failed_render() -> None:
+    queue = FakeHolds(people=10)
+    queue.held = (hold(),)
+    publisher = make_publisher(queue)
+    recorder = add_failing(publisher, HoldsTopic(CONCERT.id, PersonId("p5")))
+    await publisher.run_once()
+    assert isinstance(recorder.last, Hold)
+    queue.held, queue.ended = (), hold(state=HoldState.ENDED, reason=EndReason.EXPIRED)
+    queue.change("p5", EntryState.WAITING)
+    recorder.fails = True
+    for _ in range(20):
+        await publisher.run_once()
+    assert isinstance(recorder.last, Hold)
+    assert recorder.last.state is HoldState.ENDED
+
+
+async def test_presence_is_reported_for_a_person_a_rollback_put_back() -> None:
+    """A store restored from an older copy has the same entry, waiting as it was then."""
+    queue = FakeQueue(people=100, serving=50)
+    queue.states = {PersonId("p50"): EntryState.READY}
+    publisher = make_publisher(queue)
+    (recorder,) = add_people(publisher, 50)
+    await publisher.run_once()
+    assert recorder.entry().state is EntryState.READY
+    queue.serving = 40
+    queue.change("p50", EntryState.WAITING)
+    for _ in range(2):
+        await publisher.run_once()
+    assert recorder.entry().state is EntryState.WAITING
+    assert queue.attached == ["p50"]
+
+
+class NeverRenders(SnapshotRecorder):
+    async def render(self, snapshot: Snapshot) -> Rendered:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+
+async def test_slow_documents_delay_no_entry() -> None:
+    """Four organizers select what the database, which hangs, does not answer."""
+    queue = FakeQueue(people=1_000)
+    publisher = make_publisher(queue)
+    (recorder,) = add_people(publisher, 500)
+    for name in ("ann", "ben", "cyd", "dan"):
+        subscriber = add_subscriber(publisher, NeverRenders(RoomTopic(CONCERT.id), group=name))
+        subscriber.first_delivery.add_done_callback(lambda first: first.exception())
+    task = asyncio.create_task(publisher.run())
+    try:
+        await wait_until(lambda: recorder.snapshots, what="the first payload")
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+class CallsBack(SnapshotRecorder):
+    """A source that runs `on_render` before each render."""
+
+    def __init__(self, topic: Topic) -> None:
+        super().__init__(topic)
+        self.on_render: Callable[[], None] = lambda: None
+
+    async def render(self, snapshot: Snapshot) -> Rendered:
+        self.on_render()
+        return await super().render(snapshot)
+
+
+async def test_person_who_disconnects_during_a_refresh_is_read_no_more() -> None:
+    queue = FakeQueue(people=100)
+    publisher = make_publisher(queue, EVERY_REFRESH)
+    stays = CallsBack(queue_topic(60))
+    add_subscriber(publisher, stays)
+    leaves = add_subscriber(publisher, SnapshotRecorder(queue_topic(50)))
+    await publisher.run_once()
+    stays.on_render = lambda: publisher.remove(leaves)
+    # The change names no person, as after an opening by a worker that this process learns of late.
+    queue.serving = 50
+    queue.version += 1
+    await publisher.run_once()
+    queue.asked.clear()
+    for _ in range(5):
+        queue.version += 1
+        await publisher.run_once()
+    assert queue.asked == []
+
+
+async def test_entry_newer_than_the_shared_snapshot_waits_for_the_next_refresh() -> None:
+    """The person joined and was called after the queue was read."""
+    queue = FakeQueue(people=10, serving=10)
+    queue.states = {PersonId("p11"): EntryState.READY}
+    publisher = make_publisher(queue)
+    add_people(publisher, 10)
+    await publisher.run_once()
+    (recorder,) = add_people(publisher, 11)
+    await publisher.run_once()
+    assert recorder.snapshots == []
+
+
+class FakePresenceStore:
+    """Records each report: the process name, who is connected, and whether the store knows it."""
+
+    def __init__(self) -> None:
+        self.reports: list[tuple[str, dict[PersonId, bool], bool]] = []
+
+    async def sync_presence(
+        self, concert_id: ConcertId, process: str, people: Sequence[tuple[PersonId, int]], *, is_known: bool
+    ) -> None:
+        self.reports.append((process, {person: sequence > 0 for person, sequence in people}, is_known))
+
+
+async def test_disconnected_person_is_not_reported_again_after_a_rollback() -> None:
+    """The old process name, which a restored store may know, ends with its lease."""
+    ann, ben = PersonId("ann"), PersonId("ben")
+    store = FakePresenceStore()
+    presence = Presence(CONCERT.id, store)
+    for person_id in (ann, ben):
+        presence.connected(person_id)
+    await presence.sync()
+    presence.disconnected(ann)
+    await presence.sync()
+    presence.resync_all()
+    await presence.sync()
+    (first, *_, last) = store.reports
+    assert (first[1], last[1:]) == ({ann: True, ben: True}, ({ben: True}, False))
+    assert first[0] != last[0]
