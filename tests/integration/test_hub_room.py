@@ -12,7 +12,8 @@ from storage.connect import Stores
 from storage.keys import KINDS, concert_keys, hints_channel
 from subscriptions.hub import Hub
 from tests.support.hub_recorder import ROOM, SnapshotRecorder, check_rising, open_hub, subscribe
-from tests.support.lottery import make_people, register
+from tests.support.queue_steps import join_all as register
+from tests.support.queue_steps import make_people
 from tests.support.sale import context, on_sale, organizer
 from tests.support.waiting import wait_until
 from workers.admission import AdmissionWorker

@@ -41,7 +41,7 @@ class ScriptCalls:
 
 @contextmanager
 def recorded_calls(stores: Stores) -> Iterator[ScriptCalls]:
-    """Record the calls made within the block by whoever uses these stores."""
+    """Record the calls that are made through these stores within the block."""
     calls = ScriptCalls()
 
     async def record(
