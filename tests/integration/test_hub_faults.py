@@ -1,4 +1,4 @@
-"""Regression tests of faults that a review found in what the hub shows, and in the GraphQL API, on real stores."""
+"""Regression tests of faults that a review found in the hub and the GraphQL API, on real stores."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -65,7 +65,7 @@ async def test_buyers_of_the_last_round_move_no_position_in_the_new_one(stores: 
 
 
 async def test_tickets_of_the_last_round_do_not_sell_out_the_new_one(stores: Stores) -> None:
-    """Thirty people bought one ticket each after a reset, one was called since, 70 are left, and 20 wait."""
+    """Thirty bought after a reset, one was called since, 70 tickets are left, and 20 people wait."""
     concert, buyers = await reset_with_30_buyers(stores)
     await join_all(stores, concert, make_people(21))
     for who in buyers:
@@ -108,7 +108,7 @@ async def test_manual_admission_keeps_its_row_if_its_twin_was_refused(stores: St
 
 
 async def test_a_draw_between_two_reads_shows_no_wrong_position(stores: Stores, valkey_url: str) -> None:
-    """Half have left before the opening, which comes between the read of the queue and that of the entries."""
+    """Half have left; the opening comes between the read of the queue and that of the entries."""
     concert = await with_lottery(stores)
     people = make_people(16)
     await join_all(stores, concert, people)

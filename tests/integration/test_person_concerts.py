@@ -1,4 +1,4 @@
-"""The index of a person's concerts: complete before anything is written, pruned when read, rebuilt by recovery."""
+"""The index of a person's concerts: written before all else, pruned by reads, and recovered."""
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -60,7 +60,7 @@ async def test_index_keeps_the_200_concerts_that_expire_last(any_stores: Stores)
 
 
 async def test_full_index_keeps_the_concert_just_added(any_stores: Stores) -> None:
-    """This includes a concert that expires before all others: it is the next one that its viewer attends."""
+    """This concert may expire before all others: it is the next one that its viewer attends."""
     for number in range(MAX_CONCERTS):
         expires_at = NEXT_YEAR + timedelta(days=number)
         await any_stores.person_concerts.add(ANN, ConcertId(f"c{number}"), expires_at=expires_at)

@@ -1,4 +1,4 @@
-"""Invalid requests to the queue, below GraphQL: each is refused with a typed error and changes nothing."""
+"""Invalid requests to the queue, below GraphQL: each gets a typed error and changes nothing."""
 
 import asyncio
 from dataclasses import replace
@@ -51,7 +51,7 @@ async def test_a_thousand_joins_of_one_person_cost_twenty_joins(
     assert len(refused) == 980
     assert {type(refusal) for refusal in refused} == {RateLimited}
     assert all(isinstance(r, RateLimited) and 1 <= r.retry_after_s <= 600 for r in refused)
-    # Each attempt calls the rate limit and the index of the person's concerts; 20 and the 5 others join.
+    # Two scripts per attempt: the rate limit and the person's index of concerts; 25 attempts join.
     assert await _commands(stores) - before <= 2 * (1_000 + 5) + 25 + 20
     assert None not in numbers
     queue = await stores.queues.read_queue(concert.id)
@@ -83,7 +83,7 @@ async def test_calls_without_an_entry_are_refused(stores: Stores) -> None:
 
 
 async def test_only_the_current_pass_of_the_person_is_accepted(stores: Stores) -> None:
-    """Replayed, foreign, forged and expired passes are refused, and those that another key signed."""
+    """Replayed, foreign, forged and expired passes are refused, and passes of another key."""
     concert, other = await with_room(stores, total_active_users=3), await with_room(stores)
     await join(stores, concert, "ann", "ben")
     await join(stores, other, "ann")

@@ -1,4 +1,4 @@
-"""A store with a queue that is killed, wiped or rolled back: each person keeps the entry or sees that it is lost."""
+"""A store with a queue that is killed, wiped or rolled back: entries are kept or seen as lost."""
 
 import asyncio
 from collections.abc import Awaitable, Sequence
@@ -36,7 +36,7 @@ PEOPLE = make_people(30)
 
 
 async def with_people(stores: Stores) -> Concert:
-    """Return a queue of 30 people: one admitted, one called, three gone, and one with a connection."""
+    """Return a queue of 30 people: one admitted, one called, three gone, and one connected."""
     concert = await with_room(stores)
     await join(stores, concert, *PEOPLE)
     await admit(stores, concert)
@@ -88,7 +88,7 @@ async def test_a_killed_store_keeps_entries_cursor_and_passes(own_stores: Stores
 
 
 async def test_joins_answered_before_a_kill_are_kept(own_stores: Stores, own_valkey: ServerProcess) -> None:
-    """Each answered person has the number of the answer, and no number is given twice or left out."""
+    """Each answered person has the number of the answer; no number is given twice or left out."""
     concert = await with_room(own_stores, total_active_users=1)
     answered: dict[str, int | None] = {}
     is_busy = asyncio.Event()
@@ -119,7 +119,7 @@ async def test_joins_answered_before_a_kill_are_kept(own_stores: Stores, own_val
 async def check_loss_is_shown(
     stores: Stores, own_valkey: ServerProcess, concert: Concert, break_store: Awaitable[object], *, lost: str
 ) -> None:
-    """Check that a subscriber and a polling client see the loss of an entry, and that its person can rejoin."""
+    """Check that a subscriber and a polling client see the loss, and that the person can rejoin."""
     async with open_hub(stores, own_valkey.url) as (hub, _):
         seen = await subscribe(hub, QueueTopic(concert.id, PersonId(lost)))
         before = seen.line().room.epoch

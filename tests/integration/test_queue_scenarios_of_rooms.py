@@ -53,7 +53,7 @@ from tests.support.sale import (
 
 
 async def test_a_second_sale_in_the_same_room_starts_at_number_1(stores: Stores) -> None:
-    """Passes of the first sale are invalid in the second, and its entries do not change the new positions."""
+    """Passes of the first sale are invalid in the second, whose positions start at 1."""
     concert = await with_room(stores, total_active_users=2)
     await join(stores, concert, "ann", "ben", "cyd", "dan")
     await admit(stores, concert)
@@ -79,7 +79,6 @@ async def test_a_second_sale_in_the_same_room_starts_at_number_1(stores: Stores)
 
 
 async def test_tickets_cannot_be_held_around_the_queue(stores: Stores) -> None:
-    """No way to the tickets but through the queue."""
     concert = await with_room(stores, total_active_users=1)
     await join(stores, concert, "ann", "ben")
     await admit(stores, concert)
@@ -95,7 +94,7 @@ async def test_tickets_cannot_be_held_around_the_queue(stores: Stores) -> None:
 
 
 async def test_a_replayed_pass_is_refused(stores: Stores) -> None:
-    """A pass allows one purchase: concurrent purchases get one order, and afterwards the pass is invalid."""
+    """A pass is for one purchase: concurrent ones get one order, and later ones are refused."""
     concert = await with_room(stores, total_active_users=3)
     await join(stores, concert, "ann", "ben", "cyd")
     await admit(stores, concert)
@@ -264,7 +263,7 @@ async def test_a_reset_under_load_mixes_no_rounds(stores: Stores) -> None:
 
 
 async def test_a_clock_jump_ends_no_entry_pass_or_hold(stores: Stores) -> None:
-    """The clock jumps an hour ahead and back. Entries, calls, passes and holds stay, and expire afterwards."""
+    """The clock jumps an hour ahead and back; entries, passes and holds stay, and expire later."""
     concert = await with_room(stores, total_active_users=2)
     await join(stores, concert, "ann", "ben", "cyd", "dan")
     await admit(stores, concert)

@@ -38,7 +38,7 @@ from workers.admission import AdmissionWorker
 
 
 async def test_launch_spike_gives_one_entry_each_within_both_limits(stores: Stores) -> None:
-    """2,000 people join at once; the first in the queue are called first, exactly as many as the limits allow."""
+    """2,000 people join at once; the first in the queue are called, as many as the limits allow."""
     concert = await with_room(stores, total_active_users=50, new_users_per_minute=120)
     people = make_people(2_000)
     await asyncio.gather(join_all(stores, concert, people), *[admit(stores, concert) for _ in range(8)])
@@ -97,7 +97,7 @@ async def test_late_surge_does_not_overtake_early_entries(stores: Stores) -> Non
 
 
 async def test_reconnect_churn_keeps_the_latest_presence_per_process(stores: Stores) -> None:
-    """Presence of two processes arrives in any order: the highest sequence number of each process counts."""
+    """Presence arrives in any order: the highest sequence number of each process counts."""
     concert = await with_room(stores, total_active_users=1)
     people, chance = make_people(40), random.Random(11)
     await join(stores, concert, *people)
@@ -134,7 +134,7 @@ async def test_absent_people_in_front_do_not_delay_others(stores: Stores) -> Non
 
 
 async def test_hidden_client_loses_its_entry_after_the_grace(stores: Stores) -> None:
-    """Within the grace nothing is lost; after it the place is gone, and a new one is behind the queue."""
+    """Within the grace the entry is kept; later it has ended, and a new one is at the end."""
     concert = await change_room(stores, await with_room(stores), queue_all=True)
     await join(stores, concert, "ann", "ben", "cyd")
     connected = [(PersonId(who), 1) for who in ("ann", "ben", "cyd")]
@@ -185,7 +185,7 @@ async def test_joins_that_race_the_opening_get_exact_numbers(stores: Stores, is_
 
 
 async def test_dropped_connections_keep_entries_within_the_grace(stores: Stores) -> None:
-    """Two processes crash with all connections: people back within the grace keep their positions."""
+    """Two processes crash with all connections: people back in the grace keep their positions."""
     concert = await with_room(stores, total_active_users=1)
     people = make_people(100)
     await join(stores, concert, *people)
@@ -208,7 +208,7 @@ async def test_dropped_connections_keep_entries_within_the_grace(stores: Stores)
 
 
 async def test_people_who_left_before_a_draw_delay_no_one(stores: Stores) -> None:
-    """The cursor does not move before the draw: the first lots, whose people left, may draw any number."""
+    """The cursor waits for the draw: the first lots, whose people left, may draw any number."""
     for _ in range(4):
         concert = await with_lottery(stores, total_active_users=3)
         people = make_people(6)

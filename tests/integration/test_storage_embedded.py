@@ -1,4 +1,4 @@
-"""Embedded stores keep port and data after a stop or a kill, and a new owner ends what a crashed one left."""
+"""Embedded stores keep port and data after a stop or a kill, also under a new owner."""
 
 import asyncio
 import signal
@@ -77,7 +77,7 @@ async def test_a_new_owner_kills_the_old_process_and_keeps_port_and_data(child: 
 
 
 async def test_mongod_moves_to_another_port_with_its_data(tmp_path: Path) -> None:
-    """A replica set knows its members by port; a member that is not listed never becomes primary."""
+    """A replica set knows its members by port; an unlisted member never becomes primary."""
     first = supervisor.make_mongod(tmp_path)
     await first.start()
     _write(first)

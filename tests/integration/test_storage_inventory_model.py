@@ -1,4 +1,4 @@
-"""The real scripts against a small model: after any steps in any order, both have the same stock."""
+"""The real scripts against a small model: after any steps, both have the same stock."""
 
 import asyncio
 from collections.abc import Coroutine

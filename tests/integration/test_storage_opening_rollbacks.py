@@ -1,4 +1,4 @@
-"""Stores that lose data around an opening: known entries keep their numbers, and no one registers afterwards."""
+"""Data lost around an opening: known entries keep their numbers, and no one registers again."""
 
 from typing import Any
 
@@ -112,7 +112,7 @@ async def test_a_superseded_recovery_opens_nothing(stores: Stores) -> None:
 async def test_registrations_lost_before_the_reveal_are_not_revealed(
     stores: Stores, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """People may register again after a rollback, so what was frozen before must not be revealed."""
+    """People may register again after a rollback, so an earlier freeze must not be revealed."""
     concert = await with_lottery(stores)
     people = make_people(4)
     copy = await ConcertCopy(stores, concert).take()
@@ -135,7 +135,7 @@ async def test_registrations_lost_before_the_reveal_are_not_revealed(
 
 
 async def test_a_queue_opens_after_a_reveal_of_another_count(stores: Stores) -> None:
-    """A partitioned primary may reveal its own count: entries beyond it are behind, and missing ones are gone."""
+    """A partitioned primary may reveal its own count, larger or smaller than that of the queue."""
     for count in (3, 9):
         concert = await with_lottery(stores)
         people = make_people(6)

@@ -1,4 +1,4 @@
-"""Purchases: the order of their steps, crashes between any two, and a database that is slow or fails."""
+"""Purchases: the order of their steps, crashes between any two, and a slow or failing database."""
 
 import asyncio
 import signal
@@ -99,7 +99,7 @@ async def test_text_that_cannot_be_stored_refuses_only_its_purchase(stores: Stor
 
 
 def delay_insert(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> tuple[asyncio.Event, asyncio.Event]:
-    """Return two events: the first is set when an insert begins, and the second lets it continue."""
+    """Return two events: the first is set when an insert begins, the second lets it continue."""
     insert, has_begun, may_continue = stores.order_batch.insert, asyncio.Event(), asyncio.Event()
 
     async def delayed(order: Order) -> Outcome:

@@ -115,7 +115,7 @@ async def test_a_person_whose_presence_expired_is_not_called(stores: Stores) -> 
 
 
 async def test_state_and_position_are_of_one_moment(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A call between the read of the entry and that of the queue must not show a person who waits at position 0."""
+    """A call between the two reads must not show a person who waits at position 0."""
     concert = await with_room(stores, 10)
     await join(stores, concert, "ann")
     await ExpiryWorker().run_once(stores)

@@ -1,4 +1,4 @@
-"""The real queue scripts against a model: each state, number and position is exact after any steps."""
+"""The real queue scripts against a model: each state, number and position is exact."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -72,7 +72,7 @@ class QueueMachine(ModelMachine):
 
     @rule(nth=st.integers(0, len(PEOPLE) - 1))
     def spend(self, nth: int) -> None:
-        """Random calls decide who is admitted, so the person is chosen here and not by hypothesis."""
+        """Random calls decide who is admitted, so hypothesis cannot choose the person."""
         admitted = [who for who, entry in self.model.entries.items() if entry.state is EntryState.ADMITTED]
         if not admitted:
             return
@@ -229,7 +229,7 @@ class QueueMachine(ModelMachine):
 
     @rule()
     def decide_on_a_lottery(self) -> None:
-        """A lottery is decided on until the opening; afterwards all numbers stay."""
+        """A lottery can be switched on or off until the opening; afterwards all numbers stay."""
         if self.model.method is QueueingMethod.FIFO:
             wanted = not self.concert.room.shuffle_at_start
             refused = self.configure(shuffle_at_start=wanted)

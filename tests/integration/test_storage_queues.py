@@ -1,4 +1,4 @@
-"""The queue on every kind of store: one entry per person, both caps, no-shows, passes, and presence."""
+"""The queue on every kind of store: one entry per person, limits, no-shows, passes and presence."""
 
 import asyncio
 from collections import Counter

@@ -1,4 +1,7 @@
-"""Recovery of a store that was rolled back, wiped, flushed, restarted or unavailable. Nothing is sold twice."""
+"""Recovery of a store that was rolled back, wiped, flushed, restarted or unavailable.
+
+Nothing is sold twice.
+"""
 
 import asyncio
 import shutil
@@ -111,7 +114,7 @@ async def test_a_hold_whose_units_were_sold_gets_other_units_or_ends(
 
 
 async def test_a_hold_that_loses_two_units_to_one_order_ends_once(any_stores: Stores) -> None:
-    """The first lost unit ends the hold and releases the second, which the order then takes from stock."""
+    """The first lost unit ends the hold; the order then takes the second from stock."""
     concert = await on_sale(any_stores, 2)
     loser = await hold(any_stores, concert, 2, who="loser")
     # MongoDB has an order for the same units that this store never had.

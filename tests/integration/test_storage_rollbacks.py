@@ -1,5 +1,6 @@
-"""Random sales whose store is rolled back at any step, also during a purchase, and random sales in which every script
-call arrives twice. After each step, both stores agree on every unit, person and deadline.
+"""Random sales whose store is rolled back at any step, or in which every script call arrives twice.
+
+After each step, both stores agree on every unit, person and deadline.
 """
 
 import asyncio

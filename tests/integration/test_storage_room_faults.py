@@ -34,7 +34,7 @@ from tests.support.store_copies import ConcertCopy
 
 
 async def expire_presence(stores: Stores, concert: Concert) -> None:
-    """Let half a minute pass without a heartbeat, with the expiry worker and without the admission worker."""
+    """Let half a minute pass without heartbeats and without the admission worker."""
     await stores.hot_state.expire_holds(concert.id, limit=100)
     for _ in range(9):
         await advance_clock(stores, concert, 4_000)
@@ -68,7 +68,7 @@ async def test_hold_needs_a_pass_in_a_paused_passthrough_room(stores: Stores) ->
 
 
 async def test_settings_that_arrive_late_do_not_undo_an_opening(stores: Stores) -> None:
-    """The check of resolvers.concert_updates runs before the write, so the queue may open in between."""
+    """The check in resolvers.concert_updates precedes the write; the queue may open in between."""
     concert = await with_room(stores)
     (ann,) = await join(stores, concert, "ann")
     assert (ann.state, ann.number) == (EntryState.WAITING, 1)
@@ -197,7 +197,7 @@ async def test_lottery_setting_is_fixed_seconds_before_the_opening(stores: Store
 
 
 async def test_random_method_draws_everyone_with_the_same_chance(any_stores: Stores) -> None:
-    """600 wait, with gaps, and 200 are called: each fifth of the queue has its share within five standard deviations."""
+    """200 of 600 are called: each fifth of the queue has its share within five deviations."""
     room = {"total_active_users": 200, "new_users_per_minute": 100_000}
     concert = await with_room(any_stores, queueing_method=QueueingMethod.RANDOM, **room)
     people = make_people(750)

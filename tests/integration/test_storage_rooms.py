@@ -1,4 +1,4 @@
-"""Queueing methods on real stores: who may join, who is called, and what a reset or a lottery leaves."""
+"""Queueing methods on real stores: who may join, who is called, and resets and lotteries."""
 
 import struct
 from collections import Counter
@@ -50,7 +50,7 @@ async def test_a_paused_room_is_joined_and_calls_no_one_by_itself(any_stores: St
     assert await admit(any_stores, concert) == 0
     by_hand = await any_stores.queues.admit_next(concert.id, command_key="k", digest="d", count=1)
     assert by_hand == 1
-    # A call made before the pause or by hand can be claimed, and its slot stays free after it.
+    # Calls made before a pause or by the organizer can be claimed; no freed slot is given away.
     assert (await any_stores.queues.claim(concert.id, PersonId("ann"))).record.state is EntryState.ADMITTED
     await any_stores.queues.leave(concert.id, PersonId("ann"))
     assert await states(any_stores, concert, "ann", "ben", "cyd") == ["LEFT", "WAITING", "WAITING"]

@@ -1,4 +1,4 @@
-"""Start on the data of the version whose Redis keys began with `onsale:`, as commit 60c4621 wrote it."""
+"""Start on the data of the version with Redis keys in `onsale:`, as commit 60c4621 wrote it."""
 
 import json
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""The archive of queue events: each event once, also after crashes, and dead letters for the rest."""
+"""The archive of queue events: each event once, also after crashes, and dead letters."""
 
 import asyncio
 from collections.abc import Sequence
@@ -216,7 +216,7 @@ async def test_history_is_kept_for_ninety_days_and_read_by_index(stores: Stores)
 async def test_history_is_read_in_pages(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(queue_history, "MAX_READ", 2)
     concert = await make_queue(stores, "ann")
-    # Twelve events in one millisecond are in the order of the stream, not in that of their ids as text.
+    # Events of one millisecond are in the order of the stream, not in that of their ids as text.
     moment = int((await stream_ids(stores, concert))[0].partition("-")[0]) + 1
     for number in range(12):
         fields = ("event", "joined", "person", f"p{number}", "place", str(number), "round", "1")

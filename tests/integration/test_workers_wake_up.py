@@ -47,14 +47,14 @@ class RunCounter:
 async def test_an_idle_concert_is_left_alone_until_the_first_join(
     any_stores: Stores, store_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An idle concert is due after an hour here, so only a wake-up can call the person who joins."""
+    """An idle concert is due after an hour here, so only a wake-up leads to the call."""
     monkeypatch.setattr(AdmissionWorker, "idle_s", 3_600.0)
     active, idle = await with_room(any_stores), await with_room(any_stores)
     runs = RunCounter(any_stores, monkeypatch)
     async with running_workers(any_stores, store_url, "expiry", "admission"):
         await wait_until(lambda: runs.count(active) and runs.count(idle), what="the first round")
         await queues.join_queue(context(any_stores, "ann"), active.id)
-        # The start of the subscription to wake-ups wakes all concerts, and is over when ann is called.
+        # The start of the subscription wakes all concerts, before the hint that calls ann.
         await wait_until(lambda: is_called(any_stores, active, "ann"), what="the call at the active concert")
         await runs.wait_for_three(active)
         before = runs.count(idle)

@@ -14,7 +14,7 @@ class Crashed(Exception):
 
 
 def crash_at(stores: Stores, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
-    """Raise Crashed before or after a step of `lotteries` or `hot_state`, such as "before reveal"."""
+    """Raise Crashed before or after a step of `lotteries` or `hot_state`: "before reveal"."""
     when, _, name = step.partition(" ")
     owner = stores.lotteries if hasattr(stores.lotteries, name) else stores.hot_state
     original: Callable[..., Awaitable[Any]] = getattr(owner, name)

@@ -1,4 +1,4 @@
-"""Steps of tests of event consumers: a queue with events, pauses that pass at once, and dead letters."""
+"""Steps of tests of event consumers: queues with events, elapsed pauses, and dead letters."""
 
 from typing import Any
 

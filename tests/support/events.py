@@ -19,7 +19,10 @@ class Events:
     _blocks: AsyncIterator[tuple[str, Any]]
 
     async def hear(self) -> tuple[str, Any]:
-        """Return name and JSON of the next event, or COMMENT. Raises StopAsyncIteration at the end."""
+        """Return name and JSON of the next event, or COMMENT.
+
+        Raises StopAsyncIteration at the end.
+        """
         async with asyncio.timeout(TIMEOUT_S):
             return await anext(self._blocks)
 

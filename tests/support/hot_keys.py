@@ -1,4 +1,4 @@
-"""Finds the keys of a concert in the hot store, and moves its clock and deadlines instead of waiting."""
+"""Finds a concert's keys in the hot store, and moves its clock and deadlines instead of waiting."""
 
 from domain.concerts import Concert
 from storage.connect import Stores

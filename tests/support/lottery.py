@@ -1,4 +1,4 @@
-"""Steps of lottery tests on real stores: a queue with a lottery, its numbers and proofs, and a check of the draw."""
+"""Steps of lottery tests on real stores: a queue with a lottery, its numbers, proofs and draw."""
 
 import json
 from collections.abc import Sequence
@@ -40,7 +40,7 @@ async def revealed(stores: Stores, concert: Concert) -> Reveal:
 
 
 async def check_draw(stores: Stores, concert: Concert, people: Sequence[PersonId]) -> None:
-    """Check that the reveal fits the commitment, numbers fit the reveal, and positions count who waits in front."""
+    """Check that the reveal fits the commitment, numbers fit it, and positions are exact."""
     reveal = await revealed(stores, concert)
     assert reveal.commitment == concert.room.commitment == commitment_of(reveal.secret)
     assert reveal.seed == seed_of(reveal.secret, reveal.digest)

@@ -144,7 +144,7 @@ class QueueModel:
         return max(0, min(most, self.cap - len(self.with_a_slot()), self.a_minute - self.called_lately))
 
     def call(self, most: int = 1_000, *, is_by_hand: bool = False) -> int:
-        """Call people in order. With the random method, only count them: `adopt` learns who they are."""
+        """Call people in order. With the random method, only count them for `adopt`."""
         free, called = self.room_for(most, is_by_hand=is_by_hand), 0
         if self.method is QueueingMethod.RANDOM:
             self.random_calls = min(free, len([who for who in self.waiting if not self.is_absent(who)]))

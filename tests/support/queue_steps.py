@@ -1,5 +1,5 @@
-"""Steps of queue tests on real stores: open a waiting room, join, call, let time pass, hold with a pass, and read what
-the store has of people in the queue.
+"""Steps of queue tests on real stores: open a waiting room, join, call, let time pass, hold with a
+pass, and read entries.
 """
 
 import asyncio
@@ -29,12 +29,12 @@ ROOM = RoomSettings(suspended=False, total_active_users=2, new_users_per_minute=
 
 
 async def with_room(stores: Stores, *capacities: int, **settings: Any) -> Concert:
-    """Return a concert on sale behind a waiting room; ten tickets of one tier unless capacities are given."""
+    """Return a concert on sale with a waiting room; ten tickets of one tier by default."""
     return await on_sale(stores, *(capacities or (10,)), room=replace(ROOM, **settings))
 
 
 async def change_room(stores: Stores, concert: Concert, **settings: Any) -> Concert:
-    """Apply settings in the hot store, without the checks of a mutation. Return the concert with them."""
+    """Apply settings in the hot store, without a mutation's checks. Return the changed concert."""
     changed = replace(concert, version=concert.version + 1, room=replace(concert.room, **settings))
     assert await stores.hot_state.apply_concert(changed) == "APPLIED"
     return changed
@@ -101,7 +101,7 @@ async def viewer_entry(stores: Stores, concert: Concert, who: str) -> QueueEntry
 
 
 async def read_waiting(stores: Stores, concert: Concert, people: Sequence[str]) -> list[str]:
-    """Return those who wait, in the order of their numbers, after a check that their positions are exact."""
+    """Return those who wait, in order of their numbers, and check that positions are exact."""
     found = [r for r in await records(stores, concert, people) if r.state in (WAITING, EntryState.PREQUEUED)]
     ordered = [str(r.person_id) for r in sorted(found, key=lambda record: record.number or 0)]
     assert await positions(stores, concert, *ordered) == list(range(1, len(ordered) + 1))
@@ -114,7 +114,7 @@ async def read_called(stores: Stores, concert: Concert) -> list[str]:
 
 
 async def event_pairs(stores: Stores, concert: Concert) -> list[tuple[str, str]]:
-    """Return kind and person of each event in the stream; the person is empty for an event of the whole queue."""
+    """Return kind and person of each event; the person is empty for one of the whole queue."""
     return [(event.kind.value, event.person_id or "") for event in await read_events(stores, concert.id)]
 
 

@@ -137,7 +137,7 @@ class Shop:
         return concert
 
     async def hold(self, concert: OnSale, *quantities: int, by: str = "alice", key: str | None = None) -> Answer:
-        """Return the result of holdTickets, with a line for each quantity in the order of the tiers."""
+        """Return the result of holdTickets with a line per quantity, in the order of the tiers."""
         wish = {"concertId": concert.id, "lines": lines(concert, *quantities), "idempotencyKey": key or new_key()}
         return (await self.fields(HOLD, by=by, input=wish))["holdTickets"]
 

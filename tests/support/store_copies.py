@@ -1,4 +1,4 @@
-"""Copies of a store's data that a test puts back later, and the wait until the store is trusted again."""
+"""Copies of a store's data that a test puts back, and the wait until the store is trusted again."""
 
 import shutil
 from pathlib import Path
@@ -27,7 +27,7 @@ class ConcertCopy:
         return self
 
     async def put_back(self) -> None:
-        """Restore the keys as a failover to an older replica would: the store has to be recovered then."""
+        """Restore the keys as a failover to an older replica would; a recovery is needed then."""
         await self.wipe()
         for name, content in zip(self._names, self._contents, strict=True):
             if content is not None:

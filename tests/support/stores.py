@@ -1,4 +1,7 @@
-"""Starts the real stores of tests. Fixtures in `conftest.py` share them; a test that kills one has its own."""
+"""Starts the real stores of tests.
+
+Fixtures in `conftest.py` share them; a test that kills one has its own.
+"""
 
 import os
 import shutil
@@ -37,7 +40,7 @@ def _debian_redis() -> Path:
 
 async def start_cluster(directory: Path) -> ServerProcess:
     """Start a cluster of one server: it owns every slot, but refuses scripts that cross slots."""
-    # The default cluster port is the port plus 10,000, which may be in use by an outgoing connection.
+    # The default cluster port, the port plus 10,000, may be in use by an outgoing connection.
     child = supervisor.make_valkey(directory, options=(*CLUSTER, "--cluster-port", str(free_port())))
     await child.start()
     async with redis.asyncio.Redis.from_url(child.url, decode_responses=True) as client:

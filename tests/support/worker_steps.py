@@ -1,4 +1,4 @@
-"""Runs workers for tests: as tasks that end with a block, or as the command of a process of their own."""
+"""Runs workers for tests: as tasks that end with a block, or as the command."""
 
 import asyncio
 import os
