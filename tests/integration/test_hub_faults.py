@@ -25,16 +25,7 @@ from subscriptions.interfaces import ConcertSnapshot
 from tests.support.hot_keys import concert_key, make_due
 from tests.support.hub_recorder import SnapshotRecorder, open_hub, subscribe
 from tests.support.lottery import numbers, with_lottery
-from tests.support.queue_steps import (
-    admit,
-    hold_with_pass,
-    join,
-    join_all,
-    leave_all,
-    make_people,
-    pass_of,
-    with_room,
-)
+from tests.support.queue_steps import admit, hold_with_pass, join, join_all, leave_all, make_people, pass_of, with_room
 from tests.support.sale import PASSES, buy, context, key, organizer
 from workers.opening import OpeningWorker
 
@@ -65,7 +56,7 @@ async def test_buyers_of_the_last_round_move_no_position_in_the_new_one(stores: 
 
 
 async def test_tickets_of_the_last_round_do_not_sell_out_the_new_one(stores: Stores) -> None:
-    """Thirty bought after a reset, one was called since, 70 tickets are left, and 20 people wait."""
+    """Thirty bought after a reset, one was called since, 70 tickets are left, and 20 wait."""
     concert, buyers = await reset_with_30_buyers(stores)
     await join_all(stores, concert, make_people(21))
     for who in buyers:

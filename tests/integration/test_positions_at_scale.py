@@ -15,14 +15,14 @@ from domain.room_changes import RoomSettingsPatch
 from resolvers import rooms
 from storage.connect import Stores
 from storage.hot.queues import EntryRecord
-from tests.support.hot_keys import make_due
+from tests.support.hot_keys import end_grace, make_due
 from tests.support.queue_model import drawn_ranks
 from tests.support.queue_steps import admit, make_people, with_room
 from tests.support.sale import organizer
 
 ENTRIES = 70_000
 """More than 65,536, so that no number of 16 bits is enough."""
-CHUNK = 5_000
+CHUNK = 1_000
 SAMPLE = 2_000
 LONG_MS = 7_200_000
 WAITING = (EntryState.PREQUEUED, EntryState.WAITING)
@@ -63,6 +63,8 @@ async def end_some(stores: Stores, concert: Concert, people: Sequence[PersonId],
     leaving, absent = chance.sample(people, SAMPLE), chance.sample(people, SAMPLE)
     await call_for_all(stores, concert, stores.queues.leave, leaving)
     await make_due(stores, concert, "presence_deadlines", *absent)
+    await stores.hot_state.expire_holds(concert.id, limit=100)
+    await end_grace(stores, concert)
     while (await stores.hot_state.run_admission(concert.id, bound=1_000)).is_bounded:
         await stores.hot_state.expire_holds(concert.id, limit=100)
 

@@ -18,16 +18,7 @@ from storage.hot.queue_state import QueueState
 from storage.hot.queues import EntryRecord
 from tests.support.hub_recorder import open_hub, subscribe
 from tests.support.lottery import check_draw, revealed, with_lottery
-from tests.support.queue_steps import (
-    admit,
-    join,
-    join_all,
-    make_people,
-    positions,
-    records,
-    states,
-    with_room,
-)
+from tests.support.queue_steps import admit, join, join_all, make_people, positions, records, states, with_room
 from tests.support.sale import context
 from tests.support.store_copies import StoreCopy, restart, until_trusted
 from tests.support.waiting import wait_until

@@ -40,16 +40,7 @@ from tests.support.queue_steps import (
     states,
     with_room,
 )
-from tests.support.sale import (
-    PASSES,
-    all_orders,
-    buy,
-    check_invariants,
-    context,
-    opened,
-    organizer,
-    stock,
-)
+from tests.support.sale import PASSES, all_orders, buy, check_invariants, context, opened, organizer, stock
 
 
 async def test_a_second_sale_in_the_same_room_starts_at_number_1(stores: Stores) -> None:

@@ -15,7 +15,7 @@ from domain.queues import EntryEnd
 from resolvers import queues
 from storage.connect import Stores
 from storage.hot.queues import LeaseExpired
-from tests.support.hot_keys import advance_clock, make_due
+from tests.support.hot_keys import advance_clock, end_grace, make_due
 from tests.support.lottery import with_lottery
 from tests.support.queue_model import drawn_ranks
 from tests.support.queue_steps import (
@@ -125,6 +125,7 @@ async def test_absent_people_in_front_do_not_delay_others(stores: Stores) -> Non
     await join(stores, concert, *present)
     await make_due(stores, concert, "presence_deadlines", *absent)
     await stores.hot_state.expire_holds(concert.id, limit=100)
+    await end_grace(stores, concert)
     assert (await AdmissionWorker().run_for(stores, concert.id)).done == 5
     assert await read_called(stores, concert) == present[:5]
     assert await read_waiting(stores, concert, absent + present) == present[5:]

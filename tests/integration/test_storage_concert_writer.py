@@ -12,17 +12,7 @@ from domain.orders import OrderStatus
 from resolvers import concerts
 from resolvers.concert_updates import make_command
 from storage.connect import Stores
-from tests.support.sale import (
-    all_orders,
-    buy,
-    check_invariants,
-    draft,
-    hold,
-    make_overdue,
-    on_sale,
-    organizer,
-    stock,
-)
+from tests.support.sale import all_orders, buy, check_invariants, draft, hold, make_overdue, on_sale, organizer, stock
 from workers.apply import ApplyWorker
 from workers.settle import SettleWorker
 

@@ -21,15 +21,7 @@ from storage.embedded.process import ServerProcess
 from storage.keys import concert_keys
 from tests.support.crashes import Crashed, crash_at
 from tests.support.hot_keys import concert_key
-from tests.support.lottery import (
-    check_draw,
-    numbers,
-    proof_of,
-    revealed,
-    secret_of,
-    sorted_numbers,
-    with_lottery,
-)
+from tests.support.lottery import check_draw, numbers, proof_of, revealed, secret_of, sorted_numbers, with_lottery
 from tests.support.queue_steps import admit, join_all, leave_all, make_people, records
 from tests.support.sale import key, opened, organizer
 from tests.support.waiting import wait_until

@@ -14,16 +14,7 @@ from storage.connect import Stores
 from storage.hot.queue_state import QueueState
 from storage.hot.queues import LeaseExpired
 from tests.support.hot_keys import advance_clock, make_due
-from tests.support.queue_steps import (
-    admit,
-    hold_with_pass,
-    join,
-    pass_of,
-    pass_time,
-    states,
-    viewer_entry,
-    with_room,
-)
+from tests.support.queue_steps import admit, hold_with_pass, join, pass_of, pass_time, states, viewer_entry, with_room
 from tests.support.sale import buy, check_invariants, context, hold, on_sale
 from workers.admission import AdmissionWorker
 from workers.expiry import ExpiryWorker

@@ -15,7 +15,7 @@ from domain.room_changes import RoomSettingsPatch
 from resolvers import rooms
 from storage.hot import queues as queue_store
 from storage.hot.queues import LeaseExpired
-from tests.support.hot_keys import advance_clock, concert_key, replace_incarnation
+from tests.support.hot_keys import advance_clock, concert_key, end_grace, replace_incarnation
 from tests.support.queue_machine import LONG_MS, PEOPLE, ModelMachine, gathered
 from tests.support.queue_model import drawn_ranks
 from tests.support.queue_steps import hold_with_pass
@@ -159,9 +159,7 @@ class QueueMachine(ModelMachine):
     @precondition(lambda self: self.model.in_grace)
     @rule()
     def the_grace_ends(self) -> None:
-        self.do(
-            self.stores.script_client.run_command("HSET", concert_key(self.concert, "state"), "grace_until_ms", "0")
-        )
+        self.do(end_grace(self.stores, self.concert))
         self.model.in_grace = False
         self.turn()
         leases = self.do(

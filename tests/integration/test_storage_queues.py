@@ -7,15 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from auth.passes import PassSigner
-from domain.errors import (
-    Admission,
-    HoldEnded,
-    NotAdmitted,
-    NotInQueue,
-    PurchaseInProgress,
-    RateLimited,
-    RoomNotOpen,
-)
+from domain.errors import Admission, HoldEnded, NotAdmitted, NotInQueue, PurchaseInProgress, RateLimited, RoomNotOpen
 from domain.holds import EndReason, HoldState
 from domain.ids import PersonId
 from domain.queues import EntryState, PassStatus
@@ -23,26 +15,8 @@ from resolvers import concerts, holds, queues, rooms
 from storage.connect import Stores
 from storage.hot.queues import LeaseExpired
 from tests.support.hot_keys import concert_key, make_due
-from tests.support.queue_steps import (
-    admit,
-    hold_with_pass,
-    join,
-    make_people,
-    states,
-    viewer_entry,
-    with_room,
-)
-from tests.support.sale import (
-    buy,
-    check_invariants,
-    context,
-    draft,
-    key,
-    lines,
-    on_sale,
-    organizer,
-    stock,
-)
+from tests.support.queue_steps import admit, hold_with_pass, join, make_people, states, viewer_entry, with_room
+from tests.support.sale import buy, check_invariants, context, draft, key, lines, on_sale, organizer, stock
 from workers.admission import AdmissionWorker
 from workers.expiry import ExpiryWorker
 

@@ -22,17 +22,7 @@ from storage.embedded.process import ServerProcess
 from storage.mongo.order_batch import Outcome
 from tests.support.hold_orders import order_of
 from tests.support.hot_keys import advance_clock, concert_key
-from tests.support.sale import (
-    all_orders,
-    buy,
-    check_invariants,
-    context,
-    hold,
-    make_overdue,
-    on_sale,
-    opened,
-    stock,
-)
+from tests.support.sale import all_orders, buy, check_invariants, context, hold, make_overdue, on_sale, opened, stock
 from tests.support.store_copies import StoreCopy, restart, until_trusted
 from tests.support.waiting import wait_until
 from workers.expiry import ExpiryWorker

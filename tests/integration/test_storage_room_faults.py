@@ -13,7 +13,7 @@ from domain.queues import EntryState, QueueingMethod
 from domain.room_changes import RoomSettingsPatch
 from resolvers import rooms
 from storage.connect import Stores
-from tests.support.hot_keys import advance_clock, concert_key
+from tests.support.hot_keys import advance_clock, concert_key, end_grace
 from tests.support.queue_steps import (
     READY,
     admit,
@@ -36,8 +36,9 @@ from tests.support.store_copies import ConcertCopy
 async def expire_presence(stores: Stores, concert: Concert) -> None:
     """Let half a minute pass without heartbeats and without the admission worker."""
     await stores.hot_state.expire_holds(concert.id, limit=100)
-    for _ in range(9):
-        await advance_clock(stores, concert, 4_000)
+    await end_grace(stores, concert)
+    for ms in (1_000, *[4_000] * 9):
+        await advance_clock(stores, concert, ms)
         await stores.hot_state.expire_holds(concert.id, limit=100)
     assert (await stores.queues.read_queue(concert.id)).grace_until_ms == 0
 

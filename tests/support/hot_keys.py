@@ -23,3 +23,8 @@ async def make_due(stores: Stores, concert: Concert, kind: str, *members: str) -
 async def replace_incarnation(stores: Stores, concert: Concert, incarnation: str = "another") -> None:
     """Make the store look like another one, as after a restart or a failover."""
     await stores.script_client.run_command("HSET", concert_key(concert, "state"), "incarnation", incarnation)
+
+
+async def end_grace(stores: Stores, concert: Concert) -> None:
+    """End the grace after an outage, such as five seconds without workers on a busy machine."""
+    await stores.script_client.run_command("HSET", concert_key(concert, "state"), "grace_until_ms", "0")

@@ -67,9 +67,13 @@ async def admit(stores: Stores, concert: Concert) -> int:
 
 async def pass_time(stores: Stores, concert: Concert, seconds: int, *, process: str | None = None) -> None:
     """Move the concert's clock while the workers run, and while the process renews its lease."""
-    for start in range(0, seconds, 4):
-        # Five seconds without workers would count as an outage.
-        await advance_clock(stores, concert, min(4, seconds - start) * 1_000)
+    await ExpiryWorker().run_for(stores, concert.id)
+    passed = 0
+    while passed < seconds:
+        # Five seconds without workers count as an outage, real ones before the first step included.
+        step = min(4 if passed else 1, seconds - passed)
+        await advance_clock(stores, concert, step * 1_000)
+        passed += step
         await admit(stores, concert)
         if process is not None:
             await stores.queues.sync_presence(concert.id, process, is_known=True)
