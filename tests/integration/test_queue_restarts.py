@@ -23,7 +23,7 @@ from tests.support.sale import context
 from tests.support.store_copies import StoreCopy, restart, until_trusted
 from tests.support.waiting import wait_until
 
-PEOPLE = make_people(30)
+PEOPLE = make_people(30, "p")
 
 
 async def with_people(stores: Stores) -> Concert:

@@ -188,7 +188,7 @@ async def test_joins_that_race_the_opening_get_exact_numbers(stores: Stores, is_
 async def test_dropped_connections_keep_entries_within_the_grace(stores: Stores) -> None:
     """Two processes crash with all connections: people back in the grace keep their positions."""
     concert = await with_room(stores, total_active_users=1)
-    people = make_people(100)
+    people = make_people(100, "p")
     await join(stores, concert, *people)
     await admit(stores, concert)
     await stores.queues.claim(concert.id, PersonId("p1"))

@@ -203,7 +203,7 @@ async def test_a_lottery_orders_the_queue_as_drawn(any_stores: Stores) -> None:
     opens_at = datetime.now(UTC) + timedelta(minutes=2)
     settings = {"opens_at": opens_at, "shuffle_at_start": True, "commitment": SECRET}
     concert = await with_room(any_stores, heartbeat_timeout_ms=300_000, **settings)
-    people = make_people(27)
+    people = make_people(27, "p")
     joined = await join(any_stores, concert, *people)
     assert {(entry.state, entry.number) for entry in joined} == {(EntryState.PREQUEUED, None)}
     assert [entry.lot for entry in joined] == list(range(1, 28))

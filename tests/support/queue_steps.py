@@ -40,7 +40,7 @@ async def change_room(stores: Stores, concert: Concert, **settings: Any) -> Conc
     return changed
 
 
-def make_people(count: int, name: str = "p", *, first: int = 1) -> list[PersonId]:
+def make_people(count: int, name: str = "person", *, first: int = 1) -> list[PersonId]:
     return [PersonId(f"{name}{number}") for number in range(first, first + count)]
 
 
