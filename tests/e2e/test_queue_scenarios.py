@@ -1,4 +1,4 @@
-"""The scenarios that are about sockets and HTTP; all others are in tests/integration/test_queue_scenarios.py."""
+"""The scenarios that are about sockets and HTTP; all others are in tests/integration/test_queue_store_scenarios.py."""
 
 import asyncio
 import random

@@ -1,4 +1,4 @@
-"""`python -m tests.support.dying_purchase`: a process that buys a hold and is killed -9 right before or after a step.
+"""`python -m tests.support.crashing_purchase`: buys a hold, and is killed before or after a step.
 
 Arguments: Redis URL, MongoDB URL, database, concert id, hold id, person, when.
 """
@@ -18,14 +18,14 @@ from tests.support.sale import CUSTOMER
 STEPS = ("before-begin", "after-begin", "after-insert", "after-record")
 
 
-def die(*_: object) -> None:
+def crash() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def dying_after(call: Callable[..., Any]) -> Callable[..., Any]:
+def crash_after(call: Callable[..., Any]) -> Callable[..., Any]:
     async def wrapped(*args: Any, **kwargs: Any) -> None:
         await call(*args, **kwargs)
-        die()
+        crash()
 
     return wrapped
 
@@ -33,13 +33,13 @@ def dying_after(call: Callable[..., Any]) -> Callable[..., Any]:
 async def buy(stores: Stores, purchase: Purchase, when: str) -> None:
     match when:
         case "before-begin":
-            die()
+            crash()
         case "after-begin":
-            stores.holds.begin_purchase = dying_after(stores.holds.begin_purchase)  # type: ignore[method-assign]
+            stores.holds.begin_purchase = crash_after(stores.holds.begin_purchase)  # type: ignore[method-assign]
         case "after-insert":
-            stores.order_batch.insert = dying_after(stores.order_batch.insert)  # type: ignore[method-assign]
+            stores.order_batch.insert = crash_after(stores.order_batch.insert)  # type: ignore[method-assign]
         case "after-record":
-            stores.order_sync.record = dying_after(stores.order_sync.record)  # type: ignore[method-assign]
+            stores.order_sync.record = crash_after(stores.order_sync.record)  # type: ignore[method-assign]
     await purchase.run(stores)
 
 
