@@ -10,6 +10,7 @@ from domain.holds import HoldState
 from domain.ids import ConcertId, PersonId
 from domain.queues import QueueingMethod
 from domain.room_changes import RoomSettingsPatch
+from proofs.waiting_room.event_histories import build_histories, read_events
 from resolvers import queues, rooms
 from resolvers.context import Context
 from storage.connect import Stores
@@ -23,7 +24,6 @@ from tests.integration.test_storage_rooms import (
     states,
     with_room,
 )
-from tests.support.event_histories import build_histories, read_events
 from tests.support.queue_steps import (
     ADMITTED,
     READY,

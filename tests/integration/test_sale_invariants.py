@@ -1,4 +1,4 @@
-"""Each invariant of a sale holds on true books and fails on false ones: real stores, then one thing is falsified."""
+"""Each invariant of a sale holds on true records and fails on false ones: real stores, with one record falsified."""
 
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -13,14 +13,14 @@ from motor.motor_asyncio import AsyncIOMotorDatabase
 from redis.asyncio import Redis
 
 from auth.viewer import Role, Viewer
-from bench.sale.catalog import sale_concert
-from bench.sale.invariants import judge, oversold_units
-from bench.sale.ledger import Receipt, TicketLine
-from bench.sale.store_dump import all_holds_ended, read_store_dump
+from bench.clients.catalog import sale_concert
+from bench.clients.ledger import Receipt, TicketLine
 from domain.concerts import Concert
 from domain.holds import TicketRequest
 from domain.ids import PersonId
 from domain.orders import Customer, Order
+from proofs.sale.records.invariants import judge, oversold_units
+from proofs.sale.records.store_dump import all_holds_ended, read_store_dump
 from resolvers import concerts, holds, orders
 from resolvers.context import Context
 from schema import ids
@@ -33,7 +33,7 @@ OLIVIA = Viewer(PersonId("olivia"), "olivia", None, frozenset({Role.ORGANIZER}))
 
 @dataclass(frozen=True, slots=True)
 class Sold:
-    """A small sale that went well: alice has three tickets of two tiers, bob two, and one hold was given back."""
+    """A small good sale: alice has three tickets of two tiers, bob has two, and one hold was released."""
 
     redis: Redis
     mongo: "AsyncIOMotorDatabase[dict[str, Any]]"
@@ -45,7 +45,7 @@ class Sold:
         return concert_keys(self.concert.id)[KINDS.index(kind)]
 
     async def broken(self, receipts: Mapping[str, Receipt] | None = None) -> dict[str, tuple[str, ...]]:
-        """The offending rows of each invariant that has some."""
+        """Return the violating rows by invariant."""
         dump = await read_store_dump(self.redis, self.mongo, self.concert.id)
         verdicts = judge(dump, self.receipts if receipts is None else receipts)
         return {verdict.invariant: verdict.offending for verdict in verdicts if verdict.offending}
@@ -89,7 +89,7 @@ def _receipt(order: Order) -> Receipt:
     return Receipt(str(ids.of_order(order.id)), order.person_id, order.customer.email, lines, order.total.minor)
 
 
-async def test_true_books_break_nothing(sold: Sold) -> None:
+async def test_true_records_violate_nothing(sold: Sold) -> None:
     assert await sold.broken() == {}
     assert await all_holds_ended(sold.redis, sold.concert.id)
     assert oversold_units(await read_store_dump(sold.redis, sold.mongo, sold.concert.id)) == 0
@@ -101,7 +101,7 @@ async def _sell_a_unit_twice(sold: Sold) -> None:
     await sold.mongo["orders"].update_one({"_id": bob.id}, {"$push": {"units": alice.units[0]}})
 
 
-async def _sell_a_unit_out_of_thin_air(sold: Sold) -> None:
+async def _sell_a_nonexistent_unit(sold: Sold) -> None:
     bob = sold.orders[1]
     unit = f"{sold.concert.tiers[2].id}:999"
     await sold.mongo["orders"].update_one({"_id": bob.id}, {"$set": {"units.0": unit}})
@@ -131,9 +131,9 @@ async def _miscount_what_is_held(sold: Sold) -> None:
     await sold.redis.execute_command("HINCRBY", sold.key("tiers"), f"{sold.concert.tiers[0].id}|held", 1)
 
 
-async def _record_a_unit_that_nobody_bought(sold: Sold) -> None:
+async def _record_a_unit_without_an_order(sold: Sold) -> None:
     unit = f"{sold.concert.tiers[1].id}:5"
-    await sold.redis.execute_command("HSET", sold.key("units"), unit, "=nobody")
+    await sold.redis.execute_command("HSET", sold.key("units"), unit, "=no-order")
 
 
 async def _give_a_person_too_many(sold: Sold) -> None:
@@ -169,17 +169,17 @@ async def _leave_a_hold(sold: Sold) -> None:
 
 FALSIFICATIONS: list[tuple[Callable[[Sold], Awaitable[None]], dict[str, str]]] = [
     (_sell_a_unit_twice, {"unit in one order": "is in order"}),
-    (_sell_a_unit_out_of_thin_air, {"sold within capacity": ":999, which does not exist"}),
+    (_sell_a_nonexistent_unit, {"sold within capacity": ":999, which does not exist"}),
     (_sell_more_than_there_is, {"sold within capacity": "has 15 units recorded of 14"}),
     (_forget_an_order_in_redis, {"stores agree": "is ENDED in Redis, not SOLD"}),
     (_lose_a_free_unit, {"stock adds up": "are not 6"}),
-    (_free_a_sold_unit, {"stock adds up": "is free and ="}),
+    (_free_a_sold_unit, {"stock adds up": "is free and belongs to ="}),
     (_miscount_what_is_held, {"stock adds up": "the counters say"}),
-    (_record_a_unit_that_nobody_bought, {"stores agree": "is in no order in MongoDB and =nobody in Redis"}),
+    (_record_a_unit_without_an_order, {"stores agree": "is in no order in MongoDB and =no-order in Redis"}),
     (_give_a_person_too_many, {"limits kept": "person alice has 3 units, above 2 a person"}),
     (_give_an_order_too_many, {"limits kept": "has 3 units, above 2 an order"}),
     (_miscount_a_person, {"limits kept": "Redis counted Account(held=0, owned=1)"}),
-    (_lose_an_order, {"answered orders stand": "was told and is not recorded"}),
+    (_lose_an_order, {"answered orders stand": "is not recorded"}),
     (_change_an_order, {"answered orders stand": "x@example.com"}),
     (_exchange_units_of_tiers, {"answered orders stand": "for lines"}),
     (_leave_a_hold, {"nothing left over": "hold abandoned is still HELD"}),
@@ -187,7 +187,7 @@ FALSIFICATIONS: list[tuple[Callable[[Sold], Awaitable[None]], dict[str, str]]] =
 
 
 @pytest.mark.parametrize(("falsify", "expected"), FALSIFICATIONS, ids=lambda case: getattr(case, "__name__", ""))
-async def test_a_false_book_is_found(
+async def test_false_record_is_found(
     sold: Sold, falsify: Callable[[Sold], Awaitable[None]], expected: dict[str, str]
 ) -> None:
     await falsify(sold)
@@ -196,21 +196,21 @@ async def test_a_false_book_is_found(
         assert any(words in row for row in broken[invariant]), broken
 
 
-@pytest.mark.parametrize("falsify", [_sell_a_unit_twice, _sell_a_unit_out_of_thin_air])
-async def test_what_is_oversold_is_counted(sold: Sold, falsify: Callable[[Sold], Awaitable[None]]) -> None:
+@pytest.mark.parametrize("falsify", [_sell_a_unit_twice, _sell_a_nonexistent_unit])
+async def test_oversold_units_are_counted(sold: Sold, falsify: Callable[[Sold], Awaitable[None]]) -> None:
     await falsify(sold)
     assert oversold_units(await read_store_dump(sold.redis, sold.mongo, sold.concert.id)) == 1
 
 
-async def test_an_order_that_nobody_was_told_of_is_found(sold: Sold) -> None:
-    told = {order_id: receipt for order_id, receipt in sold.receipts.items() if receipt.buyer == "alice"}
-    broken = await sold.broken(told)
+async def test_order_without_an_answer_is_found(sold: Sold) -> None:
+    answered = {order_id: receipt for order_id, receipt in sold.receipts.items() if receipt.buyer == "alice"}
+    broken = await sold.broken(answered)
     assert broken == {
-        "answered orders stand": (f"order {sold.orders[1].id} of bob@example.com is recorded and was told to nobody",)
+        "answered orders stand": (f"order {sold.orders[1].id} of bob@example.com is recorded and was in no answer",)
     }
 
 
-async def test_an_order_told_with_another_total_is_found(sold: Sold) -> None:
-    told = {order_id: replace(receipt, total_minor=1) for order_id, receipt in sold.receipts.items()}
-    broken = await sold.broken(told)
+async def test_order_answered_with_another_total_is_found(sold: Sold) -> None:
+    answered = {order_id: replace(receipt, total_minor=1) for order_id, receipt in sold.receipts.items()}
+    broken = await sold.broken(answered)
     assert [len(rows) for rows in broken.values()] == [2]
