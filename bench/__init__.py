@@ -1,1 +1,1 @@
-"""What measures, and `clients`, which the proofs use too. Nothing here imports `proofs`."""
+"""Measurements; `clients` serves the proofs too. Nothing here imports `proofs`."""

@@ -1,1 +1,1 @@
-"""What proves: a whole sale, one waiting room, and the accuracy of the wait estimates."""
+"""Proofs: a whole sale, one waiting room, and the accuracy of the wait estimates."""

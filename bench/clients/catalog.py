@@ -90,7 +90,7 @@ def sale_concert(stock: int, now: datetime, room: RoomSettings = NO_ROOM) -> Con
 def waiting_room(stock: int, *, active_users: int | None = None, users_per_minute: int | None = None) -> RoomSettings:
     """Return settings whose caps both take effect.
 
-    The first rush fills every slot, and the calls of one minute do not sell everything, unless
+    The first arrivals fill every slot, and the calls of one minute do not sell everything, unless
     the sale is too small to make people wait a minute.
     """
     return RoomSettings(

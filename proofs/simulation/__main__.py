@@ -36,12 +36,12 @@ def main(arguments: Sequence[str]) -> int:
     options = _parser().parse_args(arguments)
     started = time.monotonic()
     scenarios = [scenario for scenario in SCENARIOS if options.only in scenario.name]
-    simulate = _simulate_in_memory if options.rehearse else _simulate_in_redis
+    simulate = _simulate_in_memory if options.in_memory else _simulate_in_redis
     predictions = uvloop.run(simulate(scenarios, options.seeds))
     scores = {name: score_predictions([one for run in runs for one in run]) for name, runs in predictions.items()}
     lasted_s = time.monotonic() - started
     sys.stdout.write(table(scores) + "\n")
-    if options.rehearse:
+    if options.in_memory:
         return 0
     curves = {name: curve(runs[0]) for name, runs in predictions.items()}
     results = make_document(scores, curves, seeds=options.seeds, lasted_s=lasted_s)
@@ -84,7 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seeds", type=int, nargs="+", default=list(SEEDS), help="seeds of the people (101 102)")
     parser.add_argument("--only", default="", help="scenarios with this in their name")
     parser.add_argument(
-        "--rehearse", action="store_true", help="use a room in memory, ten times as fast; write nothing"
+        "--in-memory", action="store_true", help="use a room in memory, ten times as fast; write nothing"
     )
     parser.add_argument("--chart", action="store_true", help="draw docs/estimates.svg")
     return parser

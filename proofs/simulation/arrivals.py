@@ -15,7 +15,7 @@ class ArrivalPattern:
     """Share that arrives before the opening."""
     early_s: float = 300.0
     rush: float = 0.4
-    """Share of the others that arrives in the rush after the opening;
+    """Share of the others that arrives within `rush_s` of the opening;
     the rest arrive evenly until the end.
     """
     rush_s: float = 60.0

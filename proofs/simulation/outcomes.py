@@ -1,4 +1,4 @@
-"""The predictions for people in a simulated queue, and what came of them."""
+"""The predictions for people in a simulated queue, and the outcomes."""
 
 from collections import Counter
 from dataclasses import dataclass, field

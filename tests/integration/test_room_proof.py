@@ -1,4 +1,4 @@
-"""Four sets of workers and random traffic for five seconds; `make prove-room` runs for more than a minute."""
+"""The proof of `make prove-room` for five seconds."""
 
 from proofs.waiting_room.proof import Proof
 

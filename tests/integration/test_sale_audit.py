@@ -1,4 +1,4 @@
-"""The auditor of a sale reads admissions from the store: calls by second and by entry, slots, departures."""
+"""The auditor of a sale reads calls, slots and departures from the store."""
 
 import asyncio
 import time

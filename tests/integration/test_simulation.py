@@ -1,4 +1,4 @@
-"""A small simulated sale on the real scripts has the same calls and outcomes as in memory, second by second."""
+"""A small simulated sale on the real scripts has the calls and outcomes of the one in memory."""
 
 from collections import Counter
 from dataclasses import asdict, replace

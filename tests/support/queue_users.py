@@ -37,7 +37,7 @@ ROOM = """query ($id: ID!) {
 
 @dataclass(frozen=True, slots=True)
 class QueueUsers:
-    """The queue of one concert, with people of its own: the join limit counts all queues of a person."""
+    """The queue of one concert, with its own people: the join limit counts all queues of a person."""
 
     shop: Shop
     concert: OnSale

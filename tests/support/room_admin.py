@@ -80,7 +80,7 @@ class RoomAdmin:
         return await self.result("resetWaitingRoom", idempotencyKey=key or new_key(), **wish)
 
     async def everything(self) -> Answer:
-        """Return the room with its audit, as an organizer sees it, and the version of the concert."""
+        """Return the room with its audit, as shown to an organizer, and the concert's version."""
         found = await self.shop.fields(ROOM, by="olivia", id=self.concert.id)
         return found["waitingRoom"] | {"concertVersion": found["concert"]["version"]}
 

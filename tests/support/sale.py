@@ -1,4 +1,4 @@
-"""A sale on real stores for tests: a concert on sale, the requests of people, and the invariants."""
+"""A sale on real stores: a concert on sale, the requests of people, and the invariants."""
 
 import secrets
 from collections.abc import AsyncIterator
@@ -28,7 +28,7 @@ CUSTOMER = Customer("Ada Lovelace", "ada@example.org")
 
 
 def draft(*capacities: int, **changes: Any) -> ConcertDraft:
-    """Return a concert that is on sale now, with a tier for each capacity; `changes` replace fields."""
+    """Return a concert on sale now, with a tier for each capacity; `changes` replace fields."""
     now = datetime.now(UTC).replace(microsecond=0)
     made = ConcertDraft(
         terms=ConcertTerms(
@@ -82,7 +82,7 @@ async def opened(redis_url: str, mongo_url: str, database: str) -> AsyncIterator
 
 
 async def make_overdue(stores: Stores, made: Hold) -> None:
-    """Make the purchase look as if it had begun long ago."""
+    """Set the start of the purchase to long ago."""
     await stores.script_client.run_command(
         "ZADD", concert_keys(made.concert_id)[KINDS.index("buying")], "XX", "1", made.id
     )

@@ -1,4 +1,4 @@
-"""The clients of proofs and measurements: what is repeated, what is recorded, and what is a fault of the server."""
+"""Clients repeat unanswered requests, record each answer once, and tell faults from losses."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -157,9 +157,9 @@ def queue_client(*answers: JsonObject | Denied, urls: tuple[str, ...] = ()) -> Q
     return QueueClient(Answers(*answers), Ledger(), SaleConcert("c", ()), urls=urls, observations=Observations())
 
 
-def position(version: int, state: str, place: int | None, number: int | None = 7) -> dict[str, Any]:
+def position(version: int, state: str, rank: int | None, number: int | None = 7) -> dict[str, Any]:
     queue = {"epoch": 1, "servingNumber": 4, "waitingCount": 9}
-    return pushed(queue | {"version": version, "state": state, "number": number, "position": place})
+    return pushed(queue | {"version": version, "state": state, "number": number, "position": rank})
 
 
 async def test_lost_socket_is_replaced_and_starts_new_observations() -> None:

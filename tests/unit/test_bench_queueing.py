@@ -1,4 +1,4 @@
-"""What `make bench-queue` counts, which call follows which freed slot, and what it never reports."""
+"""`make bench-queue` counts exactly, and reports nothing without samples."""
 
 import asyncio
 from collections import Counter

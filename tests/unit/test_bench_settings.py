@@ -1,4 +1,4 @@
-"""Measurements and proofs run the server's own settings: bench, proofs and tests/support repeat none of them."""
+"""bench, proofs and tests/support take the settings of a server from the server."""
 
 import ast
 import asyncio

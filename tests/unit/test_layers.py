@@ -1,4 +1,4 @@
-"""Imports point one way, also inside packages, and each third party stays in its packages, as the tables say."""
+"""Imports point one way, and each third party stays in its packages, as the tables say."""
 
 import ast
 import sys

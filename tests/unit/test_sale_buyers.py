@@ -80,7 +80,7 @@ class HonestShop(Shop):
 
 
 class UncheckedShop(HonestShop):
-    """Checks no limit, key, token or pass: each request gets a new hold, each purchase a new order."""
+    """Checks no limit, key, token or pass: each request gets a new hold or a new order."""
 
     calls = 0
 

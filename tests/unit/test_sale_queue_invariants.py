@@ -209,7 +209,7 @@ def test_calls_a_minute_apart_are_within_the_cap() -> None:
 
 
 def test_unobserved_departure_may_count_or_not() -> None:
-    """Number 3 left without a socket: until it is known to wait, both positions behind it are possible."""
+    """Number 3 left without a socket: until it is known to wait, two positions are possible."""
     silent = with_audit(calls={100: 2}, called_ms=(), departed=frozenset({3, 4}))(true_evidence())
     assert broken(silent) == {}
     assert broken(with_socket(waits(12, 6, 2, 2, 3))(silent)).keys() == {"positions exact"}

@@ -1,4 +1,4 @@
-"""The simulation keeps the caps of its room, pairs predictions with outcomes, and counts scores correctly."""
+"""The simulation keeps the caps of its room, and scores predictions by their outcomes."""
 
 import asyncio
 from collections.abc import Mapping

@@ -17,7 +17,7 @@ WITHOUT_IDENTITY = frozenset({BuyerBehavior.HAS_NO_TOKEN, BuyerBehavior.FORGES_T
 ROUNDING_S = 1.5
 """The remaining time of a pass is in whole seconds, and the answer took some time."""
 
-GONE = frozenset({"SOLD_OUT", "HOLD_ENDED"})
+NO_LONGER_AVAILABLE = frozenset({"SOLD_OUT", "HOLD_ENDED"})
 """Legitimate refusals: another person was faster, or the hold expired while a server was away."""
 
 
@@ -91,7 +91,7 @@ class Buyer:
             await self._think()
             refused = await self._shop.release(held.hold_id, token=self._token)
             if refused is not None:
-                self._expect(refused, GONE, "the release of a hold")
+                self._expect(refused, NO_LONGER_AVAILABLE, "the release of a hold")
 
     async def _ask_too_much(self) -> None:
         if lines := await self._choose():
@@ -127,7 +127,7 @@ class Buyer:
         receipts = {answer for answer in twins if isinstance(answer, Receipt)}
         for answer in twins:
             if isinstance(answer, RefusedMutation):
-                self._expect(answer, GONE, "a purchase")
+                self._expect(answer, NO_LONGER_AVAILABLE, "a purchase")
         if receipts and (len(receipts) > 1 or any(isinstance(answer, RefusedMutation) for answer in twins)):
             self._surprise(f"one key gave two answers: {twins}")
         if receipts:
@@ -219,7 +219,7 @@ class Buyer:
         if isinstance(answer, Receipt):
             await self._drop_spent_pass()
             return answer
-        self._expect(answer, GONE, "a purchase")
+        self._expect(answer, NO_LONGER_AVAILABLE, "a purchase")
         return None
 
     async def _tries_again(self, answer: Held | RefusedMutation, what: str) -> bool:
@@ -230,7 +230,7 @@ class Buyer:
         """
         if self._has_lost_pass(answer):
             return True
-        self._expect(answer, GONE, what)
+        self._expect(answer, NO_LONGER_AVAILABLE, what)
         return await self._stock_poller.wait_for_tickets()
 
     async def _must_refuse(self, lines: Sequence[TicketLine], codes: set[str], what: str) -> None:

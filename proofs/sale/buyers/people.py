@@ -89,7 +89,7 @@ class Person:
 
 
 def make_people(size: int, *, seed: int, rush_s: float) -> tuple[Person, ...]:
-    """Return people who arrive at twice the average rate at first, and none after the rush."""
+    """Return people who arrive at twice the average rate at first, and none after `rush_s`."""
     dice = random.Random(seed)
     buyer_behaviors = dice.choices(list(SHARES), weights=list(SHARES.values()), k=size)
     queue_behaviors = dice.choices(list(QUEUE_BEHAVIOR_SHARES), weights=list(QUEUE_BEHAVIOR_SHARES.values()), k=size)
