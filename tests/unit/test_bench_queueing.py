@@ -1,19 +1,16 @@
 """`make bench-queue` counts exactly, and reports nothing without samples."""
 
 import asyncio
-from collections import Counter
 from typing import Any, cast
 
 import pytest
 
 from bench.metrics import Metric, NotMeasured, as_json, growth, median, p99
-from bench.queueing.frame_server import make_frame
 from bench.queueing.in_process_queue import per_waiter
 from bench.queueing.load import Connection
 from bench.queueing.slots import CalledEntry, Plan, ready_ms, refill_ms
-from bench.queueing.users import PEOPLE_PER_ADDRESS, User, make_address
+from bench.queueing.users import User
 from bench.subscribers import Counts, Subscriber
-from resolvers.queues import MAX_JOINS_PER_ADDRESS
 
 PLAN = Plan(calls=1, called_at_once=3, claim_timeout_s=10)
 PEOPLE = [User("token", name, "127.0.0.1") for name in "abcdef"]
@@ -137,16 +134,6 @@ async def test_subscriber_counts_words_split_between_packets() -> None:
     assert [b"pong" in wire.written[2], len(wire.written)] == [True, 3]
 
 
-async def test_refused_subscriber_quotes_the_answer() -> None:
-    subscriber = Subscriber("host", b"subscribe")
-    wired(subscriber)
-    subscriber.data_received(b"HTTP/1.1 503")
-    subscriber.connection_lost(None)
-    with pytest.raises(ConnectionError, match="503"):
-        await subscriber.first
-    assert (subscriber.frames, subscriber.called_ms) == (0, None)
-
-
 async def test_answer_counts_once_it_is_complete_and_good() -> None:
     connection = Connection(b"JoinQueueSuccess")
     wire = wired(connection)
@@ -162,15 +149,3 @@ async def test_answer_counts_once_it_is_complete_and_good() -> None:
     connection.data_received(b'HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\n"nono"')
     with pytest.raises(NotMeasured, match="nono"):
         await asked
-
-
-@pytest.mark.parametrize("size", [200, 240, 5_000])
-def test_frame_has_the_requested_size(size: int) -> None:
-    frame = make_frame(size)
-    assert (len(frame), int.from_bytes(frame[2:4], "big"), frame.count(b'"next"')) == (size, size - 4, 1)
-
-
-def test_address_has_fewer_people_than_may_join_from_it() -> None:
-    counts = Counter(make_address(number) for number in range(100_000))
-    assert set(counts.values()) == {PEOPLE_PER_ADDRESS}
-    assert PEOPLE_PER_ADDRESS < MAX_JOINS_PER_ADDRESS

@@ -1,11 +1,10 @@
 """Each invariant of the queue holds on true evidence and fails on false evidence."""
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
-from bench.clients.observations import At, Observation, Observations, RoomObservation, SocketObservations
+from bench.clients.observations import Observation, Observations, RoomObservation, SocketObservations
 from domain.queues import RoomSettings
 from proofs.sale.records.audit import Audit, read_set_bits
 from proofs.sale.records.queue_invariants import Evidence, judge_queue
@@ -48,172 +47,90 @@ def broken(evidence: Evidence) -> dict[str, tuple[str, ...]]:
     return {verdict.invariant: verdict.offending for verdict in judge_queue(evidence) if verdict.offending}
 
 
-def with_socket(*observations: Observation) -> Callable[[Evidence], Evidence]:
-    def add(evidence: Evidence) -> Evidence:
-        sockets = [*evidence.observations.sockets, SocketObservations("eve", list(observations))]
-        return replace(evidence, observations=replace(evidence.observations, sockets=sockets))
-
-    return add
+def pushes(*observations: Observation) -> Evidence:
+    """Return the true evidence with one more socket."""
+    return change(sockets=[*true_evidence().observations.sockets, SocketObservations("eve", list(observations))])
 
 
-def with_room(observation: RoomObservation) -> Callable[[Evidence], Evidence]:
-    def add(evidence: Evidence) -> Evidence:
-        return replace(
-            evidence, observations=replace(evidence.observations, rooms=[*evidence.observations.rooms, observation])
-        )
-
-    return add
+def audits(**changes: object) -> Evidence:
+    true = true_evidence()
+    return replace(true, audit=replace(true.audit, **changes))  # type: ignore[arg-type]
 
 
-def with_audit(**changes: object) -> Callable[[Evidence], Evidence]:
-    def change(evidence: Evidence) -> Evidence:
-        return replace(evidence, audit=replace(evidence.audit, **changes))  # type: ignore[arg-type]
-
-    return change
-
-
-def polled_waiting(number: int, at: At) -> Callable[[Evidence], Evidence]:
-    def add(evidence: Evidence) -> Evidence:
-        return replace(evidence, observations=replace(evidence.observations, still_waiting={number: at}))
-
-    return add
-
-
-def expired(number: int) -> Callable[[Evidence], Evidence]:
-    def add(evidence: Evidence) -> Evidence:
-        return replace(evidence, observations=replace(evidence.observations, expired={number: "eve"}))
-
-    return add
+def change(true: Evidence | None = None, **changes: object) -> Evidence:
+    true = true or true_evidence()
+    return replace(true, observations=replace(true.observations, **changes))  # type: ignore[arg-type]
 
 
 def test_true_evidence_violates_nothing() -> None:
     assert broken(true_evidence()) == {}
 
 
-FALSIFICATIONS: list[tuple[str, Callable[[Evidence], Evidence], str, str]] = [
-    ("slots in the store", with_audit(most_slots=3), "caps kept", "3 slots of 2 were taken in the store"),
-    ("slots in the room", with_room(room(14, 3, 2, 3)), "caps kept", "3 slots of 2 were taken at (1, 14)"),
-    ("calls a second", with_audit(calls={100: 2, 159: 2}), "caps kept", "4 calls in 60 s where 3 are allowed"),
-    ("calls of entries", with_audit(called_ms=(1, 2, 3, 60_000)), "caps kept", "allowed, by the entries"),
-    ("called twice", with_audit(calls={100: 2, 190: 2}), "no one called twice", "4 calls were made for 3 numbers"),
-    ("called never", with_audit(calls={100: 2}), "no one called twice", "2 calls were made for 3 numbers"),
-    (
-        "called and back in the queue",
-        with_socket(waits(13, 2, 1, 1, 2)),
-        "no one called twice",
-        "number 2 was READY at (1, 12) and WAITING at (1, 13)",
-    ),
-    (
-        "called and departed",
-        with_audit(departed=frozenset({2, 4})),
-        "no one called twice",
-        "number 2 was called and counts as departed",
-    ),
-    (
-        "two queues at one version",
-        with_socket(waits(13, 6, 2, 3, 3)),
-        "positions exact",
-        "at (1, 13) the queue was shown as (serving, waiting) [(3, 2), (3, 3)]",
-    ),
-    (
-        "two states at one version",
-        with_socket(seen(13, "READY", 5, 0, 3, 2)),
-        "positions exact",
-        "at (1, 13) number 5 was shown as",
-    ),
-    (
-        "two people at one position",
-        with_socket(waits(13, 6, 1, 3, 2)),
-        "positions exact",
-        "at (1, 13) number 5 was at 1 and number 6 at 1",
-    ),
-    (
-        "a gap between two positions",
-        with_socket(waits(13, 6, 3, 3, 2)),
-        "positions exact",
-        "at (1, 13) number 5 was at 1 and number 6 at 3",
-    ),
-    (
-        "a departure that had not happened",
-        with_socket(waits(10, 3, 2, 0, 6)),
-        "positions exact",
-        "at (1, 10) number 3 was at position 2, so 1 before it had departed, not 0 to 0",
-    ),
-    (
-        "a departure that was not counted",
-        with_socket(waits(12, 6, 4, 2, 3)),
-        "positions exact",
-        "at (1, 12) number 6 was at position 4, so 0 before it had departed, not 1 to 1",
-    ),
-    (
-        "a position after the call",
-        with_socket(waits(13, 3, 1, 3, 2)),
-        "positions exact",
-        "at (1, 13) number 3 was waiting at position 1 while 3 was served",
-    ),
-    (
-        "a call with a position",
-        with_socket(seen(13, "READY", 3, 1, 3, 2)),
-        "positions exact",
-        "at (1, 13) number 3 was READY at position 1",
-    ),
-    (
-        "an end with a position",
-        with_socket(seen(13, "LEFT", 4, 0, 3, 2)),
-        "positions exact",
-        "at (1, 13) number 4 was LEFT at position 0",
-    ),
-    (
-        "a step back",
-        with_socket(waits(14, 5, 2, 3, 2)),
-        "positions never grow",
-        "number 5 was at 1 at (1, 13) and 2 at (1, 14)",
-    ),
-    (
-        "an old version",
-        with_socket(waits(13, 6, 2, 3, 2), waits(13, 6, 2, 3, 2)),
-        "versions rise",
-        "a socket of eve was shown (1, 13) after (1, 13)",
-    ),
-    (
-        "another entry",
-        with_socket(waits(13, 6, 2, 3, 2), waits(14, 5, 1, 3, 2)),
-        "versions rise",
-        "a socket of eve was shown number 5 after 6",
-    ),
-    ("a lost entry", expired(4), "no entry lost", "eve stayed with number 4, and it expired before it was called"),
-]
+CAPS, CALLS, POSITIONS, RISE = "caps kept", "no one called twice", "positions exact", "versions rise"
 
 
 @pytest.mark.parametrize(
-    ("falsify", "invariant", "row"), [case[1:] for case in FALSIFICATIONS], ids=[case[0] for case in FALSIFICATIONS]
+    ("false", "invariant", "row"),
+    [
+        (audits(most_slots=3), CAPS, "3 slots of 2 were taken in the store"),
+        (change(rooms=[room(14, 3, 2, 3)]), CAPS, "3 slots of 2 were taken at (1, 14)"),
+        (audits(calls={100: 2, 159: 2}), CAPS, "4 calls in 60 s where 3 are allowed"),
+        (audits(called_ms=(1, 2, 3, 60_000)), CAPS, "allowed, by the entries"),
+        (audits(calls={100: 2, 190: 2}), CALLS, "4 calls were made for 3 numbers"),
+        (audits(calls={100: 2}), CALLS, "2 calls were made for 3 numbers"),
+        (pushes(waits(13, 2, 1, 1, 2)), CALLS, "number 2 was READY at (1, 12) and WAITING at (1, 13)"),
+        (audits(departed=frozenset({2, 4})), CALLS, "number 2 was called and counts as departed"),
+        (pushes(waits(13, 6, 2, 3, 3)), POSITIONS, "was shown as (serving, waiting) [(3, 2), (3, 3)]"),
+        (pushes(seen(13, "READY", 5, 0, 3, 2)), POSITIONS, "at (1, 13) number 5 was shown as"),
+        (pushes(waits(13, 6, 1, 3, 2)), POSITIONS, "at (1, 13) number 5 was at 1 and number 6 at 1"),
+        (pushes(waits(13, 6, 3, 3, 2)), POSITIONS, "at (1, 13) number 5 was at 1 and number 6 at 3"),
+        (
+            pushes(waits(10, 3, 2, 0, 6)),
+            POSITIONS,
+            "number 3 was at position 2, so 1 before it had departed",
+        ),
+        (
+            pushes(waits(12, 6, 4, 2, 3)),
+            POSITIONS,
+            "number 6 was at position 4, so 0 before it had departed",
+        ),
+        (pushes(waits(13, 3, 1, 3, 2)), POSITIONS, "number 3 was waiting at position 1 while 3 was served"),
+        (pushes(seen(13, "READY", 3, 1, 3, 2)), POSITIONS, "at (1, 13) number 3 was READY at position 1"),
+        (pushes(seen(13, "LEFT", 4, 0, 3, 2)), POSITIONS, "at (1, 13) number 4 was LEFT at position 0"),
+        (pushes(waits(14, 5, 2, 3, 2)), "positions never grow", "number 5 was at 1 at (1, 13) and 2 at (1, 14)"),
+        (pushes(*[waits(13, 6, 2, 3, 2)] * 2), RISE, "a socket of eve was shown (1, 13) after (1, 13)"),
+        (pushes(waits(13, 6, 2, 3, 2), waits(14, 5, 1, 3, 2)), RISE, "a socket of eve was shown number 5 after 6"),
+        (change(expired={4: "eve"}), "no entry lost", "eve stayed with number 4, and it expired before it was called"),
+    ],
 )
-def test_false_evidence_is_found(falsify: Callable[[Evidence], Evidence], invariant: str, row: str) -> None:
-    found = broken(falsify(true_evidence()))
+def test_false_evidence_is_found(false: Evidence, invariant: str, row: str) -> None:
+    found = broken(false)
     assert any(row in offending for offending in found.get(invariant, ())), found
 
 
 def test_position_may_grow_when_the_queue_is_rebuilt() -> None:
     rebuilt = Observation((2, 3), "WAITING", 6, 4, 2, 4)
-    found = broken(with_socket(waits(13, 6, 2, 3, 2), rebuilt)(true_evidence()))
+    found = broken(pushes(waits(13, 6, 2, 3, 2), rebuilt))
     assert not found.keys() & {"positions never grow", "versions rise"}
 
 
 def test_expired_call_is_no_lost_entry() -> None:
-    assert broken(expired(3)(true_evidence())) == {}
+    assert broken(change(expired={3: "eve"})) == {}
 
 
 def test_calls_a_minute_apart_are_within_the_cap() -> None:
-    evidence = with_audit(calls={100: 2, 160: 1}, called_ms=(1, 2, 3, 60_001))(true_evidence())
-    assert broken(evidence) == {}
+    assert broken(audits(calls={100: 2, 160: 1}, called_ms=(1, 2, 3, 60_001))) == {}
 
 
 def test_unobserved_departure_may_count_or_not() -> None:
     """Number 3 left without a socket: until it is known to wait, two positions are possible."""
-    silent = with_audit(calls={100: 2}, called_ms=(), departed=frozenset({3, 4}))(true_evidence())
-    assert broken(silent) == {}
-    assert broken(with_socket(waits(12, 6, 2, 2, 3))(silent)).keys() == {"positions exact"}
-    polled = polled_waiting(3, (1, 12))(with_socket(waits(12, 5, 1, 2, 3))(silent))
+    unobserved = {"calls": {100: 2}, "called_ms": (), "departed": frozenset({3, 4})}
+    assert broken(audits(**unobserved)) == {}
+    behind = SocketObservations("eve", [waits(12, 6, 2, 2, 3)])
+    sockets = true_evidence().observations.sockets
+    assert broken(change(audits(**unobserved), sockets=[*sockets, behind])).keys() == {"positions exact"}
+    behind = SocketObservations("eve", [waits(12, 5, 1, 2, 3)])
+    polled = change(audits(**unobserved), sockets=[*sockets, behind], still_waiting={3: (1, 12)})
     assert any("not 1 to 1" in row for row in broken(polled)["positions exact"])
 
 

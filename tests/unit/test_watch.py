@@ -59,13 +59,6 @@ def test_older_stock_is_ignored_unless_the_epoch_is_new() -> None:
     assert shown.sold == 60
 
 
-def test_sales_rate_is_that_of_the_last_seconds() -> None:
-    shown = sale()
-    shown.show_stock(stock(2, 30, 40), 105.0)
-    assert shown.sold_per_s(105.0) == 2.0
-    assert shown.sold_per_s(120.0) == 0.0
-
-
 @pytest.mark.parametrize("document", [watch.CONCERT, watch.ROOM, watch.STOCK])
 def test_document_is_valid(document: str) -> None:
     assert validate(build_schema(SDL.read_text()), parse(document)) == []
