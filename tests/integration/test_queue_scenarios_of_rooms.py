@@ -15,10 +15,10 @@ from domain.holds import HoldState
 from domain.ids import ConcertId, PersonId
 from domain.queues import QueueingMethod
 from domain.room_changes import RoomSettingsPatch
+from proofs.waiting_room.event_histories import build_histories, read_events
 from resolvers import queues, rooms
 from resolvers.context import Context
 from storage.connect import Stores
-from tests.support.event_histories import build_histories, read_events
 from tests.support.hot_keys import advance_clock
 from tests.support.queue_steps import (
     ADMITTED,

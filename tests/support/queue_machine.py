@@ -10,11 +10,11 @@ from domain.errors import OnsaleError
 from domain.ids import PersonId
 from domain.queues import EntryEnd, EntryState, QueueingMethod, RoomSettings
 from domain.room_changes import RoomSettingsPatch
+from proofs.waiting_room.event_histories import build_histories, read_events
 from resolvers import queues, rooms
 from storage.connect import Stores
 from storage.hot.queue_state import QueueState
 from storage.hot.queues import EntryRecord
-from tests.support.event_histories import build_histories, read_events
 from tests.support.hot_keys import make_due
 from tests.support.queue_model import QueueModel
 from tests.support.sale import context, on_sale, organizer

@@ -15,10 +15,10 @@ from domain.holds import Hold
 from domain.ids import PersonId
 from domain.queue_events import QueueEventKind
 from domain.queues import EntryState, QueueEntry, RoomSettings
+from proofs.waiting_room.event_histories import read_events
 from resolvers import holds, queues
 from storage.connect import Stores
 from storage.hot.queues import EntryRecord
-from tests.support.event_histories import read_events
 from tests.support.hot_keys import advance_clock
 from tests.support.sale import context, key, lines, on_sale
 from workers.admission import AdmissionWorker
