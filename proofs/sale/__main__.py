@@ -33,7 +33,7 @@ MIN_SIZE = 10
 
 def main(arguments: Sequence[str]) -> int:
     options = _parser().parse_args(arguments)
-    people = make_people(options.buyers, seed=options.seed, rush_s=options.buyers / ARRIVALS_PER_S)
+    people = make_people(options.buyers, seed=options.seed, within_s=options.buyers / ARRIVALS_PER_S)
     stock = options.stock or max(options.buyers * 2 // 5, MIN_SIZE)
     room = waiting_room(stock, active_users=options.active, users_per_minute=options.per_minute)
     plan = Plan(people, stock, room, options.limit_s)

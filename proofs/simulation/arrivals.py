@@ -14,11 +14,11 @@ class ArrivalPattern:
     early: float = 0.3
     """Share that arrives before the opening."""
     early_s: float = 300.0
-    rush: float = 0.4
-    """Share of the others that arrives within `rush_s` of the opening;
+    opening_share: float = 0.4
+    """Share of the others that arrives within `opening_s` of the opening;
     the rest arrive evenly until the end.
     """
-    rush_s: float = 60.0
+    opening_s: float = 60.0
     last_arrival_s: float = 900.0
     gives_up: float = 0.15
     patience_s: float = 500.0
@@ -85,6 +85,6 @@ def _arrival(pattern: ArrivalPattern, dice: random.Random) -> float:
     kind = dice.random()
     if kind < pattern.early:
         return -dice.uniform(0, pattern.early_s)
-    if kind < pattern.early + pattern.rush:
-        return dice.triangular(0, pattern.rush_s, 0)
+    if kind < pattern.early + pattern.opening_share:
+        return dice.triangular(0, pattern.opening_s, 0)
     return dice.uniform(0, pattern.last_arrival_s)

@@ -88,8 +88,8 @@ class Person:
     """Seconds until the queue behavior takes effect: a lost socket, an abandoned entry."""
 
 
-def make_people(size: int, *, seed: int, rush_s: float) -> tuple[Person, ...]:
-    """Return people who arrive at twice the average rate at first, and none after `rush_s`."""
+def make_people(size: int, *, seed: int, within_s: float) -> tuple[Person, ...]:
+    """Return people who arrive at twice the average rate at first, and none after `within_s`."""
     dice = random.Random(seed)
     buyer_behaviors = dice.choices(list(SHARES), weights=list(SHARES.values()), k=size)
     queue_behaviors = dice.choices(list(QUEUE_BEHAVIOR_SHARES), weights=list(QUEUE_BEHAVIOR_SHARES.values()), k=size)
@@ -100,7 +100,7 @@ def make_people(size: int, *, seed: int, rush_s: float) -> tuple[Person, ...]:
             wish=dice.randint(1, MAX_WISH),
             favorite=dice.randrange(TIERS),
             takes_two_tiers=dice.random() < 0.2,
-            arrives_after_s=dice.triangular(0.0, rush_s, 0.0),
+            arrives_after_s=dice.triangular(0.0, within_s, 0.0),
             thinks_s=dice.uniform(0.1, 1.5),
             queue_behavior=queue_behavior,
             patience_s=dice.uniform(0.5, 6.0),
