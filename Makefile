@@ -33,7 +33,7 @@ unit: .venv/dev.stamp
 	@$(BIN)/python -m pytest tests/unit
 
 sale: .venv/run.stamp ## run a whole sale and check its records (BUYERS=2000 STOCK=800 KILL=yes URL=)
-	@exec $(BIN)/python -m bench.sale \
+	@exec $(BIN)/python -m proofs.sale \
 	  $(if $(BUYERS),--buyers $(BUYERS)) $(if $(STOCK),--stock $(STOCK)) $(if $(KILL),--kill $(KILL)) $(if $(URL),--url $(URL))
 
 bench-queue: .venv/run.stamp ## measure a waiting room of up to 50,000 people: commands, bytes, joins, calls, pushes (4 minutes)
@@ -42,11 +42,11 @@ bench-queue: .venv/run.stamp ## measure a waiting room of up to 50,000 people: c
 bench-sockets: .venv/run.stamp ## measure 2,000 sockets on one process while stock changes (SOCKETS=2000)
 	@$(BIN)/python -m bench.sockets $(if $(SOCKETS),--sockets $(SOCKETS))
 
-prove-room: .venv/dev.stamp ## run four workers and random traffic against one waiting room and check every state (SECONDS=70 SEED=1)
-	@$(BIN)/python -m tests.support.room_proof $(or $(SECONDS),70) $(or $(SEED),1)
+prove-room: .venv/run.stamp ## run four workers and random traffic against one waiting room and check every state (SECONDS=70 SEED=1)
+	@$(BIN)/python -m proofs.waiting_room $(or $(SECONDS),70) $(or $(SEED),1)
 
 simulate: .venv/run.stamp ## run simulated sales and score the estimates (SEEDS="101 102" CHART=yes)
-	@exec $(BIN)/python -m bench.simulation $(if $(SEEDS),--seeds $(SEEDS)) $(if $(CHART),--chart)
+	@exec $(BIN)/python -m proofs.simulation $(if $(SEEDS),--seeds $(SEEDS)) $(if $(CHART),--chart)
 
 watch: .venv/run.stamp ## show a running sale in the terminal (CONCERT=slug, URL=http://localhost:8000)
 	@$(BIN)/python -m bench.watch $(CONCERT) $(if $(URL),--url $(URL))

@@ -1,0 +1,1 @@
+"""Measurements; `clients` serves the proofs too. Nothing here imports `proofs`."""

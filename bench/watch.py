@@ -13,9 +13,9 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from bench.sale.client import Client, Denied, JsonObject, client_of
-from bench.sale.ledger import Ledger, Step
-from bench.sale.sockets import SocketLost, SocketRefused, subscribed
+from bench.clients.http_client import Client, Denied, JsonObject, open_client
+from bench.clients.ledger import Ledger, Step
+from bench.clients.subscription import SocketLost, SocketRefused, subscribed
 
 CONCERT = """query Concert($slug: String!) {
   concert(slug: $slug) {
@@ -42,7 +42,7 @@ BAR_WIDTH = 40
 
 
 class NothingToWatch(Exception):
-    """The concert cannot be watched; the message says why, and what to do."""
+    """The concert cannot be shown; the message says why, and what to do."""
 
 
 @dataclass(slots=True)
@@ -72,35 +72,35 @@ class LiveSale:
     def capacity(self) -> int:
         return sum(tier["capacity"] for tier in self.stock["tiers"])
 
-    def pace(self, now_s: float) -> float:
+    def sold_per_s(self, now_s: float) -> float:
         """Return the recent sales rate, in tickets per second."""
         recent = [(at_s, sold) for at_s, sold in self.sold_at if at_s >= now_s - RATE_WINDOW_S]
         return (recent[-1][1] - recent[0][1]) / RATE_WINDOW_S if recent else 0.0
 
 
-def picture(sale: LiveSale, now_s: float) -> list[str]:
+def draw_bars(sale: LiveSale, now_s: float) -> list[str]:
     full = sale.sold * BAR_WIDTH // max(sale.capacity, 1)
     width = max(len(name) for name in sale.tiers.values())
     return [
         sale.name,
-        f"sold  [{'#' * full}{'.' * (BAR_WIDTH - full)}] {_sales(sale)}, {sale.pace(now_s):.1f}/s",
-        f"line  {_line(sale.room)}",
+        f"sold  [{'#' * full}{'.' * (BAR_WIDTH - full)}] {_sales(sale)}, {sale.sold_per_s(now_s):.1f}/s",
+        f"queue {_queue(sale.room)}",
         *(f"{sale.tiers[tier['tierId']]:<{width}}  {_tier(tier)}" for tier in sale.stock["tiers"]),
     ]
 
 
-def plain(sale: LiveSale) -> str:
+def draw_line(sale: LiveSale) -> str:
     tiers = "; ".join(f"{sale.tiers[tier['tierId']]} {_tier(tier)}" for tier in sale.stock["tiers"])
-    return f"sold {_sales(sale)} | {_line(sale.room)} | {tiers}"
+    return f"sold {_sales(sale)} | {_queue(sale.room)} | {tiers}"
 
 
 def _sales(sale: LiveSale) -> str:
     return f"{sale.sold:,} of {sale.capacity:,}"
 
 
-def _line(room: JsonObject) -> str:
+def _queue(room: JsonObject) -> str:
     if room.get("suspended"):
-        return "no waiting room, everybody may hold"
+        return "no waiting room, no pass is needed"
     return (
         f"{room['waitingCount']:,} waiting, number {room['servingNumber']:,} served, "
         f"{room['slotsTaken']:,} of {room['totalActiveUsers']:,} inside, {room['passesIssued']:,} passes claimed"
@@ -113,7 +113,7 @@ def _tier(tier: JsonObject) -> str:
 
 async def watch(url: str, slug: str) -> None:
     """Watch a sale until cancelled. Raises NothingToWatch."""
-    async with client_of([url], Ledger()) as client:
+    async with open_client([url], Ledger()) as client:
         concert = await _find(client, url, slug)
         sale = LiveSale(concert["name"], {tier["id"]: tier["name"] for tier in concert["tiers"]})
         sale.show_stock(concert["stock"], time.monotonic())
@@ -137,7 +137,7 @@ async def _find(client: Client, url: str, slug: str) -> JsonObject:
     if isinstance(concert, Denied):
         raise NothingToWatch(f"{url} has no concert {slug!r}: {concert.message}")
     if concert["stock"] is None:
-        raise NothingToWatch(f"the stock of {slug!r} cannot be told; its status is {concert['status']}")
+        raise NothingToWatch(f"the stock of {slug!r} cannot be read; the concert is {concert['status']}")
     return concert
 
 
@@ -148,9 +148,9 @@ async def _follow_stock(url: str, concert_id: str, sale: LiveSale) -> None:
                 async for stock in subscription:
                     sale.show_stock(stock, time.monotonic())
         except SocketLost:
-            pass  # the server is away: its next message is a whole snapshot
+            pass  # The next subscription starts with a whole snapshot.
         except SocketRefused as refused:
-            raise NothingToWatch(f"{url} does not let us watch: {refused}") from refused
+            raise NothingToWatch(f"{url} refused the subscription: {refused}") from refused
         await asyncio.sleep(AGAIN_AFTER_S)
 
 
@@ -182,15 +182,15 @@ class Screen:
 
     def show(self, sale: LiveSale, now_s: float) -> None:
         if self._is_terminal:
-            lines = picture(sale, now_s)
+            lines = draw_bars(sale, now_s)
             up = f"\x1b[{self._height}A" if self._height else ""
-            self._say(up + "".join(f"\r{line}\x1b[K\n" for line in lines))
+            self._write(up + "".join(f"\r{line}\x1b[K\n" for line in lines))
             self._height = len(lines)
-        elif (line := plain(sale)) != self._last:
+        elif (line := draw_line(sale)) != self._last:
             self._last = line
-            self._say(f"{line}\n")
+            self._write(f"{line}\n")
 
-    def _say(self, text: str) -> None:
+    def _write(self, text: str) -> None:
         sys.stdout.write(text)
         sys.stdout.flush()
 

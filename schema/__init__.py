@@ -140,7 +140,8 @@ _SCHEMA = strawberry.Schema(
     config=StrawberryConfig(scalar_map=SCALARS),
     exception_handlers=HANDLERS,
 )
-CORE_SCHEMA = _SCHEMA._schema
+# Strawberry has no public way to the schema that graphql-core executes.
+CORE_SCHEMA = _SCHEMA._schema  # noqa: SLF001
 """The schema of graphql-core that operations are executed on, its fields guarded."""
 drop_null_defaults(CORE_SCHEMA)
 clear_before_mutations(CORE_SCHEMA)

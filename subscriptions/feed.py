@@ -171,7 +171,9 @@ class Feed:
 
     def queued_messages(self) -> int:
         """Return the number of messages that no listener has taken yet."""
-        queues = [queue for queues in self._broadcast._subscribers.values() for queue in queues]
+        # Broadcaster has no public way to its queues.
+        subscribers = self._broadcast._subscribers  # noqa: SLF001
+        queues = [queue for queues in subscribers.values() for queue in queues]
         return sum(queue.qsize() for queue in queues)
 
     async def _drain(self, channel: str, notice: HintHandler) -> None:

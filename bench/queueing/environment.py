@@ -1,26 +1,28 @@
-"""The test environment:
-Valkey and mongod as `make run` starts them, an app process, concerts with a room.
-"""
+"""An app process on real stores, and concerts whose waiting room outlasts a measurement."""
 
-import asyncio
 import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import MappingProxyType
 
-from bench.sale.catalog import SaleConcert, open_sale, sale_concert
-from bench.sale.client import Client, client_of
-from bench.sale.ledger import Ledger, Step
-from bench.sale.servers import AppServer
-from bench.sale.tokens import sign_in
+from bench.clients.catalog import SaleConcert, open_sale, sale_concert
+from bench.clients.http_client import Client, open_client
+from bench.clients.ledger import Ledger, Step
+from bench.clients.servers import AppServer, app_settings, run_app
+from bench.clients.tokens import sign_in
 from domain.queues import RoomSettings
-from settings import Settings
-from storage.embedded import supervisor
+from storage.embedded.supervisor import StoreUrls
 
-DATABASE = Settings().mongo_database
 STOCK = 100_000
+POSITION_CHANGED = """subscription ($id: ID!) {
+  queuePosition(concertId: $id) {
+    version epoch state number position servingNumber waitingCount estimatedWait { p50Seconds p90Seconds }
+    pass { token expiresInSeconds } stockAhead
+  }
+}"""
 ROOM = RoomSettings(
     suspended=False,
     total_active_users=1_000,
@@ -30,22 +32,6 @@ ROOM = RoomSettings(
     session_duration_ms=3_600_000,
 )
 """The time-outs exceed every measurement, so no entry expires during it."""
-
-
-@dataclass(frozen=True, slots=True)
-class StoreUrls:
-    redis: str
-    mongo: str
-
-
-@asynccontextmanager
-async def run_stores(directory: Path) -> AsyncIterator[StoreUrls]:
-    valkey, mongod = supervisor.make_valkey(directory / "valkey"), supervisor.make_mongod(directory / "mongod")
-    try:
-        await asyncio.gather(valkey.start(), mongod.start())
-        yield StoreUrls(valkey.url, mongod.url)
-    finally:
-        await asyncio.gather(valkey.stop(), mongod.stop())
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +52,7 @@ class BenchServer:
         fields = Path(f"/proc/{self.app.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
-    async def concert(self, room: RoomSettings = ROOM) -> SaleConcert:
+    async def open_concert(self, room: RoomSettings = ROOM) -> SaleConcert:
         draft = sale_concert(STOCK, datetime.now(UTC), room)
         ends_at = datetime.now(UTC) + timedelta(days=1)
         draft = replace(draft, terms=replace(draft.terms, sales_end_at=ends_at, starts_at=ends_at))
@@ -75,20 +61,15 @@ class BenchServer:
     async def organize(self, document: str, **input_: object) -> None:
         answer = await self.client.ask(Step.LOAD, document, {"input": input_}, self.token)
         if not isinstance(answer, dict) or not str(answer["__typename"]).endswith("Success"):
-            raise RuntimeError(f"what the organizer asked for was refused: {answer}")
+            raise RuntimeError(f"a request of the organizer was refused: {answer}")
 
 
 @asynccontextmanager
-async def run_app(directory: Path, urls: StoreUrls, settings: Mapping[str, str] = {}) -> AsyncIterator[BenchServer]:
-    stores = {"REDIS_URL": urls.redis, "MONGO_URL": urls.mongo, "MONGO_DATABASE": DATABASE, "DEMO": "no"}
-    app = AppServer(directory, {**stores, **settings})
-    try:
-        await app.start()
-        async with client_of([app.url], Ledger()) as client:
-            yield BenchServer(app, client, (await sign_in(app.issuer, ["olivia"]))["olivia"], urls)
-    finally:
-        await app.stop()
-
-
-def data_dir_of(app: AppServer) -> Path:
-    return app.directory / "data"
+async def run_bench_server(
+    directory: Path, urls: StoreUrls, settings: Mapping[str, str] = MappingProxyType({})
+) -> AsyncIterator[BenchServer]:
+    async with (
+        run_app(directory, {**app_settings(urls.redis, urls.mongo), **settings}) as app,
+        open_client([app.url], Ledger()) as client,
+    ):
+        yield BenchServer(app, client, (await sign_in(app.issuer, ["olivia"]))["olivia"], urls)

@@ -1,5 +1,5 @@
-"""`python -m bench.queueing.frame_server SOCKETS FRAME_BYTES`: the limit of this machine, without
-server work.
+"""`python -m bench.queueing.frame_server SOCKETS FRAME_BYTES`: the limit of this machine
+without the work of a server.
 
 It prints its port, accepts the given number of sockets, and then writes one prepared frame to
 each of them, round after round; a full transport is skipped. Nothing is read, computed or
@@ -8,18 +8,28 @@ encoded.
 
 import asyncio
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import cast
 
+from bench.child_process import run_child
 from storage.time_slice import TimeSlice
 from web.server import BACKLOG, run_program
 
 FULL = 65_536
 PAYLOAD = b'{"id":"1","type":"next","payload":'
-HELLO = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"
+HANDSHAKE = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"
 WAIT_S = 0.05
 
 
-def prepared(size: int) -> bytes:
+@asynccontextmanager
+async def run_frame_server(sockets: int, frame_bytes: int) -> AsyncIterator[int]:
+    """Run the program; yield its port."""
+    async with run_child("bench.queueing.frame_server", str(sockets), str(frame_bytes)) as child:
+        yield int(await child.read_line())
+
+
+def make_frame(size: int) -> bytes:
     """Return a whole frame of `size` bytes including its header,
     with a payload of 126 to 65,535 bytes.
     """
@@ -27,29 +37,29 @@ def prepared(size: int) -> bytes:
     return b"\x81\x7e" + len(payload).to_bytes(2, "big") + payload
 
 
-class Silent(asyncio.Protocol):
-    def __init__(self, everybody: list[asyncio.Transport], text: bytes) -> None:
-        self._everybody = everybody
-        self._text = text
-        self._heard = 0
+class FrameSocket(asyncio.Protocol):
+    def __init__(self, transports: list[asyncio.Transport], frame: bytes) -> None:
+        self._transports = transports
+        self._text = frame
+        self._messages = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
-        self._heard += 1
-        if self._heard == 1:
-            self._transport.write(HELLO)
-        elif self._heard == 2:
-            self._everybody.append(self._transport)
+        self._messages += 1
+        if self._messages == 1:
+            self._transport.write(HANDSHAKE)
+        elif self._messages == 2:
+            self._transports.append(self._transport)
             self._transport.write(self._text)
 
 
 async def main(sockets: int, size: int) -> None:
-    everybody: list[asyncio.Transport] = []
-    text = prepared(size)
+    transports: list[asyncio.Transport] = []
+    frame = make_frame(size)
     server = await asyncio.get_running_loop().create_server(
-        lambda: Silent(everybody, text), "127.0.0.1", 0, backlog=BACKLOG
+        lambda: FrameSocket(transports, frame), "127.0.0.1", 0, backlog=BACKLOG
     )
     sys.stdout.write(f"{server.sockets[0].getsockname()[1]}\n")
     sys.stdout.flush()
@@ -58,11 +68,11 @@ async def main(sockets: int, size: int) -> None:
     while not ended.done():
         # The loop serves the sockets meanwhile, as often as while a hub pushes.
         time_slice = TimeSlice()
-        for transport in everybody if len(everybody) == sockets else ():
+        for transport in transports if len(transports) == sockets else ():
             if transport.get_write_buffer_size() < FULL:
-                transport.write(text)
+                transport.write(frame)
             await time_slice.checkpoint()
-        await asyncio.sleep(0 if len(everybody) == sockets else WAIT_S)
+        await asyncio.sleep(0 if len(transports) == sockets else WAIT_S)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A queue whose people are subscribers of one hub, without sockets:
+"""A hub with a subscriber for each person of a queue, without sockets:
 payloads are counted and discarded.
 """
 
@@ -9,10 +9,10 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
+from bench.metrics import NotMeasured
+from bench.queueing.environment import POSITION_CHANGED
 from bench.queueing.in_process_queue import InProcessQueue
-from bench.queueing.metrics import NotMeasured
-from bench.queueing.position_subscribers import DOCUMENT
-from bench.queueing.users import some_person_id
+from bench.queueing.users import random_person_id
 from domain.ids import ConcertId, PersonId
 from domain.topics import QueueTopic
 from resolvers.snapshots import StoreSnapshotReader
@@ -23,7 +23,7 @@ from subscriptions.hub import Hub, HubSubscription
 from subscriptions.interfaces import ConcertSnapshot, Rendered
 
 AT_ONCE = 2_000
-POLL_WITHIN_S = 20.0
+REFRESH_WITHIN_S = 20.0
 
 
 class CountingReader(StoreSnapshotReader):
@@ -34,7 +34,7 @@ class CountingReader(StoreSnapshotReader):
     def __init__(self, queue: InProcessQueue) -> None:
         resources = queue.resources
         super().__init__(queue.stores, resources.passes, resources.wait_tables)
-        self.looks = 0
+        self.refreshes = 0
         self.took_ms: list[float] = []
         self.delivered = 0
         self._began_s = self._last_s = 0.0
@@ -44,12 +44,11 @@ class CountingReader(StoreSnapshotReader):
         if self._last_s > self._began_s:
             self.took_ms.append((self._last_s - self._began_s) * 1000)
         self._began_s = time.perf_counter()
-        self.looks += 1
+        self.refreshes += 1
         self._begun.set()
         return await super().read_snapshot(concert_id, after=after)
 
-    def record_refresh(self) -> None:
-        """Record one delivery."""
+    def record_delivery(self) -> None:
         self._last_s = time.perf_counter()
         self.delivered += 1
 
@@ -58,7 +57,7 @@ class CountingReader(StoreSnapshotReader):
 
     async def wait_for_refresh(self) -> None:
         self._begun.clear()
-        async with asyncio.timeout(POLL_WITHIN_S):
+        async with asyncio.timeout(REFRESH_WITHIN_S):
             await self._begun.wait()
 
 
@@ -79,10 +78,10 @@ class InProcessHub:
         self._concert_id = concert_id
         self._hub = hub
         self._source = source
-        self._line: list[PersonId] = []
+        self._waiting: list[PersonId] = []
         """In order of joining, without the people who were removed."""
-        self._watches: dict[PersonId, HubSubscription] = {}
-        self._coming: set[asyncio.Task[None]] = set()
+        self._subscriptions: dict[PersonId, HubSubscription] = {}
+        self._joining: set[asyncio.Task[None]] = set()
         self._dice = random.Random(5)
 
     @classmethod
@@ -95,29 +94,30 @@ class InProcessHub:
         reader: CountingReader,
         people: Sequence[PersonId],
     ) -> AsyncIterator["InProcessHub"]:
-        operation = Operation(DOCUMENT, {"id": of_concert(concert_id)}, None)
+        operation = Operation(POSITION_CHANGED, {"id": of_concert(concert_id)}, None)
         source = await start(operation, queue.context(people[0]))
         if not isinstance(source, SubscriptionSource):
             raise NotMeasured(f"a subscription was refused: {source}")
-        line = cls(queue, concert_id, hub, reader, source)
+        opened = cls(queue, concert_id, hub, reader, source)
         try:
             for first in range(0, len(people), AT_ONCE):
-                await asyncio.gather(*[line._watch(who) for who in people[first : first + AT_ONCE]])
-            line._line += people
-            yield line
+                await asyncio.gather(*[opened._subscribe(person) for person in people[first : first + AT_ONCE]])
+            opened._waiting += people
+            yield opened
         finally:
-            for task in line._coming:
+            for task in opened._joining:
                 task.cancel()
-            await asyncio.gather(*line._coming, return_exceptions=True)
+            await asyncio.gather(*opened._joining, return_exceptions=True)
 
-    def called(self, count: int) -> list[PersonId]:
-        """Remove and return the first `count` people: each of them has been called."""
-        taken, self._line = self._line[:count], self._line[count:]
-        return taken
+    def take_first(self, count: int) -> list[PersonId]:
+        """Remove and return the first `count` people, all of whom have been called."""
+        first, self._waiting = self._waiting[:count], self._waiting[count:]
+        return first
 
-    def some_far_behind(self, count: int) -> list[PersonId]:
-        half = len(self._line) // 2
-        return [self._line.pop(self._dice.randrange(half, len(self._line))) for _ in range(count)]
+    def take_from_behind(self, count: int) -> list[PersonId]:
+        """Remove and return `count` people of the second half."""
+        half = len(self._waiting) // 2
+        return [self._waiting.pop(self._dice.randrange(half, len(self._waiting))) for _ in range(count)]
 
     async def leave(self, person_id: PersonId) -> None:
         self.calls += 1
@@ -125,32 +125,32 @@ class InProcessHub:
 
     def close(self, person_id: PersonId) -> None:
         """Close a person's socket; the entry stays until the disconnect grace ends."""
-        watch = self._watches.pop(person_id, None)
-        if watch is not None:
-            watch.close()
+        subscription = self._subscriptions.pop(person_id, None)
+        if subscription is not None:
+            subscription.close()
 
     def join(self, count: int) -> None:
         """Let people join and subscribe,
         which takes until the next refresh has delivered their position.
         """
         for _ in range(count):
-            task = asyncio.create_task(self._join_and_watch(PersonId(some_person_id())))
-            self._coming.add(task)
-            task.add_done_callback(self._coming.discard)
+            task = asyncio.create_task(self._join_and_subscribe(PersonId(random_person_id())))
+            self._joining.add(task)
+            task.add_done_callback(self._joining.discard)
 
-    async def _join_and_watch(self, person_id: PersonId) -> None:
+    async def _join_and_subscribe(self, person_id: PersonId) -> None:
         self.calls += 1
         await self.queue.stores.queues.join(self._concert_id, person_id)
-        await self._watch(person_id)
-        self._line.append(person_id)
+        await self._subscribe(person_id)
+        self._waiting.append(person_id)
 
-    async def _watch(self, person_id: PersonId) -> None:
+    async def _subscribe(self, person_id: PersonId) -> None:
         topic = QueueTopic(self._concert_id, person_id)
         source = replace(self._source, topic=topic, context=self.queue.context(person_id))
 
         def deliver(rendered: Rendered) -> None:
-            self.reader.record_refresh()
+            self.reader.record_delivery()
             if rendered.is_last:
                 asyncio.get_running_loop().call_soon(self.close, person_id)
 
-        self._watches[person_id] = await self._hub.subscribe(source, deliver)
+        self._subscriptions[person_id] = await self._hub.subscribe(source, deliver)

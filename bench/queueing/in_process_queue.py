@@ -13,14 +13,15 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from auth.passes import PassSigner
 from auth.viewer import Role, Viewer
-from bench.queueing.environment import ROOM, STOCK, StoreUrls
-from bench.queueing.metrics import Metric
-from bench.queueing.users import some_person_id
-from bench.sale.catalog import sale_concert
+from bench.clients.catalog import sale_concert
+from bench.metrics import Metric
+from bench.queueing.environment import ROOM, STOCK
+from bench.queueing.users import random_person_id
 from domain.ids import ConcertId, PersonId
 from resolvers.concerts import create_concert, publish_concert
 from resolvers.context import Context, Resources
 from storage.connect import Stores
+from storage.embedded.supervisor import StoreUrls
 from storage.keys import KINDS, concert_keys
 from workers.admission import BOUND
 from workers.expiry import MAX_HOLDS_A_RUN
@@ -43,7 +44,7 @@ class InProcessQueue:
         viewer = Viewer(PersonId(person_id), person_id, None, frozenset(roles or {Role.CUSTOMER}))
         return self.resources.context(viewer, "bench")
 
-    async def concert(self, slots: int) -> ConcertId:
+    async def open_concert(self, slots: int) -> ConcertId:
         olivia = self.context("olivia", Role.ORGANIZER)
         draft = sale_concert(STOCK, datetime.now(UTC), replace(ROOM, total_active_users=slots))
         ends_at = draft.terms.sales_end_at + timedelta(days=1)
@@ -54,13 +55,15 @@ class InProcessQueue:
         return made.id
 
     async def join(self, concert_id: ConcertId, count: int) -> list[PersonId]:
-        people = [PersonId(some_person_id()) for _ in range(count)]
+        people = [PersonId(random_person_id()) for _ in range(count)]
         for first in range(0, count, AT_ONCE):
-            await asyncio.gather(*[self.stores.queues.join(concert_id, who) for who in people[first : first + AT_ONCE]])
+            await asyncio.gather(
+                *[self.stores.queues.join(concert_id, person) for person in people[first : first + AT_ONCE]]
+            )
         return people
 
     async def run_workers(self, concert_id: ConcertId) -> int:
-        """Run the expiry worker and the admission worker once;
+        """Do what one run of the expiry worker and of the admission worker does;
         return the number of script calls.
         """
         await self.stores.hot_state.expire_holds(concert_id, limit=MAX_HOLDS_A_RUN)
@@ -84,8 +87,8 @@ class InProcessQueue:
     async def script_calls(self) -> int:
         """Return the script calls of all clients since the store started."""
         async with redis.asyncio.Redis.from_url(self.urls.redis) as client:
-            said = await client.info("commandstats")
-        return int(said.get("cmdstat_evalsha", {}).get("calls", 0))
+            stats = await client.info("commandstats")
+        return int(stats.get("cmdstat_evalsha", {}).get("calls", 0))
 
 
 def per_waiter(name: str, sizes: dict[str, int], waiters: int, what: str, *, at_most: float | None = None) -> Metric:

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 
+from bench.clients.catalog import SaleConcert
+from bench.metrics import Metric, NotMeasured, p99
 from bench.queueing.environment import BenchServer
-from bench.queueing.load import closed, connections, request, steady
-from bench.queueing.metrics import Metric, NotMeasured, p99
+from bench.queueing.load import make_request, open_connections, run_closed_loop, run_open_loop
 from bench.queueing.users import User
-from bench.sale.catalog import SaleConcert
 from domain.queues import RoomSettings
 
 JOIN = """mutation ($input: JoinQueueInput!) {
@@ -19,34 +19,41 @@ JOIN = """mutation ($input: JoinQueueInput!) {
 SUCCESS = '"JoinQueueSuccess"'
 
 
-def join_requests(site: BenchServer, concert: SaleConcert, people: Sequence[User]) -> Iterator[bytes]:
-    return iter([request(site.app.port, JOIN, {"concertId": concert.id}, visitor.token) for visitor in people])
+def make_join_requests(server: BenchServer, concert: SaleConcert, people: Sequence[User]) -> Iterator[bytes]:
+    return iter([make_request(server.app.port, JOIN, {"concertId": concert.id}, user.token) for user in people])
 
 
-async def join_all(site: BenchServer, concert: SaleConcert, people: Sequence[User], *, at_once: int) -> None:
-    async with connections(site.app.port, at_once, SUCCESS) as opened:
-        await closed(opened, join_requests(site, concert, people))
+async def join_all(server: BenchServer, concert: SaleConcert, people: Sequence[User], *, at_once: int) -> None:
+    async with open_connections(server.app.port, at_once, SUCCESS) as opened:
+        await run_closed_loop(opened, make_join_requests(server, concert, people))
 
 
 async def measure(
-    site: BenchServer, room: RoomSettings, people: Sequence[User], *, at_once: int, seconds: float
+    server: BenchServer, room: RoomSettings, people: Sequence[User], *, at_once: int, seconds: float
 ) -> list[Metric]:
-    concert = await site.concert(room)
-    requests = join_requests(site, concert, people)
-    async with connections(site.app.port, at_once, SUCCESS) as opened:
-        await closed(opened, requests, seconds=min(1.0, seconds / 2))
-        began_s = site.cpu_s()
-        full = await closed(opened, requests, seconds=seconds)
-        cpu_s = site.cpu_s() - began_s
+    concert = await server.open_concert(room)
+    requests = make_join_requests(server, concert, people)
+    async with open_connections(server.app.port, at_once, SUCCESS) as opened:
+        await run_closed_loop(opened, requests, seconds=min(1.0, seconds / 2))
+        began_s = server.cpu_s()
+        full = await run_closed_loop(opened, requests, seconds=seconds)
+        cpu_s = server.cpu_s() - began_s
         if full.lasted_s < seconds:
-            raise NotMeasured("there are too few people for so fast a server")
-        half = await steady(opened, requests, per_s=full.per_s / 2, seconds=seconds)
-    how = f"POST /graphql, everybody new with a token of their own, {at_once} connections"
+            raise NotMeasured("the people were used up before the end: the server is too fast for them")
+        half = await run_open_loop(opened, requests, per_s=full.per_s / 2, seconds=seconds)
+    how = f"POST /graphql, each person new and with their own token, {at_once} connections"
     return [
         Metric("joins_per_s", round(full.per_s), how, len(full.took_ms)),
         Metric(
-            "join_cpu_ms", round(cpu_s * 1000 / len(full.took_ms), 2), "of the server's CPU, each", len(full.took_ms)
+            "join_cpu_ms",
+            round(cpu_s * 1000 / len(full.took_ms), 2),
+            "server CPU per join",
+            len(full.took_ms),
         ),
         p99("join_p99_ms", full.took_ms, "the same, each connection always busy"),
-        p99("join_half_load_p99_ms", half.took_ms, f"the same at {half.per_s:,.0f} a second, from when each was due"),
+        p99(
+            "join_half_load_p99_ms",
+            half.took_ms,
+            f"the same at {half.per_s:,.0f} per second, from when each was due",
+        ),
     ]

@@ -14,8 +14,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import cast
 
-from bench.queueing.metrics import NotMeasured
-from bench.queueing.users import AN_ADDRESS, address
+from bench.metrics import NotMeasured
+from bench.queueing.users import PEOPLE_PER_ADDRESS, make_address
 
 ANSWER_WITHIN_S = 10.0
 
@@ -62,7 +62,7 @@ class Connection(asyncio.Protocol):
         if self._success in body:
             self._answer.set_result(None)
         else:
-            self._answer.set_exception(NotMeasured(f"a request was answered with {body[:300]!r}"))
+            self._answer.set_exception(NotMeasured(f"the answer to a request was {body[:300]!r}"))
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._answer is not None and not self._answer.done():
@@ -77,7 +77,7 @@ def _length(head: bytes) -> int:
     return int(rest.split(b"\r\n", 1)[0])
 
 
-def request(port: int, document: str, input_: Mapping[str, object], token: str) -> bytes:
+def make_request(port: int, document: str, input_: Mapping[str, object], token: str) -> bytes:
     body = json.dumps({"query": document, "variables": {"input": input_}}).encode()
     head = (
         f"POST /graphql HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Type: application/json\r\n"
@@ -87,7 +87,7 @@ def request(port: int, document: str, input_: Mapping[str, object], token: str) 
 
 
 @asynccontextmanager
-async def connections(port: int, count: int, success: str) -> AsyncIterator[list[Connection]]:
+async def open_connections(port: int, count: int, success: str) -> AsyncIterator[list[Connection]]:
     """Yield `count` connections, each from its own address;
     every good answer contains `success`.
     """
@@ -96,7 +96,10 @@ async def connections(port: int, count: int, success: str) -> AsyncIterator[list
     try:
         for number in range(count):
             _, connection = await loop.create_connection(
-                lambda: Connection(success.encode()), "127.0.0.1", port, local_addr=(address(number * AN_ADDRESS), 0)
+                lambda: Connection(success.encode()),
+                "127.0.0.1",
+                port,
+                local_addr=(make_address(number * PEOPLE_PER_ADDRESS), 0),
             )
             opened.append(connection)
         yield opened
@@ -105,18 +108,18 @@ async def connections(port: int, count: int, success: str) -> AsyncIterator[list
             connection.close()
 
 
-async def closed(opened: list[Connection], requests: Iterator[bytes], *, seconds: float = math.inf) -> Timed:
+async def run_closed_loop(opened: list[Connection], requests: Iterator[bytes], *, seconds: float = math.inf) -> Timed:
     """Run a closed loop until the time is over or the requests are used up."""
     took_ms: list[float] = []
     began = time.perf_counter()
 
     async def work(connection: Connection) -> None:
         while time.perf_counter() - began < seconds:
-            one = next(requests, None)
-            if one is None:
+            request = next(requests, None)
+            if request is None:
                 return
             sent = time.perf_counter()
-            await connection.send(one)
+            await connection.send(request)
             took_ms.append((time.perf_counter() - sent) * 1000)
 
     async with asyncio.TaskGroup() as group:
@@ -125,7 +128,7 @@ async def closed(opened: list[Connection], requests: Iterator[bytes], *, seconds
     return Timed(took_ms, time.perf_counter() - began)
 
 
-async def steady(opened: list[Connection], requests: Iterator[bytes], *, per_s: float, seconds: float) -> Timed:
+async def run_open_loop(opened: list[Connection], requests: Iterator[bytes], *, per_s: float, seconds: float) -> Timed:
     """Run an open loop; the number of `opened` connections limits the requests in progress."""
     free: asyncio.LifoQueue[Connection] = asyncio.LifoQueue()
     for connection in opened:
@@ -133,9 +136,9 @@ async def steady(opened: list[Connection], requests: Iterator[bytes], *, per_s: 
     took_ms: list[float] = []
     began = time.perf_counter()
 
-    async def send(one: bytes, due: float) -> None:
+    async def send(request: bytes, due: float) -> None:
         connection = await free.get()
-        await connection.send(one)
+        await connection.send(request)
         free.put_nowait(connection)
         took_ms.append((time.perf_counter() - due) * 1000)
 
@@ -143,8 +146,8 @@ async def steady(opened: list[Connection], requests: Iterator[bytes], *, per_s: 
         for number in range(int(per_s * seconds)):
             due = began + number / per_s
             await asyncio.sleep(max(due - time.perf_counter(), 0))
-            one = next(requests, None)
-            if one is None:
-                raise NotMeasured("there are too few requests for so long")
-            group.create_task(send(one, due))
+            request = next(requests, None)
+            if request is None:
+                raise NotMeasured("the requests were used up before the end")
+            group.create_task(send(request, due))
     return Timed(took_ms, time.perf_counter() - began)

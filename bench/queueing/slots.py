@@ -1,6 +1,6 @@
 """Latency from a call to the person's socket, and from a freed slot to the next person's socket.
 
-Everyone's socket is open. Calls are made manually while the room is paused; then it is resumed
+Each person has an open socket. Calls are made manually while the room is paused; then it is resumed
 with every slot taken, and each freed slot is the next person's call: some of the people inside
 leave, some buy, and the others let their call expire. The store's records (time of call and time
 of end) are read afterwards; in one queue, the nth freed slot belongs to the nth call.
@@ -16,16 +16,16 @@ from typing import Any
 
 import redis.asyncio
 
-from bench.queueing.environment import ROOM, BenchServer
+from bench.clients.catalog import SaleConcert
+from bench.clients.ledger import Ledger, TicketLine
+from bench.clients.observations import Observations
+from bench.clients.queue_client import QueueClient
+from bench.clients.shop import Held, Shop
+from bench.metrics import Metric, NotMeasured, median, p99
+from bench.queueing.environment import POSITION_CHANGED, ROOM, BenchServer
 from bench.queueing.joins import join_all
-from bench.queueing.metrics import Metric, NotMeasured, median, p99
-from bench.queueing.socket_clients import Counts, SocketClients, open_socket_clients
-from bench.queueing.users import User
-from bench.sale.catalog import SaleConcert
-from bench.sale.ledger import Ledger, TicketLine
-from bench.sale.observations import Observations
-from bench.sale.queue_client import QueueClient
-from bench.sale.shop import Held, Shop
+from bench.queueing.users import User, credentials_of
+from bench.subscribers import Counts, Subscribers, open_subscribers
 from domain.ids import ConcertId
 from schema.ids import read_concert
 from storage.keys import KINDS, concert_keys
@@ -64,32 +64,36 @@ class CalledEntry:
     ended_ms: int
 
 
-async def measure(site: BenchServer, people: Sequence[User], directory: Path, plan: Plan) -> list[Metric]:
+async def measure(server: BenchServer, people: Sequence[User], directory: Path, plan: Plan) -> list[Metric]:
     people = people[: plan.sockets]
     room = replace(ROOM, total_active_users=plan.slots, pass_claim_timeout_ms=plan.claim_timeout_s * 1000)
-    concert = await site.concert(room)
-    await site.organize(PAUSE, concertId=concert.id)
-    await join_all(site, concert, people, at_once=64)
-    async with open_socket_clients(people, port=site.app.port, concert=concert.id, directory=directory) as crowd:
-        return await _watch(site, concert, people, crowd, plan)
+    concert = await server.open_concert(room)
+    await server.organize(PAUSE, concertId=concert.id)
+    await join_all(server, concert, people, at_once=64)
+    async with open_subscribers(
+        credentials_of(people),
+        port=server.app.port,
+        document=POSITION_CHANGED,
+        concert_id=concert.id,
+        directory=directory,
+    ) as subscribers:
+        return await _measure_latencies(server, concert, people, subscribers, plan)
 
 
-async def _watch(
-    site: BenchServer, concert: SaleConcert, people: Sequence[User], crowd: SocketClients, plan: Plan
+async def _measure_latencies(
+    server: BenchServer, concert: SaleConcert, people: Sequence[User], subscribers: Subscribers, plan: Plan
 ) -> list[Metric]:
-    before = await crowd.read_counts()
-    await _call(site, concert, plan)
-    called, seen = await _settled(site, concert, people, crowd, plan.slots)
-    ready = ready_ms(called, people, seen)
-    await site.organize(RESUME, concertId=concert.id)
-    inside = sorted(
-        (visitor for visitor in people if visitor.person_id in called), key=lambda v: called[v.person_id].number
-    )
-    asked_ms = await _free(site, concert, inside, plan)
-    # People who neither left nor bought: the last of them was called last.
+    before = await subscribers.read_counts()
+    await _call(server, concert, plan)
+    called, counts = await _read_when_settled(server, concert, people, subscribers, plan.slots)
+    ready = ready_ms(called, people, counts)
+    await server.organize(RESUME, concertId=concert.id)
+    inside = sorted((user for user in people if user.person_id in called), key=lambda v: called[v.person_id].number)
+    sent_ms = await _free(server, concert, inside, plan)
+    # The calls of the others expire: the last of them was called last.
     await asyncio.sleep(max(max(e.called_ms for e in called.values()) / 1000 + plan.claim_timeout_s - time.time(), 0))
-    entries, seen = await _settled(site, concert, people, crowd, 2 * plan.slots)
-    refills = refill_ms(entries, asked_ms, people, seen, plan)
+    entries, counts = await _read_when_settled(server, concert, people, subscribers, 2 * plan.slots)
+    refills = refill_ms(entries, sent_ms, people, counts, plan)
     return [
         p99(
             "ready_p99_ms",
@@ -101,15 +105,15 @@ async def _watch(
         *_refills(refills),
         Metric(
             "design_pushes_per_s",
-            round(seen.frames_per_s(before)),
-            "positions pushed all the while, in the bands of the settings",
-            seen.frames - before.frames,
+            round(counts.frames_per_s(before)),
+            "positions pushed meanwhile, at the push intervals of the settings",
+            counts.frames - before.frames,
         ),
     ]
 
 
 def _refills(refills: Mapping[str, Sequence[float]]) -> list[Metric]:
-    words = {
+    names = {
         "LEFT": "from the request to leave",
         "COMPLETED": "from the request to buy",
         "EXPIRED": "from its deadline",
@@ -118,63 +122,63 @@ def _refills(refills: Mapping[str, Sequence[float]]) -> list[Metric]:
         p99(
             f"refill_{state.lower()}_p99_ms",
             refills[state],
-            f"{words[state]} to the next person's READY",
+            f"{names[state]} to the next person's READY",
             at_most=1_000,
         )
-        for state in words
+        for state in names
         if refills.get(state)
     ]
     if not kinds:
         raise NotMeasured("no slot freed")
-    worst = max(kinds, key=lambda figure: figure.value)
+    worst = max(kinds, key=lambda metric: metric.value)
     return [
         Metric("refill_p99_ms", worst.value, f"freed slot to READY: the slowest kind, {worst.what}", worst.n, 1_000),
         *kinds,
     ]
 
 
-async def _call(site: BenchServer, concert: SaleConcert, plan: Plan) -> None:
+async def _call(server: BenchServer, concert: SaleConcert, plan: Plan) -> None:
     began = time.monotonic()
     for number in range(plan.calls):
         await asyncio.sleep(max(began + number * plan.call_every_s - time.monotonic(), 0))
-        await site.organize(ADMIT, concertId=concert.id, count=plan.called_at_once, idempotencyKey=f"call-{number}")
+        await server.organize(ADMIT, concertId=concert.id, count=plan.called_at_once, idempotencyKey=f"call-{number}")
 
 
-async def _free(site: BenchServer, concert: SaleConcert, inside: Sequence[User], plan: Plan) -> dict[str, float]:
-    """Free slots;
-    return for each person when the freeing request was sent, by this machine's clock.
+async def _free(server: BenchServer, concert: SaleConcert, inside: Sequence[User], plan: Plan) -> dict[str, float]:
+    """Free slots; return for each person when the request that freed the slot was sent,
+    by the clock of this machine.
     """
     ledger = Ledger()
-    line = QueueClient(site.client, ledger, concert, urls=[site.app.url], observations=Observations())
-    shop = Shop(site.client, ledger, concert)
-    asked_ms: dict[str, float] = {}
+    queue = QueueClient(server.client, ledger, concert, urls=[server.app.url], observations=Observations())
+    shop = Shop(server.client, ledger, concert)
+    sent_ms: dict[str, float] = {}
 
-    async def leave(visitor: User) -> None:
-        asked_ms[visitor.person_id] = time.time() * 1000
-        await line.leave(token=visitor.token)
+    async def leave(user: User) -> None:
+        sent_ms[user.person_id] = time.time() * 1000
+        await queue.leave(token=user.token)
 
-    async def buy(visitor: User) -> None:
-        name = f"buyer{visitor.person_id}"
-        queue_pass = await line.claim(name, token=visitor.token)
+    async def buy(user: User) -> None:
+        name = f"buyer{user.person_id}"
+        queue_pass = await queue.claim(name, token=user.token)
         token = getattr(queue_pass, "token", None)
-        held = await shop.hold([TicketLine(concert.tier_ids[-1], 1)], name, token=visitor.token, queue_pass=token)
+        held = await shop.hold([TicketLine(concert.tier_ids[-1], 1)], name, token=user.token, queue_pass=token)
         if not isinstance(held, Held):
             raise NotMeasured(f"a hold was refused: {held}")
-        asked_ms[visitor.person_id] = time.time() * 1000
-        await shop.buy(held.hold_id, name, buyer=name, token=visitor.token)
+        sent_ms[user.person_id] = time.time() * 1000
+        await shop.buy(held.hold_id, name, buyer=name, token=user.token)
 
     async with asyncio.TaskGroup() as group:
-        for visitor in inside[: plan.leave]:
-            group.create_task(leave(visitor))
+        for user in inside[: plan.leave]:
+            group.create_task(leave(user))
             await asyncio.sleep(1 / plan.leave_per_s)
-        for visitor in inside[plan.leave : plan.leave + plan.buy]:
-            group.create_task(buy(visitor))
+        for user in inside[plan.leave : plan.leave + plan.buy]:
+            group.create_task(buy(user))
             await asyncio.sleep(1 / plan.buy_per_s)
-    return asked_ms
+    return sent_ms
 
 
-async def _settled(
-    site: BenchServer, concert: SaleConcert, people: Sequence[User], crowd: SocketClients, called: int
+async def _read_when_settled(
+    server: BenchServer, concert: SaleConcert, people: Sequence[User], subscribers: Subscribers, called: int
 ) -> tuple[dict[str, CalledEntry], Counts]:
     """Return the called entries and the counts once `called` entries exist and each socket has the
     call.
@@ -183,21 +187,21 @@ async def _settled(
     """
     deadline = time.monotonic() + SETTLED_WITHIN_S
     while True:
-        entries = await read_entries(site.urls.redis, read_concert(concert.id), people)
-        seen = await crowd.read_counts()
-        told = zip(people, seen.called_ms, strict=True)
-        silent = sum(at_ms is None for who, at_ms in told if who.person_id in entries)
-        if len(entries) >= called and not silent:
-            return entries, seen
+        entries = await read_entries(server.urls.redis, read_concert(concert.id), people)
+        counts = await subscribers.read_counts()
+        calls = zip(people, counts.called_ms, strict=True)
+        missing = sum(at_ms is None for user, at_ms in calls if user.person_id in entries)
+        if len(entries) >= called and not missing:
+            return entries, counts
         if time.monotonic() > deadline:
-            raise NotMeasured(f"{len(entries)} of {called} people were called, and {silent} sockets never said so")
+            raise NotMeasured(f"{len(entries)} of {called} people were called, {missing} sockets did not receive it")
         await asyncio.sleep(0.2)
 
 
 async def read_entries(redis_url: str, concert_id: ConcertId, people: Sequence[User]) -> dict[str, CalledEntry]:
     """Return the entries that were ever called, by person."""
     key = concert_keys(concert_id)[KINDS.index("entries")]
-    names = [visitor.person_id for visitor in people]
+    names = [user.person_id for user in people]
     async with redis.asyncio.Redis.from_url(redis_url) as client:
         texts = await client.hmget(key, names)
     found: dict[str, Any] = {name: json.loads(text) for name, text in zip(names, texts, strict=True) if text}
@@ -208,17 +212,17 @@ async def read_entries(redis_url: str, concert_id: ConcertId, people: Sequence[U
     }
 
 
-def ready_ms(entries: Mapping[str, CalledEntry], people: Sequence[User], seen: Counts) -> list[float]:
+def ready_ms(entries: Mapping[str, CalledEntry], people: Sequence[User], counts: Counts) -> list[float]:
     """Return the call latencies in ms. Raises NotMeasured if a socket did not receive its call."""
-    told = zip(people, seen.called_ms, strict=True)
-    return [_later(at_ms, entries[who.person_id].called_ms) for who, at_ms in told if who.person_id in entries]
+    calls = zip(people, counts.called_ms, strict=True)
+    return [_since(at_ms, entries[user.person_id].called_ms) for user, at_ms in calls if user.person_id in entries]
 
 
 def refill_ms(
     entries: Mapping[str, CalledEntry],
-    asked_ms: Mapping[str, float],
+    sent_ms: Mapping[str, float],
     people: Sequence[User],
-    seen: Counts,
+    counts: Counts,
     plan: Plan,
 ) -> dict[str, list[float]]:
     """Return the refill latencies in ms, by the end state of the entry that freed the slot.
@@ -230,16 +234,16 @@ def refill_ms(
     followers = sorted((e.number, name) for name, e in entries.items() if e.number > plan.slots)[: len(ended)]
     if len(followers) < len(ended):
         raise NotMeasured(f"{len(ended)} slots freed, and {len(followers)} people were called")
-    told = dict(zip([visitor.person_id for visitor in people], seen.called_ms, strict=True))
+    ready_at_ms = dict(zip([user.person_id for user in people], counts.called_ms, strict=True))
     found: dict[str, list[float]] = {}
     for (name, entry), (_, follower) in zip(ended, followers, strict=True):
-        lapsed_ms = entry.called_ms + plan.claim_timeout_s * 1000
-        freed_ms = lapsed_ms if entry.state == "EXPIRED" else asked_ms[name]
-        found.setdefault(entry.state, []).append(_later(told[follower], freed_ms))
+        deadline_ms = entry.called_ms + plan.claim_timeout_s * 1000
+        freed_ms = deadline_ms if entry.state == "EXPIRED" else sent_ms[name]
+        found.setdefault(entry.state, []).append(_since(ready_at_ms[follower], freed_ms))
     return found
 
 
-def _later(at_ms: float | None, since_ms: float) -> float:
+def _since(at_ms: float | None, since_ms: float) -> float:
     if at_ms is None:
-        raise NotMeasured("somebody was called, and their socket never said so")
+        raise NotMeasured("a person was called, and their socket did not receive it")
     return at_ms - since_ms

@@ -3,7 +3,7 @@
 The hub is real, with the real reader, sources and templates; only the sockets are left out, as
 one machine cannot open 50,000. The same changes follow each refresh at any size: two called
 people leave, so two others are called; two waiting people leave; two sockets close; two people
-join and subscribe. Every process renews its lease.
+join and subscribe. The process renews its lease.
 """
 
 import asyncio
@@ -12,10 +12,10 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 
-from bench.queueing.background import owned
+from bench.clients.background import run_in_background
+from bench.metrics import Metric, growth, median, p99
 from bench.queueing.in_process_hub import CountingReader, InProcessHub
 from bench.queueing.in_process_queue import InProcessQueue, per_waiter
-from bench.queueing.metrics import Metric, growth, median, p99
 from domain.ids import ConcertId, PersonId
 from settings import Settings
 from subscriptions.feed import Feed
@@ -23,17 +23,17 @@ from subscriptions.hub import Hub
 from subscriptions.publishing.push_intervals import PushIntervals
 from workers.concert_worker import ACTIVE_S
 
-OF_EACH = 2
+CHANGES_OF_EACH_KIND = 2
 SLOTS = 50
-FEWEST = 8
-"""Minimum number of refreshes, however long they take: fewer prove nothing."""
+MIN_REFRESHES = 8
+"""Measured however long they take: fewer prove nothing."""
 SETTLE_S = 0.5
 """Time until the changes caused by all the joins are published."""
 
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    looks: int
+    refreshes: int
     commands: int
     """Script calls of the publishing process."""
 
@@ -48,48 +48,48 @@ async def measure(
     commands: dict[int, Metric] = {}
     others: list[Metric] = []
     for size in sizes:
-        concert_id = await queue.concert(SLOTS)
-        async with _looked_after(queue, concert_id) as worked:
+        concert_id = await queue.open_concert(SLOTS)
+        async with _run_workers(queue, concert_id) as worker_calls:
             people = await queue.join(concert_id, size)
             if size == sizes[-1]:
-                others += await _bytes_of_joined(queue, concert_id, size)
-            async with _watched(queue, concert_id, people) as line:
+                others += await _measure_joined_bytes(queue, concert_id, size)
+            async with _open_hub(queue, concert_id, people) as hub:
                 if size == sizes[-1]:
-                    others.insert(0, await _bytes_of_watched(queue, concert_id, size))
-                commands[size] = await _figure(line, worked, size, seconds)
-            others += _per_refresh(line.reader, size)
+                    others.insert(0, await _measure_subscribed_bytes(queue, concert_id, size))
+                commands[size] = await _measure_tick(hub, worker_calls, size, seconds)
+            others += _refresh_times(hub.reader, size)
     flat = growth("commands_growth", commands, "commands per tick, the most over the least", at_most=1.2)
     return commands, [flat, *others]
 
 
-async def _figure(line: InProcessHub, worked: list[int], size: int, seconds: float) -> Metric:
-    line.reader.clear()
-    before, looks = await _commands(line, worked), line.reader.looks
+async def _measure_tick(hub: InProcessHub, worker_calls: list[int], size: int, seconds: float) -> Metric:
+    hub.reader.clear()
+    before, refreshes = await _count_commands(hub, worker_calls), hub.reader.refreshes
     began = time.monotonic()
-    while time.monotonic() < began + seconds or line.reader.looks - looks < FEWEST:
-        await line.reader.wait_for_refresh()
-        await _stir(line)
-    count = Count(line.reader.looks - looks, await _commands(line, worked) - before)
-    what = "script calls of the watching process a tick, by the store's count; no sockets, an in-process hub"
-    return Metric(f"commands_per_tick_{size}", round(count.commands / count.looks, 2), what, count.looks)
+    while time.monotonic() < began + seconds or hub.reader.refreshes - refreshes < MIN_REFRESHES:
+        await hub.reader.wait_for_refresh()
+        await _change_queue(hub)
+    count = Count(hub.reader.refreshes - refreshes, await _count_commands(hub, worker_calls) - before)
+    what = "script calls of the publishing process per tick, counted by the store; in-process hub, no sockets"
+    return Metric(f"commands_per_tick_{size}", round(count.commands / count.refreshes, 2), what, count.refreshes)
 
 
-async def _commands(line: InProcessHub, worked: list[int]) -> int:
-    return await line.queue.script_calls() - line.calls - worked[0]
+async def _count_commands(hub: InProcessHub, worker_calls: list[int]) -> int:
+    return await hub.queue.script_calls() - hub.calls - worker_calls[0]
 
 
-async def _stir(line: InProcessHub) -> None:
+async def _change_queue(hub: InProcessHub) -> None:
     await asyncio.gather(
-        *[line.leave(who) for who in line.called(OF_EACH)],
-        *[line.leave(who) for who in line.some_far_behind(OF_EACH)],
+        *[hub.leave(person_id) for person_id in hub.take_first(CHANGES_OF_EACH_KIND)],
+        *[hub.leave(person_id) for person_id in hub.take_from_behind(CHANGES_OF_EACH_KIND)],
     )
-    for who in line.some_far_behind(OF_EACH):
-        line.close(who)
-    line.join(OF_EACH)
+    for person_id in hub.take_from_behind(CHANGES_OF_EACH_KIND):
+        hub.close(person_id)
+    hub.join(CHANGES_OF_EACH_KIND)
 
 
-def _per_refresh(reader: CountingReader, size: int) -> list[Metric]:
-    what = f"from the read of a look to its last delivery, {size:,} waiters"
+def _refresh_times(reader: CountingReader, size: int) -> list[Metric]:
+    what = f"from the read of a refresh to its last delivery, {size:,} waiters"
     return [
         median(f"tick_{size}_p50_ms", reader.took_ms, what),
         p99(f"tick_{size}_p99_ms", reader.took_ms, "the same"),
@@ -97,7 +97,7 @@ def _per_refresh(reader: CountingReader, size: int) -> list[Metric]:
 
 
 @asynccontextmanager
-async def _looked_after(queue: InProcessQueue, concert_id: ConcertId) -> AsyncIterator[list[int]]:
+async def _run_workers(queue: InProcessQueue, concert_id: ConcertId) -> AsyncIterator[list[int]]:
     """Run the workers for a concert; yield the list of their script call counts."""
     calls = [0]
 
@@ -106,12 +106,12 @@ async def _looked_after(queue: InProcessQueue, concert_id: ConcertId) -> AsyncIt
             calls[0] += await queue.run_workers(concert_id)
             await asyncio.sleep(ACTIVE_S)
 
-    async with owned(work()):
+    async with run_in_background(work()):
         yield calls
 
 
-def server_hub(feed: Feed, reader: CountingReader, queue: InProcessQueue) -> Hub:
-    """Return a hub with a server's default settings."""
+def make_hub(feed: Feed, reader: CountingReader, queue: InProcessQueue) -> Hub:
+    """Return a hub with the default settings of a server."""
     settings = Settings()
     return Hub(
         feed,
@@ -123,19 +123,19 @@ def server_hub(feed: Feed, reader: CountingReader, queue: InProcessQueue) -> Hub
 
 
 @asynccontextmanager
-async def _watched(
+async def _open_hub(
     queue: InProcessQueue, concert_id: ConcertId, people: Sequence[PersonId]
 ) -> AsyncIterator[InProcessHub]:
     async with aclosing(Feed(queue.urls.redis)) as feed:
         await feed.start()
         reader = CountingReader(queue)
-        hub = server_hub(feed, reader, queue)
-        async with aclosing(hub), InProcessHub.opened(queue, concert_id, hub, reader, people) as line:
+        hub = make_hub(feed, reader, queue)
+        async with aclosing(hub), InProcessHub.opened(queue, concert_id, hub, reader, people) as opened:
             await asyncio.sleep(SETTLE_S)
-            yield line
+            yield opened
 
 
-async def _bytes_of_joined(queue: InProcessQueue, concert_id: ConcertId, size: int) -> list[Metric]:
+async def _measure_joined_bytes(queue: InProcessQueue, concert_id: ConcertId, size: int) -> list[Metric]:
     """Return the memory of all keys of the concert, as the store counts it."""
     before = await queue.bytes_by_kind(concert_id)
     await queue.consume_events(concert_id)
@@ -146,7 +146,7 @@ async def _bytes_of_joined(queue: InProcessQueue, concert_id: ConcertId, size: i
     ]
 
 
-async def _bytes_of_watched(queue: InProcessQueue, concert_id: ConcertId, size: int) -> Metric:
+async def _measure_subscribed_bytes(queue: InProcessQueue, concert_id: ConcertId, size: int) -> Metric:
     await queue.consume_events(concert_id)
     sizes = await queue.bytes_by_kind(concert_id)
-    return per_waiter("bytes_per_waiter", sizes, size, "everybody with a socket, events consumed", at_most=400)
+    return per_waiter("bytes_per_waiter", sizes, size, "each waiter with a subscription, events consumed", at_most=400)

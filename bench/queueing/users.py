@@ -5,9 +5,9 @@ The server checks these tokens like all others; only the request to the issuer i
 """
 
 import asyncio
-import json
 import os
 import uuid
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +16,11 @@ from auth.dev_issuer.claims import TokenMint, granted_scope
 from auth.dev_issuer.demo_users import DemoUser, find_demo_user
 from auth.dev_issuer.logins import new_login
 from auth.dev_issuer.signing import load_keys
+from bench.subscribers import Credentials
 from settings import Settings
 
-AN_ADDRESS = 250
-"""People per address: fewer than the server allows to join from one."""
+PEOPLE_PER_ADDRESS = 250
+"""Fewer than the server allows to join from one address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,23 +37,23 @@ async def make_users(issuer: str, data_dir: Path, count: int) -> list[User]:
     loop = asyncio.get_running_loop()
     with ProcessPoolExecutor(parts) as pool:
         ranges = [range(part, count, parts) for part in range(parts)]
-        signed = await asyncio.gather(*[loop.run_in_executor(pool, _sign, issuer, data_dir, some) for some in ranges])
-    ordered = sorted(pair for some in signed for pair in some)
-    return [User(token, _person(number).subject, address(number)) for number, token in ordered]
+        signed = await asyncio.gather(*[loop.run_in_executor(pool, _sign, issuer, data_dir, part) for part in ranges])
+    ordered = sorted(pair for part in signed for pair in part)
+    return [User(token, _person(number).subject, make_address(number)) for number, token in ordered]
 
 
-def address(number: int) -> str:
-    block, last = divmod(number // AN_ADDRESS, 250)
+def make_address(number: int) -> str:
+    block, last = divmod(number // PEOPLE_PER_ADDRESS, 250)
     return f"127.{1 + block}.{last}.1"
 
 
-def some_person_id() -> str:
+def random_person_id() -> str:
     """Return a random person id with the length of a Keycloak id."""
     return str(uuid.uuid4())
 
 
-def write(people: list[User], path: Path) -> None:
-    path.write_text(json.dumps([(visitor.token, visitor.address) for visitor in people]))
+def credentials_of(people: Sequence[User]) -> list[Credentials]:
+    return [(user.token, user.address) for user in people]
 
 
 def _sign(issuer: str, data_dir: Path, numbers: range) -> list[tuple[int, str]]:

@@ -7,7 +7,7 @@ from websockets.asyncio.client import connect
 from websockets.typing import Subprotocol
 
 from tests.support.shop import HOLD, OnSale, Shop, lines, new_key
-from tests.support.shop_socket import client_of
+from tests.support.shop_socket import open_client
 from tests.support.sockets import INIT, PROTOCOL, Client, Heard, completed
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -33,7 +33,7 @@ async def until(client: Client, expected: list[tuple[int, int, int]]) -> list[in
 
 async def test_stock_is_shown_at_once_and_whenever_it_changes(shop: Shop) -> None:
     concert = await shop.on_sale()
-    async with client_of(shop) as client:
+    async with open_client(shop) as client:
         await client.subscribe("s", STOCK, id=concert.id)
         assert tiers(await client.hear()) == [(100, 0, 0), (2, 0, 0)]
         await shop.hold(concert, 3, 1)
@@ -45,7 +45,7 @@ async def test_stock_is_shown_at_once_and_whenever_it_changes(shop: Shop) -> Non
 
 async def test_a_hold_over_the_socket_shows_on_the_socket(shop: Shop) -> None:
     concert = await shop.on_sale()
-    async with client_of(shop, shop.token("alice")) as client:
+    async with open_client(shop, shop.token("alice")) as client:
         await client.subscribe("s", STOCK, id=concert.id)
         assert tiers(await client.hear()) == [(100, 0, 0), (2, 0, 0)]
         await client.subscribe("h", HOLD, input=_wish(concert))
@@ -68,7 +68,7 @@ async def test_a_hold_over_the_socket_shows_on_the_socket(shop: Shop) -> None:
     ],
 )
 async def test_a_refused_operation_is_an_error_and_the_socket_lives(shop: Shop, document: str, code: str) -> None:
-    async with client_of(shop) as client:
+    async with open_client(shop) as client:
         await client.subscribe("bad", document)
         error = await client.hear()
         assert (error["id"], error["type"]) == ("bad", "error")
@@ -81,7 +81,7 @@ async def test_a_refused_operation_is_an_error_and_the_socket_lives(shop: Shop, 
 async def test_a_token_that_expires_ends_the_socket(shop: Shop) -> None:
     concert = await shop.on_sale()
     expires = int(time.time()) + 2
-    async with client_of(shop, shop.token("alice", exp=expires)) as client:
+    async with open_client(shop, shop.token("alice", exp=expires)) as client:
         await client.subscribe("s", STOCK, id=concert.id)
         assert (await client.hear())["type"] == "next"
         assert (await client.closed())[0] == 4403

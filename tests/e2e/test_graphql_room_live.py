@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.room_admin import open_room_admin
 from tests.support.shop import Answer, Shop
-from tests.support.shop_socket import client_of
+from tests.support.shop_socket import open_client
 from tests.support.sockets import Client
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -37,7 +37,7 @@ async def until(client: Client, **expected: object) -> Answer:
 
 async def test_organizers_see_a_room_move(shop: Shop) -> None:
     office, queue = await open_room_admin(shop, totalActiveUsers=1)
-    async with client_of(shop, shop.token("olivia")) as client:
+    async with open_client(shop, shop.token("olivia")) as client:
         await client.subscribe("r", WATCH, id=office.concert.id)
         first = await until(client, status="OPEN", waitingCount=0)
         assert (first["settingsVersion"], first["round"], first["audit"]) == (1, 1, {"nodes": []})
@@ -60,7 +60,7 @@ async def test_organizers_see_a_room_move(shop: Shop) -> None:
 @pytest.mark.parametrize(("by", "code"), [(None, "UNAUTHENTICATED"), ("alice", "FORBIDDEN")])
 async def test_nobody_else_watches_a_room(shop: Shop, by: str | None, code: str) -> None:
     office, _ = await open_room_admin(shop)
-    async with client_of(shop, shop.token(by) if by else None) as client:
+    async with open_client(shop, shop.token(by) if by else None) as client:
         await client.subscribe("r", WATCH, id=office.concert.id)
         heard = await client.hear()
         assert (heard["type"], [error["extensions"]["code"] for error in heard["payload"]]) == ("error", [code])
@@ -68,7 +68,7 @@ async def test_nobody_else_watches_a_room(shop: Shop, by: str | None, code: str)
 
 async def test_a_room_that_is_not_there_cannot_be_watched(shop: Shop) -> None:
     draft = await shop.draft()
-    async with client_of(shop, shop.token("olivia")) as client:
+    async with open_client(shop, shop.token("olivia")) as client:
         for id_, code in (("Q29uY2VydDp6enp6enp6enp6eno", "NOT_FOUND"), (draft.id, "NOT_ON_SALE")):
             await client.subscribe("r", WATCH, id=id_)
             heard = await client.hear()

@@ -1,4 +1,4 @@
-"""The scenarios that are about sockets and HTTP; all others are in tests/integration/test_queue_scenarios.py."""
+"""The scenarios that are about sockets and HTTP; all others are in tests/integration/test_queue_store_scenarios.py."""
 
 import asyncio
 import random
@@ -10,7 +10,7 @@ import pytest
 from schema.ids import concert_argument
 from tests.support.queue_users import QueueUsers, open_queue
 from tests.support.shop import Answer, Shop
-from tests.support.shop_socket import client_of
+from tests.support.shop_socket import open_client
 from tests.support.sockets import Client
 from tests.support.waiting import wait_until
 from workers.admission import AdmissionWorker
@@ -42,7 +42,7 @@ async def workers_at(queue: QueueUsers) -> AsyncIterator[None]:
 
 async def watching(stack: AsyncExitStack, queue: QueueUsers, who: str) -> tuple[Client, Answer]:
     """A socket of theirs, and the snapshot it began with."""
-    client = await stack.enter_async_context(client_of(queue.shop, queue.shop.token(queue.name(who))))
+    client = await stack.enter_async_context(open_client(queue.shop, queue.shop.token(queue.name(who))))
     await client.subscribe("q", MINE, id=queue.concert.id)
     return client, (await client.hear())["payload"]["data"]["queuePosition"]
 

@@ -45,7 +45,7 @@ async def test_the_first_session_works_as_printed(tmp_path: Path) -> None:
     assert fill == "make sale URL=http://localhost:8000 BUYERS=100\n"
     async with started(Application(tmp_path / "data", DEMO="yes")) as application:
         url = f"http://localhost:{application.port}"
-        await run(sys.executable, "-m", "bench.sale", "--url", url, "--buyers", "100", application=application)
+        await run(sys.executable, "-m", "proofs.sale", "--url", url, "--buyers", "100", application=application)
         concerts, held, bought, order = await said(shell_blocks(FIRST_SESSION), application)
     assert concerts.startswith('{"data":{"concerts":{"nodes":[{"slug":"')
     assert '"state":"HELD"' in held

@@ -1,4 +1,4 @@
-"""A small sale from end to end, kills included: what `make sale` does, for a crowd that a test can afford."""
+"""A small sale from end to end, kills included: `make sale` with few people."""
 
 import asyncio
 import sys
@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[2]
 
 async def test_a_sale_with_kills_sells_every_ticket_once() -> None:
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "bench.sale", "--buyers", "100", "--stock", "60", "--per-minute", "500"),
+        *(sys.executable, "-m", "proofs.sale", "--buyers", "100", "--stock", "60", "--per-minute", "500"),
         cwd=ROOT,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,

@@ -1,4 +1,4 @@
-"""Open stores for a test, and a check behind each that no key was left without a day of expiry."""
+"""Fixtures that open the stores for a test, and check after it that every key has an expiry."""
 
 from collections.abc import AsyncIterator
 
@@ -6,6 +6,7 @@ import pytest_asyncio
 import redis.asyncio
 
 from storage.connect import Stores
+from storage.embedded.process import ServerProcess
 from storage.keys import PERMANENT_KEYS
 from subscriptions.hub import Hub
 from tests.support.hub_recorder import open_hub
@@ -16,7 +17,7 @@ from workers.expiry import ExpiryWorker
 
 @pytest_asyncio.fixture
 async def stores(valkey_url: str, mongo_url: str, mongo_database: str) -> AsyncIterator[Stores]:
-    """On Valkey, where what is tested does not depend on the kind of store."""
+    """Stores on Valkey, for tests whose result does not depend on the kind of store."""
     async with opened(valkey_url, mongo_url, mongo_database) as made:
         yield made
         await _check_expiry(made, valkey_url)
@@ -24,10 +25,17 @@ async def stores(valkey_url: str, mongo_url: str, mongo_database: str) -> AsyncI
 
 @pytest_asyncio.fixture
 async def any_stores(store_url: str, mongo_url: str, mongo_database: str) -> AsyncIterator[Stores]:
-    """On every kind of store in turn."""
+    """Stores on every supported kind of store in turn."""
     async with opened(store_url, mongo_url, mongo_database) as made:
         yield made
         await _check_expiry(made, store_url)
+
+
+@pytest_asyncio.fixture
+async def own_stores(own_valkey: ServerProcess, mongo_url: str, mongo_database: str) -> AsyncIterator[Stores]:
+    """Stores on a Valkey that the test may stop, kill or fill."""
+    async with opened(own_valkey.url, mongo_url, mongo_database) as stores:
+        yield stores
 
 
 @pytest_asyncio.fixture

@@ -1,4 +1,4 @@
-"""The index of a person's concerts: complete before anything is written, pruned when read, rebuilt by recovery."""
+"""The index of a person's concerts: written before all else, pruned by reads, and recovered."""
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -16,7 +16,7 @@ from storage.connect import Stores
 from storage.embedded.process import ServerProcess
 from storage.hot.person_concerts import MAX_CONCERTS
 from storage.keys import person_concerts_key
-from tests.support.hub_recorder import ROOM
+from tests.support.queue_steps import with_room
 from tests.support.sale import buy, context, draft, hold, key, lines, on_sale, opened, organizer, stock
 from tests.support.stores import start_cluster
 from tests.support.waiting import wait_until
@@ -33,7 +33,7 @@ async def own_cluster(tmp_path: Path) -> AsyncIterator[ServerProcess]:
 
 
 async def test_join_and_hold_add_their_concert(any_stores: Stores) -> None:
-    queued, sold = await on_sale(any_stores, 5, room=ROOM), await on_sale(any_stores, 5)
+    queued, sold = await with_room(any_stores, 5), await on_sale(any_stores, 5)
     await queues.join_queue(context(any_stores, ANN), queued.id)
     await hold(any_stores, sold, 1, who=ANN)
     assert set(await any_stores.person_concerts.list(ANN)) == {queued.id, sold.id}
@@ -60,7 +60,7 @@ async def test_index_keeps_the_200_concerts_that_expire_last(any_stores: Stores)
 
 
 async def test_full_index_keeps_the_concert_just_added(any_stores: Stores) -> None:
-    """Also one that expires before all others: the soonest concert is the one its viewer looks for."""
+    """This concert may expire before all others: it is the next one that its viewer attends."""
     for number in range(MAX_CONCERTS):
         expires_at = NEXT_YEAR + timedelta(days=number)
         await any_stores.person_concerts.add(ANN, ConcertId(f"c{number}"), expires_at=expires_at)
@@ -81,9 +81,9 @@ async def test_adding_again_never_shortens_the_expiry(any_stores: Stores) -> Non
 async def test_join_is_refused_while_the_index_cannot_be_written(
     own_cluster: ServerProcess, mongo_url: str, mongo_database: str
 ) -> None:
-    """The keys of the person are in a slot that no server serves; those of the concert are in one that is served."""
+    """No server serves the slot of the person's keys; the slot of the concert's keys is served."""
     async with opened(own_cluster.url, mongo_url, mongo_database) as stores:
-        concert = await on_sale(stores, 5, room=ROOM)
+        concert = await with_room(stores, 5)
         run = stores.script_client.run_command
         slot = await run("CLUSTER", "KEYSLOT", person_concerts_key(ANN))
         await run("CONFIG", "SET", "cluster-require-full-coverage", "no")
@@ -109,7 +109,7 @@ async def test_hold_is_refused_while_the_index_cannot_be_written(
         same_key = key()
         with pytest.raises(TemporarilyUnavailable):
             await holds.hold_tickets(context(stores, ANN), concert.id, lines(concert, 2), same_key)
-        # The hold stands until its deadline, and the same request finds it.
+        # The hold lasts until its deadline, and the repeated request finds it.
         assert await stock(stores, concert) == [(3, 2, 0)]
         await run("CLUSTER", "ADDSLOTS", str(slot))
         await holds.hold_tickets(context(stores, ANN), concert.id, lines(concert, 2), same_key)

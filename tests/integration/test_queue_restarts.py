@@ -1,12 +1,10 @@
-"""A store that dies under a line: killed, wiped, put back to an older copy. Who stood in it still does, or is told."""
+"""A store with a queue that is killed, wiped or rolled back: entries are kept or seen as lost."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable
-from dataclasses import replace
+from collections.abc import Awaitable, Sequence
 from pathlib import Path
 
 import pytest
-import pytest_asyncio
 
 from domain.concerts import Concert
 from domain.errors import NotInQueue, TemporarilyUnavailable
@@ -18,25 +16,19 @@ from storage.connect import Stores
 from storage.embedded.process import ServerProcess
 from storage.hot.queue_state import QueueState
 from storage.hot.queues import EntryRecord
-from tests.integration.test_storage_recovery import Copy, until_trusted
-from tests.integration.test_storage_rooms import ROOM, admit, join, positions, records, states
 from tests.support.hub_recorder import open_hub, subscribe
-from tests.support.lottery import check_draw, make_people, register, revealed, with_lottery
-from tests.support.sale import context, on_sale, opened
+from tests.support.lottery import check_draw, revealed, with_lottery
+from tests.support.queue_steps import admit, join, join_all, make_people, positions, records, states, with_room
+from tests.support.sale import context
+from tests.support.store_copies import StoreCopy, restart, until_trusted
 from tests.support.waiting import wait_until
 
-PEOPLE = [f"p{number}" for number in range(1, 31)]
+PEOPLE = make_people(30, "p")
 
 
-@pytest_asyncio.fixture
-async def own_stores(own_valkey: ServerProcess, mongo_url: str, mongo_database: str) -> AsyncIterator[Stores]:
-    async with opened(own_valkey.url, mongo_url, mongo_database) as stores:
-        yield stores
-
-
-async def with_line(stores: Stores) -> Concert:
-    """30 people: one admitted, one ready, three gone, and one with a socket."""
-    concert = await on_sale(stores, 10, room=replace(ROOM, total_active_users=2))
+async def with_people(stores: Stores) -> Concert:
+    """Return a queue of 30 people: one admitted, one called, three gone, and one connected."""
+    concert = await with_room(stores)
     await join(stores, concert, *PEOPLE)
     await admit(stores, concert)
     await stores.queues.claim(concert.id, PersonId("p1"))
@@ -46,18 +38,13 @@ async def with_line(stores: Stores) -> Concert:
     return concert
 
 
-async def seen(stores: Stores, concert: Concert) -> tuple[QueueState, list[EntryRecord], list[QueueEntry | None]]:
+async def read_all(stores: Stores, concert: Concert) -> tuple[QueueState, list[EntryRecord], list[QueueEntry | None]]:
     shown = [await queues.get_viewer_entry(context(stores, who), concert.id) for who in PEOPLE]
     return await stores.queues.read_queue(concert.id), await records(stores, concert, PEOPLE), shown
 
 
-async def restart(child: ServerProcess) -> None:
-    await child.kill()
-    await child.start()
-
-
-async def patiently(stores: Stores, concert: Concert, who: str) -> QueueEntry | None:
-    """As a polling client: what is retryable is asked again."""
+async def poll_entry(stores: Stores, concert: Concert, who: str) -> QueueEntry | None:
+    """Read the viewer's entry, and repeat the query after each retryable error."""
     found: list[QueueEntry | None] = []
 
     async def answered() -> bool:
@@ -67,22 +54,20 @@ async def patiently(stores: Stores, concert: Concert, who: str) -> QueueEntry | 
             return False
         return True
 
-    await wait_until(answered, timeout=10, what="an answer")
+    await wait_until(answered, what="an answer")
     return found[0]
 
 
-async def test_a_killed_store_keeps_places_cursor_passes_and_bits(
-    own_stores: Stores, own_valkey: ServerProcess
-) -> None:
-    concert = await with_line(own_stores)
-    line, entries, shown = await seen(own_stores, concert)
+async def test_a_killed_store_keeps_entries_cursor_and_passes(own_stores: Stores, own_valkey: ServerProcess) -> None:
+    concert = await with_people(own_stores)
+    queue, entries, shown = await read_all(own_stores, concert)
     for _ in range(2):
         await restart(own_valkey)
-        await until_trusted(own_stores, concert)
-    line_after, entries_after, shown_after = await seen(own_stores, concert)
-    assert line_after.epoch == line.epoch + 2
+        await until_trusted(own_stores, concert.id)
+    queue_after, entries_after, shown_after = await read_all(own_stores, concert)
+    assert queue_after.epoch == queue.epoch + 2
     same = ("positions", "round", "slots_taken", "passes_issued", "status", "is_opened")
-    assert [getattr(line_after, name) for name in same] == [getattr(line, name) for name in same]
+    assert [getattr(queue_after, name) for name in same] == [getattr(queue, name) for name in same]
     assert entries_after == entries
     assert [(e and (e.position, e.queue_pass)) for e in shown_after] == [
         (e and (e.position, e.queue_pass)) for e in shown
@@ -93,84 +78,88 @@ async def test_a_killed_store_keeps_places_cursor_passes_and_bits(
     assert await states(own_stores, concert, "p3", "p4") == ["READY", "WAITING"]
 
 
-async def test_joins_under_a_kill_are_kept_if_they_were_answered(own_stores: Stores, own_valkey: ServerProcess) -> None:
-    """Whoever was answered has that very number, and no number is given twice or left out."""
-    concert = await on_sale(own_stores, 10, room=replace(ROOM, total_active_users=1))
+async def test_joins_answered_before_a_kill_are_kept(own_stores: Stores, own_valkey: ServerProcess) -> None:
+    """Each answered person has the number of the answer; no number is given twice or left out."""
+    concert = await with_room(own_stores, total_active_users=1)
     answered: dict[str, int | None] = {}
+    is_busy = asyncio.Event()
 
-    async def joining(name: str) -> None:
-        for number in range(60):
-            who = f"{name}{number}"
+    async def join_one_by_one(people: Sequence[PersonId]) -> None:
+        for who in people:
             try:
-                answered[who] = (await own_stores.queues.join(concert.id, PersonId(who))).record.number
+                answered[who] = (await own_stores.queues.join(concert.id, who)).record.number
             except TemporarilyUnavailable:
-                await asyncio.sleep(0.02)
+                await until_trusted(own_stores, concert.id)
+            if len(answered) == 30:
+                is_busy.set()
 
-    async def kill() -> None:
-        await asyncio.sleep(0.03)
+    async def restart_under_load() -> None:
+        await is_busy.wait()
         await restart(own_valkey)
 
-    await asyncio.gather(*[joining(name) for name in "abcdef"], kill())
-    await until_trusted(own_stores, concert)
-    everybody = [PersonId(f"{name}{number}") for name in "abcdef" for number in range(60)]
-    found = await own_stores.queues.read_entries(concert.id, everybody)
+    groups = [make_people(60, name) for name in "abcdef"]
+    await asyncio.gather(*[join_one_by_one(people) for people in groups], restart_under_load())
+    await until_trusted(own_stores, concert.id)
+    found = await own_stores.queues.read_entries(concert.id, [who for people in groups for who in people])
     assert {who: found[PersonId(who)].number for who in answered} == answered
     numbers = sorted(record.number or 0 for record in found.values())
     assert numbers == list(range(1, (await own_stores.queues.read_queue(concert.id)).positions.tail + 1))
     assert len(answered) > 60
 
 
-async def told_after(
+async def check_loss_is_shown(
     stores: Stores, own_valkey: ServerProcess, concert: Concert, break_store: Awaitable[object], *, lost: str
 ) -> None:
-    """Who watches and who polls both hear that `lost` has no place any more, under a new epoch, and may rejoin."""
+    """Check that a subscriber and a polling client see the loss, and that the person can rejoin."""
     async with open_hub(stores, own_valkey.url) as (hub, _):
-        seen_by = await subscribe(hub, QueueTopic(concert.id, PersonId(lost)))
-        before = seen_by.line().room.epoch
+        seen = await subscribe(hub, QueueTopic(concert.id, PersonId(lost)))
+        before = seen.line().room.epoch
         await break_store
-        assert await patiently(stores, concert, lost) is None
-        await wait_until(
-            lambda: seen_by.line().room.epoch > before and seen_by.line().entry is None, what="the new epoch"
-        )
-        assert seen_by.versions() == sorted(seen_by.versions())
+        assert await poll_entry(stores, concert, lost) is None
+        await wait_until(lambda: seen.line().room.epoch > before and seen.line().entry is None, what="the new epoch")
+        assert seen.versions() == sorted(seen.versions())
         with pytest.raises(NotInQueue):
             await stores.queues.heartbeat(concert.id, PersonId(lost))
         (again,) = await join(stores, concert, lost)
         await wait_until(
-            lambda: seen_by.line().entry is not None and seen_by.entry().number == again.number, what="the new place"
+            lambda: seen.line().entry is not None and seen.entry().number == again.number, what="the new entry"
         )
 
 
-async def test_a_wiped_store_is_told_of_and_joined_again(own_stores: Stores, own_valkey: ServerProcess) -> None:
-    concert = await with_line(own_stores)
-    await told_after(own_stores, own_valkey, concert, own_stores.script_client.run_command("FLUSHALL"), lost="p12")
+async def test_a_wiped_store_shows_lost_entries_and_can_be_joined(
+    own_stores: Stores, own_valkey: ServerProcess
+) -> None:
+    concert = await with_people(own_stores)
+    await check_loss_is_shown(
+        own_stores, own_valkey, concert, own_stores.script_client.run_command("FLUSHALL"), lost="p12"
+    )
     assert (await own_stores.queues.read_entries(concert.id, [PersonId("p12")]))[PersonId("p12")].number == 1
-    assert await patiently(own_stores, concert, "p7") is None
+    assert await poll_entry(own_stores, concert, "p7") is None
 
 
-async def test_an_older_store_is_told_of_and_joined_again(
+async def test_a_rolled_back_store_shows_lost_entries(
     own_stores: Stores, own_valkey: ServerProcess, tmp_path: Path
 ) -> None:
-    concert = await with_line(own_stores)
-    copy = Copy(own_valkey, tmp_path / "copy")
+    concert = await with_people(own_stores)
+    copy = StoreCopy(own_valkey, tmp_path / "copy")
     await copy.take()
-    await until_trusted(own_stores, concert)
+    await until_trusted(own_stores, concert.id)
     before = await records(own_stores, concert, PEOPLE)
     await join(own_stores, concert, "late1", "late2")
     await own_stores.queues.leave(concert.id, PersonId("p12"))
-    await told_after(own_stores, own_valkey, concert, copy.put_back(), lost="late2")
+    await check_loss_is_shown(own_stores, own_valkey, concert, copy.put_back(), lost="late2")
     assert await records(own_stores, concert, PEOPLE) == before
     assert (await own_stores.queues.read_queue(concert.id)).positions.tail == 31
-    assert await patiently(own_stores, concert, "late1") is None
+    assert await poll_entry(own_stores, concert, "late1") is None
 
 
 @pytest.mark.parametrize("step", ["before the freeze", "after the freeze", "after the reveal", "after the opening"])
-async def test_a_store_killed_in_an_opening_draws_one_order(
+async def test_a_store_killed_during_an_opening_draws_one_order(
     own_stores: Stores, own_valkey: ServerProcess, step: str
 ) -> None:
     concert = await with_lottery(own_stores)
     people = make_people(25)
-    await register(own_stores, concert, people)
+    await join_all(own_stores, concert, people)
     await own_stores.queues.leave(concert.id, people[3])
     before = await own_stores.queues.read_entries(concert.id, people)
     lotteries = own_stores.lotteries
@@ -182,18 +171,18 @@ async def test_a_store_killed_in_an_opening_draws_one_order(
     elif step == "after the opening":
         await own_stores.lottery_opener.open(concert)
     await restart(own_valkey)
-    await until_trusted(own_stores, concert)
+    await until_trusted(own_stores, concert.id)
     is_open = (await own_stores.queues.read_queue(concert.id)).is_opened
     assert is_open == (step in ("after the reveal", "after the opening"))
     late = PersonId("late")
     await own_stores.queues.join(concert.id, late)
     assert await own_stores.lottery_opener.open(concert) == ("OPEN" if is_open else "OPENED")
-    # Frozen is frozen: who came after it stands behind the draw, whatever happened in between.
+    # A person who joins after the freeze is behind the draw, whatever happened in between.
     is_late = step != "before the freeze"
     assert (await revealed(own_stores, concert)).registrations == (25 if is_late else 26)
-    everybody = [*people, late]
-    await check_draw(own_stores, concert, everybody)
-    after = await own_stores.queues.read_entries(concert.id, everybody)
+    everyone = [*people, late]
+    await check_draw(own_stores, concert, everyone)
+    after = await own_stores.queues.read_entries(concert.id, everyone)
     assert [after[who].lot for who in people] == [before[who].lot for who in people]
     assert after[late].number == 26 or not is_late
     assert sum(record.state is EntryState.WAITING for record in after.values()) == 25

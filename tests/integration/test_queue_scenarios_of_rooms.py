@@ -1,7 +1,12 @@
-"""Scenarios that waiting rooms fail in, each by its name: passes, and who runs a room. See test_queue_scenarios."""
+"""Scenarios in which waiting rooms are known to fail: passes, settings and resets, on real stores.
+
+See test_queue_store_scenarios for people in the queue.
+"""
 
 import asyncio
+import itertools
 import random
+from contextlib import suppress
 
 import pytest
 
@@ -10,46 +15,36 @@ from domain.holds import HoldState
 from domain.ids import ConcertId, PersonId
 from domain.queues import QueueingMethod
 from domain.room_changes import RoomSettingsPatch
+from proofs.waiting_room.event_histories import build_histories, read_events
 from resolvers import queues, rooms
 from resolvers.context import Context
 from storage.connect import Stores
-from storage.keys import KINDS, concert_keys
-from tests.integration.test_storage_rooms import (
-    admit,
-    change,
-    join,
-    pass_time,
-    records,
-    states,
-    with_room,
-)
-from tests.support.event_histories import build_histories, read_events
+from tests.support.hot_keys import advance_clock
 from tests.support.queue_steps import (
     ADMITTED,
     READY,
     WAITING,
+    admit,
+    change_room,
     hold_with,
+    join,
     join_all,
+    leave_all,
     make_people,
     pass_of,
+    pass_time,
     read_called,
-    read_positions,
+    read_waiting,
+    records,
     refusal_of,
+    states,
+    with_room,
 )
-from tests.support.sale import (
-    PASSES,
-    all_orders,
-    buy,
-    check_invariants,
-    context,
-    opened,
-    organizer,
-    stock,
-)
+from tests.support.sale import PASSES, all_orders, buy, check_invariants, context, opened, organizer, stock
 
 
-async def test_second_sale_regression(stores: Stores) -> None:
-    """A second sale in the same room begins at 1, and nothing of the first opens it or stands in its way."""
+async def test_a_second_sale_in_the_same_room_starts_at_number_1(stores: Stores) -> None:
+    """Passes of the first sale are invalid in the second, whose positions start at 1."""
     concert = await with_room(stores, total_active_users=2)
     await join(stores, concert, "ann", "ben", "cyd", "dan")
     await admit(stores, concert)
@@ -59,12 +54,12 @@ async def test_second_sale_regression(stores: Stores) -> None:
     assert await states(stores, concert, "ann", "ben", "cyd", "dan") == ["COMPLETED", "LEFT", "READY", "READY"]
     concert = await rooms.reset(organizer(stores), concert.id, RoomSettingsPatch(), "second sale")
     await join(stores, concert, "dan", "ann", "eve")
-    line = await stores.queues.read_queue(concert.id)
-    assert (line.round, line.positions.serving_number, line.positions.tail, line.slots_taken) == (2, 0, 2, 2)
+    queue = await stores.queues.read_queue(concert.id)
+    assert (queue.round, queue.positions.serving_number, queue.positions.tail, queue.slots_taken) == (2, 0, 2, 2)
     assert [r.number for r in await records(stores, concert, ["ann", "eve"])] == [1, 2]
-    # Who was called in the first sale still is, and leaves for the second.
+    # People called in the first sale keep their slots until they leave.
     assert await states(stores, concert, "cyd", "dan", "ann") == ["READY", "READY", "WAITING"]
-    await asyncio.gather(*[stores.queues.leave(concert.id, PersonId(who)) for who in ("cyd", "dan")])
+    await leave_all(stores, concert, ["cyd", "dan"])
     assert await states(stores, concert, "ann", "eve") == ["READY", "READY"]
     assert await refusal_of(stores, concert, "ann", old) is Admission.BAD_PASS
     new = await pass_of(stores, concert, "ann")
@@ -74,12 +69,11 @@ async def test_second_sale_regression(stores: Stores) -> None:
     await check_invariants(stores, concert)
 
 
-async def test_backdoor(stores: Stores) -> None:
-    """No way to the tickets but through the line."""
+async def test_tickets_cannot_be_held_around_the_queue(stores: Stores) -> None:
     concert = await with_room(stores, total_active_users=1)
     await join(stores, concert, "ann", "ben")
     await admit(stores, concert)
-    # Called is not admitted: ann has not claimed.
+    # A person who was called has no pass before the claim.
     for who, reason in (("ann", "NO_PASS"), ("ben", "NOT_CALLED"), ("stranger", "NO_PASS")):
         assert await refusal_of(stores, concert, who, None) == reason
     of_ann = await pass_of(stores, concert, "ann")
@@ -90,8 +84,8 @@ async def test_backdoor(stores: Stores) -> None:
     assert (await hold_with(stores, concert, "ann", of_ann)).state is HoldState.HELD
 
 
-async def test_replayed_pass(stores: Stores) -> None:
-    """A pass is one purchase: twins get one order, and after it, or after its end, it is no pass."""
+async def test_a_replayed_pass_is_refused(stores: Stores) -> None:
+    """A pass is for one purchase: concurrent ones get one order, and later ones are refused."""
     concert = await with_room(stores, total_active_users=3)
     await join(stores, concert, "ann", "ben", "cyd")
     await admit(stores, concert)
@@ -114,7 +108,7 @@ async def test_replayed_pass(stores: Stores) -> None:
     await check_invariants(stores, concert)
 
 
-async def test_pass_of_another_event(stores: Stores) -> None:
+async def test_a_pass_of_another_concert_is_refused(stores: Stores) -> None:
     concert, other = await with_room(stores), await with_room(stores)
     for one in (concert, other):
         await join(stores, one, "ann")
@@ -127,7 +121,7 @@ async def test_pass_of_another_event(stores: Stores) -> None:
     await hold_with(stores, concert, "ann", here)
 
 
-async def test_two_release_workers_at_once(
+async def test_concurrent_admission_workers_keep_both_limits(
     stores: Stores, valkey_url: str, mongo_url: str, mongo_database: str
 ) -> None:
     concert = await with_room(stores, total_active_users=30, new_users_per_minute=45)
@@ -138,38 +132,36 @@ async def test_two_release_workers_at_once(
             await asyncio.gather(*[admit(one, concert) for one in (stores, others) for _ in range(25)])
             assert (await stores.queues.read_queue(concert.id)).slots_taken == 30
     assert await read_called(stores, concert) == people[:30]
-    await asyncio.gather(*[stores.queues.leave(concert.id, PersonId(who)) for who in people[:30]])
+    await leave_all(stores, concert, people[:30])
     assert await read_called(stores, concert) == people[:45]
-    assert await read_positions(stores, concert, people) == people[45:]
+    assert await read_waiting(stores, concert, people) == people[45:]
 
 
-async def test_pause_during_ready(stores: Stores) -> None:
-    """A pause takes no call back, and calls nobody in place of one that lapses."""
+async def test_a_pause_keeps_calls_and_replaces_none(stores: Stores) -> None:
+    """A call made before a pause stays valid, and no one is called in place of one that expires."""
     concert = await with_room(stores, total_active_users=2)
     people = ["ann", "ben", "cyd", "dan"]
     await join(stores, concert, *people)
     await stores.queues.sync_presence(concert.id, "p", [(PersonId(who), 1) for who in people])
     await admit(stores, concert)
-    concert = await change(stores, concert, queue_all=True)
+    concert = await change_room(stores, concert, queue_all=True)
     await stores.queues.claim(concert.id, PersonId("ann"))
-    for _ in range(17):
-        await pass_time(stores, concert, 4)
-        await stores.queues.sync_presence(concert.id, "p", is_known=True)
+    await pass_time(stores, concert, 68, process="p")
     assert await states(stores, concert, *people) == ["ADMITTED", "EXPIRED", "WAITING", "WAITING"]
     assert (await stores.queues.read_queue(concert.id)).slots_taken == 1
     await hold_with(stores, concert, "ann", await pass_of(stores, concert, "ann"))
-    await change(stores, concert, queue_all=False)
+    await change_room(stores, concert, queue_all=False)
     assert await admit(stores, concert) == 1
     assert await states(stores, concert, *people) == ["ADMITTED", "EXPIRED", "READY", "WAITING"]
 
 
-async def test_cap_lowered_below_occupancy(stores: Stores) -> None:
-    """Nobody is put out, and nobody comes in until there is room."""
+async def test_slots_lowered_below_their_use_end_no_session(stores: Stores) -> None:
+    """Sessions continue, and no one is called until slots are free."""
     concert = await with_room(stores, total_active_users=6)
     people = make_people(10)
     await join(stores, concert, *people)
     await admit(stores, concert)
-    concert = await change(stores, concert, total_active_users=2)
+    concert = await change_room(stores, concert, total_active_users=2)
     assert await admit(stores, concert) == 0
     assert await states(stores, concert, *people) == ["READY"] * 6 + ["WAITING"] * 4
     slots = []
@@ -179,36 +171,37 @@ async def test_cap_lowered_below_occupancy(stores: Stores) -> None:
         slots.append((await stores.queues.read_queue(concert.id)).slots_taken)
     assert slots == [5, 4, 3, 2, 2, 2]
     assert await read_called(stores, concert) == people[:8]
-    assert await read_positions(stores, concert, people) == people[8:]
+    assert await read_waiting(stores, concert, people) == people[8:]
 
 
-async def test_cursor_at_the_tail_with_empty_queue(stores: Stores) -> None:
-    """An idle room saves nothing up: the cursor stays at the tail, and a newcomer has the next number."""
+async def test_an_empty_queue_keeps_its_cursor_at_the_tail(stores: Stores) -> None:
+    """Idle runs save up no calls, and the next person to join gets the next number."""
     concert = await with_room(stores, total_active_users=2)
     await join(stores, concert, "ann", "ben")
     await admit(stores, concert)
     for who in ("ann", "ben"):
         await stores.queues.leave(concert.id, PersonId(who))
     assert [await admit(stores, concert) for _ in range(20)] == [0] * 20
-    line = (await stores.queues.read_queue(concert.id)).positions
-    assert (line.serving_number, line.tail, line.waiting_count) == (2, 2, 0)
+    queue = (await stores.queues.read_queue(concert.id)).positions
+    assert (queue.serving_number, queue.tail, queue.waiting_count) == (2, 2, 0)
     people = make_people(5)
     joined = await join(stores, concert, *people)
     assert [record.number for record in joined] == [3, 4, 5, 6, 7]
-    assert await read_positions(stores, concert, people) == people
+    assert await read_waiting(stores, concert, people) == people
     assert await admit(stores, concert) == 2
-    assert await read_positions(stores, concert, people) == people[2:]
+    assert await read_waiting(stores, concert, people) == people[2:]
 
 
-async def test_malformed_joins_burn_no_number(stores: Stores) -> None:
+async def test_refused_joins_use_no_number(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queues, "JOIN_WINDOW_S", 600)
     concert = await with_room(stores)
-    rejecting = await change(stores, concert, queueing_method=QueueingMethod.REJECT)
+    rejecting = await change_room(stores, concert, queueing_method=QueueingMethod.REJECT)
     with pytest.raises(RoomNotOpen):
         await queues.join_queue(context(stores, "ann"), concert.id)
-    open_again = await change(stores, rejecting, queueing_method=QueueingMethod.FIFO)
-    nobody = Context(stores, PASSES, None, "test-request")
+    open_again = await change_room(stores, rejecting, queueing_method=QueueingMethod.FIFO)
+    anonymous = Context(stores, PASSES, None, "test-request")
     with pytest.raises(Unauthenticated):
-        await queues.join_queue(nobody, concert.id)
+        await queues.join_queue(anonymous, concert.id)
     for unknown in ("zzzzzzzzzzzz", "", "{c:x}", "\x00"):
         with pytest.raises(NotFound):
             await queues.join_queue(context(stores, "ann"), ConcertId(unknown))
@@ -222,52 +215,52 @@ async def test_malformed_joins_burn_no_number(stores: Stores) -> None:
             refused += 1
     assert refused == 10
     assert [record.number for record in await join(stores, open_again, "ann", "ben")] == [2, 3]
-    assert await read_positions(stores, concert, ["mallory", "ann", "ben"]) == ["mallory", "ann", "ben"]
+    assert await read_waiting(stores, concert, ["mallory", "ann", "ben"]) == ["mallory", "ann", "ben"]
 
 
-async def test_reset_under_load(stores: Stores) -> None:
-    """Whatever runs into a reset happened before it or after it: no place is of both rounds, and no slot is lost."""
+async def test_a_reset_under_load_mixes_no_rounds(stores: Stores) -> None:
+    """Each call happens before or after a reset: no entry is of two rounds, and no slot is lost."""
     concert = await with_room(stores, total_active_users=10, new_users_per_minute=100_000)
     people, chance = make_people(150), random.Random(3)
     await join_all(stores, concert, people)
+    calls, is_busy = itertools.count(), asyncio.Event()
 
-    async def bustle(who: str) -> None:
+    async def make_calls(who: PersonId) -> None:
         for _ in range(6):
             step = chance.choice((stores.queues.join, stores.queues.join, stores.queues.leave, stores.queues.claim))
-            try:
-                await step(concert.id, PersonId(who))
-            except OnsaleError:
-                continue
+            with suppress(OnsaleError):
+                await step(concert.id, who)
+            if next(calls) == 100:
+                is_busy.set()
 
-    async def reset(name: str) -> None:
-        await asyncio.sleep(0.01)
-        await rooms.reset(organizer(stores), concert.id, RoomSettingsPatch(), name)
+    async def reset(command_key: str) -> None:
+        await is_busy.wait()
+        await rooms.reset(organizer(stores), concert.id, RoomSettingsPatch(), command_key)
 
-    bustling = [bustle(who) for who in people]
-    await asyncio.gather(*bustling, reset("one"), reset("two"), *[admit(stores, concert) for _ in range(10)])
+    busy = [make_calls(who) for who in people]
+    await asyncio.gather(*busy, reset("one"), reset("two"), *[admit(stores, concert) for _ in range(10)])
     await admit(stores, concert)
-    line = await stores.queues.read_queue(concert.id)
-    assert line.round == 3
-    places, wrong = build_histories(await read_events(stores, concert.id))
+    queue = await stores.queues.read_queue(concert.id)
+    assert queue.round == 3
+    histories, wrong = build_histories(await read_events(stores, concert.id))
     assert wrong == []
-    found = await stores.queues.read_entries(concert.id, [PersonId(who) for who in people])
+    found = await stores.queues.read_entries(concert.id, people)
     waiting = [who for who, record in found.items() if record.state is WAITING]
     assert {found[who].round for who in waiting} <= {3}
-    assert await read_positions(stores, concert, people) == sorted(waiting, key=lambda who: found[who].number or 0)
+    assert await read_waiting(stores, concert, people) == sorted(waiting, key=lambda who: found[who].number or 0)
     with_slots = [record for record in found.values() if record.state in (READY, ADMITTED)]
-    assert len(with_slots) == line.slots_taken == (10 if waiting else line.slots_taken)
-    assert all(not places[record.entry_id].is_ended for record in with_slots)
+    assert len(with_slots) == queue.slots_taken == (10 if waiting else queue.slots_taken)
+    assert all(not histories[record.entry_id].is_ended for record in with_slots)
 
 
-async def test_clock_jump(stores: Stores) -> None:
-    """Forward, or back again: it costs nobody a place, a call, a pass or a hold, and nothing lasts for ever by it."""
+async def test_a_clock_jump_ends_no_entry_pass_or_hold(stores: Stores) -> None:
+    """The clock jumps an hour ahead and back; entries, passes and holds stay, and expire later."""
     concert = await with_room(stores, total_active_users=2)
     await join(stores, concert, "ann", "ben", "cyd", "dan")
     await admit(stores, concert)
     made = await hold_with(stores, concert, "ann", await pass_of(stores, concert, "ann"))
     await stores.queues.sync_presence(concert.id, "p", [(PersonId("cyd"), 1)])
-    state_key = concert_keys(concert.id)[KINDS.index("state")]
-    await stores.script_client.run_command("HINCRBY", state_key, "now_ms", "3600000")
+    await advance_clock(stores, concert, 3_600_000)
     # The real clock is an hour behind from here on, as after a jump back.
     for _ in range(3):
         await admit(stores, concert)
@@ -278,7 +271,7 @@ async def test_clock_jump(stores: Stores) -> None:
     await stores.queues.heartbeat(concert.id, PersonId("dan"))
     await buy(stores, made)
     assert await states(stores, concert, "ann", "ben", "cyd", "dan") == ["COMPLETED", "ADMITTED", "READY", "WAITING"]
-    # After the grace time counts again: dan is silent for longer than that, and ends.
+    # Time counts again after the grace: dan sends no heartbeat for longer, and his entry ends.
     await pass_time(stores, concert, 104)
     assert await states(stores, concert, "cyd", "dan") == ["EXPIRED", "EXPIRED"]
     assert (await records(stores, concert, ["dan"]))[0].end_reason is not None

@@ -1,14 +1,14 @@
-"""Four sets of workers and random traffic for five seconds. `make prove-room` does it for a minute and more."""
+"""The proof of `make prove-room` for five seconds."""
 
-from tests.support.room_proof import Proof
+from proofs.waiting_room.proof import Proof
 
 
-async def test_four_workers_and_random_traffic_break_no_promise_of_a_room(
+async def test_four_workers_and_random_traffic_violate_no_rule(
     valkey_url: str, mongo_url: str, mongo_database: str
 ) -> None:
-    findings = await Proof(valkey_url, mongo_url, mongo_database, seconds=5, a_minute=15, seed=1).run()
-    assert findings.wrong == []
-    assert findings.busiest_minute == 15, "the minute's cap was not reached: nothing was proven of it"
+    findings = await Proof(valkey_url, mongo_url, mongo_database, seconds=5, users_per_minute=15, seed=1).run()
+    assert findings.violations == []
+    assert findings.busiest_minute == 15, "the cap per minute was not reached, so it was not proven"
     assert findings.observed > 20
     assert findings.at_the_cap > 0
-    assert findings.places > 300
+    assert findings.entries > 300

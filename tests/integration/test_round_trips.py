@@ -1,7 +1,6 @@
 """How many round trips to Redis each operation takes, and which scripts it calls, cold and warm."""
 
 import asyncio
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,8 +11,9 @@ from domain.topics import QueueTopic, RoomTopic, StockTopic
 from resolvers.context import Resources
 from schema import Operation, execute, ids
 from storage.connect import Stores
-from storage.keys import KINDS, concert_keys
-from tests.support.hub_recorder import ROOM, open_hub, subscribe
+from tests.support.hot_keys import concert_key
+from tests.support.hub_recorder import open_hub, subscribe
+from tests.support.queue_steps import with_room
 from tests.support.sale import PASSES, hold, key, on_sale, viewer
 from tests.support.script_calls import ScriptCalls, recorded_calls
 from tests.support.waiting import wait_until
@@ -31,7 +31,7 @@ def queue_mutation(name: str, shows: str) -> str:
 
 
 class Process:
-    """One server process: its requests share what it keeps in memory."""
+    """One server process, whose requests share its memory."""
 
     def __init__(self, stores: Stores) -> None:
         self._stores = stores
@@ -55,19 +55,15 @@ class Process:
         return data[name]["__typename"], calls.round_trips
 
 
-async def with_queue(stores: Stores, **settings: Any) -> Concert:
-    return await on_sale(stores, 10, room=replace(ROOM, **settings))
-
-
 async def test_join_takes_two_round_trips_cold_and_warm(stores: Stores) -> None:
-    concert = await with_queue(stores)
+    concert = await with_room(stores)
     process = Process(stores)
     for who in ("ann", "ben"):
         assert await process.queue("joinQueue", who, concert) == ("JoinQueueSuccess", JOIN)
 
 
 async def test_wait_table_is_read_only_where_an_estimate_is_selected(stores: Stores) -> None:
-    concert = await with_queue(stores)
+    concert = await with_room(stores)
     process = Process(stores)
     assert await process.queue("joinQueue", "ann", concert) == ("JoinQueueSuccess", JOIN)
     cold = await process.queue("joinQueue", "ann", concert, shows=ESTIMATED)
@@ -77,7 +73,7 @@ async def test_wait_table_is_read_only_where_an_estimate_is_selected(stores: Sto
 
 
 async def test_300_joins_at_once_read_one_wait_table(stores: Stores) -> None:
-    concert = await with_queue(stores)
+    concert = await with_room(stores)
     process = Process(stores)
     with recorded_calls(stores) as calls:
         document, wanted = queue_mutation("joinQueue", ESTIMATED), {"concertId": ids.of_concert(concert.id)}
@@ -90,7 +86,7 @@ async def test_300_joins_at_once_read_one_wait_table(stores: Stores) -> None:
     [("heartbeat", "heartbeat"), ("leaveQueue", "leave_queue"), ("claimQueuePass", "claim_pass")],
 )
 async def test_queue_mutation_takes_one_round_trip_cold_and_warm(stores: Stores, mutation: str, script: str) -> None:
-    concert = await with_queue(stores)
+    concert = await with_room(stores)
     for who in ("ann", "ben"):
         await Process(stores).queue("joinQueue", who, concert)
     await AdmissionWorker().run_once(stores)
@@ -101,7 +97,7 @@ async def test_queue_mutation_takes_one_round_trip_cold_and_warm(stores: Stores,
 
 
 async def test_refusal_of_a_claim_costs_what_a_success_costs(stores: Stores) -> None:
-    concert = await with_queue(stores)
+    concert = await with_room(stores)
     process = Process(stores)
     await process.queue("joinQueue", "ann", concert)
     assert await process.queue("claimQueuePass", "ann", concert) == ("NotAdmittedError", [["claim_pass"]])
@@ -111,7 +107,7 @@ async def test_refusal_of_a_hold_costs_what_a_success_costs(stores: Stores) -> N
     document = """mutation ($input: HoldTicketsInput!) { holdTickets(input: $input) {
         __typename ... on NotAdmittedError { reason position } } }"""
     process = Process(stores)
-    expected = {"HoldTicketsSuccess": await on_sale(stores, 10), "NotAdmittedError": await with_queue(stores)}
+    expected = {"HoldTicketsSuccess": await on_sale(stores, 10), "NotAdmittedError": await with_room(stores)}
     await process.queue("joinQueue", "ann", expected["NotAdmittedError"])
     for type_, concert in expected.items():
         lines = [{"tierId": ids.of_tier(concert.tiers[0].id), "quantity": 1}]
@@ -139,7 +135,7 @@ async def test_purchase_takes_one_round_trip_per_step(stores: Stores) -> None:
 
 
 async def test_hold_with_a_forged_pass_is_refused_with_the_position(stores: Stores) -> None:
-    concert = await with_queue(stores)
+    concert = await with_room(stores)
     process = Process(stores)
     for who in ("ann", "ben"):
         await process.queue("joinQueue", who, concert)
@@ -153,7 +149,7 @@ async def test_hold_with_a_forged_pass_is_refused_with_the_position(stores: Stor
 
 
 async def test_me_asks_only_the_concerts_of_the_viewer(stores: Stores) -> None:
-    concerts = [await with_queue(stores) for _ in range(8)]
+    concerts = [await with_room(stores) for _ in range(8)]
     process = Process(stores)
     for concert in concerts[:2]:
         await process.queue("joinQueue", "ann", concert)
@@ -166,7 +162,7 @@ async def test_me_asks_only_the_concerts_of_the_viewer(stores: Stores) -> None:
 
 
 async def test_hub_refresh_reads_queue_stock_and_changes_in_one_call(stores: Stores, valkey_url: str) -> None:
-    concert = await with_queue(stores)
+    concert = await with_room(stores)
     await Process(stores).queue("joinQueue", "ann", concert)
     async with open_hub(stores, valkey_url) as (hub, _):
         with recorded_calls(stores) as calls:
@@ -181,12 +177,11 @@ async def test_hub_refresh_reads_queue_stock_and_changes_in_one_call(stores: Sto
 
 
 async def test_only_the_snapshot_of_the_hub_clears_the_hint(stores: Stores) -> None:
-    concert = await with_queue(stores)
+    concert = await with_room(stores)
     process = Process(stores)
 
     async def is_hinted() -> bool:
-        state = concert_keys(concert.id)[KINDS.index("state")]
-        return bool(await stores.script_client.run_command("HEXISTS", state, "hinted"))
+        return bool(await stores.script_client.run_command("HEXISTS", concert_key(concert, "state"), "hinted"))
 
     await process.queue("joinQueue", "ann", concert)
     assert await is_hinted()

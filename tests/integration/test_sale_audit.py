@@ -1,13 +1,12 @@
-"""The auditor of a sale reads what the gate did: calls by the second and by the place, slots, departures."""
+"""The auditor of a sale reads calls, slots and departures from the store."""
 
 import asyncio
 import time
 
 from redis.asyncio import Redis
 
-from bench.sale.audit import Auditor
-from domain.ids import ConcertId
 from domain.queues import RoomSettings
+from proofs.sale.records.audit import Auditor
 from resolvers import queues
 from storage.connect import open_stores
 from storage.hot.hot_state import AdmissionRun
@@ -17,7 +16,7 @@ from tests.support.waiting import wait_until
 ROOM = RoomSettings(suspended=False, total_active_users=2, new_users_per_minute=100)
 
 
-async def test_what_the_gate_did_is_read_from_the_store(valkey_url: str, mongo_url: str, mongo_database: str) -> None:
+async def test_admissions_are_read_from_the_store(valkey_url: str, mongo_url: str, mongo_database: str) -> None:
     async with (
         open_stores(valkey_url, mongo_url, mongo_database) as stores,
         Redis.from_url(valkey_url, decode_responses=True) as redis,
@@ -27,25 +26,16 @@ async def test_what_the_gate_did_is_read_from_the_store(valkey_url: str, mongo_u
             await queues.join_queue(context(stores, who), concert.id)
         await queues.leave_queue(context(stores, "bob"), concert.id)
         auditor = Auditor(redis, concert.id)
-        watching = asyncio.create_task(auditor.watch())
+        polling = asyncio.create_task(auditor.poll())
         began_ms = time.time() * 1000
         assert await stores.hot_state.run_admission(concert.id, bound=100) == AdmissionRun("RAN", 2)
         await wait_until(lambda: auditor.most_slots == 2)
         for who in ("ada", "cleo"):
             await queues.leave_queue(context(stores, who), concert.id)
-        watching.cancel()
-        audit = await auditor.close()
-    # Two by the worker, and one into the slot that was left.
+        polling.cancel()
+        audit = await auditor.finish()
+    # Two by the worker, and one into the slot that ada left.
     assert sum(audit.calls.values()) == 3
     assert all(began_ms // 1000 <= second <= time.time() for second in audit.calls)
     assert len(audit.called_ms) == 3
     assert (audit.most_slots, audit.serving, audit.tail, audit.departed) == (2, 4, 4, frozenset({2}))
-
-
-async def test_a_store_that_is_away_has_nothing_new() -> None:
-    async with Redis.from_url("redis://127.0.0.1:1", decode_responses=True) as redis:
-        watching = asyncio.create_task(Auditor(redis, ConcertId("c")).watch())
-        done, _ = await asyncio.wait({watching}, timeout=0.5)
-        assert done == set()
-        watching.cancel()
-        await asyncio.gather(watching, return_exceptions=True)

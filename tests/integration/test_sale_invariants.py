@@ -1,4 +1,4 @@
-"""Each invariant of a sale holds on true books and fails on false ones: real stores, then one thing is falsified."""
+"""Each invariant of a sale holds in real stores, and fails when one record is falsified."""
 
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -13,14 +13,15 @@ from motor.motor_asyncio import AsyncIOMotorDatabase
 from redis.asyncio import Redis
 
 from auth.viewer import Role, Viewer
-from bench.sale.catalog import sale_concert
-from bench.sale.invariants import judge, oversold_units
-from bench.sale.ledger import Receipt, TicketLine
-from bench.sale.store_dump import all_holds_ended, read_store_dump
+from bench.clients.catalog import sale_concert
+from bench.clients.ledger import Receipt, TicketLine
 from domain.concerts import Concert
 from domain.holds import TicketRequest
 from domain.ids import PersonId
 from domain.orders import Customer, Order
+from proofs.sale.records.invariants import judge, oversold_units
+from proofs.sale.records.store_dump import all_holds_ended, read_store_dump
+from proofs.waiting_room.invariants import find_violations
 from resolvers import concerts, holds, orders
 from resolvers.context import Context
 from schema import ids
@@ -33,8 +34,9 @@ OLIVIA = Viewer(PersonId("olivia"), "olivia", None, frozenset({Role.ORGANIZER}))
 
 @dataclass(frozen=True, slots=True)
 class Sold:
-    """A small sale that went well: alice has three tickets of two tiers, bob two, and one hold was given back."""
+    """A small sale: alice has three tickets of two tiers, bob has two, one hold was released."""
 
+    stores: Stores
     redis: Redis
     mongo: "AsyncIOMotorDatabase[dict[str, Any]]"
     concert: Concert
@@ -45,7 +47,7 @@ class Sold:
         return concert_keys(self.concert.id)[KINDS.index(kind)]
 
     async def broken(self, receipts: Mapping[str, Receipt] | None = None) -> dict[str, tuple[str, ...]]:
-        """The offending rows of each invariant that has some."""
+        """Return the violating rows by invariant."""
         dump = await read_store_dump(self.redis, self.mongo, self.concert.id)
         verdicts = judge(dump, self.receipts if receipts is None else receipts)
         return {verdict.invariant: verdict.offending for verdict in verdicts if verdict.offending}
@@ -65,7 +67,7 @@ async def sold(valkey_url: str, mongo_url: str, mongo_database: str) -> AsyncIte
         hold = await holds.hold_tickets(carol, concert.id, (TicketRequest(first, 2),), "key")
         await holds.release_hold(carol, concert.id, hold.id)
         receipts = {str(ids.of_order(order.id)): _receipt(order) for order in (alice, bob)}
-        yield Sold(redis, stores.mongo, concert, (alice, bob), MappingProxyType(receipts))
+        yield Sold(stores, redis, stores.mongo, concert, (alice, bob), MappingProxyType(receipts))
 
 
 async def _open_sale(stores: Stores) -> Concert:
@@ -89,128 +91,134 @@ def _receipt(order: Order) -> Receipt:
     return Receipt(str(ids.of_order(order.id)), order.person_id, order.customer.email, lines, order.total.minor)
 
 
-async def test_true_books_break_nothing(sold: Sold) -> None:
+async def test_true_records_violate_nothing(sold: Sold) -> None:
     assert await sold.broken() == {}
     assert await all_holds_ended(sold.redis, sold.concert.id)
     assert oversold_units(await read_store_dump(sold.redis, sold.mongo, sold.concert.id)) == 0
 
 
-async def _sell_a_unit_twice(sold: Sold) -> None:
-    alice, bob = sold.orders
+async def _set(sold: Sold, order: int, change: dict[str, Any]) -> None:
     await sold.mongo["orders"].drop_indexes()
-    await sold.mongo["orders"].update_one({"_id": bob.id}, {"$push": {"units": alice.units[0]}})
+    await sold.mongo["orders"].update_one({"_id": sold.orders[order].id}, change)
 
 
-async def _sell_a_unit_out_of_thin_air(sold: Sold) -> None:
-    bob = sold.orders[1]
-    unit = f"{sold.concert.tiers[2].id}:999"
-    await sold.mongo["orders"].update_one({"_id": bob.id}, {"$set": {"units.0": unit}})
+async def _limit(sold: Sold, name: str) -> None:
+    await sold.mongo["concerts"].update_one({"_id": sold.concert.id}, {"$set": {name: 2}})
 
 
-async def _sell_more_than_there_is(sold: Sold) -> None:
-    bob, tier = sold.orders[1], sold.concert.tiers[2]
-    units = [f"{tier.id}:{number}" for number in range(1, tier.capacity + 2)]
-    await sold.mongo["orders"].update_one({"_id": bob.id}, {"$set": {"units": units}})
+async def _write(sold: Sold, command: str, kind: str, *arguments: object) -> None:
+    await sold.redis.execute_command(command, sold.key(kind), *arguments)
 
 
-async def _forget_an_order_in_redis(sold: Sold) -> None:
-    record = json.loads(await sold.redis.execute_command("HGET", sold.key("holds"), sold.orders[0].id))
-    text = json.dumps(record | {"state": "ENDED"})
-    await sold.redis.execute_command("HSET", sold.key("holds"), sold.orders[0].id, text)
+async def _end_hold(sold: Sold) -> None:
+    hold = json.loads(await sold.redis.execute_command("HGET", sold.key("holds"), sold.orders[0].id))
+    await _write(sold, "HSET", "holds", sold.orders[0].id, json.dumps(hold | {"state": "ENDED"}))
 
 
-async def _lose_a_free_unit(sold: Sold) -> None:
-    await sold.redis.execute_command("ZREM", sold.key("free"), f"{sold.concert.tiers[0].id}:2")
+def _unit(sold: Sold, tier: int, number: int) -> str:
+    return f"{sold.concert.tiers[tier].id}:{number}"
 
 
-async def _free_a_sold_unit(sold: Sold) -> None:
-    await sold.redis.execute_command("ZADD", sold.key("free"), 0, sold.orders[1].units[0])
+HELD = json.dumps({"state": "HELD"})
+ACCOUNT = json.dumps({"held": 0, "owned": 1, "holds": []})
+LINES = {"lines.1.quantity": 1, "lines.0.quantity": 2}
+Falsify = Callable[[Sold], Awaitable[object]]
+IN_BOTH_PROOFS: dict[str, tuple[Falsify, str, str]] = {
+    "a unit sold twice": (
+        lambda s: _set(s, 1, {"$push": {"units": s.orders[0].units[0]}}),
+        "unit in one order",
+        "is in order",
+    ),
+    "a nonexistent unit": (
+        lambda s: _set(s, 1, {"$set": {"units.0": _unit(s, 2, 999)}}),
+        "sold within capacity",
+        ":999, which does not exist",
+    ),
+    "more units than there are": (
+        lambda s: _set(s, 1, {"$set": {"units": [_unit(s, 2, n) for n in range(1, s.concert.tiers[2].capacity + 2)]}}),
+        "sold within capacity",
+        "has 15 units recorded of 14",
+    ),
+    "an order unknown to Redis": (_end_hold, "stores agree", "is ENDED in Redis, not SOLD"),
+    "a lost free unit": (lambda s: _write(s, "ZREM", "free", _unit(s, 0, 2)), "stock adds up", "are not 6"),
+    "a sold unit that is free": (
+        lambda s: _write(s, "ZADD", "free", 0, s.orders[1].units[0]),
+        "stock adds up",
+        "is free and belongs to =",
+    ),
+    "a wrong counter": (
+        lambda s: _write(s, "HINCRBY", "tiers", f"{s.concert.tiers[0].id}|held", 1),
+        "stock adds up",
+        "the counters say",
+    ),
+    "a unit without an order": (
+        lambda s: _write(s, "HSET", "units", _unit(s, 1, 5), "=no-order"),
+        "stores agree",
+        "is in no order in MongoDB and =no-order in Redis",
+    ),
+    "a wrong account": (
+        lambda s: _write(s, "HSET", "people", "alice", ACCOUNT),
+        "limits kept",
+        "Redis counted Account(held=0, owned=1)",
+    ),
+    "a lost order": (
+        lambda s: s.mongo["orders"].delete_one({"_id": s.orders[0].id}),
+        "answered orders stand",
+        "is not recorded",
+    ),
+}
+IN_THE_SALE: dict[str, tuple[Falsify, str, str]] = {
+    "too many per person": (
+        lambda s: _limit(s, "limitPerPerson"),
+        "limits kept",
+        "alice has 3 units, above 2",
+    ),
+    "too many per order": (lambda s: _limit(s, "limitPerOrder"), "limits kept", "has 3 units, above 2 an order"),
+    "a changed order": (
+        lambda s: _set(s, 0, {"$set": {"customer.email": "x@example.com"}}),
+        "answered orders stand",
+        "x@example.com",
+    ),
+    "units of the wrong tiers": (lambda s: _set(s, 0, {"$set": LINES}), "answered orders stand", "for lines"),
+    "a hold that did not end": (
+        lambda s: _write(s, "HSET", "holds", "abandoned", HELD),
+        "nothing left over",
+        "hold abandoned is still HELD",
+    ),
+}
+FALSIFICATIONS = IN_BOTH_PROOFS | IN_THE_SALE
 
 
-async def _miscount_what_is_held(sold: Sold) -> None:
-    await sold.redis.execute_command("HINCRBY", sold.key("tiers"), f"{sold.concert.tiers[0].id}|held", 1)
-
-
-async def _record_a_unit_that_nobody_bought(sold: Sold) -> None:
-    unit = f"{sold.concert.tiers[1].id}:5"
-    await sold.redis.execute_command("HSET", sold.key("units"), unit, "=nobody")
-
-
-async def _give_a_person_too_many(sold: Sold) -> None:
-    await sold.mongo["concerts"].update_one({"_id": sold.concert.id}, {"$set": {"limitPerPerson": 2}})
-
-
-async def _give_an_order_too_many(sold: Sold) -> None:
-    await sold.mongo["concerts"].update_one({"_id": sold.concert.id}, {"$set": {"limitPerOrder": 2}})
-
-
-async def _miscount_a_person(sold: Sold) -> None:
-    text = json.dumps({"held": 0, "owned": 1, "holds": []})
-    await sold.redis.execute_command("HSET", sold.key("people"), "alice", text)
-
-
-async def _lose_an_order(sold: Sold) -> None:
-    await sold.mongo["orders"].delete_one({"_id": sold.orders[0].id})
-
-
-async def _change_an_order(sold: Sold) -> None:
-    await sold.mongo["orders"].update_one({"_id": sold.orders[0].id}, {"$set": {"customer.email": "x@example.com"}})
-
-
-async def _exchange_units_of_tiers(sold: Sold) -> None:
-    alice = sold.orders[0]
-    await sold.mongo["orders"].update_one({"_id": alice.id}, {"$set": {"lines.1.quantity": 1, "lines.0.quantity": 2}})
-
-
-async def _leave_a_hold(sold: Sold) -> None:
-    record = json.dumps({"state": "HELD"})
-    await sold.redis.execute_command("HSET", sold.key("holds"), "abandoned", record)
-
-
-FALSIFICATIONS: list[tuple[Callable[[Sold], Awaitable[None]], dict[str, str]]] = [
-    (_sell_a_unit_twice, {"unit in one order": "is in order"}),
-    (_sell_a_unit_out_of_thin_air, {"sold within capacity": ":999, which does not exist"}),
-    (_sell_more_than_there_is, {"sold within capacity": "has 15 units recorded of 14"}),
-    (_forget_an_order_in_redis, {"stores agree": "is ENDED in Redis, not SOLD"}),
-    (_lose_a_free_unit, {"stock adds up": "are not 6"}),
-    (_free_a_sold_unit, {"stock adds up": "is free and ="}),
-    (_miscount_what_is_held, {"stock adds up": "the counters say"}),
-    (_record_a_unit_that_nobody_bought, {"stores agree": "is in no order in MongoDB and =nobody in Redis"}),
-    (_give_a_person_too_many, {"limits kept": "person alice has 3 units, above 2 a person"}),
-    (_give_an_order_too_many, {"limits kept": "has 3 units, above 2 an order"}),
-    (_miscount_a_person, {"limits kept": "Redis counted Account(held=0, owned=1)"}),
-    (_lose_an_order, {"answered orders stand": "was told and is not recorded"}),
-    (_change_an_order, {"answered orders stand": "x@example.com"}),
-    (_exchange_units_of_tiers, {"answered orders stand": "for lines"}),
-    (_leave_a_hold, {"nothing left over": "hold abandoned is still HELD"}),
-]
-
-
-@pytest.mark.parametrize(("falsify", "expected"), FALSIFICATIONS, ids=lambda case: getattr(case, "__name__", ""))
-async def test_a_false_book_is_found(
-    sold: Sold, falsify: Callable[[Sold], Awaitable[None]], expected: dict[str, str]
-) -> None:
+@pytest.mark.parametrize("name", FALSIFICATIONS)
+async def test_false_record_is_found(sold: Sold, name: str) -> None:
+    falsify, invariant, row = FALSIFICATIONS[name]
     await falsify(sold)
     broken = await sold.broken()
-    for invariant, words in expected.items():
-        assert any(words in row for row in broken[invariant]), broken
+    assert any(row in offending for offending in broken[invariant]), broken
 
 
-@pytest.mark.parametrize("falsify", [_sell_a_unit_twice, _sell_a_unit_out_of_thin_air])
-async def test_what_is_oversold_is_counted(sold: Sold, falsify: Callable[[Sold], Awaitable[None]]) -> None:
-    await falsify(sold)
+@pytest.mark.parametrize("name", IN_BOTH_PROOFS)
+async def test_false_record_violates_the_room_proof(sold: Sold, name: str) -> None:
+    assert await find_violations(sold.stores, sold.concert) == []
+    await IN_BOTH_PROOFS[name][0](sold)
+    assert await find_violations(sold.stores, sold.concert) != []
+
+
+@pytest.mark.parametrize("name", ["a unit sold twice", "a nonexistent unit"])
+async def test_oversold_units_are_counted(sold: Sold, name: str) -> None:
+    await IN_BOTH_PROOFS[name][0](sold)
     assert oversold_units(await read_store_dump(sold.redis, sold.mongo, sold.concert.id)) == 1
 
 
-async def test_an_order_that_nobody_was_told_of_is_found(sold: Sold) -> None:
-    told = {order_id: receipt for order_id, receipt in sold.receipts.items() if receipt.buyer == "alice"}
-    broken = await sold.broken(told)
+async def test_order_without_an_answer_is_found(sold: Sold) -> None:
+    answered = {order_id: receipt for order_id, receipt in sold.receipts.items() if receipt.buyer == "alice"}
+    broken = await sold.broken(answered)
     assert broken == {
-        "answered orders stand": (f"order {sold.orders[1].id} of bob@example.com is recorded and was told to nobody",)
+        "answered orders stand": (f"order {sold.orders[1].id} of bob@example.com is recorded and was in no answer",)
     }
 
 
-async def test_an_order_told_with_another_total_is_found(sold: Sold) -> None:
-    told = {order_id: replace(receipt, total_minor=1) for order_id, receipt in sold.receipts.items()}
-    broken = await sold.broken(told)
+async def test_order_answered_with_another_total_is_found(sold: Sold) -> None:
+    answered = {order_id: replace(receipt, total_minor=1) for order_id, receipt in sold.receipts.items()}
+    broken = await sold.broken(answered)
     assert [len(rows) for rows in broken.values()] == [2]

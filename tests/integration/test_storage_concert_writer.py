@@ -1,4 +1,4 @@
-"""Capacity changes are purchases of the house: exact under races, undone when refused, settled when left half-way."""
+"""Capacity changes: exact under races, undone when refused, and settled after a crash."""
 
 import asyncio
 from dataclasses import replace
@@ -12,17 +12,7 @@ from domain.orders import OrderStatus
 from resolvers import concerts
 from resolvers.concert_updates import make_command
 from storage.connect import Stores
-from tests.support.sale import (
-    all_orders,
-    buy,
-    check_invariants,
-    draft,
-    hold,
-    make_overdue,
-    on_sale,
-    organizer,
-    stock,
-)
+from tests.support.sale import all_orders, buy, check_invariants, draft, hold, make_overdue, on_sale, organizer, stock
 from workers.apply import ApplyWorker
 from workers.settle import SettleWorker
 
@@ -34,7 +24,7 @@ async def resize(stores: Stores, concert: Concert, *capacities: int, version: in
     )
 
 
-async def test_lowering_and_raising_give_the_same_units_back(any_stores: Stores) -> None:
+async def test_raising_a_lowered_capacity_returns_the_same_units(any_stores: Stores) -> None:
     concert = await on_sale(any_stores, 10)
     await buy(any_stores, await hold(any_stores, concert, 3))
     lowered = await resize(any_stores, concert, 5)
@@ -51,7 +41,7 @@ async def test_lowering_and_raising_give_the_same_units_back(any_stores: Stores)
     await check_invariants(any_stores, concert)
 
 
-async def test_what_is_held_or_sold_stays(stores: Stores) -> None:
+async def test_capacity_is_not_lowered_below_held_and_sold_units(stores: Stores) -> None:
     concert = await on_sale(stores, 10, 2_500)
     await buy(stores, await hold(stores, concert, 2))
     await hold(stores, concert, 3, who="bob")
@@ -65,7 +55,7 @@ async def test_what_is_held_or_sold_stays(stores: Stores) -> None:
     await check_invariants(stores, concert)
 
 
-async def test_two_who_change_at_once_have_one_winner(stores: Stores) -> None:
+async def test_concurrent_changes_of_one_version_have_one_winner(stores: Stores) -> None:
     concert = await on_sale(stores, 100)
     answers = await asyncio.gather(
         *[resize(stores, concert, 90 + number, version=concert.version) for number in range(8)], return_exceptions=True
@@ -77,7 +67,7 @@ async def test_two_who_change_at_once_have_one_winner(stores: Stores) -> None:
     await check_invariants(stores, concert)
 
 
-async def test_lowering_during_a_rush_never_takes_what_was_sold(stores: Stores) -> None:
+async def test_lowering_during_a_rush_takes_no_sold_unit(stores: Stores) -> None:
     concert = await on_sale(stores, 100)
     buyers = [hold(stores, concert, 1, who=f"buyer{number}") for number in range(90)]
     lowering = [resize(stores, concert, 50), resize(stores, concert, 30)]
@@ -87,9 +77,9 @@ async def test_lowering_during_a_rush_never_takes_what_was_sold(stores: Stores) 
     await check_invariants(stores, concert)
 
 
-async def test_a_withdrawal_left_half_way_is_settled(stores: Stores) -> None:
+async def test_an_unfinished_withdrawal_is_settled(stores: Stores) -> None:
     concert = await on_sale(stores, 10)
-    id_ = hold_id(HOUSE, concert.id, "withdraw", "nobody comes back for this")
+    id_ = hold_id(HOUSE, concert.id, "withdraw", "unfinished")
     withdrawal = await stores.hot_state.withdraw_units(concert.id, id_, concert.tiers[0].id, 4)
     assert withdrawal.hold is not None
     assert await stock(stores, concert) == [(6, 4, 0)]
@@ -99,7 +89,7 @@ async def test_a_withdrawal_left_half_way_is_settled(stores: Stores) -> None:
     await check_invariants(stores, concert)
 
 
-async def test_a_change_the_hot_state_missed_is_applied_later(stores: Stores) -> None:
+async def test_a_change_missing_in_the_hot_state_is_applied_later(stores: Stores) -> None:
     concert = await on_sale(stores, 10)
     before = await concerts.get_concert(organizer(stores), concert.id)
     assert before is not None
@@ -127,7 +117,7 @@ async def test_a_new_tier_is_on_sale_at_once(stores: Stores) -> None:
     assert (await hold(stores, changed, 0, 2)).total_minor == 1_800
 
 
-async def test_a_new_price_is_for_new_holds(stores: Stores) -> None:
+async def test_a_new_price_applies_to_new_holds(stores: Stores) -> None:
     concert = await on_sale(stores, 5)
     cheap = await hold(stores, concert, 1)
     change = ConcertChange(tiers=(TierChange(concert.tiers[0].id, price_minor=9_900),))
@@ -137,9 +127,9 @@ async def test_a_new_price_is_for_new_holds(stores: Stores) -> None:
     assert (await buy(stores, cheap)).total.minor == 2_500
 
 
-async def test_bad_changes_change_nothing(stores: Stores) -> None:
+async def test_invalid_changes_change_nothing(stores: Stores) -> None:
     concert = await on_sale(stores, 5)
-    bad = [
+    invalid = [
         ConcertChange(name="x" * 10_000),
         ConcertChange(limit_per_order=0),
         ConcertChange(tiers=(TierChange(concert.tiers[0].id, capacity=-1),)),
@@ -148,7 +138,7 @@ async def test_bad_changes_change_nothing(stores: Stores) -> None:
         ConcertChange(new_tiers=(TierDraft("", -1, 0),)),
         ConcertChange(sales_end_at=concert.terms.sales_start_at),
     ]
-    for change in bad:
+    for change in invalid:
         with pytest.raises(InvalidInput):
             await concerts.update_concert(organizer(stores), concert.id, change, expected_version=None)
     assert await concerts.get_concert(organizer(stores), concert.id) == concert
@@ -159,7 +149,7 @@ async def test_bad_changes_change_nothing(stores: Stores) -> None:
         await concerts.publish_concert(organizer(stores), concert.id)
 
 
-async def test_a_slug_is_one_concerts(stores: Stores) -> None:
+async def test_a_slug_belongs_to_one_concert(stores: Stores) -> None:
     made = await concerts.create_concert(organizer(stores), draft(5, slug="goldberg"))
     assert await concerts.get_concert_by_slug(organizer(stores), "goldberg") == made
     with pytest.raises(InvalidInput) as refusal:

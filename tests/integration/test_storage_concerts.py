@@ -1,4 +1,4 @@
-"""Concerts in MongoDB: which of them a list by time names, and when a new one is found."""
+"""Concerts in MongoDB: the list of active ones, and when a new one is found."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -20,7 +20,7 @@ def concert(name: str, status: ConcertStatus, *, starts_in: timedelta) -> Concer
     return replace(CONCERT, id=ConcertId(name), slug=name, status=status, terms=terms)
 
 
-async def test_living_names_the_concerts_that_start_after_a_time(stores: Stores) -> None:
+async def test_active_concerts_are_those_that_start_after_a_time(stores: Stores) -> None:
     hour = timedelta(hours=1)
     for made in (
         concert("later", PUBLISHED, starts_in=hour),
@@ -35,9 +35,7 @@ async def test_living_names_the_concerts_that_start_after_a_time(stores: Stores)
     assert {found.id for found in lately} == {"later", "now", "earlier", "closed"}
 
 
-async def test_a_concert_that_was_missing_is_found_once_created_and_published(
-    stores: Stores, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_missing_concert_is_found_after_it_was_created(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
     id_ = new_concert_id()
     monkeypatch.setattr("resolvers.concerts.new_concert_id", lambda: id_)
     assert await stores.concert_cache.get(id_) is None

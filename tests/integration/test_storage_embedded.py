@@ -1,4 +1,4 @@
-"""Embedded stores keep their port and data over every kind of end, and a new owner cleans up after a dead one."""
+"""Embedded stores keep port and data after a stop or a kill, also under a new owner."""
 
 import asyncio
 import signal
@@ -44,7 +44,7 @@ async def child(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
     await made.kill()
 
 
-async def test_stopped_and_started_again_it_has_its_port_and_data(child: ServerProcess) -> None:
+async def test_a_stopped_store_keeps_its_port_and_data(child: ServerProcess) -> None:
     await child.start()
     _write(child)
     before = child.url
@@ -54,7 +54,7 @@ async def test_stopped_and_started_again_it_has_its_port_and_data(child: ServerP
     assert (child.url, _read(child)) == (before, "kept")
 
 
-async def test_killed_and_started_again_it_has_its_port_and_data(child: ServerProcess) -> None:
+async def test_a_killed_store_keeps_its_port_and_data(child: ServerProcess) -> None:
     await child.start()
     _write(child)
     before = child.url
@@ -64,20 +64,20 @@ async def test_killed_and_started_again_it_has_its_port_and_data(child: ServerPr
     assert (child.url, _read(child)) == (before, "kept")
 
 
-async def test_a_new_owner_ends_the_leftover_and_takes_over_its_port_and_data(child: ServerProcess) -> None:
+async def test_a_new_owner_kills_the_old_process_and_keeps_port_and_data(child: ServerProcess) -> None:
     await child.start()
     _write(child)
-    heir = type(child)(child.directory, executable=child.executable, port=None, options=())
+    successor = type(child)(child.directory, executable=child.executable, port=None, options=())
     try:
-        await heir.start()
+        await successor.start()
         assert child.exit_code == -signal.SIGKILL
-        assert (heir.url, _read(heir)) == (child.url, "kept")
+        assert (successor.url, _read(successor)) == (child.url, "kept")
     finally:
-        await heir.kill()
+        await successor.kill()
 
 
 async def test_mongod_moves_to_another_port_with_its_data(tmp_path: Path) -> None:
-    """A replica set knows its members by port, and a member that does not find itself there never becomes primary."""
+    """A replica set knows its members by port; an unlisted member never becomes primary."""
     first = supervisor.make_mongod(tmp_path)
     await first.start()
     _write(first)
@@ -90,17 +90,17 @@ async def test_mongod_moves_to_another_port_with_its_data(tmp_path: Path) -> Non
         await second.kill()
 
 
-async def test_a_process_that_got_the_number_of_a_dead_child_is_left_alone(tmp_path: Path) -> None:
-    stranger = await asyncio.create_subprocess_exec("sleep", "60", start_new_session=True)
-    (tmp_path / "child.lock").write_text(f"{stranger.pid} 20000\n")
+async def test_another_process_with_the_recorded_pid_is_not_killed(tmp_path: Path) -> None:
+    other = await asyncio.create_subprocess_exec("sleep", "600", start_new_session=True)
+    (tmp_path / "child.lock").write_text(f"{other.pid} 20000\n")
     child = supervisor.make_valkey(tmp_path)
     try:
         await child.start()
-        assert stranger.returncode is None
+        assert other.returncode is None
     finally:
         await child.kill()
-        stranger.kill()
-        await stranger.wait()
+        other.kill()
+        await other.wait()
 
 
 OWNER = """
@@ -114,7 +114,7 @@ asyncio.run(main())
 """
 
 
-async def test_it_dies_with_its_owner(tmp_path: Path) -> None:
+async def test_a_store_ends_with_its_owner(tmp_path: Path) -> None:
     owner = await asyncio.create_subprocess_exec(
         sys.executable, "-c", OWNER, str(tmp_path), stdout=asyncio.subprocess.PIPE
     )
@@ -132,7 +132,7 @@ async def test_it_dies_with_its_owner(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("make", [supervisor.make_valkey, supervisor.make_mongod])
-async def test_a_taken_port_is_named(tmp_path: Path, make: Callable[..., ServerProcess]) -> None:
+async def test_an_occupied_port_is_named(tmp_path: Path, make: Callable[..., ServerProcess]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(ServerStartError, match="Address already in use"):
@@ -155,7 +155,7 @@ async def test_a_missing_library_is_named_with_its_package(tmp_path: Path, monke
     ("find", "setting"),
     [(supervisor.valkey_executable, "ONSALE_REDIS_URL"), (supervisor.mongod_executable, "ONSALE_MONGO_URL")],
 )
-def test_a_platform_without_a_wheel_is_told_what_to_set(
+def test_a_platform_without_a_wheel_names_the_setting(
     find: Callable[[], Path], setting: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)

@@ -1,25 +1,24 @@
-"""What a reviewer broke once: each test is the way in which it was broken."""
+"""Regression tests of faults that a review found in sales and their recovery."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
-import pytest_asyncio
 
 from domain.concerts import Concert, ConcertChange, TierChange
 from domain.errors import CapacityInUse, HoldEnded, IdempotencyConflict, LimitExceeded, TemporarilyUnavailable
 from domain.ids import OrderId, PersonId
 from domain.orders import Order
 from resolvers import concerts, holds, orders
-from resolvers.purchase import Purchase
 from storage.connect import Stores
 from storage.embedded.process import ServerProcess
-from storage.hot import hot_state
 from storage.mongo.order_batch import SENDERS
+from storage.sync import concert_cache
 from storage.sync import order_sync as order_sync_module
-from tests.integration.test_storage_purchase import failing
-from tests.integration.test_storage_recovery import until_trusted
+from tests.support.hold_orders import order_of
+from tests.support.hot_keys import advance_clock, concert_key, replace_incarnation
+from tests.support.mongo_failures import failing
 from tests.support.sale import (
     CUSTOMER,
     all_orders,
@@ -35,19 +34,14 @@ from tests.support.sale import (
     organizer,
     stock,
 )
+from tests.support.store_copies import restart, until_trusted
 from tests.support.waiting import wait_until
 from workers.expiry import ExpiryWorker
 from workers.record import RecordWorker
 from workers.settle import SettleWorker
 
 
-@pytest_asyncio.fixture
-async def own_stores(own_valkey: ServerProcess, mongo_url: str, mongo_database: str) -> AsyncIterator[Stores]:
-    async with opened(own_valkey.url, mongo_url, mongo_database) as stores:
-        yield stores
-
-
-async def test_after_a_wiped_store_the_same_key_still_finds_its_order(stores: Stores, mongo_url: str) -> None:
+async def test_a_key_finds_its_order_after_the_store_was_wiped(stores: Stores, mongo_url: str) -> None:
     concert = await on_sale(stores, 10)
     asked = (context(stores), concert.id, lines(concert, 2), CUSTOMER, "k")
     async with failing(mongo_url, 2, writeConcernError={"code": 64, "errmsg": "no majority"}):
@@ -56,7 +50,7 @@ async def test_after_a_wiped_store_the_same_key_still_finds_its_order(stores: St
     await stores.script_client.run_command("FLUSHALL")
     with pytest.raises(TemporarilyUnavailable):
         await stores.holds.read_stock(concert.id)
-    await until_trusted(stores, concert)
+    await until_trusted(stores, concert.id)
     answer = await orders.purchase_lines(*asked)
     assert [order.id for order in await all_orders(stores, concert)] == [answer.id]
     other = (context(stores), concert.id, lines(concert, 3), CUSTOMER, "k")
@@ -64,7 +58,7 @@ async def test_after_a_wiped_store_the_same_key_still_finds_its_order(stores: St
         await orders.purchase_lines(*other)
 
 
-async def test_an_acknowledged_order_is_answered_though_the_hot_store_is_full(own_stores: Stores) -> None:
+async def test_a_recorded_order_is_answered_while_the_hot_store_is_full(own_stores: Stores) -> None:
     concert = await on_sale(own_stores, 10)
     made, other = await hold(own_stores, concert, 2), await hold(own_stores, concert, 1)
     insert = own_stores.order_batch.insert
@@ -84,34 +78,38 @@ async def test_an_acknowledged_order_is_answered_though_the_hot_store_is_full(ow
     await check_invariants(own_stores, concert)
 
 
-async def test_a_recovery_longer_than_the_patience_of_others_ends(
+async def test_a_recovery_longer_than_its_mark_lasts_is_finished(
     own_stores: Stores, own_valkey: ServerProcess, mongo_url: str, mongo_database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Each recorded order renews the mark, so that no other process starts the recovery again."""
     concert = await on_sale(own_stores, 20)
     for number in range(6):
         await buy(own_stores, await hold(own_stores, concert, 1, who=f"buyer{number}"))
-    monkeypatch.setattr(hot_state, "RECOVERY_MARK_LIFE_MS", 500)
+    epoch = (await own_stores.holds.read_stock(concert.id)).epoch
     monkeypatch.setattr(order_sync_module, "BATCH", 1)
     async with opened(own_valkey.url, mongo_url, mongo_database) as others:
         for one in (own_stores, others):
-            _slow_down(one, monkeypatch)
-        await own_valkey.kill()
-        await own_valkey.start()
-        await asyncio.gather(until_trusted(own_stores, concert), until_trusted(others, concert))
+            _age_mark_before_each_record(one, concert, monkeypatch)
+        await restart(own_valkey)
+        await asyncio.gather(until_trusted(own_stores, concert.id), until_trusted(others, concert.id))
     assert await stock(own_stores, concert) == [(14, 0, 6)]
+    assert (await own_stores.holds.read_stock(concert.id)).epoch > epoch
 
 
-def _slow_down(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
+def _age_mark_before_each_record(stores: Stores, concert: Concert, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let four seconds pass for the mark before each order: six take longer than it lasts."""
     record = stores.hot_state.record_order
 
-    async def slowly(order: Order, *, epoch: int | None = None) -> str:
-        await asyncio.sleep(0.2)
+    async def record_later(order: Order, *, epoch: int | None = None) -> str:
+        if epoch is not None:
+            command = ("HINCRBY", concert_key(concert, "state"), "mark_ms", "-4000")
+            await stores.script_client.run_command(*command)
         return await record(order, epoch=epoch)
 
-    monkeypatch.setattr(stores.hot_state, "record_order", slowly)
+    monkeypatch.setattr(stores.hot_state, "record_order", record_later)
 
 
-async def test_an_order_recorded_while_a_recovery_runs_counts(
+async def test_an_order_inserted_during_a_recovery_is_counted(
     own_stores: Stores, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     concert = await on_sale(own_stores, 10, limit_per_person=2)
@@ -120,8 +118,7 @@ async def test_an_order_recorded_while_a_recovery_runs_counts(
 
     async def then_sell(under_recovery: Concert) -> int | None:
         count = await sync_concert(under_recovery)
-        purchase = Purchase(concert.id, made.id, made.person_id, CUSTOMER, key="k", digest="d")
-        order = await purchase._order(own_stores, made)
+        order = order_of(concert, made)
         await own_stores.order_batch.insert(order)
         assert not await own_stores.order_sync.sync(order)
         return count
@@ -135,23 +132,31 @@ async def test_an_order_recorded_while_a_recovery_runs_counts(
     await check_invariants(own_stores, concert)
 
 
-async def test_holds_expire_while_the_database_hangs(stores: Stores, mongo_url: str) -> None:
+async def test_holds_expire_while_the_database_hangs(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
     concert = await on_sale(stores, 5, hold_duration_ms=1_000)
     await ExpiryWorker().run_once(stores)
-    async with failing(mongo_url, 100, commands=("find",), blockConnection=True, blockTimeMS=6_000):
-        made = await hold(stores, concert, 1)
+    read, hang, started, ended = stores.concerts.list_active, asyncio.Event(), [False], [False]
 
-        async def is_free() -> bool:
-            await ExpiryWorker().run_once(stores)
-            return await stock(stores, concert) == [(5, 0, 0)]
+    async def hanging(**after: datetime) -> Sequence[Concert]:
+        started[0] = True
+        await hang.wait()
+        found = await read(**after)
+        ended[0] = True
+        return found
 
-        await wait_until(is_free, what="the expiry")
-        assert datetime.now(UTC) - made.expires_at < timedelta(seconds=1)
+    monkeypatch.setattr(stores.concerts, "list_active", hanging)
+    # Each run finds the list of concerts old, and starts to read it again.
+    monkeypatch.setattr(concert_cache, "REFRESH_S", 0.0)
+    await hold(stores, concert, 1)
+    await advance_clock(stores, concert, 1_001)
+    assert await ExpiryWorker().run_once(stores) == 1
+    assert await stock(stores, concert) == [(5, 0, 0)]
+    assert (started, ended) == ([True], [False])
+    hang.set()
+    await wait_until(lambda: ended[0], what="the end of the read")
 
 
-async def test_one_hold_that_cannot_be_settled_keeps_no_other_from_it(
-    stores: Stores, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_failed_settlement_does_not_stop_others(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
     stuck, other = await on_sale(stores, 5), await on_sale(stores, 5)
     made = [await hold(stores, concert, 2) for concert in (stuck, other)]
     for one in made:
@@ -171,7 +176,7 @@ async def test_one_hold_that_cannot_be_settled_keeps_no_other_from_it(
     assert [await stock(stores, concert) for concert in (stuck, other)] == [[(3, 2, 0)], [(5, 0, 0)]]
 
 
-async def test_a_lost_commit_is_made_again(stores: Stores, mongo_url: str) -> None:
+async def test_a_lost_commit_is_repeated(stores: Stores, mongo_url: str) -> None:
     concert = await on_sale(stores, 10)
     async with failing(mongo_url, 2, commands=("commitTransaction",), closeConnection=True):
         change = ConcertChange(tiers=(TierChange(concert.tiers[0].id, capacity=6),))
@@ -180,18 +185,18 @@ async def test_a_lost_commit_is_made_again(stores: Stores, mongo_url: str) -> No
     await check_invariants(stores, concert)
 
 
-async def test_a_purchase_left_open_keeps_its_tickets_as_long_as_its_hold_would_have(stores: Stores) -> None:
+async def test_an_open_purchase_keeps_the_deadline_of_its_hold(stores: Stores) -> None:
     concert = await on_sale(stores, 5, hold_duration_ms=540_000)
     made = await hold(stores, concert, 1)
     begun = await stores.holds.begin_purchase(
         concert.id, made.id, person_id=made.person_id, purchase_key="k", digest="d"
     )
     assert begun.expires_at == made.expires_at
-    due = await stores.script_client.run_command("ZSCORE", f"onsale2:{{c:{concert.id}}}:buying", made.id)
+    due = await stores.script_client.run_command("ZSCORE", concert_key(concert, "buying"), made.id)
     assert float(due) == made.expires_at.timestamp() * 1000
 
 
-async def test_senders_outlive_whatever_they_meet(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_senders_continue_after_an_unexpected_error(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
     concert = await on_sale(stores, 20)
     made = [await hold(stores, concert, 1) for _ in range(SENDERS + 1)]
 
@@ -208,7 +213,7 @@ async def test_senders_outlive_whatever_they_meet(stores: Stores, monkeypatch: p
         assert (await buy(stores, one)).units == one.units
 
 
-async def test_an_update_said_twice_records_what_the_house_has(stores: Stores) -> None:
+async def test_a_repeated_capacity_change_is_applied_once(stores: Stores) -> None:
     concert = await on_sale(stores, 10)
     call = stores.script_client.call
 
@@ -224,7 +229,7 @@ async def test_an_update_said_twice_records_what_the_house_has(stores: Stores) -
         await check_invariants(stores, concert)
 
 
-async def test_the_lowest_capacity_counts_only_what_others_have(stores: Stores) -> None:
+async def test_lowest_capacity_counts_only_sold_and_held_units(stores: Stores) -> None:
     concert = await on_sale(stores, 2_500)
     await buy(stores, await hold(stores, concert, 2))
     change = ConcertChange(tiers=(TierChange(concert.tiers[0].id, capacity=1),))
@@ -233,14 +238,14 @@ async def test_the_lowest_capacity_counts_only_what_others_have(stores: Stores) 
     assert refusal.value.lowest == 2
 
 
-async def test_holds_are_shown_after_the_music_started(stores: Stores) -> None:
+async def test_holds_are_shown_after_the_start_of_the_concert(stores: Stores) -> None:
     now = datetime.now(UTC)
     concert = await on_sale(stores, 5, starts_at=now - timedelta(minutes=10), sales_end_at=now + timedelta(hours=1))
     made = await hold(stores, concert, 1)
     assert await holds.list_viewer_holds(context(stores)) == (made,)
 
 
-async def test_a_key_used_on_a_sold_hold_is_remembered(stores: Stores) -> None:
+async def test_a_second_key_of_a_sold_hold_is_recorded(stores: Stores) -> None:
     concert = await on_sale(stores, 5)
     first, second = await hold(stores, concert, 1), await hold(stores, concert, 1)
     await buy(stores, first, with_key="a")
@@ -249,18 +254,18 @@ async def test_a_key_used_on_a_sold_hold_is_remembered(stores: Stores) -> None:
         await buy(stores, second, with_key="b")
 
 
-async def test_many_probes_at_once_agree(stores: Stores) -> None:
+async def test_many_readiness_checks_at_once_agree(stores: Stores) -> None:
     assert await asyncio.gather(*[stores.problems() for _ in range(20)]) == [[]] * 20
 
 
-async def test_slugs_of_long_and_of_equal_names_do_not_collide(stores: Stores) -> None:
+async def test_slugs_of_long_or_equal_names_are_unique(stores: Stores) -> None:
     names = ["long " * 40, "long " * 40, "long " * 40, "!!!"]
     made = [await concerts.create_concert(organizer(stores), draft(5, name=name.strip())) for name in names]
     assert len({concert.slug for concert in made}) == 4
     assert all(len(concert.slug) <= 200 and not concert.slug.startswith("-") for concert in made)
 
 
-async def test_what_cannot_be_encoded_fails_alone(stores: Stores) -> None:
+async def test_a_call_that_cannot_be_encoded_fails_alone(stores: Stores) -> None:
     concert = await on_sale(stores, 5)
     good = hold(stores, concert, 1)
     bad = stores.holds.list_for_person(concert.id, PersonId("lone \ud800"))
@@ -269,22 +274,35 @@ async def test_what_cannot_be_encoded_fails_alone(stores: Stores) -> None:
     assert not isinstance(answers[1], Exception)
 
 
-async def test_the_record_worker_forgets_nobody_it_could_not_tell(stores: Stores) -> None:
+async def test_record_worker_repeats_orders_it_could_not_record(
+    stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The orders changed since the same time are read again until all of them are recorded."""
     concert = await on_sale(stores, 5)
     await buy(stores, await hold(stores, concert, 2))
+    changed_since, times = stores.orders.changed_since, list[datetime]()
+
+    async def recorded(since: datetime) -> object:
+        times.append(since)
+        return await changed_since(since)
+
+    monkeypatch.setattr(stores.orders, "changed_since", recorded)
     worker = RecordWorker()
-    worker._since = datetime.now(UTC) - timedelta(seconds=2)
-    await stores.script_client.run_command("HSET", f"onsale2:{{c:{concert.id}}}:state", "incarnation", "another")
-    since = worker._since
-    assert await worker.run_once(stores) == 0
-    assert worker._since == since
+
+    async def run() -> datetime:
+        times.clear()
+        assert await worker.run_once(stores) == 0
+        return times[0]
+
+    await replace_incarnation(stores, concert)
+    first = await run()
     await stores.recovery.ensure(concert.id)
-    assert await worker.run_once(stores) == 0
-    assert worker._since > since - timedelta(minutes=6)
+    assert await run() == first
+    assert await run() > first
     assert await stock(stores, concert) == [(3, 0, 2)]
 
 
-async def test_an_ended_hold_is_not_bought(stores: Stores) -> None:
+async def test_an_ended_hold_cannot_be_bought(stores: Stores) -> None:
     concert = await on_sale(stores, 5)
     made = await hold(stores, concert, 1)
     await holds.release_hold(context(stores), concert.id, made.id)

@@ -1,4 +1,4 @@
-"""The real scripts against a model of a few lines: whatever people do in whatever order, both count the same."""
+"""The real scripts against a small model: after any steps, both have the same stock."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -24,7 +24,7 @@ from domain.holds import Hold, HoldState
 from domain.ids import OrderId
 from resolvers import concerts, holds
 from storage.connect import Stores
-from storage.keys import KINDS, concert_keys
+from tests.support.hot_keys import make_due
 from tests.support.sale import buy, check_invariants, context, hold, make_overdue, on_sale, opened, organizer, stock
 from workers.expiry import ExpiryWorker
 from workers.settle import SettleWorker
@@ -37,13 +37,13 @@ PEOPLE = ("ann", "ben", "cyd")
 
 @dataclass
 class Model:
-    """Only numbers: what is free, and what each person holds and owns."""
+    """The free units, and how many each person holds and owns."""
 
     capacity: list[int] = field(default_factory=lambda: list(CAPACITIES))
     held: dict[str, tuple[str, tuple[int, int]]] = field(default_factory=dict)
     sold: dict[str, tuple[str, tuple[int, int]]] = field(default_factory=dict)
     known: set[str] = field(default_factory=set)
-    forgotten: set[str] = field(default_factory=set)
+    lost: set[str] = field(default_factory=set)
 
     def free(self, tier: int) -> int:
         return self.capacity[tier] - sum(q[tier] for _, q in [*self.held.values(), *self.sold.values()])
@@ -65,7 +65,7 @@ def _sum(part: dict[str, tuple[str, tuple[int, int]]], tier: int) -> int:
 
 
 class InventoryMachine(RuleBasedStateMachine):
-    """`runner` and `stores` are the test's; each run has a concert of its own."""
+    """Each run has its own concert; `runner` and `stores` are set by the test."""
 
     runner: ClassVar[asyncio.Runner]
     stores: ClassVar[Stores]
@@ -102,7 +102,7 @@ class InventoryMachine(RuleBasedStateMachine):
         (answer,) = self.do(_all([holds.release_hold(context(self.stores, held.person_id), self.concert.id, held.id)]))
         if held.id in self.model.sold:
             assert isinstance(answer, PurchaseInProgress)
-        elif held.id in self.model.forgotten:
+        elif held.id in self.model.lost:
             assert isinstance(answer, NotFound)
         else:
             assert isinstance(answer, Hold)
@@ -117,21 +117,20 @@ class InventoryMachine(RuleBasedStateMachine):
         if held.id in self.model.sold:
             assert [answer.id for answer in answers] == [OrderId(held.id)] * len(answers)
         else:
-            expected = NotFound if held.id in self.model.forgotten else HoldEnded
+            expected = NotFound if held.id in self.model.lost else HoldEnded
             assert [type(answer) for answer in answers] == [expected] * len(answers)
 
     @rule(held=made)
     def expire(self, held: Hold) -> None:
-        deadlines = concert_keys(self.concert.id)[KINDS.index("deadlines")]
-        self.do(self.stores.script_client.run_command("ZADD", deadlines, "XX", "1", held.id))
+        self.do(make_due(self.stores, self.concert, "deadlines", held.id))
         done = self.do(ExpiryWorker().run_once(self.stores))
         assert done == (1 if self.model.held.pop(held.id, None) else 0)
 
     @rule(held=consumes(made))
-    def abandon_a_purchase(self, held: Hold) -> None:
-        """Begun, never recorded, settled."""
+    def leave_a_purchase_open(self, held: Hold) -> None:
+        """Begin a purchase that is never recorded, and settle it."""
         begin = self.stores.holds.begin_purchase(
-            self.concert.id, held.id, person_id=held.person_id, purchase_key=held.id, digest="abandoned"
+            self.concert.id, held.id, person_id=held.person_id, purchase_key=held.id, digest="d"
         )
         (answer,) = self.do(_all([begin]))
         if not isinstance(answer, Hold):
@@ -154,15 +153,15 @@ class InventoryMachine(RuleBasedStateMachine):
             self.model.capacity[tier] = capacity
 
     @rule()
-    def lose_everything_hot(self) -> None:
-        """The store is wiped: orders come back from MongoDB; holds, ended ones too, are gone."""
+    def wipe_the_hot_store(self) -> None:
+        """Orders come back from MongoDB; holds, also ended ones, are lost."""
         self.do(self.stores.script_client.run_command("FLUSHALL"))
         assert self.do(self.stores.recovery.recover(self.concert.id))
         self.model.held.clear()
-        self.model.forgotten |= self.model.known - set(self.model.sold)
+        self.model.lost |= self.model.known - set(self.model.sold)
 
     @invariant()
-    def both_count_the_same(self) -> None:
+    def stock_matches_the_model(self) -> None:
         assert self.do(stock(self.stores, self.concert)) == self.model.stock()
         self.do(check_invariants(self.stores, self.concert))
 
@@ -172,7 +171,7 @@ async def _all(asking: list[Coroutine[Any, Any, Any]]) -> list[Any]:
 
 
 @pytest.mark.timeout(300)
-def test_inventory_counts_like_its_model(valkey_url: str, mongo_url: str, mongo_database: str) -> None:
+def test_inventory_matches_its_model(valkey_url: str, mongo_url: str, mongo_database: str) -> None:
     with asyncio.Runner() as runner:
         opening = opened(valkey_url, mongo_url, mongo_database)
         InventoryMachine.runner, InventoryMachine.stores = runner, runner.run(opening.__aenter__())

@@ -1,4 +1,4 @@
-"""Secrets on a real MongoDB: committed to once, revealed once, and never shown in between."""
+"""Lottery secrets in a real MongoDB: one commitment, one reveal, and not shown in between."""
 
 import asyncio
 import logging
@@ -40,16 +40,14 @@ async def secret_of(client: Client, name: str, round_: int = 1) -> str:
     return str(found["secret"])
 
 
-async def test_a_round_has_one_commitment_whoever_asks_for_it(
-    lotteries: LotteryStore, client: Client, mongo_database: str
-) -> None:
+async def test_a_round_has_one_commitment(lotteries: LotteryStore, client: Client, mongo_database: str) -> None:
     made = await asyncio.gather(*[lotteries.commit(CONCERT, 1) for _ in range(20)])
     assert set(made) == {commitment_of(await secret_of(client, mongo_database))}
     assert await lotteries.commit(CONCERT, 2) not in made
     assert await lotteries.commit(ConcertId("other"), 1) not in made
 
 
-async def test_a_reveal_is_made_of_the_secret_and_the_registrations(
+async def test_a_reveal_combines_the_secret_and_the_registrations(
     lotteries: LotteryStore, client: Client, mongo_database: str
 ) -> None:
     commitment = await lotteries.commit(CONCERT, 1)
@@ -65,9 +63,7 @@ async def test_a_reveal_is_made_of_the_secret_and_the_registrations(
     assert await lotteries.find_reveal(CONCERT, 2) is None
 
 
-async def test_the_first_reveal_stands_for_all_who_come_later(
-    lotteries: LotteryStore, client: Client, mongo_database: str
-) -> None:
+async def test_later_reveals_return_the_first(lotteries: LotteryStore, client: Client, mongo_database: str) -> None:
     await lotteries.commit(CONCERT, 1)
     others = [LotteryStore(database(client, mongo_database)) for _ in range(8)]
     made = await asyncio.gather(*[reveal(store, registrations=count) for count, store in enumerate(others, 1)])
@@ -75,7 +71,7 @@ async def test_the_first_reveal_stands_for_all_who_come_later(
     assert await reveal(lotteries, registrations=99) == made[0]
 
 
-async def test_what_was_frozen_before_a_recovery_is_not_revealed_after_it(lotteries: LotteryStore) -> None:
+async def test_a_freeze_before_a_recovery_is_not_revealed_after_it(lotteries: LotteryStore) -> None:
     await lotteries.commit(CONCERT, 1)
     fence = await lotteries.read_epoch(CONCERT, 1)
     assert await lotteries.reveal_or_invalidate(CONCERT, 1, epoch=3) is None
@@ -111,10 +107,10 @@ async def test_a_known_reveal_needs_no_database(mongo_url: str, mongo_database: 
     assert await lotteries.find_reveal(CONCERT, 1) == made
 
 
-async def test_nothing_logs_the_secret_before_it_is_revealed(
+async def test_the_secret_is_not_logged_before_the_reveal(
     lotteries: LotteryStore, client: Client, mongo_database: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Not even at the lowest level, where the driver would log whole commands."""
+    """This includes DEBUG, at which the driver logs whole commands."""
     caplog.set_level(logging.DEBUG)
     await lotteries.commit(CONCERT, 1)
     secret = await secret_of(client, mongo_database)

@@ -1,4 +1,4 @@
-"""Stores that forget around an opening: who they still know keeps their number, and nobody registers afterwards."""
+"""Data lost around an opening: known entries keep their numbers, and no one registers again."""
 
 from typing import Any
 
@@ -6,33 +6,26 @@ import pytest
 
 from domain.concerts import Concert
 from domain.errors import TemporarilyUnavailable
+from domain.ids import PersonId
 from domain.lottery import draw
 from storage.connect import Stores
-from tests.integration.test_storage_lottery_opening import LATE, Killed, dying_at
-from tests.integration.test_storage_queues import admit
-from tests.support.lottery import (
-    Copy,
-    check_draw,
-    entries,
-    leave,
-    make_people,
-    numbers,
-    register,
-    revealed,
-    sorted_numbers,
-    with_lottery,
-)
+from tests.support.crashes import Crashed, crash_at
+from tests.support.lottery import check_draw, numbers, revealed, sorted_numbers, with_lottery
+from tests.support.queue_steps import admit, join_all, leave_all, make_people, records
+from tests.support.store_copies import ConcertCopy
 from tests.support.waiting import wait_until
 
+LATE = [PersonId("late")]
 
-async def test_a_store_rolled_back_after_the_reveal_keeps_the_numbers_of_all_it_still_knows(any_stores: Stores) -> None:
-    """Back to before ten of them had registered; those have lost their place, and nobody gets their numbers."""
+
+async def test_a_rollback_after_the_reveal_keeps_the_numbers_it_knows(any_stores: Stores) -> None:
+    """The copy lacks ten of them: their entries are lost, and no one gets their numbers."""
     concert = await with_lottery(any_stores)
     early, lost = make_people(20), make_people(10, first=21)
-    await register(any_stores, concert, early)
-    await leave(any_stores, concert, early[:2])
-    copy = await Copy(any_stores, concert).take()
-    await register(any_stores, concert, lost)
+    await join_all(any_stores, concert, early)
+    await leave_all(any_stores, concert, early[:2])
+    copy = await ConcertCopy(any_stores, concert).take()
+    await join_all(any_stores, concert, lost)
     assert await any_stores.lottery_opener.open(concert) == "OPENED"
     drawn, reveal = await numbers(any_stores, concert, early), await revealed(any_stores, concert)
     await copy.put_back()
@@ -42,39 +35,39 @@ async def test_a_store_rolled_back_after_the_reveal_keeps_the_numbers_of_all_it_
     assert await numbers(any_stores, concert, early) == drawn
     assert await any_stores.queues.read_entries(concert.id, lost) == {}
     await check_draw(any_stores, concert, early)
-    await register(any_stores, concert, lost)
-    again = await entries(any_stores, concert, lost)
+    await join_all(any_stores, concert, lost)
+    again = await records(any_stores, concert, lost)
     assert sorted((entry.number or 0, entry.lot) for entry in again) == [(number, None) for number in range(31, 41)]
     assert await any_stores.lottery_opener.open(concert) == "OPEN"
     assert await revealed(any_stores, concert) == reveal
     await check_draw(any_stores, concert, [*early, *lost])
 
 
-async def test_a_store_wiped_after_the_reveal_registers_nobody_again(any_stores: Stores) -> None:
+async def test_a_store_wiped_after_the_reveal_gives_later_numbers(any_stores: Stores) -> None:
     concert = await with_lottery(any_stores)
     people = make_people(9)
-    await register(any_stores, concert, people)
+    await join_all(any_stores, concert, people)
     await any_stores.lottery_opener.open(concert)
-    await Copy(any_stores, concert).wipe()
+    await ConcertCopy(any_stores, concert).wipe()
     await until_recovered(any_stores, concert)
     assert (await any_stores.queues.read_queue(concert.id)).positions.waiting_count == 0
-    await register(any_stores, concert, people)
-    again = await entries(any_stores, concert, people)
+    await join_all(any_stores, concert, people)
+    again = await records(any_stores, concert, people)
     assert sorted((entry.number or 0, entry.lot) for entry in again) == [(number, None) for number in range(10, 19)]
-    assert [await admit(any_stores) for _ in range(2)] == [2, 0]
+    assert [await admit(any_stores, concert) for _ in range(2)] == [2, 0]
     await check_draw(any_stores, concert, people)
 
 
-async def test_a_store_wiped_between_reveal_and_numbers_has_the_revealed_numbers(
+async def test_a_rollback_before_the_opening_keeps_the_revealed_numbers(
     stores: Stores, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     concert = await with_lottery(stores)
     people = make_people(9)
-    await register(stores, concert, people)
-    copy = await Copy(stores, concert).take()
+    await join_all(stores, concert, people)
+    copy = await ConcertCopy(stores, concert).take()
     with monkeypatch.context() as patch:
-        dying_at(stores, patch, "before open_queue")
-        with pytest.raises(Killed):
+        crash_at(stores, patch, "before open_queue")
+        with pytest.raises(Crashed):
             await stores.lottery_opener.open(concert)
     await copy.put_back()
     await until_recovered(stores, concert)
@@ -83,19 +76,19 @@ async def test_a_store_wiped_between_reveal_and_numbers_has_the_revealed_numbers
     assert await sorted_numbers(stores, concert, people) == list(range(1, 10))
 
 
-async def test_a_recovery_killed_after_it_opened_is_finished_by_another(
+async def test_a_recovery_that_crashed_after_the_opening_is_finished(
     stores: Stores, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     concert = await with_lottery(stores)
     people = make_people(6)
-    await register(stores, concert, people)
-    copy = await Copy(stores, concert).take()
+    await join_all(stores, concert, people)
+    copy = await ConcertCopy(stores, concert).take()
     await stores.lottery_opener.open(concert)
     drawn = await numbers(stores, concert, people)
     await copy.put_back()
     with monkeypatch.context() as patch:
-        dying_at(stores, patch, "before finish_recovery")
-        with pytest.raises(Killed):
+        crash_at(stores, patch, "before finish_recovery")
+        with pytest.raises(Crashed):
             await stores.recovery.recover(concert.id)
     with pytest.raises(TemporarilyUnavailable):
         await stores.queues.join(concert.id, LATE[0])
@@ -104,9 +97,9 @@ async def test_a_recovery_killed_after_it_opened_is_finished_by_another(
     await check_draw(stores, concert, people)
 
 
-async def test_a_recovery_that_was_overtaken_opens_nothing(stores: Stores) -> None:
+async def test_a_superseded_recovery_opens_nothing(stores: Stores) -> None:
     concert = await with_lottery(stores)
-    copy = await Copy(stores, concert).take()
+    copy = await ConcertCopy(stores, concert).take()
     await stores.lottery_opener.open(concert)
     await copy.put_back()
     assert await stores.lottery_opener.restore(concert, epoch=99) is False
@@ -116,20 +109,20 @@ async def test_a_recovery_that_was_overtaken_opens_nothing(stores: Stores) -> No
     assert (await stores.queues.read_queue(concert.id)).is_opened
 
 
-async def test_what_a_store_forgot_before_the_reveal_is_not_revealed(
+async def test_registrations_lost_before_the_reveal_are_not_revealed(
     stores: Stores, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Frozen, then rolled back: people may register again, so what was frozen must not come out now."""
+    """People may register again after a rollback, so an earlier freeze must not be revealed."""
     concert = await with_lottery(stores)
     people = make_people(4)
-    copy = await Copy(stores, concert).take()
-    await register(stores, concert, people)
+    copy = await ConcertCopy(stores, concert).take()
+    await join_all(stores, concert, people)
     reveal = stores.lotteries.reveal
 
     async def after_a_rollback(*args: Any, **kwargs: Any) -> Any:
         await copy.put_back()
         await until_recovered(stores, concert)
-        await register(stores, concert, LATE)
+        await join_all(stores, concert, LATE)
         return await reveal(*args, **kwargs)
 
     with monkeypatch.context() as patch:
@@ -141,24 +134,23 @@ async def test_what_a_store_forgot_before_the_reveal_is_not_revealed(
     await check_draw(stores, concert, LATE)
 
 
-async def test_a_line_frozen_otherwise_than_it_was_revealed_opens_all_the_same(stores: Stores) -> None:
-    """A primary that was cut off might reveal its own count: what it lacks stands behind, what it had is gone."""
+async def test_a_queue_opens_after_a_reveal_of_another_count(stores: Stores) -> None:
+    """A partitioned primary may reveal its own count, larger or smaller than that of the queue."""
     for count in (3, 9):
         concert = await with_lottery(stores)
         people = make_people(6)
-        await register(stores, concert, people)
+        await join_all(stores, concert, people)
         await stores.lotteries.reveal(concert.id, 1, registrations=count, digest="ab" * 20, epoch=1)
         assert await stores.lottery_opener.open(concert) == "OPENED"
-        await register(stores, concert, LATE)
-        everybody = [*people, *LATE]
+        await join_all(stores, concert, LATE)
+        everyone = [*people, *LATE]
         assert (await revealed(stores, concert)).registrations == count
         drawn = draw((await revealed(stores, concert)).seed, count)
-        found = await entries(stores, concert, everybody)
+        found = await records(stores, concert, everyone)
         lots = {entry.person_id: entry.entry_id for entry in found}
         expected = {who: drawn.number_of(lot) if lot <= count else lot for who, lot in lots.items() if who not in LATE}
-        assert await numbers(stores, concert, everybody) == expected | {"late": max(7, count + 1)}
-        line = (await stores.queues.read_queue(concert.id)).positions
-        assert line.waiting_count == 7
+        assert await numbers(stores, concert, everyone) == expected | {"late": max(7, count + 1)}
+        assert (await stores.queues.read_queue(concert.id)).positions.waiting_count == 7
 
 
 async def until_recovered(stores: Stores, concert: Concert) -> None:

@@ -1,4 +1,4 @@
-"""The guards of a unit in MongoDB, the outcomes of a grouped insert, and pages that survive inserts."""
+"""Orders in MongoDB: guards of their units, outcomes of batch inserts, and pages."""
 
 import asyncio
 from collections import UserDict
@@ -55,7 +55,7 @@ async def test_one_document_cannot_hold_a_unit_twice(stores: Stores) -> None:
         await stores.orders.collection.insert_one(order_document(order("a", "t:1", "t:1")))
 
 
-async def test_many_orders_without_units_stand_side_by_side(stores: Stores) -> None:
+async def test_orders_without_units_do_not_conflict(stores: Stores) -> None:
     for id_ in ("a", "b", "c"):
         assert await stores.orders.find_or_void(OrderId(id_), ConcertId("concert"), now=NOW) is None
     assert await stores.orders.get(OrderId("a")) is None
@@ -72,12 +72,12 @@ async def test_readiness_needs_both_guards(stores: Stores) -> None:
     assert len(await stores.problems()) == 1
 
 
-async def test_a_unit_look_up_uses_the_index(stores: Stores) -> None:
+async def test_finding_orders_by_unit_uses_the_index(stores: Stores) -> None:
     plan = await stores.orders.collection.find({"units": {"$in": ["t:1"], "$gt": ""}}).explain()
     assert "IXSCAN" in str(plan["queryPlanner"]["winningPlan"])
 
 
-async def test_orders_of_one_moment_share_an_insert(stores: Stores) -> None:
+async def test_concurrent_orders_share_an_insert(stores: Stores) -> None:
     await stores.mongo.command("profile", 2)
     made = [order(f"o{number}", f"t:{number % 150}") for number in range(200)]
     outcomes = await asyncio.gather(*[stores.order_batch.insert(one) for one in made])
@@ -113,12 +113,12 @@ async def test_an_order_is_encoded_once(stores: Stores, monkeypatch: pytest.Monk
     ],
     ids=["all well", "duplicate", "other refusal", "without majority"],
 )
-def test_outcomes_by_place(details: dict[str, Any], expected: list[Outcome | None]) -> None:
+def test_outcomes_are_read_by_index(details: dict[str, Any], expected: list[Outcome | None]) -> None:
     outcomes = outcomes_of(details, 2)
-    assert [outcomes.get(place) for place in (0, 1)] == expected
+    assert [outcomes.get(index) for index in (0, 1)] == expected
 
 
-async def test_pages_survive_inserts(stores: Stores) -> None:
+async def test_pages_stay_stable_during_inserts(stores: Stores) -> None:
     for number in range(5):
         await stores.order_batch.insert(order(f"o{number}", f"t:{number}", at=NOW + timedelta(minutes=number)))
     first = await stores.orders.page_of_person(PersonId("alice"), first=2, after=None)
@@ -130,7 +130,7 @@ async def test_pages_survive_inserts(stores: Stores) -> None:
 
 
 @pytest.mark.parametrize("cursor", ["", "garbage", "AAAA", "é", "OTk5OTk5OTk5OTk5OTk5OTk5OTk6YQ"])
-async def test_a_cursor_of_nobody_is_refused(stores: Stores, cursor: str) -> None:
+async def test_an_invalid_cursor_is_refused(stores: Stores, cursor: str) -> None:
     with pytest.raises(BadUserInput):
         await stores.orders.page_of_person(PersonId("alice"), first=2, after=cursor)
 
@@ -141,7 +141,7 @@ async def test_an_order_reads_as_it_was_written(stores: Stores) -> None:
     assert await stores.orders.get(OrderId("a")) == made
 
 
-async def test_indexes_are_declared_when_the_database_comes(stores: Stores) -> None:
+async def test_indexes_are_created_again_after_the_database_was_dropped(stores: Stores) -> None:
     await stores.mongo.client.drop_database(stores.mongo.name)
     assert len(await stores.problems()) == 1
     await stores.orders.create_indexes()

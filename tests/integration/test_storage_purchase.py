@@ -1,14 +1,12 @@
-"""Purchases: the order of steps, a process killed between any two, and a database that answers late, badly or not."""
+"""Purchases: the order of their steps, crashes between any two, and a slow or failing database."""
 
 import asyncio
 import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from pymongo import MongoClient
 
 from domain.errors import HoldEnded, IdempotencyConflict, InvalidInput, SoldOut, TemporarilyUnavailable
 from domain.holds import EndReason, Hold, HoldState
@@ -16,7 +14,10 @@ from domain.ids import OrderId
 from domain.orders import Customer, Order, OrderStatus
 from resolvers import holds, orders
 from storage.connect import Stores
-from tests.support.dying_purchase import STEPS
+from storage.mongo.order_batch import Outcome
+from tests.support.crashing_purchase import STEPS
+from tests.support.hot_keys import concert_key
+from tests.support.mongo_failures import failing
 from tests.support.sale import (
     CUSTOMER,
     all_orders,
@@ -50,7 +51,7 @@ async def test_a_purchase_records_its_hold(any_stores: Stores) -> None:
     await check_invariants(any_stores, concert)
 
 
-async def test_the_same_purchase_again_is_the_same_order(any_stores: Stores) -> None:
+async def test_repeated_purchase_returns_the_same_order(any_stores: Stores) -> None:
     concert = await on_sale(any_stores, 10)
     made = await hold(any_stores, concert, 2)
     answers = await asyncio.gather(*[buy(any_stores, made, with_key="k") for _ in range(20)])
@@ -63,7 +64,7 @@ async def test_the_same_purchase_again_is_the_same_order(any_stores: Stores) -> 
     await check_invariants(any_stores, concert)
 
 
-async def test_one_key_is_for_one_hold(stores: Stores) -> None:
+async def test_an_idempotency_key_is_for_one_hold(stores: Stores) -> None:
     concert = await on_sale(stores, 10)
     first, second = await hold(stores, concert, 1), await hold(stores, concert, 1)
     await buy(stores, first, with_key="k")
@@ -74,7 +75,7 @@ async def test_one_key_is_for_one_hold(stores: Stores) -> None:
     assert await stock(stores, concert) == [(8, 1, 1)]
 
 
-async def test_a_purchase_with_lines_is_one_step_for_its_buyer(any_stores: Stores) -> None:
+async def test_purchase_with_lines_holds_and_buys_in_one_request(any_stores: Stores) -> None:
     concert = await on_sale(any_stores, 3)
     asked = (context(any_stores), concert.id, lines(concert, 2), CUSTOMER)
     twins = await asyncio.gather(*[orders.purchase_lines(*asked, "k") for _ in range(10)])
@@ -85,8 +86,8 @@ async def test_a_purchase_with_lines_is_one_step_for_its_buyer(any_stores: Store
     await check_invariants(any_stores, concert)
 
 
-async def test_text_that_cannot_be_stored_is_refused_alone(stores: Stores) -> None:
-    """One lone surrogate once had a whole batch refused."""
+async def test_text_that_cannot_be_stored_refuses_only_its_purchase(stores: Stores) -> None:
+    """A lone surrogate must not fail the whole batch."""
     concert = await on_sale(stores, 20)
     made = [await hold(stores, concert, 1, who=f"buyer{number}") for number in range(10)]
     asking = context(stores, made[0].person_id)
@@ -97,27 +98,43 @@ async def test_text_that_cannot_be_stored_is_refused_alone(stores: Stores) -> No
     assert await stock(stores, concert) == [(10, 1, 9)]
 
 
-async def test_a_caller_who_hangs_up_has_bought_all_the_same(stores: Stores, mongo_url: str) -> None:
+def delay_insert(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> tuple[asyncio.Event, asyncio.Event]:
+    """Return two events: the first is set when an insert begins, the second lets it continue."""
+    insert, has_begun, may_continue = stores.order_batch.insert, asyncio.Event(), asyncio.Event()
+
+    async def delayed(order: Order) -> Outcome:
+        has_begun.set()
+        await may_continue.wait()
+        return await insert(order)
+
+    monkeypatch.setattr(stores.order_batch, "insert", delayed)
+    return has_begun, may_continue
+
+
+async def test_a_purchase_continues_after_its_caller_disconnects(
+    stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
     concert = await on_sale(stores, 5)
     made = await hold(stores, concert, 1)
-    async with failing(mongo_url, 1, blockConnection=True, blockTimeMS=300):
-        asking = asyncio.create_task(buy(stores, made))
-        await asyncio.sleep(0.1)
-        asking.cancel()
-        await asyncio.gather(asking, return_exceptions=True)
-        await stores.detached_tasks.aclose(patience_s=5)
+    has_begun, may_continue = delay_insert(stores, monkeypatch)
+    asking = asyncio.create_task(buy(stores, made))
+    await has_begun.wait()
+    asking.cancel()
+    await asyncio.gather(asking, return_exceptions=True)
+    may_continue.set()
+    await stores.detached_tasks.aclose(patience_s=60)
     assert [order.id for order in await all_orders(stores, concert)] == [OrderId(made.id)]
     assert await stock(stores, concert) == [(4, 0, 1)]
 
 
 @pytest.mark.parametrize("when", STEPS)
-async def test_a_process_killed_between_steps_leaks_nothing(
+async def test_a_crash_between_steps_loses_no_units(
     stores: Stores, valkey_url: str, mongo_url: str, mongo_database: str, when: str
 ) -> None:
     concert = await on_sale(stores, 5)
     made = await hold(stores, concert, 2)
     arguments = (valkey_url, mongo_url, mongo_database, concert.id, made.id, made.person_id, when)
-    process = await asyncio.create_subprocess_exec(sys.executable, "-m", "tests.support.dying_purchase", *arguments)
+    process = await asyncio.create_subprocess_exec(sys.executable, "-m", "tests.support.crashing_purchase", *arguments)
     assert await process.wait() == -signal.SIGKILL
     await check_held_or_sold(stores, made)
     recorded = await all_orders(stores, concert)
@@ -131,13 +148,13 @@ async def test_a_process_killed_between_steps_leaks_nothing(
     await check_invariants(stores, concert)
 
 
-async def test_the_record_worker_tells_of_an_order_nobody_told_of(
+async def test_record_worker_records_an_order_after_a_crash(
     stores: Stores, valkey_url: str, mongo_url: str, mongo_database: str
 ) -> None:
     concert = await on_sale(stores, 5)
     made = await hold(stores, concert, 2)
     arguments = (valkey_url, mongo_url, mongo_database, concert.id, made.id, made.person_id, "after-insert")
-    process = await asyncio.create_subprocess_exec(sys.executable, "-m", "tests.support.dying_purchase", *arguments)
+    process = await asyncio.create_subprocess_exec(sys.executable, "-m", "tests.support.crashing_purchase", *arguments)
     await process.wait()
     worker = RecordWorker()
     assert [await worker.run_once(stores), await worker.run_once(stores)] == [1, 0]
@@ -155,12 +172,12 @@ FAILURES: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("failure", FAILURES.values(), ids=FAILURES.keys())
-async def test_whatever_the_insert_answers_the_same_key_finds_out(
+async def test_repeated_purchase_finds_the_outcome_of_a_failed_insert(
     stores: Stores, mongo_url: str, failure: dict[str, Any]
 ) -> None:
     concert = await on_sale(stores, 5)
     made = await hold(stores, concert, 2)
-    # The driver repeats a write once by itself, so both are to fail.
+    # The driver repeats a write once by itself, so two have to fail.
     async with failing(mongo_url, 2, **failure):
         answer = (await asyncio.gather(buy(stores, made, with_key="k"), return_exceptions=True))[0]
     if isinstance(answer, BaseException):
@@ -174,8 +191,8 @@ async def test_whatever_the_insert_answers_the_same_key_finds_out(
 
 
 @pytest.mark.parametrize("failure", FAILURES.values(), ids=FAILURES.keys())
-async def test_an_insert_of_unknown_end_is_settled(stores: Stores, mongo_url: str, failure: dict[str, Any]) -> None:
-    """The buyer never comes back. The units end up free, or in exactly one order."""
+async def test_an_insert_of_unknown_outcome_is_settled(stores: Stores, mongo_url: str, failure: dict[str, Any]) -> None:
+    """The buyer does not repeat the request. The units end up free, or in exactly one order."""
     concert = await on_sale(stores, 5)
     made = await hold(stores, concert, 2)
     async with failing(mongo_url, 2, **failure):
@@ -187,7 +204,7 @@ async def test_an_insert_of_unknown_end_is_settled(stores: Stores, mongo_url: st
 
 
 @pytest.mark.parametrize("failure", FAILURES.values(), ids=FAILURES.keys())
-async def test_a_settlement_that_fails_is_made_again(stores: Stores, mongo_url: str, failure: dict[str, Any]) -> None:
+async def test_a_failed_settlement_is_repeated(stores: Stores, mongo_url: str, failure: dict[str, Any]) -> None:
     concert = await on_sale(stores, 5)
     made = await begun(stores, await hold(stores, concert, 2))
     await make_overdue(stores, made)
@@ -198,30 +215,31 @@ async def test_a_settlement_that_fails_is_made_again(stores: Stores, mongo_url: 
     await check_invariants(stores, concert)
 
 
-async def test_an_insert_later_than_its_settlement_never_counts(stores: Stores, mongo_url: str) -> None:
+async def test_an_insert_after_its_settlement_is_refused(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
     concert = await on_sale(stores, 5)
     made = await hold(stores, concert, 2)
-    async with failing(mongo_url, 1, blockConnection=True, blockTimeMS=1_000):
-        buying = asyncio.create_task(buy(stores, made))
-        await asyncio.sleep(0.3)
-        await make_overdue(stores, made)
-        assert await SettleWorker().run_once(stores) == 1
-        assert await stock(stores, concert) == [(5, 0, 0)]
-        with pytest.raises(HoldEnded) as ended:
-            await buying
+    has_begun, may_continue = delay_insert(stores, monkeypatch)
+    buying = asyncio.create_task(buy(stores, made))
+    await has_begun.wait()
+    await make_overdue(stores, made)
+    assert await SettleWorker().run_once(stores) == 1
+    assert await stock(stores, concert) == [(5, 0, 0)]
+    may_continue.set()
+    with pytest.raises(HoldEnded) as ended:
+        await buying
     assert ended.value.reason is EndReason.NOT_RECORDED
     assert await all_orders(stores, concert) == []
     await check_invariants(stores, concert)
 
 
-async def test_after_a_duplicate_a_read_that_fails_leaves_the_purchase_open(stores: Stores, mongo_url: str) -> None:
+async def test_failed_read_after_a_duplicate_leaves_the_purchase_open(stores: Stores, mongo_url: str) -> None:
     concert = await on_sale(stores, 5)
     made = await begun(stores, await hold(stores, concert, 2))
     order = await buy(stores, made, with_key="first")
-    # As if the hot state had never been told.
-    tag = f"onsale2:{{c:{concert.id}}}"
-    record = (await stores.script_client.run_command("HGET", f"{tag}:holds", made.id)).decode()
-    await stores.script_client.run_command("HSET", f"{tag}:holds", made.id, record.replace('"SOLD"', '"BUYING"'))
+    # As if the order had never been recorded in the hot state.
+    key_of_holds = concert_key(concert, "holds")
+    record = (await stores.script_client.run_command("HGET", key_of_holds, made.id)).decode()
+    await stores.script_client.run_command("HSET", key_of_holds, made.id, record.replace('"SOLD"', '"BUYING"'))
     async with failing(mongo_url, 2, commands=("find",), errorCode=91):
         with pytest.raises(TemporarilyUnavailable):
             await buy(stores, made, with_key="second")
@@ -229,7 +247,7 @@ async def test_after_a_duplicate_a_read_that_fails_leaves_the_purchase_open(stor
 
 
 async def until_answered(ask: Callable[[], Awaitable[Order]]) -> Order:
-    """What a client does with a retryable answer."""
+    """Repeat the request after each retryable answer, as a client does."""
     answers: list[Order] = []
 
     async def is_answered() -> bool:
@@ -257,7 +275,7 @@ async def check_held_or_sold(stores: Stores, made: Hold) -> None:
 
 
 async def finish(stores: Stores, made: Hold) -> None:
-    """Lets a minute pass for the purchase, and the settle worker see it, once the database is back."""
+    """Make the purchase overdue, and run the settle worker until the database answers."""
     await make_overdue(stores, made)
     await wait_until(lambda: _is_settled(stores), what="the settlement")
 
@@ -267,17 +285,3 @@ async def _is_settled(stores: Stores) -> bool:
         return await SettleWorker().run_once(stores) >= 0
     except TemporarilyUnavailable:
         return False
-
-
-@asynccontextmanager
-async def failing(
-    mongo_url: str, times: int, *, commands: tuple[str, ...] = ("insert",), **failure: Any
-) -> AsyncIterator[None]:
-    """MongoDB's own fail point, for the connections of this test's process."""
-    data = {"failCommands": list(commands), "appName": "onsale", **failure}
-    with MongoClient[dict[str, Any]](mongo_url) as control:
-        control.admin.command("configureFailPoint", "failCommand", mode={"times": times}, data=data)
-        try:
-            yield
-        finally:
-            control.admin.command("configureFailPoint", "failCommand", mode="off")

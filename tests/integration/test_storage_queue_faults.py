@@ -1,4 +1,4 @@
-"""What a reviewer broke of the line once: each test is the way in which it was broken."""
+"""Regression tests of faults that a review found in the queue."""
 
 from typing import Any
 
@@ -13,8 +13,8 @@ from schema import Operation, execute, ids
 from storage.connect import Stores
 from storage.hot.queue_state import QueueState
 from storage.hot.queues import LeaseExpired
-from storage.keys import KINDS, concert_keys
-from tests.integration.test_storage_queues import admit, entry, hold_with_pass, join, make_due, states, with_room
+from tests.support.hot_keys import advance_clock, make_due
+from tests.support.queue_steps import admit, hold_with_pass, join, pass_of, pass_time, states, viewer_entry, with_room
 from tests.support.sale import buy, check_invariants, context, hold, on_sale
 from workers.admission import AdmissionWorker
 from workers.expiry import ExpiryWorker
@@ -22,74 +22,56 @@ from workers.expiry import ExpiryWorker
 ANN = PersonId("ann")
 
 
-def key(concert: Concert, kind: str) -> str:
-    return concert_keys(concert.id)[KINDS.index(kind)]
-
-
-async def jump(stores: Stores, concert: Concert, seconds: int) -> None:
-    """The store's clock goes on by so much, with nobody looking after the concert meanwhile."""
-    await stores.script_client.run_command("HINCRBY", key(concert, "state"), "now_ms", str(seconds * 1_000))
-
-
-async def live(stores: Stores, concert: Concert, seconds: int, process: str = "") -> None:
-    """The store's clock goes on, with the workers at work and the process renewing its lease."""
-    for _ in range(seconds // 4):
-        await jump(stores, concert, 4)
-        await admit(stores)
-        if process:
-            await stores.queues.sync_presence(concert.id, process, is_known=True)
-
-
 async def with_ann_waiting(stores: Stores) -> Concert:
     concert = await with_room(stores, 10, total_active_users=1)
     await join(stores, concert, "first", "ann")
-    await admit(stores)
+    await admit(stores, concert)
     await stores.queues.sync_presence(concert.id, "p1", [(ANN, 1)])
     return concert
 
 
-async def test_an_outage_of_two_minutes_costs_nobody_with_a_socket_their_place(any_stores: Stores) -> None:
+async def test_an_outage_of_two_minutes_ends_no_entry_with_a_connection(any_stores: Stores) -> None:
     concert = await with_ann_waiting(any_stores)
-    await jump(any_stores, concert, 120)
-    await admit(any_stores)
-    assert (await entry(any_stores, concert, "ann")).expires_at is None
+    await advance_clock(any_stores, concert, 120_000)
+    await admit(any_stores, concert)
+    assert (await viewer_entry(any_stores, concert, "ann")).expires_at is None
     await any_stores.queues.sync_presence(concert.id, "p1", is_known=True)
-    await live(any_stores, concert, 80, "p1")
+    await pass_time(any_stores, concert, 80, process="p1")
     assert await states(any_stores, concert, "ann") != [EntryState.EXPIRED]
 
 
-async def test_a_process_whose_lease_was_worked_off_hears_of_it(any_stores: Stores) -> None:
+async def test_process_whose_lease_expired_is_told_so(any_stores: Stores) -> None:
     concert = await with_ann_waiting(any_stores)
     await make_due(any_stores, concert, "leases", "p1")
-    await admit(any_stores)
+    await admit(any_stores, concert)
     with pytest.raises(LeaseExpired):
         await any_stores.queues.sync_presence(concert.id, "p1", is_known=True)
     await any_stores.queues.sync_presence(concert.id, "p2", [(ANN, 2)])
-    assert (await entry(any_stores, concert, "ann")).expires_at is None
+    assert (await viewer_entry(any_stores, concert, "ann")).expires_at is None
 
 
-async def test_the_end_of_an_old_hold_cuts_no_new_call(stores: Stores) -> None:
+async def test_end_of_an_old_hold_does_not_shorten_a_new_call(stores: Stores) -> None:
     concert = await with_room(stores, 10, total_active_users=1, session_duration_ms=60_000)
     await join(stores, concert, "ann")
-    await admit(stores)
+    await admit(stores, concert)
     await queues.claim_pass(context(stores, "ann"), concert.id)
-    old = await hold_with_pass(stores, concert, "ann", 1)
+    old = await hold_with_pass(stores, concert, "ann")
     await queues.leave_queue(context(stores, "ann"), concert.id)
-    await live(stores, concert, 64)
+    await pass_time(stores, concert, 64)
     await join(stores, concert, "ann")
-    assert await admit(stores) == 1
+    assert await admit(stores, concert) == 1
     await holds.release_hold(context(stores, "ann"), concert.id, old.id)
-    await admit(stores)
+    await admit(stores, concert)
     assert await states(stores, concert, "ann") == [EntryState.READY]
 
 
-async def test_who_leaves_gives_back_what_the_pass_held(any_stores: Stores) -> None:
-    """Two holds under one pass were two purchases, once the pass was given back."""
+async def test_leaving_releases_the_holds_of_the_pass(any_stores: Stores) -> None:
+    """Otherwise two holds under one pass become two purchases after the entry ended."""
     concert = await with_room(any_stores, 10)
     await join(any_stores, concert, "ann")
-    await admit(any_stores)
+    await admit(any_stores, concert)
     await queues.claim_pass(context(any_stores, "ann"), concert.id)
-    made = [await hold_with_pass(any_stores, concert, "ann", 1) for _ in range(2)]
+    made = [await hold_with_pass(any_stores, concert, "ann") for _ in range(2)]
     await queues.leave_queue(context(any_stores, "ann"), concert.id)
     for one in made:
         with pytest.raises(HoldEnded):
@@ -97,25 +79,23 @@ async def test_who_leaves_gives_back_what_the_pass_held(any_stores: Stores) -> N
     await check_invariants(any_stores, concert)
 
 
-async def test_a_pass_keeps_its_bytes_through_a_grace(stores: Stores) -> None:
+async def test_grace_does_not_change_the_bytes_of_a_pass(stores: Stores) -> None:
     concert = await with_room(stores, 10)
     await join(stores, concert, "ann")
-    await admit(stores)
-    claimed = await queues.claim_pass(context(stores, "ann"), concert.id)
-    await jump(stores, concert, 280)
+    await admit(stores, concert)
+    token = await pass_of(stores, concert, "ann")
+    await advance_clock(stores, concert, 280_000)
     await ExpiryWorker().run_once(stores)
-    seen = await entry(stores, concert, "ann")
-    assert claimed.queue_pass is not None
+    seen = await viewer_entry(stores, concert, "ann")
     assert seen.queue_pass is not None
-    assert seen.queue_pass.token == claimed.queue_pass.token
+    assert seen.queue_pass.token == token
 
 
-async def test_somebody_overdue_is_not_called(stores: Stores) -> None:
+async def test_a_person_whose_presence_expired_is_not_called(stores: Stores) -> None:
     concert = await with_room(stores, 10, total_active_users=1)
     await join(stores, concert, "ann", "ben", "cyd")
     await ExpiryWorker().run_once(stores)
-    for score, who in (("1", "ben"), ("2", "ann")):
-        await stores.script_client.run_command("ZADD", key(concert, "presence_deadlines"), "XX", score, who)
+    await make_due(stores, concert, "presence_deadlines", "ann", "ben")
     for _ in range(4):
         await stores.hot_state.run_admission(concert.id, bound=1)
     assert await states(stores, concert, "ann", "ben", "cyd") == [
@@ -125,8 +105,8 @@ async def test_somebody_overdue_is_not_called(stores: Stores) -> None:
     ]
 
 
-async def test_nobody_waits_at_position_0(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The call comes between the reading of the entry and that of the queue: state and position are of one moment."""
+async def test_state_and_position_are_of_one_moment(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A call between the two reads must not show a person who waits at position 0."""
     concert = await with_room(stores, 10)
     await join(stores, concert, "ann")
     await ExpiryWorker().run_once(stores)
@@ -144,7 +124,7 @@ async def test_nobody_waits_at_position_0(stores: Stores, monkeypatch: pytest.Mo
         assert (answer["queueEntry"]["state"], answer["queueEntry"]["position"]) == (state, position)
 
 
-async def test_a_begun_purchase_is_news_to_its_buyer(stores: Stores) -> None:
+async def test_begun_purchase_is_a_change_of_its_buyer(stores: Stores) -> None:
     concert = await on_sale(stores, 10)
     made = await hold(stores, concert, 1)
     before = (await stores.queues.read_queue(concert.id)).version

@@ -1,4 +1,4 @@
-"""The real scripts of the line against lists: everybody's state, number and position are exact, whatever happens."""
+"""The real queue scripts against a model: each state, number and position is exact."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -10,15 +10,16 @@ from hypothesis.stateful import precondition, rule, run_state_machine_as_test
 
 from domain.errors import NotAdmitted, NotInQueue, QueueOpened, RoomNotOpen, TemporarilyUnavailable
 from domain.ids import PersonId
-from domain.orders import Order
 from domain.queues import EntryEnd, EntryState, QueueingMethod, RoomStatus
 from domain.room_changes import RoomSettingsPatch
-from resolvers import holds, queues, rooms
+from resolvers import rooms
 from storage.hot import queues as queue_store
 from storage.hot.queues import LeaseExpired
+from tests.support.hot_keys import advance_clock, concert_key, end_grace, replace_incarnation
 from tests.support.queue_machine import LONG_MS, PEOPLE, ModelMachine, gathered
 from tests.support.queue_model import drawn_ranks
-from tests.support.sale import buy, context, key, lines, opened, organizer
+from tests.support.queue_steps import hold_with_pass
+from tests.support.sale import buy, key, opened, organizer
 from workers.admission import AdmissionWorker
 from workers.concert_worker import RunResult
 
@@ -27,8 +28,8 @@ methods = st.sampled_from(QueueingMethod)
 LATER = timedelta(days=20)
 
 
-class LineMachine(ModelMachine):
-    # What people do.
+class QueueMachine(ModelMachine):
+    # Steps of people.
 
     @rule(who=people, twice=st.booleans())
     def join(self, who: str, twice: bool) -> None:
@@ -37,10 +38,10 @@ class LineMachine(ModelMachine):
             assert isinstance(refused, RoomNotOpen) == (not self.model.join(who)), refused
             assert not isinstance(refused, RoomNotOpen) or refused.status is self.model.status
 
-    @rule(crowd=st.integers(1, len(PEOPLE)))
-    def join_together(self, crowd: int) -> None:
+    @rule(count=st.integers(1, len(PEOPLE)))
+    def join_together(self, count: int) -> None:
         if self.model.status not in (RoomStatus.SUSPENDED, RoomStatus.REJECTING):
-            joined = self.do(gathered(*[self.stores.queues.join(self.concert.id, PersonId(w)) for w in PEOPLE[:crowd]]))
+            joined = self.do(gathered(*[self.stores.queues.join(self.concert.id, PersonId(w)) for w in PEOPLE[:count]]))
             for entry in sorted(joined, key=lambda entry: entry.record.entry_id):
                 self.model.join(entry.record.person_id)
 
@@ -71,72 +72,64 @@ class LineMachine(ModelMachine):
 
     @rule(nth=st.integers(0, len(PEOPLE) - 1))
     def spend(self, nth: int) -> None:
-        """Who was admitted may be up to a draw, and what hypothesis chooses from may not."""
+        """Random calls decide who is admitted, so hypothesis cannot choose the person."""
         admitted = [who for who, entry in self.model.entries.items() if entry.state is EntryState.ADMITTED]
         if not admitted:
             return
         who = admitted[nth % len(admitted)]
         if who not in self.model.overdue or self.model.in_grace:
-            order = self.do(self.buy_with_pass(who))
-            assert len(order.units) == 1
+            held = self.do(hold_with_pass(self.stores, self.concert, who))
+            assert len(self.do(buy(self.stores, held)).units) == 1
             self.model.give_back(who, EntryEnd.SPENT)
 
-    async def buy_with_pass(self, who: str) -> Order:
-        shown = await queues.get_viewer_entry(context(self.stores, who), self.concert.id)
-        assert shown is not None
-        assert shown.queue_pass is not None
-        asked = lines(self.concert, 1)
-        held = await holds.hold_tickets(
-            context(self.stores, who), self.concert.id, asked, key(), shown.queue_pass.token
-        )
-        return await buy(self.stores, held)
+    # Presence.
 
-    # Sockets and silence.
-
-    @rule(who=people, process=st.sampled_from("ab"), here=st.booleans(), is_old=st.booleans())
-    def attach(self, who: str, process: str, here: bool, is_old: bool) -> None:
+    @rule(who=people, process=st.sampled_from("ab"), is_connected=st.booleans(), is_old=st.booleans())
+    def sync_presence(self, who: str, process: str, is_connected: bool, is_old: bool) -> None:
         name = self.processes[process]
-        news = self.news = self.news + 1
-        news = max(1, news - 20) if is_old else news
-        said = [(PersonId(who), news if here else -news)]
-        self.do(self.stores.queues.sync_presence(self.concert.id, name, said, is_known=name in self.said))
-        self.said.add(name)
-        self.model.attach(who, name, news if here else -news)
+        self.sequence += 1
+        number = max(1, self.sequence - 20) if is_old else self.sequence
+        change = number if is_connected else -number
+        is_known = name in self.known_processes
+        changes = [(PersonId(who), change)]
+        self.do(self.stores.queues.sync_presence(self.concert.id, name, changes, is_known=is_known))
+        self.known_processes.add(name)
+        self.model.sync_presence(who, name, change)
 
     @rule(process=st.sampled_from("ab"))
-    def a_process_dies(self, process: str) -> None:
+    def crash_process(self, process: str) -> None:
         name = self.processes[process]
-        if name in self.said and not self.model.in_grace:
-            self.do(self.stores.script_client.run_command("ZADD", self.key("leases"), "XX", "1", name))
+        if name in self.known_processes and not self.model.in_grace:
+            self.make_due("leases", name)
             self.turn()
             self.forget(process)
 
     def forget(self, process: str) -> None:
-        """Its lease is over: nobody's word counts that it gave."""
+        """Drop all presence of a process whose lease is over, and start it under a new name."""
         name = self.processes[process]
-        for marks in self.model.marks.values():
-            marks.pop(name, None)
-        if name in self.said:
+        for presence in self.model.presence.values():
+            presence.pop(name, None)
+        if name in self.known_processes:
             with pytest.raises(LeaseExpired):
                 self.do(self.stores.queues.sync_presence(self.concert.id, name, is_known=True))
         self.processes[process] = f"{process}{int(name[1:]) + 1}"
 
     @rule(who=people)
-    def fall_silent(self, who: str) -> None:
-        """The last heartbeat is old. Nothing happens to somebody with a socket."""
-        self.do(self.stores.script_client.run_command("ZADD", self.key("presence_deadlines"), "XX", "1", who))
+    def miss_heartbeats(self, who: str) -> None:
+        """Let the last heartbeat be old, which changes nothing for a person with a connection."""
+        self.make_due("presence_deadlines", who)
         if who in self.model.waiting and not self.model.is_present(who):
             self.model.overdue.add(who)
 
     @rule(who=people)
-    def let_it_lapse(self, who: str) -> None:
-        """A call that nobody answered, or a session that is over."""
+    def let_the_slot_expire(self, who: str) -> None:
+        """Let the time of a call or of a session be over."""
         if who in self.model.with_a_slot():
-            self.do(self.stores.script_client.run_command("ZADD", self.key("slots"), "XX", "1", who))
+            self.make_due("slots", who)
             self.model.overdue.add(who)
             self.turn()
 
-    # Workers, outages, restarts.
+    # Workers, outages and restarts.
 
     @rule(at_once=st.sampled_from([1, 1, 4]))
     def work(self, at_once: int) -> None:
@@ -145,46 +138,48 @@ class LineMachine(ModelMachine):
     def turn(self, at_once: int = 1) -> None:
         self.do(self.stores.hot_state.expire_holds(self.concert.id, limit=100))
         admission = AdmissionWorker()
-        looks = self.do(gathered(*[admission.run_for(self.stores, self.concert.id) for _ in range(at_once)]))
-        assert all(isinstance(look, RunResult) for look in looks), looks
+        runs = self.do(gathered(*[admission.run_for(self.stores, self.concert.id) for _ in range(at_once)]))
+        assert all(isinstance(run, RunResult) for run in runs), runs
         self.model.turn()
 
     @precondition(lambda self: not self.model.in_grace)
     @rule()
     def hours_without_workers(self) -> None:
-        """Nobody loses anything by it; who does not come back until the grace is over was not there."""
+        """Entries stay until the grace is over; people without presence lose theirs then."""
         self.turn()
         self.every_entry_matches_the_model()
         is_active = self.do(self.stores.hot_state.expire_holds(self.concert.id, limit=100)).is_active
-        self.do(self.stores.script_client.run_command("HINCRBY", self.key("state"), "now_ms", str(LONG_MS + 1)))
+        self.do(advance_clock(self.stores, self.concert, LONG_MS + 1))
         self.do(self.stores.hot_state.expire_holds(self.concert.id, limit=100))
         self.model.called_lately = 0
         self.model.in_grace = is_active
-        silent = {who for who in self.model.waiting if not self.model.is_present(who)}
-        self.model.overdue |= silent | set(self.model.with_a_slot())
+        absent = {who for who in self.model.waiting if not self.model.is_present(who)}
+        self.model.overdue |= absent | set(self.model.with_a_slot())
 
     @precondition(lambda self: self.model.in_grace)
     @rule()
     def the_grace_ends(self) -> None:
-        self.do(self.stores.script_client.run_command("HSET", self.key("state"), "grace_until_ms", "0"))
+        self.do(end_grace(self.stores, self.concert))
         self.model.in_grace = False
         self.turn()
-        leases = self.do(self.stores.script_client.run_command("ZRANGE", self.key("leases"), "0", "-1"))
+        leases = self.do(
+            self.stores.script_client.run_command("ZRANGE", concert_key(self.concert, "leases"), "0", "-1")
+        )
         for process, name in list(self.processes.items()):
             if name.encode() not in leases:
                 self.forget(process)
 
     @rule()
     def the_store_restarts(self) -> None:
-        """Or another one took over: it is not believed until it was recovered."""
-        self.do(self.stores.script_client.run_command("HSET", self.key("state"), "incarnation", "another"))
+        """The store, or one that took over, is not trusted until it is recovered."""
+        self.do(replace_incarnation(self.stores, self.concert))
         assert isinstance(self.refusal(self.stores.queues.read_queue(self.concert.id)), TemporarilyUnavailable)
         self.do(self.stores.recovery.ensure(self.concert.id))
         self.epoch += 1
         if self.model.revealed is not None and self.model.ranks is None:
             self.model.draw()
 
-    # What organisers do.
+    # Steps of organizers.
 
     @rule(slots=st.integers(1, 6), a_minute=st.one_of(st.just(1_000), st.integers(1, 20)))
     def change_the_caps(self, slots: int, a_minute: int) -> None:
@@ -232,7 +227,7 @@ class LineMachine(ModelMachine):
 
     @rule()
     def decide_on_a_lottery(self) -> None:
-        """Until the opening. After it, who was told a number keeps it."""
+        """A lottery can be switched on or off until the opening; afterwards all numbers stay."""
         if self.model.method is QueueingMethod.FIFO:
             wanted = not self.concert.room.shuffle_at_start
             refused = self.configure(shuffle_at_start=wanted)
@@ -247,8 +242,8 @@ class LineMachine(ModelMachine):
         self.model.is_due = True
 
     @precondition(lambda self: self.model.is_lottery)
-    @rule(is_killed_after_the_freeze=st.booleans())
-    def an_opener_dies(self, is_killed_after_the_freeze: bool) -> None:
+    @rule(is_after_the_freeze=st.booleans())
+    def crash_an_opening(self, is_after_the_freeze: bool) -> None:
         lotteries, round_ = self.stores.lotteries, self.model.round
         fence = self.do(lotteries.read_epoch(self.concert.id, round_))
         frozen = self.do(self.stores.hot_state.freeze_queue(self.concert.id, round_))
@@ -257,7 +252,7 @@ class LineMachine(ModelMachine):
             assert frozen.word == ("OPEN" if self.model.is_open else "TOO_EARLY")
             return
         assert (frozen.word, count) == ("FROZEN", self.model.freeze())
-        if not is_killed_after_the_freeze:
+        if not is_after_the_freeze:
             reveal = self.do(lotteries.reveal(self.concert.id, round_, registrations=count, digest=digest, epoch=fence))
             assert reveal is not None
             self.model.revealed = drawn_ranks(reveal.seed, count)
@@ -277,9 +272,9 @@ class LineMachine(ModelMachine):
     @precondition(lambda self: self.model.method is QueueingMethod.FIFO)
     @rule(leaving=st.sets(people, max_size=5))
     def a_whole_lottery(self, leaving: set[str]) -> None:
-        """Seldom met by chance in one go."""
+        """Run steps that hypothesis rarely chooses in this order."""
         self.reset(is_lottery=True, is_later=False)
-        self.join_together(crowd=len(PEOPLE))
+        self.join_together(count=len(PEOPLE))
         for who in sorted(leaving):
             self.leave(who=who)
         self.turn()
@@ -287,21 +282,21 @@ class LineMachine(ModelMachine):
 
 
 @pytest.mark.timeout(300)
-def test_the_line_stands_like_its_model(
+def test_the_queue_matches_its_model(
     valkey_url: str, mongo_url: str, mongo_database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(queue_store, "LEASE_MS", LONG_MS)
     with asyncio.Runner() as runner:
         opening = opened(valkey_url, mongo_url, mongo_database)
-        LineMachine.runner, LineMachine.stores = runner, runner.run(opening.__aenter__())
+        QueueMachine.runner, QueueMachine.stores = runner, runner.run(opening.__aenter__())
         try:
             run_state_machine_as_test(
-                LineMachine,
+                QueueMachine,
                 settings=settings(
                     max_examples=25,
                     stateful_step_count=50,
                     deadline=None,
-                    # Shrinking on real stores would outlast the test's time; the steps are told as they were.
+                    # Shrinking on real stores takes longer than the limit of a test.
                     phases=[Phase.generate],
                     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
                 ),

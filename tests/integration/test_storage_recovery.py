@@ -1,69 +1,36 @@
-"""A store that forgot: put back to an older copy, wiped, flushed, restarted, away for long. Nothing is sold twice."""
+"""Recovery of a store that was rolled back, wiped, flushed, restarted or unavailable.
+
+Nothing is sold twice.
+"""
 
 import asyncio
 import shutil
 from collections import Counter
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-import pytest_asyncio
 
 from domain.concerts import Concert
 from domain.errors import LimitExceeded, SoldOut, TemporarilyUnavailable
 from domain.holds import EndReason, Hold, HoldState
 from domain.ids import OrderId, PersonId
-from domain.orders import Order, OrderEvent, OrderStatus
+from domain.orders import Order
 from resolvers import holds
 from storage.connect import Stores
 from storage.embedded.process import ServerProcess
 from storage.mongo.order_batch import Outcome
-from tests.support.sale import (
-    CUSTOMER,
-    all_orders,
-    buy,
-    check_invariants,
-    context,
-    hold,
-    make_overdue,
-    on_sale,
-    opened,
-    stock,
-)
+from tests.support.hold_orders import order_of
+from tests.support.hot_keys import advance_clock, concert_key
+from tests.support.sale import all_orders, buy, check_invariants, context, hold, make_overdue, on_sale, opened, stock
+from tests.support.store_copies import StoreCopy, restart, until_trusted
 from tests.support.waiting import wait_until
 from workers.expiry import ExpiryWorker
 from workers.settle import SettleWorker
 
 
-@pytest_asyncio.fixture
-async def own_stores(own_valkey: ServerProcess, mongo_url: str, mongo_database: str) -> AsyncIterator[Stores]:
-    async with opened(own_valkey.url, mongo_url, mongo_database) as stores:
-        yield stores
-
-
-class Copy:
-    """The store's data as it was at one moment."""
-
-    def __init__(self, child: ServerProcess, place: Path) -> None:
-        self._child = child
-        self._place = place
-
-    async def take(self) -> None:
-        await self._child.kill()
-        shutil.copytree(self._child.directory / "appendonlydir", self._place)
-        await self._child.start()
-
-    async def put_back(self) -> None:
-        """Under running processes with open connections."""
-        await self._child.kill()
-        shutil.rmtree(self._child.directory / "appendonlydir")
-        shutil.copytree(self._place, self._child.directory / "appendonlydir")
-        await self._child.start()
-
-
 async def sell(stores: Stores, concert: Concert, who: str, quantity: int = 1) -> Order:
-    """Buys with patience, as a client that repeats what is retryable."""
+    """Hold and buy, and repeat what is retryable, as a client does."""
     key = f"{who}-{quantity}"
     answers: list[Order] = []
 
@@ -76,12 +43,12 @@ async def sell(stores: Stores, concert: Concert, who: str, quantity: int = 1) ->
             return False
         return True
 
-    await wait_until(is_sold, timeout=20, what="the purchase")
+    await wait_until(is_sold, what="the purchase")
     return answers[0]
 
 
 async def sell_out(stores: Stores, concert: Concert, *, first: int) -> int:
-    """Sells one by one until nothing is left; how many that were."""
+    """Sell one by one until the concert is sold out. Return how many were sold."""
     for number in range(first, first + 1_000):
         try:
             await sell(stores, concert, f"buyer{number}")
@@ -90,14 +57,14 @@ async def sell_out(stores: Stores, concert: Concert, *, first: int) -> int:
     raise AssertionError("the concert does not sell out")
 
 
-async def test_a_store_put_back_to_an_older_copy_sells_nothing_twice(
+async def test_a_rolled_back_store_sells_nothing_twice(
     own_stores: Stores, own_valkey: ServerProcess, tmp_path: Path
 ) -> None:
     concert = await on_sale(own_stores, 100, limit_per_person=2)
     for number in range(20):
         await sell(own_stores, concert, f"buyer{number}")
     kept = await hold(own_stores, concert, 2, who="keeper")
-    copy = Copy(own_valkey, tmp_path / "copy")
+    copy = StoreCopy(own_valkey, tmp_path / "copy")
     await copy.take()
     for number in range(20, 50):
         await sell(own_stores, concert, f"buyer{number}")
@@ -114,21 +81,21 @@ async def test_a_store_put_back_to_an_older_copy_sells_nothing_twice(
     await check_invariants(own_stores, concert)
 
 
-async def test_a_hold_whose_units_were_sold_meanwhile_gets_others_or_ends(
+async def test_a_hold_whose_units_were_sold_gets_other_units_or_ends(
     own_stores: Stores, own_valkey: ServerProcess, tmp_path: Path
 ) -> None:
-    """In the older copy these units are held; in MongoDB they were sold to somebody else."""
+    """In the older copy these units are held; in MongoDB they were sold to other people."""
     concert = await on_sale(own_stores, 4)
     lucky, unlucky = await hold(own_stores, concert, 1, who="lucky"), await hold(own_stores, concert, 2, who="unlucky")
-    copy = Copy(own_valkey, tmp_path / "copy")
+    copy = StoreCopy(own_valkey, tmp_path / "copy")
     await copy.take()
-    await until_trusted(own_stores, concert)
+    await until_trusted(own_stores, concert.id)
     for made in (lucky, unlucky):
         await holds.release_hold(context(own_stores, made.person_id), concert.id, made.id)
     sold = [await sell(own_stores, concert, f"buyer{number}") for number in range(3)]
     assert {unit for order in sold for unit in order.units} == {*lucky.units, *unlucky.units}
     await copy.put_back()
-    await until_trusted(own_stores, concert)
+    await until_trusted(own_stores, concert.id)
     seen = {made.person_id: await own_stores.holds.get(concert.id, made.id) for made in (lucky, unlucky)}
     states = sorted(made.state for made in seen.values() if made is not None)
     assert states == [HoldState.ENDED, HoldState.ENDED] or states == [HoldState.ENDED, HoldState.HELD]
@@ -137,10 +104,12 @@ async def test_a_hold_whose_units_were_sold_meanwhile_gets_others_or_ends(
 
 
 async def test_a_hold_that_loses_two_units_to_one_order_ends_once(any_stores: Stores) -> None:
-    """The first loss ends it and gives the second unit back, which the order then takes from stock."""
+    """The first lost unit ends the hold; the order then takes the second from stock."""
     concert = await on_sale(any_stores, 2)
     loser = await hold(any_stores, concert, 2, who="loser")
-    winner = await sold_elsewhere(any_stores, concert, loser)
+    # MongoDB has an order for the same units that this store never had.
+    winner = order_of(concert, loser, id=OrderId("0" * 32), person_id=PersonId("winner"))
+    assert await any_stores.order_batch.insert(winner) is Outcome.RECORDED
     assert await any_stores.hot_state.record_order(winner) == "RECORDED"
     assert await stock(any_stores, concert) == [(0, 0, 2)]
     seen = await any_stores.holds.get(concert.id, loser.id)
@@ -149,28 +118,7 @@ async def test_a_hold_that_loses_two_units_to_one_order_ends_once(any_stores: St
     await check_invariants(any_stores, concert)
 
 
-async def sold_elsewhere(stores: Stores, concert: Concert, made: Hold) -> Order:
-    """An order for these units that MongoDB has and this store never knew."""
-    now = datetime.now(UTC)
-    order = Order(
-        id=OrderId("0" * 32),
-        concert_id=concert.id,
-        person_id=PersonId("winner"),
-        status=OrderStatus.PAID,
-        units=made.units,
-        released_units=(),
-        lines=made.lines,
-        currency=concert.currency,
-        customer=CUSTOMER,
-        version=1,
-        events=(OrderEvent("PAID", now),),
-        created_at=now,
-    )
-    assert await stores.order_batch.insert(order) is Outcome.RECORDED
-    return order
-
-
-async def test_a_wiped_store_is_filled_again_from_orders(own_stores: Stores, own_valkey: ServerProcess) -> None:
+async def test_a_wiped_store_is_rebuilt_from_orders(own_stores: Stores, own_valkey: ServerProcess) -> None:
     concert = await on_sale(own_stores, 30, 5, limit_per_person=3)
     for number in range(10):
         await sell(own_stores, concert, f"buyer{number}", 2)
@@ -178,7 +126,7 @@ async def test_a_wiped_store_is_filled_again_from_orders(own_stores: Stores, own
     await own_valkey.kill()
     shutil.rmtree(own_valkey.directory / "appendonlydir")
     await own_valkey.start()
-    await until_trusted(own_stores, concert)
+    await until_trusted(own_stores, concert.id)
     assert await stock(own_stores, concert) == [(10, 0, 20), (5, 0, 0)]
     assert await own_stores.holds.get(concert.id, lost.id) is None
     with pytest.raises(LimitExceeded):
@@ -187,19 +135,19 @@ async def test_a_wiped_store_is_filled_again_from_orders(own_stores: Stores, own
     await check_invariants(own_stores, concert)
 
 
-async def test_flushed_keys_under_a_running_store_come_back(own_stores: Stores) -> None:
-    """The incarnation stays the same, so only the missing state tells."""
+async def test_flushed_keys_of_a_running_store_are_rebuilt(own_stores: Stores) -> None:
+    """The incarnation stays the same, so only the missing state shows the loss."""
     concert = await on_sale(own_stores, 10)
     await sell(own_stores, concert, "buyer", 4)
     await own_stores.script_client.run_command("FLUSHALL")
     with pytest.raises(TemporarilyUnavailable):
         await own_stores.holds.read_stock(concert.id)
-    await until_trusted(own_stores, concert)
+    await until_trusted(own_stores, concert.id)
     assert await stock(own_stores, concert) == [(6, 0, 4)]
     await check_invariants(own_stores, concert)
 
 
-async def test_flushed_scripts_are_sent_again(stores: Stores) -> None:
+async def test_flushed_scripts_are_loaded_again(stores: Stores) -> None:
     concert = await on_sale(stores, 30)
     await stores.script_client.run_command("SCRIPT", "FLUSH")
     made = await asyncio.gather(*[hold(stores, concert, 1, who=f"buyer{number}") for number in range(10)])
@@ -213,25 +161,23 @@ async def test_a_restart_during_a_sale_loses_nothing(own_stores: Stores, own_val
     concert = await on_sale(own_stores, 150)
     buyers = [asyncio.create_task(sell(own_stores, concert, f"buyer{number}")) for number in range(100)]
     await wait_until(lambda: any(buyer.done() for buyer in buyers), what="the first sale")
-    await own_valkey.kill()
-    await own_valkey.start()
+    await restart(own_valkey)
     sold = await asyncio.gather(*buyers)
     assert len({unit for order in sold for unit in order.units}) == 100
-    await until_trusted(own_stores, concert)
+    await until_trusted(own_stores, concert.id)
     await finish_purchases(own_stores, concert)
     assert await stock(own_stores, concert) == [(50, 0, 100)]
     await check_invariants(own_stores, concert)
 
 
-async def test_an_outage_of_two_minutes_costs_nobody_a_hold(own_stores: Stores, own_valkey: ServerProcess) -> None:
-    """The outage is real, its two minutes are not: the clock of what the store remembers is put back by as much."""
+async def test_an_outage_of_two_minutes_ends_no_hold(own_stores: Stores, own_valkey: ServerProcess) -> None:
+    """The outage is real; its two minutes are made by moving the stored times back."""
     concert = await on_sale(own_stores, 5, hold_duration_ms=60_000)
     made = await hold(own_stores, concert, 2)
     await make_older(own_stores, concert, made, timedelta(minutes=2))
     before = datetime.now(UTC) - timedelta(milliseconds=1)
-    await own_valkey.kill()
-    await own_valkey.start()
-    await until_trusted(own_stores, concert)
+    await restart(own_valkey)
+    await until_trusted(own_stores, concert.id)
     worker = ExpiryWorker()
     assert await worker.run_once(own_stores) == 0
     seen = await own_stores.holds.get(concert.id, made.id)
@@ -248,21 +194,19 @@ async def test_two_processes_recover_once(
     concert = await on_sale(own_stores, 200)
     for number in range(20):
         await sell(own_stores, concert, f"buyer{number}")
-    await own_valkey.kill()
-    await own_valkey.start()
+    await restart(own_valkey)
     async with opened(own_valkey.url, mongo_url, mongo_database) as others:
         await asyncio.gather(*[sell(one, concert, f"late{n}") for one in (own_stores, others) for n in range(5)])
-        await asyncio.gather(until_trusted(own_stores, concert), until_trusted(others, concert))
+        await asyncio.gather(until_trusted(own_stores, concert.id), until_trusted(others, concert.id))
         assert (await own_stores.holds.read_stock(concert.id)) == (await others.holds.read_stock(concert.id))
     assert await stock(own_stores, concert) == [(175, 0, 25)]
     await check_invariants(own_stores, concert)
 
 
-async def test_a_recovery_overtaken_by_another_does_nothing_more(own_stores: Stores, own_valkey: ServerProcess) -> None:
+async def test_a_superseded_recovery_changes_nothing(own_stores: Stores, own_valkey: ServerProcess) -> None:
     concert = await on_sale(own_stores, 10)
     order = await sell(own_stores, concert, "buyer")
-    await own_valkey.kill()
-    await own_valkey.start()
+    await restart(own_valkey)
     raised = await own_stores.concerts.raise_epoch(concert.id)
     assert raised is not None
     assert await own_stores.hot_state.mark_recovery(concert.id, raised.epoch) == "MARKED"
@@ -275,17 +219,6 @@ async def test_a_recovery_overtaken_by_another_does_nothing_more(own_stores: Sto
     assert await stock(own_stores, concert) == [(9, 0, 1)]
 
 
-async def until_trusted(stores: Stores, concert: Concert) -> None:
-    async def is_trusted() -> bool:
-        try:
-            await stores.holds.read_stock(concert.id)
-        except TemporarilyUnavailable:
-            return False
-        return True
-
-    await wait_until(is_trusted, timeout=15, what="the recovery")
-
-
 async def finish_purchases(stores: Stores, concert: Concert) -> None:
     for number in range(100):
         for made in await stores.holds.list_for_person(
@@ -296,14 +229,18 @@ async def finish_purchases(stores: Stores, concert: Concert) -> None:
 
 
 async def make_older(stores: Stores, concert: Concert, made: Hold, age: timedelta) -> None:
-    """Moves the concert's clock and this hold's deadline into the past."""
-    tag = f"onsale2:{{c:{concert.id}}}"
+    """Move the concert's clock and this hold's deadline into the past."""
     ms = int(age.total_seconds() * 1000)
-    for field in ("now_ms", "worker_ms"):
-        await stores.script_client.run_command("HINCRBY", f"{tag}:state", field, str(-ms))
-    await stores.script_client.run_command("ZINCRBY", f"{tag}:deadlines", str(-ms), made.id)
-    record = (await stores.script_client.run_command("HGET", f"{tag}:holds", made.id)).decode()
+    run, state, key_of_holds = (
+        stores.script_client.run_command,
+        concert_key(concert, "state"),
+        concert_key(concert, "holds"),
+    )
+    await advance_clock(stores, concert, -ms)
+    await run("HINCRBY", state, "worker_ms", str(-ms))
+    await run("ZINCRBY", concert_key(concert, "deadlines"), str(-ms), made.id)
+    record = (await run("HGET", key_of_holds, made.id)).decode()
     deadline_ms = int(made.expires_at.timestamp() * 1000)
     older = record.replace(str(deadline_ms), str(deadline_ms - ms))
     assert older != record
-    await stores.script_client.run_command("HSET", f"{tag}:holds", made.id, older)
+    await run("HSET", key_of_holds, made.id, older)

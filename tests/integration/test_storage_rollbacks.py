@@ -1,5 +1,6 @@
-"""Random sales whose store is put back to older copies at any moment, also between the steps of a purchase; and sales
-in which every script call arrives twice. Both stores' books agree to the last unit, person and deadline all the time.
+"""Random sales whose store is rolled back at any step, or in which every script call arrives twice.
+
+After each step, both stores agree on every unit, person and deadline.
 """
 
 import asyncio
@@ -22,12 +23,13 @@ from domain.errors import (
 )
 from domain.holds import Hold
 from resolvers import concerts, holds
-from resolvers.purchase import Purchase
 from storage.connect import Stores
 from storage.hot.holds import AlreadySold
-from storage.keys import KINDS, concert_keys
 from storage.mongo.order_batch import Outcome
-from tests.support.sale import CUSTOMER, buy, check_invariants, context, hold, make_overdue, on_sale, organizer
+from tests.support.hold_orders import order_of
+from tests.support.hot_keys import make_due
+from tests.support.sale import buy, check_invariants, context, hold, make_overdue, on_sale, organizer
+from tests.support.store_copies import ConcertCopy
 from tests.support.waiting import wait_until
 
 EXPECTED = (
@@ -50,13 +52,13 @@ class RandomSale:
         self.concert = concert
         self.chance = random.Random(seed)
         self.made: list[Hold] = []
-        self.copies: list[list[bytes | None]] = []
+        self.copies: list[ConcertCopy] = []
         self.trail: list[str] = []
 
-    async def step(self, doings: list[Callable[[], Awaitable[Any]]]) -> None:
-        doing = self.chance.choice(doings)
-        answer: Any = (await asyncio.gather(_awaited(doing), return_exceptions=True))[0]
-        self.trail.append(f"{doing.__name__}: {answer!r}")
+    async def step(self, steps: list[Callable[[], Awaitable[Any]]]) -> None:
+        step = self.chance.choice(steps)
+        answer: Any = (await asyncio.gather(_awaited(step), return_exceptions=True))[0]
+        self.trail.append(f"{step.__name__}: {answer!r}")
         assert not isinstance(answer, BaseException) or isinstance(answer, EXPECTED), self.trail
         try:
             await check_invariants(self.stores, self.concert)
@@ -93,7 +95,7 @@ class RandomSale:
 
     async def expire(self) -> Any:
         if self.made:
-            await self.stores.script_client.run_command("ZADD", self.key("deadlines"), "XX", "1", self.one().id)
+            await make_due(self.stores, self.concert, "deadlines", self.one().id)
         return await self.stores.hot_state.expire_holds(self.concert.id, limit=100)
 
     async def resize(self) -> Any:
@@ -102,30 +104,22 @@ class RandomSale:
         return await concerts.update_concert(organizer(self.stores), self.concert.id, update, expected_version=None)
 
     async def copy(self) -> None:
-        names = concert_keys(self.concert.id)
-        self.copies.append([await self.stores.script_client.run_command("DUMP", name) for name in names])
+        self.copies.append(await ConcertCopy(self.stores, self.concert).take())
 
     async def put_back(self) -> None:
-        if not self.copies:
-            return
-        names = concert_keys(self.concert.id)
-        await self.stores.script_client.run_command("DEL", *names)
-        for name, content in zip(names, self.chance.choice(self.copies), strict=True):
-            if content is not None:
-                await self.stores.script_client.run_command("RESTORE", name, "0", content)
-        await self.stores.script_client.run_command("HSET", self.key("state"), "incarnation", "older")
-        await wait_until(lambda: self.stores.recovery.recover(self.concert.id), what="the recovery")
+        if self.copies:
+            await self.chance.choice(self.copies).put_back()
+            await wait_until(lambda: self.stores.recovery.recover(self.concert.id), what="the recovery")
 
     async def put_back_between_steps(self) -> Any:
-        """Between begin and insert, or between insert and record."""
+        """Roll back between begin and insert, or between insert and record."""
         if not self.made:
             return None
         chosen = self.one()
-        purchase = Purchase(self.concert.id, chosen.id, chosen.person_id, CUSTOMER, key=chosen.id, digest=chosen.id)
         begun = await self.stores.holds.begin_purchase(
             self.concert.id, chosen.id, person_id=chosen.person_id, purchase_key=chosen.id, digest=chosen.id
         )
-        order = await purchase._order(self.stores, begun)
+        order = order_of(self.concert, begun)
         is_before = self.chance.random() < 0.5
         if is_before:
             await self.put_back()
@@ -136,28 +130,27 @@ class RandomSale:
             await self.stores.order_sync.sync(order)
         return outcome
 
-    def key(self, kind: str) -> str:
-        return concert_keys(self.concert.id)[KINDS.index(kind)]
-
     def selling(self) -> list[Callable[[], Awaitable[Any]]]:
         return [self.hold, self.hold, self.hold, self.release, self.buy, self.buy, self.buy_several, self.settle,
                 self.expire, self.resize]  # fmt: skip
 
 
-async def _awaited(doing: Callable[[], Awaitable[Any]]) -> Any:
-    return await doing()
+async def _awaited(step: Callable[[], Awaitable[Any]]) -> Any:
+    return await step()
 
 
 @pytest.mark.parametrize("seed", range(12))
-async def test_older_copies_at_any_moment(stores: Stores, seed: int) -> None:
+async def test_rollbacks_at_any_step_keep_both_stores_consistent(stores: Stores, seed: int) -> None:
     sale = RandomSale(stores, await on_sale(stores, 6, 4, limit_per_person=6, limit_per_order=6), seed)
-    doings = [*sale.selling(), sale.copy, sale.copy, sale.put_back, sale.put_back_between_steps]
+    steps = [*sale.selling(), sale.copy, sale.copy, sale.put_back, sale.put_back_between_steps]
     for _ in range(STEPS):
-        await sale.step(doings)
+        await sale.step(steps)
 
 
 @pytest.mark.parametrize("seed", range(6))
-async def test_every_call_arrives_twice(stores: Stores, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_calls_that_arrive_twice_keep_both_stores_consistent(
+    stores: Stores, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     call = stores.script_client.call
 
     async def twice(*args: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Start on the data of the version whose Redis keys began with `onsale:`, as commit 60c4621 wrote it."""
+"""Start on the data of the version with Redis keys in `onsale:`, as commit 60c4621 wrote it."""
 
 import json
 from collections.abc import AsyncIterator
@@ -11,12 +11,11 @@ import redis
 from bson import json_util
 from pymongo import MongoClient
 
-from domain.errors import TemporarilyUnavailable
 from domain.ids import ConcertId, PersonId
 from resolvers import holds, orders, queues
 from storage.connect import Stores
 from tests.support.sale import buy, check_invariants, context, hold, opened, stock
-from tests.support.waiting import wait_until
+from tests.support.store_copies import until_trusted
 
 DATA = Path(__file__).parent / "data" / "version_with_onsale_keys.json"
 SOLD, QUEUED = ConcertId("9ycvp5jp9zdu"), ConcertId("vnr8e3bgv8cy")
@@ -49,19 +48,8 @@ def _load_redis(url: str, dump: dict[str, Any]) -> None:
                     pytest.fail(f"{key} is a {other}")
 
 
-async def _recover(stores: Stores, concert_id: ConcertId) -> None:
-    async def is_trusted() -> bool:
-        try:
-            await stores.holds.read_stock(concert_id)
-        except TemporarilyUnavailable:
-            return False
-        return True
-
-    await wait_until(is_trusted, timeout=20, what="the recovery")
-
-
 async def test_upgrade_rebuilds_stock_from_orders_and_ends_holds(upgraded: Stores) -> None:
-    await _recover(upgraded, SOLD)
+    await until_trusted(upgraded, SOLD)
     concert = await upgraded.concerts.get(SOLD)
     assert concert is not None
     # Two units were sold, and one was held, in the first tier; one was sold in the second.
@@ -71,7 +59,7 @@ async def test_upgrade_rebuilds_stock_from_orders_and_ends_holds(upgraded: Store
 
 
 async def test_upgrade_keeps_orders_and_their_units(upgraded: Stores) -> None:
-    await _recover(upgraded, SOLD)
+    await until_trusted(upgraded, SOLD)
     concert = await upgraded.concerts.get(SOLD)
     assert concert is not None
     recorded = [await buy(upgraded, await hold(upgraded, concert, 3, who="dan"))]
@@ -83,12 +71,12 @@ async def test_upgrade_keeps_orders_and_their_units(upgraded: Stores) -> None:
 
 
 async def test_upgrade_adds_buyers_to_the_index_of_their_concerts(upgraded: Stores) -> None:
-    await _recover(upgraded, SOLD)
+    await until_trusted(upgraded, SOLD)
     assert await upgraded.person_concerts.list(PersonId("ann")) == (SOLD,)
 
 
-async def test_upgrade_loses_places_and_people_join_again(upgraded: Stores) -> None:
-    await _recover(upgraded, QUEUED)
+async def test_upgrade_loses_entries_and_people_join_again(upgraded: Stores) -> None:
+    await until_trusted(upgraded, QUEUED)
     assert (await upgraded.queues.read_queue(QUEUED)).positions.waiting_count == 0
     assert await queues.get_viewer_entry(context(upgraded, "ann"), QUEUED) is None
     joined = [await queues.join_queue(context(upgraded, who), QUEUED) for who in ("cyd", "ann")]

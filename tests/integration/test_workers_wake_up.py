@@ -1,140 +1,102 @@
-"""Workers on idle and active concerts: seldom looked at, woken at once, and none keeps another from its turn."""
+"""Workers at idle and active concerts: idle ones are woken at once, and none delays another."""
 
-import asyncio
 import logging
-import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import replace
-from itertools import pairwise
+from collections import Counter
 
 import pytest
 
 from domain.concerts import Concert
 from domain.ids import ConcertId
-from domain.queues import EntryState, RoomSettings
+from domain.queues import EntryState
 from resolvers import queues
 from storage.connect import Stores
 from storage.hot.hot_state import AdmissionRun, ExpiryRun
-from storage.keys import KINDS, WORK_CHANNEL, concert_keys
-from tests.support.sale import context, on_sale, opened
+from storage.keys import WORK_CHANNEL
+from tests.support.hot_keys import concert_key, make_due
+from tests.support.queue_steps import admit, change_room, is_called, join, states, with_room
+from tests.support.sale import context, opened
 from tests.support.waiting import wait_until
+from tests.support.worker_steps import running_workers
 from workers.admission import AdmissionWorker
-from workers.concert_worker import ACTIVE_S, MAX_REPEATS, RunResult
+from workers.concert_worker import MAX_REPEATS, RunResult
 from workers.expiry import ExpiryWorker
-from workers.runner import run_workers
-
-ROOM = RoomSettings(suspended=False)
-SHORT_IDLE_S = 1.0
-"""Instead of two seconds, where the pace itself is not what is tested."""
 
 
-@asynccontextmanager
-async def running(stores: Stores, redis_url: str, *names: str) -> AsyncIterator[None]:
-    task = asyncio.create_task(run_workers(stores, redis_url, names))
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-
-
-class Watched:
-    """Notes every look of the admission worker, by concert; idle ones come sooner than in a sale."""
+class RunCounter:
+    """Counts the runs of the admission worker by concert."""
 
     def __init__(self, stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.looks: dict[ConcertId, list[float]] = {}
-        admit = stores.hot_state.run_admission
+        self._counts: Counter[ConcertId] = Counter()
+        run_admission = stores.hot_state.run_admission
 
-        async def noted(concert_id: ConcertId, *, bound: int) -> AdmissionRun:
-            self.looks.setdefault(concert_id, []).append(time.monotonic())
-            return await admit(concert_id, bound=bound)
+        async def counted(concert_id: ConcertId, *, bound: int) -> AdmissionRun:
+            self._counts[concert_id] += 1
+            return await run_admission(concert_id, bound=bound)
 
-        monkeypatch.setattr(stores.hot_state, "run_admission", noted)
-        monkeypatch.setattr(AdmissionWorker, "idle_s", SHORT_IDLE_S)
+        monkeypatch.setattr(stores.hot_state, "run_admission", counted)
 
     def count(self, concert: Concert) -> int:
-        return len(self.looks.get(concert.id, []))
+        return self._counts[concert.id]
 
-    def gaps(self, concert: Concert) -> list[float]:
-        times = self.looks[concert.id]
-        return [later - earlier for earlier, later in pairwise(times)]
-
-    def is_idle(self, concert: Concert) -> bool:
-        return self.count(concert) > 1 and self.gaps(concert)[-1] > SHORT_IDLE_S
+    async def wait_for_three(self, concert: Concert) -> None:
+        """Wait for three more runs at a concert."""
+        before = self.count(concert)
+        await wait_until(lambda: self.count(concert) >= before + 3, what="runs at the concert")
 
 
-async def state(stores: Stores, concert: Concert, who: str) -> EntryState:
-    found = await queues.get_viewer_entry(context(stores, who), concert.id)
-    assert found is not None
-    return found.state
-
-
-async def test_an_idle_concert_is_left_alone_and_the_first_to_join_wakes_its_worker(
+async def test_an_idle_concert_is_left_alone_until_the_first_join(
     any_stores: Stores, store_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    concert, other = await on_sale(any_stores, 10, room=ROOM), await on_sale(any_stores, 10, room=ROOM)
-    watched = Watched(any_stores, monkeypatch)
-    async with running(any_stores, store_url, "expiry", "admission"):
-        # The feed's first word wakes everybody; from then on each turn is an idle one.
-        await wait_until(lambda: watched.is_idle(concert), what="idle looks")
-        before = watched.count(other)
-        joined = time.monotonic()
-        await queues.join_queue(context(any_stores, "ann"), concert.id)
-
-        async def is_called() -> bool:
-            return await state(any_stores, concert, "ann") is EntryState.READY
-
-        await wait_until(is_called, what="the call")
-        assert time.monotonic() - joined < SHORT_IDLE_S * 0.8
-        looks = watched.count(concert)
-        await wait_until(lambda: watched.count(concert) >= looks + 3, what="looks at an active concert")
-        assert watched.count(other) == before
-    gaps = watched.gaps(concert)
-    # Timers of a loop may be a little early.
-    assert all(gap > ACTIVE_S - 0.02 for gap in gaps)
-    assert min(gaps[-3:]) < SHORT_IDLE_S / 2
+    """An idle concert is due after an hour here, so only a wake-up leads to the call."""
+    monkeypatch.setattr(AdmissionWorker, "idle_s", 3_600.0)
+    active, idle = await with_room(any_stores), await with_room(any_stores)
+    runs = RunCounter(any_stores, monkeypatch)
+    async with running_workers(any_stores, store_url, "expiry", "admission"):
+        await wait_until(lambda: runs.count(active) and runs.count(idle), what="the first round")
+        await queues.join_queue(context(any_stores, "ann"), active.id)
+        # The start of the subscription wakes all concerts, before the hint that calls ann.
+        await wait_until(lambda: is_called(any_stores, active, "ann"), what="the call at the active concert")
+        await runs.wait_for_three(active)
+        before = runs.count(idle)
+        await runs.wait_for_three(active)
+        assert runs.count(idle) == before
+        await queues.join_queue(context(any_stores, "ben"), idle.id)
+        await wait_until(lambda: is_called(any_stores, idle, "ben"), what="the call at the idle concert")
+        await runs.wait_for_three(idle)
 
 
-async def test_a_concert_published_elsewhere_is_found_when_something_begins_there(
+async def test_work_at_a_concert_of_another_process_is_found(
     valkey_url: str, mongo_url: str, mongo_database: str
 ) -> None:
     async with (
         opened(valkey_url, mongo_url, mongo_database) as shop,
         opened(valkey_url, mongo_url, mongo_database) as stores,
-        running(stores, valkey_url, "expiry", "admission"),
     ):
-        await wait_until(lambda: stores.concert_cache._concerts is not None, what="the first list")
-        concert = await on_sale(shop, 10, room=ROOM)
-        await queues.join_queue(context(shop, "ann"), concert.id)
-
-        async def is_called() -> bool:
-            return await state(shop, concert, "ann") is EntryState.READY
-
-        await wait_until(is_called, what="the call")
+        assert await stores.concert_cache.list_all() == ()
+        async with running_workers(stores, valkey_url, "expiry", "admission"):
+            concert = await with_room(shop)
+            await queues.join_queue(context(shop, "ann"), concert.id)
+            await wait_until(lambda: is_called(shop, concert, "ann"), what="the call")
 
 
-async def test_hints_that_are_lost_only_cost_time(
+async def test_a_lost_hint_only_delays_the_call(
     stores: Stores, valkey_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    concert = await on_sale(stores, 10, room=ROOM)
-    monkeypatch.setattr("workers.runner.WORK_CHANNEL", f"{WORK_CHANNEL}:nobody")
-    watched = Watched(stores, monkeypatch)
-    async with running(stores, valkey_url, "expiry", "admission"):
-        await wait_until(lambda: watched.is_idle(concert), what="idle looks")
+    monkeypatch.setattr("workers.runner.WORK_CHANNEL", f"{WORK_CHANNEL}:unused")
+    monkeypatch.setattr(AdmissionWorker, "idle_s", 0.3)
+    concert = await with_room(stores)
+    runs = RunCounter(stores, monkeypatch)
+    async with running_workers(stores, valkey_url, "expiry", "admission"):
+        await runs.wait_for_three(concert)
         await queues.join_queue(context(stores, "ann"), concert.id)
-
-        async def is_called() -> bool:
-            return await state(stores, concert, "ann") is EntryState.READY
-
-        await wait_until(is_called, what="the call")
+        await wait_until(lambda: is_called(stores, concert, "ann"), what="the call")
 
 
 @pytest.mark.parametrize("worker", [ExpiryWorker(), AdmissionWorker()], ids=lambda worker: worker.name)
-async def test_a_concert_with_much_to_do_lets_others_have_their_turn(
+async def test_a_busy_concert_leaves_turns_to_others(
     stores: Stores, monkeypatch: pytest.MonkeyPatch, worker: ExpiryWorker | AdmissionWorker
 ) -> None:
-    concert = await on_sale(stores, 10, room=ROOM)
+    concert = await with_room(stores)
     calls: list[ConcertId] = []
 
     async def admit(concert_id: ConcertId, *, bound: int) -> AdmissionRun:
@@ -153,20 +115,16 @@ async def test_a_concert_with_much_to_do_lets_others_have_their_turn(
     monkeypatch.undo()
 
 
-async def test_a_concert_that_cannot_be_looked_at_keeps_no_other_from_it(
+async def test_a_failing_concert_does_not_stop_others(
     stores: Stores, valkey_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    broken, concert = await on_sale(stores, 10, room=ROOM), await on_sale(stores, 10, room=ROOM)
-    slots = concert_keys(broken.id)[KINDS.index("slots")]
+    broken, concert = await with_room(stores), await with_room(stores)
+    slots = concert_key(broken, "slots")
     await stores.script_client.run_command("SET", slots, "not a sorted set")
     await queues.join_queue(context(stores, "ann"), concert.id)
-
-    async def is_called() -> bool:
-        return await state(stores, concert, "ann") is EntryState.READY
-
     with caplog.at_level(logging.WARNING, logger="workers.concert_worker"):
-        async with running(stores, valkey_url, "admission"):
-            await wait_until(is_called, what="the call")
+        async with running_workers(stores, valkey_url, "admission"):
+            await wait_until(lambda: is_called(stores, concert, "ann"), what="the call")
             await wait_until(lambda: caplog.records, what="the warning")
     assert [record.getMessage().split(" with: ")[0] for record in caplog.records] == [
         f"worker admission failed for 1 concerts, first for {broken.id}"
@@ -174,15 +132,11 @@ async def test_a_concert_that_cannot_be_looked_at_keeps_no_other_from_it(
     await stores.script_client.run_command("DEL", slots)
 
 
-async def test_calls_end_in_a_suspended_room_too(any_stores: Stores) -> None:
-    concert = await on_sale(any_stores, 10, room=ROOM)
-    await queues.join_queue(context(any_stores, "ann"), concert.id)
-    await ExpiryWorker().run_once(any_stores)
-    assert await AdmissionWorker().run_once(any_stores) == 1
-    before = await any_stores.concerts.get(concert.id)
-    assert before is not None
-    off = replace(before, version=before.version + 1, room=replace(before.room, suspended=True))
-    assert await any_stores.hot_state.apply_concert(off) == "APPLIED"
-    await any_stores.script_client.run_command("ZADD", concert_keys(concert.id)[KINDS.index("slots")], "XX", "1", "ann")
+async def test_calls_expire_in_a_suspended_room(any_stores: Stores) -> None:
+    concert = await with_room(any_stores)
+    await join(any_stores, concert, "ann")
+    assert await admit(any_stores, concert) == 1
+    await change_room(any_stores, concert, suspended=True)
+    await make_due(any_stores, concert, "slots", "ann")
     await AdmissionWorker().run_once(any_stores)
-    assert await state(any_stores, concert, "ann") is EntryState.EXPIRED
+    assert await states(any_stores, concert, "ann") == [EntryState.EXPIRED]

@@ -1,31 +1,30 @@
-"""Lines whose events are consumed, and time that passes without waiting for it."""
+"""Steps of tests of event consumers: queues with events, elapsed pauses, and dead letters."""
 
 from typing import Any
 
 from domain.concerts import Concert
-from domain.queues import RoomSettings
 from resolvers import queues
 from storage.connect import Stores
 from storage.hot.events import DeadLetter
-from storage.keys import KINDS, concert_keys
-from tests.support.sale import context, on_sale
+from tests.support.hot_keys import concert_key
+from tests.support.queue_steps import with_room
+from tests.support.sale import context
 
 
 async def make_queue(stores: Stores, *people: str) -> Concert:
-    """Paused, so that nothing happens but that these people join."""
-    room = RoomSettings(suspended=False, total_active_users=1, queue_all=True)
-    concert = await on_sale(stores, 10, room=room)
+    """Return a paused concert that these people have joined, so that nothing else happens."""
+    concert = await with_room(stores, queue_all=True)
     for who in people:
         await queues.join_queue(context(stores, who), concert.id)
     return concert
 
 
 def stream(concert: Concert, kind: str = "events") -> str:
-    return concert_keys(concert.id)[KINDS.index(kind)]
+    return concert_key(concert, kind)
 
 
 async def make_idle(stores: Stores, concert: Concert, event_id: str, idle_ms: int, *, group: str) -> None:
-    """As if that much time had passed since somebody had the event in hand."""
+    """Let that much time pass since the last delivery of an event."""
     ((_, holder, _, tries),) = await stores.script_client.run_command(
         "XPENDING", stream(concert), group, event_id, event_id, "1"
     )

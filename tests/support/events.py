@@ -1,4 +1,4 @@
-"""Reads server-sent events one by one, comments included, as a test wants to see them."""
+"""Reads server-sent events one by one, comments included."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -9,7 +9,7 @@ from typing import Any
 import httpx2
 import orjson
 
-TIMEOUT_S = 5.0
+TIMEOUT_S = 60.0
 COMMENT = ("", None)
 
 
@@ -19,7 +19,10 @@ class Events:
     _blocks: AsyncIterator[tuple[str, Any]]
 
     async def hear(self) -> tuple[str, Any]:
-        """Name and JSON of the next event; COMMENT for a comment; StopAsyncIteration at the end."""
+        """Return name and JSON of the next event, or COMMENT.
+
+        Raises StopAsyncIteration at the end.
+        """
         async with asyncio.timeout(TIMEOUT_S):
             return await anext(self._blocks)
 

@@ -1,4 +1,4 @@
-"""A line in memory as the hub reads it: what was asked of it is counted, and it moves as a test says."""
+"""A queue in memory as the hub reads it: it counts the reads, and changes as a test says."""
 
 from collections import Counter
 from collections.abc import Collection, Sequence
@@ -27,7 +27,7 @@ from tests.support.snapshots import NOW, ROOM, STOCK
 
 @dataclass
 class FakeQueue(StoreSnapshotReader):
-    """A Reader and a Liveness. Person `p7` has number 7, of the first round."""
+    """A snapshot reader and a presence store. Person `p7` has number 7 of the first round."""
 
     people: int
     serving: int = 0
@@ -38,7 +38,7 @@ class FakeQueue(StoreSnapshotReader):
     states: dict[PersonId, EntryState] = field(default_factory=dict)
     changed: dict[PersonId, int] = field(default_factory=dict)
     names_up_to: int = 0
-    """Changes at or below this version are not named any more."""
+    """Changes up to this version are no longer named."""
     fails: set[str] = field(default_factory=set)
     """Names of reads that fail."""
     calls: Counter[str] = field(default_factory=Counter)
@@ -49,7 +49,7 @@ class FakeQueue(StoreSnapshotReader):
         super().__init__(cast("Stores", None), PASSES, WaitTableCache())
 
     def move(self, count: int = 1) -> None:
-        """So many are called; nobody watching is among them unless a test says so."""
+        """Call this many people. Subscribers are among them only if a test changes their states."""
         self.serving += count
         self.version += 1
 
@@ -70,21 +70,21 @@ class FakeQueue(StoreSnapshotReader):
         return ConcertSnapshot(self._room_snapshot(), STOCK, changes)
 
     def _room_snapshot(self) -> RoomSnapshot:
-        line = QueuePositions(self.serving, self.people, self._departed())
+        queue = QueuePositions(self.serving, self.people, self._departed())
         room = replace(
             ROOM,
             settings=replace(ROOM.settings, message=self.message),
             version=self.version,
             serving_number=self.serving,
             tail=self.people,
-            waiting_count=line.waiting_count,
+            waiting_count=queue.waiting_count,
         )
         state = QueueState(
             epoch=1,
             version=self.version,
             concert_version=1,
             round=self.round,
-            positions=line,
+            positions=queue,
             slots_taken=0,
             passes_issued=0,
             status=RoomStatus.OPEN,
@@ -131,4 +131,4 @@ class FakeQueue(StoreSnapshotReader):
     async def sync_presence(
         self, concert_id: ConcertId, process: str, people: Sequence[tuple[PersonId, int]], *, is_known: bool
     ) -> None:
-        self.attached += [person_id for person_id, news in people if news > 0]
+        self.attached += [person_id for person_id, number in people if number > 0]

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 from websockets.asyncio.server import ServerConnection, serve
 
-from bench.sale.sockets import SUBPROTOCOL
+from bench.clients.subscription import SUBPROTOCOL
 
 Script = Sequence[dict[str, Any] | int]
 """Messages to send after the subscription, and a close code."""

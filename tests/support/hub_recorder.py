@@ -1,4 +1,4 @@
-"""Watching a hub from tests: a source that keeps the snapshots themselves, and what must hold of those it was shown."""
+"""Records what a hub publishes: a source that keeps the snapshots, and checks of their order."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -18,9 +18,9 @@ from subscriptions.publishing.push_intervals import PushIntervals
 from tests.support.sale import PASSES
 
 TICK_S = 0.02
-"""Shorter than a server's, so that tests that wait for the next look are quick."""
+"""Shorter than a server's, so that tests that wait for the next refresh are quick."""
 PUSH_INTERVALS = PushIntervals.from_pairs(Settings().push_intervals)
-"""As a server has them."""
+"""The intervals of a server."""
 ROOM = RoomSettings(suspended=False, total_active_users=2, new_users_per_minute=10_000)
 
 
@@ -31,7 +31,7 @@ class Shown(Rendered):
 
 @dataclass
 class SnapshotRecorder:
-    """A source that shows snapshots as they are, and who was shown what."""
+    """A source that renders nothing and keeps the snapshots delivered to it."""
 
     topic: Topic
     group: str = "all"
@@ -86,11 +86,15 @@ def check_rising(seen: SnapshotRecorder) -> None:
 
 @asynccontextmanager
 async def open_hub(
-    stores: Stores, url: str, *, push_intervals: PushIntervals = PUSH_INTERVALS
+    stores: Stores,
+    url: str,
+    *,
+    push_intervals: PushIntervals = PUSH_INTERVALS,
+    reader: StoreSnapshotReader | None = None,
 ) -> AsyncIterator[tuple[Hub, Feed]]:
     feed = Feed(url)
     await feed.start()
-    reader = StoreSnapshotReader(stores, PASSES, WaitTableCache())
+    reader = reader or StoreSnapshotReader(stores, PASSES, WaitTableCache())
     hub = Hub(feed, reader, stores.queues, tick_s=TICK_S, push_intervals=push_intervals)
     try:
         yield hub, feed

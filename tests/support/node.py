@@ -1,4 +1,4 @@
-"""Programs of npm that tests run: installed on first use, from a lock file."""
+"""Installs and runs npm programs for tests, from a lock file, at their first use."""
 
 import asyncio
 import os
@@ -9,7 +9,7 @@ import pytest
 
 
 async def installed(directory: Path, *, for_what: str) -> Path:
-    """The directory, with its packages. Without npm the test is skipped, and fails in CI."""
+    """Return the directory with its packages. Without npm the test is skipped, or fails in CI."""
     npm = shutil.which("npm")
     if npm is None:
         message = f"npm is missing, so {for_what}: install Node.js 20 or later"

@@ -1,4 +1,4 @@
-"""A room on real stores beside its model, for state machines: both are asked, and must say the same of everybody."""
+"""A state machine that compares a waiting room on real stores with its model, entry by entry."""
 
 import asyncio
 from collections.abc import Awaitable
@@ -10,12 +10,12 @@ from domain.errors import OnsaleError
 from domain.ids import PersonId
 from domain.queues import EntryEnd, EntryState, QueueingMethod, RoomSettings
 from domain.room_changes import RoomSettingsPatch
+from proofs.waiting_room.event_histories import build_histories, read_events
 from resolvers import queues, rooms
 from storage.connect import Stores
 from storage.hot.queue_state import QueueState
 from storage.hot.queues import EntryRecord
-from storage.keys import KINDS, concert_keys
-from tests.support.event_histories import build_histories, read_events
+from tests.support.hot_keys import make_due
 from tests.support.queue_model import QueueModel
 from tests.support.sale import context, on_sale, organizer
 
@@ -31,7 +31,7 @@ ROOM = RoomSettings(
     pass_claim_timeout_ms=LONG_MS,
     session_duration_ms=LONG_MS,
 )
-"""Nothing runs out by itself while a test runs."""
+"""Nothing expires by itself while a test runs."""
 
 
 class ModelMachine(RuleBasedStateMachine):
@@ -43,10 +43,10 @@ class ModelMachine(RuleBasedStateMachine):
         self.concert = self.do(on_sale(self.stores, 1_000, limit_per_person=1_000, room=ROOM))
         self.model = QueueModel(cap=ROOM.total_active_users, a_minute=ROOM.new_users_per_minute)
         self.processes = {"a": "a1", "b": "b1"}
-        self.said: set[str] = set()
-        self.news = 0
+        self.known_processes: set[str] = set()
+        self.sequence = 0
         self.epoch = 1
-        self.places: dict[int, str] = {}
+        self.people_by_entry: dict[int, str] = {}
 
     def do(self, work: Awaitable[R]) -> R:
         return self.runner.run(_awaited(work))
@@ -57,13 +57,12 @@ class ModelMachine(RuleBasedStateMachine):
             raise answer
         return answer if isinstance(answer, OnsaleError) else None
 
-    def key(self, kind: str) -> str:
-        return concert_keys(self.concert.id)[KINDS.index(kind)]
+    def make_due(self, kind: str, *members: str) -> None:
+        self.do(make_due(self.stores, self.concert, kind, *members))
 
     def configure(self, **given: Any) -> OnsaleError | None:
         change = RoomSettingsPatch(tuple(given.items()))
-        asked = rooms.configure(organizer(self.stores), self.concert.id, change, expected_version=None)
-        refused = self.refusal(asked)
+        refused = self.refusal(rooms.configure(organizer(self.stores), self.concert.id, change, expected_version=None))
         self.read_settings()
         return refused
 
@@ -74,12 +73,12 @@ class ModelMachine(RuleBasedStateMachine):
 
     @invariant()
     def every_entry_matches_the_model(self) -> None:
-        state, records = self.do(self.look())
+        state, records = self.do(self.read_all())
         if self.model.method is QueueingMethod.RANDOM:
             self.adopt(records)
-        model, line = self.model, state.positions
+        model, queue = self.model, state.positions
         assert (state.status, state.round, state.epoch) == (model.status, model.round, self.epoch)
-        assert (line.waiting_count, line.tail) == (len(model.waiting), model.tail)
+        assert (queue.waiting_count, queue.tail) == (len(model.waiting), model.tail)
         assert state.slots_taken == len(model.with_a_slot())
         assert set(records) == set(model.entries)
         for who, record in records.items():
@@ -98,7 +97,7 @@ class ModelMachine(RuleBasedStateMachine):
         is_waiting = who in model.waiting
         expected = entry.state if not is_waiting else EntryState.WAITING if model.is_open else EntryState.PREQUEUED
         assert (record.state, record.end_reason, record.number) == (expected, entry.end, model.number(who)), who
-        assert self.places.setdefault(record.entry_id, who) == who
+        assert self.people_by_entry.setdefault(record.entry_id, who) == who
         if is_waiting:
             assert (record.deadline is None) == model.is_present(who), who
         if is_waiting and record.number is not None:
@@ -112,24 +111,24 @@ class ModelMachine(RuleBasedStateMachine):
         return None if is_random or self.model.number(who) is None else self.model.waiting.index(who) + 1
 
     def adopt(self, records: dict[PersonId, EntryRecord]) -> None:
-        """Where lots are drawn, how many were called is certain, and whom the draw took is taken from the store."""
+        """Take from the store whom random calls have called; the model knows only their number."""
         model, called = self.model, 0
         for who in list(model.waiting):
             record = records[PersonId(who)]
             if record.state is EntryState.EXPIRED and record.end_reason is EntryEnd.ABSENT:
-                assert model.is_silent(who), who
+                assert model.is_absent(who), who
                 model.end(who, EntryEnd.ABSENT)
             elif record.state is EntryState.READY:
-                assert not model.is_silent(who), who
+                assert not model.is_absent(who), who
                 model.mark_called(who)
                 called += 1
-        assert called == model.drawn_calls
-        model.drawn_calls = 0
+        assert called == model.random_calls
+        model.random_calls = 0
 
-    async def look(self) -> tuple[QueueState, dict[PersonId, EntryRecord]]:
-        everybody = [PersonId(who) for who in PEOPLE]
+    async def read_all(self) -> tuple[QueueState, dict[PersonId, EntryRecord]]:
+        people = [PersonId(who) for who in PEOPLE]
         return await asyncio.gather(
-            self.stores.queues.read_queue(self.concert.id), self.stores.queues.read_entries(self.concert.id, everybody)
+            self.stores.queues.read_queue(self.concert.id), self.stores.queues.read_entries(self.concert.id, people)
         )
 
     def teardown(self) -> None:

@@ -1,6 +1,6 @@
-"""A waiting room as plain lists: what scripts, bits and cursors must amount to, however they do it.
+"""A model of a waiting room as plain lists, with which tests compare the real scripts.
 
-Everybody who waits stands in `waiting`, in order. Time is not in it: who is overdue is told by a test.
+`waiting` holds the people who wait, in order. The model has no clock: a test says who is overdue.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ class ModelEntry:
     state: EntryState = EntryState.WAITING
     end: EntryEnd | None = None
     number: int | None = None
-    """Of one that was called, or ended while it waited."""
+    """The number of an entry that was called, or ended while it waited."""
 
 
 @dataclass
@@ -36,18 +36,18 @@ class QueueModel:
     ranks: dict[int, int] | None = None
     """Numbers by lot, once drawn."""
     revealed: dict[int, int] | None = None
-    """The same from the reveal on, which may be long before."""
+    """The numbers from the reveal on, which may be long before they are drawn."""
     tail: int = 0
     called_lately: int = 0
     in_grace: bool = False
-    drawn_calls: int = 0
-    """Calls by lot that are certain, of whom nobody can say whom."""
+    random_calls: int = 0
+    """How many people the random method must have called; `adopt` learns who they are."""
     waiting: list[str] = field(default_factory=list)
     entries: dict[str, ModelEntry] = field(default_factory=dict)
-    marks: dict[str, dict[str, int]] = field(default_factory=dict)
-    """By person: the newest word of each process."""
+    presence: dict[str, dict[str, int]] = field(default_factory=dict)
+    """By person and process: the latest sequence number, negative after a disconnect."""
     overdue: set[str] = field(default_factory=set)
-    """Silent ones who wait, and calls and sessions that are over."""
+    """People who wait without presence, or whose call or session is over."""
 
     @property
     def is_open(self) -> bool:
@@ -70,7 +70,7 @@ class QueueModel:
         return who in self.entries and (who in self.waiting or self.entries[who].state in WITH_A_SLOT)
 
     def is_present(self, who: str) -> bool:
-        return any(news > 0 for news in self.marks.get(who, {}).values())
+        return any(number > 0 for number in self.presence.get(who, {}).values())
 
     def number(self, who: str) -> int | None:
         entry = self.entries[who]
@@ -82,7 +82,7 @@ class QueueModel:
         return None if is_undrawn else entry.lot
 
     def join(self, who: str) -> bool:
-        """Whether they have a place then."""
+        """Return whether the person has an active entry now."""
         if self.is_suspended or (self.status is RoomStatus.REJECTING and not self.has_active_entry(who)):
             return False
         if not self.has_active_entry(who):
@@ -98,7 +98,7 @@ class QueueModel:
             self.give_back(who, EntryEnd.LEFT)
 
     def give_back(self, who: str, end: EntryEnd) -> None:
-        """A slot that frees goes to the next person in the same step."""
+        """End an entry; a freed slot goes to the next person in the same step."""
         had_slot = who not in self.waiting
         self.end(who, end)
         if had_slot:
@@ -117,17 +117,17 @@ class QueueModel:
             self.overdue.discard(who)
             self.entries[who].state = EntryState.ADMITTED
 
-    def attach(self, who: str, process: str, news: int) -> None:
+    def sync_presence(self, who: str, process: str, number: int) -> None:
         if who not in self.entries:
             return
-        marks = self.marks.setdefault(who, {})
-        if abs(news) > abs(marks.get(process, 0)):
-            marks[process] = news
+        presence = self.presence.setdefault(who, {})
+        if abs(number) > abs(presence.get(process, 0)):
+            presence[process] = number
             if who in self.waiting:
                 self.overdue.discard(who)
 
     def turn(self) -> None:
-        """The workers' round: everything overdue ends, and slots are filled."""
+        """Run the workers: everything overdue ends, and free slots are filled."""
         if not self.in_grace:
             for who in sorted(self.overdue):
                 absent = EntryEnd.ABSENT if who in self.waiting else None
@@ -136,7 +136,7 @@ class QueueModel:
         self.call()
 
     def room_for(self, most: int, *, is_by_hand: bool) -> int:
-        """How many may be called now."""
+        """Return how many people may be called now."""
         if self.status is not RoomStatus.OPEN and not (self.status is RoomStatus.PAUSED and is_by_hand):
             return 0
         if self.method is QueueingMethod.PASSTHROUGH and not self.is_paused:
@@ -144,21 +144,21 @@ class QueueModel:
         return max(0, min(most, self.cap - len(self.with_a_slot()), self.a_minute - self.called_lately))
 
     def call(self, most: int = 1_000, *, is_by_hand: bool = False) -> int:
-        """In order; where lots are drawn, `adopt` says who it was."""
+        """Call people in order. With the random method, only count them for `adopt`."""
         free, called = self.room_for(most, is_by_hand=is_by_hand), 0
         if self.method is QueueingMethod.RANDOM:
-            self.drawn_calls = min(free, len([who for who in self.waiting if not self.is_silent(who)]))
-            return self.drawn_calls
+            self.random_calls = min(free, len([who for who in self.waiting if not self.is_absent(who)]))
+            return self.random_calls
         while self.waiting and called < free:
             who = self.waiting[0]
-            if self.is_silent(who):
+            if self.is_absent(who):
                 self.end(who, EntryEnd.ABSENT)
             else:
                 self.mark_called(who)
                 called += 1
         return called
 
-    def is_silent(self, who: str) -> bool:
+    def is_absent(self, who: str) -> bool:
         return who in self.overdue and not self.in_grace
 
     def mark_called(self, who: str) -> None:
@@ -182,14 +182,14 @@ class QueueModel:
         return self.frozen
 
     def draw(self) -> None:
-        """What was revealed becomes the order; who came later stands behind."""
+        """Order the queue as revealed; people who joined later are behind."""
         self.ranks = self.revealed
         assert self.ranks is not None
         self.waiting = sorted(self.waiting, key=lambda who: self.number(who) or 0)
 
 
 def drawn_ranks(seed: str, count: int) -> dict[int, int]:
-    """The ranks that docs/lottery.md describes, written a second time."""
+    """Return the rank of each lot: a second implementation of docs/lottery.md."""
 
     def key(lot: int) -> bytes:
         return hashlib.sha256(bytes.fromhex(seed) + lot.to_bytes(8, "big")).digest()

@@ -1,7 +1,11 @@
-"""What scenarios of a line ask of it: many who join at once, who stands where, who was called, holds with a pass."""
+"""Steps of queue tests on real stores: open a waiting room, join, call, let time pass, hold with a
+pass, and read entries.
+"""
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -9,57 +13,136 @@ from domain.concerts import Concert
 from domain.errors import Admission, NotAdmitted
 from domain.holds import Hold
 from domain.ids import PersonId
-from domain.queues import EntryState
+from domain.queue_events import QueueEventKind
+from domain.queues import EntryState, QueueEntry, RoomSettings
+from proofs.waiting_room.event_histories import read_events
 from resolvers import holds, queues
 from storage.connect import Stores
-from tests.integration.test_storage_rooms import (
-    events,
-    positions,
-    records,
-)
-from tests.support.sale import (
-    context,
-    key,
-    lines,
-)
+from storage.hot.queues import EntryRecord
+from tests.support.hot_keys import advance_clock
+from tests.support.sale import context, key, lines, on_sale
+from workers.admission import AdmissionWorker
+from workers.expiry import ExpiryWorker
 
 WAITING, READY, ADMITTED = EntryState.WAITING, EntryState.READY, EntryState.ADMITTED
+ROOM = RoomSettings(suspended=False, total_active_users=2, new_users_per_minute=1_000)
 
 
-def make_people(count: int, name: str = "p") -> list[str]:
-    return [f"{name}{number}" for number in range(1, count + 1)]
+async def with_room(stores: Stores, *capacities: int, **settings: Any) -> Concert:
+    """Return a concert on sale with a waiting room; ten tickets of one tier by default."""
+    return await on_sale(stores, *(capacities or (10,)), room=replace(ROOM, **settings))
+
+
+async def change_room(stores: Stores, concert: Concert, **settings: Any) -> Concert:
+    """Apply settings in the hot store, without a mutation's checks. Return the changed concert."""
+    changed = replace(concert, version=concert.version + 1, room=replace(concert.room, **settings))
+    assert await stores.hot_state.apply_concert(changed) == "APPLIED"
+    return changed
+
+
+def make_people(count: int, name: str = "person", *, first: int = 1) -> list[PersonId]:
+    return [PersonId(f"{name}{number}") for number in range(first, first + count)]
+
+
+async def join(stores: Stores, concert: Concert, *people: str) -> list[EntryRecord]:
+    """Let people join one after the other."""
+    return [(await stores.queues.join(concert.id, PersonId(who))).record for who in people]
 
 
 async def join_all(stores: Stores, concert: Concert, people: Sequence[str]) -> None:
-    """At once."""
+    """Let people join at once."""
     await asyncio.gather(*[stores.queues.join(concert.id, PersonId(who)) for who in people])
 
 
-async def read_positions(stores: Stores, concert: Concert, people: Sequence[str]) -> list[str]:
-    """Those of them who wait, in the order of the line; their positions are exact."""
-    found = [record for record in await records(stores, concert, people) if record.state in (WAITING, "PREQUEUED")]
-    ordered = sorted(found, key=lambda record: record.number or 0)
-    assert await positions(stores, concert, *[r.person_id for r in ordered]) == list(range(1, len(ordered) + 1))
-    return [str(record.person_id) for record in ordered]
+async def leave_all(stores: Stores, concert: Concert, people: Sequence[str]) -> None:
+    """Let people leave at once."""
+    await asyncio.gather(*[stores.queues.leave(concert.id, PersonId(who)) for who in people])
+
+
+async def admit(stores: Stores, concert: Concert) -> int:
+    """Run the workers of a queue once. Return how many people were called."""
+    await ExpiryWorker().run_for(stores, concert.id)
+    return (await AdmissionWorker().run_for(stores, concert.id)).done
+
+
+async def pass_time(stores: Stores, concert: Concert, seconds: int, *, process: str | None = None) -> None:
+    """Move the concert's clock while the workers run, and while the process renews its lease."""
+    await ExpiryWorker().run_for(stores, concert.id)
+    passed = 0
+    while passed < seconds:
+        # Five seconds without workers count as an outage, real ones before the first step included.
+        step = min(4 if passed else 1, seconds - passed)
+        await advance_clock(stores, concert, step * 1_000)
+        passed += step
+        await admit(stores, concert)
+        if process is not None:
+            await stores.queues.sync_presence(concert.id, process, is_known=True)
+
+
+async def records(stores: Stores, concert: Concert, people: Sequence[str]) -> list[EntryRecord]:
+    found = await stores.queues.read_entries(concert.id, [PersonId(who) for who in people])
+    return [found[PersonId(who)] for who in people]
+
+
+async def states(stores: Stores, concert: Concert, *people: str) -> list[EntryState]:
+    return [record.state for record in await records(stores, concert, people)]
+
+
+async def is_called(stores: Stores, concert: Concert, who: str) -> bool:
+    return await states(stores, concert, who) == [READY]
+
+
+async def positions(stores: Stores, concert: Concert, *people: str) -> list[int]:
+    queue = (await stores.queues.read_queue(concert.id)).positions
+    return [queue.position(r.number) for r in await records(stores, concert, people) if r.number is not None]
+
+
+async def viewer_entry(stores: Stores, concert: Concert, who: str) -> QueueEntry:
+    """Return the entry as its person sees it."""
+    found = await queues.get_viewer_entry(context(stores, who), concert.id)
+    assert found is not None
+    return found
+
+
+async def read_waiting(stores: Stores, concert: Concert, people: Sequence[str]) -> list[str]:
+    """Return those who wait, in order of their numbers, and check that positions are exact."""
+    found = [r for r in await records(stores, concert, people) if r.state in (WAITING, EntryState.PREQUEUED)]
+    ordered = [str(r.person_id) for r in sorted(found, key=lambda record: record.number or 0)]
+    assert await positions(stores, concert, *ordered) == list(range(1, len(ordered) + 1))
+    return ordered
 
 
 async def read_called(stores: Stores, concert: Concert) -> list[str]:
-    """Everybody who was ever called, in that order."""
-    return [who for kind, who in await events(stores, concert.id) if kind == "called"]
+    """Return all who were ever called, in the order of their calls."""
+    return [who for kind, who in await event_pairs(stores, concert) if kind == QueueEventKind.CALLED]
 
 
-async def hold_with(stores: Stores, concert: Concert, who: str, token: str | None) -> Hold:
-    return await holds.hold_tickets(context(stores, who), concert.id, lines(concert, 1), key(), token)
+async def event_pairs(stores: Stores, concert: Concert) -> list[tuple[str, str]]:
+    """Return kind and person of each event; the person is empty for one of the whole queue."""
+    return [(event.kind.value, event.person_id or "") for event in await read_events(stores, concert.id)]
 
 
 async def pass_of(stores: Stores, concert: Concert, who: str) -> str:
+    """Claim the pass of a person who was called."""
     claimed = await queues.claim_pass(context(stores, who), concert.id)
     assert claimed.queue_pass is not None
     assert claimed.queue_pass.token is not None
     return claimed.queue_pass.token
 
 
+async def hold_with(stores: Stores, concert: Concert, who: str, token: str | None, quantity: int = 1) -> Hold:
+    return await holds.hold_tickets(context(stores, who), concert.id, lines(concert, quantity), key(), token)
+
+
+async def hold_with_pass(stores: Stores, concert: Concert, who: str, quantity: int = 1) -> Hold:
+    """Hold tickets with the pass that the viewer's entry shows."""
+    shown = (await viewer_entry(stores, concert, who)).queue_pass
+    assert shown is not None
+    return await hold_with(stores, concert, who, shown.token, quantity)
+
+
 async def refusal_of(stores: Stores, concert: Concert, who: str, token: str | None) -> Admission:
+    """Return why a hold with this pass is refused."""
     with pytest.raises(NotAdmitted) as refused:
         await hold_with(stores, concert, who, token)
     return refused.value.reason

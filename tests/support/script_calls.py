@@ -15,7 +15,7 @@ _call_with_keys = ScriptClient.call_with_keys
 
 @dataclass
 class ScriptCalls:
-    """`round_trips` has an item for each turn of the event loop with calls: the names of their scripts, sorted."""
+    """`round_trips` has one item per turn of the event loop with calls: their scripts, sorted."""
 
     round_trips: list[list[str]] = field(default_factory=list)
     _is_turn_over: bool = True
@@ -41,7 +41,7 @@ class ScriptCalls:
 
 @contextmanager
 def recorded_calls(stores: Stores) -> Iterator[ScriptCalls]:
-    """Record the calls made within the block by whoever uses these stores."""
+    """Record the calls that are made through these stores within the block."""
     calls = ScriptCalls()
 
     async def record(

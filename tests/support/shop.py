@@ -1,4 +1,4 @@
-"""A whole face on real stores over real HTTP, and the words a test uses with it."""
+"""The GraphQL service on real stores over real HTTP, and the requests that tests send to it."""
 
 import uuid
 from collections.abc import AsyncIterator
@@ -26,7 +26,7 @@ from tests.support.tokens import AUDIENCE, access_claims, jwk, signed
 from web.graphql_service import GraphQLService, open_graphql_service
 from web.middleware import RequestMiddleware
 
-# What an answer holds depends on the document; a test that asks for what is not there fails by itself.
+# The shape of an answer depends on the document; a test that reads a missing field fails by itself.
 Answer: TypeAlias = Any
 
 MAX_BODY_BYTES = Settings().max_body_bytes
@@ -87,7 +87,7 @@ STOCK = "query ($id: ID!) { concert(id: $id) { stock { tiers { available held so
 
 @dataclass(frozen=True, slots=True)
 class OnSale:
-    """A concert with two tiers, and what is left of them."""
+    """A concert on sale, and its tiers, as global ids."""
 
     id: str
     tiers: tuple[str, ...]
@@ -113,14 +113,14 @@ class Shop:
         return {"Authorization": f"Bearer {self.token(name)}"} if name else {}
 
     async def ask(self, document: str, *, by: str | None = None, **variables: object) -> Answer:
-        """The whole answer, errors and all."""
+        """Return the whole answer, with its errors."""
         body = {"query": document, "variables": variables}
         answer = await self.client.post("/graphql", json=body, headers=self.headers(by))
         assert answer.status_code == 200, answer.text
         return answer.json()
 
     async def fields(self, document: str, *, by: str | None = None, **variables: object) -> Answer:
-        """The data of an answer without errors."""
+        """Return the data of an answer, which must have no errors."""
         answer = await self.ask(document, by=by, **variables)
         assert "errors" not in answer, answer["errors"]
         return answer["data"]
@@ -137,17 +137,17 @@ class Shop:
         return concert
 
     async def hold(self, concert: OnSale, *quantities: int, by: str = "alice", key: str | None = None) -> Answer:
-        """What holdTickets answers; a line for each quantity, in the order of the tiers."""
+        """Return the result of holdTickets with a line per quantity, in the order of the tiers."""
         wish = {"concertId": concert.id, "lines": lines(concert, *quantities), "idempotencyKey": key or new_key()}
         return (await self.fields(HOLD, by=by, input=wish))["holdTickets"]
 
     async def buy(self, wish: dict[str, object], *, by: str = "alice", key: str | None = None) -> Answer:
-        """What purchaseTickets answers."""
+        """Return the result of purchaseTickets."""
         usual = {"customerName": "Alice", "customerEmail": "alice@onsale.example", "idempotencyKey": key or new_key()}
         return (await self.fields(PURCHASE, by=by, input=usual | wish))["purchaseTickets"]
 
     async def stock(self, concert: OnSale) -> list[tuple[int, int, int]]:
-        """Available, held and sold of each tier."""
+        """Return (available, held, sold) of each tier."""
         tiers = (await self.fields(STOCK, id=concert.id))["concert"]["stock"]["tiers"]
         return [(tier["available"], tier["held"], tier["sold"]) for tier in tiers]
 
@@ -183,8 +183,8 @@ def moment(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-class Late:
-    """The face behind `/graphql`, which can only be opened once the address is known."""
+class LateService:
+    """The service behind `/graphql`, which can only be opened once its address is known."""
 
     service: GraphQLService
 
@@ -194,9 +194,9 @@ class Late:
 
 @asynccontextmanager
 async def shop_on(stores: Stores, redis_url: str, *, limits: Limits = DEFAULTS) -> AsyncIterator[Shop]:
-    """The face and the issuer it trusts behind one address."""
+    """Serve GraphQL and the issuer it trusts at one address."""
     shops: list[Shop] = []
-    late = Late()
+    late = LateService()
 
     def build(base: str) -> Starlette:
         client, issuer = httpx2.AsyncClient(base_url=base, timeout=30), KeyServer(base, jwk("k1"))

@@ -11,7 +11,7 @@ from tests.support.sockets import PROTOCOL, Client
 
 
 @asynccontextmanager
-async def client_of(shop: Shop, token: str | None = None) -> AsyncIterator[Client]:
+async def open_client(shop: Shop, token: str | None = None) -> AsyncIterator[Client]:
     url = str(shop.client.base_url.join("/graphql")).replace("http", "ws", 1)
     async with connect(url, subprotocols=[Subprotocol(PROTOCOL)], compression=None, ping_interval=None) as connection:
         client = Client(connection)

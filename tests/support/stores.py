@@ -1,4 +1,7 @@
-"""The real stores that tests run against. Fixtures in `conftest.py` share them; a test that kills one owns it."""
+"""Starts the real stores of tests.
+
+Fixtures in `conftest.py` share them; a test that kills one has its own.
+"""
 
 import os
 import shutil
@@ -17,7 +20,7 @@ FAIL_POINTS = ("--setParameter", "enableTestCommands=1")
 
 
 def mongod(directory: Path) -> ServerProcess:
-    """Knows the fail points, `failCommand` above all."""
+    """Make a mongod with fail points, such as `failCommand`."""
     return supervisor.make_mongod(directory, options=FAIL_POINTS)
 
 
@@ -36,8 +39,8 @@ def _debian_redis() -> Path:
 
 
 async def start_cluster(directory: Path) -> ServerProcess:
-    """A cluster of one that owns every slot: it answers as a plain server, but refuses scripts that cross slots."""
-    # By itself it takes its own port and ten thousand, where outgoing connections have theirs.
+    """Start a cluster of one server: it owns every slot, but refuses scripts that cross slots."""
+    # The default cluster port, the port plus 10,000, may be in use by an outgoing connection.
     child = supervisor.make_valkey(directory, options=(*CLUSTER, "--cluster-port", str(free_port())))
     await child.start()
     async with redis.asyncio.Redis.from_url(child.url, decode_responses=True) as client:
@@ -47,5 +50,5 @@ async def start_cluster(directory: Path) -> ServerProcess:
             info: dict[str, str] = await client.cluster("INFO")
             return info["cluster_state"] == "ok"
 
-        await wait_until(is_ok, timeout=30, what="the cluster")
+        await wait_until(is_ok, what="the cluster")
     return child

@@ -1,4 +1,4 @@
-"""What is measured and tested is the server that runs: bench and tests/support take its numbers, and repeat none."""
+"""bench, proofs and tests/support take the settings of a server from the server."""
 
 import ast
 import asyncio
@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 import web.server
+from bench.metrics import NotMeasured
 from bench.queueing import __main__ as bench_queue
 from bench.queueing import frame_server, ticks
 from bench.queueing.in_process_queue import InProcessQueue
-from bench.queueing.metrics import NotMeasured
 from domain.ids import ConcertId
 from settings import Settings
 from storage.hot.hot_state import AdmissionRun, ExpiryRun
@@ -30,7 +30,7 @@ OF_THE_PROCESS = {"set_threshold", "setrlimit", "new_event_loop", "set_event_loo
 
 @pytest.fixture
 def process() -> Iterator[None]:
-    """Limits of this process, which a program may change, as they were."""
+    """Restore the limits of this process, which a program may change."""
     collected_after, files = gc.get_threshold(), resource.getrlimit(resource.RLIMIT_NOFILE)
     yield
     gc.set_threshold(*collected_after)
@@ -44,7 +44,7 @@ def test_bench_queue_runs_in_a_process_like_a_server(monkeypatch: pytest.MonkeyP
     async def measure(*_: object) -> None:
         files, most_files = resource.getrlimit(resource.RLIMIT_NOFILE)
         seen.extend([type(asyncio.get_running_loop()).__module__, gc.get_threshold(), files == most_files])
-        raise NotMeasured("this is enough")
+        raise NotMeasured("stop here")
 
     monkeypatch.setattr(bench_queue, "measure", measure)
     monkeypatch.setattr(web.server, "GC_THRESHOLDS", (1_000, 7, 3))
@@ -52,11 +52,11 @@ def test_bench_queue_runs_in_a_process_like_a_server(monkeypatch: pytest.MonkeyP
     assert seen == ["uvloop", (1_000, 7, 3), True]
 
 
-@pytest.mark.parametrize("room", ["app.py", "web", "workers", "bench", "tests/support"])
-def test_only_web_server_sets_up_a_process(room: str) -> None:
+@pytest.mark.parametrize("folder", ["app.py", "web", "workers", "bench", "proofs", "tests/support"])
+def test_only_web_server_changes_settings_of_the_process(folder: str) -> None:
     setting = {
         f"{path.relative_to(ROOT).as_posix()}: {node.attr}"
-        for path in sorted([ROOT / room] if room.endswith(".py") else (ROOT / room).rglob("*.py"))
+        for path in sorted([ROOT / folder] if folder.endswith(".py") else (ROOT / folder).rglob("*.py"))
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Attribute) and node.attr in OF_THE_PROCESS
     }
@@ -67,35 +67,35 @@ def test_hub_of_bench_queue_has_the_settings_of_a_server(monkeypatch: pytest.Mon
     monkeypatch.setattr(ticks, "Settings", lambda: Settings(push_tick_ms=30, push_intervals=((9, 0), (None, 70))))
     monkeypatch.setattr(ticks, "Hub", lambda *parts, **settings: (parts, settings))
     queue: Any = SimpleNamespace(stores=SimpleNamespace(queues="queues"))
-    made: object = ticks.server_hub("feed", "reader", queue)  # type: ignore[arg-type]
+    made: object = ticks.make_hub("feed", "reader", queue)  # type: ignore[arg-type]
     assert made == (("feed", "reader", "queues"), {"tick_s": 0.03, "push_intervals": PushIntervals(((9, 0.0),), 0.07)})
 
 
 class FakeHotState:
-    """Writes down how much it is asked to do in one run."""
+    """Records the limit of each run."""
 
     def __init__(self) -> None:
-        self.asked: list[int] = []
+        self.limits: list[int] = []
 
     async def expire_holds(self, concert_id: ConcertId, *, limit: int) -> ExpiryRun:
-        self.asked.append(limit)
+        self.limits.append(limit)
         return ExpiryRun("EXPIRED", is_active=False)
 
     async def run_admission(self, concert_id: ConcertId, *, bound: int) -> AdmissionRun:
-        self.asked.append(bound)
+        self.limits.append(bound)
         return AdmissionRun("RAN", is_active=False)
 
 
-async def test_laboratory_looks_after_a_concert_as_the_workers_do() -> None:
+async def test_in_process_queue_runs_the_workers_limits() -> None:
     hot, nothing = FakeHotState(), SimpleNamespace()
     stores: Any = SimpleNamespace(hot_state=hot)
     await InProcessQueue(stores, nothing, nothing).run_workers(ConcertId("abcdefghjkmn"))  # type: ignore[arg-type]
-    assert hot.asked == [expiry.MAX_HOLDS_A_RUN, admission.BOUND]
+    assert hot.limits == [expiry.MAX_HOLDS_A_RUN, admission.BOUND]
 
 
-def test_server_that_does_no_work_rests_as_often_as_the_hub() -> None:
+def test_frame_server_yields_as_often_as_the_hub() -> None:
     assert vars(frame_server)["TimeSlice"] is TimeSlice
 
 
-def test_shops_of_tests_take_bodies_as_large_as_a_server() -> None:
+def test_shop_of_tests_accepts_bodies_as_large_as_a_server() -> None:
     assert Settings().max_body_bytes == shop.MAX_BODY_BYTES

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 import pytest
 
-from bench.sale.catalog import CONCERTS_FILE, demo_concerts
+from bench.clients.catalog import CONCERTS_FILE, demo_concerts
 from domain.money import CurrencyCode
 from domain.validation import draft_problems
 

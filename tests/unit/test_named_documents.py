@@ -1,11 +1,11 @@
-"""A comment that sends its reader to a document sends them to one that is there."""
+"""Each Markdown document that a source names exists."""
 
 import re
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 OTHERS = {".venv", "frontend"}
-"""Folders whose sources are not ours, or have a build of their own."""
+"""Folders whose sources belong to others, or have a build of their own."""
 SOURCES = [
     path
     for kind in ("*.py", "*.lua")
@@ -15,7 +15,7 @@ SOURCES = [
 DOCUMENTS = {path.name for folder in (ROOT, ROOT / "docs", ROOT / "docs" / "adr") for path in folder.glob("*.md")}
 
 
-def test_every_document_that_a_source_names_is_there() -> None:
+def test_each_document_that_a_source_names_exists() -> None:
     named = {
         (str(path.relative_to(ROOT)), name)
         for path in SOURCES

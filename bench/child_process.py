@@ -1,0 +1,41 @@
+"""A program of the bench in a process of its own, which ends with its block."""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+LINE_BYTES = 2**22
+"""Enough for one time for each of about ten thousand sockets."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChildProcess:
+    """The standard input and output of the program, line by line."""
+
+    process: asyncio.subprocess.Process
+
+    async def read_line(self) -> bytes:
+        assert self.process.stdout is not None
+        return await self.process.stdout.readline()
+
+    async def request_line(self) -> bytes:
+        """Write an empty line and return the answer to it."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(b"\n")
+        return await self.read_line()
+
+
+@asynccontextmanager
+async def run_child(module: str, *arguments: str) -> AsyncIterator[ChildProcess]:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", module, *arguments,
+        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, limit=LINE_BYTES, start_new_session=True,
+    )  # fmt: skip
+    try:
+        yield ChildProcess(process)
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()

@@ -1,0 +1,8 @@
+"""Status messages on standard error: standard output is for results."""
+
+import sys
+
+
+def write_status(text: str) -> None:
+    sys.stderr.write(text)
+    sys.stderr.flush()

@@ -1,0 +1,143 @@
+"""A GraphQL client over HTTP that retries, with persistent connections to every server.
+
+A request without an answer, or with a retryable one, is sent again, unchanged, to the next
+server. Idempotency keys make that safe.
+"""
+
+import asyncio
+import itertools
+import random
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import httpx2
+import orjson
+
+from bench.clients.ledger import Ledger, Step
+
+JsonObject = dict[str, Any]
+
+CONNECTIONS = 16
+"""Connections per server; more would only wait on two cores."""
+ANSWER_TIMEOUT_S = 10.0
+"""Longer than any answer of a healthy server;
+the closed connection reveals a killed one at once.
+"""
+LONGEST_PAUSE_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Denied:
+    """A denial: a top-level error with its code, or NOTHING for a null field without an error."""
+
+    code: str
+    message: str
+
+
+class NotAnswered(Exception):
+    """The request is worth repeating; the text says what happened instead of an answer."""
+
+    def __init__(self, what: str, *, retry_after_s: float = 0.0) -> None:
+        super().__init__(what)
+        self.retry_after_s = retry_after_s
+
+
+class Server:
+    """A server with its own connections:
+    a shared pool closes those of one server to make room for another.
+    """
+
+    def __init__(self, url: str, transport: httpx2.AsyncBaseTransport | None = None) -> None:
+        limits = httpx2.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS)
+        self._http = httpx2.AsyncClient(
+            base_url=url, limits=limits, timeout=ANSWER_TIMEOUT_S, trust_env=False, transport=transport
+        )
+        # The pool searches its own waiting list from the start for every request, which is slow if
+        # it is long.
+        self._free = asyncio.Semaphore(CONNECTIONS)
+
+    async def post(self, body: bytes, token: str | None) -> JsonObject | Denied:
+        """Send a request once and return its answer. Raises NotAnswered."""
+        headers = {"Content-Type": "application/json", "Accept": "application/json"}
+        if token is not None:
+            headers["Authorization"] = f"Bearer {token}"
+        async with self._free:
+            try:
+                response = await self._http.post("/graphql", content=body, headers=headers)
+            except httpx2.TimeoutException:
+                raise NotAnswered("no answer in time") from None
+            except httpx2.TransportError:
+                raise NotAnswered("connection lost") from None
+        if response.status_code >= 500:
+            raise NotAnswered(f"HTTP {response.status_code}")
+        return _read(response.content)
+
+    async def aclose(self) -> None:
+        await self._http.aclose()
+
+
+class Client:
+    """A client of several equivalent servers."""
+
+    def __init__(self, servers: Sequence[Server], ledger: Ledger) -> None:
+        self._servers = servers
+        self._ledger = ledger
+        self._dice = random.Random(0)
+
+    async def ask(
+        self, step: Step, document: str, variables: Mapping[str, object], token: str | None
+    ) -> JsonObject | Denied:
+        """Return the value of the document's one root field;
+        repeat the request until it is answered.
+        """
+        body = orjson.dumps({"query": document, "variables": variables})
+        first = self._dice.randrange(len(self._servers))
+        for attempt in itertools.count(first):
+            started = time.perf_counter()
+            try:
+                answer = await self._servers[attempt % len(self._servers)].post(body, token)
+            except NotAnswered as failure:
+                self._ledger.retried[step, str(failure)] += 1
+                # All clients get the same retry time: without jitter, they would all return
+                # together.
+                retry_after_s = failure.retry_after_s * self._dice.uniform(1.0, 1.5)
+                await asyncio.sleep(max(retry_after_s, self._pause_s(attempt - first)))
+            else:
+                self._ledger.answered_ms[step].append((time.perf_counter() - started) * 1000)
+                break
+        return answer
+
+    def _pause_s(self, repeats: int) -> float:
+        """Return the pause before a retry: it doubles from 50 ms up to a second, with jitter."""
+        pause_s = min(0.05 * 2.0 ** min(repeats, 10), LONGEST_PAUSE_S)
+        return pause_s * self._dice.uniform(0.5, 1.0)
+
+
+@asynccontextmanager
+async def open_client(urls: Sequence[str], ledger: Ledger) -> AsyncIterator[Client]:
+    servers = [Server(url) for url in urls]
+    try:
+        yield Client(servers, ledger)
+    finally:
+        for server in servers:
+            await server.aclose()
+
+
+def _read(content: bytes) -> JsonObject | Denied:
+    answer: JsonObject = orjson.loads(content)
+    for error in answer.get("errors") or ():
+        code = error.get("extensions", {}).get("code", "NO_CODE")
+        if code == "UNAVAILABLE":
+            raise NotAnswered(code)
+        if code == "RATE_LIMITED":
+            raise NotAnswered(code, retry_after_s=error["extensions"]["retryAfterSeconds"])
+        return Denied(code, error["message"])
+    value: JsonObject | None = next(iter(answer["data"].values()))
+    if value is None:
+        return Denied("NOTHING", "the field is null")
+    if value.get("retryable"):
+        raise NotAnswered(value["code"])
+    return value

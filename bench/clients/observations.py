@@ -1,0 +1,90 @@
+"""The queue as it was shown to people: with the records of both stores, the evidence for the
+invariants of the queue.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from bench.clients.http_client import JsonObject
+
+At = tuple[int, int]
+"""Epoch and version: a moment of the queue."""
+
+
+class Observation(NamedTuple):
+    """One pushed position."""
+
+    at: At
+    state: str
+    number: int
+    position: int | None
+    serving: int
+    waiting: int
+
+    @classmethod
+    def from_push(cls, pushed: JsonObject) -> "Observation":
+        return cls(
+            (pushed["epoch"], pushed["version"]),
+            pushed["state"],
+            pushed["number"],
+            pushed["position"],
+            pushed["servingNumber"],
+            pushed["waitingCount"],
+        )
+
+
+class RoomObservation(NamedTuple):
+    """One poll of the waiting room."""
+
+    at: At
+    serving: int
+    waiting: int
+    slots_taken: int
+
+    @classmethod
+    def from_room(cls, room: JsonObject) -> "RoomObservation":
+        at = (room["epoch"], room["version"])
+        return cls(at, room["servingNumber"], room["waitingCount"], room["slotsTaken"])
+
+
+@dataclass(frozen=True, slots=True)
+class SocketObservations:
+    """Everything that one subscription showed, in order."""
+
+    person: str
+    observations: list[Observation] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Observations:
+    sockets: list[SocketObservations] = field(default_factory=list)
+    rooms: list[RoomObservation] = field(default_factory=list)
+    still_waiting: dict[int, At] = field(default_factory=dict)
+    """By number: the earliest moment at which its owner, without a socket, can have been reported
+    as waiting.
+    """
+    expired: dict[int, str] = field(default_factory=dict)
+    """By number: owners whose entry expired although they had a socket or polled in time."""
+
+    def start_socket(self, person: str) -> SocketObservations:
+        started = SocketObservations(person)
+        self.sockets.append(started)
+        return started
+
+    @property
+    def last_room(self) -> RoomObservation | None:
+        return self.rooms[-1] if self.rooms else None
+
+    def record_waiting(self, number: int, since: RoomObservation | None) -> None:
+        """Record that a number waits.
+
+        `since` was observed before the request, so the answer is true of it or of a later
+        moment.
+        """
+        if since is not None:
+            self.still_waiting[number] = max(since.at, self.still_waiting.get(number, since.at))
+
+
+def all_pushed(sockets: Sequence[SocketObservations]) -> list[Observation]:
+    return [observation for socket in sockets for observation in socket.observations]

@@ -1,0 +1,77 @@
+"""The servers of a run: a Valkey and a mongod as `make run` starts them, and app processes."""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx2
+
+from settings import Settings
+from storage.embedded import supervisor
+from storage.embedded.process import ServerProcess
+
+APP = Path(__file__).parents[2] / "app.py"
+DATABASE = Settings().mongo_database
+PROBE_TIMEOUT_S = 2.0
+
+
+class AppServer(ServerProcess):
+    """`python app.py` with exactly these settings: the caller's environment may contain others."""
+
+    name = "app.py"
+
+    def __init__(self, directory: Path, settings: Mapping[str, str]) -> None:
+        super().__init__(directory, executable=Path("/usr/bin/env"), port=None, options=())
+        self._settings = settings
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def issuer(self) -> str:
+        """The issuer that this server serves itself."""
+        return Settings(port=self.port).issuer
+
+    @property
+    def data_dir(self) -> Path:
+        return self.directory / "data"
+
+    def _arguments(self) -> list[str]:
+        settings = {**self._settings, "PORT": str(self.port), "DATA_DIR": str(self.data_dir)}
+        return ["-i", *(f"ONSALE_{name}={value}" for name, value in settings.items()), sys.executable, str(APP)]
+
+    async def _is_ready(self) -> bool:
+        async with httpx2.AsyncClient(timeout=PROBE_TIMEOUT_S, trust_env=False) as http:
+            try:
+                return (await http.get(f"{self.url}/readyz")).status_code == 200
+            except httpx2.TransportError:
+                return False
+
+
+@asynccontextmanager
+async def run_stores(directory: Path) -> AsyncIterator[tuple[ServerProcess, ServerProcess]]:
+    """Run a Valkey and a mongod; unlike those of `make run`, they are not restarted."""
+    valkey, mongod = supervisor.make_valkey(directory / "valkey"), supervisor.make_mongod(directory / "mongod")
+    try:
+        await asyncio.gather(valkey.start(), mongod.start())
+        yield valkey, mongod
+    finally:
+        await asyncio.gather(valkey.stop(), mongod.stop())
+
+
+def app_settings(redis_url: str, mongo_url: str) -> dict[str, str]:
+    """Return the settings of an app that has these stores, and no demo concerts."""
+    return {"REDIS_URL": redis_url, "MONGO_URL": mongo_url, "MONGO_DATABASE": DATABASE, "DEMO": "no"}
+
+
+@asynccontextmanager
+async def run_app(directory: Path, settings: Mapping[str, str]) -> AsyncIterator[AppServer]:
+    app = AppServer(directory, settings)
+    try:
+        await app.start()
+        yield app
+    finally:
+        await app.stop()

@@ -1,0 +1,118 @@
+"""The shop as a person uses it: read the stock, hold, release, buy; each is one GraphQL operation
+with a typed answer.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bench.clients.catalog import SaleConcert
+from bench.clients.http_client import Client, Denied, JsonObject
+from bench.clients.ledger import Ledger, Receipt, Step, TicketLine
+from bench.clients.mutations import REFUSAL, MutationClient, RefusedMutation
+
+STOCK = """query Stock($id: ID!) {
+  concert(id: $id) { name isOnSale tiers { id name price { amount currency } capacity available held sold } }
+}"""
+
+HOLD = f"""mutation Hold($input: HoldTicketsInput!) {{
+  holdTickets(input: $input) {{
+    __typename
+    ... on HoldTicketsSuccess {{ hold {{ id state expiresInSeconds lines {{ tierId quantity }} }} }}
+    {REFUSAL}
+  }}
+}}"""
+
+RELEASE = f"""mutation Release($input: ReleaseHoldInput!) {{
+  releaseHold(input: $input) {{ __typename ... on ReleaseHoldSuccess {{ hold {{ id state }} }} {REFUSAL} }}
+}}"""
+
+BUY = f"""mutation Buy($input: PurchaseTicketsInput!) {{
+  purchaseTickets(input: $input) {{
+    __typename
+    ... on PurchaseTicketsSuccess {{
+      order {{ id status customerEmail lines {{ tierId quantity }} total {{ minor }} }}
+    }}
+    {REFUSAL}
+  }}
+}}"""
+
+
+@dataclass(frozen=True, slots=True)
+class TierView:
+    id: str
+    capacity: int
+    available: int
+    held: int
+    sold: int
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    hold_id: str
+    lines: tuple[TicketLine, ...]
+
+
+class Shop(MutationClient):
+    """The concert's tickets; `queue_pass` is the token of a pass."""
+
+    def __init__(self, client: Client, ledger: Ledger, concert: SaleConcert) -> None:
+        super().__init__(client, ledger, concert)
+        self.tier_ids = concert.tier_ids
+
+    async def read_stock(self) -> tuple[TierView, ...] | None:
+        """Return the stock; None while it cannot be read."""
+        concert = await self._client.ask(Step.STOCK, STOCK, {"id": self._concert_id}, None)
+        if isinstance(concert, Denied):
+            self.ledger.surprises.append(f"the stock was answered with {concert}")
+            return None
+        tiers = concert["tiers"]
+        if any(tier["available"] is None for tier in tiers):
+            return None
+        return tuple(TierView(t["id"], t["capacity"], t["available"], t["held"], t["sold"]) for t in tiers)
+
+    async def hold(
+        self, lines: Sequence[TicketLine], key: str, *, token: str | None, queue_pass: str | None
+    ) -> Held | RefusedMutation:
+        input_ = {
+            "concertId": self._concert_id,
+            "lines": _line_inputs(lines),
+            "idempotencyKey": key,
+            "queuePass": queue_pass,
+        }
+        answer = await self._mutate(Step.HOLD, HOLD, input_, token)
+        if isinstance(answer, RefusedMutation):
+            return answer
+        held = Held(answer["hold"]["id"], _lines(answer["hold"]))
+        self.ledger.holds[held.hold_id] = sum(line.quantity for line in held.lines)
+        return held
+
+    async def release(self, hold_id: str, *, token: str) -> RefusedMutation | None:
+        answer = await self._mutate(Step.RELEASE, RELEASE, {"holdId": hold_id}, token)
+        return answer if isinstance(answer, RefusedMutation) else None
+
+    async def buy(self, hold_id: str, key: str, *, buyer: str, token: str) -> Receipt | RefusedMutation:
+        return await self._purchase({"holdId": hold_id}, key, buyer, token=token)
+
+    async def buy_at_once(
+        self, lines: Sequence[TicketLine], key: str, *, buyer: str, token: str, queue_pass: str
+    ) -> Receipt | RefusedMutation:
+        bought = {"concertId": self._concert_id, "lines": _line_inputs(lines), "queuePass": queue_pass}
+        return await self._purchase(bought, key, buyer, token=token)
+
+    async def _purchase(self, bought: JsonObject, key: str, buyer: str, *, token: str) -> Receipt | RefusedMutation:
+        customer = {"customerName": f"Buyer {buyer[5:]}", "customerEmail": f"{buyer}@example.com"}
+        answer = await self._mutate(Step.BUY, BUY, {**bought, **customer, "idempotencyKey": key}, token)
+        if isinstance(answer, RefusedMutation):
+            return answer
+        order = answer["order"]
+        receipt = Receipt(order["id"], buyer, order["customerEmail"], _lines(order), order["total"]["minor"])
+        self.ledger.record_order(receipt)
+        return receipt
+
+
+def _line_inputs(lines: Sequence[TicketLine]) -> list[JsonObject]:
+    return [{"tierId": line.tier_id, "quantity": line.quantity} for line in lines]
+
+
+def _lines(hold_or_order: JsonObject) -> tuple[TicketLine, ...]:
+    return tuple(TicketLine(line["tierId"], line["quantity"]) for line in hold_or_order["lines"])

@@ -1,0 +1,131 @@
+"""One subscription on one WebSocket, like a client of graphql-transport-ws.
+
+Close codes have the meaning they have in the npm package graphql-ws: some are retried, the
+others are faults.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+
+import orjson
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidHandshake
+from websockets.typing import Subprotocol
+
+from bench.clients.http_client import Denied, JsonObject
+
+SUBPROTOCOL = Subprotocol("graphql-transport-ws")
+RETRYABLE = frozenset({1000, 1001, 1005, 1006, 1012, 1013, 4403, 4408, 4499, 4504})
+OPEN_TIMEOUT_S = 10.0
+SILENCE_S = 60.0
+"""The server pings after 20 s without a message: a connection that is silent for longer is lost."""
+ID = "1"
+
+
+class SocketLost(Exception):
+    """The subscription is worth another socket; the text says why this one ended."""
+
+
+class SocketRefused(Exception):
+    """The server reports that this client is at fault."""
+
+
+class Subscription:
+    """The values of one subscription's root field, until it is complete.
+
+    Raises SocketLost, SocketRefused.
+    """
+
+    def __init__(self, socket: ClientConnection) -> None:
+        self._socket = socket
+
+    def drop(self) -> None:
+        """Drop the connection without a close handshake, as a lost network does."""
+        self._socket.transport.abort()
+
+    def __aiter__(self) -> "Subscription":
+        return self
+
+    async def __anext__(self) -> JsonObject:
+        while True:
+            message = await self._receive()
+            match message["type"]:
+                case "next":
+                    return read_payload(message["payload"])
+                case "complete":
+                    raise StopAsyncIteration
+                case "error":
+                    raise _refusal(message["payload"])
+                case "ping":
+                    await self._socket.send('{"type":"pong"}')
+                case other:
+                    raise SocketRefused(f"a message of type {other!r} was not expected")
+
+    async def start(self, token: str | None, document: str, variables: Mapping[str, object]) -> None:
+        payload = {} if token is None else {"Authorization": f"Bearer {token}"}
+        await self._send({"type": "connection_init", "payload": payload})
+        while (await self._receive())["type"] != "connection_ack":
+            pass
+        await self._send({"id": ID, "type": "subscribe", "payload": {"query": document, "variables": dict(variables)}})
+
+    async def _send(self, message: JsonObject) -> None:
+        await self._socket.send(orjson.dumps(message).decode())
+
+    async def _receive(self) -> JsonObject:
+        async with asyncio.timeout(SILENCE_S):
+            message: JsonObject = orjson.loads(await self._socket.recv(decode=False))
+        return message
+
+
+@asynccontextmanager
+async def subscribed(
+    url: str, token: str | None, document: str, variables: Mapping[str, object]
+) -> AsyncIterator[Subscription]:
+    """Yield a subscription on a server; `url` is `http://host:port`.
+
+    Raises SocketLost and SocketRefused, also inside the block.
+    """
+    try:
+        async with connect(
+            f"ws{url.removeprefix('http')}/graphql",
+            subprotocols=[SUBPROTOCOL],
+            compression=None,
+            proxy=None,
+            ping_interval=None,
+            open_timeout=OPEN_TIMEOUT_S,
+            close_timeout=1.0,
+        ) as socket:
+            subscription = Subscription(socket)
+            await subscription.start(token, document, variables)
+            yield subscription
+    except ConnectionClosed as closed:
+        code = closed.rcvd.code if closed.rcvd else 1006
+        if code in RETRYABLE:
+            raise SocketLost(f"socket closed with {code}") from None
+        raise SocketRefused(f"the socket was closed with {code} {closed.rcvd and closed.rcvd.reason}") from None
+    except InvalidHandshake as error:
+        raise SocketLost(f"handshake failed: {type(error).__name__}") from None
+    except TimeoutError:
+        raise SocketLost("socket was silent") from None
+    except OSError:
+        raise SocketLost("no connection") from None
+
+
+def read_payload(payload: JsonObject) -> JsonObject:
+    """Return the value of the root field.
+
+    A part that is null for an unavailable store is in the next one.
+    """
+    data = payload.get("data") or {}
+    value: JsonObject | None = next(iter(data.values()), None)
+    if value is None:
+        raise _refusal(payload.get("errors") or [])
+    return value
+
+
+def _refusal(errors: list[JsonObject]) -> SocketLost | SocketRefused:
+    codes = [error.get("extensions", {}).get("code", "NO_CODE") for error in errors]
+    if codes and all(code in ("UNAVAILABLE", "RATE_LIMITED") for code in codes):
+        return SocketLost(codes[0])
+    return SocketRefused(str([Denied(code, error["message"]) for code, error in zip(codes, errors, strict=True)]))

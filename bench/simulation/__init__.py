@@ -1,3 +1,0 @@
-"""`make simulate`: whole sales on a fast clock,
-and the accuracy of the estimates that people received.
-"""

@@ -1,0 +1,1 @@
+"""Proofs: a whole sale, one waiting room, and the accuracy of the wait estimates."""

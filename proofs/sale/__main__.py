@@ -1,0 +1,99 @@
+"""`python -m proofs.sale`, behind `make sale`. It exits with 0 for a good sale, 1 for a failed one,
+and 2 if no sale could be run.
+"""
+
+import argparse
+import asyncio
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import uvloop
+
+from bench.clients.catalog import CatalogRefused, waiting_room
+from bench.clients.console import write_status
+from bench.clients.tokens import IssuerRefused
+from proofs.sale.buyers.people import make_people
+from proofs.sale.own_servers import run_own_servers
+from proofs.sale.records.store_dump import StoreDumpMissing
+from proofs.sale.report import failures, report
+from proofs.sale.sale import Plan, Result, run_sale
+from proofs.sale.sale_targets import StoresUnknown, existing_target
+from settings import Settings, SettingsError
+from storage.embedded.process import ServerStartError
+
+ARRIVALS_PER_S = 50
+"""The average; the sale starts at twice this rate."""
+MIN_SIZE = 10
+"""The minimum number of people and of tickets: each of the three tiers has some stock."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    options = _parser().parse_args(arguments)
+    people = make_people(options.buyers, seed=options.seed, within_s=options.buyers / ARRIVALS_PER_S)
+    stock = options.stock or max(options.buyers * 2 // 5, MIN_SIZE)
+    room = waiting_room(stock, active_users=options.active, users_per_minute=options.per_minute)
+    plan = Plan(people, stock, room, options.limit_s)
+    try:
+        result = uvloop.run(_on_given_servers(plan, options) if options.url else _on_own_servers(plan, options))
+    except (ServerStartError, CatalogRefused, IssuerRefused, StoresUnknown, SettingsError, StoreDumpMissing) as reason:
+        write_status(f"The sale could not be run: {reason}\n")
+        return 2
+    except KeyboardInterrupt:
+        write_status("\nThe sale was interrupted; what it started is stopped.\n")
+        return 130
+    sys.stdout.write(report(plan, result) + "\n")
+    return 1 if failures(plan, result) else 0
+
+
+async def _on_own_servers(plan: Plan, options: argparse.Namespace) -> Result:
+    directory = Path(tempfile.mkdtemp(prefix="onsale-sale-"))
+    write_status(f"a Valkey, a mongod and two servers start in {directory}\n")
+    try:
+        async with run_own_servers(directory) as servers:
+            result = await run_sale(servers.target, plan, servers.kill_half if options.kill == "yes" else None)
+    except asyncio.CancelledError:
+        shutil.rmtree(directory)
+        raise
+    if failures(plan, result):
+        write_status(f"stores and logs are left in {directory}\n")
+    else:
+        shutil.rmtree(directory)
+    return result
+
+
+async def _on_given_servers(plan: Plan, options: argparse.Namespace) -> Result:
+    settings = Settings.from_env(os.environ)
+    target = existing_target(options.url, settings, redis_url=options.redis_url, mongo_url=options.mongo_url)
+    return await run_sale(target, plan, kill=None)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("python -m proofs.sale", description="Run a whole sale and check its records.")
+    parser.add_argument("--buyers", type=_count, default=2000, help="number of people (2000)")
+    parser.add_argument("--stock", type=_count, help="tickets on sale (two for five people)")
+    parser.add_argument(
+        "--kill", choices=("yes", "no"), default="yes", help="kill -9 the store and a server when half is sold (yes)"
+    )
+    parser.add_argument("--active", type=int, help="people called or admitted at a time (an eighth of the tickets)")
+    parser.add_argument("--per-minute", type=int, help="people called in any minute (half as many as tickets, or 60)")
+    parser.add_argument("--url", help="a running server, which is not killed; without it, servers are started")
+    parser.add_argument("--redis-url", help="the store of the running server, if ONSALE_REDIS_URL does not name it")
+    parser.add_argument("--mongo-url", help="likewise, for ONSALE_MONGO_URL")
+    parser.add_argument("--seed", type=int, default=1, help="seed of the random people (1)")
+    parser.add_argument("--limit-s", type=float, default=420.0, help="the sale fails after this time (420)")
+    return parser
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < MIN_SIZE:
+        raise argparse.ArgumentTypeError(f"{value} is too few; give at least {MIN_SIZE}")
+    return value
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,59 @@
+"""The environment of a self-contained sale: a Valkey, a mongod, and two app processes.
+
+The processes share only these stores and one issuer. The first app is the issuer, so killing it
+also removes the keys that the other one checks tokens with.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from bench.clients.servers import DATABASE, AppServer, app_settings, run_app, run_stores
+from proofs.sale.sale_targets import SaleTarget
+from storage.embedded.process import ServerProcess
+
+
+@dataclass(frozen=True, slots=True)
+class OwnServers:
+    valkey: ServerProcess
+    mongod: ServerProcess
+    apps: tuple[AppServer, AppServer]
+
+    @property
+    def target(self) -> SaleTarget:
+        return SaleTarget(
+            urls=tuple(app.url for app in self.apps),
+            issuer=self.apps[0].issuer,
+            redis_url=self.valkey.url,
+            mongo_url=self.mongod.url,
+            mongo_database=DATABASE,
+        )
+
+    async def kill_half(self) -> None:
+        """Kill the store and one app with kill -9 at the same moment; then restart both."""
+        await asyncio.gather(self.valkey.kill(), self.apps[0].kill())
+        await asyncio.gather(self.valkey.start(), self.apps[0].start())
+
+
+@asynccontextmanager
+async def run_own_servers(directory: Path) -> AsyncIterator[OwnServers]:
+    async with run_stores(directory) as (valkey, mongod):
+        settings = app_settings(valkey.url, mongod.url)
+        settings["PASS_KEY_FILE"] = str(_make_pass_key(directory / "pass.pem"))
+        async with (
+            run_app(directory / "app-1", settings) as first,
+            run_app(directory / "app-2", {**settings, "OIDC_ISSUER": first.issuer}) as second,
+        ):
+            yield OwnServers(valkey, mongod, (first, second))
+
+
+def _make_pass_key(path: Path) -> Path:
+    """Create the pass key that both servers share, so that each accepts the other's passes."""
+    key = Ed25519PrivateKey.generate()
+    path.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return path

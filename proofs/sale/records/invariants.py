@@ -1,0 +1,161 @@
+"""The invariants of a sale, which hold after any kill. Each check yields the violating rows."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from bench.clients.ledger import Receipt, TicketLine
+from domain.holds import units_per_tier
+from domain.ids import OrderId, PersonId, TierId, Unit, tier_of
+from domain.orders import Order
+from proofs.sale.records.store_dump import StoreDump
+from schema import ids
+
+Receipts = Mapping[str, Receipt]
+"""The receipts that people received, by the global id of the order."""
+
+
+def unit_in_one_order(dump: StoreDump, receipts: Receipts) -> Iterator[str]:
+    """MongoDB: every unit is in at most one active order."""
+    owners: dict[Unit, OrderId] = {}
+    for order in dump.orders:
+        for unit in order.units:
+            if unit in owners:
+                yield f"unit {unit} is in order {owners[unit]} and in order {order.id}"
+            owners[unit] = order.id
+
+
+def sold_within_capacity(dump: StoreDump, receipts: Receipts) -> Iterator[str]:
+    """MongoDB: no tier has more units recorded than it has, nor a unit that it does not have."""
+    recorded = _recorded(dump.orders)
+    for tier in dump.concert.tiers:
+        if recorded[tier.id] > tier.top:
+            yield f"tier {tier.id} has {recorded[tier.id]} units recorded of {tier.top}"
+    tops = {tier.id: tier.top for tier in dump.concert.tiers}
+    for order in dump.orders:
+        for unit in order.units:
+            if not 1 <= _number(unit) <= tops.get(tier_of(unit), 0):
+                yield f"order {order.id} has unit {unit}, which does not exist"
+
+
+def stock_adds_up(dump: StoreDump, receipts: Receipts) -> Iterator[str]:
+    """Redis: capacity = available + held + sold,
+    by the counters and by the unit records below them.
+    """
+    held = Counter(tier_of(unit) for unit, owner in dump.owners.items() if not owner.startswith("="))
+    taken = Counter(tier_of(unit) for unit in dump.owners)
+    free = Counter(tier_of(unit) for unit in dump.free)
+    for tier in dump.concert.tiers:
+        counted = dump.tiers[tier.id]
+        available = free[tier.id] + counted.top - counted.next + 1
+        recorded = taken[tier.id] - held[tier.id]
+        if available + held[tier.id] + recorded != tier.top:
+            yield f"tier {tier.id}: {available} free + {held[tier.id]} held + {recorded} recorded are not {tier.top}"
+        if (held[tier.id], recorded) != (counted.held, counted.sold + counted.withdrawn):
+            yield f"tier {tier.id}: {held[tier.id]} units are held and {recorded} recorded, the counters say {counted}"
+    for unit in dump.free:
+        if unit in dump.owners:
+            yield f"unit {unit} is free and belongs to {dump.owners[unit]}"
+
+
+def stores_agree(dump: StoreDump, receipts: Receipts) -> Iterator[str]:
+    """Every active order is SOLD in Redis with exactly its units,
+    and Redis has no order that MongoDB lacks.
+    """
+    recorded = {unit: f"={order.id}" for order in dump.orders for unit in order.units}
+    known = {unit: owner for unit, owner in dump.owners.items() if owner.startswith("=")}
+    for unit in sorted(recorded.keys() | known.keys()):
+        if recorded.get(unit) != known.get(unit):
+            yield f"unit {unit} is {recorded.get(unit, 'in no order')} in MongoDB and {known.get(unit, 'not')} in Redis"
+    for order in dump.orders:
+        if dump.hold_states.get(order.id) != "SOLD":
+            yield f"order {order.id} is {dump.hold_states.get(order.id, 'unknown')} in Redis, not SOLD"
+
+
+def limits_kept(dump: StoreDump, receipts: Receipts) -> Iterator[str]:
+    """MongoDB: no person exceeds the limits per order and per person; Redis has the same counts."""
+    owned: Counter[PersonId] = Counter()
+    for order in dump.sold_orders:
+        owned[order.person_id] += len(order.units)
+        if len(order.units) > dump.concert.terms.limit_per_order:
+            yield f"order {order.id} has {len(order.units)} units, above {dump.concert.terms.limit_per_order} an order"
+    for person, units in owned.items():
+        if units > dump.concert.terms.limit_per_person:
+            yield f"person {person} has {units} units, above {dump.concert.terms.limit_per_person} a person"
+        account = dump.people.get(person)
+        if account is None or account.owned != units:
+            yield f"person {person} has {units} units; Redis counted {account}"
+
+
+def answered_orders_stand(dump: StoreDump, receipts: Receipts) -> Iterator[str]:
+    """Every order in an answer is in MongoDB as answered,
+    and MongoDB has no order without an answer.
+    """
+    orders = {str(ids.of_order(order.id)): order for order in dump.sold_orders}
+    for order_id in receipts.keys() - orders.keys():
+        yield f"{receipts[order_id]} is not recorded"
+    for order_id, order in orders.items():
+        receipt = receipts.get(order_id)
+        if receipt is None:
+            yield f"order {order.id} of {order.customer.email} is recorded and was in no answer"
+        elif receipt != _receipt_of(order, receipt.buyer):
+            yield f"{receipt} was the answer, {_receipt_of(order, receipt.buyer)} is recorded"
+        if units_per_tier(order.units) != _requested(order):
+            yield f"order {order.id} has units {order.units} for lines {order.lines}"
+
+
+def nothing_left_over(dump: StoreDump, receipts: Receipts) -> Iterator[str]:
+    """Redis: every hold has ended or is an order."""
+    for id_, state in dump.hold_states.items():
+        if state in ("HELD", "BUYING"):
+            yield f"hold {id_} is still {state}"
+
+
+CHECKS: tuple[Callable[[StoreDump, Receipts], Iterable[str]], ...] = (
+    unit_in_one_order,
+    sold_within_capacity,
+    stock_adds_up,
+    stores_agree,
+    limits_kept,
+    answered_orders_stand,
+    nothing_left_over,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    invariant: str
+    offending: tuple[str, ...]
+
+
+def judge(dump: StoreDump, receipts: Receipts) -> tuple[Verdict, ...]:
+    return tuple(Verdict(check.__name__.replace("_", " "), tuple(check(dump, receipts))) for check in CHECKS)
+
+
+def oversold_units(dump: StoreDump) -> int:
+    """Return how many units were sold too often:
+    a unit sold twice counts once, a nonexistent unit too.
+    """
+    sold = [unit for order in dump.sold_orders for unit in order.units]
+    tops = {tier.id: tier.top for tier in dump.concert.tiers}
+    return len(sold) - len({unit for unit in sold if 1 <= _number(unit) <= tops.get(tier_of(unit), 0)})
+
+
+def _recorded(orders: Iterable[Order]) -> Counter[TierId]:
+    return Counter(tier_of(unit) for order in orders for unit in order.units)
+
+
+def _number(unit: Unit) -> int:
+    return int(unit.rpartition(":")[2])
+
+
+def _receipt_of(order: Order, buyer: str) -> Receipt:
+    lines = tuple(TicketLine(str(ids.of_tier(line.tier_id)), line.quantity) for line in order.lines)
+    return Receipt(str(ids.of_order(order.id)), buyer, order.customer.email, lines, order.total.minor)
+
+
+def _requested(order: Order) -> Counter[TierId]:
+    requested: Counter[TierId] = Counter()
+    for line in order.lines:
+        requested[line.tier_id] += line.quantity
+    return requested

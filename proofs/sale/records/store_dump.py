@@ -1,0 +1,105 @@
+"""The records of both stores about one concert, read directly and not through the API.
+
+MongoDB's documents are taken as they are. From Redis, the unit records (the holder of each unit,
+the free units) and the separate counters are read, so that the two can be compared.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from redis.asyncio import Redis
+
+from domain.concerts import Concert
+from domain.ids import ConcertId, TierId, Unit
+from domain.orders import Order, OrderStatus
+from storage.keys import KINDS, concert_keys
+from storage.mongo.client import Database
+from storage.mongo.concerts import ConcertStore
+from storage.mongo.orders import OrderStore
+
+
+@dataclass(frozen=True, slots=True)
+class TierCounters:
+    top: int
+    next: int
+    """The first unit number never assigned."""
+    held: int
+    sold: int
+    withdrawn: int
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One person's account, as Redis keeps it for the limits."""
+
+    held: int
+    owned: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoreDump:
+    concert: Concert
+    orders: tuple[Order, ...]
+    """All orders in MongoDB with status PAID or WITHDRAWN."""
+    tiers: Mapping[TierId, TierCounters]
+    owners: Mapping[Unit, str]
+    """Unit to the id of its hold, or `=` and the id of its order."""
+    free: tuple[Unit, ...]
+    hold_states: Mapping[str, str]
+    people: Mapping[str, Account]
+
+    @property
+    def sold_orders(self) -> tuple[Order, ...]:
+        return tuple(order for order in self.orders if order.status is OrderStatus.PAID)
+
+
+class StoreDumpMissing(RuntimeError):
+    """A store does not answer, or does not have the concert."""
+
+
+async def read_store_dump(redis: Redis, mongo: Database, concert_id: ConcertId) -> StoreDump:
+    """Return the records of a concert; `redis` decodes its responses. Raises StoreDumpMissing."""
+    concert = await ConcertStore(mongo).get(concert_id)
+    if concert is None:
+        raise StoreDumpMissing(f"MongoDB has no concert {concert_id}")
+    orders = tuple([order async for order in OrderStore(mongo).iterate_concert(concert_id)])
+    keys = dict(zip(KINDS, concert_keys(concert_id), strict=True))
+    tiers = await _hash(redis, keys["tiers"])
+    units = await _hash(redis, keys["units"])
+    holds = await _hash(redis, keys["holds"])
+    people = await _hash(redis, keys["people"])
+    free = await redis.execute_command("ZRANGE", keys["free"], 0, -1)
+    return StoreDump(
+        concert=concert,
+        orders=orders,
+        tiers={tier.id: _counters(tiers, tier.id) for tier in concert.tiers},
+        owners={Unit(unit): owner for unit, owner in units.items()},
+        free=tuple(Unit(unit) for unit in free),
+        hold_states={id_: json.loads(record)["state"] for id_, record in holds.items()},
+        people={id_: _account(record) for id_, record in people.items()},
+    )
+
+
+async def all_holds_ended(redis: Redis, concert_id: ConcertId) -> bool:
+    """Return whether every hold of the concert has ended or become an order."""
+    keys = dict(zip(KINDS, concert_keys(concert_id), strict=True))
+    held = await redis.execute_command("ZCARD", keys["deadlines"])
+    buying = await redis.execute_command("ZCARD", keys["buying"])
+    return int(held) + int(buying) == 0
+
+
+async def _hash(redis: Redis, key: str) -> dict[str, str]:
+    fields: dict[str, str] = await redis.execute_command("HGETALL", key)
+    return fields
+
+
+def _counters(fields: Mapping[str, str], tier: TierId) -> TierCounters:
+    """Return the counters of a tier. A missing counter is a fault, so it is never read as zero."""
+    read = {name: int(fields[f"{tier}|{name}"]) for name in ("top", "next", "held", "sold", "withdrawn")}
+    return TierCounters(**read)
+
+
+def _account(record: str) -> Account:
+    fields = json.loads(record)
+    return Account(fields["held"], fields["owned"])

@@ -1,0 +1,60 @@
+"""The target of a sale: the servers that the people use, and the stores behind them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from settings import Settings
+from storage.embedded import supervisor
+from storage.embedded.lockfile import LockFile
+from storage.embedded.process import ServerProcess
+
+
+class StoresUnknown(RuntimeError):
+    """The stores are not known; the message names the ways to specify them."""
+
+
+@dataclass(frozen=True, slots=True)
+class SaleTarget:
+    urls: tuple[str, ...]
+    """The URLs of the servers, each `http://host:port`."""
+    issuer: str
+    redis_url: str
+    mongo_url: str
+    mongo_database: str
+
+
+def existing_target(url: str, settings: Settings, *, redis_url: str | None, mongo_url: str | None) -> SaleTarget:
+    """Return a running server with the given stores, or with its embedded ones.
+
+    Raises StoresUnknown.
+    """
+    url = url.rstrip("/")
+    return SaleTarget(
+        urls=(url,),
+        issuer=settings.oidc_issuer or f"{url}/realms/onsale",
+        redis_url=redis_url or settings.redis_url or _embedded(settings.data_dir / "valkey", _valkey),
+        mongo_url=mongo_url or settings.mongo_url or _embedded(settings.data_dir / "mongod", _mongod),
+        mongo_database=settings.mongo_database,
+    )
+
+
+def _embedded(directory: Path, child_at: Callable[[Path, int], ServerProcess]) -> str:
+    path = directory / "child.lock"
+    if path.exists():
+        with LockFile(path) as lock:
+            holder = lock.last_holder()
+        if holder is not None:
+            return child_at(directory, holder.port).url
+    raise StoresUnknown(
+        f"{directory} has no running store, so the records cannot be checked; "
+        "name the stores of that server with --redis-url and --mongo-url, or its data with ONSALE_DATA_DIR"
+    )
+
+
+def _valkey(directory: Path, port: int) -> ServerProcess:
+    return supervisor.make_valkey(directory, port=port)
+
+
+def _mongod(directory: Path, port: int) -> ServerProcess:
+    return supervisor.make_mongod(directory, port=port)

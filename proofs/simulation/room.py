@@ -1,0 +1,58 @@
+"""The interface of a simulated room: a queue and stock, on the real scripts or in memory."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from domain.estimates.room_flow import RoomFlow
+from domain.queues import RoomSettings
+from domain.stock import Stock
+
+
+@dataclass(frozen=True, slots=True)
+class RoomObservation:
+    """The queue at one moment."""
+
+    flow: RoomFlow
+    settings: RoomSettings
+    slots_taken: int
+    waiting_count: int
+    positions: Mapping[str, int]
+    """The position of each waiting person."""
+    stock: Stock
+
+
+@dataclass(frozen=True, slots=True)
+class Transitions:
+    """People called, and people whose entry ended, since the last step."""
+
+    called: Sequence[str]
+    ended: Sequence[str]
+
+
+class Room(Protocol):
+    async def move_clock(self, at_s: float) -> None:
+        """Advance the clock to seconds from the opening, by at most two seconds per step."""
+
+    async def join(self, people: Sequence[str]) -> None: ...
+
+    async def leave(self, people: Sequence[str]) -> None: ...
+
+    async def disconnect(self, people: Sequence[str]) -> None:
+        """Close the sockets of these people."""
+
+    async def claim(self, people: Sequence[str]) -> Sequence[str]:
+        """Claim passes; return the people who got one."""
+
+    async def hold(self, person: str, wish: int) -> bool:
+        """Hold `wish` tickets, or those that are left; return whether any were."""
+
+    async def buy(self, people: Sequence[str]) -> None:
+        """Buy the holds of these people."""
+
+    async def configure(self, changes: Mapping[str, int]) -> None: ...
+
+    async def advance(self) -> Transitions:
+        """Call the next people and end what has expired."""
+
+    async def observe(self) -> RoomObservation: ...

@@ -1,0 +1,88 @@
+"""The invariants of one concert, read from both stores directly while nothing changes: orders,
+units, holds, people and counters agree.
+"""
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+
+from domain.concerts import Concert
+from domain.orders import Order, OrderStatus
+from storage.connect import Stores
+from storage.keys import KINDS, concert_keys
+
+HASHES = ("units", "holds", "people", "tiers")
+SORTED_SETS = ("free", "deadlines", "buying")
+
+Records = Mapping[str, Mapping[str, str]]
+"""The fields of each hash by kind; of a sorted set, the members with their scores."""
+
+
+async def find_violations(stores: Stores, concert: Concert) -> list[str]:
+    orders = [order async for order in stores.orders.iterate_concert(concert.id)]
+    keys = dict(zip(KINDS, concert_keys(concert.id), strict=True))
+    records = {kind: await _read_pairs(stores, "HGETALL", keys[kind]) for kind in HASHES}
+    for kind in SORTED_SETS:
+        records[kind] = await _read_pairs(stores, "ZRANGE", keys[kind], "0", "-1", "WITHSCORES")
+    counters = await _counter_violations(stores, concert, records, orders)
+    return [*_unit_violations(records, orders), *_hold_violations(records), *counters]
+
+
+async def _read_pairs(stores: Stores, *command: str) -> dict[str, str]:
+    flat = [text.decode() for text in await stores.script_client.run_command(*command)]
+    return dict(zip(flat[::2], flat[1::2], strict=True))
+
+
+def _unit_violations(records: Records, orders: Sequence[Order]) -> Iterator[str]:
+    units = Counter(unit for order in orders for unit in order.units)
+    yield from (f"unit {unit} is in {count} orders" for unit, count in units.items() if count > 1)
+    owners = records["units"]
+    sold = {unit for unit, owner in owners.items() if owner.startswith("=")}
+    yield from (f"unit {unit} is in an order of one store only" for unit in sold ^ set(units))
+    yield from (f"unit {unit} is free and taken" for unit in owners.keys() & records["free"].keys())
+
+
+def _hold_violations(records: Records) -> Iterator[str]:
+    """Holds, units, people and deadlines agree."""
+    owners = records["units"]
+    by_state: dict[str, set[str]] = defaultdict(set)
+    counts: dict[str, Counter[str]] = {"held": Counter(), "owned": Counter()}
+    active: dict[str, set[str]] = defaultdict(set)
+    for id_, hold in ((id_, json.loads(text)) for id_, text in records["holds"].items()):
+        state, person = hold["state"], hold["person"]
+        by_state[state].add(id_)
+        owner = f"={id_}" if state == "SOLD" else id_
+        yield from (f"hold {id_} has unit {u} of {owners.get(u)}" for u in hold["units"] if owners.get(u) != owner)
+        counts["owned" if state == "SOLD" else "held"][person] += len(hold["units"])
+        if state in ("HELD", "BUYING"):
+            active[person].add(id_)
+        elif state == "ENDED" and hold["units"]:
+            yield f"hold {id_} has ended and has units {hold['units']}"
+    for kind, state in (("deadlines", "HELD"), ("buying", "BUYING")):
+        if records[kind].keys() != by_state[state]:
+            yield f"{kind} and the holds in state {state} differ: {records[kind].keys() ^ by_state[state]}"
+    for person, account in ((person, json.loads(text)) for person, text in records["people"].items()):
+        if (account["held"], account["owned"]) != (counts["held"][person], counts["owned"][person]):
+            yield f"{person} has {counts['held'][person]} held and {counts['owned'][person]} owned units, not {account}"
+        if set(account["holds"]) != active[person]:
+            yield f"{person} has the active holds {active[person]}, not {account['holds']}"
+
+
+async def _counter_violations(stores: Stores, concert: Concert, records: Records, orders: Sequence[Order]) -> list[str]:
+    stored = await stores.concerts.get(concert.id)
+    if stored is None:
+        return [f"MongoDB has no concert {concert.id}"]
+    found = []
+    for tier, counted in zip(stored.tiers, (await stores.holds.read_stock(concert.id)).tiers, strict=True):
+        prefix = f"{tier.id}:"
+        paid = [order for order in orders if order.status is OrderStatus.PAID]
+        sold = sum(unit.startswith(prefix) for order in paid for unit in order.units)
+        owners = [owner for unit, owner in records["units"].items() if unit.startswith(prefix)]
+        held = sum(not owner.startswith("=") for owner in owners)
+        returned = sum(unit.startswith(prefix) for unit in records["free"])
+        unassigned = int(records["tiers"][f"{tier.id}|top"]) - int(records["tiers"][f"{tier.id}|next"]) + 1
+        expected = (tier.capacity, returned + unassigned, held, sold)
+        actual = (counted.capacity, counted.available, counted.held, counted.sold)
+        if actual != expected or not 0 <= counted.available <= counted.capacity:
+            found.append(f"{tier.id}: (capacity, available, held, sold) is {actual}, the records say {expected}")
+    return found

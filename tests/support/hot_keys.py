@@ -1,0 +1,30 @@
+"""Finds a concert's keys in the hot store, and moves its clock and deadlines instead of waiting."""
+
+from domain.concerts import Concert
+from storage.connect import Stores
+from storage.keys import KINDS, concert_keys
+
+
+def concert_key(concert: Concert, kind: str) -> str:
+    return concert_keys(concert.id)[KINDS.index(kind)]
+
+
+async def advance_clock(stores: Stores, concert: Concert, ms: int) -> None:
+    """Move the concert's clock ahead of the real time by `ms`. A negative `ms` moves it back."""
+    await stores.script_client.run_command("HINCRBY", concert_key(concert, "state"), "now_ms", str(ms))
+
+
+async def make_due(stores: Stores, concert: Concert, kind: str, *members: str) -> None:
+    """Move deadlines of one kind into the past."""
+    pairs = [word for member in members for word in ("1", member)]
+    await stores.script_client.run_command("ZADD", concert_key(concert, kind), "XX", *pairs)
+
+
+async def replace_incarnation(stores: Stores, concert: Concert, incarnation: str = "another") -> None:
+    """Make the store look like another one, as after a restart or a failover."""
+    await stores.script_client.run_command("HSET", concert_key(concert, "state"), "incarnation", incarnation)
+
+
+async def end_grace(stores: Stores, concert: Concert) -> None:
+    """End the grace after an outage, such as five seconds without workers on a busy machine."""
+    await stores.script_client.run_command("HSET", concert_key(concert, "state"), "grace_until_ms", "0")

@@ -1,0 +1,21 @@
+"""Failures of MongoDB commands, by MongoDB's own fail points."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from pymongo import MongoClient
+
+
+@asynccontextmanager
+async def failing(
+    mongo_url: str, times: int, *, commands: tuple[str, ...] = ("insert",), **failure: Any
+) -> AsyncIterator[None]:
+    """Let the next commands of the stores fail this often."""
+    data = {"failCommands": list(commands), "appName": "onsale", **failure}
+    with MongoClient[dict[str, Any]](mongo_url) as control:
+        control.admin.command("configureFailPoint", "failCommand", mode={"times": times}, data=data)
+        try:
+            yield
+        finally:
+            control.admin.command("configureFailPoint", "failCommand", mode="off")
