@@ -16,6 +16,7 @@ from graphql import (
 )
 
 from schema.execution import document_limits
+from schema.execution.literal_values import RULES
 
 # A parsed document takes about 100 times its text, so the cache stays below 100 MB for any input.
 CACHED_DOCUMENTS = 500
@@ -69,7 +70,7 @@ def _read(text: str, schema: GraphQLSchema) -> Document:
         return Document(None, (_too_large() if error.message.endswith(_PARSING_ABORTED) else error,))
     if broken := document_limits.check(ast):
         return Document(None, (broken,))
-    errors = validate(schema, ast, max_errors=_MAX_ERRORS)
+    errors = validate(schema, ast, RULES, max_errors=_MAX_ERRORS)
     if any(error.message == _VALIDATION_ABORTED for error in errors):
         return Document(None, (_too_large(),))
     return Document(None, tuple(errors)) if errors else Document(ast)
