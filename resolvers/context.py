@@ -52,6 +52,12 @@ class LoadOnce(Generic[K, V]):
             result.set_exception(error)
 
 
+NOT_SIGNED_IN = (
+    "You are not signed in; send `Authorization: Bearer <access token>`,"
+    " on a WebSocket in the payload of connection_init."
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """Created for each request and each event of a subscription,
@@ -75,7 +81,7 @@ class Context:
     def signed_in(self) -> Viewer:
         """Return the viewer. Raises Unauthenticated for an anonymous caller."""
         if self.viewer is None:
-            raise Unauthenticated("You are not signed in; send `Authorization: Bearer <access token>`.")
+            raise Unauthenticated(NOT_SIGNED_IN)
         return self.viewer
 
     def clear(self) -> None:
