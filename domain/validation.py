@@ -164,14 +164,19 @@ def tier_problems(path: str, tiers: Sequence[TierDraft]) -> Iterator[FieldProble
 
 def _repeated_names(path: str, names: Sequence[str | None], others: Sequence[str | None]) -> Iterator[FieldProblem]:
     """Yield a problem for each tier whose name another tier has, in whatever form and case."""
-    taken = {name_key(name) for name in others if name}
+    taken = {name_key(name) for name in others if name and _is_name(name)}
     for index, name in enumerate(names):
-        if name and name_key(name) in taken:
+        if not name or not _is_name(name):
+            continue
+        if (key := name_key(name)) in taken:
             yield FieldProblem(
                 f"{path}.{index}.name", f"is {name[:64]!r}, as in another tier; give each tier its own name"
             )
-        elif name:
-            taken.add(name_key(name))
+        taken.add(key)
+
+
+def _is_name(text: str) -> bool:
+    return not any(line_problems("", text, longest=MAX_NAME))
 
 
 def _venue_problems(venue: Venue) -> Iterator[FieldProblem]:

@@ -27,6 +27,13 @@ _NOT_IN_A_LINE = (
 )
 _BAD_IN_BLOCK = re.compile(f"{_FLAG}|([{_NEVER}])")
 _BAD_IN_LINE = re.compile(f"{_FLAG}|([{_NEVER}{_NOT_IN_A_LINE}])")
+MAX_LINE = 300
+MAX_BLOCK = 5_000
+"""No line and no block of the schema may be longer."""
+MAX_MARKS = 30
+"""Most marks on one letter: the bound of Unicode's stream-safe text, far above every language."""
+_PARTS = 4
+"""Most parts that one letter of a valid text is made of."""
 _BREAKS = re.compile("\r\n|[\r\x85\u2028\u2029]")
 _LINE_BREAKS = "\n\r\x0b\x0c\x85\u2028\u2029"
 _TURNING = re.compile(r"[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
@@ -36,13 +43,13 @@ _VISIBLE = frozenset("LNPS")
 
 
 def clean_line(text: str) -> str:
-    """Return a line as it is stored."""
-    return unicodedata.normalize("NFC", text).strip()
+    """Return a line as it is stored. One that no field takes is only trimmed."""
+    return _compose(text.strip(), MAX_LINE)
 
 
 def clean_block(text: str) -> str:
-    """Return a block as it is stored; every line break is one `\\n`."""
-    return unicodedata.normalize("NFC", _BREAKS.sub("\n", text)).strip()
+    """Return a block as it is stored; every line break is one line feed."""
+    return _compose(_BREAKS.sub("\n", text).strip(), MAX_BLOCK)
 
 
 def plain_line(text: str) -> str:
@@ -73,6 +80,8 @@ def _problems(
     elif not text.strip():
         if not may_be_empty:
             yield FieldProblem(path, "must not be empty")
+    elif (at := _marks_at(text)) is not None:
+        yield FieldProblem(path, f"has more than {MAX_MARKS} marks on one letter at character {at + 1}; remove some")
     elif (at := _first(bad, text)) is not None:
         yield FieldProblem(path, _describe(text[at], at + 1))
     elif not any(map(_is_visible, text)):
@@ -100,3 +109,20 @@ def _describe(letter: str, position: int) -> str:
     if unicodedata.category(letter) == "Cf":
         return f"contains {named} at character {position}, which is invisible; remove it"
     return f"contains {named} at character {position}, a control character; remove it"
+
+
+def _compose(text: str, longest: int) -> str:
+    """Return the text in NFC, which takes time by the square of a run of marks."""
+    if text.isascii() or len(text) > longest * _PARTS or _marks_at(text) is not None:
+        return text
+    return unicodedata.normalize("NFC", text)
+
+
+def _marks_at(text: str) -> int | None:
+    """Return where a run of too many marks ends; None if there is none."""
+    run = 0
+    for index, letter in enumerate(text):
+        run = run + 1 if unicodedata.combining(letter) else 0
+        if run > MAX_MARKS:
+            return index
+    return None

@@ -83,3 +83,14 @@ def test_a_block_takes_lines_and_refuses_what_turns_text() -> None:
 def test_a_text_of_others_loses_what_a_line_refuses() -> None:
     assert plain_line(" oli\u202evia\n\x00 \ud800") == "olivia"
     assert plain_line("\u200b") == ""
+
+
+def test_a_flood_of_marks_is_refused_and_never_composed() -> None:
+    flood = "a" + "\u0301\u0323" * 50_000
+    assert said(flood) == ["has 100001 characters; at most 200 are allowed"]
+    assert (clean_line(flood), clean_block(flood)) == (flood, flood)
+    assert said("a" + "\u0301" * 30) == []
+    assert said("a" + "\u0301" * 32) == ["has more than 30 marks on one letter at character 32; remove some"]
+    many = "a" + "\u0301\u0323" * 2_000
+    assert clean_block(many) == many
+    assert len(said_of_block(many)) == 1
