@@ -98,8 +98,12 @@ class PurchaseTicketsInput:
             "The token of your pass, with `lines` only, if the concert has a waiting room. A hold keeps its own pass."
         ),
     )
-    customer_name: str = strawberry.field(description="The name of the ticket holder.")
-    customer_email: str = strawberry.field(description="The email address for the tickets.")
+    customer_name: str = strawberry.field(
+        description=("The name of the ticket holder: one line of at most 200 characters, without invisible characters.")
+    )
+    customer_email: str = strawberry.field(
+        description="The email address for the tickets. It is stored without the spaces around it."
+    )
     idempotency_key: str = strawberry.field(
         description=(
             "A unique key chosen by you, such as a UUID. Repeating the request with the same key "

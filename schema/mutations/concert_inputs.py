@@ -92,12 +92,20 @@ class TierChangeInput:
         return TierChange(id=tier_id, name=self.name, price_minor=self.price_minor, capacity=self.capacity)
 
 
-@strawberry.input(description="A change of a concert. Fields that are null or absent stay unchanged.")
+@strawberry.input(
+    description=(
+        "A change of a concert. Fields that are null or absent stay unchanged. A change that changes"
+        " nothing raises no version."
+    )
+)
 class UpdateConcertInput:
     concert_id: strawberry.ID = strawberry.field(description="The id of the concert.")
     expected_version: int | None = strawberry.field(
         default=None,
-        description="The expected version. The change is refused with VersionConflictError if it differs.",
+        description=(
+            "The expected version. The change is refused with VersionConflictError if it differs. Without one"
+            " the change applies to any version."
+        ),
     )
     name: str | None = strawberry.field(default=None, description="The new name.")
     venue: VenueInput | None = strawberry.field(default=None, description="The new venue.")
