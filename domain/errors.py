@@ -355,4 +355,4 @@ def describe_cause(error: BaseException) -> str:
     cause = error
     while (earlier := cause.__cause__) is not None:
         cause = earlier
-    return f"{type(cause).__name__}: {cause}" if cause is not error else str(error)
+    return str(error) if cause is error and str(error) else f"{type(cause).__name__}: {cause}"
