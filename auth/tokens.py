@@ -17,6 +17,7 @@ from auth.verified_tokens import VerifiedTokens
 from auth.viewer import Role, Viewer
 from domain.errors import Unauthenticated
 from domain.ids import HOUSE, PersonId
+from domain.text.characters import plain_line
 
 MAX_TOKEN_BYTES = 8_192
 """Maximum size of a token. Common servers limit all headers together to 8 KiB; a Keycloak token has
@@ -172,7 +173,8 @@ def _viewer(claims: Mapping[str, object]) -> Viewer:
 
 
 def _text(value: object) -> str | None:
-    return value[:MAX_NAME_CHARACTERS] if isinstance(value, str) and value else None
+    """Return a claim as a line without invisible characters: it is stored and shown to others."""
+    return (plain_line(value[:MAX_NAME_CHARACTERS]) or None) if isinstance(value, str) else None
 
 
 def _roles(realm_access: object) -> frozenset[Role]:

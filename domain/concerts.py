@@ -12,6 +12,7 @@ from enum import StrEnum
 from domain.ids import ConcertId, PersonId, TierId
 from domain.money import CurrencyCode
 from domain.queues import NO_ROOM, RoomSettings
+from domain.room_changes import RoomSettingsPatch
 
 
 class ConcertStatus(StrEnum):
@@ -134,7 +135,7 @@ class ConcertChange:
     limit_per_order: int | None = None
     limit_per_person: int | None = None
     hold_duration_ms: int | None = None
-    room: RoomSettings | None = None
+    room: RoomSettingsPatch | None = None
     tiers: tuple[TierChange, ...] = ()
     new_tiers: tuple[TierDraft, ...] = ()
 

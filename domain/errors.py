@@ -71,7 +71,7 @@ class OnsaleError(Exception):
 
 class Refusal(OnsaleError):
     code: ClassVar[ErrorCode]
-    retryable: ClassVar[bool] = False
+    retryable: bool = False
     retry_after_s: int | None = None
 
 
@@ -210,14 +210,27 @@ class IllegalTransition(Refusal):
 
 
 class VersionConflict(Refusal):
+    """Another change came first. It is retryable if the caller expected no version: its change
+    applies to any version, and only lost too many races.
+    """
+
     code = ErrorCode.VERSION_CONFLICT
 
-    def __init__(self, concert_id: ConcertId, version: int, *, of_settings: bool = False) -> None:
+    def __init__(
+        self, concert_id: ConcertId, version: int, *, of_settings: bool = False, is_retryable: bool = False
+    ) -> None:
         what = "The settings of this waiting room are" if of_settings else "This concert is"
         again = "them" if of_settings else "it"
-        super().__init__(f"{what} now at version {version}; read {again} again and repeat the change.")
+        step = (
+            "many changes came at once; repeat the request"
+            if is_retryable
+            else (f"read {again} again and repeat the change")
+        )
+        super().__init__(f"{what} now at version {version}; {step}.")
         self.concert_id = concert_id
         self.version = version
+        if is_retryable:
+            self.retryable, self.retry_after_s = True, 1
 
 
 class Admission(StrEnum):
@@ -333,3 +346,13 @@ class RateLimited(Denial):
 
 class BadUserInput(Denial):
     pass
+
+
+def describe_cause(error: BaseException) -> str:
+    """Return what lies behind an error, for a log: type and message of the first error of its
+    chain.
+    """
+    cause = error
+    while (earlier := cause.__cause__) is not None:
+        cause = earlier
+    return str(error) if cause is error and str(error) else f"{type(cause).__name__}: {cause}"

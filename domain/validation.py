@@ -4,20 +4,23 @@ Bounds are generous for every real sale, and small enough that no request slows 
 """
 
 import re
-import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 
-from domain.concerts import Concert, ConcertDraft, ConcertTerms, TierDraft, Venue
+from domain.concerts import Concert, ConcertChange, ConcertDraft, ConcertFilter, ConcertTerms, TierDraft, Venue
 from domain.errors import FieldProblem, InvalidInput
 from domain.holds import TicketRequest
 from domain.ids import ConcertId, concert_of
 from domain.orders import Customer
-from domain.queues import QueueingMethod, RoomSettings
+from domain.queues import QueueingMethod
+from domain.room_changes import RoomSettingsPatch
+from domain.text.characters import block_problems, key_text_problems, line_problems
+from domain.text.email_addresses import email_problems
+from domain.text.search_words import MAX_QUERY, MAX_QUERY_WORDS, name_key, query_words
 
 MAX_NAME = 200
 MAX_DESCRIPTION = 5_000
-MAX_EMAIL = 254
 MAX_KEY = 255
 MAX_LINES = 20
 MAX_QUANTITY = 1_000
@@ -34,10 +37,17 @@ MAX_ADMITTED_AT_ONCE = 1_000
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 LATEST = datetime(2100, 1, 1, tzinfo=UTC)
 
+_ROOM_VALUES = {
+    "total_active_users": ("totalActiveUsers", 1, MAX_ACTIVE_USERS),
+    "new_users_per_minute": ("newUsersPerMinute", 1, MAX_ACTIVE_USERS),
+    "pass_claim_timeout_ms": ("passClaimTimeoutSeconds", 1_000, MAX_ROOM_TIME_S),
+    "session_duration_ms": ("sessionDurationSeconds", 1_000, MAX_ROOM_TIME_S),
+    "heartbeat_timeout_ms": ("heartbeatTimeoutSeconds", 1_000, MAX_ROOM_TIME_S),
+    "disconnect_grace_ms": ("disconnectGraceSeconds", 1_000, MAX_ROOM_TIME_S),
+}
+"""Each number of a room: its name in the API, how many of it are one there, the highest there."""
 _SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _COUNTRY = re.compile(r"[A-Z]{2}")
-# Deliberately loose: only a message sent to an address proves it.
-_EMAIL = re.compile(r"[^\s@\x00-\x1f]+@[^\s@\x00-\x1f.]+(\.[^\s@\x00-\x1f.]+)+")
 
 
 def raise_problems(problems: Iterator[FieldProblem]) -> None:
@@ -47,138 +57,201 @@ def raise_problems(problems: Iterator[FieldProblem]) -> None:
         raise InvalidInput(*found)
 
 
-def text_problems(path: str, text: str, *, longest: int, may_be_empty: bool = False) -> Iterator[FieldProblem]:
-    if not may_be_empty and not text.strip():
-        yield FieldProblem(path, "must not be empty")
-    if len(text) > longest:
-        yield FieldProblem(path, f"has {len(text)} characters; at most {longest} are allowed")
-    if any(unicodedata.category(letter) in ("Cc", "Cs") and letter not in "\n\t" for letter in text[:longest]):
-        yield FieldProblem(path, "contains control characters; remove them")
-
-
 def number_problems(path: str, value: int, lowest: int, highest: int) -> Iterator[FieldProblem]:
     if not lowest <= value <= highest:
         yield FieldProblem(path, f"is {value}; it must be between {lowest} and {highest}")
 
 
 def key_problems(key: str) -> Iterator[FieldProblem]:
-    yield from text_problems("idempotencyKey", key, longest=MAX_KEY)
+    yield from key_text_problems("idempotencyKey", key, longest=MAX_KEY)
 
 
 def ticket_line_problems(concert_id: ConcertId, lines: Sequence[TicketRequest]) -> Iterator[FieldProblem]:
+    """Yield the problems of the lines; an empty id is malformed, which its reader reports."""
     if not 1 <= len(lines) <= MAX_LINES:
         yield FieldProblem("lines", f"has {len(lines)} lines; send 1 to {MAX_LINES}")
     for index, line in enumerate(lines[:MAX_LINES]):
         yield from number_problems(f"lines.{index}.quantity", line.quantity, 1, MAX_QUANTITY)
-        if concert_of(line.tier_id) != concert_id:
+        if not line.tier_id:
+            continue
+        if concert_id and concert_of(line.tier_id) != concert_id:
             yield FieldProblem(f"lines.{index}.tierId", "is not a tier of this concert; use one of its tiers")
         if any(line.tier_id == earlier.tier_id for earlier in lines[:index]):
             yield FieldProblem(f"lines.{index}.tierId", "repeats the tier of an earlier line; combine the quantities")
 
 
 def customer_problems(customer: Customer) -> Iterator[FieldProblem]:
-    yield from text_problems("customerName", customer.name, longest=MAX_NAME)
-    yield from text_problems("customerEmail", customer.email, longest=MAX_EMAIL)
-    if len(customer.email) <= MAX_EMAIL and not _EMAIL.fullmatch(customer.email):
-        yield FieldProblem("customerEmail", "is not an email address; use the form name@example.org")
+    yield from line_problems("customerName", customer.name, longest=MAX_NAME)
+    yield from email_problems("customerEmail", customer.email)
+
+
+def filter_problems(filter_: ConcertFilter) -> Iterator[FieldProblem]:
+    """Yield the problems of the texts in a filter; an empty text filters nothing."""
+    for name, text in (("search", filter_.search), ("city", filter_.city)):
+        found = list(line_problems(f"filter.{name}", text or "", longest=MAX_QUERY, may_be_empty=True))
+        if not found and name == "search" and len(words := query_words(text or "")) > MAX_QUERY_WORDS:
+            found = [FieldProblem("filter.search", f"has {len(words)} words; at most {MAX_QUERY_WORDS} are allowed")]
+        yield from found
+
+
+def is_slug(text: str) -> bool:
+    return len(text) <= MAX_NAME and _SLUG.fullmatch(text) is not None
 
 
 def draft_problems(draft: ConcertDraft) -> Iterator[FieldProblem]:
-    yield from _words_problems(draft.terms)
-    yield from _sale_problems(draft.terms)
+    yield from line_problems("name", draft.terms.name, longest=MAX_NAME)
+    yield from block_problems("description", draft.terms.description, longest=MAX_DESCRIPTION, may_be_empty=True)
+    yield from _venue_problems(draft.terms.venue)
+    yield from _terms_problems(draft.terms)
+    yield from _window_problems(draft.terms)
     yield from room_problems("waitingRoom", draft)
-    if draft.slug is not None and not (_SLUG.fullmatch(draft.slug) and len(draft.slug) <= MAX_NAME):
+    if draft.slug is not None and not is_slug(draft.slug):
         allowed = f"lowercase letters and digits with single hyphens between them, at most {MAX_NAME} characters"
         yield FieldProblem("slug", f"is not a valid slug; use {allowed}")
     if not 1 <= len(draft.tiers) <= MAX_TIERS:
         yield FieldProblem("tiers", f"has {len(draft.tiers)} tiers; send 1 to {MAX_TIERS}")
-    yield from tier_problems("tiers", draft.tiers[:MAX_TIERS], lowest_capacity=1)
+    yield from tier_problems("tiers", draft.tiers[:MAX_TIERS])
+    yield from _repeated_names("tiers", [tier.name for tier in draft.tiers[:MAX_TIERS]], ())
 
 
-def changed_concert_problems(concert: Concert) -> Iterator[FieldProblem]:
-    """Check a changed concert by the rules of a draft, but let a tier have no capacity."""
-    yield from _words_problems(concert.terms)
-    yield from _sale_problems(concert.terms)
-    yield from room_problems("waitingRoom", concert)
-    if len(concert.tiers) > MAX_TIERS:
+def change_problems(change: ConcertChange) -> Iterator[FieldProblem]:
+    """Yield the problems of what is changed, whatever the concert is like now."""
+    if change.name is not None:
+        yield from line_problems("name", change.name, longest=MAX_NAME)
+    if change.description is not None:
+        yield from block_problems("description", change.description, longest=MAX_DESCRIPTION, may_be_empty=True)
+    if change.venue is not None:
+        yield from _venue_problems(change.venue)
+    yield from _terms_problems(change)
+    for index, tier in enumerate(change.tiers):
+        at = f"tiers.{index}"
+        if any(tier.id and tier.id == earlier.id for earlier in change.tiers[:index]):
+            yield FieldProblem(f"{at}.tierId", "is changed twice; combine both changes")
+        if tier.name is not None:
+            yield from line_problems(f"{at}.name", tier.name, longest=MAX_NAME)
+        if tier.price_minor is not None:
+            yield from number_problems(f"{at}.priceMinor", tier.price_minor, 0, MAX_PRICE_MINOR)
+        if tier.capacity is not None:
+            yield from number_problems(f"{at}.capacity", tier.capacity, 0, MAX_TIER_CAPACITY)
+    yield from tier_problems("newTiers", change.new_tiers[:MAX_TIERS])
+
+
+def changed_concert_problems(before: Concert, after: Concert, change: ConcertChange) -> Iterator[FieldProblem]:
+    """Yield the problems of a changed concert as a whole. What it had before, it may keep."""
+    for index, tier in enumerate(change.tiers):
+        if before.tier(tier.id) is None:
+            yield FieldProblem(f"tiers.{index}.tierId", "is not a tier of this concert; use one of its tiers")
+    yield from _window_problems(after.terms)
+    yield from room_problems("waitingRoom", after, before=before)
+    if len(after.tiers) > MAX_TIERS:
         yield FieldProblem(
-            "newTiers", f"brings the concert to {len(concert.tiers)} tiers; at most {MAX_TIERS} are allowed"
+            "newTiers", f"brings the concert to {len(after.tiers)} tiers; at most {MAX_TIERS} are allowed"
         )
-    drafts = [TierDraft(tier.name, tier.price_minor, tier.capacity) for tier in concert.tiers[:MAX_TIERS]]
-    yield from tier_problems("tiers", drafts, lowest_capacity=0)
+    renamed = {tier.id for tier in change.tiers if tier.name is not None}
+    kept = [tier.name for tier in before.tiers if tier.id not in renamed]
+    changed = [tier.name for tier in change.tiers]
+    yield from _repeated_names("tiers", changed, kept)
+    yield from _repeated_names("newTiers", [tier.name for tier in change.new_tiers[:MAX_TIERS]], [*kept, *changed])
 
 
-def tier_problems(path: str, tiers: Sequence[TierDraft], *, lowest_capacity: int) -> Iterator[FieldProblem]:
+def tier_problems(path: str, tiers: Sequence[TierDraft]) -> Iterator[FieldProblem]:
     for index, tier in enumerate(tiers):
         at = f"{path}.{index}"
-        yield from text_problems(f"{at}.name", tier.name, longest=MAX_NAME)
+        yield from line_problems(f"{at}.name", tier.name, longest=MAX_NAME)
         yield from number_problems(f"{at}.priceMinor", tier.price_minor, 0, MAX_PRICE_MINOR)
-        yield from number_problems(f"{at}.capacity", tier.capacity, lowest_capacity, MAX_TIER_CAPACITY)
-        if any(tier.name == earlier.name for earlier in tiers[:index]):
+        yield from number_problems(f"{at}.capacity", tier.capacity, 1, MAX_TIER_CAPACITY)
+
+
+def _repeated_names(path: str, names: Sequence[str | None], others: Sequence[str | None]) -> Iterator[FieldProblem]:
+    """Yield a problem for each tier whose name another tier has, in whatever form and case."""
+    taken = {name_key(name) for name in others if name and _is_name(name)}
+    for index, name in enumerate(names):
+        if not name or not _is_name(name):
+            continue
+        if (key := name_key(name)) in taken:
             yield FieldProblem(
-                f"{at}.name", f"is {tier.name[:64]!r}, as in an earlier tier; give each tier its own name"
+                f"{path}.{index}.name", f"is {name[:64]!r}, as in another tier; give each tier its own name"
             )
+        taken.add(key)
 
 
-def _words_problems(terms: ConcertTerms) -> Iterator[FieldProblem]:
-    yield from text_problems("name", terms.name, longest=MAX_NAME)
-    yield from text_problems("description", terms.description, longest=MAX_DESCRIPTION, may_be_empty=True)
-    yield from _venue_problems(terms.venue)
+def _is_name(text: str) -> bool:
+    return not any(line_problems("", text, longest=MAX_NAME))
 
 
 def _venue_problems(venue: Venue) -> Iterator[FieldProblem]:
-    yield from text_problems("venue.name", venue.name, longest=MAX_NAME)
-    yield from text_problems("venue.city", venue.city, longest=MAX_NAME)
+    yield from line_problems("venue.name", venue.name, longest=MAX_NAME)
+    yield from line_problems("venue.city", venue.city, longest=MAX_NAME)
     if not _COUNTRY.fullmatch(venue.country):
         yield FieldProblem(
             "venue.country", "must be a country code of two capital letters (ISO 3166-1), such as NL or US"
         )
 
 
-def _sale_problems(terms: ConcertTerms) -> Iterator[FieldProblem]:
+def _terms_problems(terms: ConcertTerms | ConcertChange) -> Iterator[FieldProblem]:
+    """Yield the problems of single values; None in a change leaves the value as it is."""
     moments = {
         "startsAt": terms.starts_at,
         "salesStartAt": terms.sales_start_at,
         "salesEndAt": terms.sales_end_at,
     }
     for path, moment in moments.items():
-        if not EARLIEST <= moment < LATEST:
+        if moment is not None and not EARLIEST <= moment < LATEST:
             yield FieldProblem(path, f"must be in the years {EARLIEST.year} to {LATEST.year - 1}")
+    for path, limit in (("limitPerOrder", terms.limit_per_order), ("limitPerPerson", terms.limit_per_person)):
+        if limit is not None:
+            yield from number_problems(path, limit, 1, MAX_LIMIT)
+    longest_s = int(MAX_HOLD.total_seconds())
+    if terms.hold_duration_ms is not None and not 1_000 <= terms.hold_duration_ms <= longest_s * 1_000:
+        yield FieldProblem("holdDurationSeconds", f"must be between 1 and {longest_s} seconds")
+
+
+def _window_problems(terms: ConcertTerms) -> Iterator[FieldProblem]:
     if terms.sales_start_at >= terms.sales_end_at:
         yield FieldProblem("salesEndAt", "must be after salesStartAt")
     if terms.sales_end_at > terms.starts_at + timedelta(days=1):
         yield FieldProblem("salesEndAt", "must be at most one day after startsAt")
-    yield from number_problems("limitPerOrder", terms.limit_per_order, 1, MAX_LIMIT)
-    yield from number_problems("limitPerPerson", terms.limit_per_person, 1, MAX_LIMIT)
-    longest_s = int(MAX_HOLD.total_seconds())
-    if not 1_000 <= terms.hold_duration_ms <= longest_s * 1_000:
-        yield FieldProblem("holdDurationSeconds", f"must be between 1 and {longest_s} seconds")
 
 
-def room_problems(path: str, concert: Concert | ConcertDraft) -> Iterator[FieldProblem]:
-    """Yield the problems of a concert's room settings; `path` is their place in the input."""
+def room_problems(
+    path: str, concert: Concert | ConcertDraft, *, before: Concert | None = None
+) -> Iterator[FieldProblem]:
+    """Yield the problems of a concert's room settings; `path` is their place in the input.
+
+    A message that the concert had before may stay.
+    """
     room = concert.room
-    yield from number_problems(f"{path}.totalActiveUsers", room.total_active_users, 1, MAX_ACTIVE_USERS)
-    yield from number_problems(f"{path}.newUsersPerMinute", room.new_users_per_minute, 1, MAX_ACTIVE_USERS)
-    yield from _room_time_problems(path, room)
+    yield from _room_value_problems(path, asdict(room))
     yield from _opening_problems(path, concert)
     # A drawn queue must be able to reject for a while: its lottery can no longer be turned off.
     if room.shuffle_at_start and room.queueing_method not in (QueueingMethod.FIFO, QueueingMethod.REJECT):
         yield FieldProblem(
             f"{path}.shuffleAtStart", f"requires FIFO, and this room uses {room.queueing_method}; change one of them"
         )
-    yield from text_problems(f"{path}.message", room.message, longest=MAX_MESSAGE, may_be_empty=True)
+    if before is None or room.message != before.room.message:
+        yield from _message_problems(path, room.message)
 
 
-def _room_time_problems(path: str, room: RoomSettings) -> Iterator[FieldProblem]:
-    times_ms = {
-        "passClaimTimeoutSeconds": room.pass_claim_timeout_ms,
-        "sessionDurationSeconds": room.session_duration_ms,
-        "heartbeatTimeoutSeconds": room.heartbeat_timeout_ms,
-        "disconnectGraceSeconds": room.disconnect_grace_ms,
-    }
-    for name, ms in times_ms.items():
-        yield from number_problems(f"{path}.{name}", ms // 1_000, 1, MAX_ROOM_TIME_S)
+def patch_problems(path: str, patch: RoomSettingsPatch | None) -> Iterator[FieldProblem]:
+    """Yield the problems of the given settings alone, whatever the room is like now."""
+    given = dict(patch.given) if patch else {}
+    yield from _room_value_problems(path, given)
+    yield from _message_problems(path, str(given.get("message", "")))
+
+
+def call_problems(count: int) -> Iterator[FieldProblem]:
+    yield from number_problems("count", count, 1, MAX_ADMITTED_AT_ONCE)
+
+
+def _room_value_problems(path: str, values: Mapping[str, object]) -> Iterator[FieldProblem]:
+    for name, (field, unit, highest) in _ROOM_VALUES.items():
+        value = values.get(name)
+        if isinstance(value, int):
+            yield from number_problems(f"{path}.{field}", value // unit, 1, highest)
+
+
+def _message_problems(path: str, message: str) -> Iterator[FieldProblem]:
+    yield from block_problems(f"{path}.message", message, longest=MAX_MESSAGE, may_be_empty=True)
 
 
 def _opening_problems(path: str, concert: Concert | ConcertDraft) -> Iterator[FieldProblem]:

@@ -2,17 +2,27 @@
 write it once with its audit row, sync the hot state.
 """
 
+import asyncio
+import logging
+import random
 import secrets
-from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from domain.concerts import Concert, ConcertStatus
-from domain.errors import NotFound, QueueOpened, TemporarilyUnavailable
+from domain.errors import NotFound, QueueOpened, TemporarilyUnavailable, describe_cause
 from domain.ids import ConcertId
 from domain.room_audits import RoomAction, RoomCommand
 from resolvers.context import Context
 
+log = logging.getLogger(__name__)
+
+MAX_ATTEMPTS = 10
+"""Concurrent changes of one concert: each round of attempts lets one of them through."""
+RETRY_PAUSE_S = 0.02
+"""Multiplied by the number of attempts so far, with jitter:
+about a second for all attempts together.
+"""
 MAX_WRITE_TIME = timedelta(seconds=10)
 """A change takes no longer than this; otherwise the database refuses it."""
 
@@ -50,8 +60,22 @@ async def _sync(context: Context, concert: Concert) -> None:
     """Sync the hot store with the change that MongoDB has;
     if that fails, the apply worker syncs it later.
     """
-    with suppress(TemporarilyUnavailable):
+    try:
         await context.stores.concert_writer.sync(concert)
+    except TemporarilyUnavailable as error:
+        log_later(context, f"concert {concert.id} is not copied to the hot state yet", error)
+
+
+def log_later(context: Context, what: str, error: TemporarilyUnavailable) -> None:
+    """Log the failure of a store that does not fail the request: a worker repeats the step."""
+    log.warning("request %s: %s: %s", context.request_id, what, describe_cause(error))
+
+
+async def pause_before_retry(attempt: int) -> None:
+    """Wait a moment after a lost race, longer after each: a majority read may show the change of
+    the winner only then.
+    """
+    await asyncio.sleep(random.uniform(0.5, 1.5) * RETRY_PAUSE_S * attempt)
 
 
 async def _raise_if_opened(context: Context, before: Concert, after: Concert) -> None:

@@ -1,9 +1,7 @@
 """Resolvers of the concert fields: read the catalog; create, change, publish and close concerts."""
 
 import re
-import unicodedata
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -18,7 +16,6 @@ from domain.concerts import (
     ConcertFilter,
     ConcertStatus,
     Tier,
-    TierChange,
 )
 from domain.errors import (
     FieldProblem,
@@ -31,8 +28,24 @@ from domain.ids import ConcertId, new_concert_id, tier_id
 from domain.money import CurrencyCode
 from domain.page import Page
 from domain.stock import Stock, TierStock
-from domain.validation import changed_concert_problems, draft_problems, raise_problems, tier_problems
-from resolvers.concert_updates import get_existing, make_command, save_concert
+from domain.text.cleaning import clean_change, clean_draft
+from domain.text.search_words import fold
+from domain.validation import (
+    change_problems,
+    changed_concert_problems,
+    draft_problems,
+    filter_problems,
+    is_slug,
+    raise_problems,
+)
+from resolvers.concert_updates import (
+    MAX_ATTEMPTS,
+    get_existing,
+    log_later,
+    make_command,
+    pause_before_retry,
+    save_concert,
+)
 from resolvers.context import Context
 from resolvers.load_once import NowOrLater
 from storage.mongo.concerts import SlugTaken
@@ -43,7 +56,11 @@ _PUBLIC = (ConcertStatus.PUBLISHED, ConcertStatus.CLOSED)
 
 
 async def list_concerts(context: Context, filter_: ConcertFilter, *, first: int, after: str | None) -> Page[Concert]:
-    """Return one page of concerts, ordered by start; drafts only for organizers."""
+    """Return one page of concerts, ordered by start; drafts only for organizers.
+
+    Raises InvalidInput for a text in the filter that no concert can have.
+    """
+    raise_problems(filter_problems(filter_))
     if not _sees_drafts(context):
         filter_ = replace(filter_, statuses=tuple(s for s in filter_.statuses if s in _PUBLIC) or _PUBLIC)
     page = await context.stores.concerts.page(filter_, first=first, after=after)
@@ -96,7 +113,8 @@ async def load_stocks(context: Context, concerts: Iterable[Concert]) -> None:
 
 
 async def get_concert_by_slug(context: Context, slug: str) -> Concert | None:
-    return _if_visible(context, await context.stores.concerts.get_by_slug(slug))
+    """Return the concert; a text that is no slug names none, and is not asked for."""
+    return _if_visible(context, await context.stores.concerts.get_by_slug(slug)) if is_slug(slug) else None
 
 
 async def get_currency(context: Context, concert_id: ConcertId) -> CurrencyCode:
@@ -113,6 +131,7 @@ async def read_stock(context: Context, concert: Concert) -> Stock:
 
 async def create_concert(context: Context, draft: ConcertDraft) -> Concert:
     raise_problems(draft_problems(draft))
+    draft = clean_draft(draft)
     id_ = new_concert_id()
     now = datetime.now(UTC)
     concert = Concert(
@@ -144,21 +163,28 @@ async def create_concert(context: Context, draft: ConcertDraft) -> Concert:
 async def update_concert(
     context: Context, concert_id: ConcertId, change: ConcertChange, *, expected_version: int | None
 ) -> Concert:
-    """Change a concert and return it.
+    """Change a concert and return it; a change that changes nothing raises no version.
 
     Raises VersionConflict if `expected_version` is given and another change came first,
-    IllegalTransition if the concert is closed, NotFound, and InvalidInput.
+    IllegalTransition if the concert is closed, NotFound, and InvalidInput. Without an expected
+    version the change applies to any version: a lost race is repeated.
     """
-    before = await get_existing(context, concert_id)
-    if expected_version is not None and before.version != expected_version:
-        raise VersionConflict(concert_id, before.version)
-    if before.status is ConcertStatus.CLOSED:
-        raise IllegalTransition(concert_id, before.status, "changed")
-    after = _changed(before, change)
-    raise_problems(
-        chain(tier_problems("newTiers", change.new_tiers, lowest_capacity=1), changed_concert_problems(after))
-    )
-    return await save_concert(context, before, after, make_command(context))
+    change = clean_change(change)
+    for attempt in range(MAX_ATTEMPTS):
+        before = await get_existing(context, concert_id)
+        if expected_version not in (None, before.version):
+            raise VersionConflict(concert_id, before.version)
+        if before.status is ConcertStatus.CLOSED:
+            raise IllegalTransition(concert_id, before.status, "changed")
+        after = _changed(before, change)
+        raise_problems(chain(change_problems(change), changed_concert_problems(before, after, change)))
+        if after == before:
+            return before
+        try:
+            return await save_concert(context, before, after, make_command(context))
+        except VersionConflict:
+            await pause_before_retry(attempt)
+    raise VersionConflict(concert_id, before.version, is_retryable=expected_version is None)
 
 
 async def publish_concert(context: Context, concert_id: ConcertId) -> Concert:
@@ -166,8 +192,10 @@ async def publish_concert(context: Context, concert_id: ConcertId) -> Concert:
     concert = await _move(context, concert_id, ConcertStatus.PUBLISHED)
     # The first recovery of a concert creates its hot state: new stock and lost stock take the same
     # path.
-    with suppress(TemporarilyUnavailable):
+    try:
         await context.stores.recovery.ensure(concert_id)
+    except TemporarilyUnavailable as error:
+        log_later(context, f"concert {concert_id} has no hot state yet", error)
     return concert
 
 
@@ -181,22 +209,21 @@ async def _move(context: Context, concert_id: ConcertId, status: ConcertStatus) 
 
     Repeating it changes nothing. Raises IllegalTransition or NotFound.
     """
-    before = await get_existing(context, concert_id)
-    if before.status is status:
-        return before
-    if status not in NEXT_STATUS[before.status]:
-        raise IllegalTransition(concert_id, before.status, status.lower())
-    return await save_concert(context, before, replace(before, status=status), make_command(context))
+    for attempt in range(MAX_ATTEMPTS):
+        before = await get_existing(context, concert_id)
+        if before.status is status:
+            return before
+        if status not in NEXT_STATUS[before.status]:
+            raise IllegalTransition(concert_id, before.status, status.lower())
+        try:
+            return await save_concert(context, before, replace(before, status=status), make_command(context))
+        except VersionConflict:
+            await pause_before_retry(attempt)
+    raise VersionConflict(concert_id, before.version, is_retryable=True)
 
 
 def _changed(before: Concert, change: ConcertChange) -> Concert:
     changes = {tier.id: tier for tier in change.tiers}
-    unknown = [index for index, tier in enumerate(change.tiers) if before.tier(tier.id) is None]
-    raise_problems(
-        FieldProblem(f"tiers.{index}.tierId", "is not a tier of this concert; use one of its tiers")
-        for index in unknown
-    )
-    raise_problems(_repeated_tiers(change.tiers))
     kept = [changes[tier.id].apply_to(tier) if tier.id in changes else tier for tier in before.tiers]
     added = [
         Tier(tier_id(before.id, number), tier.name, tier.price_minor, capacity=tier.capacity, top=tier.capacity)
@@ -205,15 +232,9 @@ def _changed(before: Concert, change: ConcertChange) -> Concert:
     return replace(
         before,
         terms=change.apply_to(before.terms),
-        room=before.room if change.room is None else change.room,
+        room=before.room if change.room is None else change.room.apply_to(before.room),
         tiers=(*kept, *added),
     )
-
-
-def _repeated_tiers(changes: tuple[TierChange, ...]) -> Iterator[FieldProblem]:
-    for index, tier in enumerate(changes):
-        if any(tier.id == earlier.id for earlier in changes[:index]):
-            yield FieldProblem(f"tiers.{index}.tierId", "is changed twice; combine both changes")
 
 
 def _sees_drafts(context: Context) -> bool:
@@ -230,6 +251,5 @@ def _slug(name: str, id_: ConcertId) -> str:
     """Build a readable slug that is unique without a look-up:
     from the name and eight characters of the id.
     """
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
-    words = re.findall(r"[a-z0-9]+", plain)
+    words = re.findall(r"[a-z0-9]+", fold(name))
     return "-".join([*"-".join(words)[:180].strip("-").split("-"), id_[:8]]).strip("-")

@@ -22,6 +22,12 @@ from storage.time_slice import TimeSlice
 Item = TypeVar("Item")
 
 
+NOT_SIGNED_IN = (
+    "You are not signed in; send `Authorization: Bearer <access token>`,"
+    " on a WebSocket in the payload of connection_init."
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """Created for each request and each event of a subscription,
@@ -48,7 +54,7 @@ class Context:
     def signed_in(self) -> Viewer:
         """Return the viewer. Raises Unauthenticated for an anonymous caller."""
         if self.viewer is None:
-            raise Unauthenticated("You are not signed in; send `Authorization: Bearer <access token>`.")
+            raise Unauthenticated(NOT_SIGNED_IN)
         return self.viewer
 
     async def iterate(self, items: Sequence[Item]) -> AsyncIterator[Item]:

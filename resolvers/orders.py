@@ -9,6 +9,7 @@ from domain.holds import EndReason, TicketRequest
 from domain.ids import ConcertId, HoldId, OrderId, fingerprint, hold_id
 from domain.orders import Customer, Order
 from domain.page import Page
+from domain.text.cleaning import clean_customer
 from domain.validation import customer_problems, key_problems, raise_problems, ticket_line_problems
 from resolvers.context import Context
 from resolvers.holds import create_hold, fingerprint_parts
@@ -27,8 +28,9 @@ async def purchase_hold(
         concert_id=concert_id,
         hold_id=id_,
         person_id=viewer.person_id,
-        customer=customer,
+        customer=clean_customer(customer),
         key=fingerprint(viewer.person_id, concert_id, "purchaseTickets", idempotency_key),
+        # Of the request as it was sent, so that its repetition is known whatever is stored.
         digest=fingerprint(id_, customer.name, customer.email),
     )
     return await context.stores.detached_tasks.run(purchase.run(context.stores))
@@ -51,7 +53,7 @@ async def purchase_lines(
         concert_id=concert_id,
         hold_id=hold_id(viewer.person_id, concert_id, "purchaseTickets", idempotency_key),
         person_id=viewer.person_id,
-        customer=customer,
+        customer=clean_customer(customer),
         key=fingerprint(viewer.person_id, concert_id, "purchaseTickets", idempotency_key),
         digest=fingerprint(*fingerprint_parts(lines), customer.name, customer.email),
     )

@@ -4,16 +4,19 @@ At whatever step it stops, the units end up free or in exactly one order: the se
 completes the rest.
 """
 
+import logging
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from domain.errors import HoldEnded, NotFound, PurchaseInProgress, TemporarilyUnavailable
+from domain.errors import HoldEnded, NotFound, PurchaseInProgress, TemporarilyUnavailable, describe_cause
 from domain.holds import EndReason, Hold, HoldState
 from domain.ids import ConcertId, HoldId, OrderId, PersonId
 from domain.orders import Customer, Order, OrderEvent, OrderStatus
 from storage.connect import Stores
 from storage.hot.holds import AlreadySold
 from storage.mongo.order_batch import Outcome
+
+log = logging.getLogger(__name__)
 
 MAX_CONFLICTS = 5
 """A conflict means that the hot store lost an order;
@@ -62,9 +65,11 @@ class Purchase:
         """Release the hold after a final refusal, unless it is being bought."""
         try:
             await stores.holds.release(self.concert_id, self.hold_id, person_id=self.person_id, reason=reason)
-        except (NotFound, PurchaseInProgress, TemporarilyUnavailable):
-            # The hold is gone, another request is buying it, or its deadline will release it.
+        except (NotFound, PurchaseInProgress):
+            # The hold is gone, or another request is buying it.
             return
+        except TemporarilyUnavailable as error:
+            log.warning("hold %s is released only by its deadline: %s", self.hold_id, describe_cause(error))
 
     async def _insert(self, stores: Stores, hold: Hold) -> Order | None:
         """Return the recorded order with this id; None if the hold has other units now and must

@@ -7,8 +7,6 @@ and completed with the result. A repeated idempotency key finds its row, and not
 twice.
 """
 
-import asyncio
-import random
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -24,8 +22,9 @@ from domain.page import Page
 from domain.queues import RoomStatus, WaitingRoom
 from domain.room_audits import AdmissionLimit, ManualAdmission, RoomAction, RoomAudit, RoomCommand
 from domain.room_changes import RoomSettingsPatch
-from domain.validation import MAX_ADMITTED_AT_ONCE, key_problems, number_problems, raise_problems, room_problems
-from resolvers.concert_updates import get_existing, make_command, save_concert
+from domain.text.cleaning import clean_patch
+from domain.validation import call_problems, key_problems, raise_problems, room_problems
+from resolvers.concert_updates import MAX_ATTEMPTS, get_existing, make_command, pause_before_retry, save_concert
 from resolvers.concerts import load_concert
 from resolvers.context import Context
 from resolvers.load_once import NowOrLater
@@ -34,13 +33,6 @@ from storage.hot.queue_state import RoomState
 from storage.mongo.room_audits import AlreadyDone
 
 Shown = TypeVar("Shown")
-
-MAX_ATTEMPTS = 10
-"""Concurrent changes of one concert: each round of attempts lets one of them through."""
-RETRY_PAUSE_S = 0.02
-"""Multiplied by the number of attempts so far, with jitter:
-about a second for all attempts together.
-"""
 
 
 async def get_waiting_room(context: Context, concert_id: ConcertId) -> WaitingRoom | None:
@@ -115,7 +107,7 @@ async def admit_next(context: Context, concert_id: ConcertId, count: int, idempo
 
     Raises RoomNotOpen if the room cannot call people.
     """
-    raise_problems(chain(key_problems(idempotency_key), number_problems("count", count, 1, MAX_ADMITTED_AT_ONCE)))
+    raise_problems(chain(key_problems(idempotency_key), call_problems(count)))
     concert = await get_existing(context, concert_id)
     if concert.status is ConcertStatus.DRAFT:
         raise IllegalTransition(concert_id, concert.status, "entered", of_room=True)
@@ -137,21 +129,21 @@ async def _change(
     expected_version: int | None = None,
 ) -> Concert:
     """Apply the change and return the concert; write nothing if the change has no effect."""
+    change = clean_patch(change)
     for attempt in range(MAX_ATTEMPTS):
         before = await get_existing(context, concert_id)
         if expected_version not in (None, before.room.version):
-            break
+            raise VersionConflict(concert_id, before.room.version, of_settings=True)
         after = _changed(before, change, done.action)
         if after == before:
             return before
-        raise_problems(room_problems("settings", after))
+        raise_problems(room_problems("settings", after, before=before))
         try:
             return await save_concert(context, before, after, done)
         except VersionConflict:
-            # Another change came first, perhaps not of the room. A majority read may show it only a
-            # moment later.
-            await asyncio.sleep(random.uniform(0.5, 1.5) * RETRY_PAUSE_S * attempt)
-    raise VersionConflict(concert_id, before.room.version, of_settings=True)
+            # Another change came first, perhaps not of the room.
+            await pause_before_retry(attempt)
+    raise VersionConflict(concert_id, before.room.version, of_settings=True, is_retryable=expected_version is None)
 
 
 def _changed(before: Concert, change: RoomSettingsPatch, action: RoomAction) -> Concert:

@@ -199,8 +199,16 @@ class ConcertFilter:
     status: list[ConcertStatus] | None = strawberry.field(
         default=None, description="The concert has one of these statuses. Only organizers see drafts."
     )
-    search: str | None = strawberry.field(default=None, description="Words in the name, the venue or the city.")
-    city: str | None = strawberry.field(default=None, description="The city of the venue.")
+    search: str | None = strawberry.field(
+        default=None,
+        description=(
+            "Words of the name, the venue or the city, or their beginnings, in any order. Case and"
+            " marks do not matter. At most 10 words and 200 characters."
+        ),
+    )
+    city: str | None = strawberry.field(
+        default=None, description="The city of the venue, complete. Case and marks do not matter."
+    )
     on_sale_at: datetime | None = strawberry.field(
         default=None, description="The concert is published, and this moment is inside its sale window."
     )

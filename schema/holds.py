@@ -8,6 +8,7 @@ import strawberry
 import domain.holds
 from domain.holds import TicketRequest
 from domain.ids import ConcertId, PersonId, concert_of
+from domain.validation import key_problems, ticket_line_problems
 from resolvers import concerts
 from resolvers import holds as resolve
 from resolvers.context import Context
@@ -163,7 +164,7 @@ async def hold_tickets(info: Info, input_: Annotated[HoldTicketsInput, INPUT]) -
     reader = IdReader()
     concert_id = reader.concert("concertId", input_.concert_id)
     lines = read_ticket_lines(input_.lines, reader)
-    reader.finish()
+    reader.finish(key_problems(input_.idempotency_key), ticket_line_problems(concert_id, lines))
     hold = await resolve.hold_tickets(
         info.context, concert_id, lines, input_.idempotency_key, queue_pass=input_.queue_pass
     )

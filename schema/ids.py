@@ -7,8 +7,10 @@ letters of our ids, so client input cannot change the meaning of a store key.
 import base64
 import binascii
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import chain
 
 import strawberry
 
@@ -120,10 +122,14 @@ class IdReader:
         concert, hold = self._read(path, value, Kind.HOLD)
         return ConcertId(concert), HoldId(hold)
 
-    def finish(self) -> None:
-        """Raise InvalidInput if any id was malformed; values read before are meaningless then."""
+    def finish(self, *others: Iterable[FieldProblem]) -> None:
+        """Raise InvalidInput if any id was malformed; values read before are empty then.
+
+        `others` yield the problems of the other fields. They are asked only to complete the error:
+        without a malformed id the resolver asks them.
+        """
         if self._problems:
-            raise InvalidInput(*self._problems)
+            raise InvalidInput(*self._problems, *chain.from_iterable(others))
 
     def _read(self, path: str, value: str, kind: Kind) -> tuple[str, ...]:
         try:
@@ -133,9 +139,12 @@ class IdReader:
             return ("",) * _PARTS[kind]
 
 
-def read_concert(value: str) -> ConcertId:
-    """Return the `concertId` of an input that has no other id. Raises InvalidInput."""
+def read_concert(value: str, *others: Iterable[FieldProblem]) -> ConcertId:
+    """Return the `concertId` of an input that has no other id.
+
+    Raises InvalidInput, also with the problems of the other fields.
+    """
     reader = IdReader()
     concert_id = reader.concert("concertId", value)
-    reader.finish()
+    reader.finish(*others)
     return concert_id

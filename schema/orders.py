@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from enum import Enum
+from itertools import chain
 from typing import Annotated, Self, TypeAlias
 
 import strawberry
@@ -10,6 +11,7 @@ import domain.orders
 from domain.errors import FieldProblem, InvalidInput
 from domain.ids import ConcertId, OrderId, PersonId
 from domain.orders import Customer
+from domain.validation import customer_problems, key_problems, ticket_line_problems
 from resolvers import orders as resolve
 from resolvers.context import Context
 from schema import ids
@@ -96,8 +98,12 @@ class PurchaseTicketsInput:
             "The token of your pass, with `lines` only, if the concert has a waiting room. A hold keeps its own pass."
         ),
     )
-    customer_name: str = strawberry.field(description="The name of the ticket holder.")
-    customer_email: str = strawberry.field(description="The email address for the tickets.")
+    customer_name: str = strawberry.field(
+        description=("The name of the ticket holder: one line of at most 200 characters, without invisible characters.")
+    )
+    customer_email: str = strawberry.field(
+        description="The email address for the tickets. It is stored without the spaces around it."
+    )
     idempotency_key: str = strawberry.field(
         description=(
             "A unique key chosen by you, such as a UUID. Repeating the request with the same key "
@@ -136,12 +142,13 @@ async def purchase_tickets(info: Info, input_: Annotated[PurchaseTicketsInput, I
 async def _purchase(context: Context, input_: PurchaseTicketsInput) -> domain.orders.Order:
     reader = IdReader()
     customer, key = Customer(name=input_.customer_name, email=input_.customer_email), input_.idempotency_key
+    others = chain(key_problems(key), customer_problems(customer))
     if input_.hold_id is not None and input_.concert_id is None and input_.lines is None:
         concert_id, hold_id = reader.hold("holdId", input_.hold_id)
-        reader.finish()
+        reader.finish(others)
         return await resolve.purchase_hold(context, concert_id, hold_id, customer, key)
     if input_.hold_id is None and input_.concert_id is not None and input_.lines is not None:
         concert_id, lines = reader.concert("concertId", input_.concert_id), read_ticket_lines(input_.lines, reader)
-        reader.finish()
+        reader.finish(others, ticket_line_problems(concert_id, lines))
         return await resolve.purchase_lines(context, concert_id, lines, customer, key, queue_pass=input_.queue_pass)
-    raise InvalidInput(FieldProblem("holdId", "send either `holdId`, or both `concertId` and `lines`"))
+    raise InvalidInput(FieldProblem("holdId", "send either `holdId`, or both `concertId` and `lines`"), *others)

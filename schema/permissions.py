@@ -13,7 +13,7 @@ from graphql import GraphQLObjectType, GraphQLResolveInfo, GraphQLSchema
 from auth.viewer import Viewer
 from domain.errors import Forbidden, Unauthenticated
 from domain.ids import PersonId
-from resolvers.context import Context
+from resolvers.context import NOT_SIGNED_IN, Context
 from schema.ids import Kind
 
 
@@ -29,7 +29,7 @@ class Permission(Enum):
         if self is Permission.ANYONE:
             return
         if viewer is None:
-            raise Unauthenticated("You are not signed in; send `Authorization: Bearer <access token>`.")
+            raise Unauthenticated(NOT_SIGNED_IN)
         if self is Permission.SIGNED_IN or (viewer.is_organizer and self is not Permission.OWNER_ALONE):
             return
         if self is Permission.ORGANIZER:

@@ -153,19 +153,20 @@ def _assemble(client: ScriptClient, mongo: Database) -> Stores:
 
 
 async def _create_indexes(stores: Stores) -> None:
-    """Create indexes and schemas as soon as MongoDB answers.
+    """Create indexes and schemas as soon as MongoDB answers, and write missing search words.
 
-    Every process creates the same ones, so this may happen twice.
+    Every process does the same, so this may happen twice.
     """
     while True:
         try:
             await stores.concerts.create_indexes()
             await stores.queue_history.create_indexes()
             await stores.room_audits.create_indexes()
-            # Last, because the readiness check depends on it.
+            # Last of the indexes, because the readiness check depends on it.
             await stores.orders.create_indexes()
+            await stores.concerts.backfill_search()
         except PyMongoError as error:
-            log.warning("the indexes could not be created, trying again: %s", error)
+            log.warning("the indexes and search words could not be written, trying again: %s", error)
             await asyncio.sleep(RETRY_INDEXES_AFTER_S)
         else:
             return

@@ -7,7 +7,7 @@ was authenticated.
 from collections.abc import Sequence
 from typing import Generic
 
-from starlette.datastructures import Headers
+from starlette.datastructures import Headers, QueryParams
 from starlette.types import Receive, Scope, Send
 
 from subscriptions.interfaces import C, OperationRunner, Verifier
@@ -18,6 +18,7 @@ from subscriptions.sockets.limits import Limits
 from subscriptions.sockets.origins import is_allowed
 
 SUBPROTOCOL = "graphql-transport-ws"
+_TOKEN_PARAMETERS = frozenset({"access_token", "accesstoken", "authorization", "token"})
 
 
 class GraphQLSocket(Generic[C]):
@@ -44,7 +45,8 @@ class GraphQLSocket(Generic[C]):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if (await receive())["type"] != "websocket.connect":
             return
-        if not is_allowed(Headers(scope=scope), self._allowed_origins):
+        headers = Headers(scope=scope)
+        if not is_allowed(headers, self._allowed_origins):
             # Before the acceptance this is an answer with status 403.
             await send({"type": "websocket.close"})
             return
@@ -58,14 +60,29 @@ class GraphQLSocket(Generic[C]):
         await send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL})
         try:
             with self._connection_counter.count_connection(address):
-                await self._connection(address).run(receive, send)
+                connection = self._connection(address, has_unread_token=_has_token(headers, scope))
+                await connection.run(receive, send)
         except TooManyConnections as error:
             await _close(send, CloseCode.TRY_AGAIN_LATER, f"{error}; try again in a moment")
 
-    def _connection(self, address: str | None) -> Connection[C]:
+    def _connection(self, address: str | None, *, has_unread_token: bool) -> Connection[C]:
         return Connection(
-            self._runner, self._verifier, self._limits, connection_counter=self._connection_counter, address=address
+            self._runner,
+            self._verifier,
+            self._limits,
+            connection_counter=self._connection_counter,
+            address=address,
+            has_unread_token=has_unread_token,
         )
+
+
+def _has_token(headers: Headers, scope: Scope) -> bool:
+    """Return whether the upgrade request has a token, in the header or in a common parameter.
+
+    Neither is read: browsers cannot send the header, and addresses end up in logs.
+    """
+    names = {name.lower() for name, _ in QueryParams(scope.get("query_string", b"")).multi_items()}
+    return "authorization" in headers or not names.isdisjoint(_TOKEN_PARAMETERS)
 
 
 async def _close(send: Send, code: CloseCode, reason: str) -> None:

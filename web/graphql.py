@@ -24,7 +24,13 @@ from subscriptions.interfaces import Verifier
 from web import request_body, request_parsing
 from web.content_negotiation import EVENT_STREAM, GRAPHQL, HTML, JSON, preferred_media_type
 from web.event_streams import EventStreams
-from web.http_errors import HttpError, internal_error, unauthenticated_error, unavailable_error
+from web.http_errors import (
+    HttpError,
+    PersistedQueryNotSupported,
+    internal_error,
+    unauthenticated_error,
+    unavailable_error,
+)
 from web.pages import build_missing_page
 
 logger = logging.getLogger(__name__)
@@ -158,8 +164,10 @@ def _status(answer: OperationResult, media_type: str) -> int:
 
 
 def _refusal(refused: HttpError, request: Request, request_id: str) -> Response:
-    media_type = preferred_media_type(_accept(request), (JSON, GRAPHQL)) or JSON
-    response = _json(refused.payload(request_id), refused.status, media_type)
+    accepted = preferred_media_type(_accept(request), (JSON, GRAPHQL))
+    is_response = isinstance(refused, PersistedQueryNotSupported) and accepted == JSON
+    status = 200 if is_response else refused.status
+    response = _json(refused.payload(request_id), status, accepted or JSON)
     response.headers.update(refused.headers)
     return response
 

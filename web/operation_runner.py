@@ -16,7 +16,7 @@ from schema import NotAQuery, Operation, OperationResult, error_result, start
 from subscriptions.hub import Hub
 from subscriptions.interfaces import Answered, Deliver, OperationRequest, Outcome, Rejected
 from web import logs
-from web.http_errors import HttpError, internal_error
+from web.http_errors import HttpError, PersistedQueryNotSupported, has_persisted_query, internal_error
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +37,8 @@ class HubOperationRunner:
         """
         request_id = secrets.token_hex(8)
         logs.request_id.set(request_id)
+        if not request.document and has_persisted_query(request.extensions):
+            return _rejected(PersistedQueryNotSupported().payload(request_id))
         if request.document is None:
             return _rejected(HttpError(400, _NO_DOCUMENT).payload(request_id))
         operation = Operation(request.document, request.variables, request.name)

@@ -4,7 +4,7 @@ import orjson
 from starlette.datastructures import QueryParams
 
 from schema import Operation
-from web.http_errors import HttpError
+from web.http_errors import HttpError, PersistedQueryNotSupported, has_persisted_query
 
 _PARAMETERS = ("query", "operationName", "variables", "extensions")
 
@@ -41,6 +41,8 @@ def _json(text: bytes, what: str) -> object:
 
 def _operation(sent: dict[str, object]) -> Operation:
     document, name, variables, extensions = (sent.get(parameter) for parameter in _PARAMETERS)
+    if not document and has_persisted_query(extensions):
+        raise PersistedQueryNotSupported
     if document is None:
         raise HttpError(400, "`query` is missing; send the GraphQL document in it.")
     if not isinstance(document, str):
@@ -51,7 +53,7 @@ def _operation(sent: dict[str, object]) -> Operation:
         raise HttpError(400, f"`variables` is {_kind(variables)}; it must be an object or null.")
     if extensions is not None and not isinstance(extensions, dict):
         raise HttpError(400, f"`extensions` is {_kind(extensions)}; it must be an object or null.")
-    return Operation(document, variables or {}, name)
+    return Operation(document, variables or {}, name or None)
 
 
 def _kind(value: object) -> str:

@@ -7,6 +7,7 @@ import asyncio
 import logging
 
 from domain.concerts import Concert
+from domain.errors import describe_cause
 from storage.connect import Stores
 
 log = logging.getLogger(__name__)
@@ -25,5 +26,5 @@ class ApplyWorker:
         try:
             return await stores.concert_writer.sync_if_changed(concert)
         except Exception as error:
-            log.warning("concert %s cannot be applied yet: %s", concert.id, error)
+            log.warning("concert %s cannot be applied yet: %s", concert.id, describe_cause(error))
             return False

@@ -10,6 +10,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Protocol
 
+from domain.errors import describe_cause
 from domain.ids import ConcertId
 from storage.connect import Stores
 from workers.schedule import Schedule
@@ -77,7 +78,8 @@ async def run_due(worker: ConcertWorker, stores: Stores, schedule: Schedule) -> 
         elif schedule.failed(concert_id):
             failures.append((concert_id, result))
     if failures:
-        log.warning("worker %s failed for %d concerts, first for %s with: %s", worker.name, len(failures), *failures[0])
+        first, why = failures[0][0], describe_cause(failures[0][1])
+        log.warning("worker %s failed for %d concerts, first for %s with: %s", worker.name, len(failures), first, why)
     return done
 
 

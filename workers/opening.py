@@ -8,6 +8,7 @@ import logging
 from datetime import UTC, datetime
 
 from domain.concerts import Concert, ConcertStatus
+from domain.errors import describe_cause
 from domain.ids import ConcertId
 from storage import scripts
 from storage.connect import Stores
@@ -43,7 +44,7 @@ class OpeningWorker:
         except Exception as error:
             # The first failure in a row explains the rest.
             level = logging.DEBUG if _round(concert) in self._failing else logging.WARNING
-            log.log(level, "the lottery of concert %s cannot be opened yet: %s", concert.id, error)
+            log.log(level, "the lottery of concert %s cannot be opened yet: %s", concert.id, describe_cause(error))
             self._failing.add(_round(concert))
             return False
 

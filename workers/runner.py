@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from typing import Protocol
 
+from domain.errors import describe_cause
 from domain.ids import ConcertId
 from storage.connect import Stores
 from storage.keys import WORK_CHANNEL
@@ -88,7 +89,7 @@ async def _attempt(name: str, work: Callable[[], Awaitable[int]], failures: int)
     except Exception as error:
         # The first failure in a row explains the rest, which would hide other lines.
         level = logging.DEBUG if failures else logging.WARNING
-        log.log(level, "worker %s failed: %s", name, error)
+        log.log(level, "worker %s failed: %s", name, describe_cause(error))
         return failures + 1
     if done:
         log.debug("worker %s: %d done in %.0f ms", name, done, (time.monotonic() - started) * 1000)

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 
+from domain.errors import describe_cause
 from domain.ids import ConcertId, HoldId
 from storage.connect import Stores
 from workers.concert_worker import RunResult, run_for_all
@@ -36,6 +37,6 @@ class SettleWorker:
         try:
             await stores.order_sync.settle(concert_id, hold_id)
         except Exception as error:
-            log.warning("hold %s cannot be settled yet: %s", hold_id, error)
+            log.warning("hold %s cannot be settled yet: %s", hold_id, describe_cause(error))
             return False
         return True

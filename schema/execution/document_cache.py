@@ -28,6 +28,7 @@ from graphql import (
 
 from domain.errors import TemporarilyUnavailable
 from schema.execution import document_limits
+from schema.execution.literal_values import RULES
 from schema.execution.operation_cost import CostTable, OperationCost, build_operation_costs
 
 # A parsed document takes about 100 times its text, so the cache stays below 100 MB for any input.
@@ -123,7 +124,7 @@ class DocumentCache:
             return Document(None, (GraphQLError(str(error), original_error=error),))
 
     def _validate(self, parsed: "_Parsed") -> Document:
-        errors = validate(self._schema, parsed.ast, max_errors=_MAX_ERRORS)
+        errors = validate(self._schema, parsed.ast, RULES, max_errors=_MAX_ERRORS)
         if any(error.message == _VALIDATION_ABORTED for error in errors):
             return Document(None, (_too_large(),))
         if errors:

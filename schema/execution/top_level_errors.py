@@ -11,7 +11,7 @@ from enum import StrEnum
 from graphql import GraphQLError
 
 from domain import errors as domain_errors
-from domain.errors import OnsaleError, Refusal
+from domain.errors import OnsaleError, Refusal, describe_cause
 
 logger = logging.getLogger(__name__)
 
@@ -26,6 +26,7 @@ class SystemCode(StrEnum):
     BAD_USER_INPUT = "BAD_USER_INPUT"
     RATE_LIMITED = "RATE_LIMITED"
     QUERY_TOO_COMPLEX = "QUERY_TOO_COMPLEX"
+    PERSISTED_QUERY_NOT_SUPPORTED = "PERSISTED_QUERY_NOT_SUPPORTED"
     UNAVAILABLE = "UNAVAILABLE"
     INTERNAL = "INTERNAL"
 
@@ -55,10 +56,17 @@ def to_top_level_error(error: GraphQLError, request_id: str) -> dict[str, object
     return {**error.formatted, "message": clipped, "extensions": {**extensions, "requestId": request_id}}
 
 
+def log_store_error(refusal: Refusal, request_id: str) -> None:
+    """Log what lies behind the answer that a store is away; any other refusal needs no log."""
+    if isinstance(refusal, domain_errors.TemporarilyUnavailable):
+        logger.warning("request %s was answered %r: %s", request_id, str(refusal), describe_cause(refusal))
+
+
 def _describe(cause: Exception, path: list[str | int] | None, request_id: str) -> tuple[str, dict[str, object]]:
     """Return the message and the extensions of an error."""
     match cause:
         case Refusal():
+            log_store_error(cause, request_id)
             return str(cause), _refusal_extensions(cause)
         case domain_errors.RateLimited():
             waiting = {"retryable": True, "retryAfterSeconds": cause.retry_after_s}

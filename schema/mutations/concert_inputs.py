@@ -92,12 +92,20 @@ class TierChangeInput:
         return TierChange(id=tier_id, name=self.name, price_minor=self.price_minor, capacity=self.capacity)
 
 
-@strawberry.input(description="A change of a concert. Fields that are null or absent stay unchanged.")
+@strawberry.input(
+    description=(
+        "A change of a concert. Fields that are null or absent stay unchanged. A change that changes"
+        " nothing raises no version."
+    )
+)
 class UpdateConcertInput:
     concert_id: strawberry.ID = strawberry.field(description="The id of the concert.")
     expected_version: int | None = strawberry.field(
         default=None,
-        description="The expected version. The change is refused with VersionConflictError if it differs.",
+        description=(
+            "The expected version. The change is refused with VersionConflictError if it differs. Without one"
+            " the change applies to any version."
+        ),
     )
     name: str | None = strawberry.field(default=None, description="The new name.")
     venue: VenueInput | None = strawberry.field(default=None, description="The new venue.")
@@ -113,15 +121,12 @@ class UpdateConcertInput:
     waiting_room: WaitingRoomInput | None = strawberry.field(
         default=None, description="Settings of the waiting room to change."
     )
-    tiers: list[TierChangeInput] = strawberry.field(default_factory=list, description="Changes of existing tiers.")
-    new_tiers: list[TierInput] = strawberry.field(
-        default_factory=list, description="Tiers to add after the existing ones."
+    tiers: list[TierChangeInput] | None = strawberry.field(default=None, description="Changes of existing tiers.")
+    new_tiers: list[TierInput] | None = strawberry.field(
+        default=None, description="Tiers to add after the existing ones."
     )
 
     def read(self, reader: IdReader) -> ConcertChange:
-        """Return the change without the room settings,
-        whose change depends on the current settings.
-        """
         return ConcertChange(
             name=self.name,
             venue=self.venue.read() if self.venue else None,
@@ -132,8 +137,9 @@ class UpdateConcertInput:
             limit_per_order=self.limit_per_order,
             limit_per_person=self.limit_per_person,
             hold_duration_ms=None if self.hold_duration_seconds is None else self.hold_duration_seconds * 1000,
-            tiers=tuple(tier.read(reader, f"tiers.{i}") for i, tier in enumerate(self.tiers)),
-            new_tiers=tuple(tier.read() for tier in self.new_tiers),
+            room=self.waiting_room.read() if self.waiting_room else None,
+            tiers=tuple(tier.read(reader, f"tiers.{i}") for i, tier in enumerate(self.tiers or ())),
+            new_tiers=tuple(tier.read() for tier in self.new_tiers or ()),
         )
 
 

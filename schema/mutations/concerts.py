@@ -1,16 +1,11 @@
 """Concert mutations of organizers: create, change, publish and close a concert."""
 
-from dataclasses import replace
 from typing import Annotated, TypeAlias
 
 import strawberry
 
-from domain.concerts import Concert as StoredConcert
-from domain.concerts import ConcertChange
-from domain.errors import NotFound
-from domain.ids import ConcertId
+from domain.validation import change_problems, patch_problems
 from resolvers import concerts as resolve
-from resolvers.context import Context
 from schema.concerts import Concert
 from schema.ids import IdReader, read_concert
 from schema.mutations.concert_inputs import (
@@ -99,23 +94,9 @@ async def create_concert(info: Info, input_: Annotated[CreateConcertInput, INPUT
 async def update_concert(info: Info, input_: Annotated[UpdateConcertInput, INPUT]) -> UpdateConcertResult:
     reader = IdReader()
     concert_id, change = reader.concert("concertId", input_.concert_id), input_.read(reader)
-    reader.finish()
-    changed = await _update(info.context, concert_id, change, input_)
+    reader.finish(change_problems(change), patch_problems("waitingRoom", change.room))
+    changed = await resolve.update_concert(info.context, concert_id, change, expected_version=input_.expected_version)
     return UpdateConcertSuccess(concert=Concert.of(changed))
-
-
-async def _update(
-    context: Context, concert_id: ConcertId, change: ConcertChange, input_: UpdateConcertInput
-) -> StoredConcert:
-    version = input_.expected_version
-    if input_.waiting_room is not None:
-        before = await resolve.get_concert(context, concert_id)
-        if before is None:
-            raise NotFound("Concert", concert_id)
-        # Omitted settings come from this version, so the change applies to this version only.
-        version = before.version if version is None else version
-        change = replace(change, room=input_.waiting_room.read().apply_to(before.room))
-    return await resolve.update_concert(context, concert_id, change, expected_version=version)
 
 
 async def publish_concert(info: Info, input_: Annotated[PublishConcertInput, INPUT]) -> PublishConcertResult:

@@ -9,6 +9,7 @@ from domain import errors as domain_errors
 from domain.errors import Refusal
 from schema import ids
 from schema.enums import Admission, ConcertStatus, EndReason, ErrorCode, LimitScope, RoomStatus
+from schema.execution.top_level_errors import log_store_error
 from schema.strawberry_fixes import Info, computed
 
 
@@ -240,7 +241,8 @@ class ResultErrorHandler:
         self.exception_type = refusal
         self.error_type = error
 
-    def handle(self, exception: Refusal, **_where: object) -> DomainError:
+    def handle(self, exception: Refusal, *, info: Info, **_where: object) -> DomainError:
+        log_store_error(exception, info.context.request_id)
         return self.error_type(refusal=exception)
 
 

@@ -6,6 +6,7 @@ import strawberry
 
 from domain.ids import ConcertId
 from domain.room_changes import RoomSettingsPatch
+from domain.validation import call_problems, key_problems, patch_problems
 from resolvers import rooms as resolve
 from schema.ids import read_concert
 from schema.mutations.result_errors import (
@@ -129,12 +130,9 @@ ResetWaitingRoomResult: TypeAlias = Annotated[
 async def configure_waiting_room(
     info: Info, input_: Annotated[ConfigureWaitingRoomInput, INPUT]
 ) -> ConfigureWaitingRoomResult:
-    changed = await resolve.configure(
-        info.context,
-        read_concert(input_.concert_id),
-        input_.settings.read(),
-        expected_version=input_.expected_version,
-    )
+    change = input_.settings.read()
+    concert_id = read_concert(input_.concert_id, patch_problems("settings", change))
+    changed = await resolve.configure(info.context, concert_id, change, expected_version=input_.expected_version)
     return ConfigureWaitingRoomSuccess(concert_id=changed.id, settings_version=changed.room.version)
 
 
@@ -149,13 +147,15 @@ async def resume_waiting_room(info: Info, input_: Annotated[ResumeWaitingRoomInp
 
 
 async def admit_next(info: Info, input_: Annotated[AdmitNextInput, INPUT]) -> AdmitNextResult:
-    concert_id = read_concert(input_.concert_id)
+    concert_id = read_concert(input_.concert_id, key_problems(input_.idempotency_key), call_problems(input_.count))
     call = await resolve.admit_next(info.context, concert_id, input_.count, input_.idempotency_key)
     return AdmitNextSuccess(concert_id=concert_id, call=HandCall.of(call))
 
 
 async def reset_waiting_room(info: Info, input_: Annotated[ResetWaitingRoomInput, INPUT]) -> ResetWaitingRoomResult:
-    concert_id = read_concert(input_.concert_id)
     change = input_.settings.read() if input_.settings else RoomSettingsPatch()
+    concert_id = read_concert(
+        input_.concert_id, key_problems(input_.idempotency_key), patch_problems("settings", change)
+    )
     reset = await resolve.reset(info.context, concert_id, change, input_.idempotency_key)
     return ResetWaitingRoomSuccess(concert_id=reset.id, settings_version=reset.room.version)

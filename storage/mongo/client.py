@@ -13,7 +13,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from bson.codec_options import CodecOptions
 from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorClientSession, AsyncIOMotorDatabase
-from pymongo.errors import DuplicateKeyError, PyMongoError, WriteError
+from pymongo.errors import DuplicateKeyError, OperationFailure, PyMongoError, WriteError
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
@@ -29,6 +29,14 @@ logging.getLogger("pymongo").setLevel(logging.INFO)
 
 ANSWER_WITHIN_MS = 5_000
 """Longer than any healthy write, and shorter than a person is willing to wait."""
+
+# BadValue, FailedToParse, TypeMismatch, Overflow, InvalidLength, InvalidBSON, PathNotViable,
+# ConflictingUpdateOperators, DollarPrefixedFieldName, InvalidIdField, EmptyFieldName,
+# ImmutableField, InvalidOptions, InvalidNamespace, DocumentValidationFailure,
+# InvalidPipelineOperator, BSONObjectTooLarge.
+_REFUSED = frozenset({2, 9, 14, 15, 16, 22, 28, 40, 52, 53, 56, 66, 72, 73, 121, 168, 10334})
+_FIRST_ASSERTION = 16_000
+"""Codes from here on are numbers of assertions in the server's parsers."""
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -59,7 +67,8 @@ def database(client: Client, name: str) -> Database:
 def raises_unavailable(call: Callable[P, Awaitable[R]]) -> Callable[P, Awaitable[R]]:
     """Return `call`, raising TemporarilyUnavailable in place of a PyMongoError.
 
-    Errors of refused writes are raised unchanged. For reads and repeatable writes only.
+    Errors of refused writes and commands are raised unchanged: repeating them would never help.
+    For reads and repeatable writes only.
     """
 
     @functools.wraps(call)
@@ -69,6 +78,15 @@ def raises_unavailable(call: Callable[P, Awaitable[R]]) -> Callable[P, Awaitable
         except (DuplicateKeyError, WriteError):
             raise
         except PyMongoError as error:
+            if is_refusal(error):
+                raise
             raise TemporarilyUnavailable("The order database does not answer") from error
 
     return wrapped
+
+
+def is_refusal(error: PyMongoError) -> bool:
+    """Return whether the server understood the command and refused what is in it, for good."""
+    if not isinstance(error, OperationFailure) or error.code is None:
+        return False
+    return error.code in _REFUSED or error.code >= _FIRST_ASSERTION

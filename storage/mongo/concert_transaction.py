@@ -16,7 +16,7 @@ from domain.concerts import Concert
 from domain.errors import TemporarilyUnavailable, VersionConflict
 from domain.orders import Order
 from domain.room_audits import RoomAudit
-from storage.mongo.client import ANSWER_WITHIN_MS, Client, Session
+from storage.mongo.client import ANSWER_WITHIN_MS, Client, Session, is_refusal
 from storage.mongo.concerts import ConcertStore
 from storage.mongo.orders import OrderStore
 from storage.mongo.room_audits import RoomAuditStore
@@ -65,6 +65,8 @@ class ConcertTransaction:
                     # then finds the new version.
                     await asyncio.sleep(random.uniform(0.01, 0.03) * attempt)
                     continue
+                if is_refusal(error):
+                    raise
                 raise TemporarilyUnavailable("The order database does not answer") from error
         raise AssertionError("the last attempt returns or raises")
 

@@ -1,6 +1,5 @@
 """Concerts in MongoDB, which owns all their fields. A change is a compare-and-set on `version`."""
 
-import re
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 
@@ -14,6 +13,7 @@ from domain.money import CurrencyCode
 from domain.page import Page
 from domain.queues import QueueingMethod, RoomSettings
 from storage.mongo.client import Database, Document, Session, raises_unavailable
+from storage.mongo.concert_search import INDEX, WITHOUT_SEARCH, backfill, search_conditions, search_fields
 from storage.mongo.cursors import key_of, make_cursor
 
 MAX_CURRENCIES = 10_000
@@ -30,10 +30,18 @@ class ConcertStore:
         self._currencies: dict[ConcertId, CurrencyCode] = {}
 
     async def create_indexes(self) -> None:
-        """Create the indexes: slugs are unique; lists are sorted by start, all or by status."""
+        """Create the indexes: slugs are unique; lists are sorted by start, all or by status; search
+        words.
+        """
         await self._concerts.create_index([("slug", ASCENDING)], unique=True)
         await self._concerts.create_index([("startsAt", ASCENDING), ("_id", ASCENDING)])
         await self._concerts.create_index([("status", ASCENDING), ("startsAt", ASCENDING), ("_id", ASCENDING)])
+
+        await self._concerts.create_index(INDEX)
+
+    async def backfill_search(self) -> int:
+        """Write missing and old search words. Return the number of concerts that had none."""
+        return await backfill(self._concerts)
 
     @raises_unavailable
     async def insert(self, concert: Concert) -> None:
@@ -48,7 +56,7 @@ class ConcertStore:
 
     @raises_unavailable
     async def get(self, concert_id: ConcertId) -> Concert | None:
-        return _concert_or_none(await self._concerts.find_one({"_id": concert_id}))
+        return _concert_or_none(await self._concerts.find_one({"_id": concert_id}, WITHOUT_SEARCH))
 
     async def currency_of(self, concert_id: ConcertId) -> CurrencyCode:
         """Return the currency of a concert. Raises NotFound.
@@ -66,7 +74,7 @@ class ConcertStore:
 
     @raises_unavailable
     async def get_by_slug(self, slug: str) -> Concert | None:
-        return _concert_or_none(await self._concerts.find_one({"slug": slug}))
+        return _concert_or_none(await self._concerts.find_one({"slug": slug}, WITHOUT_SEARCH))
 
     @raises_unavailable
     async def page(self, filter_: ConcertFilter, *, first: int, after: str | None) -> Page[Concert]:
@@ -75,7 +83,11 @@ class ConcertStore:
         if after is not None:
             starts_at, id_ = key_of(after)
             query["$or"] = [{"startsAt": {"$gt": starts_at}}, {"startsAt": starts_at, "_id": {"$gt": id_}}]
-        found = self._concerts.find(query).sort([("startsAt", ASCENDING), ("_id", ASCENDING)]).limit(first + 1)
+        found = (
+            self._concerts.find(query, WITHOUT_SEARCH)
+            .sort([("startsAt", ASCENDING), ("_id", ASCENDING)])
+            .limit(first + 1)
+        )
         documents: list[Document] = await found.to_list(first + 1)
         shown = documents[:first]
         return Page(
@@ -92,7 +104,7 @@ class ConcertStore:
         That time may be in the past.
         """
         query = {"status": {"$ne": ConcertStatus.DRAFT}, "startsAt": {"$gt": starts_after}}
-        return tuple([_concert(document) async for document in self._concerts.find(query)])
+        return tuple([_concert(document) async for document in self._concerts.find(query, WITHOUT_SEARCH)])
 
     async def replace_in_transaction(self, concert: Concert, session: Session) -> bool:
         """Write `concert` if the stored one has the version before it.
@@ -127,11 +139,8 @@ def _query(filter_: ConcertFilter) -> Document:
     query: Document = {}
     if filter_.statuses:
         query["status"] = {"$in": list(filter_.statuses)}
-    if filter_.search:
-        words = {"$regex": re.escape(filter_.search), "$options": "i"}
-        query["$and"] = [{"$or": [{"name": words}, {"venue.name": words}, {"venue.city": words}]}]
-    if filter_.city:
-        query["venue.city"] = {"$regex": f"^{re.escape(filter_.city)}$", "$options": "i"}
+    if conditions := search_conditions(filter_):
+        query["$and"] = conditions
     if filter_.on_sale_at:
         query["salesStartAt"] = {"$lte": filter_.on_sale_at}
         query["salesEndAt"] = {"$gt": filter_.on_sale_at}
@@ -164,6 +173,7 @@ def _document(concert: Concert) -> Document:
         "createdBy": concert.created_by,
         "createdAt": concert.created_at,
         "room": asdict(concert.room),
+        "search": search_fields(terms.name, terms.venue, concert.version),
     }
 
 

@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
@@ -43,12 +44,19 @@ class Outcome(Enum):
     """The insert may have happened, may still happen, or may never happen."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    outcome: Outcome
+    why: str
+    """Why the outcome is unknown, for the log of the request."""
+
+
 class OrderBatch:
     """Owns its senders; `aclose` answers UNKNOWN to every insert without an answer."""
 
     def __init__(self, orders: OrderStore) -> None:
         self._orders = orders
-        self._waiting: deque[tuple[RawBSONDocument, asyncio.Future[Outcome]]] = deque()
+        self._waiting: deque[tuple[RawBSONDocument, asyncio.Future[_Answer]]] = deque()
         self._wake = asyncio.Event()
         self._senders = [asyncio.create_task(self._send()) for _ in range(SENDERS)]
 
@@ -66,16 +74,20 @@ class OrderBatch:
             ) from error
         if len(self._waiting) >= MAX_WAITING:
             raise TemporarilyUnavailable("Too many orders are waiting to be recorded")
-        answer: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-        self._waiting.append((document, answer))
+        waiting: asyncio.Future[_Answer] = asyncio.get_running_loop().create_future()
+        self._waiting.append((document, waiting))
         self._wake.set()
-        return await answer
+        answer = await waiting
+        if answer.outcome is Outcome.UNKNOWN:
+            # Here and not by the sender: the line has the id of this order's request.
+            log.warning("the outcome of order %s is unknown: %s", order.id, answer.why)
+        return answer.outcome
 
     async def aclose(self) -> None:
         for sender in self._senders:
             sender.cancel()
         await asyncio.gather(*self._senders, return_exceptions=True)
-        _answer([answer for _, answer in self._waiting], {})
+        _answer([answer for _, answer in self._waiting], {}, "this server is stopping")
 
     async def _send(self) -> None:
         while True:
@@ -87,21 +99,23 @@ class OrderBatch:
                 self._wake.clear()
             if batch:
                 outcomes: dict[int, Outcome] = {}
+                why = "this server is stopping"
                 try:
-                    outcomes = await self._insert([document for document, _ in batch])
+                    outcomes, why = await self._insert([document for document, _ in batch])
                 finally:
-                    _answer([answer for _, answer in batch], outcomes)
+                    _answer([answer for _, answer in batch], outcomes, why)
 
-    async def _insert(self, documents: list[RawBSONDocument]) -> dict[int, Outcome]:
+    async def _insert(self, documents: list[RawBSONDocument]) -> tuple[dict[int, Outcome], str]:
+        """Return the known outcomes, and why the others are unknown."""
         try:
             await self._orders.collection.insert_many(documents, ordered=False)
         except BulkWriteError as error:
-            return outcomes_of(error.details or {}, len(documents))
+            details: Mapping[str, Any] = error.details or {}
+            return outcomes_of(details, len(documents)), _failures(details)
         except Exception as error:
             # A sender must survive every error; the outcome of the batch is unknown.
-            log.warning("the outcome of a batch of %d orders is unknown: %s", len(documents), error)
-            return {}
-        return dict.fromkeys(range(len(documents)), Outcome.RECORDED)
+            return {}, f"{type(error).__name__}: {error}"
+        return dict.fromkeys(range(len(documents)), Outcome.RECORDED), ""
 
 
 def outcomes_of(details: Mapping[str, Any], count: int) -> dict[int, Outcome]:
@@ -121,7 +135,14 @@ def outcomes_of(details: Mapping[str, Any], count: int) -> dict[int, Outcome]:
     return outcomes
 
 
-def _answer(answers: list["asyncio.Future[Outcome]"], outcomes: dict[int, Outcome]) -> None:
+def _failures(details: Mapping[str, Any]) -> str:
+    """Return the failures of a reply that leave outcomes unknown, each once."""
+    failures = [*details.get("writeConcernErrors", ()), *details.get("writeErrors", ())]
+    found = {f"{failure['code']}: {failure.get('errmsg')}" for failure in failures if failure["code"] != _DUPLICATE_KEY}
+    return "; ".join(sorted(found))
+
+
+def _answer(answers: list["asyncio.Future[_Answer]"], outcomes: dict[int, Outcome], why: str) -> None:
     for index, answer in enumerate(answers):
         if not answer.done():
-            answer.set_result(outcomes.get(index, Outcome.UNKNOWN))
+            answer.set_result(_Answer(outcomes.get(index, Outcome.UNKNOWN), why))

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from domain.concerts import Concert, ConcertStatus
-from domain.errors import TemporarilyUnavailable
+from domain.errors import TemporarilyUnavailable, describe_cause
 from domain.ids import ConcertId
 from storage.hot.hot_state import KEYS_OUTLIVE_CONCERT, is_history
 from storage.mongo.concerts import ConcertStore
@@ -49,6 +49,7 @@ class ConcertCache:
         self._concerts: dict[ConcertId, Concert] | None = None
         self._read_at = float("-inf")
         self._lacks_one = False
+        self._has_failed = False
         self._seen: dict[ConcertId, _Seen] = {}
         self._tasks = DetachedTasks()
         self._list_reads = SingleFlight[None, None]()
@@ -81,9 +82,10 @@ class ConcertCache:
             return seen.concert
         try:
             return await self._read_shared(concert_id, version)
-        except TemporarilyUnavailable:
+        except TemporarilyUnavailable as error:
             if listed is None:
                 raise
+            log.warning("concert %s stays as it was read before: %s", concert_id, describe_cause(error))
             return listed
 
     def put(self, concert: Concert) -> None:
@@ -111,14 +113,16 @@ class ConcertCache:
         self._concerts = {
             id_: concert for id_, concert in newest.items() if concert is not None and _is_living(concert)
         }
-        self._read_at = self._clock()
+        self._read_at, self._has_failed = self._clock(), False
 
     async def _read_again(self) -> None:
         try:
             await self._read()
         except Exception as error:
-            level = logging.DEBUG if isinstance(error, TemporarilyUnavailable) else logging.WARNING
-            log.log(level, "the list of concerts cannot be read: %s", error)
+            # The first failure in a row explains the rest, which would hide other lines.
+            level = logging.DEBUG if self._has_failed else logging.WARNING
+            log.log(level, "the list of concerts cannot be read: %s", describe_cause(error))
+            self._has_failed = True
         finally:
             # After a failure too, the list is kept and read again after the usual time.
             self._read_at = self._clock()

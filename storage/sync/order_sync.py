@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from domain.concerts import Concert
-from domain.errors import TemporarilyUnavailable
+from domain.errors import TemporarilyUnavailable, describe_cause
 from domain.holds import HoldState
 from domain.ids import HOUSE, ConcertId, HoldId, OrderId, PersonId, Unit
 from domain.orders import Order
@@ -48,7 +48,7 @@ class OrderSync:
                 return True
         except Exception as error:
             # Whatever the error is, the order exists, and its buyer must get it as the result.
-            word = str(error) or type(error).__name__
+            word = describe_cause(error)
         log.warning("order %s is not yet recorded in the hot state: %s", order.id, word)
         return False
 
@@ -117,7 +117,7 @@ class OrderSync:
         try:
             concert = await self._concert_cache.get(order.concert_id)
         except TemporarilyUnavailable as error:
-            log.warning("concert %s was not added to the buyer's index: %s", order.concert_id, error)
+            log.warning("concert %s was not added to the buyer's index: %s", order.concert_id, describe_cause(error))
             return
         if concert is not None:
             await self._add_to_index(order.person_id, concert)
@@ -131,4 +131,4 @@ class OrderSync:
         try:
             await self._person_concerts.add(person_id, concert.id, expires_at=keys_expire_at(concert))
         except TemporarilyUnavailable as error:
-            log.warning("concert %s was not added to the buyer's index: %s", concert.id, error)
+            log.warning("concert %s was not added to the buyer's index: %s", concert.id, describe_cause(error))

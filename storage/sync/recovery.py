@@ -14,7 +14,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from domain.concerts import Concert, ConcertStatus
-from domain.errors import NotFound, NotOnSale, OnsaleError, TemporarilyUnavailable
+from domain.errors import NotFound, NotOnSale, OnsaleError, TemporarilyUnavailable, describe_cause
 from domain.ids import ConcertId
 from storage import scripts
 from storage.hot.hot_state import HotState, is_history
@@ -66,7 +66,7 @@ class Recovery:
             if not await self.recover(concert_id):
                 await asyncio.sleep(RETRY_PAUSE_S)
         except TemporarilyUnavailable as error:
-            log.warning("recovery of concert %s is delayed: %s", concert_id, error)
+            log.warning("recovery of concert %s is delayed: %s", concert_id, describe_cause(error))
             await asyncio.sleep(RETRY_PAUSE_S)
         except Exception:
             log.exception("recovery of concert %s failed", concert_id)

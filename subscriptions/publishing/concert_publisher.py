@@ -11,7 +11,7 @@ import logging
 import time
 from math import inf
 
-from domain.errors import OnsaleError
+from domain.errors import OnsaleError, describe_cause
 from domain.ids import ConcertId
 from domain.topics import HoldsTopic, QueueTopic, Topic
 from storage.hot.queue_state import QueueState
@@ -90,13 +90,19 @@ class ConcertPublisher:
         return not self._groups and self._presence.is_synced
 
     async def run(self) -> None:
+        has_failed = False
         while not self.is_idle:
             started_s = time.monotonic()
             # This refresh may miss a change from here on, which then wakes the next refresh.
             self._wake.clear()
             try:
                 await self.run_once()
+                has_failed = False
             except OnsaleError as error:
+                # The first failure in a row explains the rest.
+                level = logging.DEBUG if has_failed else logging.WARNING
+                log.log(level, "concert %s cannot be published: %s", self._concert_id, describe_cause(error))
+                has_failed = True
                 self._fail_pending(error)
             except Exception as error:
                 log.exception("publishing concert %s failed", self._concert_id)

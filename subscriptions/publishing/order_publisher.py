@@ -6,7 +6,7 @@ One `$in` query a second reads all orders. An order is published when its versio
 import asyncio
 import logging
 
-from domain.errors import NotFound, OnsaleError
+from domain.errors import NotFound, OnsaleError, describe_cause
 from domain.ids import OrderId
 from domain.topics import OrderTopic
 from subscriptions.interfaces import SnapshotReader
@@ -38,13 +38,20 @@ class OrderPublisher:
             self._versions.pop(topic.order_id, None)
 
     async def run(self) -> None:
+        has_failed = False
         try:
             while True:
                 try:
                     await self._refresh()
+                    has_failed = False
                 except Exception as error:
                     if not isinstance(error, OnsaleError):
                         log.exception("publishing orders failed")
+                    else:
+                        # The first failure in a row explains the rest.
+                        level = logging.DEBUG if has_failed else logging.WARNING
+                        log.log(level, "orders cannot be published: %s", describe_cause(error))
+                    has_failed = True
                     for subscriber in self._groups.pending():
                         subscriber.first_delivery.set_exception(error)
                 if not self._groups:

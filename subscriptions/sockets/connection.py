@@ -24,6 +24,10 @@ from subscriptions.sockets.outbox import Outbox
 from subscriptions.sockets.token_bucket import TokenBucket
 
 _CLOSE_WAIT_S = 5.0
+_TOKEN_HINT = (
+    "This socket is not signed in: the access token of the upgrade request is not read."
+    " Send `Authorization: Bearer <access token>` in the payload of connection_init."
+)
 
 
 class Closing(Exception):
@@ -54,12 +58,15 @@ class Connection(Generic[C]):
         *,
         connection_counter: ConnectionCounter,
         address: str | None,
+        has_unread_token: bool = False,
     ) -> None:
+        """Create the connection. `has_unread_token` says that the upgrade request had a token."""
         self._runner = operations
         self._verifier = verifier
         self._limits = limits
         self._connection_counter = connection_counter
         self._address = address
+        self._hint = _TOKEN_HINT if has_unread_token else None
         self._caller: C | None = None
         self._clock = asyncio.get_running_loop().time
         self._deadlines = Deadlines(limits, self._clock())
@@ -158,7 +165,7 @@ class Connection(Generic[C]):
         expires_at = caller.expires_at if caller else None
         expires_in_s = NEVER if expires_at is None else expires_at - time.time()
         self._deadlines.acknowledge(self._clock(), expires_in_s=expires_in_s)
-        self._outbox.put(messages.ack())
+        self._outbox.put(messages.ack(self._hint if caller is None else None))
 
     async def _verified(self, init: Init) -> C | None:
         given = init.payload.get("Authorization", init.payload.get("authorization"))

@@ -101,11 +101,16 @@ def _request(sent: Mapping[str, object]) -> OperationRequest:
     document = _text(payload, "query")
     if document is None and not extensions:
         raise Malformed("`query` is missing; send the GraphQL document in it")
-    return OperationRequest(document, _object(payload, "variables") or {}, _text(payload, "operationName"), extensions)
+    # An empty name is no name, as over HTTP.
+    name = _text(payload, "operationName") or None
+    return OperationRequest(document, _object(payload, "variables") or {}, name, extensions)
 
 
-def ack() -> str:
-    return '{"type":"connection_ack"}'
+def ack(hint: str | None = None) -> str:
+    """Return the acknowledgement, with a hint to the developer of the client in its payload."""
+    if hint is None:
+        return '{"type":"connection_ack"}'
+    return orjson.dumps({"type": "connection_ack", "payload": {"hint": hint}}).decode()
 
 
 def ping() -> str:

@@ -53,7 +53,7 @@ async def unavailable(*_: object, **__: object) -> Any:
 
 async def test_room_change_by_any_mutation_has_its_audit_row(stores: Stores) -> None:
     concert = await with_room(stores)
-    change = ConcertChange(name="Other", room=replace(concert.room, total_active_users=7))
+    change = ConcertChange(name="Other", room=RoomSettingsPatch((("total_active_users", 7),)))
     written = await concerts.update_concert(organizer(stores), concert.id, change, expected_version=None)
     await concerts.update_concert(organizer(stores), concert.id, ConcertChange(name="Another"), expected_version=None)
     await concerts.close_concert(organizer(stores), concert.id)

@@ -40,12 +40,14 @@ def test_email_addresses_are_checked(email: str, is_good: bool) -> None:
     assert (set(paths(customer_problems(Customer("Ada", email)))) == set()) is is_good
 
 
-@pytest.mark.parametrize("name", ["", "   ", "x" * 201, "x" * 10_000, "nul\x00", "escape\x1b[31m", "lone \ud800"])
+@pytest.mark.parametrize(
+    "name", ["", "   ", "x" * 201, "x" * 10_000, "nul\x00", "escape\x1b[31m", "lone \ud800", "two\nlines"]
+)
 def test_bad_customer_names_are_refused(name: str) -> None:
     assert set(paths(customer_problems(Customer(name, "a@b.co")))) == {"customerName"}
 
 
-@pytest.mark.parametrize("name", ["A", "x" * 200, "Þóra Ólafsdóttir", "李小龙", "Zoë 🎻", "two\nlines"])
+@pytest.mark.parametrize("name", ["A", "x" * 200, "Þóra Ólafsdóttir", "李小龙", "Zoë 🎻"])
 def test_good_customer_names_are_accepted(name: str) -> None:
     assert paths(customer_problems(Customer(name, "a@b.co"))) == []
 

@@ -46,6 +46,7 @@ PACKAGES_OF = {
     "joserfc": {"auth"},
     "cryptography": {"auth"},
     "httpx2": {"auth"},
+    "email_validator": {"domain/text/email_addresses.py"},
     "orjson": {"web", "schema", "storage", "subscriptions"},
     "stripe": {"payments"},
     "reportlab": {"tickets"},

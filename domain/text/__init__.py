@@ -1,0 +1,3 @@
+"""Texts that people write: which characters they may have, how they are stored, how they are
+searched.
+"""

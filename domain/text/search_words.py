@@ -1,0 +1,65 @@
+"""Search words: what a concert is found by, whatever the writing of its name.
+
+A word is folded: compatibility forms, marks and case are gone, so `bjork` finds Björk and `strasse`
+Straße. `Guns N' Roses` has the words guns, n, roses; `AC/DC` has ac, dc and acdc. Every word of a
+query must be the prefix of a word. Scripts without spaces have every ending of a word as a word.
+"""
+
+import re
+import unicodedata
+
+SEARCH_FORM = 1
+"""Raise it when the words of a text change: a start then computes those of all concerts again."""
+MAX_QUERY = 200
+MAX_QUERY_WORDS = 10
+_MAX_WORD = 32
+_UNMARKED = str.maketrans(
+    {"ø": "o", "ł": "l", "đ": "d", "ħ": "h", "\u0131": "i", "æ": "ae", "œ": "oe", "þ": "th", "ð": "d"}
+)
+"""Letters that Unicode does not take apart."""
+_WITHOUT_SPACES = re.compile(
+    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0003ffff]"
+)
+_IGNORED = re.compile("[\u00ad\u034f\u200b-\u200f\u2060\ufe00-\ufe0f]")
+_WORD_LETTERS = frozenset("LMN")
+"""First letters of the categories of letters, marks and numbers."""
+
+
+def fold(text: str) -> str:
+    """Return the text without compatibility forms, marks and case."""
+    plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", _IGNORED.sub("", text)).casefold())
+    return "".join(letter for letter in plain if not unicodedata.combining(letter)).translate(_UNMARKED)
+
+
+def name_key(text: str) -> str:
+    """Return what two names share that look alike: equal in compatibility form and case."""
+    return " ".join(unicodedata.normalize("NFKC", _IGNORED.sub("", text)).casefold().split())
+
+
+def city_key(text: str) -> str:
+    return " ".join(fold(text).split())
+
+
+def index_words(*texts: str) -> tuple[str, ...]:
+    """Return the words that the texts are found by, sorted."""
+    found: set[str] = set()
+    for token in fold(" ".join(texts)).split():
+        parts = _parts(token)
+        found.update(parts)
+        found.add("".join(parts)[:_MAX_WORD])
+        for part in parts:
+            if _WITHOUT_SPACES.search(part):
+                found.update(part[start : start + _MAX_WORD] for start in range(len(part)))
+    return tuple(sorted(found))
+
+
+def query_words(text: str) -> tuple[str, ...]:
+    """Return the words of a query, each once, without the prefixes of its other words."""
+    words = {part for token in fold(text).split() for part in _parts(token)}
+    return tuple(sorted(word for word in words if not any(other != word and other.startswith(word) for other in words)))
+
+
+def _parts(token: str) -> list[str]:
+    """Return the words of a text without spaces; a name of signs alone, such as `!!!`, is one."""
+    spaced = "".join(letter if unicodedata.category(letter)[0] in _WORD_LETTERS else " " for letter in token)
+    return [part[:_MAX_WORD] for part in spaced.split()] or [token[:_MAX_WORD]]

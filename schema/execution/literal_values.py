@@ -1,0 +1,57 @@
+"""Checks literal values as graphql-core does, and says where each wrong one is.
+
+graphql-core drops the path inside an input object, and the place of a scalar whose parser raises a
+GraphQLError, so a wrong DateTime among ten would not be found.
+"""
+
+from graphql import (
+    ASTValidationRule,
+    GraphQLError,
+    GraphQLInputType,
+    ListValueNode,
+    ObjectValueNode,
+    ValueNode,
+    specified_rules,
+)
+from graphql.language import SKIP, VisitorAction
+from graphql.utilities import validate_input_literal
+from graphql.validation import ValuesOfCorrectTypeRule
+
+
+class LocatedValuesRule(ValuesOfCorrectTypeRule):
+    def is_valid_value_node(self, node: ValueNode, input_type: GraphQLInputType | None) -> VisitorAction:
+        def report(error: GraphQLError, path: list[str | int]) -> None:
+            self.report_error(_located(error, node, path, self._argument_name()))
+
+        if input_type:
+            validate_input_literal(node, input_type, report)
+        return SKIP
+
+    def _argument_name(self) -> str | None:
+        """Return the name of the argument with the value; None for the default of a variable."""
+        argument, owner = self.context.get_argument(), self.context.get_directive() or self.context.get_field_def()
+        names = owner.args.items() if owner else ()
+        return next((name for name, known in names if known is argument), None)
+
+
+RULES: tuple[type[ASTValidationRule], ...] = tuple(
+    LocatedValuesRule if rule is ValuesOfCorrectTypeRule else rule for rule in specified_rules
+)
+"""The rules of the specification, with this one in its place."""
+
+
+def _located(error: GraphQLError, root: ValueNode, path: list[str | int], argument: str | None) -> GraphQLError:
+    """Return the error with its node, and with the path of its field in the message."""
+    where = ".".join(map(str, path if argument is None else [argument, *path]))
+    message = f"`{where}`: {error.message}" if where else error.message
+    nodes = error.nodes or [_node_at(root, path)]
+    return GraphQLError(message, nodes, original_error=error.original_error, extensions=error.extensions)
+
+
+def _node_at(node: ValueNode, path: list[str | int]) -> ValueNode:
+    for step in path:
+        if isinstance(node, ObjectValueNode):
+            node = next((field.value for field in node.fields if field.name.value == step), node)
+        elif isinstance(node, ListValueNode) and isinstance(step, int):
+            node = node.values[step]
+    return node

@@ -1,0 +1,246 @@
+"""What clients send by habit: empty names, hashes in place of documents, tokens on the upgrade request."""
+
+from typing import Any
+
+import orjson
+import pytest
+from websockets.asyncio.client import connect
+from websockets.typing import Subprotocol
+
+from tests.support.events import events
+from tests.support.shop import Answer, Shop
+from tests.support.shop_socket import client_of
+from tests.support.sockets import ACK, INIT, PROTOCOL, Client
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+JSON = "application/json"
+GRAPHQL = "application/graphql-response+json"
+HASH = {"persistedQuery": {"version": 1, "sha256Hash": "e" * 64}}
+NOT_SUPPORTED = ("PersistedQueryNotSupported", "PERSISTED_QUERY_NOT_SUPPORTED")
+NAMED = "query Q { __typename }"
+
+
+async def over_socket(shop: Shop, payload: dict[str, Any]) -> Answer:
+    async with client_of(shop) as client:
+        await client.say({"type": "subscribe", "id": "1", "payload": payload})
+        return await client.hear()
+
+
+def shown(errors: Answer) -> tuple[str, str]:
+    (error,) = errors
+    assert error["extensions"]["requestId"]
+    return error["message"], error["extensions"]["code"]
+
+
+# An empty operation name
+
+
+async def test_an_empty_operation_name_is_absent_on_all_transports(shop: Shop) -> None:
+    request = {"query": NAMED, "operationName": ""}
+    expected = {"data": {"__typename": "Query"}}
+    assert (await shop.client.post("/graphql", json=request)).json() == expected
+    assert (await shop.client.get("/graphql", params=request)).json() == expected
+    assert (await over_socket(shop, request))["payload"] == expected
+    accept = {"Accept": "text/event-stream"}
+    async with events(shop.client, "POST", "/graphql", json=request, headers=accept) as stream:
+        assert await stream.hear() == ("next", expected)
+
+
+async def test_an_empty_name_of_a_subscription_is_absent(shop: Shop) -> None:
+    concert = await shop.on_sale()
+    document = "subscription S($id: ID!) { stockChanged(concertId: $id) { soldOut } }"
+    payload = {"query": document, "variables": {"id": concert.id}, "operationName": ""}
+    assert (await over_socket(shop, payload))["payload"] == {"data": {"stockChanged": {"soldOut": False}}}
+
+
+async def test_an_empty_name_among_two_operations_names_none(shop: Shop) -> None:
+    request = {"query": "query A { __typename } query B { __typename }", "operationName": ""}
+    answers = [
+        (await shop.client.post("/graphql", json=request)).json()["errors"],
+        (await over_socket(shop, request))["payload"],
+    ]
+    for errors in answers:
+        assert shown(errors)[1] == "BAD_USER_INPUT"
+
+
+# A hash in place of a document
+
+
+@pytest.mark.parametrize(("accept", "status"), [(JSON, 200), ("*/*", 200), (GRAPHQL, 400), (f"{GRAPHQL}, {JSON}", 400)])
+@pytest.mark.parametrize("document", [{}, {"query": None}, {"query": ""}], ids=["absent", "null", "empty"])
+async def test_a_hash_alone_is_answered_so_that_links_send_the_document(
+    shop: Shop, accept: str, status: int, document: dict[str, Any]
+) -> None:
+    answer = await shop.client.post("/graphql", json={**document, "extensions": HASH}, headers={"Accept": accept})
+    assert (answer.status_code, shown(answer.json()["errors"])) == (status, NOT_SUPPORTED)
+    assert "data" not in answer.json()
+    assert answer.headers["cache-control"] == "no-store"
+
+
+async def test_a_hash_alone_in_an_address_or_on_a_socket_is_answered_alike(shop: Shop) -> None:
+    extensions = orjson.dumps(HASH).decode()
+    got = await shop.client.get("/graphql", params={"extensions": extensions}, headers={"Accept": JSON})
+    assert (got.status_code, shown(got.json()["errors"])) == (200, NOT_SUPPORTED)
+    heard = await over_socket(shop, {"extensions": HASH})
+    assert (heard["type"], shown(heard["payload"])) == ("error", NOT_SUPPORTED)
+
+
+async def test_a_document_with_its_hash_is_executed(shop: Shop) -> None:
+    request = {"query": NAMED, "extensions": HASH}
+    assert (await shop.client.post("/graphql", json=request)).json() == {"data": {"__typename": "Query"}}
+    assert (await over_socket(shop, request))["payload"] == {"data": {"__typename": "Query"}}
+
+
+# A token on the upgrade request
+
+
+@pytest.mark.parametrize(
+    ("query", "headers", "is_hinted"),
+    [
+        ("", {"Authorization": "Bearer token"}, True),
+        ("?access_token=token", {}, True),
+        ("?token=token", {}, True),
+        ("?Authorization=Bearer%20token", {}, True),
+        ("", {}, False),
+        ("?concert=x", {}, False),
+    ],
+)
+async def test_a_token_on_the_upgrade_is_hinted_into_connection_init(
+    shop: Shop, query: str, headers: dict[str, str], is_hinted: bool
+) -> None:
+    url = str(shop.client.base_url.join(f"/graphql{query}")).replace("http", "ws", 1)
+    async with connect(url, subprotocols=[Subprotocol(PROTOCOL)], additional_headers=headers) as connection:
+        client = Client(connection)
+        await client.say(INIT)
+        ack = await client.hear()
+        assert ack.get("type") == "connection_ack"
+        assert ("connection_init" in ack.get("payload", {}).get("hint", "")) is is_hinted
+        await client.say({"type": "subscribe", "id": "1", "payload": {"query": '{ order(id: "x") { id } }'}})
+        (error,) = (await client.hear())["payload"]["errors"]
+        assert error["extensions"]["code"] == "UNAUTHENTICATED"
+        assert "connection_init" in error["message"]
+
+
+async def test_a_token_in_connection_init_needs_no_hint(shop: Shop) -> None:
+    url = str(shop.client.base_url.join("/graphql")).replace("http", "ws", 1)
+    token = shop.token("alice")
+    headers = {"Authorization": f"Bearer {token}"}
+    async with connect(url, subprotocols=[Subprotocol(PROTOCOL)], additional_headers=headers) as connection:
+        client = Client(connection)
+        await client.say(INIT | {"payload": headers})
+        assert await client.hear() == ACK
+
+
+# Everything that is wrong with an input, at once
+
+
+@pytest.mark.parametrize(
+    ("verb", "input_", "paths"),
+    [
+        (
+            "holdTickets",
+            {"concertId": "x", "lines": [{"tierId": "y", "quantity": 0}], "idempotencyKey": ""},
+            ["concertId", "lines.0.tierId", "idempotencyKey", "lines.0.quantity"],
+        ),
+        (
+            "purchaseTickets",
+            {"holdId": "x", "customerName": "", "customerEmail": "@", "idempotencyKey": "\n"},
+            ["holdId", "idempotencyKey", "customerName", "customerEmail"],
+        ),
+        (
+            "purchaseTickets",
+            {"concertId": "x", "lines": [], "customerName": "A\tB", "customerEmail": "a@b.de", "idempotencyKey": "k"},
+            ["concertId", "customerName", "lines"],
+        ),
+        (
+            "purchaseTickets",
+            {"customerName": "", "customerEmail": "a@b.de", "idempotencyKey": "k"},
+            ["holdId", "customerName"],
+        ),
+        (
+            "updateConcert",
+            {
+                "concertId": "x",
+                "name": "",
+                "limitPerOrder": 0,
+                "tiers": [{"tierId": "y", "capacity": -1}],
+                "newTiers": [{"name": "\u200b", "priceMinor": -1, "capacity": 1}],
+                "waitingRoom": {"totalActiveUsers": 0, "message": "\u202e"},
+            },
+            [
+                "concertId",
+                "tiers.0.tierId",
+                "name",
+                "limitPerOrder",
+                "tiers.0.capacity",
+                "newTiers.0.name",
+                "newTiers.0.priceMinor",
+                "waitingRoom.totalActiveUsers",
+                "waitingRoom.message",
+            ],
+        ),
+        ("admitNext", {"concertId": "x", "count": 0, "idempotencyKey": ""}, ["concertId", "idempotencyKey", "count"]),
+        (
+            "configureWaitingRoom",
+            {"concertId": "x", "settings": {"sessionDurationSeconds": 0, "message": "\x00"}},
+            ["concertId", "settings.sessionDurationSeconds", "settings.message"],
+        ),
+        (
+            "resetWaitingRoom",
+            {"concertId": "x", "idempotencyKey": "", "settings": {"message": "\u2066"}},
+            ["concertId", "idempotencyKey", "settings.message"],
+        ),
+    ],
+)
+async def test_a_bad_id_hides_no_other_problem(
+    shop: Shop, verb: str, input_: dict[str, object], paths: list[str]
+) -> None:
+    type_ = verb[0].upper() + verb[1:]
+    document = f"""mutation ($input: {type_}Input!) {{
+      {verb}(input: $input) {{ __typename ... on InvalidInputError {{ problems {{ path message }} }} }}
+    }}"""
+    answer = (await shop.fields(document, by="olivia", input=input_))[verb]
+    assert [problem["path"] for problem in answer["problems"]] == paths
+
+
+async def test_a_bad_tier_id_hides_no_problem_of_the_whole_concert(shop: Shop) -> None:
+    concert, other = await shop.on_sale(), await shop.on_sale()
+    document = """mutation ($input: UpdateConcertInput!) {
+      updateConcert(input: $input) { __typename ... on InvalidInputError { problems { path } } }
+    }"""
+    change = {
+        "concertId": concert.id,
+        "name": "",
+        "tiers": [{"tierId": other.tiers[0], "name": "A"}, {"tierId": other.tiers[0]}],
+        "salesEndAt": "2000-01-02T00:00:00Z",
+    }
+    answer = (await shop.fields(document, by="olivia", input=change))["updateConcert"]
+    paths = {problem["path"] for problem in answer["problems"]}
+    assert paths == {"name", "tiers.0.tierId", "tiers.1.tierId", "salesEndAt"}
+
+
+# Wrong literals
+
+
+@pytest.mark.parametrize(
+    ("document", "field", "column"),
+    [
+        ('{ concerts(filter: {onSaleAt: "2031-01-01T20:00:00"}) { nodes { id } } }', "`filter.onSaleAt`", 31),
+        ("{ concerts(filter: {status: [DRAFT, NO]}) { nodes { id } } }", "`filter.status.1`", 37),
+        ('{ concerts(first: "x") { nodes { id } } }', "`first`", 19),
+        ('query ($at: DateTime = "bad") { concerts(filter: {onSaleAt: $at}) { nodes { id } } }', "DateTime", 24),
+    ],
+)
+async def test_a_wrong_literal_has_its_location_and_field(shop: Shop, document: str, field: str, column: int) -> None:
+    (error,) = (await shop.ask(document))["errors"]
+    assert error["locations"] == [{"line": 1, "column": column}]
+    assert error["extensions"]["code"] == "BAD_USER_INPUT"
+    assert field in error["message"]
+
+
+async def test_a_wrong_time_in_a_variable_names_its_field(shop: Shop) -> None:
+    document = "query ($filter: ConcertFilter) { concerts(filter: $filter) { nodes { id } } }"
+    (error,) = (await shop.ask(document, filter={"onSaleAt": "2031-01-01T20:00:00"}))["errors"]
+    assert "onSaleAt" in error["message"]
+    assert error["locations"] == [{"line": 1, "column": 8}]

@@ -1,0 +1,94 @@
+"""Search over HTTP: a concert is found whatever the writing of its name, its venue and its city."""
+
+import pytest
+
+from tests.support.shop import CREATE, Shop, concert_input, new_key
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+LIST = "query ($filter: ConcertFilter) { concerts(filter: $filter, first: 100) { nodes { slug name } } }"
+UPDATE = """mutation ($input: UpdateConcertInput!) {
+  updateConcert(input: $input) {
+    __typename
+    ... on UpdateConcertSuccess { concert { name } }
+    ... on InvalidInputError { problems { path } }
+  }
+}"""
+
+
+async def found(shop: Shop, **filter_: str) -> list[str]:
+    nodes = (await shop.fields(LIST, filter=filter_))["concerts"]["nodes"]
+    return [node["slug"] for node in nodes]
+
+
+def venue(name: str, city: str) -> dict[str, object]:
+    return {"name": name, "city": city, "country": "CZ"}
+
+
+@pytest.mark.parametrize(
+    ("name", "place", "city", "query"),
+    [
+        ("Bjo\u0308rk", "Forum", "Praha", "björk"),
+        ("Björk", "Forum", "Praha", "Bjo\u0308rk"),
+        ("Björk", "Forum", "Praha", "bjork"),
+        ("Ada", "Forum Karlín", "Praha", "karlin"),
+        ("The Hollow Saints", "The Fillmore", "San Francisco", "hollow fillmore"),
+        ("The Hollow Saints", "The Fillmore", "San Francisco", "francisco HOLL"),
+        ("Große Straße", "Forum", "Praha", "grosse strasse"),
+        ("$^.*[", "Forum", "Praha", "$^.*["),
+    ],
+)
+async def test_a_concert_is_found_whatever_its_writing(
+    shop: Shop, name: str, place: str, city: str, query: str
+) -> None:
+    slug, tag = f"found-{new_key()}", f"Tag{new_key()}"
+    await shop.on_sale(slug=slug, name=f"{name} {tag}", venue=venue(place, city))
+    assert await found(shop, search=f"{query} {tag}") == [slug]
+    assert await found(shop, search=f"{query} {tag} elsewhere") == []
+
+
+async def test_a_city_is_found_without_its_marks_and_only_as_a_whole(shop: Shop) -> None:
+    slug, tag = f"city-{new_key()}", new_key()
+    await shop.on_sale(slug=slug, venue=venue("Forum", f"Karlín {tag}"))
+    assert await found(shop, city=f" karlin  {tag.upper()}") == [slug]
+    assert await found(shop, city="karlin") == []
+
+
+async def test_a_changed_name_is_found_by_its_new_words_alone(shop: Shop) -> None:
+    old, new = f"old{new_key()}", f"new{new_key()}"
+    concert = await shop.on_sale(name=old)
+    changed = await shop.fields(UPDATE, by="olivia", input={"concertId": concert.id, "name": f"{new} o\u0308"})
+    assert changed["updateConcert"]["concert"] == {"name": f"{new} ö"}
+    assert len(await found(shop, search=new)) == 1
+    assert await found(shop, search=old) == []
+
+
+async def test_a_sharp_s_stays_in_a_slug(shop: Shop) -> None:
+    name = f"Straße {new_key()}"
+    await shop.on_sale(name=name)
+    (slug,) = await found(shop, search=name)
+    assert slug.startswith("strasse-")
+
+
+@pytest.mark.parametrize("other", ["Bjo\u0308rk", "BJÖRK", "\uff22jörk", "Björk "])
+async def test_two_tiers_have_no_name_in_two_forms(shop: Shop, other: str) -> None:
+    tiers = [{"name": name, "priceMinor": 1, "capacity": 1} for name in ("Björk", other)]
+    refused = (await shop.fields(CREATE, by="olivia", input=concert_input(tiers=tiers)))["createConcert"]
+    assert [problem["path"] for problem in refused["problems"]] == ["tiers.1.name"]
+    concert = await shop.on_sale(tiers=[tiers[0]])
+    for change, path in (
+        ({"newTiers": [tiers[1]]}, "newTiers.0.name"),
+        ({"newTiers": [{**tiers[1], "name": "A"}, {**tiers[1], "name": "a"}]}, "newTiers.1.name"),
+    ):
+        answer = await shop.fields(UPDATE, by="olivia", input={"concertId": concert.id, **change})
+        assert [problem["path"] for problem in answer["updateConcert"]["problems"]] == [path]
+
+
+async def test_a_changed_tier_is_refused_at_its_place_in_the_input(shop: Shop) -> None:
+    concert = await shop.on_sale()
+    tiers = [{"tierId": concert.tiers[1], "name": "STANDING"}]
+    answer = await shop.fields(UPDATE, by="olivia", input={"concertId": concert.id, "tiers": tiers})
+    assert [problem["path"] for problem in answer["updateConcert"]["problems"]] == ["tiers.0.name"]
+    swapped = [{"tierId": concert.tiers[0], "name": "Balcony"}, {"tierId": concert.tiers[1], "name": "Standing"}]
+    answer = await shop.fields(UPDATE, by="olivia", input={"concertId": concert.id, "tiers": swapped})
+    assert answer["updateConcert"]["__typename"] == "UpdateConcertSuccess"

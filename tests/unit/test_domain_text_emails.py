@@ -1,0 +1,71 @@
+"""E-mail addresses: refused with the reason, trimmed, and stored in one form."""
+
+import pytest
+
+from domain.orders import Customer
+from domain.text.cleaning import clean_customer
+from domain.text.email_addresses import clean_email, email_problems
+from domain.validation import customer_problems
+
+
+def said(address: str) -> list[str]:
+    return [problem.message for problem in email_problems("customerEmail", address)]
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *(f"ali{mark}ce@example.org" for mark in "\u202c\u200f\u200b\u2066\ufeff\u00ad\u200d\u2060"),
+        *(f"alice@exam{mark}ple.org" for mark in "\u202c\u200f\u200b\u2066\ufeff\u00ad\u200d\u2060\ufe0f\u034f"),
+        "a<b>@c.de",
+        "a,b@c.de",
+        "a@-b.de",
+        "a@b-.de",
+        f"{'a' * 65}@b.de",
+        "Ada <ada@example.org>",
+        "ada@example.org, bob@example.org",
+        "ada@example.org\nbcc: all@example.org",
+        "a..b@c.de",
+        ".a@c.de",
+        "a@c..de",
+        "a@localhost",
+        "a@[127.0.0.1]",
+        '"a b"@c.de',
+        "a@b",
+        "@b.de",
+        "a@",
+        "",
+        " ",
+        f"a@{'b' * 64}.de",
+    ],
+    ids=ascii,
+)
+def test_an_address_that_no_mail_can_reach_is_refused(address: str) -> None:
+    (message,) = said(address)
+    assert message
+    assert [p.path for p in customer_problems(Customer("Ada", address))] == ["customerEmail"]
+
+
+@pytest.mark.parametrize(
+    ("sent", "stored"),
+    [
+        ("ada@example.org", "ada@example.org"),
+        ("  ada@example.org \u00a0", "ada@example.org"),
+        ("Ada.Lovelace+tickets@EXAMPLE.org", "Ada.Lovelace+tickets@example.org"),
+        ("u\u0308@exa\u0308mple.org", "ü@exämple.org"),
+        ("o'brien@example.co.uk", "o'brien@example.co.uk"),
+        ("alice@onsale.example", "alice@onsale.example"),
+        (f"{'a' * 64}@b.de", f"{'a' * 64}@b.de"),
+    ],
+)
+def test_an_address_is_trimmed_and_stored_in_one_form(sent: str, stored: str) -> None:
+    assert said(sent) == []
+    assert clean_email(sent) == stored
+    assert clean_customer(Customer(" Ada ", sent)) == Customer("Ada", stored)
+
+
+def test_a_refusal_says_why_and_gives_a_form() -> None:
+    assert said("a,b@c.de") == [
+        "is not an email address: the email address contains invalid characters before the @-sign: ',';"
+        " use the form name@example.org"
+    ]

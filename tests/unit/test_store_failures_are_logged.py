@@ -1,0 +1,66 @@
+"""A store that fails where no request is refused is logged with its cause, once in a row."""
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime
+from typing import cast
+
+import pytest
+
+from domain.concerts import Concert
+from domain.errors import TemporarilyUnavailable
+from domain.ids import ConcertId
+from storage.mongo.concerts import ConcertStore
+from storage.sync.concert_cache import REFRESH_S, ConcertCache
+from tests.support.snapshots import CONCERT
+from tests.support.waiting import wait_until
+
+
+@dataclass
+class FailingStore:
+    is_away: bool = False
+    reads: int = 0
+
+    async def list_active(self, *, starts_after: datetime) -> tuple[Concert, ...]:
+        self.reads += 1
+        self._fail()
+        return (CONCERT,)
+
+    async def get(self, concert_id: ConcertId) -> Concert | None:
+        self._fail()
+        return CONCERT
+
+    def _fail(self) -> None:
+        if self.is_away:
+            raise TemporarilyUnavailable("The order database does not answer") from OSError("no route")
+
+
+async def test_a_list_that_cannot_be_read_is_logged_once_in_a_row(caplog: pytest.LogCaptureFixture) -> None:
+    store, now_s = FailingStore(), [0.0]
+    cache = ConcertCache(cast(ConcertStore, store), clock=lambda: now_s[0])
+    await cache.list_all()
+
+    async def read_again() -> None:
+        """Let the list become old, and wait for the read that this causes."""
+        reads = store.reads
+        now_s[0] += REFRESH_S + 1
+        await cache.list_all()
+        await wait_until(lambda: store.reads > reads, what="the read")
+
+    for is_away in (True, True, False, True):
+        store.is_away = is_away
+        await read_again()
+    await cache.aclose()
+    lines = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+    assert lines == ["the list of concerts cannot be read: OSError: no route"] * 2
+
+
+async def test_a_concert_that_cannot_be_read_again_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    store = FailingStore()
+    cache = ConcertCache(cast(ConcertStore, store), clock=lambda: 0.0)
+    await cache.list_all()
+    store.is_away = True
+    assert await cache.get(CONCERT.id, version=CONCERT.version + 1) == CONCERT
+    await cache.aclose()
+    (line,) = [record.getMessage() for record in caplog.records]
+    assert line == f"concert {CONCERT.id} stays as it was read before: OSError: no route"
