@@ -1,14 +1,20 @@
-"""Moves the clock of the running event loop on, so that its timers are due without waiting."""
+"""A clock of the running event loop that a test moves on, so that timers are due without waiting."""
 
 import asyncio
-from collections.abc import Callable
 
 
-def advance_loop_clock(seconds: float) -> None:
-    """Make every timer due that was set for the next `seconds`.
+class LoopClock:
+    """Install it before what it is to move, and in a loop that no other test uses: it stays ahead."""
 
-    Only for a loop of the test's own: the clock of the loop stays ahead.
-    """
-    loop = asyncio.get_running_loop()
-    read_clock: Callable[[], float] = loop.time
-    setattr(loop, "time", lambda: read_clock() + seconds)  # noqa: B010 - mypy forbids to assign a method
+    def __init__(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._read_loop_time = loop.time
+        self._ahead_s = 0.0
+        setattr(loop, "time", self.time)  # noqa: B010 - mypy forbids assigning a method
+
+    def time(self) -> float:
+        return self._read_loop_time() + self._ahead_s
+
+    def advance(self, seconds: float) -> None:
+        """Make every timer due that was set for the next `seconds`."""
+        self._ahead_s += seconds
