@@ -1,4 +1,4 @@
-"""The words of people in a line, over a shop's HTTP."""
+"""Mutations and queries of people in a queue, over a shop's HTTP."""
 
 from dataclasses import dataclass
 
@@ -37,7 +37,7 @@ ROOM = """query ($id: ID!) {
 
 @dataclass(frozen=True, slots=True)
 class QueueUsers:
-    """The line of one concert, and people of its own: somebody may join only so often, in all lines together."""
+    """The queue of one concert, with people of its own: joins of a person are limited over all queues."""
 
     shop: Shop
     concert: OnSale
@@ -47,7 +47,7 @@ class QueueUsers:
         return f"{who} of {self.crowd}"
 
     async def ask(self, verb: str, by: str | None) -> Answer:
-        """The whole answer to a verb."""
+        """Return the whole answer to a mutation, with its errors."""
         return await self.shop.ask(VERBS[verb], by=by and self.name(by), input={"concertId": self.concert.id})
 
     async def result(self, verb: str, by: str) -> Answer:
@@ -56,22 +56,22 @@ class QueueUsers:
         return answer["data"][verb]
 
     async def join(self, *people: str) -> list[Answer]:
-        """Their entries."""
+        """Return the entries of people who join one after the other."""
         return [(await self.result("joinQueue", who))["entry"] for who in people]
 
     async def place(self, by: str) -> Answer:
-        """The viewer's entry, or None."""
+        """Return the person's entry, or None."""
         return (await self.shop.fields(QUEUE_ENTRY, by=self.name(by), id=self.concert.id))["queueEntry"]
 
     async def room(self) -> Answer:
         return (await self.shop.fields(ROOM, id=self.concert.id))["waitingRoom"]
 
     async def call(self) -> None:
-        """One run of the worker that calls people."""
+        """Run the worker that calls people once."""
         await AdmissionWorker().run_once(self.shop.stores)
 
     async def admitted(self, who: str) -> str:
-        """Their pass."""
+        """Return the pass of a person who joins, is called and claims it."""
         await self.join(who)
         await self.call()
         token = (await self.result("claimQueuePass", who))["entry"]["pass"]["token"]
@@ -80,5 +80,5 @@ class QueueUsers:
 
 
 async def open_queue(shop: Shop, *, crowd: str | None = None, **settings: object) -> QueueUsers:
-    """A concert on sale with its room on."""
+    """Put a concert on sale with its room on."""
     return QueueUsers(shop, await shop.on_sale(waitingRoom={"suspended": False, **settings}), crowd or new_key())

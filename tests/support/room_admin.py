@@ -1,4 +1,4 @@
-"""An organizer's words to a waiting room, over a shop's HTTP, and everything that could have changed by them."""
+"""An organizer's mutations of a waiting room over a shop's HTTP, and queries that show their effects."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -50,13 +50,13 @@ VERBS = {
 
 @dataclass(frozen=True, slots=True)
 class RoomAdmin:
-    """From where the room of one concert is run."""
+    """Runs the room of one concert as an organizer."""
 
     shop: Shop
     concert: OnSale
 
     async def ask(self, verb: str, by: str | None, /, **wish: object) -> Answer:
-        """The whole answer."""
+        """Return the whole answer, with its errors."""
         return await self.shop.ask(VERBS[verb], by=by, input={"concertId": self.concert.id, **wish})
 
     async def result(self, verb: str, /, **wish: object) -> Answer:
@@ -80,7 +80,7 @@ class RoomAdmin:
         return await self.result("resetWaitingRoom", idempotencyKey=key or new_key(), **wish)
 
     async def everything(self) -> Answer:
-        """The room with its audit, as an organizer sees it, and the version of the concert."""
+        """Return the room with its audit, as shown to organizers, and the version of the concert."""
         found = await self.shop.fields(ROOM, by="olivia", id=self.concert.id)
         return found["waitingRoom"] | {"concertVersion": found["concert"]["version"]}
 
@@ -88,16 +88,16 @@ class RoomAdmin:
         return (await self.shop.fields(SETTINGS_OF, id=self.concert.id))["waitingRoom"]
 
     async def actions(self) -> list[str]:
-        """Newest first."""
+        """Return the actions in the audit, newest first."""
         return [row["action"] for row in (await self.everything())["audit"]["nodes"]]
 
 
 async def open_room_admin(shop: Shop, **settings: Any) -> tuple[RoomAdmin, QueueUsers]:
-    """A room that is on, from both of its sides."""
+    """Put a concert with an open room on sale; return its organizer and its queue."""
     queue = await open_queue(shop, **settings)
     return RoomAdmin(shop, queue.concert), queue
 
 
 def soon(**time: float) -> str:
-    """A moment from now, as it is written."""
+    """Return the time this far from now, as GraphQL writes it."""
     return write_date_time(datetime.now(UTC).replace(microsecond=0) + timedelta(**time))
