@@ -1,4 +1,4 @@
-"""Fixtures for tests on real stores. Each kind of store is started once, when a test first asks for it."""
+"""Fixtures for tests on real stores. Each kind of store is started once, on first use."""
 
 import uuid
 from collections.abc import AsyncIterator, Iterator

@@ -1,4 +1,4 @@
-"""Stores and a GraphQL server on them, shared by the tests of a module; each test makes concerts of its own."""
+"""A GraphQL server and stores for all tests of a module; each test makes concerts of its own."""
 
 import uuid
 from collections.abc import AsyncIterator

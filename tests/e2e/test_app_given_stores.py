@@ -1,4 +1,4 @@
-"""The application on stores it was given: it names one that is away, and recovers without a restart."""
+"""The application on given stores: it names one that is away, and recovers without a restart."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`python app.py` as a process: it starts and ends its stores, and keeps its data when it is killed."""
+"""`python app.py` as a process: it starts and ends its stores, and a kill loses no data."""
 
 import os
 import signal

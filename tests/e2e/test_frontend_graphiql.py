@@ -1,6 +1,7 @@
-"""GraphiQL's page in Chromium, driven by playwright-core: the built page, a real server, the demo concerts.
+"""GraphiQL's built page in Chromium, on a real server with the demo concerts.
 
-Each story also proves that no page requested another host, logged an error, or showed a token in an address.
+Each story also proves that no page requested another host, logged an error, or showed a token in
+an address.
 """
 
 import asyncio

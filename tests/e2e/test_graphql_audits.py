@@ -1,4 +1,4 @@
-"""The audits of the GraphQL-over-HTTP specification, as the npm package `graphql-http` runs them."""
+"""The audits of the GraphQL-over-HTTP specification, from the npm package `graphql-http`."""
 
 from pathlib import Path
 

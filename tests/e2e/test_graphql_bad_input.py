@@ -16,7 +16,7 @@ UNTOUCHED = [(100, 0, 0), (2, 0, 0)]
 LONG = "x" * 10_000
 UNKNOWN = ConcertId("zzzzzzzzzzzz")
 
-Wish = dict[str, object]
+Input = dict[str, object]
 
 
 def problems(answer: Answer) -> list[str]:
@@ -26,7 +26,7 @@ def problems(answer: Answer) -> list[str]:
     return [problem["path"] for problem in answer["problems"]]
 
 
-def line(concert: OnSale, quantity: object, tier: int = 0) -> Wish:
+def line(concert: OnSale, quantity: object, tier: int = 0) -> Input:
     return {"tierId": concert.tiers[tier], "quantity": quantity}
 
 
@@ -56,11 +56,11 @@ def line(concert: OnSale, quantity: object, tier: int = 0) -> Wish:
     ],
 )  # fmt: skip
 async def test_invalid_hold_is_refused_and_changes_nothing(
-    shop: Shop, change: Callable[[OnSale], Wish], paths: list[str]
+    shop: Shop, change: Callable[[OnSale], Input], paths: list[str]
 ) -> None:
     concert = await shop.on_sale()
-    wish = hold_input(concert, 1) | change(concert)
-    refused = (await shop.fields(HOLD, by="alice", input=wish))["holdTickets"]
+    input_ = hold_input(concert, 1) | change(concert)
+    refused = (await shop.fields(HOLD, by="alice", input=input_))["holdTickets"]
     assert problems(refused) == paths
     assert await shop.stock(concert) == UNTOUCHED
 
@@ -83,7 +83,7 @@ async def test_invalid_hold_is_refused_and_changes_nothing(
     ],
 )
 async def test_invalid_purchase_of_a_hold_is_refused_and_changes_nothing(
-    shop: Shop, change: Wish, paths: list[str]
+    shop: Shop, change: Input, paths: list[str]
 ) -> None:
     concert = await shop.on_sale()
     hold = (await shop.hold(concert, 2))["hold"]
@@ -100,11 +100,11 @@ async def test_invalid_purchase_of_a_hold_is_refused_and_changes_nothing(
     ],
 )
 async def test_invalid_purchase_of_lines_is_refused_and_changes_nothing(
-    shop: Shop, change: Callable[[OnSale], Wish], paths: list[str]
+    shop: Shop, change: Callable[[OnSale], Input], paths: list[str]
 ) -> None:
     concert = await shop.on_sale()
-    wish: Wish = {"concertId": concert.id, "lines": lines(concert, 1)}
-    assert problems(await shop.buy(wish | change(concert))) == paths
+    input_: Input = {"concertId": concert.id, "lines": lines(concert, 1)}
+    assert problems(await shop.buy(input_ | change(concert))) == paths
     assert await shop.stock(concert) == UNTOUCHED
 
 
@@ -127,7 +127,7 @@ async def test_invalid_purchase_of_lines_is_refused_and_changes_nothing(
         ({"tiers": [{"name": "A", "priceMinor": 1, "capacity": 1}] * 2}, ["tiers.1.name"]),
     ],
 )  # fmt: skip
-async def test_invalid_concert_is_refused_and_not_created(shop: Shop, change: Wish, paths: list[str]) -> None:
+async def test_invalid_concert_is_refused_and_not_created(shop: Shop, change: Input, paths: list[str]) -> None:
     catalog = "{ concerts(first: 100) { nodes { id } } }"
     before = await shop.fields(catalog, by="olivia")
     refused = (await shop.fields(CREATE, by="olivia", input=concert_input(**change)))["createConcert"]
@@ -144,7 +144,7 @@ async def test_slug_can_be_used_once(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize(
-    ("document", "field", "wish"),
+    ("document", "field", "input_"),
     [
         (HOLD, "holdTickets", {
             "concertId": ids.of_concert(UNKNOWN),
@@ -155,8 +155,8 @@ async def test_slug_can_be_used_once(shop: Shop) -> None:
         (PUBLISH, "publishConcert", {"concertId": ids.of_concert(UNKNOWN)}),
     ],
 )  # fmt: skip
-async def test_unknown_concert_or_hold_is_not_found(shop: Shop, document: str, field: str, wish: Wish) -> None:
-    refused = (await shop.fields(document, by="olivia", input=wish))[field]
+async def test_unknown_concert_or_hold_is_not_found(shop: Shop, document: str, field: str, input_: Input) -> None:
+    refused = (await shop.fields(document, by="olivia", input=input_))[field]
     assert (refused["__typename"], refused["code"]) == ("NotFoundError", "NOT_FOUND")
 
 
@@ -183,11 +183,11 @@ async def test_purchase_of_an_unknown_hold_is_not_found(shop: Shop) -> None:
     ],
 )
 async def test_wrong_types_and_unknown_fields_are_refused_and_change_nothing(
-    shop: Shop, change: Wish, words: str
+    shop: Shop, change: Input, words: str
 ) -> None:
     concert = await shop.on_sale()
-    wish = {"concertId": concert.id, "lines": [line(concert, 1) | change], "idempotencyKey": new_key()}
-    answer = await shop.ask(HOLD, by="alice", input=wish)
+    input_ = {"concertId": concert.id, "lines": [line(concert, 1) | change], "idempotencyKey": new_key()}
+    answer = await shop.ask(HOLD, by="alice", input=input_)
     (error,) = answer["errors"]
     assert ("data" in answer, error["extensions"]["code"]) == (False, "BAD_USER_INPUT")
     assert words in error["message"]

@@ -1,4 +1,4 @@
-"""The catalog over GraphQL: pages, filters, stock read once, and changes that an organizer makes."""
+"""The catalog over GraphQL: pages, filters, stock read once, and changes by organizers."""
 
 import asyncio
 from collections.abc import Sequence

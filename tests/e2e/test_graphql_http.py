@@ -1,4 +1,4 @@
-"""GraphQL over HTTP: methods, media types, bodies and tokens; each mistake gets one clear JSON error."""
+"""GraphQL over HTTP: methods, media types, bodies and tokens; each mistake gets one JSON error."""
 
 import asyncio
 import logging

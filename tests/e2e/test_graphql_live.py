@@ -1,4 +1,4 @@
-"""Subscriptions on real stores over WebSocket: a snapshot first, then changes; a refusal ends one operation."""
+"""Subscriptions on real stores over WebSocket: a snapshot first, then each change."""
 
 import time
 from types import SimpleNamespace

@@ -1,4 +1,4 @@
-"""A lottery over GraphQL: a public commitment before the draw, and a proof for each person after it."""
+"""A lottery over GraphQL: a commitment before the draw, and a proof for each person after it."""
 
 import asyncio
 import json
@@ -120,7 +120,7 @@ async def test_called_person_keeps_the_proof_of_their_round(shop: Shop) -> None:
 
 
 async def test_lottery_can_be_turned_off_only_before_its_opening(shop: Shop) -> None:
-    """After the opening its secret may be public, and numbers that people have seen would change."""
+    """After the opening its secret may be public, and people have seen their numbers."""
     room, queue = await open_room_admin(shop, shuffleAtStart=True, opensAt=soon(hours=1))
     before = await lottery_of(queue)
     assert (await room.configure(shuffleAtStart=False))["__typename"] == "ConfigureWaitingRoomSuccess"

@@ -1,4 +1,4 @@
-"""GraphQL while a store is away: what does not need it still answers, the rest is refused as retryable."""
+"""GraphQL while a store is away: fields that need it get retryable errors, the others work."""
 
 import logging
 import uuid

@@ -1,6 +1,5 @@
 """A queue over GraphQL: join, wait, be called, claim, hold and buy; and each refusal on the way."""
 
-import uuid
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -8,7 +7,7 @@ import pytest
 from storage.keys import rate_key
 from tests.support.queue_users import VERBS, QueueUsers, open_queue
 from tests.support.shop import PURCHASE, Answer, Shop, lines, moment, new_key
-from tests.support.shop_mutations import CLOSE, UNKNOWN_CONCERT, customer_input, hold_with_pass
+from tests.support.shop_mutations import CLOSE, UNKNOWN_CONCERT, customer_input, hold_with_pass, person_id_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -21,7 +20,7 @@ def seconds_after(start: str, end: str) -> float:
 
 
 def check_remaining_time(shown: Answer, whole_s: int, since: datetime) -> None:
-    """Check that `whole_s` began between `since` and now, and that what is shown to be left fits to that."""
+    """Check that the time began between `since` and now, and that the rest shown fits."""
     ends_at = datetime.fromisoformat(shown["expiresAt"])
     # The store counts milliseconds, and clients round up to seconds.
     assert since - timedelta(milliseconds=1) <= ends_at - timedelta(seconds=whole_s) <= datetime.now(UTC)
@@ -83,9 +82,9 @@ async def test_mutations_without_an_entry_are_not_in_queue(shop: Shop, verb: str
 async def test_heartbeat_extends_the_entry(shop: Shop) -> None:
     queue = await open_queue(shop)
     (entry,) = await queue.join("alice")
-    living = (await queue.result("heartbeat", "alice"))["entry"]
-    assert (living["id"], living["state"]) == (entry["id"], "WAITING")
-    assert living["expiresAt"] >= entry["expiresAt"]
+    extended = (await queue.result("heartbeat", "alice"))["entry"]
+    assert (extended["id"], extended["state"]) == (entry["id"], "WAITING")
+    assert extended["expiresAt"] >= entry["expiresAt"]
 
 
 async def test_pass_cannot_be_claimed_before_the_call(shop: Shop) -> None:
@@ -161,11 +160,11 @@ async def test_purchase_spends_the_pass(shop: Shop) -> None:
 
 async def test_purchase_of_lines_needs_and_spends_the_pass(shop: Shop) -> None:
     queue = await open_queue(shop)
-    wish: dict[str, object] = {"concertId": queue.concert.id, "lines": lines(queue.concert, 2)}
+    input_: dict[str, object] = {"concertId": queue.concert.id, "lines": lines(queue.concert, 2)}
     buyer = queue.name("alice")
-    refused = await shop.buy(wish, by=buyer)
+    refused = await shop.buy(input_, by=buyer)
     assert refused["code"] == "NOT_ADMITTED"
-    bought = await shop.buy({**wish, "queuePass": await queue.admitted("alice")}, by=buyer)
+    bought = await shop.buy({**input_, "queuePass": await queue.admitted("alice")}, by=buyer)
     assert bought["__typename"] == "PurchaseTicketsSuccess"
     assert (await queue.place("alice"))["state"] == "COMPLETED"
     assert await shop.stock(queue.concert) == [(98, 0, 2), (2, 0, 0)]
@@ -195,9 +194,8 @@ async def test_queue_can_be_joined_before_the_sale(shop: Shop) -> None:
 
 async def test_joins_above_the_rate_limit_are_refused_and_keep_the_entry(shop: Shop) -> None:
     queue = await open_queue(shop)
-    person_id = uuid.uuid5(uuid.NAMESPACE_URL, queue.name("dora"))
     # One attempt in a window that outlasts the test.
-    attempts = rate_key("joins", f"person {person_id}")
+    attempts = rate_key("joins", f"person {person_id_of(queue, 'dora')}")
     await shop.stores.script_client.run_command("SET", attempts, "1", "EX", "600")
     answers = [await queue.ask("joinQueue", "dora") for _ in range(24)]
     refused = [answer["errors"][0]["extensions"] for answer in answers if "errors" in answer]
@@ -251,8 +249,8 @@ async def test_subscription_without_a_stream_is_refused(shop: Shop) -> None:
 
 async def test_purchase_needs_no_pass_if_the_room_is_off(shop: Shop) -> None:
     concert = await shop.on_sale()
-    wish = {"concertId": concert.id, "lines": lines(concert, 1), "queuePass": None}
-    bought = (await shop.fields(PURCHASE, by="alice", input=wish | customer_input()))["purchaseTickets"]
+    input_ = {"concertId": concert.id, "lines": lines(concert, 1), "queuePass": None}
+    bought = (await shop.fields(PURCHASE, by="alice", input=input_ | customer_input()))["purchaseTickets"]
     assert bought["__typename"] == "PurchaseTicketsSuccess"
 
 

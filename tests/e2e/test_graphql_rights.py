@@ -17,14 +17,14 @@ UPDATE = "mutation ($input: UpdateConcertInput!) { updateConcert(input: $input) 
 async def test_only_organizers_may_change_concerts(shop: Shop, verb: str, by: str | None, code: str) -> None:
     draft = await shop.draft()
     target = {"concertId": draft.id}
-    document, wish = {
+    document, input_ = {
         "create": (CREATE, concert_input(slug=f"denied-{new_key()}")),
         "update": (UPDATE, {**target, "name": "Hacked"}),
         "publish": (PUBLISH, target),
         "close": (CLOSE, target),
     }[verb]
     before = await all_concerts(shop)
-    answer = await shop.ask(document, by=by, input=wish)
+    answer = await shop.ask(document, by=by, input=input_)
     assert answer["data"] is None
     assert [error["extensions"]["code"] for error in answer["errors"]] == [code]
     assert await all_concerts(shop) == before
@@ -39,12 +39,12 @@ async def all_concerts(shop: Shop) -> object:
 async def test_anonymous_clients_cannot_hold_release_or_buy(shop: Shop) -> None:
     concert = await shop.on_sale()
     hold = (await shop.hold(concert, 2))["hold"]
-    wish = {"concertId": concert.id, "lines": lines(concert, 1)}
+    ticket = {"concertId": concert.id, "lines": lines(concert, 1)}
     for document, input_ in (
         (HOLD, hold_input(concert, 1)),
         (RELEASE, {"holdId": hold["id"]}),
         (PURCHASE, {**customer_input(), "holdId": hold["id"]}),
-        (PURCHASE, {**customer_input(), **wish}),
+        (PURCHASE, {**customer_input(), **ticket}),
     ):
         answer = await shop.ask(document, input=input_)
         assert answer["data"] is None

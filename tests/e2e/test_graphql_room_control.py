@@ -33,7 +33,7 @@ async def test_every_setting_can_be_changed_and_is_audited(shop: Shop) -> None:
     admin, queue = await open_room_admin(shop)
     await queue.join("alice")
     before = await admin.settings() | {"opensAt": None}
-    wish = {
+    input_ = {
         "suspended": True,
         "queueingMethod": "RANDOM",
         "totalActiveUsers": 20,
@@ -47,16 +47,16 @@ async def test_every_setting_can_be_changed_and_is_audited(shop: Shop) -> None:
         "disconnectGraceSeconds": 7,
         "message": "Have your tickets ready.\nBring water.",
     }
-    answer = await admin.configure(**wish)
+    answer = await admin.configure(**input_)
     assert (answer["__typename"], answer["settingsVersion"]) == ("ConfigureWaitingRoomSuccess", 2)
     assert answer["waitingRoom"] == {"status": "SUSPENDED", "round": 1, "settingsVersion": 2}
-    assert await admin.settings() == wish | {"shuffleAtStart": False}
+    assert await admin.settings() == input_ | {"shuffleAtStart": False}
     room = await admin.everything()
     assert (room["settingsVersion"], room["waitingCount"], room["servingNumber"]) == (2, 1, 0)
     (row,) = room["audit"]["nodes"]
     assert (row["personName"], row["action"], row["settingsVersion"], row["round"]) == ("olivia", "CONFIGURED", 2, 1)
     audited = {change["setting"]: (change["before"], change["after"]) for change in row["changes"]}
-    assert audited == {name: (_text(before[name]), _text(value)) for name, value in wish.items()}
+    assert audited == {name: (_text(before[name]), _text(value)) for name, value in input_.items()}
     assert row["call"] is None
 
 
@@ -123,8 +123,8 @@ async def test_invalid_settings_change_nothing(shop: Shop, settings: dict[str, o
     admin, _ = await open_room_admin(shop)
     before = await admin.everything()
     assert paths(await admin.configure(**settings)) == [f"settings.{name}" for name in wrong]
-    wish = {"concertId": admin.concert.id, "waitingRoom": settings}
-    updated = (await shop.fields(UPDATE, by="olivia", input=wish))["updateConcert"]
+    input_ = {"concertId": admin.concert.id, "waitingRoom": settings}
+    updated = (await shop.fields(UPDATE, by="olivia", input=input_))["updateConcert"]
     assert paths(updated) == [f"waitingRoom.{name}" for name in wrong]
     assert paths(await admin.reset(settings=settings)) == [f"settings.{name}" for name in wrong]
     assert await admin.everything() == before
@@ -163,17 +163,19 @@ async def test_one_of_two_concurrent_changes_of_a_version_wins(shop: Shop) -> No
 
 async def test_concurrent_changes_without_a_version_are_all_made(shop: Shop) -> None:
     admin, _ = await open_room_admin(shop)
-    wishes: list[dict[str, object]] = [
+    inputs: list[dict[str, object]] = [
         {"totalActiveUsers": 11},
         {"newUsersPerMinute": 22},
         {"message": "Hello"},
         {"queueAll": True},
     ]
-    answers = await asyncio.gather(*[admin.configure(**wish) for wish in wishes])
+    answers = await asyncio.gather(*[admin.configure(**input_) for input_ in inputs])
     assert [a["__typename"] for a in answers] == ["ConfigureWaitingRoomSuccess"] * 4
     assert sorted(a["settingsVersion"] for a in answers) == [2, 3, 4, 5]
     settings = await admin.settings()
-    assert {name: settings[name] for wish in wishes for name in wish} == {k: v for w in wishes for k, v in w.items()}
+    assert {name: settings[name] for input_ in inputs for name in input_} == {
+        k: v for w in inputs for k, v in w.items()
+    }
     assert [row["settingsVersion"] for row in (await admin.everything())["audit"]["nodes"]] == [5, 4, 3, 2]
 
 
@@ -270,12 +272,12 @@ async def test_admit_next_says_why_it_called_fewer_people(
     assert (await admin.everything())["slotsTaken"] == called
 
 
-@pytest.mark.parametrize("wish", [{"count": 0}, {"count": -1}, {"count": 1001}])
-async def test_admit_next_with_an_invalid_count_changes_nothing(shop: Shop, wish: dict[str, object]) -> None:
+@pytest.mark.parametrize("input_", [{"count": 0}, {"count": -1}, {"count": 1001}])
+async def test_admit_next_with_an_invalid_count_changes_nothing(shop: Shop, input_: dict[str, object]) -> None:
     admin, queue = await open_room_admin(shop)
     await queue.join("ann")
     before = await admin.everything()
-    assert paths(await admin.result("admitNext", idempotencyKey=new_key(), **wish)) == ["count"]
+    assert paths(await admin.result("admitNext", idempotencyKey=new_key(), **input_)) == ["count"]
     assert paths(await admin.result("admitNext", idempotencyKey=" ", count=1)) == ["idempotencyKey"]
     assert paths(await admin.reset("x" * 256)) == ["idempotencyKey"]
     assert await admin.everything() == before
@@ -324,8 +326,8 @@ async def test_room_of_a_closed_concert_cannot_be_run(shop: Shop) -> None:
     before = await admin.everything()
     assert before["status"] == "CLOSED"
     assert (await _join(shop, admin))["status"] == "CLOSED"
-    for verb, wish in VERBS.items():
-        answer = await admin.result(verb, **wish)
+    for verb, input_ in VERBS.items():
+        answer = await admin.result(verb, **input_)
         if verb == "admitNext":
             assert (answer["code"], answer["status"]) == ("ROOM_NOT_OPEN", "CLOSED")
         else:

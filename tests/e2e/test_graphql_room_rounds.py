@@ -1,4 +1,4 @@
-"""Queues that were reset or have opened, over GraphQL: what is kept, what may change, and the audit."""
+"""Queues after a reset or their opening, over GraphQL: what is kept, and what may change."""
 
 import asyncio
 import hashlib
@@ -122,8 +122,8 @@ async def test_settings_fixed_by_the_opening_change_only_with_a_reset(
     refused = await admin.configure(**settings)
     assert (refused["code"], refused["settings"]) == ("QUEUE_OPENED", fixed)
     assert "pause the waiting room, or reset it" in refused["message"]
-    wish = {"concertId": admin.concert.id, "waitingRoom": settings}
-    updated = (await shop.fields(UPDATE, by="olivia", input=wish))["updateConcert"]
+    input_ = {"concertId": admin.concert.id, "waitingRoom": settings}
+    updated = (await shop.fields(UPDATE, by="olivia", input=input_))["updateConcert"]
     assert updated == {"__typename": "QueueOpenedError", "settings": fixed}
     assert await admin.everything() == before
     answer = await admin.reset(settings=settings)
@@ -135,11 +135,13 @@ async def test_settings_fixed_by_the_opening_change_only_with_a_reset(
 
 async def test_sale_start_cannot_move_while_its_room_is_open(shop: Shop) -> None:
     admin, _ = await open_room_admin(shop)
-    wish = {"concertId": admin.concert.id, "salesStartAt": soon(hours=24)}
-    updated = (await shop.fields(UPDATE, by="olivia", input=wish))["updateConcert"]
+    input_ = {"concertId": admin.concert.id, "salesStartAt": soon(hours=24)}
+    updated = (await shop.fields(UPDATE, by="olivia", input=input_))["updateConcert"]
     assert updated == {"__typename": "QueueOpenedError", "settings": ["opensAt"]}
     await admin.configure(suspended=True)
-    assert (await shop.fields(UPDATE, by="olivia", input=wish))["updateConcert"]["__typename"] == "UpdateConcertSuccess"
+    assert (await shop.fields(UPDATE, by="olivia", input=input_))["updateConcert"][
+        "__typename"
+    ] == "UpdateConcertSuccess"
 
 
 async def test_all_settings_can_change_before_the_opening(shop: Shop) -> None:

@@ -101,8 +101,8 @@ async def test_missing_settings_have_their_defaults(shop: Shop) -> None:
 async def test_change_of_one_setting_keeps_the_others(shop: Shop, setting: str) -> None:
     concert = await shop.on_sale(waitingRoom=SETTINGS)
     value = OTHERS[setting]
-    wish = {"concertId": concert.id, "waitingRoom": {setting: value}}
-    changed = (await shop.fields(UPDATE, by="olivia", input=wish))["updateConcert"]
+    input_ = {"concertId": concert.id, "waitingRoom": {setting: value}}
+    changed = (await shop.fields(UPDATE, by="olivia", input=input_))["updateConcert"]
     assert changed["concert"] == {"version": 3, "waitingRoom": {"suspended": setting == "suspended"}}
     assert await room(shop, concert.id) == expected_room(SETTINGS | {setting: value}, version=2)
 
@@ -116,8 +116,8 @@ async def test_change_of_the_concert_keeps_the_room(shop: Shop) -> None:
 @pytest.mark.parametrize("setting", list(NUMBERS))
 @pytest.mark.parametrize("value", [0, -1, 2_000_000])
 async def test_setting_out_of_bounds_is_refused(shop: Shop, setting: str, value: int) -> None:
-    wish = concert_input(waitingRoom={"suspended": False, setting: value})
-    answer = (await shop.fields(CREATE, by="olivia", input=wish))["createConcert"]
+    input_ = concert_input(waitingRoom={"suspended": False, setting: value})
+    answer = (await shop.fields(CREATE, by="olivia", input=input_))["createConcert"]
     assert answer["code"] == "INVALID_INPUT"
     assert [problem["path"] for problem in answer["problems"]] == [f"waitingRoom.{setting}"]
     concert = await shop.on_sale(waitingRoom=SETTINGS)
@@ -128,8 +128,8 @@ async def test_setting_out_of_bounds_is_refused(shop: Shop, setting: str, value:
 
 async def test_change_for_another_version_is_refused(shop: Shop) -> None:
     concert = await shop.on_sale(waitingRoom=SETTINGS)
-    wish = {"concertId": concert.id, "expectedVersion": 1, "waitingRoom": {"suspended": True}}
-    answer = (await shop.fields(UPDATE, by="olivia", input=wish))["updateConcert"]
+    input_ = {"concertId": concert.id, "expectedVersion": 1, "waitingRoom": {"suspended": True}}
+    answer = (await shop.fields(UPDATE, by="olivia", input=input_))["updateConcert"]
     assert (answer["__typename"], answer["version"]) == ("VersionConflictError", 2)
     assert await room(shop, concert.id) == expected_room(SETTINGS)
 
@@ -138,8 +138,8 @@ async def test_concurrent_changes_do_not_undo_each_other(shop: Shop) -> None:
     concert = await shop.on_sale(waitingRoom=SETTINGS)
 
     async def change(setting: str) -> bool:
-        wish = {"concertId": concert.id, "waitingRoom": {setting: 99}}
-        answer = (await shop.fields(UPDATE, by="olivia", input=wish))["updateConcert"]
+        input_ = {"concertId": concert.id, "waitingRoom": {setting: 99}}
+        answer = (await shop.fields(UPDATE, by="olivia", input=input_))["updateConcert"]
         assert answer["__typename"] in ("UpdateConcertSuccess", "VersionConflictError")
         return bool(answer["__typename"] == "UpdateConcertSuccess")
 
@@ -152,8 +152,8 @@ async def test_concurrent_changes_do_not_undo_each_other(shop: Shop) -> None:
 async def test_unknown_or_unpublished_concert_has_no_room(shop: Shop) -> None:
     assert await room(shop, UNKNOWN_CONCERT) is None
     assert await room(shop, (await shop.draft(waitingRoom=SETTINGS)).id) is None
-    wish = {"concertId": UNKNOWN_CONCERT, "waitingRoom": {"suspended": False}}
-    assert (await shop.fields(UPDATE, by="olivia", input=wish))["updateConcert"]["code"] == "NOT_FOUND"
+    input_ = {"concertId": UNKNOWN_CONCERT, "waitingRoom": {"suspended": False}}
+    assert (await shop.fields(UPDATE, by="olivia", input=input_))["updateConcert"]["code"] == "NOT_FOUND"
 
 
 async def test_malformed_id_is_a_user_input_error(shop: Shop) -> None:

@@ -101,10 +101,10 @@ async def test_hold_becomes_one_order(shop: Shop) -> None:
 
 async def test_lines_are_held_and_bought_in_one_mutation(shop: Shop) -> None:
     concert = await shop.on_sale()
-    wish: dict[str, object] = {"concertId": concert.id, "lines": lines(concert, 1, 1)}
-    order = (await shop.buy(wish, key="both"))["order"]
+    input_: dict[str, object] = {"concertId": concert.id, "lines": lines(concert, 1, 1)}
+    order = (await shop.buy(input_, key="both"))["order"]
     assert order["total"] == {"amount": "129.50", "minor": 12950}
-    assert (await shop.buy(wish, key="both"))["order"]["id"] == order["id"]
+    assert (await shop.buy(input_, key="both"))["order"]["id"] == order["id"]
     assert await shop.stock(concert) == [(99, 0, 1), (1, 0, 1)]
 
 

@@ -1,4 +1,4 @@
-"""The sessions of README.md, docs/first-session.md and docs/waiting-room.md, run as printed but for the port."""
+"""The shell sessions of README.md and docs/, run as printed except for the port."""
 
 import os
 import re

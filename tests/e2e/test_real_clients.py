@@ -1,4 +1,4 @@
-"""The npm packages graphql-ws and graphql-sse on the whole application: both reconnect after a restart."""
+"""The npm packages graphql-ws and graphql-sse: both reconnect after a restart of the server."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -63,7 +63,7 @@ class Clients:
         return self.received[key].pop(0)
 
     async def versions_until(self, client: str, available: int) -> list[int]:
-        """Return the versions of stock received until so many tickets of the first tier are left."""
+        """Return the stock versions received until so many tickets of the first tier are left."""
         versions = []
         while True:
             stock = (await self.next(client, "next"))["data"]["stockChanged"]

@@ -1,4 +1,4 @@
-"""Limits of sockets: what a client may ask, which clients and pages may open one, and how each ends."""
+"""Limits of sockets: what a client may ask, and which clients and pages may open one."""
 
 import time
 

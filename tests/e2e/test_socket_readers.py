@@ -1,4 +1,4 @@
-"""Slow readers: one skips to the latest value and delays no other client; one that reads nothing is disconnected."""
+"""Slow readers skip to the latest value; a client that reads nothing is disconnected."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable

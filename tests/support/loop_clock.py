@@ -1,10 +1,13 @@
-"""A clock of the running event loop that a test moves on, so that timers are due without waiting."""
+"""A clock of the running event loop that a test moves on, so that timers need no waiting."""
 
 import asyncio
 
 
 class LoopClock:
-    """Install it before what it is to move, and in a loop that no other test uses: it stays ahead."""
+    """The loop's clock from now on. It stays ahead, so use it in a loop of the test's own.
+
+    Create it before the code under test, which may keep the loop's `time`.
+    """
 
     def __init__(self) -> None:
         loop = asyncio.get_running_loop()

@@ -37,7 +37,7 @@ ROOM = """query ($id: ID!) {
 
 @dataclass(frozen=True, slots=True)
 class QueueUsers:
-    """The queue of one concert, with people of its own: joins of a person are limited over all queues."""
+    """The queue of one concert, with people of its own: a person may join only so often."""
 
     shop: Shop
     concert: OnSale

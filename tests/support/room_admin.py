@@ -1,4 +1,4 @@
-"""An organizer's mutations of a waiting room over a shop's HTTP, and queries that show their effects."""
+"""An organizer's mutations of a waiting room over HTTP, and queries that show their effects."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -80,7 +80,7 @@ class RoomAdmin:
         return await self.result("resetWaitingRoom", idempotencyKey=key or new_key(), **wish)
 
     async def everything(self) -> Answer:
-        """Return the room with its audit, as shown to organizers, and the version of the concert."""
+        """Return the room with its audit, and the version of the concert."""
         found = await self.shop.fields(ROOM, by="olivia", id=self.concert.id)
         return found["waitingRoom"] | {"concertVersion": found["concert"]["version"]}
 

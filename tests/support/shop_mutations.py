@@ -1,4 +1,6 @@
-"""Documents and inputs of mutations that several tests send to a shop."""
+"""Documents, inputs and ids of mutations that several tests send to a shop."""
+
+import uuid
 
 from tests.support.queue_users import QueueUsers
 from tests.support.shop import HOLD, Answer, OnSale, lines, new_key
@@ -21,7 +23,12 @@ def customer_input() -> dict[str, object]:
     return {"customerName": "A", "customerEmail": "a@example.org", "idempotencyKey": new_key()}
 
 
+def person_id_of(queue: QueueUsers, person: str) -> str:
+    """Return the id in the tokens that a shop signs for a person in the queue."""
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, queue.name(person)))
+
+
 async def hold_with_pass(queue: QueueUsers, person: str, token: str | None = None) -> Answer:
     """Return what holdTickets answers to a person in the queue who asks for one ticket."""
-    wish = hold_input(queue.concert, 1) | {"queuePass": token}
-    return (await queue.shop.fields(HOLD_WITH_PASS, by=queue.name(person), input=wish))["holdTickets"]
+    input_ = hold_input(queue.concert, 1) | {"queuePass": token}
+    return (await queue.shop.fields(HOLD_WITH_PASS, by=queue.name(person), input=input_))["holdTickets"]

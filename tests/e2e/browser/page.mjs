@@ -66,8 +66,8 @@ export class Page {
     return answer.data;
   }
 
-  // Moves on the page's clock, which the context has installed. The server answers between the steps, so that a timer
-  // started by an answer fires too. A query does not make the page subscribe again.
+  // Moves on the page's clock, which the context has installed. The server answers between the
+  // steps, so that a timer started by an answer fires too. A query makes no page subscribe again.
   async passHalfAMinute() {
     for (let step = 0; step < 3; step += 1) {
       await this.tab.clock.fastForward(10_000);

@@ -1,5 +1,5 @@
-// Records what a page sends over its WebSockets: how often it subscribed to a field, and what runs now.
-// The record is kept inside the page, so a count read after a timer fired includes what that timer sent.
+// Records what a page sends over its WebSockets: how often it subscribed to a field, and what runs.
+// The record is inside the page, so a count read after a timer fired includes what the timer sent.
 
 // Call this before the first page is opened. A reload begins a new record.
 export async function recordSockets(context) {

@@ -81,7 +81,7 @@ export const stories = {
     return { held, sold: (await viewer.firstNumber('sold')) - sold };
   },
 
-  // An organizer runs the waiting room; a customer waits in it and reads on the page what happens to the queue.
+  // An organizer runs the waiting room; a customer waits in it and reads what happens to the queue.
   async runningTheWaitingRoom(browser, url) {
     const olivia = await Page.open(await browser.openPerson(), url);
     const carol = await Page.open(await browser.openPerson(), url);
@@ -110,7 +110,7 @@ export const stories = {
     return seen;
   },
 
-  // An ended entry does not come back by itself: the page subscribes again only after joining again.
+  // After an entry ended, the page subscribes again only when the person joins again.
   async leavingTheQueue(browser, url) {
     const { page, joinElsewhere, leaveElsewhere } = await openAsBob(browser, url);
     await joinElsewhere();
@@ -131,7 +131,7 @@ export const stories = {
     return seen;
   },
 
-  // A signed-in person has one subscription of each kind; after signing out, queuePosition has ended.
+  // A signed-in person has one subscription of each kind; signing out ends queuePosition.
   async signingOutAndIn(browser, url) {
     const { page, joinElsewhere, leaveElsewhere } = await openAsBob(browser, url);
     await joinElsewhere();

@@ -1,4 +1,4 @@
-// Subscribes with graphql-ws and with graphql-sse, and prints what each client receives as lines of JSON.
+// Subscribes with graphql-ws and with graphql-sse, and prints what each receives as lines of JSON.
 // Both unsubscribe when standard input ends, and then the process ends.
 import { createClient as createSocketClient } from 'graphql-ws';
 import { createClient as createStreamClient } from 'graphql-sse';
