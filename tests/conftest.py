@@ -2,7 +2,6 @@
 
 import uuid
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -13,29 +12,21 @@ from pymongo import MongoClient
 from storage.embedded import supervisor
 from storage.embedded.process import ServerProcess
 from tests.support import stores
+from tests.support.store_servers import running
 
 # The loop of a session fixture lives as long as its stores; each test keeps a loop of its own.
 session_fixture = pytest_asyncio.fixture(scope="session", loop_scope="session")
 
 
-@asynccontextmanager
-async def _running(server: ServerProcess) -> AsyncIterator[ServerProcess]:
-    await server.start()
-    try:
-        yield server
-    finally:
-        await server.kill()
-
-
 @session_fixture
 async def shared_valkey(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ServerProcess]:
-    async with _running(supervisor.make_valkey(tmp_path_factory.mktemp("valkey"))) as server:
+    async with running(supervisor.make_valkey(tmp_path_factory.mktemp("valkey"))) as server:
         yield server
 
 
 @session_fixture
 async def shared_redis7(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ServerProcess]:
-    async with _running(stores.redis7(tmp_path_factory.mktemp("redis7"))) as server:
+    async with running(stores.redis7(tmp_path_factory.mktemp("redis7"))) as server:
         yield server
 
 
@@ -48,7 +39,7 @@ async def shared_cluster(tmp_path_factory: pytest.TempPathFactory) -> AsyncItera
 
 @session_fixture
 async def shared_mongod(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ServerProcess]:
-    async with _running(stores.mongod(tmp_path_factory.mktemp("mongod"))) as server:
+    async with running(stores.mongod(tmp_path_factory.mktemp("mongod"))) as server:
         yield server
 
 
@@ -83,14 +74,14 @@ def mongo_database(mongo_url: str) -> Iterator[str]:
 @pytest_asyncio.fixture
 async def own_valkey(tmp_path: Path) -> AsyncIterator[ServerProcess]:
     """A Valkey for a test that stops or kills it."""
-    async with _running(supervisor.make_valkey(tmp_path / "valkey")) as server:
+    async with running(supervisor.make_valkey(tmp_path / "valkey")) as server:
         yield server
 
 
 @pytest_asyncio.fixture
 async def own_mongod(tmp_path: Path) -> AsyncIterator[ServerProcess]:
     """A mongod for a test that stops or kills it."""
-    async with _running(stores.mongod(tmp_path / "mongod")) as server:
+    async with running(stores.mongod(tmp_path / "mongod")) as server:
         yield server
 
 

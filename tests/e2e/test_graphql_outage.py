@@ -13,9 +13,9 @@ from domain.stock import Stock
 from storage.embedded.process import ServerProcess
 from storage.hot.holds import HoldStore
 from storage.mongo.concerts import ConcertStore
-from tests.support.sale import opened
-from tests.support.shop import HOLD, Answer, OnSale, Shop, shop_on
+from tests.support.shop import HOLD, Answer, OnSale, Shop
 from tests.support.shop_mutations import hold_input
+from tests.support.store_servers import open_shop
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -31,11 +31,7 @@ query ($id: ID!, $city: String!) {
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def shop(stoppable_valkey: ServerProcess, stoppable_mongod: ServerProcess) -> AsyncIterator[Shop]:
-    database = f"test_{uuid.uuid4().hex}"
-    async with (
-        opened(stoppable_valkey.url, stoppable_mongod.url, database) as stores,
-        shop_on(stores, stoppable_valkey.url) as made,
-    ):
+    async with open_shop(stoppable_valkey, stoppable_mongod) as made:
         yield made
 
 

@@ -1,4 +1,4 @@
-"""Mutations and queries of people in a queue, over a shop's HTTP."""
+"""The requests of people in a queue over HTTP."""
 
 from dataclasses import dataclass
 
@@ -37,7 +37,7 @@ ROOM = """query ($id: ID!) {
 
 @dataclass(frozen=True, slots=True)
 class QueueUsers:
-    """The queue of one concert, with people of its own: a person may join only so often."""
+    """The queue of one concert, with its own people: the join limit counts all queues of a person."""
 
     shop: Shop
     concert: OnSale
@@ -47,7 +47,7 @@ class QueueUsers:
         return f"{who} of {self.crowd}"
 
     async def ask(self, verb: str, by: str | None) -> Answer:
-        """Return the whole answer to a mutation, with its errors."""
+        """Return the whole answer to a mutation."""
         return await self.shop.ask(VERBS[verb], by=by and self.name(by), input={"concertId": self.concert.id})
 
     async def result(self, verb: str, by: str) -> Answer:
@@ -56,22 +56,22 @@ class QueueUsers:
         return answer["data"][verb]
 
     async def join(self, *people: str) -> list[Answer]:
-        """Return the entries of people who join one after the other."""
+        """Return the entries."""
         return [(await self.result("joinQueue", who))["entry"] for who in people]
 
     async def place(self, by: str) -> Answer:
-        """Return the person's entry, or None."""
+        """Return the viewer's entry, or None."""
         return (await self.shop.fields(QUEUE_ENTRY, by=self.name(by), id=self.concert.id))["queueEntry"]
 
     async def room(self) -> Answer:
         return (await self.shop.fields(ROOM, id=self.concert.id))["waitingRoom"]
 
     async def call(self) -> None:
-        """Run the worker that calls people once."""
+        """Run the admission worker once."""
         await AdmissionWorker().run_once(self.shop.stores)
 
     async def admitted(self, who: str) -> str:
-        """Return the pass of a person who joins, is called and claims it."""
+        """Join, be called, claim, and return the pass."""
         await self.join(who)
         await self.call()
         token = (await self.result("claimQueuePass", who))["entry"]["pass"]["token"]
@@ -80,5 +80,5 @@ class QueueUsers:
 
 
 async def open_queue(shop: Shop, *, crowd: str | None = None, **settings: object) -> QueueUsers:
-    """Put a concert on sale with its room on."""
+    """Put a concert with a waiting room on sale."""
     return QueueUsers(shop, await shop.on_sale(waitingRoom={"suspended": False, **settings}), crowd or new_key())

@@ -1,4 +1,4 @@
-"""An organizer's mutations of a waiting room over HTTP, and queries that show their effects."""
+"""The requests of an organizer to one waiting room over HTTP, and the whole state of the room."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -50,13 +50,13 @@ VERBS = {
 
 @dataclass(frozen=True, slots=True)
 class RoomAdmin:
-    """Runs the room of one concert as an organizer."""
+    """The organizer's client of one concert's room."""
 
     shop: Shop
     concert: OnSale
 
     async def ask(self, verb: str, by: str | None, /, **wish: object) -> Answer:
-        """Return the whole answer, with its errors."""
+        """Return the whole answer."""
         return await self.shop.ask(VERBS[verb], by=by, input={"concertId": self.concert.id, **wish})
 
     async def result(self, verb: str, /, **wish: object) -> Answer:
@@ -80,7 +80,7 @@ class RoomAdmin:
         return await self.result("resetWaitingRoom", idempotencyKey=key or new_key(), **wish)
 
     async def everything(self) -> Answer:
-        """Return the room with its audit, and the version of the concert."""
+        """Return the room with its audit, as shown to an organizer, and the concert's version."""
         found = await self.shop.fields(ROOM, by="olivia", id=self.concert.id)
         return found["waitingRoom"] | {"concertVersion": found["concert"]["version"]}
 
@@ -88,16 +88,16 @@ class RoomAdmin:
         return (await self.shop.fields(SETTINGS_OF, id=self.concert.id))["waitingRoom"]
 
     async def actions(self) -> list[str]:
-        """Return the actions in the audit, newest first."""
+        """Return the audited actions, newest first."""
         return [row["action"] for row in (await self.everything())["audit"]["nodes"]]
 
 
 async def open_room_admin(shop: Shop, **settings: Any) -> tuple[RoomAdmin, QueueUsers]:
-    """Put a concert with an open room on sale; return its organizer and its queue."""
+    """Open a concert with a waiting room; return the clients of its organizer and of its people."""
     queue = await open_queue(shop, **settings)
     return RoomAdmin(shop, queue.concert), queue
 
 
 def soon(**time: float) -> str:
-    """Return the time this far from now, as GraphQL writes it."""
+    """Return the time after a delay, as GraphQL writes it."""
     return write_date_time(datetime.now(UTC).replace(microsecond=0) + timedelta(**time))
