@@ -1,4 +1,4 @@
-"""Fixtures for tests on real stores. Each kind of store is started once, when the first test asks for it."""
+"""Fixtures for tests on real stores. Each kind of store is started once, on first use."""
 
 import uuid
 from collections.abc import AsyncIterator, Iterator
@@ -12,54 +12,49 @@ from pymongo import MongoClient
 from storage.embedded import supervisor
 from storage.embedded.process import ServerProcess
 from tests.support import stores
+from tests.support.store_servers import running
 
-# The loop of a session fixture lives as long as its stores; tests keep a loop of their own each.
+# The loop of a session fixture lives as long as its stores; each test keeps a loop of its own.
 session_fixture = pytest_asyncio.fixture(scope="session", loop_scope="session")
 
 
 @session_fixture
 async def shared_valkey(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ServerProcess]:
-    child = supervisor.make_valkey(tmp_path_factory.mktemp("valkey"))
-    await child.start()
-    yield child
-    await child.kill()
+    async with running(supervisor.make_valkey(tmp_path_factory.mktemp("valkey"))) as server:
+        yield server
 
 
 @session_fixture
 async def shared_redis7(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ServerProcess]:
-    child = stores.redis7(tmp_path_factory.mktemp("redis7"))
-    await child.start()
-    yield child
-    await child.kill()
+    async with running(stores.redis7(tmp_path_factory.mktemp("redis7"))) as server:
+        yield server
 
 
 @session_fixture
 async def shared_cluster(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ServerProcess]:
-    child = await stores.start_cluster(tmp_path_factory.mktemp("cluster"))
-    yield child
-    await child.kill()
+    server = await stores.start_cluster(tmp_path_factory.mktemp("cluster"))
+    yield server
+    await server.kill()
 
 
 @session_fixture
 async def shared_mongod(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ServerProcess]:
-    child = stores.mongod(tmp_path_factory.mktemp("mongod"))
-    await child.start()
-    yield child
-    await child.kill()
+    async with running(stores.mongod(tmp_path_factory.mktemp("mongod"))) as server:
+        yield server
 
 
 @pytest.fixture
 def valkey_url(shared_valkey: ServerProcess) -> str:
-    """An empty Valkey."""
+    """The URL of an empty Valkey."""
     return _emptied(shared_valkey)
 
 
 @pytest.fixture(params=["valkey", "redis7", "cluster"])
 def store_url(request: pytest.FixtureRequest) -> str:
-    """An empty store, of every kind that Onsale promises to run on."""
-    child = request.getfixturevalue(f"shared_{request.param}")
-    assert isinstance(child, ServerProcess)
-    return _emptied(child)
+    """The URL of an empty store, of every kind that Onsale promises to run on."""
+    server = request.getfixturevalue(f"shared_{request.param}")
+    assert isinstance(server, ServerProcess)
+    return _emptied(server)
 
 
 @pytest.fixture
@@ -69,7 +64,7 @@ def mongo_url(shared_mongod: ServerProcess) -> str:
 
 @pytest.fixture
 def mongo_database(mongo_url: str) -> Iterator[str]:
-    """The name of a database of this test alone."""
+    """The name of a database that only this test uses."""
     name = f"test_{uuid.uuid4().hex}"
     yield name
     with MongoClient[dict[str, object]](mongo_url) as client:
@@ -78,23 +73,19 @@ def mongo_database(mongo_url: str) -> Iterator[str]:
 
 @pytest_asyncio.fixture
 async def own_valkey(tmp_path: Path) -> AsyncIterator[ServerProcess]:
-    """For a test that stops or kills its store."""
-    child = supervisor.make_valkey(tmp_path / "valkey")
-    await child.start()
-    yield child
-    await child.kill()
+    """A Valkey for a test that stops or kills it."""
+    async with running(supervisor.make_valkey(tmp_path / "valkey")) as server:
+        yield server
 
 
 @pytest_asyncio.fixture
 async def own_mongod(tmp_path: Path) -> AsyncIterator[ServerProcess]:
-    """For a test that stops or kills its database."""
-    child = stores.mongod(tmp_path / "mongod")
-    await child.start()
-    yield child
-    await child.kill()
+    """A mongod for a test that stops or kills it."""
+    async with running(stores.mongod(tmp_path / "mongod")) as server:
+        yield server
 
 
-def _emptied(child: ServerProcess) -> str:
-    with redis.Redis.from_url(child.url) as client:
+def _emptied(server: ServerProcess) -> str:
+    with redis.Redis.from_url(server.url) as client:
         client.flushall()
-    return child.url
+    return server.url

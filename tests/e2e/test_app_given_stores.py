@@ -1,4 +1,4 @@
-"""The application on stores it was given: it says which one is away, and heals without a restart; production too."""
+"""The application on given stores: it names one that is away, and recovers without a restart."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -14,16 +14,49 @@ from tests.support.application import Application, started
 from tests.support.sockets import PROTOCOL, Client
 from tests.support.waiting import wait_until
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 UVICORN = ("-m", "uvicorn", "app:app", "--no-access-log", "--ws", "subscriptions.sockets.ws_protocol:SocketProtocol")
 
 
-@pytest_asyncio.fixture
+@pytest.fixture
+def given_stores(valkey_url: str, mongo_url: str, mongo_database: str) -> dict[str, str]:
+    """Settings that name the stores all tests share, with a database of this test's own."""
+    return {"REDIS_URL": valkey_url, "MONGO_URL": mongo_url, "MONGO_DATABASE": mongo_database}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def application(
-    tmp_path: Path, own_valkey: ServerProcess, own_mongod: ServerProcess
+    tmp_path_factory: pytest.TempPathFactory, module_valkey: ServerProcess, module_mongod: ServerProcess
 ) -> AsyncIterator[Application]:
-    made = Application(tmp_path / "onsale", REDIS_URL=own_valkey.url, MONGO_URL=own_mongod.url)
-    async with started(made):
-        yield made
+    """An application that was started while its stores were away."""
+    await module_valkey.stop()
+    await module_mongod.stop()
+    stores = {"REDIS_URL": module_valkey.url, "MONGO_URL": module_mongod.url}
+    made = Application(tmp_path_factory.mktemp("application") / "onsale", **stores)
+    await made.start()
+    yield made
+    await made.end()
+
+
+async def test_application_starts_without_stores_and_recovers(
+    application: Application, stoppable_valkey: ServerProcess, stoppable_mongod: ServerProcess
+) -> None:
+    stores = {"stock store": stoppable_valkey, "order database": stoppable_mongod}
+    await wait_until(lambda: "Onsale serves" in application.output, timeout=60, what="the banner")
+    status, problems = await _readiness(application)
+    assert (status, [name for name in stores if name in problems]) == (503, list(stores))
+    for store in stores.values():
+        await store.start()
+    await application.ready()
+
+    for name, store in stores.items():
+        await store.stop()
+        await wait_until(lambda: _is_unready(application), what="503")
+        assert [name for name in stores if name in (await _readiness(application))[1]] == [name]
+        assert (await application.get("/livez")).status_code == 200
+        await store.start()
+        await application.ready()
 
 
 async def _readiness(application: Application) -> tuple[int, str]:
@@ -31,44 +64,11 @@ async def _readiness(application: Application) -> tuple[int, str]:
     return answer.status_code, " ".join(answer.json().get("problems", []))
 
 
-@pytest.mark.parametrize(("fixture", "named"), [("own_valkey", "stock store"), ("own_mongod", "order database")])
-async def test_a_store_that_is_away_is_named_and_missed_no_longer_than_it_is_away(
-    application: Application, fixture: str, named: str, own_valkey: ServerProcess, own_mongod: ServerProcess
-) -> None:
-    store = {"own_valkey": own_valkey, "own_mongod": own_mongod}[fixture]
-    await store.stop()
-    await wait_until(lambda: _is_unready(application), what="503")
-    assert named in (await _readiness(application))[1]
-    assert (await application.get("/livez")).status_code == 200
-    await store.start()
-    await application.ready()
-
-
 async def _is_unready(application: Application) -> bool:
     return (await _readiness(application))[0] == 503
 
 
-async def test_it_starts_without_its_stores_and_heals(
-    tmp_path: Path, own_valkey: ServerProcess, own_mongod: ServerProcess
-) -> None:
-    await own_valkey.stop()
-    await own_mongod.stop()
-    application = Application(tmp_path / "onsale", REDIS_URL=own_valkey.url, MONGO_URL=own_mongod.url)
-    await application.start()
-    try:
-        await wait_until(lambda: "Onsale serves" in application.output, timeout=30, what="the banner")
-        status, problems = await _readiness(application)
-        assert status == 503
-        assert "stock store" in problems
-        assert "order database" in problems
-        await own_valkey.start()
-        await own_mongod.start()
-        await application.ready()
-    finally:
-        await application.end()
-
-
-async def test_production_without_its_settings_names_them_all_and_starts_nothing(tmp_path: Path) -> None:
+async def test_production_names_all_missing_settings_and_starts_nothing(tmp_path: Path) -> None:
     application = Application(tmp_path / "onsale", ENV="production")
     await application.start()
     assert await application.ended() == 1
@@ -78,13 +78,9 @@ async def test_production_without_its_settings_names_them_all_and_starts_nothing
     assert not application.data_dir.exists()
 
 
-async def test_production_has_no_development_issuer(
-    tmp_path: Path, own_valkey: ServerProcess, own_mongod: ServerProcess
-) -> None:
+async def test_production_has_no_development_issuer(tmp_path: Path, given_stores: dict[str, str]) -> None:
     signer = signer_from_file(tmp_path / "pass.pem")
-    settings = {
-        "REDIS_URL": own_valkey.url,
-        "MONGO_URL": own_mongod.url,
+    settings = given_stores | {
         "OIDC_ISSUER": "https://id.example/realms/x",
         "PASS_KEY_FILE": str(tmp_path / "pass.pem"),
     }
@@ -96,10 +92,10 @@ async def test_production_has_no_development_issuer(
         assert not application.data_dir.exists()
 
 
-async def test_uvicorn_serves_it_without_the_supervisor(
-    tmp_path: Path, own_valkey: ServerProcess, own_mongod: ServerProcess
+async def test_uvicorn_serves_the_application_without_the_supervisor(
+    tmp_path: Path, given_stores: dict[str, str]
 ) -> None:
-    application = Application(tmp_path / "onsale", REDIS_URL=own_valkey.url, MONGO_URL=own_mongod.url)
+    application = Application(tmp_path / "onsale", **given_stores)
     application.command = (*UVICORN, "--port", str(application.port))
     async with started(application):
         discovery = await application.get("/realms/onsale/.well-known/openid-configuration")
@@ -113,14 +109,14 @@ async def test_uvicorn_serves_it_without_the_supervisor(
             assert await client.closed() == (1012, "This server is restarting; reconnect")
 
 
-async def test_uvicorn_without_store_urls_says_what_is_missing(tmp_path: Path) -> None:
+async def test_uvicorn_without_store_urls_names_the_missing_settings(tmp_path: Path) -> None:
     application = Application(tmp_path / "onsale", command=UVICORN)
     await application.start()
     assert await application.ended() != 0
     assert "ONSALE_REDIS_URL and ONSALE_MONGO_URL are required" in application.output
 
 
-async def test_an_import_reads_no_environment(tmp_path: Path) -> None:
+async def test_import_of_app_reads_no_environment(tmp_path: Path) -> None:
     application = Application(tmp_path / "onsale", command=("-c", "import app"), ENV="nonsense")
     await application.start()
     assert await application.ended() == 0

@@ -15,7 +15,7 @@ from storage.embedded.ports import free_port
 from tests.support.waiting import wait_until
 
 
-async def test_one_process_opens_one_set_of_stores(
+async def test_a_process_opens_one_set_of_stores(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, valkey_url: str, mongo_url: str, mongo_database: str
 ) -> None:
     opened: list[Stores] = []
@@ -37,7 +37,7 @@ async def test_one_process_opens_one_set_of_stores(
         mongo_database=mongo_database,
         demo="no",
     )
-    running = asyncio.create_task(app.run(settings))
+    run = asyncio.create_task(app.run(settings))
     async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
 
         async def is_ready() -> bool:
@@ -47,7 +47,7 @@ async def test_one_process_opens_one_set_of_stores(
                 return False
 
         await wait_until(is_ready, timeout=60, what="the application")
-    running.cancel()
+    run.cancel()
     with pytest.raises(asyncio.CancelledError):
-        await running
+        await run
     assert len(opened) == 1

@@ -1,4 +1,4 @@
-"""`python app.py` as a process: it starts all it needs, ends all it started, and survives every kill."""
+"""`python app.py` as a process: it starts and ends its stores, and a kill loses no data."""
 
 import os
 import signal
@@ -15,26 +15,36 @@ from storage.embedded.lockfile import LockFile
 from tests.support.application import Application, started
 from tests.support.waiting import wait_until
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 STORES = ("valkey", "mongod")
 
 
-@pytest_asyncio.fixture
-async def application(tmp_path: Path) -> AsyncIterator[Application]:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def application(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Application]:
+    """An application that no test ends."""
+    async with started(Application(tmp_path_factory.mktemp("application") / "onsale")) as made:
+        yield made
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def own_application(tmp_path: Path) -> AsyncIterator[Application]:
+    """An application for a test that ends it."""
     async with started(Application(tmp_path / "onsale")) as made:
         yield made
 
 
-def _living(application: Application) -> list[str]:
-    """The stores whose lock somebody holds, which only a living process does."""
-    living = []
+def _running_stores(application: Application) -> list[str]:
+    """Return the stores whose lock is held; only a running process holds one."""
+    running = []
     for name in STORES:
         with LockFile(application.data_dir / name / "child.lock") as lock:
             if not lock.try_lock():
-                living.append(name)
-    return living
+                running.append(name)
+    return running
 
 
-async def test_it_says_where_everything_is(application: Application) -> None:
+async def test_start_prints_addresses_directory_and_demo_passwords(application: Application) -> None:
     assert f"http://localhost:{application.port}/graphql" in application.output
     assert str(application.data_dir) in application.output
     assert "Password = name" in application.output
@@ -43,29 +53,30 @@ async def test_it_says_where_everything_is(application: Application) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_a_signal_ends_it_cleanly_with_all_its_stores(application: Application, number: signal.Signals) -> None:
-    assert _living(application) == ["valkey", "mongod"]
-    assert await application.end(number) == 0
-    assert _living(application) == []
-    assert "Traceback" not in application.output
+async def test_signal_ends_the_application_and_its_stores(own_application: Application, number: signal.Signals) -> None:
+    assert _running_stores(own_application) == ["valkey", "mongod"]
+    assert await own_application.end(number) == 0
+    assert _running_stores(own_application) == []
+    assert "Traceback" not in own_application.output
 
 
-async def test_a_signal_during_the_start_ends_it_cleanly(tmp_path: Path) -> None:
+async def test_signal_during_the_start_ends_the_application(tmp_path: Path) -> None:
     application = Application(tmp_path / "onsale")
     await application.start()
     lock = application.data_dir / "mongod" / "child.lock"
     await wait_until(lock.exists, timeout=30, what="the start of mongod")
     assert await application.end() == 0
-    assert _living(application) == []
+    assert _running_stores(application) == []
 
 
-async def test_killed_it_takes_its_stores_along_and_finds_its_data_again(application: Application) -> None:
+async def test_stores_end_with_a_killed_application_and_keep_their_data(own_application: Application) -> None:
+    application = own_application
     async with redis.asyncio.Redis.from_url(application.store_url("valkey")) as client:
         await client.set("word", "kept")
     async with AsyncMongoClient[dict[str, object]](application.store_url("mongod")) as mongo:
         await mongo.test.words.insert_one({"_id": "word"})
     assert await application.end(signal.SIGKILL) == -signal.SIGKILL
-    await wait_until(lambda: not _living(application), what="the end of the stores")
+    await wait_until(lambda: not _running_stores(application), what="the end of the stores")
 
     await application.start()
     await application.ready()
@@ -76,7 +87,7 @@ async def test_killed_it_takes_its_stores_along_and_finds_its_data_again(applica
 
 
 @pytest.mark.parametrize("name", STORES)
-async def test_a_killed_store_is_started_again_with_its_port(application: Application, name: str) -> None:
+async def test_killed_store_is_restarted_on_its_port(application: Application, name: str) -> None:
     before, url = application.store_holder(name), application.store_url(name)
     assert before is not None
     os.kill(before.pid, signal.SIGKILL)
@@ -86,7 +97,7 @@ async def test_a_killed_store_is_started_again_with_its_port(application: Applic
     assert "exited with -9; restarting it in 0 s" in application.output
 
 
-async def test_a_second_one_on_the_same_data_is_told_who_is_there(application: Application) -> None:
+async def test_second_application_on_the_same_data_names_the_first(application: Application) -> None:
     second = Application(application.data_dir.with_name("second"), DATA_DIR=application.data_dir)
     await second.start()
     assert await second.ended() == 1
@@ -95,15 +106,15 @@ async def test_a_second_one_on_the_same_data_is_told_who_is_there(application: A
     assert (await application.get("/readyz")).status_code == 200
 
 
-async def test_a_second_one_may_share_the_stores(application: Application) -> None:
+async def test_second_application_may_share_the_stores(application: Application) -> None:
     shared = {name: application.store_url(store) for name, store in (("REDIS_URL", "valkey"), ("MONGO_URL", "mongod"))}
     async with started(Application(application.data_dir.with_name("second"), **shared)) as second:
         assert (await second.get("/readyz")).status_code == 200
         assert await second.end() == 0
-    assert _living(application) == ["valkey", "mongod"]
+    assert _running_stores(application) == ["valkey", "mongod"]
 
 
-async def test_a_taken_port_is_named_before_anything_starts(tmp_path: Path) -> None:
+async def test_taken_port_is_named_before_anything_starts(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         application = Application(tmp_path / "onsale", PORT=port)
@@ -114,7 +125,7 @@ async def test_a_taken_port_is_named_before_anything_starts(tmp_path: Path) -> N
     assert not (application.data_dir / "valkey").exists()
 
 
-async def test_a_directory_that_cannot_hold_data_is_named(tmp_path: Path) -> None:
+async def test_directory_that_cannot_hold_data_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a directory")
     application = Application(tmp_path / "onsale", DATA_DIR=tmp_path / "file" / "below")
     await application.start()

@@ -1,4 +1,4 @@
-"""Bad input through the face: each gets a clear typed error that says what to do next, and changes nothing."""
+"""Invalid input over GraphQL: each mistake gets a clear typed error and changes nothing."""
 
 import base64
 from collections.abc import Callable
@@ -8,6 +8,7 @@ import pytest
 from domain.ids import ConcertId, HoldId, OrderId, tier_id
 from schema import ids
 from tests.support.shop import CREATE, HOLD, PUBLISH, RELEASE, Answer, OnSale, Shop, concert_input, lines, new_key
+from tests.support.shop_mutations import hold_input
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -15,17 +16,17 @@ UNTOUCHED = [(100, 0, 0), (2, 0, 0)]
 LONG = "x" * 10_000
 UNKNOWN = ConcertId("zzzzzzzzzzzz")
 
-Wish = dict[str, object]
+Input = dict[str, object]
 
 
 def problems(answer: Answer) -> list[str]:
-    """The paths of an InvalidInputError whose problems all have words."""
+    """Return the paths of an InvalidInputError; each of its problems has a message."""
     assert (answer["__typename"], answer["code"]) == ("InvalidInputError", "INVALID_INPUT")
     assert all(problem["message"] for problem in answer["problems"])
     return [problem["path"] for problem in answer["problems"]]
 
 
-def line(concert: OnSale, quantity: object, tier: int = 0) -> Wish:
+def line(concert: OnSale, quantity: object, tier: int = 0) -> Input:
     return {"tierId": concert.tiers[tier], "quantity": quantity}
 
 
@@ -54,10 +55,12 @@ def line(concert: OnSale, quantity: object, tier: int = 0) -> Wish:
         (lambda c: {"lines": [line(c, 0)], "idempotencyKey": ""}, ["idempotencyKey", "lines.0.quantity"]),
     ],
 )  # fmt: skip
-async def test_a_hold_that_makes_no_sense(shop: Shop, change: Callable[[OnSale], Wish], paths: list[str]) -> None:
+async def test_invalid_hold_is_refused_and_changes_nothing(
+    shop: Shop, change: Callable[[OnSale], Input], paths: list[str]
+) -> None:
     concert = await shop.on_sale()
-    wish = {"concertId": concert.id, "lines": lines(concert, 1), "idempotencyKey": new_key()} | change(concert)
-    refused = (await shop.fields(HOLD, by="alice", input=wish))["holdTickets"]
+    input_ = hold_input(concert, 1) | change(concert)
+    refused = (await shop.fields(HOLD, by="alice", input=input_))["holdTickets"]
     assert problems(refused) == paths
     assert await shop.stock(concert) == UNTOUCHED
 
@@ -79,7 +82,9 @@ async def test_a_hold_that_makes_no_sense(shop: Shop, change: Callable[[OnSale],
         ({"customerName": "", "customerEmail": "@"}, ["customerName", "customerEmail"]),
     ],
 )
-async def test_a_purchase_that_makes_no_sense(shop: Shop, change: Wish, paths: list[str]) -> None:
+async def test_invalid_purchase_of_a_hold_is_refused_and_changes_nothing(
+    shop: Shop, change: Input, paths: list[str]
+) -> None:
     concert = await shop.on_sale()
     hold = (await shop.hold(concert, 2))["hold"]
     assert problems(await shop.buy({"holdId": hold["id"]} | change)) == paths
@@ -94,12 +99,12 @@ async def test_a_purchase_that_makes_no_sense(shop: Shop, change: Wish, paths: l
         (lambda c: {"lines": [line(c, 0)], "customerEmail": "x"}, ["customerEmail", "lines.0.quantity"]),
     ],
 )
-async def test_a_purchase_of_lines_that_makes_no_sense(
-    shop: Shop, change: Callable[[OnSale], Wish], paths: list[str]
+async def test_invalid_purchase_of_lines_is_refused_and_changes_nothing(
+    shop: Shop, change: Callable[[OnSale], Input], paths: list[str]
 ) -> None:
     concert = await shop.on_sale()
-    wish: Wish = {"concertId": concert.id, "lines": lines(concert, 1)}
-    assert problems(await shop.buy(wish | change(concert))) == paths
+    input_: Input = {"concertId": concert.id, "lines": lines(concert, 1)}
+    assert problems(await shop.buy(input_ | change(concert))) == paths
     assert await shop.stock(concert) == UNTOUCHED
 
 
@@ -122,16 +127,16 @@ async def test_a_purchase_of_lines_that_makes_no_sense(
         ({"tiers": [{"name": "A", "priceMinor": 1, "capacity": 1}] * 2}, ["tiers.1.name"]),
     ],
 )  # fmt: skip
-async def test_a_concert_that_makes_no_sense(shop: Shop, change: Wish, paths: list[str]) -> None:
-    slugs = "{ concerts(first: 100) { nodes { id } } }"
-    before = await shop.fields(slugs, by="olivia")
+async def test_invalid_concert_is_refused_and_not_created(shop: Shop, change: Input, paths: list[str]) -> None:
+    catalog = "{ concerts(first: 100) { nodes { id } } }"
+    before = await shop.fields(catalog, by="olivia")
     refused = (await shop.fields(CREATE, by="olivia", input=concert_input(**change)))["createConcert"]
     assert [problem["path"] for problem in refused["problems"]] == paths
     assert refused["code"] == "INVALID_INPUT"
-    assert await shop.fields(slugs, by="olivia") == before
+    assert await shop.fields(catalog, by="olivia") == before
 
 
-async def test_a_slug_is_taken_once(shop: Shop) -> None:
+async def test_slug_can_be_used_once(shop: Shop) -> None:
     slug = f"once-{new_key()}"
     await shop.draft(slug=slug)
     refused = (await shop.fields(CREATE, by="olivia", input=concert_input(slug=slug)))["createConcert"]
@@ -139,7 +144,7 @@ async def test_a_slug_is_taken_once(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize(
-    ("document", "field", "wish"),
+    ("document", "field", "input_"),
     [
         (HOLD, "holdTickets", {
             "concertId": ids.of_concert(UNKNOWN),
@@ -150,12 +155,12 @@ async def test_a_slug_is_taken_once(shop: Shop) -> None:
         (PUBLISH, "publishConcert", {"concertId": ids.of_concert(UNKNOWN)}),
     ],
 )  # fmt: skip
-async def test_what_is_not_there_is_not_found(shop: Shop, document: str, field: str, wish: Wish) -> None:
-    refused = (await shop.fields(document, by="olivia", input=wish))[field]
+async def test_unknown_concert_or_hold_is_not_found(shop: Shop, document: str, field: str, input_: Input) -> None:
+    refused = (await shop.fields(document, by="olivia", input=input_))[field]
     assert (refused["__typename"], refused["code"]) == ("NotFoundError", "NOT_FOUND")
 
 
-async def test_a_hold_that_never_was_is_not_found(shop: Shop) -> None:
+async def test_purchase_of_an_unknown_hold_is_not_found(shop: Shop) -> None:
     concert = await shop.on_sale()
     reader = ids.decode(concert.id)
     refused = await shop.buy({"holdId": ids.of_hold(ConcertId(reader.parts[0]), HoldId("0" * 32))})
@@ -177,12 +182,12 @@ async def test_a_hold_that_never_was_is_not_found(shop: Shop) -> None:
         ({"seat": "A1"}, "unknown field 'seat'"),
     ],
 )
-async def test_wrong_types_and_unknown_fields_are_refused_before_anything_runs(
-    shop: Shop, change: Wish, words: str
+async def test_wrong_types_and_unknown_fields_are_refused_and_change_nothing(
+    shop: Shop, change: Input, words: str
 ) -> None:
     concert = await shop.on_sale()
-    wish = {"concertId": concert.id, "lines": [line(concert, 1) | change], "idempotencyKey": new_key()}
-    answer = await shop.ask(HOLD, by="alice", input=wish)
+    input_ = {"concertId": concert.id, "lines": [line(concert, 1) | change], "idempotencyKey": new_key()}
+    answer = await shop.ask(HOLD, by="alice", input=input_)
     (error,) = answer["errors"]
     assert ("data" in answer, error["extensions"]["code"]) == (False, "BAD_USER_INPUT")
     assert words in error["message"]
@@ -202,7 +207,9 @@ async def test_wrong_types_and_unknown_fields_are_refused_before_anything_runs(
         ("venue", "Olympiahalle", "VenueInput"),
     ],
 )
-async def test_scalars_and_enums_say_what_they_take(shop: Shop, field: str, value: object, words: str) -> None:
+async def test_error_of_a_scalar_or_enum_says_what_it_accepts(
+    shop: Shop, field: str, value: object, words: str
+) -> None:
     answer = await shop.ask(CREATE, by="olivia", input=concert_input(**{field: value}))
     assert {error["extensions"]["code"] for error in answer["errors"]} == {"BAD_USER_INPUT"}
     assert any(words in error["message"] and field in error["message"] for error in answer["errors"])
@@ -223,7 +230,7 @@ async def test_scalars_and_enums_say_what_they_take(shop: Shop, field: str, valu
         ("{ me { orders(first: -1) { nodes { id } } } }", "1 to 100"),
     ],
 )
-async def test_a_bad_argument_of_a_query_is_a_top_level_error(shop: Shop, document: str, words: str) -> None:
+async def test_invalid_argument_of_a_query_is_a_top_level_error(shop: Shop, document: str, words: str) -> None:
     (error,) = (await shop.ask(document, by="alice"))["errors"]
     assert error["extensions"]["code"] == "BAD_USER_INPUT"
     assert words in error["message"]
@@ -239,7 +246,7 @@ async def test_a_bad_argument_of_a_query_is_a_top_level_error(shop: Shop, docume
         '{ node: concert(slug: "no-such-concert") { id } }',
     ],
 )
-async def test_a_good_id_of_nothing_is_null(shop: Shop, document: str) -> None:
+async def test_well_formed_id_of_nothing_is_null(shop: Shop, document: str) -> None:
     assert await shop.fields(document, by="alice") == {"node": None}
 
 

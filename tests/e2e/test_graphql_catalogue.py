@@ -1,4 +1,4 @@
-"""The catalogue through the face: pages, filters, stock read once, and what an organizer does to a concert."""
+"""The catalog over GraphQL: pages, filters, stock read once, and changes by organizers."""
 
 import asyncio
 from collections.abc import Sequence
@@ -35,7 +35,7 @@ mutation ($input: UpdateConcertInput!) {
   }
 }
 """
-CLOSE = """
+CLOSE_CONCERT = """
 mutation ($input: CloseConcertInput!) {
   closeConcert(input: $input) {
     ... on CloseConcertSuccess { concert { status version isOnSale } }
@@ -59,8 +59,8 @@ def slugs(nodes: Sequence[dict[str, str]]) -> list[str]:
     return [node["slug"] for node in nodes]
 
 
-async def three(shop: Shop) -> tuple[str, list[str]]:
-    """A city of three concerts on sale, with their slugs in the order of the catalogue."""
+async def open_three_concerts(shop: Shop) -> tuple[str, list[str]]:
+    """Return a city with three concerts on sale, and their slugs in the order of the catalog."""
     city = f"City {new_key()}"
     named = [f"{word}-{new_key()}" for word in ("first", "second", "third")]
     for day, slug in enumerate(named, start=1):
@@ -69,8 +69,8 @@ async def three(shop: Shop) -> tuple[str, list[str]]:
     return city, named
 
 
-async def test_pages_continue_behind_their_last_item(shop: Shop) -> None:
-    city, named = await three(shop)
+async def test_next_page_starts_after_the_cursor(shop: Shop) -> None:
+    city, named = await open_three_concerts(shop)
     first = (await shop.fields(PAGE, first=2, filter={"city": city}))["concerts"]
     assert slugs(first["nodes"]) == slugs([edge["node"] for edge in first["edges"]]) == named[:2]
     cursors = [edge["cursor"] for edge in first["edges"]]
@@ -85,18 +85,18 @@ async def test_pages_continue_behind_their_last_item(shop: Shop) -> None:
     assert (rest["pageInfo"]["hasNextPage"], rest["pageInfo"]["hasPreviousPage"]) == (False, True)
 
 
-async def test_an_empty_page_has_no_cursors(shop: Shop) -> None:
+async def test_empty_page_has_no_cursors(shop: Shop) -> None:
     empty = (await shop.fields(PAGE, filter={"city": "Nowhere"}))["concerts"]
     nothing = {"hasNextPage": False, "hasPreviousPage": False, "startCursor": None, "endCursor": None}
     assert empty == {"edges": [], "nodes": [], "pageInfo": nothing}
 
 
-async def test_nodes_are_there_when_they_are_asked_for_alone(shop: Shop) -> None:
-    city, named = await three(shop)
+async def test_nodes_can_be_selected_without_edges(shop: Shop) -> None:
+    city, named = await open_three_concerts(shop)
     assert slugs((await shop.fields(NODES, filter={"city": city}))["concerts"]["nodes"]) == named
 
 
-async def test_drafts_are_shown_to_organizers_only(shop: Shop) -> None:
+async def test_only_organizers_see_drafts(shop: Shop) -> None:
     slug = f"draft-{new_key()}"
     draft = await shop.draft(slug=slug)
     wanted = {"status": ["DRAFT"]}
@@ -107,7 +107,7 @@ async def test_drafts_are_shown_to_organizers_only(shop: Shop) -> None:
     assert (await shop.fields(EVERYTHING, by="olivia", id=draft.id))["concert"]["status"] == "DRAFT"
 
 
-async def test_a_concert_shows_all_it_has_to_anybody(shop: Shop) -> None:
+async def test_all_fields_of_a_concert_are_public(shop: Shop) -> None:
     concert = await shop.on_sale(slug=(slug := f"all-{new_key()}"), description="Loud")
     await shop.hold(concert, 2, 1)
     shown = (await shop.fields(EVERYTHING, id=concert.id))["concert"]
@@ -144,20 +144,22 @@ def _tier(name: str, capacity: int, amount: str, minor: int, counts: tuple[int, 
     return {"__typename": "Tier", "name": name, "price": price, "capacity": capacity, **stock}
 
 
-async def test_the_stock_of_a_list_is_read_at_once_and_once_each(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_stock_of_a_list_is_read_concurrently_and_once_per_concert(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
     city = f"City {new_key()}"
     for _ in range(25):
         await shop.on_sale(venue={"name": "Hall", "city": city, "country": "DE"})
     read: list[ConcertId] = []
-    all_are_waiting = asyncio.Event()
+    all_are_reading = asyncio.Event()
     stock = HoldStore.read_stock
 
     async def counted(store: HoldStore, concert_id: ConcertId) -> Stock:
         read.append(concert_id)
         if len(read) == 25:
-            all_are_waiting.set()
-        # A list that read one concert after the other would wait here for ever.
-        await asyncio.wait_for(all_are_waiting.wait(), timeout=5)
+            all_are_reading.set()
+        # A list that reads one concert after the other fails here.
+        await asyncio.wait_for(all_are_reading.wait(), timeout=60)
         return await stock(store, concert_id)
 
     monkeypatch.setattr(HoldStore, "read_stock", counted)
@@ -171,7 +173,7 @@ async def test_the_stock_of_a_list_is_read_at_once_and_once_each(shop: Shop, mon
     assert len(read) == len(set(read)) == 25
 
 
-async def test_an_organizer_changes_a_concert(shop: Shop) -> None:
+async def test_organizer_updates_a_concert(shop: Shop) -> None:
     concert = await shop.on_sale()
     change = {
         "concertId": concert.id,
@@ -192,7 +194,7 @@ async def test_an_organizer_changes_a_concert(shop: Shop) -> None:
     assert (late["__typename"], late["version"]) == ("VersionConflictError", 3)
 
 
-async def test_a_capacity_stays_above_what_is_held(shop: Shop) -> None:
+async def test_capacity_cannot_fall_below_the_held_tickets(shop: Shop) -> None:
     concert = await shop.on_sale()
     await shop.hold(concert, 4)
     lower = {"concertId": concert.id, "tiers": [{"tierId": concert.tiers[0], "capacity": 3}]}
@@ -201,16 +203,16 @@ async def test_a_capacity_stays_above_what_is_held(shop: Shop) -> None:
     assert await shop.stock(concert) == [(96, 4, 0), (2, 0, 0)]
 
 
-async def test_every_malformed_id_of_a_change_is_named(shop: Shop) -> None:
+async def test_update_names_every_malformed_id(shop: Shop) -> None:
     wrong = {"concertId": "x", "tiers": [{"tierId": "y"}, {"tierId": "z"}]}
     refused = (await shop.fields(UPDATE, by="olivia", input=wrong))["updateConcert"]
     assert [problem["path"] for problem in refused["problems"]] == ["concertId", "tiers.0.tierId", "tiers.1.tierId"]
 
 
-async def test_a_closed_concert_stays_closed(shop: Shop) -> None:
+async def test_closed_concert_stays_closed(shop: Shop) -> None:
     concert = await shop.on_sale()
     for _ in range(2):
-        closed = (await shop.fields(CLOSE, by="olivia", input={"concertId": concert.id}))["closeConcert"]
+        closed = (await shop.fields(CLOSE_CONCERT, by="olivia", input={"concertId": concert.id}))["closeConcert"]
         assert closed == {"concert": {"status": "CLOSED", "version": 3, "isOnSale": False}}
     change = {"concertId": concert.id, "name": "Again"}
     refused = (await shop.fields(UPDATE, by="olivia", input=change))["updateConcert"]
@@ -219,7 +221,7 @@ async def test_a_closed_concert_stays_closed(shop: Shop) -> None:
     assert reopened["code"] == "ILLEGAL_TRANSITION"
 
 
-async def test_a_draft_cannot_be_closed(shop: Shop) -> None:
+async def test_draft_cannot_be_closed(shop: Shop) -> None:
     draft = await shop.draft()
-    refused = (await shop.fields(CLOSE, by="olivia", input={"concertId": draft.id}))["closeConcert"]
+    refused = (await shop.fields(CLOSE_CONCERT, by="olivia", input={"concertId": draft.id}))["closeConcert"]
     assert refused == {"code": "ILLEGAL_TRANSITION", "status": "DRAFT"}

@@ -1,4 +1,4 @@
-"""A lottery through the face: a commitment before, a proof for everybody after, the secret in between for nobody."""
+"""A lottery over GraphQL: a commitment before the draw, and a proof for each person after it."""
 
 import asyncio
 import json
@@ -35,13 +35,13 @@ HIDDEN = dict.fromkeys(("registrations", "digest", "secret", "seed", "revealedAt
 
 
 async def lottery_of(queue: QueueUsers) -> Answer:
-    """As anybody sees it."""
+    """Return the lottery as it is shown to the public."""
     return (await queue.shop.fields(LOTTERY, id=queue.concert.id))["waitingRoom"]["lottery"]
 
 
-async def proof_of(queue: QueueUsers, who: str) -> Answer:
-    """The whole answer, and what it holds."""
-    answer = await queue.shop.ask(PROOF, by=queue.name(who), id=queue.concert.id)
+async def proof_of(queue: QueueUsers, person: str) -> Answer:
+    """Return the whole answer, and the queue entry in it."""
+    answer = await queue.shop.ask(PROOF, by=queue.name(person), id=queue.concert.id)
     assert "errors" not in answer
     return answer, answer["data"]["queueEntry"]
 
@@ -53,29 +53,29 @@ async def verify(answer: Answer, *arguments: str) -> tuple[int, str]:
     return done.returncode, done.stdout
 
 
-async def test_everybody_can_check_their_number(shop: Shop) -> None:
+async def test_each_person_can_verify_their_number(shop: Shop) -> None:
     queue = await open_queue(shop, shuffleAtStart=True)
-    noted = (await lottery_of(queue))["commitment"]
+    commitment = (await lottery_of(queue))["commitment"]
     people = ["alice", "bob", "carol"]
     joined = await queue.join(*people)
     assert {(entry["state"], entry["number"], entry["position"]) for entry in joined} == {("PREQUEUED", None, None)}
     assert (await proof_of(queue, "alice"))[1] == {"number": None, "lot": 1, "lotteryProof": None}
     await OpeningWorker().run_once(shop.stores)
     numbers = []
-    for lot, who in enumerate(people, 1):
-        answer, entry = await proof_of(queue, who)
+    for lot, person in enumerate(people, 1):
+        answer, entry = await proof_of(queue, person)
         numbers.append(entry["number"])
         assert (entry["lotteryProof"]["lot"], entry["lotteryProof"]["number"]) == (lot, entry["number"])
-        code, said = await verify(answer, "--commitment", noted)
-        assert (code, said.splitlines()[-1]) == (0, f"Lot {lot} of 3 drew number {entry['number']}.")
+        code, printed = await verify(answer, "--commitment", commitment)
+        assert (code, printed.splitlines()[-1]) == (0, f"Lot {lot} of 3 drew number {entry['number']}.")
     assert sorted(numbers) == [1, 2, 3]
     shown = await lottery_of(queue)
-    assert (shown["commitment"], shown["isRevealed"], shown["registrations"]) == (noted, True, 3)
-    assert (await verify(shown, "--commitment", noted, "--all", "3"))[0] == 0
+    assert (shown["commitment"], shown["isRevealed"], shown["registrations"]) == (commitment, True, 3)
+    assert (await verify(shown, "--commitment", commitment, "--all", "3"))[0] == 0
     assert shown["revealedAt"].endswith("Z")
 
 
-async def test_who_came_late_has_no_part_in_it(shop: Shop) -> None:
+async def test_late_join_has_no_lot_and_no_proof(shop: Shop) -> None:
     queue = await open_queue(shop, shuffleAtStart=True)
     await queue.join("alice")
     await OpeningWorker().run_once(shop.stores)
@@ -83,61 +83,59 @@ async def test_who_came_late_has_no_part_in_it(shop: Shop) -> None:
     assert (await proof_of(queue, "bob"))[1] == {"number": 2, "lot": None, "lotteryProof": None}
 
 
-async def test_a_room_without_a_lottery_has_none(shop: Shop) -> None:
+async def test_room_without_a_lottery_shows_none(shop: Shop) -> None:
     queue = await open_queue(shop)
     await queue.join("alice")
     assert await lottery_of(queue) is None
     assert (await proof_of(queue, "alice"))[1]["lotteryProof"] is None
 
 
-async def test_before_the_opening_nobody_sees_more_than_the_commitment(shop: Shop) -> None:
+async def test_only_the_commitment_is_shown_before_the_opening(shop: Shop) -> None:
     room, queue = await open_room_admin(shop, shuffleAtStart=True)
     await queue.join("alice")
     concert_id = concert_argument(queue.concert.id)
-    kept = await shop.stores.mongo["lotteries"].find_one({"_id": f"{concert_id}:1"})
-    assert kept is not None
+    stored = await shop.stores.mongo["lotteries"].find_one({"_id": f"{concert_id}:1"})
+    assert stored is not None
     answers = [await shop.ask(EVERYTHING, by=by, id=queue.concert.id) for by in (None, "olivia", queue.name("alice"))]
-    said = json.dumps([*answers, await room.everything()])
-    assert kept["commitment"] in said
-    assert kept["secret"] not in said
-    assert await lottery_of(queue) == {"commitment": kept["commitment"], "isRevealed": False, **HIDDEN}
+    shown = json.dumps([*answers, await room.everything()])
+    assert stored["commitment"] in shown
+    assert stored["secret"] not in shown
+    assert await lottery_of(queue) == {"commitment": stored["commitment"], "isRevealed": False, **HIDDEN}
 
 
-async def test_who_was_called_keeps_the_proof_of_their_round(shop: Shop) -> None:
+async def test_called_person_keeps_the_proof_of_their_round(shop: Shop) -> None:
     room, queue = await open_room_admin(shop, shuffleAtStart=True, totalActiveUsers=1)
     await queue.join("alice", "bob")
     await OpeningWorker().run_once(shop.stores)
-    proofs = {who: (await proof_of(queue, who))[1]["lotteryProof"] for who in ("alice", "bob")}
-    called, other = sorted(proofs, key=lambda who: proofs[who]["number"])
+    proofs = {person: (await proof_of(queue, person))[1]["lotteryProof"] for person in ("alice", "bob")}
+    called, other = sorted(proofs, key=lambda person: proofs[person]["number"])
     await queue.call()
     await room.reset()
     again = await lottery_of(queue)
     assert again["isRevealed"] is False
     assert again["commitment"] != proofs[called]["commitment"]
     assert (await proof_of(queue, called))[1]["lotteryProof"] == proofs[called]
-    # Who still waited has lost their place with the round.
+    # The person who still waited lost their entry with the round.
     assert (await proof_of(queue, other))[1] == {"number": None, "lot": None, "lotteryProof": None}
 
 
-async def test_a_lottery_can_be_called_off_until_its_time_has_come(shop: Shop) -> None:
-    """From then on it may be revealed, and numbers that people were told would change."""
+async def test_lottery_can_be_turned_off_only_before_its_opening(shop: Shop) -> None:
+    """After the opening its secret may be public, and people have seen their numbers."""
     room, queue = await open_room_admin(shop, shuffleAtStart=True, opensAt=soon(hours=1))
-    noted = await lottery_of(queue)
+    before = await lottery_of(queue)
     assert (await room.configure(shuffleAtStart=False))["__typename"] == "ConfigureWaitingRoomSuccess"
     assert await lottery_of(queue) is None
     assert (await room.configure(shuffleAtStart=True))["__typename"] == "ConfigureWaitingRoomSuccess"
-    assert await lottery_of(queue) == noted
+    assert await lottery_of(queue) == before
     await room.configure(opensAt=None)
     refused = await room.configure(shuffleAtStart=False)
     assert (refused["__typename"], refused["settings"]) == ("QueueOpenedError", ["shuffleAtStart"])
-    assert await lottery_of(queue) == noted
+    assert await lottery_of(queue) == before
     assert (await room.reset(settings={"shuffleAtStart": False}))["__typename"] == "ResetWaitingRoomSuccess"
     assert await lottery_of(queue) is None
 
 
-async def test_a_lottery_that_cannot_be_read_takes_nothing_else_with_it(
-    shop: Shop, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_unreadable_lottery_is_null_with_an_error(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     queue = await open_queue(shop, shuffleAtStart=True)
 
     async def away(*_: object) -> None:

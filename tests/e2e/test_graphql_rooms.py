@@ -1,4 +1,4 @@
-"""The waiting room of a concert as organizers set it and as everybody sees it."""
+"""The settings of a waiting room: how organizers set them, and how they are shown."""
 
 import asyncio
 
@@ -7,6 +7,7 @@ import pytest
 from tests.support.room_admin import SETTINGS as FIELDS
 from tests.support.room_admin import soon
 from tests.support.shop import CREATE, PUBLISH, Answer, Shop, concert_input
+from tests.support.shop_mutations import UNKNOWN_CONCERT
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -48,8 +49,8 @@ NUMBERS = {
 SETTINGS: dict[str, object] = NUMBERS | {
     "suspended": False,
     "queueingMethod": "FIFO",
-    "prequeueStartsAt": soon(minutes=30),
-    "opensAt": soon(hours=1),
+    "prequeueStartsAt": soon(hours=24),
+    "opensAt": soon(hours=48),
     "shuffleAtStart": False,
     "queueAll": False,
     "message": "Doors at eight",
@@ -58,7 +59,7 @@ OTHERS: dict[str, object] = dict.fromkeys(NUMBERS, 99) | {
     "suspended": True,
     "queueingMethod": "RANDOM",
     "prequeueStartsAt": None,
-    "opensAt": soon(hours=2),
+    "opensAt": soon(hours=72),
     "shuffleAtStart": True,
     "queueAll": True,
     "message": "",
@@ -72,91 +73,90 @@ async def room(shop: Shop, concert_id: str, *, by: str | None = None) -> Answer:
     return (await shop.fields(ROOM, by=by, id=concert_id))["waitingRoom"]
 
 
-def settled(settings: dict[str, object], *, version: int = 1) -> dict[str, object]:
+def expected_room(settings: dict[str, object], *, version: int = 1) -> dict[str, object]:
     return settings | EMPTY | {"settingsVersion": version}
 
 
-async def test_a_concert_has_no_room_until_it_is_turned_on(shop: Shop) -> None:
+async def test_room_of_a_new_concert_is_off_with_default_settings(shop: Shop) -> None:
     concert = (await shop.fields(CREATED, by="olivia", input=concert_input()))["createConcert"]["concert"]
     # A room opens with the sale.
-    usual = settled(DEFAULTS | {"opensAt": concert["salesStartAt"]})
-    assert await room(shop, concert["id"], by="olivia") == usual
+    default = expected_room(DEFAULTS | {"opensAt": concert["salesStartAt"]})
+    assert await room(shop, concert["id"], by="olivia") == default
     await shop.fields(PUBLISH, by="olivia", input={"concertId": concert["id"]})
-    assert await room(shop, concert["id"]) == usual
+    assert await room(shop, concert["id"]) == default
 
 
-async def test_a_room_is_as_it_was_set(shop: Shop) -> None:
+async def test_room_has_the_given_settings(shop: Shop) -> None:
     concert = await shop.on_sale(waitingRoom=SETTINGS)
-    assert await room(shop, concert.id) == settled(SETTINGS)
+    assert await room(shop, concert.id) == expected_room(SETTINGS)
 
 
-async def test_what_is_not_given_is_as_usual(shop: Shop) -> None:
+async def test_missing_settings_have_their_defaults(shop: Shop) -> None:
     given = {"suspended": False, "totalActiveUsers": None, "opensAt": soon(hours=1)}
     concert = await shop.on_sale(waitingRoom=given)
-    assert await room(shop, concert.id) == settled(DEFAULTS | {"suspended": False, "opensAt": given["opensAt"]})
+    assert await room(shop, concert.id) == expected_room(DEFAULTS | {"suspended": False, "opensAt": given["opensAt"]})
 
 
 @pytest.mark.parametrize("setting", list(SETTINGS))
-async def test_a_change_of_one_setting_leaves_the_others(shop: Shop, setting: str) -> None:
+async def test_change_of_one_setting_keeps_the_others(shop: Shop, setting: str) -> None:
     concert = await shop.on_sale(waitingRoom=SETTINGS)
     value = OTHERS[setting]
-    wish = {"concertId": concert.id, "waitingRoom": {setting: value}}
-    changed = (await shop.fields(UPDATE, by="olivia", input=wish))["updateConcert"]
+    input_ = {"concertId": concert.id, "waitingRoom": {setting: value}}
+    changed = (await shop.fields(UPDATE, by="olivia", input=input_))["updateConcert"]
     assert changed["concert"] == {"version": 3, "waitingRoom": {"suspended": setting == "suspended"}}
-    assert await room(shop, concert.id) == settled(SETTINGS | {setting: value}, version=2)
+    assert await room(shop, concert.id) == expected_room(SETTINGS | {setting: value}, version=2)
 
 
-async def test_a_change_of_something_else_leaves_the_room(shop: Shop) -> None:
+async def test_change_of_the_concert_keeps_the_room(shop: Shop) -> None:
     concert = await shop.on_sale(waitingRoom=SETTINGS)
     await shop.fields(UPDATE, by="olivia", input={"concertId": concert.id, "name": "Other", "waitingRoom": None})
-    assert await room(shop, concert.id) == settled(SETTINGS)
+    assert await room(shop, concert.id) == expected_room(SETTINGS)
 
 
 @pytest.mark.parametrize("setting", list(NUMBERS))
 @pytest.mark.parametrize("value", [0, -1, 2_000_000])
-async def test_a_setting_out_of_bounds_is_refused(shop: Shop, setting: str, value: int) -> None:
-    wish = concert_input(waitingRoom={"suspended": False, setting: value})
-    answer = (await shop.fields(CREATE, by="olivia", input=wish))["createConcert"]
+async def test_setting_out_of_bounds_is_refused(shop: Shop, setting: str, value: int) -> None:
+    input_ = concert_input(waitingRoom={"suspended": False, setting: value})
+    answer = (await shop.fields(CREATE, by="olivia", input=input_))["createConcert"]
     assert answer["code"] == "INVALID_INPUT"
     assert [problem["path"] for problem in answer["problems"]] == [f"waitingRoom.{setting}"]
     concert = await shop.on_sale(waitingRoom=SETTINGS)
     changed = await shop.fields(UPDATE, by="olivia", input={"concertId": concert.id, "waitingRoom": {setting: value}})
     assert [problem["path"] for problem in changed["updateConcert"]["problems"]] == [f"waitingRoom.{setting}"]
-    assert await room(shop, concert.id) == settled(SETTINGS)
+    assert await room(shop, concert.id) == expected_room(SETTINGS)
 
 
-async def test_a_change_for_another_version_is_refused(shop: Shop) -> None:
+async def test_change_for_another_version_is_refused(shop: Shop) -> None:
     concert = await shop.on_sale(waitingRoom=SETTINGS)
-    wish = {"concertId": concert.id, "expectedVersion": 1, "waitingRoom": {"suspended": True}}
-    answer = (await shop.fields(UPDATE, by="olivia", input=wish))["updateConcert"]
+    input_ = {"concertId": concert.id, "expectedVersion": 1, "waitingRoom": {"suspended": True}}
+    answer = (await shop.fields(UPDATE, by="olivia", input=input_))["updateConcert"]
     assert (answer["__typename"], answer["version"]) == ("VersionConflictError", 2)
-    assert await room(shop, concert.id) == settled(SETTINGS)
+    assert await room(shop, concert.id) == expected_room(SETTINGS)
 
 
-async def test_changes_of_several_organizers_at_once_undo_none_of_each_other(shop: Shop) -> None:
+async def test_concurrent_changes_do_not_undo_each_other(shop: Shop) -> None:
     concert = await shop.on_sale(waitingRoom=SETTINGS)
 
     async def change(setting: str) -> bool:
-        wish = {"concertId": concert.id, "waitingRoom": {setting: 99}}
-        answer = (await shop.fields(UPDATE, by="olivia", input=wish))["updateConcert"]
+        input_ = {"concertId": concert.id, "waitingRoom": {setting: 99}}
+        answer = (await shop.fields(UPDATE, by="olivia", input=input_))["updateConcert"]
         assert answer["__typename"] in ("UpdateConcertSuccess", "VersionConflictError")
         return bool(answer["__typename"] == "UpdateConcertSuccess")
 
     changed = await asyncio.gather(*map(change, NUMBERS))
     assert any(changed)
     made = {setting: 99 for setting, is_made in zip(NUMBERS, changed, strict=True) if is_made}
-    assert await room(shop, concert.id) == settled(SETTINGS | made, version=1 + sum(changed))
+    assert await room(shop, concert.id) == expected_room(SETTINGS | made, version=1 + sum(changed))
 
 
-async def test_a_concert_that_is_not_there_has_no_room(shop: Shop) -> None:
-    unknown = "Q29uY2VydDp6enp6enp6enp6eno"
-    assert await room(shop, unknown) is None
+async def test_unknown_or_unpublished_concert_has_no_room(shop: Shop) -> None:
+    assert await room(shop, UNKNOWN_CONCERT) is None
     assert await room(shop, (await shop.draft(waitingRoom=SETTINGS)).id) is None
-    wish = {"concertId": unknown, "waitingRoom": {"suspended": False}}
-    assert (await shop.fields(UPDATE, by="olivia", input=wish))["updateConcert"]["code"] == "NOT_FOUND"
+    input_ = {"concertId": UNKNOWN_CONCERT, "waitingRoom": {"suspended": False}}
+    assert (await shop.fields(UPDATE, by="olivia", input=input_))["updateConcert"]["code"] == "NOT_FOUND"
 
 
-async def test_a_bad_id_is_the_askers_mistake(shop: Shop) -> None:
+async def test_malformed_id_is_a_user_input_error(shop: Shop) -> None:
     answer = await shop.ask(ROOM, id="nonsense")
     assert answer["data"] == {"waitingRoom": None}
     assert answer["errors"][0]["extensions"]["code"] == "BAD_USER_INPUT"

@@ -1,15 +1,19 @@
-"""The scenarios that are about sockets and HTTP; all others are in tests/integration/test_queue_store_scenarios.py."""
+"""Queue scenarios over sockets and HTTP; tests/integration has those that need neither."""
 
 import asyncio
 import random
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
 
 import pytest
 
+from domain.ids import ConcertId
 from schema.ids import concert_argument
+from storage.keys import KINDS, concert_keys
 from tests.support.queue_users import QueueUsers, open_queue
 from tests.support.shop import Answer, Shop
+from tests.support.shop_mutations import person_id_of
 from tests.support.shop_socket import open_client
 from tests.support.sockets import Client
 from tests.support.waiting import wait_until
@@ -18,126 +22,156 @@ from workers.expiry import ExpiryWorker
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-MINE = "subscription ($id: ID!) { queuePosition(concertId: $id) { number state position } }"
+ENTRY = "subscription ($id: ID!) { queuePosition(concertId: $id) { number state position } }"
+LONG_S = 7_200
+"""Entries and calls outlast the tests; a test that needs the end of an entry moves its deadline."""
+ROOM: dict[str, Any] = {
+    "totalActiveUsers": 1,
+    "disconnectGraceSeconds": LONG_S,
+    "heartbeatTimeoutSeconds": LONG_S,
+    "passClaimTimeoutSeconds": LONG_S,
+}
+
+
+def concert_id_of(queue: QueueUsers) -> ConcertId:
+    return concert_argument(queue.concert.id)
+
+
+async def run_workers(queue: QueueUsers) -> None:
+    """Run the workers of a queue once, for this queue alone."""
+    for worker in (ExpiryWorker(), AdmissionWorker()):
+        await worker.run_for(queue.shop.stores, concert_id_of(queue))
 
 
 @asynccontextmanager
-async def workers_at(queue: QueueUsers) -> AsyncIterator[None]:
-    """The two that look after a line, for this one alone."""
-    concert_id = concert_argument(queue.concert.id)
-
-    async def work() -> None:
+async def running_workers(queue: QueueUsers) -> AsyncIterator[None]:
+    async def run() -> None:
         while True:
-            for worker in (ExpiryWorker(), AdmissionWorker()):
-                await worker.run_for(queue.shop.stores, concert_id)
+            await run_workers(queue)
             await asyncio.sleep(0.1)
 
-    working = asyncio.create_task(work())
+    running = asyncio.create_task(run())
     try:
         yield
     finally:
-        working.cancel()
-        await asyncio.gather(working, return_exceptions=True)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
 
 
-async def watching(stack: AsyncExitStack, queue: QueueUsers, who: str) -> tuple[Client, Answer]:
-    """A socket of theirs, and the snapshot it began with."""
-    client = await stack.enter_async_context(open_client(queue.shop, queue.shop.token(queue.name(who))))
-    await client.subscribe("q", MINE, id=queue.concert.id)
-    return client, (await client.hear())["payload"]["data"]["queuePosition"]
+async def subscribe(stack: AsyncExitStack, queue: QueueUsers, person: str) -> tuple[Client, Answer]:
+    """Return a socket of the person that subscribed to their entry, and its first snapshot."""
+    client = await stack.enter_async_context(open_client(queue.shop, queue.shop.token(queue.name(person))))
+    await client.subscribe("q", ENTRY, id=queue.concert.id)
+    return client, (await client.receive())["payload"]["data"]["queuePosition"]
 
 
-async def all_watch(
+async def subscribe_all(
     stack: AsyncExitStack, queue: QueueUsers, people: Sequence[str]
 ) -> tuple[list[Client], list[Answer]]:
-    opened = await asyncio.gather(*[watching(stack, queue, who) for who in people])
-    return [client for client, _ in opened], [shown for _, shown in opened]
+    opened = await asyncio.gather(*[subscribe(stack, queue, person) for person in people])
+    return [client for client, _ in opened], [snapshot for _, snapshot in opened]
 
 
-async def where(queue: QueueUsers, people: Sequence[str]) -> list[tuple[int, str, int]]:
-    found = await asyncio.gather(*[queue.place(who) for who in people])
-    return [(entry["number"], entry["state"], entry["position"]) for entry in found]
+async def read_entries(queue: QueueUsers, people: Sequence[str]) -> list[tuple[int, str, int]]:
+    entries = await asyncio.gather(*[queue.read_entry(person) for person in people])
+    return [(entry["number"], entry["state"], entry["position"]) for entry in entries]
+
+
+async def wait_for_call(queue: QueueUsers, person: str) -> None:
+    async def is_called() -> bool:
+        return bool((await queue.read_entry(person))["state"] == "READY")
+
+    await wait_until(is_called, what=f"the call of {person}")
+
+
+async def absent_people(queue: QueueUsers) -> list[str]:
+    """Return the ids of the waiting people without a socket, whose absence has a deadline."""
+    deadlines = concert_keys(concert_id_of(queue))[KINDS.index("presence_deadlines")]
+    found: Any = await queue.shop.stores.script_client.run_command("ZRANGE", deadlines, "0", "-1")
+    return [person.decode() for person in found]
+
+
+async def end_absences(queue: QueueUsers) -> None:
+    """Move the deadlines of all absent people into the past."""
+    deadlines = concert_keys(concert_id_of(queue))[KINDS.index("presence_deadlines")]
+    for person in await absent_people(queue):
+        await queue.shop.stores.script_client.run_command("ZADD", deadlines, "XX", "1", person)
 
 
 def cut(client: Client) -> None:
-    """As when a train goes into a tunnel: no close frame."""
+    """Break the connection without a close frame."""
     client.connection.transport.abort()
 
 
-async def test_refresh_storm(shop: Shop) -> None:
-    """Everybody reloads again and again: one place each, the same as before, and the line is as long as it was."""
-    queue = await open_queue(shop, totalActiveUsers=1)
+async def test_repeated_joins_keep_one_entry_per_person(shop: Shop) -> None:
+    queue = await open_queue(shop, **ROOM)
     people = [f"p{number}" for number in range(12)]
     joined = await queue.join(*people)
 
-    async def reload(who: str) -> list[Answer]:
-        return [entry for _ in range(8) for entry in (*(await queue.join(who)), await queue.place(who))]
+    async def reload(person: str) -> list[Answer]:
+        return [entry for _ in range(8) for entry in (*(await queue.join(person)), await queue.read_entry(person))]
 
-    for first, shown in zip(joined, await asyncio.gather(*[reload(who) for who in people]), strict=True):
-        assert {(entry["id"], entry["number"], entry["position"]) for entry in shown} == {
+    for first, entries in zip(joined, await asyncio.gather(*[reload(person) for person in people]), strict=True):
+        assert {(entry["id"], entry["number"], entry["position"]) for entry in entries} == {
             (first["id"], first["number"], first["position"])
         }
     room = await queue.room()
     assert (room["waitingCount"], room["servingNumber"]) == (12, 0)
 
 
-async def test_all_sockets_dropped_at_once(shop: Shop) -> None:
-    """Who is back within the grace has lost nothing; who is not moves those behind up."""
-    queue = await open_queue(shop, totalActiveUsers=1, disconnectGraceSeconds=3, heartbeatTimeoutSeconds=3)
+async def test_reconnected_people_keep_their_entries_and_absent_ones_lose_them(shop: Shop) -> None:
+    queue = await open_queue(shop, **ROOM)
     people = [f"p{number}" for number in range(20)]
+    back, absent = people[:15], people[15:]
     await queue.join(*people)
-    async with workers_at(queue), AsyncExitStack() as stack:
-        clients, shown = await all_watch(stack, queue, people)
-        assert [entry["number"] for entry in shown] == list(range(1, 21))
-        await wait_until(lambda: _is_called(queue), what="the first call")
+    async with AsyncExitStack() as stack:
+        clients, snapshots = await subscribe_all(stack, queue, people)
+        assert [entry["number"] for entry in snapshots] == list(range(1, 21))
+        await run_workers(queue)
+        await wait_for_call(queue, "p0")
         claimed = (await queue.result("claimQueuePass", "p0"))["entry"]["pass"]["token"]
-        before = await where(queue, people)
+        before = await read_entries(queue, people)
         assert before[1:] == [(number, "WAITING", number - 1) for number in range(2, 21)]
         for client in clients:
             cut(client)
-        back, away = people[:15], people[15:]
-        _, again = await all_watch(stack, queue, back)
+        _, again = await subscribe_all(stack, queue, back)
         assert [(entry["number"], entry["state"], entry["position"]) for entry in again] == before[:15]
-        assert (await queue.place("p0"))["pass"]["token"] == claimed
+        assert (await queue.read_entry("p0"))["pass"]["token"] == claimed
 
-        async def are_gone() -> bool:
-            return {(await queue.place(who))["state"] for who in away} == {"EXPIRED"}
+        async def are_absent() -> bool:
+            return set(await absent_people(queue)) == {person_id_of(queue, person) for person in absent}
 
-        await wait_until(are_gone, timeout=10, what="the end of those who stayed away")
-        assert await where(queue, back) == before[:15]
+        await wait_until(are_absent, what="the absence of those who did not reconnect")
+        await end_absences(queue)
+        await run_workers(queue)
+        assert {state for _, state, _ in await read_entries(queue, absent)} == {"EXPIRED"}
+        assert await read_entries(queue, back) == before[:15]
         assert (await queue.room())["waitingCount"] == 14
 
 
-async def _is_called(queue: QueueUsers) -> bool:
-    return bool((await queue.place("p0"))["state"] == "READY")
-
-
-async def test_reconnect_churn(shop: Shop) -> None:
-    """Two devices each that lose their connections at random: every snapshot has the same place."""
-    queue = await open_queue(shop, totalActiveUsers=1, disconnectGraceSeconds=3, heartbeatTimeoutSeconds=3)
+async def test_snapshots_stay_the_same_while_connections_break(shop: Shop) -> None:
+    """Each person has two devices that lose their connections at random."""
+    queue = await open_queue(shop, **ROOM)
     people, chance = [f"p{number}" for number in range(6)], random.Random(4)
     await queue.join("first", *people)
 
-    async def churn(who: str) -> set[tuple[int, str, int]]:
-        shown: set[tuple[int, str, int]] = set()
+    async def reconnect_repeatedly(person: str) -> set[tuple[int, str, int]]:
+        snapshots: set[tuple[int, str, int]] = set()
         for _ in range(6):
             async with AsyncExitStack() as stack:
-                client, snapshot = await watching(stack, queue, who)
-                shown.add((snapshot["number"], snapshot["state"], snapshot["position"]))
-                await asyncio.sleep(chance.random() / 20)
+                client, snapshot = await subscribe(stack, queue, person)
+                snapshots.add((snapshot["number"], snapshot["state"], snapshot["position"]))
+                for _ in range(chance.randrange(3)):
+                    await queue.read_entry(person)  # so that the losses come at different times
                 if chance.random() < 0.7:
                     cut(client)
-        return shown
+        return snapshots
 
-    async with workers_at(queue), AsyncExitStack() as stack:
-        await watching(stack, queue, "first")
-        await wait_until(lambda: _first_is_called(queue), what="the first call")
-        expected = {who: (number, "WAITING", number - 1) for number, who in enumerate(people, 2)}
-        seen = await asyncio.gather(*[churn(who) for who in people * 2])
-        assert [dict.fromkeys(one) for one in seen] == [{expected[who]: None} for who in people * 2]
-        await all_watch(stack, queue, people)
-        assert await where(queue, people) == list(expected.values())
-
-
-async def _first_is_called(queue: QueueUsers) -> bool:
-    return bool((await queue.place("first"))["state"] == "READY")
+    async with running_workers(queue), AsyncExitStack() as stack:
+        await subscribe(stack, queue, "first")
+        await wait_for_call(queue, "first")
+        expected = {person: (number, "WAITING", number - 1) for number, person in enumerate(people, 2)}
+        seen = await asyncio.gather(*[reconnect_repeatedly(person) for person in people * 2])
+        assert seen == [{expected[person]} for person in people * 2]
+        await subscribe_all(stack, queue, people)
+        assert await read_entries(queue, people) == list(expected.values())

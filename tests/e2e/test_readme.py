@@ -1,69 +1,66 @@
-"""The sessions of README.md, docs/first-session.md and docs/waiting-room.md, run as printed but for the port."""
+"""The shell sessions of README.md and docs/, run as printed except for the port."""
 
-import asyncio
 import os
 import re
 import sys
-from pathlib import Path
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
 
 from tests.support.application import ROOT, Application, started
+from tests.support.commands import run_command
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(600)]
 
 README = (ROOT / "README.md").read_text()
 FIRST_SESSION = (ROOT / "docs/first-session.md").read_text()
 WAITING_ROOM = (ROOT / "docs/waiting-room.md").read_text()
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def application(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Application]:
+    async with started(Application(tmp_path_factory.mktemp("demo") / "data", DEMO="yes")) as made:
+        yield made
+
+
 def shell_blocks(text: str) -> list[str]:
     return re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
 
 
-def load_blocks() -> list[str]:
-    return shell_blocks(README.partition("## A first session\n")[2].partition("\n## ")[0])
+async def run(application: Application, *command: str) -> str:
+    environment = {"PATH": os.environ["PATH"], "ONSALE_DATA_DIR": str(application.data_dir)}
+    return await run_command(*command, cwd=ROOT, env=environment)
 
 
-async def run(*command: str, application: Application) -> str:
-    process = await asyncio.create_subprocess_exec(
-        *command,
-        cwd=ROOT,
-        env={"PATH": os.environ["PATH"], "ONSALE_DATA_DIR": str(application.data_dir)},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    out, err = (text.decode() for text in await process.communicate())
-    assert process.returncode == 0, out + err
-    return out
-
-
-async def said(blocks: list[str], application: Application) -> list[str]:
-    """What a shell prints, by lines."""
+async def run_in_shell(application: Application, blocks: list[str]) -> list[str]:
+    """Run the blocks as one script against the application, and return the printed lines."""
     script = "set -eu\n" + "\n".join(blocks).replace("http://localhost:8000", f"http://localhost:{application.port}")
-    return (await run("sh", "-c", script, application=application)).splitlines()
+    return (await run(application, "sh", "-c", script)).splitlines()
 
 
-async def test_the_first_session_works_as_printed(tmp_path: Path) -> None:
-    (fill,) = load_blocks()
-    assert fill == "make sale URL=http://localhost:8000 BUYERS=100\n"
-    async with started(Application(tmp_path / "data", DEMO="yes")) as application:
-        url = f"http://localhost:{application.port}"
-        await run(sys.executable, "-m", "proofs.sale", "--url", url, "--buyers", "100", application=application)
-        concerts, held, bought, order = await said(shell_blocks(FIRST_SESSION), application)
+async def test_first_session_works_as_printed(application: Application) -> None:
+    [sale] = shell_blocks(README.partition("## A first session\n")[2].partition("\n## ")[0])
+    assert sale == "make sale URL=http://localhost:8000 BUYERS=100\n"
+    url = f"http://localhost:{application.port}"
+    await run(application, sys.executable, "-m", "proofs.sale", "--url", url, "--buyers", "100")
+    concerts, held, bought, order = await run_in_shell(application, shell_blocks(FIRST_SESSION))
     assert concerts.startswith('{"data":{"concerts":{"nodes":[{"slug":"')
     assert '"state":"HELD"' in held
     assert '"status":"PAID"' in bought
     assert '"concert":{"name":"Vesna Korda: Slow Machines"},"lines":[{"quantity":2' in order
 
 
-async def test_the_examples_of_a_waiting_room_work_as_printed(tmp_path: Path) -> None:
-    tools = next(block for block in shell_blocks(FIRST_SESSION) if "ask()" in block)
-    async with started(Application(tmp_path / "data", DEMO="yes")) as application:
-        said_there = await said([tools, *shell_blocks(WAITING_ROOM)], application)
-    paused, configured, joined, called, resumed, watched, ready, bought, joined_late, event, pushed = said_there
+async def test_examples_of_the_waiting_room_work_as_printed(application: Application) -> None:
+    functions = next(block for block in shell_blocks(FIRST_SESSION) if "ask()" in block)
+    printed = await run_in_shell(application, [functions, *shell_blocks(WAITING_ROOM)])
+    paused, configured, joined, called, resumed, audit, ready, bought, joined_late, event, pushed = printed
     assert '"waitingRoom":{"status":"PAUSED"}' in paused
     assert '"message":"Back in ten minutes."' in configured
     assert joined == '{"data":{"joinQueue":{"entry":{"state":"WAITING","number":1,"position":1}}}}'
     assert '"call":{"asked":1,"called":1,"limit":null}' in called
     assert '"waitingRoom":{"status":"OPEN","servingNumber":1,"slotsTaken":1}' in resumed
-    assert re.findall(r'"action":"(\w+)"', watched) == ["RESUMED", "ADMITTED_NEXT", "CONFIGURED", "PAUSED"]
+    assert re.findall(r'"action":"(\w+)"', audit) == ["RESUMED", "ADMITTED_NEXT", "CONFIGURED", "PAUSED"]
     assert '"state":"READY","position":0' in ready
     assert bought == '{"data":{"purchaseTickets":{"order":{"status":"PAID"}}}}'
     assert '"joinQueue":{"entry":{"state":' in joined_late

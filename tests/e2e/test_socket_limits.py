@@ -1,4 +1,4 @@
-"""What one client may ask of a socket, who may open one, and how each ends."""
+"""Limits of sockets: what a client may ask, and which clients and pages may open one."""
 
 import time
 
@@ -7,47 +7,48 @@ from websockets.exceptions import InvalidStatus
 
 from domain.errors import TemporarilyUnavailable
 from subscriptions.sockets.limits import Limits
+from tests.support.loop_clock import LoopClock
 from tests.support.sockets import ACK, INIT, Sockets, shown, sockets, subscription
 from tests.support.waiting import wait_until
 
 
-async def test_one_operation_too_many_is_an_error_for_its_id() -> None:
+async def test_operation_above_the_limit_is_an_error_for_its_id() -> None:
     async with sockets(Limits(operations_per_socket=2)) as server, server.signed_in() as client:
-        await client.say(subscription("a"), subscription("b"), subscription("c", "query"))
-        error = await client.hear()
+        await client.send(subscription("a"), subscription("b"), subscription("c", "query"))
+        error = await client.receive()
         assert (error["id"], error["type"]) == ("c", "error")
         assert error["payload"][0]["extensions"]["code"] == "RATE_LIMITED"
         assert error["payload"][0]["message"] == "2 operations are running on this socket; complete one first."
-        await client.say({"id": "a", "type": "complete"}, subscription("c", "query"))
-        assert (await client.hear())["type"] == "next"
+        await client.send({"id": "a", "type": "complete"}, subscription("c", "query"))
+        assert (await client.receive())["type"] == "next"
 
 
-async def test_what_a_client_gave_up_counts_while_it_runs() -> None:
+async def test_cancelled_operation_counts_while_it_runs() -> None:
     async with sockets(Limits(operations_per_socket=2)) as server, server.signed_in() as client:
-        server.behind.gate.clear()
+        server.runner.gate.clear()
         for id_ in ("a", "b", "c"):
-            await client.say(subscription(id_, "mutation"), {"id": id_, "type": "complete"})
-        assert ((await client.hear())["id"], len(server.behind.requests)) == ("c", 2)
-        server.behind.gate.set()
+            await client.send(subscription(id_, "mutation"), {"id": id_, "type": "complete"})
+        assert ((await client.receive())["id"], len(server.runner.requests)) == ("c", 2)
+        server.runner.gate.set()
 
 
-async def test_messages_faster_than_allowed_close() -> None:
+async def test_too_many_messages_close_the_socket() -> None:
     async with sockets(Limits(messages_per_s=0.001, messages_burst=3)) as server, server.signed_in() as client:
-        await client.say({"type": "ping"}, {"type": "ping"})
-        assert [await client.hear(), await client.hear()] == [{"type": "pong"}] * 2
-        await client.say({"type": "ping"})
+        await client.send({"type": "ping"}, {"type": "ping"})
+        assert [await client.receive(), await client.receive()] == [{"type": "pong"}] * 2
+        await client.send({"type": "ping"})
         assert await client.closed() == (4429, "Too many messages; send fewer per second")
 
 
-async def test_a_message_may_have_so_many_bytes_and_no_more() -> None:
+async def test_message_above_the_size_limit_closes_the_socket() -> None:
     async with sockets(Limits(message_bytes=100)) as server, server.signed_in() as client:
-        await client.say('{"type":"ping"}'.ljust(100))
-        assert await client.hear() == {"type": "pong"}
-        await client.say('{"type":"ping","payload":{"a":"' + "é" * 34 + '"}}')
+        await client.send('{"type":"ping"}'.ljust(100))
+        assert await client.receive() == {"type": "pong"}
+        await client.send('{"type":"ping","payload":{"a":"' + "é" * 34 + '"}}')
         assert await client.closed() == (4400, "The message has more than 100 bytes")
 
 
-async def test_a_full_process_sends_clients_elsewhere() -> None:
+async def test_full_process_sends_clients_elsewhere() -> None:
     async with sockets(Limits(streams=1)) as server:
         async with server.signed_in(), server.client() as late:
             assert await late.closed() == (1013, "This server is full; try again in a moment")
@@ -56,7 +57,7 @@ async def test_a_full_process_sends_clients_elsewhere() -> None:
             pass
 
 
-async def test_an_address_has_so_many_sockets() -> None:
+async def test_sockets_of_an_address_are_limited() -> None:
     async with sockets(Limits(streams_per_address=2)) as server:
         async with server.signed_in(), server.signed_in(), server.client() as late:
             reason = "Your address has reached its limit of open connections (2); try again in a moment"
@@ -66,10 +67,10 @@ async def test_an_address_has_so_many_sockets() -> None:
             pass
 
 
-async def test_a_person_has_so_many_sockets() -> None:
+async def test_sockets_of_a_person_are_limited() -> None:
     async with sockets(Limits(streams_per_person=1)) as server, server.signed_in("bob"):
         async with server.signed_in("alice"), server.client() as late:
-            await late.say(INIT | {"payload": {"Authorization": "Bearer alice"}})
+            await late.send(INIT | {"payload": {"Authorization": "Bearer alice"}})
             reason = "Your account has reached its limit of open connections (1); try again in a moment"
             assert await late.closed() == (1013, reason)
         await wait_until(lambda: server.capacity.total == 1)
@@ -93,44 +94,45 @@ async def test_a_person_has_so_many_sockets() -> None:
         ),
     ],
 )
-async def test_a_token_that_does_not_convince_closes(given: object, code: int, reason: str) -> None:
+async def test_unusable_token_closes_the_socket(given: object, code: int, reason: str) -> None:
     async with sockets() as server, server.client() as client:
-        await client.say(INIT | {"payload": {"Authorization": given}})
+        await client.send(INIT | {"payload": {"Authorization": given}})
         assert await client.closed() == (code, reason)
-        assert server.behind.requests == []
+        assert server.runner.requests == []
 
 
 @pytest.mark.parametrize("name", ["Authorization", "authorization"])
-async def test_the_token_says_who_asks(name: str) -> None:
+async def test_operations_run_as_the_person_of_the_token(name: str) -> None:
     async with sockets() as server, server.client() as client:
-        await client.say(INIT | {"payload": {name: "bearer alice"}})
-        assert await client.hear() == ACK
+        await client.send(INIT | {"payload": {name: "bearer alice"}})
+        assert await client.receive() == ACK
         await client.subscribe("q", "query")
-        await client.hear()
-        [caller] = server.behind.callers
+        await client.receive()
+        [caller] = server.runner.callers
         assert caller is not None
         assert caller.person_id == "alice"
 
 
-async def test_a_socket_ends_with_its_token() -> None:
-    async with sockets() as server:
-        server.behind.expires_at = time.time() + 0.3
+async def test_socket_ends_with_its_token() -> None:
+    clock = LoopClock()
+    async with sockets(Limits(ping_after_s=7_200)) as server:
+        server.runner.expires_at = time.time() + 3_600
         async with server.signed_in("alice") as client, server.signed_in() as anonymous:
             await client.subscribe("s")
-            [watched] = await server.behind.wait_for_subscriptions(1)
-            watched.show(1)
-            assert await client.hear() == shown("s", 1)
+            [fake] = await server.runner.wait_for_subscriptions(1)
+            fake.show(1)
+            assert await client.receive() == shown("s", 1)
+            clock.advance(3_600)
             assert await client.closed() == (4403, "The access token has expired; reconnect with a new one")
-            assert time.time() >= server.behind.expires_at
-            await server.behind.wait_for_subscriptions(0)
+            await server.runner.wait_for_subscriptions(0)
             await anonymous.subscribe("q", "query")
-            assert (await anonymous.hear())["id"] == "q"
+            assert (await anonymous.receive())["id"] == "q"
 
 
 @pytest.mark.parametrize(
     "origin", [None, "http://{host}", "https://{host}", "HTTP://{host}", "https://shop.example", "https://SHOP.example"]
 )
-async def test_pages_of_ours_may_open_sockets(origin: str | None) -> None:
+async def test_own_and_allowed_pages_may_open_sockets(origin: str | None) -> None:
     allowed = ("https://shop.example",)
     async with sockets(allowed_origins=allowed) as server, server.signed_in(origin=_origin(server, origin)) as client:
         assert client.connection.subprotocol == "graphql-transport-ws"
@@ -150,7 +152,7 @@ async def test_pages_of_ours_may_open_sockets(origin: str | None) -> None:
         "http://[",
     ],
 )
-async def test_pages_of_others_may_not(origin: str) -> None:
+async def test_other_pages_may_not_open_sockets(origin: str) -> None:
     async with sockets(allowed_origins=("https://shop.example",)) as server:
         with pytest.raises(InvalidStatus) as caught:
             async with server.client(origin=None, additional_headers={"Origin": _origin(server, origin) or ""}):

@@ -1,4 +1,4 @@
-"""graphql-transport-ws to the letter: what is said, and how the socket answers or closes."""
+"""graphql-transport-ws as specified: how the socket answers each message, and when it closes."""
 
 from collections.abc import AsyncIterator
 
@@ -8,6 +8,7 @@ import pytest_asyncio
 from websockets.exceptions import InvalidStatus
 
 from subscriptions.sockets.limits import Limits
+from tests.support.loop_clock import LoopClock
 from tests.support.sockets import ACK, INIT, Sockets, completed, shown, sockets, subscription
 from tests.support.waiting import wait_until
 
@@ -26,10 +27,10 @@ def subscribing(**payload: object) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("payload", [{}, {"payload": None}, {"payload": {}}, {"payload": {"theme": "dark"}}])
-async def test_an_init_is_acknowledged(server: Sockets, payload: dict[str, object]) -> None:
+async def test_init_is_acknowledged(server: Sockets, payload: dict[str, object]) -> None:
     async with server.client() as client:
-        await client.say(INIT | payload)
-        assert await client.hear() == ACK
+        await client.send(INIT | payload)
+        assert await client.receive() == ACK
 
 
 MALFORMED: list[tuple[object, str]] = [
@@ -74,25 +75,25 @@ MALFORMED: list[tuple[object, str]] = [
 
 
 @pytest.mark.parametrize(("message", "reason"), MALFORMED, ids=lambda value: repr(value)[:48])
-async def test_a_malformed_message_closes(server: Sockets, message: object, reason: str) -> None:
+async def test_malformed_message_closes_the_socket(server: Sockets, message: object, reason: str) -> None:
     async with server.signed_in() as client:
-        await client.say(message)
-        code, said = await client.closed()
-    assert (code, said[: len(reason)]) == (4400, reason)
+        await client.send(message)
+        code, closed_with = await client.closed()
+    assert (code, closed_with[: len(reason)]) == (4400, reason)
 
 
-async def test_a_malformed_message_also_closes_before_the_init(server: Sockets) -> None:
+async def test_malformed_message_before_the_init_closes_the_socket(server: Sockets) -> None:
     async with server.client() as client:
-        await client.say([])
+        await client.send([])
         assert await client.closed() == (4400, "The message is not a JSON object")
 
 
-@pytest.mark.parametrize("letter", ["x", "é", "€", "🎫"])
-async def test_a_reason_is_cut_between_characters(server: Sockets, letter: str) -> None:
+@pytest.mark.parametrize("character", ["x", "é", "€", "🎫"])
+async def test_close_reason_is_cut_between_characters(server: Sockets, character: str) -> None:
     async with server.client() as client:
-        await client.say({"type": letter * 200})
+        await client.send({"type": character * 200})
         code, reason = await client.closed()
-    whole = f"Clients cannot send a message of type '{letter * 200}'"
+    whole = f"Clients cannot send a message of type '{character * 200}'"
     assert code == 4400
     assert whole.startswith(reason.removesuffix("…"))
     assert 123 - 4 < len(reason.encode()) <= 123
@@ -108,228 +109,232 @@ CLOSED: list[tuple[list[object], int, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("said", "code", "reason"), CLOSED)
-async def test_a_message_out_of_turn_closes(server: Sockets, said: list[object], code: int, reason: str) -> None:
+@pytest.mark.parametrize(("sent", "code", "reason"), CLOSED)
+async def test_message_out_of_turn_closes_the_socket(
+    server: Sockets, sent: list[object], code: int, reason: str
+) -> None:
     async with server.client() as client:
-        await client.say(*said)
+        await client.send(*sent)
         assert await client.closed() == (code, reason)
-    await server.behind.wait_for_subscriptions(0)
+    await server.runner.wait_for_subscriptions(0)
 
 
-async def test_without_an_init_a_socket_closes() -> None:
+async def test_socket_without_an_init_closes() -> None:
     async with sockets(Limits(init_wait_s=0.05)) as server, server.client() as client:
         assert await client.closed() == (4408, "Connection initialisation timeout")
 
 
 async def test_pings_do_not_replace_the_init() -> None:
-    async with sockets(Limits(init_wait_s=0.05)) as server, server.client() as client:
-        await client.say({"type": "ping"})
-        assert await client.hear() == {"type": "pong"}
+    clock = LoopClock()
+    async with sockets(Limits(init_wait_s=3_600)) as server, server.client() as client:
+        await client.send({"type": "ping"})
+        assert await client.receive() == {"type": "pong"}
+        clock.advance(3_600)
         assert await client.closed() == (4408, "Connection initialisation timeout")
 
 
 @pytest.mark.parametrize("protocols", [("graphql-ws",), ("graphql-ws", "chat"), ()])
-async def test_other_protocols_are_not_spoken(server: Sockets, protocols: tuple[str, ...]) -> None:
+async def test_other_subprotocols_are_refused(server: Sockets, protocols: tuple[str, ...]) -> None:
     async with server.client(protocols=protocols) as client:
         assert await client.closed() == (4406, "The subprotocol is not supported; use graphql-transport-ws")
 
 
-async def test_the_protocol_is_chosen_among_others(server: Sockets) -> None:
+async def test_subprotocol_is_chosen_among_others(server: Sockets) -> None:
     async with server.signed_in(protocols=("graphql-ws", "graphql-transport-ws")) as client:
         assert client.connection.subprotocol == "graphql-transport-ws"
 
 
-@pytest.mark.parametrize("payload", [{}, {"payload": {"at": 7, "who": "Zoë"}}])
-async def test_a_ping_is_echoed(server: Sockets, payload: dict[str, object]) -> None:
+@pytest.mark.parametrize("payload", [{}, {"payload": {"at": 7, "name": "Zoë"}}])
+async def test_ping_is_echoed(server: Sockets, payload: dict[str, object]) -> None:
     async with server.signed_in() as client:
-        await client.say({"type": "ping"} | payload)
-        assert await client.hear() == {"type": "pong"} | payload
+        await client.send({"type": "ping"} | payload)
+        assert await client.receive() == {"type": "pong"} | payload
 
 
-async def test_a_pong_nobody_asked_for_is_ignored(server: Sockets) -> None:
+async def test_unexpected_pong_is_ignored(server: Sockets) -> None:
     async with server.signed_in() as client:
-        await client.say({"type": "pong", "payload": {}}, {"type": "ping"})
-        assert await client.hear() == {"type": "pong"}
+        await client.send({"type": "pong", "payload": {}}, {"type": "ping"})
+        assert await client.receive() == {"type": "pong"}
 
 
-async def test_whoever_answers_no_ping_is_closed_with_a_code_that_is_retried() -> None:
+async def test_unanswered_ping_closes_with_a_code_that_clients_retry() -> None:
     async with sockets(Limits(ping_after_s=0.05, pong_wait_s=0.05)) as server, server.signed_in() as client:
-        assert await client.hear() == {"type": "ping"}
+        assert await client.receive() == {"type": "ping"}
         assert await client.closed() == (1001, "The client did not answer a ping")
 
 
-async def test_whoever_answers_pings_stays() -> None:
-    async with sockets(Limits(ping_after_s=0.02, pong_wait_s=1)) as server, server.signed_in() as client:
+async def test_client_that_answers_pings_stays_connected() -> None:
+    async with sockets(Limits(ping_after_s=0.02, pong_wait_s=600)) as server, server.signed_in() as client:
         for _ in range(5):
-            assert await client.hear() == {"type": "ping"}
-            await client.say({"type": "pong"})
+            assert await client.receive() == {"type": "ping"}
+            await client.send({"type": "pong"})
 
 
 @pytest.mark.parametrize("kind", ["query", "mutation"])
-async def test_queries_and_mutations_get_one_next_and_a_complete(server: Sockets, kind: str) -> None:
+async def test_query_or_mutation_gets_one_next_and_a_complete(server: Sockets, kind: str) -> None:
     async with server.signed_in() as client:
         await client.subscribe("q", kind, first=3)
-        assert await client.hear() == {"id": "q", "type": "next", "payload": {"data": {kind: {"first": 3}}}}
-        assert await client.hear() == completed("q")
+        assert await client.receive() == {"id": "q", "type": "next", "payload": {"data": {kind: {"first": 3}}}}
+        assert await client.receive() == completed("q")
 
 
-async def test_everything_of_the_payload_arrives(server: Sockets) -> None:
+async def test_all_fields_of_the_payload_reach_the_operation(server: Sockets) -> None:
     async with server.signed_in("alice") as client:
-        await client.say(subscribing(query="query A", operationName="A", variables=None, extensions={"trace": 1}))
-        await client.hear()
-    asked, caller = server.behind.requests[0], server.behind.callers[0]
+        await client.send(subscribing(query="query A", operationName="A", variables=None, extensions={"trace": 1}))
+        await client.receive()
+    asked, caller = server.runner.requests[0], server.runner.callers[0]
     assert (asked.document, asked.name, asked.variables, asked.extensions) == ("query A", "A", {}, {"trace": 1})
     assert caller is not None
     assert caller.person_id == "alice"
 
 
-async def test_a_subscription_shows_what_happens_until_it_ends(server: Sockets) -> None:
+async def test_subscription_sends_each_value_until_it_ends(server: Sockets) -> None:
     async with server.signed_in() as client:
         await client.subscribe("s")
-        [watched] = await server.behind.wait_for_subscriptions(1)
+        [fake] = await server.runner.wait_for_subscriptions(1)
         for value in (1, 2):
-            watched.show(value)
-            assert await client.hear() == shown("s", value)
-        watched.show(3, is_last=True)
-        assert [await client.hear(), await client.hear()] == [shown("s", 3), completed("s")]
-        assert server.behind.open == []
+            fake.show(value)
+            assert await client.receive() == shown("s", value)
+        fake.show(3, is_last=True)
+        assert [await client.receive(), await client.receive()] == [shown("s", 3), completed("s")]
+        assert server.runner.open == []
 
 
 @pytest.mark.parametrize("id_", ['quo"te', "back\\slash", "new\nline", "🎫", "x" * 255])
-async def test_any_string_is_an_id(server: Sockets, id_: str) -> None:
+async def test_any_string_may_be_an_id(server: Sockets, id_: str) -> None:
     async with server.signed_in() as client:
         await client.subscribe(id_)
-        [watched] = await server.behind.wait_for_subscriptions(1)
-        watched.show(1, is_last=True)
-        assert [await client.hear(), await client.hear()] == [shown(id_, 1), completed(id_)]
+        [fake] = await server.runner.wait_for_subscriptions(1)
+        fake.show(1, is_last=True)
+        assert [await client.receive(), await client.receive()] == [shown(id_, 1), completed(id_)]
 
 
 @pytest.mark.parametrize("size", [124, 125, 126, 65_535, 65_536, 200_000])
 async def test_payloads_of_every_size_arrive(server: Sockets, size: int) -> None:
     async with server.signed_in() as client:
         await client.subscribe("s")
-        [watched] = await server.behind.wait_for_subscriptions(1)
-        watched.show("x" * size)
-        assert await client.hear() == shown("s", "x" * size)
+        [fake] = await server.runner.wait_for_subscriptions(1)
+        fake.show("x" * size)
+        assert await client.receive() == shown("s", "x" * size)
 
 
-async def test_a_bad_operation_is_an_error_for_its_id_alone(server: Sockets) -> None:
+async def test_invalid_operation_is_an_error_for_its_id_alone(server: Sockets) -> None:
     async with server.signed_in() as client:
         await client.subscribe("good")
-        [watched] = await server.behind.wait_for_subscriptions(1)
+        [fake] = await server.runner.wait_for_subscriptions(1)
         await client.subscribe("bad", "{")
-        assert await client.hear() == {"id": "bad", "type": "error", "payload": [{"message": "Syntax Error"}]}
-        watched.show(1)
-        assert await client.hear() == shown("good", 1)
+        assert await client.receive() == {"id": "bad", "type": "error", "payload": [{"message": "Syntax Error"}]}
+        fake.show(1)
+        assert await client.receive() == shown("good", 1)
 
 
-async def test_a_mistake_of_ours_is_an_error_for_its_id_alone(server: Sockets) -> None:
+async def test_internal_error_is_an_error_for_its_id_alone(server: Sockets) -> None:
     async with server.signed_in() as client:
         await client.subscribe("bad", "broken")
-        error = await client.hear()
+        error = await client.receive()
         assert (error["id"], error["type"]) == ("bad", "error")
         assert error["payload"][0]["extensions"]["code"] == "INTERNAL"
         assert "mistake" not in orjson.dumps(error).decode()
         await client.subscribe("good", "query")
-        assert (await client.hear())["id"] == "good"
+        assert (await client.receive())["id"] == "good"
 
 
-async def test_a_document_named_by_extensions_alone_is_no_malformed_message(server: Sockets) -> None:
+async def test_message_may_have_extensions_and_no_document(server: Sockets) -> None:
     async with server.signed_in() as client:
-        await client.say(subscribing(extensions={"persistedQuery": {"version": 1}}))
-        assert (await client.hear())["type"] == "error"
-    assert server.behind.requests[0].document is None
+        await client.send(subscribing(extensions={"persistedQuery": {"version": 1}}))
+        assert (await client.receive())["type"] == "error"
+    assert server.runner.requests[0].document is None
 
 
-async def test_an_unknown_id_is_completed_in_silence(server: Sockets) -> None:
+async def test_complete_for_an_unknown_id_is_ignored(server: Sockets) -> None:
     async with server.signed_in() as client:
-        await client.say(completed("nobody"), {"type": "ping"})
-        assert await client.hear() == {"type": "pong"}
+        await client.send(completed("unknown"), {"type": "ping"})
+        assert await client.receive() == {"type": "pong"}
 
 
-async def test_nothing_follows_the_complete_of_a_client_and_its_id_is_free(server: Sockets) -> None:
+async def test_complete_from_the_client_ends_messages_and_frees_the_id(server: Sockets) -> None:
     async with server.signed_in() as client:
         await client.subscribe("s")
-        [first] = await server.behind.wait_for_subscriptions(1)
-        await client.say(completed("s"), subscription("s", "subscription again"))
+        [first] = await server.runner.wait_for_subscriptions(1)
+        await client.send(completed("s"), subscription("s", "subscription again"))
         await _until_open(server, "subscription again")
         first.show("late")
-        [again] = server.behind.open
+        [again] = server.runner.open
         again.show("new")
-        assert await client.hear() == shown("s", "new")
+        assert await client.receive() == shown("s", "new")
 
 
 @pytest.mark.parametrize("ending", ["query", "broken", "{", "last"])
-async def test_an_id_is_free_as_soon_as_its_last_message_is_heard(server: Sockets, ending: str) -> None:
+async def test_id_is_free_once_its_last_message_has_arrived(server: Sockets, ending: str) -> None:
     async with server.signed_in() as client:
         for _ in range(20):
             await client.subscribe("s", "subscription" if ending == "last" else ending)
             if ending == "last":
-                [watched] = await server.behind.wait_for_subscriptions(1)
-                watched.show(1, is_last=True)
-            while (await client.hear())["type"] == "next":
+                [fake] = await server.runner.wait_for_subscriptions(1)
+                fake.show(1, is_last=True)
+            while (await client.receive())["type"] == "next":
                 pass
 
 
-async def test_what_a_client_gave_up_is_not_answered(server: Sockets) -> None:
+async def test_cancelled_operation_is_not_answered(server: Sockets) -> None:
     async with server.signed_in() as client:
-        server.behind.gate.clear()
-        await client.say(subscription("q", "mutation"), subscription("s"), completed("q"), completed("s"))
-        await client.say({"type": "ping"})
-        assert await client.hear() == {"type": "pong"}
-        server.behind.gate.set()
+        server.runner.gate.clear()
+        await client.send(subscription("q", "mutation"), subscription("s"), completed("q"), completed("s"))
+        await client.send({"type": "ping"})
+        assert await client.receive() == {"type": "pong"}
+        server.runner.gate.set()
         await client.subscribe("next", "query")
-        assert (await client.hear())["id"] == "next"
-    assert server.behind.finished == 3
-    assert server.behind.open == []
+        assert (await client.receive())["id"] == "next"
+    assert server.runner.finished == 3
+    assert server.runner.open == []
 
 
-async def test_whoever_leaves_is_watched_for_no_more_and_mutations_go_on(server: Sockets) -> None:
+async def test_closing_ends_subscriptions_and_lets_mutations_finish(server: Sockets) -> None:
     async with server.signed_in() as client:
         await client.subscribe("s")
-        await server.behind.wait_for_subscriptions(1)
-        server.behind.gate.clear()
-        await client.say(subscription("m", "mutation"), subscription("late"))
+        await server.runner.wait_for_subscriptions(1)
+        server.runner.gate.clear()
+        await client.send(subscription("m", "mutation"), subscription("late"))
         await _until_asked(server, 3)
-    await server.behind.wait_for_subscriptions(0)
-    server.behind.gate.set()
+    await server.runner.wait_for_subscriptions(0)
+    server.runner.gate.set()
     await _until_gone(server)
-    assert server.behind.finished == 3
-    assert server.behind.open == []
+    assert server.runner.finished == 3
+    assert server.runner.open == []
 
 
-async def test_a_broken_connection_ends_what_it_watched(server: Sockets) -> None:
+async def test_broken_connection_ends_its_subscriptions(server: Sockets) -> None:
     async with server.signed_in() as client:
         await client.subscribe("s")
-        await server.behind.wait_for_subscriptions(1)
+        await server.runner.wait_for_subscriptions(1)
         client.connection.transport.abort()
-        await server.behind.wait_for_subscriptions(0)
+        await server.runner.wait_for_subscriptions(0)
 
 
-async def test_many_at_once_get_their_own(server: Sockets) -> None:
+async def test_concurrent_operations_get_their_own_results(server: Sockets) -> None:
     async with server.signed_in() as client:
         for number in range(40):
             await client.subscribe(str(number), "query", n=number)
-        heard = [await client.hear() for _ in range(80)]
-    answers = {m["id"]: m["payload"]["data"]["query"]["n"] for m in heard if m["type"] == "next"}
+        received = [await client.receive() for _ in range(80)]
+    answers = {m["id"]: m["payload"]["data"]["query"]["n"] for m in received if m["type"] == "next"}
     assert answers == {str(number): number for number in range(40)}
     for number in range(40):
-        assert [m["type"] for m in heard if m["id"] == str(number)] == ["next", "complete"]
+        assert [m["type"] for m in received if m["id"] == str(number)] == ["next", "complete"]
 
 
 async def test_other_paths_are_refused(server: Sockets) -> None:
-    elsewhere = Sockets(server.url.replace("/graphql", "/other"), server.behind, server.capacity)
+    elsewhere = Sockets(server.url.replace("/graphql", "/other"), server.runner, server.capacity)
     with pytest.raises(InvalidStatus):
         async with elsewhere.client():
             pass
 
 
 async def _until_open(server: Sockets, document: str) -> None:
-    await wait_until(lambda: [watched.document for watched in server.behind.open] == [document])
+    await wait_until(lambda: [fake.document for fake in server.runner.open] == [document])
 
 
 async def _until_asked(server: Sockets, count: int) -> None:
-    await wait_until(lambda: len(server.behind.requests) == count, what="the operations")
+    await wait_until(lambda: len(server.runner.requests) == count, what="the operations")
 
 
 async def _until_gone(server: Sockets) -> None:

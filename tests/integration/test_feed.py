@@ -12,19 +12,19 @@ from tests.support.waiting import wait_until
 async def test_lost_connection_is_a_gap_on_every_channel(own_valkey: ServerProcess) -> None:
     feed = Feed(own_valkey.url)
     await feed.start()
-    heard: dict[str, list[str]] = {"a": [], "b": []}
-    for channel, messages in heard.items():
+    received: dict[str, list[str]] = {"a": [], "b": []}
+    for channel, messages in received.items():
         feed.listen(channel, messages.append)
-    await wait_until(lambda: all(heard.values()), what="the first gaps")
+    await wait_until(lambda: all(received.values()), what="the first gaps")
     await own_valkey.kill()
-    for messages in heard.values():
+    for messages in received.values():
         messages.clear()
     await own_valkey.start()
-    await wait_until(lambda: all(GAP in messages for messages in heard.values()), what="the gaps")
+    await wait_until(lambda: all(GAP in messages for messages in received.values()), what="the gaps")
 
     async def are_heard_again() -> bool:
         await _publish(own_valkey.url)
-        return all("a hint" in messages for messages in heard.values())
+        return all("a hint" in messages for messages in received.values())
 
     await wait_until(are_heard_again, what="the hints after the gap")
     await feed.stop_listening("a")

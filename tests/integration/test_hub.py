@@ -106,7 +106,7 @@ async def test_latest_queue_arrives_if_most_hints_are_lost(
         ]
         for number in range(30):
             await queues.join_queue(context(stores, f"p{number}"), concert.id)
-        await wait_until(lambda: seen[1].line().room.tail == 30, what="the latest queue")
+        await wait_until(lambda: seen[1].queue().room.tail == 30, what="the latest queue")
         entry = await queues.get_viewer_entry(context(stores, "p7"), concert.id)
         assert entry is not None
         pushed = seen[1].entry()
@@ -170,9 +170,9 @@ async def test_subscriptions_survive_an_outage_and_a_lost_store(
         await own_valkey.kill()
         await own_valkey.start()
         await wait_until(lambda: _epoch(seen[1]) > epoch, what="the new epoch")
-        assert seen[1].line().entry is not None
+        assert seen[1].queue().entry is not None
         await stores.script_client.run_command("FLUSHALL")
-        await wait_until(lambda: seen[1].line().entry is None, what="the lost queue")
+        await wait_until(lambda: seen[1].queue().entry is None, what="the lost queue")
         await wait_until(lambda: seen[0].stock() == [(10, 0, 0)], what="the stock")
         await wait_until(lambda: _states(seen[2])[-1] is HoldState.ENDED, what="the lost hold")
         assert isinstance(seen[2].last, Hold)
@@ -183,7 +183,7 @@ async def test_subscriptions_survive_an_outage_and_a_lost_store(
 
 
 def _epoch(seen: SnapshotRecorder) -> int:
-    return seen.line().room.epoch
+    return seen.queue().room.epoch
 
 
 async def hold_in_room(stores: Stores, concert: Concert) -> Hold:

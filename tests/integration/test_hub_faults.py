@@ -47,12 +47,12 @@ async def test_buyers_of_the_last_round_move_no_position_in_the_new_one(stores: 
     concert, buyers = await reset_with_30_buyers(stores)
     await join(stores, concert, "ann")
     seen = await subscribe(hub, QueueTopic(concert.id, PersonId("ann")))
-    assert seen.place() == (EntryState.WAITING, 1)
+    assert seen.state_and_position() == (EntryState.WAITING, 1)
     for who in buyers:
         await buy(stores, await hold_with_pass(stores, concert, who))
     again = SnapshotRecorder(QueueTopic(concert.id, PersonId("ann")))
     await hub.subscribe(again, again.deliver)
-    assert again.place() == (EntryState.WAITING, 1)
+    assert again.state_and_position() == (EntryState.WAITING, 1)
 
 
 async def test_tickets_of_the_last_round_do_not_sell_out_the_new_one(stores: Stores) -> None:

@@ -75,12 +75,12 @@ async def test_last_move_arrives_within_the_interval_of_a_far_position(stores: S
         (far,) = await subscribe_queue(hub, concert, PEOPLE[29])
         for who in PEOPLE[5:25]:
             await queues.leave_queue(context(stores, who), concert.id)
-        await wait_until(lambda: far.place() == (EntryState.WAITING, 10), what="the last move")
+        await wait_until(lambda: far.state_and_position() == (EntryState.WAITING, 10), what="the last move")
         check_rising(far)
 
 
 def _has_waiting_count(seen: SnapshotRecorder, count: int) -> bool:
-    return seen.line().room.waiting_count == count
+    return seen.queue().room.waiting_count == count
 
 
 async def test_own_changes_are_pushed_at_once_whatever_the_interval(stores: Stores, valkey_url: str) -> None:
@@ -88,13 +88,13 @@ async def test_own_changes_are_pushed_at_once_whatever_the_interval(stores: Stor
     async with open_hub(stores, valkey_url, push_intervals=NEVER) as (hub, _):
         called, left, bystander = await subscribe_queue(hub, concert, PEOPLE[1], PEOPLE[20], PEOPLE[29])
         await queues.leave_queue(context(stores, PEOPLE[20]), concert.id)
-        await wait_until(lambda: left.place()[0] is EntryState.LEFT, what="the end")
+        await wait_until(lambda: left.state_and_position()[0] is EntryState.LEFT, what="the end")
         assert left.entry().end_reason is EntryEnd.LEFT
         await call_people(stores)
-        await wait_until(lambda: called.place() == (EntryState.READY, 0), what="the call")
+        await wait_until(lambda: called.state_and_position() == (EntryState.READY, 0), what="the call")
         await queues.claim_pass(context(stores, PEOPLE[1]), concert.id)
-        await wait_until(lambda: called.place()[0] is EntryState.ADMITTED, what="the pass")
-        assert bystander.place() == (EntryState.WAITING, 30)
+        await wait_until(lambda: called.state_and_position()[0] is EntryState.ADMITTED, what="the pass")
+        assert bystander.state_and_position() == (EntryState.WAITING, 30)
         assert len(bystander.snapshots) == 1
 
 
@@ -105,25 +105,27 @@ async def test_message_and_status_are_pushed_to_all_at_once(stores: Stores, valk
 
         await configure(stores, concert, message="Doors open late")
         await wait_until(
-            lambda: {one.line().room.settings.message for one in recorders} == {"Doors open late"}, what="the message"
+            lambda: {one.queue().room.settings.message for one in recorders} == {"Doors open late"}, what="the message"
         )
         await rooms.pause(organizer(stores), concert.id)
-        await wait_until(lambda: {one.line().room.status for one in recorders} == {RoomStatus.PAUSED}, what="the pause")
+        await wait_until(
+            lambda: {one.queue().room.status for one in recorders} == {RoomStatus.PAUSED}, what="the pause"
+        )
 
 
 async def test_sold_out_forecast_is_pushed_at_once_and_withdrawn(stores: Stores, valkey_url: str) -> None:
     concert = await with_people_waiting(stores)
     async with open_hub(stores, valkey_url, push_intervals=NEVER) as (hub, _):
         far = (await subscribe_queue(hub, concert, PEOPLE[29]))[0]
-        assert far.line().stock_ahead is StockAhead.AVAILABLE
+        assert far.queue().stock_ahead is StockAhead.AVAILABLE
         await call_people(stores)
         buyer = context(stores, PEOPLE[0])
         claimed = await queues.claim_pass(buyer, concert.id)
         assert claimed.queue_pass is not None
         held = await holds.hold_tickets(buyer, concert.id, lines(concert, 10), key(), claimed.queue_pass.token)
-        await wait_until(lambda: far.line().stock_ahead is StockAhead.SOLD_OUT, what="sold out")
+        await wait_until(lambda: far.queue().stock_ahead is StockAhead.SOLD_OUT, what="sold out")
         await holds.release_hold(buyer, concert.id, held.id)
-        await wait_until(lambda: far.line().stock_ahead is StockAhead.AVAILABLE, what="the returned stock")
+        await wait_until(lambda: far.queue().stock_ahead is StockAhead.AVAILABLE, what="the returned stock")
         assert len(far.snapshots) == 3
 
 
@@ -134,12 +136,12 @@ async def test_reset_is_pushed_to_all_and_people_can_join_again(stores: Stores, 
         recorders = await subscribe_queue(hub, concert, *PEOPLE)
         await rooms.reset(organizer(stores), concert.id, RoomSettingsPatch(), key())
         ended = recorders[2:]
-        await wait_until(lambda: {one.place()[0] for one in ended} == {EntryState.EXPIRED}, what="the end")
+        await wait_until(lambda: {one.state_and_position()[0] for one in ended} == {EntryState.EXPIRED}, what="the end")
         assert {one.entry().end_reason for one in ended} == {EntryEnd.RESET}
-        assert {one.place()[0] for one in recorders[:2]} == {EntryState.READY}
+        assert {one.state_and_position()[0] for one in recorders[:2]} == {EntryState.READY}
         await queues.join_queue(context(stores, PEOPLE[29]), concert.id)
         again = recorders[29]
-        await wait_until(lambda: again.place() == (EntryState.WAITING, 1), what="the new entry")
+        await wait_until(lambda: again.state_and_position() == (EntryState.WAITING, 1), what="the new entry")
         assert again.entry().number == 1
 
 
@@ -148,7 +150,7 @@ async def test_numbers_are_pushed_at_once_when_a_lottery_opens(stores: Stores, v
     await register(stores, concert, PEOPLE)
     async with open_hub(stores, valkey_url, push_intervals=NEVER) as (hub, _):
         recorders = await subscribe_queue(hub, concert, *PEOPLE)
-        assert {one.place() for one in recorders} == {(EntryState.PREQUEUED, None)}
+        assert {one.state_and_position() for one in recorders} == {(EntryState.PREQUEUED, None)}
         assert await OpeningWorker().run_once(stores) == 1
         await wait_until(
             lambda: sorted(one.entry().number or 0 for one in recorders) == list(range(1, 31)),
@@ -165,13 +167,15 @@ async def test_opening_by_the_clock_is_pushed(stores: Stores, valkey_url: str) -
     async with open_hub(stores, valkey_url, push_intervals=NEVER) as (hub, _):
         recorders = await subscribe_queue(hub, concert, *PEOPLE)
         assert {one.entry().state for one in recorders} == {EntryState.PREQUEUED}
-        assert sorted(one.place()[1] or 0 for one in recorders) == list(range(1, 31))
-        version = recorders[0].line().room.version
+        assert sorted(one.state_and_position()[1] or 0 for one in recorders) == list(range(1, 31))
+        version = recorders[0].queue().room.version
         state = concert_keys(concert.id)[KINDS.index("state")]
         await stores.script_client.run_command("HINCRBY", state, "now_ms", "3600000")
-        await wait_until(lambda: {one.place()[0] for one in recorders} == {EntryState.WAITING}, what="the opening")
-        assert {one.line().room.status for one in recorders} == {RoomStatus.OPEN}
-        assert {one.line().room.version for one in recorders} == {version}
+        await wait_until(
+            lambda: {one.state_and_position()[0] for one in recorders} == {EntryState.WAITING}, what="the opening"
+        )
+        assert {one.queue().room.status for one in recorders} == {RoomStatus.OPEN}
+        assert {one.queue().room.version for one in recorders} == {version}
 
 
 async def test_grace_period_is_pushed_to_people_with_a_deadline(stores: Stores, valkey_url: str) -> None:
@@ -219,8 +223,10 @@ async def test_latest_entries_arrive_if_all_or_most_hints_are_lost(
         expected = (
             [EntryState.READY] * 2 + [EntryState.WAITING] * 3 + [EntryState.LEFT] * 10 + [EntryState.WAITING] * 15
         )
-        await wait_until(lambda: [one.place()[0] for one in recorders] == expected, what="the latest state")
-        assert [one.place()[1] for one in recorders[15:]] == list(range(4, 19))
+        await wait_until(
+            lambda: [one.state_and_position()[0] for one in recorders] == expected, what="the latest state"
+        )
+        assert [one.state_and_position()[1] for one in recorders[15:]] == list(range(4, 19))
         for one in recorders:
             check_rising(one)
 
@@ -242,12 +248,12 @@ async def test_people_who_lose_their_connections_find_entry_and_pass_again(store
         after = await subscribe_queue(hub, concert, *PEOPLE)
         assert {len(one.snapshots) for one in after} == {1}
         for old, new in zip(before, after, strict=True):
-            assert (new.place(), new.entry().number, new.entry().entry_id) == (
-                old.place(),
+            assert (new.state_and_position(), new.entry().number, new.entry().entry_id) == (
+                old.state_and_position(),
                 old.entry().number,
                 old.entry().entry_id,
             )
-        assert after[0].place()[0] is EntryState.ADMITTED
+        assert after[0].state_and_position()[0] is EntryState.ADMITTED
         assert after[0].entry().queue_pass == before[0].entry().queue_pass
 
 

@@ -21,16 +21,16 @@ async def test_person_gets_the_moves_of_the_queue_and_the_call(stores: Stores, h
     for who in ("ann", "ben", "cyd", "dan"):
         await queues.join_queue(context(stores, who), concert.id)
     seen = await subscribe(hub, QueueTopic(concert.id, PersonId("dan")))
-    assert seen.place() == (EntryState.WAITING, 4)
+    assert seen.state_and_position() == (EntryState.WAITING, 4)
     await ExpiryWorker().run_once(stores)
     await AdmissionWorker().run_once(stores)
-    await wait_until(lambda: seen.place() == (EntryState.WAITING, 2), what="two calls")
+    await wait_until(lambda: seen.state_and_position() == (EntryState.WAITING, 2), what="two calls")
     for who in ("ann", "cyd"):
         await queues.leave_queue(context(stores, who), concert.id)
     await AdmissionWorker().run_once(stores)
-    await wait_until(lambda: seen.place() == (EntryState.READY, 0), what="the call")
+    await wait_until(lambda: seen.state_and_position() == (EntryState.READY, 0), what="the call")
     await queues.claim_pass(context(stores, "dan"), concert.id)
-    await wait_until(lambda: seen.place()[0] is EntryState.ADMITTED, what="the pass")
+    await wait_until(lambda: seen.state_and_position()[0] is EntryState.ADMITTED, what="the pass")
     queue_pass = seen.entry().queue_pass
     assert queue_pass is not None
     assert queue_pass.token is not None
@@ -40,10 +40,10 @@ async def test_person_gets_the_moves_of_the_queue_and_the_call(stores: Stores, h
 async def test_join_is_pushed_to_every_device_subscribed_before(stores: Stores, hub: Hub) -> None:
     concert = await on_sale(stores, 10, room=ROOM)
     seen = [await subscribe(hub, QueueTopic(concert.id, PersonId("ann"))) for _ in range(2)]
-    assert [one.line().entry for one in seen] == [None, None]
+    assert [one.queue().entry for one in seen] == [None, None]
     await queues.join_queue(context(stores, "ann"), concert.id)
-    await wait_until(lambda: all(one.line().entry for one in seen), what="the entry")
-    assert seen[0].line() == seen[1].line()
+    await wait_until(lambda: all(one.queue().entry for one in seen), what="the entry")
+    assert seen[0].queue() == seen[1].queue()
     await wait_until(lambda: _is_present(stores, concert, "ann"), what="the connection")
 
 
@@ -54,7 +54,7 @@ async def test_person_who_joined_before_subscribing_gets_their_entry_first(store
 
     async def join_and_subscribe(who: str) -> QueueSnapshot:
         await queues.join_queue(context(stores, who), concert.id)
-        return (await subscribe(hub, QueueTopic(concert.id, PersonId(who)))).line()
+        return (await subscribe(hub, QueueTopic(concert.id, PersonId(who)))).queue()
 
     for first in range(1, 100, 10):
         first_ones = await asyncio.gather(*[join_and_subscribe(f"p{number}") for number in range(first, first + 10)])

@@ -113,16 +113,16 @@ async def check_loss_is_shown(
     """Check that a subscriber and a polling client see the loss, and that the person can rejoin."""
     async with open_hub(stores, own_valkey.url) as (hub, _):
         seen = await subscribe(hub, QueueTopic(concert.id, PersonId(lost)))
-        before = seen.line().room.epoch
+        before = seen.queue().room.epoch
         await break_store
         assert await poll_entry(stores, concert, lost) is None
-        await wait_until(lambda: seen.line().room.epoch > before and seen.line().entry is None, what="the new epoch")
+        await wait_until(lambda: seen.queue().room.epoch > before and seen.queue().entry is None, what="the new epoch")
         assert seen.versions() == sorted(seen.versions())
         with pytest.raises(NotInQueue):
             await stores.queues.heartbeat(concert.id, PersonId(lost))
         (again,) = await join(stores, concert, lost)
         await wait_until(
-            lambda: seen.line().entry is not None and seen.entry().number == again.number, what="the new entry"
+            lambda: seen.queue().entry is not None and seen.entry().number == again.number, what="the new entry"
         )
 
 

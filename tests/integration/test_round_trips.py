@@ -171,7 +171,7 @@ async def test_hub_refresh_reads_queue_stock_and_changes_in_one_call(stores: Sto
             await subscribe(hub, StockTopic(concert.id))
             await stores.queues.join(concert.id, PersonId("ben"))
             await AdmissionWorker().run_once(stores)
-            await wait_until(lambda: seen.place()[1] == 0, what="the call")
+            await wait_until(lambda: seen.state_and_position()[1] == 0, what="the call")
     hub_calls = calls.names - {"join_queue", "admit"}
     assert hub_calls == {"read_snapshot", "read_entries", "sync_presence"}
 

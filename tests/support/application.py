@@ -16,7 +16,7 @@ from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
 SUPERVISOR = ("app.py",)
-START_TIMEOUT_S = 60.0
+START_TIMEOUT_S = 180.0
 
 
 class Application:

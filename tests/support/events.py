@@ -18,7 +18,7 @@ class Events:
     response: httpx2.Response
     _blocks: AsyncIterator[tuple[str, Any]]
 
-    async def hear(self) -> tuple[str, Any]:
+    async def receive(self) -> tuple[str, Any]:
         """Return name and JSON of the next event, or COMMENT.
 
         Raises StopAsyncIteration at the end.

@@ -43,7 +43,7 @@ class FakeQueue(StoreSnapshotReader):
     """Names of reads that fail."""
     calls: Counter[str] = field(default_factory=Counter)
     asked: list[PersonId] = field(default_factory=list)
-    attached: list[PersonId] = field(default_factory=list)
+    connected: list[PersonId] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         super().__init__(cast("Stores", None), PASSES, WaitTableCache())
@@ -131,4 +131,4 @@ class FakeQueue(StoreSnapshotReader):
     async def sync_presence(
         self, concert_id: ConcertId, process: str, people: Sequence[tuple[PersonId, int]], *, is_known: bool
     ) -> None:
-        self.attached += [person_id for person_id, number in people if number > 0]
+        self.connected += [person_id for person_id, number in people if number > 0]

@@ -16,19 +16,19 @@ Script = Sequence[dict[str, Any] | int]
 class FakeServer:
     def __init__(self, script: Script) -> None:
         self._script = script
-        self.heard: list[dict[str, Any]] = []
+        self.received: list[dict[str, Any]] = []
 
     async def play(self, socket: ServerConnection) -> None:
-        self.heard.append(orjson.loads(await socket.recv()))
+        self.received.append(orjson.loads(await socket.recv()))
         await socket.send('{"type":"connection_ack"}')
-        self.heard.append(orjson.loads(await socket.recv()))
+        self.received.append(orjson.loads(await socket.recv()))
         for step in self._script:
             if isinstance(step, int):
                 await socket.close(step, "because")
             else:
                 await socket.send(orjson.dumps(step).decode())
         async for message in socket:
-            self.heard.append(orjson.loads(message))
+            self.received.append(orjson.loads(message))
 
 
 @asynccontextmanager

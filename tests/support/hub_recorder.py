@@ -58,7 +58,7 @@ class SnapshotRecorder:
         assert isinstance(self.last, Stock)
         return [(tier.available, tier.held, tier.sold) for tier in self.last.tiers]
 
-    def line(self) -> QueueSnapshot:
+    def queue(self) -> QueueSnapshot:
         assert isinstance(self.last, QueueSnapshot)
         return self.last
 
@@ -67,11 +67,11 @@ class SnapshotRecorder:
         return self.last
 
     def entry(self) -> QueueEntry:
-        entry = self.line().entry
+        entry = self.queue().entry
         assert entry is not None
         return entry
 
-    def place(self) -> tuple[EntryState, int | None]:
+    def state_and_position(self) -> tuple[EntryState, int | None]:
         return self.entry().state, self.entry().position
 
     def versions(self) -> list[tuple[int, int]]:

@@ -37,14 +37,14 @@ ROOM = """query ($id: ID!) {
 
 @dataclass(frozen=True, slots=True)
 class QueueUsers:
-    """The queue of one concert, with its own people: the join limit counts all queues of a person."""
+    """The queue of one concert, with people of its own: a person's join limit spans all queues."""
 
     shop: Shop
     concert: OnSale
-    crowd: str
+    suffix: str
 
     def name(self, who: str) -> str:
-        return f"{who} of {self.crowd}"
+        return f"{who} of {self.suffix}"
 
     async def ask(self, verb: str, by: str | None) -> Answer:
         """Return the whole answer to a mutation."""
@@ -59,7 +59,7 @@ class QueueUsers:
         """Return the entries."""
         return [(await self.result("joinQueue", who))["entry"] for who in people]
 
-    async def place(self, by: str) -> Answer:
+    async def read_entry(self, by: str) -> Answer:
         """Return the viewer's entry, or None."""
         return (await self.shop.fields(QUEUE_ENTRY, by=self.name(by), id=self.concert.id))["queueEntry"]
 
@@ -79,6 +79,6 @@ class QueueUsers:
         return token
 
 
-async def open_queue(shop: Shop, *, crowd: str | None = None, **settings: object) -> QueueUsers:
+async def open_queue(shop: Shop, *, suffix: str | None = None, **settings: object) -> QueueUsers:
     """Put a concert with a waiting room on sale."""
-    return QueueUsers(shop, await shop.on_sale(waitingRoom={"suspended": False, **settings}), crowd or new_key())
+    return QueueUsers(shop, await shop.on_sale(waitingRoom={"suspended": False, **settings}), suffix or new_key())

@@ -31,7 +31,7 @@ DEFAULTS = Limits()
 ACK: dict[str, object] = {"type": "connection_ack"}
 
 # The fields depend on the message; a test that reads a missing field fails by itself.
-Heard: TypeAlias = Any
+Message: TypeAlias = Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class FakeRunner:
     Operations wait until `gate` is set. A token is a person's name, or the name of its problem.
     """
 
-    watched: list[FakeSubscription] = field(default_factory=list)
+    started: list[FakeSubscription] = field(default_factory=list)
     requests: list[OperationRequest] = field(default_factory=list)
     callers: list[Person | None] = field(default_factory=list)
     gate: asyncio.Event = field(default_factory=asyncio.Event)
@@ -81,8 +81,8 @@ class FakeRunner:
         self.finished += 1
         match (request.document or "").split():
             case ["subscription", *_]:
-                self.watched.append(FakeSubscription(request.document or "", deliver))
-                return self.watched[-1]
+                self.started.append(FakeSubscription(request.document or "", deliver))
+                return self.started[-1]
             case ["query" | "mutation" as kind, *_]:
                 return Answered(orjson.dumps({"data": {kind: dict(request.variables)}}))
             case ["broken"]:
@@ -104,43 +104,43 @@ class FakeRunner:
 
     @property
     def open(self) -> list[FakeSubscription]:
-        return [watched for watched in self.watched if not watched.is_closed]
+        return [operation for operation in self.started if not operation.is_closed]
 
 
 class Client:
     def __init__(self, connection: ClientConnection) -> None:
         self.connection = connection
 
-    async def say(self, *messages: object) -> None:
+    async def send(self, *messages: object) -> None:
         """Send messages: bytes and strings unchanged, anything else as JSON."""
         for message in messages:
             await self.connection.send(message if isinstance(message, str | bytes) else orjson.dumps(message).decode())
 
-    async def hear(self) -> Heard:
+    async def receive(self) -> Message:
         async with asyncio.timeout(TIMEOUT_S):
-            heard = await self.connection.recv()
-        assert isinstance(heard, str), "a binary message"
-        return orjson.loads(heard)
+            received = await self.connection.recv()
+        assert isinstance(received, str), "a binary message"
+        return orjson.loads(received)
 
     async def sign_in(self, token: str | None = None) -> None:
         payload = {} if token is None else {"payload": {"Authorization": f"Bearer {token}"}}
-        await self.say(INIT | payload)
-        assert await self.hear() == ACK
+        await self.send(INIT | payload)
+        assert await self.receive() == ACK
 
     async def subscribe(self, id_: str, document: str = "subscription", **variables: object) -> None:
-        await self.say(subscription(id_, document, **variables))
+        await self.send(subscription(id_, document, **variables))
 
     async def closed(self) -> tuple[int, str]:
         """Return close code and reason, after all messages before it."""
         with pytest.raises(ConnectionClosed) as caught:
-            await self._hear_for_ever()
+            await self._receive_until_closed()
         closed = caught.value.rcvd
         assert closed is not None, "the connection ended without a close code"
         return closed.code, closed.reason
 
-    async def _hear_for_ever(self) -> None:
+    async def _receive_until_closed(self) -> None:
         while True:
-            await self.hear()
+            await self.receive()
 
 
 def subscription(id_: str, document: str = "subscription", **variables: object) -> dict[str, object]:
@@ -160,7 +160,7 @@ class Sockets:
     """A server whose sockets use a fake runner."""
 
     url: str
-    behind: FakeRunner
+    runner: FakeRunner
     capacity: ConnectionCounter
 
     @asynccontextmanager

@@ -114,7 +114,7 @@ async def test_subscription_yields_each_value_and_answers_pings() -> None:
     script = (pushed({"number": 1}), {"type": "ping"}, pushed({"number": 2}), {"id": "1", "type": "complete"})
     async with run_fake_server(*script) as (server, url):
         assert await read_values(url) == [{"number": 1}, {"number": 2}]
-    assert server.heard == [
+    assert server.received == [
         {"type": "connection_init", "payload": {"Authorization": "Bearer token"}},
         {"id": "1", "type": "subscribe", "payload": {"query": "document", "variables": {"id": "c"}}},
         {"type": "pong"},

@@ -86,7 +86,7 @@ class FakeShop(Shop):
 
 
 class FakeQueue(QueueClient):
-    """The queue of one person: each entry waits, is called, and expires unless claimed, without a fault."""
+    """The queue of one person: each entry waits, is called, and expires unless it is claimed."""
 
     def __init__(self, ledger: Ledger, fault: str) -> None:
         super().__init__(Client((), ledger), ledger, CONCERT, urls=("http://one.test",), observations=Observations())

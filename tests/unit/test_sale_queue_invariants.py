@@ -52,7 +52,7 @@ def pushes(*observations: Observation) -> Evidence:
     return change(sockets=[*true_evidence().observations.sockets, SocketObservations("eve", list(observations))])
 
 
-def audits(**changes: object) -> Evidence:
+def evidence(**changes: object) -> Evidence:
     true = true_evidence()
     return replace(true, audit=replace(true.audit, **changes))  # type: ignore[arg-type]
 
@@ -72,14 +72,14 @@ CAPS, CALLS, POSITIONS, RISE = "caps kept", "no one called twice", "positions ex
 @pytest.mark.parametrize(
     ("false", "invariant", "row"),
     [
-        (audits(most_slots=3), CAPS, "3 slots of 2 were taken in the store"),
+        (evidence(most_slots=3), CAPS, "3 slots of 2 were taken in the store"),
         (change(rooms=[room(14, 3, 2, 3)]), CAPS, "3 slots of 2 were taken at (1, 14)"),
-        (audits(calls={100: 2, 159: 2}), CAPS, "4 calls in 60 s where 3 are allowed"),
-        (audits(called_ms=(1, 2, 3, 60_000)), CAPS, "allowed, by the entries"),
-        (audits(calls={100: 2, 190: 2}), CALLS, "4 calls were made for 3 numbers"),
-        (audits(calls={100: 2}), CALLS, "2 calls were made for 3 numbers"),
+        (evidence(calls={100: 2, 159: 2}), CAPS, "4 calls in 60 s where 3 are allowed"),
+        (evidence(called_ms=(1, 2, 3, 60_000)), CAPS, "allowed, by the entries"),
+        (evidence(calls={100: 2, 190: 2}), CALLS, "4 calls were made for 3 numbers"),
+        (evidence(calls={100: 2}), CALLS, "2 calls were made for 3 numbers"),
         (pushes(waits(13, 2, 1, 1, 2)), CALLS, "number 2 was READY at (1, 12) and WAITING at (1, 13)"),
-        (audits(departed=frozenset({2, 4})), CALLS, "number 2 was called and counts as departed"),
+        (evidence(departed=frozenset({2, 4})), CALLS, "number 2 was called and counts as departed"),
         (pushes(waits(13, 6, 2, 3, 3)), POSITIONS, "was shown as (serving, waiting) [(3, 2), (3, 3)]"),
         (pushes(seen(13, "READY", 5, 0, 3, 2)), POSITIONS, "at (1, 13) number 5 was shown as"),
         (pushes(waits(13, 6, 1, 3, 2)), POSITIONS, "at (1, 13) number 5 was at 1 and number 6 at 1"),
@@ -119,18 +119,18 @@ def test_expired_call_is_no_lost_entry() -> None:
 
 
 def test_calls_a_minute_apart_are_within_the_cap() -> None:
-    assert broken(audits(calls={100: 2, 160: 1}, called_ms=(1, 2, 3, 60_001))) == {}
+    assert broken(evidence(calls={100: 2, 160: 1}, called_ms=(1, 2, 3, 60_001))) == {}
 
 
 def test_unobserved_departure_may_count_or_not() -> None:
     """Number 3 left without a socket: until it is known to wait, two positions are possible."""
     unobserved = {"calls": {100: 2}, "called_ms": (), "departed": frozenset({3, 4})}
-    assert broken(audits(**unobserved)) == {}
+    assert broken(evidence(**unobserved)) == {}
     behind = SocketObservations("eve", [waits(12, 6, 2, 2, 3)])
     sockets = true_evidence().observations.sockets
-    assert broken(change(audits(**unobserved), sockets=[*sockets, behind])).keys() == {"positions exact"}
+    assert broken(change(evidence(**unobserved), sockets=[*sockets, behind])).keys() == {"positions exact"}
     behind = SocketObservations("eve", [waits(12, 5, 1, 2, 3)])
-    polled = change(audits(**unobserved), sockets=[*sockets, behind], still_waiting={3: (1, 12)})
+    polled = change(evidence(**unobserved), sockets=[*sockets, behind], still_waiting={3: (1, 12)})
     assert any("not 1 to 1" in row for row in broken(polled)["positions exact"])
 
 

@@ -103,7 +103,7 @@ async def test_presence_is_reported_for_a_person_a_rollback_put_back() -> None:
     for _ in range(2):
         await publisher.run_once()
     assert recorder.entry().state is EntryState.WAITING
-    assert queue.attached == ["p50"]
+    assert queue.connected == ["p50"]
 
 
 class NeverRenders(SnapshotRecorder):

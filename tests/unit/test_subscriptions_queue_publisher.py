@@ -80,7 +80,7 @@ async def test_own_change_is_published_at_once_and_only_that_entry_is_read() -> 
     queue.change("p550", EntryState.READY)
     await refresh(publisher, queue)
     assert queue.asked == ["p550"]
-    assert recorders[50].place() == (EntryState.READY, 0)
+    assert recorders[50].state_and_position() == (EntryState.READY, 0)
     assert len(recorders[49].snapshots) == 1
 
 
@@ -93,7 +93,7 @@ async def test_message_is_published_to_all_at_once() -> None:
     queue.version += 1
     calls = await refresh(publisher, queue)
     assert calls["entries"] == 0
-    assert {recorder.line().room.settings.message for recorder in recorders} == {"Doors open late"}
+    assert {recorder.queue().room.settings.message for recorder in recorders} == {"Doors open late"}
 
 
 async def test_many_due_people_are_spread_over_refreshes_longest_wait_first() -> None:
@@ -125,8 +125,8 @@ async def test_queue_that_always_moves_leaves_no_person_behind() -> None:
         queue.move()
         versions.append(queue.version)
         await refresh(publisher, queue)
-    assert {recorder.line().room.version for recorder in recorders} == set(versions)
-    assert Counter(recorder.line().room.version for recorder in recorders)[versions[-1]] == MAX_PER_REFRESH
+    assert {recorder.queue().room.version for recorder in recorders} == set(versions)
+    assert Counter(recorder.queue().room.version for recorder in recorders)[versions[-1]] == MAX_PER_REFRESH
 
 
 async def test_entry_that_ended_without_being_named_is_read_again() -> None:
@@ -206,7 +206,7 @@ async def test_connection_is_reported_to_the_store_once() -> None:
     add_people(publisher, *range(500, 600))
     for _ in range(4):
         await refresh(publisher, queue)
-    assert Counter(queue.attached) == Counter(f"p{number}" for number in range(500, 600))
+    assert Counter(queue.connected) == Counter(f"p{number}" for number in range(500, 600))
 
 
 async def test_end_of_an_entry_is_published_once() -> None:

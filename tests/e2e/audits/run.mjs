@@ -1,10 +1,10 @@
-// Runs every audit against the address given and prints [{id, name, status, reason}] as JSON.
+// Runs all audits against the given URL and prints [{id, name, status, reason}] as JSON.
 import { serverAudits } from 'graphql-http';
 
 const [url] = process.argv.slice(2);
-const verdicts = [];
+const results = [];
 for (const { id, name, fn } of serverAudits({ url })) {
   const { status, reason } = await fn();
-  verdicts.push({ id, name, status, reason });
+  results.push({ id, name, status, reason });
 }
-console.log(JSON.stringify(verdicts));
+console.log(JSON.stringify(results));

@@ -1,15 +1,15 @@
-// GraphiQL's page as a person uses it: open, sign in, run a tab, read what came back.
+// GraphiQL's page as a person uses it: open it, sign in, run a tab, read the result.
 
 export class Page {
   static async open(context, url) {
     const page = new Page();
     page.tab = await context.newPage();
     await page.tab.goto(`${url}/graphql`);
-    await page.shown();
+    await page.untilLoaded();
     return page;
   }
 
-  async shown() {
+  async untilLoaded() {
     await this.tab.locator('.graphiql-query-editor .view-line').first().waitFor();
   }
 
@@ -18,14 +18,14 @@ export class Page {
     return this.signedIn();
   }
 
-  async signInOnThePageOfTheIssuer(name) {
+  async signInAtTheIssuer(name) {
     await this.tab.getByRole('link', { name: 'login page' }).click();
     await this.tab.getByLabel('Name').fill(name);
     await this.tab.getByLabel('Password').fill(name);
     await this.tab.getByRole('button', { name: 'Sign in' }).click();
-    const words = await this.signedIn();
-    await this.shown();
-    return words;
+    const signedInAs = await this.signedIn();
+    await this.untilLoaded();
+    return signedInAs;
   }
 
   async signOut() {
@@ -41,33 +41,33 @@ export class Page {
     await this.tab.locator('.graphiql-tab-button', { hasText: new RegExp(`^${title}$`) }).click();
   }
 
-  // The answer of one run, read from the wire, which says more than the part of an editor that is on the screen.
+  // Runs a tab and returns the response, read from the network: the editor shows only a part of it.
   async run(title) {
     await this.openTab(title);
-    const answered = this.tab.waitForResponse(
-      (response) => response.request().postData()?.includes(`"operationName":"${title}"`),
+    const response = this.tab.waitForResponse(
+      (candidate) => candidate.request().postData()?.includes(`"operationName":"${title}"`),
     );
     await this.start();
-    return (await answered).json();
+    return (await response).json();
   }
 
   async start() {
     await this.tab.locator('.graphiql-execute-button').click();
   }
 
-  // Runs a mutation as another program of the same person would: the page does not learn of it.
-  async runElsewhere(mutation) {
+  // Runs an operation as another program of the same person would: the page is not informed.
+  async runElsewhere(document) {
     const answer = await this.tab.evaluate(async (query) => {
       const { accessToken } = JSON.parse(sessionStorage.getItem('onsale.session'));
       const headers = { 'Content-Type': 'application/json', Authorization: `Bearer ${accessToken}` };
       return (await fetch('/graphql', { method: 'POST', headers, body: JSON.stringify({ query }) })).json();
-    }, mutation);
-    if (answer.errors) throw new Error(`${mutation} was answered with ${JSON.stringify(answer.errors)}`);
+    }, document);
+    if (answer.errors) throw new Error(`${document} was answered with ${JSON.stringify(answer.errors)}`);
     return answer.data;
   }
 
-  // Moves the page's clock on, which the context has installed. Between the steps the server answers, so that a timer
-  // that was started by an answer fires too. A query is no reason to subscribe again.
+  // Moves on the page's clock, which the context has installed. The server answers between the
+  // steps, so that a timer started by an answer fires too. A query makes no page subscribe again.
   async passHalfAMinute() {
     for (let step = 0; step < 3; step += 1) {
       await this.tab.clock.fastForward(10_000);
@@ -75,21 +75,22 @@ export class Page {
     }
   }
 
-  // Waits until the result pane shows every one of `words`; Monaco draws spaces as no-break spaces.
-  async shows(...words) {
+  // Waits until the result pane shows all of `texts`; Monaco draws spaces as no-break spaces.
+  async untilResultShows(...texts) {
     await this.tab.waitForFunction((wanted) => {
       const shown = document.querySelector('.result-window')?.textContent?.replaceAll('\u00a0', ' ') ?? '';
-      return wanted.every((word) => shown.includes(word));
-    }, words);
+      return wanted.every((text) => shown.includes(text));
+    }, texts);
   }
 
-  // Of the first tier that the result shows.
+  // Returns the number in the first such field of the result, which is that of the first tier.
   async firstNumber(field) {
     const text = await this.tab.locator('.result-window').textContent();
     return Number(new RegExp(`"${field}":\\s(\\d+)`).exec(text)[1]);
   }
 
-  async lineSays(words) {
-    await this.tab.locator('.onsale-live', { hasText: words }).waitFor();
+  // Waits until the live line above the editor contains `text`.
+  async untilLiveLineShows(text) {
+    await this.tab.locator('.onsale-live', { hasText: text }).waitFor();
   }
 }

@@ -1,15 +1,28 @@
-// Runs one story in Chromium and prints, as JSON, what was seen in it and what the pages did that they must not.
+// Reads stories from standard input, a line of JSON each: {name, shots}. Runs them one after the
+// other in one Chromium, and prints a line of JSON for each: what it saw and what its pages did that
+// they must not, or its error.
+import { createInterface } from 'node:readline';
+
 import { Browser } from './chromium.mjs';
 import { stories } from './stories.mjs';
 
-const [name, url, shots, executable] = process.argv.slice(2);
-const browser = await Browser.open(executable, shots);
-try {
-  const seen = await stories[name](browser, url);
-  console.log(JSON.stringify({ seen, ...browser.verdict() }));
-} catch (error) {
-  await browser.shotOfEverything(`${name}-failed`);
-  throw error;
-} finally {
-  await browser.close();
+const [url, executable] = process.argv.slice(2);
+const browser = await Browser.open(executable);
+
+async function runStory({ name, shots }) {
+  browser.begin(shots);
+  try {
+    const seen = await stories[name](browser, url);
+    return { seen, ...browser.report() };
+  } catch (error) {
+    await browser.screenshotEverything(`${name}-failed`);
+    return { error: String(error.stack) };
+  } finally {
+    await browser.closePages();
+  }
 }
+
+for await (const line of createInterface({ input: process.stdin })) {
+  console.log(JSON.stringify(await runStory(JSON.parse(line))));
+}
+await browser.close();

@@ -1,7 +1,7 @@
-// Records what a page says over its WebSockets: how often it subscribed to a field, and what runs now.
-// Recorded inside the page, so that a count read after a timer fired includes what that timer sent.
+// Records what a page sends over its WebSockets: how often it subscribed to a field, and what runs.
+// The record is inside the page, so a count read after a timer fired includes what the timer sent.
 
-// Before the first page is opened. A reload begins a new record.
+// Call this before the first page is opened. A reload begins a new record.
 export async function recordSockets(context) {
   await context.addInitScript(() => {
     const sockets = [];

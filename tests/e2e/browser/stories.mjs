@@ -1,129 +1,129 @@
-// What people do on GraphiQL's page. Each story returns what it saw; the test says what that has to be.
+// Stories of people on GraphiQL's page. Each returns what it saw; the test knows what that must be.
 import { Page } from './page.mjs';
 import { countSubscribes, recordSockets, runningFields, untilOnlyTheseRun } from './sockets.mjs';
 
 const FIND_CONCERT = '{ concert(slug: "lantern-ferry-royal-albert-hall") { id } }';
 
-// Bob, on a page whose clock can be moved and whose sockets are recorded.
+// Opens a page as Bob. Its clock can be moved, and its sockets are recorded.
 async function openAsBob(browser, url) {
-  const person = await browser.person();
+  const person = await browser.openPerson();
   await recordSockets(person);
   await person.clock.install();
   const page = await Page.open(person, url);
   await page.signInAs('bob');
   const { id } = (await page.runElsewhere(FIND_CONCERT)).concert;
-  const inQueue = (verb) => `mutation { ${verb}(input: { concertId: "${id}" }) { __typename } }`;
+  const mutation = (verb) => `mutation { ${verb}(input: { concertId: "${id}" }) { __typename } }`;
   return {
     page,
-    joinElsewhere: () => page.runElsewhere(inQueue('joinQueue')),
-    leaveElsewhere: () => page.runElsewhere(inQueue('leaveQueue')),
+    joinElsewhere: () => page.runElsewhere(mutation('joinQueue')),
+    leaveElsewhere: () => page.runElsewhere(mutation('leaveQueue')),
   };
 }
 
 export const stories = {
-  async looking(browser, url) {
-    const page = await Page.open(await browser.person(), url);
+  async readingTheCatalog(browser, url) {
+    const page = await Page.open(await browser.openPerson(), url);
     const { data } = await page.run('Catalog');
-    await page.shows('"isOnSale": true');
-    await browser.shot(page.tab, 'catalogue');
-    const early = await page.run('Me');
+    await page.untilResultShows('"isOnSale": true');
+    await browser.screenshot(page.tab, 'catalogue');
+    const anonymous = await page.run('Me');
     await page.openTab('HoldTickets');
     await page.start();
-    await page.shows('There is no queue pass yet');
-    await browser.shot(page.tab, 'no-pass-yet');
+    await page.untilResultShows('There is no queue pass yet');
+    await browser.screenshot(page.tab, 'no-pass-yet');
     await page.tab.getByRole('button', { name: 'Show Documentation Explorer' }).click();
     await page.tab.getByText('A GraphQL schema provides').waitFor();
-    await browser.shot(page.tab, 'documentation');
-    return { concerts: data.concerts.nodes.length, me: early.data.me };
+    await browser.screenshot(page.tab, 'documentation');
+    return { concerts: data.concerts.nodes.length, me: anonymous.data.me };
   },
 
-  async buying(browser, url) {
-    const person = await browser.person();
+  async buyingTickets(browser, url) {
+    const person = await browser.openPerson();
     const page = await Page.open(person, url);
     const seen = { signedIn: await page.signInAs('alice') };
     seen.joined = typeof (await page.run('JoinQueue')).data.joinQueue.entry.number;
-    await page.lineSays('it is your turn');
+    await page.untilLiveLineShows('it is your turn');
     await page.openTab('WatchMyPlace');
     await page.start();
-    await page.shows('"state": "READY"', '"position": 0');
-    await browser.shot(page.tab, 'watching-my-place');
+    await page.untilResultShows('"state": "READY"', '"position": 0');
+    await browser.screenshot(page.tab, 'queue-position');
     seen.admitted = (await page.run('ClaimPass')).data.claimQueuePass.entry.state;
     seen.held = (await page.run('HoldTickets')).data.holdTickets.hold.state;
-    await page.shows('"quantity": 2');
-    await browser.shot(page.tab, 'holding');
+    await page.untilResultShows('"quantity": 2');
+    await browser.screenshot(page.tab, 'holding');
     seen.bought = (await page.run('BuyTickets')).data.purchaseTickets.order.status;
-    await page.lineSays('you have bought');
-    await browser.shot(page.tab, 'bought');
+    await page.untilLiveLineShows('you have bought');
+    await browser.screenshot(page.tab, 'bought');
     const { me } = (await page.run('Me')).data;
     seen.orders = me.orders.nodes.length;
     return seen;
   },
 
-  // One watches the stock, another one buys: in two windows of two people.
-  async watching(browser, url) {
-    const watcher = await Page.open(await browser.person({ colorScheme: 'dark' }), url);
-    await watcher.openTab('WatchStock');
-    await watcher.start();
-    await watcher.shows('"held": 0', '"soldOut": false');
-    const sold = await watcher.firstNumber('sold');
-    const buyer = await Page.open(await browser.person(), url);
+  // One person follows the stock while another buys, each in a window of their own.
+  async followingTheStock(browser, url) {
+    const viewer = await Page.open(await browser.openPerson({ colorScheme: 'dark' }), url);
+    await viewer.openTab('WatchStock');
+    await viewer.start();
+    await viewer.untilResultShows('"held": 0', '"soldOut": false');
+    const sold = await viewer.firstNumber('sold');
+    const buyer = await Page.open(await browser.openPerson(), url);
     await buyer.signInAs('bob');
     await buyer.run('JoinQueue');
-    await buyer.lineSays('it is your turn');
+    await buyer.untilLiveLineShows('it is your turn');
     await buyer.run('ClaimPass');
     await buyer.run('HoldTickets');
-    await watcher.shows('"held": 2');
-    const held = await watcher.firstNumber('held');
-    await watcher.lineSays('tickets left');
-    await browser.shot(watcher.tab, 'watching-the-stock-in-the-dark');
+    await viewer.untilResultShows('"held": 2');
+    const held = await viewer.firstNumber('held');
+    await viewer.untilLiveLineShows('tickets left');
+    await browser.screenshot(viewer.tab, 'stock-in-dark-mode');
     await buyer.run('BuyTickets');
-    await watcher.shows(`"sold": ${sold + 2}`);
-    return { held, sold: (await watcher.firstNumber('sold')) - sold };
+    await viewer.untilResultShows(`"sold": ${sold + 2}`);
+    return { held, sold: (await viewer.firstNumber('sold')) - sold };
   },
 
-  // One runs the room, another one waits in it and reads on the page what happens to the queue.
-  async running(browser, url) {
-    const olivia = await Page.open(await browser.person(), url);
-    const carol = await Page.open(await browser.person(), url);
+  // An organizer runs the waiting room; a customer waits in it and reads what happens to the queue.
+  async runningTheWaitingRoom(browser, url) {
+    const olivia = await Page.open(await browser.openPerson(), url);
+    const carol = await Page.open(await browser.openPerson(), url);
     await olivia.signInAs('olivia');
     const seen = { paused: (await olivia.run('PauseRoom')).data.pauseWaitingRoom.waitingRoom.status };
-    await olivia.lineSays('paused · 0 waiting');
+    await olivia.untilLiveLineShows('paused · 0 waiting');
     await carol.signInAs('carol');
     await carol.run('JoinQueue');
-    await carol.lineSays('position 1 of 1 · paused; you keep your place');
-    await olivia.lineSays('paused · 1 waiting');
-    await browser.shot(carol.tab, 'paused');
+    await carol.untilLiveLineShows('position 1 of 1 · paused; you keep your place');
+    await olivia.untilLiveLineShows('paused · 1 waiting');
+    await browser.screenshot(carol.tab, 'paused');
     await olivia.run('ConfigureRoom');
-    await carol.lineSays('Bring an umbrella');
+    await carol.untilLiveLineShows('Bring an umbrella');
     seen.emptied = (await olivia.run('ResetRoom')).data.resetWaitingRoom.waitingRoom.waitingCount;
-    await carol.lineSays('you lost your place: the organizer reset the queue');
+    await carol.untilLiveLineShows('you lost your place: the organizer reset the queue');
     await carol.run('JoinQueue');
     seen.called = (await olivia.run('AdmitNext')).data.admitNext.call.called;
-    await carol.lineSays('it is your turn: claim your pass before');
+    await carol.untilLiveLineShows('it is your turn: claim your pass before');
     seen.resumed = (await olivia.run('ResumeRoom')).data.resumeWaitingRoom.waitingRoom.status;
     await olivia.openTab('WatchTheRoom');
     await olivia.start();
-    await olivia.shows('"status": "OPEN"', '"waitingCount": 0');
-    await browser.shot(olivia.tab, 'watching-the-room');
+    await olivia.untilResultShows('"status": "OPEN"', '"waitingCount": 0');
+    await browser.screenshot(olivia.tab, 'waiting-room');
     const { nodes } = (await olivia.run('RoomAudit')).data.waitingRoom.audit;
-    seen.deeds = nodes.map(({ action, personName }) => `${personName} ${action}`);
+    seen.audit = nodes.map(({ action, personName }) => `${personName} ${action}`);
     return seen;
   },
 
-  // A place that ended does not come back by itself; only a reason makes the page look again.
-  async losingAPlace(browser, url) {
+  // After an entry ended, the page subscribes again only when the person joins again.
+  async leavingTheQueue(browser, url) {
     const { page, joinElsewhere, leaveElsewhere } = await openAsBob(browser, url);
     await joinElsewhere();
     await page.tab.reload();
-    await page.lineSays('it is your turn');
+    await page.untilLiveLineShows('it is your turn');
     await leaveElsewhere();
-    await page.lineSays('you left the queue');
+    await page.untilLiveLineShows('you left the queue');
     await untilOnlyTheseRun(page, 'stockChanged');
     const seen = { whenItEnded: await countSubscribes(page, 'queuePosition') };
     await page.passHalfAMinute();
     seen.halfAMinuteLater = await countSubscribes(page, 'queuePosition');
     await page.run('JoinQueue');
-    await page.lineSays('it is your turn');
+    await page.untilLiveLineShows('it is your turn');
     await page.passHalfAMinute();
     seen.onceJoinedAgain = await countSubscribes(page, 'queuePosition');
     seen.running = await runningFields(page);
@@ -131,7 +131,7 @@ export const stories = {
     return seen;
   },
 
-  // Each person has one subscription of a kind, and whoever signed out has none.
+  // A signed-in person has one subscription of each kind; signing out ends queuePosition.
   async signingOutAndIn(browser, url) {
     const { page, joinElsewhere, leaveElsewhere } = await openAsBob(browser, url);
     await joinElsewhere();
@@ -142,7 +142,7 @@ export const stories = {
       await page.signOut();
       await untilOnlyTheseRun(page, 'stockChanged');
       await page.signInAs('bob');
-      await page.lineSays('it is your turn');
+      await page.untilLiveLineShows('it is your turn');
       await page.passHalfAMinute();
       subscribes.push(await countSubscribes(page, 'queuePosition'));
     }
@@ -157,9 +157,9 @@ export const stories = {
     return seen;
   },
 
-  // The server refuses to show the stock, and goes on refusing: the page asks more and more rarely.
-  async beingRefused(browser, url) {
-    const person = await browser.person();
+  // The server refuses each subscription to the stock: the page retries at growing intervals.
+  async retryingARefusedSubscription(browser, url) {
+    const person = await browser.openPerson();
     await person.clock.install();
     let attempts = 0;
     let reportAttempt = () => undefined;
@@ -188,44 +188,49 @@ export const stories = {
     return { withinTenSeconds: attempts - before };
   },
 
-  async loggingIn(browser, url) {
-    const page = await Page.open(await browser.person({ colorScheme: 'dark' }), url);
-    const seen = { signedIn: await page.signInOnThePageOfTheIssuer('carol') };
+  async loggingInAtTheIssuer(browser, url) {
+    const page = await Page.open(await browser.openPerson({ colorScheme: 'dark' }), url);
+    const seen = { signedIn: await page.signInAtTheIssuer('carol') };
     seen.me = (await page.run('Me')).data.me.name;
-    await browser.shot(page.tab, 'carol-in-the-dark');
+    await browser.screenshot(page.tab, 'signed-in-in-dark-mode');
     await page.tab.reload();
     seen.afterReload = await page.signedIn();
     await page.tab.getByRole('button', { name: 'Sign out' }).click();
     await page.tab.getByText('You are signed out').or(page.tab.getByRole('button', { name: 'alice' })).waitFor();
-    await browser.shot(page.tab, 'signed-out');
+    await browser.screenshot(page.tab, 'signed-out');
     await page.tab.goto(`${url}/graphql`);
     await page.tab.getByRole('button', { name: 'alice' }).waitFor();
     return seen;
   },
 
-  // The issuer says that its tokens end soon; then that the session is over.
-  async renewing(browser, url) {
-    const person = await browser.person();
+  // Tokens are renewed a minute before they expire, until the issuer says that the session is over.
+  async renewingTokens(browser, url) {
+    const person = await browser.openPerson();
+    await person.clock.install();
     const grants = [];
     await person.route('**/protocol/openid-connect/token', async (route) => {
       const grant = new URLSearchParams(route.request().postData()).get('grant_type');
       grants.push(grant);
       if (grants.length > 2) return route.fulfill({ status: 400, json: { error: 'invalid_grant' } });
       const response = await route.fetch();
-      return route.fulfill({ response, json: { ...(await response.json()), expires_in: 61 } });
+      return route.fulfill({ response, json: { ...(await response.json()), expires_in: 600 } });
     });
     const page = await Page.open(person, url);
     const signedIn = await page.signInAs('alice');
+    const renewed = page.tab.waitForResponse('**/protocol/openid-connect/token');
+    await page.tab.clock.fastForward(540_000);
+    await (await renewed).finished();
     const me = (await page.run('Me')).data.me.name;
+    await page.tab.clock.fastForward(540_000);
     await page.tab.getByRole('button', { name: 'alice' }).waitFor();
-    browser.forgive('400 (Bad Request)');
+    browser.dropErrors('400 (Bad Request)');
     return { signedIn, me, grants };
   },
 
-  async narrow(browser, url) {
-    const page = await Page.open(await browser.person({ viewport: { width: 760, height: 900 } }), url);
+  async usingANarrowWindow(browser, url) {
+    const page = await Page.open(await browser.openPerson({ viewport: { width: 760, height: 900 } }), url);
     await page.signInAs('olivia');
-    await browser.shot(page.tab, 'narrow');
+    await browser.screenshot(page.tab, 'narrow');
     return { signedIn: await page.signedIn() };
   },
 };

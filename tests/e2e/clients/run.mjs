@@ -1,29 +1,30 @@
-// Watches a subscription with graphql-ws and with graphql-sse, and prints what each of them meets, a line of JSON each.
-// Ends when standard input does: then both unsubscribe.
+// Subscribes with graphql-ws and with graphql-sse, and prints what each receives as lines of JSON.
+// Both unsubscribe when standard input ends, and then the process ends.
 import { createClient as createSocketClient } from 'graphql-ws';
 import { createClient as createStreamClient } from 'graphql-sse';
 import WebSocket from 'ws';
 
 const [url, query, concertId, token] = process.argv.slice(2);
 const authorization = { Authorization: `Bearer ${token}` };
-const pause = () => new Promise((resolve) => setTimeout(resolve, 100));
-const print = (client, what, value) => console.log(JSON.stringify({ client, what, value }));
+const RETRIES = Number.MAX_SAFE_INTEGER; // the test ends the process, however slow the restart is
+const pauseBeforeRetry = () => new Promise((resolve) => setTimeout(resolve, 100));
+const print = (client, event, value) => console.log(JSON.stringify({ client, event, value }));
 
 const socketClient = createSocketClient({
   url: url.replace('http', 'ws'),
   webSocketImpl: WebSocket,
   connectionParams: authorization,
   lazy: true,
-  retryAttempts: 200,
-  retryWait: pause,
-  shouldRetry: () => true, // also where the address refuses connections, as while one server restarts
+  retryAttempts: RETRIES,
+  retryWait: pauseBeforeRetry,
+  shouldRetry: () => true, // also while the server restarts and its port refuses connections
   on: { closed: ({ code, reason }) => print('ws', 'closed', { code, reason: String(reason) }) },
 });
-const streamClient = createStreamClient({ url, headers: authorization, retryAttempts: 200, retry: pause });
+const streamClient = createStreamClient({ url, headers: authorization, retryAttempts: RETRIES, retry: pauseBeforeRetry });
 
-let watching = 0;
-const watch = (client, name) => {
-  watching += 1;
+let running = 0;
+const subscribe = (client, name) => {
+  running += 1;
   return client.subscribe(
     { query, variables: { id: concertId } },
     {
@@ -31,8 +32,8 @@ const watch = (client, name) => {
       error: (error) => print(name, 'error', String(error?.message ?? JSON.stringify(error))),
       complete: () => {
         print(name, 'complete', null);
-        watching -= 1;
-        if (watching === 0) process.exit();
+        running -= 1;
+        if (running === 0) process.exit();
       },
     },
   );
@@ -44,7 +45,7 @@ for (const [client, name] of [[socketClient, 'ws'], [streamClient, 'sse']]) {
     { next: (result) => print(name, 'me', result), error: (error) => print(name, 'error', String(error)), complete() {} },
   );
 }
-const unsubscribes = [watch(socketClient, 'ws'), watch(streamClient, 'sse')];
+const unsubscribes = [subscribe(socketClient, 'ws'), subscribe(streamClient, 'sse')];
 process.stdin.resume();
 process.stdin.on('end', () => {
   for (const unsubscribe of unsubscribes) unsubscribe();

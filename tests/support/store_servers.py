@@ -1,0 +1,32 @@
+"""Store servers that run for the time of a fixture, and a shop on two of them."""
+
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from storage.embedded.process import ServerProcess
+from tests.support.sale import opened
+from tests.support.shop import Shop, shop_on
+
+
+@asynccontextmanager
+async def running(server: ServerProcess) -> AsyncIterator[ServerProcess]:
+    await server.start()
+    try:
+        yield server
+    finally:
+        await server.kill()
+
+
+async def ensure_running(server: ServerProcess) -> None:
+    """Start a server that a test left stopped."""
+    if server.exit_code is not None:
+        await server.start()
+
+
+@asynccontextmanager
+async def open_shop(valkey: ServerProcess, mongod: ServerProcess) -> AsyncIterator[Shop]:
+    """A shop with a database of its own."""
+    database = f"test_{uuid.uuid4().hex}"
+    async with opened(valkey.url, mongod.url, database) as stores, shop_on(stores, valkey.url) as shop:
+        yield shop
