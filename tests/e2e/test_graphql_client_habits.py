@@ -9,7 +9,7 @@ from websockets.typing import Subprotocol
 
 from tests.support.events import events
 from tests.support.shop import Answer, Shop
-from tests.support.shop_socket import client_of
+from tests.support.shop_socket import open_client
 from tests.support.sockets import ACK, INIT, PROTOCOL, Client
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -22,9 +22,9 @@ NAMED = "query Q { __typename }"
 
 
 async def over_socket(shop: Shop, payload: dict[str, Any]) -> Answer:
-    async with client_of(shop) as client:
-        await client.say({"type": "subscribe", "id": "1", "payload": payload})
-        return await client.hear()
+    async with open_client(shop) as client:
+        await client.send({"type": "subscribe", "id": "1", "payload": payload})
+        return await client.receive()
 
 
 def shown(errors: Answer) -> tuple[str, str]:
@@ -44,7 +44,7 @@ async def test_an_empty_operation_name_is_absent_on_all_transports(shop: Shop) -
     assert (await over_socket(shop, request))["payload"] == expected
     accept = {"Accept": "text/event-stream"}
     async with events(shop.client, "POST", "/graphql", json=request, headers=accept) as stream:
-        assert await stream.hear() == ("next", expected)
+        assert await stream.receive() == ("next", expected)
 
 
 async def test_an_empty_name_of_a_subscription_is_absent(shop: Shop) -> None:
@@ -82,8 +82,8 @@ async def test_a_hash_alone_in_an_address_or_on_a_socket_is_answered_alike(shop:
     extensions = orjson.dumps(HASH).decode()
     got = await shop.client.get("/graphql", params={"extensions": extensions}, headers={"Accept": JSON})
     assert (got.status_code, shown(got.json()["errors"])) == (200, NOT_SUPPORTED)
-    heard = await over_socket(shop, {"extensions": HASH})
-    assert (heard["type"], shown(heard["payload"])) == ("error", NOT_SUPPORTED)
+    received = await over_socket(shop, {"extensions": HASH})
+    assert (received["type"], shown(received["payload"])) == ("error", NOT_SUPPORTED)
 
 
 async def test_a_document_with_its_hash_is_executed(shop: Shop) -> None:
@@ -112,12 +112,12 @@ async def test_a_token_on_the_upgrade_is_hinted_into_connection_init(
     url = str(shop.client.base_url.join(f"/graphql{query}")).replace("http", "ws", 1)
     async with connect(url, subprotocols=[Subprotocol(PROTOCOL)], additional_headers=headers) as connection:
         client = Client(connection)
-        await client.say(INIT)
-        ack = await client.hear()
+        await client.send(INIT)
+        ack = await client.receive()
         assert ack.get("type") == "connection_ack"
         assert ("connection_init" in ack.get("payload", {}).get("hint", "")) is is_hinted
-        await client.say({"type": "subscribe", "id": "1", "payload": {"query": '{ order(id: "x") { id } }'}})
-        (error,) = (await client.hear())["payload"]["errors"]
+        await client.send({"type": "subscribe", "id": "1", "payload": {"query": '{ order(id: "x") { id } }'}})
+        (error,) = (await client.receive())["payload"]["errors"]
         assert error["extensions"]["code"] == "UNAUTHENTICATED"
         assert "connection_init" in error["message"]
 
@@ -128,8 +128,8 @@ async def test_a_token_in_connection_init_needs_no_hint(shop: Shop) -> None:
     headers = {"Authorization": f"Bearer {token}"}
     async with connect(url, subprotocols=[Subprotocol(PROTOCOL)], additional_headers=headers) as connection:
         client = Client(connection)
-        await client.say(INIT | {"payload": headers})
-        assert await client.hear() == ACK
+        await client.send(INIT | {"payload": headers})
+        assert await client.receive() == ACK
 
 
 # Everything that is wrong with an input, at once
