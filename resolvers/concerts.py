@@ -32,6 +32,7 @@ from domain.stock import Stock, TierStock
 from domain.validation import changed_concert_problems, draft_problems, raise_problems, tier_problems
 from resolvers.concert_updates import get_existing, make_command, save_concert
 from resolvers.context import Context
+from resolvers.history import build_past_stock, is_past
 from storage.mongo.concerts import SlugTaken
 
 _PUBLIC = (ConcertStatus.PUBLISHED, ConcertStatus.CLOSED)
@@ -75,9 +76,15 @@ async def get_currency(context: Context, concert_id: ConcertId) -> CurrencyCode:
 
 
 async def read_stock(context: Context, concert: Concert) -> Stock:
-    """Return the stock; a draft has its whole capacity available: no one can hold it yet."""
+    """Return the stock; a draft has its whole capacity available: no one can hold it yet.
+
+    The stock of a past concert comes from its orders.
+    """
     if concert.status is ConcertStatus.DRAFT:
         return Stock(0, 0, tuple(TierStock(tier.id, tier.capacity, held=0, sold=0) for tier in concert.tiers))
+    if is_past(concert):
+        sold = await context.sold_counts.get(context.stores, concert)
+        return build_past_stock(concert, sold, for_organizer=_sees_drafts(context))
     return await context.stores.holds.read_stock(concert.id)
 
 

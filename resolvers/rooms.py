@@ -26,6 +26,7 @@ from domain.validation import MAX_ADMITTED_AT_ONCE, key_problems, number_problem
 from resolvers.concert_updates import get_existing, make_command, save_concert
 from resolvers.concerts import get_concert
 from resolvers.context import Context
+from resolvers.history import build_past_room, is_past
 from resolvers.wait_tables import build_waiting_room
 from storage.hot.queue_state import QueueState
 from storage.mongo.room_audits import AlreadyDone
@@ -45,6 +46,8 @@ async def get_waiting_room(context: Context, concert_id: ConcertId) -> WaitingRo
         return None
     if concert.status is ConcertStatus.DRAFT:
         return build_waiting_room(concert, _empty_queue_state(concert))
+    if is_past(concert):
+        return build_past_room(concert)
     return build_waiting_room(concert, await context.stores.queues.read_queue(concert_id))
 
 

@@ -34,7 +34,11 @@ def _server_time() -> datetime:
 @strawberry.type(description="All reads.")
 class Query:
     concerts = strawberry.field(
-        list_concerts, description="All concerts, ordered by start. Organizers also see drafts."
+        list_concerts,
+        description=(
+            "All concerts: those to come first, in order of their start, then the past ones, latest first."
+            " Organizers also see drafts."
+        ),
     )
     concert = strawberry.field(find_concert, description="One concert, by either its `id` or its `slug`.")
     waiting_room = strawberry.field(
