@@ -46,10 +46,15 @@ class Query:
     )
     queue_entry = strawberry.field(
         find_entry,
-        description="Your queue entry, for clients without an open subscription. Null if you never joined.",
+        description=(
+            "Your queue entry, for clients without an open subscription."
+            " Null if you never joined, and if you are signed out."
+        ),
     )
     order = strawberry.field(find_order, description="One of your orders. Organizers see every order.")
-    me = strawberry.field(find_viewer, description="You, with your queue entries, holds and orders.")
+    me = strawberry.field(
+        find_viewer, description="You, with your queue entries, holds and orders. Null if you are signed out."
+    )
     node = strawberry.field(
         find_node, description="An object by its global id. Null if it does not exist or is not yours."
     )
