@@ -103,6 +103,7 @@ async def _lifespan(settings: Settings, given: Stores | None) -> AsyncIterator[A
             push_intervals=PushIntervals.from_pairs(settings.push_intervals),
             max_body_bytes=settings.max_body_bytes,
             allowed_origins=settings.allowed_origins,
+            allows_loopback_origins=not settings.is_production,
             page=Pages(settings).graphiql,
         ) as service:
             yield AppState(
