@@ -16,6 +16,7 @@ from bench.sale.audit import Audit, Auditor
 from bench.sale.buyer import Buyer
 from bench.sale.catalog import CatalogRefused, SaleConcert
 from bench.sale.client import Client, client_of
+from bench.sale.closing import closed_at_the_end
 from bench.sale.driver import Kill, drive_sale
 from bench.sale.fairness import Evidence, judge_queue
 from bench.sale.invariants import Verdict, judge
@@ -70,13 +71,14 @@ async def hold_sale(site: SaleTarget, plan: Plan, strike: Kill | None) -> Result
     say(f"{len(plan.people):,} people sign in\n")
     tokens = await sign_in(site.issuer, ["olivia", *(person.name for person in plan.people)])
     async with client_of(site.urls, ledger) as client:
-        concert = await _fill_catalog(client, plan, tokens["olivia"], site.urls[-1])
+        concert = await _fill_catalog(client, plan, tokens["olivia"], site)
         concert_id = ConcertId(ids.decode(concert.id, ids.Kind.CONCERT).parts[0])
         line = QueueClient(client, ledger, concert, urls=site.urls, observations=Observations())
         shop = Shop(client, ledger, concert)
         stock_poller = StockPoller(shop)
         visits = [_visit(person, tokens[person.name], line, shop, stock_poller) for person in plan.people]
-        async with Redis.from_url(site.redis_url, decode_responses=True) as redis:
+        closing = closed_at_the_end(client, concert.id, tokens["olivia"])
+        async with closing, Redis.from_url(site.redis_url, decode_responses=True) as redis:
             auditor = Auditor(redis, concert_id)
             watches = (line.watch_room(), auditor.watch())
             started = time.monotonic()
@@ -108,17 +110,18 @@ async def _close_audit(auditor: Auditor) -> Audit:
         raise StoreDumpMissing(f"the store does not answer any more: {error}") from error
 
 
-async def _fill_catalog(client: Client, plan: Plan, token: str, url: str) -> SaleConcert:
+async def _fill_catalog(client: Client, plan: Plan, token: str, site: SaleTarget) -> SaleConcert:
     now = datetime.now(UTC)
-    drafts, draft = catalog.demo_concerts(now), catalog.sale_concert(plan.stock, now, plan.room)
+    draft = catalog.sale_concert(plan.stock, now, plan.room)
+    drafts = catalog.demo_concerts(now) if site.is_disposable else ()
     try:
         async with asyncio.timeout(CATALOG_WITHIN_S):
             made = await catalog.load(client, drafts, token)
             concert = await catalog.open_sale(client, draft, token)
     except TimeoutError as error:
         raise CatalogRefused(f"the catalogue could not be filled within {CATALOG_WITHIN_S:.0f} s") from error
-    say(f"{len(drafts)} concerts are in the catalogue, {made} of them new; {plan.stock:,} more tickets go on sale\n")
-    say(f"watch it: make watch CONCERT={draft.slug} URL={url}\n")
+    say(f"{made} concerts are new in the catalogue; {plan.stock:,} more tickets go on sale\n")
+    say(f"watch it: make watch CONCERT={draft.slug} URL={site.urls[-1]}\n")
     return concert
 
 

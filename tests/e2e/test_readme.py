@@ -21,6 +21,13 @@ def load_blocks() -> list[str]:
     return shell_blocks(README.partition("## A first session\n")[2].partition("\n## ")[0])
 
 
+LEFT_ON_SALE = "ask '{ concerts(first: 100) { nodes { slug status } } }'"
+
+
+def tools_of(text: str) -> list[str]:
+    return [block for block in shell_blocks(text) if "ask()" in block]
+
+
 async def run(*command: str, application: Application) -> str:
     process = await asyncio.create_subprocess_exec(
         *command,
@@ -47,6 +54,8 @@ async def test_the_first_session_works_as_printed(tmp_path: Path) -> None:
         url = f"http://localhost:{application.port}"
         await run(sys.executable, "-m", "bench.sale", "--url", url, "--buyers", "100", application=application)
         concerts, held, bought, order = await said(shell_blocks(FIRST_SESSION), application)
+        (left,) = await said([*tools_of(FIRST_SESSION), LEFT_ON_SALE], application)
+    assert re.findall(r'"slug":"the-rush[^"]*","status":"(\w+)"', left) == ["CLOSED"]
     assert concerts.startswith('{"data":{"concerts":{"nodes":[{"slug":"')
     assert '"state":"HELD"' in held
     assert '"status":"PAID"' in bought
@@ -54,9 +63,8 @@ async def test_the_first_session_works_as_printed(tmp_path: Path) -> None:
 
 
 async def test_the_examples_of_a_waiting_room_work_as_printed(tmp_path: Path) -> None:
-    tools = next(block for block in shell_blocks(FIRST_SESSION) if "ask()" in block)
     async with started(Application(tmp_path / "data", DEMO="yes")) as application:
-        said_there = await said([tools, *shell_blocks(WAITING_ROOM)], application)
+        said_there = await said([*tools_of(FIRST_SESSION), *shell_blocks(WAITING_ROOM)], application)
     paused, configured, joined, called, resumed, watched, ready, bought, joined_late, event, pushed = said_there
     assert '"waitingRoom":{"status":"PAUSED"}' in paused
     assert '"message":"Back in ten minutes."' in configured
