@@ -36,6 +36,12 @@ async def application(tmp_path: Path) -> AsyncIterator[Application]:
         yield made
 
 
+async def test_start_says_what_it_waits_for(application: Application) -> None:
+    first, second = application.output.splitlines()[:2]
+    assert first.startswith(f"Onsale starts its stores in {application.data_dir}: ")
+    assert second.startswith("Onsale serves ")
+
+
 async def test_dead_letters_of_the_embedded_stores_are_listed(application: Application) -> None:
     assert await list_dead_letters(application.data_dir) == (0, "no dead letters\n")
 
