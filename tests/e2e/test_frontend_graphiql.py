@@ -31,7 +31,11 @@ STORIES: dict[str, dict[str, object]] = {
         "bought": "PAID",
         "orders": 1,
     },
-    "watching": {"held": 2, "sold": 2},
+    "watching": {
+        "held": 2,
+        "sold": 2,
+        "buyer": {"customerName": "Bob", "customerEmail": "bob@onsale.example"},
+    },
     "running": {
         "paused": "PAUSED",
         "emptied": 0,
@@ -52,6 +56,7 @@ STORIES: dict[str, dict[str, object]] = {
         "signedOut": ["stockChanged"],
     },
     "beingRefused": {"withinTenSeconds": 0},
+    "losingTheServer": {"stacks": 0},
     "loggingIn": {
         "signedIn": "Signed in as carol, customer",
         "me": "carol",

@@ -83,6 +83,10 @@ export class Page {
     }, words);
   }
 
+  async result() {
+    return this.tab.locator('.result-window').textContent();
+  }
+
   // Of the first tier that the result shows.
   async firstNumber(field) {
     const text = await this.tab.locator('.result-window').textContent();
