@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: bench-queue bench-sockets help run test check format lint types unit sale simulate watch schema frontend lock pages prove-room test-programs
+.PHONY: bench-queue bench-sockets help run test check format lint types unit sale simulate watch schema frontend lock pages prove-room test-programs page-types
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1 /p' Makefile | while read -r name text; do printf '  make %-13s %s\n' "$$name" "$$text"; done
@@ -13,7 +13,7 @@ help: ## list these commands
 run: .venv/run.stamp pages ## install what is needed, start everything and serve http://localhost:8000
 	@exec $(BIN)/python app.py
 
-test: .venv/dev.stamp test-programs lint types ## run every check and every test
+test: .venv/dev.stamp test-programs lint types page-types ## run every check and every test
 	@$(BIN)/python -m pytest
 
 check: .venv/dev.stamp lint types unit ## check format, lint, types and the SDL and run the unit tests, in seconds
@@ -28,6 +28,11 @@ lint: .venv/dev.stamp
 
 types: .venv/dev.stamp
 	@$(BIN)/mypy
+
+# Not part of a build: the pages are served without it.
+page-types:
+	@if $(HAS_NODE); then $(MAKE) -s --no-print-directory frontend/node_modules/.package-lock.json && \
+	  npm --prefix frontend run --silent types; fi
 
 unit: .venv/dev.stamp
 	@$(BIN)/python -m pytest tests/unit
@@ -67,15 +72,21 @@ LOCK := $(BIN)/uv pip compile pyproject.toml --upgrade --universal --python-vers
 # A stamp is newer than the lock file that was installed, so a second start installs nothing.
 .venv/run.stamp: requirements.lock
 	@$(MAKE_VENV)
-	@$(INSTALL) requirements.lock
+	@$(call INSTALL,requirements.lock,about a minute and 250 MB)
 	@touch $@
 
 .venv/dev.stamp: requirements-dev.lock
 	@$(MAKE_VENV)
-	@$(INSTALL) requirements-dev.lock
+	@$(call INSTALL,requirements-dev.lock,about a minute and 450 MB)
 	@touch .venv/run.stamp $@
 
-INSTALL := echo 'Installing into .venv, once …' && $(BIN)/python -m pip install --disable-pip-version-check --quiet --require-hashes -r
+# Shows the progress of a step, how long it took, and how much it brought.
+STEP := $(PYTHON) deploy/make/step.py
+
+# Python compiles a module when it is first imported, so nothing waits for those that never are.
+INSTALL = count=$$(grep -c '^[a-z].*==' $(1)) && \
+  $(STEP) "Installing $$count packages into .venv, once: $(2)" --count '^Collecting ' --of $$count --into .venv -- \
+  $(BIN)/python -m pip install --disable-pip-version-check --no-input --no-compile --progress-bar off --require-hashes -r $(1)
 
 define MAKE_VENV
 if ! command -v $(PYTHON) > /dev/null; then \
@@ -100,13 +111,13 @@ NEEDS_NODE := $(HAS_NODE) || { echo 'The pages need Node.js 20.19 or later with 
 
 frontend/dist/graphiql.html: frontend/node_modules/.package-lock.json $(shell find frontend/src frontend/*.* -type f)
 	@$(NEEDS_NODE)
-	@echo 'Building the pages …'
-	@cd frontend && npm run --silent build
+	@$(STEP) 'Building GraphiQL: about half a minute, after each change of the pages' --into frontend/dist -- \
+	  npm --prefix frontend run --silent build
 
 frontend/node_modules/.package-lock.json: frontend/package-lock.json
 	@$(NEEDS_NODE)
-	@echo 'Installing into frontend/node_modules, once …'
-	@cd frontend && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error > /dev/null
+	@$(STEP) 'Installing what builds GraphiQL, once: about half a minute and 250 MB' --into frontend/node_modules -- \
+	  npm --prefix frontend ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
 
 # Programs that tests need and no wheel contains: Redis 7 as a second store, a library that mongod

@@ -103,6 +103,7 @@ async def _lifespan(settings: Settings, given: Stores | None) -> AsyncIterator[A
             push_intervals=PushIntervals.from_pairs(settings.push_intervals),
             max_body_bytes=settings.max_body_bytes,
             allowed_origins=settings.allowed_origins,
+            allows_loopback_origins=not settings.is_production,
             page=Pages(settings).graphiql,
         ) as service:
             yield AppState(
@@ -156,6 +157,7 @@ async def run(settings: Settings) -> None:
     async with AsyncExitStack() as stack:
         if settings.redis_url is None or settings.mongo_url is None:
             stack.enter_context(lock_data_dir(settings.data_dir, app_port=settings.port))
+            _tell(home.starting(settings))
         listener = stack.enter_context(_listen(settings))
         urls = await stack.enter_async_context(
             run_stores(settings.data_dir, redis_url=settings.redis_url, mongo_url=settings.mongo_url)
@@ -188,8 +190,12 @@ class _Server(Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        sys.stdout.write(home.banner(self._settings))
-        sys.stdout.flush()
+        _tell(home.banner(self._settings))
+
+
+def _tell(text: str) -> None:
+    sys.stdout.write(text)
+    sys.stdout.flush()
 
 
 def _listen(settings: Settings) -> socket.socket:

@@ -9,6 +9,11 @@ SLOWEST_PUSH_MS = 10_000
 """The longest delay of an update for a person in a queue."""
 _PUSH_INTERVALS = re.compile(r"([1-9][0-9]{0,8}:[0-9]{1,5} ){0,20}rest:[0-9]{1,5}", re.ASCII)
 
+_ORIGIN = re.compile(
+    r"[a-z][a-z0-9+.-]*://(?:[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?",
+    re.ASCII | re.IGNORECASE,
+)
+
 
 class SettingsError(ValueError):
     """Lists every setting that is missing or malformed, all at once."""
@@ -44,7 +49,10 @@ class Settings:
     0 means every refresh. Written `200:0 5000:2000 rest:10000`.
     """
     allowed_origins: tuple[str, ...] = ()
-    """Origins, besides our own, of pages that may open sockets: `https://shop.example.org`."""
+    """Origins, besides our own, of pages that may open sockets: `https://shop.example.org`.
+
+    In development every page of this machine may.
+    """
     log_format: str = "text"
     """`text` for people, `json` for machines."""
     max_body_bytes: int = 262_144
@@ -89,7 +97,7 @@ class Settings:
             pass_key_file=Path(key) if (key := reader.optional("PASS_KEY_FILE")) else None,
             push_tick_ms=reader.number("PUSH_TICK_MS", cls.push_tick_ms, highest=1_000),
             push_intervals=reader.push_intervals("PUSH_INTERVALS", cls.push_intervals),
-            allowed_origins=tuple(reader.text("ALLOWED_ORIGINS", "").split()),
+            allowed_origins=reader.origins("ALLOWED_ORIGINS"),
             log_format=reader.choice("LOG_FORMAT", ("text", "json"), cls.log_format),
             max_body_bytes=reader.number("MAX_BODY_BYTES", cls.max_body_bytes),
             demo=reader.choice("DEMO", ("yes", "no"), cls.demo),
@@ -128,6 +136,17 @@ class _Reader:
         if value not in allowed:
             self._problems.append(f"ONSALE_{name} is {value!r}; it must be one of {', '.join(allowed)}")
         return value
+
+    def origins(self, name: str) -> tuple[str, ...]:
+        """Return the origins. One that no browser can send would be ignored silently."""
+        origins = tuple(self.text(name, "").split())
+        self._problems += [
+            f"ONSALE_{name} contains {origin[:64]!r}; write each origin as scheme://host or scheme://host:port, "
+            "without a path or a slash at the end, separated by spaces"
+            for origin in origins
+            if not _ORIGIN.fullmatch(origin)
+        ]
+        return origins
 
     def push_intervals(
         self, name: str, default: tuple[tuple[int | None, int], ...]

@@ -1,5 +1,5 @@
 """Reads the demo catalog (deploy/demo/concerts.json);
-its times are relative to now, so it never ages.
+its times are relative to now, so it never ages, and round, as an organizer sets them.
 """
 
 import json
@@ -11,6 +11,9 @@ from domain.concerts import ConcertDraft, ConcertTerms, TierDraft, Venue
 from domain.money import CurrencyCode
 from domain.queues import NO_ROOM, RoomSettings
 
+DOORS = timedelta(hours=19)
+"""The time of day, in UTC, at which every demo concert starts: evening in most of their cities."""
+
 
 def demo_drafts(catalogue: bytes, now: datetime) -> tuple[ConcertDraft, ...]:
     """Return the drafts of the demo concerts; `catalogue` is the content of the file."""
@@ -19,14 +22,17 @@ def demo_drafts(catalogue: bytes, now: datetime) -> tuple[ConcertDraft, ...]:
 
 def _draft(record: Mapping[str, Any], now: datetime) -> ConcertDraft:
     venue = record["venue"]
+    today = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    starts_at = today + timedelta(days=record["startsInDays"]) + DOORS
+    before_start = timedelta(days=record["startsInDays"], hours=-record["salesEndInHours"])
     return ConcertDraft(
         terms=ConcertTerms(
             name=record["name"],
             venue=Venue(venue["name"], venue["city"], venue["country"]),
             description=record["description"],
-            starts_at=now + timedelta(days=record["startsInDays"]),
-            sales_start_at=now + timedelta(hours=record["salesStartInHours"]),
-            sales_end_at=now + timedelta(hours=record["salesEndInHours"]),
+            starts_at=starts_at,
+            sales_start_at=today + timedelta(hours=now.hour + record["salesStartInHours"]),
+            sales_end_at=starts_at - before_start,
             limit_per_order=record["limitPerOrder"],
             limit_per_person=record["limitPerPerson"],
             hold_duration_ms=record["holdDurationSeconds"] * 1000,

@@ -208,6 +208,8 @@ class WaitingRoom:
     """READY and ADMITTED entries."""
     passes_issued: int
     flow: RoomFlow
+    is_past: bool = False
+    """The store has dropped the counts, because the concert is long over."""
 
     def people_ahead(self, entry: QueueEntry | None) -> int:
         """Return how many people may take tickets first;

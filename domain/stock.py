@@ -1,6 +1,8 @@
-"""Stock of a concert at one moment: available + held + sold = capacity in each tier, always."""
+"""Stock of a concert at one moment: available + held + sold = capacity in each tier, until the
+concert is past and the rest stays unsold.
+"""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from domain.ids import TierId
@@ -20,10 +22,16 @@ class TierStock:
     held: int
     """Units in a hold that may still become an order, including BUYING."""
     sold: int
+    unsold: int = 0
+    """Units that stay unsold for good, because the concert is past."""
 
     @property
     def available(self) -> int:
-        return self.capacity - self.held - self.sold
+        return self.capacity - self.held - self.sold - self.unsold
+
+    def off_sale(self) -> "TierStock":
+        """Return the stock without its available units, which cannot be bought any more."""
+        return replace(self, unsold=self.unsold + self.available)
 
 
 @dataclass(frozen=True, slots=True)

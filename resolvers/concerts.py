@@ -47,6 +47,7 @@ from resolvers.concert_updates import (
     save_concert,
 )
 from resolvers.context import Context
+from resolvers.history import build_past_stock, is_past
 from resolvers.load_once import NowOrLater
 from storage.mongo.concerts import SlugTaken
 
@@ -123,9 +124,15 @@ async def get_currency(context: Context, concert_id: ConcertId) -> CurrencyCode:
 
 
 async def read_stock(context: Context, concert: Concert) -> Stock:
-    """Return the stock. A draft has its whole capacity available, because it cannot be held yet."""
+    """Return the stock. A draft has its whole capacity available, because it cannot be held yet.
+
+    The stock of a past concert comes from its orders.
+    """
     if concert.status is ConcertStatus.DRAFT:
         return Stock(0, 0, tuple(TierStock(tier.id, tier.capacity, held=0, sold=0) for tier in concert.tiers))
+    if is_past(concert):
+        sold = await context.sold_counts.get(context.stores, concert)
+        return build_past_stock(concert, sold, for_organizer=_sees_drafts(context))
     return await context.stores.holds.read_stock(concert.id)
 
 

@@ -14,6 +14,7 @@ from domain.errors import Unauthenticated
 from domain.ids import ConcertId, PersonId
 from domain.queues import WaitingRoom
 from domain.stock import Stock
+from resolvers.history import SoldCounts
 from resolvers.load_once import LoadOnce
 from resolvers.wait_tables import WaitTableCache
 from storage.connect import Stores
@@ -41,6 +42,7 @@ class Context:
     address: str | None = None
     """Address of the client, as far as the server can tell."""
     wait_tables: WaitTableCache = field(default_factory=WaitTableCache)
+    sold_counts: SoldCounts = field(default_factory=SoldCounts)
     concerts: LoadOnce[ConcertId, Concert | None] = field(default_factory=LoadOnce, init=False, compare=False)
     stocks: LoadOnce[ConcertId, Stock] = field(default_factory=LoadOnce, init=False, compare=False)
     rooms: LoadOnce[ConcertId, WaitingRoom | None] = field(default_factory=LoadOnce, init=False, compare=False)
@@ -83,6 +85,7 @@ class Resources:
     stores: Stores
     passes: PassSigner
     wait_tables: WaitTableCache = field(default_factory=WaitTableCache)
+    sold_counts: SoldCounts = field(default_factory=SoldCounts)
 
     def context(self, viewer: Viewer | None, request_id: str, address: str | None = None) -> Context:
-        return Context(self.stores, self.passes, viewer, request_id, address, self.wait_tables)
+        return Context(self.stores, self.passes, viewer, request_id, address, self.wait_tables, self.sold_counts)

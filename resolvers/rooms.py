@@ -27,6 +27,7 @@ from domain.validation import call_problems, key_problems, raise_problems, room_
 from resolvers.concert_updates import MAX_ATTEMPTS, get_existing, make_command, pause_before_retry, save_concert
 from resolvers.concerts import load_concert
 from resolvers.context import Context
+from resolvers.history import build_past_room, is_past
 from resolvers.load_once import NowOrLater
 from resolvers.wait_tables import build_waiting_room
 from storage.hot.queue_state import RoomState
@@ -42,6 +43,8 @@ async def get_waiting_room(context: Context, concert_id: ConcertId) -> WaitingRo
         return None
     if concert.status is ConcertStatus.DRAFT:
         return build_waiting_room(concert, _empty_room_state(concert))
+    if is_past(concert):
+        return build_past_room(concert)
     return build_waiting_room(concert, await context.stores.queues.read_room(concert_id))
 
 

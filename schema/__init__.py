@@ -47,7 +47,11 @@ def _server_time() -> datetime:
 @strawberry.type(description="All reads.")
 class Query:
     concerts = strawberry.field(
-        list_concerts, description="All concerts, ordered by start. Organizers also see drafts."
+        list_concerts,
+        description=(
+            "All concerts: those to come first, in order of their start, then the past ones, latest first."
+            " Organizers also see drafts."
+        ),
     )
     concert = strawberry.field(find_concert, description="One concert, by either its `id` or its `slug`.")
     waiting_room = strawberry.field(
@@ -55,10 +59,15 @@ class Query:
     )
     queue_entry = strawberry.field(
         find_entry,
-        description="Your queue entry, for clients without an open subscription. Null if you never joined.",
+        description=(
+            "Your queue entry, for clients without an open subscription."
+            " Null if you never joined, and if you are signed out."
+        ),
     )
     order = strawberry.field(find_order, description="One of your orders. Organizers see every order.")
-    me = strawberry.field(find_viewer, description="You, with your queue entries, holds and orders.")
+    me = strawberry.field(
+        find_viewer, description="You, with your queue entries, holds and orders. Null if you are signed out."
+    )
     node = strawberry.field(
         find_node, description="An object by its global id. Null if it does not exist or is not yours."
     )

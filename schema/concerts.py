@@ -32,7 +32,12 @@ class Venue:
     country: str = strawberry.field(description="An ISO 3166-1 alpha-2 code, such as `DE`.")
 
 
-@strawberry.type(description="The stock of one tier. `available` + `held` + `sold` always equals `capacity`.")
+@strawberry.type(
+    description=(
+        "The stock of one tier. `available` + `held` + `sold` equals `capacity`, until thirty days after the concert:"
+        " then nothing is available any more, and only organizers still see what was left."
+    )
+)
 class TierStock:
     tier_id: strawberry.ID = strawberry.field(description="The id of the tier.")
     capacity: int = strawberry.field(description="The number of tickets on sale in total.")

@@ -20,13 +20,15 @@ from schema.ids import Kind
 class Permission(Enum):
     ANYONE = "anyone"
     SIGNED_IN = "signed in"
+    SIGNED_IN_OR_NULL = "signed in, null for others"
+    """What a signed-out viewer does not have is no error: a public page may ask for it."""
     ORGANIZER = "organizer"
     OWNER = "owner or organizer"
     OWNER_ALONE = "owner"
 
     def check(self, viewer: Viewer | None, owner: PersonId | None = None) -> None:
         """Raise Unauthenticated or Forbidden if the viewer lacks the permission."""
-        if self is Permission.ANYONE:
+        if self in (Permission.ANYONE, Permission.SIGNED_IN_OR_NULL):
             return
         if viewer is None:
             raise Unauthenticated(NOT_SIGNED_IN)
@@ -46,9 +48,9 @@ PERMISSIONS: Mapping[str, Permission] = {
     "Query.concerts": Permission.ANYONE,
     "Query.concert": Permission.ANYONE,
     "Query.waitingRoom": Permission.ANYONE,
-    "Query.queueEntry": Permission.SIGNED_IN,
+    "Query.queueEntry": Permission.SIGNED_IN_OR_NULL,
     "Query.order": Permission.SIGNED_IN,
-    "Query.me": Permission.SIGNED_IN,
+    "Query.me": Permission.SIGNED_IN_OR_NULL,
     "Query.node": Permission.ANYONE,
     "Query.serverTime": Permission.ANYONE,
     "Mutation.joinQueue": Permission.SIGNED_IN,
@@ -114,7 +116,10 @@ def _guarded(resolve: Callable[..., object] | None, right: Permission) -> Callab
         return resolve
 
     def guarded(source: object, info: GraphQLResolveInfo[Context], **arguments: object) -> object:
-        right.check(info.context.viewer, getattr(source, "person_id", None))
+        viewer = info.context.viewer
+        if viewer is None and right is Permission.SIGNED_IN_OR_NULL:
+            return None
+        right.check(viewer, getattr(source, "person_id", None))
         return resolve(source, info, **arguments)
 
     return guarded

@@ -123,9 +123,11 @@ class WaitingRoom:
     async def lottery(self, info: Info) -> RoomLottery | None:
         return await load_lottery(info.context, self.room)
 
-    @computed("How many people pass through the waiting room. For organizers.")
+    @computed(
+        "How many people pass through the waiting room. For organizers; null thirty days after the concert is over."
+    )
     def flow(self) -> RoomFlow | None:
-        return RoomFlow.of(self.room)
+        return RoomFlow.of(self.room) if not self.room.is_past else None
 
     @computed("Changes of the waiting room, newest first. For organizers; null with a top-level error for others.")
     async def audit(

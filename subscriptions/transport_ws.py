@@ -4,6 +4,7 @@ Speaks graphql-transport-ws and nothing older: the older protocol let operations
 was authenticated.
 """
 
+import logging
 from collections.abc import Sequence
 from typing import Generic
 
@@ -15,7 +16,9 @@ from subscriptions.sockets.close_codes import CloseCode, shortened
 from subscriptions.sockets.connection import Connection
 from subscriptions.sockets.connection_limits import ConnectionCounter, TooManyConnections
 from subscriptions.sockets.limits import Limits
-from subscriptions.sockets.origins import is_allowed
+from subscriptions.sockets.origins import OriginRules
+
+log = logging.getLogger(__name__)
 
 SUBPROTOCOL = "graphql-transport-ws"
 _TOKEN_PARAMETERS = frozenset({"access_token", "accesstoken", "authorization", "token"})
@@ -35,20 +38,22 @@ class GraphQLSocket(Generic[C]):
         limits: Limits,
         connection_counter: ConnectionCounter,
         allowed_origins: Sequence[str] = (),
+        allows_loopback_origins: bool = False,
     ) -> None:
         self._runner = operations
         self._verifier = verifier
         self._limits = limits
         self._connection_counter = connection_counter
-        self._allowed_origins = tuple(origin.lower() for origin in allowed_origins)
+        self._origin_rules = OriginRules(allowed_origins, allows_loopback=allows_loopback_origins)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if (await receive())["type"] != "websocket.connect":
             return
         headers = Headers(scope=scope)
-        if not is_allowed(headers, self._allowed_origins):
-            # Before the acceptance this is an answer with status 403.
-            await send({"type": "websocket.close"})
+        refusal = self._origin_rules.refusal_for(headers)
+        if refusal is not None:
+            log.warning("a socket was refused: %s", refusal)
+            await _forbid(scope, send, refusal)
             return
         if SUBPROTOCOL not in scope["subprotocols"]:
             await send({"type": "websocket.accept"})
@@ -83,6 +88,18 @@ def _has_token(headers: Headers, scope: Scope) -> bool:
     """
     names = {name.lower() for name, _ in QueryParams(scope.get("query_string", b"")).multi_items()}
     return "authorization" in headers or not names.isdisjoint(_TOKEN_PARAMETERS)
+
+
+async def _forbid(scope: Scope, send: Send, reason: str) -> None:
+    """Answer the upgrade request with 403 and the reason, if the server can send a body."""
+    if "websocket.http.response" not in scope.get("extensions", {}):
+        # Before the acceptance this is an answer with status 403.
+        await send({"type": "websocket.close"})
+        return
+    body = reason.encode(errors="replace")
+    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", str(len(body)).encode())]
+    await send({"type": "websocket.http.response.start", "status": 403, "headers": headers})
+    await send({"type": "websocket.http.response.body", "body": body})
 
 
 async def _close(send: Send, code: CloseCode, reason: str) -> None:

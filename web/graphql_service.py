@@ -45,6 +45,7 @@ async def open_graphql_service(
     push_intervals: PushIntervals,
     max_body_bytes: int,
     allowed_origins: Sequence[str] = (),
+    allows_loopback_origins: bool = False,
     limits: Limits = _DEFAULTS,
     page: Callable[[Request], Response] = build_missing_page,
 ) -> AsyncIterator[GraphQLService]:
@@ -67,6 +68,7 @@ async def open_graphql_service(
                     limits=limits,
                     connection_counter=connection_counter,
                     allowed_origins=allowed_origins,
+                    allows_loopback_origins=allows_loopback_origins,
                 ),
                 event_streams=streams,
             )

@@ -27,6 +27,11 @@ async def home(request: Request) -> HTMLResponse:
     return HTMLResponse(PAGE.format(url=html.escape(str(request.base_url))))
 
 
+def starting(settings: Settings) -> str:
+    """Return what the terminal shows until the banner."""
+    return f"Onsale starts its stores in {settings.data_dir.resolve()}: some seconds, more at the first start …\n"
+
+
 def banner(settings: Settings) -> str:
     address = f"http://localhost:{settings.port}"
     lines = [f"Onsale serves {address}", f"  GraphQL  {address}/graphql  (GraphiQL in a browser)"]

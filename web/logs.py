@@ -21,6 +21,8 @@ _SECRETS = re.compile(
     r"|(?P<email>[^\s\"'<>@=:,(]+@[\w-]+(?:\.[\w-]+)+)"
 )
 
+_UVICORN = ("uvicorn", "uvicorn.error", "uvicorn.access")
+
 
 def redact(text: str) -> str:
     return _SECRETS.sub(lambda match: f"[{'email' if match['email'] else 'token'}]", text)
@@ -63,10 +65,12 @@ def configure(log_format: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter() if log_format == "json" else TextFormatter())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
-    for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
+    for name in _UVICORN:
         logging.getLogger(name).handlers.clear()
         logging.getLogger(name).propagate = True
-    # uvicorn's start and stop lines repeat our banner, and its access lines repeat ours.
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    # uvicorn's start and stop lines repeat our banner. Its lines for requests and sockets contain
+    # the query string, which may hold secrets. Its command line sets a level on each logger.
+    for name in _UVICORN:
+        logging.getLogger(name).setLevel(logging.WARNING)
     # httpx2's line for each HTTP call to the issuer has no use for a reader.
     logging.getLogger("httpx2").setLevel(logging.WARNING)

@@ -1,5 +1,7 @@
-"""Public key of queue passes, for all services that check them: gates, partners and others."""
+"""Public key of queue passes, for all that check them: services of gates, partners, pages."""
 
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
@@ -7,11 +9,14 @@ from starlette.routing import Route
 from auth.passes import PassSigner
 
 LIFE_S = 600
+# Also without an Origin header: a shared cache may answer pages with what it read for a server.
+_HEADERS = {"Cache-Control": f"public, max-age={LIFE_S}", "Access-Control-Allow-Origin": "*"}
+_PREFLIGHT = Middleware(CORSMiddleware, allow_origins=["*"], allow_methods=["GET"], allow_headers=["*"])
 
 
 async def jwks(request: Request) -> JSONResponse:
     passes: PassSigner = request.state.passes
-    return JSONResponse(passes.jwks, headers={"Cache-Control": f"public, max-age={LIFE_S}"})
+    return JSONResponse(passes.jwks, headers=_HEADERS)
 
 
-routes = [Route("/.well-known/jwks.json", jwks)]
+routes = [Route("/.well-known/jwks.json", jwks, methods=["GET", "OPTIONS"], middleware=[_PREFLIGHT])]

@@ -1,5 +1,5 @@
 """`python -m workers [name ...]` runs the named workers, or all of them, against the stores of
-`ONSALE_*_URL`.
+`ONSALE_*_URL`, or else the embedded ones of a running `make run`.
 
 Any number may run, on any number of hosts: each run is safe to happen twice. `python -m workers
 deadletters …` is not a worker but a command, which ends.
@@ -18,6 +18,8 @@ from typing import Any
 from domain.errors import OnsaleError
 from settings import Settings, SettingsError
 from storage.connect import Stores, open_stores
+from storage.embedded.process import ServerStartError
+from storage.embedded.supervisor import find_stores
 from web import logs
 from workers import deadletters
 from workers.runner import ALL, run_workers
@@ -40,10 +42,9 @@ async def run_command(settings: Settings, chosen: Namespace) -> int:
 
 @asynccontextmanager
 async def _opened(settings: Settings) -> AsyncIterator[tuple[Stores, str]]:
-    if settings.redis_url is None or settings.mongo_url is None:
-        raise SettingsError("The stores are not configured; set ONSALE_REDIS_URL and ONSALE_MONGO_URL.")
-    async with open_stores(settings.redis_url, settings.mongo_url, settings.mongo_database) as stores:
-        yield stores, settings.redis_url
+    urls = find_stores(settings.data_dir, redis_url=settings.redis_url, mongo_url=settings.mongo_url)
+    async with open_stores(urls.redis, urls.mongo, settings.mongo_database) as stores:
+        yield stores, urls.redis
 
 
 def main() -> int:
@@ -69,7 +70,7 @@ def _run(work: Callable[[Settings], Coroutine[Any, Any, int | None]]) -> int:
         settings = Settings.from_env(os.environ)
         logs.configure(settings.log_format)
         return asyncio.run(work(settings)) or 0
-    except SettingsError as error:
+    except (SettingsError, ServerStartError) as error:
         sys.stderr.write(f"{error}\n")
         return 2
     except OnsaleError as error:

@@ -33,7 +33,7 @@ _CORS = Middleware(
     CORSMiddleware,
     allow_origin_regex=LOOPBACK_ORIGIN,
     allow_methods=["GET", "POST"],
-    allow_headers=["authorization", "content-type"],
+    allow_headers=["*"],
     max_age=600,
 )
 

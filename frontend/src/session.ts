@@ -3,6 +3,7 @@
  * expire. Two tabs can have two users.
  */
 
+import { fetchFrom } from "./network";
 import type { Settings } from "./settings";
 
 /** RFC 6749, section 5.1. */
@@ -15,6 +16,9 @@ export interface TokenAnswer {
 
 export interface Session {
   name: string;
+  /** The name to print on tickets, and the address for them; null if the token has none. */
+  fullName: string | null;
+  email: string | null;
   roles: string[];
   accessToken: string;
   refreshToken: string | null;
@@ -111,7 +115,7 @@ export class Sessions {
   async #ask(grant: Record<string, string>): Promise<TokenAnswer> {
     const { token_endpoint } = await this.#discover();
     const body = new URLSearchParams({ client_id: this.#settings.clientId, ...grant });
-    const response = await fetch(token_endpoint, { method: "POST", body });
+    const response = await fetchFrom("The issuer", token_endpoint, { method: "POST", body });
     if (response.status >= 400 && response.status < 500) throw new Refused(await response.text());
     if (!response.ok) throw new Error(`The issuer answered ${response.status}; try again.`);
     return (await response.json()) as TokenAnswer;
@@ -134,7 +138,7 @@ interface Endpoints {
 }
 
 async function discover(issuer: string): Promise<Endpoints> {
-  const response = await fetch(`${issuer.replace(/\/$/, "")}/.well-known/openid-configuration`);
+  const response = await fetchFrom("The issuer", `${issuer.replace(/\/$/, "")}/.well-known/openid-configuration`);
   if (!response.ok) throw new Error(`The issuer answered ${response.status}; try again.`);
   return (await response.json()) as Endpoints;
 }
@@ -149,21 +153,28 @@ function sessionOf(answer: TokenAnswer): Session {
   };
 }
 
-/** Reads the name and the roles to show. The server verifies the token; this page does not. */
-function personIn(token: string): { name: string; roles: string[] } {
+/** Reads the name, the email address and the roles to show. The server verifies the token. */
+function personIn(token: string): Pick<Session, "name" | "fullName" | "email" | "roles"> {
   try {
     const part = (token.split(".")[1] ?? "").replace(/-/g, "+").replace(/_/g, "/");
     const bytes = Uint8Array.from(atob(part), (letter) => letter.charCodeAt(0));
     const claims = JSON.parse(new TextDecoder().decode(bytes)) as Claims;
-    return { name: claims.preferred_username ?? claims.sub ?? "unknown user", roles: claims.realm_access?.roles ?? [] };
+    return {
+      name: claims.preferred_username ?? claims.sub ?? "unknown user",
+      fullName: claims.name ?? claims.preferred_username ?? null,
+      email: claims.email ?? null,
+      roles: claims.realm_access?.roles ?? [],
+    };
   } catch {
-    return { name: "unknown user", roles: [] };
+    return { name: "unknown user", fullName: null, email: null, roles: [] };
   }
 }
 
 interface Claims {
   sub?: string;
   preferred_username?: string;
+  name?: string;
+  email?: string;
   realm_access?: { roles?: string[] };
 }
 

@@ -32,6 +32,7 @@ class OwnServers:
             redis_url=self.valkey.url,
             mongo_url=self.mongod.url,
             mongo_database=DATABASE,
+            is_disposable=True,
         )
 
     async def kill_half(self) -> None:

@@ -24,6 +24,7 @@ from proofs.sale.buyers.buyer import Buyer
 from proofs.sale.buyers.people import Person, wanted
 from proofs.sale.buyers.queue_behavior import QueueSession
 from proofs.sale.buyers.stock_poller import StockPoller
+from proofs.sale.closing import closed_at_the_end
 from proofs.sale.driver import Kill, drive_sale
 from proofs.sale.records.audit import Audit, Auditor
 from proofs.sale.records.invariants import Verdict, judge
@@ -67,13 +68,14 @@ async def run_sale(target: SaleTarget, plan: Plan, kill: Kill | None) -> Result:
     write_status(f"{len(plan.people):,} people sign in\n")
     tokens = await sign_in(target.issuer, ["olivia", *(person.name for person in plan.people)])
     async with open_client(target.urls, ledger) as client:
-        concert = await _create_concerts(client, plan, tokens["olivia"], target.urls[-1])
+        concert = await _create_concerts(client, plan, tokens["olivia"], target)
         concert_id = ConcertId(ids.decode(concert.id, ids.Kind.CONCERT).parts[0])
         queue = QueueClient(client, ledger, concert, urls=target.urls, observations=Observations())
         shop = Shop(client, ledger, concert)
         stock_poller = StockPoller(shop)
         buyers = [_make_buyer(person, tokens[person.name], queue, shop, stock_poller) for person in plan.people]
-        async with Redis.from_url(target.redis_url, decode_responses=True) as redis:
+        closing = closed_at_the_end(client, concert.id, tokens["olivia"])
+        async with closing, Redis.from_url(target.redis_url, decode_responses=True) as redis:
             auditor = Auditor(redis, concert_id)
             background = (queue.poll_room(), auditor.poll())
             started = time.monotonic()
@@ -105,19 +107,18 @@ async def _finish_audit(auditor: Auditor) -> Audit:
         raise StoreDumpMissing(f"the store no longer answers: {error}") from error
 
 
-async def _create_concerts(client: Client, plan: Plan, token: str, url: str) -> SaleConcert:
+async def _create_concerts(client: Client, plan: Plan, token: str, target: SaleTarget) -> SaleConcert:
     now = datetime.now(UTC)
-    drafts, draft = catalog.demo_concerts(now), catalog.sale_concert(plan.stock, now, plan.room)
+    draft = catalog.sale_concert(plan.stock, now, plan.room)
+    drafts = catalog.demo_concerts(now) if target.is_disposable else ()
     try:
         async with asyncio.timeout(CATALOG_WITHIN_S):
             created = await catalog.load(client, drafts, token)
             concert = await catalog.open_sale(client, draft, token)
     except TimeoutError as error:
         raise CatalogRefused(f"the concerts could not be created within {CATALOG_WITHIN_S:.0f} s") from error
-    write_status(
-        f"{len(drafts)} demo concerts, {created} of them new; {plan.stock:,} tickets of another one go on sale\n"
-    )
-    write_status(f"watch it: make watch CONCERT={draft.slug} URL={url}\n")
+    write_status(f"{created} demo concerts are new; {plan.stock:,} tickets of another one go on sale\n")
+    write_status(f"watch it: make watch CONCERT={draft.slug} URL={target.urls[-1]}\n")
     return concert
 
 

@@ -22,6 +22,8 @@ class SaleTarget:
     redis_url: str
     mongo_url: str
     mongo_database: str
+    is_disposable: bool = False
+    """The servers were started for this sale, so their catalog may be filled and left as it is."""
 
 
 def existing_target(url: str, settings: Settings, *, redis_url: str | None, mongo_url: str | None) -> SaleTarget:

@@ -9,13 +9,14 @@ import logging
 import os
 import platform
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from storage.embedded.lockfile import LockFile, LockHolder
 from storage.embedded.mongod import Mongod
+from storage.embedded.ports import accepts_connections
 from storage.embedded.process import ServerProcess, ServerStartError
 from storage.embedded.valkey import Valkey
 
@@ -65,6 +66,32 @@ async def run_stores(data_dir: Path, *, redis_url: str | None, mongo_url: str | 
         if mongo_url is None:
             mongo_url = (await stack.enter_async_context(_run_server(make_mongod(data_dir / "mongod")))).url
         yield StoreUrls(redis_url, mongo_url)
+
+
+def find_stores(data_dir: Path, *, redis_url: str | None, mongo_url: str | None) -> StoreUrls:
+    """Return the given URLs, and for each that is None that of the embedded store which another
+    process runs in `data_dir`.
+
+    Raises ServerStartError if it runs none.
+    """
+    redis_url = redis_url or _find_url(data_dir / "valkey", make_valkey)
+    mongo_url = mongo_url or _find_url(data_dir / "mongod", make_mongod)
+    missing = {"ONSALE_REDIS_URL": redis_url, "ONSALE_MONGO_URL": mongo_url}
+    if redis_url is None or mongo_url is None:
+        settings = " and ".join(name for name, url in missing.items() if url is None)
+        raise ServerStartError(f"no embedded store runs in {data_dir}; start Onsale with `make run`, or set {settings}")
+    return StoreUrls(redis_url, mongo_url)
+
+
+def _find_url(directory: Path, make: Callable[..., ServerProcess]) -> str | None:
+    """Return the URL of the server that another process runs in the directory, or None."""
+    path = directory / "child.lock"
+    if not path.exists():
+        return None
+    # The lock is only read: a server that starts now would take a lock held here for a leftover's.
+    with LockFile(path) as lock:
+        holder = lock.last_holder()
+    return make(directory, port=holder.port).url if holder and accepts_connections(holder.port) else None
 
 
 def make_valkey(

@@ -1,9 +1,9 @@
 """Concerts in MongoDB, which owns all their fields. A change is a compare-and-set on `version`."""
 
 from dataclasses import asdict, dataclass, fields
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
-from pymongo import ASCENDING, ReturnDocument
+from pymongo import ASCENDING, DESCENDING, ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
 from domain.concerts import Concert, ConcertFilter, ConcertStatus, ConcertTerms, Tier, Venue
@@ -14,9 +14,11 @@ from domain.page import Page
 from domain.queues import QueueingMethod, RoomSettings
 from storage.mongo.client import Database, Document, Session, raises_unavailable
 from storage.mongo.concert_search import INDEX, WITHOUT_SEARCH, backfill, search_conditions, search_fields
-from storage.mongo.cursors import key_of, make_cursor
+from storage.mongo.cursors import ListPlace, list_place_of, start_of_list
 
 MAX_CURRENCIES = 10_000
+PAST_AFTER = timedelta(days=1)
+"""A concert of tonight, or of another time zone, still belongs to the head of the list."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,24 +80,39 @@ class ConcertStore:
 
     @raises_unavailable
     async def page(self, filter_: ConcertFilter, *, first: int, after: str | None) -> Page[Concert]:
-        """Return a page of concerts by start, then id. Raises BadUserInput for a bad cursor."""
+        """Return a page of concerts: those to come by start, then the past ones, latest first.
+
+        Raises BadUserInput for a bad cursor.
+        """
+        place = start_of_list(datetime.now(UTC) - PAST_AFTER) if after is None else list_place_of(after)
         query = _query(filter_)
-        if after is not None:
-            starts_at, id_ = key_of(after)
-            query["$or"] = [{"startsAt": {"$gt": starts_at}}, {"startsAt": starts_at, "_id": {"$gt": id_}}]
-        found = (
-            self._concerts.find(query, WITHOUT_SEARCH)
-            .sort([("startsAt", ASCENDING), ("_id", ASCENDING)])
-            .limit(first + 1)
-        )
-        documents: list[Document] = await found.to_list(first + 1)
+        documents: list[Document] = []
+        if not place.is_past:
+            documents = await self._find_after(query, place, limit=first + 1)
+        if len(documents) <= first:
+            documents += await self._find_past(query, place, limit=first + 1 - len(documents))
         shown = documents[:first]
         return Page(
             tuple(_concert(document) for document in shown),
-            tuple(make_cursor(document["startsAt"], document["_id"]) for document in shown),
+            tuple(place.move_to(document["startsAt"], document["_id"]).cursor for document in shown),
             has_next_page=len(documents) > first,
             has_previous_page=after is not None,
         )
+
+    async def _find_after(self, query: Document, place: ListPlace, *, limit: int) -> list[Document]:
+        """Return the concerts to come behind a place, in order of their start."""
+        behind = [{"startsAt": {"$gt": place.starts_at}}, {"startsAt": place.starts_at, "_id": {"$gt": place.id}}]
+        found = self._concerts.find({**query, "$or": behind})
+        return list(await found.sort([("startsAt", ASCENDING), ("_id", ASCENDING)]).to_list(limit))
+
+    async def _find_past(self, query: Document, place: ListPlace, *, limit: int) -> list[Document]:
+        """Return the past concerts behind a place, latest first."""
+        behind: Document = {"startsAt": {"$lt": place.past_before}}
+        if place.is_past:
+            before = [{"startsAt": {"$lt": place.starts_at}}, {"startsAt": place.starts_at, "_id": {"$lt": place.id}}]
+            behind = {"$or": before}
+        found = self._concerts.find({**query, **behind})
+        return list(await found.sort([("startsAt", DESCENDING), ("_id", DESCENDING)]).to_list(limit))
 
     @raises_unavailable
     async def list_active(self, *, starts_after: datetime) -> tuple[Concert, ...]:

@@ -2,26 +2,88 @@
 
 import base64
 import binascii
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from domain.errors import BadUserInput
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MS = timedelta(milliseconds=1)
 
 
 def make_cursor(moment: datetime, id_: str) -> str:
-    ms = (moment - _EPOCH) // timedelta(milliseconds=1)
-    return base64.urlsafe_b64encode(f"{ms}:{id_}".encode()).decode().rstrip("=")
+    return _encode(f"{_ms(moment)}:{id_}")
 
 
 def key_of(cursor: str) -> tuple[datetime, str]:
     """Return the sort key in a cursor. Raises BadUserInput if make_cursor cannot have made it."""
     try:
-        text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
-        ms, separator, id_ = text.partition(":")
-        moment = _EPOCH + timedelta(milliseconds=int(ms))
+        ms, separator, id_ = _decode(cursor).partition(":")
+        moment = _EPOCH + int(ms) * _MS
     except (binascii.Error, ValueError, OverflowError) as error:
-        raise BadUserInput(f"{cursor[:64]!r} is not a cursor of this list; use a cursor from its edges.") from error
+        raise _bad_cursor(cursor) from error
     if not separator:
-        raise BadUserInput(f"{cursor[:64]!r} is not a cursor of this list; use a cursor from its edges.")
+        raise _bad_cursor(cursor)
     return moment, id_
+
+
+@dataclass(frozen=True, slots=True)
+class ListPlace:
+    """A place in the list of concerts: first those that start at `past_before` or later, by start;
+    then the others, latest first.
+
+    `past_before` is fixed by the first page and part of every cursor, so that no concert moves
+    past a reader while time goes on.
+    """
+
+    starts_at: datetime
+    id: str
+    past_before: datetime
+
+    @property
+    def is_past(self) -> bool:
+        return self.starts_at < self.past_before
+
+    @property
+    def cursor(self) -> str:
+        return _encode(f"{_ms(self.starts_at)}:{self.id}:{_ms(self.past_before)}")
+
+    def move_to(self, starts_at: datetime, id_: str) -> "ListPlace":
+        return replace(self, starts_at=starts_at, id=id_)
+
+
+def start_of_list(past_before: datetime) -> ListPlace:
+    """Return the place before the first concert. It has whole milliseconds, as cursors have."""
+    divided_at = _EPOCH + _ms(past_before) * _MS
+    return ListPlace(divided_at, "", divided_at)
+
+
+def list_place_of(cursor: str) -> ListPlace:
+    """Return the place in a cursor. Raises BadUserInput if no list can have made it.
+
+    A cursor of an earlier version of Onsale has no `past_before`: its list goes on by start.
+    """
+    starts_at, id_ = key_of(cursor)
+    id_, separator, past_ms = id_.partition(":")
+    if not separator:
+        return ListPlace(starts_at, id_, _EPOCH)
+    try:
+        return ListPlace(starts_at, id_, _EPOCH + int(past_ms) * _MS)
+    except (ValueError, OverflowError) as error:
+        raise _bad_cursor(cursor) from error
+
+
+def _ms(moment: datetime) -> int:
+    return (moment - _EPOCH) // _MS
+
+
+def _encode(text: str) -> str:
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def _decode(cursor: str) -> str:
+    return base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
+
+
+def _bad_cursor(cursor: str) -> BadUserInput:
+    return BadUserInput(f"{cursor[:64]!r} is not a cursor of this list; use a cursor from its edges.")

@@ -121,6 +121,25 @@ class OrderStore:
         return tuple([order_from_document(document) async for document in self.collection.find(query)])
 
     @raises_unavailable
+    async def count_sold(self, concert_ids: Collection[ConcertId]) -> dict[ConcertId, dict[TierId, int]]:
+        """Return the number of recorded units of people by concert and tier, in one aggregation."""
+        ours = {"$nin": [OrderStatus.VOID, OrderStatus.WITHDRAWN]}
+        tier = {"$arrayElemAt": [{"$split": ["$units", ":"]}, 0]}
+        found = self.collection.aggregate(
+            [
+                {"$match": {"concertId": {"$in": list(concert_ids)}, "status": ours}},
+                {"$project": {"_id": 0, "concertId": 1, "units": 1}},
+                {"$unwind": "$units"},
+                {"$group": {"_id": {"concert": "$concertId", "tier": tier}, "sold": {"$sum": 1}}},
+            ]
+        )
+        sold: dict[ConcertId, dict[TierId, int]] = {}
+        async for group in found:
+            key = group["_id"]
+            sold.setdefault(ConcertId(key["concert"]), {})[TierId(key["tier"])] = group["sold"]
+        return sold
+
+    @raises_unavailable
     async def find_or_void(self, order_id: OrderId, concert_id: ConcertId, *, now: datetime) -> Order | None:
         """Return the order with this id, or None if there is a VOID order, which is inserted if the
         id is unused: then no order with this id can ever exist.

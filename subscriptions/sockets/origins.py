@@ -3,30 +3,67 @@
 Browsers let every page try, and send its origin; other clients send no origin.
 """
 
+import ipaddress
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 
+SETTING = "ONSALE_ALLOWED_ORIGINS"
+_DEFAULT_PORTS = {"http": ":80", "https": ":443"}
+_MAX_SHOWN = 200
 
-def is_allowed(headers: Headers, allowed: Sequence[str]) -> bool:
-    """Return whether the client may open a socket.
 
-    Allowed are clients that send no origin because they are not browsers, pages of this very host,
-    and pages of one of `allowed`, such as https://shop.example.
+class OriginRules:
+    """The origins whose pages may open sockets, besides those of this very host.
+
+    `allows_loopback` adds every page of this machine, as development needs it: a page served by a
+    development server has a port of its own.
     """
-    given = headers.getlist("origin")
-    if not given:
-        return True
-    if len(given) > 1:
-        return False
-    origin = given[0].lower()
-    return origin in allowed or _host(origin) == headers.get("host", "").lower()
+
+    def __init__(self, allowed: Sequence[str], *, allows_loopback: bool) -> None:
+        self._allowed = frozenset(_plain(origin) for origin in allowed)
+        self._allows_loopback = allows_loopback
+
+    def refusal_for(self, headers: Headers) -> str | None:
+        """Return the reason why the client may not open a socket, or None if it may."""
+        given = headers.getlist("origin")
+        if not given:
+            return None
+        if len(given) > 1:
+            return f"The request has {len(given)} Origin headers; send one."
+        origin = _plain(given[0])
+        if origin in self._allowed or self._is_of_host(origin, headers.get("host", "")):
+            return None
+        if self._allows_loopback and _is_loopback(origin):
+            return None
+        return (
+            f"Pages of the origin {given[0][:_MAX_SHOWN]!r} may not open sockets here;"
+            f" the server's setting {SETTING} names the origins that may."
+        )
+
+    def _is_of_host(self, origin: str, host: str) -> bool:
+        scheme, separator, own = origin.partition("://")
+        return bool(separator and own) and own == host.lower().removesuffix(_DEFAULT_PORTS.get(scheme, ":"))
 
 
-def _host(origin: str) -> str | None:
-    """Return the host of an origin; None for `null`, the origin of any sandboxed frame."""
+def _plain(origin: str) -> str:
+    """Return the origin in lower case, without the default port of its scheme."""
+    lowered = origin.lower()
+    return lowered.removesuffix(_DEFAULT_PORTS.get(lowered.partition("://")[0], ":"))
+
+
+def _is_loopback(origin: str) -> bool:
     try:
-        return urlsplit(origin).netloc or None
+        parts = urlsplit(origin)
+        host, _ = parts.hostname or "", parts.port
     except ValueError:
-        return None
+        return False
+    if parts.scheme not in _DEFAULT_PORTS or f"{parts.scheme}://{parts.netloc}" != origin or parts.username is not None:
+        return False
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -36,7 +36,11 @@ STORIES: dict[str, dict[str, object]] = {
         "bought": "PAID",
         "orders": 1,
     },
-    "followingTheStock": {"held": 2, "sold": 2},
+    "followingTheStock": {
+        "held": 2,
+        "sold": 2,
+        "buyer": {"customerName": "Bob", "customerEmail": "bob@onsale.example"},
+    },
     "runningTheWaitingRoom": {
         "paused": "PAUSED",
         "emptied": 0,
@@ -57,6 +61,7 @@ STORIES: dict[str, dict[str, object]] = {
         "signedOut": ["stockChanged"],
     },
     "retryingARefusedSubscription": {"withinTenSeconds": 0},
+    "losingTheServer": {"stacks": 0},
     "loggingInAtTheIssuer": {
         "signedIn": "Signed in as carol, customer",
         "me": "carol",

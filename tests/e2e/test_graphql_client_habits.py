@@ -1,4 +1,4 @@
-"""What clients send by habit: empty names, hashes in place of documents, tokens on the upgrade request."""
+"""Habits of clients: empty names, hashes in place of documents, tokens on the upgrade."""
 
 from typing import Any
 

@@ -47,7 +47,7 @@ def _venue(**changes: object) -> dict[str, object]:
 
 
 def _mutation(place: str, concert: OnSale, text: str) -> tuple[str, str, Input, str]:
-    """The document, who sends it, its input with the text at the place, and the path of the text there."""
+    """Return the document, its sender, its input with the text, and the path of the text."""
     key: dict[str, object] = {"concertId": concert.id, "idempotencyKey": text}
     fresh: dict[str, object] = {"concertId": concert.id, "idempotencyKey": new_key()}
     change: dict[str, object] = {"concertId": concert.id}

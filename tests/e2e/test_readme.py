@@ -16,6 +16,7 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(600)
 README = (ROOT / "README.md").read_text()
 FIRST_SESSION = (ROOT / "docs/first-session.md").read_text()
 WAITING_ROOM = (ROOT / "docs/waiting-room.md").read_text()
+LEFT_ON_SALE = "ask '{ concerts(first: 100) { nodes { slug status } } }'"
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -33,6 +34,10 @@ async def run(application: Application, *command: str) -> str:
     return await run_command(*command, cwd=ROOT, env=environment)
 
 
+def shell_functions(text: str) -> list[str]:
+    return [block for block in shell_blocks(text) if "ask()" in block]
+
+
 async def run_in_shell(application: Application, blocks: list[str]) -> list[str]:
     """Run the blocks as one script against the application, and return the printed lines."""
     script = "set -eu\n" + "\n".join(blocks).replace("http://localhost:8000", f"http://localhost:{application.port}")
@@ -45,6 +50,8 @@ async def test_first_session_works_as_printed(application: Application) -> None:
     url = f"http://localhost:{application.port}"
     await run(application, sys.executable, "-m", "proofs.sale", "--url", url, "--buyers", "100")
     concerts, held, bought, order = await run_in_shell(application, shell_blocks(FIRST_SESSION))
+    [left] = await run_in_shell(application, [*shell_functions(FIRST_SESSION), LEFT_ON_SALE])
+    assert re.findall(r'"slug":"the-rush[^"]*","status":"(\w+)"', left) == ["CLOSED"]
     assert concerts.startswith('{"data":{"concerts":{"nodes":[{"slug":"')
     assert '"state":"HELD"' in held
     assert '"status":"PAID"' in bought
@@ -52,8 +59,7 @@ async def test_first_session_works_as_printed(application: Application) -> None:
 
 
 async def test_examples_of_the_waiting_room_work_as_printed(application: Application) -> None:
-    functions = next(block for block in shell_blocks(FIRST_SESSION) if "ask()" in block)
-    printed = await run_in_shell(application, [functions, *shell_blocks(WAITING_ROOM)])
+    printed = await run_in_shell(application, [*shell_functions(FIRST_SESSION), *shell_blocks(WAITING_ROOM)])
     paused, configured, joined, called, resumed, audit, ready, bought, joined_late, event, pushed = printed
     assert '"waitingRoom":{"status":"PAUSED"}' in paused
     assert '"message":"Back in ten minutes."' in configured

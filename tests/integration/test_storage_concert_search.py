@@ -1,4 +1,4 @@
-"""Search words in MongoDB: written with a concert, and by a start for the concerts of earlier versions."""
+"""Search words are written with a concert, and at start for concerts of earlier versions."""
 
 from datetime import UTC, datetime
 from typing import Any

@@ -1,4 +1,4 @@
-"""Errors of MongoDB: what is in a command is never called an outage, and each is logged with its request."""
+"""A command that MongoDB refuses is not an outage, and each error is logged with its request."""
 
 import logging
 from collections.abc import AsyncIterator

@@ -120,7 +120,11 @@ async def test_the_command_runs_workers_until_sigterm(
     ("arguments", "environment", "words"),
     [
         (["nosuch"], {}, "unknown worker nosuch"),
-        ([], {"ONSALE_REDIS_URL": "", "ONSALE_MONGO_URL": ""}, "set ONSALE_REDIS_URL and ONSALE_MONGO_URL"),
+        (
+            [],
+            {"ONSALE_REDIS_URL": "", "ONSALE_MONGO_URL": "", "ONSALE_DATA_DIR": "/nonexistent"},
+            "set ONSALE_REDIS_URL and ONSALE_MONGO_URL",
+        ),
         ([], {"ONSALE_PORT": "many"}, "ONSALE_PORT is 'many'"),
     ],
 )

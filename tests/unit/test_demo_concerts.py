@@ -102,5 +102,6 @@ def test_one_concert_on_sale_has_a_waiting_room() -> None:
 def test_times_are_relative_to_the_load() -> None:
     first, later = demo_concerts(NOW)[0], demo_concerts(NOW + timedelta(days=365))[0]
     assert later.terms.starts_at - first.terms.starts_at == timedelta(days=365)
-    assert (first.terms.starts_at, first.terms.sales_start_at) == (NOW + timedelta(days=96), NOW - timedelta(hours=72))
+    evening = NOW.replace(hour=19) + timedelta(days=96)
+    assert (first.terms.starts_at, first.terms.sales_start_at) == (evening, NOW - timedelta(hours=72))
     assert first.terms.hold_duration_ms == 600_000

@@ -1,4 +1,4 @@
-"""Search words: whatever the writing of a name, each word of a query is the prefix of one of its words."""
+"""Each word of a query is the prefix of a word of the name, however both are written."""
 
 import pytest
 

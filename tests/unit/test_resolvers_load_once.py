@@ -12,7 +12,10 @@ from tests.support.waiting import wait_until
 
 @dataclass
 class Reads:
-    """Reads a letter in upper case, or fails for a digit; `turns` has the keys begun in each loop turn."""
+    """Reads a letter in upper case, or fails for a digit.
+
+    `turns` has the keys whose read began in each turn of the loop.
+    """
 
     turns: list[list[str]] = field(default_factory=list)
     _is_turn_over: bool = True

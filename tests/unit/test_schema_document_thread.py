@@ -1,4 +1,4 @@
-"""Long documents and introspection are worked on in one thread, each once and with a bounded queue."""
+"""Long documents and introspection are handled in one thread, each once, with a bounded queue."""
 
 import asyncio
 import threading

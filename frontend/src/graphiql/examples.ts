@@ -102,8 +102,8 @@ mutation HoldTickets($input: HoldTicketsInput!) {
 }
 `;
 
-const BUY = `# Buys what you hold: {{holdId}} in the variables
-# becomes your last hold.
+const BUY = `# Buys what you hold: in the variables, {{holdId}} becomes
+# your last hold, {{myName}} and {{myEmail}} you.
 mutation BuyTickets($input: PurchaseTicketsInput!) {
   purchaseTickets(input: $input) {
     ... on PurchaseTicketsSuccess {
@@ -160,14 +160,14 @@ export function exampleTabs(concert: DemoConcert | null): ExampleTab[] {
   const concertId = concert?.id ?? "";
   const lines = [{ tierId: concert?.tiers[0]?.id ?? "", quantity: 2 }];
   const idempotencyKey = "{{newKey}}";
-  const customer = { customerName: "Alice", customerEmail: "alice@onsale.example" };
+  const customer = { customerName: "{{myName}}", customerEmail: "{{myEmail}}" };
   return [
     tab(CATALOGUE),
     tab(JOIN, { concertId }),
     tab(WATCH_PLACE, { concertId }),
     tab(CLAIM, { concertId }),
     tab(HOLD, { input: { concertId, lines, queuePass: "{{queuePass}}", idempotencyKey } }),
-    tab(BUY, { input: { holdId: "{{holdId}}", ...customer, idempotencyKey } }),
+    tab(BUY, { input: { ...customer, holdId: "{{holdId}}", idempotencyKey } }),
     tab(WATCH_STOCK, { concertId }),
     tab(ME),
     tab(WATCH_ROOM, { concertId }),

@@ -7,8 +7,10 @@ import { createGraphiQLFetcher, type Fetcher, type FetcherOpts, type FetcherPara
 import { type DocumentNode, getOperationAST, Kind, OperationTypeNode, parse } from "graphql";
 import type { Client } from "graphql-ws";
 
+import { fetchFrom, orUnreachable } from "../network";
 import type { Sessions } from "../session";
 import { type Memory, NothingKnown } from "./memory";
+import { readable } from "./readable";
 
 /**
  * Dispatched for each mutation that was answered or whose answer was lost, because it may have been
@@ -26,7 +28,7 @@ export function makeFetcher(sessions: Sessions, socket: Client, memory: Memory, 
   return (operation, options) => {
     try {
       const written = asWritten({ ...operation, variables: memory.fill(operation.variables) }, options);
-      const answer = send(...written);
+      const answer = readable(send(...written));
       if (isMutation(...written)) {
         const dispatch = (): boolean => mutations.dispatchEvent(new Event(MUTATION_ANSWERED));
         void Promise.resolve(answer).then(dispatch, dispatch);
@@ -77,7 +79,17 @@ async function sendSignedIn(
   const token = await sessions.accessToken();
   // Headers from the headers editor win.
   if (token && !headers.has("Authorization")) headers.set("Authorization", `Bearer ${token}`);
-  const response = await fetch(address, { ...init, headers });
-  memory.learn(await response.clone().json().catch(() => null));
-  return response;
+  const response = await fetchFrom("The server", address, { ...init, headers });
+  const text = await orUnreachable("The server", () => response.text());
+  memory.learn(readJson(text, response.status));
+  return new Response(text, response);
+}
+
+/** A proxy in front of the server answers with a page when the server is away. */
+function readJson(text: string, status: number): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new Error(`The server answered with status ${status} and no GraphQL response; try again in a moment.`);
+  }
 }

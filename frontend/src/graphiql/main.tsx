@@ -19,7 +19,7 @@ import { tabStorage } from "./storage";
 async function start(container: HTMLElement): Promise<void> {
   const [settings, concert] = await Promise.all([loadSettings(), findDemoConcert()]);
   const sessions = new Sessions(settings);
-  const memory = new Memory();
+  const memory = new Memory(sessions.current);
   const socket = openSocket(sessions);
   const mutations = new EventTarget();
   let name = sessions.current()?.name;

@@ -4,17 +4,27 @@
  * received.
  */
 
+import type { Session } from "../session";
+
 const PLACEHOLDER = /^\{\{(\w+)\}\}$/;
 
 const MISSING: Record<string, string> = {
   queuePass: "There is no queue pass yet: run the tab ClaimPass first, and JoinQueue before it.",
   holdId: "There is no hold yet: run the tab HoldTickets first.",
+  myName: "There is no name of yours: sign in above first, or write one into the variables.",
+  myEmail: "There is no email address of yours: sign in above first, or write one into the variables.",
 };
 
 export class NothingKnown extends Error {}
 
 export class Memory {
   #known = new Map<string, string>();
+  readonly #signedIn: () => Session | null;
+
+  /** `signedIn` returns the user who is signed in now: `myName` and `myEmail` are theirs. */
+  constructor(signedIn: () => Session | null) {
+    this.#signedIn = signedIn;
+  }
 
   /** Called when another user signs in. */
   readonly forget = (): void => this.#known.clear();
@@ -36,9 +46,16 @@ export class Memory {
     const name = PLACEHOLDER.exec(text)?.[1];
     if (name === undefined) return text;
     if (name === "newKey") return newKey();
-    const known = this.#known.get(name);
+    const known = this.#mine(name) ?? this.#known.get(name);
     if (known !== undefined) return known;
-    throw new NothingKnown(MISSING[name] ?? `There is no value {{${name}}}; use newKey, queuePass or holdId.`);
+    throw new NothingKnown(
+      MISSING[name] ?? `There is no value {{${name}}}; use newKey, queuePass, holdId, myName or myEmail.`,
+    );
+  }
+
+  #mine(name: string): string | null {
+    if (name === "myName") return this.#signedIn()?.fullName ?? null;
+    return name === "myEmail" ? (this.#signedIn()?.email ?? null) : null;
   }
 
   #learnFrom(result: unknown): void {

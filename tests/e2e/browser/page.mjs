@@ -83,6 +83,10 @@ export class Page {
     }, texts);
   }
 
+  async result() {
+    return this.tab.locator('.result-window').textContent();
+  }
+
   // Returns the number in the first such field of the result, which is that of the first tier.
   async firstNumber(field) {
     const text = await this.tab.locator('.result-window').textContent();

@@ -78,7 +78,8 @@ export const stories = {
     await browser.screenshot(viewer.tab, 'stock-in-dark-mode');
     await buyer.run('BuyTickets');
     await viewer.untilResultShows(`"sold": ${sold + 2}`);
-    return { held, sold: (await viewer.firstNumber('sold')) - sold };
+    const { nodes } = (await buyer.runElsewhere('{ me { orders(first: 1) { nodes { customerName customerEmail } } } }')).me.orders;
+    return { held, sold: (await viewer.firstNumber('sold')) - sold, buyer: nodes[0] };
   },
 
   // An organizer runs the waiting room; a customer waits in it and reads what happens to the queue.
@@ -186,6 +187,31 @@ export const stories = {
     await page.tab.clock.fastForward(10_000);
     await page.run('Catalog');
     return { withinTenSeconds: attempts - before };
+  },
+
+  // The server goes away, then a proxy answers in its place: the page says so in words, without a stack.
+  async losingTheServer(browser, url) {
+    const person = await browser.openPerson();
+    const page = await Page.open(person, url);
+    await page.openTab('BuyTickets');
+    await page.start();
+    await page.untilResultShows('There is no name of yours: sign in above first');
+    await person.route('**/graphql', (route) => route.abort('connectionrefused'));
+    await person.route('**/openid-configuration', (route) => route.abort('connectionrefused'));
+    await page.openTab('Catalog');
+    await page.start();
+    await page.untilResultShows('The server cannot be reached. Check that it runs');
+    const shown = [await page.result()];
+    await browser.screenshot(page.tab, 'losing-the-server');
+    await page.tab.getByRole('button', { name: 'alice', exact: true }).click();
+    await page.tab.getByRole('alert').getByText('The issuer cannot be reached').waitFor();
+    await person.route('**/graphql', (route) => route.fulfill({ status: 502, body: '<h1>Bad Gateway</h1>' }));
+    await page.start();
+    await page.untilResultShows('answered with status 502');
+    shown.push(await page.result());
+    browser.forgive('net::ERR_CONNECTION_REFUSED');
+    browser.forgive('502 (Bad Gateway)');
+    return { stacks: shown.filter((text) => text.includes('stack')).length };
   },
 
   async loggingInAtTheIssuer(browser, url) {

@@ -1,0 +1,35 @@
+"""The server command of docs/operations.md, as printed, logs no query string."""
+
+import re
+from pathlib import Path
+
+from websockets.asyncio.client import connect
+from websockets.typing import Subprotocol
+
+from storage.embedded.process import ServerProcess
+from tests.support.application import ROOT, Application, started
+from tests.support.sockets import PROTOCOL, Client
+
+SECRET = "s3cret-of-a-query"
+
+
+def documented_options() -> list[str]:
+    """Return the options of uvicorn that the page about operations prints."""
+    (line,) = re.findall(r"^ *(--http .*)$", (ROOT / "docs/operations.md").read_text(), re.MULTILINE)
+    return str(line).split()
+
+
+async def test_documented_command_logs_no_query_string(
+    tmp_path: Path, own_valkey: ServerProcess, own_mongod: ServerProcess
+) -> None:
+    application = Application(tmp_path / "onsale", REDIS_URL=own_valkey.url, MONGO_URL=own_mongod.url)
+    command = ("-m", "uvicorn", "app:app", "--port", str(application.port), *documented_options())
+    application.command = command
+    async with started(application):
+        answer = await application.get(f"/graphql?query={{__typename}}&variables={{}}&token={SECRET}")
+        assert answer.status_code == 200
+        url = application.url.replace("http", "ws", 1) + f"/graphql?token={SECRET}"
+        async with connect(url, subprotocols=[Subprotocol(PROTOCOL)]) as connection:
+            await Client(connection).sign_in(None)
+    assert "GET /graphql 200" in application.output
+    assert SECRET not in application.output

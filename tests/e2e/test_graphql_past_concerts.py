@@ -1,0 +1,151 @@
+"""Past concerts answer from their orders, without an error, and come last in the list."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from domain.ids import ConcertId
+from schema.ids import Kind, argument
+from storage.hot.hot_state import KEYS_OUTLIVE_CONCERT
+from storage.keys import concert_keys
+from storage.mongo.cursors import make_cursor
+from storage.mongo.orders import OrderStore
+from tests.support.shop import OnSale, Shop, new_key
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+PAST = """
+query ($id: ID!) {
+  concert(id: $id) {
+    tiers { capacity available held sold }
+    stock { soldOut epoch tiers { capacity available held sold } }
+    waitingRoom { status waitingCount slotsTaken epoch lottery { isRevealed } }
+  }
+  waitingRoom(concertId: $id) { status }
+  queueEntry(concertId: $id) { state }
+}
+"""
+FIGURES = """
+query ($id: ID!) {
+  concert(id: $id) {
+    tiers { available sold } waitingRoom { status flow { joined } audit(first: 5) { nodes { action } } }
+  }
+}
+"""
+PAGE = """
+query ($filter: ConcertFilter, $first: Int, $after: String) {
+  concerts(first: $first, after: $after, filter: $filter) {
+    nodes { slug tiers { sold } stock { soldOut } waitingRoom { status } }
+    pageInfo { hasNextPage endCursor }
+  }
+}
+"""
+CLOSE = """
+mutation ($input: CloseConcertInput!) { closeConcert(input: $input) { __typename } }
+"""
+ROOM = {"status": "CLOSED", "waitingCount": 0, "slotsTaken": 0, "lottery": None}
+
+
+def raw_id(concert: OnSale) -> ConcertId:
+    return ConcertId(argument("id", concert.id, Kind.CONCERT).parts[0])
+
+
+async def move_into_past(shop: Shop, concert: OnSale, *, days: int) -> None:
+    """Store the concert as one that was over `days` days ago; its keys expire after thirty."""
+    over = datetime.now(UTC) - timedelta(days=days)
+    times = {"startsAt": over, "salesEndAt": over, "salesStartAt": over - timedelta(days=9)}
+    await shop.stores.mongo["concerts"].update_one({"_id": raw_id(concert)}, {"$set": times})
+    if days > KEYS_OUTLIVE_CONCERT.days:
+        await shop.stores.script_client.run_command("DEL", *concert_keys(raw_id(concert)))
+
+
+async def sold_out_of_three(shop: Shop) -> OnSale:
+    concert = await shop.on_sale(tiers=[{"name": "Only", "priceMinor": 100, "capacity": 10}])
+    held = await shop.hold(concert, 3)
+    await shop.buy({"holdId": held["hold"]["id"]})
+    return concert
+
+
+@pytest.mark.parametrize("by", [None, "alice"], ids=["anonymous", "customer"])
+@pytest.mark.parametrize("is_closed", [False, True], ids=["published", "closed"])
+async def test_a_past_concert_answers_from_its_orders(shop: Shop, is_closed: bool, by: str | None) -> None:
+    concert = await sold_out_of_three(shop)
+    if is_closed:
+        await shop.fields(CLOSE, by="olivia", input={"concertId": concert.id})
+    await move_into_past(shop, concert, days=31)
+    shown = await shop.fields(PAST, by=by, id=concert.id)
+    tier = {"capacity": 10, "available": 0, "held": 0, "sold": 3}
+    # A client that saw epoch 1 accepts this payload although its version is lower.
+    assert shown["concert"]["stock"] == {"soldOut": True, "epoch": 2, "tiers": [tier]}
+    assert shown["concert"]["tiers"] == [tier]
+    assert shown["concert"]["waitingRoom"] == ROOM | {"epoch": 2}
+    assert shown["waitingRoom"] == {"status": "CLOSED"}
+    assert shown["queueEntry"] is None
+
+
+async def test_organizers_see_what_a_past_concert_left_unsold(shop: Shop) -> None:
+    concert = await sold_out_of_three(shop)
+    await move_into_past(shop, concert, days=31)
+    shown = (await shop.fields(FIGURES, by="olivia", id=concert.id))["concert"]
+    assert shown["tiers"] == [{"available": 7, "sold": 3}]
+    assert shown["waitingRoom"] == {"status": "CLOSED", "flow": None, "audit": {"nodes": []}}
+
+
+async def test_tickets_of_a_past_concert_stay_refused(shop: Shop) -> None:
+    concert = await sold_out_of_three(shop)
+    await move_into_past(shop, concert, days=31)
+    refused = await shop.hold(concert, 1)
+    assert refused["__typename"] == "NotOnSaleError"
+
+
+async def test_past_concerts_of_a_page_cost_one_aggregation(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    city = f"City {new_key()}"
+    for _ in range(12):
+        concert = await shop.on_sale(venue={"name": "Hall", "city": city, "country": "DE"})
+        await move_into_past(shop, concert, days=40)
+    counted: list[int] = []
+    count_sold = OrderStore.count_sold
+
+    async def spied(store: OrderStore, concert_ids: list[ConcertId]) -> object:
+        counted.append(len(concert_ids))
+        return await count_sold(store, concert_ids)
+
+    monkeypatch.setattr(OrderStore, "count_sold", spied)
+    for _ in range(2):
+        page = (await shop.fields(PAGE, filter={"city": city}))["concerts"]
+        assert [node["tiers"] for node in page["nodes"]] == [[{"sold": 0}, {"sold": 0}]] * 12
+    assert counted == [12]
+
+
+async def test_past_concerts_come_last_and_latest_first(shop: Shop) -> None:
+    city = f"City {new_key()}"
+    for name, days in (("old", 400), ("recent", 40), ("yesterday", 2), ("today", 0)):
+        concert = await shop.on_sale(slug=f"{name}-{city[5:]}", venue={"name": "H", "city": city, "country": "DE"})
+        await move_into_past(shop, concert, days=days)
+    for name, year in (("later", 2051), ("soon", 2050)):
+        venue = {"name": "H", "city": city, "country": "DE"}
+        await shop.on_sale(slug=f"{name}-{city[5:]}", venue=venue, startsAt=f"{year}-01-01T20:00:00Z")
+    listed = await read_pages(shop, city)
+    assert [slug.partition("-")[0] for slug in listed] == ["today", "soon", "later", "yesterday", "recent", "old"]
+
+
+async def test_cursors_of_earlier_versions_go_on_by_start(shop: Shop) -> None:
+    city = f"City {new_key()}"
+    old, soon = [
+        await shop.on_sale(slug=f"{name}-{city[5:]}", venue={"name": "H", "city": city, "country": "DE"})
+        for name in ("old", "soon")
+    ]
+    await move_into_past(shop, old, days=400)
+    cursor = make_cursor(datetime.now(UTC) - timedelta(days=399), raw_id(soon))
+    assert await read_pages(shop, city, after=cursor) == [f"soon-{city[5:]}"]
+
+
+async def read_pages(shop: Shop, city: str, *, after: str | None = None) -> list[str]:
+    """Read all pages of one concert each. Return their slugs."""
+    slugs: list[str] = []
+    while True:
+        page = (await shop.fields(PAGE, filter={"city": city}, first=1, after=after))["concerts"]
+        slugs += [node["slug"] for node in page["nodes"]]
+        if not page["pageInfo"]["hasNextPage"]:
+            return slugs
+        after = page["pageInfo"]["endCursor"]

@@ -1,0 +1,71 @@
+"""Pages on another origin: what HTTP allows them, and what a refused socket is told."""
+
+import logging
+
+import httpx2
+import pytest
+from starlette.applications import Starlette
+from starlette.types import ASGIApp, Receive, Scope, Send
+from websockets.exceptions import InvalidStatus
+
+from tests.support.sale import PASSES
+from tests.support.serving import serving
+from tests.support.shop import Shop
+from tests.support.sockets import sockets
+from web import pass_jwks
+
+CLIENT_HEADERS = (
+    "traceparent",
+    "baggage",
+    "sentry-trace",
+    "apollo-require-preflight",
+    "apollographql-client-name",
+    "x-made-up-today",
+)
+
+
+async def test_refused_socket_is_told_the_origin_and_the_setting(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    async with sockets() as server:
+        with pytest.raises(InvalidStatus) as caught:
+            async with server.client(origin=None, additional_headers={"Origin": "https://other.example"}):
+                pass
+    answer = caught.value.response
+    assert answer.status_code == 403
+    said = (answer.body or b"").decode()
+    assert "'https://other.example'" in said
+    assert "ONSALE_ALLOWED_ORIGINS" in said
+    (line,) = [record.getMessage() for record in caplog.records if "refused" in record.getMessage()]
+    assert said in line
+
+
+@pytest.mark.parametrize("header", CLIENT_HEADERS)
+@pytest.mark.asyncio(loop_scope="module")
+async def test_any_request_header_is_allowed(shop: Shop, header: str) -> None:
+    wish = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": f"authorization, {header}"}
+    preflight = await shop.client.options("/graphql", headers={"Origin": "https://shop.example", **wish})
+    assert preflight.status_code == 200
+    assert header in preflight.headers["access-control-allow-headers"]
+    # The reason why every header may be allowed.
+    assert "access-control-allow-credentials" not in preflight.headers
+
+
+async def test_every_page_may_read_the_keys_of_passes() -> None:
+    async with serving(lambda _: _with_passes()) as base, httpx2.AsyncClient(base_url=base) as client:
+        for origin in ({}, {"Origin": "https://gate.example"}):
+            answer = await client.get("/.well-known/jwks.json", headers=origin)
+            assert (answer.status_code, answer.json()) == (200, PASSES.jwks)
+            assert answer.headers.get_list("access-control-allow-origin") == ["*"]
+        asked = {"Origin": "https://gate.example", "Access-Control-Request-Method": "GET"}
+        traced = asked | {"Access-Control-Request-Headers": "traceparent"}
+        preflight = await client.options("/.well-known/jwks.json", headers=traced)
+        assert (preflight.status_code, preflight.headers["access-control-allow-headers"]) == (200, "traceparent")
+
+
+def _with_passes() -> ASGIApp:
+    app = Starlette(routes=pass_jwks.routes)
+
+    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+        await app({**scope, "state": {"passes": PASSES}}, receive, send)
+
+    return serve

@@ -1,0 +1,31 @@
+"""Demo concerts start at round times whenever they are loaded, and their sales keep their order."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from domain.demo import demo_drafts
+from domain.validation import draft_problems
+from resolvers.demo import CATALOGUE
+
+LOADED = datetime(2026, 11, 20, 0, 59, 59, 987_654, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("hour", range(24))
+def test_demo_times_are_full_hours_at_any_time_of_loading(hour: int) -> None:
+    now = LOADED.replace(hour=hour)
+    for draft in demo_drafts(CATALOGUE.read_bytes(), now):
+        terms = draft.terms
+        for moment in (terms.starts_at, terms.sales_start_at, terms.sales_end_at):
+            assert (moment.minute, moment.second, moment.microsecond) == (0, 0, 0)
+        assert terms.starts_at.hour == 19
+        assert terms.sales_start_at < terms.sales_end_at < terms.starts_at
+        assert terms.starts_at - now > timedelta(days=13)
+        assert list(draft_problems(draft)) == []
+
+
+@pytest.mark.parametrize("hour", [0, 23])
+def test_the_same_demo_sales_are_open_at_any_time_of_loading(hour: int) -> None:
+    now = LOADED.replace(hour=hour)
+    later = [draft for draft in demo_drafts(CATALOGUE.read_bytes(), now) if draft.terms.sales_start_at > now]
+    assert len(later) == 4

@@ -1,0 +1,92 @@
+"""The sums of past concerts: read together, kept, bounded, and read again after a failure."""
+
+import asyncio
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
+from typing import cast
+
+import pytest
+
+from domain.errors import TemporarilyUnavailable
+from domain.ids import ConcertId, TierId, tier_id
+from resolvers import history
+from resolvers.history import KEPT_S, SoldCounts
+from storage.connect import Stores
+from storage.sync.detached import DetachedTasks
+from tests.support.snapshots import CONCERT
+
+A, B = replace(CONCERT, id=ConcertId("aaaa")), replace(CONCERT, id=ConcertId("bbbb"))
+
+
+@dataclass
+class Orders:
+    """Every concert sold five tickets of its first tier; or the database is away."""
+
+    is_away: bool = False
+    reads: list[list[str]] = field(default_factory=list)
+
+    async def count_sold(self, concert_ids: Collection[ConcertId]) -> dict[ConcertId, dict[TierId, int]]:
+        self.reads.append(sorted(concert_ids))
+        if self.is_away:
+            raise TemporarilyUnavailable("away")
+        return {id_: {tier_id(id_, 1): 5} for id_ in concert_ids}
+
+
+@dataclass
+class OrderStores:
+    orders: Orders = field(default_factory=Orders)
+    detached_tasks: DetachedTasks = field(default_factory=DetachedTasks)
+
+    @property
+    def stores(self) -> Stores:
+        return cast("Stores", self)
+
+
+async def test_concerts_asked_for_together_are_counted_together() -> None:
+    few, counts = OrderStores(), SoldCounts()
+    first, second, again = await asyncio.gather(
+        counts.get(few.stores, A), counts.get(few.stores, B), counts.get(few.stores, A)
+    )
+    assert (first, second, again) == ({"aaaa-1": 5}, {"bbbb-1": 5}, {"aaaa-1": 5})
+    assert few.orders.reads == [["aaaa", "bbbb"]]
+
+
+async def test_counts_are_kept_for_an_hour_and_for_one_version() -> None:
+    now = 0.0
+    few, counts = OrderStores(), SoldCounts(clock=lambda: now)
+    for concert in (A, A, replace(A, version=A.version + 1)):
+        await counts.get(few.stores, concert)
+    assert few.orders.reads == [["aaaa"], ["aaaa"]]
+    now = KEPT_S
+    await counts.get(few.stores, A)
+    assert len(few.orders.reads) == 3
+
+
+async def test_failed_count_reaches_every_caller_and_is_repeated() -> None:
+    few, counts = OrderStores(Orders(is_away=True)), SoldCounts()
+    ended = await asyncio.gather(counts.get(few.stores, A), counts.get(few.stores, B), return_exceptions=True)
+    assert [type(error) for error in ended] == [TemporarilyUnavailable] * 2
+    few.orders.is_away = False
+    assert await counts.get(few.stores, A) == {"aaaa-1": 5}
+
+
+async def test_one_aggregation_counts_a_bounded_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(history, "MAX_READ_AT_ONCE", 2)
+    monkeypatch.setattr(history, "MAX_KEPT", 2)
+    few, counts = OrderStores(), SoldCounts()
+    concerts = [replace(CONCERT, id=ConcertId(name)) for name in ("a", "b", "c")]
+    await asyncio.gather(*[counts.get(few.stores, concert) for concert in concerts])
+    assert few.orders.reads == [["a", "b"], ["c"]]
+    # The oldest was dropped, the newest was not.
+    await counts.get(few.stores, concerts[2])
+    await counts.get(few.stores, concerts[0])
+    assert few.orders.reads[2:] == [["a"]]
+
+
+async def test_caller_that_leaves_does_not_end_the_count_of_others() -> None:
+    few, counts = OrderStores(), SoldCounts()
+    leaving = asyncio.ensure_future(counts.get(few.stores, A))
+    staying = asyncio.ensure_future(counts.get(few.stores, A))
+    await asyncio.sleep(0)
+    leaving.cancel()
+    assert await staying == {"aaaa-1": 5}
