@@ -66,8 +66,12 @@ class HouseUnits:
         found = await self._hot_state.find_free_units(concert.id, tier_id, limit=limit, epoch=epoch)
         match found.word:
             case "UNITS":
+                if not found.units:
+                    log.info("%d units of tier %s cannot be moved now: none is free", count, tier_id)
                 return _taken(concert, tier_id, found.units)
             case "UNKNOWN_TIER" | "UNKNOWN" | "RECOVERING":
+                why = f"the stock store is being checked ({found.word})"
+                log.info("%d units of tier %s cannot be moved now: %s", count, tier_id, why)
                 return HouseMove(tier_id, 0)
             case _:
                 raise ScriptReplyError(scripts.FIND_FREE_UNITS.name, found.word)
@@ -132,7 +136,6 @@ class HouseUnits:
     async def _move(self, concert: Concert, tier: Tier) -> int:
         move = await self.plan(concert, tier.id, tier.to_withdraw)
         if not move.count:
-            log.info("units of tier %s cannot be moved now: the stock store offers none", tier.id)
             return 0
         if not await self._try_move(concert.id, move):
             await self.sync_owners([move])

@@ -267,9 +267,12 @@ class CapacityMachine(RuleBasedStateMachine):
         return concert_keys(self.concert.id)[KINDS.index(kind)]
 
     def stored(self) -> Concert:
-        concert = self.do(self.stores.concerts.get(self.concert.id))
-        assert concert is not None
-        return concert
+        async def read() -> Concert:
+            concert = await self.stores.concerts.get(self.concert.id)
+            assert concert is not None
+            return concert
+
+        return self.do(read())
 
     def stock(self) -> tuple[TierStock, ...]:
         return self.do(self.stores.holds.read_stock(self.concert.id)).tiers
