@@ -6,8 +6,9 @@ ARGV[1]   version       of the concert in MongoDB
 ARGV[2]   expire_at_ms  unix time at which every key of the concert expires
 ARGV[3]   settings      JSON object of state fields: sale, limits, room
 ARGV[4*]  tier, top, price_minor, capacity  four per tier
-Replies   APPLIED | CURRENT version | UNDECIDED version proposal  (lower capacities were proposed over
-          15 s ago, and this version does not decide about them)
+Replies   APPLIED | CURRENT version
+          | UNDECIDED version proposal  (a lower capacity was proposed over 15 s ago, and its
+            proposer may have died)
 ]]
 -- @include prologue stock_and_holds notify
 local DECIDED_WITHIN_MS = 15000
