@@ -1,8 +1,8 @@
 """A concert: what is sold, when, at which prices and limits; and an organizer's drafts and changes.
 
 MongoDB owns every field; `version` rises with each change, `epoch` with each recovery of the hot
-state. `Tier.top` is the highest unit number ever on sale: capacity = top - withdrawn, and top
-never falls.
+state. `Tier.top` is the highest unit number ever on sale, and never falls:
+top = capacity + withdrawn + to_withdraw.
 """
 
 from dataclasses import dataclass, replace
@@ -43,7 +43,21 @@ class Tier:
     name: str
     price_minor: int
     capacity: int
+    """What the organizer wants on sale. Never more than this is held and sold."""
     top: int
+    to_withdraw: int = 0
+    """Units above the capacity that the house does not have yet. If negative, units of the house
+    that a higher capacity has not put on sale yet.
+    """
+
+    @property
+    def on_sale(self) -> int:
+        return self.capacity + min(self.to_withdraw, 0)
+
+    @property
+    def capacity_target(self) -> int | None:
+        """Return the capacity that a change in progress will reach; None if there is none."""
+        return self.capacity if self.to_withdraw else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,7 +87,15 @@ class Tier(ids.Node):
     tier: strawberry.Private[domain.concerts.Tier]
     name: str = strawberry.field(description="The name of the tier.")
     price: Money = strawberry.field(description="The price of one ticket.")
-    capacity: int = strawberry.field(description="The number of tickets on sale in total.")
+    capacity: int = strawberry.field(
+        description="The number of tickets on sale in total. A much higher capacity is reached in steps."
+    )
+    capacity_target: int | None = strawberry.field(
+        description=(
+            "The new capacity while many tickets are taken off sale or put on sale. Null when that is done."
+            " A lower capacity limits sales at once."
+        )
+    )
 
     @classmethod
     def of(cls, concert: domain.concerts.Concert, tier: domain.concerts.Tier) -> Self:
@@ -97,7 +105,8 @@ class Tier(ids.Node):
             id=ids.of_tier(tier.id),
             name=tier.name,
             price=Money.of(tier.price_minor, concert.currency),
-            capacity=tier.capacity,
+            capacity=tier.on_sale,
+            capacity_target=tier.capacity_target,
         )
 
     @computed(

@@ -28,6 +28,7 @@ from storage.mongo.order_batch import OrderBatch
 from storage.mongo.orders import OrderStore
 from storage.mongo.queue_history import QueueHistory
 from storage.mongo.room_audits import RoomAuditStore
+from storage.sync.capacity_proposals import CapacityProposals
 from storage.sync.concert_cache import ConcertCache
 from storage.sync.concert_writer import ConcertWriter
 from storage.sync.detached import DetachedTasks
@@ -56,6 +57,7 @@ class Stores:
     person_concerts: PersonConcerts
     rate_limits: RateLimits
     concert_writer: ConcertWriter
+    house_units: HouseUnits
     order_batch: OrderBatch
     order_sync: OrderSync
     recovery: Recovery
@@ -123,10 +125,13 @@ def _assemble(client: ScriptClient, mongo: Database) -> Stores:
     person_concerts, concert_cache = PersonConcerts(client), ConcertCache(concerts)
     order_sync = OrderSync(orders, hot_state, person_concerts, concert_cache)
     lottery_opener = LotteryOpener(hot_state, lotteries)
-    recovery = Recovery(concerts, hot_state, order_sync, lottery_opener)
-    guarded = GuardedClient(client, recovery)
     transaction = ConcertTransaction(mongo.client, concerts, orders, room_audits)
-    house_units = HouseUnits(orders, hot_state, order_sync, recovery)
+    house_units = HouseUnits(concerts, orders, transaction=transaction, hot_state=hot_state, order_sync=order_sync)
+    recovery = Recovery(
+        concerts, hot_state, order_sync=order_sync, house_units=house_units, lottery_opener=lottery_opener
+    )
+    guarded = GuardedClient(client, recovery)
+    proposals = CapacityProposals(concerts, hot_state, guard=recovery)
     return Stores(
         concerts=concerts,
         orders=orders,
@@ -139,7 +144,10 @@ def _assemble(client: ScriptClient, mongo: Database) -> Stores:
         hot_state=hot_state,
         person_concerts=person_concerts,
         rate_limits=RateLimits(client),
-        concert_writer=ConcertWriter(transaction, lotteries, hot_state, house_units),
+        concert_writer=ConcertWriter(
+            transaction, lotteries, hot_state=hot_state, house_units=house_units, proposals=proposals
+        ),
+        house_units=house_units,
         order_batch=OrderBatch(orders),
         order_sync=order_sync,
         recovery=recovery,

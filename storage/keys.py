@@ -2,8 +2,8 @@
 
 state               hash    incarnation, epoch, version, clock, settings copied from MongoDB,
                             serving number and tail of the queue, and whether a hint was published
-                            that no process has answered yet
-tiers               hash    <tier>|top, next, held, sold, withdrawn, price
+                            that no process has answered yet; lower capacities being decided
+tiers               hash    <tier>|top, next, held, sold, withdrawn, price, capacity
 units               hash    unit -> hold id, or `=` and the order id once recorded; a free unit has
                             no field
 free                zset    units that were returned, all with score 0; units never taken are

@@ -57,7 +57,7 @@ def _script(name: str, args: str, replies: str) -> Script:
     return Script(name, tuple(args.split()), frozenset(replies.split()))
 
 
-APPLY_CONCERT = _script("apply_concert", "version expire_at_ms settings tier*", "APPLIED CURRENT")
+APPLY_CONCERT = _script("apply_concert", "version expire_at_ms settings tier*", "APPLIED CURRENT UNDECIDED")
 HOLD_TICKETS = _script(
     "hold_tickets",
     "incarnation hold_id person digest pass_entry_id tier*",
@@ -74,9 +74,13 @@ RECORD_ORDER = _script(
     "incarnation epoch order_id person order_version sold_or_withdrawn origin units*",
     "RECORDED KNOWN UNKNOWN RECOVERING",
 )
-WITHDRAW_UNITS = _script(
-    "withdraw_units", "incarnation hold_id person tier quantity", "HOLD IN_USE UNKNOWN_TIER UNKNOWN RECOVERING"
+LOWER_CAPACITY = _script(
+    "lower_capacity",
+    "incarnation version proposal is_large tier*",
+    "CAPPED IN_USE BEHIND STALE TOO_SOON UNKNOWN_TIER UNKNOWN RECOVERING",
 )
+DROP_PROPOSAL = _script("drop_proposal", "incarnation proposal", "DROPPED NO_PROPOSAL UNKNOWN RECOVERING")
+FIND_FREE_UNITS = _script("find_free_units", "incarnation epoch tier limit", "UNITS UNKNOWN_TIER UNKNOWN RECOVERING")
 EXPIRE_HOLDS = _script("expire_holds", "incarnation limit", "EXPIRED UNKNOWN RECOVERING")
 FIND_OVERDUE = _script("find_overdue", "incarnation limit", "OVERDUE UNKNOWN RECOVERING")
 VOID_HOLD = _script("void_hold", "incarnation hold_id", "VOIDED NO_HOLD UNKNOWN RECOVERING")

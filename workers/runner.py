@@ -15,6 +15,7 @@ from storage.keys import WORK_CHANNEL
 from subscriptions.feed import GAP, Feed
 from workers.admission import AdmissionWorker
 from workers.apply import ApplyWorker
+from workers.capacity import CapacityWorker
 from workers.concert_worker import ConcertWorker, run_due
 from workers.expiry import ExpiryWorker
 from workers.history import HistoryWorker
@@ -43,7 +44,7 @@ class Worker(Protocol):
     async def run_once(self, stores: Stores) -> int: ...
 
 
-WORKERS = (RecordWorker, ApplyWorker, OpeningWorker)
+WORKERS = (RecordWorker, ApplyWorker, CapacityWorker, OpeningWorker)
 CONCERT_WORKERS = (ExpiryWorker, AdmissionWorker, SettleWorker, HistoryWorker)
 ALL = tuple(worker.name for worker in (*CONCERT_WORKERS, *WORKERS))
 

@@ -11,14 +11,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from domain.concerts import Concert
-from domain.holds import Hold
-from domain.ids import HOUSE, ConcertId, HoldId, OrderId, TierId
+from domain.concerts import Concert, Tier
+from domain.ids import ConcertId, HoldId, OrderId, TierId, Unit
 from domain.lottery import Permutation
 from domain.orders import Order, OrderStatus
 from storage import scripts
 from storage.hot import replies
-from storage.hot.holds import hold_from_reply
 from storage.hot.script_client import ScriptClient
 from storage.scripts import ScriptReplyError
 
@@ -27,13 +25,32 @@ KEYS_OUTLIVE_CONCERT = timedelta(days=30)
 
 
 @dataclass(frozen=True, slots=True)
-class Withdrawal:
+class ConcertCopy:
     word: str
-    """HOLD, IN_USE, UNKNOWN_TIER, UNKNOWN or RECOVERING."""
-    hold: Hold | None = None
-    """The hold with the units taken for the house; only after HOLD."""
+    """APPLIED, CURRENT or UNDECIDED."""
+    proposal: str = ""
+    """Lower capacities that were proposed long ago; only after UNDECIDED."""
+
+
+@dataclass(frozen=True, slots=True)
+class CapacityDecision:
+    word: str
+    """CAPPED, IN_USE, BEHIND, STALE, TOO_SOON, UNKNOWN_TIER, UNKNOWN or RECOVERING."""
+    tier_id: TierId | None = None
+    """The first tier in which it does not fit; only after IN_USE."""
     lowest_capacity: int = 0
-    """The number of units that are held or sold; only after IN_USE."""
+    """The number of units that are held or sold there; only after IN_USE."""
+    version: int = 0
+    """The version of the concert in the hot state; only after BEHIND or STALE."""
+    remaining_ms: int = 0
+    """When to try again; only after TOO_SOON."""
+
+
+@dataclass(frozen=True, slots=True)
+class FreeUnits:
+    word: str
+    """UNITS, UNKNOWN_TIER, UNKNOWN or RECOVERING."""
+    units: tuple[Unit, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +91,24 @@ class HotState:
 
         Return APPLIED, or CURRENT if the hot state has this version or a later one.
         """
-        tiers = [word for tier in concert.tiers for word in (tier.id, tier.top, tier.price_minor)]
+        copied = await self.copy_concert(concert)
+        return "CURRENT" if copied.word == "UNDECIDED" else copied.word
+
+    async def copy_concert(self, concert: Concert) -> ConcertCopy:
+        """Copy as `apply_concert`, and report lower capacities whose proposer may have died."""
+        tiers = [word for tier in concert.tiers for word in (tier.id, tier.top, tier.price_minor, tier.capacity)]
         settings = json.dumps(_settings(concert))
         expire_at_ms = _ms(keys_expire_at(concert))
-        word, _ = await self._client.call(
+        word, rest = await self._client.call(
             scripts.APPLY_CONCERT, concert.id, concert.version, expire_at_ms, settings, *tiers
         )
-        return replies.expect(scripts.APPLY_CONCERT, word, "APPLIED", "CURRENT")
+        match word:
+            case "APPLIED" | "CURRENT":
+                return ConcertCopy(word)
+            case "UNDECIDED":
+                return ConcertCopy(word, replies.text(rest[1]))
+            case _:
+                raise ScriptReplyError(scripts.APPLY_CONCERT.name, word)
 
     async def record_order(self, order: Order, *, epoch: int | None = None) -> str:
         """Record an order. Return RECORDED, KNOWN, UNKNOWN or RECOVERING.
@@ -108,19 +136,49 @@ class HotState:
         )
         return replies.expect(scripts.RECORD_ORDER, word, "RECORDED", "KNOWN", "UNKNOWN", "RECOVERING")
 
-    async def withdraw_units(
-        self, concert_id: ConcertId, hold_id: HoldId, tier_id: TierId, quantity: int
-    ) -> Withdrawal:
-        word, rest = await self._client.call(scripts.WITHDRAW_UNITS, concert_id, hold_id, HOUSE, tier_id, quantity)
+    async def lower_capacity(
+        self, concert: Concert, lowered: Sequence[Tier], *, proposal: str, is_large: bool
+    ) -> CapacityDecision:
+        """Decide whether the capacities of the lowered tiers fit, and cap new holds at them.
+
+        `concert` is the one on which the change is based.
+        """
+        pairs = [word for tier in lowered for word in (tier.id, tier.capacity)]
+        word, rest = await self._client.call(
+            scripts.LOWER_CAPACITY, concert.id, concert.version, proposal, int(is_large), *pairs
+        )
         match word:
-            case "HOLD":
-                return Withdrawal(word, hold_from_reply(concert_id, hold_id, rest))
             case "IN_USE":
-                return Withdrawal(word, lowest_capacity=int(rest[0]))
-            case "UNKNOWN_TIER" | "UNKNOWN" | "RECOVERING":
-                return Withdrawal(word)
+                return CapacityDecision(word, TierId(replies.text(rest[0])), lowest_capacity=int(rest[1]))
+            case "BEHIND" | "STALE":
+                return CapacityDecision(word, version=int(rest[0]))
+            case "TOO_SOON":
+                return CapacityDecision(word, remaining_ms=int(rest[0]))
+            case "CAPPED" | "UNKNOWN_TIER" | "UNKNOWN" | "RECOVERING":
+                return CapacityDecision(word)
             case _:
-                raise ScriptReplyError(scripts.WITHDRAW_UNITS.name, word)
+                raise ScriptReplyError(scripts.LOWER_CAPACITY.name, word)
+
+    async def drop_proposal(self, concert_id: ConcertId, proposal: str) -> str:
+        """Remove the caps of a proposal. Return DROPPED, NO_PROPOSAL, UNKNOWN or RECOVERING."""
+        word, _ = await self._client.call(scripts.DROP_PROPOSAL, concert_id, proposal)
+        return replies.expect(scripts.DROP_PROPOSAL, word, "DROPPED", "NO_PROPOSAL", "UNKNOWN", "RECOVERING")
+
+    async def find_free_units(
+        self, concert_id: ConcertId, tier_id: TierId, *, limit: int, epoch: int | None = None
+    ) -> FreeUnits:
+        """Find units that no hold or order has; `epoch` is passed only by the recovery that is
+        running.
+        """
+        token = "" if epoch is None else epoch
+        word, rest = await self._client.call(scripts.FIND_FREE_UNITS, concert_id, token, tier_id, limit)
+        match word:
+            case "UNITS":
+                return FreeUnits(word, tuple(Unit(replies.text(unit)) for unit in rest))
+            case "UNKNOWN_TIER" | "UNKNOWN" | "RECOVERING":
+                return FreeUnits(word)
+            case _:
+                raise ScriptReplyError(scripts.FIND_FREE_UNITS.name, word)
 
     async def expire_holds(self, concert_id: ConcertId, *, limit: int) -> ExpiryRun:
         word, rest = await self._client.call(scripts.EXPIRE_HOLDS, concert_id, limit)

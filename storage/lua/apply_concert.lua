@@ -5,16 +5,23 @@ KEYS      of the concert, in the order of keys.py
 ARGV[1]   version       of the concert in MongoDB
 ARGV[2]   expire_at_ms  unix time at which every key of the concert expires
 ARGV[3]   settings      JSON object of state fields: sale, limits, room
-ARGV[4*]  tier, top, price_minor  three per tier
+ARGV[4*]  tier, top, price_minor, capacity  four per tier
 Replies   APPLIED | CURRENT version
+          | UNDECIDED version proposal  (a lower capacity was proposed over 15 s ago, and its
+            proposer may have died)
 ]]
 -- @include prologue stock_and_holds notify
+local DECIDED_WITHIN_MS = 15000
 local known = redis.call('HMGET', STATE, 'concert_version', 'round', 'base', 'tail', 'now_ms', 'opened_ms', 'opens_ms',
-  'has_lottery')
+  'has_lottery', 'proposed')
 local version, settings = tonumber(known[1] or '-1'), cjson.decode(ARGV[3])
-if version >= tonumber(ARGV[1]) then return {'CURRENT', version} end
 local clock = redis.call('TIME')
 local now_ms = math.max(clock[1] * 1000 + math.floor(clock[2] / 1000), tonumber(known[5] or '0'))
+if version >= tonumber(ARGV[1]) then
+  local proposed = known[9] and cjson.decode(known[9])
+  if proposed and proposed.at_ms + DECIDED_WITHIN_MS <= now_ms then return {'UNDECIDED', version, proposed.id} end
+  return {'CURRENT', version}
+end
 if version > -1 and not known[6] and known[8] == '0' and now_ms >= tonumber(known[7]) then
   -- The queue opened under the settings that were in force; later settings do not undo that.
   redis.call('HSET', STATE, 'opened_ms', now_ms)
@@ -32,10 +39,13 @@ elseif settings.round > tonumber(known[2]) then
   append_event('reset', '', base, settings.round)
 end
 redis.call('HSET', STATE, 'concert_version', ARGV[1], 'expire_at_ms', ARGV[2])
+-- What was proposed for an earlier version is part of this one, or never will be.
+redis.call('HDEL', STATE, 'proposed')
 for field, value in pairs(settings) do redis.call('HSET', STATE, field, value) end
-for index = 4, #ARGV, 3 do
+for index = 4, #ARGV, 4 do
   local tier = ARGV[index]
-  redis.call('HSET', TIERS, tier .. '|top', ARGV[index + 1], tier .. '|price', ARGV[index + 2])
+  redis.call('HSET', TIERS, tier .. '|top', ARGV[index + 1], tier .. '|price', ARGV[index + 2], tier .. '|capacity',
+    ARGV[index + 3])
   redis.call('HSETNX', TIERS, tier .. '|next', 1)
   for _, counter in ipairs({'held', 'sold', 'withdrawn'}) do redis.call('HSETNX', TIERS, tier .. '|' .. counter, 0) end
 end

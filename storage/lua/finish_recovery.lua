@@ -11,6 +11,9 @@ if seen[1] == ARGV[1] and seen[2] == ARGV[2] then return {'RECOVERED'} end
 local refusal = check_incarnation(ARGV[1], ARGV[2])
 if refusal then return refusal end
 redis.call('HSET', STATE, 'incarnation', ARGV[1], 'epoch', ARGV[2])
-redis.call('HDEL', STATE, 'mark', 'mark_ms')
+-- A proposal made before the epoch was raised is in the concert that was applied, or never will be.
+redis.call('HDEL', STATE, 'mark', 'mark_ms', 'proposed')
+-- Under the first epoch nothing was sold before.
+if tonumber(ARGV[2]) > 1 then redis.call('HSET', STATE, 'recovered_ms', now) end
 commit()
 return {'RECOVERED'}

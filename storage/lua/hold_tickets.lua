@@ -12,7 +12,7 @@ Replies   HOLD record effective_deadline_ms | CONFLICT
           | UNKNOWN_TIER tier | ORDER_LIMIT limit | PERSON_LIMIT limit held owned
           | SOLD_OUT tier available next_release_ms | UNKNOWN | RECOVERING
 ]]
--- @include prologue stock_and_holds notify queue_state next_release
+-- @include prologue stock_and_holds notify queue_state next_release capacity
 local refusal = check_incarnation(ARGV[1], '')
 if refusal then return refusal end
 local id, person_id = ARGV[2], ARGV[3]
@@ -44,13 +44,13 @@ if person.held + person.owned + total > tonumber(sale[5]) then
   return {'PERSON_LIMIT', sale[5], person.held, person.owned}
 end
 
-local lines = {}
+local lines, caps = {}, read_proposed_caps()
 for index = 6, #ARGV, 2 do
   local tier, quantity = ARGV[index], tonumber(ARGV[index + 1])
   local stock = redis.call('HMGET', TIERS, tier .. '|top', tier .. '|withdrawn', tier .. '|held', tier .. '|sold',
-    tier .. '|price')
+    tier .. '|price', tier .. '|capacity')
   if not stock[1] then return {'UNKNOWN_TIER', tier} end
-  local available = stock[1] - stock[2] - stock[3] - stock[4]
+  local available = count_on_sale(stock[1], stock[2], stock[6], caps[tier]) - stock[3] - stock[4]
   if available < quantity then return {'SOLD_OUT', tier, available, next_release(tier, stock[3])} end
   lines[#lines + 1] = {tier, quantity, tonumber(stock[5])}
 end

@@ -4,7 +4,7 @@ ARGV[1]   incarnation  the one this connection saw
 Replies   ROOM {epoch version concert_version round serving tail waiting_count slots_taken passes_issued room_status opened_ms
           grace_until_ms now_ms [count number]...}  (opened_ms: '' before; counts: by name) | UNKNOWN | RECOVERING
 ]]
--- @include prologue queue_state snapshots
+-- @include prologue queue_state capacity snapshots
 local refusal = check_incarnation(ARGV[1], '')
 if refusal then return refusal end
 return {'ROOM', queue_fields(waiting_count())}

@@ -8,7 +8,7 @@ ARGV[3]   limit        maximum of people, as in read_changes
 Replies   SNAPSHOT {queue} {stock} {changes}  (as in read_queue, read_stock and read_changes)
           | UNKNOWN | RECOVERING
 ]]
--- @include prologue queue_state snapshots
+-- @include prologue queue_state capacity snapshots
 local refusal = check_incarnation(ARGV[1], '')
 if refusal then return refusal end
 redis.call('HDEL', STATE, 'hinted')

@@ -3,7 +3,7 @@ KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation  the one this connection saw
 Replies   STOCK {epoch version [tier capacity held sold]...} | UNKNOWN | RECOVERING
 ]]
--- @include prologue queue_state snapshots
+-- @include prologue queue_state capacity snapshots
 local refusal = check_incarnation(ARGV[1], '')
 if refusal then return refusal end
 return {'STOCK', stock_fields()}

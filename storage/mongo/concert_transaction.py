@@ -1,12 +1,15 @@
-"""One MongoDB transaction for everything that a change of a concert writes: its document, the
-orders of the house and the audit row.
+"""MongoDB transactions for everything that a change of a concert writes: its document, the audit
+row and orders of the house; and for a later move of units to the house or back.
 """
 
 import asyncio
+import logging
 import random
-from collections.abc import AsyncIterator, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import TypeVar
 
 from pymongo.errors import DuplicateKeyError, PyMongoError
 from pymongo.read_concern import ReadConcern
@@ -14,6 +17,7 @@ from pymongo.write_concern import WriteConcern
 
 from domain.concerts import Concert
 from domain.errors import TemporarilyUnavailable, VersionConflict
+from domain.ids import ConcertId, TierId
 from domain.orders import Order
 from domain.room_audits import RoomAudit
 from storage.mongo.client import ANSWER_WITHIN_MS, Client, Session, is_refusal
@@ -21,9 +25,25 @@ from storage.mongo.concerts import ConcertStore
 from storage.mongo.orders import OrderStore
 from storage.mongo.room_audits import RoomAuditStore
 
+log = logging.getLogger(__name__)
+R = TypeVar("R")
+
 MAX_ATTEMPTS = 10
 _READ = ReadConcern("majority")
 _WRITE = WriteConcern("majority", wtimeout=ANSWER_WITHIN_MS)
+
+
+@dataclass(frozen=True, slots=True)
+class HouseMove:
+    """Units of one tier that the house takes off sale or returns, as orders to write."""
+
+    tier_id: TierId
+    count: int
+    """The number of units taken; negative for units returned."""
+    added: Sequence[Order] = ()
+    """New orders of the house."""
+    shrunk: Sequence[Order] = ()
+    """Orders of the house without the units that they return."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +52,16 @@ class ConcertWrite:
 
     concert: Concert
     audit: RoomAudit | None = None
-    added: Sequence[Order] = ()
-    """Orders of the house, for units taken off sale."""
-    shrunk: Sequence[Order] = ()
-    """Orders of the house that returned units."""
+    to_withdraw: Sequence[tuple[TierId, int]] = ()
+    """How many units more the house has to take of a tier, including those in `moves`."""
+    moves: Sequence[HouseMove] = ()
+    """Units that the house takes or returns at once."""
+    epoch: int | None = None
+    """The epoch under which lower capacities were decided: a recovery since then refuses them."""
+
+
+class _Unmatched(Exception):
+    """A document is not as the caller read it."""
 
 
 class ConcertTransaction:
@@ -49,13 +75,28 @@ class ConcertTransaction:
         """Write all of it or nothing, and return the concert.
 
         Raises VersionConflict, AlreadyDone, or DuplicateKeyError for units recorded elsewhere.
-        Raises TemporarilyUnavailable if the outcome is unknown: the change may have been committed.
+        Raises TemporarilyUnavailable if a recovery came first, or if the outcome is unknown: the
+        change may have been committed.
         """
+        return await self._run(write.concert.id, lambda session: self._write(write, session))
+
+    async def move_units(self, concert_id: ConcertId, move: HouseMove) -> bool:
+        """Write a later move of units. Return False if another process was faster.
+
+        Raises DuplicateKeyError for units recorded elsewhere, and TemporarilyUnavailable if the
+        outcome is unknown.
+        """
+        try:
+            await self._run(concert_id, lambda session: self._move(concert_id, move, session))
+        except _Unmatched:
+            return False
+        return True
+
+    async def _run(self, concert_id: ConcertId, write: Callable[[Session], Awaitable[R]]) -> R:
         for attempt in range(1, MAX_ATTEMPTS + 1):
             try:
                 async with await self._client.start_session() as session, _transaction(session):
-                    await self._write(write, session)
-                return write.concert
+                    return await write(session)
             except DuplicateKeyError:
                 raise
             except PyMongoError as error:
@@ -67,24 +108,48 @@ class ConcertTransaction:
                     continue
                 if is_refusal(error):
                     raise
+                log.warning("a change of concert %s failed: %s: %s", concert_id, type(error).__name__, error)
                 raise TemporarilyUnavailable("The order database does not answer") from error
         raise AssertionError("the last attempt returns or raises")
 
-    async def _write(self, write: ConcertWrite, session: Session) -> None:
+    async def _write(self, write: ConcertWrite, session: Session) -> Concert:
         concert = write.concert
-        if not await self._concerts.replace_in_transaction(concert, session):
-            raise VersionConflict(concert.id, await self._stored_version(concert))
-        for order in write.added:
-            await self._orders.put_in_transaction(order, session)
-        for order in write.shrunk:
-            if not await self._orders.shrink_in_transaction(order, session):
-                raise VersionConflict(concert.id, concert.version)
+        counts = Counter(dict(write.to_withdraw))
+        counts.subtract({move.tier_id: move.count for move in write.moves})
+        written = await self._concerts.replace_in_transaction(
+            concert,
+            session,
+            to_withdraw={tier_id: count for tier_id, count in counts.items() if count},
+            epoch=write.epoch,
+        )
+        if written is None:
+            raise await self._refusal(write)
+        try:
+            for move in write.moves:
+                await self._write_orders(move, session)
+        except _Unmatched as error:
+            raise VersionConflict(concert.id, concert.version) from error
         if write.audit is not None:
             await self._room_audits.insert_in_transaction(write.audit, session)
+        return written
 
-    async def _stored_version(self, concert: Concert) -> int:
-        stored = await self._concerts.get(concert.id)
-        return stored.version if stored else concert.version
+    async def _move(self, concert_id: ConcertId, move: HouseMove, session: Session) -> None:
+        if not await self._concerts.count_moved_in_transaction(concert_id, move.tier_id, move.count, session):
+            raise _Unmatched
+        await self._write_orders(move, session)
+
+    async def _write_orders(self, move: HouseMove, session: Session) -> None:
+        for order in move.added:
+            await self._orders.put_in_transaction(order, session)
+        for order in move.shrunk:
+            if not await self._orders.shrink_in_transaction(order, session):
+                raise _Unmatched
+
+    async def _refusal(self, write: ConcertWrite) -> VersionConflict | TemporarilyUnavailable:
+        stored = await self._concerts.get(write.concert.id)
+        if stored is not None and stored.version == write.concert.version - 1:
+            return TemporarilyUnavailable("The stock of this concert was checked during this change")
+        return VersionConflict(write.concert.id, stored.version if stored else write.concert.version)
 
 
 @asynccontextmanager

@@ -1,5 +1,10 @@
-"""Concerts in MongoDB, which owns all their fields. A change is a compare-and-set on `version`."""
+"""Concerts in MongoDB, which owns all their fields. A change is a compare-and-set on `version`.
 
+Two fields are changed independently of it: `epoch`, by each recovery, and `toWithdraw`, which
+counts per tier the units that the house still has to take, by each move of such units.
+"""
+
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime, timedelta
 
@@ -123,17 +128,39 @@ class ConcertStore:
         query = {"status": {"$ne": ConcertStatus.DRAFT}, "startsAt": {"$gt": starts_after}}
         return tuple([_concert(document) async for document in self._concerts.find(query, WITHOUT_SEARCH)])
 
-    async def replace_in_transaction(self, concert: Concert, session: Session) -> bool:
-        """Write `concert` if the stored one has the version before it.
+    async def replace_in_transaction(
+        self, concert: Concert, session: Session, *, to_withdraw: Mapping[TierId, int], epoch: int | None = None
+    ) -> Concert | None:
+        """Write `concert` if the stored one has the version before it, and this epoch if one is
+        given. Add `to_withdraw` to the units that the house still has to take.
 
-        Return whether it was written.
-
-        `epoch` is not written, because `raise_epoch` changes it independently.
+        Return the concert as it is stored now; None if it was not written.
         """
         fields = _document(concert)
         del fields["_id"], fields["epoch"]
+        update: Document = {"$set": fields}
+        if to_withdraw:
+            update["$inc"] = {f"toWithdraw.{tier_id}": count for tier_id, count in to_withdraw.items()}
+        query: Document = {"_id": concert.id, "version": concert.version - 1}
+        if epoch is not None:
+            query["epoch"] = epoch
+        return _concert_or_none(
+            await self._concerts.find_one_and_update(
+                query, update, return_document=ReturnDocument.AFTER, session=session
+            )
+        )
+
+    async def count_moved_in_transaction(
+        self, concert_id: ConcertId, tier_id: TierId, count: int, session: Session
+    ) -> bool:
+        """Count units that the house has taken, or returned if `count` is negative.
+
+        Return False if fewer are to be moved.
+        """
+        field = f"toWithdraw.{tier_id}"
+        enough = {"$gte": count} if count > 0 else {"$lte": count}
         result = await self._concerts.update_one(
-            {"_id": concert.id, "version": concert.version - 1}, {"$set": fields}, session=session
+            {"_id": concert_id, field: enough}, {"$inc": {field: -count}}, session=session
         )
         return bool(result.matched_count)
 
@@ -199,6 +226,8 @@ def _concert_or_none(document: Document | None) -> Concert | None:
 
 
 def _concert(document: Document) -> Concert:
+    # Missing in documents of earlier versions of Onsale, whose capacities changed at once.
+    to_withdraw: Mapping[str, int] = document.get("toWithdraw", {})
     return Concert(
         id=ConcertId(document["_id"]),
         slug=document["slug"],
@@ -215,7 +244,14 @@ def _concert(document: Document) -> Concert:
         ),
         currency=CurrencyCode(document["currency"]),
         tiers=tuple(
-            Tier(TierId(t["id"]), t["name"], t["priceMinor"], capacity=t["capacity"], top=t["top"])
+            Tier(
+                TierId(t["id"]),
+                t["name"],
+                t["priceMinor"],
+                capacity=t["capacity"],
+                top=t["top"],
+                to_withdraw=to_withdraw.get(t["id"], 0),
+            )
             for t in document["tiers"]
         ),
         status=ConcertStatus(document["status"]),

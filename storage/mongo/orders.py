@@ -11,7 +11,7 @@ from pymongo.errors import CollectionInvalid, DuplicateKeyError, OperationFailur
 
 from domain.errors import TemporarilyUnavailable
 from domain.holds import TicketLine
-from domain.ids import ConcertId, OrderId, PersonId, TierId, Unit
+from domain.ids import ConcertId, OrderId, PersonId, TierId, Unit, tier_of
 from domain.money import CurrencyCode
 from domain.orders import Customer, Order, OrderEvent, OrderStatus
 from domain.page import Page
@@ -115,10 +115,23 @@ class OrderStore:
         return changed
 
     @raises_unavailable
-    async def list_withdrawn(self, concert_id: ConcertId) -> tuple[Order, ...]:
-        """Return the orders of the house for a concert."""
-        query = {"concertId": concert_id, "status": OrderStatus.WITHDRAWN}
-        return tuple([order_from_document(document) async for document in self.collection.find(query)])
+    async def list_withdrawn(self, concert_id: ConcertId, tier_id: TierId, *, limit: int) -> tuple[Order, ...]:
+        """Return orders of the house that have units of the tier."""
+        query = {
+            "concertId": concert_id,
+            "status": OrderStatus.WITHDRAWN,
+            "lines.tierId": tier_id,
+            "units": {"$gt": ""},
+        }
+        found = self.collection.find(query).limit(limit)
+        return tuple([order_from_document(document) async for document in found])
+
+    @raises_unavailable
+    async def list_units(self, concert_id: ConcertId, tier_id: TierId) -> set[Unit]:
+        """Return every unit of the tier that an order has."""
+        query = {"concertId": concert_id, "lines.tierId": tier_id, "units": {"$gt": ""}}
+        units = [unit async for document in self.collection.find(query, {"units": 1}) for unit in document["units"]]
+        return {unit for unit in units if tier_of(unit) == tier_id}
 
     @raises_unavailable
     async def count_sold(self, concert_ids: Collection[ConcertId]) -> dict[ConcertId, dict[TierId, int]]:

@@ -1,11 +1,13 @@
 """Saves changes of a concert in MongoDB and copies them to the hot state.
 
-Units that a lower capacity takes off sale are first held for the house, then recorded in one
-transaction with the concert; a raised capacity first returns such units, and then raises `top`. A
-waiting room never changes without its audit row. The copy to the hot state comes afterwards, and a
-worker repeats it.
+A lower capacity is first decided in the hot state, which caps new holds at it. Units are then moved
+to the house or back: a few in the transaction that saves the change, many by a worker afterwards. A
+waiting room never changes without its audit row. The copy to the hot state comes last, and a worker
+repeats it.
 """
 
+import logging
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -13,33 +15,44 @@ from pymongo.errors import DuplicateKeyError
 
 from domain.concerts import Concert, ConcertStatus, Tier
 from domain.errors import TemporarilyUnavailable, VersionConflict
+from domain.ids import ConcertId, TierId
 from domain.room_audits import RoomAudit, RoomCommand
 from domain.room_changes import diff_room_settings
 from storage import scripts
 from storage.hot.hot_state import HotState
-from storage.mongo.concert_transaction import ConcertTransaction, ConcertWrite
+from storage.mongo.concert_transaction import ConcertTransaction, ConcertWrite, HouseMove
 from storage.mongo.lotteries import LotteryStore
 from storage.mongo.room_audits import AlreadyDone
 from storage.scripts import ScriptReplyError
-from storage.sync.house_units import HouseUnits, withdrawn_order
+from storage.sync import house_units
+from storage.sync.capacity_proposals import CapacityProposals
+from storage.sync.house_units import HouseUnits
+
+log = logging.getLogger(__name__)
 
 
 class ConcertWriter:
     def __init__(
-        self, transaction: ConcertTransaction, lotteries: LotteryStore, hot_state: HotState, house_units: HouseUnits
+        self,
+        transaction: ConcertTransaction,
+        lotteries: LotteryStore,
+        *,
+        hot_state: HotState,
+        house_units: HouseUnits,
+        proposals: CapacityProposals,
     ) -> None:
         self._transaction = transaction
         self._lotteries = lotteries
         self._hot_state = hot_state
         self._house_units = house_units
+        self._proposals = proposals
 
     async def save(self, before: Concert, after: Concert, command: RoomCommand) -> Concert:
         """Save `after`, one version later than `before`, and return it with the `top` of its tiers
         and the version of its room settings filled in.
 
         Raises VersionConflict, CapacityInUse, or AlreadyDone if the command has already changed the
-        room; nothing has changed then. Raises TemporarilyUnavailable if that is not certain: the
-        holds of the house stay, and the settle worker decides about them.
+        room; nothing has changed then. Raises TemporarilyUnavailable if that is not certain.
         """
         after = await self._with_commitment(after)
         audit = _audit(before, after, command)
@@ -48,39 +61,65 @@ class ConcertWriter:
         if before.status is ConcertStatus.DRAFT:
             drafted = replace(after, tiers=tuple(replace(tier, top=tier.capacity) for tier in after.tiers))
             return await self._transaction.commit(ConcertWrite(drafted, audit))
-        returned = await self._house_units.plan_return(before, after)
-        topped = replace(after, tiers=tuple(_topped(before, tier, returned.counts[tier.id]) for tier in after.tiers))
-        taken = await self._house_units.withdraw(before, after)
-        added = [withdrawn_order(hold, after) for hold in taken]
+        topped = replace(after, tiers=tuple(_topped(before, tier) for tier in after.tiers))
+        write = ConcertWrite(topped, audit, to_withdraw=_to_withdraw(before, topped))
+        lowered = [tier for tier in topped.tiers if (old := before.tier(tier.id)) and tier.capacity < old.capacity]
+        if not lowered:
+            return await self._commit(before, write)
+        proposal = await self._proposals.propose(before, lowered, is_large=_is_large(before, write))
         try:
-            return await self._transaction.commit(ConcertWrite(topped, audit, added, returned.shrunk))
-        except (VersionConflict, AlreadyDone):
-            await self._house_units.settle(taken)
+            return await self._commit(before, replace(write, epoch=before.epoch))
+        except VersionConflict:
+            await self._proposals.drop_superseded(before.id)
             raise
-        except DuplicateKeyError as error:
-            await self._house_units.settle(taken)
-            await self._house_units.sync_owners(taken)
-            raise TemporarilyUnavailable("Some of these tickets were sold before the stock store restarted") from error
+        except (AlreadyDone, TemporarilyUnavailable):
+            await self._settle(before.id, proposal)
+            raise
 
     async def sync(self, concert: Concert) -> None:
-        """Copy a changed concert, and the units of the house, to the hot state."""
+        """Copy a changed concert to the hot state."""
         await self._hot_state.apply_concert(concert)
-        await self._house_units.sync(concert.id)
 
     async def sync_if_changed(self, concert: Concert) -> bool:
-        """Copy a concert if it has changed; called repeatedly by a worker.
+        """Copy a concert if it has changed, and settle lower capacities that were proposed by a
+        process that died; called repeatedly by a worker.
 
-        Return False if the hot state already had this version.
+        Return False if there was nothing to do.
         """
-        word = await self._hot_state.apply_concert(concert)
-        match word:
+        copied = await self._hot_state.copy_concert(concert)
+        match copied.word:
             case "APPLIED":
-                await self._house_units.sync(concert.id)
+                return True
+            case "UNDECIDED":
+                await self._proposals.settle(concert.id, copied.proposal)
                 return True
             case "CURRENT":
                 return False
             case _:
-                raise ScriptReplyError(scripts.APPLY_CONCERT.name, word)
+                raise ScriptReplyError(scripts.APPLY_CONCERT.name, copied.word)
+
+    async def _commit(self, before: Concert, write: ConcertWrite) -> Concert:
+        """Save a change and, unless it is large, the move of its units."""
+        moves = [] if _is_large(before, write) else await self._plan(before, write.to_withdraw)
+        try:
+            written = await self._transaction.commit(replace(write, moves=moves))
+        except DuplicateKeyError as error:
+            await self._house_units.sync_owners(moves)
+            raise TemporarilyUnavailable("Some of these tickets were sold before the stock store restarted") from error
+        await self._house_units.record(moves)
+        return written
+
+    async def _plan(self, before: Concert, to_withdraw: Sequence[tuple[TierId, int]]) -> list[HouseMove]:
+        moves = [await self._house_units.plan(before, tier_id, count) for tier_id, count in to_withdraw]
+        if any(move.count < count for move, (_, count) in zip(moves, to_withdraw, strict=True)):
+            raise TemporarilyUnavailable("The stock of this concert is being checked")
+        return moves
+
+    async def _settle(self, concert_id: ConcertId, proposal: str) -> None:
+        try:
+            await self._proposals.settle(concert_id, proposal)
+        except TemporarilyUnavailable as error:
+            log.warning("a lower capacity of concert %s is settled later: %s", concert_id, error)
 
     async def _with_commitment(self, concert: Concert) -> Concert:
         """Return the concert with a commitment to the lottery that people can join.
@@ -108,11 +147,20 @@ def _audit(before: Concert, after: Concert, command: RoomCommand) -> RoomAudit |
     )
 
 
-def _topped(before: Concert, new: Tier, returned: int) -> Tier:
-    """Return the tier with `top` raised by the growth of its capacity, less the units that the
-    house returns.
-    """
+def _topped(before: Concert, new: Tier) -> Tier:
+    """Return the tier with enough unit numbers for its capacity."""
     old = before.tier(new.id)
-    if old is None:
-        return replace(new, top=new.capacity)
-    return replace(new, top=old.top + max(new.capacity - old.capacity - returned, 0))
+    return replace(new, top=new.capacity if old is None else max(old.top, new.capacity))
+
+
+def _to_withdraw(before: Concert, after: Concert) -> list[tuple[TierId, int]]:
+    """Return how many units the house has to take of each changed tier; negative to return some."""
+    pairs = [(old, after.tier(old.id)) for old in before.tiers]
+    counts = [(old.id, new.top - old.top - new.capacity + old.capacity) for old, new in pairs if new is not None]
+    return [(tier_id, count) for tier_id, count in counts if count]
+
+
+def _is_large(before: Concert, write: ConcertWrite) -> bool:
+    """Return whether the units are moved later: they are too many, or others are being moved."""
+    is_moving = any(tier.to_withdraw for tier in before.tiers)
+    return is_moving or sum(abs(count) for _, count in write.to_withdraw) > house_units.MAX_UNITS_PER_TRANSACTION

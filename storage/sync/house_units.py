@@ -1,124 +1,205 @@
-"""Units that a lower capacity takes off sale.
+"""Moves units between the sale and the house, whose WITHDRAWN orders have the units that are off
+sale.
 
-They are held under the id HOUSE, and then recorded in WITHDRAWN orders.
-
-The unique index of sold units covers them too, so no unit is ever off sale and sold at once. A
-raised capacity returns such units first.
+The unique index of sold units covers these orders too, so no unit is ever off sale and sold at
+once. Nothing is reserved before: the hot state only suggests units that are free. If a hold takes
+one of them meanwhile, it gets another unit when the order of the house is recorded; if an order
+takes one, the transaction fails and other units are chosen. So a process that dies leaves nothing
+to undo, and the next run moves the rest.
 """
 
+import asyncio
+import logging
 import secrets
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 
+from pymongo.errors import DuplicateKeyError
+
 from domain.concerts import Concert, Tier
-from domain.errors import CapacityInUse
-from domain.holds import Hold
+from domain.holds import TicketLine
 from domain.ids import HOUSE, ConcertId, OrderId, TierId, Unit, hold_id
 from domain.orders import Customer, Order, OrderEvent, OrderStatus
 from storage import scripts
-from storage.hot.guarded_client import RecoveryGuard
-from storage.hot.hot_state import HotState
+from storage.hot.hot_state import HotState, is_recorded
+from storage.mongo.concert_transaction import ConcertTransaction, HouseMove
+from storage.mongo.concerts import ConcertStore
 from storage.mongo.orders import OrderStore
 from storage.scripts import ScriptReplyError
 from storage.sync.order_sync import OrderSync
 
-MAX_UNITS_PER_HOLD = 1000
-"""Keeps one script call short; a larger withdrawal takes several holds and one transaction."""
+log = logging.getLogger(__name__)
+
+MAX_UNITS_PER_TRANSACTION = 5000
+"""A transaction with more units delays purchases, and a far larger one fails."""
+MAX_UNITS_PER_ORDER = 1000
+"""Keeps the script call that records an order short."""
+MAX_FAILURES = 5
+"""A recovery that cannot move units this often begins again."""
 _HOUSE = Customer("Onsale", "")
 
 
-@dataclass(frozen=True, slots=True)
-class ReturnedUnits:
-    """Orders of the house without the units that raised tiers get back, and the counts per tier."""
-
-    shrunk: tuple[Order, ...]
-    counts: Counter[TierId]
-
-
 class HouseUnits:
-    def __init__(self, orders: OrderStore, hot_state: HotState, order_sync: OrderSync, guard: RecoveryGuard) -> None:
+    def __init__(
+        self,
+        concerts: ConcertStore,
+        orders: OrderStore,
+        *,
+        transaction: ConcertTransaction,
+        hot_state: HotState,
+        order_sync: OrderSync,
+    ) -> None:
+        self._concerts = concerts
         self._orders = orders
+        self._transaction = transaction
         self._hot_state = hot_state
         self._order_sync = order_sync
-        self._guard = guard
 
-    async def withdraw(self, before: Concert, after: Concert) -> list[Hold]:
-        """Hold for the house the units that the lowered tiers lose, all or none; return the holds.
-
-        Raises CapacityInUse, and the guard's error if the store does not know the concert or the
-        tier, or is recovering.
+    async def plan(self, concert: Concert, tier_id: TierId, count: int, *, epoch: int | None = None) -> HouseMove:
+        """Choose units for the house, or units that it returns if `count` is negative: at most
+        MAX_UNITS_PER_TRANSACTION, and none while the hot state is not trusted. Writes nothing.
         """
-        taken: list[Hold] = []
-        for old, new in changed_tiers(before, after):
-            missing = old.capacity - new.capacity
-            while missing > 0:
-                quantity = min(missing, MAX_UNITS_PER_HOLD)
-                taken.append(await self._withdraw_some(before, old, quantity, taken))
-                missing -= quantity
-        return taken
-
-    async def plan_return(self, before: Concert, after: Concert) -> ReturnedUnits:
-        """Return the units of the house that raised tiers get back; writes nothing."""
-        wanted = {old.id: new.capacity - old.capacity for old, new in changed_tiers(before, after)}
-        shrunk: list[Order] = []
-        counts: Counter[TierId] = Counter()
-        for order in await self._orders.list_withdrawn(before.id):
-            tier_id = order.lines[0].tier_id
-            back = order.units[: max(wanted.get(tier_id, 0) - counts[tier_id], 0)]
-            if back:
-                counts[tier_id] += len(back)
-                shrunk.append(_without(order, back))
-        return ReturnedUnits(tuple(shrunk), counts)
-
-    async def settle(self, holds: Sequence[Hold]) -> None:
-        """Settle the holds of a change that was not made, so that their units are free again."""
-        for hold in holds:
-            await self._order_sync.settle(hold.concert_id, hold.id)
-
-    async def sync_owners(self, holds: Sequence[Hold]) -> None:
-        """Record in the hot state the orders that have the units of these holds."""
-        await self._order_sync.sync_owners([unit for hold in holds for unit in hold.units])
-
-    async def sync(self, concert_id: ConcertId) -> None:
-        """Record every order of the house in the hot state."""
-        await self._order_sync.sync_all(await self._orders.list_withdrawn(concert_id))
-
-    async def _withdraw_some(self, concert: Concert, tier: Tier, quantity: int, taken: Sequence[Hold]) -> Hold:
-        # A new id each time: the next attempt must not find the settled hold of an earlier one.
-        id_ = hold_id(HOUSE, concert.id, "withdraw", secrets.token_hex(16))
-        withdrawal = await self._hot_state.withdraw_units(concert.id, id_, tier.id, quantity)
-        if withdrawal.hold is not None:
-            return withdrawal.hold
-        await self.settle(taken)
-        match withdrawal.word:
-            case "IN_USE":
-                ours = sum(len(hold.units) for hold in taken if hold.lines[0].tier_id == tier.id)
-                raise CapacityInUse(tier.id, lowest=withdrawal.lowest_capacity - ours)
+        if count < 0:
+            return await self._plan_return(concert.id, tier_id, min(-count, MAX_UNITS_PER_TRANSACTION))
+        limit = min(count, MAX_UNITS_PER_TRANSACTION)
+        found = await self._hot_state.find_free_units(concert.id, tier_id, limit=limit, epoch=epoch)
+        match found.word:
+            case "UNITS":
+                if not found.units:
+                    log.info("%d units of tier %s cannot be moved now: none is free", count, tier_id)
+                return _taken(concert, tier_id, found.units)
             case "UNKNOWN_TIER" | "UNKNOWN" | "RECOVERING":
-                # A recovery applies the concert, including a tier that the store does not know yet.
-                raise await self._guard.refusal_for(concert.id, withdrawal.word)
+                why = f"the stock store is being checked ({found.word})"
+                log.info("%d units of tier %s cannot be moved now: %s", count, tier_id, why)
+                return HouseMove(tier_id, 0)
             case _:
-                raise ScriptReplyError(scripts.WITHDRAW_UNITS.name, withdrawal.word)
+                raise ScriptReplyError(scripts.FIND_FREE_UNITS.name, found.word)
+
+    async def record(self, moves: Sequence[HouseMove]) -> None:
+        """Record the orders of these moves in the hot state.
+
+        The record worker repeats what fails.
+        """
+        await self._order_sync.sync_all([order for move in moves for order in (*move.added, *move.shrunk)])
+
+    async def sync_owners(self, moves: Sequence[HouseMove]) -> None:
+        """Record in the hot state the orders that have the units which these moves would take."""
+        await self._order_sync.sync_owners(_units(moves))
+
+    async def advance(self, concert_id: ConcertId, *, rounds: int) -> int:
+        """Move units of every tier towards its capacity, one transaction per tier and round.
+
+        Return the number of units moved.
+        """
+        total = 0
+        for _ in range(rounds):
+            concert = await self._concerts.get(concert_id)
+            moving = [tier for tier in concert.tiers if tier.to_withdraw] if concert is not None else []
+            if concert is None or not moving:
+                break
+            moved = sum([await self._move(concert, tier) for tier in moving])
+            if not moved:
+                break
+            total += moved
+        return total
+
+    async def finish_withdrawals(self, concert: Concert) -> bool:
+        """Take all units that the house still has to take, for the recovery whose epoch the concert
+        carries. Return False if it cannot be finished, or the recovery has lost its mark.
+
+        A recovered store may not know a purchase in progress. Only when the units above the
+        capacity have an owner in MongoDB can such a purchase not exceed the capacity.
+        """
+        failures = 0
+        while failures < MAX_FAILURES:
+            stored = await self._concerts.get(concert.id)
+            tier = next((tier for tier in stored.tiers if tier.to_withdraw > 0), None) if stored is not None else None
+            if stored is None or tier is None:
+                return True
+            # Renew the mark, so that a long recovery is not mistaken for one that died.
+            await self._hot_state.mark_recovery(concert.id, concert.epoch)
+            move = await self.plan(stored, tier.id, tier.to_withdraw, epoch=concert.epoch)
+            if not move.count:
+                move = await self._plan_from_orders(stored, tier)
+            if not move.count:
+                log.error("tier %s: more is sold than its capacity; %d units stay", tier.id, tier.to_withdraw)
+                return True
+            is_moved = await self._try_move(concert.id, move)
+            orders = list(move.added) if is_moved else await self._orders.find_owners(_units([move]))
+            if not await self._record_in_recovery(orders, concert.epoch):
+                return False
+            failures = 0 if is_moved else failures + 1
+        log.warning("recovery of concert %s cannot withdraw its units yet", concert.id)
+        return False
+
+    async def _move(self, concert: Concert, tier: Tier) -> int:
+        move = await self.plan(concert, tier.id, tier.to_withdraw)
+        if not move.count:
+            return 0
+        if not await self._try_move(concert.id, move):
+            await self.sync_owners([move])
+            return 0
+        await self.record([move])
+        rest = tier.to_withdraw - move.count
+        log.log(logging.DEBUG if rest else logging.INFO, "tier %s: %d units moved, %d left", tier.id, move.count, rest)
+        return abs(move.count)
+
+    async def _try_move(self, concert_id: ConcertId, move: HouseMove) -> bool:
+        """Write a move, and return False if it lost to another process or to an order."""
+        try:
+            is_moved = await self._transaction.move_units(concert_id, move)
+        except DuplicateKeyError:
+            log.info("units of tier %s have an owner that the stock store does not know yet", move.tier_id)
+            return False
+        if not is_moved:
+            log.info("units of tier %s were moved by another process", move.tier_id)
+        return is_moved
+
+    async def _record_in_recovery(self, orders: Sequence[Order], epoch: int) -> bool:
+        words = await asyncio.gather(*[self._hot_state.record_order(order, epoch=epoch) for order in orders])
+        return all(is_recorded(word) for word in words)
+
+    async def _plan_return(self, concert_id: ConcertId, tier_id: TierId, count: int) -> HouseMove:
+        shrunk: list[Order] = []
+        missing = count
+        most = -(-MAX_UNITS_PER_TRANSACTION // MAX_UNITS_PER_ORDER)
+        for order in await self._orders.list_withdrawn(concert_id, tier_id, limit=most):
+            back = order.units[:missing]
+            if back:
+                missing -= len(back)
+                shrunk.append(_without(order, back))
+        return HouseMove(tier_id, missing - count, shrunk=shrunk)
+
+    async def _plan_from_orders(self, concert: Concert, tier: Tier) -> HouseMove:
+        """Choose units that no order has, although holds of a recovered copy have them. Such a hold
+        gets another unit or ends.
+        """
+        recorded = await self._orders.list_units(concert.id, tier.id)
+        numbered = (Unit(f"{tier.id}:{number}") for number in range(tier.top, 0, -1))
+        limit = min(tier.to_withdraw, MAX_UNITS_PER_TRANSACTION)
+        return _taken(concert, tier.id, [unit for unit in numbered if unit not in recorded][:limit])
 
 
-def changed_tiers(before: Concert, after: Concert) -> list[tuple[Tier, Tier]]:
-    """Return the tiers whose capacity changes, as pairs of the old and the new tier."""
-    pairs = [(old, after.tier(old.id)) for old in before.tiers]
-    return [(old, new) for old, new in pairs if new is not None and new.capacity != old.capacity]
+def _taken(concert: Concert, tier_id: TierId, units: Sequence[Unit]) -> HouseMove:
+    parts = [units[first : first + MAX_UNITS_PER_ORDER] for first in range(0, len(units), MAX_UNITS_PER_ORDER)]
+    return HouseMove(tier_id, len(units), added=[_withdrawn_order(concert, tier_id, part) for part in parts])
 
 
-def withdrawn_order(hold: Hold, concert: Concert) -> Order:
+def _units(moves: Sequence[HouseMove]) -> list[Unit]:
+    return [unit for move in moves for order in move.added for unit in order.units]
+
+
+def _withdrawn_order(concert: Concert, tier_id: TierId, units: Sequence[Unit]) -> Order:
     now = datetime.now(UTC)
     return Order(
-        id=OrderId(hold.id),
-        concert_id=hold.concert_id,
+        id=OrderId(hold_id(HOUSE, concert.id, "withdraw", secrets.token_hex(16))),
+        concert_id=concert.id,
         person_id=HOUSE,
         status=OrderStatus.WITHDRAWN,
-        units=hold.units,
+        units=tuple(units),
         released_units=(),
-        lines=hold.lines,
+        lines=(TicketLine(tier_id, len(units), 0),),
         currency=concert.currency,
         customer=_HOUSE,
         version=1,

@@ -1,7 +1,7 @@
 """Recovery of a store that lost or rolled back state.
 
-The store is not trusted until it has every order of MongoDB again, and a queue whose lottery was
-revealed has its numbers again.
+The store is not trusted until it has every order of MongoDB again, the house has every unit above
+the capacity, and a queue whose lottery was revealed has its numbers again.
 
 The epoch, raised in MongoDB first, is the token of a recovery: its scripts do nothing once another
 recovery has begun or the store has changed again. A process runs one recovery per concert at a
@@ -10,7 +10,6 @@ time; several processes coordinate through the mark.
 
 import asyncio
 import logging
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from domain.concerts import Concert, ConcertStatus
@@ -20,6 +19,7 @@ from storage import scripts
 from storage.hot.hot_state import HotState, is_history
 from storage.mongo.concerts import ConcertStore
 from storage.scripts import ScriptReplyError
+from storage.sync.house_units import HouseUnits
 from storage.sync.lottery_opening import LotteryOpener
 from storage.sync.order_sync import OrderSync
 
@@ -35,11 +35,18 @@ class Recovery:
     """Owns a task for each concert under recovery."""
 
     def __init__(
-        self, concerts: ConcertStore, hot_state: HotState, order_sync: OrderSync, lottery_opener: LotteryOpener
+        self,
+        concerts: ConcertStore,
+        hot_state: HotState,
+        *,
+        order_sync: OrderSync,
+        house_units: HouseUnits,
+        lottery_opener: LotteryOpener,
     ) -> None:
         self._concerts = concerts
         self._hot_state = hot_state
         self._order_sync = order_sync
+        self._house_units = house_units
         self._lottery_opener = lottery_opener
         self._running: dict[ConcertId, asyncio.Task[None]] = {}
         self._unfinished: dict[ConcertId, int] = {}
@@ -121,13 +128,14 @@ class Recovery:
         """Return the concert with the epoch of the recovery; None for an unknown id or a draft.
 
         An interrupted recovery continues under its own mark; a new one would have to wait until
-        that mark expires.
+        that mark expires. If the epoch was raised meanwhile, capacities may have been decided in
+        the recovered store, so that a new recovery is needed.
         """
         epoch = self._unfinished.pop(concert_id, None)
-        if epoch is None:
-            return await self._concerts.raise_epoch(concert_id)
-        concert = await self._concerts.get(concert_id)
-        return None if concert is None else replace(concert, epoch=epoch)
+        concert = None if epoch is None else await self._concerts.get(concert_id)
+        if concert is not None and concert.epoch == epoch:
+            return concert
+        return await self._concerts.raise_epoch(concert_id)
 
     async def _is_finished(self, concert: Concert) -> bool:
         """Take the last steps, and return False if the recovery was superseded.
@@ -135,8 +143,12 @@ class Recovery:
         No person can join before they are done, so none can register for a lottery whose outcome is
         known.
         """
+        if not await self._house_units.finish_withdrawals(concert):
+            return False
         if not await self._lottery_opener.restore(concert, concert.epoch):
             return False
+        # If the reply is lost, the store may be trusted: the next recovery needs a new epoch.
+        self._unfinished.pop(concert.id, None)
         word = await self._hot_state.finish_recovery(concert.id, concert.epoch)
         match word:
             case "RECOVERED":
@@ -147,6 +159,8 @@ class Recovery:
                 raise ScriptReplyError(scripts.FINISH_RECOVERY.name, word)
 
     async def aclose(self) -> None:
+        """Cancel what runs and forget what is unfinished, as the end of the process does."""
+        self._unfinished.clear()
         running = list(self._running.values())
         for task in running:
             task.cancel()

@@ -14,20 +14,21 @@ import pytest
 
 from domain.concerts import Concert
 from domain.errors import OnsaleError, TemporarilyUnavailable
-from domain.ids import ConcertId, OrderId
+from domain.ids import ConcertId, OrderId, Unit
 from domain.lottery import Reveal
 from domain.orders import Order
 from domain.room_audits import RoomCommand
 from storage import scripts
 from storage.hot.events import ClaimedEvents, StoredEvent
-from storage.hot.hot_state import AdmissionRun, ExpiryRun, FrozenQueue, Withdrawal
+from storage.hot.hot_state import AdmissionRun, CapacityDecision, ConcertCopy, ExpiryRun, FreeUnits, FrozenQueue
 from storage.scripts import Script, ScriptReplyError
+from storage.sync.capacity_proposals import CapacityProposals
 from storage.sync.concert_writer import ConcertWriter
 from storage.sync.house_units import HouseUnits
 from storage.sync.lottery_opening import LotteryOpener
 from storage.sync.order_sync import OrderSync
 from storage.sync.recovery import Recovery
-from tests.support.snapshots import ALICE, CONCERT, NOW, ORDER, hold
+from tests.support.snapshots import ALICE, CONCERT, NOW, ORDER
 from workers.admission import AdmissionWorker
 from workers.expiry import ExpiryWorker
 from workers.opening import OpeningWorker
@@ -65,8 +66,8 @@ class FakeStores:
     async def iterate_concert(self, concert_id: ConcertId) -> AsyncIterator[Order]:
         yield ORDER
 
-    async def list_withdrawn(self, concert_id: ConcertId) -> list[Order]:
-        return []
+    async def finish_withdrawals(self, concert: Concert) -> bool:
+        return True
 
     async def read_epoch(self, *_: object) -> None: ...
 
@@ -126,22 +127,28 @@ def recover(**words: str) -> Awaitable[bool]:
         "finish_recovery": "RECOVERED",
     }
     hot = answering(**usual | words)
-    return Recovery(OTHERS, hot, OrderSync(OTHERS, hot, OTHERS, OTHERS), OTHERS).recover(CONCERT.id)
+    order_sync = OrderSync(OTHERS, hot, OTHERS, OTHERS)
+    return Recovery(OTHERS, hot, order_sync=order_sync, house_units=OTHERS, lottery_opener=OTHERS).recover(CONCERT.id)
 
 
 def open_queue(*, frozen: str = "FROZEN", opened: str = "OPENED") -> Awaitable[str]:
     return LotteryOpener(answering(freeze_queue=FrozenQueue(frozen, 1, ""), open_queue=opened), OTHERS).open(DRAWN)
 
 
-def concert_writer_of(hot: Any) -> ConcertWriter:
-    return ConcertWriter(OTHERS, OTHERS, hot, HouseUnits(OTHERS, hot, OTHERS, OTHERS))
+def capacity_of(hot: Any) -> ConcertWriter:
+    house_units = HouseUnits(OTHERS, OTHERS, transaction=OTHERS, hot_state=hot, order_sync=OTHERS)
+    proposals = CapacityProposals(OTHERS, hot, guard=OTHERS)
+    return ConcertWriter(OTHERS, OTHERS, hot_state=hot, house_units=house_units, proposals=proposals)
 
 
-def lower_capacity(word: str) -> Awaitable[Concert]:
-    withdrawal = Withdrawal(word, hold() if word == "HOLD" else None, 7)
-    return concert_writer_of(answering(withdraw_units=withdrawal)).save(
-        CONCERT, LOWERED, RoomCommand("1", ALICE, "Alice")
+def lower_capacity(decided: str = "CAPPED", found: str = "UNITS", dropped: str = "DROPPED") -> Awaitable[Concert]:
+    hot = answering(
+        lower_capacity=CapacityDecision(decided),
+        find_free_units=FreeUnits(found, (Unit(f"{CONCERT.tiers[0].id}:1"),) if found == "UNITS" else ()),
+        apply_concert="CURRENT",
+        drop_proposal=dropped,
     )
+    return capacity_of(hot).save(CONCERT, LOWERED, RoomCommand("1", ALICE, "Alice"))
 
 
 def stores_of(**parts: object) -> Any:
@@ -159,10 +166,17 @@ CALLERS: dict[str, tuple[Script, Call]] = {
         scripts.OPEN_QUEUE,
         lambda word: LotteryOpener(answering(open_queue=word), OTHERS).restore(DRAWN, 1),
     ),
-    "capacity withdraws": (scripts.WITHDRAW_UNITS, lower_capacity),
+    "capacity proposes": (scripts.LOWER_CAPACITY, lambda word: lower_capacity(decided=word)),
+    "capacity finds units": (scripts.FIND_FREE_UNITS, lambda word: lower_capacity(found=word)),
+    "capacity settles": (
+        scripts.DROP_PROPOSAL,
+        lambda word: lower_capacity(found="RECOVERING", dropped=word),
+    ),
     "capacity applies": (
         scripts.APPLY_CONCERT,
-        lambda word: concert_writer_of(answering(apply_concert=word)).sync_if_changed(CONCERT),
+        lambda word: capacity_of(
+            answering(copy_concert=ConcertCopy(word), apply_concert="CURRENT", drop_proposal="DROPPED")
+        ).sync_if_changed(CONCERT),
     ),
     "expiry worker": (
         scripts.EXPIRE_HOLDS,

@@ -30,12 +30,13 @@ end
 -- Returns epoch and version, then four words per tier: id, capacity, held, sold.
 local function stock_fields()
   local fields = redis.call('HMGET', STATE, 'epoch', 'version')
-  local words, counters = redis.call('HGETALL', TIERS), {}
+  local words, counters, caps = redis.call('HGETALL', TIERS), {}, read_proposed_caps()
   for index = 1, #words, 2 do counters[words[index]] = words[index + 1] end
   for field, top in pairs(counters) do
     local tier = string.match(field, '^(.*)|top$')
     if tier then
-      for _, value in ipairs({tier, top - counters[tier .. '|withdrawn'], counters[tier .. '|held'], counters[tier .. '|sold']}) do
+      local on_sale = count_on_sale(top, counters[tier .. '|withdrawn'], counters[tier .. '|capacity'], caps[tier])
+      for _, value in ipairs({tier, on_sale, counters[tier .. '|held'], counters[tier .. '|sold']}) do
         fields[#fields + 1] = value
       end
     end

@@ -1,0 +1,17 @@
+-- Functions for the capacity of a tier: how many of its units are on sale.
+
+-- Returns the lower capacities that are being decided, by tier.
+local function read_proposed_caps()
+  local text = redis.call('HGET', STATE, 'proposed')
+  return text and cjson.decode(text).caps or {}
+end
+
+-- Returns how many units are on sale: those that the house does not have, but no more than the
+-- capacity, and no more than a lower one that is being decided. `capacity` is missing in keys of
+-- earlier versions of Onsale, where the house had every unit above it.
+local function count_on_sale(top, withdrawn, capacity, proposed)
+  local on_sale = top - withdrawn
+  if capacity then on_sale = math.min(on_sale, tonumber(capacity)) end
+  if proposed then on_sale = math.min(on_sale, proposed) end
+  return on_sale
+end

@@ -1,0 +1,436 @@
+"""A large change of a capacity is decided at once, and its units are moved afterwards."""
+
+import asyncio
+import json
+import logging
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from domain.concerts import Concert, ConcertChange, TierChange
+from domain.errors import CapacityInUse, Refusal, SoldOut, TemporarilyUnavailable, VersionConflict
+from domain.holds import Hold
+from domain.ids import ConcertId
+from domain.orders import Order, OrderStatus
+from resolvers import concerts, holds
+from storage.connect import Stores
+from storage.keys import KINDS, concert_keys
+from storage.mongo.concert_transaction import ConcertTransaction, ConcertWrite, HouseMove
+from storage.mongo.order_batch import Outcome
+from storage.sync import house_units
+from tests.support.hold_orders import order_of
+from tests.support.sale import (
+    all_orders,
+    buy,
+    check_invariants,
+    context,
+    hold,
+    on_sale,
+    organizer,
+    stock,
+)
+from workers.apply import ApplyWorker
+from workers.capacity import CapacityWorker
+
+
+class Killed(BaseException):
+    """The end of a process: no handler of the product catches it."""
+
+
+@pytest.fixture
+def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three units in a transaction, so that a change by more is far."""
+    monkeypatch.setattr(house_units, "MAX_UNITS_PER_TRANSACTION", 3)
+    monkeypatch.setattr(house_units, "MAX_UNITS_PER_ORDER", 2)
+
+
+async def resize(stores: Stores, concert: Concert, capacity: int) -> Concert:
+    change = ConcertChange(tiers=(TierChange(concert.tiers[0].id, capacity=capacity),))
+    return await concerts.update_concert(organizer(stores), concert.id, change, expected_version=None)
+
+
+async def capacities(stores: Stores, concert: Concert) -> tuple[int, int, int | None]:
+    """Capacity that is stored, on sale, and to be reached."""
+    stored = await stores.concerts.get(concert.id)
+    assert stored is not None
+    tier = stored.tiers[0]
+    return tier.capacity, tier.on_sale, tier.capacity_target
+
+
+async def work(stores: Stores) -> int:
+    """Run the worker until it has nothing to do; return how many units it moved."""
+    total = 0
+    while moved := await CapacityWorker().run_once(stores):
+        total += moved
+    return total
+
+
+def record_moves(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> list[HouseMove]:
+    moves: list[HouseMove] = []
+    move_units = ConcertTransaction.move_units
+
+    async def recorded(self: ConcertTransaction, concert_id: ConcertId, move: HouseMove) -> bool:
+        moves.append(move)
+        return await move_units(self, concert_id, move)
+
+    monkeypatch.setattr(ConcertTransaction, "move_units", recorded)
+    return moves
+
+
+def before_the_commit(
+    stores: Stores, monkeypatch: pytest.MonkeyPatch, happens: Callable[[], Awaitable[object]]
+) -> None:
+    """Let another process act after a lower capacity is decided and before it is stored."""
+    commit = ConcertTransaction.commit
+
+    async def later(self: ConcertTransaction, write: ConcertWrite) -> Concert:
+        monkeypatch.setattr(ConcertTransaction, "commit", commit)
+        await happens()
+        return await commit(self, write)
+
+    monkeypatch.setattr(ConcertTransaction, "commit", later)
+
+
+async def die() -> None:
+    raise Killed
+
+
+async def set_state(stores: Stores, concert: Concert, name: str, value: str) -> None:
+    key = concert_keys(concert.id)[KINDS.index("state")]
+    await stores.script_client.run_command("HSET", key, name, value)
+
+
+async def let_proposal_age(stores: Stores, concert: Concert) -> None:
+    """As if it had been made long ago."""
+    key = concert_keys(concert.id)[KINDS.index("state")]
+    text = await stores.script_client.run_command("HGET", key, "proposed")
+    await set_state(stores, concert, "proposed", json.dumps(json.loads(text) | {"at_ms": 1}))
+
+
+async def begin(stores: Stores, made: Hold) -> Order:
+    """Begin a purchase, whose process stops before the order is inserted."""
+    begun = await stores.holds.begin_purchase(
+        made.concert_id, made.id, person_id=made.person_id, purchase_key=made.id, digest=""
+    )
+    concert = await stores.concerts.get(made.concert_id)
+    assert concert is not None
+    return order_of(concert, begun)
+
+
+async def lose_everything(stores: Stores, concert: Concert) -> None:
+    await stores.script_client.run_command("FLUSHALL")
+    assert await stores.recovery.recover(concert.id)
+
+
+async def sell_out(stores: Stores, concert: Concert) -> int:
+    """Sell one by one, and return how many were sold."""
+    for number in range(100):
+        try:
+            await buy(stores, await hold(stores, concert, 1, who=f"late{number}"))
+        except SoldOut:
+            return number
+    raise AssertionError("the concert does not sell out")
+
+
+async def sold(stores: Stores, concert: Concert) -> int:
+    orders = await all_orders(stores, concert)
+    return sum(len(order.units) for order in orders if order.status is OrderStatus.PAID)
+
+
+@pytest.mark.timeout(240)
+async def test_200_000_tickets_lowered_to_5_succeed_at_once(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
+    concert = await on_sale(stores, 200_000)
+    await buy(stores, await hold(stores, concert, 2))
+    await hold(stores, concert, 1, who="bob")
+    moves = record_moves(stores, monkeypatch)
+    with pytest.raises(CapacityInUse) as refusal:
+        await resize(stores, concert, 2)
+    assert refusal.value.lowest == 3
+    answers = [await resize(stores, concert, 5) for _ in range(2)]
+    assert [(answer.tiers[0].on_sale, answer.tiers[0].capacity_target) for answer in answers] == [(5, 5)] * 2
+    assert moves == []
+    assert await stock(stores, concert) == [(2, 1, 2)]
+    with pytest.raises(SoldOut) as sold_out:
+        await hold(stores, concert, 3, who="cyd")
+    assert sold_out.value.available == 2
+    while await CapacityWorker().run_once(stores):
+        assert await stock(stores, concert) == [(2, 1, 2)]
+    assert [move.count for move in moves] == [5_000] * 39 + [4_995]
+    assert await capacities(stores, concert) == (5, 5, None)
+    assert await stock(stores, concert) == [(2, 1, 2)]
+    assert len(await stores.orders.list_units(concert.id, concert.tiers[0].id)) == 199_995 + 2
+
+
+@pytest.mark.usefixtures("small_steps")
+async def test_far_raise_returns_the_same_units_in_steps(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
+    concert = await on_sale(stores, 20)
+    await resize(stores, concert, 5)
+    assert await work(stores) == 15
+    moves = record_moves(stores, monkeypatch)
+    raised = await resize(stores, concert, 24)
+    assert (raised.tiers[0].on_sale, raised.tiers[0].capacity_target, raised.tiers[0].top) == (9, 24, 24)
+    assert await stock(stores, concert) == [(9, 0, 0)]
+    assert await work(stores) == 15
+    assert {abs(move.count) for move in moves} <= {1, 2, 3}
+    assert await capacities(stores, concert) == (24, 24, None)
+    assert await stock(stores, concert) == [(24, 0, 0)]
+    await check_invariants(stores, concert)
+
+
+@pytest.mark.usefixtures("small_steps")
+async def test_raise_during_a_withdrawal_withdraws_less(stores: Stores) -> None:
+    concert = await on_sale(stores, 20)
+    await resize(stores, concert, 5)
+    assert await stores.house_units.advance(concert.id, rounds=2) == 6
+    await resize(stores, concert, 12)
+    assert await stock(stores, concert) == [(12, 0, 0)]
+    assert await work(stores) == 2
+    assert (await capacities(stores, concert), await stock(stores, concert)) == ((12, 12, None), [(12, 0, 0)])
+    await check_invariants(stores, concert)
+
+
+@pytest.mark.usefixtures("small_steps")
+async def test_raise_above_what_is_left_returns_the_rest(stores: Stores) -> None:
+    concert = await on_sale(stores, 20)
+    await resize(stores, concert, 5)
+    assert await stores.house_units.advance(concert.id, rounds=2) == 6
+    await resize(stores, concert, 18)
+    assert await stock(stores, concert) == [(14, 0, 0)]
+    assert await work(stores) == 4
+    assert await stock(stores, concert) == [(18, 0, 0)]
+    await check_invariants(stores, concert)
+
+
+@pytest.mark.usefixtures("small_steps")
+async def test_second_lowering_adds_to_the_first(stores: Stores) -> None:
+    concert = await on_sale(stores, 20)
+    await resize(stores, concert, 10)
+    assert await stores.house_units.advance(concert.id, rounds=1) == 3
+    lowered = await resize(stores, concert, 9)
+    assert lowered.tiers[0].capacity_target == 9
+    assert await stock(stores, concert) == [(9, 0, 0)]
+    assert await work(stores) == 8
+    assert await stock(stores, concert) == [(9, 0, 0)]
+    await check_invariants(stores, concert)
+
+
+@pytest.mark.usefixtures("small_steps")
+async def test_returned_units_are_withdrawn_too(stores: Stores) -> None:
+    """Every unit was held once, so that none is new."""
+    concert = await on_sale(stores, 10)
+    made = await hold(stores, concert, 10)
+    await holds.release_hold(context(stores), concert.id, made.id)
+    kept = await hold(stores, concert, 2, who="bob")
+    await resize(stores, concert, 3)
+    assert await work(stores) == 7
+    assert await stock(stores, concert) == [(1, 2, 0)]
+    assert (await buy(stores, kept)).units == kept.units
+    await check_invariants(stores, concert)
+
+
+@pytest.mark.usefixtures("small_steps")
+async def test_holds_during_a_withdrawal_get_units_that_stay(stores: Stores) -> None:
+    concert = await on_sale(stores, 30, limit_per_person=30)
+    await resize(stores, concert, 12)
+    buyers = [hold(stores, concert, 1, who=f"buyer{number}") for number in range(20)]
+    answers = await asyncio.gather(*buyers, work(stores), return_exceptions=True)
+    made = [answer for answer in answers if isinstance(answer, Hold)]
+    assert len(made) == 12
+    assert not [a for a in answers if isinstance(a, BaseException) and not isinstance(a, Refusal)]
+    orders = await asyncio.gather(*[buy(stores, one) for one in made])
+    assert len({unit for order in orders for unit in order.units}) == 12
+    await work(stores)
+    await check_invariants(stores, concert)
+
+
+@pytest.mark.usefixtures("small_steps")
+async def test_hold_on_a_unit_that_is_withdrawn_gets_another(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was free when it was chosen; a hold took it before the transaction."""
+    concert = await on_sale(stores, 10)
+    await resize(stores, concert, 6)
+    made: list[Hold] = []
+    move_units = ConcertTransaction.move_units
+
+    async def late(self: ConcertTransaction, concert_id: ConcertId, move: HouseMove) -> bool:
+        if not made:
+            key = concert_keys(concert.id)[KINDS.index("tiers")]
+            first = int(move.added[0].units[0].rpartition(":")[2])
+            await stores.script_client.run_command("HSET", key, f"{concert.tiers[0].id}|next", str(first))
+            made.append(await hold(stores, concert, 2))
+            assert set(made[0].units) == set(move.added[0].units)
+            await stores.script_client.run_command(
+                "ZADD",
+                concert_keys(concert.id)[KINDS.index("free")],
+                *[word for number in range(1, first) for word in ("0", f"{concert.tiers[0].id}:{number}")],
+            )
+        return await move_units(self, concert_id, move)
+
+    monkeypatch.setattr(ConcertTransaction, "move_units", late)
+    await work(stores)
+    order = await buy(stores, made[0])
+    assert (len(order.units), set(order.units) & set(made[0].units)) == (2, set())
+    assert await stock(stores, concert) == [(4, 0, 2)]
+    await check_invariants(stores, concert)
+
+
+@pytest.mark.usefixtures("small_steps")
+async def test_two_processes_withdraw_every_unit_once(stores: Stores) -> None:
+    concert = await on_sale(stores, 20)
+    await resize(stores, concert, 5)
+    await asyncio.gather(*[stores.house_units.advance(concert.id, rounds=5) for _ in range(3)])
+    await work(stores)
+    house = [order for order in await all_orders(stores, concert) if order.status is OrderStatus.WITHDRAWN]
+    assert sum(len(order.units) for order in house) == 15
+    assert await stock(stores, concert) == [(5, 0, 0)]
+    await check_invariants(stores, concert)
+
+
+async def test_death_before_it_is_stored_lifts_the_cap_later(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
+    concert = await on_sale(stores, 10)
+    before_the_commit(stores, monkeypatch, die)
+    with pytest.raises(Killed):
+        await resize(stores, concert, 2)
+    assert await stock(stores, concert) == [(2, 0, 0)]
+    assert await ApplyWorker().run_once(stores) == 0
+    await let_proposal_age(stores, concert)
+    assert await ApplyWorker().run_once(stores) == 1
+    assert await stock(stores, concert) == [(10, 0, 0)]
+    assert await capacities(stores, concert) == (10, 10, None)
+    await check_invariants(stores, concert)
+
+
+@pytest.mark.usefixtures("small_steps")
+async def test_change_settled_meanwhile_is_not_stored(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
+    concert = await on_sale(stores, 10)
+
+    async def settled() -> None:
+        await let_proposal_age(stores, concert)
+        assert await ApplyWorker().run_once(stores) == 1
+        await hold(stores, concert, 10)
+
+    before_the_commit(stores, monkeypatch, settled)
+    with pytest.raises(TemporarilyUnavailable):
+        await resize(stores, concert, 2)
+    assert await stock(stores, concert) == [(0, 10, 0)]
+    assert await capacities(stores, concert) == (10, 10, None)
+    with pytest.raises(CapacityInUse):
+        await resize(stores, concert, 2)
+
+
+async def test_change_decided_before_a_loss_is_not_stored(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
+    concert = await on_sale(stores, 10)
+
+    async def lost() -> None:
+        await lose_everything(stores, concert)
+        await hold(stores, concert, 10)
+
+    before_the_commit(stores, monkeypatch, lost)
+    with pytest.raises(TemporarilyUnavailable):
+        await resize(stores, concert, 2)
+    assert (await capacities(stores, concert), await stock(stores, concert)) == ((10, 10, None), [(0, 10, 0)])
+
+
+async def test_change_that_came_second_leaves_no_cap(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
+    concert = await on_sale(stores, 10)
+
+    async def renamed() -> None:
+        change = ConcertChange(name="Another name")
+        await concerts.update_concert(organizer(stores), concert.id, change, expected_version=None)
+
+    before_the_commit(stores, monkeypatch, renamed)
+    with pytest.raises(VersionConflict):
+        await resize(stores, concert, 2)
+    assert await stock(stores, concert) == [(10, 0, 0)]
+
+
+async def test_later_proposal_survives_the_end_of_an_earlier_one(stores: Stores) -> None:
+    concert = await on_sale(stores, 10)
+    lowered = [concert.tiers[0].__class__(concert.tiers[0].id, "Floor", 1, capacity=c, top=10) for c in (4, 6)]
+    for name, tier in zip(("first", "second"), lowered, strict=True):
+        decision = await stores.hot_state.lower_capacity(concert, [tier], proposal=name, is_large=False)
+        assert decision.word == "CAPPED"
+    assert await stores.hot_state.drop_proposal(concert.id, "first") == "NO_PROPOSAL"
+    assert await stock(stores, concert) == [(4, 0, 0)]
+    assert await stores.hot_state.drop_proposal(concert.id, "second") == "DROPPED"
+    assert await stock(stores, concert) == [(10, 0, 0)]
+
+
+@pytest.mark.usefixtures("small_steps")
+async def test_purchase_unknown_after_a_loss_stays_within_the_target(stores: Stores) -> None:
+    """Before the store is trusted again, every unit above the capacity has an owner in MongoDB."""
+    concert = await on_sale(stores, 20)
+    first = await hold(stores, concert, 10)
+    order = await begin(stores, await hold(stores, concert, 2, who="slow"))
+    await holds.release_hold(context(stores), concert.id, first.id)
+    await resize(stores, concert, 4)
+    await lose_everything(stores, concert)
+    assert await capacities(stores, concert) == (4, 4, None)
+    assert await sell_out(stores, concert) == 4
+    assert await stores.order_batch.insert(order) is not Outcome.RECORDED
+    assert await sold(stores, concert) == 4
+    await check_invariants(stores, concert)
+
+
+@pytest.mark.usefixtures("small_steps")
+async def test_holds_of_an_older_copy_end_above_the_target(stores: Stores) -> None:
+    concert = await on_sale(stores, 8)
+    made = [await hold(stores, concert, 4, who=who) for who in ("ann", "ben")]
+    names = concert_keys(concert.id)
+    copy = [await stores.script_client.run_command("DUMP", name) for name in names]
+    for one in made:
+        await holds.release_hold(context(stores, one.person_id), concert.id, one.id)
+    await resize(stores, concert, 1)
+    await stores.script_client.run_command("DEL", *names)
+    for name, content in zip(names, copy, strict=True):
+        if content is not None:
+            await stores.script_client.run_command("RESTORE", name, "0", content)
+    await set_state(stores, concert, "incarnation", "older")
+    assert await stores.recovery.recover(concert.id)
+    assert await stock(stores, concert) == [(1, 0, 0)]
+    assert await capacities(stores, concert) == (1, 1, None)
+    await check_invariants(stores, concert)
+
+
+@pytest.mark.usefixtures("small_steps")
+async def test_far_lowering_waits_a_minute_after_a_loss(stores: Stores) -> None:
+    """A purchase of that time may arrive that the store does not know."""
+    concert = await on_sale(stores, 20)
+    order = await begin(stores, await hold(stores, concert, 10))
+    await lose_everything(stores, concert)
+    with pytest.raises(TemporarilyUnavailable) as refusal:
+        await resize(stores, concert, 4)
+    assert refusal.value.retry_after_s is not None
+    assert 0 < refusal.value.retry_after_s <= 60
+    assert (await resize(stores, concert, 17)).tiers[0].capacity_target is None
+    assert await stores.order_batch.insert(order) is Outcome.RECORDED
+    await stores.order_sync.sync(order)
+    await set_state(stores, concert, "recovered_ms", "1")
+    with pytest.raises(CapacityInUse):
+        await resize(stores, concert, 4)
+    assert (await resize(stores, concert, 12)).tiers[0].capacity_target == 12
+
+
+@pytest.mark.usefixtures("small_steps")
+async def test_log_names_why_units_cannot_be_moved(stores: Stores, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    concert = await on_sale(stores, 10)
+    await resize(stores, concert, 2)
+    await set_state(stores, concert, "incarnation", "older")
+    assert await CapacityWorker().run_once(stores) == 0
+    assert "cannot be moved now: the stock store is being checked (RECOVERING)" in caplog.text
+    assert await stores.recovery.recover(concert.id)
+    assert await capacities(stores, concert) == (2, 2, None)
+
+
+async def test_data_of_earlier_versions_has_no_target(stores: Stores) -> None:
+    concert = await on_sale(stores, 10)
+    await resize(stores, concert, 8)
+    await stores.mongo["concerts"].update_one({"_id": concert.id}, {"$unset": {"toWithdraw": 1}})
+    tiers = concert_keys(concert.id)[KINDS.index("tiers")]
+    await stores.script_client.run_command("HDEL", tiers, f"{concert.tiers[0].id}|capacity")
+    assert await capacities(stores, concert) == (8, 8, None)
+    assert await stock(stores, concert) == [(8, 0, 0)]
+    await hold(stores, concert, 3)
+    await resize(stores, concert, 4)
+    assert await stock(stores, concert) == [(1, 3, 0)]
+    await check_invariants(stores, concert)
