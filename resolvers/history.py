@@ -1,5 +1,5 @@
-"""What a concert answers once it is history: its keys in Redis have expired, so the recorded orders
-say what was sold, and its waiting room is closed for good.
+"""Stock and waiting room of a past concert: its keys in Redis have expired, so the recorded orders
+show what was sold, and the room is closed for good.
 
 The sums are read for all concerts asked for in one turn of the event loop together, and kept: a
 page of a hundred past concerts costs one aggregation, and the next one costs none.

@@ -1,4 +1,4 @@
-"""What each field costs, in units of a plain field, and how long the lists without a page size are.
+"""The cost of each field, in units of a plain field, and the lengths of lists without a page size.
 
 Measured with `make bench-hostile`. Any field that is not listed costs 1. A test compares the lists
 of the schema with LIST_LENGTHS.

@@ -1,8 +1,9 @@
---[[ Read the waiting room at one version: its counts and its flow, without the numbers that departed.
+--[[ Read the waiting room at one version: its counts and its flow, without the departed numbers.
 KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation  the one this connection saw
-Replies   ROOM {epoch version concert_version round serving tail waiting_count slots_taken passes_issued room_status opened_ms
-          grace_until_ms now_ms [count number]...}  (opened_ms: '' before; counts: by name) | UNKNOWN | RECOVERING
+Replies   ROOM {epoch version concert_version round serving tail waiting_count slots_taken
+          passes_issued room_status opened_ms grace_until_ms now_ms [name count]...}  (opened_ms: ''
+          before the opening; name: a flow count) | UNKNOWN | RECOVERING
 ]]
 -- @include prologue queue_state capacity snapshots
 local refusal = check_incarnation(ARGV[1], '')

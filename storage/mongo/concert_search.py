@@ -1,4 +1,4 @@
-"""What a concert is searched by: its folded words and city, stored beside it.
+"""The folded words and city of a concert, stored beside it for searches.
 
 A document of an earlier version of Onsale has none, or those of an earlier name: `backfill` writes
 them when a process starts.

@@ -1,4 +1,4 @@
-"""What a page of concerts reads: one find, and one round trip for all of its stocks and rooms."""
+"""A page of concerts takes one find, and one round trip for all of its stocks and rooms."""
 
 import asyncio
 from collections.abc import Iterator

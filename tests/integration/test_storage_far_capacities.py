@@ -338,8 +338,9 @@ async def test_change_that_came_second_leaves_no_cap(stores: Stores, monkeypatch
         await concerts.update_concert(organizer(stores), concert.id, change, expected_version=None)
 
     before_the_commit(stores, monkeypatch, renamed)
+    change = ConcertChange(tiers=(TierChange(concert.tiers[0].id, capacity=2),))
     with pytest.raises(VersionConflict):
-        await resize(stores, concert, 2)
+        await concerts.update_concert(organizer(stores), concert.id, change, expected_version=concert.version)
     assert await stock(stores, concert) == [(10, 0, 0)]
 
 

@@ -54,7 +54,7 @@ def test_progress_counts_the_lines_that_match() -> None:
     assert step.progress_text(0, None, 61.0) == "  61 s"
 
 
-class Recorder(io.StringIO):
+class FakeTerminal(io.StringIO):
     """A standard output that lets the command go on once it shows that the command was counted."""
 
     def __init__(self, gate: Path) -> None:
@@ -71,7 +71,7 @@ def test_step_shows_progress_while_it_runs(tmp_path: Path, monkeypatch: pytest.M
     gate = tmp_path / "gate"
     os.mkfifo(gate)
     monkeypatch.setattr(step, "ELSEWHERE_EVERY_S", 0.01)
-    monkeypatch.setattr(sys, "stdout", recorder := Recorder(gate))
+    monkeypatch.setattr(sys, "stdout", recorder := FakeTerminal(gate))
     program = f"print('Collecting a', flush=True); open({str(gate)!r}).read()"
     assert step.main(["Working", "--count", "^Collecting ", "--of", "2", "--", sys.executable, "-c", program]) == 0
     assert "\n  1 of 2, " in recorder.getvalue()

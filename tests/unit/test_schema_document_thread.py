@@ -40,10 +40,10 @@ class Validations:
         self.gate = threading.Event()
         self.gate.set()
 
-    def validate(self, schema_: GraphQLSchema, ast: Any, **options: Any) -> Any:
+    def validate(self, schema_: GraphQLSchema, ast: Any, rules: Any, **options: Any) -> Any:
         self.threads.append(threading.current_thread().name)
         self.gate.wait()
-        return validate(schema_, ast, **options)
+        return validate(schema_, ast, rules, **options)
 
 
 @pytest.fixture

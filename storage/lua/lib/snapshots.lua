@@ -16,7 +16,8 @@ local function waiting_count()
     - redis.call('BITCOUNT', DEPARTED, room.base + room.serving + 1, room.base + room.tail, 'BIT')
 end
 
--- Returns the queue at one version, with the departed bits or the waiting count in the seventh field.
+-- Returns the queue at one version. The seventh field is the argument: the departed bits, or the
+-- waiting count.
 local function queue_fields(departed)
   local room, status = queue_state(), room_status()
   local at = redis.call('HMGET', STATE, 'epoch', 'version', 'passes_issued', 'concert_version')
