@@ -147,7 +147,8 @@ class ConcertTransaction:
 
     async def _refusal(self, write: ConcertWrite) -> VersionConflict | TemporarilyUnavailable:
         stored = await self._concerts.get(write.concert.id)
-        if stored is not None and stored.version == write.concert.version - 1:
+        # This read may lag behind the version that won, so without an epoch it proves nothing.
+        if write.epoch is not None and stored is not None and stored.version == write.concert.version - 1:
             return TemporarilyUnavailable("The stock of this concert was checked during this change")
         return VersionConflict(write.concert.id, stored.version if stored else write.concert.version)
 

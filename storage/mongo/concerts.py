@@ -107,7 +107,7 @@ class ConcertStore:
     async def _find_after(self, query: Document, place: ListPlace, *, limit: int) -> list[Document]:
         """Return the concerts to come behind a place, in order of their start."""
         behind = [{"startsAt": {"$gt": place.starts_at}}, {"startsAt": place.starts_at, "_id": {"$gt": place.id}}]
-        found = self._concerts.find({**query, "$or": behind})
+        found = self._concerts.find({**query, "$or": behind}, WITHOUT_SEARCH).limit(limit)
         return list(await found.sort([("startsAt", ASCENDING), ("_id", ASCENDING)]).to_list(limit))
 
     async def _find_past(self, query: Document, place: ListPlace, *, limit: int) -> list[Document]:
@@ -116,7 +116,7 @@ class ConcertStore:
         if place.is_past:
             before = [{"startsAt": {"$lt": place.starts_at}}, {"startsAt": place.starts_at, "_id": {"$lt": place.id}}]
             behind = {"$or": before}
-        found = self._concerts.find({**query, **behind})
+        found = self._concerts.find({**query, **behind}, WITHOUT_SEARCH).limit(limit)
         return list(await found.sort([("startsAt", DESCENDING), ("_id", DESCENDING)]).to_list(limit))
 
     @raises_unavailable
