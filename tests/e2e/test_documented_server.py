@@ -8,7 +8,7 @@ from websockets.typing import Subprotocol
 
 from storage.embedded.process import ServerProcess
 from tests.support.application import ROOT, Application, started
-from tests.support.sockets import PROTOCOL, Client
+from tests.support.sockets import INIT, PROTOCOL, Client
 
 SECRET = "s3cret-of-a-query"
 
