@@ -30,6 +30,8 @@ async def test_documented_command_logs_no_query_string(
         assert answer.status_code == 200
         url = application.url.replace("http", "ws", 1) + f"/graphql?token={SECRET}"
         async with connect(url, subprotocols=[Subprotocol(PROTOCOL)]) as connection:
-            await Client(connection).sign_in(None)
+            client = Client(connection)
+            await client.send(INIT)
+            assert (await client.receive())["type"] == "connection_ack"
     assert "GET /graphql 200" in application.output
     assert SECRET not in application.output
