@@ -103,7 +103,10 @@ class WaitingRoom:
             "Increases with every change of the settings. Pass it to `configureWaitingRoom` as `expectedVersion`."
         )
     )
-    round: int = strawberry.field(description="Increases when the queue is reset. Numbers start at 1 in each round.")
+    round: int = strawberry.field(
+        description="Increases when the queue is reset, and when a sale that was over opens again."
+        " Numbers start at 1 in each round."
+    )
     serving_number: int = strawberry.field(description="The highest number called so far in this round.")
     waiting_count: int = strawberry.field(description="How many people are waiting.")
     slots_taken: int = strawberry.field(description="How many of `totalActiveUsers` people are called or admitted now.")

@@ -13,7 +13,7 @@ local status, until_ms = room_status()
 if status == 'SUSPENDED' or status == 'CLOSED' then return {'NOT_OPEN', status, until_ms} end
 local entry = read_entry(person)
 local alive_until_ms = now + tonumber(redis.call('HGET', STATE, 'heartbeat_timeout_ms'))
-if is_active(entry) then
+if is_active(person, entry) then
   if entry.state == 'WAITING' and not is_present(entry) then
     extend_presence(person, entry, alive_until_ms)
     write_entry(person, entry)
@@ -23,6 +23,8 @@ if is_active(entry) then
 end
 if status == 'REJECTING' or status == 'SCHEDULED' then return {'NOT_OPEN', status, until_ms} end
 
+-- A call that ended with an earlier sale may still have its slot.
+if entry and is_called_over(person, entry) then end_entry(person, entry, 'SALE_OVER') end
 local number = redis.call('HINCRBY', STATE, 'tail', 1)
 entry = {id = room.base + number, round = room.round, state = 'WAITING', joined_ms = now,
   presence = entry and entry.presence or nil}

@@ -4,7 +4,7 @@ ARGV[1]   incarnation  the one this connection saw
 ARGV[2*]  people
 Replies   ENTRIES grace_until_ms record...  ('' for a person without one) | UNKNOWN | RECOVERING
 ]]
--- @include prologue queue_state
+-- @include prologue stock_and_holds queue_state
 local refusal = check_incarnation(ARGV[1], '')
 if refusal then return refusal end
 local reply = {'ENTRIES', string.format('%d', grace_until_ms)}

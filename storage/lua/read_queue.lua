@@ -3,8 +3,8 @@ counts.
 KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation  the one this connection saw
 Replies   QUEUE {epoch version concert_version round serving tail departed slots_taken passes_issued room_status opened_ms
-          grace_until_ms now_ms [count number]...}  (departed: the bytes of the bit string from that of the serving number
-          on; opened_ms: '' before; counts: by name) | UNKNOWN | RECOVERING
+          grace_until_ms now_ms is_over over_id [count number]...}  (departed: the bytes of the bit string from that of the serving number
+          on; opened_ms: '' before; over_id: the highest that ended with its sale, or 0; counts: by name) | UNKNOWN | RECOVERING
 ]]
 -- @include prologue queue_state snapshots
 local refusal = check_incarnation(ARGV[1], '')

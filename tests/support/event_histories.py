@@ -60,6 +60,9 @@ def build_histories(told: Sequence[QueueEvent]) -> tuple[dict[int, EntryHistory]
     for event in told:
         if event.kind is QueueEventKind.RESET:
             round_ = event.round
+        if event.kind is QueueEventKind.OVER:
+            # Only calls and passes can still end; a reset begins the next round.
+            round_ = -event.round
         if event.kind not in _STATES or event.entry_id is None:
             continue
         state, place = _STATES[event.kind], places.get(event.entry_id)

@@ -1,14 +1,17 @@
 -- Functions shared by the scripts that read a whole concert: its queue, its stock, and who changed.
 
 -- Returns the queue at one version. The departed bits begin with the byte of the serving number.
+-- When the sale is over, every number has departed.
 local function queue_fields()
   local room, status = queue_state(), room_status()
   local at = redis.call('HMGET', STATE, 'epoch', 'version', 'passes_issued', 'concert_version')
-  local departed = redis.call('GETRANGE', DEPARTED, room.base / 8 + math.floor(room.serving / 8),
-    room.base / 8 + math.floor(room.tail / 8))
+  local first, last = math.floor(room.serving / 8), math.floor(room.tail / 8)
+  local departed = room.is_over and string.rep('\255', last - first + 1)
+    or redis.call('GETRANGE', DEPARTED, room.base / 8 + first, room.base / 8 + last)
   local opened_ms = room.is_opened and string.format('%d', room.opened_ms or room.opens_ms) or ''
   local fields = {at[1], at[2], at[4], room.round, room.serving, room.tail, departed, redis.call('ZCARD', SLOTS), at[3],
-    status, opened_ms, string.format('%d', grace_until_ms), string.format('%d', now)}
+    status, opened_ms, string.format('%d', grace_until_ms), string.format('%d', now),
+    room.is_over and 1 or 0, last_over_id()}
   for _, word in ipairs(redis.call('HGETALL', FLOW)) do fields[#fields + 1] = word end
   return fields
 end
