@@ -121,7 +121,8 @@ class RoomSettings:
     """A lottery orders the entries that joined before the opening."""
     queue_all: bool = False
     """Paused: everyone queues, no one is called."""
-    heartbeat_timeout_ms: int = 30_000
+    heartbeat_timeout_ms: int = 90_000
+    """A hidden browser tab runs its timers only once a minute."""
     disconnect_grace_ms: int = 60_000
     message: str = ""
     """Shown to everyone in the queue."""

@@ -92,7 +92,8 @@ class WaitingRoom:
         description="Whether the queue is paused: people wait, and are only called manually."
     )
     heartbeat_timeout_seconds: int = strawberry.field(
-        description="How many seconds one heartbeat keeps an entry alive without a connection."
+        description="How many seconds one heartbeat keeps an entry alive without a connection. Below 70,"
+        " people whose browser tab is hidden lose their places."
     )
     disconnect_grace_seconds: int = strawberry.field(
         description="How many seconds an entry stays alive after its last connection closed."
