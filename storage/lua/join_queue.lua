@@ -1,5 +1,5 @@
 --[[ Join the queue once: a person who has an active entry keeps it. Before a lottery the order of
-arrival is only a lot.
+arrival is only a lot. The first person who joins when it is time to open ends the registrations.
 KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation  the one this connection saw
 ARGV[2]   person
@@ -25,6 +25,11 @@ if status == 'REJECTING' or status == 'SCHEDULED' then return {'NOT_OPEN', statu
 
 -- A call that ended with an earlier sale may still have its slot.
 if entry and is_called_over(person, entry) then end_entry(person, entry, 'SALE_OVER') end
+if room.has_lottery == 1 and not room.is_opened and not room.frozen and now >= room.opens_ms then
+  -- Nobody who comes at the opening or later takes part in the draw, however late its worker is.
+  room.frozen = room.tail
+  redis.call('HSET', STATE, 'frozen', room.frozen)
+end
 local number = redis.call('HINCRBY', STATE, 'tail', 1)
 entry = {id = room.base + number, round = room.round, state = 'WAITING', joined_ms = now,
   presence = entry and entry.presence or nil}

@@ -18,6 +18,7 @@ from storage.connect import Stores
 from storage.hot.queues import EntryRecord
 from storage.keys import KINDS, concert_keys
 from tests.integration.test_storage_rooms import ROOM, admit
+from tests.support.lottery import before_opening
 from tests.support.queue_model import drawn_ranks
 from tests.support.sale import on_sale, organizer
 
@@ -77,7 +78,8 @@ async def test_every_position_in_a_line_of_100_000_is_exact(stores: Stores) -> N
     people = [PersonId(f"p{number}") for number in range(PLACES)]
 
     # Registered for a lottery, of whom some go before the draw.
-    await all_of(stores, concert, stores.queues.join, people)
+    async with before_opening(stores, concert.id):
+        await all_of(stores, concert, stores.queues.join, people)
     await end_some(stores, concert, people, chance)
     line, records = await everybody(stores, concert, people[:1_000])
     assert {r.number for r in records} == {None}

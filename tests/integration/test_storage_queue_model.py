@@ -303,10 +303,11 @@ class LineMachine(ModelMachine):
     @rule(leaving=st.sets(people, max_size=5))
     def a_whole_lottery(self, leaving: set[str]) -> None:
         """Seldom met by chance in one go."""
-        self.reset(is_lottery=True, is_later=False)
+        self.reset(is_lottery=True, is_later=True)
         self.join_together(crowd=len(PEOPLE))
         for who in sorted(leaving):
             self.leave(who=who)
+        self.open_now()
         self.turn()
         self.draw()
 

@@ -21,7 +21,7 @@ from storage.hot.queues import EntryRecord
 from storage.keys import KINDS, WORK_CHANNEL, concert_keys
 from tests.support.sale import on_sale
 
-ROOM = RoomSettings(suspended=False, total_active_users=2, new_users_per_minute=1_000)
+ROOM = RoomSettings(suspended=False, total_active_users=2, new_users_per_minute=1_000, heartbeat_timeout_ms=30_000)
 SECRET = "0" * 64
 
 

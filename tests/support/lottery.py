@@ -2,11 +2,12 @@
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 from domain.concerts import Concert
-from domain.ids import PersonId
+from domain.ids import ConcertId, PersonId
 from domain.lottery import Reveal, commitment_of, draw, seed_of
 from domain.queues import EntryState, RoomSettings
 from storage.connect import Stores
@@ -26,8 +27,19 @@ def make_people(count: int, first: int = 1) -> list[PersonId]:
     return [PersonId(f"person{number}") for number in range(first, first + count)]
 
 
+@asynccontextmanager
+async def before_opening(stores: Stores, concert_id: ConcertId) -> AsyncIterator[None]:
+    """The store takes the opening to be in the future."""
+    state = concert_keys(concert_id)[KINDS.index("state")]
+    opens_ms = await stores.script_client.run_command("HGET", state, "opens_ms")
+    await stores.script_client.run_command("HSET", state, "opens_ms", str(2**52))
+    yield
+    await stores.script_client.run_command("HSET", state, "opens_ms", opens_ms)
+
+
 async def register(stores: Stores, concert: Concert, people: Sequence[PersonId]) -> None:
-    await asyncio.gather(*[stores.queues.join(concert.id, person) for person in people])
+    async with before_opening(stores, concert.id):
+        await asyncio.gather(*[stores.queues.join(concert.id, person) for person in people])
 
 
 async def leave(stores: Stores, concert: Concert, people: Sequence[PersonId]) -> None:

@@ -91,6 +91,8 @@ class QueueModel:
         if self.status is RoomStatus.REJECTING and not self.has_active_entry(who):
             return False
         if not self.has_active_entry(who):
+            if self.is_lottery and self.is_due and not self.is_open:
+                self.freeze()
             self.tail += 1
             self.entries[who] = ModelEntry(self.tail)
             self.waiting.append(who)
