@@ -56,9 +56,11 @@ class GraphQLSocket(Generic[C]):
             return
         address = scope["client"][0] if scope.get("client") else None
         await send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL})
+        await self._connection_counter.make_room_for_connection(address)
+        connection = self._connection(address)
         try:
-            with self._connection_counter.count_connection(address):
-                await self._connection(address).run(receive, send)
+            with self._connection_counter.count_connection(address, connection):
+                await connection.run(receive, send)
         except TooManyConnections as error:
             await _close(send, CloseCode.TRY_AGAIN_LATER, f"{error}; try again in a moment")
 

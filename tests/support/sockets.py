@@ -142,6 +142,12 @@ class Client:
             await self.hear()
 
 
+async def answer_pings(*clients: Client) -> None:
+    for client in clients:
+        assert await client.hear() == {"type": "ping"}
+        await client.say({"type": "pong"})
+
+
 def subscription(id_: str, document: str = "subscription", **variables: object) -> dict[str, object]:
     return {"id": id_, "type": "subscribe", "payload": {"query": document, "variables": variables}}
 
