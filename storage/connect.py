@@ -28,6 +28,7 @@ from storage.mongo.order_batch import OrderBatch
 from storage.mongo.orders import OrderStore
 from storage.mongo.queue_history import QueueHistory
 from storage.mongo.room_audits import RoomAuditStore
+from storage.outage_log import OutageLog
 from storage.sync.concert_cache import ConcertCache
 from storage.sync.concert_writer import ConcertWriter
 from storage.sync.detached import DetachedTasks
@@ -157,6 +158,7 @@ async def _create_indexes(stores: Stores) -> None:
 
     Every process creates the same ones, so this may happen twice.
     """
+    outage = OutageLog(log, "creating the indexes")
     while True:
         try:
             await stores.concerts.create_indexes()
@@ -165,7 +167,8 @@ async def _create_indexes(stores: Stores) -> None:
             # Last, because the readiness check depends on it.
             await stores.orders.create_indexes()
         except PyMongoError as error:
-            log.warning("the indexes could not be created, trying again: %s", error)
+            outage.failed("indexes", error)
             await asyncio.sleep(RETRY_INDEXES_AFTER_S)
         else:
+            outage.succeeded("indexes")
             return
