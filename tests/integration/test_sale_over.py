@@ -183,6 +183,16 @@ async def test_a_store_without_workers_ends_no_round(stores: Stores) -> None:
     assert await states(stores, concert, *PEOPLE) == ["READY", "READY", "WAITING", "WAITING"]
 
 
+async def test_no_pass_is_claimed_after_the_end_without_workers(stores: Stores) -> None:
+    concert = await with_room(stores)
+    await join(stores, concert, "ann")
+    await admit(stores, concert)
+    await write_state(stores, concert, "sales_end_ms", "1")
+    await write_state(stores, concert, "worker_ms", "1")
+    with pytest.raises(NotInQueue):
+        await queues.claim_pass(context(stores, "ann"), concert.id)
+
+
 async def test_a_reset_before_the_end_stays_the_reason(stores: Stores) -> None:
     concert = await with_room(stores)
     await join(stores, concert, "ann", "ben", "cyd")
