@@ -19,6 +19,8 @@ class QueueEventKind(StrEnum):
     COMPLETED = "completed"
     RESET = "reset"
     """The queue was emptied."""
+    OVER = "over"
+    """The sale ended, and the round with it."""
 
 
 @dataclass(frozen=True, slots=True)

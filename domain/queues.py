@@ -1,6 +1,6 @@
 """The waiting room of a concert: its settings, queue entries, and the pass for holding tickets."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -56,6 +56,8 @@ class EntryEnd(StrEnum):
     """Its pass was not spent in time."""
     RESET = "RESET"
     """An organizer reset the queue."""
+    SALE_OVER = "SALE_OVER"
+    """The sale was closed, or its window ended."""
 
 
 class PassStatus(StrEnum):
@@ -119,13 +121,15 @@ class RoomSettings:
     """A lottery orders the entries that joined before the opening."""
     queue_all: bool = False
     """Paused: people can join, but only organizers call people."""
-    heartbeat_timeout_ms: int = 30_000
+    heartbeat_timeout_ms: int = 90_000
+    """A hidden browser tab runs its timers only once a minute."""
     disconnect_grace_ms: int = 60_000
     message: str = ""
     """Shown to all people in the queue."""
     version: int = 1
     round: int = 1
-    """Rises when the queue is reset: entries of earlier rounds have ended."""
+    """Rises when the queue is reset, and when a sale that was over opens again: entries of earlier
+    rounds have ended."""
     commitment: str = ""
     """SHA-256, in hex, of the secret of this round's lottery; empty without a lottery."""
 
@@ -140,6 +144,11 @@ class RoomSettings:
         Later settings keep a published commitment.
         """
         return self.shuffle_at_start and self.commitment != ""
+
+
+def begin_round(settings: RoomSettings) -> RoomSettings:
+    """Return the settings of the next round, whose queue is empty and whose lottery is its own."""
+    return replace(settings, round=settings.round + 1, commitment="")
 
 
 NO_ROOM = RoomSettings()

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from domain.concerts import Concert, ConcertStatus
 from domain.errors import NotFound, QueueOpened, TemporarilyUnavailable, describe_cause
 from domain.ids import ConcertId
+from domain.queues import begin_round
 from domain.room_audits import RoomAction, RoomCommand
 from resolvers.context import Context
 
@@ -47,6 +48,7 @@ async def save_concert(context: Context, before: Concert, after: Concert, done: 
 
     Raises VersionConflict, QueueOpened, CapacityInUse or AlreadyDone; then nothing has changed.
     """
+    after = await _with_round_of_new_sale(context, before, after)
     await _raise_if_opened(context, before, after)
     after = replace(after, version=before.version + 1)
     written = await context.stores.detached_tasks.run(context.stores.concert_writer.save(before, after, done))
@@ -76,6 +78,20 @@ async def pause_before_retry(attempt: int) -> None:
     the winner only then.
     """
     await asyncio.sleep(random.uniform(0.5, 1.5) * RETRY_PAUSE_S * attempt)
+
+
+async def _with_round_of_new_sale(context: Context, before: Concert, after: Concert) -> Concert:
+    """Return the concert in a new round if the change opens a sale again that was over.
+
+    The hot state decides whether it was: its clock ended the entries.
+    """
+    is_extended = after.terms.sales_end_at > before.terms.sales_end_at
+    is_ending = before.status is ConcertStatus.PUBLISHED and _is_past(before.terms.sales_end_at - MAX_WRITE_TIME)
+    if not is_extended or not is_ending or after.room.round != before.room.round:
+        return after
+    if not (await context.stores.queues.read_queue(before.id)).is_over:
+        return after
+    return replace(after, room=begin_round(after.room))
 
 
 async def _raise_if_opened(context: Context, before: Concert, after: Concert) -> None:

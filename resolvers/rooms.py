@@ -19,7 +19,7 @@ from domain.errors import IdempotencyConflict, IllegalTransition, RoomNotOpen, V
 from domain.estimates.room_flow import RoomFlow
 from domain.ids import ConcertId, fingerprint
 from domain.page import Page
-from domain.queues import RoomStatus, WaitingRoom
+from domain.queues import RoomStatus, WaitingRoom, begin_round
 from domain.room_audits import AdmissionLimit, ManualAdmission, RoomAction, RoomAudit, RoomCommand
 from domain.room_changes import RoomSettingsPatch
 from domain.text.cleaning import clean_patch
@@ -159,7 +159,7 @@ def _changed(before: Concert, change: RoomSettingsPatch, action: RoomAction) -> 
     if before.status is ConcertStatus.CLOSED or (is_reset and before.status is ConcertStatus.DRAFT):
         raise IllegalTransition(before.id, before.status, action.lower(), of_room=True)
     room = change.apply_to(before.room)
-    return replace(before, room=replace(room, round=room.round + 1, commitment="") if is_reset else room)
+    return replace(before, room=begin_round(room) if is_reset else room)
 
 
 async def _admit(context: Context, concert: Concert, count: int, done: RoomCommand) -> ManualAdmission:

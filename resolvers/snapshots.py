@@ -77,4 +77,6 @@ class StoreSnapshotReader:
 
 
 def _is_waiting(record: EntryRecord, state: QueueState) -> bool:
-    return record.round == state.round and record.number is not None and state.positions.is_waiting(record.number)
+    if record.round != state.round or record.entry_id <= state.over_id:
+        return False
+    return record.number is not None and state.positions.is_waiting(record.number)

@@ -111,6 +111,7 @@ _show(
     NOT_CLAIMED="Its number was called, but the pass was not claimed in time.",
     SESSION_OVER="Its pass was not used in time.",
     RESET="An organizer reset the queue.",
+    SALE_OVER="The sale ended. If it opens again, join again: a new round begins.",
 )
 _show(
     QueueingMethod,

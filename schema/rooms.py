@@ -94,7 +94,8 @@ class WaitingRoom:
         description="Whether the queue is paused: people wait, and are only called manually."
     )
     heartbeat_timeout_seconds: int = strawberry.field(
-        description="How many seconds one heartbeat keeps an entry alive without a connection."
+        description="How many seconds one heartbeat keeps an entry alive without a connection. Below 70,"
+        " people whose browser tab is hidden lose their places."
     )
     disconnect_grace_seconds: int = strawberry.field(
         description="How many seconds an entry stays alive after its last connection closed."
@@ -105,7 +106,10 @@ class WaitingRoom:
             "Increases with every change of the settings. Pass it to `configureWaitingRoom` as `expectedVersion`."
         )
     )
-    round: int = strawberry.field(description="Increases when the queue is reset. Numbers start at 1 in each round.")
+    round: int = strawberry.field(
+        description="Increases when the queue is reset, and when a sale that was over opens again."
+        " Numbers start at 1 in each round."
+    )
     serving_number: int = strawberry.field(description="The highest number called so far in this round.")
     waiting_count: int = strawberry.field(description="How many people are waiting.")
     slots_taken: int = strawberry.field(description="How many of `totalActiveUsers` people are called or admitted now.")

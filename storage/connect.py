@@ -28,6 +28,7 @@ from storage.mongo.order_batch import OrderBatch
 from storage.mongo.orders import OrderStore
 from storage.mongo.queue_history import QueueHistory
 from storage.mongo.room_audits import RoomAuditStore
+from storage.outage_log import OutageLog
 from storage.sync.capacity_proposals import CapacityProposals
 from storage.sync.concert_cache import ConcertCache
 from storage.sync.concert_writer import ConcertWriter
@@ -165,6 +166,7 @@ async def _create_indexes(stores: Stores) -> None:
 
     Every process does the same, so this may happen twice.
     """
+    outage = OutageLog(log, "creating the indexes and search words")
     while True:
         try:
             await stores.concerts.create_indexes()
@@ -174,7 +176,8 @@ async def _create_indexes(stores: Stores) -> None:
             await stores.orders.create_indexes()
             await stores.concerts.backfill_search()
         except PyMongoError as error:
-            log.warning("the indexes and search words could not be written, trying again: %s", error)
+            outage.failed("indexes", error)
             await asyncio.sleep(RETRY_INDEXES_AFTER_S)
         else:
+            outage.succeeded("indexes")
             return

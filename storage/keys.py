@@ -1,8 +1,9 @@
 """Every Redis key of Onsale. All keys of a concert share one hash tag, so one script may use them.
 
 state               hash    incarnation, epoch, version, clock, settings copied from MongoDB,
-                            serving number and tail of the queue, and whether a hint was published
-                            that no process has answered yet; lower capacities being decided
+                            serving number and tail of the queue, the entry ids that ended with
+                            a sale, and whether a hint was published that no process has answered
+                            yet; lower capacities being decided
 tiers               hash    <tier>|top, next, held, sold, withdrawn, price, capacity
 units               hash    unit -> hold id, or `=` and the order id once recorded; a free unit has
                             no field

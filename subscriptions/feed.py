@@ -20,7 +20,11 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from storage.outage_log import OutageLog
+
 log = logging.getLogger(__name__)
+_outage = OutageLog(log, "the connection to the broker")
+"""One for all feeds of this process: they lose the same broker."""
 
 GAP = "gap"
 """Messages may have been missed: the listener has to read everything again."""
@@ -52,6 +56,7 @@ class HintsBackend(BroadcastBackend):
         """
 
     async def disconnect(self) -> None:
+        _outage.forget(self)
         await self._drop()
         await self._pool.aclose()
 
@@ -73,10 +78,11 @@ class HintsBackend(BroadcastBackend):
             try:
                 event = await self._read()
             except (RedisError, OSError) as error:
-                log.warning("the connection to the broker was lost: %s", error or type(error).__name__)
+                _outage.failed(self, error)
                 await self._drop()
                 await asyncio.sleep(RECONNECT_PAUSE_S)
             else:
+                _outage.succeeded(self)
                 if event is not None:
                     return event
 

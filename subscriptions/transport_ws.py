@@ -63,9 +63,10 @@ class GraphQLSocket(Generic[C]):
             return
         address = scope["client"][0] if scope.get("client") else None
         await send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL})
+        await self._connection_counter.make_room_for_connection(address)
+        connection = self._connection(address, has_unread_token=_has_token(headers, scope))
         try:
-            with self._connection_counter.count_connection(address):
-                connection = self._connection(address, has_unread_token=_has_token(headers, scope))
+            with self._connection_counter.count_connection(address, connection):
                 await connection.run(receive, send)
         except TooManyConnections as error:
             await _close(send, CloseCode.TRY_AGAIN_LATER, f"{error}; try again in a moment")

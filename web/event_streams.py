@@ -29,11 +29,14 @@ class EventStreams:
 
         Raises HttpError, or NotAQuery for a mutation that is not allowed.
         """
-        viewer = context.viewer
+        viewer, counter = context.viewer, self._connection_counter
+        person_id = viewer.person_id if viewer else None
         with ExitStack() as held:
             try:
-                held.enter_context(self._connection_counter.count_connection(context.address))
-                held.enter_context(self._connection_counter.count_person(viewer.person_id if viewer else None))
+                await counter.make_room_for_connection(context.address)
+                held.enter_context(counter.count_connection(context.address))
+                await counter.make_room_for_person(person_id)
+                held.enter_context(counter.count_person(person_id))
             except TooManyConnections as error:
                 raise unavailable_error(TemporarilyUnavailable(str(error), retry_after_s=_RETRY_AFTER_S)) from error
             stream = EventStream(self._limits, expires_at=viewer.expires_at if viewer else None)

@@ -8,10 +8,12 @@ import asyncio
 import logging
 
 from domain.concerts import Concert
-from domain.errors import describe_cause
+from domain.errors import TemporarilyUnavailable, describe_cause
 from storage.connect import Stores
+from storage.outage_log import OutageLog
 
 log = logging.getLogger(__name__)
+_outage = OutageLog(log, "applying changed concerts")
 
 
 class ApplyWorker:
@@ -25,7 +27,12 @@ class ApplyWorker:
 
     async def _apply(self, stores: Stores, concert: Concert) -> bool:
         try:
-            return await stores.concert_writer.sync_if_changed(concert)
+            is_changed = await stores.concert_writer.sync_if_changed(concert)
+        except TemporarilyUnavailable as error:
+            _outage.failed(concert.id, error)
+            return False
         except Exception as error:
             log.warning("concert %s cannot be applied yet: %s", concert.id, describe_cause(error))
             return False
+        _outage.succeeded(concert.id)
+        return is_changed

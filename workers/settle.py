@@ -3,12 +3,14 @@
 import asyncio
 import logging
 
-from domain.errors import describe_cause
+from domain.errors import TemporarilyUnavailable, describe_cause
 from domain.ids import ConcertId, HoldId
 from storage.connect import Stores
+from storage.outage_log import OutageLog
 from workers.concert_worker import RunResult, run_for_all
 
 log = logging.getLogger(__name__)
+_outage = OutageLog(log, "settling purchases")
 
 MAX_HOLDS_A_RUN = 100
 
@@ -36,6 +38,10 @@ class SettleWorker:
         """
         try:
             await stores.order_sync.settle(concert_id, hold_id)
+            _outage.succeeded(concert_id)
+        except TemporarilyUnavailable as error:
+            _outage.failed(concert_id, error)
+            return False
         except Exception as error:
             log.warning("hold %s cannot be settled yet: %s", hold_id, describe_cause(error))
             return False

@@ -18,6 +18,8 @@ HOLD_S = 600.0
 class _Entry:
     ends_s: float | None = None
     """WAITING: end of the grace after a lost socket. Inside: end of the call or the session."""
+    alive_until_s: float = 0.0
+    """Until then the join itself keeps the entry."""
     is_inside: bool = False
     is_claimed: bool = False
     held: int = 0
@@ -42,7 +44,7 @@ class MemoryRoom:
 
     async def join(self, people: Sequence[str]) -> None:
         for person in people:
-            self._entries[person] = _Entry()
+            self._entries[person] = _Entry(alive_until_s=self._now_s + self._settings.heartbeat_timeout_ms / 1000)
             self._queue.append(person)
             self._count("joined")
 
@@ -52,7 +54,8 @@ class MemoryRoom:
 
     async def disconnect(self, people: Sequence[str]) -> None:
         for person in people:
-            self._entries[person].ends_s = self._now_s + self._settings.disconnect_grace_ms / 1000
+            entry = self._entries[person]
+            entry.ends_s = max(entry.alive_until_s, self._now_s + self._settings.disconnect_grace_ms / 1000)
 
     async def claim(self, people: Sequence[str]) -> Sequence[str]:
         claimed = [person for person in people if person in self._entries]

@@ -70,6 +70,9 @@ def build_histories(events: Sequence[QueueEvent]) -> tuple[dict[int, EntryHistor
     for event in events:
         if event.kind is QueueEventKind.RESET:
             round_ = event.round
+        if event.kind is QueueEventKind.OVER:
+            # Only calls and passes can still end; a reset begins the next round.
+            round_ = -event.round
         if event.kind not in _STATES or event.entry_id is None:
             continue
         state, history = _STATES[event.kind], histories.get(event.entry_id)

@@ -112,7 +112,10 @@ class UpdateConcertInput:
     description: str | None = strawberry.field(default=None, description="The new description.")
     starts_at: datetime | None = strawberry.field(default=None, description="The new start of the concert.")
     sales_start_at: datetime | None = strawberry.field(default=None, description="The new start of the sale.")
-    sales_end_at: datetime | None = strawberry.field(default=None, description="The new end of the sale.")
+    sales_end_at: datetime | None = strawberry.field(
+        default=None,
+        description="The new end of the sale. If the sale was over already, its queue begins a new round.",
+    )
     limit_per_order: int | None = strawberry.field(default=None, description="The new limit per order.")
     limit_per_person: int | None = strawberry.field(default=None, description="The new limit per person.")
     hold_duration_seconds: int | None = strawberry.field(

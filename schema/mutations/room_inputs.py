@@ -64,7 +64,9 @@ class WaitingRoomInput:
     heartbeat_timeout_seconds: int | None = strawberry.field(
         default=None,
         description=(
-            "How many seconds one heartbeat keeps an entry alive without a connection, 1 to 7200. 30 by default."
+            "How many seconds one heartbeat keeps an entry alive without a connection, 1 to 7200. 90 by "
+            "default. A hidden browser tab runs timers only once a minute: below 70, people in another "
+            "tab lose their places."
         ),
     )
     disconnect_grace_seconds: int | None = strawberry.field(

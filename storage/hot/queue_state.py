@@ -46,6 +46,10 @@ class QueueState:
     grace_until_ms: int
     """Unix milliseconds; until then no deadline counts as passed."""
     flow: RoomFlow
+    is_over: bool = False
+    """The sale is over, and the round with it."""
+    over_id: int = 0
+    """The highest entry id that ended with its sale; 0 if none did."""
 
     @property
     def room(self) -> RoomState:
@@ -91,7 +95,7 @@ class ChangesPage:
 
 def decode_queue_state(fields: Reply) -> QueueState:
     epoch, version, concert_version, round_, serving, tail, departed, slots = fields[:8]
-    issued, status, opened_ms, grace_until_ms, now_ms = fields[8:13]
+    issued, status, opened_ms, grace_until_ms, now_ms, is_over, over_id = fields[8:15]
     assert isinstance(departed, bytes)
     return QueueState(
         epoch=int(epoch),
@@ -104,7 +108,9 @@ def decode_queue_state(fields: Reply) -> QueueState:
         status=RoomStatus(replies.text(status)),
         is_opened=opened_ms != b"",
         grace_until_ms=int(grace_until_ms),
-        flow=_decode_flow(int(now_ms), int(opened_ms) if opened_ms else None, fields[13:]),
+        flow=_decode_flow(int(now_ms), int(opened_ms) if opened_ms else None, fields[15:]),
+        is_over=is_over == 1,
+        over_id=int(over_id),
     )
 
 
@@ -119,7 +125,7 @@ def decode_room_state(fields: Reply) -> RoomState:
         slots_taken=int(slots),
         passes_issued=int(issued),
         status=RoomStatus(replies.text(status)),
-        flow=_decode_flow(int(now_ms), int(opened_ms) if opened_ms else None, fields[13:]),
+        flow=_decode_flow(int(now_ms), int(opened_ms) if opened_ms else None, fields[15:]),
     )
 
 

@@ -1,22 +1,24 @@
---[[ One run of the admission worker: open the queue when it is time, end the entries whose deadline
-has passed, then call people under both caps: slots, and admissions in any 60 seconds. Each run is
-bounded; a run that hit a bound reports it and must be repeated at once. Only open_queue opens a
-queue with a lottery.
+--[[ One run of the admission worker: open the queue when it is time, end its round with the sale,
+end the entries whose deadline has passed, then call people under both caps: slots, and admissions
+in any 60 seconds. Each run is bounded; a run that hit a bound reports it and must be repeated at
+once. Only open_queue opens a queue with a lottery.
 KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation  the one this connection saw
 ARGV[2]   bound        maximum of numbers to examine; ended entries have their own bound
 Replies   RAN called is_to_be_repeated is_active  (active: something can expire)
           | UNKNOWN | RECOVERING
 ]]
--- @include prologue stock_and_holds notify queue_state entries admission deadlines
+-- @include prologue stock_and_holds notify queue_state entries admission deadlines sale_end
 local refusal = check_incarnation(ARGV[1], '')
 if refusal then return refusal end
 local bound, room = tonumber(ARGV[2]), queue_state()
 local opens_now = room.is_opened and not room.opened_ms
 if opens_now then redis.call('HSET', STATE, 'opened_ms', now) end
+local ends_now = room.is_over and (room.over_id or -1) < room.base + room.tail
+if ends_now then end_sale() end
 local ended, is_more = end_due()
 local silent = expire_leases(bound)
 local called, is_bounded, has_moved = call_next(bound, bound)
 drop_old_slices()
-if opens_now or has_moved or ended + silent + called > 0 then commit() end
+if opens_now or ends_now or has_moved or ended + silent + called > 0 then commit() end
 return {'RAN', called, (is_bounded or is_more or silent >= bound) and 1 or 0, is_idle and 0 or 1}

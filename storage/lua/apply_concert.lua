@@ -1,6 +1,6 @@
 --[[ Copy a concert from MongoDB, never an older version over a newer one. Creates the concert's
 state, which is not trusted yet. A higher round of its room empties the queue: entries of an earlier
-round count as ended, so none of them is written.
+round count as ended, so none of them is written. So does a sale that opens again after it was over.
 KEYS      of the concert, in the order of keys.py
 ARGV[1]   version       of the concert in MongoDB
 ARGV[2]   expire_at_ms  unix time at which every key of the concert expires
@@ -10,10 +10,10 @@ Replies   APPLIED | CURRENT version
           | UNDECIDED version proposal  (a lower capacity was proposed over 15 s ago, and its
             proposer may have died)
 ]]
--- @include prologue stock_and_holds notify
+-- @include prologue stock_and_holds notify queue_state sale_end
 local DECIDED_WITHIN_MS = 15000
 local known = redis.call('HMGET', STATE, 'concert_version', 'round', 'base', 'tail', 'now_ms', 'opened_ms', 'opens_ms',
-  'has_lottery', 'proposed')
+  'has_lottery', 'proposed', 'worker_ms')
 local version, settings = tonumber(known[1] or '-1'), cjson.decode(ARGV[3])
 local clock = redis.call('TIME')
 local now_ms = math.max(clock[1] * 1000 + math.floor(clock[2] / 1000), tonumber(known[5] or '0'))
@@ -22,6 +22,9 @@ if version >= tonumber(ARGV[1]) then
   if proposed and proposed.at_ms + DECIDED_WITHIN_MS <= now_ms then return {'UNDECIDED', version, proposed.id} end
   return {'CURRENT', version}
 end
+now, worker_ms = now_ms, tonumber(known[10] or '0')
+local was_over = queue_state().is_over
+local opens_again = was_over and settings.status == 'PUBLISHED' and now < settings.sales_end_ms
 if version > -1 and not known[6] and known[8] == '0' and now_ms >= tonumber(known[7]) then
   -- The queue opened under the settings that were in force; later settings do not undo that.
   redis.call('HSET', STATE, 'opened_ms', now_ms)
@@ -29,12 +32,19 @@ end
 if version == -1 then
   redis.call('HSET', STATE, 'incarnation', '', 'epoch', 0, 'version', 0, 'now_ms', now_ms, 'worker_ms', now_ms,
     'grace_until_ms', 0, 'serving', 0, 'tail', 0, 'base', 0, 'passes_issued', 0, 'is_idle', '1')
-elseif settings.round > tonumber(known[2]) then
+elseif opens_again or settings.round > tonumber(known[2]) then
+  if was_over then end_sale() end
   -- A new round: people who wait lose their entries, and numbers begin at 1 on the next whole byte
   -- of bits.
   local base = math.floor((known[3] + known[4]) / 8 + 1) * 8
   redis.call('HSET', STATE, 'base', base, 'serving', 0, 'tail', 0, 'passes_issued', 0)
-  redis.call('HDEL', STATE, 'opened_ms', 'frozen', 'drawn', 'digest')
+  redis.call('HDEL', STATE, 'frozen', 'drawn', 'digest')
+  -- A sale that ended while it was being extended keeps its round: no lottery is drawn twice.
+  if settings.round > tonumber(known[2]) then
+    redis.call('HDEL', STATE, 'opened_ms')
+  else
+    redis.call('HSETNX', STATE, 'opened_ms', now_ms)
+  end
   redis.call('UNLINK', WAITERS, PRESENCE_DEADLINES, RANKS, LOT_ORDER, FLOW)
   append_event('reset', '', base, settings.round)
 end

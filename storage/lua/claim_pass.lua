@@ -10,10 +10,10 @@ Replies   ENTRY record grace_until_ms position | NOT_CALLED position | NO_ENTRY
 local refusal = check_incarnation(ARGV[1], '')
 if refusal then return refusal end
 local entry = read_entry(ARGV[2])
-if not is_active(entry) then return {'NO_ENTRY'} end
+if not is_active(ARGV[2], entry) then return {'NO_ENTRY'} end
 if entry.state == 'WAITING' then return {'NOT_CALLED', position_of(entry)} end
 if entry.state == 'READY' then
-  if is_due(entry.deadline_ms) then return {'NO_ENTRY'} end
+  if is_due(entry.deadline_ms) or queue_state().is_closed then return {'NO_ENTRY'} end
   entry.state, entry.claimed_ms = 'ADMITTED', now
   entry.deadline_ms = now + tonumber(redis.call('HGET', STATE, 'session_duration_ms'))
   redis.call('ZADD', SLOTS, entry.deadline_ms, ARGV[2])

@@ -8,7 +8,7 @@ Replies   ENTRY record grace_until_ms position | NO_ENTRY | UNKNOWN | RECOVERING
 local refusal = check_incarnation(ARGV[1], '')
 if refusal then return refusal end
 local entry = read_entry(ARGV[2])
-if not is_active(entry) then return {'NO_ENTRY'} end
+if not is_active(ARGV[2], entry) then return {'NO_ENTRY'} end
 if entry.state == 'WAITING' and not is_present(entry) then
   extend_presence(ARGV[2], entry, now + tonumber(redis.call('HGET', STATE, 'heartbeat_timeout_ms')))
 end

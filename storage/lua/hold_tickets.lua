@@ -28,7 +28,8 @@ if sale[1] ~= 'PUBLISHED' or now < tonumber(sale[2]) or now >= tonumber(sale[3])
   return {'NOT_ON_SALE', sale[1], sale[2], sale[3], string.format('%d', now)}
 end
 local entry = ARGV[5] ~= '' and read_entry(person_id)
-local has_pass = entry and entry.state == 'ADMITTED' and entry.id == tonumber(ARGV[5]) and not is_due(entry.deadline_ms)
+local has_pass = entry and entry.state == 'ADMITTED' and entry.id == tonumber(ARGV[5])
+  and entry.id > last_over_id() and not is_due(entry.deadline_ms)
 local is_let_through = has_pass or sale[7] == '1'
   or (queue_state().queueing_method == 'PASSTHROUGH' and room_status() == 'OPEN')
 if not is_let_through then

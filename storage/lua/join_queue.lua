@@ -1,5 +1,5 @@
 --[[ Join the queue once: a person who has an active entry keeps it. Before a lottery the order of
-joining only gives the lot.
+joining only gives the lot. The first join when it is time to open ends the registrations.
 KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation  the one this connection saw
 ARGV[2]   person
@@ -14,7 +14,7 @@ local status, until_ms = room_status()
 if status == 'SUSPENDED' or status == 'CLOSED' then return {'NOT_OPEN', status, until_ms} end
 local entry = read_entry(person)
 local alive_until_ms = now + tonumber(redis.call('HGET', STATE, 'heartbeat_timeout_ms'))
-if is_active(entry) then
+if is_active(person, entry) then
   if entry.state == 'WAITING' and not is_present(entry) then
     extend_presence(person, entry, alive_until_ms)
     write_entry(person, entry)
@@ -24,6 +24,13 @@ if is_active(entry) then
 end
 if status == 'REJECTING' or status == 'SCHEDULED' then return {'NOT_OPEN', status, until_ms} end
 
+-- A call that ended with an earlier sale may still have its slot.
+if entry and is_called_over(person, entry) then end_entry(person, entry, 'SALE_OVER') end
+if room.has_lottery == 1 and not room.is_opened and not room.frozen and now >= room.opens_ms then
+  -- No one who joins at the opening or later takes part in the draw, however late its worker is.
+  room.frozen = room.tail
+  redis.call('HSET', STATE, 'frozen', room.frozen)
+end
 local number = redis.call('HINCRBY', STATE, 'tail', 1)
 entry = {id = room.base + number, round = room.round, state = 'WAITING', joined_ms = now,
   presence = entry and entry.presence or nil}

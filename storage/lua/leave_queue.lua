@@ -10,7 +10,7 @@ local refusal = check_incarnation(ARGV[1], '')
 if refusal then return refusal end
 local entry = read_entry(ARGV[2])
 if not entry then return {'NO_ENTRY'} end
-if is_active(entry) then
+if is_active(ARGV[2], entry) then
   local had_slot = entry.state ~= 'WAITING'
   end_entry(ARGV[2], entry, 'LEFT')
   for _, id in ipairs(read_person(ARGV[2]).holds) do

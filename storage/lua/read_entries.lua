@@ -5,7 +5,7 @@ ARGV[2*]  people
 Replies   ENTRIES grace_until_ms record...  (record: '' for a person without an entry)
           | UNKNOWN | RECOVERING
 ]]
--- @include prologue queue_state
+-- @include prologue stock_and_holds queue_state
 local refusal = check_incarnation(ARGV[1], '')
 if refusal then return refusal end
 local reply = {'ENTRIES', string.format('%d', grace_until_ms)}

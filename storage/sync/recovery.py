@@ -13,17 +13,19 @@ import logging
 from datetime import UTC, datetime, timedelta
 
 from domain.concerts import Concert, ConcertStatus
-from domain.errors import NotFound, NotOnSale, OnsaleError, TemporarilyUnavailable, describe_cause
+from domain.errors import NotFound, NotOnSale, OnsaleError, TemporarilyUnavailable
 from domain.ids import ConcertId
 from storage import scripts
 from storage.hot.hot_state import HotState, is_history
 from storage.mongo.concerts import ConcertStore
+from storage.outage_log import OutageLog
 from storage.scripts import ScriptReplyError
 from storage.sync.house_units import HouseUnits
 from storage.sync.lottery_opening import LotteryOpener
 from storage.sync.order_sync import OrderSync
 
 log = logging.getLogger(__name__)
+_outage = OutageLog(log, "the recovery of concerts")
 
 OVERLAP = timedelta(minutes=1)
 """Clocks of hosts differ, and an insert may take seconds from its time stamp to its majority."""
@@ -70,10 +72,12 @@ class Recovery:
 
     async def _try(self, concert_id: ConcertId) -> None:
         try:
-            if not await self.recover(concert_id):
+            is_recovered = await self.recover(concert_id)
+            _outage.succeeded(concert_id)
+            if not is_recovered:
                 await asyncio.sleep(RETRY_PAUSE_S)
         except TemporarilyUnavailable as error:
-            log.warning("recovery of concert %s is delayed: %s", concert_id, describe_cause(error))
+            _outage.failed(concert_id, error)
             await asyncio.sleep(RETRY_PAUSE_S)
         except Exception:
             log.exception("recovery of concert %s failed", concert_id)

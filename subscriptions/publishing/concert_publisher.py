@@ -168,8 +168,9 @@ class ConcertPublisher:
 
         No records of theirs are written by such a change.
         """
-        if (last.round, last.is_opened) != (now.round, now.is_opened):
-            # The queue was reset or opened: every entry may have another state and number.
+        if (last.round, last.is_opened, last.over_id) != (now.round, now.is_opened, now.over_id):
+            # The queue was reset or opened, or its sale ended: every entry may have another state
+            # and number.
             self._queue.mark_all_dirty()
         if now.grace_until_ms > last.grace_until_ms:
             self._queue.mark_called_dirty()

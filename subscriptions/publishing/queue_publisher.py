@@ -172,4 +172,6 @@ def _is_newer(record: EntryRecord, shared: SharedSnapshot) -> bool:
 
 def _is_waiting(record: EntryRecord, shared: SharedSnapshot) -> bool:
     state = shared.room_snapshot.state
-    return record.round == state.round and (record.number is None or state.positions.is_waiting(record.number))
+    if record.round != state.round or record.entry_id <= state.over_id:
+        return False
+    return record.number is None or state.positions.is_waiting(record.number)

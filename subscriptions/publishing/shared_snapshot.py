@@ -57,7 +57,8 @@ class SharedSnapshot:
     @classmethod
     def build(cls, room_snapshot: RoomSnapshot, stock: Stock, push_intervals: PushIntervals) -> "SharedSnapshot":
         room, positions = room_snapshot.room, room_snapshot.state.positions
-        announcement = (room.epoch, room.status, room.opens_at, room.settings.message, room.settings.queueing_method)
+        over_id, settings = room_snapshot.state.over_id, room.settings
+        announcement = (room.epoch, room.status, over_id, room.opens_at, settings.message, settings.queueing_method)
         sold_out_from = forecast_sold_out(stock, room.flow).sold_out_from
         people_ahead = (room.slots_taken, 0, room.waiting_count + room.slots_taken)
         return cls(

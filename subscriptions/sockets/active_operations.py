@@ -116,34 +116,52 @@ class ActiveOperations(Generic[C]):
         self._limit = limit
         self._on_overflow = on_overflow
         self._by_id: dict[str, ActiveOperation] = {}
-        self._starting = 0
+        self._starting: set[ActiveOperation] = set()
+        self._abandoned: set[ActiveOperation] = set()
+        self._has_room = asyncio.Event()
+        self._has_room.set()
 
     def __contains__(self, id_: str) -> bool:
         return id_ in self._by_id
 
     def start(self, subscribe: Subscribe, caller: C | None) -> None:
-        # An operation that its client completed may still be starting.
-        if max(len(self._by_id), self._starting) >= self._limit:
+        if len(self._by_id) >= self._limit:
             message = f"{self._limit} operations are running on this socket; complete one first."
             self._outbox.put(messages.error(subscribe.id, messages.errors(message, "RATE_LIMITED")))
             return
         operation = self._by_id[subscribe.id] = ActiveOperation(subscribe.id, self._remove)
-        self._starting += 1
+        self._starting.add(operation)
         self._tasks.create_task(self._run(operation, subscribe, caller))
 
     def complete(self, id_: str) -> None:
-        """Finish the operation.
+        """Finish the operation. A write that was asked for is carried out all the same.
 
         An unknown id is no error, because both sides may complete at once.
         """
         operation = self._by_id.get(id_)
         if operation is not None:
             operation.finish()
+            if operation in self._starting:
+                self._abandoned.add(operation)
+                self._update_room()
+
+    async def wait_for_room(self) -> None:
+        """Wait while as many operations run that the client completed as may run at all.
+
+        They do not count against the limit, so no further message is read meanwhile.
+        """
+        await self._has_room.wait()
 
     def complete_all(self) -> None:
         """Finish all operations. Writes to the stores run to their end, as over HTTP."""
         for operation in list(self._by_id.values()):
             operation.finish()
+
+    def _update_room(self) -> None:
+        if len(self._abandoned) < self._limit:
+            self._has_room.set()
+        else:
+            self._has_room.clear()
 
     def _remove(self, operation: ActiveOperation) -> None:
         del self._by_id[operation.id]
@@ -165,7 +183,9 @@ class ActiveOperations(Generic[C]):
                 messages.errors("An internal error occurred; report it with the request id.", "INTERNAL")
             )
         finally:
-            self._starting -= 1
+            self._starting.discard(operation)
+            self._abandoned.discard(operation)
+            self._update_room()
         self._settle(operation, outcome)
 
     def _settle(self, operation: ActiveOperation, outcome: Outcome) -> None:

@@ -18,7 +18,8 @@ class CloseCode(IntEnum):
     SERVICE_RESTART = 1012
     """This process ends; another process takes the socket. Retried."""
     TRY_AGAIN_LATER = 1013
-    """Too many sockets, a client that does not read, or an unavailable issuer. Retried."""
+    """Too many sockets, a silent one whose place is needed, a client that does not read, or an
+    unavailable issuer. Retried."""
     BAD_REQUEST = 4400
     """The message is not part of the protocol. Fatal."""
     UNAUTHORIZED = 4401
@@ -32,7 +33,7 @@ class CloseCode(IntEnum):
     SUBSCRIBER_ALREADY_EXISTS = 4409
     """The operation id is in use. Fatal."""
     TOO_MANY_REQUESTS = 4429
-    """A second connection_init, or messages faster than allowed.
+    """A second connection_init, or messages faster than they are read for two seconds.
 
     Fatal, because a client that floods us must not return by itself.
     """

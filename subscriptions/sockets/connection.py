@@ -19,9 +19,9 @@ from subscriptions.sockets.close_codes import CloseCode, shortened
 from subscriptions.sockets.connection_limits import ConnectionCounter, TooManyConnections
 from subscriptions.sockets.deadlines import NEVER, Deadlines, Due
 from subscriptions.sockets.limits import Limits
+from subscriptions.sockets.message_pace import Flood, MessagePace
 from subscriptions.sockets.messages import Complete, Init, Malformed, Ping, Pong, Received, Subscribe
 from subscriptions.sockets.outbox import Outbox
-from subscriptions.sockets.token_bucket import TokenBucket
 
 _CLOSE_WAIT_S = 5.0
 _TOKEN_HINT = (
@@ -46,6 +46,7 @@ _CLOSINGS = {
     Due.INIT: (CloseCode.CONNECTION_INIT_TIMEOUT, "Connection initialisation timeout"),
     Due.EXPIRY: (CloseCode.FORBIDDEN, "The access token has expired; reconnect with a new one"),
     Due.GIVE_UP: (CloseCode.GOING_AWAY, "The client did not answer a ping"),
+    Due.SILENT: (CloseCode.TRY_AGAIN_LATER, "Another connection needs the place of this one, which did not answer"),
 }
 
 
@@ -70,24 +71,32 @@ class Connection(Generic[C]):
         self._caller: C | None = None
         self._clock = asyncio.get_running_loop().time
         self._deadlines = Deadlines(limits, self._clock())
-        self._message_rate = TokenBucket(limits.messages_per_s, burst=limits.messages_burst, now_s=self._clock())
+        self._message_pace = MessagePace(limits, now_s=self._clock())
+        self._probe: asyncio.Future[None] | None = None
         self._is_stuck = False
         self._receive_timeout: asyncio.Timeout | None = None
 
     async def run(self, receive: Receive, send: Send) -> None:
         """Serve the socket. Return when it is closed and none of its tasks runs any more."""
-        with contextlib.ExitStack() as self._counted:
-            async with asyncio.TaskGroup() as tasks:
-                self._open(send, tasks)
-                try:
-                    await self._read_messages(receive)
-                except Closing as closing:
-                    self._end()
-                    await _close(send, closing)
-                except ClientLeft:
-                    pass
-                finally:
-                    self._end()
+        try:
+            with contextlib.ExitStack() as self._counted:
+                async with asyncio.TaskGroup() as tasks:
+                    self._open(send, tasks)
+                    await self._serve(receive, send)
+        finally:
+            # A newcomer that waits for the probe takes the place that was counted until now.
+            self._end_probe()
+
+    async def _serve(self, receive: Receive, send: Send) -> None:
+        try:
+            await self._read_messages(receive)
+        except Closing as closing:
+            self._end()
+            await _close(send, closing)
+        except ClientLeft:
+            pass
+        finally:
+            self._end()
 
     def _open(self, send: Send, tasks: asyncio.TaskGroup) -> None:
         limits = self._limits
@@ -110,18 +119,28 @@ class Connection(Generic[C]):
     async def _read_messages(self, receive: Receive) -> None:
         """Handle messages until the socket ends. Raises Closing or ClientLeft."""
         while True:
+            asked_s = self._clock()
             message = await self._next(receive)
             if message["type"] == "websocket.disconnect":
                 raise ClientLeft
             now_s = self._clock()
             self._deadlines.record_message(now_s)
-            if not self._message_rate.try_take(now_s):
-                raise Closing(CloseCode.TOO_MANY_REQUESTS, "Too many messages; send fewer per second")
+            self._end_probe()
+            await self._keep_pace(now_s, waited_s=now_s - asked_s)
             try:
                 received = messages.parse(self._text(message))
             except Malformed as error:
                 raise Closing(CloseCode.BAD_REQUEST, str(error)) from None
             await self._handle(received)
+
+    async def _keep_pace(self, now_s: float, *, waited_s: float) -> None:
+        """Count a message, and pause if the client sends too fast. Raises Closing for a flood."""
+        try:
+            read_again_s = self._message_pace.count(now_s, waited_s=waited_s)
+        except Flood:
+            raise Closing(CloseCode.TOO_MANY_REQUESTS, "Too many messages; send fewer per second") from None
+        if read_again_s > now_s:
+            await asyncio.sleep(read_again_s - now_s)
 
     def _text(self, message: Message) -> bytes:
         text = message.get("text")
@@ -158,8 +177,10 @@ class Connection(Generic[C]):
         if self._deadlines.is_acknowledged:
             raise Closing(CloseCode.TOO_MANY_REQUESTS, "Too many initialisation requests")
         self._caller = caller = await self._verified(init)
+        person_id = caller.person_id if caller else None
+        await self._connection_counter.make_room_for_person(person_id)
         try:
-            self._counted.enter_context(self._connection_counter.count_person(caller.person_id if caller else None))
+            self._counted.enter_context(self._connection_counter.count_person(person_id, self))
         except TooManyConnections as error:
             raise Closing(CloseCode.TRY_AGAIN_LATER, f"{error}; try again in a moment") from None
         expires_at = caller.expires_at if caller else None
@@ -192,6 +213,7 @@ class Connection(Generic[C]):
             try:
                 async with asyncio.timeout_at(0 if self._is_stuck else self._deadlines.next_s) as self._receive_timeout:
                     await self._outbox.wait_for_space()
+                    await self._active.wait_for_room()
                     return await receive()
             except TimeoutError:
                 self._handle_deadline()
@@ -205,6 +227,28 @@ class Connection(Generic[C]):
         if due is not Due.PING:
             raise Closing(*_CLOSINGS[due])
         self._outbox.put(messages.ping())
+
+    @property
+    def heard_s(self) -> float:
+        return self._deadlines.heard_s
+
+    def probe(self) -> "asyncio.Future[None]":
+        """Implements `connection_limits.Member`."""
+        if self._probe is None:
+            self._probe = asyncio.get_running_loop().create_future()
+            if not self._deadlines.probe(self._clock()):
+                probe = self._probe
+                self._end_probe()
+                return probe
+            self._outbox.put(messages.ping())
+            if self._receive_timeout is not None:
+                self._receive_timeout.reschedule(self._deadlines.next_s)
+        return self._probe
+
+    def _end_probe(self) -> None:
+        if self._probe is not None:
+            self._probe.set_result(None)
+            self._probe = None
 
     def _interrupt(self) -> None:
         """Interrupt the ASGI call, which may wait for a message, when the client reads nothing."""

@@ -1,11 +1,27 @@
-"""Counts the open sockets and event streams of this process: all, per address and per person."""
+"""Counts the open sockets and event streams of this process: all, per address and per person.
 
+At a limit the sockets that were silent longest are probed: those that do not answer are half open,
+and make room for the newcomer.
+"""
+
+import asyncio
+import heapq
+import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Protocol
 
 from domain.ids import PersonId
 from subscriptions.sockets.limits import Limits
+
+MAX_PROBES = 50
+"""Sockets probed at once, and newcomers that wait for them: one newcomer must not cost a ping to
+each of thousands of sockets.
+"""
+PROBE_PAUSE_S = 10.0
+"""Time after a probe in which newcomers at the same limit are refused without another probe."""
 
 
 class TooManyConnections(Exception):
@@ -15,26 +31,106 @@ class TooManyConnections(Exception):
     """
 
 
+class CountedConnection(Protocol):
+    """A counted socket."""
+
+    @property
+    def heard_s(self) -> float:
+        """Return when its client last sent something."""
+
+    def probe(self) -> "asyncio.Future[None]":
+        """Ping the client, and close the socket unless the client sends something soon.
+
+        The future ends with either.
+        """
+
+
+@dataclass(slots=True)
+class _Probe:
+    started_s: float
+    answers: "list[asyncio.Future[None]]"
+    waiting: int = 0
+
+
+class _Group:
+    """The open connections of each address, or of each person."""
+
+    def __init__(self, limit: int, whose: str, clock: Callable[[], float]) -> None:
+        self._limit = limit
+        self._whose = whose
+        self._clock = clock
+        self._counts: Counter[str] = Counter()
+        self._members: dict[str, dict[CountedConnection, None]] = {}
+        self._probes: dict[str, _Probe] = {}
+
+    @contextmanager
+    def count(self, who: str | None, member: CountedConnection | None) -> Iterator[None]:
+        if who is None:
+            yield
+            return
+        if self._is_full(who):
+            raise TooManyConnections(f"{self._whose} has reached its limit of open connections ({self._limit})")
+        self._counts[who] += 1
+        if member is not None:
+            self._members.setdefault(who, {})[member] = None
+        try:
+            yield
+        finally:
+            self._remove(who, member)
+
+    async def make_room(self, who: str | None) -> None:
+        """Return at once below the limit; else once a silent socket is closed, or all answered."""
+        if who is None or not self._is_full(who):
+            return
+        probe = self._probes.get(who)
+        if probe is None or self._clock() - probe.started_s > PROBE_PAUSE_S:
+            silent_first = heapq.nsmallest(MAX_PROBES, self._members.get(who, ()), key=lambda one: one.heard_s)
+            probe = self._probes[who] = _Probe(self._clock(), [one.probe() for one in silent_first])
+        if probe.waiting >= MAX_PROBES:
+            return
+        probe.waiting += 1
+        try:
+            await self._wait_for_room(who, probe)
+        finally:
+            probe.waiting -= 1
+
+    async def _wait_for_room(self, who: str, probe: _Probe) -> None:
+        while self._is_full(who) and (running := [answer for answer in probe.answers if not answer.done()]):
+            await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+
+    def _is_full(self, who: str) -> bool:
+        return self._counts[who] >= self._limit
+
+    def _remove(self, who: str, member: CountedConnection | None) -> None:
+        self._counts[who] -= 1
+        if member is not None:
+            del self._members[who][member]
+        if not self._counts[who]:
+            del self._counts[who]
+            self._members.pop(who, None)
+            self._probes.pop(who, None)
+
+
 class ConnectionCounter:
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._limits = limits
         self._total = 0
-        self._by_address: Counter[str] = Counter()
-        self._by_person: Counter[PersonId] = Counter()
+        self._by_address = _Group(limits.streams_per_address, "Your address", clock)
+        self._by_person = _Group(limits.streams_per_person, "Your account", clock)
 
     @property
     def total(self) -> int:
         return self._total
 
     @contextmanager
-    def count_connection(self, address: str | None) -> Iterator[None]:
+    def count_connection(self, address: str | None, member: CountedConnection | None = None) -> Iterator[None]:
         """Count one connection while the context is open. Raises TooManyConnections.
 
         A client without an address, on a Unix socket, counts in the total alone.
         """
         if self._total >= self._limits.streams:
             raise TooManyConnections("This server is full")
-        with _counted(self._by_address, address, limit=self._limits.streams_per_address, whose="Your address"):
+        with self._by_address.count(address, member):
             self._total += 1
             try:
                 yield
@@ -42,27 +138,21 @@ class ConnectionCounter:
                 self._total -= 1
 
     @contextmanager
-    def count_person(self, person: PersonId | None) -> Iterator[None]:
+    def count_person(self, person: PersonId | None, member: CountedConnection | None = None) -> Iterator[None]:
         """Count one connection of this person while the context is open.
 
         Raises TooManyConnections.
         """
-        with _counted(self._by_person, person, limit=self._limits.streams_per_person, whose="Your account"):
+        with self._by_person.count(person, member):
             yield
 
+    async def make_room_for_connection(self, address: str | None) -> None:
+        """Close a silent socket of this address if it has reached its limit.
 
-@contextmanager
-def _counted(counter: "Counter[str] | Counter[PersonId]", who: str | None, *, limit: int, whose: str) -> Iterator[None]:
-    if who is None:
-        yield
-        return
-    key = PersonId(who)
-    if counter[key] >= limit:
-        raise TooManyConnections(f"{whose} has reached its limit of open connections ({limit})")
-    counter[key] += 1
-    try:
-        yield
-    finally:
-        counter[key] -= 1
-        if not counter[key]:
-            del counter[key]
+        Call it right before `count_connection`, which refuses if all sockets answered.
+        """
+        await self._by_address.make_room(address)
+
+    async def make_room_for_person(self, person: PersonId | None) -> None:
+        """Do the same for a person, before `count_person`."""
+        await self._by_person.make_room(person)

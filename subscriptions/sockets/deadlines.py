@@ -17,6 +17,8 @@ class Due(Enum):
     """No message arrived for a while: send a ping."""
     GIVE_UP = auto()
     """No message arrived after the ping: give up."""
+    SILENT = auto()
+    """No message arrived after a probe, and another socket needs the place."""
 
 
 @dataclass(slots=True)
@@ -29,11 +31,21 @@ class Deadlines:
     expires_s: float = NEVER
     is_acknowledged: bool = False
     pinged_s: float | None = None
+    probed_s: float | None = None
 
     def record_message(self, now_s: float) -> None:
         if self.is_acknowledged:
             self.heard_s = now_s
-        self.pinged_s = None
+        self.pinged_s = self.probed_s = None
+
+    def probe(self, now_s: float) -> bool:
+        """Start the wait for the answer to a probe.
+
+        Return False for a socket that has not sent connection_init: it has little time anyway.
+        """
+        if self.is_acknowledged and self.probed_s is None:
+            self.probed_s = now_s
+        return self.is_acknowledged
 
     def acknowledge(self, now_s: float, *, expires_in_s: float) -> None:
         self.is_acknowledged = True
@@ -44,9 +56,10 @@ class Deadlines:
     def next_s(self) -> float:
         if not self.is_acknowledged:
             return self.heard_s + self.limits.init_wait_s
+        probe_ends_s = NEVER if self.probed_s is None else self.probed_s + self.limits.probe_wait_s
         if self.pinged_s is None:
-            return min(self.expires_s, self.heard_s + self.limits.ping_after_s)
-        return min(self.expires_s, self.pinged_s + self.limits.pong_wait_s)
+            return min(self.expires_s, probe_ends_s, self.heard_s + self.limits.ping_after_s)
+        return min(self.expires_s, probe_ends_s, self.pinged_s + self.limits.pong_wait_s)
 
     def due(self, now_s: float) -> Due:
         """Return the deadline that `next_s` named and that has passed.
@@ -57,6 +70,8 @@ class Deadlines:
             return Due.INIT
         if now_s >= self.expires_s:
             return Due.EXPIRY
+        if self.probed_s is not None and now_s >= self.probed_s + self.limits.probe_wait_s:
+            return Due.SILENT
         if self.pinged_s is None:
             self.pinged_s = now_s
             return Due.PING

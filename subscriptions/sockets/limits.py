@@ -14,11 +14,12 @@ class Limits:
     """
     streams_per_address: int = 5_000
     """Limit per address: whole offices and mobile carriers share an address, but one address may
-    not take the whole process. Refused with 1013 or 503.
+    not take the whole process. At the limit the sockets that were silent longest are pinged; one
+    that does not answer makes room. Refused with 1013 or 503.
     """
     streams_per_person: int = 20
     """Limit per person: some tabs on some devices, and the half-open sockets of a phone in a
-    tunnel. Refused with 1013 or 503.
+    tunnel, which make room as those of an address do. Refused with 1013 or 503.
     """
     operations_per_socket: int = 50
     """Operations running at once; a page needs a handful. One more is answered with an error for
@@ -31,8 +32,11 @@ class Limits:
     messages_per_s: float = 20.0
     messages_burst: int = 120
     """Burst for a client that reconnects and subscribes to everything at once. A faster client is
-    closed with 4429.
+    read more slowly.
     """
+    messages_slowed_per_s: float = 200.0
+    slowed_s: float = 2.0
+    """A client that still sends faster than it is read after this time is closed with 4429."""
     init_wait_s: float = 3.0
     """Time to wait for connection_init, as in the reference implementation."""
     ping_after_s: float = 20.0
@@ -40,6 +44,8 @@ class Limits:
     connection.
     """
     pong_wait_s: float = 10.0
+    probe_wait_s: float = 1.0
+    """Time to answer the ping at a limit of connections. Then the socket is closed with 1013."""
     drain_wait_s: float = 30.0
     """Time after which a client that reads nothing is closed with 1013, and its memory is freed."""
     heartbeat_s: float = 12.0

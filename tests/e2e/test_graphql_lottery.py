@@ -10,6 +10,7 @@ import pytest
 
 from domain.errors import TemporarilyUnavailable
 from schema.ids import concert_argument
+from tests.support.lottery import before_opening
 from tests.support.queue_users import QueueUsers, open_queue
 from tests.support.room_admin import open_room_admin, soon
 from tests.support.shop import Answer, Shop
@@ -57,7 +58,8 @@ async def test_each_person_can_verify_their_number(shop: Shop) -> None:
     queue = await open_queue(shop, shuffleAtStart=True)
     commitment = (await lottery_of(queue))["commitment"]
     people = ["alice", "bob", "carol"]
-    joined = await queue.join(*people)
+    async with before_opening(shop.stores, concert_argument(queue.concert.id)):
+        joined = await queue.join(*people)
     assert {(entry["state"], entry["number"], entry["position"]) for entry in joined} == {("PREQUEUED", None, None)}
     assert (await proof_of(queue, "alice"))[1] == {"number": None, "lot": 1, "lotteryProof": None}
     await OpeningWorker().run_once(shop.stores)
@@ -105,7 +107,8 @@ async def test_only_the_commitment_is_shown_before_the_opening(shop: Shop) -> No
 
 async def test_called_person_keeps_the_proof_of_their_round(shop: Shop) -> None:
     room, queue = await open_room_admin(shop, shuffleAtStart=True, totalActiveUsers=1)
-    await queue.join("alice", "bob")
+    async with before_opening(shop.stores, concert_argument(queue.concert.id)):
+        await queue.join("alice", "bob")
     await OpeningWorker().run_once(shop.stores)
     proofs = {person: (await proof_of(queue, person))[1]["lotteryProof"] for person in ("alice", "bob")}
     called, other = sorted(proofs, key=lambda person: proofs[person]["number"])

@@ -33,7 +33,7 @@ DEFAULTS: dict[str, object] = {
     "prequeueStartsAt": None,
     "shuffleAtStart": False,
     "queueAll": False,
-    "heartbeatTimeoutSeconds": 30,
+    "heartbeatTimeoutSeconds": 90,
     "disconnectGraceSeconds": 60,
     "message": "",
 }

@@ -24,8 +24,8 @@ from subscriptions.hub import Hub
 from subscriptions.interfaces import ConcertSnapshot
 from tests.support.hot_keys import concert_key, make_due
 from tests.support.hub_recorder import SnapshotRecorder, open_hub, subscribe
-from tests.support.lottery import numbers, with_lottery
-from tests.support.queue_steps import admit, hold_with_pass, join, join_all, leave_all, make_people, pass_of, with_room
+from tests.support.lottery import numbers, register, with_lottery
+from tests.support.queue_steps import admit, hold_with_pass, join, leave_all, make_people, pass_of, with_room
 from tests.support.sale import PASSES, buy, context, key, organizer
 from workers.opening import OpeningWorker
 
@@ -58,7 +58,7 @@ async def test_buyers_of_the_last_round_move_no_position_in_the_new_one(stores: 
 async def test_tickets_of_the_last_round_do_not_sell_out_the_new_one(stores: Stores) -> None:
     """Thirty bought after a reset, one was called since, 70 tickets are left, and 20 wait."""
     concert, buyers = await reset_with_30_buyers(stores)
-    await join_all(stores, concert, make_people(21))
+    await register(stores, concert, make_people(21))
     for who in buyers:
         await buy(stores, await hold_with_pass(stores, concert, who))
     change = RoomSettingsPatch((("total_active_users", 1), ("queue_all", False)))
@@ -102,7 +102,7 @@ async def test_a_draw_between_two_reads_shows_no_wrong_position(stores: Stores, 
     """Half have left; the opening comes between the read of the queue and that of the entries."""
     concert = await with_lottery(stores)
     people = make_people(16)
-    await join_all(stores, concert, people)
+    await register(stores, concert, people)
     await leave_all(stores, concert, people[:8])
 
     class OpeningReader(StoreSnapshotReader):
@@ -137,16 +137,16 @@ async def test_node_finds_an_entry_by_the_id_shown(stores: Stores, what: str) ->
     if what == "after a lottery":
         concert = await with_lottery(stores)
         people = make_people(12)
-        await join_all(stores, concert, people)
+        await register(stores, concert, people)
         await OpeningWorker().run_once(stores)
     else:
         method = QueueingMethod.RANDOM if what == "random method" else QueueingMethod.FIFO
         concert = await with_room(stores, 100, total_active_users=1, queueing_method=method)
         people = make_people(3)
-        await join_all(stores, concert, people)
+        await register(stores, concert, people)
         if what == "after a reset":
             await rooms.reset(organizer(stores), concert.id, RoomSettingsPatch(), key())
-            await join_all(stores, concert, people)
+            await register(stores, concert, people)
     for who in people:
         ask = "query ($id: ID!) { queueEntry(concertId: $id) { id } }"
         shown = (await _asked(stores, who, ask, id=ids.of_concert(concert.id)))["queueEntry"]["id"]
@@ -169,9 +169,9 @@ async def test_manual_admission_names_the_limit_that_stopped_it(stores: Stores) 
     """300 entries in front are overdue and not ended yet; both limits are far away."""
     concert = await with_room(stores, 100, total_active_users=1_000, queue_all=True, heartbeat_timeout_ms=1_000)
     absent, present = make_people(300), make_people(5, first=301)
-    await join_all(stores, concert, absent)
+    await register(stores, concert, absent)
     await admit(stores, concert)
-    await join_all(stores, concert, present)
+    await register(stores, concert, present)
     await make_due(stores, concert, "presence_deadlines", *absent)
     pairs = [word for who in present for word in ("99999999999999", who)]
     await stores.script_client.run_command("ZADD", concert_key(concert, "presence_deadlines"), "XX", *pairs)

@@ -23,8 +23,7 @@ from subscriptions.hub import Hub
 from subscriptions.publishing.push_intervals import PushIntervals
 from tests.support.hub_recorder import ROOM, SnapshotRecorder, check_rising, open_hub, subscribe
 from tests.support.lossy_hints import lose_hints
-from tests.support.lottery import with_lottery
-from tests.support.queue_steps import join_all as register
+from tests.support.lottery import register, with_lottery
 from tests.support.queue_steps import make_people
 from tests.support.sale import context, key, lines, on_sale, organizer
 from tests.support.waiting import wait_until

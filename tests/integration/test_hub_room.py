@@ -16,7 +16,7 @@ from subscriptions.hub import Hub
 from subscriptions.publishing import concert_publisher
 from tests.support.hub_recorder import ROOM, SnapshotRecorder, check_rising, open_hub, subscribe
 from tests.support.lossy_hints import lose_hints
-from tests.support.queue_steps import join_all as register
+from tests.support.lottery import register
 from tests.support.queue_steps import make_people
 from tests.support.sale import context, on_sale, organizer
 from tests.support.script_calls import recorded_calls

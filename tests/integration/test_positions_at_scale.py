@@ -16,6 +16,7 @@ from resolvers import rooms
 from storage.connect import Stores
 from storage.hot.queues import EntryRecord
 from tests.support.hot_keys import end_grace, make_due
+from tests.support.lottery import before_opening
 from tests.support.queue_model import drawn_ranks
 from tests.support.queue_steps import admit, make_people, with_room
 from tests.support.sale import organizer
@@ -77,7 +78,8 @@ async def test_every_position_in_a_queue_of_70_000_is_exact(stores: Stores) -> N
     people = make_people(ENTRIES)
 
     # All join before a lottery, and some leave before the draw.
-    await call_for_all(stores, concert, stores.queues.join, people)
+    async with before_opening(stores, concert.id):
+        await call_for_all(stores, concert, stores.queues.join, people)
     await end_some(stores, concert, people, chance)
     queue, records = await read_all(stores, concert, people[:1_000])
     assert {r.number for r in records} == {None}

@@ -13,13 +13,12 @@ from domain.ids import EntryId, PersonId
 from domain.lottery import Permutation
 from resolvers import queues
 from storage.connect import Stores
-from tests.support.lottery import check_draw, revealed, secret_of, with_lottery
+from tests.support.lottery import check_draw, register, revealed, secret_of, with_lottery
 from tests.support.queue_steps import (
     admit,
     event_pairs,
     hold_with,
     join,
-    join_all,
     make_people,
     pass_of,
     pass_time,
@@ -120,7 +119,7 @@ async def test_a_repeated_reveal_returns_the_first_draw(stores: Stores) -> None:
     """A later reveal, even of other registrations, returns what was revealed first."""
     concert = await with_lottery(stores)
     people = make_people(12)
-    await join_all(stores, concert, people)
+    await register(stores, concert, people)
     fence = await stores.lotteries.read_epoch(concert.id, 1)
     frozen = await stores.hot_state.freeze_queue(concert.id, 1)
     count, digest = frozen.registrations, frozen.digest

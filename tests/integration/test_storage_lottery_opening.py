@@ -21,8 +21,17 @@ from storage.embedded.process import ServerProcess
 from storage.keys import concert_keys
 from tests.support.crashes import Crashed, crash_at
 from tests.support.hot_keys import concert_key
-from tests.support.lottery import check_draw, numbers, proof_of, revealed, secret_of, sorted_numbers, with_lottery
-from tests.support.queue_steps import admit, join_all, leave_all, make_people, records
+from tests.support.lottery import (
+    check_draw,
+    numbers,
+    proof_of,
+    register,
+    revealed,
+    secret_of,
+    sorted_numbers,
+    with_lottery,
+)
+from tests.support.queue_steps import admit, leave_all, make_people, records
 from tests.support.sale import key, opened, organizer
 from tests.support.waiting import wait_until
 from workers.opening import OpeningWorker
@@ -34,14 +43,14 @@ LATE = [PersonId("late")]
 async def test_a_draw_gives_each_person_a_number_with_a_proof(any_stores: Stores) -> None:
     concert = await with_lottery(any_stores)
     people = make_people(20)
-    await join_all(any_stores, concert, people)
+    await register(any_stores, concert, people)
     before = await records(any_stores, concert, people)
     assert {(entry.state, entry.number) for entry in before} == {(EntryState.PREQUEUED, None)}
     assert sorted(entry.lot or 0 for entry in before) == list(range(1, 21))
     assert [await any_stores.lottery_opener.open(concert) for _ in range(2)] == ["OPENED", "OPEN"]
     await check_draw(any_stores, concert, people)
     assert await sorted_numbers(any_stores, concert, people) == list(range(1, 21))
-    await join_all(any_stores, concert, LATE)
+    await register(any_stores, concert, LATE)
     (late,) = await records(any_stores, concert, LATE)
     assert (late.number, late.lot, late.state) == (21, None, EntryState.WAITING)
     await check_draw(any_stores, concert, [*people, *LATE])
@@ -50,7 +59,7 @@ async def test_a_draw_gives_each_person_a_number_with_a_proof(any_stores: Stores
 async def test_people_are_called_in_the_drawn_order(stores: Stores) -> None:
     concert = await with_lottery(stores, total_active_users=3)
     people = make_people(8)
-    await join_all(stores, concert, people)
+    await register(stores, concert, people)
     assert await admit(stores, concert) == 0
     await stores.lottery_opener.open(concert)
     assert await admit(stores, concert) == 3
@@ -62,7 +71,7 @@ async def test_people_are_called_in_the_drawn_order(stores: Stores) -> None:
 async def test_the_verifier_accepts_what_was_drawn(stores: Stores, tmp_path: Path) -> None:
     concert = await with_lottery(stores)
     people = make_people(5)
-    await join_all(stores, concert, people)
+    await register(stores, concert, people)
     await stores.lottery_opener.open(concert)
     reveal = await revealed(stores, concert)
     proofs = [proof_of(reveal, entry) for entry in await records(stores, concert, people)]
@@ -76,7 +85,7 @@ async def test_the_verifier_accepts_what_was_drawn(stores: Stores, tmp_path: Pat
 async def test_a_queue_without_registrations_opens(stores: Stores) -> None:
     concert = await with_lottery(stores)
     assert await stores.lottery_opener.open(concert) == "OPENED"
-    await join_all(stores, concert, LATE)
+    await register(stores, concert, LATE)
     assert await numbers(stores, concert, LATE) == {"late": 1}
     await check_draw(stores, concert, LATE)
 
@@ -89,7 +98,7 @@ async def test_concurrent_openers_draw_one_order(valkey_url: str, mongo_url: str
         for _ in range(5):
             concert = await with_lottery(one)
             people = make_people(30)
-            await join_all(one, concert, people)
+            await register(one, concert, people)
             joining = [stores.queues.join(concert.id, PersonId(f"late{n}")) for n, stores in enumerate((one, other))]
             openers = [stores.lottery_opener.open(concert) for stores in (one, other) for _ in range(4)]
             words = (await asyncio.gather(*openers, *joining))[:8]
@@ -113,13 +122,13 @@ async def test_an_opening_is_finished_after_a_crash_between_steps(
     ):
         concert = await with_lottery(one)
         people = make_people(10)
-        await join_all(one, concert, people)
+        await register(one, concert, people)
         crash_at(one, monkeypatch, step)
         with pytest.raises(Crashed):
             await one.lottery_opener.open(concert)
         first = await other.lotteries.find_reveal(concert.id, 1)
         assert (first is not None) == (step in STEPS[2:])
-        await join_all(other, concert, LATE)
+        await register(other, concert, LATE)
         assert await other.lottery_opener.open(concert) == ("OPEN" if step == "after open_queue" else "OPENED")
         assert first in (None, await revealed(other, concert))
         (late,) = await records(other, concert, LATE)
@@ -135,11 +144,11 @@ async def test_a_join_during_the_opening_is_behind_all_registrations(
 ) -> None:
     concert = await with_lottery(stores)
     people = make_people(6)
-    await join_all(stores, concert, people)
+    await register(stores, concert, people)
     reveal = stores.lotteries.reveal
 
     async def joined_meanwhile(*args: Any, **kwargs: Any) -> Any:
-        await join_all(stores, concert, LATE)
+        await register(stores, concert, LATE)
         (late,) = await records(stores, concert, LATE)
         assert (late.number, late.lot, late.state) == (7, None, EntryState.PREQUEUED)
         return await reveal(*args, **kwargs)
@@ -155,11 +164,11 @@ async def test_positions_skip_people_who_left_before_the_opening(stores: Stores,
     """They leave before, during and after the opening; counts are around a byte of bits."""
     concert = await with_lottery(stores)
     people = make_people(count)
-    await join_all(stores, concert, people)
+    await register(stores, concert, people)
     await leave_all(stores, concert, people[::3])
     await stores.hot_state.freeze_queue(concert.id, 1)
     await leave_all(stores, concert, people[1::5])
-    await join_all(stores, concert, make_people(4, first=100))
+    await register(stores, concert, make_people(4, first=100))
     await leave_all(stores, concert, make_people(1, first=101))
     assert await stores.lottery_opener.open(concert) == "OPENED"
     everyone = [*people, *make_people(4, first=100)]
@@ -172,9 +181,9 @@ async def test_positions_skip_people_who_left_before_the_opening(stores: Stores,
 async def test_joining_again_before_the_opening_gives_a_new_lot(stores: Stores) -> None:
     concert = await with_lottery(stores)
     people = make_people(3)
-    await join_all(stores, concert, people)
+    await register(stores, concert, people)
     await leave_all(stores, concert, people[:1])
-    await join_all(stores, concert, people[:1])
+    await register(stores, concert, people[:1])
     await stores.lottery_opener.open(concert)
     assert (await revealed(stores, concert)).registrations == 4
     assert [entry.lot for entry in await records(stores, concert, people[:1])] == [4]
@@ -184,7 +193,7 @@ async def test_joining_again_before_the_opening_gives_a_new_lot(stores: Stores) 
 async def test_a_queue_is_not_opened_before_its_time(stores: Stores) -> None:
     opens_at = datetime.now(UTC) + timedelta(hours=1)
     concert = await with_lottery(stores, opens_at=opens_at)
-    await join_all(stores, concert, make_people(2))
+    await register(stores, concert, make_people(2))
     assert await stores.lottery_opener.open(concert) == "TOO_EARLY"
     assert await stores.lotteries.find_reveal(concert.id, 1) is None
     state = concert_key(concert, "state")
@@ -195,13 +204,13 @@ async def test_a_queue_is_not_opened_before_its_time(stores: Stores) -> None:
 async def test_a_reset_draws_a_new_order(stores: Stores) -> None:
     concert = await with_lottery(stores)
     people = make_people(12)
-    await join_all(stores, concert, people)
+    await register(stores, concert, people)
     await stores.lottery_opener.open(concert)
     first = await numbers(stores, concert, people)
     again = await rooms.reset(organizer(stores), concert.id, RoomSettingsPatch(), key())
     assert (again.room.round, again.room.commitment == concert.room.commitment) == (2, False)
     assert await stores.lottery_opener.open(concert) == "STALE"
-    await join_all(stores, again, people)
+    await register(stores, again, people)
     assert {entry.number for entry in await records(stores, again, people)} == {None}
     assert await stores.lottery_opener.open(again) == "OPENED"
     await check_draw(stores, again, people)
@@ -215,12 +224,12 @@ async def test_people_stay_prequeued_while_the_database_is_down(
     async with opened(valkey_url, own_mongod.url, mongo_database) as stores:
         concert = await with_lottery(stores)
         people = make_people(5)
-        await join_all(stores, concert, people)
+        await register(stores, concert, people)
         worker = OpeningWorker()
         await stores.concert_cache.list_all()
         await own_mongod.kill()
         opening = asyncio.create_task(worker.run_once(stores))
-        await join_all(stores, concert, LATE)
+        await register(stores, concert, LATE)
         assert {entry.state for entry in await records(stores, concert, [*people, *LATE])} == {EntryState.PREQUEUED}
         await own_mongod.start()
         if not await opening:
@@ -235,7 +244,7 @@ async def test_the_secret_is_not_shown_before_the_reveal(
     caplog.set_level(logging.DEBUG)
     concert = await with_lottery(stores)
     secret = await secret_of(stores, concert)
-    await join_all(stores, concert, make_people(3))
+    await register(stores, concert, make_people(3))
     crash_at(stores, monkeypatch, "before reveal")
     with pytest.raises(Crashed):
         await stores.lottery_opener.open(concert)
@@ -249,7 +258,7 @@ async def test_the_secret_is_not_shown_before_the_reveal(
 async def test_100_000_registrations_are_drawn_in_one_opening(stores: Stores) -> None:
     concert = await with_lottery(stores)
     people = make_people(3)
-    await join_all(stores, concert, people)
+    await register(stores, concert, people)
     state, waiters = concert_key(concert, "state"), concert_key(concert, "waiters")
     fill = (
         "for n = 4, 100000 do redis.call('HSET', KEYS[2], n, 'p' .. n) end redis.call('HSET', KEYS[1], 'tail', 100000)"

@@ -10,8 +10,8 @@ from domain.ids import PersonId
 from domain.lottery import draw
 from storage.connect import Stores
 from tests.support.crashes import Crashed, crash_at
-from tests.support.lottery import check_draw, numbers, revealed, sorted_numbers, with_lottery
-from tests.support.queue_steps import admit, join_all, leave_all, make_people, records
+from tests.support.lottery import check_draw, numbers, register, revealed, sorted_numbers, with_lottery
+from tests.support.queue_steps import admit, leave_all, make_people, records
 from tests.support.store_copies import ConcertCopy
 from tests.support.waiting import wait_until
 
@@ -22,10 +22,10 @@ async def test_a_rollback_after_the_reveal_keeps_the_numbers_it_knows(any_stores
     """The copy lacks ten of them: their entries are lost, and no one gets their numbers."""
     concert = await with_lottery(any_stores)
     early, lost = make_people(20), make_people(10, first=21)
-    await join_all(any_stores, concert, early)
+    await register(any_stores, concert, early)
     await leave_all(any_stores, concert, early[:2])
     copy = await ConcertCopy(any_stores, concert).take()
-    await join_all(any_stores, concert, lost)
+    await register(any_stores, concert, lost)
     assert await any_stores.lottery_opener.open(concert) == "OPENED"
     drawn, reveal = await numbers(any_stores, concert, early), await revealed(any_stores, concert)
     await copy.put_back()
@@ -35,7 +35,7 @@ async def test_a_rollback_after_the_reveal_keeps_the_numbers_it_knows(any_stores
     assert await numbers(any_stores, concert, early) == drawn
     assert await any_stores.queues.read_entries(concert.id, lost) == {}
     await check_draw(any_stores, concert, early)
-    await join_all(any_stores, concert, lost)
+    await register(any_stores, concert, lost)
     again = await records(any_stores, concert, lost)
     assert sorted((entry.number or 0, entry.lot) for entry in again) == [(number, None) for number in range(31, 41)]
     assert await any_stores.lottery_opener.open(concert) == "OPEN"
@@ -46,12 +46,12 @@ async def test_a_rollback_after_the_reveal_keeps_the_numbers_it_knows(any_stores
 async def test_a_store_wiped_after_the_reveal_gives_later_numbers(any_stores: Stores) -> None:
     concert = await with_lottery(any_stores)
     people = make_people(9)
-    await join_all(any_stores, concert, people)
+    await register(any_stores, concert, people)
     await any_stores.lottery_opener.open(concert)
     await ConcertCopy(any_stores, concert).wipe()
     await until_recovered(any_stores, concert)
     assert (await any_stores.queues.read_queue(concert.id)).positions.waiting_count == 0
-    await join_all(any_stores, concert, people)
+    await register(any_stores, concert, people)
     again = await records(any_stores, concert, people)
     assert sorted((entry.number or 0, entry.lot) for entry in again) == [(number, None) for number in range(10, 19)]
     assert [await admit(any_stores, concert) for _ in range(2)] == [2, 0]
@@ -63,7 +63,7 @@ async def test_a_rollback_before_the_opening_keeps_the_revealed_numbers(
 ) -> None:
     concert = await with_lottery(stores)
     people = make_people(9)
-    await join_all(stores, concert, people)
+    await register(stores, concert, people)
     copy = await ConcertCopy(stores, concert).take()
     with monkeypatch.context() as patch:
         crash_at(stores, patch, "before open_queue")
@@ -81,7 +81,7 @@ async def test_a_recovery_that_crashed_after_the_opening_is_finished(
 ) -> None:
     concert = await with_lottery(stores)
     people = make_people(6)
-    await join_all(stores, concert, people)
+    await register(stores, concert, people)
     copy = await ConcertCopy(stores, concert).take()
     await stores.lottery_opener.open(concert)
     drawn = await numbers(stores, concert, people)
@@ -116,13 +116,13 @@ async def test_registrations_lost_before_the_reveal_are_not_revealed(
     concert = await with_lottery(stores)
     people = make_people(4)
     copy = await ConcertCopy(stores, concert).take()
-    await join_all(stores, concert, people)
+    await register(stores, concert, people)
     reveal = stores.lotteries.reveal
 
     async def after_a_rollback(*args: Any, **kwargs: Any) -> Any:
         await copy.put_back()
         await until_recovered(stores, concert)
-        await join_all(stores, concert, LATE)
+        await register(stores, concert, LATE)
         return await reveal(*args, **kwargs)
 
     with monkeypatch.context() as patch:
@@ -139,10 +139,10 @@ async def test_a_queue_opens_after_a_reveal_of_another_count(stores: Stores) -> 
     for count in (3, 9):
         concert = await with_lottery(stores)
         people = make_people(6)
-        await join_all(stores, concert, people)
+        await register(stores, concert, people)
         await stores.lotteries.reveal(concert.id, 1, registrations=count, digest="ab" * 20, epoch=1)
         assert await stores.lottery_opener.open(concert) == "OPENED"
-        await join_all(stores, concert, LATE)
+        await register(stores, concert, LATE)
         everyone = [*people, *LATE]
         assert (await revealed(stores, concert)).registrations == count
         drawn = draw((await revealed(stores, concert)).seed, count)

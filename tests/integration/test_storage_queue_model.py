@@ -8,11 +8,12 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule, run_state_machine_as_test
 
+from domain.concerts import ConcertChange
 from domain.errors import NotAdmitted, NotInQueue, QueueOpened, RoomNotOpen, TemporarilyUnavailable
 from domain.ids import PersonId
 from domain.queues import EntryEnd, EntryState, QueueingMethod, RoomStatus
 from domain.room_changes import RoomSettingsPatch
-from resolvers import rooms
+from resolvers import concerts, rooms
 from storage.hot import queues as queue_store
 from storage.hot.queues import LeaseExpired
 from tests.support.hot_keys import advance_clock, concert_key, end_grace, replace_incarnation
@@ -40,7 +41,7 @@ class QueueMachine(ModelMachine):
 
     @rule(count=st.integers(1, len(PEOPLE)))
     def join_together(self, count: int) -> None:
-        if self.model.status not in (RoomStatus.SUSPENDED, RoomStatus.REJECTING):
+        if self.model.status not in (RoomStatus.SUSPENDED, RoomStatus.REJECTING, RoomStatus.CLOSED):
             joined = self.do(gathered(*[self.stores.queues.join(self.concert.id, PersonId(w)) for w in PEOPLE[:count]]))
             for entry in sorted(joined, key=lambda entry: entry.record.entry_id):
                 self.model.join(entry.record.person_id)
@@ -215,6 +216,30 @@ class QueueMachine(ModelMachine):
         else:
             assert [type(answer) for answer in answers] == [RoomNotOpen] * 2
 
+    @precondition(lambda self: self.model.is_due and not self.model.is_sale_over)
+    @rule(is_marked_by_worker=st.booleans())
+    def the_sale_ends(self, is_marked_by_worker: bool) -> None:
+        self.do(self.stores.hot_state.expire_holds(self.concert.id, limit=100))
+        self.move_the_end_of_the_sale(datetime.now(UTC) - timedelta(seconds=1))
+        self.model.end_sale()
+        state, records = self.do(self.read_all())
+        for who, record in records.items():
+            self.check(who, record, state)
+        if is_marked_by_worker:
+            self.turn()
+
+    @precondition(lambda self: self.model.is_sale_over)
+    @rule()
+    def the_sale_opens_again(self) -> None:
+        self.move_the_end_of_the_sale(datetime.now(UTC) + timedelta(days=29))
+        self.model.begin_sale()
+
+    def move_the_end_of_the_sale(self, end: datetime) -> None:
+        change = ConcertChange(sales_end_at=end)
+        self.do(concerts.update_concert(organizer(self.stores), self.concert.id, change, expected_version=None))
+        self.read_settings()
+
+    @precondition(lambda self: not self.model.is_sale_over)
     @rule(is_lottery=st.booleans(), is_later=st.booleans())
     def reset(self, is_lottery: bool, is_later: bool) -> None:
         is_lottery &= self.model.method is QueueingMethod.FIFO
@@ -241,7 +266,7 @@ class QueueMachine(ModelMachine):
         assert self.configure(opens_at=None) is None
         self.model.is_due = True
 
-    @precondition(lambda self: self.model.is_lottery)
+    @precondition(lambda self: self.model.is_lottery and not self.model.is_sale_over)
     @rule(is_after_the_freeze=st.booleans())
     def crash_an_opening(self, is_after_the_freeze: bool) -> None:
         lotteries, round_ = self.stores.lotteries, self.model.round
@@ -257,7 +282,7 @@ class QueueMachine(ModelMachine):
             assert reveal is not None
             self.model.revealed = drawn_ranks(reveal.seed, count)
 
-    @precondition(lambda self: self.model.is_lottery and self.model.is_due)
+    @precondition(lambda self: self.model.is_lottery and self.model.is_due and not self.model.is_sale_over)
     @rule()
     def draw(self) -> None:
         was_open = self.model.is_open
@@ -269,14 +294,15 @@ class QueueMachine(ModelMachine):
             self.model.revealed = drawn_ranks(reveal.seed, reveal.registrations)
             self.model.draw()
 
-    @precondition(lambda self: self.model.method is QueueingMethod.FIFO)
+    @precondition(lambda self: self.model.method is QueueingMethod.FIFO and not self.model.is_sale_over)
     @rule(leaving=st.sets(people, max_size=5))
     def a_whole_lottery(self, leaving: set[str]) -> None:
         """Run steps that hypothesis rarely chooses in this order."""
-        self.reset(is_lottery=True, is_later=False)
+        self.reset(is_lottery=True, is_later=True)
         self.join_together(count=len(PEOPLE))
         for who in sorted(leaving):
             self.leave(who=who)
+        self.open_now()
         self.turn()
         self.draw()
 

@@ -14,13 +14,13 @@ from domain.room_changes import RoomSettingsPatch
 from resolvers import rooms
 from storage.connect import Stores
 from tests.support.hot_keys import advance_clock, concert_key, end_grace
+from tests.support.lottery import register
 from tests.support.queue_steps import (
     READY,
     admit,
     change_room,
     hold_with,
     join,
-    join_all,
     leave_all,
     make_people,
     pass_of,
@@ -44,7 +44,7 @@ async def expire_presence(stores: Stores, concert: Concert) -> None:
 
 
 async def join_thousand(stores: Stores, concert: Concert) -> None:
-    await join_all(stores, concert, make_people(1_000))
+    await register(stores, concert, make_people(1_000))
     await stores.hot_state.expire_holds(concert.id, limit=100)
 
 
@@ -202,7 +202,7 @@ async def test_random_method_draws_everyone_with_the_same_chance(any_stores: Sto
     room = {"total_active_users": 200, "new_users_per_minute": 100_000}
     concert = await with_room(any_stores, queueing_method=QueueingMethod.RANDOM, **room)
     people = make_people(750)
-    await join_all(any_stores, concert, people)
+    await register(any_stores, concert, people)
     await leave_all(any_stores, concert, people[::5])
     assert await admit(any_stores, concert) == 200
     called = [index for index, r in enumerate(await records(any_stores, concert, people)) if r.state is READY]

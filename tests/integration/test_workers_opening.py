@@ -13,8 +13,8 @@ from domain.room_changes import RoomSettingsPatch
 from resolvers import rooms
 from storage.connect import Stores
 from tests.support.hot_keys import advance_clock
-from tests.support.lottery import check_draw, revealed, sorted_numbers, with_lottery
-from tests.support.queue_steps import join_all, make_people, records, with_room
+from tests.support.lottery import check_draw, register, revealed, sorted_numbers, with_lottery
+from tests.support.queue_steps import make_people, records, with_room
 from tests.support.sale import key, opened, organizer
 from tests.support.store_copies import ConcertCopy
 from tests.support.waiting import wait_until
@@ -43,7 +43,7 @@ async def test_a_queue_opens_at_its_time(stores: Stores, valkey_url: str, monkey
     opens_at = datetime.now(UTC) + timedelta(hours=1)
     concert = await with_lottery(stores, opens_at=opens_at)
     people = make_people(5)
-    await join_all(stores, concert, people)
+    await register(stores, concert, people)
     assert await OpeningWorker().run_once(stores) == 0
     assert {entry.state for entry in await records(stores, concert, people)} == {EntryState.PREQUEUED}
     recorder = OpeningRecorder(stores, monkeypatch)
@@ -88,7 +88,7 @@ async def test_a_new_round_is_opened(stores: Stores) -> None:
     worker = OpeningWorker()
     assert await worker.run_once(stores) == 1
     again = await rooms.reset(organizer(stores), concert.id, RoomSettingsPatch(), key())
-    await join_all(stores, again, make_people(4))
+    await register(stores, again, make_people(4))
     assert [await worker.run_once(stores) for _ in range(2)] == [1, 0]
     await check_draw(stores, again, make_people(4))
 
@@ -111,7 +111,7 @@ async def test_workers_of_two_processes_open_once(valkey_url: str, mongo_url: st
         opened(valkey_url, mongo_url, mongo_database) as other,
     ):
         concert = await with_lottery(one)
-        await join_all(one, concert, make_people(20))
+        await register(one, concert, make_people(20))
         runs = [OpeningWorker().run_once(stores) for stores in (one, other, one, other)]
         assert sum(await asyncio.gather(*runs)) == 1
         await check_draw(other, concert, make_people(20))
@@ -120,7 +120,7 @@ async def test_workers_of_two_processes_open_once(valkey_url: str, mongo_url: st
 async def test_a_rolled_back_store_is_recovered_and_opened(stores: Stores) -> None:
     concert = await with_lottery(stores)
     people = make_people(6)
-    await join_all(stores, concert, people)
+    await register(stores, concert, people)
     copy = await ConcertCopy(stores, concert).take()
     await copy.put_back()
     worker = OpeningWorker()

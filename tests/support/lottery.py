@@ -1,16 +1,18 @@
 """Steps of lottery tests on real stores: a queue with a lottery, its numbers, proofs and draw."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 from domain.concerts import Concert
-from domain.ids import PersonId
+from domain.ids import ConcertId, PersonId
 from domain.lottery import Reveal, commitment_of, draw, seed_of
 from domain.queues import EntryState, RoomSettings
 from storage.connect import Stores
 from storage.hot.queues import EntryRecord
-from tests.support.queue_steps import records
+from storage.keys import KINDS, concert_keys
+from tests.support.queue_steps import join_all, records
 from tests.support.sale import on_sale
 
 ROOM: dict[str, Any] = {"suspended": False, "shuffle_at_start": True, "total_active_users": 2}
@@ -19,6 +21,22 @@ ROOM: dict[str, Any] = {"suspended": False, "shuffle_at_start": True, "total_act
 async def with_lottery(stores: Stores, **changes: Any) -> Concert:
     """Return a concert whose queue may be opened now, and is not open yet."""
     return await on_sale(stores, 10, room=RoomSettings(**ROOM | changes))
+
+
+@asynccontextmanager
+async def before_opening(stores: Stores, concert_id: ConcertId) -> AsyncIterator[None]:
+    """Let the store take the opening to be in the future within the block."""
+    state = concert_keys(concert_id)[KINDS.index("state")]
+    opens_ms = await stores.script_client.run_command("HGET", state, "opens_ms")
+    await stores.script_client.run_command("HSET", state, "opens_ms", str(2**52))
+    yield
+    await stores.script_client.run_command("HSET", state, "opens_ms", opens_ms)
+
+
+async def register(stores: Stores, concert: Concert, people: Sequence[PersonId]) -> None:
+    """Let people join before the opening."""
+    async with before_opening(stores, concert.id):
+        await join_all(stores, concert, people)
 
 
 async def numbers(stores: Stores, concert: Concert, people: Sequence[PersonId]) -> dict[PersonId, int | None]:

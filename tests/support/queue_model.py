@@ -31,6 +31,7 @@ class QueueModel:
     is_due: bool = True
     """The time of the opening has come."""
     is_lottery: bool = False
+    is_sale_over: bool = False
     round: int = 1
     frozen: int | None = None
     ranks: dict[int, int] | None = None
@@ -57,6 +58,8 @@ class QueueModel:
     def status(self) -> RoomStatus:
         if self.is_suspended:
             return RoomStatus.SUSPENDED
+        if self.is_sale_over:
+            return RoomStatus.CLOSED
         if self.method is QueueingMethod.REJECT:
             return RoomStatus.REJECTING
         if not self.is_open:
@@ -83,9 +86,13 @@ class QueueModel:
 
     def join(self, who: str) -> bool:
         """Return whether the person has an active entry now."""
-        if self.is_suspended or (self.status is RoomStatus.REJECTING and not self.has_active_entry(who)):
+        if self.status in (RoomStatus.SUSPENDED, RoomStatus.CLOSED):
+            return False
+        if self.status is RoomStatus.REJECTING and not self.has_active_entry(who):
             return False
         if not self.has_active_entry(who):
+            if self.is_lottery and self.is_due and not self.is_open:
+                self.freeze()
             self.tail += 1
             self.entries[who] = ModelEntry(self.tail)
             self.waiting.append(who)
@@ -175,6 +182,16 @@ class QueueModel:
         self.overdue -= set(self.waiting)
         self.waiting, self.tail, self.frozen, self.ranks, self.revealed = [], 0, None, None, None
         self.round, self.is_lottery, self.is_due = self.round + 1, is_lottery, is_due
+
+    def end_sale(self) -> None:
+        """Every active entry ends: in this model no hold outlives its purchase."""
+        for who in [*self.waiting, *self.with_a_slot()]:
+            self.entries[who].state, self.entries[who].end = EntryState.EXPIRED, EntryEnd.SALE_OVER
+        self.waiting, self.overdue, self.is_sale_over = [], set(), True
+
+    def begin_sale(self) -> None:
+        self.reset(is_lottery=self.is_lottery, is_due=self.is_due)
+        self.is_sale_over = False
 
     def freeze(self) -> int:
         if self.frozen is None:

@@ -25,7 +25,7 @@ from workers.admission import AdmissionWorker
 from workers.expiry import ExpiryWorker
 
 WAITING, READY, ADMITTED = EntryState.WAITING, EntryState.READY, EntryState.ADMITTED
-ROOM = RoomSettings(suspended=False, total_active_users=2, new_users_per_minute=1_000)
+ROOM = RoomSettings(suspended=False, total_active_users=2, new_users_per_minute=1_000, heartbeat_timeout_ms=30_000)
 
 
 async def with_room(stores: Stores, *capacities: int, **settings: Any) -> Concert:

@@ -143,6 +143,12 @@ class Client:
             await self.receive()
 
 
+async def answer_pings(*clients: Client) -> None:
+    for client in clients:
+        assert await client.receive() == {"type": "ping"}
+        await client.send({"type": "pong"})
+
+
 def subscription(id_: str, document: str = "subscription", **variables: object) -> dict[str, object]:
     return {"id": id_, "type": "subscribe", "payload": {"query": document, "variables": variables}}
 

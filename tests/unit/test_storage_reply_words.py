@@ -50,7 +50,7 @@ HOLD = json.dumps(
 ).encode()
 ENTRY = json.dumps({"id": 1, "state": "WAITING", "joined_ms": 1, "deadline_ms": 2, "round": 1}).encode()
 
-QUEUE = [1, 1, 1, 1, 0, 0, b"", 0, 0, b"OPEN", b"1", 0, 2]
+QUEUE = [1, 1, 1, 1, 0, 0, b"", 0, 0, b"OPEN", b"1", 0, 2, 0, 0]
 STOCK = [1, 2, TIER.encode(), 9, b"2", b"3"]
 
 AFTER_WORD: dict[str, Any] = {

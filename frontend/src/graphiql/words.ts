@@ -81,6 +81,7 @@ const END: Record<string, string> = {
   NOT_CLAIMED: "you did not claim your pass in time",
   SESSION_OVER: "your pass was not used in time",
   RESET: "the organizer reset the queue",
+  SALE_OVER: "the sale ended",
 };
 
 const OVER: Record<string, string> = {

@@ -109,7 +109,7 @@ local function call_next(most, bound, is_by_hand)
   local room, status = queue_state(), room_status()
   -- Before the draw, the number of a departed lot is unknown: the serving number would skip a
   -- person.
-  if not is_trusted or not room.is_opened or room.serving >= room.tail then return 0, false, false end
+  if not is_trusted or not room.is_opened or room.is_over or room.serving >= room.tail then return 0, false, false end
   local second, free = math.floor(now / 1000), 0
   if status == 'OPEN' or (status == 'PAUSED' and is_by_hand) then free = math.max(allowance(most, second), 0) end
   local claim_until_ms = now + tonumber(redis.call('HGET', STATE, 'pass_claim_timeout_ms'))

@@ -2,19 +2,11 @@
 -- the flow.
 local RECHECK_MS = 500
 
--- Returns whether a hold that was made under this entry's pass is still active.
-local function has_hold_under(person, entry)
-  for _, id in ipairs(read_person(person).holds) do
-    if read_hold(id).pass == entry.id then return true end
-  end
-  return false
-end
-
 -- Ends the entries that are due: absences, calls that were not claimed, expired passes. A pass
--- with an active hold is checked again until that hold has ended. Returns how many entries were
--- ended, and whether there may be more.
+-- with an active hold is checked again until that hold has ended. No grace extends a sale that is
+-- over. Returns how many entries were ended, and whether there may be more.
 local function end_due()
-  if not is_counting() then return 0, false end
+  if not is_counting() and not queue_state().is_over then return 0, false end
   local absent = redis.call('ZRANGEBYSCORE', PRESENCE_DEADLINES, '-inf', now, 'LIMIT', 0, MAX_ENDED)
   for _, person in ipairs(absent) do end_entry(person, read_entry(person), 'ABSENT') end
   local over, put_off = redis.call('ZRANGEBYSCORE', SLOTS, '-inf', now, 'LIMIT', 0, MAX_ENDED), 0
@@ -24,7 +16,8 @@ local function end_due()
       redis.call('ZADD', SLOTS, now + RECHECK_MS, person)
       put_off = put_off + 1
     else
-      end_entry(person, entry, entry.state == 'READY' and 'NOT_CLAIMED' or 'SESSION_OVER')
+      local why = entry.state == 'READY' and 'NOT_CLAIMED' or 'SESSION_OVER'
+      end_entry(person, entry, is_called_over(person, entry) and 'SALE_OVER' or why)
     end
   end
   return #absent + #over - put_off, #absent == MAX_ENDED or #over == MAX_ENDED

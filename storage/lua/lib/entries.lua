@@ -82,7 +82,9 @@ end
 -- entry, or nil if the pass was not active.
 local function spend_pass(record)
   local entry = read_entry(record.person)
-  if not is_active(entry) or entry.id ~= record.pass then return nil end
+  if not entry or entry.id ~= record.pass then return nil end
+  -- After the sale a pass lasts as long as its hold, which this order has just ended.
+  if entry.state ~= 'ADMITTED' and not is_active(record.person, entry) then return nil end
   end_entry(record.person, entry, 'SPENT')
   for _, other_id in ipairs(read_person(record.person).holds) do
     local other = read_hold(other_id)

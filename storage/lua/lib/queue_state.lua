@@ -2,8 +2,16 @@
 -- from 1 in each round; an entry is identified by its id, base + lot. Lot and number are equal
 -- until a lottery has been drawn: then RANKS and LOT_ORDER map one to the other.
 local STATE_FIELDS = {'round', 'base', 'drawn', 'frozen', 'opened_ms', 'opens_ms', 'has_lottery', 'suspended', 'status',
-  'sales_end_ms', 'queueing_method', 'prequeue_ms', 'queue_all', 'serving', 'tail'}
+  'sales_end_ms', 'queueing_method', 'prequeue_ms', 'queue_all', 'serving', 'tail', 'over_id'}
 local state_fields
+
+-- Returns whether the sale of this round is over, for good. As with any deadline, the end of the
+-- window does not count while no worker runs: this store may not know yet that it was extended.
+local function is_round_over(room)
+  if not room.tail then return false end
+  local is_marked = room.over_id and room.over_id >= room.base + room.tail
+  return is_marked or (room.is_closed and now - worker_ms <= WORKER_GAP_MS)
+end
 
 -- Returns the state fields, read once per script. A value that the script writes later appears here
 -- only if the script sets it here too.
@@ -14,6 +22,8 @@ local function queue_state()
     state_fields[STATE_FIELDS[index]] = value and (tonumber(value) or value) or nil
   end
   state_fields.is_opened = state_fields.opened_ms ~= nil or (state_fields.has_lottery == 0 and now >= state_fields.opens_ms)
+  state_fields.is_closed = state_fields.status ~= 'PUBLISHED' or now >= state_fields.sales_end_ms
+  state_fields.is_over = is_round_over(state_fields)
   return state_fields
 end
 
@@ -21,7 +31,7 @@ end
 local function room_status()
   local room = queue_state()
   if room.suspended == 1 then return 'SUSPENDED', '' end
-  if room.status ~= 'PUBLISHED' or now >= room.sales_end_ms then return 'CLOSED', '' end
+  if room.is_closed then return 'CLOSED', '' end
   if room.queueing_method == 'REJECT' then return 'REJECTING', '' end
   if not room.is_opened and now < room.prequeue_ms then return 'SCHEDULED', string.format('%d', room.prequeue_ms) end
   if not room.is_opened then return 'PREQUEUE', string.format('%d', room.opens_ms) end
@@ -33,12 +43,45 @@ local function read_entry(person)
   return text and cjson.decode(text)
 end
 
-local function is_waiting(entry)
-  return entry and entry.state == 'WAITING' and entry.round == queue_state().round
+-- Returns the highest entry id that ended with its sale, or 0. It stays ended when a later sale
+-- opens. `end_sale` writes it; nothing is written to the entries.
+local function last_over_id()
+  local room = queue_state()
+  return room.is_over and room.base + room.tail or room.over_id or 0
 end
 
-local function is_active(entry)
-  return entry and (entry.state == 'READY' or entry.state == 'ADMITTED' or is_waiting(entry))
+local function is_waiting(entry)
+  return entry and entry.state == 'WAITING' and entry.round == queue_state().round and entry.id > last_over_id()
+end
+
+-- Returns whether a hold that was made under this entry's pass is still active.
+local function has_hold_under(person, entry)
+  for _, id in ipairs(read_person(person).holds) do
+    if read_hold(id).pass == entry.id then return true end
+  end
+  return false
+end
+
+-- Returns whether a call or pass is over because its sale is. A pass with an active hold lasts as
+-- long as that hold.
+local function is_called_over(person, entry)
+  if entry.state ~= 'READY' and entry.state ~= 'ADMITTED' or entry.id > last_over_id() then return false end
+  return entry.state == 'READY' or not has_hold_under(person, entry)
+end
+
+local function is_active(person, entry)
+  if not entry then return false end
+  if entry.state == 'READY' or entry.state == 'ADMITTED' then return not is_called_over(person, entry) end
+  return is_waiting(entry)
+end
+
+-- Returns why an entry that is stored as waiting has ended: with the sale of its round, or by a
+-- reset before.
+local function end_of_waiting(entry)
+  local room = queue_state()
+  if entry.round == room.round then return 'SALE_OVER' end
+  local over_id = redis.call('HGET', STATE, 'over|' .. entry.round)
+  return over_id and entry.id <= tonumber(over_id) and 'SALE_OVER' or 'RESET'
 end
 
 local function read_four_bytes(key, index)
@@ -68,16 +111,18 @@ local function entry_id_of(number)
 end
 
 -- Returns the entry as JSON in its current state, because entries are not rewritten when a queue
--- opens or is emptied. The entry must not be written after this call.
+-- opens or is emptied, nor when its sale ends. The entry must not be written after this call.
 local function entry_json(person, entry)
   if entry.state == 'WAITING' then
     entry.deadline_ms = tonumber(redis.call('ZSCORE', PRESENCE_DEADLINES, person) or entry.deadline_ms or entry.joined_ms)
     if not is_waiting(entry) then
-      entry.state, entry.ended = 'EXPIRED', 'RESET'
+      entry.state, entry.ended = 'EXPIRED', end_of_waiting(entry)
     else
       entry.number, entry.lot = number_of(entry), lot_of(entry)
       if not queue_state().is_opened then entry.state = 'PREQUEUED' end
     end
+  elseif is_called_over(person, entry) then
+    entry.state, entry.ended = 'EXPIRED', 'SALE_OVER'
   end
   return cjson.encode(entry)
 end

@@ -1,17 +1,19 @@
 -- Functions shared by the scripts that read a whole concert: its queue, its stock, and the changed
 -- people.
 
--- Returns the bits of the numbers that departed, from the byte of the serving number on.
+-- Returns the bits of the numbers that departed, from the byte of the serving number on. When the
+-- sale is over, every number has departed.
 local function departed_bits()
   local room = queue_state()
-  return redis.call('GETRANGE', DEPARTED, room.base / 8 + math.floor(room.serving / 8),
-    room.base / 8 + math.floor(room.tail / 8))
+  local first, last = math.floor(room.serving / 8), math.floor(room.tail / 8)
+  if room.is_over then return string.rep('\255', last - first + 1) end
+  return redis.call('GETRANGE', DEPARTED, room.base / 8 + first, room.base / 8 + last)
 end
 
 -- Returns how many people are waiting.
 local function waiting_count()
   local room = queue_state()
-  if room.tail <= room.serving then return 0 end
+  if room.is_over or room.tail <= room.serving then return 0 end
   return room.tail - room.serving
     - redis.call('BITCOUNT', DEPARTED, room.base + room.serving + 1, room.base + room.tail, 'BIT')
 end
@@ -23,7 +25,8 @@ local function queue_fields(departed)
   local at = redis.call('HMGET', STATE, 'epoch', 'version', 'passes_issued', 'concert_version')
   local opened_ms = room.is_opened and string.format('%d', room.opened_ms or room.opens_ms) or ''
   local fields = {at[1], at[2], at[4], room.round, room.serving, room.tail, departed, redis.call('ZCARD', SLOTS), at[3],
-    status, opened_ms, string.format('%d', grace_until_ms), string.format('%d', now)}
+    status, opened_ms, string.format('%d', grace_until_ms), string.format('%d', now),
+    room.is_over and 1 or 0, last_over_id()}
   for _, word in ipairs(redis.call('HGETALL', FLOW)) do fields[#fields + 1] = word end
   return fields
 end

@@ -1,0 +1,65 @@
+"""Log lines of an outage: one when it begins, one a minute while it lasts, one when it is over.
+
+Whatever retries many times a second would otherwise hide every other line.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Hashable
+
+from domain.errors import describe_cause
+
+SUMMARY_EVERY_S = 60.0
+
+
+class OutageLog:
+    """The outage of one thing, as met by any number of users of it.
+
+    It lasts from the first failure until every user that failed has succeeded. A user that has not
+    failed again for a minute does not try any more.
+    """
+
+    def __init__(self, log: logging.Logger, what: str, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._log = log
+        self._what = what
+        self._clock = clock
+        self._failed_s: dict[Hashable, float] = {}
+        """In the order of the last failure."""
+        self._attempts = 0
+        self._began_s = self._told_s = 0.0
+
+    def failed(self, user: Hashable, error: BaseException) -> None:
+        """Record a failed attempt. Only the first of an outage is logged at once."""
+        now_s, why = self._clock(), describe_cause(error)
+        self._drop_old(now_s)
+        if not self._failed_s:
+            self._attempts, self._began_s, self._told_s = 0, now_s, now_s
+            self._log.warning("%s failed, trying again: %s", self._what, why)
+        elif now_s - self._told_s >= SUMMARY_EVERY_S:
+            self._told_s = now_s
+            args = (self._what, now_s - self._began_s, self._attempts + 1, why)
+            self._log.warning("%s has failed for %.0f s, %d attempts: %s", *args)
+        self._failed_s.pop(user, None)
+        self._failed_s[user] = now_s
+        self._attempts += 1
+
+    def succeeded(self, user: Hashable) -> None:
+        """Record a success, and log a summary if it was the last user that failed."""
+        if self._failed_s.pop(user, None) is None:
+            return
+        now_s = self._clock()
+        self._drop_old(now_s)
+        if not self._failed_s:
+            args = (self._what, now_s - self._began_s, self._attempts)
+            self._log.warning("%s works again after %.0f s, %d attempts failed", *args)
+
+    def forget(self, user: Hashable) -> None:
+        """Remove a user that will not try again."""
+        self._failed_s.pop(user, None)
+
+    def _drop_old(self, now_s: float) -> None:
+        while self._failed_s:
+            longest_ago = next(iter(self._failed_s))
+            if now_s - self._failed_s[longest_ago] < SUMMARY_EVERY_S:
+                return
+            del self._failed_s[longest_ago]

@@ -1,0 +1,38 @@
+"""How fast the messages of one socket are read: a burst, then slowly, and a flood not at all."""
+
+from subscriptions.sockets.limits import Limits
+from subscriptions.sockets.token_bucket import TokenBucket
+
+CAUGHT_UP_S = 0.0002
+"""A message that took longer to arrive was not waiting to be read: the client is not ahead."""
+
+
+class Flood(Exception):
+    """The client keeps sending faster than it is read."""
+
+
+class MessagePace:
+    __slots__ = ("_bucket", "_limits", "_slowed", "_slowed_from_s")
+
+    def __init__(self, limits: Limits, *, now_s: float) -> None:
+        self._limits = limits
+        self._bucket = TokenBucket(limits.messages_per_s, burst=limits.messages_burst, now_s=now_s)
+        self._slowed = 0
+        self._slowed_from_s = now_s
+
+    def count(self, now_s: float, *, waited_s: float) -> float:
+        """Count a message that took `waited_s` to arrive, and return when to read the next one.
+
+        Raises Flood. A server that is slow itself reads the next message at once.
+        """
+        if waited_s > CAUGHT_UP_S:
+            self._slowed = 0
+        if self._bucket.try_take(now_s):
+            return now_s
+        if self._slowed == 0:
+            self._slowed_from_s = now_s
+        self._slowed += 1
+        slowed_for_s = self._slowed / self._limits.messages_slowed_per_s
+        if slowed_for_s > self._limits.slowed_s:
+            raise Flood
+        return self._slowed_from_s + slowed_for_s

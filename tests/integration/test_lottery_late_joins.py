@@ -1,0 +1,22 @@
+"""A person who joins at `opensAt` or later has no part in the draw of a lottery."""
+
+from storage.connect import Stores
+from tests.support.lottery import check_draw, register, revealed, with_lottery
+from tests.support.queue_steps import make_people, records
+
+
+async def test_first_join_at_the_opening_ends_the_registrations(any_stores: Stores) -> None:
+    """The opening worker may run much later."""
+    concert = await with_lottery(any_stores)
+    people = make_people(5)
+    await register(any_stores, concert, people)
+    late = make_people(3, first=6)
+    for who in late:
+        await any_stores.queues.join(concert.id, who)
+    assert [entry.lot for entry in await records(any_stores, concert, late)] == [None] * 3
+    assert [entry.number for entry in await records(any_stores, concert, late)] == [6, 7, 8]
+    # A registered person who asks again keeps the lot.
+    assert (await any_stores.queues.join(concert.id, people[0])).record.lot is not None
+    assert await any_stores.lottery_opener.open(concert) == "OPENED"
+    assert (await revealed(any_stores, concert)).registrations == 5
+    await check_draw(any_stores, concert, [*people, *late])

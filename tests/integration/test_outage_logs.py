@@ -1,0 +1,43 @@
+"""A broker that is away is logged once by all feeds of a process, then summed up."""
+
+import logging
+
+import pytest
+import redis
+
+from storage.embedded.process import ServerProcess
+from subscriptions.feed import GAP, Feed
+from tests.support.waiting import wait_until
+
+
+async def test_a_broker_that_is_away_is_logged_once(
+    own_valkey: ServerProcess, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING, logger="subscriptions.feed")
+    feeds, received = [Feed(own_valkey.url) for _ in range(2)], list[str]()
+    for feed in feeds:
+        await feed.start()
+        feed.listen("a", received.append)
+    await wait_until(lambda: _count_connections(own_valkey.url, "onsale-feed") == 2, what="the connections")
+    await own_valkey.kill()
+    attempts = 0
+
+    def is_tried_again() -> bool:
+        nonlocal attempts
+        attempts += 1
+        return attempts > 200
+
+    await wait_until(is_tried_again, what="further attempts")
+    received.clear()
+    await own_valkey.start()
+    await wait_until(lambda: received.count(GAP) == 2, what="the gaps")
+    await wait_until(lambda: "works again" in caplog.messages[-1], what="the summary")
+    assert len(caplog.messages) == 2
+    assert caplog.messages[0].startswith("the connection to the broker failed, trying again: ")
+    for feed in feeds:
+        await feed.aclose()
+
+
+def _count_connections(url: str, name: str) -> int:
+    with redis.Redis.from_url(url, decode_responses=True) as client:
+        return sum(one["name"] == name for one in client.client_list())

@@ -1,0 +1,50 @@
+"""How messages are paced: a burst, two hundred a second for two seconds, and no more."""
+
+import pytest
+
+from subscriptions.sockets.limits import Limits
+from subscriptions.sockets.message_pace import Flood, MessagePace
+
+LIMITS = Limits()
+WAITING = 0.0
+
+
+def send(pace: MessagePace, *, per_s: float, seconds: float, from_s: float = 0.0) -> float:
+    """How far reading is behind a client of this rate at most."""
+    now_s = from_s
+    worst_s = 0.0
+    for number in range(int(per_s * seconds)):
+        sent_s = from_s + number / per_s
+        waited_s = max(sent_s - now_s, WAITING)
+        now_s = max(now_s, sent_s)
+        worst_s = max(worst_s, now_s - sent_s)
+        now_s = pace.count(now_s, waited_s=waited_s)
+    return worst_s
+
+
+@pytest.mark.parametrize("per_s", [15, 45, 150, 195])
+def test_a_busy_page_is_read_as_fast_as_it_sends(per_s: float) -> None:
+    assert send(MessagePace(LIMITS, now_s=0), per_s=per_s, seconds=60) < 0.01
+
+
+def test_a_flood_is_slowed_for_two_seconds_and_then_closed() -> None:
+    pace = MessagePace(LIMITS, now_s=0)
+    assert send(pace, per_s=1_000, seconds=0.5) <= 2
+    with pytest.raises(Flood):
+        send(pace, per_s=1_000, seconds=1, from_s=2)
+
+
+def test_a_client_that_falls_behind_starts_again() -> None:
+    pace = MessagePace(LIMITS, now_s=0)
+    for second in range(0, 60, 6):
+        assert send(pace, per_s=1_000, seconds=0.3, from_s=second) <= 2
+
+
+def test_a_slow_server_does_not_blame_its_client() -> None:
+    """It reads two messages a second, and pauses for none of them."""
+    pace = MessagePace(Limits(messages_burst=1, messages_per_s=0.001), now_s=0)
+    pace.count(0.0, waited_s=WAITING)
+    pace.count(0.0, waited_s=WAITING)
+    for number in range(1, 100):
+        now_s = number * 0.5
+        assert pace.count(now_s, waited_s=WAITING) <= now_s

@@ -1,0 +1,60 @@
+"""An outage is logged once, then once a minute, then with a summary, however often it is met."""
+
+import logging
+
+import pytest
+
+from storage.outage_log import SUMMARY_EVERY_S, OutageLog
+
+LOG = logging.getLogger("outage")
+
+
+class Outage:
+    def __init__(self) -> None:
+        self.now_s = 0.0
+        self.log = OutageLog(LOG, "the store", clock=lambda: self.now_s)
+
+    def fail(self, *users: str, seconds: float = 0.25) -> None:
+        for user in users:
+            self.log.failed(user, OSError("refused"))
+        self.now_s += seconds
+
+
+def test_an_outage_is_logged_once_and_summed_up(caplog: pytest.LogCaptureFixture) -> None:
+    outage = Outage()
+    for _ in range(40):
+        outage.fail("a", "b")
+    outage.log.succeeded("a")
+    outage.log.succeeded("b")
+    outage.log.succeeded("b")
+    assert caplog.messages == [
+        "the store failed, trying again: refused",
+        "the store works again after 10 s, 80 attempts failed",
+    ]
+
+
+def test_a_long_outage_is_told_once_a_minute(caplog: pytest.LogCaptureFixture) -> None:
+    outage = Outage()
+    for _ in range(4 * 125):
+        outage.fail("a")
+    assert len(caplog.messages) == 3
+    assert caplog.messages[1] == f"the store has failed for {SUMMARY_EVERY_S:.0f} s, 241 attempts: refused"
+
+
+def test_the_next_outage_is_logged_again(caplog: pytest.LogCaptureFixture) -> None:
+    outage = Outage()
+    for _ in range(2):
+        outage.fail("a")
+        outage.log.succeeded("a")
+    assert len(caplog.messages) == 4
+
+
+def test_a_user_that_ended_keeps_no_outage_alive(caplog: pytest.LogCaptureFixture) -> None:
+    outage = Outage()
+    outage.fail("forgotten", "a")
+    outage.log.forget("forgotten")
+    outage.log.succeeded("a")
+    assert caplog.messages[-1].startswith("the store works again")
+    outage.fail("gone", seconds=SUMMARY_EVERY_S)
+    outage.fail("a")
+    assert caplog.messages[-2:] == ["the store failed, trying again: refused"] * 2
