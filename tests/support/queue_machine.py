@@ -79,8 +79,7 @@ class ModelMachine(RuleBasedStateMachine):
         model, queue = self.model, state.positions
         assert (state.status, state.round, state.epoch) == (model.status, model.round, self.epoch)
         assert (queue.waiting_count, queue.tail) == (len(model.waiting), model.tail)
-        if not model.is_sale_over:
-            # A worker frees the slots of a sale that is over.
+        if not model.has_slots_to_free:
             assert state.slots_taken == len(model.with_a_slot())
         assert set(records) == set(model.entries)
         for who, record in records.items():

@@ -32,6 +32,8 @@ class QueueModel:
     """The time of the opening has come."""
     is_lottery: bool = False
     is_sale_over: bool = False
+    has_slots_to_free: bool = False
+    """A sale ended, and no worker has freed its slots yet."""
     round: int = 1
     frozen: int | None = None
     ranks: dict[int, int] | None = None
@@ -135,6 +137,8 @@ class QueueModel:
 
     def turn(self) -> None:
         """Run the workers: everything overdue ends, and free slots are filled."""
+        if self.is_sale_over or not self.in_grace:
+            self.has_slots_to_free = False
         if not self.in_grace:
             for who in sorted(self.overdue):
                 absent = EntryEnd.ABSENT if who in self.waiting else None
@@ -185,6 +189,7 @@ class QueueModel:
 
     def end_sale(self) -> None:
         """Every active entry ends: in this model no hold outlives its purchase."""
+        self.has_slots_to_free = True
         for who in [*self.waiting, *self.with_a_slot()]:
             self.entries[who].state, self.entries[who].end = EntryState.EXPIRED, EntryEnd.SALE_OVER
         self.waiting, self.overdue, self.is_sale_over = [], set(), True
