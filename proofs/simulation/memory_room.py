@@ -1,4 +1,5 @@
-"""A room in memory with the rules of the scripts, for tuning on many seeds and for checks."""
+"""A room in memory that follows the rules of the scripts, for tuning on many seeds and for tests.
+"""
 
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
@@ -17,7 +18,8 @@ HOLD_S = 600.0
 @dataclass(slots=True)
 class _Entry:
     ends_s: float | None = None
-    """WAITING: end of the grace after a lost socket. Inside: end of the call or the session."""
+    """While waiting: end of the grace after a lost socket. Inside: end of the call or the session.
+    """
     is_inside: bool = False
     is_claimed: bool = False
     held: int = 0

@@ -173,7 +173,7 @@ IN_THE_SALE: dict[str, tuple[Falsify, str, str]] = {
         "limits kept",
         "alice has 3 units, above 2",
     ),
-    "too many per order": (lambda s: _limit(s, "limitPerOrder"), "limits kept", "has 3 units, above 2 an order"),
+    "too many per order": (lambda s: _limit(s, "limitPerOrder"), "limits kept", "has 3 units, above 2 per order"),
     "a changed order": (
         lambda s: _set(s, 0, {"$set": {"customer.email": "x@example.com"}}),
         "answered orders stand",

@@ -83,7 +83,7 @@ def test_bytes_per_waiter_count_all_keys() -> None:
 def test_call_latency_is_that_of_the_persons_own_socket() -> None:
     called = {"a": CalledEntry(1, "READY", 1_000, 0), "c": CalledEntry(2, "READY", 1_000, 0)}
     assert ready_ms(called, PEOPLE, counts(1_040, None, 1_070, None, None, None)) == [40, 70]
-    with pytest.raises(NotMeasured, match="did not receive it"):
+    with pytest.raises(NotMeasured, match="did not receive the call"):
         ready_ms(called, PEOPLE, counts(1_040, None, None, None, None, None))
 
 
