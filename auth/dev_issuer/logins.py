@@ -81,9 +81,7 @@ class Codes:
         self._entries[code.value] = _Entry(code, self._clock())
 
     def take(self, value: str) -> TakenCode | None:
-        """Return the code and mark it as used; None if it is unknown, or expired without being
-        used.
-        """
+        """Return the code and mark it as used; None if it is unknown, or expired while unused."""
         entry = self._entries.get(value)
         if entry is None or (not entry.is_used and self._clock() - entry.issued_at_s > CODE_LIFETIME_S):
             return None

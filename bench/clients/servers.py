@@ -18,7 +18,9 @@ PROBE_TIMEOUT_S = 2.0
 
 
 class AppServer(ServerProcess):
-    """`python app.py` with these settings only; nothing is inherited from the caller's environment.
+    """Runs `python app.py` with these settings only.
+
+    Nothing is inherited from the caller's environment.
     """
 
     name = "app.py"

@@ -131,10 +131,10 @@ def main(words: Sequence[str]) -> int:
         write_status(f"The waiting room could not be measured: {reason}\n")
         return 2
     except TimeoutError:
-        write_status(f"The waiting room could not be measured within {LIMIT_S:.0f} s; all that it started is stopped.\n")
+        write_status(f"The waiting room could not be measured within {LIMIT_S:.0f} s; everything is stopped.\n")
         return 2
     except KeyboardInterrupt:
-        write_status("\nThe measurement was interrupted; all that it started is stopped.\n")
+        write_status("\nThe measurement was interrupted; everything is stopped.\n")
         return 130
     duration = f"The load of the machine was {load:.1f} before. The run took {time.monotonic() - began:.0f} s.\n"
     sys.stdout.write(f"{table(found.rows)}\n{LIMITS_NOTE}{duration}")

@@ -44,7 +44,7 @@ def main(arguments: Sequence[str]) -> int:
         write_status(f"The sale could not be run: {reason}\n")
         return 2
     except KeyboardInterrupt:
-        write_status("\nThe sale was interrupted; all that it started is stopped.\n")
+        write_status("\nThe sale was interrupted; everything that it started is stopped.\n")
         return 130
     sys.stdout.write(report(plan, result) + "\n")
     return 1 if failures(plan, result) else 0

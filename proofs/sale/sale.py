@@ -49,8 +49,7 @@ class Plan:
 
     @property
     def goal(self) -> int:
-        """Return how many tickets should be sold: the stock, or what people want if that is less.
-        """
+        """Return how many tickets to sell: the stock, or what people want if that is less."""
         return min(self.stock, wanted(self.people))
 
 

@@ -32,8 +32,7 @@ class Transitions:
 
 class Room(Protocol):
     async def move_clock(self, at_s: float) -> None:
-        """Advance the clock to `at_s` seconds after the opening, by at most two seconds per step.
-        """
+        """Advance the clock to `at_s` seconds after the opening, at most two seconds per step."""
 
     async def join(self, people: Sequence[str]) -> None: ...
 

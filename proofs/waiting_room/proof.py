@@ -101,8 +101,7 @@ async def _judge_events(
 
 
 async def _find_lost_entries(stores: Stores, concert_id: ConcertId, histories: dict[int, EntryHistory]) -> list[str]:
-    """Return the entries that are alive according to the events but not the store, or vice versa.
-    """
+    """Return the entries that are alive by the events but not in the store, or vice versa."""
     entries = await stores.queues.read_entries(concert_id, PEOPLE)
     state = await stores.queues.read_queue(concert_id)
     in_store = {(entry.entry_id, person_id) for person_id, entry in entries.items() if entry.end_reason is None}

@@ -27,8 +27,7 @@ class Evidence:
 
 
 def caps_kept(evidence: Evidence) -> Iterator[str]:
-    """No more slots are taken than exist, and no more calls are made in any 60 s than are allowed.
-    """
+    """No more slots are taken, and no more calls are made in any 60 s, than are allowed."""
     slots, per_minute = evidence.settings.total_active_users, evidence.settings.new_users_per_minute
     if evidence.audit.most_slots > slots:
         yield f"{evidence.audit.most_slots} slots of {slots} were taken in the store"
