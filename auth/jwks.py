@@ -92,7 +92,7 @@ def _is_usable(jwk: object) -> bool:
     """
     if not isinstance(jwk, dict) or jwk.get("use") != "sig" or not isinstance(jwk.get("kid"), str) or "d" in jwk:
         return False
-    # Checked before PyJWT, which raises other errors than its own for malformed keys of other
+    # Checked before PyJWT, which raises errors that are not its own for malformed keys of other
     # types.
     if jwk.get("kty") not in ("RSA", "EC") or jwk.get("alg") not in (None, *ALGORITHMS):
         return False

@@ -67,7 +67,7 @@ async def run_for_all(worker: ConcertWorker, stores: Stores) -> int:
 async def run_due(worker: ConcertWorker, stores: Stores, schedule: Schedule) -> int:
     """Run the worker for the concerts that are due, and return how much was done.
 
-    Only the first of several failures in a row of a concert is logged.
+    If a concert fails several times in a row, only the first failure is logged.
     """
     due = schedule.due([concert.id for concert in await stores.concert_cache.list_all()])
     failures: list[tuple[ConcertId, BaseException]] = []

@@ -107,7 +107,7 @@ class Ledger:
 def percentile(values: Sequence[float], share: float) -> float:
     """Return the nearest-rank percentile.
 
-    It is the smallest of the values that at least `share` of them do not exceed.
+    It is the smallest value that at least `share` of all values do not exceed.
     """
     ranked = sorted(values)
     return ranked[max(math.ceil(share * len(ranked)), 1) - 1]

@@ -136,7 +136,7 @@ def main(words: Sequence[str]) -> int:
     except KeyboardInterrupt:
         write_status("\nThe measurement was interrupted; everything is stopped.\n")
         return 130
-    duration = f"The load of the machine was {load:.1f} before. The run took {time.monotonic() - began:.0f} s.\n"
+    duration = f"The load of the machine was {load:.1f} at the start. The run took {time.monotonic() - began:.0f} s.\n"
     sys.stdout.write(f"{table(found.rows)}\n{LIMITS_NOTE}{duration}")
     if not options.smoke and not options.only:
         RESULTS.parent.mkdir(exist_ok=True)

@@ -48,7 +48,10 @@ class BenchServer:
         return self.app.issuer
 
     def cpu_s(self) -> float:
-        """Return the CPU time that the server has used, which limits it even on its own machine."""
+        """Return the CPU time that the server process has used so far.
+
+        It would be the limit if the process had a machine of its own.
+        """
         fields = Path(f"/proc/{self.app.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 

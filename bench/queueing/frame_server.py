@@ -63,7 +63,7 @@ async def main(sockets: int, size: int) -> None:
     )
     sys.stdout.write(f"{server.sockets[0].getsockname()[1]}\n")
     sys.stdout.flush()
-    # The end of standard input stops this program; it comes when the parent process ends.
+    # This program stops at the end of standard input, which comes when the parent process ends.
     ended = asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
     while not ended.done():
         # The loop serves the sockets in between, as often as it does while a hub pushes.

@@ -214,7 +214,7 @@ async def test_order_without_an_answer_is_found(sold: Sold) -> None:
     answered = {order_id: receipt for order_id, receipt in sold.receipts.items() if receipt.buyer == "alice"}
     broken = await sold.broken(answered)
     assert broken == {
-        "answered orders stand": (f"order {sold.orders[1].id} of bob@example.com is recorded and was in no answer",)
+        "answered orders stand": (f"order {sold.orders[1].id} of bob@example.com is recorded but was in no answer",)
     }
 
 
