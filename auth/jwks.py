@@ -15,11 +15,12 @@ ALGORITHMS = ("RS256", "PS256", "ES256")
 """Accepted algorithms: asymmetric only, so that a public key can never serve as an HMAC secret."""
 
 MAX_RESPONSE_BYTES = 262_144
-"""Maximum size of a response. A realm publishes a handful of keys of about 3 KiB, their
-certificates included.
+"""Maximum size of a response.
+
+A realm publishes a handful of keys of about 3 KiB each, including certificates.
 """
 FETCH_TIMEOUT_S = 5.0
-"""Timeout of each step of a request. The caller bounds the whole."""
+"""Timeout of each step of a request. The caller limits the total."""
 
 # Reading the system's certificates takes 50 ms, which must not delay the first person with a token.
 _TLS = ssl.create_default_context()
@@ -34,7 +35,7 @@ async def fetch_signing_keys(issuer: str, jwks_url: str | None) -> dict[str, dic
 
     Raises KeySourceError, or httpx2's errors when the issuer cannot be reached.
     """
-    # A proxy named by the environment cannot reach this machine's loopback, where the development
+    # A proxy set in the environment cannot reach this machine's loopback, where the development
     # issuer listens.
     through_proxy = urlsplit(jwks_url or issuer).hostname not in ("localhost", "127.0.0.1", "::1")
     async with httpx2.AsyncClient(timeout=FETCH_TIMEOUT_S, trust_env=through_proxy, verify=_TLS) as client:
@@ -91,8 +92,8 @@ def _is_usable(jwk: object) -> bool:
     """
     if not isinstance(jwk, dict) or jwk.get("use") != "sig" or not isinstance(jwk.get("kid"), str) or "d" in jwk:
         return False
-    # Checked before PyJWT, which fails on malformed keys of other families with errors that are not
-    # its own.
+    # Checked before PyJWT, which raises errors that are not its own for malformed keys of other
+    # types.
     if jwk.get("kty") not in ("RSA", "EC") or jwk.get("alg") not in (None, *ALGORITHMS):
         return False
     try:

@@ -1,12 +1,11 @@
-"""Login through the issuer's own page: authorization code with PKCE, state and nonce, by Authlib's
-Starlette client.
+"""Login on the issuer's own page: authorization code with PKCE, state and nonce.
 
-`/login` sends the browser to the issuer. `/login/callback` redeems the code and hands the tokens to
-the page in the body of its response, so that no address, log or history ever holds a token. Between
-the two, state, nonce and verifier are kept in a cookie of the browser that asked: no process
-remembers anything. The cookie needs no signature: an attacker who could plant one in a victim's
-browser could as well plant one that we signed for the attacker. On https the cookie's name prevents
-planting.
+It uses Authlib's Starlette client. `/login` sends the browser to the issuer. `/login/callback`
+redeems the code and hands the tokens to the page in the body of its response, so that no address,
+log or history ever contains a token. In between, state, nonce and verifier are kept in a cookie of
+the browser that asked, so processes are stateless. The cookie needs no signature: an attacker who
+could plant one in a victim's browser could just as well plant one that we signed for the attacker.
+On https the cookie's name prevents planting.
 """
 
 import base64
@@ -29,7 +28,7 @@ log = logging.getLogger(__name__)
 
 SCOPE = "openid profile email"
 LOGIN_LASTS_S = 600
-"""Time a person has to type a password."""
+"""How long a person has to type a password."""
 _COOKIE = "onsale-login"
 _HANDED_OVER = ("access_token", "expires_in", "refresh_token", "id_token")
 
@@ -37,8 +36,8 @@ _HANDED_OVER = ("access_token", "expires_in", "refresh_token", "id_token")
 def login_routes(issuer: str, *, client_id: str) -> list[BaseRoute]:
     """Return the login routes.
 
-    `client_id` is a public client of `issuer` that may redirect to `/login/callback` at every
-    address of ours.
+    `client_id` is a public client of `issuer` that may redirect to `/login/callback` at every one
+    of our addresses.
     """
     login = _Login(issuer, client_id)
     return [Route("/login", login.start), Route("/login/callback", login.finish, name="login_callback")]
@@ -55,7 +54,7 @@ class _Login:
                 "scope": SCOPE,
                 "code_challenge_method": "S256",
                 "token_endpoint_auth_method": "none",
-                # A proxy named by the environment cannot reach the development issuer on this
+                # A proxy set in the environment cannot reach the development issuer on this
                 # machine's loopback.
                 "trust_env": urlsplit(issuer).hostname not in ("localhost", "127.0.0.1", "::1"),
             },
@@ -85,7 +84,7 @@ class _Login:
 
     async def _answer(self, request: Request) -> Response:
         request.scope["session"] = _remembered(request)
-        # RFC 9207: a response of another issuer is not for us.
+        # RFC 9207: a response from another issuer is not for us.
         if request.query_params.get("iss", self._issuer) != self._issuer:
             return not_signed_in("The response came from another issuer; sign in again.", status=400)
         try:
@@ -117,7 +116,7 @@ def _cookie_name(request: Request) -> str:
 def _remembered(request: Request) -> dict[str, object]:
     """Return the session in the cookie.
 
-    Return an empty one if the cookie is not a session of ours; then no state matches it.
+    It is empty if the cookie is not one of ours; then no state matches it.
     """
     try:
         session = json.loads(base64.urlsafe_b64decode(request.cookies.get(_cookie_name(request), "")))
@@ -127,7 +126,7 @@ def _remembered(request: Request) -> dict[str, object]:
 
 
 def _is_begun_login(kept: object) -> bool:
-    """Return whether the value has the shape in which Authlib keeps a login.
+    """Return whether the value has the shape in which Authlib stores a login.
 
     Authlib trusts what it finds, so the shape is checked here.
     """

@@ -21,11 +21,11 @@ TYPE = "onsale-pass+jwt"
 AUDIENCE = "onsale-queue"
 MAX_LENGTH = 1_024
 SIGNED_KEPT = 10_000
-"""Number of signed passes kept in memory, about 1 KB each."""
+"""The number of signed passes kept in memory, about 1 KB each."""
 
 
 class BadPass(Exception):
-    """The token is not a pass of ours, or not for this person and concert.
+    """The token is not one of our passes, or is not for this person and concert.
 
     The store decides whether a pass has expired.
     """

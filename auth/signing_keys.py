@@ -1,8 +1,8 @@
-"""The issuer's public signing keys by `kid`, fetched without blocking the loop and kept through an
-outage.
+"""The issuer's public signing keys by `kid`.
 
-One fetch serves all callers that wait for it. The cooldown limits the fetches, however many unknown
-keys tokens name. Known keys are kept until a fetch succeeds without them.
+They are fetched without blocking the loop, and kept through an outage. One fetch serves all callers
+that are waiting for it. The cooldown limits the fetches, however many unknown keys tokens name.
+Known keys are kept until a fetch succeeds without them.
 """
 
 import asyncio
@@ -16,10 +16,11 @@ from auth.jwks import FETCH_TIMEOUT_S, KeySourceError, fetch_signing_keys
 from domain.errors import TemporarilyUnavailable
 
 REFRESH_EVERY_S = 600.0
-"""Time for which a key that the issuer withdrew may still be trusted."""
+"""How long a key that the issuer has withdrawn may still be trusted."""
 COOLDOWN_S = 10.0
-"""Time between two fetches, as in Keycloak's own adapters: unknown keys cannot be used to flood the
-issuer.
+"""Time between two fetches, as in Keycloak's own adapters.
+
+It prevents unknown keys from being used to flood the issuer.
 """
 RETRY_EMPTY_S = 1.0
 """Time between two fetches while no key is known: sign-in is impossible until one succeeds."""
@@ -30,7 +31,7 @@ _log = logging.getLogger(__name__)
 class SigningKeys:
     """Signing keys of one issuer.
 
-    `generation` rises whenever the set of keys changes: tokens verified before have to be verified
+    `generation` rises whenever the set of keys changes; then earlier tokens have to be verified
     again.
     """
 
@@ -56,7 +57,7 @@ class SigningKeys:
     async def find(self, kid: str) -> jwt.PyJWK | None:
         """Return the key; None if the issuer has no such signing key.
 
-        Raises TemporarilyUnavailable while no key was ever fetched.
+        Raises TemporarilyUnavailable until keys have been fetched for the first time.
         """
         if kid not in self._keys:
             await self._refresh()
@@ -84,7 +85,7 @@ class SigningKeys:
             await asyncio.wait([fetching])
 
     def _start_fetch(self) -> asyncio.Task[None] | None:
-        """Return the fetch in progress or a new one; None inside the cooldown."""
+        """Return the fetch in progress or a new one; None during the cooldown."""
         if self._fetching is not None:
             return self._fetching
         cooldown_s = self._cooldown_s if self._keys else min(RETRY_EMPTY_S, self._cooldown_s)

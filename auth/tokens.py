@@ -20,14 +20,15 @@ from domain.ids import HOUSE, PersonId
 from domain.text.characters import plain_line
 
 MAX_TOKEN_BYTES = 8_192
-"""Maximum size of a token. Common servers limit all headers together to 8 KiB; a Keycloak token has
-about 1 KiB.
+"""Maximum size of a token.
+
+Common servers limit all headers together to 8 KiB; a Keycloak token has about 1 KiB.
 """
 LEEWAY_S = 5.0
 """Maximum difference between the clocks of two hosts kept by NTP."""
 MAX_NAME_CHARACTERS = 255
 
-# Keycloak sends a UUID, or f:<store>:<name> for people of another directory. Braces would be hash
+# Keycloak sends a UUID, or f:<store>:<name> for people from another directory. Braces would be hash
 # tags in Redis keys.
 _SUBJECT = re.compile(r"[!-z|~]{1,255}")
 _HEADER_TYPES = (None, "jwt", "at+jwt")
@@ -89,7 +90,7 @@ class TokenVerifier:
     async def _key_for(self, token: str) -> jwt.PyJWK:
         """Return the issuer's key that signed the token.
 
-        Reads the unverified header, only to refuse early and to find the key among the issuer's
+        The unverified header is read only to refuse early and to find the key among the issuer's
         own. Raises Unauthenticated, or TemporarilyUnavailable while the keys cannot be fetched.
         """
         try:
@@ -160,7 +161,7 @@ def _expiry_s(claims: Mapping[str, object]) -> float:
 
 def _viewer(claims: Mapping[str, object]) -> Viewer:
     subject = claims["sub"]
-    # HOUSE buys the stock that is taken off sale: no person may sign in under its name.
+    # HOUSE buys the stock that is taken off sale, so no one may sign in under its name.
     if not isinstance(subject, str) or not _SUBJECT.fullmatch(subject) or subject == HOUSE:
         raise _refused("has a malformed sub claim; sign in again")
     return Viewer(
@@ -173,7 +174,7 @@ def _viewer(claims: Mapping[str, object]) -> Viewer:
 
 
 def _text(value: object) -> str | None:
-    """Return a claim as a line without invisible characters: it is stored and shown to others."""
+    """Return a claim as a line without invisible characters, because it is stored and shown."""
     return (plain_line(value[:MAX_NAME_CHARACTERS]) or None) if isinstance(value, str) else None
 
 

@@ -1,8 +1,8 @@
-"""Recently verified tokens, so that a busy person costs one hash instead of one RSA check per
-request.
+"""Keeps recently verified tokens.
 
-The key is the SHA-256 of the token, so no token is kept. An entry ends with its token's `exp`, or
-when the issuer's keys change. The least recently used entry is evicted.
+Repeated requests with a token therefore cost a hash instead of an RSA check. The key is the SHA-256
+of the token, so no token is kept. An entry ends with its token's `exp`, or when the issuer's keys
+change. The least recently used entry is evicted.
 """
 
 import hashlib

@@ -1,1 +1,1 @@
-"""Measurements; `clients` serves the proofs too. Nothing here imports `proofs`."""
+"""Measurements, and the clients that the proofs use too. Nothing here imports `proofs`."""

@@ -1,4 +1,4 @@
-"""A program of the bench in a process of its own, which ends with its block."""
+"""Runs a benchmark program in its own process, which ends when the block ends."""
 
 import asyncio
 import sys
@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 LINE_BYTES = 2**22
-"""Enough for one time for each of about ten thousand sockets."""
+"""Enough for one timestamp per socket for about ten thousand sockets."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,10 @@
-"""`make bench-hostile`: the costliest documents and inputs that pass the limits.
+"""`make bench-hostile`: measures the costliest documents and inputs that pass the limits.
 
-Each runs for a while in one process that also serves a small query of another client. Prints, and
-writes to bench/results/hostile.json, for each: the longest time in milliseconds for which the
+Each runs for a while in one process that also serves a small query of another client. For each, it
+prints, and writes to bench/results/hostile.json, the longest time in milliseconds for which the
 event loop was busy (at most 50 are allowed), the time of the whole request, and the p99 latency of
-the other client. A fixed Python loop, timed at the start, tells how fast the machine is now.
+the other client. A fixed Python loop, timed at the start, shows how fast the machine is at the
+moment.
 """
 
 import argparse
@@ -68,7 +69,7 @@ class Attack:
     document: str
     variables: dict[str, object] = field(default_factory=dict)
     is_new_each_time: bool = False
-    """Sent with another comment each time, so that it is never cached."""
+    """Sent with a different comment each time, so that it is never cached."""
 
     def body(self, number: int) -> bytes:
         document = f"{self.document} #{number}" if self.is_new_each_time else self.document
@@ -93,7 +94,7 @@ ATTACKS = (
 
 @asynccontextmanager
 async def open_catalog() -> AsyncIterator[Stores]:
-    """Start embedded stores, and publish concerts with as many tiers as are allowed."""
+    """Start embedded stores, and publish concerts with the maximum number of tiers."""
     with tempfile.TemporaryDirectory() as directory:
         valkey = supervisor.make_valkey(Path(directory) / "valkey")
         mongod = supervisor.make_mongod(Path(directory) / "mongod")
@@ -140,9 +141,9 @@ def make_draft() -> ConcertDraft:
 
 @contextmanager
 def probed_loop() -> Iterator[list[float]]:
-    """Record the milliseconds of CPU that the event loop takes between two calls of a timer.
+    """Record the CPU milliseconds that the event loop takes between two calls of a timer.
 
-    CPU time, because another process on the machine is not the fault of the document.
+    CPU time is measured because other processes on the machine are not the fault of the document.
     """
     busy: list[float] = []
 
@@ -205,7 +206,7 @@ def percentile(values: list[float], share: float) -> float:
 
 
 def time_fixed_loop() -> float:
-    """Return the milliseconds of a million additions, for comparison between machines."""
+    """Return how many milliseconds a million additions take, to compare machines."""
     began = time.perf_counter()
     total = 0
     for number in range(1_000_000):
@@ -214,7 +215,7 @@ def time_fixed_loop() -> float:
 
 
 async def run(seconds: float) -> bool:
-    """Measure every attack, and print and write the results. Return whether all pass."""
+    """Measure every attack, and print and write the results. Return whether all passed."""
     fixed_loop_ms = time_fixed_loop()
     async with open_catalog() as stores:
         resources = make_resources(stores)

@@ -1,6 +1,6 @@
-"""Measured metrics: each has its samples, and its limit if it has one.
+"""Metrics: measured values with their number of samples and, for some, a limit.
 
-Percentiles are nearest-rank, so each is a measured value. A metric without samples is not
+Percentiles are nearest-rank, so each is a value that was measured. A metric without samples is not
 reported.
 """
 
@@ -49,10 +49,10 @@ def _percentile(name: str, samples: Sequence[float], share: float, what: str, at
 
 
 def growth(name: str, by_size: Mapping[int, Metric], what: str, *, at_most: float) -> Metric:
-    """Return the largest value over the smallest: 1 means no growth."""
+    """Return the largest value divided by the smallest; 1 means no growth."""
     values = [metric.value for metric in by_size.values()]
     if len(values) < 2 or min(values) <= 0:
-        raise NotMeasured(f"{name} needs two sizes that cost something")
+        raise NotMeasured(f"{name} needs values above 0 at two sizes")
     return Metric(name, round(max(values) / min(values), 2), what, len(values), at_most)
 
 
@@ -71,8 +71,9 @@ def _row(row: tuple[str, ...]) -> str:
 
 
 def as_json(metrics: Iterable[Metric], by_size: Mapping[str, Mapping[int, Metric]]) -> dict[str, object]:
-    """Return the metrics by name, with their samples;
-    a name measured at several sizes has a value per size.
+    """Return the metrics by name, with their samples.
+
+    A name measured at several sizes has one value per size.
     """
     values: dict[str, object] = {}
     samples: dict[str, object] = {}

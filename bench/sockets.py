@@ -1,10 +1,10 @@
-"""`make bench-sockets`: 2,000 sockets on one process subscribe to the stock of a concert, which
-changes ten times a second.
+"""`make bench-sockets`: 2,000 sockets on one process subscribe to the stock of one concert.
 
-Prints, and writes to bench/results/sockets.json, the hold latency meanwhile (p50, p99), the
-messages that reach the sockets, and the memory of the process before, with the sockets, and at
-the end: it is bounded if the last two are about equal. The sockets are in a process of their own;
-server, stores and both clients share the machine.
+The stock changes ten times a second. Prints, and writes to bench/results/sockets.json, the latency
+of holds in that time (p50, p99), the messages that reach the sockets, and the memory of the process
+before the sockets open, with the sockets, and at the end: memory is bounded if the last two are
+about equal. The sockets are in their own process; the server, the stores and both clients share the
+machine.
 """
 
 import argparse
@@ -42,7 +42,7 @@ def resident_kib(pid: int) -> int:
 
 
 async def hold_steadily(client: Client, concert: SaleConcert, tokens: Sequence[str], seconds: float) -> list[float]:
-    """Hold tickets ten times a second, each for another person; return the latencies in ms."""
+    """Hold tickets ten times a second, each for a different person; return the latencies in ms."""
     took_ms: list[float] = []
     started = time.monotonic()
     for number in range(int(seconds * HOLDS_A_SECOND)):
@@ -97,7 +97,7 @@ def main() -> None:
     parser.add_argument("--sockets", type=int, default=2_000)
     parser.add_argument("--seconds", type=float, default=20.0)
     arguments = parser.parse_args()
-    # The process of the subscribers inherits the limit.
+    # The subscribers' process inherits the limit.
     raise_open_file_limit()
     with tempfile.TemporaryDirectory(prefix="onsale-bench-") as directory:
         results = asyncio.run(measure(arguments.sockets, arguments.seconds, Path(directory)))

@@ -1,9 +1,10 @@
-"""Thousands of subscriptions, each on a WebSocket of its own, in a process of their own.
+"""Opens thousands of subscriptions in a separate process, each on its own WebSocket.
 
 `python -m bench.subscribers PORT PLAN` opens one socket for each token of the plan file. Nothing is
-parsed: a protocol per socket counts the frames received, and records when a READY frame arrived.
-The program prints READY itself after the first snapshot of every socket, then answers each line on
-standard input with its counts so far, as JSON. `open_subscribers` starts it and reads them.
+parsed: one protocol per socket counts the frames received, and records when a READY frame arrived.
+The program prints READY itself once every socket has received its first snapshot, then answers each
+line on standard input with its counts so far, as JSON. `open_subscribers` starts the program and
+reads the counts.
 """
 
 import asyncio
@@ -26,7 +27,7 @@ from bench.metrics import NotMeasured
 OPENING_AT_ONCE = 100
 READY, NEXT = b'"READY"', b'"next"'
 TAIL_BYTES = max(len(READY), len(NEXT)) - 1
-"""The end of the previous data to keep: it may contain the start of a split word."""
+"""How many bytes of the previous data to keep, because a word may be split across two reads."""
 
 Credentials = tuple[str | None, str]
 """The access token of a subscriber, or None, and the loopback address that it connects from."""
@@ -124,7 +125,7 @@ class Subscriber(asyncio.Protocol):
 
 
 def make_frame(message: object) -> bytes:
-    """Return a text frame of a client, masked with zeros: a real mask matters only to proxies."""
+    """Return a client's text frame, masked with zeros; a real mask matters only to proxies."""
     payload = json.dumps(message).encode()
     length = bytes([0x80 | len(payload)]) if len(payload) < 126 else b"\xfe" + len(payload).to_bytes(2, "big")
     return b"\x81" + length + b"\0\0\0\0" + payload

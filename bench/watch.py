@@ -1,8 +1,8 @@
-"""`python -m bench.watch <slug>`, behind `make watch`: a running sale in the terminal, over the
-public API.
+"""`python -m bench.watch <slug>`, behind `make watch`: shows a running sale in the terminal.
 
-Stock arrives by subscription; the waiting room is polled once per second. A terminal shows one
-view that is updated in place; any other output gets a line for each change. Ctrl-C ends it.
+It uses the public API. Stock arrives by subscription; the waiting room is polled once per second. A
+terminal shows one view that is updated in place; any other output gets a line for each change.
+Ctrl-C ends it.
 """
 
 import argparse
@@ -100,7 +100,7 @@ def _sales(sale: LiveSale) -> str:
 
 def _queue(room: JsonObject) -> str:
     if room.get("suspended"):
-        return "no waiting room, no pass is needed"
+        return "no waiting room; no pass is needed"
     return (
         f"{room['waitingCount']:,} waiting, number {room['servingNumber']:,} served, "
         f"{room['slotsTaken']:,} of {room['totalActiveUsers']:,} inside, {room['passesIssued']:,} passes claimed"
@@ -133,7 +133,7 @@ async def _find(client: Client, url: str, slug: str) -> JsonObject:
         async with asyncio.timeout(FIND_WITHIN_S):
             concert = await client.ask(Step.LOAD, CONCERT, {"slug": slug}, None)
     except TimeoutError:
-        raise NothingToWatch(f"{url} does not answer; start it with `make run`, or name another with URL=") from None
+        raise NothingToWatch(f"{url} does not answer; start it with `make run`, or set URL= to another") from None
     if isinstance(concert, Denied):
         raise NothingToWatch(f"{url} has no concert {slug!r}: {concert.message}")
     if concert["stock"] is None:

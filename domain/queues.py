@@ -99,12 +99,13 @@ class RoomStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RoomSettings:
-    """Admission settings, part of the concert's document;
-    `version` rises with each change of them.
+    """Admission settings, which are part of the concert's document.
+
+    `version` rises whenever they change.
     """
 
     suspended: bool = True
-    """The room is off: all people may hold tickets."""
+    """The room is off: anyone may hold tickets."""
     queueing_method: QueueingMethod = QueueingMethod.FIFO
     total_active_users: int = 1_000
     """Slots: people called or admitted at the same time."""
@@ -125,7 +126,7 @@ class RoomSettings:
     """A hidden browser tab runs its timers only once a minute."""
     disconnect_grace_ms: int = 60_000
     message: str = ""
-    """Shown to all people in the queue."""
+    """Shown to everyone in the queue."""
     version: int = 1
     round: int = 1
     """Rises when the queue is reset, and when a sale that was over opens again: entries of earlier

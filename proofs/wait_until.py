@@ -1,4 +1,4 @@
-"""Waiting for a condition with a time limit."""
+"""Waits for a condition, with a time limit."""
 
 import asyncio
 import inspect

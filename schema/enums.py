@@ -118,7 +118,7 @@ _show(
     "How the next person is chosen.",
     FIFO="The first in the queue: in order of joining, or in the order drawn at the opening.",
     RANDOM="A random person from the queue. There are no numbers and no positions.",
-    PASSTHROUGH="All people at once, without limits. No pass is needed; people are only counted.",
+    PASSTHROUGH="Everyone at once, without limits. No pass is needed; people are only counted.",
     REJECT="None: people can neither join nor be called. Entries and passes are kept.",
 )
 _show(
@@ -144,7 +144,7 @@ _show(
 _show(
     AdmissionLimit,
     "Why fewer people were called than requested.",
-    NOBODY_WAITS="All people in the queue were called.",
+    NOBODY_WAITS="Everyone in the queue was called.",
     TOTAL_ACTIVE_USERS="The limit `totalActiveUsers` is reached.",
     NEW_USERS_PER_MINUTE="The limit `newUsersPerMinute` is reached.",
 )

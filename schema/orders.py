@@ -81,7 +81,7 @@ async def find_order(info: Info, id_: Annotated[strawberry.ID, ID]) -> Order | N
     return await load_order(info.context, OrderId(ids.argument("id", id_, Kind.ORDER).parts[0]))
 
 
-@strawberry.input(description="Either a hold of yours, or a concert and lines to hold and buy in one step.")
+@strawberry.input(description="Either one of your holds, or a concert and lines to hold and buy in one step.")
 class PurchaseTicketsInput:
     hold_id: strawberry.ID | None = strawberry.field(
         default=None, description="The hold to buy; not allowed with `concertId` and `lines`."

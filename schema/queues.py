@@ -166,7 +166,7 @@ class QueuePosition:
         description="The status of the waiting room. It tells why the queue does not move."
     )
     message: str = strawberry.field(
-        description="A message from the organizer to all people in the queue. Empty if there is none."
+        description="A message from the organizer to everyone in the queue. Empty if there is none."
     )
     stock: Stock | None = strawberry.field(description="The stock of the concert.")
     stock_ahead: StockAhead = strawberry.field(description="Whether tickets will be left at your turn.")

@@ -100,7 +100,7 @@ class WaitingRoom:
     disconnect_grace_seconds: int = strawberry.field(
         description="How many seconds an entry stays alive after its last connection closed."
     )
-    message: str = strawberry.field(description="A message to all people in the queue. Empty if there is none.")
+    message: str = strawberry.field(description="A message to everyone in the queue. Empty if there is none.")
     settings_version: int = strawberry.field(
         description=(
             "Increases with every change of the settings. Pass it to `configureWaitingRoom` as `expectedVersion`."

@@ -1,6 +1,6 @@
 """Content negotiation (RFC 9110, section 12.5.1).
 
-Selects the media type, among those we can answer with, that a client prefers.
+Selects the media type that a client prefers from those that we offer.
 """
 
 from collections.abc import Iterator, Sequence
@@ -39,7 +39,7 @@ def preferred_media_type(accept: str, offered: Sequence[str]) -> str | None:
     ranges = list(_ranges(accept))
     rated = [(_best_range(ranges, media_type), media_type) for media_type in offered]
     taken = [(range_, media_type) for range_, media_type in rated if range_ and range_.quality > 0]
-    # max() keeps the first of equals: the order of the offer decides between equal preferences.
+    # max() returns the first of several equals, so the order of `offered` decides between them.
     best = max(taken, key=lambda pair: (pair[0].quality, pair[0].precision, -pair[0].index), default=None)
     return best[1] if best else None
 

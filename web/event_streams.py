@@ -44,7 +44,7 @@ class EventStreams:
             return self._app(stream, outcome, held.pop_all())
 
     def stop_all(self) -> None:
-        """End all streams because this process ends. Clients then reconnect to another process."""
+        """End all streams because this process is ending. Clients reconnect to another process."""
         for stream in self._open:
             stream.stop()
 

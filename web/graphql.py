@@ -1,8 +1,8 @@
 """`/graphql` over HTTP: POST for all operations, GET for those that change nothing.
 
 Answers in both media types of GraphQL-over-HTTP, and as a stream of events, which subscriptions
-need. A bearer token identifies the viewer, never a cookie, so requests from any origin are allowed.
-Content types that a form could send are refused all the same.
+need. The viewer is identified by a bearer token, never by a cookie, so requests from any origin are
+allowed. Content types that a form could send are still refused.
 """
 
 import logging
@@ -159,8 +159,8 @@ def _check_content_type(headers: Headers) -> None:
 def _status(answer: OperationResult, media_type: str) -> int:
     """Return the HTTP status.
 
-    A document or variables that are invalid give 400, but clients that accept plain JSON expect
-    200.
+    It is 400 for an invalid document or invalid variables, but clients that accept plain JSON
+    expect 200.
     """
     return 400 if media_type == GRAPHQL and not answer.was_executed else 200
 

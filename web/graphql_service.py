@@ -49,7 +49,7 @@ async def open_graphql_service(
     limits: Limits = _DEFAULTS,
     page: Callable[[Request], Response] = build_missing_page,
 ) -> AsyncIterator[GraphQLService]:
-    """Open the service and yield it; it opens even when the store is down.
+    """Open the service and yield it; it opens even if the store is down.
 
     `tick_s` is the shortest time between two refreshes. `push_intervals` say how old a published
     position may be.

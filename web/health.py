@@ -12,7 +12,7 @@ from starlette.routing import Route
 
 class Checkable(Protocol):
     async def problems(self) -> list[str]:
-        """Return one sentence for each thing that is not ready, within a short time."""
+        """Return, within a short time, one sentence for each thing that is not ready."""
         ...
 
 

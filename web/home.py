@@ -15,7 +15,7 @@ PAGE = """<!doctype html>
 <meta name="color-scheme" content="light dark">
 <title>Onsale</title>
 <h1>Onsale</h1>
-<p>Concert tickets for many buyers at once. Try it on <a href="/graphql">/graphql</a>, or from a shell:</p>
+<p>Concert tickets for many buyers at once. Try it at <a href="/graphql">/graphql</a>, or from a shell:</p>
 <pre>curl {url}graphql -H 'content-type: application/json' \\
   -d '{{"query": "{{ concerts(first: 5) {{ nodes {{ id name startsAt }} }} }}"}}'</pre>
 <p>Readiness: <a href="/readyz">/readyz</a></p>
@@ -28,16 +28,17 @@ async def home(request: Request) -> HTMLResponse:
 
 
 def starting(settings: Settings) -> str:
-    """Return what the terminal shows until the banner."""
-    return f"Onsale starts its stores in {settings.data_dir.resolve()}: some seconds, more at the first start …\n"
+    """Return the line that the terminal shows until the banner."""
+    return f"Onsale is starting its stores in {settings.data_dir.resolve()}; the first start takes longer …\n"
 
 
 def banner(settings: Settings) -> str:
     address = f"http://localhost:{settings.port}"
-    lines = [f"Onsale serves {address}", f"  GraphQL  {address}/graphql  (GraphiQL in a browser)"]
+    lines = [f"Onsale is running at {address}", f"  GraphQL  {address}/graphql  (GraphiQL in a browser)"]
     if settings.has_own_issuer:
         lines.append(
-            "  People   alice, bob, carol, buyer1, buyer2, … buy; olivia organizes; gus checks. Password = name"
+            "  Users    alice, bob, … buy tickets; olivia is an organizer; gus checks tickets. "
+            "The password is the user name"
         )
     lines += [
         f"  Stores   {_without_password(settings.redis_url)}  {_without_password(settings.mongo_url)}",

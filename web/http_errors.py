@@ -33,10 +33,10 @@ class HttpError(Exception):
 
 
 class PersistedQueryNotSupported(HttpError):
-    """The client sent the hash of a document in place of the document.
+    """The client sent the hash of a document instead of the document.
 
-    Apollo's link knows this answer by its code, urql's by its message: both then send the whole
-    document, and no more hashes. In plain JSON it is a GraphQL response, with status 200.
+    Apollo's link recognizes this answer by its code, urql's by its message: both then send the
+    whole document, and no more hashes. In plain JSON it is a GraphQL response, with status 200.
     """
 
     def __init__(self) -> None:

@@ -40,7 +40,7 @@ class TextFormatter(logging.Formatter):
 class JsonFormatter(logging.Formatter):
     """Formats one JSON object per line.
 
-    A log call adds members of its own with `extra={"fields": {…}}`.
+    A log call adds members with `extra={"fields": {…}}`.
     """
 
     def format(self, record: logging.LogRecord) -> str:
@@ -72,5 +72,5 @@ def configure(log_format: str) -> None:
     # the query string, which may hold secrets. Its command line sets a level on each logger.
     for name in _UVICORN:
         logging.getLogger(name).setLevel(logging.WARNING)
-    # httpx2's line for each HTTP call to the issuer has no use for a reader.
+    # httpx2's line for each HTTP call to the issuer is of no use to a reader.
     logging.getLogger("httpx2").setLevel(logging.WARNING)

@@ -22,7 +22,7 @@ errors = logging.getLogger("web.errors")
 REQUEST_ID = "x-request-id"
 _SANE_ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
 _PROBES = frozenset({"/livez", "/readyz"})
-# For responses that load nothing. A page that needs more sends a policy of its own, which wins.
+# For responses that load nothing. A page that needs more sends its own policy, which wins.
 _SAFE_HEADERS = (
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'; base-uri 'none'"),
     (b"referrer-policy", b"no-referrer"),
@@ -52,7 +52,7 @@ class RequestMiddleware:
         except Exception:
             errors.exception("%s %s failed", scope["method"], scope["path"])
             if exchange.status is not None:
-                raise  # half a response was sent: only a cut connection tells the client
+                raise  # half a response was sent; only closing the connection informs the client
             await _internal_error(exchange.id)(scope, receive, exchange.send)
         finally:
             exchange.log()
@@ -77,9 +77,9 @@ class _Exchange:
         await self._send(message)
 
     def log(self) -> None:
-        # Quoted, because a decoded path may hold line breaks.
+        # Quoted, because a decoded path may contain line breaks.
         method, path = self._scope["method"], quote(self._scope["path"], safe="/@")
-        # Load balancers ask every few seconds; their lines would hide all others.
+        # Load balancers probe every few seconds; their lines would hide all others.
         level = logging.DEBUG if path in _PROBES else logging.INFO
         if not access.isEnabledFor(level):
             return

@@ -1,7 +1,8 @@
 """Starts operations for the transports that can answer more than once.
 
 A subscription is handed to the hub; a query or mutation is answered. All failures are returned as
-GraphQL errors. A transport has to catch only NotAQuery, and only if it does not allow mutations.
+GraphQL errors. A transport has to catch only NotAQuery, and that only if it does not allow
+mutations.
 """
 
 import logging
@@ -31,9 +32,9 @@ class HubOperationRunner:
     async def start(
         self, request: OperationRequest, deliver: Deliver, *, caller: Viewer | None, address: str | None
     ) -> Outcome:
-        """Start an operation of a socket, which is a request of its own in a task of its own.
+        """Start an operation that a socket received, and return its outcome.
 
-        Return its outcome.
+        It is a request of its own, in a task of its own.
         """
         request_id = secrets.token_hex(8)
         logs.request_id.set(request_id)

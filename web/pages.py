@@ -1,8 +1,7 @@
-"""Serves the build of `make frontend` in frontend/dist: GraphiQL to browsers that open /graphql,
-and its assets.
+"""Serves the pages and assets that `make frontend` builds in frontend/dist.
 
-Without a build the API still works, and the page says how to make one. A new build needs no
-restart.
+Browsers that open /graphql get GraphiQL. Without a build the API still works, and the page says how
+to make one. A new build needs no restart.
 """
 
 import html
@@ -30,7 +29,7 @@ _NOT_BUILT = """<!doctype html>
 <meta name="color-scheme" content="light dark">
 <title>Onsale: GraphQL</title>
 <h1>GraphQL endpoint</h1>
-<p>The API is running. Its page, GraphiQL, is not built yet: install Node.js 20.19 or later with npm, then</p>
+<p>The API is running. Its page, GraphiQL, has not been built yet: install Node.js 20.19 or later with npm, then</p>
 <pre>make frontend</pre>
 <p>and reload. Or send a POST request:</p>
 <pre>
@@ -79,11 +78,11 @@ class Pages:
 class _Assets(StaticFiles):
     """Serves the assets.
 
-    Their names hold a hash of the content, so a browser never has to ask twice.
+    Their names contain a hash of the content, so a browser never has to ask twice.
     """
 
     async def check_config(self) -> None:
-        """Accept a missing folder, which is no error: the first build creates it."""
+        """Accept a missing folder: the first build creates it."""
 
     async def get_response(self, path: str, scope: Scope) -> Response:
         response = await super().get_response(path, scope)

@@ -1,4 +1,4 @@
-"""Public key of queue passes, for all that check them: services of gates, partners, pages."""
+"""Public key of queue passes, for everything that checks them: gates, partners and pages."""
 
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
@@ -9,7 +9,8 @@ from starlette.routing import Route
 from auth.passes import PassSigner
 
 LIFE_S = 600
-# Also without an Origin header: a shared cache may answer pages with what it read for a server.
+# Sent even without an Origin header, because a shared cache may serve to pages what it fetched for
+# a server.
 _HEADERS = {"Cache-Control": f"public, max-age={LIFE_S}", "Access-Control-Allow-Origin": "*"}
 _PREFLIGHT = Middleware(CORSMiddleware, allow_origins=["*"], allow_methods=["GET"], allow_headers=["*"])
 

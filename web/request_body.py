@@ -1,6 +1,7 @@
 """Request bodies of bounded size.
 
-A body that is too large is refused before it is in memory, in a way that the client can still read.
+A body that is too large is refused before it is in memory, and in such a way that the client can
+still read the refusal.
 """
 
 import asyncio

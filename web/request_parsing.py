@@ -1,4 +1,4 @@
-"""Reads the operation that a client asks for from a JSON body or a query string."""
+"""Reads the requested operation from a JSON body or a query string."""
 
 import orjson
 from starlette.datastructures import QueryParams

@@ -17,13 +17,14 @@ from subscriptions.sockets.ws_protocol import SocketProtocol
 R = TypeVar("R")
 
 BACKLOG = 2_048
-"""Number of new connections that wait in a rush instead of being refused."""
+"""The number of new connections that wait during a rush instead of being refused."""
 # A hold takes milliseconds. A client without an answer by then is cut off, and learns the outcome
-# by repeating the request.
+# when it repeats the request.
 GRACE_S = 3
 GC_THRESHOLDS = (10_000, 20, 5)
-"""Thresholds of allocated objects, young collections and middle collections: a full collection
-happens once per million objects.
+"""Thresholds of allocated objects, young collections and middle collections.
+
+With these, a full collection happens once per million objects.
 """
 
 
@@ -44,7 +45,7 @@ def make_config(app: ASGIApp, **changes: Any) -> uvicorn.Config:
 class Server(uvicorn.Server):
     """uvicorn without signal handlers.
 
-    The supervisor handles signals: it cancels everything in order, and not the server alone.
+    The supervisor handles signals, because it cancels everything in order, not only the server.
     """
 
     @contextmanager
@@ -54,7 +55,7 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End the event streams, which would never end by themselves.
 
-        Their protocol ends the sockets.
+        Sockets are ended by their protocol.
         """
         streams = self.lifespan.state.get("event_streams")
         if streams is not None:
@@ -63,9 +64,9 @@ class Server(uvicorn.Server):
 
 
 def run_program(program: Coroutine[Any, Any, R]) -> R:
-    """Run the program on the event loop of a server, with as many open files as the system allows.
+    """Run the program on the event loop of a server, and return its result.
 
-    Return its result.
+    It may open as many files as the system allows.
     """
     raise_open_file_limit()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -75,9 +76,10 @@ def run_program(program: Coroutine[Any, Any, R]) -> R:
 def configure_gc() -> None:
     """Make full collections rare.
 
-    A full collection stops all requests: with 5,000 sockets for half a second, and by default every
-    ten seconds. Reference counts free nearly all garbage here at once. The rest, above all that of
-    closed sockets, waits until the process has allocated as much as some 2,500 sockets take.
+    A full collection stops all requests: with 5,000 sockets it takes half a second, and by default
+    it happens every ten seconds. Reference counting frees nearly all garbage here at once. The
+    rest, mostly from closed sockets, waits until the process has allocated as much as about 2,500
+    sockets take.
     """
     gc.set_threshold(*GC_THRESHOLDS)
 

@@ -1,7 +1,7 @@
-"""`python -m workers [name ...]` runs the named workers, or all of them, against the stores of
-`ONSALE_*_URL`, or else the embedded ones of a running `make run`.
+"""`python -m workers [name ...]` runs the named workers, or all of them.
 
-Any number may run, on any number of hosts: each run is safe to happen twice. `python -m workers
+They use the stores of `ONSALE_*_URL`, or else the embedded ones of a running `make run`. Any number
+may run, on any number of hosts, because it is safe for each run to happen twice. `python -m workers
 deadletters …` is not a worker but a command, which ends.
 """
 
@@ -62,9 +62,10 @@ def main() -> int:
 
 
 def _run(work: Callable[[Settings], Coroutine[Any, Any, int | None]]) -> int:
-    """Run the command and return its exit code.
+    """Run the command and return its exit status.
 
-    The code is 2 if the settings have to be corrected, and 1 for a failure that a retry may solve.
+    The status is 2 if the settings have to be corrected, and 1 for a failure that a retry may
+    solve.
     """
     try:
         settings = Settings.from_env(os.environ)

@@ -1,8 +1,7 @@
-"""Calls people in order, as slots and the limit per minute allow, and ends expired calls, passes
-and absences.
+"""Calls people in order, and ends expired calls, passes and absences.
 
-Suspended waiting rooms are included: no person is called there, but earlier calls and passes still
-end.
+It calls as many people as slots and the limit per minute allow. Suspended waiting rooms are
+included: no one is called there, but earlier calls and passes still end.
 """
 
 from domain.ids import ConcertId

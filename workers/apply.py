@@ -1,7 +1,7 @@
 """Copies changes of concerts from MongoDB into the hot state.
 
 It does so when the process that made the changes could not, and settles lower capacities that such
-a process proposed and never saved.
+a process proposed but never saved.
 """
 
 import asyncio

@@ -21,7 +21,7 @@ class CapacityWorker:
         return sum([await self._move(stores, concert_id) for concert_id in moving])
 
     async def _move(self, stores: Stores, concert_id: ConcertId) -> int:
-        """Move units of one concert. A concert that fails delays no other."""
+        """Move units of one concert. A concert that fails does not delay the others."""
         try:
             moved = await stores.house_units.advance(concert_id, rounds=ROUNDS_A_RUN)
             concert = await stores.concerts.get(concert_id)

@@ -1,7 +1,6 @@
-"""Shared parts of the workers that handle one concert after another: protocol, intervals, and one
-round.
+"""Shared parts of the workers that handle one concert after another.
 
-A concert that fails delays no other concert.
+These are the protocol, the intervals and one round. A concert that fails does not delay the others.
 """
 
 import asyncio
@@ -18,12 +17,14 @@ from workers.schedule import Schedule
 log = logging.getLogger(__name__)
 
 ACTIVE_S = 0.2
-"""Interval at active concerts: freed slots and stock are usable again well within a second."""
+"""Interval for active concerts: freed slots and stock are usable well within a second."""
 IDLE_S = 2.0
-"""Interval at idle concerts, below the five seconds after which a concert counts as unattended."""
+"""Interval for idle concerts, below the five seconds after which one counts as unattended."""
 MAX_REPEATS = 5
-"""Maximum number of batches in one run for a concert. A concert with more to do continues at its
-next turn, so that other concerts have their turns in between.
+"""Maximum number of batches in one run for a concert.
+
+A concert with more to do continues at its next turn, so that other concerts have their turns in
+between.
 """
 
 
@@ -53,7 +54,7 @@ class ConcertWorker(Protocol):
 async def run_for_all(worker: ConcertWorker, stores: Stores) -> int:
     """Run the worker for every concert, and return how much was done.
 
-    Raises the first failure, after the worker ran for all concerts.
+    Raises the first failure, after the worker has run for all concerts.
     """
     concerts = [concert.id for concert in await stores.concert_cache.list_all()]
     results = (await _run_each(worker, stores, concerts)).values()
@@ -66,7 +67,7 @@ async def run_for_all(worker: ConcertWorker, stores: Stores) -> int:
 async def run_due(worker: ConcertWorker, stores: Stores, schedule: Schedule) -> int:
     """Run the worker for the concerts that are due, and return how much was done.
 
-    The failure of a concert is logged when it begins.
+    If a concert fails several times in a row, only the first failure is logged.
     """
     due = schedule.due([concert.id for concert in await stores.concert_cache.list_all()])
     failures: list[tuple[ConcertId, BaseException]] = []

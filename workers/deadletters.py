@@ -1,8 +1,7 @@
-"""`python -m workers deadletters [list|replay|discard]`: shows and resolves events that a group
-could not handle.
+"""`python -m workers deadletters [list|replay|discard]`: handles events that failed.
 
-In a replay, the group's handler handles the event again at once. A dead letter is deleted only
-after its event was handled.
+These are events that a group could not handle. In a replay, the group's handler handles the event
+again at once. A dead letter is deleted only after its event has been handled or discarded.
 """
 
 import argparse
@@ -35,9 +34,9 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 async def run(stores: Stores, chosen: argparse.Namespace) -> int:
-    """Run the command and return its exit code.
+    """Run the command and return its exit status.
 
-    The code is 1 if the named concert or letter does not exist, or if a replay failed.
+    The status is 1 if the named concert or letter does not exist, or if a replay failed.
     """
     concerts = await _concerts(stores, chosen.concert)
     if concerts is None:

@@ -10,7 +10,7 @@ from storage.scripts import ScriptReplyError
 from workers.concert_worker import ACTIVE_S, IDLE_S, MAX_REPEATS, RunResult, run_for_all
 
 MAX_HOLDS_A_RUN = 500
-"""Maximum number of holds in one run, some 10 ms of script."""
+"""Maximum number of holds in one run, about 10 ms of script time."""
 
 
 class ExpiryWorker:

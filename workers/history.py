@@ -31,11 +31,12 @@ class HistoryHandler:
 class HistoryWorker:
     name = "history"
     active_s = 0.5
-    """Interval at active concerts. With MAX_REPEATS batches per run, a concert may have 5,000
-    events a second.
+    """Interval for active concerts.
+
+    With MAX_REPEATS batches per run, a concert may have 5,000 events a second.
     """
     idle_s = 5.0
-    """Interval at idle concerts. No request waits for the history."""
+    """Interval for idle concerts. No request waits for the history."""
 
     def __init__(self) -> None:
         self._consumer = StreamConsumer(HistoryHandler())

@@ -37,7 +37,7 @@ class OpeningWorker:
     async def _open_queue(self, stores: Stores, concert: Concert) -> bool:
         """Open the queue of one concert, and return whether this call opened it.
 
-        A failure is logged, and delays no other queue.
+        A failure is logged, and does not delay other queues.
         """
         try:
             return await self._open_drawn(stores, concert)

@@ -6,8 +6,9 @@ from domain.ids import ConcertId, OrderId
 from storage.connect import Stores
 
 MAX_DELAY = timedelta(minutes=5)
-"""Maximum delay of an order: clocks of hosts differ, and an insert may take seconds from its time
-stamp to its majority.
+"""Maximum delay of an order.
+
+The clocks of hosts differ, and an insert may take seconds from its timestamp to its majority.
 """
 BATCH = 500
 

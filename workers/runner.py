@@ -27,13 +27,14 @@ from workers.settle import SettleWorker
 log = logging.getLogger(__name__)
 
 LONGEST_BACK_OFF_S = 2.0
-"""Longest back-off, below the five seconds after which deadlines stop counting, so that a short
-outage costs no grace.
+"""Longest back-off, below the five seconds after which deadlines stop counting.
+
+A short outage therefore costs no grace.
 """
 
 
 class Worker(Protocol):
-    """Worker.
+    """Worker that runs once per interval.
 
     `run_once` does one bounded piece of work, may run twice at once, and returns how much it did.
     """
@@ -109,9 +110,9 @@ def _pause_s(interval_s: float, failures: int) -> float:
 
 @asynccontextmanager
 async def _listen_for_work(stores: Stores, redis_url: str) -> AsyncIterator[list[Schedule]]:
-    """Yield a list of schedules that are woken when work begins at a concert.
+    """Yield a list of schedules that are woken when a concert has new work.
 
-    Hints that are missed only delay the work by the idle interval.
+    A missed hint only delays the work by the idle interval.
     """
     schedules: list[Schedule] = []
 

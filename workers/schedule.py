@@ -1,8 +1,8 @@
-"""Schedule of one worker: each concert is due at its own interval, and at once when work begins at
-an idle one.
+"""Schedule of one worker: each concert is due at its own interval.
 
-A new concert is due at once. A wake-up during a run is not lost, because the run may have read an
-older state. A concert is never due more often than the interval of active concerts allows.
+A concert is due at once if it is new, or if it gets work while it is idle. A wake-up during a run
+is not lost, because the run may have read an older state. A concert is never due more often than
+the interval of active concerts allows.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from domain.ids import ConcertId
 
 RELIST_EVERY_S = 0.5
-"""Interval at which the list of concerts is read again for new ones, however idle all are."""
+"""How often the list of concerts is read again to find new ones, even if all are idle."""
 _TOGETHER_S = 0.1
 """Idle concerts that are due this soon run along with others, in one round trip."""
 
@@ -39,7 +39,7 @@ class Schedule:
         self._jitter = 1.0
 
     def due(self, concerts: Collection[ConcertId]) -> list[ConcertId]:
-        """Return the due ones of all the concerts.
+        """Return those of the concerts that are due.
 
         The caller has to report each with `completed` or `failed`.
         """
@@ -75,7 +75,7 @@ class Schedule:
         return not was_failing
 
     def wake(self, concert_id: ConcertId) -> bool:
-        """Make the concert due because work began there. Return False if it was never scheduled."""
+        """Make the concert due because it has new work. Return False if it was never scheduled."""
         plan = self._plans.get(concert_id)
         if plan is None:
             return False

@@ -1,4 +1,4 @@
-"""Decides purchases that were begun and never recorded: each gets an order, or never will."""
+"""Decides purchases that were begun but never recorded: each gets an order, or never will."""
 
 import asyncio
 import logging
@@ -19,8 +19,9 @@ class SettleWorker:
     name = "settle"
     active_s = 1.0
     idle_s = 5.0
-    """Interval at idle concerts. A purchase waits a minute before it is settled, so a few more
-    seconds do not matter.
+    """Interval for idle concerts.
+
+    A purchase waits a minute before it is settled, so a few more seconds do not matter.
     """
 
     async def run_once(self, stores: Stores) -> int:
@@ -34,7 +35,7 @@ class SettleWorker:
     async def _settle(self, stores: Stores, concert_id: ConcertId, hold_id: HoldId) -> bool:
         """Settle one purchase, and return whether it was decided.
 
-        One that cannot be decided now waits for the next run, and delays no other.
+        One that cannot be decided now waits for the next run, and does not delay others.
         """
         try:
             await stores.order_sync.settle(concert_id, hold_id)

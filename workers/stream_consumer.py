@@ -1,8 +1,8 @@
-"""Consumer group of the concerts' events: claims, handles and acknowledges them. A failing event
-delays no other.
+"""Claims, handles and acknowledges the concerts' events, as a consumer group.
 
-A consumer may end between the work and the acknowledgement, so handlers see events again: handling
-an event twice must have the effect of handling it once.
+A failing event does not delay the others. A consumer may end between the work and the
+acknowledgement, so handlers may see an event again: handling an event twice must have the effect of
+handling it once.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ class EventHandler(Protocol):
     group: str
 
     async def handle(self, stores: Stores, concert_id: ConcertId, events: Sequence[StoredEvent]) -> dict[str, str]:
-        """Handle the events. Return the reasons of the failed ones by id.
+        """Handle the events; return the reasons of failures by event id.
 
         Raises TemporarilyUnavailable for a failure that is not the fault of the events.
         """
@@ -86,9 +86,9 @@ class StreamConsumer:
 async def find_failures(
     handler: EventHandler, stores: Stores, concert_id: ConcertId, events: Sequence[StoredEvent]
 ) -> dict[str, str]:
-    """Return the failures of `handle`, also for a handler that raises.
+    """Return the failures of `handle`, even if it raises.
 
-    In that case each event is handled alone, to find the one at fault.
+    If it raises, each event is handled alone, to find the one at fault.
     """
     try:
         return await handler.handle(stores, concert_id, events)

@@ -1,7 +1,7 @@
-"""The development issuer: serves Keycloak's paths for demo people, so that the app treats both
-alike.
+"""The development issuer, which serves demo users at Keycloak's paths.
 
-It knows every password. It runs on loopback only and refuses production.
+The app therefore treats it like Keycloak. It knows every password. It runs on loopback only and
+refuses to run in production.
 """
 
 from auth.dev_issuer.routes import issuer_routes

@@ -17,7 +17,7 @@ ACCESS_LIFETIME_S = 900
 
 SCOPES = ("openid", "profile", "email")
 _DEFAULT_SCOPES = ("profile", "email")
-"""Scopes that Keycloak grants without a request. `openid` must be requested, for the ID token."""
+"""Scopes that Keycloak grants unrequested. `openid`, for the ID token, must be requested."""
 
 
 def granted_scope(requested: str | None) -> str:
@@ -56,9 +56,9 @@ class TokenMint:
         return self._read(token, self._keys.refresh, type_="Refresh")
 
     def read_id_token(self, token: str) -> Mapping[str, object] | None:
-        """Return the claims of an ID token, also an expired one; None if it is not ours.
+        """Return the claims of an ID token, even if it has expired; None if it is not ours.
 
-        People sign out late (OpenID Connect RP-Initiated Logout, section 2).
+        People may sign out late (OpenID Connect RP-Initiated Logout, section 2).
         """
         return self._read(token, self._keys.signing, type_="ID", is_expiry_checked=False)
 

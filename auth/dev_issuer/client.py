@@ -1,4 +1,4 @@
-"""The one client of the issuer: `onsale-web`, a public client on this machine.
+"""The only client of the issuer: `onsale-web`, a public client on this machine.
 
 It has the shape that Authlib expects.
 """
@@ -36,7 +36,7 @@ def is_loopback_uri(uri: str) -> bool:
 class PublicClient:
     """Public client with the methods that Authlib calls.
 
-    A public client keeps no secret; PKCE takes its place.
+    A public client has no secret; PKCE takes its place.
     """
 
     client_id: str

@@ -17,7 +17,7 @@ DEMO_USERS = {
     "gus": Role.GATE,
 }
 
-# Load tests use their own users: buyer1, buyer2, … need no list.
+# Load tests use buyer1, buyer2, …, which need not be listed.
 _BUYER = re.compile(r"buyer[0-9]{1,9}")
 # Any fixed UUID will do. If it ever changes, all demo users lose their orders.
 _NAMESPACE = uuid.UUID("6f2a7d52-52a3-4a0e-9d0c-0b9f6a1c7e11")

@@ -1,10 +1,9 @@
-"""The three grants of the token endpoint, built on Authlib's: they use our stores, and add checks
-where Authlib is too lax.
+"""The three grants of the token endpoint, built on Authlib's.
 
-Authlib hands the return value of `authenticate_user` to the token generator, so its "user" is a
-Login here. It calls all of this without awaiting in between: within a process, redeeming a code is
-one step. Authlib ships no types, and mypy forbids subclassing what it cannot see; this is the
-reason for the ignores.
+They use our stores, and add checks where Authlib is too lax. Authlib hands the return value of
+`authenticate_user` to the token generator, so its "user" is a Login here. Authlib is synchronous,
+so redeeming a code is atomic within a process. Authlib ships no types, and mypy forbids subclassing
+what it cannot see, hence the ignores.
 """
 
 from dataclasses import dataclass
@@ -23,7 +22,7 @@ _PUBLIC_CLIENT = ["none"]
 class S256Required(CodeChallenge):  # type: ignore[misc]
     """Requires PKCE, and only S256.
 
-    Authlib also accepts "plain", and a request without any challenge.
+    Authlib also accepts "plain", and requests without a challenge.
     """
 
     SUPPORTED_CODE_CHALLENGE_METHOD = ("S256",)
@@ -43,7 +42,7 @@ class CodeGrant(grants.AuthorizationCodeGrant):  # type: ignore[misc]
     def validate_authorization_request(self) -> str:
         redirect_uri: str = super().validate_authorization_request()
         if "none" in self.request.payload.data.get("prompt", "").split():
-            # This issuer has no session cookie, so no user is ever signed in here already.
+            # This issuer has no session cookie, so no user is ever already signed in.
             raise LoginRequiredError(redirect_uri=redirect_uri)
         return redirect_uri
 
@@ -64,9 +63,9 @@ class CodeGrant(grants.AuthorizationCodeGrant):  # type: ignore[misc]
         )
 
     def query_authorization_code(self, code: str, client: PublicClient) -> Code | None:
-        """Return the code and use it up; None if it is unknown or expired.
+        """Return the code and mark it as used; None if it is unknown or expired.
 
-        It is used up before anything else is checked, so a thief gets one guess and the owner's
+        It is marked before anything else is checked, so a thief has only one guess, and the owner's
         retry ends the session. `client` is the only client, so a code cannot belong to another.
         Raises InvalidGrantError if the code was used before.
         """
@@ -79,7 +78,7 @@ class CodeGrant(grants.AuthorizationCodeGrant):  # type: ignore[misc]
         return taken.code
 
     def delete_authorization_code(self, authorization_code: Code) -> None:
-        """Do nothing: the code was used up when it was taken."""
+        """Do nothing: the code was marked as used when it was taken."""
 
     def authenticate_user(self, authorization_code: Code) -> Login:
         return authorization_code.login
@@ -117,7 +116,7 @@ class RefreshToken:
 class RefreshGrant(grants.RefreshTokenGrant):  # type: ignore[misc]
     """Grant for refresh tokens.
 
-    Every refresh returns a new refresh token. The old one stays valid until it expires, as is
+    Every refresh returns a new refresh token. The old one stays valid until it expires, which is
     Keycloak's default.
     """
 

@@ -1,8 +1,8 @@
-"""Logins, codes that wait to be redeemed, and ended sessions. In memory and bounded.
+"""Logins, codes that have not been redeemed yet, and ended sessions, in memory and bounded.
 
-A code works once and for a minute. The first client that presents it uses it up, whatever else is
-wrong with the request; presenting it again ends the session that resulted from it. A restart loses
-codes (sign in again) and ended sessions.
+A code works once, and for one minute. The first request that presents it invalidates it, even if
+something else in the request is wrong; presenting it again ends the session that resulted from it.
+A restart loses codes, so people sign in again, and ended sessions.
 """
 
 import secrets
@@ -14,13 +14,14 @@ from dataclasses import dataclass
 from auth.dev_issuer.demo_users import DemoUser
 
 CODE_LIFETIME_S = 60
-"""Lifetime of a code, as Keycloak's default; a browser redeems a code within a second."""
+"""Lifetime of a code, which is Keycloak's default; a browser redeems a code within a second."""
 REFRESH_LIFETIME_S = 1_800
-"""Lifetime of a refresh token, as Keycloak's default idle time of a session. Nothing of a session
-lives longer without a refresh.
+"""Lifetime of a refresh token, which is Keycloak's default idle time of a session.
+
+Without a refresh, nothing that belongs to a session lives longer.
 """
 MAX_REMEMBERED = 10_000
-"""Maximum number of codes, and of ended sessions. Beyond it the oldest is removed first."""
+"""Maximum number of codes, and of ended sessions. Beyond it, the oldest are removed first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,7 @@ class Codes:
         self._entries[code.value] = _Entry(code, self._clock())
 
     def take(self, value: str) -> TakenCode | None:
-        """Return the code and use it up; None if it is unknown, or expired before it was used."""
+        """Return the code and mark it as used; None if it is unknown, or expired while unused."""
         entry = self._entries.get(value)
         if entry is None or (not entry.is_used and self._clock() - entry.issued_at_s > CODE_LIFETIME_S):
             return None

@@ -21,8 +21,8 @@ class SignedOut:
 def sign_out(server: IssuerServer, parameters: Mapping[str, str]) -> SignedOut:
     """End the session, and return the address to redirect to.
 
-    Without an ID token no session is known to end, and no redirect takes place. Raises
-    InvalidRequestError.
+    Without an ID token, it is not known which session to end, so none ends and there is no
+    redirect. Raises InvalidRequestError.
     """
     go_back_to = parameters.get("post_logout_redirect_uri")
     if "id_token_hint" not in parameters:

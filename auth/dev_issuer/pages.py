@@ -84,7 +84,7 @@ def sign_in_page(parameters: Mapping[str, str], *, is_refused: bool) -> HTMLResp
         ),
     )
     target = urlsplit(parameters["redirect_uri"])
-    # Browsers apply form-action also to the address to which the form's response redirects.
+    # Browsers also apply form-action to the address that the form's response redirects to.
     return _page("Sign in", content, status=403 if is_refused else 200, form_action=f"'self' http://{target.netloc}")
 
 

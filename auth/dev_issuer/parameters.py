@@ -1,6 +1,7 @@
 """Reads the parameters of an OAuth request.
 
-They are bounded, each appears at most once, and they hold only characters that the protocol allows.
+They are bounded, each appears at most once, and they contain only characters that the protocol
+allows.
 """
 
 import re
@@ -11,7 +12,7 @@ from authlib.oauth2.rfc6749 import InvalidRequestError
 from starlette.requests import Request
 
 MAX_BODY_BYTES = 16_384
-"""Maximum size of a body. The largest honest request carries an ID token of 2 KiB."""
+"""Maximum size of a body. The largest legitimate request carries an ID token of 2 KiB."""
 MAX_FIELDS = 32
 CREDENTIALS = ("username", "password")
 FORM = "application/x-www-form-urlencoded"
@@ -23,7 +24,7 @@ _REPEATABLE = re.compile(r"[ !#-\[\]-~]*")
 
 
 async def read_parameters(request: Request) -> dict[str, str]:
-    """Return the parameters of the body of a POST, else of the query.
+    """Return the parameters from the body of a POST, or else from the query.
 
     Raises Authlib's InvalidRequestError.
     """

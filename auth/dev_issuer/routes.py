@@ -1,6 +1,6 @@
 """The issuer over HTTP, at Keycloak's paths.
 
-Endpoints only translate between HTTP and the modules beside this one.
+Endpoints only translate between HTTP and the other modules of this package.
 """
 
 from collections.abc import Awaitable, Callable
@@ -27,8 +27,8 @@ from settings import SettingsError
 
 _PROTOCOL = "/protocol/openid-connect"
 
-# For scripts of other pages on this machine: development servers and the shop. Pages shown to
-# people have no CORS.
+# For scripts of other pages on this machine, such as development servers and the shop. The pages
+# that people see get no CORS headers.
 _CORS = Middleware(
     CORSMiddleware,
     allow_origin_regex=LOOPBACK_ORIGIN,
@@ -94,7 +94,7 @@ class _Endpoints:
             grant = self._server.get_consent_grant(issuer_request)
         except OAuth2Error as error:
             return self._refused_in_browser(error)
-        # Never from a query: addresses end up in histories and logs.
+        # Credentials are never read from a query: addresses end up in histories and logs.
         has_tried = request.method == "POST" and any(name in parameters for name in CREDENTIALS)
         person = authenticate(*(parameters.get(name, "") for name in CREDENTIALS)) if has_tried else None
         if person is None:
@@ -122,9 +122,9 @@ class _Endpoints:
         return IssuerRequest(request.method, self._server.issuer, headers=request.headers, parameters=parameters)
 
     def _refused_in_browser(self, error: OAuth2Error) -> Response:
-        """Redirect to the client if Authlib trusts its address, else show a page.
+        """Redirect to the client if Authlib trusts its address, or else show a page.
 
-        An error must not become an open redirector.
+        An error must not become an open redirect.
         """
         if error.redirect_uri:
             return _response(self._server.handle_error_response(None, error))

@@ -66,11 +66,11 @@ class IssuerServer(AuthorizationServer):  # type: ignore[misc]
     def handle_response(self, status: int, body: object, headers: Sequence[tuple[str, str]]) -> Answer:
         fields = dict(headers)
         if "Location" in fields:
-            # RFC 9207: the response names its issuer, so a client of two issuers cannot be made to
-            # mix them up.
+            # RFC 9207: the response names its issuer, so a client with two issuers cannot be
+            # tricked into confusing them.
             fields["Location"] = add_params_to_uri(fields["Location"], {"iss": self.issuer})
-            # 303 (RFC 9700 section 4.12): the posted fields, above all the password, are not posted
-            # again to the target.
+            # 303 (RFC 9700 section 4.12): the browser must not post the fields, above all the
+            # password, to the target.
             status = 303
         return Answer(status, body, fields)
 
@@ -87,7 +87,7 @@ class IssuerServer(AuthorizationServer):  # type: ignore[misc]
         """Do nothing: no code listens to signals, but Authlib requires the method."""
 
     def save_token(self, token: Mapping[str, object], request: IssuerRequest) -> None:
-        """Do nothing: tokens carry all their data themselves."""
+        """Do nothing: tokens are self-contained."""
 
     def _generate_token(self, *, user: Login, scope: str | None, **_: object) -> dict[str, object]:
         return self.mint.token_response(user, granted_scope(scope))

@@ -1,8 +1,7 @@
-"""The issuer's one RSA key, in a file that survives restarts and is shared by every process with
-the same folder.
+"""The issuer's only RSA key, in a file that survives restarts.
 
-The file appears complete or not at all, and the first process to create it wins, so all processes
-agree on one key.
+All processes with the same folder share it. The file appears complete or not at all, and the first
+process to create it wins, so all processes agree on one key.
 """
 
 import hmac
@@ -25,8 +24,9 @@ class IssuerKeys:
     signing: RSAKey
     """Signs access and ID tokens, which others verify."""
     refresh: OctKey
-    """Signs tokens that only this issuer reads. As in Keycloak it is symmetric, so no verifier can
-    take one for the other.
+    """Signs tokens that only this issuer reads.
+
+    It is symmetric, as in Keycloak, so no verifier can mistake one of these for an access token.
     """
 
     @property

@@ -1,4 +1,4 @@
-"""Response of /userinfo: the person of an access token of ours, while their session lasts."""
+"""Response of /userinfo: the user of one of our access tokens, as long as the session lasts."""
 
 from auth.dev_issuer.claims import profile_claims
 from auth.dev_issuer.demo_users import find_demo_user
@@ -8,7 +8,7 @@ from auth.dev_issuer.server import IssuerServer
 class BearerError(Exception):
     """Error of RFC 6750 section 3.1.
 
-    It has no code if the request had no token: the client did not try to authenticate.
+    It has no code if the request had no token, because the client did not try to authenticate.
     """
 
     def __init__(self, status: int, code: str | None, description: str) -> None:

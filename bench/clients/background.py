@@ -1,4 +1,4 @@
-"""Background work: it ends with its block, and its errors fail the block."""
+"""Background tasks that end with their block, and whose errors make the block fail."""
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine, Iterable
@@ -21,8 +21,10 @@ async def run_in_background(*work: Coroutine[Any, Any, None]) -> AsyncIterator[N
 
 
 async def cancel_all(tasks: Iterable[asyncio.Task[None]]) -> None:
-    """Cancel tasks until all have ended: Python 3.11 loses a cancellation that meets the end of a
-    time-out or of a send.
+    """Cancel tasks until all have ended.
+
+    Once is not enough: Python 3.11 can lose a cancellation that arrives just as a timeout or a send
+    ends.
     """
     pending = set(tasks)
     while pending:

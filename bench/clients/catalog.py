@@ -1,7 +1,7 @@
-"""The concerts of a run: the demo concerts, with times relative to now so that they are always on
-sale, and a concert of the run's own.
+"""The concerts of a run: the demo concerts, and one that the run creates for itself.
 
-The organizer olivia creates them through GraphQL, so a repeated run finds those of an earlier one.
+The times of the demo concerts are relative to now, so that they are always on sale. The organizer
+olivia creates them through GraphQL, so a repeated run finds those of an earlier one.
 """
 
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ HOLD_DURATION_S = 10
 """Short, so that abandoned holds return their stock during the sale."""
 
 CLAIM_TIMEOUT_S = 10
-"""Also short: the slot of a person who does not claim is free again within seconds."""
+"""Short too, so that a slot that is not claimed is free again within seconds."""
 SESSION_S = 15
 DISCONNECT_GRACE_S = 20
 """How long an entry outlives its last socket: enough to move to the other server after a kill."""
@@ -88,7 +88,7 @@ def sale_concert(stock: int, now: datetime, room: RoomSettings = NO_ROOM) -> Con
 
 
 def waiting_room(stock: int, *, active_users: int | None = None, users_per_minute: int | None = None) -> RoomSettings:
-    """Return settings whose caps both take effect.
+    """Return settings with which both caps take effect.
 
     The first arrivals fill every slot, and the calls of one minute do not sell everything, unless
     the sale is too small to make people wait a minute.
@@ -112,7 +112,7 @@ async def load(client: Client, drafts: tuple[ConcertDraft, ...], token: str) -> 
         if isinstance(known, Denied):
             await open_sale(client, draft, token)
             created += 1
-        elif known["status"] == "DRAFT":  # An earlier run stopped in between.
+        elif known["status"] == "DRAFT":  # An earlier run stopped before publishing.
             await _publish(client, known["id"], token)
     return created
 

@@ -1,7 +1,7 @@
-"""A GraphQL client over HTTP that retries, with persistent connections to every server.
+"""A GraphQL client over HTTP that retries and keeps its connections to every server open.
 
-A request without an answer, or with a retryable one, is sent again, unchanged, to the next
-server. Idempotency keys make that safe.
+A request that got no answer, or a retryable one, is sent again, unchanged, to the next server.
+Idempotency keys make that safe.
 """
 
 import asyncio
@@ -23,8 +23,9 @@ JsonObject = dict[str, Any]
 CONNECTIONS = 16
 """Connections per server; more would only wait on two cores."""
 ANSWER_TIMEOUT_S = 10.0
-"""Longer than any answer of a healthy server;
-the closed connection reveals a killed one at once.
+"""Longer than any answer of a healthy server takes.
+
+A killed server is detected at once, because its connections close.
 """
 LONGEST_PAUSE_S = 1.0
 
@@ -46,8 +47,9 @@ class NotAnswered(Exception):
 
 
 class Server:
-    """A server with its own connections:
-    a shared pool closes those of one server to make room for another.
+    """A server with its own connections.
+
+    A shared pool would close connections to one server to make room for another.
     """
 
     def __init__(self, url: str, transport: httpx2.AsyncBaseTransport | None = None) -> None:
@@ -55,8 +57,8 @@ class Server:
         self._http = httpx2.AsyncClient(
             base_url=url, limits=limits, timeout=ANSWER_TIMEOUT_S, trust_env=False, transport=transport
         )
-        # The pool searches its own waiting list from the start for every request, which is slow if
-        # it is long.
+        # For every request the pool searches its waiting list from the start, which is slow when
+        # the list is long.
         self._free = asyncio.Semaphore(CONNECTIONS)
 
     async def post(self, body: bytes, token: str | None) -> JsonObject | Denied:
@@ -90,8 +92,9 @@ class Client:
     async def ask(
         self, step: Step, document: str, variables: Mapping[str, object], token: str | None
     ) -> JsonObject | Denied:
-        """Return the value of the document's one root field;
-        repeat the request until it is answered.
+        """Return the value of the document's only root field.
+
+        The request is repeated until it is answered.
         """
         body = orjson.dumps({"query": document, "variables": variables})
         first = self._dice.randrange(len(self._servers))
@@ -101,8 +104,7 @@ class Client:
                 answer = await self._servers[attempt % len(self._servers)].post(body, token)
             except NotAnswered as failure:
                 self._ledger.retried[step, str(failure)] += 1
-                # All clients get the same retry time: without jitter, they would all return
-                # together.
+                # All clients get the same retry time; without jitter they would all return at once.
                 retry_after_s = failure.retry_after_s * self._dice.uniform(1.0, 1.5)
                 await asyncio.sleep(max(retry_after_s, self._pause_s(attempt - first)))
             else:

@@ -1,8 +1,8 @@
-"""The answers that people received: each is recorded here once, and nothing else is.
+"""Records the answers that people received, each exactly once.
 
-Times are milliseconds from a request until its final answer is read. A repeated
-exchange (a lost connection, an unavailable store) is recorded as a retry, not as an answer, so
-it does not affect the percentiles.
+Times are milliseconds from a request until its final answer is read. An exchange that has to be
+repeated (after a lost connection, or while a store is unavailable) is recorded as a retry, not as
+an answer, so it does not affect the percentiles.
 """
 
 import math
@@ -105,8 +105,9 @@ class Ledger:
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """Return the nearest rank:
-    the smallest value that at least `share` of all values do not exceed.
+    """Return the nearest-rank percentile.
+
+    It is the smallest value that at least `share` of all values do not exceed.
     """
     ranked = sorted(values)
     return ranked[max(math.ceil(share * len(ranked)), 1) - 1]

@@ -1,4 +1,4 @@
-"""Mutations about one concert, with a record of their refusals."""
+"""Sends mutations about one concert, and counts their refusals."""
 
 from dataclasses import dataclass
 
@@ -17,7 +17,7 @@ class RefusedMutation:
 
 
 class MutationClient:
-    """Sends mutations. `token` is a person's own, or None for a person who is not signed in."""
+    """Sends mutations. `token` is a person's access token; None for one who is not signed in."""
 
     def __init__(self, client: Client, ledger: Ledger, concert: SaleConcert) -> None:
         self._client = client

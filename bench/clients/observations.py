@@ -1,5 +1,6 @@
-"""The queue as it was shown to people: with the records of both stores, the evidence for the
-invariants of the queue.
+"""The queue as people saw it.
+
+Together with the records of both stores, this is the evidence for the invariants of the queue.
 """
 
 from collections.abc import Sequence
@@ -9,7 +10,7 @@ from typing import NamedTuple
 from bench.clients.http_client import JsonObject
 
 At = tuple[int, int]
-"""Epoch and version: a moment of the queue."""
+"""A moment of the queue: its epoch and version."""
 
 
 class Observation(NamedTuple):
@@ -61,11 +62,9 @@ class Observations:
     sockets: list[SocketObservations] = field(default_factory=list)
     rooms: list[RoomObservation] = field(default_factory=list)
     still_waiting: dict[int, At] = field(default_factory=dict)
-    """By number: the earliest moment at which its owner, without a socket, can have been reported
-    as waiting.
-    """
+    """By number: the last moment observed before a poll reported the number as waiting."""
     expired: dict[int, str] = field(default_factory=dict)
-    """By number: owners whose entry expired although they had a socket or polled in time."""
+    """By number: people whose entry expired although they had a socket or polled in time."""
 
     def start_socket(self, person: str) -> SocketObservations:
         started = SocketObservations(person)
@@ -77,10 +76,9 @@ class Observations:
         return self.rooms[-1] if self.rooms else None
 
     def record_waiting(self, number: int, since: RoomObservation | None) -> None:
-        """Record that a number waits.
+        """Record that a number is waiting.
 
-        `since` was observed before the request, so the answer is true of it or of a later
-        moment.
+        `since` was observed before the request, so the answer describes that moment or a later one.
         """
         if since is not None:
             self.still_waiting[number] = max(since.at, self.still_waiting.get(number, since.at))

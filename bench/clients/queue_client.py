@@ -46,9 +46,9 @@ POSITION = """subscription Position($id: ID!) {
 
 ROOM_POLL_INTERVAL_S = 0.2
 MAX_SOCKETS = 500
-"""Open at the same time; people above it poll instead.
+"""The maximum number of open sockets; people beyond it poll instead.
 
-Two cores carry the servers and all clients.
+Two cores run the servers and all clients.
 """
 LONGEST_PAUSE_S = 2.0
 
@@ -89,7 +89,7 @@ class QueueClient(MutationClient):
         self._dice = random.Random(0)
         self._open_sockets = 0
         self.claimed_passes: dict[str, str] = {}
-        """By name: the last pass that each person claimed, for attempts with a stolen pass."""
+        """The last pass that each person claimed, by name, for attempts with a stolen pass."""
 
     @property
     def is_full(self) -> bool:

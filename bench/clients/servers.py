@@ -18,7 +18,10 @@ PROBE_TIMEOUT_S = 2.0
 
 
 class AppServer(ServerProcess):
-    """`python app.py` with exactly these settings: the caller's environment may contain others."""
+    """Runs `python app.py` with these settings only.
+
+    Nothing is inherited from the caller's environment.
+    """
 
     name = "app.py"
 
@@ -32,7 +35,7 @@ class AppServer(ServerProcess):
 
     @property
     def issuer(self) -> str:
-        """The issuer that this server serves itself."""
+        """The issuer that this server runs itself."""
         return Settings(port=self.port).issuer
 
     @property
@@ -63,7 +66,7 @@ async def run_stores(directory: Path) -> AsyncIterator[tuple[ServerProcess, Serv
 
 
 def app_settings(redis_url: str, mongo_url: str) -> dict[str, str]:
-    """Return the settings of an app that has these stores, and no demo concerts."""
+    """Return the settings of an app that uses these stores and has no demo concerts."""
     return {"REDIS_URL": redis_url, "MONGO_URL": mongo_url, "MONGO_DATABASE": DATABASE, "DEMO": "no"}
 
 

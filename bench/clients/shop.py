@@ -1,5 +1,6 @@
-"""The shop as a person uses it: read the stock, hold, release, buy; each is one GraphQL operation
-with a typed answer.
+"""The shop as a person uses it: read the stock, hold, release and buy.
+
+Each of these is one GraphQL operation with a typed answer.
 """
 
 from collections.abc import Sequence

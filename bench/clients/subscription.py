@@ -1,7 +1,6 @@
-"""One subscription on one WebSocket, like a client of graphql-transport-ws.
+"""One subscription on one WebSocket, over graphql-transport-ws.
 
-Close codes have the meaning they have in the npm package graphql-ws: some are retried, the
-others are faults.
+Close codes mean the same as in the npm package graphql-ws: some are retried, the others are faults.
 """
 
 import asyncio
@@ -19,12 +18,12 @@ SUBPROTOCOL = Subprotocol("graphql-transport-ws")
 RETRYABLE = frozenset({1000, 1001, 1005, 1006, 1012, 1013, 4403, 4408, 4499, 4504})
 OPEN_TIMEOUT_S = 10.0
 SILENCE_S = 60.0
-"""The server pings after 20 s without a message: a connection that is silent for longer is lost."""
+"""The server pings after 20 s without a message, so a connection that is silent longer is lost."""
 ID = "1"
 
 
 class SocketLost(Exception):
-    """The subscription is worth another socket; the text says why this one ended."""
+    """The subscription is worth retrying on a new socket; the text says why this one ended."""
 
 
 class SocketRefused(Exception):
@@ -32,7 +31,7 @@ class SocketRefused(Exception):
 
 
 class Subscription:
-    """The values of one subscription's root field, until it is complete.
+    """Yields the values of a subscription's root field until it completes.
 
     Raises SocketLost, SocketRefused.
     """
@@ -60,7 +59,7 @@ class Subscription:
                 case "ping":
                     await self._socket.send('{"type":"pong"}')
                 case other:
-                    raise SocketRefused(f"a message of type {other!r} was not expected")
+                    raise SocketRefused(f"a message has the unexpected type {other!r}")
 
     async def start(self, token: str | None, document: str, variables: Mapping[str, object]) -> None:
         payload = {} if token is None else {"Authorization": f"Bearer {token}"}
@@ -115,7 +114,7 @@ async def subscribed(
 def read_payload(payload: JsonObject) -> JsonObject:
     """Return the value of the root field.
 
-    A part that is null for an unavailable store is in the next one.
+    A part that is null because a store is unavailable follows in the next payload.
     """
     data = payload.get("data") or {}
     value: JsonObject | None = next(iter(data.values()), None)

@@ -1,5 +1,6 @@
-"""Access tokens of the demo users, by the password grant of the development issuer, and forged
-ones.
+"""Gets access tokens for demo users from the development issuer, and forges tokens.
+
+It uses the password grant.
 """
 
 import asyncio
@@ -13,7 +14,7 @@ from settings import Settings
 
 CLIENT_ID = Settings().oidc_client_id
 GRANTS_AT_ONCE = 16
-"""Signing takes the issuer about a millisecond per token; more at the same time would only wait."""
+"""The issuer signs a token in about a millisecond, so more requests at once would only wait."""
 ANSWER_TIMEOUT_S = 10.0
 
 
@@ -22,7 +23,7 @@ class IssuerRefused(RuntimeError):
 
 
 async def sign_in(issuer: str, names: Iterable[str]) -> dict[str, str]:
-    """Return the access tokens by name. The demo users' passwords are their names."""
+    """Return the access tokens by name. A demo user's password is the user name."""
     limit = asyncio.Semaphore(GRANTS_AT_ONCE)
     async with httpx2.AsyncClient(timeout=ANSWER_TIMEOUT_S, trust_env=False) as http:
 
@@ -45,7 +46,7 @@ async def _access_token(http: httpx2.AsyncClient, issuer: str, name: str) -> str
 
 
 def forge(token: str) -> str:
-    """Return the token with claims of another person under the same header and signature."""
+    """Return the token with another person's claims but the same header and signature."""
     header, claims, signature = token.split(".")
     changed = orjson.loads(_decode(claims)) | {"sub": "another-person", "preferred_username": "olivia"}
     return ".".join((header, _encode(orjson.dumps(changed)), signature))

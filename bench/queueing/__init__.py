@@ -1,3 +1,4 @@
-"""`make bench-queue`: cost and speed of a waiting room,
-on real stores, a real server and real sockets.
+"""`make bench-queue`: measures the cost and speed of a waiting room.
+
+It uses real stores, a real server and real sockets.
 """

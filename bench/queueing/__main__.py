@@ -1,7 +1,7 @@
 """`python -m bench.queueing`, behind `make bench-queue`: measures a waiting room on real stores.
 
-The results are a table and JSON. Everything that it starts is stopped, also after an interrupt
-or a time-out.
+It prints a table and writes JSON. Everything that it starts is stopped, even after an interrupt or
+a timeout.
 """
 
 import argparse
@@ -30,8 +30,8 @@ from web.server import configure_gc, run_program
 RESULTS = Path(__file__).parents[1] / "results" / "queue.json"
 LIMIT_S = 290.0
 LIMITS_NOTE = """\
-The store, the database, the server and the clients share this machine. An address may open 5,000 sockets and a process
-20,000 files, so the ticks of 1,000 to 50,000 waiters are those of a hub without sockets.
+The store, the database, the server and the clients share this machine. An address may open 5,000
+sockets and a process 20,000 files, so ticks for 1,000 to 50,000 waiters use a hub without sockets.
 """
 
 
@@ -41,7 +41,7 @@ class Plan:
     tick_s: float = 12.0
     """Longer than two lease renewals and than the longest delay of a position."""
     joiners: int = 24_000
-    """More than a server can let join meanwhile."""
+    """More people than a server can let join in that time."""
     joins_at_once: int = 64
     join_s: float = 4.0
     calling: slots.Plan = field(default_factory=slots.Plan)
@@ -109,7 +109,7 @@ async def _measure_server(found: Findings, urls: StoreUrls, directory: Path, pla
 
 
 async def _measure_pushes(found: Findings, urls: StoreUrls, directory: Path, plan: Plan) -> None:
-    write_status("pushes: every change is pushed to every person\n")
+    write_status("pushes: every change is pushed to everyone\n")
     async with run_bench_server(directory / "app-2", urls, pushes.PUSH_EVERY_CHANGE) as server:
         people = await make_users(
             server.issuer, server.app.data_dir, plan.push_sockets + pushes.count_leavers(plan.push_s)
@@ -122,7 +122,7 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument("--only", choices=("ticks", "joins", "slots", "pushes"), default="", help="one part only")
     parser.add_argument("--smoke", action="store_true", help="all parts, too small for meaningful results")
     options = parser.parse_args(words)
-    # Every server does this at start-up: a hub of 50,000 in this process represents one.
+    # Every server does this at start-up, and the hub of 50,000 in this process stands for one.
     configure_gc()
     began, load = time.monotonic(), os.getloadavg()[0]
     try:
@@ -131,12 +131,12 @@ def main(words: Sequence[str]) -> int:
         write_status(f"The waiting room could not be measured: {reason}\n")
         return 2
     except TimeoutError:
-        write_status(f"The waiting room could not be measured within {LIMIT_S:.0f} s; what it started is stopped.\n")
+        write_status(f"The waiting room could not be measured within {LIMIT_S:.0f} s; everything is stopped.\n")
         return 2
     except KeyboardInterrupt:
-        write_status("\nThe measurement was interrupted; what it started is stopped.\n")
+        write_status("\nThe measurement was interrupted; everything is stopped.\n")
         return 130
-    duration = f"Load of the machine before: {load:.1f}. The run took {time.monotonic() - began:.0f} s.\n"
+    duration = f"The load of the machine was {load:.1f} at the start. The run took {time.monotonic() - began:.0f} s.\n"
     sys.stdout.write(f"{table(found.rows)}\n{LIMITS_NOTE}{duration}")
     if not options.smoke and not options.only:
         RESULTS.parent.mkdir(exist_ok=True)

@@ -31,7 +31,7 @@ ROOM = RoomSettings(
     disconnect_grace_ms=7_200_000,
     session_duration_ms=3_600_000,
 )
-"""The time-outs exceed every measurement, so no entry expires during it."""
+"""The timeouts are longer than any measurement, so no entry expires during one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,10 @@ class BenchServer:
         return self.app.issuer
 
     def cpu_s(self) -> float:
-        """Return the CPU time of the server process so far: its limit on a machine of its own."""
+        """Return the CPU time that the server process has used so far.
+
+        It would be the limit if the process had a machine of its own.
+        """
         fields = Path(f"/proc/{self.app.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 

@@ -1,5 +1,6 @@
-"""A hub with a subscriber for each person of a queue, without sockets:
-payloads are counted and discarded.
+"""A hub with a subscriber for each person in a queue, without sockets.
+
+Payloads are counted and discarded.
 """
 
 import asyncio
@@ -27,8 +28,9 @@ REFRESH_WITHIN_S = 20.0
 
 
 class CountingReader(StoreSnapshotReader):
-    """Measures refreshes:
-    each begins when the concert is read and ends with the last delivery before the next.
+    """Measures refreshes.
+
+    A refresh begins when the concert is read, and ends with the last delivery before the next read.
     """
 
     def __init__(self, queue: InProcessQueue) -> None:
@@ -62,7 +64,7 @@ class CountingReader(StoreSnapshotReader):
 
 
 class InProcessHub:
-    """One hub with its subscribers; `calls` counts the script calls made by others than the hub."""
+    """One hub with its subscribers; `calls` counts the script calls that the hub did not make."""
 
     def __init__(
         self,
@@ -115,7 +117,7 @@ class InProcessHub:
         return first
 
     def take_from_behind(self, count: int) -> list[PersonId]:
-        """Remove and return `count` people of the second half."""
+        """Remove and return `count` random people from the second half of the queue."""
         half = len(self._waiting) // 2
         return [self._waiting.pop(self._dice.randrange(half, len(self._waiting))) for _ in range(count)]
 
@@ -130,8 +132,9 @@ class InProcessHub:
             subscription.close()
 
     def join(self, count: int) -> None:
-        """Let people join and subscribe,
-        which takes until the next refresh has delivered their position.
+        """Start to let people join and subscribe.
+
+        Each has subscribed once the next refresh has delivered their position.
         """
         for _ in range(count):
             task = asyncio.create_task(self._join_and_subscribe(PersonId(random_person_id())))

@@ -1,7 +1,7 @@
-"""A concert's queue on a real store, with thousands of joins: its memory there, by kind of key.
+"""A concert's queue on a real store with thousands of people, and its memory by kind of key.
 
-The scripts are the real ones, called through the product's stores; only HTTP and sockets are
-left out.
+The scripts are the real ones, called through the product's stores; only HTTP and sockets are left
+out.
 """
 
 import asyncio
@@ -63,9 +63,7 @@ class InProcessQueue:
         return people
 
     async def run_workers(self, concert_id: ConcertId) -> int:
-        """Do what one run of the expiry worker and of the admission worker does;
-        return the number of script calls.
-        """
+        """Do one run of the expiry and admission workers; return the number of script calls."""
         await self.stores.hot_state.expire_holds(concert_id, limit=MAX_HOLDS_A_RUN)
         is_bounded, calls = True, 1
         while is_bounded:
@@ -85,7 +83,7 @@ class InProcessQueue:
         return {kind: size or 0 for kind, size in zip(KINDS, sizes, strict=True)}
 
     async def script_calls(self) -> int:
-        """Return the script calls of all clients since the store started."""
+        """Return the number of script calls by all clients since the store started."""
         async with redis.asyncio.Redis.from_url(self.urls.redis) as client:
             stats = await client.info("commandstats")
         return int(stats.get("cmdstat_evalsha", {}).get("calls", 0))

@@ -1,4 +1,4 @@
-"""Joins per second of a server process, and the latency of one join, alone and under load."""
+"""Measures how many joins per second a server handles, and the latency of one, alone and loaded."""
 
 from collections.abc import Iterator, Sequence
 
@@ -39,9 +39,9 @@ async def measure(
         full = await run_closed_loop(opened, requests, seconds=seconds)
         cpu_s = server.cpu_s() - began_s
         if full.lasted_s < seconds:
-            raise NotMeasured("the people were used up before the end: the server is too fast for them")
+            raise NotMeasured("everyone had joined before the end: the server is too fast for so few people")
         half = await run_open_loop(opened, requests, per_s=full.per_s / 2, seconds=seconds)
-    how = f"POST /graphql, each person new and with their own token, {at_once} connections"
+    how = f"POST /graphql, a new person with their own token each time, {at_once} connections"
     return [
         Metric("joins_per_s", round(full.per_s), how, len(full.took_ms)),
         Metric(
@@ -54,6 +54,6 @@ async def measure(
         p99(
             "join_half_load_p99_ms",
             half.took_ms,
-            f"the same at {half.per_s:,.0f} per second, from when each was due",
+            f"the same at {half.per_s:,.0f} per second, measured from when each was due",
         ),
     ]

@@ -1,8 +1,8 @@
-"""Requests over persistent HTTP connections at the lowest cost: raw bytes, searched for one word.
+"""Sends requests over persistent HTTP connections at the lowest cost.
 
-Closed loop: each connection sends its next request after the last answer. Open loop: requests
-are due at a steady rate, and the wait for a free connection counts, so that a slow server cannot
-hide behind waiting clients.
+Answers are raw bytes that are searched for one word. In a closed loop, each connection sends its
+next request after the last answer. In an open loop, requests are due at a steady rate, and the wait
+for a free connection counts, so a slow server cannot hide behind waiting clients.
 """
 
 import asyncio
@@ -88,8 +88,9 @@ def make_request(port: int, document: str, input_: Mapping[str, object], token: 
 
 @asynccontextmanager
 async def open_connections(port: int, count: int, success: str) -> AsyncIterator[list[Connection]]:
-    """Yield `count` connections, each from its own address;
-    every good answer contains `success`.
+    """Yield `count` connections, each from its own address.
+
+    Every good answer contains `success`.
     """
     loop = asyncio.get_running_loop()
     opened: list[Connection] = []
@@ -109,7 +110,7 @@ async def open_connections(port: int, count: int, success: str) -> AsyncIterator
 
 
 async def run_closed_loop(opened: list[Connection], requests: Iterator[bytes], *, seconds: float = math.inf) -> Timed:
-    """Run a closed loop until the time is over or the requests are used up."""
+    """Run a closed loop until the time is up or no requests are left."""
     took_ms: list[float] = []
     began = time.perf_counter()
 
@@ -148,6 +149,6 @@ async def run_open_loop(opened: list[Connection], requests: Iterator[bytes], *, 
             await asyncio.sleep(max(due - time.perf_counter(), 0))
             request = next(requests, None)
             if request is None:
-                raise NotMeasured("the requests were used up before the end")
+                raise NotMeasured("the requests ran out before the end")
             group.create_task(send(request, due))
     return Timed(took_ms, time.perf_counter() - began)

@@ -1,5 +1,6 @@
-"""Positions per second that a process pushes if every change is pushed to every person,
-and the limit of the machine.
+"""Measures how many positions per second a process pushes if everyone gets every change.
+
+It also measures the most that the machine allows.
 """
 
 import asyncio
@@ -19,16 +20,17 @@ from bench.queueing.users import User, credentials_of
 from bench.subscribers import open_subscribers
 
 PUSH_EVERY_CHANGE = {"PUSH_INTERVALS": "rest:0", "PUSH_TICK_MS": "10"}
-"""Not the default settings of a server:
-no position may be delayed, and the server refreshes as often as it can.
+"""Settings with which no position is delayed and the server refreshes as often as it can.
+
+They are not the default settings of a server.
 """
 LEAVE_EVERY_S = 0.02
-"""After each departure, all positions behind change."""
+"""Each departure changes the positions of everyone behind."""
 WARM_UP_S = 1.0
 
 
 def count_leavers(seconds: float) -> int:
-    """Return how many people must leave besides the subscribers."""
+    """Return how many people, besides the subscribers, have to leave."""
     return int((seconds + 2 * WARM_UP_S) / LEAVE_EVERY_S) + 2
 
 
@@ -75,7 +77,7 @@ async def _leave(queue: QueueClient, people: Sequence[User]) -> None:
     for user in people:
         await queue.leave(token=user.token)
         await asyncio.sleep(LEAVE_EVERY_S)
-    raise NotMeasured("all people in front left before the end")
+    raise NotMeasured("everyone in front left before the end")
 
 
 async def _limit(people: Sequence[User], directory: Path, size: int, seconds: float) -> Metric:

@@ -1,9 +1,9 @@
-"""Latency from a call to the person's socket, and from a freed slot to the next person's socket.
+"""Measures how soon a call, or a slot that is freed, reaches the socket of the person called.
 
-Each person has an open socket. Calls are made manually while the room is paused; then it is resumed
-with every slot taken, and each freed slot is the next person's call: some of the people inside
-leave, some buy, and the others let their call expire. The store's records (time of call and time
-of end) are read afterwards; in one queue, the nth freed slot belongs to the nth call.
+Each person has an open socket. Calls are made manually while the room is paused; then the room is
+resumed with every slot taken, so each slot that is freed calls the next person. Some of the people
+inside leave, some buy, and the others let their call expire. The store's records (the times of
+calls and ends) are read afterwards; in one queue, the nth freed slot belongs to the nth call.
 """
 
 import asyncio
@@ -47,7 +47,7 @@ class Plan:
     buy: int = 150
     buy_per_s: float = 12.0
     claim_timeout_s: int = 45
-    """Longer than the calls, the departures and the purchases take together."""
+    """Longer than the calls, the departures and the purchases take in total."""
 
     @property
     def slots(self) -> int:
@@ -90,7 +90,7 @@ async def _measure_latencies(
     await server.organize(RESUME, concertId=concert.id)
     inside = sorted((user for user in people if user.person_id in called), key=lambda v: called[v.person_id].number)
     sent_ms = await _free(server, concert, inside, plan)
-    # The calls of the others expire: the last of them was called last.
+    # The others let their calls expire: wait for the latest call.
     await asyncio.sleep(max(max(e.called_ms for e in called.values()) / 1000 + plan.claim_timeout_s - time.time(), 0))
     entries, counts = await _read_when_settled(server, concert, people, subscribers, 2 * plan.slots)
     refills = refill_ms(entries, sent_ms, people, counts, plan)
@@ -129,7 +129,7 @@ def _refills(refills: Mapping[str, Sequence[float]]) -> list[Metric]:
         if refills.get(state)
     ]
     if not kinds:
-        raise NotMeasured("no slot freed")
+        raise NotMeasured("no slot was freed")
     worst = max(kinds, key=lambda metric: metric.value)
     return [
         Metric("refill_p99_ms", worst.value, f"freed slot to READY: the slowest kind, {worst.what}", worst.n, 1_000),
@@ -145,8 +145,9 @@ async def _call(server: BenchServer, concert: SaleConcert, plan: Plan) -> None:
 
 
 async def _free(server: BenchServer, concert: SaleConcert, inside: Sequence[User], plan: Plan) -> dict[str, float]:
-    """Free slots; return for each person when the request that freed the slot was sent,
-    by the clock of this machine.
+    """Free slots; return by person when the request that freed the slot was sent.
+
+    The times are those of the clock of this machine.
     """
     ledger = Ledger()
     queue = QueueClient(server.client, ledger, concert, urls=[server.app.url], observations=Observations())
@@ -180,10 +181,9 @@ async def _free(server: BenchServer, concert: SaleConcert, inside: Sequence[User
 async def _read_when_settled(
     server: BenchServer, concert: SaleConcert, people: Sequence[User], subscribers: Subscribers, called: int
 ) -> tuple[dict[str, CalledEntry], Counts]:
-    """Return the called entries and the counts once `called` entries exist and each socket has the
-    call.
+    """Return the called entries and the counts, once there are `called` of these entries.
 
-    Raises NotMeasured after SETTLED_WITHIN_S.
+    By then, each of their sockets has received its call. Raises NotMeasured after SETTLED_WITHIN_S.
     """
     deadline = time.monotonic() + SETTLED_WITHIN_S
     while True:
@@ -194,7 +194,7 @@ async def _read_when_settled(
         if len(entries) >= called and not missing:
             return entries, counts
         if time.monotonic() > deadline:
-            raise NotMeasured(f"{len(entries)} of {called} people were called, {missing} sockets did not receive it")
+            raise NotMeasured(f"{len(entries)} of {called} people were called, {missing} sockets missed it")
         await asyncio.sleep(0.2)
 
 
@@ -233,7 +233,7 @@ def refill_ms(
     ended.sort(key=lambda pair: (pair[1].ended_ms, pair[1].number))
     followers = sorted((e.number, name) for name, e in entries.items() if e.number > plan.slots)[: len(ended)]
     if len(followers) < len(ended):
-        raise NotMeasured(f"{len(ended)} slots freed, and {len(followers)} people were called")
+        raise NotMeasured(f"{len(ended)} slots were freed, but {len(followers)} people were called")
     ready_at_ms = dict(zip([user.person_id for user in people], counts.called_ms, strict=True))
     found: dict[str, list[float]] = {}
     for (name, entry), (_, follower) in zip(ended, followers, strict=True):
@@ -245,5 +245,5 @@ def refill_ms(
 
 def _since(at_ms: float | None, since_ms: float) -> float:
     if at_ms is None:
-        raise NotMeasured("a person was called, and their socket did not receive it")
+        raise NotMeasured("a person was called, but their socket did not receive the call")
     return at_ms - since_ms

@@ -1,9 +1,9 @@
-"""The store cost of one tick of one publishing process, as a queue has more and more subscribers.
+"""Measures what one tick of one publishing process costs the store as the queue grows.
 
-The hub is real, with the real reader, sources and templates; only the sockets are left out, as
-one machine cannot open 50,000. The same changes follow each refresh at any size: two called
-people leave, so two others are called; two waiting people leave; two sockets close; two people
-join and subscribe. The process renews its lease.
+The hub is real, and so are its reader, sources and templates; only the sockets are left out,
+because one machine cannot open 50,000. At every size, each refresh is followed by the same changes:
+two called people leave, so two others are called; two waiting people leave; two sockets close; two
+people join and subscribe. The process renews its lease.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ from workers.concert_worker import ACTIVE_S
 CHANGES_OF_EACH_KIND = 2
 SLOTS = 50
 MIN_REFRESHES = 8
-"""Measured however long they take: fewer prove nothing."""
+"""The number of refreshes to measure, however long they take; fewer prove nothing."""
 SETTLE_S = 0.5
 """Time until the changes caused by all the joins are published."""
 
@@ -58,7 +58,7 @@ async def measure(
                     others.insert(0, await _measure_subscribed_bytes(queue, concert_id, size))
                 commands[size] = await _measure_tick(hub, worker_calls, size, seconds)
             others += _refresh_times(hub.reader, size)
-    flat = growth("commands_growth", commands, "commands per tick, the most over the least", at_most=1.2)
+    flat = growth("commands_growth", commands, "commands per tick, the largest divided by the smallest", at_most=1.2)
     return commands, [flat, *others]
 
 
@@ -98,7 +98,7 @@ def _refresh_times(reader: CountingReader, size: int) -> list[Metric]:
 
 @asynccontextmanager
 async def _run_workers(queue: InProcessQueue, concert_id: ConcertId) -> AsyncIterator[list[int]]:
-    """Run the workers for a concert; yield the list of their script call counts."""
+    """Run the workers for a concert; yield a list that holds the number of their script calls."""
     calls = [0]
 
     async def work() -> None:

@@ -1,7 +1,7 @@
-"""Users with one access token each, signed with the key of the server's issuer, and a local
-address.
+"""Users, each with an access token and a local address.
 
-The server checks these tokens like all others; only the request to the issuer is left out.
+The tokens are signed with the key of the server's issuer, and the server checks them like all
+others; only the request to the issuer is left out.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ class User:
 
 
 async def make_users(issuer: str, data_dir: Path, count: int) -> list[User]:
-    """Return users with tokens. Each signature takes a millisecond, so all cores are used."""
+    """Return users with tokens, signed on all cores because each signature takes a millisecond."""
     parts = os.cpu_count() or 1
     loop = asyncio.get_running_loop()
     with ProcessPoolExecutor(parts) as pool:

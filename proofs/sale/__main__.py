@@ -1,5 +1,6 @@
-"""`python -m proofs.sale`, behind `make sale`. It exits with 0 for a good sale, 1 for a failed one,
-and 2 if no sale could be run.
+"""`python -m proofs.sale`, behind `make sale`: runs a whole sale and checks its records.
+
+It exits with status 0 for a good sale, 1 for a failed one, and 2 if no sale could be run.
 """
 
 import argparse
@@ -28,7 +29,7 @@ from storage.embedded.process import ServerStartError
 ARRIVALS_PER_S = 50
 """The average; the sale starts at twice this rate."""
 MIN_SIZE = 10
-"""The minimum number of people and of tickets: each of the three tiers has some stock."""
+"""The minimum number of people and of tickets, so that each of the three tiers has some stock."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -43,7 +44,7 @@ def main(arguments: Sequence[str]) -> int:
         write_status(f"The sale could not be run: {reason}\n")
         return 2
     except KeyboardInterrupt:
-        write_status("\nThe sale was interrupted; what it started is stopped.\n")
+        write_status("\nThe sale was interrupted; everything that it started is stopped.\n")
         return 130
     sys.stdout.write(report(plan, result) + "\n")
     return 1 if failures(plan, result) else 0
@@ -51,7 +52,7 @@ def main(arguments: Sequence[str]) -> int:
 
 async def _on_own_servers(plan: Plan, options: argparse.Namespace) -> Result:
     directory = Path(tempfile.mkdtemp(prefix="onsale-sale-"))
-    write_status(f"a Valkey, a mongod and two servers start in {directory}\n")
+    write_status(f"starting a Valkey, a mongod and two servers in {directory}\n")
     try:
         async with run_own_servers(directory) as servers:
             result = await run_sale(servers.target, plan, servers.kill_half if options.kill == "yes" else None)
@@ -59,7 +60,7 @@ async def _on_own_servers(plan: Plan, options: argparse.Namespace) -> Result:
         shutil.rmtree(directory)
         raise
     if failures(plan, result):
-        write_status(f"stores and logs are left in {directory}\n")
+        write_status(f"the stores and logs are kept in {directory}\n")
     else:
         shutil.rmtree(directory)
     return result
@@ -74,16 +75,16 @@ async def _on_given_servers(plan: Plan, options: argparse.Namespace) -> Result:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("python -m proofs.sale", description="Run a whole sale and check its records.")
     parser.add_argument("--buyers", type=_count, default=2000, help="number of people (2000)")
-    parser.add_argument("--stock", type=_count, help="tickets on sale (two for five people)")
+    parser.add_argument("--stock", type=_count, help="tickets on sale (two for every five people)")
     parser.add_argument(
         "--kill", choices=("yes", "no"), default="yes", help="kill -9 the store and a server when half is sold (yes)"
     )
     parser.add_argument("--active", type=int, help="people called or admitted at a time (an eighth of the tickets)")
     parser.add_argument("--per-minute", type=int, help="people called in any minute (half as many as tickets, or 60)")
-    parser.add_argument("--url", help="a running server, which is not killed; without it, servers are started")
-    parser.add_argument("--redis-url", help="the store of the running server, if ONSALE_REDIS_URL does not name it")
-    parser.add_argument("--mongo-url", help="likewise, for ONSALE_MONGO_URL")
-    parser.add_argument("--seed", type=int, default=1, help="seed of the random people (1)")
+    parser.add_argument("--url", help="use this running server, without killing it (by default, servers are started)")
+    parser.add_argument("--redis-url", help="the store of that server, if ONSALE_REDIS_URL does not name it")
+    parser.add_argument("--mongo-url", help="the database of that server, if ONSALE_MONGO_URL does not name it")
+    parser.add_argument("--seed", type=int, default=1, help="random seed of the people (1)")
     parser.add_argument("--limit-s", type=float, default=420.0, help="the sale fails after this time (420)")
     return parser
 

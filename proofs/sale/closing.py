@@ -1,4 +1,4 @@
-"""Closes the concert of a sale, so that none stays on sale on a server that goes on running."""
+"""Closes the concert of a sale, so that it does not stay on sale if the server keeps running."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -21,7 +21,7 @@ CLOSE = """mutation Close($input: CloseConcertInput!) {
 
 @asynccontextmanager
 async def closed_at_the_end(client: Client, concert_id: str, token: str) -> AsyncIterator[None]:
-    """Close the concert when the block ends, however it ends, and print a failure to do so."""
+    """Close the concert when the block ends, however it ends; print a message if that fails."""
     try:
         yield
     finally:
@@ -29,7 +29,7 @@ async def closed_at_the_end(client: Client, concert_id: str, token: str) -> Asyn
             async with asyncio.timeout(CLOSE_WITHIN_S):
                 answer = await client.ask(Step.LOAD, CLOSE, {"input": {"concertId": concert_id}}, token)
         except TimeoutError:
-            write_status(f"the concert {concert_id} stays on sale: no server answered\n")
+            write_status(f"the concert {concert_id} is still on sale: no server answered\n")
         else:
             if isinstance(answer, Denied) or "code" in answer:
-                write_status(f"the concert {concert_id} stays on sale: {answer}\n")
+                write_status(f"the concert {concert_id} is still on sale: {answer}\n")

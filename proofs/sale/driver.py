@@ -1,4 +1,4 @@
-"""Runs the buyers of a sale, the background tasks meanwhile, and the kill when half is sold."""
+"""Runs the buyers of a sale with its background tasks, and the kill when half is sold."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
@@ -35,7 +35,7 @@ async def drive_sale(
 ) -> str | None:
     """Run the buyers.
 
-    Return None once all are done; after `limit_s`, the reason why some are not.
+    Returns None once all are done; after `limit_s`, the reason why some are not.
     """
     async with asyncio.TaskGroup() as group:
         showing = show_progress(ledger, stock_poller, goal=goal)
@@ -64,9 +64,9 @@ async def _run_buyers(buyers: Sequence[Runner], limit_s: float) -> str | None:
 
 async def _kill_when_half_is_sold(kill: Kill, ledger: Ledger, goal: int, limit_s: float) -> None:
     if await wait_until(lambda: _is_half_sold(ledger, goal), within_s=limit_s, poll_interval_s=0.05):
-        write_status("\nhalf is sold: kill -9 for the store and one server\n")
+        write_status("\nhalf is sold: killing the store and one server with kill -9\n")
         await kill()
-        write_status("\nboth run again\n")
+        write_status("\nboth are running again\n")
 
 
 def _is_half_sold(ledger: Ledger, goal: int) -> bool:

@@ -1,5 +1,6 @@
-"""The progress of a sale: on a terminal one line that is updated in place, elsewhere a line every
-few seconds.
+"""Shows the progress of a sale.
+
+On a terminal, one line is updated in place; elsewhere, a line is printed every few seconds.
 """
 
 import asyncio

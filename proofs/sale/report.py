@@ -7,7 +7,7 @@ from proofs.sale.records.invariants import Verdict, oversold_units
 from proofs.sale.sale import Plan, Result
 
 MAX_ROWS = 20
-"""Rows per kind; a failed sale may have thousands."""
+"""The maximum number of rows per kind; a failed sale may have thousands."""
 
 
 def failures(plan: Plan, result: Result) -> list[str]:

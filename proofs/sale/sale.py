@@ -49,7 +49,7 @@ class Plan:
 
     @property
     def goal(self) -> int:
-        """Return the tickets to sell: the stock, or what the people want if that is less."""
+        """Return how many tickets to sell: the stock, or what people want if that is less."""
         return min(self.stock, wanted(self.people))
 
 
@@ -65,7 +65,7 @@ class Result:
 
 async def run_sale(target: SaleTarget, plan: Plan, kill: Kill | None) -> Result:
     ledger = Ledger()
-    write_status(f"{len(plan.people):,} people sign in\n")
+    write_status(f"signing in {len(plan.people):,} people\n")
     tokens = await sign_in(target.issuer, ["olivia", *(person.name for person in plan.people)])
     async with open_client(target.urls, ledger) as client:
         concert = await _create_concerts(client, plan, tokens["olivia"], target)
@@ -117,14 +117,15 @@ async def _create_concerts(client: Client, plan: Plan, token: str, target: SaleT
             concert = await catalog.open_sale(client, draft, token)
     except TimeoutError as error:
         raise CatalogRefused(f"the concerts could not be created within {CATALOG_WITHIN_S:.0f} s") from error
-    write_status(f"{created} demo concerts are new; {plan.stock:,} tickets of another one go on sale\n")
+    write_status(f"created {created} demo concerts; {plan.stock:,} tickets for another concert go on sale\n")
     write_status(f"watch it: make watch CONCERT={draft.slug} URL={target.urls[-1]}\n")
     return concert
 
 
 async def _read_dump(target: SaleTarget, concert_id: ConcertId) -> StoreDump:
-    """Wait for all holds to end and return the dump;
-    a hold that does not end shows up as a violation.
+    """Wait for all holds to end, and return the dump.
+
+    A hold that does not end shows up as a violation.
     """
     mongo_client = connect(target.mongo_url)
     try:

@@ -23,7 +23,7 @@ class SaleTarget:
     mongo_url: str
     mongo_database: str
     is_disposable: bool = False
-    """The servers were started for this sale, so their catalog may be filled and left as it is."""
+    """The servers were started for this sale, so demo concerts may be added and left in them."""
 
 
 def existing_target(url: str, settings: Settings, *, redis_url: str | None, mongo_url: str | None) -> SaleTarget:

@@ -1,5 +1,6 @@
-"""`python -m proofs.simulation`, behind `make simulate`: sales of 25 minutes on the real scripts,
-each simulated within seconds.
+"""`python -m proofs.simulation`, behind `make simulate`: simulates sales on the real scripts.
+
+Each sale lasts 25 minutes, and is simulated within seconds.
 """
 
 import argparse
@@ -29,7 +30,7 @@ ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "bench" / "results" / "estimates.json"
 CHART = ROOT / "docs" / "estimates.svg"
 SEEDS = (101, 102)
-"""The estimator was tuned on seeds 1 to 6."""
+"""Not seeds 1 to 6, on which the estimator was tuned."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -81,10 +82,10 @@ async def _run_sales(
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("python -m proofs.simulation", description=__doc__)
-    parser.add_argument("--seeds", type=int, nargs="+", default=list(SEEDS), help="seeds of the people (101 102)")
-    parser.add_argument("--only", default="", help="scenarios with this in their name")
+    parser.add_argument("--seeds", type=int, nargs="+", default=list(SEEDS), help="random seeds (101 102)")
+    parser.add_argument("--only", default="", help="run only scenarios whose name contains this")
     parser.add_argument(
-        "--in-memory", action="store_true", help="use a room in memory, ten times as fast; write nothing"
+        "--in-memory", action="store_true", help="use a room in memory, which is ten times as fast, and write nothing"
     )
     parser.add_argument("--chart", action="store_true", help="draw docs/estimates.svg")
     return parser

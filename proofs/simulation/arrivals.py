@@ -1,4 +1,7 @@
-"""The arrivals of a simulated sale: people, times and behavior, the same for the same seed."""
+"""The people who arrive at a simulated sale.
+
+Their times and behavior are the same for the same seed.
+"""
 
 import random
 from dataclasses import dataclass
@@ -15,15 +18,16 @@ class ArrivalPattern:
     """Share that arrives before the opening."""
     early_s: float = 300.0
     opening_share: float = 0.4
-    """Share of the others that arrives within `opening_s` of the opening;
-    the rest arrive evenly until the end.
+    """Share of the others that arrives within `opening_s` of the opening.
+
+    The rest arrive evenly until the end.
     """
     opening_s: float = 60.0
     last_arrival_s: float = 900.0
     gives_up: float = 0.15
     patience_s: float = 500.0
     disappears: float = 0.6
-    """Share of the people who give up that disconnects without leaving the queue."""
+    """Share, among people who give up, that disconnects without leaving the queue."""
     no_show: float = 0.06
     """Share that does not claim after the call."""
     buys: float = 0.6
@@ -46,9 +50,9 @@ class Person:
     claims: bool
     claims_after_s: float
     chooses_s: float
-    """From the claim to the hold."""
+    """Time from the claim to the hold."""
     pays_s: float
-    """From the hold to the order, or to its release."""
+    """Time from the hold to the order, or to the release of the hold."""
     buys: bool
     lingers: bool
     wish: int
@@ -62,7 +66,7 @@ def make_arrivals(size: int, pattern: ArrivalPattern, *, seed: int) -> tuple[Per
 
 def _person(name: str, pattern: ArrivalPattern, dice: random.Random) -> Person:
     arrives_s = _arrival(pattern, dice)
-    # Lognormal: most visits are short, a few take very long.
+    # Lognormal: most visits are short, and a few take very long.
     visit_s = pattern.visit_s * dice.lognormvariate(-0.25, 0.7) * (2 if arrives_s > pattern.slower_after_s else 1)
     choosing = dice.uniform(0.1, 0.6)
     return Person(

@@ -1,5 +1,6 @@
-"""An SVG of the simulation results: estimated and actual waits over time, and how many waits were
-within the estimates.
+"""Draws the simulation results as SVG.
+
+It shows estimated and actual waits over time, and how many waits were within the estimates.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""The concert of a simulated sale, and its orders in the form that MongoDB would return."""
+"""The concert of a simulated sale, and its orders as MongoDB would return them."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta

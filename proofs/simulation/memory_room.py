@@ -1,4 +1,4 @@
-"""A room in memory with the rules of the scripts, for tuning on many seeds and for checks."""
+"""A room in memory with the rules of the scripts, for tests and for tuning on many seeds."""
 
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence

@@ -31,7 +31,7 @@ class Prediction:
     p90_s: int | None
     stock_ahead: StockAhead
     free: int = 0
-    """Tickets free to hold at that moment."""
+    """Tickets available at that moment."""
 
 
 @dataclass(slots=True)
@@ -43,6 +43,8 @@ class Outcome:
     """Calls by second."""
     most_slots: int = 0
     miscounted: int = 0
-    """Observations in which the waiting count, or its value from the flow, differed from the number
-    of waiting people.
+    """How many observations had a wrong count of waiting people.
+
+    Both the waiting count and its value from the flow are compared with the number of people who
+    are waiting.
     """

@@ -1,8 +1,8 @@
-"""A room of the real scripts, on a Valkey of its own, whose clock runs fast.
+"""A room that runs the real scripts on its own Valkey, with a fast clock.
 
-The clock of a script never precedes the last one of its concert (storage/lua/lib/prologue.lua),
-so writing a later time into the state advances the clock. Orders are recorded in the hot state
-as order sync does it; there is no MongoDB behind them.
+The clock of a script never goes back behind the last time of its concert
+(storage/lua/lib/prologue.lua), so writing a later time into the state advances the clock. Orders
+are recorded in the hot state as order sync does it; there is no MongoDB behind them.
 """
 
 import asyncio
@@ -72,7 +72,7 @@ class RedisRoom:
         assert opens_at is not None
         self._opening_ms = int(opens_at.timestamp() * 1000)
         self._entries: dict[str, EntryRecord] = {}
-        """The entries of all people who are waiting or inside."""
+        """The entries of everyone who is waiting or inside."""
         self._held: dict[str, Hold] = {}
         self._presence_number = 0
         self._version = 0
@@ -122,7 +122,7 @@ class RedisRoom:
         except SoldOut as refusal:
             return refusal.available > 0 and await self.hold(person, refusal.available)
         except NotAdmitted:
-            # The pass expired in this second.
+            # The pass expired during this second.
             return False
         return True
 

@@ -1,4 +1,4 @@
-"""The scores as a table for people and as JSON for the chart and for comparison."""
+"""Formats the scores as a table, and as JSON for the chart and for comparison."""
 
 from collections.abc import Mapping
 from dataclasses import asdict

@@ -32,7 +32,7 @@ class Transitions:
 
 class Room(Protocol):
     async def move_clock(self, at_s: float) -> None:
-        """Advance the clock to seconds from the opening, by at most two seconds per step."""
+        """Advance the clock to `at_s` seconds after the opening, at most two seconds per step."""
 
     async def join(self, people: Sequence[str]) -> None: ...
 
@@ -45,7 +45,7 @@ class Room(Protocol):
         """Claim passes; return the people who got one."""
 
     async def hold(self, person: str, wish: int) -> bool:
-        """Hold `wish` tickets, or those that are left; return whether any were."""
+        """Hold `wish` tickets, or as many as are left; return whether any were left."""
 
     async def buy(self, people: Sequence[str]) -> None:
         """Buy the holds of these people."""

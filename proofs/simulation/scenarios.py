@@ -21,7 +21,7 @@ class Scenario:
     """Room settings to change, by seconds after the opening."""
     lasts_s: int = 1_500
     prequeue_s: int = 0
-    """How long before the opening people may join; with 0, all people arrive after the opening."""
+    """How long before the opening people may join; with 0, everyone arrives after the opening."""
 
 
 SCENARIOS = (
@@ -41,7 +41,7 @@ SCENARIOS = (
     ),
     Scenario(
         "abandonment",
-        "half of the queue gives up, a fifth of the called people do not claim",
+        "half of the queue gives up, and a fifth of the called people do not claim",
         people=3_000,
         total_active_users=200,
         new_users_per_minute=120,

@@ -8,7 +8,7 @@ from domain.stock import StockAhead
 from proofs.simulation.outcomes import Prediction
 
 CURVE_QUANTILE = 0.75
-"""The wait drawn for each moment is that of the person at this relative position."""
+"""The chart shows, for each moment, the wait of the person at this relative position."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +17,7 @@ class Score:
 
     answers: int
     never_called: int
-    """Left before their call, or the sale ended first: their full wait is unknown."""
+    """People who left before their call, or until the sale ended; their full wait is unknown."""
     without_band: int
     mean_wait_s: float
     mean_absolute_error_s: float
@@ -28,11 +28,14 @@ class Score:
     mean_band_s: float
     """From p50 to p90."""
     sold_out_said: int
-    """Predictions for people who later tried to hold tickets, as are the counts below."""
+    """Predictions of SOLD_OUT.
+
+    These and the counts below include only people who later tried to hold tickets.
+    """
     sold_out_wrong: int
     """The person found tickets."""
     foreseen_said: int
-    """SOLD_OUT while tickets were free."""
+    """Predictions of SOLD_OUT while tickets were available."""
     foreseen_wrong: int
     available_said: int
     available_wrong: int

@@ -1,3 +1,4 @@
-"""`make prove-room`: four worker processes and random traffic against one waiting room,
-with a check of every state it was in.
+"""`make prove-room`: checks every state of one waiting room under random traffic.
+
+Four worker processes act on it at the same time.
 """

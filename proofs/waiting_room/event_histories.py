@@ -1,4 +1,4 @@
-"""The history of every queue entry, built from the events of a concert, and its rules."""
+"""Builds the history of every queue entry from the events of a concert, and checks it."""
 
 from collections import deque
 from collections.abc import Sequence
@@ -81,7 +81,7 @@ def build_histories(events: Sequence[QueueEvent]) -> tuple[dict[int, EntryHistor
                 violations.append(f"entry {event.entry_id} joined round {event.round} in round {round_}, had {history}")
             histories[event.entry_id] = EntryHistory(event.person_id, event.round, [state])
         elif history is None or history.person != event.person_id:
-            violations.append(f"entry {event.entry_id} was {event.kind} for {event.person_id}, and is of {history}")
+            violations.append(f"entry {event.entry_id} was {event.kind} for {event.person_id}, but has {history}")
         else:
             was_reset = history.round != round_ and not history.is_called
             if was_reset or state not in NEXT_ENTRY_STATE[history.states[-1]]:
@@ -92,7 +92,7 @@ def build_histories(events: Sequence[QueueEvent]) -> tuple[dict[int, EntryHistor
 
 
 def judge_calls(events: Sequence[QueueEvent], *, per_minute: int, until_ms: int) -> Calls:
-    """Check that calls are in order in a round, and within the cap until `until_ms`."""
+    """Check that the calls of each round are in order, and within the cap until `until_ms`."""
     calls = Calls()
     last: dict[int, int] = {}
     window: deque[int] = deque()

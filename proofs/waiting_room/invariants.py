@@ -1,5 +1,6 @@
-"""The invariants of one concert, read from both stores directly while nothing changes: orders,
-units, holds, people and counters agree.
+"""The invariants of one concert: orders, units, holds, people and counters agree.
+
+Both stores are read directly, while nothing changes.
 """
 
 import json
@@ -15,7 +16,7 @@ HASHES = ("units", "holds", "people", "tiers")
 SORTED_SETS = ("free", "deadlines", "buying")
 
 Records = Mapping[str, Mapping[str, str]]
-"""The fields of each hash by kind; of a sorted set, the members with their scores."""
+"""By kind, the fields of a hash, or the members of a sorted set with their scores."""
 
 
 async def find_violations(stores: Stores, concert: Concert) -> list[str]:
@@ -38,12 +39,12 @@ def _unit_violations(records: Records, orders: Sequence[Order]) -> Iterator[str]
     yield from (f"unit {unit} is in {count} orders" for unit, count in units.items() if count > 1)
     owners = records["units"]
     sold = {unit for unit, owner in owners.items() if owner.startswith("=")}
-    yield from (f"unit {unit} is in an order of one store only" for unit in sold ^ set(units))
+    yield from (f"unit {unit} is in an order in only one of the stores" for unit in sold ^ set(units))
     yield from (f"unit {unit} is free and taken" for unit in owners.keys() & records["free"].keys())
 
 
 def _hold_violations(records: Records) -> Iterator[str]:
-    """Holds, units, people and deadlines agree."""
+    """Check that holds, units, people and deadlines agree."""
     owners = records["units"]
     by_state: dict[str, set[str]] = defaultdict(set)
     counts: dict[str, Counter[str]] = {"held": Counter(), "owned": Counter()}

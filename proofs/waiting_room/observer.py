@@ -1,5 +1,6 @@
-"""An observer that reads the room in one step, again and again, and compares each state with the
-state before it.
+"""Reads the room repeatedly, each time in one step.
+
+It compares each state with the state before it.
 """
 
 import asyncio
@@ -60,8 +61,8 @@ class Observer:
     def judge_slots(self) -> None:
         """Check the slots taken against the caps.
 
-        Between two states, each cap that was in force may have been used. If more slots than the
-        highest of them are taken, none was added.
+        Between two states, any cap that was in force may have been used. If more slots are taken
+        than the highest of these caps, none may have been added.
         """
         version_before, cap_before, slots_before = self._states[0]
         for version, cap, slots in self._states:

@@ -1,5 +1,7 @@
-"""One proof: several sets of workers and random traffic act on one room; then every observed state,
-all events and the records in both stores are judged.
+"""One proof: workers and random traffic act on one room, and the result is checked.
+
+Several sets of workers run. Every observed state, all events and the records in both stores are
+checked.
 """
 
 import random
@@ -22,7 +24,7 @@ from storage.connect import Stores
 from workers.runner import run_workers
 
 WORKERS = ("expiry", "admission", "settle", "record", "apply")
-"""All but the history worker, which would trim the events that the proof reads."""
+"""All except the history worker, which would trim the events that the proof reads."""
 SETS_OF_WORKERS = 4
 ALL_CALLED_WITHIN_S = 60.0
 
@@ -36,7 +38,7 @@ class Proof:
     users_per_minute: int
     seed: int
     stop_workers: Callable[[], Awaitable[None]] | None = None
-    """Stops the workers if they are processes of their own; without it they run in this process."""
+    """Stops the workers if they are separate processes; without it, they run in this process."""
 
     async def run(self) -> Findings:
         async with AsyncExitStack() as stack:
@@ -59,9 +61,9 @@ class Proof:
 
 
 async def _call_all_waiting(stores: Stores, traffic: Traffic, findings: Findings) -> int:
-    """Raise the caps until no one waits: each person who waited must have been called.
+    """Raise the caps until no one is waiting, and check that everyone who waited was called.
 
-    Return the time of the store before that, in ms.
+    Returns the time of the store before that, in ms.
     """
     concert_id = traffic.concert.id
     await stores.queues.sync_presence(concert_id, "end", [(person_id, 1_000_000_000) for person_id in PEOPLE])
@@ -76,7 +78,7 @@ async def _call_all_waiting(stores: Stores, traffic: Traffic, findings: Findings
         return (await stores.queues.read_queue(concert_id)).positions.waiting_count == 0
 
     if not await wait_until(is_empty, within_s=ALL_CALLED_WITHIN_S, poll_interval_s=0.01):
-        findings.violations.append(f"people still waited after {ALL_CALLED_WITHIN_S:.0f} s without caps")
+        findings.violations.append(f"people were still waiting after {ALL_CALLED_WITHIN_S:.0f} s without caps")
     entries = await stores.queues.read_entries(concert_id, waiting)
     findings.violations += [f"{person} waited and was not called" for person in waiting if not entries[person].number]
     traffic.done["waiting at the end, all called"] = len(waiting)
@@ -99,7 +101,7 @@ async def _judge_events(
 
 
 async def _find_lost_entries(stores: Stores, concert_id: ConcertId, histories: dict[int, EntryHistory]) -> list[str]:
-    """Return the entries that are alive by the events and not in the store, or the reverse."""
+    """Return the entries that are alive by the events but not in the store, or vice versa."""
     entries = await stores.queues.read_entries(concert_id, PEOPLE)
     state = await stores.queues.read_queue(concert_id)
     in_store = {(entry.entry_id, person_id) for person_id, entry in entries.items() if entry.end_reason is None}
@@ -108,4 +110,4 @@ async def _find_lost_entries(stores: Stores, concert_id: ConcertId, histories: d
         for entry_id, history in histories.items()
         if not history.is_ended and (history.is_called or history.round == state.round)
     }
-    return [f"entry {entry_id} is alive by only one of store and events" for entry_id, _ in in_store ^ by_events]
+    return [f"entry {entry_id} is alive in either the store or the events only" for entry_id, _ in in_store ^ by_events]

@@ -1,4 +1,4 @@
-"""The concert of the proof, called through the resolvers as its organizer and its customers do."""
+"""The concert of the proof, used through the resolvers as its organizer and customers use it."""
 
 import secrets
 from collections.abc import AsyncIterator

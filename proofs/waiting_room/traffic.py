@@ -1,5 +1,6 @@
-"""Random traffic from a seed: people, organizers and processes with sockets act on one room, and
-refusals are part of it.
+"""Generates random traffic on one room from a seed.
+
+People, organizers and processes with sockets act on the room, and refusals are expected.
 """
 
 import asyncio
@@ -31,7 +32,7 @@ ROOM = RoomSettings(
     heartbeat_timeout_ms=2_000,
     disconnect_grace_ms=1_000,
 )
-"""The time-outs are so short that calls, sessions and graces expire during the proof."""
+"""The timeouts are so short that calls, sessions and graces expire during the proof."""
 
 Step = Callable[[], Awaitable[None]]
 
@@ -43,7 +44,7 @@ class Traffic:
     dice: random.Random
     done: Counter[str] = field(default_factory=Counter)
     caps: dict[int, int] = field(default_factory=dict)
-    """The allowed slots by the version of the concert that set them."""
+    """The number of slots allowed, by the version of the concert that set it."""
     presence_number: int = 0
 
     def __post_init__(self) -> None:

@@ -76,7 +76,7 @@ class WaitingRoomInput:
         ),
     )
     message: str | None = strawberry.field(
-        default=None, description="A message to all people in the queue, at most 500 characters. Empty by default."
+        default=None, description="A message to everyone in the queue, at most 500 characters. Empty by default."
     )
 
     def read(self) -> RoomSettingsPatch:
@@ -134,7 +134,8 @@ class AdmitNextInput:
     count: int = strawberry.field(description="1 to 1000.")
     idempotency_key: str = strawberry.field(
         description=(
-            "A unique key chosen by you, such as a UUID. Repeating the request with the same key calls no person twice."
+            "A unique key chosen by you, such as a UUID. "
+            "Repeating the request with the same key never calls anyone twice."
         )
     )
 

@@ -273,7 +273,7 @@ class _Pipeline:
 def _to_domain_error(error: ResponseError) -> Exception:
     """Return TemporarilyUnavailable for a store that is full, loading or without its replicas.
 
-    Any other error of a script is a defect of ours and is returned unchanged.
+    Any other error of a script is a bug, and is returned unchanged.
     """
     if not isinstance(error, _UNAVAILABLE_ERRORS) and not str(error).startswith(_UNAVAILABLE_PREFIXES):
         return error

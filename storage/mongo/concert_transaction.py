@@ -100,7 +100,8 @@ class ConcertTransaction:
             except DuplicateKeyError:
                 raise
             except PyMongoError as error:
-                # Certainly rolled back, because of another transaction or an index build.
+                # It was definitely rolled back: it conflicted with another transaction or an index
+                # build.
                 if error.has_error_label("TransientTransactionError") and attempt < MAX_ATTEMPTS:
                     # Without a random pause, concurrent changes would collide again. The later one
                     # then finds the new version.

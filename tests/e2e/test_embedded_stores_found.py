@@ -38,8 +38,8 @@ async def application(tmp_path: Path) -> AsyncIterator[Application]:
 
 async def test_start_says_what_it_waits_for(application: Application) -> None:
     first, second = application.output.splitlines()[:2]
-    assert first.startswith(f"Onsale starts its stores in {application.data_dir}: ")
-    assert second.startswith("Onsale serves ")
+    assert first.startswith(f"Onsale is starting its stores in {application.data_dir}; ")
+    assert second.startswith("Onsale is running at ")
 
 
 async def test_dead_letters_of_the_embedded_stores_are_listed(application: Application) -> None:

@@ -173,7 +173,7 @@ IN_THE_SALE: dict[str, tuple[Falsify, str, str]] = {
         "limits kept",
         "alice has 3 units, above 2",
     ),
-    "too many per order": (lambda s: _limit(s, "limitPerOrder"), "limits kept", "has 3 units, above 2 an order"),
+    "too many per order": (lambda s: _limit(s, "limitPerOrder"), "limits kept", "has 3 units, above 2 per order"),
     "a changed order": (
         lambda s: _set(s, 0, {"$set": {"customer.email": "x@example.com"}}),
         "answered orders stand",
@@ -214,7 +214,7 @@ async def test_order_without_an_answer_is_found(sold: Sold) -> None:
     answered = {order_id: receipt for order_id, receipt in sold.receipts.items() if receipt.buyer == "alice"}
     broken = await sold.broken(answered)
     assert broken == {
-        "answered orders stand": (f"order {sold.orders[1].id} of bob@example.com is recorded and was in no answer",)
+        "answered orders stand": (f"order {sold.orders[1].id} of bob@example.com is recorded but was in no answer",)
     }
 
 

@@ -83,7 +83,7 @@ def test_bytes_per_waiter_count_all_keys() -> None:
 def test_call_latency_is_that_of_the_persons_own_socket() -> None:
     called = {"a": CalledEntry(1, "READY", 1_000, 0), "c": CalledEntry(2, "READY", 1_000, 0)}
     assert ready_ms(called, PEOPLE, counts(1_040, None, 1_070, None, None, None)) == [40, 70]
-    with pytest.raises(NotMeasured, match="did not receive it"):
+    with pytest.raises(NotMeasured, match="did not receive the call"):
         ready_ms(called, PEOPLE, counts(1_040, None, None, None, None, None))
 
 
@@ -106,7 +106,7 @@ def test_nth_freed_slot_is_the_nth_call() -> None:
 
 def test_freed_slot_without_a_call_is_an_error() -> None:
     entries = {"a": CalledEntry(1, "LEFT", 1_000, 2_005), "b": CalledEntry(2, "READY", 1_000, 11_000)}
-    with pytest.raises(NotMeasured, match="1 slots freed, and 0 people were called"):
+    with pytest.raises(NotMeasured, match="1 slots were freed, but 0 people were called"):
         refill_ms(entries, {"a": 2_000}, PEOPLE, counts(1_010, 1_010, None, None, None, None), PLAN)
 
 

@@ -201,7 +201,7 @@ async def test_missing_check_of_the_shop_is_found(
 @pytest.mark.parametrize("buyer_behavior", [BuyerBehavior.BUYS, BuyerBehavior.BUYS_AT_ONCE, BuyerBehavior.REPEATS])
 async def test_refusal_of_a_valid_pass_is_found(buyer_behavior: BuyerBehavior) -> None:
     surprises = await find_surprises(buyer_behavior, fault="refuses passes", expected=1)
-    assert "a good pass was refused" in surprises[0]
+    assert "a valid pass was refused" in surprises[0]
 
 
 @pytest.mark.parametrize(
@@ -214,7 +214,7 @@ async def test_refusal_of_a_valid_pass_is_found(buyer_behavior: BuyerBehavior) -
         (QueueBehavior.SUBSCRIBES, "pushes another entry", "number 1 was pushed as EntryView(number=2"),
         (QueueBehavior.SUBSCRIBES, "refuses claims", "a claim after the call was answered with RefusedMutation("),
         (QueueBehavior.CHEATS, "refuses claims", "a claim before the call was answered with RefusedMutation("),
-        (QueueBehavior.LEAVES, "refuses to leave", "a leave was answered with RefusedMutation("),
+        (QueueBehavior.LEAVES, "refuses to leave", "a request to leave was answered with RefusedMutation("),
         (QueueBehavior.SUBSCRIBES, "positions end early", "the positions of number 1 ended before the entry"),
     ],
 )

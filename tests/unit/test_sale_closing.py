@@ -54,4 +54,4 @@ async def test_concert_that_could_not_be_closed_is_told(
     monkeypatch.setattr(closing, "CLOSE_WITHIN_S", 0.0)
     async with closed_at_the_end(OneServer(answer).client, "c", "of olivia"):
         pass
-    assert "the concert c stays on sale" in capsys.readouterr().err
+    assert "the concert c is still on sale" in capsys.readouterr().err

@@ -79,7 +79,7 @@ CAPS, CALLS, POSITIONS, RISE = "caps kept", "no one called twice", "positions ex
         (evidence(calls={100: 2, 190: 2}), CALLS, "4 calls were made for 3 numbers"),
         (evidence(calls={100: 2}), CALLS, "2 calls were made for 3 numbers"),
         (pushes(waits(13, 2, 1, 1, 2)), CALLS, "number 2 was READY at (1, 12) and WAITING at (1, 13)"),
-        (evidence(departed=frozenset({2, 4})), CALLS, "number 2 was called and counts as departed"),
+        (evidence(departed=frozenset({2, 4})), CALLS, "number 2 was called, but counts as departed"),
         (pushes(waits(13, 6, 2, 3, 3)), POSITIONS, "was shown as (serving, waiting) [(3, 2), (3, 3)]"),
         (pushes(seen(13, "READY", 5, 0, 3, 2)), POSITIONS, "at (1, 13) number 5 was shown as"),
         (pushes(waits(13, 6, 1, 3, 2)), POSITIONS, "at (1, 13) number 5 was at 1 and number 6 at 1"),

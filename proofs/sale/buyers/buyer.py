@@ -1,4 +1,4 @@
-"""The purchases of one person, by buyer behavior, and the answers that must never occur."""
+"""Makes the purchases of one person as their behavior says, and checks every answer."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -15,10 +15,10 @@ from proofs.sale.buyers.stock_poller import StockPoller
 
 WITHOUT_IDENTITY = frozenset({BuyerBehavior.HAS_NO_TOKEN, BuyerBehavior.FORGES_TOKEN})
 ROUNDING_S = 1.5
-"""The remaining time of a pass is in whole seconds, and the answer took some time."""
+"""Tolerance: the remaining time of a pass is in whole seconds, and the answer took some time."""
 
 NO_LONGER_AVAILABLE = frozenset({"SOLD_OUT", "HOLD_ENDED"})
-"""Legitimate refusals: another person was faster, or the hold expired while a server was away."""
+"""Legitimate refusals: another person was faster, or the hold expired while a server was down."""
 
 
 class Buyer:
@@ -105,8 +105,9 @@ class Buyer:
                 return
 
     async def _repeat(self) -> None:
-        """Send each request twice, at the same time and possibly to two servers:
-        the result is one hold and one order.
+        """Send each request twice at the same time, possibly to two servers.
+
+        The result is one hold and one order.
         """
         while lines := await self._choose():
             key = self._new_key()
@@ -184,14 +185,15 @@ class Buyer:
         return self._pass is not None
 
     async def _drop_spent_pass(self) -> None:
-        """Drop the pass after a purchase: it is valid for one."""
+        """Drop the pass after a purchase, because it is valid for only one."""
         if self._pass and self._person.queue_behavior is QueueBehavior.CHEATS:
             await self._must_not_enter(self._pass.token, "a hold with a spent pass")
         self._pass = None
 
     async def _choose(self) -> list[TicketLine] | None:
-        """Wait for available tickets, and return the lines closest to the wish;
-        None once every ticket is sold.
+        """Wait for available tickets, and return the lines closest to the wish.
+
+        Returns None once every ticket is sold.
         """
         while await self._has_pass():
             tiers = await self._shop.read_stock()
@@ -246,7 +248,7 @@ class Buyer:
         if not isinstance(answer, RefusedMutation) or answer.code != "NOT_ADMITTED":
             return False
         if self._pass and is_valid(self._pass, for_s=ROUNDING_S):
-            self._surprise(f"a good pass was refused: {answer}")
+            self._surprise(f"a valid pass was refused: {answer}")
         self._pass = None
         return True
 

@@ -1,4 +1,7 @@
-"""The people of a sale: the same for the same seed, so a failed sale can be repeated."""
+"""The people of a sale.
+
+They are the same for the same seed, so a failed sale can be repeated.
+"""
 
 import random
 from dataclasses import dataclass
@@ -30,7 +33,7 @@ SHARES = {
     BuyerBehavior.HAS_NO_TOKEN: 2,
     BuyerBehavior.FORGES_TOKEN: 2,
 }
-"""Percent of all people."""
+"""Percent of people."""
 
 
 class QueueBehavior(StrEnum):
@@ -58,7 +61,7 @@ QUEUE_BEHAVIOR_SHARES = {
     QueueBehavior.LEAVES: 4,
     QueueBehavior.DISAPPEARS: 3,
 }
-"""Percent of all people."""
+"""Percent of people."""
 
 NEVER_ADMITTED = frozenset({QueueBehavior.NEVER_CLAIMS, QueueBehavior.LEAVES, QueueBehavior.DISAPPEARS})
 

@@ -1,4 +1,4 @@
-"""One person from the join to the pass, by queue behavior, with checks of every answer."""
+"""Takes one person from the join to the pass as their behavior says, and checks every answer."""
 
 import asyncio
 import time
@@ -12,7 +12,7 @@ from proofs.sale.buyers.stock_poller import StockPoller
 
 MIN_POLL_INTERVAL_S, MAX_POLL_INTERVAL_S = 4.0, 30.0
 POSITIONS_PER_S = 80
-"""A person polls again when the call may have come: at position 400 after 5 s."""
+"""A person polls again when the call may have come: after 5 s at position 400."""
 
 Stop = Callable[[EntryView], bool]
 
@@ -120,7 +120,7 @@ class QueueSession:
             await asyncio.sleep(self._person.patience_s)
             answer = await self._queue.leave(token=self._token)
             if isinstance(answer, RefusedMutation) or not answer.is_over:
-                self._surprise(f"a leave was answered with {answer}")
+                self._surprise(f"a request to leave was answered with {answer}")
                 subscribed.cancel()
             self._record.left.add(entry.number)
 
@@ -137,7 +137,7 @@ class QueueSession:
         return None
 
     async def _stay(self, entry: EntryView, stop: Stop) -> EntryView:
-        """Wait until `stop` or the end of the entry, and return it; record an expired one."""
+        """Wait until `stop` is true or the entry ends; return the entry, and note if it expired."""
         if self._person.queue_behavior is QueueBehavior.POLLS or self._queue.is_full:
             last = await self._poll(entry, stop)
         else:

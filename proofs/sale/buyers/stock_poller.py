@@ -1,8 +1,8 @@
-"""One poll of the stock for all people who wait for released tickets.
+"""Polls the stock once for everyone who is waiting for released tickets.
 
-Otherwise thousands of people would each poll. It wakes as many people, the longest waiting first,
-as there are available tickets, so any number of people costs the servers the same. People in the
-queue use it to stop once every ticket is sold.
+Otherwise thousands of people would each poll. It wakes as many people as there are available
+tickets, those who have waited longest first, so the load on the servers does not depend on the
+number of people. People in the queue use it to stop once every ticket is sold.
 """
 
 import asyncio
@@ -61,7 +61,7 @@ class StockPoller:
             await asyncio.sleep(POLL_INTERVAL_S)
 
     def update(self, tiers: Sequence[TierView]) -> None:
-        """Wake people by a new state of the stock."""
+        """Wake people according to the new state of the stock."""
         self.tiers = tiers
         if all(tier.sold == tier.capacity for tier in tiers):
             self._sold_out.set()

@@ -1,7 +1,7 @@
-"""The admissions of a queue, read directly from the store during the sale.
+"""Reads the admissions of a queue directly from the store during the sale.
 
-They must be read during the sale, because the store keeps a call for a minute, and a slot only
-while it is taken.
+They cannot be read later, because the store keeps a call for only a minute, and a slot only while
+it is taken.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ class Audit:
     calls: Mapping[int, int]
     """Number of calls in each Unix second."""
     called_ms: tuple[int, ...]
-    """Call time of each person's latest entry that was called, in Unix ms."""
+    """When the latest called entry of each person was called, in Unix ms."""
     most_slots: int
     serving: int
     tail: int
@@ -44,7 +44,7 @@ class Auditor:
         self.most_slots = 0
 
     async def poll(self) -> None:
-        """Read until cancelled; an unavailable store adds nothing."""
+        """Read until cancelled, and skip reads while the store is unavailable."""
         while True:
             with contextlib.suppress(RedisError):
                 await self._read()
@@ -75,7 +75,7 @@ class Auditor:
 
 
 def read_set_bits(content: bytes) -> frozenset[int]:
-    """Return the numbers of the set bits; the highest bit of the first byte is 0."""
+    """Return the numbers of the set bits; the highest bit of the first byte is number 0."""
     return frozenset(
         index * 8 + bit for index, value in enumerate(content) for bit in range(8) if value & (0x80 >> bit)
     )

@@ -26,7 +26,7 @@ def unit_in_one_order(dump: StoreDump, receipts: Receipts) -> Iterator[str]:
 
 
 def sold_within_capacity(dump: StoreDump, receipts: Receipts) -> Iterator[str]:
-    """MongoDB: no tier has more units recorded than it has, nor a unit that it does not have."""
+    """MongoDB: no tier has more units recorded than exist, or a unit that does not exist."""
     recorded = _recorded(dump.orders)
     for tier in dump.concert.tiers:
         if recorded[tier.id] > tier.top:
@@ -39,8 +39,9 @@ def sold_within_capacity(dump: StoreDump, receipts: Receipts) -> Iterator[str]:
 
 
 def stock_adds_up(dump: StoreDump, receipts: Receipts) -> Iterator[str]:
-    """Redis: capacity = available + held + sold,
-    by the counters and by the unit records below them.
+    """Redis: capacity = available + held + sold.
+
+    This holds both for the counters and for the unit records.
     """
     held = Counter(tier_of(unit) for unit, owner in dump.owners.items() if not owner.startswith("="))
     taken = Counter(tier_of(unit) for unit in dump.owners)
@@ -59,8 +60,9 @@ def stock_adds_up(dump: StoreDump, receipts: Receipts) -> Iterator[str]:
 
 
 def stores_agree(dump: StoreDump, receipts: Receipts) -> Iterator[str]:
-    """Every active order is SOLD in Redis with exactly its units,
-    and Redis has no order that MongoDB lacks.
+    """Every active order is SOLD in Redis with exactly its units.
+
+    Redis has no order that MongoDB lacks.
     """
     recorded = {unit: f"={order.id}" for order in dump.orders for unit in order.units}
     known = {unit: owner for unit, owner in dump.owners.items() if owner.startswith("=")}
@@ -73,23 +75,24 @@ def stores_agree(dump: StoreDump, receipts: Receipts) -> Iterator[str]:
 
 
 def limits_kept(dump: StoreDump, receipts: Receipts) -> Iterator[str]:
-    """MongoDB: no person exceeds the limits per order and per person; Redis has the same counts."""
+    """MongoDB: no one exceeds the limits per order and per person; Redis has the same counts."""
     owned: Counter[PersonId] = Counter()
     for order in dump.sold_orders:
         owned[order.person_id] += len(order.units)
         if len(order.units) > dump.concert.terms.limit_per_order:
-            yield f"order {order.id} has {len(order.units)} units, above {dump.concert.terms.limit_per_order} an order"
+            yield f"order {order.id} has {len(order.units)} units, above {dump.concert.terms.limit_per_order} per order"
     for person, units in owned.items():
         if units > dump.concert.terms.limit_per_person:
-            yield f"person {person} has {units} units, above {dump.concert.terms.limit_per_person} a person"
+            yield f"person {person} has {units} units, above {dump.concert.terms.limit_per_person} per person"
         account = dump.people.get(person)
         if account is None or account.owned != units:
             yield f"person {person} has {units} units; Redis counted {account}"
 
 
 def answered_orders_stand(dump: StoreDump, receipts: Receipts) -> Iterator[str]:
-    """Every order in an answer is in MongoDB as answered,
-    and MongoDB has no order without an answer.
+    """Every order in an answer is in MongoDB exactly as answered.
+
+    MongoDB has no order that was in no answer.
     """
     orders = {str(ids.of_order(order.id)): order for order in dump.sold_orders}
     for order_id in receipts.keys() - orders.keys():
@@ -97,7 +100,7 @@ def answered_orders_stand(dump: StoreDump, receipts: Receipts) -> Iterator[str]:
     for order_id, order in orders.items():
         receipt = receipts.get(order_id)
         if receipt is None:
-            yield f"order {order.id} of {order.customer.email} is recorded and was in no answer"
+            yield f"order {order.id} of {order.customer.email} is recorded but was in no answer"
         elif receipt != _receipt_of(order, receipt.buyer):
             yield f"{receipt} was the answer, {_receipt_of(order, receipt.buyer)} is recorded"
         if units_per_tier(order.units) != _requested(order):
@@ -133,8 +136,9 @@ def judge(dump: StoreDump, receipts: Receipts) -> tuple[Verdict, ...]:
 
 
 def oversold_units(dump: StoreDump) -> int:
-    """Return how many units were sold too often:
-    a unit sold twice counts once, a nonexistent unit too.
+    """Return how many units were oversold.
+
+    A unit that was sold twice counts once, and so does a unit that does not exist.
     """
     sold = [unit for order in dump.sold_orders for unit in order.units]
     tops = {tier.id: tier.top for tier in dump.concert.tiers}

@@ -1,7 +1,7 @@
-"""The invariants of the queue, which hold after any kill: caps are kept, each person is called once
-and in order, and every position shown is exact for its version.
+"""The invariants of the queue, which hold after any kill.
 
-Each check yields the rows that violate it.
+Caps are kept, everyone is called once and in order, and every position shown is exact for its
+version. Each check yields the rows that violate it.
 """
 
 from bisect import bisect_left
@@ -27,7 +27,7 @@ class Evidence:
 
 
 def caps_kept(evidence: Evidence) -> Iterator[str]:
-    """No more slots are taken than exist, and no more calls are made in any 60 s than allowed."""
+    """No more slots are taken, and no more calls are made in any 60 s, than are allowed."""
     slots, per_minute = evidence.settings.total_active_users, evidence.settings.new_users_per_minute
     if evidence.audit.most_slots > slots:
         yield f"{evidence.audit.most_slots} slots of {slots} were taken in the store"
@@ -51,12 +51,13 @@ def no_one_called_twice(evidence: Evidence) -> Iterator[str]:
             if STAGES[after.state] < STAGES[before.state]:
                 yield f"number {number} was {before.state} at {before.at} and {after.state} at {after.at}"
         if number in audit.departed and any(observation.state in ("READY", "ADMITTED") for observation in seen):
-            yield f"number {number} was called and counts as departed before its call"
+            yield f"number {number} was called, but counts as departed before its call"
 
 
 def positions_exact(evidence: Evidence) -> Iterator[str]:
-    """All observations of a version show the same queue; a position is the rank among the people
-    waiting at that version.
+    """All observations of a version show the same queue.
+
+    A position is the rank among the people waiting at that version.
     """
     departures = _Departures(evidence)
     rooms: dict[At, set[tuple[int, int]]] = defaultdict(set)
@@ -84,7 +85,7 @@ def positions_never_grow(evidence: Evidence) -> Iterator[str]:
 
 
 def versions_rise(evidence: Evidence) -> Iterator[str]:
-    """Each subscription shows rising versions, of one number or of later ones."""
+    """Each subscription shows rising versions, and numbers that never fall."""
     for socket in evidence.observations.sockets:
         for before, after in pairwise(socket.observations):
             if after.at <= before.at:
@@ -94,7 +95,7 @@ def versions_rise(evidence: Evidence) -> Iterator[str]:
 
 
 def no_entry_lost(evidence: Evidence) -> Iterator[str]:
-    """No entry of a person who stayed expired before its call."""
+    """No entry expired before its call if its owner stayed."""
     for number, person in evidence.observations.expired.items():
         if number in evidence.audit.departed:
             yield f"{person} stayed with number {number}, and it expired before it was called"
@@ -115,7 +116,7 @@ def judge_queue(evidence: Evidence) -> tuple[Verdict, ...]:
 
 
 class _Departures:
-    """Lower and upper bounds, from observations, of the numbers that departed before their call."""
+    """Bounds, from observations, on how many numbers departed before their call."""
 
     def __init__(self, evidence: Evidence) -> None:
         self._waited: dict[int, At] = dict.fromkeys(evidence.audit.departed, (0, 0))
@@ -185,7 +186,10 @@ def _by_number(observations: Observations) -> dict[int, list[Observation]]:
 
 
 def _most_in_any_window(moments_ms: Sequence[int], allowed: int) -> int:
-    """Return the most moments in any window if more than `allowed`, else 0; they must be sorted."""
+    """Return the largest number of moments in any window; 0 if it is allowed.
+
+    The moments must be sorted.
+    """
     most = 0
     for index, last in enumerate(moments_ms):
         in_window = index + 1 - bisect_left(moments_ms, last - WINDOW_S * 1000 + 1)

@@ -1,4 +1,4 @@
-"""The records of both stores about one concert, read directly and not through the API.
+"""Reads the records of both stores about one concert, directly and not through the API.
 
 MongoDB's documents are taken as they are. From Redis, the unit records (the holder of each unit,
 the free units) and the separate counters are read, so that the two can be compared.
@@ -31,7 +31,7 @@ class TierCounters:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """One person's account, as Redis keeps it for the limits."""
+    """The counts of one person, which Redis keeps for the limits."""
 
     held: int
     owned: int

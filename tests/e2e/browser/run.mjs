@@ -1,6 +1,6 @@
-// Reads stories from standard input, a line of JSON each: {name, shots}. Runs them one after the
-// other in one Chromium, and prints a line of JSON for each: what it saw and what its pages did that
-// they must not, or its error.
+// Reads stories from standard input, one line of JSON each: {name, shots}. Runs them one after
+// another in one Chromium, and prints one line of JSON for each: what it saw and what its pages did
+// wrongly, or its error.
 import { createInterface } from 'node:readline';
 
 import { Browser } from './chromium.mjs';
