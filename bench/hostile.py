@@ -49,13 +49,14 @@ PAGE = """concerts(first: 100) { nodes { id slug name description startsAt statu
     tiers { id name capacity available held sold price { amount } }
     stock { tiers { sold } } waitingRoom { status } } }"""
 TIER_FIELDS = "tiers { " + " ".join(f"a{n}: available" for n in range(25)) + " id name }"
+WIDE_TIER = " ".join(f"a{n}: price {{ amount minor currency }}" for n in range(30)) + " available held sold " * 20
 ROOTS = " ".join(f"a{n}: concerts(first: 5) {{ nodes {{ id tiers {{ available }} }} }}" for n in range(20))
 CHAIN = (
     "{ concerts { nodes { ...F0 } } } "
-    + " ".join(f"fragment F{n} on Concert {{ id name ...F{n + 1} }}" for n in range(100))
-    + " fragment F100 on Concert { slug }"
+    + " ".join(f"fragment F{n} on Concert {{ id name ...F{n + 1} }}" for n in range(30))
+    + " fragment F30 on Concert { slug }"
 )
-EQUAL_FIELDS = "{ concerts { nodes { " + "id name slug tiers { id name } " * 60 + "} } }"
+EQUAL_FIELDS = "{ concerts { nodes { " + "id name slug tiers { id name } " * 40 + "} } }"
 ENUMS = "query ({}) {{ {} }}".format(
     " ".join(f"$v{n}: [ConcertStatus!]" for n in range(9)),
     " ".join(f"a{n}: concerts(first: 1, filter: {{status: $v{n}}}) {{ nodes {{ id }} }}" for n in range(9)),
@@ -79,14 +80,21 @@ class Attack:
 ATTACKS = (
     Attack("a page of 100 concerts", f"{{ {PAGE} }}"),
     Attack("the same page, never cached", f"{{ {PAGE} }}", is_new_each_time=True),
-    Attack("a page with 25 aliases of a tier's field", f"{{ concerts(first: 60) {{ nodes {{ {TIER_FIELDS} }} }} }}"),
+    Attack("a page with 25 aliases of a tier's field", f"{{ concerts(first: 50) {{ nodes {{ {TIER_FIELDS} }} }} }}"),
     Attack("20 root fields", f"{{ {ROOTS} }}"),
     Attack("the largest introspection, never cached", get_introspection_query(), is_new_each_time=True),
-    Attack("a chain of 100 fragments", CHAIN, is_new_each_time=True),
-    Attack("300 equal fields", EQUAL_FIELDS, is_new_each_time=True),
+    Attack("a chain of 30 fragments", CHAIN, is_new_each_time=True),
+    Attack("40 times the same fields", EQUAL_FIELDS, is_new_each_time=True),
     Attack("an unfinished document of 2,000 tokens", "{ a " * 990, is_new_each_time=True),
     Attack("1,800 enum values", ENUMS, {f"v{n}": ["PUBLISHED"] * 200 for n in range(9)}),
     Attack("190 unknown keys", UNKNOWN_KEYS, {"input": {f"name{n}": n for n in range(190)}}),
+    Attack("unknown keys like names", UNKNOWN_KEYS, {"input": {f"salesStartAx{n:03}": n for n in range(190)}}),
+    Attack(
+        "an unused fragment of 260 fields",
+        "{ serverTime } fragment F on Tier { " + "price { amount } " * 88 + "}",
+        is_new_each_time=True,
+    ),
+    Attack("50 tiers with 300 fields each", f"{{ concerts(first: 1) {{ nodes {{ tiers {{ {WIDE_TIER} }} }} }} }}"),
     Attack("19,000 items in a list", ENUMS, {"v0": ["PUBLISHED"] * 19_000}),
     Attack("nested lists of 250 KB", ENUMS, {"v0": [[[0] * 199] * 199] * 3}),
 )

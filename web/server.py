@@ -79,8 +79,9 @@ def configure_gc() -> None:
     A full collection stops all requests: with 5,000 sockets it takes half a second, and by default
     it happens every ten seconds. Reference counting frees nearly all garbage here at once. The
     rest, mostly from closed sockets, waits until the process has allocated as much as about 2,500
-    sockets take.
+    sockets take. Imported modules and the schema are never garbage, so collections skip them.
     """
+    gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
 
 

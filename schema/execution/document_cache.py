@@ -38,8 +38,9 @@ LONGEST_CACHED = 2_000
 # The loop reads a document of this size in a few milliseconds.
 LONGEST_IN_LOOP = 1_000
 MOST_FIELDS_IN_LOOP = 100
+MOST_COMPARISONS_IN_LOOP = 1_000
 MAX_WAITING = 20
-"""Documents that wait for the thread. Each takes at most 0.2 s."""
+"""Documents that wait for the thread. Each takes at most 0.1 s."""
 
 # The message of graphql-core for a parser limit or Python's recursion limit; syntax errors have
 # other messages.
@@ -115,7 +116,7 @@ class DocumentCache:
             if len(text) > LONGEST_IN_LOOP:
                 return await self._thread.run(text, lambda: self._validate(_parse(text)))
             parsed = _parse(text)
-            if parsed.size.fields > MOST_FIELDS_IN_LOOP:
+            if parsed.is_large:
                 return await self._thread.run(text, lambda: self._validate(parsed))
             return self._validate(parsed)
         except _Refused as refused:
@@ -145,6 +146,10 @@ class _Refused(Exception):
 class _Parsed:
     ast: DocumentNode
     size: document_limits.Size
+
+    @property
+    def is_large(self) -> bool:
+        return self.size.fields > MOST_FIELDS_IN_LOOP or self.size.comparisons > MOST_COMPARISONS_IN_LOOP
 
 
 def _parse(text: str) -> _Parsed:

@@ -9,8 +9,8 @@ from graphql import GraphQLSchema
 from domain.page import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE
 from schema.execution.operation_cost import CostTable
 
-MAX_COST = 20_000
-"""A page of 100 concerts with tiers, stock and waiting rooms costs 17,000."""
+MAX_COST = 30_000
+"""A page of 100 concerts with tiers, stock and waiting rooms costs 28,000."""
 
 _ONE_READ = 10
 _CHANGE = 100
@@ -38,8 +38,8 @@ FIELD_COSTS = {
     "Viewer.orders": _ONE_READ,
 }
 LIST_LENGTHS = {
-    "Concert.tiers": 10,
-    "Stock.tiers": 10,
+    "Concert.tiers": 20,
+    "Stock.tiers": 20,
     "Hold.lines": 5,
     "Order.lines": 5,
     "Viewer.holds": 10,

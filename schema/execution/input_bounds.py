@@ -8,6 +8,7 @@ from domain.errors import BadUserInput
 
 MAX_ITEMS = 200
 """Items of a list, and keys of an object. A concert has at most 50 tiers."""
+MAX_KEY_CHARACTERS = 100
 MAX_VALUES = 2_000
 """Values of all variables together, at any depth."""
 
@@ -23,6 +24,8 @@ def check_variables(variables: Mapping[str, object]) -> None:
         if len(value) > MAX_ITEMS:
             kind = "items" if isinstance(value, list) else "keys"
             raise BadUserInput(f"`{path}` has {len(value)} {kind}; send at most {MAX_ITEMS}.")
+        if isinstance(value, Mapping) and any(len(key) > MAX_KEY_CHARACTERS for key in value):
+            raise BadUserInput(f"`{path}` has a key of more than {MAX_KEY_CHARACTERS} characters; use names of fields.")
         values += len(value)
         if values > MAX_VALUES:
             raise BadUserInput(f"`variables` has more than {MAX_VALUES} values; split the request.")

@@ -9,6 +9,9 @@ from graphql import GraphQLObjectType, GraphQLResolveInfo, GraphQLSchema, Operat
 from resolvers.context import Context
 from schema.execution.operation_cost import is_list_of_objects
 
+MAX_INNER = 10
+"""A list inside a list that is not longer is completed with its item, without a task of its own."""
+
 Resolve = Callable[..., Any]
 
 
@@ -38,7 +41,7 @@ async def _slice_later(found: Any, info: GraphQLResolveInfo[Context]) -> object:
 
 
 def _slice(found: object, info: GraphQLResolveInfo[Context]) -> object:
-    if isinstance(found, Sequence) and len(found) > 1 and not _is_inside_a_list(info):
+    if isinstance(found, Sequence) and len(found) > (MAX_INNER if _is_inside_a_list(info) else 1):
         return info.context.iterate(found)
     return found
 

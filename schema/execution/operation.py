@@ -19,6 +19,8 @@ Execution: TypeAlias = graphql.Executor[Context]
 _NEEDS_A_STREAM = "A subscription sends more than one result; use WebSocket, or HTTP with Accept: text/event-stream."
 
 
+MAX_INPUT_ERRORS = 5
+"""Errors of the variables that are reported. For each unknown key, similar names are searched."""
 MAX_INTROSPECTION_COST = 400_000
 """Twice what the largest introspection of any tool we know costs; it runs in a thread."""
 
@@ -100,6 +102,7 @@ class Executor:
             context_value=context,
             raw_variable_values=dict(operation.variables),
             operation_name=operation.name,
+            max_coercion_errors=MAX_INPUT_ERRORS,
         )
         if not isinstance(execution, graphql.Executor):
             return execution

@@ -32,6 +32,7 @@ def nested(levels: int) -> str:
         ("{ ...F } fragment F on Query { a ... on Query { b } }", Size(depth=1, fields=2, roots=2)),
         ("{ ...F } fragment F on Query { a { ...F } }", Size(depth=1, fields=1, roots=1)),
         ("{ ...Nothing }", Size()),
+        ("{ a } fragment Unused on T { b c: d { e } }", Size(depth=2, fields=4, roots=1, aliases=1)),
         ("query A { a } query B { b { c } }", Size(depth=2, fields=3, roots=2)),
     ],
 )
@@ -71,6 +72,9 @@ def test_document_is_measured_as_it_will_run(text: str, size: Size) -> None:
             + " fragment F240 on Query { serverTime }",
             "nested too deeply",
         ),
+        ("{ serverTime } fragment F on Concert { " + "a { a { a } } " * 90 + "}", "12015 pairs"),
+        ("{ concerts { nodes { " + "tiers { id } " * 130 + "} } }", "16770 pairs"),
+        ("{ concerts { nodes { " + "... { slug } " * 130 + "} } }", "8385 pairs"),
         ("{ __schema { types { fields { type { fields { type { fields { name } } } } } } } }", "introspection"),
     ],
 )

@@ -60,6 +60,11 @@ async def test_large_document_is_validated_in_the_thread(validations: Validation
     assert validations.threads == ["documents_0"]
 
 
+async def test_document_with_many_equal_fields_is_validated_in_the_thread(validations: Validations) -> None:
+    assert (await make_cache().get("{ concerts { nodes { " + "id " * 50 + "} } }")).errors == ()
+    assert validations.threads == ["documents_0"]
+
+
 async def test_small_document_is_validated_in_the_loop(validations: Validations) -> None:
     assert (await make_cache().get("{ serverTime }")).errors == ()
     assert validations.threads == [threading.current_thread().name]

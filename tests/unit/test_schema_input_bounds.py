@@ -9,6 +9,7 @@ from domain.errors import BadUserInput
 from resolvers.context import Context
 from schema import Operation
 from schema.execution.input_bounds import MAX_ITEMS, MAX_VALUES, check_variables
+from schema.execution.operation import MAX_INPUT_ERRORS
 
 
 def test_variables_at_the_bounds_are_accepted() -> None:
@@ -23,6 +24,8 @@ def test_variables_at_the_bounds_are_accepted() -> None:
         ({"a": {"b": [0] * 201}}, "`variables.a.b` has 201 items; send at most 200."),
         ({"a": [[0], [0] * 201]}, "`variables.a.1` has 201 items; send at most 200."),
         ({"input": {str(n): n for n in range(15_000)}}, "`variables.input` has 15000 keys; send at most 200."),
+        ({"a": {"k" * 101: [[0]]}}, "`variables.a` has a key of more than 100 characters; use names of fields."),
+        ({"k" * 240_000: [[[]] * 199] * 9}, "`variables` has a key of more than 100 characters; use names of fields."),
         ({str(n): n for n in range(201)}, "`variables` has 201 keys; send at most 200."),
         ({"a": [[0] * 200 for _ in range(20)]}, "`variables` has more than 2000 values; split the request."),
     ],
@@ -47,3 +50,15 @@ async def test_refused_variables_are_a_request_error() -> None:
             "extensions": {"code": "BAD_USER_INPUT", "requestId": "test-request"},
         }
     ]
+
+
+async def test_only_a_few_unknown_keys_are_reported() -> None:
+    text = "mutation ($input: UpdateConcertInput!) { updateConcert(input: $input) { __typename } }"
+    unknown = {f"salesStartAx{number}": 0 for number in range(190)}
+    without_stores = Context(cast(Any, None), cast(Any, None), None, "test-request")
+
+    result = await schema.execute(Operation(text, {"input": unknown}, None), without_stores)
+
+    errors = cast("list[dict[str, Any]]", result.payload["errors"])
+    assert len(errors) == MAX_INPUT_ERRORS + 1
+    assert "error limit reached" in errors[-1]["message"]

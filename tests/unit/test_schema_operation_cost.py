@@ -46,11 +46,11 @@ def cost(text: str, **variables: object) -> int:
         ("{ a: serverTime b: serverTime }", 2),
         ("{ __typename }", 1),
         ('{ concert(slug: "a") { id name } }', 10 + 2),
-        ('{ concert(slug: "a") { tiers { id name } } }', 10 + 1 + 10 * 2),
+        ('{ concert(slug: "a") { tiers { id name } } }', 10 + 1 + 20 * 2),
         ("{ concerts { nodes { id } } }", 10 + 1 + 20),
         ("{ concerts(first: 3) { nodes { id } } }", 10 + 1 + 3),
         ("{ concerts(first: 3) { pageInfo { endCursor } edges { cursor node { id } } } }", 10 + 2 + 1 + 3 * 3),
-        ("{ concerts(first: 2) { nodes { tiers { id } } } }", 10 + 1 + 2 * (1 + 10)),
+        ("{ concerts(first: 2) { nodes { tiers { id } } } }", 10 + 1 + 2 * (1 + 20)),
         (
             "{ concerts(first: 2) { ...P } } fragment P on ConcertConnection { nodes { ... on Node { id } } }",
             10 + 1 + 2,
@@ -133,11 +133,11 @@ async def test_costly_operation_is_refused_before_it_reads_anything() -> None:
     (error,) = cast("list[dict[str, Any]]", result.payload["errors"])
     assert not result.was_executed
     assert error["message"] == (
-        f"This operation costs 46,220, and the limit is {MAX_COST:,}; request shorter pages or fewer fields."
+        f"This operation costs 66,220, and the limit is {MAX_COST:,}; request shorter pages or fewer fields."
     )
     assert error["extensions"] == {
         "code": "QUERY_TOO_COMPLEX",
-        "cost": 46_220,
+        "cost": 66_220,
         "limit": MAX_COST,
         "requestId": "test-request",
     }

@@ -16,12 +16,14 @@ def thresholds() -> Iterator[None]:
     before = gc.get_threshold()
     yield
     gc.set_threshold(*before)
+    gc.unfreeze()
 
 
 @pytest.mark.usefixtures("thresholds")
 def test_full_collection_runs_after_a_million_allocations() -> None:
     configure_gc()
     assert gc.get_threshold() == GC_THRESHOLDS
+    assert gc.get_freeze_count() > 10_000
     young, middle, old = GC_THRESHOLDS
     assert young * middle * old == 1_000_000
 
