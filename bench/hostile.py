@@ -53,10 +53,10 @@ WIDE_TIER = " ".join(f"a{n}: price {{ amount minor currency }}" for n in range(3
 ROOTS = " ".join(f"a{n}: concerts(first: 5) {{ nodes {{ id tiers {{ available }} }} }}" for n in range(20))
 CHAIN = (
     "{ concerts { nodes { ...F0 } } } "
-    + " ".join(f"fragment F{n} on Concert {{ id name ...F{n + 1} }}" for n in range(30))
-    + " fragment F30 on Concert { slug }"
+    + " ".join(f"fragment F{n} on Concert {{ id name ...F{n + 1} }}" for n in range(15))
+    + " fragment F15 on Concert { slug }"
 )
-EQUAL_FIELDS = "{ concerts { nodes { " + "id name slug tiers { id name } " * 40 + "} } }"
+EQUAL_FIELDS = "{ concerts { nodes { " + "id name slug tiers { id name } " * 20 + "} } }"
 ENUMS = "query ({}) {{ {} }}".format(
     " ".join(f"$v{n}: [ConcertStatus!]" for n in range(9)),
     " ".join(f"a{n}: concerts(first: 1, filter: {{status: $v{n}}}) {{ nodes {{ id }} }}" for n in range(9)),
@@ -83,8 +83,8 @@ ATTACKS = (
     Attack("a page with 25 aliases of a tier's field", f"{{ concerts(first: 50) {{ nodes {{ {TIER_FIELDS} }} }} }}"),
     Attack("20 root fields", f"{{ {ROOTS} }}"),
     Attack("the largest introspection, never cached", get_introspection_query(), is_new_each_time=True),
-    Attack("a chain of 30 fragments", CHAIN, is_new_each_time=True),
-    Attack("40 times the same fields", EQUAL_FIELDS, is_new_each_time=True),
+    Attack("a chain of 15 fragments", CHAIN, is_new_each_time=True),
+    Attack("20 times the same fields", EQUAL_FIELDS, is_new_each_time=True),
     Attack("an unfinished document of 2,000 tokens", "{ a " * 990, is_new_each_time=True),
     Attack("1,800 enum values", ENUMS, {f"v{n}": ["PUBLISHED"] * 200 for n in range(9)}),
     Attack("190 unknown keys", UNKNOWN_KEYS, {"input": {f"name{n}": n for n in range(190)}}),
