@@ -77,7 +77,7 @@ def key() -> str:
 @asynccontextmanager
 async def opened(redis_url: str, mongo_url: str, database: str) -> AsyncIterator[Stores]:
     async with open_stores(redis_url, mongo_url, database) as stores:
-        await wait_until(lambda: _is_ready(stores), timeout=20, what="the stores")
+        await wait_until(lambda: _is_ready(stores), what="the stores")
         yield stores
 
 
