@@ -147,7 +147,8 @@ class ConcertTransaction:
 
     async def _refusal(self, write: ConcertWrite) -> VersionConflict | TemporarilyUnavailable:
         stored = await self._concerts.get(write.concert.id)
-        if stored is not None and stored.version == write.concert.version - 1:
+        # Without an epoch only the version can differ: the snapshot of the transaction was older.
+        if write.epoch is not None and stored is not None and stored.version == write.concert.version - 1:
             return TemporarilyUnavailable("The stock of this concert was checked during this change")
         return VersionConflict(write.concert.id, stored.version if stored else write.concert.version)
 

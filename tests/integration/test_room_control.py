@@ -128,3 +128,18 @@ async def test_concurrent_changes_of_a_concert_do_not_prevent_a_pause(stores: St
     assert [a for a in answers[3:] if not isinstance(a, Concert | VersionConflict)] == []
     (row,) = await rows(stores, concert)
     assert row.command.action is RoomAction.PAUSED
+
+
+async def test_change_is_repeated_after_an_older_snapshot(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A transaction may not see the version yet that was read just before it."""
+    concert = await with_room(stores)
+    replace_in_transaction, attempts = stores.concerts.replace_in_transaction, []
+
+    async def miss_once(after: Concert, *args: Any, **options: Any) -> Concert | None:
+        attempts.append(after.version)
+        return await replace_in_transaction(after, *args, **options) if len(attempts) > 1 else None
+
+    monkeypatch.setattr(stores.concerts, "replace_in_transaction", miss_once)
+    change = ConcertChange(name="Other")
+    changed = await concerts.update_concert(organizer(stores), concert.id, change, expected_version=concert.version)
+    assert (changed.terms.name, changed.version, attempts) == ("Other", 3, [3, 3])
