@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from domain.concerts import Concert
 from schema.ids import concert_argument
 from storage.embedded.process import ServerProcess
 from tests.support.hot_keys import concert_key, make_due
@@ -33,12 +32,6 @@ ROOM: dict[str, Any] = {
     "heartbeatTimeoutSeconds": LONG_S,
     "passClaimTimeoutSeconds": LONG_S,
 }
-
-
-async def concert_of(queue: QueueUsers) -> Concert:
-    found = await queue.shop.stores.concerts.get(concert_argument(queue.concert.id))
-    assert found is not None
-    return found
 
 
 async def run_workers(queue: QueueUsers) -> None:
@@ -75,7 +68,7 @@ async def wait_for_call(queue: QueueUsers, person: str) -> None:
 
 async def absent_people(queue: QueueUsers) -> list[str]:
     """Return the ids of the waiting people without a socket, whose absence has a deadline."""
-    deadlines = concert_key(await concert_of(queue), "presence_deadlines")
+    deadlines = concert_key(await queue.read_concert(), "presence_deadlines")
     found: Any = await queue.shop.stores.script_client.run_command("ZRANGE", deadlines, "0", "-1")
     return [person.decode() for person in found]
 
@@ -83,7 +76,7 @@ async def absent_people(queue: QueueUsers) -> list[str]:
 async def end_absences(queue: QueueUsers) -> None:
     """Move the deadlines of all absent people into the past."""
     people = await absent_people(queue)
-    await make_due(queue.shop.stores, await concert_of(queue), "presence_deadlines", *people)
+    await make_due(queue.shop.stores, await queue.read_concert(), "presence_deadlines", *people)
 
 
 def cut(client: Client) -> None:
