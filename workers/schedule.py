@@ -50,7 +50,7 @@ class Schedule:
         # One jitter per round: concerts that ran together stay together, and several hosts do not
         # run at the same time.
         self._jitter = random.uniform(1.0, 1.1)
-        due = {id_: plan for id_, plan in self._plans.items() if self._may_look(plan, now)}
+        due = {id_: plan for id_, plan in self._plans.items() if self._may_run(plan, now)}
         for plan in due.values():
             plan.started_at, plan.is_woken = now, False
         return list(due)
@@ -99,5 +99,5 @@ class Schedule:
             except TimeoutError:
                 return
 
-    def _may_look(self, plan: _Entry, now: float) -> bool:
+    def _may_run(self, plan: _Entry, now: float) -> bool:
         return plan.due_at <= now + _TOGETHER_S and plan.started_at + self._active_s <= now

@@ -55,7 +55,16 @@ SMOKE = Plan(
     joiners=2_000,
     joins_at_once=4,
     join_s=0.2,
-    calling=slots.Plan(sockets=40, calls=2, called_at_once=5, call_every_s=0.1, leave=3, buy=3, claim_timeout_s=3),
+    calling=slots.Plan(
+        sockets=40,
+        calls=2,
+        called_at_once=5,
+        call_every_s=0.1,
+        leave=3,
+        buy=3,
+        claim_timeout_s=15,
+        settled_within_s=120.0,
+    ),
     push_sockets=40,
     push_s=0.5,
 )

@@ -29,18 +29,27 @@ async def join_all(server: BenchServer, concert: SaleConcert, people: Sequence[U
 
 
 async def measure(
-    server: BenchServer, room: RoomSettings, people: Sequence[User], *, at_once: int, seconds: float
+    server: BenchServer,
+    room: RoomSettings,
+    people: Sequence[User],
+    *,
+    at_once: int,
+    seconds: float,
+    at_least: int = 100,
 ) -> list[Metric]:
+    """Measure for `seconds` under full load, but at least so many joins, then half as many at half
+    the rate.
+    """
     concert = await server.open_concert(room)
     requests = make_join_requests(server, concert, people)
     async with open_connections(server.app.port, at_once, SUCCESS) as opened:
-        await run_closed_loop(opened, requests, seconds=min(1.0, seconds / 2))
+        await run_closed_loop(opened, requests, seconds=min(1.0, seconds / 2), at_least=at_once)
         began_s = server.cpu_s()
-        full = await run_closed_loop(opened, requests, seconds=seconds)
+        full = await run_closed_loop(opened, requests, seconds=seconds, at_least=at_least)
         cpu_s = server.cpu_s() - began_s
         if full.lasted_s < seconds:
             raise NotMeasured("everyone had joined before the end: the server is too fast for so few people")
-        half = await run_open_loop(opened, requests, per_s=full.per_s / 2, seconds=seconds)
+        half = await run_open_loop(opened, requests, per_s=full.per_s / 2, count=len(full.took_ms) // 2)
     how = f"POST /graphql, a new person with their own token each time, {at_once} connections"
     return [
         Metric("joins_per_s", round(full.per_s), how, len(full.took_ms)),

@@ -32,7 +32,6 @@ from storage.keys import KINDS, concert_keys
 
 PAUSE = "mutation ($input: PauseWaitingRoomInput!) { pauseWaitingRoom(input: $input) { __typename } }"
 RESUME = "mutation ($input: ResumeWaitingRoomInput!) { resumeWaitingRoom(input: $input) { __typename } }"
-SETTLED_WITHIN_S = 15.0
 ADMIT = "mutation ($input: AdmitNextInput!) { admitNext(input: $input) { __typename } }"
 
 
@@ -48,6 +47,7 @@ class Plan:
     buy_per_s: float = 12.0
     claim_timeout_s: int = 45
     """Longer than the calls, the departures and the purchases take in total."""
+    settled_within_s: float = 15.0
 
     @property
     def slots(self) -> int:
@@ -85,14 +85,14 @@ async def _measure_latencies(
 ) -> list[Metric]:
     before = await subscribers.read_counts()
     await _call(server, concert, plan)
-    called, counts = await _read_when_settled(server, concert, people, subscribers, plan.slots)
+    called, counts = await _read_when_settled(server, concert, people, subscribers, plan, called=plan.slots)
     ready = ready_ms(called, people, counts)
     await server.organize(RESUME, concertId=concert.id)
     inside = sorted((user for user in people if user.person_id in called), key=lambda v: called[v.person_id].number)
     sent_ms = await _free(server, concert, inside, plan)
     # The others let their calls expire: wait for the latest call.
     await asyncio.sleep(max(max(e.called_ms for e in called.values()) / 1000 + plan.claim_timeout_s - time.time(), 0))
-    entries, counts = await _read_when_settled(server, concert, people, subscribers, 2 * plan.slots)
+    entries, counts = await _read_when_settled(server, concert, people, subscribers, plan, called=2 * plan.slots)
     refills = refill_ms(entries, sent_ms, people, counts, plan)
     return [
         p99(
@@ -179,13 +179,20 @@ async def _free(server: BenchServer, concert: SaleConcert, inside: Sequence[User
 
 
 async def _read_when_settled(
-    server: BenchServer, concert: SaleConcert, people: Sequence[User], subscribers: Subscribers, called: int
+    server: BenchServer,
+    concert: SaleConcert,
+    people: Sequence[User],
+    subscribers: Subscribers,
+    plan: Plan,
+    *,
+    called: int,
 ) -> tuple[dict[str, CalledEntry], Counts]:
     """Return the called entries and the counts, once there are `called` of these entries.
 
-    By then, each of their sockets has received its call. Raises NotMeasured after SETTLED_WITHIN_S.
+    By then, each of their sockets has received its call. Raises NotMeasured after
+    `plan.settled_within_s`.
     """
-    deadline = time.monotonic() + SETTLED_WITHIN_S
+    deadline = time.monotonic() + plan.settled_within_s
     while True:
         entries = await read_entries(server.urls.redis, read_concert(concert.id), people)
         counts = await subscribers.read_counts()

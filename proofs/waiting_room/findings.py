@@ -5,6 +5,11 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class Findings:
+    """Counts and violations.
+
+    While the traffic runs, `entries` and `busiest_minute` are as observed.
+    """
+
     observed: int = 0
     most_slots: int = 0
     at_the_cap: int = 0

@@ -7,6 +7,7 @@ import asyncio
 import json
 from collections.abc import Sequence
 
+from proofs.waiting_room.event_histories import WINDOW_MS
 from proofs.waiting_room.findings import Findings
 from proofs.waiting_room.traffic import Traffic
 from storage.connect import Stores
@@ -27,6 +28,8 @@ class Observer:
         self._findings = findings
         keys = concert_keys(traffic.concert.id)
         self._keys = [keys[KINDS.index(kind)] for kind in ("state", "slots", "entries", "waiters")]
+        self._entries: set[int] = set()
+        self._called_ms: dict[int, int] = {}
         self._states: list[tuple[int, int, int]] = []
         """The concert version, the cap and the slots taken of each state."""
 
@@ -52,6 +55,12 @@ class Observer:
             for name, entry in records.items()
             if entry["state"] == "WAITING" and entry["round"] == int(round_)
         }
+        self._entries.update(entry["id"] for entry in records.values())
+        found.entries = len(self._entries)
+        self._called_ms.update((records[name]["id"], records[name]["called_ms"]) for name in called)
+        minute_began_ms = max(self._called_ms.values(), default=0) - WINDOW_MS
+        in_last_minute = sum(called_ms > minute_began_ms for called_ms in self._called_ms.values())
+        found.busiest_minute = max(found.busiest_minute, in_last_minute)
         in_slots = {name.decode() for name in slots}
         if called != in_slots:
             found.violations.append(f"the called people and the people with a slot differ: {called ^ in_slots}")

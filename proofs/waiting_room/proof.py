@@ -4,6 +4,7 @@ Several sets of workers run. Every observed state, all events and the records in
 checked.
 """
 
+import asyncio
 import random
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -27,6 +28,7 @@ WORKERS = ("expiry", "admission", "settle", "record", "apply")
 """All except the history worker, which would trim the events that the proof reads."""
 SETS_OF_WORKERS = 4
 ALL_CALLED_WITHIN_S = 60.0
+ENOUGH_WITHIN_S = 180.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,8 @@ class Proof:
     seed: int
     stop_workers: Callable[[], Awaitable[None]] | None = None
     """Stops the workers if they are separate processes; without it, they run in this process."""
+    is_enough: Callable[[Findings], bool] = lambda _: True
+    """Keeps the traffic running after `seconds`, for at most ENOUGH_WITHIN_S, until it holds."""
 
     async def run(self) -> Findings:
         async with AsyncExitStack() as stack:
@@ -49,7 +53,7 @@ class Proof:
             observer = Observer(stores[0], traffic, findings)
             workers = [run_workers(one, self.redis_url, WORKERS) for one in stores] if self.stop_workers is None else []
             async with run_in_background(observer.observe(), *workers):
-                await traffic.run(self.seconds)
+                await traffic.run(self._make_stop(findings))
                 until_ms = await _call_all_waiting(stores[0], traffic, findings)
             if self.stop_workers is not None:
                 await self.stop_workers()
@@ -58,6 +62,17 @@ class Proof:
             findings.violations += await find_violations(stores[0], concert)
         findings.done = dict(traffic.done)
         return findings
+
+    def _make_stop(self, findings: Findings) -> Callable[[], bool]:
+        """Return a function that says whether the traffic has to stop."""
+        loop = asyncio.get_running_loop()
+        began_s = loop.time()
+
+        def is_over() -> bool:
+            lasted_s = loop.time() - began_s
+            return lasted_s >= self.seconds and (self.is_enough(findings) or lasted_s >= self.seconds + ENOUGH_WITHIN_S)
+
+        return is_over
 
 
 async def _call_all_waiting(stores: Stores, traffic: Traffic, findings: Findings) -> int:

@@ -24,7 +24,7 @@ from storage.connect import Stores, open_stores
 PASSES = PassSigner(Ed25519PrivateKey.generate())
 CUSTOMER = Customer("Ada Lovelace", "ada@example.org")
 STOCK = 50_000
-READY_WITHIN_S = 30.0
+READY_WITHIN_S = 60.0
 
 
 @asynccontextmanager

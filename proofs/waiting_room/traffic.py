@@ -50,22 +50,21 @@ class Traffic:
     def __post_init__(self) -> None:
         self._record_cap(self.concert)
 
-    async def run(self, seconds: float) -> None:
-        until_s = asyncio.get_running_loop().time() + seconds
+    async def run(self, is_over: Callable[[], bool]) -> None:
         async with asyncio.TaskGroup() as group:
             for _ in range(PEOPLE_AT_ONCE):
-                group.create_task(self._repeat(self._act_as_person, until_s, pause_s=0.0))
+                group.create_task(self._repeat(self._act_as_person, is_over, pause_s=0.0))
             for process in ("a", "b"):
-                group.create_task(self._repeat(self._socket_process(process), until_s, pause_s=0.1))
-            group.create_task(self._repeat(self._act_as_organizer, until_s, pause_s=0.15))
+                group.create_task(self._repeat(self._socket_process(process), is_over, pause_s=0.1))
+            group.create_task(self._repeat(self._act_as_organizer, is_over, pause_s=0.15))
 
     async def change(self, stores: Stores, **settings: bool | int) -> None:
         """Change settings of the room."""
         patch, context = RoomSettingsPatch(tuple(settings.items())), organizer_context(stores)
         self._record_cap(await rooms.configure(context, self.concert.id, patch, expected_version=None))
 
-    async def _repeat(self, step: Step, until_s: float, *, pause_s: float) -> None:
-        while asyncio.get_running_loop().time() < until_s:
+    async def _repeat(self, step: Step, is_over: Callable[[], bool], *, pause_s: float) -> None:
+        while not is_over():
             try:
                 await step()
             except OnsaleError as refusal:

@@ -22,7 +22,7 @@ MAX_DEAD_LETTERS = 10_000
 """The limit per concert. Beyond it an event stays in the stream and is tried again every minute,
 so nothing is lost."""
 MAX_ERROR_CHARS = 500
-_DEAD_LETTERS_PER_READ = 100
+DEAD_LETTERS_PER_READ = 100
 _HEAD = 9
 """Words of a dead letter before its event: its id, then group, id, tries and error, each preceded
 by its name."""
@@ -109,13 +109,13 @@ class EventStore:
         """Yield the dead letters of a concert, oldest first."""
         after = FROM_THE_FIRST
         while True:
-            word, found = await self._client.call(scripts.READ_DEAD_LETTERS, concert_id, after, _DEAD_LETTERS_PER_READ)
+            word, found = await self._client.call(scripts.READ_DEAD_LETTERS, concert_id, after, DEAD_LETTERS_PER_READ)
             replies.expect(scripts.READ_DEAD_LETTERS, word, "DEAD_LETTERS")
             for words in replies.lists(found):
                 letter = _dead_letter(concert_id, words)
                 yield letter
                 after = letter.id
-            if len(found) < _DEAD_LETTERS_PER_READ:
+            if len(found) < DEAD_LETTERS_PER_READ:
                 return
 
     async def drop_dead_letters(self, concert_id: ConcertId, ids: Sequence[str]) -> int:

@@ -64,7 +64,7 @@ async def test_signal_during_the_start_ends_the_application(tmp_path: Path) -> N
     application = Application(tmp_path / "onsale")
     await application.start()
     lock = application.data_dir / "mongod" / "child.lock"
-    await wait_until(lock.exists, timeout=30, what="the start of mongod")
+    await wait_until(lock.exists, what="the start of mongod")
     assert await application.end() == 0
     assert _running_stores(application) == []
 

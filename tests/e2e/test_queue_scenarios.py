@@ -2,21 +2,22 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
 
-from domain.ids import ConcertId
 from schema.ids import concert_argument
-from storage.keys import KINDS, concert_keys
+from storage.embedded.process import ServerProcess
+from tests.support.hot_keys import concert_key, make_due
 from tests.support.queue_users import QueueUsers, open_queue
 from tests.support.shop import Answer, Shop
 from tests.support.shop_mutations import person_id_of
 from tests.support.shop_socket import open_client
 from tests.support.sockets import Client
 from tests.support.waiting import wait_until
+from tests.support.worker_steps import running_workers
 from workers.admission import AdmissionWorker
 from workers.expiry import ExpiryWorker
 
@@ -33,29 +34,10 @@ ROOM: dict[str, Any] = {
 }
 
 
-def concert_id_of(queue: QueueUsers) -> ConcertId:
-    return concert_argument(queue.concert.id)
-
-
 async def run_workers(queue: QueueUsers) -> None:
     """Run the workers of a queue once, for this queue alone."""
     for worker in (ExpiryWorker(), AdmissionWorker()):
-        await worker.run_for(queue.shop.stores, concert_id_of(queue))
-
-
-@asynccontextmanager
-async def running_workers(queue: QueueUsers) -> AsyncIterator[None]:
-    async def run() -> None:
-        while True:
-            await run_workers(queue)
-            await asyncio.sleep(0.1)
-
-    running = asyncio.create_task(run())
-    try:
-        yield
-    finally:
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
+        await worker.run_for(queue.shop.stores, concert_argument(queue.concert.id))
 
 
 async def subscribe(stack: AsyncExitStack, queue: QueueUsers, person: str) -> tuple[Client, Answer]:
@@ -86,16 +68,15 @@ async def wait_for_call(queue: QueueUsers, person: str) -> None:
 
 async def absent_people(queue: QueueUsers) -> list[str]:
     """Return the ids of the waiting people without a socket, whose absence has a deadline."""
-    deadlines = concert_keys(concert_id_of(queue))[KINDS.index("presence_deadlines")]
+    deadlines = concert_key(await queue.read_concert(), "presence_deadlines")
     found: Any = await queue.shop.stores.script_client.run_command("ZRANGE", deadlines, "0", "-1")
     return [person.decode() for person in found]
 
 
 async def end_absences(queue: QueueUsers) -> None:
     """Move the deadlines of all absent people into the past."""
-    deadlines = concert_keys(concert_id_of(queue))[KINDS.index("presence_deadlines")]
-    for person in await absent_people(queue):
-        await queue.shop.stores.script_client.run_command("ZADD", deadlines, "XX", "1", person)
+    people = await absent_people(queue)
+    await make_due(queue.shop.stores, await queue.read_concert(), "presence_deadlines", *people)
 
 
 def cut(client: Client) -> None:
@@ -149,7 +130,7 @@ async def test_reconnected_people_keep_their_entries_and_absent_ones_lose_them(s
         assert (await queue.room())["waitingCount"] == 14
 
 
-async def test_snapshots_stay_the_same_while_connections_break(shop: Shop) -> None:
+async def test_snapshots_stay_the_same_while_connections_break(shop: Shop, shared_valkey: ServerProcess) -> None:
     """Each person has two devices that lose their connections at random."""
     queue = await open_queue(shop, **ROOM)
     people, chance = [f"p{number}" for number in range(6)], random.Random(4)
@@ -167,7 +148,7 @@ async def test_snapshots_stay_the_same_while_connections_break(shop: Shop) -> No
                     cut(client)
         return snapshots
 
-    async with running_workers(queue), AsyncExitStack() as stack:
+    async with running_workers(shop.stores, shared_valkey.url, "expiry", "admission"), AsyncExitStack() as stack:
         await subscribe(stack, queue, "first")
         await wait_for_call(queue, "first")
         expected = {person: (number, "WAITING", number - 1) for number, person in enumerate(people, 2)}

@@ -1,4 +1,7 @@
-"""The shell sessions of README.md and docs/, run as printed except for the port."""
+"""The shell sessions of README.md and docs/, run as printed except for the port.
+
+The sale runs as a module, as `make sale` does.
+"""
 
 import os
 import re

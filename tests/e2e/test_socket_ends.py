@@ -2,30 +2,58 @@
 
 import asyncio
 import logging
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
 
 import pytest
 
 from subscriptions.sockets import ws_protocol
 from subscriptions.sockets.limits import Limits
 from tests.support.sockets import FakeSubscription, shown, sockets
+from tests.support.waiting import wait_until
 
 
 @dataclass
-class RecordedRandom:
-    """Stands in for the module `random` and records the intervals from which numbers are drawn."""
+class Delays:
+    """Stands in for the module `random`: each number drawn differs from those before it."""
 
-    drawn: list[tuple[float, float]] = field(default_factory=list)
+    intervals: list[tuple[float, float]] = field(default_factory=list)
+    drawn: list[float] = field(default_factory=list)
 
     def uniform(self, low: float, high: float) -> float:
-        self.drawn.append((low, high))
-        return low
+        self.intervals.append((low, high))
+        self.drawn.append(low + (high - low) * len(self.intervals) / 37)
+        return self.drawn[-1]
 
 
-async def test_restart_asks_each_socket_to_reconnect_at_a_random_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    delays = RecordedRandom()
+@dataclass
+class Scheduled:
+    """Keeps the callbacks that the loop is to call after one of the drawn delays."""
+
+    delays: Delays
+    callbacks: dict[float, Callable[[], object]] = field(default_factory=dict)
+
+    def replace_call_later(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        loop = asyncio.get_running_loop()
+        call_later = loop.call_later
+
+        def keep_or_call_later(delay: float, callback: Any, *args: Any, **options: Any) -> asyncio.TimerHandle:
+            if delay not in self.delays.drawn:
+                return call_later(delay, callback, *args, **options)
+            self.callbacks[delay] = callback
+            return call_later(0, lambda: None)
+
+        monkeypatch.setattr(loop, "call_later", keep_or_call_later)
+
+
+async def test_restart_closes_each_socket_after_a_delay_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    delays = Delays()
+    scheduled = Scheduled(delays)
     monkeypatch.setattr(ws_protocol, "random", delays)
+    scheduled.replace_call_later(monkeypatch)
     async with AsyncExitStack() as clients:
         async with sockets() as server:
             signed_in = [await clients.enter_async_context(server.signed_in()) for _ in range(20)]
@@ -36,9 +64,24 @@ async def test_restart_asks_each_socket_to_reconnect_at_a_random_time(monkeypatc
                 fake.show(1)
             assert [await client.receive() for client in signed_in] == [shown("s", 1)] * 20
             ends = [asyncio.create_task(client.closed()) for client in [*signed_in, silent]]
+            restart = asyncio.create_task(_call_one_by_one(scheduled, ends))
+        await restart
         assert set(await asyncio.gather(*ends)) == {(1012, "This server is restarting; reconnect")}
-        assert delays.drawn == [(0, ws_protocol.RESTART_SPREAD_S)] * 21
+        assert delays.intervals == [(0, ws_protocol.RESTART_SPREAD_S)] * 21
         assert (server.runner.open, server.capacity.total) == ([], 0)
+
+
+async def _call_one_by_one(scheduled: Scheduled, ends: Sequence[asyncio.Task[tuple[int, str]]]) -> None:
+    """Check that each callback closes one socket."""
+    await wait_until(lambda: len(scheduled.callbacks) == len(ends), what="a delay for each socket")
+    for count, delay in enumerate(sorted(scheduled.callbacks), start=1):
+        scheduled.callbacks[delay]()
+        await wait_until(partial(_are_closed, ends, count), what="the end of a socket")
+        assert sum(end.done() for end in ends) == count
+
+
+def _are_closed(ends: Sequence[asyncio.Task[tuple[int, str]]], count: int) -> bool:
+    return sum(end.done() for end in ends) >= count
 
 
 @pytest.mark.parametrize("ending", ["restart", "too large"])

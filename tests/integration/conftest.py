@@ -10,6 +10,7 @@ from storage.embedded.process import ServerProcess
 from storage.keys import PERMANENT_KEYS
 from subscriptions.hub import Hub
 from tests.support.hub_recorder import open_hub
+from tests.support.issuers import KeyServer, running_key_server
 from tests.support.sale import opened
 from tests.support.waiting import wait_until
 from workers.expiry import ExpiryWorker
@@ -42,6 +43,12 @@ async def own_stores(own_valkey: ServerProcess, mongo_url: str, mongo_database: 
 async def hub(stores: Stores, valkey_url: str) -> AsyncIterator[Hub]:
     async with open_hub(stores, valkey_url) as (made, _):
         yield made
+
+
+@pytest_asyncio.fixture
+async def key_server() -> AsyncIterator[KeyServer]:
+    async with running_key_server() as running:
+        yield running
 
 
 async def _check_expiry(stores: Stores, url: str) -> None:

@@ -3,10 +3,8 @@
 import asyncio
 import gzip
 import json
-from collections.abc import AsyncIterator
 
 import pytest
-import pytest_asyncio
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 
 from auth.jwks import MAX_RESPONSE_BYTES
@@ -19,66 +17,60 @@ from tests.support.waiting import wait_until
 NEVER_S = 3_600.0
 
 
-@pytest_asyncio.fixture
-async def server() -> AsyncIterator[KeyServer]:
-    async with running_key_server() as running:
-        yield running
-
-
 async def is_known(keys: SigningKeys, kid: str) -> bool:
     return await keys.find(kid) is not None
 
 
-async def test_concurrent_callers_share_one_fetch(server: KeyServer) -> None:
-    keys = SigningKeys(server.issuer)
-    server.gate.clear()
+async def test_concurrent_callers_share_one_fetch(key_server: KeyServer) -> None:
+    keys = SigningKeys(key_server.issuer)
+    key_server.gate.clear()
     waiting = [asyncio.create_task(is_known(keys, "k1")) for _ in range(100)]
-    await wait_until(lambda: server.key_fetches == 1)
-    server.gate.set()
+    await wait_until(lambda: key_server.key_fetches == 1)
+    key_server.gate.set()
     assert await asyncio.gather(*waiting) == [True] * 100
-    assert server.key_fetches == 1
+    assert key_server.key_fetches == 1
 
 
-async def test_cancelled_caller_does_not_cancel_the_fetch(server: KeyServer) -> None:
-    keys = SigningKeys(server.issuer)
-    server.gate.clear()
+async def test_cancelled_caller_does_not_cancel_the_fetch(key_server: KeyServer) -> None:
+    keys = SigningKeys(key_server.issuer)
+    key_server.gate.clear()
     cancelled = asyncio.create_task(is_known(keys, "k1"))
     other = asyncio.create_task(is_known(keys, "k1"))
-    await wait_until(lambda: server.key_fetches == 1)
+    await wait_until(lambda: key_server.key_fetches == 1)
     cancelled.cancel()
     with pytest.raises(asyncio.CancelledError):
         await cancelled
-    server.gate.set()
+    key_server.gate.set()
     assert await other
-    assert server.key_fetches == 1
+    assert key_server.key_fetches == 1
 
 
 async def test_unavailable_issuer_is_not_asked_for_each_call(
-    server: KeyServer, monkeypatch: pytest.MonkeyPatch
+    key_server: KeyServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("auth.signing_keys.RETRY_EMPTY_S", NEVER_S)
-    keys = SigningKeys(server.issuer, cooldown_s=NEVER_S)
-    server.failure = PlainTextResponse("down", 503)
+    keys = SigningKeys(key_server.issuer, cooldown_s=NEVER_S)
+    key_server.failure = PlainTextResponse("down", 503)
     for _ in range(10):
         with pytest.raises(TemporarilyUnavailable):
             await keys.find("k1")
-    assert server.key_fetches == 1
+    assert key_server.key_fetches == 1
 
 
-async def test_call_ends_after_the_fetch_timeout(server: KeyServer, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_call_ends_after_the_fetch_timeout(key_server: KeyServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("auth.signing_keys.FETCH_TIMEOUT_S", 0.05)
-    server.gate.clear()
+    key_server.gate.clear()
     with pytest.raises(TemporarilyUnavailable):
-        await SigningKeys(server.issuer).find("k1")
-    server.gate.set()
+        await SigningKeys(key_server.issuer).find("k1")
+    key_server.gate.set()
 
 
-async def test_keys_are_found_after_the_issuer_recovers(server: KeyServer) -> None:
-    keys = SigningKeys(server.issuer, cooldown_s=0)
-    server.failure = PlainTextResponse("down", 503)
+async def test_keys_are_found_after_the_issuer_recovers(key_server: KeyServer) -> None:
+    keys = SigningKeys(key_server.issuer, cooldown_s=0)
+    key_server.failure = PlainTextResponse("down", 503)
     with pytest.raises(TemporarilyUnavailable):
         await keys.find("k1")
-    server.failure = None
+    key_server.failure = None
     assert await is_known(keys, "k1")
 
 
@@ -96,54 +88,54 @@ async def test_keys_are_found_after_the_issuer_recovers(server: KeyServer) -> No
     ],
 )
 async def test_known_keys_survive_every_failed_fetch(
-    server: KeyServer, failure: Response, caplog: pytest.LogCaptureFixture
+    key_server: KeyServer, failure: Response, caplog: pytest.LogCaptureFixture
 ) -> None:
-    keys = SigningKeys(server.issuer, cooldown_s=0)
+    keys = SigningKeys(key_server.issuer, cooldown_s=0)
     assert await is_known(keys, "k1")
-    server.failure = failure
+    key_server.failure = failure
     assert not await is_known(keys, "k2")
-    assert server.key_fetches == 2
+    assert key_server.key_fetches == 2
     assert await is_known(keys, "k1")
     assert keys.generation == 1
-    assert f"signing keys of {server.issuer} could not be fetched" in caplog.text
+    assert f"signing keys of {key_server.issuer} could not be fetched" in caplog.text
 
 
 async def test_known_keys_survive_an_unreachable_issuer() -> None:
-    async with running_key_server() as server:
-        keys = SigningKeys(server.issuer, cooldown_s=0)
+    async with running_key_server() as key_server:
+        keys = SigningKeys(key_server.issuer, cooldown_s=0)
         assert await is_known(keys, "k1")
     assert not await is_known(keys, "k2")
     assert await is_known(keys, "k1")
 
 
-async def test_stale_keys_are_used_while_new_ones_are_fetched(server: KeyServer) -> None:
-    keys = SigningKeys(server.issuer, refresh_every_s=0, cooldown_s=0)
+async def test_stale_keys_are_used_while_new_ones_are_fetched(key_server: KeyServer) -> None:
+    keys = SigningKeys(key_server.issuer, refresh_every_s=0, cooldown_s=0)
     assert await is_known(keys, "k1")
-    server.keys = [jwk("k2")]
-    server.gate.clear()
+    key_server.keys = [jwk("k2")]
+    key_server.gate.clear()
     keys.refresh_if_stale()
     keys.refresh_if_stale()
-    await wait_until(lambda: server.key_fetches == 2)
+    await wait_until(lambda: key_server.key_fetches == 2)
     assert await is_known(keys, "k1")
-    server.gate.set()
+    key_server.gate.set()
     await wait_until(lambda: keys.generation == 2)
     assert await is_known(keys, "k2")
-    assert server.key_fetches == 2
+    assert key_server.key_fetches == 2
 
 
-async def test_fresh_keys_are_not_fetched_again(server: KeyServer) -> None:
-    keys = SigningKeys(server.issuer, refresh_every_s=NEVER_S, cooldown_s=0)
+async def test_fresh_keys_are_not_fetched_again(key_server: KeyServer) -> None:
+    keys = SigningKeys(key_server.issuer, refresh_every_s=NEVER_S, cooldown_s=0)
     assert await is_known(keys, "k1")
     keys.refresh_if_stale()
     assert await is_known(keys, "k1")
-    assert server.key_fetches == 1
+    assert key_server.key_fetches == 1
 
 
-async def test_unchanged_keys_keep_their_generation(server: KeyServer) -> None:
-    keys = SigningKeys(server.issuer, cooldown_s=0)
+async def test_unchanged_keys_keep_their_generation(key_server: KeyServer) -> None:
+    keys = SigningKeys(key_server.issuer, cooldown_s=0)
     assert await is_known(keys, "k1")
     assert not await is_known(keys, "k2")
-    assert (server.key_fetches, keys.generation) == (2, 1)
+    assert (key_server.key_fetches, keys.generation) == (2, 1)
 
 
 @pytest.mark.parametrize(
@@ -156,20 +148,20 @@ async def test_unchanged_keys_keep_their_generation(server: KeyServer) -> None:
     ],
 )
 async def test_invalid_discovery_document_is_not_followed(
-    server: KeyServer, discovery: dict[str, object], logged: str, caplog: pytest.LogCaptureFixture
+    key_server: KeyServer, discovery: dict[str, object], logged: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    server.discovery |= discovery
+    key_server.discovery |= discovery
     with pytest.raises(TemporarilyUnavailable):
-        await SigningKeys(server.issuer).find("k1")
-    assert server.key_fetches == 0
+        await SigningKeys(key_server.issuer).find("k1")
+    assert key_server.key_fetches == 0
     assert logged in caplog.text
 
 
-async def test_closing_ends_a_fetch_in_progress(server: KeyServer) -> None:
-    keys = SigningKeys(server.issuer)
-    server.gate.clear()
+async def test_closing_ends_a_fetch_in_progress(key_server: KeyServer) -> None:
+    keys = SigningKeys(key_server.issuer)
+    key_server.gate.clear()
     keys.refresh_if_stale()
-    await wait_until(lambda: server.key_fetches == 1)
+    await wait_until(lambda: key_server.key_fetches == 1)
     await keys.aclose()
     assert not [task for task in asyncio.all_tasks() if task.get_name() == "fetch signing keys"]
-    server.gate.set()
+    key_server.gate.set()

@@ -29,9 +29,9 @@ from tests.support.waiting import wait_until
 
 @asynccontextmanager
 async def verifier_of(
-    server: KeyServer, *, cooldown_s: float = 10, refresh_every_s: float = 600
+    key_server: KeyServer, *, cooldown_s: float = 10, refresh_every_s: float = 600
 ) -> AsyncIterator[TokenVerifier]:
-    verifier = TokenVerifier(server.issuer, AUDIENCE, cooldown_s=cooldown_s, refresh_every_s=refresh_every_s)
+    verifier = TokenVerifier(key_server.issuer, AUDIENCE, cooldown_s=cooldown_s, refresh_every_s=refresh_every_s)
     try:
         yield verifier
     finally:
@@ -39,14 +39,8 @@ async def verifier_of(
 
 
 @pytest_asyncio.fixture
-async def server() -> AsyncIterator[KeyServer]:
-    async with running_key_server() as running:
-        yield running
-
-
-@pytest_asyncio.fixture
-async def verifier(server: KeyServer) -> AsyncIterator[TokenVerifier]:
-    async with verifier_of(server) as made:
+async def verifier(key_server: KeyServer) -> AsyncIterator[TokenVerifier]:
+    async with verifier_of(key_server) as made:
         yield made
 
 
@@ -77,9 +71,9 @@ class SharedVerifier:
 def shared() -> Iterator[SharedVerifier]:
     with asyncio.Runner() as runner:
         context = running_key_server()
-        server = runner.run(context.__aenter__())
-        verifier = TokenVerifier(server.issuer, AUDIENCE)
-        yield SharedVerifier(runner, verifier, server.issuer)
+        key_server = runner.run(context.__aenter__())
+        verifier = TokenVerifier(key_server.issuer, AUDIENCE)
+        yield SharedVerifier(runner, verifier, key_server.issuer)
         runner.run(verifier.aclose())
         runner.run(context.__aexit__(None, None, None))
 
@@ -170,10 +164,10 @@ def test_forged_signature_is_refused(shared: SharedVerifier) -> None:
     assert shared.refusal(forged) == "The access token has an invalid signature; sign in again."
 
 
-async def test_unsigned_token_is_refused(server: KeyServer, verifier: TokenVerifier) -> None:
-    unsigned = jwt.encode(access_claims(server.issuer), "", "none", headers={"kid": "k1"})
+async def test_unsigned_token_is_refused(key_server: KeyServer, verifier: TokenVerifier) -> None:
+    unsigned = jwt.encode(access_claims(key_server.issuer), "", "none", headers={"kid": "k1"})
     assert "is signed with an algorithm that is not accepted; use RS256" in await refusal(verifier, unsigned)
-    assert server.key_fetches <= 1
+    assert key_server.key_fetches <= 1
 
 
 def test_public_key_is_not_accepted_as_hmac_secret(shared: SharedVerifier) -> None:
@@ -199,40 +193,40 @@ def test_token_without_a_key_id_is_refused(shared: SharedVerifier) -> None:
     assert "has no key id (kid)" in shared.refusal(signed(access_claims(shared.issuer), None))
 
 
-async def test_unknown_keys_cause_no_further_fetches(server: KeyServer, verifier: TokenVerifier) -> None:
-    await verifier.verify(signed(access_claims(server.issuer)))
-    unknown = [signed(access_claims(server.issuer), "k1", kid=f"unknown{number}") for number in range(200)]
+async def test_unknown_keys_cause_no_further_fetches(key_server: KeyServer, verifier: TokenVerifier) -> None:
+    await verifier.verify(signed(access_claims(key_server.issuer)))
+    unknown = [signed(access_claims(key_server.issuer), "k1", kid=f"unknown{number}") for number in range(200)]
     messages = await asyncio.gather(*(refusal(verifier, token) for token in unknown))
     assert set(messages) == {
-        f"The access token is signed with a key that issuer {server.issuer} does not publish; sign in again."
+        f"The access token is signed with a key that issuer {key_server.issuer} does not publish; sign in again."
     }
-    assert server.key_fetches == 1
+    assert key_server.key_fetches == 1
 
 
-async def test_new_key_is_found_without_a_restart(server: KeyServer) -> None:
-    async with verifier_of(server, cooldown_s=0) as verifier:
-        await verifier.verify(signed(access_claims(server.issuer)))
-        server.keys = [jwk("k1"), jwk("k2")]
-        tokens = [signed(access_claims(server.issuer, jti=str(number)), "k2") for number in range(100)]
+async def test_new_key_is_found_without_a_restart(key_server: KeyServer) -> None:
+    async with verifier_of(key_server, cooldown_s=0) as verifier:
+        await verifier.verify(signed(access_claims(key_server.issuer)))
+        key_server.keys = [jwk("k1"), jwk("k2")]
+        tokens = [signed(access_claims(key_server.issuer, jti=str(number)), "k2") for number in range(100)]
         viewers = await asyncio.gather(*(verifier.verify(token) for token in tokens))
         assert {viewer.person_id for viewer in viewers} == {SUBJECT}
-        assert server.key_fetches == 2
+        assert key_server.key_fetches == 2
 
 
-async def test_withdrawn_key_invalidates_cached_tokens(server: KeyServer) -> None:
-    async with verifier_of(server, cooldown_s=0) as verifier:
-        old = signed(access_claims(server.issuer), "k1")
+async def test_withdrawn_key_invalidates_cached_tokens(key_server: KeyServer) -> None:
+    async with verifier_of(key_server, cooldown_s=0) as verifier:
+        old = signed(access_claims(key_server.issuer), "k1")
         await verifier.verify(old)
-        server.keys = [jwk("k2")]
-        await verifier.verify(signed(access_claims(server.issuer), "k2"))
+        key_server.keys = [jwk("k2")]
+        await verifier.verify(signed(access_claims(key_server.issuer), "k2"))
         assert "does not publish" in await refusal(verifier, old)
 
 
-async def test_withdrawn_key_is_noticed_though_all_tokens_are_cached(server: KeyServer) -> None:
-    async with verifier_of(server, cooldown_s=0, refresh_every_s=0) as verifier:
-        token = signed(access_claims(server.issuer))
+async def test_withdrawn_key_is_noticed_though_all_tokens_are_cached(key_server: KeyServer) -> None:
+    async with verifier_of(key_server, cooldown_s=0, refresh_every_s=0) as verifier:
+        token = signed(access_claims(key_server.issuer))
         await verifier.verify(token)
-        server.keys = [jwk("k2")]
+        key_server.keys = [jwk("k2")]
 
         async def is_refused() -> bool:
             try:
@@ -244,20 +238,20 @@ async def test_withdrawn_key_is_noticed_though_all_tokens_are_cached(server: Key
         await wait_until(is_refused)
 
 
-async def test_keys_by_url_need_no_discovery(server: KeyServer) -> None:
-    server.discovery = {}
-    verifier = TokenVerifier(server.issuer, AUDIENCE, jwks_url=f"{server.issuer}/certs")
-    assert (await verifier.verify(signed(access_claims(server.issuer)))).person_id == SUBJECT
+async def test_keys_by_url_need_no_discovery(key_server: KeyServer) -> None:
+    key_server.discovery = {}
+    verifier = TokenVerifier(key_server.issuer, AUDIENCE, jwks_url=f"{key_server.issuer}/certs")
+    assert (await verifier.verify(signed(access_claims(key_server.issuer)))).person_id == SUBJECT
     await verifier.aclose()
 
 
-async def test_unavailable_issuer_is_a_temporary_error(server: KeyServer) -> None:
-    server.discovery = {"issuer": "https://another.example", "jwks_uri": f"{server.issuer}/certs"}
-    async with verifier_of(server) as verifier:
+async def test_unavailable_issuer_is_a_temporary_error(key_server: KeyServer) -> None:
+    key_server.discovery = {"issuer": "https://another.example", "jwks_uri": f"{key_server.issuer}/certs"}
+    async with verifier_of(key_server) as verifier:
         with pytest.raises(TemporarilyUnavailable, match="cannot be fetched") as caught:
-            await verifier.verify(signed(access_claims(server.issuer)))
+            await verifier.verify(signed(access_claims(key_server.issuer)))
         assert caught.value.retry_after_s == 1
-        assert server.key_fetches == 0
+        assert key_server.key_fetches == 0
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from domain.errors import RoomNotOpen
 from domain.estimates.sold_out_forecast import forecast_sold_out
 from domain.ids import ConcertId, PersonId
 from domain.queues import EntryState, QueueingMethod
-from domain.room_audits import AdmissionLimit, RoomAction
+from domain.room_audits import ManualAdmission, RoomAction
 from domain.room_changes import RoomSettingsPatch
 from domain.stock import StockAhead
 from domain.topics import QueueSnapshot, QueueTopic
@@ -22,10 +22,10 @@ from schema import Operation, execute, ids
 from storage.connect import Stores
 from subscriptions.hub import Hub
 from subscriptions.interfaces import ConcertSnapshot
-from tests.support.hot_keys import concert_key, make_due
+from tests.support.hot_keys import make_due
 from tests.support.hub_recorder import SnapshotRecorder, open_hub, subscribe
 from tests.support.lottery import numbers, register, with_lottery
-from tests.support.queue_steps import admit, hold_with_pass, join, leave_all, make_people, pass_of, with_room
+from tests.support.queue_steps import admit, hold_with_pass, join, leave_all, make_people, pass_of, states, with_room
 from tests.support.sale import PASSES, buy, context, key, organizer
 from workers.opening import OpeningWorker
 
@@ -165,15 +165,13 @@ async def test_flow_counts_only_the_current_round(stores: Stores) -> None:
     assert (flow.called, flow.left) == (0, 0)
 
 
-async def test_manual_admission_names_the_limit_that_stopped_it(stores: Stores) -> None:
-    """300 entries in front are overdue and not ended yet; both limits are far away."""
-    concert = await with_room(stores, 100, total_active_users=1_000, queue_all=True, heartbeat_timeout_ms=1_000)
+async def test_manual_admission_calls_people_behind_many_absent_ones(stores: Stores) -> None:
+    """300 entries in front are overdue, more than one script call ends."""
+    concert = await with_room(stores, 100, total_active_users=1_000, queue_all=True)
     absent, present = make_people(300), make_people(5, first=301)
     await register(stores, concert, absent)
     await admit(stores, concert)
     await register(stores, concert, present)
     await make_due(stores, concert, "presence_deadlines", *absent)
-    pairs = [word for who in present for word in ("99999999999999", who)]
-    await stores.script_client.run_command("ZADD", concert_key(concert, "presence_deadlines"), "XX", *pairs)
-    call = await rooms.admit_next(organizer(stores), concert.id, 5, key())
-    assert call.limit is not AdmissionLimit.NEW_USERS_PER_MINUTE
+    assert await rooms.admit_next(organizer(stores), concert.id, 5, key()) == ManualAdmission(5, 5, None)
+    assert await states(stores, concert, *present) == [EntryState.READY] * 5

@@ -18,9 +18,9 @@ from domain.stock import StockAhead
 from domain.topics import HoldsTopic, QueueTopic
 from resolvers import holds, queues, rooms
 from storage.connect import Stores
-from storage.keys import KINDS, concert_keys
 from subscriptions.hub import Hub
 from subscriptions.publishing.push_intervals import PushIntervals
+from tests.support.hot_keys import advance_clock
 from tests.support.hub_recorder import ROOM, SnapshotRecorder, check_rising, open_hub, subscribe
 from tests.support.lossy_hints import lose_hints
 from tests.support.lottery import register, with_lottery
@@ -68,7 +68,7 @@ async def test_only_people_near_the_front_get_every_move(stores: Stores, valkey_
         check_rising(near)
 
 
-async def test_last_move_arrives_within_the_interval_of_a_far_position(stores: Stores, valkey_url: str) -> None:
+async def test_last_move_of_a_far_position_arrives(stores: Stores, valkey_url: str) -> None:
     concert = await with_people_waiting(stores)
     async with open_hub(stores, valkey_url, push_intervals=PushIntervals((), 0.3)) as (hub, _):
         (far,) = await subscribe_queue(hub, concert, PEOPLE[29])
@@ -168,8 +168,7 @@ async def test_opening_by_the_clock_is_pushed(stores: Stores, valkey_url: str) -
         assert {one.entry().state for one in recorders} == {EntryState.PREQUEUED}
         assert sorted(one.state_and_position()[1] or 0 for one in recorders) == list(range(1, 31))
         version = recorders[0].queue().room.version
-        state = concert_keys(concert.id)[KINDS.index("state")]
-        await stores.script_client.run_command("HINCRBY", state, "now_ms", "3600000")
+        await advance_clock(stores, concert, 3_600_000)
         await wait_until(
             lambda: {one.state_and_position()[0] for one in recorders} == {EntryState.WAITING}, what="the opening"
         )
@@ -185,9 +184,8 @@ async def test_grace_period_is_pushed_to_people_with_a_deadline(stores: Stores, 
         held = await _subscribe_with_hold(stores, hub, concert, PEOPLE[1])
         before, held_before = called.entry().expires_at, _hold(held).expires_at
         assert before is not None
-        state = concert_keys(concert.id)[KINDS.index("state")]
         # As if no worker had run for an hour: the next run grants a grace period.
-        await stores.script_client.run_command("HINCRBY", state, "now_ms", "3600000")
+        await advance_clock(stores, concert, 3_600_000)
         await ExpiryWorker().run_once(stores)
         await wait_until(lambda: (called.entry().expires_at or before) > before, what="the grace period")
         await wait_until(lambda: _hold(held).expires_at > held_before, what="the grace period of the hold")

@@ -5,15 +5,14 @@ from itertools import pairwise
 
 import pytest
 
-from domain.concerts import Concert
 from domain.ids import PersonId
 from domain.queues import RoomStatus
 from domain.topics import RoomTopic
 from resolvers import queues, rooms
 from storage.connect import Stores
-from storage.keys import KINDS, concert_keys
 from subscriptions.hub import Hub
 from subscriptions.publishing import concert_publisher
+from tests.support.hot_keys import advance_clock
 from tests.support.hub_recorder import ROOM, SnapshotRecorder, check_rising, open_hub, subscribe
 from tests.support.lossy_hints import lose_hints
 from tests.support.lottery import register
@@ -70,13 +69,9 @@ async def test_counts_of_the_last_minute_are_pushed_as_they_age(stores: Stores, 
     seen = await subscribe(hub, RoomTopic(concert.id))
     assert seen.room().flow.inflow == 3
     version = seen.room().version
-    await _pass_time(stores, concert, 75_000)
+    await advance_clock(stores, concert, 75_000)
     await wait_until(lambda: seen.room().flow.inflow == 0, what="the end of the minute")
     assert (seen.room().version, seen.room().waiting_count) == (version, 3)
-
-
-async def _pass_time(stores: Stores, concert: Concert, ms: int) -> None:
-    await stores.script_client.run_command("HINCRBY", concert_keys(concert.id)[KINDS.index("state")], "now_ms", str(ms))
 
 
 async def test_unchanged_room_is_not_pushed_again(stores: Stores, hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:

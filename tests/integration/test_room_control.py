@@ -8,21 +8,15 @@ import pytest
 
 from domain.concerts import Concert, ConcertChange
 from domain.errors import TemporarilyUnavailable, VersionConflict
-from domain.ids import PersonId
-from domain.queues import EntryState, RoomSettings, RoomStatus
+from domain.queues import EntryState, RoomStatus
 from domain.room_audits import AdmissionLimit, ManualAdmission, RoomAction, RoomAudit
 from domain.room_changes import RoomSettingsPatch, SettingChange
 from resolvers import concerts, rooms
 from storage.connect import Stores
 from storage.mongo.room_audits import AlreadyDone
-from tests.support.sale import key, on_sale, organizer
+from tests.support.queue_steps import join, states, with_room
+from tests.support.sale import key, organizer
 from workers.apply import ApplyWorker
-
-ROOM = RoomSettings(suspended=False)
-
-
-async def with_room(stores: Stores, **settings: Any) -> Concert:
-    return await on_sale(stores, 10, room=replace(ROOM, **settings))
 
 
 async def rows(stores: Stores, concert: Concert) -> list[RoomAudit]:
@@ -35,16 +29,6 @@ async def stored(stores: Stores, concert: Concert) -> Concert:
     found = await stores.concerts.get(concert.id)
     assert found is not None
     return found
-
-
-async def join(stores: Stores, concert: Concert, *people: str) -> None:
-    for who in people:
-        await stores.queues.join(concert.id, PersonId(who))
-
-
-async def states(stores: Stores, concert: Concert, *people: str) -> list[EntryState]:
-    found = await stores.queues.read_entries(concert.id, [PersonId(who) for who in people])
-    return [found[PersonId(who)].state for who in people]
 
 
 async def unavailable(*_: object, **__: object) -> Any:
@@ -62,7 +46,7 @@ async def test_room_change_by_any_mutation_has_its_audit_row(stores: Stores) -> 
     assert (after.version, after.room) == (5, written.room)
     (row,) = await rows(stores, concert)
     assert (row.command.person_name, row.command.action, row.settings_version) == ("olivia", RoomAction.CONFIGURED, 2)
-    assert row.changes == (SettingChange("totalActiveUsers", "1000", "7"),)
+    assert row.changes == (SettingChange("totalActiveUsers", "2", "7"),)
 
 
 async def test_change_without_its_audit_row_is_not_made(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -141,6 +125,21 @@ async def test_concurrent_changes_of_a_concert_do_not_prevent_a_pause(stores: St
     pausing = [rooms.pause(organizer(stores), concert.id) for _ in range(3)]
     answers = await asyncio.gather(*pausing, *renaming, return_exceptions=True)
     assert [a.room.version for a in answers[:3] if isinstance(a, Concert)] == [2, 2, 2]
-    assert all(isinstance(a, Concert | VersionConflict) for a in answers[3:])
+    assert [a for a in answers[3:] if not isinstance(a, Concert | VersionConflict)] == []
     (row,) = await rows(stores, concert)
     assert row.command.action is RoomAction.PAUSED
+
+
+async def test_change_is_repeated_after_an_older_snapshot(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A transaction may not see the version yet that was read just before it."""
+    concert = await with_room(stores)
+    replace_in_transaction, attempts = stores.concerts.replace_in_transaction, []
+
+    async def miss_once(after: Concert, *args: Any, **options: Any) -> Concert | None:
+        attempts.append(after.version)
+        return await replace_in_transaction(after, *args, **options) if len(attempts) > 1 else None
+
+    monkeypatch.setattr(stores.concerts, "replace_in_transaction", miss_once)
+    change = ConcertChange(name="Other")
+    changed = await concerts.update_concert(organizer(stores), concert.id, change, expected_version=concert.version)
+    assert (changed.terms.name, changed.version, attempts) == ("Other", 3, [3, 3])

@@ -26,7 +26,7 @@ from resolvers import concerts, holds, orders
 from resolvers.context import Context
 from schema import ids
 from storage.connect import Stores, open_stores
-from storage.keys import KINDS, concert_keys
+from tests.support.hot_keys import concert_key
 from tests.support.sale import PASSES
 
 OLIVIA = Viewer(PersonId("olivia"), "olivia", None, frozenset({Role.ORGANIZER}))
@@ -44,7 +44,7 @@ class Sold:
     receipts: Mapping[str, Receipt]
 
     def key(self, kind: str) -> str:
-        return concert_keys(self.concert.id)[KINDS.index(kind)]
+        return concert_key(self.concert, kind)
 
     async def broken(self, receipts: Mapping[str, Receipt] | None = None) -> dict[str, tuple[str, ...]]:
         """Return the violating rows by invariant."""

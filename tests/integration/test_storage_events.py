@@ -181,7 +181,7 @@ async def test_the_group_is_created_again_after_a_wipe(any_stores: Stores) -> No
 async def test_dead_letters_are_read_in_pages_and_dropped_once(
     any_stores: Stores, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(events_module, "_DEAD_LETTERS_PER_READ", 2)
+    monkeypatch.setattr(events_module, "DEAD_LETTERS_PER_READ", 2)
     everyone = ["ann", "ben", "cyd"]
     concert = await make_queue(any_stores, *everyone)
     for event in await claim(any_stores, concert):

@@ -34,6 +34,7 @@ from tests.support.sale import (
     organizer,
     stock,
 )
+from tests.support.script_calls import repeated_calls
 from tests.support.store_copies import restart, until_trusted
 from tests.support.waiting import wait_until
 from workers.expiry import ExpiryWorker
@@ -215,18 +216,12 @@ async def test_senders_continue_after_an_unexpected_error(stores: Stores, monkey
 
 async def test_a_repeated_capacity_change_is_applied_once(stores: Stores) -> None:
     concert = await on_sale(stores, 10)
-    call = stores.script_client.call
-
-    async def twice(*args: object) -> object:
-        await call(*args)  # type: ignore[arg-type]
-        return await call(*args)  # type: ignore[arg-type]
-
-    stores.script_client.call = twice  # type: ignore[method-assign,assignment]
-    for capacity in (6, 8, 12, 7):
-        change = ConcertChange(tiers=(TierChange(concert.tiers[0].id, capacity=capacity),))
-        await concerts.update_concert(organizer(stores), concert.id, change, expected_version=None)
-        assert await stock(stores, concert) == [(capacity, 0, 0)]
-        await check_invariants(stores, concert)
+    with repeated_calls(stores):
+        for capacity in (6, 8, 12, 7):
+            change = ConcertChange(tiers=(TierChange(concert.tiers[0].id, capacity=capacity),))
+            await concerts.update_concert(organizer(stores), concert.id, change, expected_version=None)
+            assert await stock(stores, concert) == [(capacity, 0, 0)]
+            await check_invariants(stores, concert)
 
 
 async def test_lowest_capacity_counts_only_sold_and_held_units(stores: Stores) -> None:

@@ -24,6 +24,7 @@ from domain.holds import Hold, HoldState
 from domain.ids import OrderId
 from resolvers import concerts, holds
 from storage.connect import Stores
+from tests.support.concurrency import gather_results
 from tests.support.hot_keys import make_due
 from tests.support.sale import buy, check_invariants, context, hold, make_overdue, on_sale, opened, organizer, stock
 from workers.expiry import ExpiryWorker
@@ -87,7 +88,7 @@ class InventoryMachine(RuleBasedStateMachine):
         self.keys += 1
         expected = self.model.expected(who, (one, two))
         asking = [hold(self.stores, self.concert, one, two, who=who, with_key=str(self.keys)) for _ in range(1 + twice)]
-        answers = self.do(_all(asking))
+        answers = self.do(gather_results(*asking))
         if expected is not None:
             assert [type(answer) for answer in answers] == [expected] * len(answers)
             return multiple()
@@ -99,7 +100,9 @@ class InventoryMachine(RuleBasedStateMachine):
 
     @rule(held=made)
     def release(self, held: Hold) -> None:
-        (answer,) = self.do(_all([holds.release_hold(context(self.stores, held.person_id), self.concert.id, held.id)]))
+        (answer,) = self.do(
+            gather_results(holds.release_hold(context(self.stores, held.person_id), self.concert.id, held.id))
+        )
         if held.id in self.model.sold:
             assert isinstance(answer, PurchaseInProgress)
         elif held.id in self.model.lost:
@@ -111,7 +114,7 @@ class InventoryMachine(RuleBasedStateMachine):
 
     @rule(held=made, twice=st.booleans())
     def buy(self, held: Hold, twice: bool) -> None:
-        answers = self.do(_all([buy(self.stores, held, with_key=f"{held.id}") for _ in range(1 + twice)]))
+        answers = self.do(gather_results(*[buy(self.stores, held, with_key=f"{held.id}") for _ in range(1 + twice)]))
         if held.id in self.model.held:
             self.model.sold[held.id] = self.model.held.pop(held.id)
         if held.id in self.model.sold:
@@ -132,7 +135,7 @@ class InventoryMachine(RuleBasedStateMachine):
         begin = self.stores.holds.begin_purchase(
             self.concert.id, held.id, person_id=held.person_id, purchase_key=held.id, digest="d"
         )
-        (answer,) = self.do(_all([begin]))
+        (answer,) = self.do(gather_results(begin))
         if not isinstance(answer, Hold):
             return
         self.do(make_overdue(self.stores, held))
@@ -143,7 +146,7 @@ class InventoryMachine(RuleBasedStateMachine):
     def change_capacity(self, tier: int, capacity: int) -> None:
         change = ConcertChange(tiers=(TierChange(self.concert.tiers[tier].id, capacity=capacity),))
         update = concerts.update_concert(organizer(self.stores), self.concert.id, change, expected_version=None)
-        (answer,) = self.do(_all([update]))
+        (answer,) = self.do(gather_results(update))
         in_use = self.model.capacity[tier] - self.model.free(tier)
         if capacity < in_use:
             assert isinstance(answer, CapacityInUse)
@@ -164,10 +167,6 @@ class InventoryMachine(RuleBasedStateMachine):
     def stock_matches_the_model(self) -> None:
         assert self.do(stock(self.stores, self.concert)) == self.model.stock()
         self.do(check_invariants(self.stores, self.concert))
-
-
-async def _all(asking: list[Coroutine[Any, Any, Any]]) -> list[Any]:
-    return await asyncio.gather(*asking, return_exceptions=True)
 
 
 @pytest.mark.timeout(300)

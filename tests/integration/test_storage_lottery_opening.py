@@ -20,7 +20,7 @@ from storage.connect import Stores
 from storage.embedded.process import ServerProcess
 from storage.keys import concert_keys
 from tests.support.crashes import Crashed, crash_at
-from tests.support.hot_keys import concert_key
+from tests.support.hot_keys import advance_clock, concert_key
 from tests.support.lottery import (
     check_draw,
     numbers,
@@ -191,13 +191,11 @@ async def test_joining_again_before_the_opening_gives_a_new_lot(stores: Stores) 
 
 
 async def test_a_queue_is_not_opened_before_its_time(stores: Stores) -> None:
-    opens_at = datetime.now(UTC) + timedelta(hours=1)
-    concert = await with_lottery(stores, opens_at=opens_at)
+    concert = await with_lottery(stores, opens_at=datetime.now(UTC) + timedelta(hours=1))
     await register(stores, concert, make_people(2))
     assert await stores.lottery_opener.open(concert) == "TOO_EARLY"
     assert await stores.lotteries.find_reveal(concert.id, 1) is None
-    state = concert_key(concert, "state")
-    await stores.script_client.run_command("HSET", state, "now_ms", str(int(opens_at.timestamp() * 1000)))
+    await advance_clock(stores, concert, 3_600_000)
     assert await stores.lottery_opener.open(concert) == "OPENED"
 
 

@@ -18,6 +18,7 @@ from storage.connect import Stores
 from storage.mongo import order_batch
 from storage.mongo.order_batch import Outcome, outcomes_of
 from storage.mongo.orders import order_document
+from tests.support.sale import is_ready
 from tests.support.waiting import wait_until
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -146,8 +147,4 @@ async def test_indexes_are_created_again_after_the_database_was_dropped(stores: 
     assert len(await stores.problems()) == 1
     await stores.orders.create_indexes()
     await stores.concerts.create_indexes()
-    await wait_until(lambda: _is_ready(stores), what="the indexes")
-
-
-async def _is_ready(stores: Stores) -> bool:
-    return await stores.problems() == []
+    await wait_until(lambda: is_ready(stores), what="the indexes")

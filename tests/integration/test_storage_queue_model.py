@@ -16,8 +16,9 @@ from domain.room_changes import RoomSettingsPatch
 from resolvers import concerts, rooms
 from storage.hot import queues as queue_store
 from storage.hot.queues import LeaseExpired
+from tests.support.concurrency import gather_results
 from tests.support.hot_keys import advance_clock, concert_key, end_grace, replace_incarnation
-from tests.support.queue_machine import LONG_MS, PEOPLE, ModelMachine, gathered
+from tests.support.queue_machine import LONG_MS, PEOPLE, ModelMachine
 from tests.support.queue_model import drawn_ranks
 from tests.support.queue_steps import hold_with_pass
 from tests.support.sale import buy, key, opened, organizer
@@ -42,7 +43,9 @@ class QueueMachine(ModelMachine):
     @rule(count=st.integers(1, len(PEOPLE)))
     def join_together(self, count: int) -> None:
         if self.model.status not in (RoomStatus.SUSPENDED, RoomStatus.REJECTING, RoomStatus.CLOSED):
-            joined = self.do(gathered(*[self.stores.queues.join(self.concert.id, PersonId(w)) for w in PEOPLE[:count]]))
+            joined = self.do(
+                gather_results(*[self.stores.queues.join(self.concert.id, PersonId(w)) for w in PEOPLE[:count]])
+            )
             for entry in sorted(joined, key=lambda entry: entry.record.entry_id):
                 self.model.join(entry.record.person_id)
 
@@ -139,7 +142,7 @@ class QueueMachine(ModelMachine):
     def turn(self, at_once: int = 1) -> None:
         self.do(self.stores.hot_state.expire_holds(self.concert.id, limit=100))
         admission = AdmissionWorker()
-        runs = self.do(gathered(*[admission.run_for(self.stores, self.concert.id) for _ in range(at_once)]))
+        runs = self.do(gather_results(*[admission.run_for(self.stores, self.concert.id) for _ in range(at_once)]))
         assert all(isinstance(run, RunResult) for run in runs), runs
         self.model.turn()
 
@@ -207,7 +210,7 @@ class QueueMachine(ModelMachine):
     def admit_next(self, count: int) -> None:
         command = key()
         answers = [
-            self.do(gathered(self.stores.queues.admit_next(
+            self.do(gather_results(self.stores.queues.admit_next(
                 self.concert.id, command_key=command, digest="d", count=count)))[0]
             for _ in range(2)
         ]  # fmt: skip

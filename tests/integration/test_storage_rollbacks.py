@@ -29,6 +29,7 @@ from storage.mongo.order_batch import Outcome
 from tests.support.hold_orders import order_of
 from tests.support.hot_keys import make_due
 from tests.support.sale import buy, check_invariants, context, hold, make_overdue, on_sale, organizer
+from tests.support.script_calls import repeated_calls
 from tests.support.store_copies import ConcertCopy
 from tests.support.waiting import wait_until
 
@@ -148,16 +149,8 @@ async def test_rollbacks_at_any_step_keep_both_stores_consistent(stores: Stores,
 
 
 @pytest.mark.parametrize("seed", range(6))
-async def test_calls_that_arrive_twice_keep_both_stores_consistent(
-    stores: Stores, seed: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    call = stores.script_client.call
-
-    async def twice(*args: Any) -> Any:
-        await call(*args)
-        return await call(*args)
-
-    monkeypatch.setattr(stores.script_client, "call", twice)
-    sale = RandomSale(stores, await on_sale(stores, 6, 4, limit_per_person=6, limit_per_order=6), seed)
-    for _ in range(STEPS):
-        await sale.step(sale.selling())
+async def test_calls_that_arrive_twice_keep_both_stores_consistent(stores: Stores, seed: int) -> None:
+    with repeated_calls(stores):
+        sale = RandomSale(stores, await on_sale(stores, 6, 4, limit_per_person=6, limit_per_order=6), seed)
+        for _ in range(STEPS):
+            await sale.step(sale.selling())

@@ -15,6 +15,7 @@ from resolvers import queues, rooms
 from storage.connect import Stores
 from storage.hot.queue_state import QueueState
 from storage.hot.queues import EntryRecord
+from tests.support.concurrency import gather_results
 from tests.support.hot_keys import make_due
 from tests.support.queue_model import QueueModel
 from tests.support.sale import context, on_sale, organizer
@@ -52,7 +53,7 @@ class ModelMachine(RuleBasedStateMachine):
         return self.runner.run(_awaited(work))
 
     def refusal(self, work: Awaitable[object]) -> OnsaleError | None:
-        (answer,) = self.do(gathered(work))
+        (answer,) = self.do(gather_results(work))
         if isinstance(answer, BaseException) and not isinstance(answer, OnsaleError):
             raise answer
         return answer if isinstance(answer, OnsaleError) else None
@@ -85,7 +86,7 @@ class ModelMachine(RuleBasedStateMachine):
         for who, record in records.items():
             self.check(who, record, state)
         shown = self.do(
-            gathered(*[queues.get_viewer_entry(context(self.stores, who), self.concert.id) for who in PEOPLE])
+            gather_results(*[queues.get_viewer_entry(context(self.stores, who), self.concert.id) for who in PEOPLE])
         )
         for name, entry in zip(PEOPLE, shown, strict=True):
             if name not in model.entries:
@@ -135,10 +136,6 @@ class ModelMachine(RuleBasedStateMachine):
     def teardown(self) -> None:
         _, wrong = build_histories(self.do(read_events(self.stores, self.concert.id)))
         assert wrong == []
-
-
-async def gathered(*asking: Awaitable[Any]) -> list[Any]:
-    return await asyncio.gather(*asking, return_exceptions=True)
 
 
 async def _awaited(work: Awaitable[R]) -> R:

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from domain.concerts import Concert
+from schema.ids import concert_argument
 from tests.support.shop import Answer, OnSale, Shop, new_key
 from workers.admission import AdmissionWorker
 
@@ -45,6 +47,12 @@ class QueueUsers:
 
     def name(self, who: str) -> str:
         return f"{who} of {self.suffix}"
+
+    async def read_concert(self) -> Concert:
+        """Return the concert as the server stores it."""
+        found = await self.shop.stores.concerts.get(concert_argument(self.concert.id))
+        assert found is not None
+        return found
 
     async def ask(self, verb: str, by: str | None) -> Answer:
         """Return the whole answer to a mutation."""

@@ -77,7 +77,7 @@ def key() -> str:
 @asynccontextmanager
 async def opened(redis_url: str, mongo_url: str, database: str) -> AsyncIterator[Stores]:
     async with open_stores(redis_url, mongo_url, database) as stores:
-        await wait_until(lambda: _is_ready(stores), timeout=20, what="the stores")
+        await wait_until(lambda: is_ready(stores), what="the stores")
         yield stores
 
 
@@ -88,7 +88,7 @@ async def make_overdue(stores: Stores, made: Hold) -> None:
     )
 
 
-async def _is_ready(stores: Stores) -> bool:
+async def is_ready(stores: Stores) -> bool:
     return await stores.problems() == []
 
 

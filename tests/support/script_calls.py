@@ -1,9 +1,10 @@
-"""Records the script calls of a process, and which of them share a round trip."""
+"""Records or repeats the script calls of a process."""
 
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 from unittest import mock
 
 from storage.connect import Stores
@@ -53,3 +54,16 @@ def recorded_calls(stores: Stores) -> Iterator[ScriptCalls]:
 
     with mock.patch.object(ScriptClient, "call_with_keys", record):
         yield calls
+
+
+@contextmanager
+def repeated_calls(stores: Stores) -> Iterator[None]:
+    """Make each script call of these stores twice within the block; the second reply counts."""
+    call = stores.script_client.call
+
+    async def call_twice(*args: Any) -> Any:
+        await call(*args)
+        return await call(*args)
+
+    with mock.patch.object(stores.script_client, "call", call_twice):
+        yield

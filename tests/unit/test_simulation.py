@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from domain.queues import RoomSettings
 from domain.stock import StockAhead
 from proofs.simulation.arrivals import Person
 from proofs.simulation.concert import settings_of
@@ -69,6 +70,19 @@ def test_caps_delay_calls() -> None:
     assert outcome.most_slots == 2
     slow = run_sale(replace(ROOM, new_users_per_minute=60), people(*[{"chooses_s": 30.0}] * 4))
     assert slow.called == {1: 2, 38: 2}
+
+
+def test_changed_settings_apply_from_their_second() -> None:
+    changes = {10: {"new_users_per_minute": 3, "total_active_users": 3}, 12: {"new_users_per_minute": 60}}
+    assert run_sale(replace(ROOM, changes=changes), people({}, {}, {}, {}, {})).called == {1: 2, 10: 1, 12: 2}
+
+
+def test_no_show_frees_the_slot_when_the_call_expires() -> None:
+    """Two people do not claim; one of them joins again behind the third."""
+    timeout_s = RoomSettings().pass_claim_timeout_ms // 1000
+    scenario = replace(ROOM, new_users_per_minute=60, lasts_s=3 * timeout_s)
+    no_shows = ({"claims": False}, {"claims": False, "returns_after_s": 1.0})
+    assert run_sale(scenario, people(*no_shows, {})).called == {1: 2, 1 + timeout_s: 1, 2 + timeout_s: 1}
 
 
 def test_prediction_keeps_the_actual_call() -> None:

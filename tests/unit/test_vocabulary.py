@@ -7,7 +7,7 @@ templates of a payload) are not in the table.
 import ast
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -31,20 +31,23 @@ FOLDERS = (
     "tests",
 )
 
-# Old name: the one that replaced it. A name is forbidden as a whole name of a module, package, Lua
-# script, class, function or attribute.
+# Old name: the one that replaced it. A name is forbidden as a whole name of a module, package,
+# class, function, attribute or constant, and of a Lua script, function or local.
 REPLACED = {
     "agenda": "schedule",
     "attach": "sync_presence",
+    "attachment": "connection",
     "attachments": "presence",
     "Attachments": "Presence",
     "audits": "room_audits",
     "bands": "push_intervals",
     "Bands": "PushIntervals",
     "believed": "is_trusted",
+    "BELIEVED": "TRUSTED",
     "board": "stock_poller",
     "books": "store_dump",
     "breath": "yielding",
+    "BURIED": "DEAD_LETTERED",
     "bury": "to_dead_letter",
     "Caps": "AdmissionCaps",
     "CapacityStore": "ConcertWriter",
@@ -70,7 +73,9 @@ REPLACED = {
     "Inside": "SlotOccupancy",
     "is_welcome": "is_allowed",
     "laboratory": "in_process_queue",
+    "_Lane": "_Pipeline",
     "Line": "TicketLine or QueuePositions",
+    "LINE_OPENED": "QUEUE_OPENED",
     "line_watch": "queue_publisher",
     "line_words": "fingerprint_parts",
     "LineInput": "TicketLineInput",
@@ -116,7 +121,9 @@ REPLACED = {
     "refusals": "http_errors",
     "rehearsal": "in_process_hub",
     "rights": "permissions",
+    "room_control": "mutations.rooms",
     "room_watch": "room_publisher",
+    "RoomChange": "RoomSettingsPatch",
     "RoomView": "RoomSnapshot",
     "rush": "driver",
     "scene": "shared_snapshot",
@@ -124,6 +131,7 @@ REPLACED = {
     "scenes": "queue_steps",
     "scores": "scoring",
     "show_entry": "build_entry",
+    "_Sight": "_IncarnationSeen",
     "sightings": "observations",
     "sites": "sale_targets",
     "spectators": "socket_clients",
@@ -152,13 +160,19 @@ REPLACED = {
     "watching": "subscription_fields",
 }
 
+LUA_COMMENT = re.compile(r"--\[\[.*?\]\]|--[^\n]*", re.DOTALL)
+LUA_NAMES = re.compile(r"\b(?:local(?: function)?|for)\s+(\w+(?:\s*,\s*\w+)*)")
 LOOSE_WORDS = re.compile(r"\b(some|no|every)body\b|\bwhoever\b", re.IGNORECASE)
 LOOSE_OPENING = re.compile(r"(Of|Who|What|Whoever|As many as)\b")
 TEXTS = {".py", ".lua", ".graphql", ".ts", ".tsx", ".mjs", ".css", ".html", ".svg", ".md", ".toml"}
 NOT_OURS = {"node_modules", "dist", "__pycache__", "data"}
 
 PYTHON = sorted(
-    [ROOT / "app.py", ROOT / "settings.py", *(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))]
+    [
+        ROOT / "app.py",
+        ROOT / "settings.py",
+        *(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py") if not NOT_OURS & set(path.parts)),
+    ]
 )
 WRITTEN = sorted(
     path
@@ -172,19 +186,38 @@ TOP_LEVEL = [
 
 
 def defined_names(tree: ast.Module) -> Iterator[str]:
-    """Yield the names of classes, functions and attributes that a module defines."""
+    """Yield the names of classes, functions, attributes and constants that a module defines."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.ClassDef):
-            yield node.name
-            yield from (
-                field.target.id
-                for field in node.body
-                if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)
-            )
-        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        if isinstance(node, ast.Module | ast.ClassDef):
+            yield from assigned_names(node.body)
+        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             yield node.name
         elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
             yield node.attr
+
+
+def assigned_names(body: Sequence[ast.stmt]) -> Iterator[str]:
+    """Yield the names that the body of a module or class assigns."""
+    for statement in body:
+        if isinstance(statement, ast.Assign | ast.AnnAssign):
+            targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+            yield from (
+                node.id
+                for target in targets
+                for node in ast.walk(target)
+                if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+            )
+
+
+def lua_names(source: str) -> Iterator[str]:
+    """Yield the names of the functions and locals of a Lua script."""
+    for names in LUA_NAMES.findall(LUA_COMMENT.sub("", source)):
+        yield from re.findall(r"\w+", names)
+
+
+def loose_opening(text: str) -> str | None:
+    """Return the first line of a docstring if its opening is not allowed."""
+    return text.splitlines()[0] if LOOSE_OPENING.match(text) else None
 
 
 def imported_modules(tree: ast.Module) -> Iterator[str]:
@@ -213,11 +246,48 @@ def module_names(path: Path) -> set[str]:
         ("async def look(): ...", {"look"}),
         ("class Order:\n    news: int", {"Order", "news"}),
         ("def order(self):\n    self.told = 1", {"order", "told"}),
-        ("scene = Scene", set()),
+        ("class Status(Enum):\n    BURIED = 1\n    a, b = 2, 3", {"Status", "BURIED", "a", "b"}),
+        ("LINE_OPENED = x = 1\nMAX_AGE: int = 2", {"LINE_OPENED", "x", "MAX_AGE"}),
+        ("def order():\n    scene = Scene.news", {"order"}),
+        ("SCENES[0] = 1", set()),
     ],
 )
 def test_defined_names_are_found(source: str, names: set[str]) -> None:
     assert set(defined_names(ast.parse(source))) == names
+
+
+@pytest.mark.parametrize(
+    ("source", "names"),
+    [
+        ("local function believed(person)", {"believed"}),
+        ("  local news, hint = 1, 2", {"news", "hint"}),
+        ("for _, attachment in ipairs(found) do", {"_", "attachment"}),
+        ("for index = 1, 3 do", {"index"}),
+        ("--[[ wait for news\nlocal scene ]]\n-- local look\nlook = local_news", set()),
+    ],
+)
+def test_lua_names_are_found(source: str, names: set[str]) -> None:
+    assert set(lua_names(source)) == names
+
+
+@pytest.mark.parametrize("opening", ["Of", "Who", "What", "Whoever", "As many as"])
+def test_loose_opening_is_found(opening: str) -> None:
+    assert loose_opening(f"{opening} people wait.\nMore.") == f"{opening} people wait."
+
+
+@pytest.mark.parametrize("text", ["Return who waits.", "Officials of a sale.", "Whatever it holds.", ""])
+def test_plain_opening_is_allowed(text: str) -> None:
+    assert loose_opening(text) is None
+
+
+@pytest.mark.parametrize("word", ["somebody", "Nobody", "everybody's", "whoever"])
+def test_loose_word_is_found(word: str) -> None:
+    assert LOOSE_WORDS.search(f"as {word} said")
+
+
+@pytest.mark.parametrize("text", ["NOBODY_WAITS", "a body", "some bodies", "who ever"])
+def test_plain_word_is_allowed(text: str) -> None:
+    assert not LOOSE_WORDS.search(text)
 
 
 @cache
@@ -239,11 +309,16 @@ def test_python_uses_no_replaced_name() -> None:
     assert found == {}
 
 
-def test_lua_scripts_have_no_replaced_name() -> None:
-    scripts = {path.stem for path in (ROOT / "storage" / "lua").rglob("*.lua")}
+def test_lua_scripts_use_no_replaced_name() -> None:
+    scripts = sorted((ROOT / "storage" / "lua").rglob("*.lua"))
+    found = {
+        f"{where(path)}: {name}": REPLACED[name]
+        for path in scripts
+        for name in {path.stem, *lua_names(path.read_text())} & REPLACED.keys()
+    }
 
     assert scripts
-    assert scripts & REPLACED.keys() == set()
+    assert found == {}
 
 
 def test_no_module_is_named_as_one_of_the_standard_library() -> None:
@@ -252,10 +327,10 @@ def test_no_module_is_named_as_one_of_the_standard_library() -> None:
 
 def test_docstrings_open_with_a_verb_or_a_noun() -> None:
     found = [
-        f"{where(path)}: {text.splitlines()[0]}"
+        f"{where(path)}: {opening}"
         for path in PYTHON
         for text in docstrings(parse(path))
-        if LOOSE_OPENING.match(text)
+        if (opening := loose_opening(text))
     ]
 
     assert found == []

@@ -7,7 +7,7 @@ import pytest
 from graphql import build_schema, parse, validate
 
 from bench import watch
-from bench.watch import LiveSale, draw_bars, draw_line
+from bench.watch import LiveSale, NothingToWatch, draw_bars, draw_line, main
 
 SDL = Path(__file__).parents[2] / "schema" / "schema.graphql"
 ROOM = {
@@ -62,3 +62,33 @@ def test_older_stock_is_ignored_unless_the_epoch_is_new() -> None:
 @pytest.mark.parametrize("document", [watch.CONCERT, watch.ROOM, watch.STOCK])
 def test_document_is_valid(document: str) -> None:
     assert validate(build_schema(SDL.read_text()), parse(document)) == []
+
+
+@pytest.mark.parametrize(
+    ("end", "code", "printed"),
+    [
+        (NothingToWatch("no concert 'rush'"), 2, "no concert 'rush'\n"),
+        (KeyboardInterrupt(), 0, ""),
+    ],
+)
+def test_exit_code_is_2_only_without_a_sale_to_watch(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], end: BaseException, code: int, printed: str
+) -> None:
+    asked = []
+
+    async def fail(url: str, slug: str) -> None:
+        asked.append((url, slug))
+        raise end
+
+    monkeypatch.setattr(watch, "watch", fail)
+    assert main(["rush", "--url", "http://localhost:8000/"]) == code
+    assert asked == [("http://localhost:8000", "rush")]
+    assert capsys.readouterr().err == printed
+
+
+def test_server_that_does_not_answer_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(watch, "FIND_WITHIN_S", 0.0)
+    assert main(["rush", "--url", "http://127.0.0.1:1"]) == 2
+    assert "http://127.0.0.1:1 does not answer; start it with `make run`" in capsys.readouterr().err

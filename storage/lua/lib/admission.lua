@@ -47,18 +47,18 @@ local function call_person(person, entry_id, claim_until_ms)
 end
 
 -- Returns how many numbers up to this one are still waiting.
-local function count_living(number)
+local function count_waiting(number)
   local room = queue_state()
   local departed = redis.call('BITCOUNT', DEPARTED, room.base + room.serving + 1, room.base + number, 'BIT')
   return number - room.serving - departed
 end
 
 -- Returns the nth number that is still waiting.
-local function find_living(nth)
+local function find_waiting(nth)
   local low, high = queue_state().serving + 1, queue_state().tail
   while low < high do
     local middle = math.floor((low + high) / 2)
-    if count_living(middle) >= nth then high = middle else low = middle + 1 end
+    if count_waiting(middle) >= nth then high = middle else low = middle + 1 end
   end
   return low
 end
@@ -70,11 +70,11 @@ local function draw_people(free, bound, claim_until_ms)
   local room, called, drawn = queue_state(), 0, 0
   local seed = redis.call('HGET', STATE, 'incarnation') .. table.concat(redis.call('TIME'), '.')
   while called < free and drawn < bound do
-    local living = count_living(room.tail)
-    if living == 0 then break end
+    local waiting = count_waiting(room.tail)
+    if waiting == 0 then break end
     drawn = drawn + 1
     local chance = tonumber(string.sub(redis.sha1hex(seed .. ':' .. drawn), 1, 12), 16)
-    local number = find_living(chance % living + 1)
+    local number = find_waiting(chance % waiting + 1)
     local entry_id = entry_id_of(number)
     local person = redis.call('HGET', WAITERS, entry_id)
     if not person then

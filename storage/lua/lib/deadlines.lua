@@ -30,15 +30,15 @@ local function expire_leases(bound)
   local grace_ms, done = tonumber(redis.call('HGET', STATE, 'disconnect_grace_ms')), 0
   for _, process in ipairs(redis.call('ZRANGEBYSCORE', LEASES, '-inf', now, 'LIMIT', 0, 10)) do
     local found = redis.call('ZRANGEBYLEX', CONNECTIONS, '[' .. process .. '|', '(' .. process .. '}', 'LIMIT', 0, bound)
-    for _, attachment in ipairs(found) do
-      local person = string.sub(attachment, #process + 2)
+    for _, connection in ipairs(found) do
+      local person = string.sub(connection, #process + 2)
       local entry = read_entry(person)
       if entry and entry.presence then
         entry.presence[process] = nil
         if is_waiting(entry) and not is_present(entry) then extend_presence(person, entry, now + grace_ms) end
         redis.call('HSET', ENTRIES, person, cjson.encode(entry))
       end
-      redis.call('ZREM', CONNECTIONS, attachment)
+      redis.call('ZREM', CONNECTIONS, connection)
     end
     done = done + #found
     if #found < bound then redis.call('ZREM', LEASES, process) end

@@ -37,8 +37,8 @@ end
 
 -- Returns whether any process has a connection of this person. If so, the entry has no deadline.
 local function is_present(entry)
-  for _, attachment in pairs(entry.presence or {}) do
-    if attachment > 0 then return true end
+  for _, number in pairs(entry.presence or {}) do
+    if number > 0 then return true end
   end
   return false
 end
