@@ -171,10 +171,10 @@ class ConcertChange:
 class ConcertFilter:
     """Conditions that must all match.
 
-    Without `statuses`, every status that the viewer may see matches.
+    If `statuses` is None, every status that the viewer may see matches.
     """
 
-    statuses: tuple[ConcertStatus, ...] = ()
+    statuses: tuple[ConcertStatus, ...] | None = None
     search: str | None = None
     city: str | None = None
     on_sale_at: datetime | None = None

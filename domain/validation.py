@@ -36,6 +36,7 @@ MAX_MESSAGE = 500
 MAX_ADMITTED_AT_ONCE = 1_000
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 LATEST = datetime(2100, 1, 1, tzinfo=UTC)
+NO_CHANGE = ConcertChange()
 
 _ROOM_VALUES = {
     "total_active_users": ("totalActiveUsers", 1, MAX_ACTIVE_USERS),
@@ -136,6 +137,16 @@ def change_problems(change: ConcertChange) -> Iterator[FieldProblem]:
     yield from tier_problems("newTiers", change.new_tiers[:MAX_TIERS])
 
 
+def given_problems(change: ConcertChange) -> Iterator[FieldProblem]:
+    """Yield the conflicts among the values of a change, for one whose concert is not known."""
+    yield from _window_problems(change)
+    yield from _repeated_names("tiers", [tier.name for tier in change.tiers], ())
+    added = [tier.name for tier in change.new_tiers[:MAX_TIERS]]
+    yield from _repeated_names("newTiers", added, [tier.name for tier in change.tiers])
+    if len(change.new_tiers) > MAX_TIERS:
+        yield FieldProblem("newTiers", f"has {len(change.new_tiers)} tiers; at most {MAX_TIERS} are allowed")
+
+
 def changed_concert_problems(before: Concert, after: Concert, change: ConcertChange) -> Iterator[FieldProblem]:
     """Yield the problems of a changed concert as a whole. What it had before, it may keep."""
     for index, tier in enumerate(change.tiers):
@@ -206,10 +217,12 @@ def _terms_problems(terms: ConcertTerms | ConcertChange) -> Iterator[FieldProble
         yield FieldProblem("holdDurationSeconds", f"must be between 1 and {longest_s} seconds")
 
 
-def _window_problems(terms: ConcertTerms) -> Iterator[FieldProblem]:
-    if terms.sales_start_at >= terms.sales_end_at:
+def _window_problems(terms: ConcertTerms | ConcertChange) -> Iterator[FieldProblem]:
+    """Yield the conflicts of times; None in a change conflicts with nothing."""
+    start, end, concert = terms.sales_start_at, terms.sales_end_at, terms.starts_at
+    if start is not None and end is not None and start >= end:
         yield FieldProblem("salesEndAt", "must be after salesStartAt")
-    if terms.sales_end_at > terms.starts_at + timedelta(days=1):
+    if end is not None and concert is not None and end > concert + timedelta(days=1):
         yield FieldProblem("salesEndAt", "must be at most one day after startsAt")
 
 
@@ -222,20 +235,22 @@ def room_problems(
     """
     room = concert.room
     yield from _room_value_problems(path, asdict(room))
-    yield from _opening_problems(path, concert)
-    # A drawn queue must be able to reject for a while: its lottery can no longer be turned off.
-    if room.shuffle_at_start and room.queueing_method not in (QueueingMethod.FIFO, QueueingMethod.REJECT):
-        yield FieldProblem(
-            f"{path}.shuffleAtStart", f"requires FIFO, and this room uses {room.queueing_method}; change one of them"
-        )
+    yield from _opening_problems(path, asdict(room), concert.terms)
+    yield from _lottery_problems(path, asdict(room))
     if before is None or room.message != before.room.message:
         yield from _message_problems(path, room.message)
 
 
-def patch_problems(path: str, patch: RoomSettingsPatch | None) -> Iterator[FieldProblem]:
-    """Yield the problems of the given settings alone, whatever the room is like now."""
+def patch_problems(
+    path: str, patch: RoomSettingsPatch | None, change: ConcertChange = NO_CHANGE
+) -> Iterator[FieldProblem]:
+    """Yield the problems of the given settings alone and with the given change of the concert,
+    whatever the room is like now.
+    """
     given = dict(patch.given) if patch else {}
     yield from _room_value_problems(path, given)
+    yield from _opening_problems(path, given, change)
+    yield from _lottery_problems(path, given)
     yield from _message_problems(path, str(given.get("message", "")))
 
 
@@ -254,17 +269,29 @@ def _message_problems(path: str, message: str) -> Iterator[FieldProblem]:
     yield from block_problems(f"{path}.message", message, longest=MAX_MESSAGE, may_be_empty=True)
 
 
-def _opening_problems(path: str, concert: Concert | ConcertDraft) -> Iterator[FieldProblem]:
+def _lottery_problems(path: str, values: Mapping[str, object]) -> Iterator[FieldProblem]:
+    method = values.get("queueing_method", QueueingMethod.FIFO)
+    # A drawn queue must be able to reject for a while: its lottery can no longer be turned off.
+    if values.get("shuffle_at_start") and method not in (QueueingMethod.FIFO, QueueingMethod.REJECT):
+        yield FieldProblem(f"{path}.shuffleAtStart", f"requires FIFO, and this room uses {method}; change one of them")
+
+
+def _opening_problems(
+    path: str, values: Mapping[str, object], terms: ConcertTerms | ConcertChange
+) -> Iterator[FieldProblem]:
     """Yield problems if the room opens outside the sale window or its prequeue starts after the
-    opening.
+    opening. A time that is not given conflicts with nothing.
     """
-    opens_at = concert.room.opens_at
-    if opens_at is not None and opens_at < concert.terms.sales_start_at:
+    start, end = terms.sales_start_at, terms.sales_end_at
+    opens_at, prequeue = values.get("opens_at"), values.get("prequeue_starts_at")
+    opening = opens_at or (start if "opens_at" in values else None)
+    if isinstance(opens_at, datetime) and start is not None and opens_at < start:
         yield FieldProblem(f"{path}.opensAt", "must not be before salesStartAt; omit it to open at salesStartAt")
-    if opens_at is not None and opens_at >= concert.terms.sales_end_at:
+    if isinstance(opens_at, datetime) and end is not None and opens_at >= end:
         yield FieldProblem(f"{path}.opensAt", "must be before salesEndAt")
-    prequeue = concert.room.prequeue_starts_at
-    if prequeue is not None and not EARLIEST <= prequeue < (opens_at or concert.terms.sales_start_at):
+    if not isinstance(prequeue, datetime):
+        return
+    if prequeue < EARLIEST or (isinstance(opening, datetime) and prequeue >= opening):
         yield FieldProblem(
             f"{path}.prequeueStartsAt",
             f"must be before the room opens (opensAt, or salesStartAt without it), and not before {EARLIEST.year}",

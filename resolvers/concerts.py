@@ -29,7 +29,7 @@ from domain.money import CurrencyCode
 from domain.page import Page
 from domain.stock import Stock, TierStock
 from domain.text.cleaning import clean_change, clean_draft
-from domain.text.search_words import fold
+from domain.text.search_words import fold, without_pasted
 from domain.validation import (
     change_problems,
     changed_concert_problems,
@@ -61,9 +61,11 @@ async def list_concerts(context: Context, filter_: ConcertFilter, *, first: int,
 
     Raises InvalidInput for a text in the filter that no concert can have.
     """
+    filter_ = replace(filter_, search=without_pasted(filter_.search or ""), city=without_pasted(filter_.city or ""))
     raise_problems(filter_problems(filter_))
     if not _sees_drafts(context):
-        filter_ = replace(filter_, statuses=tuple(s for s in filter_.statuses if s in _PUBLIC) or _PUBLIC)
+        asked = _PUBLIC if filter_.statuses is None else filter_.statuses
+        filter_ = replace(filter_, statuses=tuple(status for status in asked if status in _PUBLIC))
     page = await context.stores.concerts.page(filter_, first=first, after=after)
     for concert in page.items:
         context.concerts.put(concert.id, concert)

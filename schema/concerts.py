@@ -211,17 +211,21 @@ def _is_on_sale(concert: domain.concerts.Concert, now: datetime) -> bool:
 @strawberry.input(description="A concert must match every field that is given.")
 class ConcertFilter:
     status: list[ConcertStatus] | None = strawberry.field(
-        default=None, description="The concert has one of these statuses. Only organizers see drafts."
+        default=None,
+        description=(
+            "The concert has one of these statuses; null or an empty list allows all. Only organizers see drafts:"
+            " for others no concert is a draft."
+        ),
     )
     search: str | None = strawberry.field(
         default=None,
         description=(
             "Words of the name, the venue or the city, or their beginnings, in any order. Case and"
-            " marks do not matter. At most 10 words and 200 characters."
+            " marks do not matter, nor do signs beside words. At most 10 words and 200 characters."
         ),
     )
     city: str | None = strawberry.field(
-        default=None, description="The city of the venue, complete. Case and marks do not matter."
+        default=None, description="The city of the venue, complete. Case, marks, signs and spaces do not matter."
     )
     on_sale_at: datetime | None = strawberry.field(
         default=None, description="The concert is published, and this moment is inside its sale window."
@@ -229,7 +233,10 @@ class ConcertFilter:
 
     def read(self) -> domain.concerts.ConcertFilter:
         return domain.concerts.ConcertFilter(
-            statuses=tuple(self.status or ()), search=self.search, city=self.city, on_sale_at=self.on_sale_at
+            statuses=tuple(self.status) if self.status else None,
+            search=self.search,
+            city=self.city,
+            on_sale_at=self.on_sale_at,
         )
 
 

@@ -15,6 +15,7 @@ import domain.money
 from schema.enums import CurrencyCode
 
 _DATE_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d)", re.ASCII)
+_OFFSET = re.compile(r"Z|[+-]([01]\d|2[0-3]):[0-5]\d", re.ASCII)
 _EXAMPLE = "2026-12-31T20:00:00Z"
 # Nothing is sold outside these years, and every time inside them survives a change of time zone and
 # store.
@@ -31,8 +32,10 @@ def read_date_time(value: object) -> datetime:
 
     Raises GraphQLError.
     """
-    if not isinstance(value, str) or not _DATE_TIME.fullmatch(value):
+    if not isinstance(value, str) or not (written := _DATE_TIME.fullmatch(value)):
         raise GraphQLError(f"A DateTime must be ISO 8601 with a time zone, such as {_EXAMPLE}.")
+    if not _OFFSET.fullmatch(written[3]):
+        raise GraphQLError(f"{value} is not a valid DateTime: its offset must be between -23:59 and +23:59.")
     if not _FIRST_YEAR <= int(value[:4]) <= _LAST_YEAR:
         raise GraphQLError(f"A DateTime must be in the years {_FIRST_YEAR} to {_LAST_YEAR}, such as {_EXAMPLE}.")
     try:

@@ -1,9 +1,9 @@
 """ONE rule for every text of the schema: a line, or a block of lines.
 
 Texts are stored in NFC and without white space around them. A line has no line break, no tab and
-nothing invisible that would turn or hide what is printed around it; a block may have line breaks,
-and the invisible characters that some scripts need. Both need something visible, unless they may
-be empty.
+nothing invisible that would turn or hide what is printed around it, except where a script or an
+emoji needs it; a block may have line breaks and more of what is invisible. Both need something
+visible, unless they may be empty.
 """
 
 import re
@@ -12,21 +12,58 @@ from collections.abc import Iterator
 
 from domain.errors import FieldProblem
 
-# A flag such as Scotland's is a black flag and tags; without the flag, tags hide text.
-_FLAG = r"\U0001f3f4[\U000e0020-\U000e007e]+\U000e007f"
+IGNORABLE = (
+    r"\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f"
+    r"\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8"
+    r"\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
+)
+"""Unicode's default-ignorable characters, also those that are not assigned yet."""
 _NEVER = (
     r"\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f"  # control characters
     r"\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff"  # halves of a character, and no characters at all
-    r"\u202a-\u202e\u2066-\u206f"  # embeddings, overrides and isolates: they turn what follows
-    r"\ufeff\ufff9-\ufffb\U000e0001\U000e0020-\U000e007f"
+    r"\u202a-\u202e\u2065-\u206f"  # embeddings, overrides and isolates: they turn what follows
+    r"\u034f\u115f\u1160\u17b4\u17b5\u3164\ufeff\uffa0\ufff0-\ufffb"  # fillers, and signs for programs
+    r"\U00013430-\U0001343f\U00016fe4\U0001bca0-\U0001bca3\U0001d159\U0001d173-\U0001d17a"
+    r"\U000e0000-\U000e00ff\U000e01f0-\U000e0fff"
 )
 _NOT_IN_A_LINE = (
     r"\t\n\r\u2028\u2029"
     r"\u061c\u200e\u200f"  # direction marks: they turn a price or a bracket beside the name
-    r"\u00ad\u180e\u200b\u2060-\u2064"  # breaks and joins that no one sees
+    r"\u00ad\u180e\u200b\u2060-\u2064\u2800"  # breaks, joins and blanks that no one sees
+    r"\u180b-\u180d\u180f\u200c\u200d\ufe00-\ufe0f\U000e0100-\U000e01ef"  # see _IN_PLACE
 )
+# A flag such as Scotland's is a black flag and tags; without the flag, tags hide text.
+_FLAG = r"\U0001f3f4[\U000e0030-\U000e0039\U000e0061-\U000e007a]{1,6}\U000e007f"
+_MONGOLIAN = r"\u1807\u1820-\u18aa"
+_JOINED = (  # scripts that use joiners: Arabic and its relatives, those of India and South-East Asia
+    r"\u0600-\u077f\u07c0-\u07fa\u0840-\u08ff\u0900-\u0dff\u0f00-\u109f\u1780-\u17d3\u1900-\u1aad\u1b00-\u1c4f"
+    r"\u1cd0-\u1cff\ua800-\ua82c\ua840-\ua8ff\ua930-\uaa7f\uaae0-\uaaf6\uabc0-\uabf9\ufb50-\ufdcf\ufdf0-\ufdff"
+    r"\ufe70-\ufefc\U00010a00-\U00010a5f\U00010ac0-\U00010aff\U00010d00-\U00010d3f\U00010f30-\U00010fdf"
+    r"\U00011000-\U00011fff\U0001e900-\U0001e95f"
+)
+_HALVING = r"\u094d\u09cd\u0a4d\u0acd\u0b4d\u0bcd\u0c4d\u0ccd\u0d4d\u0dca"  # viramas: a joiner shows a half letter
+_SYMBOLS = r"\u00a9\u00ae\u203c\u2049\u20e3\u2100-\u27ff\u2900-\u2bff\u3030\u303d\u3297\u3299\U0001f000-\U0001faff"
+_IDEOGRAPHS = r"\u3001-\u303f\u3400-\u9fff\uf900-\ufaff\uff01-\uff60\U00020000-\U0003ffff"
+_IN_PLACE = "|".join(
+    (
+        rf"(?<=[{_JOINED}{_MONGOLIAN}])[\u200c\u200d](?=[{_JOINED}{_MONGOLIAN}])",
+        rf"(?<=[{_HALVING}])\u200d",
+        rf"(?<=[{_SYMBOLS}\ufe0f])\u200d(?=[{_SYMBOLS}])",
+        rf"(?<=[{_SYMBOLS}])[\ufe00\ufe0e\ufe0f]",
+        r"(?<=[0-9#*])\ufe0f(?=\u20e3)",
+        rf"(?<=[{_IDEOGRAPHS}])[\ufe00-\ufe02\U000e0100-\U000e01ef]",
+        r"(?<=[\u1000-\u109f\ua840-\ua877\ua9e0-\ua9fe\uaa60-\uaa7f])\ufe00",
+        rf"(?<=[{_MONGOLIAN}])[\u180b-\u180d\u180f]",
+        rf"(?<=[{_MONGOLIAN}\u180b-\u180d\u180f])\u180e(?=[{_MONGOLIAN}])",
+    )
+)
+"""Invisible characters where they change what is seen: joiners inside words and emoji, and signs
+that choose a form of the letter before them.
+"""
+_SUSPECT = re.compile(f"[{_NEVER}{_NOT_IN_A_LINE}]")
+"""Whatever may be bad: most texts have none, and are not read again for where it stands."""
 _BAD_IN_BLOCK = re.compile(f"{_FLAG}|([{_NEVER}])")
-_BAD_IN_LINE = re.compile(f"{_FLAG}|([{_NEVER}{_NOT_IN_A_LINE}])")
+_BAD_IN_LINE = re.compile(f"{_FLAG}|{_IN_PLACE}|([{_NEVER}{_NOT_IN_A_LINE}])")
 MAX_LINE = 300
 MAX_BLOCK = 5_000
 """No line and no block of the schema may be longer."""
@@ -37,6 +74,7 @@ _PARTS = 4
 _BREAKS = re.compile("\r\n|[\r\x85\u2028\u2029]")
 _LINE_BREAKS = "\n\r\x0b\x0c\x85\u2028\u2029"
 _TURNING = re.compile(r"[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
 # Letters and symbols by their category that show nothing: fillers of Hangul, the blank of Braille.
 _BLANK = frozenset("\u115f\u1160\u3164\uffa0\u2800")
 _VISIBLE = frozenset("LNPS")
@@ -89,6 +127,8 @@ def _problems(
 
 
 def _first(bad: re.Pattern[str], text: str) -> int | None:
+    if not _SUSPECT.search(text):
+        return None
     return next((found.start() for found in bad.finditer(text) if found[1]), None)
 
 
@@ -106,7 +146,7 @@ def _describe(letter: str, position: int) -> str:
         named += f" ({name.lower()})"
     if _TURNING.match(letter):
         return f"contains {named} at character {position}, which turns the text around it; remove it"
-    if unicodedata.category(letter) == "Cf":
+    if unicodedata.category(letter) == "Cf" or not _CONTROL.match(letter):
         return f"contains {named} at character {position}, which is invisible; remove it"
     return f"contains {named} at character {position}, a control character; remove it"
 
@@ -120,9 +160,11 @@ def _compose(text: str, longest: int) -> str:
 
 def _marks_at(text: str) -> int | None:
     """Return where a run of too many marks ends; None if there is none."""
+    if text.isascii():
+        return None
     run = 0
     for index, letter in enumerate(text):
-        run = run + 1 if unicodedata.combining(letter) else 0
+        run = run + 1 if unicodedata.category(letter)[0] == "M" else 0
         if run > MAX_MARKS:
             return index
     return None

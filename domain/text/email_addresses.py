@@ -11,11 +11,12 @@ from functools import lru_cache
 from email_validator import EmailNotValidError, validate_email
 
 from domain.errors import FieldProblem
-from domain.text.characters import clean_line, line_problems
+from domain.text.characters import IGNORABLE, clean_line, line_problems
 
 MAX_EMAIL = 254
 # The rules of domain names drop these without a word, so two addresses would look different.
-_IGNORED = re.compile(r"[\u034f\u180b-\u180f\u200b-\u200f\u2060-\u206f\ufe00-\ufe0f\U000e0100-\U000e01ef]")
+_IGNORED = re.compile(f"[{IGNORABLE}]")
+_MAX_LOCAL_BYTES = 64
 _KEPT = 1_024
 
 
@@ -44,6 +45,9 @@ def _read(text: str) -> tuple[str, str]:
         checked = validate_email(text, check_deliverability=False, strict=True)
     except EmailNotValidError as error:
         return "", f"is not an email address: {_sentence(str(error))}; use the form name@example.org"
+    if (count := len(checked.local_part.encode())) > _MAX_LOCAL_BYTES:
+        limit = f"at most {_MAX_LOCAL_BYTES} are allowed"
+        return "", f"is not an email address: the part before the @-sign has {count} bytes in UTF-8; {limit}"
     return checked.normalized, ""
 
 

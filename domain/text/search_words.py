@@ -2,14 +2,19 @@
 
 A word is folded: compatibility forms, marks and case are gone, so `bjork` finds Björk and `strasse`
 Straße. `Guns N' Roses` has the words guns, n, roses; `AC/DC` has ac, dc and acdc. Every word of a
-query must be the prefix of a word. Scripts without spaces have every ending of a word as a word.
+query must be the prefix of a word; signs alone count only in a query that has nothing else.
+Scripts without spaces have every ending of a word as a word.
 """
 
 import re
 import unicodedata
 
-SEARCH_FORM = 1
-"""Raise it when the words of a text change: a start then computes those of all concerts again."""
+from domain.text.characters import IGNORABLE
+
+SEARCH_FORM = 2
+"""Raise it when the words of a text or the key of a city change: a start then computes those of all
+concerts again.
+"""
 MAX_QUERY = 200
 MAX_QUERY_WORDS = 10
 _MAX_WORD = 32
@@ -20,7 +25,10 @@ _UNMARKED = str.maketrans(
 _WITHOUT_SPACES = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0003ffff]"
 )
-_IGNORED = re.compile("[\u00ad\u034f\u200b-\u200f\u2060\ufe00-\ufe0f]")
+_IGNORED = re.compile(f"[{IGNORABLE}]")
+_PASTED = re.compile(
+    "[\u00ad\u034f\u061c\u180b-\u180f\u200b-\u200f\u2060-\u2064\ufe00-\ufe0f\ufeff\U000e0100-\U000e01ef]"
+)
 _WORD_LETTERS = frozenset("LMN")
 """First letters of the categories of letters, marks and numbers."""
 
@@ -37,7 +45,14 @@ def name_key(text: str) -> str:
 
 
 def city_key(text: str) -> str:
-    return " ".join(fold(text).split())
+    """Return what all writings of a city share: its letters and digits without signs and spaces."""
+    tokens = fold(text).split()
+    return "".join(part for token in tokens for part in _spelled(token)) or "".join(tokens)
+
+
+def without_pasted(text: str) -> str:
+    """Return a query without the invisible characters that come with a copied text."""
+    return _PASTED.sub("", text)
 
 
 def index_words(*texts: str) -> tuple[str, ...]:
@@ -55,11 +70,17 @@ def index_words(*texts: str) -> tuple[str, ...]:
 
 def query_words(text: str) -> tuple[str, ...]:
     """Return the words of a query, each once, without the prefixes of its other words."""
-    words = {part for token in fold(text).split() for part in _parts(token)}
+    tokens = fold(text).split()
+    words = {part[:_MAX_WORD] for token in tokens for part in _spelled(token)}
+    words = words or {token[:_MAX_WORD] for token in tokens}
     return tuple(sorted(word for word in words if not any(other != word and other.startswith(word) for other in words)))
 
 
 def _parts(token: str) -> list[str]:
     """Return the words of a text without spaces; a name of signs alone, such as `!!!`, is one."""
-    spaced = "".join(letter if unicodedata.category(letter)[0] in _WORD_LETTERS else " " for letter in token)
-    return [part[:_MAX_WORD] for part in spaced.split()] or [token[:_MAX_WORD]]
+    return [part[:_MAX_WORD] for part in _spelled(token) or [token]]
+
+
+def _spelled(token: str) -> list[str]:
+    """Return what signs separate in a text; nothing if it has signs alone."""
+    return "".join(letter if unicodedata.category(letter)[0] in _WORD_LETTERS else " " for letter in token).split()

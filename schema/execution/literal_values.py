@@ -11,6 +11,7 @@ from graphql import (
     ListValueNode,
     ObjectValueNode,
     ValueNode,
+    VariableDefinitionNode,
     specified_rules,
 )
 from graphql.language import SKIP, VisitorAction
@@ -19,19 +20,28 @@ from graphql.validation import ValuesOfCorrectTypeRule
 
 
 class LocatedValuesRule(ValuesOfCorrectTypeRule):
+    _variable: str | None = None
+    """The variable whose default is being checked."""
+
+    def enter_variable_definition(self, node: VariableDefinitionNode, *_: object) -> None:
+        self._variable = f"${node.variable.name.value}"
+
+    def leave_variable_definition(self, *_: object) -> None:
+        self._variable = None
+
     def is_valid_value_node(self, node: ValueNode, input_type: GraphQLInputType | None) -> VisitorAction:
         def report(error: GraphQLError, path: list[str | int]) -> None:
-            self.report_error(_located(error, node, path, self._argument_name()))
+            self.report_error(_located(error, node, path, self._owner_name()))
 
         if input_type:
             validate_input_literal(node, input_type, report)
         return SKIP
 
-    def _argument_name(self) -> str | None:
-        """Return the name of the argument with the value; None for the default of a variable."""
+    def _owner_name(self) -> str | None:
+        """Return the name of the argument with the value, or of the variable with the default."""
         argument, owner = self.context.get_argument(), self.context.get_directive() or self.context.get_field_def()
         names = owner.args.items() if owner else ()
-        return next((name for name, known in names if known is argument), None)
+        return next((name for name, known in names if known is argument), self._variable)
 
 
 RULES: tuple[type[ASTValidationRule], ...] = tuple(
@@ -40,9 +50,9 @@ RULES: tuple[type[ASTValidationRule], ...] = tuple(
 """The rules of the specification, with this one in its place."""
 
 
-def _located(error: GraphQLError, root: ValueNode, path: list[str | int], argument: str | None) -> GraphQLError:
+def _located(error: GraphQLError, root: ValueNode, path: list[str | int], owner: str | None) -> GraphQLError:
     """Return the error with its node, and with the path of its field in the message."""
-    where = ".".join(map(str, path if argument is None else [argument, *path]))
+    where = ".".join(map(str, path if owner is None else [owner, *path]))
     message = f"`{where}`: {error.message}" if where else error.message
     nodes = error.nodes or [_node_at(root, path)]
     return GraphQLError(message, nodes, original_error=error.original_error, extensions=error.extensions)

@@ -5,6 +5,7 @@ with its traceback and shown as INTERNAL, without details.
 """
 
 import logging
+import re
 from collections.abc import Mapping
 from enum import StrEnum
 
@@ -16,6 +17,8 @@ from domain.errors import OnsaleError, Refusal, describe_cause
 logger = logging.getLogger(__name__)
 
 _LONGEST_MESSAGE = 600
+_JSON_WORDS = {"None": "null", "True": "true", "False": "false"}
+_QUOTED_OR_WORD = re.compile(r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|\b(?:None|True|False)\b""")
 
 
 class SystemCode(StrEnum):
@@ -53,7 +56,14 @@ def to_top_level_error(error: GraphQLError, request_id: str) -> dict[str, object
     else:
         message, extensions = _describe(cause, error.path, request_id)
     clipped = message if len(message) <= _LONGEST_MESSAGE else message[:_LONGEST_MESSAGE] + " …"
+    if cause is None:
+        clipped = _in_json(clipped)
     return {**error.formatted, "message": clipped, "extensions": {**extensions, "requestId": request_id}}
+
+
+def _in_json(message: str) -> str:
+    """Return a message of graphql-core, which writes values as Python does, with those of JSON."""
+    return _QUOTED_OR_WORD.sub(lambda found: _JSON_WORDS.get(found[0], found[0]), message)
 
 
 def log_store_error(refusal: Refusal, request_id: str) -> None:

@@ -4,7 +4,7 @@ from typing import Annotated, TypeAlias
 
 import strawberry
 
-from domain.validation import change_problems, patch_problems
+from domain.validation import change_problems, given_problems, patch_problems
 from resolvers import concerts as resolve
 from schema.concerts import Concert
 from schema.ids import IdReader, read_concert
@@ -94,7 +94,7 @@ async def create_concert(info: Info, input_: Annotated[CreateConcertInput, INPUT
 async def update_concert(info: Info, input_: Annotated[UpdateConcertInput, INPUT]) -> UpdateConcertResult:
     reader = IdReader()
     concert_id, change = reader.concert("concertId", input_.concert_id), input_.read(reader)
-    reader.finish(change_problems(change), patch_problems("waitingRoom", change.room))
+    reader.finish(change_problems(change), given_problems(change), patch_problems("waitingRoom", change.room, change))
     changed = await resolve.update_concert(info.context, concert_id, change, expected_version=input_.expected_version)
     return UpdateConcertSuccess(concert=Concert.of(changed))
 

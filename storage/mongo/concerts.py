@@ -181,7 +181,7 @@ class ConcertStore:
 
 def _query(filter_: ConcertFilter) -> Document:
     query: Document = {}
-    if filter_.statuses:
+    if filter_.statuses is not None:
         query["status"] = {"$in": list(filter_.statuses)}
     if conditions := search_conditions(filter_):
         query["$and"] = conditions

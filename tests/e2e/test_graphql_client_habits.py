@@ -180,6 +180,41 @@ async def test_a_token_in_connection_init_needs_no_hint(shop: Shop) -> None:
                 "waitingRoom.message",
             ],
         ),
+        (
+            "updateConcert",
+            {
+                "concertId": "x",
+                "startsAt": "2030-01-01T00:00:00Z",
+                "salesStartAt": "2031-02-01T00:00:00Z",
+                "salesEndAt": "2031-01-01T00:00:00Z",
+                "tiers": [{"tierId": "y", "name": "A"}, {"tierId": "y", "name": "a"}],
+                "newTiers": [
+                    {"name": "A", "priceMinor": 1, "capacity": 1},
+                    {"name": "B", "priceMinor": 1, "capacity": 1},
+                    {"name": "b", "priceMinor": 1, "capacity": 1},
+                ],
+                "waitingRoom": {
+                    "opensAt": "2031-01-15T00:00:00Z",
+                    "prequeueStartsAt": "2031-01-16T00:00:00Z",
+                    "shuffleAtStart": True,
+                    "queueingMethod": "RANDOM",
+                },
+            },
+            [
+                "concertId",
+                "tiers.0.tierId",
+                "tiers.1.tierId",
+                "salesEndAt",
+                "salesEndAt",
+                "tiers.1.name",
+                "newTiers.0.name",
+                "newTiers.2.name",
+                "waitingRoom.opensAt",
+                "waitingRoom.opensAt",
+                "waitingRoom.prequeueStartsAt",
+                "waitingRoom.shuffleAtStart",
+            ],
+        ),
         ("admitNext", {"concertId": "x", "count": 0, "idempotencyKey": ""}, ["concertId", "idempotencyKey", "count"]),
         (
             "configureWaitingRoom",
@@ -202,6 +237,17 @@ async def test_a_bad_id_hides_no_other_problem(
     }}"""
     answer = (await shop.fields(document, by="olivia", input=input_))[verb]
     assert [problem["path"] for problem in answer["problems"]] == paths
+
+
+async def test_a_malformed_tier_id_hides_no_conflict_of_given_times(shop: Shop) -> None:
+    concert = await shop.on_sale()
+    document = """mutation ($input: UpdateConcertInput!) {
+      updateConcert(input: $input) { __typename ... on InvalidInputError { problems { path } } }
+    }"""
+    times = {"salesStartAt": "2031-02-01T00:00:00Z", "salesEndAt": "2031-01-01T00:00:00Z"}
+    change = {"concertId": concert.id, "tiers": [{"tierId": "y"}], **times}
+    answer = (await shop.fields(document, by="olivia", input=change))["updateConcert"]
+    assert [problem["path"] for problem in answer["problems"]] == ["tiers.0.tierId", "salesEndAt"]
 
 
 async def test_a_bad_tier_id_hides_no_problem_of_the_whole_concert(shop: Shop) -> None:
@@ -229,7 +275,8 @@ async def test_a_bad_tier_id_hides_no_problem_of_the_whole_concert(shop: Shop) -
         ('{ concerts(filter: {onSaleAt: "2031-01-01T20:00:00"}) { nodes { id } } }', "`filter.onSaleAt`", 31),
         ("{ concerts(filter: {status: [DRAFT, NO]}) { nodes { id } } }", "`filter.status.1`", 37),
         ('{ concerts(first: "x") { nodes { id } } }', "`first`", 19),
-        ('query ($at: DateTime = "bad") { concerts(filter: {onSaleAt: $at}) { nodes { id } } }', "DateTime", 24),
+        ('query ($at: DateTime = "bad") { concerts(filter: {onSaleAt: $at}) { nodes { id } } }', "`$at`", 24),
+        ("query ($f: ConcertFilter = {status: [NO]}) { concerts(filter: $f) { nodes { id } } }", "`$f.status.0`", 38),
     ],
 )
 async def test_a_wrong_literal_has_its_location_and_field(shop: Shop, document: str, field: str, column: int) -> None:
@@ -244,3 +291,35 @@ async def test_a_wrong_time_in_a_variable_names_its_field(shop: Shop) -> None:
     (error,) = (await shop.ask(document, filter={"onSaleAt": "2031-01-01T20:00:00"}))["errors"]
     assert "onSaleAt" in error["message"]
     assert error["locations"] == [{"line": 1, "column": 8}]
+
+
+@pytest.mark.parametrize("offset", ["+24:00", "-24:00", "+23:60", "+99:99"])
+async def test_a_wrong_offset_is_refused_in_words_of_our_own(shop: Shop, offset: str) -> None:
+    time = f"2026-12-31T20:00:00{offset}"
+    document = "query ($at: DateTime) { concerts(filter: {onSaleAt: $at}) { nodes { id } } }"
+    wanted = f"{time} is not a valid DateTime: its offset must be between -23:59 and +23:59."
+    (error,) = (await shop.ask(document, at=time))["errors"]
+    assert error["message"].endswith(wanted)
+    (error,) = (await shop.ask(f'{{ concerts(filter: {{onSaleAt: "{time}"}}) {{ nodes {{ id }} }} }}'))["errors"]
+    assert error["message"] == f"`filter.onSaleAt`: {wanted}"
+
+
+@pytest.mark.parametrize(
+    ("type_", "use", "value", "written"),
+    [
+        ("ID!", "concert(id: $x) { id }", None, "not to be null."),
+        ("[ConcertStatus!]", "concerts(filter: {status: $x}) { nodes { id } }", [None], "not to be null."),
+        (
+            "ConcertFilter",
+            "concerts(filter: $x) { nodes { id } }",
+            {"None": None, "city": True},
+            "{'None': null, 'city'",
+        ),
+    ],
+)
+async def test_an_error_of_a_variable_writes_null(
+    shop: Shop, type_: str, use: str, value: object, written: str
+) -> None:
+    errors = (await shop.ask(f"query ($x: {type_}) {{ {use} }}", x=value))["errors"]
+    assert any(written in error["message"] for error in errors)
+    assert not any(" None" in error["message"] or "True" in error["message"] for error in errors)

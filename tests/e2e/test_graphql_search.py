@@ -36,6 +36,9 @@ def venue(name: str, city: str) -> dict[str, object]:
         ("The Hollow Saints", "The Fillmore", "San Francisco", "francisco HOLL"),
         ("Große Straße", "Forum", "Praha", "grosse strasse"),
         ("$^.*[", "Forum", "Praha", "$^.*["),
+        ("The Hollow Saints", "The Fillmore", "San Francisco", "hollow & fillmore"),
+        ("The Hollow Saints", "The Fillmore", "San Francisco", "the hollow saints @ fillmore"),
+        ("The Hollow Saints", "The Fillmore", "San Francisco", "\u200fhol\u00adlow\u200b saints\ufeff"),
     ],
 )
 async def test_a_concert_is_found_whatever_its_writing(
@@ -52,6 +55,35 @@ async def test_a_city_is_found_without_its_marks_and_only_as_a_whole(shop: Shop)
     await shop.on_sale(slug=slug, venue=venue("Forum", f"Karlín {tag}"))
     assert await found(shop, city=f" karlin  {tag.upper()}") == [slug]
     assert await found(shop, city="karlin") == []
+
+
+@pytest.mark.parametrize(
+    ("city", "writing"),
+    [
+        ("L'Aquila", "l\u2019aquila"),
+        ("Saint-Étienne", "Saint\u2010Étienne"),
+        ("Saint-Étienne", "saint etienne\u200f"),
+    ],
+)
+async def test_a_city_is_found_whatever_its_signs(shop: Shop, city: str, writing: str) -> None:
+    slug, tag = f"city-{new_key()}", new_key()
+    await shop.on_sale(slug=slug, venue=venue("Forum", f"{city} {tag}"))
+    assert await found(shop, city=f"{writing} {tag}") == [slug]
+
+
+async def test_a_list_of_drafts_is_empty_for_all_but_organizers(shop: Shop) -> None:
+    name = f"Tag{new_key()}"
+    await shop.on_sale(name=name)
+    draft = (await shop.fields(CREATE, by="olivia", input=concert_input(name=name)))["createConcert"]
+    assert draft["concert"]["id"]
+
+    async def count(by: str | None, *status: str) -> int:
+        fields = await shop.fields(LIST, by=by, filter={"search": name, "status": list(status)})
+        return len(fields["concerts"]["nodes"])
+
+    for by in (None, "alice"):
+        assert (await count(by, "DRAFT"), await count(by, "DRAFT", "PUBLISHED"), await count(by)) == (0, 1, 1)
+    assert (await count("olivia", "DRAFT"), await count("olivia")) == (1, 2)
 
 
 async def test_a_changed_name_is_found_by_its_new_words_alone(shop: Shop) -> None:

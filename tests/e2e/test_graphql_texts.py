@@ -33,7 +33,8 @@ CUSTOMER: dict[str, object] = {"customerName": "Alice", "customerEmail": "alice@
 Input: TypeAlias = Mapping[str, object]
 
 REFUSED_EVERYWHERE = ("\x00", "\x1b", "\u202e", "\u2066")
-REFUSED_IN_LINES = (*REFUSED_EVERYWHERE, "\n", "\t", "\u200b", "\u200f", "\u00ad")
+PASTED = ("\u200b", "\u200f", "\u00ad")
+REFUSED_IN_LINES = (*REFUSED_EVERYWHERE, "\n", "\t", *PASTED)
 BLOCKS = {"CreateConcertInput.description", "UpdateConcertInput.description", "WaitingRoomInput.message"}
 
 
@@ -158,14 +159,17 @@ async def test_a_nul_in_a_filter_is_bad_input_and_not_an_outage(shop: Shop, chan
 async def test_a_text_of_a_query_is_refused_or_names_nothing(shop: Shop, letter: str) -> None:
     concert, text = await shop.on_sale(), f"a{letter}b"
     answers: list[Answer] = [
-        await shop.ask(LIST, filter={"search": text}),
-        await shop.ask(LIST, filter={"city": text}),
         await shop.ask(LIST, after=text),
         await shop.ask(ORDERS, by="alice", after=text),
         await shop.ask(AUDIT, by="olivia", id=concert.id, after=text),
     ]
+    filtered = [await shop.ask(LIST, filter={"search": text}), await shop.ask(LIST, filter={"city": text})]
+    if letter in PASTED:
+        assert filtered == [{"data": {"concerts": {"nodes": []}}}] * 2
+    else:
+        answers += filtered
     codes = [error["extensions"]["code"] for answer in answers for error in answer["errors"]]
-    assert codes == ["BAD_USER_INPUT"] * len(QUERIES)
+    assert codes == ["BAD_USER_INPUT"] * len(answers)
     assert await shop.ask(BY_SLUG, slug=text) == {"data": {"concert": None}}
 
 

@@ -43,6 +43,16 @@ async def test_words_of_an_earlier_name_or_form_are_written_again(stores: Stores
     assert await ids_found(stores, search="zizkov", city="AMSTERDAM") == [made.id]
 
 
+async def test_a_city_of_the_first_form_is_written_again(stores: Stores) -> None:
+    made = await on_sale(stores, 1)
+    everywhere = stores.mongo["concerts"]
+    venue = {"venue.city": "L'Aquila", "search.form": 1, "search.city": "l'aquila"}
+    await everywhere.update_one({"_id": made.id}, {"$set": venue})
+    assert await ids_found(stores, city="l\u2019aquila") == []
+    assert await concert_search.backfill(everywhere) == 1
+    assert await ids_found(stores, city="l\u2019aquila") == [made.id]
+
+
 async def test_a_concert_that_changes_during_the_backfill_keeps_its_own_words(stores: Stores) -> None:
     made = await on_sale(stores, 1, name="Karlín")
     old: Document = (await stores.mongo["concerts"].find_one({"_id": made.id})) or {}

@@ -1,12 +1,34 @@
 """One rule for all texts: what a line and a block of lines refuse, and how they are stored."""
 
+import re
+
 import pytest
 
-from domain.text.characters import block_problems, clean_block, clean_line, key_text_problems, line_problems, plain_line
+from domain.text.characters import (
+    IGNORABLE,
+    block_problems,
+    clean_block,
+    clean_line,
+    key_text_problems,
+    line_problems,
+    plain_line,
+)
 
-INVISIBLE = ("\u00ad", "\u180e", "\u200b", "\u2060", "\ufeff", "\u2064", "\U000e0041")
+INVISIBLE = (
+    "\u00ad",
+    "\u180e",
+    "\u200b",
+    "\u2060",
+    "\ufeff",
+    "\u2064",
+    "\U000e0041",
+    "\u2800",
+    "\U00013430",
+    "\U0001343f",
+)
 TURNING = ("\u061c", "\u200e", "\u200f", "\u202a", "\u202b", "\u202c", "\u202d", "\u202e", "\u2066", "\u2069")
 CONTROLS = ("\x00", "\x07", "\x1b", "\x7f", "\x9b", "\ud800", "\udfff", "\ufffe", "\ufdd0")
+IDEOGRAPHIC = "\ufe00\ufe01\ufe02" + "".join(map(chr, range(0xE0100, 0xE01F0)))
 BREAKS = ("\n", "\r", "\r\n", "\x0b", "\x0c", "\x85", "\u2028", "\u2029", "\t")
 
 
@@ -30,6 +52,7 @@ def test_a_refusal_names_the_character_and_its_place() -> None:
         "contains U+202E (right-to-left override) at character 4, which turns the text around it; remove it"
     ]
     assert said("A\u200bB") == ["contains U+200B (zero width space) at character 2, which is invisible; remove it"]
+    assert said("A\u3164B") == ["contains U+3164 (hangul filler) at character 2, which is invisible; remove it"]
     assert said("A\nB") == ["contains a line break at character 2; write one line"]
     assert said("A\tB") == ["contains a tab at character 2; use spaces"]
     assert said("A\x00B") == ["contains U+0000 at character 2, a control character; remove it"]
@@ -53,6 +76,13 @@ def test_a_line_needs_something_visible(text: str) -> None:
         "Zoë 🎻",
         "👩\u200d👩\u200d👧 ❤\ufe0f",
         "\U0001f3f4\U000e0067\U000e0062\U000e0073\U000e0063\U000e0074\U000e007f Scotland",
+        "1\ufe0f\u20e3 ©\ufe0f ‼\ufe0f",
+        "👩🏽\u200d⚕\ufe0f 🏳\ufe0f\u200d🌈 🙂\u200d\u2194\ufe0f 🐦\u200d⬛ 👁\ufe0f\u200d🗨\ufe0f",
+        "葛\U000e0100飾",
+        "\u0d05\u0d35\u0d28\u0d4d\u200d",
+        "\u0dc1\u0dca\u200d\u0dbb\u0dd3",
+        "\u09b0\u200d\u09cd\u09af",
+        "\u1830\u1820\u1837\u180e\u1820 \u1820\u180b",
         "!!!",
         "7",
     ],
@@ -61,6 +91,33 @@ def test_a_line_needs_something_visible(text: str) -> None:
 def test_a_line_takes_every_script_and_emoji(text: str) -> None:
     assert said(text) == []
     assert clean_line(text) == text
+
+
+@pytest.mark.parametrize("form", ["A{}B", "{}Ada", "Ada{}", "م{}", "م{}A", "7{}", "❤{}A", "葛{}❤"])
+def test_no_ignorable_character_hides_beside_letters_without_need(form: str) -> None:
+    letters = [chr(code) for code in range(0x20000) if re.match(f"[{IGNORABLE}]", chr(code))]
+    letters += [chr(code) for code in range(0xE0000, 0xE1000)]
+    shows = {"❤": "\ufe00\ufe0e\ufe0f", "葛": IDEOGRAPHIC}.get(form[0], "")
+    assert len(letters) > 4_096
+    assert [ascii(letter) for letter in letters if letter not in shows and not said(form.format(letter))] == []
+
+
+@pytest.mark.parametrize(
+    "letter", "\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0\U0001d173\U0001bca3\U00013430", ids=ascii
+)
+def test_a_block_refuses_fillers_and_signs_for_programs(letter: str) -> None:
+    assert len(said_of_block(f"Doors{letter}open")) == 1
+
+
+@pytest.mark.parametrize(
+    "tags",
+    ["", "\U000e007f", "\U000e0067", "\U000e0067" * 7 + "\U000e007f", "\U000e0047\U000e007f", "\U000e0020\U000e007f"],
+    ids=ascii,
+)
+def test_tags_are_taken_in_a_flag_alone(tags: str) -> None:
+    for text in (f"\U0001f3f4{tags}", f"Doors {tags}"):
+        assert len(said(text)) == len(said_of_block(text)) == bool(tags)
+    assert said("\U0001f3f4" + "\U000e0067" * 6 + "\U000e007f") == []
 
 
 def test_a_text_is_stored_composed_and_trimmed() -> None:
@@ -83,6 +140,7 @@ def test_a_block_takes_lines_and_refuses_what_turns_text() -> None:
 def test_a_text_of_others_loses_what_a_line_refuses() -> None:
     assert plain_line(" oli\u202evia\n\x00 \ud800") == "olivia"
     assert plain_line("\u200b") == ""
+    assert plain_line("A\u200dda\u3164 ❤\ufe0f\ufe0f क्\u200dष") == "Ada ❤\ufe0f क्\u200dष"
 
 
 def test_a_flood_of_marks_is_refused_and_never_composed() -> None:
@@ -94,3 +152,15 @@ def test_a_flood_of_marks_is_refused_and_never_composed() -> None:
     many = "a" + "\u0301\u0323" * 2_000
     assert clean_block(many) == many
     assert len(said_of_block(many)) == 1
+
+
+@pytest.mark.parametrize("mark", "\u0e47\u0e34\u0902\u093f\u20dd\u0f90", ids=ascii)
+def test_every_kind_of_mark_counts(mark: str) -> None:
+    assert said("ก" + mark * 30) == []
+    assert said("ก" + mark * 31) == ["has more than 30 marks on one letter at character 32; remove some"]
+    assert len(said_of_block("ก" + mark * 31)) == 1
+
+
+@pytest.mark.parametrize("name", ["น้ำพึ่งเรือเสือพึ่งป่า", "हिन्दी संगीत", "தமிழ்", "বাংলা", "བསྒྲུབས", "ကြည့်", "ខ្មែរ", "ಶ್ರೀ"])
+def test_words_of_marks_pass_in_their_normal_spelling(name: str) -> None:
+    assert said(name) == []

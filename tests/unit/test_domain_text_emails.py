@@ -17,6 +17,9 @@ def said(address: str) -> list[str]:
     [
         *(f"ali{mark}ce@example.org" for mark in "\u202c\u200f\u200b\u2066\ufeff\u00ad\u200d\u2060"),
         *(f"alice@exam{mark}ple.org" for mark in "\u202c\u200f\u200b\u2066\ufeff\u00ad\u200d\u2060\ufe0f\u034f"),
+        *(f"ali{mark}ce@b.de" for mark in "\u034f\u115f\u1160\u17b4\u180b\u2800\u3164\ufe0f\uffa0\U0001d173\U000e0100"),
+        *("م\u200cم@b.de", "❤\ufe0f@b.de", "葛\U000e0100@b.de"),
+        f"{'ü' * 33}@b.de",
         "a<b>@c.de",
         "a,b@c.de",
         "a@-b.de",
@@ -56,6 +59,7 @@ def test_an_address_that_no_mail_can_reach_is_refused(address: str) -> None:
         ("o'brien@example.co.uk", "o'brien@example.co.uk"),
         ("alice@onsale.example", "alice@onsale.example"),
         (f"{'a' * 64}@b.de", f"{'a' * 64}@b.de"),
+        (f"{'ü' * 32}@b.de", f"{'ü' * 32}@b.de"),
     ],
 )
 def test_an_address_is_trimmed_and_stored_in_one_form(sent: str, stored: str) -> None:
@@ -68,4 +72,7 @@ def test_a_refusal_says_why_and_gives_a_form() -> None:
     assert said("a,b@c.de") == [
         "is not an email address: the email address contains invalid characters before the @-sign: ',';"
         " use the form name@example.org"
+    ]
+    assert said(f"{'ü' * 33}@b.de") == [
+        "is not an email address: the part before the @-sign has 66 bytes in UTF-8; at most 64 are allowed"
     ]
