@@ -16,7 +16,7 @@ from domain.text.characters import IGNORABLE, clean_line, line_problems
 MAX_EMAIL = 254
 # The rules of domain names drop these without a word, so two addresses would look different.
 _IGNORED = re.compile(f"[{IGNORABLE}]")
-_MAX_LOCAL_BYTES = 64
+MAX_LOCAL_BYTES = 64
 _KEPT = 1_024
 
 
@@ -45,8 +45,8 @@ def _read(text: str) -> tuple[str, str]:
         checked = validate_email(text, check_deliverability=False, strict=True)
     except EmailNotValidError as error:
         return "", f"is not an email address: {_sentence(str(error))}; use the form name@example.org"
-    if (count := len(checked.local_part.encode())) > _MAX_LOCAL_BYTES:
-        limit = f"at most {_MAX_LOCAL_BYTES} are allowed"
+    if (count := len(checked.local_part.encode())) > MAX_LOCAL_BYTES:
+        limit = f"at most {MAX_LOCAL_BYTES} are allowed"
         return "", f"is not an email address: the part before the @-sign has {count} bytes in UTF-8; {limit}"
     return checked.normalized, ""
 
