@@ -31,8 +31,9 @@ class EndReason(StrEnum):
     REFUSED = "REFUSED"
     """A purchase of ticket lines was refused and its hold was released."""
     UNITS_LOST = "UNITS_LOST"
-    """The units were recorded in other orders while the store had lost its state,
-    and no others were left.
+    """The units were recorded in other orders, and no others were left.
+
+    That happened while the store had lost its state.
     """
     NOT_RECORDED = "NOT_RECORDED"
     """The purchase began, but no order was recorded in time."""

@@ -255,9 +255,7 @@ def _message_problems(path: str, message: str) -> Iterator[FieldProblem]:
 
 
 def _opening_problems(path: str, concert: Concert | ConcertDraft) -> Iterator[FieldProblem]:
-    """Yield problems if the room opens outside the sale window or its prequeue starts after the
-    opening.
-    """
+    """Yield a problem for an opening outside the sale window or before the prequeue starts."""
     opens_at = concert.room.opens_at
     if opens_at is not None and opens_at < concert.terms.sales_start_at:
         yield FieldProblem(f"{path}.opensAt", "must not be before salesStartAt; omit it to open at salesStartAt")

@@ -1,5 +1,6 @@
-"""The GraphQL layer: the root types, the built schema,
-and what a transport uses: `execute` and `start`.
+"""The GraphQL layer.
+
+It has the root types, the built schema, and what a transport uses: `execute` and `start`.
 """
 
 from datetime import UTC, datetime

@@ -1,5 +1,6 @@
-"""A cache of parsed, measured and validated documents, by text; the least recently used are
-evicted.
+"""A cache of parsed, measured and validated documents, by text.
+
+The least recently used documents are evicted.
 
 A long document is read in a thread of its own, and so is an introspection answered, so that
 neither keeps the event loop busy.

@@ -1,5 +1,6 @@
-"""Starts operations of a transport: queries and mutations are executed, a subscription becomes a
-source.
+"""Starts operations of a transport.
+
+Queries and mutations are executed; a subscription becomes a source.
 
 A source is parsed, validated and permitted once, and holds no connection and no task: the hub
 passes it snapshots, and each is one execution of the operation with a new context. Sources of
@@ -54,8 +55,9 @@ class SubscriptionStarter:
     async def start(
         self, operation: Operation, context: Context, *, may_mutate: bool = True
     ) -> OperationResult | Source:
-        """Return a source, or a result: of a query or mutation, or the errors that prevent the
-        subscription.
+        """Return a source for a subscription, or a result.
+
+        The result is that of a query or mutation, or has the errors that prevent the subscription.
 
         Raises NotAQuery for a mutation if `may_mutate` is false.
         """
@@ -93,8 +95,9 @@ class SubscriptionStarter:
 
 @dataclass(frozen=True, slots=True, weakref_slot=True)
 class PreparedOperation:
-    """An operation with its variables,
-    shared by all subscribers that use the same; it has no viewer.
+    """An operation with its variables.
+
+    It is shared by all subscribers that use the same ones, and has no viewer.
     """
 
     key: Key

@@ -1,5 +1,7 @@
-"""Audit rows of waiting rooms in MongoDB, written by the majority: that of a change of settings in
-the same transaction, that of a call by hand before and after the call.
+"""Audit rows of waiting rooms in MongoDB, acknowledged by a majority.
+
+The row of a change of settings is written in the same transaction, and that of a manual call before
+and after the call.
 """
 
 from contextlib import suppress

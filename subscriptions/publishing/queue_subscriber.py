@@ -18,8 +18,9 @@ _MEMBERSHIPS = {
     EntryState.ADMITTED: Membership.CALLED,
 }
 MIN_SHARE, MAX_SHARE = 0.5, 0.9
-"""Share of the push interval, chosen at random, so that people who were published to together are
-not due together forever.
+"""Share of the push interval, chosen at random.
+
+So people who were published to together are not due together forever.
 """
 
 

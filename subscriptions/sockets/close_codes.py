@@ -7,8 +7,9 @@ temporary condition. The client behavior described here is that of the npm packa
 from enum import IntEnum
 
 REASON_BYTES = 123
-"""Maximum length of a reason. RFC 6455, section 5.5: a control frame has at most 125 bytes, and two
-of them are the code.
+"""Maximum length of a reason.
+
+RFC 6455, section 5.5: a control frame has at most 125 bytes, and two of them are the code.
 """
 
 
@@ -18,8 +19,11 @@ class CloseCode(IntEnum):
     SERVICE_RESTART = 1012
     """This process ends; another process takes the socket. Retried."""
     TRY_AGAIN_LATER = 1013
-    """Too many sockets, a silent one whose place is needed, a client that does not read, or an
-    unavailable issuer. Retried."""
+    """The client should try again later.
+
+    There are too many sockets, the place of a silent socket is needed, the client does not read, or
+    the issuer is unavailable. Retried.
+    """
     BAD_REQUEST = 4400
     """The message is not part of the protocol. Fatal."""
     UNAUTHORIZED = 4401
