@@ -63,7 +63,7 @@ class Tier:
 
 @dataclass(frozen=True, slots=True)
 class ConcertTerms:
-    """What an organizer sets and may change later: program, venue, sale times and limits."""
+    """Terms that an organizer may change later: program, venue, sale times and limits."""
 
     name: str
     venue: Venue

@@ -105,7 +105,7 @@ def draw(seed: str, count: int) -> Permutation:
 def _hashed(seed: bytes, count: int) -> list[list[bytes]]:
     """Return the hash and number of each lot, in buckets by first byte.
 
-    So no sort blocks other threads for long.
+    Sorting one bucket at a time never blocks other threads for long.
     """
     buckets: list[list[bytes]] = [[] for _ in range(256)]
     seeded = hashlib.sha256(seed)

@@ -225,7 +225,7 @@ class WaitingRoom:
     """The store has dropped the counts, because the concert is long over."""
 
     def people_ahead(self, entry: QueueEntry | None) -> int:
-        """Return how many people may take tickets before the owner of the entry.
+        """Return how many people may take tickets before the owner of `entry`.
 
         For RANDOM, only called people are certain to do so.
         """

@@ -32,7 +32,7 @@ class AdmissionLimit(StrEnum):
 class RoomCommand:
     """A command that may change a room.
 
-    It has the person, and the id of its audit row, so that it runs once.
+    It carries the person and the id of its audit row, so that it runs only once.
     """
 
     id: str

@@ -1,6 +1,6 @@
-"""Input checks: each yields the problems of its fields, with their path in the input.
+"""Input checks. Each one yields the problems of its fields with their paths in the input.
 
-Bounds are generous for every real sale, and small enough that no request slows others down.
+The bounds are generous for every real sale, yet no request within them slows others down.
 """
 
 import re
@@ -45,7 +45,7 @@ _ROOM_VALUES = {
     "heartbeat_timeout_ms": ("heartbeatTimeoutSeconds", 1_000, MAX_ROOM_TIME_S),
     "disconnect_grace_ms": ("disconnectGraceSeconds", 1_000, MAX_ROOM_TIME_S),
 }
-"""Each number of a room: its name in the API, how many of it are one there, the highest there."""
+"""Each number of a room: its name in the API, how many of it make one API unit, the API maximum."""
 _SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _COUNTRY = re.compile(r"[A-Z]{2}")
 
@@ -115,7 +115,7 @@ def draft_problems(draft: ConcertDraft) -> Iterator[FieldProblem]:
 
 
 def change_problems(change: ConcertChange) -> Iterator[FieldProblem]:
-    """Yield the problems of what is changed, whatever the concert is like now."""
+    """Yield the problems of the changed fields, regardless of the current concert."""
     if change.name is not None:
         yield from line_problems("name", change.name, longest=MAX_NAME)
     if change.description is not None:
@@ -137,7 +137,7 @@ def change_problems(change: ConcertChange) -> Iterator[FieldProblem]:
 
 
 def changed_concert_problems(before: Concert, after: Concert, change: ConcertChange) -> Iterator[FieldProblem]:
-    """Yield the problems of a changed concert as a whole. What it had before, it may keep."""
+    """Yield the problems of a changed concert as a whole. It may keep values that it had before."""
     for index, tier in enumerate(change.tiers):
         if before.tier(tier.id) is None:
             yield FieldProblem(f"tiers.{index}.tierId", "is not a tier of this concert; use one of its tiers")
@@ -163,7 +163,7 @@ def tier_problems(path: str, tiers: Sequence[TierDraft]) -> Iterator[FieldProble
 
 
 def _repeated_names(path: str, names: Sequence[str | None], others: Sequence[str | None]) -> Iterator[FieldProblem]:
-    """Yield a problem for each tier whose name another tier has, in whatever form and case."""
+    """Yield a problem for each tier with another tier's name, regardless of its form and case."""
     taken = {name_key(name) for name in others if name and _is_name(name)}
     for index, name in enumerate(names):
         if not name or not _is_name(name):
@@ -223,7 +223,8 @@ def room_problems(
     room = concert.room
     yield from _room_value_problems(path, asdict(room))
     yield from _opening_problems(path, concert)
-    # A drawn queue must be able to reject for a while: its lottery can no longer be turned off.
+    # A drawn queue must be able to use REJECT for a while, as its lottery can no longer be
+    # turned off.
     if room.shuffle_at_start and room.queueing_method not in (QueueingMethod.FIFO, QueueingMethod.REJECT):
         yield FieldProblem(
             f"{path}.shuffleAtStart", f"requires FIFO, and this room uses {room.queueing_method}; change one of them"
@@ -233,7 +234,7 @@ def room_problems(
 
 
 def patch_problems(path: str, patch: RoomSettingsPatch | None) -> Iterator[FieldProblem]:
-    """Yield the problems of the given settings alone, whatever the room is like now."""
+    """Yield the problems of the given settings alone, regardless of the current room."""
     given = dict(patch.given) if patch else {}
     yield from _room_value_problems(path, given)
     yield from _message_problems(path, str(given.get("message", "")))

@@ -34,7 +34,7 @@ NOT_SIGNED_IN = (
 class Context:
     """Created for each request and for each event of a subscription.
 
-    So everything it has read is equally recent.
+    Everything that it has read is therefore equally recent.
     """
 
     stores: Stores

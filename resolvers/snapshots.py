@@ -1,6 +1,6 @@
 """Reads what the hub publishes.
 
-That is concerts with their queue and stock, entries with their passes, holds, and orders.
+The hub publishes concerts with their queue and stock, entries with their passes, holds and orders.
 """
 
 from collections.abc import Collection, Sequence

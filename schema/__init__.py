@@ -1,6 +1,6 @@
 """The GraphQL layer.
 
-It has the root types, the built schema, and what a transport uses: `execute` and `start`.
+It contains the root types, the built schema, and `execute` and `start` for the transports.
 """
 
 from datetime import UTC, datetime

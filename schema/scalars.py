@@ -46,7 +46,7 @@ def read_date_time(value: object) -> datetime:
 def seconds_until(moment: datetime) -> int:
     """Return the whole seconds until `moment`, or 0 if it has passed.
 
-    Clients with a wrong clock need it.
+    It is for clients whose clock is wrong.
     """
     return max(0, math.floor((moment - datetime.now(UTC)).total_seconds()))
 

@@ -1,6 +1,6 @@
-"""The viewer.
+"""The viewer: the person whom the token names.
 
-It is the person in the token, with everything of theirs that they need again after a reload.
+It has everything of theirs that they need again after a reload.
 """
 
 from typing import Self

@@ -31,7 +31,7 @@ FAR_STEP = 1.1
 PAUSE = 10.0
 """A step with this many times fewer calls than the step before is a pause."""
 MIN_VISITS = 1.5
-"""The unknown share of visit durations falls by a factor of e after this many mean visits.
+"""Mean visits in which the unknown share of visit durations falls by a factor of e.
 
 They are counted from the opening.
 """

@@ -1,6 +1,6 @@
 """Rates derived from a flow.
 
-They are the people waiting, the leavers per second, and when the people inside were called.
+It gives the people waiting, the leavers per second, and when the people inside were called.
 """
 
 from collections.abc import Iterator

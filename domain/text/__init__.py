@@ -1,1 +1,1 @@
-"""Texts that people write: allowed characters, stored form and search."""
+"""Text that people write: allowed characters, stored form and search."""

@@ -1,6 +1,6 @@
 """Bounds of the variables, checked before GraphQL coerces them.
 
-Unknown keys and long lists cost one check, and not a search for similar names.
+An unknown key or a long list costs one check instead of a search for similar names.
 """
 
 from collections.abc import Mapping

@@ -10,7 +10,7 @@ from resolvers.context import Context
 def clear_before_mutations(schema: GraphQLSchema) -> None:
     """Clear the memos of the context before each mutation.
 
-    So each mutation shows the state after it.
+    Each mutation then shows the state after it.
     """
     for field in schema.mutation_type.fields.values() if schema.mutation_type else ():
         field.resolve = _clearing(field)

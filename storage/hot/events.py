@@ -28,7 +28,7 @@ DEAD_LETTERS_PER_READ = 100
 _HEAD = 9
 """Number of words of a dead letter before its event.
 
-They are its id, then group, id, tries and error, each preceded by its name.
+They are its id, then the group, id, tries and error, each after its name.
 """
 _text = partial(replies.text, errors="surrogateescape")
 

@@ -1,4 +1,4 @@
-"""Decoding of script replies.
+"""Decodes the replies of scripts.
 
 A reply is a word, checked against those that the caller names, then texts, times and lists.
 """

@@ -1,6 +1,6 @@
 """The snapshot of a concert that the hub publishes.
 
-It has queue, stock and changes at one version, read by one script.
+One script reads the queue, the stock and the changes at one version.
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
 """MongoDB transactions for everything that a change of a concert writes.
 
-That is its document, the audit row and orders of the house. A later move of units to the house or
-back also uses them.
+A change writes the document, the audit row and orders of the house. A later move of units to the
+house or back is a transaction too.
 """
 
 import asyncio

@@ -39,8 +39,8 @@ class ConcertStore:
     async def create_indexes(self) -> None:
         """Create the indexes.
 
-        Slugs are unique; lists are sorted by start, for all concerts or by status; the search has
-        an index of its words.
+        Slugs are unique. Lists are sorted by start, for all concerts or by status. Search words
+        have an index.
         """
         await self._concerts.create_index([("slug", ASCENDING)], unique=True)
         await self._concerts.create_index([("startsAt", ASCENDING), ("_id", ASCENDING)])

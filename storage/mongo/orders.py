@@ -52,7 +52,7 @@ class OrderStore:
     async def has_unit_guards(self) -> bool:
         """Return whether both guards of units exist.
 
-        They are the unique index, and the validator that forbids a unit twice in one order.
+        The guards are the unique index and the validator that forbids a unit twice in one order.
         """
         if UNITS_INDEX not in await self.collection.index_information():
             return False

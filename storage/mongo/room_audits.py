@@ -1,7 +1,7 @@
 """Audit rows of waiting rooms in MongoDB, acknowledged by a majority.
 
-The row of a change of settings is written in the same transaction, and that of a manual call before
-and after the call.
+A change of settings writes its row in the same transaction; a manual call writes its row before the
+call and completes it afterwards.
 """
 
 from contextlib import suppress

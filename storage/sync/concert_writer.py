@@ -84,8 +84,7 @@ class ConcertWriter:
     async def sync_if_changed(self, concert: Concert) -> bool:
         """Copy a concert if it has changed, and settle lower capacities of a crashed process.
 
-        These are capacities that the process proposed before it crashed. A worker calls this
-        repeatedly.
+        The process had proposed them before it crashed. A worker calls this repeatedly.
 
         Return False if there was nothing to do.
         """

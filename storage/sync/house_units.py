@@ -1,6 +1,6 @@
 """Moves units between the sale and the house.
 
-WITHDRAWN orders of the house have the units that are off sale.
+Units that are off sale belong to WITHDRAWN orders of the house.
 
 The unique index of sold units covers these orders too, so no unit is ever off sale and sold at
 once. Nothing is reserved before: the hot state only suggests units that are free. If a hold takes
@@ -110,7 +110,7 @@ class HouseUnits:
     async def finish_withdrawals(self, concert: Concert) -> bool:
         """Take all units that the house still has to take.
 
-        This is for the recovery whose epoch the concert carries. Return False if it cannot be
+        The caller is the recovery whose epoch the concert carries. Return False if it cannot be
         finished, or if the recovery has lost its mark.
 
         A recovered store may not know a purchase in progress. Only when the units above the

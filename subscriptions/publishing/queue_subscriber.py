@@ -20,7 +20,7 @@ _MEMBERSHIPS = {
 MIN_SHARE, MAX_SHARE = 0.5, 0.9
 """Share of the push interval, chosen at random.
 
-So people who were published to together are not due together forever.
+Without it, people who were published to together would stay due together forever.
 """
 
 

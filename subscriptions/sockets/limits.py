@@ -17,14 +17,14 @@ class Limits:
     """Limit per address, because one address may not take the whole process.
 
     Whole offices and mobile carriers share an address, so the limit is high. At the limit the
-    sockets that were silent longest are pinged; one that does not answer makes room. Refused with
-    1013 or 503.
+    sockets that were silent longest are pinged; one that does not answer makes room. If none does,
+    the client is refused with 1013 or 503.
     """
     streams_per_person: int = 20
     """Limit per person: some tabs on some devices, and half-open sockets.
 
-    A phone in a tunnel leaves half-open sockets, which make room as those of an address do. Refused
-    with 1013 or 503.
+    A phone in a tunnel leaves half-open sockets, which make room as those of an address do.
+    Further sockets are refused with 1013 or 503.
     """
     operations_per_socket: int = 50
     """Operations running at once; a page needs a handful.
