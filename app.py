@@ -1,8 +1,7 @@
-"""Builds the application. `create_app(settings)` is the ASGI application; any number of processes
-share the stores.
+"""Builds the ASGI application with `create_app(settings)`.
 
-`python app.py` runs all of Onsale on one machine: an embedded store for each URL that is not
-set, the application, and the workers.
+Any number of processes share the stores. `python app.py` runs all of Onsale on one machine: an
+embedded store for each URL that is not set, the application, and the workers.
 """
 
 import asyncio

@@ -43,10 +43,9 @@ class Settings:
     push_tick_ms: int = 100
     """The shortest time between two refreshes of a snapshot; no subscriber may be 10 s behind."""
     push_intervals: tuple[tuple[int | None, int], ...] = ((200, 0), (5_000, 2_000), (None, 10_000))
-    """The longest delay in milliseconds of a person's queue updates, up to a position; None is the
-    rest.
+    """The longest delay of a person's queue updates, in milliseconds, up to a position.
 
-    0 means every refresh. Written `200:0 5000:2000 rest:10000`.
+    None is the rest. 0 means every refresh. Written `200:0 5000:2000 rest:10000`.
     """
     allowed_origins: tuple[str, ...] = ()
     """Origins, besides our own, of pages that may open sockets: `https://shop.example.org`.

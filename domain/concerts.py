@@ -46,8 +46,9 @@ class Tier:
     """What the organizer wants on sale. Never more than this is held and sold."""
     top: int
     to_withdraw: int = 0
-    """Units above the capacity that the house does not have yet. If negative, units of the house
-    that a higher capacity has not put on sale yet.
+    """Units above the capacity that the house does not have yet.
+
+    If negative, units of the house that a higher capacity has not put on sale yet.
     """
 
     @property
@@ -62,9 +63,7 @@ class Tier:
 
 @dataclass(frozen=True, slots=True)
 class ConcertTerms:
-    """The terms that an organizer sets and may change later:
-    program, venue, sale times and limits.
-    """
+    """Terms that an organizer may change later: program, venue, sale times and limits."""
 
     name: str
     venue: Venue

@@ -1,5 +1,7 @@
-"""Reads the demo catalog (deploy/demo/concerts.json);
-its times are relative to now, so it never ages, and round, as an organizer sets them.
+"""Reads the demo catalog, deploy/demo/concerts.json.
+
+Its times are relative to now, so it never ages, and they are rounded, as an organizer would set
+them.
 """
 
 import json

@@ -1,5 +1,6 @@
-"""The errors of Onsale, each with the caller's next step. This module knows neither HTTP nor
-GraphQL.
+"""The errors of Onsale, each with the caller's next step.
+
+This module does not depend on HTTP or GraphQL.
 
 OnsaleError
 ├── Refusal                  an expected answer: a member of a result union
@@ -210,8 +211,10 @@ class IllegalTransition(Refusal):
 
 
 class VersionConflict(Refusal):
-    """Another change came first. It is retryable if the caller expected no version: its change
-    applies to any version, and only lost too many races.
+    """Another change came first.
+
+    It is retryable if the caller expected no version: the caller's change applies to any version
+    and only lost too many races.
     """
 
     code = ErrorCode.VERSION_CONFLICT
@@ -268,7 +271,8 @@ class NotInQueue(Refusal):
 
 
 class RoomNotOpen(Refusal):
-    """The waiting room does not accept or call people;
+    """The waiting room does not accept or call people.
+
     `opens_at` is when that changes, if known.
     """
 
@@ -349,8 +353,9 @@ class BadUserInput(Denial):
 
 
 def describe_cause(error: BaseException) -> str:
-    """Return what lies behind an error, for a log: type and message of the first error of its
-    chain.
+    """Return the cause of an error, for a log.
+
+    It is the type and message of the first error in the chain.
     """
     cause = error
     while (earlier := cause.__cause__) is not None:

@@ -31,8 +31,9 @@ class EndReason(StrEnum):
     REFUSED = "REFUSED"
     """A purchase of ticket lines was refused and its hold was released."""
     UNITS_LOST = "UNITS_LOST"
-    """The units were recorded in other orders while the store had lost its state,
-    and no others were left.
+    """The units were sold to others, and no other units were left.
+
+    Their orders were recorded while the store had lost its state.
     """
     NOT_RECORDED = "NOT_RECORDED"
     """The purchase began, but no order was recorded in time."""

@@ -47,8 +47,9 @@ def tier_of(unit: Unit) -> TierId:
 
 
 def fingerprint(*parts: str) -> str:
-    """Return the SHA-256 of the parts, in hex;
-    length prefixes keep different lists of parts distinct.
+    """Return the SHA-256 of the parts, in hex.
+
+    Length prefixes keep different lists of parts distinct.
     """
     sha = hashlib.sha256()
     for part in parts:

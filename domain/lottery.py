@@ -69,8 +69,9 @@ def new_secret() -> str:
 
 
 def commitment_of(secret: str) -> str:
-    """Return the SHA-256 of the secret's 32 bytes, in hex:
-    published before the first registration.
+    """Return the SHA-256 of the secret's 32 bytes, in hex.
+
+    It is published before the first registration.
     """
     return hashlib.sha256(bytes.fromhex(secret)).hexdigest()
 
@@ -102,8 +103,9 @@ def draw(seed: str, count: int) -> Permutation:
 
 
 def _hashed(seed: bytes, count: int) -> list[list[bytes]]:
-    """Return hash and lot of each lot in buckets by first byte:
-    no sort blocks other threads for long.
+    """Return the hash and number of each lot, in buckets by first byte.
+
+    Sorting one bucket at a time never blocks other threads for long.
     """
     buckets: list[list[bytes]] = [[] for _ in range(256)]
     seeded = hashlib.sha256(seed)

@@ -54,8 +54,9 @@ class Order:
     events: tuple[OrderEvent, ...]
     created_at: datetime
     hold_digest: str = ""
-    """Fingerprint of the hold request:
-    a store that lost the hold still recognizes a repeated request.
+    """Fingerprint of the hold request.
+
+    With it, a store that lost the hold still recognizes a repeated request.
     """
     pass_entry_id: EntryId | None = None
     """The entry whose pass the order spent: a store that lost the hold still spends the pass."""

@@ -38,7 +38,8 @@ class QueuePositions:
         return self._departed_before(number + 1) == self._departed_before(number)
 
     def position(self, number: int) -> int:
-        """Return the number of people waiting ahead of `number`, plus one;
+        """Return the number of people waiting ahead of `number`, plus one.
+
         0 for a called number.
         """
         if number <= self.serving_number:

@@ -74,8 +74,9 @@ class QueueingMethod(StrEnum):
     RANDOM = "RANDOM"
     """Each admission draws at random among the waiting entries: the queue has no order."""
     PASSTHROUGH = "PASSTHROUGH"
-    """Each person is called on joining, and no pass is required:
-    people are counted, not delayed.
+    """Each person is called on joining, and no pass is required.
+
+    People are counted, not delayed.
     """
     REJECT = "REJECT"
     """People can neither join nor be called; entries and passes stay."""
@@ -129,8 +130,10 @@ class RoomSettings:
     """Shown to everyone in the queue."""
     version: int = 1
     round: int = 1
-    """Rises when the queue is reset, and when a sale that was over opens again: entries of earlier
-    rounds have ended."""
+    """Rises when the queue is reset, and when a sale that was over opens again.
+
+    Entries of earlier rounds have ended.
+    """
     commitment: str = ""
     """SHA-256, in hex, of the secret of this round's lottery; empty without a lottery."""
 
@@ -222,8 +225,9 @@ class WaitingRoom:
     """The store has dropped the counts, because the concert is long over."""
 
     def people_ahead(self, entry: QueueEntry | None) -> int:
-        """Return how many people may take tickets first;
-        for RANDOM, only called people are certain to.
+        """Return how many people may take tickets before the owner of `entry`.
+
+        For RANDOM, only called people are certain to do so.
         """
         if entry is None:
             return self.waiting_count + self.slots_taken

@@ -30,8 +30,9 @@ class AdmissionLimit(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RoomCommand:
-    """A command that may change a room:
-    the person, and the id of its audit row, so that it runs once.
+    """A command that may change a room.
+
+    It carries the person and the id of its audit row, so that it runs only once.
     """
 
     id: str

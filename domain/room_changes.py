@@ -32,8 +32,9 @@ _NAMES = {
 
 @dataclass(frozen=True, slots=True)
 class RoomSettingsPatch:
-    """A partial change: `given` has RoomSettings fields with new values;
-    other fields stay as they are.
+    """A partial change: `given` has RoomSettings fields with new values.
+
+    Other fields stay as they are.
     """
 
     given: tuple[tuple[str, Setting], ...] = ()
@@ -43,8 +44,9 @@ class RoomSettingsPatch:
         return replace(before, **changes)
 
     def fingerprint_parts(self) -> tuple[str, ...]:
-        """Return the parts of a fingerprint:
-        equal for equal patches, whatever settings they apply to.
+        """Return the parts of a fingerprint.
+
+        They are equal for equal patches, whatever settings the patches apply to.
         """
         return tuple(
             f"{_NAMES[name]}={_text(name, value)}" for name, value in sorted(self.given, key=lambda one: one[0])

@@ -1,5 +1,7 @@
-"""Stock of a concert at one moment: available + held + sold = capacity in each tier, until the
-concert is past and the rest stays unsold.
+"""The stock of a concert at one moment.
+
+In each tier, available + held + sold = capacity until the concert is past; then the rest stays
+unsold.
 """
 
 from dataclasses import dataclass, replace
@@ -36,8 +38,10 @@ class TierStock:
 
 @dataclass(frozen=True, slots=True)
 class Stock:
-    """`version` rises with every change inside an `epoch`;
-    a new epoch means that the state was rebuilt.
+    """The stock of one concert at one `version`.
+
+    `version` rises with every change inside an `epoch`; a new epoch means that the state was
+    rebuilt.
     """
 
     epoch: int

@@ -1,5 +1,6 @@
-"""Subscription topics and their snapshots:
-always the whole state at one version, never an event.
+"""Subscription topics and their snapshots.
+
+A snapshot is always the whole state at one version, never an event.
 """
 
 from dataclasses import dataclass

@@ -1,6 +1,6 @@
-"""Input checks: each yields the problems of its fields, with their path in the input.
+"""Input checks. Each one yields the problems of its fields with their paths in the input.
 
-Bounds are generous for every real sale, and small enough that no request slows others down.
+The bounds are generous for every real sale, yet no request within them slows others down.
 """
 
 import re
@@ -46,7 +46,7 @@ _ROOM_VALUES = {
     "heartbeat_timeout_ms": ("heartbeatTimeoutSeconds", 1_000, MAX_ROOM_TIME_S),
     "disconnect_grace_ms": ("disconnectGraceSeconds", 1_000, MAX_ROOM_TIME_S),
 }
-"""Each number of a room: its name in the API, how many of it are one there, the highest there."""
+"""Each number of a room: its name in the API, how many of it make one API unit, the API maximum."""
 _SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _COUNTRY = re.compile(r"[A-Z]{2}")
 
@@ -116,7 +116,7 @@ def draft_problems(draft: ConcertDraft) -> Iterator[FieldProblem]:
 
 
 def change_problems(change: ConcertChange) -> Iterator[FieldProblem]:
-    """Yield the problems of what is changed, whatever the concert is like now."""
+    """Yield the problems of the changed fields, regardless of the current concert."""
     if change.name is not None:
         yield from line_problems("name", change.name, longest=MAX_NAME)
     if change.description is not None:
@@ -148,7 +148,7 @@ def given_problems(change: ConcertChange) -> Iterator[FieldProblem]:
 
 
 def changed_concert_problems(before: Concert, after: Concert, change: ConcertChange) -> Iterator[FieldProblem]:
-    """Yield the problems of a changed concert as a whole. What it had before, it may keep."""
+    """Yield the problems of a changed concert as a whole. It may keep values that it had before."""
     for index, tier in enumerate(change.tiers):
         if before.tier(tier.id) is None:
             yield FieldProblem(f"tiers.{index}.tierId", "is not a tier of this concert; use one of its tiers")
@@ -174,7 +174,7 @@ def tier_problems(path: str, tiers: Sequence[TierDraft]) -> Iterator[FieldProble
 
 
 def _repeated_names(path: str, names: Sequence[str | None], others: Sequence[str | None]) -> Iterator[FieldProblem]:
-    """Yield a problem for each tier whose name another tier has, in whatever form and case."""
+    """Yield a problem for each tier with another tier's name, regardless of its form and case."""
     taken = {name_key(name) for name in others if name and _is_name(name)}
     for index, name in enumerate(names):
         if not name or not _is_name(name):

@@ -1,5 +1,6 @@
-"""The steps of every concert change: read the concert,
-write it once with its audit row, sync the hot state.
+"""The steps of every concert change.
+
+Read the concert, write it once with its audit row, and sync the hot state.
 """
 
 import asyncio
@@ -21,8 +22,9 @@ log = logging.getLogger(__name__)
 MAX_ATTEMPTS = 10
 """Concurrent changes of one concert: each round of attempts lets one of them through."""
 RETRY_PAUSE_S = 0.02
-"""Multiplied by the number of attempts so far, with jitter:
-about a second for all attempts together.
+"""Multiplied by the number of attempts so far, with jitter.
+
+All attempts together take about a second.
 """
 MAX_WRITE_TIME = timedelta(seconds=10)
 """A change takes no longer than this; otherwise the database refuses it."""
@@ -59,8 +61,9 @@ async def save_concert(context: Context, before: Concert, after: Concert, done: 
 
 
 async def _sync(context: Context, concert: Concert) -> None:
-    """Sync the hot store with the change that MongoDB has;
-    if that fails, the apply worker syncs it later.
+    """Sync the hot store with the change that MongoDB has.
+
+    If that fails, the apply worker syncs it later.
     """
     try:
         await context.stores.concert_writer.sync(concert)
@@ -74,8 +77,9 @@ def log_later(context: Context, what: str, error: TemporarilyUnavailable) -> Non
 
 
 async def pause_before_retry(attempt: int) -> None:
-    """Wait a moment after a lost race, longer after each: a majority read may show the change of
-    the winner only then.
+    """Wait a moment after a lost race, longer after each one.
+
+    A majority read may show the winner's change only then.
     """
     await asyncio.sleep(random.uniform(0.5, 1.5) * RETRY_PAUSE_S * attempt)
 

@@ -77,8 +77,9 @@ async def get_concert(context: Context, concert_id: ConcertId) -> Concert | None
 
 
 async def get_cached_concert(context: Context, concert_id: ConcertId) -> Concert | None:
-    """Return the concert, at most two seconds old:
-    ten thousand new sockets must not cost ten thousand reads.
+    """Return the concert, at most two seconds old.
+
+    Ten thousand new sockets must not cost ten thousand reads.
     """
     return _if_visible(context, await context.stores.concert_cache.get(concert_id))
 
@@ -257,8 +258,9 @@ def _if_visible(context: Context, concert: Concert | None) -> Concert | None:
 
 
 def _slug(name: str, id_: ConcertId) -> str:
-    """Build a readable slug that is unique without a look-up:
-    from the name and eight characters of the id.
+    """Build a readable slug from the name and eight characters of the id.
+
+    It is unique without a look-up.
     """
     words = re.findall(r"[a-z0-9]+", fold(name))
     return "-".join([*"-".join(words)[:180].strip("-").split("-"), id_[:8]]).strip("-")

@@ -1,5 +1,6 @@
-"""The context of one request: the stores, the viewer,
-the request id, and what the request has read so far.
+"""The context of one request.
+
+It holds the stores, the viewer, the request id, and what the request has read so far.
 """
 
 import asyncio
@@ -31,8 +32,9 @@ NOT_SIGNED_IN = (
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """Created for each request and each event of a subscription,
-    so everything it has read is equally recent.
+    """Created for each request and for each event of a subscription.
+
+    Everything that it has read is therefore equally recent.
     """
 
     stores: Stores
@@ -71,8 +73,9 @@ class Context:
                 yield item
 
     def clear(self) -> None:
-        """Forget what was read:
-        mutations of one document run in order, and each shows the state after it.
+        """Forget what was read.
+
+        Mutations of one document run in order, and each shows the state after it.
         """
         for memo in (self.concerts, self.stocks, self.rooms, self.fields, self.viewer_concerts):
             memo.clear()

@@ -1,5 +1,7 @@
-"""Stock and waiting room of a past concert: its keys in Redis have expired, so the recorded orders
-show what was sold, and the room is closed for good.
+"""The stock and the waiting room of a past concert.
+
+Its keys in Redis have expired, so the recorded orders show what was sold, and the room is closed
+for good.
 
 The sums are read for all concerts asked for in one turn of the event loop together, and kept: a
 page of a hundred past concerts costs one aggregation, and the next one costs none.

@@ -18,8 +18,9 @@ async def hold_tickets(
     idempotency_key: str,
     queue_pass: str | None = None,
 ) -> Hold:
-    """Hold all lines or none and return the hold; a repeated key returns the same hold as it is
-    now.
+    """Hold all lines or none, and return the hold.
+
+    A repeated key returns the same hold as it is now.
 
     Raises NotAdmitted if a pass is required and missing or not valid.
     """

@@ -1,5 +1,6 @@
-"""Resolvers of the order fields:
-buy a hold, buy ticket lines in one request, show orders to their owner.
+"""Resolvers of the order fields.
+
+They buy a hold, buy ticket lines in one request, and show orders to their owner.
 """
 
 from itertools import chain
@@ -19,8 +20,9 @@ from resolvers.purchase import Purchase
 async def purchase_hold(
     context: Context, concert_id: ConcertId, id_: HoldId, customer: Customer, idempotency_key: str
 ) -> Order:
-    """Return the order once a majority of MongoDB has it;
-    a repeated request returns it as it is now.
+    """Return the order once a majority of MongoDB has it.
+
+    A repeated request returns it as it is now.
     """
     viewer = context.signed_in()
     raise_problems(chain(key_problems(idempotency_key), customer_problems(customer)))

@@ -19,8 +19,10 @@ from storage.mongo.order_batch import Outcome
 log = logging.getLogger(__name__)
 
 MAX_CONFLICTS = 5
-"""A conflict means that the hot store lost an order;
-each round writes the lost orders of these units back to it.
+"""Maximum number of conflicts in one purchase.
+
+A conflict means that the hot store lost an order; each round writes the lost orders of these units
+back to it.
 """
 
 
@@ -72,8 +74,9 @@ class Purchase:
             log.warning("hold %s is released only by its deadline: %s", self.hold_id, describe_cause(error))
 
     async def _insert(self, stores: Stores, hold: Hold) -> Order | None:
-        """Return the recorded order with this id; None if the hold has other units now and must
-        begin again.
+        """Return the recorded order with this id.
+
+        None if the hold has other units now and the purchase must begin again.
 
         Raises HoldEnded, TemporarilyUnavailable, or NotFound for an order of another person.
         """

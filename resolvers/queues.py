@@ -97,7 +97,8 @@ async def add_to_index(context: Context, person_id: PersonId, concert: Concert) 
 
 
 async def estimate_wait(context: Context, entry: QueueEntry) -> WaitEstimate | None:
-    """Return the estimate of a waiting entry;
+    """Return the estimate of a waiting entry.
+
     None if it has no position or there is no estimate yet.
     """
     if entry.state not in WAITING_STATES or not entry.position:
@@ -124,8 +125,9 @@ async def read_pass(context: Context, token: str | None, concert_id: ConcertId) 
 
 @contextmanager
 def hidden_positions(concert: Concert) -> Iterator[None]:
-    """Remove the position from a NotAdmitted error if calls are drawn at random:
-    the queue has no order then.
+    """Remove the position from a NotAdmitted error if calls are drawn at random.
+
+    The queue has no order then.
     """
     try:
         yield
@@ -219,8 +221,9 @@ async def _entry_where_on(context: Context, concert_id: ConcertId) -> QueueEntry
 
 @contextmanager
 def _drafts_not_found(concert_id: ConcertId) -> Iterator[None]:
-    """Turn NotOnSale into NotFound:
-    a draft or a long-finished concert has no queue and is not public.
+    """Turn NotOnSale into NotFound.
+
+    A draft or a long-finished concert has no queue and is not public.
     """
     try:
         yield

@@ -1,5 +1,6 @@
-"""Organizer commands for a waiting room: configure, pause, resume, admit people manually, reset its
-queue.
+"""Organizer commands for a waiting room.
+
+They configure it, pause and resume it, admit people manually, and reset its queue.
 
 MongoDB owns the settings: a change is one write there, together with its audit row, and is then
 synced to the hot state. The hot state owns manual admissions; their audit row is inserted first

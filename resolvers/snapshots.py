@@ -1,5 +1,6 @@
-"""Reads what the hub publishes:
-concerts with their queue and stock, entries with their passes, holds, orders.
+"""Reads what the hub publishes.
+
+The hub publishes concerts with their queue and stock, entries with their passes, holds and orders.
 """
 
 from collections.abc import Collection, Sequence

@@ -1,5 +1,6 @@
-"""The GraphQL layer: the root types, the built schema,
-and what a transport uses: `execute` and `start`.
+"""The GraphQL layer.
+
+It contains the root types, the built schema, and `execute` and `start` for the transports.
 """
 
 from datetime import UTC, datetime

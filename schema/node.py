@@ -51,7 +51,8 @@ async def _hold(context: Context, concert_id: ConcertId, hold_id: HoldId) -> Hol
 
 
 async def _entry(context: Context, concert_id: ConcertId, *, id_: strawberry.ID) -> QueueEntry | None:
-    """Return the viewer's latest entry;
+    """Return the viewer's latest entry.
+
     None if the id is another person's entry or an earlier one.
     """
     entry = await load_entry(context, concert_id)

@@ -1,7 +1,7 @@
 """The waiting room of a concert: its settings, its status, and the progress of its queue.
 
-All viewers see the room; its operation is visible to organizers only, field by field, as the
-permissions table defines.
+All viewers see the room. Only organizers see how it is run; the permissions table says so for each
+field.
 """
 
 from datetime import datetime
@@ -171,7 +171,7 @@ class WaitingRoom:
 
 
 def show_room(context: Context, concert_id: ConcertId) -> NowOrLater[WaitingRoom | None]:
-    """Return the room of a concert, at once if it is loaded."""
+    """Return the room of a concert, without waiting if it is loaded."""
     return resolve.show_waiting_room(context, concert_id, lambda found: WaitingRoom.of(found) if found else None)
 
 

@@ -1,5 +1,6 @@
-"""Scalars for times and amounts:
-DateTime in UTC with `Z`, Decimal as a string, so no client rounds them.
+"""Scalars for times and amounts.
+
+DateTime is in UTC with `Z`, and Decimal is a string, so that no client rounds it.
 """
 
 import math
@@ -46,8 +47,9 @@ def read_date_time(value: object) -> datetime:
 
 
 def seconds_until(moment: datetime) -> int:
-    """Return the whole seconds until `moment`,
-    for clients with a wrong clock; 0 if it has passed.
+    """Return the whole seconds until `moment`, or 0 if it has passed.
+
+    It is for clients whose clock is wrong.
     """
     return max(0, math.floor((moment - datetime.now(UTC)).total_seconds()))
 

@@ -66,8 +66,9 @@ async def _concert(context: Context, value: strawberry.ID) -> ConcertId:
 
 
 def wrap_topic_fields(schema: GraphQLSchema) -> None:
-    """Make subscription fields start with a topic and execute with a snapshot of it as
-    root value.
+    """Make subscription fields start with a topic.
+
+    They are then executed with a snapshot of the topic as the root value.
     """
     for field in schema.subscription_type.fields.values() if schema.subscription_type else ():
         field.subscribe = _wrap_topic(field)

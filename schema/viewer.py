@@ -1,5 +1,6 @@
-"""The viewer: the person in the token,
-and everything of theirs that they need again after a reload.
+"""The viewer: the person whom the token names.
+
+It has everything of theirs that they need again after a reload.
 """
 
 from typing import Self

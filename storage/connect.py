@@ -1,5 +1,6 @@
-"""Opens the stores for an app or a worker, owns their background tasks, and reports what is not
-ready.
+"""Opens the stores for an app or a worker, and owns their background tasks.
+
+It also reports what is not ready.
 """
 
 import asyncio

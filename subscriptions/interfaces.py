@@ -64,8 +64,9 @@ class Rendered:
     is_last: bool = False
     """True if nothing can follow: the transport completes the subscription."""
     key: Hashable = None
-    """Identifies the object shown, if a topic has several. A slow client gets only the newest state
-    of each.
+    """Identifies the object shown, if a topic has several.
+
+    A slow client gets only the newest state of each.
     """
 
 
@@ -192,8 +193,7 @@ class PresenceStore(Protocol):
     async def sync_presence(
         self, concert_id: ConcertId, process: str, people: Sequence[tuple[PersonId, int]], *, is_known: bool
     ) -> None:
-        """Renew the lease of `process` and record who connected (above 0) or disconnected (below
-        0).
+        """Renew the lease of `process` and record connects (above 0) and disconnects (below 0).
 
         Raises LeaseExpired if the lease is over, or, with `is_known`, if the store has forgotten
         the process.

@@ -37,8 +37,9 @@ async def measure(
     seconds: float,
     at_least: int = 100,
 ) -> list[Metric]:
-    """Measure for `seconds` under full load, but at least so many joins, then half as many at half
-    the rate.
+    """Measure for `seconds` under full load, then half as many joins at half the rate.
+
+    Full load continues until there are at least `at_least` joins.
     """
     concert = await server.open_concert(room)
     requests = make_join_requests(server, concert, people)

@@ -112,8 +112,9 @@ async def open_connections(port: int, count: int, success: str) -> AsyncIterator
 async def run_closed_loop(
     opened: list[Connection], requests: Iterator[bytes], *, seconds: float = math.inf, at_least: int = 0
 ) -> Timed:
-    """Run a closed loop until the time is up and `at_least` requests are answered, or no requests
-    are left.
+    """Run a closed loop until the time is up and `at_least` requests are answered.
+
+    It ends earlier if no requests are left.
     """
     took_ms: list[float] = []
     began = time.perf_counter()

@@ -31,8 +31,9 @@ FAR_STEP = 1.1
 PAUSE = 10.0
 """A step with this many times fewer calls than the step before is a pause."""
 MIN_VISITS = 1.5
-"""After this many mean visits since the opening,
-the unknown share of visit durations falls by a factor of e.
+"""Mean visits in which the unknown share of visit durations falls by a factor of e.
+
+They are counted from the opening.
 """
 PATIENCE_S = 600.0
 """After this time, the leave rate of the people who stay falls by a factor of e."""
@@ -70,9 +71,7 @@ class CallProjection:
         return self.called[-1] > self.called[-2]
 
     def pause_edges(self) -> list[int]:
-        """Return the last position before each pause of the calls,
-        and the first position after it.
-        """
+        """Return the last position before each pause of the calls, and the first one after it."""
         edges = []
         for before, here, after in zip(self.moved, self.moved[1:STEPS], self.moved[2:], strict=False):
             if here - before > PAUSE * (after - here) and here - before > 1:

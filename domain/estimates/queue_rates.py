@@ -1,5 +1,6 @@
-"""Rates derived from a flow: people waiting,
-leavers per second, and when the people inside were called.
+"""Rates derived from a flow.
+
+It gives the people waiting, the leavers per second, and when the people inside were called.
 """
 
 from collections.abc import Iterator

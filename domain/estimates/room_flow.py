@@ -1,5 +1,6 @@
-"""The flow through a room: totals of this round,
-and counts per ten seconds of the last five minutes.
+"""The flow through a room.
+
+It consists of totals for this round, and counts per ten seconds for the last five minutes.
 """
 
 from dataclasses import dataclass

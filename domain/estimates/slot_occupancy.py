@@ -1,5 +1,7 @@
-"""Estimates how long slots stay taken: the mean visit length at which the expected number of called
-people still inside equals the actual number.
+"""Estimates how long slots stay taken.
+
+The estimate is the mean visit length at which the expected number of called people still inside
+equals the actual number.
 
 A visit has two stages of equal mean, so few visits end early (Erlang distribution of order two),
 and one visit in `1 / LONG_SHARE` takes `LONG_TIMES` as long: long visits do not end in the first
@@ -97,8 +99,9 @@ def estimate_occupancy(cohorts: Sequence[Cohort], slots_taken: int) -> SlotOccup
 
 
 def _count_inside(cohorts: Sequence[Cohort], mean_s: float) -> float:
-    """Return the count of `_build_occupancy` at a quarter of its cost:
-    the search tries many means.
+    """Return the count of `_build_occupancy` at a quarter of its cost.
+
+    The search tries many means.
     """
     count = 0.0
     for cohort in cohorts:

@@ -21,8 +21,9 @@ CERTAINTY_SIGMAS = 2.054
 DRIFT = 0.2
 """Relative difference allowed between the demand of people ahead and of people before them."""
 BASKET_SPREAD = 1.6
-"""Mean square of the tickets per order, divided by the squared mean;
-orders of one to four tickets have 1.2.
+"""Mean square of the tickets per order, divided by the squared mean.
+
+Orders of one to four tickets have 1.2.
 """
 
 
@@ -51,9 +52,7 @@ def forecast_stock_ahead(stock: Stock, ahead: int, flow: RoomFlow) -> StockAhead
 
 
 def _buyers_for(stock: Stock, flow: RoomFlow) -> float:
-    """Return how many people must be called until all stock that is free or held is taken,
-    almost certainly.
-    """
+    """Return the number of calls after which all free and held stock is almost certainly taken."""
     sold = sum(tier.sold for tier in stock.tiers)
     if flow.completed < FEWEST_BUYERS or sold == 0:
         return inf

@@ -21,7 +21,8 @@ SLOT_DRIFT = 0.03
 UNSEEN_DRIFT = 0.2
 GONE_DRIFT = 0.25
 DRIFT = 0.03
-"""Relative change, after the measurement, of slots, leavers and everything together;
+"""Relative change of slots, leavers and everything together after the measurement.
+
 UNSEEN_DRIFT is added to slots in proportion to what is unobserved right after an opening.
 """
 WIDEST = 1.5
@@ -49,7 +50,8 @@ class WaitTable:
     p50_s: tuple[float, ...] = ()
     p90_s: tuple[float, ...] = ()
     beyond: WaitEstimate | None = None
-    """The estimate after the last position;
+    """The estimate after the last position.
+
     None if the queue, as measured, never moves that far.
     """
 
@@ -92,8 +94,9 @@ def build_wait_table(
 
 
 def _table_positions(projection: CallProjection) -> list[int]:
-    """Return whole positions: dense at the front and the end,
-    and both sides of each pause of the calls.
+    """Return whole positions, with both sides of each pause of the calls.
+
+    They are dense at the front and at the end.
     """
     furthest = int(projection.moved[-1])
     knots, edge = {*(furthest * part // 50 for part in range(41, 51)), *projection.pause_edges()}, 1

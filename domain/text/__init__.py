@@ -1,3 +1,1 @@
-"""Texts that people write: which characters they may have, how they are stored, how they are
-searched.
-"""
+"""Text that people write: allowed characters, stored form and search."""

@@ -16,7 +16,7 @@ export interface TokenAnswer {
 
 export interface Session {
   name: string;
-  /** The name to print on tickets, and the address for them; null if the token has none. */
+  /** The name to print on tickets and the address to send them to; null if the token has none. */
   fullName: string | null;
   email: string | null;
   roles: string[];
@@ -55,7 +55,7 @@ export class Sessions {
 
   readonly current = (): Session | null => this.#current;
 
-  /** Returns a token that stays valid for a while, or null if no user is signed in. */
+  /** Returns a token that is valid long enough for a request, or null if no user is signed in. */
   async accessToken(): Promise<string | null> {
     if (this.#current && this.#current.expiresAt - Date.now() < EARLY_MS / 2) await this.#renew();
     return this.#current?.accessToken ?? null;

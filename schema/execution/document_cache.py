@@ -1,8 +1,9 @@
-"""A cache of parsed, measured and validated documents, by text; the least recently used are
-evicted.
+"""A cache of parsed, measured and validated documents, by text.
 
-A long document is read in a thread of its own, and so is an introspection answered, so that
-neither keeps the event loop busy.
+The least recently used documents are evicted.
+
+Long documents are read and introspections answered in a separate thread, so that neither blocks
+the event loop.
 """
 
 import asyncio
@@ -31,7 +32,8 @@ from schema.execution import document_limits
 from schema.execution.literal_values import RULES
 from schema.execution.operation_cost import CostTable, OperationCost, build_operation_costs
 
-# A parsed document takes about 100 times its text, so the cache stays below 100 MB for any input.
+# A parsed document is about 100 times as large as its text, so the cache stays below 100 MB for
+# any input.
 CACHED_DOCUMENTS = 500
 LONGEST_CACHED = 2_000
 
@@ -40,7 +42,7 @@ LONGEST_IN_LOOP = 1_000
 MOST_FIELDS_IN_LOOP = 100
 MOST_COMPARISONS_IN_LOOP = 1_000
 MAX_WAITING = 20
-"""Documents that wait for the thread. Each takes at most 0.1 s."""
+"""The most documents that may wait for the thread. Each takes at most 0.1 s."""
 
 # The message of graphql-core for a parser limit or Python's recursion limit; syntax errors have
 # other messages.
@@ -53,7 +55,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A parsed document; `ast` is set if there are no errors."""
+    """A parsed document. `ast` is set only if there are no errors."""
 
     ast: DocumentNode | None
     errors: tuple[GraphQLError, ...] = ()
@@ -80,7 +82,7 @@ class DocumentCache:
         self._thread = _OneThread()
 
     async def get(self, text: str) -> Document:
-        """Return the document, with an error in place of its tree if it is refused."""
+        """Return the document. If it is refused, it has an error instead of a syntax tree."""
         known = self._known.get(text)
         if known is not None:
             self._known.move_to_end(text)
@@ -95,7 +97,7 @@ class DocumentCache:
     async def introspect(
         self, document: Document, name: str | None, variables: Mapping[str, object]
     ) -> ExecutionResult:
-        """Return the answer to an operation that asks for the schema alone.
+        """Return the answer to an operation that asks only for the schema.
 
         Raises TemporarilyUnavailable. An answer without variables is kept with the document.
         """
@@ -177,7 +179,7 @@ def _too_large() -> GraphQLError:
 
 
 class _OneThread:
-    """One thread for work that would keep the event loop busy; equal work is done once."""
+    """One thread for work that would block the event loop. Identical work is done only once."""
 
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="documents")
@@ -185,7 +187,7 @@ class _OneThread:
         self._running: dict[Hashable, Future[Any]] = {}
 
     async def run(self, key: Hashable, work: Callable[[], Result]) -> Result:
-        """Return what the work returns. Raises TemporarilyUnavailable if too much is waiting."""
+        """Return the result of `work`. Raises TemporarilyUnavailable if too much is waiting."""
         running: Future[Result] | None = self._running.get(key)
         if running is None:
             if not self._free.acquire(blocking=False):

@@ -96,8 +96,9 @@ def check(document: DocumentNode) -> Size | GraphQLError:
 
 
 def measure(document: DocumentNode) -> Size:
-    """Return the size of all operations of the document together, and of fragments they do not use:
-    validation reads those too.
+    """Return the size of all operations of the document together.
+
+    Fragments that they do not use count too, because validation reads them.
     """
     ruler = _SizeMeter(document)
     operations = (node for node in document.definitions if isinstance(node, OperationDefinitionNode))

@@ -1,5 +1,6 @@
-"""Bounds of the variables, checked before GraphQL coerces them: unknown keys and long lists cost
-their sender one look, and not a search for similar names.
+"""Bounds of the variables, checked before GraphQL coerces them.
+
+An unknown key or a long list costs one check instead of a search for similar names.
 """
 
 from collections.abc import Mapping

@@ -36,7 +36,8 @@ class Operation:
 
 @dataclass(frozen=True, slots=True)
 class OperationResult:
-    """`payload` is ready for JSON;
+    """The result of an operation, with a `payload` that is ready for JSON.
+
     `was_executed` is False for a request refused before execution.
     """
 

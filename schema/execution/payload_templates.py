@@ -1,5 +1,6 @@
-"""One execution for all people in a queue whose payloads differ only in integers at the same
-places.
+"""One execution for all people in a queue whose payloads differ only in integers.
+
+The integers must be at the same places.
 
 A template is made by executing the operation for an anonymous viewer, with marks in place of a
 person's integers. It is used only after a proof: filled with the integers of a person whose
@@ -59,8 +60,9 @@ class Template:
 
 
 class PayloadTemplates:
-    """Templates of one operation, at one version of a room and its stock; another version clears
-    them.
+    """Templates of one operation, at one version of a room and its stock.
+
+    Another version clears them.
 
     A `Shape` is everything in a snapshot except its room, its stock and its integers, plus the
     roles of its viewer.

@@ -1,5 +1,6 @@
-"""Starts operations of a transport: queries and mutations are executed, a subscription becomes a
-source.
+"""Starts the operations that a transport receives.
+
+Queries and mutations are executed; a subscription becomes a source.
 
 A source is parsed, validated and permitted once, and holds no connection and no task: the hub
 passes it snapshots, and each is one execution of the operation with a new context. Sources of
@@ -30,9 +31,9 @@ from schema.execution.payload_templates import PayloadTemplates
 from subscriptions.interfaces import Rendered, Source
 
 ViewerKey = NewType("ViewerKey", tuple[str, ...])
-"""Person and roles: everything about a viewer that can change their payload."""
+"""The person and the roles: everything about a viewer that can change the payload."""
 Key = NewType("Key", tuple[bytes, str | None, bytes])
-"""SHA-256 of the document, name of the operation, and its coerced variables as JSON."""
+"""SHA-256 of the document, the name of the operation, and its coerced variables as JSON."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +55,9 @@ class SubscriptionStarter:
     async def start(
         self, operation: Operation, context: Context, *, may_mutate: bool = True
     ) -> OperationResult | Source:
-        """Return a source, or a result: of a query or mutation, or the errors that prevent the
-        subscription.
+        """Return a source for a subscription, or a result.
+
+        The result answers a query or mutation, or has the errors that prevent the subscription.
 
         Raises NotAQuery for a mutation if `may_mutate` is false.
         """
@@ -80,11 +82,11 @@ class SubscriptionStarter:
             # A shared payload is rendered for an anonymous viewer, so it cannot contain anything
             # personal.
             context = replace(context, viewer=None, address=None)
-        # A copy of the context has read nothing yet.
+        # The copy of the context has read nothing yet.
         return SubscriptionSource(event_stream.topic, self._prepare(execution, operation), replace(context))
 
     def _prepare(self, execution: Execution, operation: Operation) -> "PreparedOperation":
-        # Coerced values are in the order of their declaration in the document, defaults included.
+        # Coerced values, defaults included, are in the order in which the document declares them.
         variables = orjson.dumps(execution.variable_values.coerced)
         key = Key((hashlib.sha256(operation.document.encode()).digest(), operation.name, variables))
         execution.context_value = None
@@ -93,8 +95,9 @@ class SubscriptionStarter:
 
 @dataclass(frozen=True, slots=True, weakref_slot=True)
 class PreparedOperation:
-    """An operation with its variables,
-    shared by all subscribers that use the same; it has no viewer.
+    """An operation with its variables.
+
+    It is shared by all subscribers with the same document and variables, and has no viewer.
     """
 
     key: Key

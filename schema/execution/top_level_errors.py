@@ -42,11 +42,11 @@ SYSTEM_CODES: Mapping[type[OnsaleError], SystemCode] = {
     domain_errors.InvalidInput: SystemCode.BAD_USER_INPUT,
     domain_errors.TemporarilyUnavailable: SystemCode.UNAVAILABLE,
 }
-"""The code of each top-level error: every Denial, and the refusals that a query can meet."""
+"""The code of each top-level error: every Denial, and each Refusal that a query can cause."""
 
 
 def to_top_level_error(error: GraphQLError, request_id: str) -> dict[str, object]:
-    """Return the error as the client gets it. An error without a table row is logged and masked."""
+    """Return the error as sent to the client. One without a table row is logged and masked."""
     cause = error.original_error
     while isinstance(cause, GraphQLError):
         cause = cause.original_error
@@ -67,7 +67,7 @@ def _in_json(message: str) -> str:
 
 
 def log_store_error(refusal: Refusal, request_id: str) -> None:
-    """Log what lies behind the answer that a store is away; any other refusal needs no log."""
+    """Log the cause of an answer that a store is unavailable. Other refusals are not logged."""
     if isinstance(refusal, domain_errors.TemporarilyUnavailable):
         logger.warning("request %s was answered %r: %s", request_id, str(refusal), describe_cause(refusal))
 

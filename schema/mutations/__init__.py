@@ -8,8 +8,9 @@ from resolvers.context import Context
 
 
 def clear_before_mutations(schema: GraphQLSchema) -> None:
-    """Clear the memos of the context before each mutation,
-    so that each shows the state after it.
+    """Clear the memos of the context before each mutation.
+
+    Each mutation then shows the state after it.
     """
     for field in schema.mutation_type.fields.values() if schema.mutation_type else ():
         field.resolve = _clearing(field)

@@ -1,5 +1,6 @@
-"""`python -I -S launcher.py <parent pid> <program> <argument>…` executes the program, which then
-dies with its parent.
+"""Executes a program that is killed when its parent ends.
+
+Run it as `python -I -S launcher.py <parent pid> <program> <argument>…`.
 
 It is a separate program because code between fork and exec (`preexec_fn`) may deadlock if there are
 threads.

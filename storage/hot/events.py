@@ -19,13 +19,17 @@ FROM_THE_FIRST = "-"
 MAX_TRIES = 8
 """Two minutes of pauses, 1 + 2 + 4 + … + 60 s: longer than most temporary faults last."""
 MAX_DEAD_LETTERS = 10_000
-"""The limit per concert. Beyond it an event stays in the stream and is tried again every minute,
-so nothing is lost."""
+"""The maximum number of dead letters per concert.
+
+Beyond it an event stays in the stream and is tried again every minute, so nothing is lost.
+"""
 MAX_ERROR_CHARS = 500
 DEAD_LETTERS_PER_READ = 100
 _HEAD = 9
-"""Words of a dead letter before its event: its id, then group, id, tries and error, each preceded
-by its name."""
+"""Number of words of a dead letter before its event.
+
+They are its id, then the group, id, tries and error, each after its name.
+"""
 _text = partial(replies.text, errors="surrogateescape")
 
 

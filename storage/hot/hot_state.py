@@ -1,5 +1,6 @@
-"""Calls that keep the hot state consistent: settings are copied in, orders recorded, holds expired,
-recoveries begun and finished.
+"""Calls that keep the hot state consistent.
+
+They copy in settings, record orders, expire holds, and begin and finish recoveries.
 
 Workers, purchases and recoveries call it. Unlike HoldStore it returns the word of the script's
 reply, because its callers handle UNKNOWN and RECOVERING differently. Each method names every word
@@ -167,8 +168,9 @@ class HotState:
     async def find_free_units(
         self, concert_id: ConcertId, tier_id: TierId, *, limit: int, epoch: int | None = None
     ) -> FreeUnits:
-        """Find units that no hold or order has; `epoch` is passed only by the recovery that is
-        running.
+        """Find units that no hold or order has.
+
+        Only the recovery that is running passes `epoch`.
         """
         token = "" if epoch is None else epoch
         word, rest = await self._client.call(scripts.FIND_FREE_UNITS, concert_id, token, tier_id, limit)

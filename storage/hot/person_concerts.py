@@ -1,8 +1,8 @@
 """The index of a person's concerts: those at which they may have a queue entry or a hold.
 
-It is a superset. It is written before a person joins, in the round trip of each hold, and again by
-recovery and order sync; a concert leaves it when the keys of the concert expire. `me` asks only
-these concerts.
+It may list more concerts than that. It is written before a person joins, in the round trip of each
+hold, and again by recovery and order sync; a concert leaves it when the keys of the concert expire.
+`me` asks only these concerts.
 """
 
 from datetime import datetime
@@ -14,7 +14,7 @@ from storage.hot.script_client import ScriptClient
 from storage.keys import person_concerts_key
 
 MAX_CONCERTS = 200
-"""The limit per person; beyond it the concerts that expire first are dropped."""
+"""The limit per person; beyond it the concerts that expire soonest are dropped."""
 
 
 class PersonConcerts:

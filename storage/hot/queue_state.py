@@ -1,5 +1,6 @@
-"""The state of a queue at one version, and the people who changed since another, as decoded from
-the replies of the scripts.
+"""The state of a queue at one version, and the people who changed since another.
+
+Both are decoded from the replies of the scripts.
 """
 
 from dataclasses import dataclass

@@ -44,8 +44,10 @@ class EntryRecord:
     session_ends_at: datetime
     """The end of the session that the pass states, without any grace."""
     deadline: datetime | None
-    """READY: end of the time to claim. ADMITTED: end of the session. Waiting: end of presence, or
-    None while the person is connected."""
+    """End of the time to claim (READY), of the session (ADMITTED), or of presence (waiting).
+
+    None while a waiting person is connected.
+    """
     end_reason: EntryEnd | None
     lot: int | None
     round: int

@@ -12,8 +12,9 @@ class RateLimits:
         self._client = client
 
     async def count_attempt(self, what: str, who: str, *, limit: int, window_s: int) -> None:
-        """Count one attempt. Raises RateLimited if `who` has done `what` more than `limit` times in
-        the window.
+        """Count one attempt.
+
+        Raises RateLimited if `who` has done `what` more than `limit` times in the window.
         """
         word, rest = await self._client.call_with_keys(
             scripts.COUNT_ATTEMPT, (rate_key(what, who),), limit, window_s * 1000

@@ -1,5 +1,6 @@
-"""Decoding of script replies: a word, checked against those that the caller names, then texts,
-times and lists.
+"""Decodes the replies of scripts.
+
+A reply is a word, checked against those that the caller names, then texts, times and lists.
 """
 
 from datetime import UTC, datetime
@@ -17,8 +18,9 @@ def expect(script: Script, word: str, *named: str) -> str:
 
 
 def text(value: bytes | int, *, errors: str = "strict") -> str:
-    """Return a value as text. `errors` is for values that other programs wrote and that may not be
-    UTF-8.
+    """Return a value as text.
+
+    `errors` is for values that other programs wrote and that may not be UTF-8.
     """
     return value.decode(errors=errors) if isinstance(value, bytes) else str(value)
 

@@ -37,8 +37,10 @@ from storage.scripts import Script, ScriptReplyError
 from storage.time_slice import TimeSlice
 
 PIPELINES = 2
-"""One pipeline would let a long recovery delay every hold; more than two would make more and
-smaller fsyncs."""
+"""One pipeline would let a long recovery delay every hold.
+
+More than two would make more and smaller fsyncs.
+"""
 MAX_BATCH = 512
 MAX_WAITING = 20_000
 """Half a second of work at the store's speed; further calls raise TemporarilyUnavailable."""
@@ -48,8 +50,10 @@ CANCEL_AGAIN_S = 0.1
 
 _UNAVAILABLE_ERRORS = (OutOfMemoryError, ClusterDownError, MasterDownError, TryAgainError)
 _UNAVAILABLE_PREFIXES = ("MISCONF", "NOREPLICAS", "BUSY")
-"""Error codes for which redis-py has no class, so that the code stays the first word of the
-message."""
+"""Error codes for which redis-py has no class.
+
+For these, the code stays the first word of the message.
+"""
 
 Reply = list[bytes | int]
 

@@ -1,5 +1,6 @@
-"""The snapshot of a concert that the hub publishes: queue, stock and changes at one version, read
-by one script.
+"""The snapshot of a concert that the hub publishes.
+
+One script reads the queue, the stock and the changes at one version.
 """
 
 from dataclasses import dataclass

@@ -1,5 +1,7 @@
-"""MongoDB transactions for everything that a change of a concert writes: its document, the audit
-row and orders of the house; and for a later move of units to the house or back.
+"""MongoDB transactions for everything that a change of a concert writes.
+
+A change writes the document, the audit row and orders of the house. A later move of units to the
+house or back is a transaction too.
 """
 
 import asyncio

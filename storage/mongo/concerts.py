@@ -37,8 +37,10 @@ class ConcertStore:
         self._currencies: dict[ConcertId, CurrencyCode] = {}
 
     async def create_indexes(self) -> None:
-        """Create the indexes: slugs are unique; lists are sorted by start, all or by status; search
-        words.
+        """Create the indexes.
+
+        Slugs are unique. Lists are sorted by start, for all concerts or by status. Search words
+        have an index.
         """
         await self._concerts.create_index([("slug", ASCENDING)], unique=True)
         await self._concerts.create_index([("startsAt", ASCENDING), ("_id", ASCENDING)])
@@ -131,8 +133,10 @@ class ConcertStore:
     async def replace_in_transaction(
         self, concert: Concert, session: Session, *, to_withdraw: Mapping[TierId, int], epoch: int | None = None
     ) -> Concert | None:
-        """Write `concert` if the stored one has the version before it, and this epoch if one is
-        given. Add `to_withdraw` to the units that the house still has to take.
+        """Write `concert` if the stored one has the version before it.
+
+        If an epoch is given, the stored one must have it too. Add `to_withdraw` to the units that
+        the house still has to take.
 
         Return the concert as it is stored now; None if it was not written.
         """

@@ -29,8 +29,9 @@ def key_of(cursor: str) -> tuple[datetime, str]:
 
 @dataclass(frozen=True, slots=True)
 class ListPlace:
-    """A place in the list of concerts: first those that start at `past_before` or later, by start;
-    then the others, latest first.
+    """A place in the list of concerts.
+
+    First come those that start at `past_before` or later, by start; then the others, latest first.
 
     `past_before` is fixed by the first page and part of every cursor, so that no concert moves
     past a reader while time goes on.

@@ -1,5 +1,6 @@
-"""Batches of orders: concurrent orders share one insert, which reaches 52,000 orders a second in
-batches of 100, against 3,000 one by one.
+"""Batches of orders: concurrent orders share one insert.
+
+Inserts reach 52,000 orders a second in batches of 100, against 3,000 one by one.
 
 A batch is sent as soon as one of the few senders is free; orders that arrive meanwhile form the
 next batch. Each order is encoded before it joins a batch, because one that cannot be encoded would
@@ -28,8 +29,9 @@ log = logging.getLogger(__name__)
 SENDERS = 4
 MAX_BATCH = 100
 MAX_WAITING = 5_000
-"""Some two seconds of recorded orders; beyond it a purchase is refused as retryable, its hold
-intact.
+"""About two seconds of recorded orders.
+
+Beyond it a purchase is refused as retryable, and its hold stays intact.
 """
 _DUPLICATE_KEY = 11000
 

@@ -50,8 +50,9 @@ class OrderStore:
         )
 
     async def has_unit_guards(self) -> bool:
-        """Return whether both guards of units exist: the unique index, and the validator that
-        forbids a unit twice in one order.
+        """Return whether both guards of units exist.
+
+        The guards are the unique index and the validator that forbids a unit twice in one order.
         """
         if UNITS_INDEX not in await self.collection.index_information():
             return False
@@ -96,8 +97,9 @@ class OrderStore:
         )
 
     async def iterate_concert(self, concert_id: ConcertId) -> AsyncIterator[Order]:
-        """Yield every order that a recovery records: orders of people, orders of the house, and
-        ended orders whose units were returned.
+        """Yield every order that a recovery records.
+
+        These are orders of people, orders of the house, and ended orders whose units were returned.
         """
         query = {"concertId": concert_id, "status": {"$ne": OrderStatus.VOID}}
         async for document in self.collection.find(query, batch_size=1000):
@@ -154,8 +156,9 @@ class OrderStore:
 
     @raises_unavailable
     async def find_or_void(self, order_id: OrderId, concert_id: ConcertId, *, now: datetime) -> Order | None:
-        """Return the order with this id, or None if there is a VOID order, which is inserted if the
-        id is unused: then no order with this id can ever exist.
+        """Return the order with this id, or None if there is a VOID order.
+
+        A VOID order is inserted if the id is unused, so that no order with this id can ever exist.
 
         Raises TemporarilyUnavailable if an order is not confirmed by the majority yet.
         """

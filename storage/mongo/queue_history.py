@@ -1,4 +1,6 @@
-"""The history of queues in MongoDB, kept for ninety days: who joined, was called or left, and when.
+"""The history of queues in MongoDB: when each person joined, was called or left.
+
+It is kept for ninety days.
 
 The `_id` is made from the event's id, so an event added twice is stored once.
 """
@@ -71,14 +73,14 @@ class QueueHistory:
 
     @raises_unavailable
     async def list_for_person(self, concert_id: ConcertId, person_id: PersonId) -> tuple[QueueEvent, ...]:
-        """Return a person's events at a concert in order of time, at most a thousand."""
+        """Return a person's events at a concert, oldest first, at most a thousand."""
         return await self._find({"concertId": concert_id, "personId": person_id})
 
     @raises_unavailable
     async def list_for_concert(
         self, concert_id: ConcertId, *, after: QueueEvent | None = None
     ) -> tuple[QueueEvent, ...]:
-        """Return a concert's events after `after` in order of time, at most a thousand."""
+        """Return a concert's events after `after`, oldest first, at most a thousand."""
         query: Document = {"concertId": concert_id}
         if after is not None:
             query["$or"] = [{"at": {"$gt": after.at}}, {"at": after.at, "sequence": {"$gt": _sequence(after)}}]

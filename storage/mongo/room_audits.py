@@ -1,5 +1,7 @@
-"""Audit rows of waiting rooms in MongoDB, written by the majority: that of a change of settings in
-the same transaction, that of a call by hand before and after the call.
+"""Audit rows of waiting rooms in MongoDB, acknowledged by a majority.
+
+A change of settings writes its row in the same transaction; a manual call writes its row before the
+call and completes it afterwards.
 """
 
 from contextlib import suppress

@@ -28,8 +28,9 @@ class CapacityProposals:
         self._guard = guard
 
     async def propose(self, before: Concert, lowered: Sequence[Tier], *, is_large: bool) -> str:
-        """Decide whether the lower capacities fit, cap new holds at them, and return the id of the
-        proposal. `before` is the concert as it is stored.
+        """Cap new holds at the lower capacities if they fit, and return the id of the proposal.
+
+        `before` is the concert as it is stored.
 
         Raises CapacityInUse, VersionConflict, and the guard's error if the store does not know the
         concert or a tier, or is recovering. A large change, whose units are withdrawn later, raises
@@ -67,8 +68,10 @@ class CapacityProposals:
             await self._hot_state.apply_concert(concert)
 
     async def settle(self, concert_id: ConcertId, proposal: str) -> None:
-        """Make sure that a proposal is not stored any more, and remove its caps, unless it is
-        stored already. Raises TemporarilyUnavailable.
+        """Make sure that a proposal can no longer be stored, and remove its caps.
+
+        If it is stored already, the stored concert is applied instead. Raises
+        TemporarilyUnavailable.
         """
         concert = await self._concerts.raise_epoch(concert_id)
         if concert is None or await self._hot_state.apply_concert(concert) == "APPLIED":

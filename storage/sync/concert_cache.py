@@ -1,5 +1,7 @@
-"""A process's cache of concerts: one list of the live ones, read every two seconds, and single
-concerts that are over or not on the list, kept for as long.
+"""A process's cache of concerts.
+
+It has one list of the live ones, read every two seconds, and single concerts that are over or not
+on the list, kept for as long.
 
 Once there is a list, `get` never waits for the database for a live concert: a MongoDB that hangs
 must not keep holds from expiring. A draft or a missing concert is read for each call, because
@@ -158,8 +160,10 @@ class ConcertCache:
         return found
 
     def _newest(self, concert_id: ConcertId, found: Concert | None, began: float) -> Concert | None:
-        """Return the later version of the concert found by a read that began at `began` and the one
-        seen since or shortly before.
+        """Return the later of two versions of a concert.
+
+        One was found by a read that began at `began`; the other was seen since then or shortly
+        before.
 
         A version seen long before does not count, so that a database restored from a backup is
         trusted.

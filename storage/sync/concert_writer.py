@@ -48,8 +48,9 @@ class ConcertWriter:
         self._proposals = proposals
 
     async def save(self, before: Concert, after: Concert, command: RoomCommand) -> Concert:
-        """Save `after`, one version later than `before`, and return it with the `top` of its tiers
-        and the version of its room settings filled in.
+        """Save `after`, one version later than `before`, and return it.
+
+        The `top` of its tiers and the version of its room settings are filled in.
 
         Raises VersionConflict, CapacityInUse, or AlreadyDone if the command has already changed the
         room; nothing has changed then. Raises TemporarilyUnavailable if that is not certain.
@@ -81,8 +82,9 @@ class ConcertWriter:
         await self._hot_state.apply_concert(concert)
 
     async def sync_if_changed(self, concert: Concert) -> bool:
-        """Copy a concert if it has changed, and settle lower capacities that were proposed by a
-        process that died; called repeatedly by a worker.
+        """Copy a concert if it has changed, and settle lower capacities of a crashed process.
+
+        The process had proposed them before it crashed. A worker calls this repeatedly.
 
         Return False if there was nothing to do.
         """

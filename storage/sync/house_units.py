@@ -1,5 +1,6 @@
-"""Moves units between the sale and the house, whose WITHDRAWN orders have the units that are off
-sale.
+"""Moves units between the sale and the house.
+
+Units that are off sale belong to WITHDRAWN orders of the house.
 
 The unique index of sold units covers these orders too, so no unit is ever off sale and sold at
 once. Nothing is reserved before: the hot state only suggests units that are free. If a hold takes
@@ -57,8 +58,10 @@ class HouseUnits:
         self._order_sync = order_sync
 
     async def plan(self, concert: Concert, tier_id: TierId, count: int, *, epoch: int | None = None) -> HouseMove:
-        """Choose units for the house, or units that it returns if `count` is negative: at most
-        MAX_UNITS_PER_TRANSACTION, and none while the hot state is not trusted. Writes nothing.
+        """Choose units for the house, or units that it returns if `count` is negative.
+
+        At most MAX_UNITS_PER_TRANSACTION, and none while the hot state is not trusted. Writes
+        nothing.
         """
         if count < 0:
             return await self._plan_return(concert.id, tier_id, min(-count, MAX_UNITS_PER_TRANSACTION))
@@ -105,8 +108,10 @@ class HouseUnits:
         return total
 
     async def finish_withdrawals(self, concert: Concert) -> bool:
-        """Take all units that the house still has to take, for the recovery whose epoch the concert
-        carries. Return False if it cannot be finished, or the recovery has lost its mark.
+        """Take all units that the house still has to take.
+
+        The caller is the recovery whose epoch the concert carries. Return False if it cannot be
+        finished, or if the recovery has lost its mark.
 
         A recovered store may not know a purchase in progress. Only when the units above the
         capacity have an owner in MongoDB can such a purchase not exceed the capacity.
@@ -172,8 +177,9 @@ class HouseUnits:
         return HouseMove(tier_id, missing - count, shrunk=shrunk)
 
     async def _plan_from_orders(self, concert: Concert, tier: Tier) -> HouseMove:
-        """Choose units that no order has, although holds of a recovered copy have them. Such a hold
-        gets another unit or ends.
+        """Choose units that no order has, although holds of a recovered copy have them.
+
+        Such a hold gets another unit or ends.
         """
         recorded = await self._orders.list_units(concert.id, tier.id)
         numbered = (Unit(f"{tier.id}:{number}") for number in range(tier.top, 0, -1))

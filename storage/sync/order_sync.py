@@ -1,5 +1,6 @@
-"""Makes the hot state agree with the orders in MongoDB: one order, the owners of contested units,
-or a whole concert.
+"""Makes the hot state agree with the orders in MongoDB.
+
+It syncs one order, the owners of contested units, or a whole concert.
 """
 
 import asyncio

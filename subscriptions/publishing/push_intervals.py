@@ -1,5 +1,6 @@
-"""Push intervals: how old a published position may be, close to zero at the front and longer
-towards the back.
+"""Push intervals: how old a published position may be.
+
+The interval is close to zero at the front of the queue and longer towards the back.
 
 Edges are positions. They become entry numbers once per state of a queue, so a person costs one or
 two comparisons.

@@ -18,8 +18,9 @@ _MEMBERSHIPS = {
     EntryState.ADMITTED: Membership.CALLED,
 }
 MIN_SHARE, MAX_SHARE = 0.5, 0.9
-"""Share of the push interval, chosen at random, so that people who were published to together are
-not due together forever.
+"""Share of the push interval, chosen at random.
+
+Without it, people who were published to together would stay due together forever.
 """
 
 

@@ -1,5 +1,6 @@
-"""State that all subscribers of one queue share at one version, and the numbers at which it
-differs.
+"""State that all subscribers of one queue share at one version.
+
+It includes the numbers at which the state differs.
 
 The snapshot is built once per refresh. It says from which number on no stock will be left, and how
 old a published position may be at each number.
@@ -17,8 +18,9 @@ from subscriptions.interfaces import RoomSnapshot
 from subscriptions.publishing.push_intervals import IntervalsByNumber, PushIntervals
 
 CALLED_INTERVAL_S = 5.0
-"""Interval for called people. Changes of their own entry are published at once; all else costs one
-execution per person.
+"""Interval for called people.
+
+Changes of their own entry are published at once; everything else costs one execution per person.
 """
 OUTSIDE_INTERVAL_S = 2.0
 """Interval for people who never joined."""

@@ -19,8 +19,9 @@ RENDER_TIMEOUT_S = 2.0
 
 
 class Subscriber:
-    """One subscription. `first_delivery` ends with its first payload, or with the error that
-    prevents one.
+    """One subscription.
+
+    `first_delivery` ends with its first payload, or with the error that prevents one.
 
     The subscriber `is_included` from the first refresh that begins after it was added: a snapshot
     that was read before might not show what its client did before subscribing.

@@ -1,4 +1,4 @@
-"""Close codes of our sockets.
+"""The close codes that the server sends on WebSockets.
 
 Clients retry some codes by themselves and give up on others: never send a fatal code for a
 temporary condition. The client behavior described here is that of the npm package graphql-ws 6.
@@ -7,8 +7,9 @@ temporary condition. The client behavior described here is that of the npm packa
 from enum import IntEnum
 
 REASON_BYTES = 123
-"""Maximum length of a reason. RFC 6455, section 5.5: a control frame has at most 125 bytes, and two
-of them are the code.
+"""Maximum length of a reason.
+
+RFC 6455, section 5.5: a control frame has at most 125 bytes, and two of them are the code.
 """
 
 
@@ -16,10 +17,13 @@ class CloseCode(IntEnum):
     GOING_AWAY = 1001
     """The client answered no ping and is probably gone. Retried."""
     SERVICE_RESTART = 1012
-    """This process ends; another process takes the socket. Retried."""
+    """This process is stopping; another process accepts the client. Retried."""
     TRY_AGAIN_LATER = 1013
-    """Too many sockets, a silent one whose place is needed, a client that does not read, or an
-    unavailable issuer. Retried."""
+    """The client should try again later.
+
+    There are too many sockets, the place of a silent socket is needed, the client does not read, or
+    the issuer is unavailable. Retried.
+    """
     BAD_REQUEST = 4400
     """The message is not part of the protocol. Fatal."""
     UNAUTHORIZED = 4401
@@ -35,12 +39,12 @@ class CloseCode(IntEnum):
     TOO_MANY_REQUESTS = 4429
     """A second connection_init, or messages faster than they are read for two seconds.
 
-    Fatal, because a client that floods us must not return by itself.
+    Fatal, because a client that floods the server must not reconnect by itself.
     """
 
 
 def shortened(reason: str) -> str:
-    """Return as much of the reason as a close frame carries, cut between characters."""
+    """Return as much of the reason as fits in a close frame, cut between characters."""
     encoded = reason.encode(errors="replace")
     if len(encoded) <= REASON_BYTES:
         return encoded.decode()

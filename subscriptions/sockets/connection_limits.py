@@ -17,8 +17,9 @@ from domain.ids import PersonId
 from subscriptions.sockets.limits import Limits
 
 MAX_PROBES = 50
-"""Sockets probed at once, and newcomers that wait for them: one newcomer must not cost a ping to
-each of thousands of sockets.
+"""Maximum number of sockets probed at once, and of newcomers that wait for them.
+
+One newcomer must not cost a ping to each of thousands of sockets.
 """
 PROBE_PAUSE_S = 10.0
 """Time after a probe in which newcomers at the same limit are refused without another probe."""

@@ -1,5 +1,6 @@
-"""Messages still to be sent on one connection: answers in order, then the newest payload of each
-subscription.
+"""Messages still to be sent on one connection.
+
+Answers are sent in order, then the newest payload of each subscription.
 
 One task writes, and only while messages are waiting. Memory is bounded: payloads replace each
 other, and the connection stops reading messages while too many answers wait.
@@ -13,8 +14,9 @@ from typing import Protocol
 from starlette.types import Send
 
 MAX_MESSAGES = 16
-"""Maximum number of waiting answers; above it, no further message is read. Running operations may
-add two each.
+"""Maximum number of waiting answers; above it, no further message is read.
+
+Running operations may add two each.
 """
 
 

@@ -95,7 +95,7 @@ class Application:
 
 @asynccontextmanager
 async def started(application: Application) -> AsyncIterator[Application]:
-    """Start the application, and end it after the block."""
+    """Start the application, and stop it after the block."""
     await application.start()
     try:
         await application.ready()

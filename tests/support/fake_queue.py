@@ -1,4 +1,4 @@
-"""A queue in memory as the hub reads it: it counts the reads, and changes as a test says."""
+"""An in-memory queue for the hub to read. It counts the reads and changes as a test directs."""
 
 from collections import Counter
 from collections.abc import Collection, Sequence
@@ -38,9 +38,9 @@ class FakeQueue(StoreSnapshotReader):
     states: dict[PersonId, EntryState] = field(default_factory=dict)
     changed: dict[PersonId, int] = field(default_factory=dict)
     names_up_to: int = 0
-    """Changes up to this version are no longer named."""
+    """The queue no longer names the people who changed up to this version."""
     fails: set[str] = field(default_factory=set)
-    """Names of reads that fail."""
+    """The names of the reads that fail."""
     calls: Counter[str] = field(default_factory=Counter)
     asked: list[PersonId] = field(default_factory=list)
     connected: list[PersonId] = field(default_factory=list)
@@ -49,7 +49,7 @@ class FakeQueue(StoreSnapshotReader):
         super().__init__(cast("Stores", None), PASSES, WaitTableCache())
 
     def move(self, count: int = 1) -> None:
-        """Call this many people. Subscribers are among them only if a test changes their states."""
+        """Call `count` people. A subscriber is one of them only if a test changes its state."""
         self.serving += count
         self.version += 1
 

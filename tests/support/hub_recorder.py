@@ -1,4 +1,4 @@
-"""Records what a hub publishes: a source that keeps the snapshots, and checks of their order."""
+"""A source that records the snapshots that a hub publishes, and checks of their order."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -18,9 +18,9 @@ from subscriptions.publishing.push_intervals import PushIntervals
 from tests.support.sale import PASSES
 
 TICK_S = 0.02
-"""Shorter than a server's, so that tests that wait for the next refresh are quick."""
+"""Shorter than on a server, so that tests that wait for the next refresh are quick."""
 PUSH_INTERVALS = PushIntervals.from_pairs(Settings().push_intervals)
-"""The intervals of a server."""
+"""The default intervals of a server."""
 ROOM = RoomSettings(suspended=False, total_active_users=2, new_users_per_minute=10_000)
 
 

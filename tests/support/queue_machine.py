@@ -32,7 +32,7 @@ ROOM = RoomSettings(
     pass_claim_timeout_ms=LONG_MS,
     session_duration_ms=LONG_MS,
 )
-"""Nothing expires by itself while a test runs."""
+"""Times so long that nothing expires by itself while a test runs."""
 
 
 class ModelMachine(RuleBasedStateMachine):
@@ -113,7 +113,7 @@ class ModelMachine(RuleBasedStateMachine):
         return None if is_random or self.model.number(who) is None else self.model.waiting.index(who) + 1
 
     def adopt(self, records: dict[PersonId, EntryRecord]) -> None:
-        """Take from the store whom random calls have called; the model knows only their number."""
+        """Copy from the store which people random calls chose; the model knows only how many."""
         model, called = self.model, 0
         for who in list(model.waiting):
             record = records[PersonId(who)]

@@ -1,5 +1,6 @@
-"""Steps of queue tests on real stores: open a waiting room, join, call, let time pass, hold with a
-pass, and read entries.
+"""Steps of queue tests on real stores.
+
+They open a waiting room, join, call, let time pass, hold with a pass, and read entries.
 """
 
 import asyncio

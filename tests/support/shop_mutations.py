@@ -10,7 +10,7 @@ HOLD_WITH_PASS = HOLD.replace(
     "... on SoldOutError", "... on NotAdmittedError { position reason } ... on SoldOutError", 1
 )
 UNKNOWN_CONCERT = "Q29uY2VydDp6enp6enp6enp6eno"
-"""A well-formed id of no concert."""
+"""A well-formed id that no concert has."""
 
 
 def hold_input(concert: OnSale, *quantities: int, key: str | None = None) -> dict[str, object]:
@@ -29,6 +29,6 @@ def person_id_of(queue: QueueUsers, person: str) -> str:
 
 
 async def hold_with_pass(queue: QueueUsers, person: str, token: str | None = None) -> Answer:
-    """Return what holdTickets answers to a person in the queue who asks for one ticket."""
+    """Return the answer of holdTickets to a person in the queue who requests one ticket."""
     input_ = hold_input(queue.concert, 1) | {"queuePass": token}
     return (await queue.shop.fields(HOLD_WITH_PASS, by=queue.name(person), input=input_))["holdTickets"]

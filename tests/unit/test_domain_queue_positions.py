@@ -1,4 +1,4 @@
-"""Positions from one snapshot of the queue, compared with counting them one by one."""
+"""Positions computed from one snapshot of the queue equal those counted one by one."""
 
 from hypothesis import given
 from hypothesis import strategies as st

@@ -1,4 +1,4 @@
-"""Buyers record every answer that must never occur, and none of an honest server's."""
+"""Buyers record every answer that must never occur, and no answer of a correct server."""
 
 import asyncio
 import time
@@ -32,7 +32,7 @@ def _poll_without_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class FakeShop(Shop):
-    """Has stock for one person, and refuses exactly what must be refused, unless it has a fault."""
+    """A shop with stock for one person that refuses exactly what it must, unless it has a fault."""
 
     def __init__(self, ledger: Ledger, fault: str) -> None:
         super().__init__(Client((), ledger), ledger, CONCERT)
@@ -86,7 +86,7 @@ class FakeShop(Shop):
 
 
 class FakeQueue(QueueClient):
-    """The queue of one person: each entry waits, is called, and expires unless it is claimed."""
+    """A queue with one person: each entry waits, is called, and expires unless it is claimed."""
 
     def __init__(self, ledger: Ledger, fault: str) -> None:
         super().__init__(Client((), ledger), ledger, CONCERT, urls=("http://one.test",), observations=Observations())

@@ -1,4 +1,4 @@
-"""The people of a sale: every behavior occurs, a seed gives the same people, limits are kept."""
+"""The people in a sale show every behavior, depend only on the seed, and respect the limits."""
 
 from bench.clients.catalog import LIMIT_PER_PERSON
 from proofs.sale.buyers.people import (

@@ -13,8 +13,8 @@ import { type Memory, NothingKnown } from "./memory";
 import { readable } from "./readable";
 
 /**
- * Dispatched for each mutation that was answered or whose answer was lost, because it may have been
- * executed.
+ * Dispatched for each mutation that was answered, and for each whose answer was lost, because it may
+ * have been executed.
  */
 export const MUTATION_ANSWERED = "mutation-answered";
 
@@ -43,8 +43,8 @@ export function makeFetcher(sessions: Sessions, socket: Client, memory: Memory, 
 }
 
 /**
- * Takes the operation name from the text. For a moment after a change of tab, GraphiQL still passes
- * the name of the previous tab's operation.
+ * Takes the operation name from the text. Just after a change of tab, GraphiQL still passes the
+ * name of the previous tab's operation.
  */
 function asWritten(operation: FetcherParams, options: FetcherOpts | undefined): [FetcherParams, FetcherOpts | undefined] {
   const document = parsed(operation.query);
@@ -85,7 +85,7 @@ async function sendSignedIn(
   return new Response(text, response);
 }
 
-/** A proxy in front of the server answers with a page when the server is away. */
+/** A proxy in front of the server answers with an HTML page when the server is down. */
 function readJson(text: string, status: number): unknown {
   try {
     return JSON.parse(text);

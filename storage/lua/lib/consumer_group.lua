@@ -12,7 +12,7 @@ local function is_due_again(holder, idle_ms, tries)
   return idle_ms >= pause_ms
 end
 
--- Returns the pending events of a group from an id on. If the store was wiped, the group is
+-- Returns the pending events of a group, starting at an id. If the store was wiped, the group is
 -- missing; it is created again and starts at the first event.
 local function pending(group, first, last, limit)
   local found = redis.pcall('XPENDING', EVENTS, group, first, last, limit)
