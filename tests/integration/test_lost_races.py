@@ -19,9 +19,7 @@ def make_transaction(stores: Stores) -> ConcertTransaction:
     return ConcertTransaction(stores.mongo.client, stores.concerts, stores.orders, stores.room_audits)
 
 
-async def test_a_later_version_is_a_conflict_also_if_reads_lag(
-    stores: Stores, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_later_version_is_a_conflict_also_if_reads_lag(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
     concert = await on_sale(stores, 10)
     transaction = make_transaction(stores)
     write = ConcertWrite(replace(concert, version=concert.version + 1), epoch=concert.epoch)
