@@ -144,3 +144,16 @@ async def test_a_past_concert_moved_to_the_future_sells_again(shop: Shop) -> Non
     # The people of the first sale do not come back: it is a new round.
     shown = await shop.fields("query ($id: ID!) { waitingRoom(concertId: $id) { round } }", id=concert.id)
     assert shown == {"waitingRoom": {"round": 2}}
+
+
+@pytest.mark.parametrize("verb", ["pauseWaitingRoom", "resumeWaitingRoom", "resetWaitingRoom", "closeConcert"])
+async def test_organizers_may_still_command_a_past_concert(shop: Shop, verb: str) -> None:
+    concert = await past_concert(shop)
+    name = f"{verb[0].upper()}{verb[1:]}"
+    key = {"idempotencyKey": new_key()} if verb == "resetWaitingRoom" else {}
+    document = f"mutation ($input: {name}Input!) {{ {verb}(input: $input) {{ __typename }} }}"
+    for _ in range(2):
+        answer = await shop.fields(document, by="olivia", input={"concertId": concert.id, **key})
+        assert answer == {verb: {"__typename": f"{name}Success"}}
+    shown = await shop.fields("query ($id: ID!) { waitingRoom(concertId: $id) { status } }", id=concert.id)
+    assert shown == {"waitingRoom": {"status": "CLOSED"}}

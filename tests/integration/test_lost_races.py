@@ -1,4 +1,4 @@
-"""What a change that lost a race is told: a later version is tried again, a recovery is not."""
+"""Races that a change of a concert loses: to a later version, or to a recovery."""
 
 import asyncio
 from dataclasses import replace
