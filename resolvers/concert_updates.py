@@ -16,6 +16,7 @@ from domain.ids import ConcertId
 from domain.queues import begin_round
 from domain.room_audits import RoomAction, RoomCommand
 from resolvers.context import Context
+from resolvers.history import is_past
 
 log = logging.getLogger(__name__)
 
@@ -56,16 +57,20 @@ async def save_concert(context: Context, before: Concert, after: Concert, done: 
     written = await context.stores.detached_tasks.run(context.stores.concert_writer.save(before, after, done))
     context.stores.concert_cache.put(written)
     if before.status is not ConcertStatus.DRAFT:
-        await _sync(context, written)
+        await _sync(context, written, is_back=is_past(before) and not is_past(written))
     return written
 
 
-async def _sync(context: Context, concert: Concert) -> None:
+async def _sync(context: Context, concert: Concert, *, is_back: bool) -> None:
     """Sync the hot store with the change that MongoDB has.
 
-    If that fails, the apply worker syncs it later.
+    If that fails, the apply worker syncs it later. A past concert that `is_back` has no hot state:
+    a recovery creates it, as for a new concert.
     """
     try:
+        if is_back:
+            await context.stores.recovery.ensure(concert.id)
+            return
         await context.stores.concert_writer.sync(concert)
     except TemporarilyUnavailable as error:
         log_later(context, f"concert {concert.id} is not copied to the hot state yet", error)
@@ -87,13 +92,14 @@ async def pause_before_retry(attempt: int) -> None:
 async def _with_round_of_new_sale(context: Context, before: Concert, after: Concert) -> Concert:
     """Return the concert in a new round if the change opens a sale again that was over.
 
-    The hot state decides whether it was: its clock ended the entries.
+    The hot state decides whether it was: its clock ended the entries. Of a past concert it has
+    nothing any more.
     """
     is_extended = after.terms.sales_end_at > before.terms.sales_end_at
     is_ending = before.status is ConcertStatus.PUBLISHED and _is_past(before.terms.sales_end_at - MAX_WRITE_TIME)
     if not is_extended or not is_ending or after.room.round != before.room.round:
         return after
-    if not (await context.stores.queues.read_queue(before.id)).is_over:
+    if not is_past(before) and not (await context.stores.queues.read_queue(before.id)).is_over:
         return after
     return replace(after, room=begin_round(after.room))
 
@@ -102,9 +108,9 @@ async def _raise_if_opened(context: Context, before: Concert, after: Concert) ->
     """Raise QueueOpened if the change would alter numbers that people have been shown.
 
     Once a queue is opened, its order is neither drawn nor withdrawn, and its opening is not
-    postponed.
+    postponed. The queue of a past concert has expired, and the next one is a new round.
     """
-    settings = _fixed_settings_changed(before, after)
+    settings = () if is_past(before) else _fixed_settings_changed(before, after)
     if not settings or before.status is ConcertStatus.DRAFT or after.room.round != before.room.round:
         return
     state = await context.stores.queues.read_queue(before.id)

@@ -1,7 +1,7 @@
 """Resolvers of the concert fields: read the catalog; create, change, publish and close concerts."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -187,7 +187,12 @@ async def update_concert(
         if before.status is ConcertStatus.CLOSED:
             raise IllegalTransition(concert_id, before.status, "changed")
         after = _changed(before, change)
-        raise_problems(chain(change_problems(change), changed_concert_problems(before, after, change)))
+        found = (
+            change_problems(change),
+            changed_concert_problems(before, after, change),
+            _past_problems(before, change),
+        )
+        raise_problems(chain.from_iterable(found))
         if after == before:
             return before
         try:
@@ -245,6 +250,20 @@ def _changed(before: Concert, change: ConcertChange) -> Concert:
         room=before.room if change.room is None else change.room.apply_to(before.room),
         tiers=(*kept, *added),
     )
+
+
+def _past_problems(before: Concert, change: ConcertChange) -> Iterator[FieldProblem]:
+    """Yield a problem for each lower capacity of a past concert: the hot state, which decides
+    whether it fits, has nothing of this concert any more.
+    """
+    for index, tier in enumerate(change.tiers if is_past(before) else ()):
+        old = before.tier(tier.id)
+        if old is not None and tier.capacity is not None and tier.capacity < old.capacity:
+            yield FieldProblem(
+                f"tiers.{index}.capacity",
+                f"is {tier.capacity}; at least {old.capacity} is required, because the concert is over for thirty days;"
+                " move its dates into the future first",
+            )
 
 
 def _sees_drafts(context: Context) -> bool:

@@ -9,11 +9,13 @@ page of a hundred past concerts costs one aggregation, and the next one costs no
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from domain.concerts import Concert, ConcertStatus
+from domain.errors import NotFound, NotOnSale, Refusal
 from domain.estimates.room_flow import RoomFlow
 from domain.ids import ConcertId, TierId
 from domain.queues import RoomStatus, WaitingRoom
@@ -103,6 +105,19 @@ def _fail(result: asyncio.Future[Mapping[TierId, int]], error: BaseException) ->
 def is_past(concert: Concert) -> bool:
     """Return whether the concert was on sale and its hot state has expired."""
     return concert.status is not ConcertStatus.DRAFT and is_history(concert)
+
+
+@contextmanager
+def past_raises(concert_id: ConcertId, refusal: Refusal) -> Iterator[None]:
+    """Turn NotOnSale, which the hot state raises when it has no keys, into `refusal` for a past
+    concert, and into NotFound for a draft, which is not public.
+    """
+    try:
+        yield
+    except NotOnSale as error:
+        if error.status is ConcertStatus.DRAFT:
+            raise NotFound("Concert", concert_id) from error
+        raise refusal from error
 
 
 def build_past_stock(concert: Concert, sold: Mapping[TierId, int], *, for_organizer: bool) -> Stock:

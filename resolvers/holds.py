@@ -8,6 +8,7 @@ from domain.holds import Hold, TicketRequest
 from domain.ids import ConcertId, HoldId, PersonId, concert_of, fingerprint, hold_id
 from domain.validation import key_problems, raise_problems, ticket_line_problems
 from resolvers.context import Context
+from resolvers.history import is_past, past_raises
 from resolvers.queues import add_to_index, hidden_positions, load_viewer_concerts, read_pass
 
 
@@ -41,6 +42,9 @@ async def create_hold(
     """
     viewer, concert_id = context.signed_in(), concert_of(lines[0].tier_id)
     concert = await context.stores.concert_cache.get(concert_id)
+    if concert is not None and is_past(concert):
+        # Without a look at the pass, whose queue has expired too.
+        raise NotOnSale(concert_id, concert.status)
     hold = context.stores.holds.hold(
         concert_id,
         id_,
@@ -59,13 +63,18 @@ async def create_hold(
 
 
 async def release_hold(context: Context, concert_id: ConcertId, id_: HoldId) -> Hold:
-    return await context.stores.holds.release(concert_id, id_, person_id=context.signed_in().person_id)
+    with past_raises(concert_id, NotFound("Hold", id_)):
+        return await context.stores.holds.release(concert_id, id_, person_id=context.signed_in().person_id)
 
 
 async def get_hold(context: Context, concert_id: ConcertId, id_: HoldId) -> Hold | None:
-    """Return the hold if the viewer owns it or is an organizer; otherwise None."""
+    """Return the hold if the viewer owns it or is an organizer; otherwise None.
+
+    Raises NotFound if the concert does not exist, is a draft or is past.
+    """
     viewer = context.signed_in()
-    hold = await context.stores.holds.get(concert_id, id_)
+    with past_raises(concert_id, NotFound("Hold", id_)):
+        hold = await context.stores.holds.get(concert_id, id_)
     is_visible = hold is not None and (hold.person_id == viewer.person_id or viewer.is_organizer)
     return hold if is_visible else None
 

@@ -7,11 +7,20 @@ from typing import Any
 
 from auth.passes import BadPass, PassClaims, PassSigner
 from domain.concerts import Concert, ConcertStatus
-from domain.errors import Admission, NotAdmitted, NotFound, NotOnSale
+from domain.errors import Admission, NotAdmitted, NotFound, NotInQueue, RoomNotOpen
 from domain.estimates.wait_estimates import NO_ESTIMATE, WaitEstimate, WaitTable
 from domain.ids import ConcertId, EntryId, PersonId
-from domain.queues import WAITING_STATES, EntryState, PassStatus, QueueEntry, QueueingMethod, QueuePass
+from domain.queues import (
+    WAITING_STATES,
+    EntryState,
+    PassStatus,
+    QueueEntry,
+    QueueingMethod,
+    QueuePass,
+    RoomStatus,
+)
 from resolvers.context import Context
+from resolvers.history import is_past, past_raises
 from storage.hot.hot_state import keys_expire_at
 from storage.hot.queues import EntryRecord, PositionedEntry
 
@@ -35,24 +44,27 @@ async def join_queue(context: Context, concert_id: ConcertId) -> QueueEntry:
     """
     person_id = context.signed_in().person_id
     concert = await _find_concert(context, concert_id)
+    closed = RoomNotOpen(concert_id, RoomStatus.CLOSED)
+    if is_past(concert):
+        raise closed
     # All in one round trip, and before the join: an entry must never be missing from its person's
     # index.
     await asyncio.gather(*_count_joins(context, person_id), add_to_index(context, person_id, concert))
-    with _drafts_not_found(concert_id):
+    with past_raises(concert_id, closed):
         joined = await context.stores.queues.join(concert_id, person_id)
     return _show(context, concert, joined)
 
 
 async def leave_queue(context: Context, concert_id: ConcertId) -> QueueEntry:
     concert = await _find_concert(context, concert_id)
-    with _drafts_not_found(concert_id):
+    with past_raises(concert_id, NotInQueue()):
         left = await context.stores.queues.leave(concert_id, context.signed_in().person_id)
     return _show(context, concert, left)
 
 
 async def heartbeat(context: Context, concert_id: ConcertId) -> QueueEntry:
     concert = await _find_concert(context, concert_id)
-    with _drafts_not_found(concert_id):
+    with past_raises(concert_id, NotInQueue()):
         kept = await context.stores.queues.heartbeat(concert_id, context.signed_in().person_id)
     return _show(context, concert, kept)
 
@@ -60,16 +72,16 @@ async def heartbeat(context: Context, concert_id: ConcertId) -> QueueEntry:
 async def claim_pass(context: Context, concert_id: ConcertId) -> QueueEntry:
     """Return the entry with its pass; claiming again returns the same pass."""
     concert = await _find_concert(context, concert_id)
-    with _drafts_not_found(concert_id), hidden_positions(concert):
+    with past_raises(concert_id, NotInQueue()), hidden_positions(concert):
         claimed = await context.stores.queues.claim(concert_id, context.signed_in().person_id)
     return _show(context, concert, claimed)
 
 
 async def get_viewer_entry(context: Context, concert_id: ConcertId) -> QueueEntry | None:
-    """Return the viewer's latest entry. Raises NotFound for a concert without a queue."""
+    """Return the viewer's latest entry. Raises NotFound for a draft or a past concert."""
     person_id = context.signed_in().person_id
     concert = await _find_concert(context, concert_id)
-    with _drafts_not_found(concert_id):
+    with past_raises(concert_id, NotFound("Concert", concert_id)):
         found = await context.stores.queues.read_position(concert_id, person_id)
     return None if found is None else _show(context, concert, found)
 
@@ -217,15 +229,3 @@ async def _entry_where_on(context: Context, concert_id: ConcertId) -> QueueEntry
         return await get_viewer_entry(context, concert_id) if concert.room.is_on else None
     except NotFound:
         return None
-
-
-@contextmanager
-def _drafts_not_found(concert_id: ConcertId) -> Iterator[None]:
-    """Turn NotOnSale into NotFound.
-
-    A draft or a long-finished concert has no queue and is not public.
-    """
-    try:
-        yield
-    except NotOnSale as error:
-        raise NotFound("Concert", concert_id) from error

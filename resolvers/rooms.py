@@ -171,6 +171,8 @@ async def _admit(context: Context, concert: Concert, count: int, done: RoomComma
     if row is not None and row.manual_admission is not None and row.manual_admission.called is not None:
         return row.manual_admission
     try:
+        if is_past(concert):
+            raise RoomNotOpen(concert.id, RoomStatus.CLOSED)
         called = await stores.queues.admit_next(concert.id, command_key=done.id, digest=done.digest, count=count)
     except RoomNotOpen:
         await stores.room_audits.delete(done.id)

@@ -5,6 +5,7 @@ The hub publishes concerts with their queue and stock, entries with their passes
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
+from typing import assert_never
 
 from auth.passes import PassSigner
 from domain.errors import NotFound
@@ -13,7 +14,9 @@ from domain.ids import ConcertId, HoldId, OrderId, PersonId
 from domain.orders import Order
 from domain.queues import WAITING_STATES, EntryState
 from domain.stock import Stock, StockAhead
-from domain.topics import QueueSnapshot
+from domain.topics import HoldsTopic, OrderTopic, QueueSnapshot, QueueTopic, RoomTopic, Snapshot, StockTopic, Topic
+from resolvers.context import Context
+from resolvers.history import build_past_room, build_past_stock, is_past
 from resolvers.queues import build_entry
 from resolvers.wait_tables import WaitTableCache, build_room_wait_table, build_waiting_room
 from storage.connect import Stores
@@ -75,6 +78,32 @@ class StoreSnapshotReader:
             wait_table=snapshot.wait_table,
         )
         return QueueSnapshot(entry, snapshot.room, stock, stock_ahead)
+
+
+async def read_past_snapshots(context: Context, topic: Topic) -> tuple[Snapshot, ...] | None:
+    """Return all that a subscription to a past concert shows; None if its topic may still change.
+
+    Raises TemporarilyUnavailable.
+    """
+    if isinstance(topic, OrderTopic):
+        return None
+    concert = await context.stores.concert_cache.get(topic.concert_id)
+    if concert is None or not is_past(concert):
+        return None
+    room = build_past_room(concert)
+    match topic:
+        case RoomTopic():
+            return (room,)
+        case HoldsTopic():
+            return ()
+    # Of a payload that may be shared, no viewer sees more than a buyer does.
+    stock = build_past_stock(concert, await context.sold_counts.get(context.stores, concert), for_organizer=False)
+    match topic:
+        case StockTopic():
+            return (stock,)
+        case QueueTopic():
+            return (QueueSnapshot(None, room, stock, StockAhead.SOLD_OUT),)
+    assert_never(topic)
 
 
 def _is_waiting(record: EntryRecord, state: QueueState) -> bool:

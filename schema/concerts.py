@@ -14,6 +14,7 @@ from domain.ids import ConcertId
 from domain.page import DEFAULT_PAGE_SIZE
 from resolvers import concerts as resolve
 from resolvers.context import Context
+from resolvers.history import is_past
 from resolvers.load_once import NowOrLater
 from resolvers.rooms import load_waiting_rooms
 from schema import ids
@@ -99,14 +100,15 @@ class Tier(ids.Node):
 
     @classmethod
     def of(cls, concert: domain.concerts.Concert, tier: domain.concerts.Tier) -> Self:
+        can_move = not is_past(concert)
         return cls(
             concert=concert,
             tier=tier,
             id=ids.of_tier(tier.id),
             name=tier.name,
             price=Money.of(tier.price_minor, concert.currency),
-            capacity=tier.on_sale,
-            capacity_target=tier.capacity_target,
+            capacity=tier.on_sale if can_move else tier.capacity,
+            capacity_target=tier.capacity_target if can_move else None,
         )
 
     @computed(

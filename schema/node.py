@@ -45,7 +45,7 @@ async def _hold(context: Context, concert_id: ConcertId, hold_id: HoldId) -> Hol
     try:
         hold = await holds.get_hold(context, concert_id, hold_id)
     except NotFound:
-        # The concert in the id does not exist.
+        # The concert in the id does not exist, is a draft, or is past.
         return None
     return await build_hold(context, hold) if hold else None
 

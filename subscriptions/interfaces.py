@@ -35,7 +35,7 @@ class OperationRequest:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """A query or mutation was executed."""
+    """A query or mutation was executed, or a subscription to something that changes no more."""
 
     payload: bytes
     """JSON of the execution result."""
@@ -47,6 +47,11 @@ class Rejected:
 
     errors: bytes
     """JSON, a list of GraphQL errors."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A subscription that has nothing to show, now or later."""
 
 
 class SubscriptionHandle(Protocol):
@@ -70,7 +75,7 @@ class Rendered:
     """
 
 
-Outcome: TypeAlias = Answered | Rejected | SubscriptionHandle
+Outcome: TypeAlias = Answered | Rejected | Ended | SubscriptionHandle
 Deliver: TypeAlias = Callable[[Rendered], None]
 
 

@@ -9,7 +9,7 @@ import time
 
 from starlette.types import Receive, Send
 
-from subscriptions.interfaces import Answered, Outcome, Rejected, Rendered
+from subscriptions.interfaces import Answered, Ended, Outcome, Rejected, Rendered
 from subscriptions.sockets import messages
 from subscriptions.sockets.active_operations import LatestValue
 from subscriptions.sockets.limits import Limits
@@ -62,7 +62,7 @@ class EventStream:
         except (OSError, TimeoutError):
             pass  # the client is gone, or reads nothing
         finally:
-            if not isinstance(outcome, Answered | Rejected):
+            if not isinstance(outcome, Answered | Rejected | Ended):
                 outcome.close()
             leaving.cancel()
             await asyncio.wait([leaving])
@@ -71,6 +71,8 @@ class EventStream:
         match outcome:
             case Answered():
                 await self._write(send, _next(outcome.payload) + _COMPLETE)
+            case Ended():
+                await self._write(send, _COMPLETE)
             case Rejected():
                 await self._write(send, _next(b'{"errors":%b}' % outcome.errors) + _COMPLETE)
             case _:

@@ -17,11 +17,11 @@ from subscriptions.sockets.connection import Connection
 from subscriptions.sockets.connection_limits import ConnectionCounter, TooManyConnections
 from subscriptions.sockets.limits import Limits
 from subscriptions.sockets.origins import OriginRules
+from subscriptions.sockets.token_names import is_token_name
 
 log = logging.getLogger(__name__)
 
 SUBPROTOCOL = "graphql-transport-ws"
-_TOKEN_PARAMETERS = frozenset({"access_token", "accesstoken", "authorization", "token"})
 
 
 class GraphQLSocket(Generic[C]):
@@ -87,8 +87,8 @@ def _has_token(headers: Headers, scope: Scope) -> bool:
 
     Neither is read: browsers cannot send the header, and addresses end up in logs.
     """
-    names = {name.lower() for name, _ in QueryParams(scope.get("query_string", b"")).multi_items()}
-    return "authorization" in headers or not names.isdisjoint(_TOKEN_PARAMETERS)
+    names = [name for name, _ in QueryParams(scope.get("query_string", b"")).multi_items()]
+    return "authorization" in headers or any(is_token_name(name) for name in names)
 
 
 async def _forbid(scope: Scope, send: Send, reason: str) -> None:

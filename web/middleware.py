@@ -1,6 +1,7 @@
 """Middleware for every HTTP request.
 
-It adds an id, an access line, safe headers, and a plain 500 for unexpected errors.
+It adds an id, an access line, safe headers, and a plain 500 for unexpected errors. A socket has
+an id too, besides those of its operations.
 """
 
 import logging
@@ -41,6 +42,9 @@ class RequestMiddleware:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await self._open_socket(scope, receive, send)
+            return
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -58,13 +62,26 @@ class RequestMiddleware:
             exchange.log()
             request_id.reset(token)
 
+    async def _open_socket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        id_ = _make_id(scope)
+
+        async def send_with_id(message: Message) -> None:
+            if message["type"] in ("websocket.accept", "websocket.http.response.start"):
+                message["headers"] = [*message.get("headers", ()), (REQUEST_ID.encode(), id_.encode())]
+            await send(message)
+
+        token = request_id.set(id_)
+        try:
+            await self._app(scope, receive, send_with_id)
+        finally:
+            request_id.reset(token)
+
 
 class _Exchange:
     """One request and its response."""
 
     def __init__(self, scope: Scope, send: Send) -> None:
-        given = Headers(scope=scope).get(REQUEST_ID, "")
-        self.id = given if _SANE_ID.fullmatch(given) else secrets.token_hex(8)
+        self.id = _make_id(scope)
         self.status: int | None = None
         self._scope = scope
         self._send = send
@@ -88,6 +105,12 @@ class _Exchange:
         access.log(
             level, "%s %s %s %s ms", method, path, self.status or "no answer", elapsed_ms, extra={"fields": fields}
         )
+
+
+def _make_id(scope: Scope) -> str:
+    """Return the id that the client gave, or a new one."""
+    given = Headers(scope=scope).get(REQUEST_ID, "")
+    return given if _SANE_ID.fullmatch(given) else secrets.token_hex(8)
 
 
 def _completed(headers: Iterable[tuple[bytes, bytes]], id_: str) -> list[tuple[bytes, bytes]]:

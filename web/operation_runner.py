@@ -13,9 +13,10 @@ import orjson
 from auth.viewer import Viewer
 from domain.errors import OnsaleError
 from resolvers.context import Context, Resources
+from resolvers.snapshots import read_past_snapshots
 from schema import NotAQuery, Operation, OperationResult, error_result, start
 from subscriptions.hub import Hub
-from subscriptions.interfaces import Answered, Deliver, OperationRequest, Outcome, Rejected
+from subscriptions.interfaces import Answered, Deliver, Ended, OperationRequest, Outcome, Rejected, Source
 from web import logs
 from web.http_errors import HttpError, PersistedQueryNotSupported, has_persisted_query, internal_error
 
@@ -56,7 +57,7 @@ class HubOperationRunner:
             started = await start(operation, context, may_mutate=may_mutate)
             if isinstance(started, OperationResult):
                 return _outcome(started)
-            return await self._hub.subscribe(started, deliver)
+            return await self._subscribe(started, context, deliver)
         except OnsaleError as error:
             return _outcome(error_result(error, context))
         except NotAQuery:
@@ -64,6 +65,13 @@ class HubOperationRunner:
         except Exception:
             logger.exception("an operation failed to start")
             return _rejected(internal_error(context.request_id).payload(context.request_id))
+
+    async def _subscribe(self, source: Source, context: Context, deliver: Deliver) -> Outcome:
+        """Hand the subscription to the hub. What is past changes no more: it is answered once."""
+        past = await read_past_snapshots(context, source.topic)
+        if past is None:
+            return await self._hub.subscribe(source, deliver)
+        return Answered((await source.render(past[0])).payload) if past else Ended()
 
 
 def _outcome(answer: OperationResult) -> Outcome:

@@ -126,7 +126,7 @@ class ConcertTransaction:
             epoch=write.epoch,
         )
         if written is None:
-            raise await self._refusal(write)
+            raise await self._refusal(write, session)
         try:
             for move in write.moves:
                 await self._write_orders(move, session)
@@ -148,9 +148,9 @@ class ConcertTransaction:
             if not await self._orders.shrink_in_transaction(order, session):
                 raise _Unmatched
 
-    async def _refusal(self, write: ConcertWrite) -> VersionConflict | TemporarilyUnavailable:
-        stored = await self._concerts.get(write.concert.id)
-        # This read may lag behind the version that won, so without an epoch it proves nothing.
+    async def _refusal(self, write: ConcertWrite, session: Session) -> VersionConflict | TemporarilyUnavailable:
+        # A majority read outside of the transaction may lag behind the version that won.
+        stored = await self._concerts.get_in_transaction(write.concert.id, session)
         if write.epoch is not None and stored is not None and stored.version == write.concert.version - 1:
             return TemporarilyUnavailable("The stock of this concert was checked during this change")
         return VersionConflict(write.concert.id, stored.version if stored else write.concert.version)

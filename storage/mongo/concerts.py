@@ -154,6 +154,10 @@ class ConcertStore:
             )
         )
 
+    async def get_in_transaction(self, concert_id: ConcertId, session: Session) -> Concert | None:
+        """Return the concert as the other commands of this transaction find it."""
+        return _concert_or_none(await self._concerts.find_one({"_id": concert_id}, WITHOUT_SEARCH, session=session))
+
     async def count_moved_in_transaction(
         self, concert_id: ConcertId, tier_id: TierId, count: int, session: Session
     ) -> bool:

@@ -23,7 +23,7 @@ from domain.holds import TicketLine
 from domain.ids import HOUSE, ConcertId, OrderId, TierId, Unit, hold_id
 from domain.orders import Customer, Order, OrderEvent, OrderStatus
 from storage import scripts
-from storage.hot.hot_state import HotState, is_recorded
+from storage.hot.hot_state import HotState, is_history, is_recorded
 from storage.mongo.concert_transaction import ConcertTransaction, HouseMove
 from storage.mongo.concerts import ConcertStore
 from storage.mongo.orders import OrderStore
@@ -93,13 +93,14 @@ class HouseUnits:
     async def advance(self, concert_id: ConcertId, *, rounds: int) -> int:
         """Move units of every tier towards its capacity, one transaction per tier and round.
 
-        Return the number of units moved.
+        Return the number of units moved. Those of a past concert stay: nothing is on sale, and a
+        recovery takes the rest if its dates are moved to the future.
         """
         total = 0
         for _ in range(rounds):
             concert = await self._concerts.get(concert_id)
             moving = [tier for tier in concert.tiers if tier.to_withdraw] if concert is not None else []
-            if concert is None or not moving:
+            if concert is None or not moving or is_history(concert):
                 break
             moved = sum([await self._move(concert, tier) for tier in moving])
             if not moved:

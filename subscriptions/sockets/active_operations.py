@@ -9,7 +9,16 @@ import logging
 from collections.abc import Callable, Hashable
 from typing import Generic
 
-from subscriptions.interfaces import Answered, C, OperationRunner, Outcome, Rejected, Rendered, SubscriptionHandle
+from subscriptions.interfaces import (
+    Answered,
+    C,
+    Ended,
+    OperationRunner,
+    Outcome,
+    Rejected,
+    Rendered,
+    SubscriptionHandle,
+)
 from subscriptions.sockets import messages
 from subscriptions.sockets.messages import Subscribe
 from subscriptions.sockets.outbox import Outbox
@@ -190,11 +199,14 @@ class ActiveOperations(Generic[C]):
 
     def _settle(self, operation: ActiveOperation, outcome: Outcome) -> None:
         match outcome:
-            case Answered() | Rejected() if operation.has_ended:
+            case Answered() | Rejected() | Ended() if operation.has_ended:
                 pass
             case Answered():
                 operation.finish()
                 self._outbox.put(messages.next_(operation.id, outcome.payload), messages.complete(operation.id))
+            case Ended():
+                operation.finish()
+                self._outbox.put(messages.complete(operation.id))
             case Rejected():
                 operation.finish()
                 self._outbox.put(messages.error(operation.id, outcome.errors))

@@ -22,10 +22,11 @@ from subscriptions.sockets.limits import Limits
 from subscriptions.sockets.message_pace import Flood, MessagePace
 from subscriptions.sockets.messages import Complete, Init, Malformed, Ping, Pong, Received, Subscribe
 from subscriptions.sockets.outbox import Outbox
+from subscriptions.sockets.token_names import has_token_under_other_name
 
 _CLOSE_WAIT_S = 5.0
 _TOKEN_HINT = (
-    "This socket is not signed in: the access token of the upgrade request is not read."
+    "This socket is not signed in: the place of its access token is not read."
     " Send `Authorization: Bearer <access token>` in the payload of connection_init."
 )
 
@@ -67,7 +68,7 @@ class Connection(Generic[C]):
         self._limits = limits
         self._connection_counter = connection_counter
         self._address = address
-        self._hint = _TOKEN_HINT if has_unread_token else None
+        self._has_unread_token = has_unread_token
         self._caller: C | None = None
         self._clock = asyncio.get_running_loop().time
         self._deadlines = Deadlines(limits, self._clock())
@@ -186,7 +187,8 @@ class Connection(Generic[C]):
         expires_at = caller.expires_at if caller else None
         expires_in_s = NEVER if expires_at is None else expires_at - time.time()
         self._deadlines.acknowledge(self._clock(), expires_in_s=expires_in_s)
-        self._outbox.put(messages.ack(self._hint if caller is None else None))
+        has_unread_token = self._has_unread_token or has_token_under_other_name(init.payload)
+        self._outbox.put(messages.ack(_TOKEN_HINT if caller is None and has_unread_token else None))
 
     async def _verified(self, init: Init) -> C | None:
         given = init.payload.get("Authorization", init.payload.get("authorization"))

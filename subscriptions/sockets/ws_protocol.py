@@ -62,6 +62,9 @@ class SocketProtocol(WebSocketsSansIOProtocol):
             # The close frame is the last; it may wait behind data that the client does not read.
             self.writable.set()
         await super().send(message)
+        if message["type"] == "websocket.http.response.body" and self.close_sent:
+            # A refusal with a body is an answer too; uvicorn would log an error, as for none.
+            self.handshake_complete = True
         if is_close and self.close_timer is not None:
             self._abort_later()
 

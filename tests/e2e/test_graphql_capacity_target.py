@@ -1,7 +1,10 @@
 """A capacity changed far, as an organizer and a buyer see it."""
 
+import logging
+
 import pytest
 
+from tests.support.past_concerts import move_into_past
 from tests.support.shop import Answer, OnSale, Shop
 from workers.capacity import CapacityWorker
 
@@ -55,3 +58,23 @@ async def test_small_change_of_a_capacity_has_no_target(shop: Shop) -> None:
         answer = await resize(shop, concert, capacity)
         shown = {"capacity": capacity, "capacityTarget": None, "available": capacity}
         assert answer["concert"]["tiers"][0] == shown
+
+
+@pytest.mark.parametrize("capacity", [5, 20_000])
+async def test_a_past_concert_has_no_capacity_target(
+    shop: Shop, capacity: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    concert = await shop.on_sale(tiers=[{"name": "Standing", "priceMinor": 4950, "capacity": 12_000}])
+    await resize(shop, concert, 5)
+    if capacity > 5:
+        # Units that the house was to take, and now has to return.
+        await CapacityWorker().run_once(shop.stores)
+        await resize(shop, concert, capacity)
+    await move_into_past(shop, concert)
+    caplog.set_level(logging.INFO)
+    caplog.clear()
+    for _ in range(2):
+        counts = {"capacity": capacity, "available": 0, "held": 0, "sold": 0}
+        assert await read(shop, concert) == {"tier": counts | {"capacityTarget": None}, "stock": counts}
+        assert await CapacityWorker().run_once(shop.stores) == 0
+    assert [record for record in caplog.records if record.name.startswith(("storage", "workers"))] == []

@@ -132,6 +132,30 @@ async def test_a_token_in_connection_init_needs_no_hint(shop: Shop) -> None:
         assert await client.receive() == ACK
 
 
+@pytest.mark.parametrize(
+    ("payload", "is_hinted"),
+    [
+        ({"AUTHORIZATION": "Bearer token"}, True),
+        ({"headers": {"Authorization": "Bearer token"}}, True),
+        ({"authToken": "token"}, True),
+        ({"access_token": "token"}, True),
+        ({"token": "token"}, True),
+        ({"Authorization": None, "headers": {"authorization": ""}}, False),
+        ({"headers": {"X-Client": "token"}, "concert": "x"}, False),
+    ],
+)
+async def test_a_token_at_another_place_of_connection_init_is_hinted(
+    shop: Shop, payload: dict[str, Any], is_hinted: bool
+) -> None:
+    url = str(shop.client.base_url.join("/graphql")).replace("http", "ws", 1)
+    async with connect(url, subprotocols=[Subprotocol(PROTOCOL)]) as connection:
+        client = Client(connection)
+        await client.send(INIT | {"payload": payload})
+        ack = await client.receive()
+        assert ack["type"] == "connection_ack"
+        assert ("Authorization: Bearer" in ack.get("payload", {}).get("hint", "")) is is_hinted
+
+
 # Everything that is wrong with an input, at once
 
 

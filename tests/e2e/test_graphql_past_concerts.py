@@ -5,11 +5,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from domain.ids import ConcertId
-from schema.ids import Kind, argument
-from storage.hot.hot_state import KEYS_OUTLIVE_CONCERT
-from storage.keys import concert_keys
 from storage.mongo.cursors import make_cursor
 from storage.mongo.orders import OrderStore
+from tests.support.past_concerts import move_into_past, raw_id
 from tests.support.shop import OnSale, Shop, new_key
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -44,19 +42,6 @@ CLOSE = """
 mutation ($input: CloseConcertInput!) { closeConcert(input: $input) { __typename } }
 """
 ROOM = {"status": "CLOSED", "waitingCount": 0, "slotsTaken": 0, "lottery": None}
-
-
-def raw_id(concert: OnSale) -> ConcertId:
-    return ConcertId(argument("id", concert.id, Kind.CONCERT).parts[0])
-
-
-async def move_into_past(shop: Shop, concert: OnSale, *, days: int) -> None:
-    """Store the concert as one that was over `days` days ago; its keys expire after thirty."""
-    over = datetime.now(UTC) - timedelta(days=days)
-    times = {"startsAt": over, "salesEndAt": over, "salesStartAt": over - timedelta(days=9)}
-    await shop.stores.mongo["concerts"].update_one({"_id": raw_id(concert)}, {"$set": times})
-    if days > KEYS_OUTLIVE_CONCERT.days:
-        await shop.stores.script_client.run_command("DEL", *concert_keys(raw_id(concert)))
 
 
 async def sold_out_of_three(shop: Shop) -> OnSale:

@@ -5,6 +5,7 @@ import logging
 import httpx2
 import pytest
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 from websockets.exceptions import InvalidStatus
 
@@ -13,6 +14,8 @@ from tests.support.serving import serving
 from tests.support.shop import Shop
 from tests.support.sockets import sockets
 from web import pass_jwks
+from web.logs import TextFormatter
+from web.middleware import RequestMiddleware
 
 CLIENT_HEADERS = (
     "traceparent",
@@ -35,8 +38,24 @@ async def test_refused_socket_is_told_the_origin_and_the_setting(caplog: pytest.
     said = (answer.body or b"").decode()
     assert "'https://other.example'" in said
     assert "ONSALE_ALLOWED_ORIGINS" in said
-    (line,) = [record.getMessage() for record in caplog.records if "refused" in record.getMessage()]
+    (line,) = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
     assert said in line
+
+
+@pytest.mark.parametrize("given", ["probe-7", None])
+async def test_a_refused_socket_is_logged_in_one_line_with_its_request_id(
+    caplog: pytest.LogCaptureFixture, given: str | None
+) -> None:
+    caplog.handler.setFormatter(TextFormatter())
+    async with sockets(middleware=[Middleware(RequestMiddleware)]) as server:
+        headers = {"Origin": "https://other.example"} | ({"X-Request-Id": given} if given else {})
+        with pytest.raises(InvalidStatus) as caught:
+            async with server.client(origin=None, additional_headers=headers):
+                pass
+    id_ = caught.value.response.headers["x-request-id"]
+    assert given in (None, id_)
+    (line,) = caplog.text.splitlines()
+    assert f"[{id_}] a socket was refused" in line
 
 
 @pytest.mark.parametrize("header", CLIENT_HEADERS)

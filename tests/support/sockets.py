@@ -1,7 +1,7 @@
 """A WebSocket client that sends exactly what a test says, and a fake operation runner."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 import orjson
 import pytest
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.routing import WebSocketRoute
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
@@ -185,10 +186,13 @@ class Sockets:
 
 
 @asynccontextmanager
-async def sockets(limits: Limits = DEFAULTS, *, allowed_origins: tuple[str, ...] = ()) -> AsyncIterator[Sockets]:
+async def sockets(
+    limits: Limits = DEFAULTS, *, allowed_origins: tuple[str, ...] = (), middleware: Sequence[Middleware] = ()
+) -> AsyncIterator[Sockets]:
     behind, connection_counter = FakeRunner(), ConnectionCounter(limits)
     app = GraphQLSocket(
         behind, behind, limits=limits, connection_counter=connection_counter, allowed_origins=allowed_origins
     )
-    async with serving(lambda _: Starlette(routes=[WebSocketRoute("/graphql", app)])) as base:
+    routes = [WebSocketRoute("/graphql", app)]
+    async with serving(lambda _: Starlette(routes=routes, middleware=middleware)) as base:
         yield Sockets(base.replace("http", "ws", 1) + "/graphql", behind, connection_counter)

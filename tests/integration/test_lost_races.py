@@ -1,0 +1,57 @@
+"""Races that a change of a concert loses: to a later version, or to a recovery."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from domain.concerts import Concert, ConcertChange, TierChange
+from domain.errors import Refusal, TemporarilyUnavailable, VersionConflict
+from domain.ids import ConcertId
+from resolvers import concerts
+from storage.connect import Stores
+from storage.mongo.concert_transaction import ConcertTransaction, ConcertWrite
+from storage.mongo.concerts import ConcertStore
+from tests.support.sale import check_invariants, on_sale, organizer
+
+
+def make_transaction(stores: Stores) -> ConcertTransaction:
+    return ConcertTransaction(stores.mongo.client, stores.concerts, stores.orders, stores.room_audits)
+
+
+async def test_a_later_version_is_a_conflict_also_if_reads_lag(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
+    concert = await on_sale(stores, 10)
+    transaction = make_transaction(stores)
+    write = ConcertWrite(replace(concert, version=concert.version + 1), epoch=concert.epoch)
+    await transaction.commit(write)
+
+    async def get_late(_: ConcertStore, _id: ConcertId) -> Concert:
+        return concert
+
+    monkeypatch.setattr(ConcertStore, "get", get_late)
+    with pytest.raises(VersionConflict):
+        await transaction.commit(write)
+
+
+async def test_a_raised_epoch_is_not_a_conflict(stores: Stores) -> None:
+    concert = await on_sale(stores, 10)
+    await stores.concerts.raise_epoch(concert.id)
+    write = ConcertWrite(replace(concert, version=concert.version + 1), epoch=concert.epoch)
+    with pytest.raises(TemporarilyUnavailable):
+        await make_transaction(stores).commit(write)
+    assert await stores.concerts.get(concert.id) == replace(concert, epoch=concert.epoch + 1)
+
+
+async def test_of_forty_changes_at_once_none_is_told_of_a_recovery(stores: Stores) -> None:
+    concert = await on_sale(stores, 100)
+
+    async def resize(capacity: int) -> Concert:
+        change = ConcertChange(tiers=(TierChange(concert.tiers[0].id, capacity=capacity),))
+        return await concerts.update_concert(organizer(stores), concert.id, change, expected_version=None)
+
+    answers = await asyncio.gather(*[resize(60 + number) for number in range(40)], return_exceptions=True)
+    refused = [answer for answer in answers if not isinstance(answer, Concert)]
+    assert [answer for answer in refused if not isinstance(answer, VersionConflict)] == []
+    assert all(isinstance(answer, Refusal) and answer.retryable for answer in refused)
+    assert len(refused) < 40
+    await check_invariants(stores, concert)
