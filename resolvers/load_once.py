@@ -16,18 +16,23 @@ NowOrLater: TypeAlias = V | Awaitable[V]
 class LoadOnce(Generic[K, V]):
     """Loads each key once: later callers, also during the load, get the same result or error."""
 
-    __slots__ = ("_results",)
+    __slots__ = ("_results", "_waiting")
 
     def __init__(self) -> None:
         # No dict until something is loaded: each subscription keeps a context.
         self._results: dict[K, asyncio.Future[V]] | None = None
+        self._waiting: dict[K, list[asyncio.Future[None]]] | None = None
 
     async def get(self, key: K, load: Load[V]) -> V:
-        result = self._result(key)
-        if result is None:
-            result = self._new_result(key)
-            await _fill(result, load)
-        return await result
+        """Return the value. If the caller that loads it is cancelled, another one loads it."""
+        while True:
+            result = self._result(key)
+            if result is None:
+                await self._fill(key, load)
+            elif result.done():
+                return result.result()
+            else:
+                await self._settled(key)
 
     def get_now_or_later(self, key: K, load: Load[V], show: Callable[[V], Shown]) -> NowOrLater[Shown]:
         """Return what `show` makes of the value: at once if it is loaded, else an awaitable."""
@@ -50,14 +55,23 @@ class LoadOnce(Generic[K, V]):
         Raises nothing: an error is raised where its key is read.
         """
         missing = {key: load for key, load in loads.items() if self._result(key) is None}
-        await asyncio.gather(*[_fill(self._new_result(key), load) for key, load in missing.items()])
+        await asyncio.gather(*[self._fill(key, load) for key, load in missing.items()])
         # Others may have been loading some of them.
-        await asyncio.gather(*[self._settled(key) for key in loads if key not in missing])
+        await asyncio.gather(*[self._settled(key) for key in loads])
 
     async def _settled(self, key: K) -> None:
+        """Wait until the load in progress has ended.
+
+        Each caller waits for a future of its own, so that its cancellation does not reach the
+        others.
+        """
         result = self._result(key)
         if result is not None and not result.done():
-            await asyncio.wait([result])
+            if self._waiting is None:
+                self._waiting = {}
+            ended = asyncio.get_running_loop().create_future()
+            self._waiting.setdefault(key, []).append(ended)
+            await ended
 
     def clear(self) -> None:
         self._results = None
@@ -71,17 +85,26 @@ class LoadOnce(Generic[K, V]):
         result = self._results[key] = asyncio.get_running_loop().create_future()
         return result
 
+    async def _fill(self, key: K, load: Load[V]) -> None:
+        """Load the value and keep it, or its error, unless another caller began in the meantime."""
+        if self._result(key) is not None:
+            return
+        result = self._new_result(key)
+        try:
+            result.set_result(await load())
+        except asyncio.CancelledError:
+            if self._results is not None and self._results.get(key) is result:
+                del self._results[key]
+            result.cancel()
+            raise
+        except Exception as error:
+            result.set_exception(error)
+            # A key that was loaded beside others may never be read.
+            result.exception()
+        finally:
+            for ended in (self._waiting or {}).pop(key, ()):
+                if not ended.done():
+                    ended.set_result(None)
+
     async def _show_later(self, key: K, load: Load[V], show: Callable[[V], Shown]) -> Shown:
         return show(await self.get(key, load))
-
-
-async def _fill(result: asyncio.Future[V], load: Load[V]) -> None:
-    try:
-        result.set_result(await load())
-    except asyncio.CancelledError:
-        result.cancel()
-        raise
-    except Exception as error:
-        result.set_exception(error)
-        # A key that was loaded beside others may never be read.
-        result.exception()

@@ -2,10 +2,13 @@
 
 import logging
 
+from domain.errors import TemporarilyUnavailable, describe_cause
 from domain.ids import ConcertId
 from storage.connect import Stores
+from storage.outage_log import OutageLog
 
 log = logging.getLogger(__name__)
+_outage = OutageLog(log, "moving the units of changed capacities")
 
 ROUNDS_A_RUN = 10
 """A concert with more to move continues after the others."""
@@ -25,9 +28,13 @@ class CapacityWorker:
         try:
             moved = await stores.house_units.advance(concert_id, rounds=ROUNDS_A_RUN)
             concert = await stores.concerts.get(concert_id)
-        except Exception as error:
-            log.warning("units of concert %s cannot be moved yet: %s", concert_id, error)
+        except TemporarilyUnavailable as error:
+            _outage.failed(concert_id, error)
             return 0
+        except Exception as error:
+            log.warning("units of concert %s cannot be moved yet: %s", concert_id, describe_cause(error))
+            return 0
+        _outage.succeeded(concert_id)
         if concert is not None:
             stores.concert_cache.put(concert)
         return moved

@@ -34,8 +34,8 @@ from schema.execution.operation_cost import CostTable, OperationCost, build_oper
 
 # A parsed document is about 100 times as large as its text, so the cache stays below 100 MB for
 # any input.
-CACHED_DOCUMENTS = 500
-LONGEST_CACHED = 2_000
+CACHED_CHARACTERS = 1_000_000
+LONGEST_CACHED = 10_000
 
 # The loop reads a document of this size in a few milliseconds.
 LONGEST_IN_LOOP = 1_000
@@ -53,7 +53,7 @@ _MAX_ERRORS = 10
 Result = TypeVar("Result")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class Document:
     """A parsed document. `ast` is set only if there are no errors."""
 
@@ -79,6 +79,7 @@ class DocumentCache:
         self._schema = schema
         self._cost_table = cost_table
         self._known: OrderedDict[str, Document] = OrderedDict()
+        self._characters = 0
         self._thread = _OneThread()
 
     async def get(self, text: str) -> Document:
@@ -89,10 +90,16 @@ class DocumentCache:
             return known
         document = await self._read(text)
         if document.ast is not None and len(text) <= LONGEST_CACHED:
-            self._known[text] = document
-            if len(self._known) > CACHED_DOCUMENTS:
-                self._known.popitem(last=False)
+            self._keep(text, document)
         return document
+
+    def _keep(self, text: str, document: Document) -> None:
+        if text not in self._known:
+            self._characters += len(text)
+        self._known[text] = document
+        while self._characters > CACHED_CHARACTERS:
+            dropped, _ = self._known.popitem(last=False)
+            self._characters -= len(dropped)
 
     async def introspect(
         self, document: Document, name: str | None, variables: Mapping[str, object]
@@ -103,15 +110,17 @@ class DocumentCache:
         """
         if not variables and name in document.introspections:
             return document.introspections[name]
-        ast = document.ast
-        assert ast is not None
         answer = await self._thread.run(
-            (id(document), name, repr(variables)),
-            lambda: execute_sync(self._schema, ast, variable_values=dict(variables), operation_name=name),
+            (id(document), name, repr(variables)), lambda: self._introspect(document, name, variables)
         )
         if not variables:
             document.introspections[name] = answer
         return answer
+
+    def _introspect(self, document: Document, name: str | None, variables: Mapping[str, object]) -> ExecutionResult:
+        """Answer in the thread. The call keeps the document alive, and with it its id."""
+        assert document.ast is not None
+        return execute_sync(self._schema, document.ast, variable_values=dict(variables), operation_name=name)
 
     async def _read(self, text: str) -> Document:
         try:

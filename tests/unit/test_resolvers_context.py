@@ -47,15 +47,38 @@ async def test_each_key_of_a_request_has_its_own_read() -> None:
     assert [await once.get(key, partial(read, key)) for key in "ab"] == ["A", "B"]
 
 
-async def test_cancelled_read_cancels_its_waiting_callers() -> None:
-    once, started = LoadOnce[str, None](), asyncio.Event()
+async def test_cancelled_load_is_taken_over_by_another_caller() -> None:
+    once, gate, reads = LoadOnce[str, int](), asyncio.Event(), []
 
-    async def read() -> None:
-        started.set()
-        await asyncio.Event().wait()
+    async def read() -> int:
+        reads.append("a")
+        await gate.wait()
+        return 7
 
-    reading, waiting = (asyncio.create_task(once.get("a", read)) for _ in range(2))
-    await wait_until(started.is_set, what="the read")
-    reading.cancel()
-    results = await asyncio.gather(reading, waiting, return_exceptions=True)
-    assert [type(result) for result in results] == [asyncio.CancelledError] * 2
+    first, second, third = (asyncio.create_task(once.get("a", read)) for _ in range(3))
+    await wait_until(lambda: reads, what="the read")
+    first.cancel()
+    await wait_until(lambda: len(reads) == 2, what="the second read")
+    gate.set()
+    results = await asyncio.gather(first, second, third, return_exceptions=True)
+    assert isinstance(results[0], asyncio.CancelledError)
+    assert list(results[1:]) == [7, 7]
+    assert len(reads) == 2
+
+
+async def test_cancelled_waiter_does_not_disturb_the_load() -> None:
+    once, gate, reads = LoadOnce[str, int](), asyncio.Event(), []
+
+    async def read() -> int:
+        reads.append("a")
+        await gate.wait()
+        return 7
+
+    loading, waiting = (asyncio.create_task(once.get("a", read)) for _ in range(2))
+    await wait_until(lambda: reads, what="the read")
+    waiting.cancel()
+    results = await asyncio.gather(waiting, return_exceptions=True)
+    gate.set()
+    assert isinstance(results[0], asyncio.CancelledError)
+    assert await loading == 7
+    assert reads == ["a"]

@@ -128,7 +128,7 @@ async def test_long_document_is_not_cached() -> None:
 
 
 async def test_least_recently_used_document_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(document_cache, "CACHED_DOCUMENTS", 2)
+    monkeypatch.setattr(document_cache, "CACHED_CHARACTERS", 2 * len("{ a: serverTime }"))
     cache = make_cache()
     first, second = await cache.get("{ a: serverTime }"), await cache.get("{ b: serverTime }")
     assert await cache.get("{ a: serverTime }") is first

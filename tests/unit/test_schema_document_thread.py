@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import weakref
 from collections.abc import Iterator
 from typing import Any, cast
 from unittest import mock
@@ -15,7 +16,7 @@ from domain.errors import TemporarilyUnavailable
 from resolvers.context import Context
 from schema import Operation
 from schema.execution import document_cache
-from schema.execution.document_cache import MAX_WAITING, DocumentCache
+from schema.execution.document_cache import MAX_WAITING, Document, DocumentCache
 from schema.execution.field_costs import build_cost_table
 
 SCHEMA = schema.CORE_SCHEMA
@@ -110,6 +111,28 @@ async def test_introspection_is_answered_once_and_kept_with_its_document() -> No
     assert "Concert" in str(first.payload["data"])
     assert first.payload == second.payload
     assert execute_sync.call_count == 1
+
+
+async def test_abandoned_introspection_does_not_answer_another_document() -> None:
+    """The answer belongs to the document, not to an id that a later one may have."""
+    cache, gate = make_cache(), threading.Event()
+    alive: list[weakref.ref[Document]] = []
+
+    def execute_sync(*args: Any, **options: Any) -> Any:
+        gate.wait()
+        return graphql.execute_sync(*args, **options)
+
+    with mock.patch.object(document_cache, "execute_sync", execute_sync):
+        document = await cache.get(INTROSPECTION.ljust(document_cache.LONGEST_CACHED + 1))
+        alive.append(weakref.ref(document))
+        abandoned = asyncio.create_task(cache.introspect(document, None, {}))
+        del document
+        await asyncio.sleep(0)
+        abandoned.cancel()
+        await asyncio.gather(abandoned, return_exceptions=True)
+        del abandoned
+        assert alive[0]() is not None
+        gate.set()
 
 
 async def test_introspection_with_variables_uses_them() -> None:
