@@ -64,6 +64,11 @@ export class Browser {
     await this.chromium.close();
   }
 
+  // Drops the errors with this text, which the story causes on purpose.
+  dropExpectedErrors(text) {
+    this.errors = this.errors.filter((error) => !error.includes(text));
+  }
+
   report() {
     return { foreignRequests: this.foreignRequests, errors: this.errors, addresses: this.addresses };
   }

@@ -209,8 +209,8 @@ export const stories = {
     await page.start();
     await page.untilResultShows('answered with status 502');
     shown.push(await page.result());
-    browser.forgive('net::ERR_CONNECTION_REFUSED');
-    browser.forgive('502 (Bad Gateway)');
+    browser.dropExpectedErrors('net::ERR_CONNECTION_REFUSED');
+    browser.dropExpectedErrors('502 (Bad Gateway)');
     return { stacks: shown.filter((text) => text.includes('stack')).length };
   },
 
