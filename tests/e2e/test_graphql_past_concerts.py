@@ -1,4 +1,4 @@
-"""Past concerts answer from their orders, without an error, and come last in the list."""
+"""Past concerts are answered from their orders, without an error, and are listed last."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -51,7 +51,7 @@ def raw_id(concert: OnSale) -> ConcertId:
 
 
 async def move_into_past(shop: Shop, concert: OnSale, *, days: int) -> None:
-    """Store the concert as one that was over `days` days ago; its keys expire after thirty."""
+    """Store the concert as if it had ended `days` days ago; its keys expire after thirty."""
     over = datetime.now(UTC) - timedelta(days=days)
     times = {"startsAt": over, "salesEndAt": over, "salesStartAt": over - timedelta(days=9)}
     await shop.stores.mongo["concerts"].update_one({"_id": raw_id(concert)}, {"$set": times})
@@ -141,7 +141,7 @@ async def test_cursors_of_earlier_versions_go_on_by_start(shop: Shop) -> None:
 
 
 async def read_pages(shop: Shop, city: str, *, after: str | None = None) -> list[str]:
-    """Read all pages of one concert each. Return their slugs."""
+    """Read all pages, of one concert each. Return the slugs."""
     slugs: list[str] = []
     while True:
         page = (await shop.fields(PAGE, filter={"city": city}, first=1, after=after))["concerts"]
