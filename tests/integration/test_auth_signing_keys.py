@@ -1,4 +1,4 @@
-"""Fetching the issuer's keys over HTTP: late, broken, huge, rotated or unavailable."""
+"""Keys fetched from the issuer over HTTP: late, invalid, huge, rotated or unavailable."""
 
 import asyncio
 import gzip

@@ -1,4 +1,4 @@
-"""The index of a person's concerts: written before all else, pruned by reads, and recovered."""
+"""The index of a person's concerts: written first, pruned by reads, and recovered."""
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -60,7 +60,7 @@ async def test_index_keeps_the_200_concerts_that_expire_last(any_stores: Stores)
 
 
 async def test_full_index_keeps_the_concert_just_added(any_stores: Stores) -> None:
-    """This concert may expire before all others: it is the next one that its viewer attends."""
+    """The new concert may expire before all others, because it may be the viewer's next one."""
     for number in range(MAX_CONCERTS):
         expires_at = NEXT_YEAR + timedelta(days=number)
         await any_stores.person_concerts.add(ANN, ConcertId(f"c{number}"), expires_at=expires_at)
@@ -138,7 +138,7 @@ async def test_order_sync_adds_the_owner_of_an_order(stores: Stores) -> None:
 async def test_concert_published_by_another_process_is_added(
     stores: Stores, valkey_url: str, mongo_url: str, mongo_database: str, is_known: bool
 ) -> None:
-    """This process has just read the concert as a draft, or has found none."""
+    """This process has just read the concert as a draft, or has not found it."""
     async with opened(valkey_url, mongo_url, mongo_database) as other:
         made = await concerts.create_concert(organizer(other), draft(5))
         if is_known:

@@ -1,4 +1,4 @@
-"""A sale that is over ends the round of its queue for good."""
+"""The end of a sale permanently ends the round of its queue."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -35,7 +35,7 @@ PEOPLE = ("ann", "ben", "cyd", "dan")
 
 
 async def end_sale(stores: Stores, concert: Concert) -> None:
-    """Let the window have ended a second ago."""
+    """Set the end of the sales window to a second ago."""
     await move_end(stores, concert, timedelta(seconds=-1))
 
 
@@ -67,7 +67,7 @@ async def test_everyone_without_a_hold_ends_with_the_sale(any_stores: Stores, is
         await concerts.close_concert(organizer(any_stores), concert.id)
     else:
         await end_sale(any_stores, concert)
-    # No worker ran since: the ends are derived.
+    # No worker has run since, so the ends are derived.
     assert await ends(any_stores, concert, *PEOPLE) == [SALE_OVER] * 4
     state = await any_stores.queues.read_queue(concert.id)
     assert (state.status, state.is_over, state.positions.waiting_count) == (RoomStatus.CLOSED, True, 0)
@@ -132,7 +132,7 @@ async def test_a_later_window_opens_a_new_round(any_stores: Stores, is_events: b
     again = await move_end(any_stores, concert, timedelta(days=1))
     assert again.room.round == 2
     assert await ends(any_stores, concert, *PEOPLE) == [(EntryState.ADMITTED, None), *[SALE_OVER] * 3]
-    # The pass of the earlier sale lasts as long as its hold, and takes no new one.
+    # The pass of the earlier sale lasts as long as its hold and allows no new hold.
     assert await refusal_of(any_stores, concert, "ann", old) is Admission.BAD_PASS
     (dan, ben) = await join(any_stores, concert, "dan", "ben")
     assert [(entry.number, entry.round, entry.state) for entry in (dan, ben)] == [
@@ -165,7 +165,7 @@ async def test_an_extension_in_time_keeps_the_round(stores: Stores) -> None:
 
 
 async def test_a_sale_that_ends_while_it_is_extended_stays_over(stores: Stores) -> None:
-    """MongoDB had the later end in time, and the hot state received of it too late."""
+    """MongoDB had the later end in time, but the hot state received it too late."""
     concert = await with_room(stores, total_active_users=1)
     await join(stores, concert, "ann", "ben")
     await admit(stores, concert)
@@ -181,7 +181,7 @@ async def test_a_sale_that_ends_while_it_is_extended_stays_over(stores: Stores) 
 
 
 async def test_a_store_without_workers_ends_no_round(stores: Stores) -> None:
-    """It may be an older copy that does not know of a later window."""
+    """The store may be an older copy that does not contain a later sales window."""
     concert = await with_room(stores)
     await join(stores, concert, *PEOPLE)
     await admit(stores, concert)
@@ -230,7 +230,7 @@ async def test_a_suspended_room_ends_with_its_sale(stores: Stores, hub: Hub) -> 
 
 
 async def test_subscribers_hear_that_the_sale_is_over(stores: Stores, hub: Hub) -> None:
-    """Lots that are not drawn yet too: they have no number that could have departed."""
+    """This includes undrawn lots, which have no number that could have departed."""
     concert = await with_room(stores, opens_at=datetime.now(UTC) + timedelta(days=1))
     await join(stores, concert, *PEOPLE)
     everyone = [await subscribe(hub, QueueTopic(concert.id, PersonId(who))) for who in PEOPLE]
