@@ -21,7 +21,7 @@ UVICORN = ("-m", "uvicorn", "app:app", "--no-access-log", "--ws", "subscriptions
 
 @pytest.fixture
 def given_stores(valkey_url: str, mongo_url: str, mongo_database: str) -> dict[str, str]:
-    """Return settings that name the stores all tests share, and a database of this test alone."""
+    """Return settings that name the stores all tests share, and a database for this test only."""
     return {"REDIS_URL": valkey_url, "MONGO_URL": mongo_url, "MONGO_DATABASE": mongo_database}
 
 

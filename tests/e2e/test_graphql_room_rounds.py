@@ -1,4 +1,4 @@
-"""Queues after a reset or an opening, over GraphQL: which state is kept, and which may change."""
+"""Queues after a reset or an opening, over GraphQL: which data is kept, and what may change."""
 
 import asyncio
 import hashlib

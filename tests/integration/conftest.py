@@ -54,7 +54,7 @@ async def key_server() -> AsyncIterator[KeyServer]:
 async def _check_expiry(stores: Stores, url: str) -> None:
     """Check that the expiry worker sets an expiry on every key.
 
-    The worker runs repeatedly, because the last command of a canceled task may still arrive.
+    The worker runs repeatedly, because the last command of a cancelled task may still arrive.
     """
     async with redis.asyncio.Redis.from_url(url, decode_responses=True) as client:
 

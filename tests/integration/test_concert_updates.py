@@ -41,7 +41,7 @@ async def stored(stores: Stores, concert: Concert) -> Concert:
 
 @pytest.fixture
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Replace the pauses before retries. Return the numbers of the attempts that had one."""
+    """Replace the pauses of updates. Return the attempts before which they would have paused."""
     attempts: list[int] = []
 
     async def pause(attempt: int) -> None:

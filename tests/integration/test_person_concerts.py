@@ -60,7 +60,7 @@ async def test_index_keeps_the_200_concerts_that_expire_last(any_stores: Stores)
 
 
 async def test_full_index_keeps_the_concert_just_added(any_stores: Stores) -> None:
-    """The new concert may expire before all others, because it may be the viewer's next one."""
+    """The new concert may expire before all others: it is the next one that the viewer attends."""
     for number in range(MAX_CONCERTS):
         expires_at = NEXT_YEAR + timedelta(days=number)
         await any_stores.person_concerts.add(ANN, ConcertId(f"c{number}"), expires_at=expires_at)

@@ -60,7 +60,7 @@ def check(queue: QueuePositions, records: Sequence[EntryRecord]) -> int:
 
 
 async def end_some(stores: Stores, concert: Concert, people: Sequence[PersonId], chance: random.Random) -> None:
-    """Let some people leave, and let the workers end others whose presence expired."""
+    """Let some people leave, and let the workers end others whose presence has expired."""
     leaving, absent = chance.sample(people, SAMPLE), chance.sample(people, SAMPLE)
     await call_for_all(stores, concert, stores.queues.leave, leaving)
     await make_due(stores, concert, "presence_deadlines", *absent)

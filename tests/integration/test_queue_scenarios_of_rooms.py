@@ -254,7 +254,7 @@ async def test_a_reset_under_load_mixes_no_rounds(stores: Stores) -> None:
 
 
 async def test_a_clock_jump_ends_no_entry_pass_or_hold(stores: Stores) -> None:
-    """The clock jumps an hour ahead and back; entries, passes and holds survive and expire later."""
+    """The clock jumps an hour ahead and back; entries, passes and holds stay and expire later."""
     concert = await with_room(stores, total_active_users=2)
     await join(stores, concert, "ann", "ben", "cyd", "dan")
     await admit(stores, concert)
@@ -271,7 +271,7 @@ async def test_a_clock_jump_ends_no_entry_pass_or_hold(stores: Stores) -> None:
     await stores.queues.heartbeat(concert.id, PersonId("dan"))
     await buy(stores, made)
     assert await states(stores, concert, "ann", "ben", "cyd", "dan") == ["COMPLETED", "ADMITTED", "READY", "WAITING"]
-    # Time counts again after the grace: dan sends no heartbeat for too long, and his entry ends.
+    # Time counts again after the grace: dan misses heartbeats for too long, and his entry ends.
     await pass_time(stores, concert, 104)
     assert await states(stores, concert, "cyd", "dan") == ["EXPIRED", "EXPIRED"]
     assert (await records(stores, concert, ["dan"]))[0].end_reason is not None

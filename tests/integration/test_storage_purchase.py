@@ -1,4 +1,4 @@
-"""Purchases: the order of their steps, crashes between them, and a slow or failing database."""
+"""Purchases: the order of steps, crashes between any two, and a slow or failing database."""
 
 import asyncio
 import signal

@@ -127,7 +127,7 @@ class QueueMachine(ModelMachine):
 
     @rule(who=people)
     def let_the_slot_expire(self, who: str) -> None:
-        """End the time of a call or of a session."""
+        """Let the deadline of a call or a session pass."""
         if who in self.model.with_a_slot():
             self.make_due("slots", who)
             self.model.overdue.add(who)

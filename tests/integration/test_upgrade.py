@@ -1,4 +1,4 @@
-"""The server starts on data with Redis keys in `onsale:`, as commit 60c4621 wrote it."""
+"""Startup with data of the version that had Redis keys in `onsale:`, written by commit 60c4621."""
 
 import json
 from collections.abc import AsyncIterator
