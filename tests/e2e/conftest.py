@@ -1,4 +1,4 @@
-"""A GraphQL server and stores for all tests of a module; each test makes concerts of its own."""
+"""A GraphQL server and stores for all tests of a module; each test makes its own concerts."""
 
 from collections.abc import AsyncIterator
 
@@ -24,14 +24,14 @@ async def shop(shared_valkey: ServerProcess, shared_mongod: ServerProcess) -> As
 
 @module_fixture
 async def module_valkey(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ServerProcess]:
-    """A Valkey for the tests of one module that stop it and start it again."""
+    """A Valkey for a module whose tests stop and restart it."""
     async with running(supervisor.make_valkey(tmp_path_factory.mktemp("valkey"))) as server:
         yield server
 
 
 @module_fixture
 async def module_mongod(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ServerProcess]:
-    """A mongod for the tests of one module that stop it and start it again."""
+    """A mongod for a module whose tests stop and restart it."""
     async with running(stores.mongod(tmp_path_factory.mktemp("mongod"))) as server:
         yield server
 

@@ -1,4 +1,4 @@
-"""The application on given stores: it names one that is away, and recovers without a restart."""
+"""The application on given stores: it names an unavailable one, and recovers without a restart."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -21,7 +21,7 @@ UVICORN = ("-m", "uvicorn", "app:app", "--no-access-log", "--ws", "subscriptions
 
 @pytest.fixture
 def given_stores(valkey_url: str, mongo_url: str, mongo_database: str) -> dict[str, str]:
-    """Settings that name the stores all tests share, with a database of this test's own."""
+    """Return settings that name the stores all tests share, and a database for this test only."""
     return {"REDIS_URL": valkey_url, "MONGO_URL": mongo_url, "MONGO_DATABASE": mongo_database}
 
 
@@ -29,7 +29,7 @@ def given_stores(valkey_url: str, mongo_url: str, mongo_database: str) -> dict[s
 async def application(
     tmp_path_factory: pytest.TempPathFactory, module_valkey: ServerProcess, module_mongod: ServerProcess
 ) -> AsyncIterator[Application]:
-    """An application that was started while its stores were away."""
+    """An application that was started while its stores were unavailable."""
     await module_valkey.stop()
     await module_mongod.stop()
     stores = {"REDIS_URL": module_valkey.url, "MONGO_URL": module_mongod.url}

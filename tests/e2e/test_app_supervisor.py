@@ -1,4 +1,4 @@
-"""`python app.py` as a process: it starts and ends its stores, and a kill loses no data."""
+"""`python app.py` as a process: it starts and stops its stores, and a kill loses no data."""
 
 import os
 import signal
@@ -22,14 +22,14 @@ STORES = ("valkey", "mongod")
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def application(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Application]:
-    """An application that no test ends."""
+    """An application that no test stops."""
     async with started(Application(tmp_path_factory.mktemp("application") / "onsale")) as made:
         yield made
 
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def own_application(tmp_path: Path) -> AsyncIterator[Application]:
-    """An application for a test that ends it."""
+    """An application for a test that stops it."""
     async with started(Application(tmp_path / "onsale")) as made:
         yield made
 

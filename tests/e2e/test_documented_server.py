@@ -1,4 +1,4 @@
-"""The server command of docs/operations.md, as printed, logs no query string."""
+"""The server command in docs/operations.md, run as printed, logs no query string."""
 
 import re
 from pathlib import Path
@@ -14,7 +14,7 @@ SECRET = "s3cret-of-a-query"
 
 
 def documented_options() -> list[str]:
-    """Return the options of uvicorn that the page about operations prints."""
+    """Return the uvicorn options from the command in docs/operations.md."""
     (line,) = re.findall(r"^ *(--http .*)$", (ROOT / "docs/operations.md").read_text(), re.MULTILINE)
     return str(line).split()
 

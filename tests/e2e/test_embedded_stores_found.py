@@ -1,4 +1,4 @@
-"""Commands beside `make run` find its embedded stores, and say what to do where there are none."""
+"""Other commands find the embedded stores of `make run`, or say what to do without them."""
 
 import asyncio
 import os
@@ -17,7 +17,7 @@ from tests.support.application import ROOT, Application, started
 
 
 async def list_dead_letters(data_dir: Path, **environment: str) -> tuple[int | None, str]:
-    """Run the command with no store in its environment. Return its exit code and output."""
+    """Run the command without stores in its environment. Return its exit code and output."""
     plain = {name: value for name, value in os.environ.items() if not name.startswith("ONSALE_")}
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "workers", "deadletters"),

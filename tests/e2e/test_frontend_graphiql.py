@@ -1,7 +1,7 @@
 """GraphiQL's built page in Chromium, on a real server with the demo concerts.
 
-Each story also proves that no page requested another host, logged an error, or showed a token in
-an address.
+Each story also checks that no page requested another host, logged an error, or showed a token in
+a URL.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from tests.support.application import ROOT, Application, started
 from tests.support.commands import run_command
 from tests.support.node import installed
 
-# A story waits up to a minute for each step, and the first one builds the pages.
+# A story waits up to a minute for each step, and the first story also builds the pages.
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(900)]
 
 BROWSER = Path(__file__).parent / "browser"
@@ -77,7 +77,7 @@ STORIES: dict[str, dict[str, object]] = {
 
 
 class BrowserDriver:
-    """A process of Node that runs stories in one Chromium."""
+    """A Node process that runs stories in one Chromium."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         assert process.stdin is not None
@@ -113,7 +113,7 @@ async def driver(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Asy
     directory = await installed(BROWSER, for_what="GraphiQL's page was not tried in a browser")
     await run_command("make", "-s", "frontend", cwd=ROOT)
     async with started(Application(tmp_path_factory.mktemp("demo") / "data", DEMO="yes")) as application:
-        # The development issuer calls itself localhost.
+        # The development issuer identifies itself as localhost.
         url = f"http://localhost:{application.port}"
         process = await asyncio.create_subprocess_exec(
             *("node", "run.mjs", url, chromium),

@@ -1,4 +1,4 @@
-"""A capacity changed far, as an organizer and a buyer see it."""
+"""A large change of a capacity, as an organizer and a buyer see it."""
 
 import logging
 

@@ -1,4 +1,4 @@
-"""The catalog over GraphQL: pages, filters, stock read once, and changes by organizers."""
+"""The catalog over GraphQL: pages, filters, a single read of stock, and organizers' changes."""
 
 import asyncio
 from collections.abc import Sequence
@@ -158,7 +158,7 @@ async def test_stock_of_a_list_is_read_concurrently_and_once_per_concert(
         read.append(concert_id)
         if len(read) == 25:
             all_are_reading.set()
-        # A list that reads one concert after the other fails here.
+        # A list that reads the concerts one after another fails here.
         await asyncio.wait_for(all_are_reading.wait(), timeout=60)
         return await stock(store, concert_id)
 

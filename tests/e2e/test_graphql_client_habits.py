@@ -1,4 +1,4 @@
-"""Habits of clients: empty names, hashes in place of documents, tokens on the upgrade."""
+"""Common client habits: empty names, hashes instead of documents, tokens on the upgrade."""
 
 from typing import Any
 
@@ -64,7 +64,7 @@ async def test_an_empty_name_among_two_operations_names_none(shop: Shop) -> None
         assert shown(errors)[1] == "BAD_USER_INPUT"
 
 
-# A hash in place of a document
+# A hash instead of a document
 
 
 @pytest.mark.parametrize(("accept", "status"), [(JSON, 200), ("*/*", 200), (GRAPHQL, 400), (f"{GRAPHQL}, {JSON}", 400)])
@@ -290,7 +290,7 @@ async def test_a_bad_tier_id_hides_no_problem_of_the_whole_concert(shop: Shop) -
     assert paths == {"name", "tiers.0.tierId", "tiers.1.tierId", "salesEndAt"}
 
 
-# Wrong literals
+# Invalid literals
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ SENT = {"Content-Type": JSON}
 
 
 def error_of(answer: httpx2.Response) -> Answer:
-    """Return the one error of an answer, which carries the id of its request."""
+    """Return the only error of an answer; it contains the id of its request."""
     (error,) = answer.json()["errors"]
     assert error["extensions"]["requestId"] == answer.headers["x-request-id"]
     return error
@@ -136,7 +136,7 @@ async def test_body_of_exactly_the_limit_is_accepted(shop: Shop) -> None:
 
 
 async def test_too_large_request_is_answered_before_it_is_fully_sent(shop: Shop) -> None:
-    """The client sends one byte of the announced body and receives the answer."""
+    """The client receives the answer after it has sent one byte of the announced body."""
     url = shop.client.base_url
     reader, writer = await asyncio.open_connection(url.host, url.port)
     writer.write(

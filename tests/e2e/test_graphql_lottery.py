@@ -36,12 +36,12 @@ HIDDEN = dict.fromkeys(("registrations", "digest", "secret", "seed", "revealedAt
 
 
 async def lottery_of(queue: QueueUsers) -> Answer:
-    """Return the lottery as it is shown to the public."""
+    """Return the lottery as the public sees it."""
     return (await queue.shop.fields(LOTTERY, id=queue.concert.id))["waitingRoom"]["lottery"]
 
 
 async def proof_of(queue: QueueUsers, person: str) -> Answer:
-    """Return the whole answer, and the queue entry in it."""
+    """Return the whole answer and the queue entry in it."""
     answer = await queue.shop.ask(PROOF, by=queue.name(person), id=queue.concert.id)
     assert "errors" not in answer
     return answer, answer["data"]["queueEntry"]
@@ -118,12 +118,12 @@ async def test_called_person_keeps_the_proof_of_their_round(shop: Shop) -> None:
     assert again["isRevealed"] is False
     assert again["commitment"] != proofs[called]["commitment"]
     assert (await proof_of(queue, called))[1]["lotteryProof"] == proofs[called]
-    # The person who still waited lost their entry with the round.
+    # The other person was still waiting, so the reset ended their entry.
     assert (await proof_of(queue, other))[1] == {"number": None, "lot": None, "lotteryProof": None}
 
 
 async def test_lottery_can_be_turned_off_only_before_its_opening(shop: Shop) -> None:
-    """After the opening its secret may be public, and people have seen their numbers."""
+    """After the opening, the secret may be public, and people have seen their numbers."""
     room, queue = await open_room_admin(shop, shuffleAtStart=True, opensAt=soon(hours=1))
     before = await lottery_of(queue)
     assert (await room.configure(shuffleAtStart=False))["__typename"] == "ConfigureWaitingRoomSuccess"

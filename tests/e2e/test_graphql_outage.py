@@ -1,4 +1,4 @@
-"""GraphQL while a store is away: fields that need it get retryable errors, the others work."""
+"""GraphQL during a store outage: fields that need the store get retryable errors; others work."""
 
 import logging
 import uuid

@@ -1,4 +1,4 @@
-"""Past concerts answer from their orders, without an error, and come last in the list."""
+"""Past concerts are answered from their orders, without an error, and are listed last."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -126,7 +126,7 @@ async def test_cursors_of_earlier_versions_go_on_by_start(shop: Shop) -> None:
 
 
 async def read_pages(shop: Shop, city: str, *, after: str | None = None) -> list[str]:
-    """Read all pages of one concert each. Return their slugs."""
+    """Read all pages, of one concert each. Return the slugs."""
     slugs: list[str] = []
     while True:
         page = (await shop.fields(PAGE, filter={"city": city}, first=1, after=after))["concerts"]

@@ -1,4 +1,4 @@
-"""A queue over GraphQL: join, wait, be called, claim, hold and buy; and each refusal on the way."""
+"""A queue over GraphQL: join, wait for the call, claim, hold and buy; and each refusal."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -21,7 +21,7 @@ def seconds_after(start: str, end: str) -> float:
 
 
 def check_remaining_time(shown: Answer, whole_s: int, since: datetime) -> None:
-    """Check that the time began between `since` and now, and that the rest shown fits."""
+    """Check that the period began between `since` and now, and that the remaining time agrees."""
     ends_at = datetime.fromisoformat(shown["expiresAt"])
     # The store counts milliseconds, and clients round up to seconds.
     assert since - timedelta(milliseconds=1) <= ends_at - timedelta(seconds=whole_s) <= datetime.now(UTC)
@@ -196,7 +196,7 @@ async def test_queue_can_be_joined_before_the_sale(shop: Shop) -> None:
 
 async def test_joins_above_the_rate_limit_are_refused_and_keep_the_entry(shop: Shop) -> None:
     queue = await open_queue(shop)
-    # One attempt in a window that outlasts the test.
+    # One earlier attempt, in a window that is longer than the test.
     attempts = rate_key("joins", f"person {person_id_of(queue, 'dora')}")
     await shop.stores.script_client.run_command("SET", attempts, "1", "EX", "600")
     answers = [await queue.ask("joinQueue", "dora") for _ in range(24)]

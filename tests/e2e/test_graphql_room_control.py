@@ -1,4 +1,4 @@
-"""Organizers control an open waiting room over GraphQL: mutations, refusals and audit rows."""
+"""Organizers run an open waiting room over GraphQL: mutations, refusals, and their audit."""
 
 import asyncio
 
@@ -61,7 +61,7 @@ async def test_every_setting_can_be_changed_and_is_audited(shop: Shop) -> None:
 
 
 def _text(value: object) -> str:
-    """Return a value as the audit writes it."""
+    """Return the text that the audit writes for a value."""
     if value is None:
         return ""
     return str(value).lower() if isinstance(value, bool) else str(value)
@@ -147,7 +147,7 @@ async def test_change_for_another_settings_version_is_refused(shop: Shop) -> Non
     assert (answer["__typename"], answer["version"]) == ("VersionConflictError", 2)
     assert "now at version 2" in answer["message"]
     assert await admin.everything() == before
-    # Other changes to the concert do not change the settings version.
+    # Other changes to the concert do not change the version of the settings.
     await shop.fields(UPDATE, by="olivia", input={"concertId": admin.concert.id, "name": "Other"})
     assert (await admin.configure(2, totalActiveUsers=8))["settingsVersion"] == 3
 

@@ -1,4 +1,4 @@
-"""A waiting room pushed to organizers: the whole room first, then each change."""
+"""A waiting room is pushed to organizers: first the whole room, then each change."""
 
 import asyncio
 
@@ -22,7 +22,7 @@ ROOM_CHANGED = """subscription ($id: ID!) {
 
 
 async def room_with(client: Client, **expected: object) -> Answer:
-    """Return the first room received with these values; versions never fall."""
+    """Return the first room received with these values; versions never decrease."""
     version = 0
     async with asyncio.timeout(60):
         while True:

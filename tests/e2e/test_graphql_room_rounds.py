@@ -1,4 +1,4 @@
-"""Queues after a reset or their opening, over GraphQL: what is kept, and what may change."""
+"""Queues after a reset or an opening, over GraphQL: which data is kept, and what may change."""
 
 import asyncio
 import hashlib

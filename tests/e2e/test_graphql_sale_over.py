@@ -1,4 +1,4 @@
-"""The end of a sale over GraphQL: subscriptions complete, and a call turns into no pass."""
+"""The end of a sale over GraphQL: subscriptions complete, and a called person gets no pass."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Search over HTTP: a concert is found whatever the writing of its name, its venue and its city."""
+"""Search over HTTP: a concert is found by any spelling of its name, its venue and its city."""
 
 import pytest
 

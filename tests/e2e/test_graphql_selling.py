@@ -1,4 +1,4 @@
-"""A sale over GraphQL: hold, release, buy and read again; each refusal with its data."""
+"""A sale over GraphQL: hold, release, buy and read again; each refusal has its data."""
 
 import asyncio
 from collections import Counter

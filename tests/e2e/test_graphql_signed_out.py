@@ -1,4 +1,4 @@
-"""A public page without a token gets null for the viewer; a bad token is a 401."""
+"""A public page without a token gets null for the viewer; an invalid token gets a 401."""
 
 import time
 

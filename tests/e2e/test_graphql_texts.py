@@ -1,4 +1,4 @@
-"""Every text of the schema, tried over HTTP: refused with its path, or stored in one form."""
+"""Each text input of the schema, sent over HTTP: refused with its path, or stored in one form."""
 
 from collections.abc import Mapping
 from typing import Any, TypeAlias
@@ -48,7 +48,7 @@ def _venue(**changes: object) -> dict[str, object]:
 
 
 def _mutation(place: str, concert: OnSale, text: str) -> tuple[str, str, Input, str]:
-    """Return the document, its sender, its input with the text, and the path of the text."""
+    """Return a document, its sender, an input that contains the text, and the path of the text."""
     key: dict[str, object] = {"concertId": concert.id, "idempotencyKey": text}
     fresh: dict[str, object] = {"concertId": concert.id, "idempotencyKey": new_key()}
     change: dict[str, object] = {"concertId": concert.id}

@@ -1,4 +1,4 @@
-"""Pages on another origin: what HTTP allows them, and what a refused socket is told."""
+"""Pages from another origin: what HTTP allows, and the reason a refused socket receives."""
 
 import logging
 
@@ -65,7 +65,7 @@ async def test_any_request_header_is_allowed(shop: Shop, header: str) -> None:
     preflight = await shop.client.options("/graphql", headers={"Origin": "https://shop.example", **wish})
     assert preflight.status_code == 200
     assert header in preflight.headers["access-control-allow-headers"]
-    # The reason why every header may be allowed.
+    # This is why every header may be allowed.
     assert "access-control-allow-credentials" not in preflight.headers
 
 

@@ -35,13 +35,13 @@ ROOM: dict[str, Any] = {
 
 
 async def run_workers(queue: QueueUsers) -> None:
-    """Run the workers of a queue once, for this queue alone."""
+    """Run the queue's workers once, for this queue only."""
     for worker in (ExpiryWorker(), AdmissionWorker()):
         await worker.run_for(queue.shop.stores, concert_argument(queue.concert.id))
 
 
 async def subscribe(stack: AsyncExitStack, queue: QueueUsers, person: str) -> tuple[Client, Answer]:
-    """Return a socket of the person that subscribed to their entry, and its first snapshot."""
+    """Subscribe to a person's entry. Return the person's socket and the first snapshot."""
     client = await stack.enter_async_context(open_client(queue.shop, queue.shop.token(queue.name(person))))
     await client.subscribe("q", ENTRY, id=queue.concert.id)
     return client, (await client.receive())["payload"]["data"]["queuePosition"]
@@ -67,7 +67,7 @@ async def wait_for_call(queue: QueueUsers, person: str) -> None:
 
 
 async def absent_people(queue: QueueUsers) -> list[str]:
-    """Return the ids of the waiting people without a socket, whose absence has a deadline."""
+    """Return the ids of waiting people without a socket; each has a deadline for reconnecting."""
     deadlines = concert_key(await queue.read_concert(), "presence_deadlines")
     found: Any = await queue.shop.stores.script_client.run_command("ZRANGE", deadlines, "0", "-1")
     return [person.decode() for person in found]
@@ -143,7 +143,7 @@ async def test_snapshots_stay_the_same_while_connections_break(shop: Shop, share
                 client, snapshot = await subscribe(stack, queue, person)
                 snapshots.add((snapshot["number"], snapshot["state"], snapshot["position"]))
                 for _ in range(chance.randrange(3)):
-                    await queue.read_entry(person)  # so that the losses come at different times
+                    await queue.read_entry(person)  # spreads the losses over time
                 if chance.random() < 0.7:
                     cut(client)
         return snapshots

@@ -1,4 +1,4 @@
-"""The shell sessions of README.md and docs/, run as printed except for the port.
+"""The shell sessions in README.md and docs/, run as printed except for the port.
 
 The sale runs as a module, as `make sale` does.
 """
@@ -42,7 +42,7 @@ def shell_functions(text: str) -> list[str]:
 
 
 async def run_in_shell(application: Application, blocks: list[str]) -> list[str]:
-    """Run the blocks as one script against the application, and return the printed lines."""
+    """Run the blocks as one script against the application. Return the printed lines."""
     script = "set -eu\n" + "\n".join(blocks).replace("http://localhost:8000", f"http://localhost:{application.port}")
     return (await run(application, "sh", "-c", script)).splitlines()
 

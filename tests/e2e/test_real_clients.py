@@ -45,7 +45,7 @@ async def signed_in(application: Application, name: str) -> Buyer:
 
 @dataclass(eq=False)
 class Clients:
-    """The process of the two clients, and their events that no test has taken yet, in order."""
+    """The process of the two clients, and the events that no test has read yet, in order."""
 
     process: asyncio.subprocess.Process
     received: dict[tuple[str, str], list[Value]]
@@ -63,7 +63,7 @@ class Clients:
         return self.received[key].pop(0)
 
     async def versions_until(self, client: str, available: int) -> list[int]:
-        """Return the stock versions received until so many tickets of the first tier are left."""
+        """Return the stock versions received until the first tier has `available` tickets left."""
         versions = []
         while True:
             stock = (await self.next(client, "next"))["data"]["stockChanged"]
@@ -72,7 +72,7 @@ class Clients:
                 return versions
 
     async def end(self) -> dict[tuple[str, str], list[Value]]:
-        """Let both unsubscribe, and return the events that no test has taken."""
+        """Let both clients unsubscribe. Return the events that no test has read."""
         output, _ = await asyncio.wait_for(self.process.communicate(b""), TIMEOUT_S)
         assert self.process.returncode == 0
         for line in output.splitlines():

@@ -1,4 +1,4 @@
-"""A small sale from end to end, kills included: `make sale` with few people."""
+"""A small sale from start to end, including kills: `make sale` with few people."""
 
 import asyncio
 import sys

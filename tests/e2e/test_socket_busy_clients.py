@@ -1,4 +1,4 @@
-"""A page that changes its subscriptions often is served; one that floods is slowed, then closed."""
+"""Frequent changes of subscriptions are served; a flood is slowed, then the socket is closed."""
 
 import orjson
 
@@ -8,14 +8,14 @@ from tests.support.waiting import wait_until
 
 
 def say_at_once(client: Client, *messages: dict[str, object]) -> None:
-    """In one TCP segment, as a browser that was busy sends what it has collected."""
+    """Send the messages in one TCP segment, as a browser does after it was busy."""
     for message in messages:
         client.connection.protocol.send_text(orjson.dumps(message))
     client.connection.transport.write(b"".join(client.connection.protocol.data_to_send()))
 
 
 async def is_shown(server: Sockets, client: Client, id_: str) -> None:
-    """The subscription of this id runs, and nothing is received of any other."""
+    """Check that the subscription with this id runs and that only its value is received."""
 
     def running() -> list[FakeSubscription]:
         return [one for one in server.runner.open if id_ in one.document.split()]
@@ -58,7 +58,7 @@ async def test_a_message_sent_before_the_socket_closed_is_carried_out() -> None:
 
 
 async def test_a_page_that_changes_a_variable_often_is_served() -> None:
-    """Fifteen times a second: complete and subscribe, for some seconds."""
+    """The page completes and subscribes fifteen times a second for some seconds."""
     async with sockets() as server, server.signed_in() as client:
         for n in range(100):
             await client.send(subscription(f"{n}"), completed(f"{n}"))

@@ -1,4 +1,4 @@
-"""How sockets end with their process: each is asked to reconnect, at a time of its own."""
+"""Sockets whose process stops: each is asked to reconnect after a different delay."""
 
 import asyncio
 import logging
@@ -18,7 +18,7 @@ from tests.support.waiting import wait_until
 
 @dataclass
 class Delays:
-    """Stands in for the module `random`: each number drawn differs from those before it."""
+    """Replaces the module `random`; no number is drawn twice."""
 
     intervals: list[tuple[float, float]] = field(default_factory=list)
     drawn: list[float] = field(default_factory=list)
@@ -31,7 +31,7 @@ class Delays:
 
 @dataclass
 class Scheduled:
-    """Keeps the callbacks that the loop is to call after one of the drawn delays."""
+    """Keeps the callbacks that the loop was asked to call after one of the drawn delays."""
 
     delays: Delays
     callbacks: dict[float, Callable[[], object]] = field(default_factory=dict)

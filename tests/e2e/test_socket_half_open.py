@@ -1,4 +1,4 @@
-"""Half-open sockets make room for the person or address that left them behind."""
+"""Half-open sockets are closed when their person or address needs a new one."""
 
 from subscriptions.sockets.limits import Limits
 from tests.support.sockets import ACK, INIT, answer_pings, sockets
@@ -20,7 +20,7 @@ async def test_a_silent_socket_of_a_person_makes_room() -> None:
 
 
 async def test_a_phone_may_reconnect_as_often_as_it_likes() -> None:
-    """Twenty sockets in a tunnel, none of which was closed."""
+    """Twenty sockets were lost, as in a tunnel, and none of them was closed."""
     async with sockets(Limits(probe_wait_s=0.05)) as server:
         left = [server.signed_in("alice") for _ in range(20)]
         clients = [await one.__aenter__() for one in left]
@@ -39,7 +39,7 @@ async def test_a_silent_socket_of_an_address_makes_room() -> None:
 
 
 async def test_refused_newcomers_cost_one_probe() -> None:
-    """A socket that answered is not pinged for each of those who knock."""
+    """A socket that has answered a ping is not pinged again for each refused connection."""
     async with sockets(Limits(streams_per_person=1, probe_wait_s=60)) as server, server.signed_in("alice") as kept:
         for count in range(3):
             async with server.client() as late:

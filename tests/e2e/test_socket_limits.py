@@ -1,4 +1,4 @@
-"""Limits of sockets: what a client may ask, and which clients and pages may open one."""
+"""Limits of sockets: what a client may request, and which clients and pages may open one."""
 
 import time
 

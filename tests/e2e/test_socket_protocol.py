@@ -1,4 +1,4 @@
-"""graphql-transport-ws as specified: how the socket answers each message, and when it closes."""
+"""The graphql-transport-ws protocol: how the socket answers each message, and when it closes."""
 
 from collections.abc import AsyncIterator
 

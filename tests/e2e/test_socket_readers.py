@@ -16,7 +16,7 @@ BIG = "x" * 200_000
 
 @asynccontextmanager
 async def slow_client(server: Sockets) -> AsyncIterator[Client]:
-    """A client that reads one message ahead, and no more until the test takes it."""
+    """A client that reads only one message before the test asks for it."""
     async with (
         small_buffer_socket(server.url.split("/")[2]) as small,
         server.signed_in(sock=small, max_queue=1, max_size=None) as client,
@@ -93,7 +93,7 @@ async def test_server_stops_reading_from_a_client_that_reads_no_answers() -> Non
 
 
 class _Unchanged:
-    """True once the count was the same in twenty checks in a row."""
+    """A condition that is true after twenty checks in a row have found the same count."""
 
     def __init__(self, count: Callable[[], int]) -> None:
         self._count, self._last, self._checks = count, -1, 0

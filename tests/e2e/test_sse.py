@@ -1,4 +1,4 @@
-"""An event stream from its first event to its end, on a stand-in for the operations."""
+"""An event stream from its first event to its end, with a fake runner of operations."""
 
 import asyncio
 import time
@@ -25,7 +25,7 @@ from tests.support.waiting import wait_until
 
 @dataclass(eq=False)
 class Streams:
-    """An ASGI application that takes the query string as the document."""
+    """An ASGI application that uses the query string as the document."""
 
     limits: Limits
     runner: FakeRunner = field(default_factory=FakeRunner)

@@ -1,4 +1,4 @@
-"""Fixtures that open the stores for a test, and check after it that every key has an expiry."""
+"""Fixtures that open stores for a test, and check afterwards that every key has an expiry."""
 
 from collections.abc import AsyncIterator
 
@@ -26,7 +26,7 @@ async def stores(valkey_url: str, mongo_url: str, mongo_database: str) -> AsyncI
 
 @pytest_asyncio.fixture
 async def any_stores(store_url: str, mongo_url: str, mongo_database: str) -> AsyncIterator[Stores]:
-    """Stores on every supported kind of store in turn."""
+    """Stores on each supported kind of store in turn."""
     async with opened(store_url, mongo_url, mongo_database) as made:
         yield made
         await _check_expiry(made, store_url)
@@ -52,9 +52,9 @@ async def key_server() -> AsyncIterator[KeyServer]:
 
 
 async def _check_expiry(stores: Stores, url: str) -> None:
-    """Check that the expiry worker sets an expiry of every key.
+    """Check that the expiry worker sets an expiry on every key.
 
-    It runs until then, because the last command of a cancelled task may still be on its way.
+    The worker runs repeatedly, because the last command of a cancelled task may still arrive.
     """
     async with redis.asyncio.Redis.from_url(url, decode_responses=True) as client:
 

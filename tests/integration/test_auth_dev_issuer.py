@@ -19,7 +19,7 @@ from tests.support.issuer_client import (
 )
 from tests.support.tokens import AUDIENCE
 
-# One issuer serves all tests of this file; each test signs in anew and has its own session.
+# One issuer serves all tests in this file; each test signs in again and has its own session.
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 module_fixture = pytest_asyncio.fixture(scope="module", loop_scope="module")
 

@@ -10,7 +10,7 @@ import pytest_asyncio
 
 from tests.support.issuer_client import REDIRECT_URI, IssuerClient, answer_of, issuer_client
 
-# One issuer serves all tests of this file; each test signs in anew and has its own session.
+# One issuer serves all tests in this file; each test signs in again and has its own session.
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 module_fixture = pytest_asyncio.fixture(scope="module", loop_scope="module")
 
@@ -70,7 +70,7 @@ async def test_client_receives_the_error_of_its_request(
 
 
 class Form(HTMLParser):
-    """Parses the form of a page as a browser would submit it."""
+    """Parses the form of a page for submission, as a browser does."""
 
     def __init__(self, page: str) -> None:
         super().__init__()

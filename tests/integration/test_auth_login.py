@@ -25,7 +25,7 @@ from tests.support.tokens import AUDIENCE
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 NOT_BEGUN = "This sign-in was not started in this browser, or it has expired; sign in again."
-# No response header may contain a token, neither a redirect nor a cookie.
+# No response header may contain a token, including redirects and cookies.
 TOKEN = re.compile(r"ey[\w-]+\.ey[\w-]+\.")
 
 
@@ -48,7 +48,7 @@ class Browser:
         return dict(parse_qsl(location.query))
 
     async def sign_in(self, request: dict[str, str], name: str = "alice") -> str:
-        """Sign in at the issuer. Return the address it redirects to."""
+        """Sign in at the issuer. Return the URL of its redirect."""
         form = {**request, "username": name, "password": name}
         response = await self.http.post(f"{self.base}/realms/onsale/protocol/openid-connect/auth", data=form)
         assert response.status_code == 303
@@ -180,7 +180,7 @@ async def test_response_in_another_browser_is_refused(browser: Browser) -> None:
     async with open_browser(browser.base) as other:
         page = await other.open_callback(callback)
         assert (page.status_code, reason_of(page)) == (400, NOT_BEGUN)
-        # A login in progress in that browser makes no difference.
+        # A login that is in progress in that browser makes no difference.
         await other.start_login()
         page = await other.open_callback(callback)
         assert (page.status_code, reason_of(page)) == (400, NOT_BEGUN)

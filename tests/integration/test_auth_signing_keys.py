@@ -1,4 +1,4 @@
-"""Keys fetched from the issuer over HTTP: slow, broken, huge, rotated or unavailable."""
+"""Keys fetched from the issuer over HTTP: late, invalid, huge, rotated or unavailable."""
 
 import asyncio
 import gzip

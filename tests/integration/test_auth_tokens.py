@@ -1,4 +1,4 @@
-"""Verification of tokens with keys from a real HTTP server: accepted tokens and clear refusals."""
+"""Token verification with keys from a real HTTP server: accepted tokens and clear refusals."""
 
 import asyncio
 import base64
@@ -51,7 +51,7 @@ async def refusal(verifier: TokenVerifier, token: str) -> str:
 
 
 class SharedVerifier:
-    """A verifier and its key server in their own loop, shared by tests that change neither."""
+    """A verifier and its key server in a separate loop, shared by tests that change neither."""
 
     def __init__(self, runner: asyncio.Runner, verifier: TokenVerifier, issuer: str) -> None:
         self.runner = runner

@@ -1,4 +1,4 @@
-"""`make bench-queue` with few people: every part runs to its end and finds what it counts."""
+"""`make bench-queue` with few people: every part completes and finds what it counts."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,7 +26,7 @@ async def test_ticks_are_counted_by_the_store(stores: Stores, urls: StoreUrls) -
     commands, others = await ticks.measure(InProcessQueue.of(stores, urls), (120, 240), seconds=0)
     metrics = {metric.name: metric for metric in [*commands.values(), *others]}
     assert list(commands) == [120, 240]
-    # Each refresh reads a snapshot; many also read entries, and some renew presence.
+    # Each refresh reads a snapshot; many refreshes also read entries, and some renew presence.
     assert all(1 <= metric.value <= 5 and metric.n >= ticks.MIN_REFRESHES for metric in commands.values())
     assert metrics["bytes_per_waiter"].value > metrics["bytes_per_joined_waiter"].value > 100
     assert metrics["bytes_before_consumed"].value > metrics["bytes_per_joined_waiter"].value

@@ -1,4 +1,4 @@
-"""Updates of a concert: what changes nothing raises no version, and a lost race is tried again."""
+"""Updates of a concert: one without changes raises no version, and a lost race is retried."""
 
 import asyncio
 from dataclasses import replace
@@ -41,7 +41,7 @@ async def stored(stores: Stores, concert: Concert) -> Concert:
 
 @pytest.fixture
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The attempts before which an update paused; it does not wait for them."""
+    """Replace the pauses of updates. Return the attempts before which they would have paused."""
     attempts: list[int] = []
 
     async def pause(attempt: int) -> None:
@@ -147,7 +147,7 @@ async def test_after_ten_lost_races_other_changes_are_retryable_too(stores: Stor
 
 
 async def on_sale_despite_races(stores: Stores) -> Concert:
-    """A published concert, while the resolvers lose every race."""
+    """Publish a concert through the stores, because the resolvers lose every race."""
     made = await concerts.create_concert(organizer(stores), draft(5))
     published = replace(made, status=ConcertStatus.PUBLISHED, version=2)
     await stores.concert_writer.save(made, published, concert_updates.make_command(organizer(stores)))

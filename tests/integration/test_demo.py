@@ -1,4 +1,4 @@
-"""The demo catalog is loaded once, also by concurrent starts, and only into an empty database."""
+"""The demo catalog is loaded once, even by concurrent starts, and only into an empty database."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable

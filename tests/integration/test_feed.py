@@ -1,4 +1,4 @@
-"""The feed: a lost connection is a gap on every channel, and closing leaves nothing behind."""
+"""The feed: a lost connection is a gap in every channel, and closing leaves nothing running."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""A hidden browser tab runs its timers once a minute; with default settings it keeps its place."""
+"""A hidden browser tab runs timers once a minute; with default settings it keeps its entry."""
 
 from dataclasses import replace
 from typing import Any

@@ -1,4 +1,4 @@
-"""The hub on real stores: subscribers get the latest state, also after lost hints or outages."""
+"""The hub on real stores: subscribers get the latest state, even after lost hints or outages."""
 
 import asyncio
 import random
@@ -34,7 +34,7 @@ def refresh_only_after_hints(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_stock_is_pushed_when_it_changes(stores: Stores, hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A hint causes each push, because the publisher refreshes only after hints."""
+    """Each push is caused by a hint, because the publisher refreshes only after hints."""
     refresh_only_after_hints(monkeypatch)
     concert = await on_sale(stores, 10)
     seen = await subscribe(hub, StockTopic(concert.id))
@@ -67,7 +67,7 @@ async def test_change_costs_the_same_calls_for_one_and_for_many_subscribers(
     seen = await subscribe(hub, topic)
 
     async def hold_one() -> list[list[str]]:
-        """Return the script calls of one hold, until its change was pushed."""
+        """Hold a ticket. Return the script calls made until the change was pushed."""
         held = seen.stock()[0][1]
         with recorded_calls(stores) as calls:
             await hold(stores, concert, 1, who=f"buyer{held}")
@@ -197,7 +197,7 @@ async def hold_in_room(stores: Stores, concert: Concert) -> Hold:
 
 
 async def test_stock_of_a_sale_reaches_its_subscribers_exactly(stores: Stores, hub: Hub) -> None:
-    """The last snapshot pushed is the one that a query returns."""
+    """The last pushed snapshot equals the result of a query."""
     concert = await on_sale(stores, 60, 40)
     seen = [await subscribe(hub, StockTopic(concert.id)) for _ in range(3)]
     made = await asyncio.gather(*[hold(stores, concert, 1, 1, who=f"buyer{number}") for number in range(30)])

@@ -31,7 +31,7 @@ from workers.opening import OpeningWorker
 
 
 async def reset_with_30_buyers(stores: Stores) -> tuple[Concert, list[PersonId]]:
-    """Return a paused concert after a reset, and 30 people with a pass from the round before."""
+    """Return a paused concert after a reset, and 30 people with a pass from the previous round."""
     concert = await with_room(stores, 100, total_active_users=30)
     buyers = make_people(30, "buyer")
     await join(stores, concert, *buyers)
@@ -56,7 +56,7 @@ async def test_buyers_of_the_last_round_move_no_position_in_the_new_one(stores: 
 
 
 async def test_tickets_of_the_last_round_do_not_sell_out_the_new_one(stores: Stores) -> None:
-    """Thirty bought after a reset, one was called since, 70 tickets are left, and 20 wait."""
+    """Thirty people buy after a reset; then one is called, 70 tickets are left, and 20 wait."""
     concert, buyers = await reset_with_30_buyers(stores)
     await register(stores, concert, make_people(21))
     for who in buyers:
@@ -71,7 +71,7 @@ async def test_tickets_of_the_last_round_do_not_sell_out_the_new_one(stores: Sto
 
 
 async def test_manual_admission_keeps_its_row_if_its_twin_was_refused(stores: Stores, monkeypatch: Any) -> None:
-    """The same command twice, as a retry sends it; the room opens between the two."""
+    """The same command is sent twice, as by a retry; the room opens between the two."""
     opens_at = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=1)
     concert = await with_room(stores, 100, opens_at=opens_at)
     await join(stores, concert, "ann")
@@ -99,7 +99,7 @@ async def test_manual_admission_keeps_its_row_if_its_twin_was_refused(stores: St
 
 
 async def test_a_draw_between_two_reads_shows_no_wrong_position(stores: Stores, valkey_url: str) -> None:
-    """Half have left; the opening comes between the read of the queue and that of the entries."""
+    """Half have left; the queue opens after it was read and before its entries are read."""
     concert = await with_lottery(stores)
     people = make_people(16)
     await register(stores, concert, people)
@@ -155,7 +155,7 @@ async def test_node_finds_an_entry_by_the_id_shown(stores: Stores, what: str) ->
 
 
 async def test_flow_counts_only_the_current_round(stores: Stores) -> None:
-    """The totals of `RoomFlow` are of the current round."""
+    """The totals of `RoomFlow` belong to the current round."""
     concert = await with_room(stores, 100, total_active_users=1)
     await join(stores, concert, "ann")
     await admit(stores, concert)
@@ -166,7 +166,7 @@ async def test_flow_counts_only_the_current_round(stores: Stores) -> None:
 
 
 async def test_manual_admission_calls_people_behind_many_absent_ones(stores: Stores) -> None:
-    """300 entries in front are overdue, more than one script call ends."""
+    """The first 300 entries are overdue, which is more than one script call ends."""
     concert = await with_room(stores, 100, total_active_users=1_000, queue_all=True)
     absent, present = make_people(300), make_people(5, first=301)
     await register(stores, concert, absent)

@@ -1,4 +1,4 @@
-"""Push intervals: people near the front get every move, others less often, own changes at once."""
+"""Push intervals: people near the front get every move, others fewer; own changes come at once."""
 
 import asyncio
 from collections.abc import Sequence
@@ -161,7 +161,7 @@ async def test_numbers_are_pushed_at_once_when_a_lottery_opens(stores: Stores, v
 
 
 async def test_opening_by_the_clock_is_pushed(stores: Stores, valkey_url: str) -> None:
-    """Such an opening writes nothing, so no version rises."""
+    """An opening by the clock writes nothing, so no version increases."""
     concert = await with_people_waiting(stores, opens_at=datetime.now(UTC) + timedelta(hours=1))
     async with open_hub(stores, valkey_url, push_intervals=NEVER) as (hub, _):
         recorders = await subscribe_queue(hub, concert, *PEOPLE)
@@ -184,7 +184,7 @@ async def test_grace_period_is_pushed_to_people_with_a_deadline(stores: Stores, 
         held = await _subscribe_with_hold(stores, hub, concert, PEOPLE[1])
         before, held_before = called.entry().expires_at, _hold(held).expires_at
         assert before is not None
-        # As if no worker had run for an hour: the next run grants a grace period.
+        # This looks like an hour without workers, so the next run grants a grace period.
         await advance_clock(stores, concert, 3_600_000)
         await ExpiryWorker().run_once(stores)
         await wait_until(lambda: (called.entry().expires_at or before) > before, what="the grace period")
@@ -255,6 +255,6 @@ async def test_people_who_lose_their_connections_find_entry_and_pass_again(store
 
 
 async def _are_present(stores: Stores, concert: Concert, people: Sequence[PersonId]) -> bool:
-    """Return whether all of these waiting people have a connection; then they have no deadline."""
+    """Return whether all of these waiting people have a connection, and thus no deadline."""
     found = await stores.queues.read_entries(concert.id, people)
     return all(found[person_id].deadline is None for person_id in people)

@@ -1,4 +1,4 @@
-"""Queue entries as the hub pushes them, and the presence that a subscription gives its person."""
+"""Queue entries that the hub pushes, and the presence that a subscription gives its person."""
 
 import asyncio
 
@@ -48,7 +48,7 @@ async def test_join_is_pushed_to_every_device_subscribed_before(stores: Stores, 
 
 
 async def test_person_who_joined_before_subscribing_gets_their_entry_first(stores: Stores, hub: Hub) -> None:
-    """The rule also holds during a refresh that began before they subscribed."""
+    """This is also true during a refresh that began before they subscribed."""
     concert = await on_sale(stores, 10, room=ROOM)
     seen = await subscribe(hub, QueueTopic(concert.id, PersonId("p0")))
 
@@ -78,7 +78,7 @@ async def test_person_is_present_until_their_last_connection_closes(stores: Stor
     await wait_until(lambda: _is_present(stores, concert, "ann"), what="the connection")
     connections[0].close()
     connections[0].close()
-    # Reports reach the store in their order, so one for ann would arrive before this one.
+    # Reports reach the store in order, so a report about ann would arrive before this one.
     await subscribe(hub, QueueTopic(concert.id, PersonId("ben")))
     await wait_until(lambda: _is_present(stores, concert, "ben"), what="the connection of another person")
     assert await _is_present(stores, concert, "ann")

@@ -1,4 +1,4 @@
-"""Waiting rooms as the hub pushes them to organizers, also when only time passes."""
+"""Waiting rooms that the hub pushes to organizers, even when only time passes."""
 
 from functools import partial
 from itertools import pairwise
@@ -63,7 +63,7 @@ async def test_room_is_refreshed_without_hints(
 
 
 async def test_counts_of_the_last_minute_are_pushed_as_they_age(stores: Stores, hub: Hub) -> None:
-    """Only time passes, and no version rises."""
+    """Only time passes, and no version increases."""
     concert = await on_sale(stores, 10, room=ROOM)
     await register(stores, concert, make_people(3))
     seen = await subscribe(hub, RoomTopic(concert.id))

@@ -1,4 +1,4 @@
-"""A person who joins at `opensAt` or later has no part in the draw of a lottery."""
+"""A person who joins at `opensAt` or later does not take part in the draw of a lottery."""
 
 from storage.connect import Stores
 from tests.support.lottery import check_draw, register, revealed, with_lottery
@@ -15,7 +15,7 @@ async def test_first_join_at_the_opening_ends_the_registrations(any_stores: Stor
         await any_stores.queues.join(concert.id, who)
     assert [entry.lot for entry in await records(any_stores, concert, late)] == [None] * 3
     assert [entry.number for entry in await records(any_stores, concert, late)] == [6, 7, 8]
-    # A registered person who asks again keeps the lot.
+    # A registered person who joins again keeps their lot.
     assert (await any_stores.queues.join(concert.id, people[0])).record.lot is not None
     assert await any_stores.lottery_opener.open(concert) == "OPENED"
     assert (await revealed(any_stores, concert)).registrations == 5

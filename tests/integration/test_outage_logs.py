@@ -1,4 +1,4 @@
-"""A broker that is away is logged once by all feeds of a process, then summed up."""
+"""All feeds of a process log an unavailable broker once, then in a summary."""
 
 import logging
 

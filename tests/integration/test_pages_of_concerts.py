@@ -1,4 +1,4 @@
-"""A page of concerts takes one find, and one round trip for all of its stocks and rooms."""
+"""A page of concerts needs one find, and one round trip for all of its stocks and rooms."""
 
 import asyncio
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The index of a person's concerts: it is written first, pruned by reads, and recovered."""
+"""The index of a person's concerts: written first, pruned by reads, and recovered."""
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -60,7 +60,7 @@ async def test_index_keeps_the_200_concerts_that_expire_last(any_stores: Stores)
 
 
 async def test_full_index_keeps_the_concert_just_added(any_stores: Stores) -> None:
-    """This concert may expire first, because it is the next one that the person attends."""
+    """The new concert may expire before all others: it is the next one that the viewer attends."""
     for number in range(MAX_CONCERTS):
         expires_at = NEXT_YEAR + timedelta(days=number)
         await any_stores.person_concerts.add(ANN, ConcertId(f"c{number}"), expires_at=expires_at)

@@ -1,4 +1,4 @@
-"""Positions in one queue of 70,000, each from one snapshot: the rank among those who still wait."""
+"""Positions in a queue of 70,000, each read in one snapshot: the rank among waiting people."""
 
 import asyncio
 import random
@@ -32,7 +32,7 @@ WAITING = (EntryState.PREQUEUED, EntryState.WAITING)
 async def call_for_all(
     stores: Stores, concert: Concert, step: Callable[[ConcertId, PersonId], Awaitable[Any]], people: Sequence[PersonId]
 ) -> None:
-    """Make thousands of calls in a few round trips, and run the expiry worker in between."""
+    """Make thousands of calls in a few round trips, and expire holds in between."""
     for first in range(0, len(people), CHUNK):
         await asyncio.gather(*[step(concert.id, who) for who in people[first : first + CHUNK]])
         await stores.hot_state.expire_holds(concert.id, limit=100)
@@ -48,7 +48,7 @@ async def read_all(
 
 
 def check(queue: QueuePositions, records: Sequence[EntryRecord]) -> int:
-    """Compare each position with a naive rank. Return how many wait."""
+    """Compare each position with a naively computed rank. Return how many people wait."""
     numbers = sorted(r.number for r in records if r.state in WAITING and r.number is not None)
     assert [queue.position(number) for number in numbers] == list(range(1, len(numbers) + 1))
     assert queue.waiting_count == len(numbers) == sum(r.state in WAITING for r in records)
@@ -60,7 +60,7 @@ def check(queue: QueuePositions, records: Sequence[EntryRecord]) -> int:
 
 
 async def end_some(stores: Stores, concert: Concert, people: Sequence[PersonId], chance: random.Random) -> None:
-    """Let some people leave, and let the workers end others whose presence expired."""
+    """Let some people leave, and let the workers end others whose presence has expired."""
     leaving, absent = chance.sample(people, SAMPLE), chance.sample(people, SAMPLE)
     await call_for_all(stores, concert, stores.queues.leave, leaving)
     await make_due(stores, concert, "presence_deadlines", *absent)
@@ -77,7 +77,7 @@ async def test_every_position_in_a_queue_of_70_000_is_exact(stores: Stores) -> N
     concert = await with_room(stores, shuffle_at_start=True, **limits)
     people = make_people(ENTRIES)
 
-    # All join before a lottery, and some leave before the draw.
+    # Everyone joins before a lottery, and some people leave before the draw.
     async with before_opening(stores, concert.id):
         await call_for_all(stores, concert, stores.queues.join, people)
     await end_some(stores, concert, people, chance)
@@ -93,7 +93,7 @@ async def test_every_position_in_a_queue_of_70_000_is_exact(stores: Stores) -> N
     ranks = drawn_ranks(reveal.seed, ENTRIES)
     assert all(r.number == ranks[r.lot or 0] for r in records if r.state in WAITING)
 
-    # Calls in front, departures anywhere, and joins at the end.
+    # People are called at the front, leave anywhere, and join at the end.
     assert await admit(stores, concert) == 2_000
     await end_some(stores, concert, people, chance)
     more = RoomSettingsPatch((("total_active_users", 5_000),))
@@ -103,7 +103,7 @@ async def test_every_position_in_a_queue_of_70_000_is_exact(stores: Stores) -> N
     await call_for_all(stores, concert, stores.queues.join, back)
     assert 50_000 < check(*await read_all(stores, concert, people)) < ENTRIES
 
-    # A new round, whose numbers and bits follow those of the first.
+    # The numbers and bits of a new round follow those of the first.
     concert = await rooms.reset(organizer(stores), concert.id, RoomSettingsPatch((("shuffle_at_start", False),)), "k")
     queue, records = await read_all(stores, concert, people[:5_000])
     assert check(queue, records) == queue.tail == 0

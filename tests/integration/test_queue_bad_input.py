@@ -32,7 +32,7 @@ from tests.support.sale import PASSES, context, stock
 async def test_a_thousand_joins_of_one_person_cost_twenty_joins(
     stores: Stores, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The other joins take no number, and run no script of the queue."""
+    """The other joins get no number and run no queue script."""
     monkeypatch.setattr(queues, "JOIN_WINDOW_S", 600)
     concert = await with_room(stores)
 
@@ -82,7 +82,7 @@ async def test_calls_without_an_entry_are_refused(stores: Stores) -> None:
 
 
 async def test_only_the_current_pass_of_the_person_is_accepted(stores: Stores) -> None:
-    """Replayed, foreign, forged and expired passes are refused, and passes of another key."""
+    """Passes that are replayed, foreign, forged, expired or signed with another key are refused."""
     concert, other = await with_room(stores, total_active_users=3), await with_room(stores)
     await join(stores, concert, "ann", "ben")
     await join(stores, other, "ann")
@@ -116,7 +116,7 @@ async def test_only_the_current_pass_of_the_person_is_accepted(stores: Stores) -
 
 
 async def test_a_repeated_reveal_returns_the_first_draw(stores: Stores) -> None:
-    """A later reveal, even of other registrations, returns what was revealed first."""
+    """A later reveal, even with other registrations, returns the first reveal."""
     concert = await with_lottery(stores)
     people = make_people(12)
     await register(stores, concert, people)
@@ -131,7 +131,7 @@ async def test_a_repeated_reveal_returns_the_first_draw(stores: Stores) -> None:
     assert found[0] is not None
     assert found[0].secret == await secret_of(stores, concert)
     assert [await stores.lottery_opener.open(concert) for _ in range(3)] == ["OPENED", "OPEN", "OPEN"]
-    # Another order after the opening is not written.
+    # A different order is not written after the opening.
     other = Permutation(b"\x00\x00\x00\x01" * 12, b"\x00\x00\x00\x01" * 12)
     assert await stores.hot_state.open_queue(concert.id, 1, other) == "OPEN"
     await check_draw(stores, concert, people)

@@ -1,4 +1,4 @@
-"""A store with a queue that is killed, wiped or rolled back: entries are kept or seen as lost."""
+"""A store is killed, wiped or rolled back: queue entries are kept, or are visibly lost."""
 
 import asyncio
 from collections.abc import Awaitable, Sequence
@@ -27,7 +27,7 @@ PEOPLE = make_people(30, "p")
 
 
 async def with_people(stores: Stores) -> Concert:
-    """Return a queue of 30 people: one admitted, one called, three gone, and one connected."""
+    """Return a queue of 30 people: one is admitted, one called, one connected; three have left."""
     concert = await with_room(stores)
     await join(stores, concert, *PEOPLE)
     await admit(stores, concert)
@@ -44,7 +44,7 @@ async def read_all(stores: Stores, concert: Concert) -> tuple[QueueState, list[E
 
 
 async def poll_entry(stores: Stores, concert: Concert, who: str) -> QueueEntry | None:
-    """Read the viewer's entry, and repeat the query after each retryable error."""
+    """Read the viewer's entry. Repeat the query after each retryable error."""
     found: list[QueueEntry | None] = []
 
     async def answered() -> bool:
@@ -79,7 +79,7 @@ async def test_a_killed_store_keeps_entries_cursor_and_passes(own_stores: Stores
 
 
 async def test_joins_answered_before_a_kill_are_kept(own_stores: Stores, own_valkey: ServerProcess) -> None:
-    """Each answered person has the number of the answer; no number is given twice or left out."""
+    """Each person keeps the number they received; no number is given twice or skipped."""
     concert = await with_room(own_stores, total_active_users=1)
     answered: dict[str, int | None] = {}
     is_busy = asyncio.Event()
@@ -177,7 +177,7 @@ async def test_a_store_killed_during_an_opening_draws_one_order(
     late = PersonId("late")
     await own_stores.queues.join(concert.id, late)
     assert await own_stores.lottery_opener.open(concert) == ("OPEN" if is_open else "OPENED")
-    # A person who joins when it is time to open, or later, is behind the draw, whatever happened.
+    # A person who joins at the opening time or later is behind the draw in every case.
     assert (await revealed(own_stores, concert)).registrations == 25
     everyone = [*people, late]
     await check_draw(own_stores, concert, everyone)

@@ -1,4 +1,4 @@
-"""Scenarios in which waiting rooms are known to fail: passes, settings and resets, on real stores.
+"""Known failure scenarios of waiting rooms, on real stores: passes, settings and resets.
 
 See test_queue_store_scenarios for people in the queue.
 """
@@ -85,7 +85,7 @@ async def test_tickets_cannot_be_held_around_the_queue(stores: Stores) -> None:
 
 
 async def test_a_replayed_pass_is_refused(stores: Stores) -> None:
-    """A pass is for one purchase: concurrent ones get one order, and later ones are refused."""
+    """A pass allows one purchase: concurrent ones get one order, and later ones are refused."""
     concert = await with_room(stores, total_active_users=3)
     await join(stores, concert, "ann", "ben", "cyd")
     await admit(stores, concert)
@@ -138,7 +138,7 @@ async def test_concurrent_admission_workers_keep_both_limits(
 
 
 async def test_a_pause_keeps_calls_and_replaces_none(stores: Stores) -> None:
-    """A call made before a pause stays valid, and no one is called in place of one that expires."""
+    """A call made before a pause stays valid; no one is called to replace a call that expires."""
     concert = await with_room(stores, total_active_users=2)
     people = ["ann", "ben", "cyd", "dan"]
     await join(stores, concert, *people)
@@ -175,7 +175,7 @@ async def test_slots_lowered_below_their_use_end_no_session(stores: Stores) -> N
 
 
 async def test_an_empty_queue_keeps_its_cursor_at_the_tail(stores: Stores) -> None:
-    """Idle runs save up no calls, and the next person to join gets the next number."""
+    """Idle runs accumulate no calls, and the next person to join gets the next number."""
     concert = await with_room(stores, total_active_users=2)
     await join(stores, concert, "ann", "ben")
     await admit(stores, concert)
@@ -219,7 +219,7 @@ async def test_refused_joins_use_no_number(stores: Stores, monkeypatch: pytest.M
 
 
 async def test_a_reset_under_load_mixes_no_rounds(stores: Stores) -> None:
-    """Each call happens before or after a reset: no entry is of two rounds, and no slot is lost."""
+    """Each call is before or after a reset: no entry belongs to two rounds, and no slot is lost."""
     concert = await with_room(stores, total_active_users=10, new_users_per_minute=100_000)
     people, chance = make_people(150), random.Random(3)
     await join_all(stores, concert, people)
@@ -254,14 +254,14 @@ async def test_a_reset_under_load_mixes_no_rounds(stores: Stores) -> None:
 
 
 async def test_a_clock_jump_ends_no_entry_pass_or_hold(stores: Stores) -> None:
-    """The clock jumps an hour ahead and back; entries, passes and holds stay, and expire later."""
+    """The clock jumps an hour ahead and back; entries, passes and holds stay and expire later."""
     concert = await with_room(stores, total_active_users=2)
     await join(stores, concert, "ann", "ben", "cyd", "dan")
     await admit(stores, concert)
     made = await hold_with(stores, concert, "ann", await pass_of(stores, concert, "ann"))
     await stores.queues.sync_presence(concert.id, "p", [(PersonId("cyd"), 1)])
     await advance_clock(stores, concert, 3_600_000)
-    # The real clock is an hour behind from here on, as after a jump back.
+    # From here on, the real clock is an hour behind, as after a jump back.
     for _ in range(3):
         await admit(stores, concert)
     assert await states(stores, concert, "ann", "ben", "cyd", "dan") == ["ADMITTED", "READY", "WAITING", "WAITING"]
@@ -271,7 +271,7 @@ async def test_a_clock_jump_ends_no_entry_pass_or_hold(stores: Stores) -> None:
     await stores.queues.heartbeat(concert.id, PersonId("dan"))
     await buy(stores, made)
     assert await states(stores, concert, "ann", "ben", "cyd", "dan") == ["COMPLETED", "ADMITTED", "READY", "WAITING"]
-    # Time counts again after the grace: dan sends no heartbeat for longer, and his entry ends.
+    # Time counts again after the grace: dan misses heartbeats for too long, and his entry ends.
     await pass_time(stores, concert, 104)
     assert await states(stores, concert, "cyd", "dan") == ["EXPIRED", "EXPIRED"]
     assert (await records(stores, concert, ["dan"]))[0].end_reason is not None

@@ -1,4 +1,4 @@
-"""Scenarios in which waiting rooms often fail, for people in the queue, on real stores.
+"""Known failure scenarios of waiting rooms, on real stores: people in the queue.
 
 See test_queue_scenarios_of_rooms for passes and settings.
 """
@@ -38,7 +38,7 @@ from workers.admission import AdmissionWorker
 
 
 async def test_launch_spike_gives_one_entry_each_within_both_limits(stores: Stores) -> None:
-    """2,000 people join at once. As many are called from the front as the limits allow."""
+    """2,000 people join at once; the first in the queue are called, up to the limits."""
     concert = await with_room(stores, total_active_users=50, new_users_per_minute=120)
     people = make_people(2_000)
     await asyncio.gather(join_all(stores, concert, people), *[admit(stores, concert) for _ in range(8)])
@@ -56,7 +56,7 @@ async def test_launch_spike_gives_one_entry_each_within_both_limits(stores: Stor
 
 
 async def test_refresh_storm_changes_no_entry(stores: Stores) -> None:
-    """A page reload joins and reads the entry. No entry is lost, duplicated or moved."""
+    """A reload joins and reads the entry; no entry is lost, duplicated or moved."""
     concert = await with_room(stores, total_active_users=5)
     people = make_people(100)
     await join(stores, concert, *people)
@@ -97,7 +97,7 @@ async def test_late_surge_does_not_overtake_early_entries(stores: Stores) -> Non
 
 
 async def test_reconnect_churn_keeps_the_latest_presence_per_process(stores: Stores) -> None:
-    """Presence arrives in any order; only the highest sequence number of each process counts."""
+    """Presence reports arrive in any order; the highest sequence number of each process counts."""
     concert = await with_room(stores, total_active_users=1)
     people, chance = make_people(40), random.Random(11)
     await join(stores, concert, *people)
@@ -135,7 +135,7 @@ async def test_absent_people_in_front_do_not_delay_others(stores: Stores) -> Non
 
 
 async def test_hidden_client_loses_its_entry_after_the_grace(stores: Stores) -> None:
-    """Within the grace period the entry is kept. After it the entry ends, and a new one is last."""
+    """The entry is kept within the grace; afterwards it has ended, and a new one is last."""
     concert = await change_room(stores, await with_room(stores), queue_all=True)
     await join(stores, concert, "ann", "ben", "cyd")
     connected = [(PersonId(who), 1) for who in ("ann", "ben", "cyd")]
@@ -152,7 +152,7 @@ async def test_hidden_client_loses_its_entry_after_the_grace(stores: Stores) -> 
 
 @pytest.mark.parametrize("is_lottery", [False, True])
 async def test_joins_that_race_the_opening_get_exact_numbers(stores: Stores, is_lottery: bool) -> None:
-    """A person who joins at the opening takes part in the draw, or is behind those who do."""
+    """A person who joins at the opening takes part in the draw or is behind all who do."""
     opens_at = datetime.now(UTC) + timedelta(seconds=4)
     settings: dict[str, Any] = {"total_active_users": 3} | ({} if is_lottery else {"opens_at": opens_at})
     concert = await (with_lottery if is_lottery else with_room)(stores, **settings)
@@ -186,7 +186,7 @@ async def test_joins_that_race_the_opening_get_exact_numbers(stores: Stores, is_
 
 
 async def test_dropped_connections_keep_entries_within_the_grace(stores: Stores) -> None:
-    """Two processes crash with all connections; people who return in time keep their positions."""
+    """Two processes crash with all connections; people back within the grace keep positions."""
     concert = await with_room(stores, total_active_users=1)
     people = make_people(100, "p")
     await join(stores, concert, *people)

@@ -1,4 +1,4 @@
-"""Room changes and manual calls when a store fails midway: applied once, audited once."""
+"""Room changes and manual calls when a store fails midway: applied once and audited once."""
 
 import asyncio
 from dataclasses import replace
@@ -131,7 +131,7 @@ async def test_concurrent_changes_of_a_concert_do_not_prevent_a_pause(stores: St
 
 
 async def test_change_is_repeated_after_an_older_snapshot(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A transaction may not see the version yet that was read just before it."""
+    """A transaction may not yet see the version that was read just before it."""
     concert = await with_room(stores)
     replace_in_transaction, attempts = stores.concerts.replace_in_transaction, []
 

@@ -1,4 +1,4 @@
-"""The proof of `make prove-room` for five seconds, or longer on a slow machine."""
+"""The proof of `make prove-room`, run for five seconds, or longer on a slow machine."""
 
 import pytest
 

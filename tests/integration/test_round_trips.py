@@ -1,4 +1,4 @@
-"""How many round trips to Redis each operation takes, and which scripts it calls, cold and warm."""
+"""The round trips to Redis and the script calls of each operation, cold and warm."""
 
 import asyncio
 from typing import Any
@@ -38,7 +38,7 @@ class Process:
         self._resources = Resources(stores, PASSES)
 
     async def run(self, document: str, who: str, **variables: Any) -> tuple[Any, ScriptCalls]:
-        """Return the data of the operation, and the script calls it made."""
+        """Run the operation. Return its data and its script calls."""
         with recorded_calls(self._stores) as calls:
             data = await self.execute(document, who, **variables)
         return data, calls
@@ -50,7 +50,7 @@ class Process:
         return payload["data"]
 
     async def queue(self, name: str, who: str, concert: Concert, *, shows: str = ENTRY) -> tuple[str, list[list[str]]]:
-        """Return the type of a queue mutation's result, and its round trips."""
+        """Run a queue mutation. Return the type of its result and its round trips."""
         data, calls = await self.run(queue_mutation(name, shows), who, input={"concertId": ids.of_concert(concert.id)})
         return data[name]["__typename"], calls.round_trips
 

@@ -1,4 +1,4 @@
-"""Each invariant of a sale holds in real stores, and fails when one record is falsified."""
+"""Each invariant of a sale holds in real stores, and is violated when one record is falsified."""
 
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -34,7 +34,7 @@ OLIVIA = Viewer(PersonId("olivia"), "olivia", None, frozenset({Role.ORGANIZER}))
 
 @dataclass(frozen=True, slots=True)
 class Sold:
-    """A small sale: alice has three tickets of two tiers, bob has two, one hold was released."""
+    """A small sale: alice has three tickets of two tiers, bob has two; one hold was released."""
 
     stores: Stores
     redis: Redis
@@ -47,7 +47,7 @@ class Sold:
         return concert_key(self.concert, kind)
 
     async def broken(self, receipts: Mapping[str, Receipt] | None = None) -> dict[str, tuple[str, ...]]:
-        """Return the violating rows by invariant."""
+        """Return the rows that violate each invariant."""
         dump = await read_store_dump(self.redis, self.mongo, self.concert.id)
         verdicts = judge(dump, self.receipts if receipts is None else receipts)
         return {verdict.invariant: verdict.offending for verdict in verdicts if verdict.offending}

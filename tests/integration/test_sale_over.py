@@ -1,4 +1,4 @@
-"""A sale that is over ends the round of its queue for good."""
+"""The end of a sale permanently ends the round of its queue."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -35,7 +35,7 @@ PEOPLE = ("ann", "ben", "cyd", "dan")
 
 
 async def end_sale(stores: Stores, concert: Concert) -> None:
-    """Set the end of the sale window to a second ago."""
+    """Set the end of the sales window to a second ago."""
     await move_end(stores, concert, timedelta(seconds=-1))
 
 
@@ -181,7 +181,7 @@ async def test_a_sale_that_ends_while_it_is_extended_stays_over(stores: Stores) 
 
 
 async def test_a_store_without_workers_ends_no_round(stores: Stores) -> None:
-    """The store may be an older copy that does not have the later window."""
+    """The store may be an older copy that does not contain a later sales window."""
     concert = await with_room(stores)
     await join(stores, concert, *PEOPLE)
     await admit(stores, concert)
@@ -230,7 +230,7 @@ async def test_a_suspended_room_ends_with_its_sale(stores: Stores, hub: Hub) -> 
 
 
 async def test_subscribers_hear_that_the_sale_is_over(stores: Stores, hub: Hub) -> None:
-    """Before the draw too, when people have no number that could be reported as departed."""
+    """This includes undrawn lots, which have no number that could have departed."""
     concert = await with_room(stores, opens_at=datetime.now(UTC) + timedelta(days=1))
     await join(stores, concert, *PEOPLE)
     everyone = [await subscribe(hub, QueueTopic(concert.id, PersonId(who))) for who in PEOPLE]

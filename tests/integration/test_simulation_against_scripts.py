@@ -1,4 +1,4 @@
-"""A small simulated sale on the real scripts has the calls and outcomes of the one in memory."""
+"""A small simulated sale has the same calls and outcomes on the real scripts as in memory."""
 
 from collections import Counter
 from dataclasses import asdict, replace

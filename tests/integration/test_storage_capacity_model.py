@@ -1,7 +1,7 @@
-"""Capacities that change during a sale whose processes die at every step and whose store forgets.
+"""Capacities change during a sale whose processes crash at any step and whose store loses data.
 
-Whatever happens in whatever order: no more than the stored capacity is held and sold, every unit
-has one place, no order is lost, and in the end every capacity is reached.
+After any steps in any order, no more than the stored capacity is held and sold, every unit has one
+place, no order is lost, and every capacity is reached in the end.
 """
 
 import asyncio
@@ -56,11 +56,11 @@ DEATHS = st.none() | st.tuples(st.integers(1, 8), st.booleans())
 
 
 class Killed(BaseException):
-    """The end of a process: no handler of the product catches it."""
+    """The crash of a process; no exception handler in the product catches it."""
 
 
 class Process:
-    """Wraps the calls of a process to its stores, so that it can die at each of them."""
+    """Wraps the calls from a process to its stores, so that it can crash at any of them."""
 
     def __init__(self, stores: Stores) -> None:
         parts: dict[object, tuple[str, ...]] = {
@@ -112,7 +112,7 @@ class CapacityMachine(RuleBasedStateMachine):
         return self.runner.run(work)
 
     def attempt(self, work: Coroutine[Any, Any, Any], death: tuple[int, bool] | None = None) -> Any:
-        """Return the answer, also a refusal, or the death of the process."""
+        """Return the answer, which may be a refusal, or the crash of the process."""
         self.process.live(death)
 
         async def attempted() -> Any:
@@ -151,7 +151,7 @@ class CapacityMachine(RuleBasedStateMachine):
 
     @rule(held=made)
     def begin_a_purchase(self, held: Hold) -> None:
-        """Its process stops before the order is inserted, and goes on in a later step."""
+        """The process stops before it inserts the order, and continues in a later step."""
         begun = self.attempt(
             self.stores.holds.begin_purchase(
                 self.concert.id, held.id, person_id=held.person_id, purchase_key=held.id, digest=held.id
@@ -240,13 +240,13 @@ class CapacityMachine(RuleBasedStateMachine):
 
     @rule()
     def a_minute_passes(self) -> None:
-        """Purchases in flight have come to an end."""
+        """After a minute, all purchases in flight have ended."""
         while self.in_flight:
             self.go_on_with_a_purchase()
         self.set_state("recovered_ms", "1")
 
     def heal(self) -> None:
-        """Recover until the store is trusted, also from a recovery whose process died."""
+        """Recover until the store is trusted, even after a recovery whose process crashed."""
         for _ in range(5):
             self.set_state("mark_ms", "1")
             if self.do(self.stores.recovery.recover(self.concert.id)):

@@ -1,4 +1,4 @@
-"""Search words are written with a concert, and at start for concerts of earlier versions."""
+"""Search words are written with each concert, and at startup for concerts of earlier versions."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -33,7 +33,7 @@ async def test_concerts_without_words_get_them_in_batches(stores: Stores) -> Non
 async def test_words_of_an_earlier_name_or_form_are_written_again(stores: Stores) -> None:
     made = await on_sale(stores, 1, name="Karlín")
     everywhere = stores.mongo["concerts"]
-    # As an earlier version of Onsale changes a name: it knows no words.
+    # An earlier version of Onsale changes a name in this way, without the words.
     await everywhere.update_one({"_id": made.id}, {"$set": {"name": "Žižkov"}, "$inc": {"version": 1}})
     assert await ids_found(stores, search="zizkov") == []
     assert await concert_search.backfill(everywhere) == 1

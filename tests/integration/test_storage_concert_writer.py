@@ -1,4 +1,4 @@
-"""Capacity changes: exact under races, undone when refused, and settled after a crash."""
+"""Capacity changes are exact under races, undone when refused, and settled after a crash."""
 
 import asyncio
 from dataclasses import replace

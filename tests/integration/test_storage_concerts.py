@@ -1,4 +1,4 @@
-"""Concerts in MongoDB: the list of active ones, and when a new one is found."""
+"""Concerts in MongoDB: the list of active ones, and the lookup of a newly created one."""
 
 from dataclasses import replace
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Embedded stores keep port and data after a stop or a kill, also under a new owner."""
+"""Embedded stores keep their port and data after a stop or a kill, even under a new owner."""
 
 import asyncio
 import signal

@@ -1,4 +1,4 @@
-"""A command that MongoDB refuses is not an outage, and each error is logged with its request."""
+"""A command refused by MongoDB is not an outage, and each error is logged with its request."""
 
 import logging
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""Queue events and their consumers on every kind of store: delivery, bounds and dead letters."""
+"""Queue events and their consumers on each kind of store: delivery, bounds and dead letters."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -35,7 +35,7 @@ async def idle(stores: Stores, concert: Concert, event: StoredEvent, idle_ms: in
 
 
 async def fail_all_tries(stores: Stores, concert: Concert, event: StoredEvent) -> StoredEvent:
-    """Let an event fail until its last try. Return it as delivered then."""
+    """Let an event fail until its last try. Return its last delivery."""
     while await stores.events.record_failure(concert.id, GROUP, event, "no such entry") == "RETRY_LATER":
         await idle(stores, concert, event, 60_000)
         event = next(again for again in await claim(stores, concert) if again.id == event.id)
@@ -77,7 +77,7 @@ async def test_an_unacknowledged_event_is_delivered_again_after_its_lease(any_st
     await idle(any_stores, concert, ann, LEASE_MS)
     (again,) = await claim(any_stores, concert)
     assert (again.id, again.fields, again.tries) == (ann.id, ann.fields, 2)
-    # A consumer that answers after its lease changes nothing.
+    # A consumer that answers after its lease has expired changes nothing.
     assert await any_stores.events.record_failure(concert.id, GROUP, ann, "too late") == "NOT_PENDING"
     assert await claim(any_stores, concert) == []
 
@@ -89,7 +89,7 @@ async def test_a_failing_event_is_retried_later_each_time_then_dead_lettered(any
     for tries, pause_ms in enumerate(PAUSES_MS, 1):
         assert failing.tries == tries
         assert await any_stores.events.record_failure(concert.id, GROUP, failing, "no such entry") == "RETRY_LATER"
-        # At least a second is left of each pause, also on a busy machine.
+        # At least a second of each pause is left, even on a busy machine.
         await idle(any_stores, concert, failing, pause_ms // 2 if pause_ms > 1_000 else 0)
         assert await claim(any_stores, concert) == []
         await idle(any_stores, concert, failing, pause_ms)
@@ -152,7 +152,7 @@ async def test_events_stay_until_every_group_has_acknowledged_them(any_stores: S
 
 
 async def test_events_trimmed_from_the_stream_are_not_pending(any_stores: Stores) -> None:
-    """A stream that is not consumed loses its oldest events, also those delivered to a consumer."""
+    """An unconsumed stream loses its oldest events, including those delivered to a consumer."""
     concert = await make_queue(any_stores, "ann", "ben", "cyd")
     ann, ben = await claim(any_stores, concert, limit=2)
     for event in (ann, ben):

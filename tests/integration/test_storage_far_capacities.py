@@ -1,4 +1,4 @@
-"""A large change of a capacity is decided at once, and its units are moved afterwards."""
+"""A large change of a capacity is decided immediately, and its units are moved afterwards."""
 
 import asyncio
 import json
@@ -34,12 +34,12 @@ from workers.capacity import CapacityWorker
 
 
 class Killed(BaseException):
-    """The end of a process: no handler of the product catches it."""
+    """The crash of a process; no exception handler in the product catches it."""
 
 
 @pytest.fixture
 def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Three units in a transaction, so that a change by more is far."""
+    """Limit transactions to three units, so that a change by more units is a far one."""
     monkeypatch.setattr(house_units, "MAX_UNITS_PER_TRANSACTION", 3)
     monkeypatch.setattr(house_units, "MAX_UNITS_PER_ORDER", 2)
 
@@ -50,7 +50,7 @@ async def resize(stores: Stores, concert: Concert, capacity: int) -> Concert:
 
 
 async def capacities(stores: Stores, concert: Concert) -> tuple[int, int, int | None]:
-    """Capacity that is stored, on sale, and to be reached."""
+    """Return the stored capacity, the capacity on sale, and the target."""
     stored = await stores.concerts.get(concert.id)
     assert stored is not None
     tier = stored.tiers[0]
@@ -58,7 +58,7 @@ async def capacities(stores: Stores, concert: Concert) -> tuple[int, int, int | 
 
 
 async def work(stores: Stores) -> int:
-    """Run the worker until it has nothing to do; return how many units it moved."""
+    """Run the worker until it has nothing to do. Return how many units it moved."""
     total = 0
     while moved := await CapacityWorker().run_once(stores):
         total += moved
@@ -80,7 +80,7 @@ def record_moves(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> list[HouseM
 def before_the_commit(
     stores: Stores, monkeypatch: pytest.MonkeyPatch, happens: Callable[[], Awaitable[object]]
 ) -> None:
-    """Let another process act after a lower capacity is decided and before it is stored."""
+    """Let another process act after a lower capacity was decided and before it is stored."""
     commit = ConcertTransaction.commit
 
     async def later(self: ConcertTransaction, write: ConcertWrite) -> Concert:
@@ -101,14 +101,14 @@ async def set_state(stores: Stores, concert: Concert, name: str, value: str) -> 
 
 
 async def let_proposal_age(stores: Stores, concert: Concert) -> None:
-    """As if it had been made long ago."""
+    """Make the proposal as old as if it had been made long ago."""
     key = concert_keys(concert.id)[KINDS.index("state")]
     text = await stores.script_client.run_command("HGET", key, "proposed")
     await set_state(stores, concert, "proposed", json.dumps(json.loads(text) | {"at_ms": 1}))
 
 
 async def begin(stores: Stores, made: Hold) -> Order:
-    """Begin a purchase, whose process stops before the order is inserted."""
+    """Begin a purchase whose process stops before the order is inserted."""
     begun = await stores.holds.begin_purchase(
         made.concert_id, made.id, person_id=made.person_id, purchase_key=made.id, digest=""
     )
@@ -123,7 +123,7 @@ async def lose_everything(stores: Stores, concert: Concert) -> None:
 
 
 async def sell_out(stores: Stores, concert: Concert) -> int:
-    """Sell one by one, and return how many were sold."""
+    """Sell tickets one by one. Return how many were sold."""
     for number in range(100):
         try:
             await buy(stores, await hold(stores, concert, 1, who=f"late{number}"))
@@ -216,7 +216,7 @@ async def test_second_lowering_adds_to_the_first(stores: Stores) -> None:
 
 @pytest.mark.usefixtures("small_steps")
 async def test_returned_units_are_withdrawn_too(stores: Stores) -> None:
-    """Every unit was held once, so that none is new."""
+    """Every unit has been held once, so no unit is new."""
     concert = await on_sale(stores, 10)
     made = await hold(stores, concert, 10)
     await holds.release_hold(context(stores), concert.id, made.id)
@@ -245,7 +245,7 @@ async def test_holds_during_a_withdrawal_get_units_that_stay(stores: Stores) -> 
 
 @pytest.mark.usefixtures("small_steps")
 async def test_hold_on_a_unit_that_is_withdrawn_gets_another(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It was free when it was chosen; a hold took it before the transaction."""
+    """The unit was free when it was chosen, but was held before the transaction."""
     concert = await on_sale(stores, 10)
     await resize(stores, concert, 6)
     made: list[Hold] = []
@@ -394,7 +394,7 @@ async def test_holds_of_an_older_copy_end_above_the_target(stores: Stores) -> No
 
 @pytest.mark.usefixtures("small_steps")
 async def test_far_lowering_waits_a_minute_after_a_loss(stores: Stores) -> None:
-    """A purchase of that time may arrive that the store does not know."""
+    """A purchase from before the loss may still arrive, and the store does not know it."""
     concert = await on_sale(stores, 20)
     order = await begin(stores, await hold(stores, concert, 10))
     await lose_everything(stores, concert)

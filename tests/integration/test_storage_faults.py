@@ -82,7 +82,7 @@ async def test_a_recorded_order_is_answered_while_the_hot_store_is_full(own_stor
 async def test_a_recovery_longer_than_its_mark_lasts_is_finished(
     own_stores: Stores, own_valkey: ServerProcess, mongo_url: str, mongo_database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each recorded order renews the mark, so that no other process starts the recovery again."""
+    """Each recorded order renews the mark, so no other process starts the recovery again."""
     concert = await on_sale(own_stores, 20)
     for number in range(6):
         await buy(own_stores, await hold(own_stores, concert, 1, who=f"buyer{number}"))
@@ -98,7 +98,7 @@ async def test_a_recovery_longer_than_its_mark_lasts_is_finished(
 
 
 def _age_mark_before_each_record(stores: Stores, concert: Concert, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let four seconds pass for the mark before each order: six take longer than it lasts."""
+    """Make the mark four seconds older before each order; six orders take longer than it lasts."""
     record = stores.hot_state.record_order
 
     async def record_later(order: Order, *, epoch: int | None = None) -> str:
@@ -146,7 +146,7 @@ async def test_holds_expire_while_the_database_hangs(stores: Stores, monkeypatch
         return found
 
     monkeypatch.setattr(stores.concerts, "list_active", hanging)
-    # Each run finds the list of concerts old, and starts to read it again.
+    # Each run finds an outdated list of concerts and starts to read it again.
     monkeypatch.setattr(concert_cache, "REFRESH_S", 0.0)
     await hold(stores, concert, 1)
     await advance_clock(stores, concert, 1_001)

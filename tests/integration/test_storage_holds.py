@@ -1,4 +1,4 @@
-"""Holds on every kind of store: all lines or none, limits, idempotency, deadlines and races."""
+"""Holds on each kind of store: all lines or none, limits, idempotency, deadlines and races."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -196,7 +196,7 @@ async def test_unknown_concerts_holds_and_tiers_are_refused(stores: Stores) -> N
 
 
 async def test_holds_get_a_grace_after_the_workers_were_down(stores: Stores) -> None:
-    """Holds due in six seconds without workers are due a minute later, and can still be bought."""
+    """Holds due in six seconds without workers get another minute, and can still be bought."""
     concert = await on_sale(stores, 2, hold_duration_ms=1_000)
     made = await hold(stores, concert, 1)
     kept = await hold(stores, concert, 1, who="bob")

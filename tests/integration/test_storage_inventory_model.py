@@ -1,4 +1,4 @@
-"""The real scripts against a small model: after any steps, both have the same stock."""
+"""The real scripts are compared with a small model: after any steps, both have the same stock."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -38,7 +38,7 @@ PEOPLE = ("ann", "ben", "cyd")
 
 @dataclass
 class Model:
-    """The free units, and how many each person holds and owns."""
+    """The free units, and the number of units that each person holds and owns."""
 
     capacity: list[int] = field(default_factory=lambda: list(CAPACITIES))
     held: dict[str, tuple[str, tuple[int, int]]] = field(default_factory=dict)
@@ -66,7 +66,7 @@ def _sum(part: dict[str, tuple[str, tuple[int, int]]], tier: int) -> int:
 
 
 class InventoryMachine(RuleBasedStateMachine):
-    """Each run has its own concert; `runner` and `stores` are set by the test."""
+    """Each run has its own concert; the test sets `runner` and `stores`."""
 
     runner: ClassVar[asyncio.Runner]
     stores: ClassVar[Stores]
@@ -157,7 +157,7 @@ class InventoryMachine(RuleBasedStateMachine):
 
     @rule()
     def wipe_the_hot_store(self) -> None:
-        """Orders come back from MongoDB; holds, also ended ones, are lost."""
+        """Orders are restored from MongoDB; holds, including ended ones, are lost."""
         self.do(self.stores.script_client.run_command("FLUSHALL"))
         assert self.do(self.stores.recovery.recover(self.concert.id))
         self.model.held.clear()

@@ -1,4 +1,4 @@
-"""Lottery secrets in a real MongoDB: one commitment, one reveal, and not shown in between."""
+"""Lottery secrets in a real MongoDB: one commitment, one reveal, and secrecy in between."""
 
 import asyncio
 import logging
@@ -110,7 +110,7 @@ async def test_a_known_reveal_needs_no_database(mongo_url: str, mongo_database: 
 async def test_the_secret_is_not_logged_before_the_reveal(
     lotteries: LotteryStore, client: Client, mongo_database: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """This includes DEBUG, at which the driver logs whole commands."""
+    """This includes the level DEBUG, at which the driver logs whole commands."""
     caplog.set_level(logging.DEBUG)
     await lotteries.commit(CONCERT, 1)
     secret = await secret_of(client, mongo_database)

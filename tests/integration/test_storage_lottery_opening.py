@@ -1,4 +1,4 @@
-"""Openings on real stores draw one order, whichever processes open, crash, or lose data."""
+"""Openings on real stores draw one order, even if several processes open, crash or lose data."""
 
 import asyncio
 import logging
@@ -161,7 +161,7 @@ async def test_a_join_during_the_opening_is_behind_all_registrations(
 
 @pytest.mark.parametrize("count", [1, 7, 8, 30])
 async def test_positions_skip_people_who_left_before_the_opening(stores: Stores, count: int) -> None:
-    """They leave before, during and after the opening; counts are around a byte of bits."""
+    """People leave before, during and after the opening; the counts are around a byte of bits."""
     concert = await with_lottery(stores)
     people = make_people(count)
     await register(stores, concert, people)

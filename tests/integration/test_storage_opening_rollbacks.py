@@ -19,7 +19,7 @@ LATE = [PersonId("late")]
 
 
 async def test_a_rollback_after_the_reveal_keeps_the_numbers_it_knows(any_stores: Stores) -> None:
-    """The copy lacks ten of them: their entries are lost, and no one gets their numbers."""
+    """The copy lacks ten people: their entries are lost, and no one else gets their numbers."""
     concert = await with_lottery(any_stores)
     early, lost = make_people(20), make_people(10, first=21)
     await register(any_stores, concert, early)
@@ -135,7 +135,7 @@ async def test_registrations_lost_before_the_reveal_are_not_revealed(
 
 
 async def test_a_queue_opens_after_a_reveal_of_another_count(stores: Stores) -> None:
-    """A partitioned primary may reveal its own count, larger or smaller than that of the queue."""
+    """A partitioned primary may reveal its own count, larger or smaller than the queue's."""
     for count in (3, 9):
         concert = await with_lottery(stores)
         people = make_people(6)

@@ -1,4 +1,4 @@
-"""Purchases: the order of their steps, crashes between any two, and a slow or failing database."""
+"""Purchases: the order of steps, crashes between any two, and a slow or failing database."""
 
 import asyncio
 import signal
@@ -177,7 +177,7 @@ async def test_repeated_purchase_finds_the_outcome_of_a_failed_insert(
 ) -> None:
     concert = await on_sale(stores, 5)
     made = await hold(stores, concert, 2)
-    # The driver repeats a write once by itself, so two have to fail.
+    # The driver retries a write once, so two writes have to fail.
     async with failing(mongo_url, 2, **failure):
         answer = (await asyncio.gather(buy(stores, made, with_key="k"), return_exceptions=True))[0]
     if isinstance(answer, BaseException):
@@ -192,7 +192,7 @@ async def test_repeated_purchase_finds_the_outcome_of_a_failed_insert(
 
 @pytest.mark.parametrize("failure", FAILURES.values(), ids=FAILURES.keys())
 async def test_an_insert_of_unknown_outcome_is_settled(stores: Stores, mongo_url: str, failure: dict[str, Any]) -> None:
-    """The buyer does not repeat the request. The units end up free, or in exactly one order."""
+    """The buyer does not repeat the request. The units end up free or in exactly one order."""
     concert = await on_sale(stores, 5)
     made = await hold(stores, concert, 2)
     async with failing(mongo_url, 2, **failure):
@@ -236,7 +236,7 @@ async def test_failed_read_after_a_duplicate_leaves_the_purchase_open(stores: St
     concert = await on_sale(stores, 5)
     made = await begun(stores, await hold(stores, concert, 2))
     order = await buy(stores, made, with_key="first")
-    # As if the order had never been recorded in the hot state.
+    # Make the hot state look as if the order had never been recorded.
     key_of_holds = concert_key(concert, "holds")
     record = (await stores.script_client.run_command("HGET", key_of_holds, made.id)).decode()
     await stores.script_client.run_command("HSET", key_of_holds, made.id, record.replace('"SOLD"', '"BUYING"'))

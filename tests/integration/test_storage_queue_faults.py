@@ -66,7 +66,7 @@ async def test_end_of_an_old_hold_does_not_shorten_a_new_call(stores: Stores) ->
 
 
 async def test_leaving_releases_the_holds_of_the_pass(any_stores: Stores) -> None:
-    """Otherwise two holds under one pass become two purchases after the entry ended."""
+    """Otherwise, two holds under one pass become two purchases after the entry has ended."""
     concert = await with_room(any_stores, 10)
     await join(any_stores, concert, "ann")
     await admit(any_stores, concert)
@@ -106,7 +106,7 @@ async def test_a_person_whose_presence_expired_is_not_called(stores: Stores) -> 
 
 
 async def test_state_and_position_are_of_one_moment(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A call between the two reads must not show a person who waits at position 0."""
+    """A call between the two reads must not show a waiting person at position 0."""
     concert = await with_room(stores, 10)
     await join(stores, concert, "ann")
     await ExpiryWorker().run_once(stores)

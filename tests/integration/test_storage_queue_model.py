@@ -1,4 +1,4 @@
-"""The real queue scripts against a model: each state, number and position is exact."""
+"""The real queue scripts are compared with a model: each state, number and position is exact."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -31,7 +31,7 @@ LATER = timedelta(days=20)
 
 
 class QueueMachine(ModelMachine):
-    # Steps of people.
+    # Steps that people take.
 
     @rule(who=people, twice=st.booleans())
     def join(self, who: str, twice: bool) -> None:
@@ -86,7 +86,7 @@ class QueueMachine(ModelMachine):
             assert len(self.do(buy(self.stores, held)).units) == 1
             self.model.give_back(who, EntryEnd.SPENT)
 
-    # Presence.
+    # Steps that change presence.
 
     @rule(who=people, process=st.sampled_from("ab"), is_connected=st.booleans(), is_old=st.booleans())
     def sync_presence(self, who: str, process: str, is_connected: bool, is_old: bool) -> None:
@@ -109,7 +109,7 @@ class QueueMachine(ModelMachine):
             self.forget(process)
 
     def forget(self, process: str) -> None:
-        """Drop all presence of a process whose lease is over, and start it under a new name."""
+        """Drop all presence of a process whose lease has expired, and start it under a new name."""
         name = self.processes[process]
         for presence in self.model.presence.values():
             presence.pop(name, None)
@@ -120,20 +120,20 @@ class QueueMachine(ModelMachine):
 
     @rule(who=people)
     def miss_heartbeats(self, who: str) -> None:
-        """Let the last heartbeat be old, which changes nothing for a person with a connection."""
+        """Make the last heartbeat too old, which changes nothing for a person with a connection."""
         self.make_due("presence_deadlines", who)
         if who in self.model.waiting and not self.model.is_present(who):
             self.model.overdue.add(who)
 
     @rule(who=people)
     def let_the_slot_expire(self, who: str) -> None:
-        """Let the time of a call or of a session be over."""
+        """Let the deadline of a call or a session pass."""
         if who in self.model.with_a_slot():
             self.make_due("slots", who)
             self.model.overdue.add(who)
             self.turn()
 
-    # Workers, outages and restarts.
+    # Steps of workers, outages and restarts.
 
     @rule(at_once=st.sampled_from([1, 1, 4]))
     def work(self, at_once: int) -> None:
@@ -149,7 +149,7 @@ class QueueMachine(ModelMachine):
     @precondition(lambda self: not self.model.in_grace)
     @rule()
     def hours_without_workers(self) -> None:
-        """Entries stay until the grace is over; people without presence lose theirs then."""
+        """Entries are kept until the grace ends; then people without presence lose theirs."""
         self.turn()
         self.every_entry_matches_the_model()
         is_active = self.do(self.stores.hot_state.expire_holds(self.concert.id, limit=100)).is_active
@@ -175,7 +175,7 @@ class QueueMachine(ModelMachine):
 
     @rule()
     def the_store_restarts(self) -> None:
-        """The store, or one that took over, is not trusted until it is recovered."""
+        """A restarted store, or a replica that took over, is not trusted until it is recovered."""
         self.do(replace_incarnation(self.stores, self.concert))
         assert isinstance(self.refusal(self.stores.queues.read_queue(self.concert.id)), TemporarilyUnavailable)
         self.do(self.stores.recovery.ensure(self.concert.id))
@@ -183,7 +183,7 @@ class QueueMachine(ModelMachine):
         if self.model.revealed is not None and self.model.ranks is None:
             self.model.draw()
 
-    # Steps of organizers.
+    # Steps that organizers take.
 
     @rule(slots=st.integers(1, 6), a_minute=st.one_of(st.just(1_000), st.integers(1, 20)))
     def change_the_caps(self, slots: int, a_minute: int) -> None:
@@ -255,7 +255,7 @@ class QueueMachine(ModelMachine):
 
     @rule()
     def decide_on_a_lottery(self) -> None:
-        """A lottery can be switched on or off until the opening; afterwards all numbers stay."""
+        """A lottery can be turned on or off until the opening; afterwards all numbers are final."""
         if self.model.method is QueueingMethod.FIFO:
             wanted = not self.concert.room.shuffle_at_start
             refused = self.configure(shuffle_at_start=wanted)
@@ -300,7 +300,7 @@ class QueueMachine(ModelMachine):
     @precondition(lambda self: self.model.method is QueueingMethod.FIFO and not self.model.is_sale_over)
     @rule(leaving=st.sets(people, max_size=5))
     def a_whole_lottery(self, leaving: set[str]) -> None:
-        """Run steps that hypothesis rarely chooses in this order."""
+        """Run some steps in an order that hypothesis rarely chooses."""
         self.reset(is_lottery=True, is_later=True)
         self.join_together(count=len(PEOPLE))
         for who in sorted(leaving):
@@ -325,7 +325,7 @@ def test_the_queue_matches_its_model(
                     max_examples=25,
                     stateful_step_count=50,
                     deadline=None,
-                    # Shrinking on real stores takes longer than the limit of a test.
+                    # Shrinking on real stores takes longer than the time limit of a test.
                     phases=[Phase.generate],
                     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
                 ),

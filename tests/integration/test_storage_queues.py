@@ -1,4 +1,4 @@
-"""The queue on every kind of store: one entry per person, limits, no-shows, passes and presence."""
+"""The queue on each kind of store: one entry per person, limits, no-shows, passes and presence."""
 
 import asyncio
 from collections import Counter
@@ -47,7 +47,7 @@ async def test_slots_limit_how_many_are_called(any_stores: Stores) -> None:
     assert claimed.state is EntryState.ADMITTED
     assert await queues.claim_pass(context(any_stores, "ann"), concert.id) == claimed
     assert await admit(any_stores, concert) == 0
-    # The slot goes to the next person in the step that frees it, without a worker.
+    # The step that frees the slot gives it to the next person, without a worker.
     await queues.leave_queue(context(any_stores, "ann"), concert.id)
     assert [(await viewer_entry(any_stores, concert, who)).position for who in ("cyd", "dan")] == [0, 1]
     assert await admit(any_stores, concert) == 0

@@ -30,7 +30,7 @@ from workers.settle import SettleWorker
 
 
 async def sell(stores: Stores, concert: Concert, who: str, quantity: int = 1) -> Order:
-    """Hold and buy, and repeat what is retryable, as a client does."""
+    """Hold and buy. Repeat each request after a retryable error, as a client does."""
     key = f"{who}-{quantity}"
     answers: list[Order] = []
 
@@ -48,7 +48,7 @@ async def sell(stores: Stores, concert: Concert, who: str, quantity: int = 1) ->
 
 
 async def sell_out(stores: Stores, concert: Concert, *, first: int) -> int:
-    """Sell one by one until the concert is sold out. Return how many were sold."""
+    """Sell tickets one by one until the concert is sold out. Return how many were sold."""
     for number in range(first, first + 1_000):
         try:
             await sell(stores, concert, f"buyer{number}")
@@ -84,7 +84,7 @@ async def test_a_rolled_back_store_sells_nothing_twice(
 async def test_a_hold_whose_units_were_sold_gets_other_units_or_ends(
     own_stores: Stores, own_valkey: ServerProcess, tmp_path: Path
 ) -> None:
-    """In the older copy these units are held; in MongoDB they were sold to other people."""
+    """The older copy has these units as held; MongoDB has them as sold to other people."""
     concert = await on_sale(own_stores, 4)
     lucky, unlucky = await hold(own_stores, concert, 1, who="lucky"), await hold(own_stores, concert, 2, who="unlucky")
     copy = StoreCopy(own_valkey, tmp_path / "copy")
@@ -107,7 +107,7 @@ async def test_a_hold_that_loses_two_units_to_one_order_ends_once(any_stores: St
     """The first lost unit ends the hold; the order then takes the second from stock."""
     concert = await on_sale(any_stores, 2)
     loser = await hold(any_stores, concert, 2, who="loser")
-    # MongoDB has an order for the same units that this store never had.
+    # MongoDB has an order for the same units, which this store never had.
     winner = order_of(concert, loser, id=OrderId("0" * 32), person_id=PersonId("winner"))
     assert await any_stores.order_batch.insert(winner) is Outcome.RECORDED
     assert await any_stores.hot_state.record_order(winner) == "RECORDED"
@@ -136,7 +136,7 @@ async def test_a_wiped_store_is_rebuilt_from_orders(own_stores: Stores, own_valk
 
 
 async def test_flushed_keys_of_a_running_store_are_rebuilt(own_stores: Stores) -> None:
-    """The incarnation stays the same, so only the missing state shows the loss."""
+    """The incarnation does not change, so only the missing state shows the loss."""
     concert = await on_sale(own_stores, 10)
     await sell(own_stores, concert, "buyer", 4)
     await own_stores.script_client.run_command("FLUSHALL")
@@ -171,7 +171,7 @@ async def test_a_restart_during_a_sale_loses_nothing(own_stores: Stores, own_val
 
 
 async def test_an_outage_of_two_minutes_ends_no_hold(own_stores: Stores, own_valkey: ServerProcess) -> None:
-    """The outage is real; its two minutes are made by moving the stored times back."""
+    """The outage is real, but its two minutes are simulated by moving the stored times back."""
     concert = await on_sale(own_stores, 5, hold_duration_ms=60_000)
     made = await hold(own_stores, concert, 2)
     await make_older(own_stores, concert, made, timedelta(minutes=2))

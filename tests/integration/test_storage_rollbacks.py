@@ -1,4 +1,4 @@
-"""Random sales whose store is rolled back at any step, or in which every script call arrives twice.
+"""Random sales with rollbacks of the store at any step, or with every script call made twice.
 
 After each step, both stores agree on every unit, person and deadline.
 """

@@ -69,7 +69,7 @@ async def test_hold_needs_a_pass_in_a_paused_passthrough_room(stores: Stores) ->
 
 
 async def test_settings_that_arrive_late_do_not_undo_an_opening(stores: Stores) -> None:
-    """The check in resolvers.concert_updates precedes the write; the queue may open in between."""
+    """The queue may open between the check in resolvers.concert_updates and the write."""
     concert = await with_room(stores)
     (ann,) = await join(stores, concert, "ann")
     assert (ann.state, ann.number) == (EntryState.WAITING, 1)
@@ -86,7 +86,7 @@ async def test_a_first_join_writes_nothing_about_sockets(stores: Stores) -> None
 
 
 async def test_a_hold_without_a_pass_does_not_extend_a_session(stores: Stores) -> None:
-    """A session is extended for a hold made with its pass, not for any hold of its person."""
+    """A session is extended for a hold made with its pass, not for other holds of its person."""
     concert = await with_room(stores, suspended=True, total_active_users=1, session_duration_ms=8_000)
     await hold_with(stores, concert, "ann", None)
     concert = await change_room(stores, concert, suspended=False)
@@ -137,7 +137,7 @@ async def test_one_run_ends_a_bounded_number_of_entries(stores: Stores) -> None:
     for is_more in (True, True, False):
         assert (await stores.hot_state.run_admission(concert.id, bound=1_000)).is_bounded is is_more
         left.append((await stores.queues.read_queue(concert.id)).positions.waiting_count)
-    # 250 by their deadline, and 250 found absent at the front of the queue.
+    # The first run ends 250 entries by their deadline and 250 that are absent at the front.
     assert left == [500, 0, 0]
 
 
@@ -152,7 +152,7 @@ async def test_manual_admission_skips_all_absent_entries(stores: Stores) -> None
 
 
 async def test_admission_stays_active_while_a_hold_can_expire(stores: Stores) -> None:
-    """A join wakes the workers of an idle concert only."""
+    """A join wakes the workers only if the concert is idle."""
     concert = await with_room(stores, suspended=True)
     await hold_with(stores, concert, "early", None)
     await change_room(stores, concert, suspended=False)
@@ -186,7 +186,7 @@ async def test_manual_admission_has_one_audit_row_after_a_failure(
 
 @pytest.mark.parametrize("is_on", [True, False])
 async def test_lottery_setting_is_fixed_seconds_before_the_opening(stores: Stores, is_on: bool) -> None:
-    """The write of a change takes a while, and the queue may open meanwhile."""
+    """Writing a change takes some time, and the queue may open in the meantime."""
     opens_at = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=8)
     concert = await with_room(stores, opens_at=opens_at, shuffle_at_start=is_on)
     wish = RoomSettingsPatch((("shuffle_at_start", not is_on),))
@@ -198,7 +198,7 @@ async def test_lottery_setting_is_fixed_seconds_before_the_opening(stores: Store
 
 
 async def test_random_method_draws_everyone_with_the_same_chance(any_stores: Stores) -> None:
-    """200 of 600 are called: each fifth of the queue has its share within five deviations."""
+    """200 of 600 are called; the share of each fifth is within five standard deviations."""
     room = {"total_active_users": 200, "new_users_per_minute": 100_000}
     concert = await with_room(any_stores, queueing_method=QueueingMethod.RANDOM, **room)
     people = make_people(750)

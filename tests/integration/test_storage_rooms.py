@@ -1,4 +1,4 @@
-"""Queueing methods on real stores: who may join, who is called, and resets and lotteries."""
+"""Queueing methods on real stores: who may join, who is called, resets and lotteries."""
 
 import struct
 from collections import Counter
@@ -50,7 +50,7 @@ async def test_a_paused_room_is_joined_and_calls_no_one_by_itself(any_stores: St
     assert await admit(any_stores, concert) == 0
     by_hand = await any_stores.queues.admit_next(concert.id, command_key="k", digest="d", count=1)
     assert by_hand == 1
-    # Calls made before a pause or by the organizer can be claimed; no freed slot is given away.
+    # Calls made before a pause or by the organizer can be claimed; no freed slot is reassigned.
     assert (await any_stores.queues.claim(concert.id, PersonId("ann"))).record.state is EntryState.ADMITTED
     await any_stores.queues.leave(concert.id, PersonId("ann"))
     assert await states(any_stores, concert, "ann", "ben", "cyd") == ["LEFT", "WAITING", "WAITING"]
@@ -135,7 +135,7 @@ async def test_prequeue_is_joined_and_called_from_the_opening_on(any_stores: Sto
 
 
 async def test_random_method_calls_each_person_first_equally_often(stores: Stores) -> None:
-    """Four people wait, one is called at a time."""
+    """Four people wait, and one is called at a time."""
     concert = await with_room(stores, queueing_method=QueueingMethod.RANDOM, total_active_users=1)
     first: Counter[str] = Counter()
     people = ("ann", "ben", "cyd", "dan")
@@ -146,10 +146,10 @@ async def test_random_method_calls_each_person_first_equally_often(stores: Store
         (called,) = [who for who, state in found.items() if state is READY]
         first[called] += 1
         assert (await stores.queues.read_queue(concert.id)).positions.waiting_count == 3
-        # The person with the slot leaves last, so that no other person is called meanwhile.
+        # The person with the slot leaves last, so that no one else is called in the meantime.
         await leave_all(stores, concert, [who for who in people if who != called])
         await stores.queues.leave(concert.id, PersonId(called))
-    # 50 each is expected; five standard deviations are 31.
+    # The expected count is 50 for each person; five standard deviations are 31.
     assert all(19 <= first[who] <= 81 for who in people), first
 
 
@@ -179,18 +179,18 @@ async def test_a_reset_ends_waiting_entries_and_keeps_calls(any_stores: Stores) 
     joined = await join(any_stores, concert, "dan", "eve")
     assert [(r.number, r.round, r.state) for r in joined] == [(1, 2, "WAITING"), (2, 2, "WAITING")]
     assert len({r.entry_id for r in [*joined, *await records(any_stores, concert, ["ann", "cyd"])]}) == 4
-    # Slots of the earlier round count in the new one.
+    # Slots of the previous round also count in the new one.
     assert await admit(any_stores, concert) == 0
     await any_stores.queues.leave(concert.id, PersonId("ann"))
     assert await positions(any_stores, concert, "dan", "eve") == [0, 1]
     assert (await event_pairs(any_stores, concert)).count(("reset", "")) == 1
-    # The same version again does not reset the queue again.
+    # Applying the same version again does not reset the queue again.
     assert await any_stores.hot_state.apply_concert(concert) == "CURRENT"
     assert await states(any_stores, concert, "eve") == ["WAITING"]
 
 
 def draw(count: int) -> Permutation:
-    """Draw a lottery with a fixed seed, by the second implementation of docs/lottery.md."""
+    """Draw a lottery with a fixed seed, using the second implementation in docs/lottery.md."""
     ranks = drawn_ranks(b"seed".hex(), count)
     order = sorted(ranks, key=ranks.__getitem__)
     return Permutation(
@@ -217,7 +217,7 @@ async def test_a_lottery_orders_the_queue_as_drawn(any_stores: Stores) -> None:
     assert (late.number, late.lot, late.state) == (28, None, "PREQUEUED")
     assert await any_stores.hot_state.freeze_queue(concert.id, 1) == frozen
     await any_stores.queues.leave(concert.id, PersonId("p8"))
-    # Bits of these entries share a byte with those of the lottery.
+    # The bits of these entries share a byte with those of the lottery.
     await join(any_stores, concert, "gone", "last")
     await any_stores.queues.leave(concert.id, PersonId("gone"))
     lottery = draw(27)
@@ -282,7 +282,7 @@ async def test_every_step_writes_one_event(any_stores: Stores) -> None:
 async def test_an_idle_concert_becomes_active_by_its_first_deadline(any_stores: Stores) -> None:
     concert = await with_room(any_stores)
     assert await any_stores.hot_state.expire_holds(concert.id, limit=100) == ExpiryRun("EXPIRED", 0, is_active=False)
-    # An hour without workers is no outage where the concert had nothing to do.
+    # An hour without workers is not an outage for a concert without work.
     await advance_clock(any_stores, concert, 3_600_000)
     assert await any_stores.script_client.run_command("PUBSUB", "NUMSUB", WORK_CHANNEL) == [WORK_CHANNEL.encode(), 0]
     await join(any_stores, concert, "ann")

@@ -1,4 +1,4 @@
-"""The client of the hot store: shared round trips, incarnations, separate failures, closing."""
+"""The client of the hot store: shared round trips, incarnations, separate failures, and closing."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -45,7 +45,7 @@ async def test_calls_of_one_turn_share_a_round_trip(client: ScriptClient) -> Non
     before = await reads_of(client)
     answers = await asyncio.gather(*[client.call(scripts.READ_STOCK, UNKNOWN) for _ in range(100)])
     assert {word for word, _ in answers} == {"UNKNOWN"}
-    # The server reads the 60 KiB in few pieces; without sharing it would read a hundred times.
+    # The server reads the 60 KiB in a few pieces; without sharing it would read a hundred times.
     assert await reads_of(client) - before <= 50
 
 
@@ -83,7 +83,7 @@ async def test_a_call_to_a_store_that_hangs_times_out(
 
 
 async def test_a_store_demoted_to_a_replica_is_recovered_later(own_stores: Stores) -> None:
-    """READONLY closes the connection; the promotion brings another replication id."""
+    """READONLY closes the connection; the promotion changes the replication id."""
     concert = await on_sale(own_stores, 5)
     await own_stores.script_client.run_command("REPLICAOF", "127.0.0.1", "1")
     with pytest.raises(TemporarilyUnavailable):

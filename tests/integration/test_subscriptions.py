@@ -1,4 +1,4 @@
-"""Subscriptions from document to bytes on real stores: the latest payload equals a query."""
+"""Subscriptions from document to bytes on real stores: the latest payload equals a query's."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -80,7 +80,7 @@ class Received:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A person with queries and subscriptions."""
+    """A person who sends queries and subscriptions."""
 
     name: str
     stores: Stores
@@ -96,14 +96,14 @@ class Person:
         return received
 
     async def query(self) -> Any:
-        """Return the current state by a query."""
+        """Return the current state from a query."""
         variables = {"id": ids.of_concert(self.concert.id)}
         answer = await execute(Operation(NOW, variables, None), context(self.stores, self.name))
         assert list(answer.payload) == ["data"], answer.payload
         return answer.payload["data"]
 
     async def expected_position(self) -> Any:
-        """Return the fields of `queuePosition` as queries give them."""
+        """Return the fields of `queuePosition` from a query."""
         now = orjson.loads(orjson.dumps(await self.query()))
         never_joined = dict.fromkeys(("state", "number", "position", "expiresAt", "pass"))
         return (now["queueEntry"] or never_joined) | now["waitingRoom"] | {"stock": now["concert"]["stock"]}
@@ -123,7 +123,7 @@ async def alice(stores: Stores, hub: Hub) -> Person:
 
 
 async def test_every_step_of_a_visit_is_pushed(stores: Stores, hub: Hub, alice: Person) -> None:
-    """At every step, two people receive what queries return to them."""
+    """At every step, two people receive the same values as from their queries."""
     concert, alice_context = alice.concert, context(stores, "alice")
     bob = Person("bob", stores, hub, concert)
     alice_queue, bob_queue = await alice.subscribe(QUEUE_POSITION), await bob.subscribe(QUEUE_POSITION)
@@ -175,7 +175,7 @@ async def test_every_step_of_a_visit_is_pushed(stores: Stores, hub: Hub, alice: 
 
 
 async def test_late_subscriber_gets_the_same_as_an_early_one(alice: Person) -> None:
-    """Each payload is complete, so the latest one is all a client needs."""
+    """Each payload is complete, so a client needs only the latest one."""
     stores, concert = alice.stores, alice.concert
     early, stock_early = await alice.subscribe(QUEUE_POSITION), await alice.subscribe(STOCK_CHANGED)
     for name in ("bob", "alice", "carol"):
@@ -218,7 +218,7 @@ async def test_subscription_without_readable_stock_is_refused(stores: Stores, hu
 
 
 async def test_every_device_of_a_person_gets_the_same_payloads(stores: Stores, alice: Person) -> None:
-    """The payloads are equal one by one after the last device subscribed."""
+    """All devices get equal payloads, one by one, after the last device has subscribed."""
     await queues.join_queue(context(stores, "bob"), alice.concert.id)
     devices = [await alice.subscribe(QUEUE_POSITION) for _ in range(3)]
     await queues.join_queue(context(stores, "alice"), alice.concert.id)

@@ -1,4 +1,4 @@
-"""Start on the data of the version with Redis keys in `onsale:`, as commit 60c4621 wrote it."""
+"""Startup with data of the version that had Redis keys in `onsale:`, written by commit 60c4621."""
 
 import json
 from collections.abc import AsyncIterator
@@ -52,7 +52,7 @@ async def test_upgrade_rebuilds_stock_from_orders_and_ends_holds(upgraded: Store
     await until_trusted(upgraded, SOLD)
     concert = await upgraded.concerts.get(SOLD)
     assert concert is not None
-    # Two units were sold, and one was held, in the first tier; one was sold in the second.
+    # In the first tier, two units were sold and one was held; in the second, one was sold.
     assert await stock(upgraded, concert) == [(3, 0, 2), (2, 0, 1)]
     assert await holds.list_viewer_holds(context(upgraded, "cyd")) == ()
     await check_invariants(upgraded, concert)

@@ -1,4 +1,4 @@
-"""Workers on real stores: several at once, outages, and the command that runs them."""
+"""Workers on real stores: concurrent workers, outages, and the command that runs workers."""
 
 import asyncio
 import signal
@@ -61,12 +61,12 @@ async def test_workers_continue_after_an_outage(own_stores: Stores, own_valkey: 
             except Exception:
                 return False
 
-        # The outage may have been long enough for a grace of a minute.
+        # The outage may have been so long that a grace of a minute began.
         await wait_until(is_free, timeout=90, what="the expiry after the outage")
 
 
 class Faulty:
-    """A worker that fails twice, then works."""
+    """A worker that fails twice, then succeeds."""
 
     name = "faulty"
     interval_s = 0.0

@@ -1,4 +1,4 @@
-"""The archive of queue events: each event once, also after crashes, and dead letters."""
+"""The archive of queue events: each event once, even after crashes, and dead letters."""
 
 import asyncio
 from collections.abc import Sequence
@@ -38,20 +38,20 @@ async def read_archive(stores: Stores, concert: Concert) -> tuple[QueueEvent, ..
 
 
 async def end_pauses(stores: Stores, concert: Concert, *event_ids: str) -> None:
-    """Let a minute pass for these events, or for all pending ones."""
+    """Make these events, or all pending ones, idle for a minute."""
     pending: Any = await stores.script_client.run_command("XPENDING", stream(concert), GROUP, "-", "+", "100")
     for event_id in event_ids or [id_.decode() for id_, *_ in pending]:
         await make_idle(stores, concert, event_id, 60_000, group=GROUP)
 
 
 async def add(stores: Stores, concert: Concert, *fields: str | bytes) -> str:
-    """Add an event that no script would write. Return its id."""
+    """Add an event that no script writes. Return its id."""
     id_: Any = await stores.script_client.run_command("XADD", stream(concert), "*", *fields)
     return str(id_.decode())
 
 
 async def make_dead_letter(stores: Stores, concert: Concert) -> str:
-    """Let an invalid event fail until it is a dead letter. Return its id."""
+    """Let an invalid event fail until it becomes a dead letter. Return its id."""
     event_id = await add(stores, concert, "event", "danced", "person", "eve", "place", "1", "round", "1")
     for _ in range(MAX_TRIES):
         await HistoryWorker().run_once(stores)
@@ -80,7 +80,7 @@ async def test_each_event_is_archived_once_and_leaves_the_stream(any_stores: Sto
     ]
     assert [event.at for event in of_ann] == sorted(event.at for event in of_ann)
     found = await read_archive(any_stores, concert)
-    # Both were called, ben in the step in which ann left, and each run of admissions has one event.
+    # Both were called, ben in the step in which ann left; each admission run has one event.
     assert [event.person_id for event in found if event.kind is QueueEventKind.CALLED] == ["ann", "ben"]
     admitted = [event for event in found if event.kind is QueueEventKind.ADMITTED]
     assert {(event.person_id, event.count) for event in admitted} == {(None, 1)}
@@ -216,7 +216,7 @@ async def test_history_is_kept_for_ninety_days_and_read_by_index(stores: Stores)
 async def test_history_is_read_in_pages(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(queue_history, "MAX_READ", 2)
     concert = await make_queue(stores, "ann")
-    # Events of one millisecond are in the order of the stream, not in that of their ids as text.
+    # Events of the same millisecond are in stream order, not in the text order of their ids.
     moment = int((await stream_ids(stores, concert))[0].partition("-")[0]) + 1
     for number in range(12):
         fields = ("event", "joined", "person", f"p{number}", "place", str(number), "round", "1")

@@ -1,4 +1,4 @@
-"""The worker that opens queues with a lottery: at their time, once, and each independently."""
+"""The worker opens queues with a lottery on time, once, and independently of each other."""
 
 import asyncio
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ from workers.opening import OpeningWorker
 
 
 class OpeningRecorder:
-    """Records which concerts the worker tries to open; opening the `failing` ones raises."""
+    """Records the concerts that the worker tries to open; opening a `failing` one raises."""
 
     def __init__(self, stores: Stores, monkeypatch: pytest.MonkeyPatch, *, failing: Sequence[ConcertId] = ()) -> None:
         self.concerts: list[ConcertId] = []
@@ -39,7 +39,7 @@ class OpeningRecorder:
 
 
 async def test_a_queue_opens_at_its_time(stores: Stores, valkey_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """All workers run as in production; an hour passes for them and for the store."""
+    """All workers run as in production; the clocks of workers and store advance by an hour."""
     opens_at = datetime.now(UTC) + timedelta(hours=1)
     concert = await with_lottery(stores, opens_at=opens_at)
     people = make_people(5)
@@ -76,7 +76,7 @@ async def test_an_open_queue_is_not_opened_again(stores: Stores, monkeypatch: py
     worker = OpeningWorker()
     assert [await worker.run_once(stores) for _ in range(3)] == [1, 0, 0]
     assert recorder.concerts == [concert.id]
-    # Another process tries once, and finds the queue open.
+    # Another process tries once and finds that the queue is open.
     another = OpeningWorker()
     assert [await another.run_once(stores) for _ in range(3)] == [0, 0, 0]
     assert recorder.concerts == [concert.id, concert.id]

@@ -1,4 +1,4 @@
-"""Workers at idle and active concerts: idle ones are woken at once, and none delays another."""
+"""Workers of idle and active concerts: an idle concert is woken at once; none delays another."""
 
 import logging
 from collections import Counter
@@ -39,7 +39,7 @@ class RunCounter:
         return self._counts[concert.id]
 
     async def wait_for_three(self, concert: Concert) -> None:
-        """Wait for three more runs at a concert."""
+        """Wait for three more runs for a concert."""
         before = self.count(concert)
         await wait_until(lambda: self.count(concert) >= before + 3, what="runs at the concert")
 
@@ -47,7 +47,7 @@ class RunCounter:
 async def test_an_idle_concert_is_left_alone_until_the_first_join(
     any_stores: Stores, store_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An idle concert is due after an hour here, so only a wake-up leads to the call."""
+    """Here an idle concert is due only after an hour, so the call requires a wake-up."""
     monkeypatch.setattr(AdmissionWorker, "idle_s", 3_600.0)
     active, idle = await with_room(any_stores), await with_room(any_stores)
     runs = RunCounter(any_stores, monkeypatch)

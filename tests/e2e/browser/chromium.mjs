@@ -1,4 +1,4 @@
-// Opens Chromium and records what a page must not do: request another host, log an error, throw.
+// Opens Chromium and records what pages must not do: request another host, log an error, or throw.
 import { chromium } from 'playwright-core';
 
 const ARGUMENTS = [
@@ -18,7 +18,7 @@ export class Browser {
     return browser;
   }
 
-  // Starts the records of a story. `shots` is the directory of its screenshots.
+  // Starts recording a story. `shots` is the directory of its screenshots.
   begin(shots) {
     this.shots = shots;
     this.foreignRequests = [];
@@ -26,7 +26,7 @@ export class Browser {
     this.addresses = [];
   }
 
-  // A browser context for one person: it shares no storage with the pages of another.
+  // Creates a browser context for one person; it shares no storage with other people's pages.
   async openPerson(options = {}) {
     const context = await this.chromium.newContext({ viewport: { width: 1400, height: 860 }, ...options });
     context.setDefaultTimeout(TIMEOUT_MS);
@@ -51,7 +51,7 @@ export class Browser {
     await Promise.all(pages.map((page, number) => this.screenshot(page, `${name}-${number + 1}`)));
   }
 
-  // Drops the errors that the story itself provoked.
+  // Drops the errors that the story caused on purpose.
   dropErrors(text) {
     this.errors = this.errors.filter((error) => !error.includes(text));
   }

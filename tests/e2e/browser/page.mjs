@@ -1,4 +1,4 @@
-// GraphiQL's page as a person uses it: open it, sign in, run a tab, read the result.
+// Uses GraphiQL's page as a person does: opens it, signs in, runs a tab, reads the result.
 
 export class Page {
   static async open(context, url) {
@@ -41,7 +41,7 @@ export class Page {
     await this.tab.locator('.graphiql-tab-button', { hasText: new RegExp(`^${title}$`) }).click();
   }
 
-  // Runs a tab and returns the response, read from the network: the editor shows only a part of it.
+  // Runs a tab and returns the response from the network, because the editor shows only part of it.
   async run(title) {
     await this.openTab(title);
     const response = this.tab.waitForResponse(
@@ -55,7 +55,7 @@ export class Page {
     await this.tab.locator('.graphiql-execute-button').click();
   }
 
-  // Runs an operation as another program of the same person would: the page is not informed.
+  // Runs an operation as another program of the same person would, without informing the page.
   async runElsewhere(document) {
     const answer = await this.tab.evaluate(async (query) => {
       const { accessToken } = JSON.parse(sessionStorage.getItem('onsale.session'));
@@ -66,7 +66,7 @@ export class Page {
     return answer.data;
   }
 
-  // Moves on the page's clock, which the context has installed. The server answers between the
+  // Advances the page's clock, which the context has installed. The server answers between the
   // steps, so that a timer started by an answer fires too. A query makes no page subscribe again.
   async passHalfAMinute() {
     for (let step = 0; step < 3; step += 1) {
@@ -87,7 +87,7 @@ export class Page {
     return this.tab.locator('.result-window').textContent();
   }
 
-  // Returns the number in the first such field of the result, which is that of the first tier.
+  // Returns the number in the first field of this name in the result, which is the first tier's.
   async firstNumber(field) {
     const text = await this.tab.locator('.result-window').textContent();
     return Number(new RegExp(`"${field}":\\s(\\d+)`).exec(text)[1]);

@@ -1,5 +1,7 @@
-// Records what a page sends over its WebSockets: how often it subscribed to a field, and what runs.
-// The record is inside the page, so a count read after a timer fired includes what the timer sent.
+// Records what a page sends over its WebSockets: how often it subscribed to each field, and which
+// subscriptions are running.
+// The record is kept in the page, so a count that is read after a timer fired includes the messages
+// that the timer sent.
 
 // Call this before the first page is opened. A reload begins a new record.
 export async function recordSockets(context) {

@@ -1,4 +1,4 @@
-// Stories of people on GraphiQL's page. Each returns what it saw; the test knows what that must be.
+// Stories of people on GraphiQL's page. Each returns what it saw; the test checks the values.
 import { Page } from './page.mjs';
 import { countSubscribes, recordSockets, runningFields, untilOnlyTheseRun } from './sockets.mjs';
 
@@ -59,7 +59,7 @@ export const stories = {
     return seen;
   },
 
-  // One person follows the stock while another buys, each in a window of their own.
+  // One person watches the stock while another buys, each in their own window.
   async followingTheStock(browser, url) {
     const viewer = await Page.open(await browser.openPerson({ colorScheme: 'dark' }), url);
     await viewer.openTab('WatchStock');
@@ -82,7 +82,7 @@ export const stories = {
     return { held, sold: (await viewer.firstNumber('sold')) - sold, buyer: nodes[0] };
   },
 
-  // An organizer runs the waiting room; a customer waits in it and reads what happens to the queue.
+  // An organizer runs the waiting room; a customer waits in it and follows the queue.
   async runningTheWaitingRoom(browser, url) {
     const olivia = await Page.open(await browser.openPerson(), url);
     const carol = await Page.open(await browser.openPerson(), url);
@@ -111,7 +111,7 @@ export const stories = {
     return seen;
   },
 
-  // After an entry ended, the page subscribes again only when the person joins again.
+  // After an entry has ended, the page subscribes again only when the person joins again.
   async leavingTheQueue(browser, url) {
     const { page, joinElsewhere, leaveElsewhere } = await openAsBob(browser, url);
     await joinElsewhere();
@@ -189,7 +189,7 @@ export const stories = {
     return { withinTenSeconds: attempts - before };
   },
 
-  // The server goes away, then a proxy answers in its place: the page says so in words, without a stack.
+  // The server stops, then a proxy answers instead: the page says so in words, without a stack.
   async losingTheServer(browser, url) {
     const person = await browser.openPerson();
     const page = await Page.open(person, url);

@@ -1,12 +1,12 @@
 // Subscribes with graphql-ws and with graphql-sse, and prints what each receives as lines of JSON.
-// Both unsubscribe when standard input ends, and then the process ends.
+// When standard input ends, both unsubscribe and the process exits.
 import { createClient as createSocketClient } from 'graphql-ws';
 import { createClient as createStreamClient } from 'graphql-sse';
 import WebSocket from 'ws';
 
 const [url, query, concertId, token] = process.argv.slice(2);
 const authorization = { Authorization: `Bearer ${token}` };
-const RETRIES = Number.MAX_SAFE_INTEGER; // the test ends the process, however slow the restart is
+const RETRIES = Number.MAX_SAFE_INTEGER; // the test stops the process, even if the restart is slow
 const pauseBeforeRetry = () => new Promise((resolve) => setTimeout(resolve, 100));
 const print = (client, event, value) => console.log(JSON.stringify({ client, event, value }));
 
@@ -17,7 +17,7 @@ const socketClient = createSocketClient({
   lazy: true,
   retryAttempts: RETRIES,
   retryWait: pauseBeforeRetry,
-  shouldRetry: () => true, // also while the server restarts and its port refuses connections
+  shouldRetry: () => true, // also retry while the server restarts and its port refuses connections
   on: { closed: ({ code, reason }) => print('ws', 'closed', { code, reason: String(reason) }) },
 });
 const streamClient = createStreamClient({ url, headers: authorization, retryAttempts: RETRIES, retry: pauseBeforeRetry });
