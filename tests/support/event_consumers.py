@@ -1,4 +1,4 @@
-"""Steps of tests of event consumers: queues with events, elapsed pauses, and dead letters."""
+"""Test steps for event consumers: queues with events, elapsed pauses, and dead letters."""
 
 from typing import Any
 
@@ -24,7 +24,7 @@ def stream(concert: Concert, kind: str = "events") -> str:
 
 
 async def make_idle(stores: Stores, concert: Concert, event_id: str, idle_ms: int, *, group: str) -> None:
-    """Let that much time pass since the last delivery of an event."""
+    """Set the time since the last delivery of an event to `idle_ms`."""
     ((_, holder, _, tries),) = await stores.script_client.run_command(
         "XPENDING", stream(concert), group, event_id, event_id, "1"
     )

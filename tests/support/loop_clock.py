@@ -1,10 +1,10 @@
-"""A clock of the running event loop that a test moves on, so that timers need no waiting."""
+"""A clock for the running event loop that tests advance instead of waiting for timers."""
 
 import asyncio
 
 
 class LoopClock:
-    """The loop's clock from now on. It stays ahead, so use it in a loop of the test's own.
+    """Replaces the clock of the loop. It stays ahead, so use it only in the test's own loop.
 
     Create it before the code under test, which may keep the loop's `time`.
     """
@@ -19,5 +19,5 @@ class LoopClock:
         return self._read_loop_time() + self._ahead_s
 
     def advance(self, seconds: float) -> None:
-        """Make every timer due that was set for the next `seconds`."""
+        """Make every timer of the next `seconds` due."""
         self._ahead_s += seconds

@@ -1,4 +1,4 @@
-"""Queue passes: equal bytes from every process, verifiable by the public, for one person."""
+"""Every process signs the same bytes for a queue pass, which anyone can verify."""
 
 import json
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""Buyers record every answer that must never occur, and none of an honest server's."""
+"""Buyers record every answer that must never occur, and no answer of a correct server."""
 
 import asyncio
 import time
