@@ -1,8 +1,8 @@
 """`python -m bench.watch <slug>`, behind `make watch`: shows a running sale in the terminal.
 
-It uses the public API. The stock is subscribed to; the waiting room is polled once per second. A
-terminal shows one view that is updated in place; any other output receives a line for each change.
-Ctrl-C ends it.
+It uses the public API. The stock comes from a subscription; the waiting room is polled once per
+second. A terminal shows one view that is updated in place; any other output receives a line for
+each change. Ctrl-C ends it.
 """
 
 import argparse

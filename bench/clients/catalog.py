@@ -26,7 +26,7 @@ CLAIM_TIMEOUT_S = 10
 """Also short, so that a slot that is not claimed is free again within seconds."""
 SESSION_S = 15
 DISCONNECT_GRACE_S = 20
-"""How long an entry is kept after its last socket closes: enough to reconnect after a kill."""
+"""How long an entry is kept without a socket: enough to move to the other server after a kill."""
 HEARTBEAT_S = 100
 """Three times the longest interval between two polls."""
 

@@ -131,8 +131,8 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument("--only", choices=("ticks", "joins", "slots", "pushes"), default="", help="one part only")
     parser.add_argument("--smoke", action="store_true", help="all parts, too small for meaningful results")
     options = parser.parse_args(words)
-    # Every server does this at start-up, and the hub of 50,000 people in this process represents a
-    # server.
+    # Every server does this at start-up, and this process acts as a server with a hub of 50,000
+    # people.
     configure_gc()
     began, load = time.monotonic(), os.getloadavg()[0]
     try:

@@ -1,4 +1,4 @@
-"""Runs the buyers of a sale with its background tasks, and the kill when half is sold."""
+"""Runs the buyers of a sale, its background tasks, and the kill when half is sold."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Sequence

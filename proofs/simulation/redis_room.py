@@ -2,7 +2,7 @@
 
 A script's clock is never earlier than the last time of its concert (storage/lua/lib/prologue.lua),
 so writing a later time into the state advances the clock. Orders are recorded in the hot state as
-order sync does it, but without MongoDB.
+order sync does, but without MongoDB.
 """
 
 import asyncio

@@ -32,7 +32,7 @@ class Transitions:
 
 class Room(Protocol):
     async def move_clock(self, at_s: float) -> None:
-        """Advance the clock to `at_s` seconds after the opening. A step is at most two seconds."""
+        """Advance the clock to `at_s` seconds after the opening, at most two seconds per call."""
 
     async def join(self, people: Sequence[str]) -> None: ...
 

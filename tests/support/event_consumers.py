@@ -12,7 +12,7 @@ from tests.support.sale import context
 
 
 async def make_queue(stores: Stores, *people: str) -> Concert:
-    """Return a paused concert that these people have joined, so that nothing else happens."""
+    """Return a concert with these people in its queue, paused so that nothing else happens."""
     concert = await with_room(stores, queue_all=True)
     for who in people:
         await queues.join_queue(context(stores, who), concert.id)

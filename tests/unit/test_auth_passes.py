@@ -1,4 +1,4 @@
-"""Every process signs the same bytes for a queue pass, which anyone can verify."""
+"""Every process signs the same queue pass for a person, and anyone can verify it."""
 
 import json
 from datetime import UTC, datetime, timedelta

@@ -19,7 +19,7 @@ EVEN = (10,) * (SLICES - 1) + (0,)
 
 
 def still_there(age_s: float, mean_s: float) -> float:
-    """Return the share of visits that last longer than `age_s`, by the law in slot_occupancy."""
+    """Return the share of visits that last longer than `age_s`, as in slot_occupancy."""
 
     def erlang(passed: float) -> float:
         return (1 + passed) * exp(-passed)

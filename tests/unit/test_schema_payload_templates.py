@@ -44,7 +44,7 @@ async def make_source(document: str, name: str = "p1", *roles: Role, **variables
 
 
 async def executed(source: SubscriptionSource, snapshot: QueueSnapshot) -> bytes:
-    """Return the payload of an execution, by rendering with a source that has no templates."""
+    """Return the payload of an execution: a source without templates renders no other."""
     prepared = PreparedOperation(source.prepared.key, source.prepared.execution)
     return (await replace(source, prepared=prepared).render(snapshot)).payload
 

@@ -1,4 +1,4 @@
-"""Store failures that refuse no request are logged with their cause, once for a series."""
+"""Store failures that refuse no request are logged with their cause, once per series."""
 
 import logging
 from dataclasses import dataclass

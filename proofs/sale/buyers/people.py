@@ -37,7 +37,7 @@ SHARES = {
 
 
 class QueueBehavior(StrEnum):
-    """How a person behaves in the queue."""
+    """The behavior of a person in the queue."""
 
     SUBSCRIBES = "follows the position on a socket"
     RECONNECTS = "drops the socket on purpose, and reconnects"

@@ -93,7 +93,7 @@ class QueueSession:
         return first or second
 
     async def _claim_early(self, entry: EntryView) -> QueuePass | None:
-        """Try to claim before the call; `Buyer` is what tries invalid passes."""
+        """Try to claim before the call; `Buyer` tries the invalid passes."""
         answer = await self._queue.claim(self._person.name, token=self._token)
         if isinstance(answer, QueuePass):
             return answer  # The person was called at once.
