@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 LINE_BYTES = 2**22
-"""Enough for one timestamp per socket for about ten thousand sockets."""
+"""Enough for one timestamp for each of about ten thousand sockets."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,10 @@
 """`make bench-hostile`: measures the costliest documents and inputs that pass the limits.
 
-Each runs for a while in one process that also serves a small query of another client. For each, it
-prints, and writes to bench/results/hostile.json, the longest time in milliseconds for which the
-event loop was busy (at most 50 are allowed), the time of the whole request, and the p99 latency of
-the other client. A fixed Python loop, timed at the start, shows how fast the machine is at the
-moment.
+Each of them runs for a while in one process that also serves another client's small query. For
+each, the program prints, and writes to bench/results/hostile.json, the longest time in milliseconds
+that the event loop was busy (the limit is 50), the duration of the whole request, and the p99
+latency of the other client. A fixed Python loop, timed at the start, shows the current speed of the
+machine.
 """
 
 import argparse
@@ -149,9 +149,9 @@ def make_draft() -> ConcertDraft:
 
 @contextmanager
 def probed_loop() -> Iterator[list[float]]:
-    """Record the CPU milliseconds that the event loop takes between two calls of a timer.
+    """Record the CPU milliseconds that the event loop uses between two calls of a timer.
 
-    CPU time is measured because other processes on the machine are not the fault of the document.
+    CPU time is measured so that other processes on the machine do not affect the result.
     """
     busy: list[float] = []
 
@@ -214,7 +214,7 @@ def percentile(values: list[float], share: float) -> float:
 
 
 def time_fixed_loop() -> float:
-    """Return how many milliseconds a million additions take, to compare machines."""
+    """Return the duration of a million additions in milliseconds, to compare machines."""
     began = time.perf_counter()
     total = 0
     for number in range(1_000_000):

@@ -73,7 +73,7 @@ def _row(row: tuple[str, ...]) -> str:
 def as_json(metrics: Iterable[Metric], by_size: Mapping[str, Mapping[int, Metric]]) -> dict[str, object]:
     """Return the metrics by name, with their samples.
 
-    A name measured at several sizes has one value per size.
+    A metric measured at several sizes has one value per size.
     """
     values: dict[str, object] = {}
     samples: dict[str, object] = {}

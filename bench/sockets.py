@@ -1,10 +1,10 @@
 """`make bench-sockets`: 2,000 sockets on one process subscribe to the stock of one concert.
 
-The stock changes ten times a second. Prints, and writes to bench/results/sockets.json, the latency
-of holds in that time (p50, p99), the messages that reach the sockets, and the memory of the process
-before the sockets open, with the sockets, and at the end: memory is bounded if the last two are
-about equal. The sockets are in their own process; the server, the stores and both clients share the
-machine.
+The stock changes ten times a second. The program prints, and writes to bench/results/sockets.json,
+the latency of holds during that time (p50, p99), the messages that reach the sockets, and the
+memory of the process before the sockets open, with all sockets open, and at the end: memory is
+bounded if the last two are about equal. The sockets are in their own process; the server, the
+stores and both clients share the machine.
 """
 
 import argparse

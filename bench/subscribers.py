@@ -2,9 +2,9 @@
 
 `python -m bench.subscribers PORT PLAN` opens one socket for each token of the plan file. Nothing is
 parsed: one protocol per socket counts the frames received, and records when a READY frame arrived.
-The program prints READY itself once every socket has received its first snapshot, then answers each
-line on standard input with its counts so far, as JSON. `open_subscribers` starts the program and
-reads the counts.
+The program itself prints READY when every socket has received its first snapshot. It then answers
+each line on standard input with its current counts as JSON. `open_subscribers` starts the program
+and reads the counts.
 """
 
 import asyncio
@@ -41,7 +41,7 @@ class Counts:
     frames: int
     bytes: int
     called_ms: tuple[float | None, ...]
-    """For each subscriber, when its socket received READY, by the clock of this machine."""
+    """For each subscriber, the time of READY on its socket, by the clock of this machine."""
 
     def frames_per_s(self, before: "Counts") -> float:
         return (self.frames - before.frames) / (self.at_s - before.at_s)
@@ -71,7 +71,7 @@ class Subscribers:
 async def open_subscribers(
     credentials: Sequence[Credentials], *, port: int, document: str, concert_id: str, directory: Path
 ) -> AsyncIterator[Subscribers]:
-    """Open a socket for each of `credentials`, and yield when each has its first snapshot.
+    """Open a socket for each of `credentials`, and yield when each has received its first snapshot.
 
     `document` has one variable, `$id`. Raises NotMeasured if a socket cannot be opened.
     """

@@ -1,8 +1,8 @@
 """`python -m bench.watch <slug>`, behind `make watch`: shows a running sale in the terminal.
 
-It uses the public API. Stock arrives by subscription; the waiting room is polled once per second. A
-terminal shows one view that is updated in place; any other output gets a line for each change.
-Ctrl-C ends it.
+It uses the public API. The stock comes from a subscription; the waiting room is polled once per
+second. A terminal shows one view that is updated in place; any other output receives a line for
+each change. Ctrl-C ends it.
 """
 
 import argparse
@@ -42,14 +42,14 @@ BAR_WIDTH = 40
 
 
 class NothingToWatch(Exception):
-    """The concert cannot be shown; the message says why, and what to do."""
+    """Raised if the concert cannot be shown; the message says why, and what to do."""
 
 
 @dataclass(slots=True)
 class LiveSale:
     name: str
     tiers: dict[str, str]
-    """Tier id to name, in the order of the concert."""
+    """Tier names by id, in the order of the concert."""
     stock: JsonObject = field(default_factory=dict)
     room: JsonObject = field(default_factory=dict)
     sold_at: deque[tuple[float, int]] = field(default_factory=deque)
@@ -148,7 +148,7 @@ async def _follow_stock(url: str, concert_id: str, sale: LiveSale) -> None:
                 async for stock in subscription:
                     sale.show_stock(stock, time.monotonic())
         except SocketLost:
-            pass  # The next subscription starts with a whole snapshot.
+            pass  # The next subscription starts with a complete snapshot.
         except SocketRefused as refused:
             raise NothingToWatch(f"{url} refused the subscription: {refused}") from refused
         await asyncio.sleep(AGAIN_AFTER_S)

@@ -14,7 +14,7 @@ from storage.embedded.process import ServerProcess
 from tests.support import stores
 from tests.support.store_servers import running
 
-# The loop of a session fixture lives as long as its stores; each test keeps a loop of its own.
+# The loop of a session fixture runs until its stores stop; each test has its own loop.
 session_fixture = pytest_asyncio.fixture(scope="session", loop_scope="session")
 
 
@@ -51,7 +51,7 @@ def valkey_url(shared_valkey: ServerProcess) -> str:
 
 @pytest.fixture(params=["valkey", "redis7", "cluster"])
 def store_url(request: pytest.FixtureRequest) -> str:
-    """The URL of an empty store, of every kind that Onsale promises to run on."""
+    """The URL of an empty store; the test runs on every kind of store that Onsale supports."""
     server = request.getfixturevalue(f"shared_{request.param}")
     assert isinstance(server, ServerProcess)
     return _emptied(server)

@@ -1,7 +1,7 @@
-"""The concerts of a run: the demo concerts, and one that the run creates for itself.
+"""The concerts of a run: the demo concerts, and a concert that the run creates for itself.
 
 The times of the demo concerts are relative to now, so that they are always on sale. The organizer
-olivia creates them through GraphQL, so a repeated run finds those of an earlier one.
+olivia creates them through GraphQL, so a repeated run finds the concerts of an earlier run.
 """
 
 from dataclasses import dataclass
@@ -23,10 +23,10 @@ HOLD_DURATION_S = 10
 """Short, so that abandoned holds return their stock during the sale."""
 
 CLAIM_TIMEOUT_S = 10
-"""Short too, so that a slot that is not claimed is free again within seconds."""
+"""Also short, so that a slot that is not claimed is free again within seconds."""
 SESSION_S = 15
 DISCONNECT_GRACE_S = 20
-"""How long an entry outlives its last socket: enough to move to the other server after a kill."""
+"""How long an entry is kept without a socket: enough to move to the other server after a kill."""
 HEARTBEAT_S = 100
 """Three times the longest interval between two polls."""
 
@@ -64,7 +64,7 @@ def demo_concerts(now: datetime) -> tuple[ConcertDraft, ...]:
 
 
 def sale_concert(stock: int, now: datetime, room: RoomSettings = NO_ROOM) -> ConcertDraft:
-    """Return a draft with `stock` tickets in three tiers, on sale since a minute ago."""
+    """Return a draft with `stock` tickets in three tiers, whose sale started a minute ago."""
     front, middle = stock // 5, stock // 3
     capacities = {"Front": front, "Middle": middle, "Rear": stock - front - middle}
     prices_minor = {"Front": 9900, "Middle": 6900, "Rear": 3900}
@@ -90,8 +90,8 @@ def sale_concert(stock: int, now: datetime, room: RoomSettings = NO_ROOM) -> Con
 def waiting_room(stock: int, *, active_users: int | None = None, users_per_minute: int | None = None) -> RoomSettings:
     """Return settings with which both caps take effect.
 
-    The first arrivals fill every slot, and the calls of one minute do not sell everything, unless
-    the sale is too small to make people wait a minute.
+    The first arrivals fill every slot, and the people called in one minute do not buy everything,
+    unless the sale is too small to make people wait a minute.
     """
     return RoomSettings(
         suspended=False,

@@ -1,6 +1,6 @@
 """A GraphQL client over HTTP that retries and keeps its connections to every server open.
 
-A request that got no answer, or a retryable one, is sent again, unchanged, to the next server.
+A request that gets no answer, or a retryable error, is sent unchanged to the next server.
 Idempotency keys make that safe.
 """
 
@@ -23,7 +23,7 @@ JsonObject = dict[str, Any]
 CONNECTIONS = 16
 """Connections per server; more would only wait on two cores."""
 ANSWER_TIMEOUT_S = 10.0
-"""Longer than any answer of a healthy server takes.
+"""Longer than a healthy server ever takes to answer.
 
 A killed server is detected at once, because its connections close.
 """
@@ -39,7 +39,7 @@ class Denied:
 
 
 class NotAnswered(Exception):
-    """The request is worth repeating; the text says what happened instead of an answer."""
+    """Raised for a request that should be repeated; the message says why it has no answer."""
 
     def __init__(self, what: str, *, retry_after_s: float = 0.0) -> None:
         super().__init__(what)
@@ -57,7 +57,7 @@ class Server:
         self._http = httpx2.AsyncClient(
             base_url=url, limits=limits, timeout=ANSWER_TIMEOUT_S, trust_env=False, transport=transport
         )
-        # For every request the pool searches its waiting list from the start, which is slow when
+        # For every request, the pool searches its waiting list from the start, which is slow when
         # the list is long.
         self._free = asyncio.Semaphore(CONNECTIONS)
 
@@ -104,7 +104,8 @@ class Client:
                 answer = await self._servers[attempt % len(self._servers)].post(body, token)
             except NotAnswered as failure:
                 self._ledger.retried[step, str(failure)] += 1
-                # All clients get the same retry time; without jitter they would all return at once.
+                # All clients receive the same retry time; without jitter, they would all retry at
+                # the same moment.
                 retry_after_s = failure.retry_after_s * self._dice.uniform(1.0, 1.5)
                 await asyncio.sleep(max(retry_after_s, self._pause_s(attempt - first)))
             else:

@@ -17,7 +17,7 @@ class RefusedMutation:
 
 
 class MutationClient:
-    """Sends mutations. `token` is a person's access token; None for one who is not signed in."""
+    """Sends mutations. `token` is a person's access token; it is None without a sign-in."""
 
     def __init__(self, client: Client, ledger: Ledger, concert: SaleConcert) -> None:
         self._client = client

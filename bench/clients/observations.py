@@ -51,7 +51,7 @@ class RoomObservation(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class SocketObservations:
-    """Everything that one subscription showed, in order."""
+    """All updates that one subscription received, in order."""
 
     person: str
     observations: list[Observation] = field(default_factory=list)

@@ -75,7 +75,7 @@ class QueuePass:
     token: str
     number: int
     good_until_s: float
-    """By `time.monotonic`; whole seconds, as the server reports them."""
+    """In `time.monotonic` seconds, with the precision of whole seconds that the server reports."""
 
 
 class QueueClient(MutationClient):
@@ -132,7 +132,7 @@ class QueueClient(MutationClient):
             await asyncio.sleep(ROOM_POLL_INTERVAL_S)
 
     async def read_room(self) -> RoomObservation | None:
-        """Return the waiting room; None while it cannot be read."""
+        """Return the waiting room, or None while it cannot be read."""
         room = await self._client.ask(Step.POLL, ROOM, {"id": self._concert_id}, None)
         if isinstance(room, Denied):
             self.ledger.surprises.append(f"the waiting room was answered with {room}")
@@ -146,10 +146,10 @@ class QueueClient(MutationClient):
     async def positions(
         self, name: str, *, token: str, drops_after_s: Sequence[float]
     ) -> AsyncGenerator[EntryView, None]:
-        """Yield pushed entries until the entry is over.
+        """Yield pushed entries until the entry ends.
 
-        A lost socket is replaced, on another server if there is one. The first sockets are
-        dropped on purpose, each after its time.
+        A lost socket is replaced, on another server if possible. The first sockets are dropped on
+        purpose, each after its time in `drops_after_s`.
         """
         drops = iter(drops_after_s)
         first = self._dice.randrange(len(self._urls))

@@ -18,9 +18,9 @@ PROBE_TIMEOUT_S = 2.0
 
 
 class AppServer(ServerProcess):
-    """Runs `python app.py` with these settings only.
+    """Runs `python app.py` with only these settings.
 
-    Nothing is inherited from the caller's environment.
+    The process inherits nothing from the caller's environment.
     """
 
     name = "app.py"

@@ -1,6 +1,6 @@
 """The shop as a person uses it: read the stock, hold, release and buy.
 
-Each of these is one GraphQL operation with a typed answer.
+Each of these actions is one GraphQL operation with a typed answer.
 """
 
 from collections.abc import Sequence
@@ -54,14 +54,14 @@ class Held:
 
 
 class Shop(MutationClient):
-    """The concert's tickets; `queue_pass` is the token of a pass."""
+    """Holds, releases and buys the tickets of one concert; `queue_pass` is the token of a pass."""
 
     def __init__(self, client: Client, ledger: Ledger, concert: SaleConcert) -> None:
         super().__init__(client, ledger, concert)
         self.tier_ids = concert.tier_ids
 
     async def read_stock(self) -> tuple[TierView, ...] | None:
-        """Return the stock; None while it cannot be read."""
+        """Return the stock, or None while it cannot be read."""
         concert = await self._client.ask(Step.STOCK, STOCK, {"id": self._concert_id}, None)
         if isinstance(concert, Denied):
             self.ledger.surprises.append(f"the stock was answered with {concert}")

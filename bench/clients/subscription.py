@@ -1,6 +1,7 @@
 """One subscription on one WebSocket, over graphql-transport-ws.
 
-Close codes mean the same as in the npm package graphql-ws: some are retried, the others are faults.
+Close codes have the same meaning as in the npm package graphql-ws: some lead to a retry, and the
+others are faults.
 """
 
 import asyncio
@@ -23,11 +24,11 @@ ID = "1"
 
 
 class SocketLost(Exception):
-    """The subscription is worth retrying on a new socket; the text says why this one ended."""
+    """Raised if the subscription should be retried on a new socket; the message says why."""
 
 
 class SocketRefused(Exception):
-    """The server reports that this client is at fault."""
+    """Raised if the server reports that this client is at fault."""
 
 
 class Subscription:
@@ -40,7 +41,7 @@ class Subscription:
         self._socket = socket
 
     def drop(self) -> None:
-        """Drop the connection without a close handshake, as a lost network does."""
+        """Drop the connection without a close handshake, as in a network failure."""
         self._socket.transport.abort()
 
     def __aiter__(self) -> "Subscription":
@@ -114,7 +115,7 @@ async def subscribed(
 def read_payload(payload: JsonObject) -> JsonObject:
     """Return the value of the root field.
 
-    A part that is null because a store is unavailable follows in the next payload.
+    If a part is null because a store is unavailable, the next payload contains it.
     """
     data = payload.get("data") or {}
     value: JsonObject | None = next(iter(data.values()), None)

@@ -1,6 +1,6 @@
 """Gets access tokens for demo users from the development issuer, and forges tokens.
 
-It uses the password grant.
+Tokens are requested with the password grant.
 """
 
 import asyncio
@@ -14,16 +14,16 @@ from settings import Settings
 
 CLIENT_ID = Settings().oidc_client_id
 GRANTS_AT_ONCE = 16
-"""The issuer signs a token in about a millisecond, so more requests at once would only wait."""
+"""The issuer signs a token in about a millisecond, so more concurrent requests would only wait."""
 ANSWER_TIMEOUT_S = 10.0
 
 
 class IssuerRefused(RuntimeError):
-    """The issuer gave no token; the message quotes it."""
+    """Raised if the issuer returns no token; the message quotes its response."""
 
 
 async def sign_in(issuer: str, names: Iterable[str]) -> dict[str, str]:
-    """Return the access tokens by name. A demo user's password is the user name."""
+    """Return the users' access tokens by name. A demo user's password is the user name."""
     limit = asyncio.Semaphore(GRANTS_AT_ONCE)
     async with httpx2.AsyncClient(timeout=ANSWER_TIMEOUT_S, trust_env=False) as http:
 

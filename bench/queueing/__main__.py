@@ -39,9 +39,9 @@ sockets and a process 20,000 files, so ticks for 1,000 to 50,000 waiters use a h
 class Plan:
     sizes: tuple[int, ...] = (1_000, 10_000, 50_000)
     tick_s: float = 12.0
-    """Longer than two lease renewals and than the longest delay of a position."""
+    """Longer than two lease renewals, and longer than the longest delay of a position."""
     joiners: int = 24_000
-    """More people than a server can let join in that time."""
+    """More people than can join on a server in that time."""
     joins_at_once: int = 64
     join_s: float = 4.0
     calling: slots.Plan = field(default_factory=slots.Plan)
@@ -131,7 +131,8 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument("--only", choices=("ticks", "joins", "slots", "pushes"), default="", help="one part only")
     parser.add_argument("--smoke", action="store_true", help="all parts, too small for meaningful results")
     options = parser.parse_args(words)
-    # Every server does this at start-up, and the hub of 50,000 in this process stands for one.
+    # Every server does this at start-up, and this process acts as a server with a hub of 50,000
+    # people.
     configure_gc()
     began, load = time.monotonic(), os.getloadavg()[0]
     try:

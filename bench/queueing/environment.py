@@ -50,7 +50,7 @@ class BenchServer:
     def cpu_s(self) -> float:
         """Return the CPU time that the server process has used so far.
 
-        It would be the limit if the process had a machine of its own.
+        CPU time would be the limit if the process ran alone on a machine.
         """
         fields = Path(f"/proc/{self.app.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

@@ -1,8 +1,8 @@
 """`python -m bench.queueing.frame_server SOCKETS FRAME_BYTES`: shows the limit of this machine.
 
-It prints its port, accepts the given number of sockets, and then writes one prepared frame to each
-of them, round after round, skipping transports that are full. It reads, computes and encodes
-nothing, so its rate is what the machine allows without the work of a server.
+It prints its port, accepts the given number of sockets, and then repeatedly writes one prepared
+frame to each of them, skipping full transports. It reads, computes and encodes nothing, so its rate
+is the limit of the machine without the work of a server.
 """
 
 import asyncio
@@ -29,9 +29,9 @@ async def run_frame_server(sockets: int, frame_bytes: int) -> AsyncIterator[int]
 
 
 def make_frame(size: int) -> bytes:
-    """Return a whole frame of `size` bytes, including its header.
+    """Return a complete frame of `size` bytes, including its header.
 
-    Its payload has 126 to 65,535 bytes.
+    The payload must have 126 to 65,535 bytes.
     """
     payload = PAYLOAD + b'"' + b"x" * (size - 4 - len(PAYLOAD) - 3) + b'"}'
     return b"\x81\x7e" + len(payload).to_bytes(2, "big") + payload
@@ -63,10 +63,11 @@ async def main(sockets: int, size: int) -> None:
     )
     sys.stdout.write(f"{server.sockets[0].getsockname()[1]}\n")
     sys.stdout.flush()
-    # This program stops at the end of standard input, which comes when the parent process ends.
+    # This program stops at the end of standard input, which is reached when the parent process
+    # ends.
     ended = asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
     while not ended.done():
-        # The loop serves the sockets in between, as often as it does while a hub pushes.
+        # Between the time slices, the loop serves the sockets at the same intervals as under a hub.
         time_slice = TimeSlice()
         for transport in transports if len(transports) == sockets else ():
             if transport.get_write_buffer_size() < FULL:

@@ -132,9 +132,9 @@ class InProcessHub:
             subscription.close()
 
     def join(self, count: int) -> None:
-        """Start to let people join and subscribe.
+        """Start to join and subscribe `count` people.
 
-        Each has subscribed once the next refresh has delivered their position.
+        Each subscription is complete when the next refresh has delivered the person's position.
         """
         for _ in range(count):
             task = asyncio.create_task(self._join_and_subscribe(PersonId(random_person_id())))

@@ -1,4 +1,4 @@
-"""A concert's queue on a real store with thousands of people, and its memory by kind of key.
+"""A concert's queue on a real store with thousands of people, and its memory use by kind of key.
 
 The scripts are the real ones, called through the product's stores; only HTTP and sockets are left
 out.

@@ -1,4 +1,4 @@
-"""Measures how many joins per second a server handles, and the latency of one, alone and loaded."""
+"""Measures how many joins per second a server handles, and their latency at full and half load."""
 
 from collections.abc import Iterator, Sequence
 
@@ -37,9 +37,9 @@ async def measure(
     seconds: float,
     at_least: int = 100,
 ) -> list[Metric]:
-    """Measure for `seconds` under full load, then half as many joins at half the rate.
+    """Measure joins under full load, and then half as many joins at half the rate.
 
-    Full load continues until there are at least `at_least` joins.
+    The first part lasts at least `seconds`, and has at least `at_least` joins.
     """
     concert = await server.open_concert(room)
     requests = make_join_requests(server, concert, people)

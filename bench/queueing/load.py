@@ -1,8 +1,9 @@
-"""Sends requests over persistent HTTP connections at the lowest cost.
+"""Sends requests over persistent HTTP connections with minimal overhead.
 
-Answers are raw bytes that are searched for one word. In a closed loop, each connection sends its
-next request after the last answer. In an open loop, requests are due at a steady rate, and the wait
-for a free connection counts, so a slow server cannot hide behind waiting clients.
+Answers are not parsed: their raw bytes are only searched for one word. In a closed loop, each
+connection sends its next request after the last answer. In an open loop, requests are due at a
+steady rate, and the latency includes the wait for a free connection, so a slow server cannot
+improve its latency by delaying the clients.
 """
 
 import asyncio
@@ -112,9 +113,9 @@ async def open_connections(port: int, count: int, success: str) -> AsyncIterator
 async def run_closed_loop(
     opened: list[Connection], requests: Iterator[bytes], *, seconds: float = math.inf, at_least: int = 0
 ) -> Timed:
-    """Run a closed loop until the time is up and `at_least` requests are answered.
+    """Run a closed loop.
 
-    It ends earlier if no requests are left.
+    It ends when the time is up and `at_least` requests are answered, or when no requests are left.
     """
     took_ms: list[float] = []
     began = time.perf_counter()

@@ -1,6 +1,6 @@
-"""Measures how many positions per second a process pushes if everyone gets every change.
+"""Measures how many positions per second a process pushes if everyone receives every change.
 
-It also measures the most that the machine allows.
+It also measures the maximum that the machine allows.
 """
 
 import asyncio
@@ -20,12 +20,12 @@ from bench.queueing.users import User, credentials_of
 from bench.subscribers import open_subscribers
 
 PUSH_EVERY_CHANGE = {"PUSH_INTERVALS": "rest:0", "PUSH_TICK_MS": "10"}
-"""Settings with which no position is delayed and the server refreshes as often as it can.
+"""Settings with which no position is delayed and the server refreshes at its maximum rate.
 
 They are not the default settings of a server.
 """
 LEAVE_EVERY_S = 0.02
-"""Each departure changes the positions of everyone behind."""
+"""Each departure changes the positions of everyone behind that person."""
 WARM_UP_S = 1.0
 
 

@@ -1,9 +1,10 @@
-"""Measures how soon a call, or a slot that is freed, reaches the socket of the person called.
+"""Measures the time from a call, or from a freed slot, to READY on the called person's socket.
 
 Each person has an open socket. Calls are made manually while the room is paused; then the room is
-resumed with every slot taken, so each slot that is freed calls the next person. Some of the people
-inside leave, some buy, and the others let their call expire. The store's records (the times of
-calls and ends) are read afterwards; in one queue, the nth freed slot belongs to the nth call.
+resumed with every slot taken, so the next person is called whenever a slot is freed. Some of the
+people with a slot leave, some buy, and the others let their call expire. The store's records (the
+times of calls and ends) are read afterwards; in one queue, the nth freed slot belongs to the nth
+call.
 """
 
 import asyncio
@@ -90,7 +91,7 @@ async def _measure_latencies(
     await server.organize(RESUME, concertId=concert.id)
     inside = sorted((user for user in people if user.person_id in called), key=lambda v: called[v.person_id].number)
     sent_ms = await _free(server, concert, inside, plan)
-    # The others let their calls expire: wait for the latest call.
+    # The others let their calls expire, so wait until the latest call has expired.
     await asyncio.sleep(max(max(e.called_ms for e in called.values()) / 1000 + plan.claim_timeout_s - time.time(), 0))
     entries, counts = await _read_when_settled(server, concert, people, subscribers, plan, called=2 * plan.slots)
     refills = refill_ms(entries, sent_ms, people, counts, plan)
@@ -145,9 +146,9 @@ async def _call(server: BenchServer, concert: SaleConcert, plan: Plan) -> None:
 
 
 async def _free(server: BenchServer, concert: SaleConcert, inside: Sequence[User], plan: Plan) -> dict[str, float]:
-    """Free slots; return by person when the request that freed the slot was sent.
+    """Free slots, and return by person the time of the request that freed the slot.
 
-    The times are those of the clock of this machine.
+    The times are from the clock of this machine.
     """
     ledger = Ledger()
     queue = QueueClient(server.client, ledger, concert, urls=[server.app.url], observations=Observations())
@@ -187,9 +188,9 @@ async def _read_when_settled(
     *,
     called: int,
 ) -> tuple[dict[str, CalledEntry], Counts]:
-    """Return the called entries and the counts, once there are `called` of these entries.
+    """Wait for `called` called entries, and return them with the counts.
 
-    By then, each of their sockets has received its call. Raises NotMeasured after
+    By then, the socket of each has received its call. Raises NotMeasured after
     `plan.settled_within_s`.
     """
     deadline = time.monotonic() + plan.settled_within_s
@@ -206,7 +207,7 @@ async def _read_when_settled(
 
 
 async def read_entries(redis_url: str, concert_id: ConcertId, people: Sequence[User]) -> dict[str, CalledEntry]:
-    """Return the entries that were ever called, by person."""
+    """Return every entry that has been called, by person."""
     key = concert_keys(concert_id)[KINDS.index("entries")]
     names = [user.person_id for user in people]
     async with redis.asyncio.Redis.from_url(redis_url) as client:

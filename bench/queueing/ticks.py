@@ -1,9 +1,9 @@
 """Measures what one tick of one publishing process costs the store as the queue grows.
 
-The hub is real, and so are its reader, sources and templates; only the sockets are left out,
-because one machine cannot open 50,000. At every size, each refresh is followed by the same changes:
-two called people leave, so two others are called; two waiting people leave; two sockets close; two
-people join and subscribe. The process renews its lease.
+The hub, its reader, its sources and its templates are real; only the sockets are left out, because
+one machine cannot open 50,000. At every size, each refresh is followed by the same changes: two
+called people leave, so two others are called; two waiting people leave; two sockets close; two
+people join and subscribe. The process also renews its lease.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ from workers.concert_worker import ACTIVE_S
 CHANGES_OF_EACH_KIND = 2
 SLOTS = 50
 MIN_REFRESHES = 8
-"""The number of refreshes to measure, however long they take; fewer prove nothing."""
+"""The number of refreshes to measure, however long they take; fewer would not be conclusive."""
 SETTLE_S = 0.5
 """Time until the changes caused by all the joins are published."""
 
@@ -136,7 +136,7 @@ async def _open_hub(
 
 
 async def _measure_joined_bytes(queue: InProcessQueue, concert_id: ConcertId, size: int) -> list[Metric]:
-    """Return the memory of all keys of the concert, as the store counts it."""
+    """Return the memory use of all keys of the concert, as measured by the store."""
     before = await queue.bytes_by_kind(concert_id)
     await queue.consume_events(concert_id)
     after = await queue.bytes_by_kind(concert_id)

@@ -1,7 +1,7 @@
 """Users, each with an access token and a local address.
 
-The tokens are signed with the key of the server's issuer, and the server checks them like all
-others; only the request to the issuer is left out.
+The tokens are signed with the key of the server's issuer, and the server checks them like any other
+token; only the request to the issuer is left out.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from bench.subscribers import Credentials
 from settings import Settings
 
 PEOPLE_PER_ADDRESS = 250
-"""Fewer than the server allows to join from one address."""
+"""Fewer people than the server allows to join from one address."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Runs one step of the Makefile and shows what it does, how far it is, and what it took.
+"""Runs one step of the Makefile, and shows its title, its progress, and its time and size.
 
-    step.py 'Installing 34 packages' [--count '^Collecting ' --of 34] [--into .venv] -- pip …
+step.py 'Installing 34 packages' [--count '^Collecting ' --of 34] [--into .venv] -- pip …
 
-What the command prints is shown only if it fails.
+The output of the command is shown only if the command fails.
 """
 
 import argparse
@@ -22,7 +22,7 @@ LAST_LINES = 20
 
 
 class Output:
-    """The last lines of a command, and how many of its lines match the pattern."""
+    """The last lines of a command's output, and how many of its lines match the pattern."""
 
     def __init__(self, pattern: str | None) -> None:
         self._pattern = re.compile(pattern) if pattern else None

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Check that an Onsale lottery drew a number as promised, with Python's standard library alone.
+"""Check that an Onsale lottery drew a number as promised, with only Python's standard library.
 
-    python deploy/verify/lottery.py proof.json --commitment <the value you noted before the opening>
+python deploy/verify/lottery.py proof.json --commitment <the value you noted before the opening>
 
-Reads a file or standard input: a whole GraphQL response, or its `lotteryProof` or `lottery`.
+Reads a file or standard input: a complete GraphQL response, or its `lotteryProof` or `lottery`.
 Exits with 0 if every check passes, and with 1 otherwise. docs/lottery.md explains the checks.
 """
 
@@ -21,7 +21,7 @@ Json = Any
 
 
 class ProofError(Exception):
-    """A check that failed; its text says which."""
+    """Raised if a check fails; the message says which one."""
 
 
 def sha256(content: bytes) -> str:

@@ -27,7 +27,7 @@ from settings import Settings, SettingsError
 from storage.embedded.process import ServerStartError
 
 ARRIVALS_PER_S = 50
-"""The average; the sale starts at twice this rate."""
+"""The average rate; the sale starts at twice this rate."""
 MIN_SIZE = 10
 """The minimum number of people and of tickets, so that each of the three tiers has some stock."""
 

@@ -21,7 +21,7 @@ CLOSE = """mutation Close($input: CloseConcertInput!) {
 
 @asynccontextmanager
 async def closed_at_the_end(client: Client, concert_id: str, token: str) -> AsyncIterator[None]:
-    """Close the concert when the block ends, however it ends; print a message if that fails."""
+    """Close the concert when the block ends, even with an error; print a message if that fails."""
     try:
         yield
     finally:

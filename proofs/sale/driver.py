@@ -1,4 +1,4 @@
-"""Runs the buyers of a sale with its background tasks, and the kill when half is sold."""
+"""Runs the buyers of a sale, its background tasks, and the kill when half is sold."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
@@ -35,7 +35,7 @@ async def drive_sale(
 ) -> str | None:
     """Run the buyers.
 
-    Returns None once all are done; after `limit_s`, the reason why some are not.
+    Returns None when all are done, or, after `limit_s`, the reason why some are not.
     """
     async with asyncio.TaskGroup() as group:
         showing = show_progress(ledger, stock_poller, goal=goal)
@@ -46,7 +46,7 @@ async def drive_sale(
             cut_short += f", {stock_poller.waiting_count} of {ledger.arrived - ledger.done} waited for released tickets"
         await cancel_all(tasks)
         if killing and not _is_half_sold(ledger, goal):
-            # If the kill has begun, its stores must run again before the records are read.
+            # If the kill has begun, the killed store must run again before the records are read.
             killing.cancel()
             cut_short = cut_short or "half of the goal was never sold, so nothing was killed"
     return cut_short

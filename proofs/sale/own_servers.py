@@ -1,7 +1,7 @@
 """The environment of a self-contained sale: a Valkey, a mongod, and two app processes.
 
 The processes share only these stores and one issuer. The first app is the issuer, so killing it
-also takes away the keys with which the other one checks tokens.
+also makes the keys unavailable with which the other app checks tokens.
 """
 
 import asyncio

@@ -49,7 +49,7 @@ class Plan:
 
     @property
     def goal(self) -> int:
-        """Return how many tickets to sell: the stock, or what people want if that is less."""
+        """Return how many tickets to sell: the stock or the total demand, whichever is less."""
         return min(self.stock, wanted(self.people))
 
 
@@ -60,7 +60,7 @@ class Result:
     verdicts: tuple[Verdict, ...]
     lasted_s: float
     cut_short: str | None
-    """Why the sale was cut short; None if it ended by itself."""
+    """Why the sale was stopped early, or None if it ended by itself."""
 
 
 async def run_sale(target: SaleTarget, plan: Plan, kill: Kill | None) -> Result:
@@ -125,7 +125,7 @@ async def _create_concerts(client: Client, plan: Plan, token: str, target: SaleT
 async def _read_dump(target: SaleTarget, concert_id: ConcertId) -> StoreDump:
     """Wait for all holds to end, and return the dump.
 
-    A hold that does not end shows up as a violation.
+    A hold that does not end is reported as a violation.
     """
     mongo_client = connect(target.mongo_url)
     try:

@@ -1,4 +1,4 @@
-"""The target of a sale: the servers that the people use, and the stores behind them."""
+"""The target of a sale: the servers that the people use, and their stores."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from storage.embedded.process import ServerProcess
 
 
 class StoresUnknown(RuntimeError):
-    """The stores are not known; the message names the ways to specify them."""
+    """Raised if the stores are not known; the message names the ways to specify them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class SaleTarget:
     mongo_url: str
     mongo_database: str
     is_disposable: bool = False
-    """The servers were started for this sale, so demo concerts may be added and left in them."""
+    """The servers were started for this sale, so demo concerts may be added and kept there."""
 
 
 def existing_target(url: str, settings: Settings, *, redis_url: str | None, mongo_url: str | None) -> SaleTarget:

@@ -1,6 +1,6 @@
 """`python -m proofs.simulation`, behind `make simulate`: simulates sales on the real scripts.
 
-Each sale lasts 25 minutes, and is simulated within seconds.
+Each sale lasts 25 minutes, but its simulation takes only seconds.
 """
 
 import argparse
@@ -30,7 +30,7 @@ ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "bench" / "results" / "estimates.json"
 CHART = ROOT / "docs" / "estimates.svg"
 SEEDS = (101, 102)
-"""Not seeds 1 to 6, on which the estimator was tuned."""
+"""Excludes seeds 1 to 6, on which the estimator was tuned."""
 
 
 def main(arguments: Sequence[str]) -> int:

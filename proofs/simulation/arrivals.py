@@ -1,6 +1,6 @@
 """The people who arrive at a simulated sale.
 
-Their times and behavior are the same for the same seed.
+The same seed gives the same times and behavior.
 """
 
 import random
@@ -66,7 +66,7 @@ def make_arrivals(size: int, pattern: ArrivalPattern, *, seed: int) -> tuple[Per
 
 def _person(name: str, pattern: ArrivalPattern, dice: random.Random) -> Person:
     arrives_s = _arrival(pattern, dice)
-    # Lognormal: most visits are short, and a few take very long.
+    # Lognormal: most visits are short, and a few are very long.
     visit_s = pattern.visit_s * dice.lognormvariate(-0.25, 0.7) * (2 if arrives_s > pattern.slower_after_s else 1)
     choosing = dice.uniform(0.1, 0.6)
     return Person(

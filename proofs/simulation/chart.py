@@ -1,6 +1,6 @@
 """Draws the simulation results as SVG.
 
-It shows estimated and actual waits over time, and how many waits were within the estimates.
+It shows estimated and actual waits over time, and the share of waits within the estimates.
 """
 
 from collections.abc import Sequence

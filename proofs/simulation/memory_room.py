@@ -19,7 +19,7 @@ class _Entry:
     ends_s: float | None = None
     """WAITING: end of the grace after a lost socket. Inside: end of the call or the session."""
     alive_until_s: float = 0.0
-    """Until then the join itself keeps the entry."""
+    """Until this time, the join itself keeps the entry."""
     is_inside: bool = False
     is_claimed: bool = False
     held: int = 0

@@ -1,8 +1,8 @@
 """A room that runs the real scripts on its own Valkey, with a fast clock.
 
-The clock of a script never goes back behind the last time of its concert
-(storage/lua/lib/prologue.lua), so writing a later time into the state advances the clock. Orders
-are recorded in the hot state as order sync does it; there is no MongoDB behind them.
+A script's clock is never earlier than the last time of its concert (storage/lua/lib/prologue.lua),
+so writing a later time into the state advances the clock. Orders are recorded in the hot state as
+order sync does, but without MongoDB.
 """
 
 import asyncio
@@ -47,7 +47,7 @@ class NoRecovery:
 
 @asynccontextmanager
 async def open_script_client(directory: Path) -> AsyncIterator[ScriptClient]:
-    """Open a script client on a new Valkey without persistence: a simulation keeps nothing."""
+    """Open a script client on a new Valkey without persistence: a simulation keeps no data."""
     child = supervisor.make_valkey(directory, options=("--appendonly", "no"))
     await child.start()
     try:

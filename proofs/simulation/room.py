@@ -32,7 +32,7 @@ class Transitions:
 
 class Room(Protocol):
     async def move_clock(self, at_s: float) -> None:
-        """Advance the clock to `at_s` seconds after the opening, at most two seconds per step."""
+        """Advance the clock to `at_s` seconds after the opening, at most two seconds per call."""
 
     async def join(self, people: Sequence[str]) -> None: ...
 
@@ -45,7 +45,7 @@ class Room(Protocol):
         """Claim passes; return the people who got one."""
 
     async def hold(self, person: str, wish: int) -> bool:
-        """Hold `wish` tickets, or as many as are left; return whether any were left."""
+        """Hold `wish` tickets, or all that are left if fewer; return whether any were left."""
 
     async def buy(self, people: Sequence[str]) -> None:
         """Buy the holds of these people."""
@@ -53,6 +53,6 @@ class Room(Protocol):
     async def configure(self, changes: Mapping[str, int]) -> None: ...
 
     async def advance(self) -> Transitions:
-        """Call the next people and end what has expired."""
+        """Call the next people, and end everything that has expired."""
 
     async def observe(self) -> RoomObservation: ...

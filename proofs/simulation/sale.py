@@ -19,7 +19,7 @@ PREDICTIONS_PER_POLL = 50
 
 
 class Action(IntEnum):
-    """Actions; those due at the same time run in this order."""
+    """Actions of the sale. Actions that are due at the same time run in this order."""
 
     JOIN = 0
     GIVE_UP = 1

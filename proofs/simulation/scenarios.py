@@ -1,4 +1,4 @@
-"""The simulated sales. Each tests one condition that may mislead an estimate."""
+"""The simulated sales. Each tests one condition that may distort an estimate."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -49,7 +49,7 @@ class Calls:
 
 
 async def read_events(stores: Stores, concert_id: ConcertId) -> list[QueueEvent]:
-    """Return all events that the stream still has, oldest first."""
+    """Return all events that the stream still contains, oldest first."""
     key, after, found = concert_keys(concert_id)[KINDS.index("events")], "-", list[QueueEvent]()
     while True:
         page = await stores.script_client.run_command("XRANGE", key, after, "+", "COUNT", str(PAGE_SIZE))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 class Findings:
     """Counts and violations.
 
-    While the traffic runs, `entries` and `busiest_minute` are as observed.
+    While the traffic runs, `entries` and `busiest_minute` are the observed values.
     """
 
     observed: int = 0

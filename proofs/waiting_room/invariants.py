@@ -1,6 +1,6 @@
 """The invariants of one concert: orders, units, holds, people and counters agree.
 
-Both stores are read directly, while nothing changes.
+Both stores are read directly while nothing changes.
 """
 
 import json

@@ -1,6 +1,6 @@
-"""Reads the room repeatedly, each time in one step.
+"""Reads the room repeatedly; each read is atomic.
 
-It compares each state with the state before it.
+It compares each state with the previous state.
 """
 
 import asyncio

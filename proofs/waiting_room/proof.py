@@ -64,7 +64,7 @@ class Proof:
         return findings
 
     def _make_stop(self, findings: Findings) -> Callable[[], bool]:
-        """Return a function that says whether the traffic has to stop."""
+        """Return a function that checks whether the traffic has to stop."""
         loop = asyncio.get_running_loop()
         began_s = loop.time()
 
@@ -78,7 +78,7 @@ class Proof:
 async def _call_all_waiting(stores: Stores, traffic: Traffic, findings: Findings) -> int:
     """Raise the caps until no one is waiting, and check that everyone who waited was called.
 
-    Returns the time of the store before that, in ms.
+    Returns the store's time before that, in ms.
     """
     concert_id = traffic.concert.id
     await stores.queues.sync_presence(concert_id, "end", [(person_id, 1_000_000_000) for person_id in PEOPLE])
@@ -116,7 +116,7 @@ async def _judge_events(
 
 
 async def _find_lost_entries(stores: Stores, concert_id: ConcertId, histories: dict[int, EntryHistory]) -> list[str]:
-    """Return the entries that are alive by the events but not in the store, or vice versa."""
+    """Return the entries that are active by the events but not in the store, or vice versa."""
     entries = await stores.queues.read_entries(concert_id, PEOPLE)
     state = await stores.queues.read_queue(concert_id)
     in_store = {(entry.entry_id, person_id) for person_id, entry in entries.items() if entry.end_reason is None}

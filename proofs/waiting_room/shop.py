@@ -1,4 +1,4 @@
-"""The concert of the proof, used through the resolvers as its organizer and customers use it."""
+"""The concert of the proof, which its organizer and customers use through the resolvers."""
 
 import secrets
 from collections.abc import AsyncIterator

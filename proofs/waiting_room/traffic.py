@@ -90,7 +90,7 @@ class Traffic:
     def _socket_process(self, name: str) -> Step:
         """Return a step of a process with sockets, which connects and disconnects people.
 
-        It takes a new name when its lease has expired.
+        The process takes a new name when its lease has expired.
         """
         names = (f"{name}{number}" for number in count())
         current = [next(names)]

@@ -1,4 +1,4 @@
-"""Runs a command to its end and returns its output; a failure shows what the command printed."""
+"""Runs a command and returns its output; a failure message includes the output."""
 
 import asyncio
 from collections.abc import Mapping

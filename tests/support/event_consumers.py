@@ -1,4 +1,4 @@
-"""Steps of tests of event consumers: queues with events, elapsed pauses, and dead letters."""
+"""Test steps for event consumers: queues with events, elapsed pauses, and dead letters."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from tests.support.sale import context
 
 
 async def make_queue(stores: Stores, *people: str) -> Concert:
-    """Return a paused concert that these people have joined, so that nothing else happens."""
+    """Return a concert with these people in its queue, paused so that nothing else happens."""
     concert = await with_room(stores, queue_all=True)
     for who in people:
         await queues.join_queue(context(stores, who), concert.id)
@@ -24,7 +24,7 @@ def stream(concert: Concert, kind: str = "events") -> str:
 
 
 async def make_idle(stores: Stores, concert: Concert, event_id: str, idle_ms: int, *, group: str) -> None:
-    """Let that much time pass since the last delivery of an event."""
+    """Set the time since the last delivery of an event to `idle_ms`."""
     ((_, holder, _, tries),) = await stores.script_client.run_command(
         "XPENDING", stream(concert), group, event_id, event_id, "1"
     )

@@ -1,4 +1,4 @@
-"""Reads server-sent events one by one, comments included."""
+"""Reads server-sent events one by one, including comments."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -19,7 +19,7 @@ class Events:
     _blocks: AsyncIterator[tuple[str, Any]]
 
     async def receive(self) -> tuple[str, Any]:
-        """Return name and JSON of the next event, or COMMENT.
+        """Return the name and the JSON of the next event, or COMMENT.
 
         Raises StopAsyncIteration at the end.
         """

@@ -1,4 +1,4 @@
-"""An in-memory queue for the hub to read. It counts the reads and changes as a test directs."""
+"""A queue in memory that the hub reads: it counts the reads, and tests change its state."""
 
 from collections import Counter
 from collections.abc import Collection, Sequence
@@ -49,7 +49,7 @@ class FakeQueue(StoreSnapshotReader):
         super().__init__(cast("Stores", None), PASSES, WaitTableCache())
 
     def move(self, count: int = 1) -> None:
-        """Call `count` people. A subscriber is one of them only if a test changes its state."""
+        """Call `count` people. A subscriber's state changes only if a test changes it."""
         self.serving += count
         self.version += 1
 

@@ -1,4 +1,4 @@
-"""Orders made from a hold by the test itself, where no purchase can make them."""
+"""Orders that a test creates from a hold itself, because no purchase can create them."""
 
 from dataclasses import replace
 from datetime import UTC, datetime

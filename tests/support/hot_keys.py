@@ -26,5 +26,5 @@ async def replace_incarnation(stores: Stores, concert: Concert, incarnation: str
 
 
 async def end_grace(stores: Stores, concert: Concert) -> None:
-    """End the grace after an outage, such as five seconds without workers on a busy machine."""
+    """End the grace period of an outage, such as five seconds without workers on a busy machine."""
     await stores.script_client.run_command("HSET", concert_key(concert, "state"), "grace_until_ms", "0")

@@ -1,4 +1,4 @@
-"""Requests of browsers and clients to the development issuer, over real HTTP."""
+"""Sends requests of browsers and clients to the development issuer over real HTTP."""
 
 import base64
 import hashlib
@@ -108,5 +108,5 @@ def answer_of(response: httpx2.Response) -> dict[str, str]:
 
 
 def _changed(parameters: Mapping[str, str], changes: Mapping[str, str | None]) -> dict[str, str]:
-    """Change parameters; None removes one."""
+    """Return the parameters with these changes; None removes a parameter."""
     return {name: value for name, value in {**parameters, **changes}.items() if value is not None}

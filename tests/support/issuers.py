@@ -14,7 +14,7 @@ from tests.support.tokens import jwk
 
 
 class KeyServer:
-    """A key server whose attributes may change while it serves.
+    """A key server whose attributes may change while it runs.
 
     Responses with keys wait until `gate` is set.
     """

@@ -1,10 +1,10 @@
-"""A clock for the running event loop that a test advances instead of waiting for timers."""
+"""A clock for the running event loop that tests advance instead of waiting for timers."""
 
 import asyncio
 
 
 class LoopClock:
-    """Replaces the loop's clock. It stays ahead, so use it only in a loop of the test's own.
+    """Replaces the clock of the loop. It stays ahead, so use it only in the test's own loop.
 
     Create it before the code under test, which may keep the loop's `time`.
     """
@@ -19,5 +19,5 @@ class LoopClock:
         return self._read_loop_time() + self._ahead_s
 
     def advance(self, seconds: float) -> None:
-        """Make every timer that is set for the next `seconds` due."""
+        """Make every timer of the next `seconds` due."""
         self._ahead_s += seconds

@@ -8,7 +8,7 @@ from subscriptions.feed import Feed, HintHandler
 
 
 def lose_hints(monkeypatch: pytest.MonkeyPatch, feed: Feed, *, is_kept: Callable[[], bool] = lambda: False) -> None:
-    """Make the listeners that are added from now on miss all hints but those that `is_kept`."""
+    """Make listeners added from now on miss each hint for which `is_kept` returns False."""
     listen = feed.listen
 
     def listen_to_few(channel: str, notice: HintHandler) -> None:

@@ -1,4 +1,4 @@
-"""Steps of lottery tests on real stores: a queue with a lottery, its numbers, proofs and draw."""
+"""Test steps for lotteries on real stores: a queue with a lottery, its numbers, proofs and draw."""
 
 import json
 from collections.abc import AsyncIterator, Sequence
@@ -25,7 +25,7 @@ async def with_lottery(stores: Stores, **changes: Any) -> Concert:
 
 @asynccontextmanager
 async def before_opening(stores: Stores, concert_id: ConcertId) -> AsyncIterator[None]:
-    """Make the store treat the opening as in the future within the block."""
+    """Set the time of the opening in the store to the far future within the block."""
     state = concert_keys(concert_id)[KINDS.index("state")]
     opens_ms = await stores.script_client.run_command("HGET", state, "opens_ms")
     await stores.script_client.run_command("HSET", state, "opens_ms", str(2**52))
@@ -44,7 +44,7 @@ async def numbers(stores: Stores, concert: Concert, people: Sequence[PersonId]) 
 
 
 async def sorted_numbers(stores: Stores, concert: Concert, people: Sequence[PersonId]) -> list[int]:
-    """Return the numbers of `people`, all of whom must have one."""
+    """Return the sorted numbers of these people, who must all have one."""
     found = (await numbers(stores, concert, people)).values()
     given = [number for number in found if number is not None]
     assert len(given) == len(people)
@@ -58,7 +58,7 @@ async def revealed(stores: Stores, concert: Concert) -> Reveal:
 
 
 async def check_draw(stores: Stores, concert: Concert, people: Sequence[PersonId]) -> None:
-    """Check that the reveal and the numbers match the commitment and that positions are exact."""
+    """Check that the commitment, the reveal and the numbers match, and that positions are exact."""
     reveal = await revealed(stores, concert)
     assert reveal.commitment == concert.room.commitment == commitment_of(reveal.secret)
     assert reveal.seed == seed_of(reveal.secret, reveal.digest)
@@ -80,14 +80,14 @@ async def check_draw(stores: Stores, concert: Concert, people: Sequence[PersonId
 
 
 async def secret_of(stores: Stores, concert: Concert) -> str:
-    """Read the secret from the database itself, as no store returns it before the reveal."""
+    """Read the secret directly from the database: no store returns it before the reveal."""
     found = await stores.mongo["lotteries"].find_one({"_id": f"{concert.id}:{concert.room.round}"})
     assert found is not None
     return str(found["secret"])
 
 
 def proof_of(reveal: Reveal, entry: EntryRecord) -> str:
-    """Return the proof of an entry as the API shows it."""
+    """Return the proof of an entry as the API returns it."""
     fields = ("registrations", "digest", "secret", "seed", "commitment")
     shown = {name: getattr(reveal, name) for name in fields}
     return json.dumps({"lotteryProof": {"lot": entry.lot, "number": entry.number, **shown}})

@@ -1,4 +1,4 @@
-"""Failures of MongoDB commands, by MongoDB's own fail points."""
+"""Makes MongoDB commands fail with MongoDB's own fail points."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,7 +11,7 @@ from pymongo import MongoClient
 async def failing(
     mongo_url: str, times: int, *, commands: tuple[str, ...] = ("insert",), **failure: Any
 ) -> AsyncIterator[None]:
-    """Let the next commands of the stores fail this often."""
+    """Make the next `times` commands of the stores fail."""
     data = {"failCommands": list(commands), "appName": "onsale", **failure}
     with MongoClient[dict[str, Any]](mongo_url) as control:
         control.admin.command("configureFailPoint", "failCommand", mode={"times": times}, data=data)

@@ -1,4 +1,4 @@
-"""Installs and runs npm programs for tests, from a lock file, at their first use."""
+"""Installs npm programs for tests from a lock file on first use, and runs them."""
 
 import asyncio
 import os
@@ -9,7 +9,10 @@ import pytest
 
 
 async def installed(directory: Path, *, for_what: str) -> Path:
-    """Return the directory with its packages. Without npm the test is skipped, or fails in CI."""
+    """Return the directory with its packages installed.
+
+    Without npm, the test is skipped, except in CI, where it fails.
+    """
     npm = shutil.which("npm")
     if npm is None:
         message = f"npm is missing, so {for_what}: install Node.js 20 or later"

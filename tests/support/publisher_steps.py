@@ -1,4 +1,4 @@
-"""Steps on a concert publisher that reads a fake queue. Nothing runs but what a test asks for."""
+"""Test steps for a concert publisher that reads a fake queue. Only the test itself runs it."""
 
 from domain.ids import PersonId
 from domain.topics import QueueTopic

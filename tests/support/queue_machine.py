@@ -113,7 +113,7 @@ class ModelMachine(RuleBasedStateMachine):
         return None if is_random or self.model.number(who) is None else self.model.waiting.index(who) + 1
 
     def adopt(self, records: dict[PersonId, EntryRecord]) -> None:
-        """Copy from the store which people random calls chose; the model knows only how many."""
+        """Copy from the store which people were called at random; the model knows only how many."""
         model, called = self.model, 0
         for who in list(model.waiting):
             record = records[PersonId(who)]

@@ -1,6 +1,7 @@
 """A model of a waiting room as plain lists, with which tests compare the real scripts.
 
-`waiting` holds the people who wait, in order. The model has no clock: a test says who is overdue.
+`waiting` holds the people who wait, in order. The model has no clock: a test decides who is
+overdue.
 """
 
 import hashlib
@@ -33,13 +34,13 @@ class QueueModel:
     is_lottery: bool = False
     is_sale_over: bool = False
     has_slots_to_free: bool = False
-    """A sale ended, and no worker has freed its slots yet."""
+    """The sale has ended, but no worker has freed its slots yet."""
     round: int = 1
     frozen: int | None = None
     ranks: dict[int, int] | None = None
     """Numbers by lot, once drawn."""
     revealed: dict[int, int] | None = None
-    """The numbers from the reveal on, which may be long before they are drawn."""
+    """The numbers after the reveal, which may happen long before the draw."""
     tail: int = 0
     called_lately: int = 0
     in_grace: bool = False
@@ -50,7 +51,7 @@ class QueueModel:
     presence: dict[str, dict[str, int]] = field(default_factory=dict)
     """By person and process: the latest sequence number, negative after a disconnect."""
     overdue: set[str] = field(default_factory=set)
-    """People who wait without presence, or whose call or session is over."""
+    """People who wait without presence, or whose call or session has expired."""
 
     @property
     def is_open(self) -> bool:
@@ -107,7 +108,7 @@ class QueueModel:
             self.give_back(who, EntryEnd.LEFT)
 
     def give_back(self, who: str, end: EntryEnd) -> None:
-        """End an entry; a freed slot goes to the next person in the same step."""
+        """End an entry; if this frees a slot, the next person is called in the same step."""
         had_slot = who not in self.waiting
         self.end(who, end)
         if had_slot:
@@ -136,7 +137,7 @@ class QueueModel:
                 self.overdue.discard(who)
 
     def turn(self) -> None:
-        """Run the workers: everything overdue ends, and free slots are filled."""
+        """Run the workers, which end everything overdue and fill the free slots."""
         if self.is_sale_over or not self.in_grace:
             self.has_slots_to_free = False
         if not self.in_grace:
@@ -188,7 +189,7 @@ class QueueModel:
         self.round, self.is_lottery, self.is_due = self.round + 1, is_lottery, is_due
 
     def end_sale(self) -> None:
-        """Every active entry ends: in this model no hold outlives its purchase."""
+        """End every active entry: in this model, no hold outlasts its purchase."""
         self.has_slots_to_free = True
         for who in [*self.waiting, *self.with_a_slot()]:
             self.entries[who].state, self.entries[who].end = EntryState.EXPIRED, EntryEnd.SALE_OVER
@@ -204,7 +205,7 @@ class QueueModel:
         return self.frozen
 
     def draw(self) -> None:
-        """Order the queue as revealed; people who joined later are behind."""
+        """Order the queue by the reveal; people who joined later are behind all others."""
         self.ranks = self.revealed
         assert self.ranks is not None
         self.waiting = sorted(self.waiting, key=lambda who: self.number(who) or 0)

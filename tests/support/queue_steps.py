@@ -1,4 +1,4 @@
-"""Steps of queue tests on real stores.
+"""Test steps for queues on real stores.
 
 They open a waiting room, join, call, let time pass, hold with a pass, and read entries.
 """
@@ -46,17 +46,17 @@ def make_people(count: int, name: str = "person", *, first: int = 1) -> list[Per
 
 
 async def join(stores: Stores, concert: Concert, *people: str) -> list[EntryRecord]:
-    """Let people join one after the other."""
+    """Let people join one after another."""
     return [(await stores.queues.join(concert.id, PersonId(who))).record for who in people]
 
 
 async def join_all(stores: Stores, concert: Concert, people: Sequence[str]) -> None:
-    """Let people join at once."""
+    """Let people join at the same time."""
     await asyncio.gather(*[stores.queues.join(concert.id, PersonId(who)) for who in people])
 
 
 async def leave_all(stores: Stores, concert: Concert, people: Sequence[str]) -> None:
-    """Let people leave at once."""
+    """Let people leave at the same time."""
     await asyncio.gather(*[stores.queues.leave(concert.id, PersonId(who)) for who in people])
 
 
@@ -67,11 +67,12 @@ async def admit(stores: Stores, concert: Concert) -> int:
 
 
 async def pass_time(stores: Stores, concert: Concert, seconds: int, *, process: str | None = None) -> None:
-    """Move the concert's clock while the workers run, and while the process renews its lease."""
+    """Advance the concert's clock while the workers run and the process renews its lease."""
     await ExpiryWorker().run_for(stores, concert.id)
     passed = 0
     while passed < seconds:
-        # Five seconds without workers count as an outage, real ones before the first step included.
+        # Five seconds without workers count as an outage, including real seconds before the first
+        # step.
         step = min(4 if passed else 1, seconds - passed)
         await advance_clock(stores, concert, step * 1_000)
         passed += step
@@ -99,14 +100,14 @@ async def positions(stores: Stores, concert: Concert, *people: str) -> list[int]
 
 
 async def viewer_entry(stores: Stores, concert: Concert, who: str) -> QueueEntry:
-    """Return the entry as its person sees it."""
+    """Return the entry as its owner sees it."""
     found = await queues.get_viewer_entry(context(stores, who), concert.id)
     assert found is not None
     return found
 
 
 async def read_waiting(stores: Stores, concert: Concert, people: Sequence[str]) -> list[str]:
-    """Return those who wait, in order of their numbers, and check that positions are exact."""
+    """Return the waiting people in order of their numbers, and check that positions are exact."""
     found = [r for r in await records(stores, concert, people) if r.state in (WAITING, EntryState.PREQUEUED)]
     ordered = [str(r.person_id) for r in sorted(found, key=lambda record: record.number or 0)]
     assert await positions(stores, concert, *ordered) == list(range(1, len(ordered) + 1))
@@ -114,17 +115,20 @@ async def read_waiting(stores: Stores, concert: Concert, people: Sequence[str]) 
 
 
 async def read_called(stores: Stores, concert: Concert) -> list[str]:
-    """Return all who were ever called, in the order of their calls."""
+    """Return everyone who was ever called, in the order of the calls."""
     return [who for kind, who in await event_pairs(stores, concert) if kind == QueueEventKind.CALLED]
 
 
 async def event_pairs(stores: Stores, concert: Concert) -> list[tuple[str, str]]:
-    """Return kind and person of each event; the person is empty for one of the whole queue."""
+    """Return the kind and person of each event.
+
+    The person is empty for an event of the whole queue.
+    """
     return [(event.kind.value, event.person_id or "") for event in await read_events(stores, concert.id)]
 
 
 async def pass_of(stores: Stores, concert: Concert, who: str) -> str:
-    """Claim the pass of a person who was called."""
+    """Claim and return the pass of a person who was called."""
     claimed = await queues.claim_pass(context(stores, who), concert.id)
     assert claimed.queue_pass is not None
     assert claimed.queue_pass.token is not None

@@ -39,7 +39,7 @@ ROOM = """query ($id: ID!) {
 
 @dataclass(frozen=True, slots=True)
 class QueueUsers:
-    """The queue of one concert, with people of its own: a person's join limit spans all queues."""
+    """The queue of one concert, with its own people: a person's join limit spans all queues."""
 
     shop: Shop
     concert: OnSale
@@ -55,7 +55,7 @@ class QueueUsers:
         return found
 
     async def ask(self, verb: str, by: str | None) -> Answer:
-        """Return the whole answer to a mutation."""
+        """Send a mutation, and return its whole answer."""
         return await self.shop.ask(VERBS[verb], by=by and self.name(by), input={"concertId": self.concert.id})
 
     async def result(self, verb: str, by: str) -> Answer:
@@ -64,7 +64,7 @@ class QueueUsers:
         return answer["data"][verb]
 
     async def join(self, *people: str) -> list[Answer]:
-        """Return the entries."""
+        """Let people join, and return their entries."""
         return [(await self.result("joinQueue", who))["entry"] for who in people]
 
     async def read_entry(self, by: str) -> Answer:
@@ -79,7 +79,7 @@ class QueueUsers:
         await AdmissionWorker().run_once(self.shop.stores)
 
     async def admitted(self, who: str) -> str:
-        """Join, be called, claim, and return the pass."""
+        """Let a person join, be called and claim, and return the pass."""
         await self.join(who)
         await self.call()
         token = (await self.result("claimQueuePass", who))["entry"]["pass"]["token"]

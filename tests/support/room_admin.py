@@ -56,7 +56,7 @@ class RoomAdmin:
     concert: OnSale
 
     async def ask(self, verb: str, by: str | None, /, **wish: object) -> Answer:
-        """Return the whole answer."""
+        """Send a mutation, and return its whole answer."""
         return await self.shop.ask(VERBS[verb], by=by, input={"concertId": self.concert.id, **wish})
 
     async def result(self, verb: str, /, **wish: object) -> Answer:
@@ -99,5 +99,5 @@ async def open_room_admin(shop: Shop, **settings: Any) -> tuple[RoomAdmin, Queue
 
 
 def soon(**time: float) -> str:
-    """Return the time after a delay, as GraphQL writes it."""
+    """Return the current time plus a delay, as GraphQL writes it."""
     return write_date_time(datetime.now(UTC).replace(microsecond=0) + timedelta(**time))

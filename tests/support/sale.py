@@ -51,7 +51,7 @@ def draft(*capacities: int, **changes: Any) -> ConcertDraft:
 
 
 def changed(made: ConcertDraft, **changes: Any) -> ConcertDraft:
-    """Replace fields of a draft, those of its terms included."""
+    """Replace fields of a draft, including those of its terms."""
     names = {field.name for field in fields(ConcertTerms)}
     terms = {name: value for name, value in changes.items() if name in names}
     rest = {name: value for name, value in changes.items() if name not in names}

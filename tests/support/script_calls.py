@@ -16,7 +16,7 @@ _call_with_keys = ScriptClient.call_with_keys
 
 @dataclass
 class ScriptCalls:
-    """`round_trips` has one item per turn of the event loop with calls: their scripts, sorted."""
+    """`round_trips` lists the sorted scripts of each turn of the event loop that made calls."""
 
     round_trips: list[list[str]] = field(default_factory=list)
     _is_turn_over: bool = True
@@ -58,7 +58,7 @@ def recorded_calls(stores: Stores) -> Iterator[ScriptCalls]:
 
 @contextmanager
 def repeated_calls(stores: Stores) -> Iterator[None]:
-    """Make each script call of these stores twice within the block; the second reply counts."""
+    """Make each script call of these stores twice within the block, and return the second reply."""
     call = stores.script_client.call
 
     async def call_twice(*args: Any) -> Any:

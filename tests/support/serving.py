@@ -13,14 +13,19 @@ from web.server import make_config
 
 @asynccontextmanager
 async def serving(build: Callable[[str], ASGIApp]) -> AsyncIterator[str]:
-    """`build` gets the base address the app will have, since an issuer has to know its own."""
-    # With the protocol left 0, asyncio would not set TCP_NODELAY and every answer would take 40 ms.
+    """Serve an app within the block.
+
+    `build` receives the base address of the app, because an issuer has to know its own address.
+    """
+    # With the default protocol, 0, asyncio would not set TCP_NODELAY, and every answer would take
+    # 40 ms.
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
         listener.bind(("127.0.0.1", 0))
-        # From here on connections are queued, so no client has to wait for the server.
+        # From here on, connections are queued, so no client has to wait for the server.
         listener.listen()
         base = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        # Unlike a real server: the test opens and closes what it serves, and logs little.
+        # Unlike a real server, this one runs no lifespan, because the test opens and closes the app
+        # itself, and it logs little.
         server = uvicorn.Server(make_config(build(base), log_level="warning", lifespan="off"))
         task = asyncio.create_task(server.serve(sockets=[listener]))
         try:

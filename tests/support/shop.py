@@ -26,7 +26,7 @@ from tests.support.tokens import AUDIENCE, access_claims, jwk, signed
 from web.graphql_service import GraphQLService, open_graphql_service
 from web.middleware import RequestMiddleware
 
-# The shape of an answer depends on the document; a test that reads a missing field fails by itself.
+# The shape of an answer depends on the document; a test that reads a missing field fails anyway.
 Answer: TypeAlias = Any
 
 MAX_BODY_BYTES = Settings().max_body_bytes
@@ -87,7 +87,7 @@ STOCK = "query ($id: ID!) { concert(id: $id) { stock { tiers { available held so
 
 @dataclass(frozen=True, slots=True)
 class OnSale:
-    """A concert on sale, and its tiers, as global ids."""
+    """The global ids of a concert on sale and of its tiers."""
 
     id: str
     tiers: tuple[str, ...]
@@ -113,7 +113,7 @@ class Shop:
         return {"Authorization": f"Bearer {self.token(name)}"} if name else {}
 
     async def ask(self, document: str, *, by: str | None = None, **variables: object) -> Answer:
-        """Return the whole answer, with its errors."""
+        """Return the whole answer, including its errors."""
         body = {"query": document, "variables": variables}
         answer = await self.client.post("/graphql", json=body, headers=self.headers(by))
         assert answer.status_code == 200, answer.text
@@ -184,7 +184,7 @@ def moment(at: datetime) -> str:
 
 
 class LateService:
-    """The service behind `/graphql`, which can only be opened once its address is known."""
+    """The service behind `/graphql`, which can be opened only when its address is known."""
 
     service: GraphQLService
 

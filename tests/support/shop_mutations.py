@@ -29,6 +29,6 @@ def person_id_of(queue: QueueUsers, person: str) -> str:
 
 
 async def hold_with_pass(queue: QueueUsers, person: str, token: str | None = None) -> Answer:
-    """Return the answer of holdTickets to a person in the queue who requests one ticket."""
+    """Request one ticket for a person in the queue, and return the answer of holdTickets."""
     input_ = hold_input(queue.concert, 1) | {"queuePass": token}
     return (await queue.shop.fields(HOLD_WITH_PASS, by=queue.name(person), input=input_))["holdTickets"]

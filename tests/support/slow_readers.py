@@ -1,4 +1,4 @@
-"""TCP connections whose client accepts little data before it reads."""
+"""TCP connections whose client buffers little data until it reads."""
 
 import asyncio
 import socket

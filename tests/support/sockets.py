@@ -1,4 +1,4 @@
-"""A WebSocket client that sends exactly what a test says, and a fake operation runner."""
+"""A WebSocket client that sends a test's messages unchanged, and a fake operation runner."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -25,13 +25,13 @@ from tests.support.serving import serving
 from tests.support.waiting import wait_until
 
 TIMEOUT_S = 60.0
-"""Guards against a message that never arrives; a busy machine stays far below it."""
+"""Guards against a message that never arrives; even a busy machine stays far below it."""
 PROTOCOL = "graphql-transport-ws"
 INIT: dict[str, object] = {"type": "connection_init"}
 DEFAULTS = Limits()
 ACK: dict[str, object] = {"type": "connection_ack"}
 
-# The fields depend on the message; a test that reads a missing field fails by itself.
+# The fields depend on the message; a test that reads a missing field fails anyway.
 Message: TypeAlias = Any
 
 
@@ -43,7 +43,7 @@ class Person:
 
 @dataclass(eq=False, slots=True)
 class FakeSubscription:
-    """A subscription of the fake runner, which delivers what a test shows."""
+    """A subscription of the fake runner, which delivers the values that a test passes to `show`."""
 
     document: str
     deliver: Deliver
@@ -99,7 +99,7 @@ class FakeRunner:
         return Person(PersonId(token), self.expires_at)
 
     async def wait_for_subscriptions(self, count: int) -> list[FakeSubscription]:
-        """Return the open subscriptions once there are so many."""
+        """Wait until `count` subscriptions are open, and return them."""
         await wait_until(lambda: len(self.open) == count, what=f"{count} subscriptions")
         return self.open
 
@@ -132,7 +132,7 @@ class Client:
         await self.send(subscription(id_, document, **variables))
 
     async def closed(self) -> tuple[int, str]:
-        """Return close code and reason, after all messages before it."""
+        """Discard all messages before the close, and return the close code and the reason."""
         with pytest.raises(ConnectionClosed) as caught:
             await self._receive_until_closed()
         closed = caught.value.rcvd

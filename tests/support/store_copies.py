@@ -1,4 +1,4 @@
-"""Copies of a store's data that a test puts back, and the wait until the store is trusted again."""
+"""Copies of a store's data that a test restores, and the wait until the store is trusted again."""
 
 import shutil
 from pathlib import Path
@@ -27,7 +27,7 @@ class ConcertCopy:
         return self
 
     async def put_back(self) -> None:
-        """Restore the keys as a failover to an older replica would; a recovery is needed then."""
+        """Restore the keys as a failover to an older replica would; then a recovery is needed."""
         await self.wipe()
         for name, content in zip(self._names, self._contents, strict=True):
             if content is not None:
@@ -51,7 +51,7 @@ class StoreCopy:
         await self._child.start()
 
     async def put_back(self) -> None:
-        """Restore the files under running processes with open connections."""
+        """Restore the files while processes run with open connections."""
         await self._child.kill()
         shutil.rmtree(self._child.directory / "appendonlydir")
         shutil.copytree(self._directory, self._child.directory / "appendonlydir")
@@ -64,7 +64,7 @@ async def restart(child: ServerProcess) -> None:
 
 
 async def until_trusted(stores: Stores, concert_id: ConcertId) -> None:
-    """Wait until the store answers for a concert, which starts a recovery if one is needed."""
+    """Read until the store is trusted for a concert; a read starts a recovery if one is needed."""
 
     async def is_trusted() -> bool:
         try:

@@ -1,4 +1,4 @@
-"""Store servers that run for the time of a fixture, and a shop on two of them."""
+"""Store servers that run for the lifetime of a fixture, and a shop on two of them."""
 
 import uuid
 from collections.abc import AsyncIterator
@@ -26,7 +26,7 @@ async def ensure_running(server: ServerProcess) -> None:
 
 @asynccontextmanager
 async def open_shop(valkey: ServerProcess, mongod: ServerProcess) -> AsyncIterator[Shop]:
-    """A shop with a database of its own."""
+    """Open a shop with its own database."""
     database = f"test_{uuid.uuid4().hex}"
     async with opened(valkey.url, mongod.url, database) as stores, shop_on(stores, valkey.url) as shop:
         yield shop

@@ -39,7 +39,7 @@ def _debian_redis() -> Path:
 
 
 async def start_cluster(directory: Path) -> ServerProcess:
-    """Start a cluster of one server: it owns every slot, but refuses scripts that cross slots."""
+    """Start a cluster of one server, which owns every slot but refuses scripts that cross slots."""
     # The default cluster port, the port plus 10,000, may be in use by an outgoing connection.
     child = supervisor.make_valkey(directory, options=(*CLUSTER, "--cluster-port", str(free_port())))
     await child.start()

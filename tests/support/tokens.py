@@ -1,4 +1,4 @@
-"""Keys, and tokens as Keycloak signs them; a test changes only the claim it is about."""
+"""Keys, and tokens as Keycloak signs them; a test changes only the claim that it checks."""
 
 import functools
 import time
@@ -16,7 +16,7 @@ SUBJECT = "bb6a5dcf-f276-533f-bca8-8986c27853df"
 
 
 def rsa_key(kid: str, bits: int = 2_048) -> RSAPrivateKey:
-    """Return the key of a `kid`, made once per run because that takes a tenth of a second."""
+    """Return the key of a `kid`, generated once per run because it takes a tenth of a second."""
     return _rsa_key(kid, bits)
 
 

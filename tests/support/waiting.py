@@ -16,8 +16,8 @@ async def wait_until(
 ) -> None:
     """Return once `condition()`, or the result of awaiting it, is true.
 
-    The limit is generous, so that a busy machine fails no test. Raises AssertionError with the last
-    result.
+    The limit is generous, so that no test fails on a busy machine. Raises AssertionError with the
+    last result.
     """
     deadline = time.monotonic() + timeout
     while True:

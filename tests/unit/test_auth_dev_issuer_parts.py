@@ -64,7 +64,7 @@ def test_other_names_are_unknown(username: str) -> None:
 
 
 def test_subject_never_changes() -> None:
-    """Orders belong to a subject; another value would lose all orders of a person."""
+    """Orders belong to a subject; with another subject, a person would lose all orders."""
     assert ALICE.subject == "bb6a5dcf-f276-533f-bca8-8986c27853df"
 
 

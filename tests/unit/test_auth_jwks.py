@@ -1,4 +1,4 @@
-"""Published keys that may verify a token. Anything else an issuer publishes is a KeySourceError."""
+"""Published keys that may verify a token. Any other published content raises KeySourceError."""
 
 import base64
 import contextlib

@@ -1,4 +1,4 @@
-"""Queue passes: equal bytes from every process, verifiable by the public, for one person."""
+"""Every process signs the same queue pass for a person, and anyone can verify it."""
 
 import json
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""Clients repeat unanswered requests, record each answer once, and tell faults from losses."""
+"""Clients repeat unanswered requests, record answers once, and separate faults from losses."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -141,7 +141,7 @@ async def test_end_of_a_socket_is_a_loss_or_a_fault(step: dict[str, Any] | int, 
 
 
 class Answers(Client):
-    """Gives one answer after the other."""
+    """Gives prepared answers in order."""
 
     def __init__(self, *answers: JsonObject | Denied) -> None:
         super().__init__((), Ledger())

@@ -1,4 +1,4 @@
-"""bench, proofs and tests/support take the settings of a server from the server."""
+"""bench, proofs and tests/support import the settings of a server from the server's code."""
 
 import ast
 import asyncio

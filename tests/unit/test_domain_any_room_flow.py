@@ -1,4 +1,4 @@
-"""Estimates from any flow at all, also from counts that no store could have made."""
+"""Estimates from arbitrary flows, including counts that no store could have produced."""
 
 import math
 
@@ -44,7 +44,7 @@ def test_wait_estimates_of_any_flow_rise_with_the_position(
     for position in sorted(data.draw(st.lists(st.integers(1, MOST), min_size=2, max_size=6))):
         estimate = table.estimate(position)
         if estimate is None:
-            # No position behind one without an estimate may have one.
+            # If a position has no estimate, no position behind it may have one.
             ahead = (DAY_S + 1, DAY_S + 1)
             continue
         assert 0 <= estimate.p50_s <= estimate.p90_s <= DAY_S, estimate

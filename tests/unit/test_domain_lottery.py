@@ -1,4 +1,4 @@
-"""The draw: frozen test vectors from the documentation, every number once, no lot favored."""
+"""The draw: frozen test vectors from the documentation, every number once, and no lot favored."""
 
 import hashlib
 from datetime import UTC, datetime
@@ -66,7 +66,7 @@ def test_draw_equals_the_documented_ten_lines(seed: bytes, count: int) -> None:
 
 
 def test_no_lot_is_favored() -> None:
-    """Chi-squared of numbers by lot over fixed seeds.
+    """Compute chi-squared of the numbers by lot over fixed seeds.
 
     With 9 degrees of freedom, 0.1 % of fair draws exceed 27.9.
     """

@@ -19,7 +19,7 @@ EVEN = (10,) * (SLICES - 1) + (0,)
 
 
 def still_there(age_s: float, mean_s: float) -> float:
-    """Return the share of longer visits, by the law in the docstring of slot_occupancy."""
+    """Return the share of visits that last longer than `age_s`, as in slot_occupancy."""
 
     def erlang(passed: float) -> float:
         return (1 + passed) * exp(-passed)
@@ -37,7 +37,7 @@ def test_number_of_waiting_people_follows_from_the_totals() -> None:
 
 
 def test_leaving_rate_is_per_person_and_second() -> None:
-    """A hundred wait all the time, and ten join and ten leave every ten seconds."""
+    """A hundred people wait at any time; ten join and ten leave every ten seconds."""
     flow = RoomFlow(now_s=NOW_S, joined=400, left=300, joined_lately=EVEN, gone_lately=EVEN)
     found = measure_rates(flow, slots_taken=0)
     assert (found.waiting, found.gone) == (100, 300)
@@ -95,7 +95,7 @@ def test_lowered_limit_calls_no_person_until_slots_are_free() -> None:
     projection = project_calls(flow, AdmissionCaps(slots_taken=150, total_active_users=75, new_users_per_minute=6_000))
     first = projection.seconds_until_called(1)
     assert first is not None
-    # One a second ends at first, and fewer as fewer slots are taken.
+    # At first, one visit ends per second, and fewer end when fewer slots are taken.
     assert 75 < first < 150
 
 

@@ -1,4 +1,7 @@
-"""Forecasts of SOLD_OUT: no ticket is available, or earlier sales make that almost certain."""
+"""Forecasts of SOLD_OUT: no ticket is available, or almost certainly none will be.
+
+The probability follows from earlier sales.
+"""
 
 from dataclasses import replace
 
@@ -69,7 +72,7 @@ def test_too_few_sales_give_no_forecast() -> None:
 
 
 def test_sales_before_this_round_do_not_count_as_demand() -> None:
-    """10,000 were sold while the room was off; of those called since, half bought one."""
+    """10,000 were sold while the room was off; half of the people called since then bought one."""
     counted = flow(called=400, completed=200, tickets=200)
     assert first_without(stock((100, 0, 10_200)), counted) == first_without(stock((100, 0, 200)), counted)
 
@@ -126,7 +129,7 @@ def test_first_person_finds_what_is_available(made: tuple[Stock, RoomFlow]) -> N
 
 @given(situations(), st.integers(0, 50_000), st.integers(1, 50_000))
 def test_enough_returned_stock_is_available_again(made: tuple[Stock, RoomFlow], ahead: int, more: int) -> None:
-    """The tier has as many tickets as all people ahead can take, and more."""
+    """The tier has more tickets than all people ahead can take."""
     _, counted = made
     taken = max(counted.tickets, counted.completed)
     assert forecast_stock_ahead(stock((ahead * max(taken, 1) + more, 0, 10)), ahead, counted) is StockAhead.AVAILABLE

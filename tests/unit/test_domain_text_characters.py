@@ -1,4 +1,4 @@
-"""One rule for all texts: what a line and a block of lines refuse, and how they are stored."""
+"""One rule for all texts: what single lines and blocks of lines refuse, and how they are stored."""
 
 import re
 

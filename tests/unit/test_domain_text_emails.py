@@ -1,4 +1,4 @@
-"""E-mail addresses: refused with the reason, trimmed, and stored in one form."""
+"""E-mail addresses are refused with a reason, or trimmed and stored in one form."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Wait estimates from flows: exact where limits decide, and rules that hold for every queue."""
+"""Wait estimates from flows: exact values where limits decide, and rules for every queue."""
 
 from dataclasses import replace
 from itertools import pairwise
@@ -10,7 +10,7 @@ from domain.estimates.room_flow import SLICES, RoomFlow
 from domain.estimates.wait_estimates import NO_ESTIMATE, WaitEstimate, build_wait_table
 
 NOW_S = 1_700_000_005.0
-"""Half-way through a slice."""
+"""Halfway through a slice."""
 DAY_S = 86_400
 
 
@@ -40,7 +40,7 @@ def even(a_slice: int) -> tuple[int, ...]:
 
 
 def slot_limited(rate: int = 1, **changes: object) -> RoomFlow:
-    """Return a flow of 1,000 s with 150 x rate slots, of which `rate` a second became free."""
+    """Return a flow of 1,000 s with 150 x rate slots, of which `rate` per second became free."""
     flow = RoomFlow(
         now_s=NOW_S,
         opened_s=NOW_S - 1_000,
@@ -152,7 +152,7 @@ def test_estimate_is_at_most_a_day() -> None:
 
 
 def test_table_stays_small_however_long_the_queue() -> None:
-    """One tick reads thousands of estimates from it, each by one search."""
+    """One tick reads thousands of estimates from the table, with one search each."""
     table = build_wait_table(
         slot_limited(100), slots_taken=15_000, total_active_users=15_000, new_users_per_minute=600_000
     )
@@ -162,7 +162,7 @@ def test_table_stays_small_however_long_the_queue() -> None:
 
 @st.composite
 def flows(draw: st.DrawFn) -> tuple[RoomFlow, int, int, int]:
-    """Draw a flow as a store could have counted it, the slots taken, and both limits."""
+    """Draw a flow that a store could have counted, the slots taken, and both limits."""
     open_s = draw(st.integers(1, 2_000))
     known = min(SLICES, open_s // 10 + 1)
     counts = st.integers(0, draw(st.sampled_from((2, 30, 600))))

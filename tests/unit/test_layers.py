@@ -1,4 +1,4 @@
-"""Imports point one way, and each third party stays in its packages, as the tables say."""
+"""Imports have one direction, and third-party packages are used only where the tables allow it."""
 
 import ast
 import sys
@@ -94,7 +94,7 @@ def _package(name: str) -> str:
 
 
 def broken_layers(place: str, source: str) -> set[str]:
-    """Return our packages that `place`, a path from the root, imports from and must not."""
+    """Return our packages that `place`, a path from the root, must not import from but does."""
     own = _package(place.partition("/")[0])
     allowed = tuple(f"{part}." for part in {own, *MAY_IMPORT[own]})
     names = {name for name in _imported(source) if not name.startswith(PROGRAMS.get(place, ()))}
@@ -112,7 +112,10 @@ def broken_separations(place: str, source: str) -> set[str]:
 
 
 def misplaced_third_parties(place: str, source: str) -> set[str]:
-    """Return the third parties that `place` imports and must not, also those not in the table."""
+    """Return the third parties that `place` must not import but does.
+
+    They include those that are not in the table.
+    """
     found = {_package(name) for name in _imported(source)} - FIRST_PARTY - sys.stdlib_module_names
     return {name for name in found if not {place, _package(place.partition("/")[0])} & PACKAGES_OF.get(name, set())}
 

@@ -15,7 +15,7 @@ ROWS = [(match["constant"], match["value"]) for match in ROW.finditer(PAGE)]
 
 
 def bound_of(constant: str) -> float:
-    """Return the bound that the last cell of a row names."""
+    """Return the value of the constant that the last cell of a row names."""
     if match := re.fullmatch(r"`([\w/]+)\.py` `(\w+)`", constant):
         return float(getattr(importlib.import_module(match[1].replace("/", ".")), match[2]))
     if match := re.fullmatch(r"`Limits\.(\w+)`", constant):

@@ -1,4 +1,4 @@
-"""A step of the Makefile shows its title, time and size; its output only if it fails."""
+"""A step of the Makefile shows its title, time and size, and its output only if it fails."""
 
 import importlib.util
 import io
@@ -55,7 +55,7 @@ def test_progress_counts_the_lines_that_match() -> None:
 
 
 class FakeTerminal(io.StringIO):
-    """A standard output that lets the command go on once it shows that the command was counted."""
+    """A standard output that lets the command continue when its progress has been shown."""
 
     def __init__(self, gate: Path) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""How messages are paced: a burst, two hundred a second for two seconds, and no more."""
+"""The pace of messages: a burst, two hundred per second for two seconds, and no more."""
 
 import pytest
 
@@ -10,7 +10,7 @@ WAITING = 0.0
 
 
 def send(pace: MessagePace, *, per_s: float, seconds: float, from_s: float = 0.0) -> float:
-    """How far reading is behind a client of this rate at most."""
+    """Return by how many seconds, at most, reading is behind a client that sends at this rate."""
     now_s = from_s
     worst_s = 0.0
     for number in range(int(per_s * seconds)):
@@ -41,7 +41,7 @@ def test_a_client_that_falls_behind_starts_again() -> None:
 
 
 def test_a_slow_server_does_not_blame_its_client() -> None:
-    """It reads two messages a second, and pauses for none of them."""
+    """The server reads two messages per second, and pauses for none of them."""
     pace = MessagePace(Limits(messages_burst=1, messages_per_s=0.001), now_s=0)
     pace.count(0.0, waited_s=WAITING)
     pace.count(0.0, waited_s=WAITING)

@@ -1,11 +1,11 @@
-"""Each Markdown document that a source names exists."""
+"""Each Markdown document that a source file names exists."""
 
 import re
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 OTHERS = {".venv", "frontend"}
-"""Folders whose sources belong to others, or have a build of their own."""
+"""Folders with third-party sources, or with sources that have their own build."""
 SOURCES = [
     path
     for kind in ("*.py", "*.lua")

@@ -1,4 +1,4 @@
-"""An outage is logged once, then once a minute, then with a summary, however often it is met."""
+"""An outage is logged once, then once a minute, then with a summary, for any number of failures."""
 
 import logging
 

@@ -1,4 +1,4 @@
-"""Our generic top-level names: Python finds our packages, and no installed one has the name."""
+"""Python finds our packages by their generic names, and no installed package has such a name."""
 
 from functools import cache
 from importlib.metadata import packages_distributions
@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[2]
 FIRST_PARTY = sorted(
     {path.parent.name for path in ROOT.glob("*/__init__.py")} | {path.stem for path in ROOT.glob("*.py")}
 )
-# Not written yet; a dependency with this name would break on the day it is.
+# Packages that do not exist yet; a dependency with such a name would break when they do.
 PLANNED = ["payments", "tickets"]
 
 distributions = cache(packages_distributions)

@@ -1,4 +1,4 @@
-"""The sums of past concerts: read together, kept, bounded, and read again after a failure."""
+"""Sums of past concerts are read together, cached up to a limit, and read again after a failure."""
 
 import asyncio
 from collections.abc import Collection
@@ -20,7 +20,7 @@ A, B = replace(CONCERT, id=ConcertId("aaaa")), replace(CONCERT, id=ConcertId("bb
 
 @dataclass
 class Orders:
-    """Every concert sold five tickets of its first tier; or the database is away."""
+    """Every concert sold five tickets of its first tier, unless the database is unavailable."""
 
     is_away: bool = False
     reads: list[list[str]] = field(default_factory=list)
@@ -77,7 +77,7 @@ async def test_one_aggregation_counts_a_bounded_number(monkeypatch: pytest.Monke
     concerts = [replace(CONCERT, id=ConcertId(name)) for name in ("a", "b", "c")]
     await asyncio.gather(*[counts.get(few.stores, concert) for concert in concerts])
     assert few.orders.reads == [["a", "b"], ["c"]]
-    # The oldest was dropped, the newest was not.
+    # The oldest was dropped, and the newest was kept.
     await counts.get(few.stores, concerts[2])
     await counts.get(few.stores, concerts[0])
     assert few.orders.reads[2:] == [["a"]]

@@ -12,9 +12,9 @@ from tests.support.waiting import wait_until
 
 @dataclass
 class Reads:
-    """Reads a letter in upper case, or fails for a digit.
+    """Reads a letter as its upper case, and fails for a digit.
 
-    `turns` has the keys whose read began in each turn of the loop.
+    `turns` lists the keys whose reads began in each turn of the loop.
     """
 
     turns: list[list[str]] = field(default_factory=list)

@@ -156,7 +156,7 @@ async def find_surprises(
     fault: str = "",
     expected: int,
 ) -> list[str]:
-    """Run a buyer until it is done, or has recorded as many surprises as expected."""
+    """Run a buyer until it is done, or has recorded the expected number of surprises."""
     person = Person(
         "buyer1", buyer_behavior, 4, 0, takes_two_tiers=False, arrives_after_s=0.0, thinks_s=0.0,
         queue_behavior=queue_behavior, patience_s=0.0,

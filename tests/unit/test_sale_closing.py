@@ -1,4 +1,4 @@
-"""A sale on a server that goes on running closes its concert, however the sale ended."""
+"""A sale on a server that keeps running closes its concert, even if the sale failed."""
 
 import asyncio
 import contextlib
@@ -16,7 +16,7 @@ CLOSED: JsonObject = {"__typename": "CloseConcertSuccess", "concert": {"id": "c"
 
 
 class OneServer:
-    """Answers every mutation alike, or never."""
+    """Gives every mutation the same answer, or never answers."""
 
     def __init__(self, answer: JsonObject | Denied | None) -> None:
         self.answer = answer

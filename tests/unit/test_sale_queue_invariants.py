@@ -1,4 +1,4 @@
-"""Each invariant of the queue holds on true evidence and fails on false evidence."""
+"""Each invariant of the queue holds for true evidence and fails for false evidence."""
 
 from dataclasses import replace
 
@@ -123,7 +123,7 @@ def test_calls_a_minute_apart_are_within_the_cap() -> None:
 
 
 def test_unobserved_departure_may_count_or_not() -> None:
-    """Number 3 left without a socket: until it is known to wait, two positions are possible."""
+    """Number 3 left without a socket: unless it is known to wait, two positions are possible."""
     unobserved = {"calls": {100: 2}, "called_ms": (), "departed": frozenset({3, 4})}
     assert broken(evidence(**unobserved)) == {}
     behind = SocketObservations("eve", [waits(12, 6, 2, 2, 3)])

@@ -1,4 +1,4 @@
-"""The target of a sale is a server with its stores; without them the sale is refused."""
+"""The target of a sale is a server with its stores; without stores, the sale is refused."""
 
 from pathlib import Path
 

@@ -34,7 +34,7 @@ def make_cache() -> DocumentCache:
 
 
 class Validations:
-    """The threads in which documents were validated; `gate` keeps them waiting."""
+    """Records the threads in which documents were validated, and holds them until `gate` is set."""
 
     def __init__(self) -> None:
         self.threads: list[str] = []

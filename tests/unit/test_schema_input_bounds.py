@@ -1,4 +1,4 @@
-"""Variables are bounded before GraphQL looks at them."""
+"""Variables are bounded before GraphQL processes them."""
 
 from typing import Any, cast
 

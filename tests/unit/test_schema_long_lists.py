@@ -1,4 +1,4 @@
-"""Lists of a query are completed in time slices, one list at a time; short inner ones at once."""
+"""Long lists of a query are completed in time slices, one by one; short inner lists at once."""
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""The cost of an operation is computed from its document and variables, before anything is read."""
+"""The cost of an operation is computed from its document and variables before any data is read."""
 
 import re
 from pathlib import Path

@@ -44,7 +44,7 @@ async def make_source(document: str, name: str = "p1", *roles: Role, **variables
 
 
 async def executed(source: SubscriptionSource, snapshot: QueueSnapshot) -> bytes:
-    """Return the payload of an execution: a source without templates has no other."""
+    """Return the payload of an execution: a source without templates renders no other."""
     prepared = PreparedOperation(source.prepared.key, source.prepared.execution)
     return (await replace(source, prepared=prepared).render(snapshot)).payload
 
@@ -68,7 +68,7 @@ def snapshots(entries: Sequence[QueueEntry], **room: Any) -> list[QueueSnapshot]
 
 @st.composite
 def entries_of_one_shape(draw: st.DrawFn) -> list[QueueEntry]:
-    """Draw entries that differ only in integers and in fields of their own."""
+    """Draw entries that differ only in integers and in personal fields."""
     state = draw(st.sampled_from([EntryState.PREQUEUED, EntryState.WAITING]))
     keeps = draw(st.tuples(*[st.booleans()] * 4))
 

@@ -30,7 +30,7 @@ OPEN = {
     *("Query.concerts", "Query.concert", "Query.waitingRoom", "Query.node", "Query.serverTime"),
     "Subscription.stockChanged",
 }
-"""Root fields open to anonymous people; add a new one here too."""
+"""Root fields open to anonymous people; add a new open field here too."""
 
 OPEN_PERMISSIONS = (Permission.ANYONE, Permission.SIGNED_IN_OR_NULL)
 
@@ -41,7 +41,7 @@ GUARDED_BY_THEIR_PARENT = {
     *("RoomLottery", "LotteryProof"),
     *(error.__name__ for error in ERROR_TYPES.values()),
 }
-"""Types without a permission of their own; add a new one either here or to the table."""
+"""Types without their own permission; add a new type either here or to the table."""
 
 
 def test_every_root_field_and_every_type_is_covered() -> None:
@@ -56,7 +56,7 @@ def test_every_root_field_and_every_type_is_covered() -> None:
 
 
 def test_anonymous_people_reach_nothing_owned() -> None:
-    """Walk the SDL from the open root fields. `node` is open, and checks the kinds itself."""
+    """Walk the SDL from the open root fields. `node` is open, but checks each kind itself."""
     built = build_schema(schema.sdl())
     assert {row for row, permission in PERMISSIONS.items() if permission is Permission.ANYONE} == OPEN
     reached: set[str] = set()

@@ -1,4 +1,4 @@
-"""Changes of waiting room settings: only the given fields change, whichever version they meet."""
+"""A change of waiting room settings changes only the given fields, whatever the current version."""
 
 from dataclasses import replace
 

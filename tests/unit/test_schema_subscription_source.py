@@ -48,7 +48,7 @@ class FakeService:
         return await start(Operation(document, used, name), self.stores.context(by))
 
     async def error(self, document: str, by: Viewer | None = None, **how: Any) -> dict[str, Any]:
-        """Return the only error, after which nothing was executed."""
+        """Return the only error, and check that nothing was executed."""
         started = await self.start(document, by, **how)
         assert isinstance(started, OperationResult)
         assert not started.was_executed
@@ -59,7 +59,7 @@ class FakeService:
         return dict(error)
 
     async def refusal(self, document: str, by: Viewer | None = None, **how: Any) -> tuple[str, list[str]]:
-        """Return code and path of the only error."""
+        """Return the code and the path of the only error."""
         error = await self.error(document, by, **how)
         return error["extensions"]["code"], error.get("path", [])
 

@@ -1,4 +1,4 @@
-"""Origins in the settings: whatever no browser sends is refused at start, all problems at once."""
+"""Origins in the settings that no browser sends are refused at start, with all problems listed."""
 
 import pytest
 

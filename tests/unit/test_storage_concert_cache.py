@@ -1,4 +1,4 @@
-"""The concert cache: concurrent callers share one read, and no concert is older than promised."""
+"""The concert cache: concurrent callers share a read, and no concert is older than promised."""
 
 import asyncio
 from collections import Counter
@@ -30,7 +30,7 @@ SECOND = replace(CONCERT, version=2)
 
 @dataclass
 class FakeConcerts:
-    """A database: a read returns what is stored when it begins, once `gate` is open."""
+    """A database whose reads return the state at their start, but only when `gate` is open."""
 
     concerts: dict[ConcertId, Concert] = field(default_factory=dict)
     reads: Counter[str] = field(default_factory=Counter)
@@ -109,7 +109,7 @@ async def test_failed_first_read_of_the_list_is_tried_again(concerts_store: Fake
 async def test_concurrent_calls_share_the_reads_of_an_unlisted_concert(
     concerts_store: FakeConcerts, cache: ConcertCache, stored: Concert | None, reads: int
 ) -> None:
-    """A draft or a missing concert is read again for callers that joined a read, and later."""
+    """A draft or missing concert is read again for callers that joined a read, and after it."""
     concerts_store.store(*[stored] if stored else [])
     await read_list(concerts_store, cache)
     concerts_store.gate.clear()
@@ -293,7 +293,7 @@ async def _is_listed(cache: ConcertCache, concert: Concert) -> bool:
 async def test_list_that_cannot_be_read_is_read_again_at_the_usual_interval(
     concerts_store: FakeConcerts, cache: ConcertCache
 ) -> None:
-    """A document that cannot be parsed fails like a database that does not answer."""
+    """A document that cannot be parsed has the same effect as a database that does not answer."""
     concerts_store.store(CONCERT)
     await read_list(concerts_store, cache)
     concerts_store.failure = ValueError("a document that cannot be parsed")

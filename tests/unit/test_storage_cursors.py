@@ -1,4 +1,4 @@
-"""Cursors of the list of concerts keep the moment that divides it, and refuse forgeries."""
+"""Cursors of the list of concerts keep the time that divides it, and forgeries are refused."""
 
 from base64 import urlsafe_b64encode
 from datetime import UTC, datetime, timedelta

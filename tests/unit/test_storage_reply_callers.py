@@ -1,6 +1,6 @@
 """Callers of HotState and EventStore have a branch for every reply word, and refuse other words.
 
-Otherwise a new word would be taken for "not now" or for a success.
+Otherwise a new word would be mistaken for "not now" or for a success.
 """
 
 import contextlib
@@ -43,11 +43,11 @@ LOWERED = replace(CONCERT, tiers=(replace(CONCERT.tiers[0], capacity=9),))
 
 
 class MongoReached(Exception):
-    """Raised where a caller would use MongoDB, which these tests do not have."""
+    """Raised where a caller would use MongoDB, which these tests do not run."""
 
 
 class FakeStores:
-    """All collaborators but HotState: stores with one concert, one order and one reveal."""
+    """All collaborators except HotState: stores with one concert, one order and one reveal."""
 
     async def commit(self, write: object) -> Concert:
         raise MongoReached
@@ -218,7 +218,7 @@ async def test_caller_refuses_a_word_without_a_branch(caller: str) -> None:
 async def test_order_sync_distinguishes_an_unknown_word_from_not_now(
     word: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The order is valid and its buyer gets it; only the log names the problem."""
+    """The order is valid and its buyer receives it; only the log names the problem."""
     is_recorded = await OrderSync(OTHERS, answering(record_order=word), OTHERS, OTHERS).sync(ORDER)
     assert is_recorded is (word in ("RECORDED", "KNOWN"))
     assert ("record_order answered 'NEW_WORD'" in caplog.text) is (word == NEW_WORD)

@@ -1,7 +1,7 @@
 """Every reply word of a script has a branch in the method that calls it, and other words raise.
 
 Each method runs on a client that replies with each word its script declares, and then with an
-unknown one, which must not be taken for a refusal or a success.
+unknown one, which must not be mistaken for a refusal or a success.
 """
 
 import ast

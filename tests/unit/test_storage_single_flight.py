@@ -1,4 +1,4 @@
-"""Concurrent callers share one read, its result and its error; none cancels it for others."""
+"""Concurrent callers share one read, its result and its error; no caller cancels it for others."""
 
 import asyncio
 

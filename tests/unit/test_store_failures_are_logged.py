@@ -1,4 +1,4 @@
-"""A store that fails where no request is refused is logged with its cause, once in a row."""
+"""Store failures that refuse no request are logged with their cause, once per series."""
 
 import logging
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Sockets are open to this host, the origins of the setting, and in development this machine."""
+"""Sockets accept this host, the origins in the settings, and, in development, this machine."""
 
 import pytest
 from starlette.datastructures import Headers

@@ -18,7 +18,7 @@ from tests.support.waiting import wait_until
 
 
 class FailsOnce(SnapshotRecorder):
-    """A source whose next render fails after `fails` was set, like one that takes too long."""
+    """A source whose next render fails once `fails` is set, like a render that takes too long."""
 
     fails = False
 
@@ -91,7 +91,7 @@ async def test_end_of_a_hold_is_published_after_a_failed_render() -> None:
 
 
 async def test_presence_is_reported_for_a_person_a_rollback_put_back() -> None:
-    """A store restored from an older copy has the same entry, waiting as it was then."""
+    """A store restored from an older copy has the same entry, which is waiting again."""
     queue = FakeQueue(people=100, serving=50)
     queue.states = {PersonId("p50"): EntryState.READY}
     publisher = make_publisher(queue)
@@ -113,7 +113,7 @@ class NeverRenders(SnapshotRecorder):
 
 
 async def test_slow_documents_delay_no_entry() -> None:
-    """Four organizers select what the database, which hangs, does not answer."""
+    """Four organizers select fields that are read from the database, which hangs."""
     queue = FakeQueue(people=1_000)
     publisher = make_publisher(queue)
     (recorder,) = add_people(publisher, 500)
@@ -148,7 +148,7 @@ async def test_person_who_disconnects_during_a_refresh_is_read_no_more() -> None
     leaves = add_subscriber(publisher, SnapshotRecorder(queue_topic(50)))
     await publisher.run_once()
     stays.on_render = lambda: publisher.remove(leaves)
-    # The change names no person, as after an opening by a worker that this process learns of late.
+    # The change names no person, as when this process learns late that a worker opened the queue.
     queue.serving = 50
     queue.version += 1
     await publisher.run_once()

@@ -108,7 +108,7 @@ async def test_many_due_people_are_spread_over_refreshes_longest_wait_first() ->
         assert calls["show"] == min(MAX_PER_REFRESH, counts[-1][1])
         counts.append(Counter(len(recorder.snapshots) for recorder in recorders))
     assert counts == [{1: 2_500}, {1: 1_500, 2: 1_000}, {1: 500, 2: 2_000}, {2: 2_500}]
-    # A change of one's own comes before the moves of all others.
+    # A person's own change is published before the moves of all others.
     queue.move()
     queue.change("p2000", EntryState.LEFT)
     await refresh(publisher, queue)

@@ -1,4 +1,4 @@
-"""The lottery verifier accepts genuine proofs alone and needs only Python."""
+"""The lottery verifier accepts only genuine proofs, and needs only Python."""
 
 import ast
 import contextlib
@@ -34,7 +34,7 @@ OTHER = hashlib.sha256(b"other").hexdigest()
 
 
 def verify(content: object, *arguments: str) -> tuple[int, str]:
-    """Run the verifier on a standard input in this process; returns its exit status and output."""
+    """Run the verifier in this process with a standard input; return its exit status and output."""
     output = io.StringIO()
     with (
         mock.patch("sys.stdin", io.StringIO(text_of(content))),
@@ -164,7 +164,7 @@ def test_commitment_that_differs_from_the_noted_one_is_refused() -> None:
 
 
 def test_documented_vectors_and_program_are_right() -> None:
-    """Run the program of docs/lottery.md as it is."""
+    """Run the program of docs/lottery.md unchanged."""
     text = (ROOT / "docs" / "lottery.md").read_text()
     for value in (SECRET, DIGEST, SEED, LOTTERY["commitment"]):
         assert value in text

@@ -1,4 +1,4 @@
-"""The words of this project: replaced names stay away, and so do words that say too little.
+"""The words of this project: replaced names and words that say too little are not used.
 
 Persisted names, SDL names and words that also mean something else (the lines of an order, the
 templates of a payload) are not in the table.
@@ -31,8 +31,8 @@ FOLDERS = (
     "tests",
 )
 
-# Old name: the one that replaced it. A name is forbidden as a whole name of a module, package,
-# class, function, attribute or constant, and of a Lua script, function or local.
+# Each old name, with the name that replaced it. A name is forbidden as a whole name of a module,
+# package, class, function, attribute or constant, and of a Lua script, function or local.
 REPLACED = {
     "agenda": "schedule",
     "attach": "sync_presence",
@@ -235,7 +235,7 @@ def docstrings(tree: ast.Module) -> Iterator[str]:
 
 
 def module_names(path: Path) -> set[str]:
-    """Return the name of a module or script and of the packages it lies in."""
+    """Return the name of a module or script, and those of the packages that contain it."""
     return {path.stem, *path.relative_to(ROOT).parts[:-1]}
 
 

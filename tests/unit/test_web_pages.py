@@ -1,4 +1,4 @@
-"""Pages for browsers: GraphiQL under a strict policy, or instructions to build it."""
+"""Pages for browsers: GraphiQL with a strict policy, or instructions to build it."""
 
 from pathlib import Path
 

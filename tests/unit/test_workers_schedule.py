@@ -1,4 +1,4 @@
-"""The schedule of a worker: which concerts are due, by a clock that the tests move."""
+"""The schedule of a worker: which concerts are due, by a clock that the tests advance."""
 
 import asyncio
 from itertools import pairwise
@@ -13,7 +13,7 @@ from workers.schedule import Schedule
 
 ONE, OTHER = ConcertId("one"), ConcertId("other")
 BOTH = (ONE, OTHER)
-# They differ by more than the jitter of a tenth.
+# The intervals differ by more than the jitter of a tenth.
 ACTIVE_S, IDLE_S = 1.0, 10.0
 NEVER_S = 1_000_000.0
 
@@ -31,7 +31,7 @@ def make_schedule() -> tuple[Schedule, Clock]:
 
 
 def run(made: Schedule, *active: ConcertId) -> list[ConcertId]:
-    """Run the due concerts, of which these are active. Return them."""
+    """Run and return the due concerts; those in `active` count as active."""
     due = made.due(BOTH)
     for concert_id in due:
         made.completed(concert_id, is_active=concert_id in active)

@@ -1,4 +1,4 @@
-"""Makes the purchases of one person as their behavior says, and checks every answer."""
+"""Makes one person's purchases according to their behavior, and checks every answer."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -107,7 +107,7 @@ class Buyer:
     async def _repeat(self) -> None:
         """Send each request twice at the same time, possibly to two servers.
 
-        The result is one hold and one order.
+        The result must be one hold and one order.
         """
         while lines := await self._choose():
             key = self._new_key()
@@ -185,7 +185,7 @@ class Buyer:
         return self._pass is not None
 
     async def _drop_spent_pass(self) -> None:
-        """Drop the pass after a purchase, because it is valid for only one."""
+        """Drop the pass after a purchase, because it is valid for only one purchase."""
         if self._pass and self._person.queue_behavior is QueueBehavior.CHEATS:
             await self._must_not_enter(self._pass.token, "a hold with a spent pass")
         self._pass = None
@@ -216,7 +216,7 @@ class Buyer:
         return None
 
     async def _buy(self, held: Held) -> Receipt | None:
-        """Buy the hold and return the receipt; None if the hold has ended."""
+        """Buy the hold and return the receipt, or None if the hold has ended."""
         answer = await self._shop.buy(held.hold_id, self._new_key(), buyer=self._person.name, token=self._token)
         if isinstance(answer, Receipt):
             await self._drop_spent_pass()
@@ -227,8 +227,8 @@ class Buyer:
     async def _tries_again(self, answer: Held | RefusedMutation, what: str) -> bool:
         """Return whether to try again after a refusal.
 
-        If another person was faster, wait for released tickets; False once every ticket is sold.
-        If the pass has expired, the next attempt joins the queue again.
+        If another person was faster, wait for released tickets, and return False if every ticket is
+        sold. If the pass has expired, the next attempt joins the queue again.
         """
         if self._has_lost_pass(answer):
             return True
@@ -243,7 +243,7 @@ class Buyer:
     def _has_lost_pass(self, answer: Held | RefusedMutation) -> bool:
         """Return whether the pass expired during the request.
 
-        A pass with time left must not be refused: that is recorded as a surprise.
+        The refusal of a pass that has time left is recorded as a surprise.
         """
         if not isinstance(answer, RefusedMutation) or answer.code != "NOT_ADMITTED":
             return False
@@ -268,9 +268,9 @@ class Buyer:
 
 
 def choose_lines(person: Person, tiers: Sequence[TierView]) -> list[TicketLine]:
-    """Return lines for the favorite tier, or else another, limited to what is left.
+    """Return lines for the favorite tier, or for another one, limited to the available tickets.
 
-    A person who takes two tiers gets both in one request.
+    A person who wants two tiers requests both at the same time.
     """
     ordered = [tiers[(person.favorite + step) % len(tiers)] for step in range(len(tiers))]
     open_ = [tier for tier in ordered if tier.available]

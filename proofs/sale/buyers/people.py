@@ -1,6 +1,6 @@
 """The people of a sale.
 
-They are the same for the same seed, so a failed sale can be repeated.
+The same seed gives the same people, so a failed sale can be repeated.
 """
 
 import random
@@ -37,7 +37,7 @@ SHARES = {
 
 
 class QueueBehavior(StrEnum):
-    """How a person behaves in the queue."""
+    """The behavior of a person in the queue."""
 
     SUBSCRIBES = "follows the position on a socket"
     RECONNECTS = "drops the socket on purpose, and reconnects"
@@ -92,7 +92,7 @@ class Person:
 
 
 def make_people(size: int, *, seed: int, within_s: float) -> tuple[Person, ...]:
-    """Return people who arrive at twice the average rate at first, and none after `within_s`."""
+    """Return people who all arrive within `within_s`, at first at twice the average rate."""
     dice = random.Random(seed)
     buyer_behaviors = dice.choices(list(SHARES), weights=list(SHARES.values()), k=size)
     queue_behaviors = dice.choices(list(QUEUE_BEHAVIOR_SHARES), weights=list(QUEUE_BEHAVIOR_SHARES.values()), k=size)

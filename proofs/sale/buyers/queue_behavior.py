@@ -1,4 +1,4 @@
-"""Takes one person from the join to the pass as their behavior says, and checks every answer."""
+"""Takes one person from the join to the pass by their behavior, and checks every answer."""
 
 import asyncio
 import time
@@ -12,7 +12,7 @@ from proofs.sale.buyers.stock_poller import StockPoller
 
 MIN_POLL_INTERVAL_S, MAX_POLL_INTERVAL_S = 4.0, 30.0
 POSITIONS_PER_S = 80
-"""A person polls again when the call may have come: after 5 s at position 400."""
+"""A person polls again when the call is possible: after 5 s at position 400."""
 
 Stop = Callable[[EntryView], bool]
 
@@ -28,7 +28,7 @@ class QueueSession:
         self._drops_s = [person.patience_s] * 3 if person.queue_behavior is QueueBehavior.RECONNECTS else []
 
     async def get_pass(self) -> QueuePass | None:
-        """Return a pass; None if this person does not want one or every ticket is sold."""
+        """Return a pass, or None if this person does not want one or every ticket is sold."""
         while not self._stock_poller.is_sold_out:
             entry = await self._join()
             if entry is None:
@@ -68,7 +68,7 @@ class QueueSession:
         return entries[0]
 
     async def _wait(self, entry: EntryView) -> QueuePass | None:
-        """Wait for the call and return the pass; None if the entry is over."""
+        """Wait for the call and return the pass, or None if the entry has ended."""
         actions: dict[QueueBehavior, Callable[[EntryView], Awaitable[QueuePass | None]]] = {
             QueueBehavior.TWO_DEVICES: self._wait_on_two_devices,
             QueueBehavior.CHEATS: self._claim_early,
@@ -93,7 +93,7 @@ class QueueSession:
         return first or second
 
     async def _claim_early(self, entry: EntryView) -> QueuePass | None:
-        """Claim before the call; the buyer tries the invalid passes."""
+        """Try to claim before the call; `Buyer` tries the invalid passes."""
         answer = await self._queue.claim(self._person.name, token=self._token)
         if isinstance(answer, QueuePass):
             return answer  # The person was called at once.
@@ -133,11 +133,11 @@ class QueueSession:
             return answer
         if answer.code != "NOT_IN_QUEUE":
             self._surprise(f"a claim after the call was answered with {answer}")
-        self._record.expired.add(self._numbers[-1])  # The push of the call came too late.
+        self._record.expired.add(self._numbers[-1])  # The push of the call arrived too late.
         return None
 
     async def _stay(self, entry: EntryView, stop: Stop) -> EntryView:
-        """Wait until `stop` is true or the entry ends; return the entry, and note if it expired."""
+        """Wait until `stop` is true or the entry ends; return the entry, and record an expiry."""
         if self._person.queue_behavior is QueueBehavior.POLLS or self._queue.is_full:
             last = await self._poll(entry, stop)
         else:

@@ -1,8 +1,8 @@
 """Polls the stock once for everyone who is waiting for released tickets.
 
-Otherwise thousands of people would each poll. It wakes as many people as there are available
-tickets, those who have waited longest first, so the load on the servers does not depend on the
-number of people. People in the queue use it to stop once every ticket is sold.
+Otherwise thousands of people would poll separately. It wakes one person per available ticket, in
+the order in which they started to wait, so the load on the servers does not depend on the number of
+people. People in the queue use it to stop once every ticket is sold.
 """
 
 import asyncio

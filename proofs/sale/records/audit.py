@@ -26,7 +26,7 @@ class Audit:
     calls: Mapping[int, int]
     """Number of calls in each Unix second."""
     called_ms: tuple[int, ...]
-    """When the latest called entry of each person was called, in Unix ms."""
+    """The time when each person's latest called entry was called, in Unix ms."""
     most_slots: int
     serving: int
     tail: int

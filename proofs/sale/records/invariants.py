@@ -1,4 +1,7 @@
-"""The invariants of a sale, which hold after any kill. Each check yields the violating rows."""
+"""The invariants of a sale, which must hold after any kill.
+
+Each check yields the rows that violate it.
+"""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -92,7 +95,7 @@ def limits_kept(dump: StoreDump, receipts: Receipts) -> Iterator[str]:
 def answered_orders_stand(dump: StoreDump, receipts: Receipts) -> Iterator[str]:
     """Every order in an answer is in MongoDB exactly as answered.
 
-    MongoDB has no order that was in no answer.
+    MongoDB has no order that is missing from the answers.
     """
     orders = {str(ids.of_order(order.id)): order for order in dump.sold_orders}
     for order_id in receipts.keys() - orders.keys():
@@ -108,7 +111,7 @@ def answered_orders_stand(dump: StoreDump, receipts: Receipts) -> Iterator[str]:
 
 
 def nothing_left_over(dump: StoreDump, receipts: Receipts) -> Iterator[str]:
-    """Redis: every hold has ended or is an order."""
+    """Redis: every hold has ended or has become an order."""
     for id_, state in dump.hold_states.items():
         if state in ("HELD", "BUYING"):
             yield f"hold {id_} is still {state}"

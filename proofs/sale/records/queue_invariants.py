@@ -1,4 +1,4 @@
-"""The invariants of the queue, which hold after any kill.
+"""The invariants of the queue, which must hold after any kill.
 
 Caps are kept, everyone is called once and in order, and every position shown is exact for its
 version. Each check yields the rows that violate it.
@@ -27,7 +27,7 @@ class Evidence:
 
 
 def caps_kept(evidence: Evidence) -> Iterator[str]:
-    """No more slots are taken, and no more calls are made in any 60 s, than are allowed."""
+    """The number of slots taken, and of calls in any 60 s, is never above its cap."""
     slots, per_minute = evidence.settings.total_active_users, evidence.settings.new_users_per_minute
     if evidence.audit.most_slots > slots:
         yield f"{evidence.audit.most_slots} slots of {slots} were taken in the store"
@@ -116,7 +116,7 @@ def judge_queue(evidence: Evidence) -> tuple[Verdict, ...]:
 
 
 class _Departures:
-    """Bounds, from observations, on how many numbers departed before their call."""
+    """Bounds on how many numbers departed before their call, derived from observations."""
 
     def __init__(self, evidence: Evidence) -> None:
         self._waited: dict[int, At] = dict.fromkeys(evidence.audit.departed, (0, 0))
@@ -135,7 +135,7 @@ class _Departures:
         self._bounds: tuple[list[int], list[int]] = ([], [])
 
     def between(self, at: At, first: int, last: int) -> tuple[int, int]:
-        """Return the bounds among the numbers from `first` to `last`, both included."""
+        """Return the bounds for the numbers from `first` to `last`, both inclusive."""
         if at != self._at:
             certain = sorted(number for number, gone in self._gone.items() if gone <= at)
             possible = sorted(number for number, waited in self._waited.items() if waited < at)
@@ -186,7 +186,7 @@ def _by_number(observations: Observations) -> dict[int, list[Observation]]:
 
 
 def _most_in_any_window(moments_ms: Sequence[int], allowed: int) -> int:
-    """Return the largest number of moments in any window; 0 if it is allowed.
+    """Return the largest number of moments in any window, or 0 if that number is allowed.
 
     The moments must be sorted.
     """

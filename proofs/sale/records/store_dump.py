@@ -1,7 +1,7 @@
-"""Reads the records of both stores about one concert, directly and not through the API.
+"""Reads the records of one concert directly from both stores, not through the API.
 
-MongoDB's documents are taken as they are. From Redis, the unit records (the holder of each unit,
-the free units) and the separate counters are read, so that the two can be compared.
+MongoDB's documents are used unchanged. From Redis, it reads the unit records (the holder of each
+unit, the free units) and the separate counters, so that the two can be compared.
 """
 
 import json
@@ -44,7 +44,7 @@ class StoreDump:
     """All orders in MongoDB with status PAID or WITHDRAWN."""
     tiers: Mapping[TierId, TierCounters]
     owners: Mapping[Unit, str]
-    """Unit to the id of its hold, or `=` and the id of its order."""
+    """By unit: the id of its hold, or `=` and the id of its order."""
     free: tuple[Unit, ...]
     hold_states: Mapping[str, str]
     people: Mapping[str, Account]
@@ -55,7 +55,7 @@ class StoreDump:
 
 
 class StoreDumpMissing(RuntimeError):
-    """A store does not answer, or does not have the concert."""
+    """Raised if a store does not answer, or does not have the concert."""
 
 
 async def read_store_dump(redis: Redis, mongo: Database, concert_id: ConcertId) -> StoreDump:
