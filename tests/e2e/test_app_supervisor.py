@@ -47,7 +47,7 @@ def _running_stores(application: Application) -> list[str]:
 async def test_start_prints_addresses_directory_and_demo_passwords(application: Application) -> None:
     assert f"http://localhost:{application.port}/graphql" in application.output
     assert str(application.data_dir) in application.output
-    assert "Password = name" in application.output
+    assert "The password is the user name" in application.output
     page = await application.get("/")
     assert (page.status_code, "/graphql" in page.text) == (200, True)
 

@@ -11,7 +11,7 @@ from domain.queues import EntryState
 from resolvers import holds, queues
 from schema import Operation, execute, ids
 from storage.connect import Stores
-from storage.hot.queue_state import QueueState
+from storage.hot.queue_state import RoomState
 from storage.hot.queues import LeaseExpired
 from tests.support.hot_keys import advance_clock, make_due
 from tests.support.queue_steps import admit, hold_with_pass, join, pass_of, pass_time, states, viewer_entry, with_room
@@ -110,13 +110,13 @@ async def test_state_and_position_are_of_one_moment(stores: Stores, monkeypatch:
     concert = await with_room(stores, 10)
     await join(stores, concert, "ann")
     await ExpiryWorker().run_once(stores)
-    read = stores.queues.read_queue
+    read = stores.queues.read_room
 
-    async def after_a_call(concert_id: ConcertId) -> QueueState:
+    async def after_a_call(concert_id: ConcertId) -> RoomState:
         await AdmissionWorker().run_once(stores)
         return await read(concert_id)
 
-    monkeypatch.setattr(stores.queues, "read_queue", after_a_call)
+    monkeypatch.setattr(stores.queues, "read_room", after_a_call)
     document = "query ($id: ID!) { queueEntry(concertId: $id) { estimatedWait { p50Seconds } state position } }"
     asked = Operation(document, {"id": ids.of_concert(concert.id)}, None)
     for state, position in (("WAITING", 1), ("READY", 0)):
