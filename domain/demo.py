@@ -1,5 +1,5 @@
-"""Reads the demo catalog (deploy/demo/concerts.json);
-its times are relative to now, so it never ages, and round, as an organizer sets them.
+"""Reads the demo catalog (deploy/demo/concerts.json). Its times are relative to now, so that it
+never becomes outdated, and rounded, like the times that an organizer would choose.
 """
 
 import json

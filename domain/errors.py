@@ -1,4 +1,4 @@
-"""The errors of Onsale, each with the caller's next step. This module knows neither HTTP nor
+"""The errors of Onsale. Each states what the caller can do next. This module knows neither HTTP nor
 GraphQL.
 
 OnsaleError
@@ -119,7 +119,7 @@ class NotOnSale(Refusal):
 class SoldOut(Refusal):
     """Fewer tickets are left than requested.
 
-    `next_release_at` is when the first hold on this tier ends; None without a hold.
+    `next_release_at` is when the first hold on this tier ends; None if there is no hold.
     """
 
     code = ErrorCode.SOLD_OUT
@@ -210,8 +210,8 @@ class IllegalTransition(Refusal):
 
 
 class VersionConflict(Refusal):
-    """Another change came first. It is retryable if the caller expected no version: its change
-    applies to any version, and only lost too many races.
+    """Another change came first. It is retryable if the caller expected no particular version: the
+    change applies to any version, and only lost too many races.
     """
 
     code = ErrorCode.VERSION_CONFLICT
@@ -290,7 +290,7 @@ class RoomNotOpen(Refusal):
 
 
 class QueueOpened(Refusal):
-    """`settings` are the API names of the settings that can no longer change in this round."""
+    """`settings` lists the API names of the settings that can no longer change in this round."""
 
     code = ErrorCode.QUEUE_OPENED
 
@@ -314,7 +314,9 @@ class CapacityInUse(Refusal):
 
 
 class TemporarilyUnavailable(Refusal):
-    """The request took effect completely or not at all; repeating it with its key tells which."""
+    """The request took effect completely or not at all; repeating it with the same key shows
+    which.
+    """
 
     code = ErrorCode.TEMPORARILY_UNAVAILABLE
     retryable = True
@@ -349,7 +351,7 @@ class BadUserInput(Denial):
 
 
 def describe_cause(error: BaseException) -> str:
-    """Return what lies behind an error, for a log: type and message of the first error of its
+    """Return the root cause of an error for a log: the type and message of the first error in its
     chain.
     """
     cause = error

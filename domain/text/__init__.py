@@ -1,3 +1,3 @@
-"""Texts that people write: which characters they may have, how they are stored, how they are
+"""Texts that people write: the characters they may contain, and how they are stored and
 searched.
 """
