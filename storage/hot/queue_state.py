@@ -1,5 +1,5 @@
-"""The state of a queue at one version, and the people who changed since another, as decoded from
-the replies of the scripts.
+"""The state of a queue at one version, and the people whose entries or holds changed since another
+version, as decoded from script replies.
 """
 
 from dataclasses import dataclass
@@ -47,7 +47,7 @@ class QueueState:
     """Unix milliseconds; until then no deadline counts as passed."""
     flow: RoomFlow
     is_over: bool = False
-    """The sale is over, and the round with it."""
+    """The sale is over, and with it the round."""
     over_id: int = 0
     """The highest entry id that ended with its sale; 0 if none did."""
 

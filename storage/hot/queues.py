@@ -24,10 +24,10 @@ from storage.hot.script_client import Reply
 from storage.scripts import Script, ScriptReplyError
 
 LEASE_MS = 15_000
-"""Three renewals; a process that misses all of them is considered dead."""
+"""The time of three renewals. A process that misses all three is considered dead."""
 
 MAX_ADMIT_ATTEMPTS = 40
-"""The limit for one `admitNext`: each attempt skips 250 entries of people who are absent."""
+"""The limit for one `admitNext`. Each attempt skips 250 entries of absent people."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +37,12 @@ class EntryRecord:
     person_id: PersonId
     entry_id: EntryId
     number: int | None
-    """None while its lot is not drawn."""
+    """None until its lot has been drawn."""
     state: EntryState
     joined_at: datetime
     claimed_at: datetime | None
     session_ends_at: datetime
-    """The end of the session that the pass states, without any grace."""
+    """The end of the session as stated in the pass, without any grace period."""
     deadline: datetime | None
     """READY: end of the time to claim. ADMITTED: end of the session. Waiting: end of presence, or
     None while the person is connected."""
@@ -107,7 +107,7 @@ class QueueStore:
                 raise ScriptReplyError(scripts.CLAIM_PASS.name, word)
 
     async def admit_next(self, concert_id: ConcertId, *, command_key: str, digest: str, count: int) -> int:
-        """Call up to `count` people by hand. Return how many were called.
+        """Call up to `count` people manually. Return how many were called.
 
         A repeated command returns the same number. Raises RoomNotOpen, IdempotencyConflict if the
         key was used with another input, and TemporarilyUnavailable if too many ended entries are
@@ -170,7 +170,7 @@ class QueueStore:
     ) -> None:
         """Renew the lease of this process and record connections and disconnections.
 
-        The number with each person is a sequence, above 0 for a connection and below for a
+        Each person has a sequence number, which is positive for a connection and negative for a
         disconnection. Raises LeaseExpired.
         """
         pairs = [word for pair in people for word in pair]

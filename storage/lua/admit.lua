@@ -4,7 +4,7 @@ in any 60 seconds. Each run is bounded; a run that hit a bound reports it and mu
 once. Only open_queue opens a queue with a lottery.
 KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation  the one this connection saw
-ARGV[2]   bound        maximum of numbers to examine; ended entries have their own bound
+ARGV[2]   bound        maximum number of numbers to examine; ended entries have their own bound
 Replies   RAN called is_to_be_repeated is_active  (active: something can expire)
           | UNKNOWN | RECOVERING
 ]]

@@ -1,6 +1,6 @@
 --[[ Move a hold from HELD to BUYING, before its deadline by the store's clock. Expiry never ends a
-BUYING hold; its owner may begin it again. Binds the hold's pass: no other hold of that pass can be
-bought until this one ends.
+BUYING hold; its owner may begin it again. Binds the hold's pass: no other hold under that pass can
+be bought until this one ends.
 KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation   the one this connection saw
 ARGV[2]   hold_id

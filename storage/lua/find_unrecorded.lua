@@ -1,4 +1,4 @@
---[[ Find those of these orders that this store has not recorded at this version or a later one.
+--[[ Find which of the given orders this store has not recorded at the given version or a later one.
 KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation  the one this connection saw
 ARGV[2*]  order_id, version  two per order

@@ -2,7 +2,7 @@
 KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation  the one this connection saw
 ARGV[2]   version      the last one the reader knows
-ARGV[3]   limit        maximum of people, plus all who changed at the version of the last
+ARGV[3]   limit        maximum number of people, plus all who changed at the last one's version
 Replies   CHANGES {epoch version floor [person version]...}  (floor: changes up to this version may
           be missing) | UNKNOWN | RECOVERING
 ]]

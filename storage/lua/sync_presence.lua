@@ -1,5 +1,5 @@
---[[ Record which people have a connection at a process, or no longer have one. An older report does
-nothing.
+--[[ Record which people have a connection at a process, or no longer have one. A report older than
+the last one does nothing.
 KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation  the one this connection saw
 ARGV[2]   process

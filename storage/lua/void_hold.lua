@@ -1,5 +1,5 @@
---[[ End a hold that was BUYING, after a VOID order with its id has made sure that it can never
-become an order.
+--[[ End a hold that was BUYING, after a VOID order with its id has ensured that it can never become
+an order.
 KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation  the one this connection saw
 ARGV[2]   hold_id
