@@ -12,7 +12,9 @@ from domain.money import CurrencyCode
 from domain.queues import NO_ROOM, RoomSettings
 
 DOORS = timedelta(hours=19)
-"""The time of day, in UTC, at which every demo concert starts: evening in most of their cities."""
+"""The time of day, in UTC, at which every demo concert starts: this is evening in most of their
+cities.
+"""
 
 
 def demo_drafts(catalogue: bytes, now: datetime) -> tuple[ConcertDraft, ...]:

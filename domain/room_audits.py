@@ -1,7 +1,7 @@
 """The audit of a waiting room: one row per change of its settings and per manual admission.
 
-The row of a change is written together with it, and is kept. The row of a manual admission is
-written before the admission and completed with its result.
+The row of a settings change is written together with the change and kept. The row of a manual
+admission is written before the admission and completed with its result.
 """
 
 from dataclasses import dataclass
@@ -39,7 +39,7 @@ class RoomCommand:
     person_name: str
     action: RoomAction = RoomAction.CONFIGURED
     digest: str = ""
-    """Fingerprint of the request under an idempotency key."""
+    """The fingerprint of the request that was made with the idempotency key."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,7 +100,7 @@ class Stores:
 async def open_stores(redis_url: str, mongo_url: str, mongo_database: str) -> AsyncIterator[Stores]:
     """Open the stores, and close them at the end of the block.
 
-    An unreachable store does not prevent this: `problems` reports it, and calls raise
+    An unreachable store raises no error here: `problems` reports it, and calls raise
     TemporarilyUnavailable until the store is available.
     """
     mongo: Client = connect(mongo_url)

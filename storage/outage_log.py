@@ -1,4 +1,4 @@
-"""Log lines of an outage: one when it begins, one a minute while it lasts, one when it is over.
+"""Logs an outage: one line when it begins, one a minute while it lasts, and one when it is over.
 
 A task that retries many times a second would otherwise hide every other line.
 """

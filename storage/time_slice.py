@@ -1,6 +1,6 @@
 """Lets other tasks run on the event loop after a bounded time.
 
-The time is bounded, and not the number of steps, because steps take different times.
+The time is bounded regardless of how long each step of the work takes.
 """
 
 import asyncio

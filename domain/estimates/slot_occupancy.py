@@ -3,8 +3,8 @@ people still inside equals the actual number.
 
 A visit has two stages of equal mean, so few visits end early (Erlang distribution of order two),
 and one visit in `1 / LONG_SHARE` takes `LONG_TIMES` times as long: long visits do not end in the
-first minutes of a sale, and later some of them are always in progress. The estimate needs no list
-of visits: the calls by time and the slots taken now are enough.
+first minutes of a sale, and later some of them are always in progress. The estimate requires no
+list of visits; the calls by time and the slots taken now are enough.
 """
 
 from collections.abc import Sequence

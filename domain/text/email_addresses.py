@@ -15,8 +15,8 @@ from domain.errors import FieldProblem
 from domain.text.characters import IGNORABLE, clean_line, line_problems
 
 MAX_EMAIL = 254
-# The rules of domain names silently drop these characters, so one address could be written in ways
-# that look different.
+# The rules of domain names silently drop these characters, so two spellings of the same address
+# would look different.
 _IGNORED = re.compile(f"[{IGNORABLE}]")
 MAX_LOCAL_BYTES = 64
 _KEPT = 1_024

@@ -44,7 +44,7 @@ class QueueState:
     status: RoomStatus
     is_opened: bool
     grace_until_ms: int
-    """Unix milliseconds; until then no deadline counts as passed."""
+    """Unix milliseconds. Until this time, no deadline counts as passed."""
     flow: RoomFlow
     is_over: bool = False
     """The sale is over, and with it the round."""
@@ -82,12 +82,12 @@ class Changes:
 
 @dataclass(frozen=True, slots=True)
 class ChangesPage:
-    """One reply of change fields."""
+    """The changes in one reply of a script."""
 
     epoch: int
     version: int
     floor: int
-    """Changes up to this version may be missing, because old ones are dropped."""
+    """Changes up to this version may be missing, because old changes are dropped."""
     people: tuple[PersonId, ...]
     last_version: int
     """Version of the last change on the page; 0 if the page is empty."""

@@ -1,4 +1,6 @@
-"""The queue of a concert: join, leave, heartbeat, claim, presence, reads of entries and state."""
+"""The queue of a concert: join, leave, heartbeat, claim, presence, and reads of entries and
+state.
+"""
 
 import json
 from collections.abc import Sequence
@@ -24,7 +26,7 @@ from storage.hot.script_client import Reply
 from storage.scripts import Script, ScriptReplyError
 
 LEASE_MS = 15_000
-"""The time of three renewals. A process that misses all three is considered dead."""
+"""A lease lasts for three renewals. A process that misses all three is considered dead."""
 
 MAX_ADMIT_ATTEMPTS = 40
 """The limit for one `admitNext`. Each attempt skips 250 entries of absent people."""
@@ -57,7 +59,9 @@ class PositionedEntry:
 
     record: EntryRecord
     position: int | None
-    """1 for the next to be called; None for an entry that is not waiting or has no number yet."""
+    """1 for the next person to be called; None for an entry that is not waiting or has no number
+    yet.
+    """
 
 
 class LeaseExpired(Exception):
@@ -86,7 +90,7 @@ class QueueStore:
     async def heartbeat(self, concert_id: ConcertId, person_id: PersonId) -> PositionedEntry:
         """Extend the entry's deadline, and return the entry.
 
-        Raises NotInQueue, also for an entry that has ended.
+        Raises NotInQueue, including for an entry that has ended.
         """
         return await self._entry_reply(scripts.HEARTBEAT, concert_id, person_id)
 
@@ -129,7 +133,7 @@ class QueueStore:
         raise TemporarilyUnavailable("Ended entries at the front of the queue are still being removed")
 
     async def read_room(self, concert_id: ConcertId) -> RoomState:
-        """Return the counts of the waiting room, at a cost that does not grow with its queue."""
+        """Return the counts of the waiting room. The cost does not grow with the queue."""
         word, rest = await self._client.call(scripts.READ_ROOM, concert_id)
         replies.expect(scripts.READ_ROOM, word, "ROOM")
         return decode_room_state(replies.lists(rest)[0])

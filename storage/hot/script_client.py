@@ -1,9 +1,9 @@
-"""The client of the hot store: calls of one loop iteration share one round trip and one fsync.
+"""The client of the hot store. Calls made in one loop iteration share one round trip and one fsync.
 
 Calls wait in one bounded queue; a few pipelines, each with one connection, take batches from it. A
 pipeline connects first and then packs the calls, because a call carries the incarnation that its
 own connection saw: a script refuses any other (lua/lib/prologue.lua). A call whose connection broke
-is packed once more for a new connection, so every script must tolerate being executed twice.
+is packed again for a new connection, so every script must tolerate being executed twice.
 """
 
 import asyncio
@@ -84,7 +84,7 @@ class ScriptClient:
     """Owns its pipelines and connections; `aclose` closes them and fails waiting calls."""
 
     def __init__(self, url: str) -> None:
-        # redis-py's own retry is off, because it resends old bytes to a new server, which sold
+        # redis-py's own retry is off, because it resends old bytes to a new server, which has sold
         # units twice.
         retry = Retry(NoBackoff(), 0)
         self._pool = ConnectionPool.from_url(
@@ -247,7 +247,7 @@ class _Pipeline:
                 raise
             except ResponseError as error:
                 call.fail(_to_domain_error(error))
-        # The script cache was flushed. These calls had no effect yet, so they are sent with the
+        # The script cache was flushed. These calls had no effect, so they are sent again with the
         # source.
         for call in missing:
             await connection.send_packed_command([call.pack(incarnation, with_source=True)])

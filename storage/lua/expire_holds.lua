@@ -2,7 +2,7 @@
 created since the last run. A run after a gap of more than five seconds ends no holds: it grants
 everyone the grace period of a lost connection.
 KEYS      of the concert, in the order of keys.py
-ARGV[1]   incarnation  the one this connection saw
+ARGV[1]   incarnation  as seen by this connection
 ARGV[2]   limit        maximum number of holds to end in this run
 Replies   EXPIRED count is_active  (active: something can expire) | UNKNOWN | RECOVERING
 ]]

@@ -1,7 +1,7 @@
---[[ Finish a recovery after every active order has been recorded again: trust this store from now
-on, under the new epoch. A repeated call changes nothing.
+--[[ Finish a recovery after every order has been recorded again: trust this store from now on,
+under the new epoch. A repeated call changes nothing.
 KEYS      of the concert, in the order of keys.py
-ARGV[1]   incarnation  the one this connection saw
+ARGV[1]   incarnation  as seen by this connection
 ARGV[2]   epoch        of this recovery
 Replies   RECOVERED | RECOVERING | UNKNOWN
 ]]

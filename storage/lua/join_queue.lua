@@ -1,7 +1,7 @@
 --[[ Join the queue once: a person who has an active entry keeps it. Before a lottery, the order of
 joining determines only the lot. The first join after the opening time ends the registrations.
 KEYS      of the concert, in the order of keys.py
-ARGV[1]   incarnation  the one this connection saw
+ARGV[1]   incarnation  as seen by this connection
 ARGV[2]   person
 Replies   ENTRY record grace_until_ms position | NOT_OPEN room_status until_ms
           | UNKNOWN | RECOVERING

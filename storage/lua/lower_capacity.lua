@@ -2,7 +2,7 @@
 MongoDB stores them afterwards. A later version of the concert, a recovery and drop_proposal remove
 the caps. A repeated call sets the same caps again.
 KEYS      of the concert, in the order of keys.py
-ARGV[1]   incarnation  the one this connection saw
+ARGV[1]   incarnation  as seen by this connection
 ARGV[2]   version      of the concert on which the change is based
 ARGV[3]   proposal     id of the change
 ARGV[4]   is_large     '1' if the units are withdrawn later; refused in the first minute after a

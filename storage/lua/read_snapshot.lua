@@ -2,8 +2,8 @@
 who changed since another version. It is the only reader that clears the `hinted` flag, so that the
 next change publishes a hint again.
 KEYS      of the concert, in the order of keys.py
-ARGV[1]   incarnation  the one this connection saw
-ARGV[2]   version      the last one the reader knows
+ARGV[1]   incarnation  as seen by this connection
+ARGV[2]   version      the last one known to the reader
 ARGV[3]   limit        maximum number of people, as in read_changes
 Replies   SNAPSHOT {queue} {stock} {changes}  (as in read_queue, read_stock and read_changes)
           | UNKNOWN | RECOVERING

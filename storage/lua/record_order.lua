@@ -3,7 +3,7 @@ change of capacity, and in a recovery. Takes the order's units from their owners
 units of its hold, and counts the units for the person. A hold that loses a unit gets another or
 ends. An order version that is already recorded changes nothing.
 KEYS      of the concert, in the order of keys.py
-ARGV[1]   incarnation    the one this connection saw
+ARGV[1]   incarnation    as seen by this connection
 ARGV[2]   epoch          of the calling recovery, else ''
 ARGV[3]   order_id       the same as the hold's id
 ARGV[4]   person

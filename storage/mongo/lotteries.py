@@ -1,5 +1,5 @@
 """Lotteries in MongoDB: a secret is committed to before the first registration, and revealed once,
-with the values of the first opener.
+with the values from the first opener.
 
 The secret leaves this module only inside a `Reveal` that the majority has acknowledged. `epoch` is
 a fence: a recovery raises it, so that registrations frozen in a store that lost state can no longer
