@@ -1,4 +1,5 @@
-"""Builds the ASGI application with `create_app(settings)`.
+"""Builds the application. `create_app(settings)` returns the ASGI application; any number of
+processes can share the stores.
 
 Any number of processes share the stores. `python app.py` runs all of Onsale on one machine: an
 embedded store for each URL that is not set, the application, and the workers.
@@ -55,7 +56,8 @@ class AppState(TypedDict):
 def __getattr__(name: str) -> Starlette:
     """Return the application for `uvicorn app:app`.
 
-    It is created on access, so that an import reads no environment and writes no key.
+    It is created on access, so that importing this module reads no environment variables and writes
+    no key.
     """
     if name != "app":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
@@ -65,7 +67,7 @@ def __getattr__(name: str) -> Starlette:
 def create_app(settings: Settings, *, stores: Stores | None = None) -> Starlette:
     """Return the ASGI application.
 
-    `stores` belong to the caller; without them the application opens its own.
+    The caller owns `stores`; if None, the application opens its own.
     """
     return Starlette(
         routes=[
@@ -127,7 +129,7 @@ def _pass_signer(settings: Settings) -> PassSigner:
 class _GraphQL:
     """The GraphQL service of the lifespan.
 
-    It is a class, as a route treats a function as a Request handler.
+    It is a class because a route would treat a function as a Request handler.
     """
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -150,7 +152,8 @@ def _issuer_routes(settings: Settings) -> list[BaseRoute]:
 async def run(settings: Settings) -> None:
     """Run everything on one machine until cancelled.
 
-    One set of stores is shared; everything is opened in order and closed in reverse.
+    The application and the workers share one set of stores. Resources are closed in reverse order
+    of opening.
     """
     logs.configure(settings.log_format)
     async with AsyncExitStack() as stack:

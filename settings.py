@@ -1,4 +1,4 @@
-"""All settings of Onsale, read once from the environment (`ONSALE_*`) and handed down as values."""
+"""All settings of Onsale, read once from the environment (`ONSALE_*`) and passed on as values."""
 
 import re
 from collections.abc import Mapping
@@ -16,48 +16,51 @@ _ORIGIN = re.compile(
 
 
 class SettingsError(ValueError):
-    """Lists every setting that is missing or malformed, all at once."""
+    """Lists all settings that are missing or malformed."""
 
 
 @dataclass(frozen=True)
 class Settings:
     env: str = "development"
-    """`production` turns the development issuer and the embedded stores off."""
+    """`production` turns off the development issuer and the embedded stores."""
     host: str = "127.0.0.1"
     port: int = 8000
     data_dir: Path = Path(".onsale")
     redis_url: str | None = None
-    """None: `python app.py` starts an embedded Valkey."""
+    """If None, `python app.py` starts an embedded Valkey."""
     mongo_url: str | None = None
-    """None: `python app.py` starts an embedded mongod."""
+    """If None, `python app.py` starts an embedded mongod."""
     mongo_database: str = "onsale"
     oidc_issuer: str | None = None
-    """None in development: this process serves its own issuer at /realms/onsale."""
+    """If None in development, this process serves its own issuer at /realms/onsale."""
     oidc_audience: str = "onsale-api"
     oidc_client_id: str = "onsale-web"
     pass_key_file: Path | None = None
     """Ed25519 private key (PEM) that signs queue passes, shared by all processes.
 
-    None: the key is created in the data directory.
+    If None, the key is created in the data directory.
     """
     push_tick_ms: int = 100
-    """The shortest time between two refreshes of a snapshot; no subscriber may be 10 s behind."""
+    """The shortest time between two refreshes of a snapshot; no subscriber may fall 10 s behind."""
     push_intervals: tuple[tuple[int | None, int], ...] = ((200, 0), (5_000, 2_000), (None, 10_000))
-    """The longest delay of a person's queue updates, in milliseconds, up to a position.
+    """Pairs of a queue position and the longest delay, in milliseconds, of the updates for people
+    up to that position. A position of None stands for everyone else.
 
-    None is the rest. 0 means every refresh. Written `200:0 5000:2000 rest:10000`.
+    0 sends an update at every refresh. The setting is written `200:0 5000:2000 rest:10000`.
     """
     allowed_origins: tuple[str, ...] = ()
-    """Origins, besides our own, of pages that may open sockets: `https://shop.example.org`.
+    """Other origins whose pages may open sockets, for example `https://shop.example.org`.
 
-    In development every page of this machine may.
+    In development, every page from this machine may open sockets.
     """
     log_format: str = "text"
     """`text` for people, `json` for machines."""
     max_body_bytes: int = 262_144
-    """The GraphQL documents and variables that a frontend needs are far below 256 KiB."""
+    """The GraphQL documents and variables of a frontend are far smaller than 256 KiB."""
     demo: str = "yes"
-    """`yes`: `python app.py` fills an empty catalog with demo concerts. Never in production."""
+    """With `yes`, `python app.py` fills an empty catalog with demo concerts, but never in
+    production.
+    """
 
     @property
     def is_production(self) -> bool:
@@ -79,7 +82,7 @@ class Settings:
     def from_env(cls, environ: Mapping[str, str]) -> "Settings":
         """Return the settings. Raises SettingsError with all problems at once.
 
-        Production requires its stores, its issuer and its pass key.
+        Production requires the URLs of the stores and of the issuer, and a pass key file.
         """
         reader = _Reader(environ)
         settings = cls(
@@ -109,7 +112,7 @@ class Settings:
 
 
 class _Reader:
-    """Reads prefixed names and collects their problems."""
+    """Reads settings from prefixed environment variables and collects their problems."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._environ = environ
@@ -137,7 +140,9 @@ class _Reader:
         return value
 
     def origins(self, name: str) -> tuple[str, ...]:
-        """Return the origins. One that no browser can send would be ignored silently."""
+        """Return the origins. An origin that no browser can send is a problem, because it would
+        otherwise be ignored silently.
+        """
         origins = tuple(self.text(name, "").split())
         self._problems += [
             f"ONSALE_{name} contains {origin[:64]!r}; write each origin as scheme://host or scheme://host:port, "

@@ -1,4 +1,5 @@
-"""A concert: what is sold, when, at which prices and limits; and an organizer's drafts and changes.
+"""Concerts (what is sold, when, and at which prices and limits), and organizers' drafts and
+changes.
 
 MongoDB owns every field; `version` rises with each change, `epoch` with each recovery of the hot
 state. `Tier.top` is the highest unit number ever on sale, and never falls:
@@ -43,12 +44,11 @@ class Tier:
     name: str
     price_minor: int
     capacity: int
-    """What the organizer wants on sale. Never more than this is held and sold."""
+    """The number of units that the organizer wants on sale. Held and sold units never exceed it."""
     top: int
     to_withdraw: int = 0
-    """Units above the capacity that the house does not have yet.
-
-    If negative, units of the house that a higher capacity has not put on sale yet.
+    """Units above the capacity that the house has not taken yet. If negative, units that the house
+    has not returned yet after the capacity was raised.
     """
 
     @property
@@ -57,7 +57,9 @@ class Tier:
 
     @property
     def capacity_target(self) -> int | None:
-        """Return the capacity that a change in progress will reach; None if there is none."""
+        """Return the capacity that a change in progress will reach, or None if no change is in
+        progress.
+        """
         return self.capacity if self.to_withdraw else None
 
 
@@ -108,7 +110,7 @@ class TierDraft:
 
 @dataclass(frozen=True, slots=True)
 class ConcertDraft:
-    """A concert before it has ids. If `slug` is None, the slug is made from the name."""
+    """A concert that has no ids yet. If `slug` is None, the slug is derived from the name."""
 
     terms: ConcertTerms
     currency: CurrencyCode
@@ -177,4 +179,4 @@ class ConcertFilter:
     search: str | None = None
     city: str | None = None
     on_sale_at: datetime | None = None
-    """Published, and inside its sale window at this time."""
+    """Matches published concerts whose sale window includes this time."""

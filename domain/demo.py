@@ -1,7 +1,5 @@
-"""Reads the demo catalog, deploy/demo/concerts.json.
-
-Its times are relative to now, so it never ages, and they are rounded, as an organizer would set
-them.
+"""Reads the demo catalog (deploy/demo/concerts.json). Its times are relative to now, so that it
+never becomes outdated, and rounded, like the times that an organizer would choose.
 """
 
 import json
@@ -14,7 +12,9 @@ from domain.money import CurrencyCode
 from domain.queues import NO_ROOM, RoomSettings
 
 DOORS = timedelta(hours=19)
-"""The time of day, in UTC, at which every demo concert starts: evening in most of their cities."""
+"""The time of day, in UTC, at which every demo concert starts: this is evening in most of their
+cities.
+"""
 
 
 def demo_drafts(catalogue: bytes, now: datetime) -> tuple[ConcertDraft, ...]:

@@ -1,6 +1,5 @@
-"""The errors of Onsale, each with the caller's next step.
-
-This module does not depend on HTTP or GraphQL.
+"""The errors of Onsale. Each states what the caller can do next. This module knows neither HTTP nor
+GraphQL.
 
 OnsaleError
 ├── Refusal                  an expected answer: a member of a result union
@@ -120,7 +119,7 @@ class NotOnSale(Refusal):
 class SoldOut(Refusal):
     """Fewer tickets are left than requested.
 
-    `next_release_at` is when the first hold on this tier ends; None without a hold.
+    `next_release_at` is when the first hold on this tier ends; None if there is no hold.
     """
 
     code = ErrorCode.SOLD_OUT
@@ -211,10 +210,8 @@ class IllegalTransition(Refusal):
 
 
 class VersionConflict(Refusal):
-    """Another change came first.
-
-    It is retryable if the caller expected no version: the caller's change applies to any version
-    and only lost too many races.
+    """Another change came first. It is retryable if the caller expected no particular version: the
+    change applies to any version, and only lost too many races.
     """
 
     code = ErrorCode.VERSION_CONFLICT
@@ -294,7 +291,7 @@ class RoomNotOpen(Refusal):
 
 
 class QueueOpened(Refusal):
-    """`settings` are the API names of the settings that can no longer change in this round."""
+    """`settings` lists the API names of the settings that can no longer change in this round."""
 
     code = ErrorCode.QUEUE_OPENED
 
@@ -318,7 +315,9 @@ class CapacityInUse(Refusal):
 
 
 class TemporarilyUnavailable(Refusal):
-    """The request took effect completely or not at all; repeating it with its key tells which."""
+    """The request took effect completely or not at all; repeating it with the same key shows
+    which.
+    """
 
     code = ErrorCode.TEMPORARILY_UNAVAILABLE
     retryable = True
@@ -353,9 +352,8 @@ class BadUserInput(Denial):
 
 
 def describe_cause(error: BaseException) -> str:
-    """Return the cause of an error, for a log.
-
-    It is the type and message of the first error in the chain.
+    """Return the root cause of an error for a log: the type and message of the first error in its
+    chain.
     """
     cause = error
     while (earlier := cause.__cause__) is not None:

@@ -22,7 +22,7 @@ NEXT_STATE = {
     # An order found in MongoDB overrides the state of its hold in the hot store.
     HoldState.ENDED: frozenset({HoldState.SOLD}),
 }
-"""The allowed next states of a hold; SOLD to SOLD is an order that gave some of its units back."""
+"""The allowed next states of a hold; SOLD to SOLD is an order that returned some of its units."""
 
 
 class EndReason(StrEnum):
@@ -58,15 +58,15 @@ class Hold:
     state: HoldState
     reason: EndReason | None
     units: tuple[Unit, ...]
-    """Empty once ENDED."""
+    """Empty once the hold has ENDED."""
     lines: tuple[TicketLine, ...]
-    """The request, at the prices of that moment; kept after the hold has ended."""
+    """The requested lines, at the prices when the hold was made; kept after the hold has ended."""
     created_at: datetime
     expires_at: datetime
     digest: str = ""
     """Fingerprint of the whole request."""
     pass_entry_id: EntryId | None = None
-    """The entry whose pass the hold was made with."""
+    """The entry whose pass was used to make the hold."""
 
     @property
     def total_minor(self) -> int:

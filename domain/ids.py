@@ -1,8 +1,8 @@
-"""Ids of all entities, and the hashes that let a repeated request find its first run.
+"""Ids of all entities, and the hashes by which a repeated request finds its first execution.
 
-A concert id has 12 characters; a tier id is the concert id plus a number, so a tier names its
-concert. A hold and the order it becomes share one id, derived from the person, the request and
-its idempotency key.
+A concert id has 12 characters; a tier id is the concert id plus a number, so it identifies its
+concert. A hold and the order it becomes share one id, derived from the person, the request and its
+idempotency key.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ Unit = NewType("Unit", str)
 EntryId = NewType("EntryId", int)
 """A queue entry of a concert: assigned when a person joins, unique in the concert forever."""
 
-# No look-alikes (0 o, 1 l i): ids are read aloud at box offices.
+# Without look-alikes (0 o, 1 l i), because ids are read aloud at box offices.
 _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 
 HOUSE = PersonId("house")
@@ -61,6 +61,6 @@ def fingerprint(*parts: str) -> str:
 def hold_id(person_id: PersonId, concert_id: ConcertId, operation: str, idempotency_key: str) -> HoldId:
     """Return the hold id of a request: 128 bits of its fingerprint, in hex.
 
-    The same request has the same id.
+    The same request always has the same id.
     """
     return HoldId(fingerprint(person_id, concert_id, operation, idempotency_key)[:32])

@@ -1,7 +1,7 @@
 """The lottery that orders the people who joined before the opening: commit, reveal, draw, prove.
 
-This module and docs/lottery.md, which has test vectors, contain everything that an outside check
-needs. A secret stays private until its reveal; a `Reveal` never changes.
+This module and docs/lottery.md, which has test vectors, contain everything that an independent
+check needs. A secret stays private until its reveal; a `Reveal` never changes.
 """
 
 import hashlib
@@ -16,9 +16,8 @@ BYTES_A_NUMBER = 4
 
 @dataclass(frozen=True, slots=True)
 class Permutation:
-    """The drawn order: `ranks` has the number of each lot, `order` the lot of each number.
-
-    Both start at 1.
+    """The drawn order: `ranks` contains the number of each lot, and `order` the lot of each number.
+    Lots and numbers start at 1.
     """
 
     ranks: bytes
@@ -56,7 +55,7 @@ class Reveal:
 
 @dataclass(frozen=True, slots=True)
 class LotteryProof:
-    """Proof that this lot drew this number. Readers can recompute it from `reveal`."""
+    """The proof that a lot drew a number. Anyone can recompute it from `reveal`."""
 
     lot: int
     number: int
@@ -69,9 +68,8 @@ def new_secret() -> str:
 
 
 def commitment_of(secret: str) -> str:
-    """Return the SHA-256 of the secret's 32 bytes, in hex.
-
-    It is published before the first registration.
+    """Return the SHA-256 of the secret's 32 bytes, in hex. It is published before the first
+    registration.
     """
     return hashlib.sha256(bytes.fromhex(secret)).hexdigest()
 
@@ -79,7 +77,7 @@ def commitment_of(secret: str) -> str:
 def seed_of(secret: str, digest: str) -> str:
     """Return the SHA-256, in hex, of the secret's 32 bytes followed by the digest's hex text.
 
-    The text is ASCII: 40 characters, or none.
+    The text has 40 ASCII characters, or is empty.
     """
     return hashlib.sha256(bytes.fromhex(secret) + digest.encode("ascii")).hexdigest()
 
@@ -103,9 +101,8 @@ def draw(seed: str, count: int) -> Permutation:
 
 
 def _hashed(seed: bytes, count: int) -> list[list[bytes]]:
-    """Return the hash and number of each lot, in buckets by first byte.
-
-    Sorting one bucket at a time never blocks other threads for long.
+    """Return the lots with their hashes in buckets by first byte, so that no sort blocks other
+    threads for long.
     """
     buckets: list[list[bytes]] = [[] for _ in range(256)]
     seeded = hashlib.sha256(seed)

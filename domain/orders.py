@@ -1,4 +1,6 @@
-"""An order: what is bought, paid and recorded. Its units are in no other active order."""
+"""Orders: purchases that are paid and recorded. The units of an order are in no other active
+order.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,7 +24,7 @@ NEXT_STATUS = {
     OrderStatus.VOID: frozenset[OrderStatus](),
     OrderStatus.WITHDRAWN: frozenset[OrderStatus](),
 }
-"""The allowed next statuses. Payment will add transitions: until then a recorded order is PAID."""
+"""The allowed next statuses. Payment will add transitions; until then, a recorded order is PAID."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +56,13 @@ class Order:
     events: tuple[OrderEvent, ...]
     created_at: datetime
     hold_digest: str = ""
-    """Fingerprint of the hold request.
-
-    With it, a store that lost the hold still recognizes a repeated request.
+    """Fingerprint of the hold request, by which a store that lost the hold still recognizes a
+    repeated request.
     """
     pass_entry_id: EntryId | None = None
-    """The entry whose pass the order spent: a store that lost the hold still spends the pass."""
+    """The entry whose pass the order spent, so that a store that lost the hold still spends the
+    pass.
+    """
 
     @property
     def total(self) -> Money:

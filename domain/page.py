@@ -13,6 +13,6 @@ MAX_PAGE_SIZE = 100
 class Page(Generic[T]):
     items: tuple[T, ...]
     cursors: tuple[str, ...]
-    """Opaque key-set cursors, one per item: inserts before them do not invalidate them."""
+    """Opaque keyset cursors, one per item. Items inserted before them do not invalidate them."""
     has_next_page: bool
     has_previous_page: bool

@@ -20,7 +20,7 @@ class QueueEventKind(StrEnum):
     RESET = "reset"
     """The queue was emptied."""
     OVER = "over"
-    """The sale ended, and the round with it."""
+    """The sale ended, and with it the round."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,9 @@
-"""A queue at one version, and the exact position of any number in it, by one look-up at any length.
+"""A queue at one version, and the exact position of any number in it. A position costs one lookup,
+however long the queue is.
 
-`departed` is a bit string indexed by number, most significant bit first as Redis writes it; the
-bit of a number is set if it left, ended or was skipped before it was called. Bits are counted
-once per snapshot, in prefix sums over its bytes.
+`departed` is a bit string indexed by number, most significant bit first as in Redis; the bit of a
+number is set if it left, ended or was skipped before it was called. Bits are counted once per
+snapshot, in prefix sums over its bytes.
 """
 
 from dataclasses import dataclass, field
@@ -20,7 +21,7 @@ class QueuePositions:
     tail: int
     """The highest number assigned."""
     departed: bytes
-    """Starts at the byte of the serving number; missing bytes at the end are zeros."""
+    """Starts at the byte of the serving number; missing bytes at the end count as zeros."""
     _before: tuple[int, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -47,7 +48,7 @@ class QueuePositions:
         return number - self.serving_number - self._departed_behind_cursor(number)
 
     def _departed_behind_cursor(self, number: int) -> int:
-        """Return the count of set bits after the serving number and before `number`."""
+        """Return the number of set bits after the serving number and before `number`."""
         return self._departed_before(number) - self._departed_before(self.serving_number + 1)
 
     def _departed_before(self, number: int) -> int:

@@ -49,7 +49,7 @@ class EntryEnd(StrEnum):
     """Its pass was spent on an order."""
     LEFT = "LEFT"
     ABSENT = "ABSENT"
-    """Its person's presence ended while it waited."""
+    """The presence of its person ended while the entry was waiting."""
     NOT_CLAIMED = "NOT_CLAIMED"
     """Its number was called, and its pass was not claimed in time."""
     SESSION_OVER = "SESSION_OVER"
@@ -72,14 +72,14 @@ class PassStatus(StrEnum):
 class QueueingMethod(StrEnum):
     FIFO = "FIFO"
     RANDOM = "RANDOM"
-    """Each admission draws at random among the waiting entries: the queue has no order."""
+    """Each admission draws one of the waiting entries at random: the queue has no order."""
     PASSTHROUGH = "PASSTHROUGH"
     """Each person is called on joining, and no pass is required.
 
     People are counted, not delayed.
     """
     REJECT = "REJECT"
-    """People can neither join nor be called; entries and passes stay."""
+    """People can neither join nor be called; entries and passes are kept."""
 
 
 class RoomStatus(StrEnum):
@@ -114,7 +114,7 @@ class RoomSettings:
     """Admissions in any 60 seconds."""
     pass_claim_timeout_ms: int = 60_000
     session_duration_ms: int = 300_000
-    """Lifetime of a pass, from its claim."""
+    """Lifetime of a pass, starting at its claim."""
     prequeue_starts_at: datetime | None = None
     """When people may start to join; None means from publication."""
     opens_at: datetime | None = None
@@ -124,7 +124,7 @@ class RoomSettings:
     queue_all: bool = False
     """Paused: people can join, but only organizers call people."""
     heartbeat_timeout_ms: int = 90_000
-    """A hidden browser tab runs its timers only once a minute."""
+    """More than a minute, because a hidden browser tab runs its timers only once a minute."""
     disconnect_grace_ms: int = 60_000
     message: str = ""
     """Shown to everyone in the queue."""
@@ -145,13 +145,13 @@ class RoomSettings:
     def has_lottery(self) -> bool:
         """Return whether a lottery draws this round's order.
 
-        Later settings keep a published commitment.
+        A published commitment stays in force when the settings change.
         """
         return self.shuffle_at_start and self.commitment != ""
 
 
 def begin_round(settings: RoomSettings) -> RoomSettings:
-    """Return the settings of the next round, whose queue is empty and whose lottery is its own."""
+    """Return the settings of the next round, with an empty queue and a new lottery."""
     return replace(settings, round=settings.round + 1, commitment="")
 
 
@@ -161,7 +161,9 @@ NO_ROOM = RoomSettings()
 
 @dataclass(frozen=True, slots=True)
 class QueuePass:
-    """`token` is None until the entry is ADMITTED; the same pass always has the same bytes."""
+    """`token` is None until the entry is ADMITTED; the token of a pass always has the same
+    bytes.
+    """
 
     id: str
     token: str | None
@@ -193,7 +195,9 @@ class QueueEntry:
     end_reason: EntryEnd | None = None
     """Set once the entry has ended."""
     lot: int | None = None
-    """The index of its registration for the lottery, from 1; None without a part in it."""
+    """The index of its registration for the lottery, from 1; None if the entry takes no part in
+    it.
+    """
     round: int = 1
     estimate: WaitEstimate | None = None
 
@@ -222,12 +226,11 @@ class WaitingRoom:
     passes_issued: int
     flow: RoomFlow
     is_past: bool = False
-    """The store has dropped the counts, because the concert is long over."""
+    """The counts have expired in the store, because the concert has long been over."""
 
     def people_ahead(self, entry: QueueEntry | None) -> int:
-        """Return how many people may take tickets before the owner of `entry`.
-
-        For RANDOM, only called people are certain to do so.
+        """Return how many people may take tickets before this entry; for RANDOM, only called people
+        certainly do.
         """
         if entry is None:
             return self.waiting_count + self.slots_taken

@@ -1,7 +1,7 @@
 """The audit of a waiting room: one row per change of its settings and per manual admission.
 
-A row is written together with its change and kept. The row of a manual admission is written
-first and completed with the result.
+The row of a settings change is written together with the change and kept. The row of a manual
+admission is written before the admission and completed with its result.
 """
 
 from dataclasses import dataclass
@@ -30,9 +30,8 @@ class AdmissionLimit(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RoomCommand:
-    """A command that may change a room.
-
-    It carries the person and the id of its audit row, so that it runs only once.
+    """A command that may change a room: the person who gave it, and the id of its audit row, which
+    ensures that it runs only once.
     """
 
     id: str
@@ -40,7 +39,7 @@ class RoomCommand:
     person_name: str
     action: RoomAction = RoomAction.CONFIGURED
     digest: str = ""
-    """Fingerprint of the request under an idempotency key."""
+    """The fingerprint of the request that was made with the idempotency key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +48,8 @@ class ManualAdmission:
 
     asked: int
     called: int | None
-    """None while the result is unknown: the caller stopped before it was written.
-
-    Repeating the key finds it.
+    """None while the result is unknown, because the caller stopped before writing it. A request
+    with the same key finds it.
     """
     limit: AdmissionLimit | None
 

@@ -1,6 +1,6 @@
 """Changes of waiting room settings: a requested patch, and the differences between two versions.
 
-Settings have their API names, and values are written as the API writes them.
+Settings have their API names, and values are formatted as in the API.
 """
 
 from dataclasses import dataclass, fields, replace
@@ -32,9 +32,8 @@ _NAMES = {
 
 @dataclass(frozen=True, slots=True)
 class RoomSettingsPatch:
-    """A partial change: `given` has RoomSettings fields with new values.
-
-    Other fields stay as they are.
+    """A partial change: `given` contains RoomSettings fields with new values; other fields do not
+    change.
     """
 
     given: tuple[tuple[str, Setting], ...] = ()
@@ -44,9 +43,8 @@ class RoomSettingsPatch:
         return replace(before, **changes)
 
     def fingerprint_parts(self) -> tuple[str, ...]:
-        """Return the parts of a fingerprint.
-
-        They are equal for equal patches, whatever settings the patches apply to.
+        """Return the parts of a fingerprint: equal for equal patches, regardless of the settings
+        that they apply to.
         """
         return tuple(
             f"{_NAMES[name]}={_text(name, value)}" for name, value in sorted(self.given, key=lambda one: one[0])

@@ -1,7 +1,5 @@
-"""The stock of a concert at one moment.
-
-In each tier, available + held + sold = capacity until the concert is past; then the rest stays
-unsold.
+"""The stock of a concert at one moment. In each tier, available + held + sold = capacity until the
+concert is past; then the rest stays unsold.
 """
 
 from dataclasses import dataclass, replace
@@ -25,14 +23,14 @@ class TierStock:
     """Units in a hold that may still become an order, including BUYING."""
     sold: int
     unsold: int = 0
-    """Units that stay unsold for good, because the concert is past."""
+    """Units that can no longer be sold, because the concert is past."""
 
     @property
     def available(self) -> int:
         return self.capacity - self.held - self.sold - self.unsold
 
     def off_sale(self) -> "TierStock":
-        """Return the stock without its available units, which cannot be bought any more."""
+        """Return the stock without its available units, which can no longer be bought."""
         return replace(self, unsold=self.unsold + self.available)
 
 

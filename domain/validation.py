@@ -1,6 +1,7 @@
-"""Input checks. Each one yields the problems of its fields with their paths in the input.
+"""Input checks. Each check yields the problems of its fields, with their paths in the input.
 
-The bounds are generous for every real sale, yet no request within them slows others down.
+The bounds are generous enough for every real sale, and small enough that no request slows others
+down.
 """
 
 import re
@@ -46,7 +47,9 @@ _ROOM_VALUES = {
     "heartbeat_timeout_ms": ("heartbeatTimeoutSeconds", 1_000, MAX_ROOM_TIME_S),
     "disconnect_grace_ms": ("disconnectGraceSeconds", 1_000, MAX_ROOM_TIME_S),
 }
-"""Each number of a room: its name in the API, how many of it make one API unit, the API maximum."""
+"""The numeric settings of a room: the name in the API, the number of our units per unit of the API,
+and the maximum in units of the API.
+"""
 _SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _COUNTRY = re.compile(r"[A-Z]{2}")
 
@@ -68,7 +71,9 @@ def key_problems(key: str) -> Iterator[FieldProblem]:
 
 
 def ticket_line_problems(concert_id: ConcertId, lines: Sequence[TicketRequest]) -> Iterator[FieldProblem]:
-    """Yield the problems of the lines; an empty id is malformed, which its reader reports."""
+    """Yield the problems of the lines. An empty id was malformed; the code that parses ids reports
+    it.
+    """
     if not 1 <= len(lines) <= MAX_LINES:
         yield FieldProblem("lines", f"has {len(lines)} lines; send 1 to {MAX_LINES}")
     for index, line in enumerate(lines[:MAX_LINES]):
@@ -87,7 +92,7 @@ def customer_problems(customer: Customer) -> Iterator[FieldProblem]:
 
 
 def filter_problems(filter_: ConcertFilter) -> Iterator[FieldProblem]:
-    """Yield the problems of the texts in a filter; an empty text filters nothing."""
+    """Yield the problems of the texts in a filter; an empty text is ignored."""
     for name, text in (("search", filter_.search), ("city", filter_.city)):
         found = list(line_problems(f"filter.{name}", text or "", longest=MAX_QUERY, may_be_empty=True))
         if not found and name == "search" and len(words := query_words(text or "")) > MAX_QUERY_WORDS:
@@ -116,7 +121,7 @@ def draft_problems(draft: ConcertDraft) -> Iterator[FieldProblem]:
 
 
 def change_problems(change: ConcertChange) -> Iterator[FieldProblem]:
-    """Yield the problems of the changed fields, regardless of the current concert."""
+    """Yield the problems of the changed values, regardless of the current state of the concert."""
     if change.name is not None:
         yield from line_problems("name", change.name, longest=MAX_NAME)
     if change.description is not None:
@@ -138,7 +143,7 @@ def change_problems(change: ConcertChange) -> Iterator[FieldProblem]:
 
 
 def given_problems(change: ConcertChange) -> Iterator[FieldProblem]:
-    """Yield the conflicts among the values of a change, for one whose concert is not known."""
+    """Yield the conflicts among the values of a change whose concert is not known."""
     yield from _window_problems(change)
     yield from _repeated_names("tiers", [tier.name for tier in change.tiers], ())
     added = [tier.name for tier in change.new_tiers[:MAX_TIERS]]
@@ -148,7 +153,9 @@ def given_problems(change: ConcertChange) -> Iterator[FieldProblem]:
 
 
 def changed_concert_problems(before: Concert, after: Concert, change: ConcertChange) -> Iterator[FieldProblem]:
-    """Yield the problems of a changed concert as a whole. It may keep values that it had before."""
+    """Yield the problems of a changed concert as a whole. It may keep the values that it had
+    before.
+    """
     for index, tier in enumerate(change.tiers):
         if before.tier(tier.id) is None:
             yield FieldProblem(f"tiers.{index}.tierId", "is not a tier of this concert; use one of its tiers")
@@ -174,7 +181,9 @@ def tier_problems(path: str, tiers: Sequence[TierDraft]) -> Iterator[FieldProble
 
 
 def _repeated_names(path: str, names: Sequence[str | None], others: Sequence[str | None]) -> Iterator[FieldProblem]:
-    """Yield a problem for each tier with another tier's name, regardless of its form and case."""
+    """Yield a problem for each tier whose name equals that of another tier, ignoring form and
+    case.
+    """
     taken = {name_key(name) for name in others if name and _is_name(name)}
     for index, name in enumerate(names):
         if not name or not _is_name(name):
@@ -218,7 +227,7 @@ def _terms_problems(terms: ConcertTerms | ConcertChange) -> Iterator[FieldProble
 
 
 def _window_problems(terms: ConcertTerms | ConcertChange) -> Iterator[FieldProblem]:
-    """Yield the conflicts of times; None in a change conflicts with nothing."""
+    """Yield the conflicts between times; None in a change conflicts with nothing."""
     start, end, concert = terms.sales_start_at, terms.sales_end_at, terms.starts_at
     if start is not None and end is not None and start >= end:
         yield FieldProblem("salesEndAt", "must be after salesStartAt")
@@ -229,9 +238,8 @@ def _window_problems(terms: ConcertTerms | ConcertChange) -> Iterator[FieldProbl
 def room_problems(
     path: str, concert: Concert | ConcertDraft, *, before: Concert | None = None
 ) -> Iterator[FieldProblem]:
-    """Yield the problems of a concert's room settings; `path` is their place in the input.
-
-    A message that the concert had before may stay.
+    """Yield the problems of a concert's room settings; `path` is the path of the settings in the
+    input. The concert may keep a message that it had before.
     """
     room = concert.room
     yield from _room_value_problems(path, asdict(room))
@@ -244,8 +252,8 @@ def room_problems(
 def patch_problems(
     path: str, patch: RoomSettingsPatch | None, change: ConcertChange = NO_CHANGE
 ) -> Iterator[FieldProblem]:
-    """Yield the problems of the given settings alone and with the given change of the concert,
-    whatever the room is like now.
+    """Yield the problems of the given settings, by themselves and together with the given change of
+    the concert, regardless of the current state of the room.
     """
     given = dict(patch.given) if patch else {}
     yield from _room_value_problems(path, given)
@@ -280,7 +288,7 @@ def _opening_problems(
     path: str, values: Mapping[str, object], terms: ConcertTerms | ConcertChange
 ) -> Iterator[FieldProblem]:
     """Yield problems if the room opens outside the sale window or its prequeue starts after the
-    opening. A time that is not given conflicts with nothing.
+    opening. A missing time conflicts with nothing.
     """
     start, end = terms.sales_start_at, terms.sales_end_at
     opens_at, prequeue = values.get("opens_at"), values.get("prequeue_starts_at")

@@ -1,6 +1,5 @@
-"""Opens the stores for an app or a worker, and owns their background tasks.
-
-It also reports what is not ready.
+"""Opens the stores for an app or a worker, owns their background tasks, and reports which stores
+are not ready.
 """
 
 import asyncio
@@ -101,8 +100,8 @@ class Stores:
 async def open_stores(redis_url: str, mongo_url: str, mongo_database: str) -> AsyncIterator[Stores]:
     """Open the stores, and close them at the end of the block.
 
-    A store that cannot be reached does not prevent this: `problems` reports it, calls raise
-    TemporarilyUnavailable, and they work again as soon as the store does.
+    An unreachable store raises no error here: `problems` reports it, and calls raise
+    TemporarilyUnavailable until the store is available.
     """
     mongo: Client = connect(mongo_url)
     client = ScriptClient(redis_url)
@@ -165,7 +164,7 @@ def _assemble(client: ScriptClient, mongo: Database) -> Stores:
 async def _create_indexes(stores: Stores) -> None:
     """Create indexes and schemas as soon as MongoDB answers, and write missing search words.
 
-    Every process does the same, so this may happen twice.
+    Every process does this, so it may happen more than once.
     """
     outage = OutageLog(log, "creating the indexes and search words")
     while True:
@@ -173,7 +172,7 @@ async def _create_indexes(stores: Stores) -> None:
             await stores.concerts.create_indexes()
             await stores.queue_history.create_indexes()
             await stores.room_audits.create_indexes()
-            # Last of the indexes, because the readiness check depends on it.
+            # These indexes are created last, because the readiness check depends on them.
             await stores.orders.create_indexes()
             await stores.concerts.backfill_search()
         except PyMongoError as error:

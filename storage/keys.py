@@ -2,16 +2,16 @@
 
 state               hash    incarnation, epoch, version, clock, settings copied from MongoDB,
                             serving number and tail of the queue, the entry ids that ended with
-                            a sale, and whether a hint was published that no process has answered
-                            yet; lower capacities being decided
+                            a sale, whether a hint was published that no process has acted on yet,
+                            and the lower capacities being decided
 tiers               hash    <tier>|top, next, held, sold, withdrawn, price, capacity
 units               hash    unit -> hold id, or `=` and the order id once recorded; a free unit has
                             no field
 free                zset    units that were returned, all with score 0; units never taken are
                             `next`..`top`
-holds               hash    hold id -> record (JSON); ended ones stay for replays
+holds               hash    hold id -> record (JSON); ended holds are kept for replays
 deadlines           zset    hold id -> deadline, unix ms; HELD only
-buying              zset    hold id -> when to settle, unix ms; BUYING only
+buying              zset    hold id -> time to settle it, unix ms; BUYING only
 people              hash    person -> counts of held and owned units, ids of active holds (JSON)
 purchases           hash    fingerprint of an idempotency key -> digest of the input it came with
 changes             zset    person -> version at which one of their entries or holds last changed
@@ -20,9 +20,9 @@ waiters             hash    entry id -> person; waiting entries only
 departed            string  one bit per number that left, ended or was called out of order, at
                             base + number
 slots               zset    person -> end of their call or pass, unix ms; READY and ADMITTED
-presence_deadlines  zset    person -> until when they count as present, unix ms; waiting people
-                            without a connection
-leases              zset    process -> until when its presence reports count, unix ms
+presence_deadlines  zset    person -> time until which they count as present, unix ms; waiting
+                            people without a connection
+leases              zset    process -> time until which its presence reports count, unix ms
 connections         zset    process|person, all with score 0: the process that holds a connection of
                             the person
 admissions          hash    unix second -> how many people were called in it
@@ -30,20 +30,20 @@ ranks               string  four bytes per lot: the number it drew in the lotter
 lot_order           string  four bytes per number: the lot that drew it
 flow                hash    counts of events in the waiting room; and <name>|<ten seconds> for
                             five minutes
-events              stream  what happened in the queue; trimmed once every consumer group has it
+events              stream  events of the queue; trimmed once every consumer group acknowledged them
 deadletters         stream  events that a consumer group could not handle
 commands            hash    fingerprint of an organizer's command -> digest of its input and its
                             result
 
 Each key expires 30 days after the end of the concert; the expiry worker sets the time. Other keys:
 
-rate                string  how often a person or an address did something in this window; expires
-                            with the window
+rate                string  attempts of a person or an address in this window; expires with the
+                            window
 concerts            zset    per person: concert where they may have an entry or a hold -> time at
                             which its keys expire
 
 No key is permanent. The channel `hints` of a concert carries hints; the channel `work` carries the
-id of a concert that has work for the workers again.
+id of a concert that has new work for the workers.
 """
 
 from functools import lru_cache

@@ -1,6 +1,6 @@
-"""Log lines of an outage: one when it begins, one a minute while it lasts, one when it is over.
+"""Logs an outage: one line when it begins, one a minute while it lasts, and one when it is over.
 
-Whatever retries many times a second would otherwise hide every other line.
+A task that retries many times a second would otherwise hide every other line.
 """
 
 import logging
@@ -13,10 +13,10 @@ SUMMARY_EVERY_S = 60.0
 
 
 class OutageLog:
-    """The outage of one thing, as met by any number of users of it.
+    """An outage of one resource, as experienced by any number of its users.
 
     It lasts from the first failure until every user that failed has succeeded. A user that has not
-    failed again for a minute does not try any more.
+    failed again for a minute is considered to have stopped trying.
     """
 
     def __init__(self, log: logging.Logger, what: str, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -24,12 +24,12 @@ class OutageLog:
         self._what = what
         self._clock = clock
         self._failed_s: dict[Hashable, float] = {}
-        """In the order of the last failure."""
+        """The time of each user's last failure, oldest first."""
         self._attempts = 0
         self._began_s = self._told_s = 0.0
 
     def failed(self, user: Hashable, error: BaseException) -> None:
-        """Record a failed attempt. Only the first of an outage is logged at once."""
+        """Record a failed attempt. Only the first failure of an outage is logged immediately."""
         now_s, why = self._clock(), describe_cause(error)
         self._drop_old(now_s)
         if not self._failed_s:

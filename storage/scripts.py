@@ -25,8 +25,8 @@ class ScriptReplyError(RuntimeError):
 class Script:
     """A script with its arguments and the words of its replies.
 
-    `args` is in the order of ARGV; a name with a star takes the rest. The script client inserts
-    `incarnation`.
+    `args` is in the order of ARGV; a name with a star stands for all remaining arguments. The
+    script client inserts `incarnation`.
     """
 
     name: str

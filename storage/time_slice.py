@@ -1,13 +1,15 @@
-"""Gives other tasks a turn of the event loop after a bounded time.
+"""Lets other tasks run on the event loop after a bounded time.
 
-The time is bounded however long each step of the work takes.
+The time is bounded regardless of how long each step of the work takes.
 """
 
 import asyncio
 import time
 
 MAX_SLICE_S = 0.004
-"""Time slice: an arriving hold waits no longer than this, plus the step in progress."""
+"""The length of a time slice. An arriving hold waits no longer than this, plus the step in
+progress.
+"""
 
 
 class TimeSlice:
@@ -17,7 +19,7 @@ class TimeSlice:
         self._since_s = time.monotonic()
 
     async def checkpoint(self) -> None:
-        """Yield to the loop if the slice is used up."""
+        """Yield to the event loop if the slice is used up."""
         if time.monotonic() - self._since_s > MAX_SLICE_S:
             await asyncio.sleep(0)
             self._since_s = time.monotonic()

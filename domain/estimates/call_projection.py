@@ -1,9 +1,9 @@
-"""The projection of future calls from the measured rates and from what both caps allow next.
+"""Projects future calls from the measured rates and from the calls that both caps will allow.
 
-The call window is 61 one-second counts, so calls made at one moment can be made again 61 s later: a
-waiting room that calls 600 people at once makes no call for a minute, and its projection is a
-staircase. Slots become free as visits end (slot_occupancy.py). People leave the queue at the
-measured rate, which falls over time because those who stay are patient.
+The call window consists of 61 one-second counts, so the calls made at one moment are allowed again
+61 s later: a waiting room that calls 600 people at once then calls no one for a minute, and its
+projection is a staircase. Slots become free as visits end (slot_occupancy.py). People leave the
+queue at the measured rate, which falls over time because those who stay are patient.
 """
 
 from bisect import bisect_left
@@ -26,17 +26,18 @@ WINDOW_S = 61
 STEPS_A_WINDOW = 10
 STEP_S = WINDOW_S / STEPS_A_WINDOW
 STEPS = 10 * STEPS_A_WINDOW
-"""Ten minutes step by step; after them, the queue moves at the rate of the last two windows."""
+"""Ten minutes are projected step by step; after that, the queue moves at the rate of the last two
+windows.
+"""
 FAR_STEP = 1.1
 PAUSE = 10.0
 """A step with this many times fewer calls than the step before is a pause."""
 MIN_VISITS = 1.5
-"""Mean visits in which the unknown share of visit durations falls by a factor of e.
-
-They are counted from the opening.
+"""The unknown share of visit durations falls by a factor of e each time this many mean visits have
+passed since the opening.
 """
 PATIENCE_S = 600.0
-"""After this time, the leave rate of the people who stay falls by a factor of e."""
+"""The leave rate of the people who stay falls by a factor of e in this time."""
 MOST_LEAVE = 3.0
 """At least one person in e^3 stays, even if many left in the first second of a queue."""
 
@@ -50,18 +51,18 @@ class AdmissionCaps:
 
 @dataclass(frozen=True, slots=True)
 class CallProjection:
-    """For each of `times_s` from now: how far the queue has moved, and why."""
+    """How far the queue will have moved at each of `times_s`, in seconds from now, and why."""
 
     rates: QueueRates
     ended: int
     """Finished visits from which slot occupancy was measured."""
     unobserved_share: float
-    """1 just after the opening; falls as whole visits are observed."""
+    """1 just after the opening; falls as complete visits are observed."""
     times_s: tuple[float, ...]
     moved: tuple[float, ...]
-    """The highest position called by then; it never falls."""
+    """The highest position called by each time; it never decreases."""
     called: tuple[float, ...]
-    """People called since now."""
+    """The number of people called from now until each time."""
     by_slots: tuple[float, ...]
     """The part of `called` that had to wait for a free slot."""
 
@@ -71,7 +72,9 @@ class CallProjection:
         return self.called[-1] > self.called[-2]
 
     def pause_edges(self) -> list[int]:
-        """Return the last position before each pause of the calls, and the first one after it."""
+        """Return the last position before each pause in the calls, and the first position after
+        it.
+        """
         edges = []
         for before, here, after in zip(self.moved, self.moved[1:STEPS], self.moved[2:], strict=False):
             if here - before > PAUSE * (after - here) and here - before > 1:
@@ -81,7 +84,9 @@ class CallProjection:
         return edges
 
     def seconds_until_called(self, position: float) -> float | None:
-        """Return the seconds from now; None if the queue does not move that far."""
+        """Return the seconds until this position is called; None if the queue does not move that
+        far.
+        """
         if position > self.moved[-1] + 1e-6:
             return None
         return self._between(position, self.times_s)
@@ -116,7 +121,9 @@ def project_calls(flow: RoomFlow, caps: AdmissionCaps) -> CallProjection:
 
 
 def _calls(flow: RoomFlow, caps: AdmissionCaps, inside: SlotOccupancy | None) -> Iterator[tuple[float, float, float]]:
-    """Yield for each step its seconds, its calls, and how many of the calls waited for a slot."""
+    """Yield the seconds of each step, its calls, and how many of the calls had to wait for a
+    slot.
+    """
     returning, allowance = _returning(flow, caps.new_users_per_minute)
     free = float(caps.total_active_users - caps.slots_taken)
     lately: list[float] = []
@@ -144,9 +151,9 @@ def _calls(flow: RoomFlow, caps: AdmissionCaps, inside: SlotOccupancy | None) ->
 
 
 def _returning(flow: RoomFlow, per_minute: int) -> tuple[list[float], float]:
-    """Return how many calls the window gives back in each step, and how many it allows now.
+    """Return how many calls the window allows again in each step, and how many it allows now.
 
-    The latest calls fill the window.
+    The window is filled with the latest calls first.
     """
     returning, missing = [0.0] * (STEPS + STEPS_A_WINDOW + 1), float(per_minute)
     for ended_ago_s, began_ago_s, count in iterate_slices_back(flow.now_s, flow.called_lately):
@@ -155,7 +162,7 @@ def _returning(flow: RoomFlow, per_minute: int) -> tuple[list[float], float]:
         counted = min(float(count), missing)
         missing -= counted
         if counted:
-            # If a slice counts in part, its end counts.
+            # If only part of a slice counts, it is the end of the slice.
             began_ago_s = ended_ago_s + (began_ago_s - ended_ago_s) * counted / count
             _spread(returning, max(0.0, WINDOW_S - began_ago_s), WINDOW_S - ended_ago_s, counted)
     return returning, missing

@@ -24,8 +24,8 @@ class QueueRates:
 def measure_rates(flow: RoomFlow, slots_taken: int) -> QueueRates:
     """Measure the rates of a flow.
 
-    The totals of the round give the people waiting now; the slices, backwards from now, those
-    waiting before.
+    The number of people waiting now is computed from the totals of the round, and earlier numbers
+    from the slices, backwards from now.
     """
     finished_inside = flow.completed + flow.not_claimed + flow.session_over
     left_inside = max(0, flow.called - finished_inside - slots_taken)
@@ -43,7 +43,7 @@ def measure_rates(flow: RoomFlow, slots_taken: int) -> QueueRates:
 def build_cohorts(flow: RoomFlow) -> list[Cohort]:
     """Return all people called in this round, oldest first.
 
-    Calls older than the slices are spread evenly.
+    Calls older than the slices are assumed to be spread evenly.
     """
     since_s = seconds_since_opening(flow)
     cohorts = [
@@ -60,12 +60,14 @@ def build_cohorts(flow: RoomFlow) -> list[Cohort]:
 
 
 def seconds_since_opening(flow: RoomFlow) -> float:
-    """Return the seconds since the opening; the maximum if the opening time is unknown."""
+    """Return the seconds since the opening, or the maximum if the opening time is unknown."""
     return LONGEST_S if flow.opened_s is None else max(1.0, flow.now_s - flow.opened_s)
 
 
 def iterate_slices_back(now_s: float, counts: tuple[int, ...]) -> Iterator[tuple[float, float, int]]:
-    """Yield slices, newest first: seconds since its end, seconds since its start, and its count."""
+    """Yield the slices, newest first: the seconds since the end and the start of each, and its
+    count.
+    """
     began_s = now_s % SLICE_S
     yield 0.0, began_s, counts[-1]
     for count in reversed(counts[:-1]):

@@ -1,6 +1,5 @@
-"""The flow through a room.
-
-It consists of totals for this round, and counts per ten seconds for the last five minutes.
+"""The flow through a room: totals of this round, and counts for every ten seconds of the last five
+minutes.
 """
 
 from dataclasses import dataclass
@@ -14,13 +13,13 @@ SLICES = 31
 class RoomFlow:
     """The store's counts at the store's time.
 
-    Slices are oldest first; the last one is the current slice of the store's clock.
+    Slices are sorted oldest first; the last one is the current slice by the store's clock.
     """
 
     now_s: float
     """Unix seconds, by the clock of the store."""
     opened_s: float | None = None
-    """When the queue opened, or None."""
+    """The time when the queue opened, or None."""
     joined: int = 0
     called: int = 0
     claimed: int = 0

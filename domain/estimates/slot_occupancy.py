@@ -4,9 +4,9 @@ The estimate is the mean visit length at which the expected number of called peo
 equals the actual number.
 
 A visit has two stages of equal mean, so few visits end early (Erlang distribution of order two),
-and one visit in `1 / LONG_SHARE` takes `LONG_TIMES` as long: long visits do not end in the first
-minutes of a sale, and later some are always inside. The estimate needs no list of visits: the
-calls by time and the slots taken now are enough.
+and one visit in `1 / LONG_SHARE` takes `LONG_TIMES` times as long: long visits do not end in the
+first minutes of a sale, and later some of them are always in progress. The estimate requires no
+list of visits; the calls by time and the slots taken now are enough.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ LONG_TIMES = 4.0
 FASTEST_S = 2.0
 SLOWEST_S = 36_000.0
 _HALVINGS = 14
-"""Precision: a thousandth of the mean."""
+"""Enough for a precision of a thousandth of the mean."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class VisitStages:
 
 
 class SlotOccupancy:
-    """All people who take a slot, in usual and in long visits."""
+    """All people who occupy a slot, in usual and in long visits."""
 
     def __init__(self, mean_s: float) -> None:
         self.usual, self.long = VisitStages(mean_s), VisitStages(mean_s * LONG_TIMES)
@@ -70,7 +70,7 @@ class SlotOccupancy:
         self.long.add(people * LONG_SHARE, ago_s)
 
     def advance(self, seconds: float) -> float:
-        """Advance the time and return how many visits end meanwhile."""
+        """Advance the time, and return how many visits have ended."""
         before = self.count
         self.usual.advance(seconds)
         self.long.advance(seconds)
@@ -85,7 +85,9 @@ class SlotOccupancy:
 
 
 def estimate_occupancy(cohorts: Sequence[Cohort], slots_taken: int) -> SlotOccupancy | None:
-    """Return the occupancy; None until enough visits have ended. Cohorts are oldest first."""
+    """Return the occupancy; None until enough visits have ended. Cohorts must be sorted oldest
+    first.
+    """
     if sum(cohort.count for cohort in cohorts) - slots_taken < FEWEST_ENDED:
         return None
     low, high = log(FASTEST_S), log(SLOWEST_S)
@@ -99,9 +101,8 @@ def estimate_occupancy(cohorts: Sequence[Cohort], slots_taken: int) -> SlotOccup
 
 
 def _count_inside(cohorts: Sequence[Cohort], mean_s: float) -> float:
-    """Return the count of `_build_occupancy` at a quarter of its cost.
-
-    The search tries many means.
+    """Return the same count as `_build_occupancy` at a quarter of its cost, because the search
+    tries many means.
     """
     count = 0.0
     for cohort in cohorts:

@@ -1,8 +1,9 @@
 """Wait estimates: p50 and p90 seconds until the call, from the measured rates and both caps.
 
-A `CallProjection` says when a position is called if everything goes on as measured. The estimate
-asks it for fewer and for more calls than that, by as much as counts scatter and as the measured
-rates may be off. A `WaitTable` is built once per state of a queue; one person costs one look-up.
+A `CallProjection` predicts when a position is called if everything continues as measured. The
+estimate also evaluates it for fewer and for more calls, to allow for the scatter of counts and for
+errors in the measured rates. A `WaitTable` is built once per state of a queue; each person then
+costs one lookup.
 """
 
 from bisect import bisect_left
@@ -14,20 +15,22 @@ from domain.estimates.queue_rates import LONGEST_S
 from domain.estimates.room_flow import RoomFlow
 
 NINE_OF_TEN = 1.2816
-"""Standard deviations of a normal distribution."""
+"""Nine of ten values of a normal distribution lie below this many standard deviations above the
+mean.
+"""
 SCATTER = 0.6
-"""Variance of the visits that end in a given time, divided by their mean."""
+"""The variance of the number of visits that end in a given time, divided by its mean."""
 SLOT_DRIFT = 0.03
 UNSEEN_DRIFT = 0.2
 GONE_DRIFT = 0.25
 DRIFT = 0.03
-"""Relative change of slots, leavers and everything together after the measurement.
-
-UNSEEN_DRIFT is added to slots in proportion to what is unobserved right after an opening.
+"""Relative changes after the measurement: of slots, of leavers, and of everything together.
+UNSEEN_DRIFT is added for slots, in proportion to the share of visits that is still unobserved after
+an opening.
 """
 WIDEST = 1.5
 LATE_S = 3.0
-"""A call is counted by the second, a slice covers ten."""
+"""Calls are counted per second, and a slice covers ten seconds."""
 POSITION_STEP = 1.15
 
 
@@ -43,16 +46,15 @@ class WaitEstimate:
 class WaitTable:
     """The quantiles at `positions`, interpolated linearly between them.
 
-    Neither quantile ever falls.
+    Neither quantile ever decreases.
     """
 
     positions: tuple[float, ...] = ()
     p50_s: tuple[float, ...] = ()
     p90_s: tuple[float, ...] = ()
     beyond: WaitEstimate | None = None
-    """The estimate after the last position.
-
-    None if the queue, as measured, never moves that far.
+    """The estimate after the last position; None if the queue never moves that far at the measured
+    rates.
     """
 
     def estimate(self, position: int) -> WaitEstimate | None:
@@ -94,9 +96,8 @@ def build_wait_table(
 
 
 def _table_positions(projection: CallProjection) -> list[int]:
-    """Return whole positions, with both sides of each pause of the calls.
-
-    They are dense at the front and at the end.
+    """Return whole positions: dense at the front and the end, and both sides of each pause in the
+    calls.
     """
     furthest = int(projection.moved[-1])
     knots, edge = {*(furthest * part // 50 for part in range(41, 51)), *projection.pause_edges()}, 1
@@ -109,8 +110,8 @@ def _table_positions(projection: CallProjection) -> list[int]:
 def _estimate(projection: CallProjection, position: float) -> tuple[float, float] | None:
     """Return p50 and p90 in seconds; None if the queue does not move that far.
 
-    They are quantiles of a gamma distribution with this relative spread (Wilson and Hilferty),
-    in moves, converted to seconds.
+    They are quantiles of a gamma distribution of moves with the relative spread of the position
+    (Wilson and Hilferty), converted to seconds.
     """
     spread = min(WIDEST, _spread(projection, position))
     half_s = projection.seconds_until_called(position * (1 - spread**2 / 9) ** 3)

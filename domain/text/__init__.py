@@ -1,1 +1,3 @@
-"""Text that people write: allowed characters, stored form and search."""
+"""Texts that people write: the characters they may contain, and how they are stored and
+searched.
+"""

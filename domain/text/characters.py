@@ -1,9 +1,9 @@
-"""ONE rule for every text of the schema: a line, or a block of lines.
+"""One rule for every text in the schema, which is either a line or a block of lines.
 
-Texts are stored in NFC and without white space around them. A line has no line break, no tab and
-nothing invisible that would turn or hide what is printed around it, except where a script or an
-emoji needs it; a block may have line breaks and more of what is invisible. Both need something
-visible, unless they may be empty.
+Texts are stored in NFC, without leading or trailing white space. A line contains no line breaks, no
+tabs, and no invisible characters that would reverse or hide the text around them, except where a
+script or an emoji needs them. A block may contain line breaks and more of the invisible characters.
+Both need a visible character, unless they may be empty.
 """
 
 import re
@@ -17,25 +17,25 @@ IGNORABLE = (
     r"\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8"
     r"\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
 )
-"""Unicode's default-ignorable characters, also those that are not assigned yet."""
+"""Unicode's default-ignorable characters, including those that are not assigned yet."""
 _NEVER = (
     r"\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f"  # control characters
-    r"\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff"  # halves of a character, and no characters at all
-    r"\u202a-\u202e\u2065-\u206f"  # embeddings, overrides and isolates: they turn what follows
-    r"\u034f\u115f\u1160\u17b4\u17b5\u3164\ufeff\uffa0\ufff0-\ufffb"  # fillers, and signs for programs
+    r"\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff"  # surrogates and noncharacters
+    r"\u202a-\u202e\u2065-\u206f"  # embeddings, overrides and isolates, which can reverse the text after them
+    r"\u034f\u115f\u1160\u17b4\u17b5\u3164\ufeff\uffa0\ufff0-\ufffb"  # fillers, and control characters for programs
     r"\U00013430-\U0001343f\U00016fe4\U0001bca0-\U0001bca3\U0001d159\U0001d173-\U0001d17a"
     r"\U000e0000-\U000e00ff\U000e01f0-\U000e0fff"
 )
 _NOT_IN_A_LINE = (
     r"\t\n\r\u2028\u2029"
-    r"\u061c\u200e\u200f"  # direction marks: they turn a price or a bracket beside the name
-    r"\u00ad\u180e\u200b\u2060-\u2064\u2800"  # breaks, joins and blanks that no one sees
+    r"\u061c\u200e\u200f"  # direction marks, which can reverse a price or a bracket next to the name
+    r"\u00ad\u180e\u200b\u2060-\u2064\u2800"  # invisible breaks, joiners and blanks
     r"\u180b-\u180d\u180f\u200c\u200d\ufe00-\ufe0f\U000e0100-\U000e01ef"  # see _IN_PLACE
 )
 # A flag such as Scotland's is a black flag and tags; without the flag, tags hide text.
 _FLAG = r"\U0001f3f4[\U000e0030-\U000e0039\U000e0061-\U000e007a]{1,6}\U000e007f"
 _MONGOLIAN = r"\u1807\u1820-\u18aa"
-_JOINED = (  # scripts that use joiners: Arabic and its relatives, those of India and South-East Asia
+_JOINED = (  # scripts that use joiners: Arabic and related ones, and those of India and South-East Asia
     r"\u0600-\u077f\u07c0-\u07fa\u0840-\u08ff\u0900-\u0dff\u0f00-\u109f\u1780-\u17d3\u1900-\u1aad\u1b00-\u1c4f"
     r"\u1cd0-\u1cff\ua800-\ua82c\ua840-\ua8ff\ua930-\uaa7f\uaae0-\uaaf6\uabc0-\uabf9\ufb50-\ufdcf\ufdf0-\ufdff"
     r"\ufe70-\ufefc\U00010a00-\U00010a5f\U00010ac0-\U00010aff\U00010d00-\U00010d3f\U00010f30-\U00010fdf"
@@ -57,41 +57,48 @@ _IN_PLACE = "|".join(
         rf"(?<=[{_MONGOLIAN}\u180b-\u180d\u180f])\u180e(?=[{_MONGOLIAN}])",
     )
 )
-"""Invisible characters where they change what is seen: joiners inside words and emoji, and signs
-that choose a form of the letter before them.
+"""Invisible characters in places where they change how text is displayed: joiners inside words and
+emoji, and selectors for a variant of the preceding character.
 """
 _SUSPECT = re.compile(f"[{_NEVER}{_NOT_IN_A_LINE}]")
-"""Whatever may be bad: most texts have none, and are not read again for where it stands."""
+"""All characters that may be forbidden. Most texts contain none, and need no second search for the
+position.
+"""
 _BAD_IN_BLOCK = re.compile(f"{_FLAG}|([{_NEVER}])")
 _BAD_IN_LINE = re.compile(f"{_FLAG}|{_IN_PLACE}|([{_NEVER}{_NOT_IN_A_LINE}])")
 MAX_LINE = 300
 MAX_BLOCK = 5_000
-"""No line and no block of the schema may be longer."""
+"""No line or block in the schema may be longer than these limits."""
 MAX_MARKS = 30
-"""Most marks on one letter: the bound of Unicode's stream-safe text, far above every language."""
+"""The maximum number of marks on one letter: the limit of Unicode's stream-safe text format, far
+more than any language needs.
+"""
 _PARTS = 4
-"""Most parts that one letter of a valid text is made of."""
+"""The maximum number of characters that NFC composes into one letter of a valid text."""
 _BREAKS = re.compile("\r\n|[\r\x85\u2028\u2029]")
 _LINE_BREAKS = "\n\r\x0b\x0c\x85\u2028\u2029"
 _TURNING = re.compile(r"[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
-# Letters and symbols by their category that show nothing: fillers of Hangul, the blank of Braille.
+# Characters in the categories of letters and symbols that show nothing: Hangul fillers and the
+# Braille blank.
 _BLANK = frozenset("\u115f\u1160\u3164\uffa0\u2800")
 _VISIBLE = frozenset("LNPS")
 
 
 def clean_line(text: str) -> str:
-    """Return a line as it is stored. One that no field takes is only trimmed."""
+    """Return a line as it is stored. A line that no field accepts is only trimmed."""
     return _compose(text.strip(), MAX_LINE)
 
 
 def clean_block(text: str) -> str:
-    """Return a block as it is stored; every line break is one line feed."""
+    """Return a block as it is stored, with one line feed for every line break."""
     return _compose(_BREAKS.sub("\n", text).strip(), MAX_BLOCK)
 
 
 def plain_line(text: str) -> str:
-    """Return the text without what a line refuses, for texts of others, such as names in tokens."""
+    """Return the text without the characters that a line may not contain. It is for texts from
+    other systems, such as names in tokens.
+    """
     return clean_line(_BAD_IN_LINE.sub(lambda found: "" if found[1] else found[0], text))
 
 
@@ -106,7 +113,7 @@ def block_problems(path: str, text: str, *, longest: int, may_be_empty: bool = F
 
 
 def key_text_problems(path: str, text: str, *, longest: int) -> Iterator[FieldProblem]:
-    """Yield the first problem of a key that a client chose; it is compared as it was sent."""
+    """Yield the first problem of a key chosen by a client. Keys are compared exactly as sent."""
     yield from _problems(path, text, _BAD_IN_LINE, longest, may_be_empty=False)
 
 
@@ -152,14 +159,16 @@ def _describe(letter: str, position: int) -> str:
 
 
 def _compose(text: str, longest: int) -> str:
-    """Return the text in NFC, which takes time by the square of a run of marks."""
+    """Return the text in NFC, unless it is too long or has a run of too many marks, because the
+    time grows with the square of such a run.
+    """
     if text.isascii() or len(text) > longest * _PARTS or _marks_at(text) is not None:
         return text
     return unicodedata.normalize("NFC", text)
 
 
 def _marks_at(text: str) -> int | None:
-    """Return where a run of too many marks ends; None if there is none."""
+    """Return the index of the first mark above the maximum; None if there is none."""
     if text.isascii():
         return None
     run = 0

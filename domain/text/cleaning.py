@@ -1,4 +1,6 @@
-"""Inputs as they are stored: every text in it is clean, and everything else is as it was."""
+"""Cleans inputs for storage: every text in an input is cleaned, and everything else is
+unchanged.
+"""
 
 from dataclasses import replace
 
@@ -11,7 +13,7 @@ from domain.text.email_addresses import clean_email
 
 
 def clean_customer(customer: Customer) -> Customer:
-    """Return a customer without problems as the order stores it."""
+    """Return a valid customer as the order stores it."""
     return Customer(name=clean_line(customer.name), email=clean_email(customer.email))
 
 

@@ -1,7 +1,8 @@
-"""E-mail addresses, by the rules of the package email-validator and without asking any server.
+"""Email addresses, checked by the rules of the package email-validator without contacting a server.
 
-Only a message sent to an address proves it. Names of a single label and those reserved for one
-host or network, such as `localhost`, are refused: a ticket must reach its buyer.
+Only a message sent to an address can prove that it works. Domain names with a single label, and
+those reserved for one host or network, such as `localhost`, are refused, because a ticket must
+reach its buyer.
 """
 
 import re
@@ -14,14 +15,15 @@ from domain.errors import FieldProblem
 from domain.text.characters import IGNORABLE, clean_line, line_problems
 
 MAX_EMAIL = 254
-# The rules of domain names drop these without a word, so two addresses would look different.
+# The rules of domain names silently drop these characters, so two spellings of the same address
+# would look different.
 _IGNORED = re.compile(f"[{IGNORABLE}]")
 MAX_LOCAL_BYTES = 64
 _KEPT = 1_024
 
 
 def clean_email(text: str) -> str:
-    """Return an address without problems as it is stored."""
+    """Return a valid address as it is stored."""
     return _read(clean_line(text))[0]
 
 
@@ -35,9 +37,10 @@ def email_problems(path: str, text: str) -> Iterator[FieldProblem]:
 
 @lru_cache(_KEPT)
 def _read(text: str) -> tuple[str, str]:
-    """Return the normalized address, and the problem, of which one is empty.
+    """Return the normalized address and the problem; one of them is empty.
 
-    An address is checked once when it is refused or stored, and again by each repeated request.
+    The result is cached, because an address is checked for problems, then stored, and checked again
+    by each repeated request.
     """
     if _IGNORED.search(text):
         return "", "is not an email address: it contains an invisible character; type it again"

@@ -1,9 +1,9 @@
-"""Search words: what a concert is found by, whatever the writing of its name.
+"""Search words, by which a concert is found however its name is written.
 
-A word is folded: compatibility forms, marks and case are gone, so `bjork` finds Björk and `strasse`
-Straße. `Guns N' Roses` has the words guns, n, roses; `AC/DC` has ac, dc and acdc. Every word of a
-query must be the prefix of a word; signs alone count only in a query that has nothing else.
-Scripts without spaces have every ending of a word as a word.
+A word is folded: compatibility forms, marks and case are removed, so `bjork` finds Björk and
+`strasse` Straße. `Guns N' Roses` has the words guns, n, roses; `AC/DC` has ac, dc and acdc. Every
+word of a query must be the prefix of a word; words of signs alone count only in a query that has no
+other words. In scripts without spaces, every ending of a word is also a word.
 """
 
 import re
@@ -12,8 +12,8 @@ import unicodedata
 from domain.text.characters import IGNORABLE
 
 SEARCH_FORM = 2
-"""Raise it when the words of a text or the key of a city change: a start then computes those of all
-concerts again.
+"""Raise this number when the words of a text or the key of a city change: the next start then
+recomputes those of all concerts.
 """
 MAX_QUERY = 200
 MAX_QUERY_WORDS = 10
@@ -21,7 +21,7 @@ _MAX_WORD = 32
 _UNMARKED = str.maketrans(
     {"ø": "o", "ł": "l", "đ": "d", "ħ": "h", "\u0131": "i", "æ": "ae", "œ": "oe", "þ": "th", "ð": "d"}
 )
-"""Letters that Unicode does not take apart."""
+"""Letters that Unicode does not decompose."""
 _WITHOUT_SPACES = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0003ffff]"
 )
@@ -30,7 +30,7 @@ _PASTED = re.compile(
     "[\u00ad\u034f\u061c\u180b-\u180f\u200b-\u200f\u2060-\u2064\ufe00-\ufe0f\ufeff\U000e0100-\U000e01ef]"
 )
 _WORD_LETTERS = frozenset("LMN")
-"""First letters of the categories of letters, marks and numbers."""
+"""The first letters of the Unicode categories for letters, marks and numbers."""
 
 
 def fold(text: str) -> str:
@@ -40,23 +40,27 @@ def fold(text: str) -> str:
 
 
 def name_key(text: str) -> str:
-    """Return what two names share that look alike: equal in compatibility form and case."""
+    """Return a key that is equal for names that look alike, because they differ only in
+    compatibility forms, case and spaces.
+    """
     return " ".join(unicodedata.normalize("NFKC", _IGNORED.sub("", text)).casefold().split())
 
 
 def city_key(text: str) -> str:
-    """Return what all writings of a city share: its letters and digits without signs and spaces."""
+    """Return a key that is equal for all spellings of a city: its letters and digits, without signs
+    and spaces.
+    """
     tokens = fold(text).split()
     return "".join(part for token in tokens for part in _spelled(token)) or "".join(tokens)
 
 
 def without_pasted(text: str) -> str:
-    """Return a query without the invisible characters that come with a copied text."""
+    """Return a query without the invisible characters that are often copied with a text."""
     return _PASTED.sub("", text)
 
 
 def index_words(*texts: str) -> tuple[str, ...]:
-    """Return the words that the texts are found by, sorted."""
+    """Return the words by which the texts are found, sorted."""
     found: set[str] = set()
     for token in fold(" ".join(texts)).split():
         parts = _parts(token)
@@ -77,10 +81,12 @@ def query_words(text: str) -> tuple[str, ...]:
 
 
 def _parts(token: str) -> list[str]:
-    """Return the words of a text without spaces; a name of signs alone, such as `!!!`, is one."""
+    """Return the words of a token without spaces. A token of signs alone, such as `!!!`, is one
+    word.
+    """
     return [part[:_MAX_WORD] for part in _spelled(token) or [token]]
 
 
 def _spelled(token: str) -> list[str]:
-    """Return what signs separate in a text; nothing if it has signs alone."""
+    """Return the parts of a token between its signs; an empty list if it consists only of signs."""
     return "".join(letter if unicodedata.category(letter)[0] in _WORD_LETTERS else " " for letter in token).split()

@@ -1,9 +1,8 @@
-"""Executes a program that is killed when its parent ends.
+"""`python -I -S launcher.py <parent pid> <program> <argument>…` executes the program, which is then
+killed when its parent exits.
 
-Run it as `python -I -S launcher.py <parent pid> <program> <argument>…`.
-
-It is a separate program because code between fork and exec (`preexec_fn`) may deadlock if there are
-threads.
+It is a separate program because code between fork and exec (`preexec_fn`) may deadlock in a process
+with threads.
 """
 
 import ctypes
@@ -18,7 +17,7 @@ def main() -> None:
     parent_pid, program = int(sys.argv[1]), sys.argv[2:]
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        # The parent may have died before the line above took effect.
+        # The parent may have exited before the line above took effect.
         if os.getppid() != parent_pid:
             sys.exit("the parent process has exited")
     os.execv(program[0], program)

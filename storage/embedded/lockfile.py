@@ -1,7 +1,7 @@
-"""A file that names the process that owns a directory, and is locked as long as the process runs.
+"""A lock file that names the process which owns a directory, and is locked while that process runs.
 
-The kernel releases the lock when its last holder exits or is killed, so a stale file never blocks a
-start.
+The kernel releases the lock when its last holder exits for any reason, so a stale file never blocks
+a start.
 """
 
 import fcntl
@@ -19,7 +19,7 @@ class LockHolder:
 
 class LockFile:
     def __init__(self, path: Path) -> None:
-        # "a+", because opening the file must not erase what the current holder wrote.
+        # "a+", because opening the file must not erase the content written by the current holder.
         self._file = path.open("a+", encoding="ascii")
 
     def try_lock(self) -> bool:
@@ -30,7 +30,7 @@ class LockFile:
         return True
 
     def last_holder(self) -> LockHolder | None:
-        """Return the process that holds the lock or held it last, or None if none ever did."""
+        """Return the process that holds or last held the lock; None if no process ever has."""
         self._file.seek(0)
         words = self._file.read().split()
         if len(words) != 2 or not all(word.isdecimal() for word in words):
@@ -52,7 +52,7 @@ class LockFile:
     def close(self) -> None:
         """Release the lock.
 
-        If a child inherited the descriptor, the file stays locked until the child exits.
+        If a child inherited the descriptor, the file stays locked until that child exits.
         """
         self._file.close()
 

@@ -1,4 +1,6 @@
-"""A mongod as a replica set of one. Its journal is always on, and a majority write waits for it."""
+"""A mongod as a replica set with one member. Its journal is always on, and a majority write waits
+for it.
+"""
 
 import signal
 from collections.abc import Sequence
@@ -35,7 +37,7 @@ class Mongod(ServerProcess):
             "replSet": REPLICA_SET,
             # The default is half of the memory, which is too much on a developer's laptop.
             "wiredTigerCacheSizeGB": "0.5",
-            # The default is 5 % of the disk; a set of one has no member that replicates from it.
+            # The default is 5 % of the disk; this set has no other member that replicates from it.
             "oplogSize": "256",
         }
         return [

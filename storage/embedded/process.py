@@ -1,10 +1,10 @@
 """A server as a child process with its own directory.
 
-It dies with its parent, and is restarted on the same port and data.
+It is killed when its parent exits, and is restarted with the same port and data.
 
 The child inherits the lock on `child.lock`, which names its pid and port. A locked file therefore
-means that the process group with that pid lives, so the pid cannot belong to an unrelated process:
-this makes killing a leftover safe.
+means that the process group with that pid is running and that the pid cannot belong to an unrelated
+process, which makes it safe to kill a leftover process.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ from storage.embedded import launcher
 from storage.embedded.lockfile import LockFile, LockHolder
 from storage.embedded.ports import accepts_connections, free_port
 
-START_TIMEOUT_S = 60.0  # a mongod that replays its journal on a slow disk
+START_TIMEOUT_S = 60.0  # long enough for a mongod that replays its journal on a slow disk
 STOP_TIMEOUT_S = 10.0
 POLL_S = 0.02
 LOG_LIMIT_BYTES = 10_000_000
@@ -36,8 +36,8 @@ class ServerStartError(RuntimeError):
 class ServerProcess(ABC):
     """A child process with its lock, log and readiness check.
 
-    Start it from a thread that lives as long as this process: Linux kills the child when the thread
-    that started it ends.
+    Start it from a thread that runs until this process exits, because Linux kills the child when
+    the thread that started it ends.
     """
 
     name: ClassVar[str]
@@ -75,7 +75,9 @@ class ServerProcess(ABC):
 
     @property
     def exit_code(self) -> int | None:
-        """Exit code; None before the start and while it runs, negative for a signal."""
+        """Return the exit code: None before the start and while the server runs, negative for a
+        signal.
+        """
         return None if self._process is None else self._process.poll()
 
     async def start(self) -> None:
@@ -88,7 +90,8 @@ class ServerProcess(ABC):
             await self._end_leftover(lock)
             if self._port is None:
                 self._port = self._choose_port(lock.last_holder())
-            # A process that finds the lock held must not mistake an older pid for the holder's.
+            # A process that finds the lock held must not mistake an older pid for that of the
+            # holder.
             lock.clear()
             self._process = self._spawn(lock)
             lock.record(LockHolder(self._process.pid, self._port))
@@ -114,7 +117,8 @@ class ServerProcess(ABC):
                 return
 
     def _choose_port(self, last: LockHolder | None) -> int:
-        """Return the last port if it is free, so that a URL that was saved stays valid, else any.
+        """Return the last port if it is free, so that a saved URL stays valid, or else any free
+        port.
 
         Raises ServerStartError if no port is free.
         """
@@ -138,8 +142,8 @@ class ServerProcess(ABC):
         command_prefix = [sys.executable, "-I", "-S", launcher.__file__, str(os.getpid())]
         command = [str(self.executable), *self._arguments(), *self._options]
         with self._open_log() as log:
-            # In a new session Ctrl-C in the terminal does not reach the child; the parent ends its
-            # children in order.
+            # In a new session, Ctrl-C in the terminal does not reach the child; the parent stops
+            # its children in order.
             return subprocess.Popen(
                 [*command_prefix, *command],
                 stdin=subprocess.DEVNULL,
@@ -162,7 +166,9 @@ class ServerProcess(ABC):
             await asyncio.sleep(POLL_S)
 
     def _explain(self, end: str, said: Sequence[str]) -> str:
-        """Return the message of a failed start. `said` holds the lines logged since the start."""
+        """Return the message of a failed start. `said` contains the lines logged since the
+        start.
+        """
         return "\n".join(
             [f"{self.name} {end} during its start. The last lines of its log {self._log_path}:", *said[-5:]]
         )

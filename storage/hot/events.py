@@ -1,4 +1,5 @@
-"""The event stream of a concert's queue, as consumers see it. Scripts that change the queue append.
+"""The event stream of a concert's queue, as consumers see it. Scripts that change the queue append
+events to it.
 
 Each group gets each event at least once: an event is delivered again until it is acknowledged,
 after a pause that doubles with each try, and becomes a dead letter after eight tries. An event that
@@ -17,18 +18,18 @@ from storage.hot.script_client import Reply, ScriptClient
 
 FROM_THE_FIRST = "-"
 MAX_TRIES = 8
-"""Two minutes of pauses, 1 + 2 + 4 + … + 60 s: longer than most temporary faults last."""
+"""The pauses of 1 + 2 + 4 + … + 60 s add up to two minutes, which is longer than most temporary
+faults last.
+"""
 MAX_DEAD_LETTERS = 10_000
-"""The maximum number of dead letters per concert.
-
-Beyond it an event stays in the stream and is tried again every minute, so nothing is lost.
+"""The limit per concert. Beyond it, an event stays in the stream and is retried every minute, so
+that nothing is lost.
 """
 MAX_ERROR_CHARS = 500
 DEAD_LETTERS_PER_READ = 100
 _HEAD = 9
-"""Number of words of a dead letter before its event.
-
-They are its id, then the group, id, tries and error, each after its name.
+"""The number of words that precede the event in a dead letter: its id, then group, id, tries and
+error, each preceded by its name.
 """
 _text = partial(replies.text, errors="surrogateescape")
 
@@ -54,7 +55,7 @@ class StoredEvent:
 class ClaimedEvents:
     events: tuple[StoredEvent, ...]
     after: str
-    """Id to pass to the next `claim`, which then continues with the next pending events."""
+    """The id to pass to the next `claim`, which then continues with the next pending events."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,7 @@ class EventStore:
         return replies.expect(scripts.FAIL_EVENT, word, "RETRY_LATER", "DEAD_LETTERED", "FULL", "NOT_PENDING")
 
     async def return_events(self, concert_id: ConcertId, group: str, events: Sequence[StoredEvent]) -> None:
-        """Return events whose handler failed for another reason: this try does not count."""
+        """Return events whose handler failed for another reason. This try does not count."""
         pairs = [word for event in events for word in (event.id, event.tries)]
         word, _ = await self._client.call(scripts.RETURN_EVENTS, concert_id, group, *pairs)
         replies.expect(scripts.RETURN_EVENTS, word, "RETURNED")

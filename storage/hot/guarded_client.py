@@ -9,7 +9,7 @@ from storage.scripts import Script
 
 
 class RecoveryGuard(Protocol):
-    """Handles concerts that the store does not know, or whose state it has lost in part."""
+    """Handles concerts that the store does not know, or whose state it has partly lost."""
 
     async def refusal_for(self, concert_id: ConcertId, word: str) -> OnsaleError:
         """Start the recovery, and return the error to raise for UNKNOWN or RECOVERING."""

@@ -50,7 +50,7 @@ class HoldStore:
         digest: str,
         pass_entry_id: EntryId | None = None,
     ) -> Hold:
-        """Hold all lines or none, and return the hold. A tier may occur in one line only.
+        """Hold all lines or none, and return the hold. A tier may occur in only one line.
 
         Raises a domain error for each refusal in the header of hold_tickets.lua. `pass_entry_id` is
         the entry of a pass whose signature has been verified.
@@ -150,7 +150,7 @@ class HoldStore:
 
 
 def decode_stock(fields: Reply) -> Stock:
-    """Return the stock from epoch, version and four fields per tier."""
+    """Return the stock decoded from epoch, version and four fields per tier."""
     tiers = (
         TierStock(TierId(replies.text(tier)), int(capacity), int(held), int(sold))
         for tier, capacity, held, sold in zip(fields[2::4], fields[3::4], fields[4::4], fields[5::4], strict=True)
@@ -159,7 +159,9 @@ def decode_stock(fields: Reply) -> Stock:
 
 
 def hold_from_reply(concert_id: ConcertId, hold_id: HoldId, rest: Reply) -> Hold:
-    """Return the hold from the values after HOLD or BUYING: record and effective deadline."""
+    """Return the hold decoded from the values after HOLD or BUYING: the record and the effective
+    deadline.
+    """
     return _hold(concert_id, hold_id, rest[0], grace_until_ms=int(rest[1]))
 
 

@@ -1,10 +1,9 @@
-"""Calls that keep the hot state consistent.
+"""Calls that keep the hot state consistent: they copy settings, record orders, expire holds, and
+begin and finish recoveries.
 
-They copy in settings, record orders, expire holds, and begin and finish recoveries.
-
-Workers, purchases and recoveries call it. Unlike HoldStore it returns the word of the script's
-reply, because its callers handle UNKNOWN and RECOVERING differently. Each method names every word
-that it returns.
+Workers, purchases and recoveries use them. Unlike HoldStore, HotState returns the word of the
+script's reply, because its callers handle UNKNOWN and RECOVERING differently. The docstring of each
+method lists every word that it returns.
 """
 
 import json
@@ -30,7 +29,7 @@ class ConcertCopy:
     word: str
     """APPLIED, CURRENT or UNDECIDED."""
     proposal: str = ""
-    """Lower capacities that were proposed long ago; only after UNDECIDED."""
+    """The id of a proposal of lower capacities that was made long ago; set only with UNDECIDED."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +37,13 @@ class CapacityDecision:
     word: str
     """CAPPED, IN_USE, BEHIND, STALE, TOO_SOON, UNKNOWN_TIER, UNKNOWN or RECOVERING."""
     tier_id: TierId | None = None
-    """The first tier in which it does not fit; only after IN_USE."""
+    """The first tier in which the lower capacity does not fit; set only with IN_USE."""
     lowest_capacity: int = 0
-    """The number of units that are held or sold there; only after IN_USE."""
+    """The number of units that are held or sold in that tier; set only with IN_USE."""
     version: int = 0
-    """The version of the concert in the hot state; only after BEHIND or STALE."""
+    """The version of the concert in the hot state; set only with BEHIND or STALE."""
     remaining_ms: int = 0
-    """When to try again; only after TOO_SOON."""
+    """The time until the caller may try again; set only with TOO_SOON."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +95,9 @@ class HotState:
         return "CURRENT" if copied.word == "UNDECIDED" else copied.word
 
     async def copy_concert(self, concert: Concert) -> ConcertCopy:
-        """Copy as `apply_concert`, and report lower capacities whose proposer may have died."""
+        """Copy a concert like `apply_concert`, and report lower capacities whose proposer may have
+        crashed.
+        """
         tiers = [word for tier in concert.tiers for word in (tier.id, tier.top, tier.price_minor, tier.capacity)]
         settings = json.dumps(_settings(concert))
         expire_at_ms = _ms(keys_expire_at(concert))
@@ -112,9 +113,8 @@ class HotState:
                 raise ScriptReplyError(scripts.APPLY_CONCERT.name, word)
 
     async def record_order(self, order: Order, *, epoch: int | None = None) -> str:
-        """Record an order. Return RECORDED, KNOWN, UNKNOWN or RECOVERING.
-
-        `epoch` is passed only by the recovery that is running.
+        """Record an order. Return RECORDED, KNOWN, UNKNOWN or RECOVERING. Only the running recovery
+        passes `epoch`.
         """
         counter = "withdrawn" if order.status is OrderStatus.WITHDRAWN else "sold"
         origin: dict[str, object] = {
@@ -168,10 +168,7 @@ class HotState:
     async def find_free_units(
         self, concert_id: ConcertId, tier_id: TierId, *, limit: int, epoch: int | None = None
     ) -> FreeUnits:
-        """Find units that no hold or order has.
-
-        Only the recovery that is running passes `epoch`.
-        """
+        """Find units that no hold or order has. Only the running recovery passes `epoch`."""
         token = "" if epoch is None else epoch
         word, rest = await self._client.call(scripts.FIND_FREE_UNITS, concert_id, token, tier_id, limit)
         match word:
@@ -217,7 +214,7 @@ class HotState:
     async def find_unrecorded(
         self, concert_id: ConcertId, orders: Sequence[tuple[OrderId, int]]
     ) -> set[OrderId] | None:
-        """Return the ids of those orders, given as (id, version), that the store has not recorded.
+        """Return the ids of the given orders, (id, version) pairs, that the store has not recorded.
 
         Return None while the store is not trusted.
         """
@@ -261,8 +258,7 @@ class HotState:
     ) -> str:
         """Open a queue with the numbers of its lottery.
 
-        Return OPENED, OPEN, STALE, UNKNOWN or RECOVERING. `epoch` is passed only by the recovery
-        that is running.
+        Return OPENED, OPEN, STALE, UNKNOWN or RECOVERING. Only the running recovery passes `epoch`.
         """
         token = "" if epoch is None else epoch
         word, _ = await self._client.call(

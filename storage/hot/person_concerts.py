@@ -1,8 +1,7 @@
 """The index of a person's concerts: those at which they may have a queue entry or a hold.
 
-It may list more concerts than that. It is written before a person joins, in the round trip of each
-hold, and again by recovery and order sync; a concert leaves it when the keys of the concert expire.
-`me` asks only these concerts.
+It is a superset. It is written before a person joins, in the round trip of each hold, and again by
+recovery and order sync; a concert is removed when its keys expire. `me` reads only these concerts.
 """
 
 from datetime import datetime
@@ -22,7 +21,7 @@ class PersonConcerts:
         self._client = client
 
     async def add(self, person_id: PersonId, concert_id: ConcertId, *, expires_at: datetime) -> None:
-        """Remember the concert until its keys expire. Raises TemporarilyUnavailable."""
+        """Add the concert until its keys expire. Raises TemporarilyUnavailable."""
         keys, expire_at_ms = (person_concerts_key(person_id),), int(expires_at.timestamp() * 1000)
         word, _ = await self._client.call_with_keys(
             scripts.ADD_PERSON_CONCERT, keys, concert_id, expire_at_ms, MAX_CONCERTS

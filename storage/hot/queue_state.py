@@ -1,6 +1,5 @@
-"""The state of a queue at one version, and the people who changed since another.
-
-Both are decoded from the replies of the scripts.
+"""The state of a queue at one version, and the people whose entries or holds changed since another
+version, as decoded from script replies.
 """
 
 from dataclasses import dataclass
@@ -45,10 +44,10 @@ class QueueState:
     status: RoomStatus
     is_opened: bool
     grace_until_ms: int
-    """Unix milliseconds; until then no deadline counts as passed."""
+    """Unix milliseconds. Until this time, no deadline counts as passed."""
     flow: RoomFlow
     is_over: bool = False
-    """The sale is over, and the round with it."""
+    """The sale is over, and with it the round."""
     over_id: int = 0
     """The highest entry id that ended with its sale; 0 if none did."""
 
@@ -83,12 +82,12 @@ class Changes:
 
 @dataclass(frozen=True, slots=True)
 class ChangesPage:
-    """One reply of change fields."""
+    """The changes in one reply of a script."""
 
     epoch: int
     version: int
     floor: int
-    """Changes up to this version may be missing, because old ones are dropped."""
+    """Changes up to this version may be missing, because old changes are dropped."""
     people: tuple[PersonId, ...]
     last_version: int
     """Version of the last change on the page; 0 if the page is empty."""

@@ -1,4 +1,6 @@
-"""The queue of a concert: join, leave, heartbeat, claim, presence, reads of entries and state."""
+"""The queue of a concert: join, leave, heartbeat, claim, presence, and reads of entries and
+state.
+"""
 
 import json
 from collections.abc import Sequence
@@ -24,10 +26,10 @@ from storage.hot.script_client import Reply
 from storage.scripts import Script, ScriptReplyError
 
 LEASE_MS = 15_000
-"""Three renewals; a process that misses all of them is considered dead."""
+"""A lease lasts for three renewals. A process that misses all three is considered dead."""
 
 MAX_ADMIT_ATTEMPTS = 40
-"""The limit for one `admitNext`: each attempt skips 250 entries of people who are absent."""
+"""The limit for one `admitNext`. Each attempt skips 250 entries of absent people."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +39,12 @@ class EntryRecord:
     person_id: PersonId
     entry_id: EntryId
     number: int | None
-    """None while its lot is not drawn."""
+    """None until its lot has been drawn."""
     state: EntryState
     joined_at: datetime
     claimed_at: datetime | None
     session_ends_at: datetime
-    """The end of the session that the pass states, without any grace."""
+    """The end of the session as stated in the pass, without any grace period."""
     deadline: datetime | None
     """End of the time to claim (READY), of the session (ADMITTED), or of presence (waiting).
 
@@ -59,7 +61,9 @@ class PositionedEntry:
 
     record: EntryRecord
     position: int | None
-    """1 for the next to be called; None for an entry that is not waiting or has no number yet."""
+    """1 for the next person to be called; None for an entry that is not waiting or has no number
+    yet.
+    """
 
 
 class LeaseExpired(Exception):
@@ -88,7 +92,7 @@ class QueueStore:
     async def heartbeat(self, concert_id: ConcertId, person_id: PersonId) -> PositionedEntry:
         """Extend the entry's deadline, and return the entry.
 
-        Raises NotInQueue, also for an entry that has ended.
+        Raises NotInQueue, including for an entry that has ended.
         """
         return await self._entry_reply(scripts.HEARTBEAT, concert_id, person_id)
 
@@ -109,7 +113,7 @@ class QueueStore:
                 raise ScriptReplyError(scripts.CLAIM_PASS.name, word)
 
     async def admit_next(self, concert_id: ConcertId, *, command_key: str, digest: str, count: int) -> int:
-        """Call up to `count` people by hand. Return how many were called.
+        """Call up to `count` people manually. Return how many were called.
 
         A repeated command returns the same number. Raises RoomNotOpen, IdempotencyConflict if the
         key was used with another input, and TemporarilyUnavailable if too many ended entries are
@@ -131,7 +135,7 @@ class QueueStore:
         raise TemporarilyUnavailable("Ended entries at the front of the queue are still being removed")
 
     async def read_room(self, concert_id: ConcertId) -> RoomState:
-        """Return the counts of the waiting room, at a cost that does not grow with its queue."""
+        """Return the counts of the waiting room. The cost does not grow with the queue."""
         word, rest = await self._client.call(scripts.READ_ROOM, concert_id)
         replies.expect(scripts.READ_ROOM, word, "ROOM")
         return decode_room_state(replies.lists(rest)[0])
@@ -172,7 +176,7 @@ class QueueStore:
     ) -> None:
         """Renew the lease of this process and record connections and disconnections.
 
-        The number with each person is a sequence, above 0 for a connection and below for a
+        Each person has a sequence number, which is positive for a connection and negative for a
         disconnection. Raises LeaseExpired.
         """
         pairs = [word for pair in people for word in pair]

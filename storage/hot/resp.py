@@ -1,7 +1,7 @@
-"""Script calls as bytes of the store's protocol (RESP2).
+"""Packs script calls as bytes of the store's protocol (RESP2).
 
 A call names every key of its concert, and the bytes of these names are cached: packing them for
-each call was half of what a call costs this process (50 µs against 2).
+each call took half of the time that this process spends on a call (50 µs; with the cache, 2 µs).
 """
 
 from collections.abc import Sequence

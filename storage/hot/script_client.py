@@ -1,9 +1,9 @@
-"""The client of the hot store: calls of one loop iteration share one round trip and one fsync.
+"""The client of the hot store. Calls made in one loop iteration share one round trip and one fsync.
 
 Calls wait in one bounded queue; a few pipelines, each with one connection, take batches from it. A
 pipeline connects first and then packs the calls, because a call carries the incarnation that its
 own connection saw: a script refuses any other (lua/lib/prologue.lua). A call whose connection broke
-is packed once more for a new connection, so every script must tolerate arriving twice.
+is packed again for a new connection, so every script must tolerate being executed twice.
 """
 
 import asyncio
@@ -85,10 +85,11 @@ class _Call:
 
 
 class ScriptClient:
-    """Owns its pipelines and connections; `aclose` ends them and refuses waiting calls."""
+    """Owns its pipelines and connections; `aclose` closes them and fails waiting calls."""
 
     def __init__(self, url: str) -> None:
-        # redis-py's own retry is off: it repeats old bytes to a new server, and sold units twice.
+        # redis-py's own retry is off, because it resends old bytes to a new server, which has sold
+        # units twice.
         retry = Retry(NoBackoff(), 0)
         self._pool = ConnectionPool.from_url(
             url,
@@ -142,7 +143,8 @@ class ScriptClient:
         while running:
             for pipeline in running:
                 pipeline.cancel()
-            # Python 3.11 loses a cancellation that meets the end of a send, so it is repeated.
+            # Python 3.11 loses a cancellation that coincides with the end of a send, so it is
+            # repeated.
             _, running = await asyncio.wait(running, timeout=CANCEL_AGAIN_S)
         await asyncio.gather(*self._pipeline_tasks, return_exceptions=True)
         while self._waiting:
@@ -154,8 +156,8 @@ class ScriptClient:
 class _IncarnationSeen:
     """The incarnation last seen by any pipeline.
 
-    A change seen by one pipeline makes the others read again: a store that is promoted to primary
-    keeps its connections.
+    A change seen by one pipeline makes the others read it again, because a store that is promoted
+    to primary keeps its connections.
     """
 
     last_seen: str = ""
@@ -168,7 +170,9 @@ class _IncarnationSeen:
 
 
 class _Pipeline:
-    """Takes the waiting calls, sends them in one write over its connection, sets their results."""
+    """Takes the waiting calls, sends them in one write over its connection, and sets their
+    results.
+    """
 
     def __init__(
         self, pool: ConnectionPool, waiting: deque[_Call], wake: asyncio.Event, incarnation_seen: _IncarnationSeen
@@ -236,7 +240,8 @@ class _Pipeline:
         missing: list[_Call] = []
         time_slice = TimeSlice()
         for call in batch:
-            # Replies that have arrived are parsed without a pause, which takes long for large ones.
+            # Replies that have arrived are parsed without yielding, which takes long for large
+            # ones.
             await time_slice.checkpoint()
             try:
                 call.succeed(await connection.read_response())
@@ -246,7 +251,8 @@ class _Pipeline:
                 raise
             except ResponseError as error:
                 call.fail(_to_domain_error(error))
-        # The script cache was flushed. These calls had no effect yet, so they are sent with source.
+        # The script cache was flushed. These calls had no effect, so they are sent again with the
+        # source.
         for call in missing:
             await connection.send_packed_command([call.pack(incarnation, with_source=True)])
             try:
@@ -257,10 +263,13 @@ class _Pipeline:
                 call.fail(_to_domain_error(error))
 
     async def _read_incarnation(self, connection: AbstractConnection) -> str:
-        """Return the store's incarnation; read on a new connection, and then once a second."""
+        """Return the store's incarnation, which is read on a new connection and then once a
+        second.
+        """
         if not connection.is_connected:
             await connection.connect()
-            # The connection may lead to another server: what was seen before is no longer valid.
+            # The new connection may lead to another server, so the incarnation seen before is no
+            # longer valid.
             self._seen_at = float("-inf")
         is_old = time.monotonic() - self._seen_at > INCARNATION_MAX_AGE_S
         if is_old or self._changes_seen != self._incarnation_seen.changes:

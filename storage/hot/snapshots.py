@@ -46,9 +46,9 @@ class SnapshotStore:
         )
 
     async def _read_rest(self, concert_id: ConcertId, page: ChangesPage, *, after: int) -> Changes:
-        """Read further pages while pages are full, and return all changes.
+        """Read further pages until one is not full, and return all changes.
 
-        A page ends with every person who changed at its last version.
+        A page includes every person who changed at its last version.
         """
         people: dict[PersonId, None] = dict.fromkeys(page.people)
         epoch, is_complete = page.epoch, after >= page.floor

@@ -3,8 +3,8 @@ end the entries whose deadline has passed, then call people under both caps: slo
 in any 60 seconds. Each run is bounded; a run that hit a bound reports it and must be repeated at
 once. Only open_queue opens a queue with a lottery.
 KEYS      of the concert, in the order of keys.py
-ARGV[1]   incarnation  the one this connection saw
-ARGV[2]   bound        maximum of numbers to examine; ended entries have their own bound
+ARGV[1]   incarnation  as seen by this connection
+ARGV[2]   bound        maximum number of numbers to examine; ended entries have their own bound
 Replies   RAN called is_to_be_repeated is_active  (active: something can expire)
           | UNKNOWN | RECOVERING
 ]]

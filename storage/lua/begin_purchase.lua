@@ -1,8 +1,8 @@
 --[[ Move a hold from HELD to BUYING, before its deadline by the store's clock. Expiry never ends a
-BUYING hold; its owner may begin it again. Binds the hold's pass: no other hold of that pass can be
-bought until this one ends.
+BUYING hold; its owner may begin it again. Binds the hold's pass: no other hold under that pass can
+be bought until this one ends.
 KEYS      of the concert, in the order of keys.py
-ARGV[1]   incarnation   the one this connection saw
+ARGV[1]   incarnation   as seen by this connection
 ARGV[2]   hold_id
 ARGV[3]   person        the caller; a hold of another person is NO_HOLD
 ARGV[4]   purchase_key  fingerprint of person, concert, operation and idempotency key

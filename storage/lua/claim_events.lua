@@ -3,7 +3,7 @@ ones. Creates the group. An event that was delivered too often without an acknow
 it crashes its handlers, becomes a dead letter.
 KEYS      of the concert, in the order of keys.py
 ARGV[1]   group
-ARGV[2]   limit        maximum of events to deliver, and of pending events to examine
+ARGV[2]   limit        maximum number of events to deliver, and of pending events to examine
 ARGV[3]   after        id of the last pending event that was examined; '-' starts at the first
 ARGV[4]   max_tries
 ARGV[5]   max_dead_letters

@@ -1,7 +1,7 @@
 --[[ Move an entry from READY to ADMITTED: the pass is claimed and its session begins. A second
 claim returns the same pass.
 KEYS      of the concert, in the order of keys.py
-ARGV[1]   incarnation  the one this connection saw
+ARGV[1]   incarnation  as seen by this connection
 ARGV[2]   person
 Replies   ENTRY record grace_until_ms position | NOT_CALLED position | NO_ENTRY
           | UNKNOWN | RECOVERING

@@ -1,6 +1,6 @@
 --[[ Count an attempt in a window of time, and refuse it above the limit. Every call counts.
 KEYS      rate
-ARGV[1]   limit      maximum of attempts in a window
+ARGV[1]   limit      maximum number of attempts in a window
 ARGV[2]   window_ms  from the first attempt on
 Replies   ALLOWED | RATE_LIMITED retry_after_ms
 ]]

@@ -1,7 +1,7 @@
 --[[ Remove the caps of lower capacities that MongoDB can no longer store, because the epoch of the
 concert was raised after they were proposed. The caps of a proposal made since then stay.
 KEYS      of the concert, in the order of keys.py
-ARGV[1]   incarnation  the one this connection saw
+ARGV[1]   incarnation  as seen by this connection
 ARGV[2]   proposal     the last one made before the epoch was raised
 Replies   DROPPED | NO_PROPOSAL | UNKNOWN | RECOVERING
 ]]

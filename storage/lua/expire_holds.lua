@@ -1,9 +1,9 @@
---[[ One run of the expiry worker: end holds that are due, and set the time of expiry of every key
-made since the last run. A run after a gap of more than five seconds ends nothing: it grants every
-person the grace of a lost connection.
+--[[ One run of the expiry worker: end holds that are due, and set the expiry time of every key
+created since the last run. A run after a gap of more than five seconds ends no holds: it grants
+everyone the grace period of a lost connection.
 KEYS      of the concert, in the order of keys.py
-ARGV[1]   incarnation  the one this connection saw
-ARGV[2]   limit        maximum of holds to end in this run
+ARGV[1]   incarnation  as seen by this connection
+ARGV[2]   limit        maximum number of holds to end in this run
 Replies   EXPIRED count is_active  (active: something can expire) | UNKNOWN | RECOVERING
 ]]
 -- @include prologue stock_and_holds notify
@@ -22,7 +22,7 @@ for _, key in ipairs(KEYS) do redis.call('PEXPIREAT', key, expire_at_ms, 'NX') e
 local due = {}
 if is_counting() then due = redis.call('ZRANGEBYSCORE', DEADLINES, '-inf', now, 'LIMIT', 0, ARGV[2]) end
 for _, id in ipairs(due) do end_hold(id, read_hold(id), 'EXPIRED') end
--- A grace period extends every deadline, although no record is written.
+-- A grace period extends every deadline, even though no record is written.
 if was_gap or #due > 0 then commit() end
 local pending = 0
 for _, key in ipairs({DEADLINES, BUYING, SLOTS, PRESENCE_DEADLINES, LEASES}) do pending = pending + redis.call('ZCARD', key) end

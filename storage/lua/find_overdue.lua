@@ -1,7 +1,7 @@
---[[ Find purchases that were begun and not recorded in time, so that they must be settled.
+--[[ Find purchases that were begun but not recorded in time, and must be settled.
 KEYS      of the concert, in the order of keys.py
-ARGV[1]   incarnation  the one this connection saw
-ARGV[2]   limit        maximum of holds to return
+ARGV[1]   incarnation  as seen by this connection
+ARGV[2]   limit        maximum number of holds to return
 Replies   OVERDUE hold_id... | UNKNOWN | RECOVERING
 ]]
 -- @include prologue

@@ -1,6 +1,6 @@
---[[ Find those of these orders that this store has not recorded at this version or a later one.
+--[[ Find which of the given orders this store has not recorded at the given version or a later one.
 KEYS      of the concert, in the order of keys.py
-ARGV[1]   incarnation  the one this connection saw
+ARGV[1]   incarnation  as seen by this connection
 ARGV[2*]  order_id, version  two per order
 Replies   UNRECORDED order_id... | UNKNOWN | RECOVERING
 ]]

@@ -1,7 +1,7 @@
---[[ First step of a lottery's opening: fix the registrations, unless a late join has; people who
-join from now on are queued behind them. A repeated call gets the same reply.
+--[[ First step of a lottery's opening: fix the registrations, unless a late join has already done
+so. People who join from now on are queued behind them. A repeated call gets the same reply.
 KEYS      of the concert, in the order of keys.py
-ARGV[1]   incarnation  the one this connection saw
+ARGV[1]   incarnation  as seen by this connection
 ARGV[2]   round
 Replies   FROZEN registrations digest | OPEN | TOO_EARLY | STALE | UNKNOWN | RECOVERING
 ]]

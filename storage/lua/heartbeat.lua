@@ -1,6 +1,6 @@
---[[ Extend the presence of a person without a connection. The deadline only ever moves later.
+--[[ Extend the presence of a person without a connection. The deadline can only move later.
 KEYS      of the concert, in the order of keys.py
-ARGV[1]   incarnation  the one this connection saw
+ARGV[1]   incarnation  as seen by this connection
 ARGV[2]   person
 Replies   ENTRY record grace_until_ms position | NO_ENTRY | UNKNOWN | RECOVERING
 ]]

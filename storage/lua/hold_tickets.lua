@@ -1,7 +1,7 @@
 --[[ Hold every requested unit, or none. A repeated call with the same hold id returns the hold as
 it is now.
 KEYS      of the concert, in the order of keys.py
-ARGV[1]   incarnation  the one this connection saw
+ARGV[1]   incarnation  as seen by this connection
 ARGV[2]   hold_id
 ARGV[3]   person
 ARGV[4]   digest       of the whole input

@@ -1,7 +1,7 @@
---[[ Join the queue once: a person who has an active entry keeps it. Before a lottery the order of
-joining only gives the lot. The first join when it is time to open ends the registrations.
+--[[ Join the queue once: a person who has an active entry keeps it. Before a lottery, the order of
+joining determines only the lot. The first join after the opening time ends the registrations.
 KEYS      of the concert, in the order of keys.py
-ARGV[1]   incarnation  the one this connection saw
+ARGV[1]   incarnation  as seen by this connection
 ARGV[2]   person
 Replies   ENTRY record grace_until_ms position | NOT_OPEN room_status until_ms
           | UNKNOWN | RECOVERING
@@ -24,10 +24,10 @@ if is_active(person, entry) then
 end
 if status == 'REJECTING' or status == 'SCHEDULED' then return {'NOT_OPEN', status, until_ms} end
 
--- A call that ended with an earlier sale may still have its slot.
+-- A call that ended with an earlier sale may still occupy its slot.
 if entry and is_called_over(person, entry) then end_entry(person, entry, 'SALE_OVER') end
 if room.has_lottery == 1 and not room.is_opened and not room.frozen and now >= room.opens_ms then
-  -- No one who joins at the opening or later takes part in the draw, however late its worker is.
+  -- No one who joins at the opening or later takes part in the draw, however late the worker runs.
   room.frozen = room.tail
   redis.call('HSET', STATE, 'frozen', room.frozen)
 end

@@ -1,7 +1,7 @@
 --[[ End an entry that is waiting, called or admitted. A slot that becomes free goes to the next
-person at once. An entry that has already ended is returned unchanged.
+person immediately. An entry that has already ended is returned unchanged.
 KEYS      of the concert, in the order of keys.py
-ARGV[1]   incarnation  the one this connection saw
+ARGV[1]   incarnation  as seen by this connection
 ARGV[2]   person
 Replies   ENTRY record grace_until_ms position | NO_ENTRY | UNKNOWN | RECOVERING
 ]]

@@ -1,8 +1,8 @@
---[[ Decide whether lower capacities fit, all or none, and cap new holds at them from now on.
-MongoDB stores them afterwards. A later version of the concert removes the caps, and so do a
-recovery and drop_proposal. A repeated call sets the same caps again.
+--[[ Decide whether all of the lower capacities fit, and if so, cap new holds at them from now on.
+MongoDB stores them afterwards. A later version of the concert, a recovery and drop_proposal remove
+the caps. A repeated call sets the same caps again.
 KEYS      of the concert, in the order of keys.py
-ARGV[1]   incarnation  the one this connection saw
+ARGV[1]   incarnation  as seen by this connection
 ARGV[2]   version      of the concert on which the change is based
 ARGV[3]   proposal     id of the change
 ARGV[4]   is_large     '1' if the units are withdrawn later; refused in the first minute after a

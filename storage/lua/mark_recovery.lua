@@ -1,7 +1,7 @@
 --[[ Mark that a recovery of this concert has begun. Its epoch is the token that its other scripts
 pass. A repeated call renews the mark.
 KEYS      of the concert, in the order of keys.py
-ARGV[1]   incarnation  the one this connection saw, under which the concert will be trusted again
+ARGV[1]   incarnation  as seen by this connection; the concert will be trusted again under it
 ARGV[2]   epoch        raised in MongoDB for this recovery
 ARGV[3]   patience_ms  how long a mark of another recovery under the same incarnation is respected
 Replies   MARKED | TRUSTED | BUSY | STALE epoch | UNKNOWN

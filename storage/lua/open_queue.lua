@@ -2,8 +2,8 @@
 queue is left unchanged. The recorded draw is used even if this store lost lots: their numbers count
 as departed. Only a recovery opens a queue that was not frozen.
 KEYS      of the concert, in the order of keys.py
-ARGV[1]   incarnation    the one this connection saw
-ARGV[2]   epoch          of the recovery that calls, else ''
+ARGV[1]   incarnation    as seen by this connection
+ARGV[2]   epoch          of the calling recovery, else ''
 ARGV[3]   round
 ARGV[4]   registrations  how many, as revealed
 ARGV[5]   ranks          four bytes per lot: its number

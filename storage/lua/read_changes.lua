@@ -1,8 +1,8 @@
 --[[ Read the people for whom something changed after a version, oldest change first.
 KEYS      of the concert, in the order of keys.py
-ARGV[1]   incarnation  the one this connection saw
-ARGV[2]   version      the last one the reader knows
-ARGV[3]   limit        most people to return, plus all others who changed at the last one's version
+ARGV[1]   incarnation  as seen by this connection
+ARGV[2]   version      the last one known to the reader
+ARGV[3]   limit        maximum number of people, plus all who changed at the last one's version
 Replies   CHANGES {epoch version floor [person version]...}  (floor: changes up to this version may
           be missing) | UNKNOWN | RECOVERING
 ]]

@@ -1,6 +1,6 @@
 --[[ Read the queue entries of several people, as they are now.
 KEYS      of the concert, in the order of keys.py
-ARGV[1]   incarnation  the one this connection saw
+ARGV[1]   incarnation  as seen by this connection
 ARGV[2*]  people
 Replies   ENTRIES grace_until_ms record...  (record: '' for a person without an entry)
           | UNKNOWN | RECOVERING

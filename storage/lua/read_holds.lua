@@ -1,6 +1,6 @@
 --[[ Read holds by id, as they are now.
 KEYS      of the concert, in the order of keys.py
-ARGV[1]   incarnation  the one this connection saw
+ARGV[1]   incarnation  as seen by this connection
 ARGV[2*]  hold_ids
 Replies   HOLDS grace_until_ms record...  (record: '' for an unknown id) | UNKNOWN | RECOVERING
 ]]

@@ -1,6 +1,6 @@
 --[[ Read how many units one person holds and owns at a concert, with every active hold.
 KEYS      of the concert, in the order of keys.py
-ARGV[1]   incarnation  the one this connection saw
+ARGV[1]   incarnation  as seen by this connection
 ARGV[2]   person
 Replies   PERSON held owned grace_until_ms [hold_id record]... | UNKNOWN | RECOVERING
 ]]

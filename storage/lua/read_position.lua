@@ -1,6 +1,6 @@
 --[[ Read the entry of one person and its position at the same moment.
 KEYS      of the concert, in the order of keys.py
-ARGV[1]   incarnation  the one this connection saw
+ARGV[1]   incarnation  as seen by this connection
 ARGV[2]   person
 Replies   ENTRY record grace_until_ms position  (position: '' for an entry that is not waiting or
           has no number yet) | NO_ENTRY | UNKNOWN | RECOVERING

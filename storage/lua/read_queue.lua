@@ -1,7 +1,7 @@
 --[[ Read the queue at one version: the waiting room, the numbers called and departed, and the flow
 counts.
 KEYS      of the concert, in the order of keys.py
-ARGV[1]   incarnation  the one this connection saw
+ARGV[1]   incarnation  as seen by this connection
 Replies   QUEUE {epoch version concert_version round serving tail departed slots_taken passes_issued
           room_status opened_ms grace_until_ms now_ms is_over over_id [name count]...}  (departed:
           bytes of the bit string, from the byte of the serving number on; opened_ms: '' before the

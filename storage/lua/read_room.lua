@@ -1,6 +1,6 @@
 --[[ Read the waiting room at one version: its counts and its flow, without the departed numbers.
 KEYS      of the concert, in the order of keys.py
-ARGV[1]   incarnation  the one this connection saw
+ARGV[1]   incarnation  as seen by this connection
 Replies   ROOM {epoch version concert_version round serving tail waiting_count slots_taken
           passes_issued room_status opened_ms grace_until_ms now_ms is_over over_id [name count]...}
           (opened_ms: '' before the opening; over_id: the highest entry id that ended with its sale,

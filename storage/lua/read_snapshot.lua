@@ -1,10 +1,10 @@
---[[ Read everything the hub publishes of a concert, at one version: queue, stock, and who changed
-since a version. It is the only reader that clears the `hinted` flag, so that the next change
-publishes a hint again.
+--[[ Read everything the hub publishes about a concert, at one version: queue, stock, and the people
+who changed since another version. It is the only reader that clears the `hinted` flag, so that the
+next change publishes a hint again.
 KEYS      of the concert, in the order of keys.py
-ARGV[1]   incarnation  the one this connection saw
-ARGV[2]   version      the last one the reader knows
-ARGV[3]   limit        maximum of people, as in read_changes
+ARGV[1]   incarnation  as seen by this connection
+ARGV[2]   version      the last one known to the reader
+ARGV[3]   limit        maximum number of people, as in read_changes
 Replies   SNAPSHOT {queue} {stock} {changes}  (as in read_queue, read_stock and read_changes)
           | UNKNOWN | RECOVERING
 ]]

@@ -1,6 +1,6 @@
 --[[ Read the stock of every tier at one version.
 KEYS      of the concert, in the order of keys.py
-ARGV[1]   incarnation  the one this connection saw
+ARGV[1]   incarnation  as seen by this connection
 Replies   STOCK {epoch version [tier capacity held sold]...} | UNKNOWN | RECOVERING
 ]]
 -- @include prologue queue_state capacity snapshots

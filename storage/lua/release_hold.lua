@@ -1,6 +1,6 @@
 --[[ Release a hold before its deadline. A hold that has already ended is returned unchanged.
 KEYS      of the concert, in the order of keys.py
-ARGV[1]   incarnation  the one this connection saw
+ARGV[1]   incarnation  as seen by this connection
 ARGV[2]   hold_id
 ARGV[3]   person       the caller; a hold of another person is NO_HOLD
 ARGV[4]   reason       why it ends

@@ -1,4 +1,4 @@
---[[ Return events that a group could not handle for an external reason: this try does not count.
+--[[ Return events that a group could not handle for an external reason. This try does not count.
 KEYS      of the concert, in the order of keys.py
 ARGV[1]   group
 ARGV[2*]  id, tries    two per event; a report about an earlier try does nothing

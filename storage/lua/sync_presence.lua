@@ -1,7 +1,7 @@
---[[ Record which people have a connection at a process, or no longer have one. An older report does
-nothing.
+--[[ Record which people have a connection at a process, or no longer have one. A report older than
+the last one does nothing.
 KEYS      of the concert, in the order of keys.py
-ARGV[1]   incarnation  the one this connection saw
+ARGV[1]   incarnation  as seen by this connection
 ARGV[2]   process
 ARGV[3]   lease_ms     how long the process's reports count without a renewal
 ARGV[4]   is_known     '1' if this process has synced before

@@ -1,7 +1,7 @@
---[[ End a hold that was BUYING, after a VOID order with its id has made sure that it can never
-become an order.
+--[[ End a hold that was BUYING, after a VOID order with its id has ensured that it can never become
+an order.
 KEYS      of the concert, in the order of keys.py
-ARGV[1]   incarnation  the one this connection saw
+ARGV[1]   incarnation  as seen by this connection
 ARGV[2]   hold_id
 Replies   VOIDED | NO_HOLD | UNKNOWN | RECOVERING
 ]]

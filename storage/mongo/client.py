@@ -1,8 +1,9 @@
-"""The MongoDB client: journaled majority writes, reads from the primary, meaning of failures.
+"""The MongoDB client: journaled majority writes, reads from the primary, and the interpretation of
+failures.
 
-Only two answers decide a write: acknowledged, or refused for its contents (a duplicate key, a
-schema). After any other answer the outcome is unknown: the write may have happened, may still
-happen, or may never happen.
+Only two replies settle the outcome of a write: it was acknowledged, or refused for its contents (a
+duplicate key, a schema). After any other reply, the outcome is unknown: the write may have
+happened, may still happen, or may never happen.
 """
 
 import functools
@@ -24,7 +25,7 @@ Client = AsyncIOMotorClient[Document]
 Database = AsyncIOMotorDatabase[Document]
 Session = AsyncIOMotorClientSession
 
-# Its debug log contains whole commands, with names, addresses, and secrets of lotteries.
+# PyMongo's debug log contains whole commands, with names, addresses, and secrets of lotteries.
 logging.getLogger("pymongo").setLevel(logging.INFO)
 
 ANSWER_WITHIN_MS = 5_000
@@ -65,10 +66,10 @@ def database(client: Client, name: str) -> Database:
 
 
 def raises_unavailable(call: Callable[P, Awaitable[R]]) -> Callable[P, Awaitable[R]]:
-    """Return `call`, raising TemporarilyUnavailable in place of a PyMongoError.
+    """Wrap `call` so that it raises TemporarilyUnavailable in place of a PyMongoError.
 
-    Errors of refused writes and commands are raised unchanged: repeating them would never help.
-    For reads and repeatable writes only.
+    Errors of refused writes and commands are raised unchanged: repeating them would never help. Use
+    it only for reads and repeatable writes.
     """
 
     @functools.wraps(call)
@@ -86,7 +87,7 @@ def raises_unavailable(call: Callable[P, Awaitable[R]]) -> Callable[P, Awaitable
 
 
 def is_refusal(error: PyMongoError) -> bool:
-    """Return whether the server understood the command and refused what is in it, for good."""
+    """Return whether the server understood the command and permanently refused its contents."""
     if not isinstance(error, OperationFailure) or error.code is None:
         return False
     return error.code in _REFUSED or error.code >= _FIRST_ASSERTION

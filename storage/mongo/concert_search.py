@@ -1,7 +1,7 @@
 """The folded words and city of a concert, stored beside it for searches.
 
-A document of an earlier version of Onsale has none, or those of an earlier name: `backfill` writes
-them when a process starts.
+A document written by an earlier version of Onsale has none, or those of an earlier name; `backfill`
+writes them when a process starts.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ _LAST = "\U0010ffff"
 
 
 def search_fields(name: str, venue: Venue, version: int) -> Document:
-    """Return the stored words; `version` is that of the concert that they are from."""
+    """Return the stored words; `version` is the version of the concert that they come from."""
     return {
         "words": list(index_words(name, venue.name, venue.city)),
         "city": city_key(venue.city),
@@ -30,9 +30,8 @@ def search_fields(name: str, venue: Venue, version: int) -> Document:
 
 
 def search_conditions(filter_: ConcertFilter) -> list[Document]:
-    """Return the conditions of a filter's texts: every word is the prefix of one of the concert's.
-
-    The text of a client is compared, and never read as a pattern.
+    """Return the conditions of a filter's texts: every word must be the prefix of one of the
+    concert's words. The text of a client is compared literally, and never interpreted as a pattern.
     """
     words = query_words(filter_.search or "")
     found: list[Document] = [{"search.words": {"$elemMatch": {"$gte": word, "$lt": word + _LAST}}} for word in words]
@@ -44,7 +43,8 @@ def search_conditions(filter_: ConcertFilter) -> list[Document]:
 async def backfill(concerts: AsyncIOMotorCollection[Document], *, batch: int = BATCH) -> int:
     """Write the words of every concert whose words are missing or old. Return how many had none.
 
-    Any number of processes may do it at once: a concert that changes meanwhile keeps its own words.
+    Any number of processes may do this at the same time. A concert that changes in the meantime
+    keeps its new words.
     """
     written, after = 0, ""
     is_old = {"$or": [{"search.form": {"$ne": SEARCH_FORM}}, {"$expr": {"$ne": ["$search.version", "$version"]}}]}
@@ -58,7 +58,9 @@ async def backfill(concerts: AsyncIOMotorCollection[Document], *, batch: int = B
 
 
 def update_of(document: Document) -> UpdateOne:
-    """Return the write of a document's words, which does nothing once the concert has changed."""
+    """Return the update that writes a document's words. It does nothing if the concert has changed
+    since.
+    """
     version = document["version"]
     fields = search_fields(document["name"], Venue(**document["venue"]), version)
     return UpdateOne({"_id": document["_id"], "version": version}, {"$set": {"search": fields}})

@@ -1,7 +1,5 @@
-"""MongoDB transactions for everything that a change of a concert writes.
-
-A change writes the document, the audit row and orders of the house. A later move of units to the
-house or back is a transaction too.
+"""MongoDB transactions: one for everything that a change of a concert writes (its document, the
+audit row and orders of the house), and one for a later move of units to the house or back.
 """
 
 import asyncio
@@ -55,15 +53,17 @@ class ConcertWrite:
     concert: Concert
     audit: RoomAudit | None = None
     to_withdraw: Sequence[tuple[TierId, int]] = ()
-    """How many units more the house has to take of a tier, including those in `moves`."""
+    """How many more units of a tier the house has to take, including those in `moves`."""
     moves: Sequence[HouseMove] = ()
-    """Units that the house takes or returns at once."""
+    """Units that the house takes or returns in this transaction."""
     epoch: int | None = None
-    """The epoch under which lower capacities were decided: a recovery since then refuses them."""
+    """The epoch under which lower capacities were decided. They are refused if a recovery has begun
+    since.
+    """
 
 
 class _Unmatched(Exception):
-    """A document is not as the caller read it."""
+    """A document has changed since the caller read it."""
 
 
 class ConcertTransaction:
@@ -74,7 +74,7 @@ class ConcertTransaction:
         self._room_audits = room_audits
 
     async def commit(self, write: ConcertWrite) -> Concert:
-        """Write all of it or nothing, and return the concert.
+        """Write all documents or none, and return the concert.
 
         Raises VersionConflict, AlreadyDone, or DuplicateKeyError for units recorded elsewhere.
         Raises TemporarilyUnavailable if a recovery came first, or if the outcome is unknown: the
@@ -102,8 +102,8 @@ class ConcertTransaction:
             except DuplicateKeyError:
                 raise
             except PyMongoError as error:
-                # It was definitely rolled back: it conflicted with another transaction or an index
-                # build.
+                # The transaction was definitely rolled back: it conflicted with another one or an
+                # index build.
                 if error.has_error_label("TransientTransactionError") and attempt < MAX_ATTEMPTS:
                     # Without a random pause, concurrent changes would collide again. The later one
                     # then finds the new version.
@@ -160,8 +160,8 @@ class ConcertTransaction:
 async def _transaction(session: Session) -> AsyncIterator[None]:
     """Commit the transaction at the end of the block, or abort it after an error.
 
-    A commit of unknown outcome is repeated: an open transaction would block the settling of its
-    orders.
+    A commit whose outcome is unknown is repeated, because an open transaction would block the
+    settling of its orders.
     """
     session.start_transaction(_READ, _WRITE)
     try:

@@ -1,7 +1,7 @@
 """Concerts in MongoDB, which owns all their fields. A change is a compare-and-set on `version`.
 
-Two fields are changed independently of it: `epoch`, by each recovery, and `toWithdraw`, which
-counts per tier the units that the house still has to take, by each move of such units.
+Two fields change independently of it: each recovery raises `epoch`, and each move of units updates
+`toWithdraw`, which counts per tier the units that the house still has to take.
 """
 
 from collections.abc import Mapping
@@ -23,7 +23,9 @@ from storage.mongo.cursors import ListPlace, list_place_of, start_of_list
 
 MAX_CURRENCIES = 10_000
 PAST_AFTER = timedelta(days=1)
-"""A concert of tonight, or of another time zone, still belongs to the head of the list."""
+"""A concert that takes place tonight or in another time zone still belongs at the head of the
+list.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +39,8 @@ class ConcertStore:
         self._currencies: dict[ConcertId, CurrencyCode] = {}
 
     async def create_indexes(self) -> None:
-        """Create the indexes.
-
-        Slugs are unique. Lists are sorted by start, for all concerts or by status. Search words
-        have an index.
+        """Create the indexes: for unique slugs, for lists sorted by start (of all concerts or by
+        status), and for search words.
         """
         await self._concerts.create_index([("slug", ASCENDING)], unique=True)
         await self._concerts.create_index([("startsAt", ASCENDING), ("_id", ASCENDING)])
@@ -87,7 +87,7 @@ class ConcertStore:
 
     @raises_unavailable
     async def page(self, filter_: ConcertFilter, *, first: int, after: str | None) -> Page[Concert]:
-        """Return a page of concerts: those to come by start, then the past ones, latest first.
+        """Return a page of concerts: upcoming ones by start, then past ones, latest first.
 
         Raises BadUserInput for a bad cursor.
         """
@@ -107,13 +107,13 @@ class ConcertStore:
         )
 
     async def _find_after(self, query: Document, place: ListPlace, *, limit: int) -> list[Document]:
-        """Return the concerts to come behind a place, in order of their start."""
+        """Return the upcoming concerts after a place, in order of their start."""
         behind = [{"startsAt": {"$gt": place.starts_at}}, {"startsAt": place.starts_at, "_id": {"$gt": place.id}}]
         found = self._concerts.find({**query, "$or": behind}, WITHOUT_SEARCH).limit(limit)
         return list(await found.sort([("startsAt", ASCENDING), ("_id", ASCENDING)]).to_list(limit))
 
     async def _find_past(self, query: Document, place: ListPlace, *, limit: int) -> list[Document]:
-        """Return the past concerts behind a place, latest first."""
+        """Return the past concerts after a place, latest first."""
         behind: Document = {"startsAt": {"$lt": place.past_before}}
         if place.is_past:
             before = [{"startsAt": {"$lt": place.starts_at}}, {"startsAt": place.starts_at, "_id": {"$lt": place.id}}]
@@ -133,12 +133,10 @@ class ConcertStore:
     async def replace_in_transaction(
         self, concert: Concert, session: Session, *, to_withdraw: Mapping[TierId, int], epoch: int | None = None
     ) -> Concert | None:
-        """Write `concert` if the stored one has the version before it.
+        """Write `concert` if the stored concert has the previous version, and this epoch if one is
+        given. Add `to_withdraw` to the units that the house still has to take.
 
-        If an epoch is given, the stored one must have it too. Add `to_withdraw` to the units that
-        the house still has to take.
-
-        Return the concert as it is stored now; None if it was not written.
+        Return the concert as it is now stored; None if it was not written.
         """
         fields = _document(concert)
         del fields["_id"], fields["epoch"]
@@ -163,7 +161,7 @@ class ConcertStore:
     ) -> bool:
         """Count units that the house has taken, or returned if `count` is negative.
 
-        Return False if fewer are to be moved.
+        Return False if fewer units remain to be moved.
         """
         field = f"toWithdraw.{tier_id}"
         enough = {"$gte": count} if count > 0 else {"$lte": count}
@@ -234,7 +232,7 @@ def _concert_or_none(document: Document | None) -> Concert | None:
 
 
 def _concert(document: Document) -> Concert:
-    # Missing in documents of earlier versions of Onsale, whose capacities changed at once.
+    # Missing in documents of earlier versions of Onsale, which changed capacities immediately.
     to_withdraw: Mapping[str, int] = document.get("toWithdraw", {})
     return Concert(
         id=ConcertId(document["_id"]),

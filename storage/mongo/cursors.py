@@ -1,4 +1,6 @@
-"""Keyset cursors: the sort key of an item, opaque to clients, so earlier inserts shift no page."""
+"""Keyset cursors: the sort key of an item, opaque to clients, so that earlier inserts shift no
+page.
+"""
 
 import base64
 import binascii
@@ -33,8 +35,8 @@ class ListPlace:
 
     First come those that start at `past_before` or later, by start; then the others, latest first.
 
-    `past_before` is fixed by the first page and part of every cursor, so that no concert moves
-    past a reader while time goes on.
+    `past_before` is fixed by the first page and part of every cursor, so that no concert moves past
+    a reader as time passes.
     """
 
     starts_at: datetime
@@ -54,7 +56,7 @@ class ListPlace:
 
 
 def start_of_list(past_before: datetime) -> ListPlace:
-    """Return the place before the first concert. It has whole milliseconds, as cursors have."""
+    """Return the place before the first concert. It has whole milliseconds, as cursors do."""
     divided_at = _EPOCH + _ms(past_before) * _MS
     return ListPlace(divided_at, "", divided_at)
 
@@ -62,7 +64,7 @@ def start_of_list(past_before: datetime) -> ListPlace:
 def list_place_of(cursor: str) -> ListPlace:
     """Return the place in a cursor. Raises BadUserInput if no list can have made it.
 
-    A cursor of an earlier version of Onsale has no `past_before`: its list goes on by start.
+    A cursor from an earlier version of Onsale has no `past_before`; its list continues by start.
     """
     starts_at, id_ = key_of(cursor)
     id_, separator, past_ms = id_.partition(":")

@@ -1,7 +1,5 @@
-"""Lotteries in MongoDB.
-
-A secret is committed to before the first registration, and revealed once, with the values of the
-first opener.
+"""Lotteries in MongoDB: a secret is committed to before the first registration, and revealed once,
+with the values from the first opener.
 
 The secret leaves this module only inside a `Reveal` that the majority has acknowledged. `epoch` is
 a fence: a recovery raises it, so that registrations frozen in a store that lost state can no longer
@@ -68,10 +66,11 @@ class LotteryStore:
     async def reveal(
         self, concert_id: ConcertId, round_: int, *, registrations: int, digest: str, epoch: int
     ) -> Reveal | None:
-        """Reveal the secret of a round, unless it is revealed already. Return the recorded reveal.
+        """Reveal the secret of a round, unless it has already been revealed. Return the recorded
+        reveal.
 
         The first reveal is recorded, and every later caller gets it. Return None if a recovery has
-        raised the epoch meanwhile.
+        raised the epoch in the meantime.
         """
         id_ = _id(concert_id, round_)
         kept = await self._lotteries.find_one({"_id": id_} | _UNREVEALED, {"secret": 1})
@@ -84,9 +83,10 @@ class LotteryStore:
 
     @raises_unavailable
     async def reveal_or_invalidate(self, concert_id: ConcertId, round_: int, epoch: int) -> Reveal | None:
-        """Return the recorded reveal, for a recovery.
+        """Return the recorded reveal. Only a recovery calls this.
 
-        Return None without a reveal; registrations frozen until now can then never be revealed.
+        Return None if there is no reveal; registrations frozen until now can then never be
+        revealed.
         """
         id_ = _id(concert_id, round_)
         await self._lotteries.update_one({"_id": id_} | _UNREVEALED, {"$max": {"epoch": epoch}})

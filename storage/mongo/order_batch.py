@@ -29,9 +29,8 @@ log = logging.getLogger(__name__)
 SENDERS = 4
 MAX_BATCH = 100
 MAX_WAITING = 5_000
-"""About two seconds of recorded orders.
-
-Beyond it a purchase is refused as retryable, and its hold stays intact.
+"""About two seconds of recorded orders. Beyond it, a purchase is refused as retryable, and its hold
+stays intact.
 """
 _DUPLICATE_KEY = 11000
 
@@ -41,7 +40,7 @@ class Outcome(Enum):
 
     RECORDED = "recorded"
     DUPLICATE = "duplicate"
-    """Another document has its id or one of its units."""
+    """Another document has the order's id or one of its units."""
     UNKNOWN = "unknown"
     """The insert may have happened, may still happen, or may never happen."""
 
@@ -81,7 +80,8 @@ class OrderBatch:
         self._wake.set()
         answer = await waiting
         if answer.outcome is Outcome.UNKNOWN:
-            # Here and not by the sender: the line has the id of this order's request.
+            # Logged here and not by the sender, so that the log line has the id of this order's
+            # request.
             log.warning("the outcome of order %s is unknown: %s", order.id, answer.why)
         return answer.outcome
 
@@ -94,7 +94,7 @@ class OrderBatch:
     async def _send(self) -> None:
         while True:
             await self._wake.wait()
-            # Orders of the rest of this event loop iteration join the batch.
+            # Orders that arrive in the rest of this event loop iteration join the batch.
             await asyncio.sleep(0)
             batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), MAX_BATCH))]
             if not self._waiting:
@@ -123,8 +123,8 @@ class OrderBatch:
 def outcomes_of(details: Mapping[str, Any], count: int) -> dict[int, Outcome]:
     """Return the outcome by index in the batch, from a reply that reports failures.
 
-    A missing index is UNKNOWN. A write concern error makes every outcome unknown, those of refused
-    orders too: the document that caused the refusal may still be rolled back.
+    A missing index is UNKNOWN. A write concern error makes every outcome unknown, including those
+    of refused orders: the document that caused the refusal may still be rolled back.
     """
     if details.get("writeConcernErrors"):
         return {}

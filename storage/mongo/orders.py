@@ -32,7 +32,7 @@ class OrderStore:
         """Create the collection with its validator, and the indexes.
 
         The index on units is partial by `$gt`: a plain unique index fails at the second document
-        without units, and with a filter on `$type` look-ups scan the collection.
+        without units, and with a filter on `$type`, lookups scan the collection.
         """
         try:
             await self._database.create_collection("orders", validator=_UNIQUE_ITEMS)
@@ -50,9 +50,8 @@ class OrderStore:
         )
 
     async def has_unit_guards(self) -> bool:
-        """Return whether both guards of units exist.
-
-        The guards are the unique index and the validator that forbids a unit twice in one order.
+        """Return whether both guards of units exist: the unique index, and the validator that
+        forbids the same unit twice in one order.
         """
         if UNITS_INDEX not in await self.collection.index_information():
             return False
@@ -107,7 +106,9 @@ class OrderStore:
 
     @raises_unavailable
     async def changed_since(self, moment: datetime) -> dict[ConcertId, list[tuple[OrderId, int]]]:
-        """Return id and version of the orders changed since `moment`, by concert, without VOID."""
+        """Return the id and version of each order changed since `moment`, by concert, except VOID
+        orders.
+        """
         query = {"updatedAt": {"$gte": moment}, "status": {"$ne": OrderStatus.VOID}}
         changed: dict[ConcertId, list[tuple[OrderId, int]]] = {}
         async for document in self.collection.find(query, {"version": 1, "concertId": 1}):
@@ -137,7 +138,9 @@ class OrderStore:
 
     @raises_unavailable
     async def count_sold(self, concert_ids: Collection[ConcertId]) -> dict[ConcertId, dict[TierId, int]]:
-        """Return the number of recorded units of people by concert and tier, in one aggregation."""
+        """Return the number of units in people's orders by concert and tier, with one
+        aggregation.
+        """
         ours = {"$nin": [OrderStatus.VOID, OrderStatus.WITHDRAWN]}
         tier = {"$arrayElemAt": [{"$split": ["$units", ":"]}, 0]}
         found = self.collection.aggregate(
@@ -156,9 +159,8 @@ class OrderStore:
 
     @raises_unavailable
     async def find_or_void(self, order_id: OrderId, concert_id: ConcertId, *, now: datetime) -> Order | None:
-        """Return the order with this id, or None if there is a VOID order.
-
-        A VOID order is inserted if the id is unused, so that no order with this id can ever exist.
+        """Return the order with this id, or None if it is a VOID order. If the id is unused, a VOID
+        order is inserted, so that no other order with this id can ever exist.
 
         Raises TemporarilyUnavailable if an order is not confirmed by the majority yet.
         """
@@ -182,7 +184,8 @@ class OrderStore:
         await self.collection.insert_one(order_document(order), session=session)
 
     async def shrink_in_transaction(self, order: Order, session: Session) -> bool:
-        """Write an order of the house that returned units, if the stored version is the one before.
+        """Write an order of the house that returned units, if the stored version is the previous
+        one.
 
         Return whether it was written.
         """

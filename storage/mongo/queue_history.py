@@ -38,7 +38,8 @@ class QueueHistory:
         await self._events.create_index([("concertId", ASCENDING), ("personId", ASCENDING), *_BY_TIME])
 
     async def add(self, events: Sequence[QueueEvent]) -> dict[str, str]:
-        """Record each event once. Return the reasons why MongoDB cannot store an event, by its id.
+        """Record each event once. Return, by event id, the reasons why MongoDB cannot store an
+        event.
 
         Raises TemporarilyUnavailable if the outcome is unknown: the events must be added again.
         """

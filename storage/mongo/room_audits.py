@@ -1,7 +1,5 @@
-"""Audit rows of waiting rooms in MongoDB, acknowledged by a majority.
-
-A change of settings writes its row in the same transaction; a manual call writes its row before the
-call and completes it afterwards.
+"""Audit rows of waiting rooms in MongoDB, written with majority concern. The row of a settings
+change is written in the same transaction, and that of a manual admission before and after the call.
 """
 
 from contextlib import suppress
@@ -45,7 +43,7 @@ class RoomAuditStore:
 
     @raises_unavailable
     async def complete(self, audit: RoomAudit) -> None:
-        """Write the result of a call by hand.
+        """Write the result of a manual admission.
 
         The row is inserted if it is missing, because a refused repetition of the command may have
         deleted it.
@@ -58,7 +56,7 @@ class RoomAuditStore:
 
     @raises_unavailable
     async def delete(self, id_: str) -> None:
-        """Delete the row of a call by hand that was refused; a row with a result stays."""
+        """Delete the row of a manual admission that was refused; a row with a result is kept."""
         await self._audits.delete_one({"_id": id_, "call.called": None})
 
     @raises_unavailable

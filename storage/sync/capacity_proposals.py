@@ -1,8 +1,9 @@
-"""Lower capacities that are being decided.
+"""Proposals of lower capacities that are being decided.
 
-One script decides whether they fit, and caps new holds at them; only then does MongoDB store them.
-A process that dies in between leaves the caps behind. They can be removed once the epoch in MongoDB
-was raised, because the change is stored only under the epoch that it was decided under.
+One script decides whether the capacities fit, and caps new holds at them; only then does MongoDB
+store them. A process that crashes in between leaves the caps behind. They can be removed once the
+epoch in MongoDB has been raised, because a change is stored only under the epoch in which it was
+decided.
 """
 
 import logging
@@ -55,7 +56,8 @@ class CapacityProposals:
                     what = "The stock store was restarted, and purchases of that time may still arrive"
                     raise TemporarilyUnavailable(what, retry_after_s=seconds)
                 case "UNKNOWN_TIER" | "UNKNOWN" | "RECOVERING":
-                    # A recovery applies the concert, also a tier that the store does not know yet.
+                    # A recovery applies the concert, including a tier that the store does not know
+                    # yet.
                     raise await self._guard.refusal_for(before.id, decision.word)
                 case _:
                     raise ScriptReplyError(scripts.LOWER_CAPACITY.name, decision.word)
@@ -68,10 +70,8 @@ class CapacityProposals:
             await self._hot_state.apply_concert(concert)
 
     async def settle(self, concert_id: ConcertId, proposal: str) -> None:
-        """Make sure that a proposal can no longer be stored, and remove its caps.
-
-        If it is stored already, the stored concert is applied instead. Raises
-        TemporarilyUnavailable.
+        """Make sure that a proposal can no longer be stored, and remove its caps, unless it has
+        already been stored. Raises TemporarilyUnavailable.
         """
         concert = await self._concerts.raise_epoch(concert_id)
         if concert is None or await self._hot_state.apply_concert(concert) == "APPLIED":

@@ -1,11 +1,10 @@
-"""A process's cache of concerts.
+"""A process's cache of concerts: one list of the live ones, read every two seconds, and single
+concerts that are over or not on the list, kept for the same time.
 
-It has one list of the live ones, read every two seconds, and single concerts that are over or not
-on the list, kept for as long.
-
-Once there is a list, `get` never waits for the database for a live concert: a MongoDB that hangs
-must not keep holds from expiring. A draft or a missing concert is read for each call, because
-another process may have published it. Concurrent reads of the list, or of one concert, are shared.
+Once a list has been read, `get` never waits for the database for a live concert, because a MongoDB
+that hangs must not prevent holds from expiring. A draft or a missing concert is read on each call,
+because another process may have published it. Concurrent reads of the list, or of one concert, are
+shared.
 """
 
 import logging
@@ -121,12 +120,12 @@ class ConcertCache:
         try:
             await self._read()
         except Exception as error:
-            # The first failure in a row explains the rest, which would hide other lines.
+            # Only the first of several failures is a warning; the rest would hide other lines.
             level = logging.DEBUG if self._has_failed else logging.WARNING
             log.log(level, "the list of concerts cannot be read: %s", describe_cause(error))
             self._has_failed = True
         finally:
-            # After a failure too, the list is kept and read again after the usual time.
+            # Even after a failure, the list is kept and read again after the usual time.
             self._read_at = self._clock()
 
     async def _read_shared(self, concert_id: ConcertId, version: int) -> Concert | None:
@@ -160,10 +159,8 @@ class ConcertCache:
         return found
 
     def _newest(self, concert_id: ConcertId, found: Concert | None, began: float) -> Concert | None:
-        """Return the later of two versions of a concert.
-
-        One was found by a read that began at `began`; the other was seen since then or shortly
-        before.
+        """Return the later of two versions: the one found by a read that began at `began`, and the
+        one seen since then or shortly before.
 
         A version seen long before does not count, so that a database restored from a backup is
         trusted.

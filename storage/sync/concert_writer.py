@@ -53,7 +53,8 @@ class ConcertWriter:
         The `top` of its tiers and the version of its room settings are filled in.
 
         Raises VersionConflict, CapacityInUse, or AlreadyDone if the command has already changed the
-        room; nothing has changed then. Raises TemporarilyUnavailable if that is not certain.
+        room; in these cases nothing has changed. Raises TemporarilyUnavailable if the outcome is
+        not certain.
         """
         after = await self._with_commitment(after)
         audit = _audit(before, after, command)
@@ -82,9 +83,8 @@ class ConcertWriter:
         await self._hot_state.apply_concert(concert)
 
     async def sync_if_changed(self, concert: Concert) -> bool:
-        """Copy a concert if it has changed, and settle lower capacities of a crashed process.
-
-        The process had proposed them before it crashed. A worker calls this repeatedly.
+        """Copy a concert if it has changed, and settle lower capacities proposed by a process that
+        crashed. A worker calls this repeatedly.
 
         Return False if there was nothing to do.
         """
@@ -124,7 +124,7 @@ class ConcertWriter:
             log.warning("a lower capacity of concert %s is settled later: %s", concert_id, error)
 
     async def _with_commitment(self, concert: Concert) -> Concert:
-        """Return the concert with a commitment to the lottery that people can join.
+        """Return the concert, with a commitment to its lottery if people can join it.
 
         A commitment that is never published does no harm.
         """
@@ -156,13 +156,15 @@ def _topped(before: Concert, new: Tier) -> Tier:
 
 
 def _to_withdraw(before: Concert, after: Concert) -> list[tuple[TierId, int]]:
-    """Return how many units the house has to take of each changed tier; negative to return some."""
+    """Return how many units of each changed tier the house has to take, or return if negative."""
     pairs = [(old, after.tier(old.id)) for old in before.tiers]
     counts = [(old.id, new.top - old.top - new.capacity + old.capacity) for old, new in pairs if new is not None]
     return [(tier_id, count) for tier_id, count in counts if count]
 
 
 def _is_large(before: Concert, write: ConcertWrite) -> bool:
-    """Return whether the units are moved later: they are too many, or others are being moved."""
+    """Return whether the units must be moved later, because they are too many or others are being
+    moved.
+    """
     is_moving = any(tier.to_withdraw for tier in before.tiers)
     return is_moving or sum(abs(count) for _, count in write.to_withdraw) > house_units.MAX_UNITS_PER_TRANSACTION

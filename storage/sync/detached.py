@@ -1,4 +1,5 @@
-"""Tasks that outlive their caller: a client that disconnects does not cancel a purchase half-way.
+"""Tasks that outlive their caller, so that a client that disconnects does not cancel a purchase
+halfway.
 
 The tasks have one owner, which limits their number and ends them.
 """
@@ -40,7 +41,8 @@ class DetachedTasks:
 
     def _ended(self, task: asyncio.Task[Any]) -> None:
         self._running.discard(task)
-        # Read, so that asyncio does not report a failure that no caller awaits any more.
+        # The exception is read so that asyncio does not report a failure that no caller awaits any
+        # longer.
         if not task.cancelled():
             task.exception()
 

@@ -2,11 +2,11 @@
 
 Units that are off sale belong to WITHDRAWN orders of the house.
 
-The unique index of sold units covers these orders too, so no unit is ever off sale and sold at
-once. Nothing is reserved before: the hot state only suggests units that are free. If a hold takes
-one of them meanwhile, it gets another unit when the order of the house is recorded; if an order
-takes one, the transaction fails and other units are chosen. So a process that dies leaves nothing
-to undo, and the next run moves the rest.
+The unique index of sold units covers these orders too, so no unit is ever off sale and sold at the
+same time. Nothing is reserved beforehand: the hot state only suggests units that are free. If a
+hold takes one of them meanwhile, it gets another unit when the order of the house is recorded; if
+an order takes one, the transaction fails and other units are chosen. A process that crashes
+therefore leaves nothing to undo, and the next run moves the rest.
 """
 
 import asyncio
@@ -37,7 +37,7 @@ MAX_UNITS_PER_TRANSACTION = 5000
 MAX_UNITS_PER_ORDER = 1000
 """Keeps the script call that records an order short."""
 MAX_FAILURES = 5
-"""A recovery that cannot move units this often begins again."""
+"""A recovery that has failed to move units this many times in a row begins again."""
 _HOUSE = Customer("Onsale", "")
 
 
@@ -82,12 +82,12 @@ class HouseUnits:
     async def record(self, moves: Sequence[HouseMove]) -> None:
         """Record the orders of these moves in the hot state.
 
-        The record worker repeats what fails.
+        The record worker retries those that fail.
         """
         await self._order_sync.sync_all([order for move in moves for order in (*move.added, *move.shrunk)])
 
     async def sync_owners(self, moves: Sequence[HouseMove]) -> None:
-        """Record in the hot state the orders that have the units which these moves would take."""
+        """Record in the hot state the orders that own the units which these moves would take."""
         await self._order_sync.sync_owners(_units(moves))
 
     async def advance(self, concert_id: ConcertId, *, rounds: int) -> int:
@@ -109,10 +109,8 @@ class HouseUnits:
         return total
 
     async def finish_withdrawals(self, concert: Concert) -> bool:
-        """Take all units that the house still has to take.
-
-        The caller is the recovery whose epoch the concert carries. Return False if it cannot be
-        finished, or if the recovery has lost its mark.
+        """Take all units that the house still has to take, for the recovery whose epoch the concert
+        carries. Return False if this cannot be finished, or if the recovery has lost its mark.
 
         A recovered store may not know a purchase in progress. Only when the units above the
         capacity have an owner in MongoDB can such a purchase not exceed the capacity.
@@ -123,7 +121,7 @@ class HouseUnits:
             tier = next((tier for tier in stored.tiers if tier.to_withdraw > 0), None) if stored is not None else None
             if stored is None or tier is None:
                 return True
-            # Renew the mark, so that a long recovery is not mistaken for one that died.
+            # Renew the mark, so that a long recovery is not mistaken for one that crashed.
             await self._hot_state.mark_recovery(concert.id, concert.epoch)
             move = await self.plan(stored, tier.id, tier.to_withdraw, epoch=concert.epoch)
             if not move.count:
@@ -178,9 +176,8 @@ class HouseUnits:
         return HouseMove(tier_id, missing - count, shrunk=shrunk)
 
     async def _plan_from_orders(self, concert: Concert, tier: Tier) -> HouseMove:
-        """Choose units that no order has, although holds of a recovered copy have them.
-
-        Such a hold gets another unit or ends.
+        """Choose units that no order has, even if holds in a recovered copy have them. Such a hold
+        gets another unit or ends.
         """
         recorded = await self._orders.list_units(concert.id, tier.id)
         numbered = (Unit(f"{tier.id}:{number}") for number in range(tier.top, 0, -1))

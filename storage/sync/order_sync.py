@@ -34,7 +34,9 @@ class OrderSync:
         self._concert_cache = concert_cache
 
     async def sync(self, order: Order) -> bool:
-        """Record an order, and add its concert to the buyer's index. Return as `record`."""
+        """Record an order, and add its concert to the buyer's index. Return the result of
+        `record`.
+        """
         recorded, _ = await asyncio.gather(self.record(order), self._index(order))
         return recorded
 
@@ -48,7 +50,7 @@ class OrderSync:
             if is_recorded(word):
                 return True
         except Exception as error:
-            # Whatever the error is, the order exists, and its buyer must get it as the result.
+            # The order exists regardless of the error, and its buyer must get it as the result.
             word = describe_cause(error)
         log.warning("order %s is not yet recorded in the hot state: %s", order.id, word)
         return False
@@ -85,17 +87,18 @@ class OrderSync:
             if len(batch) == BATCH:
                 if not await self._record_batch(batch, concert):
                     return None
-                # Renew the mark, so that a long recovery is not mistaken for one that died.
+                # Renew the mark, so that a long recovery is not mistaken for one that crashed.
                 await self._hot_state.mark_recovery(concert.id, concert.epoch)
                 count += len(batch)
                 batch = []
         return count + len(batch) if await self._record_batch(batch, concert) else None
 
     async def settle(self, concert_id: ConcertId, hold_id: HoldId) -> HoldState:
-        """Decide a purchase of unknown outcome.
+        """Decide a purchase whose outcome is unknown.
 
-        Return SOLD if its order exists, ENDED if it can never exist. A VOID order is written first
-        and the order read afterwards, so that an insert still in flight fails on the VOID order.
+        Return SOLD if its order exists, or ENDED if it can never exist. A VOID order is written
+        first and the order read afterwards, so that an insert still in flight fails on the VOID
+        order.
         """
         found = await self._orders.find_or_void(OrderId(hold_id), concert_id, now=datetime.now(UTC))
         if found is not None:

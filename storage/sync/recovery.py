@@ -1,6 +1,6 @@
 """Recovery of a store that lost or rolled back state.
 
-The store is not trusted until it has every order of MongoDB again, the house has every unit above
+The store is not trusted until it again has every order in MongoDB, the house has every unit above
 the capacity, and a queue whose lottery was revealed has its numbers again.
 
 The epoch, raised in MongoDB first, is the token of a recovery: its scripts do nothing once another
@@ -28,7 +28,9 @@ log = logging.getLogger(__name__)
 _outage = OutageLog(log, "the recovery of concerts")
 
 OVERLAP = timedelta(minutes=1)
-"""Clocks of hosts differ, and an insert may take seconds from its time stamp to its majority."""
+"""The clocks of hosts differ, and seconds may pass between the timestamp of an insert and its
+acknowledgement by the majority.
+"""
 RETRY_PAUSE_S = 0.3
 """Pause after a failed attempt, so that the retries of many clients do not each start another."""
 
@@ -111,7 +113,8 @@ class Recovery:
                 raise ScriptReplyError(scripts.MARK_RECOVERY.name, word)
 
     async def _recover_marked(self, concert: Concert, *, since: datetime) -> bool:
-        """Do the work of a recovery that has its mark. `since` is a time before its beginning.
+        """Do the work of a recovery that has set its mark. `since` is a time before the recovery
+        began.
 
         Return False if it was superseded.
         """
@@ -121,7 +124,8 @@ class Recovery:
             log.warning("recovery %d of concert %s was superseded by a newer one", concert.epoch, concert.id)
             return False
         self._unfinished.pop(concert.id, None)
-        # Orders written meanwhile: recording them in the hot state was refused during the recovery.
+        # Record the orders written in the meantime, which the hot state refused during the
+        # recovery.
         await self._order_sync.sync_changed_since(concert.id, since=since)
         # The first recovery of a concert creates its state, so it needs no entry at INFO.
         level = logging.DEBUG if concert.epoch == 1 else logging.INFO
@@ -133,7 +137,7 @@ class Recovery:
 
         An interrupted recovery continues under its own mark; a new one would have to wait until
         that mark expires. If the epoch was raised meanwhile, capacities may have been decided in
-        the recovered store, so that a new recovery is needed.
+        the recovered store, so a new recovery is needed.
         """
         epoch = self._unfinished.pop(concert_id, None)
         concert = None if epoch is None else await self._concerts.get(concert_id)
@@ -142,16 +146,17 @@ class Recovery:
         return await self._concerts.raise_epoch(concert_id)
 
     async def _is_finished(self, concert: Concert) -> bool:
-        """Take the last steps, and return False if the recovery was superseded.
+        """Perform the last steps, and return False if the recovery was superseded.
 
-        No person can join before they are done, so none can register for a lottery whose outcome is
+        No one can join before they are done, so no one can register for a lottery whose outcome is
         known.
         """
         if not await self._house_units.finish_withdrawals(concert):
             return False
         if not await self._lottery_opener.restore(concert, concert.epoch):
             return False
-        # If the reply is lost, the store may be trusted: the next recovery needs a new epoch.
+        # If the reply is lost, the store may already be trusted, so the next recovery needs a new
+        # epoch.
         self._unfinished.pop(concert.id, None)
         word = await self._hot_state.finish_recovery(concert.id, concert.epoch)
         match word:
@@ -163,7 +168,7 @@ class Recovery:
                 raise ScriptReplyError(scripts.FINISH_RECOVERY.name, word)
 
     async def aclose(self) -> None:
-        """Cancel what runs and forget what is unfinished, as the end of the process does."""
+        """Cancel running recoveries and forget unfinished ones, as the end of the process would."""
         self._unfinished.clear()
         running = list(self._running.values())
         for task in running:

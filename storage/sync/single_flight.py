@@ -23,18 +23,19 @@ class SingleFlight(Generic[K, R]):
         return key in self._reads
 
     async def run(self, key: K, read: Callable[[], Coroutine[Any, Any, R]], *, owner: DetachedTasks) -> R:
-        """Return what the read under this key returns, or raise what it raises.
+        """Return the result of the read for this key, or raise its exception.
 
         Raises TemporarilyUnavailable if `owner` is full.
         """
         return await asyncio.shield(self.start(key, read, owner=owner))
 
     def start(self, key: K, read: Callable[[], Coroutine[Any, Any, R]], *, owner: DetachedTasks) -> asyncio.Task[R]:
-        """Return the read under this key, without waiting for it."""
+        """Return the task of the read for this key, without waiting for it."""
         reading = self._reads.get(key)
         if reading is None:
             reading = owner.start(read())
             self._reads[key] = reading
-            # Called before any caller sees the end, so a caller that tries again begins a new read.
+            # Called before any caller receives the result, so a caller that tries again begins a
+            # new read.
             reading.add_done_callback(lambda _: self._reads.pop(key))
         return reading

@@ -1,5 +1,5 @@
--- Calling people: the window of the last minute, both caps, and the next person by the room's
--- method.
+-- Functions for calling people: the window of the last minute, both caps, and the next person by
+-- the room's method.
 local REFILL = 100
 -- Ending an entry costs ten times as much as examining a number: 250 take about 20 ms.
 local MAX_ENDED = 250
@@ -63,9 +63,9 @@ local function find_waiting(nth)
   return low
 end
 
--- Calls up to `free` people, each drawn with the same chance among all who wait. The draw cannot be
--- predicted, because the incarnation of a store is not known outside. Returns how many were called,
--- and whether a bound was hit.
+-- Calls up to `free` people, each drawn with the same probability from all who wait. The draw
+-- cannot be predicted, because the incarnation of a store is not public. Returns how many were
+-- called, and whether a bound was hit.
 local function draw_people(free, bound, claim_until_ms)
   local room, called, drawn = queue_state(), 0, 0
   local seed = redis.call('HGET', STATE, 'incarnation') .. table.concat(redis.call('TIME'), '.')
@@ -104,7 +104,7 @@ end
 
 -- Calls at most `most` people under both caps, and examines at most `bound` numbers. Returns how
 -- many were called, whether a bound was hit, and whether the serving number moved. A paused room
--- still accepts calls by hand. The caller must `commit`.
+-- still accepts manual calls. The caller must `commit`.
 local function call_next(most, bound, is_by_hand)
   local room, status = queue_state(), room_status()
   -- Before the draw, the number of a departed lot is unknown: the serving number would skip a

@@ -7,8 +7,8 @@ local function read_proposed_caps()
 end
 
 -- Returns how many units are on sale: those that the house does not have, but no more than the
--- capacity, and no more than a lower one that is being decided. `capacity` is missing in keys of
--- earlier versions of Onsale, where the house had every unit above it.
+-- capacity, and no more than a lower capacity that is being decided. `capacity` is missing in keys
+-- of earlier versions of Onsale, where the house had every unit above it.
 local function count_on_sale(top, withdrawn, capacity, proposed)
   local on_sale = top - withdrawn
   if capacity then on_sale = math.min(on_sale, tonumber(capacity)) end

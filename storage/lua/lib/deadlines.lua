@@ -1,9 +1,9 @@
--- Deadlines of a queue: absences, calls and passes, leases of silent processes, and old slices of
--- the flow.
+-- Functions for the deadlines of a queue: absences, calls and passes, leases of silent processes,
+-- and old slices of the flow.
 local RECHECK_MS = 500
 
--- Ends the entries that are due: absences, calls that were not claimed, expired passes. A pass
--- with an active hold is checked again until that hold has ended. No grace extends a sale that is
+-- Ends the entries that are due: absences, calls that were not claimed, expired passes. A pass with
+-- an active hold is checked again until that hold has ended. No grace period extends a sale that is
 -- over. Returns how many entries were ended, and whether there may be more.
 local function end_due()
   if not is_counting() and not queue_state().is_over then return 0, false end

@@ -7,7 +7,7 @@ local function write_entry(person, entry)
   touched_people[person] = true
 end
 
--- Counts an event of the room in this round. Entries of a round before a reset are not counted.
+-- Counts an event of the room in this round. Entries from before a reset are not counted.
 local function count_flow(entry, what, slice, by)
   if entry.round ~= queue_state().round then return end
   redis.call('HINCRBY', FLOW, what, by or 1)
@@ -43,8 +43,8 @@ local function is_present(entry)
   return false
 end
 
--- Removes the disconnect marks of processes without a lease. Such a process can send no older
--- report, so its mark is not needed.
+-- Removes the disconnect marks of processes without a lease. Such a process can no longer send an
+-- older report, so its mark is not needed.
 local function drop_dead_marks(marks)
   for process, mark in pairs(marks) do
     if mark < 0 and not redis.call('ZSCORE', LEASES, process) then marks[process] = nil end

@@ -1,7 +1,7 @@
 -- Functions for the opening of a lottery: find the departed lots, and write the departed bits in
 -- the order that was drawn.
 
--- Returns the departed lots: until the draw each departed bit stands for a lot. Lots that this
+-- Returns the departed lots: until the draw, each departed bit represents a lot. Lots that this
 -- store has lost or never had count as departed too.
 local function find_departed_lots(registrations)
   local room, gone = queue_state(), {}

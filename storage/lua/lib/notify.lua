@@ -3,7 +3,7 @@
 local MAX_EVENTS = 1000000
 local MAX_CHANGES, KEPT_CHANGES = 8000, 6000
 
--- Publishes a hint, unless one was published after which no hub has called read_snapshot yet.
+-- Publishes a hint, unless no hub has called read_snapshot since the last hint.
 local function publish_hint()
   if redis.call('HSETNX', STATE, 'hinted', '1') == 1 then
     redis.call('PUBLISH', string.gsub(STATE, 'state$', 'hints'), 'changed')

@@ -34,7 +34,7 @@ local function list_without(list, gone)
 end
 
 -- Takes a unit from another owner. A hold gets another unit or ends. An order that owns the unit
--- here does not own it in MongoDB any more.
+-- here no longer owns it in MongoDB.
 local function displace(unit, owner, new_owner)
   local tier, other_id = tier_of(unit), string.gsub(owner, '^=', '')
   local other = read_hold(other_id)

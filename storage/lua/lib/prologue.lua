@@ -1,4 +1,4 @@
--- The first steps of a script: name the keys, read the clock, check that this store's state is
+-- The first steps of a script: name the keys, read the clock, and check that this store's state is
 -- trusted.
 local STATE, TIERS, UNITS, FREE, HOLDS, DEADLINES, BUYING, PEOPLE, PURCHASES, CHANGES = unpack(KEYS)
 local ENTRIES, WAITERS, DEPARTED, SLOTS, PRESENCE_DEADLINES, LEASES, CONNECTIONS, ADMISSIONS = unpack(KEYS, 11)
@@ -23,7 +23,7 @@ local function check_incarnation(incarnation, epoch)
   end
 end
 
--- Returns whether deadlines take effect. They do not while no worker runs for this concert, nor in
+-- Returns whether deadlines take effect. They do not while no worker runs for this concert, or in
 -- the grace period after that.
 local function is_counting()
   return is_trusted and now >= grace_until_ms and now - worker_ms <= WORKER_GAP_MS

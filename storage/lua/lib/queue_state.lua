@@ -1,11 +1,11 @@
 -- The queue of this round, and the lot, number and position of an entry in it. People see numbers,
 -- from 1 in each round; an entry is identified by its id, base + lot. Lot and number are equal
--- until a lottery has been drawn: then RANKS and LOT_ORDER map one to the other.
+-- until a lottery has been drawn; then RANKS and LOT_ORDER map one to the other.
 local STATE_FIELDS = {'round', 'base', 'drawn', 'frozen', 'opened_ms', 'opens_ms', 'has_lottery', 'suspended', 'status',
   'sales_end_ms', 'queueing_method', 'prequeue_ms', 'queue_all', 'serving', 'tail', 'over_id'}
 local state_fields
 
--- Returns whether the sale of this round is over, for good. As with any deadline, the end of the
+-- Returns whether the sale of this round is permanently over. As with any deadline, the end of the
 -- window does not count while no worker runs: this store may not know yet that it was extended.
 local function is_round_over(room)
   if not room.tail then return false end
@@ -75,8 +75,8 @@ local function is_active(person, entry)
   return is_waiting(entry)
 end
 
--- Returns why an entry that is stored as waiting has ended: with the sale of its round, or by a
--- reset before.
+-- Returns why an entry that is stored as waiting has ended: with the sale of its round, or by an
+-- earlier reset.
 local function end_of_waiting(entry)
   local room = queue_state()
   if entry.round == room.round then return 'SALE_OVER' end
@@ -97,7 +97,7 @@ local function lot_of(entry)
   return last and lot <= last and lot or nil
 end
 
--- Returns the number of an entry, or nil while its lot is not drawn.
+-- Returns the number of an entry, or nil until its lot has been drawn.
 local function number_of(entry)
   if entry.number then return entry.number end
   local lot = lot_of(entry)

@@ -50,7 +50,7 @@ end
 
 -- Returns epoch, version and floor (changes up to the floor may be missing), then person and
 -- version of each change after a version, oldest first: at most `limit` people, plus all others who
--- changed at the version of the last.
+-- changed at the version of the last one.
 local function change_fields(after, limit)
   local at = redis.call('HMGET', STATE, 'epoch', 'version', 'changes_floor')
   local people = redis.call('ZRANGEBYSCORE', CHANGES, '(' .. after, '+inf', 'WITHSCORES', 'LIMIT', 0, limit)
