@@ -23,6 +23,9 @@ from storage.time_slice import TimeSlice
 
 Item = TypeVar("Item")
 
+TURNS_PER_SLICE = 20
+"""Iterations of the event loop for other requests after each slice of a long page."""
+
 
 NOT_SIGNED_IN = (
     "You are not signed in; send `Authorization: Bearer <access token>`,"
@@ -67,7 +70,7 @@ class Context:
         One list of a request is iterated at a time: side by side, the time slices would add up.
         """
         async with self.list_lock:
-            time_slice = TimeSlice()
+            time_slice = TimeSlice(turns=TURNS_PER_SLICE)
             for item in items:
                 await time_slice.checkpoint()
                 yield item

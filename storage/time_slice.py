@@ -13,13 +13,21 @@ progress.
 
 
 class TimeSlice:
-    __slots__ = ("_since_s",)
+    """Yields for `turns` iterations of the event loop after each slice.
 
-    def __init__(self) -> None:
+    A small request takes many iterations, so one after each slice would make it wait for as many
+    slices.
+    """
+
+    __slots__ = ("_since_s", "_turns")
+
+    def __init__(self, *, turns: int = 1) -> None:
+        self._turns = turns
         self._since_s = time.monotonic()
 
     async def checkpoint(self) -> None:
         """Yield to the event loop if the slice is used up."""
         if time.monotonic() - self._since_s > MAX_SLICE_S:
-            await asyncio.sleep(0)
+            for _ in range(self._turns):
+                await asyncio.sleep(0)
             self._since_s = time.monotonic()

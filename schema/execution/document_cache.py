@@ -32,9 +32,9 @@ from schema.execution import document_limits
 from schema.execution.literal_values import RULES
 from schema.execution.operation_cost import CostTable, OperationCost, build_operation_costs
 
-# A parsed document is about 100 times as large as its text, so the cache stays below 100 MB for
+# A parsed document is about 100 times as large as its text, so the cache stays below 25 MB for
 # any input.
-CACHED_CHARACTERS = 1_000_000
+CACHED_CHARACTERS = 250_000
 LONGEST_CACHED = 10_000
 
 # The loop reads a document of this size in a few milliseconds.
