@@ -1,5 +1,6 @@
-"""The steps of every concert change: read the concert,
-write it once with its audit row, sync the hot state.
+"""The steps of every concert change.
+
+A change reads the concert, writes it once together with its audit row, and syncs the hot state.
 """
 
 import asyncio
@@ -19,17 +20,18 @@ from resolvers.context import Context
 log = logging.getLogger(__name__)
 
 MAX_ATTEMPTS = 10
-"""Concurrent changes of one concert: each round of attempts lets one of them through."""
+"""The number of concurrent changes of one concert that succeed: one per round of attempts."""
 RETRY_PAUSE_S = 0.02
-"""Multiplied by the number of attempts so far, with jitter:
-about a second for all attempts together.
+"""The pause is multiplied by the number of previous attempts and has jitter.
+
+All attempts together take about a second.
 """
 MAX_WRITE_TIME = timedelta(seconds=10)
-"""A change takes no longer than this; otherwise the database refuses it."""
+"""The database refuses a change that takes longer than this."""
 
 
 async def get_existing(context: Context, concert_id: ConcertId) -> Concert:
-    """Return the concert, also a draft, since the caller may change it. Raises NotFound."""
+    """Return the concert, even a draft, because the caller may change it. Raises NotFound."""
     concert = await context.stores.concerts.get(concert_id)
     if concert is None:
         raise NotFound("Concert", concert_id)
@@ -46,7 +48,7 @@ def make_command(
 async def save_concert(context: Context, before: Concert, after: Concert, done: RoomCommand) -> Concert:
     """Save `after` as the next version and return it.
 
-    Raises VersionConflict, QueueOpened, CapacityInUse or AlreadyDone; then nothing has changed.
+    Raises VersionConflict, QueueOpened, CapacityInUse or AlreadyDone; nothing is changed then.
     """
     after = await _with_round_of_new_sale(context, before, after)
     await _raise_if_opened(context, before, after)
@@ -59,8 +61,9 @@ async def save_concert(context: Context, before: Concert, after: Concert, done: 
 
 
 async def _sync(context: Context, concert: Concert) -> None:
-    """Sync the hot store with the change that MongoDB has;
-    if that fails, the apply worker syncs it later.
+    """Sync a change from MongoDB to the hot store.
+
+    If that fails, the apply worker syncs the change later.
     """
     try:
         await context.stores.concert_writer.sync(concert)
@@ -69,21 +72,22 @@ async def _sync(context: Context, concert: Concert) -> None:
 
 
 def log_later(context: Context, what: str, error: TemporarilyUnavailable) -> None:
-    """Log the failure of a store that does not fail the request: a worker repeats the step."""
+    """Log a store failure that does not fail the request, because a worker repeats the step."""
     log.warning("request %s: %s: %s", context.request_id, what, describe_cause(error))
 
 
 async def pause_before_retry(attempt: int) -> None:
-    """Wait a moment after a lost race, longer after each: a majority read may show the change of
-    the winner only then.
+    """Wait a moment after a lost race, and longer after each further one.
+
+    A majority read may not show the winner's change immediately.
     """
     await asyncio.sleep(random.uniform(0.5, 1.5) * RETRY_PAUSE_S * attempt)
 
 
 async def _with_round_of_new_sale(context: Context, before: Concert, after: Concert) -> Concert:
-    """Return the concert in a new round if the change opens a sale again that was over.
+    """Return the concert in a new round if the change reopens a sale that was over.
 
-    The hot state decides whether it was: its clock ended the entries.
+    The hot state decides whether the sale was over, because its clock ended the entries.
     """
     is_extended = after.terms.sales_end_at > before.terms.sales_end_at
     is_ending = before.status is ConcertStatus.PUBLISHED and _is_past(before.terms.sales_end_at - MAX_WRITE_TIME)
@@ -95,17 +99,17 @@ async def _with_round_of_new_sale(context: Context, before: Concert, after: Conc
 
 
 async def _raise_if_opened(context: Context, before: Concert, after: Concert) -> None:
-    """Raise QueueOpened if the change would alter numbers that people have been shown.
+    """Raise QueueOpened if the change would alter numbers that people have already seen.
 
-    Once a queue is opened, its order is neither drawn nor withdrawn, and its opening is not
-    postponed.
+    After a queue has opened, its order can be neither drawn nor discarded, and its opening cannot
+    be postponed.
     """
     settings = _fixed_settings_changed(before, after)
     if not settings or before.status is ConcertStatus.DRAFT or after.room.round != before.room.round:
         return
     state = await context.stores.queues.read_queue(before.id)
-    # A queue whose opening time has come may be drawn or opened by now, or during this write: its
-    # numbers would change.
+    # A queue whose opening time has passed may already be drawn or opened, or may be during this
+    # write, and its numbers would change.
     if (state.is_opened or _is_past(before.room_opens_at - MAX_WRITE_TIME)) and state.round == before.room.round:
         raise QueueOpened(before.id, settings)
 
@@ -115,7 +119,7 @@ def _is_past(moment: datetime) -> bool:
 
 
 def _fixed_settings_changed(before: Concert, after: Concert) -> tuple[str, ...]:
-    """Return the settings that differ and that an opened queue cannot change."""
+    """Return the changed settings that cannot change after the queue has opened."""
     found = []
     if after.room.shuffle_at_start != before.room.shuffle_at_start:
         found.append("shuffleAtStart")

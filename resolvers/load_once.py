@@ -1,4 +1,4 @@
-"""Reads of one request: each key is read once, and the keys of one page are read together."""
+"""Memoizes the reads of one request: each key is read once, and those of one page together."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -10,16 +10,16 @@ Shown = TypeVar("Shown")
 
 Load: TypeAlias = Callable[[], Awaitable[V]]
 NowOrLater: TypeAlias = V | Awaitable[V]
-"""A value, or an awaitable of it. GraphQL completes a value at once and needs no task for it."""
+"""A value or an awaitable of it. GraphQL completes a value without a task."""
 
 
 class LoadOnce(Generic[K, V]):
-    """Loads each key once: later callers, also during the load, get the same result or error."""
+    """Loads each key once; all callers, even during the load, get the same result or error."""
 
     __slots__ = ("_results",)
 
     def __init__(self) -> None:
-        # No dict until something is loaded: each subscription keeps a context.
+        # The dict is created on the first load, because each subscription keeps a context.
         self._results: dict[K, asyncio.Future[V]] | None = None
 
     async def get(self, key: K, load: Load[V]) -> V:
@@ -30,7 +30,7 @@ class LoadOnce(Generic[K, V]):
         return await result
 
     def get_now_or_later(self, key: K, load: Load[V], show: Callable[[V], Shown]) -> NowOrLater[Shown]:
-        """Return what `show` makes of the value: at once if it is loaded, else an awaitable."""
+        """Return `show(value)` if the value is loaded, and otherwise an awaitable of it."""
         result = self._result(key)
         if result is not None and result.done():
             return show(result.result())
@@ -41,17 +41,17 @@ class LoadOnce(Generic[K, V]):
         return result is not None and result.done()
 
     def put(self, key: K, value: V) -> None:
-        """Keep a value that was read in another way."""
+        """Store a value that was read elsewhere."""
         self._new_result(key).set_result(value)
 
     async def load_all(self, loads: Mapping[K, Load[V]]) -> None:
         """Load these keys in one iteration of the event loop, so that they share a round trip.
 
-        Raises nothing: an error is raised where its key is read.
+        Raises nothing; an error is raised when its key is read.
         """
         missing = {key: load for key, load in loads.items() if self._result(key) is None}
         await asyncio.gather(*[_fill(self._new_result(key), load) for key, load in missing.items()])
-        # Others may have been loading some of them.
+        # Other callers may already be loading some of the keys.
         await asyncio.gather(*[self._settled(key) for key in loads if key not in missing])
 
     async def _settled(self, key: K) -> None:
@@ -83,5 +83,5 @@ async def _fill(result: asyncio.Future[V], load: Load[V]) -> None:
         raise
     except Exception as error:
         result.set_exception(error)
-        # A key that was loaded beside others may never be read.
+        # The exception is retrieved, because a key that was loaded with others may never be read.
         result.exception()

@@ -1,4 +1,4 @@
-"""Resolvers of the queue fields: join and leave a queue, heartbeat, claim a pass, show entries."""
+"""Resolvers of the queue fields, which change and read queue entries and passes."""
 
 import asyncio
 from collections.abc import Coroutine, Iterator
@@ -17,7 +17,7 @@ from storage.hot.queues import EntryRecord, PositionedEntry
 
 MAX_JOINS_PER_PERSON = 20
 MAX_JOINS_PER_ADDRESS = 3_000
-"""A university behind one address may queue; a flood of joins from one address may not."""
+"""The limit lets a university behind one address join, but stops a flood from one address."""
 JOIN_WINDOW_S = 10
 
 _PASS_STATUS = {
@@ -35,8 +35,8 @@ async def join_queue(context: Context, concert_id: ConcertId) -> QueueEntry:
     """
     person_id = context.signed_in().person_id
     concert = await _find_concert(context, concert_id)
-    # All in one round trip, and before the join: an entry must never be missing from its person's
-    # index.
+    # These share one round trip and precede the join, because an entry must never be missing from
+    # its person's index.
     await asyncio.gather(*_count_joins(context, person_id), add_to_index(context, person_id, concert))
     with _drafts_not_found(concert_id):
         joined = await context.stores.queues.join(concert_id, person_id)
@@ -58,7 +58,7 @@ async def heartbeat(context: Context, concert_id: ConcertId) -> QueueEntry:
 
 
 async def claim_pass(context: Context, concert_id: ConcertId) -> QueueEntry:
-    """Return the entry with its pass; claiming again returns the same pass."""
+    """Claim the pass and return the entry with it; claiming again returns the same pass."""
     concert = await _find_concert(context, concert_id)
     with _drafts_not_found(concert_id), hidden_positions(concert):
         claimed = await context.stores.queues.claim(concert_id, context.signed_in().person_id)
@@ -97,8 +97,9 @@ async def add_to_index(context: Context, person_id: PersonId, concert: Concert) 
 
 
 async def estimate_wait(context: Context, entry: QueueEntry) -> WaitEstimate | None:
-    """Return the estimate of a waiting entry;
-    None if it has no position or there is no estimate yet.
+    """Return the wait estimate of a waiting entry.
+
+    Returns None if the entry has no position or there is no estimate yet.
     """
     if entry.state not in WAITING_STATES or not entry.position:
         return None
@@ -107,9 +108,9 @@ async def estimate_wait(context: Context, entry: QueueEntry) -> WaitEstimate | N
 
 
 async def read_pass(context: Context, token: str | None, concert_id: ConcertId) -> EntryId | None:
-    """Return the entry id of a genuine pass; None without a token.
+    """Return the entry id of a genuine pass, or None without a token.
 
-    Raises NotAdmitted for any other token, with the position of a viewer who waits.
+    Raises NotAdmitted for any other token, with the position of a waiting viewer.
     """
     if token is None:
         return None
@@ -124,8 +125,9 @@ async def read_pass(context: Context, token: str | None, concert_id: ConcertId) 
 
 @contextmanager
 def hidden_positions(concert: Concert) -> Iterator[None]:
-    """Remove the position from a NotAdmitted error if calls are drawn at random:
-    the queue has no order then.
+    """Remove the position from a NotAdmitted error if people are called at random.
+
+    Such a queue has no order.
     """
     try:
         yield
@@ -146,7 +148,7 @@ def build_entry(
 ) -> QueueEntry:
     """Build an entry with its position at one version of the queue.
 
-    RANDOM shows no number and no position.
+    With RANDOM, the entry has no number and no position.
     """
     is_waiting = record.state in WAITING_STATES
     has_no_order = is_waiting and method is QueueingMethod.RANDOM
@@ -168,7 +170,7 @@ def build_entry(
 
 
 def _show(context: Context, concert: Concert, found: PositionedEntry) -> QueueEntry:
-    """Build the entry of a reply. `estimate_wait` reads the estimate, only if it is selected."""
+    """Build the entry of a reply. `estimate_wait` reads its estimate if that field is selected."""
     return build_entry(
         context.passes,
         concert.id,
@@ -201,7 +203,7 @@ def _count_joins(context: Context, person_id: PersonId) -> list[Coroutine[Any, A
 
 
 async def _find_concert(context: Context, concert_id: ConcertId) -> Concert:
-    """Return a cached concert. Raises NotFound, also for a draft: its existence is not public."""
+    """Return a cached concert. Raises NotFound even for a draft, whose existence is not public."""
     concert = await context.stores.concert_cache.get(concert_id)
     if concert is None or concert.status is ConcertStatus.DRAFT:
         raise NotFound("Concert", concert_id)
@@ -209,7 +211,7 @@ async def _find_concert(context: Context, concert_id: ConcertId) -> Concert:
 
 
 async def _entry_where_on(context: Context, concert_id: ConcertId) -> QueueEntry | None:
-    """Return the viewer's entry at an indexed concert; None if it expired or its room is off."""
+    """Return the viewer's entry at an indexed concert, or None if it expired or the room is off."""
     try:
         concert = await _find_concert(context, concert_id)
         return await get_viewer_entry(context, concert_id) if concert.room.is_on else None
@@ -219,8 +221,9 @@ async def _entry_where_on(context: Context, concert_id: ConcertId) -> QueueEntry
 
 @contextmanager
 def _drafts_not_found(concert_id: ConcertId) -> Iterator[None]:
-    """Turn NotOnSale into NotFound:
-    a draft or a long-finished concert has no queue and is not public.
+    """Turn NotOnSale into NotFound.
+
+    A draft or a long-finished concert has no queue, and the queue's absence is not public.
     """
     try:
         yield

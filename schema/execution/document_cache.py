@@ -1,8 +1,7 @@
-"""A cache of parsed, measured and validated documents, by text; the least recently used are
-evicted.
+"""An LRU cache of parsed, measured and validated documents, keyed by their text.
 
-A long document is read in a thread of its own, and so is an introspection answered, so that
-neither keeps the event loop busy.
+Long documents are read and introspections executed in a separate thread, so that neither blocks
+the event loop.
 """
 
 import asyncio
@@ -31,19 +30,20 @@ from schema.execution import document_limits
 from schema.execution.literal_values import RULES
 from schema.execution.operation_cost import CostTable, OperationCost, build_operation_costs
 
-# A parsed document takes about 100 times its text, so the cache stays below 100 MB for any input.
+# A parsed document takes about 100 times the memory of its text, so the cache stays below 100 MB
+# for any input.
 CACHED_DOCUMENTS = 500
 LONGEST_CACHED = 2_000
 
-# The loop reads a document of this size in a few milliseconds.
+# The event loop reads a document of at most this size in a few milliseconds.
 LONGEST_IN_LOOP = 1_000
 MOST_FIELDS_IN_LOOP = 100
 MOST_COMPARISONS_IN_LOOP = 1_000
 MAX_WAITING = 20
-"""Documents that wait for the thread. Each takes at most 0.1 s."""
+"""The maximum number of documents that wait for the thread. Each takes at most 0.1 s."""
 
-# The message of graphql-core for a parser limit or Python's recursion limit; syntax errors have
-# other messages.
+# The messages of graphql-core when a document exceeds a parser limit or Python's recursion limit;
+# syntax errors have other messages.
 _PARSING_ABORTED = "Parsing aborted."
 _VALIDATION_ABORTED = "Validation aborted."
 _MAX_ERRORS = 10
@@ -59,9 +59,9 @@ class Document:
     errors: tuple[GraphQLError, ...] = ()
     costs: Mapping[str | None, OperationCost] = field(default_factory=dict)
     is_introspection: bool = False
-    """All of its root fields ask for the schema."""
+    """Whether all of its root fields query the schema."""
     introspections: dict[str | None, ExecutionResult] = field(default_factory=dict)
-    """The answers to its operations so far."""
+    """The results of its operations that were executed before, by operation name."""
 
     def operation(self, name: str | None) -> OperationDefinitionNode | None:
         return get_operation_ast(self.ast, name) if self.ast else None
@@ -80,7 +80,7 @@ class DocumentCache:
         self._thread = _OneThread()
 
     async def get(self, text: str) -> Document:
-        """Return the document, with an error in place of its tree if it is refused."""
+        """Return the document, with errors instead of a tree if it is refused."""
         known = self._known.get(text)
         if known is not None:
             self._known.move_to_end(text)
@@ -95,9 +95,10 @@ class DocumentCache:
     async def introspect(
         self, document: Document, name: str | None, variables: Mapping[str, object]
     ) -> ExecutionResult:
-        """Return the answer to an operation that asks for the schema alone.
+        """Return the result of an operation that queries only the schema.
 
-        Raises TemporarilyUnavailable. An answer without variables is kept with the document.
+        Raises TemporarilyUnavailable. Results of operations without variables are cached with the
+        document.
         """
         if not variables and name in document.introspections:
             return document.introspections[name]
@@ -177,7 +178,7 @@ def _too_large() -> GraphQLError:
 
 
 class _OneThread:
-    """One thread for work that would keep the event loop busy; equal work is done once."""
+    """One thread for work that would block the event loop; concurrent equal work is done once."""
 
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="documents")
@@ -185,15 +186,15 @@ class _OneThread:
         self._running: dict[Hashable, Future[Any]] = {}
 
     async def run(self, key: Hashable, work: Callable[[], Result]) -> Result:
-        """Return what the work returns. Raises TemporarilyUnavailable if too much is waiting."""
+        """Return the result of the work. Raises TemporarilyUnavailable if too many are waiting."""
         running: Future[Result] | None = self._running.get(key)
         if running is None:
             if not self._free.acquire(blocking=False):
                 raise TemporarilyUnavailable("Too many long documents are being read")
             running = self._running[key] = self._pool.submit(work)
-            # Called in the thread; both operations are safe there.
+            # The callback runs in the thread; both of its operations are thread-safe.
             running.add_done_callback(partial(self._finish, key))
-        # Shielded, because a caller that gives up must not cancel the work for the others.
+        # Shielded, because a canceled caller must not cancel the work for the others.
         return await asyncio.shield(asyncio.wrap_future(running))
 
     def _finish(self, key: Hashable, _: Future[Any]) -> None:

@@ -1,9 +1,9 @@
-"""Starts operations of a transport: queries and mutations are executed, a subscription becomes a
-source.
+"""Starts operations for transports: executes queries and mutations, and makes sources.
 
-A source is parsed, validated and permitted once, and holds no connection and no task: the hub
-passes it snapshots, and each is one execution of the operation with a new context. Sources of
-one group have the same payload, so one of them renders for all.
+A subscription becomes a source.
+The operation of a source is parsed, validated and authorized once. A source holds no connection and
+no task: the hub passes it snapshots, and the source executes the operation with a new context for
+each of them. Sources of one group have the same payload, so one of them renders it for all.
 """
 
 import hashlib
@@ -30,9 +30,9 @@ from schema.execution.payload_templates import PayloadTemplates
 from subscriptions.interfaces import Rendered, Source
 
 ViewerKey = NewType("ViewerKey", tuple[str, ...])
-"""Person and roles: everything about a viewer that can change their payload."""
+"""The person and roles: everything about a viewer that can change their payload."""
 Key = NewType("Key", tuple[bytes, str | None, bytes])
-"""SHA-256 of the document, name of the operation, and its coerced variables as JSON."""
+"""The SHA-256 of the document, the name of the operation, and its coerced variables as JSON."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +54,9 @@ class SubscriptionStarter:
     async def start(
         self, operation: Operation, context: Context, *, may_mutate: bool = True
     ) -> OperationResult | Source:
-        """Return a source, or a result: of a query or mutation, or the errors that prevent the
-        subscription.
+        """Return the source of a subscription, or a result.
 
+        The result is that of a query or mutation, or the errors that prevent the subscription.
         Raises NotAQuery for a mutation if `may_mutate` is false.
         """
         document = await self._documents.get(operation.document)
@@ -80,11 +80,11 @@ class SubscriptionStarter:
             # A shared payload is rendered for an anonymous viewer, so it cannot contain anything
             # personal.
             context = replace(context, viewer=None, address=None)
-        # A copy of the context has read nothing yet.
+        # A copy of the context has empty memos.
         return SubscriptionSource(event_stream.topic, self._prepare(execution, operation), replace(context))
 
     def _prepare(self, execution: Execution, operation: Operation) -> "PreparedOperation":
-        # Coerced values are in the order of their declaration in the document, defaults included.
+        # Coerced values include defaults and are in the order of their declaration in the document.
         variables = orjson.dumps(execution.variable_values.coerced)
         key = Key((hashlib.sha256(operation.document.encode()).digest(), operation.name, variables))
         execution.context_value = None
@@ -93,9 +93,7 @@ class SubscriptionStarter:
 
 @dataclass(frozen=True, slots=True, weakref_slot=True)
 class PreparedOperation:
-    """An operation with its variables,
-    shared by all subscribers that use the same; it has no viewer.
-    """
+    """An operation with its variables and without a viewer, shared by all its subscribers."""
 
     key: Key
     execution: Execution
@@ -147,7 +145,7 @@ class SubscriptionSource:
 
 
 def _is_last(snapshot: Snapshot) -> bool:
-    """Return whether nothing can follow on this topic for this subscriber."""
+    """Return whether this is the last snapshot of the topic for this subscriber."""
     match snapshot:
         case QueueSnapshot(entry=entry):
             return entry is not None and not entry.is_active
