@@ -1,9 +1,9 @@
 """Starts operations for transports: executes queries and mutations, and makes sources.
 
-A subscription becomes a source.
-The operation of a source is parsed, validated and authorized once. A source holds no connection and
-no task: the hub passes it snapshots, and the source executes the operation with a new context for
-each of them. Sources of one group have the same payload, so one of them renders it for all.
+A subscription becomes a source. Its operation is parsed, validated and authorized once. A source
+holds no connection and no task: the hub passes it snapshots, and the source executes the operation
+with a new context for each of them. Sources of one group have the same payload, so one of them
+renders it for all.
 """
 
 import hashlib
