@@ -223,7 +223,7 @@ async def _entry_where_on(context: Context, concert_id: ConcertId) -> QueueEntry
 def _drafts_not_found(concert_id: ConcertId) -> Iterator[None]:
     """Turn NotOnSale into NotFound.
 
-    A draft or a long-finished concert has no queue, and the queue's absence is not public.
+    A draft or a long-finished concert has no queue and is not public.
     """
     try:
         yield

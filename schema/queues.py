@@ -117,7 +117,7 @@ class QueueEntry(ids.Node):
         return WaitEstimate.of(await resolve.estimate_wait(info.context, self.entry))
 
     @computed(
-        "Whether tickets will be left when it is your turn. Null after the entry has ended or if the store is unavailable."
+        "Whether tickets will be left when it is your turn. Null after the entry ends, or if the store is unavailable."
     )
     async def stock_ahead(self, info: Info) -> StockAhead | None:
         concert = await concerts.load_concert(info.context, self.concert_id)
