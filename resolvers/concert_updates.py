@@ -20,7 +20,10 @@ from resolvers.context import Context
 log = logging.getLogger(__name__)
 
 MAX_ATTEMPTS = 10
-"""The number of concurrent changes of one concert that succeed: one per round of attempts."""
+"""The maximum number of attempts of a change.
+
+Of concurrent changes of one concert, one succeeds in each round of attempts.
+"""
 RETRY_PAUSE_S = 0.02
 """The pause is multiplied by the number of previous attempts and has jitter.
 

@@ -132,7 +132,9 @@ class ReleaseHoldInput:
     hold_id: strawberry.ID = strawberry.field(description="The id of the hold.")
 
 
-@strawberry.type(description="The current hold. If you repeated a key, it may have ended already; check `hold.state`.")
+@strawberry.type(
+    description="The current state of the hold. With a repeated key, it may have ended; check `hold.state`."
+)
 class HoldTicketsSuccess:
     hold: Hold = strawberry.field(description="The hold.")
 

@@ -27,7 +27,7 @@ _outage = OutageLog(log, "the connection to the broker")
 """All feeds of this process share one log, because they depend on the same broker."""
 
 GAP = "gap"
-"""Messages may have been missed: the listener has to read everything again."""
+"""A message that means that others may have been lost, so the listener must read everything."""
 SILENCE_S = 5.0
 """The duration of silence after which a ping checks the connection."""
 RECONNECT_PAUSE_S = 0.25
@@ -152,7 +152,7 @@ class Feed:
         await self._broadcast.connect()
 
     def listen(self, channel: str, notice: HintHandler) -> None:
-        """Call `notice` with each message from now on, and with GAP if messages may be missing."""
+        """Call `notice` with each further message, and with GAP if messages may have been lost."""
         self._listening[channel] = asyncio.create_task(self._drain(channel, notice))
 
     async def stop_listening(self, channel: str) -> None:
@@ -185,7 +185,7 @@ class Feed:
         async with self._lock:
             subscriber = await subscription.__aenter__()
         try:
-            # Hints of changes before the subscription did not arrive here.
+            # Hints that were published before the subscription were not received.
             notice(GAP)
             while True:
                 notice((await subscriber.get()).message)
