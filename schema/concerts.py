@@ -34,8 +34,8 @@ class Venue:
 
 @strawberry.type(
     description=(
-        "The stock of one tier. `available` + `held` + `sold` equals `capacity`. Thirty days after the concert,"
-        " `available` becomes 0; only organizers still see how many tickets were left."
+        "The stock of one tier. `available` + `held` + `sold` equals `capacity` until thirty days after the concert."
+        " After that, `available` is 0, except for organizers, who still see how many tickets were left."
     )
 )
 class TierStock:

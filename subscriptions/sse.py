@@ -48,7 +48,7 @@ class EventStream:
         self._changed.set()
 
     def stop(self) -> None:
-        """End the stream without `complete`, so that the client reconnects."""
+        """End the stream without `complete`, which means that the client may reconnect."""
         self._is_stopped = True
         self._changed.set()
 

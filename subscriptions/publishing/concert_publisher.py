@@ -100,7 +100,7 @@ class ConcertPublisher:
                 await self.run_once()
                 has_failed = False
             except OnsaleError as error:
-                # Only the first of consecutive failures is logged as a warning.
+                # Only the first of consecutive failures is a warning, because it explains the rest.
                 level = logging.DEBUG if has_failed else logging.WARNING
                 log.log(level, "concert %s cannot be published: %s", self._concert_id, describe_cause(error))
                 has_failed = True

@@ -22,7 +22,7 @@ MAX_PROBES = 50
 One new connection must not cause a ping to thousands of sockets.
 """
 PROBE_PAUSE_S = 10.0
-"""The time after a probe in which the same limit causes no further probe."""
+"""The time after a probe in which the same limit refuses connections without another probe."""
 
 
 class TooManyConnections(Exception):

@@ -7,7 +7,7 @@ from subscriptions.sockets.limits import Limits
 from subscriptions.sockets.token_bucket import TokenBucket
 
 CAUGHT_UP_S = 0.0002
-"""If a message took longer than this to arrive, it was not already waiting to be read."""
+"""If a message took longer than this to arrive, it was not waiting, so the client is not ahead."""
 
 
 class Flood(Exception):
