@@ -21,18 +21,21 @@ from resolvers.history import is_past
 log = logging.getLogger(__name__)
 
 MAX_ATTEMPTS = 10
-"""Concurrent changes of one concert: each round of attempts lets one of them through."""
+"""The maximum number of attempts of a change.
+
+Of concurrent changes of one concert, one succeeds in each round of attempts.
+"""
 RETRY_PAUSE_S = 0.02
 """Multiplied by the number of attempts so far, with jitter.
 
 All attempts together take about a second.
 """
 MAX_WRITE_TIME = timedelta(seconds=10)
-"""A change takes no longer than this; otherwise the database refuses it."""
+"""The database refuses a change that takes longer than this."""
 
 
 async def get_existing(context: Context, concert_id: ConcertId) -> Concert:
-    """Return the concert, also a draft, since the caller may change it. Raises NotFound."""
+    """Return the concert, even a draft, because the caller may change it. Raises NotFound."""
     concert = await context.stores.concerts.get(concert_id)
     if concert is None:
         raise NotFound("Concert", concert_id)
@@ -49,7 +52,7 @@ def make_command(
 async def save_concert(context: Context, before: Concert, after: Concert, done: RoomCommand) -> Concert:
     """Save `after` as the next version and return it.
 
-    Raises VersionConflict, QueueOpened, CapacityInUse or AlreadyDone; then nothing has changed.
+    Raises VersionConflict, QueueOpened, CapacityInUse or AlreadyDone; nothing is changed then.
     """
     after = await _with_round_of_new_sale(context, before, after)
     await _raise_if_opened(context, before, after)
@@ -77,7 +80,7 @@ async def _sync(context: Context, concert: Concert, *, is_back: bool) -> None:
 
 
 def log_later(context: Context, what: str, error: TemporarilyUnavailable) -> None:
-    """Log the failure of a store that does not fail the request: a worker repeats the step."""
+    """Log a store failure that does not fail the request, because a worker repeats the step."""
     log.warning("request %s: %s: %s", context.request_id, what, describe_cause(error))
 
 
@@ -90,7 +93,7 @@ async def pause_before_retry(attempt: int) -> None:
 
 
 async def _with_round_of_new_sale(context: Context, before: Concert, after: Concert) -> Concert:
-    """Return the concert in a new round if the change opens a sale again that was over.
+    """Return the concert in a new round if the change reopens a sale that was over.
 
     The hot state decides whether it was: its clock ended the entries. Of a past concert it has
     nothing any more.
@@ -105,7 +108,7 @@ async def _with_round_of_new_sale(context: Context, before: Concert, after: Conc
 
 
 async def _raise_if_opened(context: Context, before: Concert, after: Concert) -> None:
-    """Raise QueueOpened if the change would alter numbers that people have been shown.
+    """Raise QueueOpened if the change would alter numbers that people have already seen.
 
     Once a queue is opened, its order is neither drawn nor withdrawn, and its opening is not
     postponed. The queue of a past concert has expired, and the next one is a new round.
@@ -114,8 +117,8 @@ async def _raise_if_opened(context: Context, before: Concert, after: Concert) ->
     if not settings or before.status is ConcertStatus.DRAFT or after.room.round != before.room.round:
         return
     state = await context.stores.queues.read_queue(before.id)
-    # A queue whose opening time has come may be drawn or opened by now, or during this write: its
-    # numbers would change.
+    # A queue whose opening time has passed may already be drawn or opened, or may be during this
+    # write, and its numbers would change.
     if (state.is_opened or _is_past(before.room_opens_at - MAX_WRITE_TIME)) and state.round == before.room.round:
         raise QueueOpened(before.id, settings)
 
@@ -125,7 +128,7 @@ def _is_past(moment: datetime) -> bool:
 
 
 def _fixed_settings_changed(before: Concert, after: Concert) -> tuple[str, ...]:
-    """Return the settings that differ and that an opened queue cannot change."""
+    """Return the changed settings that cannot change after the queue has opened."""
     found = []
     if after.room.shuffle_at_start != before.room.shuffle_at_start:
         found.append("shuffleAtStart")

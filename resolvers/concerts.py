@@ -1,4 +1,4 @@
-"""Resolvers of the concert fields: read the catalog; create, change, publish and close concerts."""
+"""Resolvers of the concert fields, which read the catalog and create or change concerts."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -57,9 +57,9 @@ _PUBLIC = (ConcertStatus.PUBLISHED, ConcertStatus.CLOSED)
 
 
 async def list_concerts(context: Context, filter_: ConcertFilter, *, first: int, after: str | None) -> Page[Concert]:
-    """Return one page of concerts, ordered by start; drafts only for organizers.
+    """Return one page of concerts, ordered by start, with drafts only for organizers.
 
-    Raises InvalidInput for a text in the filter that no concert can have.
+    Raises InvalidInput if the filter contains a text that no concert can have.
     """
     filter_ = replace(filter_, search=without_pasted(filter_.search or ""), city=without_pasted(filter_.city or ""))
     raise_problems(filter_problems(filter_))
@@ -79,28 +79,28 @@ async def get_concert(context: Context, concert_id: ConcertId) -> Concert | None
 async def get_cached_concert(context: Context, concert_id: ConcertId) -> Concert | None:
     """Return the concert, at most two seconds old.
 
-    Ten thousand new sockets must not cost ten thousand reads.
+    The cache exists because ten thousand new sockets must not cost ten thousand reads.
     """
     return _if_visible(context, await context.stores.concert_cache.get(concert_id))
 
 
 async def load_concert(context: Context, concert_id: ConcertId) -> Concert | None:
-    """Return `get_concert`, read once per request."""
+    """Return the result of `get_concert`, read once per request."""
     return await context.concerts.get(concert_id, lambda: get_concert(context, concert_id))
 
 
 async def load_stock(context: Context, concert: Concert) -> Stock:
-    """Return `read_stock`, read once per request. Raises TemporarilyUnavailable."""
+    """Return the result of `read_stock`, read once per request. Raises TemporarilyUnavailable."""
     return await context.stocks.get(concert.id, lambda: read_stock(context, concert))
 
 
 def show_stock(context: Context, concert: Concert, show: Callable[[Stock], Shown]) -> NowOrLater[Shown]:
-    """Return what `show` makes of the stock, at once if it is loaded. Raises as `load_stock`."""
+    """Return `show(stock)`, without waiting if the stock is loaded. Raises like `load_stock`."""
     return context.stocks.get_now_or_later(concert.id, lambda: read_stock(context, concert), show)
 
 
 def after_stock(context: Context, concert: Concert, show: Callable[[], Shown]) -> NowOrLater[Shown]:
-    """Return what `show` makes once the stock is loaded, or its load has failed."""
+    """Return `show()` after the stock was loaded or failed to load."""
     if context.stocks.is_loaded(concert.id):
         return show()
 
@@ -117,7 +117,7 @@ async def load_stocks(context: Context, concerts: Iterable[Concert]) -> None:
 
 
 async def get_concert_by_slug(context: Context, slug: str) -> Concert | None:
-    """Return the concert; a text that is no slug names none, and is not asked for."""
+    """Return the concert, or None without a read if the text is not a valid slug."""
     return _if_visible(context, await context.stores.concerts.get_by_slug(slug)) if is_slug(slug) else None
 
 
@@ -127,7 +127,7 @@ async def get_currency(context: Context, concert_id: ConcertId) -> CurrencyCode:
 
 
 async def read_stock(context: Context, concert: Concert) -> Stock:
-    """Return the stock. A draft has its whole capacity available, because it cannot be held yet.
+    """Return the stock. A draft has its whole capacity available, because it is not on sale yet.
 
     The stock of a past concert comes from its orders.
     """
@@ -156,7 +156,7 @@ async def create_concert(context: Context, draft: ConcertDraft) -> Concert:
         version=1,
         epoch=0,
         created_by=context.signed_in().person_id,
-        # MongoDB keeps milliseconds: the answer must equal what is read later.
+        # MongoDB stores milliseconds, and the result must equal later reads.
         created_at=now.replace(microsecond=now.microsecond // 1000 * 1000),
         currency=draft.currency,
         room=draft.room,
@@ -173,11 +173,11 @@ async def create_concert(context: Context, draft: ConcertDraft) -> Concert:
 async def update_concert(
     context: Context, concert_id: ConcertId, change: ConcertChange, *, expected_version: int | None
 ) -> Concert:
-    """Change a concert and return it; a change that changes nothing raises no version.
+    """Change a concert and return it. The version increases only if something changes.
 
     Raises VersionConflict if `expected_version` is given and another change came first,
     IllegalTransition if the concert is closed, NotFound, and InvalidInput. Without an expected
-    version the change applies to any version: a lost race is repeated.
+    version, the change applies to any version and is retried after a lost race.
     """
     change = clean_change(change)
     for attempt in range(MAX_ATTEMPTS):
@@ -203,10 +203,10 @@ async def update_concert(
 
 
 async def publish_concert(context: Context, concert_id: ConcertId) -> Concert:
-    """Publish a draft: the catalog shows it from now on, and its sale opens at its start time."""
+    """Publish a draft. The catalog then shows it, and its sale opens at the start of the sale."""
     concert = await _move(context, concert_id, ConcertStatus.PUBLISHED)
-    # The first recovery of a concert creates its hot state: new stock and lost stock take the same
-    # path.
+    # The first recovery of a concert creates its hot state, so new stock and lost stock take the
+    # same path.
     try:
         await context.stores.recovery.ensure(concert_id)
     except TemporarilyUnavailable as error:
@@ -215,14 +215,14 @@ async def publish_concert(context: Context, concert_id: ConcertId) -> Concert:
 
 
 async def close_concert(context: Context, concert_id: ConcertId) -> Concert:
-    """Close the sale: new holds are refused from now on, and active holds may still be bought."""
+    """Close the sale. New holds are then refused, but active holds can still be bought."""
     return await _move(context, concert_id, ConcertStatus.CLOSED)
 
 
 async def _move(context: Context, concert_id: ConcertId, status: ConcertStatus) -> Concert:
-    """Move a concert to a status.
+    """Move a concert to a status. Does nothing if the concert already has the status.
 
-    Repeating it changes nothing. Raises IllegalTransition or NotFound.
+    Raises IllegalTransition or NotFound.
     """
     for attempt in range(MAX_ATTEMPTS):
         before = await get_existing(context, concert_id)
@@ -279,7 +279,7 @@ def _if_visible(context: Context, concert: Concert | None) -> Concert | None:
 def _slug(name: str, id_: ConcertId) -> str:
     """Build a readable slug from the name and eight characters of the id.
 
-    It is unique without a look-up.
+    Those characters make it unique without a look-up.
     """
     words = re.findall(r"[a-z0-9]+", fold(name))
     return "-".join([*"-".join(words)[:180].strip("-").split("-"), id_[:8]]).strip("-")

@@ -1,7 +1,4 @@
-"""The context of one request.
-
-It holds the stores, the viewer, the request id, and what the request has read so far.
-"""
+"""The context of one request: the stores, the viewer, the request id, and memos of its reads."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -35,9 +32,9 @@ NOT_SIGNED_IN = (
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """Created for each request and for each event of a subscription.
+    """The context of one request or one event of a subscription.
 
-    Everything that it has read is therefore equally recent.
+    It is created for each of them, so that all its reads are equally recent.
     """
 
     stores: Stores
@@ -45,7 +42,7 @@ class Context:
     viewer: Viewer | None
     request_id: str
     address: str | None = None
-    """Address of the client, as far as the server can tell."""
+    """The address of the client, if the server knows it."""
     wait_tables: WaitTableCache = field(default_factory=WaitTableCache)
     sold_counts: SoldCounts = field(default_factory=SoldCounts)
     concerts: LoadOnce[ConcertId, Concert | None] = field(default_factory=LoadOnce, init=False, compare=False)
@@ -65,9 +62,9 @@ class Context:
         return self.viewer
 
     async def iterate(self, items: Sequence[Item]) -> AsyncIterator[Item]:
-        """Yield the items, and let the event loop do other work in between.
+        """Yield the items, and let the event loop do other work between them.
 
-        One list of a request is iterated at a time: side by side, the time slices would add up.
+        A request iterates one list at a time, because time slices of concurrent lists would add up.
         """
         async with self.list_lock:
             time_slice = TimeSlice(turns=TURNS_PER_SLICE)
@@ -76,9 +73,9 @@ class Context:
                 yield item
 
     def clear(self) -> None:
-        """Forget what was read.
+        """Clear the memos of all reads.
 
-        Mutations of one document run in order, and each shows the state after it.
+        Mutations of one document run in order, and the result of each shows the state after it.
         """
         for memo in (self.concerts, self.stocks, self.rooms, self.fields, self.viewer_concerts):
             memo.clear()
@@ -86,7 +83,7 @@ class Context:
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """Resources that a process opens once, for every request and every connection."""
+    """The resources that a process opens once for all requests and connections."""
 
     stores: Stores
     passes: PassSigner

@@ -1,7 +1,7 @@
 """Fills an empty catalog with the demo concerts, as the demo organizer olivia.
 
-Running it twice, at the same time or after a run that stopped half-way, leaves every concert
-there once and published. It does not touch a database that has any other concert.
+After repeated runs, even concurrent or interrupted ones, every concert exists once and is
+published. A database that has any other concert is not changed.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 CATALOGUE = Path(__file__).parents[1] / "deploy" / "demo" / "concerts.json"
 STORES_WITHIN_S = 10.0
-"""Embedded stores are ready before this runs; start-up does not wait longer for external ones."""
+"""The time that start-up waits for external stores; embedded ones are ready before this runs."""
 _PROBE_EVERY_S = 0.1
 _MOST_LISTED = 100
 
@@ -32,7 +32,7 @@ _MOST_LISTED = 100
 async def load_demo(context: Context) -> int:
     """Return the number of concerts created.
 
-    An unavailable store is logged and gives 0: the next start tries again.
+    If a store is unavailable, this is logged and the result is 0; the next start tries again.
     """
     drafts = demo_drafts(CATALOGUE.read_bytes(), datetime.now(UTC))
     context = replace(context, viewer=_olivia())
@@ -73,7 +73,7 @@ async def _fill(context: Context, drafts: tuple[ConcertDraft, ...]) -> int:
 
 
 async def _created(context: Context, draft: ConcertDraft) -> Concert | None:
-    """Return the concert; None if another process has just created it and will publish it."""
+    """Return the concert, or None if another process has just created it and will publish it."""
     try:
         return await create_concert(context, draft)
     except InvalidInput as error:

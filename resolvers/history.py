@@ -3,8 +3,9 @@
 Its keys in Redis have expired, so the recorded orders show what was sold, and the room is closed
 for good.
 
-The sums are read for all concerts asked for in one turn of the event loop together, and kept: a
-page of a hundred past concerts costs one aggregation, and the next one costs none.
+The recorded orders show how many tickets were sold, and the room is closed permanently. The sums of
+all concerts requested in one turn of the event loop are read together and cached: a page of a
+hundred past concerts costs one aggregation, and the next request for it costs none.
 """
 
 import asyncio
@@ -24,13 +25,13 @@ from storage.connect import Stores
 from storage.hot.hot_state import is_history
 
 KEPT_S = 3_600.0
-"""No order of such a concert is new, but a database may be restored from a backup."""
+"""Past concerts get no new orders, but a database may be restored from a backup."""
 MAX_KEPT = 10_000
 MAX_READ_AT_ONCE = 100
-"""Concerts in one aggregation: as many as a page has."""
+"""The maximum number of concerts in one aggregation, which is the maximum page size."""
 
 _Key = tuple[ConcertId, int]
-"""Concert and its version: a concert that is moved, sold again and over again is counted again."""
+"""The concert and its version, so that a concert that is moved and sold again is counted again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,18 +42,18 @@ class _Kept:
 
 @dataclass(slots=True)
 class SoldCounts:
-    """Tickets sold at past concerts. Owns no task: the stores' detached tasks own the reads."""
+    """A cache of the tickets sold at past concerts. The stores' detached tasks own its reads."""
 
     clock: Callable[[], float] = time.monotonic
     _kept: dict[_Key, _Kept] = field(default_factory=dict)
     """Oldest first."""
     _waiting: dict[_Key, asyncio.Future[Mapping[TierId, int]]] = field(default_factory=dict)
-    """Asked for in this turn of the event loop, and not read yet."""
+    """The requests of this turn of the event loop that are not read yet."""
 
     async def get(self, stores: Stores, concert: Concert) -> Mapping[TierId, int]:
-        """Return the tickets sold by tier; a tier without sales may be missing.
+        """Return the number of tickets sold by tier. Raises TemporarilyUnavailable.
 
-        Raises TemporarilyUnavailable.
+        A tier without sales may be missing.
         """
         key = (concert.id, concert.version)
         kept = self._kept.get(key)
@@ -65,7 +66,7 @@ class SoldCounts:
         return await asyncio.shield(self._waiting[key])
 
     async def _read_waiting(self, stores: Stores) -> None:
-        # The other fields of the page ask before this task goes on.
+        # The other fields of the page add their requests before this task continues.
         await asyncio.sleep(0)
         waiting, self._waiting = list(self._waiting.items()), {}
         for start in range(0, len(waiting), MAX_READ_AT_ONCE):
@@ -96,7 +97,7 @@ class SoldCounts:
 def _fail(result: asyncio.Future[Mapping[TierId, int]], error: BaseException) -> None:
     if isinstance(error, Exception):
         result.set_exception(error)
-        # Read, so that asyncio does not report a failure whose callers have gone.
+        # The exception is retrieved, so that asyncio does not report it if no caller awaits it.
         result.exception()
     else:
         result.cancel()
@@ -121,9 +122,9 @@ def past_raises(concert_id: ConcertId, refusal: Refusal) -> Iterator[None]:
 
 
 def build_past_stock(concert: Concert, sold: Mapping[TierId, int], *, for_organizer: bool) -> Stock:
-    """Build the stock of a past concert: nothing is held, and nothing is available any more.
+    """Build the stock of a past concert, in which nothing is held or available.
 
-    For organizers, what was left at the end is shown as available.
+    For organizers, the tickets left at the end are shown as available.
     """
     epoch = _last_epoch(concert)
     tiers = (TierStock(tier.id, tier.capacity, held=0, sold=sold.get(tier.id, 0)) for tier in concert.tiers)
@@ -131,7 +132,7 @@ def build_past_stock(concert: Concert, sold: Mapping[TierId, int], *, for_organi
 
 
 def build_past_room(concert: Concert) -> WaitingRoom:
-    """Build the waiting room of a past concert: closed and empty, its counts dropped."""
+    """Build the waiting room of a past concert, which is closed, empty and without counts."""
     return WaitingRoom(
         concert_id=concert.id,
         settings=concert.room,
@@ -150,5 +151,5 @@ def build_past_room(concert: Concert) -> WaitingRoom:
 
 
 def _last_epoch(concert: Concert) -> int:
-    """Return an epoch that clients accept after any that they saw, whatever its version."""
+    """Return an epoch higher than any that clients have seen, so that they accept any version."""
     return concert.epoch + 1

@@ -1,4 +1,4 @@
-"""Resolvers of the hold fields: hold tickets for a person, release them, show a person's holds."""
+"""Resolvers of the hold fields, which create, release and read holds."""
 
 import asyncio
 from itertools import chain
@@ -21,9 +21,8 @@ async def hold_tickets(
 ) -> Hold:
     """Hold all lines or none, and return the hold.
 
-    A repeated key returns the same hold as it is now.
-
-    Raises NotAdmitted if a pass is required and missing or not valid.
+    A repeated key returns the current state of the same hold. Raises NotAdmitted if a pass is
+    required and missing or not valid.
     """
     viewer = context.signed_in()
     raise_problems(chain(key_problems(idempotency_key), ticket_line_problems(concert_id, lines)))
@@ -34,11 +33,11 @@ async def hold_tickets(
 async def create_hold(
     context: Context, id_: HoldId, lines: tuple[TicketRequest, ...], *, digest: str, queue_pass: str | None
 ) -> Hold:
-    """Hold all lines or none. Raises NotAdmitted, with the position of a viewer who waits.
+    """Hold all lines or none. Raises NotAdmitted, with the position of a waiting viewer.
 
     The index of the person's concerts is written in the same round trip, and before the hold if
-    both are in one pipeline. If the index cannot be written, the request is refused: the hold
-    may exist until its deadline, and the repeated request returns it and writes the index again.
+    both are in one pipeline. If the index cannot be written, the request is refused. The hold may
+    then exist until its deadline; a repeated request returns it and writes the index again.
     """
     viewer, concert_id = context.signed_in(), concert_of(lines[0].tier_id)
     concert = await context.stores.concert_cache.get(concert_id)
@@ -55,8 +54,7 @@ async def create_hold(
     )
     if concert is None:
         return await hold
-    # Drafts are indexed too: another process may be publishing one, and the hold may find it on
-    # sale.
+    # Drafts are indexed too, because another process may publish the concert before the hold runs.
     with hidden_positions(concert):
         _, held = await asyncio.gather(add_to_index(context, viewer.person_id, concert), hold)
     return held
@@ -88,7 +86,7 @@ async def list_viewer_holds(context: Context) -> tuple[Hold, ...]:
 
 
 async def _holds_at(context: Context, concert_id: ConcertId, person_id: PersonId) -> tuple[Hold, ...]:
-    """Return the active holds of a person at a concert in their index, which may be over by now."""
+    """Return a person's active holds at an indexed concert, which may already be over."""
     try:
         return await context.stores.holds.list_for_person(concert_id, person_id)
     except (NotFound, NotOnSale):
@@ -96,7 +94,7 @@ async def _holds_at(context: Context, concert_id: ConcertId, person_id: PersonId
 
 
 def fingerprint_parts(lines: tuple[TicketRequest, ...]) -> list[str]:
-    """Return the lines as fingerprint parts, sorted: their order does not change the request."""
+    """Return the lines as fingerprint parts, sorted because their order does not matter."""
     return [
         word for line in sorted(lines, key=lambda line: line.tier_id) for word in (line.tier_id, str(line.quantity))
     ]

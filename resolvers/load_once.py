@@ -1,4 +1,4 @@
-"""Reads of one request: each key is read once, and the keys of one page are read together."""
+"""Memoizes the reads of one request: each key is read once, and those of one page together."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -10,16 +10,16 @@ Shown = TypeVar("Shown")
 
 Load: TypeAlias = Callable[[], Awaitable[V]]
 NowOrLater: TypeAlias = V | Awaitable[V]
-"""A value, or an awaitable of it. GraphQL completes a value at once and needs no task for it."""
+"""A value or an awaitable of it. GraphQL completes a value without a task."""
 
 
 class LoadOnce(Generic[K, V]):
-    """Loads each key once: later callers, also during the load, get the same result or error."""
+    """Loads each key once; all callers, even during the load, get the same result or error."""
 
     __slots__ = ("_results", "_waiting")
 
     def __init__(self) -> None:
-        # No dict until something is loaded: each subscription keeps a context.
+        # The dict is created on the first load, because each subscription keeps a context.
         self._results: dict[K, asyncio.Future[V]] | None = None
         self._waiting: dict[K, list[asyncio.Future[None]]] | None = None
 
@@ -35,7 +35,7 @@ class LoadOnce(Generic[K, V]):
                 await self._settled(key)
 
     def get_now_or_later(self, key: K, load: Load[V], show: Callable[[V], Shown]) -> NowOrLater[Shown]:
-        """Return what `show` makes of the value: at once if it is loaded, else an awaitable."""
+        """Return `show(value)` if the value is loaded, and otherwise an awaitable of it."""
         result = self._result(key)
         if result is not None and result.done():
             return show(result.result())
@@ -46,13 +46,13 @@ class LoadOnce(Generic[K, V]):
         return result is not None and result.done()
 
     def put(self, key: K, value: V) -> None:
-        """Keep a value that was read in another way."""
+        """Store a value that was read elsewhere."""
         self._new_result(key).set_result(value)
 
     async def load_all(self, loads: Mapping[K, Load[V]]) -> None:
         """Load these keys in one iteration of the event loop, so that they share a round trip.
 
-        Raises nothing: an error is raised where its key is read.
+        Raises nothing; an error is raised when its key is read.
         """
         missing = {key: load for key, load in loads.items() if self._result(key) is None}
         await asyncio.gather(*[self._fill(key, load) for key, load in missing.items()])

@@ -1,6 +1,6 @@
 """The lottery of a waiting room.
 
-Only its commitment is shown before the opening, and everything is shown after it.
+Only its commitment is shown before the opening; everything is shown afterwards.
 """
 
 from domain.lottery import LotteryProof, Reveal
@@ -11,7 +11,7 @@ from resolvers.context import Context
 async def find_reveal(context: Context, room: WaitingRoom) -> Reveal | None:
     """Return the reveal of the current round.
 
-    None before the opening and for a room without a lottery.
+    Returns None before the opening and for a room without a lottery.
     """
     if not room.settings.has_lottery:
         return None
@@ -21,7 +21,7 @@ async def find_reveal(context: Context, room: WaitingRoom) -> Reveal | None:
 async def build_proof(context: Context, entry: QueueEntry) -> LotteryProof | None:
     """Return the proof of an entry.
 
-    None if it had no part in its round's lottery or has no number yet.
+    Returns None if the entry was not in its round's lottery or has no number yet.
     """
     if entry.lot is None or entry.number is None:
         return None

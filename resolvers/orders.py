@@ -1,7 +1,4 @@
-"""Resolvers of the order fields.
-
-They buy a hold, buy ticket lines in one request, and show orders to their owner.
-"""
+"""Resolvers of the order fields, which buy holds or ticket lines and read orders."""
 
 from itertools import chain
 
@@ -20,9 +17,9 @@ from resolvers.purchase import Purchase
 async def purchase_hold(
     context: Context, concert_id: ConcertId, id_: HoldId, customer: Customer, idempotency_key: str
 ) -> Order:
-    """Return the order once a majority of MongoDB has it.
+    """Buy a hold, and return the order once a majority of the MongoDB members has recorded it.
 
-    A repeated request returns it as it is now.
+    A repeated request returns the current state of the order.
     """
     viewer = context.signed_in()
     raise_problems(chain(key_problems(idempotency_key), customer_problems(customer)))
@@ -32,7 +29,8 @@ async def purchase_hold(
         person_id=viewer.person_id,
         customer=clean_customer(customer),
         key=fingerprint(viewer.person_id, concert_id, "purchaseTickets", idempotency_key),
-        # Of the request as it was sent, so that its repetition is known whatever is stored.
+        # The digest covers the request as it was sent, so that a repeated request is recognized
+        # regardless of the stored values.
         digest=fingerprint(id_, customer.name, customer.email),
     )
     return await context.stores.detached_tasks.run(purchase.run(context.stores))
@@ -46,7 +44,7 @@ async def purchase_lines(
     idempotency_key: str,
     queue_pass: str | None = None,
 ) -> Order:
-    """Hold the lines and buy the hold; release the hold if the purchase is refused for good."""
+    """Hold the lines and buy the hold. Releases the hold if the purchase is finally refused."""
     viewer = context.signed_in()
     raise_problems(
         chain(key_problems(idempotency_key), customer_problems(customer), ticket_line_problems(concert_id, lines)),

@@ -1,7 +1,7 @@
-"""The order of steps of a purchase: begin, insert, record.
+"""The steps of a purchase, in order: begin, insert, record.
 
-At whatever step it stops, the units end up free or in exactly one order: the settle worker
-completes the rest.
+If a purchase stops at any step, the settle worker completes it, so that the units end up free or in
+exactly one order.
 """
 
 import logging
@@ -19,10 +19,9 @@ from storage.mongo.order_batch import Outcome
 log = logging.getLogger(__name__)
 
 MAX_CONFLICTS = 5
-"""Maximum number of conflicts in one purchase.
+"""A conflict means that the hot store lost an order.
 
-A conflict means that the hot store lost an order; each round writes the lost orders of these units
-back to it.
+Each round writes the lost orders of these units back to the hot store.
 """
 
 
@@ -33,18 +32,18 @@ class Purchase:
     person_id: PersonId
     customer: Customer
     key: str
-    """Fingerprint of person, concert, operation and idempotency key."""
+    """The fingerprint of the person, the concert, the operation and the idempotency key."""
     digest: str
-    """Fingerprint of the whole request: the same key with another digest is refused."""
+    """The fingerprint of the whole request; the same key with another digest is refused."""
 
     @property
     def order_id(self) -> OrderId:
         return OrderId(self.hold_id)
 
     async def run(self, stores: Stores) -> Order:
-        """Return the order, recorded by the majority.
+        """Run the purchase, and return the order once a majority has recorded it.
 
-        Raises a Refusal; after a retryable one, the repeated request finds out what happened.
+        Raises a Refusal; after a retryable one, a repeated request finds out what happened.
         """
         for _ in range(MAX_CONFLICTS):
             try:
@@ -68,17 +67,16 @@ class Purchase:
         try:
             await stores.holds.release(self.concert_id, self.hold_id, person_id=self.person_id, reason=reason)
         except (NotFound, PurchaseInProgress):
-            # The hold is gone, or another request is buying it.
+            # The hold no longer exists, or another request is buying it.
             return
         except TemporarilyUnavailable as error:
             log.warning("hold %s is released only by its deadline: %s", self.hold_id, describe_cause(error))
 
     async def _insert(self, stores: Stores, hold: Hold) -> Order | None:
-        """Return the recorded order with this id.
+        """Insert the order, and return the recorded order with this id.
 
-        None if the hold has other units now and the purchase must begin again.
-
-        Raises HoldEnded, TemporarilyUnavailable, or NotFound for an order of another person.
+        Returns None if the hold now has other units, so that the purchase must begin again. Raises
+        HoldEnded, TemporarilyUnavailable, or NotFound for another person's order.
         """
         order = await self._order(stores, hold)
         outcome = await stores.order_batch.insert(order)
@@ -97,13 +95,13 @@ class Purchase:
 
     async def _order(self, stores: Stores, hold: Hold) -> Order:
         now = datetime.now(UTC)
-        # MongoDB keeps milliseconds: the answer must equal what is read later.
+        # MongoDB stores milliseconds, and the result must equal later reads.
         now = now.replace(microsecond=now.microsecond // 1000 * 1000)
         return Order(
             id=self.order_id,
             concert_id=self.concert_id,
             person_id=self.person_id,
-            # Only this line sets an order to PAID: payment will put PENDING_PAYMENT before it.
+            # Only this line sets an order to PAID; payment will add PENDING_PAYMENT before it.
             status=OrderStatus.PAID,
             units=hold.units,
             released_units=(),

@@ -1,11 +1,9 @@
-"""Organizer commands for a waiting room.
+"""Resolvers of the waiting room fields, and the organizer commands for a waiting room.
 
-They configure it, pause and resume it, admit people manually, and reset its queue.
-
-MongoDB owns the settings: a change is one write there, together with its audit row, and is then
-synced to the hot state. The hot state owns manual admissions; their audit row is inserted first
-and completed with the result. A repeated idempotency key finds its row, and nothing is done
-twice.
+MongoDB owns the settings. A change is one write to MongoDB, together with its audit row, and is
+then synced to the hot state. The hot state owns manual admissions; their audit row is inserted
+first and completed with the result. A repeated idempotency key finds its audit row, so that no
+command is carried out twice.
 """
 
 from collections.abc import Callable, Iterable
@@ -38,7 +36,7 @@ Shown = TypeVar("Shown")
 
 
 async def get_waiting_room(context: Context, concert_id: ConcertId) -> WaitingRoom | None:
-    """Return the waiting room; None for a concert that the viewer may not see."""
+    """Return the waiting room, or None for a concert that the viewer may not see."""
     concert = await load_concert(context, concert_id)
     if concert is None:
         return None
@@ -50,14 +48,14 @@ async def get_waiting_room(context: Context, concert_id: ConcertId) -> WaitingRo
 
 
 async def load_waiting_room(context: Context, concert_id: ConcertId) -> WaitingRoom | None:
-    """Return `get_waiting_room`, read once per request. Raises TemporarilyUnavailable."""
+    """Return the waiting room, read once per request. Raises TemporarilyUnavailable."""
     return await context.rooms.get(concert_id, partial(get_waiting_room, context, concert_id))
 
 
 def show_waiting_room(
     context: Context, concert_id: ConcertId, show: Callable[[WaitingRoom | None], Shown]
 ) -> NowOrLater[Shown]:
-    """Return what `show` makes of the room, at once if it is loaded."""
+    """Return `show(room)`, without waiting if the room is loaded."""
     return context.rooms.get_now_or_later(concert_id, partial(get_waiting_room, context, concert_id), show)
 
 
@@ -77,7 +75,7 @@ async def configure(
 
 
 async def pause(context: Context, concert_id: ConcertId) -> Concert:
-    """Pause the room: entries stay, only organizers call people. Repeating it changes nothing."""
+    """Pause the room, so that only organizers call people. Entries stay; repeating is harmless."""
     return await _change(
         context, concert_id, RoomSettingsPatch((("queue_all", True),)), make_command(context, RoomAction.PAUSED)
     )
@@ -90,7 +88,7 @@ async def resume(context: Context, concert_id: ConcertId) -> Concert:
 
 
 async def reset(context: Context, concert_id: ConcertId, change: RoomSettingsPatch, idempotency_key: str) -> Concert:
-    """Start a new round with an empty queue; people who were called stay called.
+    """Start a new round with an empty queue. People who were called stay called.
 
     `change` may contain settings that an opened queue cannot change.
     """
@@ -107,7 +105,7 @@ async def reset(context: Context, concert_id: ConcertId, change: RoomSettingsPat
 
 
 async def admit_next(context: Context, concert_id: ConcertId, count: int, idempotency_key: str) -> ManualAdmission:
-    """Call up to `count` people within both caps, also while the room is paused.
+    """Call up to `count` people within both caps, even while the room is paused.
 
     Raises RoomNotOpen if the room cannot call people.
     """
@@ -132,7 +130,7 @@ async def _change(
     *,
     expected_version: int | None = None,
 ) -> Concert:
-    """Apply the change and return the concert; write nothing if the change has no effect."""
+    """Apply the change and return the concert. Writes nothing if the change has no effect."""
     change = clean_patch(change)
     for attempt in range(MAX_ATTEMPTS):
         before = await get_existing(context, concert_id)
@@ -145,7 +143,7 @@ async def _change(
         try:
             return await save_concert(context, before, after, done)
         except VersionConflict:
-            # Another change came first, perhaps not of the room.
+            # Another change came first, possibly not a change of the room.
             await pause_before_retry(attempt)
     raise VersionConflict(concert_id, before.room.version, of_settings=True, is_retryable=expected_version is None)
 
@@ -153,7 +151,7 @@ async def _change(
 def _changed(before: Concert, change: RoomSettingsPatch, action: RoomAction) -> Concert:
     """Return the changed concert.
 
-    Raises IllegalTransition if the concert is closed, and for the reset of a draft, which has no
+    Raises IllegalTransition if the concert is closed, or if the action resets a draft, which has no
     queue.
     """
     is_reset = action is RoomAction.RESET

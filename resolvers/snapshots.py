@@ -35,7 +35,7 @@ class StoreSnapshotReader:
 
     async def read_snapshot(self, concert_id: ConcertId, *, after: int) -> ConcertSnapshot:
         stored = await self._stores.snapshots.read(concert_id, after=after)
-        # The settings in force are those of the version that the queue names.
+        # The queue state names the version of the settings in force.
         concert = await self._stores.concert_cache.get(concert_id, version=stored.state.concert_version)
         if concert is None:
             raise NotFound("Concert", concert_id)
@@ -61,8 +61,8 @@ class StoreSnapshotReader:
     ) -> QueueSnapshot:
         """Build the snapshot of one person at the version of `snapshot`.
 
-        A record read after that version may contain a call that the version does not: the
-        version decides.
+        A record read after that version may contain a call that the version does not contain; the
+        version takes precedence.
         """
         if record is None:
             return QueueSnapshot(None, snapshot.room, stock, stock_ahead)

@@ -1,7 +1,7 @@
-"""The wait table of each concert, at most a second old, shared by resolvers and hub.
+"""The wait table of each concert, at most a second old, shared by the resolvers and the hub.
 
-However many viewers ask at the same time, a concert costs at most one read of its room per
-second. While the hub publishes the concert, its tables are used here too and nothing is read.
+A concert costs at most one read of its room per second, regardless of the number of viewers. While
+the hub publishes the concert, the resolvers use the hub's tables and read nothing.
 """
 
 import time
@@ -22,15 +22,15 @@ MAX_TABLES = 1_000
 
 @dataclass(slots=True)
 class WaitTableCache:
-    """Cache of wait tables. Owns no task: the stores' detached tasks own the reads in progress."""
+    """A cache of wait tables. The stores' detached tasks own its reads in progress."""
 
     clock: Callable[[], float] = time.monotonic
     _known: dict[ConcertId, tuple[float, WaitTable]] = field(default_factory=dict)
-    """The time at which the room was read, and the table; oldest first."""
+    """The time at which each room was read and its table, oldest first."""
     _reads: SingleFlight[ConcertId, WaitTable] = field(default_factory=SingleFlight)
 
     def put(self, concert_id: ConcertId, table: WaitTable) -> None:
-        """Keep a table that was built from a room read just now."""
+        """Store a table whose room was read just now."""
         self._put(concert_id, self.clock(), table)
 
     async def get(self, stores: Stores, concert: Concert) -> WaitTable:
@@ -70,7 +70,7 @@ def build_waiting_room(concert: Concert, state: RoomState) -> WaitingRoom:
 
 
 def build_room_wait_table(room: WaitingRoom) -> WaitTable:
-    """Build the table of a room; it has no estimate while the room makes no calls."""
+    """Build the wait table of a room. It has no estimates while the room calls no one."""
     if room.status is not RoomStatus.OPEN:
         return NO_ESTIMATE
     return build_wait_table(

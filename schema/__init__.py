@@ -1,6 +1,6 @@
-"""The GraphQL layer.
+"""The root types and the built schema.
 
-It contains the root types, the built schema, and `execute` and `start` for the transports.
+A transport calls `execute` and `start`.
 """
 
 from datetime import UTC, datetime
@@ -50,7 +50,7 @@ class Query:
     concerts = strawberry.field(
         list_concerts,
         description=(
-            "All concerts: those to come first, in order of their start, then the past ones, latest first."
+            "All concerts: upcoming ones first, in order of their start, then past ones, latest first."
             " Organizers also see drafts."
         ),
     )
@@ -61,8 +61,7 @@ class Query:
     queue_entry = strawberry.field(
         find_entry,
         description=(
-            "Your queue entry, for clients without an open subscription."
-            " Null if you never joined, and if you are signed out."
+            "Your queue entry, for clients without an open subscription. Null if you never joined or are signed out."
         ),
     )
     order = strawberry.field(find_order, description="One of your orders. Organizers see every order.")
@@ -89,13 +88,15 @@ class Mutation:
     )
     hold_tickets = strawberry.mutation(hold_tickets, description="Reserve tickets for a limited time.")
     release_hold = strawberry.mutation(release_hold, description="Release a hold before its deadline.")
-    purchase_tickets = strawberry.mutation(purchase_tickets, description="Buy a hold, or hold and buy in one step.")
+    purchase_tickets = strawberry.mutation(
+        purchase_tickets, description="Buy held tickets, or hold and buy in one step."
+    )
     create_concert = strawberry.mutation(concerts.create_concert, description="Create a concert as a draft.")
     update_concert = strawberry.mutation(
         concerts.update_concert, description="Change a concert, its limits, prices or capacities."
     )
     publish_concert = strawberry.mutation(concerts.publish_concert, description="Publish a draft.")
-    close_concert = strawberry.mutation(concerts.close_concert, description="End the sale of a concert for good.")
+    close_concert = strawberry.mutation(concerts.close_concert, description="End the sale of a concert permanently.")
     configure_waiting_room = strawberry.mutation(
         rooms.configure_waiting_room, description="Change the settings of a waiting room while it runs."
     )
@@ -128,7 +129,7 @@ class Subscription:
     hold_changed = strawberry.subscription(
         subscription_fields.hold_changed,
         graphql_type=Hold,
-        description="Your holds for a concert, each whenever it changes.",
+        description="Each of your holds for a concert, whenever it changes.",
     )
     order_updated = strawberry.subscription(
         subscription_fields.order_updated,
@@ -150,9 +151,9 @@ _SCHEMA = strawberry.Schema(
     config=StrawberryConfig(scalar_map=SCALARS),
     exception_handlers=HANDLERS,
 )
-# Strawberry has no public way to the schema that graphql-core executes.
+# Strawberry has no public access to the schema of graphql-core.
 CORE_SCHEMA = _SCHEMA._schema  # noqa: SLF001
-"""The schema of graphql-core that operations are executed on, its fields guarded."""
+"""The schema that graphql-core executes, with permissions enforced on its fields."""
 drop_null_defaults(CORE_SCHEMA)
 clear_before_mutations(CORE_SCHEMA)
 subscription_fields.wrap_topic_fields(CORE_SCHEMA)
@@ -166,5 +167,5 @@ start = SubscriptionStarter(_DOCUMENTS, _EXECUTOR).start
 
 
 def sdl() -> str:
-    """Return the schema in SDL, as it is committed in schema.graphql."""
+    """Return the SDL of the schema, as committed in schema.graphql."""
     return _SCHEMA.as_str() + "\n"

@@ -1,4 +1,4 @@
-"""`python -m schema` prints the SDL: `python -m schema > schema/schema.graphql` after a change."""
+"""Prints the SDL; after a change, run `python -m schema > schema/schema.graphql`."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""The concert types of the schema, and the queries for them."""
+"""The concert types of the schema and their queries."""
 
 import asyncio
 from collections.abc import Callable
@@ -35,13 +35,13 @@ class Venue:
 
 @strawberry.type(
     description=(
-        "The stock of one tier. `available` + `held` + `sold` equals `capacity`, until thirty days after the concert:"
-        " then nothing is available any more, and only organizers still see what was left."
+        "The stock of one tier. `available` + `held` + `sold` equals `capacity` until thirty days after the concert."
+        " After that, `available` is 0, except for organizers, who still see how many tickets were left."
     )
 )
 class TierStock:
     tier_id: strawberry.ID = strawberry.field(description="The id of the tier.")
-    capacity: int = strawberry.field(description="The number of tickets on sale in total.")
+    capacity: int = strawberry.field(description="The total number of tickets on sale.")
     available: int = strawberry.field(description="Tickets available now.")
     held: int = strawberry.field(description="Tickets in active holds.")
     sold: int = strawberry.field(description="Tickets in orders.")
@@ -63,7 +63,7 @@ class Stock:
         description="Increases with every change within an epoch. Discard payloads with a lower version."
     )
     epoch: int = strawberry.field(
-        description="A new epoch means that the stock was rebuilt. Accept it whatever its version."
+        description="A new epoch means that the stock was rebuilt. Accept it regardless of its version."
     )
     tiers: list[TierStock] = strawberry.field(description="The stock of each tier.")
     sold_out: bool = strawberry.field(description="Whether no tier has tickets available. Holds may still return some.")
@@ -79,7 +79,7 @@ class Stock:
 
 
 TIER_STOCK = frozenset({"available", "held", "sold"})
-"""Fields of a tier that show its stock."""
+"""The fields of a tier that show its stock."""
 
 
 @strawberry.type(description="A price category of a concert.")
@@ -89,12 +89,12 @@ class Tier(ids.Node):
     name: str = strawberry.field(description="The name of the tier.")
     price: Money = strawberry.field(description="The price of one ticket.")
     capacity: int = strawberry.field(
-        description="The number of tickets on sale in total. A much higher capacity is reached in steps."
+        description="The total number of tickets on sale. A much higher capacity takes effect in steps."
     )
     capacity_target: int | None = strawberry.field(
         description=(
-            "The new capacity while many tickets are taken off sale or put on sale. Null when that is done."
-            " A lower capacity limits sales at once."
+            "The new capacity, while many tickets are being put on sale or taken off sale. Null afterwards."
+            " A lower capacity limits sales immediately."
         )
     )
 
@@ -147,9 +147,11 @@ class Concert(ids.Node):
     currency: CurrencyCode = strawberry.field(
         description="The currency of all prices of this concert. It never changes."
     )
-    limit_per_order: int = strawberry.field(description="The most tickets in one request, across all tiers.")
+    limit_per_order: int = strawberry.field(
+        description="The maximum number of tickets in one request, across all tiers."
+    )
     limit_per_person: int = strawberry.field(
-        description="The most tickets one person may hold and own, across all tiers."
+        description="The maximum number of tickets one person may hold and own, across all tiers."
     )
     hold_duration_seconds: int = strawberry.field(description="How long a hold lasts, in seconds.")
     status: ConcertStatus = strawberry.field(description="The status of the concert.")
@@ -179,10 +181,10 @@ class Concert(ids.Node):
             version=concert.version,
         )
 
-    @computed("The tiers, in the order of the organizer.", graphql_type=list[Tier])
+    @computed("The tiers, in the order the organizer chose.", graphql_type=list[Tier])
     def tiers(self, info: Info) -> NowOrLater[list[Tier]]:
         if selects(info, TIER_STOCK):
-            # With the stock at hand, no tier needs a task of its own.
+            # Once the stock is loaded, no tier needs its own task.
             return resolve.after_stock(info.context, self.concert, self._tiers)
         return self._tiers()
 
@@ -210,27 +212,28 @@ def _is_on_sale(concert: domain.concerts.Concert, now: datetime) -> bool:
     )
 
 
-@strawberry.input(description="A concert must match every field that is given.")
+@strawberry.input(description="A filter for concerts. A concert must match every given field.")
 class ConcertFilter:
     status: list[ConcertStatus] | None = strawberry.field(
         default=None,
         description=(
-            "The concert has one of these statuses; null or an empty list allows all. Only organizers see drafts:"
-            " for others no concert is a draft."
+            "The concert has one of these statuses; null or an empty list allows all. Only organizers see drafts;"
+            " for everyone else, DRAFT matches no concert."
         ),
     )
     search: str | None = strawberry.field(
         default=None,
         description=(
-            "Words of the name, the venue or the city, or their beginnings, in any order. Case and"
-            " marks do not matter, nor do signs beside words. At most 10 words and 200 characters."
+            "Words from the name, the venue or the city, or beginnings of such words, in any order. Case,"
+            " accents and punctuation next to words are ignored. At most 10 words and 200 characters."
         ),
     )
     city: str | None = strawberry.field(
-        default=None, description="The city of the venue, complete. Case, marks, signs and spaces do not matter."
+        default=None,
+        description="The full name of the venue's city. Case, accents, punctuation and spaces are ignored.",
     )
     on_sale_at: datetime | None = strawberry.field(
-        default=None, description="The concert is published, and this moment is inside its sale window."
+        default=None, description="The concert is published, and this time is inside its sale window."
     )
 
     def read(self) -> domain.concerts.ConcertFilter:

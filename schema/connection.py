@@ -1,4 +1,4 @@
-"""Relay connections of our own: Strawberry's leave `nodes` empty if only `nodes` is selected."""
+"""Relay connections; Strawberry's own leave `nodes` empty if only `nodes` is selected."""
 
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Generic, Self, TypeAlias, TypeVar, cast, overload
@@ -11,8 +11,8 @@ from domain.page import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE, Page
 T = TypeVar("T")
 Item = TypeVar("Item")
 
-First: TypeAlias = Annotated[int | None, strawberry.argument(description=f"How many items, 1 to {MAX_PAGE_SIZE}.")]
-After: TypeAlias = Annotated[str | None, strawberry.argument(description="A cursor. Returns the page after this item.")]
+First: TypeAlias = Annotated[int | None, strawberry.argument(description=f"The page size, 1 to {MAX_PAGE_SIZE}.")]
+After: TypeAlias = Annotated[str | None, strawberry.argument(description="A cursor. The page starts after its item.")]
 
 
 @strawberry.type(description="The position of a page in its list.")
@@ -20,7 +20,9 @@ class PageInfo:
     has_next_page: bool = strawberry.field(description="Whether there are items after this page.")
     has_previous_page: bool = strawberry.field(description="Whether there are items before this page.")
     start_cursor: str | None = strawberry.field(description="The cursor of the first item. Null if the page is empty.")
-    end_cursor: str | None = strawberry.field(description="Pass it as `after` to get the next page.")
+    end_cursor: str | None = strawberry.field(
+        description="The cursor of the last item; pass it as `after` to get the next page."
+    )
 
 
 @strawberry.type(description="One item of a list, with its cursor.")
@@ -46,7 +48,7 @@ class Connection(Generic[T]):
 
 
 class ShownList(Sequence[T]):
-    """The objects of a page, each made when it is needed: a page is completed in time slices."""
+    """The objects of a page, built one by one, because a page is completed in time slices."""
 
     def __init__(self, items: Sequence[Any], show: Callable[[Any], T]) -> None:
         self._items = items

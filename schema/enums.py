@@ -1,6 +1,6 @@
 """The domain's enums in the schema, with a description of each value that needs one.
 
-All enums are open: clients keep a default branch, because a later version may add a value.
+All enums are open: clients need a default branch, because a later version may add a value.
 """
 
 from enum import StrEnum
@@ -38,7 +38,7 @@ __all__ = [
 
 
 def _show(enum: type[StrEnum], description: str, **values: str) -> None:
-    """Make the enum a type of the schema. Raises KeyError if `values` names a missing member."""
+    """Add the enum to the schema. Raises KeyError if `values` names a missing member."""
     strawberry.enum(enum, description=description)
     assert has_enum_definition(enum)
     shown = {value.name: value for value in enum.__strawberry_definition__.values}
@@ -74,7 +74,7 @@ _show(
     "The state of a hold.",
     HELD="The tickets are reserved for you until `expiresAt`.",
     BUYING="A purchase has started. It is decided within about a minute; until then the hold does not expire.",
-    SOLD="It became an order.",
+    SOLD="Its tickets became an order.",
     ENDED="It returned its tickets; `reason` says why.",
 )
 _show(
@@ -82,9 +82,9 @@ _show(
     "Why a hold ended.",
     RELEASED="Its owner released it.",
     EXPIRED="Its deadline passed.",
-    REFUSED="The purchase it was taken for was refused.",
+    REFUSED="The purchase that created it was refused.",
     UNITS_LOST="Its tickets had already been sold, and no others were left.",
-    NOT_RECORDED="A purchase was started but never recorded.",
+    NOT_RECORDED="A purchase started but was never recorded.",
     PASS_SPENT="Its pass was spent on another order.",
     ORDER_ENDED="Its order returned all of its tickets.",
 )
@@ -94,7 +94,7 @@ _show(
         "The state of a queue entry. An ended entry stays ended; joining again creates a new "
         "one at the end of the queue."
     ),
-    PREQUEUED="You joined before the queue opened. You wait from the opening on.",
+    PREQUEUED="You joined before the queue opened. You start waiting when it opens.",
     WAITING="You are waiting behind `position - 1` people.",
     READY="Your number was called. Claim the pass before the call expires.",
     ADMITTED="You claimed the pass. Hold and buy tickets before it expires.",
@@ -111,15 +111,15 @@ _show(
     NOT_CLAIMED="Its number was called, but the pass was not claimed in time.",
     SESSION_OVER="Its pass was not used in time.",
     RESET="An organizer reset the queue.",
-    SALE_OVER="The sale ended. If it opens again, join again: a new round begins.",
+    SALE_OVER="The sale ended. If it opens again, a new round begins, and you can join again.",
 )
 _show(
     QueueingMethod,
     "How the next person is chosen.",
-    FIFO="The first in the queue: in order of joining, or in the order drawn at the opening.",
+    FIFO="The first person in the queue: in order of joining, or in the order drawn at the opening.",
     RANDOM="A random person from the queue. There are no numbers and no positions.",
-    PASSTHROUGH="Everyone at once, without limits. No pass is needed; people are only counted.",
-    REJECT="None: people can neither join nor be called. Entries and passes are kept.",
+    PASSTHROUGH="Everyone enters immediately, without limits. No pass is needed; people are only counted.",
+    REJECT="No one is chosen: people can neither join nor be called. Entries and passes are kept.",
 )
 _show(
     RoomStatus,
@@ -150,7 +150,7 @@ _show(
 )
 _show(
     StockAhead,
-    "A forecast of whether tickets will be left at your turn.",
+    "A forecast of whether tickets will be left when it is your turn.",
     AVAILABLE="Tickets will probably be left.",
     SOLD_OUT="No tickets will be left, unless holds return some.",
 )

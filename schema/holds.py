@@ -33,7 +33,7 @@ from schema.strawberry_fixes import INPUT, Info, computed
 _KEEPS_TICKETS = frozenset({HoldState.HELD, HoldState.BUYING})
 
 
-@strawberry.type(description="Tickets of one tier, at the price when they were held.")
+@strawberry.type(description="Tickets of one tier, at the price at which they were held.")
 class TicketLine:
     line: strawberry.Private[domain.holds.TicketLine]
     tier_id: strawberry.ID = strawberry.field(description="The id of the tier.")
@@ -63,7 +63,7 @@ class Hold(ids.Node):
     person_id: strawberry.Private[PersonId]
     concert_id: strawberry.Private[ConcertId]
     state: HoldState = strawberry.field(description="The state of the hold.")
-    reason: EndReason | None = strawberry.field(description="Why the hold ended. Null if it has not.")
+    reason: EndReason | None = strawberry.field(description="Why the hold ended. Null if it has not ended.")
     lines: list[TicketLine] = strawberry.field(
         description="The requested tickets. They stay listed after the hold has ended."
     )
@@ -113,7 +113,7 @@ def read_ticket_lines(lines: list[TicketLineInput], reader: IdReader) -> tuple[T
     )
 
 
-@strawberry.input(description="Tickets to hold: all of them or none.")
+@strawberry.input(description="The tickets to hold. Either all of them are held or none.")
 class HoldTicketsInput:
     concert_id: strawberry.ID = strawberry.field(description="The id of the concert.")
     lines: list[TicketLineInput] = strawberry.field(description="The tickets to hold, at most one line per tier.")
@@ -132,7 +132,9 @@ class ReleaseHoldInput:
     hold_id: strawberry.ID = strawberry.field(description="The id of the hold.")
 
 
-@strawberry.type(description="The hold now. For a repeated key it may have ended since; check `hold.state`.")
+@strawberry.type(
+    description="The current state of the hold. With a repeated key, it may have ended; check `hold.state`."
+)
 class HoldTicketsSuccess:
     hold: Hold = strawberry.field(description="The hold.")
 

@@ -1,7 +1,7 @@
 """Opaque global ids: base64url of a kind followed by domain ids, `Hold:<concert>:<hold>`.
 
-Decoding is strict: the value must be exactly what `encode` writes, and its parts use only the
-letters of our ids, so client input cannot change the meaning of a store key.
+Decoding is strict: the value must be exactly what `_encode` returns, and its parts contain only
+the characters of our ids, so that client input cannot change the meaning of a store key.
 """
 
 import base64
@@ -71,14 +71,14 @@ def of_order(order_id: OrderId) -> strawberry.ID:
 
 
 def of_entry(concert_id: ConcertId, entry_id: EntryId) -> strawberry.ID:
-    """Return the id of an entry; it stays the same if the number changes."""
+    """Return the id of an entry, which stays the same if the number changes."""
     return _encode(Kind.QUEUE_ENTRY, concert_id, str(entry_id))
 
 
 def decode(value: str, *allowed: Kind) -> GlobalId:
     """Return the decoded id.
 
-    Raises MalformedId, also if the kind of a well-formed id is not allowed.
+    Raises MalformedId if the id is not well-formed or its kind is not allowed.
     """
     try:
         text = base64.b64decode(value[:_LONGEST] + "=" * (-len(value) % 4), altchars=b"-_", validate=True).decode()
@@ -123,10 +123,10 @@ class IdReader:
         return ConcertId(concert), HoldId(hold)
 
     def finish(self, *others: Iterable[FieldProblem]) -> None:
-        """Raise InvalidInput if any id was malformed; values read before are empty then.
+        """Raise InvalidInput if any id was malformed; such ids were read as empty strings.
 
-        `others` yield the problems of the other fields. They are asked only to complete the error:
-        without a malformed id the resolver asks them.
+        `others` yield the problems of the other fields. They are read only to complete the error;
+        if all ids are well-formed, the resolver checks the other fields.
         """
         if self._problems:
             raise InvalidInput(*self._problems, *chain.from_iterable(others))
@@ -142,7 +142,7 @@ class IdReader:
 def read_concert(value: str, *others: Iterable[FieldProblem]) -> ConcertId:
     """Return the `concertId` of an input that has no other id.
 
-    Raises InvalidInput, also with the problems of the other fields.
+    Raises InvalidInput, which also lists the problems of the other fields.
     """
     reader = IdReader()
     concert_id = reader.concert("concertId", value)

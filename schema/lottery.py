@@ -1,6 +1,6 @@
 """The lottery of a room, and the public proof of one entry.
 
-The method: docs/lottery.md.
+docs/lottery.md describes the method.
 """
 
 from datetime import datetime
@@ -27,7 +27,7 @@ class RoomLottery:
     )
     is_revealed: bool = strawberry.field(description="Whether the secret has been revealed and the order drawn.")
     registrations: int | None = strawberry.field(
-        description="How many lots were drawn. Null before the opening, like the fields below."
+        description="How many lots were drawn. Null before the opening, as are the fields below."
     )
     digest: str | None = strawberry.field(description="A SHA-1 digest of the registrations in their order.")
     secret: str | None = strawberry.field(description="The secret, as hexadecimal digits.")
@@ -81,13 +81,13 @@ class LotteryProof:
 
 
 async def load_lottery(context: Context, room: domain.queues.WaitingRoom) -> RoomLottery | None:
-    """Return the lottery of the room; None without one. Raises TemporarilyUnavailable."""
+    """Return the room's lottery, or None if it has none. Raises TemporarilyUnavailable."""
     if not room.settings.has_lottery:
         return None
     return RoomLottery.of(room, await resolve.find_reveal(context, room))
 
 
 async def load_proof(context: Context, entry: domain.queues.QueueEntry) -> LotteryProof | None:
-    """Return the lottery proof of the entry; None without one. Raises TemporarilyUnavailable."""
+    """Return the entry's lottery proof, or None if it has none. Raises TemporarilyUnavailable."""
     proof = await resolve.build_proof(context, entry)
     return LotteryProof.of(proof) if proof else None

@@ -1,4 +1,4 @@
-"""`node(id)`: any object with a global id, with the same permissions as the field that shows it."""
+"""Resolves `node(id)` under the same permissions as the fields that return the object."""
 
 from typing import Annotated, assert_never
 
@@ -53,7 +53,7 @@ async def _hold(context: Context, concert_id: ConcertId, hold_id: HoldId) -> Hol
 async def _entry(context: Context, concert_id: ConcertId, *, id_: strawberry.ID) -> QueueEntry | None:
     """Return the viewer's latest entry.
 
-    None if the id is another person's entry or an earlier one.
+    Returns None if the id belongs to another person's entry or to an earlier entry.
     """
     entry = await load_entry(context, concert_id)
     return entry if entry and entry.id == id_ else None

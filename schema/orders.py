@@ -1,4 +1,4 @@
-"""The order types of the schema, the order query, and the mutation that purchases."""
+"""The order types of the schema, the order query, and the purchase mutation."""
 
 from datetime import datetime
 from enum import Enum
@@ -40,7 +40,7 @@ class OrderStatus(Enum):
     PAID = strawberry.enum_value(domain.orders.OrderStatus.PAID.value, description="Paid and recorded.")
 
 
-@strawberry.type(description="A purchase. Its tickets are in no other order.")
+@strawberry.type(description="A purchase. No other order contains its tickets.")
 class Order(ids.Node):
     person_id: strawberry.Private[PersonId]
     concert_id: strawberry.Private[ConcertId]
@@ -95,14 +95,15 @@ class PurchaseTicketsInput:
     queue_pass: str | None = strawberry.field(
         default=None,
         description=(
-            "The token of your pass, with `lines` only, if the concert has a waiting room. A hold keeps its own pass."
+            "The token of your pass, if the concert has a waiting room."
+            " Used only with `lines`; a hold keeps its own pass."
         ),
     )
     customer_name: str = strawberry.field(
         description=("The name of the ticket holder: one line of at most 200 characters, without invisible characters.")
     )
     customer_email: str = strawberry.field(
-        description="The email address for the tickets. It is stored without the spaces around it."
+        description="The email address for the tickets. It is stored without surrounding spaces."
     )
     idempotency_key: str = strawberry.field(
         description=(

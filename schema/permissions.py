@@ -1,8 +1,8 @@
-"""Permissions: ONE table over the fields of the schema, enforced when the schema is built.
+"""Permissions: a single table of schema fields, applied when the schema is built.
 
 Every root field has its own row; a subscription is checked once, when it starts. A type either
 has one owner, with a row for all of its fields, or is visible to every viewer of the field that
-returns it. Single fields of such a type may have a stricter row; they must be nullable.
+returns it. Individual fields of such a type may have a stricter row; they must be nullable.
 """
 
 from collections.abc import Callable, Mapping
@@ -21,7 +21,7 @@ class Permission(Enum):
     ANYONE = "anyone"
     SIGNED_IN = "signed in"
     SIGNED_IN_OR_NULL = "signed in, null for others"
-    """What a signed-out viewer does not have is no error: a public page may ask for it."""
+    """A signed-out viewer gets null and no error, because a public page may query the field."""
     ORGANIZER = "organizer"
     OWNER = "owner or organizer"
     OWNER_ALONE = "owner"
@@ -90,7 +90,7 @@ NODE_PERMISSIONS: Mapping[Kind, Permission] = {
     Kind.ORDER: Permission.SIGNED_IN,
     Kind.QUEUE_ENTRY: Permission.SIGNED_IN,
 }
-"""`Query.node` itself is open; the row of the kind decides before anything is read."""
+"""`Query.node` itself is open; the row of the id's kind is checked before anything is read."""
 
 
 def enforce_permissions(schema: GraphQLSchema) -> None:

@@ -25,10 +25,10 @@ from schema.strawberry_fixes import ConcertIdArgument, Info, computed
 @strawberry.type(description="The right to hold tickets for one concert, for one purchase.")
 class QueuePass:
     person_id: strawberry.Private[PersonId]
-    token: str | None = strawberry.field(description="Send it as `queuePass`. Null after your turn is over.")
+    token: str | None = strawberry.field(description="The token to send as `queuePass`. Null after your turn is over.")
     status: PassStatus = strawberry.field(description="The status of the pass.")
     expires_at: datetime = strawberry.field(
-        description="Hold tickets before this moment. Holds you have by then stay valid."
+        description="Hold tickets before this time. Holds you already have stay valid after it."
     )
     expires_in_seconds: int = strawberry.field(
         description="Seconds until `expiresAt`, for clients whose clock may be wrong. 0 after the pass has expired."
@@ -65,7 +65,8 @@ class QueueEntry(ids.Node):
     concert_id: strawberry.Private[ConcertId]
     number: int | None = strawberry.field(
         description=(
-            "Your number, given once, starting at 1 in each round. Null before the lottery is drawn, and with RANDOM."
+            "Your number, assigned once; numbers start at 1 in each round."
+            " Null before the lottery draw, and with RANDOM."
         )
     )
     state: EntryState = strawberry.field(description="The state of the entry.")
@@ -83,7 +84,7 @@ class QueueEntry(ids.Node):
         description="Seconds until `expiresAt`, for clients whose clock may be wrong."
     )
     pass_: QueuePass | None = strawberry.field(name="pass", description="Your pass. Null until you claim it.")
-    end_reason: EntryEnd | None = strawberry.field(description="Why the entry ended. Null if it has not.")
+    end_reason: EntryEnd | None = strawberry.field(description="Why the entry ended. Null if it has not ended.")
     round: int = strawberry.field(
         description="Increases when an organizer resets the queue. Numbers then start at 1 again."
     )
@@ -116,7 +117,7 @@ class QueueEntry(ids.Node):
         return WaitEstimate.of(await resolve.estimate_wait(info.context, self.entry))
 
     @computed(
-        "Whether tickets will be left at your turn. Null after the entry has ended, and if the store is unavailable."
+        "Whether tickets will be left when it is your turn. Null after the entry ends, or if the store is unavailable."
     )
     async def stock_ahead(self, info: Info) -> StockAhead | None:
         concert = await concerts.load_concert(info.context, self.concert_id)
@@ -142,7 +143,7 @@ class QueueEntry(ids.Node):
 class QueuePosition:
     person_id: strawberry.Private[PersonId]
     state: EntryState | None = strawberry.field(
-        description="The state of your entry. Null if you never joined, as are all fields of your entry."
+        description="The state of your entry. Null if you never joined, and so are the other fields of your entry."
     )
     number: int | None = strawberry.field(description="See `QueueEntry.number`.")
     position: int | None = strawberry.field(description="See `QueueEntry.position`; exact for this version.")
@@ -159,22 +160,22 @@ class QueuePosition:
         description="Seconds until `expiresAt`, for clients whose clock may be wrong."
     )
     pass_: QueuePass | None = strawberry.field(name="pass", description="Your pass. Null until you claim it.")
-    end_reason: EntryEnd | None = strawberry.field(description="Why the entry ended. Null if it has not.")
+    end_reason: EntryEnd | None = strawberry.field(description="Why the entry ended. Null if it has not ended.")
     lot: int | None = strawberry.field(description="See `QueueEntry.lot`.")
     opens_at: datetime | None = strawberry.field(description="When the queue opens. Null after it has opened.")
     room_status: RoomStatus = strawberry.field(
-        description="The status of the waiting room. It tells why the queue does not move."
+        description="The status of the waiting room. It explains why the queue is not moving."
     )
     message: str = strawberry.field(
         description="A message from the organizer to everyone in the queue. Empty if there is none."
     )
     stock: Stock | None = strawberry.field(description="The stock of the concert.")
-    stock_ahead: StockAhead = strawberry.field(description="Whether tickets will be left at your turn.")
+    stock_ahead: StockAhead = strawberry.field(description="Whether tickets will be left when it is your turn.")
     version: int = strawberry.field(
         description="Increases with every change within an epoch. Discard payloads with a lower version."
     )
     epoch: int = strawberry.field(
-        description="A new epoch means that the queue was rebuilt. Accept it whatever its version."
+        description="A new epoch means that the queue was rebuilt. Accept it regardless of its version."
     )
 
     @classmethod

@@ -11,7 +11,7 @@ from schema.enums import AdmissionLimit, RoomAction
 
 
 @strawberry.type(
-    description="One setting before and after a change, as text. Empty if it had no value, or has none now."
+    description="One setting before and after a change, as text. A value is empty if the setting was not set."
 )
 class SettingChange:
     setting: str = strawberry.field(description="The name of the setting, such as `totalActiveUsers`.")
@@ -25,7 +25,7 @@ class SettingChange:
 
 @strawberry.type(description="The result of calling people manually.")
 class HandCall:
-    asked: int = strawberry.field(description="How many people were to be called.")
+    asked: int = strawberry.field(description="How many people the organizer asked to call.")
     called: int | None = strawberry.field(
         description=(
             "How many people were called. Null if the server stopped before it knew; repeat the "
@@ -33,7 +33,7 @@ class HandCall:
         )
     )
     limit: AdmissionLimit | None = strawberry.field(
-        description="Why fewer were called than requested. Null if all were."
+        description="Why fewer people were called than requested. Null if all were called."
     )
 
     @classmethod
@@ -41,12 +41,14 @@ class HandCall:
         return cls(asked=call.asked, called=call.called, limit=call.limit)
 
 
-@strawberry.type(description="One change of a waiting room. It is recorded together with the change, for good.")
+@strawberry.type(
+    description="One change of a waiting room. It is recorded together with the change and kept permanently."
+)
 class RoomAudit:
-    at: datetime = strawberry.field(description="When it was done.")
+    at: datetime = strawberry.field(description="When the change was made.")
     person_id: str = strawberry.field(description="The `sub` of the organizer's token.")
     person_name: str = strawberry.field(description="The organizer's name at that time.")
-    action: RoomAction = strawberry.field(description="What was done.")
+    action: RoomAction = strawberry.field(description="The kind of change.")
     settings_version: int = strawberry.field(description="The version of the settings after the change.")
     round: int = strawberry.field(description="The round of the queue after the change.")
     changes: list[SettingChange] = strawberry.field(description="The settings that changed. Empty for manual calls.")

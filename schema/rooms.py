@@ -1,7 +1,6 @@
 """The waiting room of a concert: its settings, its status, and the progress of its queue.
 
-All viewers see the room. Only organizers see how it is run; the permissions table says so for each
-field.
+All viewers see the room; the permissions table restricts its operational fields to organizers.
 """
 
 from datetime import datetime
@@ -26,8 +25,8 @@ from schema.strawberry_fixes import ConcertIdArgument, Info, computed
 
 @strawberry.type(
     description=(
-        "How many people pass through a waiting room. Totals are for this round, `inflow` and"
-        " `outflow` for the last minute."
+        "How many people pass through a waiting room. Totals cover this round; `inflow` and"
+        " `outflow` cover the last minute."
     )
 )
 class RoomFlow:
@@ -75,27 +74,29 @@ class WaitingRoom:
         description="Whether the waiting room is off: tickets can be held without a pass."
     )
     queueing_method: QueueingMethod = strawberry.field(description="How the next person is chosen.")
-    total_active_users: int = strawberry.field(description="The most people called or admitted at a time.")
-    new_users_per_minute: int = strawberry.field(description="The most people called in any 60 seconds.")
+    total_active_users: int = strawberry.field(description="The maximum number of people called or admitted at a time.")
+    new_users_per_minute: int = strawberry.field(description="The maximum number of people called in any 60 seconds.")
     pass_claim_timeout_seconds: int = strawberry.field(
         description="How many seconds a called person has to claim the pass."
     )
     session_duration_seconds: int = strawberry.field(
-        description="How many seconds a pass is valid after it was claimed."
+        description="How many seconds a pass is valid after it is claimed."
     )
     prequeue_starts_at: datetime | None = strawberry.field(
-        description="When people can start to join. Null means since publication."
+        description="When people can start to join. Null means at publication."
     )
-    opens_at: datetime = strawberry.field(description="When calling starts: as set, or at the start of the sale.")
+    opens_at: datetime = strawberry.field(
+        description="When calling starts: the time that was set, or the start of the sale."
+    )
     shuffle_at_start: bool = strawberry.field(
         description="Whether a lottery orders the people who join before the opening."
     )
     queue_all: bool = strawberry.field(
-        description="Whether the queue is paused: people wait, and are only called manually."
+        description="Whether the queue is paused: people wait and are only called manually."
     )
     heartbeat_timeout_seconds: int = strawberry.field(
         description="How many seconds one heartbeat keeps an entry alive without a connection. Below 70,"
-        " people whose browser tab is hidden lose their places."
+        " people whose browser tab is hidden lose their place."
     )
     disconnect_grace_seconds: int = strawberry.field(
         description="How many seconds an entry stays alive after its last connection closed."
@@ -112,13 +113,15 @@ class WaitingRoom:
     )
     serving_number: int = strawberry.field(description="The highest number called so far in this round.")
     waiting_count: int = strawberry.field(description="How many people are waiting.")
-    slots_taken: int = strawberry.field(description="How many of `totalActiveUsers` people are called or admitted now.")
-    passes_issued: int = strawberry.field(description="How many passes were claimed so far in this round.")
+    slots_taken: int = strawberry.field(
+        description="How many people are called or admitted now, of at most `totalActiveUsers`."
+    )
+    passes_issued: int = strawberry.field(description="How many passes have been claimed so far in this round.")
     version: int = strawberry.field(
         description="Increases with every change within an epoch. Discard payloads with a lower version."
     )
     epoch: int = strawberry.field(
-        description="A new epoch means that the waiting room was rebuilt. Accept it whatever its version."
+        description="A new epoch means that the waiting room was rebuilt. Accept it regardless of its version."
     )
 
     @computed(
@@ -171,7 +174,7 @@ class WaitingRoom:
 
 
 def show_room(context: Context, concert_id: ConcertId) -> NowOrLater[WaitingRoom | None]:
-    """Return the room of a concert, without waiting if it is loaded."""
+    """Return the room of a concert, without waiting if it is already loaded."""
     return resolve.show_waiting_room(context, concert_id, lambda found: WaitingRoom.of(found) if found else None)
 
 

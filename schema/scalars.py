@@ -1,6 +1,6 @@
 """Scalars for times and amounts.
 
-DateTime is in UTC with `Z`, and Decimal is a string, so that no client rounds it.
+DateTime is in UTC with `Z`. Decimal is a string, so that no client rounds it.
 """
 
 import math
@@ -18,8 +18,8 @@ from schema.enums import CurrencyCode
 _DATE_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d)", re.ASCII)
 _OFFSET = re.compile(r"Z|[+-]([01]\d|2[0-3]):[0-5]\d", re.ASCII)
 _EXAMPLE = "2026-12-31T20:00:00Z"
-# Nothing is sold outside these years, and every time inside them survives a change of time zone and
-# store.
+# No sale is outside these years, and every time inside them can be converted to any time zone and
+# stored in both stores.
 _FIRST_YEAR, _LAST_YEAR = 1970, 2200
 
 
@@ -47,9 +47,9 @@ def read_date_time(value: object) -> datetime:
 
 
 def seconds_until(moment: datetime) -> int:
-    """Return the whole seconds until `moment`, or 0 if it has passed.
+    """Return the whole seconds until `moment`, for clients with a wrong clock.
 
-    It is for clients whose clock is wrong.
+    Returns 0 if the moment has passed.
     """
     return max(0, math.floor((moment - datetime.now(UTC)).total_seconds()))
 

@@ -1,4 +1,4 @@
-"""Additions to Strawberry: a typed context, arguments named like builtins, computed fields."""
+"""Additions to Strawberry: a typed context, arguments named like builtins, and computed fields."""
 
 from collections.abc import Callable, Collection, Iterator
 from typing import Annotated, TypeAlias, TypeVar, cast
@@ -20,17 +20,18 @@ Method = TypeVar("Method", bound=Callable[..., object])
 Info: TypeAlias = strawberry.Info[Context, None]
 
 # The schema uses the names `id` and `input`, which are builtins in Python.
-ID = strawberry.argument(name="id", description="A global id.")
+ID = strawberry.argument(name="id", description="The global id of the object.")
 ConcertIdArgument: TypeAlias = Annotated[strawberry.ID, strawberry.argument(description="The id of the concert.")]
-INPUT = strawberry.argument(name="input", description="What to do.")
+INPUT = strawberry.argument(name="input", description="The input of the mutation.")
 
 
 def computed(
     description: str | None = None, *, name: str | None = None, graphql_type: object | None = None
 ) -> Callable[[Method], Method]:
-    """Make a method a field; with a description, Strawberry's decorator loses its type.
+    """Make a method a field without losing its type, as Strawberry's decorator does.
 
-    `graphql_type` is the type of a field whose method returns a value now or later.
+    Strawberry loses it if there is a description. `graphql_type` is the type of a field whose
+    method returns either a value or an awaitable.
     """
     made = strawberry.field(description=description, name=name, graphql_type=graphql_type)
     return cast("Callable[[Method], Method]", made)

@@ -1,4 +1,4 @@
-"""The subscription fields: each defines its topic and how a snapshot of it looks in the schema."""
+"""The subscription fields: each defines its topic and the payload built from a snapshot of it."""
 
 from collections.abc import Awaitable, Callable
 from typing import Annotated, assert_never
@@ -44,7 +44,7 @@ async def order_updated(
     info: Info, order_id: Annotated[strawberry.ID, strawberry.argument(description="The id of the order.")]
 ) -> OrderTopic:
     wanted = OrderId(ids.argument("orderId", order_id, Kind.ORDER).parts[0])
-    # Null also for another person's order: its existence is private.
+    # Another person's order is also None, because its existence is private.
     if await orders.get_order(info.context, wanted) is None:
         raise NotFound("Order", wanted)
     return OrderTopic(wanted)
@@ -66,10 +66,7 @@ async def _concert(context: Context, value: strawberry.ID) -> ConcertId:
 
 
 def wrap_topic_fields(schema: GraphQLSchema) -> None:
-    """Make subscription fields start with a topic.
-
-    They are then executed with a snapshot of the topic as the root value.
-    """
+    """Make subscription fields start with a topic and execute with its snapshots as root values."""
     for field in schema.subscription_type.fields.values() if schema.subscription_type else ():
         field.subscribe = _wrap_topic(field)
         field.resolve = _build_payload

@@ -1,7 +1,4 @@
-"""The viewer: the person whom the token names.
-
-It has everything of theirs that they need again after a reload.
-"""
+"""The viewer: the person in the token, and everything their client needs after a reload."""
 
 from typing import Self
 
@@ -21,7 +18,9 @@ from schema.strawberry_fixes import Info, computed
 @strawberry.type(description="The viewer: the person the access token identifies.")
 class Viewer:
     name: str = strawberry.field(description="Your name, from the access token.")
-    email: str | None = strawberry.field(description="Your email address, from the access token. Null if it has none.")
+    email: str | None = strawberry.field(
+        description="Your email address, from the access token. Null if the token has none."
+    )
     roles: list[Role] = strawberry.field(description="Your roles.")
 
     @classmethod

@@ -1,9 +1,9 @@
 """One connection of this process to the broker, shared by all its subscriptions.
 
-broadcaster distributes the messages of a channel. The backend is ours, because the stock one loses
-subscribers and stops for good, without an error, after an outage. Ours owns its connection,
-reconnects, and then sends GAP on every channel. A message only sets a flag: its subject is read
-again, so message queues stay as short as the loop is quick.
+broadcaster distributes the messages of a channel. We use our own backend, because broadcaster's
+loses subscribers and stops without an error after an outage. Ours owns its connection, reconnects,
+and then sends GAP on every channel. A message only sets a flag that makes its listener read the
+state again, so message queues stay short unless the event loop is slow.
 """
 
 import asyncio
@@ -24,21 +24,21 @@ from storage.outage_log import OutageLog
 
 log = logging.getLogger(__name__)
 _outage = OutageLog(log, "the connection to the broker")
-"""One for all feeds of this process: they lose the same broker."""
+"""All feeds of this process share one log, because they depend on the same broker."""
 
 GAP = "gap"
-"""Messages may have been missed: the listener has to read everything again."""
+"""A message that means that others may have been lost, so the listener must read everything."""
 SILENCE_S = 5.0
-"""Silence after which the connection is checked with a ping."""
+"""The duration of silence after which a ping checks the connection."""
 RECONNECT_PAUSE_S = 0.25
 
 HintHandler = Callable[[str], None]
 
 
 class HintsBackend(BroadcastBackend):
-    """Backend of broadcaster.
+    """A backend for broadcaster.
 
-    `next_published` never raises; it is the only reader of the connection.
+    `next_published` never raises and is the only reader of the connection.
     """
 
     def __init__(self, url: str) -> None:
@@ -50,9 +50,9 @@ class HintsBackend(BroadcastBackend):
         self._connection: AbstractConnection | None = None
 
     async def connect(self) -> None:
-        """Do nothing: the first read connects.
+        """Do nothing, because the first read connects.
 
-        An unavailable broker does not keep a process from starting.
+        A process can therefore start while the broker is unavailable.
         """
 
     async def disconnect(self) -> None:
@@ -98,7 +98,7 @@ class HintsBackend(BroadcastBackend):
         return Event(rest[0].decode(), rest[1].decode()) if kind == b"message" else None
 
     async def _next_reply(self, connection: AbstractConnection) -> list[Any] | None:
-        """Return the next reply; None after a silence."""
+        """Return the next reply, or None if none arrived within SILENCE_S."""
         try:
             reply = await connection.read_response(timeout=SILENCE_S, disconnect_on_error=False)
         except RedisTimeoutError:
@@ -125,7 +125,7 @@ class HintsBackend(BroadcastBackend):
         try:
             await self._connection.send_command(command, channel)
         except (RedisConnectionError, RedisTimeoutError, OSError):
-            # The reader meets the same failure, and subscribes to everything again.
+            # The reader gets the same error and subscribes to all channels again.
             return
 
     async def _drop(self) -> None:
@@ -144,17 +144,15 @@ class Feed:
         self._backend = HintsBackend(url)
         self._broadcast = Broadcast(backend=self._backend)
         self._listening: dict[str, asyncio.Task[None]] = {}
-        # In broadcaster, concurrent first subscribers of a channel lose each other.
+        # broadcaster loses subscribers if several subscribe to a channel for the first time
+        # concurrently.
         self._lock = asyncio.Lock()
 
     async def start(self) -> None:
         await self._broadcast.connect()
 
     def listen(self, channel: str, notice: HintHandler) -> None:
-        """Call `notice` with each message from now on.
-
-        Call it with GAP when messages may have been missed.
-        """
+        """Call `notice` with each further message, and with GAP if messages may have been lost."""
         self._listening[channel] = asyncio.create_task(self._drain(channel, notice))
 
     async def stop_listening(self, channel: str) -> None:
@@ -168,16 +166,16 @@ class Feed:
         try:
             await self._broadcast.disconnect()
         except asyncio.CancelledError:
-            # broadcaster raises the error its own listener ended with, if everything was cancelled
-            # before us.
+            # broadcaster re-raises the error of its own listener, which is CancelledError if all
+            # tasks were canceled before this call.
             await self._backend.disconnect()
             task = asyncio.current_task()
             if task is not None and task.cancelling():
                 raise
 
     def queued_messages(self) -> int:
-        """Return the number of messages that no listener has taken yet."""
-        # Broadcaster has no public way to its queues.
+        """Return the number of messages that no listener has received yet."""
+        # broadcaster has no public access to its queues.
         subscribers = self._broadcast._subscribers  # noqa: SLF001
         queues = [queue for queues in subscribers.values() for queue in queues]
         return sum(queue.qsize() for queue in queues)
@@ -187,7 +185,7 @@ class Feed:
         async with self._lock:
             subscriber = await subscription.__aenter__()
         try:
-            # Changes before the subscription was in place sent no hint here.
+            # Hints that were published before the subscription were not received.
             notice(GAP)
             while True:
                 notice((await subscriber.get()).message)

@@ -16,7 +16,7 @@ from subscriptions.publishing.subscriber_groups import Subscriber
 
 
 class HubSubscription:
-    """Handle of a subscription that delivers until it is closed."""
+    """The handle of a subscription, which delivers until the handle is closed."""
 
     def __init__(self, close: Callable[[], None]) -> None:
         self._close = close
@@ -49,7 +49,7 @@ class Hub:
     async def subscribe(self, source: Source, deliver: Deliver) -> HubSubscription:
         """Deliver the newest state now and whenever it changes.
 
-        Return the handle of the subscription. Raises an OnsaleError if the state cannot be read.
+        Returns the handle of the subscription. Raises an OnsaleError if the state cannot be read.
         """
         subscriber = Subscriber(source, deliver)
         publisher = self._publisher_for(source.topic)
@@ -82,13 +82,14 @@ class Hub:
 
     async def _run(self, concert_id: ConcertId, publisher: ConcertPublisher) -> None:
         channel = hints_channel(concert_id)
-        # The first subscriber is added in the same turn of the loop in which this task is created.
+        # The first subscriber is added in the turn of the event loop that creates this task.
         self._feed.listen(channel, publisher.on_hint)
         try:
             while not publisher.is_idle:
                 await publisher.run()
         finally:
-            # No await before this: a new subscriber must not find a publisher that is ending.
+            # Nothing is awaited before this, because a new subscriber must not find a publisher
+            # that is ending.
             if self._concerts.get(concert_id) is publisher:
                 del self._concerts[concert_id]
             await self._feed.stop_listening(channel)

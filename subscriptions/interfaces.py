@@ -1,8 +1,8 @@
 """Interfaces between transports, publishers and the rest of Onsale.
 
 Transports start operations through an `OperationRunner`. Publishers read through a
-`SnapshotReader`, render through a `Source` and report connected people to a `PresenceStore`. Each
-protocol is defined here once and implemented elsewhere.
+`SnapshotReader`, render through a `Source` and report connected people to a `PresenceStore`. These
+protocols are implemented elsewhere.
 """
 
 from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
@@ -24,10 +24,10 @@ from storage.hot.queues import EntryRecord
 
 @dataclass(frozen=True, slots=True)
 class OperationRequest:
-    """Payload of a subscribe message whose shape was checked."""
+    """The checked payload of a subscribe message."""
 
     document: str | None
-    """GraphQL document; None if only `extensions` identify it."""
+    """The GraphQL document, or None if only `extensions` identify it."""
     variables: Mapping[str, object]
     name: str | None
     extensions: Mapping[str, object]
@@ -38,7 +38,7 @@ class Answered:
     """A query or mutation was executed, or a subscription to something that changes no more."""
 
     payload: bytes
-    """JSON of the execution result."""
+    """The execution result as JSON."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Rejected:
     """Nothing was executed: the operation is invalid, denied, or cannot be served now."""
 
     errors: bytes
-    """JSON, a list of GraphQL errors."""
+    """A list of GraphQL errors as JSON."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class Ended:
 
 
 class SubscriptionHandle(Protocol):
-    """A running subscription; it delivers payloads until it is closed."""
+    """A running subscription, which delivers payloads until it is closed."""
 
     def close(self) -> None: ...
 
@@ -65,9 +65,9 @@ class Rendered:
     """One payload of a subscription."""
 
     payload: bytes
-    """JSON of an execution result, `{"data": …}`."""
+    """An execution result as JSON, `{"data": …}`."""
     is_last: bool = False
-    """True if nothing can follow: the transport completes the subscription."""
+    """Whether this is the last payload, after which the transport completes the subscription."""
     key: Hashable = None
     """Identifies the object shown, if a topic has several.
 
@@ -87,7 +87,7 @@ class Caller(Protocol):
 
     @property
     def expires_at(self) -> float | None:
-        """Return when the token expires, in Unix seconds; None if it does not expire."""
+        """Return when the token expires, in Unix seconds, or None if it does not expire."""
         ...
 
 
@@ -121,7 +121,7 @@ class OperationRunner(Protocol[C_contra]):
 
 
 class Source(Protocol):
-    """One subscription operation that was validated and is permitted."""
+    """One validated and authorized subscription operation."""
 
     @property
     def topic(self) -> Topic: ...
@@ -130,11 +130,11 @@ class Source(Protocol):
     def group(self) -> Hashable:
         """Return the group.
 
-        Sources of one topic and group have the same payload, so one of them renders for all.
+        Sources of one topic and group have the same payload, so one of them renders it for all.
         """
 
     def render_cached(self, snapshot: Snapshot) -> Rendered | None:
-        """Return what `render` would return; None if an execution would be needed."""
+        """Return the result of `render`, or None if that needs an execution."""
 
     async def render(self, snapshot: Snapshot) -> Rendered: ...
 
@@ -146,7 +146,7 @@ class Source(Protocol):
 class RoomSnapshot:
     """A waiting room and its queue at one version.
 
-    Every position and estimate of that version comes from here.
+    All positions and estimates of that version are computed from it.
     """
 
     room: WaitingRoom
@@ -156,9 +156,9 @@ class RoomSnapshot:
 
 @dataclass(frozen=True, slots=True)
 class ConcertSnapshot:
-    """Everything published for a concert at one version.
+    """The published data of a concert at one version.
 
-    It includes the people who changed since the version before.
+    It includes the people whose data changed since an earlier version.
     """
 
     room_snapshot: RoomSnapshot
@@ -167,15 +167,15 @@ class ConcertSnapshot:
 
 
 class SnapshotReader(Protocol):
-    """Reader of snapshots.
+    """A reader of snapshots.
 
-    Calls in one turn of the event loop reach the store together, in order.
+    Calls in one turn of the event loop reach the store together and in order.
     """
 
     async def read_snapshot(self, concert_id: ConcertId, *, after: int) -> ConcertSnapshot:
         """Return the snapshot, with the changes after the version `after`.
 
-        The read lets the next change publish a hint again.
+        After the read, the next change publishes a hint again.
         """
         ...
 
@@ -193,13 +193,13 @@ class SnapshotReader(Protocol):
 
 
 class PresenceStore(Protocol):
-    """Records which people have a connection at which process."""
+    """A store that records which people are connected to which process."""
 
     async def sync_presence(
         self, concert_id: ConcertId, process: str, people: Sequence[tuple[PersonId, int]], *, is_known: bool
     ) -> None:
         """Renew the lease of `process` and record connects (above 0) and disconnects (below 0).
 
-        Raises LeaseExpired if the lease is over, or, with `is_known`, if the store has forgotten
-        the process.
+        Numbers above 0 are connections, and numbers below 0 are disconnections. Raises LeaseExpired
+        if the lease has expired or, with `is_known`, if the store does not know the process.
         """

@@ -1,7 +1,7 @@
 """GraphQL over server-sent events, distinct connections mode: one operation per HTTP response.
 
-The stream ends with `complete`, also after errors. It ends without it when the client leaves or
-reads nothing, or when this process ends.
+The stream ends with `complete`, even after errors. It ends without `complete` if the client
+disconnects or does not read, or if this process stops.
 """
 
 import asyncio
@@ -18,10 +18,10 @@ HEADERS = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-store"),
     (b"vary", b"accept"),
-    (b"x-accel-buffering", b"no"),  # nginx would hold events back
+    (b"x-accel-buffering", b"no"),  # nginx would buffer events
 ]
 _HEARTBEAT_COMMENT = b":\n\n"
-# Browsers do not report an event without a line of data.
+# Browsers do not dispatch an event without a data line.
 _COMPLETE = b"event: complete\ndata: \n\n"
 _EXPIRED = "The access token has expired; reconnect with a new one."
 _NEVER = float("inf")
@@ -30,11 +30,11 @@ _NEVER = float("inf")
 class EventStream:
     """One event stream.
 
-    Give `deliver` to the code that starts the operation, and its outcome to `serve`.
+    Pass `deliver` to the code that starts the operation, and the operation's outcome to `serve`.
     """
 
     def __init__(self, limits: Limits, *, expires_at: float | None) -> None:
-        """Create the stream. `expires_at` is in Unix seconds."""
+        """Create the stream. `expires_at` is the token's expiry in Unix seconds."""
         self._limits = limits
         self._clock = asyncio.get_running_loop().time
         self._expires_s = _NEVER if expires_at is None else self._clock() + expires_at - time.time()
@@ -48,7 +48,7 @@ class EventStream:
         self._changed.set()
 
     def stop(self) -> None:
-        """End the events. The missing `complete` tells the client that it may reconnect."""
+        """End the stream without `complete`, which means that the client may reconnect."""
         self._is_stopped = True
         self._changed.set()
 
@@ -60,7 +60,7 @@ class EventStream:
             await self._answer(outcome, send)
             await self._write(send, b"", is_end=True)
         except (OSError, TimeoutError):
-            pass  # the client is gone, or reads nothing
+            pass  # the client has disconnected or does not read
         finally:
             if not isinstance(outcome, Answered | Rejected | Ended):
                 outcome.close()

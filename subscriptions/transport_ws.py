@@ -1,7 +1,7 @@
 """GraphQL over WebSocket: decides who may open a socket. connection.py handles its messages.
 
-Speaks graphql-transport-ws and nothing older: the older protocol let operations run before a client
-was authenticated.
+Only graphql-transport-ws is supported, because the older protocol let operations run before the
+client was authenticated.
 """
 
 import logging
@@ -25,7 +25,7 @@ SUBPROTOCOL = "graphql-transport-ws"
 
 
 class GraphQLSocket(Generic[C]):
-    """ASGI application for scopes of type websocket.
+    """An ASGI application for scopes of type websocket.
 
     `connection_counter` may be shared with the event streams.
     """
@@ -83,9 +83,9 @@ class GraphQLSocket(Generic[C]):
 
 
 def _has_token(headers: Headers, scope: Scope) -> bool:
-    """Return whether the upgrade request has a token, in the header or in a common parameter.
+    """Return whether the upgrade request has a token in its header or in a common parameter.
 
-    Neither is read: browsers cannot send the header, and addresses end up in logs.
+    Neither token is used, because browsers cannot send the header and URLs are written to logs.
     """
     names = [name for name, _ in QueryParams(scope.get("query_string", b"")).multi_items()]
     return "authorization" in headers or any(is_token_name(name) for name in names)
@@ -94,7 +94,7 @@ def _has_token(headers: Headers, scope: Scope) -> bool:
 async def _forbid(scope: Scope, send: Send, reason: str) -> None:
     """Answer the upgrade request with 403 and the reason, if the server can send a body."""
     if "websocket.http.response" not in scope.get("extensions", {}):
-        # Before the acceptance this is an answer with status 403.
+        # Before the socket is accepted, this message makes the server answer with status 403.
         await send({"type": "websocket.close"})
         return
     body = reason.encode(errors="replace")

@@ -1,6 +1,6 @@
-/** Fetches with errors for people: a browser says no more than "Failed to fetch". */
+/** Fetches with readable errors, because a browser reports only "Failed to fetch". */
 
-/** The server could not be reached, or the connection broke before its answer was complete. */
+/** The server could not be reached, or the connection was lost before the response was complete. */
 export class Unreachable extends Error {}
 
 /** `who` begins the message, for example "The server". */
@@ -8,7 +8,7 @@ export async function fetchFrom(who: string, address: RequestInfo | URL, init?: 
   return orUnreachable(who, () => fetch(address, init));
 }
 
-/** Runs a step of a request. The browser reports every failure of the network as a TypeError. */
+/** Runs a step of a request. The browser reports every network failure as a TypeError. */
 export async function orUnreachable<T>(who: string, step: () => Promise<T>): Promise<T> {
   try {
     return await step();

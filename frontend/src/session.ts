@@ -1,6 +1,6 @@
 /**
- * The signed-in user: the issuer's tokens, kept for this browser tab only and renewed before they
- * expire. Two tabs can have two users.
+ * The signed-in user. The issuer's tokens are kept only for this browser tab and renewed before
+ * they expire, so two tabs can have two users.
  */
 
 import { fetchFrom } from "./network";
@@ -16,7 +16,7 @@ export interface TokenAnswer {
 
 export interface Session {
   name: string;
-  /** The name to print on tickets and the address to send them to; null if the token has none. */
+  /** The name to print on tickets and the email address for them; null if the token has none. */
   fullName: string | null;
   email: string | null;
   roles: string[];
@@ -24,7 +24,7 @@ export interface Session {
   refreshToken: string | null;
   /** Set after a login through the issuer's page, to sign out there too. */
   idToken: string | null;
-  /** Unix milliseconds, by this machine's clock. */
+  /** The expiry in Unix milliseconds, by this machine's clock. */
   expiresAt: number;
 }
 
@@ -103,7 +103,7 @@ export class Sessions {
     try {
       if (!before.refreshToken) throw new Refused("it cannot be renewed");
       const answer = await this.#ask({ grant_type: "refresh_token", refresh_token: before.refreshToken });
-      // A sign-in or sign-out that happened meanwhile wins.
+      // A sign-in or sign-out during the request takes precedence.
       if (this.#current === before) this.#adopt({ ...sessionOf(answer), idToken: answer.id_token ?? before.idToken });
     } catch (error) {
       if (this.#current !== before) return;

@@ -37,15 +37,15 @@ from schema.execution.operation_cost import CostTable, OperationCost, build_oper
 CACHED_CHARACTERS = 250_000
 LONGEST_CACHED = 10_000
 
-# The loop reads a document of this size in a few milliseconds.
+# The event loop reads a document of at most this size in a few milliseconds.
 LONGEST_IN_LOOP = 1_000
 MOST_FIELDS_IN_LOOP = 100
 MOST_COMPARISONS_IN_LOOP = 1_000
 MAX_WAITING = 20
 """The most documents that may wait for the thread. Each takes at most 0.1 s."""
 
-# The message of graphql-core for a parser limit or Python's recursion limit; syntax errors have
-# other messages.
+# The messages of graphql-core when a document exceeds a parser limit or Python's recursion limit;
+# syntax errors have other messages.
 _PARSING_ABORTED = "Parsing aborted."
 _VALIDATION_ABORTED = "Validation aborted."
 _MAX_ERRORS = 10
@@ -61,9 +61,9 @@ class Document:
     errors: tuple[GraphQLError, ...] = ()
     costs: Mapping[str | None, OperationCost] = field(default_factory=dict)
     is_introspection: bool = False
-    """All of its root fields ask for the schema."""
+    """Whether all of its root fields query the schema."""
     introspections: dict[str | None, ExecutionResult] = field(default_factory=dict)
-    """The answers to its operations so far."""
+    """The results of its operations that were executed before, by operation name."""
 
     def operation(self, name: str | None) -> OperationDefinitionNode | None:
         return get_operation_ast(self.ast, name) if self.ast else None
@@ -106,7 +106,8 @@ class DocumentCache:
     ) -> ExecutionResult:
         """Return the answer to an operation that asks only for the schema.
 
-        Raises TemporarilyUnavailable. An answer without variables is kept with the document.
+        Raises TemporarilyUnavailable. Results of operations without variables are cached with the
+        document.
         """
         if not variables and name in document.introspections:
             return document.introspections[name]
@@ -202,9 +203,9 @@ class _OneThread:
             if not self._free.acquire(blocking=False):
                 raise TemporarilyUnavailable("Too many long documents are being read")
             running = self._running[key] = self._pool.submit(work)
-            # Called in the thread; both operations are safe there.
+            # The callback runs in the thread; both of its operations are thread-safe.
             running.add_done_callback(partial(self._finish, key))
-        # Shielded, because a caller that gives up must not cancel the work for the others.
+        # Shielded, because a canceled caller must not cancel the work for the others.
         return await asyncio.shield(asyncio.wrap_future(running))
 
     def _finish(self, key: Hashable, _: Future[Any]) -> None:

@@ -1,6 +1,7 @@
-"""Size limits of documents, checked before validation: an attack must cost its sender more than us.
+"""Size limits of documents, checked before validation, which is expensive for large documents.
 
-A document is measured as it will run: the contents of a fragment count wherever it is spread.
+An attack must cost its sender more than us. A document is measured as it is executed: the contents
+of a fragment count at each spread.
 """
 
 from collections.abc import Iterable, Mapping
@@ -21,8 +22,8 @@ from graphql import (
 from schema.execution.top_level_errors import SystemCode
 
 # GraphiQL's introspection, the largest document of any tool we know, has 15 levels and 229 fields
-# after its fragments are spread. Validation time grows with the square of fields that select the
-# same: 0.1 s for 400.
+# after its fragments are spread. Validation time grows with the square of the number of equal
+# fields: 0.1 s for 400.
 MAX_CHARACTERS = 20_000
 MAX_TOKENS = 2_000
 MAX_DEPTH = 15
@@ -48,13 +49,13 @@ class Size:
     roots: int = 0
     """Fields on the first level."""
     introspections: int = 0
-    """Fields on the first level that ask for the schema."""
+    """Fields on the first level that query the schema."""
     typenames: int = 0
     """Fields on the first level that are `__typename`."""
     aliases: int = 0
     directives: int = 0
     comparisons: int = 0
-    """Pairs of fields with one response name, which validation compares."""
+    """Pairs of fields with the same response name, which validation compares."""
 
     def __add__(self, other: "Size") -> "Size":
         return Size(
@@ -74,8 +75,8 @@ def check(document: DocumentNode) -> Size | GraphQLError:
     try:
         size = measure(document)
     except RecursionError:
-        # A chain of fragments may exceed the recursion limit although the parser accepts each of
-        # them.
+        # A chain of fragments may exceed the recursion limit although the parser accepts each
+        # fragment.
         return too_complex("is nested too deeply")
     for name, measured, limit in (
         ("levels of nesting", size.depth, MAX_DEPTH),
@@ -106,7 +107,7 @@ def measure(document: DocumentNode) -> Size:
 
 
 def count_comparisons(document: DocumentNode) -> int:
-    """Return how many pairs of fields with one response name validation compares."""
+    """Return how many pairs of fields with the same response name validation compares."""
     fragments = {node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)}
     definitions = (
         node for node in document.definitions if isinstance(node, OperationDefinitionNode | FragmentDefinitionNode)
@@ -115,7 +116,7 @@ def count_comparisons(document: DocumentNode) -> int:
 
 
 def _count_pairs(merged: Iterable[SelectionSetNode], fragments: Mapping[str, FragmentDefinitionNode]) -> int:
-    """Return the pairs in selection sets that apply to one object, and in what is inside them."""
+    """Return the number of pairs in selection sets of one object, and in nested selection sets."""
     named: dict[str, list[FieldNode]] = {}
     spread: set[str] = set()
     unread = list(merged)
@@ -137,7 +138,10 @@ def _count_pairs(merged: Iterable[SelectionSetNode], fragments: Mapping[str, Fra
 
 
 class _SizeMeter:
-    """Measures each fragment once; a fragment inside itself counts zero: validation refuses it."""
+    """Measures each fragment once.
+
+    A fragment inside itself counts as zero, because validation refuses it.
+    """
 
     def __init__(self, document: DocumentNode) -> None:
         nodes = (node for node in document.definitions if isinstance(node, FragmentDefinitionNode))

@@ -1,7 +1,7 @@
 """The cost of each field, in units of a plain field, and the lengths of lists without a page size.
 
-Measured with `make bench-hostile`. Any field that is not listed costs 1. A test compares the lists
-of the schema with LIST_LENGTHS.
+The values were measured with `make bench-hostile`. A field that is not listed costs 1. A test
+compares the lists of the schema with LIST_LENGTHS.
 """
 
 from graphql import GraphQLSchema
@@ -46,7 +46,7 @@ LIST_LENGTHS = {
     "Viewer.queueEntries": 10,
     "RoomAudit.changes": 5,
     "InvalidInputError.problems": 10,
-    # The introspection of this schema: 135 types.
+    # Introspection of this schema returns 135 types.
     "__Schema.types": 150,
     "__Schema.directives": 10,
     "__Directive.args": 2,
@@ -60,7 +60,7 @@ LIST_LENGTHS = {
 
 
 def build_cost_table(schema: GraphQLSchema) -> CostTable:
-    """Return the table, with every mutation as a change."""
+    """Return the cost table, in which every mutation has the cost of a change."""
     mutations = schema.mutation_type.fields if schema.mutation_type else {}
     costs = FIELD_COSTS | {f"Mutation.{name}": _CHANGE for name in mutations}
     return CostTable(costs, LIST_LENGTHS, default_page_size=DEFAULT_PAGE_SIZE, max_page_size=MAX_PAGE_SIZE)

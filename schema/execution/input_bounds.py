@@ -8,14 +8,14 @@ from collections.abc import Mapping
 from domain.errors import BadUserInput
 
 MAX_ITEMS = 200
-"""Items of a list, and keys of an object. A concert has at most 50 tiers."""
+"""The maximum number of items in a list or keys in an object. A concert has at most 50 tiers."""
 MAX_KEY_CHARACTERS = 100
 MAX_VALUES = 2_000
-"""Values of all variables together, at any depth."""
+"""The maximum number of values in all variables together, at any depth."""
 
 
 def check_variables(variables: Mapping[str, object]) -> None:
-    """Raise BadUserInput for a list, an object or a whole that is too long."""
+    """Raise BadUserInput if a list, an object, a key or the total number of values is too large."""
     values = 0
     unread: list[tuple[str, object]] = [("variables", variables)]
     while unread:

@@ -1,7 +1,7 @@
-"""Checks literal values as graphql-core does, and says where each wrong one is.
+"""Checks literal values like graphql-core, and reports the location of each invalid one.
 
-graphql-core drops the path inside an input object, and the place of a scalar whose parser raises a
-GraphQLError, so a wrong DateTime among ten would not be found.
+graphql-core drops the path inside an input object and the location of a scalar whose parser raises
+a GraphQLError, so that a client could not find an invalid DateTime among ten.
 """
 
 from graphql import (
@@ -47,11 +47,11 @@ class LocatedValuesRule(ValuesOfCorrectTypeRule):
 RULES: tuple[type[ASTValidationRule], ...] = tuple(
     LocatedValuesRule if rule is ValuesOfCorrectTypeRule else rule for rule in specified_rules
 )
-"""The rules of the specification, with this one in its place."""
+"""The rules of the specification, with ValuesOfCorrectTypeRule replaced by LocatedValuesRule."""
 
 
 def _located(error: GraphQLError, root: ValueNode, path: list[str | int], owner: str | None) -> GraphQLError:
-    """Return the error with its node, and with the path of its field in the message."""
+    """Return the error with its node and with the path of its field in the message."""
     where = ".".join(map(str, path if owner is None else [owner, *path]))
     message = f"`{where}`: {error.message}" if where else error.message
     nodes = error.nodes or [_node_at(root, path)]

@@ -1,4 +1,4 @@
-"""Lists of objects, completed in time slices, so that a long page does not keep the loop busy."""
+"""Completes lists of objects in time slices, so that a long page does not block the event loop."""
 
 from collections.abc import Callable, Sequence
 from inspect import isawaitable
@@ -10,7 +10,7 @@ from resolvers.context import Context
 from schema.execution.operation_cost import is_list_of_objects
 
 MAX_INNER = 10
-"""A list inside a list that is not longer is completed with its item, without a task of its own."""
+"""Up to this length, a list inside a list is completed without a task, as a part of its item."""
 
 Resolve = Callable[..., Any]
 
@@ -27,7 +27,7 @@ def _sliced(resolve: Resolve) -> Resolve:
     def sliced(source: object, info: GraphQLResolveInfo[Context], **arguments: object) -> object:
         found = resolve(source, info, **arguments)
         if info.operation.operation is not OperationType.QUERY:
-            # Payloads of mutations and subscriptions are short, and their rate is high.
+            # Payloads of mutations and subscriptions are short but frequent.
             return found
         if isawaitable(found):
             return _slice_later(found, info)

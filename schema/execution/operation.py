@@ -1,4 +1,4 @@
-"""Execution of one operation: the request and result of a transport, in plain types."""
+"""Executes one operation; its request and its result are plain types for the transports."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,9 +20,12 @@ _NEEDS_A_STREAM = "A subscription sends more than one result; use WebSocket, or 
 
 
 MAX_INPUT_ERRORS = 5
-"""Errors of the variables that are reported. For each unknown key, similar names are searched."""
+"""The maximum number of errors reported for the variables.
+
+graphql-core searches for names similar to each unknown key.
+"""
 MAX_INTROSPECTION_COST = 400_000
-"""Twice what the largest introspection of any tool we know costs; it runs in a thread."""
+"""Twice the cost of the largest introspection of any tool we know; it runs in a thread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,7 @@ class OperationResult:
 
 
 class NotAQuery(Exception):
-    """Only queries are allowed, and this operation may write."""
+    """The operation may write, but only queries are allowed."""
 
 
 class Executor:
@@ -90,7 +93,7 @@ class Executor:
     def prepare(self, document: Document, operation: Operation, context: Context) -> Execution | list[GraphQLError]:
         """Coerce the variables and compute the cost.
 
-        Return the execution, or the errors that prevent it.
+        Returns the execution, or the errors that prevent it.
         """
         assert document.ast is not None
         try:
@@ -123,14 +126,14 @@ def rejected_result(errors: Sequence[GraphQLError], context: Context) -> Operati
 
 
 def error_result(error: OnsaleError, context: Context) -> OperationResult:
-    """Return the error of an allowed operation whose topic cannot be read."""
+    """Return the error result of a permitted operation whose topic cannot be read."""
     return rejected_result([GraphQLError(str(error), original_error=error)], context)
 
 
 def executed_result(result: graphql.ExecutionResult, context: Context) -> OperationResult:
     errors = result.errors or []
     if result.data is None and all(error.path is None for error in errors):
-        # The variables do not match, or the document lacks the operation: GraphQL executed nothing.
+        # GraphQL executed nothing: the variables do not match, or the document lacks the operation.
         return rejected_result(errors, context)
     payload: dict[str, object] = {"data": result.data}
     if errors:

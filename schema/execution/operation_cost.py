@@ -1,8 +1,8 @@
-"""The cost of an operation, known before any resolver runs.
+"""The cost of an operation, computed before any resolver runs.
 
 A tree of the operation's fields is built once per document. It is evaluated with the coerced
-variables of each request, because a page size multiplies the cost of everything inside it.
-Fields behind @skip and @include count: the cost is an upper bound.
+variables of each request, because a page size multiplies the cost of the fields inside the page.
+The cost is an upper bound: fields with @skip or @include always count.
 """
 
 from collections.abc import Iterator, Mapping
@@ -37,9 +37,9 @@ class CostTable:
     """Costs by `Type.field`. The unit is the time that one plain field takes, about 10 µs."""
 
     costs: Mapping[str, int]
-    """Cost of a field that reads something; any other field costs 1."""
+    """The cost of each field that reads from a store; any other field costs 1."""
     lengths: Mapping[str, int]
-    """Expected length of a list that has no page size."""
+    """The expected length of each list that has no page size."""
     default_page_size: int
     max_page_size: int
 
@@ -55,7 +55,7 @@ class PageSize:
         given = self.number if self.variable is None else variables.get(self.variable, self.number)
         if not isinstance(given, int):
             return table.default_page_size
-        # The resolver refuses any other number, which must not lower the sum.
+        # The resolver refuses any other number, and such a number must not lower the sum.
         return min(max(given, 0), table.max_page_size)
 
 
@@ -153,7 +153,7 @@ class _CostBuilder:
             found = self.schema.get_field(parent, name)
             if found is not None:
                 return found
-        # A union has this field alone.
+        # A union has only this field.
         return TypeNameMetaFieldDef
 
 
@@ -163,7 +163,7 @@ def is_list_of_objects(definition: GraphQLField) -> bool:
 
 
 def _page_size(definition: GraphQLField, node: FieldNode) -> PageSize | None:
-    """Return the page size that a connection is asked for; None for any other field."""
+    """Return the requested page size of a connection, or None for any other field."""
     if PAGE_SIZE_ARGUMENT not in definition.args:
         return None
     for argument in node.arguments or ():

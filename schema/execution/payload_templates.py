@@ -1,10 +1,9 @@
-"""One execution for all people in a queue whose payloads differ only in integers.
+"""Templates of payloads that differ only in integers at the same positions.
 
-The integers must be at the same places.
-
-A template is made by executing the operation for an anonymous viewer, with marks in place of a
-person's integers. It is used only after a proof: filled with the integers of a person whose
-payload was rendered by execution, it must give the same bytes.
+One execution then serves all such people in a queue. A template is made by executing the operation
+for an anonymous viewer, with marks in place of a person's integers. It is used only after it is
+verified: filled with the integers of a person whose payload was rendered by execution, it must give
+the same bytes.
 """
 
 import re
@@ -42,9 +41,9 @@ def integers_of(entry: QueueEntry | None) -> Integers:
 @dataclass(frozen=True, slots=True)
 class Template:
     text: bytes
-    """The payload with `%d` in each place."""
+    """The payload with `%d` in place of each integer."""
     order: tuple[int, ...]
-    """The index of the integer for each place."""
+    """The index of the integer for each `%d`."""
 
     def fill(self, integers: Integers) -> bytes:
         return self.text % tuple([integers[index] for index in self.order])
@@ -62,10 +61,8 @@ class Template:
 class PayloadTemplates:
     """Templates of one operation, at one version of a room and its stock.
 
-    Another version clears them.
-
-    A `Shape` is everything in a snapshot except its room, its stock and its integers, plus the
-    roles of its viewer.
+    Another version clears them. A `Shape` is everything in a snapshot except its room, its stock
+    and its integers, plus the roles of its viewer.
     """
 
     __slots__ = ("_first", "_made", "_room", "_stock")
@@ -77,7 +74,7 @@ class PayloadTemplates:
         self._made: dict[Shape, Template | None] = {}
 
     def fill(self, snapshot: QueueSnapshot, viewer: Viewer) -> bytes | None:
-        """Return the bytes that an execution would give; None without a proven template."""
+        """Return the bytes that an execution would give, or None without a verified template."""
         if _is_personal(snapshot.entry) or not self._is_of(snapshot):
             return None
         integers = integers_of(snapshot.entry)
@@ -87,7 +84,7 @@ class PayloadTemplates:
     async def render(self, snapshot: QueueSnapshot, viewer: Viewer, execute: Execute) -> bytes:
         """Return the payload of a snapshot.
 
-        The first snapshot of a shape is executed; it proves the template that is made for the
+        The payload of the first snapshot of a shape verifies the template that is made for the
         second.
         """
         payload = await execute(snapshot, viewer)
@@ -121,8 +118,8 @@ class PayloadTemplates:
 def _is_personal(entry: QueueEntry | None) -> bool:
     """Return whether an entry differs in more than integers.
 
-    A called entry has a pass and a deadline, an ended entry a reason; others have integers or
-    nothing.
+    A called entry has a pass and a deadline, and an ended entry has a reason; other entries differ
+    only in integers.
     """
     return entry is not None and entry.state not in WAITING_STATES
 
@@ -135,7 +132,7 @@ def _shape(snapshot: QueueSnapshot, integers: Integers, viewer: Viewer) -> Shape
 
 
 def _marked(entry: QueueEntry) -> QueueEntry:
-    """Return the entry with marks in place of everything personal."""
+    """Return the entry with marks in place of its integers, and without other personal data."""
     first = _FEWEST + secrets.randbelow(_FEWEST)
     number, position, p50_s, p90_s, lot = range(first, first + 5)
     return replace(

@@ -1,4 +1,4 @@
-"""Equal fields of one query share one read: an alias costs no second round trip."""
+"""Lets equal fields of one query share one read, so that an alias costs no second round trip."""
 
 from collections.abc import Callable, Sequence
 from inspect import isawaitable
@@ -12,7 +12,7 @@ Resolve = Callable[..., Any]
 
 
 def read_equal_fields_once(schema: GraphQLSchema, type_names: Sequence[str]) -> None:
-    """Share the results, also errors, of the equal fields of an object of these types."""
+    """Share results, including errors, between equal fields of an object of these types."""
     for type_name in type_names:
         type_ = schema.type_map[type_name]
         assert isinstance(type_, GraphQLObjectType)
@@ -27,7 +27,7 @@ def _shared(name: str, resolve: Resolve) -> Resolve:
             found = resolve(source, info, **arguments)
             return await found if isawaitable(found) else found
 
-        # The memo keeps every source alive, because each is the result of a field read before.
+        # The memo keeps every source alive, because each is the result of an earlier field.
         key = name, id(source), repr(arguments)
         return info.context.fields.get(key, read)
 

@@ -1,10 +1,9 @@
-"""Starts the operations that a transport receives.
+"""Starts operations for transports: executes queries and mutations, and makes sources.
 
-Queries and mutations are executed; a subscription becomes a source.
-
-A source is parsed, validated and permitted once, and holds no connection and no task: the hub
-passes it snapshots, and each is one execution of the operation with a new context. Sources of
-one group have the same payload, so one of them renders for all.
+A subscription becomes a source. Its operation is parsed, validated and authorized once. A source
+holds no connection and no task: the hub passes it snapshots, and the source executes the operation
+with a new context for each of them. Sources of one group have the same payload, so one of them
+renders it for all.
 """
 
 import hashlib
@@ -31,9 +30,9 @@ from schema.execution.payload_templates import PayloadTemplates
 from subscriptions.interfaces import Rendered, Source
 
 ViewerKey = NewType("ViewerKey", tuple[str, ...])
-"""The person and the roles: everything about a viewer that can change the payload."""
+"""The person and roles: everything about a viewer that can change their payload."""
 Key = NewType("Key", tuple[bytes, str | None, bytes])
-"""SHA-256 of the document, the name of the operation, and its coerced variables as JSON."""
+"""The SHA-256 of the document, the name of the operation, and its coerced variables as JSON."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +54,9 @@ class SubscriptionStarter:
     async def start(
         self, operation: Operation, context: Context, *, may_mutate: bool = True
     ) -> OperationResult | Source:
-        """Return a source for a subscription, or a result.
+        """Return the source of a subscription, or a result.
 
-        The result answers a query or mutation, or has the errors that prevent the subscription.
-
+        The result is that of a query or mutation, or the errors that prevent the subscription.
         Raises NotAQuery for a mutation if `may_mutate` is false.
         """
         document = await self._documents.get(operation.document)
@@ -82,11 +80,11 @@ class SubscriptionStarter:
             # A shared payload is rendered for an anonymous viewer, so it cannot contain anything
             # personal.
             context = replace(context, viewer=None, address=None)
-        # The copy of the context has read nothing yet.
+        # A copy of the context has empty memos.
         return SubscriptionSource(event_stream.topic, self._prepare(execution, operation), replace(context))
 
     def _prepare(self, execution: Execution, operation: Operation) -> "PreparedOperation":
-        # Coerced values, defaults included, are in the order in which the document declares them.
+        # Coerced values include defaults and are in the order of their declaration in the document.
         variables = orjson.dumps(execution.variable_values.coerced)
         key = Key((hashlib.sha256(operation.document.encode()).digest(), operation.name, variables))
         execution.context_value = None
@@ -95,10 +93,7 @@ class SubscriptionStarter:
 
 @dataclass(frozen=True, slots=True, weakref_slot=True)
 class PreparedOperation:
-    """An operation with its variables.
-
-    It is shared by all subscribers with the same document and variables, and has no viewer.
-    """
+    """An operation with its variables and without a viewer, shared by all its subscribers."""
 
     key: Key
     execution: Execution
@@ -150,7 +145,7 @@ class SubscriptionSource:
 
 
 def _is_last(snapshot: Snapshot) -> bool:
-    """Return whether nothing can follow on this topic for this subscriber."""
+    """Return whether this is the last snapshot of the topic for this subscriber."""
     match snapshot:
         case QueueSnapshot(entry=entry):
             return entry is not None and not entry.is_active

@@ -42,11 +42,11 @@ SYSTEM_CODES: Mapping[type[OnsaleError], SystemCode] = {
     domain_errors.InvalidInput: SystemCode.BAD_USER_INPUT,
     domain_errors.TemporarilyUnavailable: SystemCode.UNAVAILABLE,
 }
-"""The code of each top-level error: every Denial, and each Refusal that a query can cause."""
+"""The code of each top-level error: every Denial, and the refusals that a query can raise."""
 
 
 def to_top_level_error(error: GraphQLError, request_id: str) -> dict[str, object]:
-    """Return the error as sent to the client. One without a table row is logged and masked."""
+    """Return the error for the client. An error without a table row is logged and masked."""
     cause = error.original_error
     while isinstance(cause, GraphQLError):
         cause = cause.original_error
@@ -62,12 +62,12 @@ def to_top_level_error(error: GraphQLError, request_id: str) -> dict[str, object
 
 
 def _in_json(message: str) -> str:
-    """Return a message of graphql-core, which writes values as Python does, with those of JSON."""
+    """Return a message of graphql-core with the Python words None, True and False as in JSON."""
     return _QUOTED_OR_WORD.sub(lambda found: _JSON_WORDS.get(found[0], found[0]), message)
 
 
 def log_store_error(refusal: Refusal, request_id: str) -> None:
-    """Log the cause of an answer that a store is unavailable. Other refusals are not logged."""
+    """Log the cause if a store is unavailable; other refusals are not logged."""
     if isinstance(refusal, domain_errors.TemporarilyUnavailable):
         logger.warning("request %s was answered %r: %s", request_id, str(refusal), describe_cause(refusal))
 
@@ -88,8 +88,8 @@ def _describe(cause: Exception, path: list[str | int] | None, request_id: str) -
 
 
 def _refusal_extensions(refusal: Refusal) -> dict[str, object]:
-    # A refusal without a system code keeps its own: its field has no union, and the client still
-    # needs the next step.
+    # A refusal without a system code keeps its own code: its field has no union, and the client
+    # still needs to know the next step.
     extensions: dict[str, object] = {
         "code": SYSTEM_CODES.get(type(refusal), refusal.code),
         "retryable": refusal.retryable,

@@ -1,4 +1,4 @@
-"""The mutations, their inputs and results; each mutation reads everything again."""
+"""The mutations with their inputs and results; each mutation reads fresh values."""
 
 from collections.abc import Callable
 
@@ -8,10 +8,7 @@ from resolvers.context import Context
 
 
 def clear_before_mutations(schema: GraphQLSchema) -> None:
-    """Clear the memos of the context before each mutation.
-
-    Each mutation then shows the state after it.
-    """
+    """Clear the context's memos before each mutation, so that its result shows the new state."""
     for field in schema.mutation_type.fields.values() if schema.mutation_type else ():
         field.resolve = _clearing(field)
 

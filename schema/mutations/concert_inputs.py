@@ -1,4 +1,4 @@
-"""Concert inputs of organizers: create, change, publish and close a concert."""
+"""The inputs with which organizers create, change, publish and close concerts."""
 
 from datetime import datetime
 
@@ -26,7 +26,7 @@ class VenueInput:
 class TierInput:
     name: str = strawberry.field(description="The name of the tier.")
     price_minor: int = strawberry.field(description="The price in the smallest unit of the concert's currency.")
-    capacity: int = strawberry.field(description="The number of tickets on sale in total.")
+    capacity: int = strawberry.field(description="The total number of tickets on sale.")
 
     def read(self) -> TierDraft:
         return TierDraft(name=self.name, price_minor=self.price_minor, capacity=self.capacity)
@@ -36,7 +36,7 @@ class TierInput:
 class CreateConcertInput:
     name: str = strawberry.field(description="The name of the concert.")
     slug: str | None = strawberry.field(
-        default=None, description="The name of the concert in URLs. Derived from `name` if null."
+        default=None, description="The name of the concert in URLs. If null, it is derived from `name`."
     )
     venue: VenueInput = strawberry.field(description="Where the concert takes place.")
     description: str = strawberry.field(default="", description="A description for buyers.")
@@ -46,13 +46,15 @@ class CreateConcertInput:
         description="When the sale ends, at most a day after the start of the concert."
     )
     currency: CurrencyCode = strawberry.field(description="The currency of all prices. It cannot change later.")
-    limit_per_order: int = strawberry.field(default=8, description="The most tickets in one request, across all tiers.")
+    limit_per_order: int = strawberry.field(
+        default=8, description="The maximum number of tickets in one request, across all tiers."
+    )
     limit_per_person: int = strawberry.field(
-        default=8, description="The most tickets one person may hold and own, across all tiers."
+        default=8, description="The maximum number of tickets one person may hold and own, across all tiers."
     )
     hold_duration_seconds: int = strawberry.field(default=600, description="How long a hold lasts, in seconds.")
     waiting_room: WaitingRoomInput | None = strawberry.field(
-        default=None, description="The settings of the waiting room. It is off if null."
+        default=None, description="The settings of the waiting room. If null, the waiting room is off."
     )
     tiers: list[TierInput] = strawberry.field(description="The tiers, in the order they are shown.")
 
@@ -94,8 +96,8 @@ class TierChangeInput:
 
 @strawberry.input(
     description=(
-        "A change of a concert. Fields that are null or absent stay unchanged. A change that changes"
-        " nothing raises no version."
+        "A change of a concert. Fields that are null or absent stay unchanged. The version increases"
+        " only if something changes."
     )
 )
 class UpdateConcertInput:
@@ -103,7 +105,7 @@ class UpdateConcertInput:
     expected_version: int | None = strawberry.field(
         default=None,
         description=(
-            "The expected version. The change is refused with VersionConflictError if it differs. Without one"
+            "The expected version. The change is refused with VersionConflictError if the version differs. If null,"
             " the change applies to any version."
         ),
     )
@@ -114,7 +116,7 @@ class UpdateConcertInput:
     sales_start_at: datetime | None = strawberry.field(default=None, description="The new start of the sale.")
     sales_end_at: datetime | None = strawberry.field(
         default=None,
-        description="The new end of the sale. If the sale was over already, its queue begins a new round.",
+        description="The new end of the sale. If the sale has already ended, its queue begins a new round.",
     )
     limit_per_order: int | None = strawberry.field(default=None, description="The new limit per order.")
     limit_per_person: int | None = strawberry.field(default=None, description="The new limit per person.")
@@ -151,6 +153,6 @@ class PublishConcertInput:
     concert_id: strawberry.ID = strawberry.field(description="The id of the concert.")
 
 
-@strawberry.input(description="The concert to close. Its sale ends for good; existing holds can still be bought.")
+@strawberry.input(description="The concert to close. Its sale ends permanently; existing holds can still be bought.")
 class CloseConcertInput:
     concert_id: strawberry.ID = strawberry.field(description="The id of the concert.")

@@ -1,4 +1,4 @@
-"""Concert mutations of organizers: create, change, publish and close a concert."""
+"""The mutations with which organizers create, change, publish and close concerts."""
 
 from typing import Annotated, TypeAlias
 

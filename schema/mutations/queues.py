@@ -28,7 +28,7 @@ class LeaveQueueInput:
     concert_id: strawberry.ID = strawberry.field(description="The id of the concert.")
 
 
-@strawberry.input(description="The concert whose queue you are still waiting in.")
+@strawberry.input(description="The concert in whose queue you are still waiting.")
 class HeartbeatInput:
     concert_id: strawberry.ID = strawberry.field(description="The id of the concert.")
 

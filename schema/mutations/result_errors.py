@@ -1,4 +1,4 @@
-"""Expected refusals as union members: the error types, and ONE table from a refusal to its type."""
+"""Expected refusals as union members: the error types, and one table from refusals to them."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -142,7 +142,7 @@ class VersionConflictError(DomainError):
         return self.refusal.version
 
 
-@strawberry.type(description="The concert has a waiting room, and you are not admitted, or not yet.")
+@strawberry.type(description="The concert has a waiting room, and you are not admitted; `reason` says why.")
 class NotAdmittedError(DomainError):
     refusal: strawberry.Private[domain_errors.NotAdmitted]
 
@@ -168,7 +168,7 @@ class RoomNotOpenError(DomainError):
     def status(self) -> RoomStatus:
         return self.refusal.status
 
-    @computed("When that changes, if known.")
+    @computed("When the status changes, if known.")
     def opens_at(self) -> datetime | None:
         return self.refusal.opens_at
 
@@ -201,7 +201,7 @@ class CapacityInUseError(DomainError):
 
 @strawberry.type(
     description=(
-        "A store is unavailable or recovering. The request was done completely or not at all;"
+        "A store is unavailable or recovering. The request was carried out completely or not at all;"
         " repeat it with the same idempotency key to find out."
     )
 )
@@ -231,11 +231,11 @@ ERROR_TYPES: Mapping[type[Refusal], type[DomainError]] = {
     domain_errors.CapacityInUse: CapacityInUseError,
     domain_errors.TemporarilyUnavailable: TemporarilyUnavailableError,
 }
-"""The error type of each refusal that is a member of the mutation's union."""
+"""The union member for each refusal."""
 
 
 class ResultErrorHandler:
-    """Gives Strawberry the union member of a refusal, for fields whose union has that member."""
+    """Converts a refusal to its union member, for fields whose union has that member."""
 
     def __init__(self, refusal: type[Refusal], error: type[DomainError]) -> None:
         self.exception_type = refusal

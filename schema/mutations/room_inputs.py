@@ -1,4 +1,4 @@
-"""Waiting room inputs of organizers: the settings, and the inputs of room commands."""
+"""The waiting room inputs of organizers: the settings and the room commands."""
 
 from datetime import datetime
 
@@ -13,8 +13,8 @@ _MS = 1000
 
 @strawberry.input(
     description=(
-        "Settings of a waiting room. An absent field keeps its value, or gets its default; so"
-        " does null, except for the two times, which it removes."
+        "Settings of a waiting room. A field that is absent or null keeps its value, or gets its"
+        " default in a new room. For the two times, null removes the value."
     )
 )
 class WaitingRoomInput:
@@ -28,21 +28,21 @@ class WaitingRoomInput:
     total_active_users: int | None = strawberry.field(
         default=None,
         description=(
-            "The most people called or admitted at a time, 1 to 1000000. 1000 by default. If more"
-            " are active now, they stay, and calls wait until there is room."
+            "The maximum number of people called or admitted at a time, 1 to 1000000. 1000 by default."
+            " If more people are active now, they keep their turn, and no one is called until a slot is free."
         ),
     )
     new_users_per_minute: int | None = strawberry.field(
-        default=None, description="The most people called in any 60 seconds, 1 to 1000000. 600 by default."
+        default=None, description="The maximum number of people called in any 60 seconds, 1 to 1000000. 600 by default."
     )
     pass_claim_timeout_seconds: int | None = strawberry.field(
         default=None, description="How many seconds a called person has to claim the pass, 1 to 7200. 60 by default."
     )
     session_duration_seconds: int | None = strawberry.field(
-        default=None, description="How many seconds a pass is valid after it was claimed, 1 to 7200. 300 by default."
+        default=None, description="How many seconds a pass is valid after it is claimed, 1 to 7200. 300 by default."
     )
     prequeue_starts_at: datetime | None = strawberry.field(
-        default=UNSET, description="When people can start to join, before the opening. Null means since publication."
+        default=UNSET, description="When people can start to join, before the opening. Null means at publication."
     )
     opens_at: datetime | None = strawberry.field(
         default=UNSET,
@@ -54,7 +54,7 @@ class WaitingRoomInput:
     shuffle_at_start: bool | None = strawberry.field(
         default=None,
         description=(
-            "Let a lottery order the people who join before the opening. Not for RANDOM or "
+            "Let a lottery order the people who join before the opening. Not allowed with RANDOM or "
             "PASSTHROUGH. False by default; it cannot change after the queue has opened."
         ),
     )
@@ -66,7 +66,7 @@ class WaitingRoomInput:
         description=(
             "How many seconds one heartbeat keeps an entry alive without a connection, 1 to 7200. 90 by "
             "default. A hidden browser tab runs timers only once a minute: below 70, people in another "
-            "tab lose their places."
+            "tab lose their place."
         ),
     )
     disconnect_grace_seconds: int | None = strawberry.field(
@@ -106,7 +106,7 @@ def _ms(seconds: int | None) -> int | None:
 
 @strawberry.input(
     description=(
-        "Settings to change while the waiting room runs. The queue and the people who were called stay as they are."
+        "Settings to change while the waiting room runs. The queue and the people already called are not affected."
     )
 )
 class ConfigureWaitingRoomInput:
@@ -118,7 +118,7 @@ class ConfigureWaitingRoomInput:
     settings: WaitingRoomInput = strawberry.field(description="The settings to change.")
 
 
-@strawberry.input(description="The concert whose queue to pause. Places are kept, and people are only called manually.")
+@strawberry.input(description="The concert whose queue to pause. People keep their place and are only called manually.")
 class PauseWaitingRoomInput:
     concert_id: strawberry.ID = strawberry.field(description="The id of the concert.")
 
@@ -128,10 +128,12 @@ class ResumeWaitingRoomInput:
     concert_id: strawberry.ID = strawberry.field(description="The id of the concert.")
 
 
-@strawberry.input(description="Calls people manually, within both limits, even while the waiting room is paused.")
+@strawberry.input(
+    description="How many people to call manually, within both limits, even while the waiting room is paused."
+)
 class AdmitNextInput:
     concert_id: strawberry.ID = strawberry.field(description="The id of the concert.")
-    count: int = strawberry.field(description="1 to 1000.")
+    count: int = strawberry.field(description="The number of people to call, 1 to 1000.")
     idempotency_key: str = strawberry.field(
         description=(
             "A unique key chosen by you, such as a UUID. "
@@ -141,7 +143,7 @@ class AdmitNextInput:
 
 
 @strawberry.input(
-    description="The queue to reset. People who wait lose their place; people who were called keep their turn."
+    description="The queue to reset. People who are waiting lose their place; people already called keep their turn."
 )
 class ResetWaitingRoomInput:
     concert_id: strawberry.ID = strawberry.field(description="The id of the concert.")

@@ -1,4 +1,7 @@
-"""Waiting room mutations of organizers: configure, pause, resume, admit people manually, reset."""
+"""The mutations with which organizers configure, pause, resume and reset waiting rooms.
+
+Organizers also call people manually with one of them.
+"""
 
 from typing import Annotated, TypeAlias
 
@@ -33,12 +36,12 @@ from schema.strawberry_fixes import INPUT, Info, computed
 
 @strawberry.type
 class RoomCommandSuccess:
-    """The room after a command: the command is certain; stored values are read only if selected."""
+    """The result of a completed room command; the room is read only if it is selected."""
 
     concert_id: strawberry.Private[ConcertId]
 
     @computed(
-        "The waiting room now. Null with a top-level error if the store is unavailable; the change itself is done."
+        "The waiting room now. Null with a top-level error if the store is unavailable; the change was made even so."
     )
     async def waiting_room(self, info: Info) -> WaitingRoom | None:
         return await load_room(info.context, self.concert_id)
@@ -46,7 +49,9 @@ class RoomCommandSuccess:
 
 @strawberry.type(description="The settings were changed.")
 class ConfigureWaitingRoomSuccess(RoomCommandSuccess):
-    settings_version: int = strawberry.field(description="Unchanged if the new settings equal the old ones.")
+    settings_version: int = strawberry.field(
+        description="The version of the settings now. It does not increase if nothing changed."
+    )
 
 
 @strawberry.type(description="The queue is paused.")
@@ -59,12 +64,12 @@ class ResumeWaitingRoomSuccess(RoomCommandSuccess):
     settings_version: int = strawberry.field(description="The version of the settings now.")
 
 
-@strawberry.type(description="For a repeated key, the result of the first request.")
+@strawberry.type(description="People were called. For a repeated key, `call` is the result of the first request.")
 class AdmitNextSuccess(RoomCommandSuccess):
     call: HandCall = strawberry.field(description="The result of the call.")
 
 
-@strawberry.type(description="For a repeated key, the waiting room as it is now.")
+@strawberry.type(description="The queue was reset. For a repeated key, the waiting room is read again.")
 class ResetWaitingRoomSuccess(RoomCommandSuccess):
     settings_version: int = strawberry.field(description="The version of the settings now.")
 

@@ -1,9 +1,9 @@
 """Refreshes the snapshot of one concert and publishes it to all its subscribers in this process.
 
-Start, gap, new epoch and tick take the same path: read, compare with what was published last,
-publish. Hints only make it faster; without hints it refreshes once a second. The number of commands
-per refresh grows with the changes of the people connected to this process, not with the number of
-people.
+A start, a gap, a new epoch and a tick all take the same path: read, compare with the last published
+state, publish. Hints only make a refresh earlier; without hints there is one per second. The number
+of commands per refresh grows with the number of changes among the people connected to this process,
+not with the number of people.
 """
 
 import asyncio
@@ -27,15 +27,16 @@ from subscriptions.publishing.subscriber_groups import Subscriber, SubscriberGro
 log = logging.getLogger(__name__)
 
 MAX_REFRESH_INTERVAL_S = 0.9
-"""Interval that keeps a published waiting room at most a second old, including the refresh."""
+"""At this interval, a published waiting room is at most a second old, including the refresh."""
 AFTER_EVERY_VERSION = 2**53
-"""Version that no concert reaches: if all entries are read anyway, no changes need to be named."""
+"""A version that no concert reaches; no changes are needed if all entries are read anyway."""
 
 
 class ConcertPublisher:
-    """Publisher of one concert.
+    """The publisher of one concert.
 
-    The hub owns `run`. It ends when no subscriber is left and the store knows of every disconnect.
+    The hub owns `run`, which ends when no subscriber is left and all disconnections are reported to
+    the store.
     """
 
     def __init__(
@@ -93,13 +94,13 @@ class ConcertPublisher:
         has_failed = False
         while not self.is_idle:
             started_s = time.monotonic()
-            # This refresh may miss a change from here on, which then wakes the next refresh.
+            # This refresh may miss any later change, but that change triggers the next refresh.
             self._wake.clear()
             try:
                 await self.run_once()
                 has_failed = False
             except OnsaleError as error:
-                # The first failure in a row explains the rest.
+                # Only the first of consecutive failures is a warning, because it explains the rest.
                 level = logging.DEBUG if has_failed else logging.WARNING
                 log.log(level, "concert %s cannot be published: %s", self._concert_id, describe_cause(error))
                 has_failed = True
@@ -108,13 +109,13 @@ class ConcertPublisher:
                 log.exception("publishing concert %s failed", self._concert_id)
                 self._fail_pending(error)
             took_s = time.monotonic() - started_s
-            # Publishing takes at most half of the loop: under load there are fewer pushes, not
-            # slower holds.
+            # Publishing takes at most half of the event loop's time, so that load causes fewer
+            # pushes and not slower holds.
             await asyncio.sleep(max(self._tick_s - took_s, took_s))
             await self._wait(until_s=min(started_s + MAX_REFRESH_INTERVAL_S, self._queue.next_due_s))
 
     async def run_once(self) -> None:
-        """Report connected people to the store, and publish what changed since the last refresh."""
+        """Report connected people to the store, and publish the changes since the last refresh."""
         await self._presence.sync()
         if not self._presence.is_synced:
             self._wake.set()
@@ -152,8 +153,8 @@ class ConcertPublisher:
         if last is not None:
             self._mark_unnamed_changes(last, now)
         shared = SharedSnapshot.build(snapshot.room_snapshot, snapshot.stock, self._push_intervals)
-        # Personal snapshots go first, because an organizer's selection may need a database that is
-        # slow to answer.
+        # Personal snapshots are published first, because an organizer's selection may read from a
+        # slow database.
         await self._queue.refresh(shared)
         await self._holds.refresh()
         await self._room.refresh(shared)
@@ -164,12 +165,12 @@ class ConcertPublisher:
         self._holds.mark_dirty(topic.person_id for topic in topics if isinstance(topic, HoldsTopic))
 
     def _mark_unnamed_changes(self, last: QueueState, now: QueueState) -> None:
-        """Mark people affected by a change to the whole queue.
+        """Mark people affected by a change of the whole queue.
 
-        No records of theirs are written by such a change.
+        Such a change does not write their records.
         """
         if (last.round, last.is_opened, last.over_id) != (now.round, now.is_opened, now.over_id):
-            # The queue was reset or opened, or its sale ended: every entry may have another state
+            # The queue was reset or opened, or its sale ended, so every entry may have a new state
             # and number.
             self._queue.mark_all_dirty()
         if now.grace_until_ms > last.grace_until_ms:

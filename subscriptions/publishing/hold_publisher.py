@@ -15,11 +15,11 @@ from subscriptions.interfaces import SnapshotReader
 from subscriptions.publishing.subscriber_groups import SubscriberGroups
 
 BATCH = 100
-"""Number of people whose holds are read in one turn of the loop, by commands sent together."""
+"""The number of people whose holds are read in one turn of the event loop by one pipeline."""
 
 
 class HoldPublisher:
-    """Publisher of holds.
+    """The publisher of holds.
 
     People stay dirty until their holds are published, so that a failure loses no change.
     """
@@ -65,7 +65,10 @@ class HoldPublisher:
                 subscriber.first_delivery.set_result(None)
 
     async def _publish(self, person_id: PersonId, active: dict[HoldId, Hold]) -> bool:
-        """Return whether every change was published. The next refresh publishes the rest."""
+        """Publish all changes, and return whether that succeeded.
+
+        The next refresh publishes the rest.
+        """
         topic = HoldsTopic(self._concert_id, person_id)
         known = self._known[person_id]
         is_complete = True
@@ -85,8 +88,8 @@ class HoldPublisher:
 
 
 def _as_lost(hold: Hold) -> Hold:
-    """Return a lost hold as ended, so that its owner is told.
+    """Return a lost hold as ended, so that its owner is notified.
 
-    A hold is lost if the store no longer has it and it has no order.
+    A hold is lost if the store no longer has it and it did not become an order.
     """
     return replace(hold, state=HoldState.ENDED, reason=EndReason.UNITS_LOST, units=())

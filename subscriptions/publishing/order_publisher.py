@@ -1,6 +1,6 @@
 """Publishes orders to their subscribers.
 
-One `$in` query a second reads all orders. An order is published when its version rises.
+One `$in` query per second reads all orders. An order is published when its version increases.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ REFRESH_EVERY_S = 1.0
 
 
 class OrderPublisher:
-    """Publisher of orders. The hub owns `run`, which ends when no subscriber is left."""
+    """The publisher of orders. The hub owns `run`, which ends when no subscriber is left."""
 
     def __init__(self, reader: SnapshotReader) -> None:
         self._reader = reader
@@ -48,7 +48,7 @@ class OrderPublisher:
                     if not isinstance(error, OnsaleError):
                         log.exception("publishing orders failed")
                     else:
-                        # The first failure in a row explains the rest.
+                        # Only the first of consecutive failures is a warning: it explains the rest.
                         level = logging.DEBUG if has_failed else logging.WARNING
                         log.log(level, "orders cannot be published: %s", describe_cause(error))
                     has_failed = True

@@ -1,4 +1,4 @@
-"""Reports to the store, in batches, which people have a connection at this process.
+"""Reports to the store, in batches, which people are connected to this process.
 
 The reports are valid under a lease that this module renews.
 """
@@ -13,13 +13,16 @@ from subscriptions.interfaces import PresenceStore
 RENEW_EVERY_S = 5.0
 BATCH = 500
 MAX_BATCHES = 4
-"""Number of batches in one sync, about as long as a refresh. The rest waits for the next tick."""
+"""The maximum number of batches in one sync, which take about as long as a refresh.
+
+Further batches wait for the next tick.
+"""
 
 
 class Presence:
-    """Presence at one concert.
+    """The people connected to this process for one concert.
 
-    Everything is reported again after the store expires the lease or loses its state.
+    All of them are reported again after the lease expires or the store loses its state.
     """
 
     def __init__(self, concert_id: ConcertId, store: PresenceStore) -> None:
@@ -44,7 +47,7 @@ class Presence:
     def resync_all(self) -> None:
         """Report every person again under a new process name.
 
-        Reports under the old name end with its lease.
+        Reports under the old name become invalid when its lease expires.
         """
         self._process = _new_process_name()
         self._is_known = False
@@ -55,9 +58,9 @@ class Presence:
         return not self._unsynced
 
     async def sync(self) -> None:
-        """Report what changed, and renew the lease when it is due.
+        """Report connections and disconnections, and renew the lease if it is due.
 
-        Raises TemporarilyUnavailable; the report is kept for the next sync.
+        Raises TemporarilyUnavailable; the reports are then kept for the next sync.
         """
         is_time = time.monotonic() - self._renewed_at > RENEW_EVERY_S
         if self._people and is_time and not self._unsynced:
@@ -78,11 +81,11 @@ class Presence:
         self._renewed_at = time.monotonic()
         self._is_known = True
         for person_id, is_here in batch:
-            # The person may have connected or disconnected since the report was made.
+            # The person may have connected or disconnected since the report was built.
             if self._unsynced.get(person_id) is is_here:
                 del self._unsynced[person_id]
 
 
 def _new_process_name() -> str:
-    """Return a random name, short because the store keeps it twice for each person."""
+    """Return a random name. It is short, because the store keeps it twice for each person."""
     return secrets.token_urlsafe(6)

@@ -1,9 +1,8 @@
-"""Push intervals: how old a published position may be.
+"""Push intervals: the maximum age of a published position.
 
-The interval is close to zero at the front of the queue and longer towards the back.
-
-Edges are positions. They become entry numbers once per state of a queue, so a person costs one or
-two comparisons.
+The age is close to zero at the front of the queue and grows toward the back. Edges are positions;
+they are converted to entry numbers once per state of a queue, so that each person costs one or two
+comparisons.
 """
 
 from bisect import bisect_left, bisect_right
@@ -17,8 +16,8 @@ from domain.queue_positions import QueuePositions
 class PushIntervals:
     """Push intervals by position.
 
-    `edges` rise: up to each position, the published position is at most so many seconds old. Behind
-    the last edge, `rest_s` applies.
+    `edges` are ascending pairs: up to each position, a published position is at most that many
+    seconds old. Behind the last edge, `rest_s` applies.
     """
 
     edges: tuple[tuple[int, float], ...]
@@ -28,7 +27,7 @@ class PushIntervals:
     def from_pairs(cls, pairs: Sequence[tuple[int | None, int]]) -> "PushIntervals":
         """Build push intervals from pairs of position and milliseconds.
 
-        The last pair has None for the rest.
+        The last pair has None as its position and applies to the rest.
         """
         *edges, (_, rest_ms) = pairs
         return cls(tuple((up_to, ms / 1000) for up_to, ms in edges if up_to is not None), rest_ms / 1000)
@@ -44,7 +43,7 @@ class PushIntervals:
 
 @dataclass(frozen=True, slots=True)
 class IntervalsByNumber:
-    """Push intervals at one state of a queue. `intervals_s` has one item more than `numbers`."""
+    """Push intervals for one state of a queue. `intervals_s` has one more item than `numbers`."""
 
     numbers: tuple[int, ...]
     intervals_s: tuple[float, ...]

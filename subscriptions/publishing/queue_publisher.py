@@ -1,8 +1,8 @@
 """Publishes queue snapshots to the people who are subscribed to their entry in one queue.
 
-A change of a person's own entry is published at once, movement of the queue within the person's
-push interval. Entries are read only for dirty people, in batches; a person who is not due costs one
-comparison.
+A change of a person's own entry is published immediately; movement of the queue is published within
+the person's push interval. Entries are read in batches and only for dirty people. A person who is
+not due costs one comparison.
 """
 
 import time
@@ -23,15 +23,18 @@ from subscriptions.publishing.shared_snapshot import Membership, SharedSnapshot
 from subscriptions.publishing.subscriber_groups import SubscriberGroups
 
 BATCH = 250
-"""Number of entries in one command, parsed in about 3 ms, so that other tasks wait no longer."""
+"""The number of entries in one command. They are parsed in about 3 ms, while other tasks wait."""
 MAX_PER_REFRESH = 1_000
-"""People without changes of their own in one refresh; dirty people come first in the next one."""
+"""The maximum number of people per refresh whose own entries did not change.
+
+The rest wait for the next refresh, which publishes to dirty people first.
+"""
 
 
 class QueuePublisher:
-    """Publisher of queue entries.
+    """The publisher of queue entries.
 
-    People stay dirty until published to, so that a failure loses no change.
+    People stay dirty until their entries are published, so that a failure loses no change.
     """
 
     def __init__(
@@ -54,7 +57,7 @@ class QueuePublisher:
         self._last_common: tuple[object, ...] = ()
         self._changed_at_s = -inf
         self.next_due_s = inf
-        """Time at which the first person who is behind has to be published to."""
+        """The earliest time at which a person without the current version is due."""
 
     def add(self, topic: QueueTopic) -> None:
         self._subscribers.setdefault(topic.person_id, QueueSubscriber(topic))
@@ -86,7 +89,7 @@ class QueuePublisher:
             self._request_refresh()
         due = self._due(shared, began_s)
         if len(due) > MAX_PER_REFRESH:
-            # The longest wait comes first, so that no person is left behind forever.
+            # The people who waited longest come first, so that no person waits forever.
             due.sort(key=lambda subscriber: subscriber.published_at_s)
             self._request_refresh()
         time_slice = TimeSlice()
@@ -128,8 +131,8 @@ class QueuePublisher:
         is_new_entry = record is not None and (before is None or before.entry_id != record.entry_id)
         is_in_queue = subscriber.membership is Membership.IN_QUEUE
         if is_in_queue and (is_new_entry or membership_before is not Membership.IN_QUEUE):
-            # A new entry does not know of this connection yet. An entry from an older copy of the
-            # store may not know either.
+            # A new entry does not have this connection yet. An entry from an older copy of the
+            # store may not have it either.
             self._presence.connected(subscriber.topic.person_id)
             self._request_refresh()
         if record is not None and _is_newer(record, shared):

@@ -1,6 +1,6 @@
 """One person subscribed to their queue entry in this process.
 
-Holds the entry as last read, and what was last published.
+The subscriber has the entry as last read, and the state that was last published.
 """
 
 import random
@@ -18,9 +18,9 @@ _MEMBERSHIPS = {
     EntryState.ADMITTED: Membership.CALLED,
 }
 MIN_SHARE, MAX_SHARE = 0.5, 0.9
-"""Share of the push interval, chosen at random.
+"""The bounds of the random share of the push interval after which a person is due.
 
-Without it, people who were published to together would stay due together forever.
+The share is random, so that people who once received a payload together do not stay synchronized.
 """
 
 
@@ -62,9 +62,9 @@ class QueueSubscriber:
         return self.record is not None and self.membership is Membership.OUTSIDE
 
     def due_s(self, shared: SharedSnapshot) -> float:
-        """Return when the person has to be published to.
+        """Return when the person's next payload is due.
 
-        Return inf for an ended entry, because its end was the last payload.
+        Returns inf for an ended entry, because its end was the last payload.
         """
         if self.has_ended or not self.is_behind(shared):
             return inf
@@ -74,21 +74,21 @@ class QueueSubscriber:
         return self.published_at_s + shared.interval_s(self.membership, self.number) * self._share
 
     def is_behind(self, shared: SharedSnapshot) -> bool:
-        """Return whether nothing of this version was published to the person.
+        """Return whether this version has not been published to the person.
 
-        An estimate that changes with time alone waits for the next version. An opening and an end,
-        which the clock brings about, do not wait.
+        An estimate that changes only with time waits for the next version. Openings and ends, which
+        also depend only on the clock, do not wait.
         """
         return shared.version_key != self._version_key or shared.announcement != self._announcement
 
     def has_changes(self, shared: SharedSnapshot, snapshot: QueueSnapshot) -> bool:
         if self.record is not None and self.has_ended and self.record.entry_id == self._ended_entry_id:
-            # The end of this entry was its last payload.
+            # The end of this entry was published as its last payload.
             return False
         return self.is_behind(shared) and (shared.common, *_own_fields(snapshot)) != self._published
 
     def mark_published(self, shared: SharedSnapshot, snapshot: QueueSnapshot, *, now_s: float) -> None:
-        """Record that the snapshot was published, or would have been the same payload again."""
+        """Record that the snapshot was published or would have given the same payload again."""
         self._version_key = shared.version_key
         self._ended_entry_id = self.record.entry_id if self.record is not None and self.has_ended else None
         self._published = (shared.common, *_own_fields(snapshot))
@@ -101,7 +101,7 @@ class QueueSubscriber:
 def _own_fields(snapshot: QueueSnapshot) -> tuple[object, ...]:
     """Return the fields that belong to the person.
 
-    The presence deadline is not shown while they wait.
+    The presence deadline is excluded, because it is not shown to a waiting person.
     """
     entry = snapshot.entry
     if entry is None or entry.queue_pass is not None or _MEMBERSHIPS.get(entry.state) is not Membership.IN_QUEUE:

@@ -1,4 +1,4 @@
-"""Publishes what is not personal: the stock of a concert to all, its waiting room to organizers."""
+"""Publishes the stock of a concert to all subscribers, and its waiting room to organizers."""
 
 from dataclasses import replace
 
@@ -28,5 +28,5 @@ class RoomPublisher:
 
 
 def _without_time(room: WaitingRoom) -> WaitingRoom:
-    """Return the room without its clock and version, which rise without a visible change."""
+    """Return the room without its clock and version, which increase without a visible change."""
     return replace(room, version=0, flow=replace(room.flow, now_s=0.0))

@@ -1,9 +1,7 @@
-"""State that all subscribers of one queue share at one version.
+"""The state that all subscribers of one queue share at one version.
 
-It includes the numbers at which the state differs.
-
-The snapshot is built once per refresh. It says from which number on no stock will be left, and how
-old a published position may be at each number.
+The snapshot is built once per refresh. It also contains the number from which on no stock will be
+left, and the maximum age of a published position for each number.
 """
 
 from bisect import bisect_left
@@ -18,18 +16,19 @@ from subscriptions.interfaces import RoomSnapshot
 from subscriptions.publishing.push_intervals import IntervalsByNumber, PushIntervals
 
 CALLED_INTERVAL_S = 5.0
-"""Interval for called people.
+"""The push interval for called people.
 
-Changes of their own entry are published at once; everything else costs one execution per person.
+Changes of their own entry are published immediately. Every other payload costs one execution per
+person.
 """
 OUTSIDE_INTERVAL_S = 2.0
-"""Interval for people who never joined."""
+"""The push interval for people who never joined."""
 
 
 class Membership(IntEnum):
-    """Relation of a person to a queue.
+    """The relation of a person to a queue.
 
-    The entry number decides only for members that are in the queue.
+    The entry number matters only for people who are in the queue.
     """
 
     IN_QUEUE = 0
@@ -42,19 +41,19 @@ class SharedSnapshot:
     room_snapshot: RoomSnapshot
     stock: Stock
     version_key: tuple[int, int]
-    """Epoch and version. A person is never shown two different payloads under one key."""
+    """The epoch and the version. A person never receives two different payloads for one key."""
     announcement: tuple[object, ...]
-    """Fields that are published to every subscriber at once."""
+    """The fields whose changes are published to every subscriber immediately."""
     common: tuple[object, ...]
-    """Fields that are the same for every subscriber, without the versions."""
+    """The fields that are the same for every subscriber, without the versions."""
     has_order: bool
     intervals: IntervalsByNumber
     sold_out_number: int
-    """Number from which on no stock will be left."""
+    """The number from which on no stock will be left."""
     intervals_without_number_s: tuple[float, ...]
-    """Intervals indexed by `Membership`."""
+    """The push intervals of people without a number, indexed by `Membership`."""
     sold_out_without_number: tuple[bool, ...]
-    """Flags indexed by `Membership`."""
+    """Whether no stock will be left for people without a number, indexed by `Membership`."""
 
     @classmethod
     def build(cls, room_snapshot: RoomSnapshot, stock: Stock, push_intervals: PushIntervals) -> "SharedSnapshot":
@@ -77,7 +76,7 @@ class SharedSnapshot:
         )
 
     def interval_s(self, membership: Membership, number: int | None) -> float:
-        """Return how old the person's published payload may be, in seconds."""
+        """Return the maximum age of the person's published payload, in seconds."""
         if number is None or membership is not Membership.IN_QUEUE or not self.has_order:
             return self.intervals_without_number_s[membership]
         return self.intervals.interval_s(number)
@@ -92,7 +91,7 @@ class SharedSnapshot:
 def _first_number_at(positions: QueuePositions, position: float) -> int:
     """Return the first number at this position or behind it.
 
-    Return one more than the tail if no such number exists.
+    Returns one more than the tail if no such number exists.
     """
     numbers = range(positions.serving_number + 1, positions.tail + 1)
     return positions.serving_number + 1 + bisect_left(numbers, position, key=positions.position)

@@ -13,7 +13,10 @@ from subscriptions.interfaces import Deliver, Rendered, Source
 log = logging.getLogger(__name__)
 
 DELIVERIES_PER_TURN = 25
-"""Deliveries after which other tasks have a turn: a hold must not wait for a thousand sockets."""
+"""The number of deliveries after which other tasks can run.
+
+A hold must not wait for deliveries to a thousand sockets.
+"""
 
 RENDER_TIMEOUT_S = 2.0
 
@@ -21,10 +24,9 @@ RENDER_TIMEOUT_S = 2.0
 class Subscriber:
     """One subscription.
 
-    `first_delivery` ends with its first payload, or with the error that prevents one.
-
-    The subscriber `is_included` from the first refresh that begins after it was added: a snapshot
-    that was read before might not show what its client did before subscribing.
+    `first_delivery` completes with its first payload, or with the error that prevents one. The
+    subscriber `is_included` from the first refresh that begins after it was added, because an
+    earlier snapshot might not show what its client did before subscribing.
     """
 
     __slots__ = ("deliver", "first_delivery", "is_included", "source")
@@ -79,7 +81,7 @@ class SubscriberGroups:
     def begin_round(self) -> list[Topic]:
         """Begin a refresh that includes all current subscribers.
 
-        Return the topics of the pending ones.
+        Returns the topics of the pending subscribers.
         """
         pending = self.pending()
         for subscriber in pending:
@@ -91,9 +93,9 @@ class SubscriberGroups:
     ) -> bool:
         """Render once for each group, and deliver the same bytes to each of its subscribers.
 
-        `is_complete` says that this snapshot completes the first delivery of a pending subscriber.
-        Return False if a group could not be rendered. A group that fails or takes too long delays
-        no other group.
+        `is_complete` means that this snapshot completes the first delivery of a pending subscriber.
+        Returns False if a group could not be rendered. A group that fails or takes too long does
+        not delay other groups.
         """
         groups: list[list[Subscriber]] = []
         for subscribers in self._topics.get(topic, {}).values():

@@ -1,7 +1,7 @@
-"""Operations of one connection by id, with the newest unread payload of each subscription.
+"""The operations of one connection by id, with the newest unsent payloads of each subscription.
 
-An operation is started in a task; a subscription needs no task from then on. Payloads of one key
-replace each other, so a slow client skips to the newest state and memory stays bounded.
+An operation is started in a task; a running subscription needs no task. Payloads of one key replace
+each other, so a slow client skips to the newest state and memory stays bounded.
 """
 
 import asyncio
@@ -26,11 +26,11 @@ from subscriptions.sockets.outbox import Outbox
 logger = logging.getLogger(__name__)
 
 MAX_KEYS = 100
-"""Maximum number of keys of one subscription; a person has far fewer holds."""
+"""The maximum number of keys of one subscription; a person has far fewer holds."""
 
 
 class LatestValue:
-    """Newest payload of each key, in the order of the first change."""
+    """The newest payload of each key, in the order of the last change."""
 
     __slots__ = ("_is_last", "_payloads")
 
@@ -40,7 +40,7 @@ class LatestValue:
 
     @property
     def is_finished(self) -> bool:
-        """Return True once everything was popped and nothing can follow."""
+        """Return whether the last payload was added and all payloads were popped."""
         return self._is_last and not self._payloads
 
     @property
@@ -53,7 +53,7 @@ class LatestValue:
         self._is_last = rendered.is_last
 
     def pop(self) -> bytes | None:
-        """Remove and return the payload that changed first; None if no payload is left."""
+        """Remove and return the oldest payload, or return None if no payload is left."""
         return self._payloads.pop(next(iter(self._payloads))) if self._payloads else None
 
     def clear(self) -> None:
@@ -61,7 +61,7 @@ class LatestValue:
 
 
 class ActiveOperation:
-    """One operation, from subscribe to its last message. Its id is free again once it has ended."""
+    """One operation, from subscribe to its last message. Its id can be reused after it ends."""
 
     __slots__ = ("_handle", "_on_finished", "has_ended", "id", "latest")
 
@@ -80,7 +80,7 @@ class ActiveOperation:
             self._handle = handle
 
     def next_message(self) -> str | None:
-        """Return the next message to send; None if nothing is left to send now."""
+        """Return the next message to send, or None if there is none now."""
         if self.has_ended:
             return None
         payload = self.latest.pop()
@@ -105,7 +105,7 @@ class ActiveOperation:
 class ActiveOperations(Generic[C]):
     """Starts, completes and counts the operations of one connection.
 
-    `on_overflow` is called when a client is so slow that not even the newest payloads fit.
+    `on_overflow` is called if a client is so slow that even the newest payloads exceed MAX_KEYS.
     """
 
     def __init__(
@@ -143,9 +143,9 @@ class ActiveOperations(Generic[C]):
         self._tasks.create_task(self._run(operation, subscribe, caller))
 
     def complete(self, id_: str) -> None:
-        """Finish the operation. A write that was asked for is carried out all the same.
+        """Finish the operation. A mutation that was already started is still carried out.
 
-        An unknown id is no error, because both sides may complete at once.
+        An unknown id is not an error, because both sides may complete at the same time.
         """
         operation = self._by_id.get(id_)
         if operation is not None:
@@ -155,14 +155,14 @@ class ActiveOperations(Generic[C]):
                 self._update_room()
 
     async def wait_for_room(self) -> None:
-        """Wait while as many operations run that the client completed as may run at all.
+        """Wait while the number of completed operations that still run has reached the limit.
 
-        They do not count against the limit, so no further message is read meanwhile.
+        The operation limit does not count them, so no further message is read while they run.
         """
         await self._has_room.wait()
 
     def complete_all(self) -> None:
-        """Finish all operations. Writes to the stores run to their end, as over HTTP."""
+        """Finish all operations. Writes to the stores still run to completion, as over HTTP."""
         for operation in list(self._by_id.values()):
             operation.finish()
 

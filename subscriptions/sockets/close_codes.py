@@ -1,35 +1,34 @@
-"""The close codes that the server sends on WebSockets.
+"""The close codes of our sockets.
 
-Clients retry some codes by themselves and give up on others: never send a fatal code for a
-temporary condition. The client behavior described here is that of the npm package graphql-ws 6.
+Clients retry automatically after some codes and give up after others, so never send a fatal code
+for a temporary condition. The client behavior described here is that of the npm package graphql-ws
+6.
 """
 
 from enum import IntEnum
 
 REASON_BYTES = 123
-"""Maximum length of a reason.
+"""The maximum length of a reason in bytes.
 
-RFC 6455, section 5.5: a control frame has at most 125 bytes, and two of them are the code.
+According to RFC 6455, section 5.5, a control frame has at most 125 bytes, two of which are the
+code.
 """
 
 
 class CloseCode(IntEnum):
     GOING_AWAY = 1001
-    """The client answered no ping and is probably gone. Retried."""
+    """The client did not answer a ping and is probably disconnected. Retried."""
     SERVICE_RESTART = 1012
-    """This process is stopping; another process accepts the client. Retried."""
+    """This process is stopping; the client reconnects to another process. Retried."""
     TRY_AGAIN_LATER = 1013
-    """The client should try again later.
-
-    There are too many sockets, the place of a silent socket is needed, the client does not read, or
-    the issuer is unavailable. Retried.
-    """
+    """There are too many sockets, another client needs the place of a silent socket, the client
+    does not read, or the issuer is unavailable. Retried."""
     BAD_REQUEST = 4400
     """The message is not part of the protocol. Fatal."""
     UNAUTHORIZED = 4401
     """A subscription arrived before the acknowledgement. Fatal."""
     FORBIDDEN = 4403
-    """The token is refused or has expired. Retried, so that a client can send a new token."""
+    """The token was refused or has expired. Retried, so that a client can send a new token."""
     SUBPROTOCOL_NOT_ACCEPTABLE = 4406
     """The subprotocol is not graphql-transport-ws. Fatal."""
     CONNECTION_INIT_TIMEOUT = 4408
@@ -37,14 +36,13 @@ class CloseCode(IntEnum):
     SUBSCRIBER_ALREADY_EXISTS = 4409
     """The operation id is in use. Fatal."""
     TOO_MANY_REQUESTS = 4429
-    """A second connection_init, or messages faster than they are read for two seconds.
-
-    Fatal, because a client that floods the server must not reconnect by itself.
+    """The client sent a second connection_init, or messages faster than they are read for two
+    seconds. Fatal, because a client that floods us must not reconnect automatically.
     """
 
 
 def shortened(reason: str) -> str:
-    """Return as much of the reason as fits in a close frame, cut between characters."""
+    """Return the reason, truncated between characters to fit into a close frame."""
     encoded = reason.encode(errors="replace")
     if len(encoded) <= REASON_BYTES:
         return encoded.decode()

@@ -1,7 +1,7 @@
-"""One socket that speaks graphql-transport-ws, from its acceptance to its close.
+"""One graphql-transport-ws socket, from its acceptance to its close.
 
-The ASGI call reads messages and keeps the deadlines. One task writes, and operations run in tasks
-of their own. All end with `run`.
+The ASGI call reads messages and enforces the deadlines. One task writes, and each operation starts
+in its own task. All tasks end before `run` returns.
 """
 
 import asyncio
@@ -40,7 +40,7 @@ class Closing(Exception):
 
 
 class ClientLeft(Exception):
-    """Raised when the client closed the socket, or the socket broke."""
+    """Raised if the client closed the socket or the connection was lost."""
 
 
 _CLOSINGS = {
@@ -62,7 +62,7 @@ class Connection(Generic[C]):
         address: str | None,
         has_unread_token: bool = False,
     ) -> None:
-        """Create the connection. `has_unread_token` says that the upgrade request had a token."""
+        """Create the connection. `has_unread_token` means that the upgrade request had a token."""
         self._runner = operations
         self._verifier = verifier
         self._limits = limits
@@ -78,14 +78,14 @@ class Connection(Generic[C]):
         self._receive_timeout: asyncio.Timeout | None = None
 
     async def run(self, receive: Receive, send: Send) -> None:
-        """Serve the socket. Return when it is closed and none of its tasks runs any more."""
+        """Serve the socket. Returns when it is closed and all its tasks have ended."""
         try:
             with contextlib.ExitStack() as self._counted:
                 async with asyncio.TaskGroup() as tasks:
                     self._open(send, tasks)
                     await self._serve(receive, send)
         finally:
-            # A newcomer that waits for the probe takes the place that was counted until now.
+            # A new connection that waits for the probe takes the place, which is no longer counted.
             self._end_probe()
 
     async def _serve(self, receive: Receive, send: Send) -> None:
@@ -135,7 +135,7 @@ class Connection(Generic[C]):
             await self._handle(received)
 
     async def _keep_pace(self, now_s: float, *, waited_s: float) -> None:
-        """Count a message, and pause if the client sends too fast. Raises Closing for a flood."""
+        """Count a message, and pause if the client sends too fast. Raises Closing on a flood."""
         try:
             read_again_s = self._message_pace.count(now_s, waited_s=waited_s)
         except Flood:
@@ -207,7 +207,7 @@ class Connection(Generic[C]):
     # Deadlines
 
     async def _next(self, receive: Receive) -> Message:
-        """Return the next message, and act on each deadline that passes meanwhile.
+        """Return the next message, and handle each deadline that passes before it arrives.
 
         Raises Closing.
         """
@@ -253,7 +253,10 @@ class Connection(Generic[C]):
             self._probe = None
 
     def _interrupt(self) -> None:
-        """Interrupt the ASGI call, which may wait for a message, when the client reads nothing."""
+        """Interrupt the ASGI call because the client does not read.
+
+        The call may be waiting for a message.
+        """
         self._is_stuck = True
         if self._receive_timeout is not None:
             self._receive_timeout.reschedule(0)

@@ -1,7 +1,7 @@
-"""Counts the open sockets and event streams of this process: all, per address and per person.
+"""Counts the open sockets and event streams of this process in total, per address and per person.
 
-At a limit the sockets that were silent longest are probed: those that do not answer are half open,
-and make room for the newcomer.
+At a limit, the sockets that were silent longest are probed. Sockets that do not answer are half
+open and are closed to make room for a new connection.
 """
 
 import asyncio
@@ -17,18 +17,18 @@ from domain.ids import PersonId
 from subscriptions.sockets.limits import Limits
 
 MAX_PROBES = 50
-"""Maximum number of sockets probed at once, and of newcomers that wait for them.
+"""The maximum number of sockets probed together, and of new connections that wait for a probe.
 
-One newcomer must not cost a ping to each of thousands of sockets.
+One new connection must not cause a ping to thousands of sockets.
 """
 PROBE_PAUSE_S = 10.0
-"""Time after a probe in which newcomers at the same limit are refused without another probe."""
+"""The time after a probe in which the same limit refuses connections without another probe."""
 
 
 class TooManyConnections(Exception):
     """A connection limit was reached.
 
-    `str(error)` names the limit. A retry succeeds once other connections close.
+    `str(error)` names the limit. A retry succeeds after other connections have closed.
     """
 
 
@@ -37,12 +37,12 @@ class CountedConnection(Protocol):
 
     @property
     def heard_s(self) -> float:
-        """Return when its client last sent something."""
+        """Return when the client last sent a message."""
 
     def probe(self) -> "asyncio.Future[None]":
-        """Ping the client, and close the socket unless the client sends something soon.
+        """Ping the client, and close the socket unless the client soon sends a message.
 
-        The future ends with either.
+        The future completes in either case.
         """
 
 
@@ -80,7 +80,7 @@ class _Group:
             self._remove(who, member)
 
     async def make_room(self, who: str | None) -> None:
-        """Return at once below the limit; else once a silent socket is closed, or all answered."""
+        """Wait, if the limit is reached, until a silent socket is closed or all have answered."""
         if who is None or not self._is_full(who):
             return
         probe = self._probes.get(who)
@@ -127,7 +127,7 @@ class ConnectionCounter:
     def count_connection(self, address: str | None, member: CountedConnection | None = None) -> Iterator[None]:
         """Count one connection while the context is open. Raises TooManyConnections.
 
-        A client without an address, on a Unix socket, counts in the total alone.
+        A client without an address, on a Unix socket, counts only toward the total.
         """
         if self._total >= self._limits.streams:
             raise TooManyConnections("This server is full")
@@ -148,12 +148,15 @@ class ConnectionCounter:
             yield
 
     async def make_room_for_connection(self, address: str | None) -> None:
-        """Close a silent socket of this address if it has reached its limit.
+        """Close a silent socket of this address if the address has reached its limit.
 
-        Call it right before `count_connection`, which refuses if all sockets answered.
+        Call this right before `count_connection`, which raises if all sockets answered.
         """
         await self._by_address.make_room(address)
 
     async def make_room_for_person(self, person: PersonId | None) -> None:
-        """Do the same for a person, before `count_person`."""
+        """Close a silent socket of this person if the person has reached their limit.
+
+        Call this right before `count_person`, which raises if all sockets answered.
+        """
         await self._by_person.make_room(person)

@@ -1,4 +1,4 @@
-"""Deadlines of one socket: the first message, the next message or pong, the end of the token."""
+"""The deadlines of one socket: its first message, its next message or pong, its token's expiry."""
 
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -14,20 +14,20 @@ class Due(Enum):
     EXPIRY = auto()
     """The token expired."""
     PING = auto()
-    """No message arrived for a while: send a ping."""
+    """No message arrived for a while, so a ping is due."""
     GIVE_UP = auto()
-    """No message arrived after the ping: give up."""
+    """No message arrived after the ping, so the socket must be closed."""
     SILENT = auto()
     """No message arrived after a probe, and another socket needs the place."""
 
 
 @dataclass(slots=True)
 class Deadlines:
-    """Deadlines of one socket. Times are those of the loop's clock, in seconds."""
+    """The deadlines of one socket. Times are in seconds by the event loop's clock."""
 
     limits: Limits
     heard_s: float
-    """Time at which the socket was opened, then of the last message."""
+    """The time of the last message, or of the opening before the acknowledgment."""
     expires_s: float = NEVER
     is_acknowledged: bool = False
     pinged_s: float | None = None
@@ -39,9 +39,9 @@ class Deadlines:
         self.pinged_s = self.probed_s = None
 
     def probe(self, now_s: float) -> bool:
-        """Start the wait for the answer to a probe.
+        """Start waiting for the answer to a probe.
 
-        Return False for a socket that has not sent connection_init: it has little time anyway.
+        Returns False for a socket without connection_init, whose deadline is short anyway.
         """
         if self.is_acknowledged and self.probed_s is None:
             self.probed_s = now_s
@@ -62,9 +62,9 @@ class Deadlines:
         return min(self.expires_s, probe_ends_s, self.pinged_s + self.limits.pong_wait_s)
 
     def due(self, now_s: float) -> Due:
-        """Return the deadline that `next_s` named and that has passed.
+        """Return the deadline that has passed, which `next_s` returned before.
 
-        Returning PING starts the wait for the answer.
+        If the result is PING, the wait for the answer starts.
         """
         if not self.is_acknowledged:
             return Due.INIT

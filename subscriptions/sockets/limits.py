@@ -1,6 +1,6 @@
-"""Limits on what one client may ask of the transports, and on how long they wait.
+"""Limits on the load that one client may cause in the transports, and on how long they wait.
 
-Every bound has a behavior.
+Each limit defines what happens when it is exceeded.
 """
 
 from dataclasses import dataclass
@@ -44,9 +44,11 @@ class Limits:
     """
     messages_slowed_per_s: float = 200.0
     slowed_s: float = 2.0
-    """A client that still sends faster than it is read after this time is closed with 4429."""
+    """If a client still sends faster than it is read after this time, its socket is closed with
+    4429.
+    """
     init_wait_s: float = 3.0
-    """Time to wait for connection_init, as in the reference implementation."""
+    """The time to wait for connection_init, as in the reference implementation."""
     ping_after_s: float = 20.0
     """Silence before a ping.
 
@@ -54,8 +56,11 @@ class Limits:
     """
     pong_wait_s: float = 10.0
     probe_wait_s: float = 1.0
-    """Time to answer the ping at a limit of connections. Then the socket is closed with 1013."""
+    """The time to answer a ping at a connection limit. The socket is then closed with 1013."""
     drain_wait_s: float = 30.0
-    """Time after which a client that reads nothing is closed with 1013, and its memory is freed."""
+    """The time after which the socket of a client that does not read is closed with 1013.
+
+    Closing it frees its memory.
+    """
     heartbeat_s: float = 12.0
-    """Interval of the comments on an event stream, which has no ping that a client would answer."""
+    """The interval of comments on an event stream, on which clients cannot answer a ping."""

@@ -1,14 +1,17 @@
-"""How fast the messages of one socket are read: a burst, then slowly, and a flood not at all."""
+"""Limits how fast the messages of one socket are read: first a burst, then slowly.
+
+A flood of messages closes the socket.
+"""
 
 from subscriptions.sockets.limits import Limits
 from subscriptions.sockets.token_bucket import TokenBucket
 
 CAUGHT_UP_S = 0.0002
-"""A message that took longer to arrive was not waiting to be read: the client is not ahead."""
+"""If a message took longer than this to arrive, it was not waiting, so the client is not ahead."""
 
 
 class Flood(Exception):
-    """The client keeps sending faster than it is read."""
+    """The client keeps sending messages faster than they are read."""
 
 
 class MessagePace:
@@ -23,7 +26,7 @@ class MessagePace:
     def count(self, now_s: float, *, waited_s: float) -> float:
         """Count a message that took `waited_s` to arrive, and return when to read the next one.
 
-        Raises Flood. A server that is slow itself reads the next message at once.
+        Raises Flood. If the server itself is slow, it reads the next message immediately.
         """
         if waited_s > CAUGHT_UP_S:
             self._slowed = 0

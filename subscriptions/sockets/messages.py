@@ -1,4 +1,4 @@
-"""Messages of graphql-transport-ws: the strictly checked messages of clients, and our own."""
+"""The messages of graphql-transport-ws: parses and checks those of clients, and builds ours."""
 
 import secrets
 from collections.abc import Mapping
@@ -10,7 +10,10 @@ import orjson
 from subscriptions.interfaces import OperationRequest
 
 MAX_ID_CHARACTERS = 255
-"""Maximum length of an id. Clients use UUIDs of 36 characters, and every event repeats the id."""
+"""The maximum length of an id.
+
+Clients use UUIDs of 36 characters, and every event repeats the id.
+"""
 
 
 class Malformed(Exception):
@@ -101,13 +104,13 @@ def _request(sent: Mapping[str, object]) -> OperationRequest:
     document = _text(payload, "query")
     if document is None and not extensions:
         raise Malformed("`query` is missing; send the GraphQL document in it")
-    # An empty name is no name, as over HTTP.
+    # An empty name means no name, as over HTTP.
     name = _text(payload, "operationName") or None
     return OperationRequest(document, _object(payload, "variables") or {}, name, extensions)
 
 
 def ack(hint: str | None = None) -> str:
-    """Return the acknowledgement, with a hint to the developer of the client in its payload."""
+    """Return the acknowledgement, with a hint for the client's developer in its payload."""
     if hint is None:
         return '{"type":"connection_ack"}'
     return orjson.dumps({"type": "connection_ack", "payload": {"hint": hint}}).decode()
@@ -122,12 +125,12 @@ def pong(payload: Mapping[str, object] | None) -> str:
 
 
 def next_(id_: str, payload: bytes) -> str:
-    """Return a next message. `payload` is JSON already, and the same bytes for many sockets."""
+    """Return a next message. `payload` is already JSON, with the same bytes for many sockets."""
     return f'{{"id":{_quoted(id_)},"type":"next","payload":{payload.decode()}}}'
 
 
 def error(id_: str, errors: bytes) -> str:
-    """Return an error message. `errors` is JSON, a list."""
+    """Return an error message. `errors` is a list as JSON."""
     return f'{{"id":{_quoted(id_)},"type":"error","payload":{errors.decode()}}}'
 
 

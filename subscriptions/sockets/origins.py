@@ -1,6 +1,6 @@
 """Decides which pages may open a socket.
 
-Browsers let every page try, and send its origin; other clients send no origin.
+Browsers let every page open a socket and send the page's origin; other clients send no origin.
 """
 
 import ipaddress
@@ -15,10 +15,10 @@ _MAX_SHOWN = 200
 
 
 class OriginRules:
-    """The origins whose pages may open sockets, besides those of this very host.
+    """The origins whose pages may open sockets, in addition to those of the server's own host.
 
-    `allows_loopback` adds every page of this machine, as development needs it: a page served by a
-    development server has a port of its own.
+    `allows_loopback` adds every page of this machine. Development needs it, because a page from a
+    development server has a different port.
     """
 
     def __init__(self, allowed: Sequence[str], *, allows_loopback: bool) -> None:

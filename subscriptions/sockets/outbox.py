@@ -1,9 +1,8 @@
-"""Messages still to be sent on one connection.
+"""The unsent messages of one connection: answers in order, then the newest payloads.
 
-Answers are sent in order, then the newest payload of each subscription.
-
-One task writes, and only while messages are waiting. Memory is bounded: payloads replace each
-other, and the connection stops reading messages while too many answers wait.
+One task writes, and only while messages are waiting. Memory is bounded, because payloads of a
+subscription replace each other, and the connection stops reading messages while too many answers
+are waiting.
 """
 
 import asyncio
@@ -14,23 +13,23 @@ from typing import Protocol
 from starlette.types import Send
 
 MAX_MESSAGES = 16
-"""Maximum number of waiting answers; above it, no further message is read.
+"""The maximum number of waiting answers, above which no further message is read.
 
-Running operations may add two each.
+Each running operation may still add two.
 """
 
 
 class MessageSource(Protocol):
-    """Subscription that has something to send."""
+    """A subscription that has payloads to send."""
 
     def next_message(self) -> str | None:
-        """Return the next message; None if nothing can be sent now."""
+        """Return the next message, or None if there is none now."""
 
 
 class Outbox:
-    """Writer of one connection.
+    """The writer of one connection.
 
-    `on_stuck` is called once if the client reads nothing for `drain_wait_s`. Nothing is sent after
+    `on_stuck` is called once if the client does not read for `drain_wait_s`. Nothing is sent after
     that.
     """
 
@@ -55,7 +54,7 @@ class Outbox:
         self._start_writer()
 
     def mark_changed(self, source: MessageSource) -> None:
-        """Ask `source` for its messages when the answers before it are sent."""
+        """Send the messages of `source` after the waiting answers."""
         self._changed[source] = None
         self._start_writer()
 
@@ -84,7 +83,7 @@ class Outbox:
             self._is_closed = True
             self._on_stuck()
         except OSError:
-            self._is_closed = True  # the client is gone, and the reader is told so too
+            self._is_closed = True  # the client has disconnected, which the reader notices too
         finally:
             self._writer = None
 
@@ -99,7 +98,7 @@ class Outbox:
             del self._changed[source]
             payload = source.next_message()
             if payload is not None:
-                # At the end, so that a busy subscription starves no other.
+                # The source moves to the end, so that a busy subscription does not starve others.
                 self._changed[source] = None
                 return payload
         return None

@@ -1,4 +1,4 @@
-"""A token bucket: a number of tokens at once, then a number of tokens per second."""
+"""A token bucket, which allows a burst of tokens and then a number of tokens per second."""
 
 
 class TokenBucket:
@@ -11,7 +11,7 @@ class TokenBucket:
         self._at_s = now_s
 
     def try_take(self, now_s: float) -> bool:
-        """Take one token if one is left. Return whether it was taken."""
+        """Take one token if one is left, and return whether it was taken."""
         self._tokens = min(self._burst, self._tokens + (now_s - self._at_s) * self._per_s)
         self._at_s = now_s
         if self._tokens < 1:

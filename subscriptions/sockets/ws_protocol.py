@@ -1,7 +1,8 @@
-"""WebSocket protocol for uvicorn, with endings that clients understand.
+"""A WebSocket protocol for uvicorn that closes sockets with codes that clients handle.
 
-Too large a message closes with 4400, a restart with 1012 at staggered times, and a client that does
-not read cannot keep its socket open. `uvicorn --ws` takes its name.
+A message that is too large closes the socket with 4400. A restart closes sockets with 1012 at
+staggered times. A client that does not read cannot keep its socket open. Pass the name of the
+protocol to `uvicorn --ws`.
 """
 
 import asyncio
@@ -19,15 +20,15 @@ from subscriptions.sockets.close_codes import CloseCode
 from subscriptions.sockets.limits import Limits
 
 RESTART_SPREAD_S = 1.0
-"""Time over which a restart closes the sockets: clients cut off at once would return at once."""
+"""The time over which a restart closes sockets, so that clients do not all reconnect at once."""
 CLOSE_WAIT_S = 5.0
 QUIET_S = 0.2
-"""Silence after which a client has read our close frame."""
+"""The duration of silence after which we assume that a client has read our close frame."""
 
 
 class _Frames(ServerProtocol):
     def fail(self, code: int, reason: str = "") -> None:
-        """Close with our own code: 1009 means the same but is not a code of the protocol."""
+        """Close with 4400 instead of 1009, which means the same but is not part of the protocol."""
         if code == StandardCode.MESSAGE_TOO_BIG:
             code, reason = CloseCode.BAD_REQUEST, f"The message has more than {self.max_message_size} bytes"
         super().fail(code, reason)
@@ -43,23 +44,25 @@ class SocketProtocol(WebSocketsSansIOProtocol):
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self._cut_off_at = 0.0
-        # No extensions: compression doubles the cost of a connection, and our messages are small.
+        # Extensions are off, because compression doubles the cost of a connection and our messages
+        # are small.
         self.conn = _Frames(max_size=min(config.ws_max_size, Limits().message_bytes), logger=self.logger)
 
     def start_keepalive(self) -> None:
-        """Send no pings of uvicorn's.
+        """Disable the pings of uvicorn.
 
-        Our pings are messages of the protocol. uvicorn's would close with 1011, after which clients
-        do not reconnect.
+        Our pings are messages of the protocol. The pings of uvicorn would close sockets with 1011,
+        after which clients do not reconnect.
         """
 
     async def send(self, message: Any) -> None:
         if self.close_sent and self.handshake_complete:
-            # The socket is closed, and the sender will be told in a moment.
+            # The socket is closed, and the sender will be notified shortly.
             raise ClientDisconnected
         is_close = message["type"] == "websocket.close"
         if is_close:
-            # The close frame is the last; it may wait behind data that the client does not read.
+            # The close frame is the last frame and may wait behind data that the client does not
+            # read.
             self.writable.set()
         await super().send(message)
         if message["type"] == "websocket.http.response.body" and self.close_sent:
@@ -69,9 +72,9 @@ class SocketProtocol(WebSocketsSansIOProtocol):
             self._abort_later()
 
     def handle_parser_exception(self) -> None:
-        """Discard what the client still sends, its close frame included.
+        """Discard all further data from the client, including its close frame.
 
-        A client that is cut off while it sends might never read the reason.
+        A client that is disconnected while it sends might never read the reason.
         """
         if not self.close_sent:
             assert self.conn.close_sent is not None

@@ -22,7 +22,7 @@ interface Found {
   data?: { concert: DemoConcert | null; concerts: { nodes: DemoConcert[] } } | null;
 }
 
-/** Returns null if nothing is on sale or the catalog is unavailable: the page works without it. */
+/** Returns null if nothing is on sale or the catalog is unavailable; the page works without it. */
 export async function findDemoConcert(): Promise<DemoConcert | null> {
   const response = await fetch("/graphql", {
     method: "POST",

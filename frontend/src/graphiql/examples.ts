@@ -1,6 +1,6 @@
 /**
- * The tabs with which GraphiQL opens, each ready to run: first a whole purchase in order, then an
- * organizer's control of the waiting room. A tab has the name of its operation.
+ * The tabs with which GraphiQL opens. Each is ready to run: the first ones are the steps of a whole
+ * purchase, and the others control the waiting room. A tab has the name of its operation.
  */
 
 import type { DemoConcert } from "./concert";

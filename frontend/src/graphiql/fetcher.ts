@@ -13,8 +13,8 @@ import { type Memory, NothingKnown } from "./memory";
 import { readable } from "./readable";
 
 /**
- * Dispatched for each mutation that was answered, and for each whose answer was lost, because it may
- * have been executed.
+ * Dispatched for each mutation that was answered, and for each whose response was lost, because it
+ * may have been executed.
  */
 export const MUTATION_ANSWERED = "mutation-answered";
 
@@ -36,7 +36,7 @@ export function makeFetcher(sessions: Sessions, socket: Client, memory: Memory, 
       return answer;
     } catch (error) {
       if (!(error instanceof NothingKnown)) throw error;
-      // Shown like a response of the server; GraphiQL would print the stack of a thrown error.
+      // This is shown like a response of the server; GraphiQL would print the stack of a thrown error.
       return { errors: [{ message: error.message }] } as unknown as ReturnType<typeof send>;
     }
   };
@@ -77,7 +77,7 @@ async function sendSignedIn(
 ): Promise<Response> {
   const headers = new Headers(init?.headers);
   const token = await sessions.accessToken();
-  // Headers from the headers editor win.
+  // Headers from the headers editor take precedence.
   if (token && !headers.has("Authorization")) headers.set("Authorization", `Bearer ${token}`);
   const response = await fetchFrom("The server", address, { ...init, headers });
   const text = await orUnreachable("The server", () => response.text());
@@ -85,7 +85,7 @@ async function sendSignedIn(
   return new Response(text, response);
 }
 
-/** A proxy in front of the server answers with an HTML page when the server is down. */
+/** A proxy in front of the server returns an HTML page if the server is unavailable. */
 function readJson(text: string, status: number): unknown {
   try {
     return JSON.parse(text);

@@ -1,6 +1,6 @@
 /**
- * The status line of the demo concert. It stays subscribed whatever tab is open; GraphiQL ends a
- * subscription when its tab changes.
+ * The status line of the demo concert. It stays subscribed regardless of the open tab; GraphiQL ends
+ * its own subscription when its tab changes.
  */
 
 import type { Client } from "graphql-ws";
@@ -19,10 +19,10 @@ interface LiveLineProps {
   mutations: EventTarget;
 }
 
-/** A line may break after the dot, never before it. */
+/** A line may break after the dot, but not before it. */
 const DOT = "\u00a0· ";
 
-/** Longer than the pause when the user changes, which closes the socket and reopens it at once. */
+/** Longer than the pause when the user changes, which closes the socket and immediately reopens it. */
 const AWAY_AFTER_MS = 1_000;
 
 const WATCH_STOCK = `subscription LineOfStock($concertId: ID!) {
@@ -67,9 +67,9 @@ interface DataSource {
 }
 
 /**
- * Returns the newest payload; undefined before the first one, or if the server refuses. The server
- * completes the subscription to an entry that has ended. A mutation resumes it, because the user
- * may have a new entry.
+ * Returns the newest payload, or undefined before the first one or if the server refuses. The server
+ * completes the subscription after the entry has ended. A mutation resumes it, because the user may
+ * then have a new entry.
  */
 function useSubscription<Data>(source: DataSource, query: string, isWanted: boolean): Data | undefined {
   const { socket, concertId, mutations } = source;

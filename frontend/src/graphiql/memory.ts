@@ -1,6 +1,6 @@
 /**
  * Fills `{{name}}` in variables when an operation is run, so that no ids have to be copied from tab
- * to tab. `newKey` is a new idempotency key each time; `queuePass` and `holdId` are the last ones
+ * to tab. `newKey` is a new idempotency key each time; `queuePass` and `holdId` are the last values
  * received.
  */
 
@@ -21,7 +21,7 @@ export class Memory {
   #known = new Map<string, string>();
   readonly #signedIn: () => Session | null;
 
-  /** `signedIn` returns the user who is signed in now: `myName` and `myEmail` are theirs. */
+  /** `signedIn` returns the currently signed-in user, to whom `myName` and `myEmail` belong. */
   constructor(signedIn: () => Session | null) {
     this.#signedIn = signedIn;
   }

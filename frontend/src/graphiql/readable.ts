@@ -1,8 +1,8 @@
-/** Errors as GraphiQL can show them: of an `Error` it prints the minified stack. */
+/** Makes errors readable in GraphiQL, which prints the minified stack of an `Error`. */
 
 import type { FetcherReturnType } from "@graphiql/toolkit";
 
-/** The same answer; whatever it throws has only a message, or is what the server sent. */
+/** Returns the same answer, but its errors are messages without stacks, or the server's errors. */
 export async function readable(answer: FetcherReturnType): Promise<Awaited<FetcherReturnType>> {
   try {
     const result = await answer;

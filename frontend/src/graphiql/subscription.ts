@@ -1,19 +1,19 @@
 /**
- * A subscription that is kept running: at most one operation at any time, and none after `stop`.
+ * A subscription that is kept running, with at most one operation at any time and none after `stop`.
  * After an error it is retried, with a longer pause each time. A completion means that the server
- * has nothing more to send; it is final until `resume`.
+ * has nothing more to send; the subscription then stops until `resume`.
  */
 
 import type { Client } from "graphql-ws";
 
 const FIRST_RETRY_MS = 1_000;
-/** A refusal may last for hours, but the retry after an outage must not come too late. */
+/** A refusal may last for hours, but the retry after an outage must not be too late. */
 const LONGEST_RETRY_MS = 30_000;
 
 export interface KeptSubscription {
   /** Subscribes again, unless it is running. Call it when the server may have more to send. */
   resume: () => void;
-  /** Ends the subscription for good. */
+  /** Ends the subscription permanently. */
   stop: () => void;
 }
 

@@ -26,7 +26,7 @@ export interface Room {
   flow: { waitingCount: number; occupancy: number; outflow: number };
 }
 
-/** The results show the full text. */
+/** Longer texts are truncated; the results show the full text. */
 const LONGEST_MESSAGE = 120;
 
 export function stockWords(stock: Stock): string {
@@ -125,7 +125,7 @@ function aheadWords({ stockAhead, message }: Place): string[] {
   return [...(stockAhead === "SOLD_OUT" ? ["tickets will probably sell out before your turn"] : []), ...(told ? [`“${told}”`] : [])];
 }
 
-/** A range: half of the people wait at most the first value, nine in ten at most the second. */
+/** A range: half of the people wait at most the first value, and nine in ten at most the second. */
 function waitWords(p50: number, p90: number): string {
   if (p90 <= 15) return "a few seconds";
   const [unit, seconds] = p90 < 90 ? ["seconds", 1] : p90 < 5_400 ? ["minutes", 60] : ["hours", 3_600];
@@ -134,7 +134,7 @@ function waitWords(p50: number, p90: number): string {
   return low < high ? `about ${low}–${high} ${unit}` : `about ${high} ${unit}`;
 }
 
-/** By this machine's clock, even if it is wrong. */
+/** Returns the deadline by this machine's clock, even if the clock is wrong. */
 function before({ expiresInSeconds }: Place): string {
   return expiresInSeconds === null ? "" : `before ${clock(new Date(Date.now() + expiresInSeconds * 1_000))}`;
 }
