@@ -43,7 +43,7 @@ class Reveal:
     registrations: int
     """The number of lots drawn."""
     digest: str
-    """SHA-1 chain over the registrations in order, in hex; empty without registrations."""
+    """SHA-1 chain over the registrations in order, in hex; empty if there are no registrations."""
     secret: str
     seed: str
     commitment: str
@@ -86,7 +86,7 @@ def draw(seed: str, count: int) -> Permutation:
     """Draw the order of `count` lots.
 
     The number of a lot is its rank by SHA-256(32 bytes of the seed, then the lot as 8 bytes,
-    big-endian). Equal hashes are ranked by lot. 100,000 lots take about 0.2 s of one thread.
+    big-endian). Equal hashes are ranked by lot. 100,000 lots take about 0.2 s on one thread.
     """
     ranks, order = array("I", bytes(BYTES_A_NUMBER * count)), array("I", bytes(BYTES_A_NUMBER * count))
     number = 0

@@ -1,7 +1,7 @@
 import { defineConfig } from "vite";
 
-// We serve every file from /assets under a name with its hash. Nothing is inlined as data: except
-// what Monaco's own styles contain, so that the page's content security policy can be strict
+// Every file is served from /assets under a name that contains its hash. No file is inlined as a
+// `data:` URL, except those in Monaco's own styles, so that the page's content security policy can be strict
 // (web/pages.py).
 export default defineConfig({
   logLevel: "warn",
@@ -11,7 +11,7 @@ export default defineConfig({
     target: "es2022",
     rollupOptions: {
       input: "graphiql.html",
-      // Libraries mark files for React rendering on a server, which we do not use.
+      // Libraries contain "use client" directives for React Server Components, which we do not use.
       onwarn: (warning, warn) => warning.code === "MODULE_LEVEL_DIRECTIVE" || warn(warning),
     },
     // Monaco is one large chunk, and the page needs all of it.

@@ -99,7 +99,8 @@ class LoadOnce(Generic[K, V]):
             raise
         except Exception as error:
             result.set_exception(error)
-            # A key that was loaded beside others may never be read.
+            # Mark the error as retrieved: a key loaded along with others may never be read, and
+            # asyncio would log the error.
             result.exception()
         finally:
             for ended in (self._waiting or {}).pop(key, ()):

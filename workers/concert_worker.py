@@ -1,6 +1,7 @@
-"""Shared parts of the workers that handle one concert after another.
+"""Shared parts of the workers that process each concert separately.
 
-These are the protocol, the intervals and one round. A concert that fails does not delay the others.
+They are the protocol, the intervals, and the functions that run one round. A concert that fails
+does not delay the others.
 """
 
 import asyncio
@@ -19,7 +20,9 @@ log = logging.getLogger(__name__)
 ACTIVE_S = 0.2
 """Interval for active concerts: freed slots and stock are usable well within a second."""
 IDLE_S = 2.0
-"""Interval for idle concerts, below the five seconds after which one counts as unattended."""
+"""Interval for idle concerts. It must stay below the five seconds after which deadlines stop
+counting.
+"""
 MAX_REPEATS = 5
 """Maximum number of batches in one run for a concert.
 
@@ -36,10 +39,10 @@ class RunResult:
 
 
 class ConcertWorker(Protocol):
-    """Worker that handles one concert at a time.
+    """Worker that processes each concert separately.
 
-    `run_for` does one bounded piece of work for a concert and may run twice at once. `run_once`
-    does this for every concert.
+    `run_for` does one bounded piece of work for a concert, and calls for the same concert may
+    overlap. `run_once` does this for every concert.
     """
 
     name: str

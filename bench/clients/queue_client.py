@@ -46,7 +46,7 @@ POSITION = """subscription Position($id: ID!) {
 
 ROOM_POLL_INTERVAL_S = 0.2
 MAX_SOCKETS = 500
-"""The maximum number of open sockets; people beyond it poll instead.
+"""The maximum number of open sockets; beyond it, people poll instead.
 
 Two cores run the servers and all clients.
 """
@@ -75,7 +75,7 @@ class QueuePass:
     token: str
     number: int
     good_until_s: float
-    """In `time.monotonic` seconds, with the precision of whole seconds that the server reports."""
+    """In `time.monotonic` seconds, accurate to one second: the server reports whole seconds."""
 
 
 class QueueClient(MutationClient):

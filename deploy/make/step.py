@@ -57,9 +57,11 @@ def progress_text(count: int, of: int | None, elapsed_s: float) -> str:
 def _parse(words: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser("step.py", description="Runs a command and shows its progress.")
     parser.add_argument("title")
-    parser.add_argument("--count", metavar="PATTERN", help="lines of the output that are one piece done")
-    parser.add_argument("--of", type=int, metavar="N", help="how many pieces there are")
-    parser.add_argument("--into", type=Path, metavar="DIR", help="the folder whose size is told at the end")
+    parser.add_argument(
+        "--count", metavar="PATTERN", help="count the output lines that match PATTERN as completed items"
+    )
+    parser.add_argument("--of", type=int, metavar="N", help="the expected number of items")
+    parser.add_argument("--into", type=Path, metavar="DIR", help="the folder whose size is printed at the end")
     parser.add_argument("command", nargs="+")
     return parser.parse_args(words)
 

@@ -1,8 +1,8 @@
 """A room that runs the real scripts on its own Valkey, with a fast clock.
 
-A script's clock is never earlier than the last time of its concert (storage/lua/lib/prologue.lua),
-so writing a later time into the state advances the clock. Orders are recorded in the hot state as
-order sync does, but without MongoDB.
+A script's clock is never earlier than the last time stored for its concert
+(storage/lua/lib/prologue.lua), so writing a later time into the state advances the clock. Orders
+are recorded in the hot state as order sync does, but without MongoDB.
 """
 
 import asyncio

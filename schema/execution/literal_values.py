@@ -1,7 +1,7 @@
-"""Checks literal values like graphql-core, and reports the location of each invalid one.
+"""Checks literal values as graphql-core does, but reports the location of each invalid one.
 
 graphql-core drops the path inside an input object and the location of a scalar whose parser raises
-a GraphQLError, so that a client could not find an invalid DateTime among ten.
+a GraphQLError, so a client could not tell which of ten DateTimes is invalid.
 """
 
 from graphql import (

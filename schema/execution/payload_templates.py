@@ -1,9 +1,9 @@
 """Templates of payloads that differ only in integers at the same positions.
 
-One execution then serves all such people in a queue. A template is made by executing the operation
-for an anonymous viewer, with marks in place of a person's integers. It is used only after it is
-verified: filled with the integers of a person whose payload was rendered by execution, it must give
-the same bytes.
+One execution then serves all people in a queue whose payloads have the same shape. A template is
+made by executing the operation for an anonymous viewer, with marks in place of a person's
+integers. It is used only after it is verified: filled with the integers of a person whose payload
+was rendered by execution, it must give the same bytes.
 """
 
 import re
@@ -74,7 +74,7 @@ class PayloadTemplates:
         self._made: dict[Shape, Template | None] = {}
 
     def fill(self, snapshot: QueueSnapshot, viewer: Viewer) -> bytes | None:
-        """Return the bytes that an execution would give, or None without a verified template."""
+        """Return the bytes that an execution would give; None if no template is verified."""
         if _is_personal(snapshot.entry) or not self._is_of(snapshot):
             return None
         integers = integers_of(snapshot.entry)
@@ -84,8 +84,8 @@ class PayloadTemplates:
     async def render(self, snapshot: QueueSnapshot, viewer: Viewer, execute: Execute) -> bytes:
         """Return the payload of a snapshot.
 
-        The payload of the first snapshot of a shape verifies the template that is made for the
-        second.
+        The first snapshot of a shape is only executed. The second also makes the template, which is
+        verified against the payload of the first.
         """
         payload = await execute(snapshot, viewer)
         if _is_personal(snapshot.entry):
@@ -116,7 +116,7 @@ class PayloadTemplates:
 
 
 def _is_personal(entry: QueueEntry | None) -> bool:
-    """Return whether an entry differs in more than integers.
+    """Return whether an entry has personal data other than integers.
 
     A called entry has a pass and a deadline, and an ended entry has a reason; other entries differ
     only in integers.

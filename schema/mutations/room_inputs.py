@@ -14,7 +14,7 @@ _MS = 1000
 @strawberry.input(
     description=(
         "Settings of a waiting room. A field that is absent or null keeps its value, or gets its"
-        " default in a new room. For the two times, null removes the value."
+        " default in a new room. Exception: null removes `prequeueStartsAt` and `opensAt`."
     )
 )
 class WaitingRoomInput:
@@ -47,7 +47,7 @@ class WaitingRoomInput:
     opens_at: datetime | None = strawberry.field(
         default=UNSET,
         description=(
-            "When calling starts, inside the sale window. Null means at the start of the sale. A "
+            "When calling starts. It must be within the sale window. Null means at the start of the sale. A "
             "queue that has opened does not close again; pause or reset it instead."
         ),
     )
@@ -65,8 +65,8 @@ class WaitingRoomInput:
         default=None,
         description=(
             "How many seconds one heartbeat keeps an entry alive without a connection, 1 to 7200. 90 by "
-            "default. A hidden browser tab runs timers only once a minute: below 70, people in another "
-            "tab lose their place."
+            "default. A hidden browser tab runs timers only once a minute: below 70, people who switch to "
+            "another tab lose their place."
         ),
     )
     disconnect_grace_seconds: int | None = strawberry.field(
@@ -129,7 +129,10 @@ class ResumeWaitingRoomInput:
 
 
 @strawberry.input(
-    description="How many people to call manually, within both limits, even while the waiting room is paused."
+    description=(
+        "How many people to call manually, even while the waiting room is paused. `totalActiveUsers`"
+        " and `newUsersPerMinute` still apply."
+    )
 )
 class AdmitNextInput:
     concert_id: strawberry.ID = strawberry.field(description="The id of the concert.")
@@ -149,7 +152,8 @@ class ResetWaitingRoomInput:
     concert_id: strawberry.ID = strawberry.field(description="The id of the concert.")
     idempotency_key: str = strawberry.field(
         description=(
-            "A unique key chosen by you, such as a UUID. Repeating the request with the same key resets the queue once."
+            "A unique key chosen by you, such as a UUID. Repeating the request with the same key does"
+            " not reset the queue again."
         )
     )
     settings: WaitingRoomInput | None = strawberry.field(

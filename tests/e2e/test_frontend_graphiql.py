@@ -102,7 +102,7 @@ def chromium() -> str:
     found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if found is not None:
         return found
-    message = "chromium is missing, so GraphiQL's page was not tried in a browser: install chromium"
+    message = "chromium is missing, so GraphiQL's page was not tested in a browser: install chromium"
     if os.environ.get("CI") == "true":
         pytest.fail(message)
     pytest.skip(message)
@@ -110,7 +110,7 @@ def chromium() -> str:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def driver(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[BrowserDriver]:
-    directory = await installed(BROWSER, for_what="GraphiQL's page was not tried in a browser")
+    directory = await installed(BROWSER, for_what="GraphiQL's page was not tested in a browser")
     await run_command("make", "-s", "frontend", cwd=ROOT)
     async with started(Application(tmp_path_factory.mktemp("demo") / "data", DEMO="yes")) as application:
         # The development issuer identifies itself as localhost.

@@ -72,7 +72,7 @@ class Clients:
                 return versions
 
     async def end(self) -> dict[tuple[str, str], list[Value]]:
-        """Let both clients unsubscribe. Return the events that no test has read."""
+        """Make both clients unsubscribe, wait until the process exits, and return unread events."""
         output, _ = await asyncio.wait_for(self.process.communicate(b""), TIMEOUT_S)
         assert self.process.returncode == 0
         for line in output.splitlines():
@@ -86,7 +86,7 @@ class Clients:
 
 @asynccontextmanager
 async def running_clients(concert_id: str, buyer: Buyer) -> AsyncIterator[Clients]:
-    directory = await installed(CLIENTS, for_what="no client of npm was tried")
+    directory = await installed(CLIENTS, for_what="the npm clients were not tested")
     process = await asyncio.create_subprocess_exec(
         *("node", "run.mjs", f"{buyer.application.url}/graphql", STOCK, concert_id, buyer.token),
         cwd=directory,

@@ -1,4 +1,4 @@
-"""A hidden browser tab runs timers once a minute; with default settings it keeps its entry."""
+"""A hidden tab runs timers once a minute; with the defaults, its user keeps the queue entry."""
 
 from dataclasses import replace
 from typing import Any

@@ -11,7 +11,7 @@ from pymongo import MongoClient
 async def failing(
     mongo_url: str, times: int, *, commands: tuple[str, ...] = ("insert",), **failure: Any
 ) -> AsyncIterator[None]:
-    """Make the next `times` commands of the stores fail."""
+    """Make the next `times` commands from the stores fail."""
     data = {"failCommands": list(commands), "appName": "onsale", **failure}
     with MongoClient[dict[str, Any]](mongo_url) as control:
         control.admin.command("configureFailPoint", "failCommand", mode={"times": times}, data=data)

@@ -1,4 +1,4 @@
-"""The demo catalog, which people read and `make sale` loads: complete, unique and valid."""
+"""The demo catalog, which people read and `make sale` loads, is complete and valid."""
 
 import re
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""Sums of past concerts are read together, cached up to a limit, and read again after a failure."""
+"""Sold counts of past concerts are read together, cached, and read again after a failure."""
 
 import asyncio
 from collections.abc import Collection
@@ -62,7 +62,7 @@ async def test_counts_are_kept_for_an_hour_and_for_one_version() -> None:
     assert len(few.orders.reads) == 3
 
 
-async def test_failed_count_reaches_every_caller_and_is_repeated() -> None:
+async def test_failed_count_is_raised_to_every_caller_and_retried() -> None:
     few, counts = OrderStores(Orders(is_away=True)), SoldCounts()
     ended = await asyncio.gather(counts.get(few.stores, A), counts.get(few.stores, B), return_exceptions=True)
     assert [type(error) for error in ended] == [TemporarilyUnavailable] * 2
@@ -83,7 +83,7 @@ async def test_one_aggregation_counts_a_bounded_number(monkeypatch: pytest.Monke
     assert few.orders.reads[2:] == [["a"]]
 
 
-async def test_caller_that_leaves_does_not_end_the_count_of_others() -> None:
+async def test_cancelled_caller_does_not_cancel_the_count_of_others() -> None:
     few, counts = OrderStores(), SoldCounts()
     leaving = asyncio.ensure_future(counts.get(few.stores, A))
     staying = asyncio.ensure_future(counts.get(few.stores, A))

@@ -61,7 +61,7 @@ async def test_large_document_is_validated_in_the_thread(validations: Validation
     assert validations.threads == ["documents_0"]
 
 
-async def test_document_with_many_equal_fields_is_validated_in_the_thread(validations: Validations) -> None:
+async def test_document_with_many_identical_fields_is_validated_in_the_thread(validations: Validations) -> None:
     assert (await make_cache().get("{ concerts { nodes { " + "id " * 50 + "} } }")).errors == ()
     assert validations.threads == ["documents_0"]
 
@@ -71,7 +71,7 @@ async def test_small_document_is_validated_in_the_loop(validations: Validations)
     assert validations.threads == [threading.current_thread().name]
 
 
-async def test_callers_at_once_share_one_validation(validations: Validations) -> None:
+async def test_concurrent_callers_share_one_validation(validations: Validations) -> None:
     cache = make_cache()
     validations.gate.clear()
     callers = [asyncio.create_task(cache.get(LONG)) for _ in range(100)]
@@ -86,7 +86,7 @@ async def test_callers_at_once_share_one_validation(validations: Validations) ->
     assert len(validations.threads) == 1
 
 
-async def test_documents_beyond_the_queue_are_refused_until_it_is_shorter(validations: Validations) -> None:
+async def test_long_documents_are_refused_while_the_queue_is_full(validations: Validations) -> None:
     cache = make_cache()
     validations.gate.clear()
     waiting = [asyncio.create_task(cache.get(LONG + " " * number)) for number in range(MAX_WAITING)]
@@ -114,7 +114,7 @@ async def test_introspection_is_answered_once_and_kept_with_its_document() -> No
 
 
 async def test_abandoned_introspection_does_not_answer_another_document() -> None:
-    """The answer belongs to the document, not to an id that a later one may have."""
+    """The answer is stored with the document, not under an `id()` that a later one may reuse."""
     cache, gate = make_cache(), threading.Event()
     alive: list[weakref.ref[Document]] = []
 
@@ -155,7 +155,7 @@ async def test_introspection_with_variables_uses_them() -> None:
         ),
     ],
 )
-async def test_introspection_is_refused_twice_or_beside_data(text: str, words: str) -> None:
+async def test_introspection_is_refused_if_repeated_or_combined_with_data(text: str, words: str) -> None:
     (error,) = (await make_cache().get(text)).errors
 
     assert words in error.message
