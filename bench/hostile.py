@@ -2,16 +2,18 @@
 
 Each of them runs for a while in one process that also serves another client's small query. For
 each, the program prints, and writes to bench/results/hostile.json, the longest time in milliseconds
-that the event loop was busy (the limit is 50), the duration of the whole request, and the p99
-latency of the other client. A fixed Python loop, timed at the start, shows the current speed of the
-machine.
+that the event loop was busy (the limit is 50), the longest garbage collection, the duration of the
+whole request, and the p99 latency of the other client. A fixed Python loop, timed at the start,
+shows the current speed of the machine.
 """
 
 import argparse
 import asyncio
+import gc
 import json
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -147,25 +149,48 @@ def make_draft() -> ConcertDraft:
     )
 
 
-@contextmanager
-def probed_loop() -> Iterator[list[float]]:
-    """Record the CPU milliseconds that the event loop uses between two calls of a timer.
+@dataclass(slots=True)
+class LoopProbe:
+    """The CPU time of the event loop, in milliseconds.
 
-    CPU time is measured so that other processes on the machine do not affect the result.
+    CPU time is measured so that other processes on the machine do not affect the result. Garbage
+    collections are counted separately: they are rare, and any request may trigger one.
     """
-    busy: list[float] = []
 
-    async def probe() -> None:
+    busy_ms: list[float] = field(default_factory=list)
+    """The time between two calls of a timer, without garbage collections."""
+    collections_ms: list[float] = field(default_factory=list)
+    """The duration of each garbage collection in the thread of the loop."""
+    _thread: int = field(default_factory=threading.get_ident)
+    _began_s: float = 0.0
+
+    async def run(self) -> None:
         while True:
-            began = time.thread_time()
+            began_s, collections = time.thread_time(), len(self.collections_ms)
             await asyncio.sleep(PROBE_S)
-            busy.append((time.thread_time() - began) * 1_000)
+            used_ms = (time.thread_time() - began_s) * 1_000
+            self.busy_ms.append(used_ms - sum(self.collections_ms[collections:]))
 
-    task = asyncio.create_task(probe())
+    def record_collection(self, phase: str, _: dict[str, int]) -> None:
+        """Record a garbage collection, as a callback of the module gc."""
+        if threading.get_ident() != self._thread:
+            return
+        if phase == "start":
+            self._began_s = time.thread_time()
+        else:
+            self.collections_ms.append((time.thread_time() - self._began_s) * 1_000)
+
+
+@contextmanager
+def probed_loop() -> Iterator[LoopProbe]:
+    probe = LoopProbe()
+    gc.callbacks.append(probe.record_collection)
+    task = asyncio.create_task(probe.run())
     try:
-        yield busy
+        yield probe
     finally:
         task.cancel()
+        gc.callbacks.remove(probe.record_collection)
 
 
 async def run_other_client(resources: Resources, latencies: list[float]) -> None:
@@ -188,7 +213,7 @@ async def measure(resources: Resources, attack: Attack, *, seconds: float) -> di
     took: list[float] = []
     numbers = count()
     other = asyncio.create_task(run_other_client(resources, latencies))
-    with probed_loop() as busy:
+    with probed_loop() as probe:
         ends = time.perf_counter() + seconds
         while time.perf_counter() < ends:
             began = time.perf_counter()
@@ -201,8 +226,9 @@ async def measure(resources: Resources, attack: Attack, *, seconds: float) -> di
         "attack": attack.name,
         "answer": errors[0]["extensions"]["code"] if errors else "data",
         "requests": len(took),
-        "busy_p99_ms": percentile(busy, 0.99),
-        "busy_max_ms": percentile(busy, 1.0),
+        "busy_p99_ms": percentile(probe.busy_ms, 0.99),
+        "busy_max_ms": percentile(probe.busy_ms, 1.0),
+        "collection_max_ms": percentile([*probe.collections_ms, 0.0], 1.0),
         "request_ms": percentile(took, 0.5),
         "other_client_p99_ms": percentile(latencies, 0.99),
     }

@@ -64,6 +64,9 @@ class StoreSnapshotReader:
         A record read after that version may contain a call that the version does not contain; the
         version takes precedence.
         """
+        if snapshot.state.is_over:
+            # The forecast knows only the stock, and the sale of the rest has ended.
+            stock_ahead = StockAhead.SOLD_OUT
         if record is None:
             return QueueSnapshot(None, snapshot.room, stock, stock_ahead)
         if record.state not in WAITING_STATES and _is_waiting(record, snapshot.state):

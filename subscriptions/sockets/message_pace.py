@@ -8,6 +8,10 @@ from subscriptions.sockets.token_bucket import TokenBucket
 
 CAUGHT_UP_S = 0.0002
 """If a message took longer than this to arrive, it was not waiting, so the client is not ahead."""
+CAUGHT_UP_MESSAGES = 10
+"""Such a message cancels this many slowed ones. A flood has some, because the network delivers it
+in pieces; a client below the slow pace has one in two.
+"""
 
 
 class Flood(Exception):
@@ -29,7 +33,9 @@ class MessagePace:
         Raises Flood. If the server itself is slow, it reads the next message immediately.
         """
         if waited_s > CAUGHT_UP_S:
-            self._slowed = 0
+            cancelled = min(self._slowed, CAUGHT_UP_MESSAGES)
+            self._slowed -= cancelled
+            self._slowed_from_s += cancelled / self._limits.messages_slowed_per_s
         if self._bucket.try_take(now_s):
             return now_s
         if self._slowed == 0:

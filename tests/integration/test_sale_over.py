@@ -10,6 +10,7 @@ from domain.ids import PersonId
 from domain.orders import Order
 from domain.queues import EntryEnd, EntryState, RoomStatus
 from domain.room_changes import RoomSettingsPatch
+from domain.stock import StockAhead
 from domain.topics import QueueTopic
 from resolvers import concerts, holds, queues, rooms
 from storage.connect import Stores
@@ -227,6 +228,7 @@ async def test_a_suspended_room_ends_with_its_sale(stores: Stores, hub: Hub) -> 
     seen = await subscribe(hub, QueueTopic(concert.id, PersonId("ann")))
     await end_sale(stores, concert)
     await wait_until(lambda: seen.entry().end_reason is EntryEnd.SALE_OVER, what="the end")
+    assert seen.queue().stock_ahead is StockAhead.SOLD_OUT
 
 
 async def test_subscribers_hear_that_the_sale_is_over(stores: Stores, hub: Hub) -> None:
@@ -239,3 +241,4 @@ async def test_subscribers_hear_that_the_sale_is_over(stores: Stores, hub: Hub) 
         lambda: {seen.entry().end_reason for seen in everyone} == {EntryEnd.SALE_OVER}, what="the end for everyone"
     )
     assert {seen.state_and_position() for seen in everyone} == {(EntryState.EXPIRED, 0)}
+    assert {seen.queue().stock_ahead for seen in everyone} == {StockAhead.SOLD_OUT}

@@ -48,3 +48,17 @@ def test_a_slow_server_does_not_blame_its_client() -> None:
     for number in range(1, 100):
         now_s = number * 0.5
         assert pace.count(now_s, waited_s=WAITING) <= now_s
+
+
+def send_with_gaps(pace: MessagePace, *, messages: int) -> None:
+    """Send messages that are always waiting, except that every 70th arrives a little late."""
+    now_s = 0.0
+    for number in range(messages):
+        late_s = 0.0005 if number % 70 == 0 else 0.0
+        now_s = pace.count(now_s + late_s, waited_s=late_s or WAITING)
+
+
+def test_a_flood_with_short_gaps_is_closed() -> None:
+    """The network delivers a flood in pieces."""
+    with pytest.raises(Flood):
+        send_with_gaps(MessagePace(LIMITS, now_s=0), messages=2_000)
