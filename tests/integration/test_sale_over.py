@@ -229,6 +229,10 @@ async def test_a_suspended_room_ends_with_its_sale(stores: Stores, hub: Hub) -> 
     await end_sale(stores, concert)
     await wait_until(lambda: seen.entry().end_reason is EntryEnd.SALE_OVER, what="the end")
     assert seen.queue().stock_ahead is StockAhead.SOLD_OUT
+    assert seen.queue().room.status is RoomStatus.CLOSED
+    with pytest.raises(RoomNotOpen) as refused:
+        await queues.join_queue(context(stores, "bob"), concert.id)
+    assert refused.value.status is RoomStatus.CLOSED
 
 
 async def test_subscribers_hear_that_the_sale_is_over(stores: Stores, hub: Hub) -> None:

@@ -59,10 +59,10 @@ class QueueModel:
 
     @property
     def status(self) -> RoomStatus:
-        if self.is_suspended:
-            return RoomStatus.SUSPENDED
         if self.is_sale_over:
             return RoomStatus.CLOSED
+        if self.is_suspended:
+            return RoomStatus.SUSPENDED
         if self.method is QueueingMethod.REJECT:
             return RoomStatus.REJECTING
         if not self.is_open:

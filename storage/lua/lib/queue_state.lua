@@ -30,8 +30,8 @@ end
 -- Returns the status of the room, and the time at which it changes, or ''.
 local function room_status()
   local room = queue_state()
-  if room.suspended == 1 then return 'SUSPENDED', '' end
   if room.is_closed then return 'CLOSED', '' end
+  if room.suspended == 1 then return 'SUSPENDED', '' end
   if room.queueing_method == 'REJECT' then return 'REJECTING', '' end
   if not room.is_opened and now < room.prequeue_ms then return 'SCHEDULED', string.format('%d', room.prequeue_ms) end
   if not room.is_opened then return 'PREQUEUE', string.format('%d', room.opens_ms) end
