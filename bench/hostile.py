@@ -28,6 +28,7 @@ from graphql import get_introspection_query
 
 from auth.passes import PassSigner
 from auth.viewer import Role, Viewer
+from bench.clients.ledger import percentile
 from domain.concerts import ConcertDraft, ConcertTerms, TierDraft, Venue
 from domain.ids import PersonId
 from domain.money import CurrencyCode
@@ -228,17 +229,12 @@ async def measure(resources: Resources, attack: Attack, *, seconds: float) -> di
         "attack": attack.name,
         "answer": errors[0]["extensions"]["code"] if errors else "data",
         "requests": len(took),
-        "busy_p99_ms": percentile(probe.busy_ms, 0.99),
+        "busy_p99_ms": round(percentile(probe.busy_ms, 0.99), 1),
         "busy_max_ms": percentile(probe.busy_ms, 1.0),
         "collection_max_ms": percentile([*probe.collections_ms, 0.0], 1.0),
         "request_ms": percentile(took, 0.5),
         "other_client_p99_ms": percentile(latencies, 0.99),
     }
-
-
-def percentile(values: list[float], share: float) -> float:
-    ordered = sorted(values)
-    return round(ordered[min(int(len(ordered) * share), len(ordered) - 1)], 1)
 
 
 def time_fixed_loop() -> float:

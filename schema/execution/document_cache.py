@@ -68,10 +68,8 @@ class Document:
     def operation(self, name: str | None) -> OperationDefinitionNode | None:
         return get_operation_ast(self.ast, name) if self.ast else None
 
-    def cost(self, name: str | None, variables: Mapping[str, object]) -> int:
-        chosen = self.operation(name)
-        assert chosen is not None
-        return self.costs[chosen.name.value if chosen.name else None].evaluate(variables)
+    def cost(self, operation: OperationDefinitionNode, variables: Mapping[str, object]) -> int:
+        return self.costs[operation.name.value if operation.name else None].evaluate(variables)
 
 
 class DocumentCache:

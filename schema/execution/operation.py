@@ -110,7 +110,7 @@ class Executor:
         )
         if not isinstance(execution, graphql.Executor):
             return execution
-        cost = document.cost(operation.name, execution.variable_values.coerced)
+        cost = document.cost(execution.operation, execution.variable_values.coerced)
         limit = MAX_INTROSPECTION_COST if document.is_introspection else self._max_cost
         return [_too_costly(cost, limit)] if cost > limit else execution
 
