@@ -1,1 +1,1 @@
-"""Measurements, and the clients that the proofs use too. Nothing here imports `proofs`."""
+"""Benchmarks, and the clients that they share with the proofs. Nothing here imports `proofs`."""

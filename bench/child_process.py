@@ -1,4 +1,4 @@
-"""Runs a benchmark program in its own process, which ends when the block ends."""
+"""Runs a benchmark program in its own process, which is killed at the end of the block."""
 
 import asyncio
 import sys
@@ -7,12 +7,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 LINE_BYTES = 2**22
-"""Enough for one timestamp for each of about ten thousand sockets."""
+"""The longest line: enough for a timestamp for each of about ten thousand sockets."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChildProcess:
-    """The standard input and output of the program, line by line."""
+    """Reads and writes lines on the program's standard output and input."""
 
     process: asyncio.subprocess.Process
 

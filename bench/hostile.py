@@ -1,10 +1,10 @@
 """`make bench-hostile`: measures the costliest documents and inputs that pass the limits.
 
-Each of them runs for a while in one process that also serves another client's small query. For
-each, the program prints, and writes to bench/results/hostile.json, the longest time in milliseconds
-that the event loop was busy (the limit is 50), the longest garbage collection, the duration of the
-whole request, and the p99 latency of the other client. A fixed Python loop, timed at the start,
-shows the current speed of the machine.
+Each is sent repeatedly to a process that also serves another client's small query. For each, the
+program prints the longest time that the event loop was busy (the limit is 50 ms), the longest
+garbage collection, the median duration of a request, and the p99 latency of the other client, all
+in milliseconds. It also writes these results to bench/results/hostile.json. A fixed Python loop,
+timed at the start, shows the current speed of the machine.
 """
 
 import argparse
@@ -73,7 +73,7 @@ class Attack:
     document: str
     variables: dict[str, object] = field(default_factory=dict)
     is_new_each_time: bool = False
-    """Sent with a different comment each time, so that it is never cached."""
+    """Whether each request has a different comment, so that the document is never cached."""
 
     def body(self, number: int) -> bytes:
         document = f"{self.document} #{number}" if self.is_new_each_time else self.document
@@ -87,11 +87,11 @@ ATTACKS = (
     Attack("20 root fields", f"{{ {ROOTS} }}"),
     Attack("the largest introspection, never cached", get_introspection_query(), is_new_each_time=True),
     Attack("a chain of 15 fragments", CHAIN, is_new_each_time=True),
-    Attack("20 times the same fields", EQUAL_FIELDS, is_new_each_time=True),
+    Attack("the same fields 20 times", EQUAL_FIELDS, is_new_each_time=True),
     Attack("an unfinished document of 2,000 tokens", "{ a " * 990, is_new_each_time=True),
     Attack("1,800 enum values", ENUMS, {f"v{n}": ["PUBLISHED"] * 200 for n in range(9)}),
     Attack("190 unknown keys", UNKNOWN_KEYS, {"input": {f"name{n}": n for n in range(190)}}),
-    Attack("unknown keys like names", UNKNOWN_KEYS, {"input": {f"salesStartAx{n:03}": n for n in range(190)}}),
+    Attack("unknown keys that resemble real names", UNKNOWN_KEYS, {"input": {f"salesStartAx{n:03}": n for n in range(190)}}),
     Attack(
         "an unused fragment of 260 fields",
         "{ serverTime } fragment F on Tier { " + "price { amount } " * 88 + "}",
@@ -105,7 +105,7 @@ ATTACKS = (
 
 @asynccontextmanager
 async def open_catalog() -> AsyncIterator[Stores]:
-    """Start embedded stores, and publish concerts with the maximum number of tiers."""
+    """Start embedded stores and publish concerts with the maximum number of tiers."""
     with tempfile.TemporaryDirectory() as directory:
         valkey = supervisor.make_valkey(Path(directory) / "valkey")
         mongod = supervisor.make_mongod(Path(directory) / "mongod")
@@ -159,9 +159,9 @@ class LoopProbe:
     """
 
     busy_ms: list[float] = field(default_factory=list)
-    """The time between two calls of a timer, without garbage collections."""
+    """The CPU time used between two calls of a timer, excluding garbage collections."""
     collections_ms: list[float] = field(default_factory=list)
-    """The duration of each garbage collection in the thread of the loop."""
+    """The duration of each garbage collection in the thread of the event loop."""
     _thread: int = field(default_factory=threading.get_ident)
     _began_s: float = 0.0
 
@@ -173,7 +173,7 @@ class LoopProbe:
             self.busy_ms.append(used_ms - sum(self.collections_ms[collections:]))
 
     def record_collection(self, phase: str, _: dict[str, int]) -> None:
-        """Record a garbage collection, as a callback of the module gc."""
+        """Record the duration of a garbage collection; this is a callback for `gc.callbacks`."""
         if threading.get_ident() != self._thread:
             return
         if phase == "start":
@@ -204,13 +204,13 @@ async def run_other_client(resources: Resources, latencies: list[float]) -> None
 
 
 async def send(resources: Resources, body: bytes) -> bytes:
-    """Handle a request as the HTTP endpoint does, from bytes to bytes."""
+    """Handle a request as the HTTP endpoint does, and return the body of the response."""
     result = await execute(parse_body(body), resources.context(None, "bench"))
     return orjson.dumps(result.payload)
 
 
 async def measure(resources: Resources, attack: Attack, *, seconds: float) -> dict[str, object]:
-    # The first request of a process takes 0.1 s longer, because libraries fill their caches.
+    # The first request in a process takes 0.1 s longer because libraries fill their caches.
     await send(resources, attack.body(-1))
     latencies: list[float] = []
     took: list[float] = []
@@ -238,7 +238,7 @@ async def measure(resources: Resources, attack: Attack, *, seconds: float) -> di
 
 
 def time_fixed_loop() -> float:
-    """Return the duration of a million additions in milliseconds, to compare machines."""
+    """Return how many milliseconds a million additions take, to compare machines."""
     began = time.perf_counter()
     total = 0
     for number in range(1_000_000):
@@ -247,7 +247,7 @@ def time_fixed_loop() -> float:
 
 
 async def run(seconds: float) -> bool:
-    """Measure every attack, and print and write the results. Return whether all passed."""
+    """Measure every attack, print and save the results, and return whether all passed."""
     fixed_loop_ms = time_fixed_loop()
     async with open_catalog() as stores:
         resources = make_resources(stores)

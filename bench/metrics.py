@@ -1,7 +1,7 @@
-"""Metrics: measured values with their number of samples and, for some, a limit.
+"""Metrics: measured values, each with its number of samples and possibly a limit.
 
-Percentiles are nearest-rank, so each is a value that was measured. A metric without samples is not
-reported.
+Percentiles use the nearest-rank method, so each is one of the measured values. A metric without
+samples is not reported.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,7 +13,7 @@ WIDTHS = (27, 12, 9, 10, 5)
 
 
 class NotMeasured(RuntimeError):
-    """A value could not be measured; the message says what is missing."""
+    """Raised if a value cannot be measured; the message says what is missing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class Metric:
     what: str
     """How the value was measured, in one line."""
     n: int
-    """Number of samples behind the value."""
+    """The number of samples."""
     at_most: float | None = None
     """The limit, if the metric has one."""
 
@@ -71,9 +71,9 @@ def _row(row: tuple[str, ...]) -> str:
 
 
 def as_json(metrics: Iterable[Metric], by_size: Mapping[str, Mapping[int, Metric]]) -> dict[str, object]:
-    """Return the metrics by name, with their samples.
+    """Return the values of the metrics by name, and their numbers of samples.
 
-    A metric measured at several sizes has one value per size.
+    A metric that was measured at several sizes has one value per size.
     """
     values: dict[str, object] = {}
     samples: dict[str, object] = {}

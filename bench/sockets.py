@@ -1,10 +1,10 @@
-"""`make bench-sockets`: 2,000 sockets on one process subscribe to the stock of one concert.
+"""`make bench-sockets`: measures a process with 2,000 subscriptions to one concert's stock.
 
-The stock changes ten times a second. The program prints, and writes to bench/results/sockets.json,
-the latency of holds during that time (p50, p99), the messages that reach the sockets, and the
-memory of the process before the sockets open, with all sockets open, and at the end: memory is
-bounded if the last two are about equal. The sockets are in their own process; the server, the
-stores and both clients share the machine.
+The stock changes ten times a second. The program prints the p50 and p99 latency of the holds, the
+number of messages that reach the sockets, and the memory of the process before the sockets open,
+with all sockets open, and at the end. If the last two are about equal, memory use is bounded. The
+results are also written to bench/results/sockets.json. The sockets are opened by a separate
+process; the server, the stores and both clients share the machine.
 """
 
 import argparse
@@ -42,7 +42,7 @@ def resident_kib(pid: int) -> int:
 
 
 async def hold_steadily(client: Client, concert: SaleConcert, tokens: Sequence[str], seconds: float) -> list[float]:
-    """Hold tickets ten times a second, each for a different person; return the latencies in ms."""
+    """Hold a ticket ten times a second, for each person in turn; return the latencies in ms."""
     took_ms: list[float] = []
     started = time.monotonic()
     for number in range(int(seconds * HOLDS_A_SECOND)):
@@ -97,7 +97,7 @@ def main() -> None:
     parser.add_argument("--sockets", type=int, default=2_000)
     parser.add_argument("--seconds", type=float, default=20.0)
     arguments = parser.parse_args()
-    # The subscribers' process inherits the limit.
+    # The process that opens the sockets inherits this limit.
     raise_open_file_limit()
     with tempfile.TemporaryDirectory(prefix="onsale-bench-") as directory:
         results = asyncio.run(measure(arguments.sockets, arguments.seconds, Path(directory)))

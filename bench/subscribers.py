@@ -1,10 +1,10 @@
 """Opens thousands of subscriptions in a separate process, each on its own WebSocket.
 
-`python -m bench.subscribers PORT PLAN` opens one socket for each token of the plan file. Nothing is
-parsed: one protocol per socket counts the frames received, and records when a READY frame arrived.
-The program itself prints READY when every socket has received its first snapshot. It then answers
-each line on standard input with its current counts as JSON. `open_subscribers` starts the program
-and reads the counts.
+`python -m bench.subscribers PORT PLAN` opens one socket for each token in the plan file. The frames
+are not parsed: they are only counted, and the time of the first READY frame on each socket is
+recorded. The program prints READY when every socket has received its first snapshot. It then
+answers each line on standard input with its current counts as JSON. `open_subscribers` starts the
+program and reads the counts.
 """
 
 import asyncio
@@ -24,10 +24,10 @@ import uvloop
 from bench.child_process import ChildProcess, run_child
 from bench.metrics import NotMeasured
 
-OPENING_AT_ONCE = 100
+BATCH_SIZE = 100
 READY, NEXT = b'"READY"', b'"next"'
 TAIL_BYTES = max(len(READY), len(NEXT)) - 1
-"""How many bytes of the previous data to keep, because a word may be split across two reads."""
+"""How many bytes of the last read to keep, because a word may be split across two reads."""
 
 Credentials = tuple[str | None, str]
 """The access token of a subscriber, or None, and the loopback address that it connects from."""
@@ -35,13 +35,13 @@ Credentials = tuple[str | None, str]
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Counts since the start of the subscribers."""
+    """What the subscribers have received since they started."""
 
     at_s: float
     frames: int
     bytes: int
     called_ms: tuple[float | None, ...]
-    """For each subscriber, the time of READY on its socket, by the clock of this machine."""
+    """For each subscriber, the time at which it received READY, by this machine's clock."""
 
     def frames_per_s(self, before: "Counts") -> float:
         return (self.frames - before.frames) / (self.at_s - before.at_s)
@@ -61,7 +61,7 @@ class Subscribers:
         return Counts(counts["at_s"], counts["frames"], counts["bytes"], tuple(counts["called_ms"]))
 
     async def count_for(self, seconds: float) -> tuple[Counts, Counts]:
-        """Return the counts at the beginning and at the end of `seconds`."""
+        """Return the counts before and after `seconds`."""
         before = await self.read_counts()
         await asyncio.sleep(seconds)
         return before, await self.read_counts()
@@ -95,7 +95,7 @@ class Subscriber(asyncio.Protocol):
         self._tail = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # uvloop's transports have all of these methods, but do not declare them.
+        # uvloop's transports have all of these methods but do not declare them.
         self._transport = cast(asyncio.Transport, transport)
         key = base64.b64encode(os.urandom(16)).decode()
         self._transport.write(
@@ -149,9 +149,9 @@ async def main(port: int, document: str, concert_id: str, credentials: Sequence[
         await subscriber.first
         return subscriber
 
-    for first in range(0, len(credentials), OPENING_AT_ONCE):
-        some = credentials[first : first + OPENING_AT_ONCE]
-        subscribers += await asyncio.gather(*[open_socket(token, address) for token, address in some])
+    for first in range(0, len(credentials), BATCH_SIZE):
+        batch = credentials[first : first + BATCH_SIZE]
+        subscribers += await asyncio.gather(*[open_socket(token, address) for token, address in batch])
     _print_line("READY")
     while await loop.run_in_executor(None, sys.stdin.readline):
         counts = {

@@ -1,8 +1,8 @@
 """`python -m bench.watch <slug>`, behind `make watch`: shows a running sale in the terminal.
 
-It uses the public API. The stock comes from a subscription; the waiting room is polled once per
-second. A terminal shows one view that is updated in place; any other output receives a line for
-each change. Ctrl-C ends it.
+It uses the public API: it subscribes to the stock and polls the waiting room once per second. In a
+terminal, it updates one view in place; on any other output, it writes a line for each change.
+Ctrl-C ends it.
 """
 
 import argparse
@@ -35,14 +35,14 @@ STOCK = """subscription Stock($id: ID!) {
 }"""
 
 POLL_INTERVAL_S = 1.0
-AGAIN_AFTER_S = 1.0
+RETRY_AFTER_S = 1.0
 FIND_WITHIN_S = 10.0
 RATE_WINDOW_S = 10.0
 BAR_WIDTH = 40
 
 
 class NothingToWatch(Exception):
-    """Raised if the concert cannot be shown; the message says why, and what to do."""
+    """Raised if the concert cannot be shown; the message says why and what to do."""
 
 
 @dataclass(slots=True)
@@ -55,7 +55,7 @@ class LiveSale:
     sold_at: deque[tuple[float, int]] = field(default_factory=deque)
 
     def show_stock(self, stock: JsonObject, now_s: float) -> None:
-        """Show the stock, unless it is older than the stock shown."""
+        """Replace the stock, unless the new one is not newer than the one shown."""
         shown = (self.stock.get("epoch", -1), self.stock.get("version", -1))
         if (stock["epoch"], stock["version"]) <= shown:
             return
@@ -100,7 +100,7 @@ def _sales(sale: LiveSale) -> str:
 
 def _queue(room: JsonObject) -> str:
     if room.get("suspended"):
-        return "no waiting room; no pass is needed"
+        return "no waiting room, so no pass is needed"
     return (
         f"{room['waitingCount']:,} waiting, number {room['servingNumber']:,} served, "
         f"{room['slotsTaken']:,} of {room['totalActiveUsers']:,} inside, {room['passesIssued']:,} passes claimed"
@@ -112,7 +112,7 @@ def _tier(tier: JsonObject) -> str:
 
 
 async def watch(url: str, slug: str) -> None:
-    """Watch a sale until cancelled. Raises NothingToWatch."""
+    """Show a sale until cancelled. Raises NothingToWatch."""
     async with open_client([url], Ledger()) as client:
         concert = await _find(client, url, slug)
         sale = LiveSale(concert["name"], {tier["id"]: tier["name"] for tier in concert["tiers"]})
@@ -133,7 +133,7 @@ async def _find(client: Client, url: str, slug: str) -> JsonObject:
         async with asyncio.timeout(FIND_WITHIN_S):
             concert = await client.ask(Step.LOAD, CONCERT, {"slug": slug}, None)
     except TimeoutError:
-        raise NothingToWatch(f"{url} does not answer; start it with `make run`, or set URL= to another") from None
+        raise NothingToWatch(f"{url} does not answer; start it with `make run`, or set URL to another server") from None
     if isinstance(concert, Denied):
         raise NothingToWatch(f"{url} has no concert {slug!r}: {concert.message}")
     if concert["stock"] is None:
@@ -151,7 +151,7 @@ async def _follow_stock(url: str, concert_id: str, sale: LiveSale) -> None:
             pass  # The next subscription starts with a complete snapshot.
         except SocketRefused as refused:
             raise NothingToWatch(f"{url} refused the subscription: {refused}") from refused
-        await asyncio.sleep(AGAIN_AFTER_S)
+        await asyncio.sleep(RETRY_AFTER_S)
 
 
 async def _follow_room(client: Client, concert_id: str, sale: LiveSale) -> None:

@@ -1,4 +1,4 @@
-"""Background tasks that end with their block, and whose errors make the block fail."""
+"""Runs background tasks that end with a block; an error in one makes the block fail."""
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine, Iterable
@@ -21,10 +21,10 @@ async def run_in_background(*work: Coroutine[Any, Any, None]) -> AsyncIterator[N
 
 
 async def cancel_all(tasks: Iterable[asyncio.Task[None]]) -> None:
-    """Cancel tasks until all have ended.
+    """Cancel tasks repeatedly until all have ended.
 
-    Once is not enough: Python 3.11 can lose a cancellation that arrives just as a timeout or a send
-    ends.
+    Canceling once is not enough: Python 3.11 can lose a cancellation that arrives just as a timeout
+    or a send ends.
     """
     pending = set(tasks)
     while pending:

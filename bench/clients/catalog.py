@@ -1,7 +1,8 @@
-"""The concerts of a run: the demo concerts, and a concert that the run creates for itself.
+"""The concerts of a run: the demo concerts, and one created for the run.
 
-The times of the demo concerts are relative to now, so that they are always on sale. The organizer
-olivia creates them through GraphQL, so a repeated run finds the concerts of an earlier run.
+The times of the demo concerts are relative to the current time, so they are always on sale. All
+concerts are created through GraphQL by the organizer olivia; demo concerts that already exist are
+reused.
 """
 
 from dataclasses import dataclass
@@ -23,10 +24,10 @@ HOLD_DURATION_S = 10
 """Short, so that abandoned holds return their stock during the sale."""
 
 CLAIM_TIMEOUT_S = 10
-"""Also short, so that a slot that is not claimed is free again within seconds."""
+"""Also short, so that an unclaimed slot is free again within seconds."""
 SESSION_S = 15
 DISCONNECT_GRACE_S = 20
-"""How long an entry is kept without a socket: enough to move to the other server after a kill."""
+"""How long an entry is kept without a socket: enough to reconnect after a server is killed."""
 HEARTBEAT_S = 100
 """Three times the longest interval between two polls."""
 
@@ -50,7 +51,7 @@ PUBLISH = """mutation Publish($input: PublishConcertInput!) {
 
 
 class CatalogRefused(RuntimeError):
-    """A concert could not be created; the message quotes the server."""
+    """Raised if a concert cannot be created; the message quotes the server."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ def demo_concerts(now: datetime) -> tuple[ConcertDraft, ...]:
 
 
 def sale_concert(stock: int, now: datetime, room: RoomSettings = NO_ROOM) -> ConcertDraft:
-    """Return a draft with `stock` tickets in three tiers, whose sale started a minute ago."""
+    """Return a draft with `stock` tickets in three tiers and a sale that began a minute ago."""
     front, middle = stock // 5, stock // 3
     capacities = {"Front": front, "Middle": middle, "Rear": stock - front - middle}
     prices_minor = {"Front": 9900, "Middle": 6900, "Rear": 3900}
@@ -72,7 +73,7 @@ def sale_concert(stock: int, now: datetime, room: RoomSettings = NO_ROOM) -> Con
         terms=ConcertTerms(
             name=f"The Rush, {stock:,} tickets",
             venue=Venue("Onsale Hall", "Amsterdam", "NL"),
-            description="Created by `make sale`: thousands of people arrive at once, and no ticket is sold twice.",
+            description="Created by `make sale`: thousands of people arrive together, and no ticket is sold twice.",
             starts_at=now + timedelta(days=1),
             sales_start_at=now - timedelta(minutes=1),
             sales_end_at=now + timedelta(hours=1),
@@ -88,10 +89,10 @@ def sale_concert(stock: int, now: datetime, room: RoomSettings = NO_ROOM) -> Con
 
 
 def waiting_room(stock: int, *, active_users: int | None = None, users_per_minute: int | None = None) -> RoomSettings:
-    """Return settings with which both caps take effect.
+    """Return settings under which both caps take effect.
 
-    The first arrivals fill every slot, and the people called in one minute do not buy everything,
-    unless the sale is too small to make people wait a minute.
+    The first arrivals fill every slot, and the people called in one minute do not buy everything
+    unless the sale is very small.
     """
     return RoomSettings(
         suspended=False,
@@ -105,7 +106,7 @@ def waiting_room(stock: int, *, active_users: int | None = None, users_per_minut
 
 
 async def load(client: Client, drafts: tuple[ConcertDraft, ...], token: str) -> int:
-    """Create and publish the missing concerts; return how many were created."""
+    """Create and publish the concerts that do not exist yet; return how many were created."""
     created = 0
     for draft in drafts:
         known = await client.ask(Step.LOAD, FIND, {"slug": draft.slug}, token)

@@ -1,4 +1,4 @@
-"""Status messages on standard error: standard output is for results."""
+"""Writes status messages to standard error, because standard output is for results."""
 
 import sys
 

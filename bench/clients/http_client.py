@@ -1,7 +1,7 @@
-"""A GraphQL client over HTTP that retries and keeps its connections to every server open.
+"""A GraphQL client over HTTP that retries requests and keeps connections to every server open.
 
-A request that gets no answer, or a retryable error, is sent unchanged to the next server.
-Idempotency keys make that safe.
+A request that gets no answer or a retryable error is sent unchanged to the next server. Idempotency
+keys make this safe.
 """
 
 import asyncio
@@ -21,25 +21,25 @@ from bench.clients.ledger import Ledger, Step
 JsonObject = dict[str, Any]
 
 CONNECTIONS = 16
-"""Connections per server; more would only wait on two cores."""
+"""The number of connections per server; on two cores, more would only wait."""
 ANSWER_TIMEOUT_S = 10.0
 """Longer than a healthy server ever takes to answer.
 
-A killed server is detected at once, because its connections close.
+A killed server is detected immediately because its connections close.
 """
 LONGEST_PAUSE_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Denied:
-    """A denial: a top-level error with its code, or NOTHING for a null field without an error."""
+    """A top-level error; the code is NOTHING if the field is null but there is no error."""
 
     code: str
     message: str
 
 
 class NotAnswered(Exception):
-    """Raised for a request that should be repeated; the message says why it has no answer."""
+    """Raised if a request should be repeated; the message says why it has no answer."""
 
     def __init__(self, what: str, *, retry_after_s: float = 0.0) -> None:
         super().__init__(what)
@@ -47,9 +47,9 @@ class NotAnswered(Exception):
 
 
 class Server:
-    """A server with its own connections.
+    """A server with its own connection pool.
 
-    A shared pool would close connections to one server to make room for another.
+    A shared pool would close connections to one server to make room for those to another.
     """
 
     def __init__(self, url: str, transport: httpx2.AsyncBaseTransport | None = None) -> None:
@@ -57,8 +57,8 @@ class Server:
         self._http = httpx2.AsyncClient(
             base_url=url, limits=limits, timeout=ANSWER_TIMEOUT_S, trust_env=False, transport=transport
         )
-        # For every request, the pool searches its waiting list from the start, which is slow when
-        # the list is long.
+        # The pool searches its waiting list from the start for every request. This is slow if the
+        # list is long, so the requests wait here instead.
         self._free = asyncio.Semaphore(CONNECTIONS)
 
     async def post(self, body: bytes, token: str | None) -> JsonObject | Denied:
@@ -82,12 +82,12 @@ class Server:
 
 
 class Client:
-    """A client of several equivalent servers."""
+    """Sends requests to several equivalent servers."""
 
     def __init__(self, servers: Sequence[Server], ledger: Ledger) -> None:
         self._servers = servers
         self._ledger = ledger
-        self._dice = random.Random(0)
+        self._random = random.Random(0)
 
     async def ask(
         self, step: Step, document: str, variables: Mapping[str, object], token: str | None
@@ -97,7 +97,7 @@ class Client:
         The request is repeated until it is answered.
         """
         body = orjson.dumps({"query": document, "variables": variables})
-        first = self._dice.randrange(len(self._servers))
+        first = self._random.randrange(len(self._servers))
         for attempt in itertools.count(first):
             started = time.perf_counter()
             try:
@@ -106,7 +106,7 @@ class Client:
                 self._ledger.retried[step, str(failure)] += 1
                 # All clients receive the same retry time; without jitter, they would all retry at
                 # the same moment.
-                retry_after_s = failure.retry_after_s * self._dice.uniform(1.0, 1.5)
+                retry_after_s = failure.retry_after_s * self._random.uniform(1.0, 1.5)
                 await asyncio.sleep(max(retry_after_s, self._pause_s(attempt - first)))
             else:
                 self._ledger.answered_ms[step].append((time.perf_counter() - started) * 1000)
@@ -114,9 +114,9 @@ class Client:
         return answer
 
     def _pause_s(self, repeats: int) -> float:
-        """Return the pause before a retry: it doubles from 50 ms up to a second, with jitter."""
+        """Return the pause before a retry, which doubles from 50 ms to a second, with jitter."""
         pause_s = min(0.05 * 2.0 ** min(repeats, 10), LONGEST_PAUSE_S)
-        return pause_s * self._dice.uniform(0.5, 1.0)
+        return pause_s * self._random.uniform(0.5, 1.0)
 
 
 @asynccontextmanager

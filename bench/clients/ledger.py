@@ -1,8 +1,8 @@
-"""Records the answers that people received, each exactly once.
+"""Records the answers that people receive, each exactly once.
 
-Times are milliseconds from a request until its final answer is read. An exchange that has to be
-repeated (after a lost connection, or while a store is unavailable) is recorded as a retry, not as
-an answer, so it does not affect the percentiles.
+Times are in milliseconds, from sending a request to reading its answer. A request that has to be
+repeated, because the connection was lost or a store is unavailable, counts as a retry and not as an
+answer, so it does not affect the percentiles.
 """
 
 import math
@@ -48,22 +48,22 @@ class Receipt:
 
 @dataclass(slots=True)
 class QueueLedger:
-    """Queue entries by number, so that an entry reported twice, or to two devices, counts once."""
+    """Numbers of queue entries, kept in sets so that an entry reported twice counts once."""
 
     joined: set[int] = field(default_factory=set)
     called: set[int] = field(default_factory=set)
     claimed: set[int] = field(default_factory=set)
     expired: set[int] = field(default_factory=set)
-    """Called, but not claimed in time."""
+    """Entries that were called but not claimed in time."""
     left: set[int] = field(default_factory=set)
-    """Abandoned, with or without leaving the queue."""
+    """Entries that were abandoned, with or without a leaveQueue request."""
     sockets: int = 0
-    """Sockets opened, including replacements of lost ones."""
+    """The number of sockets opened, including those that replaced lost ones."""
     lost_sockets: Counter[str] = field(default_factory=Counter)
     updates: int = 0
-    """Positions pushed to sockets."""
+    """The number of positions pushed to sockets."""
     waiting: int = 0
-    """People waiting at the last poll."""
+    """The number of people waiting at the last poll."""
     most_waiting: int = 0
 
 
@@ -75,11 +75,11 @@ class Ledger:
     refused: Counter[str] = field(default_factory=Counter)
     retried: Counter[tuple[Step, str]] = field(default_factory=Counter)
     holds: dict[str, int] = field(default_factory=dict)
-    """Units per hold id: a hold reported twice is one hold."""
+    """The number of tickets by hold id, so that a hold reported twice counts once."""
     receipts: dict[str, Receipt] = field(default_factory=dict)
     queue: QueueLedger = field(default_factory=QueueLedger)
     surprises: list[str] = field(default_factory=list)
-    """Answers that must not occur: each one fails the sale."""
+    """Answers that must not occur: a single one makes the proof fail."""
 
     @property
     def sold_units(self) -> int:
@@ -105,9 +105,9 @@ class Ledger:
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """Return the nearest-rank percentile.
+    """Return the smallest value that at least `share` of all values do not exceed.
 
-    It is the smallest value that at least `share` of all values do not exceed.
+    This is the nearest-rank percentile.
     """
     ranked = sorted(values)
     return ranked[max(math.ceil(share * len(ranked)), 1) - 1]

@@ -1,4 +1,4 @@
-"""Sends mutations about one concert, and counts their refusals."""
+"""Sends mutations for one concert, and counts the refusals."""
 
 from dataclasses import dataclass
 
@@ -17,7 +17,7 @@ class RefusedMutation:
 
 
 class MutationClient:
-    """Sends mutations. `token` is a person's access token; it is None without a sign-in."""
+    """Sends mutations. `token` is a person's access token, or None if not signed in."""
 
     def __init__(self, client: Client, ledger: Ledger, concert: SaleConcert) -> None:
         self._client = client

@@ -1,6 +1,6 @@
-"""The queue as people saw it.
+"""What people observed of the queue.
 
-Together with the records of both stores, this is the evidence for the invariants of the queue.
+Together with the records in both stores, this is the evidence for the invariants of the queue.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ At = tuple[int, int]
 
 
 class Observation(NamedTuple):
-    """One pushed position."""
+    """A position that was pushed to a person."""
 
     at: At
     state: str
@@ -36,7 +36,7 @@ class Observation(NamedTuple):
 
 
 class RoomObservation(NamedTuple):
-    """One poll of the waiting room."""
+    """The waiting room as returned by one poll."""
 
     at: At
     serving: int
@@ -62,9 +62,9 @@ class Observations:
     sockets: list[SocketObservations] = field(default_factory=list)
     rooms: list[RoomObservation] = field(default_factory=list)
     still_waiting: dict[int, At] = field(default_factory=dict)
-    """By number: the last moment observed before a poll reported the number as waiting."""
+    """For each number, the latest moment at which it is known to have been waiting."""
     expired: dict[int, str] = field(default_factory=dict)
-    """By number: people whose entry expired although they had a socket or polled in time."""
+    """For each number that expired although its person had a socket or polled in time, the person."""
 
     def start_socket(self, person: str) -> SocketObservations:
         started = SocketObservations(person)
@@ -78,7 +78,7 @@ class Observations:
     def record_waiting(self, number: int, since: RoomObservation | None) -> None:
         """Record that a number is waiting.
 
-        `since` was observed before the request, so the answer describes that moment or a later one.
+        `since` was observed before the request, so the number was still waiting at that moment.
         """
         if since is not None:
             self.still_waiting[number] = max(since.at, self.still_waiting.get(number, since.at))

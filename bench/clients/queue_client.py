@@ -46,9 +46,9 @@ POSITION = """subscription Position($id: ID!) {
 
 ROOM_POLL_INTERVAL_S = 0.2
 MAX_SOCKETS = 500
-"""The maximum number of open sockets; beyond it, people poll instead.
+"""The maximum number of open sockets; all further people poll instead.
 
-Two cores run the servers and all clients.
+The limit exists because two cores run the servers and all clients.
 """
 LONGEST_PAUSE_S = 2.0
 
@@ -75,7 +75,7 @@ class QueuePass:
     token: str
     number: int
     good_until_s: float
-    """In `time.monotonic` seconds, accurate to one second: the server reports whole seconds."""
+    """A time of `time.monotonic`, accurate to a second because the server reports whole seconds."""
 
 
 class QueueClient(MutationClient):
@@ -86,7 +86,7 @@ class QueueClient(MutationClient):
         self._urls = urls
         self.observations = observations
         self._record = ledger.queue
-        self._dice = random.Random(0)
+        self._random = random.Random(0)
         self._open_sockets = 0
         self.claimed_passes: dict[str, str] = {}
         """The last pass that each person claimed, by name, for attempts with a stolen pass."""
@@ -132,7 +132,7 @@ class QueueClient(MutationClient):
             await asyncio.sleep(ROOM_POLL_INTERVAL_S)
 
     async def read_room(self) -> RoomObservation | None:
-        """Return the waiting room, or None while it cannot be read."""
+        """Return the waiting room, or None if it cannot be read."""
         room = await self._client.ask(Step.POLL, ROOM, {"id": self._concert_id}, None)
         if isinstance(room, Denied):
             self.ledger.surprises.append(f"the waiting room was answered with {room}")
@@ -146,13 +146,13 @@ class QueueClient(MutationClient):
     async def positions(
         self, name: str, *, token: str, drops_after_s: Sequence[float]
     ) -> AsyncGenerator[EntryView, None]:
-        """Yield pushed entries until the entry ends.
+        """Yield each pushed state of the person's entry until the entry ends.
 
-        A lost socket is replaced, on another server if possible. The first sockets are dropped on
-        purpose, each after its time in `drops_after_s`.
+        A lost socket is replaced, on another server if possible. For each value in `drops_after_s`,
+        one socket is dropped on purpose after that time.
         """
         drops = iter(drops_after_s)
-        first = self._dice.randrange(len(self._urls))
+        first = self._random.randrange(len(self._urls))
         for attempt in itertools.count(first):
             self._open_sockets += 1
             self._record.sockets += 1
@@ -166,7 +166,8 @@ class QueueClient(MutationClient):
                 self.ledger.surprises.append(f"{name}: {refused}")
             finally:
                 self._open_sockets -= 1
-            await asyncio.sleep(self._dice.uniform(0.1, min(0.2 * 2.0 ** min(attempt - first, 8), LONGEST_PAUSE_S)))
+            longest_s = min(0.2 * 2.0 ** min(attempt - first, 8), LONGEST_PAUSE_S)
+            await asyncio.sleep(self._random.uniform(0.1, longest_s))
 
     async def _pushed(
         self, url: str, name: str, token: str, drop_after_s: float | None

@@ -1,4 +1,4 @@
-"""The servers of a run: a Valkey and a mongod as `make run` starts them, and app processes."""
+"""The servers of a run: app processes, and the Valkey and mongod that `make run` would start."""
 
 import asyncio
 import sys
@@ -18,10 +18,7 @@ PROBE_TIMEOUT_S = 2.0
 
 
 class AppServer(ServerProcess):
-    """Runs `python app.py` with only these settings.
-
-    The process inherits nothing from the caller's environment.
-    """
+    """Runs `python app.py` with the given settings and an otherwise empty environment."""
 
     name = "app.py"
 
@@ -35,7 +32,7 @@ class AppServer(ServerProcess):
 
     @property
     def issuer(self) -> str:
-        """The issuer that this server runs itself."""
+        """The URL of the development issuer that this server runs."""
         return Settings(port=self.port).issuer
 
     @property
@@ -56,7 +53,7 @@ class AppServer(ServerProcess):
 
 @asynccontextmanager
 async def run_stores(directory: Path) -> AsyncIterator[tuple[ServerProcess, ServerProcess]]:
-    """Run a Valkey and a mongod; unlike those of `make run`, they are not restarted."""
+    """Run a Valkey and a mongod; unlike under `make run`, they are not restarted after a crash."""
     valkey, mongod = supervisor.make_valkey(directory / "valkey"), supervisor.make_mongod(directory / "mongod")
     try:
         await asyncio.gather(valkey.start(), mongod.start())

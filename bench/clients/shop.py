@@ -1,4 +1,4 @@
-"""The shop as a person uses it: read the stock, hold, release and buy.
+"""The shop as a person uses it: read the stock, and hold, release and buy tickets.
 
 Each of these actions is one GraphQL operation with a typed answer.
 """
@@ -61,7 +61,7 @@ class Shop(MutationClient):
         self.tier_ids = concert.tier_ids
 
     async def read_stock(self) -> tuple[TierView, ...] | None:
-        """Return the stock, or None while it cannot be read."""
+        """Return the stock, or None if it cannot be read."""
         concert = await self._client.ask(Step.STOCK, STOCK, {"id": self._concert_id}, None)
         if isinstance(concert, Denied):
             self.ledger.surprises.append(f"the stock was answered with {concert}")

@@ -1,7 +1,7 @@
 """One subscription on one WebSocket, over graphql-transport-ws.
 
-Close codes have the same meaning as in the npm package graphql-ws: some lead to a retry, and the
-others are faults.
+Close codes have the same meaning as in the npm package graphql-ws: after some of them, the client
+retries; the others are errors of the client.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ SUBPROTOCOL = Subprotocol("graphql-transport-ws")
 RETRYABLE = frozenset({1000, 1001, 1005, 1006, 1012, 1013, 4403, 4408, 4499, 4504})
 OPEN_TIMEOUT_S = 10.0
 SILENCE_S = 60.0
-"""The server pings after 20 s without a message, so a connection that is silent longer is lost."""
+"""The server pings after 20 s without a message, so a connection silent for this long is lost."""
 ID = "1"
 
 
@@ -28,13 +28,13 @@ class SocketLost(Exception):
 
 
 class SocketRefused(Exception):
-    """Raised if the server reports that this client is at fault."""
+    """Raised if the server reports an error that a retry would not fix."""
 
 
 class Subscription:
-    """Yields the values of a subscription's root field until it completes.
+    """Yields the values of a subscription's root field until the subscription completes.
 
-    Raises SocketLost, SocketRefused.
+    Raises SocketLost and SocketRefused.
     """
 
     def __init__(self, socket: ClientConnection) -> None:
@@ -82,9 +82,9 @@ class Subscription:
 async def subscribed(
     url: str, token: str | None, document: str, variables: Mapping[str, object]
 ) -> AsyncIterator[Subscription]:
-    """Yield a subscription on a server; `url` is `http://host:port`.
+    """Open a subscription on the server at `url`, which has the form `http://host:port`.
 
-    Raises SocketLost and SocketRefused, also inside the block.
+    Raises SocketLost and SocketRefused, including inside the block.
     """
     try:
         async with connect(
@@ -115,7 +115,8 @@ async def subscribed(
 def read_payload(payload: JsonObject) -> JsonObject:
     """Return the value of the root field.
 
-    If a part is null because a store is unavailable, the next payload contains it.
+    Errors about nested fields are ignored: a field that is null while a store is unavailable is in
+    the next payload.
     """
     data = payload.get("data") or {}
     value: JsonObject | None = next(iter(data.values()), None)

@@ -1,6 +1,6 @@
 """Gets access tokens for demo users from the development issuer, and forges tokens.
 
-Tokens are requested with the password grant.
+It uses the password grant.
 """
 
 import asyncio
@@ -13,8 +13,8 @@ import orjson
 from settings import Settings
 
 CLIENT_ID = Settings().oidc_client_id
-GRANTS_AT_ONCE = 16
-"""The issuer signs a token in about a millisecond, so more concurrent requests would only wait."""
+MAX_CONCURRENT_GRANTS = 16
+"""The issuer signs a token in about a millisecond, so more requests would only wait."""
 ANSWER_TIMEOUT_S = 10.0
 
 
@@ -24,7 +24,7 @@ class IssuerRefused(RuntimeError):
 
 async def sign_in(issuer: str, names: Iterable[str]) -> dict[str, str]:
     """Return the users' access tokens by name. A demo user's password is the user name."""
-    limit = asyncio.Semaphore(GRANTS_AT_ONCE)
+    limit = asyncio.Semaphore(MAX_CONCURRENT_GRANTS)
     async with httpx2.AsyncClient(timeout=ANSWER_TIMEOUT_S, trust_env=False) as http:
 
         async def grant(name: str) -> tuple[str, str]:
