@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 async def wait_until(
     condition: Callable[[], bool | Awaitable[bool]], *, within_s: float, poll_interval_s: float
 ) -> bool:
-    """Return whether `condition()`, or its awaited result, became true in time."""
+    """Poll `condition`, which may be async, and return whether it became true in time."""
     deadline = time.monotonic() + within_s
     while True:
         result = condition()

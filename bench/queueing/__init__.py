@@ -1,4 +1,1 @@
-"""`make bench-queue`: measures the cost and speed of a waiting room.
-
-It uses real stores, a real server and real sockets.
-"""
+"""`make bench-queue`: measures a waiting room with real stores, a real server and real sockets."""

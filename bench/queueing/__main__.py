@@ -1,7 +1,7 @@
 """`python -m bench.queueing`, behind `make bench-queue`: measures a waiting room on real stores.
 
-It prints a table and writes JSON. Everything that it starts is stopped, even after an interrupt or
-a timeout.
+It prints a table and writes the results as JSON. Every process that it starts is stopped, even
+after an interrupt or a timeout.
 """
 
 import argparse
@@ -30,8 +30,8 @@ from web.server import configure_gc, run_program
 RESULTS = Path(__file__).parents[1] / "results" / "queue.json"
 LIMIT_S = 290.0
 LIMITS_NOTE = """\
-The store, the database, the server and the clients share this machine. An address may open 5,000
-sockets and a process 20,000 files, so ticks for 1,000 to 50,000 waiters use a hub without sockets.
+The store, the database, the server and the clients share this machine. Because one address may open
+5,000 sockets and one process 20,000 files, the ticks are measured on a hub without sockets.
 """
 
 
@@ -39,9 +39,9 @@ sockets and a process 20,000 files, so ticks for 1,000 to 50,000 waiters use a h
 class Plan:
     sizes: tuple[int, ...] = (1_000, 10_000, 50_000)
     tick_s: float = 12.0
-    """Longer than two lease renewals, and longer than the longest delay of a position."""
+    """Longer than two lease renewals and than the longest delay of a position."""
     joiners: int = 24_000
-    """More people than can join on a server in that time."""
+    """More people than a server can let join during the measurement."""
     joins_at_once: int = 64
     join_s: float = 4.0
     calling: slots.Plan = field(default_factory=slots.Plan)
@@ -68,7 +68,7 @@ SMOKE = Plan(
     push_sockets=40,
     push_s=0.5,
 )
-"""Runs every part; the results are meaningless."""
+"""Runs every part, but on a scale too small for meaningful results."""
 
 
 @dataclass(slots=True)
@@ -118,7 +118,7 @@ async def _measure_server(found: Findings, urls: StoreUrls, directory: Path, pla
 
 
 async def _measure_pushes(found: Findings, urls: StoreUrls, directory: Path, plan: Plan) -> None:
-    write_status("pushes: every change is pushed to everyone\n")
+    write_status("pushes: the server pushes every change to everyone\n")
     async with run_bench_server(directory / "app-2", urls, pushes.PUSH_EVERY_CHANGE) as server:
         people = await make_users(
             server.issuer, server.app.data_dir, plan.push_sockets + pushes.count_leavers(plan.push_s)
@@ -128,11 +128,11 @@ async def _measure_pushes(found: Findings, urls: StoreUrls, directory: Path, pla
 
 def main(words: Sequence[str]) -> int:
     parser = argparse.ArgumentParser("python -m bench.queueing", description=__doc__)
-    parser.add_argument("--only", choices=("ticks", "joins", "slots", "pushes"), default="", help="one part only")
-    parser.add_argument("--smoke", action="store_true", help="all parts, too small for meaningful results")
+    parser.add_argument("--only", choices=("ticks", "joins", "slots", "pushes"), default="", help="run only this part")
+    parser.add_argument("--smoke", action="store_true", help="run all parts on a small scale")
     options = parser.parse_args(words)
-    # Every server does this at start-up, and this process acts as a server with a hub of 50,000
-    # people.
+    # Every server does this at startup, and this process runs a hub for 50,000 people as a server
+    # would.
     configure_gc()
     began, load = time.monotonic(), os.getloadavg()[0]
     try:
@@ -141,12 +141,12 @@ def main(words: Sequence[str]) -> int:
         write_status(f"The waiting room could not be measured: {reason}\n")
         return 2
     except TimeoutError:
-        write_status(f"The waiting room could not be measured within {LIMIT_S:.0f} s; everything is stopped.\n")
+        write_status(f"The waiting room could not be measured within {LIMIT_S:.0f} s. All its processes were stopped.\n")
         return 2
     except KeyboardInterrupt:
-        write_status("\nThe measurement was interrupted; everything is stopped.\n")
+        write_status("\nThe measurement was interrupted. All its processes were stopped.\n")
         return 130
-    duration = f"The load of the machine was {load:.1f} at the start. The run took {time.monotonic() - began:.0f} s.\n"
+    duration = f"The machine's load was {load:.1f} at the start. The run took {time.monotonic() - began:.0f} s.\n"
     sys.stdout.write(f"{table(found.rows)}\n{LIMITS_NOTE}{duration}")
     if not options.smoke and not options.only:
         RESULTS.parent.mkdir(exist_ok=True)

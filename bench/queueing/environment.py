@@ -1,4 +1,4 @@
-"""An app process on real stores, and concerts whose waiting room outlasts a measurement."""
+"""An app process on real stores, and concerts in which no entry expires during a measurement."""
 
 import os
 from collections.abc import AsyncIterator, Mapping
@@ -31,12 +31,12 @@ ROOM = RoomSettings(
     disconnect_grace_ms=7_200_000,
     session_duration_ms=3_600_000,
 )
-"""The timeouts are longer than any measurement, so no entry expires during one."""
+"""The timeouts are longer than any measurement, so that no entry expires during one."""
 
 
 @dataclass(frozen=True, slots=True)
 class BenchServer:
-    """An app process, and olivia, the organizer of its concerts."""
+    """An app process, and a client that is signed in as its organizer, olivia."""
 
     app: AppServer
     client: Client
@@ -50,7 +50,7 @@ class BenchServer:
     def cpu_s(self) -> float:
         """Return the CPU time that the server process has used so far.
 
-        CPU time would be the limit if the process ran alone on a machine.
+        If the process had a machine to itself, CPU time would be what limits it.
         """
         fields = Path(f"/proc/{self.app.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
@@ -64,7 +64,7 @@ class BenchServer:
     async def organize(self, document: str, **input_: object) -> None:
         answer = await self.client.ask(Step.LOAD, document, {"input": input_}, self.token)
         if not isinstance(answer, dict) or not str(answer["__typename"]).endswith("Success"):
-            raise RuntimeError(f"a request of the organizer was refused: {answer}")
+            raise RuntimeError(f"a request from the organizer was refused: {answer}")
 
 
 @asynccontextmanager

@@ -1,8 +1,8 @@
 """`python -m bench.queueing.frame_server SOCKETS FRAME_BYTES`: shows the limit of this machine.
 
-It prints its port, accepts the given number of sockets, and then repeatedly writes one prepared
-frame to each of them, skipping full transports. It reads, computes and encodes nothing, so its rate
-is the limit of the machine without the work of a server.
+It prints its port, accepts SOCKETS connections, and then repeatedly writes the same prepared frame
+to each of them, skipping those whose write buffer is full. It reads, computes and encodes nothing,
+so no server on this machine can send frames faster.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from bench.child_process import run_child
 from storage.time_slice import TimeSlice
 from web.server import BACKLOG, run_program
 
-FULL = 65_536
+FULL_BUFFER_BYTES = 65_536
 PAYLOAD = b'{"id":"1","type":"next","payload":'
 HANDSHAKE = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"
 WAIT_S = 0.05
@@ -23,7 +23,7 @@ WAIT_S = 0.05
 
 @asynccontextmanager
 async def run_frame_server(sockets: int, frame_bytes: int) -> AsyncIterator[int]:
-    """Run the program; yield its port."""
+    """Run the program and yield its port."""
     async with run_child("bench.queueing.frame_server", str(sockets), str(frame_bytes)) as child:
         yield int(await child.read_line())
 
@@ -31,7 +31,7 @@ async def run_frame_server(sockets: int, frame_bytes: int) -> AsyncIterator[int]
 def make_frame(size: int) -> bytes:
     """Return a complete frame of `size` bytes, including its header.
 
-    The payload must have 126 to 65,535 bytes.
+    The payload must be between 126 and 65,535 bytes long.
     """
     payload = PAYLOAD + b'"' + b"x" * (size - 4 - len(PAYLOAD) - 3) + b'"}'
     return b"\x81\x7e" + len(payload).to_bytes(2, "big") + payload
@@ -63,14 +63,14 @@ async def main(sockets: int, size: int) -> None:
     )
     sys.stdout.write(f"{server.sockets[0].getsockname()[1]}\n")
     sys.stdout.flush()
-    # This program stops at the end of standard input, which is reached when the parent process
+    # The program stops at the end of its standard input, which is closed when the parent process
     # ends.
     ended = asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
     while not ended.done():
-        # Between the time slices, the loop serves the sockets at the same intervals as under a hub.
+        # Between time slices, the event loop serves the sockets as often as it does under a hub.
         time_slice = TimeSlice()
         for transport in transports if len(transports) == sockets else ():
-            if transport.get_write_buffer_size() < FULL:
+            if transport.get_write_buffer_size() < FULL_BUFFER_BYTES:
                 transport.write(frame)
             await time_slice.checkpoint()
         await asyncio.sleep(0 if len(transports) == sockets else WAIT_S)

@@ -1,4 +1,4 @@
-"""A hub with a subscriber for each person in a queue, without sockets.
+"""A hub with a subscriber for each person in a queue, but no sockets.
 
 Payloads are counted and discarded.
 """
@@ -23,14 +23,14 @@ from schema.ids import of_concert
 from subscriptions.hub import Hub, HubSubscription
 from subscriptions.interfaces import ConcertSnapshot, Rendered
 
-AT_ONCE = 2_000
+BATCH_SIZE = 2_000
 REFRESH_WITHIN_S = 20.0
 
 
 class CountingReader(StoreSnapshotReader):
-    """Measures refreshes.
+    """Counts the refreshes and measures how long each takes.
 
-    A refresh begins when the concert is read, and ends with the last delivery before the next read.
+    A refresh begins when the concert is read and ends with the last delivery before the next read.
     """
 
     def __init__(self, queue: InProcessQueue) -> None:
@@ -64,7 +64,7 @@ class CountingReader(StoreSnapshotReader):
 
 
 class InProcessHub:
-    """One hub with its subscribers; `calls` counts the script calls that the hub did not make."""
+    """A hub with its subscribers. `calls` counts the script calls not made by the hub."""
 
     def __init__(
         self,
@@ -81,10 +81,10 @@ class InProcessHub:
         self._hub = hub
         self._source = source
         self._waiting: list[PersonId] = []
-        """In order of joining, without the people who were removed."""
+        """Everyone who joined and has not been removed, in the order of joining."""
         self._subscriptions: dict[PersonId, HubSubscription] = {}
         self._joining: set[asyncio.Task[None]] = set()
-        self._dice = random.Random(5)
+        self._random = random.Random(5)
 
     @classmethod
     @asynccontextmanager
@@ -102,8 +102,8 @@ class InProcessHub:
             raise NotMeasured(f"a subscription was refused: {source}")
         opened = cls(queue, concert_id, hub, reader, source)
         try:
-            for first in range(0, len(people), AT_ONCE):
-                await asyncio.gather(*[opened._subscribe(person) for person in people[first : first + AT_ONCE]])
+            for first in range(0, len(people), BATCH_SIZE):
+                await asyncio.gather(*[opened._subscribe(person) for person in people[first : first + BATCH_SIZE]])
             opened._waiting += people
             yield opened
         finally:
@@ -112,29 +112,29 @@ class InProcessHub:
             await asyncio.gather(*opened._joining, return_exceptions=True)
 
     def take_first(self, count: int) -> list[PersonId]:
-        """Remove and return the first `count` people, all of whom have been called."""
+        """Remove and return the first `count` people, who have already been called."""
         first, self._waiting = self._waiting[:count], self._waiting[count:]
         return first
 
     def take_from_behind(self, count: int) -> list[PersonId]:
         """Remove and return `count` random people from the second half of the queue."""
         half = len(self._waiting) // 2
-        return [self._waiting.pop(self._dice.randrange(half, len(self._waiting))) for _ in range(count)]
+        return [self._waiting.pop(self._random.randrange(half, len(self._waiting))) for _ in range(count)]
 
     async def leave(self, person_id: PersonId) -> None:
         self.calls += 1
         await self.queue.stores.queues.leave(self._concert_id, person_id)
 
     def close(self, person_id: PersonId) -> None:
-        """Close a person's socket; the entry stays until the disconnect grace ends."""
+        """Close a person's subscription; the entry is kept until the disconnect grace ends."""
         subscription = self._subscriptions.pop(person_id, None)
         if subscription is not None:
             subscription.close()
 
     def join(self, count: int) -> None:
-        """Start to join and subscribe `count` people.
+        """Start tasks in which `count` new people join and subscribe.
 
-        Each subscription is complete when the next refresh has delivered the person's position.
+        Each task ends when the next refresh has delivered the person's position.
         """
         for _ in range(count):
             task = asyncio.create_task(self._join_and_subscribe(PersonId(random_person_id())))

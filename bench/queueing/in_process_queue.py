@@ -1,6 +1,6 @@
-"""A concert's queue on a real store with thousands of people, and its memory use by kind of key.
+"""A queue of thousands of people on a real store, and its memory use by kind of key.
 
-The scripts are the real ones, called through the product's stores; only HTTP and sockets are left
+The real scripts are called through the store classes of the product; only HTTP and sockets are left
 out.
 """
 
@@ -27,7 +27,7 @@ from workers.admission import BOUND
 from workers.expiry import MAX_HOLDS_A_RUN
 from workers.history import HistoryWorker
 
-AT_ONCE = 500
+BATCH_SIZE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,22 +48,22 @@ class InProcessQueue:
         olivia = self.context("olivia", Role.ORGANIZER)
         draft = sale_concert(STOCK, datetime.now(UTC), replace(ROOM, total_active_users=slots))
         ends_at = draft.terms.sales_end_at + timedelta(days=1)
-        made = await create_concert(
+        created = await create_concert(
             olivia, replace(draft, terms=replace(draft.terms, sales_end_at=ends_at, starts_at=ends_at))
         )
-        await publish_concert(olivia, made.id)
-        return made.id
+        await publish_concert(olivia, created.id)
+        return created.id
 
     async def join(self, concert_id: ConcertId, count: int) -> list[PersonId]:
         people = [PersonId(random_person_id()) for _ in range(count)]
-        for first in range(0, count, AT_ONCE):
+        for first in range(0, count, BATCH_SIZE):
             await asyncio.gather(
-                *[self.stores.queues.join(concert_id, person) for person in people[first : first + AT_ONCE]]
+                *[self.stores.queues.join(concert_id, person) for person in people[first : first + BATCH_SIZE]]
             )
         return people
 
     async def run_workers(self, concert_id: ConcertId) -> int:
-        """Do one run of the expiry and admission workers; return the number of script calls."""
+        """Run the expiry and admission workers once; return the number of script calls."""
         await self.stores.hot_state.expire_holds(concert_id, limit=MAX_HOLDS_A_RUN)
         is_bounded, calls = True, 1
         while is_bounded:
@@ -72,7 +72,7 @@ class InProcessQueue:
         return calls
 
     async def consume_events(self, concert_id: ConcertId) -> None:
-        """Consume all events, as the history worker does."""
+        """Let the history worker consume all events."""
         worker = HistoryWorker()
         while (await worker.run_for(self.stores, concert_id)).is_active:
             pass

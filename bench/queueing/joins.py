@@ -39,7 +39,7 @@ async def measure(
 ) -> list[Metric]:
     """Measure joins under full load, and then half as many joins at half the rate.
 
-    The first part lasts at least `seconds`, and has at least `at_least` joins.
+    The first part lasts at least `seconds` and includes at least `at_least` joins.
     """
     concert = await server.open_concert(room)
     requests = make_join_requests(server, concert, people)
@@ -49,9 +49,9 @@ async def measure(
         full = await run_closed_loop(opened, requests, seconds=seconds, at_least=at_least)
         cpu_s = server.cpu_s() - began_s
         if full.lasted_s < seconds:
-            raise NotMeasured("everyone had joined before the end: the server is too fast for so few people")
+            raise NotMeasured("everyone joined before the end: the server is too fast for so few people")
         half = await run_open_loop(opened, requests, per_s=full.per_s / 2, count=len(full.took_ms) // 2)
-    how = f"POST /graphql, a new person with their own token each time, {at_once} connections"
+    how = f"POST /graphql, each by a new person with their own token, {at_once} connections"
     return [
         Metric("joins_per_s", round(full.per_s), how, len(full.took_ms)),
         Metric(

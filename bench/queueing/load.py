@@ -1,9 +1,9 @@
 """Sends requests over persistent HTTP connections with minimal overhead.
 
 Answers are not parsed: their raw bytes are only searched for one word. In a closed loop, each
-connection sends its next request after the last answer. In an open loop, requests are due at a
-steady rate, and the latency includes the wait for a free connection, so a slow server cannot
-improve its latency by delaying the clients.
+connection sends its next request when it has received an answer. In an open loop, requests are due
+at a steady rate, and the latency includes the wait for a free connection; otherwise, a slow server
+would slow down the clients and appear faster than it is.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ class Timed:
 
 
 class Connection(asyncio.Protocol):
-    """A connection with one request at a time."""
+    """A connection that handles one request at a time."""
 
     def __init__(self, success: bytes) -> None:
         self._success = success
@@ -40,7 +40,7 @@ class Connection(asyncio.Protocol):
         self._answer: asyncio.Future[None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # uvloop's transports have all of these methods, but do not declare them.
+        # uvloop's transports have all of these methods but do not declare them.
         self._transport = cast(asyncio.Transport, transport)
 
     async def send(self, request: bytes) -> None:
@@ -91,7 +91,7 @@ def make_request(port: int, document: str, input_: Mapping[str, object], token: 
 async def open_connections(port: int, count: int, success: str) -> AsyncIterator[list[Connection]]:
     """Yield `count` connections, each from its own address.
 
-    Every good answer contains `success`.
+    An answer that does not contain `success` is an error.
     """
     loop = asyncio.get_running_loop()
     opened: list[Connection] = []
@@ -115,7 +115,8 @@ async def run_closed_loop(
 ) -> Timed:
     """Run a closed loop.
 
-    It ends when the time is up and `at_least` requests are answered, or when no requests are left.
+    It ends when the time is up and at least `at_least` requests have been answered, or when no
+    requests are left.
     """
     took_ms: list[float] = []
     began = time.perf_counter()
@@ -136,10 +137,7 @@ async def run_closed_loop(
 
 
 async def run_open_loop(opened: list[Connection], requests: Iterator[bytes], *, per_s: float, count: int) -> Timed:
-    """Run an open loop of `count` requests.
-
-    The number of `opened` connections limits the requests in progress.
-    """
+    """Run an open loop of `count` requests, at most one at a time on each connection."""
     free: asyncio.LifoQueue[Connection] = asyncio.LifoQueue()
     for connection in opened:
         free.put_nowait(connection)

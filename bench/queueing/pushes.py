@@ -1,6 +1,6 @@
-"""Measures how many positions per second a process pushes if everyone receives every change.
+"""Measures how many positions per second a process can push if everyone receives every change.
 
-It also measures the maximum that the machine allows.
+It also measures how many frames per second this machine can send at all.
 """
 
 import asyncio
@@ -20,17 +20,17 @@ from bench.queueing.users import User, credentials_of
 from bench.subscribers import open_subscribers
 
 PUSH_EVERY_CHANGE = {"PUSH_INTERVALS": "rest:0", "PUSH_TICK_MS": "10"}
-"""Settings with which no position is delayed and the server refreshes at its maximum rate.
+"""Settings under which no position is delayed and the server refreshes as often as it can.
 
-They are not the default settings of a server.
+The defaults are different.
 """
 LEAVE_EVERY_S = 0.02
-"""Each departure changes the positions of everyone behind that person."""
+"""How often a person leaves; each departure changes the position of everyone behind."""
 WARM_UP_S = 1.0
 
 
 def count_leavers(seconds: float) -> int:
-    """Return how many people, besides the subscribers, have to leave."""
+    """Return how many people must join in front of the subscribers, in order to leave."""
     return int((seconds + 2 * WARM_UP_S) / LEAVE_EVERY_S) + 2
 
 
@@ -59,7 +59,7 @@ async def measure(
     size = after.frame_bytes(before)
     limit = await _limit(subscribed, directory, size, seconds)
     pushed, per_s = after.frames - before.frames, after.frames_per_s(before)
-    how = f"frames of {size} bytes to {sockets:,} sockets, each position changing all the time"
+    how = f"frames of {size} bytes to {sockets:,} sockets, with every position changing constantly"
     return [
         Metric("positions_per_s", round(per_s), how, pushed),
         Metric("position_cpu_us", round(cpu_s * 1_000_000 / pushed), "server CPU per position", pushed),
@@ -89,5 +89,5 @@ async def _limit(people: Sequence[User], directory: Path, size: int, seconds: fl
     ):
         await asyncio.sleep(WARM_UP_S)
         before, after = await subscribers.count_for(seconds)
-    what = "the same frame to the same sockets by a server that does no work"
+    what = "the same frames to as many sockets, from a server that does nothing else"
     return Metric("positions_limit_per_s", round(after.frames_per_s(before)), what, after.frames - before.frames)

@@ -1,8 +1,8 @@
-"""Measures what one tick of one publishing process costs the store as the queue grows.
+"""Measures how much work a tick of one publishing process causes in the store as the queue grows.
 
 The hub, its reader, its sources and its templates are real; only the sockets are left out, because
 one machine cannot open 50,000. At every size, each refresh is followed by the same changes: two
-called people leave, so two others are called; two waiting people leave; two sockets close; two
+called people leave, so two others are called; two waiting people leave; two sockets close; and two
 people join and subscribe. The process also renews its lease.
 """
 
@@ -26,16 +26,16 @@ from workers.concert_worker import ACTIVE_S
 CHANGES_OF_EACH_KIND = 2
 SLOTS = 50
 MIN_REFRESHES = 8
-"""The number of refreshes to measure, however long they take; fewer would not be conclusive."""
+"""The minimum number of refreshes to measure, however long they take."""
 SETTLE_S = 0.5
-"""Time until the changes caused by all the joins are published."""
+"""Enough time to publish all changes caused by the joins."""
 
 
 @dataclass(frozen=True, slots=True)
 class Count:
     refreshes: int
     commands: int
-    """Script calls of the publishing process."""
+    """Script calls by the publishing process."""
 
 
 async def measure(
@@ -43,7 +43,7 @@ async def measure(
 ) -> tuple[dict[int, Metric], list[Metric]]:
     """Return the commands per tick by size, and the other metrics.
 
-    The bytes in the store are measured at the last size.
+    The memory use of the store is measured only at the last size.
     """
     commands: dict[int, Metric] = {}
     others: list[Metric] = []
@@ -58,7 +58,7 @@ async def measure(
                     others.insert(0, await _measure_subscribed_bytes(queue, concert_id, size))
                 commands[size] = await _measure_tick(hub, worker_calls, size, seconds)
             others += _refresh_times(hub.reader, size)
-    flat = growth("commands_growth", commands, "commands per tick, the largest divided by the smallest", at_most=1.2)
+    flat = growth("commands_growth", commands, "commands per tick, largest divided by smallest", at_most=1.2)
     return commands, [flat, *others]
 
 
@@ -70,7 +70,7 @@ async def _measure_tick(hub: InProcessHub, worker_calls: list[int], size: int, s
         await hub.reader.wait_for_refresh()
         await _change_queue(hub)
     count = Count(hub.reader.refreshes - refreshes, await _count_commands(hub, worker_calls) - before)
-    what = "script calls of the publishing process per tick, counted by the store; in-process hub, no sockets"
+    what = "script calls by the publishing process per tick, counted by the store; in-process hub, no sockets"
     return Metric(f"commands_per_tick_{size}", round(count.commands / count.refreshes, 2), what, count.refreshes)
 
 
@@ -89,7 +89,7 @@ async def _change_queue(hub: InProcessHub) -> None:
 
 
 def _refresh_times(reader: CountingReader, size: int) -> list[Metric]:
-    what = f"from the read of a refresh to its last delivery, {size:,} waiters"
+    what = f"from the start of a refresh to its last delivery, {size:,} waiters"
     return [
         median(f"tick_{size}_p50_ms", reader.took_ms, what),
         p99(f"tick_{size}_p99_ms", reader.took_ms, "the same"),
@@ -136,7 +136,7 @@ async def _open_hub(
 
 
 async def _measure_joined_bytes(queue: InProcessQueue, concert_id: ConcertId, size: int) -> list[Metric]:
-    """Return the memory use of all keys of the concert, as measured by the store."""
+    """Return the memory use of the concert's keys, before and after its events are consumed."""
     before = await queue.bytes_by_kind(concert_id)
     await queue.consume_events(concert_id)
     after = await queue.bytes_by_kind(concert_id)

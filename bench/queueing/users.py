@@ -1,7 +1,7 @@
 """Users, each with an access token and a local address.
 
-The tokens are signed with the key of the server's issuer, and the server checks them like any other
-token; only the request to the issuer is left out.
+The tokens are signed directly with the key of the server's issuer, not requested from it. The
+server checks them like any other token.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from bench.subscribers import Credentials
 from settings import Settings
 
 PEOPLE_PER_ADDRESS = 250
-"""Fewer people than the server allows to join from one address."""
+"""Fewer than the number of people whom the server lets join from one address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class User:
     token: str
     person_id: str
     address: str
-    """An address of the loopback network: Linux lets a client use any of them."""
+    """An address of the loopback network; Linux lets a client use any of them."""
 
 
 async def make_users(issuer: str, data_dir: Path, count: int) -> list[User]:
@@ -48,7 +48,7 @@ def make_address(number: int) -> str:
 
 
 def random_person_id() -> str:
-    """Return a random person id with the length of a Keycloak id."""
+    """Return a random person id that is as long as a Keycloak id."""
     return str(uuid.uuid4())
 
 

@@ -1,6 +1,6 @@
 """`python -m proofs.sale`, behind `make sale`: runs a whole sale and checks its records.
 
-It exits with status 0 for a good sale, 1 for a failed one, and 2 if no sale could be run.
+The exit status is 0 if all checks pass, 1 if one fails, and 2 if the sale cannot be run.
 """
 
 import argparse
@@ -27,9 +27,9 @@ from settings import Settings, SettingsError
 from storage.embedded.process import ServerStartError
 
 ARRIVALS_PER_S = 50
-"""The average rate; the sale starts at twice this rate."""
+"""The average rate; at the start, people arrive twice as fast."""
 MIN_SIZE = 10
-"""The minimum number of people and of tickets, so that each of the three tiers has some stock."""
+"""The minimum number of people, and of tickets, so that each of the three tiers has some."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -44,7 +44,7 @@ def main(arguments: Sequence[str]) -> int:
         write_status(f"The sale could not be run: {reason}\n")
         return 2
     except KeyboardInterrupt:
-        write_status("\nThe sale was interrupted; everything that it started is stopped.\n")
+        write_status("\nThe sale was interrupted. All processes that it started were stopped.\n")
         return 130
     sys.stdout.write(report(plan, result) + "\n")
     return 1 if failures(plan, result) else 0
@@ -77,22 +77,27 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--buyers", type=_count, default=2000, help="number of people (2000)")
     parser.add_argument("--stock", type=_count, help="tickets on sale (two for every five people)")
     parser.add_argument(
-        "--kill", choices=("yes", "no"), default="yes", help="kill -9 the store and a server when half is sold (yes)"
+        "--kill",
+        choices=("yes", "no"),
+        default="yes",
+        help="kill the store and a server with kill -9 when half of the tickets are sold (yes)",
     )
-    parser.add_argument("--active", type=int, help="people called or admitted at a time (an eighth of the tickets)")
-    parser.add_argument("--per-minute", type=int, help="people called in any minute (half as many as tickets, or 60)")
-    parser.add_argument("--url", help="use this running server, without killing it (by default, servers are started)")
-    parser.add_argument("--redis-url", help="the store of that server, if ONSALE_REDIS_URL does not name it")
-    parser.add_argument("--mongo-url", help="the database of that server, if ONSALE_MONGO_URL does not name it")
-    parser.add_argument("--seed", type=int, default=1, help="random seed of the people (1)")
-    parser.add_argument("--limit-s", type=float, default=420.0, help="the sale fails after this time (420)")
+    parser.add_argument("--active", type=int, help="slots in the waiting room (an eighth of the tickets)")
+    parser.add_argument(
+        "--per-minute", type=int, help="most people to call per minute (half the number of tickets, at least 60)"
+    )
+    parser.add_argument("--url", help="use this running server and do not kill it (by default, two are started)")
+    parser.add_argument("--redis-url", help="the store of that server, if ONSALE_REDIS_URL is not set")
+    parser.add_argument("--mongo-url", help="the database of that server, if ONSALE_MONGO_URL is not set")
+    parser.add_argument("--seed", type=int, default=1, help="random seed for the people (1)")
+    parser.add_argument("--limit-s", type=float, default=420.0, help="seconds after which the sale fails (420)")
     return parser
 
 
 def _count(text: str) -> int:
     value = int(text)
     if value < MIN_SIZE:
-        raise argparse.ArgumentTypeError(f"{value} is too few; give at least {MIN_SIZE}")
+        raise argparse.ArgumentTypeError(f"{value} is too few; use at least {MIN_SIZE}")
     return value
 
 

@@ -1,4 +1,4 @@
-"""Closes the concert of a sale, so that it does not stay on sale if the server keeps running."""
+"""Closes the concert of a sale, because it would otherwise stay on sale on a running server."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -21,7 +21,7 @@ CLOSE = """mutation Close($input: CloseConcertInput!) {
 
 @asynccontextmanager
 async def closed_at_the_end(client: Client, concert_id: str, token: str) -> AsyncIterator[None]:
-    """Close the concert when the block ends, even with an error; print a message if that fails."""
+    """Close the concert at the end of the block, even after an error; report if this fails."""
     try:
         yield
     finally:

@@ -1,4 +1,4 @@
-"""Runs the buyers of a sale, its background tasks, and the kill when half is sold."""
+"""Runs the buyers and background tasks of a sale, and kills servers when half is sold."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
@@ -20,7 +20,7 @@ class Runner(Protocol):
 
 Kill = Callable[[], Awaitable[None]]
 BackgroundTask = Coroutine[Any, Any, None]
-"""Runs during the sale until it is cancelled."""
+"""A task that runs during the sale until it is cancelled."""
 
 
 async def drive_sale(
@@ -33,9 +33,10 @@ async def drive_sale(
     kill: Kill | None,
     background: Sequence[BackgroundTask] = (),
 ) -> str | None:
-    """Run the buyers.
+    """Run the buyers until all are done or `limit_s` have passed.
 
-    Returns None when all are done, or, after `limit_s`, the reason why some are not.
+    Returns the reason if the sale was cut short, or if nothing was killed although `kill` was
+    given; otherwise None.
     """
     async with asyncio.TaskGroup() as group:
         showing = show_progress(ledger, stock_poller, goal=goal)
@@ -46,7 +47,8 @@ async def drive_sale(
             cut_short += f", {stock_poller.waiting_count} of {ledger.arrived - ledger.done} waited for released tickets"
         await cancel_all(tasks)
         if killing and not _is_half_sold(ledger, goal):
-            # If the kill has begun, the killed store must run again before the records are read.
+            # Only a kill that has not begun may be cancelled, because the store must be running
+            # again before the records are read.
             killing.cancel()
             cut_short = cut_short or "half of the goal was never sold, so nothing was killed"
     return cut_short

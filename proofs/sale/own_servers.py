@@ -1,7 +1,7 @@
-"""The environment of a self-contained sale: a Valkey, a mongod, and two app processes.
+"""The servers of a self-contained sale: a Valkey, a mongod, and two app processes.
 
-The processes share only these stores and one issuer. The first app is the issuer, so killing it
-also makes the keys unavailable with which the other app checks tokens.
+The app processes share only these stores and one issuer. The first app is the issuer, so while it
+is down, the other app cannot fetch the keys for checking tokens.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ class OwnServers:
         )
 
     async def kill_half(self) -> None:
-        """Kill the store and one app with kill -9 at the same moment; then restart both."""
+        """Kill the Valkey and one app with kill -9 at the same time, and then restart both."""
         await asyncio.gather(self.valkey.kill(), self.apps[0].kill())
         await asyncio.gather(self.valkey.start(), self.apps[0].start())
 

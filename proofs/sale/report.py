@@ -1,4 +1,4 @@
-"""The report of a sale: ledger, verdicts, and the reasons why the sale failed, if it did."""
+"""The report on a sale: the ledger, the verdicts, and any reasons why the sale failed."""
 
 from collections.abc import Iterator
 
@@ -7,11 +7,11 @@ from proofs.sale.records.invariants import Verdict, oversold_units
 from proofs.sale.sale import Plan, Result
 
 MAX_ROWS = 20
-"""The maximum number of rows per kind; a failed sale may have thousands."""
+"""The maximum number of rows for each check; a failed sale may have thousands."""
 
 
 def failures(plan: Plan, result: Result) -> list[str]:
-    """Return the reasons why the sale failed; none for a good sale."""
+    """Return the reasons why the sale failed; the list is empty if it did not."""
     found = [f"{verdict.invariant}: {len(verdict.offending)} rows" for verdict in result.verdicts if verdict.offending]
     if result.cut_short:
         found.append(result.cut_short)

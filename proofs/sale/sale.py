@@ -1,4 +1,4 @@
-"""One sale from the first token to the verdict on its records. Each step has a time limit."""
+"""Runs one sale, from signing in to checking its records. Each step has a time limit."""
 
 import asyncio
 import time
@@ -37,7 +37,7 @@ from storage.mongo.client import connect, database
 
 CATALOG_WITHIN_S = 60.0
 HOLDS_END_WITHIN_S = 180.0
-"""A purchase is settled within 60 s of its start; an outage gives each hold up to 60 s more."""
+"""A purchase is settled within 60 s; after an outage, each hold gets up to 60 s more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Plan:
 
     @property
     def goal(self) -> int:
-        """Return how many tickets to sell: the stock or the total demand, whichever is less."""
+        """The number of tickets to sell: the stock or the total demand, whichever is less."""
         return min(self.stock, wanted(self.people))
 
 
@@ -60,7 +60,7 @@ class Result:
     verdicts: tuple[Verdict, ...]
     lasted_s: float
     cut_short: str | None
-    """Why the sale was stopped early, or None if it ended by itself."""
+    """The reason why the sale was cut short, or None."""
 
 
 async def run_sale(target: SaleTarget, plan: Plan, kill: Kill | None) -> Result:
@@ -117,15 +117,15 @@ async def _create_concerts(client: Client, plan: Plan, token: str, target: SaleT
             concert = await catalog.open_sale(client, draft, token)
     except TimeoutError as error:
         raise CatalogRefused(f"the concerts could not be created within {CATALOG_WITHIN_S:.0f} s") from error
-    write_status(f"created {created} demo concerts; {plan.stock:,} tickets for another concert go on sale\n")
-    write_status(f"watch it: make watch CONCERT={draft.slug} URL={target.urls[-1]}\n")
+    write_status(f"created {created} demo concerts and one concert with {plan.stock:,} tickets, which is on sale\n")
+    write_status(f"to watch it, run: make watch CONCERT={draft.slug} URL={target.urls[-1]}\n")
     return concert
 
 
 async def _read_dump(target: SaleTarget, concert_id: ConcertId) -> StoreDump:
-    """Wait for all holds to end, and return the dump.
+    """Wait for all holds to end, and return the records.
 
-    A hold that does not end is reported as a violation.
+    A hold that does not end in time is later reported as a violation.
     """
     mongo_client = connect(target.mongo_url)
     try:

@@ -11,7 +11,7 @@ from storage.embedded.process import ServerProcess
 
 
 class StoresUnknown(RuntimeError):
-    """Raised if the stores are not known; the message names the ways to specify them."""
+    """Raised if the stores of a server are not known; the message says how to specify them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +23,11 @@ class SaleTarget:
     mongo_url: str
     mongo_database: str
     is_disposable: bool = False
-    """The servers were started for this sale, so demo concerts may be added and kept there."""
+    """Whether the servers were started for this sale, so demo concerts may be added to them."""
 
 
 def existing_target(url: str, settings: Settings, *, redis_url: str | None, mongo_url: str | None) -> SaleTarget:
-    """Return a running server with the given stores, or with its embedded ones.
+    """Return a running server as a target, with the given stores or else its embedded stores.
 
     Raises StoresUnknown.
     """

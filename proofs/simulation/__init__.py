@@ -1,1 +1,1 @@
-"""`make simulate`: whole sales on a fast clock, and the accuracy of the wait estimates."""
+"""`make simulate`: simulates sales on a fast clock and scores their wait estimates."""

@@ -1,6 +1,6 @@
 """`python -m proofs.simulation`, behind `make simulate`: simulates sales on the real scripts.
 
-Each sale lasts 25 minutes, but its simulation takes only seconds.
+Each sale lasts 25 minutes on a simulated clock but runs in seconds.
 """
 
 import argparse
@@ -30,7 +30,7 @@ ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "bench" / "results" / "estimates.json"
 CHART = ROOT / "docs" / "estimates.svg"
 SEEDS = (101, 102)
-"""Excludes seeds 1 to 6, on which the estimator was tuned."""
+"""The default seeds, which differ from those on which the estimator was tuned (1 to 6)."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -54,7 +54,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 async def _simulate_in_redis(scenarios: Sequence[Scenario], seeds: Sequence[int]) -> dict[str, list[list[Prediction]]]:
-    """Return the predictions by scenario, one list per seed."""
+    """Return the predictions for each scenario, with one list per seed."""
     with tempfile.TemporaryDirectory(prefix="onsale-simulation-") as directory:
         async with open_script_client(Path(directory)) as client:
             return await _run_sales(scenarios, seeds, lambda scenario: open_redis_room(client, scenario))
@@ -85,9 +85,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seeds", type=int, nargs="+", default=list(SEEDS), help="random seeds (101 102)")
     parser.add_argument("--only", default="", help="run only scenarios whose name contains this")
     parser.add_argument(
-        "--in-memory", action="store_true", help="use a room in memory, which is ten times as fast, and write nothing"
+        "--in-memory",
+        action="store_true",
+        help="use a room in memory, which is ten times as fast, and write no files",
     )
-    parser.add_argument("--chart", action="store_true", help="draw docs/estimates.svg")
+    parser.add_argument("--chart", action="store_true", help="also draw docs/estimates.svg")
     return parser
 
 

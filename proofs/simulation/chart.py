@@ -1,6 +1,6 @@
-"""Draws the simulation results as SVG.
+"""Draws the results of the simulation as SVG.
 
-It shows estimated and actual waits over time, and the share of waits within the estimates.
+The chart shows estimated and actual waits over time, and the share of waits within the estimates.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""The concert of a simulated sale, and its orders as MongoDB would return them."""
+"""Creates the concert of a simulated sale, and its orders as MongoDB would return them."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -13,7 +13,7 @@ from proofs.simulation.scenarios import Scenario
 
 EPOCH = 1
 SETUP_S = 2
-"""The clock starts this long before the first person can join."""
+"""The time between the creation of the concert and the start of the simulation."""
 
 
 def settings_of(scenario: Scenario) -> RoomSettings:

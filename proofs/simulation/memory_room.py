@@ -1,4 +1,4 @@
-"""A room in memory with the rules of the scripts, for tests and for tuning on many seeds."""
+"""A room in memory that follows the rules of the scripts, for tests and for tuning on many seeds."""
 
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
@@ -17,9 +17,13 @@ HOLD_S = 600.0
 @dataclass(slots=True)
 class _Entry:
     ends_s: float | None = None
-    """WAITING: end of the grace after a lost socket. Inside: end of the call or the session."""
+    """When the entry expires.
+
+    For a waiting person, this is the end of the grace after the socket closed, or None. For a
+    called person, it is the end of the call or the session.
+    """
     alive_until_s: float = 0.0
-    """Until this time, the join itself keeps the entry."""
+    """The entry does not expire before this time, even without a socket."""
     is_inside: bool = False
     is_claimed: bool = False
     held: int = 0

@@ -1,4 +1,4 @@
-"""The predictions for people in a simulated queue, and the outcomes."""
+"""The predictions for people in a simulated queue, and what actually happened."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from proofs.simulation.arrivals import Person
 
 @dataclass(slots=True)
 class Stay:
-    """One stay of one person in the queue, and its outcome."""
+    """One person's stay in the queue, and its outcome."""
 
     person: Person
     nth: int
@@ -22,7 +22,7 @@ class Stay:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """The prediction for one person at one moment. p50 and p90 are None without an estimate."""
+    """The prediction for one person at one moment; p50 and p90 are None if there is no estimate."""
 
     at_s: float
     stay: Stay
@@ -31,20 +31,19 @@ class Prediction:
     p90_s: int | None
     stock_ahead: StockAhead
     free: int = 0
-    """Tickets available at that moment."""
+    """The number of tickets available at that moment."""
 
 
 @dataclass(slots=True)
 class Outcome:
-    """The predictions of a sale, its calls, and the checks of its observations."""
+    """The predictions and calls of one sale, and the results of the checks made during it."""
 
     predictions: list[Prediction] = field(default_factory=list)
     called: Counter[int] = field(default_factory=Counter)
-    """Calls by second."""
+    """The number of calls in each second."""
     most_slots: int = 0
     miscounted: int = 0
-    """How many observations had a wrong count of waiting people.
+    """The number of observations in which a count of the waiting people was wrong.
 
-    Both the waiting count and its value from the flow are compared with the number of people who
-    are waiting.
+    Both the reported count and the count derived from the flow are checked.
     """

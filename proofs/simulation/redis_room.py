@@ -1,8 +1,8 @@
 """A room that runs the real scripts on its own Valkey, with a fast clock.
 
 A script's clock is never earlier than the last time stored for its concert
-(storage/lua/lib/prologue.lua), so writing a later time into the state advances the clock. Orders
-are recorded in the hot state as order sync does, but without MongoDB.
+(storage/lua/lib/prologue.lua), so writing a later time to the state advances the clock. Orders are
+recorded in the hot state as order sync would record them, but not in MongoDB.
 """
 
 import asyncio
@@ -33,13 +33,13 @@ from workers.admission import BOUND
 from workers.expiry import MAX_HOLDS_A_RUN
 
 PROCESS = "simulation"
-CALLS_AT_ONCE = 500
-INSIDE = frozenset({EntryState.READY, EntryState.ADMITTED})
+BATCH_SIZE = 500
+STATES_WITH_SLOT = frozenset({EntryState.READY, EntryState.ADMITTED})
 ENDED = frozenset({EntryState.COMPLETED, EntryState.LEFT, EntryState.EXPIRED})
 
 
 class NoRecovery:
-    """Ends the simulation if its store is not trusted."""
+    """Fails instead of recovering if the store is not trusted, which ends the simulation."""
 
     async def refusal_for(self, concert_id: ConcertId, word: str) -> OnsaleError:
         return TemporarilyUnavailable(f"The store answered {word} about concert {concert_id}")
@@ -47,7 +47,7 @@ class NoRecovery:
 
 @asynccontextmanager
 async def open_script_client(directory: Path) -> AsyncIterator[ScriptClient]:
-    """Open a script client on a new Valkey without persistence: a simulation keeps no data."""
+    """Open a script client on a new Valkey without persistence."""
     child = supervisor.make_valkey(directory, options=("--appendonly", "no"))
     await child.start()
     try:
@@ -72,7 +72,7 @@ class RedisRoom:
         assert opens_at is not None
         self._opening_ms = int(opens_at.timestamp() * 1000)
         self._entries: dict[str, EntryRecord] = {}
-        """The entries of everyone who is waiting or inside."""
+        """The entries of everyone who is waiting or has a slot."""
         self._held: dict[str, Hold] = {}
         self._presence_number = 0
         self._version = 0
@@ -91,18 +91,18 @@ class RedisRoom:
             self._leased_s = at_s
 
     async def join(self, people: Sequence[str]) -> None:
-        for some in _parts(people):
-            joined = await asyncio.gather(*[self._queues.join(self._concert.id, PersonId(name)) for name in some])
-            self._entries.update((name, entry.record) for name, entry in zip(some, joined, strict=True))
-            await self._sync_presence(some, 1)
+        for batch in _batches(people):
+            joined = await asyncio.gather(*[self._queues.join(self._concert.id, PersonId(name)) for name in batch])
+            self._entries.update((name, entry.record) for name, entry in zip(batch, joined, strict=True))
+            await self._sync_presence(batch, 1)
 
     async def leave(self, people: Sequence[str]) -> None:
-        for some in _parts(people):
-            await asyncio.gather(*[self._queues.leave(self._concert.id, PersonId(name)) for name in some])
+        for batch in _batches(people):
+            await asyncio.gather(*[self._queues.leave(self._concert.id, PersonId(name)) for name in batch])
 
     async def disconnect(self, people: Sequence[str]) -> None:
-        for some in _parts(people):
-            await self._sync_presence(some, -1)
+        for batch in _batches(people):
+            await self._sync_presence(batch, -1)
 
     async def claim(self, people: Sequence[str]) -> Sequence[str]:
         claimed = await asyncio.gather(*[self._claim(name) for name in people])
@@ -141,11 +141,11 @@ class RedisRoom:
         changes = (await self._snapshots.read(self._concert.id, after=self._version)).changes
         self._version = changes.version
         called, ended = [], []
-        for some in _parts([name for name in changes.people if name in self._entries]):
+        for batch in _batches([name for name in changes.people if name in self._entries]):
             for person, record in (
-                await self._queues.read_entries(self._concert.id, [PersonId(n) for n in some])
+                await self._queues.read_entries(self._concert.id, [PersonId(n) for n in batch])
             ).items():
-                if self._entries[person].state not in INSIDE and record.state in INSIDE:
+                if self._entries[person].state not in STATES_WITH_SLOT and record.state in STATES_WITH_SLOT:
                     called.append(str(person))
                 if record.state in ENDED:
                     ended.append(str(person))
@@ -159,7 +159,7 @@ class RedisRoom:
         positions = {
             name: state.positions.position(record.number)
             for name, record in self._entries.items()
-            if record.state not in INSIDE and record.number is not None
+            if record.state not in STATES_WITH_SLOT and record.number is not None
         }
         stock = await self._holds.read_stock(self._concert.id)
         return RoomObservation(
@@ -199,5 +199,5 @@ async def open_redis_room(client: ScriptClient, scenario: Scenario) -> RedisRoom
     return room
 
 
-def _parts(people: Sequence[str]) -> Iterator[Sequence[str]]:
-    return (people[first : first + CALLS_AT_ONCE] for first in range(0, len(people), CALLS_AT_ONCE))
+def _batches(people: Sequence[str]) -> Iterator[Sequence[str]]:
+    return (people[first : first + BATCH_SIZE] for first in range(0, len(people), BATCH_SIZE))

@@ -1,4 +1,4 @@
-"""Formats the scores as a table, and as JSON for the chart and for comparison."""
+"""Formats the scores as a table and as a JSON document."""
 
 from collections.abc import Mapping
 from dataclasses import asdict

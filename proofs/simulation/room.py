@@ -1,4 +1,7 @@
-"""The interface of a simulated room: a queue and stock, on the real scripts or in memory."""
+"""The interface of a simulated room, which has a queue and stock.
+
+One implementation uses the real scripts; the other one is in memory.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,20 +14,20 @@ from domain.stock import Stock
 
 @dataclass(frozen=True, slots=True)
 class RoomObservation:
-    """The queue at one moment."""
+    """The state of the room at one moment."""
 
     flow: RoomFlow
     settings: RoomSettings
     slots_taken: int
     waiting_count: int
     positions: Mapping[str, int]
-    """The position of each waiting person."""
+    """The position of each waiting person, by name."""
     stock: Stock
 
 
 @dataclass(frozen=True, slots=True)
 class Transitions:
-    """People called, and people whose entry ended, since the last step."""
+    """The people who were called, and those whose entry ended, since the last step."""
 
     called: Sequence[str]
     ended: Sequence[str]
@@ -32,7 +35,7 @@ class Transitions:
 
 class Room(Protocol):
     async def move_clock(self, at_s: float) -> None:
-        """Advance the clock to `at_s` seconds after the opening, at most two seconds per call."""
+        """Advance the clock to `at_s` seconds after the opening, by at most two seconds per call."""
 
     async def join(self, people: Sequence[str]) -> None: ...
 
@@ -42,17 +45,17 @@ class Room(Protocol):
         """Close the sockets of these people."""
 
     async def claim(self, people: Sequence[str]) -> Sequence[str]:
-        """Claim passes; return the people who got one."""
+        """Claim passes, and return the people who got one."""
 
     async def hold(self, person: str, wish: int) -> bool:
-        """Hold `wish` tickets, or all that are left if fewer; return whether any were left."""
+        """Hold up to `wish` tickets, and return whether any were left."""
 
     async def buy(self, people: Sequence[str]) -> None:
-        """Buy the holds of these people."""
+        """Buy the tickets that these people hold."""
 
     async def configure(self, changes: Mapping[str, int]) -> None: ...
 
     async def advance(self) -> Transitions:
-        """Call the next people, and end everything that has expired."""
+        """Call the next people, and end the entries and holds that have expired."""
 
     async def observe(self) -> RoomObservation: ...

@@ -1,4 +1,4 @@
-"""One simulated sale, second by second: people act, and waiting people receive predictions."""
+"""Simulates one sale, second by second, and records predictions for the people who wait."""
 
 import heapq
 import random
@@ -19,7 +19,7 @@ PREDICTIONS_PER_POLL = 50
 
 
 class Action(IntEnum):
-    """Actions of the sale. Actions that are due at the same time run in this order."""
+    """The actions of people. Those due in the same second are run in this order."""
 
     JOIN = 0
     GIVE_UP = 1
@@ -33,7 +33,7 @@ class Sale:
     def __init__(self, room: Room, scenario: Scenario, people: Sequence[Person], *, seed: int) -> None:
         self._room = room
         self._scenario = scenario
-        self._dice = random.Random(seed)
+        self._random = random.Random(seed)
         self._due: list[tuple[float, Action, int, Stay]] = []
         self._planned = 0
         self._in_queue: dict[str, Stay] = {}
@@ -119,7 +119,7 @@ class Sale:
         forecast = forecast_sold_out(observed.stock, observed.flow)
         free = sum(tier.available for tier in observed.stock.tiers)
         names = sorted(observed.positions)
-        for name in self._dice.sample(names, min(len(names), PREDICTIONS_PER_POLL)):
+        for name in self._random.sample(names, min(len(names), PREDICTIONS_PER_POLL)):
             position = observed.positions[name]
             band = wait_table.estimate(position)
             p50_s, p90_s = (band.p50_s, band.p90_s) if band else (None, None)

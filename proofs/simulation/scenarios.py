@@ -1,4 +1,4 @@
-"""The simulated sales. Each tests one condition that may distort an estimate."""
+"""The simulated sales. Each tests a condition that may make estimates less accurate."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,23 +18,23 @@ class Scenario:
     stock: int = 100_000
     pattern: ArrivalPattern = USUAL
     changes: Mapping[int, Mapping[str, int]] = field(default_factory=dict)
-    """Room settings to change, by seconds after the opening."""
+    """The room settings to change, by the number of seconds after the opening."""
     lasts_s: int = 1_500
     prequeue_s: int = 0
-    """How long before the opening people may join; with 0, everyone arrives after the opening."""
+    """How long before the opening people may join; if 0, everyone arrives after the opening."""
 
 
 SCENARIOS = (
     Scenario(
         "minute cap",
-        "120 calls per minute, enough slots: calls come in bursts a minute apart",
+        "120 calls per minute and enough slots: people are called in bursts, a minute apart",
         people=2_500,
         total_active_users=1_500,
         new_users_per_minute=120,
     ),
     Scenario(
         "slot cap",
-        "150 slots, calls only as visits end",
+        "150 slots: people are called only when visits end",
         people=1_800,
         total_active_users=150,
         new_users_per_minute=3_000,
@@ -49,7 +49,7 @@ SCENARIOS = (
     ),
     Scenario(
         "pre-queue",
-        "most people join before the opening, then 150 slots",
+        "150 slots, and most people join before the opening",
         people=2_000,
         total_active_users=150,
         new_users_per_minute=300,

@@ -1,4 +1,4 @@
-"""Scores of predictions against outcomes."""
+"""Compares predictions with outcomes."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -8,43 +8,46 @@ from domain.stock import StockAhead
 from proofs.simulation.outcomes import Prediction
 
 CURVE_QUANTILE = 0.75
-"""The chart shows, for each moment, the wait of the person at this relative position."""
+"""The chart shows, for each moment, the person this far down the queue (0 is the front)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """The score of predictions for people who were called; times in seconds, shares from 0 to 1."""
+    """The accuracy of the predictions; shares range from 0 to 1.
+
+    The errors and shares cover only people who were called.
+    """
 
     answers: int
     never_called: int
-    """People who left before their call, or until the sale ended; their full wait is unknown."""
+    """Predictions for people who left, or were still waiting at the end of the sale."""
     without_band: int
     mean_wait_s: float
     mean_absolute_error_s: float
-    """Error of p50."""
+    """The mean difference between p50 and the actual wait."""
     median_relative_error: float
     within_p50: float
     within_p90: float
     mean_band_s: float
-    """From p50 to p90."""
+    """The mean difference between p50 and p90."""
     sold_out_said: int
-    """Predictions of SOLD_OUT.
+    """How often SOLD_OUT was predicted.
 
-    These and the counts below include only people who later tried to hold tickets.
+    This count and those below include only people who later tried to hold tickets.
     """
     sold_out_wrong: int
-    """The person found tickets."""
+    """How often the person found tickets nevertheless."""
     foreseen_said: int
-    """Predictions of SOLD_OUT while tickets were available."""
+    """How often SOLD_OUT was predicted while tickets were still available."""
     foreseen_wrong: int
     available_said: int
     available_wrong: int
-    """The person found no tickets."""
+    """How often AVAILABLE was predicted but the person found no tickets."""
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One prediction in the chart."""
+    """A prediction and the actual wait, as one point of the chart."""
 
     at_s: float
     position: int
@@ -79,7 +82,7 @@ def score_predictions(predictions: Sequence[Prediction]) -> Score:
 
 
 def curve(predictions: Sequence[Prediction]) -> list[Point]:
-    """Return one point per moment, in order."""
+    """Return one point per moment, in chronological order."""
     moments: dict[float, list[Point]] = {}
     for point in _points(predictions):
         moments.setdefault(point.at_s, []).append(point)

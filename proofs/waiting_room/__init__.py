@@ -1,4 +1,1 @@
-"""`make prove-room`: checks every state of one waiting room under random traffic.
-
-Four worker processes act on it at the same time.
-"""
+"""`make prove-room`: checks one waiting room under random traffic and four worker processes."""

@@ -1,6 +1,6 @@
 """`python -m proofs.waiting_room SECONDS SEED`, behind `make prove-room`: runs the proof.
 
-It uses its own stores and four worker processes. It exits with status 0 if it finds no violation.
+It starts its own stores and four worker processes. The exit status is 0 if there is no violation.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from proofs.waiting_room.proof import SETS_OF_WORKERS, WORKERS, Proof
 DATABASE = "proof"
 USERS_PER_MINUTE = 300
 MAX_ROWS = 20
-"""The maximum number of violations shown; a broken room may have thousands."""
+"""The maximum number of violations to print; a broken room may have thousands."""
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -1,4 +1,4 @@
-"""Builds the history of every queue entry from the events of a concert, and checks it."""
+"""Builds the history of every queue entry from a concert's events, and checks it."""
 
 from collections import deque
 from collections.abc import Sequence
@@ -63,7 +63,7 @@ async def read_events(stores: Stores, concert_id: ConcertId) -> list[QueueEvent]
 
 
 def build_histories(events: Sequence[QueueEvent]) -> tuple[dict[int, EntryHistory], list[str]]:
-    """Return the history of each entry by its id, and the violations."""
+    """Return the history of each entry, by entry id, and any violations."""
     histories: dict[int, EntryHistory] = {}
     violations: list[str] = []
     round_ = 1
@@ -71,17 +71,18 @@ def build_histories(events: Sequence[QueueEvent]) -> tuple[dict[int, EntryHistor
         if event.kind is QueueEventKind.RESET:
             round_ = event.round
         if event.kind is QueueEventKind.OVER:
-            # Only calls and passes can still end; a reset begins the next round.
+            # From now on, only entries that were already called may change. A reset begins the next
+            # round.
             round_ = -event.round
         if event.kind not in _STATES or event.entry_id is None:
             continue
         state, history = _STATES[event.kind], histories.get(event.entry_id)
         if event.kind is QueueEventKind.JOINED:
             if history is not None or event.round != round_:
-                violations.append(f"entry {event.entry_id} joined round {event.round} in round {round_}, had {history}")
+                violations.append(f"entry {event.entry_id} joined round {event.round} in round {round_} after {history}")
             histories[event.entry_id] = EntryHistory(event.person_id, event.round, [state])
         elif history is None or history.person != event.person_id:
-            violations.append(f"entry {event.entry_id} was {event.kind} for {event.person_id}, but has {history}")
+            violations.append(f"entry {event.entry_id} of {event.person_id} was {event.kind} after {history}")
         else:
             was_reset = history.round != round_ and not history.is_called
             if was_reset or state not in NEXT_ENTRY_STATE[history.states[-1]]:
@@ -92,7 +93,7 @@ def build_histories(events: Sequence[QueueEvent]) -> tuple[dict[int, EntryHistor
 
 
 def judge_calls(events: Sequence[QueueEvent], *, per_minute: int, until_ms: int) -> Calls:
-    """Check that the calls of each round are in order, and within the cap until `until_ms`."""
+    """Check that the calls of each round are in order and, until `until_ms`, within the cap."""
     calls = Calls()
     last: dict[int, int] = {}
     window: deque[int] = deque()

@@ -1,4 +1,4 @@
-"""The counts and the violations that a proof found."""
+"""The findings of a proof."""
 
 from dataclasses import dataclass, field
 
@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 class Findings:
     """Counts and violations.
 
-    While the traffic runs, `entries` and `busiest_minute` are the observed values.
+    While the traffic runs, `entries` and `busiest_minute` come from the observed states; in the
+    end, they come from the events.
     """
 
     observed: int = 0
     most_slots: int = 0
     at_the_cap: int = 0
-    """Observed states without a free slot."""
+    """The number of observed states in which no slot was free."""
     busiest_minute: int = 0
     calls: int = 0
     entries: int = 0

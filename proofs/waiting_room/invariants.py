@@ -1,6 +1,6 @@
-"""The invariants of one concert: orders, units, holds, people and counters agree.
+"""Checks that the orders, units, holds, people and counters of one concert agree.
 
-Both stores are read directly while nothing changes.
+Both stores are read directly, after all traffic has stopped.
 """
 
 import json
@@ -16,7 +16,7 @@ HASHES = ("units", "holds", "people", "tiers")
 SORTED_SETS = ("free", "deadlines", "buying")
 
 Records = Mapping[str, Mapping[str, str]]
-"""By kind, the fields of a hash, or the members of a sorted set with their scores."""
+"""For each kind of key, the fields of the hash, or the members and scores of the sorted set."""
 
 
 async def find_violations(stores: Stores, concert: Concert) -> list[str]:
@@ -40,7 +40,7 @@ def _unit_violations(records: Records, orders: Sequence[Order]) -> Iterator[str]
     owners = records["units"]
     sold = {unit for unit, owner in owners.items() if owner.startswith("=")}
     yield from (f"unit {unit} is in an order in only one of the stores" for unit in sold ^ set(units))
-    yield from (f"unit {unit} is free and taken" for unit in owners.keys() & records["free"].keys())
+    yield from (f"unit {unit} is free but has an owner" for unit in owners.keys() & records["free"].keys())
 
 
 def _hold_violations(records: Records) -> Iterator[str]:
@@ -53,12 +53,12 @@ def _hold_violations(records: Records) -> Iterator[str]:
         state, person = hold["state"], hold["person"]
         by_state[state].add(id_)
         owner = f"={id_}" if state == "SOLD" else id_
-        yield from (f"hold {id_} has unit {u} of {owners.get(u)}" for u in hold["units"] if owners.get(u) != owner)
+        yield from (f"hold {id_} has unit {u}, which belongs to {owners.get(u)}" for u in hold["units"] if owners.get(u) != owner)
         counts["owned" if state == "SOLD" else "held"][person] += len(hold["units"])
         if state in ("HELD", "BUYING"):
             active[person].add(id_)
         elif state == "ENDED" and hold["units"]:
-            yield f"hold {id_} has ended and has units {hold['units']}"
+            yield f"hold {id_} has ended but still has units {hold['units']}"
     for kind, state in (("deadlines", "HELD"), ("buying", "BUYING")):
         if records[kind].keys() != by_state[state]:
             yield f"{kind} and the holds in state {state} differ: {records[kind].keys() ^ by_state[state]}"
@@ -85,5 +85,5 @@ async def _counter_violations(stores: Stores, concert: Concert, records: Records
         expected = (tier.capacity, returned + unassigned, held, sold)
         actual = (counted.capacity, counted.available, counted.held, counted.sold)
         if actual != expected or not 0 <= counted.available <= counted.capacity:
-            found.append(f"{tier.id}: (capacity, available, held, sold) is {actual}, the records say {expected}")
+            found.append(f"{tier.id}: (capacity, available, held, sold) is {actual}, but the records say {expected}")
     return found

@@ -1,7 +1,4 @@
-"""Reads the room repeatedly; each read is atomic.
-
-It compares each state with the previous state.
-"""
+"""Reads the state of the room repeatedly and checks it. Each read is atomic."""
 
 import asyncio
 import json
@@ -31,7 +28,7 @@ class Observer:
         self._entries: set[int] = set()
         self._called_ms: dict[int, int] = {}
         self._states: list[tuple[int, int, int]] = []
-        """The concert version, the cap and the slots taken of each state."""
+        """The concert version, the cap, and the number of slots taken in each state."""
 
     async def observe(self) -> None:
         """Read until cancelled."""
@@ -68,10 +65,10 @@ class Observer:
             found.violations.append("the people in state WAITING and the people in the queue differ")
 
     def judge_slots(self) -> None:
-        """Check the slots taken against the caps.
+        """Check that no slot was taken beyond the cap.
 
-        Between two states, any cap that was in force may have been used. If more slots are taken
-        than the highest of these caps, none may have been added.
+        Every cap that was in force between two states is allowed. If the highest of them was
+        already exceeded, the number of slots taken must not have increased.
         """
         version_before, cap_before, slots_before = self._states[0]
         for version, cap, slots in self._states:

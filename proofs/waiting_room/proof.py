@@ -1,7 +1,6 @@
-"""One proof: workers and random traffic act on one room, and the result is checked.
+"""Runs one proof: several sets of workers and random traffic act on one room.
 
-Several sets of workers run. Every observed state, all events and the records in both stores are
-checked.
+Every observed state, all events and the records in both stores are then checked.
 """
 
 import asyncio
@@ -25,7 +24,7 @@ from storage.connect import Stores
 from workers.runner import run_workers
 
 WORKERS = ("expiry", "admission", "settle", "record", "apply")
-"""All except the history worker, which would trim the events that the proof reads."""
+"""All workers except the history worker, which would trim the events that the proof reads."""
 SETS_OF_WORKERS = 4
 ALL_CALLED_WITHIN_S = 60.0
 ENOUGH_WITHIN_S = 180.0
@@ -40,9 +39,12 @@ class Proof:
     users_per_minute: int
     seed: int
     stop_workers: Callable[[], Awaitable[None]] | None = None
-    """Stops the workers if they are separate processes; without it, they run in this process."""
+    """Stops the worker processes; if None, the workers run in this process."""
     is_enough: Callable[[Findings], bool] = lambda _: True
-    """Keeps the traffic running after `seconds`, for at most ENOUGH_WITHIN_S, until it holds."""
+    """Returns whether the traffic may stop after `seconds`.
+
+    If not, the traffic continues for at most ENOUGH_WITHIN_S.
+    """
 
     async def run(self) -> Findings:
         async with AsyncExitStack() as stack:
@@ -64,7 +66,7 @@ class Proof:
         return findings
 
     def _make_stop(self, findings: Findings) -> Callable[[], bool]:
-        """Return a function that checks whether the traffic has to stop."""
+        """Return a function that tells whether the traffic should stop."""
         loop = asyncio.get_running_loop()
         began_s = loop.time()
 
@@ -76,9 +78,9 @@ class Proof:
 
 
 async def _call_all_waiting(stores: Stores, traffic: Traffic, findings: Findings) -> int:
-    """Raise the caps until no one is waiting, and check that everyone who waited was called.
+    """Raise the caps, wait until the queue is empty, and check that everyone in it was called.
 
-    Returns the store's time before that, in ms.
+    Returns the store's time before the caps were raised, in ms.
     """
     concert_id = traffic.concert.id
     await stores.queues.sync_presence(concert_id, "end", [(person_id, 1_000_000_000) for person_id in PEOPLE])
@@ -93,9 +95,9 @@ async def _call_all_waiting(stores: Stores, traffic: Traffic, findings: Findings
         return (await stores.queues.read_queue(concert_id)).positions.waiting_count == 0
 
     if not await wait_until(is_empty, within_s=ALL_CALLED_WITHIN_S, poll_interval_s=0.01):
-        findings.violations.append(f"people were still waiting after {ALL_CALLED_WITHIN_S:.0f} s without caps")
+        findings.violations.append(f"people were still waiting after {ALL_CALLED_WITHIN_S:.0f} s with high caps")
     entries = await stores.queues.read_entries(concert_id, waiting)
-    findings.violations += [f"{person} waited and was not called" for person in waiting if not entries[person].number]
+    findings.violations += [f"{person} waited but was not called" for person in waiting if not entries[person].number]
     traffic.done["waiting at the end, all called"] = len(waiting)
     return before_ms
 
@@ -116,7 +118,7 @@ async def _judge_events(
 
 
 async def _find_lost_entries(stores: Stores, concert_id: ConcertId, histories: dict[int, EntryHistory]) -> list[str]:
-    """Return the entries that are active by the events but not in the store, or vice versa."""
+    """Return a violation for each entry that is active in only one of the store and the events."""
     entries = await stores.queues.read_entries(concert_id, PEOPLE)
     state = await stores.queues.read_queue(concert_id)
     in_store = {(entry.entry_id, person_id) for person_id, entry in entries.items() if entry.end_reason is None}
@@ -125,4 +127,4 @@ async def _find_lost_entries(stores: Stores, concert_id: ConcertId, histories: d
         for entry_id, history in histories.items()
         if not history.is_ended and (history.is_called or history.round == state.round)
     }
-    return [f"entry {entry_id} is alive in either the store or the events only" for entry_id, _ in in_store ^ by_events]
+    return [f"entry {entry_id} is active in only one of the store and the events" for entry_id, _ in in_store ^ by_events]

@@ -1,4 +1,4 @@
-"""The concert of the proof, which its organizer and customers use through the resolvers."""
+"""Creates the concert of the proof and buys tickets for it, through the resolvers."""
 
 import secrets
 from collections.abc import AsyncIterator
@@ -50,7 +50,7 @@ async def open_concert(stores: Stores, room: RoomSettings) -> Concert:
 
 
 async def buy_ticket(stores: Stores, concert: Concert, person_id: PersonId) -> None:
-    """Claim the person's pass, hold one ticket with it, and buy it."""
+    """Claim the person's pass, and hold and buy one ticket with it."""
     context = customer_context(stores, person_id)
     await stores.queues.claim(concert.id, person_id)
     entry = await queues.get_viewer_entry(context, concert.id)

@@ -1,6 +1,6 @@
-"""Generates random traffic on one room from a seed.
+"""Generates random traffic in one room.
 
-People, organizers and processes with sockets act on the room, and refusals are expected.
+Customers, an organizer and processes with sockets act on the room, and refusals are expected.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ from storage.connect import Stores
 from storage.hot.queues import LeaseExpired
 
 PEOPLE = tuple(PersonId(f"p{number}") for number in range(300))
-PEOPLE_AT_ONCE = 12
+CONCURRENT_PEOPLE = 12
 CAPS = (5, 10, 20, 40)
 ROOM = RoomSettings(
     suspended=False,
@@ -32,7 +32,7 @@ ROOM = RoomSettings(
     heartbeat_timeout_ms=2_000,
     disconnect_grace_ms=1_000,
 )
-"""The timeouts are so short that calls, sessions and graces expire during the proof."""
+"""The timeouts are short so that calls, sessions and graces expire during the proof."""
 
 Step = Callable[[], Awaitable[None]]
 
@@ -41,10 +41,10 @@ Step = Callable[[], Awaitable[None]]
 class Traffic:
     stores: list[Stores]
     concert: Concert
-    dice: random.Random
+    rng: random.Random
     done: Counter[str] = field(default_factory=Counter)
     caps: dict[int, int] = field(default_factory=dict)
-    """The number of slots allowed, by the version of the concert that set it."""
+    """The number of slots allowed, by the version of the concert that introduced it."""
     presence_number: int = 0
 
     def __post_init__(self) -> None:
@@ -52,14 +52,14 @@ class Traffic:
 
     async def run(self, is_over: Callable[[], bool]) -> None:
         async with asyncio.TaskGroup() as group:
-            for _ in range(PEOPLE_AT_ONCE):
+            for _ in range(CONCURRENT_PEOPLE):
                 group.create_task(self._repeat(self._act_as_person, is_over, pause_s=0.0))
             for process in ("a", "b"):
                 group.create_task(self._repeat(self._socket_process(process), is_over, pause_s=0.1))
             group.create_task(self._repeat(self._act_as_organizer, is_over, pause_s=0.15))
 
     async def change(self, stores: Stores, **settings: bool | int) -> None:
-        """Change settings of the room."""
+        """Change room settings."""
         patch, context = RoomSettingsPatch(tuple(settings.items())), organizer_context(stores)
         self._record_cap(await rooms.configure(context, self.concert.id, patch, expected_version=None))
 
@@ -72,9 +72,9 @@ class Traffic:
             await asyncio.sleep(pause_s)
 
     async def _act_as_person(self) -> None:
-        person_id, stores, concert_id = self.dice.choice(PEOPLE), self.dice.choice(self.stores), self.concert.id
+        person_id, stores, concert_id = self.rng.choice(PEOPLE), self.rng.choice(self.stores), self.concert.id
         actions = ("join", "heartbeat", "claim", "buy", "leave")
-        match action := self.dice.choices(actions, weights=(40, 15, 30, 20, 4))[0]:
+        match action := self.rng.choices(actions, weights=(40, 15, 30, 20, 4))[0]:
             case "join":
                 await stores.queues.join(concert_id, person_id)
             case "heartbeat":
@@ -88,9 +88,9 @@ class Traffic:
         self.done[action] += 1
 
     def _socket_process(self, name: str) -> Step:
-        """Return a step of a process with sockets, which connects and disconnects people.
+        """Return a step in which a process with sockets connects and disconnects people.
 
-        The process takes a new name when its lease has expired.
+        If the lease of the process has expired, the next step uses a new process name.
         """
         names = (f"{name}{number}" for number in count())
         current = [next(names)]
@@ -98,7 +98,7 @@ class Traffic:
         async def sync() -> None:
             self.presence_number += 1
             number = self.presence_number
-            changes = [(person, self.dice.choice((number, number, -number))) for person in self.dice.sample(PEOPLE, 8)]
+            changes = [(person, self.rng.choice((number, number, -number))) for person in self.rng.sample(PEOPLE, 8)]
             try:
                 await self.stores[0].queues.sync_presence(self.concert.id, current[0], changes)
             except LeaseExpired:
@@ -108,12 +108,12 @@ class Traffic:
         return sync
 
     async def _act_as_organizer(self) -> None:
-        stores, concert_id = self.dice.choice(self.stores), self.concert.id
+        stores, concert_id = self.rng.choice(self.stores), self.concert.id
         context = organizer_context(stores)
         actions = ("cap", "pause", "resume", "admit next", "reset")
-        match action := self.dice.choices(actions, weights=(30, 12, 30, 20, 2))[0]:
+        match action := self.rng.choices(actions, weights=(30, 12, 30, 20, 2))[0]:
             case "cap":
-                await self.change(stores, total_active_users=self.dice.choice(CAPS))
+                await self.change(stores, total_active_users=self.rng.choice(CAPS))
             case "pause":
                 await self.change(stores, queue_all=True)
             case "resume":
@@ -122,7 +122,7 @@ class Traffic:
                 self._record_cap(await rooms.reset(context, concert_id, RoomSettingsPatch(), new_key()))
             case _:
                 with suppress(OnsaleError):
-                    await rooms.admit_next(context, concert_id, self.dice.randint(1, 5), new_key())
+                    await rooms.admit_next(context, concert_id, self.rng.randint(1, 5), new_key())
         self.done[action] += 1
 
     def _record_cap(self, concert: Concert) -> None:

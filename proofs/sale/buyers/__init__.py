@@ -1,1 +1,1 @@
-"""The simulated people of a sale, and what each of them does."""
+"""The simulated people of a sale, and their actions."""

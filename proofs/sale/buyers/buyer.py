@@ -1,4 +1,4 @@
-"""Makes one person's purchases according to their behavior, and checks every answer."""
+"""Simulates one buyer according to the person's behavior, and checks every answer."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -15,10 +15,10 @@ from proofs.sale.buyers.stock_poller import StockPoller
 
 WITHOUT_IDENTITY = frozenset({BuyerBehavior.HAS_NO_TOKEN, BuyerBehavior.FORGES_TOKEN})
 ROUNDING_S = 1.5
-"""Tolerance: the remaining time of a pass is in whole seconds, and the answer took some time."""
+"""A pass may expire this much early: its remaining time is in whole seconds and arrives late."""
 
 NO_LONGER_AVAILABLE = frozenset({"SOLD_OUT", "HOLD_ENDED"})
-"""Legitimate refusals: another person was faster, or the hold expired while a server was down."""
+"""Legitimate refusals, because another person was faster or the hold expired during an outage."""
 
 
 class Buyer:
@@ -107,7 +107,7 @@ class Buyer:
     async def _repeat(self) -> None:
         """Send each request twice at the same time, possibly to two servers.
 
-        The result must be one hold and one order.
+        The result must be a single hold and a single order.
         """
         while lines := await self._choose():
             key = self._new_key()
@@ -173,9 +173,9 @@ class Buyer:
         return [TicketLine(self._shop.tier_ids[self._person.favorite], self._person.wish)]
 
     async def _has_pass(self) -> bool:
-        """Get a pass through the queue unless the person has a valid one.
+        """Get a pass from the queue unless the person has a valid one.
 
-        Return False if this person gets no pass or every ticket is sold.
+        Returns False if the person gets no pass or every ticket is sold.
         """
         if self._pass and is_valid(self._pass):
             return True
@@ -191,9 +191,9 @@ class Buyer:
         self._pass = None
 
     async def _choose(self) -> list[TicketLine] | None:
-        """Wait for available tickets, and return the lines closest to the wish.
+        """Wait for available tickets, and return lines as close as possible to the person's wish.
 
-        Returns None once every ticket is sold.
+        Returns None if the person gets no pass or every ticket is sold.
         """
         while await self._has_pass():
             tiers = await self._shop.read_stock()
@@ -227,8 +227,8 @@ class Buyer:
     async def _tries_again(self, answer: Held | RefusedMutation, what: str) -> bool:
         """Return whether to try again after a refusal.
 
-        If another person was faster, wait for released tickets, and return False if every ticket is
-        sold. If the pass has expired, the next attempt joins the queue again.
+        If another person was faster, this waits for released tickets and returns False if every
+        ticket is sold. If the pass has expired, the next attempt will join the queue again.
         """
         if self._has_lost_pass(answer):
             return True
@@ -243,7 +243,7 @@ class Buyer:
     def _has_lost_pass(self, answer: Held | RefusedMutation) -> bool:
         """Return whether the pass expired during the request.
 
-        The refusal of a pass that has time left is recorded as a surprise.
+        If the pass should still have been valid, the refusal is recorded as a surprise.
         """
         if not isinstance(answer, RefusedMutation) or answer.code != "NOT_ADMITTED":
             return False
@@ -268,9 +268,10 @@ class Buyer:
 
 
 def choose_lines(person: Person, tiers: Sequence[TierView]) -> list[TicketLine]:
-    """Return lines for the favorite tier, or for another one, limited to the available tickets.
+    """Return lines for the favorite tier, or for another one if the favorite is sold out.
 
-    A person who wants two tiers requests both at the same time.
+    The quantities are limited to the available tickets. A person who wants two tiers requests both
+    at the same time.
     """
     ordered = [tiers[(person.favorite + step) % len(tiers)] for step in range(len(tiers))]
     open_ = [tier for tier in ordered if tier.available]

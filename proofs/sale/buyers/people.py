@@ -1,6 +1,6 @@
-"""The people of a sale.
+"""The people in a sale.
 
-The same seed gives the same people, so a failed sale can be repeated.
+The same seed produces the same people, so a failed sale can be repeated.
 """
 
 import random
@@ -12,13 +12,13 @@ class BuyerBehavior(StrEnum):
     BUYS = "holds, thinks, buys"
     BUYS_AT_ONCE = "buys without holding first"
     WAVERS = "releases a hold, then holds again and buys"
-    GIVES_UP = "holds, and releases the hold"
-    VANISHES = "holds, and sends nothing more"
+    GIVES_UP = "holds, then releases the hold"
+    VANISHES = "holds, then sends no more requests"
     ASKS_TOO_MUCH = "exceeds the limit per order, then the limit per person"
     REPEATS = "sends every request twice at the same time"
-    REUSES_KEY = "sends a used idempotency key with other contents"
-    HAS_NO_TOKEN = "holds without a token"
-    FORGES_TOKEN = "holds with the name of another person in the token"
+    REUSES_KEY = "sends an idempotency key again with different input"
+    HAS_NO_TOKEN = "tries to hold without a token"
+    FORGES_TOKEN = "tries to hold with another person's name in the token"
 
 
 SHARES = {
@@ -40,14 +40,14 @@ class QueueBehavior(StrEnum):
     """The behavior of a person in the queue."""
 
     SUBSCRIBES = "follows the position on a socket"
-    RECONNECTS = "drops the socket on purpose, and reconnects"
+    RECONNECTS = "drops the socket on purpose and reconnects"
     TWO_DEVICES = "joins, subscribes and claims on two devices"
-    POLLS = "polls the position, and sends heartbeats"
-    CHEATS = "holds without a pass, with a stolen one and with a forged one"
-    CLAIMS_LATE = "lets the call expire, and joins again"
+    POLLS = "polls the position and sends heartbeats"
+    CHEATS = "tries to hold without a pass, with a stolen one and with a forged one"
+    CLAIMS_LATE = "lets the call expire and joins again"
     NEVER_CLAIMS = "lets the call expire"
     LEAVES = "leaves the queue"
-    DISAPPEARS = "disconnects, and sends nothing more"
+    DISAPPEARS = "disconnects and sends no more requests"
 
 
 QUEUE_BEHAVIOR_SHARES = {
@@ -76,37 +76,37 @@ MAX_WISH = 4
 @dataclass(frozen=True, slots=True)
 class Person:
     name: str
-    """Also the password at the development issuer."""
+    """The user name, which is also the password at the development issuer."""
     buyer_behavior: BuyerBehavior
     wish: int
-    """Number of tickets wanted; fewer are taken if fewer are left."""
+    """The number of tickets wanted; the person takes fewer if fewer are left."""
     favorite: int
-    """The tier requested first, 0 to TIERS - 1."""
+    """The index of the preferred tier, from 0 to TIERS - 1."""
     takes_two_tiers: bool
     arrives_after_s: float
     thinks_s: float
     """Seconds between a hold and the next action."""
     queue_behavior: QueueBehavior = QueueBehavior.SUBSCRIBES
     patience_s: float = 1.0
-    """Seconds until the queue behavior takes effect: a lost socket, an abandoned entry."""
+    """Seconds until the person drops a socket or leaves the queue, depending on the behavior."""
 
 
 def make_people(size: int, *, seed: int, within_s: float) -> tuple[Person, ...]:
-    """Return people who all arrive within `within_s`, at first at twice the average rate."""
-    dice = random.Random(seed)
-    buyer_behaviors = dice.choices(list(SHARES), weights=list(SHARES.values()), k=size)
-    queue_behaviors = dice.choices(list(QUEUE_BEHAVIOR_SHARES), weights=list(QUEUE_BEHAVIOR_SHARES.values()), k=size)
+    """Return people who arrive within `within_s`, initially at twice the average rate."""
+    rng = random.Random(seed)
+    buyer_behaviors = rng.choices(list(SHARES), weights=list(SHARES.values()), k=size)
+    queue_behaviors = rng.choices(list(QUEUE_BEHAVIOR_SHARES), weights=list(QUEUE_BEHAVIOR_SHARES.values()), k=size)
     return tuple(
         Person(
             name=f"buyer{number}",
             buyer_behavior=buyer_behavior,
-            wish=dice.randint(1, MAX_WISH),
-            favorite=dice.randrange(TIERS),
-            takes_two_tiers=dice.random() < 0.2,
-            arrives_after_s=dice.triangular(0.0, within_s, 0.0),
-            thinks_s=dice.uniform(0.1, 1.5),
+            wish=rng.randint(1, MAX_WISH),
+            favorite=rng.randrange(TIERS),
+            takes_two_tiers=rng.random() < 0.2,
+            arrives_after_s=rng.triangular(0.0, within_s, 0.0),
+            thinks_s=rng.uniform(0.1, 1.5),
             queue_behavior=queue_behavior,
-            patience_s=dice.uniform(0.5, 6.0),
+            patience_s=rng.uniform(0.5, 6.0),
         )
         for number, (buyer_behavior, queue_behavior) in enumerate(
             zip(buyer_behaviors, queue_behaviors, strict=True), start=1
@@ -115,6 +115,6 @@ def make_people(size: int, *, seed: int, within_s: float) -> tuple[Person, ...]:
 
 
 def wanted(people: tuple[Person, ...]) -> int:
-    """Return how many tickets these people buy if there are enough."""
+    """Return how many tickets these people will buy if enough are on sale."""
     buying = [person for person in people if person.queue_behavior not in NEVER_ADMITTED]
     return sum(person.wish for person in buying if person.buyer_behavior not in BUYS_NOTHING)

@@ -1,4 +1,4 @@
-"""Takes one person from the join to the pass by their behavior, and checks every answer."""
+"""Simulates one person in the queue, from joining to claiming, and checks every answer."""
 
 import asyncio
 import time
@@ -12,7 +12,7 @@ from proofs.sale.buyers.stock_poller import StockPoller
 
 MIN_POLL_INTERVAL_S, MAX_POLL_INTERVAL_S = 4.0, 30.0
 POSITIONS_PER_S = 80
-"""A person polls again when the call is possible: after 5 s at position 400."""
+"""How fast the queue may move: a person at position 400 polls again after 5 s."""
 
 Stop = Callable[[EntryView], bool]
 
@@ -28,7 +28,7 @@ class QueueSession:
         self._drops_s = [person.patience_s] * 3 if person.queue_behavior is QueueBehavior.RECONNECTS else []
 
     async def get_pass(self) -> QueuePass | None:
-        """Return a pass, or None if this person does not want one or every ticket is sold."""
+        """Join and return a pass, or None if the person gives up or every ticket is sold."""
         while not self._stock_poller.is_sold_out:
             entry = await self._join()
             if entry is None:
@@ -93,10 +93,10 @@ class QueueSession:
         return first or second
 
     async def _claim_early(self, entry: EntryView) -> QueuePass | None:
-        """Try to claim before the call; `Buyer` tries the invalid passes."""
+        """Try to claim a pass before the call. (`Buyer` tries invalid passes.)"""
         answer = await self._queue.claim(self._person.name, token=self._token)
         if isinstance(answer, QueuePass):
-            return answer  # The person was called at once.
+            return answer  # The person was called immediately.
         if answer.code not in ("NOT_ADMITTED", "NOT_IN_QUEUE"):
             self._surprise(f"a claim before the call was answered with {answer}")
         return await self._wait_and_claim(entry)
@@ -114,7 +114,7 @@ class QueueSession:
         await self._stay(entry, lambda latest: latest.is_over)
 
     async def _leave(self, entry: EntryView) -> None:
-        """Leave while subscribed, so that some of these people receive the end of their entry."""
+        """Leave the queue while a subscription is open, so that it may receive the entry's end."""
         async with asyncio.TaskGroup() as group:
             subscribed = group.create_task(self._stay(entry, lambda latest: latest.is_over))
             await asyncio.sleep(self._person.patience_s)
@@ -133,11 +133,14 @@ class QueueSession:
             return answer
         if answer.code != "NOT_IN_QUEUE":
             self._surprise(f"a claim after the call was answered with {answer}")
-        self._record.expired.add(self._numbers[-1])  # The push of the call arrived too late.
+        self._record.expired.add(self._numbers[-1])  # The person learned of the call too late.
         return None
 
     async def _stay(self, entry: EntryView, stop: Stop) -> EntryView:
-        """Wait until `stop` is true or the entry ends; return the entry, and record an expiry."""
+        """Wait until `stop` is true or the entry ends, and return the entry.
+
+        An entry that expires is recorded.
+        """
         if self._person.queue_behavior is QueueBehavior.POLLS or self._queue.is_full:
             last = await self._poll(entry, stop)
         else:

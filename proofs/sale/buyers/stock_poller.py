@@ -1,8 +1,8 @@
-"""Polls the stock once for everyone who is waiting for released tickets.
+"""Polls the stock for everyone who is waiting for released tickets.
 
-Otherwise thousands of people would poll separately. It wakes one person per available ticket, in
-the order in which they started to wait, so the load on the servers does not depend on the number of
-people. People in the queue use it to stop once every ticket is sold.
+It wakes one person per available ticket, in the order in which they began to wait. The load on the
+servers is therefore the same for any number of people, whereas thousands of separate polls would
+overload them. People in the queue use it to learn that every ticket is sold.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ class StockPoller:
         return len(self._waiting)
 
     async def wait_for_tickets(self) -> bool:
-        """Return True when tickets may be available, False once every ticket is sold."""
+        """Wait and return True when tickets may be available, or False if every ticket is sold."""
         if self.is_sold_out:
             return False
         woken: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
@@ -41,7 +41,7 @@ class StockPoller:
         return await woken
 
     async def unless_sold_out(self, action: Coroutine[Any, Any, T]) -> T | None:
-        """Return the result of `action`; once every ticket is sold, cancel it and return None."""
+        """Return the result of `action`, or cancel it and return None if every ticket is sold."""
         task = asyncio.create_task(action)
         sold_out = asyncio.create_task(self._sold_out.wait())
         try:
@@ -53,7 +53,7 @@ class StockPoller:
             await asyncio.gather(task, sold_out, return_exceptions=True)
 
     async def poll(self) -> None:
-        """Poll until every ticket is sold, or until cancelled."""
+        """Poll until every ticket is sold."""
         while not self.is_sold_out:
             tiers = await self._shop.read_stock()
             if tiers is not None:
@@ -61,7 +61,7 @@ class StockPoller:
             await asyncio.sleep(POLL_INTERVAL_S)
 
     def update(self, tiers: Sequence[TierView]) -> None:
-        """Wake people according to the new state of the stock."""
+        """Store the new stock and wake people accordingly."""
         self.tiers = tiers
         if all(tier.sold == tier.capacity for tier in tiers):
             self._sold_out.set()

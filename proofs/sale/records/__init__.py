@@ -1,1 +1,1 @@
-"""The records of a sale, read directly from both stores, and the invariants they must satisfy."""
+"""The records of a sale, as read directly from both stores, and the invariants that they satisfy."""

@@ -1,7 +1,7 @@
 """Reads the admissions of a queue directly from the store during the sale.
 
-They cannot be read later, because the store keeps a call for only a minute, and a slot only while
-it is taken.
+They cannot be read later, because the store keeps each call for only a minute and each slot only
+while it is taken.
 """
 
 import asyncio
@@ -24,9 +24,9 @@ class Audit:
     """The admissions of a queue, as the store recorded them."""
 
     calls: Mapping[int, int]
-    """Number of calls in each Unix second."""
+    """The number of calls in each Unix second."""
     called_ms: tuple[int, ...]
-    """The time when each person's latest called entry was called, in Unix ms."""
+    """When each person who was called was last called, in Unix ms."""
     most_slots: int
     serving: int
     tail: int
@@ -44,7 +44,7 @@ class Auditor:
         self.most_slots = 0
 
     async def poll(self) -> None:
-        """Read until cancelled, and skip reads while the store is unavailable."""
+        """Read repeatedly until cancelled; errors of the store are ignored."""
         while True:
             with contextlib.suppress(RedisError):
                 await self._read()

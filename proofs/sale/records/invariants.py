@@ -15,7 +15,7 @@ from proofs.sale.records.store_dump import StoreDump
 from schema import ids
 
 Receipts = Mapping[str, Receipt]
-"""The receipts that people received, by the global id of the order."""
+"""The receipts that buyers received, by the global id of the order."""
 
 
 def unit_in_one_order(dump: StoreDump, receipts: Receipts) -> Iterator[str]:
@@ -29,7 +29,7 @@ def unit_in_one_order(dump: StoreDump, receipts: Receipts) -> Iterator[str]:
 
 
 def sold_within_capacity(dump: StoreDump, receipts: Receipts) -> Iterator[str]:
-    """MongoDB: no tier has more units recorded than exist, or a unit that does not exist."""
+    """MongoDB: no tier has more sold units than capacity, and every sold unit exists."""
     recorded = _recorded(dump.orders)
     for tier in dump.concert.tiers:
         if recorded[tier.id] > tier.top:
@@ -42,10 +42,7 @@ def sold_within_capacity(dump: StoreDump, receipts: Receipts) -> Iterator[str]:
 
 
 def stock_adds_up(dump: StoreDump, receipts: Receipts) -> Iterator[str]:
-    """Redis: capacity = available + held + sold.
-
-    This holds both for the counters and for the unit records.
-    """
+    """Redis: capacity = available + held + sold, for both the counters and the unit records."""
     held = Counter(tier_of(unit) for unit, owner in dump.owners.items() if not owner.startswith("="))
     taken = Counter(tier_of(unit) for unit in dump.owners)
     free = Counter(tier_of(unit) for unit in dump.free)
@@ -56,17 +53,14 @@ def stock_adds_up(dump: StoreDump, receipts: Receipts) -> Iterator[str]:
         if available + held[tier.id] + recorded != tier.top:
             yield f"tier {tier.id}: {available} free + {held[tier.id]} held + {recorded} recorded are not {tier.top}"
         if (held[tier.id], recorded) != (counted.held, counted.sold + counted.withdrawn):
-            yield f"tier {tier.id}: {held[tier.id]} units are held and {recorded} recorded, the counters say {counted}"
+            yield f"tier {tier.id}: {held[tier.id]} units are held and {recorded} recorded, but the counters say {counted}"
     for unit in dump.free:
         if unit in dump.owners:
             yield f"unit {unit} is free and belongs to {dump.owners[unit]}"
 
 
 def stores_agree(dump: StoreDump, receipts: Receipts) -> Iterator[str]:
-    """Every active order is SOLD in Redis with exactly its units.
-
-    Redis has no order that MongoDB lacks.
-    """
+    """Every active order is SOLD in Redis with the same units, and Redis has no other orders."""
     recorded = {unit: f"={order.id}" for order in dump.orders for unit in order.units}
     known = {unit: owner for unit, owner in dump.owners.items() if owner.startswith("=")}
     for unit in sorted(recorded.keys() | known.keys()):
@@ -78,7 +72,7 @@ def stores_agree(dump: StoreDump, receipts: Receipts) -> Iterator[str]:
 
 
 def limits_kept(dump: StoreDump, receipts: Receipts) -> Iterator[str]:
-    """MongoDB: no one exceeds the limits per order and per person; Redis has the same counts."""
+    """MongoDB: no one exceeds the limits per order or per person. Redis has the same counts."""
     owned: Counter[PersonId] = Counter()
     for order in dump.sold_orders:
         owned[order.person_id] += len(order.units)
@@ -93,10 +87,7 @@ def limits_kept(dump: StoreDump, receipts: Receipts) -> Iterator[str]:
 
 
 def answered_orders_stand(dump: StoreDump, receipts: Receipts) -> Iterator[str]:
-    """Every order in an answer is in MongoDB exactly as answered.
-
-    MongoDB has no order that is missing from the answers.
-    """
+    """MongoDB has exactly the orders that buyers received in answers, with the same contents."""
     orders = {str(ids.of_order(order.id)): order for order in dump.sold_orders}
     for order_id in receipts.keys() - orders.keys():
         yield f"{receipts[order_id]} is not recorded"
@@ -105,13 +96,13 @@ def answered_orders_stand(dump: StoreDump, receipts: Receipts) -> Iterator[str]:
         if receipt is None:
             yield f"order {order.id} of {order.customer.email} is recorded but was in no answer"
         elif receipt != _receipt_of(order, receipt.buyer):
-            yield f"{receipt} was the answer, {_receipt_of(order, receipt.buyer)} is recorded"
+            yield f"{receipt} was the answer, but {_receipt_of(order, receipt.buyer)} is recorded"
         if units_per_tier(order.units) != _requested(order):
             yield f"order {order.id} has units {order.units} for lines {order.lines}"
 
 
 def nothing_left_over(dump: StoreDump, receipts: Receipts) -> Iterator[str]:
-    """Redis: every hold has ended or has become an order."""
+    """Redis: every hold has ended or become an order."""
     for id_, state in dump.hold_states.items():
         if state in ("HELD", "BUYING"):
             yield f"hold {id_} is still {state}"
@@ -141,7 +132,7 @@ def judge(dump: StoreDump, receipts: Receipts) -> tuple[Verdict, ...]:
 def oversold_units(dump: StoreDump) -> int:
     """Return how many units were oversold.
 
-    A unit that was sold twice counts once, and so does a unit that does not exist.
+    A unit that was sold twice counts as one oversold unit, as does a unit that does not exist.
     """
     sold = [unit for order in dump.sold_orders for unit in order.units]
     tops = {tier.id: tier.top for tier in dump.concert.tiers}

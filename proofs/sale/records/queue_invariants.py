@@ -1,7 +1,7 @@
 """The invariants of the queue, which must hold after any kill.
 
-Caps are kept, everyone is called once and in order, and every position shown is exact for its
-version. Each check yields the rows that violate it.
+The caps are respected, everyone is called once and in order, and every position shown is exact for
+its version. Each check yields the rows that violate it.
 """
 
 from bisect import bisect_left
@@ -27,7 +27,7 @@ class Evidence:
 
 
 def caps_kept(evidence: Evidence) -> Iterator[str]:
-    """The number of slots taken, and of calls in any 60 s, is never above its cap."""
+    """Neither the slots taken nor the calls in any 60 s exceed their cap."""
     slots, per_minute = evidence.settings.total_active_users, evidence.settings.new_users_per_minute
     if evidence.audit.most_slots > slots:
         yield f"{evidence.audit.most_slots} slots of {slots} were taken in the store"
@@ -41,7 +41,7 @@ def caps_kept(evidence: Evidence) -> Iterator[str]:
 
 
 def no_one_called_twice(evidence: Evidence) -> Iterator[str]:
-    """The calls equal the called numbers, and no entry returns to an earlier state."""
+    """There are as many calls as called numbers, and no entry returns to an earlier state."""
     audit = evidence.audit
     called = audit.serving - sum(number <= audit.serving for number in audit.departed)
     if (calls := sum(audit.calls.values())) != called:
@@ -51,13 +51,13 @@ def no_one_called_twice(evidence: Evidence) -> Iterator[str]:
             if STAGES[after.state] < STAGES[before.state]:
                 yield f"number {number} was {before.state} at {before.at} and {after.state} at {after.at}"
         if number in audit.departed and any(observation.state in ("READY", "ADMITTED") for observation in seen):
-            yield f"number {number} was called, but counts as departed before its call"
+            yield f"number {number} was called but is recorded as departed before its call"
 
 
 def positions_exact(evidence: Evidence) -> Iterator[str]:
-    """All observations of a version show the same queue.
+    """All observations of a version show the same queue, and each position is exact.
 
-    A position is the rank among the people waiting at that version.
+    A position is the person's rank among the people who were waiting at that version.
     """
     departures = _Departures(evidence)
     rooms: dict[At, set[tuple[int, int]]] = defaultdict(set)
@@ -77,7 +77,7 @@ def positions_exact(evidence: Evidence) -> Iterator[str]:
 
 
 def positions_never_grow(evidence: Evidence) -> Iterator[str]:
-    """No position grows unless the queue is rebuilt."""
+    """No position increases unless the queue is rebuilt."""
     for number, seen in _by_number(evidence.observations).items():
         for before, after in pairwise([observation for observation in seen if observation.state == "WAITING"]):
             if before.at[0] == after.at[0] and (after.position or 0) > (before.position or 0):
@@ -85,7 +85,7 @@ def positions_never_grow(evidence: Evidence) -> Iterator[str]:
 
 
 def versions_rise(evidence: Evidence) -> Iterator[str]:
-    """Each subscription shows rising versions, and numbers that never fall."""
+    """On each subscription, versions increase and numbers never decrease."""
     for socket in evidence.observations.sockets:
         for before, after in pairwise(socket.observations):
             if after.at <= before.at:
@@ -95,10 +95,10 @@ def versions_rise(evidence: Evidence) -> Iterator[str]:
 
 
 def no_entry_lost(evidence: Evidence) -> Iterator[str]:
-    """No entry expired before its call if its owner stayed."""
+    """No entry expires before its call while its owner stays."""
     for number, person in evidence.observations.expired.items():
         if number in evidence.audit.departed:
-            yield f"{person} stayed with number {number}, and it expired before it was called"
+            yield f"{person} stayed, but their number {number} expired before it was called"
 
 
 CHECKS: tuple[Callable[[Evidence], Iterable[str]], ...] = (
@@ -135,7 +135,7 @@ class _Departures:
         self._bounds: tuple[list[int], list[int]] = ([], [])
 
     def between(self, at: At, first: int, last: int) -> tuple[int, int]:
-        """Return the bounds for the numbers from `first` to `last`, both inclusive."""
+        """Return the bounds for the numbers from `first` to `last`, inclusive."""
         if at != self._at:
             certain = sorted(number for number, gone in self._gone.items() if gone <= at)
             possible = sorted(number for number, waited in self._waited.items() if waited < at)
@@ -178,7 +178,7 @@ def _by_moment(observations: Observations) -> dict[At, list[Observation]]:
 
 
 def _by_number(observations: Observations) -> dict[int, list[Observation]]:
-    """Return the observations of each number on any socket, oldest first."""
+    """Return the observations of each number on all sockets, oldest first."""
     numbers: dict[int, list[Observation]] = defaultdict(list)
     for observation in sorted(all_pushed(observations.sockets), key=lambda observation: observation.at):
         numbers[observation.number].append(observation)
@@ -186,7 +186,7 @@ def _by_number(observations: Observations) -> dict[int, list[Observation]]:
 
 
 def _most_in_any_window(moments_ms: Sequence[int], allowed: int) -> int:
-    """Return the largest number of moments in any window, or 0 if that number is allowed.
+    """Return the most moments in any window, or 0 if no window has more than `allowed`.
 
     The moments must be sorted.
     """

@@ -1,7 +1,7 @@
 """Reads the records of one concert directly from both stores, not through the API.
 
-MongoDB's documents are used unchanged. From Redis, it reads the unit records (the holder of each
-unit, the free units) and the separate counters, so that the two can be compared.
+From MongoDB, it reads the concert and its orders. From Redis, it reads the owner of each unit, the
+free units, and the separate counters, so that units and counters can be compared.
 """
 
 import json
@@ -23,7 +23,7 @@ from storage.mongo.orders import OrderStore
 class TierCounters:
     top: int
     next: int
-    """The first unit number never assigned."""
+    """The lowest unit number that has never been assigned."""
     held: int
     sold: int
     withdrawn: int
@@ -31,7 +31,7 @@ class TierCounters:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """The counts of one person, which Redis keeps for the limits."""
+    """The counts that Redis keeps for one person to enforce the limits."""
 
     held: int
     owned: int
@@ -44,7 +44,7 @@ class StoreDump:
     """All orders in MongoDB with status PAID or WITHDRAWN."""
     tiers: Mapping[TierId, TierCounters]
     owners: Mapping[Unit, str]
-    """By unit: the id of its hold, or `=` and the id of its order."""
+    """For each unit that is not free, the id of its hold, or `=` and the id of its order."""
     free: tuple[Unit, ...]
     hold_states: Mapping[str, str]
     people: Mapping[str, Account]
@@ -55,7 +55,7 @@ class StoreDump:
 
 
 class StoreDumpMissing(RuntimeError):
-    """Raised if a store does not answer, or does not have the concert."""
+    """Raised if a store does not answer or does not have the concert."""
 
 
 async def read_store_dump(redis: Redis, mongo: Database, concert_id: ConcertId) -> StoreDump:
@@ -95,7 +95,7 @@ async def _hash(redis: Redis, key: str) -> dict[str, str]:
 
 
 def _counters(fields: Mapping[str, str], tier: TierId) -> TierCounters:
-    """Return the counters of a tier. A missing counter is a fault, so it is never read as zero."""
+    """Return the counters of a tier. A missing counter raises KeyError; it does not count as 0."""
     read = {name: int(fields[f"{tier}|{name}"]) for name in ("top", "next", "held", "sold", "withdrawn")}
     return TierCounters(**read)
 
