@@ -91,7 +91,9 @@ ATTACKS = (
     Attack("an unfinished document of 2,000 tokens", "{ a " * 990, is_new_each_time=True),
     Attack("1,800 enum values", ENUMS, {f"v{n}": ["PUBLISHED"] * 200 for n in range(9)}),
     Attack("190 unknown keys", UNKNOWN_KEYS, {"input": {f"name{n}": n for n in range(190)}}),
-    Attack("unknown keys that resemble real names", UNKNOWN_KEYS, {"input": {f"salesStartAx{n:03}": n for n in range(190)}}),
+    Attack(
+        "unknown keys that resemble real names", UNKNOWN_KEYS, {"input": {f"salesStartAx{n:03}": n for n in range(190)}}
+    ),
     Attack(
         "an unused fragment of 260 fields",
         "{ serverTime } fragment F on Tier { " + "price { amount } " * 88 + "}",

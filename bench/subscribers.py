@@ -35,7 +35,7 @@ Credentials = tuple[str | None, str]
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What the subscribers have received since they started."""
+    """The totals received by all subscribers since they started."""
 
     at_s: float
     frames: int

@@ -1,4 +1,4 @@
-"""Fixtures for tests on real stores. Each kind of store is started once, on first use."""
+"""Fixtures for tests on real stores. Each kind of store is started once, when first used."""
 
 import uuid
 from collections.abc import AsyncIterator, Iterator
@@ -14,7 +14,7 @@ from storage.embedded.process import ServerProcess
 from tests.support import stores
 from tests.support.store_servers import running
 
-# The loop of a session fixture runs until its stores stop; each test has its own loop.
+# Session fixtures share an event loop that runs for the whole session; each test has its own loop.
 session_fixture = pytest_asyncio.fixture(scope="session", loop_scope="session")
 
 
@@ -51,7 +51,7 @@ def valkey_url(shared_valkey: ServerProcess) -> str:
 
 @pytest.fixture(params=["valkey", "redis7", "cluster"])
 def store_url(request: pytest.FixtureRequest) -> str:
-    """The URL of an empty store; the test runs on every kind of store that Onsale supports."""
+    """The URL of an empty store. The test runs once on every supported kind of store."""
     server = request.getfixturevalue(f"shared_{request.param}")
     assert isinstance(server, ServerProcess)
     return _emptied(server)
@@ -73,14 +73,14 @@ def mongo_database(mongo_url: str) -> Iterator[str]:
 
 @pytest_asyncio.fixture
 async def own_valkey(tmp_path: Path) -> AsyncIterator[ServerProcess]:
-    """A Valkey for a test that stops or kills it."""
+    """A Valkey that the test may stop or kill."""
     async with running(supervisor.make_valkey(tmp_path / "valkey")) as server:
         yield server
 
 
 @pytest_asyncio.fixture
 async def own_mongod(tmp_path: Path) -> AsyncIterator[ServerProcess]:
-    """A mongod for a test that stops or kills it."""
+    """A mongod that the test may stop or kill."""
     async with running(stores.mongod(tmp_path / "mongod")) as server:
         yield server
 

@@ -1,4 +1,4 @@
-"""What people observed of the queue.
+"""The queue as observed by the people in it.
 
 Together with the records in both stores, this is the evidence for the invariants of the queue.
 """
@@ -64,7 +64,7 @@ class Observations:
     still_waiting: dict[int, At] = field(default_factory=dict)
     """For each number, the latest moment at which it is known to have been waiting."""
     expired: dict[int, str] = field(default_factory=dict)
-    """For each number that expired although its person had a socket or polled in time, the person."""
+    """For each entry that expired while its person had a socket or polled, the person's name."""
 
     def start_socket(self, person: str) -> SocketObservations:
         started = SocketObservations(person)

@@ -141,10 +141,10 @@ def main(words: Sequence[str]) -> int:
         write_status(f"The waiting room could not be measured: {reason}\n")
         return 2
     except TimeoutError:
-        write_status(f"The waiting room could not be measured within {LIMIT_S:.0f} s. All its processes were stopped.\n")
+        write_status(f"The waiting room could not be measured within {LIMIT_S:.0f} s; everything was stopped.\n")
         return 2
     except KeyboardInterrupt:
-        write_status("\nThe measurement was interrupted. All its processes were stopped.\n")
+        write_status("\nThe measurement was interrupted; everything was stopped.\n")
         return 130
     duration = f"The machine's load was {load:.1f} at the start. The run took {time.monotonic() - began:.0f} s.\n"
     sys.stdout.write(f"{table(found.rows)}\n{LIMITS_NOTE}{duration}")

@@ -1,4 +1,4 @@
-"""A room in memory that follows the rules of the scripts, for tests and for tuning on many seeds."""
+"""A room in memory that follows the rules of the scripts, for tests and for tuning."""
 
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence

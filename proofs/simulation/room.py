@@ -35,7 +35,7 @@ class Transitions:
 
 class Room(Protocol):
     async def move_clock(self, at_s: float) -> None:
-        """Advance the clock to `at_s` seconds after the opening, by at most two seconds per call."""
+        """Advance the clock, by at most two seconds, to `at_s` seconds after the opening."""
 
     async def join(self, people: Sequence[str]) -> None: ...
 

@@ -79,14 +79,16 @@ def build_histories(events: Sequence[QueueEvent]) -> tuple[dict[int, EntryHistor
         state, history = _STATES[event.kind], histories.get(event.entry_id)
         if event.kind is QueueEventKind.JOINED:
             if history is not None or event.round != round_:
-                violations.append(f"entry {event.entry_id} joined round {event.round} in round {round_} after {history}")
+                violations.append(
+                    f"entry {event.entry_id} joined round {event.round} in round {round_} after {history}"
+                )
             histories[event.entry_id] = EntryHistory(event.person_id, event.round, [state])
         elif history is None or history.person != event.person_id:
-            violations.append(f"entry {event.entry_id} of {event.person_id} was {event.kind} after {history}")
+            violations.append(f"entry {event.entry_id} of {event.person_id} was {event.kind}; its history is {history}")
         else:
             was_reset = history.round != round_ and not history.is_called
             if was_reset or state not in NEXT_ENTRY_STATE[history.states[-1]]:
-                violations.append(f"entry {event.entry_id} became {state} in round {round_} after {history}")
+                violations.append(f"entry {event.entry_id} became {state} in round {round_}; its history is {history}")
             history.states.append(state)
             history.end = event.end_reason
     return histories, violations

@@ -53,7 +53,11 @@ def _hold_violations(records: Records) -> Iterator[str]:
         state, person = hold["state"], hold["person"]
         by_state[state].add(id_)
         owner = f"={id_}" if state == "SOLD" else id_
-        yield from (f"hold {id_} has unit {u}, which belongs to {owners.get(u)}" for u in hold["units"] if owners.get(u) != owner)
+        yield from (
+            f"hold {id_} has unit {u}, which belongs to {owners.get(u)}"
+            for u in hold["units"]
+            if owners.get(u) != owner
+        )
         counts["owned" if state == "SOLD" else "held"][person] += len(hold["units"])
         if state in ("HELD", "BUYING"):
             active[person].add(id_)

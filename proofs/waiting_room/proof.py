@@ -127,4 +127,6 @@ async def _find_lost_entries(stores: Stores, concert_id: ConcertId, histories: d
         for entry_id, history in histories.items()
         if not history.is_ended and (history.is_called or history.round == state.round)
     }
-    return [f"entry {entry_id} is active in only one of the store and the events" for entry_id, _ in in_store ^ by_events]
+    return [
+        f"entry {entry_id} is active in only one of the store and the events" for entry_id, _ in in_store ^ by_events
+    ]

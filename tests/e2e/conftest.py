@@ -1,4 +1,7 @@
-"""A GraphQL server and stores for all tests of a module; each test makes its own concerts."""
+"""Fixtures for a GraphQL server and stores that the tests of a module share.
+
+Each test creates its own concerts.
+"""
 
 from collections.abc import AsyncIterator
 
@@ -16,9 +19,9 @@ module_fixture = pytest_asyncio.fixture(scope="module", loop_scope="module")
 
 @module_fixture
 async def shop(shared_valkey: ServerProcess, shared_mongod: ServerProcess) -> AsyncIterator[Shop]:
-    async with open_shop(shared_valkey, shared_mongod) as made:
-        yield made
-        database = made.stores.mongo
+    async with open_shop(shared_valkey, shared_mongod) as opened:
+        yield opened
+        database = opened.stores.mongo
         await database.client.drop_database(database.name)
 
 

@@ -1,4 +1,4 @@
-"""Fixtures that open stores for a test, and check afterwards that every key has an expiry."""
+"""Fixtures that open stores for a test and afterward check that every key has an expiry."""
 
 from collections.abc import AsyncIterator
 
@@ -19,17 +19,17 @@ from workers.expiry import ExpiryWorker
 @pytest_asyncio.fixture
 async def stores(valkey_url: str, mongo_url: str, mongo_database: str) -> AsyncIterator[Stores]:
     """Stores on Valkey, for tests whose result does not depend on the kind of store."""
-    async with opened(valkey_url, mongo_url, mongo_database) as made:
-        yield made
-        await _check_expiry(made, valkey_url)
+    async with opened(valkey_url, mongo_url, mongo_database) as stores:
+        yield stores
+        await _check_expiry(stores, valkey_url)
 
 
 @pytest_asyncio.fixture
 async def any_stores(store_url: str, mongo_url: str, mongo_database: str) -> AsyncIterator[Stores]:
     """Stores on each supported kind of store in turn."""
-    async with opened(store_url, mongo_url, mongo_database) as made:
-        yield made
-        await _check_expiry(made, store_url)
+    async with opened(store_url, mongo_url, mongo_database) as stores:
+        yield stores
+        await _check_expiry(stores, store_url)
 
 
 @pytest_asyncio.fixture
@@ -41,8 +41,8 @@ async def own_stores(own_valkey: ServerProcess, mongo_url: str, mongo_database: 
 
 @pytest_asyncio.fixture
 async def hub(stores: Stores, valkey_url: str) -> AsyncIterator[Hub]:
-    async with open_hub(stores, valkey_url) as (made, _):
-        yield made
+    async with open_hub(stores, valkey_url) as (hub, _):
+        yield hub
 
 
 @pytest_asyncio.fixture
@@ -52,15 +52,15 @@ async def key_server() -> AsyncIterator[KeyServer]:
 
 
 async def _check_expiry(stores: Stores, url: str) -> None:
-    """Check that the expiry worker sets an expiry on every key.
+    """Check that every key has an expiry after the expiry worker has run.
 
-    The worker runs repeatedly, because the last command of a cancelled task may still arrive.
+    The worker runs repeatedly because the last command of a cancelled task may arrive late.
     """
     async with redis.asyncio.Redis.from_url(url, decode_responses=True) as client:
 
-        async def have_all_expiry() -> bool:
+        async def all_keys_expire() -> bool:
             await ExpiryWorker().run_once(stores)
             kept = {name for name in await client.keys() if await client.ttl(name) == -1}
             return kept <= PERMANENT_KEYS
 
-        await wait_until(have_all_expiry, what="an expiry of every key")
+        await wait_until(all_keys_expire, what="an expiry on every key")

@@ -1,4 +1,4 @@
-"""Runs `python app.py` and similar commands as real processes that tests start, kill and call."""
+"""Runs `python app.py` and similar commands as real processes."""
 
 import asyncio
 import os
@@ -20,7 +20,7 @@ START_TIMEOUT_S = 180.0
 
 
 class Application:
-    """A process of the application, with its output in `<data_dir>.log`.
+    """A process of the application, which writes its output to `<data_dir>.log`.
 
     `settings` are environment variables without their prefix.
     """
@@ -56,7 +56,7 @@ class Application:
         await wait_until(self._is_ready, timeout=START_TIMEOUT_S, what="the application")
 
     async def ended(self) -> int:
-        """Return the exit code. A time limit guards against a process that hangs."""
+        """Wait until the process ends, and return its exit code."""
         async with asyncio.timeout(START_TIMEOUT_S):
             return await self.process.wait()
 
@@ -70,7 +70,7 @@ class Application:
             return await client.get(path)
 
     def store_holder(self, name: str) -> LockHolder | None:
-        """Return the process of a store, or None while it starts."""
+        """Return the process that runs a store, or None if it has not started yet."""
         with LockFile(self.data_dir / name / "child.lock") as lock:
             return lock.last_holder()
 
@@ -95,7 +95,7 @@ class Application:
 
 @asynccontextmanager
 async def started(application: Application) -> AsyncIterator[Application]:
-    """Start the application, and stop it after the block."""
+    """Start the application, and stop it at the end of the block."""
     await application.start()
     try:
         await application.ready()

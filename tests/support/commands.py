@@ -1,4 +1,4 @@
-"""Runs a command and returns its output; a failure message includes the output."""
+"""Runs a command and returns its output, which is also shown if the command fails."""
 
 import asyncio
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Runs the calls of a test at the same time."""
+"""Makes several calls at the same time."""
 
 import asyncio
 from collections.abc import Awaitable

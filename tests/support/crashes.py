@@ -1,4 +1,4 @@
-"""Simulates a crash between two steps of an opening or a recovery by raising an exception."""
+"""Simulates a crash during an opening or a recovery by raising an exception."""
 
 import functools
 from collections.abc import Awaitable, Callable
@@ -14,7 +14,7 @@ class Crashed(Exception):
 
 
 def crash_at(stores: Stores, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
-    """Raise Crashed before or after a step of `lotteries` or `hot_state`, as in "before reveal"."""
+    """Raise Crashed at a step of `lotteries` or `hot_state`, such as "before reveal"."""
     when, _, name = step.partition(" ")
     owner = stores.lotteries if hasattr(stores.lotteries, name) else stores.hot_state
     original: Callable[..., Awaitable[Any]] = getattr(owner, name)

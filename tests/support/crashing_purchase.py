@@ -1,4 +1,4 @@
-"""`python -m tests.support.crashing_purchase`: buys a hold, and is killed before or after a step.
+"""`python -m tests.support.crashing_purchase`: buys a hold and kills itself during the purchase.
 
 Arguments: Redis URL, MongoDB URL, database, concert id, hold id, person, when.
 """

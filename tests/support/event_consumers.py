@@ -1,4 +1,4 @@
-"""Test steps for event consumers: queues with events, elapsed pauses, and dead letters."""
+"""Test steps for event consumers: create events, change their idle time, read dead letters."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from tests.support.sale import context
 
 
 async def make_queue(stores: Stores, *people: str) -> Concert:
-    """Return a concert with these people in its queue, paused so that nothing else happens."""
+    """Return a concert with these people in its queue, which is paused so that no one is called."""
     concert = await with_room(stores, queue_all=True)
     for who in people:
         await queues.join_queue(context(stores, who), concert.id)

@@ -19,9 +19,9 @@ class Events:
     _blocks: AsyncIterator[tuple[str, Any]]
 
     async def receive(self) -> tuple[str, Any]:
-        """Return the name and the JSON of the next event, or COMMENT.
+        """Return the name and the data of the next event, or COMMENT.
 
-        Raises StopAsyncIteration at the end.
+        Raises StopAsyncIteration at the end of the stream.
         """
         async with asyncio.timeout(TIMEOUT_S):
             return await anext(self._blocks)

@@ -1,4 +1,4 @@
-"""A queue in memory that the hub reads: it counts the reads, and tests change its state."""
+"""A queue in memory that counts the hub's reads and whose state tests can change."""
 
 from collections import Counter
 from collections.abc import Collection, Sequence
@@ -27,7 +27,7 @@ from tests.support.snapshots import NOW, ROOM, STOCK
 
 @dataclass
 class FakeQueue(StoreSnapshotReader):
-    """A snapshot reader and a presence store. Person `p7` has number 7 of the first round."""
+    """A snapshot reader and presence store. Person `p7` has number 7 in the queue."""
 
     people: int
     serving: int = 0
@@ -38,7 +38,7 @@ class FakeQueue(StoreSnapshotReader):
     states: dict[PersonId, EntryState] = field(default_factory=dict)
     changed: dict[PersonId, int] = field(default_factory=dict)
     names_up_to: int = 0
-    """The queue no longer names the people who changed up to this version."""
+    """Changes up to this version are no longer listed by person."""
     fails: set[str] = field(default_factory=set)
     """The names of the reads that fail."""
     calls: Counter[str] = field(default_factory=Counter)
@@ -49,7 +49,7 @@ class FakeQueue(StoreSnapshotReader):
         super().__init__(cast("Stores", None), PASSES, WaitTableCache())
 
     def move(self, count: int = 1) -> None:
-        """Call `count` people. A subscriber's state changes only if a test changes it."""
+        """Advance the serving number by `count`. The states of people are not changed."""
         self.serving += count
         self.version += 1
 

@@ -10,7 +10,7 @@ from websockets.asyncio.server import ServerConnection, serve
 from bench.clients.subscription import SUBPROTOCOL
 
 Script = Sequence[dict[str, Any] | int]
-"""Messages to send after the subscription, and a close code."""
+"""Messages to send once the client has subscribed, and close codes."""
 
 
 class FakeServer:
@@ -24,7 +24,7 @@ class FakeServer:
         self.received.append(orjson.loads(await socket.recv()))
         for step in self._script:
             if isinstance(step, int):
-                await socket.close(step, "because")
+                await socket.close(step, "test")
             else:
                 await socket.send(orjson.dumps(step).decode())
         async for message in socket:

@@ -1,4 +1,4 @@
-"""Orders that a test creates from a hold itself, because no purchase can create them."""
+"""Creates orders directly from holds, for cases that a purchase cannot produce."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -11,7 +11,7 @@ from tests.support.sale import CUSTOMER
 
 
 def order_of(concert: Concert, hold: Hold, **changes: object) -> Order:
-    """Return the order that a purchase of this hold would insert; `changes` replace fields."""
+    """Return the order that buying this hold would insert; `changes` replaces fields."""
     now = datetime.now(UTC)
     now = now.replace(microsecond=now.microsecond // 1000 * 1000)
     order = Order(

@@ -1,4 +1,4 @@
-"""Finds a concert's keys in the hot store, and moves its clock and deadlines instead of waiting."""
+"""Changes a concert's keys in the hot store, for example to move its clock instead of waiting."""
 
 from domain.concerts import Concert
 from storage.connect import Stores
@@ -10,21 +10,21 @@ def concert_key(concert: Concert, kind: str) -> str:
 
 
 async def advance_clock(stores: Stores, concert: Concert, ms: int) -> None:
-    """Move the concert's clock ahead of the real time by `ms`. A negative `ms` moves it back."""
+    """Move the concert's clock forward by `ms`, or back if `ms` is negative."""
     await stores.script_client.run_command("HINCRBY", concert_key(concert, "state"), "now_ms", str(ms))
 
 
 async def make_due(stores: Stores, concert: Concert, kind: str, *members: str) -> None:
-    """Move deadlines of one kind into the past."""
+    """Move the deadlines of these members into the past."""
     pairs = [word for member in members for word in ("1", member)]
     await stores.script_client.run_command("ZADD", concert_key(concert, kind), "XX", *pairs)
 
 
 async def replace_incarnation(stores: Stores, concert: Concert, incarnation: str = "another") -> None:
-    """Make the store look like another one, as after a restart or a failover."""
+    """Make the store look as if it had restarted or failed over."""
     await stores.script_client.run_command("HSET", concert_key(concert, "state"), "incarnation", incarnation)
 
 
 async def end_grace(stores: Stores, concert: Concert) -> None:
-    """End the grace period of an outage, such as five seconds without workers on a busy machine."""
+    """End the grace period after an outage, which a delay on a busy machine can also cause."""
     await stores.script_client.run_command("HSET", concert_key(concert, "state"), "grace_until_ms", "0")

@@ -1,4 +1,4 @@
-"""A source that records the snapshots that a hub publishes, and checks of their order."""
+"""A source that records the snapshots that a hub publishes, and a check of their order."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -18,9 +18,9 @@ from subscriptions.publishing.push_intervals import PushIntervals
 from tests.support.sale import PASSES
 
 TICK_S = 0.02
-"""Shorter than on a server, so that tests that wait for the next refresh are quick."""
+"""Shorter than on a server, so that tests do not wait long for the next refresh."""
 PUSH_INTERVALS = PushIntervals.from_pairs(Settings().push_intervals)
-"""The default intervals of a server."""
+"""The default intervals."""
 ROOM = RoomSettings(suspended=False, total_active_users=2, new_users_per_minute=10_000)
 
 
@@ -31,7 +31,7 @@ class Shown(Rendered):
 
 @dataclass
 class SnapshotRecorder:
-    """A source that renders nothing and keeps the snapshots delivered to it."""
+    """A source that keeps the snapshots that it receives and renders only a placeholder."""
 
     topic: Topic
     group: str = "all"

@@ -1,4 +1,4 @@
-"""Sends requests of browsers and clients to the development issuer over real HTTP."""
+"""Sends the requests of browsers and clients to the development issuer over real HTTP."""
 
 import base64
 import hashlib
@@ -39,7 +39,7 @@ AUTHORIZATION_REQUEST = {
 class IssuerClient:
     """A client of the issuer.
 
-    Keyword arguments change parameters of a valid request; None removes a parameter.
+    Keyword arguments change parameters of a valid request, or remove them if the value is None.
     """
 
     def __init__(self, issuer: str, http: httpx2.AsyncClient) -> None:
@@ -87,7 +87,7 @@ class IssuerClient:
 
 @asynccontextmanager
 async def issuer_client(data_dir: Path, *, issuer: str | None = None) -> AsyncIterator[IssuerClient]:
-    """Run an issuer. With `issuer`, it is a second process of the issuer with that URL."""
+    """Run an issuer. If `issuer` is given, it acts as a second server of the issuer at that URL."""
 
     def build(base: str) -> Starlette:
         url = issuer or f"{base}/realms/onsale"
@@ -108,5 +108,5 @@ def answer_of(response: httpx2.Response) -> dict[str, str]:
 
 
 def _changed(parameters: Mapping[str, str], changes: Mapping[str, str | None]) -> dict[str, str]:
-    """Return the parameters with these changes; None removes a parameter."""
+    """Return the parameters with these changes. A value of None removes a parameter."""
     return {name: value for name, value in {**parameters, **changes}.items() if value is not None}

@@ -1,4 +1,4 @@
-"""An issuer that only publishes keys over real HTTP. It counts fetches and fails on request."""
+"""An issuer that only publishes its keys, over real HTTP. It counts fetches and can fail."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -14,9 +14,9 @@ from tests.support.tokens import jwk
 
 
 class KeyServer:
-    """A key server whose attributes may change while it runs.
+    """A key server whose attributes may be changed while it runs.
 
-    Responses with keys wait until `gate` is set.
+    Key requests are answered only while `gate` is set.
     """
 
     def __init__(self, base: str, *keys: dict[str, object]) -> None:
@@ -45,7 +45,7 @@ class KeyServer:
 
 @asynccontextmanager
 async def running_key_server() -> AsyncIterator[KeyServer]:
-    """Run a key server that publishes k1."""
+    """Run a key server that publishes the key k1."""
     servers: list[KeyServer] = []
 
     def build(base: str) -> Starlette:

@@ -4,9 +4,9 @@ import asyncio
 
 
 class LoopClock:
-    """Replaces the clock of the loop. It stays ahead, so use it only in the test's own loop.
+    """Replaces the clock of the loop permanently, so use it only in the test's own loop.
 
-    Create it before the code under test, which may keep the loop's `time`.
+    Create it before the code under test, which may keep a reference to the loop's `time`.
     """
 
     def __init__(self) -> None:
@@ -19,5 +19,5 @@ class LoopClock:
         return self._read_loop_time() + self._ahead_s
 
     def advance(self, seconds: float) -> None:
-        """Make every timer of the next `seconds` due."""
+        """Make every timer due that would expire within `seconds`."""
         self._ahead_s += seconds

@@ -1,4 +1,4 @@
-"""A feed that loses hints."""
+"""Makes a feed lose hints."""
 
 from collections.abc import Callable
 
@@ -8,10 +8,10 @@ from subscriptions.feed import Feed, HintHandler
 
 
 def lose_hints(monkeypatch: pytest.MonkeyPatch, feed: Feed, *, is_kept: Callable[[], bool] = lambda: False) -> None:
-    """Make listeners added from now on miss each hint for which `is_kept` returns False."""
+    """Make future listeners miss every hint for which `is_kept` returns False."""
     listen = feed.listen
 
-    def listen_to_few(channel: str, notice: HintHandler) -> None:
-        listen(channel, lambda message: notice(message) if is_kept() else None)
+    def listen_lossily(channel: str, handler: HintHandler) -> None:
+        listen(channel, lambda message: handler(message) if is_kept() else None)
 
-    monkeypatch.setattr(feed, "listen", listen_to_few)
+    monkeypatch.setattr(feed, "listen", listen_lossily)

@@ -1,4 +1,4 @@
-"""Test steps for lotteries on real stores: a queue with a lottery, its numbers, proofs and draw."""
+"""Test steps for lotteries on real stores: open a queue, register people, and check the draw."""
 
 import json
 from collections.abc import AsyncIterator, Sequence
@@ -19,13 +19,13 @@ ROOM: dict[str, Any] = {"suspended": False, "shuffle_at_start": True, "total_act
 
 
 async def with_lottery(stores: Stores, **changes: Any) -> Concert:
-    """Return a concert whose queue may be opened now but is not open yet."""
+    """Return a concert with a lottery whose queue can be opened but is not open yet."""
     return await on_sale(stores, 10, room=RoomSettings(**ROOM | changes))
 
 
 @asynccontextmanager
 async def before_opening(stores: Stores, concert_id: ConcertId) -> AsyncIterator[None]:
-    """Set the time of the opening in the store to the far future within the block."""
+    """Move the opening time in the store to the far future within the block."""
     state = concert_keys(concert_id)[KINDS.index("state")]
     opens_ms = await stores.script_client.run_command("HGET", state, "opens_ms")
     await stores.script_client.run_command("HSET", state, "opens_ms", str(2**52))
@@ -34,7 +34,7 @@ async def before_opening(stores: Stores, concert_id: ConcertId) -> AsyncIterator
 
 
 async def register(stores: Stores, concert: Concert, people: Sequence[PersonId]) -> None:
-    """Make people join before the opening."""
+    """Let people join before the opening."""
     async with before_opening(stores, concert.id):
         await join_all(stores, concert, people)
 
@@ -44,7 +44,7 @@ async def numbers(stores: Stores, concert: Concert, people: Sequence[PersonId]) 
 
 
 async def sorted_numbers(stores: Stores, concert: Concert, people: Sequence[PersonId]) -> list[int]:
-    """Return the sorted numbers of these people, who must all have one."""
+    """Return the sorted numbers of these people, each of whom must have one."""
     found = (await numbers(stores, concert, people)).values()
     given = [number for number in found if number is not None]
     assert len(given) == len(people)
@@ -80,7 +80,7 @@ async def check_draw(stores: Stores, concert: Concert, people: Sequence[PersonId
 
 
 async def secret_of(stores: Stores, concert: Concert) -> str:
-    """Read the secret directly from the database: no store returns it before the reveal."""
+    """Read the secret directly from the database, because no store returns it before the reveal."""
     found = await stores.mongo["lotteries"].find_one({"_id": f"{concert.id}:{concert.room.round}"})
     assert found is not None
     return str(found["secret"])

@@ -1,4 +1,4 @@
-"""Makes MongoDB commands fail with MongoDB's own fail points."""
+"""Makes MongoDB commands fail, using MongoDB's fail points."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,7 +11,7 @@ from pymongo import MongoClient
 async def failing(
     mongo_url: str, times: int, *, commands: tuple[str, ...] = ("insert",), **failure: Any
 ) -> AsyncIterator[None]:
-    """Make the next `times` commands from the stores fail."""
+    """Make the next `times` commands from Onsale's client fail."""
     data = {"failCommands": list(commands), "appName": "onsale", **failure}
     with MongoClient[dict[str, Any]](mongo_url) as control:
         control.admin.command("configureFailPoint", "failCommand", mode={"times": times}, data=data)

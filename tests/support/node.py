@@ -1,4 +1,4 @@
-"""Installs npm programs for tests from a lock file on first use, and runs them."""
+"""Installs npm packages from a lock file when a test first uses them, and runs programs."""
 
 import asyncio
 import os
@@ -9,9 +9,9 @@ import pytest
 
 
 async def installed(directory: Path, *, for_what: str) -> Path:
-    """Return the directory with its packages installed.
+    """Install the packages of a directory, and return the directory.
 
-    Without npm, the test is skipped, except in CI, where it fails.
+    If npm is missing, the test is skipped, except in CI, where it fails.
     """
     npm = shutil.which("npm")
     if npm is None:

@@ -1,4 +1,4 @@
-"""Moves a concert into the past, and its keys out of the hot store."""
+"""Moves a concert into the past, and deletes its keys if they would have expired."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -14,7 +14,7 @@ def raw_id(concert: OnSale) -> ConcertId:
 
 
 async def move_into_past(shop: Shop, concert: OnSale, *, days: int = 31) -> None:
-    """Store the concert as one that was over `days` days ago; its keys expire after thirty."""
+    """Set the concert's date to `days` days ago. After thirty days, its keys are deleted."""
     over = datetime.now(UTC) - timedelta(days=days)
     times = {"startsAt": over, "salesEndAt": over, "salesStartAt": over - timedelta(days=9)}
     await shop.stores.mongo["concerts"].update_one({"_id": raw_id(concert)}, {"$set": times})

@@ -1,4 +1,4 @@
-"""Test steps for a concert publisher that reads a fake queue. Only the test itself runs it."""
+"""Test steps for a concert publisher that reads a fake queue and that only the test runs."""
 
 from domain.ids import PersonId
 from domain.topics import QueueTopic
@@ -9,12 +9,12 @@ from tests.support.fake_queue import FakeQueue
 from tests.support.hub_recorder import SnapshotRecorder
 from tests.support.snapshots import CONCERT
 
-SELDOM = PushIntervals(((10, 0.0),), 1_000.0)
-"""Every move for the first ten people, and none for the others within a test."""
+FIRST_TEN_ONLY = PushIntervals(((10, 0.0),), 1_000.0)
+"""The first ten people receive every change, and the others receive none during a test."""
 EVERY_REFRESH = PushIntervals((), 0.0)
 
 
-def make_publisher(queue: FakeQueue, push_intervals: PushIntervals = SELDOM) -> ConcertPublisher:
+def make_publisher(queue: FakeQueue, push_intervals: PushIntervals = FIRST_TEN_ONLY) -> ConcertPublisher:
     return ConcertPublisher(CONCERT.id, queue, queue, tick_s=0.001, push_intervals=push_intervals)
 
 

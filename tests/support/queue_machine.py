@@ -1,4 +1,4 @@
-"""A state machine that compares a waiting room on real stores with its model, entry by entry."""
+"""A state machine that compares each entry of a waiting room on real stores with a model."""
 
 import asyncio
 from collections.abc import Awaitable
@@ -32,7 +32,7 @@ ROOM = RoomSettings(
     pass_claim_timeout_ms=LONG_MS,
     session_duration_ms=LONG_MS,
 )
-"""Times so long that nothing expires by itself while a test runs."""
+"""The timeouts are so long that no entry expires during a test unless the test makes it expire."""
 
 
 class ModelMachine(RuleBasedStateMachine):
@@ -113,7 +113,10 @@ class ModelMachine(RuleBasedStateMachine):
         return None if is_random or self.model.number(who) is None else self.model.waiting.index(who) + 1
 
     def adopt(self, records: dict[PersonId, EntryRecord]) -> None:
-        """Copy from the store which people were called at random; the model knows only how many."""
+        """Record in the model which people the store called at random.
+
+        The model itself knows only how many were called.
+        """
         model, called = self.model, 0
         for who in list(model.waiting):
             record = records[PersonId(who)]

@@ -1,7 +1,6 @@
-"""A model of a waiting room as plain lists, with which tests compare the real scripts.
+"""A simple model of a waiting room, with which tests compare the real scripts.
 
-`waiting` holds the people who wait, in order. The model has no clock: a test decides who is
-overdue.
+`waiting` lists the waiting people in order. The model has no clock; a test decides who is overdue.
 """
 
 import hashlib
@@ -19,7 +18,7 @@ class ModelEntry:
     state: EntryState = EntryState.WAITING
     end: EntryEnd | None = None
     number: int | None = None
-    """The number of an entry that was called, or ended while it waited."""
+    """The final number, which is set when the entry is called or ends."""
 
 
 @dataclass
@@ -30,28 +29,28 @@ class QueueModel:
     is_paused: bool = False
     is_suspended: bool = False
     is_due: bool = True
-    """The time of the opening has come."""
+    """Whether the opening time has been reached."""
     is_lottery: bool = False
     is_sale_over: bool = False
     has_slots_to_free: bool = False
-    """The sale has ended, but no worker has freed its slots yet."""
+    """Whether the sale has ended but no worker has freed the slots yet."""
     round: int = 1
     frozen: int | None = None
     ranks: dict[int, int] | None = None
-    """Numbers by lot, once drawn."""
+    """The numbers by lot, or None before the draw."""
     revealed: dict[int, int] | None = None
-    """The numbers after the reveal, which may happen long before the draw."""
+    """The numbers by lot, or None before the reveal, which may precede the draw by far."""
     tail: int = 0
     called_lately: int = 0
     in_grace: bool = False
     random_calls: int = 0
-    """How many people the random method must have called; `adopt` learns who they are."""
+    """How many people must have been called at random; `adopt` finds out who they are."""
     waiting: list[str] = field(default_factory=list)
     entries: dict[str, ModelEntry] = field(default_factory=dict)
     presence: dict[str, dict[str, int]] = field(default_factory=dict)
-    """By person and process: the latest sequence number, negative after a disconnect."""
+    """The latest sequence number by person and process; it is negative after a disconnect."""
     overdue: set[str] = field(default_factory=set)
-    """People who wait without presence, or whose call or session has expired."""
+    """Waiting people whose presence has expired, and people whose call or session has expired."""
 
     @property
     def is_open(self) -> bool:
@@ -88,7 +87,7 @@ class QueueModel:
         return None if is_undrawn else entry.lot
 
     def join(self, who: str) -> bool:
-        """Return whether the person has an active entry now."""
+        """Let a person join, and return whether the person then has an active entry."""
         if self.status in (RoomStatus.SUSPENDED, RoomStatus.CLOSED):
             return False
         if self.status is RoomStatus.REJECTING and not self.has_active_entry(who):
@@ -108,7 +107,7 @@ class QueueModel:
             self.give_back(who, EntryEnd.LEFT)
 
     def give_back(self, who: str, end: EntryEnd) -> None:
-        """End an entry; if this frees a slot, the next person is called in the same step."""
+        """End an entry. If this frees a slot, the next person is called immediately."""
         had_slot = who not in self.waiting
         self.end(who, end)
         if had_slot:
@@ -137,7 +136,7 @@ class QueueModel:
                 self.overdue.discard(who)
 
     def turn(self) -> None:
-        """Run the workers, which end everything overdue and fill the free slots."""
+        """Run the workers, which end all overdue entries and fill the free slots."""
         if self.is_sale_over or not self.in_grace:
             self.has_slots_to_free = False
         if not self.in_grace:
@@ -156,7 +155,7 @@ class QueueModel:
         return max(0, min(most, self.cap - len(self.with_a_slot()), self.a_minute - self.called_lately))
 
     def call(self, most: int = 1_000, *, is_by_hand: bool = False) -> int:
-        """Call people in order. With the random method, only count them for `adopt`."""
+        """Call people in order. With the random method, only record how many for `adopt`."""
         free, called = self.room_for(most, is_by_hand=is_by_hand), 0
         if self.method is QueueingMethod.RANDOM:
             self.random_calls = min(free, len([who for who in self.waiting if not self.is_absent(who)]))
@@ -189,7 +188,7 @@ class QueueModel:
         self.round, self.is_lottery, self.is_due = self.round + 1, is_lottery, is_due
 
     def end_sale(self) -> None:
-        """End every active entry: in this model, no hold outlasts its purchase."""
+        """End every active entry; in this model, no hold keeps an entry active."""
         self.has_slots_to_free = True
         for who in [*self.waiting, *self.with_a_slot()]:
             self.entries[who].state, self.entries[who].end = EntryState.EXPIRED, EntryEnd.SALE_OVER
@@ -205,14 +204,14 @@ class QueueModel:
         return self.frozen
 
     def draw(self) -> None:
-        """Order the queue by the reveal; people who joined later are behind all others."""
+        """Order the queue by the revealed numbers, followed by the people who joined later."""
         self.ranks = self.revealed
         assert self.ranks is not None
         self.waiting = sorted(self.waiting, key=lambda who: self.number(who) or 0)
 
 
 def drawn_ranks(seed: str, count: int) -> dict[int, int]:
-    """Return the rank of each lot: a second implementation of docs/lottery.md."""
+    """Return the rank of each lot; this is a second implementation of docs/lottery.md."""
 
     def key(lot: int) -> bytes:
         return hashlib.sha256(bytes.fromhex(seed) + lot.to_bytes(8, "big")).digest()

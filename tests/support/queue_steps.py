@@ -1,7 +1,4 @@
-"""Test steps for queues on real stores.
-
-They open a waiting room, join, call, let time pass, hold with a pass, and read entries.
-"""
+"""Test steps for queues on real stores, such as joining, calling, and holding with a pass."""
 
 import asyncio
 from collections.abc import Sequence
@@ -30,12 +27,12 @@ ROOM = RoomSettings(suspended=False, total_active_users=2, new_users_per_minute=
 
 
 async def with_room(stores: Stores, *capacities: int, **settings: Any) -> Concert:
-    """Return a concert on sale with a waiting room; ten tickets of one tier by default."""
+    """Return a concert on sale with a waiting room. By default, it has one tier of ten tickets."""
     return await on_sale(stores, *(capacities or (10,)), room=replace(ROOM, **settings))
 
 
 async def change_room(stores: Stores, concert: Concert, **settings: Any) -> Concert:
-    """Apply settings in the hot store, without a mutation's checks. Return the changed concert."""
+    """Apply settings in the hot store without any checks, and return the changed concert."""
     changed = replace(concert, version=concert.version + 1, room=replace(concert.room, **settings))
     assert await stores.hot_state.apply_concert(changed) == "APPLIED"
     return changed
@@ -61,18 +58,18 @@ async def leave_all(stores: Stores, concert: Concert, people: Sequence[str]) -> 
 
 
 async def admit(stores: Stores, concert: Concert) -> int:
-    """Run the workers of a queue once. Return how many people were called."""
+    """Run the workers of a queue once, and return how many people were called."""
     await ExpiryWorker().run_for(stores, concert.id)
     return (await AdmissionWorker().run_for(stores, concert.id)).done
 
 
 async def pass_time(stores: Stores, concert: Concert, seconds: int, *, process: str | None = None) -> None:
-    """Advance the concert's clock while the workers run and the process renews its lease."""
+    """Advance the concert's clock in steps, running the workers and renewing the lease in each."""
     await ExpiryWorker().run_for(stores, concert.id)
     passed = 0
     while passed < seconds:
-        # Five seconds without workers count as an outage, including real seconds before the first
-        # step.
+        # Five seconds without workers count as an outage. The first step is short because some real
+        # time may already have passed.
         step = min(4 if passed else 1, seconds - passed)
         await advance_clock(stores, concert, step * 1_000)
         passed += step
@@ -100,14 +97,14 @@ async def positions(stores: Stores, concert: Concert, *people: str) -> list[int]
 
 
 async def viewer_entry(stores: Stores, concert: Concert, who: str) -> QueueEntry:
-    """Return the entry as its owner sees it."""
+    """Return a person's entry as the person sees it."""
     found = await queues.get_viewer_entry(context(stores, who), concert.id)
     assert found is not None
     return found
 
 
 async def read_waiting(stores: Stores, concert: Concert, people: Sequence[str]) -> list[str]:
-    """Return the waiting people in order of their numbers, and check that positions are exact."""
+    """Return the waiting people, ordered by number, and check that their positions are exact."""
     found = [r for r in await records(stores, concert, people) if r.state in (WAITING, EntryState.PREQUEUED)]
     ordered = [str(r.person_id) for r in sorted(found, key=lambda record: record.number or 0)]
     assert await positions(stores, concert, *ordered) == list(range(1, len(ordered) + 1))
@@ -115,14 +112,14 @@ async def read_waiting(stores: Stores, concert: Concert, people: Sequence[str]) 
 
 
 async def read_called(stores: Stores, concert: Concert) -> list[str]:
-    """Return everyone who was ever called, in the order of the calls."""
+    """Return everyone who was ever called, in the order in which they were called."""
     return [who for kind, who in await event_pairs(stores, concert) if kind == QueueEventKind.CALLED]
 
 
 async def event_pairs(stores: Stores, concert: Concert) -> list[tuple[str, str]]:
     """Return the kind and person of each event.
 
-    The person is empty for an event of the whole queue.
+    The person is empty if the event concerns the whole queue.
     """
     return [(event.kind.value, event.person_id or "") for event in await read_events(stores, concert.id)]
 
@@ -140,14 +137,14 @@ async def hold_with(stores: Stores, concert: Concert, who: str, token: str | Non
 
 
 async def hold_with_pass(stores: Stores, concert: Concert, who: str, quantity: int = 1) -> Hold:
-    """Hold tickets with the pass that the viewer's entry shows."""
+    """Hold tickets with the pass shown in the viewer's entry."""
     shown = (await viewer_entry(stores, concert, who)).queue_pass
     assert shown is not None
     return await hold_with(stores, concert, who, shown.token, quantity)
 
 
 async def refusal_of(stores: Stores, concert: Concert, who: str, token: str | None) -> Admission:
-    """Return why a hold with this pass is refused."""
+    """Try to hold a ticket with this pass, and return the reason for the refusal."""
     with pytest.raises(NotAdmitted) as refused:
         await hold_with(stores, concert, who, token)
     return refused.value.reason

@@ -1,4 +1,4 @@
-"""The requests of people in a queue over HTTP."""
+"""Sends the requests of people in a queue over HTTP."""
 
 from dataclasses import dataclass
 
@@ -39,7 +39,11 @@ ROOM = """query ($id: ID!) {
 
 @dataclass(frozen=True, slots=True)
 class QueueUsers:
-    """The queue of one concert, with its own people: a person's join limit spans all queues."""
+    """The queue of one concert.
+
+    The suffix makes its people different from those in other queues, because the limit on joins by
+    one person spans all queues.
+    """
 
     shop: Shop
     concert: OnSale
@@ -55,7 +59,7 @@ class QueueUsers:
         return found
 
     async def ask(self, verb: str, by: str | None) -> Answer:
-        """Send a mutation, and return its whole answer."""
+        """Send a mutation and return the whole answer."""
         return await self.shop.ask(VERBS[verb], by=by and self.name(by), input={"concertId": self.concert.id})
 
     async def result(self, verb: str, by: str) -> Answer:
@@ -64,7 +68,7 @@ class QueueUsers:
         return answer["data"][verb]
 
     async def join(self, *people: str) -> list[Answer]:
-        """Let people join, and return their entries."""
+        """Let people join one after another, and return their entries."""
         return [(await self.result("joinQueue", who))["entry"] for who in people]
 
     async def read_entry(self, by: str) -> Answer:

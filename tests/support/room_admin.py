@@ -1,4 +1,4 @@
-"""The requests of an organizer to one waiting room over HTTP, and the whole state of the room."""
+"""Sends an organizer's requests for one waiting room over HTTP."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -50,17 +50,17 @@ VERBS = {
 
 @dataclass(frozen=True, slots=True)
 class RoomAdmin:
-    """The organizer's client of one concert's room."""
+    """An organizer's client for the waiting room of one concert."""
 
     shop: Shop
     concert: OnSale
 
-    async def ask(self, verb: str, by: str | None, /, **wish: object) -> Answer:
-        """Send a mutation, and return its whole answer."""
-        return await self.shop.ask(VERBS[verb], by=by, input={"concertId": self.concert.id, **wish})
+    async def ask(self, verb: str, by: str | None, /, **fields: object) -> Answer:
+        """Send a mutation and return the whole answer."""
+        return await self.shop.ask(VERBS[verb], by=by, input={"concertId": self.concert.id, **fields})
 
-    async def result(self, verb: str, /, **wish: object) -> Answer:
-        answer = await self.ask(verb, "olivia", **wish)
+    async def result(self, verb: str, /, **fields: object) -> Answer:
+        answer = await self.ask(verb, "olivia", **fields)
         assert "errors" not in answer, answer["errors"]
         return answer["data"][verb]
 
@@ -76,11 +76,11 @@ class RoomAdmin:
     async def admit(self, count: int, key: str | None = None) -> Answer:
         return await self.result("admitNext", count=count, idempotencyKey=key or new_key())
 
-    async def reset(self, key: str | None = None, /, **wish: object) -> Answer:
-        return await self.result("resetWaitingRoom", idempotencyKey=key or new_key(), **wish)
+    async def reset(self, key: str | None = None, /, **fields: object) -> Answer:
+        return await self.result("resetWaitingRoom", idempotencyKey=key or new_key(), **fields)
 
     async def everything(self) -> Answer:
-        """Return the room with its audit, as shown to an organizer, and the concert's version."""
+        """Return the room and its audit as an organizer sees them, and the concert's version."""
         found = await self.shop.fields(ROOM, by="olivia", id=self.concert.id)
         return found["waitingRoom"] | {"concertVersion": found["concert"]["version"]}
 
@@ -88,16 +88,19 @@ class RoomAdmin:
         return (await self.shop.fields(SETTINGS_OF, id=self.concert.id))["waitingRoom"]
 
     async def actions(self) -> list[str]:
-        """Return the audited actions, newest first."""
+        """Return the actions in the audit, newest first."""
         return [row["action"] for row in (await self.everything())["audit"]["nodes"]]
 
 
 async def open_room_admin(shop: Shop, **settings: Any) -> tuple[RoomAdmin, QueueUsers]:
-    """Open a concert with a waiting room; return the clients of its organizer and of its people."""
+    """Put a concert with a waiting room on sale.
+
+    Returns a client for its organizer and one for the people in its queue.
+    """
     queue = await open_queue(shop, **settings)
     return RoomAdmin(shop, queue.concert), queue
 
 
 def soon(**time: float) -> str:
-    """Return the current time plus a delay, as GraphQL writes it."""
+    """Return the current time plus a delay, in the format that GraphQL uses."""
     return write_date_time(datetime.now(UTC).replace(microsecond=0) + timedelta(**time))

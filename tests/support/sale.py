@@ -1,4 +1,4 @@
-"""A sale on real stores: a concert on sale, the requests of people, and the invariants."""
+"""Puts concerts on sale on real stores, holds and buys tickets, and checks the invariants."""
 
 import secrets
 from collections.abc import AsyncIterator
@@ -28,7 +28,10 @@ CUSTOMER = Customer("Ada Lovelace", "ada@example.org")
 
 
 def draft(*capacities: int, **changes: Any) -> ConcertDraft:
-    """Return a concert on sale now, with a tier for each capacity; `changes` replace fields."""
+    """Return a draft whose sale has started, with a tier for each capacity.
+
+    `changes` replaces fields.
+    """
     now = datetime.now(UTC).replace(microsecond=0)
     made = ConcertDraft(
         terms=ConcertTerms(
@@ -51,7 +54,7 @@ def draft(*capacities: int, **changes: Any) -> ConcertDraft:
 
 
 def changed(made: ConcertDraft, **changes: Any) -> ConcertDraft:
-    """Replace fields of a draft, including those of its terms."""
+    """Replace fields of a draft and of its terms."""
     names = {field.name for field in fields(ConcertTerms)}
     terms = {name: value for name, value in changes.items() if name in names}
     rest = {name: value for name, value in changes.items() if name not in names}
@@ -82,7 +85,7 @@ async def opened(redis_url: str, mongo_url: str, database: str) -> AsyncIterator
 
 
 async def make_overdue(stores: Stores, made: Hold) -> None:
-    """Set the start of the purchase to long ago."""
+    """Move the start of a purchase far into the past."""
     await stores.script_client.run_command(
         "ZADD", concert_keys(made.concert_id)[KINDS.index("buying")], "XX", "1", made.id
     )
@@ -101,7 +104,7 @@ async def on_sale(stores: Stores, *capacities: int, **changes: Any) -> Concert:
 
 
 def lines(concert: Concert, *quantities: int) -> tuple[TicketRequest, ...]:
-    """Return a line for each tier with a quantity above 0, in order."""
+    """Return a line for each tier whose quantity is above 0, in the order of the tiers."""
     pairs = zip(concert.tiers, quantities, strict=False)
     return tuple(TicketRequest(tier.id, quantity) for tier, quantity in pairs if quantity)
 
@@ -116,7 +119,7 @@ async def buy(stores: Stores, made: Hold, *, with_key: str = "") -> Order:
 
 
 async def stock(stores: Stores, concert: Concert) -> list[tuple[int, int, int]]:
-    """Return (available, held, sold) of each tier."""
+    """Return (available, held, sold) for each tier."""
     counted = await stores.holds.read_stock(concert.id)
     return [(tier.available, tier.held, tier.sold) for tier in counted.tiers]
 
@@ -126,5 +129,5 @@ async def all_orders(stores: Stores, concert: Concert) -> list[Order]:
 
 
 async def check_invariants(stores: Stores, concert: Concert) -> None:
-    """Check that orders, units, holds, people and counters of both stores agree."""
+    """Check that the orders, units, holds, people and counters in both stores agree."""
     assert await find_violations(stores, concert) == []

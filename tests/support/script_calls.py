@@ -1,4 +1,4 @@
-"""Records or repeats the script calls of a process."""
+"""Records or repeats script calls."""
 
 import asyncio
 from collections.abc import Iterator
@@ -16,7 +16,10 @@ _call_with_keys = ScriptClient.call_with_keys
 
 @dataclass
 class ScriptCalls:
-    """`round_trips` lists the sorted scripts of each turn of the event loop that made calls."""
+    """The names of the called scripts, sorted and grouped into round trips.
+
+    Calls made in the same turn of the event loop share a round trip.
+    """
 
     round_trips: list[list[str]] = field(default_factory=list)
     _is_turn_over: bool = True
@@ -42,7 +45,7 @@ class ScriptCalls:
 
 @contextmanager
 def recorded_calls(stores: Stores) -> Iterator[ScriptCalls]:
-    """Record the calls that are made through these stores within the block."""
+    """Record the calls made through these stores within the block."""
     calls = ScriptCalls()
 
     async def record(
@@ -58,7 +61,7 @@ def recorded_calls(stores: Stores) -> Iterator[ScriptCalls]:
 
 @contextmanager
 def repeated_calls(stores: Stores) -> Iterator[None]:
-    """Make each script call of these stores twice within the block, and return the second reply."""
+    """Within the block, make each script call of these stores twice and return the second reply."""
     call = stores.script_client.call
 
     async def call_twice(*args: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Serves an ASGI app on a loopback port, in the loop of the test."""
+"""Serves an ASGI app on a loopback port, in the event loop of the test."""
 
 import asyncio
 import socket
@@ -15,17 +15,17 @@ from web.server import make_config
 async def serving(build: Callable[[str], ASGIApp]) -> AsyncIterator[str]:
     """Serve an app within the block.
 
-    `build` receives the base address of the app, because an issuer has to know its own address.
+    `build` receives the base URL of the app, because an issuer has to know its own URL.
     """
-    # With the default protocol, 0, asyncio would not set TCP_NODELAY, and every answer would take
-    # 40 ms.
+    # If the protocol were 0, the default, asyncio would not set TCP_NODELAY, and every answer would
+    # take 40 ms.
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
         listener.bind(("127.0.0.1", 0))
-        # From here on, connections are queued, so no client has to wait for the server.
+        # From here on, connections are queued, so clients may connect before the server runs.
         listener.listen()
         base = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        # Unlike a real server, this one runs no lifespan, because the test opens and closes the app
-        # itself, and it logs little.
+        # Unlike a real server, this one logs little, and it does not run the lifespan because the
+        # test opens and closes the app itself.
         server = uvicorn.Server(make_config(build(base), log_level="warning", lifespan="off"))
         task = asyncio.create_task(server.serve(sockets=[listener]))
         try:

@@ -1,4 +1,4 @@
-"""The GraphQL service on real stores over real HTTP, and the requests that tests send to it."""
+"""Serves GraphQL on real stores over real HTTP, and sends requests to it."""
 
 import uuid
 from collections.abc import AsyncIterator
@@ -120,7 +120,7 @@ class Shop:
         return answer.json()
 
     async def fields(self, document: str, *, by: str | None = None, **variables: object) -> Answer:
-        """Return the data of an answer, which must have no errors."""
+        """Return the data of the answer, which must have no errors."""
         answer = await self.ask(document, by=by, **variables)
         assert "errors" not in answer, answer["errors"]
         return answer["data"]
@@ -137,17 +137,17 @@ class Shop:
         return concert
 
     async def hold(self, concert: OnSale, *quantities: int, by: str = "alice", key: str | None = None) -> Answer:
-        """Return the result of holdTickets with a line per quantity, in the order of the tiers."""
-        wish = {"concertId": concert.id, "lines": lines(concert, *quantities), "idempotencyKey": key or new_key()}
-        return (await self.fields(HOLD, by=by, input=wish))["holdTickets"]
+        """Hold the given quantity of each tier, and return the result of holdTickets."""
+        input_ = {"concertId": concert.id, "lines": lines(concert, *quantities), "idempotencyKey": key or new_key()}
+        return (await self.fields(HOLD, by=by, input=input_))["holdTickets"]
 
-    async def buy(self, wish: dict[str, object], *, by: str = "alice", key: str | None = None) -> Answer:
-        """Return the result of purchaseTickets."""
+    async def buy(self, input_: dict[str, object], *, by: str = "alice", key: str | None = None) -> Answer:
+        """Buy a hold or tickets, and return the result of purchaseTickets."""
         usual = {"customerName": "Alice", "customerEmail": "alice@onsale.example", "idempotencyKey": key or new_key()}
-        return (await self.fields(PURCHASE, by=by, input=usual | wish))["purchaseTickets"]
+        return (await self.fields(PURCHASE, by=by, input=usual | input_))["purchaseTickets"]
 
     async def stock(self, concert: OnSale) -> list[tuple[int, int, int]]:
-        """Return (available, held, sold) of each tier."""
+        """Return (available, held, sold) for each tier."""
         tiers = (await self.fields(STOCK, id=concert.id))["concert"]["stock"]["tiers"]
         return [(tier["available"], tier["held"], tier["sold"]) for tier in tiers]
 
@@ -184,7 +184,7 @@ def moment(at: datetime) -> str:
 
 
 class LateService:
-    """The service behind `/graphql`, which can be opened only when its address is known."""
+    """An ASGI app for `/graphql` that uses a service opened later, when its address is known."""
 
     service: GraphQLService
 
@@ -194,7 +194,7 @@ class LateService:
 
 @asynccontextmanager
 async def shop_on(stores: Stores, redis_url: str, *, limits: Limits = DEFAULTS) -> AsyncIterator[Shop]:
-    """Serve GraphQL and the issuer it trusts at one address."""
+    """Serve GraphQL and the issuer that it trusts at the same address."""
     shops: list[Shop] = []
     late = LateService()
 

@@ -1,4 +1,4 @@
-"""TCP connections whose client buffers little data until it reads."""
+"""Opens TCP connections with a small receive buffer, so that an idle client soon blocks."""
 
 import asyncio
 import socket

@@ -1,4 +1,4 @@
-"""Snapshots as the hub renders them, and fake stores with one concert and one order."""
+"""Sample snapshots that the hub could render, and fake stores with one concert and one order."""
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -22,7 +22,7 @@ from tests.support.sale import PASSES
 NOW = datetime.now(UTC).replace(microsecond=0)
 ALICE = PersonId("alice")
 TIER = TierId("abcdefghjkmn-1")
-STATES = (TicketLine(TIER, quantity=2, unit_price_minor=4_950),)
+LINES = (TicketLine(TIER, quantity=2, unit_price_minor=4_950),)
 CONCERT = Concert(
     terms=ConcertTerms(
         name="Goldberg Variations",
@@ -53,7 +53,7 @@ ORDER = Order(
     status=OrderStatus.PAID,
     units=(),
     released_units=(),
-    lines=STATES,
+    lines=LINES,
     currency=CurrencyCode.EUR,
     customer=Customer("Alice", "alice@example.org"),
     version=1,
@@ -79,11 +79,11 @@ ROOM = WaitingRoom(
 
 def hold(id_: str = "b" * 32, *, state: HoldState = HoldState.HELD, reason: EndReason | None = None) -> Hold:
     deadline = NOW + timedelta(minutes=10)
-    return Hold(HoldId(id_), CONCERT.id, ALICE, state, reason, (), STATES, created_at=NOW, expires_at=deadline)
+    return Hold(HoldId(id_), CONCERT.id, ALICE, state, reason, (), LINES, created_at=NOW, expires_at=deadline)
 
 
 def entry(state: EntryState, position: int = 0, *, token: str | None = None) -> QueueEntry:
-    """Return the entry of alice, number 42, with a pass if the state allows one."""
+    """Return alice's entry, number 42, with a pass if she was admitted."""
     deadline = NOW + timedelta(minutes=5)
     had_pass = state not in (EntryState.WAITING, EntryState.READY)
     return QueueEntry(
@@ -105,7 +105,7 @@ def queue_snapshot(found: QueueEntry | None) -> QueueSnapshot:
 
 @dataclass
 class FewStores:
-    """Stores with CONCERT and ORDER that record reads, or raise `trouble`."""
+    """Stores that contain CONCERT and ORDER. They record each read, and raise `trouble` if set."""
 
     concert: Concert = CONCERT
     trouble: OnsaleError | None = None
@@ -123,8 +123,8 @@ class FewStores:
     def orders(self) -> "_Orders":
         return _Orders(self)
 
-    def read(self, what: str) -> None:
-        self.reads.append(what)
+    def read(self, name: str) -> None:
+        self.reads.append(name)
         if self.trouble:
             raise self.trouble
 

@@ -1,4 +1,4 @@
-"""A WebSocket client that sends a test's messages unchanged, and a fake operation runner."""
+"""A WebSocket client that sends any message, even an invalid one, and a fake operation runner."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -25,7 +25,7 @@ from tests.support.serving import serving
 from tests.support.waiting import wait_until
 
 TIMEOUT_S = 60.0
-"""Guards against a message that never arrives; even a busy machine stays far below it."""
+"""How long to wait for a message; even a busy machine needs far less."""
 PROTOCOL = "graphql-transport-ws"
 INIT: dict[str, object] = {"type": "connection_init"}
 DEFAULTS = Limits()
@@ -43,7 +43,7 @@ class Person:
 
 @dataclass(eq=False, slots=True)
 class FakeSubscription:
-    """A subscription of the fake runner, which delivers the values that a test passes to `show`."""
+    """A subscription on the fake runner that delivers the values passed to `show`."""
 
     document: str
     deliver: Deliver
@@ -58,9 +58,10 @@ class FakeSubscription:
 
 @dataclass(eq=False)
 class FakeRunner:
-    """Answers `query` and `mutation`, subscribes for `subscription`, and rejects everything else.
+    """Answers queries and mutations, starts subscriptions, and rejects everything else.
 
-    Operations wait until `gate` is set. A token is a person's name, or the name of its problem.
+    The first word of a document is its kind. Operations wait until `gate` is set. A token is a
+    person's name, or names a problem: `expired` or `away`.
     """
 
     started: list[FakeSubscription] = field(default_factory=list)
@@ -113,14 +114,14 @@ class Client:
         self.connection = connection
 
     async def send(self, *messages: object) -> None:
-        """Send messages: bytes and strings unchanged, anything else as JSON."""
+        """Send bytes and strings unchanged, and anything else as JSON."""
         for message in messages:
             await self.connection.send(message if isinstance(message, str | bytes) else orjson.dumps(message).decode())
 
     async def receive(self) -> Message:
         async with asyncio.timeout(TIMEOUT_S):
             received = await self.connection.recv()
-        assert isinstance(received, str), "a binary message"
+        assert isinstance(received, str), "the message is binary"
         return orjson.loads(received)
 
     async def sign_in(self, token: str | None = None) -> None:
@@ -132,7 +133,7 @@ class Client:
         await self.send(subscription(id_, document, **variables))
 
     async def closed(self) -> tuple[int, str]:
-        """Discard all messages before the close, and return the close code and the reason."""
+        """Discard messages until the connection closes; return the close code and the reason."""
         with pytest.raises(ConnectionClosed) as caught:
             await self._receive_until_closed()
         closed = caught.value.rcvd
@@ -189,10 +190,10 @@ class Sockets:
 async def sockets(
     limits: Limits = DEFAULTS, *, allowed_origins: tuple[str, ...] = (), middleware: Sequence[Middleware] = ()
 ) -> AsyncIterator[Sockets]:
-    behind, connection_counter = FakeRunner(), ConnectionCounter(limits)
+    runner, connection_counter = FakeRunner(), ConnectionCounter(limits)
     app = GraphQLSocket(
-        behind, behind, limits=limits, connection_counter=connection_counter, allowed_origins=allowed_origins
+        runner, runner, limits=limits, connection_counter=connection_counter, allowed_origins=allowed_origins
     )
     routes = [WebSocketRoute("/graphql", app)]
     async with serving(lambda _: Starlette(routes=routes, middleware=middleware)) as base:
-        yield Sockets(base.replace("http", "ws", 1) + "/graphql", behind, connection_counter)
+        yield Sockets(base.replace("http", "ws", 1) + "/graphql", runner, connection_counter)

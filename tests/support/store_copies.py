@@ -1,4 +1,4 @@
-"""Copies of a store's data that a test restores, and the wait until the store is trusted again."""
+"""Copies and restores a store's data, and waits until the store is trusted again."""
 
 import shutil
 from pathlib import Path
@@ -14,7 +14,7 @@ from tests.support.waiting import wait_until
 
 
 class ConcertCopy:
-    """The keys of one concert as they were at one moment."""
+    """A copy of the keys of one concert."""
 
     def __init__(self, stores: Stores, concert: Concert) -> None:
         self._stores = stores
@@ -27,7 +27,7 @@ class ConcertCopy:
         return self
 
     async def put_back(self) -> None:
-        """Restore the keys as a failover to an older replica would; then a recovery is needed."""
+        """Restore the keys as a failover to an older replica would; this requires a recovery."""
         await self.wipe()
         for name, content in zip(self._names, self._contents, strict=True):
             if content is not None:
@@ -39,7 +39,7 @@ class ConcertCopy:
 
 
 class StoreCopy:
-    """The files of a whole store as they were at one moment."""
+    """A copy of the files of a whole store."""
 
     def __init__(self, child: ServerProcess, directory: Path) -> None:
         self._child = child
@@ -51,7 +51,7 @@ class StoreCopy:
         await self._child.start()
 
     async def put_back(self) -> None:
-        """Restore the files while processes run with open connections."""
+        """Restore the files while clients keep their connections to the store."""
         await self._child.kill()
         shutil.rmtree(self._child.directory / "appendonlydir")
         shutil.copytree(self._directory, self._child.directory / "appendonlydir")
@@ -64,7 +64,7 @@ async def restart(child: ServerProcess) -> None:
 
 
 async def until_trusted(stores: Stores, concert_id: ConcertId) -> None:
-    """Read until the store is trusted for a concert; a read starts a recovery if one is needed."""
+    """Wait until the store is trusted for a concert, starting a recovery if one is needed."""
 
     async def is_trusted() -> bool:
         try:

@@ -1,4 +1,4 @@
-"""Store servers that run for the lifetime of a fixture, and a shop on two of them."""
+"""Runs store servers for the lifetime of a fixture, and a shop on two of them."""
 
 import uuid
 from collections.abc import AsyncIterator
@@ -19,14 +19,14 @@ async def running(server: ServerProcess) -> AsyncIterator[ServerProcess]:
 
 
 async def ensure_running(server: ServerProcess) -> None:
-    """Start a server that a test left stopped."""
+    """Start a server if a test has stopped it."""
     if server.exit_code is not None:
         await server.start()
 
 
 @asynccontextmanager
 async def open_shop(valkey: ServerProcess, mongod: ServerProcess) -> AsyncIterator[Shop]:
-    """Open a shop with its own database."""
+    """Open a shop that has its own database."""
     database = f"test_{uuid.uuid4().hex}"
     async with opened(valkey.url, mongod.url, database) as stores, shop_on(stores, valkey.url) as shop:
         yield shop

@@ -1,6 +1,6 @@
-"""Starts the real stores of tests.
+"""Creates the real stores for tests.
 
-Fixtures in `conftest.py` share them; a test that kills one has its own.
+The fixtures in `conftest.py` share them among tests, but a test that kills a store has its own.
 """
 
 import os
@@ -20,7 +20,7 @@ FAIL_POINTS = ("--setParameter", "enableTestCommands=1")
 
 
 def mongod(directory: Path) -> ServerProcess:
-    """Make a mongod with fail points, such as `failCommand`."""
+    """Return a mongod that supports fail points, such as `failCommand`."""
     return supervisor.make_mongod(directory, options=FAIL_POINTS)
 
 
@@ -32,15 +32,15 @@ def _debian_redis() -> Path:
     found = shutil.which("redis-server")
     if found is not None:
         return Path(found)
-    message = "redis-server is missing, so nothing was tested against Redis 7: apt-get install redis-server"
+    message = "redis-server is missing, so nothing is tested against Redis 7: run apt-get install redis-server"
     if os.environ.get("CI") == "true":
         pytest.fail(message)
     pytest.skip(message)
 
 
 async def start_cluster(directory: Path) -> ServerProcess:
-    """Start a cluster of one server, which owns every slot but refuses scripts that cross slots."""
-    # The default cluster port, the port plus 10,000, may be in use by an outgoing connection.
+    """Start a cluster of one server, which owns every slot but rejects scripts that cross slots."""
+    # An outgoing connection may be using the default cluster port, which is the port plus 10,000.
     child = supervisor.make_valkey(directory, options=(*CLUSTER, "--cluster-port", str(free_port())))
     await child.start()
     async with redis.asyncio.Redis.from_url(child.url, decode_responses=True) as client:

@@ -1,4 +1,4 @@
-"""Keys, and tokens as Keycloak signs them; a test changes only the claim that it checks."""
+"""Creates keys, and tokens like those that Keycloak signs."""
 
 import functools
 import time
@@ -16,7 +16,7 @@ SUBJECT = "bb6a5dcf-f276-533f-bca8-8986c27853df"
 
 
 def rsa_key(kid: str, bits: int = 2_048) -> RSAPrivateKey:
-    """Return the key of a `kid`, generated once per run because it takes a tenth of a second."""
+    """Return the key called `kid`; it is cached because generating a key takes 0.1 s."""
     return _rsa_key(kid, bits)
 
 
@@ -31,7 +31,7 @@ def jwk(kid: str, /, *, bits: int = 2_048, **changes: object) -> dict[str, objec
 
 
 def access_claims(issuer: str, **changes: object) -> dict[str, object]:
-    """Return claims of an access token. A change to None removes the claim."""
+    """Return the claims of an access token. A value of None in `changes` removes a claim."""
     now_s = int(time.time())
     claims = {
         "exp": now_s + 900,
@@ -51,6 +51,6 @@ def access_claims(issuer: str, **changes: object) -> dict[str, object]:
 
 
 def signed(claims: Mapping[str, object], kid: str | None = "k1", /, **headers: object) -> str:
-    """Sign claims with the key called `kid`. Headers may name another key."""
+    """Sign claims with the key called `kid`. `headers` may name a different key."""
     named = {"kid": kid} if kid else {}
     return jwt.encode(dict(claims), rsa_key(kid or "k1"), "RS256", headers={**named, **headers})

@@ -14,10 +14,10 @@ async def wait_until(
     timeout: float = 60.0,  # noqa: ASYNC109 - the failure must name the condition
     what: str = "the condition",
 ) -> None:
-    """Return once `condition()`, or the result of awaiting it, is true.
+    """Poll `condition`, which may be async, until it is true.
 
-    The limit is generous, so that no test fails on a busy machine. Raises AssertionError with the
-    last result.
+    The timeout is generous so that no test fails on a busy machine. Raises AssertionError with the
+    last result after the timeout.
     """
     deadline = time.monotonic() + timeout
     while True:

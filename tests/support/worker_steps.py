@@ -1,4 +1,4 @@
-"""Runs workers for tests: as tasks that end with a block, or as the command."""
+"""Runs workers for tests, either as tasks that end with a block or as a command."""
 
 import asyncio
 import os
@@ -12,7 +12,7 @@ from workers.runner import ALL, run_workers
 
 @asynccontextmanager
 async def running_workers(stores: Stores, redis_url: str, *names: str) -> AsyncIterator[None]:
-    """Run the named workers, or all, while the block runs."""
+    """Run the named workers, or all of them, within the block."""
     task = asyncio.create_task(run_workers(stores, redis_url, names or ALL))
     try:
         yield

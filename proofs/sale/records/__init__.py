@@ -1,1 +1,1 @@
-"""The records of a sale, as read directly from both stores, and the invariants that they satisfy."""
+"""Reads the records of a sale directly from both stores, and checks their invariants."""

@@ -53,7 +53,7 @@ def stock_adds_up(dump: StoreDump, receipts: Receipts) -> Iterator[str]:
         if available + held[tier.id] + recorded != tier.top:
             yield f"tier {tier.id}: {available} free + {held[tier.id]} held + {recorded} recorded are not {tier.top}"
         if (held[tier.id], recorded) != (counted.held, counted.sold + counted.withdrawn):
-            yield f"tier {tier.id}: {held[tier.id]} units are held and {recorded} recorded, but the counters say {counted}"
+            yield f"tier {tier.id}: {held[tier.id]} units held and {recorded} recorded, but the counters say {counted}"
     for unit in dump.free:
         if unit in dump.owners:
             yield f"unit {unit} is free and belongs to {dump.owners[unit]}"
