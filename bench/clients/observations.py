@@ -10,7 +10,7 @@ from typing import NamedTuple
 from bench.clients.http_client import JsonObject
 
 At = tuple[int, int]
-"""A moment of the queue: its epoch and version."""
+"""A point in the queue's history, given by its epoch and version."""
 
 
 class Observation(NamedTuple):

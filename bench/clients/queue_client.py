@@ -46,9 +46,9 @@ POSITION = """subscription Position($id: ID!) {
 
 ROOM_POLL_INTERVAL_S = 0.2
 MAX_SOCKETS = 500
-"""The maximum number of open sockets; all further people poll instead.
+"""The maximum number of open sockets; beyond it, people poll instead.
 
-The limit exists because two cores run the servers and all clients.
+The limit exists because the servers and all clients run on two cores.
 """
 LONGEST_PAUSE_S = 2.0
 
@@ -75,7 +75,7 @@ class QueuePass:
     token: str
     number: int
     good_until_s: float
-    """A time of `time.monotonic`, accurate to a second because the server reports whole seconds."""
+    """When the pass expires, by `time.monotonic`; accurate only to a second."""
 
 
 class QueueClient(MutationClient):
@@ -135,7 +135,7 @@ class QueueClient(MutationClient):
         """Return the waiting room, or None if it cannot be read."""
         room = await self._client.ask(Step.POLL, ROOM, {"id": self._concert_id}, None)
         if isinstance(room, Denied):
-            self.ledger.surprises.append(f"the waiting room was answered with {room}")
+            self.ledger.surprises.append(f"the waiting room query was answered with {room}")
             return None
         observed = RoomObservation.from_room(room)
         self.observations.rooms.append(observed)

@@ -64,7 +64,7 @@ class Shop(MutationClient):
         """Return the stock, or None if it cannot be read."""
         concert = await self._client.ask(Step.STOCK, STOCK, {"id": self._concert_id}, None)
         if isinstance(concert, Denied):
-            self.ledger.surprises.append(f"the stock was answered with {concert}")
+            self.ledger.surprises.append(f"the stock query was answered with {concert}")
             return None
         tiers = concert["tiers"]
         if any(tier["available"] is None for tier in tiers):

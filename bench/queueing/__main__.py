@@ -39,9 +39,9 @@ The store, the database, the server and the clients share this machine. Because 
 class Plan:
     sizes: tuple[int, ...] = (1_000, 10_000, 50_000)
     tick_s: float = 12.0
-    """Longer than two lease renewals and than the longest delay of a position."""
+    """Longer than two lease renewals, and longer than a position can be delayed."""
     joiners: int = 24_000
-    """More people than a server can let join during the measurement."""
+    """More people than can join during the measurement."""
     joins_at_once: int = 64
     join_s: float = 4.0
     calling: slots.Plan = field(default_factory=slots.Plan)

@@ -60,7 +60,7 @@ async def measure(
             "server CPU per join",
             len(full.took_ms),
         ),
-        p99("join_p99_ms", full.took_ms, "the same, each connection always busy"),
+        p99("join_p99_ms", full.took_ms, "latency of the same joins, with every connection always busy"),
         p99(
             "join_half_load_p99_ms",
             half.took_ms,

@@ -30,7 +30,7 @@ WARM_UP_S = 1.0
 
 
 def count_leavers(seconds: float) -> int:
-    """Return how many people must join in front of the subscribers, in order to leave."""
+    """Return how many people are needed in front of the subscribers to keep leaving."""
     return int((seconds + 2 * WARM_UP_S) / LEAVE_EVERY_S) + 2
 
 

@@ -29,7 +29,7 @@ from storage.embedded.process import ServerStartError
 ARRIVALS_PER_S = 50
 """The average rate; at the start, people arrive twice as fast."""
 MIN_SIZE = 10
-"""The minimum number of people, and of tickets, so that each of the three tiers has some."""
+"""The minimum for both people and tickets; with fewer tickets, a tier might be empty."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -44,7 +44,7 @@ def main(arguments: Sequence[str]) -> int:
         write_status(f"The sale could not be run: {reason}\n")
         return 2
     except KeyboardInterrupt:
-        write_status("\nThe sale was interrupted. All processes that it started were stopped.\n")
+        write_status("\nThe sale was interrupted, and all of its processes were stopped.\n")
         return 130
     sys.stdout.write(report(plan, result) + "\n")
     return 1 if failures(plan, result) else 0

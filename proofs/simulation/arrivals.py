@@ -12,7 +12,7 @@ MAX_STAYS = 2
 
 @dataclass(frozen=True, slots=True)
 class ArrivalPattern:
-    """Describes when people arrive and what they do, as shares of all people and mean times."""
+    """How people arrive and behave, as shares from 0 to 1 and mean times in seconds."""
 
     early: float = 0.3
     """Share of people who arrive before the opening."""
@@ -27,7 +27,7 @@ class ArrivalPattern:
     gives_up: float = 0.15
     patience_s: float = 500.0
     disappears: float = 0.6
-    """Share of those who give up who disconnect instead of leaving the queue."""
+    """Of those who give up, the share who disconnect instead of leaving the queue."""
     no_show: float = 0.06
     """Share of people who do not claim after their call."""
     buys: float = 0.6
@@ -37,7 +37,7 @@ class ArrivalPattern:
     slower_after_s: float = 1e9
     """The visits of people who arrive after this time take twice as long."""
     returns: float = 0.3
-    """Share of those who gave up or did not claim who later join again."""
+    """Of those who gave up or did not claim, the share who later join again."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,7 +80,7 @@ def build_histories(events: Sequence[QueueEvent]) -> tuple[dict[int, EntryHistor
         if event.kind is QueueEventKind.JOINED:
             if history is not None or event.round != round_:
                 violations.append(
-                    f"entry {event.entry_id} joined round {event.round} in round {round_} after {history}"
+                    f"entry {event.entry_id} joined round {event.round} in round {round_}; its history is {history}"
                 )
             histories[event.entry_id] = EntryHistory(event.person_id, event.round, [state])
         elif history is None or history.person != event.person_id:

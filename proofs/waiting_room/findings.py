@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 class Findings:
     """Counts and violations.
 
-    While the traffic runs, `entries` and `busiest_minute` come from the observed states; in the
-    end, they come from the events.
+    While the traffic runs, `entries` and `busiest_minute` come from the observed states; afterward,
+    they come from the events.
     """
 
     observed: int = 0

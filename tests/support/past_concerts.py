@@ -14,7 +14,7 @@ def raw_id(concert: OnSale) -> ConcertId:
 
 
 async def move_into_past(shop: Shop, concert: OnSale, *, days: int = 31) -> None:
-    """Set the concert's date to `days` days ago. After thirty days, its keys are deleted."""
+    """Set the concert's date to `days` days ago. If its keys would have expired, delete them."""
     over = datetime.now(UTC) - timedelta(days=days)
     times = {"startsAt": over, "salesEndAt": over, "salesStartAt": over - timedelta(days=9)}
     await shop.stores.mongo["concerts"].update_one({"_id": raw_id(concert)}, {"$set": times})

@@ -39,7 +39,7 @@ class QueueModel:
     ranks: dict[int, int] | None = None
     """The numbers by lot, or None before the draw."""
     revealed: dict[int, int] | None = None
-    """The numbers by lot, or None before the reveal, which may precede the draw by far."""
+    """The numbers by lot, or None before the reveal, which may be long before the draw."""
     tail: int = 0
     called_lately: int = 0
     in_grace: bool = False

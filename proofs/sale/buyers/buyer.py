@@ -15,7 +15,7 @@ from proofs.sale.buyers.stock_poller import StockPoller
 
 WITHOUT_IDENTITY = frozenset({BuyerBehavior.HAS_NO_TOKEN, BuyerBehavior.FORGES_TOKEN})
 ROUNDING_S = 1.5
-"""A pass may expire this much early: its remaining time is in whole seconds and arrives late."""
+"""The tolerance for the expiry of a pass: its remaining time is reported in whole seconds."""
 
 NO_LONGER_AVAILABLE = frozenset({"SOLD_OUT", "HOLD_ENDED"})
 """Legitimate refusals, because another person was faster or the hold expired during an outage."""

@@ -9,7 +9,7 @@ from enum import StrEnum
 
 
 class BuyerBehavior(StrEnum):
-    BUYS = "holds, thinks, buys"
+    BUYS = "holds, thinks, then buys"
     BUYS_AT_ONCE = "buys without holding first"
     WAVERS = "releases a hold, then holds again and buys"
     GIVES_UP = "holds, then releases the hold"
@@ -33,7 +33,7 @@ SHARES = {
     BuyerBehavior.HAS_NO_TOKEN: 2,
     BuyerBehavior.FORGES_TOKEN: 2,
 }
-"""Percent of people."""
+"""The percentage of people with each behavior."""
 
 
 class QueueBehavior(StrEnum):
@@ -61,7 +61,7 @@ QUEUE_BEHAVIOR_SHARES = {
     QueueBehavior.LEAVES: 4,
     QueueBehavior.DISAPPEARS: 3,
 }
-"""Percent of people."""
+"""The percentage of people with each behavior."""
 
 NEVER_ADMITTED = frozenset({QueueBehavior.NEVER_CLAIMS, QueueBehavior.LEAVES, QueueBehavior.DISAPPEARS})
 

@@ -12,7 +12,7 @@ from proofs.sale.buyers.stock_poller import StockPoller
 
 MIN_POLL_INTERVAL_S, MAX_POLL_INTERVAL_S = 4.0, 30.0
 POSITIONS_PER_S = 80
-"""How fast the queue may move: a person at position 400 polls again after 5 s."""
+"""The assumed speed of the queue: a person at position 400 polls again after 5 s."""
 
 Stop = Callable[[EntryView], bool]
 

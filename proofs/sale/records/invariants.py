@@ -29,7 +29,7 @@ def unit_in_one_order(dump: StoreDump, receipts: Receipts) -> Iterator[str]:
 
 
 def sold_within_capacity(dump: StoreDump, receipts: Receipts) -> Iterator[str]:
-    """MongoDB: no tier has more sold units than capacity, and every sold unit exists."""
+    """MongoDB: no tier has more units in orders than exist, and each of these units exists."""
     recorded = _recorded(dump.orders)
     for tier in dump.concert.tiers:
         if recorded[tier.id] > tier.top:

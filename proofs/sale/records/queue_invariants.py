@@ -51,7 +51,7 @@ def no_one_called_twice(evidence: Evidence) -> Iterator[str]:
             if STAGES[after.state] < STAGES[before.state]:
                 yield f"number {number} was {before.state} at {before.at} and {after.state} at {after.at}"
         if number in audit.departed and any(observation.state in ("READY", "ADMITTED") for observation in seen):
-            yield f"number {number} was called but is recorded as departed before its call"
+            yield f"number {number} was called, but counts as departed before its call"
 
 
 def positions_exact(evidence: Evidence) -> Iterator[str]:
@@ -98,7 +98,7 @@ def no_entry_lost(evidence: Evidence) -> Iterator[str]:
     """No entry expires before its call while its owner stays."""
     for number, person in evidence.observations.expired.items():
         if number in evidence.audit.departed:
-            yield f"{person} stayed, but their number {number} expired before it was called"
+            yield f"{person} stayed with number {number}, and it expired before it was called"
 
 
 CHECKS: tuple[Callable[[Evidence], Iterable[str]], ...] = (
