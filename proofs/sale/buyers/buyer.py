@@ -160,7 +160,7 @@ class Buyer:
 
     async def _try_invalid_passes(self) -> None:
         await self._must_not_enter(None, "a hold without a pass")
-        await self._must_not_enter(self._token, "a hold with an access token for a pass")
+        await self._must_not_enter(self._token, "a hold with an access token instead of a pass")
         if stolen := self._queue_session.take_foreign_pass():
             await self._must_not_enter(stolen, "a hold with a stolen pass")
 
@@ -191,7 +191,7 @@ class Buyer:
         self._pass = None
 
     async def _choose(self) -> list[TicketLine] | None:
-        """Wait for available tickets, and return lines as close as possible to the person's wish.
+        """Wait for available tickets, and return the lines that best match the wish.
 
         Returns None if the person gets no pass or every ticket is sold.
         """
