@@ -89,11 +89,11 @@ class Tier(ids.Node):
     name: str = strawberry.field(description="The name of the tier.")
     price: Money = strawberry.field(description="The price of one ticket.")
     capacity: int = strawberry.field(
-        description="The total number of tickets on sale. A much higher capacity takes effect in steps."
+        description="The total number of tickets on sale. A large increase takes effect in steps."
     )
     capacity_target: int | None = strawberry.field(
         description=(
-            "The new capacity, while many tickets are being put on sale or taken off sale. Null afterwards."
+            "The new capacity, while many tickets are being put on sale or taken off sale. Null afterward."
             " A lower capacity limits sales immediately."
         )
     )
@@ -224,8 +224,8 @@ class ConcertFilter:
     search: str | None = strawberry.field(
         default=None,
         description=(
-            "Words from the name, the venue or the city, or beginnings of such words, in any order. Case,"
-            " accents and punctuation next to words are ignored. At most 10 words and 200 characters."
+            "Words, or beginnings of words, from the name, the venue or the city, in any order. Case,"
+            " accents and punctuation around words are ignored. At most 10 words and 200 characters."
         ),
     )
     city: str | None = strawberry.field(

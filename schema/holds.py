@@ -51,7 +51,7 @@ class TicketLine:
             total=Money.of(line.unit_price_minor * line.quantity, currency),
         )
 
-    @computed("The tier now.")
+    @computed("The current state of the tier.")
     async def tier(self, info: Info) -> Tier | None:
         concert = await concerts.load_concert(info.context, concert_of(self.line.tier_id))
         tier = concert.tier(self.line.tier_id) if concert else None
@@ -133,7 +133,7 @@ class ReleaseHoldInput:
 
 
 @strawberry.type(
-    description="The current state of the hold. With a repeated key, it may have ended; check `hold.state`."
+    description="The current state of the hold. If the key was repeated, it may have ended; check `hold.state`."
 )
 class HoldTicketsSuccess:
     hold: Hold = strawberry.field(description="The hold.")

@@ -1,7 +1,8 @@
-"""Opaque global ids: base64url of a kind followed by domain ids, `Hold:<concert>:<hold>`.
+"""Opaque global ids: the base64url encoding of a kind and domain ids, such as
+`Hold:<concert>:<hold>`.
 
-Decoding is strict: the value must be exactly what `_encode` returns, and its parts contain only
-the characters of our ids, so that client input cannot change the meaning of a store key.
+Decoding is strict: the value must be exactly what `_encode` returns, and its parts may contain only
+characters that are used in ids, so client input cannot change the meaning of a store key.
 """
 
 import base64

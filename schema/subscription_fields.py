@@ -1,4 +1,6 @@
-"""The subscription fields: each defines its topic and the payload built from a snapshot of it."""
+"""The subscription fields. Each defines its topic and the payload built from a snapshot of the
+topic.
+"""
 
 from collections.abc import Awaitable, Callable
 from typing import Annotated, assert_never
@@ -66,7 +68,7 @@ async def _concert(context: Context, value: strawberry.ID) -> ConcertId:
 
 
 def wrap_topic_fields(schema: GraphQLSchema) -> None:
-    """Make subscription fields start with a topic and execute with its snapshots as root values."""
+    """Make each subscription field start with a topic and execute with the topic's snapshots."""
     for field in schema.subscription_type.fields.values() if schema.subscription_type else ():
         field.subscribe = _wrap_topic(field)
         field.resolve = _build_payload

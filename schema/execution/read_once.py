@@ -1,4 +1,4 @@
-"""Lets equal fields of one query share one read, so that an alias costs no second round trip."""
+"""Lets equal fields of a query share one read, so an alias does not cost a second round trip."""
 
 from collections.abc import Callable, Sequence
 from inspect import isawaitable
@@ -27,7 +27,8 @@ def _shared(name: str, resolve: Resolve) -> Resolve:
             found = resolve(source, info, **arguments)
             return await found if isawaitable(found) else found
 
-        # The memo keeps every source alive, because each is the result of an earlier field.
+        # The ids stay unique, because the memo keeps every source alive as the result of an earlier
+        # field.
         key = name, id(source), repr(arguments)
         return info.context.fields.get(key, read)
 

@@ -1,6 +1,5 @@
-"""The mutations with which organizers configure, pause, resume and reset waiting rooms.
-
-Organizers also call people manually with one of them.
+"""The mutations for configuring, pausing, resuming and resetting waiting rooms, and for calling
+people manually.
 """
 
 from typing import Annotated, TypeAlias
@@ -41,7 +40,7 @@ class RoomCommandSuccess:
     concert_id: strawberry.Private[ConcertId]
 
     @computed(
-        "The waiting room now. Null with a top-level error if the store is unavailable; the change was made even so."
+        "The current waiting room. Null with a top-level error if the store is unavailable; the change was still made."
     )
     async def waiting_room(self, info: Info) -> WaitingRoom | None:
         return await load_room(info.context, self.concert_id)
