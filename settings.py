@@ -41,8 +41,8 @@ class Settings:
     If None, the key is created in the data directory.
     """
     push_tick_ms: int = 100
-    """The shortest time between two refreshes of a snapshot. At most 1,000, because no subscriber
-    may fall 10 s behind.
+    """The shortest time between two refreshes of a snapshot. It is limited to one second, because
+    no subscriber may fall 10 s behind.
     """
     push_intervals: tuple[tuple[int | None, int], ...] = ((200, 0), (5_000, 2_000), (None, 10_000))
     """Pairs of a queue position and the longest delay, in milliseconds, of updates to people up to

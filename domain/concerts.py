@@ -170,7 +170,7 @@ class ConcertChange:
 
 @dataclass(frozen=True, slots=True)
 class ConcertFilter:
-    """A filter that matches the concerts that meet all of its conditions.
+    """Conditions for a list of concerts. A concert must meet all of them.
 
     If `statuses` is None, all statuses that the viewer may see match.
     """

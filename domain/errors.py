@@ -16,7 +16,7 @@ OnsaleError
 │   ├── NotAdmitted          the waiting room is on, and the request has no valid pass
 │   ├── NotInQueue           the viewer has no active entry in this queue
 │   ├── RoomNotOpen          the waiting room does not accept or call people
-│   ├── QueueOpened          these settings cannot change after the opening until the queue is reset
+│   ├── QueueOpened          the queue has opened, so these settings cannot change until it is reset
 │   ├── CapacityInUse        held or sold units cannot be withdrawn
 │   └── TemporarilyUnavailable  a store is down, recovering or overloaded
 └── Denial                   a top-level error

@@ -1,4 +1,4 @@
-"""A page of a longer list, with a cursor for each item. The next page starts after a cursor."""
+"""A page of a longer list, with a cursor for each item."""
 
 from dataclasses import dataclass
 from typing import Generic, TypeVar

@@ -111,7 +111,7 @@ class RoomSettings:
     """Whether the room is off, so that anyone may hold tickets."""
     queueing_method: QueueingMethod = QueueingMethod.FIFO
     total_active_users: int = 1_000
-    """The number of slots: the people who may be called or admitted at the same time."""
+    """The number of slots: the maximum number of people called or admitted at the same time."""
     new_users_per_minute: int = 600
     """The maximum number of people called in any 60 seconds."""
     pass_claim_timeout_ms: int = 60_000
@@ -211,7 +211,7 @@ class WaitingRoom:
     settings: RoomSettings
     status: RoomStatus
     opens_at: datetime
-    """When the first person is called: the setting, or the start of the sale."""
+    """When the first person is called: the configured time, or the start of the sale."""
     epoch: int
     version: int
     serving_number: int

@@ -1,4 +1,4 @@
-"""Input checks. Each check yields the problems of its fields, with their paths in the input.
+"""Input checks. Each check yields the problems with its fields, with their paths in the input.
 
 The bounds are generous enough for any real sale, and small enough to keep one request from slowing
 others down.
@@ -71,7 +71,7 @@ def key_problems(key: str) -> Iterator[FieldProblem]:
 
 
 def ticket_line_problems(concert_id: ConcertId, lines: Sequence[TicketRequest]) -> Iterator[FieldProblem]:
-    """Yield the problems of the lines. An empty id stands for a malformed one, which the code that
+    """Yield the problems with the lines. An empty id stands for a malformed one, which the code that
     parses ids reports.
     """
     if not 1 <= len(lines) <= MAX_LINES:
@@ -92,7 +92,7 @@ def customer_problems(customer: Customer) -> Iterator[FieldProblem]:
 
 
 def filter_problems(filter_: ConcertFilter) -> Iterator[FieldProblem]:
-    """Yield the problems of the texts in a filter; an empty text is ignored."""
+    """Yield the problems with the texts in a filter; an empty text is ignored."""
     for name, text in (("search", filter_.search), ("city", filter_.city)):
         found = list(line_problems(f"filter.{name}", text or "", longest=MAX_QUERY, may_be_empty=True))
         if not found and name == "search" and len(words := query_words(text or "")) > MAX_QUERY_WORDS:
@@ -121,7 +121,7 @@ def draft_problems(draft: ConcertDraft) -> Iterator[FieldProblem]:
 
 
 def change_problems(change: ConcertChange) -> Iterator[FieldProblem]:
-    """Yield the problems of the changed values, regardless of the current state of the concert."""
+    """Yield the problems with the changed values, regardless of the current state of the concert."""
     if change.name is not None:
         yield from line_problems("name", change.name, longest=MAX_NAME)
     if change.description is not None:
@@ -153,7 +153,7 @@ def given_problems(change: ConcertChange) -> Iterator[FieldProblem]:
 
 
 def changed_concert_problems(before: Concert, after: Concert, change: ConcertChange) -> Iterator[FieldProblem]:
-    """Yield the problems of a changed concert as a whole. The concert may keep values that it
+    """Yield the problems with a changed concert as a whole. The concert may keep values that it
     already had.
     """
     for index, tier in enumerate(change.tiers):
@@ -209,7 +209,7 @@ def _venue_problems(venue: Venue) -> Iterator[FieldProblem]:
 
 
 def _terms_problems(terms: ConcertTerms | ConcertChange) -> Iterator[FieldProblem]:
-    """Yield the problems of individual values. None in a change means that the value does not
+    """Yield the problems with individual values. None in a change means that the value does not
     change.
     """
     moments = {
@@ -229,7 +229,7 @@ def _terms_problems(terms: ConcertTerms | ConcertChange) -> Iterator[FieldProble
 
 
 def _window_problems(terms: ConcertTerms | ConcertChange) -> Iterator[FieldProblem]:
-    """Yield the conflicts between times; None in a change conflicts with nothing."""
+    """Yield the conflicts between times; None in a change never conflicts."""
     start, end, concert = terms.sales_start_at, terms.sales_end_at, terms.starts_at
     if start is not None and end is not None and start >= end:
         yield FieldProblem("salesEndAt", "must be after salesStartAt")
@@ -240,7 +240,7 @@ def _window_problems(terms: ConcertTerms | ConcertChange) -> Iterator[FieldProbl
 def room_problems(
     path: str, concert: Concert | ConcertDraft, *, before: Concert | None = None
 ) -> Iterator[FieldProblem]:
-    """Yield the problems of a concert's room settings; `path` is the path of the settings in the
+    """Yield the problems with a concert's room settings; `path` is the path of the settings in the
     input. A message that did not change is not checked.
     """
     room = concert.room
@@ -254,7 +254,7 @@ def room_problems(
 def patch_problems(
     path: str, patch: RoomSettingsPatch | None, change: ConcertChange = NO_CHANGE
 ) -> Iterator[FieldProblem]:
-    """Yield the problems of the given settings, alone and combined with the given change to the
+    """Yield the problems with the given settings, alone and combined with the given change to the
     concert, regardless of the current state of the room.
     """
     given = dict(patch.given) if patch else {}
@@ -291,7 +291,7 @@ def _opening_problems(
     path: str, values: Mapping[str, object], terms: ConcertTerms | ConcertChange
 ) -> Iterator[FieldProblem]:
     """Yield problems if the room opens outside the sale window or its prequeue starts after the
-    opening. A missing time conflicts with nothing.
+    opening. A missing time never conflicts.
     """
     start, end = terms.sales_start_at, terms.sales_end_at
     opens_at, prequeue = values.get("opens_at"), values.get("prequeue_starts_at")

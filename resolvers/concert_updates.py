@@ -33,7 +33,8 @@ MAX_WRITE_TIME = timedelta(seconds=10)
 
 
 async def get_existing(context: Context, concert_id: ConcertId) -> Concert:
-    """Return the concert, even a draft, because the caller may change it. Raises NotFound."""
+    """Return the concert, even if it is a draft, to a caller that may change it. Raises NotFound.
+    """
     concert = await context.stores.concerts.get(concert_id)
     if concert is None:
         raise NotFound("Concert", concert_id)
@@ -50,7 +51,7 @@ def make_command(
 async def save_concert(context: Context, before: Concert, after: Concert, done: RoomCommand) -> Concert:
     """Save `after` as the next version and return it.
 
-    Raises VersionConflict, QueueOpened, CapacityInUse or AlreadyDone; nothing is changed then.
+    Raises VersionConflict, QueueOpened, CapacityInUse or AlreadyDone without changing anything.
     """
     after = await _with_round_of_new_sale(context, before, after)
     await _raise_if_opened(context, before, after)
@@ -65,8 +66,8 @@ async def save_concert(context: Context, before: Concert, after: Concert, done: 
 async def _sync(context: Context, concert: Concert, *, is_back: bool) -> None:
     """Sync the hot store with the change recorded in MongoDB.
 
-    If that fails, the apply worker syncs it later. A concert that `is_back` was past and has no hot
-    state, so a recovery creates it as for a new concert.
+    If that fails, the apply worker syncs it later. If `is_back` is true, the concert was past and
+    has no hot state, so a recovery creates it as for a new concert.
     """
     try:
         if is_back:
@@ -85,7 +86,7 @@ def log_later(context: Context, what: str, error: TemporarilyUnavailable) -> Non
 async def pause_before_retry(attempt: int) -> None:
     """Pause after losing a race, longer each time.
 
-    Before that, a majority read may not show the winner's change yet.
+    A majority read may not show the winner's change immediately.
     """
     await asyncio.sleep(random.uniform(0.5, 1.5) * RETRY_PAUSE_S * attempt)
 
@@ -94,7 +95,7 @@ async def _with_round_of_new_sale(context: Context, before: Concert, after: Conc
     """Return the concert in a new round if the change reopens a sale that was over.
 
     The hot state decides whether the sale was over, because it ended the entries by its own clock.
-    It no longer contains a past concert.
+    It no longer contains past concerts.
     """
     is_extended = after.terms.sales_end_at > before.terms.sales_end_at
     is_ending = before.status is ConcertStatus.PUBLISHED and _is_past(before.terms.sales_end_at - MAX_WRITE_TIME)

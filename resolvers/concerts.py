@@ -253,7 +253,7 @@ def _changed(before: Concert, change: ConcertChange) -> Concert:
 
 
 def _past_problems(before: Concert, change: ConcertChange) -> Iterator[FieldProblem]:
-    """Yield a problem for each lower capacity of a past concert. Only the hot state can decide
+    """Yield a problem for each lowered capacity of a past concert. Only the hot state can decide
     whether a lower capacity is possible, and it no longer contains this concert.
     """
     for index, tier in enumerate(change.tiers if is_past(before) else ()):
@@ -261,7 +261,7 @@ def _past_problems(before: Concert, change: ConcertChange) -> Iterator[FieldProb
         if old is not None and tier.capacity is not None and tier.capacity < old.capacity:
             yield FieldProblem(
                 f"tiers.{index}.capacity",
-                f"is {tier.capacity}; at least {old.capacity} is required, because the concert ended thirty days ago;"
+                f"is {tier.capacity}; at least {old.capacity} is required, because the concert ended over 30 days ago;"
                 " move its dates into the future first",
             )
 

@@ -42,7 +42,7 @@ class Context:
     viewer: Viewer | None
     request_id: str
     address: str | None = None
-    """The address of the client, if the server knows it."""
+    """The address of the client, if known."""
     wait_tables: WaitTableCache = field(default_factory=WaitTableCache)
     sold_counts: SoldCounts = field(default_factory=SoldCounts)
     concerts: LoadOnce[ConcertId, Concert | None] = field(default_factory=LoadOnce, init=False, compare=False)

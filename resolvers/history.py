@@ -41,7 +41,7 @@ class _Kept:
 
 @dataclass(slots=True)
 class SoldCounts:
-    """A cache of the tickets sold at past concerts. It reads in detached tasks of the stores."""
+    """A cache of the tickets sold at past concerts. It reads in the stores' detached tasks."""
 
     clock: Callable[[], float] = time.monotonic
     _kept: dict[_Key, _Kept] = field(default_factory=dict)
@@ -50,7 +50,7 @@ class SoldCounts:
     """The requests of this iteration of the event loop that have not been read yet."""
 
     async def get(self, stores: Stores, concert: Concert) -> Mapping[TierId, int]:
-        """Return the number of tickets sold by tier. Raises TemporarilyUnavailable.
+        """Return the number of tickets sold in each tier. Raises TemporarilyUnavailable.
 
         A tier without sales may be missing.
         """

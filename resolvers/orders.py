@@ -44,7 +44,7 @@ async def purchase_lines(
     idempotency_key: str,
     queue_pass: str | None = None,
 ) -> Order:
-    """Hold the lines and buy the hold. Releases the hold if the purchase is refused and cannot be
+    """Hold the tickets and buy the hold. Releases the hold if the purchase is refused and cannot be
     retried.
     """
     viewer = context.signed_in()

@@ -100,7 +100,7 @@ class Purchase:
             id=self.order_id,
             concert_id=self.concert_id,
             person_id=self.person_id,
-            # Orders become PAID only here. Payments will add PENDING_PAYMENT before it.
+            # Orders become PAID only here. Payments will add PENDING_PAYMENT before PAID.
             status=OrderStatus.PAID,
             units=hold.units,
             released_units=(),

@@ -1,4 +1,4 @@
-"""Resolvers for the queue fields. They join and leave queues, send heartbeats, claim passes and
+"""Resolvers for the queue fields. They join and leave queues, record heartbeats, claim passes and
 read entries.
 """
 

@@ -164,7 +164,7 @@ def _changed(before: Concert, change: RoomSettingsPatch, action: RoomAction) -> 
 
 
 async def _admit(context: Context, concert: Concert, count: int, done: RoomCommand) -> ManualAdmission:
-    """Insert the audit row before the first call, so that no call lacks a row."""
+    """Insert the audit row before the first call, so every call has a row."""
     stores = context.stores
     await stores.room_audits.insert(_audit(concert, done, ManualAdmission(count, None, None)))
     row = await _find_audit(context, done)

@@ -60,8 +60,8 @@ class StoreSnapshotReader:
     ) -> QueueSnapshot:
         """Build the snapshot of one person at the version of `snapshot`.
 
-        The record may be newer and contain a call that this version does not contain. The version
-        takes precedence.
+        The record may be newer and contain a call that is not in this version. The version takes
+        precedence.
         """
         if snapshot.state.is_over:
             # The forecast considers only the stock, but the sale has ended.
@@ -98,7 +98,7 @@ async def read_past_snapshots(context: Context, topic: Topic) -> tuple[Snapshot,
             return (room,)
         case HoldsTopic():
             return ()
-    # The payload may be shared, so no viewer sees more than a buyer.
+    # The payload may be shared, so no viewer sees more than a buyer does.
     stock = build_past_stock(concert, await context.sold_counts.get(context.stores, concert), for_organizer=False)
     match topic:
         case StockTopic():

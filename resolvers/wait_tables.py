@@ -22,7 +22,7 @@ MAX_TABLES = 1_000
 
 @dataclass(slots=True)
 class WaitTableCache:
-    """A cache of wait tables. It reads in detached tasks of the stores."""
+    """A cache of wait tables. It reads in the stores' detached tasks."""
 
     clock: Callable[[], float] = time.monotonic
     _known: dict[ConcertId, tuple[float, WaitTable]] = field(default_factory=dict)

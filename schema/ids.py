@@ -126,7 +126,7 @@ class IdReader:
     def finish(self, *others: Iterable[FieldProblem]) -> None:
         """Raise InvalidInput if any id was malformed; such ids were read as empty strings.
 
-        `others` yield the problems of the other fields. They are read only to complete the error;
+        `others` yield the problems with the other fields. They are read only to complete the error;
         if all ids are well-formed, the resolver checks the other fields.
         """
         if self._problems:
@@ -143,7 +143,7 @@ class IdReader:
 def read_concert(value: str, *others: Iterable[FieldProblem]) -> ConcertId:
     """Return the `concertId` of an input that has no other id.
 
-    Raises InvalidInput, which also lists the problems of the other fields.
+    Raises InvalidInput, which also lists the problems with the other fields.
     """
     reader = IdReader()
     concert_id = reader.concert("concertId", value)

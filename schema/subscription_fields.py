@@ -46,7 +46,7 @@ async def order_updated(
     info: Info, order_id: Annotated[strawberry.ID, strawberry.argument(description="The id of the order.")]
 ) -> OrderTopic:
     wanted = OrderId(ids.argument("orderId", order_id, Kind.ORDER).parts[0])
-    # Another person's order is also None, because its existence is private.
+    # The result is also None for another person's order, because its existence is private.
     if await orders.get_order(info.context, wanted) is None:
         raise NotFound("Order", wanted)
     return OrderTopic(wanted)

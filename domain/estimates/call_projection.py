@@ -65,7 +65,7 @@ class CallProjection:
     called: tuple[float, ...]
     """The number of people called from now until each time."""
     by_slots: tuple[float, ...]
-    """The number of those people who had to wait for a free slot."""
+    """The number of those people who have to wait for a free slot."""
 
     @property
     def still_moves(self) -> bool:
@@ -84,8 +84,8 @@ class CallProjection:
         return edges
 
     def seconds_until_called(self, position: float) -> float | None:
-        """Return the seconds until this position is called; None if the queue does not move that
-        far.
+        """Return the number of seconds until this position is called. Returns None if the queue
+        does not move that far.
         """
         if position > self.moved[-1] + 1e-6:
             return None

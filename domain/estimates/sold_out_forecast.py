@@ -1,10 +1,10 @@
 """Forecasts whether tickets will be left for a person in the queue.
 
-The forecast is SOLD_OUT if no tickets are free now, or if in 98 of 100 cases the people ahead will
-take all free and held tickets of every tier, assuming that they buy as much as the people called in
-this round. A person who is called just as a hold is released may still get a ticket. A
-`SoldOutForecast` contains the number of people ahead from which this applies. It is built once per
-version of the stock and the queue, so each person costs only one comparison.
+The forecast is SOLD_OUT if no tickets are free now, or if, with a probability of 98%, the people
+ahead will take all free and held tickets of every tier, assuming that they buy as much as the
+people called in this round. A person who is called just as a hold is released may still get a
+ticket. A `SoldOutForecast` contains the lowest number of people ahead for which this applies. It is
+built once per version of the stock and the queue, so each person costs only one comparison.
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ FEWEST_BUYERS = 30
 of the people ahead.
 """
 CERTAINTY_SIGMAS = 2.054
-"""98 of 100 values of a normal distribution lie below this many standard deviations above the
+"""98% of the values in a normal distribution lie below this many standard deviations above the
 mean.
 """
 DRIFT = 0.2
@@ -41,7 +41,7 @@ MIN_LEAVE_EXPONENT, MAX_LEAVE_EXPONENT = 1e-9, 30.0
 @dataclass(frozen=True, slots=True)
 class SoldOutForecast:
     sold_out_from: float
-    """The number of people ahead from which the forecast is SOLD_OUT."""
+    """The lowest number of people ahead for which the forecast is SOLD_OUT."""
 
     def stock_ahead(self, ahead: int) -> StockAhead:
         return StockAhead.SOLD_OUT if ahead >= self.sold_out_from else StockAhead.AVAILABLE
@@ -94,8 +94,8 @@ def _buyers_for_tier(tier: TierStock, share: float, flow: RoomFlow) -> float:
 
 
 def _ahead_of(called: float, flow: RoomFlow) -> float:
-    """Return the number of people ahead of whom `called` will be called, if people leave at the
-    recent rate.
+    """Return how many people must be ahead for `called` of them to be called, if people leave at
+    the recent rate.
     """
     moved = sum(flow.called_lately)
     if not moved or called == inf:

@@ -14,7 +14,7 @@ from domain.estimates.queue_rates import LONGEST_S
 from domain.estimates.room_flow import RoomFlow
 
 NINE_OF_TEN = 1.2816
-"""Nine of ten values of a normal distribution lie below this many standard deviations above the
+"""90% of the values in a normal distribution lie below this many standard deviations above the
 mean.
 """
 SCATTER = 0.6
@@ -35,7 +35,7 @@ POSITION_STEP = 1.15
 
 @dataclass(frozen=True, slots=True)
 class WaitEstimate:
-    """Half of the people wait at most `p50_s`, nine of ten at most `p90_s`, in seconds from now."""
+    """Half of the people wait at most `p50_s` seconds from now, nine out of ten at most `p90_s`."""
 
     p50_s: int
     p90_s: int

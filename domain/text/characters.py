@@ -104,17 +104,17 @@ def plain_line(text: str) -> str:
 
 
 def line_problems(path: str, text: str, *, longest: int, may_be_empty: bool = False) -> Iterator[FieldProblem]:
-    """Yield the first problem of a line, if any."""
+    """Yield the first problem with a line, if any."""
     yield from _problems(path, clean_line(text), _BAD_IN_LINE, longest, may_be_empty=may_be_empty)
 
 
 def block_problems(path: str, text: str, *, longest: int, may_be_empty: bool = False) -> Iterator[FieldProblem]:
-    """Yield the first problem of a block of lines, if any."""
+    """Yield the first problem with a block of lines, if any."""
     yield from _problems(path, clean_block(text), _BAD_IN_BLOCK, longest, may_be_empty=may_be_empty)
 
 
 def key_text_problems(path: str, text: str, *, longest: int) -> Iterator[FieldProblem]:
-    """Yield the first problem of a key chosen by a client, if any. Keys are compared exactly as
+    """Yield the first problem with a key chosen by a client, if any. Keys are compared exactly as
     sent.
     """
     yield from _problems(path, text, _BAD_IN_LINE, longest, may_be_empty=False)

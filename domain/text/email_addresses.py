@@ -15,8 +15,8 @@ from domain.errors import FieldProblem
 from domain.text.characters import IGNORABLE, clean_line, line_problems
 
 MAX_EMAIL = 254
-# Domain name rules silently drop these characters, so an address would differ from the text that
-# was typed.
+# Domain name rules silently drop these characters, so the stored address would differ from the
+# typed text.
 _IGNORED = re.compile(f"[{IGNORABLE}]")
 MAX_LOCAL_BYTES = 64
 _KEPT = 1_024
@@ -28,7 +28,7 @@ def clean_email(text: str) -> str:
 
 
 def email_problems(path: str, text: str) -> Iterator[FieldProblem]:
-    """Yield the first problem of an address, if any."""
+    """Yield the first problem with an address, if any."""
     found = list(line_problems(path, text, longest=MAX_EMAIL))
     if not found and (problem := _read(clean_line(text))[1]):
         found.append(FieldProblem(path, problem))

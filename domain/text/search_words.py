@@ -3,8 +3,8 @@
 Words are folded: differences in compatibility forms, marks and case are removed, so `bjork` finds
 Björk and `strasse` finds Straße. `Guns N' Roses` has the words guns, n, roses; `AC/DC` has ac, dc
 and acdc. Every word of a query must be a prefix of one of the concert's words. Words that consist
-only of signs count only if the query has no other words. In scripts without spaces, every suffix of
-a word is also a word.
+only of symbols count only if the query has no other words. In scripts without spaces, every suffix
+of a word is also a word.
 """
 
 import re
@@ -48,8 +48,8 @@ def name_key(text: str) -> str:
 
 
 def city_key(text: str) -> str:
-    """Return a key that is equal for all spellings of a city: its letters and digits, without signs
-    and spaces.
+    """Return a key that is equal for all spellings of a city: its letters and digits, without
+    symbols and spaces.
     """
     tokens = fold(text).split()
     return "".join(part for token in tokens for part in _spelled(token)) or "".join(tokens)
@@ -82,12 +82,12 @@ def query_words(text: str) -> tuple[str, ...]:
 
 
 def _parts(token: str) -> list[str]:
-    """Return the words of a token, which has no spaces. A token that consists only of signs, such
+    """Return the words of a token, which has no spaces. A token that consists only of symbols, such
     as `!!!`, is one word.
     """
     return [part[:_MAX_WORD] for part in _spelled(token) or [token]]
 
 
 def _spelled(token: str) -> list[str]:
-    """Return the parts of a token between its signs; an empty list if it consists only of signs."""
+    """Return the parts of a token between its symbols, or an empty list if it has only symbols."""
     return "".join(letter if unicodedata.category(letter)[0] in _WORD_LETTERS else " " for letter in token).split()

@@ -1,6 +1,6 @@
 """Bounds for variables, checked before GraphQL coerces them.
 
-Without them, GraphQL would search for similar names for every unknown key of a large input.
+An oversized input is refused before GraphQL searches for names similar to its unknown keys.
 """
 
 from collections.abc import Mapping

@@ -64,7 +64,7 @@ class Executor:
     async def execute(self, operation: Operation, context: Context, *, queries_only: bool = False) -> OperationResult:
         """Execute an operation and return its result.
 
-        Raises NotAQuery, before anything is executed.
+        Raises NotAQuery before anything is executed.
         """
         document = await self._documents.get(operation.document)
         if document.ast is None:

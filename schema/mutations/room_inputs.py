@@ -1,4 +1,4 @@
-"""The inputs for waiting rooms: the settings and the commands of organizers."""
+"""The inputs for changing and controlling waiting rooms."""
 
 from datetime import datetime
 
