@@ -71,8 +71,9 @@ def key_problems(key: str) -> Iterator[FieldProblem]:
 
 
 def ticket_line_problems(concert_id: ConcertId, lines: Sequence[TicketRequest]) -> Iterator[FieldProblem]:
-    """Yield the problems with the lines. An empty id stands for a malformed one, which the code that
-    parses ids reports.
+    """Yield the problems with the lines.
+
+    An empty id stands for a malformed one, which the code that parses ids reports.
     """
     if not 1 <= len(lines) <= MAX_LINES:
         yield FieldProblem("lines", f"has {len(lines)} lines; send 1 to {MAX_LINES}")
@@ -121,7 +122,7 @@ def draft_problems(draft: ConcertDraft) -> Iterator[FieldProblem]:
 
 
 def change_problems(change: ConcertChange) -> Iterator[FieldProblem]:
-    """Yield the problems with the changed values, regardless of the current state of the concert."""
+    """Yield the problems with the changed values, regardless of the concert's current state."""
     if change.name is not None:
         yield from line_problems("name", change.name, longest=MAX_NAME)
     if change.description is not None:

@@ -66,7 +66,9 @@ class Stock:
         description="A new epoch means that the stock was rebuilt. Accept it regardless of its version."
     )
     tiers: list[TierStock] = strawberry.field(description="The stock of each tier.")
-    sold_out: bool = strawberry.field(description="Whether no tier has tickets available. Holds may still return some.")
+    sold_out: bool = strawberry.field(
+        description="Whether no tickets are available in any tier. Holds may still return some."
+    )
 
     @classmethod
     def of(cls, stock: domain.stock.Stock) -> Self:
@@ -199,7 +201,7 @@ class Concert(ids.Node):
         return resolve.show_stock(info.context, self.concert, Stock.of)
 
     @computed(
-        "The waiting room of this concert now. Null with a top-level error if the store is unavailable.",
+        "The current state of the waiting room. Null with a top-level error if the store is unavailable.",
         graphql_type=WaitingRoom | None,
     )
     def waiting_room(self, info: Info) -> NowOrLater[WaitingRoom | None]:

@@ -33,7 +33,7 @@ from schema.strawberry_fixes import INPUT, Info, computed
 _KEEPS_TICKETS = frozenset({HoldState.HELD, HoldState.BUYING})
 
 
-@strawberry.type(description="Tickets of one tier, at the price at which they were held.")
+@strawberry.type(description="Tickets in one tier, at the price when they were held.")
 class TicketLine:
     line: strawberry.Private[domain.holds.TicketLine]
     tier_id: strawberry.ID = strawberry.field(description="The id of the tier.")
@@ -100,7 +100,7 @@ async def build_hold(context: Context, hold: domain.holds.Hold) -> Hold:
     return Hold.of(hold, await concerts.get_currency(context, hold.concert_id))
 
 
-@strawberry.input(description="A number of tickets of one tier.")
+@strawberry.input(description="A number of tickets in one tier.")
 class TicketLineInput:
     tier_id: strawberry.ID = strawberry.field(description="The id of the tier.")
     quantity: int = strawberry.field(description="The number of tickets.")

@@ -16,7 +16,7 @@ from resolvers.context import Context
 
 @strawberry.type(
     description=(
-        "The lottery among the people who join before the opening. Write down the commitment before"
+        "The lottery among the people who join before the opening. To check it, write down the commitment before"
         " the opening. Afterward, check that it is the SHA-256 of the secret's bytes, and that the seed is"
         " the SHA-256 of those bytes followed by the digest's text."
     )

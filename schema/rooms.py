@@ -106,7 +106,7 @@ class WaitingRoom:
     message: str = strawberry.field(description="A message to everyone in the queue. Empty if there is none.")
     settings_version: int = strawberry.field(
         description=(
-            "Increases with every change of the settings. Pass it to `configureWaitingRoom` as `expectedVersion`."
+            "Increases with every change to the settings. Pass it to `configureWaitingRoom` as `expectedVersion`."
         )
     )
     round: int = strawberry.field(

@@ -19,7 +19,7 @@ from schema.strawberry_fixes import Info, computed
 class DomainError:
     refusal: strawberry.Private[Refusal]
 
-    @computed("A code for programs.")
+    @computed("A machine-readable code.")
     def code(self) -> ErrorCode:
         return self.refusal.code
 

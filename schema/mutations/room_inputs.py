@@ -14,7 +14,7 @@ _MS = 1000
 @strawberry.input(
     description=(
         "Settings of a waiting room. A field that is absent or null keeps its value, or gets its"
-        " default in a new room. Only `prequeueStartsAt` and `opensAt` are removed by null."
+        " default in a new room. However, null removes `prequeueStartsAt` and `opensAt`."
     )
 )
 class WaitingRoomInput:

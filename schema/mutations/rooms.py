@@ -49,18 +49,18 @@ class RoomCommandSuccess:
 @strawberry.type(description="The settings were changed.")
 class ConfigureWaitingRoomSuccess(RoomCommandSuccess):
     settings_version: int = strawberry.field(
-        description="The version of the settings now. It does not increase if nothing changed."
+        description="The current version of the settings. It does not increase if nothing changed."
     )
 
 
 @strawberry.type(description="The queue is paused.")
 class PauseWaitingRoomSuccess(RoomCommandSuccess):
-    settings_version: int = strawberry.field(description="The version of the settings now.")
+    settings_version: int = strawberry.field(description="The current version of the settings.")
 
 
 @strawberry.type(description="The queue is running again.")
 class ResumeWaitingRoomSuccess(RoomCommandSuccess):
-    settings_version: int = strawberry.field(description="The version of the settings now.")
+    settings_version: int = strawberry.field(description="The current version of the settings.")
 
 
 @strawberry.type(description="People were called. For a repeated key, `call` is the result of the first request.")
@@ -70,7 +70,7 @@ class AdmitNextSuccess(RoomCommandSuccess):
 
 @strawberry.type(description="The queue was reset. For a repeated key, the waiting room is read again.")
 class ResetWaitingRoomSuccess(RoomCommandSuccess):
-    settings_version: int = strawberry.field(description="The version of the settings now.")
+    settings_version: int = strawberry.field(description="The current version of the settings.")
 
 
 ConfigureWaitingRoomResult: TypeAlias = Annotated[
