@@ -121,7 +121,9 @@ class Subscription:
     queue_position = strawberry.subscription(
         subscription_fields.queue_position,
         graphql_type=QueuePosition,
-        description="Your position in the queue, until your entry ends. No heartbeat is needed while the subscription runs.",
+        description=(
+            "Your position in the queue, until your entry ends. No heartbeat is needed while the subscription runs."
+        ),
     )
     hold_changed = strawberry.subscription(
         subscription_fields.hold_changed,
