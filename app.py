@@ -149,7 +149,7 @@ def _issuer_routes(settings: Settings) -> list[BaseRoute]:
 
 
 async def run(settings: Settings) -> None:
-    """Run everything on one machine until cancelled.
+    """Run everything on one machine until canceled.
 
     The application and the workers share one set of stores. Resources are closed in reverse order
     of opening.

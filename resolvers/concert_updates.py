@@ -33,8 +33,7 @@ MAX_WRITE_TIME = timedelta(seconds=10)
 
 
 async def get_existing(context: Context, concert_id: ConcertId) -> Concert:
-    """Return the concert, even if it is a draft, to a caller that may change it. Raises NotFound.
-    """
+    """Return the concert, even a draft, to a caller that may change it. Raises NotFound."""
     concert = await context.stores.concerts.get(concert_id)
     if concert is None:
         raise NotFound("Concert", concert_id)

@@ -1,4 +1,4 @@
-"""Templates of payloads that differ only in integers at the same positions.
+"""Templates for payloads that differ only in integers at the same positions.
 
 One execution then serves all people in a queue whose payloads have the same shape. A template is
 created by executing the operation for an anonymous viewer, with marks in place of a person's
@@ -61,7 +61,7 @@ class Template:
 
 
 class PayloadTemplates:
-    """Templates of one operation, at one version of a room and its stock. A new version clears
+    """Templates for one operation, at one version of a room and its stock. A new version clears
     them. A `Shape` is everything in a snapshot except its room, its stock and its integers, plus
     the roles of its viewer.
     """
