@@ -1,7 +1,6 @@
-"""Builds the application. `create_app(settings)` returns the ASGI application; any number of
-processes can share the stores.
+"""Builds the application. `create_app(settings)` returns the ASGI application.
 
-Any number of processes share the stores. `python app.py` runs all of Onsale on one machine: an
+Any number of processes can share the stores. `python app.py` runs all of Onsale on one machine: an
 embedded store for each URL that is not set, the application, and the workers.
 """
 
@@ -44,7 +43,7 @@ from workers.runner import run_workers
 
 
 class AppState(TypedDict):
-    """Objects that the lifespan opens and every request finds in `scope["state"]`."""
+    """Objects that the lifespan creates and requests find in `scope["state"]`."""
 
     stores: Stores
     passes: PassSigner
@@ -56,8 +55,8 @@ class AppState(TypedDict):
 def __getattr__(name: str) -> Starlette:
     """Return the application for `uvicorn app:app`.
 
-    It is created on access, so that importing this module reads no environment variables and writes
-    no key.
+    It is created on access, so importing this module neither reads environment variables nor writes
+    a key file.
     """
     if name != "app":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
@@ -67,7 +66,7 @@ def __getattr__(name: str) -> Starlette:
 def create_app(settings: Settings, *, stores: Stores | None = None) -> Starlette:
     """Return the ASGI application.
 
-    The caller owns `stores`; if None, the application opens its own.
+    The caller owns `stores`. If it is None, the application opens its own stores.
     """
     return Starlette(
         routes=[
@@ -127,9 +126,9 @@ def _pass_signer(settings: Settings) -> PassSigner:
 
 
 class _GraphQL:
-    """The GraphQL service of the lifespan.
+    """The ASGI endpoint of the GraphQL service.
 
-    It is a class because a route would treat a function as a Request handler.
+    It is a class because Starlette would treat a function as a request handler.
     """
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -150,7 +149,7 @@ def _issuer_routes(settings: Settings) -> list[BaseRoute]:
 
 
 async def run(settings: Settings) -> None:
-    """Run everything on one machine until cancelled.
+    """Run everything on one machine until canceled.
 
     The application and the workers share one set of stores. Resources are closed in reverse order
     of opening.
@@ -159,7 +158,7 @@ async def run(settings: Settings) -> None:
     async with AsyncExitStack() as stack:
         if settings.redis_url is None or settings.mongo_url is None:
             stack.enter_context(lock_data_dir(settings.data_dir, app_port=settings.port))
-            _tell(home.starting(settings))
+            _write(home.starting(settings))
         listener = stack.enter_context(_listen(settings))
         urls = await stack.enter_async_context(
             run_stores(settings.data_dir, redis_url=settings.redis_url, mongo_url=settings.mongo_url)
@@ -192,10 +191,10 @@ class _Server(Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        _tell(home.banner(self._settings))
+        _write(home.banner(self._settings))
 
 
-def _tell(text: str) -> None:
+def _write(text: str) -> None:
     sys.stdout.write(text)
     sys.stdout.flush()
 

@@ -1,4 +1,4 @@
-"""All settings of Onsale, read once from the environment (`ONSALE_*`) and passed on as values."""
+"""The settings of Onsale, read once from environment variables (`ONSALE_*`)."""
 
 import re
 from collections.abc import Mapping
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 SLOWEST_PUSH_MS = 10_000
-"""The longest delay of an update for a person in a queue."""
+"""The longest allowed delay of an update to a person in a queue."""
 _PUSH_INTERVALS = re.compile(r"([1-9][0-9]{0,8}:[0-9]{1,5} ){0,20}rest:[0-9]{1,5}", re.ASCII)
 
 _ORIGIN = re.compile(
@@ -41,22 +41,27 @@ class Settings:
     If None, the key is created in the data directory.
     """
     push_tick_ms: int = 100
-    """The shortest time between two refreshes of a snapshot; no subscriber may fall 10 s behind."""
+    """The shortest time between two refreshes of a snapshot. It is limited to one second, because
+    no subscriber may fall 10 s behind.
+    """
     push_intervals: tuple[tuple[int | None, int], ...] = ((200, 0), (5_000, 2_000), (None, 10_000))
-    """Pairs of a queue position and the longest delay, in milliseconds, of the updates for people
-    up to that position. A position of None stands for everyone else.
+    """Pairs of a queue position and the longest delay, in milliseconds, of updates to people up to
+    that position.
 
-    0 sends an update at every refresh. The setting is written `200:0 5000:2000 rest:10000`.
+    The position None means everyone else, and the delay 0 means an update with every refresh. The
+    environment variable is written as `200:0 5000:2000 rest:10000`.
     """
     allowed_origins: tuple[str, ...] = ()
     """Other origins whose pages may open sockets, for example `https://shop.example.org`.
 
-    In development, every page from this machine may open sockets.
+    In development, all pages from this machine may open sockets.
     """
     log_format: str = "text"
     """`text` for people, `json` for machines."""
     max_body_bytes: int = 262_144
-    """The GraphQL documents and variables of a frontend are far smaller than 256 KiB."""
+    """The maximum size of a request body. Frontends send documents and variables that are far
+    smaller.
+    """
     demo: str = "yes"
     """With `yes`, `python app.py` fills an empty catalog with demo concerts, but never in
     production.
@@ -80,7 +85,7 @@ class Settings:
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> "Settings":
-        """Return the settings. Raises SettingsError with all problems at once.
+        """Return the settings. Raises SettingsError, which lists all problems.
 
         Production requires the URLs of the stores and of the issuer, and a pass key file.
         """
@@ -140,7 +145,7 @@ class _Reader:
         return value
 
     def origins(self, name: str) -> tuple[str, ...]:
-        """Return the origins. An origin that no browser can send is a problem, because it would
+        """Return the origins. An origin that no browser can send is reported, because it would
         otherwise be ignored silently.
         """
         origins = tuple(self.text(name, "").split())

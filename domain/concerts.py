@@ -1,9 +1,9 @@
 """Concerts (what is sold, when, and at which prices and limits), and organizers' drafts and
 changes.
 
-MongoDB owns every field; `version` rises with each change, `epoch` with each recovery of the hot
-state. `Tier.top` is the highest unit number ever on sale, and never falls:
-top = capacity + withdrawn + to_withdraw.
+MongoDB is the source of truth for every field. `version` increases with each change, `epoch` with
+each recovery of the hot state. `Tier.top` is the highest unit number ever put on sale; it never
+decreases: top = capacity + withdrawn + to_withdraw.
 """
 
 from dataclasses import dataclass, replace
@@ -27,7 +27,7 @@ NEXT_STATUS = {
     ConcertStatus.PUBLISHED: frozenset({ConcertStatus.CLOSED}),
     ConcertStatus.CLOSED: frozenset[ConcertStatus](),
 }
-"""The allowed next statuses of a concert."""
+"""Maps each status to the statuses that may follow it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +47,8 @@ class Tier:
     """The number of units that the organizer wants on sale. Held and sold units never exceed it."""
     top: int
     to_withdraw: int = 0
-    """Units above the capacity that the house has not taken yet. If negative, units that the house
-    has not returned yet after the capacity was raised.
+    """Units above the capacity that the house account has not bought yet. A negative value counts
+    units that it has not returned yet after the capacity was raised.
     """
 
     @property
@@ -57,9 +57,7 @@ class Tier:
 
     @property
     def capacity_target(self) -> int | None:
-        """Return the capacity that a change in progress will reach, or None if no change is in
-        progress.
-        """
+        """Return the target capacity of a change in progress, or None."""
         return self.capacity if self.to_withdraw else None
 
 
@@ -94,7 +92,7 @@ class Concert:
 
     @property
     def room_opens_at(self) -> datetime:
-        """Return when the waiting room begins to call people."""
+        """Return when the waiting room starts calling people."""
         return self.room.opens_at or self.terms.sales_start_at
 
     def tier(self, tier_id: TierId) -> Tier | None:
@@ -121,7 +119,7 @@ class ConcertDraft:
 
 @dataclass(frozen=True, slots=True)
 class TierChange:
-    """A change of one tier; None leaves a field as it is."""
+    """A change to one tier. Fields that are None do not change."""
 
     id: TierId
     name: str | None = None
@@ -139,7 +137,9 @@ class TierChange:
 
 @dataclass(frozen=True, slots=True)
 class ConcertChange:
-    """An organizer's change; None leaves a field as it is. Currency and slug never change."""
+    """An organizer's change to a concert. Fields that are None do not change. Currency and slug
+    never change.
+    """
 
     name: str | None = None
     venue: Venue | None = None
@@ -170,9 +170,9 @@ class ConcertChange:
 
 @dataclass(frozen=True, slots=True)
 class ConcertFilter:
-    """Conditions that must all match.
+    """Conditions for a list of concerts. A concert must meet all of them.
 
-    If `statuses` is None, every status that the viewer may see matches.
+    If `statuses` is None, all statuses that the viewer may see match.
     """
 
     statuses: tuple[ConcertStatus, ...] | None = None

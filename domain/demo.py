@@ -1,5 +1,5 @@
-"""Reads the demo catalog (deploy/demo/concerts.json). Its times are relative to now, so that it
-never becomes outdated, and rounded, like the times that an organizer would choose.
+"""Reads the demo catalog (deploy/demo/concerts.json). Its times are relative to the current time,
+so it never becomes outdated, and are rounded as an organizer would round them.
 """
 
 import json
@@ -12,14 +12,14 @@ from domain.money import CurrencyCode
 from domain.queues import NO_ROOM, RoomSettings
 
 DOORS = timedelta(hours=19)
-"""The time of day, in UTC, at which every demo concert starts: this is evening in most of their
+"""The time of day, in UTC, at which every demo concert starts. It is evening in most of their
 cities.
 """
 
 
-def demo_drafts(catalogue: bytes, now: datetime) -> tuple[ConcertDraft, ...]:
-    """Return the drafts of the demo concerts; `catalogue` is the content of the file."""
-    return tuple(_draft(record, now) for record in json.loads(catalogue))
+def demo_drafts(catalog: bytes, now: datetime) -> tuple[ConcertDraft, ...]:
+    """Return the drafts of the demo concerts; `catalog` is the content of the file."""
+    return tuple(_draft(record, now) for record in json.loads(catalog))
 
 
 def _draft(record: Mapping[str, Any], now: datetime) -> ConcertDraft:

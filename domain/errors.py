@@ -1,14 +1,14 @@
-"""The errors of Onsale. Each states what the caller can do next. This module knows neither HTTP nor
-GraphQL.
+"""Onsale's errors. Each one tells the caller what to do next. This module does not depend on HTTP
+or GraphQL.
 
 OnsaleError
-├── Refusal                  an expected answer: a member of a result union
-│   ├── InvalidInput         one or more fields, each with what is wrong and what is allowed
+├── Refusal                  an expected error: a member of a result union
+│   ├── InvalidInput         one or more fields are invalid; says what is wrong and what is allowed
 │   ├── NotFound             it does not exist, or belongs to another person
-│   ├── NotOnSale            draft, closed, before or after the sale window
+│   ├── NotOnSale            the concert is a draft, closed, or outside its sale window
 │   ├── SoldOut              fewer tickets are left than requested
-│   ├── LimitExceeded        per order or per person
-│   ├── HoldEnded            released, expired or lost; hold the tickets again
+│   ├── LimitExceeded        more tickets than allowed per order or per person
+│   ├── HoldEnded            the hold was released, expired or lost; hold the tickets again
 │   ├── PurchaseInProgress   the hold is being bought and cannot be released
 │   ├── IdempotencyConflict  the key was used for a different request
 │   ├── IllegalTransition    the status of the concert does not allow the change
@@ -16,7 +16,7 @@ OnsaleError
 │   ├── NotAdmitted          the waiting room is on, and the request has no valid pass
 │   ├── NotInQueue           the viewer has no active entry in this queue
 │   ├── RoomNotOpen          the waiting room does not accept or call people
-│   ├── QueueOpened          the opening fixed these settings until the queue is reset
+│   ├── QueueOpened          the queue has opened, so these settings cannot change until it is reset
 │   ├── CapacityInUse        held or sold units cannot be withdrawn
 │   └── TemporarilyUnavailable  a store is down, recovering or overloaded
 └── Denial                   a top-level error
@@ -57,7 +57,7 @@ class ErrorCode(StrEnum):
 
 
 def _at(moment: datetime) -> str:
-    """Format a time as the API does, to the second."""
+    """Format a time as in the API, in whole seconds."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
@@ -66,7 +66,7 @@ def _tickets(count: int) -> str:
 
 
 class OnsaleError(Exception):
-    """`str(error)` is the message for users: what failed, the value, the next step."""
+    """The base class of all errors. `str(error)` is the message for users."""
 
 
 class Refusal(OnsaleError):
@@ -78,7 +78,7 @@ class Refusal(OnsaleError):
 @dataclass(frozen=True, slots=True)
 class FieldProblem:
     path: str
-    """The dotted path in the input: `lines.0.quantity`."""
+    """The dotted path in the input, such as `lines.0.quantity`."""
     message: str
 
 
@@ -176,7 +176,7 @@ class HoldEnded(Refusal):
 
 
 class PurchaseInProgress(Refusal):
-    """The purchase is complete, or will be decided within about a minute."""
+    """The purchase is complete, or its outcome will be known within about a minute."""
 
     code = ErrorCode.PURCHASE_IN_PROGRESS
 
@@ -210,8 +210,8 @@ class IllegalTransition(Refusal):
 
 
 class VersionConflict(Refusal):
-    """Another change came first. It is retryable if the caller expected no particular version: the
-    change applies to any version, and only lost too many races.
+    """Another change came first. The error is retryable if the caller did not expect a particular
+    version, because repeating the change may then succeed.
     """
 
     code = ErrorCode.VERSION_CONFLICT
@@ -222,7 +222,7 @@ class VersionConflict(Refusal):
         what = "The settings of this waiting room are" if of_settings else "This concert is"
         again = "them" if of_settings else "it"
         step = (
-            "many changes came at once; repeat the request"
+            "many changes were made at the same time; repeat the request"
             if is_retryable
             else (f"read {again} again and repeat the change")
         )
@@ -234,7 +234,7 @@ class VersionConflict(Refusal):
 
 
 class Admission(StrEnum):
-    """The reason why a person is not admitted."""
+    """The reason a person is not admitted."""
 
     NO_PASS = "NO_PASS"
     BAD_PASS = "BAD_PASS"
@@ -270,7 +270,7 @@ class NotInQueue(Refusal):
 class RoomNotOpen(Refusal):
     """The waiting room does not accept or call people.
 
-    `opens_at` is when that changes, if known.
+    `opens_at` is when that will change, if known.
     """
 
     code = ErrorCode.ROOM_NOT_OPEN
@@ -315,8 +315,8 @@ class CapacityInUse(Refusal):
 
 
 class TemporarilyUnavailable(Refusal):
-    """The request took effect completely or not at all; repeating it with the same key shows
-    which.
+    """The request was carried out completely or not at all. Repeat it with the same key to find
+    out.
     """
 
     code = ErrorCode.TEMPORARILY_UNAVAILABLE
@@ -352,9 +352,7 @@ class BadUserInput(Denial):
 
 
 def describe_cause(error: BaseException) -> str:
-    """Return the root cause of an error for a log: the type and message of the first error in its
-    chain.
-    """
+    """Describe the root cause of an error, the first error in its chain, for a log."""
     cause = error
     while (earlier := cause.__cause__) is not None:
         cause = earlier

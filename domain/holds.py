@@ -22,18 +22,19 @@ NEXT_STATE = {
     # An order found in MongoDB overrides the state of its hold in the hot store.
     HoldState.ENDED: frozenset({HoldState.SOLD}),
 }
-"""The allowed next states of a hold; SOLD to SOLD is an order that returned some of its units."""
+"""Maps each state to the states that may follow it. SOLD follows SOLD when an order returns some of
+its units.
+"""
 
 
 class EndReason(StrEnum):
     RELEASED = "RELEASED"
     EXPIRED = "EXPIRED"
     REFUSED = "REFUSED"
-    """A purchase of ticket lines was refused and its hold was released."""
+    """A purchase of ticket lines was refused, so its hold was released."""
     UNITS_LOST = "UNITS_LOST"
-    """The units were sold to others, and no other units were left.
-
-    Their orders were recorded while the store had lost its state.
+    """Other people's orders for the units were recorded while the store had lost its state, and no
+    other units were left.
     """
     NOT_RECORDED = "NOT_RECORDED"
     """The purchase began, but no order was recorded in time."""
@@ -60,13 +61,15 @@ class Hold:
     units: tuple[Unit, ...]
     """Empty once the hold has ENDED."""
     lines: tuple[TicketLine, ...]
-    """The requested lines, at the prices when the hold was made; kept after the hold has ended."""
+    """The requested lines, with the prices at the time of the request; kept after the hold has
+    ended.
+    """
     created_at: datetime
     expires_at: datetime
     digest: str = ""
-    """Fingerprint of the whole request."""
+    """The fingerprint of the whole request."""
     pass_entry_id: EntryId | None = None
-    """The entry whose pass was used to make the hold."""
+    """The entry whose pass was used to create the hold."""
 
     @property
     def total_minor(self) -> int:

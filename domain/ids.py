@@ -1,8 +1,8 @@
-"""Ids of all entities, and the hashes by which a repeated request finds its first execution.
+"""The ids of all entities, and the fingerprints by which repeated requests are recognized.
 
 A concert id has 12 characters; a tier id is the concert id plus a number, so it identifies its
-concert. A hold and the order it becomes share one id, derived from the person, the request and its
-idempotency key.
+concert. A hold and the order it becomes share one id, derived from the person, the concert, the
+operation and the idempotency key.
 """
 
 import hashlib
@@ -16,13 +16,13 @@ OrderId = NewType("OrderId", str)
 PersonId = NewType("PersonId", str)
 Unit = NewType("Unit", str)
 EntryId = NewType("EntryId", int)
-"""A queue entry of a concert: assigned when a person joins, unique in the concert forever."""
+"""The id of a queue entry, assigned when a person joins and never reused within the concert."""
 
-# Without look-alikes (0 o, 1 l i), because ids are read aloud at box offices.
+# Characters that look alike (0 o, 1 l i) are omitted, because ids are read aloud at box offices.
 _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 
 HOUSE = PersonId("house")
-"""The buyer of the units that a lower capacity takes off sale."""
+"""The account that buys units to take them off sale when a capacity is lowered."""
 
 
 def new_concert_id() -> ConcertId:

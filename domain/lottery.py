@@ -1,7 +1,7 @@
 """The lottery that orders the people who joined before the opening: commit, reveal, draw, prove.
 
-This module and docs/lottery.md, which has test vectors, contain everything that an independent
-check needs. A secret stays private until its reveal; a `Reveal` never changes.
+This module and docs/lottery.md, which has test vectors, contain everything needed for an
+independent check. A secret stays private until it is revealed; a `Reveal` never changes.
 """
 
 import hashlib
@@ -11,7 +11,7 @@ from array import array
 from dataclasses import dataclass
 from datetime import datetime
 
-BYTES_A_NUMBER = 4
+BYTES_PER_NUMBER = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Permutation:
     """4 bytes per number, big-endian."""
 
     def __len__(self) -> int:
-        return len(self.ranks) // BYTES_A_NUMBER
+        return len(self.ranks) // BYTES_PER_NUMBER
 
     def number_of(self, lot: int) -> int:
         return _read(self.ranks, lot)
@@ -37,13 +37,14 @@ class Permutation:
 
 @dataclass(frozen=True, slots=True)
 class Reveal:
-    """Everything that becomes public when a lottery is opened."""
+    """Everything that becomes public when the secret of a lottery is revealed."""
 
     round: int
     registrations: int
     """The number of lots drawn."""
     digest: str
-    """SHA-1 chain over the registrations in order, in hex; empty if there are no registrations."""
+    """The SHA-1 chain over the registrations in order, in hex; empty if there are no registrations.
+    """
     secret: str
     seed: str
     commitment: str
@@ -88,12 +89,12 @@ def draw(seed: str, count: int) -> Permutation:
     The number of a lot is its rank by SHA-256(32 bytes of the seed, then the lot as 8 bytes,
     big-endian). Equal hashes are ranked by lot. 100,000 lots take about 0.2 s on one thread.
     """
-    ranks, order = array("I", bytes(BYTES_A_NUMBER * count)), array("I", bytes(BYTES_A_NUMBER * count))
+    ranks, order = array("I", bytes(BYTES_PER_NUMBER * count)), array("I", bytes(BYTES_PER_NUMBER * count))
     number = 0
     for bucket in _hashed(bytes.fromhex(seed), count):
         bucket.sort()
-        for ticket in bucket:
-            lot = int.from_bytes(ticket[-8:], "big")
+        for hashed_lot in bucket:
+            lot = int.from_bytes(hashed_lot[-8:], "big")
             order[number] = lot
             number += 1
             ranks[lot - 1] = number
@@ -101,8 +102,9 @@ def draw(seed: str, count: int) -> Permutation:
 
 
 def _hashed(seed: bytes, count: int) -> list[list[bytes]]:
-    """Return the lots with their hashes in buckets by first byte, so that no sort blocks other
-    threads for long.
+    """Return the lots with their hashes, in buckets by the first byte of the hash.
+
+    Each bucket is small, so sorting it does not block other threads for long.
     """
     buckets: list[list[bytes]] = [[] for _ in range(256)]
     seeded = hashlib.sha256(seed)
@@ -123,7 +125,7 @@ def _big_endian(numbers: "array[int]") -> bytes:
 
 def _read(packed: bytes, index: int) -> int:
     """Return the packed number at `index`. Raises IndexError outside 1..len."""
-    end = index * BYTES_A_NUMBER
+    end = index * BYTES_PER_NUMBER
     if not 0 < end <= len(packed):
-        raise IndexError(f"{index} is not one of {len(packed) // BYTES_A_NUMBER}")
-    return int.from_bytes(packed[end - BYTES_A_NUMBER : end], "big")
+        raise IndexError(f"{index} is not one of {len(packed) // BYTES_PER_NUMBER}")
+    return int.from_bytes(packed[end - BYTES_PER_NUMBER : end], "big")

@@ -1,4 +1,4 @@
-"""Money as whole minor units of one currency; a decimal amount is for display only."""
+"""Amounts of money in whole minor units of a currency. Decimal amounts are for display only."""
 
 from dataclasses import dataclass
 from decimal import Decimal

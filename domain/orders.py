@@ -1,6 +1,4 @@
-"""Orders: purchases that are paid and recorded. The units of an order are in no other active
-order.
-"""
+"""Orders: paid and recorded purchases. No unit belongs to two active orders."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,9 +12,9 @@ from domain.money import CurrencyCode, Money
 class OrderStatus(StrEnum):
     PAID = "PAID"
     VOID = "VOID"
-    """A fence, not a purchase: it occupies the id of a hold so that no order can ever have it."""
+    """Not a purchase: it occupies the id of a hold so that no order can ever use it."""
     WITHDRAWN = "WITHDRAWN"
-    """A purchase by the house account: units that a lower capacity took off sale."""
+    """A purchase by the house account, which takes units off sale when a capacity is lowered."""
 
 
 NEXT_STATUS = {
@@ -24,12 +22,14 @@ NEXT_STATUS = {
     OrderStatus.VOID: frozenset[OrderStatus](),
     OrderStatus.WITHDRAWN: frozenset[OrderStatus](),
 }
-"""The allowed next statuses. Payment will add transitions; until then, a recorded order is PAID."""
+"""Maps each status to the statuses that may follow it. Payments will add transitions; for now,
+every purchase is recorded as PAID.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class OrderEvent:
-    """One event in an order's history, appended and never changed."""
+    """An event in the history of an order. Events are appended and never changed."""
 
     kind: str
     at: datetime
@@ -56,12 +56,12 @@ class Order:
     events: tuple[OrderEvent, ...]
     created_at: datetime
     hold_digest: str = ""
-    """Fingerprint of the hold request, by which a store that lost the hold still recognizes a
+    """The fingerprint of the hold request. A store that lost the hold uses it to recognize a
     repeated request.
     """
     pass_entry_id: EntryId | None = None
-    """The entry whose pass the order spent, so that a store that lost the hold still spends the
-    pass.
+    """The entry whose pass the order spent. A store that lost the hold uses it to mark the pass as
+    spent.
     """
 
     @property

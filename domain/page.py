@@ -1,4 +1,4 @@
-"""One page of a longer list; each item has the cursor that continues after it."""
+"""A page of a longer list, with a cursor for each item."""
 
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -13,6 +13,6 @@ MAX_PAGE_SIZE = 100
 class Page(Generic[T]):
     items: tuple[T, ...]
     cursors: tuple[str, ...]
-    """Opaque keyset cursors, one per item. Items inserted before them do not invalidate them."""
+    """Opaque keyset cursors, one per item. They stay valid when items are inserted before them."""
     has_next_page: bool
     has_previous_page: bool

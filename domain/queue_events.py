@@ -1,4 +1,4 @@
-"""Queue events, in order of occurrence. A concert id and a stream id identify an event."""
+"""Events of a queue. The concert id and the id in the concert's stream identify an event."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,7 +12,7 @@ class QueueEventKind(StrEnum):
     JOINED = "joined"
     CALLED = "called"
     ADMITTED = "admitted"
-    """A run of admissions; `count` is how many people it called."""
+    """A batch of people was called; `count` is their number."""
     CLAIMED = "claimed"
     EXPIRED = "expired"
     LEFT = "left"
@@ -27,14 +27,15 @@ class QueueEventKind(StrEnum):
 class QueueEvent:
     concert_id: ConcertId
     id: str
-    """The id in the concert's stream, `<unix ms>-<sequence>`: unique in the concert."""
+    """The id in the concert's stream, `<unix ms>-<sequence>`, which is unique within the concert.
+    """
     kind: QueueEventKind
     at: datetime
     person_id: PersonId | None
-    """None for an event of the whole queue."""
+    """None for an event that concerns the whole queue."""
     entry_id: EntryId | None
     round: int
     count: int = 1
-    """The number of people the event is about."""
+    """The number of people that the event concerns."""
     end_reason: EntryEnd | None = None
-    """The reason of an `expired` event."""
+    """The reason for an `expired` event."""

@@ -1,9 +1,9 @@
 """A queue at one version, and the exact position of any number in it. A position costs one lookup,
-however long the queue is.
+regardless of the length of the queue.
 
 `departed` is a bit string indexed by number, most significant bit first as in Redis; the bit of a
-number is set if it left, ended or was skipped before it was called. Bits are counted once per
-snapshot, in prefix sums over its bytes.
+number is set if its entry left, ended or was skipped before it was called. The bits are counted
+once per snapshot, as prefix sums over the bytes.
 """
 
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from itertools import accumulate
 
 _ONES = bytes(value.bit_count() for value in range(256))
 _UP_TO = tuple(0xFF00 >> count & 0xFF for count in range(9))
-"""Masks of the first 0 to 8 bits of a byte."""
+"""Masks for the first 0 to 8 bits of a byte."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class QueuePositions:
     def position(self, number: int) -> int:
         """Return the number of people waiting ahead of `number`, plus one.
 
-        0 for a called number.
+        Returns 0 for a called number.
         """
         if number <= self.serving_number:
             return 0

@@ -1,4 +1,6 @@
-"""The waiting room of a concert: its settings, queue entries, and the pass for holding tickets."""
+"""The waiting room of a concert: its settings, its queue entries, and the passes for holding
+tickets.
+"""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -14,7 +16,7 @@ class EntryState(StrEnum):
     """Joined before the queue opened."""
     WAITING = "WAITING"
     READY = "READY"
-    """The number was called; a pass waits to be claimed."""
+    """The number was called, and the pass can be claimed."""
     ADMITTED = "ADMITTED"
     """The pass was claimed."""
     COMPLETED = "COMPLETED"
@@ -32,9 +34,9 @@ NEXT_ENTRY_STATE = {
     EntryState.LEFT: frozenset[EntryState](),
     EntryState.EXPIRED: frozenset[EntryState](),
 }
-"""The allowed next states.
+"""Maps each state to the states that may follow it.
 
-An ended entry stays ended; joining again makes a new entry at the end of the queue.
+An ended entry stays ended; joining again creates a new entry at the end of the queue.
 """
 
 
@@ -43,15 +45,15 @@ ACTIVE_STATES = WAITING_STATES | {EntryState.READY, EntryState.ADMITTED}
 
 
 class EntryEnd(StrEnum):
-    """The reason why an entry ended."""
+    """The reason an entry ended."""
 
     SPENT = "SPENT"
     """Its pass was spent on an order."""
     LEFT = "LEFT"
     ABSENT = "ABSENT"
-    """The presence of its person ended while the entry was waiting."""
+    """The person's presence ended while the entry was waiting."""
     NOT_CLAIMED = "NOT_CLAIMED"
-    """Its number was called, and its pass was not claimed in time."""
+    """Its number was called, but its pass was not claimed in time."""
     SESSION_OVER = "SESSION_OVER"
     """Its pass was not spent in time."""
     RESET = "RESET"
@@ -61,7 +63,7 @@ class EntryEnd(StrEnum):
 
 
 class PassStatus(StrEnum):
-    """Status names of the token-and-serving-number seed."""
+    """The status of a queue pass."""
 
     CREATED = "CREATED"
     TRANSACTION_COMPLETE = "TRANSACTION_COMPLETE"
@@ -72,11 +74,11 @@ class PassStatus(StrEnum):
 class QueueingMethod(StrEnum):
     FIFO = "FIFO"
     RANDOM = "RANDOM"
-    """Each admission draws one of the waiting entries at random: the queue has no order."""
+    """Each call draws one of the waiting entries at random; the queue has no order."""
     PASSTHROUGH = "PASSTHROUGH"
     """Each person is called on joining, and no pass is required.
 
-    People are counted, not delayed.
+    People are counted but not delayed.
     """
     REJECT = "REJECT"
     """People can neither join nor be called; entries and passes are kept."""
@@ -100,29 +102,29 @@ class RoomStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RoomSettings:
-    """Admission settings, which are part of the concert's document.
+    """Admission settings, stored in the concert's document.
 
-    `version` rises whenever they change.
+    `version` increases whenever they change.
     """
 
     suspended: bool = True
-    """The room is off: anyone may hold tickets."""
+    """Whether the room is off, so that anyone may hold tickets."""
     queueing_method: QueueingMethod = QueueingMethod.FIFO
     total_active_users: int = 1_000
-    """Slots: people called or admitted at the same time."""
+    """The number of slots: the maximum number of people called or admitted at the same time."""
     new_users_per_minute: int = 600
-    """Admissions in any 60 seconds."""
+    """The maximum number of people called in any 60 seconds."""
     pass_claim_timeout_ms: int = 60_000
     session_duration_ms: int = 300_000
-    """Lifetime of a pass, starting at its claim."""
+    """The lifetime of a pass, from the moment it is claimed."""
     prequeue_starts_at: datetime | None = None
-    """When people may start to join; None means from publication."""
+    """When people may start to join; None means at publication."""
     opens_at: datetime | None = None
     """When the first person is called; None means at the start of the sale."""
     shuffle_at_start: bool = False
-    """A lottery orders the entries that joined before the opening."""
+    """Whether a lottery orders the entries that joined before the opening."""
     queue_all: bool = False
-    """Paused: people can join, but only organizers call people."""
+    """Whether the queue is paused: people can join, but are only called manually."""
     heartbeat_timeout_ms: int = 90_000
     """More than a minute, because a hidden browser tab runs its timers only once a minute."""
     disconnect_grace_ms: int = 60_000
@@ -130,12 +132,12 @@ class RoomSettings:
     """Shown to everyone in the queue."""
     version: int = 1
     round: int = 1
-    """Rises when the queue is reset, and when a sale that was over opens again.
+    """Increases when the queue is reset, and when a sale that was over opens again.
 
     Entries of earlier rounds have ended.
     """
     commitment: str = ""
-    """SHA-256, in hex, of the secret of this round's lottery; empty without a lottery."""
+    """The SHA-256, in hex, of the secret of this round's lottery; empty if there is no lottery."""
 
     @property
     def is_on(self) -> bool:
@@ -145,7 +147,7 @@ class RoomSettings:
     def has_lottery(self) -> bool:
         """Return whether a lottery draws this round's order.
 
-        A published commitment stays in force when the settings change.
+        A published commitment stays valid when other settings change.
         """
         return self.shuffle_at_start and self.commitment != ""
 
@@ -161,9 +163,7 @@ NO_ROOM = RoomSettings()
 
 @dataclass(frozen=True, slots=True)
 class QueuePass:
-    """`token` is None until the entry is ADMITTED; the token of a pass always has the same
-    bytes.
-    """
+    """A queue pass. `token` is None unless the entry is ADMITTED; it never changes."""
 
     id: str
     token: str | None
@@ -176,28 +176,25 @@ class QueueEntry:
     concert_id: ConcertId
     person_id: PersonId
     entry_id: EntryId
-    """The internal id, also used in the global id: unique in the concert forever."""
+    """The internal id, which is part of the global id and never reused within the concert."""
     number: int | None
-    """Order in the queue, from 1 in each round; never changes.
+    """The number in the queue, starting at 1 in each round; it never changes.
 
     None before a lottery draw and for RANDOM.
     """
     state: EntryState
     position: int | None
-    """People waiting ahead, plus one; 0 once called. None without a number."""
+    """The number of people waiting ahead, plus one; 0 once called. None if there is no number."""
     joined_at: datetime
     expires_at: datetime | None
-    """READY: deadline of the claim.
-
-    ADMITTED: end of the pass. WAITING without a socket: heartbeat deadline.
+    """READY: the deadline for claiming the pass. ADMITTED: the end of the pass. WAITING without a
+    connection: the deadline for the next heartbeat.
     """
     queue_pass: QueuePass | None
     end_reason: EntryEnd | None = None
     """Set once the entry has ended."""
     lot: int | None = None
-    """The index of its registration for the lottery, from 1; None if the entry takes no part in
-    it.
-    """
+    """The index of its lottery registration, starting at 1; None if it is not in a lottery."""
     round: int = 1
     estimate: WaitEstimate | None = None
 
@@ -214,7 +211,7 @@ class WaitingRoom:
     settings: RoomSettings
     status: RoomStatus
     opens_at: datetime
-    """When the first person is called: the setting, or the start of the sale."""
+    """When the first person is called: the configured time, or the start of the sale."""
     epoch: int
     version: int
     serving_number: int
@@ -222,15 +219,16 @@ class WaitingRoom:
     """The highest number assigned in this round."""
     waiting_count: int
     slots_taken: int
-    """READY and ADMITTED entries."""
+    """The number of READY and ADMITTED entries."""
     passes_issued: int
     flow: RoomFlow
     is_past: bool = False
-    """The counts have expired in the store, because the concert has long been over."""
+    """Whether the counts have expired in the store, because the concert ended long ago."""
 
     def people_ahead(self, entry: QueueEntry | None) -> int:
-        """Return how many people may take tickets before this entry; for RANDOM, only called people
-        certainly do.
+        """Return how many people can take tickets before this entry.
+
+        For RANDOM, only people who were already called count.
         """
         if entry is None:
             return self.waiting_count + self.slots_taken

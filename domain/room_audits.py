@@ -1,7 +1,7 @@
-"""The audit of a waiting room: one row per change of its settings and per manual admission.
+"""The audit log of a waiting room: one row for each settings change and each manual admission.
 
-The row of a settings change is written together with the change and kept. The row of a manual
-admission is written before the admission and completed with its result.
+The row of a settings change is written together with the change. The row of a manual admission is
+written before the admission and completed with its result.
 """
 
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ class RoomAction(StrEnum):
 
 
 class AdmissionLimit(StrEnum):
-    """The reason why `admitNext` called fewer people than requested."""
+    """The reason `admitNext` called fewer people than requested."""
 
     NOBODY_WAITS = "NOBODY_WAITS"
     TOTAL_ACTIVE_USERS = "TOTAL_ACTIVE_USERS"
@@ -30,8 +30,8 @@ class AdmissionLimit(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RoomCommand:
-    """A command that may change a room: the person who gave it, and the id of its audit row, which
-    ensures that it runs only once.
+    """A command that may change a room. Its `id` is the id of its audit row, which ensures that it
+    runs only once.
     """
 
     id: str
@@ -39,7 +39,7 @@ class RoomCommand:
     person_name: str
     action: RoomAction = RoomAction.CONFIGURED
     digest: str = ""
-    """The fingerprint of the request that was made with the idempotency key."""
+    """The fingerprint of the request that was sent with the idempotency key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +48,8 @@ class ManualAdmission:
 
     asked: int
     called: int | None
-    """None while the result is unknown, because the caller stopped before writing it. A request
-    with the same key finds it.
+    """None if the result is unknown because the process stopped before it was written. Repeating
+    the request with the same key returns it.
     """
     limit: AdmissionLimit | None
 

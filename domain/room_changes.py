@@ -1,6 +1,6 @@
-"""Changes of waiting room settings: a requested patch, and the differences between two versions.
+"""Changes to waiting room settings: a requested patch, and the differences between two versions.
 
-Settings have their API names, and values are formatted as in the API.
+Differences use the names and value formats of the API.
 """
 
 from dataclasses import dataclass, fields, replace
@@ -32,9 +32,7 @@ _NAMES = {
 
 @dataclass(frozen=True, slots=True)
 class RoomSettingsPatch:
-    """A partial change: `given` contains RoomSettings fields with new values; other fields do not
-    change.
-    """
+    """A partial change. `given` contains the RoomSettings fields to change and their new values."""
 
     given: tuple[tuple[str, Setting], ...] = ()
 
@@ -43,17 +41,17 @@ class RoomSettingsPatch:
         return replace(before, **changes)
 
     def fingerprint_parts(self) -> tuple[str, ...]:
-        """Return the parts of a fingerprint: equal for equal patches, regardless of the settings
-        that they apply to.
+        """Return fingerprint parts that are equal for equal patches, regardless of the current
+        settings.
         """
         return tuple(
-            f"{_NAMES[name]}={_text(name, value)}" for name, value in sorted(self.given, key=lambda one: one[0])
+            f"{_NAMES[name]}={_text(name, value)}" for name, value in sorted(self.given, key=lambda item: item[0])
         )
 
 
 @dataclass(frozen=True, slots=True)
 class SettingChange:
-    """One changed setting; `before` or `after` is empty for a missing value."""
+    """One changed setting. `before` or `after` is empty if there was no value."""
 
     setting: str
     before: str
@@ -61,7 +59,7 @@ class SettingChange:
 
 
 def diff_room_settings(before: RoomSettings, after: RoomSettings) -> tuple[SettingChange, ...]:
-    """Return the changed settings in order of declaration, without their version."""
+    """Return the changed settings, except `version`, in the order of their declaration."""
     names = [field.name for field in fields(RoomSettings) if field.name != "version"]
     pairs = [(name, getattr(before, name), getattr(after, name)) for name in names]
     changed = [(name, old, new) for name, old, new in pairs if old != new]

@@ -1,5 +1,5 @@
-"""The stock of a concert at one moment. In each tier, available + held + sold = capacity until the
-concert is past; then the rest stays unsold.
+"""The stock of a concert at one moment. In each tier, available + held + sold + unsold = capacity;
+`unsold` is 0 until the concert is past.
 """
 
 from dataclasses import dataclass, replace
@@ -20,7 +20,7 @@ class TierStock:
     tier_id: TierId
     capacity: int
     held: int
-    """Units in a hold that may still become an order, including BUYING."""
+    """Units in holds that may still become orders, including holds that are BUYING."""
     sold: int
     unsold: int = 0
     """Units that can no longer be sold, because the concert is past."""
@@ -38,7 +38,7 @@ class TierStock:
 class Stock:
     """The stock of one concert at one `version`.
 
-    `version` rises with every change inside an `epoch`; a new epoch means that the state was
+    `version` increases with every change within an `epoch`; a new epoch means that the state was
     rebuilt.
     """
 

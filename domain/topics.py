@@ -19,7 +19,7 @@ class StockTopic:
 
 @dataclass(frozen=True, slots=True)
 class QueueTopic:
-    """One person's queue entry, and the room around it."""
+    """One person's queue entry, and the waiting room."""
 
     concert_id: ConcertId
     person_id: PersonId
@@ -34,7 +34,7 @@ class RoomTopic:
 
 @dataclass(frozen=True, slots=True)
 class HoldsTopic:
-    """One person's holds at a concert, each sent when it changes."""
+    """One person's holds for a concert. Each hold is published when it changes."""
 
     concert_id: ConcertId
     person_id: PersonId

@@ -1,7 +1,7 @@
-"""Input checks. Each check yields the problems of its fields, with their paths in the input.
+"""Input checks. Each check yields the problems with its fields, with their paths in the input.
 
-The bounds are generous enough for every real sale, and small enough that no request slows others
-down.
+The bounds are generous enough for any real sale, and small enough to keep one request from slowing
+others down.
 """
 
 import re
@@ -29,7 +29,7 @@ MAX_LIMIT = 1_000
 MAX_TIERS = 50
 MAX_TIER_CAPACITY = 200_000
 MAX_PRICE_MINOR = 2_000_000
-# A total of MAX_LIMIT tickets at this price still fits GraphQL's 32-bit Int.
+# The total for MAX_LIMIT tickets at this price still fits into GraphQL's 32-bit Int.
 MAX_HOLD = timedelta(hours=2)
 MAX_ACTIVE_USERS = 1_000_000
 MAX_ROOM_TIME_S = 7_200
@@ -47,15 +47,15 @@ _ROOM_VALUES = {
     "heartbeat_timeout_ms": ("heartbeatTimeoutSeconds", 1_000, MAX_ROOM_TIME_S),
     "disconnect_grace_ms": ("disconnectGraceSeconds", 1_000, MAX_ROOM_TIME_S),
 }
-"""The numeric settings of a room: the name in the API, the number of our units per unit of the API,
-and the maximum in units of the API.
+"""The numeric settings of a room, each with its API name, the number of internal units per API
+unit, and the maximum in API units.
 """
 _SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _COUNTRY = re.compile(r"[A-Z]{2}")
 
 
 def raise_problems(problems: Iterator[FieldProblem]) -> None:
-    """Raise InvalidInput with all problems; return if `problems` yields nothing."""
+    """Raise InvalidInput with all problems, if any."""
     found = tuple(problems)
     if found:
         raise InvalidInput(*found)
@@ -71,8 +71,9 @@ def key_problems(key: str) -> Iterator[FieldProblem]:
 
 
 def ticket_line_problems(concert_id: ConcertId, lines: Sequence[TicketRequest]) -> Iterator[FieldProblem]:
-    """Yield the problems of the lines. An empty id was malformed; the code that parses ids reports
-    it.
+    """Yield the problems with the lines.
+
+    An empty id stands for a malformed one, which the code that parses ids reports.
     """
     if not 1 <= len(lines) <= MAX_LINES:
         yield FieldProblem("lines", f"has {len(lines)} lines; send 1 to {MAX_LINES}")
@@ -92,7 +93,7 @@ def customer_problems(customer: Customer) -> Iterator[FieldProblem]:
 
 
 def filter_problems(filter_: ConcertFilter) -> Iterator[FieldProblem]:
-    """Yield the problems of the texts in a filter; an empty text is ignored."""
+    """Yield the problems with the texts in a filter; an empty text is ignored."""
     for name, text in (("search", filter_.search), ("city", filter_.city)):
         found = list(line_problems(f"filter.{name}", text or "", longest=MAX_QUERY, may_be_empty=True))
         if not found and name == "search" and len(words := query_words(text or "")) > MAX_QUERY_WORDS:
@@ -121,7 +122,7 @@ def draft_problems(draft: ConcertDraft) -> Iterator[FieldProblem]:
 
 
 def change_problems(change: ConcertChange) -> Iterator[FieldProblem]:
-    """Yield the problems of the changed values, regardless of the current state of the concert."""
+    """Yield the problems with the changed values, regardless of the concert's current state."""
     if change.name is not None:
         yield from line_problems("name", change.name, longest=MAX_NAME)
     if change.description is not None:
@@ -143,7 +144,7 @@ def change_problems(change: ConcertChange) -> Iterator[FieldProblem]:
 
 
 def given_problems(change: ConcertChange) -> Iterator[FieldProblem]:
-    """Yield the conflicts among the values of a change whose concert is not known."""
+    """Yield the conflicts among the values of a change, without knowing the concert."""
     yield from _window_problems(change)
     yield from _repeated_names("tiers", [tier.name for tier in change.tiers], ())
     added = [tier.name for tier in change.new_tiers[:MAX_TIERS]]
@@ -153,8 +154,8 @@ def given_problems(change: ConcertChange) -> Iterator[FieldProblem]:
 
 
 def changed_concert_problems(before: Concert, after: Concert, change: ConcertChange) -> Iterator[FieldProblem]:
-    """Yield the problems of a changed concert as a whole. It may keep the values that it had
-    before.
+    """Yield the problems with a changed concert as a whole. The concert may keep values that it
+    already had.
     """
     for index, tier in enumerate(change.tiers):
         if before.tier(tier.id) is None:
@@ -181,8 +182,8 @@ def tier_problems(path: str, tiers: Sequence[TierDraft]) -> Iterator[FieldProble
 
 
 def _repeated_names(path: str, names: Sequence[str | None], others: Sequence[str | None]) -> Iterator[FieldProblem]:
-    """Yield a problem for each tier whose name equals that of another tier, ignoring form and
-    case.
+    """Yield a problem for each tier that has the same name as another tier, ignoring compatibility
+    forms, case and spaces.
     """
     taken = {name_key(name) for name in others if name and _is_name(name)}
     for index, name in enumerate(names):
@@ -209,7 +210,9 @@ def _venue_problems(venue: Venue) -> Iterator[FieldProblem]:
 
 
 def _terms_problems(terms: ConcertTerms | ConcertChange) -> Iterator[FieldProblem]:
-    """Yield the problems of single values; None in a change leaves the value as it is."""
+    """Yield the problems with individual values. None in a change means that the value does not
+    change.
+    """
     moments = {
         "startsAt": terms.starts_at,
         "salesStartAt": terms.sales_start_at,
@@ -227,7 +230,7 @@ def _terms_problems(terms: ConcertTerms | ConcertChange) -> Iterator[FieldProble
 
 
 def _window_problems(terms: ConcertTerms | ConcertChange) -> Iterator[FieldProblem]:
-    """Yield the conflicts between times; None in a change conflicts with nothing."""
+    """Yield the conflicts between times; None in a change never conflicts."""
     start, end, concert = terms.sales_start_at, terms.sales_end_at, terms.starts_at
     if start is not None and end is not None and start >= end:
         yield FieldProblem("salesEndAt", "must be after salesStartAt")
@@ -238,8 +241,8 @@ def _window_problems(terms: ConcertTerms | ConcertChange) -> Iterator[FieldProbl
 def room_problems(
     path: str, concert: Concert | ConcertDraft, *, before: Concert | None = None
 ) -> Iterator[FieldProblem]:
-    """Yield the problems of a concert's room settings; `path` is the path of the settings in the
-    input. The concert may keep a message that it had before.
+    """Yield the problems with a concert's room settings; `path` is the path of the settings in the
+    input. A message that did not change is not checked.
     """
     room = concert.room
     yield from _room_value_problems(path, asdict(room))
@@ -252,8 +255,8 @@ def room_problems(
 def patch_problems(
     path: str, patch: RoomSettingsPatch | None, change: ConcertChange = NO_CHANGE
 ) -> Iterator[FieldProblem]:
-    """Yield the problems of the given settings, by themselves and together with the given change of
-    the concert, regardless of the current state of the room.
+    """Yield the problems with the given settings, alone and combined with the given change to the
+    concert, regardless of the current state of the room.
     """
     given = dict(patch.given) if patch else {}
     yield from _room_value_problems(path, given)
@@ -279,7 +282,8 @@ def _message_problems(path: str, message: str) -> Iterator[FieldProblem]:
 
 def _lottery_problems(path: str, values: Mapping[str, object]) -> Iterator[FieldProblem]:
     method = values.get("queueing_method", QueueingMethod.FIFO)
-    # A drawn queue must be able to reject for a while: its lottery can no longer be turned off.
+    # REJECT is allowed, because a lottery cannot be turned off after the draw, and such a queue
+    # must still be able to reject people for a while.
     if values.get("shuffle_at_start") and method not in (QueueingMethod.FIFO, QueueingMethod.REJECT):
         yield FieldProblem(f"{path}.shuffleAtStart", f"requires FIFO, and this room uses {method}; change one of them")
 
@@ -288,7 +292,7 @@ def _opening_problems(
     path: str, values: Mapping[str, object], terms: ConcertTerms | ConcertChange
 ) -> Iterator[FieldProblem]:
     """Yield problems if the room opens outside the sale window or its prequeue starts after the
-    opening. A missing time conflicts with nothing.
+    opening. A missing time never conflicts.
     """
     start, end = terms.sales_start_at, terms.sales_end_at
     opens_at, prequeue = values.get("opens_at"), values.get("prequeue_starts_at")

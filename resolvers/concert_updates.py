@@ -1,6 +1,5 @@
-"""The steps of every concert change.
-
-Read the concert, write it once with its audit row, and sync the hot state.
+"""The steps of every change to a concert: read it, write it once with its audit row, and sync the
+hot state.
 """
 
 import asyncio
@@ -21,9 +20,8 @@ from resolvers.history import is_past
 log = logging.getLogger(__name__)
 
 MAX_ATTEMPTS = 10
-"""The maximum number of attempts of a change.
-
-Of concurrent changes of one concert, one succeeds in each round of attempts.
+"""The maximum number of attempts to make a change. If changes to a concert compete, one of them
+succeeds in each round of attempts.
 """
 RETRY_PAUSE_S = 0.02
 """Multiplied by the number of attempts so far, with jitter.
@@ -35,7 +33,7 @@ MAX_WRITE_TIME = timedelta(seconds=10)
 
 
 async def get_existing(context: Context, concert_id: ConcertId) -> Concert:
-    """Return the concert, even a draft, because the caller may change it. Raises NotFound."""
+    """Return the concert, even a draft, to a caller that may change it. Raises NotFound."""
     concert = await context.stores.concerts.get(concert_id)
     if concert is None:
         raise NotFound("Concert", concert_id)
@@ -52,7 +50,7 @@ def make_command(
 async def save_concert(context: Context, before: Concert, after: Concert, done: RoomCommand) -> Concert:
     """Save `after` as the next version and return it.
 
-    Raises VersionConflict, QueueOpened, CapacityInUse or AlreadyDone; nothing is changed then.
+    Raises VersionConflict, QueueOpened, CapacityInUse or AlreadyDone without changing anything.
     """
     after = await _with_round_of_new_sale(context, before, after)
     await _raise_if_opened(context, before, after)
@@ -65,10 +63,10 @@ async def save_concert(context: Context, before: Concert, after: Concert, done: 
 
 
 async def _sync(context: Context, concert: Concert, *, is_back: bool) -> None:
-    """Sync the hot store with the change that MongoDB has.
+    """Sync the hot store with the change recorded in MongoDB.
 
-    If that fails, the apply worker syncs it later. A past concert that `is_back` has no hot state:
-    a recovery creates it, as for a new concert.
+    If that fails, the apply worker syncs it later. If `is_back` is true, the concert was past and
+    has no hot state, so a recovery creates it as for a new concert.
     """
     try:
         if is_back:
@@ -80,14 +78,14 @@ async def _sync(context: Context, concert: Concert, *, is_back: bool) -> None:
 
 
 def log_later(context: Context, what: str, error: TemporarilyUnavailable) -> None:
-    """Log a store failure that does not fail the request, because a worker repeats the step."""
+    """Log a store failure that does not fail the request, because a worker will repeat the step."""
     log.warning("request %s: %s: %s", context.request_id, what, describe_cause(error))
 
 
 async def pause_before_retry(attempt: int) -> None:
-    """Wait a moment after a lost race, longer after each one.
+    """Pause after losing a race, longer each time.
 
-    A majority read may show the winner's change only then.
+    A majority read may not show the winner's change immediately.
     """
     await asyncio.sleep(random.uniform(0.5, 1.5) * RETRY_PAUSE_S * attempt)
 
@@ -95,8 +93,8 @@ async def pause_before_retry(attempt: int) -> None:
 async def _with_round_of_new_sale(context: Context, before: Concert, after: Concert) -> Concert:
     """Return the concert in a new round if the change reopens a sale that was over.
 
-    The hot state decides whether it was: its clock ended the entries. Of a past concert it has
-    nothing any more.
+    The hot state decides whether the sale was over, because it ended the entries by its own clock.
+    It no longer contains past concerts.
     """
     is_extended = after.terms.sales_end_at > before.terms.sales_end_at
     is_ending = before.status is ConcertStatus.PUBLISHED and _is_past(before.terms.sales_end_at - MAX_WRITE_TIME)
@@ -110,15 +108,15 @@ async def _with_round_of_new_sale(context: Context, before: Concert, after: Conc
 async def _raise_if_opened(context: Context, before: Concert, after: Concert) -> None:
     """Raise QueueOpened if the change would alter numbers that people have already seen.
 
-    Once a queue is opened, its order is neither drawn nor withdrawn, and its opening is not
-    postponed. The queue of a past concert has expired, and the next one is a new round.
+    Once a queue has opened, its lottery cannot be turned on or off, and its opening cannot be
+    postponed. The queue of a past concert has expired, and its next queue is a new round.
     """
     settings = () if is_past(before) else _fixed_settings_changed(before, after)
     if not settings or before.status is ConcertStatus.DRAFT or after.room.round != before.room.round:
         return
     state = await context.stores.queues.read_queue(before.id)
-    # A queue whose opening time has passed may already be drawn or opened, or may be during this
-    # write, and its numbers would change.
+    # A queue whose opening time has passed may already have been drawn or opened, or may be during
+    # this write, and its numbers would change.
     if (state.is_opened or _is_past(before.room_opens_at - MAX_WRITE_TIME)) and state.round == before.room.round:
         raise QueueOpened(before.id, settings)
 

@@ -1,4 +1,4 @@
-"""Resolvers of the concert fields, which read the catalog and create or change concerts."""
+"""Resolvers for the concert fields. They read the catalog and create or change concerts."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -77,9 +77,9 @@ async def get_concert(context: Context, concert_id: ConcertId) -> Concert | None
 
 
 async def get_cached_concert(context: Context, concert_id: ConcertId) -> Concert | None:
-    """Return the concert, at most two seconds old.
+    """Return the concert from the cache, at most two seconds old.
 
-    The cache exists because ten thousand new sockets must not cost ten thousand reads.
+    Without the cache, ten thousand new sockets would cost ten thousand reads.
     """
     return _if_visible(context, await context.stores.concert_cache.get(concert_id))
 
@@ -100,7 +100,7 @@ def show_stock(context: Context, concert: Concert, show: Callable[[Stock], Shown
 
 
 def after_stock(context: Context, concert: Concert, show: Callable[[], Shown]) -> NowOrLater[Shown]:
-    """Return `show()` after the stock was loaded or failed to load."""
+    """Return `show()` once the stock has been loaded or has failed to load."""
     if context.stocks.is_loaded(concert.id):
         return show()
 
@@ -117,7 +117,7 @@ async def load_stocks(context: Context, concerts: Iterable[Concert]) -> None:
 
 
 async def get_concert_by_slug(context: Context, slug: str) -> Concert | None:
-    """Return the concert, or None without a read if the text is not a valid slug."""
+    """Return the concert. Returns None without a read if the text is not a valid slug."""
     return _if_visible(context, await context.stores.concerts.get_by_slug(slug)) if is_slug(slug) else None
 
 
@@ -129,7 +129,7 @@ async def get_currency(context: Context, concert_id: ConcertId) -> CurrencyCode:
 async def read_stock(context: Context, concert: Concert) -> Stock:
     """Return the stock. A draft has its whole capacity available, because it is not on sale yet.
 
-    The stock of a past concert comes from its orders.
+    The stock of a past concert is computed from its orders.
     """
     if concert.status is ConcertStatus.DRAFT:
         return Stock(0, 0, tuple(TierStock(tier.id, tier.capacity, held=0, sold=0) for tier in concert.tiers))
@@ -203,7 +203,7 @@ async def update_concert(
 
 
 async def publish_concert(context: Context, concert_id: ConcertId) -> Concert:
-    """Publish a draft. The catalog then shows it, and its sale opens at the start of the sale."""
+    """Publish a draft. The catalog then shows it, and its sale opens at the scheduled time."""
     concert = await _move(context, concert_id, ConcertStatus.PUBLISHED)
     # The first recovery of a concert creates its hot state, so new stock and lost stock take the
     # same path.
@@ -253,15 +253,15 @@ def _changed(before: Concert, change: ConcertChange) -> Concert:
 
 
 def _past_problems(before: Concert, change: ConcertChange) -> Iterator[FieldProblem]:
-    """Yield a problem for each lower capacity of a past concert: the hot state, which decides
-    whether it fits, has nothing of this concert any more.
+    """Yield a problem for each lowered capacity of a past concert. Only the hot state can decide
+    whether a lower capacity is possible, and it no longer contains this concert.
     """
     for index, tier in enumerate(change.tiers if is_past(before) else ()):
         old = before.tier(tier.id)
         if old is not None and tier.capacity is not None and tier.capacity < old.capacity:
             yield FieldProblem(
                 f"tiers.{index}.capacity",
-                f"is {tier.capacity}; at least {old.capacity} is required, because the concert is over for thirty days;"
+                f"is {tier.capacity}; at least {old.capacity} is required, because the concert ended over 30 days ago;"
                 " move its dates into the future first",
             )
 
@@ -279,7 +279,7 @@ def _if_visible(context: Context, concert: Concert | None) -> Concert | None:
 def _slug(name: str, id_: ConcertId) -> str:
     """Build a readable slug from the name and eight characters of the id.
 
-    Those characters make it unique without a look-up.
+    Those characters make it unique without a lookup.
     """
     words = re.findall(r"[a-z0-9]+", fold(name))
     return "-".join([*"-".join(words)[:180].strip("-").split("-"), id_[:8]]).strip("-")

@@ -1,4 +1,4 @@
-"""The context of one request: the stores, the viewer, the request id, and memos of its reads."""
+"""The context of one request: the stores, the viewer, the request id, and its memoized reads."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -21,7 +21,7 @@ from storage.time_slice import TimeSlice
 Item = TypeVar("Item")
 
 TURNS_PER_SLICE = 20
-"""Iterations of the event loop for other requests after each slice of a long page."""
+"""The number of event loop iterations left to other requests after each slice of a long page."""
 
 
 NOT_SIGNED_IN = (
@@ -34,7 +34,7 @@ NOT_SIGNED_IN = (
 class Context:
     """The context of one request or one event of a subscription.
 
-    It is created for each of them, so that all its reads are equally recent.
+    Each of them has its own context, so all of its reads are equally recent.
     """
 
     stores: Stores
@@ -42,7 +42,7 @@ class Context:
     viewer: Viewer | None
     request_id: str
     address: str | None = None
-    """The address of the client, if the server knows it."""
+    """The address of the client, if known."""
     wait_tables: WaitTableCache = field(default_factory=WaitTableCache)
     sold_counts: SoldCounts = field(default_factory=SoldCounts)
     concerts: LoadOnce[ConcertId, Concert | None] = field(default_factory=LoadOnce, init=False, compare=False)
@@ -50,7 +50,7 @@ class Context:
     rooms: LoadOnce[ConcertId, WaitingRoom | None] = field(default_factory=LoadOnce, init=False, compare=False)
     list_lock: asyncio.Lock = field(default_factory=asyncio.Lock, init=False, compare=False)
     fields: LoadOnce[tuple[str, int, str], object] = field(default_factory=LoadOnce, init=False, compare=False)
-    """Results of fields, by name, object and arguments."""
+    """Memoized results of fields, by name, object and arguments."""
     viewer_concerts: LoadOnce[PersonId, tuple[ConcertId, ...]] = field(
         default_factory=LoadOnce, init=False, compare=False
     )
@@ -64,7 +64,8 @@ class Context:
     async def iterate(self, items: Sequence[Item]) -> AsyncIterator[Item]:
         """Yield the items, and let the event loop do other work between them.
 
-        A request iterates one list at a time, because time slices of concurrent lists would add up.
+        A request iterates over one list at a time, because the time slices of concurrent lists
+        would add up.
         """
         async with self.list_lock:
             time_slice = TimeSlice(turns=TURNS_PER_SLICE)
@@ -75,7 +76,8 @@ class Context:
     def clear(self) -> None:
         """Clear the memos of all reads.
 
-        Mutations of one document run in order, and the result of each shows the state after it.
+        The mutations in a document run in order, and the result of each must show the state after
+        it.
         """
         for memo in (self.concerts, self.stocks, self.rooms, self.fields, self.viewer_concerts):
             memo.clear()

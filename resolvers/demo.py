@@ -1,7 +1,7 @@
 """Fills an empty catalog with the demo concerts, as the demo organizer olivia.
 
-After repeated runs, even concurrent or interrupted ones, every concert exists once and is
-published. A database that has any other concert is not changed.
+Even after repeated, concurrent or interrupted runs, every demo concert exists once and is
+published. A database that contains any other concert is not changed.
 """
 
 import asyncio
@@ -24,18 +24,18 @@ log = logging.getLogger(__name__)
 
 CATALOGUE = Path(__file__).parents[1] / "deploy" / "demo" / "concerts.json"
 STORES_WITHIN_S = 10.0
-"""The time that start-up waits for external stores; embedded ones are ready before this runs."""
+"""How long startup waits for external stores. Embedded stores are ready before this code runs."""
 _PROBE_EVERY_S = 0.1
 _MOST_LISTED = 100
 
 
 async def load_demo(context: Context) -> int:
-    """Return the number of concerts created.
+    """Load the demo concerts and return the number of concerts created.
 
-    If a store is unavailable, this is logged and the result is 0; the next start tries again.
+    If a store is unavailable, a warning is logged and the result is 0. The next start tries again.
     """
     drafts = demo_drafts(CATALOGUE.read_bytes(), datetime.now(UTC))
-    context = replace(context, viewer=_olivia())
+    context = replace(context, viewer=_demo_organizer())
     try:
         await _until_ready(context)
         return await _fill(context, drafts)
@@ -59,21 +59,21 @@ async def _fill(context: Context, drafts: tuple[ConcertDraft, ...]) -> int:
     known = {concert.slug: concert for concert in page.items}
     if page.has_next_page or known.keys() - slugs:
         return 0
-    made = 0
+    created = 0
     for draft in drafts:
         concert = known.get(draft.slug or "")
         if concert is None:
-            concert = await _created(context, draft)
-            made += concert is not None
+            concert = await _create(context, draft)
+            created += concert is not None
         if concert is not None and concert.status is ConcertStatus.DRAFT:
-            # Another process that loads the demo at the same time may be faster.
+            # Another process that is also loading the demo may be faster.
             with suppress(IllegalTransition, VersionConflict):
                 await publish_concert(context, concert.id)
-    return made
+    return created
 
 
-async def _created(context: Context, draft: ConcertDraft) -> Concert | None:
-    """Return the concert, or None if another process has just created it and will publish it."""
+async def _create(context: Context, draft: ConcertDraft) -> Concert | None:
+    """Create the concert. Returns None if another process has just created it."""
     try:
         return await create_concert(context, draft)
     except InvalidInput as error:
@@ -82,7 +82,7 @@ async def _created(context: Context, draft: ConcertDraft) -> Concert | None:
         raise
 
 
-def _olivia() -> Viewer:
+def _demo_organizer() -> Viewer:
     person = find_demo_user("olivia")
     assert person is not None
     return Viewer(PersonId(person.subject), person.username, person.email, frozenset({person.role}))

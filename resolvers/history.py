@@ -1,11 +1,8 @@
-"""The stock and the waiting room of a past concert.
+"""The stock and the waiting room of a past concert, whose keys in Redis have expired.
 
-Its keys in Redis have expired, so the recorded orders show what was sold, and the room is closed
-for good.
-
-The recorded orders show how many tickets were sold, and the room is closed permanently. The sums of
-all concerts requested in one turn of the event loop are read together and cached: a page of a
-hundred past concerts costs one aggregation, and the next request for it costs none.
+The recorded orders show how many tickets were sold, and the room is closed permanently. The counts
+for all concerts requested in one iteration of the event loop are read together and cached: a page
+of a hundred past concerts costs one aggregation, and the next request for it costs none.
 """
 
 import asyncio
@@ -25,13 +22,15 @@ from storage.connect import Stores
 from storage.hot.hot_state import is_history
 
 KEPT_S = 3_600.0
-"""Past concerts get no new orders, but a database may be restored from a backup."""
+"""How long counts are cached. Past concerts get no new orders, but a database may be restored from
+a backup.
+"""
 MAX_KEPT = 10_000
 MAX_READ_AT_ONCE = 100
 """The maximum number of concerts in one aggregation, which is the maximum page size."""
 
 _Key = tuple[ConcertId, int]
-"""The concert and its version, so that a concert that is moved and sold again is counted again."""
+"""The concert and its version, so a concert that is rescheduled and sold again is counted again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +41,16 @@ class _Kept:
 
 @dataclass(slots=True)
 class SoldCounts:
-    """A cache of the tickets sold at past concerts. The stores' detached tasks own its reads."""
+    """A cache of the tickets sold at past concerts. It reads in the stores' detached tasks."""
 
     clock: Callable[[], float] = time.monotonic
     _kept: dict[_Key, _Kept] = field(default_factory=dict)
     """Oldest first."""
     _waiting: dict[_Key, asyncio.Future[Mapping[TierId, int]]] = field(default_factory=dict)
-    """The requests of this turn of the event loop that are not read yet."""
+    """The requests of this iteration of the event loop that have not been read yet."""
 
     async def get(self, stores: Stores, concert: Concert) -> Mapping[TierId, int]:
-        """Return the number of tickets sold by tier. Raises TemporarilyUnavailable.
+        """Return the number of tickets sold in each tier. Raises TemporarilyUnavailable.
 
         A tier without sales may be missing.
         """
@@ -97,7 +96,7 @@ class SoldCounts:
 def _fail(result: asyncio.Future[Mapping[TierId, int]], error: BaseException) -> None:
     if isinstance(error, Exception):
         result.set_exception(error)
-        # The exception is retrieved, so that asyncio does not report it if no caller awaits it.
+        # Retrieve the exception, so that asyncio does not log it if no caller awaits the result.
         result.exception()
     else:
         result.cancel()
@@ -110,8 +109,8 @@ def is_past(concert: Concert) -> bool:
 
 @contextmanager
 def past_raises(concert_id: ConcertId, refusal: Refusal) -> Iterator[None]:
-    """Turn NotOnSale, which the hot state raises when it has no keys, into `refusal` for a past
-    concert, and into NotFound for a draft, which is not public.
+    """Convert NotOnSale, which the hot state raises if it has no keys, to `refusal` for a past
+    concert, and to NotFound for a draft, which is not public.
     """
     try:
         yield
@@ -132,7 +131,7 @@ def build_past_stock(concert: Concert, sold: Mapping[TierId, int], *, for_organi
 
 
 def build_past_room(concert: Concert) -> WaitingRoom:
-    """Build the waiting room of a past concert, which is closed, empty and without counts."""
+    """Build the waiting room of a past concert, which is closed and empty and has no counts."""
     return WaitingRoom(
         concert_id=concert.id,
         settings=concert.room,

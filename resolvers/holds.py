@@ -1,4 +1,4 @@
-"""Resolvers of the hold fields, which create, release and read holds."""
+"""Resolvers for the hold fields. They create, release and read holds."""
 
 import asyncio
 from itertools import chain
@@ -21,8 +21,8 @@ async def hold_tickets(
 ) -> Hold:
     """Hold all lines or none, and return the hold.
 
-    A repeated key returns the current state of the same hold. Raises NotAdmitted if a pass is
-    required and missing or not valid.
+    A repeated key returns the current state of the same hold. Raises NotAdmitted if a required pass
+    is missing or not valid.
     """
     viewer = context.signed_in()
     raise_problems(chain(key_problems(idempotency_key), ticket_line_problems(concert_id, lines)))
@@ -33,16 +33,16 @@ async def hold_tickets(
 async def create_hold(
     context: Context, id_: HoldId, lines: tuple[TicketRequest, ...], *, digest: str, queue_pass: str | None
 ) -> Hold:
-    """Hold all lines or none. Raises NotAdmitted, with the position of a waiting viewer.
+    """Hold all lines or none. Raises NotAdmitted, with the viewer's position if they are waiting.
 
-    The index of the person's concerts is written in the same round trip, and before the hold if
-    both are in one pipeline. If the index cannot be written, the request is refused. The hold may
-    then exist until its deadline; a repeated request returns it and writes the index again.
+    The index of the person's concerts is written in the same round trip as the hold, and before it
+    if both are in one pipeline. If the index cannot be written, the request is refused, but the
+    hold may exist until its deadline. A repeated request returns it and writes the index again.
     """
     viewer, concert_id = context.signed_in(), concert_of(lines[0].tier_id)
     concert = await context.stores.concert_cache.get(concert_id)
     if concert is not None and is_past(concert):
-        # Without a look at the pass, whose queue has expired too.
+        # The pass is not checked, because its queue has expired too.
         raise NotOnSale(concert_id, concert.status)
     hold = context.stores.holds.hold(
         concert_id,

@@ -1,4 +1,6 @@
-"""Memoizes the reads of one request: each key is read once, and those of one page together."""
+"""Memoizes the reads of one request: each key is read once, and the keys of one page are read
+together.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -10,7 +12,7 @@ Shown = TypeVar("Shown")
 
 Load: TypeAlias = Callable[[], Awaitable[V]]
 NowOrLater: TypeAlias = V | Awaitable[V]
-"""A value or an awaitable of it. GraphQL completes a value without a task."""
+"""A value, or an awaitable that returns it. GraphQL completes a plain value without a task."""
 
 
 class LoadOnce(Generic[K, V]):
@@ -19,12 +21,12 @@ class LoadOnce(Generic[K, V]):
     __slots__ = ("_results", "_waiting")
 
     def __init__(self) -> None:
-        # The dict is created on the first load, because each subscription keeps a context.
+        # The dicts are created on first use, because each subscription keeps a context.
         self._results: dict[K, asyncio.Future[V]] | None = None
         self._waiting: dict[K, list[asyncio.Future[None]]] | None = None
 
     async def get(self, key: K, load: Load[V]) -> V:
-        """Return the value. If the caller that loads it is cancelled, another one loads it."""
+        """Return the value. If the caller that loads it is canceled, another caller loads it."""
         while True:
             result = self._result(key)
             if result is None:
@@ -35,7 +37,7 @@ class LoadOnce(Generic[K, V]):
                 await self._settled(key)
 
     def get_now_or_later(self, key: K, load: Load[V], show: Callable[[V], Shown]) -> NowOrLater[Shown]:
-        """Return `show(value)` if the value is loaded, and otherwise an awaitable of it."""
+        """Return `show(value)` if the value is loaded, or an awaitable that returns it later."""
         result = self._result(key)
         if result is not None and result.done():
             return show(result.result())
@@ -56,14 +58,13 @@ class LoadOnce(Generic[K, V]):
         """
         missing = {key: load for key, load in loads.items() if self._result(key) is None}
         await asyncio.gather(*[self._fill(key, load) for key, load in missing.items()])
-        # Others may have been loading some of them.
+        # Other callers may already be loading some of these keys.
         await asyncio.gather(*[self._settled(key) for key in loads])
 
     async def _settled(self, key: K) -> None:
         """Wait until the load in progress has ended.
 
-        Each caller waits for a future of its own, so that its cancellation does not reach the
-        others.
+        Each caller waits for its own future, so canceling one caller does not affect the others.
         """
         result = self._result(key)
         if result is not None and not result.done():
@@ -86,7 +87,7 @@ class LoadOnce(Generic[K, V]):
         return result
 
     async def _fill(self, key: K, load: Load[V]) -> None:
-        """Load the value and keep it, or its error, unless another caller began in the meantime."""
+        """Load the value and keep it, or its error, unless another caller has already begun."""
         if self._result(key) is not None:
             return
         result = self._new_result(key)

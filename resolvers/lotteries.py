@@ -1,6 +1,6 @@
 """The lottery of a waiting room.
 
-Only its commitment is shown before the opening; everything is shown afterwards.
+Only its commitment is shown before the opening; everything is shown afterward.
 """
 
 from domain.lottery import LotteryProof, Reveal

@@ -1,4 +1,4 @@
-"""Resolvers of the order fields, which buy holds or ticket lines and read orders."""
+"""Resolvers for the order fields. They buy holds or ticket lines and read orders."""
 
 from itertools import chain
 
@@ -29,7 +29,7 @@ async def purchase_hold(
         person_id=viewer.person_id,
         customer=clean_customer(customer),
         key=fingerprint(viewer.person_id, concert_id, "purchaseTickets", idempotency_key),
-        # The digest covers the request as it was sent, so that a repeated request is recognized
+        # The digest covers the request as it was sent, so a repeated request is recognized
         # regardless of the stored values.
         digest=fingerprint(id_, customer.name, customer.email),
     )
@@ -44,7 +44,9 @@ async def purchase_lines(
     idempotency_key: str,
     queue_pass: str | None = None,
 ) -> Order:
-    """Hold the lines and buy the hold. Releases the hold if the purchase is finally refused."""
+    """Hold the tickets and buy the hold. Releases the hold if the purchase is refused and cannot be
+    retried.
+    """
     viewer = context.signed_in()
     raise_problems(
         chain(key_problems(idempotency_key), customer_problems(customer), ticket_line_problems(concert_id, lines)),

@@ -1,7 +1,7 @@
 """The steps of a purchase, in order: begin, insert, record.
 
-If a purchase stops at any step, the settle worker completes it, so that the units end up free or in
-exactly one order.
+If a purchase stops at any step, the settle worker completes it, so its units end up either free or
+in exactly one order.
 """
 
 import logging
@@ -19,9 +19,8 @@ from storage.mongo.order_batch import Outcome
 log = logging.getLogger(__name__)
 
 MAX_CONFLICTS = 5
-"""A conflict means that the hot store lost an order.
-
-Each round writes the lost orders of these units back to the hot store.
+"""The maximum number of attempts. A conflict means that the hot store lost an order; each attempt
+writes the lost orders for these units back to the hot store.
 """
 
 
@@ -43,7 +42,7 @@ class Purchase:
     async def run(self, stores: Stores) -> Order:
         """Run the purchase, and return the order once a majority has recorded it.
 
-        Raises a Refusal; after a retryable one, a repeated request finds out what happened.
+        Raises a Refusal. If it is retryable, repeating the request shows the outcome.
         """
         for _ in range(MAX_CONFLICTS):
             try:
@@ -63,19 +62,19 @@ class Purchase:
         raise TemporarilyUnavailable("The tickets of this hold are being checked after a restart of the stock store")
 
     async def release_hold(self, stores: Stores, reason: EndReason) -> None:
-        """Release the hold after a final refusal, unless it is being bought."""
+        """Release the hold after a refusal that cannot be retried, unless it is being bought."""
         try:
             await stores.holds.release(self.concert_id, self.hold_id, person_id=self.person_id, reason=reason)
         except (NotFound, PurchaseInProgress):
             # The hold no longer exists, or another request is buying it.
             return
         except TemporarilyUnavailable as error:
-            log.warning("hold %s is released only by its deadline: %s", self.hold_id, describe_cause(error))
+            log.warning("hold %s will be released only at its deadline: %s", self.hold_id, describe_cause(error))
 
     async def _insert(self, stores: Stores, hold: Hold) -> Order | None:
         """Insert the order, and return the recorded order with this id.
 
-        Returns None if the hold now has other units, so that the purchase must begin again. Raises
+        Returns None if the hold now has other units and the purchase must begin again. Raises
         HoldEnded, TemporarilyUnavailable, or NotFound for another person's order.
         """
         order = await self._order(stores, hold)
@@ -101,7 +100,7 @@ class Purchase:
             id=self.order_id,
             concert_id=self.concert_id,
             person_id=self.person_id,
-            # Only this line sets an order to PAID; payment will add PENDING_PAYMENT before it.
+            # Orders become PAID only here. Payments will add PENDING_PAYMENT before PAID.
             status=OrderStatus.PAID,
             units=hold.units,
             released_units=(),

@@ -1,4 +1,6 @@
-"""Resolvers of the queue fields: join and leave a queue, heartbeat, claim a pass, show entries."""
+"""Resolvers for the queue fields. They join and leave queues, record heartbeats, claim passes and
+read entries.
+"""
 
 import asyncio
 from collections.abc import Coroutine, Iterator
@@ -26,7 +28,7 @@ from storage.hot.queues import EntryRecord, PositionedEntry
 
 MAX_JOINS_PER_PERSON = 20
 MAX_JOINS_PER_ADDRESS = 3_000
-"""A university behind one address may queue; a flood of joins from one address may not."""
+"""High enough for a university behind one address, and low enough to stop a flood of joins."""
 JOIN_WINDOW_S = 10
 
 _PASS_STATUS = {
@@ -38,7 +40,7 @@ _PASS_STATUS = {
 
 
 async def join_queue(context: Context, concert_id: ConcertId) -> QueueEntry:
-    """Return the viewer's new entry, or their active one.
+    """Join the queue, and return the viewer's new or active entry.
 
     Raises NotFound, RoomNotOpen or RateLimited.
     """
@@ -47,8 +49,8 @@ async def join_queue(context: Context, concert_id: ConcertId) -> QueueEntry:
     closed = RoomNotOpen(concert_id, RoomStatus.CLOSED)
     if is_past(concert):
         raise closed
-    # All in one round trip, and before the join: an entry must never be missing from its person's
-    # index.
+    # All of this takes one round trip and precedes the join, because an entry must never be missing
+    # from its person's index.
     await asyncio.gather(*_count_joins(context, person_id), add_to_index(context, person_id, concert))
     with past_raises(concert_id, closed):
         joined = await context.stores.queues.join(concert_id, person_id)
@@ -111,7 +113,7 @@ async def add_to_index(context: Context, person_id: PersonId, concert: Concert) 
 async def estimate_wait(context: Context, entry: QueueEntry) -> WaitEstimate | None:
     """Return the estimate of a waiting entry.
 
-    None if it has no position or there is no estimate yet.
+    Returns None if it has no position or there is no estimate yet.
     """
     if entry.state not in WAITING_STATES or not entry.position:
         return None
@@ -120,9 +122,9 @@ async def estimate_wait(context: Context, entry: QueueEntry) -> WaitEstimate | N
 
 
 async def read_pass(context: Context, token: str | None, concert_id: ConcertId) -> EntryId | None:
-    """Return the entry id of a genuine pass; None without a token.
+    """Return the entry id of a genuine pass, or None if there is no token.
 
-    Raises NotAdmitted for any other token, with the position of a viewer who waits.
+    Raises NotAdmitted for any other token, with the viewer's position if they are waiting.
     """
     if token is None:
         return None
@@ -139,7 +141,7 @@ async def read_pass(context: Context, token: str | None, concert_id: ConcertId) 
 def hidden_positions(concert: Concert) -> Iterator[None]:
     """Remove the position from a NotAdmitted error if calls are drawn at random.
 
-    The queue has no order then.
+    Such a queue has no order.
     """
     try:
         yield
@@ -160,7 +162,7 @@ def build_entry(
 ) -> QueueEntry:
     """Build an entry with its position at one version of the queue.
 
-    RANDOM shows no number and no position.
+    With RANDOM, a waiting entry has neither number nor position.
     """
     is_waiting = record.state in WAITING_STATES
     has_no_order = is_waiting and method is QueueingMethod.RANDOM
@@ -182,7 +184,7 @@ def build_entry(
 
 
 def _show(context: Context, concert: Concert, found: PositionedEntry) -> QueueEntry:
-    """Build the entry of a reply. `estimate_wait` reads the estimate, only if it is selected."""
+    """Build the entry for a reply. `estimate_wait` reads the estimate only if it is selected."""
     return build_entry(
         context.passes,
         concert.id,
@@ -215,7 +217,9 @@ def _count_joins(context: Context, person_id: PersonId) -> list[Coroutine[Any, A
 
 
 async def _find_concert(context: Context, concert_id: ConcertId) -> Concert:
-    """Return a cached concert. Raises NotFound, also for a draft: its existence is not public."""
+    """Return a cached concert. Raises NotFound, even for a draft, because its existence is not
+    public.
+    """
     concert = await context.stores.concert_cache.get(concert_id)
     if concert is None or concert.status is ConcertStatus.DRAFT:
         raise NotFound("Concert", concert_id)

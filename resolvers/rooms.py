@@ -1,9 +1,9 @@
-"""Resolvers of the waiting room fields, and the organizer commands for a waiting room.
+"""Resolvers for the waiting room fields, and the organizer commands for a waiting room.
 
 MongoDB owns the settings. A change is one write to MongoDB, together with its audit row, and is
-then synced to the hot state. The hot state owns manual admissions; their audit row is inserted
-first and completed with the result. A repeated idempotency key finds its audit row, so that no
-command is carried out twice.
+then synced to the hot state. The hot state owns manual admissions; their audit rows are inserted
+first and completed with the result. A repeated idempotency key finds its audit row, so no command
+is carried out twice.
 """
 
 from collections.abc import Callable, Iterable
@@ -75,7 +75,9 @@ async def configure(
 
 
 async def pause(context: Context, concert_id: ConcertId) -> Concert:
-    """Pause the room, so that only organizers call people. Entries stay; repeating is harmless."""
+    """Pause the room, so that only organizers call people. Entries are kept. Repeating the command
+    has no effect.
+    """
     return await _change(
         context, concert_id, RoomSettingsPatch((("queue_all", True),)), make_command(context, RoomAction.PAUSED)
     )
@@ -88,7 +90,7 @@ async def resume(context: Context, concert_id: ConcertId) -> Concert:
 
 
 async def reset(context: Context, concert_id: ConcertId, change: RoomSettingsPatch, idempotency_key: str) -> Concert:
-    """Start a new round with an empty queue. People who were called stay called.
+    """Start a new round with an empty queue. People who were already called keep their turn.
 
     `change` may contain settings that an opened queue cannot change.
     """
@@ -143,7 +145,7 @@ async def _change(
         try:
             return await save_concert(context, before, after, done)
         except VersionConflict:
-            # Another change came first, possibly not a change of the room.
+            # Another change to the concert came first, perhaps not to its room.
             await pause_before_retry(attempt)
     raise VersionConflict(concert_id, before.room.version, of_settings=True, is_retryable=expected_version is None)
 
@@ -162,7 +164,7 @@ def _changed(before: Concert, change: RoomSettingsPatch, action: RoomAction) -> 
 
 
 async def _admit(context: Context, concert: Concert, count: int, done: RoomCommand) -> ManualAdmission:
-    """Insert the audit row before the first call, so that no call lacks a row."""
+    """Insert the audit row before the first call, so every call has a row."""
     stores = context.stores
     await stores.room_audits.insert(_audit(concert, done, ManualAdmission(count, None, None)))
     row = await _find_audit(context, done)

@@ -1,6 +1,5 @@
-"""Reads what the hub publishes.
-
-The hub publishes concerts with their queue and stock, entries with their passes, holds and orders.
+"""Reads the snapshots that the hub publishes: concerts with their queue and stock, entries with
+their passes, holds, and orders.
 """
 
 from collections.abc import Collection, Sequence
@@ -35,7 +34,7 @@ class StoreSnapshotReader:
 
     async def read_snapshot(self, concert_id: ConcertId, *, after: int) -> ConcertSnapshot:
         stored = await self._stores.snapshots.read(concert_id, after=after)
-        # The queue state names the version of the settings in force.
+        # The queue state contains the version of the concert whose settings are in force.
         concert = await self._stores.concert_cache.get(concert_id, version=stored.state.concert_version)
         if concert is None:
             raise NotFound("Concert", concert_id)
@@ -61,11 +60,11 @@ class StoreSnapshotReader:
     ) -> QueueSnapshot:
         """Build the snapshot of one person at the version of `snapshot`.
 
-        A record read after that version may contain a call that the version does not contain; the
-        version takes precedence.
+        The record may be newer and contain a call that is not in this version. The version takes
+        precedence.
         """
         if snapshot.state.is_over:
-            # The forecast knows only the stock, and the sale of the rest has ended.
+            # The forecast considers only the stock, but the sale has ended.
             stock_ahead = StockAhead.SOLD_OUT
         if record is None:
             return QueueSnapshot(None, snapshot.room, stock, stock_ahead)
@@ -84,7 +83,7 @@ class StoreSnapshotReader:
 
 
 async def read_past_snapshots(context: Context, topic: Topic) -> tuple[Snapshot, ...] | None:
-    """Return all that a subscription to a past concert shows; None if its topic may still change.
+    """Return all snapshots of a topic of a past concert, or None if the topic may still change.
 
     Raises TemporarilyUnavailable.
     """
@@ -99,7 +98,7 @@ async def read_past_snapshots(context: Context, topic: Topic) -> tuple[Snapshot,
             return (room,)
         case HoldsTopic():
             return ()
-    # Of a payload that may be shared, no viewer sees more than a buyer does.
+    # The payload may be shared, so no viewer sees more than a buyer does.
     stock = build_past_stock(concert, await context.sold_counts.get(context.stores, concert), for_organizer=False)
     match topic:
         case StockTopic():

@@ -22,15 +22,15 @@ MAX_TABLES = 1_000
 
 @dataclass(slots=True)
 class WaitTableCache:
-    """A cache of wait tables. The stores' detached tasks own its reads in progress."""
+    """A cache of wait tables. It reads in the stores' detached tasks."""
 
     clock: Callable[[], float] = time.monotonic
     _known: dict[ConcertId, tuple[float, WaitTable]] = field(default_factory=dict)
-    """The time at which each room was read and its table, oldest first."""
+    """The time of the read and the table of each concert, oldest first."""
     _reads: SingleFlight[ConcertId, WaitTable] = field(default_factory=SingleFlight)
 
     def put(self, concert_id: ConcertId, table: WaitTable) -> None:
-        """Store a table whose room was read just now."""
+        """Store a table built from a room that was just read."""
         self._put(concert_id, self.clock(), table)
 
     async def get(self, stores: Stores, concert: Concert) -> WaitTable:
@@ -70,7 +70,7 @@ def build_waiting_room(concert: Concert, state: RoomState) -> WaitingRoom:
 
 
 def build_room_wait_table(room: WaitingRoom) -> WaitTable:
-    """Build the wait table of a room. It has no estimates while the room calls no one."""
+    """Build the wait table of a room. It has no estimates while no one is being called."""
     if room.status is not RoomStatus.OPEN:
         return NO_ESTIMATE
     return build_wait_table(

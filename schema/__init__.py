@@ -1,7 +1,4 @@
-"""The root types and the built schema.
-
-A transport calls `execute` and `start`.
-"""
+"""The root types and the built schema. Transports call `execute` and `start`."""
 
 from datetime import UTC, datetime
 
@@ -45,12 +42,12 @@ def _server_time() -> datetime:
     return datetime.now(UTC)
 
 
-@strawberry.type(description="All reads.")
+@strawberry.type(description="All queries.")
 class Query:
     concerts = strawberry.field(
         list_concerts,
         description=(
-            "All concerts: upcoming ones first, in order of their start, then past ones, latest first."
+            "All concerts: upcoming ones first, ordered by start, then past ones, latest first."
             " Organizers also see drafts."
         ),
     )
@@ -74,7 +71,7 @@ class Query:
     server_time = strawberry.field(_server_time, description="The server's clock, for countdowns.")
 
 
-@strawberry.type(description="All changes. Expected errors are members of each result union.")
+@strawberry.type(description="All mutations. Expected errors are members of their result unions.")
 class Mutation:
     join_queue = strawberry.mutation(queues.join_queue, description="Join the queue of a concert.")
     leave_queue = strawberry.mutation(
@@ -93,7 +90,7 @@ class Mutation:
     )
     create_concert = strawberry.mutation(concerts.create_concert, description="Create a concert as a draft.")
     update_concert = strawberry.mutation(
-        concerts.update_concert, description="Change a concert, its limits, prices or capacities."
+        concerts.update_concert, description="Change a concert, including its limits, prices and capacities."
     )
     publish_concert = strawberry.mutation(concerts.publish_concert, description="Publish a draft.")
     close_concert = strawberry.mutation(concerts.close_concert, description="End the sale of a concert permanently.")
@@ -112,7 +109,7 @@ class Mutation:
 
 @strawberry.type(
     description=(
-        "Each payload is a complete snapshot. The first one is the current state; the latest one is all you need."
+        "Each payload is a complete snapshot. The first one is the current state; you only need the latest one."
     )
 )
 class Subscription:
@@ -124,7 +121,9 @@ class Subscription:
     queue_position = strawberry.subscription(
         subscription_fields.queue_position,
         graphql_type=QueuePosition,
-        description="Your position in the queue, until your entry ends. No heartbeat is needed while it runs.",
+        description=(
+            "Your position in the queue, until your entry ends. No heartbeat is needed while the subscription runs."
+        ),
     )
     hold_changed = strawberry.subscription(
         subscription_fields.hold_changed,
@@ -151,7 +150,7 @@ _SCHEMA = strawberry.Schema(
     config=StrawberryConfig(scalar_map=SCALARS),
     exception_handlers=HANDLERS,
 )
-# Strawberry has no public access to the schema of graphql-core.
+# Strawberry does not expose the schema of graphql-core publicly.
 CORE_SCHEMA = _SCHEMA._schema  # noqa: SLF001
 """The schema that graphql-core executes, with permissions enforced on its fields."""
 drop_null_defaults(CORE_SCHEMA)

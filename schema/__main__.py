@@ -1,4 +1,4 @@
-"""Prints the SDL; after a change, run `python -m schema > schema/schema.graphql`."""
+"""Prints the SDL. After changing the schema, run `python -m schema > schema/schema.graphql`."""
 
 import sys
 

@@ -66,7 +66,9 @@ class Stock:
         description="A new epoch means that the stock was rebuilt. Accept it regardless of its version."
     )
     tiers: list[TierStock] = strawberry.field(description="The stock of each tier.")
-    sold_out: bool = strawberry.field(description="Whether no tier has tickets available. Holds may still return some.")
+    sold_out: bool = strawberry.field(
+        description="Whether no tickets are available in any tier. Holds may still return some."
+    )
 
     @classmethod
     def of(cls, stock: domain.stock.Stock) -> Self:
@@ -89,11 +91,11 @@ class Tier(ids.Node):
     name: str = strawberry.field(description="The name of the tier.")
     price: Money = strawberry.field(description="The price of one ticket.")
     capacity: int = strawberry.field(
-        description="The total number of tickets on sale. A much higher capacity takes effect in steps."
+        description="The total number of tickets on sale. A large increase takes effect in steps."
     )
     capacity_target: int | None = strawberry.field(
         description=(
-            "The new capacity, while many tickets are being put on sale or taken off sale. Null afterwards."
+            "The new capacity, while many tickets are being put on sale or taken off sale. Null afterward."
             " A lower capacity limits sales immediately."
         )
     )
@@ -199,7 +201,7 @@ class Concert(ids.Node):
         return resolve.show_stock(info.context, self.concert, Stock.of)
 
     @computed(
-        "The waiting room of this concert now. Null with a top-level error if the store is unavailable.",
+        "The current state of the waiting room. Null with a top-level error if the store is unavailable.",
         graphql_type=WaitingRoom | None,
     )
     def waiting_room(self, info: Info) -> NowOrLater[WaitingRoom | None]:
@@ -224,8 +226,8 @@ class ConcertFilter:
     search: str | None = strawberry.field(
         default=None,
         description=(
-            "Words from the name, the venue or the city, or beginnings of such words, in any order. Case,"
-            " accents and punctuation next to words are ignored. At most 10 words and 200 characters."
+            "Words, or beginnings of words, from the name, the venue or the city, in any order. Case,"
+            " accents and punctuation around words are ignored. At most 10 words and 200 characters."
         ),
     )
     city: str | None = strawberry.field(

@@ -1,4 +1,4 @@
-"""Relay connections; Strawberry's own leave `nodes` empty if only `nodes` is selected."""
+"""Relay connections. Strawberry's own ones leave `nodes` empty if only `nodes` is selected."""
 
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Generic, Self, TypeAlias, TypeVar, cast, overload
@@ -48,7 +48,7 @@ class Connection(Generic[T]):
 
 
 class ShownList(Sequence[T]):
-    """The objects of a page, built one by one, because a page is completed in time slices."""
+    """The objects of a page, each built on access, because a page is completed in time slices."""
 
     def __init__(self, items: Sequence[Any], show: Callable[[Any], T]) -> None:
         self._items = items

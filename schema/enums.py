@@ -1,6 +1,6 @@
 """The domain's enums in the schema, with a description of each value that needs one.
 
-All enums are open: clients need a default branch, because a later version may add a value.
+All enums are open: clients need a default branch, because a later version may add values.
 """
 
 from enum import StrEnum
@@ -73,7 +73,7 @@ _show(
     HoldState,
     "The state of a hold.",
     HELD="The tickets are reserved for you until `expiresAt`.",
-    BUYING="A purchase has started. It is decided within about a minute; until then the hold does not expire.",
+    BUYING="A purchase has started. Its outcome is known within about a minute; until then, the hold does not expire.",
     SOLD="Its tickets became an order.",
     ENDED="It returned its tickets; `reason` says why.",
 )
@@ -127,14 +127,14 @@ _show(
     SUSPENDED="It is off: tickets can be held without a pass.",
     SCHEDULED="People cannot join yet.",
     PREQUEUE="People can join, but are not called before `opensAt`.",
-    OPEN="People join and are called.",
-    PAUSED="People join and keep their places, but are only called manually.",
+    OPEN="People can join and are called.",
+    PAUSED="People can join and keep their places, but are only called manually.",
     REJECTING="People can neither join nor be called.",
     CLOSED="The sale is over.",
 )
 _show(
     RoomAction,
-    "A change of a waiting room.",
+    "A change to a waiting room.",
     CONFIGURED="Settings were changed.",
     PAUSED="The queue was paused.",
     RESUMED="The queue was resumed.",
@@ -159,7 +159,7 @@ _show(
     "The status of a pass.",
     CREATED="It is valid: you can hold tickets.",
     TRANSACTION_COMPLETE="It was spent on an order.",
-    TRANSACTION_FAILED="Its owner left the queue without an order.",
+    TRANSACTION_FAILED="Its owner left the queue without placing an order.",
     TOKEN_EXPIRED="It expired before it was used.",
 )
 _show(
@@ -171,14 +171,14 @@ _show(
 )
 _show(
     Role,
-    "What a person may do.",
+    "The role of a person.",
     CUSTOMER="Holds and buys tickets.",
     ORGANIZER="Prepares and sells concerts, and sees every order.",
     GATE="Checks tickets at the entrance.",
 )
 _show(
     LimitScope,
-    "What a limit counts.",
+    "The scope of a limit.",
     ORDER="Tickets in one request.",
     PERSON="All tickets one person holds and owns.",
 )

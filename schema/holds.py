@@ -33,7 +33,7 @@ from schema.strawberry_fixes import INPUT, Info, computed
 _KEEPS_TICKETS = frozenset({HoldState.HELD, HoldState.BUYING})
 
 
-@strawberry.type(description="Tickets of one tier, at the price at which they were held.")
+@strawberry.type(description="Tickets in one tier, at the price when they were held.")
 class TicketLine:
     line: strawberry.Private[domain.holds.TicketLine]
     tier_id: strawberry.ID = strawberry.field(description="The id of the tier.")
@@ -51,7 +51,7 @@ class TicketLine:
             total=Money.of(line.unit_price_minor * line.quantity, currency),
         )
 
-    @computed("The tier now.")
+    @computed("The current state of the tier.")
     async def tier(self, info: Info) -> Tier | None:
         concert = await concerts.load_concert(info.context, concert_of(self.line.tier_id))
         tier = concert.tier(self.line.tier_id) if concert else None
@@ -100,7 +100,7 @@ async def build_hold(context: Context, hold: domain.holds.Hold) -> Hold:
     return Hold.of(hold, await concerts.get_currency(context, hold.concert_id))
 
 
-@strawberry.input(description="A number of tickets of one tier.")
+@strawberry.input(description="A number of tickets in one tier.")
 class TicketLineInput:
     tier_id: strawberry.ID = strawberry.field(description="The id of the tier.")
     quantity: int = strawberry.field(description="The number of tickets.")
@@ -133,7 +133,7 @@ class ReleaseHoldInput:
 
 
 @strawberry.type(
-    description="The current state of the hold. With a repeated key, it may have ended; check `hold.state`."
+    description="The current state of the hold. If the key was repeated, it may have ended; check `hold.state`."
 )
 class HoldTicketsSuccess:
     hold: Hold = strawberry.field(description="The hold.")

@@ -1,7 +1,8 @@
-"""Opaque global ids: base64url of a kind followed by domain ids, `Hold:<concert>:<hold>`.
+"""Opaque global ids: the base64url encoding of a kind and domain ids, such as
+`Hold:<concert>:<hold>`.
 
-Decoding is strict: the value must be exactly what `_encode` returns, and its parts contain only
-the characters of our ids, so that client input cannot change the meaning of a store key.
+Decoding is strict: the value must be exactly what `_encode` returns, and its parts may contain only
+characters that are used in ids, so client input cannot change the meaning of a store key.
 """
 
 import base64
@@ -125,7 +126,7 @@ class IdReader:
     def finish(self, *others: Iterable[FieldProblem]) -> None:
         """Raise InvalidInput if any id was malformed; such ids were read as empty strings.
 
-        `others` yield the problems of the other fields. They are read only to complete the error;
+        `others` yield the problems with the other fields. They are read only to complete the error;
         if all ids are well-formed, the resolver checks the other fields.
         """
         if self._problems:
@@ -142,7 +143,7 @@ class IdReader:
 def read_concert(value: str, *others: Iterable[FieldProblem]) -> ConcertId:
     """Return the `concertId` of an input that has no other id.
 
-    Raises InvalidInput, which also lists the problems of the other fields.
+    Raises InvalidInput, which also lists the problems with the other fields.
     """
     reader = IdReader()
     concert_id = reader.concert("concertId", value)

@@ -16,20 +16,20 @@ from resolvers.context import Context
 
 @strawberry.type(
     description=(
-        "The lottery among the people who join before the opening. Write down the commitment before"
-        " the opening. Afterwards, SHA-256 of the secret's bytes is the commitment, and "
-        "SHA-256 of these bytes followed by the digest's text is the seed."
+        "The lottery among the people who join before the opening. To check it, write down the commitment before"
+        " the opening. Afterward, check that it is the SHA-256 of the secret's bytes, and that the seed is"
+        " the SHA-256 of those bytes followed by the digest's text."
     )
 )
 class RoomLottery:
     commitment: str = strawberry.field(
-        description="SHA-256 of the secret, published before the first person could join."
+        description="The SHA-256 of the secret, published before the first person could join."
     )
     is_revealed: bool = strawberry.field(description="Whether the secret has been revealed and the order drawn.")
     registrations: int | None = strawberry.field(
         description="How many lots were drawn. Null before the opening, as are the fields below."
     )
-    digest: str | None = strawberry.field(description="A SHA-1 digest of the registrations in their order.")
+    digest: str | None = strawberry.field(description="A SHA-1 digest of the registrations in order.")
     secret: str | None = strawberry.field(description="The secret, as hexadecimal digits.")
     seed: str | None = strawberry.field(description="The seed, as hexadecimal digits.")
     revealed_at: datetime | None = strawberry.field(description="When the secret was revealed.")
@@ -49,17 +49,17 @@ class RoomLottery:
 
 @strawberry.type(
     description=(
-        "Proof that your lot drew your number: the rank of its hash among the hashes of all "
-        "lots from 1 to `registrations`. A hash is SHA-256 of the seed's bytes followed by "
-        "the lot as 8 bytes, big-endian. deploy/verify/lottery.py checks it, the seed and the"
+        "Proof that your lot drew your number, which is the rank of the lot's hash among the hashes of "
+        "lots 1 to `registrations`. A lot's hash is the SHA-256 of the seed's bytes followed by "
+        "the lot as 8 bytes, big-endian. deploy/verify/lottery.py checks the number, the seed and the"
         " secret."
     )
 )
 class LotteryProof:
     lot: int = strawberry.field(description="The index of your registration, starting at 1.")
-    number: int = strawberry.field(description="The number in the queue that the lot drew.")
+    number: int = strawberry.field(description="The queue number that the lot drew.")
     registrations: int = strawberry.field(description="How many lots were drawn.")
-    digest: str = strawberry.field(description="A SHA-1 digest of the registrations in their order.")
+    digest: str = strawberry.field(description="A SHA-1 digest of the registrations in order.")
     secret: str = strawberry.field(description="The secret, as hexadecimal digits.")
     seed: str = strawberry.field(description="The seed, as hexadecimal digits.")
     commitment: str = strawberry.field(

@@ -1,4 +1,4 @@
-"""Resolves `node(id)` under the same permissions as the fields that return the object."""
+"""Resolves `node(id)` with the same permissions as the fields that return the object."""
 
 from typing import Annotated, assert_never
 

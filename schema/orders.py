@@ -50,7 +50,7 @@ class Order(ids.Node):
     customer_name: str = strawberry.field(description="The name of the ticket holder.")
     customer_email: str = strawberry.field(description="The email address for the tickets.")
     created_at: datetime = strawberry.field(description="When the order was created.")
-    version: int = strawberry.field(description="Increases with every change of the order.")
+    version: int = strawberry.field(description="Increases with every change to the order.")
 
     @classmethod
     def of(cls, order: domain.orders.Order) -> Self:

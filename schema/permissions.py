@@ -1,7 +1,7 @@
-"""Permissions: a single table of schema fields, applied when the schema is built.
+"""Permissions: a single table of schema fields, which is applied when the schema is built.
 
-Every root field has its own row; a subscription is checked once, when it starts. A type either
-has one owner, with a row for all of its fields, or is visible to every viewer of the field that
+Every root field has its own row; a subscription is checked once, when it starts. A type either has
+one owner, and one row for all of its fields, or is visible to every viewer of the field that
 returns it. Individual fields of such a type may have a stricter row; they must be nullable.
 """
 
@@ -101,25 +101,25 @@ def enforce_permissions(schema: GraphQLSchema) -> None:
     for name, field in (schema.subscription_type.fields if schema.subscription_type else {}).items():
         field.subscribe = _guarded(field.subscribe, PERMISSIONS[f"Subscription.{name}"])
     roots = {str(root) for root in (schema.query_type, schema.mutation_type, schema.subscription_type)}
-    for row, right in PERMISSIONS.items():
+    for row, permission in PERMISSIONS.items():
         type_name, _, field_name = row.partition(".")
         if type_name not in roots:
             guarded = schema.type_map[type_name]
             assert isinstance(guarded, GraphQLObjectType)
             for field in guarded.fields.values() if field_name == "*" else (guarded.fields[field_name],):
-                field.resolve = _guarded(field.resolve, right)
+                field.resolve = _guarded(field.resolve, permission)
 
 
-def _guarded(resolve: Callable[..., object] | None, right: Permission) -> Callable[..., object]:
+def _guarded(resolve: Callable[..., object] | None, permission: Permission) -> Callable[..., object]:
     assert resolve is not None
-    if right is Permission.ANYONE:
+    if permission is Permission.ANYONE:
         return resolve
 
     def guarded(source: object, info: GraphQLResolveInfo[Context], **arguments: object) -> object:
         viewer = info.context.viewer
-        if viewer is None and right is Permission.SIGNED_IN_OR_NULL:
+        if viewer is None and permission is Permission.SIGNED_IN_OR_NULL:
             return None
-        right.check(viewer, getattr(source, "person_id", None))
+        permission.check(viewer, getattr(source, "person_id", None))
         return resolve(source, info, **arguments)
 
     return guarded

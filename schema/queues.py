@@ -89,7 +89,7 @@ class QueueEntry(ids.Node):
         description="Increases when an organizer resets the queue. Numbers then start at 1 again."
     )
     lot: int | None = strawberry.field(
-        description="The index of your registration in the lottery, starting at 1. Null if you are in no lottery."
+        description="The index of your registration in the lottery, starting at 1. Null if you are not in a lottery."
     )
 
     @classmethod
@@ -139,11 +139,11 @@ class QueueEntry(ids.Node):
         return await load_concert(info.context, self.concert_id)
 
 
-@strawberry.type(description="Your position in the queue and the stock, all at one version.")
+@strawberry.type(description="Your position in the queue and the stock of the concert, read at the same version.")
 class QueuePosition:
     person_id: strawberry.Private[PersonId]
     state: EntryState | None = strawberry.field(
-        description="The state of your entry. Null if you never joined, and so are the other fields of your entry."
+        description="The state of your entry. If you never joined, this and the other fields of your entry are null."
     )
     number: int | None = strawberry.field(description="See `QueueEntry.number`.")
     position: int | None = strawberry.field(description="See `QueueEntry.position`; exact for this version.")
@@ -179,8 +179,8 @@ class QueuePosition:
     )
 
     @classmethod
-    def of(cls, line: QueueSnapshot, person_id: PersonId) -> Self:
-        entry, room = line.entry, line.room
+    def of(cls, snapshot: QueueSnapshot, person_id: PersonId) -> Self:
+        entry, room = snapshot.entry, snapshot.room
         was_called = entry is not None and entry.state in (EntryState.READY, EntryState.ADMITTED)
         deadline = entry.expires_at if entry and was_called else None
         return cls(
@@ -199,8 +199,8 @@ class QueuePosition:
             opens_at=room.opens_at if room.status in (RoomStatus.SCHEDULED, RoomStatus.PREQUEUE) else None,
             room_status=room.status,
             message=room.settings.message,
-            stock=Stock.of(line.stock),
-            stock_ahead=line.stock_ahead,
+            stock=Stock.of(snapshot.stock),
+            stock_ahead=snapshot.stock_ahead,
             version=room.version,
             epoch=room.epoch,
         )

@@ -25,10 +25,10 @@ class SettingChange:
 
 @strawberry.type(description="The result of calling people manually.")
 class HandCall:
-    asked: int = strawberry.field(description="How many people the organizer asked to call.")
+    asked: int = strawberry.field(description="How many people the organizer wanted to call.")
     called: int | None = strawberry.field(
         description=(
-            "How many people were called. Null if the server stopped before it knew; repeat the "
+            "How many people were called. Null if the server stopped before it knew; to find out, repeat the "
             "request with the same key."
         )
     )
@@ -41,9 +41,7 @@ class HandCall:
         return cls(asked=call.asked, called=call.called, limit=call.limit)
 
 
-@strawberry.type(
-    description="One change of a waiting room. It is recorded together with the change and kept permanently."
-)
+@strawberry.type(description="A record of one change to a waiting room. Records are kept permanently.")
 class RoomAudit:
     at: datetime = strawberry.field(description="When the change was made.")
     person_id: str = strawberry.field(description="The `sub` of the organizer's token.")

@@ -32,7 +32,7 @@ from schema.strawberry_fixes import ConcertIdArgument, Info, computed
 class RoomFlow:
     inflow: int = strawberry.field(description="People who joined in the last minute.")
     outflow: int = strawberry.field(description="People who were called in the last minute.")
-    occupancy: int = strawberry.field(description="People called or admitted now.")
+    occupancy: int = strawberry.field(description="People currently called or admitted.")
     waiting_count: int = strawberry.field(description="How many people are waiting.")
     no_shows: int = strawberry.field(description="The sum of `absent` and `notClaimed`.")
     joined: int = strawberry.field(description="People who joined.")
@@ -74,7 +74,9 @@ class WaitingRoom:
         description="Whether the waiting room is off: tickets can be held without a pass."
     )
     queueing_method: QueueingMethod = strawberry.field(description="How the next person is chosen.")
-    total_active_users: int = strawberry.field(description="The maximum number of people called or admitted at a time.")
+    total_active_users: int = strawberry.field(
+        description="The maximum number of people called or admitted at the same time."
+    )
     new_users_per_minute: int = strawberry.field(description="The maximum number of people called in any 60 seconds.")
     pass_claim_timeout_seconds: int = strawberry.field(
         description="How many seconds a called person has to claim the pass."
@@ -86,7 +88,7 @@ class WaitingRoom:
         description="When people can start to join. Null means at publication."
     )
     opens_at: datetime = strawberry.field(
-        description="When calling starts: the time that was set, or the start of the sale."
+        description="When people start to be called: the configured time, or the start of the sale."
     )
     shuffle_at_start: bool = strawberry.field(
         description="Whether a lottery orders the people who join before the opening."
@@ -95,8 +97,8 @@ class WaitingRoom:
         description="Whether the queue is paused: people wait and are only called manually."
     )
     heartbeat_timeout_seconds: int = strawberry.field(
-        description="How many seconds one heartbeat keeps an entry alive without a connection. Below 70,"
-        " people whose browser tab is hidden lose their place."
+        description="How many seconds one heartbeat keeps an entry alive without a connection. If it is below 70,"
+        " people whose browser tab is hidden will lose their place."
     )
     disconnect_grace_seconds: int = strawberry.field(
         description="How many seconds an entry stays alive after its last connection closed."
@@ -104,7 +106,7 @@ class WaitingRoom:
     message: str = strawberry.field(description="A message to everyone in the queue. Empty if there is none.")
     settings_version: int = strawberry.field(
         description=(
-            "Increases with every change of the settings. Pass it to `configureWaitingRoom` as `expectedVersion`."
+            "Increases with every change to the settings. Pass it to `configureWaitingRoom` as `expectedVersion`."
         )
     )
     round: int = strawberry.field(
@@ -114,7 +116,7 @@ class WaitingRoom:
     serving_number: int = strawberry.field(description="The highest number called so far in this round.")
     waiting_count: int = strawberry.field(description="How many people are waiting.")
     slots_taken: int = strawberry.field(
-        description="How many people are called or admitted now, of at most `totalActiveUsers`."
+        description="How many people are currently called or admitted, out of at most `totalActiveUsers`."
     )
     passes_issued: int = strawberry.field(description="How many passes have been claimed so far in this round.")
     version: int = strawberry.field(
@@ -130,13 +132,11 @@ class WaitingRoom:
     async def lottery(self, info: Info) -> RoomLottery | None:
         return await load_lottery(info.context, self.room)
 
-    @computed(
-        "How many people pass through the waiting room. For organizers; null thirty days after the concert is over."
-    )
+    @computed("How many people pass through the waiting room. For organizers; null from thirty days after the concert.")
     def flow(self) -> RoomFlow | None:
         return RoomFlow.of(self.room) if not self.room.is_past else None
 
-    @computed("Changes of the waiting room, newest first. For organizers; null with a top-level error for others.")
+    @computed("Changes to the waiting room, newest first. For organizers; null with a top-level error for others.")
     async def audit(
         self, info: Info, first: First = DEFAULT_PAGE_SIZE, after: After = None
     ) -> Connection[RoomAudit] | None:

@@ -1,6 +1,6 @@
 """Scalars for times and amounts.
 
-DateTime is in UTC with `Z`. Decimal is a string, so that no client rounds it.
+A DateTime is in UTC, with `Z`. A Decimal is a string, so no client rounds it.
 """
 
 import math
@@ -29,7 +29,7 @@ def write_date_time(value: datetime) -> str:
 
 
 def read_date_time(value: object) -> datetime:
-    """Return the time in UTC and whole milliseconds, the precision of both stores.
+    """Return the time in UTC and in whole milliseconds, the precision of both stores.
 
     Raises GraphQLError.
     """
@@ -47,7 +47,7 @@ def read_date_time(value: object) -> datetime:
 
 
 def seconds_until(moment: datetime) -> int:
-    """Return the whole seconds until `moment`, for clients with a wrong clock.
+    """Return the whole seconds until `moment`, for clients whose clock may be wrong.
 
     Returns 0 if the moment has passed.
     """
@@ -61,7 +61,7 @@ def write_decimal(value: Decimal) -> str:
 SCALARS: dict[object, strawberry.types.scalar.ScalarDefinition] = {
     datetime: strawberry.scalar(
         name="DateTime",
-        description=f"A moment in UTC as ISO 8601 with `Z`, like `{_EXAMPLE}`. Input may have any offset.",
+        description=f"A time in UTC as ISO 8601 with `Z`, like `{_EXAMPLE}`. Input may have any offset.",
         specified_by_url="https://www.rfc-editor.org/rfc/rfc3339",
         serialize=write_date_time,
         parse_value=read_date_time,
@@ -72,7 +72,7 @@ SCALARS: dict[object, strawberry.types.scalar.ScalarDefinition] = {
         serialize=write_decimal,
     ),
 }
-"""The scalar of each Python type."""
+"""The scalar for each Python type."""
 
 
 @strawberry.type(description="An amount of money. Use `minor` for calculations and `amount` for display.")

@@ -28,17 +28,17 @@ INPUT = strawberry.argument(name="input", description="The input of the mutation
 def computed(
     description: str | None = None, *, name: str | None = None, graphql_type: object | None = None
 ) -> Callable[[Method], Method]:
-    """Make a method a field without losing its type, as Strawberry's decorator does.
+    """Turn a method into a field and keep its type.
 
-    Strawberry loses it if there is a description. `graphql_type` is the type of a field whose
-    method returns either a value or an awaitable.
+    Strawberry's own decorator loses the type if there is a description. `graphql_type` is the type
+    of a field whose method returns either a value or an awaitable.
     """
-    made = strawberry.field(description=description, name=name, graphql_type=graphql_type)
-    return cast("Callable[[Method], Method]", made)
+    field = strawberry.field(description=description, name=name, graphql_type=graphql_type)
+    return cast("Callable[[Method], Method]", field)
 
 
 def drop_null_defaults(schema: GraphQLSchema) -> None:
-    """Remove the meaningless `= null` that Strawberry writes after every optional input."""
+    """Remove the meaningless `= null` that Strawberry adds to every optional input."""
     for input_ in _inputs(schema):
         if input_.default_value is None:
             input_.default_value = Undefined

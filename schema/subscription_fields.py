@@ -1,4 +1,6 @@
-"""The subscription fields: each defines its topic and the payload built from a snapshot of it."""
+"""The subscription fields. Each defines its topic and the payload built from a snapshot of the
+topic.
+"""
 
 from collections.abc import Awaitable, Callable
 from typing import Annotated, assert_never
@@ -44,7 +46,7 @@ async def order_updated(
     info: Info, order_id: Annotated[strawberry.ID, strawberry.argument(description="The id of the order.")]
 ) -> OrderTopic:
     wanted = OrderId(ids.argument("orderId", order_id, Kind.ORDER).parts[0])
-    # Another person's order is also None, because its existence is private.
+    # The result is also None for another person's order, because its existence is private.
     if await orders.get_order(info.context, wanted) is None:
         raise NotFound("Order", wanted)
     return OrderTopic(wanted)
@@ -66,7 +68,7 @@ async def _concert(context: Context, value: strawberry.ID) -> ConcertId:
 
 
 def wrap_topic_fields(schema: GraphQLSchema) -> None:
-    """Make subscription fields start with a topic and execute with its snapshots as root values."""
+    """Make each subscription field start with a topic and execute with the topic's snapshots."""
     for field in schema.subscription_type.fields.values() if schema.subscription_type else ():
         field.subscribe = _wrap_topic(field)
         field.resolve = _build_payload

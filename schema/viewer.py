@@ -1,4 +1,4 @@
-"""The viewer: the person in the token, and everything their client needs after a reload."""
+"""The viewer: the person identified by the token, and what their client needs after a reload."""
 
 from typing import Self
 

@@ -1,9 +1,10 @@
-"""Projects future calls from the measured rates and from the calls that both caps will allow.
+"""Projects future calls from the measured rates and both admission caps.
 
-The call window consists of 61 one-second counts, so the calls made at one moment are allowed again
-61 s later: a waiting room that calls 600 people at once then calls no one for a minute, and its
-projection is a staircase. Slots become free as visits end (slot_occupancy.py). People leave the
-queue at the measured rate, which falls over time because those who stay are patient.
+The call window consists of 61 one-second counts, so a call stops counting toward the limit after 61
+s. A waiting room that calls 600 people at the same moment then calls no one for a minute, and its
+projection looks like a staircase. Slots become free as visits end (slot_occupancy.py). People leave
+the queue at the measured rate, which falls over time because the people who stay are the patient
+ones.
 """
 
 from bisect import bisect_left
@@ -23,23 +24,23 @@ from domain.estimates.room_flow import RoomFlow
 from domain.estimates.slot_occupancy import SlotOccupancy, estimate_occupancy
 
 WINDOW_S = 61
-STEPS_A_WINDOW = 10
-STEP_S = WINDOW_S / STEPS_A_WINDOW
-STEPS = 10 * STEPS_A_WINDOW
-"""Ten minutes are projected step by step; after that, the queue moves at the rate of the last two
-windows.
+STEPS_PER_WINDOW = 10
+STEP_S = WINDOW_S / STEPS_PER_WINDOW
+STEPS = 10 * STEPS_PER_WINDOW
+"""About ten minutes are projected step by step. After that, the queue is assumed to move at the
+rate of the last two windows.
 """
 FAR_STEP = 1.1
 PAUSE = 10.0
-"""A step with this many times fewer calls than the step before is a pause."""
+"""A step is a pause if the previous step moved the queue more than this many times as far."""
 MIN_VISITS = 1.5
-"""The unknown share of visit durations falls by a factor of e each time this many mean visits have
-passed since the opening.
-"""
+"""The unobserved share of visits falls by a factor of e in this many mean visit durations."""
 PATIENCE_S = 600.0
-"""The leave rate of the people who stay falls by a factor of e in this time."""
+"""The rate at which people leave falls by a factor of e in this time."""
 MOST_LEAVE = 3.0
-"""At least one person in e^3 stays, even if many left in the first second of a queue."""
+"""The projection assumes that at least one person in e^3 stays, even if many left in the first
+second of a queue.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,20 +52,20 @@ class AdmissionCaps:
 
 @dataclass(frozen=True, slots=True)
 class CallProjection:
-    """How far the queue will have moved at each of `times_s`, in seconds from now, and why."""
+    """The projected state of the queue at each of `times_s`, in seconds from now."""
 
     rates: QueueRates
     ended: int
-    """Finished visits from which slot occupancy was measured."""
+    """The number of finished visits from which slot occupancy was estimated."""
     unobserved_share: float
-    """1 just after the opening; falls as complete visits are observed."""
+    """The share of visits not observed yet: 1 just after the opening, falling as visits end."""
     times_s: tuple[float, ...]
     moved: tuple[float, ...]
     """The highest position called by each time; it never decreases."""
     called: tuple[float, ...]
     """The number of people called from now until each time."""
     by_slots: tuple[float, ...]
-    """The part of `called` that had to wait for a free slot."""
+    """The number of those people who have to wait for a free slot."""
 
     @property
     def still_moves(self) -> bool:
@@ -78,14 +79,13 @@ class CallProjection:
         edges = []
         for before, here, after in zip(self.moved, self.moved[1:STEPS], self.moved[2:], strict=False):
             if here - before > PAUSE * (after - here) and here - before > 1:
-                # Rounding: a sum of fractions may put the last position of a burst slightly above
-                # its end.
+                # Rounding errors may leave `here` slightly below the last position of a burst.
                 edges += [floor(here + 1e-6), floor(here + 1e-6) + 1]
         return edges
 
     def seconds_until_called(self, position: float) -> float | None:
-        """Return the seconds until this position is called; None if the queue does not move that
-        far.
+        """Return the number of seconds until this position is called. Returns None if the queue
+        does not move that far.
         """
         if position > self.moved[-1] + 1e-6:
             return None
@@ -111,9 +111,9 @@ def project_calls(flow: RoomFlow, caps: AdmissionCaps) -> CallProjection:
     times_s, moved, called, by_slots = [0.0], [0.0], [0.0], [0.0]
     for seconds, calls, slots in _calls(flow, caps, inside):
         middle_s = times_s[-1] + seconds / 2
-        has_left = measured.gone_rate * PATIENCE_S * (1 - exp(-middle_s / PATIENCE_S))
+        leave_exponent = measured.gone_rate * PATIENCE_S * (1 - exp(-middle_s / PATIENCE_S))
         times_s.append(times_s[-1] + seconds)
-        moved.append(moved[-1] + calls * exp(min(has_left, MOST_LEAVE)))
+        moved.append(moved[-1] + calls * exp(min(leave_exponent, MOST_LEAVE)))
         called.append(called[-1] + calls)
         by_slots.append(by_slots[-1] + slots)
     ended = max(0, flow.called - caps.slots_taken)
@@ -121,8 +121,8 @@ def project_calls(flow: RoomFlow, caps: AdmissionCaps) -> CallProjection:
 
 
 def _calls(flow: RoomFlow, caps: AdmissionCaps, inside: SlotOccupancy | None) -> Iterator[tuple[float, float, float]]:
-    """Yield the seconds of each step, its calls, and how many of the calls had to wait for a
-    slot.
+    """Yield the length of each step in seconds, its number of calls, and how many of them had to
+    wait for a slot.
     """
     returning, allowance = _returning(flow, caps.new_users_per_minute)
     free = float(caps.total_active_users - caps.slots_taken)
@@ -137,10 +137,10 @@ def _calls(flow: RoomFlow, caps: AdmissionCaps, inside: SlotOccupancy | None) ->
         free -= calls
         if inside:
             inside.add(calls, ago_s=seconds / 2)
-        returning[step + STEPS_A_WINDOW] += calls
+        returning[step + STEPS_PER_WINDOW] += calls
         lately.append(calls)
         yield seconds, calls, by_slots
-    two_windows = lately[-2 * STEPS_A_WINDOW :]
+    two_windows = lately[-2 * STEPS_PER_WINDOW :]
     rate = sum(two_windows) / (2 * WINDOW_S)
     slots_share = 1.0 if inside and free < allowance else 0.0
     reached_s = STEPS * STEP_S
@@ -151,27 +151,27 @@ def _calls(flow: RoomFlow, caps: AdmissionCaps, inside: SlotOccupancy | None) ->
 
 
 def _returning(flow: RoomFlow, per_minute: int) -> tuple[list[float], float]:
-    """Return how many calls the window allows again in each step, and how many it allows now.
+    """Return how many calls leave the window in each step, and how many more calls it allows now.
 
-    The window is filled with the latest calls first.
+    The latest calls fill the window first.
     """
-    returning, missing = [0.0] * (STEPS + STEPS_A_WINDOW + 1), float(per_minute)
+    returning, missing = [0.0] * (STEPS + STEPS_PER_WINDOW + 1), float(per_minute)
     for ended_ago_s, began_ago_s, count in iterate_slices_back(flow.now_s, flow.called_lately):
         if not missing or ended_ago_s >= WINDOW_S:
             break
         counted = min(float(count), missing)
         missing -= counted
         if counted:
-            # If only part of a slice counts, it is the end of the slice.
+            # If only part of a slice counts, it is the latest part.
             began_ago_s = ended_ago_s + (began_ago_s - ended_ago_s) * counted / count
             _spread(returning, max(0.0, WINDOW_S - began_ago_s), WINDOW_S - ended_ago_s, counted)
     return returning, missing
 
 
 def _spread(returning: list[float], from_s: float, to_s: float, count: float) -> None:
-    """Add `count` evenly to the steps of a time span.
+    """Distribute `count` evenly over the steps of a time span.
 
-    A step covers the seconds before its end; step 0 is now.
+    Step 0 is the current moment. Each later step covers the `STEP_S` seconds before its end.
     """
     span_s = to_s - from_s
     first, last = int(from_s / STEP_S), int(to_s / STEP_S)

@@ -1,6 +1,5 @@
-"""Rates derived from a flow.
-
-It gives the people waiting, the leavers per second, and when the people inside were called.
+"""Rates derived from a room's flow: how many people wait, how fast they leave, and when the people
+inside were called.
 """
 
 from collections.abc import Iterator
@@ -16,16 +15,16 @@ LONGEST_S = 86_400.0
 class QueueRates:
     waiting: int
     gone: int
-    """People who left the queue in the recent slices without being called."""
+    """People who left the queue in recent slices without being called."""
     gone_rate: float
-    """Probability per second that a waiting person leaves."""
+    """The probability per second that a waiting person leaves."""
 
 
 def measure_rates(flow: RoomFlow, slots_taken: int) -> QueueRates:
     """Measure the rates of a flow.
 
-    The number of people waiting now is computed from the totals of the round, and earlier numbers
-    from the slices, backwards from now.
+    The number of people waiting now is computed from the totals of the round. Earlier numbers are
+    computed backward from it, slice by slice.
     """
     finished_inside = flow.completed + flow.not_claimed + flow.session_over
     left_inside = max(0, flow.called - finished_inside - slots_taken)
@@ -41,9 +40,9 @@ def measure_rates(flow: RoomFlow, slots_taken: int) -> QueueRates:
 
 
 def build_cohorts(flow: RoomFlow) -> list[Cohort]:
-    """Return all people called in this round, oldest first.
+    """Return cohorts of all people called in this round, oldest first.
 
-    Calls older than the slices are assumed to be spread evenly.
+    Calls from before the first slice are assumed to be evenly distributed over time.
     """
     since_s = seconds_since_opening(flow)
     cohorts = [
@@ -60,13 +59,13 @@ def build_cohorts(flow: RoomFlow) -> list[Cohort]:
 
 
 def seconds_since_opening(flow: RoomFlow) -> float:
-    """Return the seconds since the opening, or the maximum if the opening time is unknown."""
+    """Return the seconds since the opening, or `LONGEST_S` if the opening time is unknown."""
     return LONGEST_S if flow.opened_s is None else max(1.0, flow.now_s - flow.opened_s)
 
 
 def iterate_slices_back(now_s: float, counts: tuple[int, ...]) -> Iterator[tuple[float, float, int]]:
-    """Yield the slices, newest first: the seconds since the end and the start of each, and its
-    count.
+    """Yield each slice, newest first, as the seconds since its end, the seconds since its start,
+    and its count.
     """
     began_s = now_s % SLICE_S
     yield 0.0, began_s, counts[-1]

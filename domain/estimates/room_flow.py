@@ -1,25 +1,22 @@
-"""The flow through a room: totals of this round, and counts for every ten seconds of the last five
-minutes.
+"""The flow of people through a waiting room: totals for the round, and a count for every ten
+seconds of the last five minutes.
 """
 
 from dataclasses import dataclass
 
 SLICE_S = 10
 SLICES = 31
-"""Thirty full slices, and the current one."""
+"""Thirty full slices and the current one."""
 
 
 @dataclass(frozen=True, slots=True)
 class RoomFlow:
-    """The store's counts at the store's time.
-
-    Slices are sorted oldest first; the last one is the current slice by the store's clock.
-    """
+    """The store's counts. Slices are ordered oldest first; the last one is the current slice."""
 
     now_s: float
-    """Unix seconds, by the clock of the store."""
+    """The store's time, in Unix seconds."""
     opened_s: float | None = None
-    """The time when the queue opened, or None."""
+    """When the queue opened, in Unix seconds; None if that is unknown."""
     joined: int = 0
     called: int = 0
     claimed: int = 0
@@ -29,9 +26,9 @@ class RoomFlow:
     """Tickets in those orders."""
     left: int = 0
     absent: int = 0
-    """Waiting people whose presence ended."""
+    """People whose presence ended while they were waiting."""
     not_claimed: int = 0
-    """Called people who did not claim their pass in time."""
+    """People who were called but did not claim their pass in time."""
     session_over: int = 0
     """People whose pass expired."""
     joined_lately: tuple[int, ...] = (0,) * SLICES

@@ -1,12 +1,12 @@
-"""Estimates how long slots stay taken.
+"""Estimates how long slots stay occupied.
 
-The estimate is the mean visit length at which the expected number of called people still inside
+The estimate is the mean visit duration for which the expected number of called people still inside
 equals the actual number.
 
-A visit has two stages of equal mean, so few visits end early (Erlang distribution of order two),
-and one visit in `1 / LONG_SHARE` takes `LONG_TIMES` times as long: long visits do not end in the
-first minutes of a sale, and later some of them are always in progress. The estimate requires no
-list of visits; the calls by time and the slots taken now are enough.
+A visit has two stages with the same mean duration (an Erlang distribution of order two), so few
+visits end early. One visit in `1 / LONG_SHARE` takes `LONG_TIMES` times as long. These long visits
+do not end in the first minutes of a sale, and later some of them are always in progress. The
+estimate does not need a list of visits, only the calls by time and the number of slots taken now.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from math import exp, log
 
 FEWEST_ENDED = 5
-"""Finished visits required before an estimate is made."""
+"""The number of finished visits required for an estimate."""
 LONG_SHARE = 0.08
 LONG_TIMES = 4.0
 FASTEST_S = 2.0
@@ -33,7 +33,7 @@ class Cohort:
 
 @dataclass(slots=True)
 class VisitStages:
-    """People inside whose visits follow one distribution, by stage; advanced as time passes."""
+    """The number of people in each stage of the visits that follow one distribution."""
 
     mean_s: float
     early: float = 0.0
@@ -51,7 +51,7 @@ class VisitStages:
 
 
 class SlotOccupancy:
-    """All people who occupy a slot, in usual and in long visits."""
+    """All people who occupy a slot, split into usual and long visits."""
 
     def __init__(self, mean_s: float) -> None:
         self.usual, self.long = VisitStages(mean_s), VisitStages(mean_s * LONG_TIMES)
@@ -70,7 +70,7 @@ class SlotOccupancy:
         self.long.add(people * LONG_SHARE, ago_s)
 
     def advance(self, seconds: float) -> float:
-        """Advance the time, and return how many visits have ended."""
+        """Advance the time and return how many visits have ended."""
         before = self.count
         self.usual.advance(seconds)
         self.long.advance(seconds)
@@ -85,8 +85,9 @@ class SlotOccupancy:
 
 
 def estimate_occupancy(cohorts: Sequence[Cohort], slots_taken: int) -> SlotOccupancy | None:
-    """Return the occupancy; None until enough visits have ended. Cohorts must be sorted oldest
-    first.
+    """Estimate the occupancy. Returns None until enough visits have ended.
+
+    Cohorts must be sorted oldest first.
     """
     if sum(cohort.count for cohort in cohorts) - slots_taken < FEWEST_ENDED:
         return None

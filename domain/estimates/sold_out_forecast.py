@@ -1,10 +1,10 @@
-"""Forecasts whether stock will be left for a person in the queue: SOLD_OUT if very probably not.
+"""Forecasts whether tickets will be left for a person in the queue.
 
-SOLD_OUT means that nothing is free now, or that the people ahead will take everything that is free
-or held, in every tier and in 98 of 100 cases, if they buy as much as the people called in this
-round. A person who is called just as a hold is released may still get a ticket. A `SoldOutForecast`
-contains the number of people ahead from which this applies. It is built once per state; each person
-then costs one comparison.
+The forecast is SOLD_OUT if no tickets are free now, or if, with a probability of 98%, the people
+ahead will take all free and held tickets of every tier, assuming that they buy as much as the
+people called in this round. A person who is called just as a hold is released may still get a
+ticket. A `SoldOutForecast` contains the lowest number of people ahead for which this applies. It is
+built once per version of the stock and the queue, so each person costs only one comparison.
 """
 
 from dataclasses import dataclass
@@ -15,32 +15,33 @@ from domain.estimates.room_flow import SLICE_S, RoomFlow
 from domain.stock import Stock, StockAhead, TierStock
 
 FEWEST_BUYERS = 30
-"""The number of passes that must be spent in this round before they count as typical of the people
-ahead.
+"""The number of passes that must be spent in this round before their buyers are considered typical
+of the people ahead.
 """
 CERTAINTY_SIGMAS = 2.054
-"""98 of 100 values of a normal distribution lie below this many standard deviations above the
+"""98% of the values in a normal distribution lie below this many standard deviations above the
 mean.
 """
 DRIFT = 0.2
-"""The relative difference allowed between the demand of the people ahead and that of the people
-before them.
+"""The assumed difference between the demand of the people ahead and that of the people before them,
+as a standard deviation relative to the mean.
 """
 BASKET_SPREAD = 1.6
-"""Mean square of the tickets per order, divided by the squared mean.
+"""The mean square of the tickets per order, divided by the squared mean.
 
-Orders of one to four tickets have 1.2.
+It is 1.2 if orders of one to four tickets are equally common.
 """
 
 
 MIN_LEAVE_EXPONENT, MAX_LEAVE_EXPONENT = 1e-9, 30.0
-"""Limits of the exponent, which is leavers per call times calls."""
+"""The limits of the exponent: the number of people who leave per call, times the number of calls.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class SoldOutForecast:
     sold_out_from: float
-    """If this many people or more are ahead, no stock is left."""
+    """The lowest number of people ahead for which the forecast is SOLD_OUT."""
 
     def stock_ahead(self, ahead: int) -> StockAhead:
         return StockAhead.SOLD_OUT if ahead >= self.sold_out_from else StockAhead.AVAILABLE
@@ -71,13 +72,13 @@ def _buyers_for_tier(tier: TierStock, share: float, flow: RoomFlow) -> float:
     """Return the number of people whose demand exceeds the stock of the tier by `CERTAINTY_SIGMAS`
     standard deviations.
 
-    It assumes that people do not switch to another tier.
+    Assumes that people do not switch to another tier.
     """
     left = tier.available + tier.held
     if left <= 0:
         return 0.0
-    # A person who is still inside counts as having bought nothing; a pass counts as one ticket if
-    # tickets were not counted.
+    # People who are still inside count as buying nothing. Each spent pass counts as at least one
+    # ticket, because tickets may not have been counted.
     tickets, called = max(flow.tickets, flow.completed), max(flow.called, flow.completed)
     mean = share * tickets / called
     basket = tickets / flow.completed
@@ -93,11 +94,13 @@ def _buyers_for_tier(tier: TierStock, share: float, flow: RoomFlow) -> float:
 
 
 def _ahead_of(called: float, flow: RoomFlow) -> float:
-    """Return how many people ahead result in `called` calls, if people leave at the recent rate."""
+    """Return how many people must be ahead for `called` of them to be called, if people leave at
+    the recent rate.
+    """
     moved = sum(flow.called_lately)
     if not moved or called == inf:
         return inf
-    # Everyone who left is counted as having left the queue.
+    # All people who left count as having left before they were called.
     gone_rate = measure_rates(flow, slots_taken=flow.called).gone_rate
     by_call = gone_rate * len(flow.called_lately) * SLICE_S / moved
     exponent = by_call * called

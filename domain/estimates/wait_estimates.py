@@ -1,9 +1,8 @@
-"""Wait estimates: p50 and p90 seconds until the call, from the measured rates and both caps.
+"""Wait estimates: the p50 and p90 of the seconds until a person is called.
 
-A `CallProjection` predicts when a position is called if everything continues as measured. The
-estimate also evaluates it for fewer and for more calls, to allow for the scatter of counts and for
-errors in the measured rates. A `WaitTable` is built once per state of a queue; each person then
-costs one lookup.
+A `CallProjection` predicts when a position will be called if everything continues as measured. The
+estimate evaluates it at lower and higher positions to allow for random variation and measurement
+errors. A `WaitTable` is built once per version of a queue, so each person costs only one lookup.
 """
 
 from bisect import bisect_left
@@ -15,7 +14,7 @@ from domain.estimates.queue_rates import LONGEST_S
 from domain.estimates.room_flow import RoomFlow
 
 NINE_OF_TEN = 1.2816
-"""Nine of ten values of a normal distribution lie below this many standard deviations above the
+"""90% of the values in a normal distribution lie below this many standard deviations above the
 mean.
 """
 SCATTER = 0.6
@@ -24,19 +23,19 @@ SLOT_DRIFT = 0.03
 UNSEEN_DRIFT = 0.2
 GONE_DRIFT = 0.25
 DRIFT = 0.03
-"""Relative changes after the measurement: of slots, of leavers, and of everything together.
-UNSEEN_DRIFT is added for slots, in proportion to the share of visits that is still unobserved after
-an opening.
+"""Expected relative changes after the measurement: in slots, in people leaving, and overall.
+UNSEEN_DRIFT is added to SLOT_DRIFT in proportion to the share of visits that have not been observed
+since the opening.
 """
 WIDEST = 1.5
 LATE_S = 3.0
-"""Calls are counted per second, and a slice covers ten seconds."""
+"""Added to p90, because calls are counted per second and slices cover ten seconds."""
 POSITION_STEP = 1.15
 
 
 @dataclass(frozen=True, slots=True)
 class WaitEstimate:
-    """Half of the people wait at most `p50_s`, nine of ten at most `p90_s`, in seconds from now."""
+    """Half of the people wait at most `p50_s` seconds from now, nine out of ten at most `p90_s`."""
 
     p50_s: int
     p90_s: int
@@ -44,17 +43,17 @@ class WaitEstimate:
 
 @dataclass(frozen=True, slots=True)
 class WaitTable:
-    """The quantiles at `positions`, interpolated linearly between them.
+    """The wait quantiles at `positions`, interpolated linearly in between.
 
-    Neither quantile ever decreases.
+    Neither quantile decreases as the position increases.
     """
 
     positions: tuple[float, ...] = ()
     p50_s: tuple[float, ...] = ()
     p90_s: tuple[float, ...] = ()
     beyond: WaitEstimate | None = None
-    """The estimate after the last position; None if the queue never moves that far at the measured
-    rates.
+    """The estimate for positions after the last one; None if the queue never moves that far at the
+    measured rates.
     """
 
     def estimate(self, position: int) -> WaitEstimate | None:
@@ -75,7 +74,7 @@ class WaitTable:
 
 LONGEST = WaitEstimate(int(LONGEST_S), int(LONGEST_S))
 NO_ESTIMATE = WaitTable()
-"""The table without an estimate for any position."""
+"""A table that has no estimate for any position."""
 
 
 def build_wait_table(
@@ -96,8 +95,8 @@ def build_wait_table(
 
 
 def _table_positions(projection: CallProjection) -> list[int]:
-    """Return whole positions: dense at the front and the end, and both sides of each pause in the
-    calls.
+    """Return the positions of the table: close together at the front and the back of the queue, and
+    on both sides of each pause in the calls.
     """
     furthest = int(projection.moved[-1])
     knots, edge = {*(furthest * part // 50 for part in range(41, 51)), *projection.pause_edges()}, 1
@@ -110,8 +109,8 @@ def _table_positions(projection: CallProjection) -> list[int]:
 def _estimate(projection: CallProjection, position: float) -> tuple[float, float] | None:
     """Return p50 and p90 in seconds; None if the queue does not move that far.
 
-    They are quantiles of a gamma distribution of moves with the relative spread of the position
-    (Wilson and Hilferty), converted to seconds.
+    The movement of the queue is assumed to follow a gamma distribution with the relative spread of
+    the position. Its quantiles (by the Wilson-Hilferty approximation) are converted to seconds.
     """
     spread = min(WIDEST, _spread(projection, position))
     half_s = projection.seconds_until_called(position * (1 - spread**2 / 9) ** 3)

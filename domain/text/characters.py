@@ -1,9 +1,9 @@
-"""One rule for every text in the schema, which is either a line or a block of lines.
+"""The rules for all texts in the schema. Each text is either a line or a block of lines.
 
-Texts are stored in NFC, without leading or trailing white space. A line contains no line breaks, no
+Texts are stored in NFC, without leading or trailing whitespace. A line contains no line breaks, no
 tabs, and no invisible characters that would reverse or hide the text around them, except where a
-script or an emoji needs them. A block may contain line breaks and more of the invisible characters.
-Both need a visible character, unless they may be empty.
+script or an emoji needs them. A block may also contain line breaks and some more invisible
+characters. Both need a visible character unless they may be empty.
 """
 
 import re
@@ -17,12 +17,12 @@ IGNORABLE = (
     r"\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8"
     r"\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
 )
-"""Unicode's default-ignorable characters, including those that are not assigned yet."""
+"""Unicode's default-ignorable characters, including code points that are not assigned yet."""
 _NEVER = (
     r"\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f"  # control characters
     r"\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff"  # surrogates and noncharacters
     r"\u202a-\u202e\u2065-\u206f"  # embeddings, overrides and isolates, which can reverse the text after them
-    r"\u034f\u115f\u1160\u17b4\u17b5\u3164\ufeff\uffa0\ufff0-\ufffb"  # fillers, and control characters for programs
+    r"\u034f\u115f\u1160\u17b4\u17b5\u3164\ufeff\uffa0\ufff0-\ufffb"  # fillers, the byte order mark and annotations
     r"\U00013430-\U0001343f\U00016fe4\U0001bca0-\U0001bca3\U0001d159\U0001d173-\U0001d17a"
     r"\U000e0000-\U000e00ff\U000e01f0-\U000e0fff"
 )
@@ -32,16 +32,16 @@ _NOT_IN_A_LINE = (
     r"\u00ad\u180e\u200b\u2060-\u2064\u2800"  # invisible breaks, joiners and blanks
     r"\u180b-\u180d\u180f\u200c\u200d\ufe00-\ufe0f\U000e0100-\U000e01ef"  # see _IN_PLACE
 )
-# A flag such as Scotland's is a black flag and tags; without the flag, tags hide text.
+# A flag such as Scotland's is a black flag followed by tags. Tags without a flag could hide text.
 _FLAG = r"\U0001f3f4[\U000e0030-\U000e0039\U000e0061-\U000e007a]{1,6}\U000e007f"
 _MONGOLIAN = r"\u1807\u1820-\u18aa"
-_JOINED = (  # scripts that use joiners: Arabic and related ones, and those of India and South-East Asia
+_JOINED = (  # scripts that use joiners: Arabic and related scripts, and scripts of India and Southeast Asia
     r"\u0600-\u077f\u07c0-\u07fa\u0840-\u08ff\u0900-\u0dff\u0f00-\u109f\u1780-\u17d3\u1900-\u1aad\u1b00-\u1c4f"
     r"\u1cd0-\u1cff\ua800-\ua82c\ua840-\ua8ff\ua930-\uaa7f\uaae0-\uaaf6\uabc0-\uabf9\ufb50-\ufdcf\ufdf0-\ufdff"
     r"\ufe70-\ufefc\U00010a00-\U00010a5f\U00010ac0-\U00010aff\U00010d00-\U00010d3f\U00010f30-\U00010fdf"
     r"\U00011000-\U00011fff\U0001e900-\U0001e95f"
 )
-_HALVING = r"\u094d\u09cd\u0a4d\u0acd\u0b4d\u0bcd\u0c4d\u0ccd\u0d4d\u0dca"  # viramas: a joiner shows a half letter
+_HALVING = r"\u094d\u09cd\u0a4d\u0acd\u0b4d\u0bcd\u0c4d\u0ccd\u0d4d\u0dca"  # viramas; a joiner shows a half letter
 _SYMBOLS = r"\u00a9\u00ae\u203c\u2049\u20e3\u2100-\u27ff\u2900-\u2bff\u3030\u303d\u3297\u3299\U0001f000-\U0001faff"
 _IDEOGRAPHS = r"\u3001-\u303f\u3400-\u9fff\uf900-\ufaff\uff01-\uff60\U00020000-\U0003ffff"
 _IN_PLACE = "|".join(
@@ -57,12 +57,12 @@ _IN_PLACE = "|".join(
         rf"(?<=[{_MONGOLIAN}\u180b-\u180d\u180f])\u180e(?=[{_MONGOLIAN}])",
     )
 )
-"""Invisible characters in places where they change how text is displayed: joiners inside words and
-emoji, and selectors for a variant of the preceding character.
+"""Matches invisible characters where they change how text is displayed: joiners inside words and
+emoji, and selectors for variants of the preceding character.
 """
 _SUSPECT = re.compile(f"[{_NEVER}{_NOT_IN_A_LINE}]")
-"""All characters that may be forbidden. Most texts contain none, and need no second search for the
-position.
+"""Matches every character that may be forbidden. Most texts contain none, so they need no second
+search for its position.
 """
 _BAD_IN_BLOCK = re.compile(f"{_FLAG}|([{_NEVER}])")
 _BAD_IN_LINE = re.compile(f"{_FLAG}|{_IN_PLACE}|([{_NEVER}{_NOT_IN_A_LINE}])")
@@ -70,8 +70,8 @@ MAX_LINE = 300
 MAX_BLOCK = 5_000
 """No line or block in the schema may be longer than these limits."""
 MAX_MARKS = 30
-"""The maximum number of marks on one letter: the limit of Unicode's stream-safe text format, far
-more than any language needs.
+"""The maximum number of marks on one letter. It is the limit of Unicode's stream-safe text format,
+which is far more than any language needs.
 """
 _PARTS = 4
 """The maximum number of characters that NFC composes into one letter of a valid text."""
@@ -79,8 +79,8 @@ _BREAKS = re.compile("\r\n|[\r\x85\u2028\u2029]")
 _LINE_BREAKS = "\n\r\x0b\x0c\x85\u2028\u2029"
 _TURNING = re.compile(r"[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
-# Characters in the categories of letters and symbols that show nothing: Hangul fillers and the
-# Braille blank.
+# Blank characters that Unicode categorizes as letters or symbols: Hangul fillers and the Braille
+# blank.
 _BLANK = frozenset("\u115f\u1160\u3164\uffa0\u2800")
 _VISIBLE = frozenset("LNPS")
 
@@ -96,24 +96,27 @@ def clean_block(text: str) -> str:
 
 
 def plain_line(text: str) -> str:
-    """Return the text without the characters that a line may not contain. It is for texts from
-    other systems, such as names in tokens.
+    """Return the text without the characters that a line may not contain.
+
+    Used for texts from other systems, such as names in tokens.
     """
     return clean_line(_BAD_IN_LINE.sub(lambda found: "" if found[1] else found[0], text))
 
 
 def line_problems(path: str, text: str, *, longest: int, may_be_empty: bool = False) -> Iterator[FieldProblem]:
-    """Yield the first problem of a line, if it has one."""
+    """Yield the first problem with a line, if any."""
     yield from _problems(path, clean_line(text), _BAD_IN_LINE, longest, may_be_empty=may_be_empty)
 
 
 def block_problems(path: str, text: str, *, longest: int, may_be_empty: bool = False) -> Iterator[FieldProblem]:
-    """Yield the first problem of a block of lines, if it has one."""
+    """Yield the first problem with a block of lines, if any."""
     yield from _problems(path, clean_block(text), _BAD_IN_BLOCK, longest, may_be_empty=may_be_empty)
 
 
 def key_text_problems(path: str, text: str, *, longest: int) -> Iterator[FieldProblem]:
-    """Yield the first problem of a key chosen by a client. Keys are compared exactly as sent."""
+    """Yield the first problem with a key chosen by a client, if any. Keys are compared exactly as
+    sent.
+    """
     yield from _problems(path, text, _BAD_IN_LINE, longest, may_be_empty=False)
 
 
@@ -159,8 +162,8 @@ def _describe(letter: str, position: int) -> str:
 
 
 def _compose(text: str, longest: int) -> str:
-    """Return the text in NFC, unless it is too long or has a run of too many marks, because the
-    time grows with the square of such a run.
+    """Return the text in NFC. A text that is too long or has too many marks in a row is not
+    changed, because the time to normalize it grows with the square of the run.
     """
     if text.isascii() or len(text) > longest * _PARTS or _marks_at(text) is not None:
         return text
@@ -168,7 +171,7 @@ def _compose(text: str, longest: int) -> str:
 
 
 def _marks_at(text: str) -> int | None:
-    """Return the index of the first mark above the maximum; None if there is none."""
+    """Return the index of the first mark that exceeds the maximum, or None."""
     if text.isascii():
         return None
     run = 0

@@ -1,6 +1,4 @@
-"""Cleans inputs for storage: every text in an input is cleaned, and everything else is
-unchanged.
-"""
+"""Cleans the texts in inputs for storage, and leaves all other values unchanged."""
 
 from dataclasses import replace
 

@@ -1,8 +1,8 @@
-"""Email addresses, checked by the rules of the package email-validator without contacting a server.
+"""Checks email addresses with the email-validator package, without contacting a server.
 
-Only a message sent to an address can prove that it works. Domain names with a single label, and
-those reserved for one host or network, such as `localhost`, are refused, because a ticket must
-reach its buyer.
+Only a message sent to an address can prove that it works. Domain names that have a single label or
+are reserved for one host or network, such as `localhost`, are refused, because a ticket must reach
+its buyer.
 """
 
 import re
@@ -15,8 +15,8 @@ from domain.errors import FieldProblem
 from domain.text.characters import IGNORABLE, clean_line, line_problems
 
 MAX_EMAIL = 254
-# The rules of domain names silently drop these characters, so two spellings of the same address
-# would look different.
+# Domain name rules silently drop these characters, so the stored address would differ from the
+# typed text.
 _IGNORED = re.compile(f"[{IGNORABLE}]")
 MAX_LOCAL_BYTES = 64
 _KEPT = 1_024
@@ -28,7 +28,7 @@ def clean_email(text: str) -> str:
 
 
 def email_problems(path: str, text: str) -> Iterator[FieldProblem]:
-    """Yield the first problem of an address, if it has one."""
+    """Yield the first problem with an address, if any."""
     found = list(line_problems(path, text, longest=MAX_EMAIL))
     if not found and (problem := _read(clean_line(text))[1]):
         found.append(FieldProblem(path, problem))
@@ -39,8 +39,8 @@ def email_problems(path: str, text: str) -> Iterator[FieldProblem]:
 def _read(text: str) -> tuple[str, str]:
     """Return the normalized address and the problem; one of them is empty.
 
-    The result is cached, because an address is checked for problems, then stored, and checked again
-    by each repeated request.
+    The result is cached, because an address is checked, then cleaned, and checked again with each
+    repeated request.
     """
     if _IGNORED.search(text):
         return "", "is not an email address: it contains an invisible character; type it again"

@@ -1,9 +1,10 @@
-"""Search words, by which a concert is found however its name is written.
+"""Search words, which find a concert regardless of how its name is written.
 
-A word is folded: compatibility forms, marks and case are removed, so `bjork` finds Björk and
-`strasse` Straße. `Guns N' Roses` has the words guns, n, roses; `AC/DC` has ac, dc and acdc. Every
-word of a query must be the prefix of a word; words of signs alone count only in a query that has no
-other words. In scripts without spaces, every ending of a word is also a word.
+Words are folded: differences in compatibility forms, marks and case are removed, so `bjork` finds
+Björk and `strasse` finds Straße. `Guns N' Roses` has the words guns, n, roses; `AC/DC` has ac, dc
+and acdc. Every word of a query must be a prefix of one of the concert's words. Words that consist
+only of symbols count only if the query has no other words. In scripts without spaces, every suffix
+of a word is also a word.
 """
 
 import re
@@ -12,8 +13,8 @@ import unicodedata
 from domain.text.characters import IGNORABLE
 
 SEARCH_FORM = 2
-"""Raise this number when the words of a text or the key of a city change: the next start then
-recomputes those of all concerts.
+"""Increase this number when the rules for search words or city keys change. The next start then
+recomputes them for all concerts.
 """
 MAX_QUERY = 200
 MAX_QUERY_WORDS = 10
@@ -21,7 +22,7 @@ _MAX_WORD = 32
 _UNMARKED = str.maketrans(
     {"ø": "o", "ł": "l", "đ": "d", "ħ": "h", "\u0131": "i", "æ": "ae", "œ": "oe", "þ": "th", "ð": "d"}
 )
-"""Letters that Unicode does not decompose."""
+"""Replacements for letters that Unicode does not decompose."""
 _WITHOUT_SPACES = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0003ffff]"
 )
@@ -34,33 +35,33 @@ _WORD_LETTERS = frozenset("LMN")
 
 
 def fold(text: str) -> str:
-    """Return the text without compatibility forms, marks and case."""
+    """Return the text without differences in compatibility forms, marks and case."""
     plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", _IGNORED.sub("", text)).casefold())
     return "".join(letter for letter in plain if not unicodedata.combining(letter)).translate(_UNMARKED)
 
 
 def name_key(text: str) -> str:
-    """Return a key that is equal for names that look alike, because they differ only in
-    compatibility forms, case and spaces.
+    """Return a key that is equal for names that differ only in compatibility forms, case and
+    spaces.
     """
     return " ".join(unicodedata.normalize("NFKC", _IGNORED.sub("", text)).casefold().split())
 
 
 def city_key(text: str) -> str:
-    """Return a key that is equal for all spellings of a city: its letters and digits, without signs
-    and spaces.
+    """Return a key that is equal for all spellings of a city: its letters and digits, without
+    symbols and spaces.
     """
     tokens = fold(text).split()
     return "".join(part for token in tokens for part in _spelled(token)) or "".join(tokens)
 
 
 def without_pasted(text: str) -> str:
-    """Return a query without the invisible characters that are often copied with a text."""
+    """Return a query without the invisible characters that are often copied along with text."""
     return _PASTED.sub("", text)
 
 
 def index_words(*texts: str) -> tuple[str, ...]:
-    """Return the words by which the texts are found, sorted."""
+    """Return the sorted search words of the texts."""
     found: set[str] = set()
     for token in fold(" ".join(texts)).split():
         parts = _parts(token)
@@ -73,7 +74,7 @@ def index_words(*texts: str) -> tuple[str, ...]:
 
 
 def query_words(text: str) -> tuple[str, ...]:
-    """Return the words of a query, each once, without the prefixes of its other words."""
+    """Return the distinct words of a query, except those that are prefixes of its other words."""
     tokens = fold(text).split()
     words = {part[:_MAX_WORD] for token in tokens for part in _spelled(token)}
     words = words or {token[:_MAX_WORD] for token in tokens}
@@ -81,12 +82,12 @@ def query_words(text: str) -> tuple[str, ...]:
 
 
 def _parts(token: str) -> list[str]:
-    """Return the words of a token without spaces. A token of signs alone, such as `!!!`, is one
-    word.
+    """Return the words of a token, which has no spaces. A token that consists only of symbols, such
+    as `!!!`, is one word.
     """
     return [part[:_MAX_WORD] for part in _spelled(token) or [token]]
 
 
 def _spelled(token: str) -> list[str]:
-    """Return the parts of a token between its signs; an empty list if it consists only of signs."""
+    """Return the parts of a token between its symbols, or an empty list if it has only symbols."""
     return "".join(letter if unicodedata.category(letter)[0] in _WORD_LETTERS else " " for letter in token).split()

@@ -1,9 +1,7 @@
-"""A cache of parsed, measured and validated documents, by text.
+"""A cache of parsed, measured and validated documents, keyed by text.
 
-The least recently used documents are evicted.
-
-Long documents are read and introspections answered in a separate thread, so that neither blocks
-the event loop.
+The least recently used documents are evicted. A separate thread reads long documents and executes
+introspection queries, so neither blocks the event loop.
 """
 
 import asyncio
@@ -37,15 +35,15 @@ from schema.execution.operation_cost import CostTable, OperationCost, build_oper
 CACHED_CHARACTERS = 250_000
 LONGEST_CACHED = 10_000
 
-# The event loop reads a document of at most this size in a few milliseconds.
+# The event loop reads a document within these limits in a few milliseconds.
 LONGEST_IN_LOOP = 1_000
 MOST_FIELDS_IN_LOOP = 100
 MOST_COMPARISONS_IN_LOOP = 1_000
 MAX_WAITING = 20
-"""The most documents that may wait for the thread. Each takes at most 0.1 s."""
+"""The maximum number of documents that may wait for the thread. Each takes at most 0.1 s."""
 
-# The messages of graphql-core when a document exceeds a parser limit or Python's recursion limit;
-# syntax errors have other messages.
+# The messages of graphql-core for a document that exceeds a parser limit or Python's recursion
+# limit. Syntax errors have other messages.
 _PARSING_ABORTED = "Parsing aborted."
 _VALIDATION_ABORTED = "Validation aborted."
 _MAX_ERRORS = 10
@@ -63,7 +61,7 @@ class Document:
     is_introspection: bool = False
     """Whether all of its root fields query the schema."""
     introspections: dict[str | None, ExecutionResult] = field(default_factory=dict)
-    """The results of its operations that were executed before, by operation name."""
+    """The cached results of its introspection operations, by operation name."""
 
     def operation(self, name: str | None) -> OperationDefinitionNode | None:
         return get_operation_ast(self.ast, name) if self.ast else None
@@ -78,10 +76,10 @@ class DocumentCache:
         self._cost_table = cost_table
         self._known: OrderedDict[str, Document] = OrderedDict()
         self._characters = 0
-        self._thread = _OneThread()
+        self._thread = _WorkerThread()
 
     async def get(self, text: str) -> Document:
-        """Return the document. If it is refused, it has an error instead of a syntax tree."""
+        """Return the document. If it is refused, it has errors instead of a syntax tree."""
         known = self._known.get(text)
         if known is not None:
             self._known.move_to_end(text)
@@ -102,7 +100,7 @@ class DocumentCache:
     async def introspect(
         self, document: Document, name: str | None, variables: Mapping[str, object]
     ) -> ExecutionResult:
-        """Return the answer to an operation that asks only for the schema.
+        """Return the result of an operation that queries only the schema.
 
         Raises TemporarilyUnavailable. Results of operations without variables are cached with the
         document.
@@ -117,7 +115,7 @@ class DocumentCache:
         return answer
 
     def _introspect(self, document: Document, name: str | None, variables: Mapping[str, object]) -> ExecutionResult:
-        """Answer in the thread. The call keeps the document alive, and with it its id."""
+        """Execute in the thread. The call keeps the document alive, so its id stays unique."""
         assert document.ast is not None
         return execute_sync(self._schema, document.ast, variable_values=dict(variables), operation_name=name)
 
@@ -186,8 +184,10 @@ def _too_large() -> GraphQLError:
     )
 
 
-class _OneThread:
-    """One thread for work that would block the event loop. Identical work is done only once."""
+class _WorkerThread:
+    """One thread for work that would block the event loop. Callers that need identical work share
+    it.
+    """
 
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="documents")
@@ -195,7 +195,7 @@ class _OneThread:
         self._running: dict[Hashable, Future[Any]] = {}
 
     async def run(self, key: Hashable, work: Callable[[], Result]) -> Result:
-        """Return the result of `work`. Raises TemporarilyUnavailable if too much is waiting."""
+        """Return the result of `work`. Raises TemporarilyUnavailable if too much is queued."""
         running: Future[Result] | None = self._running.get(key)
         if running is None:
             if not self._free.acquire(blocking=False):
@@ -203,7 +203,7 @@ class _OneThread:
             running = self._running[key] = self._pool.submit(work)
             # The callback runs in the thread; both of its operations are thread-safe.
             running.add_done_callback(partial(self._finish, key))
-        # Shielded, because a canceled caller must not cancel the work for the others.
+        # The future is shielded, because a canceled caller must not cancel the work for the others.
         return await asyncio.shield(asyncio.wrap_future(running))
 
     def _finish(self, key: Hashable, _: Future[Any]) -> None:

@@ -1,7 +1,7 @@
-"""Size limits of documents, checked before validation, which is expensive for large documents.
+"""Size limits for documents, checked before validation, which is expensive for large documents.
 
-An attack must cost its sender more than us. A document is measured as it is executed: the contents
-of a fragment count at each spread.
+An attack must cost the attacker more than the server. A document is measured as it is executed: the
+contents of a fragment count each time it is spread.
 """
 
 from collections.abc import Iterable, Mapping
@@ -21,9 +21,9 @@ from graphql import (
 
 from schema.execution.top_level_errors import SystemCode
 
-# GraphiQL's introspection, the largest document of any tool we know, has 15 levels and 229 fields
-# after its fragments are spread. Validation time grows with the square of the number of equal
-# fields: 0.1 s for 400.
+# GraphiQL's introspection query is the largest document of any tool we know. With its fragments
+# expanded, it has 15 levels and 229 fields. Validation time grows with the square of the number of
+# equal fields; 400 of them take 0.1 s.
 MAX_CHARACTERS = 20_000
 MAX_TOKENS = 2_000
 MAX_DEPTH = 15
@@ -32,7 +32,7 @@ MAX_ALIASES = 30
 MAX_DIRECTIVES = 50
 MAX_ROOT_FIELDS = 20
 MAX_INTROSPECTIONS = 1
-# Fifty fragments that all select `id` make 1,225 pairs. Validation takes up to 8 µs for a pair.
+# Fifty fragments that all select `id` make 1,225 pairs. Validation takes up to 8 µs per pair.
 MAX_COMPARISONS = 8_000
 
 
@@ -99,11 +99,11 @@ def check(document: DocumentNode) -> Size | GraphQLError:
 def measure(document: DocumentNode) -> Size:
     """Return the size of all operations of the document together.
 
-    Fragments that they do not use count too, because validation reads them.
+    Unused fragments count too, because validation reads them.
     """
-    ruler = _SizeMeter(document)
+    meter = _SizeMeter(document)
     operations = (node for node in document.definitions if isinstance(node, OperationDefinitionNode))
-    return sum(map(ruler.definition, operations), Size()) + ruler.unused_fragments()
+    return sum(map(meter.definition, operations), Size()) + meter.unused_fragments()
 
 
 def count_comparisons(document: DocumentNode) -> int:
@@ -140,7 +140,7 @@ def _count_pairs(merged: Iterable[SelectionSetNode], fragments: Mapping[str, Fra
 class _SizeMeter:
     """Measures each fragment once.
 
-    A fragment inside itself counts as zero, because validation refuses it.
+    A fragment that contains itself counts as zero there, because validation refuses it.
     """
 
     def __init__(self, document: DocumentNode) -> None:

@@ -1,4 +1,5 @@
-"""The cost of each field, in units of a plain field, and the lengths of lists without a page size.
+"""The cost of each field, relative to a plain field, and the assumed lengths of lists without a
+page size.
 
 The values were measured with `make bench-hostile`. A field that is not listed costs 1. A test
 compares the lists of the schema with LIST_LENGTHS.

@@ -1,6 +1,6 @@
-"""Bounds of the variables, checked before GraphQL coerces them.
+"""Bounds for variables, checked before GraphQL coerces them.
 
-An unknown key or a long list costs one check instead of a search for similar names.
+An oversized input is refused before GraphQL searches for names similar to its unknown keys.
 """
 
 from collections.abc import Mapping

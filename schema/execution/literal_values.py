@@ -1,4 +1,4 @@
-"""Checks literal values as graphql-core does, but reports the location of each invalid one.
+"""Checks literal values as graphql-core does, but reports the location of each invalid value.
 
 graphql-core drops the path inside an input object and the location of a scalar whose parser raises
 a GraphQLError, so a client could not tell which of ten DateTimes is invalid.
@@ -38,7 +38,9 @@ class LocatedValuesRule(ValuesOfCorrectTypeRule):
         return SKIP
 
     def _owner_name(self) -> str | None:
-        """Return the name of the argument with the value, or of the variable with the default."""
+        """Return the name of the argument that has the value, or of the variable that has the
+        default.
+        """
         argument, owner = self.context.get_argument(), self.context.get_directive() or self.context.get_field_def()
         names = owner.args.items() if owner else ()
         return next((name for name, known in names if known is argument), self._variable)

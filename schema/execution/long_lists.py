@@ -10,7 +10,7 @@ from resolvers.context import Context
 from schema.execution.operation_cost import is_list_of_objects
 
 MAX_INNER = 10
-"""Up to this length, a list inside a list is completed without a task, as a part of its item."""
+"""The maximum length of a list inside another list that is completed without its own task."""
 
 Resolve = Callable[..., Any]
 

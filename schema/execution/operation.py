@@ -1,4 +1,4 @@
-"""Executes one operation; its request and its result are plain types for the transports."""
+"""Executes operations. Requests and results are plain types that do not depend on a transport."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,12 +20,13 @@ _NEEDS_A_STREAM = "A subscription sends more than one result; use WebSocket, or 
 
 
 MAX_INPUT_ERRORS = 5
-"""The maximum number of errors reported for the variables.
-
-graphql-core searches for names similar to each unknown key.
+"""The maximum number of errors reported for the variables. Each one may be expensive, because
+graphql-core searches for names similar to an unknown key.
 """
 MAX_INTROSPECTION_COST = 400_000
-"""Twice the cost of the largest introspection of any tool we know; it runs in a thread."""
+"""Twice the cost of the largest introspection query of any tool we know. Introspection runs in a
+thread.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ class Operation:
 
 @dataclass(frozen=True, slots=True)
 class OperationResult:
-    """The result of an operation, with a `payload` that is ready for JSON.
+    """The result of an operation, with a `payload` that can be encoded as JSON.
 
     `was_executed` is False for a request refused before execution.
     """
@@ -63,7 +64,7 @@ class Executor:
     async def execute(self, operation: Operation, context: Context, *, queries_only: bool = False) -> OperationResult:
         """Execute an operation and return its result.
 
-        Raises NotAQuery, before anything is executed.
+        Raises NotAQuery before anything is executed.
         """
         document = await self._documents.get(operation.document)
         if document.ast is None:
@@ -126,14 +127,15 @@ def rejected_result(errors: Sequence[GraphQLError], context: Context) -> Operati
 
 
 def error_result(error: OnsaleError, context: Context) -> OperationResult:
-    """Return the error result of a permitted operation whose topic cannot be read."""
+    """Return the result of an operation that ended with this error before it was executed."""
     return rejected_result([GraphQLError(str(error), original_error=error)], context)
 
 
 def executed_result(result: graphql.ExecutionResult, context: Context) -> OperationResult:
     errors = result.errors or []
     if result.data is None and all(error.path is None for error in errors):
-        # GraphQL executed nothing: the variables do not match, or the document lacks the operation.
+        # Nothing was executed: the variables do not match, or the document does not contain the
+        # operation.
         return rejected_result(errors, context)
     payload: dict[str, object] = {"data": result.data}
     if errors:

@@ -1,6 +1,6 @@
 """The cost of an operation, computed before any resolver runs.
 
-A tree of the operation's fields is built once per document. It is evaluated with the coerced
+A tree of each operation's fields is built once per document. It is evaluated with the coerced
 variables of each request, because a page size multiplies the cost of the fields inside the page.
 The cost is an upper bound: fields with @skip or @include always count.
 """
@@ -55,7 +55,7 @@ class PageSize:
         given = self.number if self.variable is None else variables.get(self.variable, self.number)
         if not isinstance(given, int):
             return table.default_page_size
-        # The resolver refuses any other number, and such a number must not lower the sum.
+        # The resolver refuses numbers outside this range. They must not lower the sum.
         return min(max(given, 0), table.max_page_size)
 
 
@@ -70,7 +70,7 @@ class FieldCost:
         if not self.inside:
             return self.own
         length = self.length if isinstance(self.length, int) else self.length.evaluate(variables, table)
-        return self.own + length * sum(one.evaluate(variables, table) for one in self.inside)
+        return self.own + length * sum(field_cost.evaluate(variables, table) for field_cost in self.inside)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ class OperationCost:
     table: CostTable
 
     def evaluate(self, variables: Mapping[str, object]) -> int:
-        return sum(one.evaluate(variables, self.table) for one in self.fields)
+        return sum(field_cost.evaluate(variables, self.table) for field_cost in self.fields)
 
 
 def build_operation_costs(
@@ -124,7 +124,7 @@ class _CostBuilder:
                     yield from self._fragment(node.name.value, page_size)
 
     def _fragment(self, name: str, page_size: PageSize | None) -> tuple[FieldCost, ...]:
-        """Return the fields of a fragment, built once for each page size around it."""
+        """Return the fields of a fragment, built once for each enclosing page size."""
         key = name, page_size
         if key not in self._built:
             fragment = self.fragments[name]
@@ -153,7 +153,7 @@ class _CostBuilder:
             found = self.schema.get_field(parent, name)
             if found is not None:
                 return found
-        # A union has only this field.
+        # The only field of a union is `__typename`.
         return TypeNameMetaFieldDef
 
 

@@ -1,9 +1,9 @@
-"""Templates of payloads that differ only in integers at the same positions.
+"""Templates for payloads that differ only in integers at the same positions.
 
 One execution then serves all people in a queue whose payloads have the same shape. A template is
-made by executing the operation for an anonymous viewer, with marks in place of a person's
-integers. It is used only after it is verified: filled with the integers of a person whose payload
-was rendered by execution, it must give the same bytes.
+created by executing the operation for an anonymous viewer, with marks in place of a person's
+integers. It is used only after it has been verified: filled with the integers of a person whose
+payload was rendered by execution, it must produce the same bytes.
 """
 
 import re
@@ -24,8 +24,10 @@ Integers: TypeAlias = tuple[int | None, int | None, int | None, int | None, int 
 Shape: TypeAlias = tuple[object, ...]
 Execute: TypeAlias = Callable[[QueueSnapshot, Viewer], Awaitable[bytes]]
 
-_FEWEST = 1_000_000_000
-"""Marks have ten digits, so no mark is part of another, and they fit into GraphQL's Int."""
+_FIRST_MARK = 1_000_000_000
+"""The lowest mark. All marks have ten digits, so no mark is part of another, and fit into GraphQL's
+Int.
+"""
 TEMPLATE_PERSON = PersonId("")
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -59,59 +61,60 @@ class Template:
 
 
 class PayloadTemplates:
-    """Templates of one operation, at one version of a room and its stock.
-
-    Another version clears them. A `Shape` is everything in a snapshot except its room, its stock
-    and its integers, plus the roles of its viewer.
+    """Templates for one operation, at one version of a room and its stock. A new version clears
+    them. A `Shape` is everything in a snapshot except its room, its stock and its integers, plus
+    the roles of its viewer.
     """
 
-    __slots__ = ("_first", "_made", "_room", "_stock")
+    __slots__ = ("_first", "_room", "_stock", "_templates")
 
     def __init__(self) -> None:
         self._room: WaitingRoom | None = None
         self._stock: Stock | None = None
         self._first: dict[Shape, tuple[Integers, bytes]] = {}
-        self._made: dict[Shape, Template | None] = {}
+        self._templates: dict[Shape, Template | None] = {}
 
     def fill(self, snapshot: QueueSnapshot, viewer: Viewer) -> bytes | None:
-        """Return the bytes that an execution would give; None if no template is verified."""
-        if _is_personal(snapshot.entry) or not self._is_of(snapshot):
+        """Return the bytes that an execution would produce, or None if there is no verified
+        template.
+        """
+        if _is_personal(snapshot.entry) or not self._is_current(snapshot):
             return None
         integers = integers_of(snapshot.entry)
-        template = self._made.get(_shape(snapshot, integers, viewer))
+        template = self._templates.get(_shape(snapshot, integers, viewer))
         return template.fill(integers) if template else None
 
     async def render(self, snapshot: QueueSnapshot, viewer: Viewer, execute: Execute) -> bytes:
         """Return the payload of a snapshot.
 
-        The first snapshot of a shape is only executed. The second also makes the template, which is
-        verified against the payload of the first.
+        The first snapshot of a shape is only executed. The second one also creates the template,
+        which is verified against the payload of the first.
         """
         payload = await execute(snapshot, viewer)
         if _is_personal(snapshot.entry):
             return payload
-        if not self._is_of(snapshot):
+        if not self._is_current(snapshot):
             self._room, self._stock = snapshot.room, snapshot.stock
-            self._first, self._made = {}, {}
+            self._first, self._templates = {}, {}
         integers = integers_of(snapshot.entry)
         shape = _shape(snapshot, integers, viewer)
         if shape not in self._first:
             self._first[shape] = integers, payload
-        elif shape not in self._made:
-            await self._make(shape, snapshot, viewer, execute)
+        elif shape not in self._templates:
+            await self._create_template(shape, snapshot, viewer, execute)
         return payload
 
-    async def _make(self, shape: Shape, snapshot: QueueSnapshot, viewer: Viewer, execute: Execute) -> None:
+    async def _create_template(self, shape: Shape, snapshot: QueueSnapshot, viewer: Viewer, execute: Execute) -> None:
         marked = _marked(snapshot.entry) if snapshot.entry else None
         payload = await execute(
             replace(snapshot, entry=marked), replace(viewer, person_id=TEMPLATE_PERSON, name="", email=None)
         )
-        if self._is_of(snapshot):
+        if self._is_current(snapshot):
             template = Template.cut(payload, integers_of(marked))
             integers, shown = self._first[shape]
-            self._made[shape] = template if template.fill(integers) == shown else None
+            self._templates[shape] = template if template.fill(integers) == shown else None
 
-    def _is_of(self, snapshot: QueueSnapshot) -> bool:
+    def _is_current(self, snapshot: QueueSnapshot) -> bool:
         return self._room is snapshot.room and self._stock is snapshot.stock
 
 
@@ -133,7 +136,7 @@ def _shape(snapshot: QueueSnapshot, integers: Integers, viewer: Viewer) -> Shape
 
 def _marked(entry: QueueEntry) -> QueueEntry:
     """Return the entry with marks in place of its integers, and without other personal data."""
-    first = _FEWEST + secrets.randbelow(_FEWEST)
+    first = _FIRST_MARK + secrets.randbelow(_FIRST_MARK)
     number, position, p50_s, p90_s, lot = range(first, first + 5)
     return replace(
         entry,

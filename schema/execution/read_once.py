@@ -1,4 +1,4 @@
-"""Lets equal fields of one query share one read, so that an alias costs no second round trip."""
+"""Lets equal fields of a query share one read, so an alias does not cost a second round trip."""
 
 from collections.abc import Callable, Sequence
 from inspect import isawaitable
@@ -12,7 +12,9 @@ Resolve = Callable[..., Any]
 
 
 def read_equal_fields_once(schema: GraphQLSchema, type_names: Sequence[str]) -> None:
-    """Share results, including errors, between equal fields of an object of these types."""
+    """Share results, including errors, between equal fields of an object that has one of these
+    types.
+    """
     for type_name in type_names:
         type_ = schema.type_map[type_name]
         assert isinstance(type_, GraphQLObjectType)
@@ -27,7 +29,8 @@ def _shared(name: str, resolve: Resolve) -> Resolve:
             found = resolve(source, info, **arguments)
             return await found if isawaitable(found) else found
 
-        # The memo keeps every source alive, because each is the result of an earlier field.
+        # The ids stay unique, because the memo keeps every source alive as the result of an earlier
+        # field.
         key = name, id(source), repr(arguments)
         return info.context.fields.get(key, read)
 

@@ -1,9 +1,10 @@
-"""Starts operations for transports: executes queries and mutations, and makes sources.
+"""Starts operations for transports: executes queries and mutations, and creates a source for each
+subscription.
 
-A subscription becomes a source. Its operation is parsed, validated and authorized once. A source
-holds no connection and no task: the hub passes it snapshots, and the source executes the operation
-with a new context for each of them. Sources of one group have the same payload, so one of them
-renders it for all.
+The operation of a subscription is parsed, validated and authorized once. A source holds no
+connection and no task: the hub passes it snapshots, and the source executes the operation with a
+new context for each of them. Sources in a group have the same payload, so one of them renders it
+for all.
 """
 
 import hashlib
@@ -42,7 +43,7 @@ class TopicEventStream:
     topic: Topic
 
     def __aiter__(self) -> Never:
-        raise TypeError(f"{self.topic} is published by the hub and not iterated")
+        raise TypeError(f"{self.topic} is published by the hub and cannot be iterated")
 
 
 class SubscriptionStarter:
@@ -54,10 +55,10 @@ class SubscriptionStarter:
     async def start(
         self, operation: Operation, context: Context, *, may_mutate: bool = True
     ) -> OperationResult | Source:
-        """Return the source of a subscription, or a result.
+        """Return the source of a subscription, or the result of any other operation.
 
-        The result is that of a query or mutation, or the errors that prevent the subscription.
-        Raises NotAQuery for a mutation if `may_mutate` is false.
+        If a subscription cannot start, the result contains its errors. Raises NotAQuery for a
+        mutation if `may_mutate` is false.
         """
         document = await self._documents.get(operation.document)
         chosen = document.operation(operation.name)
@@ -84,7 +85,7 @@ class SubscriptionStarter:
         return SubscriptionSource(event_stream.topic, self._prepare(execution, operation), replace(context))
 
     def _prepare(self, execution: Execution, operation: Operation) -> "PreparedOperation":
-        # Coerced values include defaults and are in the order of their declaration in the document.
+        # Coerced values include defaults and follow the order of their declaration in the document.
         variables = orjson.dumps(execution.variable_values.coerced)
         key = Key((hashlib.sha256(operation.document.encode()).digest(), operation.name, variables))
         execution.context_value = None
@@ -93,7 +94,7 @@ class SubscriptionStarter:
 
 @dataclass(frozen=True, slots=True, weakref_slot=True)
 class PreparedOperation:
-    """An operation with its variables and without a viewer, shared by all its subscribers."""
+    """An operation with its variables but without a viewer, shared by all of its subscribers."""
 
     key: Key
     execution: Execution

@@ -22,7 +22,7 @@ _QUOTED_OR_WORD = re.compile(r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|\b(?:None|T
 
 
 class SystemCode(StrEnum):
-    """`extensions.code` of a top-level error."""
+    """The `extensions.code` of a top-level error."""
 
     UNAUTHENTICATED = "UNAUTHENTICATED"
     FORBIDDEN = "FORBIDDEN"
@@ -62,7 +62,7 @@ def to_top_level_error(error: GraphQLError, request_id: str) -> dict[str, object
 
 
 def _in_json(message: str) -> str:
-    """Return a message of graphql-core with the Python words None, True and False as in JSON."""
+    """Return a message of graphql-core, with Python's None, True and False written as in JSON."""
     return _QUOTED_OR_WORD.sub(lambda found: _JSON_WORDS.get(found[0], found[0]), message)
 
 

@@ -1,4 +1,4 @@
-"""The inputs with which organizers create, change, publish and close concerts."""
+"""The inputs for creating, changing, publishing and closing concerts."""
 
 from datetime import datetime
 
@@ -78,7 +78,7 @@ class CreateConcertInput:
         )
 
 
-@strawberry.input(description="A change of a tier. Fields that are null or absent stay unchanged.")
+@strawberry.input(description="A change to a tier. Fields that are null or absent stay unchanged.")
 class TierChangeInput:
     tier_id: strawberry.ID = strawberry.field(description="The id of the tier to change.")
     name: str | None = strawberry.field(default=None, description="The new name.")
@@ -96,7 +96,7 @@ class TierChangeInput:
 
 @strawberry.input(
     description=(
-        "A change of a concert. Fields that are null or absent stay unchanged. The version increases"
+        "A change to a concert. Fields that are null or absent stay unchanged. The version increases"
         " only if something changes."
     )
 )
@@ -126,7 +126,7 @@ class UpdateConcertInput:
     waiting_room: WaitingRoomInput | None = strawberry.field(
         default=None, description="Settings of the waiting room to change."
     )
-    tiers: list[TierChangeInput] | None = strawberry.field(default=None, description="Changes of existing tiers.")
+    tiers: list[TierChangeInput] | None = strawberry.field(default=None, description="Changes to existing tiers.")
     new_tiers: list[TierInput] | None = strawberry.field(
         default=None, description="Tiers to add after the existing ones."
     )

@@ -1,4 +1,4 @@
-"""The mutations with which organizers create, change, publish and close concerts."""
+"""The mutations for creating, changing, publishing and closing concerts."""
 
 from typing import Annotated, TypeAlias
 

@@ -28,7 +28,7 @@ class LeaveQueueInput:
     concert_id: strawberry.ID = strawberry.field(description="The id of the concert.")
 
 
-@strawberry.input(description="The concert in whose queue you are still waiting.")
+@strawberry.input(description="The concert whose queue you are waiting in.")
 class HeartbeatInput:
     concert_id: strawberry.ID = strawberry.field(description="The id of the concert.")
 
@@ -48,7 +48,7 @@ class LeaveQueueSuccess:
     entry: QueueEntry = strawberry.field(description="Your queue entry.")
 
 
-@strawberry.type(description="Your queue entry now.")
+@strawberry.type(description="Your current queue entry.")
 class HeartbeatSuccess:
     entry: QueueEntry = strawberry.field(description="Your queue entry.")
 

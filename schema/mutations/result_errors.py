@@ -1,4 +1,6 @@
-"""Expected refusals as union members: the error types, and one table from refusals to them."""
+"""The error types that represent refusals in result unions, and the table that maps refusals to
+them.
+"""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -17,7 +19,7 @@ from schema.strawberry_fixes import Info, computed
 class DomainError:
     refusal: strawberry.Private[Refusal]
 
-    @computed("A code for programs.")
+    @computed("A machine-readable code.")
     def code(self) -> ErrorCode:
         return self.refusal.code
 
@@ -34,7 +36,7 @@ class DomainError:
         return self.refusal.retry_after_s
 
 
-@strawberry.type(description="What is wrong with one field of the input.")
+@strawberry.type(description="A problem with one field of the input.")
 class InputProblem:
     path: str = strawberry.field(description="The path of the field in the input, such as `lines.0.quantity`.")
     message: str = strawberry.field(description="What is wrong, and what is allowed.")

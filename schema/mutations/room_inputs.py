@@ -1,4 +1,4 @@
-"""The waiting room inputs of organizers: the settings and the room commands."""
+"""The inputs for changing and controlling waiting rooms."""
 
 from datetime import datetime
 
@@ -14,7 +14,7 @@ _MS = 1000
 @strawberry.input(
     description=(
         "Settings of a waiting room. A field that is absent or null keeps its value, or gets its"
-        " default in a new room. Exception: null removes `prequeueStartsAt` and `opensAt`."
+        " default in a new room. However, null removes `prequeueStartsAt` and `opensAt`."
     )
 )
 class WaitingRoomInput:
@@ -28,7 +28,7 @@ class WaitingRoomInput:
     total_active_users: int | None = strawberry.field(
         default=None,
         description=(
-            "The maximum number of people called or admitted at a time, 1 to 1000000. 1000 by default."
+            "The maximum number of people called or admitted at the same time, 1 to 1000000. 1000 by default."
             " If more people are active now, they keep their turn, and no one is called until a slot is free."
         ),
     )
@@ -47,7 +47,7 @@ class WaitingRoomInput:
     opens_at: datetime | None = strawberry.field(
         default=UNSET,
         description=(
-            "When calling starts. It must be within the sale window. Null means at the start of the sale. A "
+            "When people start to be called. It must be within the sale window. Null means at the start of the sale. A "
             "queue that has opened does not close again; pause or reset it instead."
         ),
     )

@@ -1,6 +1,5 @@
-"""The mutations with which organizers configure, pause, resume and reset waiting rooms.
-
-Organizers also call people manually with one of them.
+"""The mutations for configuring, pausing, resuming and resetting waiting rooms, and for calling
+people manually.
 """
 
 from typing import Annotated, TypeAlias
@@ -41,7 +40,7 @@ class RoomCommandSuccess:
     concert_id: strawberry.Private[ConcertId]
 
     @computed(
-        "The waiting room now. Null with a top-level error if the store is unavailable; the change was made even so."
+        "The current waiting room. Null with a top-level error if the store is unavailable; the change was still made."
     )
     async def waiting_room(self, info: Info) -> WaitingRoom | None:
         return await load_room(info.context, self.concert_id)
@@ -50,18 +49,18 @@ class RoomCommandSuccess:
 @strawberry.type(description="The settings were changed.")
 class ConfigureWaitingRoomSuccess(RoomCommandSuccess):
     settings_version: int = strawberry.field(
-        description="The version of the settings now. It does not increase if nothing changed."
+        description="The current version of the settings. It does not increase if nothing changed."
     )
 
 
 @strawberry.type(description="The queue is paused.")
 class PauseWaitingRoomSuccess(RoomCommandSuccess):
-    settings_version: int = strawberry.field(description="The version of the settings now.")
+    settings_version: int = strawberry.field(description="The current version of the settings.")
 
 
 @strawberry.type(description="The queue is running again.")
 class ResumeWaitingRoomSuccess(RoomCommandSuccess):
-    settings_version: int = strawberry.field(description="The version of the settings now.")
+    settings_version: int = strawberry.field(description="The current version of the settings.")
 
 
 @strawberry.type(description="People were called. For a repeated key, `call` is the result of the first request.")
@@ -71,7 +70,7 @@ class AdmitNextSuccess(RoomCommandSuccess):
 
 @strawberry.type(description="The queue was reset. For a repeated key, the waiting room is read again.")
 class ResetWaitingRoomSuccess(RoomCommandSuccess):
-    settings_version: int = strawberry.field(description="The version of the settings now.")
+    settings_version: int = strawberry.field(description="The current version of the settings.")
 
 
 ConfigureWaitingRoomResult: TypeAlias = Annotated[
