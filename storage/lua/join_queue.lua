@@ -1,5 +1,5 @@
---[[ Join the queue once: a person who has an active entry keeps it. Before a lottery, the order of
-joining determines only the lot. The first join after the opening time ends the registrations.
+--[[ Join the queue. A person who already has an active entry keeps it. Before a lottery, the order
+of joining determines only the lot. The first join after the opening time ends the registrations.
 KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation  as seen by this connection
 ARGV[2]   person
