@@ -47,7 +47,7 @@ class Script:
 
 
 def load(name: str) -> str:
-    """Return the source of a script, included parts first."""
+    """Return the source of a script, preceded by the parts that it includes."""
     text = (_FOLDER / f"{name}.lua").read_text(encoding="utf-8")
     include = _INCLUDE.search(text)
     parts = include.group(1).split() if include else []

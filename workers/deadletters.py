@@ -82,15 +82,14 @@ def _row(letter: DeadLetter) -> tuple[str, ...]:
     return tuple(cell if cell.isprintable() else ascii(cell)[1:-1] for cell in row)
 
 
-async def _concerts(stores: Stores, named: str | None) -> Collection[ConcertId] | None:
-    """Return the id of the concert with this id or slug, or the ids of all concerts if `named` is
-    None.
+async def _concerts(stores: Stores, id_or_slug: str | None) -> Collection[ConcertId] | None:
+    """Return the id of the concert with this id or slug, or the ids of all concerts if it is None.
 
     Return None if no such concert exists.
     """
-    if named is None:
+    if id_or_slug is None:
         return [concert.id for concert in await stores.concert_cache.list_all()]
-    concert = await stores.concerts.get(ConcertId(named)) or await stores.concerts.get_by_slug(named)
+    concert = await stores.concerts.get(ConcertId(id_or_slug)) or await stores.concerts.get_by_slug(id_or_slug)
     return None if concert is None else [concert.id]
 
 

@@ -1,6 +1,6 @@
 """Opens queues that have a lottery when their opening time comes.
 
-A queue without a lottery needs no worker to open.
+A queue without a lottery opens without a worker.
 """
 
 import asyncio

@@ -37,7 +37,7 @@ class StoreUrls:
 
 @contextmanager
 def lock_data_dir(data_dir: Path, *, app_port: int) -> Iterator[None]:
-    """Lock the data directory for this block.
+    """Lock the data directory until the block ends.
 
     Raises ServerStartError if the directory cannot be used, or if another process owns it; the
     message then names that process.

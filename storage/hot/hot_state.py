@@ -3,7 +3,7 @@ begin and finish recoveries.
 
 Workers, purchases and recoveries use them. Unlike HoldStore, HotState returns the word of the
 script's reply, because its callers handle UNKNOWN and RECOVERING differently. The docstring of each
-method, or of its result type, lists all the words that it can return.
+method or of its result type lists all possible words.
 """
 
 import json

@@ -36,7 +36,7 @@ class QueueState:
     epoch: int
     version: int
     concert_version: int
-    """Version of the MongoDB document whose settings are in force at this version."""
+    """The version of the concert in MongoDB whose settings are in force."""
     round: int
     positions: QueuePositions
     slots_taken: int
@@ -90,7 +90,7 @@ class ChangesPage:
     """Changes up to this version may be missing, because old changes are dropped."""
     people: tuple[PersonId, ...]
     last_version: int
-    """Version of the last change on the page; 0 if the page is empty."""
+    """The version of the last change on the page; 0 if the page is empty."""
 
 
 def decode_queue_state(fields: Reply) -> QueueState:

@@ -48,7 +48,7 @@ class EntryRecord:
     session_ends_at: datetime
     """The end of the session as stated in the pass, without any grace period."""
     deadline: datetime | None
-    """End of the time to claim (READY), of the session (ADMITTED), or of presence (waiting).
+    """The end of the time to claim (READY), of the session (ADMITTED), or of presence (waiting).
 
     None while a waiting person is connected.
     """
@@ -77,7 +77,10 @@ class QueueStore:
         self._client = client
 
     async def join(self, concert_id: ConcertId, person_id: PersonId) -> PositionedEntry:
-        """Return the person's active entry, or a new one. Raises RoomNotOpen."""
+        """Join the queue, and return the person's entry: their active one, or a new one.
+
+        Raises RoomNotOpen.
+        """
         word, rest = await self._client.call(scripts.JOIN_QUEUE, concert_id, person_id)
         match word:
             case "ENTRY":

@@ -121,7 +121,7 @@ class ScriptClient:
         return await self.call_with_keys(script, concert_keys(concert_id), *args)
 
     async def call_with_keys(self, script: Script, keys: tuple[str, ...], *args: Arg) -> tuple[str, Reply]:
-        """Call a script whose keys do not belong to a concert. It returns and raises the same as
+        """Call a script with other keys than those of a concert. Return and raise the same as
         `call`.
         """
         if len(self._waiting) >= MAX_WAITING:
@@ -150,8 +150,8 @@ class ScriptClient:
         while running:
             for pipeline in running:
                 pipeline.cancel()
-            # Python 3.11 loses a cancellation that coincides with the end of a send, so it is
-            # repeated.
+            # Python 3.11 loses a cancellation that coincides with the end of a send, so cancel
+            # until every task has ended.
             _, running = await asyncio.wait(running, timeout=CANCEL_AGAIN_S)
         await asyncio.gather(*self._pipeline_tasks, return_exceptions=True)
         while self._waiting:

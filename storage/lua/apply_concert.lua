@@ -40,7 +40,7 @@ elseif opens_again or settings.round > tonumber(known[2]) then
   local base = math.floor((known[3] + known[4]) / 8 + 1) * 8
   redis.call('HSET', STATE, 'base', base, 'serving', 0, 'tail', 0, 'passes_issued', 0)
   redis.call('HDEL', STATE, 'frozen', 'drawn', 'digest')
-  -- A sale that ended while it was being extended keeps its round: no lottery is drawn twice.
+  -- A sale that ended while it was being extended keeps its round, so no lottery is drawn twice.
   if settings.round > tonumber(known[2]) then
     redis.call('HDEL', STATE, 'opened_ms')
   else

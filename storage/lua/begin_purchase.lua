@@ -22,7 +22,7 @@ if not remembered then redis.call('HSET', PURCHASES, ARGV[4], ARGV[5]) end
 if record.state == 'SOLD' then return {'SOLD'} end
 if record.state == 'ENDED' then return {'ENDED', record.reason} end
 -- The expiry worker will end the hold. This script changes nothing, so that both report the same
--- end.
+-- reason.
 if record.state == 'HELD' and is_due(record.deadline_ms) then return {'ENDED', 'EXPIRED'} end
 if record.pass and not bind_pass(record, id) then return {'PASS_BOUND'} end
 

@@ -28,7 +28,7 @@ for _, seen in ipairs(examined_events) do
     if holder == HANDLING and tries >= tonumber(ARGV[4]) then
       to_dead_letter(group, id, tries, 'no handler acknowledged it', ARGV[5])
     else
-      -- XCLAIM also removes events that are no longer in the stream from the pending ones.
+      -- For an event that is no longer in the stream, XCLAIM returns nothing and ends its delivery.
       local claimed = redis.call('XCLAIM', EVENTS, group, HANDLING, 0, id)[1]
       if claimed then deliver(claimed, tries + 1) end
     end

@@ -35,7 +35,8 @@ local number = redis.call('HINCRBY', STATE, 'tail', 1)
 entry = {id = room.base + number, round = room.round, state = 'WAITING', joined_ms = now,
   presence = entry and entry.presence or nil}
 if not room.is_opened and not room.frozen then
-  -- The digest fixes who registered, and when: a lot that is changed later no longer matches it.
+  -- The digest commits to who registered and when: if a lot is changed later, the digest no longer
+  -- matches.
   local digest = (redis.call('HGET', STATE, 'digest') or '') .. person .. string.format('%d', now)
   redis.call('HSET', STATE, 'digest', redis.sha1hex(digest))
 end

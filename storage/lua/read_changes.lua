@@ -2,7 +2,7 @@
 KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation  as seen by this connection
 ARGV[2]   version      the last one known to the reader
-ARGV[3]   limit        maximum number of people, not counting others with the version of the last one
+ARGV[3]   limit        maximum number of people, not counting others with the last one's version
 Replies   CHANGES {epoch version floor [person version]...}  (floor: changes up to this version may
           be missing) | UNKNOWN | RECOVERING
 ]]

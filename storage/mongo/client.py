@@ -67,7 +67,7 @@ def database(client: Client, name: str) -> Database:
 
 
 def raises_unavailable(call: Callable[P, Awaitable[R]]) -> Callable[P, Awaitable[R]]:
-    """Wrap `call` so that it raises TemporarilyUnavailable in place of a PyMongoError.
+    """Wrap `call` so that it raises TemporarilyUnavailable instead of a PyMongoError.
 
     Errors for refused writes and commands are raised unchanged, because repeating these would never
     help. Use this decorator only for reads and repeatable writes.

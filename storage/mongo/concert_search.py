@@ -41,7 +41,7 @@ def search_conditions(filter_: ConcertFilter) -> list[Document]:
 
 
 async def backfill(concerts: AsyncIOMotorCollection[Document], *, batch: int = BATCH) -> int:
-    """Write search fields that are missing or outdated. Return the number of concerts.
+    """Write search fields that are missing or outdated. Return how many were written.
 
     Any number of processes may do this at the same time. A concert that changes in the meantime
     keeps its new fields.

@@ -111,7 +111,7 @@ class ConcertTransaction:
                     continue
                 if is_refusal(error):
                     raise
-                log.warning("a change of concert %s failed: %s: %s", concert_id, type(error).__name__, error)
+                log.warning("a change to concert %s failed: %s: %s", concert_id, type(error).__name__, error)
                 raise TemporarilyUnavailable("The order database does not answer") from error
         raise AssertionError("the last attempt returns or raises")
 

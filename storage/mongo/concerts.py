@@ -49,7 +49,7 @@ class ConcertStore:
         await self._concerts.create_index(INDEX)
 
     async def backfill_search(self) -> int:
-        """Write search fields that are missing or outdated. Return the number of concerts."""
+        """Write search fields that are missing or outdated. Return how many were written."""
         return await backfill(self._concerts)
 
     @raises_unavailable

@@ -3,7 +3,7 @@ once with the values of its first opener.
 
 The secret leaves this module only inside a `Reveal` that the majority has acknowledged. `epoch` is
 a fence: a recovery raises it, so registrations frozen in a store that lost state can no longer be
-part of a reveal.
+used.
 """
 
 from datetime import UTC, datetime
@@ -85,8 +85,7 @@ class LotteryStore:
     async def reveal_or_invalidate(self, concert_id: ConcertId, round_: int, epoch: int) -> Reveal | None:
         """Return the recorded reveal, or None if there is none. Only a recovery calls this.
 
-        If there is none, registrations that were frozen before this call can never become part of
-        one.
+        If there is none, registrations that were frozen before this call can no longer be used.
         """
         id_ = _id(concert_id, round_)
         await self._lotteries.update_one({"_id": id_} | _UNREVEALED, {"$max": {"epoch": epoch}})

@@ -80,8 +80,8 @@ class OrderBatch:
         self._wake.set()
         answer = await waiting
         if answer.outcome is Outcome.UNKNOWN:
-            # Logged here and not by the sender, so that the log line has the id of this order's
-            # request.
+            # This is logged here and not by the sender, so that the log line has the id of this
+            # order's request.
             log.warning("the outcome of order %s is unknown: %s", order.id, answer.why)
         return answer.outcome
 

@@ -163,7 +163,7 @@ class OrderStore:
         """Return the order with this id, or None if it is a VOID order. If the id is unused, a VOID
         order is inserted, so that no other order with this id can ever exist.
 
-        Raises TemporarilyUnavailable if an order is not confirmed by the majority yet.
+        Raises TemporarilyUnavailable if an order exists that the majority has not confirmed yet.
         """
         void: Document = {
             "_id": order_id,
@@ -185,8 +185,8 @@ class OrderStore:
         await self.collection.insert_one(order_document(order), session=session)
 
     async def shrink_in_transaction(self, order: Order, session: Session) -> bool:
-        """Write an order of the house that returned units, if the stored version is the previous
-        one.
+        """Write an order of the house that has returned units, if the stored version is the
+        previous one.
 
         Return whether it was written.
         """

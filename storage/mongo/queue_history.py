@@ -37,8 +37,8 @@ class QueueHistory:
         await self._events.create_index([("concertId", ASCENDING), ("personId", ASCENDING), *_BY_TIME])
 
     async def add(self, events: Sequence[QueueEvent]) -> dict[str, str]:
-        """Record each event once. Return the events that MongoDB cannot store: the reason by event
-        id.
+        """Record each event once. Return the reason for each event that MongoDB cannot store, by
+        event id.
 
         Raises TemporarilyUnavailable if the outcome is unknown; the events must then be added
         again.

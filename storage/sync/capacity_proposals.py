@@ -61,7 +61,7 @@ class CapacityProposals:
                     raise await self._guard.refusal_for(before.id, decision.word)
                 case _:
                     raise ScriptReplyError(scripts.LOWER_CAPACITY.name, decision.word)
-        raise TemporarilyUnavailable("Another change of this concert is in progress")
+        raise TemporarilyUnavailable("Another change to this concert is in progress")
 
     async def drop_superseded(self, concert_id: ConcertId) -> None:
         """Remove the caps of all proposals for earlier versions of the concert."""

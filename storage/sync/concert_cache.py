@@ -1,5 +1,5 @@
-"""The concert cache of a process: a list of the live concerts, read every two seconds, and single
-concerts that are not on it, kept for the same time.
+"""The concert cache of a process: a list of the live concerts, read every two seconds, and
+individual concerts that are not on it, kept for two seconds.
 
 Once the list has been read, getting a live concert does not wait for the database, because a
 MongoDB that hangs must not keep holds from expiring. A draft or an unknown concert is read on each

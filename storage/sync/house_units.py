@@ -1,12 +1,11 @@
 """Moves units between the sale and the house.
 
-Units that are off sale belong to WITHDRAWN orders of the house.
-
-The unique index on units covers these orders too, so no unit is ever off sale and sold at the same
-time. Nothing is reserved beforehand: the hot state only suggests units that are free. If a hold
-takes one of them in the meantime, that hold gets another unit when the house's order is recorded;
-if an order takes one, the transaction fails and other units are chosen. A crash therefore leaves
-nothing to undo, and the next run moves the rest.
+Units that are off sale belong to WITHDRAWN orders of the house. The unique index on units covers
+these orders too, so no unit is ever off sale and sold at the same time. Nothing is reserved
+beforehand: the hot state only suggests units that are free. If a hold takes one of them in the
+meantime, that hold gets another unit when the house's order is recorded; if an order takes one, the
+transaction fails and other units are chosen. A crash therefore leaves nothing to undo, and the next
+run moves the rest.
 """
 
 import asyncio
@@ -35,7 +34,7 @@ log = logging.getLogger(__name__)
 MAX_UNITS_PER_TRANSACTION = 5000
 """A transaction with more units delays purchases, and one with far more units fails."""
 MAX_UNITS_PER_ORDER = 1000
-"""Keeps the script call that records an order short."""
+"""The limit keeps the script calls that record orders short."""
 MAX_FAILURES = 5
 """A recovery that has failed to move units this many times in a row starts over."""
 _HOUSE = Customer("Onsale", "")
@@ -91,7 +90,7 @@ class HouseUnits:
         await self._order_sync.sync_owners(_units(moves))
 
     async def advance(self, concert_id: ConcertId, *, rounds: int) -> int:
-        """Move units of every tier towards its capacity, one transaction per tier and round.
+        """Move units of every tier toward its capacity, one transaction per tier and round.
 
         Return the number of units moved. Units of a past concert are not moved: nothing is on sale,
         and a recovery takes the rest if the concert's dates are moved to the future.
@@ -110,7 +109,7 @@ class HouseUnits:
 
     async def finish_withdrawals(self, concert: Concert) -> bool:
         """Take all units that the house must still take, for the recovery whose epoch the concert
-        carries. Return False if this cannot be finished, or if the recovery has lost its mark.
+        carries. Return False if units are left, or if the recovery has lost its mark.
 
         A recovered store may not know about a purchase in progress. Such a purchase cannot exceed
         the capacity once all units above the capacity have an owner in MongoDB.
@@ -127,7 +126,7 @@ class HouseUnits:
             if not move.count:
                 move = await self._plan_from_orders(stored, tier)
             if not move.count:
-                log.error("tier %s: more is sold than its capacity; %d units stay", tier.id, tier.to_withdraw)
+                log.error("tier %s: more units are sold than its capacity; %d cannot be moved", tier.id, tier.to_withdraw)
                 return True
             is_moved = await self._try_move(concert.id, move)
             orders = list(move.added) if is_moved else await self._orders.find_owners(_units([move]))
@@ -150,7 +149,7 @@ class HouseUnits:
         return abs(move.count)
 
     async def _try_move(self, concert_id: ConcertId, move: HouseMove) -> bool:
-        """Write a move, and return False if it lost to another process or to an order."""
+        """Write a move. Return False if another process or an order was faster."""
         try:
             is_moved = await self._transaction.move_units(concert_id, move)
         except DuplicateKeyError:

@@ -50,7 +50,7 @@ class OrderSync:
             if is_recorded(word):
                 return True
         except Exception as error:
-            # The order exists regardless of the error, and its buyer must get it as the result.
+            # The order exists despite the error, and must still be returned to its buyer.
             word = describe_cause(error)
         log.warning("order %s is not yet recorded in the hot state: %s", order.id, word)
         return False
@@ -94,7 +94,7 @@ class OrderSync:
         return count + len(batch) if await self._record_batch(batch, concert) else None
 
     async def settle(self, concert_id: ConcertId, hold_id: HoldId) -> HoldState:
-        """Decide a purchase whose outcome is unknown.
+        """Settle a purchase whose outcome is unknown.
 
         Return SOLD if its order exists, or ENDED if it can never exist. A VOID order is written
         first and the order read afterwards, so an insert that is still in flight fails because of

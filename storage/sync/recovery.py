@@ -93,7 +93,7 @@ class Recovery:
         await asyncio.shield(self._running[concert_id])
 
     async def recover(self, concert_id: ConcertId) -> bool:
-        """Recover the concert once.
+        """Make one attempt to recover the concert.
 
         Return True if the store is trusted now; False if there is nothing to recover, or if another
         recovery is running or has superseded this one.
@@ -170,7 +170,7 @@ class Recovery:
                 raise ScriptReplyError(scripts.FINISH_RECOVERY.name, word)
 
     async def aclose(self) -> None:
-        """Cancel running recoveries and forget unfinished ones, as the end of the process would."""
+        """Cancel running recoveries and forget unfinished ones, as if the process had ended."""
         self._unfinished.clear()
         running = list(self._running.values())
         for task in running:

@@ -4,8 +4,8 @@
 local HANDLING, TO_RETRY = 'handling', 'waiting'
 local LEASE_MS, FIRST_PAUSE_MS, LONGEST_PAUSE_MS = 15000, 1000, 60000
 
--- Returns whether an event may be delivered again. The pause doubles with each try, and a consumer
--- may take as long as its lease to acknowledge the event.
+-- Returns whether an event may be delivered again. The pause doubles with each try. A delivered
+-- event also stays with its consumer for the length of a lease.
 local function is_due_again(holder, idle_ms, tries)
   local pause_ms = math.min(FIRST_PAUSE_MS * 2 ^ (tries - 1), LONGEST_PAUSE_MS)
   if holder ~= TO_RETRY then pause_ms = math.max(pause_ms, LEASE_MS) end

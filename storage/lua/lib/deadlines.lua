@@ -1,4 +1,4 @@
--- Functions that end entries, calls, passes and leases whose deadline has passed, and remove old
+-- Functions that end entries, calls, passes and leases whose deadlines have passed, and remove old
 -- flow counts.
 local RECHECK_MS = 500
 

@@ -79,7 +79,7 @@ local function bind_pass(record, id)
   return true
 end
 
--- Spends the pass that an order was placed under, and releases the other holds under it. Returns
+-- Spends the pass under which an order was placed, and releases the other holds under it. Returns
 -- the entry, or nil if the pass was not active.
 local function spend_pass(record)
   local entry = read_entry(record.person)

@@ -20,8 +20,8 @@ local function find_departed_lots(registrations)
   return gone
 end
 
--- Writes the departed bits by number. A base is a multiple of eight, so whole bytes are written;
--- the last byte may contain bits of people who joined later.
+-- Writes the departed bits in the order of the numbers. A base is a multiple of eight, so whole
+-- bytes are written; the last byte may contain bits of people who joined later.
 local function write_departed(ranks, registrations, gone)
   local first, last, bytes = queue_state().base / 8, math.floor(registrations / 8), {}
   local shared = redis.call('GETRANGE', DEPARTED, first + last, first + last)

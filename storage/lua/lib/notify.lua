@@ -1,4 +1,4 @@
--- Functions that report a change: with a hint for the hubs, events in the stream, and a wake-up for
+-- Functions that report a change with a hint for the hubs, events in the stream, and a wake-up for
 -- idle workers. A script that has changed data shown to people must end with `commit`.
 local MAX_EVENTS = 1000000
 local MAX_CHANGES, KEPT_CHANGES = 8000, 6000

@@ -60,7 +60,7 @@ local function displace(unit, owner, new_owner)
   end
 end
 
--- Returns the items of a list from an index on. (`unpack` fails at about 8,000 items.)
+-- Returns the items of a list, starting at an index. (`unpack` fails at about 8,000 items.)
 local function list_from(list, first)
   local rest = {}
   for index = first, #list do rest[#rest + 1] = list[index] end

@@ -7,8 +7,8 @@ local WORKER_GAP_MS = 5000
 local BUYING_MS = 60000
 local now, worker_ms, grace_until_ms, is_trusted, is_idle
 
--- Returns a reply that refuses the call, or nil if it is allowed. `epoch` is that of the calling
--- recovery, or ''.
+-- Returns a reply that refuses the call, or nil if the call is allowed. `epoch` is that of the
+-- calling recovery, or ''.
 local function check_incarnation(incarnation, epoch)
   local seen = redis.call('HMGET', STATE, 'incarnation', 'mark', 'now_ms', 'worker_ms', 'grace_until_ms', 'is_idle')
   if not seen[3] then return {'UNKNOWN'} end

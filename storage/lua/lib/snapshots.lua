@@ -1,8 +1,8 @@
 -- Functions shared by the scripts that read a whole concert: its queue, its stock, and the changed
 -- people.
 
--- Returns the departed bits, from the byte with the serving number on. When the sale is over, every
--- number has departed.
+-- Returns the departed bits, starting at the byte that contains the serving number. When the sale
+-- is over, every number has departed.
 local function departed_bits()
   local room = queue_state()
   local first, last = math.floor(room.serving / 8), math.floor(room.tail / 8)
@@ -50,7 +50,7 @@ end
 
 -- Returns epoch, version and floor (changes up to the floor may be missing), then the person and
 -- version of each change since a version, oldest first. There are at most `limit` people, not
--- counting others with the version of the last one.
+-- counting others with the last one's version.
 local function change_fields(after, limit)
   local at = redis.call('HMGET', STATE, 'epoch', 'version', 'changes_floor')
   local people = redis.call('ZRANGEBYSCORE', CHANGES, '(' .. after, '+inf', 'WITHSCORES', 'LIMIT', 0, limit)
