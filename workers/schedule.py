@@ -49,8 +49,8 @@ class Schedule:
         self._plans = {id_: self._plans.get(id_) or _Entry(due_at=now) for id_ in concerts}
         if not any(plan.due_at <= now for plan in self._plans.values()):
             return []
-        # One jitter applies to the whole round, so concerts that ran together stay together. It
-        # keeps several hosts from running at the same time.
+        # The jitter is the same for the whole round, so concerts that ran together stay together.
+        # It keeps several hosts from running at the same time.
         self._jitter = random.uniform(1.0, 1.1)
         due = {id_: plan for id_, plan in self._plans.items() if self._may_run(plan, now)}
         for plan in due.values():

@@ -121,8 +121,8 @@ class ScriptClient:
         return await self.call_with_keys(script, concert_keys(concert_id), *args)
 
     async def call_with_keys(self, script: Script, keys: tuple[str, ...], *args: Arg) -> tuple[str, Reply]:
-        """Call a script with other keys than those of a concert. Return and raise the same as
-        `call`.
+        """Call a script whose keys do not belong to a concert. `call` describes the reply and the
+        errors.
         """
         if len(self._waiting) >= MAX_WAITING:
             raise TemporarilyUnavailable("Too many requests are waiting for the stock store")

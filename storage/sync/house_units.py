@@ -109,7 +109,8 @@ class HouseUnits:
 
     async def finish_withdrawals(self, concert: Concert) -> bool:
         """Take all units that the house must still take, for the recovery whose epoch the concert
-        carries. Return False if units are left, or if the recovery has lost its mark.
+        carries. Return False after too many failures in a row, or if the recovery has lost its
+        mark.
 
         A recovered store may not know about a purchase in progress. Such a purchase cannot exceed
         the capacity once all units above the capacity have an owner in MongoDB.
@@ -126,7 +127,7 @@ class HouseUnits:
             if not move.count:
                 move = await self._plan_from_orders(stored, tier)
             if not move.count:
-                log.error("tier %s: more units are sold than its capacity; %d cannot be moved", tier.id, tier.to_withdraw)
+                log.error("tier %s: more units are sold than its capacity; %d are left", tier.id, tier.to_withdraw)
                 return True
             is_moved = await self._try_move(concert.id, move)
             orders = list(move.added) if is_moved else await self._orders.find_owners(_units([move]))
