@@ -70,7 +70,7 @@ class Stores:
     mongo: Database
 
     async def problems(self) -> list[str]:
-        """Return one sentence for each store that is not ready; an empty list if all are ready."""
+        """Return one sentence for each store that is not ready."""
         hot, orders = await asyncio.gather(self._hot_problem(), self._mongo_problem())
         return [problem for problem in (hot, orders) if problem]
 
@@ -88,20 +88,20 @@ class Stores:
         try:
             async with asyncio.timeout(READY_WITHIN_S):
                 hello = await self.mongo.command("hello")
-                guarded = await self.orders.has_unit_guards()
+                has_guards = await self.orders.has_unit_guards()
         except (PyMongoError, TimeoutError) as error:
             return f"the order database does not answer: {type(error).__name__}"
         if not hello.get("isWritablePrimary"):
             return "the order database has no writable primary; check its replica set"
-        return None if guarded else "the order database lacks the unique index on units or its schema"
+        return None if has_guards else "the order database lacks the unique index on units or its schema"
 
 
 @asynccontextmanager
 async def open_stores(redis_url: str, mongo_url: str, mongo_database: str) -> AsyncIterator[Stores]:
     """Open the stores, and close them at the end of the block.
 
-    An unreachable store raises no error here: `problems` reports it, and calls raise
-    TemporarilyUnavailable until the store is available.
+    No error is raised if a store is unreachable: `problems` reports it, and calls raise
+    TemporarilyUnavailable until it is available.
     """
     mongo: Client = connect(mongo_url)
     client = ScriptClient(redis_url)

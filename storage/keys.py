@@ -1,49 +1,51 @@
-"""Every Redis key of Onsale. All keys of a concert share one hash tag, so one script may use them.
+"""Every Redis key of Onsale. All keys of a concert share one hash tag, so one script can use them.
 
 state               hash    incarnation, epoch, version, clock, settings copied from MongoDB,
-                            serving number and tail of the queue, the entry ids that ended with
-                            a sale, whether a hint was published that no process has acted on yet,
-                            and the lower capacities being decided
+                            serving number and tail of the queue, the highest entry id that ended
+                            with each sale, whether a hint was published that no process has acted
+                            on yet, and proposed lower capacities
 tiers               hash    <tier>|top, next, held, sold, withdrawn, price, capacity
-units               hash    unit -> hold id, or `=` and the order id once recorded; a free unit has
-                            no field
-free                zset    units that were returned, all with score 0; units never taken are
+units               hash    unit -> hold id, or `=` and the order id once the order is recorded; a
+                            free unit has no field
+free                zset    returned units, all with score 0; units that were never taken are
                             `next`..`top`
 holds               hash    hold id -> record (JSON); ended holds are kept for replays
 deadlines           zset    hold id -> deadline, unix ms; HELD only
-buying              zset    hold id -> time to settle it, unix ms; BUYING only
-people              hash    person -> counts of held and owned units, ids of active holds (JSON)
-purchases           hash    fingerprint of an idempotency key -> digest of the input it came with
+buying              zset    hold id -> time at which to settle it, unix ms; BUYING only
+people              hash    person -> counts of held and owned units, and ids of active holds (JSON)
+purchases           hash    fingerprint of an idempotency key -> digest of the input sent with it
 changes             zset    person -> version at which one of their entries or holds last changed
 entries             hash    person -> their latest queue entry (JSON)
 waiters             hash    entry id -> person; waiting entries only
 departed            string  one bit per number that left, ended or was called out of order, at
                             base + number
 slots               zset    person -> end of their call or pass, unix ms; READY and ADMITTED
-presence_deadlines  zset    person -> time until which they count as present, unix ms; waiting
-                            people without a connection
+presence_deadlines  zset    person -> time until which they count as present, unix ms; only for
+                            waiting people without a connection
 leases              zset    process -> time until which its presence reports count, unix ms
-connections         zset    process|person, all with score 0: the process that holds a connection of
-                            the person
+connections         zset    process|person, all with score 0: the process has a connection to the
+                            person
 admissions          hash    unix second -> how many people were called in it
-ranks               string  four bytes per lot: the number it drew in the lottery of this round
+ranks               string  four bytes per lot: the number it drew in this round's lottery
 lot_order           string  four bytes per number: the lot that drew it
-flow                hash    counts of events in the waiting room; and <name>|<ten seconds> for
-                            five minutes
-events              stream  events of the queue; trimmed once every consumer group acknowledged them
+flow                hash    counts of events in the waiting room: <name> for the round, and
+                            <name>|<slice> for each ten seconds of the last five minutes
+events              stream  events of the queue; removed once every consumer group has acknowledged
+                            them
 deadletters         stream  events that a consumer group could not handle
 commands            hash    fingerprint of an organizer's command -> digest of its input and its
                             result
 
-Each key expires 30 days after the end of the concert; the expiry worker sets the time. Other keys:
+Each key expires 30 days after the concert starts or its sale ends, whichever is later; the expiry
+worker sets the time. Other keys:
 
-rate                string  attempts of a person or an address in this window; expires with the
+rate                string  attempts by a person or an address in this window; expires with the
                             window
-concerts            zset    per person: concert where they may have an entry or a hold -> time at
-                            which its keys expire
+concerts            zset    one per person: concert at which they may have an entry or a hold ->
+                            time at which its keys expire
 
-No key is permanent. The channel `hints` of a concert carries hints; the channel `work` carries the
-id of a concert that has new work for the workers.
+No key is permanent. Each concert has a channel `hints` for hints; the channel `work` carries the
+ids of concerts that have new work for the workers.
 """
 
 from functools import lru_cache
@@ -76,7 +78,7 @@ KINDS = (
     "deadletters",
     "commands",
 )
-"""The order in which every script of a concert gets its KEYS."""
+"""The order in which every script for a concert receives its KEYS."""
 
 WORK_CHANNEL = "onsale2:work"
 
@@ -92,8 +94,8 @@ def hints_channel(concert_id: ConcertId) -> str:
     return f"onsale2:{{c:{concert_id}}}:hints"
 
 
-def rate_key(what: str, who: str) -> str:
-    return f"onsale2:{{rate:{who}}}:{what}"
+def rate_key(action: str, subject: str) -> str:
+    return f"onsale2:{{rate:{subject}}}:{action}"
 
 
 def person_concerts_key(person_id: PersonId) -> str:

@@ -1,6 +1,6 @@
 """Logs an outage: one line when it begins, one a minute while it lasts, and one when it is over.
 
-A task that retries many times a second would otherwise hide every other line.
+Otherwise, a task that retries many times a second would hide every other line.
 """
 
 import logging
@@ -13,7 +13,7 @@ SUMMARY_EVERY_S = 60.0
 
 
 class OutageLog:
-    """An outage of one resource, as experienced by any number of its users.
+    """An outage of one resource, as seen by any number of its users.
 
     It lasts from the first failure until every user that failed has succeeded. A user that has not
     failed again for a minute is considered to have stopped trying.
@@ -26,17 +26,17 @@ class OutageLog:
         self._failed_s: dict[Hashable, float] = {}
         """The time of each user's last failure, oldest first."""
         self._attempts = 0
-        self._began_s = self._told_s = 0.0
+        self._began_s = self._logged_s = 0.0
 
     def failed(self, user: Hashable, error: BaseException) -> None:
         """Record a failed attempt. Only the first failure of an outage is logged immediately."""
         now_s, why = self._clock(), describe_cause(error)
         self._drop_old(now_s)
         if not self._failed_s:
-            self._attempts, self._began_s, self._told_s = 0, now_s, now_s
+            self._attempts, self._began_s, self._logged_s = 0, now_s, now_s
             self._log.warning("%s failed, trying again: %s", self._what, why)
-        elif now_s - self._told_s >= SUMMARY_EVERY_S:
-            self._told_s = now_s
+        elif now_s - self._logged_s >= SUMMARY_EVERY_S:
+            self._logged_s = now_s
             args = (self._what, now_s - self._began_s, self._attempts + 1, why)
             self._log.warning("%s has failed for %.0f s, %d attempts: %s", *args)
         self._failed_s.pop(user, None)
@@ -59,7 +59,7 @@ class OutageLog:
 
     def _drop_old(self, now_s: float) -> None:
         while self._failed_s:
-            longest_ago = next(iter(self._failed_s))
-            if now_s - self._failed_s[longest_ago] < SUMMARY_EVERY_S:
+            oldest = next(iter(self._failed_s))
+            if now_s - self._failed_s[oldest] < SUMMARY_EVERY_S:
                 return
-            del self._failed_s[longest_ago]
+            del self._failed_s[oldest]

@@ -1,4 +1,5 @@
-"""The Lua scripts: their source, and the Python side of each header; a unit test compares the two.
+"""The Lua scripts: their source, and the arguments and replies that their headers declare. A unit
+test compares the two.
 
 A script is `lua/<name>.lua`, preceded by the `lua/lib/` parts that its `-- @include` line names.
 """
@@ -13,20 +14,20 @@ _INCLUDE = re.compile(r"^-- @include (.+)$", re.MULTILINE)
 
 
 class ScriptReplyError(RuntimeError):
-    """A script's reply has a word that is not declared here, or that its caller does not handle."""
+    """A script replied with a word that is not declared here or that its caller does not handle."""
 
     def __init__(self, script: str, word: str) -> None:
         super().__init__(
-            f"script {script} answered {word!r}; declare the word in storage/scripts.py and name it where it is read"
+            f"script {script} answered {word!r}; declare the word in storage/scripts.py and handle it where it is read"
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """A script with its arguments and the words of its replies.
+    """A script, its arguments, and the words with which its replies begin.
 
-    `args` is in the order of ARGV; a name with a star stands for all remaining arguments. The
-    script client inserts `incarnation`.
+    `args` lists the arguments in the order of ARGV; a name with a star stands for all the remaining
+    ones. The script client inserts `incarnation`.
     """
 
     name: str
@@ -46,7 +47,7 @@ class Script:
 
 
 def load(name: str) -> str:
-    """Return the source of a script, included parts first."""
+    """Return the source of a script, preceded by the parts that it includes."""
     text = (_FOLDER / f"{name}.lua").read_text(encoding="utf-8")
     include = _INCLUDE.search(text)
     parts = include.group(1).split() if include else []

@@ -1,22 +1,22 @@
-"""Lets other tasks run on the event loop after a bounded time.
+"""Lets long work yield to the other tasks on the event loop at regular intervals.
 
-The time is bounded regardless of how long each step of the work takes.
+The intervals depend on the time that the steps of the work take, not on their number.
 """
 
 import asyncio
 import time
 
 MAX_SLICE_S = 0.004
-"""The length of a time slice. An arriving hold waits no longer than this, plus the step in
-progress.
+"""The length of a time slice. A hold that arrives waits at most this long, plus the rest of the
+step in progress.
 """
 
 
 class TimeSlice:
     """Yields for `turns` iterations of the event loop after each slice.
 
-    A small request takes many iterations, so one after each slice would make it wait for as many
-    slices.
+    A small request needs several iterations, so yielding for only one would make it wait for that
+    many slices.
     """
 
     __slots__ = ("_since_s", "_turns")
@@ -26,7 +26,7 @@ class TimeSlice:
         self._since_s = time.monotonic()
 
     async def checkpoint(self) -> None:
-        """Yield to the event loop if the slice is used up."""
+        """Yield to the event loop if the time slice is used up."""
         if time.monotonic() - self._since_s > MAX_SLICE_S:
             for _ in range(self._turns):
                 await asyncio.sleep(0)

@@ -1,8 +1,8 @@
 """`python -m workers [name ...]` runs the named workers, or all of them.
 
-They use the stores of `ONSALE_*_URL`, or else the embedded ones of a running `make run`. Any number
-may run, on any number of hosts, because it is safe for each run to happen twice. `python -m workers
-deadletters …` is not a worker but a command, which ends.
+They use the stores given by `ONSALE_*_URL`, or else the embedded stores of a running `make run`.
+Any number of processes on any number of hosts may run the same workers, because their work can
+safely be repeated. `python -m workers deadletters …` runs a command instead of a worker.
 """
 
 import argparse
@@ -64,8 +64,7 @@ def main() -> int:
 def _run(work: Callable[[Settings], Coroutine[Any, Any, int | None]]) -> int:
     """Run the command and return its exit status.
 
-    The status is 2 if the settings have to be corrected, and 1 for a failure that a retry may
-    solve.
+    The status is 2 if the settings must be corrected, and 1 after a failure that a retry may fix.
     """
     try:
         settings = Settings.from_env(os.environ)

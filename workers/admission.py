@@ -1,7 +1,7 @@
-"""Calls people in order, and ends expired calls, passes and absences.
+"""Calls people, and ends the entries, calls and passes that have expired.
 
-It calls as many people as slots and the limit per minute allow. Suspended waiting rooms are
-included: no one is called there, but earlier calls and passes still end.
+It calls as many people as the free slots and the limit per minute allow. In a suspended waiting
+room no one is called, but earlier calls and passes still end.
 """
 
 from domain.ids import ConcertId

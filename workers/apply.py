@@ -1,7 +1,7 @@
-"""Copies changes of concerts from MongoDB into the hot state.
+"""Copies changes to concerts from MongoDB into the hot state if the process that made them could
+not.
 
-It does so when the process that made the changes could not, and settles lower capacities that such
-a process proposed but never saved.
+It also settles lower capacities that such a process proposed but never saved.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""Moves the units of changed capacities off sale or back, a few thousand at a time."""
+"""Takes units off sale or puts them back after a capacity has changed, a few thousand at a time."""
 
 import logging
 
@@ -10,8 +10,8 @@ from storage.outage_log import OutageLog
 log = logging.getLogger(__name__)
 _outage = OutageLog(log, "moving the units of changed capacities")
 
-ROUNDS_A_RUN = 10
-"""A concert with more to move continues after the others."""
+MAX_ROUNDS_PER_RUN = 10
+"""Maximum number of rounds in one run for a concert. The next run moves the rest."""
 
 
 class CapacityWorker:
@@ -24,9 +24,9 @@ class CapacityWorker:
         return sum([await self._move(stores, concert_id) for concert_id in moving])
 
     async def _move(self, stores: Stores, concert_id: ConcertId) -> int:
-        """Move units of one concert. A concert that fails does not delay the others."""
+        """Move units of one concert. A failure does not delay the other concerts."""
         try:
-            moved = await stores.house_units.advance(concert_id, rounds=ROUNDS_A_RUN)
+            moved = await stores.house_units.advance(concert_id, rounds=MAX_ROUNDS_PER_RUN)
             concert = await stores.concerts.get(concert_id)
         except TemporarilyUnavailable as error:
             _outage.failed(concert_id, error)

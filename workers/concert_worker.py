@@ -1,7 +1,7 @@
-"""Shared parts of the workers that process each concert separately.
+"""Shared parts of the workers that process each concert separately: the protocol, the intervals,
+and the functions that run one round.
 
-They are the protocol, the intervals, and the functions that run one round. A concert that fails
-does not delay the others.
+A failure for one concert does not delay the others.
 """
 
 import asyncio
@@ -18,16 +18,15 @@ from workers.schedule import Schedule
 log = logging.getLogger(__name__)
 
 ACTIVE_S = 0.2
-"""Interval for active concerts: freed slots and stock are usable well within a second."""
+"""Interval for active concerts. Freed slots and stock become available well within a second."""
 IDLE_S = 2.0
-"""Interval for idle concerts. It must stay below the five seconds after which deadlines stop
-counting.
+"""Interval for idle concerts. It must be shorter than the five seconds without a worker after which
+deadlines no longer take effect.
 """
 MAX_REPEATS = 5
 """Maximum number of batches in one run for a concert.
 
-A concert with more to do continues at its next turn, so that other concerts have their turns in
-between.
+The next run does the rest, so that the other concerts can run in between.
 """
 
 
@@ -35,14 +34,14 @@ between.
 class RunResult:
     done: int
     is_active: bool
-    """True if the concert has work in progress, so that it is due again soon."""
+    """True if the concert has work in progress and is due again soon."""
 
 
 class ConcertWorker(Protocol):
-    """Worker that processes each concert separately.
+    """A worker that processes each concert separately.
 
-    `run_for` does one bounded piece of work for a concert, and calls for the same concert may
-    overlap. `run_once` does this for every concert.
+    `run_for` does a limited amount of work for one concert; calls for the same concert may overlap.
+    `run_once` calls it for every concert.
     """
 
     name: str

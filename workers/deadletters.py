@@ -1,7 +1,8 @@
 """`python -m workers deadletters [list|replay|discard]`: handles events that failed.
 
-These are events that a group could not handle. In a replay, the group's handler handles the event
-again at once. A dead letter is deleted only after its event has been handled or discarded.
+A dead letter contains an event that a consumer group could not handle. A replay immediately passes
+the event to the group's handler again. A dead letter is deleted only once its event has been
+handled or discarded.
 """
 
 import argparse
@@ -36,7 +37,7 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
 async def run(stores: Stores, chosen: argparse.Namespace) -> int:
     """Run the command and return its exit status.
 
-    The status is 1 if the named concert or letter does not exist, or if a replay failed.
+    The status is 1 if the concert or a dead letter does not exist, or if a replay failed.
     """
     concerts = await _concerts(stores, chosen.concert)
     if concerts is None:
@@ -57,7 +58,7 @@ async def run(stores: Stores, chosen: argparse.Namespace) -> int:
 
 
 def format_name(letter: DeadLetter) -> str:
-    """Return the name of a dead letter on the command line.
+    """Return the name that identifies a dead letter on the command line.
 
     Its id alone is unique only within its concert.
     """
@@ -77,15 +78,18 @@ def _row(letter: DeadLetter) -> tuple[str, ...]:
     what = " ".join(f"{field}={value}" for field, value in event.fields.items() if value)
     failed_at = letter.failed_at.strftime("%Y-%m-%d %H:%M:%S")
     row = (format_name(letter), letter.group, what, failed_at, str(event.tries), letter.error)
-    # A person's name may contain anything, and must not send control characters to a terminal.
+    # A person's name may contain control characters, which must not reach the terminal.
     return tuple(cell if cell.isprintable() else ascii(cell)[1:-1] for cell in row)
 
 
-async def _concerts(stores: Stores, named: str | None) -> Collection[ConcertId] | None:
-    """Return the id of the named concert, or of all; None if no concert has that name."""
-    if named is None:
+async def _concerts(stores: Stores, id_or_slug: str | None) -> Collection[ConcertId] | None:
+    """Return the id of the concert with this id or slug, or the ids of all concerts if it is None.
+
+    Return None if no such concert exists.
+    """
+    if id_or_slug is None:
         return [concert.id for concert in await stores.concert_cache.list_all()]
-    concert = await stores.concerts.get(ConcertId(named)) or await stores.concerts.get_by_slug(named)
+    concert = await stores.concerts.get(ConcertId(id_or_slug)) or await stores.concerts.get_by_slug(id_or_slug)
     return None if concert is None else [concert.id]
 
 

@@ -1,6 +1,6 @@
-"""Returns the stock of expired holds, well within a second.
+"""Returns the stock of holds well within a second after they expire.
 
-This worker is also the first to detect a store that lost its state.
+This worker is also the first to detect that a store has lost its state.
 """
 
 from domain.ids import ConcertId
@@ -10,7 +10,7 @@ from storage.scripts import ScriptReplyError
 from workers.concert_worker import ACTIVE_S, IDLE_S, MAX_REPEATS, RunResult, run_for_all
 
 MAX_HOLDS_A_RUN = 500
-"""Maximum number of holds in one run, about 10 ms of script time."""
+"""Maximum number of holds per script call, which then takes about 10 ms."""
 
 
 class ExpiryWorker:

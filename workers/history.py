@@ -1,6 +1,6 @@
-"""Archives each event of a queue once.
+"""Archives each queue event once.
 
-After the sale the archive shows who joined, was called and left, and when.
+After the sale, the archive shows when each person joined, was called and left.
 """
 
 from collections.abc import Mapping, Sequence
@@ -33,7 +33,8 @@ class HistoryWorker:
     active_s = 0.5
     """Interval for active concerts.
 
-    With MAX_REPEATS batches per run, a concert may have 5,000 events a second.
+    With MAX_REPEATS batches of 500 events per run, it is short enough for 5,000 events a second per
+    concert.
     """
     idle_s = 5.0
     """Interval for idle concerts. No request waits for the history."""
@@ -49,7 +50,7 @@ class HistoryWorker:
 
 
 def parse_queue_event(concert_id: ConcertId, event: StoredEvent) -> QueueEvent:
-    """Return the queue event.
+    """Return the queue event that a stored event contains.
 
     Raises KeyError or ValueError if the event was not written by one of our scripts.
     """

@@ -1,6 +1,6 @@
-"""Opens queues with a lottery once their opening time has come.
+"""Opens queues that have a lottery when their opening time comes.
 
-A queue without a lottery opens by itself.
+A queue without a lottery opens without a worker.
 """
 
 import asyncio
@@ -23,15 +23,17 @@ class OpeningWorker:
 
     def __init__(self) -> None:
         self._open: set[tuple[ConcertId, int]] = set()
-        """Rounds that are open. If a store loses its state, recovery opens them again."""
+        """Rounds whose queue is open. If a store loses its state, recovery opens their queues
+        again.
+        """
         self._failing: set[tuple[ConcertId, int]] = set()
 
     async def run_once(self, stores: Stores) -> int:
         now = datetime.now(UTC)
-        drawn = [concert for concert in await stores.concert_cache.list_all() if concert.room.has_lottery]
-        self._open &= {_round(concert) for concert in drawn}
-        self._failing &= {_round(concert) for concert in drawn}
-        due = [concert for concert in drawn if _is_due(concert, now) and _round(concert) not in self._open]
+        with_lottery = [concert for concert in await stores.concert_cache.list_all() if concert.room.has_lottery]
+        self._open &= {_round(concert) for concert in with_lottery}
+        self._failing &= {_round(concert) for concert in with_lottery}
+        due = [concert for concert in with_lottery if _is_due(concert, now) and _round(concert) not in self._open]
         return sum(await asyncio.gather(*[self._open_queue(stores, concert) for concert in due]))
 
     async def _open_queue(self, stores: Stores, concert: Concert) -> bool:
@@ -40,16 +42,16 @@ class OpeningWorker:
         A failure is logged, and does not delay other queues.
         """
         try:
-            return await self._open_drawn(stores, concert)
+            return await self._open_by_lottery(stores, concert)
         except Exception as error:
-            # The first failure in a row explains the rest.
+            # Only the first of several failures is a warning; the rest would hide other lines.
             level = logging.DEBUG if _round(concert) in self._failing else logging.WARNING
             log.log(level, "the lottery of concert %s cannot be opened yet: %s", concert.id, describe_cause(error))
             self._failing.add(_round(concert))
             return False
 
-    async def _open_drawn(self, stores: Stores, concert: Concert) -> bool:
-        """Open the queue of one concert with a lottery, and return whether this call opened it."""
+    async def _open_by_lottery(self, stores: Stores, concert: Concert) -> bool:
+        """Open the queue of one concert by lottery, and return whether this call opened it."""
         word = await stores.lottery_opener.open(concert)
         match word:
             case "OPENED" | "OPEN":

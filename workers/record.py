@@ -1,4 +1,4 @@
-"""Records orders in the hot state that could not be recorded there when they were placed."""
+"""Records orders that could not be recorded in the hot state when they were placed."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -6,17 +6,19 @@ from domain.ids import ConcertId, OrderId
 from storage.connect import Stores
 
 MAX_DELAY = timedelta(minutes=5)
-"""Maximum delay of an order.
+"""Maximum delay until an order is visible to queries by its timestamp.
 
-The clocks of hosts differ, and an insert may take seconds from its timestamp to its majority.
+The clocks of hosts differ, and seconds may pass between the timestamp of an insert and its
+acknowledgement by the majority.
 """
 BATCH = 500
 
 
 class RecordWorker:
-    """Records missing orders.
+    """A worker that records missing orders.
 
-    Checks the orders of the last five minutes, and older ones while some of them are not recorded.
+    It checks the orders changed in the last five minutes, and older ones until all of them have
+    been recorded.
     """
 
     name = "record"
@@ -33,9 +35,9 @@ class RecordWorker:
         recorded = 0
         is_complete = True
         for concert_id, orders in changed.items():
-            unsure = [order for order in orders if order not in self._recorded]
-            for first in range(0, len(unsure), BATCH):
-                count = await self._record(stores, concert_id, unsure[first : first + BATCH])
+            unchecked = [order for order in orders if order not in self._recorded]
+            for first in range(0, len(unchecked), BATCH):
+                count = await self._record(stores, concert_id, unchecked[first : first + BATCH])
                 is_complete &= count is not None
                 recorded += count or 0
         if is_complete:
@@ -43,7 +45,9 @@ class RecordWorker:
         return recorded
 
     async def _record(self, stores: Stores, concert_id: ConcertId, orders: list[tuple[OrderId, int]]) -> int | None:
-        """Return how many orders the hot state lacked; None if not all could be recorded."""
+        """Return how many orders were missing from the hot state, or None if some could not be
+        recorded.
+        """
         missing = await stores.hot_state.find_unrecorded(concert_id, orders)
         if missing is None:
             return None

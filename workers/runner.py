@@ -1,4 +1,4 @@
-"""Runs workers: the loop, its intervals, back-off after a failure, and the stop."""
+"""Runs workers at their intervals until cancelled, and backs off after failures."""
 
 import asyncio
 import logging
@@ -27,16 +27,17 @@ from workers.settle import SettleWorker
 log = logging.getLogger(__name__)
 
 LONGEST_BACK_OFF_S = 2.0
-"""Longest back-off, below the five seconds after which deadlines stop counting.
+"""Longest back-off. It is shorter than the five seconds without a worker after which deadlines no
+longer take effect.
 
-A short outage therefore costs no grace.
+A short outage therefore does not start a grace period.
 """
 
 
 class Worker(Protocol):
-    """Worker that runs once per interval.
+    """A worker that runs once per interval.
 
-    `run_once` does one bounded piece of work, may run twice at once, and returns how much it did.
+    `run_once` does a limited amount of work and returns how much it did; several calls may overlap.
     """
 
     name: str
@@ -52,14 +53,14 @@ ALL = tuple(worker.name for worker in (*CONCERT_WORKERS, *WORKERS))
 
 async def run_workers(stores: Stores, redis_url: str, names: Sequence[str] = ALL) -> None:
     """Run the named workers until cancelled. Raises KeyError for an unknown name."""
-    steady = {worker.name: worker for worker in WORKERS}
-    by_concert = {worker.name: worker for worker in CONCERT_WORKERS}
+    workers = {worker.name: worker for worker in WORKERS}
+    concert_workers = {worker.name: worker for worker in CONCERT_WORKERS}
     async with _listen_for_work(stores, redis_url) as schedules, asyncio.TaskGroup() as group:
         for name in names:
-            if name in steady:
-                group.create_task(run_forever(steady[name](), stores))
+            if name in workers:
+                group.create_task(run_forever(workers[name](), stores))
             else:
-                worker = by_concert[name]()
+                worker = concert_workers[name]()
                 schedules.append(Schedule(active_s=worker.active_s, idle_s=worker.idle_s))
                 group.create_task(run_schedule_forever(worker, stores, schedules[-1]))
 
@@ -74,8 +75,8 @@ async def run_forever(worker: Worker, stores: Stores) -> None:
 async def run_schedule_forever(worker: ConcertWorker, stores: Stores, schedule: Schedule) -> None:
     """Run the worker for its due concerts, forever.
 
-    After a failure, the schedule pauses that concert alone. Only a failure to list the concerts
-    stops the work for all.
+    After a failure, the schedule pauses only the concert that failed. Only a failure to list the
+    concerts delays all of them.
     """
     failures = 0
     while True:
@@ -89,7 +90,7 @@ async def _attempt(name: str, work: Callable[[], Awaitable[int]], failures: int)
     try:
         done = await work()
     except Exception as error:
-        # The first failure in a row explains the rest, which would hide other lines.
+        # Only the first of several failures is a warning; the rest would hide other lines.
         level = logging.DEBUG if failures else logging.WARNING
         log.log(level, "worker %s failed: %s", name, describe_cause(error))
         return failures + 1
@@ -99,10 +100,9 @@ async def _attempt(name: str, work: Callable[[], Awaitable[int]], failures: int)
 
 
 def _pause_s(interval_s: float, failures: int) -> float:
-    """Return the pause in seconds.
+    """Return the pause in seconds, which doubles with each failure up to a limit.
 
-    It doubles with each failure up to a bound. A tenth of jitter keeps several hosts from running
-    at the same time.
+    A jitter of ten percent keeps several hosts from running at the same time.
     """
     pause_s = interval_s if failures == 0 else min(max(interval_s, 0.1) * 2**failures, LONGEST_BACK_OFF_S)
     return max(pause_s, interval_s) * random.uniform(0.9, 1.1)
@@ -110,13 +110,13 @@ def _pause_s(interval_s: float, failures: int) -> float:
 
 @asynccontextmanager
 async def _listen_for_work(stores: Stores, redis_url: str) -> AsyncIterator[list[Schedule]]:
-    """Yield a list of schedules that are woken when a concert has new work.
+    """Yield a list to which the caller adds the schedules to wake when a concert has new work.
 
-    A missed hint only delays the work by the idle interval.
+    A missed message only delays the work by the idle interval.
     """
     schedules: list[Schedule] = []
 
-    def notice(message: str) -> None:
+    def on_message(message: str) -> None:
         for schedule in schedules:
             if message == GAP:
                 schedule.wake_all()
@@ -125,5 +125,5 @@ async def _listen_for_work(stores: Stores, redis_url: str) -> AsyncIterator[list
 
     async with aclosing(Feed(redis_url)) as feed:
         await feed.start()
-        feed.listen(WORK_CHANNEL, notice)
+        feed.listen(WORK_CHANNEL, on_message)
         yield schedules

@@ -1,8 +1,8 @@
-"""Schedule of one worker: each concert is due at its own interval.
+"""The schedule of one worker, in which each concert is due at its own interval.
 
-A concert is due at once if it is new, or if it gets work while it is idle. A wake-up during a run
-is not lost, because the run may have read an older state. A concert is never due more often than
-the interval of active concerts allows.
+A concert is due immediately if it is new, or if it gets work while it is idle. A wake-up during a
+run makes it due again, because that run may have read an older state. A concert never runs more
+often than the interval of active concerts allows.
 """
 
 import asyncio
@@ -15,8 +15,10 @@ from domain.ids import ConcertId
 
 RELIST_EVERY_S = 0.5
 """How often the list of concerts is read again to find new ones, even if all are idle."""
-_TOGETHER_S = 0.1
-"""Idle concerts that are due this soon run along with others, in one round trip."""
+_EARLY_S = 0.1
+"""A concert that will be due within this time runs together with those that are due already, in the
+same round trip.
+"""
 
 
 @dataclass(slots=True)
@@ -28,7 +30,7 @@ class _Entry:
 
 
 class Schedule:
-    """Schedule of one worker."""
+    """The schedule of one worker."""
 
     def __init__(self, *, active_s: float, idle_s: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._active_s = active_s
@@ -39,16 +41,16 @@ class Schedule:
         self._jitter = 1.0
 
     def due(self, concerts: Collection[ConcertId]) -> list[ConcertId]:
-        """Return those of the concerts that are due.
+        """Return the concerts that are due.
 
-        The caller has to report each with `completed` or `failed`.
+        The caller must report each of them with `completed` or `failed`.
         """
         now = self._clock()
         self._plans = {id_: self._plans.get(id_) or _Entry(due_at=now) for id_ in concerts}
         if not any(plan.due_at <= now for plan in self._plans.values()):
             return []
-        # One jitter per round: concerts that ran together stay together, and several hosts do not
-        # run at the same time.
+        # The jitter is the same for the whole round, so concerts that ran together stay together.
+        # It keeps several hosts from running at the same time.
         self._jitter = random.uniform(1.0, 1.1)
         due = {id_: plan for id_, plan in self._plans.items() if self._may_run(plan, now)}
         for plan in due.values():
@@ -63,7 +65,7 @@ class Schedule:
             plan.has_failed = False
 
     def failed(self, concert_id: ConcertId) -> bool:
-        """Record a failure, which pauses the concert for a while.
+        """Record a failure, which pauses the concert for the idle interval.
 
         Return whether it is the first failure in a row.
         """
@@ -75,7 +77,7 @@ class Schedule:
         return not was_failing
 
     def wake(self, concert_id: ConcertId) -> bool:
-        """Make the concert due because it has new work. Return False if it was never scheduled."""
+        """Make a concert due because it has new work. Return False if it is not scheduled."""
         plan = self._plans.get(concert_id)
         if plan is None:
             return False
@@ -100,4 +102,4 @@ class Schedule:
                 return
 
     def _may_run(self, plan: _Entry, now: float) -> bool:
-        return plan.due_at <= now + _TOGETHER_S and plan.started_at + self._active_s <= now
+        return plan.due_at <= now + _EARLY_S and plan.started_at + self._active_s <= now

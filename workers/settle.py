@@ -1,4 +1,6 @@
-"""Decides purchases that were begun but never recorded: each gets an order, or never will."""
+"""Settles purchases that were begun but never recorded: each one either has an order, or can never
+get one.
+"""
 
 import asyncio
 import logging
@@ -33,9 +35,10 @@ class SettleWorker:
         return RunResult(settled, is_active=bool(overdue))
 
     async def _settle(self, stores: Stores, concert_id: ConcertId, hold_id: HoldId) -> bool:
-        """Settle one purchase, and return whether it was decided.
+        """Settle one purchase, and return whether it could be settled.
 
-        One that cannot be decided now waits for the next run, and does not delay others.
+        A purchase that cannot be settled now is tried again in the next run, and does not delay the
+        others.
         """
         try:
             await stores.order_sync.settle(concert_id, hold_id)

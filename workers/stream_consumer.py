@@ -1,8 +1,7 @@
-"""Claims, handles and acknowledges the concerts' events, as a consumer group.
+"""Claims, handles and acknowledges events of concerts on behalf of a consumer group.
 
-A failing event does not delay the others. A consumer may end between the work and the
-acknowledgement, so handlers may see an event again: handling an event twice must have the effect of
-handling it once.
+An event that fails does not delay the others. A consumer may crash after handling an event and
+before acknowledging it, so handlers must be idempotent.
 """
 
 import asyncio
@@ -27,32 +26,32 @@ class EventHandler(Protocol):
     group: str
 
     async def handle(self, stores: Stores, concert_id: ConcertId, events: Sequence[StoredEvent]) -> dict[str, str]:
-        """Handle the events; return the reasons of failures by event id.
+        """Handle the events, and return the reason for each failure by event id.
 
-        Raises TemporarilyUnavailable for a failure that is not the fault of the events.
+        Raises TemporarilyUnavailable for a failure that the events did not cause.
         """
 
 
 class StreamConsumer:
     def __init__(self, handler: EventHandler) -> None:
         self._handler = handler
-        self._looked_until: dict[ConcertId, str] = {}
+        self._examined_until: dict[ConcertId, str] = {}
 
     async def run_for(self, stores: Stores, concert_id: ConcertId) -> RunResult:
         handled = 0
         for _ in range(MAX_REPEATS):
-            events = await self._take(stores, concert_id)
+            events = await self._claim(stores, concert_id)
             handled += await self._consume(stores, concert_id, events)
             if len(events) < BATCH:
-                return RunResult(handled, is_active=bool(events) or concert_id in self._looked_until)
+                return RunResult(handled, is_active=bool(events) or concert_id in self._examined_until)
         return RunResult(handled, is_active=True)
 
-    async def _take(self, stores: Stores, concert_id: ConcertId) -> Sequence[StoredEvent]:
-        after = self._looked_until.pop(concert_id, FROM_THE_FIRST)
-        taken = await stores.events.claim(concert_id, self._handler.group, limit=BATCH, after=after)
-        if taken.after != FROM_THE_FIRST:
-            self._looked_until[concert_id] = taken.after
-        return taken.events
+    async def _claim(self, stores: Stores, concert_id: ConcertId) -> Sequence[StoredEvent]:
+        after = self._examined_until.pop(concert_id, FROM_THE_FIRST)
+        claimed = await stores.events.claim(concert_id, self._handler.group, limit=BATCH, after=after)
+        if claimed.after != FROM_THE_FIRST:
+            self._examined_until[concert_id] = claimed.after
+        return claimed.events
 
     async def _consume(self, stores: Stores, concert_id: ConcertId, events: Sequence[StoredEvent]) -> int:
         if not events:
@@ -88,7 +87,7 @@ async def find_failures(
 ) -> dict[str, str]:
     """Return the failures of `handle`, even if it raises.
 
-    If it raises, each event is handled alone, to find the one at fault.
+    If it raises, each event is handled separately to find those that cause the failure.
     """
     try:
         return await handler.handle(stores, concert_id, events)

@@ -1,4 +1,4 @@
-"""`python -I -S launcher.py <parent pid> <program> <argument>…` executes the program, which is then
+"""`python -I -S launcher.py <parent pid> <program> <argument>…` executes the program so that it is
 killed when its parent exits.
 
 It is a separate program because code between fork and exec (`preexec_fn`) may deadlock in a process

@@ -1,4 +1,5 @@
-"""A lock file that names the process which owns a directory, and is locked while that process runs.
+"""A lock file for a directory: it names the process that owns the directory, and is locked while
+that process runs.
 
 The kernel releases the lock when its last holder exits for any reason, so a stale file never blocks
 a start.
@@ -19,7 +20,8 @@ class LockHolder:
 
 class LockFile:
     def __init__(self, path: Path) -> None:
-        # "a+", because opening the file must not erase the content written by the current holder.
+        # The mode is "a+", because opening the file must not erase the content written by the
+        # current holder.
         self._file = path.open("a+", encoding="ascii")
 
     def try_lock(self) -> bool:

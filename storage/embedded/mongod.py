@@ -1,5 +1,6 @@
-"""A mongod as a replica set with one member. Its journal is always on, and a majority write waits
-for it.
+"""A mongod that runs as a replica set with one member.
+
+Its journal is always on, and majority writes wait for it.
 """
 
 import signal
@@ -13,7 +14,7 @@ from storage.embedded.process import ServerProcess, flags
 REPLICA_SET = "onsale"
 NOT_YET_INITIALIZED = 94  # mongod's error code
 PROBE_TIMEOUT_MS = 1_000
-# Libraries that the wheel's mongod links to, and the Debian and Ubuntu packages that have them.
+# Libraries that the wheel's mongod links to, and the Debian and Ubuntu packages that contain them.
 DEBIAN_PACKAGES = {
     "libcurl.so.4": "libcurl4",
     "libcrypto.so.3": "libssl3",
@@ -35,21 +36,23 @@ class Mongod(ServerProcess):
             "port": str(self.port),
             "dbpath": str(self.directory),
             "replSet": REPLICA_SET,
-            # The default is half of the memory, which is too much on a developer's laptop.
+            # The default is half of the machine's memory, which is too much on a developer's
+            # laptop.
             "wiredTigerCacheSizeGB": "0.5",
-            # The default is 5 % of the disk; this set has no other member that replicates from it.
+            # The default is 5% of the disk, but this set has no member that replicates from it.
             "oplogSize": "256",
         }
         return [
             *flags(settings),
             "--quiet",
-            # A socket file in /tmp left by another user's crashed mongod would prevent the start.
+            # A socket file left in /tmp by another user's crashed mongod would keep this one from
+            # starting.
             "--nounixsocket",
             # Diagnostic data for MongoDB's support takes several megabytes an hour.
             *("--setParameter", "diagnosticDataCollectionEnabled=false"),
-            # By default a stopping primary waits 15 s for its clients to find another one.
+            # By default, a primary that is stopping waits 15 s for its clients to find another one.
             *("--setParameter", "shutdownTimeoutMillisForSignaledShutdown=0"),
-            # By default a transaction whose commit was lost locks its documents for a minute.
+            # By default, a transaction whose commit was lost locks its documents for a minute.
             *("--setParameter", "transactionLifetimeLimitSeconds=10"),
         ]
 
@@ -70,7 +73,7 @@ class Mongod(ServerProcess):
     async def _ensure_replica_set(self, client: AsyncMongoClient[dict[str, object]]) -> None:
         """Initiate the replica set, or move it to the current port.
 
-        A member that does not find itself in its configuration never votes.
+        A member that does not find itself in the configuration never votes.
         """
         host = f"127.0.0.1:{self.port}"
         try:
@@ -86,15 +89,15 @@ class Mongod(ServerProcess):
             config["version"] += 1
             await client.admin.command("replSetReconfig", config, force=True)
 
-    def _explain(self, end: str, said: Sequence[str]) -> str:
+    def _explain(self, end: str, log_lines: Sequence[str]) -> str:
         for library, package in DEBIAN_PACKAGES.items():
-            if any(f"{library}: cannot open shared object file" in line for line in said):
+            if any(f"{library}: cannot open shared object file" in line for line in log_lines):
                 return (
                     f"mongod needs {library}. Install it (Debian, Ubuntu: apt-get install {package}) and start again, "
                     "or set ONSALE_MONGO_URL to your own MongoDB replica set."
                 )
         if self.exit_code == -signal.SIGILL:
             return "mongod needs a CPU with AVX; set ONSALE_MONGO_URL to a MongoDB replica set on another machine."
-        # mongod logs so much while it stops that the reason for it is far above the last lines.
-        severe = [line for line in said if '"s":"E"' in line or '"s":"F"' in line]
-        return super()._explain(end, severe or said)
+        # mongod logs so much while it stops that the reason is far above the last lines.
+        severe = [line for line in log_lines if '"s":"E"' in line or '"s":"F"' in line]
+        return super()._explain(end, severe or log_lines)

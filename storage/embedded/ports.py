@@ -11,7 +11,7 @@ TRIES = 100
 
 
 def free_port(*, first: int | None = None) -> int | None:
-    """Return `first` if it is free, or else any free port; None if all ports tried are taken."""
+    """Return `first` if it is free, otherwise any free port; None if all ports tried are in use."""
     wanted = [] if first is None else [first]
     return next((port for port in [*wanted, *random.sample(PORTS, k=TRIES)] if _is_free(port)), None)
 
@@ -23,8 +23,8 @@ def accepts_connections(port: int) -> bool:
 
 def _is_free(port: int) -> bool:
     with socket.socket() as probe:
-        # The servers set this option too, so connections of the last run in TIME_WAIT do not block
-        # the port.
+        # The servers set this option too, so connections from an earlier run in TIME_WAIT do not
+        # block the port.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((LOOPBACK, port))

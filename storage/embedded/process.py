@@ -1,10 +1,10 @@
-"""A server as a child process with its own directory.
+"""A server that runs as a child process with its own directory.
 
-It is killed when its parent exits, and is restarted with the same port and data.
+It is killed when its parent exits, and restarts with the same port and data.
 
-The child inherits the lock on `child.lock`, which names its pid and port. A locked file therefore
-means that the process group with that pid is running and that the pid cannot belong to an unrelated
-process, which makes it safe to kill a leftover process.
+The child inherits the lock on `child.lock`, which names its pid and port. While the file is locked,
+the process group with that pid is running, and the pid cannot belong to an unrelated process. A
+leftover process can therefore be killed safely.
 """
 
 import asyncio
@@ -59,7 +59,7 @@ class ServerProcess(ABC):
 
     @abstractmethod
     async def _is_ready(self) -> bool:
-        """Return whether the server answers; polled once the port accepts connections."""
+        """Return whether the server answers; called once its port accepts connections."""
 
     @property
     def port(self) -> int:
@@ -75,13 +75,13 @@ class ServerProcess(ABC):
 
     @property
     def exit_code(self) -> int | None:
-        """Return the exit code: None before the start and while the server runs, negative for a
-        signal.
+        """Return the exit code, which is negative if a signal ended the server; None before the
+        start and while the server runs.
         """
         return None if self._process is None else self._process.poll()
 
     async def start(self) -> None:
-        """Start the server, and return when it answers. Raises ServerStartError.
+        """Start the server, and return once it answers. Raises ServerStartError.
 
         It may be called again after `stop`, `kill` or a crash.
         """
@@ -90,7 +90,7 @@ class ServerProcess(ABC):
             await self._end_leftover(lock)
             if self._port is None:
                 self._port = self._choose_port(lock.last_holder())
-            # A process that finds the lock held must not mistake an older pid for that of the
+            # A process that finds the lock held must not mistake an earlier pid for that of the
             # holder.
             lock.clear()
             self._process = self._spawn(lock)
@@ -113,12 +113,12 @@ class ServerProcess(ABC):
         for number in (first, signal.SIGKILL):
             if self._process.poll() is None:
                 os.killpg(self._process.pid, number)
-            if await _within(STOP_TIMEOUT_S, lambda: self.exit_code is not None):
+            if await _wait_for(STOP_TIMEOUT_S, lambda: self.exit_code is not None):
                 return
 
     def _choose_port(self, last: LockHolder | None) -> int:
-        """Return the last port if it is free, so that a saved URL stays valid, or else any free
-        port.
+        """Return the last port if it is free, so that a saved URL stays valid. Otherwise return any
+        free port.
 
         Raises ServerStartError if no port is free.
         """
@@ -133,7 +133,7 @@ class ServerProcess(ABC):
         holder = lock.last_holder()
         if holder is not None:
             _kill_group(holder.pid)
-        if not await _within(STOP_TIMEOUT_S, lock.try_lock):
+        if not await _wait_for(STOP_TIMEOUT_S, lock.try_lock):
             raise ServerStartError(
                 f"another {self.name} uses {self.directory} and does not stop; stop it and start again"
             )
@@ -165,12 +165,10 @@ class ServerProcess(ABC):
                 )
             await asyncio.sleep(POLL_S)
 
-    def _explain(self, end: str, said: Sequence[str]) -> str:
-        """Return the message of a failed start. `said` contains the lines logged since the
-        start.
-        """
+    def _explain(self, end: str, log_lines: Sequence[str]) -> str:
+        """Return the error message for a failed start, given the lines logged since the start."""
         return "\n".join(
-            [f"{self.name} {end} during its start. The last lines of its log {self._log_path}:", *said[-5:]]
+            [f"{self.name} {end} during its start. The last lines of its log {self._log_path}:", *log_lines[-5:]]
         )
 
     @property
@@ -180,7 +178,7 @@ class ServerProcess(ABC):
     def _open_log(self) -> BinaryIO:
         """Open the log for appending, so that the reason for a crash survives the restart.
 
-        One older file is kept.
+        One older log file is kept.
         """
         if self._log_path.exists() and self._log_path.stat().st_size > LOG_LIMIT_BYTES:
             self._log_path.replace(self._log_path.with_suffix(".old"))
@@ -196,7 +194,7 @@ def flags(settings: Mapping[str, str]) -> list[str]:
     return [word for key, value in settings.items() for word in (f"--{key}", value)]
 
 
-async def _within(timeout_s: float, condition: Callable[[], bool]) -> bool:
+async def _wait_for(timeout_s: float, condition: Callable[[], bool]) -> bool:
     deadline = time.monotonic() + timeout_s
     while not condition():
         if time.monotonic() > deadline:

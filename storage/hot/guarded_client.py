@@ -1,4 +1,6 @@
-"""Script calls for one concert, refused while the state of its store cannot be trusted."""
+"""A client for script calls that refuses a call while the hot state of its concert cannot be
+trusted.
+"""
 
 from typing import Protocol
 
@@ -21,7 +23,7 @@ class GuardedClient:
         self._guard = guard
 
     async def call(self, script: Script, concert_id: ConcertId, *args: str | int) -> tuple[str, Reply]:
-        """Return the word of the reply and the values after it.
+        """Call a script. Return the word of its reply and the values after it.
 
         Raises the guard's error for UNKNOWN and RECOVERING.
         """

@@ -1,6 +1,7 @@
 """Holds and stock.
 
-Each method is one script call: it returns the reply as a domain value, or raises the refusal.
+Each method makes one script call, and returns the reply as a domain value or raises a refusal as a
+domain error.
 """
 
 import json
@@ -33,7 +34,7 @@ from storage.scripts import ScriptReplyError
 
 
 class AlreadySold(Exception):
-    """The hold has already become an order; the caller reads the order instead."""
+    """The hold has already become an order, which the caller should read instead."""
 
 
 class HoldStore:
@@ -50,10 +51,11 @@ class HoldStore:
         digest: str,
         pass_entry_id: EntryId | None = None,
     ) -> Hold:
-        """Hold all lines or none, and return the hold. A tier may occur in only one line.
+        """Hold the tickets of all lines or none, and return the hold. A tier may occur in only one
+        line.
 
-        Raises a domain error for each refusal in the header of hold_tickets.lua. `pass_entry_id` is
-        the entry of a pass whose signature has been verified.
+        Raises a domain error for each refusal listed in the header of hold_tickets.lua.
+        `pass_entry_id` is the entry id in a pass whose signature has been verified.
         """
         pairs = [word for line in lines for word in (line.tier_id, line.quantity)]
         entry_id = "" if pass_entry_id is None else pass_entry_id
@@ -86,8 +88,8 @@ class HoldStore:
     ) -> Hold:
         """End a hold and return it.
 
-        Raises NotFound if the hold belongs to another person, and PurchaseInProgress if it is being
-        bought or is sold.
+        Raises NotFound if the hold is unknown or belongs to another person, and PurchaseInProgress
+        if it is being bought or has been sold.
         """
         word, rest = await self._client.call(scripts.RELEASE_HOLD, concert_id, hold_id, person_id, reason)
         match word:
@@ -103,11 +105,12 @@ class HoldStore:
     async def begin_purchase(
         self, concert_id: ConcertId, hold_id: HoldId, *, person_id: PersonId, purchase_key: str, digest: str
     ) -> Hold:
-        """Return the hold in state BUYING, with the units to record.
+        """Move a hold to BUYING, and return it with the units to record.
 
         Raises AlreadySold if the hold has become an order, PurchaseInProgress if another hold of
-        the same pass is being bought, HoldEnded, IdempotencyConflict, and NotFound if the hold is
-        unknown or belongs to another person.
+        the same pass is being bought, HoldEnded if the hold has ended, IdempotencyConflict if the
+        key was used with another input, and NotFound if the hold is unknown or belongs to another
+        person.
         """
         word, rest = await self._client.call(
             scripts.BEGIN_PURCHASE, concert_id, hold_id, person_id, purchase_key, digest
@@ -150,7 +153,7 @@ class HoldStore:
 
 
 def decode_stock(fields: Reply) -> Stock:
-    """Return the stock decoded from epoch, version and four fields per tier."""
+    """Decode the stock from an epoch, a version and four fields per tier."""
     tiers = (
         TierStock(TierId(replies.text(tier)), int(capacity), int(held), int(sold))
         for tier, capacity, held, sold in zip(fields[2::4], fields[3::4], fields[4::4], fields[5::4], strict=True)
@@ -159,9 +162,7 @@ def decode_stock(fields: Reply) -> Stock:
 
 
 def hold_from_reply(concert_id: ConcertId, hold_id: HoldId, rest: Reply) -> Hold:
-    """Return the hold decoded from the values after HOLD or BUYING: the record and the effective
-    deadline.
-    """
+    """Decode a hold from the values after HOLD or BUYING: its record and its effective deadline."""
     return _hold(concert_id, hold_id, rest[0], grace_until_ms=int(rest[1]))
 
 
@@ -176,7 +177,7 @@ def _hold(concert_id: ConcertId, hold_id: HoldId, text: bytes | int, *, grace_un
         person_id=PersonId(record["person"]),
         state=state,
         reason=EndReason(record["reason"]) if record["reason"] else None,
-        # cjson writes an empty list as {}.
+        # cjson encodes an empty list as {}.
         units=tuple(Unit(unit) for unit in record["units"]),
         lines=tuple(TicketLine(TierId(tier), quantity, price) for tier, quantity, price in record["lines"]),
         created_at=replies.time(record["created_ms"]),

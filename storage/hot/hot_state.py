@@ -3,7 +3,7 @@ begin and finish recoveries.
 
 Workers, purchases and recoveries use them. Unlike HoldStore, HotState returns the word of the
 script's reply, because its callers handle UNKNOWN and RECOVERING differently. The docstring of each
-method lists every word that it returns.
+method or of its result type lists all possible words.
 """
 
 import json
@@ -29,7 +29,7 @@ class ConcertCopy:
     word: str
     """APPLIED, CURRENT or UNDECIDED."""
     proposal: str = ""
-    """The id of a proposal of lower capacities that was made long ago; set only with UNDECIDED."""
+    """The id of an old proposal to lower capacities; set only with UNDECIDED."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +37,11 @@ class CapacityDecision:
     word: str
     """CAPPED, IN_USE, BEHIND, STALE, TOO_SOON, UNKNOWN_TIER, UNKNOWN or RECOVERING."""
     tier_id: TierId | None = None
-    """The first tier in which the lower capacity does not fit; set only with IN_USE."""
+    """The first tier with more units held or sold than its lower capacity allows; set only with
+    IN_USE.
+    """
     lowest_capacity: int = 0
-    """The number of units that are held or sold in that tier; set only with IN_USE."""
+    """The number of units held or sold in that tier; set only with IN_USE."""
     version: int = 0
     """The version of the concert in the hot state; set only with BEHIND or STALE."""
     remaining_ms: int = 0
@@ -59,7 +61,7 @@ class ExpiryRun:
     """EXPIRED, UNKNOWN or RECOVERING."""
     expired: int = 0
     is_active: bool = True
-    """True while any deadline is left."""
+    """True if any deadline remains."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +70,9 @@ class AdmissionRun:
     """RAN, UNKNOWN or RECOVERING."""
     called: int = 0
     is_bounded: bool = False
-    """True if the run hit its bound and must be repeated at once."""
+    """True if the run hit its bound and must be repeated immediately."""
     is_active: bool = True
-    """True while any deadline is left."""
+    """True if any deadline remains."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,7 @@ class FrozenQueue:
     """FROZEN, OPEN, TOO_EARLY, STALE, UNKNOWN or RECOVERING."""
     registrations: int = 0
     digest: str = ""
-    """SHA-1 chain over the registrations, hexadecimal."""
+    """A hexadecimal SHA-1 chain over the registrations."""
 
 
 class HotState:
@@ -113,8 +115,9 @@ class HotState:
                 raise ScriptReplyError(scripts.APPLY_CONCERT.name, word)
 
     async def record_order(self, order: Order, *, epoch: int | None = None) -> str:
-        """Record an order. Return RECORDED, KNOWN, UNKNOWN or RECOVERING. Only the running recovery
-        passes `epoch`.
+        """Record an order. Return RECORDED, KNOWN, UNKNOWN or RECOVERING.
+
+        Only a recovery passes `epoch`.
         """
         counter = "withdrawn" if order.status is OrderStatus.WITHDRAWN else "sold"
         origin: dict[str, object] = {
@@ -140,9 +143,9 @@ class HotState:
     async def lower_capacity(
         self, concert: Concert, lowered: Sequence[Tier], *, proposal: str, is_large: bool
     ) -> CapacityDecision:
-        """Decide whether the capacities of the lowered tiers fit, and cap new holds at them.
+        """Cap new holds at the lower capacities of these tiers, if all of them fit.
 
-        `concert` is the one on which the change is based.
+        `concert` is the version on which the change is based.
         """
         pairs = [word for tier in lowered for word in (tier.id, tier.capacity)]
         word, rest = await self._client.call(
@@ -168,7 +171,7 @@ class HotState:
     async def find_free_units(
         self, concert_id: ConcertId, tier_id: TierId, *, limit: int, epoch: int | None = None
     ) -> FreeUnits:
-        """Find units that no hold or order has. Only the running recovery passes `epoch`."""
+        """Find units that no hold or order has. Only a recovery passes `epoch`."""
         token = "" if epoch is None else epoch
         word, rest = await self._client.call(scripts.FIND_FREE_UNITS, concert_id, token, tier_id, limit)
         match word:
@@ -214,9 +217,9 @@ class HotState:
     async def find_unrecorded(
         self, concert_id: ConcertId, orders: Sequence[tuple[OrderId, int]]
     ) -> set[OrderId] | None:
-        """Return the ids of the given orders, (id, version) pairs, that the store has not recorded.
+        """Return the ids of the orders that the store has not recorded.
 
-        Return None while the store is not trusted.
+        `orders` are pairs of id and version. Return None while the store is not trusted.
         """
         pairs = [word for id_, version in orders for word in (id_, version)]
         word, rest = await self._client.call(scripts.FIND_UNRECORDED, concert_id, *pairs)
@@ -256,9 +259,9 @@ class HotState:
         *,
         epoch: int | None = None,
     ) -> str:
-        """Open a queue with the numbers of its lottery.
+        """Open a queue with the numbers drawn in its lottery.
 
-        Return OPENED, OPEN, STALE, UNKNOWN or RECOVERING. Only the running recovery passes `epoch`.
+        Return OPENED, OPEN, STALE, UNKNOWN or RECOVERING. Only a recovery passes `epoch`.
         """
         token = "" if epoch is None else epoch
         word, _ = await self._client.call(
@@ -278,7 +281,7 @@ class HotState:
 
 
 def is_recorded(word: str) -> bool:
-    """Return whether the hot state has the order, given the word that `record_order` returned.
+    """Return whether the hot state has the order, given the word returned by `record_order`.
 
     Raises ScriptReplyError for any other word.
     """
@@ -292,12 +295,12 @@ def is_recorded(word: str) -> bool:
 
 
 def keys_expire_at(concert: Concert) -> datetime:
-    """Return when the keys of the concert expire."""
+    """Return the time at which the keys of the concert expire."""
     return max(concert.terms.starts_at, concert.terms.sales_end_at) + KEYS_OUTLIVE_CONCERT
 
 
 def is_history(concert: Concert) -> bool:
-    """Return whether the keys of the concert have expired; such a concert is not applied again."""
+    """Return whether the keys of the concert have expired. If so, it is not applied again."""
     return keys_expire_at(concert) <= datetime.now(UTC)
 
 

@@ -1,7 +1,8 @@
-"""The index of a person's concerts: those at which they may have a queue entry or a hold.
+"""The index of the concerts at which a person may have a queue entry or a hold.
 
-It is a superset. It is written before a person joins, in the round trip of each hold, and again by
-recovery and order sync; a concert is removed when its keys expire. `me` reads only these concerts.
+A concert is added before the person joins its queue, in the same round trip as each hold, and again
+by recovery and order sync. It is removed when its keys expire. The query `me` reads only these
+concerts.
 """
 
 from datetime import datetime
@@ -13,7 +14,7 @@ from storage.hot.script_client import ScriptClient
 from storage.keys import person_concerts_key
 
 MAX_CONCERTS = 200
-"""The limit per person; beyond it the concerts that expire soonest are dropped."""
+"""The limit per person. Beyond it, the concerts that expire first are dropped."""
 
 
 class PersonConcerts:

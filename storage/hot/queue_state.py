@@ -1,5 +1,5 @@
-"""The state of a queue at one version, and the people whose entries or holds changed since another
-version, as decoded from script replies.
+"""Decodes script replies into the state of a queue at one version, and the people whose entries or
+holds have changed since another version.
 """
 
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ class QueueState:
     epoch: int
     version: int
     concert_version: int
-    """Version of the MongoDB document whose settings are in force at this version."""
+    """The version of the concert in MongoDB whose settings are in force."""
     round: int
     positions: QueuePositions
     slots_taken: int
@@ -44,12 +44,12 @@ class QueueState:
     status: RoomStatus
     is_opened: bool
     grace_until_ms: int
-    """Unix milliseconds. Until this time, no deadline counts as passed."""
+    """Unix time in milliseconds. Until then, no deadline takes effect."""
     flow: RoomFlow
     is_over: bool = False
-    """The sale is over, and with it the round."""
+    """True if the sale is over, which also ends the round."""
     over_id: int = 0
-    """The highest entry id that ended with its sale; 0 if none did."""
+    """The highest id of an entry that ended with its sale; 0 if there is none."""
 
     @property
     def room(self) -> RoomState:
@@ -69,7 +69,7 @@ class QueueState:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """The people for whom something changed, up to `version`.
+    """The people whose entries or holds have changed, up to `version`.
 
     `is_complete` is True if nothing changed for any other person.
     """
@@ -90,7 +90,7 @@ class ChangesPage:
     """Changes up to this version may be missing, because old changes are dropped."""
     people: tuple[PersonId, ...]
     last_version: int
-    """Version of the last change on the page; 0 if the page is empty."""
+    """The version of the last change on the page; 0 if the page is empty."""
 
 
 def decode_queue_state(fields: Reply) -> QueueState:
@@ -144,7 +144,7 @@ def _decode_flow(now_ms: int, opened_ms: int | None, counted: Reply) -> RoomFlow
     counts = {replies.text(name): int(number) for name, number in zip(counted[::2], counted[1::2], strict=True)}
     last = now_ms // (SLICE_S * 1000)
 
-    def lately(what: str) -> tuple[int, ...]:
+    def recent_counts(what: str) -> tuple[int, ...]:
         return tuple(counts.get(f"{what}|{slice_}", 0) for slice_ in range(last - SLICES + 1, last + 1))
 
     return RoomFlow(
@@ -159,7 +159,7 @@ def _decode_flow(now_ms: int, opened_ms: int | None, counted: Reply) -> RoomFlow
         absent=counts.get("absent", 0),
         not_claimed=counts.get("not_claimed", 0),
         session_over=counts.get("session_over", 0),
-        joined_lately=lately("joined"),
-        called_lately=lately("called"),
-        gone_lately=lately("gone"),
+        joined_lately=recent_counts("joined"),
+        called_lately=recent_counts("called"),
+        gone_lately=recent_counts("gone"),
     )

@@ -1,5 +1,5 @@
-"""The queue of a concert: join, leave, heartbeat, claim, presence, and reads of entries and
-state.
+"""The queue of a concert: join, leave, send heartbeats, claim passes, report presence, and read
+entries and state.
 """
 
 import json
@@ -26,10 +26,12 @@ from storage.hot.script_client import Reply
 from storage.scripts import Script, ScriptReplyError
 
 LEASE_MS = 15_000
-"""A lease lasts for three renewals. A process that misses all three is considered dead."""
+"""A lease lasts for three renewal intervals. A process that misses three renewals in a row is
+considered dead.
+"""
 
 MAX_ADMIT_ATTEMPTS = 40
-"""The limit for one `admitNext`. Each attempt skips 250 entries of absent people."""
+"""The limit for one `admitNext`. Each attempt ends up to 250 entries of absent people."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,7 @@ class EntryRecord:
     session_ends_at: datetime
     """The end of the session as stated in the pass, without any grace period."""
     deadline: datetime | None
-    """End of the time to claim (READY), of the session (ADMITTED), or of presence (waiting).
+    """The end of the time to claim (READY), of the session (ADMITTED), or of presence (waiting).
 
     None while a waiting person is connected.
     """
@@ -61,13 +63,13 @@ class PositionedEntry:
 
     record: EntryRecord
     position: int | None
-    """1 for the next person to be called; None for an entry that is not waiting or has no number
-    yet.
-    """
+    """1 for the next person to be called; None if the entry is not waiting or has no number yet."""
 
 
 class LeaseExpired(Exception):
-    """The lease of the process has expired: it must take a new name and report its people again."""
+    """The lease of this process has expired. The process must choose a new name and report its
+    connections again.
+    """
 
 
 class QueueStore:
@@ -75,7 +77,10 @@ class QueueStore:
         self._client = client
 
     async def join(self, concert_id: ConcertId, person_id: PersonId) -> PositionedEntry:
-        """Return the person's active entry, or a new one. Raises RoomNotOpen."""
+        """Join the queue, and return the person's entry: their active one, or a new one.
+
+        Raises RoomNotOpen.
+        """
         word, rest = await self._client.call(scripts.JOIN_QUEUE, concert_id, person_id)
         match word:
             case "ENTRY":
@@ -86,20 +91,21 @@ class QueueStore:
                 raise ScriptReplyError(scripts.JOIN_QUEUE.name, word)
 
     async def leave(self, concert_id: ConcertId, person_id: PersonId) -> PositionedEntry:
-        """Return the ended entry. Raises NotInQueue for a person who never joined."""
+        """End the person's entry and return it. Raises NotInQueue for a person who never joined."""
         return await self._entry_reply(scripts.LEAVE_QUEUE, concert_id, person_id)
 
     async def heartbeat(self, concert_id: ConcertId, person_id: PersonId) -> PositionedEntry:
         """Extend the entry's deadline, and return the entry.
 
-        Raises NotInQueue, including for an entry that has ended.
+        Raises NotInQueue if the person has no active entry.
         """
         return await self._entry_reply(scripts.HEARTBEAT, concert_id, person_id)
 
     async def claim(self, concert_id: ConcertId, person_id: PersonId) -> PositionedEntry:
-        """Return the ADMITTED entry.
+        """Claim the person's pass, and return the entry, which is now ADMITTED.
 
-        Raises NotInQueue, and NotAdmitted with the position if the person has not been called yet.
+        Raises NotInQueue if the person has no active entry, and NotAdmitted with the position if
+        they have not been called yet.
         """
         word, rest = await self._client.call(scripts.CLAIM_PASS, concert_id, person_id)
         match word:
@@ -135,7 +141,9 @@ class QueueStore:
         raise TemporarilyUnavailable("Ended entries at the front of the queue are still being removed")
 
     async def read_room(self, concert_id: ConcertId) -> RoomState:
-        """Return the counts of the waiting room. The cost does not grow with the queue."""
+        """Return the counts of the waiting room. The cost does not depend on the length of the
+        queue.
+        """
         word, rest = await self._client.call(scripts.READ_ROOM, concert_id)
         replies.expect(scripts.READ_ROOM, word, "ROOM")
         return decode_room_state(replies.lists(rest)[0])
@@ -146,7 +154,7 @@ class QueueStore:
         return decode_queue_state(replies.lists(rest)[0])
 
     async def read_entries(self, concert_id: ConcertId, people: Sequence[PersonId]) -> dict[PersonId, EntryRecord]:
-        """Return the entries by person; people who never joined are missing."""
+        """Return the entries by person, except for people who never joined."""
         word, rest = await self._client.call(scripts.READ_ENTRIES, concert_id, *people)
         replies.expect(scripts.READ_ENTRIES, word, "ENTRIES")
         grace_until_ms = int(rest[0])

@@ -1,6 +1,7 @@
 """Decodes the replies of scripts.
 
-A reply is a word, checked against those that the caller names, then texts, times and lists.
+A reply begins with a word, which is checked against those that the caller expects. Texts, numbers,
+times and lists follow.
 """
 
 from datetime import UTC, datetime
@@ -10,9 +11,9 @@ from storage.hot.script_client import Reply
 from storage.scripts import Script, ScriptReplyError
 
 
-def expect(script: Script, word: str, *named: str) -> str:
-    """Return the word. Raises ScriptReplyError if the caller does not name it."""
-    if word not in named:
+def expect(script: Script, word: str, *expected: str) -> str:
+    """Return the word. Raises ScriptReplyError if it is not one of the expected words."""
+    if word not in expected:
         raise ScriptReplyError(script.name, word)
     return word
 
@@ -20,13 +21,13 @@ def expect(script: Script, word: str, *named: str) -> str:
 def text(value: bytes | int, *, errors: str = "strict") -> str:
     """Return a value as text.
 
-    `errors` is for values that other programs wrote and that may not be UTF-8.
+    `errors` is for values written by other programs, which may not be UTF-8.
     """
     return value.decode(errors=errors) if isinstance(value, bytes) else str(value)
 
 
 def optional_int(value: bytes | int) -> int | None:
-    """Return a number, or None for an empty text."""
+    """Return a number, or None for an empty string."""
     return None if value == b"" else int(value)
 
 
@@ -36,5 +37,5 @@ def lists(reply: Reply) -> list[Reply]:
 
 
 def time(ms: bytes | int | str) -> datetime:
-    """Return the moment of a Unix time in milliseconds."""
+    """Return the time for a Unix timestamp in milliseconds."""
     return datetime.fromtimestamp(int(ms) / 1000, UTC)

@@ -1,7 +1,7 @@
-"""Packs script calls as bytes of the store's protocol (RESP2).
+"""Encodes script calls in the store's protocol (RESP2).
 
-A call names every key of its concert, and the bytes of these names are cached: packing them for
-each call took half of the time that this process spends on a call (50 µs; with the cache, 2 µs).
+A call names every key of its concert. The encoded names are cached, because encoding them for each
+call took half of the time that this process spends on a call: 50 µs, compared with 2 µs now.
 """
 
 from collections.abc import Sequence
@@ -9,26 +9,26 @@ from functools import lru_cache
 
 Arg = str | int | bytes
 
-_KEPT_CONCERTS = 2_000
+_MAX_CACHED_CONCERTS = 2_000
 
 
 def pack_call(verb: str, script: str, keys: tuple[str, ...], args: Sequence[Arg]) -> bytes:
     """Return the bytes of `EVALSHA sha …` or `EVAL text …`.
 
-    Raises ValueError for text that is not Unicode.
+    Raises ValueError for text that cannot be encoded.
     """
     head = b"*%d\r\n" % (3 + len(keys) + len(args))
-    # A single key belongs to a person, and there are too many people to cache.
-    named = _kept_keys(keys) if len(keys) > 1 else _packed_keys(keys)
-    return b"".join((head, _word(verb), _word(script), named, *map(_word, args)))
+    # A single key belongs to a person or an address, and there are too many of them to cache.
+    packed_keys = _pack_keys_cached(keys) if len(keys) > 1 else _pack_keys(keys)
+    return b"".join((head, _word(verb), _word(script), packed_keys, *map(_word, args)))
 
 
-@lru_cache(maxsize=_KEPT_CONCERTS)
-def _kept_keys(keys: tuple[str, ...]) -> bytes:
-    return _packed_keys(keys)
+@lru_cache(maxsize=_MAX_CACHED_CONCERTS)
+def _pack_keys_cached(keys: tuple[str, ...]) -> bytes:
+    return _pack_keys(keys)
 
 
-def _packed_keys(keys: tuple[str, ...]) -> bytes:
+def _pack_keys(keys: tuple[str, ...]) -> bytes:
     return b"".join((_word(len(keys)), *map(_word, keys)))
 
 

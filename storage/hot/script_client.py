@@ -1,9 +1,11 @@
-"""The client of the hot store. Calls made in one loop iteration share one round trip and one fsync.
+"""The client for the hot store. Calls made in the same event loop iteration share one round trip
+and one fsync.
 
-Calls wait in one bounded queue; a few pipelines, each with one connection, take batches from it. A
-pipeline connects first and then packs the calls, because a call carries the incarnation that its
-own connection saw: a script refuses any other (lua/lib/prologue.lua). A call whose connection broke
-is packed again for a new connection, so every script must tolerate being executed twice.
+Calls wait in one bounded queue, from which a few pipelines, each with one connection, take batches.
+A pipeline connects before it encodes the calls, because each call contains the incarnation of the
+store as seen by its connection; scripts refuse any other (lua/lib/prologue.lua). A call whose
+connection broke is encoded again for a new connection, so every script must tolerate being executed
+twice.
 """
 
 import asyncio
@@ -37,13 +39,14 @@ from storage.scripts import Script, ScriptReplyError
 from storage.time_slice import TimeSlice
 
 PIPELINES = 2
-"""One pipeline would let a long recovery delay every hold.
+"""With only one pipeline, a long recovery would delay every hold.
 
-More than two would make more and smaller fsyncs.
+With more than two, there would be more and smaller fsyncs.
 """
 MAX_BATCH = 512
 MAX_WAITING = 20_000
-"""Half a second of work at the store's speed; further calls raise TemporarilyUnavailable."""
+"""About half a second of work for the store. Beyond this limit, calls raise TemporarilyUnavailable.
+"""
 INCARNATION_MAX_AGE_S = 1.0
 TIMEOUT_S = 3.0
 CANCEL_AGAIN_S = 0.1
@@ -52,7 +55,7 @@ _UNAVAILABLE_ERRORS = (OutOfMemoryError, ClusterDownError, MasterDownError, TryA
 _UNAVAILABLE_PREFIXES = ("MISCONF", "NOREPLICAS", "BUSY")
 """Error codes for which redis-py has no class.
 
-For these, the code stays the first word of the message.
+In these errors, the code is still the first word of the message.
 """
 
 Reply = list[bytes | int]
@@ -85,11 +88,13 @@ class _Call:
 
 
 class ScriptClient:
-    """Owns its pipelines and connections; `aclose` closes them and fails waiting calls."""
+    """A client that owns its pipelines and connections; `aclose` closes them, and waiting calls
+    fail.
+    """
 
     def __init__(self, url: str) -> None:
-        # redis-py's own retry is off, because it resends old bytes to a new server, which has sold
-        # units twice.
+        # redis-py's own retries are off, because they resend old bytes to a new server, which once
+        # sold units twice.
         retry = Retry(NoBackoff(), 0)
         self._pool = ConnectionPool.from_url(
             url,
@@ -108,7 +113,7 @@ class ScriptClient:
         self._pipeline_tasks = [asyncio.create_task(pipeline.run()) for pipeline in pipelines]
 
     async def call(self, script: Script, concert_id: ConcertId, *args: Arg) -> tuple[str, Reply]:
-        """Return the word of the reply and the values after it.
+        """Call a script for a concert. Return the word of its reply and the values after it.
 
         Raises TemporarilyUnavailable if the store cannot be reached or is overloaded, and
         ScriptReplyError for a word that the script's header does not declare.
@@ -116,7 +121,9 @@ class ScriptClient:
         return await self.call_with_keys(script, concert_keys(concert_id), *args)
 
     async def call_with_keys(self, script: Script, keys: tuple[str, ...], *args: Arg) -> tuple[str, Reply]:
-        """Call a script whose keys do not belong to a concert. Returns and raises like `call`."""
+        """Call a script whose keys do not belong to a concert. `call` describes the reply and the
+        errors.
+        """
         if len(self._waiting) >= MAX_WAITING:
             raise TemporarilyUnavailable("Too many requests are waiting for the stock store")
         answer: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
@@ -143,8 +150,8 @@ class ScriptClient:
         while running:
             for pipeline in running:
                 pipeline.cancel()
-            # Python 3.11 loses a cancellation that coincides with the end of a send, so it is
-            # repeated.
+            # Python 3.11 loses a cancellation that coincides with the end of a send, so cancel
+            # until every task has ended.
             _, running = await asyncio.wait(running, timeout=CANCEL_AGAIN_S)
         await asyncio.gather(*self._pipeline_tasks, return_exceptions=True)
         while self._waiting:
@@ -190,7 +197,7 @@ class _Pipeline:
         try:
             while True:
                 await self._wake.wait()
-                # Calls made in the rest of this event loop iteration join the batch.
+                # Let calls made later in this event loop iteration join the batch.
                 await asyncio.sleep(0)
                 batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), MAX_BATCH))]
                 if not self._waiting:
@@ -240,8 +247,8 @@ class _Pipeline:
         missing: list[_Call] = []
         time_slice = TimeSlice()
         for call in batch:
-            # Replies that have arrived are parsed without yielding, which takes long for large
-            # ones.
+            # Replies that have already arrived are parsed without yielding, and parsing large ones
+            # takes long.
             await time_slice.checkpoint()
             try:
                 call.succeed(await connection.read_response())
@@ -251,7 +258,7 @@ class _Pipeline:
                 raise
             except ResponseError as error:
                 call.fail(_to_domain_error(error))
-        # The script cache was flushed. These calls had no effect, so they are sent again with the
+        # The script cache was flushed, so these calls had no effect. Send them again with the
         # source.
         for call in missing:
             await connection.send_packed_command([call.pack(incarnation, with_source=True)])
@@ -268,8 +275,7 @@ class _Pipeline:
         """
         if not connection.is_connected:
             await connection.connect()
-            # The new connection may lead to another server, so the incarnation seen before is no
-            # longer valid.
+            # The new connection may lead to another server, so the incarnation must be read again.
             self._seen_at = float("-inf")
         is_old = time.monotonic() - self._seen_at > INCARNATION_MAX_AGE_S
         if is_old or self._changes_seen != self._incarnation_seen.changes:
@@ -286,7 +292,7 @@ class _Pipeline:
 def _to_domain_error(error: ResponseError) -> Exception:
     """Return TemporarilyUnavailable for a store that is full, loading or without its replicas.
 
-    Any other error of a script is a bug, and is returned unchanged.
+    Any other script error is a bug, and is returned unchanged.
     """
     if not isinstance(error, _UNAVAILABLE_ERRORS) and not str(error).startswith(_UNAVAILABLE_PREFIXES):
         return error

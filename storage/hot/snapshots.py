@@ -33,7 +33,7 @@ class SnapshotStore:
         self._client = client
 
     async def read(self, concert_id: ConcertId, *, after: int) -> StoredSnapshot:
-        """Return the snapshot, with the changes after the version `after`.
+        """Return the snapshot, with the changes since version `after`.
 
         Raises TemporarilyUnavailable.
         """
@@ -48,7 +48,7 @@ class SnapshotStore:
     async def _read_rest(self, concert_id: ConcertId, page: ChangesPage, *, after: int) -> Changes:
         """Read further pages until one is not full, and return all changes.
 
-        A page includes every person who changed at its last version.
+        A page includes all the changes at its last version.
         """
         people: dict[PersonId, None] = dict.fromkeys(page.people)
         epoch, is_complete = page.epoch, after >= page.floor

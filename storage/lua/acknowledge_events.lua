@@ -1,5 +1,5 @@
---[[ Acknowledge events for a group. Events before the first one that some group has not
-acknowledged are removed from the stream.
+--[[ Acknowledge events for a group, and remove from the stream all events before the first one that
+a group has not acknowledged yet.
 KEYS      of the concert, in the order of keys.py
 ARGV[1]   group
 ARGV[2*]  id

@@ -3,7 +3,7 @@ only extend its time.
 KEYS      person
 ARGV[1]   concert
 ARGV[2]   expire_at_ms  when the keys of the concert expire, unix ms
-ARGV[3]   limit         maximum kept; beyond it the first to expire are removed, but not this one
+ARGV[3]   limit         maximum per person; those that expire first are removed, but never this one
 Replies   ADDED
 ]]
 local concert, limit = ARGV[1], tonumber(ARGV[3])

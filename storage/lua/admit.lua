@@ -1,11 +1,11 @@
---[[ One run of the admission worker: open the queue when it is time, end its round with the sale,
-end the entries whose deadline has passed, then call people under both caps: slots, and admissions
-in any 60 seconds. Each run is bounded; a run that hit a bound reports it and must be repeated at
-once. Only open_queue opens a queue with a lottery.
+--[[ One run of the admission worker: open the queue when its time has come, end its round when the
+sale is over, end entries whose deadline has passed, and call people within both caps: slots, and
+admissions in any 60 seconds. Each run is bounded; a run that hits a bound reports it and must be
+repeated immediately. A queue with a lottery is opened only by open_queue.
 KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation  as seen by this connection
-ARGV[2]   bound        maximum number of numbers to examine; ended entries have their own bound
-Replies   RAN called is_to_be_repeated is_active  (active: something can expire)
+ARGV[2]   bound        how many numbers to examine at most; ended entries have a separate bound
+Replies   RAN called is_to_be_repeated is_active  (is_active: something can expire)
           | UNKNOWN | RECOVERING
 ]]
 -- @include prologue stock_and_holds notify queue_state entries admission deadlines sale_end

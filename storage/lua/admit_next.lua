@@ -1,11 +1,11 @@
---[[ Call people manually, under both caps, even while the room is paused. A repeated command gets
+--[[ Call people manually, within both caps, even while the room is paused. A repeated command gets
 the same reply.
 KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation  as seen by this connection
 ARGV[2]   command_key  fingerprint of person, concert, operation and idempotency key
 ARGV[3]   digest       of the whole input
 ARGV[4]   most         maximum number of people to call, up to 1,000
-Replies   CALLED count | REPEAT  (no person called yet: the bound was spent on departed numbers)
+Replies   CALLED count | REPEAT  (no one called yet: the bound was used up by departed numbers)
           | CONFLICT | NOT_OPEN room_status until_ms | UNKNOWN | RECOVERING
 ]]
 -- @include prologue stock_and_holds notify queue_state entries admission

@@ -1,15 +1,15 @@
---[[ Copy a concert from MongoDB, never an older version over a newer one. Creates the concert's
-state, which is not trusted yet. A higher round of its room empties the queue: entries of an earlier
-round count as ended without being rewritten. A sale that opens again after it was over also empties
-the queue.
+--[[ Copy a concert from MongoDB, unless the store has this version or a newer one. The state of a
+new concert is created, but is not trusted yet. A new round of the room empties the queue: entries
+of earlier rounds count as ended without being rewritten. A sale that opens again after it was over
+also empties the queue.
 KEYS      of the concert, in the order of keys.py
 ARGV[1]   version       of the concert in MongoDB
 ARGV[2]   expire_at_ms  unix time at which every key of the concert expires
 ARGV[3]   settings      JSON object of state fields: sale, limits, room
 ARGV[4*]  tier, top, price_minor, capacity  four per tier
 Replies   APPLIED | CURRENT version
-          | UNDECIDED version proposal  (a lower capacity was proposed over 15 s ago, and its
-            proposer may have crashed)
+          | UNDECIDED version proposal  (a lower capacity was proposed more than 15 s ago, and
+            its proposer may have crashed)
 ]]
 -- @include prologue stock_and_holds notify queue_state sale_end
 local DECIDED_WITHIN_MS = 15000
@@ -27,7 +27,7 @@ now, worker_ms = now_ms, tonumber(known[10] or '0')
 local was_over = queue_state().is_over
 local opens_again = was_over and settings.status == 'PUBLISHED' and now < settings.sales_end_ms
 if version > -1 and not known[6] and known[8] == '0' and now_ms >= tonumber(known[7]) then
-  -- The queue opened under the settings that were in force; later settings do not undo that.
+  -- The queue has already opened under the previous settings; the new settings do not undo that.
   redis.call('HSET', STATE, 'opened_ms', now_ms)
 end
 if version == -1 then
@@ -35,12 +35,12 @@ if version == -1 then
     'grace_until_ms', 0, 'serving', 0, 'tail', 0, 'base', 0, 'passes_issued', 0, 'is_idle', '1')
 elseif opens_again or settings.round > tonumber(known[2]) then
   if was_over then end_sale() end
-  -- A new round begins: waiting people lose their entries, and numbers start at 1 again, at the
-  -- next whole byte of bits.
+  -- A new round begins: waiting people lose their entries, and numbers start at 1 again. Their
+  -- departed bits start at the next whole byte.
   local base = math.floor((known[3] + known[4]) / 8 + 1) * 8
   redis.call('HSET', STATE, 'base', base, 'serving', 0, 'tail', 0, 'passes_issued', 0)
   redis.call('HDEL', STATE, 'frozen', 'drawn', 'digest')
-  -- A sale that ended while it was being extended keeps its round: no lottery is drawn twice.
+  -- A sale that ended while it was being extended keeps its round, so no lottery is drawn twice.
   if settings.round > tonumber(known[2]) then
     redis.call('HDEL', STATE, 'opened_ms')
   else
@@ -50,7 +50,8 @@ elseif opens_again or settings.round > tonumber(known[2]) then
   append_event('reset', '', base, settings.round)
 end
 redis.call('HSET', STATE, 'concert_version', ARGV[1], 'expire_at_ms', ARGV[2])
--- Capacities proposed for an earlier version are part of this version, or will never be stored.
+-- Lower capacities proposed for an earlier version are part of this version, or will never be
+-- stored.
 redis.call('HDEL', STATE, 'proposed')
 for field, value in pairs(settings) do redis.call('HSET', STATE, field, value) end
 for index = 4, #ARGV, 4 do

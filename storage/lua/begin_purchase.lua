@@ -1,10 +1,10 @@
---[[ Move a hold from HELD to BUYING, before its deadline by the store's clock. Expiry never ends a
-BUYING hold; its owner may begin it again. Binds the hold's pass: no other hold under that pass can
-be bought until this one ends.
+--[[ Move a hold from HELD to BUYING, if its deadline has not passed by the store's clock. A BUYING
+hold never expires; its owner may begin the purchase again. The hold's pass is bound to the hold: no
+other hold under that pass can be bought until this one ends.
 KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation   as seen by this connection
 ARGV[2]   hold_id
-ARGV[3]   person        the caller; a hold of another person is NO_HOLD
+ARGV[3]   person        the caller; a hold of another person counts as NO_HOLD
 ARGV[4]   purchase_key  fingerprint of person, concert, operation and idempotency key
 ARGV[5]   digest        of the whole input
 Replies   BUYING record effective_deadline_ms | PASS_BOUND | SOLD | ENDED reason | NO_HOLD
@@ -21,7 +21,8 @@ if remembered and remembered ~= ARGV[5] then return {'CONFLICT'} end
 if not remembered then redis.call('HSET', PURCHASES, ARGV[4], ARGV[5]) end
 if record.state == 'SOLD' then return {'SOLD'} end
 if record.state == 'ENDED' then return {'ENDED', record.reason} end
--- The expiry worker ends the hold. Nothing is changed here, so that both report the same end.
+-- The expiry worker will end the hold. This script changes nothing, so that both report the same
+-- reason.
 if record.state == 'HELD' and is_due(record.deadline_ms) then return {'ENDED', 'EXPIRED'} end
 if record.pass and not bind_pass(record, id) then return {'PASS_BOUND'} end
 

@@ -1,7 +1,8 @@
---[[ Count an attempt in a window of time, and refuse it above the limit. Every call counts.
+--[[ Count an attempt within a time window, and refuse it above the limit. Refused attempts count
+too.
 KEYS      rate
 ARGV[1]   limit      maximum number of attempts in a window
-ARGV[2]   window_ms  from the first attempt on
+ARGV[2]   window_ms  length of the window, which starts with the first attempt
 Replies   ALLOWED | RATE_LIMITED retry_after_ms
 ]]
 local tries = redis.call('INCR', KEYS[1])

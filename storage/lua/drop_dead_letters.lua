@@ -1,4 +1,4 @@
---[[ Delete dead letters that were replayed or are not needed any more.
+--[[ Delete dead letters that were replayed or are no longer needed.
 KEYS      of the concert, in the order of keys.py
 ARGV[1*]  id
 Replies   DROPPED count   (count: letters that existed)

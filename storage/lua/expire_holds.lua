@@ -1,10 +1,10 @@
 --[[ One run of the expiry worker: end holds that are due, and set the expiry time of every key
-created since the last run. A run after a gap of more than five seconds ends no holds: it grants
-everyone the grace period of a lost connection.
+created since the last run. A run after a gap of more than five seconds ends no holds; instead, it
+grants all people the grace period of a lost connection.
 KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation  as seen by this connection
 ARGV[2]   limit        maximum number of holds to end in this run
-Replies   EXPIRED count is_active  (active: something can expire) | UNKNOWN | RECOVERING
+Replies   EXPIRED count is_active  (is_active: something can expire) | UNKNOWN | RECOVERING
 ]]
 -- @include prologue stock_and_holds notify
 local refusal = check_incarnation(ARGV[1], '')
@@ -26,6 +26,6 @@ for _, id in ipairs(due) do end_hold(id, read_hold(id), 'EXPIRED') end
 if was_gap or #due > 0 then commit() end
 local pending = 0
 for _, key in ipairs({DEADLINES, BUYING, SLOTS, PRESENCE_DEADLINES, LEASES}) do pending = pending + redis.call('ZCARD', key) end
--- Without deadlines no worker needs to run: the first new deadline wakes the workers.
+-- If there are no deadlines, no worker needs to run; the first new deadline wakes the workers.
 if pending == 0 then redis.call('HSET', STATE, 'is_idle', '1') end
 return {'EXPIRED', #due, pending > 0 and 1 or 0}

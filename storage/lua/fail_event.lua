@@ -1,6 +1,6 @@
 --[[ Record that a group could not handle an event because of the event itself. The event is tried
 again after a pause that doubles with each try, and becomes a dead letter after the last one. A
-report about an earlier try does nothing.
+report about an earlier try has no effect.
 KEYS      of the concert, in the order of keys.py
 ARGV[1]   group
 ARGV[2]   id

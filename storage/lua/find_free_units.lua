@@ -1,9 +1,9 @@
---[[ Find units that the house can take off sale, because no hold or order has them. Nothing is
-reserved: the unique index of MongoDB decides. New units come first, above those that holds will
-take next. Returned units follow, beginning with those that holds would take last.
+--[[ Find units that the house can take off sale because no hold or order has them. Nothing is
+reserved: the unique index in MongoDB decides. New units come first, starting above those that holds
+will take next. Returned units follow, starting with those that holds would take last.
 KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation  as seen by this connection
-ARGV[2]   epoch        of the calling recovery, else ''
+ARGV[2]   epoch        of the calling recovery, or ''
 ARGV[3]   tier
 ARGV[4]   limit        at most 5,000, so that one call stays short
 Replies   UNITS unit... | UNKNOWN_TIER tier | UNKNOWN | RECOVERING
@@ -21,8 +21,8 @@ local returned = redis.call('ZLEXCOUNT', FREE, lowest, highest)
 local free = stock[1] - stock[4] + 1 + returned
 limit = math.min(limit, free)
 local available = count_on_sale(stock[1], stock[2], stock[3], read_proposed_caps()[tier]) - stock[5] - stock[6]
--- The number of new units to leave for holds. Leaving more would be equally correct, but each
--- becomes an entry of FREE.
+-- The number of new units to leave for holds. Leaving more would also be correct, but each of them
+-- would become an entry in FREE.
 local left = math.max(0, math.min(available - returned, MAX_LEFT, free - limit))
 
 local reply = {'UNITS'}

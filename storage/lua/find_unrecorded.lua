@@ -1,4 +1,4 @@
---[[ Find which of the given orders this store has not recorded at the given version or a later one.
+--[[ Find those orders that this store has not recorded at the given version or a later one.
 KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation  as seen by this connection
 ARGV[2*]  order_id, version  two per order

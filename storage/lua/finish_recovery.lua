@@ -14,7 +14,7 @@ redis.call('HSET', STATE, 'incarnation', ARGV[1], 'epoch', ARGV[2])
 -- A proposal made before the epoch was raised is part of the applied concert, or will never be
 -- stored.
 redis.call('HDEL', STATE, 'mark', 'mark_ms', 'proposed')
--- Under the first epoch, nothing can have been sold before.
+-- Under the first epoch, nothing can have been sold yet.
 if tonumber(ARGV[2]) > 1 then redis.call('HSET', STATE, 'recovered_ms', now) end
 commit()
 return {'RECOVERED'}

@@ -1,5 +1,6 @@
---[[ First step of a lottery's opening: fix the registrations, unless a late join has already done
-so. People who join from now on are queued behind them. A repeated call gets the same reply.
+--[[ The first step in opening a queue by lottery: fix the registrations, unless a late join has
+already done so. People who join from now on are queued behind them. A repeated call gets the same
+reply.
 KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation  as seen by this connection
 ARGV[2]   round

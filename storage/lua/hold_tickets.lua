@@ -5,7 +5,7 @@ ARGV[1]   incarnation  as seen by this connection
 ARGV[2]   hold_id
 ARGV[3]   person
 ARGV[4]   digest       of the whole input
-ARGV[5]   pass_entry_id  the entry id of a pass whose signature was verified, else ''
+ARGV[5]   pass_entry_id  the entry id in a pass whose signature was verified, or ''
 ARGV[6*]  tier, quantity  two per line, no tier twice
 Replies   HOLD record effective_deadline_ms | CONFLICT
           | NOT_ON_SALE status sales_start_ms sales_end_ms now_ms | NOT_ADMITTED reason position

@@ -1,5 +1,5 @@
---[[ Join the queue once: a person who has an active entry keeps it. Before a lottery, the order of
-joining determines only the lot. The first join after the opening time ends the registrations.
+--[[ Join the queue. A person who already has an active entry keeps it. Before a lottery, the order
+of joining determines only the lot. The first join after the opening time ends the registrations.
 KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation  as seen by this connection
 ARGV[2]   person
@@ -35,7 +35,8 @@ local number = redis.call('HINCRBY', STATE, 'tail', 1)
 entry = {id = room.base + number, round = room.round, state = 'WAITING', joined_ms = now,
   presence = entry and entry.presence or nil}
 if not room.is_opened and not room.frozen then
-  -- The digest fixes who registered, and when: a lot that is changed later no longer matches it.
+  -- The digest commits to who registered and when: if a lot is changed later, the digest no longer
+  -- matches.
   local digest = (redis.call('HGET', STATE, 'digest') or '') .. person .. string.format('%d', now)
   redis.call('HSET', STATE, 'digest', redis.sha1hex(digest))
 end

@@ -1,5 +1,5 @@
---[[ End an entry that is waiting, called or admitted. A slot that becomes free goes to the next
-person immediately. An entry that has already ended is returned unchanged.
+--[[ End an entry that is waiting, called or admitted. A freed slot is given to the next person
+immediately. An entry that has already ended is returned unchanged.
 KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation  as seen by this connection
 ARGV[2]   person

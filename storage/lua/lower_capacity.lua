@@ -1,12 +1,12 @@
 --[[ Decide whether all of the lower capacities fit, and if so, cap new holds at them from now on.
-MongoDB stores them afterwards. A later version of the concert, a recovery and drop_proposal remove
+MongoDB stores them afterwards. A later version of the concert, a recovery or drop_proposal removes
 the caps. A repeated call sets the same caps again.
 KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation  as seen by this connection
 ARGV[2]   version      of the concert on which the change is based
 ARGV[3]   proposal     id of the change
 ARGV[4]   is_large     '1' if the units are withdrawn later; refused in the first minute after a
-          recovery, when purchases may arrive that the recovered store does not know
+          recovery, when purchases unknown to the recovered store may still arrive
 ARGV[5*]  tier, capacity  two per lowered tier
 Replies   CAPPED | IN_USE tier lowest_capacity | BEHIND version | STALE version
           | TOO_SOON remaining_ms | UNKNOWN_TIER tier | UNKNOWN | RECOVERING

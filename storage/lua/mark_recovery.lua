@@ -1,5 +1,5 @@
---[[ Mark that a recovery of this concert has begun. Its epoch is the token that its other scripts
-pass. A repeated call renews the mark.
+--[[ Mark that a recovery of this concert has begun. The other scripts of the recovery pass its
+epoch as a token. A repeated call renews the mark.
 KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation  as seen by this connection; the concert will be trusted again under it
 ARGV[2]   epoch        raised in MongoDB for this recovery

@@ -1,11 +1,11 @@
---[[ Last step of a lottery's opening: give every lot the number that was drawn for it. An open
-queue is left unchanged. The recorded draw is used even if this store lost lots: their numbers count
-as departed. Only a recovery opens a queue that was not frozen.
+--[[ The last step in opening a queue by lottery: give every lot the number that was drawn for it. A
+queue that is already open is not changed. The recorded draw is used even if this store lost lots:
+their numbers count as departed. Only a recovery opens a queue that was not frozen.
 KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation    as seen by this connection
-ARGV[2]   epoch          of the calling recovery, else ''
+ARGV[2]   epoch          of the calling recovery, or ''
 ARGV[3]   round
-ARGV[4]   registrations  how many, as revealed
+ARGV[4]   registrations  number of registrations, as revealed
 ARGV[5]   ranks          four bytes per lot: its number
 ARGV[6]   lot_order      four bytes per number: its lot
 Replies   OPENED | OPEN | STALE | UNKNOWN | RECOVERING

@@ -1,8 +1,8 @@
---[[ Read the people for whom something changed after a version, oldest change first.
+--[[ Read the people whose entries or holds have changed since a version, oldest change first.
 KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation  as seen by this connection
 ARGV[2]   version      the last one known to the reader
-ARGV[3]   limit        maximum number of people, plus all who changed at the last one's version
+ARGV[3]   limit        maximum number of people, not counting others with the last one's version
 Replies   CHANGES {epoch version floor [person version]...}  (floor: changes up to this version may
           be missing) | UNKNOWN | RECOVERING
 ]]

@@ -1,4 +1,4 @@
---[[ Read the queue entries of several people, as they are now.
+--[[ Read the queue entries of several people.
 KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation  as seen by this connection
 ARGV[2*]  people

@@ -1,4 +1,4 @@
---[[ Read holds by id, as they are now.
+--[[ Read holds by id.
 KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation  as seen by this connection
 ARGV[2*]  hold_ids

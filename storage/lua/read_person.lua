@@ -1,4 +1,4 @@
---[[ Read how many units one person holds and owns at a concert, with every active hold.
+--[[ Read how many units one person holds and owns at a concert, and every active hold.
 KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation  as seen by this connection
 ARGV[2]   person

@@ -1,5 +1,5 @@
---[[ Read the concerts at which a person may have an entry or a hold, latest expiry first. Removes
-expired ones.
+--[[ Read the concerts at which a person may have an entry or a hold, latest expiry first. Expired
+ones are removed.
 KEYS      person
 ARGV[1]   limit
 Replies   CONCERTS concert...

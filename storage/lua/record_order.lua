@@ -1,15 +1,15 @@
 --[[ Make the store agree with one order in MongoDB: after a sale, a settlement, a conflict or a
-change of capacity, and in a recovery. Takes the order's units from their owners, frees the other
-units of its hold, and counts the units for the person. A hold that loses a unit gets another or
-ends. An order version that is already recorded changes nothing.
+change of capacity, or in a recovery. The order's units are taken from their owners, the other units
+of its hold are freed, and the units are counted for the person. A hold that loses a unit gets
+another one or ends. An order version that is already recorded changes nothing.
 KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation    as seen by this connection
-ARGV[2]   epoch          of the calling recovery, else ''
+ARGV[2]   epoch          of the calling recovery, or ''
 ARGV[3]   order_id       the same as the hold's id
 ARGV[4]   person
 ARGV[5]   order_version
-ARGV[6]   sold_or_withdrawn  the counter to which its units belong
-ARGV[7]   origin         JSON {lines, created_ms, digest, pass} of the hold, for a store without it
+ARGV[6]   sold_or_withdrawn  the counter in which its units are counted
+ARGV[7]   origin         JSON {lines, created_ms, digest, pass} of the hold, if the store lacks it
 ARGV[8*]  units          of the order as it is now; none if it has ended
 Replies   RECORDED | KNOWN | UNKNOWN | RECOVERING
 ]]
@@ -51,7 +51,7 @@ redis.call('ZREM', DEADLINES, id)
 redis.call('ZREM', BUYING, id)
 write_hold(id, record)
 -- This step comes last, when every free unit of this order has been taken, so that none of them is
--- used as a replacement. The owner is read again: a hold that ended over an earlier unit has
+-- used as a replacement. The owner is read again: a hold that ended because of an earlier unit has
 -- already returned this one.
 for _, unit in ipairs(displaced) do
   local owner = redis.call('HGET', UNITS, unit)

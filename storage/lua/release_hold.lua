@@ -2,7 +2,7 @@
 KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation  as seen by this connection
 ARGV[2]   hold_id
-ARGV[3]   person       the caller; a hold of another person is NO_HOLD
+ARGV[3]   person       the caller; a hold of another person counts as NO_HOLD
 ARGV[4]   reason       why it ends
 Replies   HOLD record effective_deadline_ms | NO_HOLD | BUYING | UNKNOWN | RECOVERING
 ]]

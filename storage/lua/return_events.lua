@@ -1,7 +1,7 @@
 --[[ Return events that a group could not handle for an external reason. This try does not count.
 KEYS      of the concert, in the order of keys.py
 ARGV[1]   group
-ARGV[2*]  id, tries    two per event; a report about an earlier try does nothing
+ARGV[2*]  id, tries    two per event; a report about an earlier try has no effect
 Replies   RETURNED
 ]]
 -- @include prologue consumer_group

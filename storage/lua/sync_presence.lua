@@ -1,11 +1,11 @@
---[[ Record which people have a connection at a process, or no longer have one. A report older than
-the last one does nothing.
+--[[ Record which people have connected to a process or disconnected from it. A report older than
+the last one has no effect.
 KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation  as seen by this connection
 ARGV[2]   process
 ARGV[3]   lease_ms     how long the process's reports count without a renewal
 ARGV[4]   is_known     '1' if this process has synced before
-ARGV[5*]  person, sequence  two per person; rises with each sync; negative: disconnected
+ARGV[5*]  person, sequence  two per person; rises with each sync, negative if disconnected
 Replies   SYNCED | LEASE_EXPIRED | UNKNOWN | RECOVERING
 ]]
 -- @include prologue stock_and_holds notify queue_state entries

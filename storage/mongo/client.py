@@ -1,8 +1,8 @@
 """The MongoDB client: journaled majority writes, reads from the primary, and the interpretation of
 failures.
 
-Only two replies settle the outcome of a write: it was acknowledged, or refused for its contents (a
-duplicate key, a schema). After any other reply, the outcome is unknown: the write may have
+The outcome of a write is known only if the write was acknowledged, or was refused because of its
+contents (a duplicate key, a schema violation). Otherwise the outcome is unknown: the write may have
 happened, may still happen, or may never happen.
 """
 
@@ -25,11 +25,11 @@ Client = AsyncIOMotorClient[Document]
 Database = AsyncIOMotorDatabase[Document]
 Session = AsyncIOMotorClientSession
 
-# PyMongo's debug log contains whole commands, with names, addresses, and secrets of lotteries.
+# PyMongo's debug log contains whole commands, including names, addresses and lottery secrets.
 logging.getLogger("pymongo").setLevel(logging.INFO)
 
 ANSWER_WITHIN_MS = 5_000
-"""Longer than any healthy write, and shorter than a person is willing to wait."""
+"""Longer than any healthy write takes, and shorter than a person is willing to wait."""
 
 # BadValue, FailedToParse, TypeMismatch, Overflow, InvalidLength, InvalidBSON, PathNotViable,
 # ConflictingUpdateOperators, DollarPrefixedFieldName, InvalidIdField, EmptyFieldName,
@@ -37,7 +37,7 @@ ANSWER_WITHIN_MS = 5_000
 # InvalidPipelineOperator, BSONObjectTooLarge.
 _REFUSED = frozenset({2, 9, 14, 15, 16, 22, 28, 40, 52, 53, 56, 66, 72, 73, 121, 168, 10334})
 _FIRST_ASSERTION = 16_000
-"""Codes from here on are numbers of assertions in the server's parsers."""
+"""Codes from this one on are numbers of assertions in the server's parsers."""
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -47,7 +47,8 @@ def connect(url: str) -> Client:
     return AsyncIOMotorClient(
         url,
         appname="onsale",
-        # A new primary is searched for at each heartbeat, well before server selection times out.
+        # The driver looks for a new primary at each heartbeat, well before server selection times
+        # out.
         heartbeatFrequencyMS=1_000,
         serverSelectionTimeoutMS=2_500,
         connectTimeoutMS=2_000,
@@ -66,10 +67,10 @@ def database(client: Client, name: str) -> Database:
 
 
 def raises_unavailable(call: Callable[P, Awaitable[R]]) -> Callable[P, Awaitable[R]]:
-    """Wrap `call` so that it raises TemporarilyUnavailable in place of a PyMongoError.
+    """Wrap `call` so that it raises TemporarilyUnavailable instead of a PyMongoError.
 
-    Errors of refused writes and commands are raised unchanged: repeating them would never help. Use
-    it only for reads and repeatable writes.
+    Errors for refused writes and commands are raised unchanged, because repeating these would never
+    help. Use this decorator only for reads and repeatable writes.
     """
 
     @functools.wraps(call)

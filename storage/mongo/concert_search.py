@@ -1,7 +1,7 @@
-"""The folded words and city of a concert, stored beside it for searches.
+"""The search fields of a concert: its folded words and city, stored in its document.
 
-A document written by an earlier version of Onsale has none, or those of an earlier name; `backfill`
-writes them when a process starts.
+In a document written by an earlier version of Onsale, they are missing or may belong to an earlier
+name; `backfill` writes them when a process starts.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ _LAST = "\U0010ffff"
 
 
 def search_fields(name: str, venue: Venue, version: int) -> Document:
-    """Return the stored words; `version` is the version of the concert that they come from."""
+    """Return the search fields; `version` is the version of the concert that they describe."""
     return {
         "words": list(index_words(name, venue.name, venue.city)),
         "city": city_key(venue.city),
@@ -30,8 +30,8 @@ def search_fields(name: str, venue: Venue, version: int) -> Document:
 
 
 def search_conditions(filter_: ConcertFilter) -> list[Document]:
-    """Return the conditions of a filter's texts: every word must be the prefix of one of the
-    concert's words. The text of a client is compared literally, and never interpreted as a pattern.
+    """Return the query conditions for the texts of a filter. Every word must be a prefix of one of
+    the concert's words. Texts from clients are compared literally, never as patterns.
     """
     words = query_words(filter_.search or "")
     found: list[Document] = [{"search.words": {"$elemMatch": {"$gte": word, "$lt": word + _LAST}}} for word in words]
@@ -41,10 +41,10 @@ def search_conditions(filter_: ConcertFilter) -> list[Document]:
 
 
 async def backfill(concerts: AsyncIOMotorCollection[Document], *, batch: int = BATCH) -> int:
-    """Write the words of every concert whose words are missing or old. Return how many had none.
+    """Write search fields that are missing or outdated. Return how many were written.
 
     Any number of processes may do this at the same time. A concert that changes in the meantime
-    keeps its new words.
+    keeps its new fields.
     """
     written, after = 0, ""
     is_old = {"$or": [{"search.form": {"$ne": SEARCH_FORM}}, {"$expr": {"$ne": ["$search.version", "$version"]}}]}
@@ -58,8 +58,8 @@ async def backfill(concerts: AsyncIOMotorCollection[Document], *, batch: int = B
 
 
 def update_of(document: Document) -> UpdateOne:
-    """Return the update that writes a document's words. It does nothing if the concert has changed
-    since.
+    """Return the update that writes the search fields of a document. It does nothing if the concert
+    has changed in the meantime.
     """
     version = document["version"]
     fields = search_fields(document["name"], Venue(**document["venue"]), version)

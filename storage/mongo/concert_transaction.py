@@ -1,5 +1,5 @@
-"""MongoDB transactions: one for everything that a change of a concert writes (its document, the
-audit row and orders of the house), and one for a later move of units to the house or back.
+"""MongoDB transactions: one writes a change to a concert (its document, the audit row and orders of
+the house), the other moves units to the house or back later.
 """
 
 import asyncio
@@ -43,26 +43,26 @@ class HouseMove:
     added: Sequence[Order] = ()
     """New orders of the house."""
     shrunk: Sequence[Order] = ()
-    """Orders of the house without the units that they return."""
+    """Existing orders of the house, without the units that they return."""
 
 
 @dataclass(frozen=True, slots=True)
 class ConcertWrite:
-    """The documents to write. `concert` is one version later than the stored one."""
+    """The documents to write. `concert` is one version ahead of the stored one."""
 
     concert: Concert
     audit: RoomAudit | None = None
     to_withdraw: Sequence[tuple[TierId, int]] = ()
-    """How many more units of a tier the house has to take, including those in `moves`."""
+    """How many more units of a tier the house must take, including those in `moves`."""
     moves: Sequence[HouseMove] = ()
     """Units that the house takes or returns in this transaction."""
     epoch: int | None = None
     """The epoch under which lower capacities were decided. They are refused if a recovery has begun
-    since.
+    since then.
     """
 
 
-class _Unmatched(Exception):
+class _DocumentChanged(Exception):
     """A document has changed since the caller read it."""
 
 
@@ -76,21 +76,21 @@ class ConcertTransaction:
     async def commit(self, write: ConcertWrite) -> Concert:
         """Write all documents or none, and return the concert.
 
-        Raises VersionConflict, AlreadyDone, or DuplicateKeyError for units recorded elsewhere.
-        Raises TemporarilyUnavailable if a recovery came first, or if the outcome is unknown: the
-        change may have been committed.
+        Raises VersionConflict, AlreadyDone, or DuplicateKeyError if another order has one of the
+        units. Raises TemporarilyUnavailable if a recovery has begun, or if the outcome is unknown
+        and the change may have been committed.
         """
         return await self._run(write.concert.id, lambda session: self._write(write, session))
 
     async def move_units(self, concert_id: ConcertId, move: HouseMove) -> bool:
         """Write a later move of units. Return False if another process was faster.
 
-        Raises DuplicateKeyError for units recorded elsewhere, and TemporarilyUnavailable if the
-        outcome is unknown.
+        Raises DuplicateKeyError if another order has one of the units, and TemporarilyUnavailable
+        if the outcome is unknown.
         """
         try:
             await self._run(concert_id, lambda session: self._move(concert_id, move, session))
-        except _Unmatched:
+        except _DocumentChanged:
             return False
         return True
 
@@ -102,16 +102,16 @@ class ConcertTransaction:
             except DuplicateKeyError:
                 raise
             except PyMongoError as error:
-                # The transaction was definitely rolled back: it conflicted with another one or an
-                # index build.
+                # The transaction was definitely rolled back: it conflicted with another transaction
+                # or an index build.
                 if error.has_error_label("TransientTransactionError") and attempt < MAX_ATTEMPTS:
-                    # Without a random pause, concurrent changes would collide again. The later one
+                    # A random pause keeps concurrent changes from colliding again. The later one
                     # then finds the new version.
                     await asyncio.sleep(random.uniform(0.01, 0.03) * attempt)
                     continue
                 if is_refusal(error):
                     raise
-                log.warning("a change of concert %s failed: %s: %s", concert_id, type(error).__name__, error)
+                log.warning("a change to concert %s failed: %s: %s", concert_id, type(error).__name__, error)
                 raise TemporarilyUnavailable("The order database does not answer") from error
         raise AssertionError("the last attempt returns or raises")
 
@@ -130,7 +130,7 @@ class ConcertTransaction:
         try:
             for move in write.moves:
                 await self._write_orders(move, session)
-        except _Unmatched as error:
+        except _DocumentChanged as error:
             raise VersionConflict(concert.id, concert.version) from error
         if write.audit is not None:
             await self._room_audits.insert_in_transaction(write.audit, session)
@@ -138,7 +138,7 @@ class ConcertTransaction:
 
     async def _move(self, concert_id: ConcertId, move: HouseMove, session: Session) -> None:
         if not await self._concerts.count_moved_in_transaction(concert_id, move.tier_id, move.count, session):
-            raise _Unmatched
+            raise _DocumentChanged
         await self._write_orders(move, session)
 
     async def _write_orders(self, move: HouseMove, session: Session) -> None:
@@ -146,7 +146,7 @@ class ConcertTransaction:
             await self._orders.put_in_transaction(order, session)
         for order in move.shrunk:
             if not await self._orders.shrink_in_transaction(order, session):
-                raise _Unmatched
+                raise _DocumentChanged
 
     async def _refusal(self, write: ConcertWrite, session: Session) -> VersionConflict | TemporarilyUnavailable:
         # A majority read outside of the transaction may lag behind the version that won.
@@ -160,8 +160,8 @@ class ConcertTransaction:
 async def _transaction(session: Session) -> AsyncIterator[None]:
     """Commit the transaction at the end of the block, or abort it after an error.
 
-    A commit whose outcome is unknown is repeated, because an open transaction would block the
-    settling of its orders.
+    A commit whose outcome is unknown is repeated, because an open transaction would keep its orders
+    from being settled.
     """
     session.start_transaction(_READ, _WRITE)
     try:

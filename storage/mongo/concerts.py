@@ -1,7 +1,7 @@
-"""Concerts in MongoDB, which owns all their fields. A change is a compare-and-set on `version`.
+"""Concerts in MongoDB, which owns all their fields. Each change is a compare-and-set on `version`.
 
 Two fields change independently of it: each recovery raises `epoch`, and each move of units updates
-`toWithdraw`, which counts per tier the units that the house still has to take.
+`toWithdraw`, the number of units per tier that the house must still take.
 """
 
 from collections.abc import Mapping
@@ -23,8 +23,8 @@ from storage.mongo.cursors import ListPlace, list_place_of, start_of_list
 
 MAX_CURRENCIES = 10_000
 PAST_AFTER = timedelta(days=1)
-"""A concert that takes place tonight or in another time zone still belongs at the head of the
-list.
+"""A concert counts as past a day after its start. One that takes place tonight or in another time
+zone still belongs at the top of the list.
 """
 
 
@@ -39,7 +39,7 @@ class ConcertStore:
         self._currencies: dict[ConcertId, CurrencyCode] = {}
 
     async def create_indexes(self) -> None:
-        """Create the indexes: for unique slugs, for lists sorted by start (of all concerts or by
+        """Create the indexes for unique slugs, for lists sorted by start (of all concerts or by
         status), and for search words.
         """
         await self._concerts.create_index([("slug", ASCENDING)], unique=True)
@@ -49,7 +49,7 @@ class ConcertStore:
         await self._concerts.create_index(INDEX)
 
     async def backfill_search(self) -> int:
-        """Write missing and old search words. Return the number of concerts that had none."""
+        """Write search fields that are missing or outdated. Return how many were written."""
         return await backfill(self._concerts)
 
     @raises_unavailable
@@ -89,7 +89,7 @@ class ConcertStore:
     async def page(self, filter_: ConcertFilter, *, first: int, after: str | None) -> Page[Concert]:
         """Return a page of concerts: upcoming ones by start, then past ones, latest first.
 
-        Raises BadUserInput for a bad cursor.
+        Raises BadUserInput for an invalid cursor.
         """
         place = start_of_list(datetime.now(UTC) - PAST_AFTER) if after is None else list_place_of(after)
         query = _query(filter_)
@@ -107,13 +107,13 @@ class ConcertStore:
         )
 
     async def _find_after(self, query: Document, place: ListPlace, *, limit: int) -> list[Document]:
-        """Return the upcoming concerts after a place, in order of their start."""
+        """Return the upcoming concerts after a position, earliest first."""
         behind = [{"startsAt": {"$gt": place.starts_at}}, {"startsAt": place.starts_at, "_id": {"$gt": place.id}}]
         found = self._concerts.find({**query, "$or": behind}, WITHOUT_SEARCH).limit(limit)
         return list(await found.sort([("startsAt", ASCENDING), ("_id", ASCENDING)]).to_list(limit))
 
     async def _find_past(self, query: Document, place: ListPlace, *, limit: int) -> list[Document]:
-        """Return the past concerts after a place, latest first."""
+        """Return the past concerts after a position, latest first."""
         behind: Document = {"startsAt": {"$lt": place.past_before}}
         if place.is_past:
             before = [{"startsAt": {"$lt": place.starts_at}}, {"startsAt": place.starts_at, "_id": {"$lt": place.id}}]
@@ -133,10 +133,10 @@ class ConcertStore:
     async def replace_in_transaction(
         self, concert: Concert, session: Session, *, to_withdraw: Mapping[TierId, int], epoch: int | None = None
     ) -> Concert | None:
-        """Write `concert` if the stored concert has the previous version, and this epoch if one is
-        given. Add `to_withdraw` to the units that the house still has to take.
+        """Write `concert` if the stored concert has the previous version and, if `epoch` is given,
+        that epoch. Add `to_withdraw` to the units that the house must still take.
 
-        Return the concert as it is now stored; None if it was not written.
+        Return the concert as it is stored now, or None if it was not written.
         """
         fields = _document(concert)
         del fields["_id"], fields["epoch"]
@@ -153,7 +153,7 @@ class ConcertStore:
         )
 
     async def get_in_transaction(self, concert_id: ConcertId, session: Session) -> Concert | None:
-        """Return the concert as the other commands of this transaction find it."""
+        """Return the concert as seen by this transaction."""
         return _concert_or_none(await self._concerts.find_one({"_id": concert_id}, WITHOUT_SEARCH, session=session))
 
     async def count_moved_in_transaction(
@@ -232,7 +232,8 @@ def _concert_or_none(document: Document | None) -> Concert | None:
 
 
 def _concert(document: Document) -> Concert:
-    # Missing in documents of earlier versions of Onsale, which changed capacities immediately.
+    # This field is missing in documents from earlier versions of Onsale, which changed capacities
+    # immediately.
     to_withdraw: Mapping[str, int] = document.get("toWithdraw", {})
     return Concert(
         id=ConcertId(document["_id"]),
@@ -272,7 +273,7 @@ def _concert(document: Document) -> Concert:
 def _room(document: Document) -> RoomSettings:
     """Return the room settings.
 
-    A document of an earlier version of Onsale lacks newer fields, and has `is_on` in place of
+    A document from an earlier version of Onsale lacks newer fields, and has `is_on` in place of
     `suspended`.
     """
     known = {field.name for field in fields(RoomSettings)}

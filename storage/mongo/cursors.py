@@ -1,5 +1,7 @@
-"""Keyset cursors: the sort key of an item, opaque to clients, so that earlier inserts shift no
-page.
+"""Keyset cursors: each one contains the sort key of an item, so inserts before it do not shift the
+next page.
+
+Cursors are opaque to clients.
 """
 
 import base64
@@ -18,7 +20,7 @@ def make_cursor(moment: datetime, id_: str) -> str:
 
 
 def key_of(cursor: str) -> tuple[datetime, str]:
-    """Return the sort key in a cursor. Raises BadUserInput if make_cursor cannot have made it."""
+    """Return the sort key in a cursor. Raises BadUserInput if it does not contain one."""
     try:
         ms, separator, id_ = _decode(cursor).partition(":")
         moment = _EPOCH + int(ms) * _MS
@@ -31,12 +33,13 @@ def key_of(cursor: str) -> tuple[datetime, str]:
 
 @dataclass(frozen=True, slots=True)
 class ListPlace:
-    """A place in the list of concerts.
+    """A position in the list of concerts.
 
-    First come those that start at `past_before` or later, by start; then the others, latest first.
+    Concerts that start at `past_before` or later come first, in order of their start. The others
+    follow, latest first.
 
-    `past_before` is fixed by the first page and part of every cursor, so that no concert moves past
-    a reader as time passes.
+    `past_before` is set by the first page and is part of every cursor, so that the order does not
+    change between pages as time passes.
     """
 
     starts_at: datetime
@@ -56,15 +59,18 @@ class ListPlace:
 
 
 def start_of_list(past_before: datetime) -> ListPlace:
-    """Return the place before the first concert. It has whole milliseconds, as cursors do."""
-    divided_at = _EPOCH + _ms(past_before) * _MS
-    return ListPlace(divided_at, "", divided_at)
+    """Return the position before the first concert. Its times are rounded to whole milliseconds, as
+    in cursors.
+    """
+    rounded = _EPOCH + _ms(past_before) * _MS
+    return ListPlace(rounded, "", rounded)
 
 
 def list_place_of(cursor: str) -> ListPlace:
-    """Return the place in a cursor. Raises BadUserInput if no list can have made it.
+    """Return the position in a cursor. Raises BadUserInput if it does not contain one.
 
-    A cursor from an earlier version of Onsale has no `past_before`; its list continues by start.
+    A cursor from an earlier version of Onsale has no `past_before`; its list is sorted by start
+    only.
     """
     starts_at, id_ = key_of(cursor)
     id_, separator, past_ms = id_.partition(":")

@@ -1,9 +1,9 @@
-"""Lotteries in MongoDB: a secret is committed to before the first registration, and revealed once,
-with the values from the first opener.
+"""Lotteries in MongoDB: each one commits to a secret before the first registration, and reveals it
+once with the values of its first opener.
 
 The secret leaves this module only inside a `Reveal` that the majority has acknowledged. `epoch` is
-a fence: a recovery raises it, so that registrations frozen in a store that lost state can no longer
-be revealed.
+a fence: a recovery raises it, so registrations frozen in a store that lost state can no longer be
+used.
 """
 
 from datetime import UTC, datetime
@@ -35,10 +35,10 @@ class LotteryStore:
 
     async def _committed(self, concert_id: ConcertId, round_: int) -> str:
         secret = new_secret()
-        made = {"secret": secret, "commitment": commitment_of(secret), "createdAt": datetime.now(UTC), "epoch": 0}
+        created = {"secret": secret, "commitment": commitment_of(secret), "createdAt": datetime.now(UTC), "epoch": 0}
         found = await self._lotteries.find_one_and_update(
             {"_id": _id(concert_id, round_)},
-            {"$setOnInsert": made},
+            {"$setOnInsert": created},
             {"commitment": 1},
             upsert=True,
             return_document=ReturnDocument.AFTER,
@@ -47,7 +47,7 @@ class LotteryStore:
 
     @raises_unavailable
     async def find_reveal(self, concert_id: ConcertId, round_: int) -> Reveal | None:
-        """Return the reveal of a round, or None. It is cached, because it never changes."""
+        """Return the reveal of a round, or None. Reveals are cached, because they never change."""
         id_ = _id(concert_id, round_)
         return self._reveals.get(id_) or self._remembered(id_, await self._lotteries.find_one(_revealed(id_)))
 
@@ -73,9 +73,9 @@ class LotteryStore:
         raised the epoch in the meantime.
         """
         id_ = _id(concert_id, round_)
-        kept = await self._lotteries.find_one({"_id": id_} | _UNREVEALED, {"secret": 1})
-        if kept is not None:
-            seed = seed_of(kept["secret"], digest)
+        unrevealed = await self._lotteries.find_one({"_id": id_} | _UNREVEALED, {"secret": 1})
+        if unrevealed is not None:
+            seed = seed_of(unrevealed["secret"], digest)
             now = datetime.now(UTC)
             fields = {"registrations": registrations, "digest": digest, "seed": seed, "revealedAt": now}
             await self._lotteries.update_one({"_id": id_, "epoch": epoch} | _UNREVEALED, {"$set": fields})
@@ -83,10 +83,9 @@ class LotteryStore:
 
     @raises_unavailable
     async def reveal_or_invalidate(self, concert_id: ConcertId, round_: int, epoch: int) -> Reveal | None:
-        """Return the recorded reveal. Only a recovery calls this.
+        """Return the recorded reveal, or None if there is none. Only a recovery calls this.
 
-        Return None if there is no reveal; registrations frozen until now can then never be
-        revealed.
+        If there is none, registrations that were frozen before this call can no longer be used.
         """
         id_ = _id(concert_id, round_)
         await self._lotteries.update_one({"_id": id_} | _UNREVEALED, {"$max": {"epoch": epoch}})

@@ -1,10 +1,10 @@
-"""Batches of orders: concurrent orders share one insert.
+"""Inserts orders in batches: concurrent orders share one insert.
 
-Inserts reach 52,000 orders a second in batches of 100, against 3,000 one by one.
+In batches of 100, 52,000 orders a second can be inserted, compared with 3,000 one by one.
 
-A batch is sent as soon as one of the few senders is free; orders that arrive meanwhile form the
-next batch. Each order is encoded before it joins a batch, because one that cannot be encoded would
-make the whole batch fail.
+A batch is sent as soon as one of the few senders is free; orders that arrive in the meantime form
+the next batch. Each order is encoded before it joins a batch, because one that cannot be encoded
+would make the whole batch fail.
 """
 
 import asyncio
@@ -29,14 +29,14 @@ log = logging.getLogger(__name__)
 SENDERS = 4
 MAX_BATCH = 100
 MAX_WAITING = 5_000
-"""About two seconds of recorded orders. Beyond it, a purchase is refused as retryable, and its hold
-stays intact.
+"""About two seconds' worth of orders. Beyond this limit, purchases are refused and can be retried;
+their holds stay intact.
 """
 _DUPLICATE_KEY = 11000
 
 
 class Outcome(Enum):
-    """Outcome of an insert."""
+    """The outcome of an insert."""
 
     RECORDED = "recorded"
     DUPLICATE = "duplicate"
@@ -53,7 +53,7 @@ class _Answer:
 
 
 class OrderBatch:
-    """Owns its senders; `aclose` answers UNKNOWN to every insert without an answer."""
+    """A client that owns its senders; `aclose` answers UNKNOWN to every insert still waiting."""
 
     def __init__(self, orders: OrderStore) -> None:
         self._orders = orders
@@ -65,7 +65,7 @@ class OrderBatch:
         """Insert an order with the next batch. Return the outcome.
 
         Raises InvalidInput for an order that MongoDB cannot store, and TemporarilyUnavailable if
-        too many orders wait.
+        too many orders are waiting.
         """
         try:
             document = RawBSONDocument(bson.encode(order_document(order)))
@@ -80,8 +80,8 @@ class OrderBatch:
         self._wake.set()
         answer = await waiting
         if answer.outcome is Outcome.UNKNOWN:
-            # Logged here and not by the sender, so that the log line has the id of this order's
-            # request.
+            # This is logged here and not by the sender, so that the log line has the id of this
+            # order's request.
             log.warning("the outcome of order %s is unknown: %s", order.id, answer.why)
         return answer.outcome
 
@@ -94,7 +94,7 @@ class OrderBatch:
     async def _send(self) -> None:
         while True:
             await self._wake.wait()
-            # Orders that arrive in the rest of this event loop iteration join the batch.
+            # Let orders that arrive later in this event loop iteration join the batch.
             await asyncio.sleep(0)
             batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), MAX_BATCH))]
             if not self._waiting:
@@ -121,10 +121,10 @@ class OrderBatch:
 
 
 def outcomes_of(details: Mapping[str, Any], count: int) -> dict[int, Outcome]:
-    """Return the outcome by index in the batch, from a reply that reports failures.
+    """Return the outcomes by index in the batch, given a reply that reports failures.
 
-    A missing index is UNKNOWN. A write concern error makes every outcome unknown, including those
-    of refused orders: the document that caused the refusal may still be rolled back.
+    A missing index means UNKNOWN. A write concern error makes every outcome unknown, including
+    those of refused orders: the document that caused the refusal may still be rolled back.
     """
     if details.get("writeConcernErrors"):
         return {}
@@ -138,7 +138,7 @@ def outcomes_of(details: Mapping[str, Any], count: int) -> dict[int, Outcome]:
 
 
 def _failures(details: Mapping[str, Any]) -> str:
-    """Return the failures of a reply that leave outcomes unknown, each once."""
+    """Return the failures in a reply that leave outcomes unknown, without duplicates."""
     failures = [*details.get("writeConcernErrors", ()), *details.get("writeErrors", ())]
     found = {f"{failure['code']}: {failure.get('errmsg')}" for failure in failures if failure["code"] != _DUPLICATE_KEY}
     return "; ".join(sorted(found))

@@ -29,16 +29,17 @@ class OrderStore:
         self.collection = database["orders"]
 
     async def create_indexes(self) -> None:
-        """Create the collection with its validator, and the indexes.
+        """Create the collection with its validator and its indexes.
 
-        The index on units is partial by `$gt`: a plain unique index fails at the second document
-        without units, and with a filter on `$type`, lookups scan the collection.
+        The index on units is a partial index with a `$gt` filter: a plain unique index would reject
+        the second document without units, and with a `$type` filter, lookups would scan the
+        collection.
         """
         try:
             await self._database.create_collection("orders", validator=_UNIQUE_ITEMS)
         except (CollectionInvalid, OperationFailure) as error:
-            # Another process created it. The driver's own check and the server's reply report this
-            # with different errors.
+            # Another process created the collection. The driver and the server report this with
+            # different errors.
             if isinstance(error, OperationFailure) and error.code != NAMESPACE_EXISTS:
                 raise
             await self._database.command("collMod", "orders", validator=_UNIQUE_ITEMS)
@@ -71,7 +72,7 @@ class OrderStore:
     @raises_unavailable
     async def find_owners(self, units: Sequence[Unit]) -> tuple[Order, ...]:
         """Return every order that has one of these units."""
-        # With `$gt` the query can use the partial index.
+        # With `$gt`, the query can use the partial index.
         query = {"units": {"$in": list(units), "$gt": ""}}
         return tuple([order_from_document(document) async for document in self.collection.find(query)])
 
@@ -131,7 +132,7 @@ class OrderStore:
 
     @raises_unavailable
     async def list_units(self, concert_id: ConcertId, tier_id: TierId) -> set[Unit]:
-        """Return every unit of the tier that an order has."""
+        """Return every unit of the tier that is in an order."""
         query = {"concertId": concert_id, "lines.tierId": tier_id, "units": {"$gt": ""}}
         units = [unit async for document in self.collection.find(query, {"units": 1}) for unit in document["units"]]
         return {unit for unit in units if tier_of(unit) == tier_id}
@@ -141,11 +142,11 @@ class OrderStore:
         """Return the number of units in people's orders by concert and tier, with one
         aggregation.
         """
-        ours = {"$nin": [OrderStatus.VOID, OrderStatus.WITHDRAWN]}
+        of_people = {"$nin": [OrderStatus.VOID, OrderStatus.WITHDRAWN]}
         tier = {"$arrayElemAt": [{"$split": ["$units", ":"]}, 0]}
         found = self.collection.aggregate(
             [
-                {"$match": {"concertId": {"$in": list(concert_ids)}, "status": ours}},
+                {"$match": {"concertId": {"$in": list(concert_ids)}, "status": of_people}},
                 {"$project": {"_id": 0, "concertId": 1, "units": 1}},
                 {"$unwind": "$units"},
                 {"$group": {"_id": {"concert": "$concertId", "tier": tier}, "sold": {"$sum": 1}}},
@@ -162,7 +163,7 @@ class OrderStore:
         """Return the order with this id, or None if it is a VOID order. If the id is unused, a VOID
         order is inserted, so that no other order with this id can ever exist.
 
-        Raises TemporarilyUnavailable if an order is not confirmed by the majority yet.
+        Raises TemporarilyUnavailable if an order exists that the majority has not confirmed yet.
         """
         void: Document = {
             "_id": order_id,
@@ -184,8 +185,8 @@ class OrderStore:
         await self.collection.insert_one(order_document(order), session=session)
 
     async def shrink_in_transaction(self, order: Order, session: Session) -> bool:
-        """Write an order of the house that returned units, if the stored version is the previous
-        one.
+        """Write an order of the house that has returned units, if the stored version is the
+        previous one.
 
         Return whether it was written.
         """

@@ -1,8 +1,7 @@
-"""The history of queues in MongoDB: when each person joined, was called or left.
+"""The history of queues in MongoDB: when each person joined, was called and left.
 
-It is kept for ninety days.
-
-The `_id` is made from the event's id, so an event added twice is stored once.
+Events are kept for ninety days. The `_id` contains the id of the event in the stream, so an event
+that is added twice is stored once.
 """
 
 from collections.abc import Mapping, Sequence
@@ -38,10 +37,11 @@ class QueueHistory:
         await self._events.create_index([("concertId", ASCENDING), ("personId", ASCENDING), *_BY_TIME])
 
     async def add(self, events: Sequence[QueueEvent]) -> dict[str, str]:
-        """Record each event once. Return, by event id, the reasons why MongoDB cannot store an
-        event.
+        """Record each event once. Return the reason for each event that MongoDB cannot store, by
+        event id.
 
-        Raises TemporarilyUnavailable if the outcome is unknown: the events must be added again.
+        Raises TemporarilyUnavailable if the outcome is unknown; the events must then be added
+        again.
         """
         refused: dict[str, str] = {}
         documents: list[Document] = []

@@ -1,5 +1,6 @@
-"""Audit rows of waiting rooms in MongoDB, written with majority concern. The row of a settings
-change is written in the same transaction, and that of a manual admission before and after the call.
+"""Audit rows of waiting rooms in MongoDB, written with majority concern. The row for a settings
+change is written in the same transaction. The row for a manual admission is inserted before people
+are called and completed afterwards.
 """
 
 from contextlib import suppress
@@ -25,11 +26,11 @@ class RoomAuditStore:
         self._audits = database["room_audits"]
 
     async def create_indexes(self) -> None:
-        """Create the index for pages: the rows of one concert, newest first."""
+        """Create the index for pages of a concert's rows, newest first."""
         await self._audits.create_index([("concertId", ASCENDING), ("at", DESCENDING), ("_id", ASCENDING)])
 
     async def insert_in_transaction(self, audit: RoomAudit, session: Session) -> None:
-        """Insert the row of a change. Raises AlreadyDone if its command was executed before."""
+        """Insert the row for a change. Raises AlreadyDone if its command was executed before."""
         try:
             await self._audits.insert_one(_document(audit), session=session)
         except DuplicateKeyError as error:
@@ -37,7 +38,7 @@ class RoomAuditStore:
 
     @raises_unavailable
     async def insert(self, audit: RoomAudit) -> None:
-        """Insert the row of a command that is about to be executed; an existing row is kept."""
+        """Insert the row for a command that is about to be executed; an existing row is kept."""
         with suppress(DuplicateKeyError):
             await self._audits.insert_one(_document(audit))
 
@@ -56,7 +57,7 @@ class RoomAuditStore:
 
     @raises_unavailable
     async def delete(self, id_: str) -> None:
-        """Delete the row of a manual admission that was refused; a row with a result is kept."""
+        """Delete the row for a manual admission that was refused; a row with a result is kept."""
         await self._audits.delete_one({"_id": id_, "call.called": None})
 
     @raises_unavailable

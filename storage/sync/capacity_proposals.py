@@ -1,4 +1,4 @@
-"""Proposals of lower capacities that are being decided.
+"""Proposals to lower capacities, while they are being decided.
 
 One script decides whether the capacities fit, and caps new holds at them; only then does MongoDB
 store them. A process that crashes in between leaves the caps behind. They can be removed once the
@@ -31,7 +31,7 @@ class CapacityProposals:
     async def propose(self, before: Concert, lowered: Sequence[Tier], *, is_large: bool) -> str:
         """Cap new holds at the lower capacities if they fit, and return the id of the proposal.
 
-        `before` is the concert as it is stored.
+        `before` is the concert as it is currently stored.
 
         Raises CapacityInUse, VersionConflict, and the guard's error if the store does not know the
         concert or a tier, or is recovering. A large change, whose units are withdrawn later, raises
@@ -44,7 +44,7 @@ class CapacityProposals:
                 case "CAPPED":
                     return proposal
                 case "IN_USE":
-                    # Only this word comes with a tier.
+                    # Only this reply names a tier.
                     tier_id = decision.tier_id or lowered[0].id
                     raise CapacityInUse(tier_id, lowest=decision.lowest_capacity)
                 case "BEHIND":
@@ -53,7 +53,7 @@ class CapacityProposals:
                     raise VersionConflict(before.id, decision.version)
                 case "TOO_SOON":
                     seconds = -(-decision.remaining_ms // 1000)
-                    what = "The stock store was restarted, and purchases of that time may still arrive"
+                    what = "The stock store was restarted, and earlier purchases may still arrive"
                     raise TemporarilyUnavailable(what, retry_after_s=seconds)
                 case "UNKNOWN_TIER" | "UNKNOWN" | "RECOVERING":
                     # A recovery applies the concert, including a tier that the store does not know
@@ -61,7 +61,7 @@ class CapacityProposals:
                     raise await self._guard.refusal_for(before.id, decision.word)
                 case _:
                     raise ScriptReplyError(scripts.LOWER_CAPACITY.name, decision.word)
-        raise TemporarilyUnavailable("Another change of this concert is in progress")
+        raise TemporarilyUnavailable("Another change to this concert is in progress")
 
     async def drop_superseded(self, concert_id: ConcertId) -> None:
         """Remove the caps of all proposals for earlier versions of the concert."""
@@ -81,7 +81,8 @@ class CapacityProposals:
             case "DROPPED":
                 log.info("a lower capacity of concert %s was not stored; its tickets are on sale again", concert_id)
             case "NO_PROPOSAL" | "UNKNOWN" | "RECOVERING":
-                # A later version, a later proposal or a recovery has removed or will remove it.
+                # A later version, a later proposal or a recovery has removed the caps or will
+                # remove them.
                 return
             case _:
                 raise ScriptReplyError(scripts.DROP_PROPOSAL.name, word)

@@ -1,10 +1,10 @@
-"""A process's cache of concerts: one list of the live ones, read every two seconds, and single
-concerts that are over or not on the list, kept for the same time.
+"""The concert cache of a process: a list of the live concerts, read every two seconds, and
+individual concerts that are not on it, kept for two seconds.
 
-Once a list has been read, `get` never waits for the database for a live concert, because a MongoDB
-that hangs must not prevent holds from expiring. A draft or a missing concert is read on each call,
-because another process may have published it. Concurrent reads of the list, or of one concert, are
-shared.
+Once the list has been read, getting a live concert does not wait for the database, because a
+MongoDB that hangs must not keep holds from expiring. A draft or an unknown concert is read on each
+call, because another process may have published it. Concurrent reads of the list or of the same
+concert are shared.
 """
 
 import logging
@@ -25,8 +25,8 @@ from storage.sync.single_flight import SingleFlight
 log = logging.getLogger(__name__)
 
 REFRESH_S = 2.0
-SOONEST_S = 0.2
-"""Minimum time between two reads of the list, however many unknown concerts are asked for."""
+MIN_REFRESH_S = 0.2
+"""Minimum time between two reads of the list, however many unknown concerts are requested."""
 MOST_SEEN = 1_000
 
 
@@ -42,14 +42,14 @@ class _Seen:
 
 
 class ConcertCache:
-    """Owns the tasks of the reads in progress."""
+    """A cache that owns the tasks of its reads."""
 
     def __init__(self, concerts: ConcertStore, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._store = concerts
         self._clock = clock
         self._concerts: dict[ConcertId, Concert] | None = None
         self._read_at = float("-inf")
-        self._lacks_one = False
+        self._is_incomplete = False
         self._has_failed = False
         self._seen: dict[ConcertId, _Seen] = {}
         self._tasks = DetachedTasks()
@@ -65,15 +65,15 @@ class ConcertCache:
 
     def refresh_for(self, concert_id: ConcertId) -> None:
         """Make the next `list_all` read the list again, unless this concert is in it."""
-        self._lacks_one |= self._concerts is not None and concert_id not in self._concerts
+        self._is_incomplete |= self._concerts is not None and concert_id not in self._concerts
 
     async def get(self, concert_id: ConcertId, *, version: int = 0) -> Concert | None:
-        """Return the concert at this version or a later one, or None for an unknown id.
+        """Return the concert at `version` or a later version, or None for an unknown id.
 
-        A change by another process is seen within two seconds; a concert that it published before
-        the call, and a change by this process, are seen at once. If the database does not answer,
-        an older version of a listed concert is returned, so that a queue continues under the known
-        settings; for any other concert TemporarilyUnavailable is raised.
+        Changes by other processes are visible within two seconds. Changes by this process, and
+        concerts published before the call, are visible immediately. If the database does not
+        answer, an older version of a listed concert is returned, so that its queue continues under
+        the known settings; for any other concert, TemporarilyUnavailable is raised.
         """
         listed = (await self._current_list()).get(concert_id)
         if listed is not None and listed.version >= version:
@@ -97,23 +97,21 @@ class ConcertCache:
         await self._tasks.aclose(patience_s=0)
 
     async def _current_list(self) -> dict[ConcertId, Concert]:
-        """Return the list, and start to read it again if it is old."""
+        """Return the list, and start reading it again if it is old."""
         if self._concerts is None:
             await self._list_reads.run(None, self._read, owner=self._tasks)
-        elif self._clock() - self._read_at > (SOONEST_S if self._lacks_one else REFRESH_S):
+        elif self._clock() - self._read_at > (MIN_REFRESH_S if self._is_incomplete else REFRESH_S):
             with suppress(TemporarilyUnavailable):
                 self._list_reads.start(None, self._read_again, owner=self._tasks)
         return self._concerts or {}
 
     async def _read(self) -> None:
-        self._lacks_one = False
+        self._is_incomplete = False
         began = self._clock()
         found = await self._store.list_active(starts_after=datetime.now(UTC) - KEYS_OUTLIVE_CONCERT)
         read = {concert.id: concert for concert in found}
         newest = {id_: self._newest(id_, read.get(id_), began) for id_ in (*read, *self._seen)}
-        self._concerts = {
-            id_: concert for id_, concert in newest.items() if concert is not None and _is_living(concert)
-        }
+        self._concerts = {id_: concert for id_, concert in newest.items() if concert is not None and _is_live(concert)}
         self._read_at, self._has_failed = self._clock(), False
 
     async def _read_again(self) -> None:
@@ -129,12 +127,13 @@ class ConcertCache:
             self._read_at = self._clock()
 
     async def _read_shared(self, concert_id: ConcertId, version: int) -> Concert | None:
-        # The version is in the key: a read begun for an earlier version may miss this one.
+        # The version is part of the key, because a read for an earlier version may not see this
+        # one.
         key = (concert_id, version)
         began_before = self._reads.is_running(key)
         found = await self._reads.run(key, lambda: self._read_one(concert_id), owner=self._tasks)
         if began_before and _may_be_published(found):
-            # It may have been published after that read began, but before this call.
+            # The concert may have been published after that read began, but before this call.
             found = await self._reads.run(key, lambda: self._read_one(concert_id), owner=self._tasks)
         return found
 
@@ -143,7 +142,9 @@ class ConcertCache:
         return self._keep(concert_id, await self._store.get(concert_id), began)
 
     def _keep(self, concert_id: ConcertId, found: Concert | None, at: float) -> Concert | None:
-        """Store the concert found, unless a later version was seen. Return the later of the two."""
+        """Store a concert that was read, unless a later version was seen. Return the later of the
+        two.
+        """
         newest = self._newest(concert_id, found, at)
         if newest is not found:
             return newest
@@ -154,7 +155,7 @@ class ConcertCache:
             del self._seen[next(iter(self._seen))]
         self._seen[concert_id] = _Seen(found, at)
         listed = (self._concerts or {}).get(concert_id)
-        if self._concerts is not None and _is_living(found) and found.version >= _version(listed):
+        if self._concerts is not None and _is_live(found) and found.version >= _version(listed):
             self._concerts[concert_id] = found
         return found
 
@@ -178,5 +179,5 @@ def _may_be_published(concert: Concert | None) -> bool:
     return concert is None or concert.status is ConcertStatus.DRAFT
 
 
-def _is_living(concert: Concert) -> bool:
+def _is_live(concert: Concert) -> bool:
     return concert.status is not ConcertStatus.DRAFT and not is_history(concert)

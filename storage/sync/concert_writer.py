@@ -1,9 +1,9 @@
-"""Saves changes of a concert in MongoDB and copies them to the hot state.
+"""Saves changes to a concert in MongoDB and copies them to the hot state.
 
 A lower capacity is first decided in the hot state, which caps new holds at it. Units are then moved
 to the house or back: a few in the transaction that saves the change, many by a worker afterwards. A
-waiting room never changes without its audit row. The copy to the hot state comes last, and a worker
-repeats it.
+change to a waiting room is saved together with its audit row. The change is copied to the hot state
+last; if that fails, a worker repeats it.
 """
 
 import logging
@@ -48,24 +48,24 @@ class ConcertWriter:
         self._proposals = proposals
 
     async def save(self, before: Concert, after: Concert, command: RoomCommand) -> Concert:
-        """Save `after`, one version later than `before`, and return it.
+        """Save `after` as the version that follows `before`, and return it.
 
         The `top` of its tiers and the version of its room settings are filled in.
 
         Raises VersionConflict, CapacityInUse, or AlreadyDone if the command has already changed the
-        room; in these cases nothing has changed. Raises TemporarilyUnavailable if the outcome is
-        not certain.
+        room; in these cases nothing is saved. Raises TemporarilyUnavailable if the outcome is
+        unknown.
         """
         after = await self._with_commitment(after)
         audit = _audit(before, after, command)
         if audit is not None:
             after = replace(after, room=replace(after.room, version=audit.settings_version))
         if before.status is ConcertStatus.DRAFT:
-            drafted = replace(after, tiers=tuple(replace(tier, top=tier.capacity) for tier in after.tiers))
-            return await self._transaction.commit(ConcertWrite(drafted, audit))
-        topped = replace(after, tiers=tuple(_topped(before, tier) for tier in after.tiers))
-        write = ConcertWrite(topped, audit, to_withdraw=_to_withdraw(before, topped))
-        lowered = [tier for tier in topped.tiers if (old := before.tier(tier.id)) and tier.capacity < old.capacity]
+            draft = replace(after, tiers=tuple(replace(tier, top=tier.capacity) for tier in after.tiers))
+            return await self._transaction.commit(ConcertWrite(draft, audit))
+        with_tops = replace(after, tiers=tuple(_with_top(before, tier) for tier in after.tiers))
+        write = ConcertWrite(with_tops, audit, to_withdraw=_to_withdraw(before, with_tops))
+        lowered = [tier for tier in with_tops.tiers if (old := before.tier(tier.id)) and tier.capacity < old.capacity]
         if not lowered:
             return await self._commit(before, write)
         proposal = await self._proposals.propose(before, lowered, is_large=_is_large(before, write))
@@ -101,7 +101,7 @@ class ConcertWriter:
                 raise ScriptReplyError(scripts.APPLY_CONCERT.name, copied.word)
 
     async def _commit(self, before: Concert, write: ConcertWrite) -> Concert:
-        """Save a change and, unless it is large, the move of its units."""
+        """Save a change, and move its units unless it is large."""
         moves = [] if _is_large(before, write) else await self._plan(before, write.to_withdraw)
         try:
             written = await self._transaction.commit(replace(write, moves=moves))
@@ -121,10 +121,10 @@ class ConcertWriter:
         try:
             await self._proposals.settle(concert_id, proposal)
         except TemporarilyUnavailable as error:
-            log.warning("a lower capacity of concert %s is settled later: %s", concert_id, error)
+            log.warning("a lower capacity of concert %s will be settled later: %s", concert_id, error)
 
     async def _with_commitment(self, concert: Concert) -> Concert:
-        """Return the concert, with a commitment to its lottery if people can join it.
+        """Return the concert, with a commitment to its lottery if it needs one.
 
         A commitment that is never published does no harm.
         """
@@ -149,22 +149,24 @@ def _audit(before: Concert, after: Concert, command: RoomCommand) -> RoomAudit |
     )
 
 
-def _topped(before: Concert, new: Tier) -> Tier:
+def _with_top(before: Concert, new: Tier) -> Tier:
     """Return the tier with enough unit numbers for its capacity."""
     old = before.tier(new.id)
     return replace(new, top=new.capacity if old is None else max(old.top, new.capacity))
 
 
 def _to_withdraw(before: Concert, after: Concert) -> list[tuple[TierId, int]]:
-    """Return how many units of each changed tier the house has to take, or return if negative."""
+    """Return how many units of each changed tier the house must take; negative if it must return
+    them.
+    """
     pairs = [(old, after.tier(old.id)) for old in before.tiers]
     counts = [(old.id, new.top - old.top - new.capacity + old.capacity) for old, new in pairs if new is not None]
     return [(tier_id, count) for tier_id, count in counts if count]
 
 
 def _is_large(before: Concert, write: ConcertWrite) -> bool:
-    """Return whether the units must be moved later, because they are too many or others are being
-    moved.
+    """Return whether the units must be moved later, because there are too many of them or others
+    are being moved.
     """
     is_moving = any(tier.to_withdraw for tier in before.tiers)
     return is_moving or sum(abs(count) for _, count in write.to_withdraw) > house_units.MAX_UNITS_PER_TRANSACTION

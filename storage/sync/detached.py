@@ -1,7 +1,6 @@
-"""Tasks that outlive their caller, so that a client that disconnects does not cancel a purchase
-halfway.
+"""Tasks that outlive their caller, so a client that disconnects does not cancel a purchase halfway.
 
-The tasks have one owner, which limits their number and ends them.
+DetachedTasks owns the tasks, limits their number, and cancels them at shutdown.
 """
 
 import asyncio
@@ -22,7 +21,7 @@ class DetachedTasks:
     def start(self, work: Coroutine[Any, Any, R]) -> asyncio.Task[R]:
         """Start `work`, which runs to its end even if the caller is cancelled. Return its task.
 
-        Raises TemporarilyUnavailable if too many tasks run.
+        Raises TemporarilyUnavailable if too many tasks are running.
         """
         if len(self._running) >= MAX_RUNNING:
             work.close()
@@ -35,21 +34,21 @@ class DetachedTasks:
     async def run(self, work: Coroutine[Any, Any, R]) -> R:
         """Return the result of `work`, which runs to its end even if this call is cancelled.
 
-        Raises TemporarilyUnavailable if too many tasks run.
+        Raises TemporarilyUnavailable if too many tasks are running.
         """
         return await asyncio.shield(self.start(work))
 
     def _ended(self, task: asyncio.Task[Any]) -> None:
         self._running.discard(task)
-        # The exception is read so that asyncio does not report a failure that no caller awaits any
+        # Read the exception, so that asyncio does not report a failure that no caller awaits any
         # longer.
         if not task.cancelled():
             task.exception()
 
     async def aclose(self, *, patience_s: float) -> None:
-        """Wait `patience_s` seconds for the running tasks, then cancel them.
+        """Wait up to `patience_s` seconds for the running tasks, then cancel them.
 
-        The settle worker decides about purchases that were cancelled.
+        The settle worker settles purchases that were cancelled.
         """
         if self._running:
             await asyncio.wait(self._running, timeout=patience_s)

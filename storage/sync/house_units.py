@@ -1,12 +1,11 @@
 """Moves units between the sale and the house.
 
-Units that are off sale belong to WITHDRAWN orders of the house.
-
-The unique index of sold units covers these orders too, so no unit is ever off sale and sold at the
-same time. Nothing is reserved beforehand: the hot state only suggests units that are free. If a
-hold takes one of them meanwhile, it gets another unit when the order of the house is recorded; if
-an order takes one, the transaction fails and other units are chosen. A process that crashes
-therefore leaves nothing to undo, and the next run moves the rest.
+Units that are off sale belong to WITHDRAWN orders of the house. The unique index on units covers
+these orders too, so no unit is ever off sale and sold at the same time. Nothing is reserved
+beforehand: the hot state only suggests units that are free. If a hold takes one of them in the
+meantime, that hold gets another unit when the house's order is recorded; if an order takes one, the
+transaction fails and other units are chosen. A crash therefore leaves nothing to undo, and the next
+run moves the rest.
 """
 
 import asyncio
@@ -33,11 +32,11 @@ from storage.sync.order_sync import OrderSync
 log = logging.getLogger(__name__)
 
 MAX_UNITS_PER_TRANSACTION = 5000
-"""A transaction with more units delays purchases, and a far larger one fails."""
+"""A transaction with more units delays purchases, and one with far more units fails."""
 MAX_UNITS_PER_ORDER = 1000
-"""Keeps the script call that records an order short."""
+"""The limit keeps the script calls that record orders short."""
 MAX_FAILURES = 5
-"""A recovery that has failed to move units this many times in a row begins again."""
+"""A recovery that has failed to move units this many times in a row starts over."""
 _HOUSE = Customer("Onsale", "")
 
 
@@ -58,10 +57,10 @@ class HouseUnits:
         self._order_sync = order_sync
 
     async def plan(self, concert: Concert, tier_id: TierId, count: int, *, epoch: int | None = None) -> HouseMove:
-        """Choose units for the house, or units that it returns if `count` is negative.
+        """Choose units for the house to take, or to return if `count` is negative.
 
-        At most MAX_UNITS_PER_TRANSACTION, and none while the hot state is not trusted. Writes
-        nothing.
+        At most MAX_UNITS_PER_TRANSACTION are chosen, and none while the hot state is not trusted.
+        Nothing is written.
         """
         if count < 0:
             return await self._plan_return(concert.id, tier_id, min(-count, MAX_UNITS_PER_TRANSACTION))
@@ -71,7 +70,7 @@ class HouseUnits:
             case "UNITS":
                 if not found.units:
                     log.info("%d units of tier %s cannot be moved now: none is free", count, tier_id)
-                return _taken(concert, tier_id, found.units)
+                return _move_to_house(concert, tier_id, found.units)
             case "UNKNOWN_TIER" | "UNKNOWN" | "RECOVERING":
                 why = f"the stock store is being checked ({found.word})"
                 log.info("%d units of tier %s cannot be moved now: %s", count, tier_id, why)
@@ -87,14 +86,14 @@ class HouseUnits:
         await self._order_sync.sync_all([order for move in moves for order in (*move.added, *move.shrunk)])
 
     async def sync_owners(self, moves: Sequence[HouseMove]) -> None:
-        """Record in the hot state the orders that own the units which these moves would take."""
+        """Record in the hot state the orders that own units these moves would take."""
         await self._order_sync.sync_owners(_units(moves))
 
     async def advance(self, concert_id: ConcertId, *, rounds: int) -> int:
-        """Move units of every tier towards its capacity, one transaction per tier and round.
+        """Move units of every tier toward its capacity, one transaction per tier and round.
 
-        Return the number of units moved. Those of a past concert stay: nothing is on sale, and a
-        recovery takes the rest if its dates are moved to the future.
+        Return the number of units moved. Units of a past concert are not moved: nothing is on sale,
+        and a recovery takes the rest if the concert's dates are moved to the future.
         """
         total = 0
         for _ in range(rounds):
@@ -109,11 +108,12 @@ class HouseUnits:
         return total
 
     async def finish_withdrawals(self, concert: Concert) -> bool:
-        """Take all units that the house still has to take, for the recovery whose epoch the concert
-        carries. Return False if this cannot be finished, or if the recovery has lost its mark.
+        """Take all units that the house must still take, for the recovery whose epoch the concert
+        carries. Return False after too many failures in a row, or if the recovery has lost its
+        mark.
 
-        A recovered store may not know a purchase in progress. Only when the units above the
-        capacity have an owner in MongoDB can such a purchase not exceed the capacity.
+        A recovered store may not know about a purchase in progress. Such a purchase cannot exceed
+        the capacity once all units above the capacity have an owner in MongoDB.
         """
         failures = 0
         while failures < MAX_FAILURES:
@@ -127,7 +127,7 @@ class HouseUnits:
             if not move.count:
                 move = await self._plan_from_orders(stored, tier)
             if not move.count:
-                log.error("tier %s: more is sold than its capacity; %d units stay", tier.id, tier.to_withdraw)
+                log.error("tier %s: more units are sold than its capacity; %d are left", tier.id, tier.to_withdraw)
                 return True
             is_moved = await self._try_move(concert.id, move)
             orders = list(move.added) if is_moved else await self._orders.find_owners(_units([move]))
@@ -150,7 +150,7 @@ class HouseUnits:
         return abs(move.count)
 
     async def _try_move(self, concert_id: ConcertId, move: HouseMove) -> bool:
-        """Write a move, and return False if it lost to another process or to an order."""
+        """Write a move. Return False if another process or an order was faster."""
         try:
             is_moved = await self._transaction.move_units(concert_id, move)
         except DuplicateKeyError:
@@ -167,25 +167,25 @@ class HouseUnits:
     async def _plan_return(self, concert_id: ConcertId, tier_id: TierId, count: int) -> HouseMove:
         shrunk: list[Order] = []
         missing = count
-        most = -(-MAX_UNITS_PER_TRANSACTION // MAX_UNITS_PER_ORDER)
-        for order in await self._orders.list_withdrawn(concert_id, tier_id, limit=most):
-            back = order.units[:missing]
-            if back:
-                missing -= len(back)
-                shrunk.append(_without(order, back))
+        max_orders = -(-MAX_UNITS_PER_TRANSACTION // MAX_UNITS_PER_ORDER)
+        for order in await self._orders.list_withdrawn(concert_id, tier_id, limit=max_orders):
+            returned = order.units[:missing]
+            if returned:
+                missing -= len(returned)
+                shrunk.append(_without(order, returned))
         return HouseMove(tier_id, missing - count, shrunk=shrunk)
 
     async def _plan_from_orders(self, concert: Concert, tier: Tier) -> HouseMove:
-        """Choose units that no order has, even if holds in a recovered copy have them. Such a hold
-        gets another unit or ends.
+        """Choose units that no order has, even if holds in the recovered store have them. Such a
+        hold gets another unit or ends.
         """
         recorded = await self._orders.list_units(concert.id, tier.id)
         numbered = (Unit(f"{tier.id}:{number}") for number in range(tier.top, 0, -1))
         limit = min(tier.to_withdraw, MAX_UNITS_PER_TRANSACTION)
-        return _taken(concert, tier.id, [unit for unit in numbered if unit not in recorded][:limit])
+        return _move_to_house(concert, tier.id, [unit for unit in numbered if unit not in recorded][:limit])
 
 
-def _taken(concert: Concert, tier_id: TierId, units: Sequence[Unit]) -> HouseMove:
+def _move_to_house(concert: Concert, tier_id: TierId, units: Sequence[Unit]) -> HouseMove:
     parts = [units[first : first + MAX_UNITS_PER_ORDER] for first in range(0, len(units), MAX_UNITS_PER_ORDER)]
     return HouseMove(tier_id, len(units), added=[_withdrawn_order(concert, tier_id, part) for part in parts])
 
@@ -212,11 +212,11 @@ def _withdrawn_order(concert: Concert, tier_id: TierId, units: Sequence[Unit]) -
     )
 
 
-def _without(order: Order, back: Sequence[Unit]) -> Order:
+def _without(order: Order, returned: Sequence[Unit]) -> Order:
     return replace(
         order,
-        units=order.units[len(back) :],
-        released_units=(*order.released_units, *back),
+        units=order.units[len(returned) :],
+        released_units=(*order.released_units, *returned),
         version=order.version + 1,
         events=(*order.events, OrderEvent("GIVEN_BACK", datetime.now(UTC))),
     )

@@ -1,7 +1,8 @@
-"""Opens a queue by lottery: freeze the registrations, record the reveal, draw, write the numbers.
+"""Opens a queue by lottery: freezes the registrations, records the reveal, and writes the drawn
+numbers.
 
-Every step may happen twice, and any number of openers may run at once: all of them use the first
-reveal that MongoDB has, so an opener that follows a killed one finishes with the same numbers.
+Every step can be repeated, and any number of openers may run at the same time. All of them use the
+first reveal recorded in MongoDB, so an opener that continues after a crash writes the same numbers.
 """
 
 import asyncio
@@ -29,7 +30,7 @@ class LotteryOpener:
         if it cannot be opened now.
         """
         round_ = concert.room.round
-        # Read before the queue is frozen: a recovery in between makes this epoch invalid.
+        # Read the epoch before the queue is frozen, so that a recovery in between invalidates it.
         epoch = await self._lotteries.read_epoch(concert.id, round_)
         frozen = await self._hot_state.freeze_queue(concert.id, round_)
         match frozen.word:
@@ -44,10 +45,10 @@ class LotteryOpener:
                 raise ScriptReplyError(scripts.FREEZE_QUEUE.name, frozen.word)
 
     async def restore(self, concert: Concert, epoch: int) -> bool:
-        """Write the revealed numbers, if there are any, to the queue of a concert under recovery.
+        """Write the numbers of a revealed lottery to the queue of a concert under recovery.
 
-        Return False if another recovery superseded this one. Lots that the store lost stay drawn
-        and count as departed; a revealed lottery accepts no further lots.
+        Return False if another recovery has superseded this one. Lots that the store lost keep
+        their numbers and count as departed; a revealed lottery accepts no further lots.
         """
         if not concert.room.commitment:
             return True

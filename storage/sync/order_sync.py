@@ -50,7 +50,7 @@ class OrderSync:
             if is_recorded(word):
                 return True
         except Exception as error:
-            # The order exists regardless of the error, and its buyer must get it as the result.
+            # The order exists despite the error, and must still be returned to its buyer.
             word = describe_cause(error)
         log.warning("order %s is not yet recorded in the hot state: %s", order.id, word)
         return False
@@ -77,7 +77,7 @@ class OrderSync:
     async def sync_concert(self, concert: Concert) -> int | None:
         """Record all orders of the concert, for the recovery whose epoch the concert carries.
 
-        Return the number of orders; None if the recovery has lost its mark. Raises
+        Return the number of orders, or None if the recovery has lost its mark. Raises
         TemporarilyUnavailable.
         """
         count = 0
@@ -94,11 +94,11 @@ class OrderSync:
         return count + len(batch) if await self._record_batch(batch, concert) else None
 
     async def settle(self, concert_id: ConcertId, hold_id: HoldId) -> HoldState:
-        """Decide a purchase whose outcome is unknown.
+        """Settle a purchase whose outcome is unknown.
 
         Return SOLD if its order exists, or ENDED if it can never exist. A VOID order is written
-        first and the order read afterwards, so that an insert still in flight fails on the VOID
-        order.
+        first and the order read afterwards, so an insert that is still in flight fails because of
+        the VOID order.
         """
         found = await self._orders.find_or_void(OrderId(hold_id), concert_id, now=datetime.now(UTC))
         if found is not None:

@@ -1,11 +1,11 @@
-"""Recovery of a store that lost or rolled back state.
+"""The recovery of a store that lost or rolled back state.
 
-The store is not trusted until it again has every order in MongoDB, the house has every unit above
-the capacity, and a queue whose lottery was revealed has its numbers again.
+The store is trusted again once it has every order that is in MongoDB, the house has every unit
+above the capacity, and a queue whose lottery was revealed has its numbers.
 
-The epoch, raised in MongoDB first, is the token of a recovery: its scripts do nothing once another
-recovery has begun or the store has changed again. A process runs one recovery per concert at a
-time; several processes coordinate through the mark.
+Each recovery first raises the epoch in MongoDB and uses it as a token: its scripts do nothing once
+another recovery has begun or the store's incarnation has changed again. A process runs one recovery
+per concert at a time; several processes coordinate through a mark in the store.
 """
 
 import asyncio
@@ -32,11 +32,13 @@ OVERLAP = timedelta(minutes=1)
 acknowledgement by the majority.
 """
 RETRY_PAUSE_S = 0.3
-"""Pause after a failed attempt, so that the retries of many clients do not each start another."""
+"""Pause after a failed attempt, so that the retries of many clients do not each start another
+attempt.
+"""
 
 
 class Recovery:
-    """Owns a task for each concert under recovery."""
+    """The running recoveries of this process, with one task per concert."""
 
     def __init__(
         self,
@@ -91,10 +93,10 @@ class Recovery:
         await asyncio.shield(self._running[concert_id])
 
     async def recover(self, concert_id: ConcertId) -> bool:
-        """Recover the concert once.
+        """Make one attempt to recover the concert.
 
-        Return True if the store is trusted now; False if there is nothing to recover, or another
-        recovery is running or superseded this one.
+        Return True if the store is trusted now; False if there is nothing to recover, or if another
+        recovery is running or has superseded this one.
         """
         started = datetime.now(UTC)
         concert = await self._marked_or_new(concert_id)
@@ -120,14 +122,14 @@ class Recovery:
         """
         self._unfinished[concert.id] = concert.epoch
         count = await self._order_sync.sync_concert(concert)
-        if count is None or not await self._is_finished(concert):
+        if count is None or not await self._finish(concert):
             log.warning("recovery %d of concert %s was superseded by a newer one", concert.epoch, concert.id)
             return False
         self._unfinished.pop(concert.id, None)
         # Record the orders written in the meantime, which the hot state refused during the
         # recovery.
         await self._order_sync.sync_changed_since(concert.id, since=since)
-        # The first recovery of a concert creates its state, so it needs no entry at INFO.
+        # The first recovery of a concert creates its state, so it is not logged at INFO.
         level = logging.DEBUG if concert.epoch == 1 else logging.INFO
         log.log(level, "recovery %d of concert %s: %d orders recorded", concert.epoch, concert.id, count)
         return True
@@ -136,8 +138,8 @@ class Recovery:
         """Return the concert with the epoch of the recovery; None for an unknown id or a draft.
 
         An interrupted recovery continues under its own mark; a new one would have to wait until
-        that mark expires. If the epoch was raised meanwhile, capacities may have been decided in
-        the recovered store, so a new recovery is needed.
+        that mark expires. If the epoch has been raised in the meantime, capacities may have been
+        decided in the recovered store, so a new recovery is needed.
         """
         epoch = self._unfinished.pop(concert_id, None)
         concert = None if epoch is None else await self._concerts.get(concert_id)
@@ -145,7 +147,7 @@ class Recovery:
             return concert
         return await self._concerts.raise_epoch(concert_id)
 
-    async def _is_finished(self, concert: Concert) -> bool:
+    async def _finish(self, concert: Concert) -> bool:
         """Perform the last steps, and return False if the recovery was superseded.
 
         No one can join before they are done, so no one can register for a lottery whose outcome is
@@ -168,7 +170,7 @@ class Recovery:
                 raise ScriptReplyError(scripts.FINISH_RECOVERY.name, word)
 
     async def aclose(self) -> None:
-        """Cancel running recoveries and forget unfinished ones, as the end of the process would."""
+        """Cancel running recoveries and forget unfinished ones, as if the process had ended."""
         self._unfinished.clear()
         running = list(self._running.values())
         for task in running:

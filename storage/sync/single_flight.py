@@ -1,6 +1,6 @@
-"""One read at a time for each key: callers that arrive while it runs share its result or its error.
+"""Runs one read at a time for each key: callers that arrive during it share its result or error.
 
-Results are not cached: the first caller after the end of a read begins a new one.
+Results are not cached: the first caller after the end of a read starts a new one.
 """
 
 import asyncio
@@ -14,7 +14,9 @@ R = TypeVar("R")
 
 
 class SingleFlight(Generic[K, R]):
-    """The reads in progress. Each belongs to its `owner`, so a cancelled caller does not end it."""
+    """The reads in progress. Each one belongs to an `owner`, so a caller that is cancelled does not
+    end it.
+    """
 
     def __init__(self) -> None:
         self._reads: dict[K, asyncio.Task[R]] = {}
@@ -25,17 +27,17 @@ class SingleFlight(Generic[K, R]):
     async def run(self, key: K, read: Callable[[], Coroutine[Any, Any, R]], *, owner: DetachedTasks) -> R:
         """Return the result of the read for this key, or raise its exception.
 
-        Raises TemporarilyUnavailable if `owner` is full.
+        Raises TemporarilyUnavailable if `owner` has too many tasks.
         """
         return await asyncio.shield(self.start(key, read, owner=owner))
 
     def start(self, key: K, read: Callable[[], Coroutine[Any, Any, R]], *, owner: DetachedTasks) -> asyncio.Task[R]:
-        """Return the task of the read for this key, without waiting for it."""
+        """Return the task that reads this key; start one if none is running."""
         reading = self._reads.get(key)
         if reading is None:
             reading = owner.start(read())
             self._reads[key] = reading
-            # Called before any caller receives the result, so a caller that tries again begins a
-            # new read.
+            # This callback runs before any caller receives the result, so a caller that tries again
+            # starts a new read.
             reading.add_done_callback(lambda _: self._reads.pop(key))
         return reading

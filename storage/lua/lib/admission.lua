@@ -1,11 +1,11 @@
--- Functions for calling people: the window of the last minute, both caps, and the next person by
--- the room's method.
+-- Functions for calling people: they apply both caps, and choose the next person by the room's
+-- queueing method.
 local REFILL = 100
--- Ending an entry costs ten times as much as examining a number: 250 take about 20 ms.
+-- Ending an entry takes ten times as long as examining a number: 250 entries take about 20 ms.
 local MAX_ENDED = 250
 
--- Returns the admissions of this second and the 60 before it. They cover every window of 60 seconds
--- that ends now.
+-- Returns the number of admissions in this second and the 60 before it, which cover every window of
+-- 60 seconds that ends now.
 local function count_recent_admissions(second)
   local counts, sum = redis.call('HGETALL', ADMISSIONS), 0
   for index = 1, #counts, 2 do
@@ -18,7 +18,7 @@ local function count_recent_admissions(second)
   return sum
 end
 
--- Returns how many people may be called now under both caps, at most `most`. The caps do not apply
+-- Returns how many people may be called now within both caps, at most `most`. The caps do not apply
 -- to an open PASSTHROUGH queue.
 local function allowance(most, second)
   if queue_state().queueing_method == 'PASSTHROUGH' and queue_state().queue_all ~= 1 then return most end
@@ -63,9 +63,9 @@ local function find_waiting(nth)
   return low
 end
 
--- Calls up to `free` people, each drawn with the same probability from all who wait. The draw
--- cannot be predicted, because the incarnation of a store is not public. Returns how many were
--- called, and whether a bound was hit.
+-- Calls up to `free` people, drawing each of them with equal probability from all who are waiting.
+-- The draw cannot be predicted, because the incarnation of a store is not public. Returns how many
+-- were called, and whether a bound was hit.
 local function draw_people(free, bound, claim_until_ms)
   local room, called, drawn = queue_state(), 0, 0
   local seed = redis.call('HGET', STATE, 'incarnation') .. table.concat(redis.call('TIME'), '.')
@@ -89,33 +89,33 @@ end
 -- Moves the serving number past numbers that have departed, and calls up to `free` people in order.
 -- Returns how many were called, and whether a bound was hit.
 local function call_in_order(free, bound, claim_until_ms)
-  local room, called, looked, ended = queue_state(), 0, 0, 0
-  while room.serving < room.tail and looked < bound and ended < MAX_ENDED do
+  local room, called, examined, ended = queue_state(), 0, 0, 0
+  while room.serving < room.tail and examined < bound and ended < MAX_ENDED do
     local entry_id = entry_id_of(room.serving + 1)
     local person = redis.call('HGET', WAITERS, entry_id)
     if person then
       if called >= free then break end
       if call_person(person, entry_id, claim_until_ms) then called = called + 1 else ended = ended + 1 end
     end
-    room.serving, looked = room.serving + 1, looked + 1
+    room.serving, examined = room.serving + 1, examined + 1
   end
-  return called, looked >= bound or ended >= MAX_ENDED
+  return called, examined >= bound or ended >= MAX_ENDED
 end
 
--- Calls at most `most` people under both caps, and examines at most `bound` numbers. Returns how
+-- Calls at most `most` people within both caps, and examines at most `bound` numbers. Returns how
 -- many were called, whether a bound was hit, and whether the serving number moved. A paused room
--- still accepts manual calls. The caller must `commit`.
-local function call_next(most, bound, is_by_hand)
+-- still accepts manual calls. The caller must call `commit`.
+local function call_next(most, bound, is_manual)
   local room, status = queue_state(), room_status()
-  -- Before the draw, the number of a departed lot is unknown: the serving number would skip a
-  -- person.
+  -- Before the draw, the numbers of departed lots are unknown, so moving the serving number could
+  -- skip a person.
   if not is_trusted or not room.is_opened or room.is_over or room.serving >= room.tail then return 0, false, false end
   local second, free = math.floor(now / 1000), 0
-  if status == 'OPEN' or (status == 'PAUSED' and is_by_hand) then free = math.max(allowance(most, second), 0) end
+  if status == 'OPEN' or (status == 'PAUSED' and is_manual) then free = math.max(allowance(most, second), 0) end
   local claim_until_ms = now + tonumber(redis.call('HGET', STATE, 'pass_claim_timeout_ms'))
-  local before, called, is_drawn_out = room.serving, 0, false
+  local before, called, is_draw_bounded = room.serving, 0, false
   if room.queueing_method == 'RANDOM' then
-    called, is_drawn_out = draw_people(free, math.min(bound, MAX_ENDED), claim_until_ms)
+    called, is_draw_bounded = draw_people(free, math.min(bound, MAX_ENDED), claim_until_ms)
     free = 0
   end
   local in_order, is_bounded = call_in_order(free, bound, claim_until_ms)
@@ -125,5 +125,5 @@ local function call_next(most, bound, is_by_hand)
     redis.call('HINCRBY', ADMISSIONS, second, called)
     append_event('admitted', '', room.base + room.serving, room.round, 'count', called)
   end
-  return called, is_drawn_out or is_bounded, room.serving > before
+  return called, is_draw_bounded or is_bounded, room.serving > before
 end

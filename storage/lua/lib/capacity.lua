@@ -1,4 +1,4 @@
--- Functions for the capacity of a tier: how many of its units are on sale.
+-- Functions that count the units of a tier that are on sale.
 
 -- Returns the lower capacities that are being decided, by tier.
 local function read_proposed_caps()
@@ -6,9 +6,9 @@ local function read_proposed_caps()
   return text and cjson.decode(text).caps or {}
 end
 
--- Returns how many units are on sale: those that the house does not have, but no more than the
--- capacity, and no more than a lower capacity that is being decided. `capacity` is missing in keys
--- of earlier versions of Onsale, where the house had every unit above it.
+-- Returns how many units are on sale: those that the house does not have, limited by the capacity
+-- and by a lower capacity that is being decided. Keys from earlier versions of Onsale have no
+-- `capacity`; in these, the house has every unit above it.
 local function count_on_sale(top, withdrawn, capacity, proposed)
   local on_sale = top - withdrawn
   if capacity then on_sale = math.min(on_sale, tonumber(capacity)) end

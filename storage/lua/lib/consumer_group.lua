@@ -1,19 +1,19 @@
--- Functions shared by the scripts of consumers. A pending event of a group has one of two consumer
--- names, which give its state: `handling` (delivered, not acknowledged) or `waiting` (to be
+-- Functions shared by the scripts for consumers. A pending event of a group has one of two consumer
+-- names, which show its state: `handling` (delivered but not acknowledged) or `waiting` (to be
 -- delivered again). Its delivery count is its number of tries.
 local HANDLING, TO_RETRY = 'handling', 'waiting'
 local LEASE_MS, FIRST_PAUSE_MS, LONGEST_PAUSE_MS = 15000, 1000, 60000
 
--- Returns whether an event may be delivered again. The pause doubles with each try, and a consumer
--- has the time of its lease to acknowledge the event.
+-- Returns whether an event may be delivered again. The pause doubles with each try. A delivered
+-- event also stays with its consumer for the length of a lease.
 local function is_due_again(holder, idle_ms, tries)
   local pause_ms = math.min(FIRST_PAUSE_MS * 2 ^ (tries - 1), LONGEST_PAUSE_MS)
   if holder ~= TO_RETRY then pause_ms = math.max(pause_ms, LEASE_MS) end
   return idle_ms >= pause_ms
 end
 
--- Returns the pending events of a group, starting at an id. If the store was wiped, the group is
--- missing; it is created again and starts at the first event.
+-- Returns the pending events of a group in a range of ids. If the group does not exist, for example
+-- because the store was wiped, it is created and starts at the first event.
 local function pending(group, first, last, limit)
   local found = redis.pcall('XPENDING', EVENTS, group, first, last, limit)
   if not found.err then return found end
@@ -22,7 +22,7 @@ local function pending(group, first, last, limit)
   return {}
 end
 
--- Returns whether the event is still at that try: a report about an earlier try is out of date.
+-- Returns whether the event is still at this try. A report about an earlier try is outdated.
 local function is_at(group, id, tries)
   local seen = pending(group, id, id, 1)[1]
   return seen and seen[4] == tonumber(tries)
@@ -40,15 +40,15 @@ local function is_before(one, other)
   return tonumber(seq) < tonumber(other_seq)
 end
 
--- Removes the events before the first that some group has not acknowledged.
+-- Removes all events before the first one that a group has not acknowledged yet.
 local function trim()
   local oldest
   for _, info in ipairs(redis.call('XINFO', 'GROUPS', EVENTS)) do
-    local said = {}
-    for index = 1, #info, 2 do said[info[index]] = info[index + 1] end
-    local ms, seq = string.match(said['last-delivered-id'], '(%d+)-(%d+)')
+    local fields = {}
+    for index = 1, #info, 2 do fields[info[index]] = info[index + 1] end
+    local ms, seq = string.match(fields['last-delivered-id'], '(%d+)-(%d+)')
     local first = string.format('%s-%d', ms, seq + 1)
-    if said.pending > 0 then first = redis.call('XPENDING', EVENTS, said.name)[2] end
+    if fields.pending > 0 then first = redis.call('XPENDING', EVENTS, fields.name)[2] end
     if not oldest or is_before(first, oldest) then oldest = first end
   end
   if oldest then redis.call('XTRIM', EVENTS, 'MINID', oldest) end

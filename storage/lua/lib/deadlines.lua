@@ -1,30 +1,31 @@
--- Functions for the deadlines of a queue: absences, calls and passes, leases of silent processes,
--- and old slices of the flow.
+-- Functions that end entries, calls, passes and leases whose deadlines have passed, and remove old
+-- flow counts.
 local RECHECK_MS = 500
 
--- Ends the entries that are due: absences, calls that were not claimed, expired passes. A pass with
--- an active hold is checked again until that hold has ended. No grace period extends a sale that is
--- over. Returns how many entries were ended, and whether there may be more.
+-- Ends the entries that are due: those of absent people, calls that were not claimed, and expired
+-- passes. A pass with an active hold is checked again later, until that hold has ended. No grace
+-- period extends a sale that is over. Returns how many entries were ended, and whether there may be
+-- more.
 local function end_due()
   if not is_counting() and not queue_state().is_over then return 0, false end
   local absent = redis.call('ZRANGEBYSCORE', PRESENCE_DEADLINES, '-inf', now, 'LIMIT', 0, MAX_ENDED)
   for _, person in ipairs(absent) do end_entry(person, read_entry(person), 'ABSENT') end
-  local over, put_off = redis.call('ZRANGEBYSCORE', SLOTS, '-inf', now, 'LIMIT', 0, MAX_ENDED), 0
+  local over, postponed = redis.call('ZRANGEBYSCORE', SLOTS, '-inf', now, 'LIMIT', 0, MAX_ENDED), 0
   for _, person in ipairs(over) do
     local entry = read_entry(person)
     if entry.state == 'ADMITTED' and has_hold_under(person, entry) then
       redis.call('ZADD', SLOTS, now + RECHECK_MS, person)
-      put_off = put_off + 1
+      postponed = postponed + 1
     else
       local why = entry.state == 'READY' and 'NOT_CLAIMED' or 'SESSION_OVER'
       end_entry(person, entry, is_called_over(person, entry) and 'SALE_OVER' or why)
     end
   end
-  return #absent + #over - put_off, #absent == MAX_ENDED or #over == MAX_ENDED
+  return #absent + #over - postponed, #absent == MAX_ENDED or #over == MAX_ENDED
 end
 
--- Removes the connections of processes whose lease has expired. Their people get the grace period
--- of a lost connection.
+-- Removes the connections of processes whose lease has expired. The people who were connected to
+-- them get the grace period of a lost connection.
 local function expire_leases(bound)
   if not is_counting() then return 0 end
   local grace_ms, done = tonumber(redis.call('HGET', STATE, 'disconnect_grace_ms')), 0
@@ -47,7 +48,7 @@ local function expire_leases(bound)
   return done
 end
 
--- Removes slices of the flow older than five minutes; runs once per slice.
+-- Removes flow counts older than five minutes, at most once per slice of time.
 local function drop_old_slices()
   local slice = math.floor(now / SLICE_MS)
   if redis.call('HGET', STATE, 'flow_slice') == tostring(slice) then return end

@@ -1,5 +1,5 @@
--- Functions shared by changes of the queue: write, count and end entries, and spend the pass of an
--- order.
+-- Functions shared by the scripts that change the queue: they write, count and end entries, and
+-- bind and spend passes.
 local SLICE_MS = 10000
 
 local function write_entry(person, entry)
@@ -7,7 +7,7 @@ local function write_entry(person, entry)
   touched_people[person] = true
 end
 
--- Counts an event of the room in this round. Entries from before a reset are not counted.
+-- Counts an event in the waiting room. Entries from before a reset are not counted.
 local function count_flow(entry, what, slice, by)
   if entry.round ~= queue_state().round then return end
   redis.call('HINCRBY', FLOW, what, by or 1)
@@ -17,8 +17,8 @@ end
 local EVENT_OF = {LEFT = 'left', SPENT = 'completed'}
 local STATE_OF = {LEFT = 'LEFT', SPENT = 'COMPLETED'}
 
--- Ends an active entry. A number that was never called sets its departed bit, so that every person
--- behind it moves up.
+-- Ends an active entry. If its number was never called, its departed bit is set, so that every
+-- person behind it moves up.
 local function end_entry(person, entry, why)
   if entry.state == 'WAITING' then
     entry.number, entry.lot = number_of(entry), lot_of(entry)
@@ -35,7 +35,8 @@ local function end_entry(person, entry, why)
   write_entry(person, entry)
 end
 
--- Returns whether any process has a connection of this person. If so, the entry has no deadline.
+-- Returns whether any process has a connection to this person. If so, no deadline applies to the
+-- entry.
 local function is_present(entry)
   for _, number in pairs(entry.presence or {}) do
     if number > 0 then return true end
@@ -51,23 +52,23 @@ local function drop_dead_marks(marks)
   end
 end
 
--- Makes the person count as present until this time, or until the time promised earlier if that is
--- later. PRESENCE_DEADLINES holds the time; for people with a connection, their entry holds it.
+-- Makes the person count as present until this time, unless a later time was set before. The time
+-- is stored in PRESENCE_DEADLINES; for a person with a connection, it is stored in the entry.
 local function extend_presence(person, entry, alive_until_ms)
   redis.call('ZADD', PRESENCE_DEADLINES, 'GT', math.max(entry.deadline_ms or 0, alive_until_ms), person)
   entry.deadline_ms = nil
 end
 
--- Removes the presence deadline of a person who connected. The entry keeps it if it is later than
--- the grace that the person will have after disconnecting.
+-- Removes the presence deadline of a person who connected. The entry keeps the deadline if a grace
+-- period starting now would end before it.
 local function suspend_presence_deadline(person, entry, grace_ms)
   local alive_until_ms = tonumber(redis.call('ZSCORE', PRESENCE_DEADLINES, person) or entry.deadline_ms or now)
   entry.deadline_ms = alive_until_ms > now + grace_ms and alive_until_ms or nil
   redis.call('ZREM', PRESENCE_DEADLINES, person)
 end
 
--- Binds a pass to one hold, because it allows one purchase at a time. Returns false while another
--- hold under it is being bought.
+-- Binds a pass to one hold, because a pass allows only one purchase at a time. Returns false if
+-- another hold under it is being bought.
 local function bind_pass(record, id)
   local entry = read_entry(record.person)
   if not entry or entry.id ~= record.pass then return true end
@@ -78,12 +79,12 @@ local function bind_pass(record, id)
   return true
 end
 
--- Spends the pass of the first order under it, and releases the other holds under it. Returns the
--- entry, or nil if the pass was not active.
+-- Spends the pass under which an order was placed, and releases the other holds under it. Returns
+-- the entry, or nil if the pass was not active.
 local function spend_pass(record)
   local entry = read_entry(record.person)
   if not entry or entry.id ~= record.pass then return nil end
-  -- After the sale a pass lasts as long as its hold, which this order has just ended.
+  -- After the end of the sale, a pass lasts as long as its hold, which this order has just ended.
   if entry.state ~= 'ADMITTED' and not is_active(record.person, entry) then return nil end
   end_entry(record.person, entry, 'SPENT')
   for _, other_id in ipairs(read_person(record.person).holds) do

@@ -1,7 +1,7 @@
--- Functions for the opening of a lottery: find the departed lots, and write the departed bits in
--- the order that was drawn.
+-- Functions for opening a queue by lottery: they find the departed lots, and write the departed
+-- bits in the order that was drawn.
 
--- Returns the departed lots: until the draw, each departed bit represents a lot. Lots that this
+-- Returns the departed lots. Until the draw, each departed bit stands for a lot. Lots that this
 -- store has lost or never had count as departed too.
 local function find_departed_lots(registrations)
   local room, gone = queue_state(), {}
@@ -20,8 +20,8 @@ local function find_departed_lots(registrations)
   return gone
 end
 
--- Writes the departed bits by number. A base is a multiple of eight, so whole bytes are written;
--- the last byte may hold bits of people who joined later.
+-- Writes the departed bits in the order of the numbers. A base is a multiple of eight, so whole
+-- bytes are written; the last byte may contain bits of people who joined later.
 local function write_departed(ranks, registrations, gone)
   local first, last, bytes = queue_state().base / 8, math.floor(registrations / 8), {}
   local shared = redis.call('GETRANGE', DEPARTED, first + last, first + last)

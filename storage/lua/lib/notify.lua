@@ -1,5 +1,5 @@
--- Notifications of a change: a hint for the hubs, events in the stream, a wake-up for idle workers.
--- A script that has written data shown to people ends with `commit`.
+-- Functions that report a change with a hint for the hubs, events in the stream, and a wake-up for
+-- idle workers. A script that has changed data shown to people must end with `commit`.
 local MAX_EVENTS = 1000000
 local MAX_CHANGES, KEPT_CHANGES = 8000, 6000
 
@@ -10,7 +10,7 @@ local function publish_hint()
   end
 end
 
--- Starts the workers' clock at the first deadline of an idle concert, and wakes them.
+-- Starts the workers' clock and wakes the workers when an idle concert gets its first deadline.
 local function wake()
   if not is_idle then return end
   is_idle = false
@@ -19,15 +19,15 @@ local function wake()
   redis.call('PUBLISH', channel .. 'work', concert)
 end
 
--- Appends to the stream of the concert. Consumers trim it; without consumers, the oldest events are
--- dropped beyond a million.
+-- Appends an event to the concert's stream. Consumers trim the stream; if there are none, the
+-- oldest events beyond a million are dropped.
 local function append_event(event, person, entry_id, round, ...)
   redis.call('XADD', EVENTS, 'MAXLEN', '~', MAX_EVENTS, '*', 'event', event, 'person', person, 'place', entry_id,
     'round', round, ...)
 end
 
--- Records the version at which an entry or a hold of a person changed. A reader whose version is
--- below the floor reads all entries.
+-- Records the version at which the entries or holds of these people changed. A reader whose version
+-- is below the floor must read all entries.
 local function mark_changed(version)
   local count = 0
   for person in pairs(touched_people) do
@@ -43,8 +43,8 @@ local function mark_changed(version)
   end
 end
 
--- Writes the counters, raises the version, stores the clock, records who changed, and publishes a
--- hint. The expiry worker sets the time at which keys expire.
+-- Writes the counters, raises the version, stores the clock, records which people changed,
+-- publishes a hint, and wakes idle workers. The expiry worker sets the time at which keys expire.
 local function commit()
   for field, by in pairs(touched_tiers) do
     if by ~= 0 then redis.call('HINCRBY', TIERS, field, by) end

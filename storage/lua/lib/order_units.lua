@@ -1,8 +1,8 @@
--- Functions for recording an order: take units by number, and displace the holds and orders that
--- have them.
+-- Functions for recording an order: they take units by number, and displace the holds and orders
+-- that have them.
 
--- Takes one unit without an owner. If its number is above the units taken so far, the skipped
--- numbers become free units.
+-- Takes one unit that has no owner. If its number is higher than those of all units taken so far,
+-- the skipped numbers become free units.
 local function take_unit(unit, owner)
   local tier, number = string.match(unit, '^(.*):(%d+)$')
   number = tonumber(number)
@@ -16,7 +16,7 @@ local function take_unit(unit, owner)
   redis.call('HSET', UNITS, unit, owner)
 end
 
--- Moves the person's counts from the units that the record held or owned to those of the order.
+-- Updates the person's counts: the order's units replace those that the record held or owned.
 local function move_person_units(record, id, was_held, units_now)
   local person = read_person(record.person)
   if was_held then person.held = person.held - #record.units else person.owned = person.owned - #record.units end
@@ -33,8 +33,8 @@ local function list_without(list, gone)
   return rest
 end
 
--- Takes a unit from another owner. A hold gets another unit or ends. An order that owns the unit
--- here no longer owns it in MongoDB.
+-- Takes a unit from another owner. A hold that loses the unit gets another one or ends. An order
+-- that loses it no longer has it in MongoDB either.
 local function displace(unit, owner, new_owner)
   local tier, other_id = tier_of(unit), string.gsub(owner, '^=', '')
   local other = read_hold(other_id)
@@ -60,7 +60,7 @@ local function displace(unit, owner, new_owner)
   end
 end
 
--- Returns a list from an index on. (`unpack` fails at about 8,000 items.)
+-- Returns the items of a list, starting at an index. (`unpack` fails at about 8,000 items.)
 local function list_from(list, first)
   local rest = {}
   for index = first, #list do rest[#rest + 1] = list[index] end

@@ -7,8 +7,8 @@ local WORKER_GAP_MS = 5000
 local BUYING_MS = 60000
 local now, worker_ms, grace_until_ms, is_trusted, is_idle
 
--- Returns a reply that refuses the call, or nil. A script called by a recovery passes that
--- recovery's epoch, all others pass ''.
+-- Returns a reply that refuses the call, or nil if the call is allowed. `epoch` is that of the
+-- calling recovery, or ''.
 local function check_incarnation(incarnation, epoch)
   local seen = redis.call('HMGET', STATE, 'incarnation', 'mark', 'now_ms', 'worker_ms', 'grace_until_ms', 'is_idle')
   if not seen[3] then return {'UNKNOWN'} end
@@ -23,8 +23,8 @@ local function check_incarnation(incarnation, epoch)
   end
 end
 
--- Returns whether deadlines take effect. They do not while no worker runs for this concert, or in
--- the grace period after that.
+-- Returns whether deadlines take effect. They do not take effect while no worker runs for this
+-- concert, or in the grace period after that.
 local function is_counting()
   return is_trusted and now >= grace_until_ms and now - worker_ms <= WORKER_GAP_MS
 end

@@ -1,12 +1,13 @@
 -- The queue of this round, and the lot, number and position of an entry in it. People see numbers,
--- from 1 in each round; an entry is identified by its id, base + lot. Lot and number are equal
--- until a lottery has been drawn; then RANKS and LOT_ORDER map one to the other.
+-- which start at 1 in each round; an entry is identified by its id, base + lot. Lot and number are
+-- equal unless a lottery has been drawn; RANKS and LOT_ORDER then map one to the other.
 local STATE_FIELDS = {'round', 'base', 'drawn', 'frozen', 'opened_ms', 'opens_ms', 'has_lottery', 'suspended', 'status',
   'sales_end_ms', 'queueing_method', 'prequeue_ms', 'queue_all', 'serving', 'tail', 'over_id'}
 local state_fields
 
--- Returns whether the sale of this round is permanently over. As with any deadline, the end of the
--- window does not count while no worker runs: this store may not know yet that it was extended.
+-- Returns whether the sale of this round is permanently over. Like any deadline, the end of the
+-- sale does not take effect while no worker runs: this store may not know yet that the sale was
+-- extended.
 local function is_round_over(room)
   if not room.tail then return false end
   local is_marked = room.over_id and room.over_id >= room.base + room.tail
@@ -27,7 +28,7 @@ local function queue_state()
   return state_fields
 end
 
--- Returns the status of the room, and the time at which it changes, or ''.
+-- Returns the status of the room, and the time at which it will change, or '' if that is not known.
 local function room_status()
   local room = queue_state()
   if room.is_closed then return 'CLOSED', '' end
@@ -43,8 +44,8 @@ local function read_entry(person)
   return text and cjson.decode(text)
 end
 
--- Returns the highest entry id that ended with its sale, or 0. It stays ended when a later sale
--- opens. `end_sale` writes it; nothing is written to the entries.
+-- Returns the highest entry id that ended with its sale, or 0. Entries up to this id stay ended
+-- when a later sale opens. `end_sale` stores the id; the entries are not rewritten.
 local function last_over_id()
   local room = queue_state()
   return room.is_over and room.base + room.tail or room.over_id or 0
@@ -54,7 +55,7 @@ local function is_waiting(entry)
   return entry and entry.state == 'WAITING' and entry.round == queue_state().round and entry.id > last_over_id()
 end
 
--- Returns whether a hold that was made under this entry's pass is still active.
+-- Returns whether a hold under this entry's pass is still active.
 local function has_hold_under(person, entry)
   for _, id in ipairs(read_person(person).holds) do
     if read_hold(id).pass == entry.id then return true end
@@ -62,8 +63,8 @@ local function has_hold_under(person, entry)
   return false
 end
 
--- Returns whether a call or pass is over because its sale is. A pass with an active hold lasts as
--- long as that hold.
+-- Returns whether a call or pass is over because its sale is over. A pass with an active hold lasts
+-- as long as that hold.
 local function is_called_over(person, entry)
   if entry.state ~= 'READY' and entry.state ~= 'ADMITTED' or entry.id > last_over_id() then return false end
   return entry.state == 'READY' or not has_hold_under(person, entry)
@@ -75,8 +76,8 @@ local function is_active(person, entry)
   return is_waiting(entry)
 end
 
--- Returns why an entry that is stored as waiting has ended: with the sale of its round, or by an
--- earlier reset.
+-- Returns why an entry that is stored as waiting has ended: because of the end of its sale, or
+-- because of an earlier reset.
 local function end_of_waiting(entry)
   local room = queue_state()
   if entry.round == room.round then return 'SALE_OVER' end
@@ -110,8 +111,9 @@ local function entry_id_of(number)
   return room.base + (room.drawn and number <= room.drawn and read_four_bytes(LOT_ORDER, number) or number)
 end
 
--- Returns the entry as JSON in its current state, because entries are not rewritten when a queue
--- opens or is emptied, nor when its sale ends. The entry must not be written after this call.
+-- Returns the entry as JSON in its current state, which may differ from the stored one: entries are
+-- not rewritten when a queue opens or is emptied, or when its sale ends. The entry must not be
+-- written after this call.
 local function entry_json(person, entry)
   if entry.state == 'WAITING' then
     entry.deadline_ms = tonumber(redis.call('ZSCORE', PRESENCE_DEADLINES, person) or entry.deadline_ms or entry.joined_ms)
@@ -127,7 +129,7 @@ local function entry_json(person, entry)
   return cjson.encode(entry)
 end
 
--- Returns the position of an entry, 1 for the next to be called; '' for an entry that is not
+-- Returns the position of an entry: 1 for the next one to be called, or '' for an entry that is not
 -- waiting or has no number yet.
 local function position_of(entry)
   local room, number = queue_state(), is_waiting(entry) and number_of(entry)
@@ -139,8 +141,8 @@ local function position_of(entry)
   return number - room.serving - departed
 end
 
--- Returns the reply with the current entry: its JSON, the time until which no deadline counts, and
--- its position.
+-- Returns a reply with the current entry: its JSON, the time until which no deadline takes effect,
+-- and its position.
 local function entry_reply(word, person, entry)
   local position = position_of(entry)
   return {word, entry_json(person, entry), string.format('%d', grace_until_ms), position}

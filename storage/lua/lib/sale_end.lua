@@ -1,7 +1,7 @@
--- Functions for the end of a sale, which permanently ends the round of its queue.
+-- The end of a sale, which permanently ends the round of its queue.
 
--- Marks every entry so far as over, with a few commands regardless of the number of entries. Calls
--- and passes become due, so that `end_due` removes them from the slots.
+-- Marks all existing entries as over, with a few commands regardless of their number. Calls and
+-- passes become due, so that `end_due` removes them from the slots.
 local function end_sale()
   local room = queue_state()
   room.over_id = room.base + room.tail

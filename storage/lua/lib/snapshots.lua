@@ -1,8 +1,8 @@
 -- Functions shared by the scripts that read a whole concert: its queue, its stock, and the changed
 -- people.
 
--- Returns the bits of the numbers that departed, from the byte of the serving number on. When the
--- sale is over, every number has departed.
+-- Returns the departed bits, starting at the byte that contains the serving number. When the sale
+-- is over, every number has departed.
 local function departed_bits()
   local room = queue_state()
   local first, last = math.floor(room.serving / 8), math.floor(room.tail / 8)
@@ -18,8 +18,8 @@ local function waiting_count()
     - redis.call('BITCOUNT', DEPARTED, room.base + room.serving + 1, room.base + room.tail, 'BIT')
 end
 
--- Returns the queue at one version. The seventh field is the argument: the departed bits, or the
--- waiting count.
+-- Returns the fields of the queue at one version. The seventh field is the argument: either the
+-- departed bits or the waiting count.
 local function queue_fields(departed)
   local room, status = queue_state(), room_status()
   local at = redis.call('HMGET', STATE, 'epoch', 'version', 'passes_issued', 'concert_version')
@@ -31,7 +31,7 @@ local function queue_fields(departed)
   return fields
 end
 
--- Returns epoch and version, then four words per tier: id, capacity, held, sold.
+-- Returns epoch and version, then four fields per tier: id, units on sale, held, sold.
 local function stock_fields()
   local fields = redis.call('HMGET', STATE, 'epoch', 'version')
   local words, counters, caps = redis.call('HGETALL', TIERS), {}, read_proposed_caps()
@@ -48,9 +48,9 @@ local function stock_fields()
   return fields
 end
 
--- Returns epoch, version and floor (changes up to the floor may be missing), then person and
--- version of each change after a version, oldest first: at most `limit` people, plus all others who
--- changed at the version of the last one.
+-- Returns epoch, version and floor (changes up to the floor may be missing), then the person and
+-- version of each change since a version, oldest first. There are at most `limit` people, not
+-- counting others with the last one's version.
 local function change_fields(after, limit)
   local at = redis.call('HMGET', STATE, 'epoch', 'version', 'changes_floor')
   local people = redis.call('ZRANGEBYSCORE', CHANGES, '(' .. after, '+inf', 'WITHSCORES', 'LIMIT', 0, limit)

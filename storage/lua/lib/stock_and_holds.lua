@@ -1,4 +1,4 @@
--- Functions shared by the scripts that change stock: take and free units, count them, and read and
+-- Functions shared by the scripts that change stock: they take, free and count units, and read and
 -- write the records of holds and people.
 local touched_tiers, touched_people = {}, {}
 
@@ -15,7 +15,7 @@ local function each_chunk(list, call)
   for first = 1, #list, 1000 do call(unpack(list, first, math.min(first + 999, #list))) end
 end
 
--- Takes `quantity` units of a tier for `owner`, returned units first, then the next new ones.
+-- Takes `quantity` units of a tier for `owner`: first returned units, then the next new ones.
 -- Returns the units, or nil if there are too few.
 local function take_units(tier, quantity, owner)
   local taken = redis.call('ZRANGEBYLEX', FREE, '[' .. tier .. ':', '(' .. tier .. ';', 'LIMIT', 0, quantity)
@@ -65,8 +65,7 @@ local function remove_hold_id(person, id)
   end
 end
 
--- Ends a hold that is HELD or BUYING: every unit is returned once, and the record stays for
--- replays.
+-- Ends a hold that is HELD or BUYING: its units are returned, and the record is kept for replays.
 local function end_hold(id, record, reason)
   for _, unit in ipairs(record.units) do
     free_unit(unit)
