@@ -1,8 +1,8 @@
 """Push intervals: the maximum age of a published position.
 
 The age is close to zero at the front of the queue and grows toward the back. Edges are positions;
-they are converted to entry numbers once per state of a queue, so that each person costs one or two
-comparisons.
+they are converted to entry numbers once per state of a queue, so that one or two comparisons
+suffice for each person.
 """
 
 from bisect import bisect_left, bisect_right
