@@ -1,5 +1,7 @@
-"""Event streams on `/graphql`. They count toward the same limits as sockets, and end when the
-process stops."""
+"""Event streams on `/graphql`.
+
+They count toward the same limits as sockets, and end when the process stops.
+"""
 
 from contextlib import ExitStack
 

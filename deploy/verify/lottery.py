@@ -21,7 +21,7 @@ Json = Any
 
 
 class ProofError(Exception):
-    """Raised if a check fails; the message says which one."""
+    """Raised if a check fails. The message says which one."""
 
 
 def sha256(content: bytes) -> str:
