@@ -27,7 +27,7 @@ _TLS = ssl.create_default_context()
 
 
 class KeySourceError(Exception):
-    """The issuer is unavailable, or its response is not a key set. The message says which."""
+    """Raised if the issuer is unavailable, or if its response is not a key set."""
 
 
 async def fetch_signing_keys(issuer: str, jwks_url: str | None) -> dict[str, dict[str, object]]:

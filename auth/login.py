@@ -125,7 +125,7 @@ def _read_session(request: Request) -> dict[str, object]:
 
 
 def _is_begun_login(value: object) -> bool:
-    """Return whether the value has the shape in which Authlib stores a login.
+    """Return whether the value has the form in which Authlib stores a login.
 
     Authlib does not check the stored value.
     """

@@ -44,7 +44,7 @@ _REASONS: tuple[tuple[type[jwt.PyJWTError], str], ...] = (
 
 
 class TokenVerifier:
-    """Verifies tokens; one instance per process.
+    """Verifies tokens. A process has one instance.
 
     `issuer` and `audience` are compared exactly. `jwks_url` skips discovery.
     """

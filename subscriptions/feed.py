@@ -27,7 +27,7 @@ _outage = OutageLog(log, "the connection to the broker")
 """All feeds of this process share one log, because they depend on the same broker."""
 
 GAP = "gap"
-"""A message sent if others may have been lost, so the listener must read everything."""
+"""Sent to a listener if messages may have been lost, so that it reads everything."""
 SILENCE_S = 5.0
 """The duration of silence after which a ping checks the connection."""
 RECONNECT_PAUSE_S = 0.25

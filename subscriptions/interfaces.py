@@ -117,7 +117,7 @@ class OperationRunner(Protocol[C_contra]):
         ...
 
 
-# Sources: how a publisher, which does not know GraphQL, renders a subscription
+# Sources: they render subscriptions for the publishers, which do not know GraphQL
 
 
 class Source(Protocol):
@@ -175,7 +175,7 @@ class SnapshotReader(Protocol):
     async def read_snapshot(self, concert_id: ConcertId, *, after: int) -> ConcertSnapshot:
         """Return the snapshot, with the changes after the version `after`.
 
-        After the read, the next change publishes a hint again.
+        The next change after this read publishes a hint again.
         """
         ...
 

@@ -1,6 +1,6 @@
 """The GraphQL service on open stores: HTTP, sockets and event streams.
 
-All three share one hub and one connection count.
+Sockets and event streams share one hub and one connection count.
 """
 
 from collections.abc import AsyncIterator, Callable, Sequence

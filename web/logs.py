@@ -1,7 +1,7 @@
 """Log lines for people (`text`) or machines (`json`), each with the id of its request.
 
-Anything in the finished line that resembles a token or an e-mail address is redacted, whatever its
-source.
+Anything in the finished line that resembles a token or an email address is redacted, regardless of
+its source.
 """
 
 import json

@@ -11,7 +11,7 @@ from starlette.types import Message, Receive, Send
 
 from web.http_errors import HttpError
 
-# Limits after a refusal: a client that sends more, or takes longer, is cut off.
+# Limits after a refusal: a client that sends more, or takes longer, is disconnected.
 _DISCARD_AT_MOST_BYTES = 64 * 1024 * 1024
 _DISCARD_FOR_AT_MOST_S = 10
 

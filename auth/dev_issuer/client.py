@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from auth.dev_issuer.claims import granted_scope
 
-# The whole address must match. It has no user part ("http://localhost:1@evil"), no look-alike host,
-# no fragment, and only the characters of RFC 3986: a browser might interpret others, such as
-# backslashes, tabs and line breaks, differently than we do.
+# The whole address must match. It must not have a user part ("http://localhost:1@evil"), a
+# look-alike host or a fragment, and may contain only the characters of RFC 3986. A browser might
+# interpret others, such as backslashes, tabs and line breaks, differently than we do.
 _LOOPBACK_URI = re.compile(
     r"http://(?:localhost|127\.0\.0\.1):(?P<port>[1-9][0-9]{0,4})"
     r"/(?:[A-Za-z0-9._~!$&'()*+,;=:@/-]|%[0-9A-Fa-f]{2})*"

@@ -1,4 +1,4 @@
-"""Logins, codes that have not been redeemed yet, and ended sessions, in memory and bounded.
+"""Logins, authorization codes and ended sessions, kept in memory up to a maximum number.
 
 A code works once, within one minute. The first request that presents it invalidates it, even if
 something else in the request is wrong; presenting it again ends the session that resulted from it.

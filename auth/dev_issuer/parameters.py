@@ -24,7 +24,7 @@ _REPEATABLE = re.compile(r"[ !#-\[\]-~]*")
 
 
 async def read_parameters(request: Request) -> dict[str, str]:
-    """Return the parameters from the body of a POST, or else from the query.
+    """Return the parameters from the body of a POST request or from the query of any other.
 
     Raises Authlib's InvalidRequestError.
     """

@@ -117,12 +117,12 @@ class _Endpoints:
         return JSONResponse(claims, headers={"Cache-Control": "no-store"})
 
     def _issuer_request(self, request: Request, parameters: dict[str, str]) -> IssuerRequest:
-        # Authlib checks the address, so it is the issuer's own. A client could forge the Host
+        # This is the issuer's own address, because Authlib checks it and clients can forge the Host
         # header.
         return IssuerRequest(request.method, self._server.issuer, headers=request.headers, parameters=parameters)
 
     def _refused_in_browser(self, error: OAuth2Error) -> Response:
-        """Redirect to the client if Authlib trusts its address, or else show a page.
+        """Redirect to the client if Authlib trusts its address; otherwise show an error page.
 
         An error must not become an open redirect.
         """

@@ -39,7 +39,7 @@ def draw_order(seed: str, registrations: int) -> list[int]:
 
 
 def find_proofs(node: Json) -> Iterator[dict[str, Json]]:
-    """Yield every object of the response that has a secret, at any depth."""
+    """Yield every object in the response that has a secret, at any depth."""
     waiting = [node]
     while waiting:
         node = waiting.pop()

@@ -16,7 +16,7 @@ export interface TokenAnswer {
 
 export interface Session {
   name: string;
-  /** The name for tickets, or null if the token has none. */
+  /** The name to print on tickets, or null if the token has none. */
   fullName: string | null;
   email: string | null;
   roles: string[];

@@ -166,7 +166,7 @@ class ConcertPublisher:
         self._holds.mark_dirty(topic.person_id for topic in topics if isinstance(topic, HoldsTopic))
 
     def _mark_changes_of_the_whole_queue(self, last: QueueState, now: QueueState) -> None:
-        """Mark the people whose records a change of the whole queue affects but does not write."""
+        """Mark people affected by a change of the queue that was not written to their records."""
         if (last.round, last.is_opened, last.over_id) != (now.round, now.is_opened, now.over_id):
             # The queue was reset or opened, or its sale ended, so every entry may have a new state
             # and number.

@@ -21,7 +21,7 @@ BATCH = 100
 class HoldPublisher:
     """The publisher of holds.
 
-    People stay dirty until their holds are published, so that a failure loses no change.
+    People stay dirty until their holds are published, so no change is lost if a refresh fails.
     """
 
     def __init__(self, concert_id: ConcertId, reader: SnapshotReader, groups: SubscriberGroups) -> None:

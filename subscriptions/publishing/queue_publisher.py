@@ -1,6 +1,6 @@
 """Publishes queue snapshots to the people who are subscribed to their entry in one queue.
 
-A change of a person's own entry is published immediately; movement of the queue is published within
+A change to a person's own entry is published immediately; movement of the queue is published within
 the person's push interval. Entries are read in batches and only for dirty people. A person who is
 not due costs only one comparison.
 """
@@ -25,7 +25,7 @@ from subscriptions.publishing.subscriber_groups import SubscriberGroups
 BATCH = 250
 """The number of entries in one command. They are parsed in about 3 ms, while other tasks wait."""
 MAX_PER_REFRESH = 1_000
-"""The maximum number of people published to in one refresh whose own entries did not change.
+"""The maximum number of people with unchanged entries to whom one refresh publishes.
 
 The rest wait for the next refresh, which publishes to dirty people first.
 """
@@ -34,7 +34,7 @@ The rest wait for the next refresh, which publishes to dirty people first.
 class QueuePublisher:
     """The publisher of queue entries.
 
-    People stay dirty until their entries are published, so that a failure loses no change.
+    People stay dirty until their entries are published, so no change is lost if a refresh fails.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class QueuePublisher:
         self._last_common: tuple[object, ...] = ()
         self._changed_at_s = -inf
         self.next_due_s = inf
-        """The earliest time at which a person without the current version is due."""
+        """The earliest time at which a person who has not received the current version is due."""
 
     def add(self, topic: QueueTopic) -> None:
         self._subscribers.setdefault(topic.person_id, QueueSubscriber(topic))

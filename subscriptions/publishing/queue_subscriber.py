@@ -20,7 +20,7 @@ _MEMBERSHIPS = {
 MIN_SHARE, MAX_SHARE = 0.5, 0.9
 """The bounds of the random share of the push interval after which a person is due.
 
-It is random so that people who once received a payload together do not stay synchronized.
+The share is random so that people who once received a payload together do not stay synchronized.
 """
 
 

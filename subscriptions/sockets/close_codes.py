@@ -36,9 +36,8 @@ class CloseCode(IntEnum):
     SUBSCRIBER_ALREADY_EXISTS = 4409
     """The operation id is in use. Fatal."""
     TOO_MANY_REQUESTS = 4429
-    """The client sent a second connection_init, or messages faster than they are read for two
-    seconds. Fatal, because a client that floods us must not reconnect automatically.
-    """
+    """The client sent a second connection_init, or sent messages too fast for two seconds. Fatal,
+    because a client that floods us must not reconnect automatically. """
 
 
 def shortened(reason: str) -> str:

@@ -1,7 +1,7 @@
 """Counts the open sockets and event streams of this process in total, per address and per person.
 
-At a limit, the sockets that were silent longest are probed. Sockets that do not answer are half
-open and are closed to make room for a new connection.
+At a limit, the sockets that have been silent longest are probed. Sockets that do not answer are
+half open and are closed to make room for a new connection.
 """
 
 import asyncio
@@ -22,11 +22,11 @@ MAX_PROBES = 50
 One new connection must not cause pings to thousands of sockets.
 """
 PROBE_PAUSE_S = 10.0
-"""The time after a probe during which connections above the limit are refused immediately."""
+"""The time after a probe during which the same limit starts no further probe."""
 
 
 class TooManyConnections(Exception):
-    """A connection limit was reached.
+    """Raised if a connection limit is reached.
 
     `str(error)` names the limit. A retry succeeds after other connections have closed.
     """

@@ -41,7 +41,7 @@ class Deadlines:
     def probe(self, now_s: float) -> bool:
         """Start waiting for the answer to a probe.
 
-        Returns False if connection_init has not arrived yet, because its deadline is short anyway.
+        Returns False before connection_init, whose deadline is short anyway.
         """
         if self.is_acknowledged and self.probed_s is None:
             self.probed_s = now_s

@@ -1,6 +1,6 @@
-"""Limits on the load that one client may cause in the transports, and on how long they wait.
+"""Limits on the load that one client may cause, and on the time that transports wait.
 
-Each limit defines what happens when it is exceeded.
+Each limit states what happens when it is exceeded.
 """
 
 from dataclasses import dataclass
@@ -11,10 +11,10 @@ class Limits:
     streams: int = 20_000
     """The maximum number of sockets and event streams per process: 800 MiB at 40 KiB each.
 
-    Further clients are refused with 1013 or 503, and find another process.
+    Further clients are refused with 1013 or 503, and can try another process.
     """
     streams_per_address: int = 5_000
-    """The limit per address, because one address must not fill the whole process.
+    """The limit per address, because one address must not use up the whole process.
 
     Whole offices and mobile carriers share an address, so the limit is high. At the limit, the
     sockets that have been silent longest are pinged; one that does not answer is closed to make
@@ -55,7 +55,7 @@ class Limits:
     """
     pong_wait_s: float = 10.0
     probe_wait_s: float = 1.0
-    """The time to answer a ping at a connection limit. The socket is then closed with 1013."""
+    """The time to answer a ping at a connection limit. After it, the socket is closed with 1013."""
     drain_wait_s: float = 30.0
     """The time after which the socket of a client that does not read is closed with 1013.
 

@@ -11,8 +11,8 @@ CAUGHT_UP_S = 0.0002
 CAUGHT_UP_MESSAGES = 10
 """The number of slowed messages that a message cancels if it was not waiting.
 
-A flood has a few such messages, because the network delivers it in pieces. A client below the slow
-rate has one in two.
+A flood has a few such messages, because the network delivers it in pieces. About half of the
+messages of a client below the slow rate are of this kind.
 """
 
 

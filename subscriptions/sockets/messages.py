@@ -17,7 +17,7 @@ Clients use UUIDs of 36 characters, and every event repeats the id.
 
 
 class Malformed(Exception):
-    """Raised for a message outside the protocol. `str(error)` is the reason for the client."""
+    """Raised for a message outside the protocol. `str(error)` is the reason sent to the client."""
 
 
 @dataclass(frozen=True, slots=True)

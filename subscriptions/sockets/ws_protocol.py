@@ -20,7 +20,7 @@ from subscriptions.sockets.close_codes import CloseCode
 from subscriptions.sockets.limits import Limits
 
 RESTART_SPREAD_S = 1.0
-"""The time over which a restart closes sockets, so that clients do not reconnect all together."""
+"""The time over which a restart closes sockets, so that clients do not all reconnect together."""
 CLOSE_WAIT_S = 5.0
 QUIET_S = 0.2
 """The duration of silence after which we assume that a client has read our close frame."""

@@ -43,8 +43,8 @@ export function makeFetcher(sessions: Sessions, socket: Client, memory: Memory, 
 }
 
 /**
- * Takes the operation name from the document, because right after a change of tab GraphiQL still
- * passes the name of the previous tab's operation.
+ * Takes the operation name from the document, because GraphiQL passes the name of the
+ * previous tab's operation right after the tab has changed.
  */
 function withOperationName(
   operation: FetcherParams,

@@ -1,7 +1,7 @@
 /**
  * Fills in `{{name}}` in variables when an operation is run, so that users do not have to copy ids
- * from tab to tab. `newKey` is a new idempotency key each time; `queuePass` and `holdId` are the last
- * values received.
+ * from tab to tab. `newKey` is a new idempotency key each time; `queuePass` and `holdId` are the
+ * last values received.
  */
 
 import type { Session } from "../session";

@@ -84,7 +84,7 @@ mutation ConfigureRoom($input: ConfigureWaitingRoomInput!) {
 }
 `;
 
-export const ROOM_AUDIT = `# Changes of the waiting room, newest first.
+export const ROOM_AUDIT = `# The log of changes to the waiting room, newest first.
 query RoomAudit($concertId: ID!) {
   waitingRoom(concertId: $concertId) {
     audit(first: 10) {

@@ -1,7 +1,7 @@
 /**
  * A subscription that is kept running. It has at most one operation at any time, and none after
- * `stop`. After an error it is retried, with a longer pause each time. A completion means that the server
- * has nothing more to send; the subscription then stops until `resume`.
+ * `stop`. After an error it is retried, with a longer pause each time. A completion means that the
+ * server has nothing more to send; the subscription then stops until `resume` is called.
  */
 
 import type { Client } from "graphql-ws";
