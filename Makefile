@@ -1,5 +1,5 @@
-# All commands of Onsale; `make help` lists them. They need make and Python 3.11 or later with venv,
-# but no root.
+# Onsale's commands; `make help` lists them. They need make and Python 3.11 or later with venv, but
+# no root privileges.
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -10,13 +10,13 @@ BIN := .venv/bin
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1 /p' Makefile | while read -r name text; do printf '  make %-13s %s\n' "$$name" "$$text"; done
 
-run: .venv/run.stamp pages ## install what is needed, start everything and serve http://localhost:8000
+run: .venv/run.stamp pages ## install the dependencies, start everything and serve http://localhost:8000
 	@exec $(BIN)/python app.py
 
-test: .venv/dev.stamp test-programs lint types page-types ## run every check and every test
+test: .venv/dev.stamp test-programs lint types page-types ## run all checks and tests
 	@$(BIN)/python -m pytest
 
-check: .venv/dev.stamp lint types unit ## check format, lint, types and the SDL and run the unit tests, in seconds
+check: .venv/dev.stamp lint types unit ## run the fast checks (format, lint, types and SDL) and the unit tests
 
 format: .venv/dev.stamp ## format the code
 	@$(BIN)/ruff check --fix .
@@ -29,7 +29,7 @@ lint: .venv/dev.stamp
 types: .venv/dev.stamp
 	@$(BIN)/mypy
 
-# Not part of a build: the pages are served without it.
+# A build does not check types, so this target does.
 page-types:
 	@if $(HAS_NODE); then $(MAKE) -s --no-print-directory frontend/node_modules/.package-lock.json && \
 	  npm --prefix frontend run --silent types; fi
@@ -63,7 +63,7 @@ schema: .venv/run.stamp ## write the SDL to schema/schema.graphql
 	@$(BIN)/python -m schema > .venv/schema.graphql
 	@mv .venv/schema.graphql schema/schema.graphql
 
-frontend: frontend/dist/graphiql.html ## build the pages, GraphiQL first (Node.js 20.19 or later, with npm)
+frontend: frontend/dist/graphiql.html ## build the pages, including GraphiQL (needs Node.js 20.19 or later with npm)
 
 lock: .venv/dev.stamp ## pin the newest dependencies that pyproject.toml allows
 	@$(LOCK) --output-file requirements.lock
@@ -83,10 +83,10 @@ LOCK := $(BIN)/uv pip compile pyproject.toml --upgrade --universal --python-vers
 	@$(call INSTALL,requirements-dev.lock,about a minute and 450 MB)
 	@touch .venv/run.stamp $@
 
-# Shows the progress of a step, how long it took, and how much it brought.
+# Shows the progress of a step, its duration, and the size of its result.
 STEP := $(PYTHON) deploy/make/step.py
 
-# Python compiles a module when it is first imported, so nothing waits for those that never are.
+# --no-compile, because Python compiles each module on its first import anyway.
 INSTALL = count=$$(grep -c '^[a-z].*==' $(1)) && \
   $(STEP) "Installing $$count packages into .venv, once: $(2)" --count '^Collecting ' --of $$count --into .venv -- \
   $(BIN)/python -m pip install --disable-pip-version-check --no-input --no-compile --progress-bar off --require-hashes -r $(1)
@@ -100,7 +100,7 @@ if ! $(BIN)/python -m pip --version > /dev/null 2>&1 && ! $(PYTHON) -m venv --cl
   rm -rf .venv; echo 'The venv module is missing. Debian, Ubuntu: apt-get install python3-venv'; exit 1; fi
 endef
 
-# The API works without its pages, so no failure here may keep it from starting.
+# The API works without its pages, so a failure here must not prevent it from starting.
 pages:
 	@if ! $(HAS_NODE); then \
 	  echo 'GraphiQL is not built: it needs Node.js 20.19 or later with npm. The API runs without it.'; \
@@ -119,12 +119,12 @@ frontend/dist/graphiql.html: frontend/node_modules/.package-lock.json $(shell fi
 
 frontend/node_modules/.package-lock.json: frontend/package-lock.json
 	@$(NEEDS_NODE)
-	@$(STEP) 'Installing what builds GraphiQL, once: about half a minute and 250 MB' --into frontend/node_modules -- \
+	@$(STEP) 'Installing the build tools of GraphiQL, once: about half a minute and 250 MB' --into frontend/node_modules -- \
 	  npm --prefix frontend ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
 
-# Programs that tests need and no wheel contains: Redis 7 as a second store, a library that mongod
-# needs, and a browser.
+# Programs that the tests need but pip cannot install: Redis 7 as a second store, a library for
+# mongod, and a browser.
 test-programs: .venv/dev.stamp
 	@missing=$$($(MISSING)); if [ -z "$$missing" ]; then exit 0; fi; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \

@@ -1,6 +1,6 @@
 """Fetches an issuer's JSON Web Key Set.
 
-It keeps only the public signing keys, which may verify a token.
+Only public signing keys are kept, because no other key may verify a token.
 """
 
 import json
@@ -15,25 +15,25 @@ ALGORITHMS = ("RS256", "PS256", "ES256")
 """Accepted algorithms: asymmetric only, so that a public key can never serve as an HMAC secret."""
 
 MAX_RESPONSE_BYTES = 262_144
-"""Maximum size of a response.
+"""The maximum size of a response.
 
 A realm publishes a handful of keys of about 3 KiB each, including certificates.
 """
 FETCH_TIMEOUT_S = 5.0
-"""Timeout of each step of a request. The caller limits the total."""
+"""The timeout of each step of a request. The caller limits the total time."""
 
 # Reading the system's certificates takes 50 ms, which must not delay the first person with a token.
 _TLS = ssl.create_default_context()
 
 
 class KeySourceError(Exception):
-    """The issuer is unavailable, or its response is not a key set. The message says which."""
+    """Raised if the issuer is unavailable, or if its response is not a key set."""
 
 
 async def fetch_signing_keys(issuer: str, jwks_url: str | None) -> dict[str, dict[str, object]]:
     """Return the signing keys by `kid`, never empty.
 
-    Raises KeySourceError, or httpx2's errors when the issuer cannot be reached.
+    Raises KeySourceError, or httpx2's errors if the issuer cannot be reached.
     """
     # A proxy set in the environment cannot reach this machine's loopback, where the development
     # issuer listens.
@@ -79,7 +79,7 @@ def signing_keys(published: Mapping[str, object]) -> dict[str, dict[str, object]
     """Return the usable keys by `kid`. Raises KeySourceError if no key is usable."""
     keys = published.get("keys")
     usable = {str(jwk["kid"]): jwk for jwk in keys if _is_usable(jwk)} if isinstance(keys, list) else {}
-    # An empty set must not replace the keys we have.
+    # An empty set must not replace the known keys.
     if not usable:
         raise KeySourceError(f"the key set has no signing key for {', '.join(ALGORITHMS)}")
     return usable
@@ -92,8 +92,8 @@ def _is_usable(jwk: object) -> bool:
     """
     if not isinstance(jwk, dict) or jwk.get("use") != "sig" or not isinstance(jwk.get("kid"), str) or "d" in jwk:
         return False
-    # Checked before PyJWT, which raises errors that are not its own for malformed keys of other
-    # types.
+    # Checked before PyJWT parses the key, because it raises unrelated errors for malformed keys of
+    # other types.
     if jwk.get("kty") not in ("RSA", "EC") or jwk.get("alg") not in (None, *ALGORITHMS):
         return False
     try:

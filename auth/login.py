@@ -1,11 +1,10 @@
 """Login on the issuer's own page: authorization code with PKCE, state and nonce.
 
 It uses Authlib's Starlette client. `/login` sends the browser to the issuer. `/login/callback`
-redeems the code and hands the tokens to the page in the body of its response, so that no address,
-log or history ever contains a token. In between, state, nonce and verifier are kept in a cookie of
-the browser that asked, so processes are stateless. The cookie needs no signature: an attacker who
-could plant one in a victim's browser could just as well plant one that we signed for the attacker.
-On https the cookie's name prevents planting.
+redeems the code and returns the tokens in the body of its response, so no address, log or history
+ever contains a token. In between, the state, nonce and verifier are kept in a cookie, so processes
+are stateless. The cookie is not signed: an attacker who could plant a cookie in a victim's browser
+could also plant one that we signed for the attacker. On https, the cookie's name prevents this.
 """
 
 import base64
@@ -22,22 +21,22 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from auth.login_pages import handing_over, not_signed_in
+from auth.login_pages import failure_page, tokens_page
 
 log = logging.getLogger(__name__)
 
 SCOPE = "openid profile email"
 LOGIN_LASTS_S = 600
-"""How long a person has to type a password."""
+"""The time that a person has to type a password."""
 _COOKIE = "onsale-login"
-_HANDED_OVER = ("access_token", "expires_in", "refresh_token", "id_token")
+_TOKENS_FOR_PAGE = ("access_token", "expires_in", "refresh_token", "id_token")
 
 
 def login_routes(issuer: str, *, client_id: str) -> list[BaseRoute]:
     """Return the login routes.
 
-    `client_id` is a public client of `issuer` that may redirect to `/login/callback` at every one
-    of our addresses.
+    `client_id` is a public client of `issuer` that may redirect to `/login/callback` at each of our
+    addresses.
     """
     login = _Login(issuer, client_id)
     return [Route("/login", login.start), Route("/login/callback", login.finish, name="login_callback")]
@@ -65,7 +64,7 @@ class _Login:
         try:
             response: Response = await self._client.authorize_redirect(request, request.url_for("login_callback"))
         except (AuthlibBaseError, httpx2.HTTPError, ValueError) as error:
-            return self._away(error)
+            return self._unavailable(error)
         response.set_cookie(
             _cookie_name(request),
             base64.urlsafe_b64encode(json.dumps(session).encode()).decode(),
@@ -83,26 +82,26 @@ class _Login:
         return response
 
     async def _answer(self, request: Request) -> Response:
-        request.scope["session"] = _remembered(request)
-        # RFC 9207: a response from another issuer is not for us.
+        request.scope["session"] = _read_session(request)
+        # RFC 9207: a response from another issuer must be rejected.
         if request.query_params.get("iss", self._issuer) != self._issuer:
-            return not_signed_in("The response came from another issuer; sign in again.", status=400)
+            return failure_page("The response came from another issuer; sign in again.", status=400)
         try:
             tokens = await self._client.authorize_access_token(
                 request, claims_options={"iss": {"essential": True, "value": self._issuer}}
             )
         except (AuthlibBaseError, JoseError) as error:
-            return not_signed_in(_words(error), status=400)
+            return failure_page(_reason_for(error), status=400)
         except (httpx2.HTTPError, ValueError) as error:
-            return self._away(error)
-        # Without an ID token, nothing proves that the response belongs to this login.
+            return self._unavailable(error)
+        # Only an ID token proves that the response belongs to this login.
         if "userinfo" not in tokens:
-            return not_signed_in("The issuer sent no ID token; sign in again.", status=400)
-        return handing_over({name: tokens[name] for name in _HANDED_OVER if name in tokens})
+            return failure_page("The issuer sent no ID token; sign in again.", status=400)
+        return tokens_page({name: tokens[name] for name in _TOKENS_FOR_PAGE if name in tokens})
 
-    def _away(self, error: Exception) -> Response:
+    def _unavailable(self, error: Exception) -> Response:
         log.warning("login at %s failed: %s: %s", self._issuer, type(error).__name__, error)
-        return not_signed_in("The issuer did not answer correctly; try again in a moment.", status=503)
+        return failure_page("The issuer did not answer correctly; try again in a moment.", status=503)
 
 
 def _is_secure(request: Request) -> bool:
@@ -113,10 +112,10 @@ def _cookie_name(request: Request) -> str:
     return f"__Host-{_COOKIE}" if _is_secure(request) else _COOKIE
 
 
-def _remembered(request: Request) -> dict[str, object]:
+def _read_session(request: Request) -> dict[str, object]:
     """Return the session in the cookie.
 
-    It is empty if the cookie is not one of ours; then no state matches it.
+    Returns an empty session, which matches no state, if the cookie is not one of ours.
     """
     try:
         session = json.loads(base64.urlsafe_b64decode(request.cookies.get(_cookie_name(request), "")))
@@ -125,16 +124,16 @@ def _remembered(request: Request) -> dict[str, object]:
     return session if isinstance(session, dict) and all(map(_is_begun_login, session.values())) else {}
 
 
-def _is_begun_login(kept: object) -> bool:
-    """Return whether the value has the shape in which Authlib stores a login.
+def _is_begun_login(value: object) -> bool:
+    """Return whether the value has the form in which Authlib stores a login.
 
-    Authlib trusts what it finds, so the shape is checked here.
+    Authlib does not check the stored value.
     """
-    begun = kept.get("data") if isinstance(kept, dict) else None
-    return isinstance(begun, dict) and all(isinstance(value, str) for value in begun.values())
+    login = value.get("data") if isinstance(value, dict) else None
+    return isinstance(login, dict) and all(isinstance(value, str) for value in login.values())
 
 
-def _words(error: Exception) -> str:
+def _reason_for(error: Exception) -> str:
     if getattr(error, "error", None) == "mismatching_state":
         return "This sign-in was not started in this browser, or it has expired; sign in again."
     return getattr(error, "description", None) or getattr(error, "error", None) or type(error).__name__

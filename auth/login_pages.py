@@ -1,6 +1,6 @@
 """The two pages that end a login.
 
-One stores the tokens where our pages expect them; the other explains why the login failed.
+One stores the tokens for our other pages; the other explains why the login failed.
 """
 
 import base64
@@ -11,8 +11,8 @@ from html import escape
 
 from starlette.responses import HTMLResponse
 
-# sessionStorage belongs to this tab alone, and ends with it. `replace` removes the callback, with
-# its code and state, from the history.
+# sessionStorage belongs to this tab alone and ends with it. `replace` removes the callback address,
+# with its code and state, from the history.
 _SCRIPT = """
 sessionStorage.setItem("onsale.signed-in", document.body.dataset.tokens);
 location.replace("/graphql");
@@ -31,7 +31,7 @@ _PAGE = """<!doctype html>
 </html>
 """
 
-_HANDING_OVER = """<body data-tokens="{tokens}">
+_TOKENS = """<body data-tokens="{tokens}">
 <p>You are signed in. Returning …</p>
 <noscript>This page needs JavaScript; enable it and reload.</noscript>
 <script>{script}</script>
@@ -44,12 +44,12 @@ _NOT_SIGNED_IN = """<body>
 </body>"""
 
 
-def handing_over(tokens: Mapping[str, object]) -> HTMLResponse:
-    body = _HANDING_OVER.format(tokens=escape(json.dumps(tokens)), script=_SCRIPT)
+def tokens_page(tokens: Mapping[str, object]) -> HTMLResponse:
+    body = _TOKENS.format(tokens=escape(json.dumps(tokens)), script=_SCRIPT)
     return _page("Signed in", body, status=200)
 
 
-def not_signed_in(reason: str, *, status: int) -> HTMLResponse:
+def failure_page(reason: str, *, status: int) -> HTMLResponse:
     return _page("Not signed in", _NOT_SIGNED_IN.format(reason=escape(reason)), status=status)
 
 

@@ -1,8 +1,8 @@
-"""Queue passes: short EdDSA tokens that say which person was called at which concert.
+"""Queue passes: short EdDSA tokens that state which person was called for which concert.
 
-A pass is not accepted as an access token, nor an access token as a pass. The bytes of a pass follow
-from its claims and the key (Ed25519 signs deterministically), so no pass has to be stored. All
-processes that share the key file create the same passes.
+A pass is not accepted as an access token, nor an access token as a pass. The claims and the key
+determine the bytes of a pass (Ed25519 signatures are deterministic), so no pass has to be stored.
+All processes that share the key file create the same passes.
 """
 
 import base64
@@ -25,7 +25,7 @@ SIGNED_KEPT = 10_000
 
 
 class BadPass(Exception):
-    """The token is not one of our passes, or is not for this person and concert.
+    """Raised if the token is not one of our passes, or not for this person and concert.
 
     The store decides whether a pass has expired.
     """
@@ -36,7 +36,7 @@ class PassClaims:
     concert_id: ConcertId
     person_id: PersonId
     entry_id: EntryId
-    """Entry in the queue. With the concert and the person it is the identity of the pass."""
+    """The queue entry. Together with the concert and the person, it identifies the pass."""
     issued_at: datetime
     expires_at: datetime
 
@@ -53,13 +53,12 @@ class PassSigner:
         x = base64.urlsafe_b64encode(public).decode().rstrip("=")
         self._kid = fingerprint(x)[:16]
         self.jwks = {"keys": [{"kty": "OKP", "crv": "Ed25519", "x": x, "kid": self._kid, "use": "sig", "alg": "EdDSA"}]}
-        """Key set that `/.well-known/jwks.json` publishes."""
+        """The key set that `/.well-known/jwks.json` publishes."""
 
     def sign(self, claims: PassClaims) -> str:
         """Return the pass.
 
-        The same claims give the same bytes, so a recently signed pass is not signed again on every
-        read.
+        The same claims give the same bytes, so recently signed passes are cached.
         """
         token = self._signed.get(claims)
         if token is None:
@@ -81,7 +80,7 @@ class PassSigner:
         return jwt.encode(payload, self._key, algorithm="EdDSA", headers={"typ": TYPE, "kid": self._kid})
 
     def read_entry_id(self, token: str, *, concert_id: ConcertId, person_id: PersonId) -> EntryId:
-        """Return the queue entry of a genuine pass.
+        """Return the id of the queue entry for which the pass was signed.
 
         Raises BadPass. The store decides whether the pass is still valid.
         """
@@ -93,7 +92,7 @@ class PassSigner:
                 self._key.public_key(),
                 algorithms=["EdDSA"],
                 audience=AUDIENCE,
-                # The store's clock and its grace decide when a pass has expired.
+                # The store decides by its own clock and grace period whether a pass has expired.
                 options={"verify_exp": False, "verify_iat": False, "require": ["jti", "sub", "concert", "place"]},
             )
         except (jwt.InvalidTokenError, ValueError) as error:
@@ -106,20 +105,20 @@ class PassSigner:
 def signer_from_file(path: Path) -> PassSigner:
     """Return the signer with the key in the file.
 
-    The first process creates the file. Two processes that start at once agree on one key. Raises
-    ValueError if the file contains no Ed25519 key.
+    The first process creates the file. Two processes that start at the same time agree on one key.
+    Raises ValueError if the file contains no Ed25519 key.
     """
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        made = path.with_suffix(f".{os.getpid()}")
-        made.touch(mode=0o600)
-        made.write_bytes(_pem(Ed25519PrivateKey.generate()))
+        new_file = path.with_suffix(f".{os.getpid()}")
+        new_file.touch(mode=0o600)
+        new_file.write_bytes(_pem(Ed25519PrivateKey.generate()))
         try:
-            os.link(made, path)
+            os.link(new_file, path)
         except FileExistsError:
             pass
         finally:
-            made.unlink()
+            new_file.unlink()
     return signer_from_pem(path.read_bytes())
 
 

@@ -1,8 +1,8 @@
 """The issuer's public signing keys by `kid`.
 
-They are fetched without blocking the loop, and kept through an outage. One fetch serves all callers
-that are waiting for it. The cooldown limits the fetches, however many unknown keys tokens name.
-Known keys are kept until a fetch succeeds without them.
+They are fetched without blocking the event loop, and kept during an outage. One fetch serves all
+callers that are waiting for it. A cooldown limits the number of fetches, even if many tokens name
+unknown keys. A known key is kept until a successful fetch no longer contains it.
 """
 
 import asyncio
@@ -18,20 +18,20 @@ from domain.errors import TemporarilyUnavailable
 REFRESH_EVERY_S = 600.0
 """How long a key that the issuer has withdrawn may still be trusted."""
 COOLDOWN_S = 10.0
-"""Time between two fetches, as in Keycloak's own adapters.
+"""The minimum time between two fetches, as in Keycloak's own adapters.
 
-It prevents unknown keys from being used to flood the issuer.
+It prevents clients from flooding the issuer by naming unknown keys.
 """
 RETRY_EMPTY_S = 1.0
-"""Time between two fetches while no key is known: sign-in is impossible until one succeeds."""
+"""The minimum time between two fetches while no key is known, so sign-in is impossible."""
 
 _log = logging.getLogger(__name__)
 
 
 class SigningKeys:
-    """Signing keys of one issuer.
+    """The signing keys of one issuer.
 
-    `generation` rises whenever the set of keys changes; then earlier tokens have to be verified
+    `generation` increases whenever the set of keys changes; earlier tokens must then be verified
     again.
     """
 
@@ -55,7 +55,7 @@ class SigningKeys:
         self.generation = 0
 
     async def find(self, kid: str) -> jwt.PyJWK | None:
-        """Return the key; None if the issuer has no such signing key.
+        """Return the key, or None if the issuer has no such signing key.
 
         Raises TemporarilyUnavailable until keys have been fetched for the first time.
         """
@@ -66,7 +66,7 @@ class SigningKeys:
         return self._keys.get(kid)
 
     def refresh_if_stale(self) -> None:
-        """Start a fetch if one is due, without waiting; the known keys are used meanwhile."""
+        """Start a fetch if one is due. The known keys are used until it completes."""
         if time.monotonic() - self._fetched_at_s >= self._refresh_every_s:
             self._start_fetch()
 
@@ -80,12 +80,12 @@ class SigningKeys:
     async def _refresh(self) -> None:
         fetching = self._start_fetch()
         if fetching is not None:
-            # asyncio.wait does not cancel the fetch when this caller is cancelled: others wait for
-            # it too.
+            # If this caller is canceled, asyncio.wait does not cancel the fetch, for which others
+            # may be waiting.
             await asyncio.wait([fetching])
 
     def _start_fetch(self) -> asyncio.Task[None] | None:
-        """Return the fetch in progress or a new one; None during the cooldown."""
+        """Return the fetch in progress or a new one, or None during the cooldown."""
         if self._fetching is not None:
             return self._fetching
         cooldown_s = self._cooldown_s if self._keys else min(RETRY_EMPTY_S, self._cooldown_s)
@@ -96,8 +96,8 @@ class SigningKeys:
 
     async def _fetch(self) -> None:
         try:
-            # Bounds all requests together: an issuer that sends bytes slowly stays within each
-            # request's own timeout.
+            # This limits all requests together, because an issuer that sends bytes slowly never
+            # exceeds the timeout of a single step.
             async with asyncio.timeout(FETCH_TIMEOUT_S):
                 self._adopt(await fetch_signing_keys(self._issuer, self._jwks_url))
             self._fetched_at_s = time.monotonic()

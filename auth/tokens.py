@@ -1,7 +1,8 @@
 """Turns a bearer token into a Viewer, or explains the refusal and the next step.
 
-Accepts only access tokens signed with a pinned algorithm by a published key of the issuer, meant
-for our audience and valid now. Nothing that a token says about itself decides how it is checked.
+Accepts only access tokens that a published key of the issuer signed with an accepted algorithm,
+that are meant for our audience, and that are currently valid. The content of a token never decides
+how it is checked.
 """
 
 import re
@@ -20,12 +21,12 @@ from domain.ids import HOUSE, PersonId
 from domain.text.characters import plain_line
 
 MAX_TOKEN_BYTES = 8_192
-"""Maximum size of a token.
+"""The maximum size of a token.
 
-Common servers limit all headers together to 8 KiB; a Keycloak token has about 1 KiB.
+Many servers limit all headers together to 8 KiB; a Keycloak token has about 1 KiB.
 """
 LEEWAY_S = 5.0
-"""Maximum difference between the clocks of two hosts kept by NTP."""
+"""The maximum difference between the clocks of two hosts that use NTP."""
 MAX_NAME_CHARACTERS = 255
 
 # Keycloak sends a UUID, or f:<store>:<name> for people from another directory. Braces would be hash
@@ -43,7 +44,7 @@ _REASONS: tuple[tuple[type[jwt.PyJWTError], str], ...] = (
 
 
 class TokenVerifier:
-    """Verifies tokens; one instance per process.
+    """Verifies tokens. A process has one instance.
 
     `issuer` and `audience` are compared exactly. `jwks_url` skips discovery.
     """
@@ -71,16 +72,16 @@ class TokenVerifier:
             raise Unauthenticated(f"The token has more than {MAX_TOKEN_BYTES} bytes; send an access token.")
         if not token.isascii():
             raise _refused("is malformed; send the access token exactly as the issuer returned it")
-        # Also on a hit: while all tokens are cached, nothing else would detect that a key was
+        # Done even for cached tokens: if all tokens are cached, nothing else detects that a key was
         # withdrawn.
         self._keys.refresh_if_stale()
         known = self._verified.get(token, now_s=time.time(), generation=self._keys.generation)
-        return known or await self._verify_anew(token)
+        return known or await self._verify_uncached(token)
 
     async def aclose(self) -> None:
         await self._keys.aclose()
 
-    async def _verify_anew(self, token: str) -> Viewer:
+    async def _verify_uncached(self, token: str) -> Viewer:
         key = await self._key_for(token)
         claims = self._verified_claims(token, key)
         viewer = _viewer(claims)
@@ -91,7 +92,7 @@ class TokenVerifier:
         """Return the issuer's key that signed the token.
 
         The unverified header is read only to refuse early and to find the key among the issuer's
-        own. Raises Unauthenticated, or TemporarilyUnavailable while the keys cannot be fetched.
+        keys. Raises Unauthenticated, or TemporarilyUnavailable while the keys cannot be fetched.
         """
         try:
             header = jwt.get_unverified_header(token)
@@ -143,7 +144,7 @@ def _refused(reason: str) -> Unauthenticated:
 def _is_header_type_of_access_token(type_: object) -> bool:
     """Return whether the type is absent, JWT or RFC 9068's at+jwt.
 
-    A queue pass and other tokens name their own type here.
+    Queue passes and some other tokens have their own types.
     """
     return (type_.lower().removeprefix("application/") if isinstance(type_, str) else type_) in _HEADER_TYPES
 
@@ -161,7 +162,7 @@ def _expiry_s(claims: Mapping[str, object]) -> float:
 
 def _viewer(claims: Mapping[str, object]) -> Viewer:
     subject = claims["sub"]
-    # HOUSE buys the stock that is taken off sale, so no one may sign in under its name.
+    # HOUSE owns the stock that is taken off sale, so no one may sign in under its name.
     if not isinstance(subject, str) or not _SUBJECT.fullmatch(subject) or subject == HOUSE:
         raise _refused("has a malformed sub claim; sign in again")
     return Viewer(
@@ -174,14 +175,14 @@ def _viewer(claims: Mapping[str, object]) -> Viewer:
 
 
 def _text(value: object) -> str | None:
-    """Return a claim as a line without invisible characters, because it is stored and shown."""
+    """Return the claim without invisible characters, because it is stored and shown."""
     return (plain_line(value[:MAX_NAME_CHARACTERS]) or None) if isinstance(value, str) else None
 
 
 def _roles(realm_access: object) -> frozenset[Role]:
     """Return the known roles.
 
-    Roles we do not know concern only the realm. Malformed claims give no role at all.
+    Unknown roles concern only the realm. Malformed claims give no roles.
     """
     names = realm_access.get("roles") if isinstance(realm_access, dict) else None
     return frozenset(role for role in Role if role in names) if isinstance(names, list) else frozenset()

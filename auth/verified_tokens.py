@@ -1,8 +1,8 @@
-"""Keeps recently verified tokens.
+"""A cache of recently verified tokens.
 
-Repeated requests with a token therefore cost a hash instead of an RSA check. The key is the SHA-256
-of the token, so no token is kept. An entry ends with its token's `exp`, or when the issuer's keys
-change. The least recently used entry is evicted.
+A repeated request with the same token costs a hash instead of an RSA check. The key is the SHA-256
+of the token, so the tokens themselves are not kept. An entry ends at its token's `exp`, or when the
+issuer's keys change. The least recently used entry is evicted.
 """
 
 import hashlib
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from auth.viewer import Viewer
 
 CAPACITY = 16_384
-"""Maximum number of entries, about 11 MiB. With more people at once, the RSA check is repeated."""
+"""The maximum number of entries, about 11 MiB. Beyond it, some RSA checks are repeated."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The viewer, according to a verified token, and what a role permits."""
+"""The viewer, as identified by a verified token, and the roles."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -20,7 +20,7 @@ class Viewer:
     email: str | None
     roles: frozenset[Role]
     expires_at: float | None = None
-    """Unix seconds. Subscriptions end when the token expires."""
+    """The expiry of the token in Unix seconds. It ends the viewer's subscriptions."""
 
     @property
     def is_organizer(self) -> bool:

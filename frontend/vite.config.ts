@@ -1,8 +1,8 @@
 import { defineConfig } from "vite";
 
 // Every file is served from /assets under a name that contains its hash. No file is inlined as a
-// `data:` URL, except those in Monaco's own styles, so that the page's content security policy can be strict
-// (web/pages.py).
+// `data:` URL, except in Monaco's own styles, so that the page can have a strict content security
+// policy (web/pages.py).
 export default defineConfig({
   logLevel: "warn",
   build: {

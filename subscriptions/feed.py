@@ -1,9 +1,9 @@
 """One connection of this process to the broker, shared by all its subscriptions.
 
-broadcaster distributes the messages of a channel. We use our own backend, because broadcaster's
-loses subscribers and stops without an error after an outage. Ours owns its connection, reconnects,
-and then sends GAP on every channel. A message only sets a flag that makes its listener read the
-state again, so message queues stay short unless the event loop is slow.
+broadcaster distributes the messages of a channel. We use our own backend, because the one in
+broadcaster loses subscribers, and stops without an error after an outage. Ours owns its connection,
+reconnects, and then sends GAP on every channel. A message only sets a flag that makes its listener
+read the state again, so message queues stay short unless the event loop is slow.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ _outage = OutageLog(log, "the connection to the broker")
 """All feeds of this process share one log, because they depend on the same broker."""
 
 GAP = "gap"
-"""A message that means that others may have been lost, so the listener must read everything."""
+"""Sent to a listener if messages may have been lost, so that it reads everything."""
 SILENCE_S = 5.0
 """The duration of silence after which a ping checks the connection."""
 RECONNECT_PAUSE_S = 0.25
@@ -151,9 +151,9 @@ class Feed:
     async def start(self) -> None:
         await self._broadcast.connect()
 
-    def listen(self, channel: str, notice: HintHandler) -> None:
-        """Call `notice` with each further message, and with GAP if messages may have been lost."""
-        self._listening[channel] = asyncio.create_task(self._drain(channel, notice))
+    def listen(self, channel: str, on_message: HintHandler) -> None:
+        """Call `on_message` with each message, and with GAP if messages may have been lost."""
+        self._listening[channel] = asyncio.create_task(self._drain(channel, on_message))
 
     async def stop_listening(self, channel: str) -> None:
         task = self._listening.pop(channel)
@@ -180,15 +180,15 @@ class Feed:
         queues = [queue for queues in subscribers.values() for queue in queues]
         return sum(queue.qsize() for queue in queues)
 
-    async def _drain(self, channel: str, notice: HintHandler) -> None:
+    async def _drain(self, channel: str, on_message: HintHandler) -> None:
         subscription = self._broadcast.subscribe(channel)
         async with self._lock:
             subscriber = await subscription.__aenter__()
         try:
-            # Hints that were published before the subscription were not received.
-            notice(GAP)
+            # Hints published before the subscription were not received.
+            on_message(GAP)
             while True:
-                notice((await subscriber.get()).message)
+                on_message((await subscriber.get()).message)
         finally:
             async with self._lock:
                 await subscription.__aexit__(None, None, None)

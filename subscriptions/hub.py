@@ -82,7 +82,7 @@ class Hub:
 
     async def _run(self, concert_id: ConcertId, publisher: ConcertPublisher) -> None:
         channel = hints_channel(concert_id)
-        # The first subscriber is added in the turn of the event loop that creates this task.
+        # The first subscriber is added in the same turn of the event loop that creates this task.
         self._feed.listen(channel, publisher.on_hint)
         try:
             while not publisher.is_idle:

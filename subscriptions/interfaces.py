@@ -19,7 +19,7 @@ from domain.topics import QueueSnapshot, Snapshot, Topic
 from storage.hot.queue_state import Changes, QueueState
 from storage.hot.queues import EntryRecord
 
-# Operations: requests of a transport, and their outcomes
+# Operations: requests from a transport, and their outcomes
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class OperationRequest:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """A query or mutation was executed, or a subscription to something that changes no more."""
+    """The result of a query, a mutation, or a subscription to data that no longer changes."""
 
     payload: bytes
     """The execution result as JSON."""
@@ -43,7 +43,7 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """Nothing was executed: the operation is invalid, denied, or cannot be served now."""
+    """An operation that was not executed: it is invalid or denied, or cannot be served now."""
 
     errors: bytes
     """A list of GraphQL errors as JSON."""
@@ -67,11 +67,11 @@ class Rendered:
     payload: bytes
     """An execution result as JSON, `{"data": …}`."""
     is_last: bool = False
-    """Whether this is the last payload, after which the transport completes the subscription."""
+    """Whether the transport completes the subscription after this payload."""
     key: Hashable = None
     """Identifies the object shown, if a topic has several.
 
-    A slow client gets only the newest state of each.
+    A slow client gets only the newest state of each object.
     """
 
 
@@ -117,7 +117,7 @@ class OperationRunner(Protocol[C_contra]):
         ...
 
 
-# Sources: how a publisher, which does not know GraphQL, renders a subscription
+# Sources: they render subscriptions for the publishers, which do not know GraphQL
 
 
 class Source(Protocol):
@@ -175,7 +175,7 @@ class SnapshotReader(Protocol):
     async def read_snapshot(self, concert_id: ConcertId, *, after: int) -> ConcertSnapshot:
         """Return the snapshot, with the changes after the version `after`.
 
-        After the read, the next change publishes a hint again.
+        The next change after this read publishes a hint again.
         """
         ...
 
@@ -198,8 +198,9 @@ class PresenceStore(Protocol):
     async def sync_presence(
         self, concert_id: ConcertId, process: str, people: Sequence[tuple[PersonId, int]], *, is_known: bool
     ) -> None:
-        """Renew the lease of `process` and record connects (above 0) and disconnects (below 0).
+        """Renew the lease of `process`, and record connections and disconnections.
 
-        Numbers above 0 are connections, and numbers below 0 are disconnections. Raises LeaseExpired
-        if the lease has expired or, with `is_known`, if the store does not know the process.
+        `people` pairs each person with a sequence number, which is negative for a disconnection.
+        Raises LeaseExpired if the lease has expired or, with `is_known`, if the store does not know
+        the process.
         """

@@ -48,12 +48,12 @@ class EventStream:
         self._changed.set()
 
     def stop(self) -> None:
-        """End the stream without `complete`, which means that the client may reconnect."""
+        """End the stream without `complete`, so the client may reconnect."""
         self._is_stopped = True
         self._changed.set()
 
     async def serve(self, outcome: Outcome, receive: Receive, send: Send) -> None:
-        leaving = asyncio.create_task(self._leave(receive))
+        watching_disconnect = asyncio.create_task(self._stop_on_disconnect(receive))
         try:
             async with asyncio.timeout(self._limits.drain_wait_s):
                 await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
@@ -64,8 +64,8 @@ class EventStream:
         finally:
             if not isinstance(outcome, Answered | Rejected | Ended):
                 outcome.close()
-            leaving.cancel()
-            await asyncio.wait([leaving])
+            watching_disconnect.cancel()
+            await asyncio.wait([watching_disconnect])
 
     async def _answer(self, outcome: Outcome, send: Send) -> None:
         match outcome:
@@ -106,7 +106,7 @@ class EventStream:
         async with asyncio.timeout(self._limits.drain_wait_s):
             await send({"type": "http.response.body", "body": body, "more_body": not is_end})
 
-    async def _leave(self, receive: Receive) -> None:
+    async def _stop_on_disconnect(self, receive: Receive) -> None:
         while (await receive())["type"] != "http.disconnect":
             pass
         self.stop()

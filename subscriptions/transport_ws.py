@@ -83,9 +83,9 @@ class GraphQLSocket(Generic[C]):
 
 
 def _has_token(headers: Headers, scope: Scope) -> bool:
-    """Return whether the upgrade request has a token in its header or in a common parameter.
+    """Return whether the upgrade request has a token in a header or a common query parameter.
 
-    Neither token is used, because browsers cannot send the header and URLs are written to logs.
+    Such a token is not used, because browsers cannot send the header and URLs are written to logs.
     """
     names = [name for name, _ in QueryParams(scope.get("query_string", b"")).multi_items()]
     return "authorization" in headers or any(is_token_name(name) for name in names)
@@ -94,7 +94,7 @@ def _has_token(headers: Headers, scope: Scope) -> bool:
 async def _forbid(scope: Scope, send: Send, reason: str) -> None:
     """Answer the upgrade request with 403 and the reason, if the server can send a body."""
     if "websocket.http.response" not in scope.get("extensions", {}):
-        # Before the socket is accepted, this message makes the server answer with status 403.
+        # If the socket is not accepted yet, this message makes the server answer with status 403.
         await send({"type": "websocket.close"})
         return
     body = reason.encode(errors="replace")

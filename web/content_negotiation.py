@@ -1,6 +1,6 @@
 """Content negotiation (RFC 9110, section 12.5.1).
 
-Selects the media type that a client prefers from those that we offer.
+Selects the media type that a client prefers among those that we offer.
 """
 
 from collections.abc import Iterator, Sequence
@@ -30,17 +30,18 @@ class MediaRange:
 
 
 def preferred_media_type(accept: str, offered: Sequence[str]) -> str | None:
-    """Return the best of `offered`; None if the client accepts none of them.
+    """Return the best of `offered`, or None if the client accepts none of them.
 
-    If the client has no preference, return the first one.
+    Returns the first one if the client has no preference.
     """
     if not accept.strip():
         return offered[0]
     ranges = list(_ranges(accept))
     rated = [(_best_range(ranges, media_type), media_type) for media_type in offered]
-    taken = [(range_, media_type) for range_, media_type in rated if range_ and range_.quality > 0]
-    # max() returns the first of several equals, so the order of `offered` decides between them.
-    best = max(taken, key=lambda pair: (pair[0].quality, pair[0].precision, -pair[0].index), default=None)
+    acceptable = [(range_, media_type) for range_, media_type in rated if range_ and range_.quality > 0]
+    # max() returns the first of several equal items, so the order of `offered` decides between
+    # them.
+    best = max(acceptable, key=lambda pair: (pair[0].quality, pair[0].precision, -pair[0].index), default=None)
     return best[1] if best else None
 
 
@@ -58,7 +59,7 @@ def _ranges(accept: str) -> Iterator[MediaRange]:
 
 
 def _quality(text: str) -> float:
-    """Return the quality; 0, which refuses the range, if the text is not a number from 0 to 1."""
+    """Return the quality, or 0 (not acceptable) if the text is not a number from 0 to 1."""
     try:
         quality = float(text)
     except ValueError:

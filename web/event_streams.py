@@ -1,4 +1,7 @@
-"""Event streams on `/graphql`. They are counted with the sockets, and end with the process."""
+"""Event streams on `/graphql`.
+
+They count toward the same limits as sockets, and end when the process stops.
+"""
 
 from contextlib import ExitStack
 
@@ -44,7 +47,7 @@ class EventStreams:
             return self._app(stream, outcome, held.pop_all())
 
     def stop_all(self) -> None:
-        """End all streams because this process is ending. Clients reconnect to another process."""
+        """End all streams when this process stops. Clients reconnect to another process."""
         for stream in self._open:
             stream.stop()
 

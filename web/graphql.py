@@ -1,6 +1,6 @@
 """`/graphql` over HTTP: POST for all operations, GET for those that change nothing.
 
-Answers in both media types of GraphQL-over-HTTP, and as a stream of events, which subscriptions
+Answers in both media types of GraphQL-over-HTTP, or as a stream of events, which subscriptions
 need. The viewer is identified by a bearer token, never by a cookie, so requests from any origin are
 allowed. Content types that a form could send are still refused.
 """
@@ -39,7 +39,7 @@ _PREFLIGHT_LASTS_S = 600
 
 
 class GraphQLEndpoint:
-    """ASGI application. `page` is what it shows to browsers that ask for a page."""
+    """The ASGI application. `page` answers browsers that request HTML."""
 
     def __init__(
         self,
@@ -59,8 +59,8 @@ class GraphQLEndpoint:
             self._serve,
             allow_origins=["*"],
             allow_methods=["GET", "POST"],
-            # No cookie is read, so a page's headers can do no more than those of any other client.
-            # GraphQL clients and tracing add headers of their own.
+            # No cookie is read, so headers from a page are no more dangerous than those from any
+            # other client. GraphQL clients and tracing tools add their own headers.
             allow_headers=["*"],
             expose_headers=["Retry-After", "WWW-Authenticate", "X-Request-Id"],
             max_age=_PREFLIGHT_LASTS_S,
@@ -159,8 +159,8 @@ def _check_content_type(headers: Headers) -> None:
 def _status(answer: OperationResult, media_type: str) -> int:
     """Return the HTTP status.
 
-    It is 400 for an invalid document or invalid variables, but clients that accept plain JSON
-    expect 200.
+    It is 400 for an invalid document or invalid variables, except for clients that accept plain
+    JSON, which expect 200.
     """
     return 400 if media_type == GRAPHQL and not answer.was_executed else 200
 

@@ -1,6 +1,6 @@
-"""GraphQL on opened stores: HTTP, sockets and event streams.
+"""The GraphQL service on open stores: HTTP, sockets and event streams.
 
-All three share one hub and one connection count.
+Sockets and event streams share one hub and one connection count.
 """
 
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -49,10 +49,10 @@ async def open_graphql_service(
     limits: Limits = _DEFAULTS,
     page: Callable[[Request], Response] = build_missing_page,
 ) -> AsyncIterator[GraphQLService]:
-    """Open the service and yield it; it opens even if the store is down.
+    """Open the service and yield it. This succeeds even if a store is down.
 
-    `tick_s` is the shortest time between two refreshes. `push_intervals` say how old a published
-    position may be.
+    `tick_s` is the shortest time between two refreshes. `push_intervals` limit the age of a
+    published position.
     """
     async with aclosing(Feed(redis_url)) as feed:
         await feed.start()

@@ -1,6 +1,7 @@
-"""Probes for operators: `/livez` says whether the process is alive, `/readyz` whether it can serve.
+"""Probes for operators.
 
-If it cannot serve, `/readyz` says why.
+`/livez` reports whether the process is alive, and `/readyz` whether it can serve requests and, if
+not, why.
 """
 
 from typing import Protocol
@@ -12,7 +13,7 @@ from starlette.routing import Route
 
 class Checkable(Protocol):
     async def problems(self) -> list[str]:
-        """Return, within a short time, one sentence for each thing that is not ready."""
+        """Return one sentence for each problem. Returns within a short time."""
         ...
 
 

@@ -15,7 +15,7 @@ PAGE = """<!doctype html>
 <meta name="color-scheme" content="light dark">
 <title>Onsale</title>
 <h1>Onsale</h1>
-<p>Concert tickets for many buyers at once. Try it at <a href="/graphql">/graphql</a>, or from a shell:</p>
+<p>Concert tickets for thousands of buyers. Try it at <a href="/graphql">/graphql</a>, or from a shell:</p>
 <pre>curl {url}graphql -H 'content-type: application/json' \\
   -d '{{"query": "{{ concerts(first: 5) {{ nodes {{ id name startsAt }} }} }}"}}'</pre>
 <p>Readiness: <a href="/readyz">/readyz</a></p>
@@ -28,7 +28,7 @@ async def home(request: Request) -> HTMLResponse:
 
 
 def starting(settings: Settings) -> str:
-    """Return the line that the terminal shows until the banner."""
+    """Return the line that the terminal shows until the banner appears."""
     return f"Onsale is starting its stores in {settings.data_dir.resolve()}; the first start takes longer …\n"
 
 

@@ -1,6 +1,6 @@
 """Errors of requests that never reach GraphQL.
 
-They have the shape of a GraphQL response, and a fitting status.
+They have the form of a GraphQL response and an appropriate HTTP status.
 """
 
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from schema import SystemCode
 
 
 class HttpError(Exception):
-    """Error that becomes the response. `details` are added to the error's `extensions`."""
+    """An error that becomes the response. `details` are added to the error's `extensions`."""
 
     def __init__(
         self,
@@ -35,8 +35,8 @@ class HttpError(Exception):
 class PersistedQueryNotSupported(HttpError):
     """The client sent the hash of a document instead of the document.
 
-    Apollo's link recognizes this answer by its code, urql's by its message: both then send the
-    whole document, and no more hashes. In plain JSON it is a GraphQL response, with status 200.
+    Apollo's link recognizes this answer by its code, urql's by its message: both then send whole
+    documents instead of hashes. As plain JSON, it is a GraphQL response with status 200.
     """
 
     def __init__(self) -> None:
@@ -49,7 +49,7 @@ def has_persisted_query(extensions: object) -> bool:
 
 
 def unauthenticated_error(error: Unauthenticated) -> HttpError:
-    # RFC 6750: the description is printable ASCII without quotes and backslashes.
+    # RFC 6750: the description is printable ASCII without quotes or backslashes.
     words = "".join(letter for letter in str(error) if " " <= letter <= "~" and letter not in '"\\')
     challenge = f'Bearer realm="onsale", error="invalid_token", error_description="{words}"'
     return HttpError(401, str(error), code=SystemCode.UNAUTHENTICATED, headers={"WWW-Authenticate": challenge})

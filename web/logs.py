@@ -1,7 +1,7 @@
 """Log lines for people (`text`) or machines (`json`), each with the id of its request.
 
-Anything in the finished line that resembles a token or an e-mail address is redacted, whatever its
-source.
+Anything in the finished line that resembles a token or an email address is redacted, regardless of
+its source.
 """
 
 import json
@@ -60,7 +60,7 @@ class JsonFormatter(logging.Formatter):
 def configure(log_format: str) -> None:
     """Send all log lines to standard error, uvicorn's included.
 
-    `log_format` is that of Settings.
+    `log_format` is the setting of the same name.
     """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter() if log_format == "json" else TextFormatter())
@@ -72,5 +72,5 @@ def configure(log_format: str) -> None:
     # the query string, which may hold secrets. Its command line sets a level on each logger.
     for name in _UVICORN:
         logging.getLogger(name).setLevel(logging.WARNING)
-    # httpx2's line for each HTTP call to the issuer is of no use to a reader.
+    # httpx2 logs every HTTP call to the issuer, which is of no use to a reader.
     logging.getLogger("httpx2").setLevel(logging.WARNING)

@@ -1,7 +1,7 @@
 """Middleware for every HTTP request.
 
-It adds an id, an access line, safe headers, and a plain 500 for unexpected errors. A socket has
-an id too, besides those of its operations.
+It adds an id, an access log line, security headers, and a plain 500 for unexpected errors. A socket
+also gets an id, separate from the ids of its operations.
 """
 
 import logging
@@ -21,10 +21,10 @@ access = logging.getLogger("web.access")
 errors = logging.getLogger("web.errors")
 
 REQUEST_ID = "x-request-id"
-_SANE_ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
+_VALID_ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
 _PROBES = frozenset({"/livez", "/readyz"})
-# For responses that load nothing. A page that needs more sends its own policy, which wins.
-_SAFE_HEADERS = (
+# For responses that load nothing. A page that needs more sends its own policy instead.
+_SECURITY_HEADERS = (
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'; base-uri 'none'"),
     (b"referrer-policy", b"no-referrer"),
     (b"x-content-type-options", b"nosniff"),
@@ -33,7 +33,7 @@ _SAFE_HEADERS = (
 
 
 class RequestMiddleware:
-    """Adds an id, an access line and safe headers.
+    """Adds an id, an access log line and security headers.
 
     Pure ASGI: Starlette's BaseHTTPMiddleware would cost a task and two streams per request.
     """
@@ -56,7 +56,7 @@ class RequestMiddleware:
         except Exception:
             errors.exception("%s %s failed", scope["method"], scope["path"])
             if exchange.status is not None:
-                raise  # half a response was sent; only closing the connection informs the client
+                raise  # part of the response was sent; only closing the connection informs the client
             await _internal_error(exchange.id)(scope, receive, exchange.send)
         finally:
             exchange.log()
@@ -90,7 +90,7 @@ class _Exchange:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            message["headers"] = _completed(message.get("headers", ()), self.id)
+            message["headers"] = _with_default_headers(message.get("headers", ()), self.id)
         await self._send(message)
 
     def log(self) -> None:
@@ -108,15 +108,15 @@ class _Exchange:
 
 
 def _make_id(scope: Scope) -> str:
-    """Return the id that the client gave, or a new one."""
+    """Return the id that the client sent, or a new one."""
     given = Headers(scope=scope).get(REQUEST_ID, "")
-    return given if _SANE_ID.fullmatch(given) else secrets.token_hex(8)
+    return given if _VALID_ID.fullmatch(given) else secrets.token_hex(8)
 
 
-def _completed(headers: Iterable[tuple[bytes, bytes]], id_: str) -> list[tuple[bytes, bytes]]:
+def _with_default_headers(headers: Iterable[tuple[bytes, bytes]], id_: str) -> list[tuple[bytes, bytes]]:
     sent = list(headers)
     names = {name.lower() for name, _ in sent}
-    sent += [header for header in _SAFE_HEADERS if header[0] not in names]
+    sent += [header for header in _SECURITY_HEADERS if header[0] not in names]
     sent.append((REQUEST_ID.encode(), id_.encode()))
     return sent
 

@@ -1,8 +1,7 @@
-"""Starts operations for the transports that can answer more than once.
+"""Starts operations for the transports that can send several responses.
 
-A subscription is handed to the hub; a query or mutation is answered. All failures are returned as
-GraphQL errors. A transport has to catch only NotAQuery, and that only if it does not allow
-mutations.
+A subscription is passed to the hub; a query or mutation is answered. All failures are returned as
+GraphQL errors, except that NotAQuery is raised if the transport does not allow mutations.
 """
 
 import logging
@@ -35,7 +34,7 @@ class HubOperationRunner:
     ) -> Outcome:
         """Start an operation that a socket received, and return its outcome.
 
-        It is a request of its own, in a task of its own.
+        Each operation has its own request id and runs in its own task.
         """
         request_id = secrets.token_hex(8)
         logs.request_id.set(request_id)
@@ -67,7 +66,7 @@ class HubOperationRunner:
             return _rejected(internal_error(context.request_id).payload(context.request_id))
 
     async def _subscribe(self, source: Source, context: Context, deliver: Deliver) -> Outcome:
-        """Hand the subscription to the hub. What is past changes no more: it is answered once."""
+        """Pass the subscription to the hub, or answer it once if its concert is past."""
         past = await read_past_snapshots(context, source.topic)
         if past is None:
             return await self._hub.subscribe(source, deliver)

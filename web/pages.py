@@ -1,7 +1,7 @@
 """Serves the pages and assets that `make frontend` builds in frontend/dist.
 
-Browsers that open /graphql get GraphiQL. Without a build the API still works, and the page says how
-to make one. A new build needs no restart.
+Browsers that open /graphql get GraphiQL. If the pages are not built, the API still works, and the
+page explains how to build them. A new build does not require a restart.
 """
 
 import html
@@ -78,11 +78,11 @@ class Pages:
 class _Assets(StaticFiles):
     """Serves the assets.
 
-    Their names contain a hash of the content, so a browser never has to ask twice.
+    Their names contain a hash of the content, so browsers can cache them forever.
     """
 
     async def check_config(self) -> None:
-        """Accept a missing folder: the first build creates it."""
+        """Accept a missing folder, because the first build creates it."""
 
     async def get_response(self, path: str, scope: Scope) -> Response:
         response = await super().get_response(path, scope)
@@ -98,7 +98,7 @@ def build_missing_page(request: Request) -> HTMLResponse:
 
 
 def _policy(issuer: str) -> str:
-    """Return the content security policy: our own files and the issuer.
+    """Return the content security policy, which allows only our own files and the issuer.
 
     GraphiQL adds styles to the page, and loads fonts and icons from `data:` URLs.
     """

@@ -1,4 +1,4 @@
-"""Public key of queue passes, for everything that checks them: gates, partners and pages."""
+"""The public key of queue passes, for the gates, partners and pages that verify them."""
 
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
@@ -9,8 +9,8 @@ from starlette.routing import Route
 from auth.passes import PassSigner
 
 LIFE_S = 600
-# Sent even without an Origin header, because a shared cache may serve to pages what it fetched for
-# a server.
+# Sent even if the request has no Origin header, because a shared cache may serve a page the
+# response to a server's request.
 _HEADERS = {"Cache-Control": f"public, max-age={LIFE_S}", "Access-Control-Allow-Origin": "*"}
 _PREFLIGHT = Middleware(CORSMiddleware, allow_origins=["*"], allow_methods=["GET"], allow_headers=["*"])
 

@@ -1,7 +1,7 @@
 """Request bodies of bounded size.
 
-A body that is too large is refused before it is in memory, and in such a way that the client can
-still read the refusal.
+A body that is too large is refused before it fills the memory, and the client can still read the
+refusal.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ from starlette.types import Message, Receive, Send
 
 from web.http_errors import HttpError
 
-# Limits after a refusal: a client that sends more, or takes longer, is cut off.
+# Limits after a refusal: a client that sends more, or takes longer, is disconnected.
 _DISCARD_AT_MOST_BYTES = 64 * 1024 * 1024
 _DISCARD_FOR_AT_MOST_S = 10
 
@@ -24,7 +24,7 @@ class BodyTooLarge(HttpError):
 
 
 class ClientDisconnected(Exception):
-    """The client left before its request was complete. No response can reach it."""
+    """Raised if the client leaves before its request is complete. No response can reach it."""
 
 
 async def read_body(receive: Receive, *, declared: str | None, limit: int) -> bytes:
@@ -46,7 +46,7 @@ async def read_body(receive: Receive, *, declared: str | None, limit: int) -> by
 
 
 async def respond_and_discard(response: Response, receive: Receive, send: Send) -> None:
-    """Respond at once and discard the rest of the body.
+    """Respond immediately and discard the rest of the body.
 
     A client that is still sending would otherwise never read the response.
     """

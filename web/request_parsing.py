@@ -10,7 +10,7 @@ _PARAMETERS = ("query", "operationName", "variables", "extensions")
 
 
 def parse_body(body: bytes) -> Operation:
-    """Return the operation of a JSON body. Raises HttpError if it is malformed."""
+    """Return the operation in a JSON body. Raises HttpError if it is malformed."""
     if not body:
         raise HttpError(400, "The body is empty; send a JSON object with `query`.")
     sent = _json(body, "The body")
@@ -22,7 +22,7 @@ def parse_body(body: bytes) -> Operation:
 
 
 def parse_query(parameters: QueryParams) -> Operation:
-    """Return the operation of a query string. Raises HttpError if it is malformed."""
+    """Return the operation in a query string. Raises HttpError if it is malformed."""
     sent: dict[str, object] = {}
     for name, value in parameters.multi_items():
         if name in sent:

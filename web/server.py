@@ -1,4 +1,4 @@
-"""Runs uvicorn with our options: in `python app.py`, in tests and, by name, in production."""
+"""Runs uvicorn with our options, in `python app.py` and in tests."""
 
 import asyncio
 import gc
@@ -17,9 +17,9 @@ from subscriptions.sockets.ws_protocol import SocketProtocol
 R = TypeVar("R")
 
 BACKLOG = 2_048
-"""The number of new connections that wait during a rush instead of being refused."""
-# A hold takes milliseconds. A client without an answer by then is cut off, and learns the outcome
-# when it repeats the request.
+"""The number of new connections that can wait during a rush instead of being refused."""
+# A hold takes milliseconds. A client that has no answer by then is disconnected, and learns the
+# outcome by repeating the request.
 GRACE_S = 3
 GC_THRESHOLDS = (10_000, 20, 5)
 """Thresholds of allocated objects, young collections and middle collections.
@@ -45,7 +45,7 @@ def make_config(app: ASGIApp, **changes: Any) -> uvicorn.Config:
 class Server(uvicorn.Server):
     """uvicorn without signal handlers.
 
-    The supervisor handles signals, because it cancels everything in order, not only the server.
+    The supervisor handles signals, because it stops everything in order, not only the server.
     """
 
     @contextmanager
@@ -53,9 +53,9 @@ class Server(uvicorn.Server):
         yield
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """End the event streams, which would never end by themselves.
+        """End the event streams, which would otherwise never end.
 
-        Sockets are ended by their protocol.
+        SocketProtocol closes the sockets.
         """
         streams = self.lifespan.state.get("event_streams")
         if streams is not None:
@@ -64,9 +64,9 @@ class Server(uvicorn.Server):
 
 
 def run_program(program: Coroutine[Any, Any, R]) -> R:
-    """Run the program on the event loop of a server, and return its result.
+    """Run the program on uvloop and return its result.
 
-    It may open as many files as the system allows.
+    The program may open as many files as the system allows.
     """
     raise_open_file_limit()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -77,18 +77,18 @@ def configure_gc() -> None:
     """Make full collections rare.
 
     A full collection stops all requests: with 5,000 sockets it takes half a second, and by default
-    it happens every ten seconds. Reference counting frees nearly all garbage here at once. The
-    rest, mostly from closed sockets, waits until the process has allocated as much as about 2,500
-    sockets take. Imported modules and the schema are never garbage, so collections skip them.
+    it happens every ten seconds. Reference counting frees nearly all garbage here immediately. The
+    rest, mostly from closed sockets, waits until the process has allocated as many objects as about
+    2,500 sockets need. Imported modules and the schema are never garbage, so collections skip them.
     """
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
 
 
 def raise_open_file_limit() -> None:
-    """Raise the limit of open files to the hard limit, which is what the administrator intended.
+    """Raise the limit of open files to the hard limit, which the administrator has set.
 
-    Every socket is a file, and shells allow a thousand.
+    Every socket counts as an open file, and shells usually allow only a thousand.
     """
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

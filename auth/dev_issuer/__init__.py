@@ -1,7 +1,7 @@
 """The development issuer, which serves demo users at Keycloak's paths.
 
-The app therefore treats it like Keycloak. It knows every password. It runs on loopback only and
-refuses to run in production.
+The app treats it like Keycloak. It knows every password, so it runs only on loopback and never in
+production.
 """
 
 from auth.dev_issuer.routes import issuer_routes

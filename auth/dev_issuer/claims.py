@@ -17,7 +17,7 @@ ACCESS_LIFETIME_S = 900
 
 SCOPES = ("openid", "profile", "email")
 _DEFAULT_SCOPES = ("profile", "email")
-"""Scopes that Keycloak grants unrequested. `openid`, for the ID token, must be requested."""
+"""The scopes that Keycloak grants by default. `openid`, for the ID token, must be requested."""
 
 
 def granted_scope(requested: str | None) -> str:
@@ -33,7 +33,7 @@ class TokenMint:
         self._keys = keys
 
     def token_response(self, login: Login, scope: str) -> dict[str, object]:
-        """Return the body of RFC 6749 section 5.1, with Keycloak's additions."""
+        """Return the response body of RFC 6749, section 5.1, with Keycloak's additions."""
         now_s = int(time.time())
         access_token = self._signed(self._access_claims(login, scope, now_s))
         response: dict[str, object] = {
@@ -56,9 +56,9 @@ class TokenMint:
         return self._read(token, self._keys.refresh, type_="Refresh")
 
     def read_id_token(self, token: str) -> Mapping[str, object] | None:
-        """Return the claims of an ID token, even if it has expired; None if it is not ours.
+        """Return the claims of an ID token, even if it has expired, or None if it is not ours.
 
-        People may sign out late (OpenID Connect RP-Initiated Logout, section 2).
+        People may sign out after it has expired (OpenID Connect RP-Initiated Logout, section 2).
         """
         return self._read(token, self._keys.signing, type_="ID", is_expiry_checked=False)
 
@@ -104,7 +104,7 @@ class TokenMint:
             "typ": "Refresh",
             "scope": scope,
             "auth_time": login.authenticated_at_s,
-            # Keycloak finds the user by the session; this issuer has only the token.
+            # Keycloak finds the user through the session; this issuer has only the token.
             "preferred_username": login.person.username,
         }
         return jwt.encode({"alg": "HS256"}, claims, self._keys.refresh)
@@ -115,7 +115,7 @@ class TokenMint:
     def _read(
         self, token: str, key: RSAKey | OctKey, *, type_: str, is_expiry_checked: bool = True
     ) -> Mapping[str, object] | None:
-        """Return the claims; None if the token was altered, is not ours, or has another type."""
+        """Return the claims, or None if the token was altered, is not ours, or has another type."""
         try:
             claims = jwt.decode(token, key, algorithms=["RS256" if isinstance(key, RSAKey) else "HS256"]).claims
             if is_expiry_checked:

@@ -1,6 +1,6 @@
-"""The only client of the issuer: `onsale-web`, a public client on this machine.
+"""The issuer's only client: `onsale-web`, a public client on this machine.
 
-It has the shape that Authlib expects.
+It has the interface that Authlib expects.
 """
 
 import re
@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from auth.dev_issuer.claims import granted_scope
 
-# The whole address must match: no user part ("http://localhost:1@evil"), no look-alike host, no
-# fragment, and only the characters of RFC 3986, so that no browser reads it differently than we do
-# (a backslash, a tab, a line break).
+# The whole address must match. It must not have a user part ("http://localhost:1@evil"), a
+# look-alike host or a fragment, and may contain only the characters of RFC 3986. A browser might
+# interpret others, such as backslashes, tabs and line breaks, differently than we do.
 _LOOPBACK_URI = re.compile(
     r"http://(?:localhost|127\.0\.0\.1):(?P<port>[1-9][0-9]{0,4})"
     r"/(?:[A-Za-z0-9._~!$&'()*+,;=:@/-]|%[0-9A-Fa-f]{2})*"
@@ -34,9 +34,9 @@ def is_loopback_uri(uri: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class PublicClient:
-    """Public client with the methods that Authlib calls.
+    """A public client with the methods that Authlib calls.
 
-    A public client has no secret; PKCE takes its place.
+    It has no secret; PKCE takes its place.
     """
 
     client_id: str
@@ -45,7 +45,7 @@ class PublicClient:
         return self.client_id
 
     def get_default_redirect_uri(self) -> None:
-        """Return None: the client always names its redirect URI."""
+        """Return None, because the client always sends its redirect URI."""
 
     def get_allowed_scope(self, scope: str | None) -> str:
         return granted_scope(scope)

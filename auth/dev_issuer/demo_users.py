@@ -1,4 +1,4 @@
-"""The demo users: their names are fixed, and the password is the name.
+"""The demo users: their names are fixed, and each password is the same as the name.
 
 Their `sub` is the same on every machine and after every start.
 """
@@ -38,7 +38,7 @@ class DemoUser:
 
     @property
     def email(self) -> str:
-        # .example is reserved (RFC 2606): email sent by mistake is never delivered.
+        # .example is reserved (RFC 2606), so email sent by mistake is never delivered.
         return f"{self.username}@onsale.example"
 
 
@@ -50,8 +50,8 @@ def find_demo_user(username: str) -> DemoUser | None:
 
 
 def authenticate(username: str, password: str) -> DemoUser | None:
-    """Return the user; None if the password is wrong.
+    """Return the user, or None if the password is wrong.
 
-    No constant-time comparison is needed: the password is the name.
+    The password is not secret, so the comparison does not have to take constant time.
     """
     return find_demo_user(username) if username == password else None

@@ -1,9 +1,9 @@
 """The three grants of the token endpoint, built on Authlib's.
 
-They use our stores, and add checks where Authlib is too lax. Authlib hands the return value of
+They use our stores, and add checks where Authlib is too lax. Authlib passes the return value of
 `authenticate_user` to the token generator, so its "user" is a Login here. Authlib is synchronous,
 so redeeming a code is atomic within a process. Authlib ships no types, and mypy forbids subclassing
-what it cannot see, hence the ignores.
+untyped classes, so the subclasses need `type: ignore`.
 """
 
 from dataclasses import dataclass
@@ -42,7 +42,7 @@ class CodeGrant(grants.AuthorizationCodeGrant):  # type: ignore[misc]
     def validate_authorization_request(self) -> str:
         redirect_uri: str = super().validate_authorization_request()
         if "none" in self.request.payload.data.get("prompt", "").split():
-            # This issuer has no session cookie, so no user is ever already signed in.
+            # This issuer sets no session cookie, so a user is never already signed in.
             raise LoginRequiredError(redirect_uri=redirect_uri)
         return redirect_uri
 
@@ -63,7 +63,7 @@ class CodeGrant(grants.AuthorizationCodeGrant):  # type: ignore[misc]
         )
 
     def query_authorization_code(self, code: str, client: PublicClient) -> Code | None:
-        """Return the code and mark it as used; None if it is unknown or expired.
+        """Return the code and mark it as used, or return None if it is unknown or expired.
 
         It is marked before anything else is checked, so a thief has only one guess, and the owner's
         retry ends the session. `client` is the only client, so a code cannot belong to another.
@@ -78,7 +78,7 @@ class CodeGrant(grants.AuthorizationCodeGrant):  # type: ignore[misc]
         return taken.code
 
     def delete_authorization_code(self, authorization_code: Code) -> None:
-        """Do nothing: the code was marked as used when it was taken."""
+        """Do nothing, because the code was already marked as used."""
 
     def authenticate_user(self, authorization_code: Code) -> Login:
         return authorization_code.login
@@ -100,7 +100,7 @@ class PasswordGrant(grants.ResourceOwnerPasswordCredentialsGrant):  # type: igno
 
 @dataclass(frozen=True, slots=True)
 class RefreshToken:
-    """Refresh token with the methods that Authlib calls."""
+    """A refresh token with the methods that Authlib calls."""
 
     client_id: str
     scope: str
@@ -114,7 +114,7 @@ class RefreshToken:
 
 
 class RefreshGrant(grants.RefreshTokenGrant):  # type: ignore[misc]
-    """Grant for refresh tokens.
+    """The grant for refresh tokens.
 
     Every refresh returns a new refresh token. The old one stays valid until it expires, which is
     Keycloak's default.
@@ -138,4 +138,4 @@ class RefreshGrant(grants.RefreshTokenGrant):  # type: ignore[misc]
         return refresh_token.login
 
     def revoke_old_credential(self, refresh_token: RefreshToken) -> None:
-        """Do nothing: several tabs of a browser may refresh with the same token (see the class)."""
+        """Do nothing, because several browser tabs may refresh with the same token."""

@@ -1,8 +1,8 @@
-"""Logins, codes that have not been redeemed yet, and ended sessions, in memory and bounded.
+"""Logins, authorization codes and ended sessions, kept in memory up to a maximum number.
 
-A code works once, and for one minute. The first request that presents it invalidates it, even if
+A code works once, within one minute. The first request that presents it invalidates it, even if
 something else in the request is wrong; presenting it again ends the session that resulted from it.
-A restart loses codes, so people sign in again, and ended sessions.
+A restart loses the codes, whose owners have to sign in again, and the ended sessions.
 """
 
 import secrets
@@ -14,14 +14,14 @@ from dataclasses import dataclass
 from auth.dev_issuer.demo_users import DemoUser
 
 CODE_LIFETIME_S = 60
-"""Lifetime of a code, which is Keycloak's default; a browser redeems a code within a second."""
+"""Keycloak's default lifetime of a code; a browser redeems a code within a second."""
 REFRESH_LIFETIME_S = 1_800
-"""Lifetime of a refresh token, which is Keycloak's default idle time of a session.
+"""The lifetime of a refresh token, which is Keycloak's default idle time of a session.
 
-Without a refresh, nothing that belongs to a session lives longer.
+Unless the session is refreshed, all its tokens have expired after this time.
 """
 MAX_REMEMBERED = 10_000
-"""Maximum number of codes, and of ended sessions. Beyond it, the oldest are removed first."""
+"""The maximum number of codes, and of ended sessions. Beyond it, the oldest are removed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ def new_login(person: DemoUser, nonce: str | None = None) -> Login:
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """Authorization code with the methods and fields that Authlib uses."""
+    """An authorization code with the methods and fields that Authlib uses."""
 
     value: str
     redirect_uri: str
@@ -70,7 +70,7 @@ class _Entry:
 
 
 class Codes:
-    """Codes by value. A used code is kept while its tokens can be refreshed, to detect a replay."""
+    """The codes by value. Used codes are kept until their tokens expire, to detect replays."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -81,7 +81,10 @@ class Codes:
         self._entries[code.value] = _Entry(code, self._clock())
 
     def take(self, value: str) -> TakenCode | None:
-        """Return the code and mark it as used; None if it is unknown, or expired while unused."""
+        """Mark the code as used and return it.
+
+        Returns None if the code is unknown, or expired before it was used.
+        """
         entry = self._entries.get(value)
         if entry is None or (not entry.is_used and self._clock() - entry.issued_at_s > CODE_LIFETIME_S):
             return None
@@ -89,7 +92,7 @@ class Codes:
         return TakenCode(entry.code, is_replay)
 
     def _forget_old(self) -> None:
-        # Oldest first: a dict keeps the order of insertion.
+        # A dict keeps the order of insertion, so the oldest entry is the first.
         horizon_s = self._clock() - REFRESH_LIFETIME_S
         while self._entries:
             value, oldest = next(iter(self._entries.items()))
@@ -101,7 +104,7 @@ class Codes:
 class EndedSessions:
     """Sessions ended by a logout or by a replayed code.
 
-    As with Keycloak, an access token verified elsewhere stays valid until its `exp`.
+    As with Keycloak, an access token that is verified elsewhere stays valid until its `exp`.
     """
 
     def __init__(self) -> None:

@@ -1,6 +1,6 @@
 """OpenID Connect RP-Initiated Logout: ends the session that an ID token names.
 
-It redirects only to allowed addresses.
+The browser is redirected only to allowed addresses.
 """
 
 from collections.abc import Mapping
@@ -21,8 +21,8 @@ class SignedOut:
 def sign_out(server: IssuerServer, parameters: Mapping[str, str]) -> SignedOut:
     """End the session, and return the address to redirect to.
 
-    Without an ID token, it is not known which session to end, so none ends and there is no
-    redirect. Raises InvalidRequestError.
+    If there is no ID token, the session is unknown, so no session ends and there is no redirect.
+    Raises InvalidRequestError.
     """
     go_back_to = parameters.get("post_logout_redirect_uri")
     if "id_token_hint" not in parameters:

@@ -1,6 +1,6 @@
 """The issuer's three pages: sign in, signed out, and errors.
 
-Plain HTML, no script, nothing from other servers.
+They are plain HTML with no scripts, and load nothing from other servers.
 """
 
 import base64
@@ -72,7 +72,7 @@ _SIGN_IN = """<p>For demo users only. The password is the user name.</p>
 def sign_in_page(parameters: Mapping[str, str], *, is_refused: bool) -> HTMLResponse:
     """Return the sign-in page.
 
-    `parameters` are those of a valid authorization request; the form sends them back.
+    `parameters` are those of a valid authorization request. The form sends them again.
     """
     content = _SIGN_IN.format(
         error='<p class="error" id="error" role="alert">Wrong name or password.</p>' if is_refused else "",
@@ -84,7 +84,7 @@ def sign_in_page(parameters: Mapping[str, str], *, is_refused: bool) -> HTMLResp
         ),
     )
     target = urlsplit(parameters["redirect_uri"])
-    # Browsers also apply form-action to the address that the form's response redirects to.
+    # Browsers also apply form-action to the address to which the response redirects.
     return _page("Sign in", content, status=403 if is_refused else 200, form_action=f"'self' http://{target.netloc}")
 
 

@@ -1,7 +1,7 @@
 """Reads the parameters of an OAuth request.
 
-They are bounded, each appears at most once, and they contain only characters that the protocol
-allows.
+Requests are refused if they are too large, repeat a parameter, or contain characters that the
+protocol does not allow.
 """
 
 import re
@@ -12,7 +12,7 @@ from authlib.oauth2.rfc6749 import InvalidRequestError
 from starlette.requests import Request
 
 MAX_BODY_BYTES = 16_384
-"""Maximum size of a body. The largest legitimate request carries an ID token of 2 KiB."""
+"""The maximum size of a body. The largest legitimate request has an ID token of 2 KiB."""
 MAX_FIELDS = 32
 CREDENTIALS = ("username", "password")
 FORM = "application/x-www-form-urlencoded"
@@ -24,7 +24,7 @@ _REPEATABLE = re.compile(r"[ !#-\[\]-~]*")
 
 
 async def read_parameters(request: Request) -> dict[str, str]:
-    """Return the parameters from the body of a POST, or else from the query.
+    """Return the parameters from the body of a POST request or from the query of any other.
 
     Raises Authlib's InvalidRequestError.
     """

@@ -1,6 +1,6 @@
 """The issuer over HTTP, at Keycloak's paths.
 
-Endpoints only translate between HTTP and the other modules of this package.
+The endpoints only translate between HTTP and the other modules of this package.
 """
 
 from collections.abc import Awaitable, Callable
@@ -27,8 +27,8 @@ from settings import SettingsError
 
 _PROTOCOL = "/protocol/openid-connect"
 
-# For scripts of other pages on this machine, such as development servers and the shop. The pages
-# that people see get no CORS headers.
+# For scripts on other pages of this machine, such as those of development servers. The pages that
+# people see do not get CORS headers.
 _CORS = Middleware(
     CORSMiddleware,
     allow_origin_regex=LOOPBACK_ORIGIN,
@@ -41,7 +41,7 @@ _CORS = Middleware(
 def issuer_routes(issuer_url: str, *, audience: str, client_id: str, data_dir: Path, env: str) -> list[BaseRoute]:
     """Return the routes of the issuer.
 
-    Raises SettingsError in production, off loopback, and when the key in `data_dir` cannot be used.
+    Raises SettingsError in production, off loopback, or if the key in `data_dir` cannot be used.
     """
     if env == "production":
         raise SettingsError("The development issuer has public passwords; set ONSALE_OIDC_ISSUER in production")
@@ -61,10 +61,10 @@ class _Endpoints:
 
     def routes(self) -> list[BaseRoute]:
         return [
-            _open_route("/.well-known/openid-configuration", self.discovery, "GET"),
-            _open_route(f"{_PROTOCOL}/certs", self.certs, "GET"),
-            _open_route(f"{_PROTOCOL}/token", self.token, "POST"),
-            _open_route(f"{_PROTOCOL}/userinfo", self.userinfo, "GET", "POST"),
+            _cors_route("/.well-known/openid-configuration", self.discovery, "GET"),
+            _cors_route(f"{_PROTOCOL}/certs", self.certs, "GET"),
+            _cors_route(f"{_PROTOCOL}/token", self.token, "POST"),
+            _cors_route(f"{_PROTOCOL}/userinfo", self.userinfo, "GET", "POST"),
             Route(f"{_PROTOCOL}/auth", self.authorize, methods=["GET", "POST"]),
             Route(f"{_PROTOCOL}/logout", self.logout, methods=["GET", "POST"]),
         ]
@@ -94,7 +94,7 @@ class _Endpoints:
             grant = self._server.get_consent_grant(issuer_request)
         except OAuth2Error as error:
             return self._refused_in_browser(error)
-        # Credentials are never read from a query: addresses end up in histories and logs.
+        # Credentials are never read from a query, because addresses are kept in histories and logs.
         has_tried = request.method == "POST" and any(name in parameters for name in CREDENTIALS)
         person = authenticate(*(parameters.get(name, "") for name in CREDENTIALS)) if has_tried else None
         if person is None:
@@ -117,12 +117,12 @@ class _Endpoints:
         return JSONResponse(claims, headers={"Cache-Control": "no-store"})
 
     def _issuer_request(self, request: Request, parameters: dict[str, str]) -> IssuerRequest:
-        # The issuer's own address, not the Host header's: Authlib checks it, and any client can
-        # write a header.
+        # This is the issuer's own address, because Authlib checks it and clients can forge the Host
+        # header.
         return IssuerRequest(request.method, self._server.issuer, headers=request.headers, parameters=parameters)
 
     def _refused_in_browser(self, error: OAuth2Error) -> Response:
-        """Redirect to the client if Authlib trusts its address, or else show a page.
+        """Redirect to the client if Authlib trusts its address; otherwise show an error page.
 
         An error must not become an open redirect.
         """
@@ -131,7 +131,7 @@ class _Endpoints:
         return error_page(error.error, error.description, status=error.status_code)
 
 
-def _open_route(path: str, endpoint: Callable[[Request], Awaitable[Response]], *methods: str) -> Route:
+def _cors_route(path: str, endpoint: Callable[[Request], Awaitable[Response]], *methods: str) -> Route:
     # OPTIONS, so that preflight requests reach the CORS middleware.
     return Route(path, endpoint, methods=[*methods, "OPTIONS"], middleware=[_CORS])
 

@@ -20,7 +20,7 @@ from auth.dev_issuer.logins import Codes, EndedSessions, Login
 
 
 class IssuerRequest(OAuth2Request):  # type: ignore[misc]
-    """Request whose parameters were already parsed and bounded (auth/dev_issuer/parameters.py)."""
+    """A request whose parameters auth/dev_issuer/parameters.py has parsed and checked."""
 
     def __init__(self, method: str, uri: str, *, headers: Mapping[str, str], parameters: dict[str, str]) -> None:
         super().__init__(method, uri, headers=headers)
@@ -40,7 +40,7 @@ class IssuerRequest(OAuth2Request):  # type: ignore[misc]
 class Answer:
     status: int
     body: object
-    """Empty for a redirect, else sent as JSON."""
+    """Empty for a redirect, otherwise sent as JSON."""
     headers: Mapping[str, str]
 
 
@@ -69,13 +69,13 @@ class IssuerServer(AuthorizationServer):  # type: ignore[misc]
             # RFC 9207: the response names its issuer, so a client with two issuers cannot be
             # tricked into confusing them.
             fields["Location"] = add_params_to_uri(fields["Location"], {"iss": self.issuer})
-            # 303 (RFC 9700 section 4.12): the browser must not post the fields, above all the
-            # password, to the target.
+            # 303, because the browser must not post the form, with the password, to the target (RFC
+            # 9700, section 4.12).
             status = 303
         return Answer(status, body, fields)
 
     def handle_error_response(self, request: IssuerRequest | None, error: OAuth2Error) -> Answer:
-        # Authlib leaves these two without a description.
+        # Authlib has no description for these two errors.
         if isinstance(error, UnsupportedGrantTypeError):
             error.description = f"This grant_type is not supported; use one of {', '.join(GRANT_TYPES)}."
         elif isinstance(error, UnsupportedResponseTypeError):
@@ -84,10 +84,10 @@ class IssuerServer(AuthorizationServer):  # type: ignore[misc]
         return answer
 
     def send_signal(self, name: str, *args: object, **kwargs: object) -> None:
-        """Do nothing: no code listens to signals, but Authlib requires the method."""
+        """Do nothing: Authlib requires this method, but nothing listens to its signals."""
 
     def save_token(self, token: Mapping[str, object], request: IssuerRequest) -> None:
-        """Do nothing: tokens are self-contained."""
+        """Do nothing, because tokens are self-contained."""
 
     def _generate_token(self, *, user: Login, scope: str | None, **_: object) -> dict[str, object]:
         return self.mint.token_response(user, granted_scope(scope))

@@ -1,7 +1,7 @@
 """The issuer's only RSA key, in a file that survives restarts.
 
-All processes with the same folder share it. The file appears complete or not at all, and the first
-process to create it wins, so all processes agree on one key.
+All processes with the same folder share it. The file is created atomically, and the first process
+to create it wins, so all processes agree on one key.
 """
 
 import hmac
@@ -65,21 +65,21 @@ def load_keys(data_dir: Path) -> IssuerKeys:
 
 def _create(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    # mkstemp creates with 0600, and a link keeps the mode.
+    # mkstemp creates the file with mode 0600, and a hard link keeps the mode.
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{FILE_NAME}-")
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(RSAKey.generate_key(KEY_BITS).as_pem(private=True))
             file.flush()
             os.fsync(file.fileno())
-        _link_unless_there(Path(temporary), path)
+        _link_unless_exists(Path(temporary), path)
     finally:
         Path(temporary).unlink()
 
 
-def _link_unless_there(source: Path, target: Path) -> None:
+def _link_unless_exists(source: Path, target: Path) -> None:
     try:
         target.hardlink_to(source)
     except FileExistsError:
-        # Another process was first: all processes use its key.
+        # Another process was first; its key is used.
         return

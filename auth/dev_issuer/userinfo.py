@@ -1,4 +1,4 @@
-"""Response of /userinfo: the user of one of our access tokens, as long as the session lasts."""
+"""The response of /userinfo: the user of one of our access tokens, while the session lasts."""
 
 from auth.dev_issuer.claims import profile_claims
 from auth.dev_issuer.demo_users import find_demo_user
@@ -6,7 +6,7 @@ from auth.dev_issuer.server import IssuerServer
 
 
 class BearerError(Exception):
-    """Error of RFC 6750 section 3.1.
+    """An error as defined in RFC 6750, section 3.1.
 
     It has no code if the request had no token, because the client did not try to authenticate.
     """
@@ -25,9 +25,9 @@ class BearerError(Exception):
 
 
 def userinfo(server: IssuerServer, authorization: str) -> dict[str, object]:
-    """Return the claims of the person.
+    """Return the person's claims.
 
-    `authorization` is the header's value. Raises BearerError.
+    `authorization` is the value of the header. Raises BearerError.
     """
     scheme, _, token = authorization.partition(" ")
     if scheme.lower() != "bearer" or not token:

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Runs one step of the Makefile, and shows its title, its progress, and its time and size.
+"""Runs one step of the Makefile, and shows its title, progress, duration and size.
 
 step.py 'Installing 34 packages' [--count '^Collecting ' --of 34] [--into .venv] -- pip …
 
@@ -22,7 +22,7 @@ LAST_LINES = 20
 
 
 class Output:
-    """The last lines of a command's output, and how many of its lines match the pattern."""
+    """The last lines of a command's output, and the number of lines that match the pattern."""
 
     def __init__(self, pattern: str | None) -> None:
         self._pattern = re.compile(pattern) if pattern else None
@@ -35,18 +35,18 @@ class Output:
             self.count += 1
 
 
-def main(words: Sequence[str]) -> int:
-    chosen = _parse(words)
+def main(arguments: Sequence[str]) -> int:
+    options = _parse(arguments)
     started = time.monotonic()
-    _say(f"{chosen.title} …\n")
-    output = Output(chosen.count)
-    code = _run(chosen.command, output, of=chosen.of, started=started)
+    _print(f"{options.title} …\n")
+    output = Output(options.count)
+    code = _run(options.command, output, of=options.of, started=started)
     took_s = time.monotonic() - started
     if code:
-        _say("".join(output.last))
-        _say(f"{chosen.title}: failed after {took_s:.0f} s\n")
+        _print("".join(output.last))
+        _print(f"{options.title}: failed after {took_s:.0f} s\n")
         return code
-    _say(f"  done in {took_s:.0f} s{_size(chosen.into)}\n")
+    _print(f"  done in {took_s:.0f} s{_size(options.into)}\n")
     return 0
 
 
@@ -54,7 +54,7 @@ def progress_text(count: int, of: int | None, elapsed_s: float) -> str:
     return f"  {elapsed_s:.0f} s" if of is None else f"  {min(count, of)} of {of}, {elapsed_s:.0f} s"
 
 
-def _parse(words: Sequence[str]) -> argparse.Namespace:
+def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser("step.py", description="Runs a command and shows its progress.")
     parser.add_argument("title")
     parser.add_argument(
@@ -63,7 +63,7 @@ def _parse(words: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--of", type=int, metavar="N", help="the expected number of items")
     parser.add_argument("--into", type=Path, metavar="DIR", help="the folder whose size is printed at the end")
     parser.add_argument("command", nargs="+")
-    return parser.parse_args(words)
+    return parser.parse_args(arguments)
 
 
 def _run(command: Sequence[str], output: Output, *, of: int | None, started: float) -> int:
@@ -76,12 +76,12 @@ def _run(command: Sequence[str], output: Output, *, of: int | None, started: flo
                 code = process.wait(ON_TERMINAL_EVERY_S if on_terminal else ELSEWHERE_EVERY_S)
             except subprocess.TimeoutExpired:
                 text = progress_text(output.count, of, time.monotonic() - started)
-                _say(f"\r{text}\x1b[K" if on_terminal else f"{text}\n")
+                _print(f"\r{text}\x1b[K" if on_terminal else f"{text}\n")
             else:
                 break
         reader.join()
     if on_terminal:
-        _say("\r\x1b[K")
+        _print("\r\x1b[K")
     return code
 
 
@@ -98,7 +98,7 @@ def _size(folder: Path | None) -> str:
     return f", {total / 1_000_000:.0f} MB in {folder}"
 
 
-def _say(text: str) -> None:
+def _print(text: str) -> None:
     sys.stdout.write(text)
     sys.stdout.flush()
 

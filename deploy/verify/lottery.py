@@ -21,7 +21,7 @@ Json = Any
 
 
 class ProofError(Exception):
-    """Raised if a check fails; the message says which one."""
+    """Raised if a check fails. The message says which one."""
 
 
 def sha256(content: bytes) -> str:
@@ -39,7 +39,7 @@ def draw_order(seed: str, registrations: int) -> list[int]:
 
 
 def find_proofs(node: Json) -> Iterator[dict[str, Json]]:
-    """Yield every object of the response that has a secret, at any depth."""
+    """Yield every object in the response that has a secret, at any depth."""
     waiting = [node]
     while waiting:
         node = waiting.pop()

@@ -1,15 +1,15 @@
-/** Fetches with readable errors, because a browser reports only "Failed to fetch". */
+/** Fetches with readable errors; the browser's own error says only "Failed to fetch". */
 
 /** The server could not be reached, or the connection was lost before the response was complete. */
 export class Unreachable extends Error {}
 
-/** `who` begins the message, for example "The server". */
+/** Fetches the address. An error message begins with `who`, for example "The server". */
 export async function fetchFrom(who: string, address: RequestInfo | URL, init?: RequestInit): Promise<Response> {
-  return orUnreachable(who, () => fetch(address, init));
+  return withReadableErrors(who, () => fetch(address, init));
 }
 
-/** Runs a step of a request. The browser reports every network failure as a TypeError. */
-export async function orUnreachable<T>(who: string, step: () => Promise<T>): Promise<T> {
+/** Runs one step of a request. Browsers report every network failure as a TypeError. */
+export async function withReadableErrors<T>(who: string, step: () => Promise<T>): Promise<T> {
   try {
     return await step();
   } catch (error) {

@@ -16,23 +16,23 @@ export interface TokenAnswer {
 
 export interface Session {
   name: string;
-  /** The name to print on tickets and the email address for them; null if the token has none. */
+  /** The name to print on tickets, or null if the token has none. */
   fullName: string | null;
   email: string | null;
   roles: string[];
   accessToken: string;
   refreshToken: string | null;
-  /** Set after a login through the issuer's page, to sign out there too. */
+  /** Set after a login on the issuer's page, so that the user can be signed out there too. */
   idToken: string | null;
   /** The expiry in Unix milliseconds, by this machine's clock. */
   expiresAt: number;
 }
 
-const KEPT_AS = "onsale.session";
+const SESSION_KEY = "onsale.session";
 /** The key under which /login/callback stores the tokens (auth/login.py). */
-const HANDED_OVER_AS = "onsale.signed-in";
-/** How long before its expiry a token is renewed, so that it does not expire during a request. */
-const EARLY_MS = 60_000;
+const NEW_TOKENS_KEY = "onsale.signed-in";
+/** How long before its expiry a token is renewed, so that it cannot expire during a request. */
+const RENEW_EARLY_MS = 60_000;
 const RETRY_MS = 5_000;
 
 export class Sessions {
@@ -45,7 +45,7 @@ export class Sessions {
 
   constructor(settings: Settings) {
     this.#settings = settings;
-    this.#adopt(takeHandedOver() ?? readKept());
+    this.#adopt(takeNewTokens() ?? readStoredSession());
   }
 
   readonly subscribe = (listener: () => void): (() => void) => {
@@ -57,7 +57,7 @@ export class Sessions {
 
   /** Returns a token that is valid long enough for a request, or null if no user is signed in. */
   async accessToken(): Promise<string | null> {
-    if (this.#current && this.#current.expiresAt - Date.now() < EARLY_MS / 2) await this.#renew();
+    if (this.#current && this.#current.expiresAt - Date.now() < RENEW_EARLY_MS / 2) await this.#renew();
     return this.#current?.accessToken ?? null;
   }
 
@@ -78,9 +78,9 @@ export class Sessions {
 
   #adopt(session: Session | null): void {
     this.#current = session;
-    if (session) sessionStorage.setItem(KEPT_AS, JSON.stringify(session));
-    else sessionStorage.removeItem(KEPT_AS);
-    this.#renewIn(session ? session.expiresAt - EARLY_MS - Date.now() : null);
+    if (session) sessionStorage.setItem(SESSION_KEY, JSON.stringify(session));
+    else sessionStorage.removeItem(SESSION_KEY);
+    this.#renewIn(session ? session.expiresAt - RENEW_EARLY_MS - Date.now() : null);
     for (const listener of this.#listeners) listener();
   }
 
@@ -89,7 +89,7 @@ export class Sessions {
     if (delayMs !== null) this.#timer = setTimeout(() => void this.#renew(), Math.max(delayMs, 0));
   }
 
-  /** Concurrent callers that need a new token share one request. */
+  /** Renews the token. Concurrent callers share one request. */
   #renew(): Promise<void> {
     this.#renewing ??= this.#renewOnce().finally(() => {
       this.#renewing = null;
@@ -103,7 +103,7 @@ export class Sessions {
     try {
       if (!before.refreshToken) throw new Refused("it cannot be renewed");
       const answer = await this.#ask({ grant_type: "refresh_token", refresh_token: before.refreshToken });
-      // A sign-in or sign-out during the request takes precedence.
+      // If the user signed in or out during the request, this result is dropped.
       if (this.#current === before) this.#adopt({ ...sessionOf(answer), idToken: answer.id_token ?? before.idToken });
     } catch (error) {
       if (this.#current !== before) return;
@@ -178,13 +178,13 @@ interface Claims {
   realm_access?: { roles?: string[] };
 }
 
-function takeHandedOver(): Session | null {
-  const text = sessionStorage.getItem(HANDED_OVER_AS);
-  sessionStorage.removeItem(HANDED_OVER_AS);
+function takeNewTokens(): Session | null {
+  const text = sessionStorage.getItem(NEW_TOKENS_KEY);
+  sessionStorage.removeItem(NEW_TOKENS_KEY);
   return text ? sessionOf(JSON.parse(text) as TokenAnswer) : null;
 }
 
-function readKept(): Session | null {
-  const text = sessionStorage.getItem(KEPT_AS);
+function readStoredSession(): Session | null {
+  const text = sessionStorage.getItem(SESSION_KEY);
   return text ? (JSON.parse(text) as Session) : null;
 }

@@ -1,13 +1,13 @@
 /**
- * The one WebSocket of a page, with `graphql-transport-ws`. It reconnects after every loss and then
- * signs in again.
+ * The only WebSocket of a page (`graphql-transport-ws`). It reconnects whenever the connection is
+ * lost, and then signs in again.
  */
 
 import { createClient, type Client } from "graphql-ws";
 
 import type { Sessions } from "./session";
 
-const LONGEST_WAIT_MS = 10_000;
+const MAX_WAIT_MS = 10_000;
 
 export function openSocket(sessions: Sessions): Client {
   const client = createClient({
@@ -17,8 +17,8 @@ export function openSocket(sessions: Sessions): Client {
       return token ? { Authorization: `Bearer ${token}` } : {};
     },
     retryAttempts: Number.POSITIVE_INFINITY,
-    retryWait: (retries) => after(Math.min(500 * 2 ** retries, LONGEST_WAIT_MS) * (0.5 + Math.random())),
-    // Reconnects after a clean close too: the server restarted, or the token expired.
+    retryWait: (retries) => after(Math.min(500 * 2 ** retries, MAX_WAIT_MS) * (0.5 + Math.random())),
+    // A clean close also needs a reconnect: the server restarted, or the token expired.
     shouldRetry: () => true,
   });
   let name = sessions.current()?.name;

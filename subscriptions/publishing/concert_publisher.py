@@ -1,9 +1,9 @@
 """Refreshes the snapshot of one concert and publishes it to all its subscribers in this process.
 
 A start, a gap, a new epoch and a tick all take the same path: read, compare with the last published
-state, publish. Hints only make a refresh earlier; without hints there is one per second. The number
-of commands per refresh grows with the number of changes among the people connected to this process,
-not with the number of people.
+state, publish. A hint only makes the next refresh earlier; if there are no hints, a refresh takes
+place about once a second. The number of commands per refresh grows with the number of changes among
+the people connected to this process, not with the number of people.
 """
 
 import asyncio
@@ -29,14 +29,14 @@ log = logging.getLogger(__name__)
 MAX_REFRESH_INTERVAL_S = 0.9
 """At this interval, a published waiting room is at most a second old, including the refresh."""
 AFTER_EVERY_VERSION = 2**53
-"""A version that no concert reaches; no changes are needed if all entries are read anyway."""
+"""A version that no concert reaches. It selects no changes, because all entries are read anyway."""
 
 
 class ConcertPublisher:
     """The publisher of one concert.
 
-    The hub owns `run`, which ends when no subscriber is left and all disconnections are reported to
-    the store.
+    The hub owns `run`, which ends when no subscriber is left and all disconnections have been
+    reported to the store.
     """
 
     def __init__(
@@ -94,13 +94,14 @@ class ConcertPublisher:
         has_failed = False
         while not self.is_idle:
             started_s = time.monotonic()
-            # This refresh may miss any later change, but that change triggers the next refresh.
+            # This refresh may miss a later change, but that change triggers the next refresh.
             self._wake.clear()
             try:
                 await self.run_once()
                 has_failed = False
             except OnsaleError as error:
-                # Only the first of consecutive failures is a warning, because it explains the rest.
+                # Only the first of consecutive failures is logged as a warning, because it explains
+                # the rest.
                 level = logging.DEBUG if has_failed else logging.WARNING
                 log.log(level, "concert %s cannot be published: %s", self._concert_id, describe_cause(error))
                 has_failed = True
@@ -109,8 +110,8 @@ class ConcertPublisher:
                 log.exception("publishing concert %s failed", self._concert_id)
                 self._fail_pending(error)
             took_s = time.monotonic() - started_s
-            # Publishing takes at most half of the event loop's time, so that load causes fewer
-            # pushes and not slower holds.
+            # Publishing takes at most half of the event loop's time: load may make pushes rarer,
+            # but not holds slower.
             await asyncio.sleep(max(self._tick_s - took_s, took_s))
             await self._wait(until_s=min(started_s + MAX_REFRESH_INTERVAL_S, self._queue.next_due_s))
 
@@ -151,7 +152,7 @@ class ConcertPublisher:
             self._queue.mark_dirty(changes.people)
             self._holds.mark_dirty(changes.people)
         if last is not None:
-            self._mark_unnamed_changes(last, now)
+            self._mark_changes_of_the_whole_queue(last, now)
         shared = SharedSnapshot.build(snapshot.room_snapshot, snapshot.stock, self._push_intervals)
         # Personal snapshots are published first, because an organizer's selection may read from a
         # slow database.
@@ -164,11 +165,8 @@ class ConcertPublisher:
         self._queue.mark_dirty(topic.person_id for topic in topics if isinstance(topic, QueueTopic))
         self._holds.mark_dirty(topic.person_id for topic in topics if isinstance(topic, HoldsTopic))
 
-    def _mark_unnamed_changes(self, last: QueueState, now: QueueState) -> None:
-        """Mark people affected by a change of the whole queue.
-
-        Such a change does not write their records.
-        """
+    def _mark_changes_of_the_whole_queue(self, last: QueueState, now: QueueState) -> None:
+        """Mark people affected by a change of the queue that was not written to their records."""
         if (last.round, last.is_opened, last.over_id) != (now.round, now.is_opened, now.over_id):
             # The queue was reset or opened, or its sale ended, so every entry may have a new state
             # and number.

@@ -15,13 +15,13 @@ from subscriptions.interfaces import SnapshotReader
 from subscriptions.publishing.subscriber_groups import SubscriberGroups
 
 BATCH = 100
-"""The number of people whose holds are read in one turn of the event loop by one pipeline."""
+"""The number of people whose holds are read together in one pipeline."""
 
 
 class HoldPublisher:
     """The publisher of holds.
 
-    People stay dirty until their holds are published, so that a failure loses no change.
+    People stay dirty until their holds are published, so no change is lost if a refresh fails.
     """
 
     def __init__(self, concert_id: ConcertId, reader: SnapshotReader, groups: SubscriberGroups) -> None:
@@ -88,7 +88,7 @@ class HoldPublisher:
 
 
 def _as_lost(hold: Hold) -> Hold:
-    """Return a lost hold as ended, so that its owner is notified.
+    """Return the lost hold as ended, so that its owner is notified.
 
     A hold is lost if the store no longer has it and it did not become an order.
     """

@@ -13,7 +13,7 @@ from subscriptions.interfaces import PresenceStore
 RENEW_EVERY_S = 5.0
 BATCH = 500
 MAX_BATCHES = 4
-"""The maximum number of batches in one sync, which take about as long as a refresh.
+"""The maximum number of batches in one sync. Together they take about as long as a refresh.
 
 Further batches wait for the next tick.
 """
@@ -62,8 +62,8 @@ class Presence:
 
         Raises TemporarilyUnavailable; the reports are then kept for the next sync.
         """
-        is_time = time.monotonic() - self._renewed_at > RENEW_EVERY_S
-        if self._people and is_time and not self._unsynced:
+        is_renewal_due = time.monotonic() - self._renewed_at > RENEW_EVERY_S
+        if self._people and is_renewal_due and not self._unsynced:
             await self._sync_batch()
         for _ in range(MAX_BATCHES):
             if self._unsynced:
@@ -72,7 +72,7 @@ class Presence:
     async def _sync_batch(self) -> None:
         batch = list(self._unsynced.items())[:BATCH]
         self._sequence += 1
-        report = [(person_id, self._sequence if is_here else -self._sequence) for person_id, is_here in batch]
+        report = [(person_id, self._sequence if is_connected else -self._sequence) for person_id, is_connected in batch]
         try:
             await self._store.sync_presence(self._concert_id, self._process, report, is_known=self._is_known)
         except LeaseExpired:
@@ -80,9 +80,9 @@ class Presence:
             return
         self._renewed_at = time.monotonic()
         self._is_known = True
-        for person_id, is_here in batch:
+        for person_id, is_connected in batch:
             # The person may have connected or disconnected since the report was built.
-            if self._unsynced.get(person_id) is is_here:
+            if self._unsynced.get(person_id) is is_connected:
                 del self._unsynced[person_id]
 
 

@@ -1,8 +1,8 @@
 """Push intervals: the maximum age of a published position.
 
 The age is close to zero at the front of the queue and grows toward the back. Edges are positions;
-they are converted to entry numbers once per state of a queue, so that each person costs one or two
-comparisons.
+they are converted to entry numbers once per state of a queue, so that one or two comparisons
+suffice for each person.
 """
 
 from bisect import bisect_left, bisect_right
@@ -16,8 +16,8 @@ from domain.queue_positions import QueuePositions
 class PushIntervals:
     """Push intervals by position.
 
-    `edges` are ascending pairs: up to each position, a published position is at most that many
-    seconds old. Behind the last edge, `rest_s` applies.
+    `edges` are ascending pairs of a position and an age in seconds: up to that position, a
+    published position is no older than that age. Beyond the last edge, `rest_s` applies.
     """
 
     edges: tuple[tuple[int, float], ...]

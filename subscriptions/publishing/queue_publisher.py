@@ -1,8 +1,8 @@
 """Publishes queue snapshots to the people who are subscribed to their entry in one queue.
 
-A change of a person's own entry is published immediately; movement of the queue is published within
+A change to a person's own entry is published immediately; movement of the queue is published within
 the person's push interval. Entries are read in batches and only for dirty people. A person who is
-not due costs one comparison.
+not due costs only one comparison.
 """
 
 import time
@@ -25,7 +25,7 @@ from subscriptions.publishing.subscriber_groups import SubscriberGroups
 BATCH = 250
 """The number of entries in one command. They are parsed in about 3 ms, while other tasks wait."""
 MAX_PER_REFRESH = 1_000
-"""The maximum number of people per refresh whose own entries did not change.
+"""The maximum number of people with unchanged entries to whom one refresh publishes.
 
 The rest wait for the next refresh, which publishes to dirty people first.
 """
@@ -34,7 +34,7 @@ The rest wait for the next refresh, which publishes to dirty people first.
 class QueuePublisher:
     """The publisher of queue entries.
 
-    People stay dirty until their entries are published, so that a failure loses no change.
+    People stay dirty until their entries are published, so no change is lost if a refresh fails.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class QueuePublisher:
         self._last_common: tuple[object, ...] = ()
         self._changed_at_s = -inf
         self.next_due_s = inf
-        """The earliest time at which a person without the current version is due."""
+        """The earliest time at which a person who has not received the current version is due."""
 
     def add(self, topic: QueueTopic) -> None:
         self._subscribers.setdefault(topic.person_id, QueueSubscriber(topic))
@@ -72,7 +72,7 @@ class QueuePublisher:
         self._dirty.update((person_id, None) for person_id in people if person_id in self._subscribers)
 
     def mark_all_dirty(self) -> None:
-        """Mark all subscribers. Each refresh reads a part of their entries."""
+        """Mark all subscribers. Each refresh reads some of their entries."""
         self._dirty_later.update(dict.fromkeys(self._subscribers))
 
     def mark_called_dirty(self) -> None:
@@ -89,7 +89,7 @@ class QueuePublisher:
             self._request_refresh()
         due = self._due(shared, began_s)
         if len(due) > MAX_PER_REFRESH:
-            # The people who waited longest come first, so that no person waits forever.
+            # The people who have waited longest are served first, so that no person waits forever.
             due.sort(key=lambda subscriber: subscriber.published_at_s)
             self._request_refresh()
         time_slice = TimeSlice()
@@ -131,8 +131,8 @@ class QueuePublisher:
         is_new_entry = record is not None and (before is None or before.entry_id != record.entry_id)
         is_in_queue = subscriber.membership is Membership.IN_QUEUE
         if is_in_queue and (is_new_entry or membership_before is not Membership.IN_QUEUE):
-            # A new entry does not have this connection yet. An entry from an older copy of the
-            # store may not have it either.
+            # The store has not recorded a connection for a new entry, and may have lost it if it
+            # was restored from an older copy.
             self._presence.connected(subscriber.topic.person_id)
             self._request_refresh()
         if record is not None and _is_newer(record, shared):

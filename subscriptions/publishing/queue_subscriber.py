@@ -1,6 +1,6 @@
 """One person subscribed to their queue entry in this process.
 
-The subscriber has the entry as last read, and the state that was last published.
+A subscriber holds the entry as last read and the state last published.
 """
 
 import random
@@ -20,7 +20,7 @@ _MEMBERSHIPS = {
 MIN_SHARE, MAX_SHARE = 0.5, 0.9
 """The bounds of the random share of the push interval after which a person is due.
 
-The share is random, so that people who once received a payload together do not stay synchronized.
+The share is random so that people who once received a payload together do not stay synchronized.
 """
 
 
@@ -88,7 +88,7 @@ class QueueSubscriber:
         return self.is_behind(shared) and (shared.common, *_own_fields(snapshot)) != self._published
 
     def mark_published(self, shared: SharedSnapshot, snapshot: QueueSnapshot, *, now_s: float) -> None:
-        """Record that the snapshot was published or would have given the same payload again."""
+        """Record that the snapshot was published or would have produced the same payload."""
         self._version_key = shared.version_key
         self._ended_entry_id = self.record.entry_id if self.record is not None and self.has_ended else None
         self._published = (shared.common, *_own_fields(snapshot))

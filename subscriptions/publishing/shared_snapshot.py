@@ -1,6 +1,6 @@
 """The state that all subscribers of one queue share at one version.
 
-The snapshot is built once per refresh. It also contains the number from which on no stock will be
+The snapshot is built once per refresh. It also contains the first number for which no stock will be
 left, and the maximum age of a published position for each number.
 """
 
@@ -18,7 +18,7 @@ from subscriptions.publishing.push_intervals import IntervalsByNumber, PushInter
 CALLED_INTERVAL_S = 5.0
 """The push interval for called people.
 
-Changes of their own entry are published immediately. Every other payload costs one execution per
+Changes to their own entries are published immediately. Every other payload costs one execution per
 person.
 """
 OUTSIDE_INTERVAL_S = 2.0
@@ -49,7 +49,7 @@ class SharedSnapshot:
     has_order: bool
     intervals: IntervalsByNumber
     sold_out_number: int
-    """The number from which on no stock will be left."""
+    """The first number for which no stock will be left."""
     intervals_without_number_s: tuple[float, ...]
     """The push intervals of people without a number, indexed by `Membership`."""
     sold_out_without_number: tuple[bool, ...]

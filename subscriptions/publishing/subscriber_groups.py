@@ -24,9 +24,9 @@ RENDER_TIMEOUT_S = 2.0
 class Subscriber:
     """One subscription.
 
-    `first_delivery` completes with its first payload, or with the error that prevents one. The
-    subscriber `is_included` from the first refresh that begins after it was added, because an
-    earlier snapshot might not show what its client did before subscribing.
+    `first_delivery` completes with its first payload, or with the error that prevents one.
+    `is_included` is true from the first refresh that begins after the subscriber was added, because
+    an earlier snapshot might not show what its client did before subscribing.
     """
 
     __slots__ = ("deliver", "first_delivery", "is_included", "source")
@@ -73,7 +73,7 @@ class SubscriberGroups:
         return topic in self._topics
 
     def pending(self) -> list[Subscriber]:
-        """Return the subscribers that have received nothing yet."""
+        """Return the subscribers whose first delivery is not complete."""
         for subscriber in [subscriber for subscriber in self._pending if not subscriber.is_pending]:
             del self._pending[subscriber]
         return list(self._pending)

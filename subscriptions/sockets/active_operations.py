@@ -26,7 +26,7 @@ from subscriptions.sockets.outbox import Outbox
 logger = logging.getLogger(__name__)
 
 MAX_KEYS = 100
-"""The maximum number of keys of one subscription; a person has far fewer holds."""
+"""The maximum number of keys in one subscription; a person has far fewer holds."""
 
 
 class LatestValue:
@@ -143,7 +143,7 @@ class ActiveOperations(Generic[C]):
         self._tasks.create_task(self._run(operation, subscribe, caller))
 
     def complete(self, id_: str) -> None:
-        """Finish the operation. A mutation that was already started is still carried out.
+        """Finish the operation. A mutation that has started is still carried out.
 
         An unknown id is not an error, because both sides may complete at the same time.
         """
@@ -155,9 +155,9 @@ class ActiveOperations(Generic[C]):
                 self._update_room()
 
     async def wait_for_room(self) -> None:
-        """Wait while the number of completed operations that still run has reached the limit.
+        """Wait while too many completed operations are still running.
 
-        The operation limit does not count them, so no further message is read while they run.
+        They do not count toward the operation limit, so no further message is read in this case.
         """
         await self._has_room.wait()
 

@@ -1,8 +1,8 @@
 """The close codes of our sockets.
 
 Clients retry automatically after some codes and give up after others, so never send a fatal code
-for a temporary condition. The client behavior described here is that of the npm package graphql-ws
-6.
+for a temporary condition. The behavior described here is that of version 6 of the npm package
+graphql-ws.
 """
 
 from enum import IntEnum
@@ -26,7 +26,7 @@ class CloseCode(IntEnum):
     BAD_REQUEST = 4400
     """The message is not part of the protocol. Fatal."""
     UNAUTHORIZED = 4401
-    """A subscription arrived before the acknowledgement. Fatal."""
+    """A subscription arrived before the acknowledgment. Fatal."""
     FORBIDDEN = 4403
     """The token was refused or has expired. Retried, so that a client can send a new token."""
     SUBPROTOCOL_NOT_ACCEPTABLE = 4406
@@ -36,9 +36,8 @@ class CloseCode(IntEnum):
     SUBSCRIBER_ALREADY_EXISTS = 4409
     """The operation id is in use. Fatal."""
     TOO_MANY_REQUESTS = 4429
-    """The client sent a second connection_init, or messages faster than they are read for two
-    seconds. Fatal, because a client that floods us must not reconnect automatically.
-    """
+    """The client sent a second connection_init, or sent messages too fast for two seconds. Fatal,
+    because a client that floods us must not reconnect automatically. """
 
 
 def shortened(reason: str) -> str:

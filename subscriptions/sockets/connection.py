@@ -26,7 +26,7 @@ from subscriptions.sockets.token_names import has_token_under_other_name
 
 _CLOSE_WAIT_S = 5.0
 _TOKEN_HINT = (
-    "This socket is not signed in: the place of its access token is not read."
+    "This socket is not signed in, because its access token is in a place that is not read."
     " Send `Authorization: Bearer <access token>` in the payload of connection_init."
 )
 
@@ -85,7 +85,8 @@ class Connection(Generic[C]):
                     self._open(send, tasks)
                     await self._serve(receive, send)
         finally:
-            # A new connection that waits for the probe takes the place, which is no longer counted.
+            # This socket is no longer counted, so a new connection waiting for the probe can take
+            # its place.
             self._end_probe()
 
     async def _serve(self, receive: Receive, send: Send) -> None:
@@ -120,14 +121,14 @@ class Connection(Generic[C]):
     async def _read_messages(self, receive: Receive) -> None:
         """Handle messages until the socket ends. Raises Closing or ClientLeft."""
         while True:
-            asked_s = self._clock()
+            started_s = self._clock()
             message = await self._next(receive)
             if message["type"] == "websocket.disconnect":
                 raise ClientLeft
             now_s = self._clock()
             self._deadlines.record_message(now_s)
             self._end_probe()
-            await self._keep_pace(now_s, waited_s=now_s - asked_s)
+            await self._keep_pace(now_s, waited_s=now_s - started_s)
             try:
                 received = messages.parse(self._text(message))
             except Malformed as error:
@@ -235,7 +236,7 @@ class Connection(Generic[C]):
         return self._deadlines.heard_s
 
     def probe(self) -> "asyncio.Future[None]":
-        """Implements `connection_limits.Member`."""
+        """Implement `CountedConnection.probe`."""
         if self._probe is None:
             self._probe = asyncio.get_running_loop().create_future()
             if not self._deadlines.probe(self._clock()):

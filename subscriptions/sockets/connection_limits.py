@@ -1,7 +1,7 @@
 """Counts the open sockets and event streams of this process in total, per address and per person.
 
-At a limit, the sockets that were silent longest are probed. Sockets that do not answer are half
-open and are closed to make room for a new connection.
+At a limit, the sockets that have been silent longest are probed. Sockets that do not answer are
+half open and are closed to make room for a new connection.
 """
 
 import asyncio
@@ -19,14 +19,14 @@ from subscriptions.sockets.limits import Limits
 MAX_PROBES = 50
 """The maximum number of sockets probed together, and of new connections that wait for a probe.
 
-One new connection must not cause a ping to thousands of sockets.
+One new connection must not cause pings to thousands of sockets.
 """
 PROBE_PAUSE_S = 10.0
-"""The time after a probe in which the same limit refuses connections without another probe."""
+"""The time after a probe during which the same limit starts no further probe."""
 
 
 class TooManyConnections(Exception):
-    """A connection limit was reached.
+    """Raised if a connection limit is reached.
 
     `str(error)` names the limit. A retry succeeds after other connections have closed.
     """
@@ -56,60 +56,60 @@ class _Probe:
 class _Group:
     """The open connections of each address, or of each person."""
 
-    def __init__(self, limit: int, whose: str, clock: Callable[[], float]) -> None:
+    def __init__(self, limit: int, subject: str, clock: Callable[[], float]) -> None:
         self._limit = limit
-        self._whose = whose
+        self._subject = subject
         self._clock = clock
         self._counts: Counter[str] = Counter()
         self._members: dict[str, dict[CountedConnection, None]] = {}
         self._probes: dict[str, _Probe] = {}
 
     @contextmanager
-    def count(self, who: str | None, member: CountedConnection | None) -> Iterator[None]:
-        if who is None:
+    def count(self, key: str | None, member: CountedConnection | None) -> Iterator[None]:
+        if key is None:
             yield
             return
-        if self._is_full(who):
-            raise TooManyConnections(f"{self._whose} has reached its limit of open connections ({self._limit})")
-        self._counts[who] += 1
+        if self._is_full(key):
+            raise TooManyConnections(f"{self._subject} has reached its limit of open connections ({self._limit})")
+        self._counts[key] += 1
         if member is not None:
-            self._members.setdefault(who, {})[member] = None
+            self._members.setdefault(key, {})[member] = None
         try:
             yield
         finally:
-            self._remove(who, member)
+            self._remove(key, member)
 
-    async def make_room(self, who: str | None) -> None:
-        """Wait, if the limit is reached, until a silent socket is closed or all have answered."""
-        if who is None or not self._is_full(who):
+    async def make_room(self, key: str | None) -> None:
+        """If the limit is reached, wait until a silent socket is closed or all have answered."""
+        if key is None or not self._is_full(key):
             return
-        probe = self._probes.get(who)
+        probe = self._probes.get(key)
         if probe is None or self._clock() - probe.started_s > PROBE_PAUSE_S:
-            silent_first = heapq.nsmallest(MAX_PROBES, self._members.get(who, ()), key=lambda one: one.heard_s)
-            probe = self._probes[who] = _Probe(self._clock(), [one.probe() for one in silent_first])
+            silent_first = heapq.nsmallest(MAX_PROBES, self._members.get(key, ()), key=lambda one: one.heard_s)
+            probe = self._probes[key] = _Probe(self._clock(), [one.probe() for one in silent_first])
         if probe.waiting >= MAX_PROBES:
             return
         probe.waiting += 1
         try:
-            await self._wait_for_room(who, probe)
+            await self._wait_for_room(key, probe)
         finally:
             probe.waiting -= 1
 
-    async def _wait_for_room(self, who: str, probe: _Probe) -> None:
-        while self._is_full(who) and (running := [answer for answer in probe.answers if not answer.done()]):
+    async def _wait_for_room(self, key: str, probe: _Probe) -> None:
+        while self._is_full(key) and (running := [answer for answer in probe.answers if not answer.done()]):
             await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
 
-    def _is_full(self, who: str) -> bool:
-        return self._counts[who] >= self._limit
+    def _is_full(self, key: str) -> bool:
+        return self._counts[key] >= self._limit
 
-    def _remove(self, who: str, member: CountedConnection | None) -> None:
-        self._counts[who] -= 1
+    def _remove(self, key: str, member: CountedConnection | None) -> None:
+        self._counts[key] -= 1
         if member is not None:
-            del self._members[who][member]
-        if not self._counts[who]:
-            del self._counts[who]
-            self._members.pop(who, None)
-            self._probes.pop(who, None)
+            del self._members[key][member]
+        if not self._counts[key]:
+            del self._counts[key]
+            self._members.pop(key, None)
+            self._probes.pop(key, None)
 
 
 class ConnectionCounter:

@@ -1,4 +1,4 @@
-"""The deadlines of one socket: its first message, its next message or pong, its token's expiry."""
+"""The deadlines of one socket: for its first message, its next message or pong, and a new token."""
 
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -27,7 +27,7 @@ class Deadlines:
 
     limits: Limits
     heard_s: float
-    """The time of the last message, or of the opening before the acknowledgment."""
+    """The time of the last message or, before the acknowledgment, of the opening."""
     expires_s: float = NEVER
     is_acknowledged: bool = False
     pinged_s: float | None = None
@@ -41,7 +41,7 @@ class Deadlines:
     def probe(self, now_s: float) -> bool:
         """Start waiting for the answer to a probe.
 
-        Returns False for a socket without connection_init, whose deadline is short anyway.
+        Returns False before connection_init, whose deadline is short anyway.
         """
         if self.is_acknowledged and self.probed_s is None:
             self.probed_s = now_s
@@ -62,7 +62,7 @@ class Deadlines:
         return min(self.expires_s, probe_ends_s, self.pinged_s + self.limits.pong_wait_s)
 
     def due(self, now_s: float) -> Due:
-        """Return the deadline that has passed, which `next_s` returned before.
+        """Return which deadline has passed. Call this only after `next_s`.
 
         If the result is PING, the wait for the answer starts.
         """

@@ -1,6 +1,6 @@
-"""Limits on the load that one client may cause in the transports, and on how long they wait.
+"""Limits on the load that one client may cause, and on the time that transports wait.
 
-Each limit defines what happens when it is exceeded.
+Each limit states what happens when it is exceeded.
 """
 
 from dataclasses import dataclass
@@ -9,54 +9,53 @@ from dataclasses import dataclass
 @dataclass(frozen=True, slots=True)
 class Limits:
     streams: int = 20_000
-    """Sockets and event streams of this process: at 40 KiB each, 800 MiB.
+    """The maximum number of sockets and event streams per process: 800 MiB at 40 KiB each.
 
-    Further clients are sent elsewhere with 1013 or 503.
+    Further clients are refused with 1013 or 503, and can try another process.
     """
     streams_per_address: int = 5_000
-    """Limit per address, because one address may not take the whole process.
+    """The limit per address, because one address must not use up the whole process.
 
-    Whole offices and mobile carriers share an address, so the limit is high. At the limit the
-    sockets that were silent longest are pinged; one that does not answer makes room. If none does,
-    the client is refused with 1013 or 503.
+    Whole offices and mobile carriers share an address, so the limit is high. At the limit, the
+    sockets that have been silent longest are pinged; one that does not answer is closed to make
+    room. If all answer, the new client is refused with 1013 or 503.
     """
     streams_per_person: int = 20
-    """Limit per person: some tabs on some devices, and half-open sockets.
+    """The limit per person: enough for several tabs on several devices, and half-open sockets.
 
-    A phone in a tunnel leaves half-open sockets, which make room as those of an address do.
+    A phone in a tunnel leaves half-open sockets, which are closed to make room, as for an address.
     Further sockets are refused with 1013 or 503.
     """
     operations_per_socket: int = 50
-    """Operations running at once; a page needs a handful.
+    """The maximum number of operations running at the same time; a page needs a handful.
 
-    One more is answered with an error for its id.
+    Any further operation is answered with an error for its id.
     """
     message_bytes: int = 65_536
-    """Maximum size of a message.
+    """The maximum size of a message.
 
-    The largest document and its variables are far below. A larger message closes with 4400.
+    The largest document with its variables is far smaller. A larger message closes the socket with
+    4400.
     """
     messages_per_s: float = 20.0
     messages_burst: int = 120
-    """Burst for a client that reconnects and subscribes to everything at once.
+    """The burst for a client that reconnects and sends all its subscriptions together.
 
     A faster client is read more slowly.
     """
     messages_slowed_per_s: float = 200.0
     slowed_s: float = 2.0
-    """If a client still sends faster than it is read after this time, its socket is closed with
-    4429.
-    """
+    """If a client still sends too fast after this time, its socket is closed with 4429."""
     init_wait_s: float = 3.0
     """The time to wait for connection_init, as in the reference implementation."""
     ping_after_s: float = 20.0
-    """Silence before a ping.
+    """The duration of silence before a ping.
 
-    It is below the 30 s after which the strictest proxies and carriers drop a connection.
+    It is shorter than the 30 s after which the strictest proxies and carriers drop a connection.
     """
     pong_wait_s: float = 10.0
     probe_wait_s: float = 1.0
-    """The time to answer a ping at a connection limit. The socket is then closed with 1013."""
+    """The time to answer a ping at a connection limit. After it, the socket is closed with 1013."""
     drain_wait_s: float = 30.0
     """The time after which the socket of a client that does not read is closed with 1013.
 

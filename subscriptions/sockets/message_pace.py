@@ -9,13 +9,15 @@ from subscriptions.sockets.token_bucket import TokenBucket
 CAUGHT_UP_S = 0.0002
 """If a message took longer than this to arrive, it was not waiting, so the client is not ahead."""
 CAUGHT_UP_MESSAGES = 10
-"""Such a message cancels this many slowed ones. A flood has some, because the network delivers it
-in pieces; a client below the slow pace has one in two.
+"""The number of slowed messages that a message cancels if it was not waiting.
+
+A flood has a few such messages, because the network delivers it in pieces. About half of the
+messages of a client below the slow rate are of this kind.
 """
 
 
 class Flood(Exception):
-    """The client keeps sending messages faster than they are read."""
+    """Raised if the client keeps sending messages faster than they are read."""
 
 
 class MessagePace:
@@ -30,12 +32,12 @@ class MessagePace:
     def count(self, now_s: float, *, waited_s: float) -> float:
         """Count a message that took `waited_s` to arrive, and return when to read the next one.
 
-        Raises Flood. If the server itself is slow, it reads the next message immediately.
+        Raises Flood. If the server itself is slow, the returned time is already in the past.
         """
         if waited_s > CAUGHT_UP_S:
-            cancelled = min(self._slowed, CAUGHT_UP_MESSAGES)
-            self._slowed -= cancelled
-            self._slowed_from_s += cancelled / self._limits.messages_slowed_per_s
+            canceled = min(self._slowed, CAUGHT_UP_MESSAGES)
+            self._slowed -= canceled
+            self._slowed_from_s += canceled / self._limits.messages_slowed_per_s
         if self._bucket.try_take(now_s):
             return now_s
         if self._slowed == 0:

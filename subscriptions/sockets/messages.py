@@ -1,4 +1,4 @@
-"""The messages of graphql-transport-ws: parses and checks those of clients, and builds ours."""
+"""Messages of graphql-transport-ws: parses and checks those from clients, and builds ours."""
 
 import secrets
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ Clients use UUIDs of 36 characters, and every event repeats the id.
 
 
 class Malformed(Exception):
-    """The message is not part of the protocol. `str(error)` is the reason for the client."""
+    """Raised for a message outside the protocol. `str(error)` is the reason sent to the client."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ def _request(sent: Mapping[str, object]) -> OperationRequest:
 
 
 def ack(hint: str | None = None) -> str:
-    """Return the acknowledgement, with a hint for the client's developer in its payload."""
+    """Return the acknowledgment, with a hint for the client's developer in its payload."""
     if hint is None:
         return '{"type":"connection_ack"}'
     return orjson.dumps({"type": "connection_ack", "payload": {"hint": hint}}).decode()
@@ -125,7 +125,7 @@ def pong(payload: Mapping[str, object] | None) -> str:
 
 
 def next_(id_: str, payload: bytes) -> str:
-    """Return a next message. `payload` is already JSON, with the same bytes for many sockets."""
+    """Return a next message. `payload` is already JSON and is shared by many sockets."""
     return f'{{"id":{_quoted(id_)},"type":"next","payload":{payload.decode()}}}'
 
 

@@ -1,4 +1,4 @@
-"""A token bucket, which allows a burst of tokens and then a number of tokens per second."""
+"""A token bucket, which allows a burst of tokens and then a fixed number of tokens per second."""
 
 
 class TokenBucket:

@@ -1,5 +1,6 @@
-"""Names under which clients of other servers send an access token. None of them is read here: they
-only tell that a hint is needed.
+"""Names under which other servers accept an access token.
+
+Onsale never reads such a token. The names only show that the client needs a hint.
 """
 
 from collections.abc import Mapping
@@ -12,8 +13,9 @@ def is_token_name(name: str) -> bool:
 
 
 def has_token_under_other_name(payload: Mapping[str, object]) -> bool:
-    """Return whether the payload of connection_init, or an object in it such as `headers`, has
-    a text under such a name.
+    """Return whether the payload of connection_init has a string under one of these names.
+
+    Objects in the payload, such as `headers`, are searched too.
     """
     members = [payload, *(value for value in payload.values() if isinstance(value, dict))]
     return any(

@@ -20,7 +20,7 @@ from subscriptions.sockets.close_codes import CloseCode
 from subscriptions.sockets.limits import Limits
 
 RESTART_SPREAD_S = 1.0
-"""The time over which a restart closes sockets, so that clients do not all reconnect at once."""
+"""The time over which a restart closes sockets, so that clients do not all reconnect together."""
 CLOSE_WAIT_S = 5.0
 QUIET_S = 0.2
 """The duration of silence after which we assume that a client has read our close frame."""
@@ -28,7 +28,7 @@ QUIET_S = 0.2
 
 class _Frames(ServerProtocol):
     def fail(self, code: int, reason: str = "") -> None:
-        """Close with 4400 instead of 1009, which means the same but is not part of the protocol."""
+        """Close with 4400 instead of 1009, which the protocol does not define."""
         if code == StandardCode.MESSAGE_TOO_BIG:
             code, reason = CloseCode.BAD_REQUEST, f"The message has more than {self.max_message_size} bytes"
         super().fail(code, reason)
@@ -61,12 +61,11 @@ class SocketProtocol(WebSocketsSansIOProtocol):
             raise ClientDisconnected
         is_close = message["type"] == "websocket.close"
         if is_close:
-            # The close frame is the last frame and may wait behind data that the client does not
-            # read.
+            # The close frame must not wait until the client has read all earlier data.
             self.writable.set()
         await super().send(message)
         if message["type"] == "websocket.http.response.body" and self.close_sent:
-            # A refusal with a body is an answer too; uvicorn would log an error, as for none.
+            # uvicorn does not count a refusal with a body as an answer, and would log an error.
             self.handshake_complete = True
         if is_close and self.close_timer is not None:
             self._abort_later()
@@ -74,7 +73,7 @@ class SocketProtocol(WebSocketsSansIOProtocol):
     def handle_parser_exception(self) -> None:
         """Discard all further data from the client, including its close frame.
 
-        A client that is disconnected while it sends might never read the reason.
+        A client that is disconnected while it is sending might never read the reason.
         """
         if not self.close_sent:
             assert self.conn.close_sent is not None

@@ -1,6 +1,6 @@
 /**
- * The concert of the example tabs: the demo concert with a waiting room or, without it, the first
- * concert on sale.
+ * The concert in the example tabs: the demo concert with a waiting room or, if it does not exist,
+ * the first concert on sale.
  */
 
 export interface DemoConcert {
@@ -9,7 +9,7 @@ export interface DemoConcert {
   tiers: { id: string; name: string }[];
 }
 
-/** The concert in deploy/demo/concerts.json that has a waiting room. */
+/** The slug of the concert in deploy/demo/concerts.json that has a waiting room. */
 const SLUG = "lantern-ferry-royal-albert-hall";
 
 const FIND = `query FindConcert($slug: String!, $now: DateTime!) {
@@ -22,7 +22,7 @@ interface Found {
   data?: { concert: DemoConcert | null; concerts: { nodes: DemoConcert[] } } | null;
 }
 
-/** Returns null if nothing is on sale or the catalog is unavailable; the page works without it. */
+/** Returns null if nothing is on sale or the catalog is unavailable. The page works without it. */
 export async function findDemoConcert(): Promise<DemoConcert | null> {
   const response = await fetch("/graphql", {
     method: "POST",

@@ -1,13 +1,13 @@
 /**
- * The tabs with which GraphiQL opens. Each is ready to run: the first ones are the steps of a whole
+ * The tabs that GraphiQL opens. Each is ready to run: the first ones are the steps of a whole
  * purchase, and the others control the waiting room. A tab has the name of its operation.
  */
 
 import type { DemoConcert } from "./concert";
 import { ADMIT_NEXT, CONFIGURE, PAUSE, RESET, RESUME, ROOM_AUDIT, WATCH_ROOM } from "./organizing";
 
-const CATALOGUE = `# All concerts. You need not sign in to see them.
-# Run it: the pink button, or Ctrl-Enter.
+const CATALOG = `# All concerts. You can see them without signing in.
+# To run the query, click the pink button or press Ctrl-Enter.
 query Catalog {
   concerts(first: 5) {
     nodes {
@@ -26,7 +26,7 @@ query Catalog {
 }
 `;
 
-const JOIN = `# Sign in above first, as alice for instance.
+const JOIN = `# Sign in above first, for example as alice.
 # Joining again returns the same entry.
 mutation JoinQueue($concertId: ID!) {
   joinQueue(input: { concertId: $concertId }) {
@@ -48,7 +48,7 @@ mutation JoinQueue($concertId: ID!) {
 
 const WATCH_PLACE = `# Your position in the queue, pushed over a WebSocket.
 # It ends when you stop it or open another tab; the status
-# at the top of the page stays live.
+# at the top of the page is still updated.
 subscription WatchMyPlace($concertId: ID!) {
   queuePosition(concertId: $concertId) {
     state
@@ -68,8 +68,8 @@ subscription WatchMyPlace($concertId: ID!) {
 }
 `;
 
-const CLAIM = `# Run it when your state is READY. You need the pass to hold
-# tickets; the tab HoldTickets uses it.
+const CLAIM = `# Run this when your state is READY. You need the pass to
+# hold tickets; the tab HoldTickets uses it.
 mutation ClaimPass($concertId: ID!) {
   claimQueuePass(input: { concertId: $concertId }) {
     ... on ClaimQueuePassSuccess {
@@ -84,8 +84,8 @@ mutation ClaimPass($concertId: ID!) {
 `;
 
 const HOLD = `# Reserves tickets for a limited time. In the
-# variables, {{newKey}} becomes a new key with each run,
-# and {{queuePass}} the pass you claimed.
+# variables, {{newKey}} becomes a new key for each run,
+# and {{queuePass}} becomes the pass you claimed.
 mutation HoldTickets($input: HoldTicketsInput!) {
   holdTickets(input: $input) {
     ... on HoldTicketsSuccess {
@@ -102,8 +102,9 @@ mutation HoldTickets($input: HoldTicketsInput!) {
 }
 `;
 
-const BUY = `# Buys what you hold: in the variables, {{holdId}} becomes
-# your last hold, {{myName}} and {{myEmail}} you.
+const BUY = `# Buys the tickets you hold. In the variables, {{holdId}}
+# becomes the id of your last hold, and {{myName}} and
+# {{myEmail}} become your name and email address.
 mutation BuyTickets($input: PurchaseTicketsInput!) {
   purchaseTickets(input: $input) {
     ... on PurchaseTicketsSuccess {
@@ -119,7 +120,7 @@ mutation BuyTickets($input: PurchaseTicketsInput!) {
 }
 `;
 
-const WATCH_STOCK = `# The whole stock of a concert, with each change.
+const WATCH_STOCK = `# The stock of a concert, pushed on each change.
 # Buy in another window and watch it change.
 subscription WatchStock($concertId: ID!) {
   stockChanged(concertId: $concertId) {
@@ -130,7 +131,7 @@ subscription WatchStock($concertId: ID!) {
 }
 `;
 
-const ME = `# You: your queue entries, holds and orders.
+const ME = `# Your queue entries, holds and orders.
 query Me {
   me {
     name
@@ -162,7 +163,7 @@ export function exampleTabs(concert: DemoConcert | null): ExampleTab[] {
   const idempotencyKey = "{{newKey}}";
   const customer = { customerName: "{{myName}}", customerEmail: "{{myEmail}}" };
   return [
-    tab(CATALOGUE),
+    tab(CATALOG),
     tab(JOIN, { concertId }),
     tab(WATCH_PLACE, { concertId }),
     tab(CLAIM, { concertId }),

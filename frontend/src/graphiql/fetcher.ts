@@ -7,13 +7,13 @@ import { createGraphiQLFetcher, type Fetcher, type FetcherOpts, type FetcherPara
 import { type DocumentNode, getOperationAST, Kind, OperationTypeNode, parse } from "graphql";
 import type { Client } from "graphql-ws";
 
-import { fetchFrom, orUnreachable } from "../network";
+import { fetchFrom, withReadableErrors } from "../network";
 import type { Sessions } from "../session";
-import { type Memory, NothingKnown } from "./memory";
+import { type Memory, MissingValue } from "./memory";
 import { readable } from "./readable";
 
 /**
- * Dispatched for each mutation that was answered, and for each whose response was lost, because it
+ * Dispatched for each answered mutation, and for each mutation whose response was lost, because it
  * may have been executed.
  */
 export const MUTATION_ANSWERED = "mutation-answered";
@@ -27,26 +27,29 @@ export function makeFetcher(sessions: Sessions, socket: Client, memory: Memory, 
   });
   return (operation, options) => {
     try {
-      const written = asWritten({ ...operation, variables: memory.fill(operation.variables) }, options);
-      const answer = readable(send(...written));
-      if (isMutation(...written)) {
+      const sent = withOperationName({ ...operation, variables: memory.fill(operation.variables) }, options);
+      const answer = readable(send(...sent));
+      if (isMutation(...sent)) {
         const dispatch = (): boolean => mutations.dispatchEvent(new Event(MUTATION_ANSWERED));
         void Promise.resolve(answer).then(dispatch, dispatch);
       }
       return answer;
     } catch (error) {
-      if (!(error instanceof NothingKnown)) throw error;
-      // This is shown like a response of the server; GraphiQL would print the stack of a thrown error.
+      if (!(error instanceof MissingValue)) throw error;
+      // Shown like a response from the server; GraphiQL would print the stack of a thrown error.
       return { errors: [{ message: error.message }] } as unknown as ReturnType<typeof send>;
     }
   };
 }
 
 /**
- * Takes the operation name from the text. Just after a change of tab, GraphiQL still passes the
- * name of the previous tab's operation.
+ * Takes the operation name from the document, because GraphiQL passes the name of the
+ * previous tab's operation right after the tab has changed.
  */
-function asWritten(operation: FetcherParams, options: FetcherOpts | undefined): [FetcherParams, FetcherOpts | undefined] {
+function withOperationName(
+  operation: FetcherParams,
+  options: FetcherOpts | undefined,
+): [FetcherParams, FetcherOpts | undefined] {
   const document = parsed(operation.query);
   if (!document) return [operation, options];
   const names = document.definitions.flatMap((part) =>
@@ -80,16 +83,16 @@ async function sendSignedIn(
   // Headers from the headers editor take precedence.
   if (token && !headers.has("Authorization")) headers.set("Authorization", `Bearer ${token}`);
   const response = await fetchFrom("The server", address, { ...init, headers });
-  const text = await orUnreachable("The server", () => response.text());
+  const text = await withReadableErrors("The server", () => response.text());
   memory.learn(readJson(text, response.status));
   return new Response(text, response);
 }
 
-/** A proxy in front of the server returns an HTML page if the server is unavailable. */
+/** Parses a response. A proxy may return an HTML page if the server is unavailable. */
 function readJson(text: string, status: number): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    throw new Error(`The server answered with status ${status} and no GraphQL response; try again in a moment.`);
+    throw new Error(`The server answered with status ${status} and without a GraphQL response; try again later.`);
   }
 }

@@ -1,6 +1,6 @@
 /**
- * The status line of the demo concert. It stays subscribed regardless of the open tab; GraphiQL ends
- * its own subscription when its tab changes.
+ * The status line of the demo concert. Its subscriptions continue when the user changes the tab,
+ * while GraphiQL ends its own.
  */
 
 import type { Client } from "graphql-ws";
@@ -12,7 +12,7 @@ import { MUTATION_ANSWERED } from "./fetcher";
 import { keepSubscribed } from "./subscription";
 import { type Place, placeWords, type Room, roomWords, type Stock, stockWords } from "./words";
 
-interface LiveLineProps {
+interface StatusLineProps {
   socket: Client;
   concert: DemoConcert;
   session: Session | null;
@@ -20,42 +20,42 @@ interface LiveLineProps {
 }
 
 /** A line may break after the dot, but not before it. */
-const DOT = "\u00a0· ";
+const SEPARATOR = "\u00a0· ";
 
-/** Longer than the pause when the user changes, which closes the socket and immediately reopens it. */
-const AWAY_AFTER_MS = 1_000;
+/** Longer than the gap when another user signs in and the socket is closed and reopened. */
+const DISCONNECTED_AFTER_MS = 1_000;
 
-const WATCH_STOCK = `subscription LineOfStock($concertId: ID!) {
+const WATCH_STOCK = `subscription StatusOfStock($concertId: ID!) {
   stockChanged(concertId: $concertId) { soldOut tiers { available } }
 }`;
 
-const WATCH_PLACE = `subscription LineOfPlace($concertId: ID!) {
+const WATCH_PLACE = `subscription StatusOfPlace($concertId: ID!) {
   queuePosition(concertId: $concertId) {
     state position lot estimatedWait { p50Seconds p90Seconds } waitingCount expiresInSeconds endReason opensAt
     roomStatus message stockAhead
   }
 }`;
 
-const WATCH_ROOM = `subscription LineOfRoom($concertId: ID!) {
+const WATCH_ROOM = `subscription StatusOfRoom($concertId: ID!) {
   waitingRoomChanged(concertId: $concertId) {
     status opensAt totalActiveUsers flow { waitingCount occupancy outflow }
   }
 }`;
 
-export function LiveLine({ socket, concert, session, mutations }: LiveLineProps): ReactElement {
-  const runsIt = session?.roles.includes("organizer") ?? false;
+export function StatusLine({ socket, concert, session, mutations }: StatusLineProps): ReactElement {
+  const isOrganizer = session?.roles.includes("organizer") ?? false;
   const source: DataSource = { socket, concertId: concert.id, mutations };
   const stock = useSubscription<{ stockChanged: Stock }>(source, WATCH_STOCK, true)?.stockChanged;
   const place = useSubscription<{ queuePosition: Place }>(source, WATCH_PLACE, session !== null)?.queuePosition;
-  const room = useSubscription<{ waitingRoomChanged: Room }>(source, WATCH_ROOM, runsIt)?.waitingRoomChanged;
-  const isAway = useIsAway(socket);
+  const room = useSubscription<{ waitingRoomChanged: Room }>(source, WATCH_ROOM, isOrganizer)?.waitingRoomChanged;
+  const isDisconnected = useIsDisconnected(socket);
   return (
     <div className="onsale-live" aria-live="polite">
       <span className="onsale-concert">{concert.name}</span>
       {stock && <span id="live-stock">{stockWords(stock)}</span>}
-      {place && (place.state || !runsIt) && <span id="live-place">{placeWords(place).join(DOT)}</span>}
-      {room && <span id="live-room">{roomWords(room).join(DOT)}</span>}
-      {isAway && <span id="live-away">no connection: this may be out of date</span>}
+      {place && (place.state || !isOrganizer) && <span id="live-place">{placeWords(place).join(SEPARATOR)}</span>}
+      {room && <span id="live-room">{roomWords(room).join(SEPARATOR)}</span>}
+      {isDisconnected && <span id="live-away">no connection: this may be out of date</span>}
     </div>
   );
 }
@@ -67,9 +67,8 @@ interface DataSource {
 }
 
 /**
- * Returns the newest payload, or undefined before the first one or if the server refuses. The server
- * completes the subscription after the entry has ended. A mutation resumes it, because the user may
- * then have a new entry.
+ * Returns the newest payload, or undefined if none has arrived. The server completes the
+ * subscription when the entry ends. A mutation resumes it, because the user may have a new entry.
  */
 function useSubscription<Data>(source: DataSource, query: string, isWanted: boolean): Data | undefined {
   const { socket, concertId, mutations } = source;
@@ -87,17 +86,17 @@ function useSubscription<Data>(source: DataSource, query: string, isWanted: bool
   return data;
 }
 
-function useIsAway(socket: Client): boolean {
-  const [isAway, setIsAway] = useState(false);
+function useIsDisconnected(socket: Client): boolean {
+  const [isDisconnected, setIsDisconnected] = useState(false);
   useEffect(() => {
     let timer: ReturnType<typeof setTimeout> | undefined;
     const closed = (): void => {
       clearTimeout(timer);
-      timer = setTimeout(() => setIsAway(true), AWAY_AFTER_MS);
+      timer = setTimeout(() => setIsDisconnected(true), DISCONNECTED_AFTER_MS);
     };
     const connected = (): void => {
       clearTimeout(timer);
-      setIsAway(false);
+      setIsDisconnected(false);
     };
     const stops = [socket.on("closed", closed), socket.on("connected", connected)];
     return () => {
@@ -105,5 +104,5 @@ function useIsAway(socket: Client): boolean {
       clearTimeout(timer);
     };
   }, [socket]);
-  return isAway;
+  return isDisconnected;
 }

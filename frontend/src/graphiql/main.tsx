@@ -1,4 +1,4 @@
-/** The page on /graphql: GraphiQL with a signed-in user, and tabs that fit the concerts on sale. */
+/** The page at /graphql: GraphiQL with a signed-in user, and tabs that use a concert on sale. */
 
 import "graphiql/setup-workers/vite";
 import "graphiql/style.css";
@@ -45,5 +45,5 @@ async function start(container: HTMLElement): Promise<void> {
 const container = document.getElementById("page");
 if (!container) throw new Error("graphiql.html has no element with the id `page`");
 start(container).catch((error: unknown) => {
-  container.textContent = `This page cannot start: ${String(error)}. Is the server up? Reload to try again.`;
+  container.textContent = `This page cannot start: ${String(error)}. Check that the server runs, then reload.`;
 });

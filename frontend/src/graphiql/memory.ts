@@ -1,7 +1,7 @@
 /**
- * Fills `{{name}}` in variables when an operation is run, so that no ids have to be copied from tab
- * to tab. `newKey` is a new idempotency key each time; `queuePass` and `holdId` are the last values
- * received.
+ * Fills in `{{name}}` in variables when an operation is run, so that users do not have to copy ids
+ * from tab to tab. `newKey` is a new idempotency key each time; `queuePass` and `holdId` are the
+ * last values received.
  */
 
 import type { Session } from "../session";
@@ -12,24 +12,24 @@ const MISSING: Record<string, string> = {
   queuePass: "There is no queue pass yet: run the tab ClaimPass first, and JoinQueue before it.",
   holdId: "There is no hold yet: run the tab HoldTickets first.",
   myName: "There is no name of yours: sign in above first, or write one into the variables.",
-  myEmail: "There is no email address of yours: sign in above first, or write one into the variables.",
+  myEmail: "Your email address is not known: sign in above first, or enter one in the variables.",
 };
 
-export class NothingKnown extends Error {}
+export class MissingValue extends Error {}
 
 export class Memory {
   #known = new Map<string, string>();
   readonly #signedIn: () => Session | null;
 
-  /** `signedIn` returns the currently signed-in user, to whom `myName` and `myEmail` belong. */
+  /** `signedIn` returns the signed-in user, who determines `myName` and `myEmail`. */
   constructor(signedIn: () => Session | null) {
     this.#signedIn = signedIn;
   }
 
-  /** Called when another user signs in. */
+  /** Forgets all values. Call this when another user signs in. */
   readonly forget = (): void => this.#known.clear();
 
-  /** Throws NothingKnown, whose message names the tab to run first. */
+  /** Returns the variables with all values filled in. Throws MissingValue if one is not known. */
   fill(value: unknown): unknown {
     if (typeof value === "string") return this.#filled(value);
     if (Array.isArray(value)) return value.map((item) => this.fill(item));
@@ -46,14 +46,14 @@ export class Memory {
     const name = PLACEHOLDER.exec(text)?.[1];
     if (name === undefined) return text;
     if (name === "newKey") return newKey();
-    const known = this.#mine(name) ?? this.#known.get(name);
+    const known = this.#ofUser(name) ?? this.#known.get(name);
     if (known !== undefined) return known;
-    throw new NothingKnown(
+    throw new MissingValue(
       MISSING[name] ?? `There is no value {{${name}}}; use newKey, queuePass, holdId, myName or myEmail.`,
     );
   }
 
-  #mine(name: string): string | null {
+  #ofUser(name: string): string | null {
     if (name === "myName") return this.#signedIn()?.fullName ?? null;
     return name === "myEmail" ? (this.#signedIn()?.email ?? null) : null;
   }
@@ -75,6 +75,6 @@ function isObject(value: unknown): value is Record<string, unknown> {
 }
 
 function newKey(): string {
-  // crypto.randomUUID exists on localhost and https only.
+  // crypto.randomUUID exists only on localhost and https.
   return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

@@ -1,7 +1,7 @@
 /** The tabs that control a waiting room. Each needs a signed-in organizer. */
 
-export const WATCH_ROOM = `# The waiting room as it changes. Sign in above as olivia:
-# this tab and the next ones are for organizers.
+export const WATCH_ROOM = `# The waiting room, pushed on each change. Sign in above
+# as olivia: the remaining tabs are for organizers.
 subscription WatchTheRoom($concertId: ID!) {
   waitingRoomChanged(concertId: $concertId) {
     status
@@ -25,8 +25,8 @@ subscription WatchTheRoom($concertId: ID!) {
 }
 `;
 
-export const PAUSE = `# Stops calling people. They keep their places and see at
-# once that the queue is paused.
+export const PAUSE = `# Stops calling people. They keep their places and
+# immediately see that the queue is paused.
 mutation PauseRoom($concertId: ID!) {
   pauseWaitingRoom(input: { concertId: $concertId }) {
     ... on PauseWaitingRoomSuccess {
@@ -38,9 +38,9 @@ mutation PauseRoom($concertId: ID!) {
 }
 `;
 
-export const ADMIT_NEXT = `# Calls the next people manually, even while paused. Both
-# limits apply: the result says how many were called, and
-# why not more.
+export const ADMIT_NEXT = `# Calls the next people manually, even during a pause. Both
+# caps apply: the result says how many people were called
+# and which cap was reached.
 mutation AdmitNext($input: AdmitNextInput!) {
   admitNext(input: $input) {
     ... on AdmitNextSuccess {
@@ -65,8 +65,8 @@ mutation ResumeRoom($concertId: ID!) {
 }
 `;
 
-export const CONFIGURE = `# Changes settings while the queue runs. Absent settings
-# stay unchanged. Entries and passes are kept.
+export const CONFIGURE = `# Changes settings while the queue is running. Settings that
+# you omit stay unchanged. Entries and passes are kept.
 mutation ConfigureRoom($input: ConfigureWaitingRoomInput!) {
   configureWaitingRoom(input: $input) {
     ... on ConfigureWaitingRoomSuccess {
@@ -84,7 +84,7 @@ mutation ConfigureRoom($input: ConfigureWaitingRoomInput!) {
 }
 `;
 
-export const ROOM_AUDIT = `# Changes of the waiting room, newest first.
+export const ROOM_AUDIT = `# The log of changes to the waiting room, newest first.
 query RoomAudit($concertId: ID!) {
   waitingRoom(concertId: $concertId) {
     audit(first: 10) {
@@ -101,8 +101,8 @@ query RoomAudit($concertId: ID!) {
 }
 `;
 
-export const RESET = `# Empties the queue: people who wait lose their place and
-# join again. People who were called keep their turn.
+export const RESET = `# Empties the queue. Waiting people lose their places and
+# have to join again. Called people keep their turn.
 mutation ResetRoom($input: ResetWaitingRoomInput!) {
   resetWaitingRoom(input: $input) {
     ... on ResetWaitingRoomSuccess {

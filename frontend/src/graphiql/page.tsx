@@ -9,7 +9,7 @@ import type { Sessions } from "../session";
 import type { Settings } from "../settings";
 import type { DemoConcert } from "./concert";
 import type { ExampleTab } from "./examples";
-import { LiveLine } from "./live";
+import { StatusLine } from "./live";
 import { PersonBar } from "./person";
 
 interface PageProps {
@@ -34,7 +34,7 @@ export function Page(props: PageProps): ReactElement {
           Onsale
         </a>
         {concert && (
-          <LiveLine
+          <StatusLine
             key={session?.name ?? ""}
             socket={socket}
             concert={concert}

@@ -1,8 +1,8 @@
-/** Makes errors readable in GraphiQL, which prints the minified stack of an `Error`. */
+/** Makes errors readable in GraphiQL, which would print the minified stack of an `Error`. */
 
 import type { FetcherReturnType } from "@graphiql/toolkit";
 
-/** Returns the same answer, but its errors are messages without stacks, or the server's errors. */
+/** Returns the same answer, but with errors that have no stack. */
 export async function readable(answer: FetcherReturnType): Promise<Awaited<FetcherReturnType>> {
   try {
     const result = await answer;

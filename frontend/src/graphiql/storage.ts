@@ -1,5 +1,5 @@
 /**
- * Stores GraphiQL's tabs separately for each concert, so that ids of a deleted database do not
+ * Stores GraphiQL's tabs separately for each concert, so that ids from a deleted database do not
  * reappear in a tab.
  */
 

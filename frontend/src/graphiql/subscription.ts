@@ -1,17 +1,17 @@
 /**
- * A subscription that is kept running, with at most one operation at any time and none after `stop`.
- * After an error it is retried, with a longer pause each time. A completion means that the server
- * has nothing more to send; the subscription then stops until `resume`.
+ * A subscription that is kept running. It has at most one operation at any time, and none after
+ * `stop`. After an error it is retried, with a longer pause each time. A completion means that the
+ * server has nothing more to send; the subscription then stops until `resume` is called.
  */
 
 import type { Client } from "graphql-ws";
 
 const FIRST_RETRY_MS = 1_000;
-/** A refusal may last for hours, but the retry after an outage must not be too late. */
+/** A refusal may last for hours, but after an outage the next retry must come soon. */
 const LONGEST_RETRY_MS = 30_000;
 
 export interface KeptSubscription {
-  /** Subscribes again, unless it is running. Call it when the server may have more to send. */
+  /** Subscribes again unless it is running. Call this if the server may have more to send. */
   resume: () => void;
   /** Ends the subscription permanently. */
   stop: () => void;
@@ -22,7 +22,7 @@ interface Operation {
   variables: Record<string, unknown>;
 }
 
-/** Calls `onData` with the data of each payload, or undefined if a payload has none. */
+/** Subscribes, and calls `onData` with the data of each payload, or undefined if it has none. */
 export function keepSubscribed<Data>(
   socket: Client,
   operation: Operation,
@@ -37,8 +37,7 @@ export function keepSubscribed<Data>(
   const resume = (): void => {
     if (isStopped || current) return;
     clearTimeout(retryTimer);
-    // The client calls `complete` after `unsubscribe` too; only the current attempt may change
-    // anything.
+    // The client also calls `complete` after `unsubscribe`, so outdated attempts are ignored.
     const attempt = Symbol("attempt");
     current = attempt;
     const hasEnded = (): boolean => {

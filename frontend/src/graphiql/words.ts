@@ -1,4 +1,4 @@
-/** The texts of the status line: a user's position in the queue, and the room for its organizer. */
+/** The texts of the status line: a user's position in the queue and, for organizers, the room. */
 
 export interface Stock {
   soldOut: boolean;
@@ -26,8 +26,8 @@ export interface Room {
   flow: { waitingCount: number; occupancy: number; outflow: number };
 }
 
-/** Longer texts are truncated; the results show the full text. */
-const LONGEST_MESSAGE = 120;
+/** Longer messages are truncated here; the results of operations show the full text. */
+const MAX_MESSAGE_LENGTH = 120;
 
 export function stockWords(stock: Stock): string {
   if (stock.soldOut) return "sold out";
@@ -38,7 +38,8 @@ export function stockWords(stock: Stock): string {
 export function roomWords(room: Room): string[] {
   const { waitingCount, occupancy, outflow } = room.flow;
   const inside = `${occupancy} of ${room.totalActiveUsers.toLocaleString("en")} inside`;
-  return [roomStatusWords(room), `${waitingCount.toLocaleString("en")} waiting`, inside, `${outflow} called in a minute`];
+  const waiting = `${waitingCount.toLocaleString("en")} waiting`;
+  return [roomStatusWords(room), waiting, inside, `${outflow} called in a minute`];
 }
 
 function roomStatusWords({ status, opensAt }: Room): string {
@@ -60,7 +61,7 @@ export function placeWords(place: Place): string[] {
     case "PREQUEUED":
       return [...registeredWords(place), ...aheadWords(place)];
     case "WAITING":
-      return [...lineWords(place), ...aheadWords(place)];
+      return [...waitingWords(place), ...aheadWords(place)];
     case "READY":
       return [`it is your turn: claim your pass ${before(place)}`];
     case "ADMITTED":
@@ -70,13 +71,13 @@ export function placeWords(place: Place): string[] {
     case "LEFT":
       return ["you left the queue"];
     case "EXPIRED":
-      return [`you lost your place: ${END[place.endReason ?? ""] ?? "its deadline passed"}`];
+      return [`you lost your place: ${END_REASONS[place.endReason ?? ""] ?? "its deadline passed"}`];
     default:
       return [OUTSIDE[place.roomStatus] ?? "you are not in the queue"];
   }
 }
 
-const END: Record<string, string> = {
+const END_REASONS: Record<string, string> = {
   ABSENT: "you were away for too long",
   NOT_CLAIMED: "you did not claim your pass in time",
   SESSION_OVER: "your pass was not used in time",
@@ -95,7 +96,7 @@ const OUTSIDE: Record<string, string> = {
   REJECTING: "the queue is closed to new people",
 };
 
-const STANDSTILL: Record<string, string> = {
+const NOT_MOVING: Record<string, string> = {
   PAUSED: "paused; you keep your place",
   REJECTING: "calls are stopped for now; you keep your place",
 };
@@ -103,26 +104,27 @@ const STANDSTILL: Record<string, string> = {
 function registeredWords(place: Place): string[] {
   const opening = place.opensAt ? `opens ${moment(place.opensAt)}` : "opens soon";
   if (place.lot !== null) return [`you have lot ${place.lot}`, `drawn when the queue ${opening}`];
-  return [...inLineWords(place), opening];
+  return [...positionWords(place), opening];
 }
 
-function lineWords(place: Place): string[] {
+function waitingWords(place: Place): string[] {
   const over = OVER[place.roomStatus];
   if (over) return [over];
-  const still = STANDSTILL[place.roomStatus];
+  const reason = NOT_MOVING[place.roomStatus];
   const wait = place.estimatedWait;
-  return [...inLineWords(place), ...(still ? [still] : wait ? [waitWords(wait.p50Seconds, wait.p90Seconds)] : [])];
+  return [...positionWords(place), ...(reason ? [reason] : wait ? [waitWords(wait.p50Seconds, wait.p90Seconds)] : [])];
 }
 
-function inLineWords({ position, waitingCount }: Place): string[] {
+function positionWords({ position, waitingCount }: Place): string[] {
   const count = waitingCount.toLocaleString("en");
   if (position === null) return [`you are one of ${count} people waiting; the next one is drawn at random`];
   return [`position ${position.toLocaleString("en")} of ${count}`];
 }
 
 function aheadWords({ stockAhead, message }: Place): string[] {
-  const told = message.length > LONGEST_MESSAGE ? `${message.slice(0, LONGEST_MESSAGE)} …` : message;
-  return [...(stockAhead === "SOLD_OUT" ? ["tickets will probably sell out before your turn"] : []), ...(told ? [`“${told}”`] : [])];
+  const shown = message.length > MAX_MESSAGE_LENGTH ? `${message.slice(0, MAX_MESSAGE_LENGTH)} …` : message;
+  const forecast = stockAhead === "SOLD_OUT" ? ["tickets will probably sell out before your turn"] : [];
+  return [...forecast, ...(shown ? [`“${shown}”`] : [])];
 }
 
 /** A range: half of the people wait at most the first value, and nine in ten at most the second. */
@@ -134,7 +136,7 @@ function waitWords(p50: number, p90: number): string {
   return low < high ? `about ${low}–${high} ${unit}` : `about ${high} ${unit}`;
 }
 
-/** Returns the deadline by this machine's clock, even if the clock is wrong. */
+/** Returns the deadline in terms of this machine's clock, which may be wrong. */
 function before({ expiresInSeconds }: Place): string {
   return expiresInSeconds === null ? "" : `before ${clock(new Date(Date.now() + expiresInSeconds * 1_000))}`;
 }
