@@ -1,4 +1,4 @@
-"""A GraphQL server and stores for all tests of a module; each test makes its own concerts."""
+"""A GraphQL server and stores for all tests of a module; each test creates its own concerts."""
 
 from collections.abc import AsyncIterator
 

@@ -41,7 +41,7 @@ async def run_workers(queue: QueueUsers) -> None:
 
 
 async def subscribe(stack: AsyncExitStack, queue: QueueUsers, person: str) -> tuple[Client, Answer]:
-    """Subscribe to a person's entry. Return the person's socket and the first snapshot."""
+    """Subscribe to a person's entry; return the person's socket and the first snapshot."""
     client = await stack.enter_async_context(open_client(queue.shop, queue.shop.token(queue.name(person))))
     await client.subscribe("q", ENTRY, id=queue.concert.id)
     return client, (await client.receive())["payload"]["data"]["queuePosition"]
@@ -131,7 +131,7 @@ async def test_reconnected_people_keep_their_entries_and_absent_ones_lose_them(s
 
 
 async def test_snapshots_stay_the_same_while_connections_break(shop: Shop, shared_valkey: ServerProcess) -> None:
-    """Each person has two devices that lose their connections at random."""
+    """Each person has two devices that lose their connections at random times."""
     queue = await open_queue(shop, **ROOM)
     people, chance = [f"p{number}" for number in range(6)], random.Random(4)
     await queue.join("first", *people)
