@@ -72,7 +72,7 @@ def test_too_few_sales_give_no_forecast() -> None:
 
 
 def test_sales_before_this_round_do_not_count_as_demand() -> None:
-    """10,000 tickets were sold while the room was off; half of those called since then bought one."""
+    """10,000 tickets were sold while the room was off; half of those called since bought one."""
     counted = flow(called=400, completed=200, tickets=200)
     assert fewest_ahead_sold_out(stock((100, 0, 10_200)), counted) == fewest_ahead_sold_out(
         stock((100, 0, 200)), counted

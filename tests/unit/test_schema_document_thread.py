@@ -114,7 +114,7 @@ async def test_introspection_is_executed_once_and_cached_with_its_document() -> 
 
 
 async def test_abandoned_introspection_does_not_answer_another_document() -> None:
-    """The answer is stored with the document, not under an `id()` that another document may reuse."""
+    """The answer is stored with the document, not under an `id()` that may be reused."""
     cache, gate = make_cache(), threading.Event()
     alive: list[weakref.ref[Document]] = []
 

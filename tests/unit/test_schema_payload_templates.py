@@ -92,7 +92,7 @@ messages = st.text(max_size=30) | st.sampled_from(["%d", '%s %% \\ "', "12345678
 
 @st.composite
 def documents(draw: st.DrawFn) -> str:
-    """Draw a document that selects fields with aliases, fragments and conditions, some repeatedly."""
+    """Draw a document with aliases, fragments and conditions; it may select a field repeatedly."""
     body = [
         _aliased(draw, index, draw(st.sampled_from([*LEAVES, PASS, WAIT, STOCK_LEFT])))
         for index in range(draw(st.integers(1, 12)))

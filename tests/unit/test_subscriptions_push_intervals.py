@@ -106,7 +106,7 @@ def test_sold_out_by_number_equals_the_forecast_by_position(
 
 
 def test_forecast_divides_the_queue_at_one_number() -> None:
-    """There are 100 tickets and every other person buys one, so only the people in front can buy."""
+    """There are 100 tickets and every other person buys one, so only people in front can buy."""
     shared = snapshot(QueuePositions(200, 900, b""), left(100), BUSY)
     flags = [shared.is_sold_out(Membership.IN_QUEUE, number) for number in range(201, 901)]
     assert flags == sorted(flags)
