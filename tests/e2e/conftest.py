@@ -24,14 +24,14 @@ async def shop(shared_valkey: ServerProcess, shared_mongod: ServerProcess) -> As
 
 @module_fixture
 async def module_valkey(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ServerProcess]:
-    """A Valkey for a module whose tests stop and restart it."""
+    """A Valkey server for a module whose tests stop and restart it."""
     async with running(supervisor.make_valkey(tmp_path_factory.mktemp("valkey"))) as server:
         yield server
 
 
 @module_fixture
 async def module_mongod(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ServerProcess]:
-    """A mongod for a module whose tests stop and restart it."""
+    """A mongod process for a module whose tests stop and restart it."""
     async with running(stores.mongod(tmp_path_factory.mktemp("mongod"))) as server:
         yield server
 

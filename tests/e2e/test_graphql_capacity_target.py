@@ -65,7 +65,7 @@ async def test_past_concert_has_no_capacity_target(shop: Shop, capacity: int, ca
     concert = await shop.on_sale(tiers=[{"name": "Standing", "priceMinor": 4950, "capacity": 12_000}])
     await resize(shop, concert, 5)
     if capacity > 5:
-        # The house had to take units and now has to return them.
+        # Units were withdrawn and now have to be returned.
         await CapacityWorker().run_once(shop.stores)
         await resize(shop, concert, capacity)
     await move_into_past(shop, concert)

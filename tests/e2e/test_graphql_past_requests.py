@@ -85,30 +85,30 @@ async def test_hold_for_a_past_concert_is_not_found(shop: Shop) -> None:
 async def test_tickets_of_a_past_concert_are_refused_with_any_pass(shop: Shop) -> None:
     concert = await past_concert(shop)
     await refresh_cache(shop, concert)
-    wish = {"concertId": concert.id, "lines": lines(concert, 1), "idempotencyKey": new_key()}
+    request = {"concertId": concert.id, "lines": lines(concert, 1), "idempotencyKey": new_key()}
     for queue_pass in (None, "no.valid.pass"):
-        refused = await shop.fields(HOLD, by="alice", input=wish | {"queuePass": queue_pass})
+        refused = await shop.fields(HOLD, by="alice", input=request | {"queuePass": queue_pass})
         assert refused["holdTickets"]["__typename"] == "NotOnSaleError"
 
 
 @pytest.mark.parametrize("is_bought", [False, True])
 async def test_purchase_for_a_past_concert_is_refused(shop: Shop, is_bought: bool) -> None:
     concert = await shop.on_sale()
-    wish: dict[str, Any] = {"holdId": (await shop.hold(concert, 2))["hold"]["id"]}
+    request: dict[str, Any] = {"holdId": (await shop.hold(concert, 2))["hold"]["id"]}
     key = new_key()
     if is_bought:
-        await shop.buy(wish, key=key)
+        await shop.buy(request, key=key)
     await move_into_past(shop, concert)
     usual = {"customerName": "Alice", "customerEmail": "alice@onsale.example", "idempotencyKey": key}
-    answer = await shop.fields(PURCHASE, by="alice", input=usual | wish)
+    answer = await shop.fields(PURCHASE, by="alice", input=usual | request)
     assert answer["purchaseTickets"]["__typename"] == "NotOnSaleError"
 
 
 async def test_past_concert_calls_no_more_people(shop: Shop) -> None:
     concert = await past_concert(shop)
-    wish = {"concertId": concert.id, "count": 3, "idempotencyKey": new_key()}
+    request = {"concertId": concert.id, "count": 3, "idempotencyKey": new_key()}
     for _ in range(2):
-        answer = await shop.fields(ADMIT_NEXT, by="olivia", input=wish)
+        answer = await shop.fields(ADMIT_NEXT, by="olivia", input=request)
         assert answer["admitNext"] == {"__typename": "RoomNotOpenError", "status": "CLOSED", "opensAt": None}
     audit = (await shop.fields(AUDIT, by="olivia", id=concert.id))["concert"]["waitingRoom"]["audit"]
     assert audit == {"nodes": []}

@@ -1,4 +1,4 @@
-"""A queue over GraphQL: join, wait for the call, claim, hold and buy; and each refusal."""
+"""A queue over GraphQL: joining, waiting, claiming, holding, buying, and each refusal."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""Selling over GraphQL: holds, releases, purchases and queries; each refusal has its data."""
+"""Selling over GraphQL: holds, releases, purchases and queries; each refusal includes its data."""
 
 import asyncio
 from collections import Counter

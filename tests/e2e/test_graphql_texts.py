@@ -191,10 +191,10 @@ async def test_invalid_pass_admits_no_one(shop: Shop, pass_: str) -> None:
 
 async def test_order_shows_its_customer_trimmed_and_normalized(shop: Shop) -> None:
     concert, key = await shop.on_sale(), new_key()
-    wish: dict[str, object] = {"concertId": concert.id, "lines": lines(concert, 1)}
+    purchase: dict[str, object] = {"concertId": concert.id, "lines": lines(concert, 1)}
     customer: dict[str, object] = {"customerName": " Bjo\u0308rk ", "customerEmail": " Alice@Onsale.EXAMPLE  "}
-    order = (await shop.buy(wish | customer, key=key))["order"]
+    order = (await shop.buy(purchase | customer, key=key))["order"]
     assert (order["customerName"], order["customerEmail"]) == ("Björk", "Alice@onsale.example")
-    assert (await shop.buy(wish | customer, key=key))["order"] == order
-    other = await shop.buy(wish | customer | {"customerName": "Ada"}, key=key)
+    assert (await shop.buy(purchase | customer, key=key))["order"] == order
+    other = await shop.buy(purchase | customer | {"customerName": "Ada"}, key=key)
     assert other["__typename"] == "IdempotencyConflictError"

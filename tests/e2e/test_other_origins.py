@@ -61,8 +61,8 @@ async def test_refused_socket_is_logged_in_one_line_with_its_request_id(
 @pytest.mark.parametrize("header", CLIENT_HEADERS)
 @pytest.mark.asyncio(loop_scope="module")
 async def test_any_request_header_is_allowed(shop: Shop, header: str) -> None:
-    wish = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": f"authorization, {header}"}
-    preflight = await shop.client.options("/graphql", headers={"Origin": "https://shop.example", **wish})
+    requested = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": f"authorization, {header}"}
+    preflight = await shop.client.options("/graphql", headers={"Origin": "https://shop.example", **requested})
     assert preflight.status_code == 200
     assert header in preflight.headers["access-control-allow-headers"]
     # Every header may be allowed because credentials are not.

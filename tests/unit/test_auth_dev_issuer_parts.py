@@ -1,4 +1,4 @@
-"""Parts of the development issuer: demo users, codes, sessions, start-up checks and parameters."""
+"""Parts of the development issuer: demo users, codes, sessions, startup checks and parameters."""
 
 import contextlib
 from pathlib import Path

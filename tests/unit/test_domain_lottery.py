@@ -68,7 +68,7 @@ def test_draw_equals_the_documented_algorithm(seed: bytes, count: int) -> None:
 def test_no_lot_is_favored() -> None:
     """Apply a chi-squared test to the numbers of each lot over fixed seeds.
 
-    With 9 degrees of freedom, 0.1 % of fair draws exceed 27.9.
+    With 9 degrees of freedom, 0.1% of fair draws exceed 27.9.
     """
     people, seeds = 10, 3_000
     seen = [[0] * people for _ in range(people)]

@@ -29,7 +29,7 @@ def still_there(age_s: float, mean_s: float) -> float:
 
 
 def test_number_of_waiting_people_follows_from_the_totals() -> None:
-    """Of 1,000 people, 600 were called, 50 were absent and 40 left, 15 of them with a slot."""
+    """600 of 1,000 people were called, 50 were absent and 40 left, 15 of them with a slot."""
     flow = RoomFlow(
         now_s=NOW_S, joined=1_000, called=600, completed=400, not_claimed=20, session_over=15, left=40, absent=50
     )

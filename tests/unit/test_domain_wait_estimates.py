@@ -40,7 +40,7 @@ def even(per_slice: int) -> tuple[int, ...]:
 
 
 def slot_limited(rate: int = 1, **changes: object) -> RoomFlow:
-    """Return a flow over 1,000 s with 150 x `rate` slots, of which `rate` per second become free."""
+    """Return a flow over 1,000 s with 150 x `rate` slots; `rate` of them become free per second."""
     flow = RoomFlow(
         now_s=NOW_S,
         opened_s=NOW_S - 1_000,

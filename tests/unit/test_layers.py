@@ -94,7 +94,7 @@ def _package(name: str) -> str:
 
 
 def broken_layers(place: str, source: str) -> set[str]:
-    """Return the packages of ours that `place`, a path from the root, imports but must not."""
+    """Return our packages that `place`, a path from the root, imports but must not."""
     own = _package(place.partition("/")[0])
     allowed = tuple(f"{part}." for part in {own, *MAY_IMPORT[own]})
     names = {name for name in _imported(source) if not name.startswith(PROGRAMS.get(place, ()))}

@@ -116,7 +116,7 @@ def test_every_field_in_the_table_is_guarded(row: str) -> None:
             guarded(SimpleNamespace(person_id=ALICE.person_id), _info_of(None))
 
 
-def test_guarded_single_field_is_nullable_and_refused() -> None:
+def test_field_with_its_own_permission_is_nullable_and_refused() -> None:
     built = build_schema(schema.sdl())
     names = {str(root) for root in _roots(built)}
     single = [row for row in PERMISSIONS if row.partition(".")[0] not in names and not row.endswith(".*")]

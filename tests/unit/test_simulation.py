@@ -72,7 +72,7 @@ def test_caps_delay_calls() -> None:
     assert slow.called == {1: 2, 38: 2}
 
 
-def test_changed_settings_apply_from_their_second() -> None:
+def test_changed_settings_apply_from_the_given_second() -> None:
     changes = {10: {"new_users_per_minute": 3, "total_active_users": 3}, 12: {"new_users_per_minute": 60}}
     assert run_sale(replace(ROOM, changes=changes), people({}, {}, {}, {}, {})).called == {1: 2, 10: 1, 12: 2}
 

@@ -109,7 +109,7 @@ async def test_failed_first_read_of_the_list_is_tried_again(concerts_store: Fake
 async def test_concurrent_calls_share_the_reads_of_an_unlisted_concert(
     concerts_store: FakeConcerts, cache: ConcertCache, stored: Concert | None, reads: int
 ) -> None:
-    """A draft or missing concert is read again for callers that shared a read, and for later calls."""
+    """A draft or missing concert is read again for joined callers and for later callers."""
     concerts_store.store(*[stored] if stored else [])
     await read_list(concerts_store, cache)
     concerts_store.gate.clear()

@@ -1,4 +1,4 @@
-"""Cursors of the concert list keep the time that separates past concerts; others are refused."""
+"""Cursors keep the time that separates past concerts from the others; forgeries are refused."""
 
 from base64 import urlsafe_b64encode
 from datetime import UTC, datetime, timedelta

@@ -112,7 +112,7 @@ class NeverRenders(SnapshotRecorder):
         raise AssertionError
 
 
-async def test_slow_documents_delay_no_entry() -> None:
+async def test_slow_documents_do_not_delay_entries() -> None:
     """Four organizers select fields that are read from the database, which does not answer."""
     queue = FakeQueue(people=1_000)
     publisher = make_publisher(queue)

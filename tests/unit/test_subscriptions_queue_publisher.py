@@ -217,7 +217,7 @@ async def test_end_of_an_entry_is_published_once() -> None:
     queue.change("p500", EntryState.LEFT)
     for _ in range(3):
         queue.move()
-        # The person is named again, as when their hold ends after the entry.
+        # The person is named again, for example because their hold ends after the entry.
         queue.change("p500", EntryState.LEFT)
         await refresh(publisher, queue)
     assert len(recorder.snapshots) == 2

@@ -13,7 +13,7 @@ from workers.schedule import Schedule
 
 ONE, OTHER = ConcertId("one"), ConcertId("other")
 BOTH = (ONE, OTHER)
-# The intervals differ by more than the jitter, which is a tenth.
+# The intervals differ by more than the jitter, which is 10%.
 ACTIVE_S, IDLE_S = 1.0, 10.0
 NEVER_S = 1_000_000.0
 
