@@ -57,7 +57,7 @@ def test_forecast_changes_back_when_stock_returns() -> None:
 
 
 def test_demand_far_beyond_the_stock_is_sold_out() -> None:
-    """400 called people bought 500 tickets, so 200 tickets suffice for 160 more on average."""
+    """400 people were called and bought 500 tickets, so 200 tickets last for 160 more on average."""
     left = stock((150, 50, 500))
     assert forecast_stock_ahead(left, 160, flow()) is StockAhead.AVAILABLE
     assert forecast_stock_ahead(left, 350, flow()) is StockAhead.SOLD_OUT
@@ -72,7 +72,7 @@ def test_too_few_sales_give_no_forecast() -> None:
 
 
 def test_sales_before_this_round_do_not_count_as_demand() -> None:
-    """10,000 tickets were sold while the room was off; half of those called since bought one."""
+    """10,000 were sold while the room was off; half of the people called since then bought one."""
     counted = flow(called=400, completed=200, tickets=200)
     assert fewest_ahead_sold_out(stock((100, 0, 10_200)), counted) == fewest_ahead_sold_out(
         stock((100, 0, 200)), counted
