@@ -57,7 +57,7 @@ def test_forecast_changes_back_when_stock_returns() -> None:
 
 
 def test_demand_far_beyond_the_stock_is_sold_out() -> None:
-    """400 people were called and bought 500 tickets, so 200 tickets last for 160 more on average."""
+    """400 people were called and bought 500 tickets, so 200 last for 160 more people on average."""
     left = stock((150, 50, 500))
     assert forecast_stock_ahead(left, 160, flow()) is StockAhead.AVAILABLE
     assert forecast_stock_ahead(left, 350, flow()) is StockAhead.SOLD_OUT

@@ -135,7 +135,7 @@ async def test_order_is_rendered_for_its_owner_and_for_organizers(by: Viewer) ->
 
 @pytest.mark.parametrize(("document", "root"), [(HOLD_CHANGED, "hold"), (ORDER_UPDATED, "orderUpdated")])
 async def test_snapshot_of_another_person_is_refused(document: str, root: str) -> None:
-    """Even if the hub mixed up two subscribers, the permission of each field would refuse access."""
+    """Even if the hub mixed up two subscribers, the field permissions would refuse access."""
     mallory = viewer("mallory")
     subscriber = await source(document)
     assert isinstance(subscriber, SubscriptionSource)
