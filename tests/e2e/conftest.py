@@ -1,7 +1,4 @@
-"""Fixtures for a GraphQL server and stores that the tests of a module share.
-
-Each test creates its own concerts.
-"""
+"""A GraphQL server and stores for all tests of a module; each test creates its own concerts."""
 
 from collections.abc import AsyncIterator
 
@@ -19,22 +16,22 @@ module_fixture = pytest_asyncio.fixture(scope="module", loop_scope="module")
 
 @module_fixture
 async def shop(shared_valkey: ServerProcess, shared_mongod: ServerProcess) -> AsyncIterator[Shop]:
-    async with open_shop(shared_valkey, shared_mongod) as opened:
-        yield opened
-        database = opened.stores.mongo
+    async with open_shop(shared_valkey, shared_mongod) as made:
+        yield made
+        database = made.stores.mongo
         await database.client.drop_database(database.name)
 
 
 @module_fixture
 async def module_valkey(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ServerProcess]:
-    """A Valkey for a module whose tests stop and restart it."""
+    """A Valkey server for a module whose tests stop and restart it."""
     async with running(supervisor.make_valkey(tmp_path_factory.mktemp("valkey"))) as server:
         yield server
 
 
 @module_fixture
 async def module_mongod(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ServerProcess]:
-    """A mongod for a module whose tests stop and restart it."""
+    """A mongod process for a module whose tests stop and restart it."""
     async with running(stores.mongod(tmp_path_factory.mktemp("mongod"))) as server:
         yield server
 

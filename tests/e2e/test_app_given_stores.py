@@ -1,4 +1,4 @@
-"""The application on given stores: it names an unavailable one, and recovers without a restart."""
+"""With given stores, the application names an unavailable one and recovers without a restart."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -21,7 +21,7 @@ UVICORN = ("-m", "uvicorn", "app:app", "--no-access-log", "--ws", "subscriptions
 
 @pytest.fixture
 def given_stores(valkey_url: str, mongo_url: str, mongo_database: str) -> dict[str, str]:
-    """Return settings that name the stores all tests share, and a database for this test only."""
+    """Return settings for the stores that all tests share, with a database for this test only."""
     return {"REDIS_URL": valkey_url, "MONGO_URL": mongo_url, "MONGO_DATABASE": mongo_database}
 
 
@@ -116,7 +116,7 @@ async def test_uvicorn_without_store_urls_names_the_missing_settings(tmp_path: P
     assert "ONSALE_REDIS_URL and ONSALE_MONGO_URL are required" in application.output
 
 
-async def test_import_of_app_reads_no_environment(tmp_path: Path) -> None:
+async def test_importing_app_does_not_read_the_environment(tmp_path: Path) -> None:
     application = Application(tmp_path / "onsale", command=("-c", "import app"), ENV="nonsense")
     await application.start()
     assert await application.ended() == 0

@@ -1,4 +1,4 @@
-"""`python app.py` opens its stores once: requests and workers share them."""
+"""`python app.py` opens its stores once; requests and workers share them."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -15,7 +15,7 @@ from storage.embedded.ports import free_port
 from tests.support.waiting import wait_until
 
 
-async def test_a_process_opens_one_set_of_stores(
+async def test_process_opens_one_set_of_stores(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, valkey_url: str, mongo_url: str, mongo_database: str
 ) -> None:
     opened: list[Stores] = []

@@ -1,4 +1,4 @@
-"""`python app.py` as a process: it starts and stops its stores, and a kill loses no data."""
+"""`python app.py` starts and stops its stores, and no data is lost if it is killed."""
 
 import os
 import signal
@@ -35,7 +35,7 @@ async def own_application(tmp_path: Path) -> AsyncIterator[Application]:
 
 
 def _running_stores(application: Application) -> list[str]:
-    """Return the stores whose lock is held; only a running process holds one."""
+    """Return the stores whose lock is held; only a running process holds a lock."""
     running = []
     for name in STORES:
         with LockFile(application.data_dir / name / "child.lock") as lock:
@@ -114,7 +114,7 @@ async def test_second_application_may_share_the_stores(application: Application)
     assert _running_stores(application) == ["valkey", "mongod"]
 
 
-async def test_taken_port_is_named_before_anything_starts(tmp_path: Path) -> None:
+async def test_port_in_use_is_named_before_anything_starts(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         application = Application(tmp_path / "onsale", PORT=port)

@@ -1,4 +1,4 @@
-"""Other commands find the embedded stores of `make run`, or say what to do without them."""
+"""Other commands find the embedded stores of `make run`, or say what to do if none are running."""
 
 import asyncio
 import os
@@ -17,7 +17,7 @@ from tests.support.application import ROOT, Application, started
 
 
 async def list_dead_letters(data_dir: Path, **environment: str) -> tuple[int | None, str]:
-    """Run the command without stores in its environment. Return its exit code and output."""
+    """Run the command with no stores in its environment; return its exit code and output."""
     plain = {name: value for name, value in os.environ.items() if not name.startswith("ONSALE_")}
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "workers", "deadletters"),
@@ -36,7 +36,7 @@ async def application(tmp_path: Path) -> AsyncIterator[Application]:
         yield made
 
 
-async def test_start_says_what_it_waits_for(application: Application) -> None:
+async def test_start_says_what_it_is_waiting_for(application: Application) -> None:
     first, second = application.output.splitlines()[:2]
     assert first.startswith(f"Onsale is starting its stores in {application.data_dir}; ")
     assert second.startswith("Onsale is running at ")
@@ -46,7 +46,7 @@ async def test_dead_letters_of_the_embedded_stores_are_listed(application: Appli
     assert await list_dead_letters(application.data_dir) == (0, "no dead letters\n")
 
 
-async def test_stores_that_do_not_run_are_named_with_the_next_step(tmp_path: Path) -> None:
+async def test_error_for_stopped_stores_names_the_next_step(tmp_path: Path) -> None:
     code, output = await list_dead_letters(tmp_path / "none")
     assert code == 2
     for words in (str(tmp_path / "none"), "make run", "ONSALE_REDIS_URL and ONSALE_MONGO_URL"):
@@ -63,6 +63,6 @@ def test_stores_that_have_ended_are_not_found(tmp_path: Path) -> None:
         find_stores(tmp_path, redis_url="redis://127.0.0.1:1/0", mongo_url=None)
 
 
-def test_stores_that_are_set_are_not_searched(tmp_path: Path) -> None:
+def test_stores_in_the_environment_are_not_searched_for(tmp_path: Path) -> None:
     urls = find_stores(tmp_path, redis_url="redis://r", mongo_url="mongodb://m")
     assert (urls.redis, urls.mongo) == ("redis://r", "mongodb://m")

@@ -77,7 +77,7 @@ STORIES: dict[str, dict[str, object]] = {
 
 
 class BrowserDriver:
-    """A Node process that runs stories in one Chromium."""
+    """A Node process that runs stories in one Chromium browser."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         assert process.stdin is not None

@@ -20,7 +20,7 @@ Input = dict[str, object]
 
 
 def problems(answer: Answer) -> list[str]:
-    """Return the paths of an InvalidInputError; each of its problems has a message."""
+    """Return the paths of an InvalidInputError after checking that each problem has a message."""
     assert (answer["__typename"], answer["code"]) == ("InvalidInputError", "INVALID_INPUT")
     assert all(problem["message"] for problem in answer["problems"])
     return [problem["path"] for problem in answer["problems"]]
@@ -207,7 +207,7 @@ async def test_wrong_types_and_unknown_fields_are_refused_and_change_nothing(
         ("venue", "Olympiahalle", "VenueInput"),
     ],
 )
-async def test_error_of_a_scalar_or_enum_says_what_it_accepts(
+async def test_error_for_a_scalar_or_enum_says_what_is_accepted(
     shop: Shop, field: str, value: object, words: str
 ) -> None:
     answer = await shop.ask(CREATE, by="olivia", input=concert_input(**{field: value}))
@@ -246,7 +246,7 @@ async def test_invalid_argument_of_a_query_is_a_top_level_error(shop: Shop, docu
         '{ node: concert(slug: "no-such-concert") { id } }',
     ],
 )
-async def test_well_formed_id_of_nothing_is_null(shop: Shop, document: str) -> None:
+async def test_well_formed_but_unknown_id_is_null(shop: Shop, document: str) -> None:
     assert await shop.fields(document, by="alice") == {"node": None}
 
 

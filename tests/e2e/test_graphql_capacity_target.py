@@ -1,4 +1,4 @@
-"""A large change of a capacity, as an organizer and a buyer see it."""
+"""A large change to a capacity, as an organizer and a buyer see it."""
 
 import logging
 
@@ -39,7 +39,7 @@ async def read(shop: Shop, concert: OnSale) -> Answer:
     return {"tier": answer["tiers"][0], "stock": answer["stock"]["tiers"][0]}
 
 
-async def test_far_lower_capacity_shows_its_target_until_reached(shop: Shop) -> None:
+async def test_much_lower_capacity_shows_its_target_until_it_is_reached(shop: Shop) -> None:
     concert = await shop.on_sale(tiers=[{"name": "Standing", "priceMinor": 4950, "capacity": 12_000}])
     await shop.hold(concert, 2)
     for _ in range(2):
@@ -52,7 +52,7 @@ async def test_far_lower_capacity_shows_its_target_until_reached(shop: Shop) -> 
     assert await read(shop, concert) == {"tier": counts | {"capacityTarget": None}, "stock": counts}
 
 
-async def test_small_change_of_a_capacity_has_no_target(shop: Shop) -> None:
+async def test_small_change_to_a_capacity_has_no_target(shop: Shop) -> None:
     concert = await shop.on_sale()
     for capacity in (30, 120):
         answer = await resize(shop, concert, capacity)
@@ -61,13 +61,11 @@ async def test_small_change_of_a_capacity_has_no_target(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize("capacity", [5, 20_000])
-async def test_a_past_concert_has_no_capacity_target(
-    shop: Shop, capacity: int, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_past_concert_has_no_capacity_target(shop: Shop, capacity: int, caplog: pytest.LogCaptureFixture) -> None:
     concert = await shop.on_sale(tiers=[{"name": "Standing", "priceMinor": 4950, "capacity": 12_000}])
     await resize(shop, concert, 5)
     if capacity > 5:
-        # Units that the house was to take, and now has to return.
+        # Units were withdrawn and now have to be returned.
         await CapacityWorker().run_once(shop.stores)
         await resize(shop, concert, capacity)
     await move_into_past(shop, concert)

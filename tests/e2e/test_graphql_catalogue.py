@@ -60,7 +60,7 @@ def slugs(nodes: Sequence[dict[str, str]]) -> list[str]:
 
 
 async def open_three_concerts(shop: Shop) -> tuple[str, list[str]]:
-    """Return a city with three concerts on sale, and their slugs in the order of the catalog."""
+    """Return a city with three concerts on sale, and their slugs in catalog order."""
     city = f"City {new_key()}"
     named = [f"{word}-{new_key()}" for word in ("first", "second", "third")]
     for day, slug in enumerate(named, start=1):
@@ -158,7 +158,7 @@ async def test_stock_of_a_list_is_read_concurrently_and_once_per_concert(
         read.append(concert_id)
         if len(read) == 25:
             all_are_reading.set()
-        # A list that reads the concerts one after another fails here.
+        # This fails if the list reads the concerts one after another.
         await asyncio.wait_for(all_are_reading.wait(), timeout=60)
         return await stock(store, concert_id)
 

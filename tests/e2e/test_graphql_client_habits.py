@@ -27,7 +27,7 @@ async def over_socket(shop: Shop, payload: dict[str, Any]) -> Answer:
         return await client.receive()
 
 
-def shown(errors: Answer) -> tuple[str, str]:
+def message_and_code(errors: Answer) -> tuple[str, str]:
     (error,) = errors
     assert error["extensions"]["requestId"]
     return error["message"], error["extensions"]["code"]
@@ -36,7 +36,7 @@ def shown(errors: Answer) -> tuple[str, str]:
 # An empty operation name
 
 
-async def test_an_empty_operation_name_is_absent_on_all_transports(shop: Shop) -> None:
+async def test_empty_operation_name_counts_as_absent_on_all_transports(shop: Shop) -> None:
     request = {"query": NAMED, "operationName": ""}
     expected = {"data": {"__typename": "Query"}}
     assert (await shop.client.post("/graphql", json=request)).json() == expected
@@ -47,21 +47,21 @@ async def test_an_empty_operation_name_is_absent_on_all_transports(shop: Shop) -
         assert await stream.receive() == ("next", expected)
 
 
-async def test_an_empty_name_of_a_subscription_is_absent(shop: Shop) -> None:
+async def test_empty_name_of_a_subscription_counts_as_absent(shop: Shop) -> None:
     concert = await shop.on_sale()
     document = "subscription S($id: ID!) { stockChanged(concertId: $id) { soldOut } }"
     payload = {"query": document, "variables": {"id": concert.id}, "operationName": ""}
     assert (await over_socket(shop, payload))["payload"] == {"data": {"stockChanged": {"soldOut": False}}}
 
 
-async def test_an_empty_name_among_two_operations_names_none(shop: Shop) -> None:
+async def test_empty_name_is_refused_if_there_are_two_operations(shop: Shop) -> None:
     request = {"query": "query A { __typename } query B { __typename }", "operationName": ""}
     answers = [
         (await shop.client.post("/graphql", json=request)).json()["errors"],
         (await over_socket(shop, request))["payload"],
     ]
     for errors in answers:
-        assert shown(errors)[1] == "BAD_USER_INPUT"
+        assert message_and_code(errors)[1] == "BAD_USER_INPUT"
 
 
 # A hash instead of a document
@@ -69,24 +69,24 @@ async def test_an_empty_name_among_two_operations_names_none(shop: Shop) -> None
 
 @pytest.mark.parametrize(("accept", "status"), [(JSON, 200), ("*/*", 200), (GRAPHQL, 400), (f"{GRAPHQL}, {JSON}", 400)])
 @pytest.mark.parametrize("document", [{}, {"query": None}, {"query": ""}], ids=["absent", "null", "empty"])
-async def test_a_hash_alone_is_answered_so_that_links_send_the_document(
+async def test_hash_without_a_document_is_refused_as_not_supported(
     shop: Shop, accept: str, status: int, document: dict[str, Any]
 ) -> None:
     answer = await shop.client.post("/graphql", json={**document, "extensions": HASH}, headers={"Accept": accept})
-    assert (answer.status_code, shown(answer.json()["errors"])) == (status, NOT_SUPPORTED)
+    assert (answer.status_code, message_and_code(answer.json()["errors"])) == (status, NOT_SUPPORTED)
     assert "data" not in answer.json()
     assert answer.headers["cache-control"] == "no-store"
 
 
-async def test_a_hash_alone_in_an_address_or_on_a_socket_is_answered_alike(shop: Shop) -> None:
+async def test_hash_alone_in_a_url_or_on_a_socket_gets_the_same_error(shop: Shop) -> None:
     extensions = orjson.dumps(HASH).decode()
     got = await shop.client.get("/graphql", params={"extensions": extensions}, headers={"Accept": JSON})
-    assert (got.status_code, shown(got.json()["errors"])) == (200, NOT_SUPPORTED)
+    assert (got.status_code, message_and_code(got.json()["errors"])) == (200, NOT_SUPPORTED)
     received = await over_socket(shop, {"extensions": HASH})
-    assert (received["type"], shown(received["payload"])) == ("error", NOT_SUPPORTED)
+    assert (received["type"], message_and_code(received["payload"])) == ("error", NOT_SUPPORTED)
 
 
-async def test_a_document_with_its_hash_is_executed(shop: Shop) -> None:
+async def test_document_with_its_hash_is_executed(shop: Shop) -> None:
     request = {"query": NAMED, "extensions": HASH}
     assert (await shop.client.post("/graphql", json=request)).json() == {"data": {"__typename": "Query"}}
     assert (await over_socket(shop, request))["payload"] == {"data": {"__typename": "Query"}}
@@ -106,7 +106,7 @@ async def test_a_document_with_its_hash_is_executed(shop: Shop) -> None:
         ("?concert=x", {}, False),
     ],
 )
-async def test_a_token_on_the_upgrade_is_hinted_into_connection_init(
+async def test_token_on_the_upgrade_gets_a_hint_to_use_connection_init(
     shop: Shop, query: str, headers: dict[str, str], is_hinted: bool
 ) -> None:
     url = str(shop.client.base_url.join(f"/graphql{query}")).replace("http", "ws", 1)
@@ -122,7 +122,7 @@ async def test_a_token_on_the_upgrade_is_hinted_into_connection_init(
         assert "connection_init" in error["message"]
 
 
-async def test_a_token_in_connection_init_needs_no_hint(shop: Shop) -> None:
+async def test_token_in_connection_init_gets_no_hint(shop: Shop) -> None:
     url = str(shop.client.base_url.join("/graphql")).replace("http", "ws", 1)
     token = shop.token("alice")
     headers = {"Authorization": f"Bearer {token}"}
@@ -144,7 +144,7 @@ async def test_a_token_in_connection_init_needs_no_hint(shop: Shop) -> None:
         ({"headers": {"X-Client": "token"}, "concert": "x"}, False),
     ],
 )
-async def test_a_token_at_another_place_of_connection_init_is_hinted(
+async def test_token_in_the_wrong_field_of_connection_init_gets_a_hint(
     shop: Shop, payload: dict[str, Any], is_hinted: bool
 ) -> None:
     url = str(shop.client.base_url.join("/graphql")).replace("http", "ws", 1)
@@ -156,7 +156,7 @@ async def test_a_token_at_another_place_of_connection_init_is_hinted(
         assert ("Authorization: Bearer" in ack.get("payload", {}).get("hint", "")) is is_hinted
 
 
-# Everything that is wrong with an input, at once
+# All problems of an input in one answer
 
 
 @pytest.mark.parametrize(
@@ -252,7 +252,7 @@ async def test_a_token_at_another_place_of_connection_init_is_hinted(
         ),
     ],
 )
-async def test_a_bad_id_hides_no_other_problem(
+async def test_malformed_id_does_not_hide_other_problems(
     shop: Shop, verb: str, input_: dict[str, object], paths: list[str]
 ) -> None:
     type_ = verb[0].upper() + verb[1:]
@@ -263,7 +263,7 @@ async def test_a_bad_id_hides_no_other_problem(
     assert [problem["path"] for problem in answer["problems"]] == paths
 
 
-async def test_a_malformed_tier_id_hides_no_conflict_of_given_times(shop: Shop) -> None:
+async def test_malformed_tier_id_does_not_hide_conflicting_times(shop: Shop) -> None:
     concert = await shop.on_sale()
     document = """mutation ($input: UpdateConcertInput!) {
       updateConcert(input: $input) { __typename ... on InvalidInputError { problems { path } } }
@@ -274,7 +274,7 @@ async def test_a_malformed_tier_id_hides_no_conflict_of_given_times(shop: Shop) 
     assert [problem["path"] for problem in answer["problems"]] == ["tiers.0.tierId", "salesEndAt"]
 
 
-async def test_a_bad_tier_id_hides_no_problem_of_the_whole_concert(shop: Shop) -> None:
+async def test_unknown_tier_id_does_not_hide_problems_of_the_concert(shop: Shop) -> None:
     concert, other = await shop.on_sale(), await shop.on_sale()
     document = """mutation ($input: UpdateConcertInput!) {
       updateConcert(input: $input) { __typename ... on InvalidInputError { problems { path } } }
@@ -303,14 +303,16 @@ async def test_a_bad_tier_id_hides_no_problem_of_the_whole_concert(shop: Shop) -
         ("query ($f: ConcertFilter = {status: [NO]}) { concerts(filter: $f) { nodes { id } } }", "`$f.status.0`", 38),
     ],
 )
-async def test_a_wrong_literal_has_its_location_and_field(shop: Shop, document: str, field: str, column: int) -> None:
+async def test_error_for_an_invalid_literal_has_its_location_and_field(
+    shop: Shop, document: str, field: str, column: int
+) -> None:
     (error,) = (await shop.ask(document))["errors"]
     assert error["locations"] == [{"line": 1, "column": column}]
     assert error["extensions"]["code"] == "BAD_USER_INPUT"
     assert field in error["message"]
 
 
-async def test_a_wrong_time_in_a_variable_names_its_field(shop: Shop) -> None:
+async def test_error_for_an_invalid_time_in_a_variable_names_its_field(shop: Shop) -> None:
     document = "query ($filter: ConcertFilter) { concerts(filter: $filter) { nodes { id } } }"
     (error,) = (await shop.ask(document, filter={"onSaleAt": "2031-01-01T20:00:00"}))["errors"]
     assert "onSaleAt" in error["message"]
@@ -318,7 +320,7 @@ async def test_a_wrong_time_in_a_variable_names_its_field(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize("offset", ["+24:00", "-24:00", "+23:60", "+99:99"])
-async def test_a_wrong_offset_is_refused_in_words_of_our_own(shop: Shop, offset: str) -> None:
+async def test_invalid_offset_is_refused_with_our_own_message(shop: Shop, offset: str) -> None:
     time = f"2026-12-31T20:00:00{offset}"
     document = "query ($at: DateTime) { concerts(filter: {onSaleAt: $at}) { nodes { id } } }"
     wanted = f"{time} is not a valid DateTime: its offset must be between -23:59 and +23:59."
@@ -341,7 +343,7 @@ async def test_a_wrong_offset_is_refused_in_words_of_our_own(shop: Shop, offset:
         ),
     ],
 )
-async def test_an_error_of_a_variable_writes_null(
+async def test_error_for_a_variable_says_null_instead_of_none(
     shop: Shop, type_: str, use: str, value: object, written: str
 ) -> None:
     errors = (await shop.ask(f"query ($x: {type_}) {{ {use} }}", x=value))["errors"]

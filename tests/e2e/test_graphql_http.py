@@ -21,7 +21,7 @@ SENT = {"Content-Type": JSON}
 
 
 def error_of(answer: httpx2.Response) -> Answer:
-    """Return the only error of an answer; it contains the id of its request."""
+    """Return the only error of an answer after checking its request id."""
     (error,) = answer.json()["errors"]
     assert error["extensions"]["requestId"] == answer.headers["x-request-id"]
     return error
@@ -106,7 +106,7 @@ async def test_compressed_body_is_415(shop: Shop) -> None:
         (b'{"query": {"a": 1}}', "`query` is an object"),
     ],
 )
-async def test_body_that_is_no_request_is_400(shop: Shop, body: bytes, words: str) -> None:
+async def test_body_that_is_not_a_request_is_400(shop: Shop, body: bytes, words: str) -> None:
     answer = await shop.client.post("/graphql", content=body, headers=SENT)
     error = error_of(answer)
     assert (answer.status_code, error["extensions"]["code"]) == (400, "BAD_USER_INPUT")
@@ -136,7 +136,7 @@ async def test_body_of_exactly_the_limit_is_accepted(shop: Shop) -> None:
 
 
 async def test_too_large_request_is_answered_before_it_is_fully_sent(shop: Shop) -> None:
-    """The client receives the answer after it has sent one byte of the announced body."""
+    """The client receives the answer after sending only one byte of the announced body."""
     url = shop.client.base_url
     reader, writer = await asyncio.open_connection(url.host, url.port)
     writer.write(
@@ -186,7 +186,7 @@ async def test_get_answers_queries(shop: Shop) -> None:
         ([("query", "{ __typename }"), ("variables", "[]")], "`variables` is a list"),
     ],
 )
-async def test_get_that_is_no_request_is_400(shop: Shop, parameters: list[tuple[str, str]], words: str) -> None:
+async def test_get_that_is_not_a_request_is_400(shop: Shop, parameters: list[tuple[str, str]], words: str) -> None:
     answer = await shop.client.get("/graphql", params=tuple(parameters))
     assert (answer.status_code, error_of(answer)["extensions"]["code"]) == (400, "BAD_USER_INPUT")
     assert words in error_of(answer)["message"]
@@ -225,7 +225,7 @@ async def test_invalid_document_has_no_data(shop: Shop, document: str, media_typ
 
 
 @pytest.mark.parametrize("media_type", [JSON, GRAPHQL])
-async def test_refused_field_leaves_the_others(shop: Shop, media_type: str) -> None:
+async def test_refused_field_does_not_affect_the_others(shop: Shop, media_type: str) -> None:
     answer = await shop.client.post(
         "/graphql", json={"query": '{ order(id: "x") { id } __typename }'}, headers={"Accept": media_type}
     )
@@ -260,7 +260,7 @@ async def test_two_authorization_headers_are_401(shop: Shop) -> None:
     assert (answer.status_code, error_of(answer)["extensions"]["code"]) == (401, "UNAUTHENTICATED")
 
 
-async def test_issuer_that_is_away_is_503_and_retryable(shop: Shop) -> None:
+async def test_unavailable_issuer_is_503_and_retryable(shop: Shop) -> None:
     async with shop_on(shop.stores, shop.redis_url) as other:
         other.issuer.failure = Response(status_code=500)
         answer = await other.client.post("/graphql", content=QUERY, headers=SENT | other.headers("alice"))
@@ -270,7 +270,7 @@ async def test_issuer_that_is_away_is_503_and_retryable(shop: Shop) -> None:
     assert answer.headers["retry-after"] == str(error["extensions"]["retryAfterSeconds"])
 
 
-async def test_request_id_of_the_client_is_kept(shop: Shop) -> None:
+async def test_request_id_from_the_client_is_kept(shop: Shop) -> None:
     answer = await shop.client.post("/graphql", content=b"{", headers={**SENT, "X-Request-Id": "mine-1"})
     assert error_of(answer)["extensions"]["requestId"] == "mine-1"
 

@@ -46,7 +46,7 @@ async def test_subscription_sends_the_stock_and_each_change(shop: Shop) -> None:
     assert versions == sorted(set(versions))
 
 
-async def test_hold_over_the_socket_changes_the_stock_on_it(shop: Shop) -> None:
+async def test_hold_over_a_socket_pushes_the_stock_change_on_it(shop: Shop) -> None:
     concert = await shop.on_sale()
     async with open_client(shop, shop.token("alice")) as client:
         await client.subscribe("s", STOCK, id=concert.id)

@@ -41,7 +41,7 @@ async def lottery_of(queue: QueueUsers) -> Answer:
 
 
 async def proof_of(queue: QueueUsers, person: str) -> Answer:
-    """Return the whole answer and the queue entry in it."""
+    """Return the complete answer and its queue entry."""
     answer = await queue.shop.ask(PROOF, by=queue.name(person), id=queue.concert.id)
     assert "errors" not in answer
     return answer, answer["data"]["queueEntry"]
@@ -141,10 +141,10 @@ async def test_lottery_can_be_turned_off_only_before_its_opening(shop: Shop) -> 
 async def test_unreadable_lottery_is_null_with_an_error(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     queue = await open_queue(shop, shuffleAtStart=True)
 
-    async def away(*_: object) -> None:
+    async def unavailable(*_: object) -> None:
         raise TemporarilyUnavailable("The order database does not answer")
 
-    monkeypatch.setattr(shop.stores.lotteries, "find_reveal", away)
+    monkeypatch.setattr(shop.stores.lotteries, "find_reveal", unavailable)
     answer = await shop.ask(LOTTERY, id=queue.concert.id)
     assert answer["data"] == {"waitingRoom": {"lottery": None}}
     assert [error["extensions"]["code"] for error in answer["errors"]] == ["UNAVAILABLE"]

@@ -1,4 +1,4 @@
-"""Past concerts are answered from their orders, without an error, and are listed last."""
+"""Past concerts are shown from their orders without an error, and are listed last."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -23,7 +23,7 @@ query ($id: ID!) {
   queueEntry(concertId: $id) { state }
 }
 """
-FIGURES = """
+ORGANIZER_FIELDS = """
 query ($id: ID!) {
   concert(id: $id) {
     tiers { available sold } waitingRoom { status flow { joined } audit(first: 5) { nodes { action } } }
@@ -44,7 +44,7 @@ mutation ($input: CloseConcertInput!) { closeConcert(input: $input) { __typename
 ROOM = {"status": "CLOSED", "waitingCount": 0, "slotsTaken": 0, "lottery": None}
 
 
-async def sold_out_of_three(shop: Shop) -> OnSale:
+async def sell_three_tickets(shop: Shop) -> OnSale:
     concert = await shop.on_sale(tiers=[{"name": "Only", "priceMinor": 100, "capacity": 10}])
     held = await shop.hold(concert, 3)
     await shop.buy({"holdId": held["hold"]["id"]})
@@ -53,14 +53,14 @@ async def sold_out_of_three(shop: Shop) -> OnSale:
 
 @pytest.mark.parametrize("by", [None, "alice"], ids=["anonymous", "customer"])
 @pytest.mark.parametrize("is_closed", [False, True], ids=["published", "closed"])
-async def test_a_past_concert_answers_from_its_orders(shop: Shop, is_closed: bool, by: str | None) -> None:
-    concert = await sold_out_of_three(shop)
+async def test_past_concert_is_shown_from_its_orders(shop: Shop, is_closed: bool, by: str | None) -> None:
+    concert = await sell_three_tickets(shop)
     if is_closed:
         await shop.fields(CLOSE, by="olivia", input={"concertId": concert.id})
     await move_into_past(shop, concert, days=31)
     shown = await shop.fields(PAST, by=by, id=concert.id)
     tier = {"capacity": 10, "available": 0, "held": 0, "sold": 3}
-    # A client that saw epoch 1 accepts this payload although its version is lower.
+    # A client that saw epoch 1 accepts this payload even though its version is lower.
     assert shown["concert"]["stock"] == {"soldOut": True, "epoch": 2, "tiers": [tier]}
     assert shown["concert"]["tiers"] == [tier]
     assert shown["concert"]["waitingRoom"] == ROOM | {"epoch": 2}
@@ -68,22 +68,22 @@ async def test_a_past_concert_answers_from_its_orders(shop: Shop, is_closed: boo
     assert shown["queueEntry"] is None
 
 
-async def test_organizers_see_what_a_past_concert_left_unsold(shop: Shop) -> None:
-    concert = await sold_out_of_three(shop)
+async def test_organizers_see_the_unsold_tickets_of_a_past_concert(shop: Shop) -> None:
+    concert = await sell_three_tickets(shop)
     await move_into_past(shop, concert, days=31)
-    shown = (await shop.fields(FIGURES, by="olivia", id=concert.id))["concert"]
+    shown = (await shop.fields(ORGANIZER_FIELDS, by="olivia", id=concert.id))["concert"]
     assert shown["tiers"] == [{"available": 7, "sold": 3}]
     assert shown["waitingRoom"] == {"status": "CLOSED", "flow": None, "audit": {"nodes": []}}
 
 
-async def test_tickets_of_a_past_concert_stay_refused(shop: Shop) -> None:
-    concert = await sold_out_of_three(shop)
+async def test_tickets_of_a_past_concert_cannot_be_held(shop: Shop) -> None:
+    concert = await sell_three_tickets(shop)
     await move_into_past(shop, concert, days=31)
     refused = await shop.hold(concert, 1)
     assert refused["__typename"] == "NotOnSaleError"
 
 
-async def test_past_concerts_of_a_page_cost_one_aggregation(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_past_concerts_on_a_page_cost_one_aggregation(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     city = f"City {new_key()}"
     for _ in range(12):
         concert = await shop.on_sale(venue={"name": "Hall", "city": city, "country": "DE"})
@@ -102,7 +102,7 @@ async def test_past_concerts_of_a_page_cost_one_aggregation(shop: Shop, monkeypa
     assert counted == [12]
 
 
-async def test_past_concerts_come_last_and_latest_first(shop: Shop) -> None:
+async def test_past_concerts_are_listed_last_with_the_latest_first(shop: Shop) -> None:
     city = f"City {new_key()}"
     for name, days in (("old", 400), ("recent", 40), ("yesterday", 2), ("today", 0)):
         concert = await shop.on_sale(slug=f"{name}-{city[5:]}", venue={"name": "H", "city": city, "country": "DE"})
@@ -114,7 +114,7 @@ async def test_past_concerts_come_last_and_latest_first(shop: Shop) -> None:
     assert [slug.partition("-")[0] for slug in listed] == ["today", "soon", "later", "yesterday", "recent", "old"]
 
 
-async def test_cursors_of_earlier_versions_go_on_by_start(shop: Shop) -> None:
+async def test_cursor_of_an_earlier_version_continues_by_start_time(shop: Shop) -> None:
     city = f"City {new_key()}"
     old, soon = [
         await shop.on_sale(slug=f"{name}-{city[5:]}", venue={"name": "H", "city": city, "country": "DE"})
@@ -126,7 +126,7 @@ async def test_cursors_of_earlier_versions_go_on_by_start(shop: Shop) -> None:
 
 
 async def read_pages(shop: Shop, city: str, *, after: str | None = None) -> list[str]:
-    """Read all pages, of one concert each. Return the slugs."""
+    """Read all pages, each with one concert, and return the slugs."""
     slugs: list[str] = []
     while True:
         page = (await shop.fields(PAGE, filter={"city": city}, first=1, after=after))["concerts"]

@@ -1,4 +1,4 @@
-"""Requests about a past concert, whose keys have expired, get null or an error of their union."""
+"""Requests about a past concert, whose keys have expired, return null or a typed error."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -59,7 +59,7 @@ async def held_at_past_concert(shop: Shop) -> str:
 
 
 @pytest.mark.parametrize(("verb", "is_known"), [*[(verb, False) for verb in QUEUE_VERBS], ("joinQueue", True)])
-async def test_the_queue_of_a_past_concert_is_closed(shop: Shop, verb: str, is_known: bool) -> None:
+async def test_queue_of_a_past_concert_is_closed(shop: Shop, verb: str, is_known: bool) -> None:
     concert = await shop.on_sale(waitingRoom=ROOM)
     await shop.fields("query ($id: ID!) { queueEntry(concertId: $id) { id } }", by="alice", id=concert.id)
     await move_into_past(shop, concert)
@@ -74,7 +74,7 @@ async def test_the_queue_of_a_past_concert_is_closed(shop: Shop, verb: str, is_k
         assert answer == {verb: {"__typename": QUEUE_VERBS[verb], **closed}}
 
 
-async def test_a_hold_at_a_past_concert_is_gone(shop: Shop) -> None:
+async def test_hold_for_a_past_concert_is_not_found(shop: Shop) -> None:
     hold_id = await held_at_past_concert(shop)
     for by in ("alice", "bob", "olivia"):
         assert await shop.fields(NODE, by=by, id=hold_id) == {"node": None}
@@ -85,30 +85,30 @@ async def test_a_hold_at_a_past_concert_is_gone(shop: Shop) -> None:
 async def test_tickets_of_a_past_concert_are_refused_with_any_pass(shop: Shop) -> None:
     concert = await past_concert(shop)
     await refresh_cache(shop, concert)
-    wish = {"concertId": concert.id, "lines": lines(concert, 1), "idempotencyKey": new_key()}
+    request = {"concertId": concert.id, "lines": lines(concert, 1), "idempotencyKey": new_key()}
     for queue_pass in (None, "no.valid.pass"):
-        refused = await shop.fields(HOLD, by="alice", input=wish | {"queuePass": queue_pass})
+        refused = await shop.fields(HOLD, by="alice", input=request | {"queuePass": queue_pass})
         assert refused["holdTickets"]["__typename"] == "NotOnSaleError"
 
 
 @pytest.mark.parametrize("is_bought", [False, True])
-async def test_a_purchase_at_a_past_concert_is_refused(shop: Shop, is_bought: bool) -> None:
+async def test_purchase_for_a_past_concert_is_refused(shop: Shop, is_bought: bool) -> None:
     concert = await shop.on_sale()
-    wish: dict[str, Any] = {"holdId": (await shop.hold(concert, 2))["hold"]["id"]}
+    request: dict[str, Any] = {"holdId": (await shop.hold(concert, 2))["hold"]["id"]}
     key = new_key()
     if is_bought:
-        await shop.buy(wish, key=key)
+        await shop.buy(request, key=key)
     await move_into_past(shop, concert)
     usual = {"customerName": "Alice", "customerEmail": "alice@onsale.example", "idempotencyKey": key}
-    answer = await shop.fields(PURCHASE, by="alice", input=usual | wish)
+    answer = await shop.fields(PURCHASE, by="alice", input=usual | request)
     assert answer["purchaseTickets"]["__typename"] == "NotOnSaleError"
 
 
-async def test_a_past_concert_calls_no_more_people(shop: Shop) -> None:
+async def test_past_concert_calls_no_more_people(shop: Shop) -> None:
     concert = await past_concert(shop)
-    wish = {"concertId": concert.id, "count": 3, "idempotencyKey": new_key()}
+    request = {"concertId": concert.id, "count": 3, "idempotencyKey": new_key()}
     for _ in range(2):
-        answer = await shop.fields(ADMIT_NEXT, by="olivia", input=wish)
+        answer = await shop.fields(ADMIT_NEXT, by="olivia", input=request)
         assert answer["admitNext"] == {"__typename": "RoomNotOpenError", "status": "CLOSED", "opensAt": None}
     audit = (await shop.fields(AUDIT, by="olivia", id=concert.id))["concert"]["waitingRoom"]["audit"]
     assert audit == {"nodes": []}
@@ -119,7 +119,7 @@ async def update(shop: Shop, concert: OnSale, **changes: object) -> Any:
     return (await shop.fields(UPDATE, by="olivia", input=change))["updateConcert"]
 
 
-async def test_a_capacity_of_a_past_concert_is_not_lowered(shop: Shop) -> None:
+async def test_capacity_of_a_past_concert_cannot_be_lowered(shop: Shop) -> None:
     concert = await past_concert(shop)
     tier = {"tierId": concert.tiers[0]}
     answer = await update(shop, concert, tiers=[tier | {"capacity": 99}])
@@ -129,25 +129,25 @@ async def test_a_capacity_of_a_past_concert_is_not_lowered(shop: Shop) -> None:
     assert answer["concert"]["tiers"] == [{"capacity": 120}, {"capacity": 2}]
 
 
-async def test_settings_of_a_past_room_can_be_prepared_again(shop: Shop) -> None:
+async def test_room_settings_of_a_past_concert_can_be_changed(shop: Shop) -> None:
     concert = await past_concert(shop)
     changed = await update(shop, concert, waitingRoom={"shuffleAtStart": True})
     assert changed["concert"]["waitingRoom"] == {"status": "CLOSED", "round": 1}
 
 
-async def test_a_past_concert_moved_to_the_future_sells_again(shop: Shop) -> None:
+async def test_past_concert_that_is_moved_to_the_future_sells_again(shop: Shop) -> None:
     concert = await past_concert(shop)
     later = datetime.now(UTC) + timedelta(days=20)
     answer = await update(shop, concert, salesEndAt=moment(later), startsAt=moment(later + timedelta(days=1)))
     assert answer["__typename"] == "UpdateConcertSuccess"
     assert answer["concert"]["isOnSale"] is True
-    # The people of the first sale do not come back: it is a new round.
+    # A new round begins, without the people of the first sale.
     shown = await shop.fields("query ($id: ID!) { waitingRoom(concertId: $id) { round } }", id=concert.id)
     assert shown == {"waitingRoom": {"round": 2}}
 
 
 @pytest.mark.parametrize("verb", ["pauseWaitingRoom", "resumeWaitingRoom", "resetWaitingRoom", "closeConcert"])
-async def test_organizers_may_still_command_a_past_concert(shop: Shop, verb: str) -> None:
+async def test_organizers_may_still_manage_a_past_concert(shop: Shop, verb: str) -> None:
     concert = await past_concert(shop)
     name = f"{verb[0].upper()}{verb[1:]}"
     key = {"idempotencyKey": new_key()} if verb == "resetWaitingRoom" else {}

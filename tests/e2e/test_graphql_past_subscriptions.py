@@ -1,4 +1,4 @@
-"""Subscriptions to a past concert get what is recorded of it, and complete."""
+"""Subscriptions to a past concert send its final state and then complete."""
 
 import logging
 
@@ -62,12 +62,12 @@ def expected(document: str) -> list[Answer]:
 
 
 @pytest.mark.parametrize("document", SHOWN, ids=["stock", "queue", "holds", "room"])
-async def test_a_socket_gets_one_snapshot_of_a_past_concert(
+async def test_socket_gets_one_snapshot_of_a_past_concert(
     shop: Shop, past: OnSale, document: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.WARNING)
     async with open_client(shop, shop.token("olivia")) as client:
-        # The id is free again after the end.
+        # The id may be used again after the subscription has completed.
         for _ in range(2):
             await client.subscribe("p", document, id=past.id)
             for payload in expected(document):
@@ -77,7 +77,7 @@ async def test_a_socket_gets_one_snapshot_of_a_past_concert(
 
 
 @pytest.mark.parametrize("document", SHOWN, ids=["stock", "queue", "holds", "room"])
-async def test_a_stream_gets_one_snapshot_of_a_past_concert(shop: Shop, past: OnSale, document: str) -> None:
+async def test_stream_gets_one_snapshot_of_a_past_concert(shop: Shop, past: OnSale, document: str) -> None:
     headers = {"Accept": "text/event-stream"} | shop.headers("olivia")
     request = {"query": document, "variables": {"id": past.id}}
     async with events(shop.client, "POST", "/graphql", json=request, headers=headers) as stream:

@@ -1,4 +1,4 @@
-"""A queue over GraphQL: join, wait for the call, claim, hold and buy; and each refusal."""
+"""A queue over GraphQL: joining, waiting, claiming, holding, buying, and each refusal."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -21,7 +21,7 @@ def seconds_after(start: str, end: str) -> float:
 
 
 def check_remaining_time(shown: Answer, whole_s: int, since: datetime) -> None:
-    """Check that the period began between `since` and now, and that the remaining time agrees."""
+    """Check that the period began between `since` and now and that the remaining time matches."""
     ends_at = datetime.fromisoformat(shown["expiresAt"])
     # The store counts milliseconds, and clients round up to seconds.
     assert since - timedelta(milliseconds=1) <= ends_at - timedelta(seconds=whole_s) <= datetime.now(UTC)
@@ -136,7 +136,7 @@ async def test_pass_of_another_person_or_concert_is_refused(shop: Shop) -> None:
     assert await shop.stock(queue.concert) == [(100, 0, 0), (2, 0, 0)]
 
 
-async def test_pass_is_no_access_token(shop: Shop) -> None:
+async def test_pass_is_not_an_access_token(shop: Shop) -> None:
     queue = await open_queue(shop)
     token = await queue.admitted("alice")
     answer = await shop.client.post(
@@ -196,7 +196,7 @@ async def test_queue_can_be_joined_before_the_sale(shop: Shop) -> None:
 
 async def test_joins_above_the_rate_limit_are_refused_and_keep_the_entry(shop: Shop) -> None:
     queue = await open_queue(shop)
-    # One earlier attempt, in a window that is longer than the test.
+    # This counts one earlier attempt, in a window that is longer than the test.
     attempts = rate_key("joins", f"person {person_id_of(queue, 'dora')}")
     await shop.stores.script_client.run_command("SET", attempts, "1", "EX", "600")
     answers = [await queue.ask("joinQueue", "dora") for _ in range(24)]

@@ -1,4 +1,4 @@
-"""Organizers run an open waiting room over GraphQL: mutations, refusals, and their audit."""
+"""Organizers run an open waiting room over GraphQL: mutations, refusals, and the audit."""
 
 import asyncio
 
@@ -61,7 +61,7 @@ async def test_every_setting_can_be_changed_and_is_audited(shop: Shop) -> None:
 
 
 def _text(value: object) -> str:
-    """Return the text that the audit writes for a value."""
+    """Return the text that the audit records for a value."""
     if value is None:
         return ""
     return str(value).lower() if isinstance(value, bool) else str(value)
@@ -152,7 +152,7 @@ async def test_change_for_another_settings_version_is_refused(shop: Shop) -> Non
     assert (await admin.configure(2, totalActiveUsers=8))["settingsVersion"] == 3
 
 
-async def test_one_of_two_concurrent_changes_of_a_version_wins(shop: Shop) -> None:
+async def test_one_of_two_concurrent_changes_to_a_version_wins(shop: Shop) -> None:
     admin, _ = await open_room_admin(shop)
     answers = await asyncio.gather(*[admin.configure(1, totalActiveUsers=n) for n in (11, 22)])
     assert sorted(a["__typename"] for a in answers) == ["ConfigureWaitingRoomSuccess", "VersionConflictError"]
@@ -161,7 +161,7 @@ async def test_one_of_two_concurrent_changes_of_a_version_wins(shop: Shop) -> No
     assert row["changes"] == [{"setting": "totalActiveUsers", "before": "1000", "after": str(room["totalActiveUsers"])}]
 
 
-async def test_concurrent_changes_without_a_version_are_all_made(shop: Shop) -> None:
+async def test_concurrent_changes_without_a_version_are_all_applied(shop: Shop) -> None:
     admin, _ = await open_room_admin(shop)
     inputs: list[dict[str, object]] = [
         {"totalActiveUsers": 11},
@@ -221,7 +221,7 @@ async def test_pause_keeps_entries_and_stops_calls(shop: Shop) -> None:
     ]
 
 
-async def test_admit_next_works_during_a_pause_once_per_key(shop: Shop) -> None:
+async def test_admit_next_works_once_per_key_during_a_pause(shop: Shop) -> None:
     admin, queue = await open_room_admin(shop)
     await queue.join("ann", "ben", "cat")
     await admin.pause()

@@ -1,4 +1,4 @@
-"""Queues after a reset or an opening, over GraphQL: which data is kept, and what may change."""
+"""Queues after a reset or an opening, over GraphQL: what is kept and what may change."""
 
 import asyncio
 import hashlib
@@ -74,7 +74,7 @@ async def test_rejecting_room_keeps_entries_and_passes(shop: Shop) -> None:
     assert (await queue.read_entry("ben"))["state"] == "READY"
 
 
-async def test_resets_with_one_key_are_one_reset(shop: Shop) -> None:
+async def test_resets_with_the_same_key_happen_once(shop: Shop) -> None:
     admin, queue = await open_room_admin(shop)
     await queue.join("ann")
     key = new_key()

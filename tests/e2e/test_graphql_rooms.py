@@ -79,7 +79,7 @@ def expected_room(settings: dict[str, object], *, version: int = 1) -> dict[str,
 
 async def test_room_of_a_new_concert_is_off_with_default_settings(shop: Shop) -> None:
     concert = (await shop.fields(CREATED, by="olivia", input=concert_input()))["createConcert"]["concert"]
-    # A room opens with the sale.
+    # A room opens when the sale starts.
     default = expected_room(DEFAULTS | {"opensAt": concert["salesStartAt"]})
     assert await room(shop, concert["id"], by="olivia") == default
     await shop.fields(PUBLISH, by="olivia", input={"concertId": concert["id"]})
@@ -98,7 +98,7 @@ async def test_missing_settings_have_their_defaults(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize("setting", list(SETTINGS))
-async def test_change_of_one_setting_keeps_the_others(shop: Shop, setting: str) -> None:
+async def test_change_to_one_setting_keeps_the_others(shop: Shop, setting: str) -> None:
     concert = await shop.on_sale(waitingRoom=SETTINGS)
     value = OTHERS[setting]
     input_ = {"concertId": concert.id, "waitingRoom": {setting: value}}
@@ -107,7 +107,7 @@ async def test_change_of_one_setting_keeps_the_others(shop: Shop, setting: str) 
     assert await room(shop, concert.id) == expected_room(SETTINGS | {setting: value}, version=2)
 
 
-async def test_change_of_the_concert_keeps_the_room(shop: Shop) -> None:
+async def test_change_to_the_concert_keeps_the_room(shop: Shop) -> None:
     concert = await shop.on_sale(waitingRoom=SETTINGS)
     await shop.fields(UPDATE, by="olivia", input={"concertId": concert.id, "name": "Other", "waitingRoom": None})
     assert await room(shop, concert.id) == expected_room(SETTINGS)

@@ -1,4 +1,4 @@
-"""Search over HTTP: a concert is found by any spelling of its name, its venue and its city."""
+"""Search over HTTP finds a concert by any spelling of its name, venue and city."""
 
 import pytest
 
@@ -41,16 +41,14 @@ def venue(name: str, city: str) -> dict[str, object]:
         ("The Hollow Saints", "The Fillmore", "San Francisco", "\u200fhol\u00adlow\u200b saints\ufeff"),
     ],
 )
-async def test_a_concert_is_found_whatever_its_writing(
-    shop: Shop, name: str, place: str, city: str, query: str
-) -> None:
+async def test_concert_is_found_by_any_spelling(shop: Shop, name: str, place: str, city: str, query: str) -> None:
     slug, tag = f"found-{new_key()}", f"Tag{new_key()}"
     await shop.on_sale(slug=slug, name=f"{name} {tag}", venue=venue(place, city))
     assert await found(shop, search=f"{query} {tag}") == [slug]
     assert await found(shop, search=f"{query} {tag} elsewhere") == []
 
 
-async def test_a_city_is_found_without_its_marks_and_only_as_a_whole(shop: Shop) -> None:
+async def test_city_is_found_without_its_marks_but_only_by_its_full_name(shop: Shop) -> None:
     slug, tag = f"city-{new_key()}", new_key()
     await shop.on_sale(slug=slug, venue=venue("Forum", f"Karlín {tag}"))
     assert await found(shop, city=f" karlin  {tag.upper()}") == [slug]
@@ -65,13 +63,13 @@ async def test_a_city_is_found_without_its_marks_and_only_as_a_whole(shop: Shop)
         ("Saint-Étienne", "saint etienne\u200f"),
     ],
 )
-async def test_a_city_is_found_whatever_its_signs(shop: Shop, city: str, writing: str) -> None:
+async def test_city_is_found_regardless_of_punctuation(shop: Shop, city: str, writing: str) -> None:
     slug, tag = f"city-{new_key()}", new_key()
     await shop.on_sale(slug=slug, venue=venue("Forum", f"{city} {tag}"))
     assert await found(shop, city=f"{writing} {tag}") == [slug]
 
 
-async def test_a_list_of_drafts_is_empty_for_all_but_organizers(shop: Shop) -> None:
+async def test_only_organizers_find_drafts(shop: Shop) -> None:
     name = f"Tag{new_key()}"
     await shop.on_sale(name=name)
     draft = (await shop.fields(CREATE, by="olivia", input=concert_input(name=name)))["createConcert"]
@@ -86,7 +84,7 @@ async def test_a_list_of_drafts_is_empty_for_all_but_organizers(shop: Shop) -> N
     assert (await count("olivia", "DRAFT"), await count("olivia")) == (1, 2)
 
 
-async def test_a_changed_name_is_found_by_its_new_words_alone(shop: Shop) -> None:
+async def test_renamed_concert_is_found_only_by_its_new_name(shop: Shop) -> None:
     old, new = f"old{new_key()}", f"new{new_key()}"
     concert = await shop.on_sale(name=old)
     changed = await shop.fields(UPDATE, by="olivia", input={"concertId": concert.id, "name": f"{new} o\u0308"})
@@ -95,7 +93,7 @@ async def test_a_changed_name_is_found_by_its_new_words_alone(shop: Shop) -> Non
     assert await found(shop, search=old) == []
 
 
-async def test_a_sharp_s_stays_in_a_slug(shop: Shop) -> None:
+async def test_sharp_s_becomes_ss_in_a_slug(shop: Shop) -> None:
     name = f"Straße {new_key()}"
     await shop.on_sale(name=name)
     (slug,) = await found(shop, search=name)
@@ -103,7 +101,7 @@ async def test_a_sharp_s_stays_in_a_slug(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize("other", ["Bjo\u0308rk", "BJÖRK", "\uff22jörk", "Björk "])
-async def test_two_tiers_have_no_name_in_two_forms(shop: Shop, other: str) -> None:
+async def test_two_tiers_cannot_have_names_that_look_alike(shop: Shop, other: str) -> None:
     tiers = [{"name": name, "priceMinor": 1, "capacity": 1} for name in ("Björk", other)]
     refused = (await shop.fields(CREATE, by="olivia", input=concert_input(tiers=tiers)))["createConcert"]
     assert [problem["path"] for problem in refused["problems"]] == ["tiers.1.name"]
@@ -116,7 +114,7 @@ async def test_two_tiers_have_no_name_in_two_forms(shop: Shop, other: str) -> No
         assert [problem["path"] for problem in answer["updateConcert"]["problems"]] == [path]
 
 
-async def test_a_changed_tier_is_refused_at_its_place_in_the_input(shop: Shop) -> None:
+async def test_problem_of_a_changed_tier_has_its_path_in_the_input(shop: Shop) -> None:
     concert = await shop.on_sale()
     tiers = [{"tierId": concert.tiers[1], "name": "STANDING"}]
     answer = await shop.fields(UPDATE, by="olivia", input={"concertId": concert.id, "tiers": tiers})

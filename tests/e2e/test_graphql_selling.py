@@ -1,4 +1,4 @@
-"""A sale over GraphQL: hold, release, buy and read again; each refusal has its data."""
+"""Selling over GraphQL: holds, releases, purchases and queries; each refusal includes its data."""
 
 import asyncio
 from collections import Counter
@@ -19,7 +19,7 @@ query { me { name roles holds { id state } orders { nodes { id concert { id } li
 """
 
 
-async def test_hold_shows_its_tickets_and_its_end(shop: Shop) -> None:
+async def test_hold_shows_its_tickets_and_its_expiry(shop: Shop) -> None:
     concert = await shop.on_sale()
     before = datetime.now(UTC)
     answer = await shop.hold(concert, 3, 1)

@@ -1,4 +1,4 @@
-"""Pages from another origin: what HTTP allows, and the reason a refused socket receives."""
+"""Pages from other origins may send HTTP requests; their sockets are refused with a reason."""
 
 import logging
 
@@ -27,7 +27,7 @@ CLIENT_HEADERS = (
 )
 
 
-async def test_refused_socket_is_told_the_origin_and_the_setting(caplog: pytest.LogCaptureFixture) -> None:
+async def test_refusal_of_a_socket_names_the_origin_and_the_setting(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     async with sockets() as server:
         with pytest.raises(InvalidStatus) as caught:
@@ -35,15 +35,15 @@ async def test_refused_socket_is_told_the_origin_and_the_setting(caplog: pytest.
                 pass
     answer = caught.value.response
     assert answer.status_code == 403
-    said = (answer.body or b"").decode()
-    assert "'https://other.example'" in said
-    assert "ONSALE_ALLOWED_ORIGINS" in said
+    refusal = (answer.body or b"").decode()
+    assert "'https://other.example'" in refusal
+    assert "ONSALE_ALLOWED_ORIGINS" in refusal
     (line,) = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
-    assert said in line
+    assert refusal in line
 
 
 @pytest.mark.parametrize("given", ["probe-7", None])
-async def test_a_refused_socket_is_logged_in_one_line_with_its_request_id(
+async def test_refused_socket_is_logged_in_one_line_with_its_request_id(
     caplog: pytest.LogCaptureFixture, given: str | None
 ) -> None:
     caplog.handler.setFormatter(TextFormatter())
@@ -61,15 +61,15 @@ async def test_a_refused_socket_is_logged_in_one_line_with_its_request_id(
 @pytest.mark.parametrize("header", CLIENT_HEADERS)
 @pytest.mark.asyncio(loop_scope="module")
 async def test_any_request_header_is_allowed(shop: Shop, header: str) -> None:
-    wish = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": f"authorization, {header}"}
-    preflight = await shop.client.options("/graphql", headers={"Origin": "https://shop.example", **wish})
+    requested = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": f"authorization, {header}"}
+    preflight = await shop.client.options("/graphql", headers={"Origin": "https://shop.example", **requested})
     assert preflight.status_code == 200
     assert header in preflight.headers["access-control-allow-headers"]
-    # This is why every header may be allowed.
+    # Every header may be allowed because credentials are not.
     assert "access-control-allow-credentials" not in preflight.headers
 
 
-async def test_every_page_may_read_the_keys_of_passes() -> None:
+async def test_every_page_may_read_the_pass_keys() -> None:
     async with serving(lambda _: _with_passes()) as base, httpx2.AsyncClient(base_url=base) as client:
         for origin in ({}, {"Origin": "https://gate.example"}):
             answer = await client.get("/.well-known/jwks.json", headers=origin)

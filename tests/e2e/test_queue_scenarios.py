@@ -41,7 +41,7 @@ async def run_workers(queue: QueueUsers) -> None:
 
 
 async def subscribe(stack: AsyncExitStack, queue: QueueUsers, person: str) -> tuple[Client, Answer]:
-    """Subscribe to a person's entry. Return the person's socket and the first snapshot."""
+    """Subscribe to a person's entry; return the person's socket and the first snapshot."""
     client = await stack.enter_async_context(open_client(queue.shop, queue.shop.token(queue.name(person))))
     await client.subscribe("q", ENTRY, id=queue.concert.id)
     return client, (await client.receive())["payload"]["data"]["queuePosition"]
@@ -79,7 +79,7 @@ async def end_absences(queue: QueueUsers) -> None:
     await make_due(queue.shop.stores, await queue.read_concert(), "presence_deadlines", *people)
 
 
-def cut(client: Client) -> None:
+def break_connection(client: Client) -> None:
     """Break the connection without a close frame."""
     client.connection.transport.abort()
 
@@ -114,7 +114,7 @@ async def test_reconnected_people_keep_their_entries_and_absent_ones_lose_them(s
         before = await read_entries(queue, people)
         assert before[1:] == [(number, "WAITING", number - 1) for number in range(2, 21)]
         for client in clients:
-            cut(client)
+            break_connection(client)
         _, again = await subscribe_all(stack, queue, back)
         assert [(entry["number"], entry["state"], entry["position"]) for entry in again] == before[:15]
         assert (await queue.read_entry("p0"))["pass"]["token"] == claimed
@@ -131,7 +131,7 @@ async def test_reconnected_people_keep_their_entries_and_absent_ones_lose_them(s
 
 
 async def test_snapshots_stay_the_same_while_connections_break(shop: Shop, shared_valkey: ServerProcess) -> None:
-    """Each person has two devices that lose their connections at random."""
+    """Each person has two devices that lose their connections at random times."""
     queue = await open_queue(shop, **ROOM)
     people, chance = [f"p{number}" for number in range(6)], random.Random(4)
     await queue.join("first", *people)
@@ -145,7 +145,7 @@ async def test_snapshots_stay_the_same_while_connections_break(shop: Shop, share
                 for _ in range(chance.randrange(3)):
                     await queue.read_entry(person)  # spreads the losses over time
                 if chance.random() < 0.7:
-                    cut(client)
+                    break_connection(client)
         return snapshots
 
     async with running_workers(shop.stores, shared_valkey.url, "expiry", "admission"), AsyncExitStack() as stack:

@@ -1,6 +1,6 @@
 """The shell sessions in README.md and docs/, run as printed except for the port.
 
-The sale runs as a module, as `make sale` does.
+`make sale` is replaced by the command that it runs.
 """
 
 import os
@@ -42,7 +42,7 @@ def shell_functions(text: str) -> list[str]:
 
 
 async def run_in_shell(application: Application, blocks: list[str]) -> list[str]:
-    """Run the blocks as one script against the application. Return the printed lines."""
+    """Run the blocks as one script against the application; return the printed lines."""
     script = "set -eu\n" + "\n".join(blocks).replace("http://localhost:8000", f"http://localhost:{application.port}")
     return (await run(application, "sh", "-c", script)).splitlines()
 
@@ -61,7 +61,7 @@ async def test_first_session_works_as_printed(application: Application) -> None:
     assert '"concert":{"name":"Vesna Korda: Slow Machines"},"lines":[{"quantity":2' in order
 
 
-async def test_examples_of_the_waiting_room_work_as_printed(application: Application) -> None:
+async def test_examples_for_the_waiting_room_work_as_printed(application: Application) -> None:
     printed = await run_in_shell(application, [*shell_functions(FIRST_SESSION), *shell_blocks(WAITING_ROOM)])
     paused, configured, joined, called, resumed, audit, ready, bought, joined_late, event, pushed = printed
     assert '"waitingRoom":{"status":"PAUSED"}' in paused

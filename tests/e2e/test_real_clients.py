@@ -1,4 +1,4 @@
-"""The npm packages graphql-ws and graphql-sse: both reconnect after a restart of the server."""
+"""Clients built on the npm packages graphql-ws and graphql-sse reconnect after a server restart."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -45,7 +45,7 @@ async def signed_in(application: Application, name: str) -> Buyer:
 
 @dataclass(eq=False)
 class Clients:
-    """The process of the two clients, and the events that no test has read yet, in order."""
+    """The process that runs both clients, and their unread events in order."""
 
     process: asyncio.subprocess.Process
     received: dict[tuple[str, str], list[Value]]

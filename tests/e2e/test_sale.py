@@ -1,4 +1,4 @@
-"""A small sale from start to end, including kills: `make sale` with few people."""
+"""`make sale` runs a small sale, with kills, from start to finish."""
 
 import asyncio
 import sys
@@ -7,7 +7,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 
 
-async def test_a_sale_with_kills_sells_every_ticket_once() -> None:
+async def test_sale_with_kills_sells_every_ticket_once() -> None:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "proofs.sale", "--buyers", "100", "--stock", "60", "--per-minute", "500"),
         cwd=ROOT,

@@ -1,4 +1,4 @@
-"""Frequent changes of subscriptions are served; a flood is slowed, then the socket is closed."""
+"""Frequent changes of subscriptions are served; a flood is slowed and then closes the socket."""
 
 import orjson
 
@@ -7,14 +7,14 @@ from tests.support.sockets import Client, FakeSubscription, Sockets, completed, 
 from tests.support.waiting import wait_until
 
 
-def say_at_once(client: Client, *messages: dict[str, object]) -> None:
-    """Send the messages in one TCP segment, as a browser does after it was busy."""
+def send_in_one_segment(client: Client, *messages: dict[str, object]) -> None:
+    """Send the messages in one TCP segment, as a browser does after being busy."""
     for message in messages:
         client.connection.protocol.send_text(orjson.dumps(message))
     client.connection.transport.write(b"".join(client.connection.protocol.data_to_send()))
 
 
-async def is_shown(server: Sockets, client: Client, id_: str) -> None:
+async def check_running(server: Sockets, client: Client, id_: str) -> None:
     """Check that the subscription with this id runs and that only its value is received."""
 
     def running() -> list[FakeSubscription]:
@@ -28,12 +28,12 @@ async def is_shown(server: Sockets, client: Client, id_: str) -> None:
 async def test_completed_operations_do_not_count() -> None:
     async with sockets() as server, server.signed_in() as client:
         messages = [message for n in range(50) for message in (subscription(f"{n}"), completed(f"{n}"))]
-        say_at_once(client, *messages, subscription("last", "subscription last"))
-        await is_shown(server, client, "last")
+        send_in_one_segment(client, *messages, subscription("last", "subscription last"))
+        await check_running(server, client, "last")
         assert len(server.runner.open) == 1
 
 
-async def test_given_up_operations_that_run_stop_the_reading() -> None:
+async def test_cancelled_operations_that_still_run_pause_the_reading() -> None:
     async with sockets(Limits(operations_per_socket=2)) as server, server.signed_in() as client:
         server.runner.gate.clear()
         sent = []
@@ -50,25 +50,25 @@ async def test_given_up_operations_that_run_stop_the_reading() -> None:
         assert (server.runner.finished, len(server.runner.requests)) == (3, 3)
 
 
-async def test_a_message_sent_before_the_socket_closed_is_carried_out() -> None:
+async def test_message_sent_before_the_socket_closed_is_processed() -> None:
     async with sockets() as server:
         async with server.signed_in() as client:
             await client.send(subscription("a", "mutation"))
         await wait_until(lambda: server.runner.finished == 1)
 
 
-async def test_a_page_that_changes_a_variable_often_is_served() -> None:
-    """The page completes and subscribes fifteen times a second for some seconds."""
+async def test_page_that_often_changes_a_variable_is_served() -> None:
+    """The page completes each subscription and starts the next one, a hundred times."""
     async with sockets() as server, server.signed_in() as client:
         for n in range(100):
             await client.send(subscription(f"{n}"), completed(f"{n}"))
         await client.subscribe("last", "subscription last")
-        await is_shown(server, client, "last")
+        await check_running(server, client, "last")
 
 
-async def test_a_flood_closes() -> None:
+async def test_flood_closes_the_socket() -> None:
     limits = Limits(messages_per_s=0.001, messages_burst=2, slowed_s=0.05)
     async with sockets(limits) as server, server.signed_in() as client:
         pings: list[dict[str, object]] = [{"type": "pong"}] * 2_000
-        say_at_once(client, *pings)
+        send_in_one_segment(client, *pings)
         assert await client.closed() == (4429, "Too many messages; send fewer per second")

@@ -1,4 +1,4 @@
-"""Sockets whose process stops: each is asked to reconnect after a different delay."""
+"""When a process stops, it closes each socket after a different delay."""
 
 import asyncio
 import logging
@@ -31,7 +31,7 @@ class Delays:
 
 @dataclass
 class Scheduled:
-    """Keeps the callbacks that the loop was asked to call after one of the drawn delays."""
+    """Keeps the callbacks that were scheduled with one of the drawn delays."""
 
     delays: Delays
     callbacks: dict[float, Callable[[], object]] = field(default_factory=dict)
@@ -49,7 +49,7 @@ class Scheduled:
         monkeypatch.setattr(loop, "call_later", keep_or_call_later)
 
 
-async def test_restart_closes_each_socket_after_a_delay_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_restart_closes_each_socket_after_a_different_delay(monkeypatch: pytest.MonkeyPatch) -> None:
     delays = Delays()
     scheduled = Scheduled(delays)
     monkeypatch.setattr(ws_protocol, "random", delays)

@@ -1,4 +1,4 @@
-"""Half-open sockets are closed when their person or address needs a new one."""
+"""Half-open sockets are closed when their person or address needs a new socket."""
 
 from subscriptions.sockets.limits import Limits
 from tests.support.sockets import ACK, INIT, answer_pings, sockets
@@ -7,7 +7,7 @@ from tests.support.waiting import wait_until
 SILENT = (1013, "Another connection needs the place of this one, which did not answer")
 
 
-async def test_a_silent_socket_of_a_person_makes_room() -> None:
+async def test_silent_socket_of_a_person_makes_room_for_a_new_one() -> None:
     async with sockets(Limits(streams_per_person=2, probe_wait_s=3)) as server:
         async with server.signed_in("alice") as silent, server.signed_in("alice") as kept, server.client() as late:
             await late.send(INIT | {"payload": {"Authorization": "Bearer alice"}})
@@ -19,8 +19,8 @@ async def test_a_silent_socket_of_a_person_makes_room() -> None:
         await wait_until(lambda: server.capacity.total == 0)
 
 
-async def test_a_phone_may_reconnect_as_often_as_it_likes() -> None:
-    """Twenty sockets were lost, as in a tunnel, and none of them was closed."""
+async def test_phone_may_reconnect_as_often_as_it_likes() -> None:
+    """Twenty sockets were lost, as in a tunnel, and none of them were closed."""
     async with sockets(Limits(probe_wait_s=0.05)) as server:
         left = [server.signed_in("alice") for _ in range(20)]
         clients = [await one.__aenter__() for one in left]
@@ -32,13 +32,13 @@ async def test_a_phone_may_reconnect_as_often_as_it_likes() -> None:
             await one.__aexit__(None, None, None)
 
 
-async def test_a_silent_socket_of_an_address_makes_room() -> None:
+async def test_silent_socket_of_an_address_makes_room_for_a_new_one() -> None:
     limits = Limits(streams_per_address=1, probe_wait_s=0.05)
     async with sockets(limits) as server, server.signed_in() as silent, server.signed_in():
         assert await silent.closed() == SILENT
 
 
-async def test_refused_newcomers_cost_one_probe() -> None:
+async def test_refused_connections_cost_one_ping() -> None:
     """A socket that has answered a ping is not pinged again for each refused connection."""
     async with sockets(Limits(streams_per_person=1, probe_wait_s=60)) as server, server.signed_in("alice") as kept:
         for count in range(3):

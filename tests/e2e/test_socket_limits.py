@@ -1,4 +1,4 @@
-"""Limits of sockets: what a client may request, and which clients and pages may open one."""
+"""Socket limits: what a client may request, and which clients and pages may open a socket."""
 
 import time
 

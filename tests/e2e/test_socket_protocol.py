@@ -110,7 +110,7 @@ CLOSED: list[tuple[list[object], int, str]] = [
 
 
 @pytest.mark.parametrize(("sent", "code", "reason"), CLOSED)
-async def test_message_out_of_turn_closes_the_socket(
+async def test_unexpected_message_closes_the_socket(
     server: Sockets, sent: list[object], code: int, reason: str
 ) -> None:
     async with server.client() as client:
@@ -218,7 +218,7 @@ async def test_payloads_of_every_size_arrive(server: Sockets, size: int) -> None
         assert await client.receive() == shown("s", "x" * size)
 
 
-async def test_invalid_operation_is_an_error_for_its_id_alone(server: Sockets) -> None:
+async def test_invalid_operation_is_an_error_only_for_its_id(server: Sockets) -> None:
     async with server.signed_in() as client:
         await client.subscribe("good")
         [fake] = await server.runner.wait_for_subscriptions(1)
@@ -228,7 +228,7 @@ async def test_invalid_operation_is_an_error_for_its_id_alone(server: Sockets) -
         assert await client.receive() == shown("good", 1)
 
 
-async def test_internal_error_is_an_error_for_its_id_alone(server: Sockets) -> None:
+async def test_internal_error_is_an_error_only_for_its_id(server: Sockets) -> None:
     async with server.signed_in() as client:
         await client.subscribe("bad", "broken")
         error = await client.receive()

@@ -16,7 +16,7 @@ BIG = "x" * 200_000
 
 @asynccontextmanager
 async def slow_client(server: Sockets) -> AsyncIterator[Client]:
-    """A client that reads only one message before the test asks for it."""
+    """A client that buffers only one message until the test reads it."""
     async with (
         small_buffer_socket(server.url.split("/")[2]) as small,
         server.signed_in(sock=small, max_queue=1, max_size=None) as client,
@@ -78,12 +78,12 @@ async def test_client_that_reads_nothing_is_disconnected() -> None:
         assert code == 1013
 
 
-async def test_server_stops_reading_from_a_client_that_reads_no_answers() -> None:
+async def test_server_stops_reading_from_a_client_that_does_not_read() -> None:
     async with sockets(Limits(messages_burst=100_000)) as server, slow_client(server) as stuck:
         asking = asyncio.create_task(_ask_repeatedly(stuck))
         try:
             await wait_until(lambda: len(server.runner.requests) > 5, what="the first operations")
-            await wait_until(_Unchanged(lambda: len(server.runner.requests)), what="the end of the reading")
+            await wait_until(_Unchanged(lambda: len(server.runner.requests)), what="the pause in reading")
         finally:
             asking.cancel()
             await asyncio.wait([asking])
@@ -93,7 +93,7 @@ async def test_server_stops_reading_from_a_client_that_reads_no_answers() -> Non
 
 
 class _Unchanged:
-    """A condition that is true after twenty checks in a row have found the same count."""
+    """A condition that becomes true once twenty consecutive checks have found the same count."""
 
     def __init__(self, count: Callable[[], int]) -> None:
         self._count, self._last, self._checks = count, -1, 0
@@ -115,7 +115,7 @@ async def _until_closed(fake: FakeSubscription) -> None:
         fake.show(BIG * 5)
         return fake.is_closed
 
-    await wait_until(show, what="the end of a reader that reads nothing")
+    await wait_until(show, what="the disconnection of the reader")
 
 
 async def _close_code(client: Client) -> int | None:

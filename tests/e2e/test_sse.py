@@ -1,4 +1,4 @@
-"""An event stream from its first event to its end, with a fake runner of operations."""
+"""Event streams from the first event to the end, with a fake operation runner."""
 
 import asyncio
 import time
@@ -95,7 +95,7 @@ async def test_rejected_operation_is_a_next_with_errors_and_a_complete() -> None
         assert await stream.rest() == [("next", {"errors": [{"message": "Syntax Error"}]}), COMPLETE]
 
 
-async def test_complete_has_the_line_of_data_that_browsers_need() -> None:
+async def test_complete_has_the_data_line_that_browsers_require() -> None:
     async with streams() as server, httpx2.AsyncClient(base_url=server.base) as client:
         answer = await client.get("/?query")
     assert answer.text == 'event: next\ndata: {"data":{"query":{}}}\n\nevent: complete\ndata: \n\n'
@@ -165,7 +165,7 @@ async def test_client_that_reads_nothing_is_disconnected() -> None:
 
 @asynccontextmanager
 async def _slow_reader(server: Streams) -> AsyncIterator[asyncio.StreamReader]:
-    """Open a subscription on a connection that accepts little data before it is read."""
+    """Open a subscription on a connection that buffers little unread data."""
     async with small_buffer_socket(server.base.removeprefix("http://")) as small:
         reader, writer = await asyncio.open_connection(sock=small, limit=4_096)
         writer.write(b"GET /?subscription HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n")

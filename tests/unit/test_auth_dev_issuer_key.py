@@ -1,4 +1,4 @@
-"""The issuer's key file: one key for all processes with the folder, and clear errors."""
+"""The issuer's key file: processes that share a folder share one key, and errors are clear."""
 
 import asyncio
 import stat
@@ -26,7 +26,7 @@ def test_published_key_is_public(tmp_path: Path) -> None:
     assert set(published) == {"kty", "n", "e", "kid", "alg", "use"}
 
 
-def test_threads_that_start_at_once_agree_on_one_key(tmp_path: Path) -> None:
+def test_threads_that_start_together_agree_on_one_key(tmp_path: Path) -> None:
     barrier = threading.Barrier(4)
     kids: list[str] = []
 
@@ -44,7 +44,7 @@ def test_threads_that_start_at_once_agree_on_one_key(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == [FILE_NAME]
 
 
-async def test_processes_that_start_at_once_agree_on_one_key(tmp_path: Path) -> None:
+async def test_processes_that_start_together_agree_on_one_key(tmp_path: Path) -> None:
     program = "import sys; from pathlib import Path; from auth.dev_issuer.signing import load_keys"
     program += "; print(load_keys(Path(sys.argv[1])).kid)"
     processes = [
@@ -66,7 +66,7 @@ def test_error_for_a_broken_key_file_says_what_to_do(tmp_path: Path, content: st
     assert (tmp_path / FILE_NAME).read_text() == content
 
 
-def test_error_for_a_folder_that_cannot_be_made_says_what_to_do(tmp_path: Path) -> None:
+def test_error_for_a_folder_that_cannot_be_created_says_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(SettingsError, match="choose another ONSALE_DATA_DIR"):
         load_keys(tmp_path / "file")

@@ -1,4 +1,4 @@
-"""Parts of the development issuer: demo users, codes, sessions, start-up checks and parameters."""
+"""Parts of the development issuer: demo users, codes, sessions, startup checks and parameters."""
 
 import contextlib
 from pathlib import Path
@@ -50,7 +50,7 @@ def code(value: str) -> Code:
         ("gus", Role.GATE),
     ],
 )
-def test_demo_users_have_their_role_and_their_name_as_password(username: str, role: Role) -> None:
+def test_demo_users_sign_in_with_their_name_as_the_password(username: str, role: Role) -> None:
     assert authenticate(username, username) == DemoUser(username, role)
     assert authenticate(username, username + "!") is None
 
@@ -58,13 +58,13 @@ def test_demo_users_have_their_role_and_their_name_as_password(username: str, ro
 @pytest.mark.parametrize(
     "username", ["", "mallory", "Alice", "alice ", "buyer", "buyerx", "buyer1x", "buyer²", "buyer٣"]
 )
-def test_other_names_are_unknown(username: str) -> None:
+def test_other_names_are_not_demo_users(username: str) -> None:
     assert find_demo_user(username) is None
     assert authenticate(username, username) is None
 
 
 def test_subject_never_changes() -> None:
-    """Orders belong to a subject; with another subject, a person would lose all orders."""
+    """Orders belong to a subject. If the subject changed, the user would lose all orders."""
     assert ALICE.subject == "bb6a5dcf-f276-533f-bca8-8986c27853df"
 
 
@@ -83,7 +83,7 @@ def test_code_works_once() -> None:
     assert codes.take("unknown") is None
 
 
-def test_code_works_for_a_minute() -> None:
+def test_code_expires_after_a_minute() -> None:
     clock = Clock()
     codes = Codes(clock)
     codes.add(code("early"))
@@ -135,7 +135,7 @@ def test_ended_sessions_are_bounded_and_the_oldest_is_dropped() -> None:
         ("http://0.0.0.0:8000/realms/onsale", "development", "serves only this machine"),
     ],
 )
-def test_issuer_refuses_to_run_elsewhere_and_writes_no_file(
+def test_issuer_runs_only_in_development_on_this_machine(
     tmp_path: Path, issuer_url: str, env: str, message: str
 ) -> None:
     with pytest.raises(SettingsError, match=message):
@@ -166,7 +166,7 @@ def test_empty_parameter_counts_as_absent() -> None:
 
 @settings(deadline=None)
 @given(raw=st.binary(max_size=200))
-def test_any_bytes_are_parameters_or_an_oauth_error(raw: bytes) -> None:
+def test_any_bytes_give_parameters_or_an_oauth_error(raw: bytes) -> None:
     with contextlib.suppress(InvalidRequestError):
         parse_parameters(raw)
 

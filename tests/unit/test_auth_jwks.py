@@ -1,4 +1,4 @@
-"""Published keys that may verify a token. Any other published content raises KeySourceError."""
+"""Only published signing keys may verify tokens; a key set with no signing key is an error."""
 
 import base64
 import contextlib
@@ -32,11 +32,11 @@ EC_KEY = {
 }
 
 
-def test_signing_keys_are_kept_by_kid() -> None:
+def test_signing_keys_are_indexed_by_kid() -> None:
     assert signing_keys({"keys": [jwk("k1"), jwk("k2"), EC_KEY]}) == {"k1": jwk("k1"), "k2": jwk("k2"), "ec": EC_KEY}
 
 
-def test_key_without_alg_counts_as_its_family() -> None:
+def test_key_without_alg_is_accepted() -> None:
     plain = jwk("k1")
     del plain["alg"]
     assert signing_keys({"keys": [plain]}) == {"k1": plain}
@@ -75,7 +75,7 @@ def test_key_set_without_keys_is_an_error(published: dict[str, object]) -> None:
 
 @settings(deadline=None)
 @given(keys=JSON | st.lists(JSON | ODD_KEYS, max_size=4))
-def test_any_json_gives_keys_of_pinned_algorithms_or_an_error(keys: object) -> None:
+def test_any_json_gives_keys_with_allowed_algorithms_or_an_error(keys: object) -> None:
     with contextlib.suppress(KeySourceError):
         for kid, key in signing_keys({"keys": keys}).items():
             assert key["kid"] == kid

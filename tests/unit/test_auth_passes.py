@@ -58,8 +58,8 @@ def _forgeries(key: Ed25519PrivateKey) -> dict[str, str]:
         "another type": jwt.encode(good, key, algorithm="EdDSA", headers={"typ": "at+jwt"}),
         "another audience": jwt.encode({**good, "aud": "onsale-api"}, key, algorithm="EdDSA", headers=header),
         "no place": jwt.encode({**good, "place": None}, key, algorithm="EdDSA", headers=header),
-        "a text as place": jwt.encode({**good, "place": "7"}, key, algorithm="EdDSA", headers=header),
-        "nothing": "",
+        "a string as the place": jwt.encode({**good, "place": "7"}, key, algorithm="EdDSA", headers=header),
+        "empty": "",
         "garbage": "not a token",
         "too long": "x" * 5_000,
     }

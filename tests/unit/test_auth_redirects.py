@@ -1,4 +1,4 @@
-"""Redirect URIs of the issuer: only this machine, and no address that resembles it."""
+"""The issuer redirects only to this machine, never to an address that resembles it."""
 
 from urllib.parse import parse_qs, urlsplit
 

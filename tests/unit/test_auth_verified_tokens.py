@@ -1,4 +1,4 @@
-"""The cache of verified tokens is bounded and respects `exp` and withdrawn keys."""
+"""The cache of verified tokens is bounded and respects `exp` and key changes."""
 
 from auth.verified_tokens import VerifiedTokens
 from auth.viewer import Role, Viewer
@@ -39,7 +39,7 @@ def test_least_recently_used_token_is_dropped() -> None:
     assert verified.get("first", now_s=0, generation=1) is ALICE
 
 
-def test_token_itself_is_not_kept_in_memory() -> None:
+def test_cache_does_not_contain_the_token_itself() -> None:
     verified = VerifiedTokens()
     verified.add("secret-token", ALICE, expires_at_s=100, generation=1)
     assert "secret-token" not in repr(vars(verified))

@@ -1,4 +1,4 @@
-"""Clients repeat unanswered requests, record answers once, and separate faults from losses."""
+"""Clients retry unanswered requests, record each answer once, and tell faults from lost sockets."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -19,7 +19,7 @@ from tests.support.fake_ws_server import run_fake_server
 from tests.support.waiting import wait_until
 
 SUCCESS = {"data": {"holdTickets": {"__typename": "HoldTicketsSuccess", "hold": {"id": "h"}}}}
-AWAY = {"data": {"holdTickets": {"code": "TEMPORARILY_UNAVAILABLE", "message": "m", "retryable": True}}}
+STORE_UNAVAILABLE = {"data": {"holdTickets": {"code": "TEMPORARILY_UNAVAILABLE", "message": "m", "retryable": True}}}
 SOLD_OUT = {"data": {"holdTickets": {"code": "SOLD_OUT", "message": "m", "retryable": False}}}
 
 Answer = Mapping[str, object] | Exception | int
@@ -59,12 +59,12 @@ async def ask(*answers: Answer) -> tuple[object, list[httpx2.Request], Ledger]:
         (httpx2.ConnectError("refused"), "connection lost"),
         (httpx2.ReadTimeout("slow"), "no answer in time"),
         (503, "HTTP 503"),
-        (AWAY, "TEMPORARILY_UNAVAILABLE"),
+        (STORE_UNAVAILABLE, "TEMPORARILY_UNAVAILABLE"),
         ({"data": None, "errors": errors("UNAVAILABLE")}, "UNAVAILABLE"),
         ({"data": None, "errors": errors("RATE_LIMITED", retryAfterSeconds=0)}, "RATE_LIMITED"),
     ],
 )
-async def test_unanswered_request_is_repeated_unchanged_elsewhere(failure: Answer, reason: str) -> None:
+async def test_unanswered_request_is_retried_unchanged_on_another_server(failure: Answer, reason: str) -> None:
     answer, (first, second), ledger = await ask(failure, SUCCESS)
     assert answer == SUCCESS["data"]["holdTickets"]
     assert first.content == second.content
@@ -134,14 +134,14 @@ async def test_subscription_yields_each_value_and_answers_pings() -> None:
         ({"type": "connection_ack"}, SocketRefused),
     ],
 )
-async def test_end_of_a_socket_is_a_loss_or_a_fault(step: dict[str, Any] | int, fault: type[Exception]) -> None:
+async def test_closed_socket_is_a_loss_or_a_fault(step: dict[str, Any] | int, fault: type[Exception]) -> None:
     async with run_fake_server(step) as (_, url):
         with pytest.raises(fault):
             await read_values(url)
 
 
-class Answers(Client):
-    """Gives prepared answers in order."""
+class FakeClient(Client):
+    """Returns prepared answers in order."""
 
     def __init__(self, *answers: JsonObject | Denied) -> None:
         super().__init__((), Ledger())
@@ -154,7 +154,7 @@ class Answers(Client):
 
 
 def queue_client(*answers: JsonObject | Denied, urls: tuple[str, ...] = ()) -> QueueClient:
-    return QueueClient(Answers(*answers), Ledger(), SaleConcert("c", ()), urls=urls, observations=Observations())
+    return QueueClient(FakeClient(*answers), Ledger(), SaleConcert("c", ()), urls=urls, observations=Observations())
 
 
 def position(version: int, state: str, rank: int | None, number: int | None = 7) -> dict[str, Any]:
@@ -194,7 +194,7 @@ async def test_push_without_a_number_is_a_surprise() -> None:
     assert "a person in the queue received" in client.ledger.surprises[0]
 
 
-async def test_polled_entry_is_evidence_since_the_room_read_before() -> None:
+async def test_polled_entry_is_recorded_with_the_last_version_of_the_room() -> None:
     room = {"epoch": 1, "version": 20, "servingNumber": 4, "waitingCount": 9, "slotsTaken": 2}
     client = queue_client(room, {"number": 7, "state": "WAITING", "position": 3})
     await client.read_room()

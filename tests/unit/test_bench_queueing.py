@@ -1,4 +1,4 @@
-"""`make bench-queue` counts exactly, and reports nothing without samples."""
+"""`make bench-queue` counts exactly and reports no metric that has no samples."""
 
 import asyncio
 from typing import Any, cast
@@ -20,7 +20,7 @@ def counts(*called_ms: float | None, at_s: float = 0.0, frames: int = 0, size: i
     return Counts(at_s, frames, size, called_ms)
 
 
-class Wire:
+class FakeTransport:
     """Records what a protocol writes."""
 
     def __init__(self) -> None:
@@ -30,13 +30,13 @@ class Wire:
         self.written.append(data)
 
 
-def wired(protocol: asyncio.Protocol) -> Wire:
-    wire = Wire()
-    protocol.connection_made(cast(Any, wire))
-    return wire
+def connect(protocol: asyncio.Protocol) -> FakeTransport:
+    transport = FakeTransport()
+    protocol.connection_made(cast(Any, transport))
+    return transport
 
 
-def test_no_metric_without_a_sample() -> None:
+def test_metric_needs_a_sample() -> None:
     with pytest.raises(NotMeasured, match="ready_p99_ms"):
         p99("ready_p99_ms", [], "")
     with pytest.raises(NotMeasured, match="ready_p50_ms"):
@@ -59,7 +59,7 @@ def test_growth_is_the_largest_over_the_smallest() -> None:
         growth("flat", {1: Metric("a", 0, "", 9), 2: Metric("b", 5, "", 9)}, "", at_most=1.2)
 
 
-def test_results_have_each_name_once_with_its_samples() -> None:
+def test_results_contain_each_metric_once_with_its_samples() -> None:
     sizes = {
         1_000: Metric("commands_per_tick_1000", 4.9, "", 120),
         50_000: Metric("commands_per_tick_50000", 5.0, "", 60),
@@ -80,14 +80,14 @@ def test_bytes_per_waiter_count_all_keys() -> None:
     assert metric == Metric("bytes_per_waiter", 372, "joined: entries 200, connections 101, waiters 70", 10, 400)
 
 
-def test_call_latency_is_that_of_the_persons_own_socket() -> None:
+def test_call_latency_is_measured_on_the_persons_own_socket() -> None:
     called = {"a": CalledEntry(1, "READY", 1_000, 0), "c": CalledEntry(2, "READY", 1_000, 0)}
     assert ready_ms(called, PEOPLE, counts(1_040, None, 1_070, None, None, None)) == [40, 70]
     with pytest.raises(NotMeasured, match="did not receive the call"):
         ready_ms(called, PEOPLE, counts(1_040, None, None, None, None, None))
 
 
-def test_nth_freed_slot_is_the_nth_call() -> None:
+def test_nth_freed_slot_is_filled_by_the_nth_call() -> None:
     entries = {
         "a": CalledEntry(1, "LEFT", 1_000, 2_005),
         "b": CalledEntry(2, "EXPIRED", 1_000, 11_150),
@@ -110,16 +110,16 @@ def test_freed_slot_without_a_call_is_an_error() -> None:
         refill_ms(entries, {"a": 2_000}, PEOPLE, counts(1_010, 1_010, None, None, None, None), PLAN)
 
 
-def test_rates_and_sizes_count_between_two_readings() -> None:
+def test_rates_and_sizes_are_measured_between_two_readings() -> None:
     before, after = counts(at_s=10.0, frames=100, size=30_000), counts(at_s=14.0, frames=300, size=80_000)
     assert (after.frames_per_s(before), after.frame_bytes(before)) == (50.0, 250)
     with pytest.raises(NotMeasured, match="no frame was received"):
         before.frame_bytes(before)
 
 
-async def test_subscriber_counts_words_split_between_packets() -> None:
+async def test_subscriber_counts_messages_split_between_packets() -> None:
     subscriber = Subscriber("host", b"subscribe")
-    wire = wired(subscriber)
+    transport = connect(subscriber)
     for data in (
         b"101",
         b'{"type":"ne',
@@ -130,18 +130,18 @@ async def test_subscriber_counts_words_split_between_packets() -> None:
     ):
         subscriber.data_received(data)
     assert (subscriber.frames, subscriber.called_ms is not None, subscriber.first.done()) == (3, True, True)
-    assert wire.written[1] == b"subscribe"
-    assert [b"pong" in wire.written[2], len(wire.written)] == [True, 3]
+    assert transport.written[1] == b"subscribe"
+    assert [b"pong" in transport.written[2], len(transport.written)] == [True, 3]
 
 
-async def test_answer_counts_once_it_is_complete_and_good() -> None:
+async def test_answer_counts_once_it_is_complete_and_successful() -> None:
     connection = Connection(b"JoinQueueSuccess")
-    wire = wired(connection)
+    transport = connect(connection)
     asked = asyncio.create_task(connection.send(b"ask"))
     await asyncio.sleep(0)
     connection.data_received(b'HTTP/1.1 200 OK\r\ncontent-length: 20\r\n\r\n"JoinQueue')
     await asyncio.sleep(0)
-    assert (asked.done(), wire.written) == (False, [b"ask"])
+    assert (asked.done(), transport.written) == (False, [b"ask"])
     connection.data_received(b'Success"..')
     await asked
     asked = asyncio.create_task(connection.send(b"ask again"))

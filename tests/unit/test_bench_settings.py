@@ -1,4 +1,4 @@
-"""bench, proofs and tests/support import the settings of a server from the server's code."""
+"""bench, proofs and tests/support use the settings that the server's code defines."""
 
 import ast
 import asyncio
@@ -25,12 +25,12 @@ from tests.support import shop
 from workers import admission, expiry
 
 ROOT = Path(__file__).parents[2]
-OF_THE_PROCESS = {"set_threshold", "setrlimit", "new_event_loop", "set_event_loop_policy"}
+PROCESS_SETTINGS = {"set_threshold", "setrlimit", "new_event_loop", "set_event_loop_policy"}
 
 
 @pytest.fixture
 def process() -> Iterator[None]:
-    """Restore the limits of this process, which a program may change."""
+    """Restore the limits of this process, which the program under test may change."""
     collected_after, files = gc.get_threshold(), resource.getrlimit(resource.RLIMIT_NOFILE)
     yield
     gc.set_threshold(*collected_after)
@@ -38,7 +38,7 @@ def process() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("process")
-def test_bench_queue_runs_in_a_process_like_a_server(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bench_queue_configures_its_process_like_a_server(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[object] = []
 
     async def measure(*_: object) -> None:
@@ -53,17 +53,17 @@ def test_bench_queue_runs_in_a_process_like_a_server(monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize("folder", ["app.py", "web", "workers", "bench", "proofs", "tests/support"])
-def test_only_web_server_changes_settings_of_the_process(folder: str) -> None:
+def test_only_web_server_changes_process_settings(folder: str) -> None:
     setting = {
         f"{path.relative_to(ROOT).as_posix()}: {node.attr}"
         for path in sorted([ROOT / folder] if folder.endswith(".py") else (ROOT / folder).rglob("*.py"))
         for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.Attribute) and node.attr in OF_THE_PROCESS
+        if isinstance(node, ast.Attribute) and node.attr in PROCESS_SETTINGS
     }
     assert {place for place in setting if not place.startswith("web/server.py")} == set()
 
 
-def test_hub_of_bench_queue_has_the_settings_of_a_server(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_hub_of_bench_queue_has_the_settings_of_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ticks, "Settings", lambda: Settings(push_tick_ms=30, push_intervals=((9, 0), (None, 70))))
     monkeypatch.setattr(ticks, "Hub", lambda *parts, **settings: (parts, settings))
     queue: Any = SimpleNamespace(stores=SimpleNamespace(queues="queues"))
@@ -86,7 +86,7 @@ class FakeHotState:
         return AdmissionRun("RAN", is_active=False)
 
 
-async def test_in_process_queue_runs_the_workers_limits() -> None:
+async def test_in_process_queue_uses_the_limits_of_the_workers() -> None:
     hot, nothing = FakeHotState(), SimpleNamespace()
     stores: Any = SimpleNamespace(hot_state=hot)
     await InProcessQueue(stores, nothing, nothing).run_workers(ConcertId("abcdefghjkmn"))  # type: ignore[arg-type]
@@ -97,5 +97,5 @@ def test_frame_server_yields_as_often_as_the_hub() -> None:
     assert vars(frame_server)["TimeSlice"] is TimeSlice
 
 
-def test_shop_of_tests_accepts_bodies_as_large_as_a_server() -> None:
+def test_shop_for_tests_has_the_body_limit_of_the_server() -> None:
     assert Settings().max_body_bytes == shop.MAX_BODY_BYTES

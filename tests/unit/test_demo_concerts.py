@@ -1,4 +1,4 @@
-"""The demo catalog, which people read and `make sale` loads, is complete and valid."""
+"""The demo catalog, which `make sale` also loads, is complete and valid."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -45,7 +45,7 @@ def types_of(record: dict[str, Any]) -> dict[str, type]:
     return {key: type(value) for key, value in record.items()}
 
 
-def test_catalog_is_large_varied_and_without_duplicates() -> None:
+def test_catalog_is_large_and_varied_and_has_no_duplicates() -> None:
     assert len(CONCERTS) == 30
     assert len({concert["slug"] for concert in CONCERTS}) == 30
     assert len({concert["name"] for concert in CONCERTS}) == 30
@@ -77,7 +77,7 @@ def test_texts_and_numbers_are_plausible(concert: dict[str, Any]) -> None:
     assert 300 <= concert["holdDurationSeconds"] <= 600
 
 
-def test_sale_ends_before_its_concert_whenever_the_file_is_loaded() -> None:
+def test_sale_ends_before_its_concert_starts() -> None:
     for draft in demo_concerts(NOW):
         assert draft.terms.sales_start_at < draft.terms.sales_end_at < draft.terms.starts_at
 
@@ -86,7 +86,7 @@ def test_every_concert_passes_validation() -> None:
     assert [problem for draft in demo_concerts(NOW) for problem in draft_problems(draft)] == []
 
 
-def test_four_sales_start_after_the_load() -> None:
+def test_four_sales_start_after_the_catalog_is_loaded() -> None:
     opens_later = [draft.slug for draft in demo_concerts(NOW) if draft.terms.sales_start_at > NOW]
     assert len(opens_later) == 4
 
@@ -99,7 +99,7 @@ def test_one_concert_on_sale_has_a_waiting_room() -> None:
     assert [set(concert["waitingRoom"]) for concert in CONCERTS if "waitingRoom" in concert] == [ROOM_FIELDS]
 
 
-def test_times_are_relative_to_the_load() -> None:
+def test_times_are_relative_to_the_time_of_loading() -> None:
     first, later = demo_concerts(NOW)[0], demo_concerts(NOW + timedelta(days=365))[0]
     assert later.terms.starts_at - first.terms.starts_at == timedelta(days=365)
     evening = NOW.replace(hour=19) + timedelta(days=96)

@@ -1,4 +1,4 @@
-"""Demo concerts start at round times whenever they are loaded, and their sales keep their order."""
+"""Demo concerts start on the hour and their times are in order, whenever they are loaded."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -12,7 +12,7 @@ LOADED = datetime(2026, 11, 20, 0, 59, 59, 987_654, tzinfo=UTC)
 
 
 @pytest.mark.parametrize("hour", range(24))
-def test_demo_times_are_full_hours_at_any_time_of_loading(hour: int) -> None:
+def test_demo_times_are_on_the_hour_at_any_time_of_loading(hour: int) -> None:
     now = LOADED.replace(hour=hour)
     for draft in demo_drafts(CATALOGUE.read_bytes(), now):
         terms = draft.terms
@@ -25,7 +25,7 @@ def test_demo_times_are_full_hours_at_any_time_of_loading(hour: int) -> None:
 
 
 @pytest.mark.parametrize("hour", [0, 23])
-def test_the_same_demo_sales_are_open_at_any_time_of_loading(hour: int) -> None:
+def test_same_demo_sales_are_open_at_any_time_of_loading(hour: int) -> None:
     now = LOADED.replace(hour=hour)
     later = [draft for draft in demo_drafts(CATALOGUE.read_bytes(), now) if draft.terms.sales_start_at > now]
     assert len(later) == 4

@@ -11,12 +11,12 @@ from domain.estimates.wait_estimates import build_wait_table
 from domain.ids import TierId
 from domain.stock import Stock, TierStock
 
-MOST = 2_000_000
+MAX_COUNT = 2_000_000
 DAY_S = 86_400
 TOTALS = ("joined", "called", "claimed", "completed", "tickets", "left", "absent", "not_claimed", "session_over")
 
 any_flow_settings = settings(deadline=None, suppress_health_check=list(HealthCheck))
-counts = st.integers(0, MOST) | st.integers(0, 3)
+counts = st.integers(0, MAX_COUNT) | st.integers(0, 3)
 slices = st.tuples(*[st.integers(0, 5) | st.integers(0, 200_000)] * SLICES) | st.just((0,) * SLICES)
 
 
@@ -35,13 +35,13 @@ def flows(draw: st.DrawFn) -> RoomFlow:
 
 
 @any_flow_settings
-@given(flows(), st.integers(0, MOST), st.integers(1, 1_000_000), st.integers(1, 1_000_000), st.data())
+@given(flows(), st.integers(0, MAX_COUNT), st.integers(1, 1_000_000), st.integers(1, 1_000_000), st.data())
 def test_wait_estimates_of_any_flow_rise_with_the_position(
     flow: RoomFlow, taken: int, active: int, per_minute: int, data: st.DataObject
 ) -> None:
     table = build_wait_table(flow, slots_taken=taken, total_active_users=active, new_users_per_minute=per_minute)
     ahead = (0, 0)
-    for position in sorted(data.draw(st.lists(st.integers(1, MOST), min_size=2, max_size=6))):
+    for position in sorted(data.draw(st.lists(st.integers(1, MAX_COUNT), min_size=2, max_size=6))):
         estimate = table.estimate(position)
         if estimate is None:
             # If a position has no estimate, no position behind it may have one.

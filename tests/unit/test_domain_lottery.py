@@ -1,4 +1,4 @@
-"""The draw: frozen test vectors from the documentation, every number once, and no lot favored."""
+"""The draw equals the documented vectors, gives each number once, and favors no lot."""
 
 import hashlib
 from datetime import UTC, datetime
@@ -14,7 +14,7 @@ DIGEST = "da39a3ee5e6b4b0d3255bfef95601890afd80709"
 SEED = "709bfb7f19dcb283183e1080fcf58a32df874779cb48ee5fe03586ccb81eb795"
 
 
-def test_documented_vectors() -> None:
+def test_draw_equals_the_documented_vectors() -> None:
     assert commitment_of(SECRET) == "630dcd2966c4336691125448bbb25b4ff412a49c732db2c8abc1b8581bd710dd"
     assert seed_of(SECRET, DIGEST) == SEED
     drawn = draw(SEED, 10)
@@ -57,7 +57,7 @@ def test_every_number_is_drawn_once_and_leads_back_to_its_lot(seed: bytes, count
 
 
 @given(seed=st.binary(min_size=32, max_size=32), count=st.integers(1, 300))
-def test_draw_equals_the_documented_ten_lines(seed: bytes, count: int) -> None:
+def test_draw_equals_the_documented_algorithm(seed: bytes, count: int) -> None:
     def hashed(lot: int) -> bytes:
         return hashlib.sha256(seed + lot.to_bytes(8, "big")).digest()
 
@@ -66,9 +66,9 @@ def test_draw_equals_the_documented_ten_lines(seed: bytes, count: int) -> None:
 
 
 def test_no_lot_is_favored() -> None:
-    """Compute chi-squared of the numbers by lot over fixed seeds.
+    """Apply a chi-squared test to the numbers of each lot over fixed seeds.
 
-    With 9 degrees of freedom, 0.1 % of fair draws exceed 27.9.
+    With 9 degrees of freedom, 0.1% of fair draws exceed 27.9.
     """
     people, seeds = 10, 3_000
     seen = [[0] * people for _ in range(people)]
@@ -92,6 +92,6 @@ def test_secrets_are_32_bytes_and_unique() -> None:
     assert {len(bytes.fromhex(secret)) for secret in made} == {32}
 
 
-def test_proof_is_a_lot_its_number_and_the_reveal() -> None:
+def test_proof_contains_the_lot_its_number_and_the_reveal() -> None:
     reveal = Reveal(1, 10, DIGEST, SECRET, SEED, commitment_of(SECRET), datetime(2026, 11, 20, tzinfo=UTC))
     assert reveal.proof(lot=6, number=1) == LotteryProof(6, 1, reveal)

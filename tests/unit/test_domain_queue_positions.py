@@ -7,7 +7,7 @@ from domain.queue_positions import QueuePositions
 
 
 def bits(numbers: set[int]) -> bytes:
-    """Return the bitmap as Redis writes it: bit n is in byte n // 8, the most significant first."""
+    """Return the bitmap as Redis stores it: bit n is in byte n // 8, most significant bit first."""
     made = bytearray(max(numbers, default=-1) // 8 + 1)
     for number in numbers:
         made[number // 8] |= 0x80 >> number % 8

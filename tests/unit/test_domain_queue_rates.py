@@ -1,4 +1,4 @@
-"""Rates measured from a flow: people waiting, leaving and visiting; and the projection of calls."""
+"""Rates measured from a room's flow, and the projection of calls."""
 
 from dataclasses import replace
 from itertools import pairwise
@@ -15,7 +15,7 @@ from domain.estimates.slot_occupancy import LONG_SHARE, LONG_TIMES, Cohort, esti
 
 NOW_S = 1_700_000_000.0
 EVEN = (10,) * (SLICES - 1) + (0,)
-"""One a second for five minutes; the current slice has just begun."""
+"""One person per second for five minutes; the current slice has just begun."""
 
 
 def still_there(age_s: float, mean_s: float) -> float:
@@ -29,14 +29,14 @@ def still_there(age_s: float, mean_s: float) -> float:
 
 
 def test_number_of_waiting_people_follows_from_the_totals() -> None:
-    """600 of 1,000 were called, 50 were absent and 40 left, 15 of them with a slot: 325 wait."""
+    """600 of 1,000 people were called, 50 were absent and 40 left, 15 of them with a slot."""
     flow = RoomFlow(
         now_s=NOW_S, joined=1_000, called=600, completed=400, not_claimed=20, session_over=15, left=40, absent=50
     )
     assert measure_rates(flow, slots_taken=150).waiting == 325
 
 
-def test_leaving_rate_is_per_person_and_second() -> None:
+def test_leaving_rate_is_per_person_per_second() -> None:
     """A hundred people wait at any time; ten join and ten leave every ten seconds."""
     flow = RoomFlow(now_s=NOW_S, joined=400, left=300, joined_lately=EVEN, gone_lately=EVEN)
     found = measure_rates(flow, slots_taken=0)
@@ -89,17 +89,17 @@ def test_projection_calls_as_many_per_window_as_the_limit_allows() -> None:
     assert [round(after - before) for before, after in pairwise(windows)] == [100] * 9
 
 
-def test_lowered_limit_calls_no_person_until_slots_are_free() -> None:
-    """150 slots are taken and 75 are allowed from now on, so half of them must end first."""
+def test_no_person_is_called_after_a_lowered_limit_until_slots_are_free() -> None:
+    """150 slots are taken but only 75 are now allowed, so half of the visits must end first."""
     flow = RoomFlow(now_s=NOW_S, opened_s=NOW_S - 1_000, joined=9_000, called=1_000, completed=850, called_lately=EVEN)
     projection = project_calls(flow, AdmissionCaps(slots_taken=150, total_active_users=75, new_users_per_minute=6_000))
     first = projection.seconds_until_called(1)
     assert first is not None
-    # At first, one visit ends per second, and fewer end when fewer slots are taken.
+    # At first, one visit ends per second; fewer end as fewer slots are taken.
     assert 75 < first < 150
 
 
-def test_many_people_leaving_at_once_do_not_speed_up_the_queue_for_ever() -> None:
+def test_many_simultaneous_departures_do_not_speed_up_the_queue_forever() -> None:
     calm = RoomFlow(now_s=NOW_S + 1, opened_s=NOW_S, joined=900, called=100, called_lately=(0,) * (SLICES - 1) + (100,))
     fled = replace(calm, joined=1_700, left=800, gone_lately=(0,) * (SLICES - 1) + (800,))
     caps = AdmissionCaps(slots_taken=100, total_active_users=100_000, new_users_per_minute=100)

@@ -1,4 +1,4 @@
-"""Settings of a waiting room: both sides of each bound, and how their changes are recorded."""
+"""Waiting-room settings: both sides of each bound, and how changes are recorded."""
 
 from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
@@ -33,7 +33,7 @@ OTHER: dict[str, Any] = {
 }
 
 
-def wrong(**settings: Any) -> list[str]:
+def invalid_paths(**settings: Any) -> list[str]:
     made = replace(CONCERT, room=replace(NO_ROOM, **settings))
     found = [problem.path for problem in room_problems("room", made)]
     assert [problem.path for problem in draft_problems(made)] == [path.replace("room", "waitingRoom") for path in found]
@@ -53,16 +53,16 @@ def wrong(**settings: Any) -> list[str]:
 )
 def test_number_settings_are_bounded(name: str, path: str, unit: int, highest: int) -> None:
     for value in (1, highest):
-        assert wrong(**{name: value * unit}) == []
+        assert invalid_paths(**{name: value * unit}) == []
     for value in (-1, 0, highest + 1):
-        assert wrong(**{name: value * unit}) == [path]
+        assert invalid_paths(**{name: value * unit}) == [path]
 
 
 @pytest.mark.parametrize(
     ("opens_at", "is_good"), [(None, True), (START, True), (START - MS, False), (END - MS, True), (END, False)]
 )
 def test_room_opens_within_the_sale(opens_at: datetime | None, *, is_good: bool) -> None:
-    assert wrong(opens_at=opens_at) == ([] if is_good else ["opensAt"])
+    assert invalid_paths(opens_at=opens_at) == ([] if is_good else ["opensAt"])
 
 
 @pytest.mark.parametrize(
@@ -80,15 +80,15 @@ def test_room_opens_within_the_sale(opens_at: datetime | None, *, is_good: bool)
 def test_prequeue_starts_before_the_opening(
     prequeue: datetime | None, opens_at: datetime | None, *, is_good: bool
 ) -> None:
-    assert wrong(prequeue_starts_at=prequeue, opens_at=opens_at) == ([] if is_good else ["prequeueStartsAt"])
+    assert invalid_paths(prequeue_starts_at=prequeue, opens_at=opens_at) == ([] if is_good else ["prequeueStartsAt"])
 
 
 @pytest.mark.parametrize("method", list(QueueingMethod))
 def test_only_a_queue_in_order_of_arrival_is_shuffled(method: QueueingMethod) -> None:
-    """A queue that rejects people for a while keeps its order."""
-    assert wrong(queueing_method=method) == []
+    """A room that temporarily rejects people keeps its queue in order of arrival."""
+    assert invalid_paths(queueing_method=method) == []
     is_good = method in (QueueingMethod.FIFO, QueueingMethod.REJECT)
-    assert wrong(queueing_method=method, shuffle_at_start=True) == ([] if is_good else ["shuffleAtStart"])
+    assert invalid_paths(queueing_method=method, shuffle_at_start=True) == ([] if is_good else ["shuffleAtStart"])
 
 
 @pytest.mark.parametrize(
@@ -96,11 +96,11 @@ def test_only_a_queue_in_order_of_arrival_is_shuffled(method: QueueingMethod) ->
     [("", True), ("Doors at eight.\nBring water.", True), ("x" * 500, True), ("x" * 501, False), ("\a", False)],
 )
 def test_message_is_short_plain_text(message: str, *, is_good: bool) -> None:
-    assert wrong(message=message) == ([] if is_good else ["message"])
+    assert invalid_paths(message=message) == ([] if is_good else ["message"])
 
 
 @pytest.mark.parametrize("name", list(OTHER))
-def test_change_of_any_setting_is_recorded_under_its_name(name: str) -> None:
+def test_change_to_any_setting_is_recorded_under_its_name(name: str) -> None:
     after = replace(NO_ROOM, version=9, **{name: OTHER[name]})
     assert RoomSettingsPatch(((name, OTHER[name]),)).apply_to(replace(NO_ROOM, version=9)) == after
     (change,) = diff_room_settings(NO_ROOM, after)
@@ -108,7 +108,7 @@ def test_change_of_any_setting_is_recorded_under_its_name(name: str) -> None:
     assert (back.setting, back.before, back.after) == (change.setting, change.after, change.before)
 
 
-def test_changes_of_all_settings_but_the_version_are_recorded() -> None:
+def test_changes_to_all_settings_except_the_version_are_recorded() -> None:
     assert set(OTHER) == {field.name for field in fields(RoomSettings)} - {"version"}
     assert diff_room_settings(NO_ROOM, replace(NO_ROOM, version=2)) == ()
     changes = diff_room_settings(NO_ROOM, replace(NO_ROOM, **OTHER))
@@ -122,7 +122,7 @@ def test_changes_of_all_settings_but_the_version_are_recorded() -> None:
     assert len(changes) == len(OTHER)
 
 
-def test_fingerprint_of_a_change_does_not_depend_on_its_order() -> None:
+def test_fingerprint_does_not_depend_on_the_order_of_settings() -> None:
     given = (("opens_at", None), ("total_active_users", 7), ("suspended", False))
     assert (
         RoomSettingsPatch(given).fingerprint_parts()

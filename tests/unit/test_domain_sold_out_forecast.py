@@ -1,6 +1,6 @@
-"""Forecasts of SOLD_OUT: no ticket is available, or almost certainly none will be.
+"""SOLD_OUT is forecast if no ticket is available, or if almost certainly none will be left.
 
-The probability follows from earlier sales.
+The probability is computed from earlier sales.
 """
 
 from dataclasses import replace
@@ -17,7 +17,7 @@ NOW_S = 1_700_000_000.0
 
 
 def stock(*tiers: tuple[int, int, int]) -> Stock:
-    """Build a stock; each tier is (available, held, sold)."""
+    """Build a stock from tiers of (available, held, sold)."""
     return Stock(
         epoch=1,
         version=1,
@@ -42,12 +42,12 @@ def flow(*, called: int = 400, completed: int = 200, tickets: int = 500, gone: i
     )
 
 
-def first_without(stock: Stock, flow: RoomFlow) -> int:
-    """Return the smallest number of people ahead that leaves no ticket."""
+def fewest_ahead_sold_out(stock: Stock, flow: RoomFlow) -> int:
+    """Return the smallest number of people ahead for which SOLD_OUT is forecast."""
     return next(ahead for ahead in range(100_000) if forecast_stock_ahead(stock, ahead, flow) is StockAhead.SOLD_OUT)
 
 
-def test_no_available_ticket_is_sold_out_even_for_the_first() -> None:
+def test_no_available_ticket_means_sold_out_even_for_the_first() -> None:
     assert forecast_stock_ahead(stock((0, 5, 100), (0, 0, 50)), 0, flow()) is StockAhead.SOLD_OUT
 
 
@@ -57,11 +57,11 @@ def test_forecast_changes_back_when_stock_returns() -> None:
 
 
 def test_demand_far_beyond_the_stock_is_sold_out() -> None:
-    """500 tickets went to 400 called people: 200 tickets last for 160 more on average."""
+    """400 people were called and bought 500 tickets, so 200 last for 160 more people on average."""
     left = stock((150, 50, 500))
     assert forecast_stock_ahead(left, 160, flow()) is StockAhead.AVAILABLE
     assert forecast_stock_ahead(left, 350, flow()) is StockAhead.SOLD_OUT
-    assert first_without(left, flow()) == 317
+    assert fewest_ahead_sold_out(left, flow()) == 317
 
 
 def test_too_few_sales_give_no_forecast() -> None:
@@ -74,25 +74,29 @@ def test_too_few_sales_give_no_forecast() -> None:
 def test_sales_before_this_round_do_not_count_as_demand() -> None:
     """10,000 were sold while the room was off; half of the people called since then bought one."""
     counted = flow(called=400, completed=200, tickets=200)
-    assert first_without(stock((100, 0, 10_200)), counted) == first_without(stock((100, 0, 200)), counted)
+    assert fewest_ahead_sold_out(stock((100, 0, 10_200)), counted) == fewest_ahead_sold_out(
+        stock((100, 0, 200)), counted
+    )
 
 
 def test_pass_counts_as_one_ticket_if_none_were_counted() -> None:
-    assert first_without(stock((100, 0, 200)), flow(tickets=0)) == first_without(
+    assert fewest_ahead_sold_out(stock((100, 0, 200)), flow(tickets=0)) == fewest_ahead_sold_out(
         stock((100, 0, 200)), flow(tickets=200)
     )
 
 
 def test_people_who_leave_the_queue_buy_nothing() -> None:
-    assert first_without(stock((150, 50, 500)), flow(gone=310)) > first_without(stock((150, 50, 500)), flow())
+    assert fewest_ahead_sold_out(stock((150, 50, 500)), flow(gone=310)) > fewest_ahead_sold_out(
+        stock((150, 50, 500)), flow()
+    )
 
 
 def test_tier_without_demand_stays_available() -> None:
     assert forecast_stock_ahead(stock((0, 0, 500), (3, 0, 0)), 100_000, flow()) is StockAhead.AVAILABLE
 
 
-def test_sold_out_tier_keeps_nothing_available() -> None:
-    """One sale says little about its demand, but none of its tickets is left."""
+def test_sold_out_tier_does_not_count_as_available() -> None:
+    """One sale says little about the demand for a tier, but none of its tickets are left."""
     assert forecast_stock_ahead(stock((0, 0, 1), (100, 0, 500)), 1_000, flow()) is StockAhead.SOLD_OUT
     assert forecast_stock_ahead(stock((1, 0, 1), (100, 0, 500)), 1_000, flow()) is StockAhead.AVAILABLE
 
@@ -113,7 +117,7 @@ def situations(draw: st.DrawFn) -> tuple[Stock, RoomFlow]:
 
 
 @given(situations(), st.integers(0, 50_000), st.integers(0, 50_000))
-def test_more_people_ahead_never_leave_more(made: tuple[Stock, RoomFlow], one: int, other: int) -> None:
+def test_more_people_ahead_never_improve_the_forecast(made: tuple[Stock, RoomFlow], one: int, other: int) -> None:
     left, counted = made
     forecast = forecast_sold_out(left, counted)
     if forecast.stock_ahead(min(one, other)) is StockAhead.SOLD_OUT:
@@ -121,7 +125,7 @@ def test_more_people_ahead_never_leave_more(made: tuple[Stock, RoomFlow], one: i
 
 
 @given(situations())
-def test_first_person_finds_what_is_available(made: tuple[Stock, RoomFlow]) -> None:
+def test_forecast_for_the_first_person_is_the_current_stock(made: tuple[Stock, RoomFlow]) -> None:
     left, counted = made
     found = forecast_stock_ahead(left, 0, counted)
     assert found is (StockAhead.SOLD_OUT if left.is_sold_out else StockAhead.AVAILABLE)
@@ -129,7 +133,7 @@ def test_first_person_finds_what_is_available(made: tuple[Stock, RoomFlow]) -> N
 
 @given(situations(), st.integers(0, 50_000), st.integers(1, 50_000))
 def test_enough_returned_stock_is_available_again(made: tuple[Stock, RoomFlow], ahead: int, more: int) -> None:
-    """The tier has more tickets than all people ahead can take."""
+    """The tier has more tickets than all the people ahead will buy."""
     _, counted = made
     taken = max(counted.tickets, counted.completed)
     assert forecast_stock_ahead(stock((ahead * max(taken, 1) + more, 0, 10)), ahead, counted) is StockAhead.AVAILABLE

@@ -1,4 +1,4 @@
-"""E-mail addresses are refused with a reason, or trimmed and stored in one form."""
+"""Email addresses are refused with a reason, or trimmed, normalized and stored."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from domain.text.email_addresses import clean_email, email_problems
 from domain.validation import customer_problems
 
 
-def said(address: str) -> list[str]:
+def messages(address: str) -> list[str]:
     return [problem.message for problem in email_problems("customerEmail", address)]
 
 
@@ -43,8 +43,8 @@ def said(address: str) -> list[str]:
     ],
     ids=ascii,
 )
-def test_an_address_that_no_mail_can_reach_is_refused(address: str) -> None:
-    (message,) = said(address)
+def test_undeliverable_address_is_refused(address: str) -> None:
+    (message,) = messages(address)
     assert message
     assert [p.path for p in customer_problems(Customer("Ada", address))] == ["customerEmail"]
 
@@ -62,17 +62,17 @@ def test_an_address_that_no_mail_can_reach_is_refused(address: str) -> None:
         (f"{'ü' * 32}@b.de", f"{'ü' * 32}@b.de"),
     ],
 )
-def test_an_address_is_trimmed_and_stored_in_one_form(sent: str, stored: str) -> None:
-    assert said(sent) == []
+def test_address_is_trimmed_and_normalized(sent: str, stored: str) -> None:
+    assert messages(sent) == []
     assert clean_email(sent) == stored
     assert clean_customer(Customer(" Ada ", sent)) == Customer("Ada", stored)
 
 
-def test_a_refusal_says_why_and_gives_a_form() -> None:
-    assert said("a,b@c.de") == [
+def test_refusal_gives_the_reason_and_the_expected_form() -> None:
+    assert messages("a,b@c.de") == [
         "is not an email address: the email address contains invalid characters before the @-sign: ',';"
         " use the form name@example.org"
     ]
-    assert said(f"{'ü' * 33}@b.de") == [
+    assert messages(f"{'ü' * 33}@b.de") == [
         "is not an email address: the part before the @-sign has 66 bytes in UTF-8; at most 64 are allowed"
     ]

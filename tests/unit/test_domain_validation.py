@@ -106,7 +106,7 @@ def test_draft_fields_are_checked(changes: dict[str, Any], expected: list[str]) 
     assert paths(draft_problems(draft(10, **changes))) == expected
 
 
-def test_times_of_a_draft_are_in_order() -> None:
+def test_times_of_a_draft_must_be_in_order() -> None:
     made = draft(10)
     assert paths(draft_problems(changed(made, sales_end_at=made.terms.sales_start_at))) == ["salesEndAt"]
     assert paths(draft_problems(changed(made, sales_end_at=made.terms.starts_at + timedelta(days=1)))) == []

@@ -1,4 +1,4 @@
-"""Ids derived from a request, money without rounding, transitions of states, and settings."""
+"""Ids derived from requests, exact amounts of money, state transitions, and settings."""
 
 from decimal import Decimal
 
@@ -66,7 +66,7 @@ def test_every_state_has_its_transitions() -> None:
     assert set(orders.NEXT_STATUS) == set(orders.OrderStatus)
 
 
-def test_settings_name_every_problem_at_once() -> None:
+def test_settings_error_names_every_problem() -> None:
     with pytest.raises(SettingsError) as refusal:
         Settings.from_env({"ONSALE_ENV": "production", "ONSALE_PORT": "-1", "ONSALE_LOG_FORMAT": "xml"})
     words = str(refusal.value)

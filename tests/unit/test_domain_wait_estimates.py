@@ -1,4 +1,4 @@
-"""Wait estimates from flows: exact values where limits decide, and rules for every queue."""
+"""Wait estimates: exact values where the limits decide, and properties of every queue."""
 
 from dataclasses import replace
 from itertools import pairwise
@@ -17,7 +17,7 @@ DAY_S = 86_400
 def estimate_wait(
     position: int, flow: RoomFlow, *, slots_taken: int, total_active_users: int, new_users_per_minute: int
 ) -> WaitEstimate | None:
-    """Return the estimate of the person at `position`."""
+    """Return the estimate for the person at `position`."""
     table = build_wait_table(
         flow,
         slots_taken=slots_taken,
@@ -28,19 +28,19 @@ def estimate_wait(
 
 
 def slices(**by_age: int) -> tuple[int, ...]:
-    """Return counts by slice; `s3=7` is seven in the third slice before the current one."""
+    """Return counts by slice; `s3=7` puts 7 in the third slice before the current one."""
     counts = [0] * SLICES
     for name, count in by_age.items():
         counts[SLICES - 1 - int(name[1:])] = count
     return tuple(counts)
 
 
-def even(a_slice: int) -> tuple[int, ...]:
-    return (a_slice,) * (SLICES - 1) + (a_slice // 2,)
+def even(per_slice: int) -> tuple[int, ...]:
+    return (per_slice,) * (SLICES - 1) + (per_slice // 2,)
 
 
 def slot_limited(rate: int = 1, **changes: object) -> RoomFlow:
-    """Return a flow of 1,000 s with 150 x rate slots, of which `rate` per second became free."""
+    """Return a flow over 1,000 s with 150 x `rate` slots; `rate` of them become free per second."""
     flow = RoomFlow(
         now_s=NOW_S,
         opened_s=NOW_S - 1_000,
@@ -63,11 +63,11 @@ def test_steady_queue_keeps_its_rate() -> None:
     assert waits == [10, 50, 101, 304, 1017]
 
 
-def test_full_minute_is_followed_by_the_next_burst_a_minute_later() -> None:
-    """600 were called some 33 s ago; each next 600 are called 61 s after the previous 600."""
+def test_next_burst_follows_a_full_minute_after_the_last() -> None:
+    """600 people were called about 33 s ago; each further 600 are called 61 s after the last."""
     flow = RoomFlow(now_s=NOW_S, opened_s=NOW_S - 33, joined=3_000, called=600, called_lately=slices(s3=600))
     waits = [p50(position, flow, slots=5_000, per_minute=600, taken=600) for position in (1, 550, 650, 1_150, 1_250)]
-    # The burst was in the slice from 35 s to 25 s ago: the next one is due in 26 s to 36 s, in
+    # The burst was 25 s to 35 s ago, so the next one is due in 26 s to 36 s. The projection has
     # steps of 6.1 s.
     assert waits == [24, 36, 87, 97, 148]
 
@@ -83,8 +83,8 @@ def test_estimate_at_the_edge_of_a_burst_includes_the_next_one() -> None:
     assert inner.p90_s <= 40
 
 
-def test_raised_rate_counts_at_once() -> None:
-    """120 a minute were called and now 600 may be: 480 at once, the rest a minute after the 120."""
+def test_raised_rate_applies_immediately() -> None:
+    """The limit rises from 120 to 600 calls a minute, so 480 people are called immediately."""
     flow = RoomFlow(
         now_s=NOW_S, opened_s=NOW_S - 600, joined=3_000, called=1_200, completed=900, called_lately=even(20)
     )
@@ -95,7 +95,7 @@ def test_raised_rate_counts_at_once() -> None:
 def test_no_estimate_before_enough_slots_became_free() -> None:
     flow = RoomFlow(now_s=NOW_S, opened_s=NOW_S - 20, joined=500, called=100, called_lately=slices(s2=100))
     assert p50(1, flow, slots=100, per_minute=600) is None
-    # Four of a hundred are still too few.
+    # Four free slots out of a hundred are still too few.
     ended = replace(flow, called=104, completed=4, called_lately=slices(s2=100, s0=4))
     assert p50(1, ended, slots=100, per_minute=600) is None
     enough = replace(flow, called=110, completed=10, called_lately=slices(s2=100, s0=10))
@@ -110,7 +110,7 @@ def test_no_estimate_before_the_opening_and_the_first_call() -> None:
 
 
 def test_no_estimate_for_positions_beyond_the_known_slots() -> None:
-    """400 more slots are free for the next minute, and no slot has been returned yet."""
+    """400 more slots are free, and no slot has been returned yet."""
     flow = RoomFlow(now_s=NOW_S, opened_s=NOW_S - 33, joined=3_000, called=600, called_lately=slices(s3=600))
     near = p50(300, flow, slots=1_000, per_minute=600, taken=600)
     assert near is not None
@@ -126,8 +126,8 @@ def test_people_who_give_up_ahead_shorten_the_wait() -> None:
     assert shorter < 0.9 * longer
 
 
-def test_estimates_are_as_tuned() -> None:
-    """After changing a constant of the estimator, run `make simulate` and record its results."""
+def test_estimates_equal_the_tuned_values() -> None:
+    """If you change a constant of the estimator, run `make simulate` and record its results."""
     young = slot_limited(opened_s=NOW_S - 60, called=210, completed=60, called_lately=slices(s6=150, s1=30, s0=30))
     caps = {"slots_taken": 150, "total_active_users": 150, "new_users_per_minute": 6_000}
     found = [estimate_wait(position, flow, **caps) for flow in (slot_limited(), young) for position in (1, 20, 300)]
@@ -151,7 +151,7 @@ def test_estimate_is_at_most_a_day() -> None:
     assert found == WaitEstimate(DAY_S, DAY_S)
 
 
-def test_table_stays_small_however_long_the_queue() -> None:
+def test_table_stays_small_for_a_long_queue() -> None:
     """One tick reads thousands of estimates from the table, with one search each."""
     table = build_wait_table(
         slot_limited(100), slots_taken=15_000, total_active_users=15_000, new_users_per_minute=600_000
@@ -162,7 +162,7 @@ def test_table_stays_small_however_long_the_queue() -> None:
 
 @st.composite
 def flows(draw: st.DrawFn) -> tuple[RoomFlow, int, int, int]:
-    """Draw a flow that a store could have counted, the slots taken, and both limits."""
+    """Draw a flow that a store could have recorded, the slots taken, and both limits."""
     open_s = draw(st.integers(1, 2_000))
     known = min(SLICES, open_s // 10 + 1)
     counts = st.integers(0, draw(st.sampled_from((2, 30, 600))))

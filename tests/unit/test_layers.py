@@ -1,4 +1,4 @@
-"""Imports have one direction, and third-party packages are used only where the tables allow it."""
+"""Imports point one way, and third-party packages are imported only where the table allows."""
 
 import ast
 import sys
@@ -26,10 +26,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "bench": {"web", "workers", "schema", "resolvers", "settings", *BELOW_RESOLVERS},
     "proofs": {"web", "workers", "schema", "resolvers", "settings", "bench.clients", *BELOW_RESOLVERS},
 }
-# Programs read the settings and write logs; no other module of their package may.
+# Programs may import these too; the other modules of their package may not.
 PROGRAMS = {"workers/__main__.py": ("settings.", "web.logs")}
 
-PACKAGES_OF = {
+THIRD_PARTY_USERS = {
     "strawberry": {"schema"},
     "graphql": {"schema"},
     "redis": {"storage", "subscriptions/feed.py"},
@@ -53,7 +53,7 @@ PACKAGES_OF = {
     "segno": {"tickets"},
 }
 
-# A module in the first part imports nothing from the second, except from the third.
+# For each part: the modules that it must not import, and the exceptions.
 SEPARATED = (
     ("subscriptions.sockets", ("subscriptions.",), ("subscriptions.sockets.", "subscriptions.interfaces")),
     ("subscriptions.publishing", ("subscriptions.",), ("subscriptions.publishing.", "subscriptions.interfaces")),
@@ -94,7 +94,7 @@ def _package(name: str) -> str:
 
 
 def broken_layers(place: str, source: str) -> set[str]:
-    """Return our packages that `place`, a path from the root, must not import from but does."""
+    """Return our packages that `place`, a path from the root, imports but must not."""
     own = _package(place.partition("/")[0])
     allowed = tuple(f"{part}." for part in {own, *MAY_IMPORT[own]})
     names = {name for name in _imported(source) if not name.startswith(PROGRAMS.get(place, ()))}
@@ -102,7 +102,7 @@ def broken_layers(place: str, source: str) -> set[str]:
 
 
 def broken_separations(place: str, source: str) -> set[str]:
-    """Return the imports of `place` from parts of its package that its own part must not import."""
+    """Return the imports of `place` that `SEPARATED` forbids."""
     module = place.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
     found = set[str]()
     for part, others, exceptions in SEPARATED:
@@ -111,13 +111,15 @@ def broken_separations(place: str, source: str) -> set[str]:
     return found
 
 
-def misplaced_third_parties(place: str, source: str) -> set[str]:
-    """Return the third parties that `place` must not import but does.
+def misplaced_packages(place: str, source: str) -> set[str]:
+    """Return the third-party packages that `place` imports but must not.
 
-    They include those that are not in the table.
+    A package that is missing from the table must not be imported anywhere.
     """
     found = {_package(name) for name in _imported(source)} - FIRST_PARTY - sys.stdlib_module_names
-    return {name for name in found if not {place, _package(place.partition("/")[0])} & PACKAGES_OF.get(name, set())}
+    return {
+        name for name in found if not {place, _package(place.partition("/")[0])} & THIRD_PARTY_USERS.get(name, set())
+    }
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
@@ -126,8 +128,8 @@ def test_imports_point_one_way(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", PRODUCT, ids=lambda path: str(path.relative_to(ROOT)))
-def test_third_parties_stay_in_their_packages(path: Path) -> None:
-    assert misplaced_third_parties(path.relative_to(ROOT).as_posix(), path.read_text()) == set()
+def test_third_party_packages_are_imported_only_where_allowed(path: Path) -> None:
+    assert misplaced_packages(path.relative_to(ROOT).as_posix(), path.read_text()) == set()
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
@@ -183,7 +185,7 @@ def test_layer_rule_finds_forbidden_imports(place: str, source: str, found: set[
     ],
 )
 def test_third_party_rule_finds_misplaced_imports(place: str, source: str, found: set[str]) -> None:
-    assert misplaced_third_parties(place, source) == found
+    assert misplaced_packages(place, source) == found
 
 
 @pytest.mark.parametrize(

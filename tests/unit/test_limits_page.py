@@ -1,4 +1,4 @@
-"""docs/limits.md states the bounds that the code has."""
+"""docs/limits.md states the same bounds as the code."""
 
 import importlib
 import re
@@ -15,7 +15,7 @@ ROWS = [(match["constant"], match["value"]) for match in ROW.finditer(PAGE)]
 
 
 def bound_of(constant: str) -> float:
-    """Return the value of the constant that the last cell of a row names."""
+    """Return the value of the constant named in the last cell of a row."""
     if match := re.fullmatch(r"`([\w/]+)\.py` `(\w+)`", constant):
         return float(getattr(importlib.import_module(match[1].replace("/", ".")), match[2]))
     if match := re.fullmatch(r"`Limits\.(\w+)`", constant):
@@ -29,7 +29,7 @@ def test_page_has_rows() -> None:
 
 
 @pytest.mark.parametrize(("constant", "value"), ROWS, ids=[constant for constant, _ in ROWS])
-def test_row_states_the_bound_of_the_code(constant: str, value: str) -> None:
+def test_row_states_the_bound_in_the_code(constant: str, value: str) -> None:
     number = re.sub(r"^`\w+`, ", "", value).replace(",", "")
 
     assert float(number) == bound_of(constant)

@@ -1,4 +1,4 @@
-"""A step of the Makefile shows its title, time and size, and its output only if it fails."""
+"""A Makefile step shows its title, time and size, and shows its output only if it fails."""
 
 import importlib.util
 import io
@@ -32,7 +32,7 @@ def run(capsys: pytest.CaptureFixture[str], program: str, *options: str) -> tupl
     return code, re.sub(r"\d+ s", "N s", capsys.readouterr().out)
 
 
-def test_step_tells_its_time_and_size(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_step_shows_its_time_and_size(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(bytes(3_000_000))
     shown = run(capsys, "print('noise')", "--into", str(tmp_path))
     assert shown == (0, f"Working …\n  done in N s, 3 MB in {tmp_path}\n")
@@ -55,7 +55,7 @@ def test_progress_counts_the_lines_that_match() -> None:
 
 
 class FakeTerminal(io.StringIO):
-    """A standard output that lets the command continue when its progress has been shown."""
+    """Standard output that lets the command continue once its progress has been shown."""
 
     def __init__(self, gate: Path) -> None:
         super().__init__()
@@ -77,6 +77,6 @@ def test_step_shows_progress_while_it_runs(tmp_path: Path, monkeypatch: pytest.M
     assert "\n  1 of 2, " in recorder.getvalue()
 
 
-def test_build_of_the_pages_checks_no_types() -> None:
+def test_frontend_build_does_not_check_types() -> None:
     scripts = orjson.loads((ROOT / "frontend" / "package.json").read_bytes())["scripts"]
     assert scripts == {"build": "vite build", "types": "tsc"}

@@ -1,4 +1,4 @@
-"""The pace of messages: a burst, two hundred per second for two seconds, and no more."""
+"""The pace of messages: first a burst, then at most 200 messages per second for two seconds."""
 
 import pytest
 
@@ -6,16 +6,16 @@ from subscriptions.sockets.limits import Limits
 from subscriptions.sockets.message_pace import Flood, MessagePace
 
 LIMITS = Limits()
-WAITING = 0.0
+NO_WAIT = 0.0
 
 
 def send(pace: MessagePace, *, per_s: float, seconds: float, from_s: float = 0.0) -> float:
-    """Return by how many seconds, at most, reading is behind a client that sends at this rate."""
+    """Return the longest delay, in seconds, of a message from a client that sends at this rate."""
     now_s = from_s
     worst_s = 0.0
     for number in range(int(per_s * seconds)):
         sent_s = from_s + number / per_s
-        waited_s = max(sent_s - now_s, WAITING)
+        waited_s = max(sent_s - now_s, NO_WAIT)
         now_s = max(now_s, sent_s)
         worst_s = max(worst_s, now_s - sent_s)
         now_s = pace.count(now_s, waited_s=waited_s)
@@ -23,42 +23,42 @@ def send(pace: MessagePace, *, per_s: float, seconds: float, from_s: float = 0.0
 
 
 @pytest.mark.parametrize("per_s", [15, 45, 150, 195])
-def test_a_busy_page_is_read_as_fast_as_it_sends(per_s: float) -> None:
+def test_busy_page_is_read_as_fast_as_it_sends(per_s: float) -> None:
     assert send(MessagePace(LIMITS, now_s=0), per_s=per_s, seconds=60) < 0.01
 
 
-def test_a_flood_is_slowed_for_two_seconds_and_then_closed() -> None:
+def test_flood_is_slowed_for_two_seconds_and_then_refused() -> None:
     pace = MessagePace(LIMITS, now_s=0)
     assert send(pace, per_s=1_000, seconds=0.5) <= 2
     with pytest.raises(Flood):
         send(pace, per_s=1_000, seconds=1, from_s=2)
 
 
-def test_a_client_that_falls_behind_starts_again() -> None:
+def test_client_may_send_a_burst_every_six_seconds() -> None:
     pace = MessagePace(LIMITS, now_s=0)
     for second in range(0, 60, 6):
         assert send(pace, per_s=1_000, seconds=0.3, from_s=second) <= 2
 
 
-def test_a_slow_server_does_not_blame_its_client() -> None:
-    """The server reads two messages per second, and pauses for none of them."""
+def test_slow_server_does_not_blame_the_client() -> None:
+    """The server reads only two messages per second, so it never pauses."""
     pace = MessagePace(Limits(messages_burst=1, messages_per_s=0.001), now_s=0)
-    pace.count(0.0, waited_s=WAITING)
-    pace.count(0.0, waited_s=WAITING)
+    pace.count(0.0, waited_s=NO_WAIT)
+    pace.count(0.0, waited_s=NO_WAIT)
     for number in range(1, 100):
         now_s = number * 0.5
-        assert pace.count(now_s, waited_s=WAITING) <= now_s
+        assert pace.count(now_s, waited_s=NO_WAIT) <= now_s
 
 
 def send_with_gaps(pace: MessagePace, *, messages: int) -> None:
-    """Send messages that are always waiting, except that every 70th arrives a little late."""
+    """Send messages that are waiting to be read, except that every 70th arrives slightly late."""
     now_s = 0.0
     for number in range(messages):
         late_s = 0.0005 if number % 70 == 0 else 0.0
-        now_s = pace.count(now_s + late_s, waited_s=late_s or WAITING)
+        now_s = pace.count(now_s + late_s, waited_s=late_s or NO_WAIT)
 
 
-def test_a_flood_with_short_gaps_is_closed() -> None:
-    """The network delivers a flood in pieces."""
+def test_flood_with_short_gaps_is_refused() -> None:
+    """The network delivers a flood in pieces, so it has short gaps."""
     with pytest.raises(Flood):
         send_with_gaps(MessagePace(LIMITS, now_s=0), messages=2_000)

@@ -1,16 +1,16 @@
-"""Each Markdown document that a source file names exists."""
+"""Each Markdown document that is named in a source file exists."""
 
 import re
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-OTHERS = {".venv", "frontend"}
-"""Folders with third-party sources, or with sources that have their own build."""
+EXCLUDED_FOLDERS = {".venv", "frontend"}
+"""Folders with third-party sources or with a build of their own."""
 SOURCES = [
     path
     for kind in ("*.py", "*.lua")
     for path in ROOT.rglob(kind)
-    if path.relative_to(ROOT).parts[0] not in OTHERS and path != Path(__file__)
+    if path.relative_to(ROOT).parts[0] not in EXCLUDED_FOLDERS and path != Path(__file__)
 ]
 DOCUMENTS = {path.name for folder in (ROOT, ROOT / "docs", ROOT / "docs" / "adr") for path in folder.glob("*.md")}
 

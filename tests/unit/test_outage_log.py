@@ -1,4 +1,4 @@
-"""An outage is logged once, then once a minute, then with a summary, for any number of failures."""
+"""An outage is logged when it begins, once a minute, and when it ends, not for each failure."""
 
 import logging
 
@@ -20,7 +20,7 @@ class Outage:
         self.now_s += seconds
 
 
-def test_an_outage_is_logged_once_and_summed_up(caplog: pytest.LogCaptureFixture) -> None:
+def test_outage_is_logged_once_and_summarized_at_its_end(caplog: pytest.LogCaptureFixture) -> None:
     outage = Outage()
     for _ in range(40):
         outage.fail("a", "b")
@@ -33,7 +33,7 @@ def test_an_outage_is_logged_once_and_summed_up(caplog: pytest.LogCaptureFixture
     ]
 
 
-def test_a_long_outage_is_told_once_a_minute(caplog: pytest.LogCaptureFixture) -> None:
+def test_long_outage_is_logged_once_a_minute(caplog: pytest.LogCaptureFixture) -> None:
     outage = Outage()
     for _ in range(4 * 125):
         outage.fail("a")
@@ -41,7 +41,7 @@ def test_a_long_outage_is_told_once_a_minute(caplog: pytest.LogCaptureFixture) -
     assert caplog.messages[1] == f"the store has failed for {SUMMARY_EVERY_S:.0f} s, 241 attempts: refused"
 
 
-def test_the_next_outage_is_logged_again(caplog: pytest.LogCaptureFixture) -> None:
+def test_next_outage_is_logged_again(caplog: pytest.LogCaptureFixture) -> None:
     outage = Outage()
     for _ in range(2):
         outage.fail("a")
@@ -49,7 +49,7 @@ def test_the_next_outage_is_logged_again(caplog: pytest.LogCaptureFixture) -> No
     assert len(caplog.messages) == 4
 
 
-def test_a_user_that_ended_keeps_no_outage_alive(caplog: pytest.LogCaptureFixture) -> None:
+def test_forgotten_user_does_not_prolong_an_outage(caplog: pytest.LogCaptureFixture) -> None:
     outage = Outage()
     outage.fail("forgotten", "a")
     outage.log.forget("forgotten")

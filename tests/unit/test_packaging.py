@@ -1,4 +1,4 @@
-"""Python finds our packages by their generic names, and no installed package has such a name."""
+"""Our generic package names refer to this repository, and no installed package uses them."""
 
 from functools import cache
 from importlib.metadata import packages_distributions
@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[2]
 FIRST_PARTY = sorted(
     {path.parent.name for path in ROOT.glob("*/__init__.py")} | {path.stem for path in ROOT.glob("*.py")}
 )
-# Packages that do not exist yet; a dependency with such a name would break when they do.
+# Names of future packages; a dependency with one of these names would conflict with it.
 PLANNED = ["payments", "tickets"]
 
 distributions = cache(packages_distributions)
@@ -21,22 +21,22 @@ distributions = cache(packages_distributions)
 def test_top_level_name_is_found_in_this_repository(name: str) -> None:
     spec = find_spec(name)
     assert spec is not None
-    assert spec.origin is not None, "a package without __init__.py loses against one that has it"
+    assert spec.origin is not None, "a package without __init__.py is hidden by one that has it"
     assert Path(spec.origin).is_relative_to(ROOT)
 
 
 @pytest.mark.parametrize("name", sorted({*FIRST_PARTY, *PLANNED}))
-def test_no_installed_distribution_has_a_name_of_ours(name: str) -> None:
+def test_no_installed_distribution_uses_our_package_names(name: str) -> None:
     assert distributions().get(name) is None
 
 
-def test_no_test_folder_has_a_name_of_ours() -> None:
+def test_no_test_folder_uses_our_package_names() -> None:
     folders = {path.parent.name for path in (ROOT / "tests").rglob("__init__.py")} - {"tests"}
     assert folders & set(FIRST_PARTY) == set()
 
 
 @pytest.mark.parametrize("name", ["requirements.lock", "requirements-dev.lock"])
-def test_lock_file_has_pins_and_hashes_and_no_addresses(name: str) -> None:
+def test_lock_file_has_pins_and_hashes_but_no_urls(name: str) -> None:
     lines = [line for line in (ROOT / name).read_text().splitlines() if line and not line.lstrip().startswith("#")]
     pins = [line for line in lines if not line.startswith(" ")]
     assert pins

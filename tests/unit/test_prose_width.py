@@ -1,7 +1,6 @@
-"""Lines of prose have at most 100 columns, in Markdown and in the comments of Lua scripts.
+"""Prose in Markdown and in Lua comments has at most 100 columns.
 
-The linter checks Python. Tables, code blocks, the targets of links, and lines of a single word are
-exempt.
+The linter checks Python. Tables, code blocks, link targets and lines of one word are exempt.
 """
 
 import os
@@ -13,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 MAX_COLUMNS = 100
-NOT_OURS = {"node_modules", "dist"}
+EXCLUDED_FOLDERS = {"node_modules", "dist"}
 
 FENCE = re.compile(r"\s*(```|~~~)")
 LIST_ITEM = re.compile(r"\s*([-*+]|\d+\.) ")
@@ -23,7 +22,7 @@ Prose = Callable[[str], Iterator[tuple[int, str]]]
 
 
 def markdown_prose(text: str) -> Iterator[tuple[int, str]]:
-    """Yield the lines of prose with their numbers."""
+    """Yield each line of prose with its number."""
     open_fence, is_in_list, may_begin_code = "", False, True
     for number, line in enumerate(text.splitlines(), start=1):
         fence = FENCE.match(line)
@@ -37,7 +36,7 @@ def markdown_prose(text: str) -> Iterator[tuple[int, str]]:
 
 
 def lua_prose(text: str) -> Iterator[tuple[int, str]]:
-    """Yield the lines of comments with their numbers."""
+    """Yield each comment line with its number."""
     is_in_block = False
     for number, line in enumerate(text.splitlines(), start=1):
         is_in_block = is_in_block or line.lstrip().startswith("--[[")
@@ -50,17 +49,17 @@ def wide_lines(prose: Iterator[tuple[int, str]]) -> list[int]:
     return [number for number, line in prose if len(line) > MAX_COLUMNS and len(line.strip(" -*").split()) > 1]
 
 
-def our_files(suffix: str) -> list[Path]:
+def find_files(suffix: str) -> list[Path]:
     found: list[Path] = []
     for folder, subfolders, names in os.walk(ROOT):
-        subfolders[:] = sorted(name for name in subfolders if name not in NOT_OURS and not name.startswith("."))
+        subfolders[:] = sorted(name for name in subfolders if name not in EXCLUDED_FOLDERS and not name.startswith("."))
         found += [Path(folder) / name for name in sorted(names) if name.endswith(suffix)]
     return found
 
 
 @pytest.mark.parametrize(("suffix", "prose"), [(".md", markdown_prose), (".lua", lua_prose)])
 def test_prose_has_at_most_100_columns(suffix: str, prose: Prose) -> None:
-    files = our_files(suffix)
+    files = find_files(suffix)
     wide = [f"{path.relative_to(ROOT)}:{number}" for path in files for number in wide_lines(prose(path.read_text()))]
     assert len(files) > 20
     assert wide == []
@@ -68,7 +67,7 @@ def test_prose_has_at_most_100_columns(suffix: str, prose: Prose) -> None:
 
 FITTING = ("word " * 20).strip() + "s"
 WIDE = FITTING + "s"
-SINGLE = "-" * 101
+LONG_WORD = "-" * 101
 
 
 @pytest.mark.parametrize(
@@ -83,13 +82,13 @@ SINGLE = "-" * 101
         (f"```\n~~~\n{WIDE}\n```\n{WIDE}", [5]),
         (f"short\n\n    {WIDE}\n\n    {WIDE}\n\n{WIDE}", [7]),
         (f"| a | {WIDE} |", []),
-        (f"A [link](https://example.org/{SINGLE}).", []),
+        (f"A [link](https://example.org/{LONG_WORD}).", []),
         (f"{WIDE} [link](there)", [1]),
-        (f"- https://example.org/{SINGLE}", []),
-        (SINGLE, []),
+        (f"- https://example.org/{LONG_WORD}", []),
+        (LONG_WORD, []),
     ],
 )
-def test_wide_lines_of_markdown_are_found(text: str, wide: list[int]) -> None:
+def test_wide_markdown_lines_are_found(text: str, wide: list[int]) -> None:
     assert len(FITTING) == MAX_COLUMNS
     assert wide_lines(markdown_prose(text)) == wide
 
@@ -100,8 +99,8 @@ def test_wide_lines_of_markdown_are_found(text: str, wide: list[int]) -> None:
         (f"-- {FITTING}", [1]),
         (f"  -- {FITTING}", [1]),
         (f"--[[ Short.\nReplies   {FITTING}\n]]\nlocal text = '{WIDE}'\n-- {WIDE}", [2, 5]),
-        (f"--{SINGLE}", []),
+        (f"--{LONG_WORD}", []),
     ],
 )
-def test_wide_comments_of_lua_are_found(text: str, wide: list[int]) -> None:
+def test_wide_lua_comments_are_found(text: str, wide: list[int]) -> None:
     assert wide_lines(lua_prose(text)) == wide

@@ -1,4 +1,4 @@
-"""The tables of the README list exactly our settings, with their defaults, and our commands."""
+"""The README tables list exactly our settings, with their defaults, and our commands."""
 
 import re
 from dataclasses import fields

@@ -1,4 +1,4 @@
-"""LoadOnce: one request reads each key once."""
+"""LoadOnce reads each key once per request."""
 
 import asyncio
 from functools import partial
@@ -9,7 +9,7 @@ from resolvers.load_once import LoadOnce
 from tests.support.waiting import wait_until
 
 
-async def test_concurrent_callers_of_a_request_share_one_read() -> None:
+async def test_concurrent_callers_in_a_request_share_one_read() -> None:
     once, reads, gate = LoadOnce[str, int](), [], asyncio.Event()
 
     async def read() -> int:
@@ -38,7 +38,7 @@ async def test_error_is_kept_for_every_caller() -> None:
     assert reads == ["a"]
 
 
-async def test_each_key_of_a_request_has_its_own_read() -> None:
+async def test_each_key_in_a_request_has_its_own_read() -> None:
     once = LoadOnce[str, str]()
 
     async def read(key: str) -> str:

@@ -1,4 +1,4 @@
-"""The keys of a page are loaded together, and each once."""
+"""The keys of a page are loaded together, and each key only once."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -12,9 +12,9 @@ from tests.support.waiting import wait_until
 
 @dataclass
 class Reads:
-    """Reads a letter as its upper case, and fails for a digit.
+    """Reads a letter as uppercase and fails for a digit.
 
-    `turns` lists the keys whose reads began in each turn of the loop.
+    `turns` lists the keys whose reads began in each iteration of the event loop.
     """
 
     turns: list[list[str]] = field(default_factory=list)
@@ -35,7 +35,7 @@ class Reads:
         self._is_turn_over = True
 
 
-async def test_keys_are_loaded_in_one_turn() -> None:
+async def test_keys_are_loaded_in_one_iteration_of_the_loop() -> None:
     once, reads = LoadOnce[str, str](), Reads()
 
     await once.load_all({key: partial(reads.read, key) for key in "abc"})
@@ -74,7 +74,7 @@ async def test_load_waits_for_keys_that_another_caller_is_loading() -> None:
     assert await other == "slow"
 
 
-async def test_loaded_value_is_shown_at_once() -> None:
+async def test_loaded_value_is_returned_without_waiting() -> None:
     once, reads = LoadOnce[str, str](), Reads()
 
     later = once.get_now_or_later("a", partial(reads.read, "a"), len)
@@ -84,7 +84,7 @@ async def test_loaded_value_is_shown_at_once() -> None:
     assert reads.turns == [["a"]]
 
 
-async def test_error_of_a_key_is_raised_where_it_is_read() -> None:
+async def test_error_for_a_key_is_raised_where_the_key_is_read() -> None:
     once, reads = LoadOnce[str, str](), Reads()
     await once.load_all({key: partial(reads.read, key) for key in "a12"})
 

@@ -1,4 +1,4 @@
-"""The cache of wait tables: one read per concert and second for all callers."""
+"""The cache of wait tables reads each concert at most once a second for all callers."""
 
 import asyncio
 from dataclasses import dataclass, field, replace
@@ -93,7 +93,7 @@ async def test_concert_costs_one_read_a_second(stores: FakeStores) -> None:
         assert len(stores.reads) == reads, after_s
 
 
-async def test_cancelled_caller_costs_the_others_nothing(stores: FakeStores) -> None:
+async def test_cancelled_caller_does_not_affect_the_others(stores: FakeStores) -> None:
     first, *others = start_gets(stores, stores.tables(), 3)
     await wait_until(lambda: stores.reads, what="the read")
     first.cancel()

@@ -1,4 +1,4 @@
-"""Buyers record every answer that must never occur, and no answer of a correct server."""
+"""Buyers record every answer that must never occur, and no answer from a correct server."""
 
 import asyncio
 import time
@@ -32,7 +32,7 @@ def _poll_without_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class FakeShop(Shop):
-    """A shop with stock for one person that refuses exactly what it must, unless it has a fault."""
+    """A shop that refuses exactly the requests that it must, unless it has a fault."""
 
     def __init__(self, ledger: Ledger, fault: str) -> None:
         super().__init__(Client((), ledger), ledger, CONCERT)
@@ -156,7 +156,7 @@ async def find_surprises(
     fault: str = "",
     expected: int,
 ) -> list[str]:
-    """Run a buyer until it is done, or has recorded the expected number of surprises."""
+    """Run a buyer until it is done or has recorded the expected number of surprises."""
     person = Person(
         "buyer1", buyer_behavior, 4, 0, takes_two_tiers=False, arrives_after_s=0.0, thinks_s=0.0,
         queue_behavior=queue_behavior, patience_s=0.0,
@@ -173,7 +173,7 @@ async def find_surprises(
 
 
 @pytest.mark.parametrize("queue_behavior", QueueBehavior)
-async def test_honest_server_gives_no_surprise(queue_behavior: QueueBehavior) -> None:
+async def test_correct_server_causes_no_surprise(queue_behavior: QueueBehavior) -> None:
     for buyer_behavior in BuyerBehavior:
         assert await find_surprises(buyer_behavior, queue_behavior, expected=0) == []
 
@@ -189,7 +189,7 @@ async def test_honest_server_gives_no_surprise(queue_behavior: QueueBehavior) ->
         (BuyerBehavior.BUYS, QueueBehavior.CHEATS, ["without a pass", "an access token", "stolen", "forged", "spent"]),
     ],
 )
-async def test_missing_check_of_the_shop_is_found(
+async def test_missing_check_in_the_shop_is_found(
     buyer_behavior: BuyerBehavior, queue_behavior: QueueBehavior, expected: list[str]
 ) -> None:
     surprises = await find_surprises(buyer_behavior, queue_behavior, fault="no checks", expected=len(expected))
@@ -218,12 +218,12 @@ async def test_refusal_of_a_valid_pass_is_found(buyer_behavior: BuyerBehavior) -
         (QueueBehavior.SUBSCRIBES, "positions end early", "the positions of number 1 ended before the entry"),
     ],
 )
-async def test_false_answer_of_the_queue_is_found(queue_behavior: QueueBehavior, fault: str, expected: str) -> None:
+async def test_wrong_answer_from_the_queue_is_found(queue_behavior: QueueBehavior, fault: str, expected: str) -> None:
     surprises = await find_surprises(queue_behavior=queue_behavior, fault=fault, expected=1)
     assert expected in surprises[0]
 
 
-async def test_error_of_an_action_is_not_taken_for_the_end() -> None:
+async def test_error_in_an_action_is_not_mistaken_for_sold_out() -> None:
     async def fail() -> None:
         raise ValueError("broken")
 

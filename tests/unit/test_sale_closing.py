@@ -1,4 +1,4 @@
-"""A sale on a server that keeps running closes its concert, even if the sale failed."""
+"""A sale on a server that keeps running closes its concert, even if the sale fails."""
 
 import asyncio
 import contextlib
@@ -15,8 +15,8 @@ from proofs.sale.closing import closed_at_the_end
 CLOSED: JsonObject = {"__typename": "CloseConcertSuccess", "concert": {"id": "c", "status": "CLOSED"}}
 
 
-class OneServer:
-    """Gives every mutation the same answer, or never answers."""
+class FakeServer:
+    """Gives every mutation the same answer, or never answers if `answer` is None."""
 
     def __init__(self, answer: JsonObject | Denied | None) -> None:
         self.answer = answer
@@ -38,7 +38,7 @@ class OneServer:
 
 @pytest.mark.parametrize("failure", [None, RuntimeError("the sale failed"), asyncio.CancelledError()])
 async def test_concert_is_closed_however_the_sale_ends(failure: BaseException | None) -> None:
-    server = OneServer(CLOSED)
+    server = FakeServer(CLOSED)
     with contextlib.suppress(RuntimeError, asyncio.CancelledError):
         async with closed_at_the_end(server.client, "c", "of olivia"):
             assert server.asked == []
@@ -48,10 +48,10 @@ async def test_concert_is_closed_however_the_sale_ends(failure: BaseException | 
 
 
 @pytest.mark.parametrize("answer", [None, Denied("UNAUTHENTICATED", "expired"), {"code": "NOT_FOUND", "message": "m"}])
-async def test_concert_that_could_not_be_closed_is_told(
+async def test_concert_that_could_not_be_closed_is_reported(
     answer: JsonObject | Denied | None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(closing, "CLOSE_WITHIN_S", 0.0)
-    async with closed_at_the_end(OneServer(answer).client, "c", "of olivia"):
+    async with closed_at_the_end(FakeServer(answer).client, "c", "of olivia"):
         pass
     assert "the concert c is still on sale" in capsys.readouterr().err

@@ -28,11 +28,11 @@ def test_people_are_the_same_for_the_same_seed() -> None:
     assert len({person.name for person in people(7)}) == 2_000
 
 
-def test_no_wish_exceeds_the_limit_per_person() -> None:
+def test_no_person_wants_more_than_the_limit_per_person() -> None:
     assert all(1 <= person.wish <= LIMIT_PER_PERSON for person in people(1))
 
 
-def test_wanted_tickets_are_those_of_the_people_who_buy() -> None:
+def test_wanted_tickets_count_only_people_who_buy() -> None:
     buys, gives_up = (BuyerBehavior.BUYS, BuyerBehavior.GIVES_UP)
     three = [
         Person("ann", buys, 2, 0, False, 0.0, 0.0),

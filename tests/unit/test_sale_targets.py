@@ -1,4 +1,4 @@
-"""The target of a sale is a server with its stores; without stores, the sale is refused."""
+"""A sale targets a server and its stores; if the stores are unknown, the sale is refused."""
 
 from pathlib import Path
 
@@ -25,7 +25,7 @@ def test_given_stores_are_the_target(tmp_path: Path) -> None:
     ("store", "redis_url", "mongo_url"), [("valkey", None, MONGO), ("mongod", REDIS, None), ("valkey", None, None)]
 )
 @pytest.mark.parametrize("has_lock_file", [False, True])
-def test_unknown_store_is_named_with_the_ways_to_specify_it(
+def test_error_names_the_unknown_store_and_how_to_specify_it(
     tmp_path: Path, store: str, redis_url: str | None, mongo_url: str | None, has_lock_file: bool
 ) -> None:
     if has_lock_file:

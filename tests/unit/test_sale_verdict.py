@@ -1,4 +1,4 @@
-"""A sale is good only if every check passed, every ticket was sold, and the kill happened."""
+"""A sale succeeds only if every check passed, every ticket was sold, and the kill happened."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -50,7 +50,7 @@ def result(*, sold: int = 10, offending: int = 0, surprises: int = 0, cut_short:
     return Result(ledger, StoreDump(CONCERT, (), {}, {}, (), {}, {}), verdicts, lasted_s=12.3, cut_short=cut_short)
 
 
-def test_good_sale_has_no_failure() -> None:
+def test_successful_sale_has_no_failure() -> None:
     assert failures(PLAN, result()) == []
     assert report(PLAN, result()).endswith("10 of 10 sold, 0 oversold, to 3 people in 12 s")
     assert "FAIL" not in report(PLAN, result())
@@ -71,7 +71,7 @@ def test_failed_sale_names_its_failure(failed: Result, reason: str) -> None:
     assert report(PLAN, failed).endswith(f"\nFAILED: {reason}")
 
 
-def test_goal_is_the_stock_or_what_buying_people_want() -> None:
+def test_goal_is_the_stock_or_the_demand_of_the_buyers() -> None:
     others = (person(BuyerBehavior.GIVES_UP), person(queue=QueueBehavior.LEAVES))
     assert Plan((person(), person(), *others), stock=10, room=NO_ROOM, limit_s=60.0).goal == 8
     assert PLAN.goal == 10
@@ -83,7 +83,7 @@ class EmptyShop(Shop):
 
 
 class StubBuyer:
-    """Buys `units`, or never finishes if that is None."""
+    """Buys `units`, or never finishes if `units` is None."""
 
     def __init__(self, ledger: Ledger, number: int, units: int | None) -> None:
         self.ledger, self.number, self.units = ledger, number, units
@@ -104,11 +104,11 @@ class StubBuyer:
         ((4,), 60.0, "half of the goal was never sold, so nothing was killed", 0),
     ],
 )
-async def test_sale_ends_and_kills_once_when_half_is_sold(
+async def test_sale_ends_and_kills_once_half_of_the_goal_is_sold(
     units: tuple[int | None, ...], limit_s: float, cut_short: str | None, kills: int
 ) -> None:
     ledger, killed = Ledger(), list[int]()
-    buyers = [StubBuyer(ledger, number, wish) for number, wish in enumerate(units)]
+    buyers = [StubBuyer(ledger, number, count) for number, count in enumerate(units)]
     stock_poller = StockPoller(EmptyShop(Client((), ledger), ledger, SaleConcert("concert", ("tier",))))
 
     async def kill() -> None:

@@ -14,12 +14,12 @@ from graphql import (
 )
 
 SCHEMA = build_schema((Path(__file__).parents[2] / "schema" / "schema.graphql").read_text())
-AVOIDED = re.compile(r"\b(in line|catalogue|organiser)\b", re.IGNORECASE)
-OPENINGS = ("Of ", "Who ", "As many as ")
+FORBIDDEN_WORDS = re.compile(r"\b(in line|catalogue|organiser)\b", re.IGNORECASE)
+FORBIDDEN_OPENINGS = ("Of ", "Who ", "As many as ")
 
 
 def _descriptions() -> Iterator[tuple[str, str]]:
-    """Yield the coordinate and the description of each element; a missing one is empty."""
+    """Yield the coordinate and the description of each element; a missing description is empty."""
     for type_ in SCHEMA.type_map.values():
         if type_.name.startswith("__") or is_specified_scalar_type(type_):
             continue
@@ -40,12 +40,12 @@ def test_every_schema_element_has_a_description() -> None:
 
 
 def test_descriptions_use_plain_words() -> None:
-    assert [(name, text) for name, text in _descriptions() if AVOIDED.search(text)] == []
+    assert [(name, text) for name, text in _descriptions() if FORBIDDEN_WORDS.search(text)] == []
 
 
 def test_descriptions_are_sentences() -> None:
-    """They begin with a capital letter or a name in code, and end with a full stop."""
+    """Each begins with a capital letter or a name in backticks and ends with a period."""
     for name, text in _descriptions():
         assert re.match(r"[A-Z0-9`]", text), (name, text)
         assert text.endswith("."), (name, text)
-        assert not text.startswith(OPENINGS), (name, text)
+        assert not text.startswith(FORBIDDEN_OPENINGS), (name, text)

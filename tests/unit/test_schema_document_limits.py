@@ -36,7 +36,7 @@ def nested(levels: int) -> str:
         ("query A { a } query B { b { c } }", Size(depth=2, fields=3, roots=2)),
     ],
 )
-def test_document_is_measured_as_it_will_run(text: str, size: Size) -> None:
+def test_document_is_measured_as_it_will_be_executed(text: str, size: Size) -> None:
     assert measure(parse(text)) == size
 
 
@@ -78,7 +78,7 @@ def test_document_is_measured_as_it_will_run(text: str, size: Size) -> None:
         ("{ __schema { types { fields { type { fields { type { fields { name } } } } } } } }", "introspection"),
     ],
 )
-async def test_document_above_a_limit_is_refused_with_that_limit(text: str, words: str) -> None:
+async def test_refusal_names_the_limit_that_a_document_exceeds(text: str, words: str) -> None:
     document = await read(text)
     assert document.ast is None
     (error,) = document.errors

@@ -1,4 +1,4 @@
-"""Long documents and introspection are handled in one thread, each once, with a bounded queue."""
+"""Long documents and introspection are processed once each, in one thread with a bounded queue."""
 
 import asyncio
 import threading
@@ -34,7 +34,7 @@ def make_cache() -> DocumentCache:
 
 
 class Validations:
-    """Records the threads in which documents were validated, and holds them until `gate` is set."""
+    """Records the thread of each validation and delays validations until `gate` is set."""
 
     def __init__(self) -> None:
         self.threads: list[str] = []
@@ -101,7 +101,7 @@ async def test_long_documents_are_refused_while_the_queue_is_full(validations: V
     assert (await cache.get(LONG + "#")).errors == ()
 
 
-async def test_introspection_is_answered_once_and_kept_with_its_document() -> None:
+async def test_introspection_is_executed_once_and_cached_with_its_document() -> None:
     without_stores = Context(cast(Any, None), cast(Any, None), None, "test-request")
     operation = Operation(INTROSPECTION, {}, None)
     with mock.patch.object(document_cache, "execute_sync", wraps=graphql.execute_sync) as execute_sync:
@@ -114,7 +114,7 @@ async def test_introspection_is_answered_once_and_kept_with_its_document() -> No
 
 
 async def test_abandoned_introspection_does_not_answer_another_document() -> None:
-    """The answer is stored with the document, not under an `id()` that a later one may reuse."""
+    """The answer is stored with the document, not under an `id()` that may be reused."""
     cache, gate = make_cache(), threading.Event()
     alive: list[weakref.ref[Document]] = []
 
@@ -162,5 +162,5 @@ async def test_introspection_is_refused_if_repeated_or_combined_with_data(text: 
     assert error.extensions == {"code": "QUERY_TOO_COMPLEX"}
 
 
-async def test_typename_beside_introspection_is_allowed() -> None:
+async def test_typename_next_to_introspection_is_allowed() -> None:
     assert (await make_cache().get("{ __typename __schema { types { name } } }")).errors == ()

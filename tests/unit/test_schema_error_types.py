@@ -1,4 +1,4 @@
-"""The tables of errors are complete, and clients receive the errors they define."""
+"""The error tables are complete, and clients receive the errors that they define."""
 
 import logging
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ def _below(base: type[OnsaleError]) -> Iterator[type[OnsaleError]]:
         yield from _below(child)
 
 
-def test_every_refusal_has_the_error_type_of_its_name() -> None:
+def test_every_refusal_has_an_error_type_named_after_it() -> None:
     assert set(ERROR_TYPES) == set(_below(Refusal))
     assert {refusal: error.__name__ for refusal, error in ERROR_TYPES.items()} == {
         refusal: f"{refusal.__name__}Error" for refusal in ERROR_TYPES
@@ -37,13 +37,13 @@ def test_every_error_code_belongs_to_one_refusal() -> None:
     assert sorted(refusal.code for refusal in ERROR_TYPES) == sorted(ErrorCode)
 
 
-def test_every_error_type_is_a_member_of_some_union() -> None:
+def test_every_error_type_is_a_member_of_a_union() -> None:
     unions = [type_ for type_ in build_schema(schema.sdl()).type_map.values() if isinstance(type_, GraphQLUnionType)]
     members = {member.name for union in unions for member in union.types}
     assert {error.__name__ for error in ERROR_TYPES.values()} <= members
 
 
-def test_every_error_type_carries_the_interface() -> None:
+def test_every_error_type_implements_the_interface() -> None:
     built = build_schema(schema.sdl())
     for error in ERROR_TYPES.values():
         type_ = built.type_map[error.__name__]
@@ -94,7 +94,7 @@ def test_unexpected_error_is_masked_and_logged(caplog: pytest.LogCaptureFixture)
     assert "secret" in caplog.text
 
 
-def test_error_found_by_graphql_is_bad_user_input() -> None:
+def test_error_reported_by_graphql_is_bad_user_input() -> None:
     found = GraphQLError("Variable '$x' …", original_error=GraphQLError("Int cannot represent …"))
     assert to_top_level_error(found, "r1") == {
         "message": "Variable '$x' …",

@@ -1,4 +1,4 @@
-"""Global ids decode to what was encoded, and nothing else decodes."""
+"""Global ids decode to their original parts, and any other text is malformed."""
 
 import base64
 
@@ -29,7 +29,7 @@ def encoded(text: str) -> str:
         (ids.of_entry(CONCERT, EntryId(42)), "QueueEntry:abcdefghjkmn:42", GlobalId(Kind.QUEUE_ENTRY, (CONCERT, "42"))),
     ],
 )  # fmt: skip
-def test_global_id_is_a_kind_and_its_parts(value: str, text: str, found: GlobalId) -> None:
+def test_global_id_contains_its_kind_and_parts(value: str, text: str, found: GlobalId) -> None:
     assert value == encoded(text)
     assert ids.decode(value) == found
 
@@ -81,7 +81,7 @@ def test_error_for_an_id_of_another_kind_names_the_right_kind() -> None:
         ids.argument("id", ids.of_tier(TierId("a-1")), Kind.CONCERT)
 
 
-def test_all_malformed_ids_of_an_input_are_reported_at_once() -> None:
+def test_all_malformed_ids_in_an_input_are_reported_together() -> None:
     reader = IdReader()
     reader.concert("concertId", "x")
     assert reader.tier("lines.0.tierId", ids.of_tier(TierId("a-1"))) == "a-1"

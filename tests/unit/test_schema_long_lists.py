@@ -1,4 +1,4 @@
-"""Long lists of a query are completed in time slices, one by one; short inner lists at once."""
+"""Long lists in a query are completed item by item in time slices, unlike short inner lists."""
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
@@ -59,7 +59,7 @@ async def test_outer_lists_and_long_inner_lists_are_iterated(items: int, parts: 
     assert iterated == lengths
 
 
-async def test_lists_of_a_mutation_are_completed_at_once() -> None:
+async def test_lists_in_a_mutation_are_completed_without_time_slices() -> None:
     data, iterated = await execute("mutation { items { number } }", 50, 0)
 
     assert len(data["items"]) == 50

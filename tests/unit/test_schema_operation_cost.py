@@ -70,7 +70,7 @@ def test_cost_multiplies_lists(text: str, expected: int) -> None:
 
 
 @pytest.mark.parametrize(("first", "shown"), [(1, 1), (100, 100), (10**6, 100), (0, 0), (-5, 0), (None, 20)])
-def test_page_size_in_a_variable_counts_as_its_value(first: int | None, shown: int) -> None:
+def test_page_size_may_be_given_in_a_variable(first: int | None, shown: int) -> None:
     text = "query ($n: Int) { concerts(first: $n) { nodes { id } } }"
 
     assert cost(text, n=first) == 10 + 1 + shown
@@ -94,11 +94,11 @@ def test_every_listed_field_is_in_the_schema() -> None:
         assert field_name in cast("GraphQLObjectType", SCHEMA.type_map[type_name]).fields
 
 
-def test_a_full_page_of_concerts_is_allowed() -> None:
+def test_full_page_of_concerts_is_allowed() -> None:
     assert cost(PAGE) <= MAX_COST
 
 
-def test_graphiqls_examples_are_allowed() -> None:
+def test_examples_in_graphiql_are_allowed() -> None:
     texts = [text for text in re.findall(r"`([^`]*\{[^`]*)`", EXAMPLES) if "${" not in text]
     operations = [
         print_ast(node)
@@ -111,7 +111,7 @@ def test_graphiqls_examples_are_allowed() -> None:
     assert max(map(cost, operations)) <= MAX_COST
 
 
-def test_graphiqls_introspection_is_allowed() -> None:
+def test_introspection_query_of_graphiql_is_allowed() -> None:
     text = get_introspection_query(
         descriptions=True,
         specified_by_url=True,

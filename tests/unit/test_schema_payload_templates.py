@@ -44,7 +44,7 @@ async def make_source(document: str, name: str = "p1", *roles: Role, **variables
 
 
 async def executed(source: SubscriptionSource, snapshot: QueueSnapshot) -> bytes:
-    """Return the payload of an execution: a source without templates renders no other."""
+    """Return the payload of an execution, from a source without templates."""
     prepared = PreparedOperation(source.prepared.key, source.prepared.execution)
     return (await replace(source, prepared=prepared).render(snapshot)).payload
 
@@ -92,7 +92,7 @@ messages = st.text(max_size=30) | st.sampled_from(["%d", '%s %% \\ "', "12345678
 
 @st.composite
 def documents(draw: st.DrawFn) -> str:
-    """Draw a selection of fields with aliases, fragments and conditions, some more than once."""
+    """Draw a document with aliases, fragments and conditions; it may select a field repeatedly."""
     body = [
         _aliased(draw, index, draw(st.sampled_from([*LEAVES, PASS, WAIT, STOCK_LEFT])))
         for index in range(draw(st.integers(1, 12)))
@@ -187,8 +187,8 @@ async def test_later_version_of_the_room_needs_an_execution(later: dict[str, Any
 
 
 @pytest.mark.parametrize("state", [EntryState.READY, EntryState.ADMITTED, EntryState.COMPLETED, EntryState.LEFT])
-async def test_called_or_ended_entry_needs_an_execution(state: EntryState) -> None:
-    """A pass, a deadline and an end belong to one person."""
+async def test_entry_that_was_called_or_has_ended_needs_an_execution(state: EntryState) -> None:
+    """Passes, deadlines and ends differ from person to person."""
     source = await make_source(EVERYTHING)
     for snapshot in snapshots([entry(state, token="secret")] * 3):
         assert source.render_cached(snapshot) is None
@@ -215,7 +215,7 @@ async def test_message_that_contains_a_mark_prevents_a_template(monkeypatch: pyt
 
 
 async def test_personal_text_prevents_a_template(monkeypatch: pytest.MonkeyPatch) -> None:
-    """If a field ever shows more than integers, the proof fails and payloads are executed."""
+    """If a field contains personal text, every payload is rendered by an execution."""
     built = QueuePosition.of
 
     def build(snapshot: QueueSnapshot, person_id: PersonId) -> QueuePosition:

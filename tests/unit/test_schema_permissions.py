@@ -30,7 +30,7 @@ OPEN = {
     *("Query.concerts", "Query.concert", "Query.waitingRoom", "Query.node", "Query.serverTime"),
     "Subscription.stockChanged",
 }
-"""Root fields open to anonymous people; add a new open field here too."""
+"""Root fields that are open to anonymous viewers; add new open fields here."""
 
 OPEN_PERMISSIONS = (Permission.ANYONE, Permission.SIGNED_IN_OR_NULL)
 
@@ -41,7 +41,7 @@ GUARDED_BY_THEIR_PARENT = {
     *("RoomLottery", "LotteryProof"),
     *(error.__name__ for error in ERROR_TYPES.values()),
 }
-"""Types without their own permission; add a new type either here or to the table."""
+"""Types without a permission of their own; add each new type either here or to the table."""
 
 
 def test_every_root_field_and_every_type_is_covered() -> None:
@@ -55,7 +55,7 @@ def test_every_root_field_and_every_type_is_covered() -> None:
             assert (f"{name}.*" in PERMISSIONS) ^ (name in GUARDED_BY_THEIR_PARENT), name
 
 
-def test_anonymous_people_reach_nothing_owned() -> None:
+def test_anonymous_viewers_cannot_reach_personal_types() -> None:
     """Walk the SDL from the open root fields. `node` is open, but checks each kind itself."""
     built = build_schema(schema.sdl())
     assert {row for row, permission in PERMISSIONS.items() if permission is Permission.ANYONE} == OPEN
@@ -104,7 +104,7 @@ def test_permission_refuses_the_right_viewers(
 
 @pytest.mark.parametrize("row", [row for row, one in PERMISSIONS.items() if one not in OPEN_PERMISSIONS])
 def test_every_field_in_the_table_is_guarded(row: str) -> None:
-    """Without stores, a resolver behind a missing guard would fail with another error."""
+    """There are no stores, so an unguarded resolver would fail with a different error."""
     type_name, _, field_name = row.partition(".")
     type_ = schema.CORE_SCHEMA.type_map[type_name]
     assert isinstance(type_, GraphQLObjectType)
@@ -116,7 +116,7 @@ def test_every_field_in_the_table_is_guarded(row: str) -> None:
             guarded(SimpleNamespace(person_id=ALICE.person_id), _info_of(None))
 
 
-def test_guarded_single_field_is_nullable_and_refused() -> None:
+def test_field_with_its_own_permission_is_nullable_and_refused() -> None:
     built = build_schema(schema.sdl())
     names = {str(root) for root in _roots(built)}
     single = [row for row in PERMISSIONS if row.partition(".")[0] not in names and not row.endswith(".*")]
@@ -132,7 +132,7 @@ def test_guarded_single_field_is_nullable_and_refused() -> None:
                 resolve(SimpleNamespace(), _info_of(viewer))
 
 
-def test_order_field_is_refused_to_other_people() -> None:
+def test_other_people_may_not_read_an_order_field() -> None:
     type_ = schema.CORE_SCHEMA.type_map["Order"]
     assert isinstance(type_, GraphQLObjectType)
     order = SimpleNamespace(person_id=ALICE.person_id, customer_email="alice@onsale.example")
@@ -143,7 +143,7 @@ def test_order_field_is_refused_to_other_people() -> None:
     assert resolve(order, _info_of(ALICE)) == resolve(order, _info_of(OLIVIA)) == "alice@onsale.example"
 
 
-def test_pass_token_is_refused_to_all_but_its_owner() -> None:
+def test_only_its_owner_may_read_a_pass_token() -> None:
     type_ = schema.CORE_SCHEMA.type_map["QueuePass"]
     assert isinstance(type_, GraphQLObjectType)
     resolve = type_.fields["token"].resolve

@@ -1,4 +1,4 @@
-"""A change of waiting room settings changes only the given fields, whatever the current version."""
+"""A change to waiting-room settings changes only the given fields, at any current version."""
 
 from dataclasses import replace
 
@@ -45,7 +45,7 @@ async def test_room_settings_change_field_by_field(
     expected_version: int | None,
     changed: RoomSettings | None,
 ) -> None:
-    """Otherwise a concurrent change to another field would be lost."""
+    """A change to all fields would undo a concurrent change to another field."""
     concert = replace(CONCERT, room=BEFORE, version=4)
     seen: list[tuple[RoomSettings | None, int | None]] = []
 

@@ -70,7 +70,7 @@ def test_ambiguous_or_invalid_time_is_refused(value: object) -> None:
 
 
 @given(st.datetimes(datetime(1971, 1, 1), datetime(2199, 1, 1), timezones=st.timezones()))  # noqa: DTZ001
-def test_time_survives_writing_and_reading_to_the_millisecond(moment: datetime) -> None:
+def test_time_survives_a_round_trip_to_the_millisecond(moment: datetime) -> None:
     utc = moment.astimezone(UTC)
     assert read_date_time(write_date_time(moment)) == utc.replace(microsecond=utc.microsecond // 1000 * 1000)
 

@@ -1,4 +1,4 @@
-"""The whole schema: the committed SDL is the built one, and types follow our conventions."""
+"""The committed SDL is up to date, and its types follow our conventions."""
 
 import subprocess
 import sys
@@ -27,7 +27,7 @@ def built() -> GraphQLSchema:
     return build_schema(schema.sdl())
 
 
-def test_committed_sdl_is_the_built_one() -> None:
+def test_committed_sdl_is_up_to_date() -> None:
     assert COMMITTED.read_text() == schema.sdl(), "run `make schema`, and write a decision record for a breaking change"
 
 

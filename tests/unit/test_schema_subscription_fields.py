@@ -1,4 +1,4 @@
-"""Payloads of each subscription field: one snapshot, executed once, as JSON."""
+"""Payloads of each subscription field: one execution renders one snapshot as JSON."""
 
 import asyncio
 from dataclasses import replace
@@ -69,7 +69,7 @@ async def test_shared_payload_is_rendered_for_an_anonymous_viewer() -> None:
     assert subscriber.context.viewer is None
 
 
-async def test_condition_leaves_fields_out() -> None:
+async def test_condition_omits_fields() -> None:
     rendered = await (await source(STOCK_CHANGED, tiers=False)).render(STOCK)
     assert data_of(rendered) == {"stockChanged": {"version": 7, "epoch": 1, "soldOut": False}}
 
@@ -135,7 +135,7 @@ async def test_order_is_rendered_for_its_owner_and_for_organizers(by: Viewer) ->
 
 @pytest.mark.parametrize(("document", "root"), [(HOLD_CHANGED, "hold"), (ORDER_UPDATED, "orderUpdated")])
 async def test_snapshot_of_another_person_is_refused(document: str, root: str) -> None:
-    """If the hub ever mixed up two subscribers, the permission of each field would refuse."""
+    """Even if the hub mixed up two subscribers, the field permissions would refuse access."""
     mallory = viewer("mallory")
     subscriber = await source(document)
     assert isinstance(subscriber, SubscriptionSource)
@@ -148,7 +148,7 @@ async def test_snapshot_of_another_person_is_refused(document: str, root: str) -
     assert b"alice@example.org" not in rendered.payload
 
 
-async def test_unavailable_store_is_an_error_beside_the_other_fields() -> None:
+async def test_unavailable_store_fails_only_the_fields_that_need_it() -> None:
     stores = FewStores()
     subscriber = await source(ORDER_UPDATED.replace("status", "status concert { name }"), stores=stores, id=ORDER_ID)
     stores.trouble = TemporarilyUnavailable("The catalog is unavailable")

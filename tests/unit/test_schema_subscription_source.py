@@ -26,10 +26,10 @@ STOCK = "subscription ($id: ID!) { stockChanged(concertId: $id) { version } }"
 POSITION = "subscription ($id: ID!) { queuePosition(concertId: $id) { position } }"
 HOLDS = "subscription ($id: ID!) { holdChanged(concertId: $id) { id state } }"
 ORDERS = "subscription ($id: ID!) { orderUpdated(orderId: $id) { status } }"
-MAYBE = """subscription ($id: ID!, $tiers: Boolean = false) {
+OPTIONAL_TIERS = """subscription ($id: ID!, $tiers: Boolean = false) {
   stockChanged(concertId: $id) { version tiers @include(if: $tiers) { sold } }
 }"""
-TWO = """
+TWO_OPERATIONS = """
 subscription A($id: ID!) { stockChanged(concertId: $id) { version } }
 subscription B($id: ID!) { stockChanged(concertId: $id) { soldOut } }
 """
@@ -48,7 +48,7 @@ class FakeService:
         return await start(Operation(document, used, name), self.stores.context(by))
 
     async def error(self, document: str, by: Viewer | None = None, **how: Any) -> dict[str, Any]:
-        """Return the only error, and check that nothing was executed."""
+        """Return the only error after checking that nothing was executed."""
         started = await self.start(document, by, **how)
         assert isinstance(started, OperationResult)
         assert not started.was_executed
@@ -129,7 +129,7 @@ async def test_variables_of_wrong_types_are_refused_and_nothing_is_read(variable
 
 @pytest.mark.parametrize("tiers", [1, 0, "true", None])
 async def test_condition_must_be_a_boolean(tiers: object) -> None:
-    document = MAYBE.replace("Boolean = false", "Boolean!")
+    document = OPTIONAL_TIERS.replace("Boolean = false", "Boolean!")
     assert await FakeService().refusal(document, id=CONCERT_ID, tiers=tiers) == ("BAD_USER_INPUT", [])
 
 
@@ -158,7 +158,7 @@ async def test_document_without_exactly_one_valid_root_field_is_refused(document
 
 @pytest.mark.parametrize("name", [None, "C"])
 async def test_operation_name_is_required_if_there_are_two(name: str | None) -> None:
-    assert await FakeService().refusal(TWO, name=name) == ("BAD_USER_INPUT", [])
+    assert await FakeService().refusal(TWO_OPERATIONS, name=name) == ("BAD_USER_INPUT", [])
 
 
 async def test_unavailable_store_is_a_retryable_error() -> None:
@@ -167,7 +167,7 @@ async def test_unavailable_store_is_a_retryable_error() -> None:
     assert (await service.error(STOCK))["extensions"] == extensions
 
 
-async def test_query_is_executed_at_once() -> None:
+async def test_query_is_executed_immediately() -> None:
     started = await FakeService().start("query ($id: ID!) { concert(id: $id) { name } }")
     assert started == OperationResult({"data": {"concert": {"name": CONCERT.terms.name}}}, was_executed=True)
 
@@ -199,23 +199,25 @@ async def test_devices_of_a_person_share_a_group(document: str) -> None:
 
 
 async def test_person_id_that_contains_a_role_does_not_share_a_group() -> None:
-    """Person and roles are separate parts of a group."""
+    """The person and the roles are separate parts of a group key."""
     strange = replace(ALICE, person_id=PersonId("olivia organizer"), roles=frozenset[Role]())
     assert (await source(POSITION, strange)).group != (await source(POSITION, OLIVIA)).group
 
 
 async def test_order_of_variables_does_not_split_a_group() -> None:
-    forth = await source(MAYBE, id=CONCERT_ID, tiers=True)
-    back = await source(MAYBE, tiers=True, id=CONCERT_ID)
+    forth = await source(OPTIONAL_TIERS, id=CONCERT_ID, tiers=True)
+    back = await source(OPTIONAL_TIERS, tiers=True, id=CONCERT_ID)
     assert forth.group == back.group
 
 
 async def test_default_value_does_not_split_a_group() -> None:
-    assert (await source(MAYBE, id=CONCERT_ID)).group == (await source(MAYBE, id=CONCERT_ID, tiers=False)).group
+    assert (await source(OPTIONAL_TIERS, id=CONCERT_ID)).group == (
+        await source(OPTIONAL_TIERS, id=CONCERT_ID, tiers=False)
+    ).group
 
 
 async def test_condition_splits_a_group() -> None:
-    groups = {(await source(MAYBE, id=CONCERT_ID, tiers=tiers)).group for tiers in (True, False)}
+    groups = {(await source(OPTIONAL_TIERS, id=CONCERT_ID, tiers=tiers)).group for tiers in (True, False)}
     assert len(groups) == 2
 
 
@@ -224,7 +226,7 @@ async def test_undeclared_variables_do_not_split_a_group() -> None:
 
 
 async def test_operations_of_one_document_do_not_share_a_group() -> None:
-    groups = {(await source(TWO, name=name)).group for name in ("A", "B")}
+    groups = {(await source(TWO_OPERATIONS, name=name)).group for name in ("A", "B")}
     assert len(groups) == 2
 
 
@@ -245,7 +247,7 @@ async def test_subscribers_with_the_same_operation_share_its_preparation() -> No
 
 
 def test_subscription_arguments_are_scalars() -> None:
-    """Groups compare variables as JSON, so no field below a subscription takes any other type."""
+    """Groups compare variables as JSON, so every argument below a subscription must be a scalar."""
     built = build_schema(schema.sdl())
     assert built.subscription_type is not None
     kinds: set[str] = set()

@@ -1,4 +1,4 @@
-"""Origins in the settings that no browser sends are refused at start, with all problems listed."""
+"""Origins that no browser sends are refused at startup, in one error that lists all problems."""
 
 import pytest
 
@@ -17,7 +17,7 @@ from settings import Settings, SettingsError
         "https://xn--bcher-kva.example",
     ],
 )
-def test_origin_as_browsers_send_it_is_accepted(origin: str) -> None:
+def test_origin_that_browsers_send_is_accepted(origin: str) -> None:
     assert Settings.from_env({"ONSALE_ALLOWED_ORIGINS": f" {origin}  https://b.example "}).allowed_origins == (
         origin,
         "https://b.example",
@@ -42,7 +42,7 @@ def test_origin_as_browsers_send_it_is_accepted(origin: str) -> None:
         "*",
     ],
 )
-def test_origin_that_no_browser_sends_is_refused_at_start(origin: str) -> None:
+def test_origin_that_no_browser_sends_is_refused_at_startup(origin: str) -> None:
     with pytest.raises(SettingsError, match="ONSALE_ALLOWED_ORIGINS contains") as refused:
         Settings.from_env({"ONSALE_ALLOWED_ORIGINS": f"https://good.example {origin}", "ONSALE_PORT": "x"})
     assert repr(origin) in str(refused.value)

@@ -1,4 +1,4 @@
-"""The simulation keeps the caps of its room, and scores predictions by their outcomes."""
+"""The simulation respects the room's caps and compares predictions with outcomes."""
 
 import asyncio
 from collections.abc import Mapping
@@ -36,7 +36,7 @@ PERSON = Person(
 
 
 def people(*changes: Mapping[str, object]) -> tuple[Person, ...]:
-    """Return people who differ in their names and in `changes`."""
+    """Return one person with a unique name for each of `changes`."""
     return tuple(
         replace(PERSON, **{"name": f"person{number}", **change})  # type: ignore[arg-type]
         for number, change in enumerate(changes, start=1)
@@ -64,7 +64,7 @@ def predict(
 
 
 def test_caps_delay_calls() -> None:
-    """Two are called at second 1, two 61 s later, and the fifth a minute after them."""
+    """Two people are called at second 1, two more 61 s later, and the fifth another 61 s later."""
     outcome = run_sale(ROOM, people({}, {}, {}, {}, {}))
     assert outcome.called == {1: 2, 62: 2, 123: 1}
     assert outcome.most_slots == 2
@@ -72,21 +72,21 @@ def test_caps_delay_calls() -> None:
     assert slow.called == {1: 2, 38: 2}
 
 
-def test_changed_settings_apply_from_their_second() -> None:
+def test_changed_settings_apply_from_the_given_second() -> None:
     changes = {10: {"new_users_per_minute": 3, "total_active_users": 3}, 12: {"new_users_per_minute": 60}}
     assert run_sale(replace(ROOM, changes=changes), people({}, {}, {}, {}, {})).called == {1: 2, 10: 1, 12: 2}
 
 
 def test_no_show_frees_the_slot_when_the_call_expires() -> None:
-    """Two people do not claim; one of them joins again behind the third."""
+    """Two people do not claim their passes; one of them rejoins behind the third person."""
     timeout_s = RoomSettings().pass_claim_timeout_ms // 1000
     scenario = replace(ROOM, new_users_per_minute=60, lasts_s=3 * timeout_s)
     no_shows = ({"claims": False}, {"claims": False, "returns_after_s": 1.0})
     assert run_sale(scenario, people(*no_shows, {})).called == {1: 2, 1 + timeout_s: 1, 2 + timeout_s: 1}
 
 
-def test_prediction_keeps_the_actual_call() -> None:
-    """At second 5 three people wait; the cap per minute allows two of them at 62."""
+def test_prediction_records_the_actual_call() -> None:
+    """Three people wait at second 5; the cap per minute allows two calls at second 62."""
     outcome = run_sale(ROOM, people({}, {}, {}, {}, {}))
     first = [prediction for prediction in outcome.predictions if prediction.at_s == 5]
     assert sorted((prediction.position, prediction.stay.called_s) for prediction in first) == [
@@ -119,7 +119,7 @@ def test_score_compares_predictions_with_outcomes() -> None:
     assert (found.available_said, found.available_wrong) == (3, 1)
 
 
-def test_curve_has_one_person_of_each_moment() -> None:
+def test_curve_has_one_person_for_each_moment() -> None:
     predictions = [predict(10, 9, 12, at_s=20, position=position) for position in (4, 1, 3, 2)]
     predictions.append(predict(7, 8, 9, at_s=5, position=6))
     assert curve(predictions) == [Point(5, 6, 8, 9, 7), Point(20, 4, 9, 12, 10)]

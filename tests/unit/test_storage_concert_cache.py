@@ -30,7 +30,7 @@ SECOND = replace(CONCERT, version=2)
 
 @dataclass
 class FakeConcerts:
-    """A database whose reads return the state at their start, but only when `gate` is open."""
+    """A database whose reads return the state at their start, but only once `gate` is open."""
 
     concerts: dict[ConcertId, Concert] = field(default_factory=dict)
     reads: Counter[str] = field(default_factory=Counter)
@@ -63,12 +63,12 @@ async def concerts_store() -> FakeConcerts:
 
 @pytest.fixture
 async def cache(concerts_store: FakeConcerts) -> ConcertCache:
-    """Return a cache that has read no list yet."""
+    """Return a cache that has not read the list yet."""
     return ConcertCache(cast("ConcertStore", concerts_store), clock=lambda: concerts_store.now_s)
 
 
 async def read_list(concerts_store: FakeConcerts, cache: ConcertCache) -> ConcertCache:
-    """Make the cache read the list, and count the reads from here on."""
+    """Make the cache read the list, and reset the count of reads."""
     concerts_store.gate.set()
     await cache.list_all()
     concerts_store.reads.clear()
@@ -109,7 +109,7 @@ async def test_failed_first_read_of_the_list_is_tried_again(concerts_store: Fake
 async def test_concurrent_calls_share_the_reads_of_an_unlisted_concert(
     concerts_store: FakeConcerts, cache: ConcertCache, stored: Concert | None, reads: int
 ) -> None:
-    """A draft or missing concert is read again for callers that joined a read, and after it."""
+    """A draft or missing concert is read again for joined callers and for later callers."""
     concerts_store.store(*[stored] if stored else [])
     await read_list(concerts_store, cache)
     concerts_store.gate.clear()
@@ -132,7 +132,7 @@ async def test_past_concert_is_cached_for_two_seconds(concerts_store: FakeConcer
 
 
 @pytest.mark.parametrize("before", [DRAFT, None], ids=["draft", "missing"])
-async def test_concert_published_elsewhere_is_found_at_once(
+async def test_concert_published_elsewhere_is_found_immediately(
     concerts_store: FakeConcerts, cache: ConcertCache, before: Concert | None
 ) -> None:
     concerts_store.store(*[before] if before else [])
@@ -143,7 +143,7 @@ async def test_concert_published_elsewhere_is_found_at_once(
 
 
 @pytest.mark.parametrize("before", [DRAFT, None], ids=["draft", "missing"])
-async def test_call_after_a_publication_gets_no_earlier_read(
+async def test_call_after_a_publication_does_not_join_an_earlier_read(
     concerts_store: FakeConcerts, cache: ConcertCache, before: Concert | None
 ) -> None:
     concerts_store.store(*[before] if before else [])
@@ -177,7 +177,7 @@ async def test_concert_published_elsewhere_is_listed_once_found(
     [(None, DRAFT), (None, SECOND), (DRAFT, replace(DRAFT, version=2)), (DRAFT, SECOND), (CONCERT, SECOND)],
     ids=["created", "appeared", "draft changed", "published", "changed"],
 )
-async def test_change_by_this_process_is_found_at_once(
+async def test_change_by_this_process_is_found_immediately(
     concerts_store: FakeConcerts, cache: ConcertCache, before: Concert | None, after: Concert
 ) -> None:
     concerts_store.store(*[before] if before else [])

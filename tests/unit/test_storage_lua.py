@@ -48,7 +48,7 @@ class TestScript:
         replies = header_of(script).split("Replies", 1)[1]
         assert set(re.findall(r"\b[A-Z][A-Z_]+\b", replies)) == script.replies
 
-    def test_declares_the_words_it_replies(self, script: Script) -> None:
+    def test_declares_its_reply_words(self, script: Script) -> None:
         replied = set(re.findall(r"(?:(?:return|reply =) \{|return entry_reply\()'([A-Z_]+)'", body_of(script)))
         if "check_incarnation(" in body_of(script):
             replied |= {"UNKNOWN", "RECOVERING"}

@@ -1,6 +1,6 @@
 """Callers of HotState and EventStore have a branch for every reply word, and refuse other words.
 
-Otherwise a new word would be mistaken for "not now" or for a success.
+Otherwise a new word would be mistaken for "not now" or a success.
 """
 
 import contextlib
@@ -43,11 +43,11 @@ LOWERED = replace(CONCERT, tiers=(replace(CONCERT.tiers[0], capacity=9),))
 
 
 class MongoReached(Exception):
-    """Raised where a caller would use MongoDB, which these tests do not run."""
+    """Raised where a caller would use MongoDB, which these tests do not start."""
 
 
 class FakeStores:
-    """All collaborators except HotState: stores with one concert, one order and one reveal."""
+    """Replaces all stores except HotState; it has one concert, one order and one reveal."""
 
     async def commit(self, write: object) -> Concert:
         raise MongoReached
@@ -104,10 +104,10 @@ class FailingHandler:
         return {event.id: "failed" for event in events}
 
 
-OTHERS: Any = FakeStores()
+FAKE_STORES: Any = FakeStores()
 
 
-def answering(**answers: object) -> Any:
+def make_fake(**answers: object) -> Any:
     """Return an object whose methods return these values for any arguments."""
 
     def method(answer: object) -> Callable[..., Awaitable[object]]:
@@ -126,23 +126,25 @@ def recover(**words: str) -> Awaitable[bool]:
         "record_order": "RECORDED",
         "finish_recovery": "RECOVERED",
     }
-    hot = answering(**usual | words)
-    order_sync = OrderSync(OTHERS, hot, OTHERS, OTHERS)
-    return Recovery(OTHERS, hot, order_sync=order_sync, house_units=OTHERS, lottery_opener=OTHERS).recover(CONCERT.id)
+    hot = make_fake(**usual | words)
+    order_sync = OrderSync(FAKE_STORES, hot, FAKE_STORES, FAKE_STORES)
+    return Recovery(
+        FAKE_STORES, hot, order_sync=order_sync, house_units=FAKE_STORES, lottery_opener=FAKE_STORES
+    ).recover(CONCERT.id)
 
 
 def open_queue(*, frozen: str = "FROZEN", opened: str = "OPENED") -> Awaitable[str]:
-    return LotteryOpener(answering(freeze_queue=FrozenQueue(frozen, 1, ""), open_queue=opened), OTHERS).open(DRAWN)
+    return LotteryOpener(make_fake(freeze_queue=FrozenQueue(frozen, 1, ""), open_queue=opened), FAKE_STORES).open(DRAWN)
 
 
 def capacity_of(hot: Any) -> ConcertWriter:
-    house_units = HouseUnits(OTHERS, OTHERS, transaction=OTHERS, hot_state=hot, order_sync=OTHERS)
-    proposals = CapacityProposals(OTHERS, hot, guard=OTHERS)
-    return ConcertWriter(OTHERS, OTHERS, hot_state=hot, house_units=house_units, proposals=proposals)
+    house_units = HouseUnits(FAKE_STORES, FAKE_STORES, transaction=FAKE_STORES, hot_state=hot, order_sync=FAKE_STORES)
+    proposals = CapacityProposals(FAKE_STORES, hot, guard=FAKE_STORES)
+    return ConcertWriter(FAKE_STORES, FAKE_STORES, hot_state=hot, house_units=house_units, proposals=proposals)
 
 
 def lower_capacity(decided: str = "CAPPED", found: str = "UNITS", dropped: str = "DROPPED") -> Awaitable[Concert]:
-    hot = answering(
+    hot = make_fake(
         lower_capacity=CapacityDecision(decided),
         find_free_units=FreeUnits(found, (Unit(f"{CONCERT.tiers[0].id}:1"),) if found == "UNITS" else ()),
         apply_concert="CURRENT",
@@ -152,7 +154,7 @@ def lower_capacity(decided: str = "CAPPED", found: str = "UNITS", dropped: str =
 
 
 def stores_of(**parts: object) -> Any:
-    return SimpleNamespace(recovery=OTHERS, concert_cache=OTHERS, **parts)
+    return SimpleNamespace(recovery=FAKE_STORES, concert_cache=FAKE_STORES, **parts)
 
 
 Call = Callable[[str], Awaitable[object]]
@@ -164,7 +166,7 @@ CALLERS: dict[str, tuple[Script, Call]] = {
     "opening opens": (scripts.OPEN_QUEUE, lambda word: open_queue(opened=word)),
     "opening restores": (
         scripts.OPEN_QUEUE,
-        lambda word: LotteryOpener(answering(open_queue=word), OTHERS).restore(DRAWN, 1),
+        lambda word: LotteryOpener(make_fake(open_queue=word), FAKE_STORES).restore(DRAWN, 1),
     ),
     "capacity proposes": (scripts.LOWER_CAPACITY, lambda word: lower_capacity(decided=word)),
     "capacity finds units": (scripts.FIND_FREE_UNITS, lambda word: lower_capacity(found=word)),
@@ -175,23 +177,23 @@ CALLERS: dict[str, tuple[Script, Call]] = {
     "capacity applies": (
         scripts.APPLY_CONCERT,
         lambda word: capacity_of(
-            answering(copy_concert=ConcertCopy(word), apply_concert="CURRENT", drop_proposal="DROPPED")
+            make_fake(copy_concert=ConcertCopy(word), apply_concert="CURRENT", drop_proposal="DROPPED")
         ).sync_if_changed(CONCERT),
     ),
     "expiry worker": (
         scripts.EXPIRE_HOLDS,
-        lambda word: ExpiryWorker().run_for(stores_of(hot_state=answering(expire_holds=ExpiryRun(word))), CONCERT.id),
+        lambda word: ExpiryWorker().run_for(stores_of(hot_state=make_fake(expire_holds=ExpiryRun(word))), CONCERT.id),
     ),
     "admission worker": (
         scripts.ADMIT,
         lambda word: AdmissionWorker().run_for(
-            stores_of(hot_state=answering(run_admission=AdmissionRun(word))), CONCERT.id
+            stores_of(hot_state=make_fake(run_admission=AdmissionRun(word))), CONCERT.id
         ),
     ),
     "consumer": (
         scripts.FAIL_EVENT,
         lambda word: StreamConsumer(FailingHandler()).run_for(
-            stores_of(events=answering(claim=ClaimedEvents((EVENT,), "-"), record_failure=word)), CONCERT.id
+            stores_of(events=make_fake(claim=ClaimedEvents((EVENT,), "-"), record_failure=word)), CONCERT.id
         ),
     ),
 }
@@ -219,7 +221,7 @@ async def test_order_sync_distinguishes_an_unknown_word_from_not_now(
     word: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The order is valid and its buyer receives it; only the log names the problem."""
-    is_recorded = await OrderSync(OTHERS, answering(record_order=word), OTHERS, OTHERS).sync(ORDER)
+    is_recorded = await OrderSync(FAKE_STORES, make_fake(record_order=word), FAKE_STORES, FAKE_STORES).sync(ORDER)
     assert is_recorded is (word in ("RECORDED", "KNOWN"))
     assert ("record_order answered 'NEW_WORD'" in caplog.text) is (word == NEW_WORD)
 
@@ -230,7 +232,7 @@ async def test_order_sync_distinguishes_an_unknown_word_from_not_now(
 async def test_opening_worker_distinguishes_an_unknown_word_from_not_now(
     word: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A lottery that cannot be opened must not delay others, so the worker only logs it."""
+    """A lottery that cannot be opened must not delay others, so the worker only logs the error."""
     caplog.set_level(logging.DEBUG)
-    assert await OpeningWorker().run_once(stores_of(lottery_opener=answering(open=word))) == (word == "OPENED")
+    assert await OpeningWorker().run_once(stores_of(lottery_opener=make_fake(open=word))) == (word == "OPENED")
     assert ("answered 'NEW_WORD'" in caplog.text) is (word == NEW_WORD)

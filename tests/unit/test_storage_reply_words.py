@@ -1,7 +1,7 @@
-"""Every reply word of a script has a branch in the method that calls it, and other words raise.
+"""Every reply word of a script has a branch in the calling method; other words raise an error.
 
-Each method runs on a client that replies with each word its script declares, and then with an
-unknown one, which must not be mistaken for a refusal or a success.
+Each method is tested with each word that its script declares and with an unknown word, which must
+not be mistaken for a refusal or a success.
 """
 
 import ast
@@ -98,11 +98,11 @@ BEFORE: dict[Script, tuple[Script, str, Any]] = {
         [QUEUE, STOCK, [1, 1, 0, *[ALICE.encode(), 1] * CHANGES_PAGE_SIZE]],
     ),
 }
-"""The reply of another script that leads to this one: after a full page, more changes are read."""
+"""The script that is called first, and its reply: after a full page, more changes are read."""
 
 
 class FakeClient:
-    """Replies to one script with one word, and to the script before it as in `BEFORE`.
+    """Replies to one script with one word, and to the script called before it as in `BEFORE`.
 
     All other scripts are unavailable.
     """
@@ -140,7 +140,7 @@ def snapshots(client: Any) -> SnapshotStore:
     return SnapshotStore(GuardedClient(client, FakeRecovery()))
 
 
-async def read_letters(client: Any) -> None:
+async def read_dead_letters(client: Any) -> None:
     async for _ in EventStore(client).dead_letters(CONCERT.id):
         pass
 
@@ -191,7 +191,7 @@ CALLS: dict[Script, Call] = {
     scripts.ACKNOWLEDGE_EVENTS: lambda client: EventStore(client).acknowledge(CONCERT.id, "group", ["1-0"]),
     scripts.FAIL_EVENT: lambda client: EventStore(client).record_failure(CONCERT.id, "group", EVENT, "why"),
     scripts.RETURN_EVENTS: lambda client: EventStore(client).return_events(CONCERT.id, "group", [EVENT]),
-    scripts.READ_DEAD_LETTERS: read_letters,
+    scripts.READ_DEAD_LETTERS: read_dead_letters,
     scripts.DROP_DEAD_LETTERS: lambda client: EventStore(client).drop_dead_letters(CONCERT.id, ["1-0"]),
 }
 """The method that calls each script."""
@@ -214,7 +214,7 @@ async def test_word_without_a_branch_raises_script_reply_error(script: Script) -
 
 
 def matches_over_words(path: Path) -> Iterator[ast.Match]:
-    """Yield the `match` statements with a pattern that is a word of a script."""
+    """Yield the `match` statements that have a reply word as a pattern."""
     words = {word for script in scripts.ALL for word in script.replies}
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Match):

@@ -14,7 +14,7 @@ from storage.keys import concert_keys
     [(), ("incarnation", 5, -1), (b"\x00\xff\r\n", "", "Ånn \N{GRINNING FACE}")],
     ids=["none", "numbers", "bytes"],
 )
-def test_call_is_packed_like_redis_py_does(keys: tuple[str, ...], args: tuple[str | int | bytes, ...]) -> None:
+def test_call_is_packed_as_redis_py_packs_it(keys: tuple[str, ...], args: tuple[str | int | bytes, ...]) -> None:
     theirs = b"".join(Connection().pack_command("EVALSHA", "a" * 40, len(keys), *keys, *args))
     assert [pack_call("EVALSHA", "a" * 40, keys, args) for _ in range(2)] == [theirs, theirs]
 

@@ -1,4 +1,4 @@
-"""Concurrent callers share one read, its result and its error; no caller cancels it for others."""
+"""Concurrent callers share one read, its result and its error, and cannot cancel it for others."""
 
 import asyncio
 
@@ -12,7 +12,7 @@ from tests.support.waiting import wait_until
 
 
 class Read:
-    """A read that ends once `gate` is open, with a rising number or with `failure`."""
+    """A read that waits for `gate` and then returns the number of the read or raises `failure`."""
 
     def __init__(self) -> None:
         self.count = 0

@@ -1,4 +1,4 @@
-"""Store failures that refuse no request are logged with their cause, once per series."""
+"""Store failures that do not fail a request are logged with their cause, once per series."""
 
 import logging
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from tests.support.waiting import wait_until
 
 @dataclass
 class FailingStore:
-    is_away: bool = False
+    is_unavailable: bool = False
     reads: int = 0
 
     async def list_active(self, *, starts_after: datetime) -> tuple[Concert, ...]:
@@ -31,35 +31,35 @@ class FailingStore:
         return CONCERT
 
     def _fail(self) -> None:
-        if self.is_away:
+        if self.is_unavailable:
             raise TemporarilyUnavailable("The order database does not answer") from OSError("no route")
 
 
-async def test_a_list_that_cannot_be_read_is_logged_once_in_a_row(caplog: pytest.LogCaptureFixture) -> None:
+async def test_repeated_failure_to_read_the_list_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     store, now_s = FailingStore(), [0.0]
     cache = ConcertCache(cast(ConcertStore, store), clock=lambda: now_s[0])
     await cache.list_all()
 
     async def read_again() -> None:
-        """Let the list become old, and wait for the read that this causes."""
+        """Let the list become stale, and wait until it is read again."""
         reads = store.reads
         now_s[0] += REFRESH_S + 1
         await cache.list_all()
         await wait_until(lambda: store.reads > reads, what="the read")
 
-    for is_away in (True, True, False, True):
-        store.is_away = is_away
+    for is_unavailable in (True, True, False, True):
+        store.is_unavailable = is_unavailable
         await read_again()
     await cache.aclose()
     lines = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
     assert lines == ["the list of concerts cannot be read: OSError: no route"] * 2
 
 
-async def test_a_concert_that_cannot_be_read_again_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+async def test_failure_to_read_a_concert_again_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     store = FailingStore()
     cache = ConcertCache(cast(ConcertStore, store), clock=lambda: 0.0)
     await cache.list_all()
-    store.is_away = True
+    store.is_unavailable = True
     assert await cache.get(CONCERT.id, version=CONCERT.version + 1) == CONCERT
     await cache.aclose()
     (line,) = [record.getMessage() for record in caplog.records]

@@ -1,4 +1,4 @@
-"""Deadlines of a connection: its init, pings, and the expiry of its token."""
+"""Deadlines of a connection: for connection_init, for pongs, and for its token."""
 
 from subscriptions.sockets.deadlines import NEVER, Deadlines, Due
 from subscriptions.sockets.limits import Limits
@@ -33,7 +33,7 @@ def test_any_message_delays_the_next_ping() -> None:
     assert (deadlines.next_s, deadlines.due(169.0)) == (169.0, Due.PING)
 
 
-def test_expiry_of_the_token_comes_before_other_deadlines() -> None:
+def test_expiry_of_the_token_takes_precedence_over_other_deadlines() -> None:
     assert (acknowledged(expires_in_s=5).next_s, acknowledged(expires_in_s=5).due(106.0)) == (106.0, Due.EXPIRY)
     deadlines = acknowledged(expires_in_s=25)
     assert deadlines.due(121.0) is Due.PING

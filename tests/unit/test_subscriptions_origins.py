@@ -25,7 +25,7 @@ def is_allowed(origin: str, host: str = "tickets.example", *, in_development: bo
         ("https://shop.example:443", "x"),
     ],
 )
-def test_default_port_of_the_scheme_says_nothing(origin: str, host: str) -> None:
+def test_default_port_of_the_scheme_may_be_omitted(origin: str, host: str) -> None:
     assert is_allowed(origin, host)
 
 

@@ -1,4 +1,4 @@
-"""Publishing when something fails: a render, a slow document, a rollback, a disconnect midway."""
+"""Publishing despite failed renders, slow documents, rollbacks and disconnections."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -18,7 +18,7 @@ from tests.support.waiting import wait_until
 
 
 class FailsOnce(SnapshotRecorder):
-    """A source whose next render fails once `fails` is set, like a render that takes too long."""
+    """A source whose next render times out once `fails` is set."""
 
     fails = False
 
@@ -62,7 +62,7 @@ async def test_call_is_published_after_a_failed_render() -> None:
 
 
 class FakeHolds(FakeQueue):
-    """A queue whose people have these holds."""
+    """A queue whose people have the holds in `held`."""
 
     held: tuple[Hold, ...] = ()
     ended: Hold | None = None
@@ -90,8 +90,8 @@ async def test_end_of_a_hold_is_published_after_a_failed_render() -> None:
     assert recorder.last.state is HoldState.ENDED
 
 
-async def test_presence_is_reported_for_a_person_a_rollback_put_back() -> None:
-    """A store restored from an older copy has the same entry, which is waiting again."""
+async def test_presence_is_reported_for_a_person_put_back_by_a_rollback() -> None:
+    """In a store that was restored from an older copy, the called entry is waiting again."""
     queue = FakeQueue(people=100, serving=50)
     queue.states = {PersonId("p50"): EntryState.READY}
     publisher = make_publisher(queue)
@@ -112,8 +112,8 @@ class NeverRenders(SnapshotRecorder):
         raise AssertionError
 
 
-async def test_slow_documents_delay_no_entry() -> None:
-    """Four organizers select fields that are read from the database, which hangs."""
+async def test_slow_documents_do_not_delay_entries() -> None:
+    """Four organizers select fields that are read from the database, which does not answer."""
     queue = FakeQueue(people=1_000)
     publisher = make_publisher(queue)
     (recorder,) = add_people(publisher, 500)
@@ -140,7 +140,7 @@ class CallsBack(SnapshotRecorder):
         return await super().render(snapshot)
 
 
-async def test_person_who_disconnects_during_a_refresh_is_read_no_more() -> None:
+async def test_person_who_disconnects_during_a_refresh_is_no_longer_read() -> None:
     queue = FakeQueue(people=100)
     publisher = make_publisher(queue, EVERY_REFRESH)
     stays = CallsBack(queue_topic(60))
@@ -172,7 +172,7 @@ async def test_entry_newer_than_the_shared_snapshot_waits_for_the_next_refresh()
 
 
 class FakePresenceStore:
-    """Records each report: the process name, who is connected, and whether the store knows it."""
+    """Records each report: process name, connected people, and whether the store knows the name."""
 
     def __init__(self) -> None:
         self.reports: list[tuple[str, dict[PersonId, bool], bool]] = []
@@ -184,7 +184,7 @@ class FakePresenceStore:
 
 
 async def test_disconnected_person_is_not_reported_again_after_a_rollback() -> None:
-    """The old process name, which a restored store may know, ends with its lease."""
+    """A restored store may know the old process name, but only until its lease ends."""
     ann, ben = PersonId("ann"), PersonId("ben")
     store = FakePresenceStore()
     presence = Presence(CONCERT.id, store)

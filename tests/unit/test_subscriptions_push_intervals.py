@@ -1,4 +1,4 @@
-"""Push intervals and stock forecasts by entry number equal those of the person's position."""
+"""Push intervals and stock forecasts by number equal those by position."""
 
 import inspect
 from collections.abc import Callable
@@ -106,14 +106,14 @@ def test_sold_out_by_number_equals_the_forecast_by_position(
 
 
 def test_forecast_divides_the_queue_at_one_number() -> None:
-    """There are 100 tickets and every second person buys one, so only people in front can buy."""
+    """There are 100 tickets and every other person buys one, so only people in front can buy."""
     shared = snapshot(QueuePositions(200, 900, b""), left(100), BUSY)
     flags = [shared.is_sold_out(Membership.IN_QUEUE, number) for number in range(201, 901)]
     assert flags == sorted(flags)
     assert (flags[0], flags[-1]) == (False, True)
 
 
-def test_person_without_a_counting_number_has_a_fixed_interval() -> None:
+def test_person_whose_number_gives_no_position_has_a_fixed_interval() -> None:
     queue = QueuePositions(0, 5, b"")
     for membership, number, interval_s in (
         (Membership.IN_QUEUE, None, 10.0),
@@ -158,7 +158,7 @@ def test_push_intervals_have_one_default_in_settings(callee: Callable[..., objec
     assert [name for name, value in vars(push_intervals_module).items() if isinstance(value, PushIntervals)] == []
 
 
-def test_old_name_of_push_intervals_is_refused_with_other_problems() -> None:
+def test_old_name_of_push_intervals_is_refused_with_all_other_problems() -> None:
     with pytest.raises(SettingsError) as refused:
         Settings.from_env({"ONSALE_PUSH_BANDS": "rest:0", "ONSALE_PORT": "0"})
     port, old_name = str(refused.value).splitlines()

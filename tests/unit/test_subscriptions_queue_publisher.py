@@ -1,4 +1,4 @@
-"""The queue publisher: a refresh reads and renders what changed, however many people subscribe."""
+"""A refresh of a queue reads and renders only the changes, for any number of subscribers."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from tests.support.snapshots import NOW
 
 
 async def refresh(publisher: ConcertPublisher, queue: FakeQueue) -> Counter[str]:
-    """Return the calls of one refresh."""
+    """Refresh once, and return the store calls that were made."""
     queue.calls.clear()
     queue.asked.clear()
     await publisher.run_once()
@@ -71,7 +71,7 @@ async def test_person_near_the_front_gets_every_move() -> None:
         assert positions([recorder]) == [published], serving
 
 
-async def test_own_change_is_published_at_once_and_only_that_entry_is_read() -> None:
+async def test_own_change_is_published_immediately_and_reads_only_that_entry() -> None:
     queue = FakeQueue(people=2_000)
     publisher = make_publisher(queue)
     recorders = add_people(publisher, *range(500, 600))
@@ -84,7 +84,7 @@ async def test_own_change_is_published_at_once_and_only_that_entry_is_read() -> 
     assert len(recorders[49].snapshots) == 1
 
 
-async def test_message_is_published_to_all_at_once() -> None:
+async def test_message_is_published_to_all_immediately() -> None:
     queue = FakeQueue(people=1_000)
     publisher = make_publisher(queue)
     recorders = add_people(publisher, *range(500, 600))
@@ -108,14 +108,14 @@ async def test_many_due_people_are_spread_over_refreshes_longest_wait_first() ->
         assert calls["show"] == min(MAX_PER_REFRESH, counts[-1][1])
         counts.append(Counter(len(recorder.snapshots) for recorder in recorders))
     assert counts == [{1: 2_500}, {1: 1_500, 2: 1_000}, {1: 500, 2: 2_000}, {2: 2_500}]
-    # A person's own change is published before the moves of all others.
+    # A person's own change is published before other people's moves.
     queue.move()
     queue.change("p2000", EntryState.LEFT)
     await refresh(publisher, queue)
     assert recorders[1_900].entry().state is EntryState.LEFT
 
 
-async def test_queue_that_always_moves_leaves_no_person_behind() -> None:
+async def test_every_person_is_updated_while_the_queue_keeps_moving() -> None:
     queue = FakeQueue(people=3_000)
     publisher = make_publisher(queue, EVERY_REFRESH)
     recorders = add_people(publisher, *range(100, 2_600))
@@ -217,7 +217,7 @@ async def test_end_of_an_entry_is_published_once() -> None:
     queue.change("p500", EntryState.LEFT)
     for _ in range(3):
         queue.move()
-        # The person is named again, as when their hold ends after the entry.
+        # The person is named again, for example because their hold ends after the entry.
         queue.change("p500", EntryState.LEFT)
         await refresh(publisher, queue)
     assert len(recorder.snapshots) == 2

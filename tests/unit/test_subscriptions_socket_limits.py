@@ -1,4 +1,4 @@
-"""Limits of the transports: messages per second, open connections, and undelivered payloads."""
+"""Transport limits: messages per second, open connections, and undelivered payloads."""
 
 import pytest
 
@@ -42,7 +42,7 @@ def test_connections_are_counted_while_they_are_open() -> None:
         assert counter.total == 1
 
 
-def test_anonymous_people_and_unknown_addresses_have_no_own_limit() -> None:
+def test_anonymous_people_and_unknown_addresses_are_not_limited() -> None:
     counter = ConnectionCounter(Limits(streams_per_address=1, streams_per_person=1))
     with (
         counter.count_connection(None),
@@ -53,7 +53,7 @@ def test_anonymous_people_and_unknown_addresses_have_no_own_limit() -> None:
         assert counter.total == 2
 
 
-def test_address_and_person_of_the_same_name_are_counted_apart() -> None:
+def test_address_and_person_with_the_same_name_are_counted_separately() -> None:
     counter = ConnectionCounter(Limits(streams_per_address=1, streams_per_person=1))
     with (
         counter.count_connection("x"),
@@ -72,7 +72,7 @@ def test_only_the_latest_value_of_each_key_is_kept() -> None:
     assert [latest.pop(), latest.pop(), latest.pop()] == [b"a2", b"b2", None]
 
 
-def test_subscription_is_finished_once_its_last_value_was_taken() -> None:
+def test_subscription_is_finished_once_its_last_value_is_read() -> None:
     latest = LatestValue()
     assert not latest.is_finished
     latest.put(Rendered(b"1"))

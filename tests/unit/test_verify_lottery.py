@@ -1,4 +1,4 @@
-"""The lottery verifier accepts only genuine proofs, and needs only Python."""
+"""The lottery verifier accepts only genuine proofs and needs only Python."""
 
 import ast
 import contextlib
@@ -34,7 +34,7 @@ OTHER = hashlib.sha256(b"other").hexdigest()
 
 
 def verify(content: object, *arguments: str) -> tuple[int, str]:
-    """Run the verifier in this process with a standard input; return its exit status and output."""
+    """Run the verifier in this process on the given input; return its exit status and output."""
     output = io.StringIO()
     with (
         mock.patch("sys.stdin", io.StringIO(text_of(content))),
@@ -60,7 +60,7 @@ def test_verifier_runs_without_our_packages() -> None:
     assert done.stdout == verify(PLACE)[1]
 
 
-def test_verifier_imports_the_standard_library_alone() -> None:
+def test_verifier_imports_only_the_standard_library() -> None:
     tree = ast.parse(VERIFIER.read_text())
     names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
     names |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
@@ -163,8 +163,8 @@ def test_commitment_that_differs_from_the_noted_one_is_refused() -> None:
     )
 
 
-def test_documented_vectors_and_program_are_right() -> None:
-    """Run the program of docs/lottery.md unchanged."""
+def test_documented_vectors_and_program_are_correct() -> None:
+    """Run the program in docs/lottery.md unchanged."""
     text = (ROOT / "docs" / "lottery.md").read_text()
     for value in (SECRET, DIGEST, SEED, LOTTERY["commitment"]):
         assert value in text

@@ -1,7 +1,7 @@
-"""The words of this project: replaced names and words that say too little are not used.
+"""The vocabulary of this project: no replaced names and no vague words.
 
-Persisted names, SDL names and words that also mean something else (the lines of an order, the
-templates of a payload) are not in the table.
+The table omits persisted names, SDL names, and words that also have another meaning (the lines of
+an order, the templates of a payload).
 """
 
 import ast
@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-HERE = Path(__file__)
+THIS_FILE = Path(__file__)
 
 FOLDERS = (
     "domain",
@@ -31,8 +31,8 @@ FOLDERS = (
     "tests",
 )
 
-# Each old name, with the name that replaced it. A name is forbidden as a whole name of a module,
-# package, class, function, attribute or constant, and of a Lua script, function or local.
+# Each old name and its replacement. No module, package, class, function, attribute or constant may
+# have an old name, and no Lua script, function or local variable.
 REPLACED = {
     "agenda": "schedule",
     "attach": "sync_presence",
@@ -162,23 +162,28 @@ REPLACED = {
 
 LUA_COMMENT = re.compile(r"--\[\[.*?\]\]|--[^\n]*", re.DOTALL)
 LUA_NAMES = re.compile(r"\b(?:local(?: function)?|for)\s+(\w+(?:\s*,\s*\w+)*)")
-LOOSE_WORDS = re.compile(r"\b(some|no|every)body\b|\bwhoever\b", re.IGNORECASE)
-LOOSE_OPENING = re.compile(r"(Of|Who|What|Whoever|As many as)\b")
-TEXTS = {".py", ".lua", ".graphql", ".ts", ".tsx", ".mjs", ".css", ".html", ".svg", ".md", ".toml"}
-NOT_OURS = {"node_modules", "dist", "__pycache__", "data"}
+FORBIDDEN_WORDS = re.compile(r"\b(some|no|every)body\b|\bwhoever\b", re.IGNORECASE)
+FORBIDDEN_OPENING = re.compile(r"(Of|Who|What|Whoever|As many as)\b")
+TEXT_SUFFIXES = {".py", ".lua", ".graphql", ".ts", ".tsx", ".mjs", ".css", ".html", ".svg", ".md", ".toml"}
+EXCLUDED_FOLDERS = {"node_modules", "dist", "__pycache__", "data"}
 
-PYTHON = sorted(
+PYTHON_FILES = sorted(
     [
         ROOT / "app.py",
         ROOT / "settings.py",
-        *(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py") if not NOT_OURS & set(path.parts)),
+        *(
+            path
+            for folder in FOLDERS
+            for path in (ROOT / folder).rglob("*.py")
+            if not EXCLUDED_FOLDERS & set(path.parts)
+        ),
     ]
 )
-WRITTEN = sorted(
+TEXT_FILES = sorted(
     path
     for folder in (*FOLDERS, "docs", "frontend")
     for path in (ROOT / folder).rglob("*")
-    if path.suffix in TEXTS and path != HERE and not NOT_OURS & set(path.parts)
+    if path.suffix in TEXT_SUFFIXES and path != THIS_FILE and not EXCLUDED_FOLDERS & set(path.parts)
 )
 TOP_LEVEL = [
     ROOT / name for name in ("README.md", "CHANGELOG.md", "Makefile", "pyproject.toml", "app.py", "settings.py")
@@ -210,14 +215,14 @@ def assigned_names(body: Sequence[ast.stmt]) -> Iterator[str]:
 
 
 def lua_names(source: str) -> Iterator[str]:
-    """Yield the names of the functions and locals of a Lua script."""
+    """Yield the names of the functions and local variables of a Lua script."""
     for names in LUA_NAMES.findall(LUA_COMMENT.sub("", source)):
         yield from re.findall(r"\w+", names)
 
 
-def loose_opening(text: str) -> str | None:
-    """Return the first line of a docstring if its opening is not allowed."""
-    return text.splitlines()[0] if LOOSE_OPENING.match(text) else None
+def forbidden_opening(text: str) -> str | None:
+    """Return the first line of a docstring if it begins with a forbidden word."""
+    return text.splitlines()[0] if FORBIDDEN_OPENING.match(text) else None
 
 
 def imported_modules(tree: ast.Module) -> Iterator[str]:
@@ -235,7 +240,7 @@ def docstrings(tree: ast.Module) -> Iterator[str]:
 
 
 def module_names(path: Path) -> set[str]:
-    """Return the name of a module or script, and those of the packages that contain it."""
+    """Return the names of a module or script and of the packages that contain it."""
     return {path.stem, *path.relative_to(ROOT).parts[:-1]}
 
 
@@ -271,23 +276,23 @@ def test_lua_names_are_found(source: str, names: set[str]) -> None:
 
 
 @pytest.mark.parametrize("opening", ["Of", "Who", "What", "Whoever", "As many as"])
-def test_loose_opening_is_found(opening: str) -> None:
-    assert loose_opening(f"{opening} people wait.\nMore.") == f"{opening} people wait."
+def test_forbidden_opening_is_found(opening: str) -> None:
+    assert forbidden_opening(f"{opening} people wait.\nMore.") == f"{opening} people wait."
 
 
-@pytest.mark.parametrize("text", ["Return who waits.", "Officials of a sale.", "Whatever it holds.", ""])
+@pytest.mark.parametrize("text", ["Return who waits.", "Officials see it.", "Whatever it holds.", ""])
 def test_plain_opening_is_allowed(text: str) -> None:
-    assert loose_opening(text) is None
+    assert forbidden_opening(text) is None
 
 
 @pytest.mark.parametrize("word", ["somebody", "Nobody", "everybody's", "whoever"])
-def test_loose_word_is_found(word: str) -> None:
-    assert LOOSE_WORDS.search(f"as {word} said")
+def test_forbidden_word_is_found(word: str) -> None:
+    assert FORBIDDEN_WORDS.search(f"as {word} said")
 
 
 @pytest.mark.parametrize("text", ["NOBODY_WAITS", "a body", "some bodies", "who ever"])
 def test_plain_word_is_allowed(text: str) -> None:
-    assert not LOOSE_WORDS.search(text)
+    assert not FORBIDDEN_WORDS.search(text)
 
 
 @cache
@@ -302,7 +307,7 @@ def where(path: Path) -> str:
 def test_python_uses_no_replaced_name() -> None:
     found = {
         f"{where(path)}: {name}": REPLACED[name]
-        for path in PYTHON
+        for path in PYTHON_FILES
         for name in {*module_names(path), *defined_names(parse(path))} & REPLACED.keys()
     }
 
@@ -321,33 +326,33 @@ def test_lua_scripts_use_no_replaced_name() -> None:
     assert found == {}
 
 
-def test_no_module_is_named_as_one_of_the_standard_library() -> None:
-    assert [where(path) for path in PYTHON if path.stem in sys.stdlib_module_names] == []
+def test_no_module_shares_a_name_with_the_standard_library() -> None:
+    assert [where(path) for path in PYTHON_FILES if path.stem in sys.stdlib_module_names] == []
 
 
 def test_docstrings_open_with_a_verb_or_a_noun() -> None:
     found = [
         f"{where(path)}: {opening}"
-        for path in PYTHON
+        for path in PYTHON_FILES
         for text in docstrings(parse(path))
-        if (opening := loose_opening(text))
+        if (opening := forbidden_opening(text))
     ]
 
     assert found == []
 
 
-def test_texts_use_no_loose_word_for_a_person() -> None:
+def test_texts_use_no_forbidden_word_for_a_person() -> None:
     found = [
         f"{where(path)}:{number}: {line.strip()}"
-        for path in [*TOP_LEVEL, *WRITTEN]
+        for path in [*TOP_LEVEL, *TEXT_FILES]
         for number, line in enumerate(path.read_text().splitlines(), start=1)
-        if LOOSE_WORDS.search(line)
+        if FORBIDDEN_WORDS.search(line)
     ]
 
     assert found == []
 
 
-def test_test_modules_have_names_of_their_own() -> None:
+def test_names_of_test_modules_are_unique() -> None:
     names = [path.stem for path in (ROOT / "tests").rglob("test_*.py")]
 
     assert sorted(names) == sorted(set(names))

@@ -1,4 +1,4 @@
-"""`make watch` shows the newest state of a sale."""
+"""`make watch` shows the latest state of a sale."""
 
 from pathlib import Path
 from typing import Any
@@ -71,7 +71,7 @@ def test_document_is_valid(document: str) -> None:
         (KeyboardInterrupt(), 0, ""),
     ],
 )
-def test_exit_code_is_2_only_without_a_sale_to_watch(
+def test_exit_code_is_2_only_if_there_is_no_sale_to_watch(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], end: BaseException, code: int, printed: str
 ) -> None:
     asked = []

@@ -1,4 +1,4 @@
-"""Choice of a media type by the Accept header."""
+"""The Accept header determines the media type."""
 
 import pytest
 from hypothesis import given

@@ -38,6 +38,6 @@ async def test_readiness_names_the_problems() -> None:
 
 
 @pytest.mark.parametrize("stores", [_Stores(), _Stores("all is lost")])
-async def test_process_is_live_whatever_the_stores_do(stores: _Stores) -> None:
+async def test_process_is_live_even_without_its_stores(stores: _Stores) -> None:
     answer = await _get("/livez", stores)
     assert (answer.status_code, answer.json()) == (200, {"status": "alive"})

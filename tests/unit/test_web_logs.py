@@ -1,4 +1,4 @@
-"""Log lines have a request id and fields in both formats, and no token or e-mail address."""
+"""Log lines in both formats contain a request id and fields, but no token or email address."""
 
 import json
 import logging

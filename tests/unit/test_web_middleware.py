@@ -1,4 +1,4 @@
-"""The middleware: request ids, security headers, access lines, and responses after a crash."""
+"""The middleware: request ids, security headers, access logs, and responses after a crash."""
 
 import logging
 import re
@@ -23,7 +23,7 @@ async def _echo(request: Request) -> PlainTextResponse:
 
 
 async def _crash(_: Request) -> PlainTextResponse:
-    raise RuntimeError("a secret of ours")
+    raise RuntimeError("an internal secret")
 
 
 async def _crash_late(_: Request) -> StreamingResponse:
@@ -59,14 +59,14 @@ async def test_page_keeps_its_own_content_security_policy(client: httpx2.AsyncCl
     assert answer.headers.get_list("content-security-policy") == ["default-src 'self'"]
 
 
-async def test_valid_request_id_of_the_client_is_kept(client: httpx2.AsyncClient) -> None:
+async def test_valid_request_id_from_the_client_is_kept(client: httpx2.AsyncClient) -> None:
     answer = await client.get("/echo/x", headers={"x-request-id": "trace-1.A_b"})
     assert (answer.text, answer.headers["x-request-id"]) == ("trace-1.A_b", "trace-1.A_b")
     assert request_id.get() == "-"
 
 
 @pytest.mark.parametrize("given", ["", "a" * 65, "two words", "line\tbreak", "<script>", "ä"])
-async def test_invalid_request_id_of_the_client_is_replaced(client: httpx2.AsyncClient, given: str) -> None:
+async def test_invalid_request_id_from_the_client_is_replaced(client: httpx2.AsyncClient, given: str) -> None:
     answer = await client.get("/echo/x", headers=[(b"x-request-id", given.encode())])
     assert re.fullmatch(r"[0-9a-f]{16}", answer.headers["x-request-id"])
 
@@ -94,7 +94,7 @@ async def test_crash_is_logged_and_its_response_hides_the_reason(
     assert answer.status_code == 500
     assert answer.json()["requestId"] == "trace-2"
     assert "secret" not in answer.text
-    assert "a secret of ours" in caplog.text
+    assert "an internal secret" in caplog.text
     assert _access_lines(caplog)[0].startswith("GET /crash 500 ")
 
 

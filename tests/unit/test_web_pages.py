@@ -1,4 +1,4 @@
-"""Pages for browsers: GraphiQL with a strict policy, or instructions to build it."""
+"""Pages for browsers: GraphiQL with a strict policy, or instructions for building it."""
 
 from pathlib import Path
 
@@ -33,7 +33,7 @@ def dist(tmp_path: Path) -> Path:
     return tmp_path
 
 
-async def test_built_page_may_load_our_files_and_call_us_and_the_issuer(dist: Path) -> None:
+async def test_built_page_may_load_our_files_and_call_our_api_and_the_issuer(dist: Path) -> None:
     async with client(dist, PRODUCTION) as browser:
         page = await browser.get("/graphql")
     assert (page.status_code, page.text) == (200, "<!doctype html><title>built</title>")
@@ -63,7 +63,7 @@ async def test_page_before_the_first_build_says_how_to_build_it(dist: Path) -> N
         assert "built" in (await browser.get("/graphql")).text
 
 
-async def test_assets_are_cached_for_ever(dist: Path) -> None:
+async def test_assets_are_cached_forever(dist: Path) -> None:
     async with client(dist, Settings()) as browser:
         asset = await browser.get("/assets/graphiql-Abc123.js")
     assert (asset.status_code, asset.text) == (200, "1;")

@@ -1,4 +1,4 @@
-"""The schedule of a worker: which concerts are due, by a clock that the tests advance."""
+"""A worker's schedule: which concerts are due, on a clock that the tests advance."""
 
 import asyncio
 from itertools import pairwise
@@ -13,7 +13,7 @@ from workers.schedule import Schedule
 
 ONE, OTHER = ConcertId("one"), ConcertId("other")
 BOTH = (ONE, OTHER)
-# The intervals differ by more than the jitter of a tenth.
+# The intervals differ by more than the jitter, which is 10%.
 ACTIVE_S, IDLE_S = 1.0, 10.0
 NEVER_S = 1_000_000.0
 
@@ -38,14 +38,14 @@ def run(made: Schedule, *active: ConcertId) -> list[ConcertId]:
     return due
 
 
-def test_new_concert_is_due_at_once() -> None:
+def test_new_concert_is_due_immediately() -> None:
     made, _ = make_schedule()
     assert made.due([ONE]) == [ONE]
     made.completed(ONE, is_active=False)
     assert made.due(BOTH) == [OTHER]
 
 
-def test_active_concerts_are_due_often_and_idle_ones_seldom() -> None:
+def test_active_concerts_are_due_often_and_idle_ones_rarely() -> None:
     made, clock = make_schedule()
     run(made, ONE)
     runs = []
@@ -140,7 +140,7 @@ async def test_wake_up_ends_the_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(schedule_module, "RELIST_EVERY_S", NEVER_S)
     made = Schedule(active_s=0.0, idle_s=NEVER_S)
     run(made)
-    # It runs once the wait below has suspended this test.
+    # This runs once the wait below suspends the test.
     asyncio.get_running_loop().call_soon(made.wake, ONE)
     await made.wait()
     assert ONE in made.due(BOTH)
@@ -156,7 +156,7 @@ async def test_wait_ends_in_time_to_list_new_concerts(monkeypatch: pytest.Monkey
 
 @settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(["active", "wake", "idle", "fail"]), st.floats(0, 1.5)), max_size=60))
-def test_woken_concert_is_due_in_time_whatever_happens(steps: list[tuple[str, float]]) -> None:
+def test_woken_concert_is_always_due_in_time(steps: list[tuple[str, float]]) -> None:
     made, clock = make_schedule()
     woken_s: float | None = None
     is_running = False

@@ -18,7 +18,7 @@ export class Browser {
     return browser;
   }
 
-  // Starts recording a story. `shots` is the directory of its screenshots.
+  // Starts recording a story. `shots` is the directory for its screenshots.
   begin(shots) {
     this.shots = shots;
     this.foreignRequests = [];

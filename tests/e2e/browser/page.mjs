@@ -1,4 +1,4 @@
-// Uses GraphiQL's page as a person does: opens it, signs in, runs a tab, reads the result.
+// Uses GraphiQL's page as a person does: opens it, signs in, runs a tab, and reads the result.
 
 export class Page {
   static async open(context, url) {
@@ -55,7 +55,7 @@ export class Page {
     await this.tab.locator('.graphiql-execute-button').click();
   }
 
-  // Runs an operation as another program of the same person would, without informing the page.
+  // Runs an operation as another program of the same person would, unnoticed by the page.
   async runElsewhere(document) {
     const answer = await this.tab.evaluate(async (query) => {
       const { accessToken } = JSON.parse(sessionStorage.getItem('onsale.session'));
@@ -67,7 +67,7 @@ export class Page {
   }
 
   // Advances the page's clock, which the context has installed. The server answers between the
-  // steps, so that a timer started by an answer fires too. A query makes no page subscribe again.
+  // steps, so timers started by an answer fire too. A query does not make the page subscribe again.
   async passHalfAMinute() {
     for (let step = 0; step < 3; step += 1) {
       await this.tab.clock.fastForward(10_000);
@@ -87,7 +87,7 @@ export class Page {
     return this.tab.locator('.result-window').textContent();
   }
 
-  // Returns the number in the first field of this name in the result, which is the first tier's.
+  // Returns the number in the first field with this name in the result: that of the first tier.
   async firstNumber(field) {
     const text = await this.tab.locator('.result-window').textContent();
     return Number(new RegExp(`"${field}":\\s(\\d+)`).exec(text)[1]);

@@ -1,6 +1,6 @@
 // Reads stories from standard input, one line of JSON each: {name, shots}. Runs them one after
-// another in one Chromium, and prints one line of JSON for each: what it saw and which faults its
-// pages had, or its error.
+// another in one Chromium browser and prints one line of JSON for each: its observations and the
+// faults of its pages, or its error.
 import { createInterface } from 'node:readline';
 
 import { Browser } from './chromium.mjs';

@@ -1,6 +1,6 @@
 // Records what a page sends over its WebSockets: how often it subscribed to each field, and which
 // subscriptions are running.
-// The record is kept in the page, so a count that is read after a timer fired includes the messages
+// The record is kept in the page, so a count read after a timer has fired includes the messages
 // that the timer sent.
 
 // Call this before the first page is opened. A reload begins a new record.
@@ -55,6 +55,6 @@ export async function untilOnlyTheseRun(page, ...fields) {
   try {
     await page.tab.waitForFunction((names) => window.runningFields().join() === names, wanted);
   } catch (error) {
-    throw new Error(`Only ${wanted} should run, but ${await runningFields(page)} did`, { cause: error });
+    throw new Error(`Only ${wanted} should run, but ${await runningFields(page)} are running`, { cause: error });
   }
 }

@@ -1,10 +1,10 @@
-// Stories of people on GraphiQL's page. Each returns what it saw; the test checks the values.
+// Stories of people who use GraphiQL's page. Each returns its observations, which the test checks.
 import { Page } from './page.mjs';
 import { countSubscribes, recordSockets, runningFields, untilOnlyTheseRun } from './sockets.mjs';
 
 const FIND_CONCERT = '{ concert(slug: "lantern-ferry-royal-albert-hall") { id } }';
 
-// Opens a page as Bob. Its clock can be moved, and its sockets are recorded.
+// Opens a page as Bob. Its clock can be advanced, and its sockets are recorded.
 async function openAsBob(browser, url) {
   const person = await browser.openPerson();
   await recordSockets(person);
@@ -158,7 +158,7 @@ export const stories = {
     return seen;
   },
 
-  // The server refuses each subscription to the stock: the page retries at growing intervals.
+  // The server refuses each subscription to the stock; the page retries at increasing intervals.
   async retryingARefusedSubscription(browser, url) {
     const person = await browser.openPerson();
     await person.clock.install();
@@ -170,7 +170,7 @@ export const stories = {
         if (type === 'connection_init') socket.send(JSON.stringify({ type: 'connection_ack' }));
         if (type !== 'subscribe') return;
         attempts += 1;
-        socket.send(JSON.stringify({ id, type: 'error', payload: [{ message: 'The store is away.' }] }));
+        socket.send(JSON.stringify({ id, type: 'error', payload: [{ message: 'The store is unavailable.' }] }));
         reportAttempt();
       });
     });
@@ -189,7 +189,7 @@ export const stories = {
     return { withinTenSeconds: attempts - before };
   },
 
-  // The server stops, then a proxy answers instead: the page says so in words, without a stack.
+  // The server stops, then a proxy answers instead; the page explains both without a stack trace.
   async losingTheServer(browser, url) {
     const person = await browser.openPerson();
     const page = await Page.open(person, url);

@@ -6,7 +6,7 @@ import WebSocket from 'ws';
 
 const [url, query, concertId, token] = process.argv.slice(2);
 const authorization = { Authorization: `Bearer ${token}` };
-const RETRIES = Number.MAX_SAFE_INTEGER; // the test stops the process, even if the restart is slow
+const RETRIES = Number.MAX_SAFE_INTEGER; // retry until the test stops the process
 const pauseBeforeRetry = () => new Promise((resolve) => setTimeout(resolve, 100));
 const print = (client, event, value) => console.log(JSON.stringify({ client, event, value }));
 
