@@ -1,4 +1,4 @@
-"""Fixtures that open stores for a test, and check afterwards that every key has an expiry."""
+"""Fixtures for integration tests; after a test, every key in its store must have an expiry."""
 
 from collections.abc import AsyncIterator
 
@@ -28,7 +28,7 @@ async def stores(valkey_url: str, mongo_url: str, mongo_database: str) -> AsyncI
 
 @pytest_asyncio.fixture
 async def any_stores(store_url: str, mongo_url: str, mongo_database: str) -> AsyncIterator[Stores]:
-    """Stores on each supported kind of store in turn."""
+    """Stores on each supported kind of store, one after the other."""
     async with opened(store_url, mongo_url, mongo_database) as made:
         yield made
         await _check_expiry(made, store_url)
@@ -55,7 +55,7 @@ async def key_server() -> AsyncIterator[KeyServer]:
 
 @pytest.fixture
 def small_transactions(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Limit transactions to three units. A change of a capacity by more units is then large."""
+    """Limit transactions to three units, so a capacity change by more units counts as large."""
     monkeypatch.setattr(house_units, "MAX_UNITS_PER_TRANSACTION", 3)
     monkeypatch.setattr(house_units, "MAX_UNITS_PER_ORDER", 2)
 
@@ -72,4 +72,4 @@ async def _check_expiry(stores: Stores, url: str) -> None:
             kept = {name for name in await client.keys() if await client.ttl(name) == -1}
             return kept <= PERMANENT_KEYS
 
-        await wait_until(have_all_expiry, what="an expiry of every key")
+        await wait_until(have_all_expiry, what="the expiry of every key")

@@ -5,7 +5,7 @@ from tests.support.lottery import check_draw, register, revealed, with_lottery
 from tests.support.queue_steps import make_people, records
 
 
-async def test_first_join_at_the_opening_ends_the_registrations(any_stores: Stores) -> None:
+async def test_first_join_at_the_opening_ends_registration(any_stores: Stores) -> None:
     """The opening worker may run much later."""
     concert = await with_lottery(any_stores)
     people = make_people(5)

@@ -1,4 +1,4 @@
-"""Units of a tier whose capacity changes by a large number are moved in steps, after the answer."""
+"""A large capacity change takes effect immediately; its units are moved later, in steps."""
 
 import asyncio
 
@@ -17,7 +17,7 @@ from tests.support.sale import all_orders, buy, check_invariants, context, hold,
 from workers.capacity import CapacityWorker
 
 
-async def work(stores: Stores) -> int:
+async def move_all_units(stores: Stores) -> int:
     """Run the worker until it has nothing to do. Return how many units it moved."""
     total = 0
     while moved := await CapacityWorker().run_once(stores):
@@ -38,7 +38,9 @@ def record_moves(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> list[HouseM
 
 
 @pytest.mark.timeout(240)
-async def test_200_000_tickets_lowered_to_5_succeed_at_once(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_lowering_200_000_tickets_to_5_succeeds_immediately(
+    stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
     concert = await on_sale(stores, 200_000)
     await buy(stores, await hold(stores, concert, 2))
     await hold(stores, concert, 1, who="bob")
@@ -62,15 +64,15 @@ async def test_200_000_tickets_lowered_to_5_succeed_at_once(stores: Stores, monk
 
 
 @pytest.mark.usefixtures("small_transactions")
-async def test_far_raise_returns_the_same_units_in_steps(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_large_raise_returns_the_same_units_in_steps(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
     concert = await on_sale(stores, 20)
     await resize(stores, concert, 5)
-    assert await work(stores) == 15
+    assert await move_all_units(stores) == 15
     moves = record_moves(stores, monkeypatch)
     raised = await resize(stores, concert, 24)
     assert (raised.tiers[0].on_sale, raised.tiers[0].capacity_target, raised.tiers[0].top) == (9, 24, 24)
     assert await stock(stores, concert) == [(9, 0, 0)]
-    assert await work(stores) == 15
+    assert await move_all_units(stores) == 15
     assert {abs(move.count) for move in moves} <= {1, 2, 3}
     assert await read_capacities(stores, concert) == (24, 24, None)
     assert await stock(stores, concert) == [(24, 0, 0)]
@@ -78,51 +80,51 @@ async def test_far_raise_returns_the_same_units_in_steps(stores: Stores, monkeyp
 
 
 @pytest.mark.usefixtures("small_transactions")
-async def test_raise_during_a_withdrawal_withdraws_less(stores: Stores) -> None:
+async def test_a_raise_during_a_withdrawal_withdraws_fewer_units(stores: Stores) -> None:
     concert = await on_sale(stores, 20)
     await resize(stores, concert, 5)
     assert await stores.house_units.advance(concert.id, rounds=2) == 6
     await resize(stores, concert, 12)
     assert await stock(stores, concert) == [(12, 0, 0)]
-    assert await work(stores) == 2
+    assert await move_all_units(stores) == 2
     assert (await read_capacities(stores, concert), await stock(stores, concert)) == ((12, 12, None), [(12, 0, 0)])
     await check_invariants(stores, concert)
 
 
 @pytest.mark.usefixtures("small_transactions")
-async def test_raise_above_what_is_left_returns_the_rest(stores: Stores) -> None:
+async def test_a_raise_during_a_withdrawal_can_return_units(stores: Stores) -> None:
     concert = await on_sale(stores, 20)
     await resize(stores, concert, 5)
     assert await stores.house_units.advance(concert.id, rounds=2) == 6
     await resize(stores, concert, 18)
     assert await stock(stores, concert) == [(14, 0, 0)]
-    assert await work(stores) == 4
+    assert await move_all_units(stores) == 4
     assert await stock(stores, concert) == [(18, 0, 0)]
     await check_invariants(stores, concert)
 
 
 @pytest.mark.usefixtures("small_transactions")
-async def test_second_lowering_adds_to_the_first(stores: Stores) -> None:
+async def test_a_second_lowering_adds_to_the_first(stores: Stores) -> None:
     concert = await on_sale(stores, 20)
     await resize(stores, concert, 10)
     assert await stores.house_units.advance(concert.id, rounds=1) == 3
     lowered = await resize(stores, concert, 9)
     assert lowered.tiers[0].capacity_target == 9
     assert await stock(stores, concert) == [(9, 0, 0)]
-    assert await work(stores) == 8
+    assert await move_all_units(stores) == 8
     assert await stock(stores, concert) == [(9, 0, 0)]
     await check_invariants(stores, concert)
 
 
 @pytest.mark.usefixtures("small_transactions")
 async def test_returned_units_are_withdrawn_too(stores: Stores) -> None:
-    """Every unit has been held once, so no unit is new."""
+    """Every unit has been held before, so no unit is new."""
     concert = await on_sale(stores, 10)
     made = await hold(stores, concert, 10)
     await holds.release_hold(context(stores), concert.id, made.id)
     kept = await hold(stores, concert, 2, who="bob")
     await resize(stores, concert, 3)
-    assert await work(stores) == 7
+    assert await move_all_units(stores) == 7
     assert await stock(stores, concert) == [(1, 2, 0)]
     assert (await buy(stores, kept)).units == kept.units
     await check_invariants(stores, concert)
@@ -133,25 +135,27 @@ async def test_holds_during_a_withdrawal_get_units_that_stay(stores: Stores) -> 
     concert = await on_sale(stores, 30, limit_per_person=30)
     await resize(stores, concert, 12)
     buyers = [hold(stores, concert, 1, who=f"buyer{number}") for number in range(20)]
-    answers = await asyncio.gather(*buyers, work(stores), return_exceptions=True)
+    answers = await asyncio.gather(*buyers, move_all_units(stores), return_exceptions=True)
     made = [answer for answer in answers if isinstance(answer, Hold)]
     assert len(made) == 12
     assert not [a for a in answers if isinstance(a, BaseException) and not isinstance(a, Refusal)]
     orders = await asyncio.gather(*[buy(stores, one) for one in made])
     assert len({unit for order in orders for unit in order.units}) == 12
-    await work(stores)
+    await move_all_units(stores)
     await check_invariants(stores, concert)
 
 
 @pytest.mark.usefixtures("small_transactions")
-async def test_hold_on_a_unit_that_is_withdrawn_gets_another(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The unit was free when it was chosen, but was held before the transaction."""
+async def test_a_hold_whose_units_are_withdrawn_gets_other_units(
+    stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The units were free when they were chosen, but are held before the transaction."""
     concert = await on_sale(stores, 10)
     await resize(stores, concert, 6)
     made: list[Hold] = []
     move_units = ConcertTransaction.move_units
 
-    async def late(self: ConcertTransaction, concert_id: ConcertId, move: HouseMove) -> bool:
+    async def hold_before_move(self: ConcertTransaction, concert_id: ConcertId, move: HouseMove) -> bool:
         if not made:
             key = concert_keys(concert.id)[KINDS.index("tiers")]
             first = int(move.added[0].units[0].rpartition(":")[2])
@@ -165,8 +169,8 @@ async def test_hold_on_a_unit_that_is_withdrawn_gets_another(stores: Stores, mon
             )
         return await move_units(self, concert_id, move)
 
-    monkeypatch.setattr(ConcertTransaction, "move_units", late)
-    await work(stores)
+    monkeypatch.setattr(ConcertTransaction, "move_units", hold_before_move)
+    await move_all_units(stores)
     order = await buy(stores, made[0])
     assert (len(order.units), set(order.units) & set(made[0].units)) == (2, set())
     assert await stock(stores, concert) == [(4, 0, 2)]
@@ -178,7 +182,7 @@ async def test_two_processes_withdraw_every_unit_once(stores: Stores) -> None:
     concert = await on_sale(stores, 20)
     await resize(stores, concert, 5)
     await asyncio.gather(*[stores.house_units.advance(concert.id, rounds=5) for _ in range(3)])
-    await work(stores)
+    await move_all_units(stores)
     house = [order for order in await all_orders(stores, concert) if order.status is OrderStatus.WITHDRAWN]
     assert sum(len(order.units) for order in house) == 15
     assert await stock(stores, concert) == [(5, 0, 0)]

@@ -1,4 +1,4 @@
-"""A large change of a capacity survives crashes, later changes and losses of the hot store."""
+"""A large capacity change is stored or undone despite crashes, other changes and data losses."""
 
 import json
 import logging
@@ -23,24 +23,22 @@ from workers.capacity import CapacityWorker
 
 
 class Killed(BaseException):
-    """The crash of a process; no exception handler in the product catches it."""
+    """The crash of a process. No exception handler in the product catches it."""
 
 
-def before_the_commit(
-    stores: Stores, monkeypatch: pytest.MonkeyPatch, happens: Callable[[], Awaitable[object]]
-) -> None:
-    """Let another process act after a lower capacity was decided and before it is stored."""
+def run_before_commit(stores: Stores, monkeypatch: pytest.MonkeyPatch, action: Callable[[], Awaitable[object]]) -> None:
+    """Run `action` after a lower capacity has been decided and before it is stored."""
     commit = ConcertTransaction.commit
 
-    async def later(self: ConcertTransaction, write: ConcertWrite) -> Concert:
+    async def act_then_commit(self: ConcertTransaction, write: ConcertWrite) -> Concert:
         monkeypatch.setattr(ConcertTransaction, "commit", commit)
-        await happens()
+        await action()
         return await commit(self, write)
 
-    monkeypatch.setattr(ConcertTransaction, "commit", later)
+    monkeypatch.setattr(ConcertTransaction, "commit", act_then_commit)
 
 
-async def die() -> None:
+async def crash() -> None:
     raise Killed
 
 
@@ -50,13 +48,13 @@ async def set_state(stores: Stores, concert: Concert, name: str, value: str) -> 
 
 
 async def let_proposal_age(stores: Stores, concert: Concert) -> None:
-    """Make the proposal as old as if it had been made long ago."""
+    """Backdate the proposal, so it is old enough to be settled."""
     key = concert_keys(concert.id)[KINDS.index("state")]
     text = await stores.script_client.run_command("HGET", key, "proposed")
     await set_state(stores, concert, "proposed", json.dumps(json.loads(text) | {"at_ms": 1}))
 
 
-async def begin(stores: Stores, made: Hold) -> Order:
+async def begin_purchase_only(stores: Stores, made: Hold) -> Order:
     """Begin a purchase whose process stops before the order is inserted."""
     begun = await stores.holds.begin_purchase(
         made.concert_id, made.id, person_id=made.person_id, purchase_key=made.id, digest=""
@@ -78,7 +76,7 @@ async def sell_out(stores: Stores, concert: Concert) -> int:
             await buy(stores, await hold(stores, concert, 1, who=f"late{number}"))
         except SoldOut:
             return number
-    raise AssertionError("the concert does not sell out")
+    raise AssertionError("the concert did not sell out")
 
 
 async def sold(stores: Stores, concert: Concert) -> int:
@@ -86,9 +84,11 @@ async def sold(stores: Stores, concert: Concert) -> int:
     return sum(len(order.units) for order in orders if order.status is OrderStatus.PAID)
 
 
-async def test_death_before_it_is_stored_lifts_the_cap_later(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_cap_is_lifted_if_a_crash_prevents_storing_the_change(
+    stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
     concert = await on_sale(stores, 10)
-    before_the_commit(stores, monkeypatch, die)
+    run_before_commit(stores, monkeypatch, crash)
     with pytest.raises(Killed):
         await resize(stores, concert, 2)
     assert await stock(stores, concert) == [(2, 0, 0)]
@@ -101,7 +101,7 @@ async def test_death_before_it_is_stored_lifts_the_cap_later(stores: Stores, mon
 
 
 @pytest.mark.usefixtures("small_transactions")
-async def test_change_settled_meanwhile_is_not_stored(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_change_that_was_already_undone_is_not_stored(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
     concert = await on_sale(stores, 10)
 
     async def settled() -> None:
@@ -109,7 +109,7 @@ async def test_change_settled_meanwhile_is_not_stored(stores: Stores, monkeypatc
         assert await ApplyWorker().run_once(stores) == 1
         await hold(stores, concert, 10)
 
-    before_the_commit(stores, monkeypatch, settled)
+    run_before_commit(stores, monkeypatch, settled)
     with pytest.raises(TemporarilyUnavailable):
         await resize(stores, concert, 2)
     assert await stock(stores, concert) == [(0, 10, 0)]
@@ -118,34 +118,36 @@ async def test_change_settled_meanwhile_is_not_stored(stores: Stores, monkeypatc
         await resize(stores, concert, 2)
 
 
-async def test_change_decided_before_a_loss_is_not_stored(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_change_decided_before_a_data_loss_is_not_stored(
+    stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
     concert = await on_sale(stores, 10)
 
     async def lost() -> None:
         await lose_everything(stores, concert)
         await hold(stores, concert, 10)
 
-    before_the_commit(stores, monkeypatch, lost)
+    run_before_commit(stores, monkeypatch, lost)
     with pytest.raises(TemporarilyUnavailable):
         await resize(stores, concert, 2)
     assert (await read_capacities(stores, concert), await stock(stores, concert)) == ((10, 10, None), [(0, 10, 0)])
 
 
-async def test_change_that_came_second_leaves_no_cap(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_change_that_lost_a_race_leaves_no_cap(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
     concert = await on_sale(stores, 10)
 
     async def renamed() -> None:
         change = ConcertChange(name="Another name")
         await concerts.update_concert(organizer(stores), concert.id, change, expected_version=None)
 
-    before_the_commit(stores, monkeypatch, renamed)
+    run_before_commit(stores, monkeypatch, renamed)
     change = ConcertChange(tiers=(TierChange(concert.tiers[0].id, capacity=2),))
     with pytest.raises(VersionConflict):
         await concerts.update_concert(organizer(stores), concert.id, change, expected_version=concert.version)
     assert await stock(stores, concert) == [(10, 0, 0)]
 
 
-async def test_later_proposal_survives_the_end_of_an_earlier_one(stores: Stores) -> None:
+async def test_dropping_an_earlier_proposal_keeps_the_later_one(stores: Stores) -> None:
     concert = await on_sale(stores, 10)
     lowered = [concert.tiers[0].__class__(concert.tiers[0].id, "Floor", 1, capacity=c, top=10) for c in (4, 6)]
     for name, tier in zip(("first", "second"), lowered, strict=True):
@@ -158,11 +160,11 @@ async def test_later_proposal_survives_the_end_of_an_earlier_one(stores: Stores)
 
 
 @pytest.mark.usefixtures("small_transactions")
-async def test_purchase_unknown_after_a_loss_stays_within_the_target(stores: Stores) -> None:
+async def test_a_purchase_unknown_after_a_loss_stays_within_the_target(stores: Stores) -> None:
     """Before the store is trusted again, every unit above the capacity has an owner in MongoDB."""
     concert = await on_sale(stores, 20)
     first = await hold(stores, concert, 10)
-    order = await begin(stores, await hold(stores, concert, 2, who="slow"))
+    order = await begin_purchase_only(stores, await hold(stores, concert, 2, who="slow"))
     await holds.release_hold(context(stores), concert.id, first.id)
     await resize(stores, concert, 4)
     await lose_everything(stores, concert)
@@ -174,7 +176,7 @@ async def test_purchase_unknown_after_a_loss_stays_within_the_target(stores: Sto
 
 
 @pytest.mark.usefixtures("small_transactions")
-async def test_holds_of_an_older_copy_end_above_the_target(stores: Stores) -> None:
+async def test_holds_above_the_target_end_after_a_rollback(stores: Stores) -> None:
     concert = await on_sale(stores, 8)
     made = [await hold(stores, concert, 4, who=who) for who in ("ann", "ben")]
     names = concert_keys(concert.id)
@@ -194,10 +196,10 @@ async def test_holds_of_an_older_copy_end_above_the_target(stores: Stores) -> No
 
 
 @pytest.mark.usefixtures("small_transactions")
-async def test_far_lowering_waits_a_minute_after_a_loss(stores: Stores) -> None:
-    """A purchase from before the loss may still arrive, and the store does not know it."""
+async def test_a_large_lowering_is_refused_for_a_minute_after_a_loss(stores: Stores) -> None:
+    """A purchase from before the loss may still arrive, and the store does not know about it."""
     concert = await on_sale(stores, 20)
-    order = await begin(stores, await hold(stores, concert, 10))
+    order = await begin_purchase_only(stores, await hold(stores, concert, 10))
     await lose_everything(stores, concert)
     with pytest.raises(TemporarilyUnavailable) as refusal:
         await resize(stores, concert, 4)
@@ -213,7 +215,7 @@ async def test_far_lowering_waits_a_minute_after_a_loss(stores: Stores) -> None:
 
 
 @pytest.mark.usefixtures("small_transactions")
-async def test_log_names_why_units_cannot_be_moved(stores: Stores, caplog: pytest.LogCaptureFixture) -> None:
+async def test_the_log_says_why_units_cannot_be_moved(stores: Stores, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     concert = await on_sale(stores, 10)
     await resize(stores, concert, 2)

@@ -98,7 +98,7 @@ async def test_a_round_without_a_commitment_has_nothing_to_reveal(lotteries: Lot
     assert await lotteries.find_reveal(CONCERT, 1) is None
 
 
-async def test_a_known_reveal_needs_no_database(mongo_url: str, mongo_database: str) -> None:
+async def test_a_known_reveal_requires_no_database(mongo_url: str, mongo_database: str) -> None:
     client = connect(mongo_url)
     lotteries = LotteryStore(database(client, mongo_database))
     await lotteries.commit(CONCERT, 1)
@@ -110,7 +110,7 @@ async def test_a_known_reveal_needs_no_database(mongo_url: str, mongo_database: 
 async def test_the_secret_is_not_logged_before_the_reveal(
     lotteries: LotteryStore, client: Client, mongo_database: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """This includes the level DEBUG, at which the driver logs whole commands."""
+    """The log level is DEBUG, at which the driver logs whole commands."""
     caplog.set_level(logging.DEBUG)
     await lotteries.commit(CONCERT, 1)
     secret = await secret_of(client, mongo_database)

@@ -1,4 +1,4 @@
-"""Startup with data of the version that had Redis keys in `onsale:`, written by commit 60c4621."""
+"""Startup with data written by commit 60c4621, whose Redis keys start with `onsale:`."""
 
 import json
 from collections.abc import AsyncIterator

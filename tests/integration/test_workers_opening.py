@@ -23,7 +23,7 @@ from workers.opening import OpeningWorker
 
 
 class OpeningRecorder:
-    """Records the concerts that the worker tries to open; opening a `failing` one raises."""
+    """Records the concerts that the worker tries to open; those in `failing` raise an error."""
 
     def __init__(self, stores: Stores, monkeypatch: pytest.MonkeyPatch, *, failing: Sequence[ConcertId] = ()) -> None:
         self.concerts: list[ConcertId] = []
@@ -39,7 +39,7 @@ class OpeningRecorder:
 
 
 async def test_a_queue_opens_at_its_time(stores: Stores, valkey_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """All workers run as in production; the clocks of workers and store advance by an hour."""
+    """All workers run, and the clocks of the worker and the store advance by an hour."""
     opens_at = datetime.now(UTC) + timedelta(hours=1)
     concert = await with_lottery(stores, opens_at=opens_at)
     people = make_people(5)

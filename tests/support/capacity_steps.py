@@ -1,4 +1,4 @@
-"""Test steps for changes of a capacity on real stores."""
+"""Test steps that change and read capacities on real stores."""
 
 from domain.concerts import Concert, ConcertChange, TierChange
 from resolvers import concerts
