@@ -1,4 +1,4 @@
-"""The development issuer over real HTTP: the claims in its tokens and the requests it refuses."""
+"""The development issuer over HTTP: the claims in its tokens and the requests it refuses."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -78,7 +78,7 @@ async def test_browser_signs_in_with_code_and_pkce(client: IssuerClient, verifie
     }
 
 
-async def test_tokens_have_the_same_claims_as_those_of_keycloak(client: IssuerClient) -> None:
+async def test_tokens_have_the_same_claims_as_keycloak_tokens(client: IssuerClient) -> None:
     response = await client.with_password("olivia", scope="openid")
     tokens = response.json()
     assert response.headers["cache-control"] == "no-store"
@@ -203,7 +203,7 @@ async def test_invalid_refresh_token_is_refused(client: IssuerClient) -> None:
     assert error_of(await client.refresh(tokens["refresh_token"], client_id="another")) == (400, "invalid_client")
 
 
-async def test_tokens_of_another_issuer_with_the_same_key_are_refused(client: IssuerClient, data_dir: Path) -> None:
+async def test_tokens_from_another_issuer_with_the_same_key_are_refused(client: IssuerClient, data_dir: Path) -> None:
     async with issuer_client(data_dir, issuer="http://localhost:1/realms/onsale") as other:
         tokens = (await other.with_password(scope="openid")).json()
     assert error_of(await client.refresh(tokens["refresh_token"])) == (400, "invalid_grant")
@@ -254,7 +254,7 @@ async def test_huge_body_is_refused(client: IssuerClient, path: str) -> None:
 
 
 @pytest.mark.parametrize("content_type", ["application/json", "multipart/form-data; boundary=x", ""])
-async def test_body_of_another_content_type_is_refused(client: IssuerClient, content_type: str) -> None:
+async def test_body_with_another_content_type_is_refused(client: IssuerClient, content_type: str) -> None:
     headers = {"content-type": content_type}
     response = await client.http.post(f"{client.protocol}/token", content=b'{"a": 1}', headers=headers)
     assert error_of_unsupported(response) == "invalid_request"

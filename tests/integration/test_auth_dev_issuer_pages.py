@@ -72,7 +72,7 @@ async def test_error_is_returned_to_the_redirect_uri(
 
 
 class Form(HTMLParser):
-    """The form of a page, parsed so a test can submit it as a browser would."""
+    """Parses the form on a page, so a test can submit it as a browser would."""
 
     def __init__(self, page: str) -> None:
         super().__init__()

@@ -122,7 +122,7 @@ def test_name_and_email_may_be_missing(shared: SharedVerifier) -> None:
 
 NOW_S = int(time.time())
 DAY_S = 86_400
-"""Longer than a test run. The parameters are built when the run starts."""
+"""Longer than a test run, because the parameters below are built when the run starts."""
 
 
 @pytest.mark.parametrize(
@@ -153,7 +153,7 @@ DAY_S = 86_400
         ({"sub": "house"}, "has a malformed sub"),
     ],
 )
-def test_invalid_claims_are_refused_with_their_reason(
+def test_refusal_of_invalid_claims_states_the_reason(
     shared: SharedVerifier, changes: dict[str, object], message: str
 ) -> None:
     assert message in shared.refusal(signed(access_claims(shared.issuer, **changes)))
@@ -178,7 +178,7 @@ def test_public_key_is_not_accepted_as_hmac_secret(shared: SharedVerifier) -> No
     assert "is signed with an algorithm that is not accepted" in shared.refusal((body + b"." + signature).decode())
 
 
-def test_algorithm_of_another_key_family_is_refused(shared: SharedVerifier) -> None:
+def test_token_signed_with_another_rsa_algorithm_is_refused(shared: SharedVerifier) -> None:
     pss = jwt.encode(access_claims(shared.issuer), rsa_key("k1"), "PS256", headers={"kid": "k1"})
     assert "is signed with an algorithm that is not accepted" in shared.refusal(pss)
 

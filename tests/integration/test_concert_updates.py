@@ -41,7 +41,7 @@ async def stored(stores: Stores, concert: Concert) -> Concert:
 
 @pytest.fixture
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Skip the pauses before retries. Return the attempts for which a pause was requested."""
+    """Skip the pauses before retries. Return the attempt numbers passed to them."""
     attempts: list[int] = []
 
     async def pause(attempt: int) -> None:
@@ -155,7 +155,7 @@ async def on_sale_despite_races(stores: Stores) -> Concert:
     return await stored(stores, made)
 
 
-async def test_hot_store_that_is_unavailable_after_a_change_is_logged(
+async def test_failure_to_sync_a_change_to_the_hot_store_is_logged(
     stores: Stores, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     concert = await on_sale(stores, 5)

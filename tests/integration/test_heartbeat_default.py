@@ -1,4 +1,4 @@
-"""A hidden tab runs its timers once a minute. With default settings, that keeps a queue entry."""
+"""A hidden tab runs its timers once a minute. This keeps a queue entry by default."""
 
 from dataclasses import replace
 from typing import Any

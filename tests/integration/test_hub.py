@@ -1,4 +1,4 @@
-"""The hub on real stores: subscribers get the latest state, even after lost hints or outages."""
+"""The hub on real stores: subscribers get the latest state, even after lost hints and outages."""
 
 import asyncio
 import random
@@ -67,7 +67,7 @@ async def test_number_of_subscribers_does_not_affect_the_calls_per_change(
     seen = await subscribe(hub, topic)
 
     async def hold_one() -> list[list[str]]:
-        """Hold a ticket. Return the script calls made until the change was pushed."""
+        """Hold a ticket. Return the script calls that ran before the change was pushed."""
         held = seen.stock()[0][1]
         with recorded_calls(stores) as calls:
             await hold(stores, concert, 1, who=f"buyer{held}")
@@ -115,7 +115,7 @@ async def test_latest_queue_arrives_even_if_most_hints_are_lost(
             check_rising(one)
 
 
-async def test_every_change_of_a_hold_is_pushed(stores: Stores, hub: Hub) -> None:
+async def test_every_change_to_a_hold_is_pushed(stores: Stores, hub: Hub) -> None:
     concert = await on_sale(stores, 10)
     first = await hold(stores, concert, 2)
     seen = await subscribe(hub, HoldsTopic(concert.id, PersonId("alice")))

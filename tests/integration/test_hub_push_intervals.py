@@ -255,6 +255,6 @@ async def test_entry_and_pass_survive_a_lost_connection(stores: Stores, valkey_u
 
 
 async def _are_present(stores: Stores, concert: Concert, people: Sequence[PersonId]) -> bool:
-    """Return whether all these waiting people are connected, and so have no deadline."""
+    """Return whether all these waiting people are connected and therefore have no deadline."""
     found = await stores.queues.read_entries(concert.id, people)
     return all(found[person_id].deadline is None for person_id in people)

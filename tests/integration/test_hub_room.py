@@ -62,8 +62,8 @@ async def test_room_is_refreshed_without_hints(
             await wait_until(partial(has_waiting_count, seen, count), what="the join")
 
 
-async def test_counts_of_the_last_minute_are_pushed_as_they_age(stores: Stores, hub: Hub) -> None:
-    """Nothing but the time changes, so no version increases."""
+async def test_counts_for_the_last_minute_are_pushed_as_they_drop(stores: Stores, hub: Hub) -> None:
+    """Only the time changes, so no version increases."""
     concert = await on_sale(stores, 10, room=ROOM)
     await register(stores, concert, make_people(3))
     seen = await subscribe(hub, RoomTopic(concert.id))

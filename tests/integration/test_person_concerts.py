@@ -81,7 +81,7 @@ async def test_adding_a_concert_again_never_shortens_its_expiry(any_stores: Stor
 async def test_join_is_refused_while_the_index_cannot_be_written(
     own_cluster: ServerProcess, mongo_url: str, mongo_database: str
 ) -> None:
-    """The slot of the person's keys is assigned to no server; that of the concert's keys is."""
+    """No server owns the slot of the person's keys, but the concert's keys are available."""
     async with opened(own_cluster.url, mongo_url, mongo_database) as stores:
         concert = await with_room(stores, 5)
         run = stores.script_client.run_command

@@ -48,7 +48,7 @@ async def test_rate_limit_refuses_all_but_20_of_1_000_joins(stores: Stores, monk
     assert len(refused) == 980
     assert {type(refusal) for refusal in refused} == {RateLimited}
     assert all(isinstance(r, RateLimited) and 1 <= r.retry_after_s <= 600 for r in refused)
-    # Each attempt runs two scripts, for the rate limit and the index of concerts; 25 also join.
+    # Each attempt runs two scripts, for the rate limit and the index of concerts. 25 also join.
     assert await _commands(stores) - before <= 2 * (1_000 + 5) + 25 + 20
     assert None not in numbers
     queue = await stores.queues.read_queue(concert.id)
@@ -80,7 +80,7 @@ async def test_calls_for_a_person_with_no_entry_are_refused(stores: Stores) -> N
 
 
 async def test_only_the_current_pass_of_a_person_is_accepted(stores: Stores) -> None:
-    """Replayed and reveals passes, and passes for another person or concert, are refused."""
+    """Replayed and forged passes, and passes for another person or concert, are refused."""
     concert, other = await with_room(stores, total_active_users=3), await with_room(stores)
     await join(stores, concert, "ann", "ben")
     await join(stores, other, "ann")

@@ -85,7 +85,7 @@ async def test_people_cannot_bypass_the_queue_to_hold_tickets(stores: Stores) ->
 
 
 async def test_a_replayed_pass_is_refused(stores: Stores) -> None:
-    """A pass allows one purchase: only one of several succeeds, and later holds are refused."""
+    """Only one of several purchases with a pass succeeds, and later holds are refused."""
     concert = await with_room(stores, total_active_users=3)
     await join(stores, concert, "ann", "ben", "cyd")
     await admit(stores, concert)
@@ -137,7 +137,7 @@ async def test_concurrent_admission_workers_keep_both_limits(
     assert await read_waiting(stores, concert, people) == people[45:]
 
 
-async def test_a_pause_keeps_calls_but_replaces_none(stores: Stores) -> None:
+async def test_a_pause_keeps_calls_but_makes_no_new_ones(stores: Stores) -> None:
     """A call made before a pause stays valid. If it expires, no one else is called."""
     concert = await with_room(stores, total_active_users=2)
     people = ["ann", "ben", "cyd", "dan"]

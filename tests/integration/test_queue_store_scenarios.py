@@ -209,7 +209,7 @@ async def test_entries_survive_dropped_connections_for_the_grace_period(stores: 
 
 
 async def test_people_who_left_before_a_draw_delay_no_one(stores: Stores) -> None:
-    """The cursor waits for the draw, which may give any number to the people who left."""
+    """The cursor does not move before the draw, which may give any number to those who left."""
     for _ in range(4):
         concert = await with_lottery(stores, total_active_users=3)
         people = make_people(6)

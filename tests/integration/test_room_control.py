@@ -67,7 +67,7 @@ async def test_change_is_rolled_back_if_its_audit_row_is_refused(
     assert (await stored(stores, concert)).room == replace(concert.room, queue_all=True, version=2)
 
 
-async def test_change_missed_by_the_hot_state_is_applied_later(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_change_missed_by_the_hot_store_is_applied_later(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
     concert = await with_room(stores)
     await join(stores, concert, "ann")
     with monkeypatch.context() as patched:

@@ -25,4 +25,6 @@ async def test_four_workers_and_random_traffic_violate_no_rule(
     findings = await proof.run()
     assert findings.violations == []
     assert is_enough(findings), "there was too little traffic for a proof"
-    assert findings.busiest_minute == USERS_PER_MINUTE, "the limit per minute was never reached, so it is not proven"
+    assert findings.busiest_minute == USERS_PER_MINUTE, (
+        "the limit per minute was never reached, so the limit is not proven"
+    )

@@ -31,7 +31,7 @@ def queue_mutation(name: str, shows: str) -> str:
 
 
 class Process:
-    """One server process, whose requests share its memory."""
+    """One server process. Its requests share caches."""
 
     def __init__(self, stores: Stores) -> None:
         self._stores = stores

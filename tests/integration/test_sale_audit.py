@@ -16,7 +16,7 @@ from tests.support.waiting import wait_until
 ROOM = RoomSettings(suspended=False, total_active_users=2, new_users_per_minute=100)
 
 
-async def test_admissions_are_read_from_the_store(valkey_url: str, mongo_url: str, mongo_database: str) -> None:
+async def test_auditor_reads_admissions_from_the_store(valkey_url: str, mongo_url: str, mongo_database: str) -> None:
     async with (
         open_stores(valkey_url, mongo_url, mongo_database) as stores,
         Redis.from_url(valkey_url, decode_responses=True) as redis,

@@ -52,7 +52,7 @@ R = TypeVar("R")
 CAPACITIES = (12, 5)
 EXPECTED_ERRORS = (HoldEnded, NotFound, PurchaseInProgress, SoldOut, TemporarilyUnavailable)
 DEATHS = st.none() | st.tuples(st.integers(1, 8), st.booleans())
-"""The call at which the process dies, and whether it takes effect; None if the process survives."""
+"""The number of the call at which the process dies, and whether that call takes effect."""
 
 
 class Killed(BaseException):

@@ -41,7 +41,7 @@ async def test_raising_a_lowered_capacity_returns_the_same_units(any_stores: Sto
     await check_invariants(any_stores, concert)
 
 
-async def test_capacity_is_not_lowered_below_held_and_sold_units(stores: Stores) -> None:
+async def test_capacity_cannot_drop_below_held_and_sold_units(stores: Stores) -> None:
     concert = await on_sale(stores, 10, 2_500)
     await buy(stores, await hold(stores, concert, 2))
     await hold(stores, concert, 3, who="bob")
@@ -127,7 +127,7 @@ async def test_a_new_price_applies_to_new_holds(stores: Stores) -> None:
     assert (await buy(stores, cheap)).total.minor == 2_500
 
 
-async def test_invalid_changes_change_nothing(stores: Stores) -> None:
+async def test_invalid_changes_are_refused(stores: Stores) -> None:
     concert = await on_sale(stores, 5)
     invalid = [
         ConcertChange(name="x" * 10_000),

@@ -1,4 +1,4 @@
-"""Concerts in MongoDB: the list of active ones, and the lookup of a newly created one."""
+"""Concerts in MongoDB: the list of active concerts, and the lookup of a new concert."""
 
 from dataclasses import replace
 from datetime import timedelta

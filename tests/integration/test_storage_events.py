@@ -77,7 +77,7 @@ async def test_an_unacknowledged_event_is_delivered_again_after_its_lease(any_st
     await idle(any_stores, concert, ann, LEASE_MS)
     (again,) = await claim(any_stores, concert)
     assert (again.id, again.fields, again.tries) == (ann.id, ann.fields, 2)
-    # A consumer that answers after its lease has expired changes nothing.
+    # If a consumer reports a failure after its lease has expired, nothing changes.
     assert await any_stores.events.record_failure(concert.id, GROUP, ann, "too late") == "NOT_PENDING"
     assert await claim(any_stores, concert) == []
 
@@ -212,7 +212,7 @@ async def test_an_event_stays_in_the_stream_while_dead_letters_are_full(
 
 
 async def test_pending_events_are_examined_page_by_page(stores: Stores) -> None:
-    """A due event is found behind any number of pending ones."""
+    """A due event is found even behind many that are not due yet."""
     concert = await make_queue(stores, *[f"person{number}" for number in range(5)])
     claimed = await claim(stores, concert)
     await idle(stores, concert, claimed[4], LEASE_MS)

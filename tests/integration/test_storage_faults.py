@@ -98,7 +98,7 @@ async def test_a_recovery_that_outlasts_its_mark_is_finished(
 
 
 def _age_mark_before_each_record(stores: Stores, concert: Concert, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Age the mark by four seconds before each order, so six orders take longer than it lasts."""
+    """Age the mark by four seconds before each order, so six orders outlast it."""
     record = stores.hot_state.record_order
 
     async def record_later(order: Order, *, epoch: int | None = None) -> str:
@@ -270,7 +270,7 @@ async def test_a_call_that_cannot_be_encoded_fails_no_other_call(stores: Stores)
 
 
 async def test_the_record_worker_retries_unrecorded_orders(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Orders changed since the same time are read again until all of them are recorded."""
+    """The worker rereads orders changed since the same time until all of them are recorded."""
     concert = await on_sale(stores, 5)
     await buy(stores, await hold(stores, concert, 2))
     changed_since, times = stores.orders.changed_since, list[datetime]()

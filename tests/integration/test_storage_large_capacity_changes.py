@@ -64,7 +64,9 @@ async def test_lowering_200_000_tickets_to_5_succeeds_immediately(
 
 
 @pytest.mark.usefixtures("small_transactions")
-async def test_a_large_raise_returns_the_same_units_in_steps(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_large_increase_returns_the_same_units_in_steps(
+    stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
     concert = await on_sale(stores, 20)
     await resize(stores, concert, 5)
     assert await move_all_units(stores) == 15
@@ -80,7 +82,7 @@ async def test_a_large_raise_returns_the_same_units_in_steps(stores: Stores, mon
 
 
 @pytest.mark.usefixtures("small_transactions")
-async def test_a_raise_during_a_withdrawal_withdraws_fewer_units(stores: Stores) -> None:
+async def test_an_increase_during_a_withdrawal_withdraws_fewer_units(stores: Stores) -> None:
     concert = await on_sale(stores, 20)
     await resize(stores, concert, 5)
     assert await stores.house_units.advance(concert.id, rounds=2) == 6
@@ -92,7 +94,7 @@ async def test_a_raise_during_a_withdrawal_withdraws_fewer_units(stores: Stores)
 
 
 @pytest.mark.usefixtures("small_transactions")
-async def test_a_raise_during_a_withdrawal_can_return_units(stores: Stores) -> None:
+async def test_an_increase_during_a_withdrawal_can_return_units(stores: Stores) -> None:
     concert = await on_sale(stores, 20)
     await resize(stores, concert, 5)
     assert await stores.house_units.advance(concert.id, rounds=2) == 6
@@ -104,7 +106,7 @@ async def test_a_raise_during_a_withdrawal_can_return_units(stores: Stores) -> N
 
 
 @pytest.mark.usefixtures("small_transactions")
-async def test_a_second_lowering_adds_to_the_first(stores: Stores) -> None:
+async def test_a_second_reduction_adds_to_the_first(stores: Stores) -> None:
     concert = await on_sale(stores, 20)
     await resize(stores, concert, 10)
     assert await stores.house_units.advance(concert.id, rounds=1) == 3
@@ -117,7 +119,7 @@ async def test_a_second_lowering_adds_to_the_first(stores: Stores) -> None:
 
 
 @pytest.mark.usefixtures("small_transactions")
-async def test_returned_units_are_withdrawn_too(stores: Stores) -> None:
+async def test_units_of_a_released_hold_are_withdrawn_too(stores: Stores) -> None:
     """Every unit has been held before, so no unit is new."""
     concert = await on_sale(stores, 10)
     made = await hold(stores, concert, 10)

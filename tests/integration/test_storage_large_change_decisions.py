@@ -196,7 +196,7 @@ async def test_holds_above_the_target_end_after_a_rollback(stores: Stores) -> No
 
 
 @pytest.mark.usefixtures("small_transactions")
-async def test_a_large_lowering_is_refused_for_a_minute_after_a_loss(stores: Stores) -> None:
+async def test_a_large_reduction_is_refused_for_a_minute_after_a_loss(stores: Stores) -> None:
     """A purchase from before the loss may still arrive, and the store does not know about it."""
     concert = await on_sale(stores, 20)
     order = await begin_purchase_only(stores, await hold(stores, concert, 10))
@@ -226,7 +226,7 @@ async def test_the_log_says_why_units_cannot_be_moved(stores: Stores, caplog: py
     assert await read_capacities(stores, concert) == (2, 2, None)
 
 
-async def test_data_of_earlier_versions_has_no_target(stores: Stores) -> None:
+async def test_data_from_earlier_versions_has_no_target(stores: Stores) -> None:
     concert = await on_sale(stores, 10)
     await resize(stores, concert, 8)
     await stores.mongo["concerts"].update_one({"_id": concert.id}, {"$unset": {"toWithdraw": 1}})

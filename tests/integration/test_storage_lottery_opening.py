@@ -161,7 +161,7 @@ async def test_a_join_during_the_opening_is_behind_all_registrations(
 
 @pytest.mark.parametrize("count", [1, 7, 8, 30])
 async def test_positions_skip_people_who_left_before_the_opening(stores: Stores, count: int) -> None:
-    """People leave before, during and after the opening. The counts include byte boundaries."""
+    """People leave before, during and after the opening. The counts include a byte boundary."""
     concert = await with_lottery(stores)
     people = make_people(count)
     await register(stores, concert, people)

@@ -1,4 +1,4 @@
-"""Orders in MongoDB: no unit is recorded twice, outcomes of batch inserts, and pages."""
+"""Orders in MongoDB: uniqueness of units, outcomes of batch inserts, and pagination."""
 
 import asyncio
 from collections import UserDict

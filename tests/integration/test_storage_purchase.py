@@ -177,7 +177,7 @@ async def test_repeated_purchase_finds_the_outcome_of_a_failed_insert(
 ) -> None:
     concert = await on_sale(stores, 5)
     made = await hold(stores, concert, 2)
-    # The driver retries a write once, so two writes have to fail.
+    # The driver retries a write once, so two writes must fail.
     async with failing(mongo_url, 2, **failure):
         answer = (await asyncio.gather(buy(stores, made, with_key="k"), return_exceptions=True))[0]
     if isinstance(answer, BaseException):
@@ -249,7 +249,7 @@ async def test_failed_read_after_a_duplicate_leaves_the_purchase_open(stores: St
 
 
 async def until_answered(ask: Callable[[], Awaitable[Order]]) -> Order:
-    """Repeat the request after each retryable answer, as a client does."""
+    """Repeat the request after each retryable error, as a client does."""
     answers: list[Order] = []
 
     async def is_answered() -> bool:

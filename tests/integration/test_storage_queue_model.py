@@ -120,7 +120,7 @@ class QueueMachine(ModelMachine):
 
     @rule(who=people)
     def miss_heartbeats(self, who: str) -> None:
-        """Make the last heartbeat too old, which changes nothing for a connected person."""
+        """Backdate the last heartbeat, which changes nothing for a connected person."""
         self.make_due("presence_deadlines", who)
         if who in self.model.waiting and not self.model.is_present(who):
             self.model.overdue.add(who)

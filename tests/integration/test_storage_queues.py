@@ -194,7 +194,7 @@ async def test_a_heartbeat_deadline_can_outlast_a_later_connection(any_stores: S
     assert (await viewer_entry(any_stores, concert, "ann")).expires_at == expiry
 
 
-async def test_people_on_a_crashed_process_get_a_grace_period(any_stores: Stores) -> None:
+async def test_people_connected_to_a_crashed_process_get_a_grace_period(any_stores: Stores) -> None:
     concert = await with_room(any_stores, 10, total_active_users=1)
     await join(any_stores, concert, "first", "ann", "ben")
     await any_stores.queues.sync_presence(concert.id, "p1", [(PersonId("ann"), 1), (PersonId("ben"), 1)])

@@ -104,10 +104,10 @@ async def test_a_hold_whose_units_were_sold_gets_other_units_or_ends(
 
 
 async def test_a_hold_that_loses_two_units_to_one_order_ends_once(any_stores: Stores) -> None:
-    """The first lost unit ends the hold; the order then takes the second from stock."""
+    """The first lost unit ends the hold; the order then takes the second unit from stock."""
     concert = await on_sale(any_stores, 2)
     loser = await hold(any_stores, concert, 2, who="loser")
-    # MongoDB has an order for the same units that this store never recorded.
+    # MongoDB has an order for the same units, but this store never recorded it.
     winner = order_of(concert, loser, id=OrderId("0" * 32), person_id=PersonId("winner"))
     assert await any_stores.order_batch.insert(winner) is Outcome.RECORDED
     assert await any_stores.hot_state.record_order(winner) == "RECORDED"

@@ -179,7 +179,7 @@ async def test_a_reset_ends_waiting_entries_and_keeps_calls(any_stores: Stores) 
     joined = await join(any_stores, concert, "dan", "eve")
     assert [(r.number, r.round, r.state) for r in joined] == [(1, 2, "WAITING"), (2, 2, "WAITING")]
     assert len({r.entry_id for r in [*joined, *await records(any_stores, concert, ["ann", "cyd"])]}) == 4
-    # Slots of the previous round also count in the new one.
+    # Slots taken in the previous round also count in the new one.
     assert await admit(any_stores, concert) == 0
     await any_stores.queues.leave(concert.id, PersonId("ann"))
     assert await positions(any_stores, concert, "dan", "eve") == [0, 1]

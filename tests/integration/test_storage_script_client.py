@@ -132,7 +132,7 @@ async def test_closing_refuses_calls_in_progress(own_valkey: ServerProcess) -> N
 
 @pytest.mark.parametrize("turns", range(12))
 async def test_a_client_can_be_closed_at_every_step_of_a_call(own_valkey: ServerProcess, turns: int) -> None:
-    """Python 3.11 can lose a cancellation at the end of a send."""
+    """Python 3.11 can lose a cancellation that arrives when a send completes."""
     client = ScriptClient(own_valkey.url)
     await client.call(scripts.READ_STOCK, UNKNOWN)
     calls = [asyncio.create_task(client.call(scripts.READ_STOCK, UNKNOWN)) for _ in range(3)]

@@ -80,7 +80,7 @@ async def test_each_event_is_archived_once_and_leaves_the_stream(any_stores: Sto
     ]
     assert [event.at for event in of_ann] == sorted(event.at for event in of_ann)
     found = await read_archive(any_stores, concert)
-    # Both were called, ben when ann left. Each admission run writes one event.
+    # Both ann and ben were called, ben when ann left.
     assert [event.person_id for event in found if event.kind is QueueEventKind.CALLED] == ["ann", "ben"]
     admitted = [event for event in found if event.kind is QueueEventKind.ADMITTED]
     assert {(event.person_id, event.count) for event in admitted} == {(None, 1)}
@@ -216,7 +216,7 @@ async def test_history_is_kept_for_ninety_days_and_read_by_index(stores: Stores)
 async def test_history_is_read_in_pages(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(queue_history, "MAX_READ", 2)
     concert = await make_queue(stores, "ann")
-    # Events of the same millisecond are in stream order, not in the text order of their ids.
+    # Events in the same millisecond keep the order of the stream, not the text order of their ids.
     moment = int((await stream_ids(stores, concert))[0].partition("-")[0]) + 1
     for number in range(12):
         fields = ("event", "joined", "person", f"p{number}", "place", str(number), "round", "1")

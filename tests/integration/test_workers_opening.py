@@ -1,4 +1,4 @@
-"""The worker opens queues with a lottery on time, once, and independently of each other."""
+"""The worker opens each queue with a lottery on time, once, and independently of the others."""
 
 import asyncio
 from collections.abc import Sequence
@@ -105,7 +105,7 @@ async def test_a_failed_opening_does_not_stop_others(
     assert warned == [f"the lottery of concert {broken.id} cannot be opened yet: no commitment"]
 
 
-async def test_workers_of_two_processes_open_once(valkey_url: str, mongo_url: str, mongo_database: str) -> None:
+async def test_workers_in_two_processes_open_a_queue_once(valkey_url: str, mongo_url: str, mongo_database: str) -> None:
     async with (
         opened(valkey_url, mongo_url, mongo_database) as one,
         opened(valkey_url, mongo_url, mongo_database) as other,
