@@ -2,12 +2,14 @@
 
 from collections.abc import AsyncIterator
 
+import pytest
 import pytest_asyncio
 import redis.asyncio
 
 from storage.connect import Stores
 from storage.embedded.process import ServerProcess
 from storage.keys import PERMANENT_KEYS
+from storage.sync import house_units
 from subscriptions.hub import Hub
 from tests.support.hub_recorder import open_hub
 from tests.support.issuers import KeyServer, running_key_server
@@ -49,6 +51,13 @@ async def hub(stores: Stores, valkey_url: str) -> AsyncIterator[Hub]:
 async def key_server() -> AsyncIterator[KeyServer]:
     async with running_key_server() as running:
         yield running
+
+
+@pytest.fixture
+def small_transactions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Limit transactions to three units, so a capacity change by more units counts as large."""
+    monkeypatch.setattr(house_units, "MAX_UNITS_PER_TRANSACTION", 3)
+    monkeypatch.setattr(house_units, "MAX_UNITS_PER_ORDER", 2)
 
 
 async def _check_expiry(stores: Stores, url: str) -> None:

@@ -1,4 +1,4 @@
-"""The development issuer over real HTTP: the claims of its tokens, and the requests it refuses."""
+"""The development issuer over HTTP: the claims in its tokens and the requests it refuses."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -78,7 +78,7 @@ async def test_browser_signs_in_with_code_and_pkce(client: IssuerClient, verifie
     }
 
 
-async def test_tokens_have_the_claims_of_keycloak(client: IssuerClient) -> None:
+async def test_tokens_have_the_same_claims_as_keycloak_tokens(client: IssuerClient) -> None:
     response = await client.with_password("olivia", scope="openid")
     tokens = response.json()
     assert response.headers["cache-control"] == "no-store"
@@ -98,7 +98,7 @@ async def test_tokens_have_the_claims_of_keycloak(client: IssuerClient) -> None:
     assert len({claims["jti"] for claims in (access, identity, refresh)}) == 3
 
 
-async def test_id_token_needs_the_scope_openid(client: IssuerClient) -> None:
+async def test_id_token_requires_the_openid_scope(client: IssuerClient) -> None:
     tokens = (await client.with_password()).json()
     assert "id_token" not in tokens
     assert tokens["scope"] == "profile email"
@@ -108,7 +108,7 @@ async def test_id_token_needs_the_scope_openid(client: IssuerClient) -> None:
 
 
 @pytest.mark.parametrize("kind", ["id_token", "refresh_token"])
-async def test_other_tokens_are_refused_as_access_tokens(
+async def test_id_and_refresh_tokens_are_refused_as_access_tokens(
     client: IssuerClient, verifier: TokenVerifier, kind: str
 ) -> None:
     tokens = (await client.with_password(scope="openid")).json()
@@ -117,7 +117,7 @@ async def test_other_tokens_are_refused_as_access_tokens(
     assert (await client.userinfo(tokens[kind])).status_code == 401
 
 
-async def test_two_processes_with_one_folder_are_one_issuer(client: IssuerClient, data_dir: Path) -> None:
+async def test_two_processes_that_share_a_folder_are_one_issuer(client: IssuerClient, data_dir: Path) -> None:
     async with issuer_client(data_dir, issuer=client.issuer) as second:
         tokens = (await second.with_password()).json()
         verifier = TokenVerifier(client.issuer, AUDIENCE)
@@ -173,14 +173,14 @@ async def test_invalid_password_request_is_refused(
         ({"code": None}, (400, "invalid_request")),
     ],
 )
-async def test_code_is_redeemed_only_as_it_was_requested(
+async def test_code_is_redeemed_only_with_matching_parameters(
     client: IssuerClient, changes: dict[str, str | None], refusal: tuple[int, str]
 ) -> None:
     code = await client.code()
     assert error_of(await client.redeem(code, **changes)) == refusal
 
 
-async def test_code_is_used_up_by_a_wrong_request(client: IssuerClient) -> None:
+async def test_failed_redemption_uses_up_the_code(client: IssuerClient) -> None:
     code = await client.code()
     assert error_of(await client.redeem(code, code_verifier="w" * 43)) == (400, "invalid_grant")
     assert error_of(await client.redeem(code)) == (400, "invalid_grant")
@@ -195,7 +195,7 @@ async def test_replayed_code_ends_its_session(client: IssuerClient) -> None:
     assert (await client.userinfo(tokens["access_token"])).status_code == 401
 
 
-async def test_changed_or_foreign_refresh_token_is_refused(client: IssuerClient) -> None:
+async def test_invalid_refresh_token_is_refused(client: IssuerClient) -> None:
     tokens = (await client.with_password(scope="openid")).json()
     for wrong in ("", "guess", tokens["refresh_token"][:-4] + "AAAA", tokens["access_token"], tokens["id_token"]):
         refused = await client.refresh(wrong)
@@ -203,7 +203,7 @@ async def test_changed_or_foreign_refresh_token_is_refused(client: IssuerClient)
     assert error_of(await client.refresh(tokens["refresh_token"], client_id="another")) == (400, "invalid_client")
 
 
-async def test_tokens_of_another_issuer_with_the_same_key_are_refused(client: IssuerClient, data_dir: Path) -> None:
+async def test_tokens_from_another_issuer_with_the_same_key_are_refused(client: IssuerClient, data_dir: Path) -> None:
     async with issuer_client(data_dir, issuer="http://localhost:1/realms/onsale") as other:
         tokens = (await other.with_password(scope="openid")).json()
     assert error_of(await client.refresh(tokens["refresh_token"])) == (400, "invalid_grant")
@@ -216,7 +216,7 @@ async def test_refresh_cannot_widen_the_scope(client: IssuerClient) -> None:
 
 
 @pytest.mark.parametrize(
-    ("authorization", "challenge_of_it"),
+    ("authorization", "challenge"),
     [
         ("", 'Bearer realm="onsale"'),
         ("Basic YTpi", 'Bearer realm="onsale"'),
@@ -224,13 +224,13 @@ async def test_refresh_cannot_widen_the_scope(client: IssuerClient) -> None:
         ("Bearer x", 'Bearer realm="onsale", error="invalid_token", error_description="'),
     ],
 )
-async def test_userinfo_needs_a_token(client: IssuerClient, authorization: str, challenge_of_it: str) -> None:
+async def test_userinfo_requires_a_token(client: IssuerClient, authorization: str, challenge: str) -> None:
     response = await client.http.get(f"{client.protocol}/userinfo", headers={"authorization": authorization})
     assert response.status_code == 401
-    assert response.headers["www-authenticate"].startswith(challenge_of_it)
+    assert response.headers["www-authenticate"].startswith(challenge)
 
 
-async def test_discovery_names_the_paths_of_keycloak(client: IssuerClient) -> None:
+async def test_discovery_document_lists_the_same_paths_as_keycloak(client: IssuerClient) -> None:
     document = (await client.http.get(f"{client.issuer}/.well-known/openid-configuration")).json()
     paths = {name: value.removeprefix(client.issuer) for name, value in document.items() if isinstance(value, str)}
     assert paths == {
@@ -254,7 +254,7 @@ async def test_huge_body_is_refused(client: IssuerClient, path: str) -> None:
 
 
 @pytest.mark.parametrize("content_type", ["application/json", "multipart/form-data; boundary=x", ""])
-async def test_body_of_another_content_type_is_refused(client: IssuerClient, content_type: str) -> None:
+async def test_body_with_another_content_type_is_refused(client: IssuerClient, content_type: str) -> None:
     headers = {"content-type": content_type}
     response = await client.http.post(f"{client.protocol}/token", content=b'{"a": 1}', headers=headers)
     assert error_of_unsupported(response) == "invalid_request"
@@ -273,7 +273,7 @@ async def test_unsupported_methods_are_refused(client: IssuerClient, method: str
 
 
 @pytest.mark.parametrize("path", [".well-known/openid-configuration", "protocol/openid-connect/certs"])
-async def test_only_pages_of_this_machine_may_read_public_documents(client: IssuerClient, path: str) -> None:
+async def test_only_pages_from_this_machine_can_read_public_documents(client: IssuerClient, path: str) -> None:
     for origin, allowed in (
         ("http://localhost:5173", True),
         ("http://127.0.0.1", True),
@@ -288,7 +288,7 @@ async def test_only_pages_of_this_machine_may_read_public_documents(client: Issu
     ("origin", "status"),
     [("http://localhost:5173", 200), ("http://localhost.evil.example", 400), ("https://localhost:5173", 400)],
 )
-async def test_preflight_allows_only_pages_of_this_machine(client: IssuerClient, origin: str, status: int) -> None:
+async def test_preflight_allows_only_pages_from_this_machine(client: IssuerClient, origin: str, status: int) -> None:
     headers = {
         "origin": origin,
         "access-control-request-method": "POST",

@@ -1,4 +1,4 @@
-"""Pages of the development issuer in a browser: sign-in, sign-out and refused redirects."""
+"""Pages of the development issuer: sign-in, sign-out and refused redirects."""
 
 from collections.abc import AsyncIterator
 from html.parser import HTMLParser
@@ -38,7 +38,9 @@ async def client(data_dir: Path) -> AsyncIterator[IssuerClient]:
         {"redirect_uri": "http://evil.example/", "response_type": "token"},
     ],
 )
-async def test_unchecked_address_is_never_redirected_to(client: IssuerClient, changes: dict[str, str | None]) -> None:
+async def test_browser_is_never_redirected_to_an_unregistered_address(
+    client: IssuerClient, changes: dict[str, str | None]
+) -> None:
     for response in (await client.authorize(**changes), await client.sign_in(**changes)):
         assert response.status_code == 400
         assert "location" not in response.headers
@@ -60,7 +62,7 @@ async def test_unchecked_address_is_never_redirected_to(client: IssuerClient, ch
         ({"prompt": "none"}, "login_required"),
     ],
 )
-async def test_client_receives_the_error_of_its_request(
+async def test_error_is_returned_to_the_redirect_uri(
     client: IssuerClient, changes: dict[str, str | None], error: str
 ) -> None:
     for response in (await client.authorize(**changes), await client.sign_in(**changes)):
@@ -70,7 +72,7 @@ async def test_client_receives_the_error_of_its_request(
 
 
 class Form(HTMLParser):
-    """Parses the form of a page for submission, as a browser does."""
+    """Parses the form on a page, so a test can submit it as a browser would."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -88,7 +90,7 @@ class Form(HTMLParser):
             self.fields[str(attributes["name"])] = attributes.get("value")
 
 
-async def test_form_of_the_page_signs_in(client: IssuerClient) -> None:
+async def test_submitting_the_form_signs_in(client: IssuerClient) -> None:
     page = await client.authorize(state="\"><script>alert('é')</script>")
     form = Form(page.text)
     assert form.action == "auth"
@@ -98,7 +100,7 @@ async def test_form_of_the_page_signs_in(client: IssuerClient) -> None:
     assert await _name_of(client, answer["code"]) == "bob"
 
 
-async def test_page_runs_no_script_and_loads_nothing_else(client: IssuerClient) -> None:
+async def test_page_runs_no_scripts_and_loads_no_other_files(client: IssuerClient) -> None:
     page = await client.authorize(state="<script>", login_hint='"><img src=x>')
     assert Form(page.text).tags.isdisjoint({"script", "img", "link", "iframe"})
     assert "http" not in page.text.replace(f'value="{REDIRECT_URI}"', "")
@@ -168,7 +170,7 @@ async def test_logout_without_a_session_shows_a_page(client: IssuerClient) -> No
     assert "You are signed out" in response.text
 
 
-async def test_sign_in_page_is_not_readable_by_scripts_of_other_origins(client: IssuerClient) -> None:
+async def test_other_origins_cannot_read_the_sign_in_page(client: IssuerClient) -> None:
     response = await client.http.get(f"{client.protocol}/auth", headers={"origin": "http://localhost:5173"})
     assert "access-control-allow-origin" not in response.headers
 

@@ -24,8 +24,8 @@ from tests.support.tokens import AUDIENCE
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-NOT_BEGUN = "This sign-in was not started in this browser, or it has expired; sign in again."
-# No response header may contain a token, including redirects and cookies.
+NOT_STARTED = "This sign-in was not started in this browser, or it has expired; sign in again."
+# No response header may contain a token, not even in a redirect or a cookie.
 TOKEN = re.compile(r"ey[\w-]+\.ey[\w-]+\.")
 
 
@@ -117,9 +117,7 @@ async def test_page_receives_the_tokens_after_a_login(browser: Browser) -> None:
     assert (claims["preferred_username"], claims["typ"]) == ("alice", "Bearer")
 
 
-async def test_request_has_state_nonce_and_challenge_kept_in_the_cookie(
-    browser: Browser,
-) -> None:
+async def test_cookie_stores_the_state_nonce_and_verifier(browser: Browser) -> None:
     request = await browser.start_login()
     assert (request["response_type"], request["code_challenge_method"]) == ("code", "S256")
     assert request["scope"] == "openid profile email"
@@ -132,7 +130,7 @@ async def test_request_has_state_nonce_and_challenge_kept_in_the_cookie(
     assert all(again[name] != request[name] for name in ("state", "nonce", "code_challenge"))
 
 
-async def test_cookie_belongs_to_one_login(browser: Browser) -> None:
+async def test_cookie_is_deleted_after_the_login(browser: Browser) -> None:
     response = await browser.http.get(f"{browser.base}/login")
     cookie = response.headers["set-cookie"]
     assert cookie.startswith("onsale-login=")
@@ -155,7 +153,7 @@ async def test_cookie_over_https_has_the_host_prefix(base: str, tmp_path: Path) 
     assert request["redirect_uri"] == ["https://onsale.example/login/callback"]
 
 
-async def test_page_is_not_cached_nor_framed_and_runs_one_script(browser: Browser) -> None:
+async def test_page_is_neither_cached_nor_framed_and_runs_one_script(browser: Browser) -> None:
     page = await browser.open_callback(await browser.sign_in(await browser.start_login()))
     assert page.headers["cache-control"] == "no-store"
     assert page.headers["referrer-policy"] == "no-referrer"
@@ -168,7 +166,7 @@ async def test_page_is_not_cached_nor_framed_and_runs_one_script(browser: Browse
 
 
 @pytest.mark.parametrize("query", ["?next=http://evil.example/", "?redirect_uri=http://evil.example/"])
-async def test_login_ends_at_our_page_whatever_the_query_says(browser: Browser, query: str) -> None:
+async def test_query_cannot_change_where_a_login_ends(browser: Browser, query: str) -> None:
     request = await browser.start_login(query)
     assert request["redirect_uri"] == f"{browser.base}/login/callback"
     page = await browser.open_callback(await browser.sign_in(request))
@@ -179,11 +177,11 @@ async def test_response_in_another_browser_is_refused(browser: Browser) -> None:
     callback = await browser.sign_in(await browser.start_login())
     async with open_browser(browser.base) as other:
         page = await other.open_callback(callback)
-        assert (page.status_code, reason_of(page)) == (400, NOT_BEGUN)
-        # A login that is in progress in that browser makes no difference.
+        assert (page.status_code, reason_of(page)) == (400, NOT_STARTED)
+        # A login in progress in that browser makes no difference.
         await other.start_login()
         page = await other.open_callback(callback)
-        assert (page.status_code, reason_of(page)) == (400, NOT_BEGUN)
+        assert (page.status_code, reason_of(page)) == (400, NOT_STARTED)
     assert tokens_of(await browser.open_callback(callback))
 
 
@@ -192,7 +190,7 @@ async def test_response_is_accepted_once(browser: Browser) -> None:
     session = browser.session()
     assert tokens_of(await browser.open_callback(callback))
     page = await browser.open_callback(callback)
-    assert (page.status_code, reason_of(page)) == (400, NOT_BEGUN)
+    assert (page.status_code, reason_of(page)) == (400, NOT_STARTED)
     browser.set_session(session)
     page = await browser.open_callback(callback)
     assert page.status_code == 400
@@ -213,20 +211,20 @@ async def test_changed_nonce_or_verifier_is_refused(browser: Browser, name: str)
 @pytest.mark.parametrize(
     "session", [[], "x", {"_state_issuer_S": 1}, {"_state_issuer_S": {"data": {"nonce": []}}}, None]
 )
-async def test_cookie_of_another_shape_is_refused(browser: Browser, session: object) -> None:
+async def test_malformed_session_in_the_cookie_is_refused(browser: Browser, session: object) -> None:
     browser.set_session(session)
     page = await browser.open_callback(f"{browser.base}/login/callback?code=c&state=S")
-    assert (page.status_code, reason_of(page)) == (400, NOT_BEGUN)
+    assert (page.status_code, reason_of(page)) == (400, NOT_STARTED)
 
 
 @pytest.mark.parametrize("cookie", ["", "%%%", "4pi=", "W" * 3_000])
 async def test_unreadable_cookie_is_refused(browser: Browser, cookie: str) -> None:
     browser.http.cookies.set("onsale-login", cookie)
     page = await browser.open_callback(f"{browser.base}/login/callback?code=c&state=S")
-    assert (page.status_code, reason_of(page)) == (400, NOT_BEGUN)
+    assert (page.status_code, reason_of(page)) == (400, NOT_STARTED)
 
 
-async def test_response_of_another_issuer_is_refused(browser: Browser) -> None:
+async def test_response_from_another_issuer_is_refused(browser: Browser) -> None:
     callback = await browser.sign_in(await browser.start_login())
     address = re.sub(r"iss=[^&]*", "iss=http%3A%2F%2Fevil.example", callback)
     page = await browser.open_callback(address)
@@ -244,7 +242,7 @@ async def test_error_description_is_shown_and_escaped(browser: Browser) -> None:
     assert "<script" not in page.text
 
 
-async def test_unavailable_issuer_gives_a_page_with_status_503() -> None:
+async def test_unavailable_issuer_results_in_a_page_with_status_503() -> None:
     routes = login_routes("http://127.0.0.1:1/realms/onsale", client_id=CLIENT_ID)
     transport = httpx2.ASGITransport(Starlette(routes=routes))
     async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as http:

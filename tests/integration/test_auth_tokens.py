@@ -1,4 +1,4 @@
-"""Token verification with keys from a real HTTP server: accepted tokens and clear refusals."""
+"""Token verification with keys from a real HTTP server: accepted and refused tokens."""
 
 import asyncio
 import base64
@@ -51,7 +51,7 @@ async def refusal(verifier: TokenVerifier, token: str) -> str:
 
 
 class SharedVerifier:
-    """A verifier and its key server in a separate loop, shared by tests that change neither."""
+    """A verifier and its key server in a separate event loop, for tests that change neither."""
 
     def __init__(self, runner: asyncio.Runner, verifier: TokenVerifier, issuer: str) -> None:
         self.runner = runner
@@ -78,7 +78,7 @@ def shared() -> Iterator[SharedVerifier]:
         runner.run(context.__aexit__(None, None, None))
 
 
-def test_access_token_names_its_viewer(shared: SharedVerifier) -> None:
+def test_access_token_identifies_its_viewer(shared: SharedVerifier) -> None:
     alice = Viewer(PersonId(SUBJECT), "alice", "alice@onsale.example", frozenset({Role.CUSTOMER}))
     claims = access_claims(shared.issuer)
     expires_at = claims["exp"]
@@ -86,13 +86,13 @@ def test_access_token_names_its_viewer(shared: SharedVerifier) -> None:
     assert shared.verify(signed(claims)) == replace(alice, expires_at=expires_at)
 
 
-def test_known_token_is_answered_from_the_cache(shared: SharedVerifier) -> None:
+def test_verified_token_is_served_from_the_cache(shared: SharedVerifier) -> None:
     token = signed(access_claims(shared.issuer))
     assert shared.verify(token) is shared.verify(token)
 
 
 @pytest.mark.parametrize("header_type", ["JWT", "at+jwt", "application/at+jwt", "AT+JWT"])
-def test_both_typ_headers_of_access_tokens_are_accepted(shared: SharedVerifier, header_type: str) -> None:
+def test_typ_headers_of_access_tokens_are_accepted(shared: SharedVerifier, header_type: str) -> None:
     viewer = shared.verify(signed(access_claims(shared.issuer), typ=header_type))
     assert viewer.person_id == SUBJECT
 
@@ -122,7 +122,7 @@ def test_name_and_email_may_be_missing(shared: SharedVerifier) -> None:
 
 NOW_S = int(time.time())
 DAY_S = 86_400
-"""Longer than a test run, at whose start the parameters are built."""
+"""Longer than a test run, because the parameters below are built when the run starts."""
 
 
 @pytest.mark.parametrize(
@@ -153,7 +153,7 @@ DAY_S = 86_400
         ({"sub": "house"}, "has a malformed sub"),
     ],
 )
-def test_invalid_claims_are_refused_with_their_reason(
+def test_refusal_of_invalid_claims_states_the_reason(
     shared: SharedVerifier, changes: dict[str, object], message: str
 ) -> None:
     assert message in shared.refusal(signed(access_claims(shared.issuer, **changes)))
@@ -178,7 +178,7 @@ def test_public_key_is_not_accepted_as_hmac_secret(shared: SharedVerifier) -> No
     assert "is signed with an algorithm that is not accepted" in shared.refusal((body + b"." + signature).decode())
 
 
-def test_algorithm_of_another_key_family_is_refused(shared: SharedVerifier) -> None:
+def test_token_signed_with_another_rsa_algorithm_is_refused(shared: SharedVerifier) -> None:
     pss = jwt.encode(access_claims(shared.issuer), rsa_key("k1"), "PS256", headers={"kid": "k1"})
     assert "is signed with an algorithm that is not accepted" in shared.refusal(pss)
 
@@ -222,7 +222,7 @@ async def test_withdrawn_key_invalidates_cached_tokens(key_server: KeyServer) ->
         assert "does not publish" in await refusal(verifier, old)
 
 
-async def test_withdrawn_key_is_noticed_though_all_tokens_are_cached(key_server: KeyServer) -> None:
+async def test_withdrawn_key_is_noticed_even_if_all_tokens_are_cached(key_server: KeyServer) -> None:
     async with verifier_of(key_server, cooldown_s=0, refresh_every_s=0) as verifier:
         token = signed(access_claims(key_server.issuer))
         await verifier.verify(token)
@@ -238,7 +238,7 @@ async def test_withdrawn_key_is_noticed_though_all_tokens_are_cached(key_server:
         await wait_until(is_refused)
 
 
-async def test_keys_by_url_need_no_discovery(key_server: KeyServer) -> None:
+async def test_key_url_makes_discovery_unnecessary(key_server: KeyServer) -> None:
     key_server.discovery = {}
     verifier = TokenVerifier(key_server.issuer, AUDIENCE, jwks_url=f"{key_server.issuer}/certs")
     assert (await verifier.verify(signed(access_claims(key_server.issuer)))).person_id == SUBJECT
@@ -272,7 +272,7 @@ def test_token_above_the_size_limit_is_refused(shared: SharedVerifier) -> None:
     assert shared.refusal(larger) == "The token has more than 8192 bytes; send an access token."
 
 
-def test_refusal_repeats_nothing_of_the_token(shared: SharedVerifier) -> None:
+def test_refusal_does_not_repeat_the_token(shared: SharedVerifier) -> None:
     token = signed(access_claims(shared.issuer, exp=NOW_S - 60, preferred_username="secretive"))
     message = shared.refusal(token)
     assert "secretive" not in message
@@ -281,7 +281,7 @@ def test_refusal_repeats_nothing_of_the_token(shared: SharedVerifier) -> None:
 
 @settings(deadline=None)
 @given(token=st.text(max_size=200) | st.from_regex(r"[\w-]*\.[\w-]*\.[\w-]*", fullmatch=True))
-def test_any_text_is_refused_as_token(shared: SharedVerifier, token: str) -> None:
+def test_arbitrary_text_is_refused_as_a_token(shared: SharedVerifier, token: str) -> None:
     assert shared.refusal(token)
 
 
@@ -304,7 +304,7 @@ CLAIMS = ("exp", "iat", "nbf", "sub", "aud", "jti", "typ", "realm_access", "pref
 
 @settings(deadline=None)
 @given(changes=st.dictionaries(st.sampled_from(CLAIMS), JSON, min_size=1))
-def test_any_signed_claims_give_a_viewer_or_a_refusal(shared: SharedVerifier, changes: dict[str, object]) -> None:
+def test_any_signed_claims_result_in_a_viewer_or_a_refusal(shared: SharedVerifier, changes: dict[str, object]) -> None:
     with contextlib.suppress(Unauthenticated):
         viewer = shared.verify(signed(access_claims(shared.issuer, **changes)))
         assert viewer.person_id == changes.get("sub", SUBJECT)

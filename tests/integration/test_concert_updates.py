@@ -1,4 +1,4 @@
-"""Updates of a concert: one without changes raises no version, and a lost race is retried."""
+"""Updates to a concert: an update without changes keeps the version, and a lost race is retried."""
 
 import asyncio
 from dataclasses import replace
@@ -41,7 +41,7 @@ async def stored(stores: Stores, concert: Concert) -> Concert:
 
 @pytest.fixture
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Replace the pauses of updates. Return the attempts before which they would have paused."""
+    """Skip the pauses before retries. Return the attempt numbers passed to them."""
     attempts: list[int] = []
 
     async def pause(attempt: int) -> None:
@@ -61,7 +61,7 @@ def lost_races(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, "save_concert", lose)
 
 
-async def test_a_change_that_changes_nothing_raises_no_version(stores: Stores) -> None:
+async def test_update_without_changes_keeps_the_version(stores: Stores) -> None:
     concert = await on_sale(stores, 5)
     terms = concert.terms
     same = ConcertChange(
@@ -81,7 +81,7 @@ async def test_a_change_that_changes_nothing_raises_no_version(stores: Stores) -
         await concerts.update_concert(organizer(stores), concert.id, same, expected_version=concert.version - 1)
 
 
-async def test_null_leaves_every_field_as_it_is(stores: Stores) -> None:
+async def test_null_leaves_every_field_unchanged(stores: Stores) -> None:
     concert = await on_sale(stores, 5)
     optional = (
         "expectedVersion", "name", "venue", "description", "startsAt", "salesStartAt", "salesEndAt", "limitPerOrder",
@@ -92,7 +92,7 @@ async def test_null_leaves_every_field_as_it_is(stores: Stores) -> None:
     assert await stored(stores, concert) == concert
 
 
-async def test_organizers_who_expect_no_version_all_succeed(stores: Stores) -> None:
+async def test_concurrent_updates_without_expected_version_all_succeed(stores: Stores) -> None:
     concert = await on_sale(stores, 5)
     names = [f"Name {number}" for number in range(6)]
     answers = await asyncio.gather(*[update(stores, concert, name=name) for name in names])
@@ -102,7 +102,7 @@ async def test_organizers_who_expect_no_version_all_succeed(stores: Stores) -> N
     assert (await stored(stores, concert)).version == concert.version + 6
 
 
-async def test_changes_of_different_fields_that_meet_all_stay(stores: Stores) -> None:
+async def test_concurrent_changes_to_different_fields_are_all_kept(stores: Stores) -> None:
     concert = await on_sale(stores, 5)
     changes: list[dict[str, Any]] = [
         {"name": "New name"},
@@ -118,7 +118,7 @@ async def test_changes_of_different_fields_that_meet_all_stay(stores: Stores) ->
 
 
 @pytest.mark.usefixtures("lost_races")
-async def test_after_ten_lost_races_an_update_is_refused_as_retryable(stores: Stores, no_pauses: list[int]) -> None:
+async def test_update_is_refused_as_retryable_after_ten_lost_races(stores: Stores, no_pauses: list[int]) -> None:
     concert = await on_sale_despite_races(stores)
     answer = await update(stores, concert, name="Other")
     assert answer == {"__typename": "VersionConflictError", "retryable": True, "retryAfterSeconds": 1, "version": 2}
@@ -130,7 +130,7 @@ async def test_after_ten_lost_races_an_update_is_refused_as_retryable(stores: St
 
 
 @pytest.mark.usefixtures("lost_races")
-async def test_after_ten_lost_races_other_changes_are_retryable_too(stores: Stores, no_pauses: list[int]) -> None:
+async def test_other_changes_are_also_retryable_after_ten_lost_races(stores: Stores, no_pauses: list[int]) -> None:
     concert = await on_sale_despite_races(stores)
     change = RoomSettingsPatch((("total_active_users", 7),))
     for changing in (
@@ -155,15 +155,15 @@ async def on_sale_despite_races(stores: Stores) -> Concert:
     return await stored(stores, made)
 
 
-async def test_a_hot_state_that_is_away_after_a_change_is_logged(
+async def test_failure_to_sync_a_change_to_the_hot_store_is_logged(
     stores: Stores, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     concert = await on_sale(stores, 5)
 
-    async def away(*_: object) -> None:
-        raise TemporarilyUnavailable("It is away") from OSError("no route")
+    async def unavailable(*_: object) -> None:
+        raise TemporarilyUnavailable("The store is unavailable") from OSError("no route")
 
-    monkeypatch.setattr(stores.concert_writer, "sync", away)
+    monkeypatch.setattr(stores.concert_writer, "sync", unavailable)
     answer = await update(stores, concert, name="Other")
     assert answer["__typename"] == "UpdateConcertSuccess"
     (line,) = [record.getMessage() for record in caplog.records if "test-request" in record.getMessage()]

@@ -1,4 +1,4 @@
-"""The demo catalog is loaded once, even by concurrent starts, and only into an empty database."""
+"""The demo catalog is loaded only into an empty database, even if several processes start."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -44,7 +44,7 @@ async def test_empty_catalog_is_filled_and_on_sale(stores: Stores) -> None:
         assert [tier.available for tier in stock.tiers] == [tier.capacity for tier in concert.tiers]
 
 
-async def test_second_start_changes_nothing(stores: Stores) -> None:
+async def test_second_start_does_not_change_the_catalog(stores: Stores) -> None:
     await demo.load_demo(anonymous(stores))
     before = await list_catalog(stores)
     assert await demo.load_demo(anonymous(stores)) == 0
@@ -78,7 +78,7 @@ async def test_catalog_with_other_concerts_is_left_unchanged(stores: Stores) -> 
     assert await list_catalog(stores) == (own,)
 
 
-async def test_unavailable_stores_do_not_block_a_start(
+async def test_unavailable_stores_do_not_block_startup(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(demo, "STORES_WITHIN_S", 0.1)
@@ -95,7 +95,7 @@ async def test_unavailable_stores_do_not_block_a_start(
         ({"ONSALE_DEMO": "yes"}, True),
     ],
 )
-def test_setting_demo_decides_whether_it_is_loaded(environment: dict[str, str], loads: bool) -> None:
+def test_demo_setting_decides_whether_the_demo_is_loaded(environment: dict[str, str], loads: bool) -> None:
     assert Settings.from_env(environment).loads_demo is loads
 
 

@@ -1,4 +1,4 @@
-"""The feed: a lost connection is a gap in every channel, and closing leaves nothing running."""
+"""The feed reports a lost connection as a gap in every channel, and can always be closed."""
 
 import asyncio
 
@@ -9,7 +9,7 @@ from subscriptions.feed import GAP, Feed
 from tests.support.waiting import wait_until
 
 
-async def test_lost_connection_is_a_gap_on_every_channel(own_valkey: ServerProcess) -> None:
+async def test_lost_connection_is_reported_as_a_gap_in_every_channel(own_valkey: ServerProcess) -> None:
     feed = Feed(own_valkey.url)
     await feed.start()
     received: dict[str, list[str]] = {"a": [], "b": []}
@@ -22,11 +22,11 @@ async def test_lost_connection_is_a_gap_on_every_channel(own_valkey: ServerProce
     await own_valkey.start()
     await wait_until(lambda: all(GAP in messages for messages in received.values()), what="the gaps")
 
-    async def are_heard_again() -> bool:
+    async def are_received_again() -> bool:
         await _publish(own_valkey.url)
         return all("a hint" in messages for messages in received.values())
 
-    await wait_until(are_heard_again, what="the hints after the gap")
+    await wait_until(are_received_again, what="the hints after the gap")
     await feed.stop_listening("a")
     await feed.aclose()
 
@@ -37,7 +37,7 @@ async def _publish(url: str) -> None:
             await client.publish(channel, "a hint")
 
 
-async def test_feed_closes_after_its_listener_was_cancelled(valkey_url: str) -> None:
+async def test_feed_can_be_closed_after_its_listener_was_cancelled(valkey_url: str) -> None:
     before = asyncio.all_tasks()
     feed = Feed(valkey_url)
     await feed.start()

@@ -1,4 +1,4 @@
-"""A hidden tab runs timers once a minute; with the defaults, its user keeps the queue entry."""
+"""A hidden tab runs its timers once a minute. This keeps a queue entry by default."""
 
 from dataclasses import replace
 from typing import Any
@@ -16,7 +16,7 @@ from tests.support.sale import on_sale, organizer
 DEFAULT_MS = RoomSettings().heartbeat_timeout_ms
 
 
-async def test_a_heartbeat_a_minute_keeps_the_place_by_default(any_stores: Stores) -> None:
+async def test_one_heartbeat_per_minute_keeps_an_entry_by_default(any_stores: Stores) -> None:
     concert = await with_room(any_stores, heartbeat_timeout_ms=DEFAULT_MS, queue_all=True)
     await join(any_stores, concert, "ann", "ben")
     for _ in range(3):
@@ -25,7 +25,7 @@ async def test_a_heartbeat_a_minute_keeps_the_place_by_default(any_stores: Store
     assert await states(any_stores, concert, "ann", "ben") == ["WAITING", "EXPIRED"]
 
 
-async def test_a_stored_concert_keeps_its_heartbeat_timeout(stores: Stores) -> None:
+async def test_stored_concert_keeps_its_heartbeat_timeout(stores: Stores) -> None:
     before = await on_sale(stores, 10, room=replace(RoomSettings(), suspended=False, heartbeat_timeout_ms=30_000))
     await rooms.pause(organizer(stores), before.id)
     after = await stores.concerts.get(before.id)
@@ -33,7 +33,7 @@ async def test_a_stored_concert_keeps_its_heartbeat_timeout(stores: Stores) -> N
     assert (after.room.queue_all, after.room.heartbeat_timeout_ms) == (True, 30_000)
 
 
-def test_the_setting_warns_of_hidden_tabs() -> None:
+def test_description_of_the_timeout_warns_about_hidden_tabs() -> None:
     types: Any = build_schema(sdl()).type_map
     for name in ("WaitingRoomInput", "WaitingRoom"):
         assert "below 70," in types[name].fields["heartbeatTimeoutSeconds"].description.lower()

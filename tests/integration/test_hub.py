@@ -1,4 +1,4 @@
-"""The hub on real stores: subscribers get the latest state, even after lost hints or outages."""
+"""The hub on real stores: subscribers get the latest state, even after lost hints and outages."""
 
 import asyncio
 import random
@@ -49,16 +49,16 @@ async def test_stock_is_pushed_when_it_changes(stores: Stores, hub: Hub, monkeyp
 async def test_one_render_serves_a_group(stores: Stores, hub: Hub) -> None:
     concert = await on_sale(stores, 10)
     source = SnapshotRecorder(StockTopic(concert.id))
-    taken: list[list[Rendered]] = [[] for _ in range(50)]
-    for one in taken:
+    received: list[list[Rendered]] = [[] for _ in range(50)]
+    for one in received:
         await hub.subscribe(source, one.append)
     before = source.renders
     await hold(stores, concert, 1)
-    await wait_until(lambda: all(len(one) == 2 for one in taken), what="the deliveries")
+    await wait_until(lambda: all(len(one) == 2 for one in received), what="the deliveries")
     assert source.renders == before + 1
 
 
-async def test_change_costs_the_same_calls_for_one_and_for_many_subscribers(
+async def test_number_of_subscribers_does_not_affect_the_calls_per_change(
     stores: Stores, hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     refresh_only_after_hints(monkeypatch)
@@ -67,7 +67,7 @@ async def test_change_costs_the_same_calls_for_one_and_for_many_subscribers(
     seen = await subscribe(hub, topic)
 
     async def hold_one() -> list[list[str]]:
-        """Hold a ticket. Return the script calls made until the change was pushed."""
+        """Hold a ticket. Return the script calls that ran before the change was pushed."""
         held = seen.stock()[0][1]
         with recorded_calls(stores) as calls:
             await hold(stores, concert, 1, who=f"buyer{held}")
@@ -81,7 +81,7 @@ async def test_change_costs_the_same_calls_for_one_and_for_many_subscribers(
     assert await hold_one() == cost
 
 
-async def test_latest_stock_arrives_without_any_hint(
+async def test_latest_stock_arrives_even_if_all_hints_are_lost(
     stores: Stores, valkey_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with open_hub(stores, valkey_url) as (hub, feed):
@@ -94,7 +94,7 @@ async def test_latest_stock_arrives_without_any_hint(
         check_rising(seen)
 
 
-async def test_latest_queue_arrives_if_most_hints_are_lost(
+async def test_latest_queue_arrives_even_if_most_hints_are_lost(
     stores: Stores, valkey_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     chance = random.Random(7)
@@ -115,7 +115,7 @@ async def test_latest_queue_arrives_if_most_hints_are_lost(
             check_rising(one)
 
 
-async def test_hold_is_pushed_on_every_change_with_the_reason_of_its_end(stores: Stores, hub: Hub) -> None:
+async def test_every_change_to_a_hold_is_pushed(stores: Stores, hub: Hub) -> None:
     concert = await on_sale(stores, 10)
     first = await hold(stores, concert, 2)
     seen = await subscribe(hub, HoldsTopic(concert.id, PersonId("alice")))
@@ -134,7 +134,7 @@ def _states(seen: SnapshotRecorder) -> list[HoldState]:
     return [snapshot.state for snapshot in seen.snapshots if isinstance(snapshot, Hold)]
 
 
-async def test_order_is_pushed_when_its_version_rises(stores: Stores, hub: Hub) -> None:
+async def test_order_is_pushed_when_its_version_increases(stores: Stores, hub: Hub) -> None:
     concert = await on_sale(stores, 10)
     order = await buy(stores, await hold(stores, concert, 1))
     seen = await subscribe(hub, OrderTopic(order.id))
@@ -196,7 +196,7 @@ async def hold_in_room(stores: Stores, concert: Concert) -> Hold:
     )
 
 
-async def test_stock_of_a_sale_reaches_its_subscribers_exactly(stores: Stores, hub: Hub) -> None:
+async def test_subscribers_receive_the_exact_stock_during_a_sale(stores: Stores, hub: Hub) -> None:
     """The last pushed snapshot equals the result of a query."""
     concert = await on_sale(stores, 60, 40)
     seen = [await subscribe(hub, StockTopic(concert.id)) for _ in range(3)]
@@ -209,7 +209,7 @@ async def test_stock_of_a_sale_reaches_its_subscribers_exactly(stores: Stores, h
         check_rising(one)
 
 
-async def test_another_device_gets_every_hold_of_its_person(stores: Stores, hub: Hub) -> None:
+async def test_every_device_receives_all_holds_of_its_person(stores: Stores, hub: Hub) -> None:
     concert = await on_sale(stores, 10)
     made = [await hold(stores, concert, 1) for _ in range(3)]
     topic = HoldsTopic(concert.id, PersonId("alice"))
@@ -223,7 +223,7 @@ def _has_seen(seen: SnapshotRecorder, count: int) -> bool:
     return len(seen.snapshots) == count
 
 
-class Broken(SnapshotRecorder):
+class FailingRecorder(SnapshotRecorder):
     async def render(self, snapshot: Snapshot) -> Rendered:
         raise RuntimeError("this snapshot cannot be rendered")
 
@@ -231,7 +231,7 @@ class Broken(SnapshotRecorder):
 async def test_failed_render_delays_no_other_group(stores: Stores, hub: Hub) -> None:
     concert = await on_sale(stores, 10)
     seen = await subscribe(hub, StockTopic(concert.id))
-    broken = Broken(StockTopic(concert.id), group="broken")
+    broken = FailingRecorder(StockTopic(concert.id), group="broken")
     with pytest.raises(RuntimeError):
         await hub.subscribe(broken, broken.deliver)
     await hold(stores, concert, 1)

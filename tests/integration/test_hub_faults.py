@@ -1,4 +1,4 @@
-"""Regression tests of faults that a review found in the hub and the GraphQL API, on real stores."""
+"""Regression tests for faults that a review found in the hub and the GraphQL API."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -31,7 +31,7 @@ from workers.opening import OpeningWorker
 
 
 async def reset_with_30_buyers(stores: Stores) -> tuple[Concert, list[PersonId]]:
-    """Return a paused concert after a reset, and 30 people with a pass from the previous round."""
+    """Return a paused concert that was reset, and 30 people with passes from its previous round."""
     concert = await with_room(stores, 100, total_active_users=30)
     buyers = make_people(30, "buyer")
     await join(stores, concert, *buyers)
@@ -42,8 +42,8 @@ async def reset_with_30_buyers(stores: Stores) -> tuple[Concert, list[PersonId]]
     return await rooms.reset(organizer(stores), concert.id, RoomSettingsPatch(), key()), buyers
 
 
-async def test_buyers_of_the_last_round_move_no_position_in_the_new_one(stores: Stores, hub: Hub) -> None:
-    """Thirty people called before a reset buy after it, before the first call of the new round."""
+async def test_purchases_from_an_earlier_round_move_no_position(stores: Stores, hub: Hub) -> None:
+    """Thirty people called before a reset buy tickets before the new round calls anyone."""
     concert, buyers = await reset_with_30_buyers(stores)
     await join(stores, concert, "ann")
     seen = await subscribe(hub, QueueTopic(concert.id, PersonId("ann")))
@@ -55,8 +55,8 @@ async def test_buyers_of_the_last_round_move_no_position_in_the_new_one(stores: 
     assert again.state_and_position() == (EntryState.WAITING, 1)
 
 
-async def test_tickets_of_the_last_round_do_not_sell_out_the_new_one(stores: Stores) -> None:
-    """Thirty people buy after a reset; then one is called, 70 tickets are left, and 20 wait."""
+async def test_purchases_from_an_earlier_round_do_not_sell_out_the_next(stores: Stores) -> None:
+    """Thirty people buy after a reset. Then one person is called, and 20 wait for 70 tickets."""
     concert, buyers = await reset_with_30_buyers(stores)
     await register(stores, concert, make_people(21))
     for who in buyers:
@@ -70,8 +70,8 @@ async def test_tickets_of_the_last_round_do_not_sell_out_the_new_one(stores: Sto
     assert forecast_sold_out(stock, queue.flow).stock_ahead(20) is StockAhead.AVAILABLE
 
 
-async def test_manual_admission_keeps_its_row_if_its_twin_was_refused(stores: Stores, monkeypatch: Any) -> None:
-    """The same command is sent twice, as by a retry; the room opens between the two."""
+async def test_manual_admission_is_audited_even_if_its_retry_was_refused(stores: Stores, monkeypatch: Any) -> None:
+    """The retry is refused before the room opens; the delayed first request succeeds afterwards."""
     opens_at = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=1)
     concert = await with_room(stores, 100, opens_at=opens_at)
     await join(stores, concert, "ann")
@@ -85,21 +85,21 @@ async def test_manual_admission_keeps_its_row_if_its_twin_was_refused(stores: St
         return await call(*args, **named)
 
     monkeypatch.setattr(stores.queues, "admit_next", delayed)
-    twin = asyncio.create_task(rooms.admit_next(organizer(stores), concert.id, 1, idempotency_key))
+    first_request = asyncio.create_task(rooms.admit_next(organizer(stores), concert.id, 1, idempotency_key))
     await has_begun.wait()
     with pytest.raises(RoomNotOpen):
         await rooms.admit_next(organizer(stores), concert.id, 1, idempotency_key)
     change = RoomSettingsPatch((("opens_at", datetime.now(UTC) - timedelta(minutes=1)),))
     await rooms.configure(organizer(stores), concert.id, change, expected_version=None)
     may_continue.set()
-    assert (await twin).called == 1
+    assert (await first_request).called == 1
     page = await rooms.page_audits(organizer(stores), concert.id, first=10, after=None)
     found = [row.manual_admission for row in page.items if row.command.action is RoomAction.ADMITTED_NEXT]
     assert [call.called for call in found if call] == [1]
 
 
-async def test_a_draw_between_two_reads_shows_no_wrong_position(stores: Stores, valkey_url: str) -> None:
-    """Half have left; the queue opens after it was read and before its entries are read."""
+async def test_draw_between_two_reads_shows_no_wrong_position(stores: Stores, valkey_url: str) -> None:
+    """Half the people have left. The queue opens between reading it and reading its entries."""
     concert = await with_lottery(stores)
     people = make_people(16)
     await register(stores, concert, people)
@@ -126,36 +126,35 @@ async def test_a_draw_between_two_reads_shows_no_wrong_position(stores: Stores, 
             assert entry.position == in_order.index(entry.person_id) + 1
 
 
-async def _asked(stores: Stores, who: str, document: str, **variables: object) -> Any:
+async def _query(stores: Stores, who: str, document: str, **variables: object) -> Any:
     answer = await execute(Operation(document, variables, None), context(stores, who))
     assert "errors" not in answer.payload, answer.payload
     return answer.payload["data"]
 
 
-@pytest.mark.parametrize("what", ["first round", "after a reset", "after a lottery", "random method"])
-async def test_node_finds_an_entry_by_the_id_shown(stores: Stores, what: str) -> None:
-    if what == "after a lottery":
+@pytest.mark.parametrize("case", ["in the first round", "after a reset", "after a lottery", "with the random method"])
+async def test_node_finds_an_entry_by_its_id(stores: Stores, case: str) -> None:
+    if case == "after a lottery":
         concert = await with_lottery(stores)
         people = make_people(12)
         await register(stores, concert, people)
         await OpeningWorker().run_once(stores)
     else:
-        method = QueueingMethod.RANDOM if what == "random method" else QueueingMethod.FIFO
+        method = QueueingMethod.RANDOM if case == "with the random method" else QueueingMethod.FIFO
         concert = await with_room(stores, 100, total_active_users=1, queueing_method=method)
         people = make_people(3)
         await register(stores, concert, people)
-        if what == "after a reset":
+        if case == "after a reset":
             await rooms.reset(organizer(stores), concert.id, RoomSettingsPatch(), key())
             await register(stores, concert, people)
     for who in people:
-        ask = "query ($id: ID!) { queueEntry(concertId: $id) { id } }"
-        shown = (await _asked(stores, who, ask, id=ids.of_concert(concert.id)))["queueEntry"]["id"]
-        found = await _asked(stores, who, "query ($id: ID!) { node(id: $id) { id } }", id=shown)
+        document = "query ($id: ID!) { queueEntry(concertId: $id) { id } }"
+        shown = (await _query(stores, who, document, id=ids.of_concert(concert.id)))["queueEntry"]["id"]
+        found = await _query(stores, who, "query ($id: ID!) { node(id: $id) { id } }", id=shown)
         assert found["node"] == {"id": shown}
 
 
 async def test_flow_counts_only_the_current_round(stores: Stores) -> None:
-    """The totals of `RoomFlow` belong to the current round."""
     concert = await with_room(stores, 100, total_active_users=1)
     await join(stores, concert, "ann")
     await admit(stores, concert)
@@ -165,8 +164,8 @@ async def test_flow_counts_only_the_current_round(stores: Stores) -> None:
     assert (flow.called, flow.left) == (0, 0)
 
 
-async def test_manual_admission_calls_people_behind_many_absent_ones(stores: Stores) -> None:
-    """The first 300 entries are overdue, which is more than one script call ends."""
+async def test_manual_admission_skips_many_absent_people(stores: Stores) -> None:
+    """The first 300 entries are overdue. One script call ends fewer than 300."""
     concert = await with_room(stores, 100, total_active_users=1_000, queue_all=True)
     absent, present = make_people(300), make_people(5, first=301)
     await register(stores, concert, absent)

@@ -1,4 +1,4 @@
-"""Push intervals: people near the front get every move, others fewer; own changes come at once."""
+"""People near the front receive every move; everyone receives their own changes immediately."""
 
 import asyncio
 from collections.abc import Sequence
@@ -32,8 +32,8 @@ from workers.expiry import ExpiryWorker
 from workers.opening import OpeningWorker
 
 PEOPLE = make_people(30)
-NEVER = PushIntervals(((2, 0.0),), 1_000.0)
-"""People behind the second position get no moves within a test."""
+FRONT_ONLY = PushIntervals(((2, 0.0),), 1_000.0)
+"""People behind the second position receive no moves during a test."""
 
 
 async def with_people_waiting(stores: Stores, **settings: object) -> Concert:
@@ -56,9 +56,9 @@ async def call_people(stores: Stores) -> None:
     await AdmissionWorker().run_once(stores)
 
 
-async def test_only_people_near_the_front_get_every_move(stores: Stores, valkey_url: str) -> None:
+async def test_only_people_near_the_front_receive_every_move(stores: Stores, valkey_url: str) -> None:
     concert = await with_people_waiting(stores)
-    async with open_hub(stores, valkey_url, push_intervals=NEVER) as (hub, _):
+    async with open_hub(stores, valkey_url, push_intervals=FRONT_ONLY) as (hub, _):
         near, far = await subscribe_queue(hub, concert, PEOPLE[0], PEOPLE[29])
         for gone, who in enumerate(PEOPLE[5:25], start=1):
             await queues.leave_queue(context(stores, who), concert.id)
@@ -68,7 +68,7 @@ async def test_only_people_near_the_front_get_every_move(stores: Stores, valkey_
         check_rising(near)
 
 
-async def test_last_move_of_a_far_position_arrives(stores: Stores, valkey_url: str) -> None:
+async def test_people_far_from_the_front_receive_the_last_move(stores: Stores, valkey_url: str) -> None:
     concert = await with_people_waiting(stores)
     async with open_hub(stores, valkey_url, push_intervals=PushIntervals((), 0.3)) as (hub, _):
         (far,) = await subscribe_queue(hub, concert, PEOPLE[29])
@@ -82,9 +82,9 @@ def _has_waiting_count(seen: SnapshotRecorder, count: int) -> bool:
     return seen.queue().room.waiting_count == count
 
 
-async def test_own_changes_are_pushed_at_once_whatever_the_interval(stores: Stores, valkey_url: str) -> None:
+async def test_own_changes_are_pushed_immediately(stores: Stores, valkey_url: str) -> None:
     concert = await with_people_waiting(stores)
-    async with open_hub(stores, valkey_url, push_intervals=NEVER) as (hub, _):
+    async with open_hub(stores, valkey_url, push_intervals=FRONT_ONLY) as (hub, _):
         called, left, bystander = await subscribe_queue(hub, concert, PEOPLE[1], PEOPLE[20], PEOPLE[29])
         await queues.leave_queue(context(stores, PEOPLE[20]), concert.id)
         await wait_until(lambda: left.state_and_position()[0] is EntryState.LEFT, what="the end")
@@ -97,9 +97,9 @@ async def test_own_changes_are_pushed_at_once_whatever_the_interval(stores: Stor
         assert len(bystander.snapshots) == 1
 
 
-async def test_message_and_status_are_pushed_to_all_at_once(stores: Stores, valkey_url: str) -> None:
+async def test_message_and_status_are_pushed_to_everyone_immediately(stores: Stores, valkey_url: str) -> None:
     concert = await with_people_waiting(stores)
-    async with open_hub(stores, valkey_url, push_intervals=NEVER) as (hub, _):
+    async with open_hub(stores, valkey_url, push_intervals=FRONT_ONLY) as (hub, _):
         recorders = await subscribe_queue(hub, concert, *PEOPLE)
 
         await configure(stores, concert, message="Doors open late")
@@ -112,9 +112,9 @@ async def test_message_and_status_are_pushed_to_all_at_once(stores: Stores, valk
         )
 
 
-async def test_sold_out_forecast_is_pushed_at_once_and_withdrawn(stores: Stores, valkey_url: str) -> None:
+async def test_sold_out_forecast_is_pushed_immediately_and_withdrawn(stores: Stores, valkey_url: str) -> None:
     concert = await with_people_waiting(stores)
-    async with open_hub(stores, valkey_url, push_intervals=NEVER) as (hub, _):
+    async with open_hub(stores, valkey_url, push_intervals=FRONT_ONLY) as (hub, _):
         far = (await subscribe_queue(hub, concert, PEOPLE[29]))[0]
         assert far.queue().stock_ahead is StockAhead.AVAILABLE
         await call_people(stores)
@@ -128,10 +128,10 @@ async def test_sold_out_forecast_is_pushed_at_once_and_withdrawn(stores: Stores,
         assert len(far.snapshots) == 3
 
 
-async def test_reset_is_pushed_to_all_and_people_can_join_again(stores: Stores, valkey_url: str) -> None:
+async def test_reset_is_pushed_to_everyone_and_people_can_join_again(stores: Stores, valkey_url: str) -> None:
     concert = await with_people_waiting(stores)
     await call_people(stores)
-    async with open_hub(stores, valkey_url, push_intervals=NEVER) as (hub, _):
+    async with open_hub(stores, valkey_url, push_intervals=FRONT_ONLY) as (hub, _):
         recorders = await subscribe_queue(hub, concert, *PEOPLE)
         await rooms.reset(organizer(stores), concert.id, RoomSettingsPatch(), key())
         ended = recorders[2:]
@@ -144,10 +144,10 @@ async def test_reset_is_pushed_to_all_and_people_can_join_again(stores: Stores, 
         assert again.entry().number == 1
 
 
-async def test_numbers_are_pushed_at_once_when_a_lottery_opens(stores: Stores, valkey_url: str) -> None:
+async def test_numbers_are_pushed_immediately_when_a_lottery_opens(stores: Stores, valkey_url: str) -> None:
     concert = await with_lottery(stores)
     await register(stores, concert, PEOPLE)
-    async with open_hub(stores, valkey_url, push_intervals=NEVER) as (hub, _):
+    async with open_hub(stores, valkey_url, push_intervals=FRONT_ONLY) as (hub, _):
         recorders = await subscribe_queue(hub, concert, *PEOPLE)
         assert {one.state_and_position() for one in recorders} == {(EntryState.PREQUEUED, None)}
         assert await OpeningWorker().run_once(stores) == 1
@@ -160,10 +160,10 @@ async def test_numbers_are_pushed_at_once_when_a_lottery_opens(stores: Stores, v
             check_rising(one)
 
 
-async def test_opening_by_the_clock_is_pushed(stores: Stores, valkey_url: str) -> None:
-    """An opening by the clock writes nothing, so no version increases."""
+async def test_scheduled_opening_is_pushed(stores: Stores, valkey_url: str) -> None:
+    """An opening at its scheduled time writes nothing, so no version increases."""
     concert = await with_people_waiting(stores, opens_at=datetime.now(UTC) + timedelta(hours=1))
-    async with open_hub(stores, valkey_url, push_intervals=NEVER) as (hub, _):
+    async with open_hub(stores, valkey_url, push_intervals=FRONT_ONLY) as (hub, _):
         recorders = await subscribe_queue(hub, concert, *PEOPLE)
         assert {one.entry().state for one in recorders} == {EntryState.PREQUEUED}
         assert sorted(one.state_and_position()[1] or 0 for one in recorders) == list(range(1, 31))
@@ -179,12 +179,12 @@ async def test_opening_by_the_clock_is_pushed(stores: Stores, valkey_url: str) -
 async def test_grace_period_is_pushed_to_people_with_a_deadline(stores: Stores, valkey_url: str) -> None:
     concert = await with_people_waiting(stores)
     await call_people(stores)
-    async with open_hub(stores, valkey_url, push_intervals=NEVER) as (hub, _):
+    async with open_hub(stores, valkey_url, push_intervals=FRONT_ONLY) as (hub, _):
         called, waiting = await subscribe_queue(hub, concert, PEOPLE[0], PEOPLE[29])
         held = await _subscribe_with_hold(stores, hub, concert, PEOPLE[1])
         before, held_before = called.entry().expires_at, _hold(held).expires_at
         assert before is not None
-        # This looks like an hour without workers, so the next run grants a grace period.
+        # The workers appear to have been down for an hour, so the next run grants a grace period.
         await advance_clock(stores, concert, 3_600_000)
         await ExpiryWorker().run_once(stores)
         await wait_until(lambda: (called.entry().expires_at or before) > before, what="the grace period")
@@ -205,14 +205,14 @@ def _hold(seen: SnapshotRecorder) -> Hold:
     return seen.last
 
 
-@pytest.mark.parametrize("kept_of_three", [0, 1])
-async def test_latest_entries_arrive_if_all_or_most_hints_are_lost(
-    stores: Stores, valkey_url: str, monkeypatch: pytest.MonkeyPatch, kept_of_three: int
+@pytest.mark.parametrize("kept_per_three", [0, 1])
+async def test_latest_entries_arrive_even_if_hints_are_lost(
+    stores: Stores, valkey_url: str, monkeypatch: pytest.MonkeyPatch, kept_per_three: int
 ) -> None:
     concert = await with_people_waiting(stores)
     hint_numbers = count()
     async with open_hub(stores, valkey_url) as (hub, feed):
-        lose_hints(monkeypatch, feed, is_kept=lambda: next(hint_numbers) % 3 < kept_of_three)
+        lose_hints(monkeypatch, feed, is_kept=lambda: next(hint_numbers) % 3 < kept_per_three)
         recorders = await subscribe_queue(hub, concert, *PEOPLE)
         for who in PEOPLE[5:15]:
             await queues.leave_queue(context(stores, who), concert.id)
@@ -228,7 +228,7 @@ async def test_latest_entries_arrive_if_all_or_most_hints_are_lost(
             check_rising(one)
 
 
-async def test_people_who_lose_their_connections_find_entry_and_pass_again(stores: Stores, valkey_url: str) -> None:
+async def test_entry_and_pass_survive_a_lost_connection(stores: Stores, valkey_url: str) -> None:
     concert = await with_people_waiting(stores)
     await call_people(stores)
     await queues.claim_pass(context(stores, PEOPLE[0]), concert.id)
@@ -255,6 +255,6 @@ async def test_people_who_lose_their_connections_find_entry_and_pass_again(store
 
 
 async def _are_present(stores: Stores, concert: Concert, people: Sequence[PersonId]) -> bool:
-    """Return whether all of these waiting people have a connection, and thus no deadline."""
+    """Return whether all these waiting people are connected and therefore have no deadline."""
     found = await stores.queues.read_entries(concert.id, people)
     return all(found[person_id].deadline is None for person_id in people)

@@ -1,4 +1,4 @@
-"""Queue entries that the hub pushes, and the presence that a subscription gives its person."""
+"""Queue entries that the hub pushes, and the presence of people with a subscription."""
 
 import asyncio
 
@@ -16,7 +16,7 @@ from workers.admission import AdmissionWorker
 from workers.expiry import ExpiryWorker
 
 
-async def test_person_gets_the_moves_of_the_queue_and_the_call(stores: Stores, hub: Hub) -> None:
+async def test_moves_and_the_call_are_pushed_to_the_person(stores: Stores, hub: Hub) -> None:
     concert = await on_sale(stores, 10, room=ROOM)
     for who in ("ann", "ben", "cyd", "dan"):
         await queues.join_queue(context(stores, who), concert.id)
@@ -37,7 +37,7 @@ async def test_person_gets_the_moves_of_the_queue_and_the_call(stores: Stores, h
     check_rising(seen)
 
 
-async def test_join_is_pushed_to_every_device_subscribed_before(stores: Stores, hub: Hub) -> None:
+async def test_join_is_pushed_to_every_subscribed_device(stores: Stores, hub: Hub) -> None:
     concert = await on_sale(stores, 10, room=ROOM)
     seen = [await subscribe(hub, QueueTopic(concert.id, PersonId("ann"))) for _ in range(2)]
     assert [one.queue().entry for one in seen] == [None, None]
@@ -47,8 +47,8 @@ async def test_join_is_pushed_to_every_device_subscribed_before(stores: Stores, 
     await wait_until(lambda: _is_present(stores, concert, "ann"), what="the connection")
 
 
-async def test_person_who_joined_before_subscribing_gets_their_entry_first(stores: Stores, hub: Hub) -> None:
-    """This is also true during a refresh that began before they subscribed."""
+async def test_first_snapshot_contains_an_existing_entry(stores: Stores, hub: Hub) -> None:
+    """This also holds if a refresh was already running when the person subscribed."""
     concert = await on_sale(stores, 10, room=ROOM)
     seen = await subscribe(hub, QueueTopic(concert.id, PersonId("p0")))
 
@@ -57,8 +57,8 @@ async def test_person_who_joined_before_subscribing_gets_their_entry_first(store
         return (await subscribe(hub, QueueTopic(concert.id, PersonId(who)))).queue()
 
     for first in range(1, 100, 10):
-        first_ones = await asyncio.gather(*[join_and_subscribe(f"p{number}") for number in range(first, first + 10)])
-        assert [one.entry is None for one in first_ones] == [False] * 10
+        snapshots = await asyncio.gather(*[join_and_subscribe(f"p{number}") for number in range(first, first + 10)])
+        assert [one.entry is None for one in snapshots] == [False] * 10
     assert seen.snapshots
 
 
@@ -78,7 +78,7 @@ async def test_person_is_present_until_their_last_connection_closes(stores: Stor
     await wait_until(lambda: _is_present(stores, concert, "ann"), what="the connection")
     connections[0].close()
     connections[0].close()
-    # Reports reach the store in order, so a report about ann would arrive before this one.
+    # Presence reports reach the store in order, so one about ann would arrive before this one.
     await subscribe(hub, QueueTopic(concert.id, PersonId("ben")))
     await wait_until(lambda: _is_present(stores, concert, "ben"), what="the connection of another person")
     assert await _is_present(stores, concert, "ann")

@@ -44,7 +44,7 @@ async def test_room_is_pushed_when_people_join_are_called_and_leave(stores: Stor
     await AdmissionWorker().run_once(stores)
     await wait_until(lambda: counts(seen) == (3, 2, 5, 2), what="the calls")
     await queues.leave_queue(context(stores, people[4]), concert.id)
-    await wait_until(lambda: (seen.room().waiting_count, seen.room().flow.left) == (2, 1), what="the leave")
+    await wait_until(lambda: (seen.room().waiting_count, seen.room().flow.left) == (2, 1), what="the departure")
     await rooms.pause(organizer(stores), concert.id)
     await wait_until(lambda: seen.room().status is RoomStatus.PAUSED, what="the pause")
     check_rising(seen)
@@ -62,8 +62,8 @@ async def test_room_is_refreshed_without_hints(
             await wait_until(partial(has_waiting_count, seen, count), what="the join")
 
 
-async def test_counts_of_the_last_minute_are_pushed_as_they_age(stores: Stores, hub: Hub) -> None:
-    """Only time passes, and no version increases."""
+async def test_counts_for_the_last_minute_are_pushed_as_they_drop(stores: Stores, hub: Hub) -> None:
+    """Only the time changes, so no version increases."""
     concert = await on_sale(stores, 10, room=ROOM)
     await register(stores, concert, make_people(3))
     seen = await subscribe(hub, RoomTopic(concert.id))
@@ -83,7 +83,7 @@ async def test_unchanged_room_is_not_pushed_again(stores: Stores, hub: Hub, monk
     assert len(seen.snapshots) == 1
 
 
-async def test_organizer_who_subscribes_later_gets_the_room_too(stores: Stores, hub: Hub) -> None:
+async def test_organizer_who_subscribes_later_also_receives_the_room(stores: Stores, hub: Hub) -> None:
     concert = await on_sale(stores, 10, room=ROOM)
     early = await subscribe(hub, RoomTopic(concert.id))
     await register(stores, concert, [PersonId("ann")])
@@ -91,5 +91,5 @@ async def test_organizer_who_subscribes_later_gets_the_room_too(stores: Stores, 
     assert late.room().waiting_count == 1
     await register(stores, concert, [PersonId("ben")])
     for one in (early, late):
-        await wait_until(partial(has_waiting_count, one, 2), what="the second")
+        await wait_until(partial(has_waiting_count, one, 2), what="the second join")
     assert all(before != after for before, after in pairwise(early.snapshots))

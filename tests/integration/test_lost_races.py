@@ -1,4 +1,4 @@
-"""Races that a change of a concert loses: to a later version, or to a recovery."""
+"""Changes to a concert that lose a race to a later version or to a recovery."""
 
 import asyncio
 from dataclasses import replace
@@ -19,21 +19,21 @@ def make_transaction(stores: Stores) -> ConcertTransaction:
     return ConcertTransaction(stores.mongo.client, stores.concerts, stores.orders, stores.room_audits)
 
 
-async def test_a_later_version_is_a_conflict_also_if_reads_lag(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_later_version_is_a_conflict_even_if_reads_lag(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
     concert = await on_sale(stores, 10)
     transaction = make_transaction(stores)
     write = ConcertWrite(replace(concert, version=concert.version + 1), epoch=concert.epoch)
     await transaction.commit(write)
 
-    async def get_late(_: ConcertStore, _id: ConcertId) -> Concert:
+    async def get_stale(_: ConcertStore, _id: ConcertId) -> Concert:
         return concert
 
-    monkeypatch.setattr(ConcertStore, "get", get_late)
+    monkeypatch.setattr(ConcertStore, "get", get_stale)
     with pytest.raises(VersionConflict):
         await transaction.commit(write)
 
 
-async def test_a_raised_epoch_is_not_a_conflict(stores: Stores) -> None:
+async def test_raised_epoch_is_a_temporary_error(stores: Stores) -> None:
     concert = await on_sale(stores, 10)
     await stores.concerts.raise_epoch(concert.id)
     write = ConcertWrite(replace(concert, version=concert.version + 1), epoch=concert.epoch)
@@ -42,7 +42,7 @@ async def test_a_raised_epoch_is_not_a_conflict(stores: Stores) -> None:
     assert await stores.concerts.get(concert.id) == replace(concert, epoch=concert.epoch + 1)
 
 
-async def test_of_forty_changes_at_once_none_is_told_of_a_recovery(stores: Stores) -> None:
+async def test_concurrent_changes_fail_only_with_version_conflicts(stores: Stores) -> None:
     concert = await on_sale(stores, 100)
 
     async def resize(capacity: int) -> Concert:

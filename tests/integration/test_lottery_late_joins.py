@@ -1,12 +1,12 @@
-"""A person who joins at `opensAt` or later does not take part in the draw of a lottery."""
+"""A person who joins at `opensAt` or later does not take part in the lottery."""
 
 from storage.connect import Stores
 from tests.support.lottery import check_draw, register, revealed, with_lottery
 from tests.support.queue_steps import make_people, records
 
 
-async def test_first_join_at_the_opening_ends_the_registrations(any_stores: Stores) -> None:
-    """The opening worker may run much later."""
+async def test_first_join_at_the_opening_ends_registration(any_stores: Stores) -> None:
+    """This holds even if the opening worker runs much later."""
     concert = await with_lottery(any_stores)
     people = make_people(5)
     await register(any_stores, concert, people)

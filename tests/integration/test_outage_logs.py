@@ -1,4 +1,4 @@
-"""All feeds of a process log an unavailable broker once, then in a summary."""
+"""During an outage of the broker, the feeds of a process log one warning and then one summary."""
 
 import logging
 
@@ -10,9 +10,7 @@ from subscriptions.feed import GAP, Feed
 from tests.support.waiting import wait_until
 
 
-async def test_a_broker_that_is_away_is_logged_once(
-    own_valkey: ServerProcess, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_outage_of_the_broker_is_logged_once(own_valkey: ServerProcess, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING, logger="subscriptions.feed")
     feeds, received = [Feed(own_valkey.url) for _ in range(2)], list[str]()
     for feed in feeds:

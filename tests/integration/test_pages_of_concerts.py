@@ -1,4 +1,4 @@
-"""A page of concerts needs one find, and one round trip for all of its stocks and rooms."""
+"""A page of concerts takes one MongoDB query, and one round trip for all its stocks and rooms."""
 
 import asyncio
 from collections.abc import Iterator
@@ -35,7 +35,7 @@ async def execute(stores: Stores, document: str, **variables: Any) -> Any:
 
 @contextmanager
 def counted_reads() -> Iterator[list[str]]:
-    """Record the reads of concerts from MongoDB, by method."""
+    """Record the name of each method called to read concerts from MongoDB."""
     reads: list[str] = []
 
     def recorded(name: str) -> Any:
@@ -98,7 +98,7 @@ async def test_equal_fields_are_read_once(stores: Stores) -> None:
     assert len(reads) <= 2
 
 
-async def test_different_arguments_are_read_apart(stores: Stores) -> None:
+async def test_fields_with_different_arguments_are_read_separately(stores: Stores) -> None:
     await fill(stores, 3)
     with counted_reads() as reads:
         data = await execute(
@@ -109,7 +109,7 @@ async def test_different_arguments_are_read_apart(stores: Stores) -> None:
     assert reads == ["page", "page"]
 
 
-async def test_page_shows_what_single_concerts_show(stores: Stores) -> None:
+async def test_page_and_single_concert_show_the_same_data(stores: Stores) -> None:
     await fill(stores, 10)
     await hold(stores, await on_sale(stores, 10, 20), 3, 4)
     page = (await execute(stores, f"{{ {PAGE} }}"))["concerts"]["nodes"]
@@ -119,7 +119,7 @@ async def test_page_shows_what_single_concerts_show(stores: Stores) -> None:
     assert [tier["held"] for node in page for tier in node["tiers"]].count(4) == 1
 
 
-async def test_room_count_equals_the_queue_behind_it(stores: Stores) -> None:
+async def test_room_agrees_with_its_queue(stores: Stores) -> None:
     concert = await on_sale(stores, 10, room=replace(ROOM, queue_all=True))
     for name in ("ann", "ben", "cem", "dan"):
         await stores.queues.join(concert.id, cast(Any, name))
@@ -131,7 +131,7 @@ async def test_room_count_equals_the_queue_behind_it(stores: Stores) -> None:
     assert replace(room, flow=queue.flow) == queue.room
 
 
-async def test_room_of_a_draft_is_shown_without_a_read(stores: Stores) -> None:
+async def test_room_of_a_draft_requires_no_read(stores: Stores) -> None:
     made = await concerts.create_concert(organizer(stores), draft(10))
     text = f'{{ concert(id: "{schema.ids.of_concert(made.id)}") {{ waitingRoom {{ waitingCount }} }} }}'
     with recorded_calls(stores) as calls:

@@ -1,4 +1,4 @@
-"""The index of a person's concerts: written first, pruned by reads, and recovered."""
+"""The index of a person's concerts is written first, pruned when read, and rebuilt by recovery."""
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -32,7 +32,7 @@ async def own_cluster(tmp_path: Path) -> AsyncIterator[ServerProcess]:
     await child.kill()
 
 
-async def test_join_and_hold_add_their_concert(any_stores: Stores) -> None:
+async def test_join_and_hold_add_the_concert_to_the_index(any_stores: Stores) -> None:
     queued, sold = await with_room(any_stores, 5), await on_sale(any_stores, 5)
     await queues.join_queue(context(any_stores, ANN), queued.id)
     await hold(any_stores, sold, 1, who=ANN)
@@ -60,7 +60,7 @@ async def test_index_keeps_the_200_concerts_that_expire_last(any_stores: Stores)
 
 
 async def test_full_index_keeps_the_concert_just_added(any_stores: Stores) -> None:
-    """The new concert may expire before all others: it is the next one that the viewer attends."""
+    """The new concert may expire before all others, as it may be the next one to take place."""
     for number in range(MAX_CONCERTS):
         expires_at = NEXT_YEAR + timedelta(days=number)
         await any_stores.person_concerts.add(ANN, ConcertId(f"c{number}"), expires_at=expires_at)
@@ -71,7 +71,7 @@ async def test_full_index_keeps_the_concert_just_added(any_stores: Stores) -> No
         assert (len(kept), kept[-1]) == (MAX_CONCERTS, name)
 
 
-async def test_adding_again_never_shortens_the_expiry(any_stores: Stores) -> None:
+async def test_adding_a_concert_again_never_shortens_its_expiry(any_stores: Stores) -> None:
     await any_stores.person_concerts.add(ANN, ConcertId("one"), expires_at=NEXT_YEAR)
     await any_stores.person_concerts.add(ANN, ConcertId("one"), expires_at=datetime.now(UTC) + timedelta(seconds=5))
     kept = await any_stores.script_client.run_command("ZSCORE", person_concerts_key(ANN), "one")
@@ -81,7 +81,7 @@ async def test_adding_again_never_shortens_the_expiry(any_stores: Stores) -> Non
 async def test_join_is_refused_while_the_index_cannot_be_written(
     own_cluster: ServerProcess, mongo_url: str, mongo_database: str
 ) -> None:
-    """No server has the slot of the person's keys, but one has the slot of the concert's keys."""
+    """No server owns the slot of the person's keys, but the concert's keys are available."""
     async with opened(own_cluster.url, mongo_url, mongo_database) as stores:
         concert = await with_room(stores, 5)
         run = stores.script_client.run_command
@@ -106,13 +106,13 @@ async def test_hold_is_refused_while_the_index_cannot_be_written(
         slot = await run("CLUSTER", "KEYSLOT", person_concerts_key(ANN))
         await run("CONFIG", "SET", "cluster-require-full-coverage", "no")
         await run("CLUSTER", "DELSLOTS", str(slot))
-        same_key = key()
+        idempotency_key = key()
         with pytest.raises(TemporarilyUnavailable):
-            await holds.hold_tickets(context(stores, ANN), concert.id, lines(concert, 2), same_key)
-        # The hold lasts until its deadline, and the repeated request finds it.
+            await holds.hold_tickets(context(stores, ANN), concert.id, lines(concert, 2), idempotency_key)
+        # The hold remains until its deadline, and the repeated request finds it.
         assert await stock(stores, concert) == [(3, 2, 0)]
         await run("CLUSTER", "ADDSLOTS", str(slot))
-        await holds.hold_tickets(context(stores, ANN), concert.id, lines(concert, 2), same_key)
+        await holds.hold_tickets(context(stores, ANN), concert.id, lines(concert, 2), idempotency_key)
         assert await stock(stores, concert) == [(3, 2, 0)]
         assert len(await holds.list_viewer_holds(context(stores, ANN))) == 1
 
@@ -138,7 +138,7 @@ async def test_order_sync_adds_the_owner_of_an_order(stores: Stores) -> None:
 async def test_concert_published_by_another_process_is_added(
     stores: Stores, valkey_url: str, mongo_url: str, mongo_database: str, is_known: bool
 ) -> None:
-    """This process has just read the concert as a draft, or has not found it."""
+    """This process has cached the concert as a draft, or has not cached it at all."""
     async with opened(valkey_url, mongo_url, mongo_database) as other:
         made = await concerts.create_concert(organizer(other), draft(5))
         if is_known:
@@ -150,7 +150,7 @@ async def test_concert_published_by_another_process_is_added(
     assert await stores.person_concerts.list(ANN) == (made.id,)
 
 
-async def test_hold_on_a_draft_that_goes_on_sale_meanwhile_is_added(
+async def test_hold_adds_a_concert_that_is_still_cached_as_a_draft(
     stores: Stores, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     concert = await on_sale(stores, 5)
@@ -164,7 +164,7 @@ async def test_hold_on_a_draft_that_goes_on_sale_meanwhile_is_added(
     assert await stores.person_concerts.list(ANN) == (concert.id,)
 
 
-async def test_recovery_and_order_sync_go_on_while_an_index_cannot_be_written(
+async def test_unwritable_index_does_not_stop_recovery_and_order_sync(
     own_cluster: ServerProcess, mongo_url: str, mongo_database: str
 ) -> None:
     async with opened(own_cluster.url, mongo_url, mongo_database) as stores:

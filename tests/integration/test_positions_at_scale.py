@@ -1,4 +1,4 @@
-"""Positions in a queue of 70,000, each read in one snapshot: the rank among waiting people."""
+"""In a queue of 70,000, every position equals the person's rank among the people waiting."""
 
 import asyncio
 import random
@@ -22,7 +22,7 @@ from tests.support.queue_steps import admit, make_people, with_room
 from tests.support.sale import organizer
 
 ENTRIES = 70_000
-"""More than 65,536, so that no number of 16 bits is enough."""
+"""More than 65,536, so the numbers do not fit in 16 bits."""
 CHUNK = 1_000
 SAMPLE = 2_000
 LONG_MS = 7_200_000
@@ -32,7 +32,7 @@ WAITING = (EntryState.PREQUEUED, EntryState.WAITING)
 async def call_for_all(
     stores: Stores, concert: Concert, step: Callable[[ConcertId, PersonId], Awaitable[Any]], people: Sequence[PersonId]
 ) -> None:
-    """Make thousands of calls in a few round trips, and expire holds in between."""
+    """Call `step` for all people in chunks, and expire holds after each chunk."""
     for first in range(0, len(people), CHUNK):
         await asyncio.gather(*[step(concert.id, who) for who in people[first : first + CHUNK]])
         await stores.hot_state.expire_holds(concert.id, limit=100)
@@ -47,8 +47,8 @@ async def read_all(
     return (await stores.queues.read_queue(concert.id)).positions, list(found.values())
 
 
-def check(queue: QueuePositions, records: Sequence[EntryRecord]) -> int:
-    """Compare each position with a naively computed rank. Return how many people wait."""
+def check_positions(queue: QueuePositions, records: Sequence[EntryRecord]) -> int:
+    """Compare each position with a naively computed rank. Return the number of people waiting."""
     numbers = sorted(r.number for r in records if r.state in WAITING and r.number is not None)
     assert [queue.position(number) for number in numbers] == list(range(1, len(numbers) + 1))
     assert queue.waiting_count == len(numbers) == sum(r.state in WAITING for r in records)
@@ -60,7 +60,7 @@ def check(queue: QueuePositions, records: Sequence[EntryRecord]) -> int:
 
 
 async def end_some(stores: Stores, concert: Concert, people: Sequence[PersonId], chance: random.Random) -> None:
-    """Let some people leave, and let the workers end others whose presence has expired."""
+    """Let some people leave, and let the workers end the entries of others who are absent."""
     leaving, absent = chance.sample(people, SAMPLE), chance.sample(people, SAMPLE)
     await call_for_all(stores, concert, stores.queues.leave, leaving)
     await make_due(stores, concert, "presence_deadlines", *absent)
@@ -87,27 +87,27 @@ async def test_every_position_in_a_queue_of_70_000_is_exact(stores: Stores) -> N
     assert ENTRIES - 2 * SAMPLE <= waiting < ENTRIES - SAMPLE
     assert await stores.lottery_opener.open(concert) == "OPENED"
     queue, records = await read_all(stores, concert, people)
-    assert check(queue, records) == waiting
+    assert check_positions(queue, records) == waiting
     reveal = await stores.lotteries.find_reveal(concert.id, 1)
     assert reveal is not None
     ranks = drawn_ranks(reveal.seed, ENTRIES)
     assert all(r.number == ranks[r.lot or 0] for r in records if r.state in WAITING)
 
-    # People are called at the front, leave anywhere, and join at the end.
+    # People are called from the front, leave from anywhere, and join at the end.
     assert await admit(stores, concert) == 2_000
     await end_some(stores, concert, people, chance)
     more = RoomSettingsPatch((("total_active_users", 5_000),))
     await rooms.configure(organizer(stores), concert.id, more, expected_version=None)
     await admit(stores, concert)
-    back = chance.sample(people, SAMPLE)
-    await call_for_all(stores, concert, stores.queues.join, back)
-    assert 50_000 < check(*await read_all(stores, concert, people)) < ENTRIES
+    returning = chance.sample(people, SAMPLE)
+    await call_for_all(stores, concert, stores.queues.join, returning)
+    assert 50_000 < check_positions(*await read_all(stores, concert, people)) < ENTRIES
 
-    # The numbers and bits of a new round follow those of the first.
+    # In a new round, entry ids and their bits continue after those of the first round.
     concert = await rooms.reset(organizer(stores), concert.id, RoomSettingsPatch((("shuffle_at_start", False),)), "k")
     queue, records = await read_all(stores, concert, people[:5_000])
-    assert check(queue, records) == queue.tail == 0
+    assert check_positions(queue, records) == queue.tail == 0
     again = chance.sample(people, 8_000)
     await call_for_all(stores, concert, stores.queues.join, again)
     await end_some(stores, concert, again, chance)
-    assert 1_000 < check(*await read_all(stores, concert, again)) < 8_000
+    assert 1_000 < check_positions(*await read_all(stores, concert, again)) < 8_000

@@ -1,4 +1,4 @@
-"""Invalid requests to the queue, below GraphQL: each gets a typed error and changes nothing."""
+"""Invalid requests to the queue that bypass GraphQL get typed errors and change nothing."""
 
 import asyncio
 from dataclasses import replace
@@ -29,28 +29,26 @@ from tests.support.queue_steps import (
 from tests.support.sale import PASSES, context, stock
 
 
-async def test_a_thousand_joins_of_one_person_cost_twenty_joins(
-    stores: Stores, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The other joins get no number and run no queue script."""
+async def test_rate_limit_refuses_all_but_20_of_1_000_joins(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Refused joins get no number and run no queue script."""
     monkeypatch.setattr(queues, "JOIN_WINDOW_S", 600)
     concert = await with_room(stores)
 
-    async def flood() -> None:
+    async def join_as_mallory() -> None:
         await queues.join_queue(context(stores, "mallory"), concert.id)
 
-    async def others() -> list[int | None]:
+    async def join_as_others() -> list[int | None]:
         return [(await queues.join_queue(context(stores, f"p{n}"), concert.id)).number for n in range(5)]
 
     before = await _commands(stores)
     answers, numbers = await asyncio.gather(
-        asyncio.gather(*[flood() for _ in range(1_000)], return_exceptions=True), others()
+        asyncio.gather(*[join_as_mallory() for _ in range(1_000)], return_exceptions=True), join_as_others()
     )
     refused = [answer for answer in answers if isinstance(answer, BaseException)]
     assert len(refused) == 980
     assert {type(refusal) for refusal in refused} == {RateLimited}
     assert all(isinstance(r, RateLimited) and 1 <= r.retry_after_s <= 600 for r in refused)
-    # Two scripts per attempt: the rate limit and the person's index of concerts; 25 attempts join.
+    # Each attempt runs two scripts, for the rate limit and the index of concerts. 25 also join.
     assert await _commands(stores) - before <= 2 * (1_000 + 5) + 25 + 20
     assert None not in numbers
     queue = await stores.queues.read_queue(concert.id)
@@ -63,7 +61,7 @@ async def _commands(stores: Stores) -> int:
     return sum(int(row.split("calls=")[1].split(",")[0]) for row in text.splitlines() if "evalsha" in row)
 
 
-async def test_calls_without_an_entry_are_refused(stores: Stores) -> None:
+async def test_calls_for_a_person_with_no_entry_are_refused(stores: Stores) -> None:
     concert = await with_room(stores, total_active_users=1)
     await join(stores, concert, "ann", "ben")
     before = await stores.queues.read_queue(concert.id)
@@ -81,8 +79,8 @@ async def test_calls_without_an_entry_are_refused(stores: Stores) -> None:
     assert await states(stores, concert, "ann", "ben") == ["WAITING", "LEFT"]
 
 
-async def test_only_the_current_pass_of_the_person_is_accepted(stores: Stores) -> None:
-    """Passes that are replayed, foreign, forged, expired or signed with another key are refused."""
+async def test_only_the_current_pass_of_a_person_is_accepted(stores: Stores) -> None:
+    """Replayed and forged passes, and passes for another person or concert, are refused."""
     concert, other = await with_room(stores, total_active_users=3), await with_room(stores)
     await join(stores, concert, "ann", "ben")
     await join(stores, other, "ann")
@@ -94,7 +92,7 @@ async def test_only_the_current_pass_of_the_person_is_accepted(stores: Stores) -
     head, body, signature = mine.split(".")
     now = datetime.now(UTC)
     claims = PassClaims(concert.id, PersonId("ann"), EntryId(1), now, now + timedelta(minutes=5))
-    bad = {
+    invalid = {
         "of another person": of_ben,
         "of another concert": elsewhere,
         "signed with another key": PassSigner(Ed25519PrivateKey.generate()).sign(claims),
@@ -104,7 +102,7 @@ async def test_only_the_current_pass_of_the_person_is_accepted(stores: Stores) -
         "cut": mine[:-1],
         "empty": "",
     }
-    reasons = {name: await refusal_of(stores, concert, "ann", token) for name, token in bad.items()}
+    reasons = {name: await refusal_of(stores, concert, "ann", token) for name, token in invalid.items()}
     assert set(reasons.values()) == {Admission.BAD_PASS}, reasons
     assert await stock(stores, concert) == [(10, 0, 0)]
     await hold_with(stores, concert, "ann", mine)
@@ -123,15 +121,17 @@ async def test_a_repeated_reveal_returns_the_first_draw(stores: Stores) -> None:
     fence = await stores.lotteries.read_epoch(concert.id, 1)
     frozen = await stores.hot_state.freeze_queue(concert.id, 1)
     count, digest = frozen.registrations, frozen.digest
-    forged = [stores.lotteries.reveal(concert.id, 1, registrations=count, digest=digest, epoch=fence) for _ in range(5)]
-    found = await asyncio.gather(*forged)
+    reveals = [
+        stores.lotteries.reveal(concert.id, 1, registrations=count, digest=digest, epoch=fence) for _ in range(5)
+    ]
+    found = await asyncio.gather(*reveals)
     assert len(set(found)) == 1
     again = await stores.lotteries.reveal(concert.id, 1, registrations=3, digest="0" * 40, epoch=fence)
     assert again == found[0] == await revealed(stores, concert)
     assert found[0] is not None
     assert found[0].secret == await secret_of(stores, concert)
     assert [await stores.lottery_opener.open(concert) for _ in range(3)] == ["OPENED", "OPEN", "OPEN"]
-    # A different order is not written after the opening.
+    # After the opening, a different order is ignored.
     other = Permutation(b"\x00\x00\x00\x01" * 12, b"\x00\x00\x00\x01" * 12)
     assert await stores.hot_state.open_queue(concert.id, 1, other) == "OPEN"
     await check_draw(stores, concert, people)

@@ -1,4 +1,4 @@
-"""A store is killed, wiped or rolled back: queue entries are kept, or are visibly lost."""
+"""After a store is killed, wiped or rolled back, queue entries are either kept or visibly lost."""
 
 import asyncio
 from collections.abc import Awaitable, Sequence
@@ -27,7 +27,7 @@ PEOPLE = make_people(30, "p")
 
 
 async def with_people(stores: Stores) -> Concert:
-    """Return a queue of 30 people: one is admitted, one called, one connected; three have left."""
+    """Create a queue of 30: one is admitted, one called, one connected, and three have left."""
     concert = await with_room(stores)
     await join(stores, concert, *PEOPLE)
     await admit(stores, concert)
@@ -44,7 +44,7 @@ async def read_all(stores: Stores, concert: Concert) -> tuple[QueueState, list[E
 
 
 async def poll_entry(stores: Stores, concert: Concert, who: str) -> QueueEntry | None:
-    """Read the viewer's entry. Repeat the query after each retryable error."""
+    """Read the viewer's entry, and repeat the query after each retryable error."""
     found: list[QueueEntry | None] = []
 
     async def answered() -> bool:
@@ -78,8 +78,8 @@ async def test_a_killed_store_keeps_entries_cursor_and_passes(own_stores: Stores
     assert await states(own_stores, concert, "p3", "p4") == ["READY", "WAITING"]
 
 
-async def test_joins_answered_before_a_kill_are_kept(own_stores: Stores, own_valkey: ServerProcess) -> None:
-    """Each person keeps the number they received; no number is given twice or skipped."""
+async def test_acknowledged_joins_survive_a_kill(own_stores: Stores, own_valkey: ServerProcess) -> None:
+    """Each person keeps their number, and no number is assigned twice or skipped."""
     concert = await with_room(own_stores, total_active_users=1)
     answered: dict[str, int | None] = {}
     is_busy = asyncio.Event()
@@ -126,9 +126,7 @@ async def check_loss_is_shown(
         )
 
 
-async def test_a_wiped_store_shows_lost_entries_and_can_be_joined(
-    own_stores: Stores, own_valkey: ServerProcess
-) -> None:
+async def test_people_see_their_loss_after_a_wipe_and_can_rejoin(own_stores: Stores, own_valkey: ServerProcess) -> None:
     concert = await with_people(own_stores)
     await check_loss_is_shown(
         own_stores, own_valkey, concert, own_stores.script_client.run_command("FLUSHALL"), lost="p12"
@@ -137,7 +135,7 @@ async def test_a_wiped_store_shows_lost_entries_and_can_be_joined(
     assert await poll_entry(own_stores, concert, "p7") is None
 
 
-async def test_a_rolled_back_store_shows_lost_entries(
+async def test_people_see_their_loss_after_a_rollback_and_can_rejoin(
     own_stores: Stores, own_valkey: ServerProcess, tmp_path: Path
 ) -> None:
     concert = await with_people(own_stores)
@@ -154,7 +152,7 @@ async def test_a_rolled_back_store_shows_lost_entries(
 
 
 @pytest.mark.parametrize("step", ["before the freeze", "after the freeze", "after the reveal", "after the opening"])
-async def test_a_store_killed_during_an_opening_draws_one_order(
+async def test_one_order_is_drawn_if_the_store_is_killed(
     own_stores: Stores, own_valkey: ServerProcess, step: str
 ) -> None:
     concert = await with_lottery(own_stores)
@@ -177,7 +175,7 @@ async def test_a_store_killed_during_an_opening_draws_one_order(
     late = PersonId("late")
     await own_stores.queues.join(concert.id, late)
     assert await own_stores.lottery_opener.open(concert) == ("OPEN" if is_open else "OPENED")
-    # A person who joins at the opening time or later is behind the draw in every case.
+    # A person who joins at the opening time or later is always behind those in the draw.
     assert (await revealed(own_stores, concert)).registrations == 25
     everyone = [*people, late]
     await check_draw(own_stores, concert, everyone)

@@ -1,6 +1,6 @@
-"""Known failure scenarios of waiting rooms, on real stores: passes, settings and resets.
+"""Known failure scenarios for waiting rooms on real stores: passes, settings and resets.
 
-See test_queue_store_scenarios for people in the queue.
+`test_queue_store_scenarios` covers people in the queue.
 """
 
 import asyncio
@@ -44,7 +44,7 @@ from tests.support.sale import PASSES, all_orders, buy, check_invariants, contex
 
 
 async def test_a_second_sale_in_the_same_room_starts_at_number_1(stores: Stores) -> None:
-    """Passes of the first sale are invalid in the second, whose positions start at 1."""
+    """Passes from the first sale are invalid in the second, whose positions start at 1."""
     concert = await with_room(stores, total_active_users=2)
     await join(stores, concert, "ann", "ben", "cyd", "dan")
     await admit(stores, concert)
@@ -69,11 +69,11 @@ async def test_a_second_sale_in_the_same_room_starts_at_number_1(stores: Stores)
     await check_invariants(stores, concert)
 
 
-async def test_tickets_cannot_be_held_around_the_queue(stores: Stores) -> None:
+async def test_people_cannot_bypass_the_queue_to_hold_tickets(stores: Stores) -> None:
     concert = await with_room(stores, total_active_users=1)
     await join(stores, concert, "ann", "ben")
     await admit(stores, concert)
-    # A person who was called has no pass before the claim.
+    # A person who was called has no pass until they claim it.
     for who, reason in (("ann", "NO_PASS"), ("ben", "NOT_CALLED"), ("stranger", "NO_PASS")):
         assert await refusal_of(stores, concert, who, None) == reason
     of_ann = await pass_of(stores, concert, "ann")
@@ -85,7 +85,7 @@ async def test_tickets_cannot_be_held_around_the_queue(stores: Stores) -> None:
 
 
 async def test_a_replayed_pass_is_refused(stores: Stores) -> None:
-    """A pass allows one purchase: concurrent ones get one order, and later ones are refused."""
+    """Only one of several purchases with a pass succeeds, and later holds are refused."""
     concert = await with_room(stores, total_active_users=3)
     await join(stores, concert, "ann", "ben", "cyd")
     await admit(stores, concert)
@@ -108,7 +108,7 @@ async def test_a_replayed_pass_is_refused(stores: Stores) -> None:
     await check_invariants(stores, concert)
 
 
-async def test_a_pass_of_another_concert_is_refused(stores: Stores) -> None:
+async def test_a_pass_for_another_concert_is_refused(stores: Stores) -> None:
     concert, other = await with_room(stores), await with_room(stores)
     for one in (concert, other):
         await join(stores, one, "ann")
@@ -137,8 +137,8 @@ async def test_concurrent_admission_workers_keep_both_limits(
     assert await read_waiting(stores, concert, people) == people[45:]
 
 
-async def test_a_pause_keeps_calls_and_replaces_none(stores: Stores) -> None:
-    """A call made before a pause stays valid; no one is called to replace a call that expires."""
+async def test_a_pause_keeps_calls_but_makes_no_new_ones(stores: Stores) -> None:
+    """A call made before a pause stays valid. If it expires, no one else is called."""
     concert = await with_room(stores, total_active_users=2)
     people = ["ann", "ben", "cyd", "dan"]
     await join(stores, concert, *people)
@@ -155,8 +155,8 @@ async def test_a_pause_keeps_calls_and_replaces_none(stores: Stores) -> None:
     assert await states(stores, concert, *people) == ["ADMITTED", "EXPIRED", "READY", "WAITING"]
 
 
-async def test_slots_lowered_below_their_use_end_no_session(stores: Stores) -> None:
-    """Sessions continue, and no one is called until slots are free."""
+async def test_lowering_the_slot_limit_ends_no_session(stores: Stores) -> None:
+    """Sessions continue, and no one is called until a slot is free."""
     concert = await with_room(stores, total_active_users=6)
     people = make_people(10)
     await join(stores, concert, *people)
@@ -175,7 +175,7 @@ async def test_slots_lowered_below_their_use_end_no_session(stores: Stores) -> N
 
 
 async def test_an_empty_queue_keeps_its_cursor_at_the_tail(stores: Stores) -> None:
-    """Idle runs accumulate no calls, and the next person to join gets the next number."""
+    """Idle runs do not add to later calls, and the next person to join gets the next number."""
     concert = await with_room(stores, total_active_users=2)
     await join(stores, concert, "ann", "ben")
     await admit(stores, concert)
@@ -218,8 +218,8 @@ async def test_refused_joins_use_no_number(stores: Stores, monkeypatch: pytest.M
     assert await read_waiting(stores, concert, ["mallory", "ann", "ben"]) == ["mallory", "ann", "ben"]
 
 
-async def test_a_reset_under_load_mixes_no_rounds(stores: Stores) -> None:
-    """Each call is before or after a reset: no entry belongs to two rounds, and no slot is lost."""
+async def test_a_reset_under_load_keeps_rounds_separate(stores: Stores) -> None:
+    """Each call runs before or after a reset: no entry is in two rounds, and no slot is lost."""
     concert = await with_room(stores, total_active_users=10, new_users_per_minute=100_000)
     people, chance = make_people(150), random.Random(3)
     await join_all(stores, concert, people)
@@ -254,7 +254,7 @@ async def test_a_reset_under_load_mixes_no_rounds(stores: Stores) -> None:
 
 
 async def test_a_clock_jump_ends_no_entry_pass_or_hold(stores: Stores) -> None:
-    """The clock jumps an hour ahead and back; entries, passes and holds stay and expire later."""
+    """The clock jumps an hour ahead and back. Entries, passes and holds remain and expire later."""
     concert = await with_room(stores, total_active_users=2)
     await join(stores, concert, "ann", "ben", "cyd", "dan")
     await admit(stores, concert)
@@ -271,7 +271,7 @@ async def test_a_clock_jump_ends_no_entry_pass_or_hold(stores: Stores) -> None:
     await stores.queues.heartbeat(concert.id, PersonId("dan"))
     await buy(stores, made)
     assert await states(stores, concert, "ann", "ben", "cyd", "dan") == ["COMPLETED", "ADMITTED", "READY", "WAITING"]
-    # Time counts again after the grace: dan misses heartbeats for too long, and his entry ends.
+    # Deadlines apply again after the grace period: dan misses heartbeats, and his entry ends.
     await pass_time(stores, concert, 104)
     assert await states(stores, concert, "cyd", "dan") == ["EXPIRED", "EXPIRED"]
     assert (await records(stores, concert, ["dan"]))[0].end_reason is not None

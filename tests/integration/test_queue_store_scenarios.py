@@ -1,6 +1,6 @@
-"""Known failure scenarios of waiting rooms, on real stores: people in the queue.
+"""Known failure scenarios for waiting rooms on real stores: people in the queue.
 
-See test_queue_scenarios_of_rooms for passes and settings.
+`test_queue_scenarios_of_rooms` covers passes, settings and resets.
 """
 
 import asyncio
@@ -37,8 +37,8 @@ from tests.support.sale import context
 from workers.admission import AdmissionWorker
 
 
-async def test_launch_spike_gives_one_entry_each_within_both_limits(stores: Stores) -> None:
-    """2,000 people join at once; the first in the queue are called, up to the limits."""
+async def test_launch_spike_gives_each_person_one_entry(stores: Stores) -> None:
+    """2,000 people join at the same time; the first in the queue are called, up to the limits."""
     concert = await with_room(stores, total_active_users=50, new_users_per_minute=120)
     people = make_people(2_000)
     await asyncio.gather(join_all(stores, concert, people), *[admit(stores, concert) for _ in range(8)])
@@ -56,7 +56,7 @@ async def test_launch_spike_gives_one_entry_each_within_both_limits(stores: Stor
 
 
 async def test_refresh_storm_changes_no_entry(stores: Stores) -> None:
-    """A reload joins and reads the entry; no entry is lost, duplicated or moved."""
+    """Each reload joins again and reads the entry; no entry is lost, duplicated or moved."""
     concert = await with_room(stores, total_active_users=5)
     people = make_people(100)
     await join(stores, concert, *people)
@@ -83,7 +83,7 @@ async def test_late_surge_does_not_overtake_early_entries(stores: Stores) -> Non
     await admit(stores, concert)
 
     async def finish() -> None:
-        """Let people leave as soon as they are called, so that their slots go to the next."""
+        """Let people leave as soon as they are called, which frees their slots for others."""
         for _ in range(10):
             called = [r.person_id for r in await records(stores, concert, early) if r.state is READY]
             await leave_all(stores, concert, called)
@@ -97,7 +97,7 @@ async def test_late_surge_does_not_overtake_early_entries(stores: Stores) -> Non
 
 
 async def test_reconnect_churn_keeps_the_latest_presence_per_process(stores: Stores) -> None:
-    """Presence reports arrive in any order; the highest sequence number of each process counts."""
+    """Presence reports arrive in any order; for each process, the highest sequence number wins."""
     concert = await with_room(stores, total_active_users=1)
     people, chance = make_people(40), random.Random(11)
     await join(stores, concert, *people)
@@ -118,7 +118,7 @@ async def test_reconnect_churn_keeps_the_latest_presence_per_process(stores: Sto
 
 
 async def test_absent_people_in_front_do_not_delay_others(stores: Stores) -> None:
-    """One run of the admission worker skips all of them."""
+    """One run of the admission worker skips all absent people."""
     concert = await with_room(stores, total_active_users=5)
     absent, present = make_people(500, "absent"), make_people(20, "present")
     await join_all(stores, concert, absent)
@@ -134,8 +134,8 @@ async def test_absent_people_in_front_do_not_delay_others(stores: Stores) -> Non
     assert {r.end_reason for r in await records(stores, concert, absent)} == {EntryEnd.ABSENT}
 
 
-async def test_hidden_client_loses_its_entry_after_the_grace(stores: Stores) -> None:
-    """The entry is kept within the grace; afterwards it has ended, and a new one is last."""
+async def test_disconnected_client_loses_its_entry_after_the_grace_period(stores: Stores) -> None:
+    """The entry ends after the grace period. A person who joins again is last."""
     concert = await change_room(stores, await with_room(stores), queue_all=True)
     await join(stores, concert, "ann", "ben", "cyd")
     connected = [(PersonId(who), 1) for who in ("ann", "ben", "cyd")]
@@ -152,7 +152,7 @@ async def test_hidden_client_loses_its_entry_after_the_grace(stores: Stores) -> 
 
 @pytest.mark.parametrize("is_lottery", [False, True])
 async def test_joins_that_race_the_opening_get_exact_numbers(stores: Stores, is_lottery: bool) -> None:
-    """A person who joins at the opening takes part in the draw or is behind all who do."""
+    """A person who joins at the opening is either in the draw or behind everyone in it."""
     opens_at = datetime.now(UTC) + timedelta(seconds=4)
     settings: dict[str, Any] = {"total_active_users": 3} | ({} if is_lottery else {"opens_at": opens_at})
     concert = await (with_lottery if is_lottery else with_room)(stores, **settings)
@@ -185,8 +185,8 @@ async def test_joins_that_race_the_opening_get_exact_numbers(stores: Stores, is_
     assert await read_waiting(stores, concert, people) == in_order[3:]
 
 
-async def test_dropped_connections_keep_entries_within_the_grace(stores: Stores) -> None:
-    """Two processes crash with all connections; people back within the grace keep positions."""
+async def test_entries_survive_dropped_connections_for_the_grace_period(stores: Stores) -> None:
+    """Two processes crash. People who reconnect within the grace period keep their positions."""
     concert = await with_room(stores, total_active_users=1)
     people = make_people(100, "p")
     await join(stores, concert, *people)
@@ -209,7 +209,7 @@ async def test_dropped_connections_keep_entries_within_the_grace(stores: Stores)
 
 
 async def test_people_who_left_before_a_draw_delay_no_one(stores: Stores) -> None:
-    """The cursor waits for the draw, because the lots of people who left may draw any number."""
+    """The cursor does not move before the draw, which may give any number to those who left."""
     for _ in range(4):
         concert = await with_lottery(stores, total_active_users=3)
         people = make_people(6)

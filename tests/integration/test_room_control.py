@@ -1,4 +1,4 @@
-"""Room changes and manual calls when a store fails midway: applied once and audited once."""
+"""Room changes and manual calls are applied and audited once, even if a store fails midway."""
 
 import asyncio
 from dataclasses import replace
@@ -35,7 +35,7 @@ async def unavailable(*_: object, **__: object) -> Any:
     raise TemporarilyUnavailable("The store does not answer")
 
 
-async def test_room_change_by_any_mutation_has_its_audit_row(stores: Stores) -> None:
+async def test_only_room_changes_have_audit_rows(stores: Stores) -> None:
     concert = await with_room(stores)
     change = ConcertChange(name="Other", room=RoomSettingsPatch((("total_active_users", 7),)))
     written = await concerts.update_concert(organizer(stores), concert.id, change, expected_version=None)
@@ -49,11 +49,13 @@ async def test_room_change_by_any_mutation_has_its_audit_row(stores: Stores) -> 
     assert row.changes == (SettingChange("totalActiveUsers", "2", "7"),)
 
 
-async def test_change_without_its_audit_row_is_not_made(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_change_is_rolled_back_if_its_audit_row_is_refused(
+    stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
     concert = await with_room(stores)
 
     async def refuse(*_: object) -> None:
-        raise AlreadyDone("as if another request had done it")
+        raise AlreadyDone("another request has done this")
 
     with monkeypatch.context() as patched:
         patched.setattr(stores.room_audits, "insert_in_transaction", refuse)
@@ -65,7 +67,7 @@ async def test_change_without_its_audit_row_is_not_made(stores: Stores, monkeypa
     assert (await stored(stores, concert)).room == replace(concert.room, queue_all=True, version=2)
 
 
-async def test_change_missed_by_the_hot_state_is_applied_later(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_change_missed_by_the_hot_store_is_applied_later(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
     concert = await with_room(stores)
     await join(stores, concert, "ann")
     with monkeypatch.context() as patched:
@@ -82,18 +84,16 @@ async def test_change_missed_by_the_hot_state_is_applied_later(stores: Stores, m
     assert [row.command.action for row in await rows(stores, concert)] == [RoomAction.PAUSED, RoomAction.RESET]
 
 
-async def test_repeated_manual_call_returns_the_result_that_was_lost(
-    stores: Stores, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_repeated_manual_call_returns_the_lost_result(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
     concert = await with_room(stores, queue_all=True)
     await join(stores, concert, "ann", "ben", "cat")
-    with_key = key()
+    idempotency_key = key()
     with monkeypatch.context() as patched:
         patched.setattr(stores.room_audits, "insert", unavailable)
         with pytest.raises(TemporarilyUnavailable):
-            await rooms.admit_next(organizer(stores), concert.id, 2, with_key)
+            await rooms.admit_next(organizer(stores), concert.id, 2, idempotency_key)
     assert await rows(stores, concert) == []
-    assert await rooms.admit_next(organizer(stores), concert.id, 2, with_key) == ManualAdmission(2, 2, None)
+    assert await rooms.admit_next(organizer(stores), concert.id, 2, idempotency_key) == ManualAdmission(2, 2, None)
     assert await states(stores, concert, "ann", "ben", "cat") == [
         EntryState.READY,
         EntryState.READY,
@@ -102,21 +102,21 @@ async def test_repeated_manual_call_returns_the_result_that_was_lost(
     assert [row.manual_admission for row in await rows(stores, concert)] == [ManualAdmission(2, 2, None)]
 
 
-async def test_old_key_calls_no_person_again_after_the_store_lost_its_data(stores: Stores) -> None:
+async def test_used_key_calls_no_one_after_the_store_lost_its_data(stores: Stores) -> None:
     concert = await with_room(stores, queue_all=True)
     await join(stores, concert, "ann")
-    with_key = key()
+    idempotency_key = key()
     called = ManualAdmission(5, 1, AdmissionLimit.NOBODY_WAITS)
-    assert await rooms.admit_next(organizer(stores), concert.id, 5, with_key) == called
+    assert await rooms.admit_next(organizer(stores), concert.id, 5, idempotency_key) == called
     await stores.script_client.run_command("FLUSHALL")
     await stores.recovery.ensure(concert.id)
     await join(stores, concert, "ben")
-    assert await rooms.admit_next(organizer(stores), concert.id, 5, with_key) == called
+    assert await rooms.admit_next(organizer(stores), concert.id, 5, idempotency_key) == called
     assert await states(stores, concert, "ben") == [EntryState.WAITING]
     assert len(await rows(stores, concert)) == 1
 
 
-async def test_concurrent_changes_of_a_concert_do_not_prevent_a_pause(stores: Stores) -> None:
+async def test_concurrent_changes_to_a_concert_do_not_prevent_a_pause(stores: Stores) -> None:
     concert = await with_room(stores)
     renaming = [
         concerts.update_concert(organizer(stores), concert.id, ConcertChange(name=f"Name {n}"), expected_version=None)
@@ -130,7 +130,7 @@ async def test_concurrent_changes_of_a_concert_do_not_prevent_a_pause(stores: St
     assert row.command.action is RoomAction.PAUSED
 
 
-async def test_change_is_repeated_after_an_older_snapshot(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_change_is_retried_after_a_stale_read(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
     """A transaction may not yet see the version that was read just before it."""
     concert = await with_room(stores)
     replace_in_transaction, attempts = stores.concerts.replace_in_transaction, []

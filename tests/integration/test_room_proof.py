@@ -1,4 +1,4 @@
-"""The proof of `make prove-room`, run for five seconds, or longer on a slow machine."""
+"""The proof that `make prove-room` runs, for five seconds or longer on a slow machine."""
 
 import pytest
 
@@ -24,5 +24,7 @@ async def test_four_workers_and_random_traffic_violate_no_rule(
     proof = Proof(valkey_url, mongo_url, mongo_database, 5, USERS_PER_MINUTE, seed=1, is_enough=is_enough)
     findings = await proof.run()
     assert findings.violations == []
-    assert is_enough(findings), "the traffic was too little for a proof"
-    assert findings.busiest_minute == USERS_PER_MINUTE, "the cap per minute was not reached, so it was not proven"
+    assert is_enough(findings), "there was too little traffic for a proof"
+    assert findings.busiest_minute == USERS_PER_MINUTE, (
+        "the limit per minute was never reached, so the limit is not proven"
+    )

@@ -1,4 +1,4 @@
-"""The round trips to Redis and the script calls of each operation, cold and warm."""
+"""The round trips to Redis and the script calls of each operation, with cold and warm caches."""
 
 import asyncio
 from typing import Any
@@ -31,7 +31,7 @@ def queue_mutation(name: str, shows: str) -> str:
 
 
 class Process:
-    """One server process, whose requests share its memory."""
+    """One server process. Its requests share caches."""
 
     def __init__(self, stores: Stores) -> None:
         self._stores = stores
@@ -62,7 +62,7 @@ async def test_join_takes_two_round_trips_cold_and_warm(stores: Stores) -> None:
         assert await process.queue("joinQueue", who, concert) == ("JoinQueueSuccess", JOIN)
 
 
-async def test_wait_table_is_read_only_where_an_estimate_is_selected(stores: Stores) -> None:
+async def test_wait_table_is_read_only_if_an_estimate_is_selected(stores: Stores) -> None:
     concert = await with_room(stores)
     process = Process(stores)
     assert await process.queue("joinQueue", "ann", concert) == ("JoinQueueSuccess", JOIN)
@@ -72,12 +72,12 @@ async def test_wait_table_is_read_only_where_an_estimate_is_selected(stores: Sto
     assert warm == ("JoinQueueSuccess", JOIN)
 
 
-async def test_300_joins_at_once_read_one_wait_table(stores: Stores) -> None:
+async def test_300_concurrent_joins_read_the_wait_table_once(stores: Stores) -> None:
     concert = await with_room(stores)
     process = Process(stores)
     with recorded_calls(stores) as calls:
-        document, wanted = queue_mutation("joinQueue", ESTIMATED), {"concertId": ids.of_concert(concert.id)}
-        await asyncio.gather(*[process.execute(document, f"p{number}", input=wanted) for number in range(300)])
+        document, input_ = queue_mutation("joinQueue", ESTIMATED), {"concertId": ids.of_concert(concert.id)}
+        await asyncio.gather(*[process.execute(document, f"p{number}", input=input_) for number in range(300)])
     assert (calls.count("join_queue"), calls.count("read_room")) == (300, 1)
 
 
@@ -96,14 +96,14 @@ async def test_queue_mutation_takes_one_round_trip_cold_and_warm(stores: Stores,
         assert await process.queue(mutation, who, concert) == expected
 
 
-async def test_refusal_of_a_claim_costs_what_a_success_costs(stores: Stores) -> None:
+async def test_refused_claim_costs_the_same_as_a_successful_one(stores: Stores) -> None:
     concert = await with_room(stores)
     process = Process(stores)
     await process.queue("joinQueue", "ann", concert)
     assert await process.queue("claimQueuePass", "ann", concert) == ("NotAdmittedError", [["claim_pass"]])
 
 
-async def test_refusal_of_a_hold_costs_what_a_success_costs(stores: Stores) -> None:
+async def test_refused_hold_costs_the_same_as_a_successful_one(stores: Stores) -> None:
     document = """mutation ($input: HoldTicketsInput!) { holdTickets(input: $input) {
         __typename ... on NotAdmittedError { reason position } } }"""
     process = Process(stores)
@@ -111,8 +111,8 @@ async def test_refusal_of_a_hold_costs_what_a_success_costs(stores: Stores) -> N
     await process.queue("joinQueue", "ann", expected["NotAdmittedError"])
     for type_, concert in expected.items():
         lines = [{"tierId": ids.of_tier(concert.tiers[0].id), "quantity": 1}]
-        wanted = {"concertId": ids.of_concert(concert.id), "lines": lines, "idempotencyKey": key()}
-        data, calls = await process.run(document, "ann", input=wanted)
+        input_ = {"concertId": ids.of_concert(concert.id), "lines": lines, "idempotencyKey": key()}
+        data, calls = await process.run(document, "ann", input=input_)
         assert data["holdTickets"]["__typename"] == type_
         assert calls.round_trips == [["add_person_concert", "hold_tickets"]]
     assert data["holdTickets"]["position"] == 1
@@ -123,13 +123,13 @@ async def test_purchase_takes_one_round_trip_per_step(stores: Stores) -> None:
     concert, process = await on_sale(stores, 10), Process(stores)
     who: dict[str, Any] = {"customerName": "Ann", "customerEmail": "ann@example.org"}
     held = await hold(stores, concert, 1, who="ann")
-    wanted = {"holdId": ids.of_hold(concert.id, held.id), "idempotencyKey": key(), **who}
-    data, calls = await process.run(document, "ann", input=wanted)
+    input_ = {"holdId": ids.of_hold(concert.id, held.id), "idempotencyKey": key(), **who}
+    data, calls = await process.run(document, "ann", input=input_)
     assert data["purchaseTickets"]["__typename"] == "PurchaseTicketsSuccess"
     assert calls.round_trips == [["begin_purchase"], ["record_order"]]
     lines = [{"tierId": ids.of_tier(concert.tiers[0].id), "quantity": 1}]
-    wanted = {"concertId": ids.of_concert(concert.id), "lines": lines, "idempotencyKey": key(), **who}
-    data, calls = await process.run(document, "ann", input=wanted)
+    input_ = {"concertId": ids.of_concert(concert.id), "lines": lines, "idempotencyKey": key(), **who}
+    data, calls = await process.run(document, "ann", input=input_)
     assert data["purchaseTickets"]["__typename"] == "PurchaseTicketsSuccess"
     assert calls.round_trips == [["add_person_concert", "hold_tickets"], ["begin_purchase"], ["record_order"]]
 
@@ -142,13 +142,13 @@ async def test_hold_with_a_forged_pass_is_refused_with_the_position(stores: Stor
     document = """mutation ($input: HoldTicketsInput!) { holdTickets(input: $input) {
         __typename ... on NotAdmittedError { reason position } } }"""
     lines = [{"tierId": ids.of_tier(concert.tiers[0].id), "quantity": 1}]
-    wanted = {"concertId": ids.of_concert(concert.id), "lines": lines, "idempotencyKey": key(), "queuePass": "forged"}
-    data, calls = await process.run(document, "ben", input=wanted)
+    input_ = {"concertId": ids.of_concert(concert.id), "lines": lines, "idempotencyKey": key(), "queuePass": "forged"}
+    data, calls = await process.run(document, "ben", input=input_)
     assert data["holdTickets"] == {"__typename": "NotAdmittedError", "reason": "BAD_PASS", "position": 2}
     assert calls.round_trips == [["read_position"]]
 
 
-async def test_me_asks_only_the_concerts_of_the_viewer(stores: Stores) -> None:
+async def test_me_reads_only_the_concerts_of_the_viewer(stores: Stores) -> None:
     concerts = [await with_room(stores) for _ in range(8)]
     process = Process(stores)
     for concert in concerts[:2]:
@@ -176,7 +176,7 @@ async def test_hub_refresh_reads_queue_stock_and_changes_in_one_call(stores: Sto
     assert hub_calls == {"read_snapshot", "read_entries", "sync_presence"}
 
 
-async def test_only_the_snapshot_of_the_hub_clears_the_hint(stores: Stores) -> None:
+async def test_only_the_hub_snapshot_clears_the_hint(stores: Stores) -> None:
     concert = await with_room(stores)
     process = Process(stores)
 

@@ -1,4 +1,4 @@
-"""The auditor of a sale reads calls, slots and departures from the store."""
+"""The sale auditor reads calls, slots and departures from the store."""
 
 import asyncio
 import time
@@ -16,7 +16,7 @@ from tests.support.waiting import wait_until
 ROOM = RoomSettings(suspended=False, total_active_users=2, new_users_per_minute=100)
 
 
-async def test_admissions_are_read_from_the_store(valkey_url: str, mongo_url: str, mongo_database: str) -> None:
+async def test_auditor_reads_admissions_from_the_store(valkey_url: str, mongo_url: str, mongo_database: str) -> None:
     async with (
         open_stores(valkey_url, mongo_url, mongo_database) as stores,
         Redis.from_url(valkey_url, decode_responses=True) as redis,
@@ -34,7 +34,7 @@ async def test_admissions_are_read_from_the_store(valkey_url: str, mongo_url: st
             await queues.leave_queue(context(stores, who), concert.id)
         polling.cancel()
         audit = await auditor.finish()
-    # Two calls by the worker, and one call for the slot that ada left.
+    # The worker made two calls; the third filled the slot that ada left.
     assert sum(audit.calls.values()) == 3
     assert all(began_ms // 1000 <= second <= time.time() for second in audit.calls)
     assert len(audit.called_ms) == 3

@@ -1,4 +1,4 @@
-"""Each invariant of a sale holds in real stores, and is violated when one record is falsified."""
+"""Each invariant of a sale holds on real stores and is violated if one record is falsified."""
 
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -34,7 +34,7 @@ OLIVIA = Viewer(PersonId("olivia"), "olivia", None, frozenset({Role.ORGANIZER}))
 
 @dataclass(frozen=True, slots=True)
 class Sold:
-    """A small sale: alice has three tickets of two tiers, bob has two; one hold was released."""
+    """A small sale: alice bought three tickets, bob bought two, and one hold was released."""
 
     stores: Stores
     redis: Redis
@@ -46,8 +46,8 @@ class Sold:
     def key(self, kind: str) -> str:
         return concert_key(self.concert, kind)
 
-    async def broken(self, receipts: Mapping[str, Receipt] | None = None) -> dict[str, tuple[str, ...]]:
-        """Return the rows that violate each invariant."""
+    async def violations(self, receipts: Mapping[str, Receipt] | None = None) -> dict[str, tuple[str, ...]]:
+        """Return the offending rows of each violated invariant."""
         dump = await read_store_dump(self.redis, self.mongo, self.concert.id)
         verdicts = judge(dump, self.receipts if receipts is None else receipts)
         return {verdict.invariant: verdict.offending for verdict in verdicts if verdict.offending}
@@ -91,8 +91,8 @@ def _receipt(order: Order) -> Receipt:
     return Receipt(str(ids.of_order(order.id)), order.person_id, order.customer.email, lines, order.total.minor)
 
 
-async def test_true_records_violate_nothing(sold: Sold) -> None:
-    assert await sold.broken() == {}
+async def test_true_records_violate_no_invariant(sold: Sold) -> None:
+    assert await sold.violations() == {}
     assert await all_holds_ended(sold.redis, sold.concert.id)
     assert oversold_units(await read_store_dump(sold.redis, sold.mongo, sold.concert.id)) == 0
 
@@ -134,14 +134,14 @@ IN_BOTH_PROOFS: dict[str, tuple[Falsify, str, str]] = {
         "sold within capacity",
         ":999, which does not exist",
     ),
-    "more units than there are": (
+    "more units than exist": (
         lambda s: _set(s, 1, {"$set": {"units": [_unit(s, 2, n) for n in range(1, s.concert.tiers[2].capacity + 2)]}}),
         "sold within capacity",
         "has 15 units recorded of 14",
     ),
     "an order unknown to Redis": (_end_hold, "stores agree", "is ENDED in Redis, not SOLD"),
     "a lost free unit": (lambda s: _write(s, "ZREM", "free", _unit(s, 0, 2)), "stock adds up", "are not 6"),
-    "a sold unit that is free": (
+    "a sold unit in free stock": (
         lambda s: _write(s, "ZADD", "free", 0, s.orders[1].units[0]),
         "stock adds up",
         "is free and belongs to =",
@@ -193,8 +193,8 @@ FALSIFICATIONS = IN_BOTH_PROOFS | IN_THE_SALE
 async def test_false_record_is_found(sold: Sold, name: str) -> None:
     falsify, invariant, row = FALSIFICATIONS[name]
     await falsify(sold)
-    broken = await sold.broken()
-    assert any(row in offending for offending in broken[invariant]), broken
+    violations = await sold.violations()
+    assert any(row in offending for offending in violations[invariant]), violations
 
 
 @pytest.mark.parametrize("name", IN_BOTH_PROOFS)
@@ -210,15 +210,15 @@ async def test_oversold_units_are_counted(sold: Sold, name: str) -> None:
     assert oversold_units(await read_store_dump(sold.redis, sold.mongo, sold.concert.id)) == 1
 
 
-async def test_order_without_an_answer_is_found(sold: Sold) -> None:
+async def test_recorded_order_without_an_answer_is_found(sold: Sold) -> None:
     answered = {order_id: receipt for order_id, receipt in sold.receipts.items() if receipt.buyer == "alice"}
-    broken = await sold.broken(answered)
-    assert broken == {
+    violations = await sold.violations(answered)
+    assert violations == {
         "answered orders stand": (f"order {sold.orders[1].id} of bob@example.com is recorded but was in no answer",)
     }
 
 
-async def test_order_answered_with_another_total_is_found(sold: Sold) -> None:
+async def test_order_with_another_total_than_answered_is_found(sold: Sold) -> None:
     answered = {order_id: replace(receipt, total_minor=1) for order_id, receipt in sold.receipts.items()}
-    broken = await sold.broken(answered)
-    assert [len(rows) for rows in broken.values()] == [2]
+    violations = await sold.violations(answered)
+    assert [len(rows) for rows in violations.values()] == [2]

@@ -36,7 +36,7 @@ PEOPLE = ("ann", "ben", "cyd", "dan")
 
 
 async def end_sale(stores: Stores, concert: Concert) -> None:
-    """Set the end of the sales window to a second ago."""
+    """Move the end of the sales window to one second ago."""
     await move_end(stores, concert, timedelta(seconds=-1))
 
 
@@ -58,7 +58,7 @@ SALE_OVER = (EntryState.EXPIRED, EntryEnd.SALE_OVER)
 
 
 @pytest.mark.parametrize("is_closed", [True, False], ids=["closed", "window"])
-async def test_everyone_without_a_hold_ends_with_the_sale(any_stores: Stores, is_closed: bool) -> None:
+async def test_entries_without_a_hold_end_with_the_sale(any_stores: Stores, is_closed: bool) -> None:
     concert = await with_room(any_stores)
     await join(any_stores, concert, *PEOPLE)
     await admit(any_stores, concert)
@@ -68,7 +68,7 @@ async def test_everyone_without_a_hold_ends_with_the_sale(any_stores: Stores, is
         await concerts.close_concert(organizer(any_stores), concert.id)
     else:
         await end_sale(any_stores, concert)
-    # No worker has run since, so the ends are derived.
+    # No worker has run since, so these states are derived when read.
     assert await ends(any_stores, concert, *PEOPLE) == [SALE_OVER] * 4
     state = await any_stores.queues.read_queue(concert.id)
     assert (state.status, state.is_over, state.positions.waiting_count) == (RoomStatus.CLOSED, True, 0)
@@ -120,20 +120,20 @@ async def test_a_pass_ends_with_the_last_hold_after_the_sale(stores: Stores) -> 
     assert await ends(stores, concert, "ann") == [SALE_OVER]
 
 
-@pytest.mark.parametrize("is_events", [True, False], ids=["worker ran", "worker did not run"])
-async def test_a_later_window_opens_a_new_round(any_stores: Stores, is_events: bool) -> None:
+@pytest.mark.parametrize("has_worker_run", [True, False], ids=["worker ran", "worker did not run"])
+async def test_a_later_window_opens_a_new_round(any_stores: Stores, has_worker_run: bool) -> None:
     concert = await with_room(any_stores)
     await join(any_stores, concert, *PEOPLE)
     await admit(any_stores, concert)
     old = await pass_of(any_stores, concert, "ann")
     held = await hold_with(any_stores, concert, "ann", old)
     await end_sale(any_stores, concert)
-    if is_events:
+    if has_worker_run:
         await admit(any_stores, concert)
     again = await move_end(any_stores, concert, timedelta(days=1))
     assert again.room.round == 2
     assert await ends(any_stores, concert, *PEOPLE) == [(EntryState.ADMITTED, None), *[SALE_OVER] * 3]
-    # The pass of the earlier sale lasts as long as its hold and allows no new hold.
+    # The pass from the earlier sale lasts as long as its hold and allows no new hold.
     assert await refusal_of(any_stores, concert, "ann", old) is Admission.BAD_PASS
     (dan, ben) = await join(any_stores, concert, "dan", "ben")
     assert [(entry.number, entry.round, entry.state) for entry in (dan, ben)] == [
@@ -147,7 +147,7 @@ async def test_a_later_window_opens_a_new_round(any_stores: Stores, is_events: b
     await check_invariants(any_stores, concert)
 
 
-async def test_a_lottery_of_a_later_window_has_its_own_secret(stores: Stores) -> None:
+async def test_a_lottery_in_a_later_window_has_its_own_secret(stores: Stores) -> None:
     concert = await with_room(stores, shuffle_at_start=True)
     assert await stores.lottery_opener.open(concert) == "OPENED"
     await end_sale(stores, concert)
@@ -156,7 +156,7 @@ async def test_a_lottery_of_a_later_window_has_its_own_secret(stores: Stores) ->
     assert again.room.commitment not in ("", concert.room.commitment)
 
 
-async def test_an_extension_in_time_keeps_the_round(stores: Stores) -> None:
+async def test_extending_a_sale_before_its_end_keeps_the_round(stores: Stores) -> None:
     concert = await with_room(stores)
     await join(stores, concert, *PEOPLE)
     await move_end(stores, concert, timedelta(seconds=5))
@@ -165,8 +165,8 @@ async def test_an_extension_in_time_keeps_the_round(stores: Stores) -> None:
     assert await states(stores, concert, *PEOPLE) == ["WAITING"] * 4
 
 
-async def test_a_sale_that_ends_while_it_is_extended_stays_over(stores: Stores) -> None:
-    """MongoDB had the later end in time, but the hot state received it too late."""
+async def test_a_sale_that_ends_during_its_extension_stays_over(stores: Stores) -> None:
+    """MongoDB stored the later end in time, but the hot store received it too late."""
     concert = await with_room(stores, total_active_users=1)
     await join(stores, concert, "ann", "ben")
     await admit(stores, concert)
@@ -181,7 +181,7 @@ async def test_a_sale_that_ends_while_it_is_extended_stays_over(stores: Stores) 
     assert await states(stores, concert, "ann", "ben") == ["EXPIRED", "READY"]
 
 
-async def test_a_store_without_workers_ends_no_round(stores: Stores) -> None:
+async def test_a_round_does_not_end_if_no_worker_has_run(stores: Stores) -> None:
     """The store may be an older copy that does not contain a later sales window."""
     concert = await with_room(stores)
     await join(stores, concert, *PEOPLE)
@@ -194,7 +194,7 @@ async def test_a_store_without_workers_ends_no_round(stores: Stores) -> None:
     assert await states(stores, concert, *PEOPLE) == ["READY", "READY", "WAITING", "WAITING"]
 
 
-async def test_no_pass_is_claimed_after_the_end_without_workers(stores: Stores) -> None:
+async def test_no_pass_is_claimed_after_the_end_even_if_no_worker_runs(stores: Stores) -> None:
     concert = await with_room(stores)
     await join(stores, concert, "ann")
     await admit(stores, concert)
@@ -204,7 +204,7 @@ async def test_no_pass_is_claimed_after_the_end_without_workers(stores: Stores) 
         await queues.claim_pass(context(stores, "ann"), concert.id)
 
 
-async def test_a_reset_before_the_end_stays_the_reason(stores: Stores) -> None:
+async def test_entries_ended_by_a_reset_keep_that_reason(stores: Stores) -> None:
     concert = await with_room(stores)
     await join(stores, concert, "ann", "ben", "cyd")
     await admit(stores, concert)
@@ -235,8 +235,8 @@ async def test_a_suspended_room_ends_with_its_sale(stores: Stores, hub: Hub) -> 
     assert refused.value.status is RoomStatus.CLOSED
 
 
-async def test_subscribers_hear_that_the_sale_is_over(stores: Stores, hub: Hub) -> None:
-    """This includes undrawn lots, which have no number that could have departed."""
+async def test_the_end_of_the_sale_is_pushed_to_subscribers(stores: Stores, hub: Hub) -> None:
+    """This includes people in a lottery that was not drawn, who have no number."""
     concert = await with_room(stores, opens_at=datetime.now(UTC) + timedelta(days=1))
     await join(stores, concert, *PEOPLE)
     everyone = [await subscribe(hub, QueueTopic(concert.id, PersonId(who))) for who in PEOPLE]

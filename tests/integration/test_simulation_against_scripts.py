@@ -1,4 +1,4 @@
-"""A small simulated sale has the same calls and outcomes on the real scripts as in memory."""
+"""A simulated sale has the same calls and outcomes with the real scripts as in memory."""
 
 from collections import Counter
 from dataclasses import asdict, replace
@@ -18,7 +18,7 @@ from storage.connect import Stores
 
 SMALL = Scenario(
     "small",
-    "all ends that an entry can have, in four minutes",
+    "every way in which an entry can end, in four minutes",
     people=300,
     total_active_users=40,
     new_users_per_minute=60,
@@ -30,7 +30,7 @@ SMALL = Scenario(
     lasts_s=240,
     prequeue_s=20,
 )
-MOST_A_MINUTE = 90
+MAX_CALLS_PER_MINUTE = 90
 
 
 @pytest.mark.parametrize("scenario", [SMALL, replace(SMALL, stock=10_000, prequeue_s=0)], ids=["sold out", "plenty"])
@@ -49,7 +49,7 @@ async def test_scripts_and_memory_agree(stores: Stores, scenario: Scenario) -> N
     assert totals((await scripts.observe()).flow) == totals((await memory.observe()).flow)
     assert outcome.most_slots <= scenario.total_active_users
     for second in outcome.called:
-        assert sum(outcome.called[second - back] for back in range(60)) <= MOST_A_MINUTE
+        assert sum(outcome.called[second - back] for back in range(60)) <= MAX_CALLS_PER_MINUTE
 
 
 def totals(flow: RoomFlow) -> dict[str, object]:
@@ -57,7 +57,7 @@ def totals(flow: RoomFlow) -> dict[str, object]:
 
 
 def stays(outcome: Outcome) -> Counter[tuple[str, int, float | None, bool | None]]:
-    """Count the stays with predictions by person, call time and tickets."""
+    """Count the stays that have predictions, by person, call time and tickets."""
     return Counter(
         (stay.person.name, stay.nth, stay.called_s, stay.found_tickets)
         for stay in [prediction.stay for prediction in outcome.predictions]

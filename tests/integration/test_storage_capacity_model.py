@@ -1,7 +1,7 @@
-"""Capacities change during a sale whose processes crash at any step and whose store loses data.
+"""Capacities change while processes crash at any step and the hot store loses data.
 
-After any steps in any order, no more than the stored capacity is held and sold, every unit has one
-place, no order is lost, and every capacity is reached in the end.
+After any sequence of steps, at most the stored capacity is held and sold, no unit is counted twice,
+and no order is lost. In the end, every capacity change is completed.
 """
 
 import asyncio
@@ -50,17 +50,17 @@ from tests.support.sale import (
 
 R = TypeVar("R")
 CAPACITIES = (12, 5)
-LOST = (HoldEnded, NotFound, PurchaseInProgress, SoldOut, TemporarilyUnavailable)
+EXPECTED_ERRORS = (HoldEnded, NotFound, PurchaseInProgress, SoldOut, TemporarilyUnavailable)
 DEATHS = st.none() | st.tuples(st.integers(1, 8), st.booleans())
-"""At which call a process dies, and whether the call still takes effect; None to live."""
+"""The number of the call at which the process dies, and whether that call takes effect."""
 
 
 class Killed(BaseException):
-    """The crash of a process; no exception handler in the product catches it."""
+    """The crash of a process. No exception handler in the product catches it."""
 
 
 class Process:
-    """Wraps the calls from a process to its stores, so that it can crash at any of them."""
+    """Wraps the calls of a process to its stores; the process can crash at any of them."""
 
     def __init__(self, stores: Stores) -> None:
         parts: dict[object, tuple[str, ...]] = {
@@ -73,14 +73,14 @@ class Process:
         }  # fmt: skip
         for part, names in parts.items():
             for name in names:
-                setattr(part, name, self._mortal(getattr(part, name)))
+                setattr(part, name, self._wrap(getattr(part, name)))
         self._death: tuple[int, bool] | None = None
         self._calls = 0
 
-    def live(self, death: tuple[int, bool] | None) -> None:
+    def schedule_death(self, death: tuple[int, bool] | None) -> None:
         self._death, self._calls = death, 0
 
-    def _mortal(self, call: Callable[..., Any]) -> Callable[..., Any]:
+    def _wrap(self, call: Callable[..., Any]) -> Callable[..., Any]:
         async def called(*args: Any, **kwargs: Any) -> Any:
             self._calls += 1
             dies_at, takes_effect = self._death or (0, False)
@@ -101,7 +101,7 @@ class CapacityMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.process.live(None)
+        self.process.schedule_death(None)
         self.concert = self.do(on_sale(self.stores, *CAPACITIES, limit_per_person=50, limit_per_order=10))
         self.orders: set[OrderId] = set()
         self.in_flight: list[Order] = []
@@ -112,14 +112,14 @@ class CapacityMachine(RuleBasedStateMachine):
         return self.runner.run(work)
 
     def attempt(self, work: Coroutine[Any, Any, Any], death: tuple[int, bool] | None = None) -> Any:
-        """Return the answer, which may be a refusal, or the crash of the process."""
-        self.process.live(death)
+        """Return the answer, the refusal, or the crash of the process."""
+        self.process.schedule_death(death)
 
         async def attempted() -> Any:
             return (await asyncio.gather(work, return_exceptions=True))[0]
 
         answer = self.do(attempted())
-        self.process.live(None)
+        self.process.schedule_death(None)
         if isinstance(answer, Killed):
             self.do(self.stores.recovery.aclose())
         return answer
@@ -147,11 +147,11 @@ class CapacityMachine(RuleBasedStateMachine):
         if isinstance(answer, Order):
             self.orders.add(answer.id)
         else:
-            assert isinstance(answer, (*LOST, Killed)), answer
+            assert isinstance(answer, (*EXPECTED_ERRORS, Killed)), answer
 
     @rule(held=made)
-    def begin_a_purchase(self, held: Hold) -> None:
-        """The process stops before it inserts the order, and continues in a later step."""
+    def begin_purchase_only(self, held: Hold) -> None:
+        """Begin a purchase. A later step inserts its order."""
         begun = self.attempt(
             self.stores.holds.begin_purchase(
                 self.concert.id, held.id, person_id=held.person_id, purchase_key=held.id, digest=held.id
@@ -161,7 +161,7 @@ class CapacityMachine(RuleBasedStateMachine):
             self.in_flight.append(order_of(self.concert, begun))
 
     @rule()
-    def go_on_with_a_purchase(self) -> None:
+    def continue_purchase(self) -> None:
         if self.in_flight:
             order = self.in_flight.pop(0)
             if self.do(self.stores.order_batch.insert(order)) is Outcome.RECORDED:
@@ -215,10 +215,10 @@ class CapacityMachine(RuleBasedStateMachine):
         self.do(self.stores.order_sync.sync_all(self.do(all_orders(self.stores, self.concert))))
 
     @rule(death=DEATHS)
-    def lose_everything_hot(self, death: tuple[int, bool] | None) -> None:
+    def lose_hot_store(self, death: tuple[int, bool] | None) -> None:
         self.do(self.stores.script_client.run_command("FLUSHALL"))
         self.attempt(self.stores.recovery.recover(self.concert.id), death)
-        self.heal()
+        self.recover()
 
     @rule()
     def copy(self) -> None:
@@ -226,7 +226,7 @@ class CapacityMachine(RuleBasedStateMachine):
         self.copies.append([self.do(self.stores.script_client.run_command("DUMP", name)) for name in names])
 
     @rule(chance=st.randoms(use_true_random=False), death=DEATHS)
-    def put_back_a_copy(self, chance: Any, death: tuple[int, bool] | None) -> None:
+    def restore_copy(self, chance: Any, death: tuple[int, bool] | None) -> None:
         if not self.copies:
             return
         names = concert_keys(self.concert.id)
@@ -236,22 +236,22 @@ class CapacityMachine(RuleBasedStateMachine):
                 self.do(self.stores.script_client.run_command("RESTORE", name, "0", content))
         self.set_state("incarnation", "older")
         self.attempt(self.stores.recovery.recover(self.concert.id), death)
-        self.heal()
+        self.recover()
 
     @rule()
-    def a_minute_passes(self) -> None:
-        """After a minute, all purchases in flight have ended."""
+    def pass_a_minute(self) -> None:
+        """Let a minute pass, after which all purchases in flight have ended."""
         while self.in_flight:
-            self.go_on_with_a_purchase()
+            self.continue_purchase()
         self.set_state("recovered_ms", "1")
 
-    def heal(self) -> None:
-        """Recover until the store is trusted, even after a recovery whose process crashed."""
+    def recover(self) -> None:
+        """Recover until the store is trusted, even if an earlier recovery crashed."""
         for _ in range(5):
             self.set_state("mark_ms", "1")
             if self.do(self.stores.recovery.recover(self.concert.id)):
                 return
-        raise AssertionError("the store is not recovered")
+        raise AssertionError("the store was not recovered")
 
     def set_state(self, name: str, value: str) -> None:
         self.do(self.stores.script_client.run_command("HSET", self.key("state"), name, value))
@@ -276,7 +276,7 @@ class CapacityMachine(RuleBasedStateMachine):
         return self.do(self.stores.holds.read_stock(self.concert.id)).tiers
 
     @invariant()
-    def every_unit_has_one_place(self) -> None:
+    def units_are_counted_once(self) -> None:
         recorded = self.do(all_orders(self.stores, self.concert))
         units = [unit for order in recorded for unit in order.units]
         assert len(units) == len(set(units))
@@ -290,7 +290,7 @@ class CapacityMachine(RuleBasedStateMachine):
             assert 0 <= counted.available <= tier.capacity - counted.held - counted.sold
 
     def teardown(self) -> None:
-        self.a_minute_passes()
+        self.pass_a_minute()
         self.settle_proposals(None)
         for _ in range(200):
             self.record_orders()
@@ -306,7 +306,7 @@ class CapacityMachine(RuleBasedStateMachine):
 
 
 @pytest.mark.timeout(300)
-def test_capacities_are_kept_whatever_dies(
+def test_capacities_stay_exact_despite_crashes(
     valkey_url: str, mongo_url: str, mongo_database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(house_units, "MAX_UNITS_PER_TRANSACTION", 3)

@@ -1,4 +1,4 @@
-"""Capacity changes are exact under races, undone when refused, and settled after a crash."""
+"""Capacity changes are exact in races, undone if refused, and settled after a crash."""
 
 import asyncio
 from dataclasses import replace
@@ -41,7 +41,7 @@ async def test_raising_a_lowered_capacity_returns_the_same_units(any_stores: Sto
     await check_invariants(any_stores, concert)
 
 
-async def test_capacity_is_not_lowered_below_held_and_sold_units(stores: Stores) -> None:
+async def test_capacity_cannot_drop_below_held_and_sold_units(stores: Stores) -> None:
     concert = await on_sale(stores, 10, 2_500)
     await buy(stores, await hold(stores, concert, 2))
     await hold(stores, concert, 3, who="bob")
@@ -55,7 +55,7 @@ async def test_capacity_is_not_lowered_below_held_and_sold_units(stores: Stores)
     await check_invariants(stores, concert)
 
 
-async def test_concurrent_changes_of_one_version_have_one_winner(stores: Stores) -> None:
+async def test_one_of_several_concurrent_changes_wins(stores: Stores) -> None:
     concert = await on_sale(stores, 100)
     answers = await asyncio.gather(
         *[resize(stores, concert, 90 + number, version=concert.version) for number in range(8)], return_exceptions=True
@@ -67,7 +67,7 @@ async def test_concurrent_changes_of_one_version_have_one_winner(stores: Stores)
     await check_invariants(stores, concert)
 
 
-async def test_lowering_during_a_rush_takes_no_sold_unit(stores: Stores) -> None:
+async def test_lowering_during_a_rush_withdraws_no_sold_unit(stores: Stores) -> None:
     concert = await on_sale(stores, 100)
     buyers = [hold(stores, concert, 1, who=f"buyer{number}") for number in range(90)]
     lowering = [resize(stores, concert, 50), resize(stores, concert, 30)]
@@ -79,7 +79,7 @@ async def test_lowering_during_a_rush_takes_no_sold_unit(stores: Stores) -> None
 
 async def test_an_unfinished_withdrawal_is_settled(stores: Stores) -> None:
     concert = await on_sale(stores, 10)
-    # Earlier versions of Onsale held units for the house before they withdrew them.
+    # Earlier versions of Onsale held units for the house before withdrawing them.
     left = await hold(stores, concert, 4, who=HOUSE)
     await stores.holds.begin_purchase(concert.id, left.id, person_id=HOUSE, purchase_key="withdraw", digest="")
     assert await stock(stores, concert) == [(6, 4, 0)]
@@ -89,7 +89,7 @@ async def test_an_unfinished_withdrawal_is_settled(stores: Stores) -> None:
     await check_invariants(stores, concert)
 
 
-async def test_a_change_missing_in_the_hot_state_is_applied_later(stores: Stores) -> None:
+async def test_a_change_missing_from_the_hot_store_is_applied_later(stores: Stores) -> None:
     concert = await on_sale(stores, 10)
     before = await concerts.get_concert(organizer(stores), concert.id)
     assert before is not None
@@ -108,7 +108,7 @@ def _with(concert: Concert, capacity: int) -> Concert:
     return replace(concert, version=concert.version + 1, tiers=(replace(concert.tiers[0], capacity=capacity),))
 
 
-async def test_a_new_tier_is_on_sale_at_once(stores: Stores) -> None:
+async def test_a_new_tier_is_on_sale_immediately(stores: Stores) -> None:
     concert = await on_sale(stores, 5)
     change = ConcertChange(name="Goldberg, again", new_tiers=(TierDraft("Balcony", 900, 7),))
     changed = await concerts.update_concert(organizer(stores), concert.id, change, expected_version=2)
@@ -122,12 +122,12 @@ async def test_a_new_price_applies_to_new_holds(stores: Stores) -> None:
     cheap = await hold(stores, concert, 1)
     change = ConcertChange(tiers=(TierChange(concert.tiers[0].id, price_minor=9_900),))
     await concerts.update_concert(organizer(stores), concert.id, change, expected_version=None)
-    dear = await hold(stores, concert, 1)
-    assert (cheap.total_minor, dear.total_minor) == (2_500, 9_900)
+    expensive = await hold(stores, concert, 1)
+    assert (cheap.total_minor, expensive.total_minor) == (2_500, 9_900)
     assert (await buy(stores, cheap)).total.minor == 2_500
 
 
-async def test_invalid_changes_change_nothing(stores: Stores) -> None:
+async def test_invalid_changes_are_refused(stores: Stores) -> None:
     concert = await on_sale(stores, 5)
     invalid = [
         ConcertChange(name="x" * 10_000),

@@ -1,4 +1,4 @@
-"""Concerts in MongoDB: the list of active ones, and the lookup of a newly created one."""
+"""Concerts in MongoDB: the list of active concerts, and the lookup of a new concert."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -20,7 +20,7 @@ def concert(name: str, status: ConcertStatus, *, starts_in: timedelta) -> Concer
     return replace(CONCERT, id=ConcertId(name), slug=name, status=status, terms=terms)
 
 
-async def test_active_concerts_are_those_that_start_after_a_time(stores: Stores) -> None:
+async def test_only_concerts_that_start_after_a_time_are_active(stores: Stores) -> None:
     hour = timedelta(hours=1)
     for made in (
         concert("later", PUBLISHED, starts_in=hour),
@@ -35,7 +35,7 @@ async def test_active_concerts_are_those_that_start_after_a_time(stores: Stores)
     assert {found.id for found in lately} == {"later", "now", "earlier", "closed"}
 
 
-async def test_a_missing_concert_is_found_after_it_was_created(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_missing_concert_is_found_after_it_is_created(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
     id_ = new_concert_id()
     monkeypatch.setattr("resolvers.concerts.new_concert_id", lambda: id_)
     assert await stores.concert_cache.get(id_) is None

@@ -77,7 +77,7 @@ async def test_a_new_owner_kills_the_old_process_and_keeps_port_and_data(child: 
 
 
 async def test_mongod_moves_to_another_port_with_its_data(tmp_path: Path) -> None:
-    """A replica set knows its members by port; an unlisted member never becomes primary."""
+    """A replica set lists its members by port, and an unlisted member never becomes primary."""
     first = supervisor.make_mongod(tmp_path)
     await first.start()
     _write(first)
@@ -132,14 +132,14 @@ async def test_a_store_ends_with_its_owner(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("make", [supervisor.make_valkey, supervisor.make_mongod])
-async def test_an_occupied_port_is_named(tmp_path: Path, make: Callable[..., ServerProcess]) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
+async def test_error_says_that_the_port_is_in_use(tmp_path: Path, make: Callable[..., ServerProcess]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as occupied:
+        port = occupied.getsockname()[1]
         with pytest.raises(ServerStartError, match="Address already in use"):
             await make(tmp_path, port=port).start()
 
 
-async def test_a_missing_library_is_named_with_its_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_error_names_a_missing_library_and_its_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program = tmp_path / "mongod"
     program.write_text(
         "#!/bin/sh\necho 'mongod: error while loading shared libraries: libcurl.so.4: cannot open shared object file:"
@@ -155,7 +155,7 @@ async def test_a_missing_library_is_named_with_its_package(tmp_path: Path, monke
     ("find", "setting"),
     [(supervisor.valkey_executable, "ONSALE_REDIS_URL"), (supervisor.mongod_executable, "ONSALE_MONGO_URL")],
 )
-def test_a_platform_without_a_wheel_names_the_setting(
+def test_error_names_the_setting_if_no_wheel_is_available(
     find: Callable[[], Path], setting: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)

@@ -45,7 +45,7 @@ async def ask(stores: Stores, document: str, by: str | None = None) -> dict[str,
     [{"name": {"$regex": "a\x00b"}}, {"name": {"$regex": "("}}, {"$nothing": 1}, {"$expr": {"$nothing": 1}}],
     ids=["nul", "pattern", "operator", "expression"],
 )
-async def test_a_command_that_mongodb_refuses_is_no_outage(stores: Stores, query: Document) -> None:
+async def test_a_command_refused_by_mongodb_is_not_an_outage(stores: Stores, query: Document) -> None:
     @raises_unavailable
     async def find() -> object:
         return await stores.mongo["concerts"].find_one(query)
@@ -57,11 +57,11 @@ async def test_a_command_that_mongodb_refuses_is_no_outage(stores: Stores, query
 
 
 @pytest.mark.parametrize("code", [6, 11, 13, 43, 50, 64, 89, 91, 112, 134, 189, 262, 9001, 10107, 11600, 13435, 14031])
-def test_a_server_in_trouble_is_an_outage(code: int) -> None:
-    assert not is_refusal(OperationFailure("in trouble", code))
+def test_a_server_error_is_an_outage(code: int) -> None:
+    assert not is_refusal(OperationFailure("server error", code))
 
 
-async def test_a_refused_command_is_internal_and_never_repeated(stores: Stores, mongo_url: str) -> None:
+async def test_a_refused_command_is_a_non_retryable_internal_error(stores: Stores, mongo_url: str) -> None:
     await on_sale(stores, 1)
     async with failing(mongo_url, 2, "find"):
         payload = await ask(stores, "{ concerts { nodes { id } } }")
@@ -89,7 +89,7 @@ async def test_an_outage_in_a_mutation_is_logged_with_cause_and_request(
     assert "failCommand" in line
 
 
-async def test_an_order_of_unknown_outcome_is_logged_with_its_cause(
+async def test_an_order_with_an_unknown_outcome_is_logged_with_its_cause(
     stores: Stores, mongo_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     concert = await on_sale(stores, 1)
@@ -102,8 +102,8 @@ async def test_an_order_of_unknown_outcome_is_logged_with_its_cause(
     assert "failCommand" in line
 
 
-def test_a_cause_is_the_first_error_of_its_chain() -> None:
-    refusal = TemporarilyUnavailable("The store is away")
+def test_the_cause_is_the_first_error_in_the_chain() -> None:
+    refusal = TemporarilyUnavailable("The store is unavailable")
     refusal.__cause__ = OSError("no route")
     assert describe_cause(refusal) == "OSError: no route"
     assert describe_cause(TemporarilyUnavailable("Too many", retry_after_s=2)).startswith("Too many; repeat")

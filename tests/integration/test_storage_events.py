@@ -35,14 +35,14 @@ async def idle(stores: Stores, concert: Concert, event: StoredEvent, idle_ms: in
 
 
 async def fail_all_tries(stores: Stores, concert: Concert, event: StoredEvent) -> StoredEvent:
-    """Let an event fail until its last try. Return its last delivery."""
+    """Let an event fail until it has no tries left. Return its last delivery."""
     while await stores.events.record_failure(concert.id, GROUP, event, "no such entry") == "RETRY_LATER":
         await idle(stores, concert, event, 60_000)
         event = next(again for again in await claim(stores, concert) if again.id == event.id)
     return event
 
 
-async def test_a_group_gets_each_event_once_in_order_and_bounded(any_stores: Stores) -> None:
+async def test_a_group_receives_each_event_once_and_in_order(any_stores: Stores) -> None:
     concert = await make_queue(any_stores, "ann", "ben", "cyd")
     first, rest = await claim(any_stores, concert, limit=2), await claim(any_stores, concert)
     assert [people(first), people(rest), await claim(any_stores, concert)] == [["ann", "ben"], ["cyd"], []]
@@ -62,9 +62,9 @@ async def test_a_concert_without_events_has_no_stream(any_stores: Stores) -> Non
 async def test_consumers_share_events_and_acknowledge_each_once(any_stores: Stores) -> None:
     everyone = [f"person{number}" for number in range(20)]
     concert = await make_queue(any_stores, *everyone)
-    taken = await asyncio.gather(*[claim(any_stores, concert, limit=3) for _ in range(10)])
-    assert sorted(people([event for events in taken for event in events])) == sorted(everyone)
-    counts = await asyncio.gather(*[acknowledge(any_stores, concert, *events) for events in [*taken, *taken]])
+    claimed = await asyncio.gather(*[claim(any_stores, concert, limit=3) for _ in range(10)])
+    assert sorted(people([event for events in claimed for event in events])) == sorted(everyone)
+    counts = await asyncio.gather(*[acknowledge(any_stores, concert, *events) for events in [*claimed, *claimed]])
     assert sum(counts) == 20
 
 
@@ -77,19 +77,19 @@ async def test_an_unacknowledged_event_is_delivered_again_after_its_lease(any_st
     await idle(any_stores, concert, ann, LEASE_MS)
     (again,) = await claim(any_stores, concert)
     assert (again.id, again.fields, again.tries) == (ann.id, ann.fields, 2)
-    # A consumer that answers after its lease has expired changes nothing.
+    # If a consumer reports a failure after its lease has expired, nothing changes.
     assert await any_stores.events.record_failure(concert.id, GROUP, ann, "too late") == "NOT_PENDING"
     assert await claim(any_stores, concert) == []
 
 
-async def test_a_failing_event_is_retried_later_each_time_then_dead_lettered(any_stores: Stores) -> None:
+async def test_a_failing_event_is_retried_and_then_dead_lettered(any_stores: Stores) -> None:
     concert = await make_queue(any_stores, "ann", "ben", "cyd")
     ann, failing, cyd = await claim(any_stores, concert)
     assert await acknowledge(any_stores, concert, ann, cyd) == 2
     for tries, pause_ms in enumerate(PAUSES_MS, 1):
         assert failing.tries == tries
         assert await any_stores.events.record_failure(concert.id, GROUP, failing, "no such entry") == "RETRY_LATER"
-        # At least a second of each pause is left, even on a busy machine.
+        # At least a second of the pause remains, which is enough even on a busy machine.
         await idle(any_stores, concert, failing, pause_ms // 2 if pause_ms > 1_000 else 0)
         assert await claim(any_stores, concert) == []
         await idle(any_stores, concert, failing, pause_ms)
@@ -105,13 +105,13 @@ async def test_a_failing_event_is_retried_later_each_time_then_dead_lettered(any
     assert (await claim(any_stores, concert), await length(any_stores, concert)) == ([], 0)
 
 
-async def test_a_returned_event_keeps_its_number_of_tries(any_stores: Stores) -> None:
+async def test_returning_an_event_uses_up_no_try(any_stores: Stores) -> None:
     concert = await make_queue(any_stores, "ann", "ben")
     for _ in range(events_module.MAX_TRIES + 2):
-        taken = await claim(any_stores, concert)
-        assert [(event.fields["person"], event.tries) for event in taken] == [("ann", 1), ("ben", 1)]
-        await any_stores.events.return_events(concert.id, GROUP, taken)
-        for event in taken:
+        claimed = await claim(any_stores, concert)
+        assert [(event.fields["person"], event.tries) for event in claimed] == [("ann", 1), ("ben", 1)]
+        await any_stores.events.return_events(concert.id, GROUP, claimed)
+        for event in claimed:
             await idle(any_stores, concert, event, 1_000)
     assert (await letters(any_stores, concert), await length(any_stores, concert)) == ([], 2)
 
@@ -152,7 +152,7 @@ async def test_events_stay_until_every_group_has_acknowledged_them(any_stores: S
 
 
 async def test_events_trimmed_from_the_stream_are_not_pending(any_stores: Stores) -> None:
-    """An unconsumed stream loses its oldest events, including those delivered to a consumer."""
+    """Trimming removes the oldest events, even those delivered to a consumer."""
     concert = await make_queue(any_stores, "ann", "ben", "cyd")
     ann, ben = await claim(any_stores, concert, limit=2)
     for event in (ann, ben):
@@ -165,7 +165,7 @@ async def test_events_trimmed_from_the_stream_are_not_pending(any_stores: Stores
     assert pending[0] == 1
 
 
-async def test_the_group_is_created_again_after_a_wipe(any_stores: Stores) -> None:
+async def test_the_group_is_recreated_after_a_wipe(any_stores: Stores) -> None:
     concert = await make_queue(any_stores, "ann")
     (ann,) = await claim(any_stores, concert)
     await any_stores.script_client.run_command("FLUSHALL")
@@ -193,7 +193,9 @@ async def test_dead_letters_are_read_in_pages_and_dropped_once(
     assert await letters(any_stores, concert) == [found[1]]
 
 
-async def test_an_event_stays_while_the_dead_letters_are_full(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_event_stays_in_the_stream_while_dead_letters_are_full(
+    stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(events_module, "MAX_DEAD_LETTERS", 1)
     concert = await make_queue(stores, "ann", "ben")
     ann, ben = await claim(stores, concert)
@@ -210,13 +212,13 @@ async def test_an_event_stays_while_the_dead_letters_are_full(stores: Stores, mo
 
 
 async def test_pending_events_are_examined_page_by_page(stores: Stores) -> None:
-    """A due event is found behind any number of pending ones."""
+    """A due event is found even behind many that are not due yet."""
     concert = await make_queue(stores, *[f"person{number}" for number in range(5)])
-    taken = await claim(stores, concert)
-    await idle(stores, concert, taken[4], LEASE_MS)
+    claimed = await claim(stores, concert)
+    await idle(stores, concert, claimed[4], LEASE_MS)
     seen, after = [], "-"
     for _ in range(3):
         found = await stores.events.claim(concert.id, GROUP, limit=2, after=after)
         after = found.after
         seen.append([event.id for event in found.events])
-    assert (seen, after) == ([[], [], [taken[4].id]], "-")
+    assert (seen, after) == ([[], [], [claimed[4].id]], "-")

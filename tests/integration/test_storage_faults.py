@@ -1,4 +1,4 @@
-"""Regression tests of faults that a review found in sales and their recovery."""
+"""Regression tests for faults that a review found in sales and their recovery."""
 
 import asyncio
 from collections.abc import Sequence
@@ -42,24 +42,24 @@ from workers.record import RecordWorker
 from workers.settle import SettleWorker
 
 
-async def test_a_key_finds_its_order_after_the_store_was_wiped(stores: Stores, mongo_url: str) -> None:
+async def test_a_key_finds_its_order_after_a_wipe(stores: Stores, mongo_url: str) -> None:
     concert = await on_sale(stores, 10)
-    asked = (context(stores), concert.id, lines(concert, 2), CUSTOMER, "k")
+    arguments = (context(stores), concert.id, lines(concert, 2), CUSTOMER, "k")
     async with failing(mongo_url, 2, writeConcernError={"code": 64, "errmsg": "no majority"}):
         with pytest.raises(TemporarilyUnavailable):
-            await orders.purchase_lines(*asked)
+            await orders.purchase_lines(*arguments)
     await stores.script_client.run_command("FLUSHALL")
     with pytest.raises(TemporarilyUnavailable):
         await stores.holds.read_stock(concert.id)
     await until_trusted(stores, concert.id)
-    answer = await orders.purchase_lines(*asked)
+    answer = await orders.purchase_lines(*arguments)
     assert [order.id for order in await all_orders(stores, concert)] == [answer.id]
     other = (context(stores), concert.id, lines(concert, 3), CUSTOMER, "k")
     with pytest.raises(IdempotencyConflict):
         await orders.purchase_lines(*other)
 
 
-async def test_a_recorded_order_is_answered_while_the_hot_store_is_full(own_stores: Stores) -> None:
+async def test_a_recorded_order_is_returned_while_the_hot_store_is_full(own_stores: Stores) -> None:
     concert = await on_sale(own_stores, 10)
     made, other = await hold(own_stores, concert, 2), await hold(own_stores, concert, 1)
     insert = own_stores.order_batch.insert
@@ -79,10 +79,10 @@ async def test_a_recorded_order_is_answered_while_the_hot_store_is_full(own_stor
     await check_invariants(own_stores, concert)
 
 
-async def test_a_recovery_longer_than_its_mark_lasts_is_finished(
+async def test_a_recovery_that_outlasts_its_mark_is_finished(
     own_stores: Stores, own_valkey: ServerProcess, mongo_url: str, mongo_database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each recorded order renews the mark, so no other process starts the recovery again."""
+    """Each recorded order renews the mark, so no other process restarts the recovery."""
     concert = await on_sale(own_stores, 20)
     for number in range(6):
         await buy(own_stores, await hold(own_stores, concert, 1, who=f"buyer{number}"))
@@ -98,7 +98,7 @@ async def test_a_recovery_longer_than_its_mark_lasts_is_finished(
 
 
 def _age_mark_before_each_record(stores: Stores, concert: Concert, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make the mark four seconds older before each order; six orders take longer than it lasts."""
+    """Age the mark by four seconds before each order, so six orders outlast it."""
     record = stores.hot_state.record_order
 
     async def record_later(order: Order, *, epoch: int | None = None) -> str:
@@ -146,7 +146,7 @@ async def test_holds_expire_while_the_database_hangs(stores: Stores, monkeypatch
         return found
 
     monkeypatch.setattr(stores.concerts, "list_active", hanging)
-    # Each run finds an outdated list of concerts and starts to read it again.
+    # Each run finds that the list of concerts is outdated and starts to read it again.
     monkeypatch.setattr(concert_cache, "REFRESH_S", 0.0)
     await hold(stores, concert, 1)
     await advance_clock(stores, concert, 1_001)
@@ -177,7 +177,7 @@ async def test_a_failed_settlement_does_not_stop_others(stores: Stores, monkeypa
     assert [await stock(stores, concert) for concert in (stuck, other)] == [[(3, 2, 0)], [(5, 0, 0)]]
 
 
-async def test_a_lost_commit_is_repeated(stores: Stores, mongo_url: str) -> None:
+async def test_a_lost_commit_is_retried(stores: Stores, mongo_url: str) -> None:
     concert = await on_sale(stores, 10)
     async with failing(mongo_url, 2, commands=("commitTransaction",), closeConnection=True):
         change = ConcertChange(tiers=(TierChange(concert.tiers[0].id, capacity=6),))
@@ -201,12 +201,12 @@ async def test_senders_continue_after_an_unexpected_error(stores: Stores, monkey
     concert = await on_sale(stores, 20)
     made = [await hold(stores, concert, 1) for _ in range(SENDERS + 1)]
 
-    class Broken:
+    class FailingCollection:
         async def insert_many(self, *args: object, **kwargs: object) -> None:
             raise RuntimeError("can't start new thread")
 
     with monkeypatch.context() as broken:
-        broken.setattr(stores.orders, "collection", Broken())
+        broken.setattr(stores.orders, "collection", FailingCollection())
         for one in made:
             with pytest.raises(TemporarilyUnavailable):
                 await buy(stores, one)
@@ -240,7 +240,7 @@ async def test_holds_are_shown_after_the_start_of_the_concert(stores: Stores) ->
     assert await holds.list_viewer_holds(context(stores)) == (made,)
 
 
-async def test_a_second_key_of_a_sold_hold_is_recorded(stores: Stores) -> None:
+async def test_a_second_key_for_a_sold_hold_is_recorded(stores: Stores) -> None:
     concert = await on_sale(stores, 5)
     first, second = await hold(stores, concert, 1), await hold(stores, concert, 1)
     await buy(stores, first, with_key="a")
@@ -249,7 +249,7 @@ async def test_a_second_key_of_a_sold_hold_is_recorded(stores: Stores) -> None:
         await buy(stores, second, with_key="b")
 
 
-async def test_many_readiness_checks_at_once_agree(stores: Stores) -> None:
+async def test_concurrent_readiness_checks_agree(stores: Stores) -> None:
     assert await asyncio.gather(*[stores.problems() for _ in range(20)]) == [[]] * 20
 
 
@@ -260,7 +260,7 @@ async def test_slugs_of_long_or_equal_names_are_unique(stores: Stores) -> None:
     assert all(len(concert.slug) <= 200 and not concert.slug.startswith("-") for concert in made)
 
 
-async def test_a_call_that_cannot_be_encoded_fails_alone(stores: Stores) -> None:
+async def test_a_call_that_cannot_be_encoded_fails_no_other_call(stores: Stores) -> None:
     concert = await on_sale(stores, 5)
     good = hold(stores, concert, 1)
     bad = stores.holds.list_for_person(concert.id, PersonId("lone \ud800"))
@@ -269,10 +269,8 @@ async def test_a_call_that_cannot_be_encoded_fails_alone(stores: Stores) -> None
     assert not isinstance(answers[1], Exception)
 
 
-async def test_record_worker_repeats_orders_it_could_not_record(
-    stores: Stores, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The orders changed since the same time are read again until all of them are recorded."""
+async def test_the_record_worker_retries_unrecorded_orders(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The worker rereads orders changed since the same time until all of them are recorded."""
     concert = await on_sale(stores, 5)
     await buy(stores, await hold(stores, concert, 2))
     changed_since, times = stores.orders.changed_since, list[datetime]()

@@ -46,7 +46,7 @@ async def test_a_hold_takes_its_units_out_of_stock(any_stores: Stores) -> None:
     await check_invariants(any_stores, concert)
 
 
-async def test_one_line_without_stock_refuses_all_lines(any_stores: Stores) -> None:
+async def test_one_sold_out_line_refuses_all_lines(any_stores: Stores) -> None:
     concert = await on_sale(any_stores, 10, 1)
     first = await hold(any_stores, concert, 0, 1)
     with pytest.raises(SoldOut) as refusal:
@@ -102,7 +102,7 @@ async def test_limits_count_holds_and_purchases(any_stores: Stores) -> None:
     assert await stock(any_stores, concert) == [(44, 3, 3)]
 
 
-async def test_200_holds_for_100_tickets_have_100_winners(any_stores: Stores) -> None:
+async def test_100_of_200_concurrent_holds_get_the_100_tickets(any_stores: Stores) -> None:
     concert = await on_sale(any_stores, 100)
     answers = await asyncio.gather(
         *[hold(any_stores, concert, 1, who=f"buyer{number}") for number in range(200)], return_exceptions=True
@@ -113,7 +113,7 @@ async def test_200_holds_for_100_tickets_have_100_winners(any_stores: Stores) ->
     await check_invariants(any_stores, concert)
 
 
-async def test_expired_hold_is_on_sale_after_the_next_worker_run(any_stores: Stores) -> None:
+async def test_the_next_worker_run_returns_an_expired_hold_to_stock(any_stores: Stores) -> None:
     concert = await on_sale(any_stores, 1, hold_duration_ms=1_000)
     await ExpiryWorker().run_once(any_stores)
     made = await hold(any_stores, concert, 1)
@@ -154,7 +154,7 @@ async def test_a_hold_of_another_person_is_not_found(stores: Stores) -> None:
     assert await holds.get_hold(context(stores), concert.id, made.id) == made
 
 
-async def test_only_an_open_sale_sells(stores: Stores) -> None:
+async def test_tickets_can_be_held_only_while_a_sale_is_open(stores: Stores) -> None:
     now = datetime.now(UTC)
     made = await concerts.create_concert(organizer(stores), draft(5))
     with pytest.raises(NotOnSale) as drafted:
@@ -195,8 +195,8 @@ async def test_unknown_concerts_holds_and_tiers_are_refused(stores: Stores) -> N
     assert await stock(stores, concert) == [(5, 0, 0)]
 
 
-async def test_holds_get_a_grace_after_the_workers_were_down(stores: Stores) -> None:
-    """Holds due in six seconds without workers get another minute, and can still be bought."""
+async def test_holds_get_a_grace_period_after_the_workers_were_down(stores: Stores) -> None:
+    """Holds that became due while no worker ran get another minute, and can still be bought."""
     concert = await on_sale(stores, 2, hold_duration_ms=1_000)
     made = await hold(stores, concert, 1)
     kept = await hold(stores, concert, 1, who="bob")

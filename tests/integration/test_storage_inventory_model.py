@@ -1,4 +1,4 @@
-"""The real scripts are compared with a small model: after any steps, both have the same stock."""
+"""The real scripts and a small model have the same stock after any sequence of steps."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -52,10 +52,10 @@ class Model:
     def count(self, who: str) -> int:
         return sum(sum(q) for owner, q in [*self.held.values(), *self.sold.values()] if owner == who)
 
-    def expected(self, who: str, asked: tuple[int, int]) -> type[Exception] | None:
-        if self.count(who) + sum(asked) > LIMIT:
+    def expected(self, who: str, quantities: tuple[int, int]) -> type[Exception] | None:
+        if self.count(who) + sum(quantities) > LIMIT:
             return LimitExceeded
-        return SoldOut if any(asked[tier] > self.free(tier) for tier in (0, 1)) else None
+        return SoldOut if any(quantities[tier] > self.free(tier) for tier in (0, 1)) else None
 
     def stock(self) -> list[tuple[int, int, int]]:
         return [(self.free(t), _sum(self.held, t), _sum(self.sold, t)) for t in (0, 1)]
@@ -87,8 +87,10 @@ class InventoryMachine(RuleBasedStateMachine):
             return multiple()
         self.keys += 1
         expected = self.model.expected(who, (one, two))
-        asking = [hold(self.stores, self.concert, one, two, who=who, with_key=str(self.keys)) for _ in range(1 + twice)]
-        answers = self.do(gather_results(*asking))
+        requests = [
+            hold(self.stores, self.concert, one, two, who=who, with_key=str(self.keys)) for _ in range(1 + twice)
+        ]
+        answers = self.do(gather_results(*requests))
         if expected is not None:
             assert [type(answer) for answer in answers] == [expected] * len(answers)
             return multiple()

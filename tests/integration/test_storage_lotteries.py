@@ -63,7 +63,7 @@ async def test_a_reveal_combines_the_secret_and_the_registrations(
     assert await lotteries.find_reveal(CONCERT, 2) is None
 
 
-async def test_later_reveals_return_the_first(lotteries: LotteryStore, client: Client, mongo_database: str) -> None:
+async def test_later_reveals_return_the_first_one(lotteries: LotteryStore, client: Client, mongo_database: str) -> None:
     await lotteries.commit(CONCERT, 1)
     others = [LotteryStore(database(client, mongo_database)) for _ in range(8)]
     made = await asyncio.gather(*[reveal(store, registrations=count) for count, store in enumerate(others, 1)])
@@ -71,7 +71,7 @@ async def test_later_reveals_return_the_first(lotteries: LotteryStore, client: C
     assert await reveal(lotteries, registrations=99) == made[0]
 
 
-async def test_a_freeze_before_a_recovery_is_not_revealed_after_it(lotteries: LotteryStore) -> None:
+async def test_a_queue_frozen_before_a_recovery_is_not_revealed_later(lotteries: LotteryStore) -> None:
     await lotteries.commit(CONCERT, 1)
     fence = await lotteries.read_epoch(CONCERT, 1)
     assert await lotteries.reveal_or_invalidate(CONCERT, 1, epoch=3) is None
@@ -98,7 +98,7 @@ async def test_a_round_without_a_commitment_has_nothing_to_reveal(lotteries: Lot
     assert await lotteries.find_reveal(CONCERT, 1) is None
 
 
-async def test_a_known_reveal_needs_no_database(mongo_url: str, mongo_database: str) -> None:
+async def test_a_known_reveal_requires_no_database(mongo_url: str, mongo_database: str) -> None:
     client = connect(mongo_url)
     lotteries = LotteryStore(database(client, mongo_database))
     await lotteries.commit(CONCERT, 1)
@@ -110,7 +110,7 @@ async def test_a_known_reveal_needs_no_database(mongo_url: str, mongo_database: 
 async def test_the_secret_is_not_logged_before_the_reveal(
     lotteries: LotteryStore, client: Client, mongo_database: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """This includes the level DEBUG, at which the driver logs whole commands."""
+    """The log level is DEBUG, at which the driver logs whole commands."""
     caplog.set_level(logging.DEBUG)
     await lotteries.commit(CONCERT, 1)
     secret = await secret_of(client, mongo_database)

@@ -1,4 +1,4 @@
-"""Openings on real stores draw one order, even if several processes open, crash or lose data."""
+"""An opening draws one order, even if several processes open the queue or one of them crashes."""
 
 import asyncio
 import logging
@@ -68,7 +68,7 @@ async def test_people_are_called_in_the_drawn_order(stores: Stores) -> None:
     await check_draw(stores, concert, people)
 
 
-async def test_the_verifier_accepts_what_was_drawn(stores: Stores, tmp_path: Path) -> None:
+async def test_the_verifier_accepts_the_draw(stores: Stores, tmp_path: Path) -> None:
     concert = await with_lottery(stores)
     people = make_people(5)
     await register(stores, concert, people)
@@ -101,8 +101,8 @@ async def test_concurrent_openers_draw_one_order(valkey_url: str, mongo_url: str
             await register(one, concert, people)
             joining = [stores.queues.join(concert.id, PersonId(f"late{n}")) for n, stores in enumerate((one, other))]
             openers = [stores.lottery_opener.open(concert) for stores in (one, other) for _ in range(4)]
-            words = (await asyncio.gather(*openers, *joining))[:8]
-            assert Counter(words) == {"OPENED": 1, "OPEN": 7}
+            answers = (await asyncio.gather(*openers, *joining))[:8]
+            assert Counter(answers) == {"OPENED": 1, "OPEN": 7}
             assert await revealed(one, concert) == await revealed(other, concert)
             everyone = [*people, PersonId("late0"), PersonId("late1")]
             assert await numbers(one, concert, everyone) == await numbers(other, concert, everyone)
@@ -147,13 +147,13 @@ async def test_a_join_during_the_opening_is_behind_all_registrations(
     await register(stores, concert, people)
     reveal = stores.lotteries.reveal
 
-    async def joined_meanwhile(*args: Any, **kwargs: Any) -> Any:
+    async def join_before_reveal(*args: Any, **kwargs: Any) -> Any:
         await register(stores, concert, LATE)
         (late,) = await records(stores, concert, LATE)
         assert (late.number, late.lot, late.state) == (7, None, EntryState.PREQUEUED)
         return await reveal(*args, **kwargs)
 
-    monkeypatch.setattr(stores.lotteries, "reveal", joined_meanwhile)
+    monkeypatch.setattr(stores.lotteries, "reveal", join_before_reveal)
     assert await stores.lottery_opener.open(concert) == "OPENED"
     assert (await numbers(stores, concert, LATE), (await revealed(stores, concert)).registrations) == ({"late": 7}, 6)
     await check_draw(stores, concert, [*people, *LATE])
@@ -161,7 +161,7 @@ async def test_a_join_during_the_opening_is_behind_all_registrations(
 
 @pytest.mark.parametrize("count", [1, 7, 8, 30])
 async def test_positions_skip_people_who_left_before_the_opening(stores: Stores, count: int) -> None:
-    """People leave before, during and after the opening; the counts are around a byte of bits."""
+    """People leave before, during and after the opening. The counts include a byte boundary."""
     concert = await with_lottery(stores)
     people = make_people(count)
     await register(stores, concert, people)

@@ -1,4 +1,4 @@
-"""Data lost around an opening: known entries keep their numbers, and no one registers again."""
+"""If data is lost around an opening, the remaining entries keep their numbers."""
 
 from typing import Any
 
@@ -18,8 +18,8 @@ from tests.support.waiting import wait_until
 LATE = [PersonId("late")]
 
 
-async def test_a_rollback_after_the_reveal_keeps_the_numbers_it_knows(any_stores: Stores) -> None:
-    """The copy lacks ten people: their entries are lost, and no one else gets their numbers."""
+async def test_a_rollback_after_the_reveal_keeps_the_remaining_numbers(any_stores: Stores) -> None:
+    """The copy lacks ten people. Their entries are lost, and no one else gets their numbers."""
     concert = await with_lottery(any_stores)
     early, lost = make_people(20), make_people(10, first=21)
     await register(any_stores, concert, early)
@@ -43,7 +43,7 @@ async def test_a_rollback_after_the_reveal_keeps_the_numbers_it_knows(any_stores
     await check_draw(any_stores, concert, [*early, *lost])
 
 
-async def test_a_store_wiped_after_the_reveal_gives_later_numbers(any_stores: Stores) -> None:
+async def test_people_who_rejoin_after_a_wipe_are_behind_the_draw(any_stores: Stores) -> None:
     concert = await with_lottery(any_stores)
     people = make_people(9)
     await register(any_stores, concert, people)
@@ -134,8 +134,8 @@ async def test_registrations_lost_before_the_reveal_are_not_revealed(
     await check_draw(stores, concert, LATE)
 
 
-async def test_a_queue_opens_after_a_reveal_of_another_count(stores: Stores) -> None:
-    """A partitioned primary may reveal its own count, larger or smaller than the queue's."""
+async def test_a_queue_opens_after_a_reveal_with_another_count(stores: Stores) -> None:
+    """A primary behind a partition may reveal more or fewer registrations than the queue has."""
     for count in (3, 9):
         concert = await with_lottery(stores)
         people = make_people(6)

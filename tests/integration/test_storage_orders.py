@@ -1,4 +1,4 @@
-"""Orders in MongoDB: guards of their units, outcomes of batch inserts, and pages."""
+"""Orders in MongoDB: uniqueness of units, outcomes of batch inserts, and pagination."""
 
 import asyncio
 from collections import UserDict
@@ -51,7 +51,7 @@ async def test_a_unit_is_recorded_once(stores: Stores) -> None:
     assert await insert(order("b", "t:2", "t:3")) is Outcome.RECORDED
 
 
-async def test_one_document_cannot_hold_a_unit_twice(stores: Stores) -> None:
+async def test_one_order_cannot_contain_a_unit_twice(stores: Stores) -> None:
     with pytest.raises(WriteError):
         await stores.orders.collection.insert_one(order_document(order("a", "t:1", "t:1")))
 
@@ -63,7 +63,7 @@ async def test_orders_without_units_do_not_conflict(stores: Stores) -> None:
     assert await stores.orders.changed_since(NOW - timedelta(hours=1)) == {}
 
 
-async def test_readiness_needs_both_guards(stores: Stores) -> None:
+async def test_readiness_requires_the_unique_index_and_the_schema(stores: Stores) -> None:
     assert await stores.problems() == []
     await stores.orders.collection.drop_index("units_recorded_once")
     assert await stores.problems() == ["the order database lacks the unique index on units or its schema"]
@@ -112,7 +112,7 @@ async def test_an_order_is_encoded_once(stores: Stores, monkeypatch: pytest.Monk
         ({"writeErrors": [{"index": 0, "code": 121}]}, [None, Outcome.RECORDED]),
         ({"writeErrors": [{"index": 0, "code": 11000}], "writeConcernErrors": [{"code": 64}]}, [None, None]),
     ],
-    ids=["all well", "duplicate", "other refusal", "without majority"],
+    ids=["success", "duplicate", "other refusal", "without majority"],
 )
 def test_outcomes_are_read_by_index(details: dict[str, Any], expected: list[Outcome | None]) -> None:
     outcomes = outcomes_of(details, 2)
@@ -136,13 +136,13 @@ async def test_an_invalid_cursor_is_refused(stores: Stores, cursor: str) -> None
         await stores.orders.page_of_person(PersonId("alice"), first=2, after=cursor)
 
 
-async def test_an_order_reads_as_it_was_written(stores: Stores) -> None:
+async def test_an_order_is_read_as_it_was_written(stores: Stores) -> None:
     made = replace(order("a", "t:1"), released_units=(Unit("t:0"),), events=(OrderEvent("PAID", NOW),))
     await stores.order_batch.insert(made)
     assert await stores.orders.get(OrderId("a")) == made
 
 
-async def test_indexes_are_created_again_after_the_database_was_dropped(stores: Stores) -> None:
+async def test_indexes_are_recreated_after_the_database_was_dropped(stores: Stores) -> None:
     await stores.mongo.client.drop_database(stores.mongo.name)
     assert len(await stores.problems()) == 1
     await stores.orders.create_indexes()

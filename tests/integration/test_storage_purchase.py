@@ -1,4 +1,4 @@
-"""Purchases: the order of steps, crashes between any two, and a slow or failing database."""
+"""Purchases: repeated requests, crashes between steps, and a slow or failing database."""
 
 import asyncio
 import signal
@@ -64,7 +64,7 @@ async def test_repeated_purchase_returns_the_same_order(any_stores: Stores) -> N
     await check_invariants(any_stores, concert)
 
 
-async def test_an_idempotency_key_is_for_one_hold(stores: Stores) -> None:
+async def test_an_idempotency_key_belongs_to_one_hold(stores: Stores) -> None:
     concert = await on_sale(stores, 10)
     first, second = await hold(stores, concert, 1), await hold(stores, concert, 1)
     await buy(stores, first, with_key="k")
@@ -77,17 +77,17 @@ async def test_an_idempotency_key_is_for_one_hold(stores: Stores) -> None:
 
 async def test_purchase_with_lines_holds_and_buys_in_one_request(any_stores: Stores) -> None:
     concert = await on_sale(any_stores, 3)
-    asked = (context(any_stores), concert.id, lines(concert, 2), CUSTOMER)
-    twins = await asyncio.gather(*[orders.purchase_lines(*asked, "k") for _ in range(10)])
+    arguments = (context(any_stores), concert.id, lines(concert, 2), CUSTOMER)
+    twins = await asyncio.gather(*[orders.purchase_lines(*arguments, "k") for _ in range(10)])
     assert twins == [twins[0]] * 10
     with pytest.raises(SoldOut):
-        await orders.purchase_lines(*asked, "another")
+        await orders.purchase_lines(*arguments, "another")
     assert await stock(any_stores, concert) == [(1, 0, 2)]
     await check_invariants(any_stores, concert)
 
 
-async def test_text_that_cannot_be_stored_refuses_only_its_purchase(stores: Stores) -> None:
-    """A lone surrogate must not fail the whole batch."""
+async def test_text_that_cannot_be_stored_fails_only_its_own_purchase(stores: Stores) -> None:
+    """A lone surrogate must not make the whole batch fail."""
     concert = await on_sale(stores, 20)
     made = [await hold(stores, concert, 1, who=f"buyer{number}") for number in range(10)]
     asking = context(stores, made[0].person_id)
@@ -99,7 +99,7 @@ async def test_text_that_cannot_be_stored_refuses_only_its_purchase(stores: Stor
 
 
 def delay_insert(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> tuple[asyncio.Event, asyncio.Event]:
-    """Return two events: the first is set when an insert begins, the second lets it continue."""
+    """Return two events: one is set when an insert begins, and the other lets it continue."""
     insert, has_begun, may_continue = stores.order_batch.insert, asyncio.Event(), asyncio.Event()
 
     async def delayed(order: Order) -> Outcome:
@@ -177,7 +177,7 @@ async def test_repeated_purchase_finds_the_outcome_of_a_failed_insert(
 ) -> None:
     concert = await on_sale(stores, 5)
     made = await hold(stores, concert, 2)
-    # The driver retries a write once, so two writes have to fail.
+    # The driver retries a write once, so two writes must fail.
     async with failing(mongo_url, 2, **failure):
         answer = (await asyncio.gather(buy(stores, made, with_key="k"), return_exceptions=True))[0]
     if isinstance(answer, BaseException):
@@ -191,7 +191,9 @@ async def test_repeated_purchase_finds_the_outcome_of_a_failed_insert(
 
 
 @pytest.mark.parametrize("failure", FAILURES.values(), ids=FAILURES.keys())
-async def test_an_insert_of_unknown_outcome_is_settled(stores: Stores, mongo_url: str, failure: dict[str, Any]) -> None:
+async def test_an_insert_with_an_unknown_outcome_is_settled(
+    stores: Stores, mongo_url: str, failure: dict[str, Any]
+) -> None:
     """The buyer does not repeat the request. The units end up free or in exactly one order."""
     concert = await on_sale(stores, 5)
     made = await hold(stores, concert, 2)
@@ -204,7 +206,7 @@ async def test_an_insert_of_unknown_outcome_is_settled(stores: Stores, mongo_url
 
 
 @pytest.mark.parametrize("failure", FAILURES.values(), ids=FAILURES.keys())
-async def test_a_failed_settlement_is_repeated(stores: Stores, mongo_url: str, failure: dict[str, Any]) -> None:
+async def test_a_failed_settlement_is_retried(stores: Stores, mongo_url: str, failure: dict[str, Any]) -> None:
     concert = await on_sale(stores, 5)
     made = await begun(stores, await hold(stores, concert, 2))
     await make_overdue(stores, made)
@@ -236,7 +238,7 @@ async def test_failed_read_after_a_duplicate_leaves_the_purchase_open(stores: St
     concert = await on_sale(stores, 5)
     made = await begun(stores, await hold(stores, concert, 2))
     order = await buy(stores, made, with_key="first")
-    # Make the hot state look as if the order had never been recorded.
+    # Make the hot store look as if the order had never been recorded.
     key_of_holds = concert_key(concert, "holds")
     record = (await stores.script_client.run_command("HGET", key_of_holds, made.id)).decode()
     await stores.script_client.run_command("HSET", key_of_holds, made.id, record.replace('"SOLD"', '"BUYING"'))
@@ -247,7 +249,7 @@ async def test_failed_read_after_a_duplicate_leaves_the_purchase_open(stores: St
 
 
 async def until_answered(ask: Callable[[], Awaitable[Order]]) -> Order:
-    """Repeat the request after each retryable answer, as a client does."""
+    """Repeat the request after each retryable error, as a client does."""
     answers: list[Order] = []
 
     async def is_answered() -> bool:

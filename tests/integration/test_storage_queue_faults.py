@@ -1,4 +1,4 @@
-"""Regression tests of faults that a review found in the queue."""
+"""Regression tests for faults that a review found in the queue."""
 
 from typing import Any
 
@@ -30,7 +30,7 @@ async def with_ann_waiting(stores: Stores) -> Concert:
     return concert
 
 
-async def test_an_outage_of_two_minutes_ends_no_entry_with_a_connection(any_stores: Stores) -> None:
+async def test_a_two_minute_outage_ends_no_connected_entry(any_stores: Stores) -> None:
     concert = await with_ann_waiting(any_stores)
     await advance_clock(any_stores, concert, 120_000)
     await admit(any_stores, concert)
@@ -40,7 +40,7 @@ async def test_an_outage_of_two_minutes_ends_no_entry_with_a_connection(any_stor
     assert await states(any_stores, concert, "ann") != [EntryState.EXPIRED]
 
 
-async def test_process_whose_lease_expired_is_told_so(any_stores: Stores) -> None:
+async def test_a_process_with_an_expired_lease_gets_an_error(any_stores: Stores) -> None:
     concert = await with_ann_waiting(any_stores)
     await make_due(any_stores, concert, "leases", "p1")
     await admit(any_stores, concert)
@@ -50,7 +50,7 @@ async def test_process_whose_lease_expired_is_told_so(any_stores: Stores) -> Non
     assert (await viewer_entry(any_stores, concert, "ann")).expires_at is None
 
 
-async def test_end_of_an_old_hold_does_not_shorten_a_new_call(stores: Stores) -> None:
+async def test_releasing_an_old_hold_does_not_shorten_a_new_call(stores: Stores) -> None:
     concert = await with_room(stores, 10, total_active_users=1, session_duration_ms=60_000)
     await join(stores, concert, "ann")
     await admit(stores, concert)
@@ -66,7 +66,7 @@ async def test_end_of_an_old_hold_does_not_shorten_a_new_call(stores: Stores) ->
 
 
 async def test_leaving_releases_the_holds_of_the_pass(any_stores: Stores) -> None:
-    """Otherwise, two holds under one pass become two purchases after the entry has ended."""
+    """Otherwise, two holds with one pass would become two purchases after the entry has ended."""
     concert = await with_room(any_stores, 10)
     await join(any_stores, concert, "ann")
     await admit(any_stores, concert)
@@ -79,7 +79,7 @@ async def test_leaving_releases_the_holds_of_the_pass(any_stores: Stores) -> Non
     await check_invariants(any_stores, concert)
 
 
-async def test_grace_does_not_change_the_bytes_of_a_pass(stores: Stores) -> None:
+async def test_a_grace_period_does_not_change_the_bytes_of_a_pass(stores: Stores) -> None:
     concert = await with_room(stores, 10)
     await join(stores, concert, "ann")
     await admit(stores, concert)
@@ -105,7 +105,7 @@ async def test_a_person_whose_presence_expired_is_not_called(stores: Stores) -> 
     ]
 
 
-async def test_state_and_position_are_of_one_moment(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_state_and_position_come_from_the_same_read(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
     """A call between the two reads must not show a waiting person at position 0."""
     concert = await with_room(stores, 10)
     await join(stores, concert, "ann")
@@ -118,13 +118,13 @@ async def test_state_and_position_are_of_one_moment(stores: Stores, monkeypatch:
 
     monkeypatch.setattr(stores.queues, "read_room", after_a_call)
     document = "query ($id: ID!) { queueEntry(concertId: $id) { estimatedWait { p50Seconds } state position } }"
-    asked = Operation(document, {"id": ids.of_concert(concert.id)}, None)
+    operation = Operation(document, {"id": ids.of_concert(concert.id)}, None)
     for state, position in (("WAITING", 1), ("READY", 0)):
-        answer: Any = (await execute(asked, context(stores, "ann"))).payload["data"]
+        answer: Any = (await execute(operation, context(stores, "ann"))).payload["data"]
         assert (answer["queueEntry"]["state"], answer["queueEntry"]["position"]) == (state, position)
 
 
-async def test_begun_purchase_is_a_change_of_its_buyer(stores: Stores) -> None:
+async def test_beginning_a_purchase_counts_as_a_change_for_its_buyer(stores: Stores) -> None:
     concert = await on_sale(stores, 10)
     made = await hold(stores, concert, 1)
     before = (await stores.queues.read_queue(concert.id)).version

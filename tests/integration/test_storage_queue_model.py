@@ -1,4 +1,4 @@
-"""The real queue scripts are compared with a model: each state, number and position is exact."""
+"""The real queue scripts and a model agree on every state, number and position."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -75,8 +75,8 @@ class QueueMachine(ModelMachine):
             self.model.overdue.discard(who)
 
     @rule(nth=st.integers(0, len(PEOPLE) - 1))
-    def spend(self, nth: int) -> None:
-        """Random calls decide who is admitted, so hypothesis cannot choose the person."""
+    def buy_with_a_pass(self, nth: int) -> None:
+        """Choose a person by index, because random calls decide who is admitted."""
         admitted = [who for who, entry in self.model.entries.items() if entry.state is EntryState.ADMITTED]
         if not admitted:
             return
@@ -120,14 +120,14 @@ class QueueMachine(ModelMachine):
 
     @rule(who=people)
     def miss_heartbeats(self, who: str) -> None:
-        """Make the last heartbeat too old, which changes nothing for a person with a connection."""
+        """Backdate the last heartbeat, which changes nothing for a connected person."""
         self.make_due("presence_deadlines", who)
         if who in self.model.waiting and not self.model.is_present(who):
             self.model.overdue.add(who)
 
     @rule(who=people)
     def let_the_slot_expire(self, who: str) -> None:
-        """Let the deadline of a call or a session pass."""
+        """Let the deadline of a call or session expire."""
         if who in self.model.with_a_slot():
             self.make_due("slots", who)
             self.model.overdue.add(who)
@@ -149,7 +149,7 @@ class QueueMachine(ModelMachine):
     @precondition(lambda self: not self.model.in_grace)
     @rule()
     def hours_without_workers(self) -> None:
-        """Entries are kept until the grace ends; then people without presence lose theirs."""
+        """Entries are kept until the grace period ends; then absent people lose theirs."""
         self.turn()
         self.every_entry_matches_the_model()
         is_active = self.do(self.stores.hot_state.expire_holds(self.concert.id, limit=100)).is_active
@@ -162,7 +162,7 @@ class QueueMachine(ModelMachine):
 
     @precondition(lambda self: self.model.in_grace)
     @rule()
-    def the_grace_ends(self) -> None:
+    def let_the_grace_period_end(self) -> None:
         self.do(end_grace(self.stores, self.concert))
         self.model.in_grace = False
         self.turn()
@@ -175,7 +175,7 @@ class QueueMachine(ModelMachine):
 
     @rule()
     def the_store_restarts(self) -> None:
-        """A restarted store, or a replica that took over, is not trusted until it is recovered."""
+        """A restarted store or a promoted replica is not trusted until it is recovered."""
         self.do(replace_incarnation(self.stores, self.concert))
         assert isinstance(self.refusal(self.stores.queues.read_queue(self.concert.id)), TemporarilyUnavailable)
         self.do(self.stores.recovery.ensure(self.concert.id))
@@ -299,8 +299,8 @@ class QueueMachine(ModelMachine):
 
     @precondition(lambda self: self.model.method is QueueingMethod.FIFO and not self.model.is_sale_over)
     @rule(leaving=st.sets(people, max_size=5))
-    def a_whole_lottery(self, leaving: set[str]) -> None:
-        """Run some steps in an order that hypothesis rarely chooses."""
+    def run_a_lottery(self, leaving: set[str]) -> None:
+        """Run some steps in an order that Hypothesis rarely chooses."""
         self.reset(is_lottery=True, is_later=True)
         self.join_together(count=len(PEOPLE))
         for who in sorted(leaving):
@@ -311,7 +311,7 @@ class QueueMachine(ModelMachine):
 
 
 @pytest.mark.timeout(300)
-def test_the_queue_matches_its_model(
+def test_the_queue_scripts_match_the_model(
     valkey_url: str, mongo_url: str, mongo_database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(queue_store, "LEASE_MS", LONG_MS)

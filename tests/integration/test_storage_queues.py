@@ -38,7 +38,7 @@ async def test_a_person_has_one_entry(any_stores: Stores) -> None:
     assert (again.number, again.position) == (4, 3)
 
 
-async def test_slots_limit_how_many_are_called(any_stores: Stores) -> None:
+async def test_slots_limit_the_number_of_people_called(any_stores: Stores) -> None:
     concert = await with_room(any_stores, 10)
     await join(any_stores, concert, "ann", "ben", "cyd", "dan")
     assert [await admit(any_stores, concert), await admit(any_stores, concert)] == [2, 0]
@@ -47,7 +47,7 @@ async def test_slots_limit_how_many_are_called(any_stores: Stores) -> None:
     assert claimed.state is EntryState.ADMITTED
     assert await queues.claim_pass(context(any_stores, "ann"), concert.id) == claimed
     assert await admit(any_stores, concert) == 0
-    # The step that frees the slot gives it to the next person, without a worker.
+    # The script that frees the slot gives it to the next person; no worker is needed.
     await queues.leave_queue(context(any_stores, "ann"), concert.id)
     assert [(await viewer_entry(any_stores, concert, who)).position for who in ("cyd", "dan")] == [0, 1]
     assert await admit(any_stores, concert) == 0
@@ -121,7 +121,7 @@ async def test_hold_without_a_valid_pass_is_refused(any_stores: Stores) -> None:
         await holds.hold_tickets(context(any_stores, "ann"), concert.id, lines(concert, 1), key(), valid.token)
 
 
-async def test_second_hold_of_a_pass_waits_for_the_first_purchase(stores: Stores) -> None:
+async def test_only_one_hold_of_a_pass_is_bought_at_a_time(stores: Stores) -> None:
     concert = await with_room(stores, 10)
     await join(stores, concert, "ann")
     await admit(stores, concert)
@@ -163,7 +163,7 @@ async def test_a_session_lasts_as_long_as_its_hold(any_stores: Stores) -> None:
     assert await states(any_stores, concert, "ann", "ben") == [EntryState.EXPIRED, EntryState.READY]
 
 
-async def test_heartbeats_and_sockets_keep_an_entry(any_stores: Stores) -> None:
+async def test_heartbeats_and_connections_keep_an_entry(any_stores: Stores) -> None:
     concert = await with_room(any_stores, 10, total_active_users=1, heartbeat_timeout_ms=30_000)
     await join(any_stores, concert, "first", "ann", "ben")
     await admit(any_stores, concert)
@@ -176,13 +176,13 @@ async def test_heartbeats_and_sockets_keep_an_entry(any_stores: Stores) -> None:
     expiry = (await viewer_entry(any_stores, concert, "ann")).expires_at
     assert expiry is not None
     assert before <= expiry - timedelta(seconds=60) <= datetime.now(UTC)
-    # A heartbeat never shortens the grace.
+    # A heartbeat never shortens the grace period.
     assert (await queues.heartbeat(context(any_stores, "ann"), concert.id)).expires_at == expiry
     with pytest.raises(NotInQueue):
         await queues.heartbeat(context(any_stores, "stranger"), concert.id)
 
 
-async def test_heartbeat_before_a_connection_outlasts_it(any_stores: Stores) -> None:
+async def test_a_heartbeat_deadline_can_outlast_a_later_connection(any_stores: Stores) -> None:
     concert = await with_room(
         any_stores, 10, total_active_users=1, heartbeat_timeout_ms=120_000, disconnect_grace_ms=10_000
     )
@@ -194,7 +194,7 @@ async def test_heartbeat_before_a_connection_outlasts_it(any_stores: Stores) -> 
     assert (await viewer_entry(any_stores, concert, "ann")).expires_at == expiry
 
 
-async def test_people_of_a_crashed_process_get_the_grace(any_stores: Stores) -> None:
+async def test_people_connected_to_a_crashed_process_get_a_grace_period(any_stores: Stores) -> None:
     concert = await with_room(any_stores, 10, total_active_users=1)
     await join(any_stores, concert, "first", "ann", "ben")
     await any_stores.queues.sync_presence(concert.id, "p1", [(PersonId("ann"), 1), (PersonId("ben"), 1)])
@@ -223,9 +223,7 @@ async def test_room_that_is_off_or_closed_cannot_be_joined(stores: Stores) -> No
     assert await rooms.get_waiting_room(context(stores), made.id) is None
 
 
-async def test_joining_too_often_is_refused_with_a_time_to_retry(
-    stores: Stores, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_joining_too_often_is_refused_with_a_retry_time(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(queues, "JOIN_WINDOW_S", 600)
     concert = await with_room(stores, 10)
     answers = await asyncio.gather(
@@ -237,7 +235,7 @@ async def test_joining_too_often_is_refused_with_a_time_to_retry(
     assert (await queues.join_queue(context(stores, "ben"), concert.id)).number == 2
 
 
-async def test_four_workers_at_once_call_each_person_once(any_stores: Stores) -> None:
+async def test_four_concurrent_workers_call_each_person_once(any_stores: Stores) -> None:
     concert = await with_room(any_stores, 10, total_active_users=30)
     people = make_people(100)
     await asyncio.gather(*[queues.join_queue(context(any_stores, who), concert.id) for who in people])
@@ -248,7 +246,7 @@ async def test_four_workers_at_once_call_each_person_once(any_stores: Stores) ->
     assert found == {EntryState.READY: 30, EntryState.WAITING: 70}
 
 
-async def test_pass_has_the_same_bytes_in_every_answer(stores: Stores) -> None:
+async def test_a_pass_is_the_same_in_every_response(stores: Stores) -> None:
     concert = await with_room(stores, 10)
     await join(stores, concert, "ann")
     assert await admit(stores, concert) == 1

@@ -1,6 +1,6 @@
 """Recovery of a store that was rolled back, wiped, flushed, restarted or unavailable.
 
-Nothing is sold twice.
+No unit is sold twice.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ from workers.settle import SettleWorker
 
 
 async def sell(stores: Stores, concert: Concert, who: str, quantity: int = 1) -> Order:
-    """Hold and buy. Repeat each request after a retryable error, as a client does."""
+    """Hold and buy tickets. Repeat each request after a retryable error, as a client does."""
     key = f"{who}-{quantity}"
     answers: list[Order] = []
 
@@ -54,7 +54,7 @@ async def sell_out(stores: Stores, concert: Concert, *, first: int) -> int:
             await sell(stores, concert, f"buyer{number}")
         except SoldOut:
             return number - first
-    raise AssertionError("the concert does not sell out")
+    raise AssertionError("the concert did not sell out")
 
 
 async def test_a_rolled_back_store_sells_nothing_twice(
@@ -84,7 +84,7 @@ async def test_a_rolled_back_store_sells_nothing_twice(
 async def test_a_hold_whose_units_were_sold_gets_other_units_or_ends(
     own_stores: Stores, own_valkey: ServerProcess, tmp_path: Path
 ) -> None:
-    """The older copy has these units as held; MongoDB has them as sold to other people."""
+    """In the older copy, these units are held; in MongoDB, they are sold to other people."""
     concert = await on_sale(own_stores, 4)
     lucky, unlucky = await hold(own_stores, concert, 1, who="lucky"), await hold(own_stores, concert, 2, who="unlucky")
     copy = StoreCopy(own_valkey, tmp_path / "copy")
@@ -104,10 +104,10 @@ async def test_a_hold_whose_units_were_sold_gets_other_units_or_ends(
 
 
 async def test_a_hold_that_loses_two_units_to_one_order_ends_once(any_stores: Stores) -> None:
-    """The first lost unit ends the hold; the order then takes the second from stock."""
+    """The first lost unit ends the hold; the order then takes the second unit from stock."""
     concert = await on_sale(any_stores, 2)
     loser = await hold(any_stores, concert, 2, who="loser")
-    # MongoDB has an order for the same units, which this store never had.
+    # MongoDB has an order for the same units, but this store never recorded it.
     winner = order_of(concert, loser, id=OrderId("0" * 32), person_id=PersonId("winner"))
     assert await any_stores.order_batch.insert(winner) is Outcome.RECORDED
     assert await any_stores.hot_state.record_order(winner) == "RECORDED"
@@ -170,7 +170,7 @@ async def test_a_restart_during_a_sale_loses_nothing(own_stores: Stores, own_val
     await check_invariants(own_stores, concert)
 
 
-async def test_an_outage_of_two_minutes_ends_no_hold(own_stores: Stores, own_valkey: ServerProcess) -> None:
+async def test_a_two_minute_outage_ends_no_hold(own_stores: Stores, own_valkey: ServerProcess) -> None:
     """The outage is real, but its two minutes are simulated by moving the stored times back."""
     concert = await on_sale(own_stores, 5, hold_duration_ms=60_000)
     made = await hold(own_stores, concert, 2)
@@ -188,7 +188,7 @@ async def test_an_outage_of_two_minutes_ends_no_hold(own_stores: Stores, own_val
     await check_invariants(own_stores, concert)
 
 
-async def test_two_processes_recover_once(
+async def test_two_processes_recover_a_concert_once(
     own_stores: Stores, own_valkey: ServerProcess, mongo_url: str, mongo_database: str
 ) -> None:
     concert = await on_sale(own_stores, 200)

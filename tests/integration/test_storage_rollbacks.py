@@ -1,4 +1,4 @@
-"""Random sales with rollbacks of the store at any step, or with every script call made twice.
+"""Random sales in which the store is rolled back at any step or every script call is repeated.
 
 After each step, both stores agree on every unit, person and deadline.
 """
@@ -66,7 +66,7 @@ class RandomSale:
         except AssertionError as error:
             raise AssertionError("\n".join(self.trail)) from error
 
-    def one(self) -> Hold:
+    def choose_hold(self) -> Hold:
         return self.chance.choice(self.made)
 
     async def hold(self) -> Hold:
@@ -78,11 +78,13 @@ class RandomSale:
     async def release(self) -> Hold | None:
         if not self.made:
             return None
-        chosen = self.one()
+        chosen = self.choose_hold()
         return await holds.release_hold(context(self.stores, chosen.person_id), self.concert.id, chosen.id)
 
     async def buy(self) -> Any:
-        return await buy(self.stores, chosen, with_key=chosen.id) if self.made and (chosen := self.one()) else None
+        return (
+            await buy(self.stores, chosen, with_key=chosen.id) if self.made and (chosen := self.choose_hold()) else None
+        )
 
     async def buy_several(self) -> Any:
         buying = [buy(self.stores, chosen, with_key=chosen.id) for chosen in self.made[-4:]]
@@ -90,13 +92,13 @@ class RandomSale:
 
     async def settle(self) -> Any:
         if self.made:
-            await make_overdue(self.stores, self.one())
+            await make_overdue(self.stores, self.choose_hold())
         overdue = await self.stores.hot_state.find_overdue_purchases(self.concert.id, limit=10)
         return [await self.stores.order_sync.settle(self.concert.id, id_) for id_ in overdue]
 
     async def expire(self) -> Any:
         if self.made:
-            await make_due(self.stores, self.concert, "deadlines", self.one().id)
+            await make_due(self.stores, self.concert, "deadlines", self.choose_hold().id)
         return await self.stores.hot_state.expire_holds(self.concert.id, limit=100)
 
     async def resize(self) -> Any:
@@ -112,11 +114,11 @@ class RandomSale:
             await self.chance.choice(self.copies).put_back()
             await wait_until(lambda: self.stores.recovery.recover(self.concert.id), what="the recovery")
 
-    async def put_back_between_steps(self) -> Any:
-        """Roll back between begin and insert, or between insert and record."""
+    async def roll_back_during_a_purchase(self) -> Any:
+        """Roll the store back before or after the order is inserted."""
         if not self.made:
             return None
-        chosen = self.one()
+        chosen = self.choose_hold()
         begun = await self.stores.holds.begin_purchase(
             self.concert.id, chosen.id, person_id=chosen.person_id, purchase_key=chosen.id, digest=chosen.id
         )
@@ -131,7 +133,7 @@ class RandomSale:
             await self.stores.order_sync.sync(order)
         return outcome
 
-    def selling(self) -> list[Callable[[], Awaitable[Any]]]:
+    def sale_steps(self) -> list[Callable[[], Awaitable[Any]]]:
         return [self.hold, self.hold, self.hold, self.release, self.buy, self.buy, self.buy_several, self.settle,
                 self.expire, self.resize]  # fmt: skip
 
@@ -143,7 +145,7 @@ async def _awaited(step: Callable[[], Awaitable[Any]]) -> Any:
 @pytest.mark.parametrize("seed", range(12))
 async def test_rollbacks_at_any_step_keep_both_stores_consistent(stores: Stores, seed: int) -> None:
     sale = RandomSale(stores, await on_sale(stores, 6, 4, limit_per_person=6, limit_per_order=6), seed)
-    steps = [*sale.selling(), sale.copy, sale.copy, sale.put_back, sale.put_back_between_steps]
+    steps = [*sale.sale_steps(), sale.copy, sale.copy, sale.put_back, sale.roll_back_during_a_purchase]
     for _ in range(STEPS):
         await sale.step(steps)
 
@@ -153,4 +155,4 @@ async def test_calls_that_arrive_twice_keep_both_stores_consistent(stores: Store
     with repeated_calls(stores):
         sale = RandomSale(stores, await on_sale(stores, 6, 4, limit_per_person=6, limit_per_order=6), seed)
         for _ in range(STEPS):
-            await sale.step(sale.selling())
+            await sale.step(sale.sale_steps())

@@ -1,4 +1,4 @@
-"""Regression tests of faults that a review found in waiting rooms."""
+"""Regression tests for faults that a review found in waiting rooms."""
 
 import asyncio
 import json
@@ -34,7 +34,7 @@ from tests.support.store_copies import ConcertCopy
 
 
 async def expire_presence(stores: Stores, concert: Concert) -> None:
-    """Let half a minute pass without heartbeats and without the admission worker."""
+    """Advance the clock until all presence expires, without running the admission worker."""
     await stores.hot_state.expire_holds(concert.id, limit=100)
     await end_grace(stores, concert)
     for ms in (1_000, *[4_000] * 9):
@@ -43,7 +43,7 @@ async def expire_presence(stores: Stores, concert: Concert) -> None:
     assert (await stores.queues.read_queue(concert.id)).grace_until_ms == 0
 
 
-async def join_thousand(stores: Stores, concert: Concert) -> None:
+async def join_a_thousand_people(stores: Stores, concert: Concert) -> None:
     await register(stores, concert, make_people(1_000))
     await stores.hot_state.expire_holds(concert.id, limit=100)
 
@@ -62,7 +62,7 @@ async def test_a_spent_pass_stays_spent_after_the_store_lost_the_hold(stores: St
         await hold_with(stores, concert, "ann", token)
 
 
-async def test_hold_needs_a_pass_in_a_paused_passthrough_room(stores: Stores) -> None:
+async def test_hold_requires_a_pass_in_a_paused_passthrough_room(stores: Stores) -> None:
     concert = await with_room(stores, queueing_method=QueueingMethod.PASSTHROUGH, queue_all=True)
     with pytest.raises(NotAdmitted):
         await hold_with(stores, concert, "ann", None)
@@ -78,7 +78,7 @@ async def test_settings_that_arrive_late_do_not_undo_an_opening(stores: Stores) 
     assert (ann.state, ann.number) == (EntryState.WAITING, 1)
 
 
-async def test_a_first_join_writes_nothing_about_sockets(stores: Stores) -> None:
+async def test_a_first_join_writes_no_presence(stores: Stores) -> None:
     concert = await with_room(stores)
     await join(stores, concert, "ann")
     entry = json.loads(await stores.script_client.run_command("HGET", concert_key(concert, "entries"), "ann"))
@@ -86,7 +86,7 @@ async def test_a_first_join_writes_nothing_about_sockets(stores: Stores) -> None
 
 
 async def test_a_hold_without_a_pass_does_not_extend_a_session(stores: Stores) -> None:
-    """A session is extended for a hold made with its pass, not for other holds of its person."""
+    """A hold extends a session only if it was made with the pass of that session."""
     concert = await with_room(stores, suspended=True, total_active_users=1, session_duration_ms=8_000)
     await hold_with(stores, concert, "ann", None)
     concert = await change_room(stores, concert, suspended=False)
@@ -99,14 +99,14 @@ async def test_a_hold_without_a_pass_does_not_extend_a_session(stores: Stores) -
 
 
 async def test_manual_admission_to_a_paused_passthrough_room_is_limited(stores: Stores) -> None:
-    """ADR 18: while paused "only an organizer's admitNext calls, under both caps"."""
+    """ADR 18: in a paused room, only `admitNext` calls people, within both limits."""
     concert = await with_room(stores, queueing_method=QueueingMethod.PASSTHROUGH, queue_all=True, total_active_users=2)
     await join(stores, concert, *"abcdef")
     assert await stores.queues.admit_next(concert.id, command_key="k", digest="d", count=5) == 2
 
 
-async def test_hold_needs_a_pass_before_a_passthrough_room_opens(stores: Stores) -> None:
-    """docs/waiting-room.md: in SCHEDULED and PREQUEUE a hold needs a pass."""
+async def test_hold_requires_a_pass_before_a_passthrough_room_opens(stores: Stores) -> None:
+    """docs/waiting-room.md: in SCHEDULED and PREQUEUE, a hold requires a pass."""
     opens_at = datetime.now(UTC) + timedelta(hours=1)
     concert = await with_room(stores, queueing_method=QueueingMethod.PASSTHROUGH, opens_at=opens_at)
     assert (await stores.queues.read_queue(concert.id)).status == "PREQUEUE"
@@ -114,7 +114,7 @@ async def test_hold_needs_a_pass_before_a_passthrough_room_opens(stores: Stores)
         await hold_with(stores, concert, "ann", None)
 
 
-async def test_more_changes_of_one_version_than_a_page_are_read(stores: Stores) -> None:
+async def test_all_changes_of_one_version_are_read_despite_paging(stores: Stores) -> None:
     concert = await with_room(stores)
     await join(stores, concert, "ann")
     before = (await stores.queues.read_queue(concert.id)).version
@@ -131,19 +131,19 @@ async def test_more_changes_of_one_version_than_a_page_are_read(stores: Stores) 
 
 async def test_one_run_ends_a_bounded_number_of_entries(stores: Stores) -> None:
     concert = await with_room(stores)
-    await join_thousand(stores, concert)
+    await join_a_thousand_people(stores, concert)
     await expire_presence(stores, concert)
     left = []
     for is_more in (True, True, False):
         assert (await stores.hot_state.run_admission(concert.id, bound=1_000)).is_bounded is is_more
         left.append((await stores.queues.read_queue(concert.id)).positions.waiting_count)
-    # The first run ends 250 entries by their deadline and 250 that are absent at the front.
+    # The first run ends 250 overdue entries, and 250 absent ones at the front.
     assert left == [500, 0, 0]
 
 
 async def test_manual_admission_skips_all_absent_entries(stores: Stores) -> None:
     concert = await with_room(stores)
-    await join_thousand(stores, concert)
+    await join_a_thousand_people(stores, concert)
     await expire_presence(stores, concert)
     await join(stores, concert, "ann")
     assert await stores.queues.admit_next(concert.id, command_key="k", digest="d", count=5) == 1
@@ -189,16 +189,16 @@ async def test_lottery_setting_is_fixed_seconds_before_the_opening(stores: Store
     """Writing a change takes some time, and the queue may open in the meantime."""
     opens_at = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=8)
     concert = await with_room(stores, opens_at=opens_at, shuffle_at_start=is_on)
-    wish = RoomSettingsPatch((("shuffle_at_start", not is_on),))
+    change = RoomSettingsPatch((("shuffle_at_start", not is_on),))
     with pytest.raises(QueueOpened):
-        await rooms.configure(organizer(stores), concert.id, wish, expected_version=None)
+        await rooms.configure(organizer(stores), concert.id, change, expected_version=None)
     kept = await stores.concerts.get(concert.id)
     assert kept is not None
     assert kept.room.shuffle_at_start is is_on
 
 
-async def test_random_method_draws_everyone_with_the_same_chance(any_stores: Stores) -> None:
-    """200 of 600 are called; the share of each fifth is within five standard deviations."""
+async def test_the_random_method_gives_everyone_the_same_chance(any_stores: Stores) -> None:
+    """200 of 600 people are called; the share of each fifth is within five standard deviations."""
     room = {"total_active_users": 200, "new_users_per_minute": 100_000}
     concert = await with_room(any_stores, queueing_method=QueueingMethod.RANDOM, **room)
     people = make_people(750)

@@ -43,14 +43,14 @@ async def refusal_of_join(stores: Stores, concert: Concert) -> RoomNotOpen:
     return refusal.value
 
 
-async def test_a_paused_room_is_joined_and_calls_no_one_by_itself(any_stores: Stores) -> None:
+async def test_a_paused_room_accepts_joins_and_calls_no_one(any_stores: Stores) -> None:
     concert = await change_room(any_stores, await with_room(any_stores), queue_all=True)
     await join(any_stores, concert, "ann", "ben", "cyd")
     assert (await any_stores.queues.read_queue(concert.id)).status is RoomStatus.PAUSED
     assert await admit(any_stores, concert) == 0
     by_hand = await any_stores.queues.admit_next(concert.id, command_key="k", digest="d", count=1)
     assert by_hand == 1
-    # Calls made before a pause or by the organizer can be claimed; no freed slot is reassigned.
+    # A call made by the organizer can be claimed, but a freed slot is not reassigned.
     assert (await any_stores.queues.claim(concert.id, PersonId("ann"))).record.state is EntryState.ADMITTED
     await any_stores.queues.leave(concert.id, PersonId("ann"))
     assert await states(any_stores, concert, "ann", "ben", "cyd") == ["LEFT", "WAITING", "WAITING"]
@@ -90,7 +90,7 @@ async def test_a_rejecting_room_keeps_its_entries(any_stores: Stores) -> None:
     assert await admit(any_stores, concert) == 1
 
 
-async def test_passthrough_calls_all_who_wait_beyond_the_limits(any_stores: Stores) -> None:
+async def test_passthrough_calls_everyone_despite_the_limits(any_stores: Stores) -> None:
     concert = await with_room(any_stores, queueing_method=QueueingMethod.PASSTHROUGH, new_users_per_minute=1)
     await join(any_stores, concert, *"abcdef")
     assert await admit(any_stores, concert) == 6
@@ -111,7 +111,7 @@ async def test_a_suspended_room_refuses_joins_and_its_calls_expire(any_stores: S
     assert (await records(any_stores, concert, ["ann"]))[0].end_reason is EntryEnd.NOT_CLAIMED
 
 
-async def test_prequeue_is_joined_and_called_from_the_opening_on(any_stores: Stores) -> None:
+async def test_prequeued_people_are_called_after_the_opening(any_stores: Stores) -> None:
     now = datetime.now(UTC).replace(microsecond=0)
     joins_at, opens_at = now + timedelta(minutes=10), now + timedelta(minutes=20)
     concert = await with_room(any_stores, prequeue_starts_at=joins_at, opens_at=opens_at)
@@ -134,7 +134,7 @@ async def test_prequeue_is_joined_and_called_from_the_opening_on(any_stores: Sto
     assert await states(any_stores, concert, "ann", "ben") == ["READY", "READY"]
 
 
-async def test_random_method_calls_each_person_first_equally_often(stores: Stores) -> None:
+async def test_the_random_method_calls_each_person_first_equally_often(stores: Stores) -> None:
     """Four people wait, and one is called at a time."""
     concert = await with_room(stores, queueing_method=QueueingMethod.RANDOM, total_active_users=1)
     first: Counter[str] = Counter()
@@ -146,14 +146,14 @@ async def test_random_method_calls_each_person_first_equally_often(stores: Store
         (called,) = [who for who, state in found.items() if state is READY]
         first[called] += 1
         assert (await stores.queues.read_queue(concert.id)).positions.waiting_count == 3
-        # The person with the slot leaves last, so that no one else is called in the meantime.
+        # The person with the slot leaves last, so no one else is called in the meantime.
         await leave_all(stores, concert, [who for who in people if who != called])
         await stores.queues.leave(concert.id, PersonId(called))
     # The expected count is 50 for each person; five standard deviations are 31.
     assert all(19 <= first[who] <= 81 for who in people), first
 
 
-async def test_queue_continues_in_order_after_random_calls(any_stores: Stores) -> None:
+async def test_the_queue_continues_in_order_after_random_calls(any_stores: Stores) -> None:
     concert = await with_room(any_stores, queueing_method=QueueingMethod.RANDOM)
     people = tuple("abcdefgh")
     await join(any_stores, concert, *people)
@@ -179,7 +179,7 @@ async def test_a_reset_ends_waiting_entries_and_keeps_calls(any_stores: Stores) 
     joined = await join(any_stores, concert, "dan", "eve")
     assert [(r.number, r.round, r.state) for r in joined] == [(1, 2, "WAITING"), (2, 2, "WAITING")]
     assert len({r.entry_id for r in [*joined, *await records(any_stores, concert, ["ann", "cyd"])]}) == 4
-    # Slots of the previous round also count in the new one.
+    # Slots taken in the previous round also count in the new one.
     assert await admit(any_stores, concert) == 0
     await any_stores.queues.leave(concert.id, PersonId("ann"))
     assert await positions(any_stores, concert, "dan", "eve") == [0, 1]
@@ -279,10 +279,10 @@ async def test_every_step_writes_one_event(any_stores: Stores) -> None:
     assert (flow.inflow, flow.outflow, flow.no_shows) == (2, 2, 0)
 
 
-async def test_an_idle_concert_becomes_active_by_its_first_deadline(any_stores: Stores) -> None:
+async def test_an_idle_concert_becomes_active_with_its_first_deadline(any_stores: Stores) -> None:
     concert = await with_room(any_stores)
     assert await any_stores.hot_state.expire_holds(concert.id, limit=100) == ExpiryRun("EXPIRED", 0, is_active=False)
-    # An hour without workers is not an outage for a concert without work.
+    # If a concert has no work, an hour without workers is not an outage.
     await advance_clock(any_stores, concert, 3_600_000)
     assert await any_stores.script_client.run_command("PUBSUB", "NUMSUB", WORK_CHANNEL) == [WORK_CHANNEL.encode(), 0]
     await join(any_stores, concert, "ann")
@@ -290,7 +290,7 @@ async def test_an_idle_concert_becomes_active_by_its_first_deadline(any_stores: 
     assert (await any_stores.queues.read_queue(concert.id)).grace_until_ms == 0
 
 
-async def test_named_changes_are_bounded(stores: Stores) -> None:
+async def test_the_number_of_recorded_changes_is_bounded(stores: Stores) -> None:
     concert = await with_room(stores)
     await join(stores, concert, "ann")
     at = (await stores.queues.read_queue(concert.id)).version

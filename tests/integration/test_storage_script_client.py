@@ -1,4 +1,4 @@
-"""The client of the hot store: shared round trips, incarnations, separate failures, and closing."""
+"""The client of the hot store: shared round trips, incarnations, failures and closing."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -24,7 +24,7 @@ from tests.support.waiting import wait_until
 
 UNKNOWN = ConcertId("nosuchconcer")
 BROKEN = ConcertId("brokenconcer")
-FOR_EVER_MS = "600000"
+FOREVER_MS = "600000"
 """Longer than any test."""
 
 
@@ -40,16 +40,16 @@ async def reads_of(client: ScriptClient) -> int:
     return int(text.split("total_reads_processed:")[1].split()[0])
 
 
-async def test_calls_of_one_turn_share_a_round_trip(client: ScriptClient) -> None:
+async def test_concurrent_calls_share_a_round_trip(client: ScriptClient) -> None:
     await client.call(scripts.READ_STOCK, UNKNOWN)
     before = await reads_of(client)
     answers = await asyncio.gather(*[client.call(scripts.READ_STOCK, UNKNOWN) for _ in range(100)])
     assert {word for word, _ in answers} == {"UNKNOWN"}
-    # The server reads the 60 KiB in a few pieces; without sharing it would read a hundred times.
+    # The server reads the 60 KiB in a few pieces; separate calls would take a hundred reads.
     assert await reads_of(client) - before <= 50
 
 
-async def test_a_restarted_store_is_another_incarnation(own_stores: Stores, own_valkey: ServerProcess) -> None:
+async def test_a_restarted_store_has_a_new_incarnation(own_stores: Stores, own_valkey: ServerProcess) -> None:
     concert = await on_sale(own_stores, 5)
     before = await own_stores.script_client.call(scripts.READ_STOCK, concert.id)
     await restart(own_valkey)
@@ -57,7 +57,7 @@ async def test_a_restarted_store_is_another_incarnation(own_stores: Stores, own_
     assert (before[0], after[0]) == ("STOCK", "RECOVERING")
 
 
-async def test_a_call_to_an_absent_store_waits_for_no_timeout(
+async def test_a_call_to_a_stopped_store_fails_before_the_timeout(
     own_valkey: ServerProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(script_client, "TIMEOUT_S", 600.0)
@@ -70,11 +70,9 @@ async def test_a_call_to_an_absent_store_waits_for_no_timeout(
     await client.aclose()
 
 
-async def test_a_call_to_a_store_that_hangs_times_out(
-    own_valkey: ServerProcess, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_call_to_a_hanging_store_times_out(own_valkey: ServerProcess, monkeypatch: pytest.MonkeyPatch) -> None:
     async with redis.asyncio.Redis.from_url(own_valkey.url) as control:
-        await control.execute_command("CLIENT", "PAUSE", FOR_EVER_MS, "ALL")
+        await control.execute_command("CLIENT", "PAUSE", FOREVER_MS, "ALL")
     monkeypatch.setattr(script_client, "TIMEOUT_S", 0.1)
     client = ScriptClient(own_valkey.url)
     with pytest.raises(TemporarilyUnavailable):
@@ -83,7 +81,7 @@ async def test_a_call_to_a_store_that_hangs_times_out(
 
 
 async def test_a_store_demoted_to_a_replica_is_recovered_later(own_stores: Stores) -> None:
-    """READONLY closes the connection; the promotion changes the replication id."""
+    """A READONLY error closes the connection; the promotion changes the replication id."""
     concert = await on_sale(own_stores, 5)
     await own_stores.script_client.run_command("REPLICAOF", "127.0.0.1", "1")
     with pytest.raises(TemporarilyUnavailable):
@@ -100,7 +98,7 @@ async def _is_held(stores: Stores, concert: Concert) -> bool:
         return False
 
 
-async def test_an_error_of_one_call_fails_no_other(client: ScriptClient) -> None:
+async def test_an_error_in_one_call_fails_no_other(client: ScriptClient) -> None:
     await client.run_command("SET", concert_keys(BROKEN)[0], "not a hash")
     good, bad = client.call(scripts.READ_STOCK, UNKNOWN), client.call(scripts.READ_STOCK, BROKEN)
     first, second = await asyncio.gather(good, bad, return_exceptions=True)
@@ -114,7 +112,7 @@ async def test_an_undeclared_reply_is_an_error(client: ScriptClient) -> None:
         await client.call(strict, UNKNOWN)
 
 
-async def test_calls_beyond_the_bound_are_refused(client: ScriptClient) -> None:
+async def test_calls_beyond_the_limit_are_refused(client: ScriptClient) -> None:
     calls = [asyncio.ensure_future(client.call(scripts.READ_STOCK, UNKNOWN)) for _ in range(MAX_WAITING + 10)]
     answers = await asyncio.gather(*calls, return_exceptions=True)
     assert sum(isinstance(answer, TemporarilyUnavailable) for answer in answers) == 10
@@ -124,7 +122,7 @@ async def test_calls_beyond_the_bound_are_refused(client: ScriptClient) -> None:
 async def test_closing_refuses_calls_in_progress(own_valkey: ServerProcess) -> None:
     client = ScriptClient(own_valkey.url)
     await client.call(scripts.READ_STOCK, UNKNOWN)
-    await client.run_command("CLIENT", "PAUSE", FOR_EVER_MS, "ALL")
+    await client.run_command("CLIENT", "PAUSE", FOREVER_MS, "ALL")
     waiting = asyncio.create_task(client.call(scripts.READ_STOCK, UNKNOWN))
     await asyncio.sleep(0)
     await client.aclose()
@@ -133,8 +131,8 @@ async def test_closing_refuses_calls_in_progress(own_valkey: ServerProcess) -> N
 
 
 @pytest.mark.parametrize("turns", range(12))
-async def test_a_client_closes_at_every_step_of_a_call(own_valkey: ServerProcess, turns: int) -> None:
-    """Python 3.11 can lose a cancellation at the end of a send."""
+async def test_a_client_can_be_closed_at_every_step_of_a_call(own_valkey: ServerProcess, turns: int) -> None:
+    """Python 3.11 can lose a cancellation that arrives when a send completes."""
     client = ScriptClient(own_valkey.url)
     await client.call(scripts.READ_STOCK, UNKNOWN)
     calls = [asyncio.create_task(client.call(scripts.READ_STOCK, UNKNOWN)) for _ in range(3)]

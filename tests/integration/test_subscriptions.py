@@ -1,4 +1,4 @@
-"""Subscriptions from document to bytes on real stores: the latest payload equals a query's."""
+"""Subscriptions on real stores: the latest payload equals the result of a query."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -68,7 +68,7 @@ class Received:
     is_complete: bool = False
 
     def deliver(self, rendered: Rendered) -> None:
-        assert not self.is_complete, "a payload came after the last one"
+        assert not self.is_complete, "a payload arrived after the last one"
         answer = orjson.loads(rendered.payload)
         assert list(answer) == ["data"], answer
         self.payloads += answer["data"].values()
@@ -96,14 +96,14 @@ class Person:
         return received
 
     async def query(self) -> Any:
-        """Return the current state from a query."""
+        """Query the current state."""
         variables = {"id": ids.of_concert(self.concert.id)}
         answer = await execute(Operation(NOW, variables, None), context(self.stores, self.name))
         assert list(answer.payload) == ["data"], answer.payload
         return answer.payload["data"]
 
     async def expected_position(self) -> Any:
-        """Return the fields of `queuePosition` from a query."""
+        """Build the expected payload of `queuePosition` from a query."""
         now = orjson.loads(orjson.dumps(await self.query()))
         never_joined = dict.fromkeys(("state", "number", "position", "expiresAt", "pass"))
         return (now["queueEntry"] or never_joined) | now["waitingRoom"] | {"stock": now["concert"]["stock"]}
@@ -123,7 +123,7 @@ async def alice(stores: Stores, hub: Hub) -> Person:
 
 
 async def test_every_step_of_a_visit_is_pushed(stores: Stores, hub: Hub, alice: Person) -> None:
-    """At every step, two people receive the same values as from their queries."""
+    """At every step, both people receive the same values as their queries return."""
     concert, alice_context = alice.concert, context(stores, "alice")
     bob = Person("bob", stores, hub, concert)
     alice_queue, bob_queue = await alice.subscribe(QUEUE_POSITION), await bob.subscribe(QUEUE_POSITION)
@@ -150,11 +150,11 @@ async def test_every_step_of_a_visit_is_pushed(stores: Stores, hub: Hub, alice: 
     assert token is not None
     assert bob_queue.latest()["pass"] is None
 
-    taken = await holds.hold_tickets(alice_context, concert.id, lines(concert, 2), key(), queue_pass=token)
+    hold = await holds.hold_tickets(alice_context, concert.id, lines(concert, 2), key(), queue_pass=token)
     await wait_for_both()
     await wait_until(lambda: held.payloads, what="the hold")
-    assert (held.latest()["id"], held.latest()["state"]) == (ids.of_hold(concert.id, taken.id), "HELD")
-    order = await buy(stores, taken)
+    assert (held.latest()["id"], held.latest()["state"]) == (ids.of_hold(concert.id, hold.id), "HELD")
+    order = await buy(stores, hold)
     await wait_until(lambda: alice_queue.is_complete, what="the end of the visit")
     assert (alice_queue.latest()["state"], alice_queue.latest()["pass"]["token"]) == ("COMPLETED", None)
     await bob.wait_for_latest(bob_queue)
@@ -174,7 +174,7 @@ async def test_every_step_of_a_visit_is_pushed(stores: Stores, hub: Hub, alice: 
         assert versions == sorted(set(versions))
 
 
-async def test_late_subscriber_gets_the_same_as_an_early_one(alice: Person) -> None:
+async def test_a_late_subscriber_gets_the_same_payload_as_an_early_one(alice: Person) -> None:
     """Each payload is complete, so a client needs only the latest one."""
     stores, concert = alice.stores, alice.concert
     early, stock_early = await alice.subscribe(QUEUE_POSITION), await alice.subscribe(STOCK_CHANGED)
@@ -218,7 +218,7 @@ async def test_subscription_without_readable_stock_is_refused(stores: Stores, hu
 
 
 async def test_every_device_of_a_person_gets_the_same_payloads(stores: Stores, alice: Person) -> None:
-    """All devices get equal payloads, one by one, after the last device has subscribed."""
+    """All devices get the same sequence of payloads after the last device has subscribed."""
     await queues.join_queue(context(stores, "bob"), alice.concert.id)
     devices = [await alice.subscribe(QUEUE_POSITION) for _ in range(3)]
     await queues.join_queue(context(stores, "alice"), alice.concert.id)

@@ -1,4 +1,4 @@
-"""Startup with data of the version that had Redis keys in `onsale:`, written by commit 60c4621."""
+"""Startup with data written by commit 60c4621, whose Redis keys start with `onsale:`."""
 
 import json
 from collections.abc import AsyncIterator
@@ -75,7 +75,7 @@ async def test_upgrade_adds_buyers_to_the_index_of_their_concerts(upgraded: Stor
     assert await upgraded.person_concerts.list(PersonId("ann")) == (SOLD,)
 
 
-async def test_upgrade_loses_entries_and_people_join_again(upgraded: Stores) -> None:
+async def test_upgrade_loses_entries_but_people_can_rejoin(upgraded: Stores) -> None:
     await until_trusted(upgraded, QUEUED)
     assert (await upgraded.queues.read_queue(QUEUED)).positions.waiting_count == 0
     assert await queues.get_viewer_entry(context(upgraded, "ann"), QUEUED) is None

@@ -18,7 +18,7 @@ from workers.expiry import ExpiryWorker
 from workers.runner import ALL, Worker, run_forever
 
 
-async def test_two_processes_with_two_of_each_worker_sell_100_tickets_once(
+async def test_several_workers_in_two_processes_sell_100_tickets_once(
     valkey_url: str, mongo_url: str, mongo_database: str
 ) -> None:
     async with (
@@ -61,7 +61,7 @@ async def test_workers_continue_after_an_outage(own_stores: Stores, own_valkey: 
             except Exception:
                 return False
 
-        # The outage may have been so long that a grace of a minute began.
+        # After a long outage, a grace period of one minute begins.
         await wait_until(is_free, timeout=90, what="the expiry after the outage")
 
 
@@ -77,7 +77,7 @@ class Faulty:
     async def run_once(self, stores: Stores) -> int:
         self.runs += 1
         if self.runs < 3:
-            raise RuntimeError("the database is away")
+            raise RuntimeError("the database is unavailable")
         return 1
 
 
@@ -89,7 +89,7 @@ async def test_a_worker_continues_after_failures(stores: Stores, caplog: pytest.
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
     assert [record.message for record in caplog.records if record.name == "workers.runner"] == [
-        "worker faulty failed: the database is away"
+        "worker faulty failed: the database is unavailable"
     ]
 
 
@@ -117,7 +117,7 @@ async def test_the_command_runs_workers_until_sigterm(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "environment", "words"),
+    ("arguments", "environment", "message"),
     [
         (["nosuch"], {}, "unknown worker nosuch"),
         (
@@ -128,8 +128,10 @@ async def test_the_command_runs_workers_until_sigterm(
         ([], {"ONSALE_PORT": "many"}, "ONSALE_PORT is 'many'"),
     ],
 )
-async def test_the_command_names_what_is_wrong(arguments: list[str], environment: dict[str, str], words: str) -> None:
+async def test_the_command_reports_invalid_arguments_and_settings(
+    arguments: list[str], environment: dict[str, str], message: str
+) -> None:
     process = await start_command(*arguments, **environment)
     output, _ = await process.communicate()
     assert process.returncode == 2
-    assert words in output.decode()
+    assert message in output.decode()

@@ -1,4 +1,4 @@
-"""The archive of queue events: each event once, even after crashes, and dead letters."""
+"""Each queue event is archived once, even after crashes; invalid ones become dead letters."""
 
 import asyncio
 from collections.abc import Sequence
@@ -45,7 +45,7 @@ async def end_pauses(stores: Stores, concert: Concert, *event_ids: str) -> None:
 
 
 async def add(stores: Stores, concert: Concert, *fields: str | bytes) -> str:
-    """Add an event that no script writes. Return its id."""
+    """Add an event that no script would write. Return its id."""
     id_: Any = await stores.script_client.run_command("XADD", stream(concert), "*", *fields)
     return str(id_.decode())
 
@@ -80,7 +80,7 @@ async def test_each_event_is_archived_once_and_leaves_the_stream(any_stores: Sto
     ]
     assert [event.at for event in of_ann] == sorted(event.at for event in of_ann)
     found = await read_archive(any_stores, concert)
-    # Both were called, ben in the step in which ann left; each admission run has one event.
+    # Both ann and ben were called, ben when ann left.
     assert [event.person_id for event in found if event.kind is QueueEventKind.CALLED] == ["ann", "ben"]
     admitted = [event for event in found if event.kind is QueueEventKind.ADMITTED]
     assert {(event.person_id, event.count) for event in admitted} == {(None, 1)}
@@ -162,7 +162,7 @@ async def test_a_failed_batch_is_handled_event_by_event(stores: Stores) -> None:
     [{"errorCode": 50}, {"writeConcernError": {"code": 64, "errmsg": "waiting for replication timed out"}}],
     ids=["refused", "without the majority"],
 )
-async def test_failures_of_mongodb_count_no_try_and_lose_no_event(
+async def test_mongodb_failures_use_up_no_try_and_lose_no_event(
     stores: Stores, mongo_url: str, failure: dict[str, Any]
 ) -> None:
     concert = await make_queue(stores, "ann", "ben")
@@ -186,7 +186,7 @@ async def test_worker_continues_after_the_database_was_down(
     async with opened(valkey_url, own_mongod.url, mongo_database) as stores:
         concert = await make_queue(stores, "ann")
         async with running_workers(stores, valkey_url, HistoryWorker.name):
-            await wait_until(lambda: archived(stores, concert), what="ann")
+            await wait_until(lambda: archived(stores, concert), what="the first event")
             await own_mongod.kill()
             await add(stores, concert, "event", "left", "person", "ann", "place", "1", "round", "1", "end", "LEFT")
 
@@ -194,7 +194,7 @@ async def test_worker_continues_after_the_database_was_down(
                 pending: Any = await stores.script_client.run_command("XPENDING", stream(concert), GROUP)
                 return bool(pending[0] == 1)
 
-            await wait_until(is_pending, what="a try")
+            await wait_until(is_pending, what="the first try")
             await own_mongod.start()
 
             async def is_done() -> bool:
@@ -216,7 +216,7 @@ async def test_history_is_kept_for_ninety_days_and_read_by_index(stores: Stores)
 async def test_history_is_read_in_pages(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(queue_history, "MAX_READ", 2)
     concert = await make_queue(stores, "ann")
-    # Events of the same millisecond are in stream order, not in the text order of their ids.
+    # Events in the same millisecond keep the order of the stream, not the text order of their ids.
     moment = int((await stream_ids(stores, concert))[0].partition("-")[0]) + 1
     for number in range(12):
         fields = ("event", "joined", "person", f"p{number}", "place", str(number), "round", "1")

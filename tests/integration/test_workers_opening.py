@@ -1,4 +1,4 @@
-"""The worker opens queues with a lottery on time, once, and independently of each other."""
+"""The worker opens each queue with a lottery on time, once, and independently of the others."""
 
 import asyncio
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ from workers.opening import OpeningWorker
 
 
 class OpeningRecorder:
-    """Records the concerts that the worker tries to open; opening a `failing` one raises."""
+    """Records the concerts that the worker tries to open; those in `failing` raise an error."""
 
     def __init__(self, stores: Stores, monkeypatch: pytest.MonkeyPatch, *, failing: Sequence[ConcertId] = ()) -> None:
         self.concerts: list[ConcertId] = []
@@ -39,7 +39,7 @@ class OpeningRecorder:
 
 
 async def test_a_queue_opens_at_its_time(stores: Stores, valkey_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """All workers run as in production; the clocks of workers and store advance by an hour."""
+    """All workers run, and the clocks of the worker and the store advance by an hour."""
     opens_at = datetime.now(UTC) + timedelta(hours=1)
     concert = await with_lottery(stores, opens_at=opens_at)
     people = make_people(5)
@@ -105,7 +105,7 @@ async def test_a_failed_opening_does_not_stop_others(
     assert warned == [f"the lottery of concert {broken.id} cannot be opened yet: no commitment"]
 
 
-async def test_workers_of_two_processes_open_once(valkey_url: str, mongo_url: str, mongo_database: str) -> None:
+async def test_workers_in_two_processes_open_a_queue_once(valkey_url: str, mongo_url: str, mongo_database: str) -> None:
     async with (
         opened(valkey_url, mongo_url, mongo_database) as one,
         opened(valkey_url, mongo_url, mongo_database) as other,

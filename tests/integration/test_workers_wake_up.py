@@ -1,4 +1,4 @@
-"""Workers of idle and active concerts: an idle concert is woken at once; none delays another."""
+"""An idle concert is woken immediately, and no concert delays the workers of another."""
 
 import logging
 from collections import Counter
@@ -39,33 +39,33 @@ class RunCounter:
         return self._counts[concert.id]
 
     async def wait_for_three(self, concert: Concert) -> None:
-        """Wait for three more runs for a concert."""
+        """Wait for three more runs for the concert."""
         before = self.count(concert)
-        await wait_until(lambda: self.count(concert) >= before + 3, what="runs at the concert")
+        await wait_until(lambda: self.count(concert) >= before + 3, what="three more runs")
 
 
-async def test_an_idle_concert_is_left_alone_until_the_first_join(
+async def test_no_worker_runs_for_an_idle_concert_until_the_first_join(
     any_stores: Stores, store_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Here an idle concert is due only after an hour, so the call requires a wake-up."""
+    """An idle concert is due only after an hour, so calling ben in time requires a wake-up."""
     monkeypatch.setattr(AdmissionWorker, "idle_s", 3_600.0)
     active, idle = await with_room(any_stores), await with_room(any_stores)
     runs = RunCounter(any_stores, monkeypatch)
     async with running_workers(any_stores, store_url, "expiry", "admission"):
         await wait_until(lambda: runs.count(active) and runs.count(idle), what="the first round")
         await queues.join_queue(context(any_stores, "ann"), active.id)
-        # The start of the subscription wakes all concerts, before the hint that calls ann.
-        await wait_until(lambda: is_called(any_stores, active, "ann"), what="the call at the active concert")
+        # Starting the subscription wakes all concerts, but before the hint that calls ann.
+        await wait_until(lambda: is_called(any_stores, active, "ann"), what="the call for the active concert")
         await runs.wait_for_three(active)
         before = runs.count(idle)
         await runs.wait_for_three(active)
         assert runs.count(idle) == before
         await queues.join_queue(context(any_stores, "ben"), idle.id)
-        await wait_until(lambda: is_called(any_stores, idle, "ben"), what="the call at the idle concert")
+        await wait_until(lambda: is_called(any_stores, idle, "ben"), what="the call for the idle concert")
         await runs.wait_for_three(idle)
 
 
-async def test_work_at_a_concert_of_another_process_is_found(
+async def test_a_concert_created_by_another_process_is_found(
     valkey_url: str, mongo_url: str, mongo_database: str
 ) -> None:
     async with (
@@ -93,7 +93,7 @@ async def test_a_lost_hint_only_delays_the_call(
 
 
 @pytest.mark.parametrize("worker", [ExpiryWorker(), AdmissionWorker()], ids=lambda worker: worker.name)
-async def test_a_busy_concert_leaves_turns_to_others(
+async def test_a_busy_concert_does_not_block_others(
     stores: Stores, monkeypatch: pytest.MonkeyPatch, worker: ExpiryWorker | AdmissionWorker
 ) -> None:
     concert = await with_room(stores)
