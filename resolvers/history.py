@@ -109,8 +109,8 @@ def is_past(concert: Concert) -> bool:
 
 
 @contextmanager
-def past_raises(concert_id: ConcertId, refusal: Refusal) -> Iterator[None]:
-    """Turn NotOnSale, which the hot state raises when it has no keys, into `refusal` for a past
+def past_raises(concert_id: ConcertId, make_refusal: Callable[[], Refusal]) -> Iterator[None]:
+    """Turn NotOnSale, which the hot state raises when it has no keys, into a refusal for a past
     concert, and into NotFound for a draft, which is not public.
     """
     try:
@@ -118,7 +118,7 @@ def past_raises(concert_id: ConcertId, refusal: Refusal) -> Iterator[None]:
     except NotOnSale as error:
         if error.status is ConcertStatus.DRAFT:
             raise NotFound("Concert", concert_id) from error
-        raise refusal from error
+        raise make_refusal() from error
 
 
 def build_past_stock(concert: Concert, sold: Mapping[TierId, int], *, for_organizer: bool) -> Stock:
