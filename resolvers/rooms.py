@@ -15,7 +15,6 @@ from typing import TypeVar
 
 from domain.concerts import Concert, ConcertStatus
 from domain.errors import IdempotencyConflict, IllegalTransition, RoomNotOpen
-from domain.estimates.room_flow import RoomFlow
 from domain.ids import ConcertId, fingerprint
 from domain.page import Page
 from domain.queues import RoomStatus, WaitingRoom, begin_round
@@ -41,7 +40,8 @@ async def get_waiting_room(context: Context, concert_id: ConcertId) -> WaitingRo
     if concert is None:
         return None
     if concert.status is ConcertStatus.DRAFT:
-        return build_waiting_room(concert, _empty_room_state(concert))
+        status = RoomStatus.SUSPENDED if concert.room.suspended else RoomStatus.SCHEDULED
+        return build_waiting_room(concert, RoomState.empty(status))
     if is_past(concert):
         return build_past_room(concert)
     return build_waiting_room(concert, await context.stores.queues.read_room(concert_id))
@@ -202,18 +202,3 @@ async def _find_audit(context: Context, done: RoomCommand) -> RoomAudit | None:
     if row is not None and row.command.digest != done.digest:
         raise IdempotencyConflict
     return row
-
-
-def _empty_room_state(concert: Concert) -> RoomState:
-    """Build the room state of a draft, whose queue cannot be joined."""
-    return RoomState(
-        epoch=0,
-        version=0,
-        serving_number=0,
-        tail=0,
-        waiting_count=0,
-        slots_taken=0,
-        passes_issued=0,
-        status=RoomStatus.SUSPENDED if concert.room.suspended else RoomStatus.SCHEDULED,
-        flow=RoomFlow(now_s=datetime.now(UTC).timestamp()),
-    )
