@@ -17,8 +17,8 @@ import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 
@@ -28,10 +28,10 @@ from graphql import get_introspection_query
 
 from auth.passes import PassSigner
 from auth.viewer import Role, Viewer
+from bench.clients.catalog import sale_concert
 from bench.clients.ledger import percentile
-from domain.concerts import ConcertDraft, ConcertTerms, TierDraft, Venue
+from domain.concerts import ConcertDraft, TierDraft
 from domain.ids import PersonId
-from domain.money import CurrencyCode
 from resolvers.concerts import create_concert, publish_concert
 from resolvers.context import Resources
 from schema import execute
@@ -44,6 +44,7 @@ RESULTS = Path(__file__).parent / "results" / "hostile.json"
 MAX_BUSY_MS = 50
 CONCERTS = 120
 TIERS = 50
+TIER_CAPACITY = 100
 OTHER_CLIENT_PAUSE_S = 0.005
 PROBE_S = 0.001
 SMALL = "{ concerts(first: 1) { nodes { name stock { version } } } }"
@@ -134,22 +135,8 @@ def make_resources(stores: Stores) -> Resources:
 
 
 def make_draft() -> ConcertDraft:
-    now = datetime.now(UTC).replace(microsecond=0)
-    return ConcertDraft(
-        terms=ConcertTerms(
-            name="Goldberg Variations",
-            venue=Venue("Concertgebouw", "Amsterdam", "NL"),
-            description="An aria with thirty variations.",
-            starts_at=now + timedelta(days=30),
-            sales_start_at=now - timedelta(hours=1),
-            sales_end_at=now + timedelta(days=29),
-            limit_per_order=10,
-            limit_per_person=10,
-            hold_duration_ms=600_000,
-        ),
-        currency=CurrencyCode.EUR,
-        tiers=tuple(TierDraft(f"Tier {number}", 2_500, 100) for number in range(TIERS)),
-    )
+    tiers = tuple(TierDraft(f"Tier {number}", 2_500, TIER_CAPACITY) for number in range(TIERS))
+    return replace(sale_concert(TIERS * TIER_CAPACITY, datetime.now(UTC)), tiers=tiers)
 
 
 @dataclass(slots=True)

@@ -6,11 +6,12 @@ import asyncio
 import logging
 import random
 import secrets
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from domain.concerts import Concert, ConcertStatus
-from domain.errors import NotFound, QueueOpened, TemporarilyUnavailable, describe_cause
+from domain.errors import NotFound, QueueOpened, TemporarilyUnavailable, VersionConflict, describe_cause
 from domain.ids import ConcertId
 from domain.queues import begin_round
 from domain.room_audits import RoomAction, RoomCommand
@@ -45,6 +46,39 @@ def make_command(
 ) -> RoomCommand:
     viewer = context.signed_in()
     return RoomCommand(id_ or secrets.token_hex(16), viewer.person_id, viewer.name, action, digest)
+
+
+async def change_concert(
+    context: Context,
+    concert_id: ConcertId,
+    change: Callable[[Concert], Concert],
+    done: RoomCommand,
+    *,
+    expected_version: int | None = None,
+    of_settings: bool = False,
+) -> Concert:
+    """Save the concert that `change` returns for the stored one, and return it. Writes nothing if
+    they are equal.
+
+    After a lost race, `change` is called again with the concert that won. Raises VersionConflict if
+    `expected_version` is given and is not the version of the concert, or of its settings with
+    `of_settings`; without it, only after ten lost races. Also raises NotFound, the errors of
+    `change`, and QueueOpened, CapacityInUse or AlreadyDone.
+    """
+    for attempt in range(MAX_ATTEMPTS):
+        before = await get_existing(context, concert_id)
+        version = before.room.version if of_settings else before.version
+        if expected_version not in (None, version):
+            raise VersionConflict(concert_id, version, of_settings=of_settings)
+        after = change(before)
+        if after == before:
+            return before
+        try:
+            return await save_concert(context, before, after, done)
+        except VersionConflict:
+            # Another change came first, possibly not a change of the room.
+            await pause_before_retry(attempt)
+    raise VersionConflict(concert_id, version, of_settings=of_settings, is_retryable=expected_version is None)
 
 
 async def save_concert(context: Context, before: Concert, after: Concert, done: RoomCommand) -> Concert:

@@ -17,13 +17,7 @@ from domain.concerts import (
     ConcertStatus,
     Tier,
 )
-from domain.errors import (
-    FieldProblem,
-    IllegalTransition,
-    InvalidInput,
-    TemporarilyUnavailable,
-    VersionConflict,
-)
+from domain.errors import FieldProblem, IllegalTransition, InvalidInput, TemporarilyUnavailable
 from domain.ids import ConcertId, new_concert_id, tier_id
 from domain.money import CurrencyCode
 from domain.page import Page
@@ -38,14 +32,7 @@ from domain.validation import (
     is_slug,
     raise_problems,
 )
-from resolvers.concert_updates import (
-    MAX_ATTEMPTS,
-    get_existing,
-    log_later,
-    make_command,
-    pause_before_retry,
-    save_concert,
-)
+from resolvers.concert_updates import change_concert, log_later, make_command
 from resolvers.context import Context
 from resolvers.history import build_past_stock, is_past
 from resolvers.load_once import NowOrLater
@@ -179,27 +166,8 @@ async def update_concert(
     IllegalTransition if the concert is closed, NotFound, and InvalidInput. Without an expected
     version, the change applies to any version and is retried after a lost race.
     """
-    change = clean_change(change)
-    for attempt in range(MAX_ATTEMPTS):
-        before = await get_existing(context, concert_id)
-        if expected_version not in (None, before.version):
-            raise VersionConflict(concert_id, before.version)
-        if before.status is ConcertStatus.CLOSED:
-            raise IllegalTransition(concert_id, before.status, "changed")
-        after = _changed(before, change)
-        found = (
-            change_problems(change),
-            changed_concert_problems(before, after, change),
-            _past_problems(before, change),
-        )
-        raise_problems(chain.from_iterable(found))
-        if after == before:
-            return before
-        try:
-            return await save_concert(context, before, after, make_command(context))
-        except VersionConflict:
-            await pause_before_retry(attempt)
-    raise VersionConflict(concert_id, before.version, is_retryable=expected_version is None)
+    apply = partial(_apply, clean_change(change))
+    return await change_concert(context, concert_id, apply, make_command(context), expected_version=expected_version)
 
 
 async def publish_concert(context: Context, concert_id: ConcertId) -> Concert:
@@ -224,17 +192,23 @@ async def _move(context: Context, concert_id: ConcertId, status: ConcertStatus) 
 
     Raises IllegalTransition or NotFound.
     """
-    for attempt in range(MAX_ATTEMPTS):
-        before = await get_existing(context, concert_id)
-        if before.status is status:
-            return before
-        if status not in NEXT_STATUS[before.status]:
+
+    def move(before: Concert) -> Concert:
+        if status not in (before.status, *NEXT_STATUS[before.status]):
             raise IllegalTransition(concert_id, before.status, status.lower())
-        try:
-            return await save_concert(context, before, replace(before, status=status), make_command(context))
-        except VersionConflict:
-            await pause_before_retry(attempt)
-    raise VersionConflict(concert_id, before.version, is_retryable=True)
+        return replace(before, status=status)
+
+    return await change_concert(context, concert_id, move, make_command(context))
+
+
+def _apply(change: ConcertChange, before: Concert) -> Concert:
+    """Return the changed concert. Raises IllegalTransition if it is closed, and InvalidInput."""
+    if before.status is ConcertStatus.CLOSED:
+        raise IllegalTransition(before.id, before.status, "changed")
+    after = _changed(before, change)
+    found = (change_problems(change), changed_concert_problems(before, after, change), _past_problems(before, change))
+    raise_problems(chain.from_iterable(found))
+    return after
 
 
 def _changed(before: Concert, change: ConcertChange) -> Concert:

@@ -10,16 +10,16 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 
 from domain.concerts import Concert, ConcertStatus
 from domain.errors import NotFound, NotOnSale, Refusal
-from domain.estimates.room_flow import RoomFlow
 from domain.ids import ConcertId, TierId
 from domain.queues import RoomStatus, WaitingRoom
 from domain.stock import Stock, TierStock
+from resolvers.wait_tables import build_waiting_room
 from storage.connect import Stores
 from storage.hot.hot_state import is_history
+from storage.hot.queue_state import RoomState
 
 KEPT_S = 3_600.0
 """How long counts are cached. Past concerts get no new orders, but a database may be restored from
@@ -108,8 +108,8 @@ def is_past(concert: Concert) -> bool:
 
 
 @contextmanager
-def past_raises(concert_id: ConcertId, refusal: Refusal) -> Iterator[None]:
-    """Convert NotOnSale, which the hot state raises if it has no keys, to `refusal` for a past
+def past_raises(concert_id: ConcertId, make_refusal: Callable[[], Refusal]) -> Iterator[None]:
+    """Convert NotOnSale, which the hot state raises if it has no keys, to a refusal for a past
     concert, and to NotFound for a draft, which is not public.
     """
     try:
@@ -117,7 +117,7 @@ def past_raises(concert_id: ConcertId, refusal: Refusal) -> Iterator[None]:
     except NotOnSale as error:
         if error.status is ConcertStatus.DRAFT:
             raise NotFound("Concert", concert_id) from error
-        raise refusal from error
+        raise make_refusal() from error
 
 
 def build_past_stock(concert: Concert, sold: Mapping[TierId, int], *, for_organizer: bool) -> Stock:
@@ -132,21 +132,8 @@ def build_past_stock(concert: Concert, sold: Mapping[TierId, int], *, for_organi
 
 def build_past_room(concert: Concert) -> WaitingRoom:
     """Build the waiting room of a past concert, which is closed and empty and has no counts."""
-    return WaitingRoom(
-        concert_id=concert.id,
-        settings=concert.room,
-        status=RoomStatus.CLOSED,
-        opens_at=concert.room_opens_at,
-        epoch=_last_epoch(concert),
-        version=0,
-        serving_number=0,
-        tail=0,
-        waiting_count=0,
-        slots_taken=0,
-        passes_issued=0,
-        flow=RoomFlow(now_s=datetime.now(UTC).timestamp()),
-        is_past=True,
-    )
+    state = RoomState.empty(RoomStatus.CLOSED, epoch=_last_epoch(concert))
+    return build_waiting_room(concert, state, is_past=True)
 
 
 def _last_epoch(concert: Concert) -> int:

@@ -1,6 +1,7 @@
 """Resolvers for the hold fields. They create, release and read holds."""
 
 import asyncio
+from functools import partial
 from itertools import chain
 
 from domain.errors import NotFound, NotOnSale
@@ -61,7 +62,7 @@ async def create_hold(
 
 
 async def release_hold(context: Context, concert_id: ConcertId, id_: HoldId) -> Hold:
-    with past_raises(concert_id, NotFound("Hold", id_)):
+    with past_raises(concert_id, partial(NotFound, "Hold", id_)):
         return await context.stores.holds.release(concert_id, id_, person_id=context.signed_in().person_id)
 
 
@@ -71,7 +72,7 @@ async def get_hold(context: Context, concert_id: ConcertId, id_: HoldId) -> Hold
     Raises NotFound if the concert does not exist, is a draft or is past.
     """
     viewer = context.signed_in()
-    with past_raises(concert_id, NotFound("Hold", id_)):
+    with past_raises(concert_id, partial(NotFound, "Hold", id_)):
         hold = await context.stores.holds.get(concert_id, id_)
     is_visible = hold is not None and (hold.person_id == viewer.person_id or viewer.is_organizer)
     return hold if is_visible else None

@@ -5,6 +5,7 @@ read entries.
 import asyncio
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from auth.passes import BadPass, PassClaims, PassSigner
@@ -46,27 +47,27 @@ async def join_queue(context: Context, concert_id: ConcertId) -> QueueEntry:
     """
     person_id = context.signed_in().person_id
     concert = await _find_concert(context, concert_id)
-    closed = RoomNotOpen(concert_id, RoomStatus.CLOSED)
+    make_refusal = partial(RoomNotOpen, concert_id, RoomStatus.CLOSED)
     if is_past(concert):
-        raise closed
+        raise make_refusal()
     # All of this takes one round trip and precedes the join, because an entry must never be missing
     # from its person's index.
     await asyncio.gather(*_count_joins(context, person_id), add_to_index(context, person_id, concert))
-    with past_raises(concert_id, closed):
+    with past_raises(concert_id, make_refusal):
         joined = await context.stores.queues.join(concert_id, person_id)
     return _show(context, concert, joined)
 
 
 async def leave_queue(context: Context, concert_id: ConcertId) -> QueueEntry:
     concert = await _find_concert(context, concert_id)
-    with past_raises(concert_id, NotInQueue()):
+    with past_raises(concert_id, NotInQueue):
         left = await context.stores.queues.leave(concert_id, context.signed_in().person_id)
     return _show(context, concert, left)
 
 
 async def heartbeat(context: Context, concert_id: ConcertId) -> QueueEntry:
     concert = await _find_concert(context, concert_id)
-    with past_raises(concert_id, NotInQueue()):
+    with past_raises(concert_id, NotInQueue):
         kept = await context.stores.queues.heartbeat(concert_id, context.signed_in().person_id)
     return _show(context, concert, kept)
 
@@ -74,7 +75,7 @@ async def heartbeat(context: Context, concert_id: ConcertId) -> QueueEntry:
 async def claim_pass(context: Context, concert_id: ConcertId) -> QueueEntry:
     """Return the entry with its pass; claiming again returns the same pass."""
     concert = await _find_concert(context, concert_id)
-    with past_raises(concert_id, NotInQueue()), hidden_positions(concert):
+    with past_raises(concert_id, NotInQueue), hidden_positions(concert):
         claimed = await context.stores.queues.claim(concert_id, context.signed_in().person_id)
     return _show(context, concert, claimed)
 
@@ -83,7 +84,7 @@ async def get_viewer_entry(context: Context, concert_id: ConcertId) -> QueueEntr
     """Return the viewer's latest entry. Raises NotFound for a draft or a past concert."""
     person_id = context.signed_in().person_id
     concert = await _find_concert(context, concert_id)
-    with past_raises(concert_id, NotFound("Concert", concert_id)):
+    with past_raises(concert_id, partial(NotFound, "Concert", concert_id)):
         found = await context.stores.queues.read_position(concert_id, person_id)
     return None if found is None else _show(context, concert, found)
 

@@ -14,8 +14,7 @@ from itertools import chain
 from typing import TypeVar
 
 from domain.concerts import Concert, ConcertStatus
-from domain.errors import IdempotencyConflict, IllegalTransition, RoomNotOpen, VersionConflict
-from domain.estimates.room_flow import RoomFlow
+from domain.errors import IdempotencyConflict, IllegalTransition, RoomNotOpen
 from domain.ids import ConcertId, fingerprint
 from domain.page import Page
 from domain.queues import RoomStatus, WaitingRoom, begin_round
@@ -23,7 +22,7 @@ from domain.room_audits import AdmissionLimit, ManualAdmission, RoomAction, Room
 from domain.room_changes import RoomSettingsPatch
 from domain.text.cleaning import clean_patch
 from domain.validation import call_problems, key_problems, raise_problems, room_problems
-from resolvers.concert_updates import MAX_ATTEMPTS, get_existing, make_command, pause_before_retry, save_concert
+from resolvers.concert_updates import change_concert, get_existing, make_command
 from resolvers.concerts import load_concert
 from resolvers.context import Context
 from resolvers.history import build_past_room, is_past
@@ -41,7 +40,8 @@ async def get_waiting_room(context: Context, concert_id: ConcertId) -> WaitingRo
     if concert is None:
         return None
     if concert.status is ConcertStatus.DRAFT:
-        return build_waiting_room(concert, _empty_room_state(concert))
+        status = RoomStatus.SUSPENDED if concert.room.suspended else RoomStatus.SCHEDULED
+        return build_waiting_room(concert, RoomState.empty(status))
     if is_past(concert):
         return build_past_room(concert)
     return build_waiting_room(concert, await context.stores.queues.read_room(concert_id))
@@ -133,34 +133,24 @@ async def _change(
     expected_version: int | None = None,
 ) -> Concert:
     """Apply the change and return the concert. Writes nothing if the change has no effect."""
-    change = clean_patch(change)
-    for attempt in range(MAX_ATTEMPTS):
-        before = await get_existing(context, concert_id)
-        if expected_version not in (None, before.room.version):
-            raise VersionConflict(concert_id, before.room.version, of_settings=True)
-        after = _changed(before, change, done.action)
-        if after == before:
-            return before
-        raise_problems(room_problems("settings", after, before=before))
-        try:
-            return await save_concert(context, before, after, done)
-        except VersionConflict:
-            # Another change to the concert came first, perhaps not to its room.
-            await pause_before_retry(attempt)
-    raise VersionConflict(concert_id, before.room.version, of_settings=True, is_retryable=expected_version is None)
+    apply = partial(_apply, clean_patch(change), done.action)
+    return await change_concert(context, concert_id, apply, done, expected_version=expected_version, of_settings=True)
 
 
-def _changed(before: Concert, change: RoomSettingsPatch, action: RoomAction) -> Concert:
+def _apply(change: RoomSettingsPatch, action: RoomAction, before: Concert) -> Concert:
     """Return the changed concert.
 
     Raises IllegalTransition if the concert is closed, or if the action resets a draft, which has no
-    queue.
+    queue, and InvalidInput.
     """
     is_reset = action is RoomAction.RESET
     if before.status is ConcertStatus.CLOSED or (is_reset and before.status is ConcertStatus.DRAFT):
         raise IllegalTransition(before.id, before.status, action.lower(), of_room=True)
     room = change.apply_to(before.room)
-    return replace(before, room=begin_round(room) if is_reset else room)
+    after = replace(before, room=begin_round(room) if is_reset else room)
+    if after != before:
+        raise_problems(room_problems("settings", after, before=before))
+    return after
 
 
 async def _admit(context: Context, concert: Concert, count: int, done: RoomCommand) -> ManualAdmission:
@@ -214,18 +204,3 @@ async def _find_audit(context: Context, done: RoomCommand) -> RoomAudit | None:
     if row is not None and row.command.digest != done.digest:
         raise IdempotencyConflict
     return row
-
-
-def _empty_room_state(concert: Concert) -> RoomState:
-    """Build the room state of a draft, whose queue cannot be joined."""
-    return RoomState(
-        epoch=0,
-        version=0,
-        serving_number=0,
-        tail=0,
-        waiting_count=0,
-        slots_taken=0,
-        passes_issued=0,
-        status=RoomStatus.SUSPENDED if concert.room.suspended else RoomStatus.SCHEDULED,
-        flow=RoomFlow(now_s=datetime.now(UTC).timestamp()),
-    )

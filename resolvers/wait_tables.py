@@ -52,7 +52,7 @@ class WaitTableCache:
         self._known[concert_id] = (read_at, table)
 
 
-def build_waiting_room(concert: Concert, state: RoomState) -> WaitingRoom:
+def build_waiting_room(concert: Concert, state: RoomState, *, is_past: bool = False) -> WaitingRoom:
     return WaitingRoom(
         concert_id=concert.id,
         settings=concert.room,
@@ -66,6 +66,7 @@ def build_waiting_room(concert: Concert, state: RoomState) -> WaitingRoom:
         slots_taken=state.slots_taken,
         passes_issued=state.passes_issued,
         flow=state.flow,
+        is_past=is_past,
     )
 
 

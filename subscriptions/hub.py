@@ -1,18 +1,22 @@
 """The hub: one publisher per concert with subscribers in this process, and one for orders."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Coroutine
 from typing import Any
 
 from domain.ids import ConcertId
 from domain.topics import OrderTopic, Topic
 from storage.keys import hints_channel
+from storage.outage_log import OutageLog
 from subscriptions.feed import Feed
 from subscriptions.interfaces import Deliver, PresenceStore, SnapshotReader, Source
 from subscriptions.publishing.concert_publisher import ConcertPublisher
 from subscriptions.publishing.order_publisher import OrderPublisher
 from subscriptions.publishing.push_intervals import PushIntervals
 from subscriptions.publishing.subscriber_groups import Subscriber
+
+log = logging.getLogger(__name__)
 
 
 class HubSubscription:
@@ -42,6 +46,7 @@ class Hub:
         self._presence_store = presence_store
         self._tick_s = tick_s
         self._push_intervals = push_intervals
+        self._outage = OutageLog(log, "publishing concerts")
         self._concerts: dict[ConcertId, ConcertPublisher] = {}
         self._orders = OrderPublisher(reader)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -75,6 +80,7 @@ class Hub:
                 self._presence_store,
                 tick_s=self._tick_s,
                 push_intervals=self._push_intervals,
+                outage=self._outage,
             )
             self._concerts[topic.concert_id] = publisher
             self._start_task(self._run(topic.concert_id, publisher))

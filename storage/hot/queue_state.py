@@ -2,7 +2,9 @@
 holds have changed since another version.
 """
 
+import time
 from dataclasses import dataclass
+from typing import Self
 
 from domain.estimates.room_flow import SLICE_S, SLICES, RoomFlow
 from domain.ids import PersonId
@@ -27,6 +29,21 @@ class RoomState:
     passes_issued: int
     status: RoomStatus
     flow: RoomFlow
+
+    @classmethod
+    def empty(cls, status: RoomStatus, *, epoch: int = 0) -> Self:
+        """Return the state of a room without keys in the store, of a draft or a past concert."""
+        return cls(
+            epoch=epoch,
+            version=0,
+            serving_number=0,
+            tail=0,
+            waiting_count=0,
+            slots_taken=0,
+            passes_issued=0,
+            status=status,
+            flow=RoomFlow(now_s=time.time()),
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,12 @@ from datetime import UTC
 from typing import Any, ParamSpec, TypeVar
 
 from bson.codec_options import CodecOptions
-from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorClientSession, AsyncIOMotorDatabase
+from motor.motor_asyncio import (
+    AsyncIOMotorClient,
+    AsyncIOMotorClientSession,
+    AsyncIOMotorCollection,
+    AsyncIOMotorDatabase,
+)
 from pymongo.errors import DuplicateKeyError, OperationFailure, PyMongoError, WriteError
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
@@ -23,6 +28,7 @@ from domain.errors import TemporarilyUnavailable
 Document = dict[str, Any]
 Client = AsyncIOMotorClient[Document]
 Database = AsyncIOMotorDatabase[Document]
+Collection = AsyncIOMotorCollection[Document]
 Session = AsyncIOMotorClientSession
 
 # PyMongo's debug log contains whole commands, including names, addresses and lottery secrets.

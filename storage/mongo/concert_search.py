@@ -6,12 +6,11 @@ name; `backfill` writes them when a process starts.
 
 from collections.abc import Sequence
 
-from motor.motor_asyncio import AsyncIOMotorCollection
 from pymongo import ASCENDING, UpdateOne
 
 from domain.concerts import ConcertFilter, Venue
 from domain.text.search_words import SEARCH_FORM, city_key, index_words, query_words
-from storage.mongo.client import Document
+from storage.mongo.client import Collection, Document
 
 BATCH = 500
 WITHOUT_SEARCH = {"search": 0}
@@ -40,7 +39,7 @@ def search_conditions(filter_: ConcertFilter) -> list[Document]:
     return found
 
 
-async def backfill(concerts: AsyncIOMotorCollection[Document], *, batch: int = BATCH) -> int:
+async def backfill(concerts: Collection, *, batch: int = BATCH) -> int:
     """Write search fields that are missing or outdated. Return how many were written.
 
     Any number of processes may do this at the same time. A concert that changes in the meantime

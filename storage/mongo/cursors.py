@@ -6,10 +6,18 @@ Cursors are opaque to clients.
 
 import base64
 import binascii
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from typing import TypeVar
+
+from pymongo import ASCENDING, DESCENDING
 
 from domain.errors import BadUserInput
+from domain.page import Page
+from storage.mongo.client import Collection, Document
+
+T = TypeVar("T")
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MS = timedelta(milliseconds=1)
@@ -29,6 +37,33 @@ def key_of(cursor: str) -> tuple[datetime, str]:
     if not separator:
         raise _bad_cursor(cursor)
     return moment, id_
+
+
+async def find_page(
+    collection: Collection,
+    query: Document,
+    build: Callable[[Document], T],
+    *,
+    sort_field: str,
+    first: int,
+    after: str | None,
+) -> Page[T]:
+    """Return a page of the documents that match, latest `sort_field` first.
+
+    Raises BadUserInput for an invalid cursor.
+    """
+    if after is not None:
+        moment, id_ = key_of(after)
+        query = {**query, "$or": [{sort_field: {"$lt": moment}}, {sort_field: moment, "_id": {"$gt": id_}}]}
+    found = collection.find(query).sort([(sort_field, DESCENDING), ("_id", ASCENDING)]).limit(first + 1)
+    documents: list[Document] = await found.to_list(first + 1)
+    shown = documents[:first]
+    return Page(
+        tuple(build(document) for document in shown),
+        tuple(make_cursor(document[sort_field], document["_id"]) for document in shown),
+        has_next_page=len(documents) > first,
+        has_previous_page=after is not None,
+    )
 
 
 @dataclass(frozen=True, slots=True)

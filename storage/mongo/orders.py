@@ -16,7 +16,7 @@ from domain.money import CurrencyCode
 from domain.orders import Customer, Order, OrderEvent, OrderStatus
 from domain.page import Page
 from storage.mongo.client import Database, Document, Session, raises_unavailable
-from storage.mongo.cursors import key_of, make_cursor
+from storage.mongo.cursors import find_page
 
 NAMESPACE_EXISTS = 48
 UNITS_INDEX = "units_recorded_once"
@@ -83,17 +83,8 @@ class OrderStore:
         Raises BadUserInput for an invalid cursor.
         """
         query: Document = {"personId": person_id, "status": {"$ne": OrderStatus.VOID}}
-        if after is not None:
-            created_at, id_ = key_of(after)
-            query["$or"] = [{"createdAt": {"$lt": created_at}}, {"createdAt": created_at, "_id": {"$gt": id_}}]
-        found = self.collection.find(query).sort([("createdAt", DESCENDING), ("_id", ASCENDING)]).limit(first + 1)
-        documents: list[Document] = await found.to_list(first + 1)
-        shown = documents[:first]
-        return Page(
-            tuple(order_from_document(document) for document in shown),
-            tuple(make_cursor(document["createdAt"], document["_id"]) for document in shown),
-            has_next_page=len(documents) > first,
-            has_previous_page=after is not None,
+        return await find_page(
+            self.collection, query, order_from_document, sort_field="createdAt", first=first, after=after
         )
 
     async def iterate_concert(self, concert_id: ConcertId) -> AsyncIterator[Order]:

@@ -14,7 +14,7 @@ from domain.page import Page
 from domain.room_audits import AdmissionLimit, ManualAdmission, RoomAction, RoomAudit, RoomCommand
 from domain.room_changes import SettingChange
 from storage.mongo.client import Database, Document, Session, raises_unavailable
-from storage.mongo.cursors import key_of, make_cursor
+from storage.mongo.cursors import find_page
 
 
 class AlreadyDone(Exception):
@@ -71,18 +71,8 @@ class RoomAuditStore:
 
         Raises BadUserInput for an invalid cursor.
         """
-        query: Document = {"concertId": concert_id}
-        if after is not None:
-            at, id_ = key_of(after)
-            query["$or"] = [{"at": {"$lt": at}}, {"at": at, "_id": {"$gt": id_}}]
-        found = self._audits.find(query).sort([("at", DESCENDING), ("_id", ASCENDING)]).limit(first + 1)
-        documents: list[Document] = await found.to_list(first + 1)
-        shown = documents[:first]
-        return Page(
-            tuple(_audit(document) for document in shown),
-            tuple(make_cursor(document["at"], document["_id"]) for document in shown),
-            has_next_page=len(documents) > first,
-            has_previous_page=after is not None,
+        return await find_page(
+            self._audits, {"concertId": concert_id}, _audit, sort_field="at", first=first, after=after
         )
 
 

@@ -19,6 +19,7 @@ from domain.errors import TemporarilyUnavailable, describe_cause
 from domain.ids import ConcertId
 from storage.hot.hot_state import KEYS_OUTLIVE_CONCERT, is_history
 from storage.mongo.concerts import ConcertStore
+from storage.outage_log import OutageLog
 from storage.sync.detached import DetachedTasks
 from storage.sync.single_flight import SingleFlight
 
@@ -50,7 +51,7 @@ class ConcertCache:
         self._concerts: dict[ConcertId, Concert] | None = None
         self._read_at = float("-inf")
         self._is_incomplete = False
-        self._has_failed = False
+        self._outage = OutageLog(log, "reading the list of concerts", clock=clock)
         self._seen: dict[ConcertId, _Seen] = {}
         self._tasks = DetachedTasks()
         self._list_reads = SingleFlight[None, None]()
@@ -112,16 +113,15 @@ class ConcertCache:
         read = {concert.id: concert for concert in found}
         newest = {id_: self._newest(id_, read.get(id_), began) for id_ in (*read, *self._seen)}
         self._concerts = {id_: concert for id_, concert in newest.items() if concert is not None and _is_live(concert)}
-        self._read_at, self._has_failed = self._clock(), False
+        self._read_at = self._clock()
 
     async def _read_again(self) -> None:
         try:
             await self._read()
         except Exception as error:
-            # Only the first of several failures is a warning; the rest would hide other lines.
-            level = logging.DEBUG if self._has_failed else logging.WARNING
-            log.log(level, "the list of concerts cannot be read: %s", describe_cause(error))
-            self._has_failed = True
+            self._outage.failed("list", error)
+        else:
+            self._outage.succeeded("list")
         finally:
             # Even after a failure, the list is kept and read again after the usual time.
             self._read_at = self._clock()

@@ -11,10 +11,11 @@ import logging
 import time
 from math import inf
 
-from domain.errors import OnsaleError, describe_cause
+from domain.errors import OnsaleError, TemporarilyUnavailable, describe_cause
 from domain.ids import ConcertId
 from domain.topics import HoldsTopic, QueueTopic, Topic
 from storage.hot.queue_state import QueueState
+from storage.outage_log import OutageLog
 from subscriptions.interfaces import PresenceStore, SnapshotReader
 from subscriptions.publishing.hold_publisher import HoldPublisher
 from subscriptions.publishing.presence import Presence
@@ -47,11 +48,13 @@ class ConcertPublisher:
         *,
         tick_s: float,
         push_intervals: PushIntervals,
+        outage: OutageLog,
     ) -> None:
         self._concert_id = concert_id
         self._reader = reader
         self._tick_s = tick_s
         self._push_intervals = push_intervals
+        self._outage = outage
         self._wake = asyncio.Event()
         self._groups = SubscriberGroups()
         self._presence = Presence(concert_id, presence_store)
@@ -91,24 +94,23 @@ class ConcertPublisher:
         return not self._groups and self._presence.is_synced
 
     async def run(self) -> None:
-        has_failed = False
         while not self.is_idle:
             started_s = time.monotonic()
             # This refresh may miss a later change, but that change triggers the next refresh.
             self._wake.clear()
             try:
                 await self.run_once()
-                has_failed = False
+                self._outage.succeeded(self._concert_id)
+            except TemporarilyUnavailable as error:
+                self._outage.failed(self._concert_id, error)
+                self._groups.fail_pending(error)
             except OnsaleError as error:
-                # Only the first of consecutive failures is logged as a warning, because it explains
-                # the rest.
-                level = logging.DEBUG if has_failed else logging.WARNING
-                log.log(level, "concert %s cannot be published: %s", self._concert_id, describe_cause(error))
-                has_failed = True
-                self._fail_pending(error)
+                # Any client can cause this, by subscribing to a concert that does not exist.
+                log.debug("concert %s cannot be published: %s", self._concert_id, describe_cause(error))
+                self._groups.fail_pending(error)
             except Exception as error:
                 log.exception("publishing concert %s failed", self._concert_id)
-                self._fail_pending(error)
+                self._groups.fail_pending(error)
             took_s = time.monotonic() - started_s
             # Publishing takes at most half of the event loop's time: load may make pushes rarer,
             # but not holds slower.
@@ -174,10 +176,6 @@ class ConcertPublisher:
         if now.grace_until_ms > last.grace_until_ms:
             self._queue.mark_called_dirty()
             self._holds.mark_all_dirty()
-
-    def _fail_pending(self, error: Exception) -> None:
-        for subscriber in self._groups.pending():
-            subscriber.first_delivery.set_exception(error)
 
     def _remove_topic(self, topic: Topic) -> None:
         match topic:

@@ -6,9 +6,10 @@ One `$in` query per second reads all orders. An order is published when its vers
 import asyncio
 import logging
 
-from domain.errors import NotFound, OnsaleError, describe_cause
+from domain.errors import NotFound, TemporarilyUnavailable
 from domain.ids import OrderId
 from domain.topics import OrderTopic
+from storage.outage_log import OutageLog
 from subscriptions.interfaces import SnapshotReader
 from subscriptions.publishing.subscriber_groups import Subscriber, SubscriberGroups
 
@@ -25,6 +26,7 @@ class OrderPublisher:
         self._groups = SubscriberGroups()
         self._versions: dict[OrderId, int] = {}
         self._wake = asyncio.Event()
+        self._outage = OutageLog(log, "publishing orders")
         self.is_running = False
 
     def add(self, subscriber: Subscriber) -> None:
@@ -38,22 +40,17 @@ class OrderPublisher:
             self._versions.pop(topic.order_id, None)
 
     async def run(self) -> None:
-        has_failed = False
         try:
             while True:
                 try:
                     await self._refresh()
-                    has_failed = False
+                    self._outage.succeeded("orders")
+                except TemporarilyUnavailable as error:
+                    self._outage.failed("orders", error)
+                    self._groups.fail_pending(error)
                 except Exception as error:
-                    if not isinstance(error, OnsaleError):
-                        log.exception("publishing orders failed")
-                    else:
-                        # Only the first of consecutive failures is a warning: it explains the rest.
-                        level = logging.DEBUG if has_failed else logging.WARNING
-                        log.log(level, "orders cannot be published: %s", describe_cause(error))
-                    has_failed = True
-                    for subscriber in self._groups.pending():
-                        subscriber.first_delivery.set_exception(error)
+                    log.exception("publishing orders failed")
+                    self._groups.fail_pending(error)
                 if not self._groups:
                     return
                 self._wake.clear()

@@ -78,6 +78,10 @@ class SubscriberGroups:
             del self._pending[subscriber]
         return list(self._pending)
 
+    def fail_pending(self, error: Exception) -> None:
+        """Complete the first delivery of each pending subscriber with this error."""
+        _fail_pending(self.pending(), error)
+
     def begin_round(self) -> list[Topic]:
         """Begin a refresh that includes all current subscribers.
 

@@ -47,8 +47,7 @@ def no_pauses(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     async def pause(attempt: int) -> None:
         attempts.append(attempt)
 
-    for module in (concerts, rooms):
-        monkeypatch.setattr(module, "pause_before_retry", pause)
+    monkeypatch.setattr(concert_updates, "pause_before_retry", pause)
     return attempts
 
 
@@ -57,8 +56,7 @@ def lost_races(monkeypatch: pytest.MonkeyPatch) -> None:
     async def lose(_: object, before: Concert, *__: object) -> Concert:
         raise VersionConflict(before.id, before.version + 1)
 
-    for module in (concerts, rooms):
-        monkeypatch.setattr(module, "save_concert", lose)
+    monkeypatch.setattr(concert_updates, "save_concert", lose)
 
 
 async def test_update_without_changes_keeps_the_version(stores: Stores) -> None:

@@ -1,7 +1,7 @@
 """A queue in memory that counts the hub's reads and whose state tests can change."""
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import cast
@@ -9,20 +9,19 @@ from typing import cast
 from domain.errors import TemporarilyUnavailable
 from domain.estimates.wait_estimates import NO_ESTIMATE
 from domain.holds import Hold
-from domain.ids import ConcertId, EntryId, HoldId, OrderId, PersonId
-from domain.orders import Order
+from domain.ids import ConcertId, EntryId, PersonId
 from domain.queue_positions import QueuePositions
 from domain.queues import ACTIVE_STATES, EntryState, RoomStatus
 from domain.stock import Stock, StockAhead
 from domain.topics import QueueSnapshot
 from resolvers.snapshots import StoreSnapshotReader
-from resolvers.wait_tables import WaitTableCache
+from resolvers.wait_tables import WaitTableCache, build_waiting_room
 from storage.connect import Stores
 from storage.hot.queue_state import Changes, QueueState
 from storage.hot.queues import EntryRecord
 from subscriptions.interfaces import ConcertSnapshot, RoomSnapshot
 from tests.support.sale import PASSES
-from tests.support.snapshots import NOW, ROOM, STOCK
+from tests.support.snapshots import CONCERT, NOW, ROOM, STOCK
 
 
 @dataclass
@@ -71,28 +70,21 @@ class FakeQueue(StoreSnapshotReader):
 
     def _room_snapshot(self) -> RoomSnapshot:
         queue = QueuePositions(self.serving, self.people, self._departed())
-        room = replace(
-            ROOM,
-            settings=replace(ROOM.settings, message=self.message),
-            version=self.version,
-            serving_number=self.serving,
-            tail=self.people,
-            waiting_count=queue.waiting_count,
-        )
         state = QueueState(
             epoch=1,
             version=self.version,
             concert_version=1,
             round=self.round,
             positions=queue,
-            slots_taken=0,
-            passes_issued=0,
+            slots_taken=ROOM.slots_taken,
+            passes_issued=ROOM.passes_issued,
             status=RoomStatus.OPEN,
             is_opened=True,
             grace_until_ms=self.grace_until_ms,
-            flow=room.flow,
+            flow=ROOM.flow,
         )
-        return RoomSnapshot(room, state, NO_ESTIMATE)
+        concert = replace(CONCERT, room=replace(CONCERT.room, message=self.message))
+        return RoomSnapshot(build_waiting_room(concert, state.room), state, NO_ESTIMATE)
 
     def _departed(self) -> bytes:
         gone = {int(person[1:]) for person, state in self.states.items() if state not in ACTIVE_STATES}
@@ -115,12 +107,6 @@ class FakeQueue(StoreSnapshotReader):
     async def read_holds(self, concert_id: ConcertId, person_id: PersonId) -> tuple[Hold, ...]:
         self._count("holds")
         return ()
-
-    async def read_hold(self, concert_id: ConcertId, hold_id: HoldId) -> Hold | None:
-        raise NotImplementedError
-
-    async def read_orders(self, order_ids: Collection[OrderId]) -> tuple[Order, ...]:
-        raise NotImplementedError
 
     def build_queue_snapshot(
         self, snapshot: RoomSnapshot, record: EntryRecord | None, stock: Stock, stock_ahead: StockAhead

@@ -1,7 +1,10 @@
 """Test steps for a concert publisher that reads a fake queue and that only the test runs."""
 
-from domain.ids import PersonId
+import logging
+
+from domain.ids import ConcertId, PersonId
 from domain.topics import QueueTopic
+from storage.outage_log import OutageLog
 from subscriptions.publishing.concert_publisher import ConcertPublisher
 from subscriptions.publishing.push_intervals import PushIntervals
 from subscriptions.publishing.subscriber_groups import Subscriber
@@ -14,8 +17,20 @@ FIRST_TEN_ONLY = PushIntervals(((10, 0.0),), 1_000.0)
 EVERY_REFRESH = PushIntervals((), 0.0)
 
 
-def make_publisher(queue: FakeQueue, push_intervals: PushIntervals = FIRST_TEN_ONLY) -> ConcertPublisher:
-    return ConcertPublisher(CONCERT.id, queue, queue, tick_s=0.001, push_intervals=push_intervals)
+def make_outage_log() -> OutageLog:
+    return OutageLog(logging.getLogger(__name__), "publishing concerts")
+
+
+def make_publisher(
+    queue: FakeQueue,
+    push_intervals: PushIntervals = FIRST_TEN_ONLY,
+    *,
+    concert_id: ConcertId = CONCERT.id,
+    outage: OutageLog | None = None,
+) -> ConcertPublisher:
+    return ConcertPublisher(
+        concert_id, queue, queue, tick_s=0.001, push_intervals=push_intervals, outage=outage or make_outage_log()
+    )
 
 
 def queue_topic(number: int) -> QueueTopic:

@@ -1,6 +1,6 @@
-"""Store failures that do not fail a request are logged with their cause, once per series."""
+"""Store failures that refuse no request are logged with their cause, once per outage."""
 
-import logging
+import asyncio
 from dataclasses import dataclass
 from datetime import datetime
 from typing import cast
@@ -10,8 +10,12 @@ import pytest
 from domain.concerts import Concert
 from domain.errors import TemporarilyUnavailable
 from domain.ids import ConcertId
+from domain.topics import StockTopic
 from storage.mongo.concerts import ConcertStore
 from storage.sync.concert_cache import REFRESH_S, ConcertCache
+from tests.support.fake_queue import FakeQueue
+from tests.support.hub_recorder import SnapshotRecorder
+from tests.support.publisher_steps import add_subscriber, make_outage_log, make_publisher
 from tests.support.snapshots import CONCERT
 from tests.support.waiting import wait_until
 
@@ -35,7 +39,7 @@ class FailingStore:
             raise TemporarilyUnavailable("The order database does not answer") from OSError("no route")
 
 
-async def test_repeated_failure_to_read_the_list_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_list_that_cannot_be_read_is_logged_once_per_outage(caplog: pytest.LogCaptureFixture) -> None:
     store, now_s = FailingStore(), [0.0]
     cache = ConcertCache(cast(ConcertStore, store), clock=lambda: now_s[0])
     await cache.list_all()
@@ -51,8 +55,11 @@ async def test_repeated_failure_to_read_the_list_is_logged_once(caplog: pytest.L
         store.is_unavailable = is_unavailable
         await read_again()
     await cache.aclose()
-    lines = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
-    assert lines == ["the list of concerts cannot be read: OSError: no route"] * 2
+    assert caplog.messages == [
+        "reading the list of concerts failed, trying again: OSError: no route",
+        "reading the list of concerts works again after 6 s, 2 attempts failed",
+        "reading the list of concerts failed, trying again: OSError: no route",
+    ]
 
 
 async def test_failure_to_read_a_concert_again_is_logged(caplog: pytest.LogCaptureFixture) -> None:
@@ -64,3 +71,19 @@ async def test_failure_to_read_a_concert_again_is_logged(caplog: pytest.LogCaptu
     await cache.aclose()
     (line,) = [record.getMessage() for record in caplog.records]
     assert line == f"concert {CONCERT.id} stays as it was read before: OSError: no route"
+
+
+async def test_an_outage_of_many_concerts_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    queue, outage = FakeQueue(people=1, fails={"snapshot"}), make_outage_log()
+    tasks = []
+    for id_ in (ConcertId("a"), ConcertId("b")):
+        publisher = make_publisher(queue, concert_id=id_, outage=outage)
+        subscriber = add_subscriber(publisher, SnapshotRecorder(StockTopic(id_)))
+        subscriber.first_delivery.add_done_callback(lambda first: first.exception())
+        tasks.append(asyncio.create_task(publisher.run()))
+    await wait_until(lambda: queue.calls["snapshot"] >= 4, what="two failures of each concert")
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    (line,) = caplog.messages
+    assert line.startswith("publishing concerts failed, trying again: snapshot cannot be read")

@@ -17,6 +17,7 @@ from domain.queue_positions import QueuePositions
 from domain.queues import EntryState, QueueingMethod, RoomStatus
 from domain.stock import Stock, StockAhead
 from domain.topics import QueueTopic
+from resolvers.wait_tables import build_waiting_room
 from settings import Settings, SettingsError
 from storage.hot.queue_state import QueueState
 from storage.hot.queues import EntryRecord
@@ -46,27 +47,21 @@ def queues(draw: st.DrawFn) -> QueuePositions:
 def snapshot(
     queue: QueuePositions, stock: Stock, flow: RoomFlow, *, method: QueueingMethod = QueueingMethod.FIFO
 ) -> SharedSnapshot:
-    room = replace(
-        ROOM,
-        settings=replace(ROOM.settings, queueing_method=method),
-        serving_number=queue.serving_number,
-        tail=queue.tail,
-        waiting_count=queue.waiting_count,
-        flow=flow,
-    )
     state = QueueState(
         epoch=1,
         version=9,
         concert_version=1,
         round=1,
         positions=queue,
-        slots_taken=room.slots_taken,
-        passes_issued=0,
+        slots_taken=ROOM.slots_taken,
+        passes_issued=ROOM.passes_issued,
         status=RoomStatus.OPEN,
         is_opened=True,
         grace_until_ms=0,
         flow=flow,
     )
+    concert = replace(CONCERT, room=replace(CONCERT.room, queueing_method=method))
+    room = build_waiting_room(concert, state.room)
     return SharedSnapshot.build(RoomSnapshot(room, state, NO_ESTIMATE), stock, PUSH_INTERVALS)
 
 
