@@ -18,6 +18,8 @@ HERE = Path(__file__)
 
 FOLDERS = (
     "domain",
+    "settings",
+    "telemetry",
     "storage",
     "subscriptions",
     "resolvers",
@@ -170,7 +172,6 @@ NOT_OURS = {"node_modules", "dist", "__pycache__", "data"}
 PYTHON = sorted(
     [
         ROOT / "app.py",
-        ROOT / "settings.py",
         *(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py") if not NOT_OURS & set(path.parts)),
     ]
 )
@@ -180,9 +181,7 @@ WRITTEN = sorted(
     for path in (ROOT / folder).rglob("*")
     if path.suffix in TEXTS and path != HERE and not NOT_OURS & set(path.parts)
 )
-TOP_LEVEL = [
-    ROOT / name for name in ("README.md", "CHANGELOG.md", "Makefile", "pyproject.toml", "app.py", "settings.py")
-]
+TOP_LEVEL = [ROOT / name for name in ("README.md", "CHANGELOG.md", "Makefile", "pyproject.toml", "app.py")]
 
 
 def defined_names(tree: ast.Module) -> Iterator[str]:
