@@ -76,7 +76,7 @@ def create_app(settings: Settings, *, stores: Stores | None = None) -> Starlette
             Route("/graphql", _GraphQL()),
             WebSocketRoute("/graphql", _GraphQL()),
             *Pages(settings).routes(),
-            *login_routes(settings.issuer, client_id=settings.oidc_client_id),
+            *login_routes(settings.issuer, client_id=settings.oidc.client_id),
             *_issuer_routes(settings),
         ],
         middleware=[Middleware(RequestMiddleware)],
@@ -92,7 +92,7 @@ async def _lifespan(settings: Settings, given: Stores | None) -> AsyncIterator[A
         raise SettingsError("ONSALE_REDIS_URL and ONSALE_MONGO_URL are required; `make run` starts its own stores")
     async with (
         _opened(settings.redis_url, settings.mongo_url, settings.mongo_database, given) as stores,
-        contextlib.aclosing(TokenVerifier(settings.issuer, settings.oidc_audience)) as verifier,
+        contextlib.aclosing(TokenVerifier(settings.issuer, settings.oidc.audience)) as verifier,
     ):
         resources = Resources(stores, _pass_signer(settings))
         async with open_graphql_service(
@@ -141,8 +141,8 @@ def _issuer_routes(settings: Settings) -> list[BaseRoute]:
         return []
     return issuer_routes(
         settings.issuer,
-        audience=settings.oidc_audience,
-        client_id=settings.oidc_client_id,
+        audience=settings.oidc.audience,
+        client_id=settings.oidc.client_id,
         data_dir=settings.data_dir,
         env=settings.env,
     )

@@ -160,6 +160,11 @@ def _expiry_s(claims: Mapping[str, object]) -> float:
     return expiry
 
 
+def _issue_s(claims: Mapping[str, object]) -> float:
+    issued = claims["iat"]
+    return issued if isinstance(issued, int | float) else 0.0
+
+
 def _viewer(claims: Mapping[str, object]) -> Viewer:
     subject = claims["sub"]
     # HOUSE owns the stock that is taken off sale, so no one may sign in under its name.
@@ -171,6 +176,8 @@ def _viewer(claims: Mapping[str, object]) -> Viewer:
         email=_text(claims.get("email")),
         roles=_roles(claims.get("realm_access")),
         expires_at=_expiry_s(claims),
+        issued_at=_issue_s(claims),
+        session_id=_text(claims.get("sid")),
     )
 
 

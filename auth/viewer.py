@@ -10,6 +10,7 @@ class Role(StrEnum):
     CUSTOMER = "customer"
     ORGANIZER = "organizer"
     GATE = "gate"
+    ADMIN = "admin"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,10 @@ class Viewer:
     roles: frozenset[Role]
     expires_at: float | None = None
     """The expiry of the token in Unix seconds. It ends the viewer's subscriptions."""
+    issued_at: float = 0.0
+    """The token's `iat` in Unix seconds; 0 if it has none."""
+    session_id: str | None = None
+    """The token's `sid`: the login session at the issuer. Service accounts have none."""
 
     @property
     def is_organizer(self) -> bool:

@@ -175,6 +175,7 @@ _show(
     CUSTOMER="Holds and buys tickets.",
     ORGANIZER="Prepares and sells concerts, and sees every order.",
     GATE="Checks tickets at the entrance.",
+    ADMIN="Manages all concerts, and decides who organizes each.",
 )
 _show(
     LimitScope,

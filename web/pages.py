@@ -68,7 +68,7 @@ class Pages:
         return JSONResponse(
             {
                 "issuer": self._settings.issuer,
-                "clientId": self._settings.oidc_client_id,
+                "clientId": self._settings.oidc.client_id,
                 "demoPeople": [{"name": name, "role": role} for name, role in people],
             },
             headers={"Cache-Control": "no-cache"},

@@ -12,7 +12,7 @@ import orjson
 
 from settings import Settings
 
-CLIENT_ID = Settings().oidc_client_id
+CLIENT_ID = Settings().oidc.client_id
 MAX_CONCURRENT_GRANTS = 16
 """The issuer signs a token in about a millisecond, so more requests would only wait."""
 ANSWER_TIMEOUT_S = 10.0

@@ -34,7 +34,7 @@ def existing_target(url: str, settings: Settings, *, redis_url: str | None, mong
     url = url.rstrip("/")
     return SaleTarget(
         urls=(url,),
-        issuer=settings.oidc_issuer or f"{url}/realms/onsale",
+        issuer=settings.oidc.issuer or f"{url}/realms/onsale",
         redis_url=redis_url or settings.redis_url or _embedded(settings.data_dir / "valkey", _valkey),
         mongo_url=mongo_url or settings.mongo_url or _embedded(settings.data_dir / "mongod", _mongod),
         mongo_database=settings.mongo_database,

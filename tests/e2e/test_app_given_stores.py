@@ -72,7 +72,7 @@ async def test_production_names_all_missing_settings_and_starts_nothing(tmp_path
     application = Application(tmp_path / "onsale", ENV="production")
     await application.start()
     assert await application.ended() == 1
-    for name in ("ONSALE_REDIS_URL", "ONSALE_MONGO_URL", "ONSALE_OIDC_ISSUER", "ONSALE_PASS_KEY_FILE"):
+    for name in ("ONSALE_REDIS_URL", "ONSALE_MONGO_URL", "ONSALE_PUBLIC_URL", "ONSALE_OIDC_ISSUER"):
         assert f"{name} is missing" in application.output
     assert "Traceback" not in application.output
     assert not application.data_dir.exists()
@@ -82,6 +82,7 @@ async def test_production_has_no_development_issuer(tmp_path: Path, given_stores
     signer = signer_from_file(tmp_path / "pass.pem")
     settings = given_stores | {
         "OIDC_ISSUER": "https://id.example/realms/x",
+        "PUBLIC_URL": "https://tickets.example",
         "PASS_KEY_FILE": str(tmp_path / "pass.pem"),
     }
     async with started(Application(tmp_path / "onsale", ENV="production", **settings)) as application:

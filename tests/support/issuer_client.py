@@ -15,7 +15,7 @@ from settings import Settings
 from tests.support.serving import serving
 from tests.support.tokens import AUDIENCE
 
-CLIENT_ID = Settings().oidc_client_id
+CLIENT_ID = Settings().oidc.client_id
 REDIRECT_URI = "http://localhost:5173/callback"
 VERIFIER = "v" * 43
 

@@ -70,7 +70,7 @@ def test_settings_error_names_every_problem() -> None:
     with pytest.raises(SettingsError) as refusal:
         Settings.from_env({"ONSALE_ENV": "production", "ONSALE_PORT": "-1", "ONSALE_LOG_FORMAT": "xml"})
     words = str(refusal.value)
-    for name in ("ONSALE_PORT", "ONSALE_LOG_FORMAT", "ONSALE_REDIS_URL", "ONSALE_MONGO_URL", "ONSALE_OIDC_ISSUER"):
+    for name in ("ONSALE_PORT", "ONSALE_LOG_FORMAT", "ONSALE_REDIS_URL", "ONSALE_MONGO_URL", "ONSALE_PUBLIC_URL"):
         assert name in words
 
 

@@ -13,6 +13,7 @@ BELOW_RESOLVERS = {"domain", "storage", "subscriptions", "auth", "payments", "ti
 MAY_IMPORT: dict[str, set[str]] = {
     "domain": set(),
     "settings": set(),
+    "telemetry": set(),
     "storage": {"domain"},
     "subscriptions": {"domain", "storage"},
     "auth": {"domain", "settings"},
@@ -46,6 +47,7 @@ THIRD_PARTY_USERS = {
     "joserfc": {"auth"},
     "cryptography": {"auth"},
     "httpx2": {"auth"},
+    "prometheus_client": {"telemetry", "web"},
     "email_validator": {"domain/text/email_addresses.py"},
     "orjson": {"web", "schema", "storage", "subscriptions"},
     "stripe": {"payments"},
@@ -96,7 +98,7 @@ def _package(name: str) -> str:
 def broken_layers(place: str, source: str) -> set[str]:
     """Return our packages that `place`, a path from the root, imports but must not."""
     own = _package(place.partition("/")[0])
-    allowed = tuple(f"{part}." for part in {own, *MAY_IMPORT[own]})
+    allowed = tuple(f"{part}." for part in {own, "telemetry", *MAY_IMPORT[own]})
     names = {name for name in _imported(source) if not name.startswith(PROGRAMS.get(place, ()))}
     return {_package(name) for name in names if not f"{name}.".startswith(allowed)} & FIRST_PARTY
 

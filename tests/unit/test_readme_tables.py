@@ -1,7 +1,8 @@
 """The README tables list exactly our settings, with their defaults, and our commands."""
 
 import re
-from dataclasses import fields
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 
 from settings import Settings
@@ -12,14 +13,25 @@ README = (ROOT / "README.md").read_text()
 
 def test_every_setting_is_in_the_table() -> None:
     rows = re.findall(r"^\| `ONSALE_([A-Z_]+)` \| (.*?) \|", README, re.MULTILINE)
-    assert [name for name, _ in rows] == [field.name.upper() for field in fields(Settings)]
+    defaults = dict(_values(Settings()))
+    assert [name for name, _ in rows] == list(defaults)
     for name, shown in rows:
-        default = getattr(Settings(), name.lower())
+        default = defaults[name]
         if default in (None, ()):
             assert shown.startswith(("a ", "an ", "none"))
         else:
             assert re.fullmatch("`[^`]+`", shown)
-            assert getattr(Settings.from_env({f"ONSALE_{name}": shown[1:-1]}), name.lower()) == default
+            assert dict(_values(Settings.from_env({f"ONSALE_{name}": shown[1:-1]})))[name] == default
+
+
+def _values(settings: Settings) -> Iterator[tuple[str, object]]:
+    """Yield every setting; those of a group have the group's name as their prefix."""
+    for field in fields(settings):
+        value = getattr(settings, field.name)
+        if is_dataclass(value):
+            yield from ((f"{field.name}_{part.name}".upper(), getattr(value, part.name)) for part in fields(value))
+        else:
+            yield field.name.upper(), value
 
 
 def test_every_command_is_in_the_table() -> None:

@@ -12,7 +12,7 @@ REDIS, MONGO = "redis://localhost:1", "mongodb://localhost:2"
 
 
 def settings(data_dir: Path) -> Settings:
-    return Settings(data_dir=data_dir, redis_url=None, mongo_url=None, oidc_issuer=None, mongo_database="shop")
+    return Settings(data_dir=data_dir, redis_url=None, mongo_url=None, mongo_database="shop")
 
 
 def test_given_stores_are_the_target(tmp_path: Path) -> None:

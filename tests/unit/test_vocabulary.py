@@ -18,6 +18,8 @@ THIS_FILE = Path(__file__)
 
 FOLDERS = (
     "domain",
+    "settings",
+    "telemetry",
     "storage",
     "subscriptions",
     "resolvers",
@@ -170,7 +172,6 @@ EXCLUDED_FOLDERS = {"node_modules", "dist", "__pycache__", "data"}
 PYTHON_FILES = sorted(
     [
         ROOT / "app.py",
-        ROOT / "settings.py",
         *(
             path
             for folder in FOLDERS
@@ -185,9 +186,7 @@ TEXT_FILES = sorted(
     for path in (ROOT / folder).rglob("*")
     if path.suffix in TEXT_SUFFIXES and path != THIS_FILE and not EXCLUDED_FOLDERS & set(path.parts)
 )
-TOP_LEVEL = [
-    ROOT / name for name in ("README.md", "CHANGELOG.md", "Makefile", "pyproject.toml", "app.py", "settings.py")
-]
+TOP_LEVEL = [ROOT / name for name in ("README.md", "CHANGELOG.md", "Makefile", "pyproject.toml", "app.py")]
 
 
 def defined_names(tree: ast.Module) -> Iterator[str]:

@@ -8,12 +8,12 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.routing import Route
 
-from settings import Settings
+from settings import OidcSettings, Settings
 from web.middleware import RequestMiddleware
 from web.pages import Pages
 
 KEYCLOAK = "https://id.example.org/realms/onsale"
-PRODUCTION = Settings(env="production", oidc_issuer=KEYCLOAK)
+PRODUCTION = Settings(env="production", oidc=OidcSettings(issuer=KEYCLOAK))
 
 
 def client(dist: Path, settings: Settings) -> httpx2.AsyncClient:
@@ -92,7 +92,7 @@ async def test_page_settings_name_our_issuer_and_its_demo_users(dist: Path) -> N
     assert [person["name"] for person in page_settings["demoPeople"]] == ["alice", "bob", "carol", "olivia", "gus"]
 
 
-@pytest.mark.parametrize("settings", [PRODUCTION, Settings(oidc_issuer=KEYCLOAK)])
+@pytest.mark.parametrize("settings", [PRODUCTION, Settings(oidc=OidcSettings(issuer=KEYCLOAK))])
 async def test_page_settings_name_no_demo_users_of_another_issuer(dist: Path, settings: Settings) -> None:
     async with client(dist, settings) as browser:
         page_settings = (await browser.get("/pages/settings.json")).json()

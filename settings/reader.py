@@ -1,0 +1,110 @@
+"""Reads settings from environment variables (`ONSALE_*`) and collects all problems."""
+
+import re
+from collections.abc import Mapping
+
+SLOWEST_PUSH_MS = 10_000
+"""The longest allowed delay of an update to a person in a queue."""
+_PUSH_INTERVALS = re.compile(r"([1-9][0-9]{0,8}:[0-9]{1,5} ){0,20}rest:[0-9]{1,5}", re.ASCII)
+
+_ORIGIN = re.compile(
+    r"[a-z][a-z0-9+.-]*://(?:[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?",
+    re.ASCII | re.IGNORECASE,
+)
+
+
+class SettingsError(ValueError):
+    """Lists all settings that are missing or malformed."""
+
+
+class SettingsReader:
+    """Reads settings from prefixed environment variables and collects their problems."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+        self._problems: list[str] = []
+
+    def optional(self, name: str) -> str | None:
+        return self._environ.get(f"ONSALE_{name}") or None
+
+    def text(self, name: str, default: str) -> str:
+        return self.optional(name) or default
+
+    def number(self, name: str, default: int, *, highest: int = 2**31) -> int:
+        value = self.optional(name)
+        if value is None:
+            return default
+        if not value.isascii() or not value.isdecimal() or not 1 <= int(value[:20]) <= highest:
+            self._problems.append(f"ONSALE_{name} is {value[:64]!r}; it must be a whole number from 1 to {highest}")
+            return default
+        return int(value)
+
+    def choice(self, name: str, allowed: tuple[str, ...], default: str) -> str:
+        value = self.text(name, default)
+        if value not in allowed:
+            self._problems.append(f"ONSALE_{name} is {value!r}; it must be one of {', '.join(allowed)}")
+        return value
+
+    def origins(self, name: str) -> tuple[str, ...]:
+        """Return the origins. An origin that no browser can send is reported, because it would
+        otherwise be ignored silently.
+        """
+        origins = tuple(self.text(name, "").split())
+        self._problems += [
+            f"ONSALE_{name} contains {origin[:64]!r}; write each origin as scheme://host or scheme://host:port, "
+            "without a path or a slash at the end, separated by spaces"
+            for origin in origins
+            if not _ORIGIN.fullmatch(origin)
+        ]
+        return origins
+
+    def origin(self, name: str) -> str | None:
+        """Return one origin, without the slash that people copy from an address bar."""
+        value = self.optional(name)
+        if value is None:
+            return None
+        origin = value.removesuffix("/").lower()
+        if not origin.startswith(("http://", "https://")) or not _ORIGIN.fullmatch(origin):
+            self._problems.append(
+                f"ONSALE_{name} is {value[:64]!r}; write it as https://host or https://host:port, without a path"
+            )
+        return origin
+
+    def push_intervals(
+        self, name: str, default: tuple[tuple[int | None, int], ...]
+    ) -> tuple[tuple[int | None, int], ...]:
+        value = self.optional(name)
+        if value is None:
+            return default
+        try:
+            return _parse_push_intervals(value)
+        except ValueError:
+            self._problems.append(
+                f"ONSALE_{name} is {value[:64]!r}; it must look like '100:0 2000:1000 rest:5000': rising "
+                f"positions and milliseconds, `rest` last, at most {SLOWEST_PUSH_MS} ms"
+            )
+            return default
+
+    def refuse_old_name(self, name: str, *, new: str) -> None:
+        """Report a setting under its old name, which would otherwise be ignored silently."""
+        if self.optional(name):
+            self._problems.append(f"ONSALE_{name} is now called ONSALE_{new}; set that one instead")
+
+    def require(self, *names: str) -> None:
+        self._problems += [
+            f"ONSALE_{name} is missing; production requires it" for name in names if not self.optional(name)
+        ]
+
+    def finish(self) -> None:
+        if self._problems:
+            raise SettingsError("\n".join(self._problems))
+
+
+def _parse_push_intervals(text: str) -> tuple[tuple[int | None, int], ...]:
+    if not _PUSH_INTERVALS.fullmatch(text):
+        raise ValueError(text)
+    pairs = [interval.split(":") for interval in text.split(" ")]
+    positions, times_ms = [int(up_to) for up_to, _ in pairs[:-1]], [int(ms) for _, ms in pairs]
+    if positions != sorted(set(positions)) or times_ms != sorted(times_ms) or times_ms[-1] > SLOWEST_PUSH_MS:
+        raise ValueError(text)
+    return tuple(zip([*positions, None], times_ms, strict=True))

@@ -1,0 +1,10 @@
+"""The counters of this process, which `/metrics` shows in the format of Prometheus.
+
+Labels come from fixed sets of values, so their number is bounded.
+"""
+
+from prometheus_client import Counter
+
+refused = Counter("onsale_refusals", "Requests and operations that were refused, by error code.", ["code"])
+token_checks = Counter("onsale_token_checks", "Verified access tokens, by result.", ["result"])
+rate_limited = Counter("onsale_rate_limited", "Calls that exceeded a rate limit, by kind of call.", ["call"])
