@@ -48,7 +48,7 @@ class OrderPublisher:
                     if not isinstance(error, OnsaleError):
                         log.exception("publishing orders failed")
                     else:
-                        # Only the first of consecutive failures is a warning: it explains the rest.
+                        # Only the first of consecutive failures is logged as a warning.
                         level = logging.DEBUG if has_failed else logging.WARNING
                         log.log(level, "orders cannot be published: %s", describe_cause(error))
                     has_failed = True
