@@ -41,7 +41,8 @@ _CORS = Middleware(
 def issuer_routes(issuer_url: str, *, audience: str, client_id: str, data_dir: Path, env: str) -> list[BaseRoute]:
     """Return the routes of the issuer.
 
-    Raises SettingsError in production, off loopback, or if the key in `data_dir` cannot be used.
+    Raises SettingsError in production, if the issuer is not on loopback, or if the key in
+    `data_dir` cannot be used.
     """
     if env == "production":
         raise SettingsError("The development issuer has public passwords; set ONSALE_OIDC_ISSUER in production")
