@@ -160,7 +160,7 @@ async def test_a_failed_batch_is_handled_event_by_event(stores: Stores) -> None:
 @pytest.mark.parametrize(
     "failure",
     [{"errorCode": 50}, {"writeConcernError": {"code": 64, "errmsg": "waiting for replication timed out"}}],
-    ids=["refused", "without the majority"],
+    ids=["refused", "without a majority"],
 )
 async def test_mongodb_failures_use_up_no_try_and_lose_no_event(
     stores: Stores, mongo_url: str, failure: dict[str, Any]
