@@ -6,7 +6,14 @@ from dataclasses import replace
 import pytest
 
 from domain.concerts import Concert, ConcertChange, TierChange, TierDraft
-from domain.errors import CapacityInUse, IllegalTransition, InvalidInput, Refusal, SoldOut, VersionConflict
+from domain.errors import (
+    CapacityInUse,
+    IllegalTransition,
+    InvalidInput,
+    SoldOut,
+    TemporarilyUnavailable,
+    VersionConflict,
+)
 from domain.ids import HOUSE, TierId
 from domain.orders import OrderStatus
 from resolvers import concerts
@@ -72,8 +79,9 @@ async def test_lowering_during_a_rush_withdraws_no_sold_unit(stores: Stores) -> 
     buyers = [hold(stores, concert, 1, who=f"buyer{number}") for number in range(90)]
     lowering = [resize(stores, concert, 50), resize(stores, concert, 30)]
     answers = await asyncio.gather(*buyers, *lowering, return_exceptions=True)
-    assert all(isinstance(a, SoldOut | CapacityInUse | VersionConflict) for a in answers if isinstance(a, Refusal))
-    assert not [answer for answer in answers if isinstance(answer, Exception) and not isinstance(answer, Refusal)]
+    # On a busy machine, a caller may be asked to repeat the call while the stock is being checked.
+    refusals = (SoldOut, CapacityInUse, VersionConflict, TemporarilyUnavailable)
+    assert not [answer for answer in answers if isinstance(answer, BaseException) and not isinstance(answer, refusals)]
     await check_invariants(stores, concert)
 
 
