@@ -36,8 +36,10 @@ from subscriptions.publishing.push_intervals import PushIntervals
 from web import health, home, logs, pass_jwks
 from web.event_streams import EventStreams
 from web.graphql_service import GraphQLService, open_graphql_service
+from web.metrics import metrics_routes
 from web.middleware import RequestMiddleware
 from web.pages import Pages
+from web.proxies import ProxyMiddleware
 from web.server import BACKLOG, Server, configure_gc, make_config, run_program
 from workers.runner import run_workers
 
@@ -75,11 +77,12 @@ def create_app(settings: Settings, *, stores: Stores | None = None) -> Starlette
             *pass_jwks.routes,
             Route("/graphql", _GraphQL()),
             WebSocketRoute("/graphql", _GraphQL()),
+            *metrics_routes(settings.metrics_from),
             *Pages(settings).routes(),
             *login_routes(settings.issuer, client_id=settings.oidc.client_id),
             *_issuer_routes(settings),
         ],
-        middleware=[Middleware(RequestMiddleware)],
+        middleware=[Middleware(ProxyMiddleware, settings.trusted_proxies), Middleware(RequestMiddleware)],
         lifespan=lambda _: _lifespan(settings, stores),
     )
 

@@ -48,6 +48,13 @@ class Settings:
 
     In development, all pages from this machine may open sockets.
     """
+    trusted_proxies: tuple[str, ...] = ()
+    """Addresses or networks of the proxies in front, for example `10.0.0.0/8`, or `unix`.
+
+    Only these may report a client's address, scheme and host.
+    """
+    metrics_from: tuple[str, ...] = ("127.0.0.0/8", "::1")
+    """Addresses or networks that may read `/metrics`. Others get 404."""
     log_format: str = "text"
     """`text` for people, `json` for machines."""
     max_body_bytes: int = 262_144
@@ -96,6 +103,8 @@ class Settings:
             push_tick_ms=reader.number("PUSH_TICK_MS", cls.push_tick_ms, highest=1_000),
             push_intervals=reader.push_intervals("PUSH_INTERVALS", cls.push_intervals),
             allowed_origins=reader.origins("ALLOWED_ORIGINS"),
+            trusted_proxies=reader.networks("TRUSTED_PROXIES", also=("unix",)),
+            metrics_from=reader.networks("METRICS_FROM") or cls.metrics_from,
             log_format=reader.choice("LOG_FORMAT", ("text", "json"), cls.log_format),
             max_body_bytes=reader.number("MAX_BODY_BYTES", cls.max_body_bytes),
             demo=reader.choice("DEMO", ("yes", "no"), cls.demo),

@@ -1,5 +1,6 @@
 """Reads settings from environment variables (`ONSALE_*`) and collects all problems."""
 
+import ipaddress
 import re
 from collections.abc import Mapping
 
@@ -70,6 +71,18 @@ class SettingsReader:
             )
         return origin
 
+    def networks(self, name: str, *, also: tuple[str, ...] = ()) -> tuple[str, ...]:
+        """Return addresses and networks, or words of `also`, that are separated by spaces."""
+        networks = tuple(self.text(name, "").split())
+        choices = f", or {' or '.join(also)}" if also else ""
+        self._problems += [
+            f"ONSALE_{name} contains {network[:64]!r}; write addresses or networks such as 10.0.0.0/8{choices}, "
+            "separated by spaces"
+            for network in networks
+            if network not in also and not _is_network(network)
+        ]
+        return networks
+
     def push_intervals(
         self, name: str, default: tuple[tuple[int | None, int], ...]
     ) -> tuple[tuple[int | None, int], ...]:
@@ -98,6 +111,14 @@ class SettingsReader:
     def finish(self) -> None:
         if self._problems:
             raise SettingsError("\n".join(self._problems))
+
+
+def _is_network(text: str) -> bool:
+    try:
+        ipaddress.ip_network(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _parse_push_intervals(text: str) -> tuple[tuple[int | None, int], ...]:

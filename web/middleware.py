@@ -30,6 +30,8 @@ _SECURITY_HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
 )
+# Browsers obey it over https only, and then use https for a year.
+_STRICT_TRANSPORT_SECURITY = (b"strict-transport-security", b"max-age=31536000")
 
 
 class RequestMiddleware:
@@ -90,7 +92,9 @@ class _Exchange:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            message["headers"] = _with_default_headers(message.get("headers", ()), self.id)
+            message["headers"] = _with_default_headers(
+                message.get("headers", ()), self.id, is_secure=self._scope["scheme"] == "https"
+            )
         await self._send(message)
 
     def log(self) -> None:
@@ -113,10 +117,13 @@ def _make_id(scope: Scope) -> str:
     return given if _VALID_ID.fullmatch(given) else secrets.token_hex(8)
 
 
-def _with_default_headers(headers: Iterable[tuple[bytes, bytes]], id_: str) -> list[tuple[bytes, bytes]]:
+def _with_default_headers(
+    headers: Iterable[tuple[bytes, bytes]], id_: str, *, is_secure: bool
+) -> list[tuple[bytes, bytes]]:
     sent = list(headers)
     names = {name.lower() for name, _ in sent}
-    sent += [header for header in _SECURITY_HEADERS if header[0] not in names]
+    defaults = (*_SECURITY_HEADERS, _STRICT_TRANSPORT_SECURITY) if is_secure else _SECURITY_HEADERS
+    sent += [header for header in defaults if header[0] not in names]
     sent.append((REQUEST_ID.encode(), id_.encode()))
     return sent
 

@@ -11,6 +11,7 @@ from starlette.datastructures import Headers
 
 SETTING = "ONSALE_ALLOWED_ORIGINS"
 _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
+_SCHEMES = ("http", "https", "ws", "wss")
 _MAX_SHOWN = 200
 
 
@@ -43,8 +44,18 @@ class OriginRules:
         )
 
     def _is_of_host(self, origin: str, host: str) -> bool:
+        """Return whether the origin has the host of the request, whatever its scheme.
+
+        React Native makes an origin up from the host of the socket, and a proxy may end TLS. This
+        is safe because the socket has no cookie: its caller is known by a token only.
+        """
         scheme, separator, own = origin.partition("://")
-        return bool(separator and own) and own == host.lower().removesuffix(_DEFAULT_PORTS.get(scheme, ":"))
+        return bool(separator) and scheme in _SCHEMES and _without_port(own) == _without_port(host.lower()) != ""
+
+
+def _without_port(host: str) -> str:
+    """Return the host without the default port of any scheme."""
+    return host.removesuffix(":80").removesuffix(":443")
 
 
 def _plain(origin: str) -> str:

@@ -54,6 +54,12 @@ async def test_response_has_a_request_id_and_security_headers(client: httpx2.Asy
     assert answer.headers["content-security-policy"].startswith("default-src 'none'")
 
 
+async def test_browsers_are_told_to_stay_on_https(client: httpx2.AsyncClient) -> None:
+    name = "strict-transport-security"
+    assert (await client.get("https://onsale/livez")).headers[name] == "max-age=31536000"
+    assert name not in (await client.get("/livez")).headers
+
+
 async def test_page_keeps_its_own_content_security_policy(client: httpx2.AsyncClient) -> None:
     answer = await client.get("/echo/x")
     assert answer.headers.get_list("content-security-policy") == ["default-src 'self'"]

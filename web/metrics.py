@@ -1,0 +1,30 @@
+"""`/metrics`: the counters of this process in the format of Prometheus, for the operators alone."""
+
+import ipaddress
+from collections.abc import Sequence
+
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import BaseRoute, Route
+
+
+def metrics_routes(readers: Sequence[str]) -> list[BaseRoute]:
+    """Return the route. Only the networks `readers` may read it; for others, it does not exist."""
+    networks = [ipaddress.ip_network(reader) for reader in readers]
+
+    async def metrics(request: Request) -> Response:
+        address = _parse(request)
+        if address is None or not any(address in network for network in networks):
+            return PlainTextResponse("Not Found", status_code=404)
+        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST, headers={"Cache-Control": "no-store"})
+
+    return [Route("/metrics", metrics)]
+
+
+def _parse(request: Request) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """Return the client's address, the first of its network if the middleware shortened it."""
+    try:
+        return ipaddress.ip_address(request.client.host.partition("/")[0] if request.client else "")
+    except ValueError:
+        return None

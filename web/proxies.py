@@ -1,0 +1,105 @@
+"""Finds out who the client is, and under which address it reached us, behind trusted proxies.
+
+Each proxy appends the address of its peer to X-Forwarded-For, so the client is the rightmost
+address that is not one of our proxies. Anything further left was written by the client itself.
+Headers of peers that are not trusted are ignored. Everything behind this middleware reads only
+`scope["client"]`, `scope["scheme"]` and the Host header.
+"""
+
+import ipaddress
+from collections.abc import Sequence
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from typing import TypeAlias
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+Address: TypeAlias = IPv4Address | IPv6Address
+Network: TypeAlias = IPv4Network | IPv6Network
+
+UNIX_SOCKET = "unix"
+"""The name of a trusted proxy that connects through a Unix socket."""
+_PREFIX_BITS = 64
+"""The part of an IPv6 address that identifies a household; it chooses the other bits freely."""
+_SECURE_SCHEMES = {"http": {"http": "http", "https": "https"}, "websocket": {"http": "ws", "https": "wss"}}
+
+
+class ProxyMiddleware:
+    """Replaces the address, scheme and host of a request by those that trusted proxies report."""
+
+    def __init__(self, app: ASGIApp, trusted: Sequence[str] = ()) -> None:
+        self._app = app
+        self._networks = [ipaddress.ip_network(proxy) for proxy in trusted if proxy != UNIX_SOCKET]
+        self._trusts_unix_socket = UNIX_SOCKET in trusted
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] in _SECURE_SCHEMES:
+            self._rewrite(scope)
+        await self._app(scope, receive, send)
+
+    def _rewrite(self, scope: Scope) -> None:
+        peer = scope["client"][0] if scope.get("client") else None
+        if not self._is_trusted(peer):
+            _set_client(scope, peer)
+            return
+        headers = Headers(scope=scope)
+        _set_client(scope, self._client(headers.getlist("x-forwarded-for"), peer))
+        scheme = _last(headers.getlist("x-forwarded-proto")).lower()
+        scope["scheme"] = _SECURE_SCHEMES[scope["type"]].get(scheme, scope["scheme"])
+        if host := _last(headers.getlist("x-forwarded-host")):
+            MutableHeaders(scope=scope)["host"] = host
+
+    def _is_trusted(self, peer: str | None) -> bool:
+        address = _parse(peer or "")
+        if address is None:
+            return self._trusts_unix_socket
+        return any(address in network for network in self._networks)
+
+    def _client(self, lines: Sequence[str], peer: str | None) -> str | None:
+        """Return the rightmost address that is not a trusted proxy.
+
+        If a proxy wrote something that is not an address, the last address before it counts.
+        """
+        client = peer
+        for hop in reversed(",".join(lines).split(",")):
+            address = _parse(hop.strip())
+            if address is None:
+                break
+            client = str(address)
+            if not self._is_trusted(client):
+                break
+        return client
+
+
+def address_key(address: str) -> str:
+    """Return the name under which an address is counted in limits.
+
+    All addresses of an IPv6 network of 64 bits count as one. What is no address counts as it is.
+    """
+    parsed = _parse(address)
+    if isinstance(parsed, IPv6Address) and not parsed.is_loopback:
+        return str(IPv6Network((parsed, _PREFIX_BITS), strict=False))
+    return address if parsed is None else str(parsed)
+
+
+def _set_client(scope: Scope, address: str | None) -> None:
+    if address is not None:
+        port = scope["client"][1] if scope.get("client") else 0
+        scope["client"] = (address_key(address), port)
+
+
+def _last(lines: Sequence[str]) -> str:
+    """Return the value that the nearest proxy wrote."""
+    return lines[-1].rpartition(",")[2].strip() if lines else ""
+
+
+def _parse(text: str) -> Address | None:
+    """Return the address, also from forms with a port, or None. IPv4 in IPv6 is IPv4."""
+    bare = text.removeprefix("[").partition("]")[0] if text.startswith("[") else text
+    if bare.count(":") == 1:
+        bare = bare.partition(":")[0]
+    try:
+        address = ipaddress.ip_address(bare.partition("%")[0])
+    except ValueError:
+        return None
+    return (address.ipv4_mapped or address) if isinstance(address, IPv6Address) else address
