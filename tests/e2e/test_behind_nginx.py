@@ -1,0 +1,107 @@
+"""`python app.py` behind Debian's nginx with TLS, in the delivered configuration."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import httpx2
+import pytest
+import pytest_asyncio
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
+from websockets.typing import Origin, Subprotocol
+
+from storage.embedded.ports import free_port
+from storage.embedded.process import ServerProcess
+from tests.support.application import Application, started
+from tests.support.nginx import Nginx, find_nginx, running_nginx
+from tests.support.sockets import PROTOCOL, Client
+
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.skipif(find_nginx() is None, reason="nginx is missing (apt-get install nginx-light)"),
+]
+
+OPERATOR = "127.0.0.7"
+"""The address that may read the metrics."""
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    application: Application
+    nginx: Nginx
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def site(
+    tmp_path_factory: pytest.TempPathFactory, module_valkey: ServerProcess, module_mongod: ServerProcess
+) -> AsyncIterator[Site]:
+    folder, port = tmp_path_factory.mktemp("site"), free_port()
+    application = Application(
+        folder / "onsale",
+        REDIS_URL=module_valkey.url,
+        MONGO_URL=module_mongod.url,
+        PUBLIC_URL=f"https://localhost:{port}",
+        TRUSTED_PROXIES="127.0.0.1",
+        METRICS_FROM=OPERATOR,
+    )
+    async with (
+        started(application),
+        running_nginx(folder / "nginx", port=port, app_port=application.port) as nginx,
+    ):
+        yield Site(application, nginx)
+
+
+async def test_requests_and_pages_pass(site: Site) -> None:
+    async with site.nginx.client() as client:
+        answer = await client.post("/graphql", json={"query": "{ serverTime }"})
+        home = await client.get("/")
+    assert list(answer.json()["data"]) == ["serverTime"]
+    assert answer.headers["strict-transport-security"] == "max-age=31536000"
+    assert f"curl https://127.0.0.1:{site.nginx.port}/graphql" in home.text
+
+
+async def test_sockets_pass(site: Site) -> None:
+    url = site.nginx.url.replace("https", "wss") + "/graphql"
+    origin = Origin(site.nginx.url)
+    async with connect(url, subprotocols=[Subprotocol(PROTOCOL)], ssl=site.nginx.tls, origin=origin) as connection:
+        client = Client(connection)
+        await client.sign_in()
+        await client.send({"type": "ping"})
+        assert await client.receive() == {"type": "pong"}
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example", "null"])
+async def test_sockets_of_other_pages_are_refused(site: Site, origin: str) -> None:
+    url = site.nginx.url.replace("https", "wss") + "/graphql"
+    with pytest.raises(InvalidStatus) as refusal:
+        await connect(url, subprotocols=[Subprotocol(PROTOCOL)], ssl=site.nginx.tls, origin=Origin(origin))
+    assert refusal.value.response.status_code == 403
+    assert "ONSALE_ALLOWED_ORIGINS" in (refusal.value.response.body or b"").decode()
+
+
+async def test_event_streams_are_not_buffered(site: Site) -> None:
+    query = 'subscription { stockChanged(concertId: "Q29uY2VydDp4") { __typename } }'
+    async with (
+        site.nginx.client() as client,
+        client.stream("POST", "/graphql", json={"query": query}, headers={"accept": "text/event-stream"}) as answer,
+    ):
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        assert answer.headers.get("x-accel-buffering") is None
+        assert (await anext(aiter(answer.aiter_lines()))) == "event: next"
+
+
+async def test_client_cannot_claim_another_address(site: Site) -> None:
+    url = f"{site.application.url}/metrics"
+    claimed = {"x-forwarded-for": OPERATOR}
+    async with site.nginx.client(address="127.0.0.3") as client:
+        assert (await client.get("/livez", headers=claimed)).status_code == 200
+        assert (await client.get("/metrics", headers=claimed)).status_code == 404
+    assert (await _status(url, from_address="127.0.0.3", headers=claimed)) == 404
+    assert (await _status(url, from_address="127.0.0.1", headers=claimed)) == 200
+    assert (await _status(url, from_address=OPERATOR)) == 200
+
+
+async def _status(url: str, *, from_address: str, headers: dict[str, str] | None = None) -> int:
+    transport = httpx2.AsyncHTTPTransport(local_address=from_address)
+    async with httpx2.AsyncClient(transport=transport) as client:
+        return (await client.get(url, headers=headers)).status_code
