@@ -124,7 +124,7 @@ frontend/node_modules/.package-lock.json: frontend/package-lock.json
 	@touch $@
 
 # Programs that the tests need but pip cannot install: Redis 7 as a second store, a library for
-# mongod, and a browser.
+# mongod, a browser, and a proxy.
 test-programs: .venv/dev.stamp
 	@missing=$$($(MISSING)); if [ -z "$$missing" ]; then exit 0; fi; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
@@ -136,5 +136,6 @@ test-programs: .venv/dev.stamp
 define MISSING
 command -v redis-server > /dev/null || printf ' redis-server'; \
 command -v chromium > /dev/null || printf ' chromium'; \
+PATH=$$PATH:/usr/sbin command -v nginx > /dev/null || printf ' nginx-light'; \
 $(BIN)/python -c 'import ctypes; ctypes.CDLL("libcurl.so.4")' 2> /dev/null || printf ' libcurl4'
 endef

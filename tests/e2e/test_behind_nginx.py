@@ -44,6 +44,8 @@ async def site(
         TRUSTED_PROXIES="127.0.0.1",
         METRICS_FROM=OPERATOR,
     )
+    assert port is not None
+    assert application.port is not None
     async with (
         started(application),
         running_nginx(folder / "nginx", port=port, app_port=application.port) as nginx,
