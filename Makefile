@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: bench-hostile bench-queue bench-sockets help run test check format lint types unit sale simulate watch schema frontend lock pages prove-room test-programs page-types
+.PHONY: audit-packages sbom bench-hostile bench-queue bench-sockets help run test check format lint types unit sale simulate watch schema frontend lock pages prove-room test-programs page-types
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1 /p' Makefile | while read -r name text; do printf '  make %-13s %s\n' "$$name" "$$text"; done
@@ -64,6 +64,16 @@ schema: .venv/run.stamp ## write the SDL to schema/schema.graphql
 	@mv .venv/schema.graphql schema/schema.graphql
 
 frontend: frontend/dist/graphiql.html ## build the pages, including GraphiQL (needs Node.js 20.19 or later with npm)
+
+sbom: .venv/dev.stamp ## write the software bill of materials to build/sbom (CycloneDX JSON, for Python and the pages)
+	@mkdir -p build/sbom
+	@$(BIN)/uv tool run --quiet --from cyclonedx-bom==7.5.0 cyclonedx-py requirements requirements.lock --output-format JSON --output-file build/sbom/python.json
+	@$(NEEDS_NODE); npm --prefix frontend sbom --sbom-format cyclonedx --omit dev --package-lock-only > build/sbom/pages.json
+	@ls -l build/sbom
+
+audit-packages: .venv/dev.stamp ## look up known vulnerabilities of everything that ships (needs the internet)
+	@$(BIN)/uv tool run --quiet pip-audit@2.10.1 --requirement requirements.lock --require-hashes --disable-pip --strict
+	@$(NEEDS_NODE); npm --prefix frontend audit --omit=dev --package-lock-only
 
 lock: .venv/dev.stamp ## pin the newest dependencies that pyproject.toml allows
 	@$(LOCK) --output-file requirements.lock

@@ -121,7 +121,7 @@ async def pause_before_retry(attempt: int) -> None:
 
     A majority read may not show the winner's change immediately.
     """
-    await asyncio.sleep(random.uniform(0.5, 1.5) * RETRY_PAUSE_S * attempt)
+    await asyncio.sleep(random.uniform(0.5, 1.5) * RETRY_PAUSE_S * attempt)  # noqa: S311
 
 
 async def _with_round_of_new_sale(context: Context, before: Concert, after: Concert) -> Concert:

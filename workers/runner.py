@@ -105,7 +105,7 @@ def _pause_s(interval_s: float, failures: int) -> float:
     A jitter of ten percent keeps several hosts from running at the same time.
     """
     pause_s = interval_s if failures == 0 else min(max(interval_s, 0.1) * 2**failures, LONGEST_BACK_OFF_S)
-    return max(pause_s, interval_s) * random.uniform(0.9, 1.1)
+    return max(pause_s, interval_s) * random.uniform(0.9, 1.1)  # noqa: S311
 
 
 @asynccontextmanager

@@ -51,7 +51,7 @@ class Schedule:
             return []
         # The jitter is the same for the whole round, so concerts that ran together stay together.
         # It keeps several hosts from running at the same time.
-        self._jitter = random.uniform(1.0, 1.1)
+        self._jitter = random.uniform(1.0, 1.1)  # noqa: S311
         due = {id_: plan for id_, plan in self._plans.items() if self._may_run(plan, now)}
         for plan in due.values():
             plan.started_at, plan.is_woken = now, False

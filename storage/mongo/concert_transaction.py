@@ -107,7 +107,7 @@ class ConcertTransaction:
                 if error.has_error_label("TransientTransactionError") and attempt < MAX_ATTEMPTS:
                     # A random pause keeps concurrent changes from colliding again. The later one
                     # then finds the new version.
-                    await asyncio.sleep(random.uniform(0.01, 0.03) * attempt)
+                    await asyncio.sleep(random.uniform(0.01, 0.03) * attempt)  # noqa: S311
                     continue
                 if is_refusal(error):
                     raise

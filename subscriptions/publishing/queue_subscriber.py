@@ -95,7 +95,7 @@ class QueueSubscriber:
         self._announcement = shared.announcement
         self._is_sold_out = shared.is_sold_out(self.membership, self.number)
         self.published_at_s = now_s
-        self._share = random.uniform(MIN_SHARE, MAX_SHARE)
+        self._share = random.uniform(MIN_SHARE, MAX_SHARE)  # noqa: S311
 
 
 def _own_fields(snapshot: QueueSnapshot) -> tuple[object, ...]:

@@ -91,7 +91,7 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         if not self.handshake_complete or self.close_sent:
             super().shutdown()
         else:
-            self.loop.call_later(random.uniform(0, RESTART_SPREAD_S), self._restart)
+            self.loop.call_later(random.uniform(0, RESTART_SPREAD_S), self._restart)  # noqa: S311
 
     def _restart(self) -> None:
         if self.close_sent or self.disconnected:
