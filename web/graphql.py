@@ -21,6 +21,7 @@ from domain.errors import TemporarilyUnavailable, Unauthenticated
 from resolvers.context import Resources
 from schema import NotAQuery, Operation, OperationResult, execute
 from subscriptions.interfaces import Verifier
+from telemetry import counters
 from web import request_body, request_parsing
 from web.content_negotiation import EVENT_STREAM, GRAPHQL, HTML, JSON, preferred_media_type
 from web.event_streams import EventStreams
@@ -169,6 +170,7 @@ def _refusal(refused: HttpError, request: Request, request_id: str) -> Response:
     accepted = preferred_media_type(_accept(request), (JSON, GRAPHQL))
     is_response = isinstance(refused, PersistedQueryNotSupported) and accepted == JSON
     status = 200 if is_response else refused.status
+    counters.refused.labels(refused.code).inc()
     response = _json(refused.payload(request_id), status, accepted or JSON)
     response.headers.update(refused.headers)
     return response

@@ -13,6 +13,7 @@ from graphql import GraphQLError
 
 from domain import errors as domain_errors
 from domain.errors import OnsaleError, Refusal, describe_cause
+from telemetry import counters
 
 logger = logging.getLogger(__name__)
 
@@ -55,6 +56,7 @@ def to_top_level_error(error: GraphQLError, request_id: str) -> dict[str, object
         message, extensions = error.message, {"code": SystemCode.BAD_USER_INPUT, **(error.extensions or {})}
     else:
         message, extensions = _describe(cause, error.path, request_id)
+    counters.refused.labels(extensions["code"]).inc()
     clipped = message if len(message) <= _LONGEST_MESSAGE else message[:_LONGEST_MESSAGE] + " …"
     if cause is None:
         clipped = _in_json(clipped)

@@ -13,6 +13,7 @@ from schema import ids
 from schema.enums import Admission, ConcertStatus, EndReason, ErrorCode, LimitScope, RoomStatus
 from schema.execution.top_level_errors import log_store_error
 from schema.strawberry_fixes import Info, computed
+from telemetry import counters
 
 
 @strawberry.interface(description="An expected error. `message` says what to do next.")
@@ -245,6 +246,7 @@ class ResultErrorHandler:
 
     def handle(self, exception: Refusal, *, info: Info, **_where: object) -> DomainError:
         log_store_error(exception, info.context.request_id)
+        counters.refused.labels(exception.code).inc()
         return self.error_type(refusal=exception)
 
 
