@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: audit-packages sbom bench-hostile bench-queue bench-sockets help run test check format lint types unit sale simulate watch schema frontend lock pages prove-room test-programs page-types
+.PHONY: audit-packages sbom fuzz bench-hostile bench-queue bench-sockets help run test check format lint types unit sale simulate watch schema frontend lock pages prove-room test-programs page-types
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1 /p' Makefile | while read -r name text; do printf '  make %-13s %s\n' "$$name" "$$text"; done
@@ -52,6 +52,9 @@ bench-hostile: .venv/run.stamp ## measure the costliest documents and inputs tha
 
 prove-room: .venv/run.stamp ## run four workers and random traffic against one waiting room and check every state (SECONDS=70 SEED=1)
 	@$(BIN)/python -m proofs.waiting_room $(or $(SECONDS),70) $(or $(SEED),1)
+
+fuzz: .venv/dev.stamp ## send generated documents, messages and frames to a server and check every answer (SECONDS=300)
+	@exec $(BIN)/python -m proofs.fuzz $(if $(SECONDS),--seconds $(SECONDS))
 
 simulate: .venv/run.stamp ## run simulated sales and score the estimates (SEEDS="101 102" CHART=yes)
 	@exec $(BIN)/python -m proofs.simulation $(if $(SEEDS),--seeds $(SEEDS)) $(if $(CHART),--chart)

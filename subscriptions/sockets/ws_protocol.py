@@ -55,6 +55,17 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         after which clients do not reconnect.
         """
 
+    def send_receive_event_to_app(self) -> None:
+        """Close a socket with invalid text with 1007, as uvicorn does, but without a traceback in
+        the log, because any client can send such bytes.
+        """
+        if self.curr_msg_data_type == "text" and not self.close_sent and not _is_utf8(b"".join(self.frames)):
+            self.frames = []
+            self.conn.send_close(StandardCode.INVALID_DATA)
+            self.handle_parser_exception()
+            return
+        super().send_receive_event_to_app()
+
     async def send(self, message: Any) -> None:
         if self.close_sent and self.handshake_complete:
             # The socket is closed, and the sender will be notified shortly.
@@ -112,3 +123,11 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         if self.close_timer is not None:
             self.close_timer.cancel()
         self.close_timer = self.loop.call_later(CLOSE_WAIT_S, self.transport.abort)
+
+
+def _is_utf8(text: bytes) -> bool:
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
