@@ -7,12 +7,17 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 import redis
+from hypothesis import HealthCheck, settings
 from pymongo import MongoClient
 
 from storage.embedded import supervisor
 from storage.embedded.process import ServerProcess
 from tests.support import stores
 from tests.support.store_servers import running
+
+# Neither limit may fail a test on a busy machine.
+settings.register_profile("onsale", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("onsale")
 
 # Session fixtures share an event loop that runs for the whole session; each test has its own loop.
 session_fixture = pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -29,9 +29,11 @@ ROOM = RoomSettings(
     new_users_per_minute=1_000_000,
     heartbeat_timeout_ms=7_200_000,
     disconnect_grace_ms=7_200_000,
+    pass_claim_timeout_ms=3_600_000,
     session_duration_ms=3_600_000,
 )
-"""The timeouts are longer than any measurement, so that no entry expires during one."""
+HOLD_MS = 600_000
+"""The timeouts are longer than any measurement, so no entry or hold expires during one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,8 @@ class BenchServer:
     async def open_concert(self, room: RoomSettings = ROOM) -> SaleConcert:
         draft = sale_concert(STOCK, datetime.now(UTC), room)
         ends_at = datetime.now(UTC) + timedelta(days=1)
-        draft = replace(draft, terms=replace(draft.terms, sales_end_at=ends_at, starts_at=ends_at))
+        terms = replace(draft.terms, sales_end_at=ends_at, starts_at=ends_at, hold_duration_ms=HOLD_MS)
+        draft = replace(draft, terms=terms)
         return await open_sale(self.client, draft, self.token)
 
     async def organize(self, document: str, **input_: object) -> None:

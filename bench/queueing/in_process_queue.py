@@ -82,6 +82,11 @@ class InProcessQueue:
             sizes = [await client.memory_usage(key, samples=0) for key in concert_keys(concert_id)]
         return {kind: size or 0 for kind, size in zip(KINDS, sizes, strict=True)}
 
+    async def count_absent(self, concert_id: ConcertId) -> int:
+        """Return how many waiting people have no connection, according to the store."""
+        async with redis.asyncio.Redis.from_url(self.urls.redis) as client:
+            return int(await client.zcard(concert_keys(concert_id)[KINDS.index("presence_deadlines")]))
+
     async def script_calls(self) -> int:
         """Return the number of script calls by all clients since the store started."""
         async with redis.asyncio.Redis.from_url(self.urls.redis) as client:

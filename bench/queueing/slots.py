@@ -2,9 +2,10 @@
 
 Each person has an open socket. Calls are made manually while the room is paused; then the room is
 resumed with every slot taken, so the next person is called whenever a slot is freed. Some of the
-people with a slot leave, some buy, and the others let their call expire. The store's records (the
-times of calls and ends) are read afterwards; in one queue, the nth freed slot belongs to the nth
-call.
+people with a slot leave, some buy, and the others let their call expire. Only the calls of these
+others are short; all other calls outlast the measurement, however slow the machine is. The store's
+records (the times of calls and ends) are read afterwards; in one queue, the nth freed slot belongs
+to the nth call.
 """
 
 import asyncio
@@ -13,15 +14,16 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import redis.asyncio
 
 from bench.clients.catalog import SaleConcert
 from bench.clients.ledger import Ledger, TicketLine
+from bench.clients.mutations import RefusedMutation
 from bench.clients.observations import Observations
 from bench.clients.queue_client import QueueClient
-from bench.clients.shop import Held, Shop
+from bench.clients.shop import Shop
 from bench.metrics import Metric, NotMeasured, median, p99
 from bench.queueing.environment import POSITION_CHANGED, ROOM, BenchServer
 from bench.queueing.joins import join_all
@@ -31,7 +33,10 @@ from domain.ids import ConcertId
 from schema.ids import read_concert
 from storage.keys import KINDS, concert_keys
 
+Answer = TypeVar("Answer")
+
 PAUSE = "mutation ($input: PauseWaitingRoomInput!) { pauseWaitingRoom(input: $input) { __typename } }"
+CONFIGURE = "mutation ($input: ConfigureWaitingRoomInput!) { configureWaitingRoom(input: $input) { __typename } }"
 RESUME = "mutation ($input: ResumeWaitingRoomInput!) { resumeWaitingRoom(input: $input) { __typename } }"
 ADMIT = "mutation ($input: AdmitNextInput!) { admitNext(input: $input) { __typename } }"
 
@@ -47,8 +52,21 @@ class Plan:
     buy: int = 150
     buy_per_s: float = 12.0
     claim_timeout_s: int = 45
-    """Longer than the calls, the departures and the purchases take in total."""
+    """Only for the calls that are to expire.
+
+    Longer than the calls, the departures and the purchases take in total, so that the refills of
+    each kind are measured by themselves.
+    """
     settled_within_s: float = 15.0
+
+    def __post_init__(self) -> None:
+        if (self.leave + self.buy) % self.called_at_once:
+            raise ValueError("the people who leave or buy must fill whole calls, whose timeout is longer")
+
+    @property
+    def calls_to_use(self) -> int:
+        """Number of the first calls, after which people leave or buy; the later calls expire."""
+        return (self.leave + self.buy) // self.called_at_once
 
     @property
     def slots(self) -> int:
@@ -67,8 +85,7 @@ class CalledEntry:
 
 async def measure(server: BenchServer, people: Sequence[User], directory: Path, plan: Plan) -> list[Metric]:
     people = people[: plan.sockets]
-    room = replace(ROOM, total_active_users=plan.slots, pass_claim_timeout_ms=plan.claim_timeout_s * 1000)
-    concert = await server.open_concert(room)
+    concert = await server.open_concert(replace(ROOM, total_active_users=plan.slots))
     await server.organize(PAUSE, concertId=concert.id)
     await join_all(server, concert, people, at_once=64)
     async with open_subscribers(
@@ -88,13 +105,14 @@ async def _measure_latencies(
     await _call(server, concert, plan)
     called, counts = await _read_when_settled(server, concert, people, subscribers, plan, called=plan.slots)
     ready = ready_ms(called, people, counts)
+    resumed_ms = time.time() * 1000
     await server.organize(RESUME, concertId=concert.id)
     inside = sorted((user for user in people if user.person_id in called), key=lambda v: called[v.person_id].number)
     sent_ms = await _free(server, concert, inside, plan)
     # The others let their calls expire, so wait until the latest call has expired.
     await asyncio.sleep(max(max(e.called_ms for e in called.values()) / 1000 + plan.claim_timeout_s - time.time(), 0))
     entries, counts = await _read_when_settled(server, concert, people, subscribers, plan, called=2 * plan.slots)
-    refills = refill_ms(entries, sent_ms, people, counts, plan)
+    refills = refill_ms(entries, sent_ms, people, counts, plan, resumed_ms=resumed_ms)
     return [
         p99(
             "ready_p99_ms",
@@ -139,10 +157,17 @@ def _refills(refills: Mapping[str, Sequence[float]]) -> list[Metric]:
 
 
 async def _call(server: BenchServer, concert: SaleConcert, plan: Plan) -> None:
+    async def set_claim_timeout(seconds: int) -> None:
+        await server.organize(CONFIGURE, concertId=concert.id, settings={"passClaimTimeoutSeconds": seconds})
+
     began = time.monotonic()
     for number in range(plan.calls):
+        if number == plan.calls_to_use:
+            await set_claim_timeout(plan.claim_timeout_s)
         await asyncio.sleep(max(began + number * plan.call_every_s - time.monotonic(), 0))
         await server.organize(ADMIT, concertId=concert.id, count=plan.called_at_once, idempotencyKey=f"call-{number}")
+    # A call that refills a slot must not expire: that would free one more slot.
+    await set_claim_timeout(ROOM.pass_claim_timeout_ms // 1000)
 
 
 async def _free(server: BenchServer, concert: SaleConcert, inside: Sequence[User], plan: Plan) -> dict[str, float]:
@@ -157,17 +182,15 @@ async def _free(server: BenchServer, concert: SaleConcert, inside: Sequence[User
 
     async def leave(user: User) -> None:
         sent_ms[user.person_id] = time.time() * 1000
-        await queue.leave(token=user.token)
+        _check(await queue.leave(token=user.token))
 
     async def buy(user: User) -> None:
         name = f"buyer{user.person_id}"
-        queue_pass = await queue.claim(name, token=user.token)
-        token = getattr(queue_pass, "token", None)
-        held = await shop.hold([TicketLine(concert.tier_ids[-1], 1)], name, token=user.token, queue_pass=token)
-        if not isinstance(held, Held):
-            raise NotMeasured(f"a hold was refused: {held}")
+        queue_pass = _check(await queue.claim(name, token=user.token)).token
+        lines = [TicketLine(concert.tier_ids[-1], 1)]
+        held = _check(await shop.hold(lines, name, token=user.token, queue_pass=queue_pass))
         sent_ms[user.person_id] = time.time() * 1000
-        await shop.buy(held.hold_id, name, buyer=name, token=user.token)
+        _check(await shop.buy(held.hold_id, name, buyer=name, token=user.token))
 
     async with asyncio.TaskGroup() as group:
         for user in inside[: plan.leave]:
@@ -232,23 +255,36 @@ def refill_ms(
     people: Sequence[User],
     counts: Counts,
     plan: Plan,
+    *,
+    resumed_ms: float,
 ) -> dict[str, list[float]]:
     """Return the refill latencies in ms, by the end state of the entry that freed the slot.
 
-    Each is the time until the socket of the next person received READY.
+    Each is the time until the socket of the next person received READY. Only the slots of the first
+    `plan.slots` numbers are measured; those that later numbers free only count in the order. A slot
+    that was freed before the room was resumed is measured from the resume.
     """
     ended = [(name, entry) for name, entry in entries.items() if entry.state in ("LEFT", "COMPLETED", "EXPIRED")]
     ended.sort(key=lambda pair: (pair[1].ended_ms, pair[1].number))
-    followers = sorted((e.number, name) for name, e in entries.items() if e.number > plan.slots)[: len(ended)]
-    if len(followers) < len(ended):
-        raise NotMeasured(f"{len(ended)} slots were freed, but {len(followers)} people were called")
+    followers = sorted((e.number, name) for name, e in entries.items() if e.number > plan.slots)
     ready_at_ms = dict(zip([user.person_id for user in people], counts.called_ms, strict=True))
     found: dict[str, list[float]] = {}
-    for (name, entry), (_, follower) in zip(ended, followers, strict=True):
+    for nth, (name, entry) in enumerate(ended):
+        if entry.number > plan.slots:
+            continue
+        if nth >= len(followers):
+            raise NotMeasured(f"{len(ended)} slots were freed, but {len(followers)} people were called")
         deadline_ms = entry.called_ms + plan.claim_timeout_s * 1000
-        freed_ms = deadline_ms if entry.state == "EXPIRED" else sent_ms[name]
-        found.setdefault(entry.state, []).append(_since(ready_at_ms[follower], freed_ms))
+        freed_ms = max(deadline_ms, resumed_ms) if entry.state == "EXPIRED" else sent_ms[name]
+        found.setdefault(entry.state, []).append(_since(ready_at_ms[followers[nth][1]], freed_ms))
     return found
+
+
+def _check(answer: Answer | RefusedMutation) -> Answer:
+    """Return the answer. Raises NotMeasured if it is a refusal: then no slot was freed."""
+    if isinstance(answer, RefusedMutation):
+        raise NotMeasured(f"a request that was to free a slot was refused: {answer.code}: {answer.message}")
+    return answer
 
 
 def _since(at_ms: float | None, since_ms: float) -> float:

@@ -29,6 +29,8 @@ MIN_REFRESHES = 8
 """The minimum number of refreshes to measure, however long they take."""
 SETTLE_S = 0.5
 """Enough time to publish all changes caused by the joins."""
+REPORTED_WITHIN_S = 60.0
+POLL_S = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +133,18 @@ async def _open_hub(
         reader = CountingReader(queue)
         hub = make_hub(feed, reader, queue)
         async with aclosing(hub), InProcessHub.opened(queue, concert_id, hub, reader, people) as opened:
+            await _wait_for_presence(queue, concert_id)
             await asyncio.sleep(SETTLE_S)
             yield opened
+
+
+async def _wait_for_presence(queue: InProcessQueue, concert_id: ConcertId) -> None:
+    """Wait until the store knows a connection of every waiter; the hub reports them meanwhile."""
+    async with asyncio.timeout(REPORTED_WITHIN_S):
+        while True:
+            if await queue.count_absent(concert_id) == 0:
+                return
+            await asyncio.sleep(POLL_S)
 
 
 async def _measure_joined_bytes(queue: InProcessQueue, concert_id: ConcertId, size: int) -> list[Metric]:

@@ -8,12 +8,15 @@ LOOPBACK = "127.0.0.1"
 # restarts.
 PORTS = range(20_000, 32_000)
 TRIES = 100
+# Two processes whose `random` has the same seed, such as two of pytest's, would choose the same
+# port at the same time.
+_random = random.SystemRandom()
 
 
 def free_port(*, first: int | None = None) -> int | None:
     """Return `first` if it is free, otherwise any free port; None if all ports tried are in use."""
     wanted = [] if first is None else [first]
-    return next((port for port in [*wanted, *random.sample(PORTS, k=TRIES)] if _is_free(port)), None)
+    return next((port for port in [*wanted, *_random.sample(PORTS, k=TRIES)] if _is_free(port)), None)
 
 
 def accepts_connections(port: int) -> bool:

@@ -6,7 +6,6 @@ from pathlib import Path
 from websockets.asyncio.client import connect
 from websockets.typing import Subprotocol
 
-from storage.embedded.process import ServerProcess
 from tests.support.application import ROOT, Application, started
 from tests.support.sockets import INIT, PROTOCOL, Client
 
@@ -20,9 +19,10 @@ def documented_options() -> list[str]:
 
 
 async def test_documented_command_logs_no_query_string(
-    tmp_path: Path, own_valkey: ServerProcess, own_mongod: ServerProcess
+    tmp_path: Path, valkey_url: str, mongo_url: str, mongo_database: str
 ) -> None:
-    application = Application(tmp_path / "onsale", REDIS_URL=own_valkey.url, MONGO_URL=own_mongod.url)
+    stores = {"REDIS_URL": valkey_url, "MONGO_URL": mongo_url, "MONGO_DATABASE": mongo_database}
+    application = Application(tmp_path / "onsale", **stores)
     command = ("-m", "uvicorn", "app:app", "--port", str(application.port), *documented_options())
     application.command = command
     async with started(application):

@@ -30,18 +30,20 @@ async def list_dead_letters(data_dir: Path, **environment: str) -> tuple[int | N
     return process.returncode, output.decode()
 
 
-@pytest_asyncio.fixture
-async def application(tmp_path: Path) -> AsyncIterator[Application]:
-    async with started(Application(tmp_path / "data")) as made:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def application(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Application]:
+    async with started(Application(tmp_path_factory.mktemp("application") / "data")) as made:
         yield made
 
 
+@pytest.mark.asyncio(loop_scope="module")
 async def test_start_says_what_it_is_waiting_for(application: Application) -> None:
     first, second = application.output.splitlines()[:2]
     assert first.startswith(f"Onsale is starting its stores in {application.data_dir}; ")
     assert second.startswith("Onsale is running at ")
 
 
+@pytest.mark.asyncio(loop_scope="module")
 async def test_dead_letters_of_the_embedded_stores_are_listed(application: Application) -> None:
     assert await list_dead_letters(application.data_dir) == (0, "no dead letters\n")
 

@@ -10,7 +10,7 @@ import pytest
 
 from schema.ids import concert_argument
 from storage.embedded.process import ServerProcess
-from tests.support.hot_keys import concert_key, make_due
+from tests.support.hot_keys import concert_key, make_due, record_worker_run
 from tests.support.queue_users import QueueUsers, open_queue
 from tests.support.shop import Answer, Shop
 from tests.support.shop_mutations import person_id_of
@@ -36,6 +36,7 @@ ROOM: dict[str, Any] = {
 
 async def run_workers(queue: QueueUsers) -> None:
     """Run the queue's workers once, for this queue only."""
+    await record_worker_run(queue.shop.stores, await queue.read_concert())
     for worker in (ExpiryWorker(), AdmissionWorker()):
         await worker.run_for(queue.shop.stores, concert_argument(queue.concert.id))
 

@@ -1,6 +1,7 @@
 """Half-open sockets are closed when their person or address needs a new socket."""
 
 from subscriptions.sockets.limits import Limits
+from tests.support.loop_clock import LoopClock
 from tests.support.sockets import ACK, INIT, answer_pings, sockets
 from tests.support.waiting import wait_until
 
@@ -8,10 +9,15 @@ SILENT = (1013, "Another connection needs the place of this one, which did not a
 
 
 async def test_silent_socket_of_a_person_makes_room_for_a_new_one() -> None:
-    async with sockets(Limits(streams_per_person=2, probe_wait_s=3)) as server:
+    clock = LoopClock()
+    limits = Limits(streams_per_person=2, probe_wait_s=3_600, ping_after_s=7_200, init_wait_s=7_200)
+    async with sockets(limits) as server:
         async with server.signed_in("alice") as silent, server.signed_in("alice") as kept, server.client() as late:
             await late.send(INIT | {"payload": {"Authorization": "Bearer alice"}})
             await answer_pings(kept)
+            await kept.send({"type": "ping"})
+            assert await kept.receive() == {"type": "pong"}
+            clock.advance(3_600)
             assert await late.receive() == ACK
             assert await silent.closed() == SILENT
             await kept.send({"type": "ping"})

@@ -15,7 +15,7 @@ import jwt
 import pytest
 import pytest_asyncio
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from auth.tokens import MAX_TOKEN_BYTES, TokenVerifier
@@ -282,13 +282,11 @@ def test_refusal_does_not_repeat_the_token(shared: SharedVerifier) -> None:
     assert not any(segment in message for segment in token.split("."))
 
 
-@settings(deadline=None)
 @given(token=st.text(max_size=200) | st.from_regex(r"[\w-]*\.[\w-]*\.[\w-]*", fullmatch=True))
 def test_arbitrary_text_is_refused_as_a_token(shared: SharedVerifier, token: str) -> None:
     assert shared.refusal(token)
 
 
-@settings(deadline=None)
 @given(data=st.data())
 def test_token_with_one_changed_character_is_refused(shared: SharedVerifier, data: st.DataObject) -> None:
     token = signed(access_claims(shared.issuer))
@@ -305,7 +303,6 @@ JSON = st.recursive(
 CLAIMS = ("exp", "iat", "nbf", "sub", "aud", "jti", "typ", "realm_access", "preferred_username", "email")
 
 
-@settings(deadline=None)
 @given(changes=st.dictionaries(st.sampled_from(CLAIMS), JSON, min_size=1))
 def test_any_signed_claims_result_in_a_viewer_or_a_refusal(shared: SharedVerifier, changes: dict[str, object]) -> None:
     with contextlib.suppress(Unauthenticated):
@@ -314,7 +311,6 @@ def test_any_signed_claims_result_in_a_viewer_or_a_refusal(shared: SharedVerifie
         assert viewer.roles <= set(Role)
 
 
-@settings(deadline=None)
 @given(changes=st.dictionaries(st.sampled_from(("alg", "kid", "typ", "crit", "b64", "jwk", "jku", "x5u")), JSON))
 def test_no_header_makes_a_forged_token_valid(shared: SharedVerifier, changes: dict[str, object]) -> None:
     header = {"alg": "RS256", "typ": "JWT", "kid": "k1", **changes}

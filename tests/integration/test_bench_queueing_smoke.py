@@ -36,12 +36,12 @@ async def test_ticks_are_counted_by_the_store(stores: Stores, urls: StoreUrls) -
 async def test_calls_and_freed_slots_reach_real_sockets(urls: StoreUrls, tmp_path: Path) -> None:
     plan = slots.Plan(
         sockets=20,
-        calls=2,
-        called_at_once=3,
+        calls=3,
+        called_at_once=2,
         call_every_s=0.1,
         leave=2,
         buy=2,
-        claim_timeout_s=15,
+        claim_timeout_s=5,
         settled_within_s=120.0,
     )
     async with run_bench_server(tmp_path / "app", urls) as server:

@@ -159,7 +159,7 @@ async def test_a_lottery_in_a_later_window_has_its_own_secret(stores: Stores) ->
 async def test_extending_a_sale_before_its_end_keeps_the_round(stores: Stores) -> None:
     concert = await with_room(stores)
     await join(stores, concert, *PEOPLE)
-    await move_end(stores, concert, timedelta(seconds=5))
+    await move_end(stores, concert, timedelta(minutes=5))
     again = await move_end(stores, concert, timedelta(days=1))
     assert again.room.round == 1
     assert await states(stores, concert, *PEOPLE) == ["WAITING"] * 4

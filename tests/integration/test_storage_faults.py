@@ -17,7 +17,7 @@ from storage.mongo.order_batch import SENDERS
 from storage.sync import concert_cache
 from storage.sync import order_sync as order_sync_module
 from tests.support.hold_orders import order_of
-from tests.support.hot_keys import advance_clock, concert_key, replace_incarnation
+from tests.support.hot_keys import advance_clock, concert_key, record_worker_run, replace_incarnation
 from tests.support.mongo_failures import failing
 from tests.support.sale import (
     CUSTOMER,
@@ -150,6 +150,7 @@ async def test_holds_expire_while_the_database_hangs(stores: Stores, monkeypatch
     monkeypatch.setattr(concert_cache, "REFRESH_S", 0.0)
     await hold(stores, concert, 1)
     await advance_clock(stores, concert, 1_001)
+    await record_worker_run(stores, concert)
     assert await ExpiryWorker().run_once(stores) == 1
     assert await stock(stores, concert) == [(5, 0, 0)]
     assert (started, ended) == ([True], [False])

@@ -17,6 +17,7 @@ from tests.support.waiting import wait_until
 ROOT = Path(__file__).parents[2]
 SUPERVISOR = ("app.py",)
 START_TIMEOUT_S = 180.0
+ANSWER_TIMEOUT_S = 60.0
 
 
 class Application:
@@ -66,7 +67,7 @@ class Application:
         return await self.ended()
 
     async def get(self, path: str) -> httpx2.Response:
-        async with httpx2.AsyncClient(base_url=self.url) as client:
+        async with httpx2.AsyncClient(base_url=self.url, timeout=ANSWER_TIMEOUT_S) as client:
             return await client.get(path)
 
     def store_holder(self, name: str) -> LockHolder | None:

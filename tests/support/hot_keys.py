@@ -14,6 +14,18 @@ async def advance_clock(stores: Stores, concert: Concert, ms: int) -> None:
     await stores.script_client.run_command("HINCRBY", concert_key(concert, "state"), "now_ms", str(ms))
 
 
+async def record_worker_run(stores: Stores, concert: Concert) -> None:
+    """Record a run of the workers at this moment.
+
+    So the seconds that a busy machine has spent since their last run do not count as an outage.
+    """
+    run, state = stores.script_client.run_command, concert_key(concert, "state")
+    seconds, microseconds = await run("TIME")
+    clock_ms = int(seconds) * 1_000 + int(microseconds) // 1_000
+    now_ms = max(clock_ms, int(await run("HGET", state, "now_ms")))
+    await run("HSET", state, "worker_ms", str(now_ms))
+
+
 async def make_due(stores: Stores, concert: Concert, kind: str, *members: str) -> None:
     """Move the deadlines of these members into the past."""
     pairs = [word for member in members for word in ("1", member)]

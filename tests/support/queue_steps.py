@@ -17,7 +17,7 @@ from proofs.waiting_room.event_histories import read_events
 from resolvers import holds, queues
 from storage.connect import Stores
 from storage.hot.queues import EntryRecord
-from tests.support.hot_keys import advance_clock
+from tests.support.hot_keys import advance_clock, record_worker_run
 from tests.support.sale import context, key, lines, on_sale
 from workers.admission import AdmissionWorker
 from workers.expiry import ExpiryWorker
@@ -65,13 +65,13 @@ async def admit(stores: Stores, concert: Concert) -> int:
 
 async def pass_time(stores: Stores, concert: Concert, seconds: int, *, process: str | None = None) -> None:
     """Advance the concert's clock in steps, running the workers and renewing the lease in each."""
+    await record_worker_run(stores, concert)
     await ExpiryWorker().run_for(stores, concert.id)
     passed = 0
     while passed < seconds:
-        # Five seconds without workers count as an outage. The first step is short because some real
-        # time may already have passed.
-        step = min(4 if passed else 1, seconds - passed)
+        step = min(4, seconds - passed)
         await advance_clock(stores, concert, step * 1_000)
+        await record_worker_run(stores, concert)
         passed += step
         await admit(stores, concert)
         if process is not None:

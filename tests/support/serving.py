@@ -25,8 +25,10 @@ async def serving(build: Callable[[str], ASGIApp]) -> AsyncIterator[str]:
         listener.listen()
         base = f"http://127.0.0.1:{listener.getsockname()[1]}"
         # Unlike a real server, this one logs little, and it does not run the lifespan because the
-        # test opens and closes the app itself.
-        server = uvicorn.Server(make_config(build(base), log_level="warning", lifespan="off"))
+        # test opens and closes the app itself. On a busy machine, a client may be idle for long; it
+        # must not lose its connection just as it sends a request.
+        config = make_config(build(base), log_level="warning", lifespan="off", timeout_keep_alive=3_600)
+        server = uvicorn.Server(config)
         task = asyncio.create_task(server.serve(sockets=[listener]))
         try:
             yield base

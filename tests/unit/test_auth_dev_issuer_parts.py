@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 import pytest
 from authlib.oauth2.rfc6749 import InvalidRequestError
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from auth.dev_issuer import issuer_routes
@@ -164,7 +164,6 @@ def test_empty_parameter_counts_as_absent() -> None:
     assert parse_parameters(b"state=&scope=openid") == {"scope": "openid"}
 
 
-@settings(deadline=None)
 @given(raw=st.binary(max_size=200))
 def test_any_bytes_give_parameters_or_an_oauth_error(raw: bytes) -> None:
     with contextlib.suppress(InvalidRequestError):
@@ -174,7 +173,6 @@ def test_any_bytes_give_parameters_or_an_oauth_error(raw: bytes) -> None:
 TEXT = st.text(st.characters(codec="utf-8"), min_size=1, max_size=8)
 
 
-@settings(deadline=None)
 @given(state=TEXT, nonce=TEXT)
 def test_parameters_are_parsed_as_they_were_sent(state: str, nonce: str) -> None:
     sent = {"state": state, "nonce": nonce}

@@ -5,7 +5,7 @@ import contextlib
 
 import jwt
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from jwt.algorithms import RSAAlgorithm
 
@@ -73,7 +73,6 @@ def test_key_set_without_keys_is_an_error(published: dict[str, object]) -> None:
         signing_keys(published)
 
 
-@settings(deadline=None)
 @given(keys=JSON | st.lists(JSON | ODD_KEYS, max_size=4))
 def test_any_json_gives_keys_with_allowed_algorithms_or_an_error(keys: object) -> None:
     with contextlib.suppress(KeySourceError):

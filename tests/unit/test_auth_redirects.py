@@ -4,7 +4,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from authlib.common.urls import add_params_to_uri
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from auth.dev_issuer.client import is_loopback_uri
@@ -65,7 +65,6 @@ URIS = st.from_regex(
 )
 
 
-@settings(deadline=None)
 @given(uri=URIS | st.text(max_size=40))
 def test_allowed_address_with_a_code_leads_to_this_machine(uri: str) -> None:
     if is_loopback_uri(uri):

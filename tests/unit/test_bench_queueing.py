@@ -12,8 +12,9 @@ from bench.queueing.slots import CalledEntry, Plan, ready_ms, refill_ms
 from bench.queueing.users import User
 from bench.subscribers import Counts, Subscriber
 
-PLAN = Plan(calls=1, called_at_once=3, claim_timeout_s=10)
+PLAN = Plan(calls=3, called_at_once=1, leave=1, buy=1, claim_timeout_s=10)
 PEOPLE = [User("token", name, "127.0.0.1") for name in "abcdef"]
+RESUMED_MS = 1_500
 
 
 def counts(*called_ms: float | None, at_s: float = 0.0, frames: int = 0, size: int = 0) -> Counts:
@@ -97,17 +98,45 @@ def test_nth_freed_slot_is_filled_by_the_nth_call() -> None:
         "d": CalledEntry(6, "READY", 11_150, 21_150),
     }
     received = counts(1_010, 1_010, 1_010, 11_190, 2_350, 2_031)
-    assert refill_ms(entries, {"a": 2_000, "c": 2_290}, PEOPLE, received, PLAN) == {
+    assert refill_ms(entries, {"a": 2_000, "c": 2_290}, PEOPLE, received, PLAN, resumed_ms=RESUMED_MS) == {
         "LEFT": [31],
         "COMPLETED": [60],
         "EXPIRED": [190],
     }
 
 
+def test_slot_freed_by_a_refilling_call_is_not_measured() -> None:
+    entries = {
+        "a": CalledEntry(1, "LEFT", 1_000, 2_005),
+        "b": CalledEntry(2, "EXPIRED", 1_000, 12_100),
+        "c": CalledEntry(3, "READY", 1_000, 11_000),
+        "d": CalledEntry(4, "EXPIRED", 2_005, 12_050),
+        "e": CalledEntry(5, "EXPIRED", 12_050, 22_050),
+        "f": CalledEntry(6, "READY", 12_100, 22_100),
+    }
+    received = counts(1_010, 1_010, 1_010, 2_040, 12_060, 12_130)
+    refills = refill_ms(entries, {"a": 2_000}, PEOPLE, received, PLAN, resumed_ms=RESUMED_MS)
+    assert refills == {"LEFT": [40], "EXPIRED": [1_130]}
+
+
+def test_slot_freed_while_paused_is_measured_from_the_resume() -> None:
+    entries = {"a": CalledEntry(1, "EXPIRED", 1_000, 11_010), "d": CalledEntry(4, "READY", 15_004, 25_004)}
+    received = counts(1_010, None, None, 15_030, None, None)
+    assert refill_ms(entries, {}, PEOPLE, received, PLAN, resumed_ms=15_000) == {"EXPIRED": [30]}
+
+
+def test_people_who_free_slots_fill_whole_calls() -> None:
+    assert Plan(calls=3, called_at_once=2, leave=1, buy=3).calls_to_use == 2
+    with pytest.raises(ValueError, match="fill whole calls"):
+        Plan(calls=3, called_at_once=2, leave=1, buy=2)
+
+
 def test_freed_slot_without_a_call_is_an_error() -> None:
     entries = {"a": CalledEntry(1, "LEFT", 1_000, 2_005), "b": CalledEntry(2, "READY", 1_000, 11_000)}
     with pytest.raises(NotMeasured, match="1 slots were freed, but 0 people were called"):
-        refill_ms(entries, {"a": 2_000}, PEOPLE, counts(1_010, 1_010, None, None, None, None), PLAN)
+        refill_ms(
+            entries, {"a": 2_000}, PEOPLE, counts(1_010, 1_010, None, None, None, None), PLAN, resumed_ms=RESUMED_MS
+        )
 
 
 def test_rates_and_sizes_are_measured_between_two_readings() -> None:

@@ -4,7 +4,7 @@ import asyncio
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.ids import ConcertId
@@ -154,7 +154,6 @@ async def test_wait_ends_in_time_to_list_new_concerts(monkeypatch: pytest.Monkey
     assert made.due(BOTH) == []
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(["active", "wake", "idle", "fail"]), st.floats(0, 1.5)), max_size=60))
 def test_woken_concert_is_always_due_in_time(steps: list[tuple[str, float]]) -> None:
     made, clock = make_schedule()
