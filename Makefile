@@ -14,7 +14,11 @@ run: .venv/run.stamp pages ## install what is needed, start everything and serve
 	@exec $(BIN)/python app.py
 
 test: .venv/dev.stamp test-programs lint types page-types ## run every check and every test
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest $(IN_PARALLEL)
+
+# Two processes, each with its own stores. A file stays in one process: its tests share servers and
+# a build of the pages.
+IN_PARALLEL := --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 check: .venv/dev.stamp lint types unit ## check format, lint, types and the SDL and run the unit tests, in seconds
 

@@ -19,6 +19,16 @@ from tests.support.store_servers import running
 settings.register_profile("onsale", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("onsale")
 
+COSTLIEST_FIRST = ("e2e", "integration", "unit")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep the short files of several processes for the end, so that all processes end together."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: COSTLIEST_FIRST.index(item.path.parent.name))
+
+
 # The loop of a session fixture runs until its stores stop; each test has its own loop.
 session_fixture = pytest_asyncio.fixture(scope="session", loop_scope="session")
 
