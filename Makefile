@@ -14,7 +14,11 @@ run: .venv/run.stamp pages ## install the dependencies, start everything and ser
 	@exec $(BIN)/python app.py
 
 test: .venv/dev.stamp test-programs lint types page-types ## run all checks and tests
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest $(IN_PARALLEL)
+
+# Each of the two processes has its own stores. All tests of a file run in one process, because they
+# share servers and a build of the pages.
+IN_PARALLEL := --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 check: .venv/dev.stamp lint types unit ## run the fast checks (format, lint, types and SDL) and the unit tests
 

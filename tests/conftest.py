@@ -19,6 +19,17 @@ from tests.support.store_servers import running
 settings.register_profile("onsale", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("onsale")
 
+TESTS = Path(__file__).parent
+COSTLIEST_FIRST = ("e2e", "integration", "unit")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Run short files last, so that parallel processes end at about the same time."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: COSTLIEST_FIRST.index(item.path.relative_to(TESTS).parts[0]))
+
+
 # Session fixtures share an event loop that runs for the whole session; each test has its own loop.
 session_fixture = pytest_asyncio.fixture(scope="session", loop_scope="session")
 
