@@ -51,7 +51,7 @@ bench-queue: .venv/run.stamp ## measure a waiting room of up to 50,000 people: c
 bench-sockets: .venv/run.stamp ## measure 2,000 sockets on one process while stock changes (SOCKETS=2000)
 	@$(BIN)/python -m bench.sockets $(if $(SOCKETS),--sockets $(SOCKETS))
 
-bench-hostile: .venv/run.stamp ## measure the costliest documents and inputs that pass the limits (SECONDS=5)
+bench-hostile: .venv/run.stamp ## measure the costliest documents and inputs that the limits allow (SECONDS=5)
 	@$(BIN)/python -m bench.hostile $(if $(SECONDS),--seconds $(SECONDS))
 
 prove-room: .venv/run.stamp ## run four workers and random traffic against one waiting room and check every state (SECONDS=70 SEED=1)
@@ -78,7 +78,7 @@ sbom: .venv/dev.stamp ## write the software bill of materials to build/sbom (Cyc
 	@$(NEEDS_NODE); npm --prefix frontend sbom --sbom-format cyclonedx --omit dev --package-lock-only > build/sbom/pages.json
 	@ls -l build/sbom
 
-audit-packages: .venv/dev.stamp ## look up known vulnerabilities of everything that ships (needs the internet)
+audit-packages: .venv/dev.stamp ## look up known vulnerabilities in everything that ships (needs the internet)
 	@$(BIN)/uv tool run --quiet pip-audit@2.10.1 --requirement requirements.lock --require-hashes --disable-pip --strict
 	@$(NEEDS_NODE); npm --prefix frontend audit --omit=dev --package-lock-only
 

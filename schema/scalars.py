@@ -78,7 +78,7 @@ SCALARS: dict[object, strawberry.types.scalar.ScalarDefinition] = {
 @strawberry.type(description="An amount of money. Use `minor` for calculations and `amount` for display.")
 class Money:
     amount: Decimal = strawberry.field(
-        description="The amount in currency units, with the currency's number of digits."
+        description="The amount in currency units, with as many decimal places as the currency has."
     )
     minor: int = strawberry.field(description="The amount in the smallest unit of the currency, such as cents.")
     currency: CurrencyCode = strawberry.field(description="The currency of the amount.")

@@ -17,10 +17,10 @@ MAX_FIELDS = 32
 CREDENTIALS = ("username", "password")
 FORM = "application/x-www-form-urlencoded"
 
-# Authlib repeats these in error descriptions and fails on characters that RFC 6749 forbids there
+# Authlib echoes these in error descriptions and fails on characters that RFC 6749 forbids there
 # (quotes, accents).
-_REPEATED = ("client_id", "redirect_uri", "response_type", "grant_type", "scope")
-_REPEATABLE = re.compile(r"[ !#-\[\]-~]*")
+_ECHOED = ("client_id", "redirect_uri", "response_type", "grant_type", "scope")
+_SAFE_TO_ECHO = re.compile(r"[ !#-\[\]-~]*")
 
 
 async def read_parameters(request: Request) -> dict[str, str]:
@@ -44,8 +44,8 @@ def parse_parameters(raw: bytes) -> dict[str, str]:
     parameters = dict(pairs)
     if len(parameters) < len(pairs):
         raise InvalidRequestError("A parameter appears more than once; send each once.")
-    for name in _REPEATED:
-        if not _REPEATABLE.fullmatch(parameters.get(name, "")):
+    for name in _ECHOED:
+        if not _SAFE_TO_ECHO.fullmatch(parameters.get(name, "")):
             raise InvalidRequestError(f"Parameter {name} contains characters that RFC 6749 does not allow.")
     return parameters
 

@@ -1,4 +1,6 @@
-"""Runs background tasks that end with a block; an error in one makes the block fail."""
+"""Runs background tasks during an `async with` block, and cancels them at its end.
+
+An error in a task makes the block fail."""
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine, Iterable

@@ -33,7 +33,7 @@ rate of the last two windows.
 FAR_STEP = 1.1
 PAUSE = 10.0
 """A step is a pause if the previous step moved the queue more than this many times as far."""
-MIN_VISITS = 1.5
+UNOBSERVED_DECAY_VISITS = 1.5
 """The unobserved share of visits falls by a factor of e in this many mean visit durations."""
 PATIENCE_S = 600.0
 """The rate at which people leave falls by a factor of e in this time."""
@@ -106,7 +106,7 @@ class CallProjection:
 
 def project_calls(flow: RoomFlow, caps: AdmissionCaps) -> CallProjection:
     inside = estimate_occupancy(build_cohorts(flow), caps.slots_taken)
-    unseen = exp(-seconds_since_opening(flow) / (MIN_VISITS * inside.mean_s)) if inside else 1.0
+    unseen = exp(-seconds_since_opening(flow) / (UNOBSERVED_DECAY_VISITS * inside.mean_s)) if inside else 1.0
     measured = measure_rates(flow, caps.slots_taken)
     times_s, moved, called, by_slots = [0.0], [0.0], [0.0], [0.0]
     for seconds, calls, slots in _calls(flow, caps, inside):

@@ -90,7 +90,9 @@ class HouseUnits:
         await self._order_sync.sync_owners(_units(moves))
 
     async def advance(self, concert_id: ConcertId, *, rounds: int) -> int:
-        """Move units of every tier toward its capacity, one transaction per tier and round.
+        """Add or withdraw units until every tier matches its capacity.
+
+        Each round changes each tier in one transaction.
 
         Return the number of units moved. Units of a past concert are not moved: nothing is on sale,
         and a recovery takes the rest if the concert's dates are moved to the future.
@@ -127,7 +129,11 @@ class HouseUnits:
             if not move.count:
                 move = await self._plan_from_orders(stored, tier)
             if not move.count:
-                log.error("tier %s: more units are sold than its capacity; %d are left", tier.id, tier.to_withdraw)
+                log.error(
+                    "tier %s: more units are sold than its capacity allows; %d cannot be withdrawn",
+                    tier.id,
+                    tier.to_withdraw,
+                )
                 return True
             is_moved = await self._try_move(concert.id, move)
             orders = list(move.added) if is_moved else await self._orders.find_owners(_units([move]))
@@ -150,7 +156,7 @@ class HouseUnits:
         return abs(move.count)
 
     async def _try_move(self, concert_id: ConcertId, move: HouseMove) -> bool:
-        """Write a move. Return False if another process or an order was faster."""
+        """Write a move. Return False if another process or an order got there first."""
         try:
             is_moved = await self._transaction.move_units(concert_id, move)
         except DuplicateKeyError:

@@ -71,7 +71,7 @@ async def test_later_reveals_return_the_first_one(lotteries: LotteryStore, clien
     assert await reveal(lotteries, registrations=99) == made[0]
 
 
-async def test_a_queue_frozen_before_a_recovery_is_not_revealed_later(lotteries: LotteryStore) -> None:
+async def test_no_secret_is_revealed_for_a_queue_frozen_before_recovery(lotteries: LotteryStore) -> None:
     await lotteries.commit(CONCERT, 1)
     fence = await lotteries.read_epoch(CONCERT, 1)
     assert await lotteries.reveal_or_invalidate(CONCERT, 1, epoch=3) is None

@@ -163,7 +163,7 @@ async def test_a_session_lasts_as_long_as_its_hold(any_stores: Stores) -> None:
     assert await states(any_stores, concert, "ann", "ben") == [EntryState.EXPIRED, EntryState.READY]
 
 
-async def test_heartbeats_and_connections_keep_an_entry(any_stores: Stores) -> None:
+async def test_heartbeats_and_connections_keep_an_entry_alive(any_stores: Stores) -> None:
     concert = await with_room(any_stores, 10, total_active_users=1, heartbeat_timeout_ms=30_000)
     await join(any_stores, concert, "first", "ann", "ben")
     await admit(any_stores, concert)

@@ -51,7 +51,7 @@ class StoreCopy:
         await self._child.start()
 
     async def put_back(self) -> None:
-        """Restore the files while clients keep their connections to the store."""
+        """Restart the store with the saved files. Its clients stay open and reconnect."""
         await self._child.kill()
         shutil.rmtree(self._child.directory / "appendonlydir")
         shutil.copytree(self._directory, self._child.directory / "appendonlydir")

@@ -213,7 +213,7 @@ async def test_word_without_a_branch_raises_script_reply_error(script: Script) -
         await CALLS[script](FakeClient(script, "NEW_WORD"))
 
 
-def matches_over_words(path: Path) -> Iterator[ast.Match]:
+def matches_on_words(path: Path) -> Iterator[ast.Match]:
     """Yield the `match` statements that have a reply word as a pattern."""
     words = {word for script in scripts.ALL for word in script.replies}
     for node in ast.walk(ast.parse(path.read_text())):
@@ -235,11 +235,11 @@ def raises_script_reply_error(case: ast.match_case) -> bool:
 
 
 @pytest.mark.parametrize("package", ["storage", "workers", "resolvers"])
-def test_every_match_over_words_ends_in_script_reply_error(package: str) -> None:
+def test_every_match_on_words_ends_in_script_reply_error(package: str) -> None:
     wrong = [
         f"{path.relative_to(ROOT)}:{node.lineno}"
         for path in sorted((ROOT / package).rglob("*.py"))
-        for node in matches_over_words(path)
+        for node in matches_on_words(path)
         if not raises_script_reply_error(node.cases[-1])
     ]
     assert wrong == []

@@ -1,5 +1,5 @@
--- Functions shared by the scripts that read a whole concert: its queue, its stock, and the changed
--- people.
+-- Functions shared by the scripts that read a whole concert: its queue, its stock, and the
+-- people whose state has changed.
 
 -- Returns the departed bits, starting at the byte that contains the serving number. When the sale
 -- is over, every number has departed.
