@@ -37,8 +37,9 @@ async def create_hold(
     """Hold all lines or none. Raises NotAdmitted, with the viewer's position if they are waiting.
 
     The index of the person's concerts and the hold are written concurrently; if both go through one
-    pipeline, the index is written first. If the index cannot be written, the request is refused, but the
-    hold may exist until its deadline. A repeated request returns it and writes the index again.
+    pipeline, the index is written first. If the index cannot be written, the request is refused,
+    but the hold may exist until its deadline. A repeated request returns it and writes the index
+    again.
     """
     viewer, concert_id = context.signed_in(), concert_of(lines[0].tier_id)
     concert = await context.stores.concert_cache.get(concert_id)
