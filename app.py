@@ -28,6 +28,7 @@ from auth.passes import PassSigner, signer_from_file, signer_from_pem
 from auth.tokens import TokenVerifier
 from resolvers.context import Resources
 from resolvers.demo import load_demo
+from schema import DocumentRules, Engine, build_engine
 from settings import Settings, SettingsError
 from storage.connect import Stores, open_stores
 from storage.embedded.process import ServerStartError
@@ -68,6 +69,7 @@ def create_app(settings: Settings, *, stores: Stores | None = None) -> Starlette
 
     The caller owns `stores`. If it is None, the application opens its own stores.
     """
+    engine = build_engine(DocumentRules(persisted_bytes=settings.persisted_documents_bytes))
     return Starlette(
         routes=[
             *home.routes,
@@ -80,12 +82,12 @@ def create_app(settings: Settings, *, stores: Stores | None = None) -> Starlette
             *_issuer_routes(settings),
         ],
         middleware=[Middleware(RequestMiddleware)],
-        lifespan=lambda _: _lifespan(settings, stores),
+        lifespan=lambda _: _lifespan(settings, stores, engine),
     )
 
 
 @asynccontextmanager
-async def _lifespan(settings: Settings, given: Stores | None) -> AsyncIterator[AppState]:
+async def _lifespan(settings: Settings, given: Stores | None, engine: Engine) -> AsyncIterator[AppState]:
     logs.configure(settings.log_format)
     configure_gc()
     if settings.redis_url is None or settings.mongo_url is None:
@@ -104,6 +106,7 @@ async def _lifespan(settings: Settings, given: Stores | None) -> AsyncIterator[A
             max_body_bytes=settings.max_body_bytes,
             allowed_origins=settings.allowed_origins,
             allows_loopback_origins=not settings.is_production,
+            engine=engine,
             page=Pages(settings).graphiql,
         ) as service:
             yield AppState(

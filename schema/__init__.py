@@ -1,5 +1,6 @@
-"""The root types and the built schema. Transports call `execute` and `start`."""
+"""The root types and the built schema. Transports run operations with an `Engine`."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import strawberry
@@ -8,9 +9,17 @@ from strawberry.schema.config import StrawberryConfig
 from schema import permissions, subscription_fields
 from schema.concerts import Concert, Stock, Tier, find_concert, list_concerts
 from schema.execution.document_cache import DocumentCache
+from schema.execution.document_sources import AnyDocuments
 from schema.execution.field_costs import MAX_COST, build_cost_table
 from schema.execution.long_lists import yield_in_long_lists
 from schema.execution.operation import Executor, NotAQuery, Operation, OperationResult, error_result
+from schema.execution.persisted_documents import (
+    DEFAULT_BYTES,
+    DocumentHash,
+    PersistedDocuments,
+    hash_document,
+    parse_document_hash,
+)
 from schema.execution.read_once import read_equal_fields_once
 from schema.execution.subscription_source import SubscriptionStarter
 from schema.execution.top_level_errors import SystemCode
@@ -27,12 +36,18 @@ from schema.viewer import find_viewer
 
 __all__ = [
     "CORE_SCHEMA",
+    "DocumentHash",
+    "DocumentRules",
+    "Engine",
     "NotAQuery",
     "Operation",
     "OperationResult",
     "SystemCode",
+    "build_engine",
     "error_result",
     "execute",
+    "hash_document",
+    "parse_document_hash",
     "sdl",
     "start",
 ]
@@ -159,10 +174,37 @@ subscription_fields.wrap_topic_fields(CORE_SCHEMA)
 read_equal_fields_once(CORE_SCHEMA, ["Query", "Viewer"])
 permissions.enforce_permissions(CORE_SCHEMA)
 yield_in_long_lists(CORE_SCHEMA)
-_DOCUMENTS = DocumentCache(CORE_SCHEMA, build_cost_table(CORE_SCHEMA))
-_EXECUTOR = Executor(CORE_SCHEMA, _DOCUMENTS, max_cost=MAX_COST)
-execute = _EXECUTOR.execute
-start = SubscriptionStarter(_DOCUMENTS, _EXECUTOR).start
+_COST_TABLE = build_cost_table(CORE_SCHEMA)
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentRules:
+    """Rules for the documents that clients of one process may send."""
+
+    persisted_bytes: int = DEFAULT_BYTES
+    """The memory for documents that clients registered by their hash. With 0, they cannot."""
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """Runs operations under one set of rules."""
+
+    executor: Executor
+    starter: SubscriptionStarter
+
+
+def build_engine(rules: DocumentRules) -> Engine:
+    cache = DocumentCache(CORE_SCHEMA, _COST_TABLE)
+    persisted = PersistedDocuments(rules.persisted_bytes) if rules.persisted_bytes else None
+    documents = AnyDocuments(cache, persisted)
+    executor = Executor(CORE_SCHEMA, cache, documents, max_cost=MAX_COST)
+    return Engine(executor, SubscriptionStarter(documents, executor))
+
+
+_ENGINE = build_engine(DocumentRules())
+# For programs that serve no clients.
+execute = _ENGINE.executor.execute
+start = _ENGINE.starter.start
 
 
 def sdl() -> str:

@@ -58,6 +58,10 @@ class Settings:
     """With `yes`, `python app.py` fills an empty catalog with demo concerts, but never in
     production.
     """
+    persisted_documents_bytes: int = 32 * 1024 * 1024
+    """The memory of a process for documents that clients registered by their hash; 0 turns this
+    off.
+    """
 
     @property
     def is_production(self) -> bool:
@@ -99,6 +103,9 @@ class Settings:
             log_format=reader.choice("LOG_FORMAT", ("text", "json"), cls.log_format),
             max_body_bytes=reader.number("MAX_BODY_BYTES", cls.max_body_bytes),
             demo=reader.choice("DEMO", ("yes", "no"), cls.demo),
+            persisted_documents_bytes=reader.number(
+                "PERSISTED_DOCUMENTS_BYTES", cls.persisted_documents_bytes, lowest=0
+            ),
         )
         if settings.is_production:
             reader.require("REDIS_URL", "MONGO_URL", "PUBLIC_URL", "OIDC_ISSUER", "PASS_KEY_FILE")

@@ -30,12 +30,13 @@ class SettingsReader:
     def text(self, name: str, default: str) -> str:
         return self.optional(name) or default
 
-    def number(self, name: str, default: int, *, highest: int = 2**31) -> int:
+    def number(self, name: str, default: int, *, lowest: int = 1, highest: int = 2**31) -> int:
         value = self.optional(name)
         if value is None:
             return default
-        if not value.isascii() or not value.isdecimal() or not 1 <= int(value[:20]) <= highest:
-            self._problems.append(f"ONSALE_{name} is {value[:64]!r}; it must be a whole number from 1 to {highest}")
+        if not value.isascii() or not value.isdecimal() or not lowest <= int(value[:20]) <= highest:
+            problem = f"ONSALE_{name} is {value[:64]!r}; it must be a whole number from {lowest} to {highest}"
+            self._problems.append(problem)
             return default
         return int(value)
 

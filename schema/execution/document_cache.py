@@ -56,6 +56,8 @@ class Document:
     """A parsed document. `ast` is set only if there are no errors."""
 
     ast: DocumentNode | None
+    text: str = ""
+    """The text, which the syntax tree refers to."""
     errors: tuple[GraphQLError, ...] = ()
     costs: Mapping[str | None, OperationCost] = field(default_factory=dict)
     is_introspection: bool = False
@@ -128,21 +130,26 @@ class DocumentCache:
                 return await self._thread.run(text, lambda: self._validate(parsed))
             return self._validate(parsed)
         except _Refused as refused:
-            return Document(None, (refused.error,))
+            return refused_document(refused.error)
         except TemporarilyUnavailable as error:
-            return Document(None, (GraphQLError(str(error), original_error=error),))
+            return refused_document(GraphQLError(str(error), original_error=error))
 
     def _validate(self, parsed: "_Parsed") -> Document:
         errors = validate(self._schema, parsed.ast, RULES, max_errors=_MAX_ERRORS)
         if any(error.message == _VALIDATION_ABORTED for error in errors):
-            return Document(None, (_too_large(),))
+            return refused_document(_too_large())
         if errors:
-            return Document(None, tuple(errors))
+            return refused_document(*errors)
         return Document(
             parsed.ast,
+            parsed.text,
             costs=build_operation_costs(self._schema, parsed.ast, self._cost_table),
             is_introspection=parsed.size.introspections > 0,
         )
+
+
+def refused_document(*errors: GraphQLError) -> Document:
+    return Document(None, errors=errors)
 
 
 class _Refused(Exception):
@@ -152,6 +159,7 @@ class _Refused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _Parsed:
+    text: str
     ast: DocumentNode
     size: document_limits.Size
 
@@ -174,7 +182,7 @@ def _parse(text: str) -> _Parsed:
     size = document_limits.check(ast)
     if isinstance(size, GraphQLError):
         raise _Refused(size)
-    return _Parsed(ast, size)
+    return _Parsed(text, ast, size)
 
 
 def _too_large() -> GraphQLError:
