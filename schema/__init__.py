@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 import strawberry
 from strawberry.schema.config import StrawberryConfig
@@ -9,7 +10,7 @@ from strawberry.schema.config import StrawberryConfig
 from schema import permissions, subscription_fields
 from schema.concerts import Concert, Stock, Tier, find_concert, list_concerts
 from schema.execution.document_cache import DocumentCache
-from schema.execution.document_sources import AnyDocuments
+from schema.execution.document_sources import AnyDocuments, DocumentSource, TrustedDocuments
 from schema.execution.field_costs import MAX_COST, build_cost_table
 from schema.execution.long_lists import yield_in_long_lists
 from schema.execution.operation import Executor, NotAQuery, Operation, OperationResult, error_result
@@ -19,10 +20,12 @@ from schema.execution.persisted_documents import (
     PersistedDocuments,
     hash_document,
     parse_document_hash,
+    parse_document_id,
 )
 from schema.execution.read_once import read_equal_fields_once
 from schema.execution.subscription_source import SubscriptionStarter
 from schema.execution.top_level_errors import SystemCode
+from schema.execution.trusted_documents import TrustedDocumentsError, read_trusted_documents
 from schema.holds import Hold, hold_tickets, release_hold
 from schema.mutations import clear_before_mutations, concerts, queues, rooms
 from schema.mutations.result_errors import HANDLERS
@@ -43,11 +46,13 @@ __all__ = [
     "Operation",
     "OperationResult",
     "SystemCode",
+    "TrustedDocumentsError",
     "build_engine",
     "error_result",
     "execute",
     "hash_document",
     "parse_document_hash",
+    "parse_document_id",
     "sdl",
     "start",
 ]
@@ -183,6 +188,10 @@ class DocumentRules:
 
     persisted_bytes: int = DEFAULT_BYTES
     """The memory for documents that clients registered by their hash. With 0, they cannot."""
+    allows_introspection: bool = True
+    """Whether clients may query the schema, and errors suggest names from it."""
+    trusted_file: Path | None = None
+    """The file of trusted documents. If it is set, clients may run no others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,11 +203,19 @@ class Engine:
 
 
 def build_engine(rules: DocumentRules) -> Engine:
-    cache = DocumentCache(CORE_SCHEMA, _COST_TABLE)
-    persisted = PersistedDocuments(rules.persisted_bytes) if rules.persisted_bytes else None
-    documents = AnyDocuments(cache, persisted)
-    executor = Executor(CORE_SCHEMA, cache, documents, max_cost=MAX_COST)
+    """Return an engine. Raises TrustedDocumentsError."""
+    allows_introspection = rules.allows_introspection
+    cache = DocumentCache(CORE_SCHEMA, _COST_TABLE, allows_introspection=allows_introspection)
+    documents = _open_documents(rules, cache)
+    executor = Executor(CORE_SCHEMA, cache, documents, max_cost=MAX_COST, allows_introspection=allows_introspection)
     return Engine(executor, SubscriptionStarter(documents, executor))
+
+
+def _open_documents(rules: DocumentRules, cache: DocumentCache) -> DocumentSource:
+    if rules.trusted_file is not None:
+        trusted = read_trusted_documents(rules.trusted_file, cache, max_cost=MAX_COST)
+        return TrustedDocuments(trusted, cache if rules.allows_introspection else None)
+    return AnyDocuments(cache, PersistedDocuments(rules.persisted_bytes) if rules.persisted_bytes else None)
 
 
 _ENGINE = build_engine(DocumentRules())

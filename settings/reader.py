@@ -46,6 +46,10 @@ class SettingsReader:
             self._problems.append(f"ONSALE_{name} is {value!r}; it must be one of {', '.join(allowed)}")
         return value
 
+    def yes_or_no(self, name: str) -> bool | None:
+        """Return the answer, or None if the setting is missing."""
+        return None if self.optional(name) is None else self.choice(name, ("yes", "no"), "no") == "yes"
+
     def origins(self, name: str) -> tuple[str, ...]:
         """Return the origins. An origin that no browser can send is reported, because it would
         otherwise be ignored silently.

@@ -5,11 +5,10 @@ from collections.abc import Mapping
 import orjson
 from starlette.datastructures import QueryParams
 
-from schema import DocumentHash, Operation, SystemCode, hash_document, parse_document_hash
+from schema import DocumentHash, Operation, SystemCode, hash_document, parse_document_hash, parse_document_id
 from subscriptions.interfaces import OperationRequest
 from web.http_errors import HttpError
 
-SHA256_PREFIX = "sha256:"
 _PARAMETERS = ("query", "operationName", "variables", "extensions", "documentId")
 _HASH_FORM = "it must be the document's SHA-256, written as `sha256:` and 64 hexadecimal digits"
 
@@ -84,7 +83,7 @@ def _document_hash(request: OperationRequest) -> DocumentHash | None:
     """Return the hash in `documentId` or in `extensions.persistedQuery`, where Apollo sends it."""
     by_id, persisted = None, request.extensions.get("persistedQuery")
     if request.document_id:
-        by_id = parse_document_hash(request.document_id.removeprefix(SHA256_PREFIX))
+        by_id = parse_document_id(request.document_id)
         if by_id is None:
             raise HttpError(400, f"`documentId` is {request.document_id[:100]!r}; {_HASH_FORM}.")
     if persisted is None:

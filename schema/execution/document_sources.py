@@ -1,5 +1,6 @@
 """Sources of the documents that requests send, or name by their hash."""
 
+from collections.abc import Mapping
 from typing import Protocol
 
 from graphql import GraphQLError
@@ -44,6 +45,42 @@ class AnyDocuments:
             self._persisted.put(hash_, text, is_signed_in=is_signed_in)
 
 
+class TrustedDocuments:
+    """Accepts only the documents of a list, by their hash.
+
+    If `schema_queries` is given, queries for nothing but the schema are accepted too.
+    """
+
+    def __init__(self, documents: Mapping[DocumentHash, Document], schema_queries: DocumentCache | None) -> None:
+        self._documents = documents
+        self._schema_queries = schema_queries
+
+    async def read(self, text: str | None, hash_: DocumentHash | None) -> Document:
+        if hash_ is not None:
+            return self._documents.get(hash_) or refused_document(_not_in_list(hash_))
+        if text is not None and self._schema_queries is not None:
+            document = await self._schema_queries.get(text)
+            if document.is_introspection:
+                return document
+        return refused_document(_ID_REQUIRED)
+
+    def record_use(self, hash_: DocumentHash, text: str, *, is_signed_in: bool) -> None:
+        """Do nothing, because the list never changes."""
+
+
+def _not_in_list(hash_: DocumentHash) -> GraphQLError:
+    return GraphQLError(
+        f"This server runs only trusted documents, and none of them has the hash {hash_.hex()};"
+        " add the document to the server's list before clients use it.",
+        extensions={"code": SystemCode.PERSISTED_QUERY_NOT_IN_LIST},
+    )
+
+
+# Codes of Apollo Router.
+_ID_REQUIRED = GraphQLError(
+    "This server runs only trusted documents; send `documentId` with the hash of one instead of `query`.",
+    extensions={"code": SystemCode.PERSISTED_QUERY_ID_REQUIRED},
+)
 # Apollo's link recognizes these two errors by their codes, and urql's by their messages. After the
 # first, both send the document with its hash; after the second, documents without hashes.
 _NOT_FOUND = GraphQLError("PersistedQueryNotFound", extensions={"code": SystemCode.PERSISTED_QUERY_NOT_FOUND})

@@ -61,12 +61,19 @@ class Executor:
     """Executes queries and mutations whose cost is at most `max_cost`."""
 
     def __init__(
-        self, schema: GraphQLSchema, cache: DocumentCache, documents: DocumentSource, *, max_cost: int
+        self,
+        schema: GraphQLSchema,
+        cache: DocumentCache,
+        documents: DocumentSource,
+        *,
+        max_cost: int,
+        allows_introspection: bool,
     ) -> None:
         self._schema = schema
         self._cache = cache
         self._documents = documents
         self._max_cost = max_cost
+        self._allows_introspection = allows_introspection
 
     async def execute(self, operation: Operation, context: Context, *, queries_only: bool = False) -> OperationResult:
         """Execute an operation and return its result.
@@ -127,12 +134,17 @@ class Executor:
             raw_variable_values=dict(operation.variables),
             operation_name=operation.name,
             max_coercion_errors=MAX_INPUT_ERRORS,
+            hide_suggestions=not self._allows_introspection,
         )
         if not isinstance(execution, graphql.Executor):
             return execution
         cost = document.cost(execution.operation, execution.variable_values.coerced)
-        limit = MAX_INTROSPECTION_COST if document.is_introspection else self._max_cost
+        limit = cost_limit(document, self._max_cost)
         return [_too_costly(cost, limit)] if cost > limit else execution
+
+
+def cost_limit(document: Document, max_cost: int) -> int:
+    return MAX_INTROSPECTION_COST if document.is_introspection else max_cost
 
 
 def _too_costly(cost: int, limit: int) -> GraphQLError:

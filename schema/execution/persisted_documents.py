@@ -31,6 +31,11 @@ def parse_document_hash(digits: object) -> DocumentHash | None:
     return DocumentHash(bytes.fromhex(digits))
 
 
+def parse_document_id(id_: str) -> DocumentHash | None:
+    """Return the hash in a document id: 64 hexadecimal digits, with or without `sha256:`."""
+    return parse_document_hash(id_.removeprefix("sha256:"))
+
+
 class PersistedDocuments:
     def __init__(self, max_bytes: int) -> None:
         self._anonymous, self._signed_in = _Share(max_bytes // 2), _Share(max_bytes // 2)
