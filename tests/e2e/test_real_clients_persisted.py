@@ -42,7 +42,7 @@ WITH_ID = {"graphqlWsId": "socket", "graphqlSseId": "POST"}
 
 @dataclass(frozen=True, slots=True)
 class Printed:
-    """What one run of an operation received and sent."""
+    """One run of an operation: what it received and sent."""
 
     run: str
     time: int
