@@ -28,6 +28,7 @@ from auth.passes import PassSigner, signer_from_file, signer_from_pem
 from auth.tokens import TokenVerifier
 from resolvers.context import Resources
 from resolvers.demo import load_demo
+from schema import DocumentRules, Engine, TrustedDocumentsError, build_engine
 from settings import Settings, SettingsError
 from storage.connect import Stores, open_stores
 from storage.embedded.process import ServerStartError
@@ -65,14 +66,16 @@ def __getattr__(name: str) -> Starlette:
     return create_app(Settings.from_env(os.environ))
 
 
-def create_app(settings: Settings, *, stores: Stores | None = None) -> Starlette:
-    """Return the ASGI application.
+def create_app(settings: Settings, *, stores: Stores | None = None, engine: Engine | None = None) -> Starlette:
+    """Return the ASGI application. Raises SettingsError.
 
-    The caller owns `stores`. If it is None, the application opens its own stores.
+    The caller owns `stores`. If it is None, the application opens its own stores. If `engine` is
+    None, the application builds its own.
     """
+    engine = engine or _build_engine(settings)
     return Starlette(
         routes=[
-            *home.routes,
+            *home.routes(settings),
             *health.routes,
             *pass_jwks.routes,
             Route("/graphql", _GraphQL()),
@@ -83,12 +86,26 @@ def create_app(settings: Settings, *, stores: Stores | None = None) -> Starlette
             *_issuer_routes(settings),
         ],
         middleware=[Middleware(ProxyMiddleware, settings.trusted_proxies), Middleware(RequestMiddleware)],
-        lifespan=lambda _: _lifespan(settings, stores),
+        lifespan=lambda _: _lifespan(settings, stores, engine),
     )
 
 
+def _build_engine(settings: Settings) -> Engine:
+    rules = DocumentRules(
+        persisted_bytes=settings.persisted_documents_bytes,
+        allows_introspection=settings.allows_introspection,
+        trusted_file=settings.trusted_documents,
+    )
+    try:
+        return build_engine(rules)
+    except TrustedDocumentsError as error:
+        raise SettingsError(
+            f"ONSALE_TRUSTED_DOCUMENTS is {str(settings.trusted_documents)!r}, and it has problems:\n{error}"
+        ) from error
+
+
 @asynccontextmanager
-async def _lifespan(settings: Settings, given: Stores | None) -> AsyncIterator[AppState]:
+async def _lifespan(settings: Settings, given: Stores | None, engine: Engine) -> AsyncIterator[AppState]:
     logs.configure(settings.log_format)
     configure_gc()
     if settings.redis_url is None or settings.mongo_url is None:
@@ -107,6 +124,7 @@ async def _lifespan(settings: Settings, given: Stores | None) -> AsyncIterator[A
             max_body_bytes=settings.max_body_bytes,
             allowed_origins=settings.allowed_origins,
             allows_loopback_origins=not settings.is_production,
+            engine=engine,
             page=Pages(settings).graphiql,
         ) as service:
             yield AppState(
@@ -158,6 +176,7 @@ async def run(settings: Settings) -> None:
     of opening.
     """
     logs.configure(settings.log_format)
+    engine = _build_engine(settings)
     async with AsyncExitStack() as stack:
         if settings.redis_url is None or settings.mongo_url is None:
             stack.enter_context(lock_data_dir(settings.data_dir, app_port=settings.port))
@@ -170,7 +189,7 @@ async def run(settings: Settings) -> None:
         stores = await stack.enter_async_context(open_stores(urls.redis, urls.mongo, settings.mongo_database))
         if settings.loads_demo:
             await load_demo(Resources(stores, _pass_signer(settings)).context(None, "demo"))
-        server = _Server(settings, stores)
+        server = _Server(settings, stores, engine)
         async with asyncio.TaskGroup() as group:
             workers = group.create_task(run_workers(stores, urls.redis))
             await _serve(server, listener)
@@ -188,8 +207,8 @@ async def _serve(server: uvicorn.Server, listener: socket.socket) -> None:
 
 
 class _Server(Server):
-    def __init__(self, settings: Settings, stores: Stores) -> None:
-        super().__init__(make_config(create_app(settings, stores=stores)))
+    def __init__(self, settings: Settings, stores: Stores, engine: Engine) -> None:
+        super().__init__(make_config(create_app(settings, stores=stores, engine=engine)))
         self._settings = settings
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:

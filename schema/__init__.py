@@ -1,6 +1,8 @@
-"""The root types and the built schema. Transports call `execute` and `start`."""
+"""The root types and the built schema. Transports run operations with an `Engine`."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 import strawberry
 from strawberry.schema.config import StrawberryConfig
@@ -8,12 +10,22 @@ from strawberry.schema.config import StrawberryConfig
 from schema import permissions, subscription_fields
 from schema.concerts import Concert, Stock, Tier, find_concert, list_concerts
 from schema.execution.document_cache import DocumentCache
+from schema.execution.document_sources import AnyDocuments, DocumentSource, TrustedDocuments
 from schema.execution.field_costs import MAX_COST, build_cost_table
 from schema.execution.long_lists import yield_in_long_lists
 from schema.execution.operation import Executor, NotAQuery, Operation, OperationResult, error_result
+from schema.execution.persisted_documents import (
+    DEFAULT_BYTES,
+    DocumentHash,
+    PersistedDocuments,
+    hash_document,
+    parse_document_hash,
+    parse_document_id,
+)
 from schema.execution.read_once import read_equal_fields_once
 from schema.execution.subscription_source import SubscriptionStarter
 from schema.execution.top_level_errors import SystemCode
+from schema.execution.trusted_documents import TrustedDocumentsError, read_trusted_documents
 from schema.holds import Hold, hold_tickets, release_hold
 from schema.mutations import clear_before_mutations, concerts, queues, rooms
 from schema.mutations.result_errors import HANDLERS
@@ -27,12 +39,20 @@ from schema.viewer import find_viewer
 
 __all__ = [
     "CORE_SCHEMA",
+    "DocumentHash",
+    "DocumentRules",
+    "Engine",
     "NotAQuery",
     "Operation",
     "OperationResult",
     "SystemCode",
+    "TrustedDocumentsError",
+    "build_engine",
     "error_result",
     "execute",
+    "hash_document",
+    "parse_document_hash",
+    "parse_document_id",
     "sdl",
     "start",
 ]
@@ -159,10 +179,49 @@ subscription_fields.wrap_topic_fields(CORE_SCHEMA)
 read_equal_fields_once(CORE_SCHEMA, ["Query", "Viewer"])
 permissions.enforce_permissions(CORE_SCHEMA)
 yield_in_long_lists(CORE_SCHEMA)
-_DOCUMENTS = DocumentCache(CORE_SCHEMA, build_cost_table(CORE_SCHEMA))
-_EXECUTOR = Executor(CORE_SCHEMA, _DOCUMENTS, max_cost=MAX_COST)
-execute = _EXECUTOR.execute
-start = SubscriptionStarter(_DOCUMENTS, _EXECUTOR).start
+_COST_TABLE = build_cost_table(CORE_SCHEMA)
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentRules:
+    """Rules for the documents that clients of one process may send."""
+
+    persisted_bytes: int = DEFAULT_BYTES
+    """The memory for documents that clients registered by their hash. With 0, they cannot."""
+    allows_introspection: bool = True
+    """Whether clients may query the schema, and errors suggest names from it."""
+    trusted_file: Path | None = None
+    """The file of trusted documents. If it is set, clients may run no others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """Runs operations under one set of rules."""
+
+    executor: Executor
+    starter: SubscriptionStarter
+
+
+def build_engine(rules: DocumentRules) -> Engine:
+    """Return an engine. Raises TrustedDocumentsError."""
+    allows_introspection = rules.allows_introspection
+    cache = DocumentCache(CORE_SCHEMA, _COST_TABLE, allows_introspection=allows_introspection)
+    documents = _open_documents(rules, cache)
+    executor = Executor(CORE_SCHEMA, cache, documents, max_cost=MAX_COST, allows_introspection=allows_introspection)
+    return Engine(executor, SubscriptionStarter(documents, executor))
+
+
+def _open_documents(rules: DocumentRules, cache: DocumentCache) -> DocumentSource:
+    if rules.trusted_file is not None:
+        trusted = read_trusted_documents(rules.trusted_file, cache, max_cost=MAX_COST)
+        return TrustedDocuments(trusted, cache if rules.allows_introspection else None)
+    return AnyDocuments(cache, PersistedDocuments(rules.persisted_bytes) if rules.persisted_bytes else None)
+
+
+_ENGINE = build_engine(DocumentRules())
+# For programs that serve no clients.
+execute = _ENGINE.executor.execute
+start = _ENGINE.starter.start
 
 
 def sdl() -> str:

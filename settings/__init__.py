@@ -65,6 +65,18 @@ class Settings:
     """With `yes`, `python app.py` fills an empty catalog with demo concerts, but never in
     production.
     """
+    persisted_documents_bytes: int = 32 * 1024 * 1024
+    """The memory of a process for documents that clients registered by their hash; 0 turns this
+    off.
+    """
+    trusted_documents: Path | None = None
+    """A JSON file of documents by their SHA-256. If it is set, clients may run no others."""
+    introspection: bool | None = None
+    """Whether clients may query the schema, and errors suggest names from it. If None, they may in
+    development, except with trusted documents.
+    """
+    graphiql: bool | None = None
+    """Whether browsers get GraphiQL at /graphql. If None, the default is as for `introspection`."""
 
     @property
     def is_production(self) -> bool:
@@ -81,6 +93,18 @@ class Settings:
     @property
     def loads_demo(self) -> bool:
         return self.demo == "yes" and not self.is_production
+
+    @property
+    def allows_introspection(self) -> bool:
+        return self._is_open if self.introspection is None else self.introspection
+
+    @property
+    def allows_graphiql(self) -> bool:
+        return self._is_open if self.graphiql is None else self.graphiql
+
+    @property
+    def _is_open(self) -> bool:
+        return not self.is_production and self.trusted_documents is None
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> "Settings":
@@ -108,6 +132,12 @@ class Settings:
             log_format=reader.choice("LOG_FORMAT", ("text", "json"), cls.log_format),
             max_body_bytes=reader.number("MAX_BODY_BYTES", cls.max_body_bytes),
             demo=reader.choice("DEMO", ("yes", "no"), cls.demo),
+            persisted_documents_bytes=reader.number(
+                "PERSISTED_DOCUMENTS_BYTES", cls.persisted_documents_bytes, lowest=0
+            ),
+            trusted_documents=Path(file) if (file := reader.optional("TRUSTED_DOCUMENTS")) else None,
+            introspection=reader.yes_or_no("INTROSPECTION"),
+            graphiql=reader.yes_or_no("GRAPHIQL"),
         )
         if settings.is_production:
             reader.require("REDIS_URL", "MONGO_URL", "PUBLIC_URL", "OIDC_ISSUER", "PASS_KEY_FILE")

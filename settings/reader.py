@@ -31,12 +31,13 @@ class SettingsReader:
     def text(self, name: str, default: str) -> str:
         return self.optional(name) or default
 
-    def number(self, name: str, default: int, *, highest: int = 2**31) -> int:
+    def number(self, name: str, default: int, *, lowest: int = 1, highest: int = 2**31) -> int:
         value = self.optional(name)
         if value is None:
             return default
-        if not value.isascii() or not value.isdecimal() or not 1 <= int(value[:20]) <= highest:
-            self._problems.append(f"ONSALE_{name} is {value[:64]!r}; it must be a whole number from 1 to {highest}")
+        if not value.isascii() or not value.isdecimal() or not lowest <= int(value[:20]) <= highest:
+            problem = f"ONSALE_{name} is {value[:64]!r}; it must be a whole number from {lowest} to {highest}"
+            self._problems.append(problem)
             return default
         return int(value)
 
@@ -45,6 +46,10 @@ class SettingsReader:
         if value not in allowed:
             self._problems.append(f"ONSALE_{name} is {value!r}; it must be one of {', '.join(allowed)}")
         return value
+
+    def yes_or_no(self, name: str) -> bool | None:
+        """Return the answer, or None if the setting is missing."""
+        return None if self.optional(name) is None else self.choice(name, ("yes", "no"), "no") == "yes"
 
     def origins(self, name: str) -> tuple[str, ...]:
         """Return the origins. An origin that no browser can send is reported, because it would

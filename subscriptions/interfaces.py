@@ -27,10 +27,11 @@ class OperationRequest:
     """The checked payload of a subscribe message."""
 
     document: str | None
-    """The GraphQL document, or None if only `extensions` identify it."""
+    """The GraphQL document, or None if `document_id` or `extensions` identify it."""
     variables: Mapping[str, object]
     name: str | None
     extensions: Mapping[str, object]
+    document_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from auth.viewer import Viewer
 from domain.errors import TemporarilyUnavailable, Unauthenticated
 from resolvers.context import Resources
-from schema import NotAQuery, Operation, OperationResult, execute
+from schema import Engine, NotAQuery, Operation, OperationResult
 from subscriptions.interfaces import Verifier
 from telemetry import counters
 from web import request_body, request_parsing
@@ -27,7 +27,6 @@ from web.content_negotiation import EVENT_STREAM, GRAPHQL, HTML, JSON, preferred
 from web.event_streams import EventStreams
 from web.http_errors import (
     HttpError,
-    PersistedQueryNotSupported,
     internal_error,
     unauthenticated_error,
     unavailable_error,
@@ -47,12 +46,14 @@ class GraphQLEndpoint:
         resources: Resources,
         verifier: Verifier[Viewer],
         *,
+        engine: Engine,
         streams: EventStreams,
         max_body_bytes: int,
         page: Callable[[Request], Response] = build_missing_page,
     ) -> None:
         self._resources = resources
         self._verifier = verifier
+        self._engine = engine
         self._streams = streams
         self._page = page
         self._max_body_bytes = max_body_bytes
@@ -102,7 +103,7 @@ class GraphQLEndpoint:
         try:
             if media_type == EVENT_STREAM:
                 return await self._streams.answer(operation, context, may_mutate=not is_get)
-            answer = await execute(operation, context, queries_only=is_get)
+            answer = await self._engine.executor.execute(operation, context, queries_only=is_get)
         except NotAQuery:
             raise HttpError(
                 405, "GET accepts only queries; send this operation with POST.", headers={"Allow": "POST"}
@@ -168,10 +169,8 @@ def _status(answer: OperationResult, media_type: str) -> int:
 
 def _refusal(refused: HttpError, request: Request, request_id: str) -> Response:
     accepted = preferred_media_type(_accept(request), (JSON, GRAPHQL))
-    is_response = isinstance(refused, PersistedQueryNotSupported) and accepted == JSON
-    status = 200 if is_response else refused.status
     counters.refused.labels(refused.code).inc()
-    response = _json(refused.payload(request_id), status, accepted or JSON)
+    response = _json(refused.payload(request_id), refused.status, accepted or JSON)
     response.headers.update(refused.headers)
     return response
 

@@ -13,6 +13,7 @@ from starlette.responses import Response
 from auth.viewer import Viewer
 from resolvers.context import Resources
 from resolvers.snapshots import StoreSnapshotReader
+from schema import DocumentRules, Engine, build_engine
 from subscriptions.feed import Feed
 from subscriptions.hub import Hub
 from subscriptions.interfaces import Verifier
@@ -47,21 +48,25 @@ async def open_graphql_service(
     allowed_origins: Sequence[str] = (),
     allows_loopback_origins: bool = False,
     limits: Limits = _DEFAULTS,
+    engine: Engine | None = None,
     page: Callable[[Request], Response] = build_missing_page,
 ) -> AsyncIterator[GraphQLService]:
     """Open the service and yield it. This succeeds even if a store is down.
 
     `tick_s` is the shortest time between two refreshes. `push_intervals` limit the age of a
-    published position.
+    published position. If `engine` is None, the service has one with the default rules.
     """
+    engine = engine or build_engine(DocumentRules())
     async with aclosing(Feed(redis_url)) as feed:
         await feed.start()
         hub = Hub(feed, _reader(resources), resources.stores.queues, tick_s=tick_s, push_intervals=push_intervals)
         async with aclosing(hub):
-            runner, connection_counter = HubOperationRunner(resources, hub), ConnectionCounter(limits)
+            runner, connection_counter = HubOperationRunner(resources, hub, engine), ConnectionCounter(limits)
             streams = EventStreams(runner, limits=limits, connection_counter=connection_counter)
             yield GraphQLService(
-                http=GraphQLEndpoint(resources, verifier, streams=streams, max_body_bytes=max_body_bytes, page=page),
+                http=GraphQLEndpoint(
+                    resources, verifier, engine=engine, streams=streams, max_body_bytes=max_body_bytes, page=page
+                ),
                 socket=GraphQLSocket(
                     runner,
                     verifier,

@@ -4,7 +4,7 @@ import html
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 
 from settings import Settings
 
@@ -15,16 +15,25 @@ PAGE = """<!doctype html>
 <meta name="color-scheme" content="light dark">
 <title>Onsale</title>
 <h1>Onsale</h1>
-<p>Concert tickets for thousands of buyers. Try it at <a href="/graphql">/graphql</a>, or from a shell:</p>
-<pre>curl {url}graphql -H 'content-type: application/json' \\
-  -d '{{"query": "{{ concerts(first: 5) {{ nodes {{ id name startsAt }} }} }}"}}'</pre>
+<p>Concert tickets for thousands of buyers.</p>
+{api}
 <p>Readiness: <a href="/readyz">/readyz</a></p>
 </html>
 """
+_TRY_IT = """<p>Try it at <a href="/graphql">/graphql</a>, or from a shell:</p>
+<pre>curl {url}graphql -H 'content-type: application/json' \\
+  -d '{{"query": "{{ concerts(first: 5) {{ nodes {{ id name startsAt }} }} }}"}}'</pre>"""
+_ADDRESS = "<p>The GraphQL API is at /graphql.</p>"
 
 
-async def home(request: Request) -> HTMLResponse:
-    return HTMLResponse(PAGE.format(url=html.escape(str(request.base_url))))
+def routes(settings: Settings) -> list[BaseRoute]:
+    """Return the route of the page. It shows a document only where visitors may try some."""
+    api = _TRY_IT if settings.allows_graphiql else _ADDRESS
+
+    async def home(request: Request) -> HTMLResponse:
+        return HTMLResponse(PAGE.format(api=api.format(url=html.escape(str(request.base_url)))))
+
+    return [Route("/", home)]
 
 
 def starting(settings: Settings) -> str:
@@ -34,7 +43,8 @@ def starting(settings: Settings) -> str:
 
 def banner(settings: Settings) -> str:
     address = f"http://localhost:{settings.port}"
-    lines = [f"Onsale is running at {address}", f"  GraphQL  {address}/graphql  (GraphiQL in a browser)"]
+    graphiql = "  (GraphiQL in a browser)" if settings.allows_graphiql else ""
+    lines = [f"Onsale is running at {address}", f"  GraphQL  {address}/graphql{graphiql}"]
     if settings.has_own_issuer:
         lines.append(
             "  Users    alice, bob, … buy tickets; olivia is an organizer; gus checks tickets. "
@@ -51,6 +61,3 @@ def banner(settings: Settings) -> str:
 def _without_password(url: str | None) -> str:
     scheme, _, rest = (url or "").partition("://")
     return f"{scheme}://{rest.rpartition('@')[2]}"
-
-
-routes = [Route("/", home)]

@@ -32,22 +32,6 @@ class HttpError(Exception):
         return {"errors": [{"message": str(self), "extensions": extensions}]}
 
 
-class PersistedQueryNotSupported(HttpError):
-    """The client sent the hash of a document instead of the document.
-
-    Apollo's link recognizes this answer by its code, urql's by its message: both then send whole
-    documents instead of hashes. As plain JSON, it is a GraphQL response with status 200.
-    """
-
-    def __init__(self) -> None:
-        super().__init__(400, "PersistedQueryNotSupported", code=SystemCode.PERSISTED_QUERY_NOT_SUPPORTED)
-
-
-def has_persisted_query(extensions: object) -> bool:
-    """Return whether the `extensions` of a request name a document by its hash."""
-    return isinstance(extensions, Mapping) and extensions.get("persistedQuery") is not None
-
-
 def unauthenticated_error(error: Unauthenticated) -> HttpError:
     # RFC 6750: the description is printable ASCII without quotes or backslashes.
     words = "".join(letter for letter in str(error) if " " <= letter <= "~" and letter not in '"\\')

@@ -13,21 +13,21 @@ from auth.viewer import Viewer
 from domain.errors import OnsaleError
 from resolvers.context import Context, Resources
 from resolvers.snapshots import read_past_snapshots
-from schema import NotAQuery, Operation, OperationResult, error_result, start
+from schema import Engine, NotAQuery, Operation, OperationResult, error_result
 from subscriptions.hub import Hub
 from subscriptions.interfaces import Answered, Deliver, Ended, OperationRequest, Outcome, Rejected, Source
 from web import logs
-from web.http_errors import HttpError, PersistedQueryNotSupported, has_persisted_query, internal_error
+from web.http_errors import HttpError, internal_error
+from web.request_parsing import build_operation
 
 logger = logging.getLogger(__name__)
 
-_NO_DOCUMENT = "`query` is missing; send the GraphQL document in it."
-
 
 class HubOperationRunner:
-    def __init__(self, resources: Resources, hub: Hub) -> None:
+    def __init__(self, resources: Resources, hub: Hub, engine: Engine) -> None:
         self._resources = resources
         self._hub = hub
+        self._engine = engine
 
     async def start(
         self, request: OperationRequest, deliver: Deliver, *, caller: Viewer | None, address: str | None
@@ -38,11 +38,10 @@ class HubOperationRunner:
         """
         request_id = secrets.token_hex(8)
         logs.request_id.set(request_id)
-        if not request.document and has_persisted_query(request.extensions):
-            return _rejected(PersistedQueryNotSupported().payload(request_id))
-        if request.document is None:
-            return _rejected(HttpError(400, _NO_DOCUMENT).payload(request_id))
-        operation = Operation(request.document, request.variables, request.name)
+        try:
+            operation = build_operation(request)
+        except HttpError as refused:
+            return _rejected(refused.payload(request_id))
         return await self.start_operation(operation, self._resources.context(caller, request_id, address), deliver)
 
     async def start_operation(
@@ -53,7 +52,7 @@ class HubOperationRunner:
         Raises NotAQuery for a mutation that is not allowed, before anything is executed.
         """
         try:
-            started = await start(operation, context, may_mutate=may_mutate)
+            started = await self._engine.starter.start(operation, context, may_mutate=may_mutate)
             if isinstance(started, OperationResult):
                 return _outcome(started)
             return await self._subscribe(started, context, deliver)

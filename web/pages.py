@@ -1,7 +1,8 @@
 """Serves the pages and assets that `make frontend` builds in frontend/dist.
 
-Browsers that open /graphql get GraphiQL. If the pages are not built, the API still works, and the
-page explains how to build them. A new build does not require a restart.
+Browsers that open /graphql get GraphiQL, unless a setting turns it off. If the pages are not built,
+the API still works, and the page explains how to build them. A new build does not require a
+restart.
 """
 
 import html
@@ -41,6 +42,19 @@ curl {url} -H 'Content-Type: application/json' \\
 """
 
 
+_TURNED_OFF = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<meta name="color-scheme" content="light dark">
+<title>GraphQL</title>
+<h1>GraphQL endpoint</h1>
+<p>This address is for programs; GraphiQL, its page for browsers, is turned off.</p>
+<p>Programs send operations as JSON in POST requests, and open sockets and event streams here.</p>
+</html>
+"""
+
+
 class Pages:
     """Serves the pages. `dist` is the folder into which Vite builds them."""
 
@@ -50,6 +64,8 @@ class Pages:
         self._policy = _policy(settings.issuer)
 
     def graphiql(self, request: Request) -> Response:
+        if not self._settings.allows_graphiql:
+            return HTMLResponse(_TURNED_OFF, 406, headers=_REVALIDATED)
         built = self._dist / "graphiql.html"
         headers = {**_REVALIDATED, "Content-Security-Policy": self._policy}
         if built.is_file():

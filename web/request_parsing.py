@@ -1,12 +1,16 @@
-"""Reads the requested operation from a JSON body or a query string."""
+"""Reads the requested operation from a JSON body, a query string or a message."""
+
+from collections.abc import Mapping
 
 import orjson
 from starlette.datastructures import QueryParams
 
-from schema import Operation
-from web.http_errors import HttpError, PersistedQueryNotSupported, has_persisted_query
+from schema import DocumentHash, Operation, SystemCode, hash_document, parse_document_hash, parse_document_id
+from subscriptions.interfaces import OperationRequest
+from web.http_errors import HttpError
 
-_PARAMETERS = ("query", "operationName", "variables", "extensions")
+_PARAMETERS = ("query", "operationName", "variables", "extensions", "documentId")
+_HASH_FORM = "it must be the document's SHA-256, written as `sha256:` and 64 hexadecimal digits"
 
 
 def parse_body(body: bytes) -> Operation:
@@ -40,12 +44,8 @@ def _json(text: bytes, what: str) -> object:
 
 
 def _operation(sent: dict[str, object]) -> Operation:
-    document, name, variables, extensions = (sent.get(parameter) for parameter in _PARAMETERS)
-    if not document and has_persisted_query(extensions):
-        raise PersistedQueryNotSupported
-    if document is None:
-        raise HttpError(400, "`query` is missing; send the GraphQL document in it.")
-    if not isinstance(document, str):
+    document, name, variables, extensions, document_id = (sent.get(parameter) for parameter in _PARAMETERS)
+    if document is not None and not isinstance(document, str):
         raise HttpError(400, f"`query` is {_kind(document)}; it must be a string with the GraphQL document.")
     if name is not None and not isinstance(name, str):
         raise HttpError(400, f"`operationName` is {_kind(name)}; it must be a string or null.")
@@ -53,7 +53,51 @@ def _operation(sent: dict[str, object]) -> Operation:
         raise HttpError(400, f"`variables` is {_kind(variables)}; it must be an object or null.")
     if extensions is not None and not isinstance(extensions, dict):
         raise HttpError(400, f"`extensions` is {_kind(extensions)}; it must be an object or null.")
-    return Operation(document, variables or {}, name or None)
+    if document_id is not None and not isinstance(document_id, str):
+        raise HttpError(400, f"`documentId` is {_kind(document_id)}; it must be a string or null.")
+    return build_operation(OperationRequest(document, variables or {}, name or None, extensions or {}, document_id))
+
+
+def build_operation(request: OperationRequest) -> Operation:
+    """Return the requested operation.
+
+    Raises HttpError if the request names no document, or if its hash is malformed or belongs to
+    another document.
+    """
+    hash_ = _document_hash(request)
+    if request.document is None and hash_ is None:
+        raise HttpError(400, "`query` is missing; send the GraphQL document in it.")
+    if not request.document and hash_ is not None:
+        return Operation(None, request.variables, request.name, hash_)
+    if request.document and hash_ is not None and hash_ != (own_hash := hash_document(request.document)):
+        raise HttpError(
+            400,
+            f"The hash of this document is {own_hash.hex()}, and the request names {hash_.hex()};"
+            " send the SHA-256 of exactly the text in `query`, encoded as UTF-8.",
+            code=SystemCode.PERSISTED_QUERY_HASH_MISMATCH,
+        )
+    return Operation(request.document, request.variables, request.name, hash_)
+
+
+def _document_hash(request: OperationRequest) -> DocumentHash | None:
+    """Return the hash in `documentId` or in `extensions.persistedQuery`, where Apollo sends it."""
+    by_id, persisted = None, request.extensions.get("persistedQuery")
+    if request.document_id:
+        by_id = parse_document_id(request.document_id)
+        if by_id is None:
+            raise HttpError(400, f"`documentId` is {request.document_id[:100]!r}; {_HASH_FORM}.")
+    if persisted is None:
+        return by_id
+    if not isinstance(persisted, Mapping):
+        raise HttpError(400, f"`extensions.persistedQuery` is {_kind(persisted)}; it must be an object or null.")
+    if persisted.get("version") != 1:
+        raise HttpError(400, "`extensions.persistedQuery.version` must be 1; there is no other version.")
+    hash_ = parse_document_hash(persisted.get("sha256Hash"))
+    if hash_ is None:
+        raise HttpError(400, "`sha256Hash` must be the document's SHA-256, written as 64 hexadecimal digits.")
+    if by_id not in (None, hash_):
+        raise HttpError(400, "`documentId` and `extensions.persistedQuery` name different documents; send one of them.")
+    return hash_
 
 
 def _kind(value: object) -> str:

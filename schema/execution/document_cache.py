@@ -5,6 +5,7 @@ introspection queries, so neither blocks the event loop.
 """
 
 import asyncio
+import re
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
@@ -47,6 +48,7 @@ MAX_WAITING = 20
 _PARSING_ABORTED = "Parsing aborted."
 _VALIDATION_ABORTED = "Validation aborted."
 _MAX_ERRORS = 10
+_SUGGESTION = re.compile(r" Did you mean '\w+ \{ \.\.\. \}'\?$")
 
 Result = TypeVar("Result")
 
@@ -56,6 +58,8 @@ class Document:
     """A parsed document. `ast` is set only if there are no errors."""
 
     ast: DocumentNode | None
+    text: str = ""
+    """The text, which the syntax tree refers to."""
     errors: tuple[GraphQLError, ...] = ()
     costs: Mapping[str | None, OperationCost] = field(default_factory=dict)
     is_introspection: bool = False
@@ -71,8 +75,13 @@ class Document:
 
 
 class DocumentCache:
-    def __init__(self, schema: GraphQLSchema, cost_table: CostTable) -> None:
+    def __init__(self, schema: GraphQLSchema, cost_table: CostTable, *, allows_introspection: bool = True) -> None:
+        """Create the cache.
+
+        Without introspection, errors suggest no names either, because they would show the schema.
+        """
         self._schema = schema
+        self._allows_introspection = allows_introspection
         self._cost_table = cost_table
         self._known: OrderedDict[str, Document] = OrderedDict()
         self._characters = 0
@@ -122,27 +131,43 @@ class DocumentCache:
     async def _read(self, text: str) -> Document:
         try:
             if len(text) > LONGEST_IN_LOOP:
-                return await self._thread.run(text, lambda: self._validate(_parse(text)))
-            parsed = _parse(text)
+                return await self._thread.run(text, lambda: self._validate(self._parse(text)))
+            parsed = self._parse(text)
             if parsed.is_large:
                 return await self._thread.run(text, lambda: self._validate(parsed))
             return self._validate(parsed)
         except _Refused as refused:
-            return Document(None, (refused.error,))
+            return refused_document(refused.error)
         except TemporarilyUnavailable as error:
-            return Document(None, (GraphQLError(str(error), original_error=error),))
+            return refused_document(GraphQLError(str(error), original_error=error))
+
+    def read_now(self, text: str) -> Document:
+        """Return a document that the cache does not keep. The call blocks for at most 0.1 s."""
+        try:
+            return self._validate(self._parse(text))
+        except _Refused as refused:
+            return refused_document(refused.error)
+
+    def _parse(self, text: str) -> "_Parsed":
+        return _parse(text, allows_introspection=self._allows_introspection)
 
     def _validate(self, parsed: "_Parsed") -> Document:
-        errors = validate(self._schema, parsed.ast, RULES, max_errors=_MAX_ERRORS)
+        hides_names = not self._allows_introspection
+        errors = validate(self._schema, parsed.ast, RULES, max_errors=_MAX_ERRORS, hide_suggestions=hides_names)
         if any(error.message == _VALIDATION_ABORTED for error in errors):
-            return Document(None, (_too_large(),))
+            return refused_document(_too_large())
         if errors:
-            return Document(None, tuple(errors))
+            return refused_document(*(map(_without_suggestion, errors) if hides_names else errors))
         return Document(
             parsed.ast,
+            parsed.text,
             costs=build_operation_costs(self._schema, parsed.ast, self._cost_table),
             is_introspection=parsed.size.introspections > 0,
         )
+
+
+def refused_document(*errors: GraphQLError) -> Document:
+    return Document(None, errors=errors)
 
 
 class _Refused(Exception):
@@ -152,6 +177,7 @@ class _Refused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _Parsed:
+    text: str
     ast: DocumentNode
     size: document_limits.Size
 
@@ -160,7 +186,13 @@ class _Parsed:
         return self.size.fields > MOST_FIELDS_IN_LOOP or self.size.comparisons > MOST_COMPARISONS_IN_LOOP
 
 
-def _parse(text: str) -> _Parsed:
+def _without_suggestion(error: GraphQLError) -> GraphQLError:
+    """Remove the one suggestion that `hide_suggestions` leaves: to select fields of a field."""
+    error.message = _SUGGESTION.sub("", error.message)
+    return error
+
+
+def _parse(text: str, *, allows_introspection: bool) -> _Parsed:
     """Parse and measure a document. Raises _Refused."""
     try:
         ast = parse(
@@ -171,10 +203,10 @@ def _parse(text: str) -> _Parsed:
         )
     except GraphQLError as error:
         raise _Refused(_too_large() if error.message.endswith(_PARSING_ABORTED) else error) from None
-    size = document_limits.check(ast)
+    size = document_limits.check(ast, allows_introspection=allows_introspection)
     if isinstance(size, GraphQLError):
         raise _Refused(size)
-    return _Parsed(ast, size)
+    return _Parsed(text, ast, size)
 
 
 def _too_large() -> GraphQLError:

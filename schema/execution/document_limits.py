@@ -70,7 +70,14 @@ class Size:
         )
 
 
-def check(document: DocumentNode) -> Size | GraphQLError:
+def introspection_disabled() -> GraphQLError:
+    return GraphQLError(
+        "This server does not show its schema (`__schema`, `__type`); ask its operator for the SDL.",
+        extensions={"code": SystemCode.INTROSPECTION_DISABLED},
+    )
+
+
+def check(document: DocumentNode, *, allows_introspection: bool) -> Size | GraphQLError:
     """Return the size of a document, or an error for the first limit that it exceeds."""
     try:
         size = measure(document)
@@ -78,6 +85,8 @@ def check(document: DocumentNode) -> Size | GraphQLError:
         # A chain of fragments may exceed the recursion limit although the parser accepts each
         # fragment.
         return too_complex("is nested too deeply")
+    if size.introspections and not allows_introspection:
+        return introspection_disabled()
     for name, measured, limit in (
         ("levels of nesting", size.depth, MAX_DEPTH),
         ("fields", size.fields, MAX_FIELDS),

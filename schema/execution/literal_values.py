@@ -34,7 +34,7 @@ class LocatedValuesRule(ValuesOfCorrectTypeRule):
             self.report_error(_located(error, node, path, self._owner_name()))
 
         if input_type:
-            validate_input_literal(node, input_type, report)
+            validate_input_literal(node, input_type, report, hide_suggestions=self.context.hide_suggestions)
         return SKIP
 
     def _owner_name(self) -> str | None:

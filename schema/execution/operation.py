@@ -11,7 +11,9 @@ from graphql import GraphQLError, GraphQLSchema, OperationType
 from domain.errors import BadUserInput, OnsaleError, TemporarilyUnavailable
 from resolvers.context import Context
 from schema.execution.document_cache import Document, DocumentCache
+from schema.execution.document_sources import DocumentSource
 from schema.execution.input_bounds import check_variables
+from schema.execution.persisted_documents import DocumentHash
 from schema.execution.top_level_errors import SystemCode, to_top_level_error
 
 Execution: TypeAlias = graphql.Executor[Context]
@@ -31,11 +33,13 @@ thread.
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """The operation that a client requests."""
+    """The operation that a client requests, in a document or in one that its hash names."""
 
-    document: str
+    document: str | None
     variables: Mapping[str, object]
     name: str | None
+    document_hash: DocumentHash | None = None
+    """The hash that the client sent. If there is a document too, it is the hash of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,22 +60,39 @@ class NotAQuery(Exception):
 class Executor:
     """Executes queries and mutations whose cost is at most `max_cost`."""
 
-    def __init__(self, schema: GraphQLSchema, documents: DocumentCache, *, max_cost: int) -> None:
+    def __init__(
+        self,
+        schema: GraphQLSchema,
+        cache: DocumentCache,
+        documents: DocumentSource,
+        *,
+        max_cost: int,
+        allows_introspection: bool,
+    ) -> None:
         self._schema = schema
+        self._cache = cache
         self._documents = documents
         self._max_cost = max_cost
+        self._allows_introspection = allows_introspection
 
     async def execute(self, operation: Operation, context: Context, *, queries_only: bool = False) -> OperationResult:
         """Execute an operation and return its result.
 
         Raises NotAQuery before anything is executed.
         """
-        document = await self._documents.get(operation.document)
+        document = await self._documents.read(operation.document, operation.document_hash)
+        return await self.execute_document(document, operation, context, queries_only=queries_only)
+
+    async def execute_document(
+        self, document: Document, operation: Operation, context: Context, *, queries_only: bool
+    ) -> OperationResult:
+        """Execute an operation of a document that has been read, as `execute` does."""
         if document.ast is None:
             return rejected_result(document.errors, context)
         chosen = document.operation(operation.name)
         if queries_only and chosen is not None and chosen.operation is not OperationType.QUERY:
             raise NotAQuery
+        self.record_use(document, operation, context)
         if chosen is not None and chosen.operation is OperationType.SUBSCRIPTION:
             return rejected_result([GraphQLError(_NEEDS_A_STREAM, chosen)], context)
         execution = self.prepare(document, operation, context)
@@ -86,10 +107,15 @@ class Executor:
 
     async def _introspect(self, document: Document, operation: Operation, context: Context) -> OperationResult:
         try:
-            answer = await self._documents.introspect(document, operation.name, operation.variables)
+            answer = await self._cache.introspect(document, operation.name, operation.variables)
         except TemporarilyUnavailable as error:
             return error_result(error, context)
         return executed_result(answer, context)
+
+    def record_use(self, document: Document, operation: Operation, context: Context) -> None:
+        """Register a valid document, or record that it was used, if the client sent its hash."""
+        if operation.document_hash is not None:
+            self._documents.record_use(operation.document_hash, document.text, is_signed_in=context.viewer is not None)
 
     def prepare(self, document: Document, operation: Operation, context: Context) -> Execution | list[GraphQLError]:
         """Coerce the variables and compute the cost.
@@ -108,12 +134,17 @@ class Executor:
             raw_variable_values=dict(operation.variables),
             operation_name=operation.name,
             max_coercion_errors=MAX_INPUT_ERRORS,
+            hide_suggestions=not self._allows_introspection,
         )
         if not isinstance(execution, graphql.Executor):
             return execution
         cost = document.cost(execution.operation, execution.variable_values.coerced)
-        limit = MAX_INTROSPECTION_COST if document.is_introspection else self._max_cost
+        limit = cost_limit(document, self._max_cost)
         return [_too_costly(cost, limit)] if cost > limit else execution
+
+
+def cost_limit(document: Document, max_cost: int) -> int:
+    return MAX_INTROSPECTION_COST if document.is_introspection else max_cost
 
 
 def _too_costly(cost: int, limit: int) -> GraphQLError:

@@ -7,7 +7,6 @@ new context for each of them. Sources in a group have the same payload, so one o
 for all.
 """
 
-import hashlib
 from collections.abc import Hashable
 from dataclasses import dataclass, field, replace
 from inspect import isawaitable
@@ -25,14 +24,16 @@ from domain.queues import WaitingRoom
 from domain.stock import Stock
 from domain.topics import QueueSnapshot, Snapshot, StockTopic, Topic
 from resolvers.context import Context
-from schema.execution.document_cache import Document, DocumentCache
+from schema.execution.document_cache import Document
+from schema.execution.document_sources import DocumentSource
 from schema.execution.operation import Execution, Executor, Operation, OperationResult, executed_result, rejected_result
 from schema.execution.payload_templates import PayloadTemplates
+from schema.execution.persisted_documents import DocumentHash, hash_document
 from subscriptions.interfaces import Rendered, Source
 
 ViewerKey = NewType("ViewerKey", tuple[str, ...])
 """The person and roles: everything about a viewer that can change their payload."""
-Key = NewType("Key", tuple[bytes, str | None, bytes])
+Key = NewType("Key", tuple[DocumentHash, str | None, bytes])
 """The SHA-256 of the document, the name of the operation, and its coerced variables as JSON."""
 
 
@@ -47,7 +48,7 @@ class TopicEventStream:
 
 
 class SubscriptionStarter:
-    def __init__(self, documents: DocumentCache, executor: Executor) -> None:
+    def __init__(self, documents: DocumentSource, executor: Executor) -> None:
         self._documents = documents
         self._executor = executor
         self._prepared: WeakValueDictionary[Key, PreparedOperation] = WeakValueDictionary()
@@ -60,10 +61,11 @@ class SubscriptionStarter:
         If a subscription cannot start, the result contains its errors. Raises NotAQuery for a
         mutation if `may_mutate` is false.
         """
-        document = await self._documents.get(operation.document)
+        document = await self._documents.read(operation.document, operation.document_hash)
         chosen = document.operation(operation.name)
         if document.ast is None or chosen is None or chosen.operation is not OperationType.SUBSCRIPTION:
-            return await self._executor.execute(operation, context, queries_only=not may_mutate)
+            return await self._executor.execute_document(document, operation, context, queries_only=not may_mutate)
+        self._executor.record_use(document, operation, context)
         name = chosen.name.value if chosen.name else None
         return await self._subscribe(document, replace(operation, name=name), context)
 
@@ -82,12 +84,12 @@ class SubscriptionStarter:
             # personal.
             context = replace(context, viewer=None, address=None)
         # A copy of the context has empty memos.
-        return SubscriptionSource(event_stream.topic, self._prepare(execution, operation), replace(context))
+        return SubscriptionSource(event_stream.topic, self._prepare(execution, document, operation), replace(context))
 
-    def _prepare(self, execution: Execution, operation: Operation) -> "PreparedOperation":
+    def _prepare(self, execution: Execution, document: Document, operation: Operation) -> "PreparedOperation":
         # Coerced values include defaults and follow the order of their declaration in the document.
         variables = orjson.dumps(execution.variable_values.coerced)
-        key = Key((hashlib.sha256(operation.document.encode()).digest(), operation.name, variables))
+        key = Key((operation.document_hash or hash_document(document.text), operation.name, variables))
         execution.context_value = None
         return self._prepared.setdefault(key, PreparedOperation(key, execution))
 

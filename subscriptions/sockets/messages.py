@@ -101,12 +101,12 @@ def _request(sent: Mapping[str, object]) -> OperationRequest:
     if payload is None:
         raise Malformed("`payload` is missing; send `query` and `variables` in it")
     extensions = _object(payload, "extensions") or {}
-    document = _text(payload, "query")
-    if document is None and not extensions:
+    document, document_id = _text(payload, "query"), _text(payload, "documentId")
+    if document is None and document_id is None and not extensions:
         raise Malformed("`query` is missing; send the GraphQL document in it")
     # An empty name means no name, as over HTTP.
     name = _text(payload, "operationName") or None
-    return OperationRequest(document, _object(payload, "variables") or {}, name, extensions)
+    return OperationRequest(document, _object(payload, "variables") or {}, name, extensions, document_id)
 
 
 def ack(hint: str | None = None) -> str:

@@ -1,8 +1,7 @@
-"""Common client habits: empty names, hashes instead of documents, tokens on the upgrade."""
+"""Common client habits: empty names, and tokens on the upgrade."""
 
 from typing import Any
 
-import orjson
 import pytest
 from websockets.asyncio.client import connect
 from websockets.typing import Subprotocol
@@ -16,8 +15,6 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 JSON = "application/json"
 GRAPHQL = "application/graphql-response+json"
-HASH = {"persistedQuery": {"version": 1, "sha256Hash": "e" * 64}}
-NOT_SUPPORTED = ("PersistedQueryNotSupported", "PERSISTED_QUERY_NOT_SUPPORTED")
 NAMED = "query Q { __typename }"
 
 
@@ -62,34 +59,6 @@ async def test_empty_name_is_refused_if_there_are_two_operations(shop: Shop) -> 
     ]
     for errors in answers:
         assert message_and_code(errors)[1] == "BAD_USER_INPUT"
-
-
-# A hash instead of a document
-
-
-@pytest.mark.parametrize(("accept", "status"), [(JSON, 200), ("*/*", 200), (GRAPHQL, 400), (f"{GRAPHQL}, {JSON}", 400)])
-@pytest.mark.parametrize("document", [{}, {"query": None}, {"query": ""}], ids=["absent", "null", "empty"])
-async def test_hash_without_a_document_is_refused_as_not_supported(
-    shop: Shop, accept: str, status: int, document: dict[str, Any]
-) -> None:
-    answer = await shop.client.post("/graphql", json={**document, "extensions": HASH}, headers={"Accept": accept})
-    assert (answer.status_code, message_and_code(answer.json()["errors"])) == (status, NOT_SUPPORTED)
-    assert "data" not in answer.json()
-    assert answer.headers["cache-control"] == "no-store"
-
-
-async def test_hash_alone_in_a_url_or_on_a_socket_gets_the_same_error(shop: Shop) -> None:
-    extensions = orjson.dumps(HASH).decode()
-    got = await shop.client.get("/graphql", params={"extensions": extensions}, headers={"Accept": JSON})
-    assert (got.status_code, message_and_code(got.json()["errors"])) == (200, NOT_SUPPORTED)
-    received = await over_socket(shop, {"extensions": HASH})
-    assert (received["type"], message_and_code(received["payload"])) == ("error", NOT_SUPPORTED)
-
-
-async def test_document_with_its_hash_is_executed(shop: Shop) -> None:
-    request = {"query": NAMED, "extensions": HASH}
-    assert (await shop.client.post("/graphql", json=request)).json() == {"data": {"__typename": "Query"}}
-    assert (await over_socket(shop, request))["payload"] == {"data": {"__typename": "Query"}}
 
 
 # A token on the upgrade request

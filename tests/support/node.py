@@ -9,7 +9,7 @@ import pytest
 
 
 async def installed(directory: Path, *, for_what: str) -> Path:
-    """Install the packages of a directory, and return the directory.
+    """Install the packages of a directory if the lock file is newer, and return the directory.
 
     If npm is missing, the test is skipped, except in CI, where it fails.
     """
@@ -19,7 +19,8 @@ async def installed(directory: Path, *, for_what: str) -> Path:
         if os.environ.get("CI") == "true":
             pytest.fail(message)
         pytest.skip(message)
-    if not (directory / "node_modules" / ".package-lock.json").exists():
+    done = directory / "node_modules" / ".package-lock.json"
+    if not done.exists() or done.stat().st_mtime < (directory / "package-lock.json").stat().st_mtime:
         await output_of(npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", directory=directory)
     return directory
 

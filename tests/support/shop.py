@@ -15,6 +15,7 @@ from starlette.types import Receive, Scope, Send
 
 from auth.tokens import TokenVerifier
 from resolvers.context import Resources
+from schema import Engine
 from settings import Settings
 from storage.connect import Stores
 from subscriptions.sockets.limits import Limits
@@ -193,7 +194,9 @@ class LateService:
 
 
 @asynccontextmanager
-async def shop_on(stores: Stores, redis_url: str, *, limits: Limits = DEFAULTS) -> AsyncIterator[Shop]:
+async def shop_on(
+    stores: Stores, redis_url: str, *, limits: Limits = DEFAULTS, engine: Engine | None = None
+) -> AsyncIterator[Shop]:
     """Serve GraphQL and the issuer that it trusts at the same address."""
     shops: list[Shop] = []
     late = LateService()
@@ -217,6 +220,7 @@ async def shop_on(stores: Stores, redis_url: str, *, limits: Limits = DEFAULTS) 
                 push_intervals=PUSH_INTERVALS,
                 max_body_bytes=MAX_BODY_BYTES,
                 limits=limits,
+                engine=engine,
             ) as late.service,
         ):
             yield shop

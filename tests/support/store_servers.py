@@ -4,6 +4,7 @@ import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from schema import Engine
 from storage.embedded.process import ServerProcess
 from tests.support.sale import opened
 from tests.support.shop import Shop, shop_on
@@ -25,8 +26,10 @@ async def ensure_running(server: ServerProcess) -> None:
 
 
 @asynccontextmanager
-async def open_shop(valkey: ServerProcess, mongod: ServerProcess) -> AsyncIterator[Shop]:
+async def open_shop(
+    valkey: ServerProcess, mongod: ServerProcess, *, engine: Engine | None = None
+) -> AsyncIterator[Shop]:
     """Open a shop that has its own database."""
     database = f"test_{uuid.uuid4().hex}"
-    async with opened(valkey.url, mongod.url, database) as stores, shop_on(stores, valkey.url) as shop:
+    async with opened(valkey.url, mongod.url, database) as stores, shop_on(stores, valkey.url, engine=engine) as shop:
         yield shop

@@ -20,8 +20,9 @@ def bound_of(constant: str) -> float:
         return float(getattr(importlib.import_module(match[1].replace("/", ".")), match[2]))
     if match := re.fullmatch(r"`Limits\.(\w+)`", constant):
         return float(getattr(Limits(), match[1]))
-    assert constant == "`settings.max_body_bytes`"
-    return float(Settings().max_body_bytes)
+    match = re.fullmatch(r"`settings\.(\w+)`", constant)
+    assert match is not None
+    return float(getattr(Settings(), match[1]))
 
 
 def test_page_has_rows() -> None:

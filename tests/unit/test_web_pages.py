@@ -13,7 +13,7 @@ from web.middleware import RequestMiddleware
 from web.pages import Pages
 
 KEYCLOAK = "https://id.example.org/realms/onsale"
-PRODUCTION = Settings(env="production", oidc=OidcSettings(issuer=KEYCLOAK))
+PRODUCTION = Settings(env="production", graphiql=True, oidc=OidcSettings(issuer=KEYCLOAK))
 
 
 def client(dist: Path, settings: Settings) -> httpx2.AsyncClient:

@@ -1,0 +1,52 @@
+"""Without GraphiQL, pages for browsers show neither it nor anything of the schema."""
+
+from pathlib import Path
+
+import httpx2
+import pytest
+from starlette.applications import Starlette
+from starlette.routing import Route
+
+from settings import Settings
+from web import home
+from web.pages import Pages
+
+TRUSTING = Settings(trusted_documents=Path("list.json"))
+PRODUCTION = Settings(env="production")
+
+
+def browser(settings: Settings, dist: Path) -> httpx2.AsyncClient:
+    app = Starlette(routes=[Route("/graphql", Pages(settings, dist).graphiql), *home.routes(settings)])
+    return httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://onsale.example")
+
+
+@pytest.mark.parametrize("settings", [TRUSTING, PRODUCTION, Settings(graphiql=False)])
+@pytest.mark.parametrize("is_built", [True, False])
+async def test_graphql_in_a_browser_is_406_and_says_why(settings: Settings, is_built: bool, tmp_path: Path) -> None:
+    if is_built:
+        (tmp_path / "graphiql.html").write_text("built")
+    async with browser(settings, tmp_path) as client:
+        page = await client.get("/graphql")
+    assert (page.status_code, page.headers["content-type"]) == (406, "text/html; charset=utf-8")
+    assert "GraphiQL, its page for browsers, is turned off" in page.text
+    for leak in ("concerts", "ONSALE", "built", "make frontend"):
+        assert leak not in page.text
+
+
+@pytest.mark.parametrize("settings", [PRODUCTION, TRUSTING])
+async def test_home_page_has_no_document_without_graphiql(settings: Settings, tmp_path: Path) -> None:
+    async with browser(settings, tmp_path) as client:
+        page = await client.get("/")
+    assert (page.status_code, "concerts(" in page.text) == (200, False)
+
+
+async def test_home_page_has_an_example_with_graphiql(tmp_path: Path) -> None:
+    async with browser(Settings(), tmp_path) as client:
+        page = await client.get("/")
+    assert "<pre>curl http://onsale.example/graphql -H" in page.text
+    assert '{"query": "{ concerts(first: 5) { nodes { id name startsAt } } }"}' in page.text
+
+
+@pytest.mark.parametrize("settings", [PRODUCTION, Settings()])
+def test_banner_names_graphiql_only_where_it_is(settings: Settings) -> None:
+    assert ("GraphiQL" in home.banner(settings)) is settings.allows_graphiql
