@@ -352,7 +352,7 @@ class BadUserInput(Denial):
 
 
 def describe_cause(error: BaseException) -> str:
-    """Describe the root cause of an error, the first error in its chain, for a log."""
+    """Describe the root cause of an error, which is the first error in its chain, for a log."""
     cause = error
     while (earlier := cause.__cause__) is not None:
         cause = earlier

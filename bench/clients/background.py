@@ -1,4 +1,7 @@
-"""Runs background tasks that end with a block; an error in one makes the block fail."""
+"""Runs background tasks during a block and cancels them at its end.
+
+If a task has failed by then, its error is raised.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine, Iterable
