@@ -107,7 +107,7 @@ async def _replay(stores: Stores, letter: DeadLetter) -> bool:
         error = (await find_failures(handler, stores, letter.concert_id, [letter.event])).get(letter.event.id)
     if error is None:
         await stores.events.drop_dead_letters(letter.concert_id, [letter.id])
-    _print(f"{format_name(letter)}: {'replayed' if error is None else f'kept, it failed again: {error}'}")
+    _print(f"{format_name(letter)}: {'replayed' if error is None else f'kept; it failed again: {error}'}")
     return error is None
 
 

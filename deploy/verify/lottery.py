@@ -61,9 +61,9 @@ def check_form(proof: dict[str, Json]) -> None:
     if proof["digest"] != "" and not is_hex(proof["digest"], 40):
         raise ProofError("its digest is not 40 hexadecimal digits")
     if not is_count(proof["registrations"]) or proof["registrations"] > MAX_REGISTRATIONS:
-        raise ProofError(f"its registrations are not a number from 0 to {MAX_REGISTRATIONS}")
+        raise ProofError(f"its number of registrations is not a number from 0 to {MAX_REGISTRATIONS}")
     if (proof["registrations"] == 0) != (proof["digest"] == ""):
-        raise ProofError("its registrations and their digest contradict each other")
+        raise ProofError("its number of registrations and its digest contradict each other")
 
 
 def is_hex(text: Json, length: int) -> bool:
