@@ -140,7 +140,7 @@ IN_BOTH_PROOFS: dict[str, tuple[Falsify, str, str]] = {
         "has 15 units recorded of 14",
     ),
     "an order unknown to Redis": (_end_hold, "stores agree", "is ENDED in Redis, not SOLD"),
-    "a lost free unit": (lambda s: _write(s, "ZREM", "free", _unit(s, 0, 2)), "stock adds up", "are not 6"),
+    "a lost free unit": (lambda s: _write(s, "ZREM", "free", _unit(s, 0, 2)), "stock adds up", "do not add up to 6"),
     "a sold unit in free stock": (
         lambda s: _write(s, "ZADD", "free", 0, s.orders[1].units[0]),
         "stock adds up",
