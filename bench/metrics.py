@@ -44,7 +44,7 @@ def median(name: str, samples: Sequence[float], what: str, *, at_most: float | N
 
 def _percentile(name: str, samples: Sequence[float], share: float, what: str, at_most: float | None) -> Metric:
     if not samples:
-        raise NotMeasured(f"{name} has no sample")
+        raise NotMeasured(f"{name} has no samples")
     return Metric(name, round(percentile(samples, share), 1), what, len(samples), at_most)
 
 

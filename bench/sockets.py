@@ -28,7 +28,7 @@ from domain.queues import NO_ROOM
 from web.server import raise_open_file_limit
 
 RESULTS = Path(__file__).parent / "results" / "sockets.json"
-HOLDS_A_SECOND = 10
+HOLDS_PER_S = 10
 STOCK = 100_000
 HOLD = """mutation ($input: HoldTicketsInput!) { answer: holdTickets(input: $input) { __typename } }"""
 STOCK_CHANGED = """subscription ($id: ID!) {
@@ -45,8 +45,8 @@ async def hold_steadily(client: Client, concert: SaleConcert, tokens: Sequence[s
     """Hold a ticket ten times a second, for each person in turn; return the latencies in ms."""
     took_ms: list[float] = []
     started = time.monotonic()
-    for number in range(int(seconds * HOLDS_A_SECOND)):
-        await asyncio.sleep(max(started + number / HOLDS_A_SECOND - time.monotonic(), 0))
+    for number in range(int(seconds * HOLDS_PER_S)):
+        await asyncio.sleep(max(started + number / HOLDS_PER_S - time.monotonic(), 0))
         lines = [{"tierId": concert.tier_ids[0], "quantity": 1}]
         input_ = {"concertId": concert.id, "lines": lines, "idempotencyKey": f"m{number}"}
         sent = time.perf_counter()

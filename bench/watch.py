@@ -49,13 +49,13 @@ class NothingToWatch(Exception):
 class LiveSale:
     name: str
     tiers: dict[str, str]
-    """Tier names by id, in the order of the concert."""
+    """Tier names by id, in the concert's order."""
     stock: JsonObject = field(default_factory=dict)
     room: JsonObject = field(default_factory=dict)
     sold_at: deque[tuple[float, int]] = field(default_factory=deque)
 
     def show_stock(self, stock: JsonObject, now_s: float) -> None:
-        """Replace the stock, unless the new one is not newer than the one shown."""
+        """Replace the stock if the new one is newer than the one shown."""
         shown = (self.stock.get("epoch", -1), self.stock.get("version", -1))
         if (stock["epoch"], stock["version"]) <= shown:
             return
@@ -112,7 +112,7 @@ def _tier(tier: JsonObject) -> str:
 
 
 async def watch(url: str, slug: str) -> None:
-    """Show a sale until cancelled. Raises NothingToWatch."""
+    """Show a sale until canceled. Raises NothingToWatch."""
     async with open_client([url], Ledger()) as client:
         concert = await _find(client, url, slug)
         sale = LiveSale(concert["name"], {tier["id"]: tier["name"] for tier in concert["tiers"]})

@@ -119,7 +119,7 @@ class ConcertDraft:
 
 @dataclass(frozen=True, slots=True)
 class TierChange:
-    """A change to one tier. Fields that are None do not change."""
+    """A change to one tier. A field that is None is left unchanged."""
 
     id: TierId
     name: str | None = None
@@ -137,7 +137,7 @@ class TierChange:
 
 @dataclass(frozen=True, slots=True)
 class ConcertChange:
-    """An organizer's change to a concert. Fields that are None do not change. Currency and slug
+    """An organizer's change to a concert. A field that is None is left unchanged. Currency and slug
     never change.
     """
 

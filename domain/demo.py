@@ -1,5 +1,5 @@
 """Reads the demo catalog (deploy/demo/concerts.json). Its times are relative to the current time,
-so it never becomes outdated, and are rounded as an organizer would round them.
+so it never goes out of date. They are rounded as an organizer would round them.
 """
 
 import json
@@ -11,7 +11,7 @@ from domain.concerts import ConcertDraft, ConcertTerms, TierDraft, Venue
 from domain.money import CurrencyCode
 from domain.queues import NO_ROOM, RoomSettings
 
-DOORS = timedelta(hours=19)
+START_TIME = timedelta(hours=19)
 """The time of day, in UTC, at which every demo concert starts. It is evening in most of their
 cities.
 """
@@ -25,8 +25,8 @@ def demo_drafts(catalog: bytes, now: datetime) -> tuple[ConcertDraft, ...]:
 def _draft(record: Mapping[str, Any], now: datetime) -> ConcertDraft:
     venue = record["venue"]
     today = now.replace(hour=0, minute=0, second=0, microsecond=0)
-    starts_at = today + timedelta(days=record["startsInDays"]) + DOORS
-    before_start = timedelta(days=record["startsInDays"], hours=-record["salesEndInHours"])
+    starts_at = today + timedelta(days=record["startsInDays"]) + START_TIME
+
     return ConcertDraft(
         terms=ConcertTerms(
             name=record["name"],
@@ -34,7 +34,7 @@ def _draft(record: Mapping[str, Any], now: datetime) -> ConcertDraft:
             description=record["description"],
             starts_at=starts_at,
             sales_start_at=today + timedelta(hours=now.hour + record["salesStartInHours"]),
-            sales_end_at=starts_at - before_start,
+            sales_end_at=today + timedelta(hours=record["salesEndInHours"]) + START_TIME,
             limit_per_order=record["limitPerOrder"],
             limit_per_person=record["limitPerPerson"],
             hold_duration_ms=record["holdDurationSeconds"] * 1000,

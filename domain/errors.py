@@ -130,7 +130,7 @@ class SoldOut(Refusal):
             super().__init__(f"Only {_tickets(available)} {verb} left in this tier; ask for fewer.")
         elif next_release_at:
             when = _at(next_release_at)
-            super().__init__(f"All remaining tickets of this tier are held; try again when a hold ends at {when}.")
+            super().__init__(f"All remaining tickets in this tier are held; try again when a hold ends at {when}.")
         else:
             super().__init__("This tier is sold out; choose another tier.")
         self.tier_id = tier_id
@@ -251,7 +251,7 @@ class NotAdmitted(Refusal):
         at = "" if position is None else f" at position {position}"
         super().__init__(
             {
-                Admission.NO_PASS: "This concert needs a queue pass; join its queue, claim a pass and send it.",
+                Admission.NO_PASS: "This concert requires a queue pass; join its queue, claim a pass and send it.",
                 Admission.BAD_PASS: "This queue pass is not valid for this request; claim a new pass.",
                 Admission.NOT_CALLED: f"Your turn has not come yet; wait in the queue{at} until you are called.",
             }[reason]
@@ -309,7 +309,7 @@ class CapacityInUse(Refusal):
 
     def __init__(self, tier_id: TierId, *, lowest: int) -> None:
         verb = "is" if lowest == 1 else "are"
-        super().__init__(f"{_tickets(lowest)} of this tier {verb} held or sold; set a capacity of at least {lowest}.")
+        super().__init__(f"{_tickets(lowest)} in this tier {verb} held or sold; set a capacity of at least {lowest}.")
         self.tier_id = tier_id
         self.lowest = lowest
 
@@ -352,7 +352,7 @@ class BadUserInput(Denial):
 
 
 def describe_cause(error: BaseException) -> str:
-    """Describe the root cause of an error, the first error in its chain, for a log."""
+    """Describe the root cause of an error, which is the first error in its chain, for a log."""
     cause = error
     while (earlier := cause.__cause__) is not None:
         cause = earlier

@@ -31,7 +31,7 @@ class EndReason(StrEnum):
     RELEASED = "RELEASED"
     EXPIRED = "EXPIRED"
     REFUSED = "REFUSED"
-    """A purchase of ticket lines was refused, so its hold was released."""
+    """A purchase without a prior hold was refused, so the hold created for it was released."""
     UNITS_LOST = "UNITS_LOST"
     """Other people's orders for the units were recorded while the store had lost its state, and no
     other units were left.
@@ -39,7 +39,7 @@ class EndReason(StrEnum):
     NOT_RECORDED = "NOT_RECORDED"
     """The purchase began, but no order was recorded in time."""
     PASS_SPENT = "PASS_SPENT"
-    """The pass of the hold was spent on another order."""
+    """The hold's queue pass was spent on another order."""
     ORDER_ENDED = "ORDER_ENDED"
     """The order returned all of its units."""
 

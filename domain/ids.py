@@ -18,7 +18,7 @@ Unit = NewType("Unit", str)
 EntryId = NewType("EntryId", int)
 """The id of a queue entry, assigned when a person joins and never reused within the concert."""
 
-# Characters that look alike (0 o, 1 l i) are omitted, because ids are read aloud at box offices.
+# Characters that look alike (0 and o; 1, l and i) are omitted, because people copy ids by hand.
 _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 
 HOUSE = PersonId("house")
@@ -59,8 +59,8 @@ def fingerprint(*parts: str) -> str:
 
 
 def hold_id(person_id: PersonId, concert_id: ConcertId, operation: str, idempotency_key: str) -> HoldId:
-    """Return the hold id of a request: 128 bits of its fingerprint, in hex.
+    """Return the hold id of a request: the first 128 bits of the arguments' fingerprint, in hex.
 
-    The same request always has the same id.
+    A repeated request therefore has the same id.
     """
     return HoldId(fingerprint(person_id, concert_id, operation, idempotency_key)[:32])

@@ -127,5 +127,5 @@ def _read(packed: bytes, index: int) -> int:
     """Return the packed number at `index`. Raises IndexError outside 1..len."""
     end = index * BYTES_PER_NUMBER
     if not 0 < end <= len(packed):
-        raise IndexError(f"{index} is not one of {len(packed) // BYTES_PER_NUMBER}")
+        raise IndexError(f"{index} is not between 1 and {len(packed) // BYTES_PER_NUMBER}")
     return int.from_bytes(packed[end - BYTES_PER_NUMBER : end], "big")

@@ -1,4 +1,4 @@
-"""Orders: paid and recorded purchases. No unit belongs to two active orders."""
+"""Orders: recorded purchases. No unit belongs to more than one order at a time."""
 
 from dataclasses import dataclass
 from datetime import datetime

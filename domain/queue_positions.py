@@ -21,7 +21,8 @@ class QueuePositions:
     tail: int
     """The highest number assigned."""
     departed: bytes
-    """Starts at the byte of the serving number; missing bytes at the end count as zeros."""
+    """Starts at the byte that contains the serving number; missing bytes at the end count as zeros.
+    """
     _before: tuple[int, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -30,7 +31,7 @@ class QueuePositions:
 
     @property
     def waiting_count(self) -> int:
-        return self.tail - self.serving_number - self._departed_behind_cursor(self.tail + 1)
+        return self.tail - self.serving_number - self._departed_ahead_of(self.tail + 1)
 
     def is_waiting(self, number: int) -> bool:
         """Return whether a number is assigned, not called and not departed."""
@@ -45,9 +46,9 @@ class QueuePositions:
         """
         if number <= self.serving_number:
             return 0
-        return number - self.serving_number - self._departed_behind_cursor(number)
+        return number - self.serving_number - self._departed_ahead_of(number)
 
-    def _departed_behind_cursor(self, number: int) -> int:
+    def _departed_ahead_of(self, number: int) -> int:
         """Return the number of set bits after the serving number and before `number`."""
         return self._departed_before(number) - self._departed_before(self.serving_number + 1)
 

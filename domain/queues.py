@@ -132,7 +132,7 @@ class RoomSettings:
     """Shown to everyone in the queue."""
     version: int = 1
     round: int = 1
-    """Increases when the queue is reset, and when a sale that was over opens again.
+    """Increases when the queue is reset, and when a sale that was over reopens.
 
     Entries of earlier rounds have ended.
     """
@@ -163,7 +163,7 @@ NO_ROOM = RoomSettings()
 
 @dataclass(frozen=True, slots=True)
 class QueuePass:
-    """A queue pass. `token` is None unless the entry is ADMITTED; it never changes."""
+    """A queue pass. `token` is None unless the entry is ADMITTED; once issued, it never changes."""
 
     id: str
     token: str | None
@@ -187,7 +187,7 @@ class QueueEntry:
     """The number of people waiting ahead, plus one; 0 once called. None if there is no number."""
     joined_at: datetime
     expires_at: datetime | None
-    """READY: the deadline for claiming the pass. ADMITTED: the end of the pass. WAITING without a
+    """READY: the deadline for claiming the pass. ADMITTED: when the pass expires. WAITING without a
     connection: the deadline for the next heartbeat.
     """
     queue_pass: QueuePass | None

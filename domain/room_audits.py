@@ -44,7 +44,7 @@ class RoomCommand:
 
 @dataclass(frozen=True, slots=True)
 class ManualAdmission:
-    """The request of `admitNext` and its result."""
+    """A request to call people with `admitNext`, and its result."""
 
     asked: int
     called: int | None

@@ -11,7 +11,7 @@ from domain.queues import QueueingMethod, RoomSettings
 
 Setting: TypeAlias = bool | int | str | QueueingMethod | datetime | None
 
-_NAMES = {
+_API_NAMES = {
     "suspended": "suspended",
     "queueing_method": "queueingMethod",
     "total_active_users": "totalActiveUsers",
@@ -45,7 +45,7 @@ class RoomSettingsPatch:
         settings.
         """
         return tuple(
-            f"{_NAMES[name]}={_text(name, value)}" for name, value in sorted(self.given, key=lambda item: item[0])
+            f"{_API_NAMES[name]}={_text(name, value)}" for name, value in sorted(self.given, key=lambda item: item[0])
         )
 
 
@@ -63,7 +63,7 @@ def diff_room_settings(before: RoomSettings, after: RoomSettings) -> tuple[Setti
     names = [field.name for field in fields(RoomSettings) if field.name != "version"]
     pairs = [(name, getattr(before, name), getattr(after, name)) for name in names]
     changed = [(name, old, new) for name, old, new in pairs if old != new]
-    return tuple(SettingChange(_NAMES[name], _text(name, old), _text(name, new)) for name, old, new in changed)
+    return tuple(SettingChange(_API_NAMES[name], _text(name, old), _text(name, new)) for name, old, new in changed)
 
 
 def _text(name: str, value: Setting) -> str:

@@ -30,7 +30,7 @@ class TierStock:
         return self.capacity - self.held - self.sold - self.unsold
 
     def off_sale(self) -> "TierStock":
-        """Return the stock without its available units, which can no longer be bought."""
+        """Return the stock with its available units counted as unsold."""
         return replace(self, unsold=self.unsold + self.available)
 
 

@@ -1,4 +1,4 @@
-"""Input checks. Each check yields the problems with its fields, with their paths in the input.
+"""Input checks. Each check yields the problems that it finds, with the path of each in the input.
 
 The bounds are generous enough for any real sale, and small enough to keep one request from slowing
 others down.
@@ -29,7 +29,7 @@ MAX_LIMIT = 1_000
 MAX_TIERS = 50
 MAX_TIER_CAPACITY = 200_000
 MAX_PRICE_MINOR = 2_000_000
-# The total for MAX_LIMIT tickets at this price still fits into GraphQL's 32-bit Int.
+"""The total for MAX_LIMIT tickets at this price still fits into GraphQL's 32-bit Int."""
 MAX_HOLD = timedelta(hours=2)
 MAX_ACTIVE_USERS = 1_000_000
 MAX_ROOM_TIME_S = 7_200

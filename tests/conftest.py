@@ -25,7 +25,7 @@ COSTLIEST_FIRST = ("e2e", "integration", "unit")
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Run short files last, so that parallel processes end at about the same time."""
+    """Run the costliest tests first, so that parallel processes end at about the same time."""
     if hasattr(config, "workerinput"):
         items.sort(key=lambda item: COSTLIEST_FIRST.index(item.path.relative_to(TESTS).parts[0]))
 

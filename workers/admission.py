@@ -11,6 +11,7 @@ from storage.scripts import ScriptReplyError
 from workers.concert_worker import ACTIVE_S, IDLE_S, MAX_REPEATS, RunResult, run_for_all
 
 BOUND = 1_000
+"""Maximum number of queue numbers that one script call examines."""
 
 
 class AdmissionWorker:

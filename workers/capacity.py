@@ -8,7 +8,7 @@ from storage.connect import Stores
 from storage.outage_log import OutageLog
 
 log = logging.getLogger(__name__)
-_outage = OutageLog(log, "moving the units of changed capacities")
+_outage = OutageLog(log, "moving units after capacity changes")
 
 MAX_ROUNDS_PER_RUN = 10
 """Maximum number of rounds in one run for a concert. The next run moves the rest."""

@@ -1,4 +1,4 @@
-"""`python -m workers deadletters [list|replay|discard]`: handles events that failed.
+"""`python -m workers deadletters [list|replay|discard]`: shows, replays or discards failed events.
 
 A dead letter contains an event that a consumer group could not handle. A replay immediately passes
 the event to the group's handler again. A dead letter is deleted only once its event has been
@@ -78,7 +78,7 @@ def _row(letter: DeadLetter) -> tuple[str, ...]:
     what = " ".join(f"{field}={value}" for field, value in event.fields.items() if value)
     failed_at = letter.failed_at.strftime("%Y-%m-%d %H:%M:%S")
     row = (format_name(letter), letter.group, what, failed_at, str(event.tries), letter.error)
-    # A person's name may contain control characters, which must not reach the terminal.
+    # A value may contain control characters, which must not reach the terminal.
     return tuple(cell if cell.isprintable() else ascii(cell)[1:-1] for cell in row)
 
 
@@ -107,7 +107,7 @@ async def _replay(stores: Stores, letter: DeadLetter) -> bool:
         error = (await find_failures(handler, stores, letter.concert_id, [letter.event])).get(letter.event.id)
     if error is None:
         await stores.events.drop_dead_letters(letter.concert_id, [letter.id])
-    _print(f"{format_name(letter)}: {'replayed' if error is None else f'kept, it failed again: {error}'}")
+    _print(f"{format_name(letter)}: {'replayed' if error is None else f'kept; it failed again: {error}'}")
     return error is None
 
 

@@ -1,6 +1,6 @@
-"""Returns the stock of holds well within a second after they expire.
+"""Returns the units of expired holds to the stock, well within a second.
 
-This worker is also the first to detect that a store has lost its state.
+This worker also starts the recovery of a store that has lost its state.
 """
 
 from domain.ids import ConcertId
@@ -9,7 +9,7 @@ from storage.connect import Stores
 from storage.scripts import ScriptReplyError
 from workers.concert_worker import ACTIVE_S, IDLE_S, MAX_REPEATS, RunResult, run_for_all
 
-MAX_HOLDS_A_RUN = 500
+MAX_HOLDS_PER_CALL = 500
 """Maximum number of holds per script call, which then takes about 10 ms."""
 
 
@@ -24,7 +24,7 @@ class ExpiryWorker:
     async def run_for(self, stores: Stores, concert_id: ConcertId) -> RunResult:
         total = 0
         for _ in range(MAX_REPEATS):
-            run = await stores.hot_state.expire_holds(concert_id, limit=MAX_HOLDS_A_RUN)
+            run = await stores.hot_state.expire_holds(concert_id, limit=MAX_HOLDS_PER_CALL)
             match run.word:
                 case "EXPIRED":
                     total += run.expired
@@ -32,6 +32,6 @@ class ExpiryWorker:
                     stores.recovery.start(concert_id)
                 case _:
                     raise ScriptReplyError(scripts.EXPIRE_HOLDS.name, run.word)
-            if run.expired < MAX_HOLDS_A_RUN:
+            if run.expired < MAX_HOLDS_PER_CALL:
                 return RunResult(total, is_active=run.is_active)
         return RunResult(total, is_active=True)

@@ -44,9 +44,9 @@ class OpeningWorker:
         try:
             return await self._open_by_lottery(stores, concert)
         except Exception as error:
-            # Only the first of several failures is a warning; the rest would hide other lines.
+            # Only the first failure in a round is a warning; more would bury the other log lines.
             level = logging.DEBUG if _round(concert) in self._failing else logging.WARNING
-            log.log(level, "the lottery of concert %s cannot be opened yet: %s", concert.id, describe_cause(error))
+            log.log(level, "the queue of concert %s cannot be opened yet: %s", concert.id, describe_cause(error))
             self._failing.add(_round(concert))
             return False
 

@@ -1,4 +1,4 @@
-"""Runs workers at their intervals until cancelled, and backs off after failures."""
+"""Runs workers at their intervals until canceled, and backs off after failures."""
 
 import asyncio
 import logging
@@ -52,7 +52,7 @@ ALL = tuple(worker.name for worker in (*CONCERT_WORKERS, *WORKERS))
 
 
 async def run_workers(stores: Stores, redis_url: str, names: Sequence[str] = ALL) -> None:
-    """Run the named workers until cancelled. Raises KeyError for an unknown name."""
+    """Run the named workers until canceled. Raises KeyError for an unknown name."""
     workers = {worker.name: worker for worker in WORKERS}
     concert_workers = {worker.name: worker for worker in CONCERT_WORKERS}
     async with _listen_for_work(stores, redis_url) as schedules, asyncio.TaskGroup() as group:
@@ -90,7 +90,7 @@ async def _attempt(name: str, work: Callable[[], Awaitable[int]], failures: int)
     try:
         done = await work()
     except Exception as error:
-        # Only the first of several failures is a warning; the rest would hide other lines.
+        # Only the first failure in a row is a warning; more would bury the other log lines.
         level = logging.DEBUG if failures else logging.WARNING
         log.log(level, "worker %s failed: %s", name, describe_cause(error))
         return failures + 1
@@ -102,7 +102,7 @@ async def _attempt(name: str, work: Callable[[], Awaitable[int]], failures: int)
 def _pause_s(interval_s: float, failures: int) -> float:
     """Return the pause in seconds, which doubles with each failure up to a limit.
 
-    A jitter of ten percent keeps several hosts from running at the same time.
+    A jitter of ten percent keeps several hosts from running in lockstep.
     """
     pause_s = interval_s if failures == 0 else min(max(interval_s, 0.1) * 2**failures, LONGEST_BACK_OFF_S)
     return max(pause_s, interval_s) * random.uniform(0.9, 1.1)  # noqa: S311
@@ -112,7 +112,7 @@ def _pause_s(interval_s: float, failures: int) -> float:
 async def _listen_for_work(stores: Stores, redis_url: str) -> AsyncIterator[list[Schedule]]:
     """Yield a list to which the caller adds the schedules to wake when a concert has new work.
 
-    A missed message only delays the work by the idle interval.
+    A missed message delays the work by at most the idle interval.
     """
     schedules: list[Schedule] = []
 

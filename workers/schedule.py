@@ -1,8 +1,8 @@
 """The schedule of one worker, in which each concert is due at its own interval.
 
 A concert is due immediately if it is new, or if it gets work while it is idle. A wake-up during a
-run makes it due again, because that run may have read an older state. A concert never runs more
-often than the interval of active concerts allows.
+run makes it due again, because that run may have read an older state. The worker never runs for a
+concert more often than the interval of active concerts allows.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ same round trip.
 
 
 @dataclass(slots=True)
-class _Entry:
+class _Plan:
     due_at: float
     started_at: float = float("-inf")
     is_woken: bool = False
@@ -36,7 +36,7 @@ class Schedule:
         self._active_s = active_s
         self._idle_s = idle_s
         self._clock = clock
-        self._plans: dict[ConcertId, _Entry] = {}
+        self._plans: dict[ConcertId, _Plan] = {}
         self._woken = asyncio.Event()
         self._jitter = 1.0
 
@@ -46,11 +46,11 @@ class Schedule:
         The caller must report each of them with `completed` or `failed`.
         """
         now = self._clock()
-        self._plans = {id_: self._plans.get(id_) or _Entry(due_at=now) for id_ in concerts}
+        self._plans = {id_: self._plans.get(id_) or _Plan(due_at=now) for id_ in concerts}
         if not any(plan.due_at <= now for plan in self._plans.values()):
             return []
         # The jitter is the same for the whole round, so concerts that ran together stay together.
-        # It keeps several hosts from running at the same time.
+        # It keeps several hosts from running in lockstep.
         self._jitter = random.uniform(1.0, 1.1)  # noqa: S311
         due = {id_: plan for id_, plan in self._plans.items() if self._may_run(plan, now)}
         for plan in due.values():
@@ -101,5 +101,5 @@ class Schedule:
             except TimeoutError:
                 return
 
-    def _may_run(self, plan: _Entry, now: float) -> bool:
+    def _may_run(self, plan: _Plan, now: float) -> bool:
         return plan.due_at <= now + _EARLY_S and plan.started_at + self._active_s <= now

@@ -1,5 +1,5 @@
-"""Settles purchases that were begun but never recorded: each one either has an order, or can never
-get one.
+"""Settles purchases that were begun but never recorded: afterward, each one either has an order or
+can never get one.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from workers.concert_worker import RunResult, run_for_all
 log = logging.getLogger(__name__)
 _outage = OutageLog(log, "settling purchases")
 
-MAX_HOLDS_A_RUN = 100
+MAX_HOLDS_PER_RUN = 100
 
 
 class SettleWorker:
@@ -30,7 +30,7 @@ class SettleWorker:
         return await run_for_all(self, stores)
 
     async def run_for(self, stores: Stores, concert_id: ConcertId) -> RunResult:
-        overdue = await stores.hot_state.find_overdue_purchases(concert_id, limit=MAX_HOLDS_A_RUN)
+        overdue = await stores.hot_state.find_overdue_purchases(concert_id, limit=MAX_HOLDS_PER_RUN)
         settled = sum(await asyncio.gather(*[self._settle(stores, concert_id, hold_id) for hold_id in overdue]))
         return RunResult(settled, is_active=bool(overdue))
 

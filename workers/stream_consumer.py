@@ -1,4 +1,4 @@
-"""Claims, handles and acknowledges events of concerts on behalf of a consumer group.
+"""Claims, handles and acknowledges concert events on behalf of a consumer group.
 
 An event that fails does not delay the others. A consumer may crash after handling an event and
 before acknowledging it, so handlers must be idempotent.

@@ -1,6 +1,7 @@
-"""Runs background tasks during an `async with` block, and cancels them at its end.
+"""Runs background tasks during a block and cancels them at its end.
 
-An error in a task makes the block fail."""
+If a task has failed by then, its error is raised.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine, Iterable

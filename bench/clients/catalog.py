@@ -1,6 +1,6 @@
 """The concerts of a run: the demo concerts, and one created for the run.
 
-The times of the demo concerts are relative to the current time, so they are always on sale. All
+The times of the demo concerts are relative to the current time, so they never go out of date. All
 concerts are created through GraphQL by the organizer olivia; demo concerts that already exist are
 reused.
 """
@@ -29,7 +29,7 @@ SESSION_S = 15
 DISCONNECT_GRACE_S = 20
 """How long an entry is kept without a socket: enough to reconnect after a server is killed."""
 HEARTBEAT_S = 100
-"""Three times the longest interval between two polls."""
+"""More than three times the longest interval between two polls."""
 
 FIND = "query Find($slug: String!) { concert(slug: $slug) { id status } }"
 
@@ -51,7 +51,7 @@ PUBLISH = """mutation Publish($input: PublishConcertInput!) {
 
 
 class CatalogRefused(RuntimeError):
-    """Raised if a concert cannot be created; the message quotes the server."""
+    """Raised if a concert cannot be created or published; the message quotes the server."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,7 @@ class Denied:
 
 
 class NotAnswered(Exception):
-    """Raised if a request should be repeated; the message says why it has no answer."""
+    """Raised if a request should be repeated; the message says why."""
 
     def __init__(self, what: str, *, retry_after_s: float = 0.0) -> None:
         super().__init__(what)
@@ -104,8 +104,8 @@ class Client:
                 answer = await self._servers[attempt % len(self._servers)].post(body, token)
             except NotAnswered as failure:
                 self._ledger.retried[step, str(failure)] += 1
-                # All clients receive the same retry time; without jitter, they would all retry at
-                # the same moment.
+                # Many people may be told the same retry time; without jitter, they would all retry
+                # at the same moment.
                 retry_after_s = failure.retry_after_s * self._random.uniform(1.0, 1.5)
                 await asyncio.sleep(max(retry_after_s, self._pause_s(attempt - first)))
             else:

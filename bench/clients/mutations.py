@@ -17,7 +17,9 @@ class RefusedMutation:
 
 
 class MutationClient:
-    """Sends mutations. `token` is a person's access token, or None if not signed in."""
+    """Sends mutations. `token` is a person's access token, or None for a person who is not signed
+    in.
+    """
 
     def __init__(self, client: Client, ledger: Ledger, concert: SaleConcert) -> None:
         self._client = client

@@ -48,7 +48,7 @@ ROOM_POLL_INTERVAL_S = 0.2
 MAX_SOCKETS = 500
 """The maximum number of open sockets; beyond it, people poll instead.
 
-The limit exists because the servers and all clients run on two cores.
+The limit exists because the servers and all clients share two cores.
 """
 LONGEST_PAUSE_S = 2.0
 
@@ -75,7 +75,7 @@ class QueuePass:
     token: str
     number: int
     good_until_s: float
-    """When the pass expires, by `time.monotonic`; accurate only to a second."""
+    """The `time.monotonic` value at which the pass expires; accurate only to a second."""
 
 
 class QueueClient(MutationClient):
@@ -126,7 +126,7 @@ class QueueClient(MutationClient):
         return answer if isinstance(answer, RefusedMutation) else _entry_view(answer["entry"])
 
     async def poll_room(self) -> None:
-        """Poll the waiting room until cancelled."""
+        """Poll the waiting room until canceled."""
         while True:
             await self.read_room()
             await asyncio.sleep(ROOM_POLL_INTERVAL_S)

@@ -1,7 +1,7 @@
 """One subscription on one WebSocket, over graphql-transport-ws.
 
 Close codes have the same meaning as in the npm package graphql-ws: after some of them, the client
-retries; the others are errors of the client.
+retries; the others mean that the client made an error.
 """
 
 import asyncio
@@ -115,8 +115,8 @@ async def subscribed(
 def read_payload(payload: JsonObject) -> JsonObject:
     """Return the value of the root field.
 
-    Errors about nested fields are ignored: a field that is null while a store is unavailable is in
-    the next payload.
+    Errors about nested fields are ignored: a later payload contains the fields that are null while
+    a store is unavailable.
     """
     data = payload.get("data") or {}
     value: JsonObject | None = next(iter(data.values()), None)

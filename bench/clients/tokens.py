@@ -1,6 +1,5 @@
-"""Gets access tokens for demo users from the development issuer, and forges tokens.
-
-It uses the password grant.
+"""Gets access tokens for demo users from the development issuer, by the password grant, and forges
+tokens.
 """
 
 import asyncio

@@ -28,10 +28,10 @@ from storage.embedded.supervisor import StoreUrls
 from web.server import configure_gc, run_program
 
 RESULTS = Path(__file__).parents[1] / "results" / "queue.json"
-LIMIT_S = 290.0
+TIME_LIMIT_S = 290.0
 LIMITS_NOTE = """\
 The store, the database, the server and the clients share this machine. Because one address may open
-5,000 sockets and one process 20,000 files, the ticks are measured on a hub without sockets.
+at most 5,000 sockets and one process 20,000 files, the ticks are measured on a hub without sockets.
 """
 
 
@@ -86,7 +86,7 @@ async def measure(plan: Plan, only: str = "") -> Findings:
     found = Findings()
     with tempfile.TemporaryDirectory(prefix="onsale-bench-") as name:
         directory = Path(name)
-        async with asyncio.timeout(LIMIT_S), run_stores(directory) as (valkey, mongod):
+        async with asyncio.timeout(TIME_LIMIT_S), run_stores(directory) as (valkey, mongod):
             urls = StoreUrls(valkey.url, mongod.url)
             if only in ("", "ticks"):
                 await _measure_in_process(found, urls, plan)
@@ -113,7 +113,7 @@ async def _measure_server(found: Findings, urls: StoreUrls, directory: Path, pla
             write_status("joins: people join over HTTP\n")
             found.metrics += await joins.measure(server, ROOM, people, at_once=plan.joins_at_once, seconds=plan.join_s)
         if only in ("", "slots"):
-            write_status("slots: people with a socket are called, leave, buy, and let their call expire\n")
+            write_status("slots: people with a socket are called, and leave, buy, or let their call expire\n")
             found.metrics += await slots.measure(server, people, directory, plan.calling)
 
 
@@ -141,7 +141,7 @@ def main(words: Sequence[str]) -> int:
         write_status(f"The waiting room could not be measured: {reason}\n")
         return 2
     except TimeoutError:
-        write_status(f"The waiting room could not be measured within {LIMIT_S:.0f} s; everything was stopped.\n")
+        write_status(f"The waiting room could not be measured within {TIME_LIMIT_S:.0f} s; everything was stopped.\n")
         return 2
     except KeyboardInterrupt:
         write_status("\nThe measurement was interrupted; everything was stopped.\n")

@@ -33,7 +33,9 @@ ROOM = RoomSettings(
     session_duration_ms=3_600_000,
 )
 HOLD_MS = 600_000
-"""The timeouts are longer than any measurement, so no entry or hold expires during one."""
+"""This and the timeouts of ROOM are longer than any measurement, so no entry or hold expires during
+one.
+"""
 
 
 @dataclass(frozen=True, slots=True)

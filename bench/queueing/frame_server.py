@@ -1,8 +1,8 @@
-"""`python -m bench.queueing.frame_server SOCKETS FRAME_BYTES`: shows the limit of this machine.
+"""`python -m bench.queueing.frame_server SOCKETS FRAME_BYTES`: sends frames as fast as it can.
 
 It prints its port, accepts SOCKETS connections, and then repeatedly writes the same prepared frame
-to each of them, skipping those whose write buffer is full. It reads, computes and encodes nothing,
-so no server on this machine can send frames faster.
+to each of them, skipping those whose write buffer is full. It does nothing else, so its rate is an
+upper limit for the real server on this machine.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from web.server import BACKLOG, run_program
 FULL_BUFFER_BYTES = 65_536
 PAYLOAD = b'{"id":"1","type":"next","payload":'
 HANDSHAKE = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"
-WAIT_S = 0.05
+POLL_INTERVAL_S = 0.05
 
 
 @asynccontextmanager
@@ -40,7 +40,7 @@ def make_frame(size: int) -> bytes:
 class FrameSocket(asyncio.Protocol):
     def __init__(self, transports: list[asyncio.Transport], frame: bytes) -> None:
         self._transports = transports
-        self._text = frame
+        self._frame = frame
         self._messages = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -52,7 +52,7 @@ class FrameSocket(asyncio.Protocol):
             self._transport.write(HANDSHAKE)
         elif self._messages == 2:
             self._transports.append(self._transport)
-            self._transport.write(self._text)
+            self._transport.write(self._frame)
 
 
 async def main(sockets: int, size: int) -> None:
@@ -73,7 +73,7 @@ async def main(sockets: int, size: int) -> None:
             if transport.get_write_buffer_size() < FULL_BUFFER_BYTES:
                 transport.write(frame)
             await time_slice.checkpoint()
-        await asyncio.sleep(0 if len(transports) == sockets else WAIT_S)
+        await asyncio.sleep(0 if len(transports) == sockets else POLL_INTERVAL_S)
 
 
 if __name__ == "__main__":

@@ -64,7 +64,7 @@ class CountingReader(StoreSnapshotReader):
 
 
 class InProcessHub:
-    """A hub with its subscribers. `calls` counts the script calls not made by the hub."""
+    """A hub with its subscribers. `calls` counts the script calls that people make themselves."""
 
     def __init__(
         self,
@@ -116,7 +116,7 @@ class InProcessHub:
         first, self._waiting = self._waiting[:count], self._waiting[count:]
         return first
 
-    def take_from_behind(self, count: int) -> list[PersonId]:
+    def take_from_back_half(self, count: int) -> list[PersonId]:
         """Remove and return `count` random people from the second half of the queue."""
         half = len(self._waiting) // 2
         return [self._waiting.pop(self._random.randrange(half, len(self._waiting))) for _ in range(count)]

@@ -1,7 +1,7 @@
 """A queue of thousands of people on a real store, and its memory use by kind of key.
 
-The real scripts are called through the store classes of the product; only HTTP and sockets are left
-out.
+The real scripts are called through the application's own store classes; only HTTP and sockets are
+left out.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ from storage.connect import Stores
 from storage.embedded.supervisor import StoreUrls
 from storage.keys import KINDS, concert_keys
 from workers.admission import BOUND
-from workers.expiry import MAX_HOLDS_A_RUN
+from workers.expiry import MAX_HOLDS_PER_CALL
 from workers.history import HistoryWorker
 
 BATCH_SIZE = 500
@@ -64,7 +64,7 @@ class InProcessQueue:
 
     async def run_workers(self, concert_id: ConcertId) -> int:
         """Run the expiry and admission workers once; return the number of script calls."""
-        await self.stores.hot_state.expire_holds(concert_id, limit=MAX_HOLDS_A_RUN)
+        await self.stores.hot_state.expire_holds(concert_id, limit=MAX_HOLDS_PER_CALL)
         is_bounded, calls = True, 1
         while is_bounded:
             is_bounded = (await self.stores.hot_state.run_admission(concert_id, bound=BOUND)).is_bounded

@@ -25,12 +25,12 @@ PUSH_EVERY_CHANGE = {"PUSH_INTERVALS": "rest:0", "PUSH_TICK_MS": "10"}
 The defaults are different.
 """
 LEAVE_EVERY_S = 0.02
-"""How often a person leaves; each departure changes the position of everyone behind."""
+"""How often a person leaves; each departure changes the position of everyone behind that person."""
 WARM_UP_S = 1.0
 
 
 def count_leavers(seconds: float) -> int:
-    """Return how many people are needed in front of the subscribers to keep leaving."""
+    """Return how many people in front of the subscribers are needed so that people keep leaving."""
     return int((seconds + 2 * WARM_UP_S) / LEAVE_EVERY_S) + 2
 
 

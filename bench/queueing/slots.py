@@ -2,10 +2,10 @@
 
 Each person has an open socket. Calls are made manually while the room is paused; then the room is
 resumed with every slot taken, so the next person is called whenever a slot is freed. Some of the
-people with a slot leave, some buy, and the others let their call expire. Only the calls of these
-others are short; all other calls outlast the measurement, however slow the machine is. The store's
-records (the times of calls and ends) are read afterwards; in one queue, the nth freed slot belongs
-to the nth call.
+people with a slot leave, some buy, and the others let their call expire. Only the calls that are to
+expire have a short timeout; all other calls outlast the measurement, however slow the machine is.
+The store's records (when each person was called, and when each entry ended) are read afterward; in
+one queue, the nth slot to be freed goes to the nth person to be called next.
 """
 
 import asyncio
@@ -54,18 +54,21 @@ class Plan:
     claim_timeout_s: int = 45
     """Only for the calls that are to expire.
 
-    Longer than the calls, the departures and the purchases take in total, so that the refills of
-    each kind are measured by themselves.
+    Longer than the calls, the departures and the purchases take in total, so that each kind of
+    refill is measured separately.
     """
     settled_within_s: float = 15.0
 
     def __post_init__(self) -> None:
         if (self.leave + self.buy) % self.called_at_once:
-            raise ValueError("the people who leave or buy must fill whole calls, whose timeout is longer")
+            raise ValueError("the people who leave or buy must fill whole calls, because a call has one timeout")
 
     @property
     def calls_to_use(self) -> int:
-        """Number of the first calls, after which people leave or buy; the later calls expire."""
+        """Return how many calls, counted from the first, end with a departure or a purchase.
+
+        The later calls expire.
+        """
         return (self.leave + self.buy) // self.called_at_once
 
     @property
@@ -125,7 +128,7 @@ async def _measure_latencies(
         Metric(
             "design_pushes_per_s",
             round(counts.frames_per_s(before)),
-            "positions pushed meanwhile, at the push intervals of the settings",
+            "positions pushed meanwhile, at the configured push intervals",
             counts.frames - before.frames,
         ),
     ]
@@ -171,9 +174,9 @@ async def _call(server: BenchServer, concert: SaleConcert, plan: Plan) -> None:
 
 
 async def _free(server: BenchServer, concert: SaleConcert, inside: Sequence[User], plan: Plan) -> dict[str, float]:
-    """Free slots, and return by person the time of the request that freed the slot.
+    """Free slots, and return for each person the time of the request that freed the slot.
 
-    The times are from the clock of this machine.
+    The times are by this machine's clock.
     """
     ledger = Ledger()
     queue = QueueClient(server.client, ledger, concert, urls=[server.app.url], observations=Observations())
@@ -213,7 +216,7 @@ async def _read_when_settled(
 ) -> tuple[dict[str, CalledEntry], Counts]:
     """Wait for `called` called entries, and return them with the counts.
 
-    By then, the socket of each has received its call. Raises NotMeasured after
+    By then, each called person's socket has received the call. Raises NotMeasured after
     `plan.settled_within_s`.
     """
     deadline = time.monotonic() + plan.settled_within_s
@@ -225,7 +228,7 @@ async def _read_when_settled(
         if len(entries) >= called and not missing:
             return entries, counts
         if time.monotonic() > deadline:
-            raise NotMeasured(f"{len(entries)} of {called} people were called, {missing} sockets missed it")
+            raise NotMeasured(f"{len(entries)} of {called} people were called, and {missing} sockets missed the call")
         await asyncio.sleep(0.2)
 
 
@@ -260,9 +263,9 @@ def refill_ms(
 ) -> dict[str, list[float]]:
     """Return the refill latencies in ms, by the end state of the entry that freed the slot.
 
-    Each is the time until the socket of the next person received READY. Only the slots of the first
-    `plan.slots` numbers are measured; those that later numbers free only count in the order. A slot
-    that was freed before the room was resumed is measured from the resume.
+    Each is the time until the next person's socket received READY. Only the slots freed by the
+    first `plan.slots` numbers are measured; slots freed by later numbers matter only for the order.
+    A slot that was freed before the room was resumed is measured from the moment it was resumed.
     """
     ended = [(name, entry) for name, entry in entries.items() if entry.state in ("LEFT", "COMPLETED", "EXPIRED")]
     ended.sort(key=lambda pair: (pair[1].ended_ms, pair[1].number))

@@ -1,9 +1,9 @@
 """Measures how much work a tick of one publishing process causes in the store as the queue grows.
 
 The hub, its reader, its sources and its templates are real; only the sockets are left out, because
-one machine cannot open 50,000. At every size, each refresh is followed by the same changes: two
-called people leave, so two others are called; two waiting people leave; two sockets close; and two
-people join and subscribe. The process also renews its lease.
+one machine cannot open 50,000 of them. At every size, each refresh is followed by the same changes:
+two called people leave, so two others are called; two waiting people leave; two subscriptions
+close; and two people join and subscribe. The process also renews its lease.
 """
 
 import asyncio
@@ -83,15 +83,15 @@ async def _count_commands(hub: InProcessHub, worker_calls: list[int]) -> int:
 async def _change_queue(hub: InProcessHub) -> None:
     await asyncio.gather(
         *[hub.leave(person_id) for person_id in hub.take_first(CHANGES_OF_EACH_KIND)],
-        *[hub.leave(person_id) for person_id in hub.take_from_behind(CHANGES_OF_EACH_KIND)],
+        *[hub.leave(person_id) for person_id in hub.take_from_back_half(CHANGES_OF_EACH_KIND)],
     )
-    for person_id in hub.take_from_behind(CHANGES_OF_EACH_KIND):
+    for person_id in hub.take_from_back_half(CHANGES_OF_EACH_KIND):
         hub.close(person_id)
     hub.join(CHANGES_OF_EACH_KIND)
 
 
 def _refresh_times(reader: CountingReader, size: int) -> list[Metric]:
-    what = f"from the start of a refresh to its last delivery, {size:,} waiters"
+    what = f"from the start of a refresh to its last delivery, with {size:,} people waiting"
     return [
         median(f"tick_{size}_p50_ms", reader.took_ms, what),
         p99(f"tick_{size}_p99_ms", reader.took_ms, "the same"),
@@ -139,7 +139,7 @@ async def _open_hub(
 
 
 async def _wait_for_presence(queue: InProcessQueue, concert_id: ConcertId) -> None:
-    """Wait until the store knows a connection of every waiter; the hub reports them meanwhile."""
+    """Wait until the hub has reported a connection for every waiting person to the store."""
     async with asyncio.timeout(REPORTED_WITHIN_S):
         while True:
             if await queue.count_absent(concert_id) == 0:
@@ -161,4 +161,4 @@ async def _measure_joined_bytes(queue: InProcessQueue, concert_id: ConcertId, si
 async def _measure_subscribed_bytes(queue: InProcessQueue, concert_id: ConcertId, size: int) -> Metric:
     await queue.consume_events(concert_id)
     sizes = await queue.bytes_by_kind(concert_id)
-    return per_waiter("bytes_per_waiter", sizes, size, "each waiter with a subscription, events consumed", at_most=400)
+    return per_waiter("bytes_per_waiter", sizes, size, "each person with a subscription, events consumed", at_most=400)

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Runs one step of the Makefile, and shows its title, progress, duration and size.
+"""Runs one step of the Makefile, and shows its title, progress and duration, and the size of the
+folder that it fills.
 
 step.py 'Installing 34 packages' [--count '^Collecting ' --of 34] [--into .venv] -- pip …
 

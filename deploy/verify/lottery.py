@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Check that an Onsale lottery drew a number as promised, with only Python's standard library.
+"""Checks that an Onsale lottery drew a number as promised. Needs only Python's standard library.
 
 python deploy/verify/lottery.py proof.json --commitment <the value you noted before the opening>
 
@@ -61,9 +61,9 @@ def check_form(proof: dict[str, Json]) -> None:
     if proof["digest"] != "" and not is_hex(proof["digest"], 40):
         raise ProofError("its digest is not 40 hexadecimal digits")
     if not is_count(proof["registrations"]) or proof["registrations"] > MAX_REGISTRATIONS:
-        raise ProofError(f"its registrations are not a number from 0 to {MAX_REGISTRATIONS}")
+        raise ProofError(f"its number of registrations is not a number from 0 to {MAX_REGISTRATIONS}")
     if (proof["registrations"] == 0) != (proof["digest"] == ""):
-        raise ProofError("its registrations and their digest contradict each other")
+        raise ProofError("its number of registrations and its digest contradict each other")
 
 
 def is_hex(text: Json, length: int) -> bool:
@@ -95,7 +95,7 @@ def check_number(proof: dict[str, Json], order: list[int]) -> None:
 
 
 def check_proof(proof: dict[str, Json], noted: str | None, all_of: int | None) -> None:
-    """Print the checks that passed. Raises ProofError."""
+    """Check a proof and print what was found. Raises ProofError if a check fails."""
     check_form(proof)
     check_seed(proof, noted)
     has_number = "lot" in proof or "number" in proof
@@ -127,7 +127,7 @@ def read(name: str) -> Json:
         raise ProofError(f"it cannot be read ({error})") from error
 
 
-def parsed_arguments() -> argparse.Namespace:
+def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Check the draw of an Onsale lottery.")
     parser.add_argument(
         "proof", nargs="?", default="-", help="a file with the API's response; the default is standard input"
@@ -140,7 +140,7 @@ def parsed_arguments() -> argparse.Namespace:
 
 
 def main() -> int:
-    arguments = parsed_arguments()
+    arguments = parse_arguments()
     try:
         proofs = list(find_proofs(read(arguments.proof)))
         if not proofs:

@@ -1,10 +1,10 @@
 """Projects future calls from the measured rates and both admission caps.
 
-The call window consists of 61 one-second counts, so a call stops counting toward the limit after 61
-s. A waiting room that calls 600 people at the same moment then calls no one for a minute, and its
-projection looks like a staircase. Slots become free as visits end (slot_occupancy.py). People leave
-the queue at the measured rate, which falls over time because the people who stay are the patient
-ones.
+The call window consists of 61 one-second counts, so a call stops counting toward the limit after
+61 s. A waiting room that calls 600 people at the same moment then calls no one for a minute, and
+its projection looks like a staircase. Slots become free as visits end (slot_occupancy.py). People
+leave the queue at the measured rate, which falls over time because the people who stay are the
+patient ones.
 """
 
 from bisect import bisect_left
@@ -31,13 +31,14 @@ STEPS = 10 * STEPS_PER_WINDOW
 rate of the last two windows.
 """
 FAR_STEP = 1.1
-PAUSE = 10.0
+"""After the last window, each step ends this many times as far in the future as the one before."""
+PAUSE_RATIO = 10.0
 """A step is a pause if the previous step moved the queue more than this many times as far."""
 UNOBSERVED_DECAY_VISITS = 1.5
 """The unobserved share of visits falls by a factor of e in this many mean visit durations."""
 PATIENCE_S = 600.0
 """The rate at which people leave falls by a factor of e in this time."""
-MOST_LEAVE = 3.0
+MAX_LEAVE_EXPONENT = 3.0
 """The projection assumes that at least one person in e^3 stays, even if many left in the first
 second of a queue.
 """
@@ -78,7 +79,7 @@ class CallProjection:
         """
         edges = []
         for before, here, after in zip(self.moved, self.moved[1:STEPS], self.moved[2:], strict=False):
-            if here - before > PAUSE * (after - here) and here - before > 1:
+            if here - before > PAUSE_RATIO * (after - here) and here - before > 1:
                 # Rounding errors may leave `here` slightly below the last position of a burst.
                 edges += [floor(here + 1e-6), floor(here + 1e-6) + 1]
         return edges
@@ -106,18 +107,20 @@ class CallProjection:
 
 def project_calls(flow: RoomFlow, caps: AdmissionCaps) -> CallProjection:
     inside = estimate_occupancy(build_cohorts(flow), caps.slots_taken)
-    unseen = exp(-seconds_since_opening(flow) / (UNOBSERVED_DECAY_VISITS * inside.mean_s)) if inside else 1.0
+    unobserved_share = exp(-seconds_since_opening(flow) / (UNOBSERVED_DECAY_VISITS * inside.mean_s)) if inside else 1.0
     measured = measure_rates(flow, caps.slots_taken)
     times_s, moved, called, by_slots = [0.0], [0.0], [0.0], [0.0]
     for seconds, calls, slots in _calls(flow, caps, inside):
         middle_s = times_s[-1] + seconds / 2
         leave_exponent = measured.gone_rate * PATIENCE_S * (1 - exp(-middle_s / PATIENCE_S))
         times_s.append(times_s[-1] + seconds)
-        moved.append(moved[-1] + calls * exp(min(leave_exponent, MOST_LEAVE)))
+        moved.append(moved[-1] + calls * exp(min(leave_exponent, MAX_LEAVE_EXPONENT)))
         called.append(called[-1] + calls)
         by_slots.append(by_slots[-1] + slots)
     ended = max(0, flow.called - caps.slots_taken)
-    return CallProjection(measured, ended, unseen, tuple(times_s), tuple(moved), tuple(called), tuple(by_slots))
+    return CallProjection(
+        measured, ended, unobserved_share, tuple(times_s), tuple(moved), tuple(called), tuple(by_slots)
+    )
 
 
 def _calls(flow: RoomFlow, caps: AdmissionCaps, inside: SlotOccupancy | None) -> Iterator[tuple[float, float, float]]:
@@ -151,7 +154,8 @@ def _calls(flow: RoomFlow, caps: AdmissionCaps, inside: SlotOccupancy | None) ->
 
 
 def _returning(flow: RoomFlow, per_minute: int) -> tuple[list[float], float]:
-    """Return how many calls leave the window in each step, and how many more calls it allows now.
+    """Return how many calls leave the window in each step, and how many more calls the window
+    allows now.
 
     The latest calls fill the window first.
     """

@@ -29,20 +29,20 @@ def measure_rates(flow: RoomFlow, slots_taken: int) -> QueueRates:
     finished_inside = flow.completed + flow.not_claimed + flow.session_over
     left_inside = max(0, flow.called - finished_inside - slots_taken)
     waiting = max(1, flow.joined - flow.called - flow.absent - max(0, flow.left - left_inside))
-    gone, person_s, there = sum(flow.gone_lately), 0.0, float(waiting)
+    gone, person_s, waiting_then = sum(flow.gone_lately), 0.0, float(waiting)
     age_s = flow.now_s % SLICE_S
     slices = zip(reversed(flow.joined_lately), reversed(flow.called_lately), reversed(flow.gone_lately), strict=True)
     for index, (joined, called, left) in enumerate(slices):
-        before = max(0.0, there - joined + called + left)
-        person_s += (there + before) / 2 * (SLICE_S if index else age_s)
-        there = before
+        before = max(0.0, waiting_then - joined + called + left)
+        person_s += (waiting_then + before) / 2 * (SLICE_S if index else age_s)
+        waiting_then = before
     return QueueRates(waiting, gone, gone / person_s if person_s else 0.0)
 
 
 def build_cohorts(flow: RoomFlow) -> list[Cohort]:
     """Return cohorts of all people called in this round, oldest first.
 
-    Calls from before the first slice are assumed to be evenly distributed over time.
+    Calls made before the first slice are assumed to be evenly distributed over time.
     """
     since_s = seconds_since_opening(flow)
     cohorts = [

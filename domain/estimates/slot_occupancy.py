@@ -4,21 +4,21 @@ The estimate is the mean visit duration for which the expected number of called 
 equals the actual number.
 
 A visit has two stages with the same mean duration (an Erlang distribution of order two), so few
-visits end early. One visit in `1 / LONG_SHARE` takes `LONG_TIMES` times as long. These long visits
+visits end early. One visit in `1 / LONG_SHARE` takes `LONG_FACTOR` times as long. These long visits
 do not end in the first minutes of a sale, and later some of them are always in progress. The
-estimate does not need a list of visits, only the calls by time and the number of slots taken now.
+estimate does not need a list of visits, only the calls over time and the number of slots taken now.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import exp, log
 
-FEWEST_ENDED = 5
+MIN_ENDED_VISITS = 5
 """The number of finished visits required for an estimate."""
 LONG_SHARE = 0.08
-LONG_TIMES = 4.0
-FASTEST_S = 2.0
-SLOWEST_S = 36_000.0
+LONG_FACTOR = 4.0
+SHORTEST_MEAN_S = 2.0
+LONGEST_MEAN_S = 36_000.0
 _HALVINGS = 14
 """Enough for a precision of a thousandth of the mean."""
 
@@ -54,7 +54,7 @@ class SlotOccupancy:
     """All people who occupy a slot, split into usual and long visits."""
 
     def __init__(self, mean_s: float) -> None:
-        self.usual, self.long = VisitStages(mean_s), VisitStages(mean_s * LONG_TIMES)
+        self.usual, self.long = VisitStages(mean_s), VisitStages(mean_s * LONG_FACTOR)
 
     @property
     def mean_s(self) -> float:
@@ -70,7 +70,7 @@ class SlotOccupancy:
         self.long.add(people * LONG_SHARE, ago_s)
 
     def advance(self, seconds: float) -> float:
-        """Advance the time and return how many visits have ended."""
+        """Advance by `seconds`, and return how many visits end in that time."""
         before = self.count
         self.usual.advance(seconds)
         self.long.advance(seconds)
@@ -89,9 +89,9 @@ def estimate_occupancy(cohorts: Sequence[Cohort], slots_taken: int) -> SlotOccup
 
     Cohorts must be sorted oldest first.
     """
-    if sum(cohort.count for cohort in cohorts) - slots_taken < FEWEST_ENDED:
+    if sum(cohort.count for cohort in cohorts) - slots_taken < MIN_ENDED_VISITS:
         return None
-    low, high = log(FASTEST_S), log(SLOWEST_S)
+    low, high = log(SHORTEST_MEAN_S), log(LONGEST_MEAN_S)
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
         if _count_inside(cohorts, exp(middle)) < slots_taken:
@@ -108,7 +108,7 @@ def _count_inside(cohorts: Sequence[Cohort], mean_s: float) -> float:
     count = 0.0
     for cohort in cohorts:
         usual = 2 * cohort.age_s / mean_s
-        long = usual / LONG_TIMES
+        long = usual / LONG_FACTOR
         stay = (1 - LONG_SHARE) * (1 + usual) * exp(-usual) + LONG_SHARE * (1 + long) * exp(-long)
         count += cohort.count * stay
     return count

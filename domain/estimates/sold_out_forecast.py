@@ -14,7 +14,7 @@ from domain.estimates.queue_rates import measure_rates
 from domain.estimates.room_flow import SLICE_S, RoomFlow
 from domain.stock import Stock, StockAhead, TierStock
 
-FEWEST_BUYERS = 30
+MIN_BUYERS = 30
 """The number of passes that must be spent in this round before their buyers are considered typical
 of the people ahead.
 """
@@ -31,8 +31,6 @@ BASKET_SPREAD = 1.6
 
 It is 1.2 if orders of one to four tickets are equally common.
 """
-
-
 MIN_LEAVE_EXPONENT, MAX_LEAVE_EXPONENT = 1e-9, 30.0
 """The limits of the exponent: the number of people who leave per call, times the number of calls.
 """
@@ -63,7 +61,7 @@ def _buyers_for(stock: Stock, flow: RoomFlow) -> float:
     taken.
     """
     sold = sum(tier.sold for tier in stock.tiers)
-    if flow.completed < FEWEST_BUYERS or sold == 0:
+    if flow.completed < MIN_BUYERS or sold == 0:
         return inf
     return max(_buyers_for_tier(tier, tier.sold / sold, flow) for tier in stock.tiers)
 

@@ -1,4 +1,4 @@
-"""Wait estimates: the p50 and p90 of the seconds until a person is called.
+"""Wait estimates: the p50 and p90 of the time until a person is called, in seconds.
 
 A `CallProjection` predicts when a position will be called if everything continues as measured. The
 estimate evaluates it at lower and higher positions to allow for random variation and measurement
@@ -13,22 +13,22 @@ from domain.estimates.call_projection import AdmissionCaps, CallProjection, proj
 from domain.estimates.queue_rates import LONGEST_S
 from domain.estimates.room_flow import RoomFlow
 
-NINE_OF_TEN = 1.2816
+P90_SIGMAS = 1.2816
 """90% of the values in a normal distribution lie below this many standard deviations above the
 mean.
 """
-SCATTER = 0.6
+VISIT_DISPERSION = 0.6
 """The variance of the number of visits that end in a given time, divided by its mean."""
 SLOT_DRIFT = 0.03
-UNSEEN_DRIFT = 0.2
+UNOBSERVED_DRIFT = 0.2
 GONE_DRIFT = 0.25
 DRIFT = 0.03
 """Expected relative changes after the measurement: in slots, in people leaving, and overall.
-UNSEEN_DRIFT is added to SLOT_DRIFT in proportion to the share of visits that have not been observed
-since the opening.
+UNOBSERVED_DRIFT is added to SLOT_DRIFT in proportion to the share of visits that have not been
+observed since the opening.
 """
-WIDEST = 1.5
-LATE_S = 3.0
+MAX_SPREAD = 1.5
+P90_MARGIN_S = 3.0
 """Added to p90, because calls are counted per second and slices cover ten seconds."""
 POSITION_STEP = 1.15
 
@@ -109,24 +109,25 @@ def _table_positions(projection: CallProjection) -> list[int]:
 def _estimate(projection: CallProjection, position: float) -> tuple[float, float] | None:
     """Return p50 and p90 in seconds; None if the queue does not move that far.
 
-    The movement of the queue is assumed to follow a gamma distribution with the relative spread of
-    the position. Its quantiles (by the Wilson-Hilferty approximation) are converted to seconds.
+    The movement of the queue is assumed to follow a gamma distribution with the relative spread
+    computed for the position. Its quantiles (by the Wilson-Hilferty approximation) are converted to
+    seconds.
     """
-    spread = min(WIDEST, _spread(projection, position))
+    spread = min(MAX_SPREAD, _spread(projection, position))
     half_s = projection.seconds_until_called(position * (1 - spread**2 / 9) ** 3)
-    most_s = projection.seconds_until_called(position * (1 - spread**2 / 9 + NINE_OF_TEN * spread / 3) ** 3)
+    most_s = projection.seconds_until_called(position * (1 - spread**2 / 9 + P90_SIGMAS * spread / 3) ** 3)
     if most_s is None:
         most_s = LONGEST_S if projection.still_moves else None
     if half_s is None or most_s is None:
         return None
-    return half_s, min(most_s + LATE_S, LONGEST_S)
+    return half_s, min(most_s + P90_MARGIN_S, LONGEST_S)
 
 
 def _spread(projection: CallProjection, position: float) -> float:
     called, by_slots = projection.calls_before(position)
     slots = min(1.0, by_slots / position)
     gone = max(0.0, 1 - called / position)
-    drift = SLOT_DRIFT + UNSEEN_DRIFT * projection.unobserved_share
-    of_slots = slots * SCATTER / position + slots**2 * (SCATTER / max(projection.ended, 1) + drift**2)
+    drift = SLOT_DRIFT + UNOBSERVED_DRIFT * projection.unobserved_share
+    of_slots = slots * VISIT_DISPERSION / position + slots**2 * (VISIT_DISPERSION / max(projection.ended, 1) + drift**2)
     of_gone = gone / position + gone**2 * (1 / max(projection.rates.gone, 1) + GONE_DRIFT**2)
     return sqrt(of_slots + of_gone + DRIFT**2)

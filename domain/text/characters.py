@@ -61,8 +61,8 @@ _IN_PLACE = "|".join(
 emoji, and selectors for variants of the preceding character.
 """
 _SUSPECT = re.compile(f"[{_NEVER}{_NOT_IN_A_LINE}]")
-"""Matches every character that may be forbidden. Most texts contain none, so they need no second
-search for its position.
+"""Matches every character that may be forbidden. Most texts contain none of them, so they need no
+second, slower search.
 """
 _BAD_IN_BLOCK = re.compile(f"{_FLAG}|([{_NEVER}])")
 _BAD_IN_LINE = re.compile(f"{_FLAG}|{_IN_PLACE}|([{_NEVER}{_NOT_IN_A_LINE}])")
@@ -86,7 +86,7 @@ _VISIBLE = frozenset("LNPS")
 
 
 def clean_line(text: str) -> str:
-    """Return a line as it is stored. A line that no field accepts is only trimmed."""
+    """Return a line as it is stored. A line that is too long for every field is only trimmed."""
     return _compose(text.strip(), MAX_LINE)
 
 
@@ -155,7 +155,7 @@ def _describe(letter: str, position: int) -> str:
     if name := unicodedata.name(letter, ""):
         named += f" ({name.lower()})"
     if _TURNING.match(letter):
-        return f"contains {named} at character {position}, which turns the text around it; remove it"
+        return f"contains {named} at character {position}, which can reverse the text around it; remove it"
     if unicodedata.category(letter) == "Cf" or not _CONTROL.match(letter):
         return f"contains {named} at character {position}, which is invisible; remove it"
     return f"contains {named} at character {position}, a control character; remove it"
@@ -163,7 +163,7 @@ def _describe(letter: str, position: int) -> str:
 
 def _compose(text: str, longest: int) -> str:
     """Return the text in NFC. A text that is too long or has too many marks in a row is not
-    changed, because the time to normalize it grows with the square of the run.
+    changed, because the time to normalize a run of marks grows with the square of its length.
     """
     if text.isascii() or len(text) > longest * _PARTS or _marks_at(text) is not None:
         return text

@@ -19,7 +19,7 @@ MAX_EMAIL = 254
 # typed text.
 _IGNORED = re.compile(f"[{IGNORABLE}]")
 MAX_LOCAL_BYTES = 64
-_KEPT = 1_024
+_CACHE_SIZE = 1_024
 
 
 def clean_email(text: str) -> str:
@@ -35,7 +35,7 @@ def email_problems(path: str, text: str) -> Iterator[FieldProblem]:
     yield from found
 
 
-@lru_cache(_KEPT)
+@lru_cache(_CACHE_SIZE)
 def _read(text: str) -> tuple[str, str]:
     """Return the normalized address and the problem; one of them is empty.
 

@@ -48,11 +48,11 @@ def name_key(text: str) -> str:
 
 
 def city_key(text: str) -> str:
-    """Return a key that is equal for all spellings of a city: its letters and digits, without
-    symbols and spaces.
+    """Return a key that is equal for names of a city that differ only in compatibility forms,
+    marks, case, symbols and spaces.
     """
     tokens = fold(text).split()
-    return "".join(part for token in tokens for part in _spelled(token)) or "".join(tokens)
+    return "".join(part for token in tokens for part in _split_at_symbols(token)) or "".join(tokens)
 
 
 def without_pasted(text: str) -> str:
@@ -76,7 +76,7 @@ def index_words(*texts: str) -> tuple[str, ...]:
 def query_words(text: str) -> tuple[str, ...]:
     """Return the distinct words of a query, except those that are prefixes of its other words."""
     tokens = fold(text).split()
-    words = {part[:_MAX_WORD] for token in tokens for part in _spelled(token)}
+    words = {part[:_MAX_WORD] for token in tokens for part in _split_at_symbols(token)}
     words = words or {token[:_MAX_WORD] for token in tokens}
     return tuple(sorted(word for word in words if not any(other != word and other.startswith(word) for other in words)))
 
@@ -85,9 +85,9 @@ def _parts(token: str) -> list[str]:
     """Return the words of a token, which has no spaces. A token that consists only of symbols, such
     as `!!!`, is one word.
     """
-    return [part[:_MAX_WORD] for part in _spelled(token) or [token]]
+    return [part[:_MAX_WORD] for part in _split_at_symbols(token) or [token]]
 
 
-def _spelled(token: str) -> list[str]:
+def _split_at_symbols(token: str) -> list[str]:
     """Return the parts of a token between its symbols, or an empty list if it has only symbols."""
     return "".join(letter if unicodedata.category(letter)[0] in _WORD_LETTERS else " " for letter in token).split()

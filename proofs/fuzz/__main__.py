@@ -1,4 +1,4 @@
-"""`make fuzz`: fuzzes the HTTP endpoint and the sockets of its own server.
+"""`make fuzz`: fuzzes the HTTP endpoint and the WebSocket endpoint of a server that it starts.
 
 The exit status is 1 if an answer was wrong or the server logged a traceback.
 """

@@ -1,7 +1,7 @@
 """Fuzzes the HTTP endpoint with documents that Schemathesis generates from the schema.
 
 Schemathesis chooses fields, arguments and variables at random, valid or not. Every answer must be a
-GraphQL response below status 500 without an internal error.
+GraphQL response without an internal error; no server error except 503 is allowed.
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ class WrongAnswer(AssertionError):
 
 
 def fuzz_documents(url: str, *, examples: int, tokens: Sequence[str | None]) -> int:
-    """Send generated documents, each with the next of the tokens, and return how many were sent.
+    """Send generated documents, using the tokens in turn, and return how many were sent.
 
     Raises WrongAnswer, with the shortest document that causes it.
     """
@@ -48,7 +48,10 @@ def fuzz_documents(url: str, *, examples: int, tokens: Sequence[str | None]) -> 
 
 
 def check_answer(answer: httpx2.Response, document: str) -> None:
-    """Raise WrongAnswer unless the answer is a GraphQL response without an internal error."""
+    """Raise WrongAnswer unless the answer is a GraphQL response without a server error.
+
+    Status 503 is allowed.
+    """
     if answer.status_code >= 500 and answer.status_code != 503:
         raise WrongAnswer(f"HTTP {answer.status_code} for {document!r}: {answer.text[:500]}")
     try:

@@ -1,7 +1,7 @@
 """Fuzzes the WebSocket endpoint with messages and raw frames.
 
-Whatever a client sends, the server must end the socket with a close frame that has a code. A
-connection that is cut instead would make clients reconnect in vain.
+Whatever a client sends, the server must close the socket with a close frame that has a code. If the
+connection were cut instead, clients would reconnect in vain.
 """
 
 import base64
@@ -111,7 +111,7 @@ def fuzz_sockets(url: str, *, examples: int) -> int:
 
 
 def exchange(url: str, frames: Sequence[Frame]) -> int:
-    """Send the frames and a close frame, and return the close code of the server.
+    """Send the frames and a close frame, and return the server's close code.
 
     Raises LostSocket if there is none.
     """
@@ -172,7 +172,7 @@ def _reader(connection: socket.socket, frames: Sequence[Frame]) -> Callable[[int
 
 
 def _frames(read: Callable[[int], bytes | None]) -> Iterator[tuple[int, bytes]]:
-    """Yield the opcode and the payload of each frame of the server, which does not mask them."""
+    """Yield the opcode and the payload of each frame from the server; its frames are not masked."""
     while head := read(2):
         size = head[1] & 127
         if size >= 126:

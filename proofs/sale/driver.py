@@ -1,4 +1,4 @@
-"""Runs the buyers and background tasks of a sale, and kills servers when half is sold."""
+"""Runs the buyers and background tasks of a sale, and kills servers halfway through."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
@@ -20,7 +20,7 @@ class Runner(Protocol):
 
 Kill = Callable[[], Awaitable[None]]
 BackgroundTask = Coroutine[Any, Any, None]
-"""A task that runs during the sale until it is cancelled."""
+"""A task that runs during the sale until it is canceled."""
 
 
 async def drive_sale(
@@ -33,7 +33,7 @@ async def drive_sale(
     kill: Kill | None,
     background: Sequence[BackgroundTask] = (),
 ) -> str | None:
-    """Run the buyers until all are done or `limit_s` have passed.
+    """Run the buyers until all are done or `limit_s` seconds have passed.
 
     Returns the reason if the sale was cut short, or if nothing was killed although `kill` was
     given; otherwise None.
@@ -44,10 +44,11 @@ async def drive_sale(
         killing = group.create_task(_kill_when_half_is_sold(kill, ledger, goal, limit_s)) if kill else None
         cut_short = await _run_buyers(buyers, limit_s)
         if cut_short:
-            cut_short += f", {stock_poller.waiting_count} of {ledger.arrived - ledger.done} waited for released tickets"
+            active = ledger.arrived - ledger.done
+            cut_short += f"; {stock_poller.waiting_count} of {active} were waiting for released tickets"
         await cancel_all(tasks)
         if killing and not _is_half_sold(ledger, goal):
-            # Only a kill that has not begun may be cancelled, because the store must be running
+            # Only a kill that has not begun may be canceled, because the store must be running
             # again before the records are read.
             killing.cancel()
             cut_short = cut_short or "half of the goal was never sold, so nothing was killed"
@@ -66,7 +67,7 @@ async def _run_buyers(buyers: Sequence[Runner], limit_s: float) -> str | None:
 
 async def _kill_when_half_is_sold(kill: Kill, ledger: Ledger, goal: int, limit_s: float) -> None:
     if await wait_until(lambda: _is_half_sold(ledger, goal), within_s=limit_s, poll_interval_s=0.05):
-        write_status("\nhalf is sold: killing the store and one server with kill -9\n")
+        write_status("\nhalf of the tickets are sold: killing the store and one server with kill -9\n")
         await kill()
         write_status("\nboth are running again\n")
 

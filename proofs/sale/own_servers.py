@@ -1,6 +1,6 @@
 """The servers of a self-contained sale: a Valkey, a mongod, and two app processes.
 
-The app processes share only these stores and one issuer. The first app is the issuer, so while it
+The app processes share only these stores and one issuer. The first app runs the issuer, so while it
 is down, the other app cannot fetch the keys for checking tokens.
 """
 

@@ -17,7 +17,7 @@ PLAIN_INTERVAL_S = 5.0
 
 
 async def show_progress(ledger: Ledger, stock_poller: StockPoller, *, goal: int) -> None:
-    """Show the progress until cancelled."""
+    """Show the progress until canceled."""
     on_terminal = sys.stderr.isatty()
     started = time.monotonic()
     try:

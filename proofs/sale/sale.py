@@ -49,7 +49,7 @@ class Plan:
 
     @property
     def goal(self) -> int:
-        """The number of tickets to sell: the stock or the total demand, whichever is less."""
+        """Return how many tickets to sell: the stock or the total demand, whichever is less."""
         return min(self.stock, wanted(self.people))
 
 

@@ -50,7 +50,7 @@ def _embedded(directory: Path, child_at: Callable[[Path, int], ServerProcess]) -
             return child_at(directory, holder.port).url
     raise StoresUnknown(
         f"{directory} has no running store, so the records cannot be checked; "
-        "name the stores of that server with --redis-url and --mongo-url, or its data with ONSALE_DATA_DIR"
+        "specify that server's stores with --redis-url and --mongo-url, or its data with ONSALE_DATA_DIR"
     )
 
 

@@ -1,4 +1,4 @@
-"""`python -m proofs.simulation`, behind `make simulate`: simulates sales on the real scripts.
+"""`python -m proofs.simulation`, behind `make simulate`: simulates sales with the real scripts.
 
 Each sale lasts 25 minutes on a simulated clock but runs in seconds.
 """

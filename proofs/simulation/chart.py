@@ -45,7 +45,7 @@ def _legend(seeds: Sequence[int]) -> list[str]:
     first = (
         "Line: p50. Blue area: p50 to p90. Red dots: actual waits. All for one person three quarters down the queue."
     )
-    second = "Bars: share of all waits within p50 and p90. Red marks: 50 % and 90 %."
+    second = "Bars: share of all waits within p50 and p90. Red marks: 50% and 90%."
     return [_text(16, 44, first), _text(16, 60, f"{second} Seeds {', '.join(map(str, seeds))}.")]
 
 

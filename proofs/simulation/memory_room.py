@@ -1,4 +1,4 @@
-"""A room in memory that follows the rules of the scripts, for tests and for tuning."""
+"""A room in memory that follows the same rules as the scripts, for tests and for tuning."""
 
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
@@ -19,8 +19,8 @@ class _Entry:
     ends_s: float | None = None
     """When the entry expires.
 
-    For a waiting person, this is the end of the grace after the socket closed, or None. For a
-    called person, it is the end of the call or the session.
+    For a waiting person, this is the end of the grace period after the socket closed, or None. For
+    a called person, it is the end of the call or the session.
     """
     alive_until_s: float = 0.0
     """The entry does not expire before this time, even without a socket."""

@@ -30,7 +30,7 @@ from storage.hot.snapshots import SnapshotStore
 from storage.keys import concert_keys
 from subscriptions.publishing.presence import RENEW_EVERY_S
 from workers.admission import BOUND
-from workers.expiry import MAX_HOLDS_A_RUN
+from workers.expiry import MAX_HOLDS_PER_CALL
 
 PROCESS = "simulation"
 BATCH_SIZE = 500
@@ -85,7 +85,7 @@ class RedisRoom:
 
     async def move_clock(self, at_s: float) -> None:
         await self._client.run_command("HSET", self._state_key, "now_ms", str(self._opening_ms + int(at_s * 1000)))
-        await self._hot.expire_holds(self._concert.id, limit=MAX_HOLDS_A_RUN)
+        await self._hot.expire_holds(self._concert.id, limit=MAX_HOLDS_PER_CALL)
         if at_s - self._leased_s >= RENEW_EVERY_S:
             await self._queues.sync_presence(self._concert.id, PROCESS)
             self._leased_s = at_s

@@ -1,6 +1,6 @@
 """The interface of a simulated room, which has a queue and stock.
 
-One implementation uses the real scripts; the other one is in memory.
+One implementation uses the real scripts; the other works in memory.
 """
 
 from collections.abc import Mapping, Sequence

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from bench.clients.servers import run_stores
 from proofs.waiting_room.findings import Findings
-from proofs.waiting_room.proof import SETS_OF_WORKERS, WORKERS, Proof
+from proofs.waiting_room.proof import WORKER_SETS, WORKERS, Proof
 
 DATABASE = "proof"
 USERS_PER_MINUTE = 300
@@ -35,7 +35,7 @@ def main(arguments: Sequence[str]) -> int:
 async def _prove(seconds: float, seed: int) -> Findings:
     with tempfile.TemporaryDirectory(prefix="onsale-proof-") as directory:
         async with run_stores(Path(directory)) as (valkey, mongod), AsyncExitStack() as workers:
-            for _ in range(SETS_OF_WORKERS):
+            for _ in range(WORKER_SETS):
                 workers.push_async_callback(_stop, await _start_workers(valkey.url, mongod.url))
             proof = Proof(valkey.url, mongod.url, DATABASE, seconds, USERS_PER_MINUTE, seed, workers.aclose)
             return await proof.run()

@@ -31,7 +31,7 @@ class Observer:
         """The concert version, the cap, and the number of slots taken in each state."""
 
     async def observe(self) -> None:
-        """Read until cancelled."""
+        """Read until canceled."""
         while True:
             await self._read()
             await asyncio.sleep(READ_INTERVAL_S)

@@ -25,7 +25,7 @@ from workers.runner import run_workers
 
 WORKERS = ("expiry", "admission", "settle", "record", "apply")
 """All workers except the history worker, which would trim the events that the proof reads."""
-SETS_OF_WORKERS = 4
+WORKER_SETS = 4
 ALL_CALLED_WITHIN_S = 60.0
 ENOUGH_WITHIN_S = 180.0
 
@@ -48,7 +48,7 @@ class Proof:
 
     async def run(self) -> Findings:
         async with AsyncExitStack() as stack:
-            opening = [open_ready_stores(self.redis_url, self.mongo_url, self.database) for _ in range(SETS_OF_WORKERS)]
+            opening = [open_ready_stores(self.redis_url, self.mongo_url, self.database) for _ in range(WORKER_SETS)]
             stores = [await stack.enter_async_context(one) for one in opening]
             concert = await open_concert(stores[0], replace(ROOM, new_users_per_minute=self.users_per_minute))
             traffic, findings = Traffic(stores, concert, random.Random(self.seed)), Findings()
@@ -66,7 +66,7 @@ class Proof:
         return findings
 
     def _make_stop(self, findings: Findings) -> Callable[[], bool]:
-        """Return a function that tells whether the traffic should stop."""
+        """Return a function that returns whether the traffic should stop."""
         loop = asyncio.get_running_loop()
         began_s = loop.time()
 
@@ -118,7 +118,9 @@ async def _judge_events(
 
 
 async def _find_lost_entries(stores: Stores, concert_id: ConcertId, histories: dict[int, EntryHistory]) -> list[str]:
-    """Return a violation for each entry that is active in only one of the store and the events."""
+    """Return a violation for each entry that is active in the store but not in the events, or vice
+    versa.
+    """
     entries = await stores.queues.read_entries(concert_id, PEOPLE)
     state = await stores.queues.read_queue(concert_id)
     in_store = {(entry.entry_id, person_id) for person_id, entry in entries.items() if entry.end_reason is None}
@@ -127,6 +129,4 @@ async def _find_lost_entries(stores: Stores, concert_id: ConcertId, histories: d
         for entry_id, history in histories.items()
         if not history.is_ended and (history.is_called or history.round == state.round)
     }
-    return [
-        f"entry {entry_id} is active in only one of the store and the events" for entry_id, _ in in_store ^ by_events
-    ]
+    return [f"the store and the events disagree on whether entry {id_} is active" for id_, _ in in_store ^ by_events]

@@ -32,7 +32,7 @@ ROOM = RoomSettings(
     heartbeat_timeout_ms=2_000,
     disconnect_grace_ms=1_000,
 )
-"""The timeouts are short so that calls, sessions and graces expire during the proof."""
+"""The timeouts are short so that calls, sessions and grace periods expire during the proof."""
 
 Step = Callable[[], Awaitable[None]]
 
@@ -90,7 +90,7 @@ class Traffic:
     def _socket_process(self, name: str) -> Step:
         """Return a step in which a process with sockets connects and disconnects people.
 
-        If the lease of the process has expired, the next step uses a new process name.
+        If the process's lease has expired, the next step uses a new process name.
         """
         names = (f"{name}{number}" for number in count())
         current = [next(names)]

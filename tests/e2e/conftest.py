@@ -1,4 +1,4 @@
-"""A GraphQL server and stores for all tests of a module; each test creates its own concerts."""
+"""A GraphQL server and stores that all tests in a module share; each test has its own concerts."""
 
 from collections.abc import AsyncIterator
 

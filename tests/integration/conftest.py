@@ -1,4 +1,7 @@
-"""Fixtures that open stores for a test and afterward check that every key has an expiry."""
+"""Fixtures that open stores for a test.
+
+Those on a shared store also check after the test that every key has an expiry.
+"""
 
 from collections.abc import AsyncIterator
 
@@ -55,7 +58,7 @@ async def key_server() -> AsyncIterator[KeyServer]:
 
 @pytest.fixture
 def small_transactions(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Limit transactions to three units, so a capacity change by more units counts as large."""
+    """Limit transactions to three units, so that a change of more units counts as large."""
     monkeypatch.setattr(house_units, "MAX_UNITS_PER_TRANSACTION", 3)
     monkeypatch.setattr(house_units, "MAX_UNITS_PER_ORDER", 2)
 
@@ -63,7 +66,7 @@ def small_transactions(monkeypatch: pytest.MonkeyPatch) -> None:
 async def _check_expiry(stores: Stores, url: str) -> None:
     """Check that every key has an expiry after the expiry worker has run.
 
-    The worker runs repeatedly because the last command of a cancelled task may arrive late.
+    The worker runs repeatedly because the last command of a canceled task may arrive late.
     """
     async with redis.asyncio.Redis.from_url(url, decode_responses=True) as client:
 

@@ -140,7 +140,7 @@ IN_BOTH_PROOFS: dict[str, tuple[Falsify, str, str]] = {
         "has 15 units recorded of 14",
     ),
     "an order unknown to Redis": (_end_hold, "stores agree", "is ENDED in Redis, not SOLD"),
-    "a lost free unit": (lambda s: _write(s, "ZREM", "free", _unit(s, 0, 2)), "stock adds up", "are not 6"),
+    "a lost free unit": (lambda s: _write(s, "ZREM", "free", _unit(s, 0, 2)), "stock adds up", "do not add up to 6"),
     "a sold unit in free stock": (
         lambda s: _write(s, "ZADD", "free", 0, s.orders[1].units[0]),
         "stock adds up",
@@ -163,7 +163,7 @@ IN_BOTH_PROOFS: dict[str, tuple[Falsify, str, str]] = {
     ),
     "a lost order": (
         lambda s: s.mongo["orders"].delete_one({"_id": s.orders[0].id}),
-        "answered orders stand",
+        "receipts match orders",
         "is not recorded",
     ),
 }
@@ -176,10 +176,10 @@ IN_THE_SALE: dict[str, tuple[Falsify, str, str]] = {
     "too many per order": (lambda s: _limit(s, "limitPerOrder"), "limits kept", "has 3 units, above 2 per order"),
     "a changed order": (
         lambda s: _set(s, 0, {"$set": {"customer.email": "x@example.com"}}),
-        "answered orders stand",
+        "receipts match orders",
         "x@example.com",
     ),
-    "units of the wrong tiers": (lambda s: _set(s, 0, {"$set": LINES}), "answered orders stand", "for lines"),
+    "units of the wrong tiers": (lambda s: _set(s, 0, {"$set": LINES}), "receipts match orders", "for lines"),
     "a hold that did not end": (
         lambda s: _write(s, "HSET", "holds", "abandoned", HELD),
         "nothing left over",
@@ -214,7 +214,7 @@ async def test_recorded_order_without_an_answer_is_found(sold: Sold) -> None:
     answered = {order_id: receipt for order_id, receipt in sold.receipts.items() if receipt.buyer == "alice"}
     violations = await sold.violations(answered)
     assert violations == {
-        "answered orders stand": (f"order {sold.orders[1].id} of bob@example.com is recorded but was in no answer",)
+        "receipts match orders": (f"order {sold.orders[1].id} of bob@example.com is recorded but was in no answer",)
     }
 
 

@@ -185,10 +185,10 @@ class QueueMachine(ModelMachine):
 
     # Steps that organizers take.
 
-    @rule(slots=st.integers(1, 6), a_minute=st.one_of(st.just(1_000), st.integers(1, 20)))
-    def change_the_caps(self, slots: int, a_minute: int) -> None:
-        assert self.configure(total_active_users=slots, new_users_per_minute=a_minute) is None
-        self.model.cap, self.model.a_minute = slots, a_minute
+    @rule(slots=st.integers(1, 6), per_minute=st.one_of(st.just(1_000), st.integers(1, 20)))
+    def change_the_caps(self, slots: int, per_minute: int) -> None:
+        assert self.configure(total_active_users=slots, new_users_per_minute=per_minute) is None
+        self.model.cap, self.model.per_minute = slots, per_minute
 
     @rule(is_on=st.booleans())
     def pause(self, is_on: bool) -> None:
@@ -215,7 +215,7 @@ class QueueMachine(ModelMachine):
             for _ in range(2)
         ]  # fmt: skip
         if self.model.status in (RoomStatus.OPEN, RoomStatus.PAUSED):
-            assert answers == [self.model.call(count, is_by_hand=True)] * 2
+            assert answers == [self.model.call(count, is_manual=True)] * 2
         else:
             assert [type(answer) for answer in answers] == [RoomNotOpen] * 2
 

@@ -255,7 +255,7 @@ async def test_dead_letters_are_listed_replayed_and_discarded(
     assert await run_deadletters(any_stores, capsys, "list", "--concert", other.id) == (0, ["no dead letters"])
 
     code, (kept,) = await run_deadletters(any_stores, capsys, "replay", "--concert", concert.slug)
-    assert (code, kept.partition(":")[2].partition(":")[2][:27]) == (1, " kept, it failed again: not")
+    assert (code, kept.partition(":")[2].partition(":")[2][:27]) == (1, " kept; it failed again: not")
     assert await letters(any_stores, concert) == [letter]
     monkeypatch.setattr("workers.history.QueueEventKind", lambda _: QueueEventKind.JOINED)
     assert await run_deadletters(any_stores, capsys, "replay") == (0, [f"{named}: replayed"])

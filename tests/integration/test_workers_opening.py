@@ -102,7 +102,7 @@ async def test_a_failed_opening_does_not_stop_others(
     assert [await worker.run_once(stores) for _ in range(3)] == [1, 0, 0]
     assert (await stores.queues.read_queue(good.id)).is_opened
     warned = [record.getMessage() for record in caplog.records if record.name == "workers.opening"]
-    assert warned == [f"the lottery of concert {broken.id} cannot be opened yet: no commitment"]
+    assert warned == [f"the queue of concert {broken.id} cannot be opened yet: no commitment"]
 
 
 async def test_workers_in_two_processes_open_a_queue_once(valkey_url: str, mongo_url: str, mongo_database: str) -> None:

@@ -21,7 +21,7 @@ ANSWER_TIMEOUT_S = 60.0
 
 
 class Application:
-    """A process of the application, which writes its output to `<data_dir>.log`.
+    """An application process, whose output is written to `<data_dir>.log`.
 
     `settings` are environment variables without their prefix.
     """
@@ -57,7 +57,7 @@ class Application:
         await wait_until(self._is_ready, timeout=START_TIMEOUT_S, what="the application")
 
     async def ended(self) -> int:
-        """Wait until the process ends, and return its exit code."""
+        """Wait for the process to end, and return its exit code."""
         async with asyncio.timeout(START_TIMEOUT_S):
             return await self.process.wait()
 

@@ -1,4 +1,4 @@
-"""Simulates a crash during an opening or a recovery by raising an exception."""
+"""Simulates a crash during a queue opening or a recovery by raising an exception."""
 
 import functools
 from collections.abc import Awaitable, Callable

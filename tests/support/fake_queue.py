@@ -1,4 +1,4 @@
-"""A queue in memory that counts the hub's reads and whose state tests can change."""
+"""An in-memory queue that counts the hub's reads. Tests can change its state."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -36,7 +36,7 @@ class FakeQueue(StoreSnapshotReader):
     message: str = ""
     states: dict[PersonId, EntryState] = field(default_factory=dict)
     changed: dict[PersonId, int] = field(default_factory=dict)
-    names_up_to: int = 0
+    unlisted_up_to: int = 0
     """Changes up to this version are no longer listed by person."""
     fails: set[str] = field(default_factory=set)
     """The names of the reads that fail."""
@@ -48,7 +48,7 @@ class FakeQueue(StoreSnapshotReader):
         super().__init__(cast("Stores", None), PASSES, WaitTableCache())
 
     def move(self, count: int = 1) -> None:
-        """Advance the serving number by `count`. The states of people are not changed."""
+        """Advance the serving number by `count`, without changing any person's state."""
         self.serving += count
         self.version += 1
 
@@ -64,8 +64,8 @@ class FakeQueue(StoreSnapshotReader):
 
     async def read_snapshot(self, concert_id: ConcertId, *, after: int) -> ConcertSnapshot:
         self._count("snapshot")
-        named = tuple(person for person, version in self.changed.items() if version > max(after, self.names_up_to))
-        changes = Changes(1, self.version, named, after >= self.names_up_to)
+        named = tuple(person for person, version in self.changed.items() if version > max(after, self.unlisted_up_to))
+        changes = Changes(1, self.version, named, after >= self.unlisted_up_to)
         return ConcertSnapshot(self._room_snapshot(), STOCK, changes)
 
     def _room_snapshot(self) -> RoomSnapshot:

@@ -15,9 +15,10 @@ async def advance_clock(stores: Stores, concert: Concert, ms: int) -> None:
 
 
 async def record_worker_run(stores: Stores, concert: Concert) -> None:
-    """Record a run of the workers at this moment.
+    """Record that the workers ran just now.
 
-    So the seconds that a busy machine has spent since their last run do not count as an outage.
+    Otherwise, the seconds that a busy machine has spent since their last run might count as an
+    outage.
     """
     run, state = stores.script_client.run_command, concert_key(concert, "state")
     seconds, microseconds = await run("TIME")
@@ -38,5 +39,5 @@ async def replace_incarnation(stores: Stores, concert: Concert, incarnation: str
 
 
 async def end_grace(stores: Stores, concert: Concert) -> None:
-    """End the grace period after an outage, which a delay on a busy machine can also cause."""
+    """End the grace period after an outage; a delay on a busy machine can also start one."""
     await stores.script_client.run_command("HSET", concert_key(concert, "state"), "grace_until_ms", "0")

@@ -1,4 +1,4 @@
-"""Sends the requests of browsers and clients to the development issuer over real HTTP."""
+"""Sends requests to the development issuer over real HTTP, as browsers and OIDC clients do."""
 
 import base64
 import hashlib

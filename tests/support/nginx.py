@@ -1,4 +1,4 @@
-"""Debian's nginx with the delivered configuration and a certificate made for the test."""
+"""Debian's nginx with the configuration that Onsale ships and a certificate made for the test."""
 
 import asyncio
 import datetime
@@ -19,8 +19,8 @@ from cryptography.x509.oid import NameOID
 from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
-DELIVERED = ROOT / "deploy" / "nginx" / "onsale.conf"
-_FRAME = """daemon off; pid {folder}/nginx.pid; error_log {folder}/error.log;
+SHIPPED = ROOT / "deploy" / "nginx" / "onsale.conf"
+_MAIN_CONFIG = """daemon off; pid {folder}/nginx.pid; error_log {folder}/error.log;
 worker_processes 1; user root;
 events {{ worker_connections 256; }}
 http {{
@@ -73,18 +73,18 @@ async def running_nginx(folder: Path, *, port: int, app_port: int) -> AsyncItera
 
 
 def _write_configuration(folder: Path, *, port: int, app_port: int) -> None:
-    text = DELIVERED.read_text()
-    for delivered, ours in (
+    text = SHIPPED.read_text()
+    for shipped, ours in (
         ("listen 443 ssl", f"listen 127.0.0.1:{port} ssl"),
         ("server_name tickets.example.org", "server_name localhost"),
         ("server 127.0.0.1:8000", f"server 127.0.0.1:{app_port}"),
         ("/etc/ssl/onsale/fullchain.pem", f"{folder}/certificate.pem"),
         ("/etc/ssl/onsale/key.pem", f"{folder}/key.pem"),
     ):
-        assert delivered in text
-        text = text.replace(delivered, ours)
+        assert shipped in text
+        text = text.replace(shipped, ours)
     (folder / "onsale.conf").write_text(text)
-    (folder / "nginx.conf").write_text(_FRAME.format(folder=folder))
+    (folder / "nginx.conf").write_text(_MAIN_CONFIG.format(folder=folder))
 
 
 def _write_certificate(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""Test steps for a concert publisher that reads a fake queue and that only the test runs."""
+"""Test steps for a concert publisher that reads a fake queue and is run only by the test."""
 
 import logging
 

@@ -42,7 +42,7 @@ class ModelMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.concert = self.do(on_sale(self.stores, 1_000, limit_per_person=1_000, room=ROOM))
-        self.model = QueueModel(cap=ROOM.total_active_users, a_minute=ROOM.new_users_per_minute)
+        self.model = QueueModel(cap=ROOM.total_active_users, per_minute=ROOM.new_users_per_minute)
         self.processes = {"a": "a1", "b": "b1"}
         self.known_processes: set[str] = set()
         self.sequence = 0

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from domain.queues import EntryEnd, EntryState, QueueingMethod, RoomStatus
 
 WITH_A_SLOT = (EntryState.READY, EntryState.ADMITTED)
-STATES_OF_ENDS = {EntryEnd.LEFT: EntryState.LEFT, EntryEnd.SPENT: EntryState.COMPLETED}
+END_STATES = {EntryEnd.LEFT: EntryState.LEFT, EntryEnd.SPENT: EntryState.COMPLETED}
 
 
 @dataclass
@@ -24,7 +24,7 @@ class ModelEntry:
 @dataclass
 class QueueModel:
     cap: int
-    a_minute: int
+    per_minute: int
     method: QueueingMethod = QueueingMethod.FIFO
     is_paused: bool = False
     is_suspended: bool = False
@@ -118,7 +118,7 @@ class QueueModel:
         if who in self.waiting:
             entry.number = self.number(who)
             self.waiting.remove(who)
-        entry.state, entry.end = STATES_OF_ENDS.get(end, EntryState.EXPIRED), end
+        entry.state, entry.end = END_STATES.get(end, EntryState.EXPIRED), end
         self.overdue.discard(who)
 
     def claim(self, who: str) -> None:
@@ -146,17 +146,17 @@ class QueueModel:
                 self.end(who, absent or (EntryEnd.NOT_CLAIMED if called else EntryEnd.SESSION_OVER))
         self.call()
 
-    def room_for(self, most: int, *, is_by_hand: bool) -> int:
+    def room_for(self, most: int, *, is_manual: bool) -> int:
         """Return how many people may be called now."""
-        if self.status is not RoomStatus.OPEN and not (self.status is RoomStatus.PAUSED and is_by_hand):
+        if self.status is not RoomStatus.OPEN and not (self.status is RoomStatus.PAUSED and is_manual):
             return 0
         if self.method is QueueingMethod.PASSTHROUGH and not self.is_paused:
             return most
-        return max(0, min(most, self.cap - len(self.with_a_slot()), self.a_minute - self.called_lately))
+        return max(0, min(most, self.cap - len(self.with_a_slot()), self.per_minute - self.called_lately))
 
-    def call(self, most: int = 1_000, *, is_by_hand: bool = False) -> int:
+    def call(self, most: int = 1_000, *, is_manual: bool = False) -> int:
         """Call people in order. With the random method, only record how many for `adopt`."""
-        free, called = self.room_for(most, is_by_hand=is_by_hand), 0
+        free, called = self.room_for(most, is_manual=is_manual), 0
         if self.method is QueueingMethod.RANDOM:
             self.random_calls = min(free, len([who for who in self.waiting if not self.is_absent(who)]))
             return self.random_calls

@@ -1,4 +1,4 @@
-"""Sends the requests of people in a queue over HTTP."""
+"""Sends requests over HTTP on behalf of the people in a queue."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ _ENTRY = """
 """
 
 
-def _verb(name: str) -> str:
+def _mutation(name: str) -> str:
     type_ = name[0].upper() + name[1:]
     refused = "... on NotAdmittedError { position reason }" if name == "claimQueuePass" else ""
     return f"""mutation ($input: {type_}Input!) {{
@@ -27,7 +27,7 @@ def _verb(name: str) -> str:
     }}"""
 
 
-VERBS = {name: _verb(name) for name in ("joinQueue", "leaveQueue", "heartbeat", "claimQueuePass")}
+VERBS = {name: _mutation(name) for name in ("joinQueue", "leaveQueue", "heartbeat", "claimQueuePass")}
 QUEUE_ENTRY = f"query ($id: ID!) {{ queueEntry(concertId: $id) {{ {_ENTRY} }} }}"
 ROOM = """query ($id: ID!) {
   waitingRoom(concertId: $id) {

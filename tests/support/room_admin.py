@@ -25,7 +25,7 @@ ROOM = f"""query ($id: ID!) {{
 SETTINGS_OF = f"query ($id: ID!) {{ waitingRoom(concertId: $id) {{ {SETTINGS} }} }}"
 
 
-def _verb(name: str) -> str:
+def _mutation(name: str) -> str:
     type_ = name[0].upper() + name[1:]
     specific = "call { asked called limit }" if name == "admitNext" else "settingsVersion"
     return f"""mutation ($input: {type_}Input!) {{
@@ -43,7 +43,7 @@ def _verb(name: str) -> str:
 
 
 VERBS = {
-    name: _verb(name)
+    name: _mutation(name)
     for name in ("configureWaitingRoom", "pauseWaitingRoom", "resumeWaitingRoom", "admitNext", "resetWaitingRoom")
 }
 

@@ -104,7 +104,7 @@ async def on_sale(stores: Stores, *capacities: int, **changes: Any) -> Concert:
 
 
 def lines(concert: Concert, *quantities: int) -> tuple[TicketRequest, ...]:
-    """Return a line for each tier whose quantity is above 0, in the order of the tiers."""
+    """Return a line for each tier whose quantity is above 0, in tier order."""
     pairs = zip(concert.tiers, quantities, strict=False)
     return tuple(TicketRequest(tier.id, quantity) for tier, quantity in pairs if quantity)
 

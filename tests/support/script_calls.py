@@ -16,7 +16,7 @@ _call_with_keys = ScriptClient.call_with_keys
 
 @dataclass
 class ScriptCalls:
-    """The names of the called scripts, sorted and grouped into round trips.
+    """The names of the called scripts, grouped by round trip and sorted within each.
 
     Calls made in the same turn of the event loop share a round trip.
     """

@@ -1,4 +1,4 @@
-"""Serves an ASGI app on a loopback port, in the event loop of the test."""
+"""Serves an ASGI app on a loopback port, in the test's event loop."""
 
 import asyncio
 import socket
@@ -25,8 +25,8 @@ async def serving(build: Callable[[str], ASGIApp]) -> AsyncIterator[str]:
         listener.listen()
         base = f"http://127.0.0.1:{listener.getsockname()[1]}"
         # Unlike a real server, this one logs little, and it does not run the lifespan because the
-        # test opens and closes the app itself. On a busy machine, a client may be idle for long; it
-        # must not lose its connection just as it sends a request.
+        # test opens and closes the app itself. On a busy machine, a client may be idle for a long
+        # time; it must not lose its connection just as it sends a request.
         config = make_config(build(base), log_level="warning", lifespan="off", timeout_keep_alive=3_600)
         server = uvicorn.Server(config)
         task = asyncio.create_task(server.serve(sockets=[listener]))

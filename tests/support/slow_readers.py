@@ -1,4 +1,6 @@
-"""Opens TCP connections with a small receive buffer, so that an idle client soon blocks."""
+"""Opens TCP connections with a small receive buffer, which soon fills up if the client stops
+reading.
+"""
 
 import asyncio
 import socket

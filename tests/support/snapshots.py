@@ -104,7 +104,7 @@ def queue_snapshot(found: QueueEntry | None) -> QueueSnapshot:
 
 
 @dataclass
-class FewStores:
+class FakeStores:
     """Stores that contain CONCERT and ORDER. They record each read, and raise `trouble` if set."""
 
     concert: Concert = CONCERT
@@ -134,7 +134,7 @@ class FewStores:
 
 @dataclass
 class _Concerts:
-    stores: FewStores
+    stores: FakeStores
 
     async def get(self, concert_id: ConcertId) -> Concert | None:
         self.stores.read("concert")
@@ -149,7 +149,7 @@ class _Concerts:
 
 @dataclass
 class _ConcertCache:
-    stores: FewStores
+    stores: FakeStores
 
     async def get(self, concert_id: ConcertId) -> Concert | None:
         return await self.stores.concerts.get(concert_id)
@@ -157,7 +157,7 @@ class _ConcertCache:
 
 @dataclass
 class _Orders:
-    stores: FewStores
+    stores: FakeStores
 
     async def get(self, order_id: OrderId) -> Order | None:
         self.stores.read("order")

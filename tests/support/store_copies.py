@@ -14,7 +14,7 @@ from tests.support.waiting import wait_until
 
 
 class ConcertCopy:
-    """A copy of the keys of one concert."""
+    """A copy of one concert's keys."""
 
     def __init__(self, stores: Stores, concert: Concert) -> None:
         self._stores = stores
@@ -39,7 +39,7 @@ class ConcertCopy:
 
 
 class StoreCopy:
-    """A copy of the files of a whole store."""
+    """A copy of all of a store's files."""
 
     def __init__(self, child: ServerProcess, directory: Path) -> None:
         self._child = child
@@ -51,7 +51,7 @@ class StoreCopy:
         await self._child.start()
 
     async def put_back(self) -> None:
-        """Restart the store with the saved files. Its clients stay open and reconnect."""
+        """Kill the store, restore its files, and start it again; clients have to reconnect."""
         await self._child.kill()
         shutil.rmtree(self._child.directory / "appendonlydir")
         shutil.copytree(self._directory, self._child.directory / "appendonlydir")

@@ -27,5 +27,5 @@ async def wait_until(
         if seen:
             return
         if time.monotonic() > deadline:
-            raise AssertionError(f"{what} did not come true within {timeout} s; it was {seen!r}")
+            raise AssertionError(f"timed out after {timeout} s waiting for {what}; the last result was {seen!r}")
         await asyncio.sleep(POLL_S)

@@ -1,4 +1,4 @@
-"""Runs workers for tests, either as tasks that end with a block or as a command."""
+"""Runs workers for tests, either as a task that lasts for a block, or as a command."""
 
 import asyncio
 import os

@@ -90,7 +90,7 @@ async def test_in_process_queue_uses_the_limits_of_the_workers() -> None:
     hot, nothing = FakeHotState(), SimpleNamespace()
     stores: Any = SimpleNamespace(hot_state=hot)
     await InProcessQueue(stores, nothing, nothing).run_workers(ConcertId("abcdefghjkmn"))  # type: ignore[arg-type]
-    assert hot.limits == [expiry.MAX_HOLDS_A_RUN, admission.BOUND]
+    assert hot.limits == [expiry.MAX_HOLDS_PER_CALL, admission.BOUND]
 
 
 def test_frame_server_yields_as_often_as_the_hub() -> None:

@@ -39,7 +39,7 @@ def test_draw_without_registrations_is_empty() -> None:
 def test_lot_outside_the_draw_has_no_number(index: int) -> None:
     drawn = draw(SEED, 10)
     for read in (drawn.number_of, drawn.lot_of):
-        with pytest.raises(IndexError, match="is not one of 10"):
+        with pytest.raises(IndexError, match="is not between 1 and 10"):
             read(index)
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from domain.estimates.call_projection import WINDOW_S, AdmissionCaps, project_calls
 from domain.estimates.queue_rates import build_cohorts, measure_rates
 from domain.estimates.room_flow import SLICES, RoomFlow
-from domain.estimates.slot_occupancy import LONG_SHARE, LONG_TIMES, Cohort, estimate_occupancy
+from domain.estimates.slot_occupancy import LONG_FACTOR, LONG_SHARE, Cohort, estimate_occupancy
 
 NOW_S = 1_700_000_000.0
 EVEN = (10,) * (SLICES - 1) + (0,)
@@ -25,7 +25,7 @@ def still_there(age_s: float, mean_s: float) -> float:
         return (1 + passed) * exp(-passed)
 
     usual = 2 * age_s / mean_s
-    return (1 - LONG_SHARE) * erlang(usual) + LONG_SHARE * erlang(usual / LONG_TIMES)
+    return (1 - LONG_SHARE) * erlang(usual) + LONG_SHARE * erlang(usual / LONG_FACTOR)
 
 
 def test_number_of_waiting_people_follows_from_the_totals() -> None:

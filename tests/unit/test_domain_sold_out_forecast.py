@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.estimates.room_flow import SLICES, RoomFlow
-from domain.estimates.sold_out_forecast import FEWEST_BUYERS, forecast_sold_out, forecast_stock_ahead
+from domain.estimates.sold_out_forecast import MIN_BUYERS, forecast_sold_out, forecast_stock_ahead
 from domain.ids import TierId
 from domain.stock import Stock, StockAhead, TierStock
 
@@ -65,9 +65,9 @@ def test_demand_far_beyond_the_stock_is_sold_out() -> None:
 
 
 def test_too_few_sales_give_no_forecast() -> None:
-    few = flow(called=40, completed=FEWEST_BUYERS - 1, tickets=100)
+    few = flow(called=40, completed=MIN_BUYERS - 1, tickets=100)
     assert forecast_stock_ahead(stock((10, 0, 100)), 100_000, few) is StockAhead.AVAILABLE
-    enough = replace(few, completed=FEWEST_BUYERS)
+    enough = replace(few, completed=MIN_BUYERS)
     assert forecast_stock_ahead(stock((10, 0, 100)), 100_000, enough) is StockAhead.SOLD_OUT
 
 

@@ -49,7 +49,7 @@ def test_line_refuses_invisible_bidirectional_and_control_characters(letter: str
 
 def test_refusal_names_the_character_and_its_position() -> None:
     assert line_messages("Ali\u202ece") == [
-        "contains U+202E (right-to-left override) at character 4, which turns the text around it; remove it"
+        "contains U+202E (right-to-left override) at character 4, which can reverse the text around it; remove it"
     ]
     assert line_messages("A\u200bB") == [
         "contains U+200B (zero width space) at character 2, which is invisible; remove it"

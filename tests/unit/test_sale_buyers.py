@@ -181,9 +181,9 @@ async def test_correct_server_causes_no_surprise(queue_behavior: QueueBehavior) 
 @pytest.mark.parametrize(
     ("buyer_behavior", "queue_behavior", "expected"),
     [
-        (BuyerBehavior.ASKS_TOO_MUCH, SUBSCRIBES, ["beyond the limit per order", "beyond the limit per person"]),
+        (BuyerBehavior.ASKS_FOR_TOO_MUCH, SUBSCRIBES, ["beyond the limit per order", "beyond the limit per person"]),
         (BuyerBehavior.REPEATS, SUBSCRIBES, ["one key gave two holds", "one key gave two answers"]),
-        (BuyerBehavior.REUSES_KEY, SUBSCRIBES, ["a used key with other contents was answered with Held("]),
+        (BuyerBehavior.REUSES_KEY, SUBSCRIBES, ["a reused key with different input was answered with Held("]),
         (BuyerBehavior.HAS_NO_TOKEN, SUBSCRIBES, ["a hold without a token was answered with Held("]),
         (BuyerBehavior.FORGES_TOKEN, SUBSCRIBES, ["a hold with a forged token was answered with Held("]),
         (BuyerBehavior.BUYS, QueueBehavior.CHEATS, ["without a pass", "an access token", "stolen", "forged", "spent"]),

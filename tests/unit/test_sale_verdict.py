@@ -100,7 +100,7 @@ class StubBuyer:
     ("units", "limit_s", "cut_short", "kills"),
     [
         ((4, 4, 2), 60.0, None, 1),
-        ((4, 4, None), 0.2, "some buyers were not done after 0 s, 0 of 0 waited for released tickets", 1),
+        ((4, 4, None), 0.2, "some buyers were not done after 0 s; 0 of 0 were waiting for released tickets", 1),
         ((4,), 60.0, "half of the goal was never sold, so nothing was killed", 0),
     ],
 )

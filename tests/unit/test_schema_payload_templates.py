@@ -20,7 +20,7 @@ from schema.execution.payload_templates import Template
 from schema.execution.subscription_source import PreparedOperation, SubscriptionSource
 from schema.queues import QueuePosition
 from tests.support.sale import viewer
-from tests.support.snapshots import CONCERT, ROOM, STOCK, FewStores, entry
+from tests.support.snapshots import CONCERT, ROOM, STOCK, FakeStores, entry
 
 CONCERT_ID = ids.of_concert(CONCERT.id)
 LEAVES = (
@@ -36,7 +36,7 @@ EVERYTHING = (
 
 
 async def make_source(document: str, name: str = "p1", *roles: Role, **variables: object) -> SubscriptionSource:
-    context = FewStores().context(viewer(name, *roles))
+    context = FakeStores().context(viewer(name, *roles))
     started = await start(Operation(document, {"id": CONCERT_ID, **variables}, None), context)
     assert not isinstance(started, OperationResult), started.payload
     assert isinstance(started, SubscriptionSource)

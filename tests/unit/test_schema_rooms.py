@@ -12,7 +12,7 @@ from resolvers import concerts
 from resolvers.context import Context
 from schema import Operation, execute, ids
 from tests.support.sale import viewer
-from tests.support.snapshots import CONCERT, FewStores
+from tests.support.snapshots import CONCERT, FakeStores
 
 REJECT = QueueingMethod.REJECT
 UPDATE = "mutation ($input: UpdateConcertInput!) { updateConcert(input: $input) { __typename } }"
@@ -55,7 +55,7 @@ async def test_room_settings_change_field_by_field(
 
     monkeypatch.setattr(concerts, "update_concert", update)
     update_input = {"concertId": ids.of_concert(concert.id), "expectedVersion": expected_version, **given}
-    context = FewStores(concert).context(viewer("olivia", Role.ORGANIZER))
+    context = FakeStores(concert).context(viewer("olivia", Role.ORGANIZER))
     answer = await execute(Operation(UPDATE, {"input": update_input}, None), context)
     assert answer.payload == {"data": {"updateConcert": {"__typename": "UpdateConcertSuccess"}}}
     assert seen == [(changed, expected_version)]

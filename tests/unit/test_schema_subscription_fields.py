@@ -17,7 +17,7 @@ from schema.execution.subscription_source import SubscriptionSource
 from schema.scalars import write_date_time
 from subscriptions.interfaces import Rendered, Source
 from tests.support.sale import viewer
-from tests.support.snapshots import CONCERT, NOW, ORDER, STOCK, TIER, FewStores, entry, hold, queue_snapshot
+from tests.support.snapshots import CONCERT, NOW, ORDER, STOCK, TIER, FakeStores, entry, hold, queue_snapshot
 
 ALICE, OLIVIA = viewer("alice"), viewer("olivia", Role.ORGANIZER)
 CONCERT_ID, ORDER_ID = ids.of_concert(CONCERT.id), ids.of_order(ORDER.id)
@@ -37,10 +37,10 @@ ORDER_UPDATED = "subscription ($id: ID!) { orderUpdated(orderId: $id) { status v
 
 
 async def source(
-    document: str, by: Viewer | None = ALICE, *, stores: FewStores | None = None, **variables: object
+    document: str, by: Viewer | None = ALICE, *, stores: FakeStores | None = None, **variables: object
 ) -> Source:
     used = {"id": ORDER_ID if document is ORDER_UPDATED else CONCERT_ID, **variables}
-    started = await start(Operation(document, used, None), (stores or FewStores()).context(by))
+    started = await start(Operation(document, used, None), (stores or FakeStores()).context(by))
     assert not isinstance(started, OperationResult), started.payload
     return started
 
@@ -149,7 +149,7 @@ async def test_snapshot_of_another_person_is_refused(document: str, root: str) -
 
 
 async def test_unavailable_store_fails_only_the_fields_that_need_it() -> None:
-    stores = FewStores()
+    stores = FakeStores()
     subscriber = await source(ORDER_UPDATED.replace("status", "status concert { name }"), stores=stores, id=ORDER_ID)
     stores.trouble = TemporarilyUnavailable("The catalog is unavailable")
     answer = orjson.loads((await subscriber.render(ORDER)).payload)
@@ -161,7 +161,7 @@ async def test_unavailable_store_fails_only_the_fields_that_need_it() -> None:
 
 
 async def test_each_snapshot_is_rendered_with_current_data() -> None:
-    stores = FewStores()
+    stores = FakeStores()
     subscriber = await source(HOLD_CHANGED, stores=stores)
     await subscriber.render(hold())
     stores.concert = replace(CONCERT, terms=replace(CONCERT.terms, name="Art of Fugue"))
@@ -176,7 +176,7 @@ async def test_concurrent_renders_do_not_mix() -> None:
 
 
 async def test_internal_error_is_masked_with_its_request_id() -> None:
-    stores = FewStores()
+    stores = FakeStores()
     subscriber = await source(HOLD_CHANGED, stores=stores)
     stores.concert = None  # type: ignore[assignment]
     answer = orjson.loads((await subscriber.render(hold())).payload)

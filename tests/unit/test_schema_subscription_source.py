@@ -16,7 +16,7 @@ from schema import Operation, OperationResult, ids, start
 from schema.execution.subscription_source import SubscriptionSource
 from subscriptions.interfaces import Source
 from tests.support.sale import viewer
-from tests.support.snapshots import CONCERT, ORDER, FewStores
+from tests.support.snapshots import CONCERT, ORDER, FakeStores
 
 ALICE, BOB = viewer("alice"), viewer("bob")
 OLIVIA = viewer("olivia", Role.ORGANIZER)
@@ -39,7 +39,7 @@ subscription B($id: ID!) { stockChanged(concertId: $id) { soldOut } }
 class FakeService:
     """Starts operations on its stores."""
 
-    stores: FewStores = field(default_factory=FewStores)
+    stores: FakeStores = field(default_factory=FakeStores)
 
     async def start(
         self, document: str, by: Viewer | None = None, *, name: str | None = None, **variables: object
@@ -102,7 +102,7 @@ async def test_order_of_another_person_is_not_found() -> None:
 
 @pytest.mark.parametrize("document", [STOCK, POSITION, HOLDS])
 async def test_only_organizers_can_subscribe_to_a_draft(document: str) -> None:
-    service = FakeService(FewStores(replace(CONCERT, status=ConcertStatus.DRAFT)))
+    service = FakeService(FakeStores(replace(CONCERT, status=ConcertStatus.DRAFT)))
     code, _ = await service.refusal(document, ALICE)
     assert code == "NOT_FOUND"
     assert not isinstance(await service.start(document, OLIVIA), OperationResult)
@@ -162,7 +162,7 @@ async def test_operation_name_is_required_if_there_are_two(name: str | None) -> 
 
 
 async def test_unavailable_store_is_a_retryable_error() -> None:
-    service = FakeService(FewStores(trouble=TemporarilyUnavailable("The catalog is unavailable")))
+    service = FakeService(FakeStores(trouble=TemporarilyUnavailable("The catalog is unavailable")))
     extensions = {"code": "UNAVAILABLE", "retryable": True, "retryAfterSeconds": 1, "requestId": "r1"}
     assert (await service.error(STOCK))["extensions"] == extensions
 
@@ -173,7 +173,7 @@ async def test_query_is_executed_immediately() -> None:
 
 
 async def test_subscription_sent_as_a_query_names_the_right_transport() -> None:
-    stores = FewStores()
+    stores = FakeStores()
     answer = await schema.execute(Operation(STOCK, {"id": CONCERT_ID}, None), stores.context(None))
     assert not answer.was_executed
     assert "WebSocket" in str(answer.payload["errors"])

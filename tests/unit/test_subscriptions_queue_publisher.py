@@ -179,7 +179,7 @@ async def test_changes_older_than_those_named_are_found_by_reading_all() -> None
     recorders = add_people(publisher, *range(500, 600))
     await refresh(publisher, queue)
     queue.change("p550", EntryState.LEFT)
-    queue.names_up_to = queue.version
+    queue.unlisted_up_to = queue.version
     await refresh(publisher, queue)
     assert len(queue.asked) == 100
     assert recorders[50].entry().state is EntryState.LEFT

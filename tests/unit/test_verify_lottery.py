@@ -119,7 +119,7 @@ def test_all_option_prints_the_whole_order() -> None:
         ({"registrations": 499}, "its lot is not a number from 1 to 499"),
         ({"registrations": 2_000}, "lot 500 drew number"),
         ({"registrations": 0}, "contradict each other"),
-        ({"registrations": 10**12}, "its registrations are not a number from 0 to"),
+        ({"registrations": 10**12}, "its number of registrations is not a number from 0 to"),
         ({"digest": DIGEST[::-1]}, "the seed was not made from this secret and these registrations"),
         ({"digest": ""}, "contradict each other"),
         ({"digest": DIGEST[1:]}, "its digest is not 40 hexadecimal digits"),

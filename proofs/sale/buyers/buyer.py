@@ -18,7 +18,7 @@ ROUNDING_S = 1.5
 """The tolerance for the expiry of a pass: its remaining time is reported in whole seconds."""
 
 NO_LONGER_AVAILABLE = frozenset({"SOLD_OUT", "HOLD_ENDED"})
-"""Legitimate refusals, because another person was faster or the hold expired during an outage."""
+"""Legitimate refusals: another person got there first, or the hold expired during an outage."""
 
 
 class Buyer:
@@ -49,7 +49,7 @@ class Buyer:
             BuyerBehavior.WAVERS: self._waver,
             BuyerBehavior.GIVES_UP: self._give_up,
             BuyerBehavior.VANISHES: self._hold,
-            BuyerBehavior.ASKS_TOO_MUCH: self._ask_too_much,
+            BuyerBehavior.ASKS_FOR_TOO_MUCH: self._ask_for_too_much,
             BuyerBehavior.REPEATS: self._repeat,
             BuyerBehavior.REUSES_KEY: self._reuse_key,
             BuyerBehavior.HAS_NO_TOKEN: self._hold_without_token,
@@ -72,7 +72,7 @@ class Buyer:
             )
             if isinstance(answer, Receipt):
                 return await self._drop_spent_pass()
-            if not await self._tries_again(answer, "a purchase without a hold"):
+            if not await self._should_try_again(answer, "a purchase without a hold"):
                 return None
         return None
 
@@ -93,14 +93,14 @@ class Buyer:
             if refused is not None:
                 self._expect(refused, NO_LONGER_AVAILABLE, "the release of a hold")
 
-    async def _ask_too_much(self) -> None:
+    async def _ask_for_too_much(self) -> None:
         if lines := await self._choose():
             too_many = [TicketLine(lines[0].tier_id, LIMIT_PER_ORDER + 1)]
-            await self._must_refuse(too_many, {"LIMIT_EXCEEDED"}, "a hold beyond the limit per order")
+            await self._expect_refusal(too_many, {"LIMIT_EXCEEDED"}, "a hold beyond the limit per order")
         while held := await self._hold():
             if sum(line.quantity for line in held.lines) + LIMIT_PER_ORDER > LIMIT_PER_PERSON:
                 more = [TicketLine(held.lines[0].tier_id, LIMIT_PER_ORDER)]
-                await self._must_refuse(more, {"LIMIT_EXCEEDED"}, "a hold beyond the limit per person")
+                await self._expect_refusal(more, {"LIMIT_EXCEEDED"}, "a hold beyond the limit per person")
             if await self._buy(held):
                 return
 
@@ -114,7 +114,7 @@ class Buyer:
             twins = await asyncio.gather(*(self._send_hold(lines, key) for _ in range(2)))
             held = next((answer for answer in twins if isinstance(answer, Held)), None)
             if held is None:
-                await self._tries_again(twins[0], "a hold")
+                await self._should_try_again(twins[0], "a hold")
                 continue
             if {answer.hold_id for answer in twins if isinstance(answer, Held)} != {held.hold_id}:
                 self._surprise(f"one key gave two holds: {twins}")
@@ -140,36 +140,36 @@ class Buyer:
             key = self._new_key()
             held = await self._send_hold(lines, key)
             if isinstance(held, RefusedMutation):
-                await self._tries_again(held, "a hold")
+                await self._should_try_again(held, "a hold")
                 continue
             other = [TicketLine(lines[0].tier_id, lines[0].quantity % LIMIT_PER_ORDER + 1)]
             again = await self._send_hold(other, key)
-            self._expect(again, {"IDEMPOTENCY_CONFLICT"}, "a used key with other contents")
+            self._expect(again, {"IDEMPOTENCY_CONFLICT"}, "a reused key with different input")
             if await self._buy(held):
                 return
 
     async def _hold_without_token(self) -> None:
-        await self._must_not_identify(None, "a hold without a token")
+        await self._expect_unauthenticated(None, "a hold without a token")
 
     async def _hold_with_forged_token(self) -> None:
-        await self._must_not_identify(forge(self._token), "a hold with a forged token")
+        await self._expect_unauthenticated(forge(self._token), "a hold with a forged token")
 
-    async def _must_not_identify(self, token: str | None, what: str) -> None:
-        answer = await self._shop.hold(self._wished_lines(), self._new_key(), token=token, queue_pass=None)
+    async def _expect_unauthenticated(self, token: str | None, what: str) -> None:
+        answer = await self._shop.hold(self._wanted_lines(), self._new_key(), token=token, queue_pass=None)
         self._expect(answer, {"UNAUTHENTICATED"}, what)
 
     async def _try_invalid_passes(self) -> None:
-        await self._must_not_enter(None, "a hold without a pass")
-        await self._must_not_enter(self._token, "a hold with an access token instead of a pass")
-        if stolen := self._queue_session.take_foreign_pass():
-            await self._must_not_enter(stolen, "a hold with a stolen pass")
+        await self._expect_not_admitted(None, "a hold without a pass")
+        await self._expect_not_admitted(self._token, "a hold with an access token instead of a pass")
+        if stolen := self._queue_session.find_stolen_pass():
+            await self._expect_not_admitted(stolen, "a hold with a stolen pass")
 
-    async def _must_not_enter(self, queue_pass: str | None, what: str) -> None:
+    async def _expect_not_admitted(self, queue_pass: str | None, what: str) -> None:
         key = self._new_key()
-        answer = await self._shop.hold(self._wished_lines(), key, token=self._token, queue_pass=queue_pass)
+        answer = await self._shop.hold(self._wanted_lines(), key, token=self._token, queue_pass=queue_pass)
         self._expect(answer, {"NOT_ADMITTED"}, what)
 
-    def _wished_lines(self) -> list[TicketLine]:
+    def _wanted_lines(self) -> list[TicketLine]:
         return [TicketLine(self._shop.tier_ids[self._person.favorite], self._person.wish)]
 
     async def _has_pass(self) -> bool:
@@ -181,13 +181,13 @@ class Buyer:
             return True
         self._pass = await self._queue_session.get_pass()
         if self._pass and self._person.queue_behavior is QueueBehavior.CHEATS:
-            await self._must_not_enter(forge(self._pass.token), "a hold with a forged pass")
+            await self._expect_not_admitted(forge(self._pass.token), "a hold with a forged pass")
         return self._pass is not None
 
     async def _drop_spent_pass(self) -> None:
         """Drop the pass after a purchase, because it is valid for only one purchase."""
         if self._pass and self._person.queue_behavior is QueueBehavior.CHEATS:
-            await self._must_not_enter(self._pass.token, "a hold with a spent pass")
+            await self._expect_not_admitted(self._pass.token, "a hold with a spent pass")
         self._pass = None
 
     async def _choose(self) -> list[TicketLine] | None:
@@ -212,7 +212,7 @@ class Buyer:
             answer = await self._send_hold(lines, self._new_key())
             if isinstance(answer, Held):
                 return answer
-            await self._tries_again(answer, "a hold")
+            await self._should_try_again(answer, "a hold")
         return None
 
     async def _buy(self, held: Held) -> Receipt | None:
@@ -224,18 +224,18 @@ class Buyer:
         self._expect(answer, NO_LONGER_AVAILABLE, "a purchase")
         return None
 
-    async def _tries_again(self, answer: Held | RefusedMutation, what: str) -> bool:
+    async def _should_try_again(self, answer: Held | RefusedMutation, what: str) -> bool:
         """Return whether to try again after a refusal.
 
-        If another person was faster, this waits for released tickets and returns False if every
-        ticket is sold. If the pass has expired, the next attempt will join the queue again.
+        If another person got there first, this waits for released tickets and returns False if
+        every ticket is sold. If the pass has expired, the next attempt will join the queue again.
         """
         if self._has_lost_pass(answer):
             return True
         self._expect(answer, NO_LONGER_AVAILABLE, what)
         return await self._stock_poller.wait_for_tickets()
 
-    async def _must_refuse(self, lines: Sequence[TicketLine], codes: set[str], what: str) -> None:
+    async def _expect_refusal(self, lines: Sequence[TicketLine], codes: set[str], what: str) -> None:
         answer = await self._send_hold(lines, self._new_key())
         if not self._has_lost_pass(answer):
             self._expect(answer, codes, what)

@@ -14,7 +14,7 @@ class BuyerBehavior(StrEnum):
     WAVERS = "releases a hold, then holds again and buys"
     GIVES_UP = "holds, then releases the hold"
     VANISHES = "holds, then sends no more requests"
-    ASKS_TOO_MUCH = "exceeds the limit per order, then the limit per person"
+    ASKS_FOR_TOO_MUCH = "exceeds the limit per order, then the limit per person"
     REPEATS = "sends every request twice at the same time"
     REUSES_KEY = "sends an idempotency key again with different input"
     HAS_NO_TOKEN = "tries to hold without a token"
@@ -27,7 +27,7 @@ SHARES = {
     BuyerBehavior.WAVERS: 6,
     BuyerBehavior.GIVES_UP: 6,
     BuyerBehavior.VANISHES: 8,
-    BuyerBehavior.ASKS_TOO_MUCH: 4,
+    BuyerBehavior.ASKS_FOR_TOO_MUCH: 4,
     BuyerBehavior.REPEATS: 6,
     BuyerBehavior.REUSES_KEY: 3,
     BuyerBehavior.HAS_NO_TOKEN: 2,

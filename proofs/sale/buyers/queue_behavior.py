@@ -48,7 +48,8 @@ class QueueSession:
         elif answer.state == "LEFT":
             self._record.left.add(answer.number)
 
-    def take_foreign_pass(self) -> str | None:
+    def find_stolen_pass(self) -> str | None:
+        """Return a pass that another person has claimed, or None if there is none yet."""
         others = (token for name, token in self._queue.claimed_passes.items() if name != self._person.name)
         return next(others, None)
 
@@ -114,7 +115,7 @@ class QueueSession:
         await self._stay(entry, lambda latest: latest.is_over)
 
     async def _leave(self, entry: EntryView) -> None:
-        """Leave the queue while a subscription is open, so that it may receive the entry's end."""
+        """Leave the queue while a subscription is open, so that the entry's end can be observed."""
         async with asyncio.TaskGroup() as group:
             subscribed = group.create_task(self._stay(entry, lambda latest: latest.is_over))
             await asyncio.sleep(self._person.patience_s)

@@ -35,7 +35,7 @@ class Audit:
 
 
 class Auditor:
-    """Reads the store at intervals; `redis` decodes its responses."""
+    """Reads the store at intervals; `redis` must be configured to decode responses."""
 
     def __init__(self, redis: Redis, concert_id: ConcertId) -> None:
         self._redis = redis
@@ -44,7 +44,7 @@ class Auditor:
         self.most_slots = 0
 
     async def poll(self) -> None:
-        """Read repeatedly until cancelled; errors of the store are ignored."""
+        """Read repeatedly until canceled; store errors are ignored."""
         while True:
             with contextlib.suppress(RedisError):
                 await self._read()

@@ -51,7 +51,8 @@ def stock_adds_up(dump: StoreDump, receipts: Receipts) -> Iterator[str]:
         available = free[tier.id] + counted.top - counted.next + 1
         recorded = taken[tier.id] - held[tier.id]
         if available + held[tier.id] + recorded != tier.top:
-            yield f"tier {tier.id}: {available} free + {held[tier.id]} held + {recorded} recorded are not {tier.top}"
+            parts = f"{available} free + {held[tier.id]} held + {recorded} recorded"
+            yield f"tier {tier.id}: {parts} do not add up to {tier.top}"
         if (held[tier.id], recorded) != (counted.held, counted.sold + counted.withdrawn):
             yield f"tier {tier.id}: {held[tier.id]} units held and {recorded} recorded, but the counters say {counted}"
     for unit in dump.free:
@@ -86,7 +87,7 @@ def limits_kept(dump: StoreDump, receipts: Receipts) -> Iterator[str]:
             yield f"person {person} has {units} units; Redis counted {account}"
 
 
-def answered_orders_stand(dump: StoreDump, receipts: Receipts) -> Iterator[str]:
+def receipts_match_orders(dump: StoreDump, receipts: Receipts) -> Iterator[str]:
     """MongoDB has exactly the orders that buyers received in answers, with the same contents."""
     orders = {str(ids.of_order(order.id)): order for order in dump.sold_orders}
     for order_id in receipts.keys() - orders.keys():
@@ -114,7 +115,7 @@ CHECKS: tuple[Callable[[StoreDump, Receipts], Iterable[str]], ...] = (
     stock_adds_up,
     stores_agree,
     limits_kept,
-    answered_orders_stand,
+    receipts_match_orders,
     nothing_left_over,
 )
 

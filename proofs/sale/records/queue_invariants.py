@@ -95,7 +95,7 @@ def versions_rise(evidence: Evidence) -> Iterator[str]:
 
 
 def no_entry_lost(evidence: Evidence) -> Iterator[str]:
-    """No entry expires before its call while its owner stays."""
+    """No entry expires before its call while its owner is still in the queue."""
     for number, person in evidence.observations.expired.items():
         if number in evidence.audit.departed:
             yield f"{person} stayed with number {number}, and it expired before it was called"

@@ -59,7 +59,10 @@ class StoreDumpMissing(RuntimeError):
 
 
 async def read_store_dump(redis: Redis, mongo: Database, concert_id: ConcertId) -> StoreDump:
-    """Return the records of a concert; `redis` decodes its responses. Raises StoreDumpMissing."""
+    """Return the records of a concert; `redis` must be configured to decode responses.
+
+    Raises StoreDumpMissing.
+    """
     concert = await ConcertStore(mongo).get(concert_id)
     if concert is None:
         raise StoreDumpMissing(f"MongoDB has no concert {concert_id}")
