@@ -7,7 +7,7 @@ how it is checked.
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import jwt
 from jwt.exceptions import InvalidSubjectError
@@ -77,6 +77,10 @@ class TokenVerifier:
         self._keys.refresh_if_stale()
         known = self._verified.get(token, now_s=time.time(), generation=self._keys.generation)
         return known or await self._verify_uncached(token)
+
+    def forget_where(self, is_outdated: Callable[[Viewer], bool]) -> None:
+        """Remove the cached tokens of some viewers."""
+        self._verified.remove_where(is_outdated)
 
     async def aclose(self) -> None:
         await self._keys.aclose()
