@@ -78,6 +78,11 @@ class TokenVerifier:
         known = self._verified.get(token, now_s=time.time(), generation=self._keys.generation)
         return known or await self._verify_uncached(token)
 
+    @property
+    def keys(self) -> SigningKeys:
+        """The issuer's keys, which also sign its logout tokens."""
+        return self._keys
+
     def forget_where(self, is_outdated: Callable[[Viewer], bool]) -> None:
         """Remove the cached tokens of some viewers."""
         self._verified.remove_where(is_outdated)
@@ -127,6 +132,8 @@ class TokenVerifier:
             )
         except jwt.PyJWTError as error:
             raise _refused(self._reason(error)) from None
+        if "events" in claims:
+            raise _refused("is a logout token or another security event; send the access token")
         if claims.get("typ") != "Bearer":
             raise _refused("is an ID token or a refresh token; send the access token")
         return claims

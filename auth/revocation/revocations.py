@@ -12,7 +12,7 @@ import logging
 import time
 import uuid
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -62,7 +62,7 @@ class Store(Protocol):
 NewRevocations = Callable[[Sequence[Revocation]], None]
 
 
-async def _publish_nothing() -> None:
+def _publish_nothing() -> None:
     """Leave the other processes to their next read."""
 
 
@@ -73,10 +73,10 @@ class Revocations:
         self,
         store: Store,
         *,
-        publish_hint: Callable[[], Awaitable[None]] = _publish_nothing,
+        publish_hint: Callable[[], None] = _publish_nothing,
         capacity: int = MAX_REVOCATIONS,
     ) -> None:
-        """`publish_hint` makes the other processes read now. It must not raise."""
+        """`publish_hint` makes the other processes read now. It must not block or raise."""
         self._store = store
         self._publish_hint = publish_hint
         self._capacity = capacity
@@ -140,7 +140,7 @@ class Revocations:
         """
         await self._store.insert(revocation)
         self._apply([replace(revocation, recorded_at_s=time.time())])
-        await self._publish_hint()
+        self._publish_hint()
 
     def wake(self) -> None:
         """Read now instead of waiting for the next read."""

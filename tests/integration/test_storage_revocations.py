@@ -1,6 +1,6 @@
 """Revocations in a real MongoDB: written once, read in an order that misses no late commit."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -107,7 +107,10 @@ async def test_database_removes_a_revocation_after_it_has_ended(store: Revocatio
 
 @pytest.mark.parametrize("command", ["insert", "find"])
 async def test_failing_database_is_unavailable(store: RevocationStore, mongo_url: str, command: str) -> None:
-    calls = {"insert": lambda: store.insert(Revocation("j1", session_id="s1")), "find": lambda: read(store)}
+    calls: dict[str, Callable[[], Awaitable[object]]] = {
+        "insert": lambda: store.insert(Revocation("j1", session_id="s1")),
+        "find": lambda: read(store),
+    }
     async with failing(mongo_url, 2, commands=(command,), errorCode=189):
         with pytest.raises(TemporarilyUnavailable):
             await calls[command]()

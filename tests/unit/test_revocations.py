@@ -64,7 +64,8 @@ async def test_sub_and_sid_of_the_same_text_are_different() -> None:
 
 async def test_failed_write_changes_nothing() -> None:
     store = FakeRevocationStore(failure=AWAY)
-    revocations, hints = Revocations(store), list[str]()
+    hints: list[str] = []
+    revocations = Revocations(store, publish_hint=lambda: hints.append("hint"))
     with pytest.raises(TemporarilyUnavailable):
         await revocations.revoke_session("s1")
     assert (len(revocations), store.revocations, hints) == (0, [], [])
@@ -125,7 +126,7 @@ async def test_hint_makes_the_process_read_now() -> None:
 async def test_writer_publishes_a_hint_after_the_write() -> None:
     store, seen = FakeRevocationStore(), list[int]()
 
-    async def publish() -> None:
+    def publish() -> None:
         seen.append(len(store.revocations))
 
     await Revocations(store, publish_hint=publish).revoke_session("s1")
