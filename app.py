@@ -25,6 +25,9 @@ from starlette.types import Receive, Scope, Send
 from auth.dev_issuer.routes import issuer_routes
 from auth.login import login_routes
 from auth.passes import PassSigner, signer_from_file, signer_from_pem
+from auth.revocation import backchannel_logout
+from auth.revocation.backchannel_logout import BackchannelLogout
+from auth.revocation.revocations import Revocations
 from auth.tokens import TokenVerifier
 from resolvers.context import Resources
 from resolvers.demo import load_demo
@@ -39,6 +42,7 @@ from web.graphql_service import GraphQLService, open_graphql_service
 from web.middleware import RequestMiddleware
 from web.pages import Pages
 from web.server import BACKLOG, Server, configure_gc, make_config, run_program
+from web.session_ends import open_session_ends
 from workers.runner import run_workers
 
 
@@ -50,6 +54,8 @@ class AppState(TypedDict):
     graphql_service: GraphQLService
     event_streams: EventStreams
     """The event streams of the GraphQL service; the server ends them when it stops."""
+    revocations: Revocations
+    backchannel_logout: BackchannelLogout
 
 
 def __getattr__(name: str) -> Starlette:
@@ -76,6 +82,7 @@ def create_app(settings: Settings, *, stores: Stores | None = None) -> Starlette
             Route("/graphql", _GraphQL()),
             WebSocketRoute("/graphql", _GraphQL()),
             *Pages(settings).routes(),
+            *backchannel_logout.routes,
             *login_routes(settings.issuer, client_id=settings.oidc.client_id),
             *_issuer_routes(settings),
         ],
@@ -93,11 +100,14 @@ async def _lifespan(settings: Settings, given: Stores | None) -> AsyncIterator[A
     async with (
         _opened(settings.redis_url, settings.mongo_url, settings.mongo_database, given) as stores,
         contextlib.aclosing(TokenVerifier(settings.issuer, settings.oidc.audience)) as verifier,
+        open_session_ends(
+            stores, verifier, issuer=settings.issuer, client_ids=[settings.oidc.client_id]
+        ) as session_ends,
     ):
         resources = Resources(stores, _pass_signer(settings))
         async with open_graphql_service(
             resources,
-            verifier,
+            session_ends.verifier,
             redis_url=settings.redis_url,
             tick_s=settings.push_tick_ms / 1000,
             push_intervals=PushIntervals.from_pairs(settings.push_intervals),
@@ -106,11 +116,14 @@ async def _lifespan(settings: Settings, given: Stores | None) -> AsyncIterator[A
             allows_loopback_origins=not settings.is_production,
             page=Pages(settings).graphiql,
         ) as service:
+            session_ends.connect(service)
             yield AppState(
                 stores=stores,
                 passes=resources.passes,
                 graphql_service=service,
                 event_streams=service.event_streams,
+                revocations=session_ends.revocations,
+                backchannel_logout=session_ends.backchannel_logout,
             )
 
 

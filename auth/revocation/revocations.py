@@ -12,7 +12,7 @@ import logging
 import time
 import uuid
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -54,7 +54,7 @@ class Identified(Protocol):
 
 
 class Store(Protocol):
-    async def insert(self, revocation: Revocation) -> None: ...
+    def insert(self, revocation: Revocation) -> Awaitable[None]: ...
 
     def read_pages(self, since: int | None) -> AsyncIterator[RevocationPage]: ...
 

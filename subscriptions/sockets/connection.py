@@ -75,6 +75,7 @@ class Connection(Generic[C]):
         self._message_pace = MessagePace(limits, now_s=self._clock())
         self._probe: asyncio.Future[None] | None = None
         self._is_stuck = False
+        self._closing: Closing | None = None
         self._receive_timeout: asyncio.Timeout | None = None
 
     async def run(self, receive: Receive, send: Send) -> None:
@@ -182,9 +183,10 @@ class Connection(Generic[C]):
         person_id = caller.person_id if caller else None
         await self._connection_counter.make_room_for_person(person_id)
         try:
-            self._counted.enter_context(self._connection_counter.count_person(person_id, self))
+            self._counted.enter_context(self._connection_counter.count_caller(caller, self, self))
         except TooManyConnections as error:
             raise Closing(CloseCode.TRY_AGAIN_LATER, f"{error}; try again in a moment") from None
+        self._raise_closing()
         expires_at = caller.expires_at if caller else None
         expires_in_s = NEVER if expires_at is None else expires_at - time.time()
         self._deadlines.acknowledge(self._clock(), expires_in_s=expires_in_s)
@@ -213,17 +215,22 @@ class Connection(Generic[C]):
         Raises Closing.
         """
         while True:
+            self._raise_closing()
             try:
                 async with asyncio.timeout_at(0 if self._is_stuck else self._deadlines.next_s) as self._receive_timeout:
                     await self._outbox.wait_for_space()
                     await self._active.wait_for_room()
-                    return await receive()
+                    message = await receive()
             except TimeoutError:
                 self._handle_deadline()
+            else:
+                self._raise_closing()
+                return message
             finally:
                 self._receive_timeout = None
 
     def _handle_deadline(self) -> None:
+        self._raise_closing()
         if self._is_stuck:
             raise Closing(CloseCode.TRY_AGAIN_LATER, "The client stopped reading; reconnect and keep reading")
         due = self._deadlines.due(self._clock())
@@ -253,12 +260,22 @@ class Connection(Generic[C]):
             self._probe.set_result(None)
             self._probe = None
 
-    def _interrupt(self) -> None:
-        """Interrupt the ASGI call because the client does not read.
+    def end(self, reason: str) -> None:
+        """Implement `EndableConnection.end`: the caller's token no longer counts."""
+        self._closing = Closing(CloseCode.FORBIDDEN, reason)
+        self._interrupt_receive()
 
-        The call may be waiting for a message.
-        """
+    def _raise_closing(self) -> None:
+        if self._closing is not None:
+            raise self._closing
+
+    def _interrupt(self) -> None:
+        """Interrupt the ASGI call because the client does not read."""
         self._is_stuck = True
+        self._interrupt_receive()
+
+    def _interrupt_receive(self) -> None:
+        """End the wait for a message, if the ASGI call is waiting for one."""
         if self._receive_timeout is not None:
             self._receive_timeout.reschedule(0)
 
