@@ -23,6 +23,7 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import Receive, Scope, Send
 
 from auth.dev_issuer.routes import issuer_routes
+from auth.issuer_http import IssuerHttp
 from auth.login import login_routes
 from auth.passes import PassSigner, signer_from_file, signer_from_pem
 from auth.revocation import backchannel_logout
@@ -101,7 +102,11 @@ async def _lifespan(settings: Settings, given: Stores | None) -> AsyncIterator[A
         _opened(settings.redis_url, settings.mongo_url, settings.mongo_database, given) as stores,
         contextlib.aclosing(TokenVerifier(settings.issuer, settings.oidc.audience)) as verifier,
         open_session_ends(
-            stores, verifier, issuer=settings.issuer, client_ids=[settings.oidc.client_id]
+            stores,
+            verifier,
+            issuer=IssuerHttp(settings.issuer, settings.oidc.internal_url, settings.oidc.ca_file),
+            client_id=settings.oidc.client_id,
+            client_secret=settings.oidc.client_secret,
         ) as session_ends,
     ):
         resources = Resources(stores, _pass_signer(settings))

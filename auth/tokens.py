@@ -192,6 +192,11 @@ def _viewer(claims: Mapping[str, object]) -> Viewer:
     )
 
 
+def read_roles(claims: Mapping[str, object]) -> frozenset[Role]:
+    """Return the known roles in the claims of an access token or of its introspection."""
+    return _roles(claims.get("realm_access"))
+
+
 def _text(value: object) -> str | None:
     """Return the claim without invisible characters, because it is stored and shown."""
     return (plain_line(value[:MAX_NAME_CHARACTERS]) or None) if isinstance(value, str) else None

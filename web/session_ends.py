@@ -9,12 +9,16 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from auth.issuer_http import IssuerHttp
 from auth.jwks import ALGORITHMS
 from auth.revocation.backchannel_logout import BackchannelLogout
+from auth.revocation.issuer_checks import IssuerChecks
 from auth.revocation.logout_tokens import LogoutTokenVerifier
+from auth.revocation.rechecks import RECHECK_S, SESSION_ENDED, Rechecks
 from auth.revocation.revocations import Revocations
-from auth.revocation.verifier import SESSION_ENDED, RevocationVerifier
-from auth.tokens import TokenVerifier
+from auth.revocation.verifier import RevocationVerifier
+from auth.tokens import TokenVerifier, read_roles
+from auth.viewer import Viewer
 from domain.errors import TemporarilyUnavailable
 from domain.identity.revocations import Revocation
 from storage.connect import Stores
@@ -36,11 +40,13 @@ class SessionEnds:
     verifier: RevocationVerifier
     """Verifies tokens for all transports."""
     backchannel_logout: BackchannelLogout
+    rechecks: Rechecks
 
     def connect(self, service: GraphQLService) -> None:
         """Read revocations at each hint, and end the connections that they concern."""
         callers = service.connection_counter.callers
         callers.refuse_if(self._refusal_for)
+        self.rechecks.follow(callers)
 
         def end_connections(new: Sequence[Revocation]) -> None:
             people = [one.person_id for one in new if one.person_id is not None]
@@ -50,14 +56,25 @@ class SessionEnds:
         service.feed.listen(REVOCATIONS_CHANNEL, lambda _: self.revocations.wake())
 
     def _refusal_for(self, caller: Caller) -> str | None:
-        return SESSION_ENDED if self.revocations.is_revoked(caller) else None
+        if self.revocations.is_revoked(caller):
+            return SESSION_ENDED
+        return self.rechecks.refusal_for(caller) if isinstance(caller, Viewer) else None
 
 
 @asynccontextmanager
 async def open_session_ends(
-    stores: Stores, tokens: TokenVerifier, *, issuer: str, client_ids: Sequence[str]
+    stores: Stores,
+    tokens: TokenVerifier,
+    *,
+    issuer: IssuerHttp,
+    client_id: str,
+    client_secret: str | None = None,
+    recheck_s: float = RECHECK_S,
 ) -> AsyncIterator[SessionEnds]:
-    """Start to read revocations. This succeeds even if the database is down."""
+    """Start to read revocations and to recheck privileged callers.
+
+    This succeeds even if the database or the issuer is down.
+    """
     hints = HintPublisher(stores.script_client)
 
     def publish_hint() -> None:
@@ -66,15 +83,19 @@ async def open_session_ends(
 
     revocations = Revocations(stores.revocations, publish_hint=publish_hint)
     revocations.subscribe(lambda _: tokens.forget_where(revocations.is_revoked))
-    logout_verifier = LogoutTokenVerifier(tokens.keys, issuer, client_ids=client_ids, algorithms=ALGORITHMS)
-    reading = asyncio.create_task(revocations.run(), name="read revocations")
+    logouts = LogoutTokenVerifier(tokens.keys, issuer.issuer, client_ids=[client_id], algorithms=ALGORITHMS)
+    checks = IssuerChecks(issuer, client_id=client_id, client_secret=client_secret, read_roles=read_roles)
+    rechecks = Rechecks(checks, recheck_s=recheck_s)
+    rechecks.subscribe(lambda outdated: tokens.forget_where(lambda viewer: viewer == outdated))
+    tasks = [asyncio.create_task(work) for work in (revocations.run(), rechecks.run())]
     try:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(START_WAIT_S):
                 await revocations.wait_until_loaded()
-        yield SessionEnds(
-            revocations, RevocationVerifier(tokens, revocations), BackchannelLogout(logout_verifier, revocations)
-        )
+        verifier = RevocationVerifier(tokens, revocations, rechecks)
+        yield SessionEnds(revocations, verifier, BackchannelLogout(logouts, revocations), rechecks)
     finally:
-        reading.cancel()
-        await asyncio.gather(reading, return_exceptions=True)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await checks.aclose()

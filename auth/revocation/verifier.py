@@ -6,13 +6,11 @@ Nothing is believed until the revocations have been read once since the start of
 import time
 from typing import Protocol
 
+from auth.revocation.rechecks import SESSION_ENDED, Rechecks, bearer_credential
 from auth.revocation.revocations import Revocations
 from auth.viewer import Viewer
 from domain.errors import TemporarilyUnavailable, Unauthenticated
 from domain.identity.revocations import REVOCATION_LASTS_S
-
-SESSION_ENDED = "Your session has ended; sign in again"
-"""Short enough for the reason of a close frame."""
 
 
 class Verifier(Protocol):
@@ -20,12 +18,13 @@ class Verifier(Protocol):
 
 
 class RevocationVerifier:
-    def __init__(self, verifier: Verifier, revocations: Revocations) -> None:
+    def __init__(self, verifier: Verifier, revocations: Revocations, rechecks: Rechecks | None = None) -> None:
         self._verifier = verifier
         self._revocations = revocations
+        self._rechecks = rechecks
 
     async def verify(self, token: str) -> Viewer:
-        """Return the viewer.
+        """Return the viewer, whose roles may differ from those in the token.
 
         Raises Unauthenticated, or TemporarilyUnavailable if the issuer's keys or the revocations
         are not known yet.
@@ -39,4 +38,6 @@ class RevocationVerifier:
             raise Unauthenticated(f"The access token was issued more than {hours} hours ago; refresh it.")
         if self._revocations.is_revoked(viewer):
             raise Unauthenticated(f"{SESSION_ENDED}.")
-        return viewer
+        if self._rechecks is None:
+            return viewer
+        return await self._rechecks.current(bearer_credential(token, viewer), viewer)

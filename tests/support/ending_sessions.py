@@ -8,7 +8,9 @@ import httpx2
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 
+from auth.issuer_http import IssuerHttp
 from auth.revocation.backchannel_logout import PATH
+from auth.revocation.rechecks import RECHECK_S
 from auth.tokens import TokenVerifier
 from resolvers.context import Resources
 from storage.connect import Stores
@@ -35,11 +37,20 @@ class Process:
 
 
 @asynccontextmanager
-async def process_on(stores: Stores, redis_url: str, *, issuer: str) -> AsyncIterator[Process]:
+async def process_on(
+    stores: Stores, redis_url: str, *, issuer: str, client_secret: str | None = None, recheck_s: float = RECHECK_S
+) -> AsyncIterator[Process]:
     late = LateService()
     async with (
         aclosing(TokenVerifier(issuer, AUDIENCE)) as tokens,
-        open_session_ends(stores, tokens, issuer=issuer, client_ids=[CLIENT_ID]) as session_ends,
+        open_session_ends(
+            stores,
+            tokens,
+            issuer=IssuerHttp(issuer),
+            client_id=CLIENT_ID,
+            client_secret=client_secret,
+            recheck_s=recheck_s,
+        ) as session_ends,
         open_graphql_service(
             Resources(stores, PASSES),
             session_ends.verifier,
