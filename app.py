@@ -29,6 +29,7 @@ from auth.passes import PassSigner, signer_from_file, signer_from_pem
 from auth.revocation import backchannel_logout
 from auth.revocation.backchannel_logout import BackchannelLogout
 from auth.revocation.revocations import Revocations
+from auth.revocation.session_ends import open_session_ends
 from auth.tokens import TokenVerifier
 from resolvers.context import Resources
 from resolvers.demo import load_demo
@@ -36,6 +37,7 @@ from settings import Settings, SettingsError
 from storage.connect import Stores, open_stores
 from storage.embedded.process import ServerStartError
 from storage.embedded.supervisor import lock_data_dir, run_stores
+from storage.keys import REVOCATIONS_CHANNEL
 from subscriptions.publishing.push_intervals import PushIntervals
 from web import health, home, logs, pass_jwks
 from web.event_streams import EventStreams
@@ -43,7 +45,6 @@ from web.graphql_service import GraphQLService, open_graphql_service
 from web.middleware import RequestMiddleware
 from web.pages import Pages
 from web.server import BACKLOG, Server, configure_gc, make_config, run_program
-from web.session_ends import open_session_ends
 from workers.runner import run_workers
 
 
@@ -102,8 +103,9 @@ async def _lifespan(settings: Settings, given: Stores | None) -> AsyncIterator[A
         _opened(settings.redis_url, settings.mongo_url, settings.mongo_database, given) as stores,
         contextlib.aclosing(TokenVerifier(settings.issuer, settings.oidc.audience)) as verifier,
         open_session_ends(
-            stores,
+            stores.revocations,
             verifier,
+            publish_hint=lambda: stores.hint_publisher.publish(REVOCATIONS_CHANNEL),
             issuer=IssuerHttp(settings.issuer, settings.oidc.internal_url, settings.oidc.ca_file),
             client_id=settings.oidc.client_id,
             client_secret=settings.oidc.client_secret,
@@ -121,7 +123,8 @@ async def _lifespan(settings: Settings, given: Stores | None) -> AsyncIterator[A
             allows_loopback_origins=not settings.is_production,
             page=Pages(settings).graphiql,
         ) as service:
-            session_ends.connect(service)
+            session_ends.follow(service.connection_counter.callers)
+            service.feed.listen(REVOCATIONS_CHANNEL, session_ends.on_hint)
             yield AppState(
                 stores=stores,
                 passes=resources.passes,

@@ -13,6 +13,7 @@ from redis.exceptions import RedisError
 
 from storage.hot.events import EventStore
 from storage.hot.guarded_client import GuardedClient
+from storage.hot.hint_publisher import HintPublisher
 from storage.hot.holds import HoldStore
 from storage.hot.hot_state import HotState
 from storage.hot.person_concerts import PersonConcerts
@@ -66,6 +67,7 @@ class Stores:
     lotteries: LotteryStore
     lottery_opener: LotteryOpener
     revocations: RevocationStore
+    hint_publisher: HintPublisher
     detached_tasks: DetachedTasks
     concert_cache: ConcertCache
     script_client: ScriptClient
@@ -136,7 +138,7 @@ def _assemble(client: ScriptClient, mongo: Database) -> Stores:
     recovery = Recovery(
         concerts, hot_state, order_sync=order_sync, house_units=house_units, lottery_opener=lottery_opener
     )
-    guarded = GuardedClient(client, recovery)
+    guarded, detached_tasks = GuardedClient(client, recovery), DetachedTasks()
     proposals = CapacityProposals(concerts, hot_state, guard=recovery)
     return Stores(
         concerts=concerts,
@@ -160,7 +162,8 @@ def _assemble(client: ScriptClient, mongo: Database) -> Stores:
         lotteries=lotteries,
         lottery_opener=lottery_opener,
         revocations=RevocationStore(mongo),
-        detached_tasks=DetachedTasks(),
+        hint_publisher=HintPublisher(client, detached_tasks.start),
+        detached_tasks=detached_tasks,
         concert_cache=concert_cache,
         script_client=client,
         mongo=mongo,

@@ -57,12 +57,14 @@ class LogoutTokenVerifier:
         *,
         client_ids: Sequence[str],
         algorithms: Sequence[str],
+        leeway_s: float = LEEWAY_S,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._keys = keys
         self._issuer = issuer
         self._client_ids = tuple(client_ids)
         self._algorithms = tuple(algorithms)
+        self._leeway_s = leeway_s
         self._clock = clock
 
     async def verify(self, token: str) -> Revocation:
@@ -103,7 +105,7 @@ class LogoutTokenVerifier:
                 algorithms=self._algorithms,
                 issuer=self._issuer,
                 audience=self._client_ids,
-                leeway=LEEWAY_S,
+                leeway=self._leeway_s,
                 options={"require": ["iss", "aud", "iat", "jti"], "verify_iat": False},
             )
         except jwt.PyJWTError as error:

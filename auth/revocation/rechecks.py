@@ -47,7 +47,7 @@ TICK_S = 1.0
 _DUE_AT = 0.9
 """The part of `recheck_s` after which a token in use is checked, so that none gets older."""
 _END_MARGIN_S = 5.0
-"""A token is not checked just before its end, because the issuer's clock may be ahead."""
+"""A token is not checked just before its end, when the issuer may call it inactive already."""
 
 SESSION_ENDED = "Your session has ended; sign in again"
 ROLES_CHANGED = "Your roles have changed; reconnect"
@@ -56,7 +56,7 @@ UNCONFIRMED = "The issuer has not confirmed your roles for too long; try again l
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """What identifies a caller over several requests: an access token, or a session with tokens."""
+    """The access token, or the session with tokens, that a caller uses for several requests."""
 
     key: bytes
     ends_at_s: float | None
@@ -121,12 +121,17 @@ class Rechecks:
         checks: TokenChecks,
         *,
         recheck_s: float = RECHECK_S,
+        leeway_s: float = 0.0,
         capacity: int = MAX_WATCHED,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """Create the rechecks. `clock` returns Unix seconds, as tokens have them."""
+        """Create the rechecks. `clock` returns Unix seconds, as tokens have them.
+
+        `leeway_s` is how long we accept a token after the end that the issuer gave it.
+        """
         self._checks = checks
         self._recheck_s = recheck_s
+        self._end_margin_s = leeway_s + _END_MARGIN_S
         self._capacity = capacity
         self._clock = clock
         self._watched: OrderedDict[bytes, _Watched] = OrderedDict()
@@ -271,7 +276,7 @@ class Rechecks:
             async with self._slots:
                 await self._keep_rate()
                 started_s = self._clock()
-                if watched.has_ended(started_s + _END_MARGIN_S):
+                if watched.has_ended(started_s + self._end_margin_s):
                     return
                 async with asyncio.timeout(CHECK_TIMEOUT_S):
                     state = await self._checks.check(await watched.credential.access_token())

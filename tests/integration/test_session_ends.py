@@ -6,6 +6,7 @@ import pytest
 import pytest_asyncio
 
 from auth.revocation import revocations as module
+from auth.revocation import session_ends
 from auth.revocation.backchannel_logout import PATH
 from domain.errors import TemporarilyUnavailable
 from domain.identity.revocations import RevocationPage
@@ -15,7 +16,6 @@ from tests.support.issuers import KeyServer
 from tests.support.logout_tokens import logout_token
 from tests.support.tokens import SUBJECT, access_claims, signed
 from tests.support.waiting import wait_until
-from web import session_ends
 
 NEVER_S = 3_600.0
 

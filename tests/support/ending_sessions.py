@@ -11,9 +11,11 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 from auth.issuer_http import IssuerHttp
 from auth.revocation.backchannel_logout import PATH
 from auth.revocation.rechecks import RECHECK_S
+from auth.revocation.session_ends import SessionEnds, open_session_ends
 from auth.tokens import TokenVerifier
 from resolvers.context import Resources
 from storage.connect import Stores
+from storage.keys import REVOCATIONS_CHANNEL
 from tests.support.hub_recorder import PUSH_INTERVALS, TICK_S
 from tests.support.logout_tokens import CLIENT_ID
 from tests.support.sale import PASSES
@@ -21,7 +23,6 @@ from tests.support.serving import serving
 from tests.support.shop import MAX_BODY_BYTES, LateService
 from tests.support.tokens import AUDIENCE
 from web.graphql_service import GraphQLService, open_graphql_service
-from web.session_ends import SessionEnds, open_session_ends
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +45,9 @@ async def process_on(
     async with (
         aclosing(TokenVerifier(issuer, AUDIENCE)) as tokens,
         open_session_ends(
-            stores,
+            stores.revocations,
             tokens,
+            publish_hint=lambda: stores.hint_publisher.publish(REVOCATIONS_CHANNEL),
             issuer=IssuerHttp(issuer),
             client_id=CLIENT_ID,
             client_secret=client_secret,
@@ -62,7 +64,8 @@ async def process_on(
         serving(lambda _: Starlette(routes=_routes(late, session_ends))) as base,
         httpx2.AsyncClient(base_url=base, timeout=30) as client,
     ):
-        session_ends.connect(late.service)
+        session_ends.follow(late.service.connection_counter.callers)
+        late.service.feed.listen(REVOCATIONS_CHANNEL, session_ends.on_hint)
         yield Process(client, tokens, session_ends, late.service)
         late.service.event_streams.stop_all()
 
