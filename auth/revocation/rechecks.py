@@ -161,7 +161,7 @@ class Rechecks:
         Raises Unauthenticated if the credential no longer counts, and TemporarilyUnavailable if the
         issuer has not confirmed it for too long. Customers are returned unchanged.
         """
-        if not viewer.roles & PRIVILEGED:
+        if viewer.roles.isdisjoint(PRIVILEGED):
             return viewer
         watched, now_s = self._find_or_add(credential, viewer), self._clock()
         watched.used_at_s = now_s

@@ -26,7 +26,7 @@ READ_EVERY_S = 0.9
 """From the start of a read to the start of the next, so a logout takes effect within a second."""
 READ_TIMEOUT_S = 5.0
 MAX_REVOCATIONS = 100_000
-"""The maximum number of revocations in memory, about 30 MiB.
+"""The maximum number of revocations in memory, about 40 MiB.
 
 Beyond it, the oldest are dropped, and every token that was issued before they were recorded is
 refused.
@@ -113,10 +113,10 @@ class Revocations:
 
     def is_revoked(self, viewer: Identified) -> bool:
         """Return whether the viewer's session, or a token of that age, was revoked."""
-        if viewer.session_id is not None and ("sid", viewer.session_id) in self._ended:
+        if viewer.issued_at <= self._floor_s or ("sid", viewer.session_id) in self._ended:
             return True
         ended = self._ended.get(("sub", viewer.person_id))
-        return viewer.issued_at <= self._floor_s or (ended is not None and viewer.issued_at <= ended.issued_before_s)
+        return ended is not None and viewer.issued_at <= ended.issued_before_s
 
     def subscribe(self, callback: NewRevocations) -> None:
         """Call `callback` with the new revocations of each read. It must not block or raise."""

@@ -55,8 +55,7 @@ class SessionEnds:
         self.rechecks.follow(connections)
 
         def end_connections(new: Sequence[Revocation]) -> None:
-            people = [one.person_id for one in new if one.person_id is not None]
-            sessions = [one.session_id for one in new if one.session_id is not None]
+            people, sessions = _subjects(new)
             connections.end_refused(people=people, sessions=sessions)
 
         self.revocations.subscribe(end_connections)
@@ -87,7 +86,7 @@ async def open_session_ends(
     This succeeds even if the database or the issuer is down.
     """
     revocations = Revocations(store, publish_hint=publish_hint)
-    revocations.subscribe(lambda _: tokens.forget_where(revocations.is_revoked))
+    revocations.subscribe(lambda new: _forget_tokens(tokens, new))
     logouts = LogoutTokenVerifier(tokens.keys, issuer.issuer, client_ids=[client_id], algorithms=ALGORITHMS)
     checks = IssuerChecks(issuer, client_id=client_id, client_secret=client_secret, read_roles=read_roles)
     rechecks = Rechecks(checks, recheck_s=recheck_s)
@@ -104,3 +103,15 @@ async def open_session_ends(
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await checks.aclose()
+
+
+def _subjects(revocations: Sequence[Revocation]) -> tuple[set[PersonId], set[str]]:
+    """Return the people and the sessions that the revocations concern."""
+    people = {one.person_id for one in revocations if one.person_id is not None}
+    return people, {one.session_id for one in revocations if one.session_id is not None}
+
+
+def _forget_tokens(tokens: TokenVerifier, revocations: Sequence[Revocation]) -> None:
+    """Remove the cached tokens of these people and sessions; later ones are only verified again."""
+    people, sessions = _subjects(revocations)
+    tokens.forget_where(lambda viewer: viewer.session_id in sessions or viewer.person_id in people)
