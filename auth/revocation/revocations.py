@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 READ_EVERY_S = 0.9
 """From the start of a read to the start of the next, so a logout takes effect within a second."""
 READ_TIMEOUT_S = 5.0
+"""The timeout of each page."""
 MAX_REVOCATIONS = 100_000
 """The maximum number of revocations in memory, about 40 MiB.
 
@@ -162,8 +163,7 @@ class Revocations:
 
     async def _try_to_read(self, clock: Callable[[], float]) -> None:
         try:
-            async with asyncio.timeout(READ_TIMEOUT_S):
-                await self.read_new()
+            await self.read_new()
         except (TemporarilyUnavailable, TimeoutError) as error:
             self._record_failure(clock(), error)
         except Exception as error:
@@ -180,14 +180,20 @@ class Revocations:
             log.warning("the ended sessions cannot be read, trying again: %s", error.__cause__ or error)
 
     async def read_new(self) -> None:
-        """Read and apply the revocations since the last read. Raises TemporarilyUnavailable."""
+        """Read and apply the revocations since the last read.
+
+        Raises TemporarilyUnavailable, or TimeoutError.
+        """
         read_through: int | None = None
         is_first = True
-        async for page in self._store.read_pages(self._read_through):
-            if is_first:
-                # Later pages see later writes; only the first has seen everything before its time.
-                read_through, is_first = page.read_through, False
-            self._apply(page.revocations)
+        clock = asyncio.get_running_loop().time
+        async with asyncio.timeout(READ_TIMEOUT_S) as limit:
+            async for page in self._store.read_pages(self._read_through):
+                limit.reschedule(clock() + READ_TIMEOUT_S)
+                if is_first:
+                    # Later pages see later writes; only the first has seen all before its time.
+                    read_through, is_first = page.read_through, False
+                self._apply(page.revocations)
         self._read_through = read_through
         if read_through is not None:
             self._forget_before((read_through >> 32) - REVOCATION_LASTS_S)

@@ -15,8 +15,9 @@ from subscriptions.interfaces import Caller, OperationRequest
 from subscriptions.sockets.connection_limits import ConnectionCounter
 from subscriptions.sse import EventStream
 from tests.support.events import Events, events
+from tests.support.revocations import viewer
 from tests.support.serving import serving
-from tests.support.sockets import DEFAULTS, INIT, FakeRunner, Person, Sockets, shown, sockets
+from tests.support.sockets import DEFAULTS, INIT, FakeRunner, Sockets, shown, sockets
 from tests.support.waiting import wait_until
 
 REASON = "Your session has ended; sign in again"
@@ -42,7 +43,7 @@ class Streams:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         stream = EventStream(DEFAULTS, expires_at=None)
-        with self.counter.count_caller(Person(ALICE, session_id="s1"), stream):
+        with self.counter.count_caller(viewer("alice", sid="s1"), stream):
             asked = OperationRequest("subscription", {}, None, {})
             outcome = await self.runner.start(asked, stream.deliver, caller=None, address=None)
             await stream.serve(outcome, receive, send)
