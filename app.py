@@ -23,8 +23,13 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import Receive, Scope, Send
 
 from auth.dev_issuer.routes import issuer_routes
+from auth.issuer_http import IssuerHttp
 from auth.login import login_routes
 from auth.passes import PassSigner, signer_from_file, signer_from_pem
+from auth.revocation import backchannel_logout
+from auth.revocation.backchannel_logout import BackchannelLogout
+from auth.revocation.revocations import Revocations
+from auth.revocation.session_ends import open_session_ends
 from auth.tokens import TokenVerifier
 from resolvers.context import Resources
 from resolvers.demo import load_demo
@@ -33,6 +38,7 @@ from settings import Settings, SettingsError
 from storage.connect import Stores, open_stores
 from storage.embedded.process import ServerStartError
 from storage.embedded.supervisor import lock_data_dir, run_stores
+from storage.keys import REVOCATIONS_CHANNEL
 from subscriptions.publishing.push_intervals import PushIntervals
 from web import health, home, logs, pass_jwks
 from web.event_streams import EventStreams
@@ -53,6 +59,8 @@ class AppState(TypedDict):
     graphql_service: GraphQLService
     event_streams: EventStreams
     """The event streams of the GraphQL service; the server ends them when it stops."""
+    revocations: Revocations
+    backchannel_logout: BackchannelLogout
 
 
 def __getattr__(name: str) -> Starlette:
@@ -82,6 +90,7 @@ def create_app(settings: Settings, *, stores: Stores | None = None, engine: Engi
             WebSocketRoute("/graphql", _GraphQL()),
             *metrics_routes(settings.metrics_from),
             *Pages(settings).routes(),
+            *backchannel_logout.routes,
             *login_routes(settings.issuer, client_id=settings.oidc.client_id),
             *_issuer_routes(settings),
         ],
@@ -113,11 +122,19 @@ async def _lifespan(settings: Settings, given: Stores | None, engine: Engine) ->
     async with (
         _opened(settings.redis_url, settings.mongo_url, settings.mongo_database, given) as stores,
         contextlib.aclosing(TokenVerifier(settings.issuer, settings.oidc.audience)) as verifier,
+        open_session_ends(
+            stores.revocations,
+            verifier,
+            publish_hint=lambda: stores.hint_publisher.publish(REVOCATIONS_CHANNEL),
+            issuer=IssuerHttp(settings.issuer, settings.oidc.internal_url, settings.oidc.ca_file),
+            client_id=settings.oidc.client_id,
+            client_secret=settings.oidc.client_secret,
+        ) as session_ends,
     ):
         resources = Resources(stores, _pass_signer(settings))
         async with open_graphql_service(
             resources,
-            verifier,
+            session_ends.verifier,
             redis_url=settings.redis_url,
             tick_s=settings.push_tick_ms / 1000,
             push_intervals=PushIntervals.from_pairs(settings.push_intervals),
@@ -127,11 +144,15 @@ async def _lifespan(settings: Settings, given: Stores | None, engine: Engine) ->
             engine=engine,
             page=Pages(settings).graphiql,
         ) as service:
+            session_ends.follow(service.connection_counter.callers)
+            service.feed.listen(REVOCATIONS_CHANNEL, session_ends.on_hint)
             yield AppState(
                 stores=stores,
                 passes=resources.passes,
                 graphql_service=service,
                 event_streams=service.event_streams,
+                revocations=session_ends.revocations,
+                backchannel_logout=session_ends.backchannel_logout,
             )
 
 

@@ -7,7 +7,7 @@ how it is checked.
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import jwt
 from jwt.exceptions import InvalidSubjectError
@@ -78,6 +78,15 @@ class TokenVerifier:
         known = self._verified.get(token, now_s=time.time(), generation=self._keys.generation)
         return known or await self._verify_uncached(token)
 
+    @property
+    def keys(self) -> SigningKeys:
+        """The issuer's keys, which also sign its logout tokens."""
+        return self._keys
+
+    def forget_where(self, is_outdated: Callable[[Viewer], bool]) -> None:
+        """Remove the cached tokens of some viewers."""
+        self._verified.remove_where(is_outdated)
+
     async def aclose(self) -> None:
         await self._keys.aclose()
 
@@ -123,6 +132,8 @@ class TokenVerifier:
             )
         except jwt.PyJWTError as error:
             raise _refused(self._reason(error)) from None
+        if "events" in claims:
+            raise _refused("is a logout token or another security event; send the access token")
         if claims.get("typ") != "Bearer":
             raise _refused("is an ID token or a refresh token; send the access token")
         return claims
@@ -179,6 +190,11 @@ def _viewer(claims: Mapping[str, object]) -> Viewer:
         issued_at=_issue_s(claims),
         session_id=_text(claims.get("sid")),
     )
+
+
+def read_roles(claims: Mapping[str, object]) -> frozenset[Role]:
+    """Return the known roles in the claims of an access token or of its introspection."""
+    return _roles(claims.get("realm_access"))
 
 
 def _text(value: object) -> str | None:

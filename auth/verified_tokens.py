@@ -7,6 +7,7 @@ issuer's keys change. The least recently used entry is evicted.
 
 import hashlib
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from auth.viewer import Viewer
@@ -45,6 +46,11 @@ class VerifiedTokens:
         self._entries[_digest(token)] = _Entry(viewer, expires_at_s, generation)
         if len(self._entries) > self._capacity:
             self._entries.popitem(last=False)
+
+    def remove_where(self, is_outdated: Callable[[Viewer], bool]) -> None:
+        """Remove the tokens of some viewers."""
+        for digest in [digest for digest, entry in self._entries.items() if is_outdated(entry.viewer)]:
+            del self._entries[digest]
 
 
 def _digest(token: str) -> bytes:

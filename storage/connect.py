@@ -13,6 +13,7 @@ from redis.exceptions import RedisError
 
 from storage.hot.events import EventStore
 from storage.hot.guarded_client import GuardedClient
+from storage.hot.hint_publisher import HintPublisher
 from storage.hot.holds import HoldStore
 from storage.hot.hot_state import HotState
 from storage.hot.person_concerts import PersonConcerts
@@ -27,6 +28,7 @@ from storage.mongo.lotteries import LotteryStore
 from storage.mongo.order_batch import OrderBatch
 from storage.mongo.orders import OrderStore
 from storage.mongo.queue_history import QueueHistory
+from storage.mongo.revocations import RevocationStore
 from storage.mongo.room_audits import RoomAuditStore
 from storage.outage_log import OutageLog
 from storage.sync.capacity_proposals import CapacityProposals
@@ -64,6 +66,8 @@ class Stores:
     recovery: Recovery
     lotteries: LotteryStore
     lottery_opener: LotteryOpener
+    revocations: RevocationStore
+    hint_publisher: HintPublisher
     detached_tasks: DetachedTasks
     concert_cache: ConcertCache
     script_client: ScriptClient
@@ -89,11 +93,14 @@ class Stores:
             async with asyncio.timeout(READY_WITHIN_S):
                 hello = await self.mongo.command("hello")
                 has_guards = await self.orders.has_unit_guards()
+                has_revocations = await self.revocations.has_indexes()
         except (PyMongoError, TimeoutError) as error:
             return f"the order database does not answer: {type(error).__name__}"
         if not hello.get("isWritablePrimary"):
             return "the order database has no writable primary; check its replica set"
-        return None if has_guards else "the order database lacks the unique index on units or its schema"
+        if not has_guards:
+            return "the order database lacks the unique index on units or its schema"
+        return None if has_revocations else "the order database lacks the indexes of ended sessions"
 
 
 @asynccontextmanager
@@ -131,7 +138,7 @@ def _assemble(client: ScriptClient, mongo: Database) -> Stores:
     recovery = Recovery(
         concerts, hot_state, order_sync=order_sync, house_units=house_units, lottery_opener=lottery_opener
     )
-    guarded = GuardedClient(client, recovery)
+    guarded, detached_tasks = GuardedClient(client, recovery), DetachedTasks()
     proposals = CapacityProposals(concerts, hot_state, guard=recovery)
     return Stores(
         concerts=concerts,
@@ -154,7 +161,9 @@ def _assemble(client: ScriptClient, mongo: Database) -> Stores:
         recovery=recovery,
         lotteries=lotteries,
         lottery_opener=lottery_opener,
-        detached_tasks=DetachedTasks(),
+        revocations=RevocationStore(mongo),
+        hint_publisher=HintPublisher(client, detached_tasks.start),
+        detached_tasks=detached_tasks,
         concert_cache=concert_cache,
         script_client=client,
         mongo=mongo,
@@ -172,6 +181,7 @@ async def _create_indexes(stores: Stores) -> None:
             await stores.concerts.create_indexes()
             await stores.queue_history.create_indexes()
             await stores.room_audits.create_indexes()
+            await stores.revocations.create_indexes()
             # These indexes are created last, because the readiness check depends on them.
             await stores.orders.create_indexes()
             await stores.concerts.backfill_search()

@@ -45,7 +45,8 @@ concerts            zset    one per person: concert at which they may have an en
                             time at which its keys expire
 
 No key is permanent. Each concert has a channel `hints` for hints; the channel `work` carries the
-ids of concerts that have new work for the workers.
+ids of concerts that have new work for the workers, and the channel `revocations` says that a
+session has ended.
 """
 
 from functools import lru_cache
@@ -81,6 +82,7 @@ KINDS = (
 """The order in which every script for a concert receives its KEYS."""
 
 WORK_CHANNEL = "onsale2:work"
+REVOCATIONS_CHANNEL = "onsale2:revocations"
 
 PERMANENT_KEYS: frozenset[str] = frozenset()
 

@@ -91,6 +91,16 @@ class Caller(Protocol):
         """Return when the token expires, in Unix seconds, or None if it does not expire."""
         ...
 
+    @property
+    def issued_at(self) -> float:
+        """Return when the token was issued, in Unix seconds."""
+        ...
+
+    @property
+    def session_id(self) -> str | None:
+        """Return the session at the issuer, if the token names it."""
+        ...
+
 
 C = TypeVar("C", bound=Caller)
 C_co = TypeVar("C_co", bound=Caller, covariant=True)

@@ -41,6 +41,8 @@ class EventStream:
         self._latest = LatestValue()
         self._changed = asyncio.Event()
         self._is_stopped = False
+        self.refusal: str | None = None
+        """The reason for which the caller's token no longer counts."""
 
     def deliver(self, rendered: Rendered) -> None:
         self._latest.put(rendered)
@@ -50,6 +52,11 @@ class EventStream:
     def stop(self) -> None:
         """End the stream without `complete`, so the client may reconnect."""
         self._is_stopped = True
+        self._changed.set()
+
+    def end(self, reason: str) -> None:
+        """End the stream with an error, because the caller's token no longer counts."""
+        self.refusal = reason
         self._changed.set()
 
     async def serve(self, outcome: Outcome, receive: Receive, send: Send) -> None:
@@ -81,13 +88,15 @@ class EventStream:
     async def _stream(self, send: Send) -> None:
         while not self._is_stopped:
             self._changed.clear()
-            while not self._is_stopped and (payload := self._latest.pop()) is not None:
+            while not self._is_stopped and not self.refusal and (payload := self._latest.pop()) is not None:
                 await self._write(send, _next(payload))
             if self._latest.is_finished:
                 await self._write(send, _COMPLETE)
                 return
             if self._clock() >= self._expires_s:
-                errors = messages.errors(_EXPIRED, "UNAUTHENTICATED")
+                self.refusal = self.refusal or _EXPIRED
+            if self.refusal is not None:
+                errors = messages.errors(self.refusal, "UNAUTHENTICATED")
                 await self._write(send, _next(b'{"errors":%b}' % errors) + _COMPLETE)
                 return
             await self._wait(send)

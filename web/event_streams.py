@@ -7,14 +7,14 @@ from contextlib import ExitStack
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from domain.errors import TemporarilyUnavailable
+from domain.errors import TemporarilyUnavailable, Unauthenticated
 from resolvers.context import Context
 from schema import Operation
 from subscriptions.interfaces import Outcome
 from subscriptions.sockets.connection_limits import ConnectionCounter, TooManyConnections
 from subscriptions.sockets.limits import Limits
 from subscriptions.sse import EventStream
-from web.http_errors import unavailable_error
+from web.http_errors import unauthenticated_error, unavailable_error
 from web.operation_runner import HubOperationRunner
 
 _RETRY_AFTER_S = 5
@@ -34,15 +34,17 @@ class EventStreams:
         """
         viewer, counter = context.viewer, self._connection_counter
         person_id = viewer.person_id if viewer else None
+        stream = EventStream(self._limits, expires_at=viewer.expires_at if viewer else None)
         with ExitStack() as held:
             try:
                 await counter.make_room_for_connection(context.address)
                 held.enter_context(counter.count_connection(context.address))
                 await counter.make_room_for_person(person_id)
-                held.enter_context(counter.count_person(person_id))
+                held.enter_context(counter.count_caller(viewer, stream))
             except TooManyConnections as error:
                 raise unavailable_error(TemporarilyUnavailable(str(error), retry_after_s=_RETRY_AFTER_S)) from error
-            stream = EventStream(self._limits, expires_at=viewer.expires_at if viewer else None)
+            if stream.refusal is not None:
+                raise unauthenticated_error(Unauthenticated(stream.refusal))
             outcome = await self._runner.start_operation(operation, context, stream.deliver, may_mutate=may_mutate)
             return self._app(stream, outcome, held.pop_all())
 

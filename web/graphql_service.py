@@ -34,6 +34,8 @@ class GraphQLService:
     http: GraphQLEndpoint
     socket: GraphQLSocket[Viewer]
     event_streams: EventStreams
+    feed: Feed
+    connection_counter: ConnectionCounter
 
 
 @asynccontextmanager
@@ -76,6 +78,8 @@ async def open_graphql_service(
                     allows_loopback_origins=allows_loopback_origins,
                 ),
                 event_streams=streams,
+                feed=feed,
+                connection_counter=connection_counter,
             )
 
 

@@ -10,6 +10,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from auth.revocation.revocations import Revocations
+
 
 class Checkable(Protocol):
     async def problems(self) -> list[str]:
@@ -24,6 +26,9 @@ async def livez(_: Request) -> JSONResponse:
 async def readyz(request: Request) -> JSONResponse:
     stores: Checkable = request.state.stores
     problems = await stores.problems()
+    revocations: Revocations | None = getattr(request.state, "revocations", None)
+    if revocations is not None and revocations.problem is not None:
+        problems = [*problems, revocations.problem]
     if problems:
         return JSONResponse({"status": "not ready", "problems": problems}, status_code=503)
     return JSONResponse({"status": "ready"})

@@ -74,7 +74,7 @@ class Connection(Generic[C]):
         self._deadlines = Deadlines(limits, self._clock())
         self._message_pace = MessagePace(limits, now_s=self._clock())
         self._probe: asyncio.Future[None] | None = None
-        self._is_stuck = False
+        self._interruption: Closing | None = None
         self._receive_timeout: asyncio.Timeout | None = None
 
     async def run(self, receive: Receive, send: Send) -> None:
@@ -102,14 +102,14 @@ class Connection(Generic[C]):
 
     def _open(self, send: Send, tasks: asyncio.TaskGroup) -> None:
         limits = self._limits
-        self._outbox = Outbox(send, tasks, drain_wait_s=limits.drain_wait_s, on_stuck=self._interrupt)
+        self._outbox = Outbox(send, tasks, drain_wait_s=limits.drain_wait_s, on_stuck=self._interrupt_stuck)
         self._active: ActiveOperations[C] = ActiveOperations(
             self._runner,
             self._outbox,
             tasks,
             address=self._address,
             limit=limits.operations_per_socket,
-            on_overflow=self._interrupt,
+            on_overflow=self._interrupt_stuck,
         )
 
     def _end(self) -> None:
@@ -182,9 +182,10 @@ class Connection(Generic[C]):
         person_id = caller.person_id if caller else None
         await self._connection_counter.make_room_for_person(person_id)
         try:
-            self._counted.enter_context(self._connection_counter.count_person(person_id, self))
+            self._counted.enter_context(self._connection_counter.count_caller(caller, self, self))
         except TooManyConnections as error:
             raise Closing(CloseCode.TRY_AGAIN_LATER, f"{error}; try again in a moment") from None
+        self._raise_interruption()
         expires_at = caller.expires_at if caller else None
         expires_in_s = NEVER if expires_at is None else expires_at - time.time()
         self._deadlines.acknowledge(self._clock(), expires_in_s=expires_in_s)
@@ -213,19 +214,26 @@ class Connection(Generic[C]):
         Raises Closing.
         """
         while True:
+            self._raise_interruption()
             try:
-                async with asyncio.timeout_at(0 if self._is_stuck else self._deadlines.next_s) as self._receive_timeout:
+                async with asyncio.timeout_at(self._deadline_s) as self._receive_timeout:
                     await self._outbox.wait_for_space()
                     await self._active.wait_for_room()
-                    return await receive()
+                    message = await receive()
             except TimeoutError:
                 self._handle_deadline()
+            else:
+                self._raise_interruption()
+                return message
             finally:
                 self._receive_timeout = None
 
+    @property
+    def _deadline_s(self) -> float:
+        return 0 if self._interruption is not None else self._deadlines.next_s
+
     def _handle_deadline(self) -> None:
-        if self._is_stuck:
-            raise Closing(CloseCode.TRY_AGAIN_LATER, "The client stopped reading; reconnect and keep reading")
+        self._raise_interruption()
         due = self._deadlines.due(self._clock())
         if due is not Due.PING:
             raise Closing(*_CLOSINGS[due])
@@ -244,8 +252,7 @@ class Connection(Generic[C]):
                 self._end_probe()
                 return probe
             self._outbox.put(messages.ping())
-            if self._receive_timeout is not None:
-                self._receive_timeout.reschedule(self._deadlines.next_s)
+            self._reschedule()
         return self._probe
 
     def _end_probe(self) -> None:
@@ -253,14 +260,26 @@ class Connection(Generic[C]):
             self._probe.set_result(None)
             self._probe = None
 
-    def _interrupt(self) -> None:
-        """Interrupt the ASGI call because the client does not read.
+    def end(self, reason: str) -> None:
+        """Implement `EndableConnection.end`: the caller's token no longer counts."""
+        self._interrupt(Closing(CloseCode.FORBIDDEN, reason))
 
-        The call may be waiting for a message.
-        """
-        self._is_stuck = True
+    def _interrupt_stuck(self) -> None:
+        """Close the socket because the client does not read."""
+        self._interrupt(Closing(CloseCode.TRY_AGAIN_LATER, "The client stopped reading; reconnect and keep reading"))
+
+    def _interrupt(self, closing: Closing) -> None:
+        """Close the socket from another task. The ASGI call may be waiting for a message."""
+        self._interruption = self._interruption or closing
+        self._reschedule()
+
+    def _raise_interruption(self) -> None:
+        if self._interruption is not None:
+            raise self._interruption
+
+    def _reschedule(self) -> None:
         if self._receive_timeout is not None:
-            self._receive_timeout.reschedule(0)
+            self._receive_timeout.reschedule(self._deadline_s)
 
 
 async def _close(send: Send, closing: Closing) -> None:

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from domain.ids import PersonId
+from subscriptions.interfaces import Caller
+from subscriptions.sockets.caller_connections import CallerConnections, EndableConnection
 from subscriptions.sockets.limits import Limits
 
 MAX_PROBES = 50
@@ -118,6 +120,8 @@ class ConnectionCounter:
         self._total = 0
         self._by_address = _Group(limits.streams_per_address, "Your address", clock)
         self._by_person = _Group(limits.streams_per_person, "Your account", clock)
+        self.callers = CallerConnections()
+        """The connections that end when a session ends."""
 
     @property
     def total(self) -> int:
@@ -145,6 +149,18 @@ class ConnectionCounter:
         Raises TooManyConnections.
         """
         with self._by_person.count(person, member):
+            yield
+
+    @contextmanager
+    def count_caller(
+        self, caller: Caller | None, connection: EndableConnection, member: CountedConnection | None = None
+    ) -> Iterator[None]:
+        """Count a connection of a signed-in caller, which is ended if the caller is refused.
+
+        Raises TooManyConnections.
+        """
+        person_id = caller.person_id if caller else None
+        with self.count_person(person_id, member), self.callers.add(caller, connection):
             yield
 
     async def make_room_for_connection(self, address: str | None) -> None:

@@ -39,6 +39,8 @@ Message: TypeAlias = Any
 class Person:
     person_id: PersonId
     expires_at: float | None = None
+    issued_at: float = 0.0
+    session_id: str | None = None
 
 
 @dataclass(eq=False, slots=True)
@@ -61,7 +63,7 @@ class FakeRunner:
     """Answers queries and mutations, starts subscriptions, and rejects everything else.
 
     The first word of a document is its kind. Operations wait until `gate` is set. A token is a
-    person's name, or names a problem: `expired` or `away`.
+    person's name and maybe a session, as in `alice/s1`, or names a problem: `expired` or `away`.
     """
 
     started: list[FakeSubscription] = field(default_factory=list)
@@ -97,7 +99,8 @@ class FakeRunner:
                 raise Unauthenticated("The access token has expired; refresh it or sign in again.")
             case "away":
                 raise TemporarilyUnavailable("The issuer is away")
-        return Person(PersonId(token), self.expires_at)
+        name, _, session_id = token.partition("/")
+        return Person(PersonId(name), self.expires_at, session_id=session_id or None)
 
     async def wait_for_subscriptions(self, count: int) -> list[FakeSubscription]:
         """Wait until `count` subscriptions are open, and return them."""

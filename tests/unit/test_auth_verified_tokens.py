@@ -43,3 +43,13 @@ def test_cache_does_not_contain_the_token_itself() -> None:
     verified = VerifiedTokens()
     verified.add("secret-token", ALICE, expires_at_s=100, generation=1)
     assert "secret-token" not in repr(vars(verified))
+
+
+def test_tokens_of_a_viewer_can_be_removed() -> None:
+    bob = Viewer(PersonId("b"), "bob", None, frozenset())
+    verified = VerifiedTokens()
+    verified.add("first", ALICE, expires_at_s=100, generation=1)
+    verified.add("second", bob, expires_at_s=100, generation=1)
+    verified.remove_where(lambda viewer: viewer.person_id == "a")
+    assert len(verified) == 1
+    assert verified.get("second", now_s=0, generation=1) is bob

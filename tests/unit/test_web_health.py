@@ -5,6 +5,8 @@ import pytest
 from starlette.applications import Starlette
 from starlette.types import Receive, Scope, Send
 
+from auth.revocation.revocations import Revocations
+from tests.support.revocations import FakeRevocationStore
 from web import health
 
 
@@ -16,11 +18,11 @@ class _Stores:
         return list(self._problems)
 
 
-async def _get(path: str, stores: _Stores) -> httpx2.Response:
+async def _get(path: str, stores: _Stores, **state: object) -> httpx2.Response:
     routes = Starlette(routes=health.routes)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        await routes({**scope, "state": {"stores": stores}}, receive, send)
+        await routes({**scope, "state": {"stores": stores, **state}}, receive, send)
 
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://onsale") as client:
         return await client.get(path)
@@ -35,6 +37,15 @@ async def test_readiness_names_the_problems() -> None:
     answer = await _get("/readyz", _Stores("the stock store does not answer", "no index"))
     assert answer.status_code == 503
     assert answer.json() == {"status": "not ready", "problems": ["the stock store does not answer", "no index"]}
+
+
+async def test_process_that_does_not_know_the_ended_sessions_is_not_ready() -> None:
+    revocations = Revocations(FakeRevocationStore())
+    answer = await _get("/readyz", _Stores(), revocations=revocations)
+    problems = ["the ended sessions have not been read since the start"]
+    assert (answer.status_code, answer.json()) == (503, {"status": "not ready", "problems": problems})
+    await revocations.read_new()
+    assert (await _get("/readyz", _Stores(), revocations=revocations)).status_code == 200
 
 
 @pytest.mark.parametrize("stores", [_Stores(), _Stores("all is lost")])

@@ -1,0 +1,117 @@
+"""Ends sessions in this process: refuses their tokens and closes their connections.
+
+Joins the revocations in the database, the rechecks at the issuer, the token cache and the
+connections.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Protocol
+
+from auth.issuer_http import IssuerHttp
+from auth.jwks import ALGORITHMS
+from auth.revocation.backchannel_logout import BackchannelLogout
+from auth.revocation.issuer_checks import IssuerChecks
+from auth.revocation.logout_tokens import LogoutTokenVerifier
+from auth.revocation.rechecks import RECHECK_S, SESSION_ENDED, Rechecks
+from auth.revocation.revocations import Identified, Revocations, Store
+from auth.revocation.verifier import RevocationVerifier
+from auth.tokens import TokenVerifier, read_roles
+from auth.viewer import Viewer
+from domain.identity.revocations import Revocation
+from domain.ids import PersonId
+
+START_WAIT_S = 2.0
+"""How long the start waits for the first read of the revocations.
+
+Afterward, the process serves, but answers credentials with 503 until it has read them.
+"""
+
+
+class Connections(Protocol):
+    """The connections of signed-in callers."""
+
+    def of_person(self, person_id: PersonId) -> Sequence[Identified]: ...
+
+    def refuse_if(self, refusal_for: Callable[[Identified], str | None]) -> None: ...
+
+    def end_refused(self, *, people: Iterable[PersonId] = (), sessions: Iterable[str] = ()) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class SessionEnds:
+    revocations: Revocations
+    verifier: RevocationVerifier
+    """Verifies tokens for all transports."""
+    backchannel_logout: BackchannelLogout
+    rechecks: Rechecks
+
+    def follow(self, connections: Connections) -> None:
+        """End the connections whose session ends or whose caller gets other roles."""
+        connections.refuse_if(self._refusal_for)
+        self.rechecks.follow(connections)
+
+        def end_connections(new: Sequence[Revocation]) -> None:
+            people, sessions = _subjects(new)
+            connections.end_refused(people=people, sessions=sessions)
+
+        self.revocations.subscribe(end_connections)
+
+    def on_hint(self, _: str) -> None:
+        """Read the revocations now, because another process has recorded one."""
+        self.revocations.wake()
+
+    def _refusal_for(self, caller: Identified) -> str | None:
+        if self.revocations.is_revoked(caller):
+            return SESSION_ENDED
+        return self.rechecks.refusal_for(caller) if isinstance(caller, Viewer) else None
+
+
+@asynccontextmanager
+async def open_session_ends(
+    store: Store,
+    tokens: TokenVerifier,
+    *,
+    publish_hint: Callable[[], None],
+    issuer: IssuerHttp,
+    client_id: str,
+    client_secret: str | None = None,
+    recheck_s: float = RECHECK_S,
+) -> AsyncIterator[SessionEnds]:
+    """Start to read revocations and to recheck privileged callers.
+
+    This succeeds even if the database or the issuer is down.
+    """
+    revocations = Revocations(store, publish_hint=publish_hint)
+    revocations.subscribe(lambda new: _forget_tokens(tokens, new))
+    logouts = LogoutTokenVerifier(tokens.keys, issuer.issuer, client_ids=[client_id], algorithms=ALGORITHMS)
+    checks = IssuerChecks(issuer, client_id=client_id, client_secret=client_secret, read_roles=read_roles)
+    rechecks = Rechecks(checks, recheck_s=recheck_s)
+    rechecks.subscribe(lambda outdated: tokens.forget_where(lambda viewer: viewer == outdated))
+    tasks = [asyncio.create_task(work) for work in (revocations.run(), rechecks.run())]
+    try:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(START_WAIT_S):
+                await revocations.wait_until_loaded()
+        verifier = RevocationVerifier(tokens, revocations, rechecks)
+        yield SessionEnds(revocations, verifier, BackchannelLogout(logouts, revocations), rechecks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await checks.aclose()
+
+
+def _subjects(revocations: Sequence[Revocation]) -> tuple[set[PersonId], set[str]]:
+    """Return the people and the sessions that the revocations concern."""
+    people = {one.person_id for one in revocations if one.person_id is not None}
+    return people, {one.session_id for one in revocations if one.session_id is not None}
+
+
+def _forget_tokens(tokens: TokenVerifier, revocations: Sequence[Revocation]) -> None:
+    """Remove the cached tokens of these people and sessions; later ones are only verified again."""
+    people, sessions = _subjects(revocations)
+    tokens.forget_where(lambda viewer: viewer.session_id in sessions or viewer.person_id in people)

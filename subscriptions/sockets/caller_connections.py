@@ -1,0 +1,79 @@
+"""The open sockets and event streams of signed-in callers, by person and by session.
+
+A connection ends when its caller is refused, and also if that happens before it is added: a session
+may end between the check of a token and the first message.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Protocol, TypeVar
+
+from domain.ids import PersonId
+from subscriptions.interfaces import Caller
+
+Key = TypeVar("Key")
+
+
+class EndableConnection(Protocol):
+    def end(self, reason: str) -> None:
+        """End the connection as one whose token is refused. Does not block."""
+
+
+class CallerConnections:
+    def __init__(self) -> None:
+        self._callers: dict[EndableConnection, Caller] = {}
+        self._by_person: dict[PersonId, dict[EndableConnection, None]] = {}
+        self._by_session: dict[str, dict[EndableConnection, None]] = {}
+        self._refusals: list[Callable[[Caller], str | None]] = []
+
+    def __len__(self) -> int:
+        return len(self._callers)
+
+    def refuse_if(self, refusal_for: Callable[[Caller], str | None]) -> None:
+        """Refuse each caller for whom `refusal_for` returns the reason, now and later."""
+        self._refusals.append(refusal_for)
+
+    @contextmanager
+    def add(self, caller: Caller | None, connection: EndableConnection) -> Iterator[None]:
+        """Hold the connection while the context is open. It is ended if the caller is refused."""
+        if caller is None:
+            yield
+            return
+        self._callers[connection] = caller
+        self._by_person.setdefault(caller.person_id, {})[connection] = None
+        if caller.session_id is not None:
+            self._by_session.setdefault(caller.session_id, {})[connection] = None
+        try:
+            self._end_if_refused(connection)
+            yield
+        finally:
+            self._remove(connection)
+
+    def of_person(self, person_id: PersonId) -> list[Caller]:
+        """Return the callers of a person's connections, one for each connection."""
+        return [self._callers[connection] for connection in self._by_person.get(person_id, ())]
+
+    def end_refused(self, *, people: Iterable[PersonId] = (), sessions: Iterable[str] = ()) -> None:
+        """End the connections of these people and sessions whose callers are refused."""
+        found = [connection for person_id in people for connection in self._by_person.get(person_id, ())]
+        found += [connection for session_id in sessions for connection in self._by_session.get(session_id, ())]
+        for connection in found:
+            self._end_if_refused(connection)
+
+    def _end_if_refused(self, connection: EndableConnection) -> None:
+        caller = self._callers[connection]
+        reason = next((reason for refusal_for in self._refusals if (reason := refusal_for(caller))), None)
+        if reason is not None:
+            connection.end(reason)
+
+    def _remove(self, connection: EndableConnection) -> None:
+        caller = self._callers.pop(connection)
+        _discard(self._by_person, caller.person_id, connection)
+        if caller.session_id is not None:
+            _discard(self._by_session, caller.session_id, connection)
+
+
+def _discard(groups: dict[Key, dict[EndableConnection, None]], key: Key, connection: EndableConnection) -> None:
+    del groups[key][connection]
+    if not groups[key]:
+        del groups[key]
