@@ -23,6 +23,7 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import Receive, Scope, Send
 
 from auth.dev_issuer.routes import issuer_routes
+from auth.issuer_http import IssuerHttp
 from auth.login import login_routes
 from auth.passes import PassSigner, signer_from_file, signer_from_pem
 from auth.tokens import TokenVerifier
@@ -50,6 +51,8 @@ class AppState(TypedDict):
     graphql_service: GraphQLService
     event_streams: EventStreams
     """The event streams of the GraphQL service; the server ends them when it stops."""
+    issuer: health.IssuerStatus | None
+    """None if this process is its own issuer."""
 
 
 def __getattr__(name: str) -> Starlette:
@@ -92,8 +95,10 @@ async def _lifespan(settings: Settings, given: Stores | None) -> AsyncIterator[A
         raise SettingsError("ONSALE_REDIS_URL and ONSALE_MONGO_URL are required; `make run` starts its own stores")
     async with (
         _opened(settings.redis_url, settings.mongo_url, settings.mongo_database, given) as stores,
-        contextlib.aclosing(TokenVerifier(settings.issuer, settings.oidc.audience)) as verifier,
+        contextlib.aclosing(TokenVerifier(_issuer_http(settings), settings.oidc)) as verifier,
     ):
+        if not settings.has_own_issuer:
+            verifier.keys.watch()
         resources = Resources(stores, _pass_signer(settings))
         async with open_graphql_service(
             resources,
@@ -111,12 +116,17 @@ async def _lifespan(settings: Settings, given: Stores | None) -> AsyncIterator[A
                 passes=resources.passes,
                 graphql_service=service,
                 event_streams=service.event_streams,
+                issuer=None if settings.has_own_issuer else verifier.keys,
             )
 
 
 def _opened(redis_url: str, mongo_url: str, database: str, given: Stores | None) -> AbstractAsyncContextManager[Stores]:
     """Return the given stores, which stay open, or open new ones."""
     return contextlib.nullcontext(given) if given is not None else open_stores(redis_url, mongo_url, database)
+
+
+def _issuer_http(settings: Settings) -> IssuerHttp:
+    return IssuerHttp(settings.issuer, settings.oidc.internal_url, settings.oidc.ca_file)
 
 
 def _pass_signer(settings: Settings) -> PassSigner:
@@ -141,7 +151,7 @@ def _issuer_routes(settings: Settings) -> list[BaseRoute]:
         return []
     return issuer_routes(
         settings.issuer,
-        audience=settings.oidc.audience,
+        audience=settings.oidc.audience[0],
         client_id=settings.oidc.client_id,
         data_dir=settings.data_dir,
         env=settings.env,

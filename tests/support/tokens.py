@@ -11,7 +11,7 @@ from jwt.algorithms import RSAAlgorithm
 
 from settings import Settings
 
-AUDIENCE = Settings().oidc.audience
+AUDIENCE = Settings().oidc.audience[0]
 SUBJECT = "bb6a5dcf-f276-533f-bca8-8986c27853df"
 
 

@@ -20,7 +20,7 @@ async def _get(path: str, stores: _Stores) -> httpx2.Response:
     routes = Starlette(routes=health.routes)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        await routes({**scope, "state": {"stores": stores}}, receive, send)
+        await routes({**scope, "state": {"stores": stores, "issuer": None}}, receive, send)
 
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://onsale") as client:
         return await client.get(path)

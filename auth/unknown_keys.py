@@ -1,0 +1,89 @@
+"""Decides which tokens with an unknown key id may cause a fetch of the issuer's keys.
+
+Anyone can send tokens with random key ids, so a fetch that finds no new key starts a cooldown. Two
+cooldowns run separately: one for ids that are seen for the first time, one for ids that were
+refused before. Random ids are never repeated, so they use up only the first, while a new key of the
+issuer is named by token after token, of which the second one causes a fetch. A sender that repeats
+its ids can use up both; then a new key is found when a cooldown ends.
+"""
+
+import math
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+Value = TypeVar("Value")
+
+MAX_IDS = 1_024
+"""The maximum number of ids in each memory, beyond which the oldest is forgotten."""
+MAX_REMEMBERED_CHARACTERS = 128
+"""The length of the longest id that is remembered. Keycloak's have 43 characters."""
+
+
+@dataclass(slots=True)
+class Cooldown:
+    duration_s: float
+    clock: Callable[[], float]
+    _ends_s: float = float("-inf")
+
+    @property
+    def left_s(self) -> float:
+        return max(0.0, self._ends_s - self.clock())
+
+    def start(self) -> None:
+        self._ends_s = self.clock() + self.duration_s
+
+
+class UnknownKeys:
+    def __init__(self, cooldown_s: float, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._for_new_ids = Cooldown(cooldown_s, clock)
+        self._for_repeated_ids = Cooldown(cooldown_s, clock)
+        self._refused = OrderedDict[str, None]()
+        """The ids that were refused during a cooldown and not looked for since then."""
+        self._absent = OrderedDict[str, Cooldown]()
+        """The ids that a fetch did not find. A token is signed after its key was published, so no
+        other fetch is made for them for a while.
+        """
+        self._cooldown_s = cooldown_s
+        self._clock = clock
+
+    def is_absent(self, kid: str) -> bool:
+        """Return whether a recent fetch showed that the issuer does not publish the key."""
+        return kid in self._absent and self._absent[kid].left_s > 0
+
+    def claim_fetch(self, kid: str) -> Cooldown | None:
+        """Return the cooldown that begins if the fetch finds no new key, or None if no fetch is
+        allowed now.
+        """
+        cooldown = self._for_repeated_ids if kid in self._refused else self._for_new_ids
+        if cooldown.left_s == 0:
+            return cooldown
+        _remember(self._refused, kid, None)
+        return None
+
+    def retry_after_s(self) -> int:
+        """Return after how many seconds a refused token should be sent again."""
+        return max(1, math.ceil(min(self._for_new_ids.left_s, self._for_repeated_ids.left_s)))
+
+    def record_absent(self, kid: str) -> None:
+        """Record that the issuer answered and does not publish the key."""
+        self._refused.pop(kid, None)
+        cooldown = Cooldown(self._cooldown_s, self._clock)
+        cooldown.start()
+        _remember(self._absent, kid, cooldown)
+
+    def record_outage(self) -> None:
+        """Record that the issuer did not answer, so no token causes a fetch for a while."""
+        self._for_new_ids.start()
+        self._for_repeated_ids.start()
+
+
+def _remember(memory: "OrderedDict[str, Value]", kid: str, value: Value) -> None:
+    if len(kid) > MAX_REMEMBERED_CHARACTERS:
+        return
+    memory[kid] = value
+    memory.move_to_end(kid)
+    if len(memory) > MAX_IDS:
+        memory.popitem(last=False)
