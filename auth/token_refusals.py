@@ -89,6 +89,16 @@ def unknown_key(issuer: str) -> TokenRefused:
     )
 
 
+def another_algorithm() -> TokenRefused:
+    return TokenRefused(
+        TokenResult.WRONG_ALGORITHM, "is signed with another algorithm than its key allows; sign in again"
+    )
+
+
+def bad_signature() -> TokenRefused:
+    return TokenRefused(TokenResult.BAD_SIGNATURE, "has an invalid signature; sign in again")
+
+
 def from_jwt_error(error: jwt.PyJWTError, token: str, *, issuer: str) -> TokenRefused:
     """Return the refusal of a token that PyJWT has refused."""
     match error:
@@ -97,11 +107,9 @@ def from_jwt_error(error: jwt.PyJWTError, token: str, *, issuer: str) -> TokenRe
         case jwt.ImmatureSignatureError():
             return _not_yet_valid(unverified_claims(token))
         case jwt.InvalidSignatureError():
-            return TokenRefused(TokenResult.BAD_SIGNATURE, "has an invalid signature; sign in again")
+            return bad_signature()
         case jwt.InvalidAlgorithmError():
-            return TokenRefused(
-                TokenResult.WRONG_ALGORITHM, "is signed with another algorithm than its key allows; sign in again"
-            )
+            return another_algorithm()
         case jwt.MissingRequiredClaimError():
             return missing_claim(error.claim)
         case jwt.InvalidIssuerError():
@@ -135,7 +143,7 @@ def wrong_type(type_: object) -> TokenRefused:
         case "Refresh" | "Offline":
             return _not_an_access_token(f"a refresh token (typ {type_})")
         case "Logout":
-            return _not_an_access_token("a logout token (typ Logout)")
+            return _not_an_access_token("a logout token or another security event")
         case "DPoP":
             return bound_to_a_key("DPoP", "DPoP bound tokens")
         case None:
