@@ -40,7 +40,7 @@ async def fetch_signing_keys(
 
 
 async def _discover(client: httpx2.AsyncClient, http: IssuerHttp) -> str:
-    document = await _get_json(client, http.discovery_url)
+    document = await _get_json(client, http.discovery_url, if_missing="; does the realm in ONSALE_OIDC_ISSUER exist?")
     found = document.get("issuer")
     if found != http.issuer:
         raise IssuerMismatch(
@@ -68,13 +68,14 @@ def _shown(value: object) -> str:
     return repr(value)[:_MAX_SHOWN]
 
 
-async def _get_json(client: httpx2.AsyncClient, url: str) -> Mapping[str, object]:
+async def _get_json(client: httpx2.AsyncClient, url: str, *, if_missing: str = "") -> Mapping[str, object]:
     # Uncompressed responses only: a compressed one can be small on the wire and huge in memory.
     async with client.stream(
         "GET", url, headers={"accept": "application/json", "accept-encoding": "identity"}
     ) as answer:
         if answer.status_code != 200:
-            raise KeySourceError(f"{url} answered {answer.status_code}; expected 200")
+            hint = if_missing if answer.status_code == 404 else ""
+            raise KeySourceError(f"{url} answered {answer.status_code}; expected 200{hint}")
         body = bytearray()
         async for chunk in answer.aiter_raw():
             body += chunk

@@ -57,9 +57,10 @@ class UnknownKeys:
         """Return the cooldown that begins if the fetch finds no new key, or None if no fetch is
         allowed now.
         """
-        cooldown = self._for_repeated_ids if kid in self._refused else self._for_new_ids
-        if cooldown.left_s == 0:
-            return cooldown
+        if kid in self._refused and self._for_repeated_ids.left_s == 0:
+            return self._for_repeated_ids
+        if self._for_new_ids.left_s == 0:
+            return self._for_new_ids
         _remember(self._refused, kid, None)
         return None
 

@@ -4,6 +4,7 @@ import re
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from settings.reader import SettingsReader
 
@@ -61,8 +62,7 @@ class OidcSettings:
     def read(cls, reader: SettingsReader) -> "OidcSettings":
         default = cls()
         issuer, internal_url = _address(reader, "OIDC_ISSUER"), _address(reader, "OIDC_INTERNAL_URL")
-        if internal_url and not issuer:
-            reader.report("ONSALE_OIDC_INTERNAL_URL is set without ONSALE_OIDC_ISSUER; set both, or neither")
+        _check_internal_url(reader, issuer, internal_url)
         return cls(
             issuer=issuer,
             internal_url=internal_url,
@@ -94,6 +94,15 @@ def _address(reader: SettingsReader, name: str) -> str | None:
         step = f"write {wanted}" if _ADDRESS.fullmatch(wanted) else "write it as https://host/realms/<realm>"
         reader.report(f"ONSALE_{name} is {value[:200]!r}; {step}")
     return address
+
+
+def _check_internal_url(reader: SettingsReader, issuer: str | None, internal_url: str | None) -> None:
+    if internal_url is None:
+        return
+    if issuer is None:
+        reader.report("ONSALE_OIDC_INTERNAL_URL is set without ONSALE_OIDC_ISSUER; set both, or neither")
+    elif not urlsplit(internal_url).path and (path := urlsplit(issuer).path):
+        reader.report(f"ONSALE_OIDC_INTERNAL_URL is {internal_url!r}, without a realm; write {internal_url}{path}")
 
 
 def _certificates(reader: SettingsReader, name: str) -> Path | None:

@@ -133,3 +133,11 @@ def test_proxies_do_not_apply_to_loopback() -> None:
     assert not IssuerHttp("http://localhost:8080/realms/test").client_kwargs["trust_env"]
     assert not IssuerHttp(PUBLIC, "http://127.0.0.1:8080/realms/test").client_kwargs["trust_env"]
     assert IssuerHttp(PUBLIC).client_kwargs["trust_env"]
+
+
+async def test_missing_realm_is_named_as_a_likely_cause(key_server: KeyServer) -> None:
+    missing = key_server.issuer.replace("/test", "/missing")
+    assert await problem_with(IssuerHttp(missing)) == (
+        f"{missing}/.well-known/openid-configuration answered 404; expected 200; "
+        "does the realm in ONSALE_OIDC_ISSUER exist?"
+    )

@@ -66,6 +66,16 @@ def test_refused_token_is_told_when_the_first_cooldown_ends() -> None:
     assert flood.send("c")
 
 
+def test_repeated_id_is_let_through_by_the_cooldown_that_ends_first() -> None:
+    flood = Flood()
+    assert flood.send("a")
+    flood.now_s += COOLDOWN_S / 2
+    assert [flood.send(kid) for kid in ("b", "c", "b", "c")] == [False, False, True, False]
+    assert flood.keys.retry_after_s() == COOLDOWN_S / 2
+    flood.now_s += COOLDOWN_S / 2
+    assert flood.send("c")
+
+
 def test_id_that_a_fetch_did_not_find_causes_no_other_fetch() -> None:
     flood = Flood()
     assert flood.send("old key")

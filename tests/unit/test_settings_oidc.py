@@ -62,6 +62,9 @@ def test_internal_address_has_the_form_of_the_issuer() -> None:
         "http://kc:8080/realms/onsale"
     )
     assert problem(ISSUER=ISSUER, INTERNAL_URL="kc:8080/realms/onsale").endswith("write https://kc:8080/realms/onsale")
+    assert problem(ISSUER=ISSUER, INTERNAL_URL="http://kc:8080/") == (
+        "ONSALE_OIDC_INTERNAL_URL is 'http://kc:8080', without a realm; write http://kc:8080/realms/onsale"
+    )
     assert problem(INTERNAL_URL="http://kc:8080/realms/onsale") == (
         "ONSALE_OIDC_INTERNAL_URL is set without ONSALE_OIDC_ISSUER; set both, or neither"
     )
