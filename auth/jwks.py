@@ -59,9 +59,8 @@ async def _discover(client: httpx2.AsyncClient, http: IssuerHttp) -> str:
 
 
 def _mismatch_step(http: IssuerHttp) -> str:
-    if http.internal_url is None:
-        return "set it to the name that tokens contain (iss)"
-    return "set Keycloak's hostname to the public address, so that it does not depend on the address of a request"
+    step = "set it to the name that tokens contain (iss)"
+    return step if http.internal_url is None else f"{step}, or Keycloak's hostname to the public address"
 
 
 def _shown(value: object) -> str:

@@ -156,7 +156,7 @@ class SigningKeys:
             self._failure = None
             self._outage.succeeded(self)
             if cooldown is not None and self.generation == generation:
-                cooldown.start()
+                cooldown.count_fetch()
         except (KeySourceError, httpx2.HTTPError, httpx2.InvalidURL, TimeoutError) as error:
             self._failure = error
             self._unknown.record_outage()

@@ -135,6 +135,9 @@ class TokenVerifier:
         except jwt.PyJWTError as error:
             raise refuse.from_jwt_error(error, token, issuer=self._issuer) from None
         _check_type(claims)
+        # Before the audience, because lightweight tokens have neither.
+        if claims.get("sub") is None:
+            raise refuse.missing_claim("sub")
         self._check_audience(claims)
         return claims
 
@@ -215,9 +218,7 @@ def _issue_s(claims: Mapping[str, object]) -> float:
 
 
 def _viewer(claims: Mapping[str, object], expires_at_s: float, roles_claim: RolesClaim) -> Viewer:
-    subject = claims.get("sub")
-    if subject is None:
-        raise refuse.missing_claim("sub")
+    subject = claims["sub"]
     # HOUSE owns the stock that is taken off sale, so no one may sign in under its name.
     if not isinstance(subject, str) or not _SUBJECT.fullmatch(subject) or subject == HOUSE:
         raise refuse.malformed_claim("sub")

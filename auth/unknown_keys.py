@@ -1,10 +1,10 @@
 """Decides which tokens with an unknown key id may cause a fetch of the issuer's keys.
 
-Anyone can send tokens with random key ids, so a fetch that finds no new key starts a cooldown. Two
-cooldowns run separately: one for ids that are seen for the first time, one for ids that were
-refused before. Random ids are never repeated, so they use up only the first, while a new key of the
-issuer is named by token after token, of which the second one causes a fetch. A sender that repeats
-its ids can use up both; then a new key is found when a cooldown ends.
+Anyone can send tokens with random key ids, so fetches that find no new key are limited. Two limits
+count separately: one for ids that are seen for the first time, one for ids that were refused
+before. Random ids are never repeated, so they use up only the first, while a new key of the issuer
+is named by token after token, of which the second one causes a fetch. A sender that repeats its ids
+can use up both; then a new key is found when a cooldown ends.
 """
 
 import math
@@ -20,20 +20,28 @@ MAX_IDS = 1_024
 """The maximum number of ids in each memory, beyond which the oldest is forgotten."""
 MAX_REMEMBERED_CHARACTERS = 128
 """The length of the longest id that is remembered. Keycloak's have 43 characters."""
+BURST = 3
+"""The number of fetches without a cooldown, because tokens of other realms come by mistake."""
 
 
 @dataclass(slots=True)
 class Cooldown:
+    """Allows `BURST` fetches at once, and then one in each duration."""
+
     duration_s: float
     clock: Callable[[], float]
-    _ends_s: float = float("-inf")
+    _used_until_s: float = float("-inf")
 
     @property
     def left_s(self) -> float:
-        return max(0.0, self._ends_s - self.clock())
+        """The time until the next fetch is allowed."""
+        return max(0.0, self._used_until_s - self.clock() - (BURST - 1) * self.duration_s)
+
+    def count_fetch(self) -> None:
+        self._used_until_s = max(self._used_until_s, self.clock()) + self.duration_s
 
     def start(self) -> None:
-        self._ends_s = self.clock() + self.duration_s
+        self._used_until_s = self.clock() + BURST * self.duration_s
 
 
 class UnknownKeys:
@@ -42,19 +50,19 @@ class UnknownKeys:
         self._for_repeated_ids = Cooldown(cooldown_s, clock)
         self._refused = OrderedDict[str, None]()
         """The ids that were refused during a cooldown and not looked for since then."""
-        self._absent = OrderedDict[str, Cooldown]()
-        """The ids that a fetch did not find. A token is signed after its key was published, so no
-        other fetch is made for them for a while.
+        self._absent = OrderedDict[str, float]()
+        """The ids that a fetch did not find, and until when no other fetch is made for them: a
+        token is signed after its key was published.
         """
         self._cooldown_s = cooldown_s
         self._clock = clock
 
     def is_absent(self, kid: str) -> bool:
         """Return whether a recent fetch showed that the issuer does not publish the key."""
-        return kid in self._absent and self._absent[kid].left_s > 0
+        return self._absent.get(kid, float("-inf")) > self._clock()
 
     def claim_fetch(self, kid: str) -> Cooldown | None:
-        """Return the cooldown that begins if the fetch finds no new key, or None if no fetch is
+        """Return the cooldown that counts the fetch if it finds no new key, or None if no fetch is
         allowed now.
         """
         if kid in self._refused and self._for_repeated_ids.left_s == 0:
@@ -71,9 +79,7 @@ class UnknownKeys:
     def record_absent(self, kid: str) -> None:
         """Record that the issuer answered and does not publish the key."""
         self._refused.pop(kid, None)
-        cooldown = Cooldown(self._cooldown_s, self._clock)
-        cooldown.start()
-        _remember(self._absent, kid, cooldown)
+        _remember(self._absent, kid, self._clock() + self._cooldown_s)
 
     def record_outage(self) -> None:
         """Record that the issuer did not answer, so no token causes a fetch for a while."""

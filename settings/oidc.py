@@ -48,9 +48,8 @@ class OidcSettings:
     key_trust_s: int = 600
     """How long a signing key is accepted after the issuer has withdrawn it."""
     cooldown_s: int = 10
-    """The shortest time between two fetches of the keys for tokens that name unknown keys.
-
-    Keycloak's own adapters wait as long.
+    """The time between two fetches of the keys for tokens that name unknown keys, after three at
+    once. Keycloak's own adapters wait as long.
     """
     recheck_s: int = 60
     """The interval at which the issuer is asked about the people on privileged connections."""

@@ -162,6 +162,7 @@ DAY_S = 86_400
         ({"iat": None}, "has no iat"),
         ({"iss": None}, "has no iss"),
         ({"aud": None}, "is meant for no audience (aud), not for onsale-api; in Keycloak, add an audience mapper"),
+        ({"sub": None, "aud": None}, "has no sub claim; in Keycloak, give its client the default client scope basic"),
         ({"sub": None}, "has no sub claim; in Keycloak, give its client the default client scope basic"),
         ({"exp": "soon"}, "is malformed"),
         ({"exp": str(NOW_S + DAY_S)}, "has a claim exp that is not a number"),

@@ -65,7 +65,7 @@ async def test_discovery_at_the_internal_address_names_the_public_issuer(key_ser
     found = await problem_with(IssuerHttp(PUBLIC, key_server.issuer))
     assert found.startswith(
         f"{key_server.issuer}/.well-known/openid-configuration names issuer {key_server.issuer!r}, "
-        f"but ONSALE_OIDC_ISSUER is {PUBLIC!r}; set Keycloak's hostname"
+        f"but ONSALE_OIDC_ISSUER is {PUBLIC!r}; set it to the name that tokens contain (iss), or Keycloak's hostname"
     )
     assert key_server.key_fetches == 0
 

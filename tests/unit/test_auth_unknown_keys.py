@@ -1,6 +1,6 @@
 """Random key ids cause few fetches and do not delay a new key of the issuer."""
 
-from auth.unknown_keys import MAX_IDS, MAX_REMEMBERED_CHARACTERS, UnknownKeys
+from auth.unknown_keys import BURST, MAX_IDS, MAX_REMEMBERED_CHARACTERS, UnknownKeys
 
 COOLDOWN_S = 10.0
 
@@ -20,7 +20,7 @@ class Flood:
         if cooldown is None:
             return False
         self.fetches += 1
-        cooldown.start()
+        cooldown.count_fetch()
         self.keys.record_absent(kid)
         return True
 
@@ -30,12 +30,12 @@ class Flood:
             self.send(f"random {self._sent}")
 
 
-def test_random_ids_cause_one_fetch_per_cooldown() -> None:
+def test_random_ids_cause_three_fetches_and_then_one_per_cooldown() -> None:
     flood = Flood()
     for _ in range(300):
         flood.send_random(100)
         flood.now_s += 0.1
-    assert flood.fetches == 3
+    assert flood.fetches == BURST + 2
 
 
 def test_second_token_of_a_new_key_causes_a_fetch_under_a_flood() -> None:
@@ -47,33 +47,27 @@ def test_second_token_of_a_new_key_causes_a_fetch_under_a_flood() -> None:
     assert flood.keys.claim_fetch("new key") is not None
 
 
-def test_repeated_ids_cause_a_second_fetch_per_cooldown_at_most() -> None:
+def test_repeated_ids_cause_twice_as_many_fetches_at_most() -> None:
     flood = Flood()
-    for _ in range(300):
+    for number in range(300):
         for kid in ("a", "b", "c"):
-            flood.send(kid)
-        flood.send_random(10)
+            flood.send(f"{kid} {number}")
+            flood.send(f"{kid} {number}")
         flood.now_s += 0.1
-    assert flood.fetches == 6
+    assert flood.fetches == 2 * (BURST + 2)
 
 
 def test_refused_token_is_told_when_the_first_cooldown_ends() -> None:
     flood = Flood()
-    assert [flood.send(kid) for kid in ("a", "b", "b", "c")] == [True, False, True, False]
-    flood.now_s += 2.5
-    assert flood.keys.retry_after_s() == 8
-    flood.now_s += 7.5
-    assert flood.send("c")
-
-
-def test_repeated_id_is_let_through_by_the_cooldown_that_ends_first() -> None:
-    flood = Flood()
-    assert flood.send("a")
+    flood.send_random(BURST)
     flood.now_s += COOLDOWN_S / 2
-    assert [flood.send(kid) for kid in ("b", "c", "b", "c")] == [False, False, True, False]
+    refused = [f"{number}" for number in range(BURST + 1)]
+    assert [flood.send(kid) for kid in refused] == [False] * (BURST + 1)
+    assert flood.keys.retry_after_s() == 1
+    assert [flood.send(kid) for kid in refused] == [True] * BURST + [False]
     assert flood.keys.retry_after_s() == COOLDOWN_S / 2
     flood.now_s += COOLDOWN_S / 2
-    assert flood.send("c")
+    assert flood.send(refused[-1])
 
 
 def test_id_that_a_fetch_did_not_find_causes_no_other_fetch() -> None:
@@ -94,6 +88,6 @@ def test_outage_starts_both_cooldowns() -> None:
 
 def test_long_ids_are_not_remembered() -> None:
     flood = Flood()
-    flood.send_random()
+    flood.send_random(BURST)
     long = "x" * (MAX_REMEMBERED_CHARACTERS + 1)
     assert [flood.send(long) for _ in range(3)] == [False] * 3
