@@ -2,7 +2,7 @@
 
 import re
 import ssl
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -54,7 +54,7 @@ class OidcSettings:
     recheck_s: int = 60
     """The interval at which the issuer is asked about the people on privileged connections."""
     client_id: str = "onsale-web"
-    client_secret: str | None = None
+    client_secret: str | None = field(default=None, repr=False)
     """The secret of `client_id` if it is a confidential client."""
 
     @classmethod

@@ -136,6 +136,7 @@ def test_leeway_may_be_zero() -> None:
 )
 def test_weak_secret_is_refused_in_production_only(secret: str, why: str) -> None:
     assert oidc(CLIENT_SECRET=secret).client_secret == secret
+    assert secret not in repr(oidc(CLIENT_SECRET=secret))
     (found,) = problems({**PRODUCTION, "ONSALE_OIDC_CLIENT_SECRET": secret})
     assert found.startswith(f"ONSALE_OIDC_CLIENT_SECRET {why}; set a random secret")
     assert secret not in found
