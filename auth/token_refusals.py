@@ -13,7 +13,6 @@ from enum import StrEnum
 
 import jwt
 
-from domain.errors import Unauthenticated
 from domain.text.characters import plain_line
 
 _MAX_QUOTED_CHARACTERS = 80
@@ -41,8 +40,8 @@ class TokenResult(StrEnum):
     WRONG_CLIENT = "wrong_client"
 
 
-class TokenRefused(Unauthenticated):
-    """Raised if a token is not accepted. `reason` continues the sentence "The access token …"."""
+class TokenRefused(Exception):
+    """A refused token. `reason` continues the sentence "The access token …"."""
 
     def __init__(self, result: TokenResult, reason: str) -> None:
         super().__init__(f"The access token {reason}.")

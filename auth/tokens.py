@@ -20,7 +20,7 @@ from auth.signing_keys import SigningKeys
 from auth.token_refusals import TokenRefused, TokenResult
 from auth.verified_tokens import VerifiedTokens
 from auth.viewer import Viewer
-from domain.errors import TemporarilyUnavailable
+from domain.errors import TemporarilyUnavailable, Unauthenticated
 from domain.ids import HOUSE, PersonId
 from domain.text.characters import plain_line
 from settings.oidc import OidcSettings
@@ -70,7 +70,7 @@ class TokenVerifier:
             viewer, result = await self._check(token)
         except TokenRefused as refused:
             _counts[refused.result].inc()
-            raise
+            raise Unauthenticated(str(refused)) from None
         except TemporarilyUnavailable:
             _counts[TokenResult.UNAVAILABLE].inc()
             raise
@@ -102,7 +102,7 @@ class TokenVerifier:
         """Return the issuer's key that signed the token.
 
         The unverified header is read only to refuse early and to find the key among the issuer's
-        keys. Raises Unauthenticated, or TemporarilyUnavailable while the key is not known.
+        keys. Raises TokenRefused, or TemporarilyUnavailable while the key is not known.
         """
         header = _unverified_header(token)
         if header.get("alg") not in self._settings.algorithms:

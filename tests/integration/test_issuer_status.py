@@ -17,7 +17,7 @@ from tests.support.waiting import wait_until
 
 
 @pytest_asyncio.fixture
-async def watched(key_server: KeyServer, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[SigningKeys]:
+async def signing_keys(key_server: KeyServer, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[SigningKeys]:
     """Keys that are fetched twice a second, and while there are none, all the time."""
     monkeypatch.setattr("auth.signing_keys.RETRY_EMPTY_S", 0)
     keys = SigningKeys(IssuerHttp(key_server.issuer), OidcSettings(key_trust_s=1, cooldown_s=0))
@@ -25,33 +25,33 @@ async def watched(key_server: KeyServer, monkeypatch: pytest.MonkeyPatch) -> Asy
     await keys.aclose()
 
 
-async def test_keys_are_fetched_without_a_token(key_server: KeyServer, watched: SigningKeys) -> None:
+async def test_keys_are_fetched_without_a_token(key_server: KeyServer, signing_keys: SigningKeys) -> None:
     key_server.gate.clear()
-    watched.watch()
-    assert watched.problem == f"the signing keys of issuer {key_server.issuer} are still being fetched"
+    signing_keys.watch()
+    assert signing_keys.problem == f"the signing keys of issuer {key_server.issuer} are still being fetched"
     key_server.gate.set()
-    await wait_until(lambda: watched.problem is None)
-    assert watched.warning is None
+    await wait_until(lambda: signing_keys.problem is None)
+    assert signing_keys.warning is None
 
 
-async def test_withdrawn_key_is_forgotten_without_a_token(key_server: KeyServer, watched: SigningKeys) -> None:
-    watched.watch()
-    await wait_until(lambda: watched.generation == 1)
+async def test_withdrawn_key_is_forgotten_without_a_token(key_server: KeyServer, signing_keys: SigningKeys) -> None:
+    signing_keys.watch()
+    await wait_until(lambda: signing_keys.generation == 1)
     key_server.keys = [jwk("k2")]
-    await wait_until(lambda: watched.generation == 2)
-    assert await watched.find("k1") is None
+    await wait_until(lambda: signing_keys.generation == 2)
+    assert await signing_keys.find("k1") is None
 
 
 async def test_outage_at_the_start_is_a_problem_until_it_ends(
-    key_server: KeyServer, watched: SigningKeys, caplog: pytest.LogCaptureFixture
+    key_server: KeyServer, signing_keys: SigningKeys, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, logger="auth.signing_keys")
     key_server.failure = PlainTextResponse("down", 503)
-    watched.watch()
+    signing_keys.watch()
     await wait_until(lambda: key_server.key_fetches >= 5)
-    assert watched.problem == f"{key_server.issuer}/certs answered 503; expected 200"
+    assert signing_keys.problem == f"{key_server.issuer}/certs answered 503; expected 200"
     key_server.failure = None
-    await wait_until(lambda: watched.problem is None)
+    await wait_until(lambda: signing_keys.problem is None)
     began, ended = (record.getMessage() for record in caplog.records)
     assert began == (
         f"fetching the signing keys failed, trying again: {key_server.issuer}/certs answered 503; expected 200"
@@ -59,21 +59,21 @@ async def test_outage_at_the_start_is_a_problem_until_it_ends(
     assert ended.startswith("fetching the signing keys works again after ")
 
 
-async def test_later_outage_is_a_warning(key_server: KeyServer, watched: SigningKeys) -> None:
-    watched.watch()
-    await wait_until(lambda: watched.generation == 1)
+async def test_later_outage_is_a_warning(key_server: KeyServer, signing_keys: SigningKeys) -> None:
+    signing_keys.watch()
+    await wait_until(lambda: signing_keys.generation == 1)
     key_server.failure = PlainTextResponse("down", 503)
-    await wait_until(lambda: watched.warning is not None)
-    assert watched.problem is None
-    assert watched.warning == f"{key_server.issuer}/certs answered 503; expected 200"
+    await wait_until(lambda: signing_keys.warning is not None)
+    assert signing_keys.problem is None
+    assert signing_keys.warning == f"{key_server.issuer}/certs answered 503; expected 200"
 
 
-async def test_another_name_of_the_issuer_is_always_a_problem(key_server: KeyServer, watched: SigningKeys) -> None:
-    watched.watch()
-    await wait_until(lambda: watched.generation == 1)
+async def test_another_name_of_the_issuer_is_always_a_problem(key_server: KeyServer, signing_keys: SigningKeys) -> None:
+    signing_keys.watch()
+    await wait_until(lambda: signing_keys.generation == 1)
     key_server.discovery["issuer"] = "https://moved.example/realms/test"
-    await wait_until(lambda: watched.problem is not None)
-    assert watched.problem == (
+    await wait_until(lambda: signing_keys.problem is not None)
+    assert signing_keys.problem == (
         f"{key_server.issuer}/.well-known/openid-configuration names issuer 'https://moved.example/realms/test', "
         f"but ONSALE_OIDC_ISSUER is {key_server.issuer!r}; set it to the name that tokens contain (iss)"
     )
