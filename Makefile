@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: audit-packages sbom fuzz bench-hostile bench-queue bench-sockets help run test check format lint types unit sale simulate watch schema frontend lock pages prove-room test-programs page-types
+.PHONY: audit-packages sbom fuzz bench-auth bench-hostile bench-queue bench-sockets help run test check format lint types unit sale simulate watch schema frontend lock pages prove-room test-programs page-types
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1 /p' Makefile | while read -r name text; do printf '  make %-13s %s\n' "$$name" "$$text"; done
@@ -53,6 +53,9 @@ bench-sockets: .venv/run.stamp ## measure 2,000 sockets on one process while sto
 
 bench-hostile: .venv/run.stamp ## measure the costliest documents and inputs that the limits allow (SECONDS=5)
 	@$(BIN)/python -m bench.hostile $(if $(SECONDS),--seconds $(SECONDS))
+
+bench-auth: .venv/run.stamp ## measure what verifying a token costs, beside PyJWT alone (TOKENS=400)
+	@$(BIN)/python -m bench.auth $(if $(TOKENS),--tokens $(TOKENS))
 
 prove-room: .venv/run.stamp ## run four workers and random traffic against one waiting room and check every state (SECONDS=70 SEED=1)
 	@$(BIN)/python -m proofs.waiting_room $(or $(SECONDS),70) $(or $(SEED),1)

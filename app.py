@@ -61,6 +61,8 @@ class AppState(TypedDict):
     """The event streams of the GraphQL service; the server ends them when it stops."""
     revocations: Revocations
     backchannel_logout: BackchannelLogout
+    issuer: health.IssuerStatus | None
+    """None if this process is its own issuer."""
 
 
 def __getattr__(name: str) -> Starlette:
@@ -121,16 +123,17 @@ async def _lifespan(settings: Settings, given: Stores | None, engine: Engine) ->
         raise SettingsError("ONSALE_REDIS_URL and ONSALE_MONGO_URL are required; `make run` starts its own stores")
     async with (
         _opened(settings.redis_url, settings.mongo_url, settings.mongo_database, given) as stores,
-        contextlib.aclosing(TokenVerifier(settings.issuer, settings.oidc.audience)) as verifier,
+        contextlib.aclosing(TokenVerifier(_issuer_http(settings), settings.oidc)) as verifier,
         open_session_ends(
             stores.revocations,
             verifier,
             publish_hint=lambda: stores.hint_publisher.publish(REVOCATIONS_CHANNEL),
-            issuer=IssuerHttp(settings.issuer, settings.oidc.internal_url, settings.oidc.ca_file),
-            client_id=settings.oidc.client_id,
-            client_secret=settings.oidc.client_secret,
+            issuer=_issuer_http(settings),
+            settings=settings.oidc,
         ) as session_ends,
     ):
+        if not settings.has_own_issuer:
+            verifier.keys.watch()
         resources = Resources(stores, _pass_signer(settings))
         async with open_graphql_service(
             resources,
@@ -153,12 +156,17 @@ async def _lifespan(settings: Settings, given: Stores | None, engine: Engine) ->
                 event_streams=service.event_streams,
                 revocations=session_ends.revocations,
                 backchannel_logout=session_ends.backchannel_logout,
+                issuer=None if settings.has_own_issuer else verifier.keys,
             )
 
 
 def _opened(redis_url: str, mongo_url: str, database: str, given: Stores | None) -> AbstractAsyncContextManager[Stores]:
     """Return the given stores, which stay open, or open new ones."""
     return contextlib.nullcontext(given) if given is not None else open_stores(redis_url, mongo_url, database)
+
+
+def _issuer_http(settings: Settings) -> IssuerHttp:
+    return IssuerHttp(settings.issuer, settings.oidc.internal_url, settings.oidc.ca_file)
 
 
 def _pass_signer(settings: Settings) -> PassSigner:
@@ -183,7 +191,7 @@ def _issuer_routes(settings: Settings) -> list[BaseRoute]:
         return []
     return issuer_routes(
         settings.issuer,
-        audience=settings.oidc.audience,
+        audience=settings.oidc.audience[0],
         client_id=settings.oidc.client_id,
         data_dir=settings.data_dir,
         env=settings.env,

@@ -1,13 +1,15 @@
 """How this server reaches the issuer: at which address, with which certificates and proxies.
 
 Browsers know the issuer by its public name. This server may need an internal address for the same
-endpoints; tokens and discovery always contain the public name.
+endpoints; tokens and discovery always contain the public name. Every client that this module
+configures sends requests for the public address to the internal one.
 """
 
 import ssl
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx2
@@ -27,18 +29,34 @@ class IssuerHttp:
     """Certificates (PEM) to trust in addition to those of the system."""
 
     def internal(self, url: str) -> str:
-        """Return the address at which this server reaches an endpoint of the issuer."""
-        if self.internal_url is None or not url.startswith(f"{self.issuer}/"):
+        """Return the address at which this server reaches an endpoint of the issuer.
+
+        Raises httpx2.InvalidURL.
+        """
+        public, wanted = str(httpx2.URL(f"{self.issuer}/")), str(httpx2.URL(url))
+        if self.internal_url is None or not wanted.startswith(public):
             return url
-        return self.internal_url + url.removeprefix(self.issuer)
+        return f"{self.internal_url}/{wanted.removeprefix(public)}"
+
+    def is_secure(self, url: str) -> bool:
+        """Return whether the endpoint may be used: over https if the issuer uses it, or at the
+        internal address.
+        """
+        target = self.internal(url)
+        if self.internal_url is not None and _origin(target) == _origin(self.internal_url):
+            return True
+        return target.startswith("https://") or not self.issuer.startswith("https://")
 
     @property
     def discovery_url(self) -> str:
-        return self.internal(f"{self.issuer.rstrip('/')}/.well-known/openid-configuration")
+        return self.internal(f"{self.issuer}/.well-known/openid-configuration")
 
     @cached_property
     def tls(self) -> ssl.SSLContext:
-        """Reading the certificates takes 50 ms, so it happens once and not for the first token."""
+        """The certificates of the system, or of SSL_CERT_FILE and SSL_CERT_DIR, and of `ca_file`.
+
+        Reading them takes 50 ms, so it happens once and not for the first token.
+        """
         context = ssl.create_default_context()
         if self.ca_file is not None:
             context.load_verify_locations(self.ca_file)
@@ -51,5 +69,26 @@ class IssuerHttp:
         """
         return urlsplit(self.internal_url or self.issuer).hostname not in _LOOPBACK
 
+    @property
+    def client_kwargs(self) -> dict[str, Any]:
+        """Return the arguments of every client that calls the issuer, also of Authlib's."""
+        return {
+            "verify": self.tls,
+            "trust_env": self.uses_proxy,
+            "timeout": TIMEOUT_S,
+            "event_hooks": {"request": [self._send_to_internal]},
+        }
+
     def client(self) -> httpx2.AsyncClient:
-        return httpx2.AsyncClient(timeout=TIMEOUT_S, trust_env=self.uses_proxy, verify=self.tls)
+        return httpx2.AsyncClient(**self.client_kwargs)
+
+    async def _send_to_internal(self, request: httpx2.Request) -> None:
+        public, internal = str(request.url), self.internal(str(request.url))
+        if internal != public:
+            request.url = httpx2.URL(internal)
+            request.headers["host"] = request.url.netloc.decode("ascii")
+
+
+def _origin(url: str) -> tuple[str, str]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.netloc.lower()

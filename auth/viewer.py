@@ -21,7 +21,9 @@ class Viewer:
     email: str | None
     roles: frozenset[Role]
     expires_at: float | None = None
-    """The expiry of the token in Unix seconds. It ends the viewer's subscriptions."""
+    """The time in Unix seconds from which the token is refused: its `exp` plus the leeway. It ends
+    the viewer's subscriptions.
+    """
     issued_at: float = 0.0
     """The token's `iat` in Unix seconds; 0 if it has none."""
     session_id: str | None = None

@@ -6,6 +6,11 @@ from collections.abc import Mapping
 
 SLOWEST_PUSH_MS = 10_000
 """The longest allowed delay of an update to a person in a queue."""
+MIN_SECRET_CHARACTERS = 24
+"""The shortest secret in production. Keycloak generates 32 characters."""
+MIN_DIFFERENT_CHARACTERS = 8
+# In an exported realm, Keycloak writes asterisks instead of a secret.
+_WELL_KNOWN = re.compile(r"secret|password|change|please|example|default|client|server|test|demo|onsale|keycloak|[*_-]")
 _PUSH_INTERVALS = re.compile(r"([1-9][0-9]{0,8}:[0-9]{1,5} ){0,20}rest:[0-9]{1,5}", re.ASCII)
 
 _ORIGIN = re.compile(
@@ -36,8 +41,7 @@ class SettingsReader:
         if value is None:
             return default
         if not value.isascii() or not value.isdecimal() or not lowest <= int(value[:20]) <= highest:
-            problem = f"ONSALE_{name} is {value[:64]!r}; it must be a whole number from {lowest} to {highest}"
-            self._problems.append(problem)
+            self.report(f"ONSALE_{name} is {value[:64]!r}; it must be a whole number from {lowest} to {highest}")
             return default
         return int(value)
 
@@ -108,6 +112,27 @@ class SettingsReader:
         if self.optional(name):
             self._problems.append(f"ONSALE_{name} is now called ONSALE_{new}; set that one instead")
 
+    def words(self, name: str, default: tuple[str, ...], *, allowed: tuple[str, ...] | None = None) -> tuple[str, ...]:
+        """Return words that are separated by spaces, and report those that are not allowed."""
+        words = tuple((self.optional(name) or "").split()) or default
+        for word in words:
+            if allowed is not None and word not in allowed:
+                self.report(
+                    f"ONSALE_{name} contains {word[:64]!r}; write one or more of {' '.join(allowed)}, "
+                    "separated by spaces"
+                )
+        return words
+
+    def secret(self, name: str) -> str | None:
+        """Return a secret. In production, report one that can be guessed, without its value."""
+        value = self.optional(name)
+        if value is not None and self.optional("ENV") == "production" and (why := _weakness(value)):
+            self.report(f"ONSALE_{name} {why}; set a random secret, for example from `openssl rand -hex 32`")
+        return value
+
+    def report(self, problem: str) -> None:
+        self._problems.append(problem)
+
     def require(self, *names: str) -> None:
         self._problems += [
             f"ONSALE_{name} is missing; production requires it" for name in names if not self.optional(name)
@@ -124,6 +149,18 @@ def _is_network(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _weakness(secret: str) -> str | None:
+    """Return why the secret can be guessed, or None."""
+    if len(secret) < MIN_SECRET_CHARACTERS:
+        return f"has fewer than {MIN_SECRET_CHARACTERS} characters"
+    rest = _WELL_KNOWN.sub("", secret.lower())
+    if len(rest) < MIN_SECRET_CHARACTERS:
+        return "consists mainly of words that appear in examples"
+    if len(set(rest)) < MIN_DIFFERENT_CHARACTERS:
+        return f"has fewer than {MIN_DIFFERENT_CHARACTERS} different characters"
+    return None
 
 
 def _parse_push_intervals(text: str) -> tuple[tuple[int | None, int], ...]:

@@ -30,7 +30,6 @@ from storage.mongo.orders import OrderStore
 from storage.mongo.queue_history import QueueHistory
 from storage.mongo.revocations import RevocationStore
 from storage.mongo.room_audits import RoomAuditStore
-from storage.outage_log import OutageLog
 from storage.sync.capacity_proposals import CapacityProposals
 from storage.sync.concert_cache import ConcertCache
 from storage.sync.concert_writer import ConcertWriter
@@ -39,6 +38,7 @@ from storage.sync.house_units import HouseUnits
 from storage.sync.lottery_opening import LotteryOpener
 from storage.sync.order_sync import OrderSync
 from storage.sync.recovery import Recovery
+from telemetry.outage_log import OutageLog
 
 log = logging.getLogger(__name__)
 

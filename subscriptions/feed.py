@@ -20,7 +20,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from storage.outage_log import OutageLog
+from telemetry.outage_log import OutageLog
 
 log = logging.getLogger(__name__)
 _outage = OutageLog(log, "the connection to the broker")

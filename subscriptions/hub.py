@@ -8,13 +8,13 @@ from typing import Any
 from domain.ids import ConcertId
 from domain.topics import OrderTopic, Topic
 from storage.keys import hints_channel
-from storage.outage_log import OutageLog
 from subscriptions.feed import Feed
 from subscriptions.interfaces import Deliver, PresenceStore, SnapshotReader, Source
 from subscriptions.publishing.concert_publisher import ConcertPublisher
 from subscriptions.publishing.order_publisher import OrderPublisher
 from subscriptions.publishing.push_intervals import PushIntervals
 from subscriptions.publishing.subscriber_groups import Subscriber
+from telemetry.outage_log import OutageLog
 
 log = logging.getLogger(__name__)
 

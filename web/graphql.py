@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from auth.bearer import read_bearer
 from auth.viewer import Viewer
 from domain.errors import TemporarilyUnavailable, Unauthenticated
 from resolvers.context import Resources
@@ -114,11 +115,8 @@ class GraphQLEndpoint:
         given = headers.getlist("authorization")
         if not given:
             return None
-        scheme, _, token = given[0].partition(" ")
         try:
-            if len(given) > 1 or scheme.lower() != "bearer" or not token.strip():
-                raise Unauthenticated("The Authorization header is malformed; send `Bearer <access token>` once.")
-            return await self._verifier.verify(token.strip())
+            return await self._verifier.verify(read_bearer(given[0] if len(given) == 1 else ""))
         except Unauthenticated as error:
             raise unauthenticated_error(error) from error
         except TemporarilyUnavailable as error:

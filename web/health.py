@@ -19,19 +19,35 @@ class Checkable(Protocol):
         ...
 
 
+class IssuerStatus(Protocol):
+    @property
+    def problem(self) -> str | None:
+        """Return why no new token can be accepted, or None."""
+        ...
+
+    @property
+    def warning(self) -> str | None:
+        """Return why the keys may be out of date, although tokens can be verified, or None."""
+        ...
+
+
 async def livez(_: Request) -> JSONResponse:
     return JSONResponse({"status": "alive"})
 
 
 async def readyz(request: Request) -> JSONResponse:
     stores: Checkable = request.state.stores
+    issuer: IssuerStatus | None = request.state.issuer
     problems = await stores.problems()
     revocations: Revocations | None = getattr(request.state, "revocations", None)
     if revocations is not None and revocations.problem is not None:
         problems = [*problems, revocations.problem]
+    if issuer is not None and issuer.problem is not None:
+        problems.append(issuer.problem)
     if problems:
         return JSONResponse({"status": "not ready", "problems": problems}, status_code=503)
-    return JSONResponse({"status": "ready"})
+    warning = None if issuer is None else issuer.warning
+    return JSONResponse({"status": "ready", **({"warnings": [warning]} if warning else {})})
 
 
 routes = [Route("/livez", livez), Route("/readyz", readyz)]

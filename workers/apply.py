@@ -10,7 +10,7 @@ import logging
 from domain.concerts import Concert
 from domain.errors import TemporarilyUnavailable, describe_cause
 from storage.connect import Stores
-from storage.outage_log import OutageLog
+from telemetry.outage_log import OutageLog
 
 log = logging.getLogger(__name__)
 _outage = OutageLog(log, "applying changed concerts")

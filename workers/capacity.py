@@ -5,7 +5,7 @@ import logging
 from domain.errors import TemporarilyUnavailable, describe_cause
 from domain.ids import ConcertId
 from storage.connect import Stores
-from storage.outage_log import OutageLog
+from telemetry.outage_log import OutageLog
 
 log = logging.getLogger(__name__)
 _outage = OutageLog(log, "moving units after capacity changes")

@@ -8,7 +8,7 @@ import logging
 from domain.errors import TemporarilyUnavailable, describe_cause
 from domain.ids import ConcertId, HoldId
 from storage.connect import Stores
-from storage.outage_log import OutageLog
+from telemetry.outage_log import OutageLog
 from workers.concert_worker import RunResult, run_for_all
 
 log = logging.getLogger(__name__)

@@ -12,17 +12,18 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from auth.issuer_http import IssuerHttp
-from auth.jwks import ALGORITHMS
 from auth.revocation.backchannel_logout import BackchannelLogout
 from auth.revocation.issuer_checks import IssuerChecks
 from auth.revocation.logout_tokens import LogoutTokenVerifier
-from auth.revocation.rechecks import RECHECK_S, SESSION_ENDED, Rechecks
+from auth.revocation.rechecks import SESSION_ENDED, Rechecks
 from auth.revocation.revocations import Identified, Revocations, Store
 from auth.revocation.verifier import RevocationVerifier
-from auth.tokens import TokenVerifier, read_roles
+from auth.roles_claim import RolesClaim
+from auth.tokens import TokenVerifier
 from auth.viewer import Viewer
 from domain.identity.revocations import Revocation
 from domain.ids import PersonId
+from settings.oidc import OidcSettings
 
 START_WAIT_S = 2.0
 """How long the start waits for the first read of the revocations.
@@ -77,9 +78,7 @@ async def open_session_ends(
     *,
     publish_hint: Callable[[], None],
     issuer: IssuerHttp,
-    client_id: str,
-    client_secret: str | None = None,
-    recheck_s: float = RECHECK_S,
+    settings: OidcSettings,
 ) -> AsyncIterator[SessionEnds]:
     """Start to read revocations and to recheck privileged callers.
 
@@ -87,9 +86,18 @@ async def open_session_ends(
     """
     revocations = Revocations(store, publish_hint=publish_hint)
     revocations.subscribe(lambda new: _forget_tokens(tokens, new))
-    logouts = LogoutTokenVerifier(tokens.keys, issuer.issuer, client_ids=[client_id], algorithms=ALGORITHMS)
-    checks = IssuerChecks(issuer, client_id=client_id, client_secret=client_secret, read_roles=read_roles)
-    rechecks = Rechecks(checks, recheck_s=recheck_s)
+    logouts = LogoutTokenVerifier(
+        tokens.keys,
+        issuer.issuer,
+        client_ids=[settings.client_id],
+        algorithms=settings.algorithms,
+        leeway_s=settings.leeway_s,
+    )
+    roles = RolesClaim(settings.roles_claim, settings.role_names)
+    checks = IssuerChecks(
+        issuer, client_id=settings.client_id, client_secret=settings.client_secret, read_roles=roles.read
+    )
+    rechecks = Rechecks(checks, recheck_s=settings.recheck_s, leeway_s=settings.leeway_s)
     rechecks.subscribe(lambda outdated: tokens.forget_where(lambda viewer: viewer == outdated))
     tasks = [asyncio.create_task(work) for work in (revocations.run(), rechecks.run())]
     try:

@@ -59,7 +59,7 @@ def credentials_of(people: Sequence[User]) -> list[Credentials]:
 def _sign(issuer: str, data_dir: Path, numbers: range) -> list[tuple[int, str]]:
     settings = Settings()
     mint = TokenMint(
-        issuer, audience=settings.oidc.audience, client_id=settings.oidc.client_id, keys=load_keys(data_dir)
+        issuer, audience=settings.oidc.audience[0], client_id=settings.oidc.client_id, keys=load_keys(data_dir)
     )
     scope = granted_scope(None)
     return [(number, str(mint.token_response(new_login(_person(number)), scope)["access_token"])) for number in numbers]

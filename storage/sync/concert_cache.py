@@ -19,9 +19,9 @@ from domain.errors import TemporarilyUnavailable, describe_cause
 from domain.ids import ConcertId
 from storage.hot.hot_state import KEYS_OUTLIVE_CONCERT, is_history
 from storage.mongo.concerts import ConcertStore
-from storage.outage_log import OutageLog
 from storage.sync.detached import DetachedTasks
 from storage.sync.single_flight import SingleFlight
+from telemetry.outage_log import OutageLog
 
 log = logging.getLogger(__name__)
 

@@ -18,11 +18,11 @@ from domain.ids import ConcertId
 from storage import scripts
 from storage.hot.hot_state import HotState, is_history
 from storage.mongo.concerts import ConcertStore
-from storage.outage_log import OutageLog
 from storage.scripts import ScriptReplyError
 from storage.sync.house_units import HouseUnits
 from storage.sync.lottery_opening import LotteryOpener
 from storage.sync.order_sync import OrderSync
+from telemetry.outage_log import OutageLog
 
 log = logging.getLogger(__name__)
 _outage = OutageLog(log, "the recovery of concerts")

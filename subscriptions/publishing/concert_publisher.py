@@ -15,7 +15,6 @@ from domain.errors import OnsaleError, TemporarilyUnavailable, describe_cause
 from domain.ids import ConcertId
 from domain.topics import HoldsTopic, QueueTopic, Topic
 from storage.hot.queue_state import QueueState
-from storage.outage_log import OutageLog
 from subscriptions.interfaces import PresenceStore, SnapshotReader
 from subscriptions.publishing.hold_publisher import HoldPublisher
 from subscriptions.publishing.presence import Presence
@@ -24,6 +23,7 @@ from subscriptions.publishing.queue_publisher import QueuePublisher
 from subscriptions.publishing.room_publisher import RoomPublisher
 from subscriptions.publishing.shared_snapshot import SharedSnapshot
 from subscriptions.publishing.subscriber_groups import Subscriber, SubscriberGroups
+from telemetry.outage_log import OutageLog
 
 log = logging.getLogger(__name__)
 

@@ -9,9 +9,9 @@ import logging
 from domain.errors import NotFound, TemporarilyUnavailable
 from domain.ids import OrderId
 from domain.topics import OrderTopic
-from storage.outage_log import OutageLog
 from subscriptions.interfaces import SnapshotReader
 from subscriptions.publishing.subscriber_groups import Subscriber, SubscriberGroups
+from telemetry.outage_log import OutageLog
 
 log = logging.getLogger(__name__)
 

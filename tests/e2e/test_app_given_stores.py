@@ -85,12 +85,19 @@ async def test_production_has_no_development_issuer(tmp_path: Path, given_stores
         "PUBLIC_URL": "https://tickets.example",
         "PASS_KEY_FILE": str(tmp_path / "pass.pem"),
     }
-    async with started(Application(tmp_path / "onsale", ENV="production", **settings)) as application:
-        discovery = await application.get("/realms/onsale/.well-known/openid-configuration")
-        assert discovery.status_code == 404
-        assert (await application.get("/.well-known/jwks.json")).json() == signer.jwks
-        assert "Password" not in application.output
-        assert not application.data_dir.exists()
+    application = Application(tmp_path / "onsale", ENV="production", **settings)
+    await application.start()
+    await wait_until(lambda: "Onsale is running" in application.output, timeout=60, what="the banner")
+    discovery = await application.get("/realms/onsale/.well-known/openid-configuration")
+    assert discovery.status_code == 404
+    assert (await application.get("/.well-known/jwks.json")).json() == signer.jwks
+    await wait_until(lambda: "the signing keys failed" in application.output, what="the line about the issuer")
+    status, problems = await _readiness(application)
+    assert (status, application.output.count("fetching the signing keys")) == (503, 1)
+    assert "the issuer https://id.example/realms/x does not answer at https://id.example/realms/x/.well-" in problems
+    assert "Password" not in application.output
+    assert not application.data_dir.exists()
+    assert await application.end() == 0
 
 
 async def test_uvicorn_serves_the_application_without_the_supervisor(

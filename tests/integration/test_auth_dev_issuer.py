@@ -17,6 +17,7 @@ from tests.support.issuer_client import (
     answer_of,
     issuer_client,
 )
+from tests.support.issuers import make_verifier
 from tests.support.tokens import AUDIENCE
 
 # One issuer serves all tests in this file; each test signs in again and has its own session.
@@ -37,7 +38,7 @@ async def client(data_dir: Path) -> AsyncIterator[IssuerClient]:
 
 @module_fixture
 async def verifier(client: IssuerClient) -> AsyncIterator[TokenVerifier]:
-    verifier = TokenVerifier(client.issuer, AUDIENCE)
+    verifier = make_verifier(client.issuer)
     yield verifier
     await verifier.aclose()
 
@@ -120,7 +121,7 @@ async def test_id_and_refresh_tokens_are_refused_as_access_tokens(
 async def test_two_processes_that_share_a_folder_are_one_issuer(client: IssuerClient, data_dir: Path) -> None:
     async with issuer_client(data_dir, issuer=client.issuer) as second:
         tokens = (await second.with_password()).json()
-        verifier = TokenVerifier(client.issuer, AUDIENCE)
+        verifier = make_verifier(client.issuer)
         assert (await verifier.verify(tokens["access_token"])).name == "alice"
         assert (await client.refresh(tokens["refresh_token"])).status_code == 200
         await verifier.aclose()

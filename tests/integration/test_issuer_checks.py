@@ -10,8 +10,9 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from auth.issuer_http import IssuerHttp
 from auth.revocation.issuer_checks import MAX_ANSWER_BYTES, IssuerChecks, IssuerUnavailable, TokenState
-from auth.tokens import read_roles
+from auth.roles_claim import RolesClaim
 from auth.viewer import Role
+from settings import OidcSettings
 from tests.support.issuer_client import CLIENT_ID, issuer_client
 from tests.support.token_states import ENCODED_CREDENTIALS, SECRET, TokenStateServer, running_token_state_server
 
@@ -27,7 +28,8 @@ async def server() -> AsyncIterator[TokenStateServer]:
 @asynccontextmanager
 async def checks_of(issuer: str, secret: str | None = None) -> AsyncIterator[IssuerChecks]:
     http = IssuerHttp(issuer)
-    async with aclosing(IssuerChecks(http, client_id=CLIENT_ID, client_secret=secret, read_roles=read_roles)) as checks:
+    roles = RolesClaim(OidcSettings().roles_claim, OidcSettings().role_names)
+    async with aclosing(IssuerChecks(http, client_id=CLIENT_ID, client_secret=secret, read_roles=roles.read)) as checks:
         yield checks
 
 

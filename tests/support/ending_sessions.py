@@ -10,10 +10,10 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from auth.issuer_http import IssuerHttp
 from auth.revocation.backchannel_logout import PATH
-from auth.revocation.rechecks import RECHECK_S
 from auth.revocation.session_ends import SessionEnds, open_session_ends
 from auth.tokens import TokenVerifier
 from resolvers.context import Resources
+from settings import OidcSettings
 from storage.connect import Stores
 from storage.keys import REVOCATIONS_CHANNEL
 from tests.support.hub_recorder import PUSH_INTERVALS, TICK_S
@@ -21,7 +21,6 @@ from tests.support.logout_tokens import CLIENT_ID
 from tests.support.sale import PASSES
 from tests.support.serving import serving
 from tests.support.shop import MAX_BODY_BYTES, LateService
-from tests.support.tokens import AUDIENCE
 from web.graphql_service import GraphQLService, open_graphql_service
 
 
@@ -39,19 +38,18 @@ class Process:
 
 @asynccontextmanager
 async def process_on(
-    stores: Stores, redis_url: str, *, issuer: str, client_secret: str | None = None, recheck_s: float = RECHECK_S
+    stores: Stores, redis_url: str, *, issuer: str, client_secret: str | None = None, recheck_s: int = 60
 ) -> AsyncIterator[Process]:
     late = LateService()
+    settings = OidcSettings(client_id=CLIENT_ID, client_secret=client_secret, recheck_s=recheck_s)
     async with (
-        aclosing(TokenVerifier(issuer, AUDIENCE)) as tokens,
+        aclosing(TokenVerifier(IssuerHttp(issuer), settings)) as tokens,
         open_session_ends(
             stores.revocations,
             tokens,
             publish_hint=lambda: stores.hint_publisher.publish(REVOCATIONS_CHANNEL),
             issuer=IssuerHttp(issuer),
-            client_id=CLIENT_ID,
-            client_secret=client_secret,
-            recheck_s=recheck_s,
+            settings=settings,
         ) as session_ends,
         open_graphql_service(
             Resources(stores, PASSES),

@@ -3,12 +3,16 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from auth.issuer_http import IssuerHttp
+from auth.tokens import TokenVerifier
+from settings import OidcSettings
 from tests.support.serving import serving
 from tests.support.tokens import jwk
 
@@ -41,6 +45,11 @@ class KeyServer:
         self.key_fetches += 1
         await self.gate.wait()
         return self.failure or JSONResponse({"keys": self.keys})
+
+
+def make_verifier(issuer: str, **changes: Any) -> TokenVerifier:
+    """Return a verifier with the default settings, except for `changes`."""
+    return TokenVerifier(IssuerHttp(issuer), OidcSettings(**changes))
 
 
 @asynccontextmanager

@@ -11,10 +11,10 @@ import jwt
 from starlette.applications import Starlette
 from starlette.types import Receive, Scope, Send
 
-from auth.jwks import ALGORITHMS
 from auth.revocation.backchannel_logout import PATH, BackchannelLogout, routes
 from auth.revocation.logout_tokens import EVENT, LogoutTokenVerifier
 from auth.revocation.revocations import Revocations
+from settings.oidc import ALGORITHMS
 from tests.support.revocations import FakeRevocationStore
 from tests.support.tokens import SUBJECT, jwk, signed
 

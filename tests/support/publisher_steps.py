@@ -4,10 +4,10 @@ import logging
 
 from domain.ids import ConcertId, PersonId
 from domain.topics import QueueTopic
-from storage.outage_log import OutageLog
 from subscriptions.publishing.concert_publisher import ConcertPublisher
 from subscriptions.publishing.push_intervals import PushIntervals
 from subscriptions.publishing.subscriber_groups import Subscriber
+from telemetry.outage_log import OutageLog
 from tests.support.fake_queue import FakeQueue
 from tests.support.hub_recorder import SnapshotRecorder
 from tests.support.snapshots import CONCERT

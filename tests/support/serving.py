@@ -4,6 +4,7 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -12,10 +13,11 @@ from web.server import make_config
 
 
 @asynccontextmanager
-async def serving(build: Callable[[str], ASGIApp]) -> AsyncIterator[str]:
+async def serving(build: Callable[[str], ASGIApp], *, certificate: Path | None = None) -> AsyncIterator[str]:
     """Serve an app within the block.
 
-    `build` receives the base URL of the app, because an issuer has to know its own URL.
+    `build` receives the base URL of the app, because an issuer has to know its own URL. With a
+    certificate, a file that also contains its key, the app is served over TLS.
     """
     # If the protocol were 0, the default, asyncio would not set TCP_NODELAY, and every answer would
     # take 40 ms.
@@ -23,11 +25,13 @@ async def serving(build: Callable[[str], ASGIApp]) -> AsyncIterator[str]:
         listener.bind(("127.0.0.1", 0))
         # From here on, connections are queued, so clients may connect before the server runs.
         listener.listen()
-        base = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        base = f"{'https' if certificate else 'http'}://127.0.0.1:{listener.getsockname()[1]}"
         # Unlike a real server, this one logs little, and it does not run the lifespan because the
         # test opens and closes the app itself. On a busy machine, a client may be idle for a long
         # time; it must not lose its connection just as it sends a request.
-        config = make_config(build(base), log_level="warning", lifespan="off", timeout_keep_alive=3_600)
+        config = make_config(
+            build(base), log_level="warning", lifespan="off", timeout_keep_alive=3_600, ssl_certfile=certificate
+        )
         server = uvicorn.Server(config)
         task = asyncio.create_task(server.serve(sockets=[listener]))
         try:

@@ -20,10 +20,10 @@ from settings import Settings
 from storage.connect import Stores
 from subscriptions.sockets.limits import Limits
 from tests.support.hub_recorder import PUSH_INTERVALS, TICK_S
-from tests.support.issuers import KeyServer
+from tests.support.issuers import KeyServer, make_verifier
 from tests.support.sale import PASSES
 from tests.support.serving import serving
-from tests.support.tokens import AUDIENCE, access_claims, jwk, signed
+from tests.support.tokens import access_claims, jwk, signed
 from web.graphql_service import GraphQLService, open_graphql_service
 from web.middleware import RequestMiddleware
 
@@ -203,7 +203,7 @@ async def shop_on(
 
     def build(base: str) -> Starlette:
         client, issuer = httpx2.AsyncClient(base_url=base, timeout=30), KeyServer(base, jwk("k1"))
-        shops.append(Shop(client, issuer, stores, redis_url, TokenVerifier(issuer.issuer, AUDIENCE)))
+        shops.append(Shop(client, issuer, stores, redis_url, make_verifier(issuer.issuer)))
         routes = [Route("/graphql", late), WebSocketRoute("/graphql", late), *issuer.app.routes]
         return Starlette(routes=routes, middleware=[Middleware(RequestMiddleware)])
 

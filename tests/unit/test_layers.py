@@ -13,7 +13,7 @@ BELOW_RESOLVERS = {"domain", "storage", "subscriptions", "auth", "payments", "ti
 MAY_IMPORT: dict[str, set[str]] = {
     "domain": set(),
     "settings": set(),
-    "telemetry": set(),
+    "telemetry": {"domain"},
     "storage": {"domain"},
     "subscriptions": {"domain", "storage"},
     "auth": {"domain", "settings"},

@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from storage.outage_log import SUMMARY_EVERY_S, OutageLog
+from telemetry.outage_log import SUMMARY_EVERY_S, OutageLog
 
 LOG = logging.getLogger("outage")
 

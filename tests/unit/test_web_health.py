@@ -18,11 +18,17 @@ class _Stores:
         return list(self._problems)
 
 
+class _Issuer:
+    def __init__(self, *, problem: str | None = None, warning: str | None = None) -> None:
+        self.problem = problem
+        self.warning = warning
+
+
 async def _get(path: str, stores: _Stores, **state: object) -> httpx2.Response:
     routes = Starlette(routes=health.routes)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        await routes({**scope, "state": {"stores": stores, **state}}, receive, send)
+        await routes({**scope, "state": {"stores": stores, "issuer": None, **state}}, receive, send)
 
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://onsale") as client:
         return await client.get(path)
@@ -46,6 +52,17 @@ async def test_process_that_does_not_know_the_ended_sessions_is_not_ready() -> N
     assert (answer.status_code, answer.json()) == (503, {"status": "not ready", "problems": problems})
     await revocations.read_new()
     assert (await _get("/readyz", _Stores(), revocations=revocations)).status_code == 200
+
+
+async def test_process_that_can_accept_no_token_is_not_ready() -> None:
+    answer = await _get("/readyz", _Stores("no index"), issuer=_Issuer(problem="no keys"))
+    assert answer.status_code == 503
+    assert answer.json() == {"status": "not ready", "problems": ["no index", "no keys"]}
+
+
+async def test_process_with_known_keys_is_ready_without_its_issuer() -> None:
+    answer = await _get("/readyz", _Stores(), issuer=_Issuer(warning="the issuer is away"))
+    assert (answer.status_code, answer.json()) == (200, {"status": "ready", "warnings": ["the issuer is away"]})
 
 
 @pytest.mark.parametrize("stores", [_Stores(), _Stores("all is lost")])
