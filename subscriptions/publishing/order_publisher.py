@@ -1,6 +1,7 @@
 """Publishes orders to their subscribers.
 
-One `$in` query per second reads all orders. An order is published when its version increases.
+One `$in` query per second reads all of these orders. An order is published when its version
+increases.
 """
 
 import asyncio

@@ -51,7 +51,7 @@ class SharedSnapshot:
     sold_out_number: int
     """The first number for which no stock will be left."""
     intervals_without_number_s: tuple[float, ...]
-    """The push intervals of people without a number, indexed by `Membership`."""
+    """The push intervals for people without a number, indexed by `Membership`."""
     sold_out_without_number: tuple[bool, ...]
     """Whether no stock will be left for people without a number, indexed by `Membership`."""
 
