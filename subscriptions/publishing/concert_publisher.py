@@ -136,7 +136,7 @@ class ConcertPublisher:
 
     async def _refresh(self) -> None:
         self._queue.next_due_s = inf
-        self._mark_dirty(self._groups.begin_round())
+        self._mark_dirty(self._groups.begin_refresh())
         last = self._last_state
         snapshot = await self._reader.read_snapshot(
             self._concert_id, after=AFTER_EVERY_VERSION if last is None else last.version

@@ -64,7 +64,7 @@ class OrderPublisher:
             self.is_running = False
 
     async def _refresh(self) -> None:
-        self._groups.begin_round()
+        self._groups.begin_refresh()
         topics = {topic.order_id: topic for topic in self._groups.topics() if isinstance(topic, OrderTopic)}
         for order in await self._reader.read_orders(topics) if topics else ():
             is_newer = order.version > self._versions.get(order.id, 0)
