@@ -83,7 +83,7 @@ class ConcertTransaction:
         return await self._run(write.concert.id, lambda session: self._write(write, session))
 
     async def move_units(self, concert_id: ConcertId, move: HouseMove) -> bool:
-        """Write a move of units that follows a change. Return False if another process moved first.
+        """Write a move of units by itself. Return False if another process got there first.
 
         Raises DuplicateKeyError if another order has one of the units, and TemporarilyUnavailable
         if the outcome is unknown.

@@ -154,7 +154,7 @@ class ConcertPublisher:
             self._queue.mark_dirty(changes.people)
             self._holds.mark_dirty(changes.people)
         if last is not None:
-            self._mark_people_affected_together(last, now)
+            self._mark_queue_wide_changes(last, now)
         shared = SharedSnapshot.build(snapshot.room_snapshot, snapshot.stock, self._push_intervals)
         # Personal snapshots are published first, because an organizer's selection may read from a
         # slow database.
@@ -167,7 +167,7 @@ class ConcertPublisher:
         self._queue.mark_dirty(topic.person_id for topic in topics if isinstance(topic, QueueTopic))
         self._holds.mark_dirty(topic.person_id for topic in topics if isinstance(topic, HoldsTopic))
 
-    def _mark_people_affected_together(self, last: QueueState, now: QueueState) -> None:
+    def _mark_queue_wide_changes(self, last: QueueState, now: QueueState) -> None:
         """Mark people affected by a change to the queue that was not written to their records."""
         if (last.round, last.is_opened, last.over_id) != (now.round, now.is_opened, now.over_id):
             # The queue was reset or opened, or its sale ended, so every entry may have a new state

@@ -39,7 +39,7 @@ class OriginRules:
         if self._allows_loopback and _is_loopback(origin):
             return None
         return (
-            f"Pages of the origin {given[0][:_MAX_SHOWN]!r} may not open sockets here;"
+            f"Pages from the origin {given[0][:_MAX_SHOWN]!r} may not open sockets here;"
             f" the server's setting {SETTING} names the origins that may."
         )
 

@@ -8,7 +8,7 @@ end
 
 -- Returns how many units are on sale: those that the house does not have, limited by the capacity
 -- and by a lower capacity that is being decided. Tiers stored by earlier versions of Onsale have no
--- `capacity`; their house already has every unit above it.
+-- `capacity` here; the house already has every unit above their capacity.
 local function count_on_sale(top, withdrawn, capacity, proposed)
   local on_sale = top - withdrawn
   if capacity then on_sale = math.min(on_sale, tonumber(capacity)) end
