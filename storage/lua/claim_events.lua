@@ -28,7 +28,7 @@ for _, seen in ipairs(examined_events) do
     if holder == HANDLING and tries >= tonumber(ARGV[4]) then
       to_dead_letter(group, id, tries, 'no handler acknowledged it', ARGV[5])
     else
-      -- For an event that is no longer in the stream, XCLAIM returns nothing and ends its pending state.
+      -- For an event that is no longer in the stream, XCLAIM returns nothing and stops tracking it.
       local claimed = redis.call('XCLAIM', EVENTS, group, HANDLING, 0, id)[1]
       if claimed then deliver(claimed, tries + 1) end
     end
