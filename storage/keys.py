@@ -17,8 +17,8 @@ purchases           hash    fingerprint of an idempotency key -> digest of the i
 changes             zset    person -> version at which one of their entries or holds last changed
 entries             hash    person -> their latest queue entry (JSON)
 waiters             hash    entry id -> person; waiting entries only
-departed            string  one bit per number that left, ended or was called out of order, at
-                            base + number
+departed            string  one bit per number, at base + number: set if its person left, ended or
+                            was called out of order
 slots               zset    person -> end of their call or pass, unix ms; READY and ADMITTED
 presence_deadlines  zset    person -> time until which they count as present, unix ms; only for
                             waiting people without a connection

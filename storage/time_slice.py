@@ -1,6 +1,6 @@
 """Lets long work yield to the other tasks on the event loop at regular intervals.
 
-The intervals depend on the time that the steps of the work take, not on their number.
+The intervals are measured in time, not in steps of the work.
 """
 
 import asyncio

@@ -128,7 +128,7 @@ class OperationRunner(Protocol[C_contra]):
         ...
 
 
-# Sources: they render subscriptions for the publishers, which do not know GraphQL
+# Sources: they render subscriptions for the publishers, which know nothing about GraphQL
 
 
 class Source(Protocol):
@@ -141,7 +141,7 @@ class Source(Protocol):
     def group(self) -> Hashable:
         """Return the group.
 
-        Sources of one topic and group have the same payload, so one of them renders it for all.
+        Sources with the same topic and group share a payload, so one of them renders it for all.
         """
 
     def render_cached(self, snapshot: Snapshot) -> Rendered | None:
@@ -180,7 +180,7 @@ class ConcertSnapshot:
 class SnapshotReader(Protocol):
     """A reader of snapshots.
 
-    Calls in one turn of the event loop reach the store together and in order.
+    Calls made in one turn of the event loop reach the store together and in order.
     """
 
     async def read_snapshot(self, concert_id: ConcertId, *, after: int) -> ConcertSnapshot:

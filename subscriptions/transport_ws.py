@@ -25,7 +25,7 @@ SUBPROTOCOL = "graphql-transport-ws"
 
 
 class GraphQLSocket(Generic[C]):
-    """An ASGI application for scopes of type websocket.
+    """An ASGI application for WebSocket scopes.
 
     `connection_counter` may be shared with the event streams.
     """

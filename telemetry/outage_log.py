@@ -44,7 +44,7 @@ class OutageLog:
         self._attempts += 1
 
     def succeeded(self, user: Hashable) -> None:
-        """Record a success, and log a summary if it was the last user that failed."""
+        """Record a success, and log a summary if no other user is still failing."""
         if self._failed_s.pop(user, None) is None:
             return
         now_s = self._clock()

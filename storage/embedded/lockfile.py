@@ -32,7 +32,7 @@ class LockFile:
         return True
 
     def last_holder(self) -> LockHolder | None:
-        """Return the process that holds or last held the lock; None if no process ever has."""
+        """Return the process that holds or last held the lock; None if no process is recorded."""
         self._file.seek(0)
         words = self._file.read().split()
         if len(words) != 2 or not all(word.isdecimal() for word in words):

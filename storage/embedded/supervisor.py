@@ -81,7 +81,9 @@ def find_stores(data_dir: Path, *, redis_url: str | None, mongo_url: str | None)
     missing = {"ONSALE_REDIS_URL": redis_url, "ONSALE_MONGO_URL": mongo_url}
     if redis_url is None or mongo_url is None:
         settings = " and ".join(name for name, url in missing.items() if url is None)
-        raise ServerStartError(f"no embedded store runs in {data_dir}; start Onsale with `make run`, or set {settings}")
+        raise ServerStartError(
+            f"no embedded store is running in {data_dir}; start Onsale with `make run`, or set {settings}"
+        )
     return StoreUrls(redis_url, mongo_url)
 
 

@@ -22,7 +22,7 @@ class Valkey(ServerProcess):
                 "port": str(self.port),
                 "dir": str(self.directory),
                 "appendonly": "yes",
-                # One fsync covers all commands of one event loop iteration, so it costs little.
+                # One fsync covers all commands in one event loop iteration, so it costs little.
                 "appendfsync": "always",
                 "save": "",
                 "maxmemory-policy": "noeviction",

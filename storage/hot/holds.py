@@ -51,7 +51,7 @@ class HoldStore:
         digest: str,
         pass_entry_id: EntryId | None = None,
     ) -> Hold:
-        """Hold the tickets of all lines or none, and return the hold. A tier may occur in only one
+        """Hold the tickets in all lines or none, and return the hold. A tier may occur in only one
         line.
 
         Raises a domain error for each refusal listed in the header of hold_tickets.lua.
@@ -107,8 +107,8 @@ class HoldStore:
     ) -> Hold:
         """Move a hold to BUYING, and return it with the units to record.
 
-        Raises AlreadySold if the hold has become an order, PurchaseInProgress if another hold of
-        the same pass is being bought, HoldEnded if the hold has ended, IdempotencyConflict if the
+        Raises AlreadySold if the hold has become an order, PurchaseInProgress if another hold under
+        its pass is being bought, HoldEnded if the hold has ended, IdempotencyConflict if the
         key was used with another input, and NotFound if the hold is unknown or belongs to another
         person.
         """

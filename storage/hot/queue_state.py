@@ -32,7 +32,7 @@ class RoomState:
 
     @classmethod
     def empty(cls, status: RoomStatus, *, epoch: int = 0) -> Self:
-        """Return the state of a room without keys in the store, of a draft or a past concert."""
+        """Return the state of a room without keys in the store, as for a draft or past concert."""
         return cls(
             epoch=epoch,
             version=0,

@@ -31,7 +31,7 @@ considered dead.
 """
 
 MAX_ADMIT_ATTEMPTS = 40
-"""The limit for one `admitNext`. Each attempt ends up to 250 entries of absent people."""
+"""The limit for one `admitNext`. Each attempt ends entries of up to 250 absent people."""
 
 
 @dataclass(frozen=True, slots=True)

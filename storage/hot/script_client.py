@@ -1,7 +1,7 @@
 """The client for the hot store. Calls made in the same event loop iteration share one round trip
 and one fsync.
 
-Calls wait in one bounded queue, from which a few pipelines, each with one connection, take batches.
+Calls wait in one bounded queue, from which two pipelines, each with one connection, take batches.
 A pipeline connects before it encodes the calls, because each call contains the incarnation of the
 store as seen by its connection; scripts refuse any other (lua/lib/prologue.lua). A call whose
 connection broke is encoded again for a new connection, so every script must tolerate being executed
@@ -248,7 +248,7 @@ class _Pipeline:
         time_slice = TimeSlice()
         for call in batch:
             # Replies that have already arrived are parsed without yielding, and parsing large ones
-            # takes long.
+            # takes a long time.
             await time_slice.checkpoint()
             try:
                 call.succeed(await connection.read_response())

@@ -17,8 +17,8 @@ if opens_now then redis.call('HSET', STATE, 'opened_ms', now) end
 local ends_now = room.is_over and (room.over_id or -1) < room.base + room.tail
 if ends_now then end_sale() end
 local ended, is_more = end_due()
-local silent = expire_leases(bound)
+local disconnected = expire_leases(bound)
 local called, is_bounded, has_moved = call_next(bound, bound)
 drop_old_slices()
-if opens_now or ends_now or has_moved or ended + silent + called > 0 then commit() end
-return {'RAN', called, (is_bounded or is_more or silent >= bound) and 1 or 0, is_idle and 0 or 1}
+if opens_now or ends_now or has_moved or ended + disconnected + called > 0 then commit() end
+return {'RAN', called, (is_bounded or is_more or disconnected >= bound) and 1 or 0, is_idle and 0 or 1}

@@ -1,6 +1,6 @@
 --[[ Deliver events from the concert's stream to a group: first those that are due for another try,
 then new ones. A missing group is created. An event that was delivered too often without being
-acknowledged, because it crashes its handlers, becomes a dead letter.
+acknowledged, perhaps because it crashes its handlers, becomes a dead letter.
 KEYS      of the concert, in the order of keys.py
 ARGV[1]   group
 ARGV[2]   limit        maximum number of events to deliver, and of pending events to examine
@@ -28,7 +28,7 @@ for _, seen in ipairs(examined_events) do
     if holder == HANDLING and tries >= tonumber(ARGV[4]) then
       to_dead_letter(group, id, tries, 'no handler acknowledged it', ARGV[5])
     else
-      -- For an event that is no longer in the stream, XCLAIM returns nothing and ends its delivery.
+      -- For an event that is no longer in the stream, XCLAIM returns nothing and stops tracking it.
       local claimed = redis.call('XCLAIM', EVENTS, group, HANDLING, 0, id)[1]
       if claimed then deliver(claimed, tries + 1) end
     end
@@ -36,9 +36,9 @@ for _, seen in ipairs(examined_events) do
 end
 if #examined_events == limit then reply[2] = examined_events[limit][1] end
 
-local capacity = limit - (#reply - 2)
-if capacity > 0 then
-  local new = redis.call('XREADGROUP', 'GROUP', group, HANDLING, 'COUNT', capacity, 'STREAMS', EVENTS, '>')
+local remaining = limit - (#reply - 2)
+if remaining > 0 then
+  local new = redis.call('XREADGROUP', 'GROUP', group, HANDLING, 'COUNT', remaining, 'STREAMS', EVENTS, '>')
   for _, entry in ipairs(new and new[1][2] or {}) do deliver(entry, 1) end
 end
 return reply

@@ -1,4 +1,4 @@
---[[ Remove the caps of lower capacities that MongoDB can no longer store, because the epoch of the
+--[[ Remove the caps at lower capacities that MongoDB can no longer store, because the epoch of the
 concert was raised after they were proposed. The caps of a later proposal are kept.
 KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation  as seen by this connection

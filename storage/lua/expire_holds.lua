@@ -1,6 +1,6 @@
 --[[ One run of the expiry worker: end holds that are due, and set the expiry time of every key
 created since the last run. A run after a gap of more than five seconds ends no holds; instead, it
-grants all people the grace period of a lost connection.
+grants all people the grace period for lost connections.
 KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation  as seen by this connection
 ARGV[2]   limit        maximum number of holds to end in this run

@@ -29,8 +29,9 @@ def search_fields(name: str, venue: Venue, version: int) -> Document:
 
 
 def search_conditions(filter_: ConcertFilter) -> list[Document]:
-    """Return the query conditions for the texts of a filter. Every word must be a prefix of one of
-    the concert's words. Texts from clients are compared literally, never as patterns.
+    """Return the query conditions for the search text and city of a filter. Every word must be a
+    prefix of one of the concert's words. Text from clients is compared literally, never as a
+    pattern.
     """
     words = query_words(filter_.search or "")
     found: list[Document] = [{"search.words": {"$elemMatch": {"$gte": word, "$lt": word + _LAST}}} for word in words]

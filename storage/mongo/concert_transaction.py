@@ -1,5 +1,5 @@
 """MongoDB transactions: one writes a change to a concert (its document, the audit row and orders of
-the house), the other moves units to the house or back later.
+the house), the other later moves units to the house or back.
 """
 
 import asyncio
@@ -83,7 +83,7 @@ class ConcertTransaction:
         return await self._run(write.concert.id, lambda session: self._write(write, session))
 
     async def move_units(self, concert_id: ConcertId, move: HouseMove) -> bool:
-        """Write a later move of units. Return False if another process was faster.
+        """Write a move of units by itself. Return False if another process got there first.
 
         Raises DuplicateKeyError if another order has one of the units, and TemporarilyUnavailable
         if the outcome is unknown.

@@ -39,8 +39,8 @@ class ConcertStore:
         self._currencies: dict[ConcertId, CurrencyCode] = {}
 
     async def create_indexes(self) -> None:
-        """Create the indexes for unique slugs, for lists sorted by start (of all concerts or by
-        status), and for search words.
+        """Create the indexes for unique slugs, for lists sorted by start time (of all concerts or
+        those with one status), and for search words.
         """
         await self._concerts.create_index([("slug", ASCENDING)], unique=True)
         await self._concerts.create_index([("startsAt", ASCENDING), ("_id", ASCENDING)])

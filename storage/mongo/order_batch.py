@@ -2,7 +2,7 @@
 
 In batches of 100, 52,000 orders a second can be inserted, compared with 3,000 one by one.
 
-A batch is sent as soon as one of the few senders is free; orders that arrive in the meantime form
+A batch is sent as soon as one of four senders is free; orders that arrive in the meantime form
 the next batch. Each order is encoded before it joins a batch, because one that cannot be encoded
 would make the whole batch fail.
 """

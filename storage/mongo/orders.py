@@ -51,7 +51,7 @@ class OrderStore:
         )
 
     async def has_unit_guards(self) -> bool:
-        """Return whether both guards of units exist: the unique index, and the validator that
+        """Return whether both guards on units exist: the unique index, and the validator that
         forbids the same unit twice in one order.
         """
         if UNITS_INDEX not in await self.collection.index_information():

@@ -1,4 +1,4 @@
-"""Audit rows of waiting rooms in MongoDB, written with majority concern. The row for a settings
+"""Audit rows for waiting rooms in MongoDB, written with majority concern. The row for a settings
 change is written in the same transaction. The row for a manual admission is inserted before people
 are called and completed afterwards.
 """

@@ -79,7 +79,7 @@ class CapacityProposals:
         word = await self._hot_state.drop_proposal(concert_id, proposal)
         match word:
             case "DROPPED":
-                log.info("a lower capacity of concert %s was not stored; its tickets are on sale again", concert_id)
+                log.info("a lower capacity for concert %s was not stored; its tickets are on sale again", concert_id)
             case "NO_PROPOSAL" | "UNKNOWN" | "RECOVERING":
                 # A later version, a later proposal or a recovery has removed the caps or will
                 # remove them.

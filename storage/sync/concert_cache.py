@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 REFRESH_S = 2.0
 MIN_REFRESH_S = 0.2
 """Minimum time between two reads of the list, however many unknown concerts are requested."""
-MOST_SEEN = 1_000
+MAX_SEEN = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +151,7 @@ class ConcertCache:
         self._seen.pop(concert_id, None)
         if found is None:
             return None
-        if len(self._seen) >= MOST_SEEN:
+        if len(self._seen) >= MAX_SEEN:
             del self._seen[next(iter(self._seen))]
         self._seen[concert_id] = _Seen(found, at)
         listed = (self._concerts or {}).get(concert_id)

@@ -121,7 +121,7 @@ class ConcertWriter:
         try:
             await self._proposals.settle(concert_id, proposal)
         except TemporarilyUnavailable as error:
-            log.warning("a lower capacity of concert %s will be settled later: %s", concert_id, error)
+            log.warning("a lower capacity for concert %s will be settled later: %s", concert_id, error)
 
     async def _with_commitment(self, concert: Concert) -> Concert:
         """Return the concert, with a commitment to its lottery if it needs one.

@@ -90,7 +90,7 @@ class HouseUnits:
         await self._order_sync.sync_owners(_units(moves))
 
     async def advance(self, concert_id: ConcertId, *, rounds: int) -> int:
-        """Add or withdraw units until every tier matches its capacity.
+        """Add or withdraw units until every tier matches its capacity, or `rounds` are used up.
 
         Each round changes each tier in one transaction.
 

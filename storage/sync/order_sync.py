@@ -1,6 +1,6 @@
 """Makes the hot state agree with the orders in MongoDB.
 
-It syncs one order, the owners of contested units, or a whole concert.
+It syncs one order, the orders that own contested units, or all orders of a concert.
 """
 
 import asyncio
@@ -60,7 +60,7 @@ class OrderSync:
         return all(await asyncio.gather(*[self.sync(order) for order in orders]))
 
     async def sync_changed_since(self, concert_id: ConcertId, *, since: datetime) -> None:
-        """Record the orders of a concert that changed after `since`."""
+        """Record the orders of a concert that changed at `since` or later."""
         changed = (await self._orders.changed_since(since)).get(concert_id, [])
         await self.sync_all(await self._orders.get_many([order_id for order_id, _ in changed]))
 

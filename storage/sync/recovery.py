@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 _outage = OutageLog(log, "the recovery of concerts")
 
 OVERLAP = timedelta(minutes=1)
-"""The clocks of hosts differ, and seconds may pass between the timestamp of an insert and its
+"""Clocks differ between hosts, and seconds may pass between the timestamp of an insert and its
 acknowledgement by the majority.
 """
 RETRY_PAUSE_S = 0.3
@@ -118,12 +118,12 @@ class Recovery:
         """Do the work of a recovery that has set its mark. `since` is a time before the recovery
         began.
 
-        Return False if it was superseded.
+        Return False if it was superseded or did not succeed.
         """
         self._unfinished[concert.id] = concert.epoch
         count = await self._order_sync.sync_concert(concert)
         if count is None or not await self._finish(concert):
-            log.warning("recovery %d of concert %s was superseded by a newer one", concert.epoch, concert.id)
+            log.warning("recovery %d of concert %s did not finish, or was superseded", concert.epoch, concert.id)
             return False
         self._unfinished.pop(concert.id, None)
         # Record the orders written in the meantime, which the hot state refused during the
@@ -148,7 +148,7 @@ class Recovery:
         return await self._concerts.raise_epoch(concert_id)
 
     async def _finish(self, concert: Concert) -> bool:
-        """Perform the last steps, and return False if the recovery was superseded.
+        """Perform the last steps. Return False if one failed or the recovery was superseded.
 
         No one can join before they are done, so no one can register for a lottery whose outcome is
         known.

@@ -1,7 +1,7 @@
 """Refreshes the snapshot of one concert and publishes it to all its subscribers in this process.
 
 A start, a gap, a new epoch and a tick all take the same path: read, compare with the last published
-state, publish. A hint only makes the next refresh earlier; if there are no hints, a refresh takes
+state, publish. A hint only brings the next refresh forward; without hints, a refresh takes
 place about once a second. The number of commands per refresh grows with the number of changes among
 the people connected to this process, not with the number of people.
 """
@@ -136,7 +136,7 @@ class ConcertPublisher:
 
     async def _refresh(self) -> None:
         self._queue.next_due_s = inf
-        self._mark_dirty(self._groups.begin_round())
+        self._mark_dirty(self._groups.begin_refresh())
         last = self._last_state
         snapshot = await self._reader.read_snapshot(
             self._concert_id, after=AFTER_EVERY_VERSION if last is None else last.version
@@ -154,7 +154,7 @@ class ConcertPublisher:
             self._queue.mark_dirty(changes.people)
             self._holds.mark_dirty(changes.people)
         if last is not None:
-            self._mark_changes_of_the_whole_queue(last, now)
+            self._mark_queue_wide_changes(last, now)
         shared = SharedSnapshot.build(snapshot.room_snapshot, snapshot.stock, self._push_intervals)
         # Personal snapshots are published first, because an organizer's selection may read from a
         # slow database.
@@ -167,8 +167,8 @@ class ConcertPublisher:
         self._queue.mark_dirty(topic.person_id for topic in topics if isinstance(topic, QueueTopic))
         self._holds.mark_dirty(topic.person_id for topic in topics if isinstance(topic, HoldsTopic))
 
-    def _mark_changes_of_the_whole_queue(self, last: QueueState, now: QueueState) -> None:
-        """Mark people affected by a change of the queue that was not written to their records."""
+    def _mark_queue_wide_changes(self, last: QueueState, now: QueueState) -> None:
+        """Mark people affected by a change to the queue that was not written to their records."""
         if (last.round, last.is_opened, last.over_id) != (now.round, now.is_opened, now.over_id):
             # The queue was reset or opened, or its sale ended, so every entry may have a new state
             # and number.

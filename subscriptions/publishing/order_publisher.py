@@ -1,6 +1,7 @@
 """Publishes orders to their subscribers.
 
-One `$in` query per second reads all orders. An order is published when its version increases.
+One `$in` query per second reads all of these orders. An order is published when its version
+increases.
 """
 
 import asyncio
@@ -63,7 +64,7 @@ class OrderPublisher:
             self.is_running = False
 
     async def _refresh(self) -> None:
-        self._groups.begin_round()
+        self._groups.begin_refresh()
         topics = {topic.order_id: topic for topic in self._groups.topics() if isinstance(topic, OrderTopic)}
         for order in await self._reader.read_orders(topics) if topics else ():
             is_newer = order.version > self._versions.get(order.id, 0)

@@ -169,8 +169,8 @@ class QueuePublisher:
 def _is_newer(record: EntryRecord, shared: SharedSnapshot) -> bool:
     """Return whether the person joined, or the queue opened, after `shared` was read."""
     state = shared.room_snapshot.state
-    is_drawn_since = record.state is EntryState.WAITING and not state.is_opened
-    return is_drawn_since or (record.round, record.number or 0) > (state.round, state.positions.tail)
+    was_drawn_since = record.state is EntryState.WAITING and not state.is_opened
+    return was_drawn_since or (record.round, record.number or 0) > (state.round, state.positions.tail)
 
 
 def _is_waiting(record: EntryRecord, shared: SharedSnapshot) -> bool:

@@ -76,8 +76,8 @@ class QueueSubscriber:
     def is_behind(self, shared: SharedSnapshot) -> bool:
         """Return whether this version has not been published to the person.
 
-        An estimate that changes only with time waits for the next version. Openings and ends, which
-        also depend only on the clock, do not wait.
+        An estimate that changes only with time waits for the next version. The opening of a queue
+        and the end of a sale, which also depend only on the clock, do not wait.
         """
         return shared.version_key != self._version_key or shared.announcement != self._announcement
 

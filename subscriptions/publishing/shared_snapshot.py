@@ -46,12 +46,12 @@ class SharedSnapshot:
     """The fields whose changes are published to every subscriber immediately."""
     common: tuple[object, ...]
     """The fields that are the same for every subscriber, without the versions."""
-    has_order: bool
+    is_ordered: bool
     intervals: IntervalsByNumber
     sold_out_number: int
     """The first number for which no stock will be left."""
     intervals_without_number_s: tuple[float, ...]
-    """The push intervals of people without a number, indexed by `Membership`."""
+    """The push intervals for people without a number, indexed by `Membership`."""
     sold_out_without_number: tuple[bool, ...]
     """Whether no stock will be left for people without a number, indexed by `Membership`."""
 
@@ -68,7 +68,7 @@ class SharedSnapshot:
             version_key=(room.epoch, room.version),
             announcement=announcement,
             common=(*announcement, room.serving_number, room.waiting_count, stock.epoch, stock.tiers),
-            has_order=room.settings.queueing_method is not QueueingMethod.RANDOM,
+            is_ordered=room.settings.queueing_method is not QueueingMethod.RANDOM,
             intervals=push_intervals.by_number(positions),
             sold_out_number=_first_number_at(positions, sold_out_from - room.slots_taken + 1),
             intervals_without_number_s=(push_intervals.rest_s, CALLED_INTERVAL_S, OUTSIDE_INTERVAL_S),
@@ -77,13 +77,13 @@ class SharedSnapshot:
 
     def interval_s(self, membership: Membership, number: int | None) -> float:
         """Return the maximum age of the person's published payload, in seconds."""
-        if number is None or membership is not Membership.IN_QUEUE or not self.has_order:
+        if number is None or membership is not Membership.IN_QUEUE or not self.is_ordered:
             return self.intervals_without_number_s[membership]
         return self.intervals.interval_s(number)
 
     def is_sold_out(self, membership: Membership, number: int | None) -> bool:
         """Return whether no stock will be left when the person is called."""
-        if number is None or membership is not Membership.IN_QUEUE or not self.has_order:
+        if number is None or membership is not Membership.IN_QUEUE or not self.is_ordered:
             return self.sold_out_without_number[membership]
         return number >= self.sold_out_number
 

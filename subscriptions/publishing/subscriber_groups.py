@@ -82,7 +82,7 @@ class SubscriberGroups:
         """Complete the first delivery of each pending subscriber with this error."""
         _fail_pending(self.pending(), error)
 
-    def begin_round(self) -> list[Topic]:
+    def begin_refresh(self) -> list[Topic]:
         """Begin a refresh that includes all current subscribers.
 
         Returns the topics of the pending subscribers.

@@ -1,7 +1,7 @@
 """The operations of one connection by id, with the newest unsent payloads of each subscription.
 
-An operation is started in a task; a running subscription needs no task. Payloads of one key replace
-each other, so a slow client skips to the newest state and memory stays bounded.
+An operation is started in a task; a running subscription needs no task. A payload replaces an
+unsent one with the same key, so a slow client skips to the newest state and memory stays bounded.
 """
 
 import asyncio
@@ -73,7 +73,7 @@ class ActiveOperation:
         self._handle: SubscriptionHandle | None = None
 
     def set_handle(self, handle: SubscriptionHandle) -> None:
-        """Keep the handle, or close it if the operation ended while it was being started."""
+        """Store the handle, or close it if the operation ended while it was being started."""
         if self.has_ended:
             handle.close()
         else:
@@ -155,9 +155,9 @@ class ActiveOperations(Generic[C]):
                 self._update_room()
 
     async def wait_for_room(self) -> None:
-        """Wait while too many completed operations are still running.
+        """Wait while too many operations that the client has completed are still running.
 
-        They do not count toward the operation limit, so no further message is read in this case.
+        They do not count toward the operation limit, so no further message is read meanwhile.
         """
         await self._has_room.wait()
 

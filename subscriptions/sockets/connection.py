@@ -26,7 +26,7 @@ from subscriptions.sockets.token_names import has_token_under_other_name
 
 _CLOSE_WAIT_S = 5.0
 _TOKEN_HINT = (
-    "This socket is not signed in, because its access token is in a place that is not read."
+    "This socket is not signed in, because its access token was sent where it is not read."
     " Send `Authorization: Bearer <access token>` in the payload of connection_init."
 )
 

@@ -18,7 +18,7 @@ class Due(Enum):
     GIVE_UP = auto()
     """No message arrived after the ping, so the socket must be closed."""
     SILENT = auto()
-    """No message arrived after a probe, and another socket needs the place."""
+    """No message arrived after a probe, and another socket needs this one's place."""
 
 
 @dataclass(slots=True)
@@ -62,7 +62,7 @@ class Deadlines:
         return min(self.expires_s, probe_ends_s, self.pinged_s + self.limits.pong_wait_s)
 
     def due(self, now_s: float) -> Due:
-        """Return which deadline has passed. Call this only after `next_s`.
+        """Return which deadline has passed. Call this only once `next_s` is past.
 
         If the result is PING, the wait for the answer starts.
         """

@@ -1,4 +1,4 @@
-"""Messages of graphql-transport-ws: parses and checks those from clients, and builds ours."""
+"""Parses and checks graphql-transport-ws messages from clients, and builds our own."""
 
 import secrets
 from collections.abc import Mapping

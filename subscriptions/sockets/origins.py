@@ -18,7 +18,7 @@ _MAX_SHOWN = 200
 class OriginRules:
     """The origins whose pages may open sockets, in addition to those of the server's own host.
 
-    `allows_loopback` adds every page of this machine. Development needs it, because a page from a
+    `allows_loopback` adds every page on this machine. Development needs it, because a page from a
     development server has a different port.
     """
 
@@ -39,15 +39,15 @@ class OriginRules:
         if self._allows_loopback and _is_loopback(origin):
             return None
         return (
-            f"Pages of the origin {given[0][:_MAX_SHOWN]!r} may not open sockets here;"
+            f"Pages from the origin {given[0][:_MAX_SHOWN]!r} may not open sockets here;"
             f" the server's setting {SETTING} names the origins that may."
         )
 
     def _is_of_host(self, origin: str, host: str) -> bool:
-        """Return whether the origin has the host of the request, whatever its scheme.
+        """Return whether the origin has the same host as the request, whatever its scheme.
 
-        React Native makes an origin up from the host of the socket, and a proxy may end TLS. This
-        is safe because the socket has no cookie: its caller is known by a token only.
+        React Native makes up an origin from the host of the socket, and a proxy may terminate TLS.
+        This is safe because the socket uses no cookie: only a token identifies its caller.
         """
         scheme, separator, own = origin.partition("://")
         return bool(separator) and scheme in _SCHEMES and _without_port(own) == _without_port(host.lower()) != ""

@@ -49,10 +49,10 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         self.conn = _Frames(max_size=min(config.ws_max_size, Limits().message_bytes), logger=self.logger)
 
     def start_keepalive(self) -> None:
-        """Disable the pings of uvicorn.
+        """Disable uvicorn's own pings.
 
-        Our pings are messages of the protocol. The pings of uvicorn would close sockets with 1011,
-        after which clients do not reconnect.
+        Our pings are messages in the protocol. uvicorn's pings would close sockets with 1011, after
+        which clients do not reconnect.
         """
 
     def send_receive_event_to_app(self) -> None:

@@ -58,7 +58,7 @@ async def key_server() -> AsyncIterator[KeyServer]:
 
 @pytest.fixture
 def small_transactions(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Limit transactions to three units, so that a change of more units counts as large."""
+    """Limit transactions to three units, so that a capacity change of more units is large."""
     monkeypatch.setattr(house_units, "MAX_UNITS_PER_TRANSACTION", 3)
     monkeypatch.setattr(house_units, "MAX_UNITS_PER_ORDER", 2)
 
@@ -72,7 +72,7 @@ async def _check_expiry(stores: Stores, url: str) -> None:
 
         async def all_keys_expire() -> bool:
             await ExpiryWorker().run_once(stores)
-            kept = {name for name in await client.keys() if await client.ttl(name) == -1}
-            return kept <= PERMANENT_KEYS
+            without_expiry = {name for name in await client.keys() if await client.ttl(name) == -1}
+            return without_expiry <= PERMANENT_KEYS
 
         await wait_until(all_keys_expire, what="an expiry on every key")

@@ -1,4 +1,4 @@
-"""Pages of the development issuer: sign-in, sign-out and refused redirects."""
+"""The development issuer's pages: sign-in, sign-out and refused redirects."""
 
 from collections.abc import AsyncIterator
 from html.parser import HTMLParser

@@ -25,7 +25,7 @@ from tests.support.tokens import AUDIENCE
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 NOT_STARTED = "This sign-in was not started in this browser, or it has expired; sign in again."
-# No response header may contain a token, not even in a redirect or a cookie.
+# No response header may contain a token, not even a redirect or a cookie.
 TOKEN = re.compile(r"ey[\w-]+\.ey[\w-]+\.")
 
 

@@ -1,4 +1,4 @@
-"""`make bench-queue` with few people: every part completes and finds what it counts."""
+"""`make bench-queue` with a few people: every part completes and measures what it should."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The demo catalog is loaded only into an empty database, even if several processes start."""
+"""The demo catalog is loaded once, into an empty database, even if several processes start."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable

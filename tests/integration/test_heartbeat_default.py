@@ -1,4 +1,4 @@
-"""A hidden tab runs its timers once a minute. This keeps a queue entry by default."""
+"""A hidden tab runs its timers once a minute, which keeps a queue entry alive by default."""
 
 from dataclasses import replace
 from typing import Any
@@ -16,7 +16,7 @@ from tests.support.sale import on_sale, organizer
 DEFAULT_MS = RoomSettings().heartbeat_timeout_ms
 
 
-async def test_one_heartbeat_per_minute_keeps_an_entry_by_default(any_stores: Stores) -> None:
+async def test_one_heartbeat_per_minute_keeps_an_entry_alive_by_default(any_stores: Stores) -> None:
     concert = await with_room(any_stores, heartbeat_timeout_ms=DEFAULT_MS, queue_all=True)
     await join(any_stores, concert, "ann", "ben")
     for _ in range(3):

@@ -42,7 +42,7 @@ async def reset_with_30_buyers(stores: Stores) -> tuple[Concert, list[PersonId]]
     return await rooms.reset(organizer(stores), concert.id, RoomSettingsPatch(), key()), buyers
 
 
-async def test_purchases_from_an_earlier_round_move_no_position(stores: Stores, hub: Hub) -> None:
+async def test_purchases_from_an_earlier_round_change_no_position(stores: Stores, hub: Hub) -> None:
     """Thirty people called before a reset buy tickets before the new round calls anyone."""
     concert, buyers = await reset_with_30_buyers(stores)
     await join(stores, concert, "ann")

@@ -1,4 +1,4 @@
-"""During an outage of the broker, the feeds of a process log one warning and then one summary."""
+"""During a broker outage, the feeds of a process together log one warning and then one summary."""
 
 import logging
 
@@ -10,7 +10,7 @@ from subscriptions.feed import GAP, Feed
 from tests.support.waiting import wait_until
 
 
-async def test_outage_of_the_broker_is_logged_once(own_valkey: ServerProcess, caplog: pytest.LogCaptureFixture) -> None:
+async def test_feeds_log_a_broker_outage_once(own_valkey: ServerProcess, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING, logger="subscriptions.feed")
     feeds, received = [Feed(own_valkey.url) for _ in range(2)], list[str]()
     for feed in feeds:
@@ -18,14 +18,14 @@ async def test_outage_of_the_broker_is_logged_once(own_valkey: ServerProcess, ca
         feed.listen("a", received.append)
     await wait_until(lambda: _count_connections(own_valkey.url, "onsale-feed") == 2, what="the connections")
     await own_valkey.kill()
-    attempts = 0
+    polls = 0
 
-    def is_tried_again() -> bool:
-        nonlocal attempts
-        attempts += 1
-        return attempts > 200
+    def has_polled_200_times() -> bool:
+        nonlocal polls
+        polls += 1
+        return polls > 200
 
-    await wait_until(is_tried_again, what="further attempts")
+    await wait_until(has_polled_200_times, what="time for further attempts to connect")
     received.clear()
     await own_valkey.start()
     await wait_until(lambda: received.count(GAP) == 2, what="the gaps")

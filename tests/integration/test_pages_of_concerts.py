@@ -34,7 +34,7 @@ async def execute(stores: Stores, document: str, **variables: Any) -> Any:
 
 
 @contextmanager
-def counted_reads() -> Iterator[list[str]]:
+def recorded_reads() -> Iterator[list[str]]:
     """Record the name of each method called to read concerts from MongoDB."""
     reads: list[str] = []
 
@@ -54,7 +54,7 @@ def counted_reads() -> Iterator[list[str]]:
 
 async def test_page_reads_stocks_and_rooms_in_one_round_trip(stores: Stores) -> None:
     await fill(stores, 30)
-    with recorded_calls(stores) as calls, counted_reads() as reads:
+    with recorded_calls(stores) as calls, recorded_reads() as reads:
         data = await execute(stores, f"{{ {PAGE} }}")
 
     assert len(data["concerts"]["nodes"]) == 30
@@ -79,7 +79,7 @@ async def test_page_without_stock_reads_no_stock(stores: Stores) -> None:
     assert calls.round_trips == [["read_room"] * 12]
 
 
-async def test_equal_fields_are_read_once(stores: Stores) -> None:
+async def test_identical_fields_are_read_once(stores: Stores) -> None:
     (concert,) = await fill(stores, 1)
     text = (
         "query ($id: ID!) { "
@@ -89,7 +89,7 @@ async def test_equal_fields_are_read_once(stores: Stores) -> None:
         )
         + " }"
     )
-    with recorded_calls(stores) as calls, counted_reads() as reads:
+    with recorded_calls(stores) as calls, recorded_reads() as reads:
         data = await execute(stores, text, id=schema.ids.of_concert(concert.id))
 
     assert data["a0"] == data["a9"]
@@ -100,7 +100,7 @@ async def test_equal_fields_are_read_once(stores: Stores) -> None:
 
 async def test_fields_with_different_arguments_are_read_separately(stores: Stores) -> None:
     await fill(stores, 3)
-    with counted_reads() as reads:
+    with recorded_reads() as reads:
         data = await execute(
             stores, "{ a: concerts(first: 1) { nodes { id } } b: concerts(first: 2) { nodes { id } } }"
         )

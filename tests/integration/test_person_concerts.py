@@ -164,7 +164,7 @@ async def test_hold_adds_a_concert_that_is_still_cached_as_a_draft(
     assert await stores.person_concerts.list(ANN) == (concert.id,)
 
 
-async def test_unwritable_index_does_not_stop_recovery_and_order_sync(
+async def test_unwritable_index_does_not_stop_recovery_or_order_sync(
     own_cluster: ServerProcess, mongo_url: str, mongo_database: str
 ) -> None:
     async with opened(own_cluster.url, mongo_url, mongo_database) as stores:

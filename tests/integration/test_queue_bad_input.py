@@ -1,4 +1,4 @@
-"""Invalid requests to the queue that bypass GraphQL get typed errors and change nothing."""
+"""Invalid requests that bypass GraphQL get typed errors and change nothing in the queue."""
 
 import asyncio
 from dataclasses import replace
@@ -86,20 +86,20 @@ async def test_only_the_current_pass_of_a_person_is_accepted(stores: Stores) -> 
     await join(stores, other, "ann")
     for one in (concert, other):
         await admit(stores, one)
-    mine, of_ben, elsewhere = [
+    mine, bens_pass, elsewhere = [
         await pass_of(stores, one, who) for who, one in (("ann", concert), ("ben", concert), ("ann", other))
     ]
     head, body, signature = mine.split(".")
     now = datetime.now(UTC)
     claims = PassClaims(concert.id, PersonId("ann"), EntryId(1), now, now + timedelta(minutes=5))
     invalid = {
-        "of another person": of_ben,
-        "of another concert": elsewhere,
+        "for another person": bens_pass,
+        "for another concert": elsewhere,
         "signed with another key": PassSigner(Ed25519PrivateKey.generate()).sign(claims),
-        "of an unknown entry": PASSES.sign(replace(claims, entry_id=EntryId(99))),
-        "with another body": f"{head}.{of_ben.split('.')[1]}.{signature}",
+        "for an unknown entry": PASSES.sign(replace(claims, entry_id=EntryId(99))),
+        "with another body": f"{head}.{bens_pass.split('.')[1]}.{signature}",
         "without a signature": f"{head}.{body}.",
-        "cut": mine[:-1],
+        "truncated": mine[:-1],
         "empty": "",
     }
     reasons = {name: await refusal_of(stores, concert, "ann", token) for name, token in invalid.items()}

@@ -152,7 +152,7 @@ async def test_people_see_their_loss_after_a_rollback_and_can_rejoin(
 
 
 @pytest.mark.parametrize("step", ["before the freeze", "after the freeze", "after the reveal", "after the opening"])
-async def test_one_order_is_drawn_if_the_store_is_killed(
+async def test_lottery_is_drawn_once_even_if_the_store_is_killed(
     own_stores: Stores, own_valkey: ServerProcess, step: str
 ) -> None:
     concert = await with_lottery(own_stores)

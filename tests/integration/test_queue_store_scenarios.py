@@ -1,6 +1,6 @@
 """Known failure scenarios for waiting rooms on real stores: people in the queue.
 
-`test_queue_scenarios_of_rooms` covers passes, settings and resets.
+`test_queue_room_scenarios` covers passes, settings and resets.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""The round trips to Redis and the script calls of each operation, with cold and warm caches."""
+"""The round trips and script calls that each operation takes, with cold and warm caches."""
 
 import asyncio
 from typing import Any
@@ -148,7 +148,7 @@ async def test_hold_with_a_forged_pass_is_refused_with_the_position(stores: Stor
     assert calls.round_trips == [["read_position"]]
 
 
-async def test_me_reads_only_the_concerts_of_the_viewer(stores: Stores) -> None:
+async def test_me_reads_only_the_viewers_concerts(stores: Stores) -> None:
     concerts = [await with_room(stores) for _ in range(8)]
     process = Process(stores)
     for concert in concerts[:2]:

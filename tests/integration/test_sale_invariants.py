@@ -218,7 +218,7 @@ async def test_recorded_order_without_an_answer_is_found(sold: Sold) -> None:
     }
 
 
-async def test_order_with_another_total_than_answered_is_found(sold: Sold) -> None:
+async def test_order_whose_total_differs_from_the_answer_is_found(sold: Sold) -> None:
     answered = {order_id: replace(receipt, total_minor=1) for order_id, receipt in sold.receipts.items()}
     violations = await sold.violations(answered)
     assert [len(rows) for rows in violations.values()] == [2]

@@ -89,7 +89,7 @@ async def test_entries_without_a_hold_end_with_the_sale(any_stores: Stores, is_c
     assert (events.count(("over", "")), events.count(("expired", "cyd"))) == (1, 0)
 
 
-async def test_a_hold_keeps_its_pass_until_it_is_bought(stores: Stores) -> None:
+async def test_a_hold_keeps_its_pass_alive_until_it_is_bought(stores: Stores) -> None:
     concert = await with_room(stores)
     await join(stores, concert, *PEOPLE)
     await admit(stores, concert)

@@ -1,7 +1,7 @@
 """Capacities change while processes crash at any step and the hot store loses data.
 
-After any sequence of steps, at most the stored capacity is held and sold, no unit is counted twice,
-and no order is lost. In the end, every capacity change is completed.
+After any sequence of steps, the units held and sold do not exceed the stored capacity, no unit is
+counted twice, and no order is lost. In the end, every capacity change is completed.
 """
 
 import asyncio
@@ -290,7 +290,7 @@ class CapacityMachine(RuleBasedStateMachine):
             sold = sum(len(order.units) for order in mine if order.status is OrderStatus.PAID)
             withdrawn = sum(len(order.units) for order in mine if order.status is OrderStatus.WITHDRAWN)
             assert tier.top == tier.capacity + withdrawn + tier.to_withdraw
-            # A crash can leave a hold open although its order is recorded.
+            # A crash can leave a hold open even though its order is recorded.
             both = sum(len(order.units) for order in mine if self.is_held(order.id))
             assert max(sold - both, counted.sold) + counted.held <= tier.capacity, (tier, counted, sold)
             assert 0 <= counted.available <= tier.capacity - counted.held - counted.sold

@@ -1,4 +1,4 @@
-"""Capacity changes are exact in races, undone if refused, and settled after a crash."""
+"""Capacity changes are exact despite races, undone if refused, and settled after a crash."""
 
 import asyncio
 from dataclasses import replace

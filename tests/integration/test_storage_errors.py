@@ -18,7 +18,7 @@ from storage.connect import Stores
 from storage.mongo.client import Document, is_refusal, raises_unavailable
 from tests.support.sale import PASSES, buy, hold, on_sale, viewer
 
-REQUEST = "request-of-a-test"
+REQUEST = "test-request"
 JOIN = """mutation {
   joinQueue(input: {concertId: "%s"}) { __typename ... on TemporarilyUnavailableError { requestId } }
 }"""

@@ -166,12 +166,12 @@ async def test_a_failed_settlement_does_not_stop_others(stores: Stores, monkeypa
             one.concert_id, one.id, person_id=one.person_id, purchase_key=one.id, digest="d"
         )
         await make_overdue(stores, one)
-    fence = stores.orders.find_or_void
+    find_or_void = stores.orders.find_or_void
 
     async def failing_for_one(order_id: OrderId, *args: object, **kwargs: object) -> object:
         if order_id == OrderId(made[0].id):
             raise TemporarilyUnavailable("The order database does not answer")
-        return await fence(order_id, *args, **kwargs)  # type: ignore[arg-type]
+        return await find_or_void(order_id, *args, **kwargs)  # type: ignore[arg-type]
 
     monkeypatch.setattr(stores.orders, "find_or_void", failing_for_one)
     assert await SettleWorker().run_once(stores) == 1
@@ -254,7 +254,7 @@ async def test_concurrent_readiness_checks_agree(stores: Stores) -> None:
     assert await asyncio.gather(*[stores.problems() for _ in range(20)]) == [[]] * 20
 
 
-async def test_slugs_of_long_or_equal_names_are_unique(stores: Stores) -> None:
+async def test_slugs_of_long_or_identical_names_are_unique(stores: Stores) -> None:
     names = ["long " * 40, "long " * 40, "long " * 40, "!!!"]
     made = [await concerts.create_concert(organizer(stores), draft(5, name=name.strip())) for name in names]
     assert len({concert.slug for concert in made}) == 4

@@ -138,7 +138,7 @@ async def test_a_hold_being_bought_cannot_be_released(stores: Stores) -> None:
     assert await stock(stores, concert) == [(4, 1, 0)]
 
 
-async def test_a_hold_of_another_person_is_not_found(stores: Stores) -> None:
+async def test_another_persons_hold_is_not_found(stores: Stores) -> None:
     concert = await on_sale(stores, 5)
     made = await hold(stores, concert, 1)
     with pytest.raises(NotFound):
@@ -213,18 +213,18 @@ async def test_holds_get_a_grace_period_after_the_workers_were_down(stores: Stor
 
 async def age(stores: Stores, concert: Concert, *, seconds: int) -> None:
     """Move the concert's clock and all its deadlines into the past."""
-    run, key_of_holds = stores.script_client.run_command, concert_key(concert, "holds")
+    run, holds_key = stores.script_client.run_command, concert_key(concert, "holds")
     await advance_clock(stores, concert, -seconds * 1000)
     await run("HINCRBY", concert_key(concert, "state"), "worker_ms", str(-seconds * 1000))
     for id_ in await run("ZRANGE", concert_key(concert, "deadlines"), "0", "-1"):
         hold_id = HoldId(id_.decode())
         await run("ZINCRBY", concert_key(concert, "deadlines"), str(-seconds * 1000), hold_id)
-        record = (await run("HGET", key_of_holds, hold_id)).decode()
+        record = (await run("HGET", holds_key, hold_id)).decode()
         made = await stores.holds.get(concert.id, hold_id)
         assert made is not None
         deadline_ms = int(made.expires_at.timestamp() * 1000)
         older = record.replace(str(deadline_ms), str(deadline_ms - seconds * 1000))
-        await run("HSET", key_of_holds, hold_id, older)
+        await run("HSET", holds_key, hold_id, older)
 
 
 async def test_holds_are_refused_until_the_store_is_back(own_stores: Stores, own_valkey: ServerProcess) -> None:

@@ -180,7 +180,7 @@ async def test_a_hold_whose_units_are_withdrawn_gets_other_units(
 
 
 @pytest.mark.usefixtures("small_transactions")
-async def test_two_processes_withdraw_every_unit_once(stores: Stores) -> None:
+async def test_concurrent_moves_withdraw_every_unit_once(stores: Stores) -> None:
     concert = await on_sale(stores, 20)
     await resize(stores, concert, 5)
     await asyncio.gather(*[stores.house_units.advance(concert.id, rounds=5) for _ in range(3)])

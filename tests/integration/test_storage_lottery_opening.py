@@ -1,4 +1,4 @@
-"""An opening draws one order, even if several processes open the queue or one of them crashes."""
+"""An opening draws once, even if several processes open the queue or one of them crashes."""
 
 import asyncio
 import logging
@@ -90,7 +90,7 @@ async def test_a_queue_without_registrations_opens(stores: Stores) -> None:
     await check_draw(stores, concert, LATE)
 
 
-async def test_concurrent_openers_draw_one_order(valkey_url: str, mongo_url: str, mongo_database: str) -> None:
+async def test_concurrent_openers_draw_once(valkey_url: str, mongo_url: str, mongo_database: str) -> None:
     async with (
         opened(valkey_url, mongo_url, mongo_database) as one,
         opened(valkey_url, mongo_url, mongo_database) as other,
@@ -199,7 +199,7 @@ async def test_a_queue_is_not_opened_before_its_time(stores: Stores) -> None:
     assert await stores.lottery_opener.open(concert) == "OPENED"
 
 
-async def test_a_reset_draws_a_new_order(stores: Stores) -> None:
+async def test_a_reset_draws_new_numbers(stores: Stores) -> None:
     concert = await with_lottery(stores)
     people = make_people(12)
     await register(stores, concert, people)

@@ -134,7 +134,7 @@ async def test_registrations_lost_before_the_reveal_are_not_revealed(
     await check_draw(stores, concert, LATE)
 
 
-async def test_a_queue_opens_after_a_reveal_with_another_count(stores: Stores) -> None:
+async def test_a_queue_opens_after_a_reveal_with_a_different_count(stores: Stores) -> None:
     """A primary behind a partition may reveal more or fewer registrations than the queue has."""
     for count in (3, 9):
         concert = await with_lottery(stores)

@@ -239,9 +239,9 @@ async def test_failed_read_after_a_duplicate_leaves_the_purchase_open(stores: St
     made = await begun(stores, await hold(stores, concert, 2))
     order = await buy(stores, made, with_key="first")
     # Make the hot store look as if the order had never been recorded.
-    key_of_holds = concert_key(concert, "holds")
-    record = (await stores.script_client.run_command("HGET", key_of_holds, made.id)).decode()
-    await stores.script_client.run_command("HSET", key_of_holds, made.id, record.replace('"SOLD"', '"BUYING"'))
+    holds_key = concert_key(concert, "holds")
+    record = (await stores.script_client.run_command("HGET", holds_key, made.id)).decode()
+    await stores.script_client.run_command("HSET", holds_key, made.id, record.replace('"SOLD"', '"BUYING"'))
     async with failing(mongo_url, 2, commands=("find",), errorCode=91):
         with pytest.raises(TemporarilyUnavailable):
             await buy(stores, made, with_key="second")

@@ -65,7 +65,7 @@ async def test_releasing_an_old_hold_does_not_shorten_a_new_call(stores: Stores)
     assert await states(stores, concert, "ann") == [EntryState.READY]
 
 
-async def test_leaving_releases_the_holds_of_the_pass(any_stores: Stores) -> None:
+async def test_leaving_releases_the_holds_under_the_pass(any_stores: Stores) -> None:
     """Otherwise, two holds with one pass would become two purchases after the entry has ended."""
     concert = await with_room(any_stores, 10)
     await join(any_stores, concert, "ann")

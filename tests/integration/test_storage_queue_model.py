@@ -133,7 +133,7 @@ class QueueMachine(ModelMachine):
             self.model.overdue.add(who)
             self.turn()
 
-    # Steps of workers, outages and restarts.
+    # Worker runs, outages and restarts.
 
     @rule(at_once=st.sampled_from([1, 1, 4]))
     def work(self, at_once: int) -> None:
@@ -325,7 +325,7 @@ def test_the_queue_scripts_match_the_model(
                     max_examples=25,
                     stateful_step_count=50,
                     deadline=None,
-                    # Shrinking on real stores takes longer than the time limit of a test.
+                    # Shrinking on real stores takes longer than a test's time limit.
                     phases=[Phase.generate],
                     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
                 ),

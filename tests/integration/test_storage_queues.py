@@ -121,7 +121,7 @@ async def test_hold_without_a_valid_pass_is_refused(any_stores: Stores) -> None:
         await holds.hold_tickets(context(any_stores, "ann"), concert.id, lines(concert, 1), key(), valid.token)
 
 
-async def test_only_one_hold_of_a_pass_is_bought_at_a_time(stores: Stores) -> None:
+async def test_only_one_hold_under_a_pass_is_bought_at_a_time(stores: Stores) -> None:
     concert = await with_room(stores, 10)
     await join(stores, concert, "ann")
     await admit(stores, concert)

@@ -231,7 +231,7 @@ async def finish_purchases(stores: Stores, concert: Concert) -> None:
 async def make_older(stores: Stores, concert: Concert, made: Hold, age: timedelta) -> None:
     """Move the concert's clock and this hold's deadline into the past."""
     ms = int(age.total_seconds() * 1000)
-    run, state, key_of_holds = (
+    run, state, holds_key = (
         stores.script_client.run_command,
         concert_key(concert, "state"),
         concert_key(concert, "holds"),
@@ -239,8 +239,8 @@ async def make_older(stores: Stores, concert: Concert, made: Hold, age: timedelt
     await advance_clock(stores, concert, -ms)
     await run("HINCRBY", state, "worker_ms", str(-ms))
     await run("ZINCRBY", concert_key(concert, "deadlines"), str(-ms), made.id)
-    record = (await run("HGET", key_of_holds, made.id)).decode()
+    record = (await run("HGET", holds_key, made.id)).decode()
     deadline_ms = int(made.expires_at.timestamp() * 1000)
     older = record.replace(str(deadline_ms), str(deadline_ms - ms))
     assert older != record
-    await run("HSET", key_of_holds, made.id, older)
+    await run("HSET", holds_key, made.id, older)

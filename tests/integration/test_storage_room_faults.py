@@ -115,7 +115,7 @@ async def test_hold_requires_a_pass_before_a_passthrough_room_opens(stores: Stor
         await hold_with(stores, concert, "ann", None)
 
 
-async def test_all_changes_of_one_version_are_read_despite_paging(stores: Stores) -> None:
+async def test_all_changes_at_one_version_are_read_despite_paging(stores: Stores) -> None:
     concert = await with_room(stores)
     await join(stores, concert, "ann")
     before = (await stores.queues.read_queue(concert.id)).version
@@ -174,12 +174,12 @@ async def test_manual_admission_has_one_audit_row_after_a_failure(
     with monkeypatch.context() as patch:
         patch.setattr(stores.room_audits, "insert" if fault == "before" else "complete", unavailable)
         with pytest.raises(TemporarilyUnavailable):
-            await rooms.admit_next(organizer(stores), concert.id, 1, "key-of-olivia")
+            await rooms.admit_next(organizer(stores), concert.id, 1, "olivias-key")
     page = await rooms.page_audits(organizer(stores), concert.id, first=10, after=None)
     recorded = [row.manual_admission.called for row in page.items if row.manual_admission]
     expected = ("WAITING", []) if fault == "before" else ("READY", [None])
     assert ((await states(stores, concert, "ann"))[0], recorded) == expected
-    assert (await rooms.admit_next(organizer(stores), concert.id, 1, "key-of-olivia")).called == 1
+    assert (await rooms.admit_next(organizer(stores), concert.id, 1, "olivias-key")).called == 1
     page = await rooms.page_audits(organizer(stores), concert.id, first=10, after=None)
     assert [row.manual_admission.called for row in page.items if row.manual_admission] == [1]
     assert await states(stores, concert, "ann", "ben") == ["READY", "WAITING"]

@@ -36,7 +36,7 @@ from tests.support.queue_steps import (
 SECRET = "0" * 64
 
 
-async def refusal_of_join(stores: Stores, concert: Concert) -> RoomNotOpen:
+async def join_refusal(stores: Stores, concert: Concert) -> RoomNotOpen:
     with pytest.raises(RoomNotOpen) as refusal:
         await join(stores, concert, "late")
     assert await stores.queues.read_entries(concert.id, [PersonId("late")]) == {}
@@ -59,7 +59,7 @@ async def test_a_paused_room_accepts_joins_and_calls_no_one(any_stores: Stores) 
     assert await admit(any_stores, concert) == 2
 
 
-async def test_manual_admission_happens_once_and_keeps_both_limits(any_stores: Stores) -> None:
+async def test_manual_admission_happens_once_and_respects_both_limits(any_stores: Stores) -> None:
     concert = await change_room(any_stores, await with_room(any_stores), queue_all=True)
     await join(any_stores, concert, *"abcdef")
     call = any_stores.queues.admit_next
@@ -78,7 +78,7 @@ async def test_a_rejecting_room_keeps_its_entries(any_stores: Stores) -> None:
     await join(any_stores, concert, "ann", "ben", "cyd")
     await admit(any_stores, concert)
     concert = await change_room(any_stores, concert, queueing_method=QueueingMethod.REJECT)
-    refusal = await refusal_of_join(any_stores, concert)
+    refusal = await join_refusal(any_stores, concert)
     assert (refusal.status, refusal.opens_at) == (RoomStatus.REJECTING, None)
     assert (await join(any_stores, concert, "cyd"))[0].number == 3
     assert (await any_stores.queues.claim(concert.id, PersonId("ann"))).record.state is EntryState.ADMITTED
@@ -102,7 +102,7 @@ async def test_a_suspended_room_refuses_joins_and_its_calls_expire(any_stores: S
     await join(any_stores, concert, "ann", "ben", "cyd")
     await admit(any_stores, concert)
     concert = await change_room(any_stores, concert, suspended=True)
-    assert (await refusal_of_join(any_stores, concert)).status is RoomStatus.SUSPENDED
+    assert (await join_refusal(any_stores, concert)).status is RoomStatus.SUSPENDED
     await any_stores.queues.sync_presence(concert.id, "p", [(PersonId("cyd"), 1)])
     for sequence in range(2, 19):
         await pass_time(any_stores, concert, 4)
@@ -115,7 +115,7 @@ async def test_prequeued_people_are_called_after_the_opening(any_stores: Stores)
     now = datetime.now(UTC).replace(microsecond=0)
     joins_at, opens_at = now + timedelta(minutes=10), now + timedelta(minutes=20)
     concert = await with_room(any_stores, prequeue_starts_at=joins_at, opens_at=opens_at)
-    refusal = await refusal_of_join(any_stores, concert)
+    refusal = await join_refusal(any_stores, concert)
     assert (refusal.status, refusal.opens_at) == (RoomStatus.SCHEDULED, joins_at)
     await pass_time(any_stores, concert, 604)
     first, second = await join(any_stores, concert, "ann", "ben")

@@ -1,4 +1,4 @@
-"""The client of the hot store: shared round trips, incarnations, failures and closing."""
+"""The client for the hot store: shared round trips, incarnations, failures and closing."""
 
 import asyncio
 from collections.abc import AsyncIterator

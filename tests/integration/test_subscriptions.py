@@ -123,7 +123,7 @@ async def alice(stores: Stores, hub: Hub) -> Person:
 
 
 async def test_every_step_of_a_visit_is_pushed(stores: Stores, hub: Hub, alice: Person) -> None:
-    """At every step, both people receive the same values as their queries return."""
+    """At every step, both people receive the values that their queries return."""
     concert, alice_context = alice.concert, context(stores, "alice")
     bob = Person("bob", stores, hub, concert)
     alice_queue, bob_queue = await alice.subscribe(QUEUE_POSITION), await bob.subscribe(QUEUE_POSITION)

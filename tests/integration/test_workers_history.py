@@ -69,16 +69,16 @@ async def test_each_event_is_archived_once_and_leaves_the_stream(any_stores: Sto
     await queues.claim_pass(context(any_stores, "ann"), concert.id)
     await queues.leave_queue(context(any_stores, "ann"), concert.id)
     runs = await asyncio.gather(*[HistoryWorker().run_once(any_stores) for _ in range(3)])
-    of_ann = await any_stores.queue_history.list_for_person(concert.id, PersonId("ann"))
-    kinds = [event.kind for event in of_ann]
+    anns_events = await any_stores.queue_history.list_for_person(concert.id, PersonId("ann"))
+    kinds = [event.kind for event in anns_events]
     joined, called, claimed, left = QueueEventKind.JOINED, QueueEventKind.CALLED, QueueEventKind.CLAIMED, "left"
     assert kinds == [joined, called, claimed, left]
-    assert [(event.entry_id, event.round, event.end_reason) for event in of_ann[1:]] == [
+    assert [(event.entry_id, event.round, event.end_reason) for event in anns_events[1:]] == [
         (1, 1, None),
         (1, 1, None),
         (1, 1, EntryEnd.LEFT),
     ]
-    assert [event.at for event in of_ann] == sorted(event.at for event in of_ann)
+    assert [event.at for event in anns_events] == sorted(event.at for event in anns_events)
     found = await read_archive(any_stores, concert)
     # Both ann and ben were called, ben when ann left.
     assert [event.person_id for event in found if event.kind is QueueEventKind.CALLED] == ["ann", "ben"]

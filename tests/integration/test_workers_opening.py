@@ -1,4 +1,4 @@
-"""The worker opens each queue with a lottery on time, once, and independently of the others."""
+"""The worker opens each lottery queue on time, only once, and independently of the others."""
 
 import asyncio
 from collections.abc import Sequence

@@ -52,9 +52,9 @@ async def test_no_worker_runs_for_an_idle_concert_until_the_first_join(
     active, idle = await with_room(any_stores), await with_room(any_stores)
     runs = RunCounter(any_stores, monkeypatch)
     async with running_workers(any_stores, store_url, "expiry", "admission"):
-        await wait_until(lambda: runs.count(active) and runs.count(idle), what="the first round")
+        await wait_until(lambda: runs.count(active) and runs.count(idle), what="the first runs")
         await queues.join_queue(context(any_stores, "ann"), active.id)
-        # Starting the subscription wakes all concerts, but before the hint that calls ann.
+        # Starting the subscription wakes all concerts, but it does so before ann is called.
         await wait_until(lambda: is_called(any_stores, active, "ann"), what="the call for the active concert")
         await runs.wait_for_three(active)
         before = runs.count(idle)

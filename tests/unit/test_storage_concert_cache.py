@@ -311,7 +311,7 @@ async def test_list_that_cannot_be_read_is_read_again_at_the_usual_interval(
 async def test_full_cache_drops_only_the_oldest_concert(
     concerts_store: FakeConcerts, cache: ConcertCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cache_module, "MOST_SEEN", 2)
+    monkeypatch.setattr(cache_module, "MAX_SEEN", 2)
     past = {name: replace(PAST, id=ConcertId(name)) for name in ("first", "second", "third")}
     concerts_store.store(*past.values())
     await read_list(concerts_store, cache)

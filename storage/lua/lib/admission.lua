@@ -4,8 +4,8 @@ local REFILL = 100
 -- Ending an entry takes ten times as long as examining a number: 250 entries take about 20 ms.
 local MAX_ENDED = 250
 
--- Returns the number of admissions in this second and the 60 before it, which cover every window of
--- 60 seconds that ends now.
+-- Returns the number of admissions in this second and the 60 before it, which together cover the
+-- last 60 seconds.
 local function count_recent_admissions(second)
   local counts, sum = redis.call('HGETALL', ADMISSIONS), 0
   for index = 1, #counts, 2 do

@@ -7,8 +7,8 @@ local function read_proposed_caps()
 end
 
 -- Returns how many units are on sale: those that the house does not have, limited by the capacity
--- and by a lower capacity that is being decided. Keys from earlier versions of Onsale have no
--- `capacity`; in these, the house has every unit above it.
+-- and by a lower capacity that is being decided. Tiers stored by earlier versions of Onsale have no
+-- `capacity` here; the house already has every unit above their capacity.
 local function count_on_sale(top, withdrawn, capacity, proposed)
   local on_sale = top - withdrawn
   if capacity then on_sale = math.min(on_sale, tonumber(capacity)) end

@@ -25,7 +25,7 @@ local function end_due()
 end
 
 -- Removes the connections of processes whose lease has expired. The people who were connected to
--- them get the grace period of a lost connection.
+-- them get the grace period for lost connections.
 local function expire_leases(bound)
   if not is_counting() then return 0 end
   local grace_ms, done = tonumber(redis.call('HGET', STATE, 'disconnect_grace_ms')), 0

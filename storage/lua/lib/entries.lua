@@ -38,8 +38,8 @@ end
 -- Returns whether any process has a connection to this person. If so, no deadline applies to the
 -- entry.
 local function is_present(entry)
-  for _, number in pairs(entry.presence or {}) do
-    if number > 0 then return true end
+  for _, sequence in pairs(entry.presence or {}) do
+    if sequence > 0 then return true end
   end
   return false
 end

@@ -76,12 +76,12 @@ async def test_people_cannot_bypass_the_queue_to_hold_tickets(stores: Stores) ->
     # A person who was called has no pass until they claim it.
     for who, reason in (("ann", "NO_PASS"), ("ben", "NOT_CALLED"), ("stranger", "NO_PASS")):
         assert await refusal_of(stores, concert, who, None) == reason
-    of_ann = await pass_of(stores, concert, "ann")
-    for bad in (of_ann, of_ann[:-3] + "AAA", "", "a.b.c"):
+    anns_pass = await pass_of(stores, concert, "ann")
+    for bad in (anns_pass, anns_pass[:-3] + "AAA", "", "a.b.c"):
         assert await refusal_of(stores, concert, "ben", bad) is Admission.BAD_PASS
     assert await refusal_of(stores, concert, "ann", None) is Admission.NO_PASS
     assert await stock(stores, concert) == [(10, 0, 0)]
-    assert (await hold_with(stores, concert, "ann", of_ann)).state is HoldState.HELD
+    assert (await hold_with(stores, concert, "ann", anns_pass)).state is HoldState.HELD
 
 
 async def test_a_replayed_pass_is_refused(stores: Stores) -> None:
@@ -121,7 +121,7 @@ async def test_a_pass_for_another_concert_is_refused(stores: Stores) -> None:
     await hold_with(stores, concert, "ann", here)
 
 
-async def test_concurrent_admission_workers_keep_both_limits(
+async def test_concurrent_admission_workers_respect_both_limits(
     stores: Stores, valkey_url: str, mongo_url: str, mongo_database: str
 ) -> None:
     concert = await with_room(stores, total_active_users=30, new_users_per_minute=45)
