@@ -94,7 +94,7 @@ async def _lifespan(settings: Settings, given: Stores | None) -> AsyncIterator[A
         _opened(settings.redis_url, settings.mongo_url, settings.mongo_database, given) as stores,
         contextlib.aclosing(TokenVerifier(settings.issuer, settings.oidc.audience)) as verifier,
     ):
-        resources = Resources(stores, _pass_signer(settings))
+        resources = Resources(stores, _pass_signer(settings), signed_in_may_buy=settings.signed_in_may_buy)
         async with open_graphql_service(
             resources,
             verifier,

@@ -58,6 +58,10 @@ class Settings:
     """With `yes`, `python app.py` fills an empty catalog with demo concerts, but never in
     production.
     """
+    buyers: str = "customer"
+    """The people who may queue and buy: `customer`, those with this role, or `signed-in`, everyone
+    with a valid token.
+    """
 
     @property
     def is_production(self) -> bool:
@@ -70,6 +74,10 @@ class Settings:
     @property
     def has_own_issuer(self) -> bool:
         return self.oidc.issuer is None and not self.is_production
+
+    @property
+    def signed_in_may_buy(self) -> bool:
+        return self.buyers == "signed-in"
 
     @property
     def loads_demo(self) -> bool:
@@ -99,6 +107,7 @@ class Settings:
             log_format=reader.choice("LOG_FORMAT", ("text", "json"), cls.log_format),
             max_body_bytes=reader.number("MAX_BODY_BYTES", cls.max_body_bytes),
             demo=reader.choice("DEMO", ("yes", "no"), cls.demo),
+            buyers=reader.choice("BUYERS", ("customer", "signed-in"), cls.buyers),
         )
         if settings.is_production:
             reader.require("REDIS_URL", "MONGO_URL", "PUBLIC_URL", "OIDC_ISSUER", "PASS_KEY_FILE")

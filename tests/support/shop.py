@@ -14,6 +14,7 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.types import Receive, Scope, Send
 
 from auth.tokens import TokenVerifier
+from domain.ids import PersonId
 from resolvers.context import Resources
 from settings import Settings
 from storage.connect import Stores
@@ -82,6 +83,14 @@ mutation ($input: PurchaseTicketsInput!) {{
   }}
 }}
 """
+ROLES = {
+    "olivia": ["organizer", "customer"],
+    "otto": ["organizer"],
+    "gus": ["gate"],
+    "ada": ["admin"],
+    "robot": [],
+}
+"""The roles of the people who are not just customers. `robot` is a service account."""
 STOCK = "query ($id: ID!) { concert(id: $id) { stock { tiers { available held sold } } } }"
 
 
@@ -104,9 +113,8 @@ class Shop:
         self.verifier = verifier
 
     def token(self, name: str, **claims: object) -> str:
-        roles = ["organizer"] if name == "olivia" else ["customer"]
-        person = str(uuid.uuid5(uuid.NAMESPACE_URL, name))
-        usual = {"sub": person, "preferred_username": name, "realm_access": {"roles": roles}}
+        roles = ROLES.get(name, ["customer"])
+        usual = {"sub": person_id(name), "preferred_username": name, "realm_access": {"roles": roles}}
         return signed(access_claims(self.issuer.issuer, **(usual | claims)))
 
     def headers(self, name: str | None) -> dict[str, str]:
@@ -156,6 +164,11 @@ def lines(concert: OnSale, *quantities: int) -> list[dict[str, object]]:
     return [{"tierId": tier, "quantity": n} for tier, n in zip(concert.tiers, quantities, strict=False) if n]
 
 
+def person_id(name: str) -> PersonId:
+    """Return the `sub` of the person's tokens."""
+    return PersonId(str(uuid.uuid5(uuid.NAMESPACE_URL, name)))
+
+
 def new_key() -> str:
     return uuid.uuid4().hex
 
@@ -193,7 +206,9 @@ class LateService:
 
 
 @asynccontextmanager
-async def shop_on(stores: Stores, redis_url: str, *, limits: Limits = DEFAULTS) -> AsyncIterator[Shop]:
+async def shop_on(
+    stores: Stores, redis_url: str, *, limits: Limits = DEFAULTS, signed_in_may_buy: bool = False
+) -> AsyncIterator[Shop]:
     """Serve GraphQL and the issuer that it trusts at the same address."""
     shops: list[Shop] = []
     late = LateService()
@@ -210,7 +225,7 @@ async def shop_on(stores: Stores, redis_url: str, *, limits: Limits = DEFAULTS) 
             shop.client,
             aclosing(shop.verifier),
             open_graphql_service(
-                Resources(stores, PASSES),
+                Resources(stores, PASSES, signed_in_may_buy=signed_in_may_buy),
                 shop.verifier,
                 redis_url=redis_url,
                 tick_s=TICK_S,
