@@ -10,7 +10,7 @@ from domain.ids import ConcertId, HoldId, PersonId, concert_of, fingerprint, hol
 from domain.validation import key_problems, raise_problems, ticket_line_problems
 from resolvers.context import Context
 from resolvers.history import is_past, past_raises
-from resolvers.permissions import may_see
+from resolvers.permissions import draft_raises, may_see
 from resolvers.queues import add_to_index, hidden_positions, load_viewer_concerts, read_pass
 
 
@@ -57,7 +57,7 @@ async def create_hold(
     if concert is None:
         return await hold
     # Drafts are indexed too, because another process may publish the concert before the hold runs.
-    with hidden_positions(concert):
+    with hidden_positions(concert), draft_raises(partial(NotFound, "Concert", concert_id)):
         _, held = await asyncio.gather(add_to_index(context, viewer.person_id, concert), hold)
     return held
 

@@ -1,8 +1,11 @@
 """The rights of a concert's organizer, checked with a concert that was read anyway or is cached."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
 from auth.viewer import Viewer
 from domain.concerts import Concert, ConcertStatus
-from domain.errors import Forbidden, NotFound
+from domain.errors import Forbidden, NotFound, NotOnSale
 from domain.ids import ConcertId, PersonId
 from resolvers.context import Context
 
@@ -28,6 +31,19 @@ def not_the_organizer(viewer: Viewer) -> Forbidden:
         "Only the organizer of this concert and admins can do this."
         f" You are signed in as {viewer.name}; sign in as its organizer."
     )
+
+
+@contextmanager
+def draft_raises(make_refusal: Callable[[], NotFound]) -> Iterator[None]:
+    """Convert NotOnSale of a draft, whose existence is not public, to the refusal for an object
+    that does not exist.
+    """
+    try:
+        yield
+    except NotOnSale as error:
+        if error.status is ConcertStatus.DRAFT:
+            raise make_refusal() from error
+        raise
 
 
 async def find_organizer(context: Context, concert_id: ConcertId, *, owner: PersonId) -> PersonId | None:
