@@ -134,7 +134,7 @@ async def _lifespan(settings: Settings, given: Stores | None, engine: Engine) ->
     ):
         if not settings.has_own_issuer:
             verifier.keys.watch()
-        resources = Resources(stores, _pass_signer(settings))
+        resources = Resources(stores, _pass_signer(settings), signed_in_may_buy=settings.signed_in_may_buy)
         async with open_graphql_service(
             resources,
             session_ends.verifier,

@@ -32,3 +32,13 @@ class Viewer:
     @property
     def is_organizer(self) -> bool:
         return Role.ORGANIZER in self.roles
+
+    @property
+    def is_admin(self) -> bool:
+        return Role.ADMIN in self.roles
+
+    def organizes(self, organizer_id: PersonId | None) -> bool:
+        """Return whether the viewer has the rights of a concert's organizer. Admins have them at
+        every concert.
+        """
+        return self.is_admin or (self.is_organizer and self.person_id == organizer_id)

@@ -88,6 +88,10 @@ class Concert:
     epoch: int
     created_by: PersonId
     created_at: datetime
+    organizer_id: PersonId
+    """The organizer who owns the concert: its creator, until an admin changes it."""
+    gate_people: tuple[PersonId, ...] = ()
+    """The people who may check tickets at this concert."""
     room: RoomSettings = NO_ROOM
 
     @property
@@ -153,6 +157,7 @@ class ConcertChange:
     room: RoomSettingsPatch | None = None
     tiers: tuple[TierChange, ...] = ()
     new_tiers: tuple[TierDraft, ...] = ()
+    gate_people: tuple[PersonId, ...] | None = None
 
     def apply_to(self, terms: ConcertTerms) -> ConcertTerms:
         return ConcertTerms(
@@ -180,3 +185,5 @@ class ConcertFilter:
     city: str | None = None
     on_sale_at: datetime | None = None
     """Matches published concerts whose sale window includes this time."""
+    drafts_of: PersonId | None = None
+    """If given, the drafts of other organizers do not match."""

@@ -6,6 +6,7 @@ operation and the idempotency key.
 """
 
 import hashlib
+import re
 import secrets
 from typing import NewType
 
@@ -23,6 +24,17 @@ _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 
 HOUSE = PersonId("house")
 """The account that buys units to take them off sale when a capacity is lowered."""
+
+# Keycloak sends a UUID, or f:<store>:<name> for people from another directory. Braces would be hash
+# tags in Redis keys.
+_PERSON_ID = re.compile(r"[!-z|~]{1,255}")
+
+
+def is_person_id(text: str) -> bool:
+    """Return whether the text may be the `sub` of a token. No one may sign in as HOUSE, which owns
+    the stock that is taken off sale.
+    """
+    return _PERSON_ID.fullmatch(text) is not None and text != HOUSE
 
 
 def new_concert_id() -> ConcertId:

@@ -208,6 +208,8 @@ class WaitingRoom:
     """A room at one version. `serving_number` is the highest number called so far."""
 
     concert_id: ConcertId
+    organizer_id: PersonId
+    """The organizer of the concert, who alone sees `flow`."""
     settings: RoomSettings
     status: RoomStatus
     opens_at: datetime

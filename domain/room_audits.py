@@ -1,4 +1,5 @@
-"""The audit log of a waiting room: one row for each settings change and each manual admission.
+"""The audit log of a waiting room: one row for each settings change and each manual admission. It
+also records the changes of the concert's organizer and gate people.
 
 The row of a settings change is written together with the change. The row of a manual admission is
 written before the admission and completed with its result.
@@ -8,8 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from domain.concerts import Concert
 from domain.ids import ConcertId, PersonId
-from domain.room_changes import SettingChange
+from domain.room_changes import SettingChange, diff_room_settings
 
 
 class RoomAction(StrEnum):
@@ -64,3 +66,15 @@ class RoomAudit:
     round: int
     changes: tuple[SettingChange, ...] = ()
     manual_admission: ManualAdmission | None = None
+
+
+def diff_audited(before: Concert, after: Concert) -> tuple[SettingChange, ...]:
+    """Return the changes of a concert that its audit log records. Gate people are separated by
+    spaces.
+    """
+    others = (
+        SettingChange("organizerId", before.organizer_id, after.organizer_id),
+        SettingChange("gatePeople", " ".join(before.gate_people), " ".join(after.gate_people)),
+    )
+    changed = tuple(change for change in others if change.before != change.after)
+    return diff_room_settings(before.room, after.room) + changed

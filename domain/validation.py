@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from domain.concerts import Concert, ConcertChange, ConcertDraft, ConcertFilter, ConcertTerms, TierDraft, Venue
 from domain.errors import FieldProblem, InvalidInput
 from domain.holds import TicketRequest
-from domain.ids import ConcertId, concert_of
+from domain.ids import ConcertId, concert_of, is_person_id
 from domain.orders import Customer
 from domain.queues import QueueingMethod
 from domain.room_changes import RoomSettingsPatch
@@ -35,6 +35,7 @@ MAX_ACTIVE_USERS = 1_000_000
 MAX_ROOM_TIME_S = 7_200
 MAX_MESSAGE = 500
 MAX_ADMITTED_AT_ONCE = 1_000
+MAX_GATE_PEOPLE = 100
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 LATEST = datetime(2100, 1, 1, tzinfo=UTC)
 NO_CHANGE = ConcertChange()
@@ -141,6 +142,25 @@ def change_problems(change: ConcertChange) -> Iterator[FieldProblem]:
         if tier.capacity is not None:
             yield from number_problems(f"{at}.capacity", tier.capacity, 0, MAX_TIER_CAPACITY)
     yield from tier_problems("newTiers", change.new_tiers[:MAX_TIERS])
+    yield from _gate_problems(change.gate_people or ())
+
+
+def person_problems(path: str, person_id: str) -> Iterator[FieldProblem]:
+    if not is_person_id(person_id):
+        yield FieldProblem(
+            path,
+            "is not the id of a person; send the `sub` claim of the person's token,"
+            " 1 to 255 ASCII characters without spaces",
+        )
+
+
+def _gate_problems(people: Sequence[str]) -> Iterator[FieldProblem]:
+    if len(people) > MAX_GATE_PEOPLE:
+        yield FieldProblem("gatePeople", f"has {len(people)} people; at most {MAX_GATE_PEOPLE} are allowed")
+    for index, person_id in enumerate(people[:MAX_GATE_PEOPLE]):
+        yield from person_problems(f"gatePeople.{index}", person_id)
+        if person_id in people[:index]:
+            yield FieldProblem(f"gatePeople.{index}", "names the same person as an earlier item; remove one of them")
 
 
 def given_problems(change: ConcertChange) -> Iterator[FieldProblem]:

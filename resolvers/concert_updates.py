@@ -17,6 +17,7 @@ from domain.queues import begin_round
 from domain.room_audits import RoomAction, RoomCommand
 from resolvers.context import Context
 from resolvers.history import is_past
+from resolvers.permissions import require_organizer
 
 log = logging.getLogger(__name__)
 
@@ -33,11 +34,15 @@ MAX_WRITE_TIME = timedelta(seconds=10)
 """The database refuses a change that takes longer than this."""
 
 
-async def get_existing(context: Context, concert_id: ConcertId) -> Concert:
-    """Return the concert, even a draft, to a caller that may change it. Raises NotFound."""
+async def get_organized(context: Context, concert_id: ConcertId) -> Concert:
+    """Return the concert, even a draft, to its organizer or an admin.
+
+    Raises NotFound or Forbidden.
+    """
     concert = await context.stores.concerts.get(concert_id)
     if concert is None:
         raise NotFound("Concert", concert_id)
+    require_organizer(context, concert)
     return concert
 
 
@@ -62,11 +67,14 @@ async def change_concert(
 
     After a lost race, `change` is called again with the concert that won. Raises VersionConflict if
     `expected_version` is given and is not the version of the concert, or of its settings with
-    `of_settings`; without it, only after ten lost races. Also raises NotFound, the errors of
-    `change`, and QueueOpened, CapacityInUse or AlreadyDone.
+    `of_settings`; without it, only after ten lost races. Also raises NotFound, Forbidden, the
+    errors of `change`, and QueueOpened, CapacityInUse or AlreadyDone.
+
+    The viewer's right is checked on the version that the write replaces, so an organizer who loses
+    the concert meanwhile changes nothing.
     """
     for attempt in range(MAX_ATTEMPTS):
-        before = await get_existing(context, concert_id)
+        before = await get_organized(context, concert_id)
         version = before.room.version if of_settings else before.version
         if expected_version not in (None, version):
             raise VersionConflict(concert_id, version, of_settings=of_settings)

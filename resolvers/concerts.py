@@ -18,24 +18,27 @@ from domain.concerts import (
     Tier,
 )
 from domain.errors import FieldProblem, IllegalTransition, InvalidInput, TemporarilyUnavailable
-from domain.ids import ConcertId, new_concert_id, tier_id
+from domain.ids import ConcertId, PersonId, new_concert_id, tier_id
 from domain.money import CurrencyCode
 from domain.page import Page
 from domain.stock import Stock, TierStock
 from domain.text.cleaning import clean_change, clean_draft
 from domain.text.search_words import fold, without_pasted
 from domain.validation import (
+    NO_CHANGE,
     change_problems,
     changed_concert_problems,
     draft_problems,
     filter_problems,
     is_slug,
+    person_problems,
     raise_problems,
 )
 from resolvers.concert_updates import change_concert, log_later, make_command
 from resolvers.context import Context
 from resolvers.history import build_past_stock, is_past
 from resolvers.load_once import NowOrLater
+from resolvers.permissions import organizes
 from storage.mongo.concerts import SlugTaken
 
 Shown = TypeVar("Shown")
@@ -44,16 +47,13 @@ _PUBLIC = (ConcertStatus.PUBLISHED, ConcertStatus.CLOSED)
 
 
 async def list_concerts(context: Context, filter_: ConcertFilter, *, first: int, after: str | None) -> Page[Concert]:
-    """Return one page of concerts, ordered by start, with drafts only for organizers.
+    """Return one page of concerts, ordered by start, with the drafts that the viewer may see.
 
     Raises InvalidInput if the filter contains a text that no concert can have.
     """
     filter_ = replace(filter_, search=without_pasted(filter_.search or ""), city=without_pasted(filter_.city or ""))
     raise_problems(filter_problems(filter_))
-    if not _sees_drafts(context):
-        asked = _PUBLIC if filter_.statuses is None else filter_.statuses
-        filter_ = replace(filter_, statuses=tuple(status for status in asked if status in _PUBLIC))
-    page = await context.stores.concerts.page(filter_, first=first, after=after)
+    page = await context.stores.concerts.page(_visible_only(context, filter_), first=first, after=after)
     for concert in page.items:
         context.concerts.put(concert.id, concert)
     return page
@@ -122,14 +122,14 @@ async def read_stock(context: Context, concert: Concert) -> Stock:
         return Stock(0, 0, tuple(TierStock(tier.id, tier.capacity, held=0, sold=0) for tier in concert.tiers))
     if is_past(concert):
         sold = await context.sold_counts.get(context.stores, concert)
-        return build_past_stock(concert, sold, for_organizer=_sees_drafts(context))
+        return build_past_stock(concert, sold, for_organizer=organizes(context, concert))
     return await context.stores.holds.read_stock(concert.id)
 
 
 async def create_concert(context: Context, draft: ConcertDraft) -> Concert:
     raise_problems(draft_problems(draft))
     draft = clean_draft(draft)
-    id_ = new_concert_id()
+    id_, creator = new_concert_id(), context.signed_in().person_id
     now = datetime.now(UTC)
     concert = Concert(
         id=id_,
@@ -142,7 +142,8 @@ async def create_concert(context: Context, draft: ConcertDraft) -> Concert:
         status=ConcertStatus.DRAFT,
         version=1,
         epoch=0,
-        created_by=context.signed_in().person_id,
+        created_by=creator,
+        organizer_id=creator,
         # MongoDB stores milliseconds, and the result must equal later reads.
         created_at=now.replace(microsecond=now.microsecond // 1000 * 1000),
         currency=draft.currency,
@@ -163,11 +164,23 @@ async def update_concert(
     """Change a concert and return it. The version increases only if something changes.
 
     Raises VersionConflict if `expected_version` is given and another change came first,
-    IllegalTransition if the concert is closed, NotFound, and InvalidInput. Without an expected
-    version, the change applies to any version and is retried after a lost race.
+    IllegalTransition if the concert is closed, NotFound, Forbidden, and InvalidInput. Without an
+    expected version, the change applies to any version and is retried after a lost race.
     """
     apply = partial(_apply, clean_change(change))
     return await change_concert(context, concert_id, apply, make_command(context), expected_version=expected_version)
+
+
+async def change_organizer(
+    context: Context, concert_id: ConcertId, organizer_id: PersonId, *, expected_version: int | None
+) -> Concert:
+    """Give the concert to another organizer. Raises VersionConflict, NotFound or InvalidInput."""
+    raise_problems(person_problems("organizerId", organizer_id))
+
+    def change(before: Concert) -> Concert:
+        return replace(before, organizer_id=organizer_id)
+
+    return await change_concert(context, concert_id, change, make_command(context), expected_version=expected_version)
 
 
 async def publish_concert(context: Context, concert_id: ConcertId) -> Concert:
@@ -202,8 +215,11 @@ async def _move(context: Context, concert_id: ConcertId, status: ConcertStatus) 
 
 
 def _apply(change: ConcertChange, before: Concert) -> Concert:
-    """Return the changed concert. Raises IllegalTransition if it is closed, and InvalidInput."""
-    if before.status is ConcertStatus.CLOSED:
+    """Return the changed concert. Raises InvalidInput, and IllegalTransition if the concert is
+    closed: it still takes place, so only its gate people can change.
+    """
+    is_for_the_gate = change.gate_people is not None and replace(change, gate_people=None) == NO_CHANGE
+    if before.status is ConcertStatus.CLOSED and not is_for_the_gate:
         raise IllegalTransition(before.id, before.status, "changed")
     after = _changed(before, change)
     found = (change_problems(change), changed_concert_problems(before, after, change), _past_problems(before, change))
@@ -223,6 +239,7 @@ def _changed(before: Concert, change: ConcertChange) -> Concert:
         terms=change.apply_to(before.terms),
         room=before.room if change.room is None else change.room.apply_to(before.room),
         tiers=(*kept, *added),
+        gate_people=before.gate_people if change.gate_people is None else change.gate_people,
     )
 
 
@@ -240,12 +257,19 @@ def _past_problems(before: Concert, change: ConcertChange) -> Iterator[FieldProb
             )
 
 
-def _sees_drafts(context: Context) -> bool:
-    return context.viewer is not None and context.viewer.is_organizer
+def _visible_only(context: Context, filter_: ConcertFilter) -> ConcertFilter:
+    """Return the filter without the drafts that the viewer may not see."""
+    viewer = context.viewer
+    if viewer is not None and viewer.is_admin:
+        return filter_
+    if viewer is not None and viewer.is_organizer:
+        return replace(filter_, drafts_of=viewer.person_id)
+    asked = _PUBLIC if filter_.statuses is None else filter_.statuses
+    return replace(filter_, statuses=tuple(status for status in asked if status in _PUBLIC))
 
 
 def _if_visible(context: Context, concert: Concert | None) -> Concert | None:
-    if concert is None or (concert.status is ConcertStatus.DRAFT and not _sees_drafts(context)):
+    if concert is None or (concert.status is ConcertStatus.DRAFT and not organizes(context, concert)):
         return None
     return concert
 

@@ -45,6 +45,8 @@ class Context:
     """The address of the client, if known."""
     wait_tables: WaitTableCache = field(default_factory=WaitTableCache)
     sold_counts: SoldCounts = field(default_factory=SoldCounts)
+    signed_in_may_buy: bool = False
+    """Whether people may buy and queue without the role `customer`."""
     concerts: LoadOnce[ConcertId, Concert | None] = field(default_factory=LoadOnce, init=False, compare=False)
     stocks: LoadOnce[ConcertId, Stock] = field(default_factory=LoadOnce, init=False, compare=False)
     rooms: LoadOnce[ConcertId, WaitingRoom | None] = field(default_factory=LoadOnce, init=False, compare=False)
@@ -91,6 +93,16 @@ class Resources:
     passes: PassSigner
     wait_tables: WaitTableCache = field(default_factory=WaitTableCache)
     sold_counts: SoldCounts = field(default_factory=SoldCounts)
+    signed_in_may_buy: bool = False
 
     def context(self, viewer: Viewer | None, request_id: str, address: str | None = None) -> Context:
-        return Context(self.stores, self.passes, viewer, request_id, address, self.wait_tables, self.sold_counts)
+        return Context(
+            self.stores,
+            self.passes,
+            viewer,
+            request_id,
+            address,
+            wait_tables=self.wait_tables,
+            sold_counts=self.sold_counts,
+            signed_in_may_buy=self.signed_in_may_buy,
+        )

@@ -10,6 +10,7 @@ from domain.ids import ConcertId, HoldId, PersonId, concert_of, fingerprint, hol
 from domain.validation import key_problems, raise_problems, ticket_line_problems
 from resolvers.context import Context
 from resolvers.history import is_past, past_raises
+from resolvers.permissions import draft_raises, may_see
 from resolvers.queues import add_to_index, hidden_positions, load_viewer_concerts, read_pass
 
 
@@ -57,7 +58,7 @@ async def create_hold(
     if concert is None:
         return await hold
     # Drafts are indexed too, because another process may publish the concert before the hold runs.
-    with hidden_positions(concert):
+    with hidden_positions(concert), draft_raises(partial(NotFound, "Concert", concert_id)):
         _, held = await asyncio.gather(add_to_index(context, viewer.person_id, concert), hold)
     return held
 
@@ -68,15 +69,15 @@ async def release_hold(context: Context, concert_id: ConcertId, id_: HoldId) -> 
 
 
 async def get_hold(context: Context, concert_id: ConcertId, id_: HoldId) -> Hold | None:
-    """Return the hold if the viewer owns it or is an organizer; otherwise None.
+    """Return the hold if the viewer owns it or organizes its concert; otherwise None.
 
     Raises NotFound if the concert does not exist, is a draft or is past.
     """
-    viewer = context.signed_in()
     with past_raises(concert_id, partial(NotFound, "Hold", id_)):
         hold = await context.stores.holds.get(concert_id, id_)
-    is_visible = hold is not None and (hold.person_id == viewer.person_id or viewer.is_organizer)
-    return hold if is_visible else None
+    if hold is None or not await may_see(context, concert_id, owner=hold.person_id):
+        return None
+    return hold
 
 
 async def list_viewer_holds(context: Context) -> tuple[Hold, ...]:

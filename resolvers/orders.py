@@ -1,8 +1,9 @@
 """Resolvers for the order fields. They buy holds or ticket lines and read orders."""
 
+from functools import partial
 from itertools import chain
 
-from domain.errors import Refusal
+from domain.errors import NotFound, Refusal
 from domain.holds import EndReason, TicketRequest
 from domain.ids import ConcertId, HoldId, OrderId, fingerprint, hold_id
 from domain.orders import Customer, Order
@@ -11,6 +12,7 @@ from domain.text.cleaning import clean_customer
 from domain.validation import customer_problems, key_problems, raise_problems, ticket_line_problems
 from resolvers.context import Context
 from resolvers.holds import create_hold, fingerprint_parts
+from resolvers.permissions import draft_raises, may_see
 from resolvers.purchase import Purchase
 
 
@@ -33,7 +35,8 @@ async def purchase_hold(
         # regardless of the stored values.
         digest=fingerprint(id_, customer.name, customer.email),
     )
-    return await context.stores.detached_tasks.run(purchase.run(context.stores))
+    with draft_raises(partial(NotFound, "Hold", id_)):
+        return await context.stores.detached_tasks.run(purchase.run(context.stores))
 
 
 async def purchase_lines(
@@ -75,11 +78,11 @@ async def _hold_and_run(
 
 
 async def get_order(context: Context, order_id: OrderId) -> Order | None:
-    """Return the order if the viewer owns it or is an organizer; otherwise None."""
-    viewer = context.signed_in()
+    """Return the order if the viewer owns it or organizes its concert; otherwise None."""
     order = await context.stores.orders.get(order_id)
-    is_visible = order is not None and (order.person_id == viewer.person_id or viewer.is_organizer)
-    return order if is_visible else None
+    if order is None or not await may_see(context, order.concert_id, owner=order.person_id):
+        return None
+    return order
 
 
 async def page_viewer_orders(context: Context, *, first: int, after: str | None) -> Page[Order]:

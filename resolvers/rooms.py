@@ -22,7 +22,7 @@ from domain.room_audits import AdmissionLimit, ManualAdmission, RoomAction, Room
 from domain.room_changes import RoomSettingsPatch
 from domain.text.cleaning import clean_patch
 from domain.validation import call_problems, key_problems, raise_problems, room_problems
-from resolvers.concert_updates import change_concert, get_existing, make_command
+from resolvers.concert_updates import change_concert, get_organized, make_command
 from resolvers.concerts import load_concert
 from resolvers.context import Context
 from resolvers.history import build_past_room, is_past
@@ -98,12 +98,12 @@ async def reset(context: Context, concert_id: ConcertId, change: RoomSettingsPat
     digest = fingerprint(*change.fingerprint_parts())
     done = _make_keyed_command(context, RoomAction.RESET, concert_id, idempotency_key, digest)
     if await _find_audit(context, done):
-        return await get_existing(context, concert_id)
+        return await get_organized(context, concert_id)
     try:
         return await _change(context, concert_id, change, done)
     except AlreadyDone:
         await _find_audit(context, done)
-        return await get_existing(context, concert_id)
+        return await get_organized(context, concert_id)
 
 
 async def admit_next(context: Context, concert_id: ConcertId, count: int, idempotency_key: str) -> ManualAdmission:
@@ -112,7 +112,7 @@ async def admit_next(context: Context, concert_id: ConcertId, count: int, idempo
     Raises RoomNotOpen if the room cannot call people.
     """
     raise_problems(chain(key_problems(idempotency_key), call_problems(count)))
-    concert = await get_existing(context, concert_id)
+    concert = await get_organized(context, concert_id)
     if concert.status is ConcertStatus.DRAFT:
         raise IllegalTransition(concert_id, concert.status, "entered", of_room=True)
     done = _make_keyed_command(context, RoomAction.ADMITTED_NEXT, concert_id, idempotency_key, fingerprint(str(count)))

@@ -55,6 +55,7 @@ class WaitTableCache:
 def build_waiting_room(concert: Concert, state: RoomState, *, is_past: bool = False) -> WaitingRoom:
     return WaitingRoom(
         concert_id=concert.id,
+        organizer_id=concert.organizer_id,
         settings=concert.room,
         status=state.status,
         opens_at=concert.room_opens_at,

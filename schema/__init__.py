@@ -68,7 +68,7 @@ class Query:
         list_concerts,
         description=(
             "All concerts: upcoming ones first, ordered by start, then past ones, latest first."
-            " Organizers also see drafts."
+            " Organizers also see their own drafts, and admins see all drafts."
         ),
     )
     concert = strawberry.field(find_concert, description="One concert, by either its `id` or its `slug`.")
@@ -81,7 +81,10 @@ class Query:
             "Your queue entry, for clients without an open subscription. Null if you never joined or are signed out."
         ),
     )
-    order = strawberry.field(find_order, description="One of your orders. Organizers see every order.")
+    order = strawberry.field(
+        find_order,
+        description="One of your orders. Organizers also see the orders of their concerts, and admins see all orders.",
+    )
     me = strawberry.field(
         find_viewer, description="You, with your queue entries, holds and orders. Null if you are signed out."
     )
@@ -111,6 +114,9 @@ class Mutation:
     create_concert = strawberry.mutation(concerts.create_concert, description="Create a concert as a draft.")
     update_concert = strawberry.mutation(
         concerts.update_concert, description="Change a concert, including its limits, prices and capacities."
+    )
+    change_concert_organizer = strawberry.mutation(
+        concerts.change_concert_organizer, description="Give a concert to another organizer. For admins."
     )
     publish_concert = strawberry.mutation(concerts.publish_concert, description="Publish a draft.")
     close_concert = strawberry.mutation(concerts.close_concert, description="End the sale of a concert permanently.")
@@ -153,12 +159,15 @@ class Subscription:
     order_updated = strawberry.subscription(
         subscription_fields.order_updated,
         graphql_type=Order,
-        description="One of your orders, whenever it changes. Organizers can watch every order.",
+        description=(
+            "One of your orders, whenever it changes. Organizers can also watch the orders of their concerts, and"
+            " admins can watch all orders."
+        ),
     )
     waiting_room_changed = strawberry.subscription(
         subscription_fields.waiting_room_changed,
         graphql_type=WaitingRoom,
-        description="A waiting room, whenever it changes. For organizers.",
+        description="A waiting room, whenever it changes. For the concert's organizer and admins.",
     )
 
 

@@ -36,7 +36,7 @@ class Venue:
 @strawberry.type(
     description=(
         "The stock of one tier. `available` + `held` + `sold` equals `capacity` until thirty days after the concert."
-        " After that, `available` is 0, except for organizers, who still see how many tickets were left."
+        " After that, `available` is 0, except for its organizer, who still sees how many tickets were left."
     )
 )
 class TierStock:
@@ -160,6 +160,18 @@ class Concert(ids.Node):
     version: int = strawberry.field(
         description="Increases with every change. Pass it to `updateConcert` as `expectedVersion`."
     )
+    organizer_id: str | None = strawberry.field(
+        description=(
+            "The `sub` of the organizer who owns the concert: its creator, until an admin changes it. For this"
+            " organizer and admins; null with a top-level error for others."
+        )
+    )
+    gate_people: list[str] | None = strawberry.field(
+        description=(
+            "The `sub` of each person who may check tickets at this concert. For its organizer and admins; null with a"
+            " top-level error for others."
+        )
+    )
 
     @classmethod
     def of(cls, concert: domain.concerts.Concert) -> Self:
@@ -181,6 +193,8 @@ class Concert(ids.Node):
             hold_duration_seconds=terms.hold_duration_ms // 1000,
             status=concert.status,
             version=concert.version,
+            organizer_id=concert.organizer_id,
+            gate_people=list(concert.gate_people),
         )
 
     @computed("The tiers, in the order the organizer chose.", graphql_type=list[Tier])
@@ -219,8 +233,8 @@ class ConcertFilter:
     status: list[ConcertStatus] | None = strawberry.field(
         default=None,
         description=(
-            "The concert has one of these statuses; null or an empty list allows all. Only organizers see drafts;"
-            " for everyone else, DRAFT matches no concert."
+            "The concert has one of these statuses; null or an empty list allows all. Organizers see their own drafts,"
+            " and admins see all; for everyone else, DRAFT matches no concert."
         ),
     )
     search: str | None = strawberry.field(

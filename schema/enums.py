@@ -65,7 +65,7 @@ _show(
 _show(
     ConcertStatus,
     "The status of a concert: DRAFT, then PUBLISHED, then CLOSED.",
-    DRAFT="In preparation; only organizers see it.",
+    DRAFT="In preparation; only its organizer and admins see it.",
     PUBLISHED="Listed, and on sale inside its sale window.",
     CLOSED="Listed, and never on sale again.",
 )

@@ -12,6 +12,7 @@ from domain.validation import key_problems, ticket_line_problems
 from resolvers import concerts
 from resolvers import holds as resolve
 from resolvers.context import Context
+from resolvers.permissions import find_organizer
 from schema import ids
 from schema.concerts import Concert, Tier, load_concert
 from schema.enums import CurrencyCode, EndReason, HoldState
@@ -62,6 +63,7 @@ class TicketLine:
 class Hold(ids.Node):
     person_id: strawberry.Private[PersonId]
     concert_id: strawberry.Private[ConcertId]
+    organizer_id: strawberry.Private[PersonId | None]
     state: HoldState = strawberry.field(description="The state of the hold.")
     reason: EndReason | None = strawberry.field(description="Why the hold ended. Null if it has not ended.")
     lines: list[TicketLine] = strawberry.field(
@@ -77,10 +79,12 @@ class Hold(ids.Node):
     )
 
     @classmethod
-    def of(cls, hold: domain.holds.Hold, currency: CurrencyCode) -> Self:
+    def of(cls, hold: domain.holds.Hold, currency: CurrencyCode, *, organizer_id: PersonId | None = None) -> Self:
+        """Return the hold. Without `organizer_id`, only its owner and admins may see it."""
         return cls(
             person_id=hold.person_id,
             concert_id=hold.concert_id,
+            organizer_id=organizer_id,
             id=ids.of_hold(hold.concert_id, hold.id),
             state=hold.state,
             reason=hold.reason,
@@ -97,7 +101,9 @@ class Hold(ids.Node):
 
 
 async def build_hold(context: Context, hold: domain.holds.Hold) -> Hold:
-    return Hold.of(hold, await concerts.get_currency(context, hold.concert_id))
+    """Return the hold, visible to its owner and to the organizer of its concert."""
+    organizer_id = await find_organizer(context, hold.concert_id, owner=hold.person_id)
+    return Hold.of(hold, await concerts.get_currency(context, hold.concert_id), organizer_id=organizer_id)
 
 
 @strawberry.input(description="A number of tickets in one tier.")

@@ -20,7 +20,7 @@ from schema.strawberry_fixes import ID, Info
 
 async def find_node(info: Info, id_: Annotated[strawberry.ID, ID]) -> Node | None:
     found = ids.argument("id", id_)
-    NODE_PERMISSIONS[found.kind].check(info.context.viewer)
+    NODE_PERMISSIONS[found.kind].check_roles(info.context.viewer)
     match found.kind:
         case Kind.CONCERT:
             return await load_concert(info.context, ConcertId(found.parts[0]))

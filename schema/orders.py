@@ -14,6 +14,7 @@ from domain.orders import Customer
 from domain.validation import customer_problems, key_problems, ticket_line_problems
 from resolvers import orders as resolve
 from resolvers.context import Context
+from resolvers.permissions import find_organizer
 from schema import ids
 from schema.concerts import Concert, load_concert
 from schema.holds import TicketLine, TicketLineInput, read_ticket_lines
@@ -44,6 +45,7 @@ class OrderStatus(Enum):
 class Order(ids.Node):
     person_id: strawberry.Private[PersonId]
     concert_id: strawberry.Private[ConcertId]
+    organizer_id: strawberry.Private[PersonId | None]
     status: OrderStatus = strawberry.field(description="The status of the order.")
     lines: list[TicketLine] = strawberry.field(description="The tickets.")
     total: Money = strawberry.field(description="The total price.")
@@ -53,10 +55,12 @@ class Order(ids.Node):
     version: int = strawberry.field(description="Increases with every change to the order.")
 
     @classmethod
-    def of(cls, order: domain.orders.Order) -> Self:
+    def of(cls, order: domain.orders.Order, *, organizer_id: PersonId | None = None) -> Self:
+        """Return the order. Without `organizer_id`, only its owner and admins may see it."""
         return cls(
             person_id=order.person_id,
             concert_id=order.concert_id,
+            organizer_id=organizer_id,
             id=ids.of_order(order.id),
             status=OrderStatus(order.status.value),
             lines=[TicketLine.of(line, order.currency) for line in order.lines],
@@ -74,7 +78,12 @@ class Order(ids.Node):
 
 async def load_order(context: Context, order_id: OrderId) -> Order | None:
     found = await resolve.get_order(context, order_id)
-    return Order.of(found) if found else None
+    return await build_order(context, found) if found else None
+
+
+async def build_order(context: Context, order: domain.orders.Order) -> Order:
+    """Return the order, visible to its owner and to the organizer of its concert."""
+    return Order.of(order, organizer_id=await find_organizer(context, order.concert_id, owner=order.person_id))
 
 
 async def find_order(info: Info, id_: Annotated[strawberry.ID, ID]) -> Order | None:

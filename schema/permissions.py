@@ -3,17 +3,22 @@
 Every root field has its own row; a subscription is checked once, when it starts. A type either has
 one owner, and one row for all of its fields, or is visible to every viewer of the field that
 returns it. Individual fields of such a type may have a stricter row; they must be nullable.
+
+A root field has no object yet, so its row checks the roles of the viewer. If the permission depends
+on the concert, the resolver then checks it with `resolvers/permissions.py`. `docs/rights.md` lists
+the outcome for each kind of viewer.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from enum import Enum
 
 from graphql import GraphQLObjectType, GraphQLResolveInfo, GraphQLSchema
 
-from auth.viewer import Viewer
+from auth.viewer import Role, Viewer
 from domain.errors import Forbidden, Unauthenticated
 from domain.ids import PersonId
 from resolvers.context import NOT_SIGNED_IN, Context
+from resolvers.permissions import not_the_organizer
 from schema.ids import Kind
 
 
@@ -22,27 +27,66 @@ class Permission(Enum):
     SIGNED_IN = "signed in"
     SIGNED_IN_OR_NULL = "signed in, null for others"
     """A signed-out viewer gets null and no error, because a public page may query the field."""
-    ORGANIZER = "organizer"
-    OWNER = "owner or organizer"
+    CUSTOMER = "customer"
+    """Queueing and buying. With `ONSALE_BUYERS=signed-in`, no role is needed."""
+    ORGANIZER = "organizer or admin"
+    ADMIN = "admin"
+    CONCERT_ORGANIZER = "the concert's organizer, or admin"
+    CONCERT_GATE = "the concert's gate people or organizer, or admin"
+    OWNER = "owner, the concert's organizer, or admin"
     OWNER_ALONE = "owner"
 
-    def check(self, viewer: Viewer | None, owner: PersonId | None = None) -> None:
-        """Raise Unauthenticated or Forbidden if the viewer lacks the permission."""
+    def check_roles(self, viewer: Viewer | None, *, signed_in_may_buy: bool = False) -> None:
+        """Raise Unauthenticated, or Forbidden if the viewer's roles are never enough."""
         if self in (Permission.ANYONE, Permission.SIGNED_IN_OR_NULL):
             return
         if viewer is None:
             raise Unauthenticated(NOT_SIGNED_IN)
-        if self is Permission.SIGNED_IN or (viewer.is_organizer and self is not Permission.OWNER_ALONE):
-            return
-        if self is Permission.ORGANIZER:
-            raise Forbidden(
-                f"Only organizers can do this. You are signed in as {viewer.name}; sign in as an organizer."
-            )
-        if viewer.person_id != owner:
-            raise Forbidden(
-                f"This belongs to another person. You are signed in as {viewer.name}; sign in as its owner."
-            )
+        needed = () if self is Permission.CUSTOMER and signed_in_may_buy else _ROLES.get(self, ())
+        if needed and viewer.roles.isdisjoint(needed):
+            role = needed[0].value
+            who = "an admin" if role == "admin" else f"a person with the role {role}"
+            raise Forbidden(f"Only {role}s can do this. You are signed in as {viewer.name}; sign in as {who}.")
 
+    def check(
+        self,
+        viewer: Viewer | None,
+        *,
+        owner: PersonId | None = None,
+        organizer: PersonId | None = None,
+        gate_people: Collection[PersonId] = (),
+    ) -> None:
+        """Raise Unauthenticated or Forbidden if the viewer lacks the permission for an object of
+        `owner`, at a concert with this organizer and these gate people.
+        """
+        self.check_roles(viewer)
+        if viewer is None:
+            return
+        is_owner, organizes = viewer.person_id == owner, viewer.organizes(organizer)
+        is_at_gate = Role.GATE in viewer.roles and viewer.person_id in gate_people
+        match self:
+            case Permission.CONCERT_ORGANIZER if not organizes:
+                raise not_the_organizer(viewer)
+            case Permission.CONCERT_GATE if not (is_at_gate or organizes):
+                raise Forbidden(
+                    "Only the gate people and the organizer of this concert can do this."
+                    f" You are signed in as {viewer.name}; ask the organizer to add you to `gatePeople`."
+                )
+            case Permission.OWNER | Permission.OWNER_ALONE:
+                if not is_owner and not (organizes and self is Permission.OWNER):
+                    raise Forbidden(
+                        f"This belongs to another person. You are signed in as {viewer.name}; sign in as its owner."
+                    )
+
+
+_ROLES: Mapping[Permission, tuple[Role, ...]] = {
+    Permission.CUSTOMER: (Role.CUSTOMER,),
+    Permission.ORGANIZER: (Role.ORGANIZER, Role.ADMIN),
+    Permission.ADMIN: (Role.ADMIN,),
+    Permission.CONCERT_ORGANIZER: (Role.ORGANIZER, Role.ADMIN),
+    Permission.CONCERT_GATE: (Role.GATE, Role.ORGANIZER, Role.ADMIN),
+}
+"""The roles of which a viewer needs one."""
 
 PERMISSIONS: Mapping[str, Permission] = {
     "Query.concerts": Permission.ANYONE,
@@ -53,29 +97,32 @@ PERMISSIONS: Mapping[str, Permission] = {
     "Query.me": Permission.SIGNED_IN_OR_NULL,
     "Query.node": Permission.ANYONE,
     "Query.serverTime": Permission.ANYONE,
-    "Mutation.joinQueue": Permission.SIGNED_IN,
+    "Mutation.joinQueue": Permission.CUSTOMER,
     "Mutation.leaveQueue": Permission.SIGNED_IN,
-    "Mutation.heartbeat": Permission.SIGNED_IN,
-    "Mutation.claimQueuePass": Permission.SIGNED_IN,
-    "Mutation.holdTickets": Permission.SIGNED_IN,
+    "Mutation.heartbeat": Permission.CUSTOMER,
+    "Mutation.claimQueuePass": Permission.CUSTOMER,
+    "Mutation.holdTickets": Permission.CUSTOMER,
     "Mutation.releaseHold": Permission.SIGNED_IN,
-    "Mutation.purchaseTickets": Permission.SIGNED_IN,
+    "Mutation.purchaseTickets": Permission.CUSTOMER,
     "Mutation.createConcert": Permission.ORGANIZER,
-    "Mutation.updateConcert": Permission.ORGANIZER,
-    "Mutation.publishConcert": Permission.ORGANIZER,
-    "Mutation.closeConcert": Permission.ORGANIZER,
-    "Mutation.configureWaitingRoom": Permission.ORGANIZER,
-    "Mutation.pauseWaitingRoom": Permission.ORGANIZER,
-    "Mutation.resumeWaitingRoom": Permission.ORGANIZER,
-    "Mutation.admitNext": Permission.ORGANIZER,
-    "Mutation.resetWaitingRoom": Permission.ORGANIZER,
+    "Mutation.updateConcert": Permission.CONCERT_ORGANIZER,
+    "Mutation.changeConcertOrganizer": Permission.ADMIN,
+    "Mutation.publishConcert": Permission.CONCERT_ORGANIZER,
+    "Mutation.closeConcert": Permission.CONCERT_ORGANIZER,
+    "Mutation.configureWaitingRoom": Permission.CONCERT_ORGANIZER,
+    "Mutation.pauseWaitingRoom": Permission.CONCERT_ORGANIZER,
+    "Mutation.resumeWaitingRoom": Permission.CONCERT_ORGANIZER,
+    "Mutation.admitNext": Permission.CONCERT_ORGANIZER,
+    "Mutation.resetWaitingRoom": Permission.CONCERT_ORGANIZER,
     "Subscription.stockChanged": Permission.ANYONE,
     "Subscription.queuePosition": Permission.SIGNED_IN,
     "Subscription.holdChanged": Permission.SIGNED_IN,
     "Subscription.orderUpdated": Permission.SIGNED_IN,
-    "Subscription.waitingRoomChanged": Permission.ORGANIZER,
-    "WaitingRoom.flow": Permission.ORGANIZER,
-    "WaitingRoom.audit": Permission.ORGANIZER,
+    "Subscription.waitingRoomChanged": Permission.CONCERT_ORGANIZER,
+    "Concert.organizerId": Permission.CONCERT_ORGANIZER,
+    "Concert.gatePeople": Permission.CONCERT_ORGANIZER,
+    "WaitingRoom.flow": Permission.CONCERT_ORGANIZER,
+    "WaitingRoom.audit": Permission.CONCERT_ORGANIZER,
     "QueueEntry.*": Permission.OWNER_ALONE,
     "QueuePass.*": Permission.OWNER_ALONE,
     "QueuePosition.*": Permission.OWNER_ALONE,
@@ -97,9 +144,9 @@ def enforce_permissions(schema: GraphQLSchema) -> None:
     """Enforce every row on the fields it names. Raises KeyError for a root field without a row."""
     for root in (schema.query_type, schema.mutation_type):
         for name, field in (root.fields if root else {}).items():
-            field.resolve = _guarded(field.resolve, PERMISSIONS[f"{root}.{name}"])
+            field.resolve = _guarded_root(field.resolve, PERMISSIONS[f"{root}.{name}"])
     for name, field in (schema.subscription_type.fields if schema.subscription_type else {}).items():
-        field.subscribe = _guarded(field.subscribe, PERMISSIONS[f"Subscription.{name}"])
+        field.subscribe = _guarded_root(field.subscribe, PERMISSIONS[f"Subscription.{name}"])
     roots = {str(root) for root in (schema.query_type, schema.mutation_type, schema.subscription_type)}
     for row, permission in PERMISSIONS.items():
         type_name, _, field_name = row.partition(".")
@@ -107,19 +154,29 @@ def enforce_permissions(schema: GraphQLSchema) -> None:
             guarded = schema.type_map[type_name]
             assert isinstance(guarded, GraphQLObjectType)
             for field in guarded.fields.values() if field_name == "*" else (guarded.fields[field_name],):
-                field.resolve = _guarded(field.resolve, permission)
+                field.resolve = _guarded_field(field.resolve, permission)
 
 
-def _guarded(resolve: Callable[..., object] | None, permission: Permission) -> Callable[..., object]:
+def _guarded_root(resolve: Callable[..., object] | None, permission: Permission) -> Callable[..., object]:
     assert resolve is not None
     if permission is Permission.ANYONE:
         return resolve
 
     def guarded(source: object, info: GraphQLResolveInfo[Context], **arguments: object) -> object:
-        viewer = info.context.viewer
-        if viewer is None and permission is Permission.SIGNED_IN_OR_NULL:
+        if info.context.viewer is None and permission is Permission.SIGNED_IN_OR_NULL:
             return None
-        permission.check(viewer, getattr(source, "person_id", None))
+        permission.check_roles(info.context.viewer, signed_in_may_buy=info.context.signed_in_may_buy)
+        return resolve(source, info, **arguments)
+
+    return guarded
+
+
+def _guarded_field(resolve: Callable[..., object] | None, permission: Permission) -> Callable[..., object]:
+    assert resolve is not None
+
+    def guarded(source: object, info: GraphQLResolveInfo[Context], **arguments: object) -> object:
+        owner, organizer = getattr(source, "person_id", None), getattr(source, "organizer_id", None)
+        permission.check(info.context.viewer, owner=owner, organizer=organizer)
         return resolve(source, info, **arguments)
 
     return guarded

@@ -1,4 +1,4 @@
-"""The audit rows of a waiting room, for organizers."""
+"""The audit rows of a waiting room, for the concert's organizer."""
 
 from datetime import datetime
 from typing import Self
@@ -14,7 +14,9 @@ from schema.enums import AdmissionLimit, RoomAction
     description="One setting before and after a change, as text. A value is empty if the setting was not set."
 )
 class SettingChange:
-    setting: str = strawberry.field(description="The name of the setting, such as `totalActiveUsers`.")
+    setting: str = strawberry.field(
+        description="The name of the setting, such as `totalActiveUsers`, or `organizerId` or `gatePeople`."
+    )
     before: str = strawberry.field(description="The value before the change.")
     after: str = strawberry.field(description="The value after the change.")
 
@@ -41,11 +43,13 @@ class HandCall:
         return cls(asked=call.asked, called=call.called, limit=call.limit)
 
 
-@strawberry.type(description="A record of one change to a waiting room. Records are kept permanently.")
+@strawberry.type(
+    description="A record of one change to a waiting room or to the people who run it. Records are kept permanently."
+)
 class RoomAudit:
     at: datetime = strawberry.field(description="When the change was made.")
-    person_id: str = strawberry.field(description="The `sub` of the organizer's token.")
-    person_name: str = strawberry.field(description="The organizer's name at that time.")
+    person_id: str = strawberry.field(description="The `sub` of the token of the person who made the change.")
+    person_name: str = strawberry.field(description="The person's name at that time.")
     action: RoomAction = strawberry.field(description="The kind of change.")
     settings_version: int = strawberry.field(description="The version of the settings after the change.")
     round: int = strawberry.field(description="The round of the queue after the change.")

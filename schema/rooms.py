@@ -1,6 +1,7 @@
 """The waiting room of a concert: its settings, its status, and the progress of its queue.
 
-All viewers see the room; the permissions table restricts its operational fields to organizers.
+All viewers see the room; the permissions table restricts its operational fields to the concert's
+organizer.
 """
 
 from datetime import datetime
@@ -10,7 +11,7 @@ import strawberry
 
 import domain.queues
 from domain.errors import NotFound
-from domain.ids import ConcertId
+from domain.ids import ConcertId, PersonId
 from domain.page import DEFAULT_PAGE_SIZE
 from resolvers import rooms as resolve
 from resolvers.context import Context
@@ -69,6 +70,7 @@ class RoomFlow:
 @strawberry.type(description="The waiting room of one concert at one moment.")
 class WaitingRoom:
     room: strawberry.Private[domain.queues.WaitingRoom]
+    organizer_id: strawberry.Private[PersonId]
     status: RoomStatus = strawberry.field(description="The status of the waiting room.")
     suspended: bool = strawberry.field(
         description="Whether the waiting room is off: tickets can be held without a pass."
@@ -132,11 +134,17 @@ class WaitingRoom:
     async def lottery(self, info: Info) -> RoomLottery | None:
         return await load_lottery(info.context, self.room)
 
-    @computed("How many people pass through the waiting room. For organizers; null from thirty days after the concert.")
+    @computed(
+        "How many people pass through the waiting room. For the concert's organizer and admins; null from thirty days"
+        " after the concert, and with a top-level error for others."
+    )
     def flow(self) -> RoomFlow | None:
         return RoomFlow.of(self.room) if not self.room.is_past else None
 
-    @computed("Changes to the waiting room, newest first. For organizers; null with a top-level error for others.")
+    @computed(
+        "Changes to the waiting room, and to the organizer and the gate people of the concert, newest first. For the"
+        " concert's organizer and admins; null with a top-level error for others."
+    )
     async def audit(
         self, info: Info, first: First = DEFAULT_PAGE_SIZE, after: After = None
     ) -> Connection[RoomAudit] | None:
@@ -148,6 +156,7 @@ class WaitingRoom:
         settings = room.settings
         return cls(
             room=room,
+            organizer_id=room.organizer_id,
             status=room.status,
             suspended=settings.suspended,
             queueing_method=settings.queueing_method,

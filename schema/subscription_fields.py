@@ -8,6 +8,7 @@ from typing import Annotated, assert_never
 import strawberry
 from graphql import GraphQLField, GraphQLResolveInfo, GraphQLSchema
 
+from domain.concerts import Concert
 from domain.errors import NotFound
 from domain.holds import Hold
 from domain.ids import ConcertId, OrderId
@@ -17,12 +18,13 @@ from domain.stock import Stock
 from domain.topics import HoldsTopic, OrderTopic, QueueSnapshot, QueueTopic, RoomTopic, Snapshot, StockTopic
 from resolvers import concerts, orders
 from resolvers.context import Context
+from resolvers.permissions import require_organizer
 from schema import ids
 from schema.concerts import Stock as ShownStock
 from schema.execution.subscription_source import TopicEventStream
 from schema.holds import build_hold
 from schema.ids import Kind
-from schema.orders import Order as ShownOrder
+from schema.orders import build_order
 from schema.queues import QueuePosition
 from schema.rooms import WaitingRoom as ShownRoom
 from schema.strawberry_fixes import ConcertIdArgument, Info
@@ -53,18 +55,25 @@ async def order_updated(
 
 
 async def waiting_room_changed(info: Info, concert_id: ConcertIdArgument) -> RoomTopic:
-    return RoomTopic(await _concert(info.context, concert_id))
+    concert = await _find_concert(info.context, concert_id)
+    require_organizer(info.context, concert)
+    return RoomTopic(concert.id)
 
 
 async def _concert(context: Context, value: strawberry.ID) -> ConcertId:
-    """Return the concert id.
+    return (await _find_concert(context, value)).id
+
+
+async def _find_concert(context: Context, value: strawberry.ID) -> Concert:
+    """Return the cached concert.
 
     Raises BadUserInput, and NotFound if the viewer may not see the concert.
     """
     concert_id = ids.concert_argument(value)
-    if await concerts.get_cached_concert(context, concert_id) is None:
+    concert = await concerts.get_cached_concert(context, concert_id)
+    if concert is None:
         raise NotFound("Concert", concert_id)
-    return concert_id
+    return concert
 
 
 def wrap_topic_fields(schema: GraphQLSchema) -> None:
@@ -95,5 +104,5 @@ def _build_payload(snapshot: Snapshot, info: GraphQLResolveInfo[Context], **_arg
         case Hold():
             return build_hold(info.context, snapshot)
         case Order():
-            return ShownOrder.of(snapshot)
+            return build_order(info.context, snapshot)
     assert_never(snapshot)

@@ -77,6 +77,10 @@ class Settings:
     """
     graphiql: bool | None = None
     """Whether browsers get GraphiQL at /graphql. If None, the default is as for `introspection`."""
+    buyers: str = "customer"
+    """The people who may queue and buy: `customer`, those with this role, or `signed-in`, everyone
+    with a valid token.
+    """
 
     @property
     def is_production(self) -> bool:
@@ -89,6 +93,10 @@ class Settings:
     @property
     def has_own_issuer(self) -> bool:
         return self.oidc.issuer is None and not self.is_production
+
+    @property
+    def signed_in_may_buy(self) -> bool:
+        return self.buyers == "signed-in"
 
     @property
     def loads_demo(self) -> bool:
@@ -138,6 +146,7 @@ class Settings:
             trusted_documents=Path(file) if (file := reader.optional("TRUSTED_DOCUMENTS")) else None,
             introspection=reader.yes_or_no("INTROSPECTION"),
             graphiql=reader.yes_or_no("GRAPHIQL"),
+            buyers=reader.choice("BUYERS", ("customer", "signed-in"), cls.buyers),
         )
         if settings.is_production:
             reader.require("REDIS_URL", "MONGO_URL", "PUBLIC_URL", "OIDC_ISSUER", "PASS_KEY_FILE")

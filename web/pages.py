@@ -85,7 +85,7 @@ class Pages:
             {
                 "issuer": self._settings.issuer,
                 "clientId": self._settings.oidc.client_id,
-                "demoPeople": [{"name": name, "role": role} for name, role in people],
+                "demoPeople": [{"name": name, "role": ", ".join(roles)} for name, roles in people],
             },
             headers={"Cache-Control": "no-cache"},
         )

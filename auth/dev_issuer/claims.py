@@ -79,7 +79,7 @@ class TokenMint:
             "aud": [self._audience, "account"],
             "typ": "Bearer",
             "acr": "1",
-            "realm_access": {"roles": [login.person.role.value, "default-roles-onsale"]},
+            "realm_access": {"roles": [*login.person.roles, "default-roles-onsale"]},
             "scope": scope,
             **profile_claims(login.person),
         }

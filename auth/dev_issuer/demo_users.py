@@ -9,12 +9,12 @@ from dataclasses import dataclass
 
 from auth.viewer import Role
 
-DEMO_USERS = {
-    "alice": Role.CUSTOMER,
-    "bob": Role.CUSTOMER,
-    "carol": Role.CUSTOMER,
-    "olivia": Role.ORGANIZER,
-    "gus": Role.GATE,
+DEMO_USERS: dict[str, tuple[Role, ...]] = {
+    "alice": (Role.CUSTOMER,),
+    "bob": (Role.CUSTOMER,),
+    "carol": (Role.CUSTOMER,),
+    "olivia": (Role.ORGANIZER, Role.CUSTOMER),
+    "gus": (Role.GATE,),
 }
 
 # Load tests use buyer1, buyer2, …, which need not be listed.
@@ -26,7 +26,7 @@ _NAMESPACE = uuid.UUID("6f2a7d52-52a3-4a0e-9d0c-0b9f6a1c7e11")
 @dataclass(frozen=True, slots=True)
 class DemoUser:
     username: str
-    role: Role
+    roles: tuple[Role, ...]
 
     @property
     def subject(self) -> str:
@@ -44,9 +44,9 @@ class DemoUser:
 
 def find_demo_user(username: str) -> DemoUser | None:
     if _BUYER.fullmatch(username):
-        return DemoUser(username, Role.CUSTOMER)
-    role = DEMO_USERS.get(username)
-    return DemoUser(username, role) if role else None
+        return DemoUser(username, (Role.CUSTOMER,))
+    roles = DEMO_USERS.get(username)
+    return DemoUser(username, roles) if roles else None
 
 
 def authenticate(username: str, password: str) -> DemoUser | None:

@@ -80,7 +80,8 @@ def sign_in_page(parameters: Mapping[str, str], *, is_refused: bool) -> HTMLResp
         username=escape(parameters.get("username", parameters.get("login_hint", ""))),
         hidden="\n".join(_hidden(name, value) for name, value in parameters.items() if name not in CREDENTIALS),
         people="\n".join(
-            _person(name, role) for name, role in [*DEMO_USERS.items(), ("buyer1, buyer2, …", "customer")]
+            _person(name, ", ".join(roles))
+            for name, roles in [*DEMO_USERS.items(), ("buyer1, buyer2, …", ("customer",))]
         ),
     )
     target = urlsplit(parameters["redirect_uri"])
@@ -112,5 +113,5 @@ def _hidden(name: str, value: str) -> str:
     return f'<input type="hidden" name="{escape(name)}" value="{escape(value)}">'
 
 
-def _person(names: str, role: str) -> str:
-    return f'<tr><th scope="row">{escape(names)}</th><td>{escape(role)}</td></tr>'
+def _person(names: str, roles: str) -> str:
+    return f'<tr><th scope="row">{escape(names)}</th><td>{escape(roles)}</td></tr>'

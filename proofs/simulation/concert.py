@@ -47,6 +47,7 @@ def concert_of(scenario: Scenario, now: datetime) -> Concert:
         version=1,
         epoch=EPOCH,
         created_by=PersonId("olivia"),
+        organizer_id=PersonId("olivia"),
         created_at=now,
         room=replace(settings_of(scenario), opens_at=opens_at, prequeue_starts_at=now - timedelta(hours=1)),
     )

@@ -6,6 +6,7 @@ import strawberry
 
 import domain.concerts
 from domain.concerts import ConcertChange, ConcertDraft, ConcertTerms, TierChange, TierDraft
+from domain.ids import PersonId
 from domain.queues import NO_ROOM
 from schema.enums import CurrencyCode
 from schema.ids import IdReader
@@ -130,6 +131,13 @@ class UpdateConcertInput:
     new_tiers: list[TierInput] | None = strawberry.field(
         default=None, description="Tiers to add after the existing ones."
     )
+    gate_people: list[str] | None = strawberry.field(
+        default=None,
+        description=(
+            "The `sub` of each person who may check tickets at this concert, at most 100. The list replaces the current"
+            " one. It can change even after the concert was closed."
+        ),
+    )
 
     def read(self, reader: IdReader) -> ConcertChange:
         return ConcertChange(
@@ -145,7 +153,23 @@ class UpdateConcertInput:
             room=self.waiting_room.read() if self.waiting_room else None,
             tiers=tuple(tier.read(reader, f"tiers.{i}") for i, tier in enumerate(self.tiers or ())),
             new_tiers=tuple(tier.read() for tier in self.new_tiers or ()),
+            gate_people=None if self.gate_people is None else tuple(map(PersonId, self.gate_people)),
         )
+
+
+@strawberry.input(description="The concert and its new organizer.")
+class ChangeConcertOrganizerInput:
+    concert_id: strawberry.ID = strawberry.field(description="The id of the concert.")
+    organizer_id: str = strawberry.field(
+        description="The `sub` of the new organizer, who also needs the role `organizer`."
+    )
+    expected_version: int | None = strawberry.field(
+        default=None,
+        description=(
+            "The expected version. The change is refused with VersionConflictError if the version differs. If null,"
+            " the change applies to any version."
+        ),
+    )
 
 
 @strawberry.input(description="The draft to publish.")

@@ -4,11 +4,13 @@ from typing import Annotated, TypeAlias
 
 import strawberry
 
-from domain.validation import change_problems, given_problems, patch_problems
+from domain.ids import PersonId
+from domain.validation import change_problems, given_problems, patch_problems, person_problems
 from resolvers import concerts as resolve
 from schema.concerts import Concert
 from schema.ids import IdReader, read_concert
 from schema.mutations.concert_inputs import (
+    ChangeConcertOrganizerInput,
     CloseConcertInput,
     CreateConcertInput,
     PublishConcertInput,
@@ -33,6 +35,11 @@ class CreateConcertSuccess:
 
 @strawberry.type(description="The concert was changed.")
 class UpdateConcertSuccess:
+    concert: Concert = strawberry.field(description="The changed concert.")
+
+
+@strawberry.type(description="The concert has the new organizer.")
+class ChangeConcertOrganizerSuccess:
     concert: Concert = strawberry.field(description="The changed concert.")
 
 
@@ -63,6 +70,17 @@ UpdateConcertResult: TypeAlias = Annotated[
     | TemporarilyUnavailableError,
     strawberry.union(
         "UpdateConcertResult", description="The result of `updateConcert`: success, or an expected error."
+    ),
+]
+ChangeConcertOrganizerResult: TypeAlias = Annotated[
+    ChangeConcertOrganizerSuccess
+    | InvalidInputError
+    | NotFoundError
+    | VersionConflictError
+    | TemporarilyUnavailableError,
+    strawberry.union(
+        "ChangeConcertOrganizerResult",
+        description="The result of `changeConcertOrganizer`: success, or an expected error.",
     ),
 ]
 PublishConcertResult: TypeAlias = Annotated[
@@ -97,6 +115,17 @@ async def update_concert(info: Info, input_: Annotated[UpdateConcertInput, INPUT
     reader.finish(change_problems(change), given_problems(change), patch_problems("waitingRoom", change.room, change))
     changed = await resolve.update_concert(info.context, concert_id, change, expected_version=input_.expected_version)
     return UpdateConcertSuccess(concert=Concert.of(changed))
+
+
+async def change_concert_organizer(
+    info: Info, input_: Annotated[ChangeConcertOrganizerInput, INPUT]
+) -> ChangeConcertOrganizerResult:
+    organizer_id = PersonId(input_.organizer_id)
+    concert_id = read_concert(input_.concert_id, person_problems("organizerId", organizer_id))
+    changed = await resolve.change_organizer(
+        info.context, concert_id, organizer_id, expected_version=input_.expected_version
+    )
+    return ChangeConcertOrganizerSuccess(concert=Concert.of(changed))
 
 
 async def publish_concert(info: Info, input_: Annotated[PublishConcertInput, INPUT]) -> PublishConcertResult:

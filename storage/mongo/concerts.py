@@ -191,6 +191,9 @@ def _query(filter_: ConcertFilter) -> Document:
         query["status"] = {"$in": list(filter_.statuses)}
     if conditions := search_conditions(filter_):
         query["$and"] = conditions
+    if filter_.drafts_of is not None:
+        is_own = [{"organizerId": filter_.drafts_of}, {"organizerId": None, "createdBy": filter_.drafts_of}]
+        query.setdefault("$and", []).append({"$or": [{"status": {"$ne": ConcertStatus.DRAFT}}, *is_own]})
     if filter_.on_sale_at:
         query["salesStartAt"] = {"$lte": filter_.on_sale_at}
         query["salesEndAt"] = {"$gt": filter_.on_sale_at}
@@ -222,6 +225,8 @@ def _document(concert: Concert) -> Document:
         "epoch": concert.epoch,
         "createdBy": concert.created_by,
         "createdAt": concert.created_at,
+        "organizerId": concert.organizer_id,
+        "gatePeople": list(concert.gate_people),
         "room": asdict(concert.room),
         "search": search_fields(terms.name, terms.venue, concert.version),
     }
@@ -266,6 +271,9 @@ def _concert(document: Document) -> Concert:
         epoch=document["epoch"],
         created_by=PersonId(document["createdBy"]),
         created_at=document["createdAt"],
+        # Documents from earlier versions of Onsale have neither: a concert belongs to its creator.
+        organizer_id=PersonId(document.get("organizerId") or document["createdBy"]),
+        gate_people=tuple(PersonId(person_id) for person_id in document.get("gatePeople", ())),
         room=_room(document["room"]),
     )
 

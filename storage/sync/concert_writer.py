@@ -16,8 +16,7 @@ from pymongo.errors import DuplicateKeyError
 from domain.concerts import Concert, ConcertStatus, Tier
 from domain.errors import TemporarilyUnavailable, VersionConflict
 from domain.ids import ConcertId, TierId
-from domain.room_audits import RoomAudit, RoomCommand
-from domain.room_changes import diff_room_settings
+from domain.room_audits import RoomAudit, RoomCommand, diff_audited
 from storage import scripts
 from storage.hot.hot_state import HotState
 from storage.mongo.concert_transaction import ConcertTransaction, ConcertWrite, HouseMove
@@ -135,15 +134,15 @@ class ConcertWriter:
 
 
 def _audit(before: Concert, after: Concert, command: RoomCommand) -> RoomAudit | None:
-    """Return the audit row of the change; None if the room is unchanged."""
-    changes = diff_room_settings(before.room, after.room)
+    """Return the audit row of the change; None if nothing that is audited has changed."""
+    changes = diff_audited(before, after)
     if not changes:
         return None
     return RoomAudit(
         concert_id=after.id,
         at=datetime.now(UTC),
         command=command,
-        settings_version=before.room.version + 1,
+        settings_version=before.room.version + (after.room != before.room),
         round=after.room.round,
         changes=changes,
     )

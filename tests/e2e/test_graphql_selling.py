@@ -154,8 +154,10 @@ async def test_hold_of_another_person_cannot_be_bought_or_released(shop: Shop, b
     assert await shop.stock(concert) == [(98, 2, 0), (2, 0, 0)]
 
 
-@pytest.mark.parametrize(("by", "is_seen"), [("alice", True), ("olivia", True), ("bob", False)])
-async def test_only_owner_and_organizers_see_a_hold_and_an_order(shop: Shop, by: str, is_seen: bool) -> None:
+@pytest.mark.parametrize(
+    ("by", "is_seen"), [("alice", True), ("olivia", True), ("ada", True), ("bob", False), ("otto", False)]
+)
+async def test_only_owner_and_organizer_see_a_hold_and_an_order(shop: Shop, by: str, is_seen: bool) -> None:
     concert = await shop.on_sale()
     order = (await shop.buy({"concertId": concert.id, "lines": lines(concert, 1)}))["order"]
     hold = (await shop.hold(concert, 1))["hold"]
@@ -189,7 +191,7 @@ async def test_closed_concert_sells_nothing(shop: Shop) -> None:
 async def test_draft_sells_nothing(shop: Shop) -> None:
     concert = await shop.draft()
     refused = await shop.hold(concert, 1)
-    assert (refused["__typename"], refused["status"]) == ("NotOnSaleError", "DRAFT")
+    assert refused["__typename"] == "NotFoundError"
 
 
 async def test_two_hundred_concurrent_holds_get_one_hundred_tickets(shop: Shop) -> None:

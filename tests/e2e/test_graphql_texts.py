@@ -18,6 +18,9 @@ UPDATE = f"""mutation ($input: UpdateConcertInput!) {{
 CONFIGURE = """mutation ($input: ConfigureWaitingRoomInput!) {
   answer: configureWaitingRoom(input: $input) { __typename ... on InvalidInputError { problems { path } } }
 }"""
+GIVE = """mutation ($input: ChangeConcertOrganizerInput!) {
+  answer: changeConcertOrganizer(input: $input) { __typename ... on InvalidInputError { problems { path } } }
+}"""
 ADMIT = """mutation ($input: AdmitNextInput!) {
   answer: admitNext(input: $input) { __typename ... on InvalidInputError { problems { path } } }
 }"""
@@ -63,6 +66,8 @@ def _mutation(place: str, concert: OnSale, text: str) -> tuple[str, str, Input, 
         "VenueInput.country": (CREATE, "olivia", concert_input(venue=_venue(country=text)), "venue.country"),
         "UpdateConcertInput.name": (UPDATE, "olivia", change | {"name": text}, "name"),
         "UpdateConcertInput.description": (UPDATE, "olivia", change | {"description": text}, "description"),
+        "UpdateConcertInput.gatePeople": (UPDATE, "olivia", change | {"gatePeople": [text]}, "gatePeople.0"),
+        "ChangeConcertOrganizerInput.organizerId": (GIVE, "ada", change | {"organizerId": text}, "organizerId"),
         "TierChangeInput.name": (
             UPDATE, "olivia", change | {"tiers": [{"tierId": concert.tiers[1], "name": text}]}, "tiers.0.name",
         ),
@@ -91,6 +96,8 @@ MUTATIONS = (
     "VenueInput.country",
     "UpdateConcertInput.name",
     "UpdateConcertInput.description",
+    "UpdateConcertInput.gatePeople",
+    "ChangeConcertOrganizerInput.organizerId",
     "TierChangeInput.name",
     "WaitingRoomInput.message",
     "AdmitNextInput.idempotencyKey",

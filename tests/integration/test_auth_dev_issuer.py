@@ -94,7 +94,7 @@ async def test_tokens_have_the_same_claims_as_keycloak_tokens(client: IssuerClie
     assert access.keys() >= {"exp", "iat", "jti", "iss", "aud", "sub", "azp", "sid", "acr", "scope", "realm_access"}
     assert access["aud"] == [AUDIENCE, "account"]
     assert access["azp"] == CLIENT_ID
-    assert access["realm_access"] == {"roles": ["organizer", "default-roles-onsale"]}
+    assert access["realm_access"] == {"roles": ["organizer", "customer", "default-roles-onsale"]}
     assert {claims["sid"] for claims in (access, identity, refresh)} == {tokens["session_state"]}
     assert len({claims["jti"] for claims in (access, identity, refresh)}) == 3
 

@@ -1,11 +1,8 @@
 """A page of concerts takes one MongoDB query, and one round trip for all its stocks and rooms."""
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, cast
-from unittest import mock
 
 import schema
 from domain.concerts import Concert
@@ -13,7 +10,7 @@ from resolvers import concerts
 from resolvers.context import Context
 from schema import Operation
 from storage.connect import Stores
-from storage.mongo.concerts import ConcertStore
+from tests.support.concert_reads import recorded_reads
 from tests.support.hub_recorder import ROOM
 from tests.support.sale import PASSES, draft, hold, on_sale, organizer
 from tests.support.script_calls import recorded_calls
@@ -31,25 +28,6 @@ async def execute(stores: Stores, document: str, **variables: Any) -> Any:
     payload = (await schema.execute(Operation(document, variables, None), anonymous)).payload
     assert "errors" not in payload, payload
     return payload["data"]
-
-
-@contextmanager
-def recorded_reads() -> Iterator[list[str]]:
-    """Record the name of each method called to read concerts from MongoDB."""
-    reads: list[str] = []
-
-    def recorded(name: str) -> Any:
-        read = getattr(ConcertStore, name)
-
-        async def record(self: ConcertStore, *args: Any, **options: Any) -> Any:
-            reads.append(name)
-            return await read(self, *args, **options)
-
-        return record
-
-    names = ("get", "get_by_slug", "page")
-    with mock.patch.multiple(ConcertStore, **{name: recorded(name) for name in names}):
-        yield reads
 
 
 async def test_page_reads_stocks_and_rooms_in_one_round_trip(stores: Stores) -> None:

@@ -14,6 +14,7 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.types import Receive, Scope, Send
 
 from auth.tokens import TokenVerifier
+from domain.ids import PersonId
 from resolvers.context import Resources
 from schema import Engine
 from settings import Settings
@@ -83,6 +84,14 @@ mutation ($input: PurchaseTicketsInput!) {{
   }}
 }}
 """
+ROLES = {
+    "olivia": ["organizer", "customer"],
+    "otto": ["organizer"],
+    "gus": ["gate"],
+    "ada": ["admin"],
+    "robot": [],
+}
+"""The roles of the people who are not just customers. `robot` is a service account."""
 STOCK = "query ($id: ID!) { concert(id: $id) { stock { tiers { available held sold } } } }"
 
 
@@ -105,9 +114,8 @@ class Shop:
         self.verifier = verifier
 
     def token(self, name: str, **claims: object) -> str:
-        roles = ["organizer"] if name == "olivia" else ["customer"]
-        person = str(uuid.uuid5(uuid.NAMESPACE_URL, name))
-        usual = {"sub": person, "preferred_username": name, "realm_access": {"roles": roles}}
+        roles = ROLES.get(name, ["customer"])
+        usual = {"sub": person_id(name), "preferred_username": name, "realm_access": {"roles": roles}}
         return signed(access_claims(self.issuer.issuer, **(usual | claims)))
 
     def headers(self, name: str | None) -> dict[str, str]:
@@ -157,6 +165,11 @@ def lines(concert: OnSale, *quantities: int) -> list[dict[str, object]]:
     return [{"tierId": tier, "quantity": n} for tier, n in zip(concert.tiers, quantities, strict=False) if n]
 
 
+def person_id(name: str) -> PersonId:
+    """Return the `sub` of the person's tokens."""
+    return PersonId(str(uuid.uuid5(uuid.NAMESPACE_URL, name)))
+
+
 def new_key() -> str:
     return uuid.uuid4().hex
 
@@ -195,7 +208,12 @@ class LateService:
 
 @asynccontextmanager
 async def shop_on(
-    stores: Stores, redis_url: str, *, limits: Limits = DEFAULTS, engine: Engine | None = None
+    stores: Stores,
+    redis_url: str,
+    *,
+    limits: Limits = DEFAULTS,
+    engine: Engine | None = None,
+    signed_in_may_buy: bool = False,
 ) -> AsyncIterator[Shop]:
     """Serve GraphQL and the issuer that it trusts at the same address."""
     shops: list[Shop] = []
@@ -213,7 +231,7 @@ async def shop_on(
             shop.client,
             aclosing(shop.verifier),
             open_graphql_service(
-                Resources(stores, PASSES),
+                Resources(stores, PASSES, signed_in_may_buy=signed_in_may_buy),
                 shop.verifier,
                 redis_url=redis_url,
                 tick_s=TICK_S,

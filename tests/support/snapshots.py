@@ -43,6 +43,7 @@ CONCERT = Concert(
     version=1,
     epoch=1,
     created_by=PersonId("olivia"),
+    organizer_id=PersonId("olivia"),
     created_at=NOW,
     room=RoomSettings(suspended=False),
 )
@@ -63,6 +64,7 @@ ORDER = Order(
 STOCK = Stock(epoch=1, version=7, tiers=(TierStock(TIER, capacity=10, held=2, sold=3),))
 ROOM = WaitingRoom(
     concert_id=CONCERT.id,
+    organizer_id=CONCERT.organizer_id,
     settings=CONCERT.room,
     status=RoomStatus.OPEN,
     opens_at=CONCERT.terms.sales_start_at,

@@ -24,7 +24,7 @@ from auth.dev_issuer.parameters import parse_parameters
 from auth.viewer import Role
 from settings import SettingsError
 
-ALICE = DemoUser("alice", Role.CUSTOMER)
+ALICE = DemoUser("alice", (Role.CUSTOMER,))
 
 
 class Clock:
@@ -39,19 +39,19 @@ def code(value: str) -> Code:
 
 
 @pytest.mark.parametrize(
-    ("username", "role"),
+    ("username", "roles"),
     [
-        ("alice", Role.CUSTOMER),
-        ("bob", Role.CUSTOMER),
-        ("carol", Role.CUSTOMER),
-        ("buyer1", Role.CUSTOMER),
-        ("buyer2000", Role.CUSTOMER),
-        ("olivia", Role.ORGANIZER),
-        ("gus", Role.GATE),
+        ("alice", (Role.CUSTOMER,)),
+        ("bob", (Role.CUSTOMER,)),
+        ("carol", (Role.CUSTOMER,)),
+        ("buyer1", (Role.CUSTOMER,)),
+        ("buyer2000", (Role.CUSTOMER,)),
+        ("olivia", (Role.ORGANIZER, Role.CUSTOMER)),
+        ("gus", (Role.GATE,)),
     ],
 )
-def test_demo_users_sign_in_with_their_name_as_the_password(username: str, role: Role) -> None:
-    assert authenticate(username, username) == DemoUser(username, role)
+def test_demo_users_sign_in_with_their_name_as_the_password(username: str, roles: tuple[Role, ...]) -> None:
+    assert authenticate(username, username) == DemoUser(username, roles)
     assert authenticate(username, username + "!") is None
 
 
@@ -69,7 +69,7 @@ def test_subject_never_changes() -> None:
 
 
 def test_subjects_are_unique() -> None:
-    assert len({DemoUser(f"buyer{number}", Role.CUSTOMER).subject for number in range(1_000)}) == 1_000
+    assert len({DemoUser(f"buyer{number}", (Role.CUSTOMER,)).subject for number in range(1_000)}) == 1_000
 
 
 def test_code_works_once() -> None:

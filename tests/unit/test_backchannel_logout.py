@@ -92,9 +92,9 @@ REFUSED: dict[str, tuple[Callable[[], str], str]] = {
     "altered": (lambda: logout_token()[:-8] + "AAAAAAAA", "has an invalid signature"),
     "no signature": (lambda: jwt.encode(logout_claims(), "", "none", {"kid": "k1"}), "is not signed with an accepted"),
     "HMAC": (lambda: jwt.encode(logout_claims(), "s" * 32, "HS256", {"kid": "k1"}), "is not signed with an accepted"),
-    "algorithm that is not allowed": (
+    "algorithm of another key": (
         lambda: jwt.encode(logout_claims(), rsa_key("k1"), "RS512", {"kid": "k1"}),
-        "is not signed with an accepted algorithm; use RS256, PS256, ES256",
+        "is malformed",
     ),
     "not a token": (lambda: "no-token", "is malformed"),
     "not ASCII": (lambda: "lögout", "is not signed with an accepted algorithm"),

@@ -32,6 +32,7 @@ CONCERT = Concert(
     version=1,
     epoch=1,
     created_by=PersonId("olivia"),
+    organizer_id=PersonId("olivia"),
     created_at=NOW,
 )
 

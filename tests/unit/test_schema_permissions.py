@@ -22,9 +22,22 @@ from schema.ids import Kind
 from schema.mutations.result_errors import ERROR_TYPES
 from schema.permissions import NODE_PERMISSIONS, PERMISSIONS, Permission
 
-ALICE = Viewer(PersonId("alice"), "alice", None, frozenset({Role.CUSTOMER}))
-GUS = Viewer(PersonId("gus"), "gus", None, frozenset({Role.GATE}))
-OLIVIA = Viewer(PersonId("olivia"), "olivia", None, frozenset({Role.ORGANIZER}))
+
+def person(name: str, *roles: Role) -> Viewer:
+    return Viewer(PersonId(name), name, None, frozenset(roles))
+
+
+ALICE = person("alice", Role.CUSTOMER)
+BOB = person("bob", Role.CUSTOMER)
+GUS = person("gus", Role.GATE)
+OTHER_GATE = person("gita", Role.GATE)
+OLIVIA = person("olivia", Role.ORGANIZER)
+OTHER_ORGANIZER = person("otto", Role.ORGANIZER)
+ADMIN = person("ada", Role.ADMIN)
+SERVICE = person("robot")
+FORMER_ORGANIZER = person("olivia")
+"""Olivia, who still owns her concert but has lost her role."""
+EVERYONE = (None, ALICE, BOB, GUS, OTHER_GATE, OLIVIA, OTHER_ORGANIZER, ADMIN, SERVICE, FORMER_ORGANIZER)
 
 OPEN = {
     *("Query.concerts", "Query.concert", "Query.waitingRoom", "Query.node", "Query.serverTime"),
@@ -83,23 +96,43 @@ def test_every_kind_of_node_has_a_row() -> None:
 
 
 @pytest.mark.parametrize(
-    ("permission", "refused"),
+    ("permission", "allowed"),
     [
-        (Permission.ANYONE, {}),
-        (Permission.SIGNED_IN, {None: Unauthenticated}),
-        (Permission.SIGNED_IN_OR_NULL, {}),
-        (Permission.ORGANIZER, {None: Unauthenticated, ALICE: Forbidden, GUS: Forbidden}),
-        (Permission.OWNER, {None: Unauthenticated, GUS: Forbidden}),
-        (Permission.OWNER_ALONE, {None: Unauthenticated, GUS: Forbidden, OLIVIA: Forbidden}),
+        (Permission.ANYONE, EVERYONE),
+        (Permission.SIGNED_IN_OR_NULL, EVERYONE),
+        (Permission.SIGNED_IN, EVERYONE[1:]),
+        (Permission.CUSTOMER, (ALICE, BOB)),
+        (Permission.ORGANIZER, (OLIVIA, OTHER_ORGANIZER, ADMIN)),
+        (Permission.ADMIN, (ADMIN,)),
+        (Permission.CONCERT_ORGANIZER, (OLIVIA, ADMIN)),
+        (Permission.CONCERT_GATE, (GUS, OLIVIA, ADMIN)),
+        (Permission.OWNER, (ALICE, OLIVIA, ADMIN)),
+        (Permission.OWNER_ALONE, (ALICE,)),
     ],
 )
-def test_permission_refuses_the_right_viewers(
-    permission: Permission, refused: dict[Viewer | None, type[Exception]]
-) -> None:
-    for viewer in (None, ALICE, GUS, OLIVIA):
-        expected = pytest.raises(refused[viewer]) if viewer in refused else contextlib.nullcontext()
-        with expected:
-            permission.check(viewer, owner=ALICE.person_id)
+def test_permission_allows_only_the_right_viewers(permission: Permission, allowed: tuple[Viewer | None, ...]) -> None:
+    """The object is alice's, at a concert of olivia's that names gus at its gate."""
+    gate_people = [GUS.person_id, ALICE.person_id]
+    for viewer in EVERYONE:
+        refusal = Unauthenticated if viewer is None else Forbidden
+        with contextlib.nullcontext() if viewer in allowed else pytest.raises(refusal):
+            permission.check(viewer, owner=ALICE.person_id, organizer=OLIVIA.person_id, gate_people=gate_people)
+
+
+def test_every_permission_is_in_the_test_above() -> None:
+    (mark,) = test_permission_allows_only_the_right_viewers.pytestmark  # type: ignore[attr-defined]
+    assert {permission for permission, _ in mark.args[1]} == set(Permission)
+
+
+def test_signed_in_viewers_may_buy_if_the_setting_says_so() -> None:
+    for viewer in EVERYONE[1:]:
+        Permission.CUSTOMER.check_roles(viewer, signed_in_may_buy=True)
+    with pytest.raises(Unauthenticated):
+        Permission.CUSTOMER.check_roles(None, signed_in_may_buy=True)
+    for permission in set(Permission) - {Permission.CUSTOMER, *OPEN_PERMISSIONS, Permission.SIGNED_IN}:
+        if permission not in (Permission.OWNER, Permission.OWNER_ALONE):
+            with pytest.raises(Forbidden):
+                permission.check_roles(SERVICE, signed_in_may_buy=True)
 
 
 @pytest.mark.parametrize("row", [row for row, one in PERMISSIONS.items() if one not in OPEN_PERMISSIONS])
@@ -120,27 +153,35 @@ def test_field_with_its_own_permission_is_nullable_and_refused() -> None:
     built = build_schema(schema.sdl())
     names = {str(root) for root in _roots(built)}
     single = [row for row in PERMISSIONS if row.partition(".")[0] not in names and not row.endswith(".*")]
-    assert single == ["WaitingRoom.flow", "WaitingRoom.audit"]
+    assert single == ["Concert.organizerId", "Concert.gatePeople", "WaitingRoom.flow", "WaitingRoom.audit"]
     for row in single:
         type_name, _, field_name = row.partition(".")
         type_ = built.type_map[type_name]
         assert isinstance(type_, GraphQLObjectType)
         assert not isinstance(type_.fields[field_name].type, GraphQLNonNull)
         resolve = schema.CORE_SCHEMA.type_map[type_name].fields[field_name].resolve  # type: ignore[attr-defined]
-        for viewer in (ALICE, GUS):
+        for viewer in (ALICE, GUS, OTHER_ORGANIZER, SERVICE):
             with pytest.raises(Forbidden):
-                resolve(SimpleNamespace(), _info_of(viewer))
+                resolve(SimpleNamespace(organizer_id=OLIVIA.person_id), _info_of(viewer))
 
 
 def test_other_people_may_not_read_an_order_field() -> None:
     type_ = schema.CORE_SCHEMA.type_map["Order"]
     assert isinstance(type_, GraphQLObjectType)
-    order = SimpleNamespace(person_id=ALICE.person_id, customer_email="alice@onsale.example")
+    order = SimpleNamespace(
+        person_id=ALICE.person_id, organizer_id=OLIVIA.person_id, customer_email="alice@onsale.example"
+    )
     resolve = type_.fields["customerEmail"].resolve
     assert resolve is not None
-    with pytest.raises(Forbidden):
-        resolve(order, _info_of(GUS))
-    assert resolve(order, _info_of(ALICE)) == resolve(order, _info_of(OLIVIA)) == "alice@onsale.example"
+    for viewer in (BOB, GUS, OTHER_ORGANIZER, FORMER_ORGANIZER):
+        with pytest.raises(Forbidden):
+            resolve(order, _info_of(viewer))
+    assert (
+        resolve(order, _info_of(ALICE))
+        == resolve(order, _info_of(ADMIN))
+        == resolve(order, _info_of(OLIVIA))
+        == "alice@onsale.example"
+    )
 
 
 def test_only_its_owner_may_read_a_pass_token() -> None:
@@ -160,4 +201,4 @@ def _roots(built: GraphQLSchema) -> list[GraphQLObjectType]:
 
 
 def _info_of(viewer: Viewer | None) -> Any:
-    return SimpleNamespace(context=SimpleNamespace(viewer=viewer, clear=lambda: None))
+    return SimpleNamespace(context=SimpleNamespace(viewer=viewer, signed_in_may_buy=False, clear=lambda: None))

@@ -1,0 +1,65 @@
+"""The rights of a concert's organizer, checked with a concert that was read anyway or is cached."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from auth.viewer import Viewer
+from domain.concerts import Concert, ConcertStatus
+from domain.errors import Forbidden, NotFound, NotOnSale
+from domain.ids import ConcertId, PersonId
+from resolvers.context import Context
+
+
+def organizes(context: Context, concert: Concert) -> bool:
+    """Return whether the viewer is the concert's organizer or an admin."""
+    return context.viewer is not None and context.viewer.organizes(concert.organizer_id)
+
+
+def require_organizer(context: Context, concert: Concert) -> None:
+    """Raise Forbidden if the viewer is neither the concert's organizer nor an admin, or NotFound if
+    the concert is a draft, whose existence is not public.
+    """
+    if organizes(context, concert):
+        return
+    if concert.status is ConcertStatus.DRAFT:
+        raise NotFound("Concert", concert.id)
+    raise not_the_organizer(context.signed_in())
+
+
+def not_the_organizer(viewer: Viewer) -> Forbidden:
+    return Forbidden(
+        "Only the organizer of this concert and admins can do this."
+        f" You are signed in as {viewer.name}; sign in as its organizer."
+    )
+
+
+@contextmanager
+def draft_raises(make_refusal: Callable[[], NotFound]) -> Iterator[None]:
+    """Convert NotOnSale of a draft, whose existence is not public, to the refusal for an object
+    that does not exist.
+    """
+    try:
+        yield
+    except NotOnSale as error:
+        if error.status is ConcertStatus.DRAFT:
+            raise make_refusal() from error
+        raise
+
+
+async def find_organizer(context: Context, concert_id: ConcertId, *, owner: PersonId) -> PersonId | None:
+    """Return the organizer of the concert at which `owner` has an order or a hold.
+
+    Returns None without a read if that cannot matter, because the viewer is the owner or not an
+    organizer. Changes by other processes are visible within two seconds.
+    """
+    viewer = context.signed_in()
+    if viewer.person_id == owner or not viewer.is_organizer:
+        return None
+    concert = await context.stores.concert_cache.get(concert_id)
+    return concert.organizer_id if concert else None
+
+
+async def may_see(context: Context, concert_id: ConcertId, *, owner: PersonId) -> bool:
+    """Return whether the viewer may see an order or a hold of `owner` at the concert."""
+    viewer = context.signed_in()
+    return viewer.person_id == owner or viewer.organizes(await find_organizer(context, concert_id, owner=owner))
