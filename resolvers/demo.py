@@ -85,4 +85,4 @@ async def _create(context: Context, draft: ConcertDraft) -> Concert | None:
 def _demo_organizer() -> Viewer:
     person = find_demo_user("olivia")
     assert person is not None
-    return Viewer(PersonId(person.subject), person.username, person.email, frozenset({person.role}))
+    return Viewer(PersonId(person.subject), person.username, person.email, frozenset(person.roles))

@@ -1,6 +1,7 @@
 """The demo users: their names are fixed, and each password is the same as the name.
 
-Their `sub` is the same on every machine and after every start.
+Their `sub` is the same on every machine and after every start, and in the realm of
+deploy/keycloak.
 """
 
 import re
@@ -15,6 +16,7 @@ DEMO_USERS = {
     "carol": Role.CUSTOMER,
     "olivia": Role.ORGANIZER,
     "gus": Role.GATE,
+    "admin": Role.ADMIN,
 }
 
 # Load tests use buyer1, buyer2, …, which need not be listed.
@@ -27,14 +29,23 @@ _NAMESPACE = uuid.UUID("6f2a7d52-52a3-4a0e-9d0c-0b9f6a1c7e11")
 class DemoUser:
     username: str
     role: Role
+    """The role that the pages show. An organizer may also buy tickets."""
 
     @property
     def subject(self) -> str:
         return str(uuid.uuid5(_NAMESPACE, self.username))
 
     @property
-    def display_name(self) -> str:
+    def roles(self) -> tuple[Role, ...]:
+        return (Role.ORGANIZER, Role.CUSTOMER) if self.role is Role.ORGANIZER else (self.role,)
+
+    @property
+    def given_name(self) -> str:
         return self.username.capitalize()
+
+    @property
+    def family_name(self) -> str:
+        return "Demo"
 
     @property
     def email(self) -> str:
