@@ -14,6 +14,9 @@ from storage.embedded.process import ServerProcess
 from tests.support import stores
 from tests.support.store_servers import running
 
+# One Keycloak for the identity tests, started with the session.
+pytest_plugins = ["tests.support.keycloak"]
+
 # Session fixtures share an event loop that runs for the whole session; each test has its own loop.
 session_fixture = pytest_asyncio.fixture(scope="session", loop_scope="session")
 

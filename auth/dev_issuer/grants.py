@@ -121,6 +121,8 @@ class RefreshGrant(grants.RefreshTokenGrant):  # type: ignore[misc]
         claims = self.server.mint.read_refresh_token(refresh_token)
         if claims is None:
             raise InvalidGrantError("The refresh token is malformed, expired or from another issuer; sign in again.")
+        if claims["azp"] != self.request.client.client_id:
+            raise InvalidGrantError("The refresh token was issued to another client; sign in again.")
         if claims["sid"] in self.server.ended_sessions:
             raise InvalidGrantError("The session has ended; sign in again.")
         person = find_demo_user(claims["preferred_username"])
