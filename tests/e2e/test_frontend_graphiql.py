@@ -72,7 +72,7 @@ STORIES: dict[str, dict[str, object]] = {
         "me": "alice",
         "grants": ["password", "refresh_token", "refresh_token"],
     },
-    "usingANarrowWindow": {"signedIn": "Signed in as olivia, organizer"},
+    "usingANarrowWindow": {"signedIn": "Signed in as olivia, organizer, customer"},
 }
 
 

@@ -14,6 +14,7 @@ from starlette.routing import Route
 
 from deploy.keycloak.admin import KeycloakAdmin, serve_onsale_at
 from storage.embedded.process import ServerProcess
+from tests.support.api_client import ApiClient
 from tests.support.application import Application, started
 from tests.support.issuer_client import issuer_client
 from tests.support.keycloak import BackgroundKeycloak, shared_keycloak
@@ -80,7 +81,7 @@ async def api(
     shared_valkey: ServerProcess,
     shared_mongod: ServerProcess,
     tmp_path_factory: pytest.TempPathFactory,
-) -> AsyncIterator[Application]:
+) -> AsyncIterator[ApiClient]:
     """An Onsale that trusts the issuer."""
     application = Application(
         tmp_path_factory.mktemp("api") / "data",
@@ -90,7 +91,7 @@ async def api(
         MONGO_DATABASE=f"identity_{issuer.name}",
     )
     async with started(application):
-        yield application
+        yield ApiClient(application.url)
 
 
 def _issuer(name: str, url: str, http: httpx2.AsyncClient, received: list[str]) -> Issuer:

@@ -14,7 +14,7 @@ interface PersonBarProps {
   session: Session | null;
 }
 
-const SHOWN_ROLES = ["customer", "organizer", "gate"];
+const SHOWN_ROLES = ["customer", "organizer", "gate", "admin"];
 
 export function PersonBar({ settings, sessions, session }: PersonBarProps): ReactElement {
   const [problem, setProblem] = useState<string | null>(null);
