@@ -1,4 +1,4 @@
-"""What an administrator of Keycloak changes reaches Onsale: roles, people, clients and keys."""
+"""Changes by an administrator of Keycloak reach Onsale: roles, people, clients and keys."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
