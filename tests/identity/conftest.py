@@ -17,7 +17,7 @@ from storage.embedded.process import ServerProcess
 from tests.support.api_client import ApiClient
 from tests.support.application import Application, started
 from tests.support.issuer_client import issuer_client
-from tests.support.keycloak import BackgroundKeycloak, shared_keycloak
+from tests.support.keycloak import BackgroundKeycloak, NotFetchedError, shared_keycloak, skip_or_fail
 from tests.support.oidc_client import SERVER_CREDENTIALS, Issuer, OidcClient
 from tests.support.serving import serving
 
@@ -42,8 +42,11 @@ def background_keycloak(
 
 
 @session_fixture
-async def keycloak(background_keycloak: BackgroundKeycloak) -> BackgroundKeycloak:
-    await background_keycloak.ready()
+async def keycloak(request: pytest.FixtureRequest, background_keycloak: BackgroundKeycloak) -> BackgroundKeycloak:
+    try:
+        await background_keycloak.ready()
+    except NotFetchedError as error:
+        skip_or_fail(request.config, str(error))
     return background_keycloak
 
 

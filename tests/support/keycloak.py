@@ -11,6 +11,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -27,6 +28,10 @@ OVERLAY = IDENTITY_TESTS / "test-clients.json"
 START_TIMEOUT_S = 900.0
 """Long enough to fetch and build Keycloak on a busy machine."""
 _SHARED = "ONSALE_TEST_KEYCLOAK"
+
+
+class NotFetchedError(Exception):
+    """Maven could not fetch Keycloak, for example because this machine is offline."""
 
 
 class BackgroundKeycloak:
@@ -67,6 +72,7 @@ class BackgroundKeycloak:
             )
 
     async def ready(self) -> None:
+        """Wait until it answers. Raises NotFetchedError."""
         await wait_until(self._is_ready, timeout=START_TIMEOUT_S, what="Keycloak")
 
     def kill(self) -> None:
@@ -89,6 +95,8 @@ class BackgroundKeycloak:
 
     def _is_ready(self) -> bool:
         output = self._output_path.read_bytes()[self._output_start :].decode()
+        if "Keycloak cannot start: Fetching" in output:
+            raise NotFetchedError(output)
         ended = self._process is not None and self._process.poll() is not None
         assert not ended, f"Keycloak did not start:\n{output}"
         assert "Keycloak cannot start" not in output, output
@@ -135,8 +143,7 @@ def shared_keycloak(config: pytest.Config, directory: Path) -> Iterator[Backgrou
     """
     problem = find_problem(cache_folder())
     if problem is not None:
-        message = f"not tested against Keycloak: {problem}"
-        pytest.fail(message) if config.getoption("--keycloak") else pytest.skip(message)
+        skip_or_fail(config, problem)
     if (owned := config.stash.get(_OWNED, None)) is not None:
         yield owned
     elif _SHARED in os.environ:
@@ -146,6 +153,13 @@ def shared_keycloak(config: pytest.Config, directory: Path) -> Iterator[Backgrou
         started.start()
         yield started
         started.kill()
+
+
+def skip_or_fail(config: pytest.Config, problem: str) -> NoReturn:
+    message = f"not tested against Keycloak: {problem}"
+    if config.getoption("--keycloak"):
+        pytest.fail(message)
+    pytest.skip(message)
 
 
 def _will_run_identity_tests(config: pytest.Config) -> bool:
