@@ -5,13 +5,19 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: audit-packages sbom fuzz bench-auth bench-hostile bench-queue bench-sockets help run test check format lint types unit sale simulate watch schema frontend lock pages prove-room test-programs page-types
+.PHONY: audit-packages sbom fuzz bench-auth bench-hostile bench-queue bench-sockets help run test check format lint types unit sale simulate watch schema frontend keycloak lock pages prove-room test-keycloak test-programs page-types
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1 /p' Makefile | while read -r name text; do printf '  make %-13s %s\n' "$$name" "$$text"; done
 
-run: .venv/run.stamp pages ## install the dependencies, start everything and serve http://localhost:8000
-	@exec $(BIN)/python app.py
+run: .venv/run.stamp pages ## install the dependencies, start everything and serve http://localhost:8000 (KEYCLOAK=yes)
+	@exec $(if $(KEYCLOAK),$(BIN)/python -m deploy.keycloak -- )$(BIN)/python app.py
+
+keycloak: .venv/run.stamp ## start Keycloak with the realm of deploy/keycloak (needs Java 17 and, once, Maven; KEYCLOAK_PORT=8180)
+	@exec $(BIN)/python -m deploy.keycloak
+
+test-keycloak: .venv/dev.stamp test-programs ## run the identity tests against Keycloak and the development issuer, with the long ones
+	@$(BIN)/python -m pytest tests/identity --keycloak
 
 test: .venv/dev.stamp test-programs lint types page-types ## run all checks and tests
 	@$(BIN)/python -m pytest $(IN_PARALLEL)

@@ -189,12 +189,15 @@ class _GraphQL:
 def _issuer_routes(settings: Settings) -> list[BaseRoute]:
     if not settings.has_own_issuer:
         return []
+    public_url = settings.public_url or f"http://localhost:{settings.port}"
     return issuer_routes(
         settings.issuer,
         audience=settings.oidc.audience[0],
         client_id=settings.oidc.client_id,
         data_dir=settings.data_dir,
         env=settings.env,
+        client_secret=settings.oidc.client_secret,
+        backchannel_logout_url=f"{public_url}/oidc/backchannel-logout",
     )
 
 

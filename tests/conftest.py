@@ -20,7 +20,7 @@ settings.register_profile("onsale", deadline=None, suppress_health_check=[Health
 settings.load_profile("onsale")
 
 TESTS = Path(__file__).parent
-COSTLIEST_FIRST = ("e2e", "integration", "unit")
+COSTLIEST_FIRST = ("e2e", "identity", "integration", "unit")
 
 
 @pytest.hookimpl(trylast=True)
@@ -29,6 +29,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if hasattr(config, "workerinput"):
         items.sort(key=lambda item: COSTLIEST_FIRST.index(item.path.relative_to(TESTS).parts[0]))
 
+
+# One Keycloak for the identity tests, started with the session.
+pytest_plugins = ["tests.support.keycloak"]
 
 # Session fixtures share an event loop that runs for the whole session; each test has its own loop.
 session_fixture = pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -47,8 +47,8 @@ def banner(settings: Settings) -> str:
     lines = [f"Onsale is running at {address}", f"  GraphQL  {address}/graphql{graphiql}"]
     if settings.has_own_issuer:
         lines.append(
-            "  Users    alice, bob, … buy tickets; olivia is an organizer; gus checks tickets. "
-            "The password is the user name"
+            "  Users    alice, bob, … buy tickets; olivia is an organizer; gus checks tickets; "
+            "admin runs every concert. The password is the user name"
         )
     lines += [
         f"  Stores   {_without_password(settings.redis_url)}  {_without_password(settings.mongo_url)}",

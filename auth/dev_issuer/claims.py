@@ -3,6 +3,7 @@
 import time
 import uuid
 from collections.abc import Mapping
+from urllib.parse import urlsplit
 
 from authlib.oidc.core.util import create_half_hash
 from joserfc import jwt
@@ -13,7 +14,14 @@ from auth.dev_issuer.demo_users import DemoUser
 from auth.dev_issuer.logins import REFRESH_LIFETIME_S, Login
 from auth.dev_issuer.signing import IssuerKeys
 
-ACCESS_LIFETIME_S = 900
+ACCESS_LIFETIME_S = 300
+"""Keycloak's default."""
+LOGOUT_LIFETIME_S = 120
+LOGOUT_EVENT = "http://schemas.openid.net/event/backchannel-logout"
+SERVER_CLIENT_ID = "onsale-server"
+"""The confidential client. Every access token names it in `aud`, so that it may introspect it."""
+_REALM_ROLES = ("offline_access", "uma_authorization", "default-roles-onsale")
+_ACCOUNT_ROLES = ("manage-account", "manage-account-links", "view-profile")
 
 SCOPES = ("openid", "profile", "email")
 _DEFAULT_SCOPES = ("profile", "email")
@@ -26,11 +34,12 @@ def granted_scope(requested: str | None) -> str:
 
 
 class TokenMint:
-    def __init__(self, issuer: str, *, audience: str, client_id: str, keys: IssuerKeys) -> None:
+    def __init__(self, issuer: str, *, audience: str, keys: IssuerKeys) -> None:
         self._issuer = issuer
         self._audience = audience
-        self._client_id = client_id
         self._keys = keys
+        port = urlsplit(issuer).port
+        self._origins = [f"http://{host}:{port}" for host in ("127.0.0.1", "localhost")]
 
     def token_response(self, login: Login, scope: str) -> dict[str, object]:
         """Return the response body of RFC 6749, section 5.1, with Keycloak's additions."""
@@ -42,12 +51,29 @@ class TokenMint:
             "refresh_token": self._refresh_token(login, scope, now_s),
             "refresh_expires_in": REFRESH_LIFETIME_S,
             "token_type": "Bearer",
+            "not-before-policy": 0,
             "session_state": login.session_id,
             "scope": scope,
         }
         if "openid" in scope.split():
             response["id_token"] = self._signed(self._id_claims(login, now_s, access_token))
         return response
+
+    def logout_token(self, *, client_id: str, subject: str, session_id: str) -> str:
+        """Return the token of OpenID Connect Back-Channel Logout, section 2.4."""
+        now_s = int(time.time())
+        claims: dict[str, object] = {
+            "exp": now_s + LOGOUT_LIFETIME_S,
+            "iat": now_s,
+            "jti": str(uuid.uuid4()),
+            "iss": self._issuer,
+            "aud": client_id,
+            "sub": subject,
+            "typ": "Logout",
+            "sid": session_id,
+            "events": {LOGOUT_EVENT: {}},
+        }
+        return self._signed(claims, type_="logout+jwt")
 
     def read_access_token(self, token: str) -> Mapping[str, object] | None:
         return self._read(token, self._keys.signing, type_="Bearer")
@@ -69,17 +95,20 @@ class TokenMint:
             "jti": str(uuid.uuid4()),
             "iss": self._issuer,
             "sub": login.person.subject,
-            "azp": self._client_id,
+            "azp": login.client_id,
             "sid": login.session_id,
+            **({} if login.authenticated_at_s is None else {"auth_time": login.authenticated_at_s}),
         }
 
     def _access_claims(self, login: Login, scope: str, now_s: int) -> dict[str, object]:
         return {
             **self._common_claims(login, now_s, ACCESS_LIFETIME_S),
-            "aud": [self._audience, "account"],
+            "aud": [self._audience, SERVER_CLIENT_ID, "account"],
             "typ": "Bearer",
             "acr": "1",
-            "realm_access": {"roles": [*login.person.roles, "default-roles-onsale"]},
+            "allowed-origins": self._origins,
+            "realm_access": {"roles": [*_REALM_ROLES, *login.person.roles]},
+            "resource_access": {"account": {"roles": list(_ACCOUNT_ROLES)}},
             "scope": scope,
             **profile_claims(login.person),
         }
@@ -88,9 +117,8 @@ class TokenMint:
         nonce = {"nonce": login.nonce} if login.nonce else {}
         return {
             **self._common_claims(login, now_s, ACCESS_LIFETIME_S),
-            "aud": self._client_id,
+            "aud": login.client_id,
             "typ": "ID",
-            "auth_time": login.authenticated_at_s,
             "acr": "1",
             "at_hash": create_half_hash(access_token, "RS256").decode(),
             **nonce,
@@ -103,14 +131,13 @@ class TokenMint:
             "aud": self._issuer,
             "typ": "Refresh",
             "scope": scope,
-            "auth_time": login.authenticated_at_s,
             # Keycloak finds the user through the session; this issuer has only the token.
             "preferred_username": login.person.username,
         }
         return jwt.encode({"alg": "HS256"}, claims, self._keys.refresh)
 
-    def _signed(self, claims: dict[str, object]) -> str:
-        return jwt.encode({"alg": "RS256", "kid": self._keys.kid}, claims, self._keys.signing)
+    def _signed(self, claims: dict[str, object], *, type_: str = "JWT") -> str:
+        return jwt.encode({"alg": "RS256", "typ": type_, "kid": self._keys.kid}, claims, self._keys.signing)
 
     def _read(
         self, token: str, key: RSAKey | OctKey, *, type_: str, is_expiry_checked: bool = True
@@ -130,6 +157,7 @@ def profile_claims(person: DemoUser) -> dict[str, object]:
         "preferred_username": person.username,
         "email": person.email,
         "email_verified": True,
-        "name": person.display_name,
-        "given_name": person.display_name,
+        "name": f"{person.given_name} {person.family_name}",
+        "given_name": person.given_name,
+        "family_name": person.family_name,
     }

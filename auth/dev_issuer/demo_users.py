@@ -1,6 +1,7 @@
 """The demo users: their names are fixed, and each password is the same as the name.
 
-Their `sub` is the same on every machine and after every start.
+Their `sub` is the same on every machine and after every start, and in the realm of
+deploy/keycloak.
 """
 
 import re
@@ -15,6 +16,7 @@ DEMO_USERS: dict[str, tuple[Role, ...]] = {
     "carol": (Role.CUSTOMER,),
     "olivia": (Role.ORGANIZER, Role.CUSTOMER),
     "gus": (Role.GATE,),
+    "admin": (Role.ADMIN,),
 }
 
 # Load tests use buyer1, buyer2, …, which need not be listed.
@@ -33,8 +35,12 @@ class DemoUser:
         return str(uuid.uuid5(_NAMESPACE, self.username))
 
     @property
-    def display_name(self) -> str:
+    def given_name(self) -> str:
         return self.username.capitalize()
+
+    @property
+    def family_name(self) -> str:
+        return "Demo"
 
     @property
     def email(self) -> str:

@@ -12,11 +12,9 @@ from authlib.oauth2.rfc6749 import InvalidGrantError, InvalidRequestError, OAuth
 from authlib.oauth2.rfc7636 import CodeChallenge
 from authlib.oidc.core.errors import LoginRequiredError
 
-from auth.dev_issuer.client import PublicClient
+from auth.dev_issuer.client import AUTH_METHODS, Client
 from auth.dev_issuer.demo_users import authenticate, find_demo_user
-from auth.dev_issuer.logins import Code, Login, TakenCode, new_code_value, new_login
-
-_PUBLIC_CLIENT = ["none"]
+from auth.dev_issuer.logins import Code, Login, TakenCode, new_code_value, new_login, new_page_login
 
 
 class S256Required(CodeChallenge):  # type: ignore[misc]
@@ -37,7 +35,7 @@ class S256Required(CodeChallenge):  # type: ignore[misc]
 
 
 class CodeGrant(grants.AuthorizationCodeGrant):  # type: ignore[misc]
-    TOKEN_ENDPOINT_AUTH_METHODS = _PUBLIC_CLIENT
+    TOKEN_ENDPOINT_AUTH_METHODS = AUTH_METHODS
 
     def validate_authorization_request(self) -> str:
         redirect_uri: str = super().validate_authorization_request()
@@ -58,16 +56,15 @@ class CodeGrant(grants.AuthorizationCodeGrant):  # type: ignore[misc]
                 scope=request.scope,
                 code_challenge=parameters["code_challenge"],
                 code_challenge_method=parameters["code_challenge_method"],
-                login=new_login(request.user, parameters.get("nonce")),
+                login=new_page_login(request.user, request.client.client_id, nonce=parameters.get("nonce")),
             )
         )
 
-    def query_authorization_code(self, code: str, client: PublicClient) -> Code | None:
+    def query_authorization_code(self, code: str, client: Client) -> Code | None:
         """Return the code and mark it as used, or return None if it is unknown or expired.
 
         It is marked before anything else is checked, so a thief has only one guess, and the owner's
-        retry ends the session. `client` is the only client, so a code cannot belong to another.
-        Raises InvalidGrantError if the code was used before.
+        retry ends the session. Raises InvalidGrantError if the code was used before.
         """
         taken: TakenCode | None = self.server.codes.take(code)
         if taken is None:
@@ -75,7 +72,7 @@ class CodeGrant(grants.AuthorizationCodeGrant):  # type: ignore[misc]
         if taken.is_replay:
             self.server.ended_sessions.end(taken.code.login.session_id)
             raise InvalidGrantError("The code was used before, so its session has ended; sign in again.")
-        return taken.code
+        return taken.code if taken.code.login.client_id == client.client_id else None
 
     def delete_authorization_code(self, authorization_code: Code) -> None:
         """Do nothing, because the code was already marked as used."""
@@ -85,17 +82,14 @@ class CodeGrant(grants.AuthorizationCodeGrant):  # type: ignore[misc]
 
 
 class PasswordGrant(grants.ResourceOwnerPasswordCredentialsGrant):  # type: ignore[misc]
-    TOKEN_ENDPOINT_AUTH_METHODS = _PUBLIC_CLIENT
+    TOKEN_ENDPOINT_AUTH_METHODS = AUTH_METHODS
 
     def authenticate_user(self, username: str, password: str) -> Login:
         person = authenticate(username, password)
         if person is None:
-            # Authlib would answer invalid_request; RFC 6749 and Keycloak answer invalid_grant,
-            # Keycloak with 401.
-            raise InvalidGrantError(
-                "Invalid user credentials; the password of a demo user is the user name.", status_code=401
-            )
-        return new_login(person)
+            # Authlib would answer invalid_request; RFC 6749 and Keycloak answer invalid_grant.
+            raise InvalidGrantError("Invalid user credentials; the password of a demo user is the user name.")
+        return new_login(person, self.request.client.client_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +100,7 @@ class RefreshToken:
     scope: str
     login: Login
 
-    def check_client(self, client: PublicClient) -> bool:
+    def check_client(self, client: Client) -> bool:
         return client.get_client_id() == self.client_id
 
     def get_scope(self) -> str:
@@ -120,19 +114,22 @@ class RefreshGrant(grants.RefreshTokenGrant):  # type: ignore[misc]
     Keycloak's default.
     """
 
-    TOKEN_ENDPOINT_AUTH_METHODS = _PUBLIC_CLIENT
+    TOKEN_ENDPOINT_AUTH_METHODS = AUTH_METHODS
     INCLUDE_NEW_REFRESH_TOKEN = True
 
     def authenticate_refresh_token(self, refresh_token: str) -> RefreshToken:
         claims = self.server.mint.read_refresh_token(refresh_token)
         if claims is None:
             raise InvalidGrantError("The refresh token is malformed, expired or from another issuer; sign in again.")
+        if claims["azp"] != self.request.client.client_id:
+            raise InvalidGrantError("The refresh token was issued to another client; sign in again.")
         if claims["sid"] in self.server.ended_sessions:
             raise InvalidGrantError("The session has ended; sign in again.")
         person = find_demo_user(claims["preferred_username"])
         if person is None:
             raise InvalidGrantError("The user of this refresh token no longer exists; sign in again.")
-        return RefreshToken(claims["azp"], claims["scope"], Login(person, claims["sid"], claims["auth_time"]))
+        login = Login(person, claims["azp"], claims["sid"], claims.get("auth_time"))
+        return RefreshToken(claims["azp"], claims["scope"], login)
 
     def authenticate_user(self, refresh_token: RefreshToken) -> Login:
         return refresh_token.login

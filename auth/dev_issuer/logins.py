@@ -8,7 +8,7 @@ A restart loses the codes, whose owners have to sign in again, and the ended ses
 import secrets
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from auth.dev_issuer.demo_users import DemoUser
@@ -29,13 +29,19 @@ class Login:
     """One sign-in of one person. `session_id` is the `sid` of every token that results from it."""
 
     person: DemoUser
+    client_id: str
     session_id: str
-    authenticated_at_s: int
+    authenticated_at_s: int | None = None
+    """When the person used the sign-in page; None after a password grant, as in Keycloak."""
     nonce: str | None = None
 
 
-def new_login(person: DemoUser, nonce: str | None = None) -> Login:
-    return Login(person, str(uuid.uuid4()), int(time.time()), nonce)
+def new_login(person: DemoUser, client_id: str) -> Login:
+    return Login(person, client_id, str(uuid.uuid4()))
+
+
+def new_page_login(person: DemoUser, client_id: str, *, nonce: str | None) -> Login:
+    return Login(person, client_id, str(uuid.uuid4()), int(time.time()), nonce)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +108,8 @@ class Codes:
 
 
 class EndedSessions:
-    """Sessions ended by a logout or by a replayed code.
+    """Sessions ended by a logout, a revocation or a replayed code, and revoked access tokens, by
+    their `sid` and `jti`.
 
     As with Keycloak, an access token that is verified elsewhere stays valid until its `exp`.
     """
@@ -110,13 +117,17 @@ class EndedSessions:
     def __init__(self) -> None:
         self._ended: dict[str, None] = {}
 
-    def end(self, session_id: str) -> None:
-        self._ended[session_id] = None
+    def end(self, id_: str) -> None:
+        self._ended[id_] = None
         if len(self._ended) > MAX_REMEMBERED:
             del self._ended[next(iter(self._ended))]
 
-    def __contains__(self, session_id: str) -> bool:
-        return session_id in self._ended
+    def __contains__(self, id_: str) -> bool:
+        return id_ in self._ended
+
+    def covers(self, claims: Mapping[str, object]) -> bool:
+        """Return whether a token with these claims was revoked, or its session has ended."""
+        return str(claims["sid"]) in self._ended or str(claims["jti"]) in self._ended
 
 
 def new_code_value() -> str:

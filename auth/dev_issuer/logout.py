@@ -14,12 +14,20 @@ from auth.dev_issuer.server import IssuerServer
 
 
 @dataclass(frozen=True, slots=True)
+class EndedSession:
+    client_id: str
+    subject: str
+    session_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class SignedOut:
     go_back_to: str | None
+    session: EndedSession | None = None
 
 
 def sign_out(server: IssuerServer, parameters: Mapping[str, str]) -> SignedOut:
-    """End the session, and return the address to redirect to.
+    """End the session, and return it with the address to redirect to.
 
     If there is no ID token, the session is unknown, so no session ends and there is no redirect.
     Raises InvalidRequestError.
@@ -36,8 +44,9 @@ def sign_out(server: IssuerServer, parameters: Mapping[str, str]) -> SignedOut:
         raise InvalidRequestError("Parameters client_id and id_token_hint name different clients.")
     if go_back_to is not None and not is_loopback_uri(go_back_to):
         raise InvalidRequestError("Parameter post_logout_redirect_uri is not allowed; use http://localhost:port/.")
-    server.ended_sessions.end(str(claims["sid"]))
-    return SignedOut(_with_state(go_back_to, parameters.get("state")))
+    session = EndedSession(str(claims["aud"]), str(claims["sub"]), str(claims["sid"]))
+    server.ended_sessions.end(session.session_id)
+    return SignedOut(_with_state(go_back_to, parameters.get("state")), session)
 
 
 def _with_state(uri: str | None, state: str | None) -> str | None:

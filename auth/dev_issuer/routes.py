@@ -14,9 +14,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 
+from auth.dev_issuer.backchannel import BackchannelLogout
 from auth.dev_issuer.claims import SCOPES, TokenMint
-from auth.dev_issuer.client import GRANT_TYPES, LOOPBACK_ORIGIN, PublicClient
+from auth.dev_issuer.client import AUTH_METHODS, GRANT_TYPES, LOOPBACK_ORIGIN, known_clients
 from auth.dev_issuer.demo_users import authenticate
+from auth.dev_issuer.introspection import introspect, revoke
 from auth.dev_issuer.logout import sign_out
 from auth.dev_issuer.pages import error_page, sign_in_page, signed_out_page
 from auth.dev_issuer.parameters import CREDENTIALS, read_parameters, require
@@ -38,11 +40,21 @@ _CORS = Middleware(
 )
 
 
-def issuer_routes(issuer_url: str, *, audience: str, client_id: str, data_dir: Path, env: str) -> list[BaseRoute]:
+def issuer_routes(
+    issuer_url: str,
+    *,
+    audience: str,
+    client_id: str,
+    data_dir: Path,
+    env: str,
+    client_secret: str | None = None,
+    backchannel_logout_url: str | None = None,
+) -> list[BaseRoute]:
     """Return the routes of the issuer.
 
-    Raises SettingsError in production, if the issuer is not on loopback, or if the key in
-    `data_dir` cannot be used.
+    `client_secret` is that of the confidential client, which is told of logouts at
+    `backchannel_logout_url`. Raises SettingsError in production, if the issuer is not on loopback,
+    or if the key in `data_dir` cannot be used.
     """
     if env == "production":
         raise SettingsError("The development issuer has public passwords; set ONSALE_OIDC_ISSUER in production")
@@ -50,21 +62,25 @@ def issuer_routes(issuer_url: str, *, audience: str, client_id: str, data_dir: P
     if address.hostname not in ("localhost", "127.0.0.1"):
         raise SettingsError(f"The development issuer serves only this machine, not {issuer_url}; use localhost")
     keys = load_keys(data_dir)
-    mint = TokenMint(issuer_url, audience=audience, client_id=client_id, keys=keys)
-    endpoints = _Endpoints(IssuerServer(issuer_url, client=PublicClient(client_id), mint=mint), keys)
+    mint = TokenMint(issuer_url, audience=audience, keys=keys)
+    server = IssuerServer(issuer_url, clients=known_clients(client_id, client_secret), mint=mint)
+    endpoints = _Endpoints(server, keys, BackchannelLogout(backchannel_logout_url, mint=mint))
     return [Mount(address.path, routes=endpoints.routes())]
 
 
 class _Endpoints:
-    def __init__(self, server: IssuerServer, keys: IssuerKeys) -> None:
+    def __init__(self, server: IssuerServer, keys: IssuerKeys, backchannel: BackchannelLogout) -> None:
         self._server = server
         self._keys = keys
+        self._backchannel = backchannel
 
     def routes(self) -> list[BaseRoute]:
         return [
             _cors_route("/.well-known/openid-configuration", self.discovery, "GET"),
             _cors_route(f"{_PROTOCOL}/certs", self.certs, "GET"),
             _cors_route(f"{_PROTOCOL}/token", self.token, "POST"),
+            _cors_route(f"{_PROTOCOL}/revoke", self.revoke, "POST"),
+            Route(f"{_PROTOCOL}/token/introspect", self.introspect, methods=["POST"]),
             _cors_route(f"{_PROTOCOL}/userinfo", self.userinfo, "GET", "POST"),
             Route(f"{_PROTOCOL}/auth", self.authorize, methods=["GET", "POST"]),
             Route(f"{_PROTOCOL}/logout", self.logout, methods=["GET", "POST"]),
@@ -83,6 +99,20 @@ class _Endpoints:
         except OAuth2Error as error:
             return _response(self._server.handle_error_response(None, error))
         return _response(self._server.create_token_response(self._issuer_request(request, parameters)))
+
+    async def introspect(self, request: Request) -> Response:
+        try:
+            answer = introspect(self._server, self._issuer_request(request, await read_parameters(request)))
+        except OAuth2Error as error:
+            return _response(self._server.handle_error_response(None, error))
+        return JSONResponse(answer, headers={"Cache-Control": "no-store"})
+
+    async def revoke(self, request: Request) -> Response:
+        try:
+            revoke(self._server, self._issuer_request(request, await read_parameters(request)))
+        except OAuth2Error as error:
+            return _response(self._server.handle_error_response(None, error))
+        return Response(headers={"Cache-Control": "no-store"})
 
     async def authorize(self, request: Request) -> Response:
         """Show the sign-in page.
@@ -107,6 +137,8 @@ class _Endpoints:
             signed_out = sign_out(self._server, await read_parameters(request))
         except OAuth2Error as error:
             return self._refused_in_browser(error)
+        if signed_out.session is not None:
+            await self._backchannel.send(signed_out.session)
         return RedirectResponse(signed_out.go_back_to, 303) if signed_out.go_back_to else signed_out_page()
 
     async def userinfo(self, request: Request) -> Response:
@@ -153,13 +185,17 @@ def _discovery_document(issuer: str) -> dict[str, object]:
         "jwks_uri": f"{protocol}/certs",
         "userinfo_endpoint": f"{protocol}/userinfo",
         "end_session_endpoint": f"{protocol}/logout",
+        "introspection_endpoint": f"{protocol}/token/introspect",
+        "revocation_endpoint": f"{protocol}/revoke",
         "response_types_supported": ["code"],
         "response_modes_supported": ["query"],
         "grant_types_supported": list(GRANT_TYPES),
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": ["RS256"],
         "code_challenge_methods_supported": ["S256"],
-        "token_endpoint_auth_methods_supported": ["none"],
+        "token_endpoint_auth_methods_supported": list(AUTH_METHODS),
+        "backchannel_logout_supported": True,
+        "backchannel_logout_session_supported": True,
         "scopes_supported": list(SCOPES),
         "authorization_response_iss_parameter_supported": True,
     }

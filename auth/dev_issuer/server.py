@@ -1,5 +1,7 @@
 """Authlib's framework-free authorization server with our grants, and its requests and answers."""
 
+import base64
+import binascii
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -7,14 +9,16 @@ from authlib.common.urls import add_params_to_uri
 from authlib.oauth2 import OAuth2Error
 from authlib.oauth2.rfc6749 import (
     AuthorizationServer,
+    InvalidClientError,
     OAuth2Request,
+    UnauthorizedClientError,
     UnsupportedGrantTypeError,
     UnsupportedResponseTypeError,
 )
 from authlib.oauth2.rfc6749.requests import BasicOAuth2Payload
 
 from auth.dev_issuer.claims import SCOPES, TokenMint, granted_scope
-from auth.dev_issuer.client import GRANT_TYPES, PublicClient
+from auth.dev_issuer.client import GRANT_TYPES, Client
 from auth.dev_issuer.grants import CodeGrant, PasswordGrant, RefreshGrant, S256Required
 from auth.dev_issuer.logins import Codes, EndedSessions, Login
 
@@ -35,6 +39,11 @@ class IssuerRequest(OAuth2Request):  # type: ignore[misc]
         parameters: Mapping[str, str] = self.payload.data
         return parameters
 
+    @property
+    def client_name(self) -> str:
+        """Return the client id that the request names, in its body or its header."""
+        return self.form.get("client_id") or _basic_user(self.headers.get("authorization", ""))
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -45,10 +54,10 @@ class Answer:
 
 
 class IssuerServer(AuthorizationServer):  # type: ignore[misc]
-    def __init__(self, issuer: str, *, client: PublicClient, mint: TokenMint) -> None:
+    def __init__(self, issuer: str, *, clients: Mapping[str, Client], mint: TokenMint) -> None:
         super().__init__(scopes_supported=SCOPES)
         self.issuer = issuer
-        self.client = client
+        self.clients = clients
         self.mint = mint
         self.codes = Codes()
         self.ended_sessions = EndedSessions()
@@ -57,8 +66,21 @@ class IssuerServer(AuthorizationServer):  # type: ignore[misc]
         self.register_grant(PasswordGrant)
         self.register_token_generator("default", self._generate_token)
 
-    def query_client(self, client_id: str) -> PublicClient | None:
-        return self.client if client_id == self.client.client_id else None
+    def query_client(self, client_id: str) -> Client | None:
+        return self.clients.get(client_id)
+
+    def authenticate_client(self, request: IssuerRequest, methods: Sequence[str], endpoint: str = "token") -> Client:
+        """Return the client. An unknown client and a wrong secret are refused as in Keycloak."""
+        try:
+            client: Client = super().authenticate_client(request, methods, endpoint)
+        except InvalidClientError as error:
+            description = "The client is unknown, or its secret is wrong; set the client id and the secret."
+            if endpoint == "token" and self.query_client(request.client_name):
+                raise UnauthorizedClientError(description, status_code=401) from error
+            raise InvalidClientError(description, status_code=401) from error
+        # Authlib sets this later, but the password grant needs it to create the login.
+        request.client = client
+        return client
 
     def create_oauth2_request(self, request: IssuerRequest) -> IssuerRequest:
         return request
@@ -91,3 +113,12 @@ class IssuerServer(AuthorizationServer):  # type: ignore[misc]
 
     def _generate_token(self, *, user: Login, scope: str | None, **_: object) -> dict[str, object]:
         return self.mint.token_response(user, granted_scope(scope))
+
+
+def _basic_user(authorization: str) -> str:
+    scheme, _, credentials = authorization.partition(" ")
+    try:
+        user = base64.b64decode(credentials).decode().partition(":")[0]
+    except (binascii.Error, ValueError):
+        return ""
+    return user if scheme.lower() == "basic" else ""

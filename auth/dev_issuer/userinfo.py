@@ -33,7 +33,7 @@ def userinfo(server: IssuerServer, authorization: str) -> dict[str, object]:
     if scheme.lower() != "bearer" or not token:
         raise BearerError(401, None, "Send an access token in the Authorization header.")
     claims = server.mint.read_access_token(token.strip())
-    if claims is None or str(claims["sid"]) in server.ended_sessions:
+    if claims is None or server.ended_sessions.covers(claims):
         raise BearerError(
             401, "invalid_token", "The access token is malformed or expired, or its session has ended; sign in again."
         )

@@ -58,11 +58,13 @@ def credentials_of(people: Sequence[User]) -> list[Credentials]:
 
 def _sign(issuer: str, data_dir: Path, numbers: range) -> list[tuple[int, str]]:
     settings = Settings()
-    mint = TokenMint(
-        issuer, audience=settings.oidc.audience[0], client_id=settings.oidc.client_id, keys=load_keys(data_dir)
-    )
-    scope = granted_scope(None)
-    return [(number, str(mint.token_response(new_login(_person(number)), scope)["access_token"])) for number in numbers]
+    mint = TokenMint(issuer, audience=settings.oidc.audience[0], keys=load_keys(data_dir))
+    return [(number, _token(mint, number, settings.oidc.client_id)) for number in numbers]
+
+
+def _token(mint: TokenMint, number: int, client_id: str) -> str:
+    response = mint.token_response(new_login(_person(number), client_id), granted_scope(None))
+    return str(response["access_token"])
 
 
 def _person(number: int) -> DemoUser:

@@ -41,6 +41,7 @@ class ServerProcess(ABC):
     """
 
     name: ClassVar[str]
+    start_timeout_s: ClassVar[float] = START_TIMEOUT_S
 
     def __init__(self, directory: Path, *, executable: Path, port: int | None, options: Sequence[str]) -> None:
         self.directory = directory.resolve()
@@ -155,13 +156,13 @@ class ServerProcess(ABC):
             )
 
     async def _wait_until_ready(self) -> None:
-        deadline = time.monotonic() + START_TIMEOUT_S
+        deadline = time.monotonic() + self.start_timeout_s
         while not (accepts_connections(self.port) and await self._is_ready()):
             if (code := self.exit_code) is not None:
                 raise ServerStartError(self._explain(f"ended with {code}", self._log_lines()))
             if time.monotonic() > deadline:
                 raise ServerStartError(
-                    self._explain(f"did not answer within {START_TIMEOUT_S:.0f} s", self._log_lines())
+                    self._explain(f"did not answer within {self.start_timeout_s:.0f} s", self._log_lines())
                 )
             await asyncio.sleep(POLL_S)
 

@@ -39,7 +39,7 @@ STORIES: dict[str, dict[str, object]] = {
     "followingTheStock": {
         "held": 2,
         "sold": 2,
-        "buyer": {"customerName": "Bob", "customerEmail": "bob@onsale.example"},
+        "buyer": {"customerName": "Bob Demo", "customerEmail": "bob@onsale.example"},
     },
     "runningTheWaitingRoom": {
         "paused": "PAUSED",

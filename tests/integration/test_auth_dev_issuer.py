@@ -74,8 +74,9 @@ async def test_browser_signs_in_with_code_and_pkce(client: IssuerClient, verifie
         "preferred_username": "alice",
         "email": "alice@onsale.example",
         "email_verified": True,
-        "name": "Alice",
+        "name": "Alice Demo",
         "given_name": "Alice",
+        "family_name": "Demo",
     }
 
 
@@ -85,16 +86,18 @@ async def test_tokens_have_the_same_claims_as_keycloak_tokens(client: IssuerClie
     assert response.headers["cache-control"] == "no-store"
     assert {name: tokens[name] for name in ("token_type", "expires_in", "refresh_expires_in", "scope")} == {
         "token_type": "Bearer",
-        "expires_in": 900,
+        "expires_in": 300,
         "refresh_expires_in": 1_800,
         "scope": "openid profile email",
     }
     access, identity, refresh = (unverified(tokens[f"{kind}_token"]) for kind in ("access", "id", "refresh"))
     assert [claims["typ"] for claims in (access, identity, refresh)] == ["Bearer", "ID", "Refresh"]
     assert access.keys() >= {"exp", "iat", "jti", "iss", "aud", "sub", "azp", "sid", "acr", "scope", "realm_access"}
-    assert access["aud"] == [AUDIENCE, "account"]
+    assert access["aud"] == [AUDIENCE, "onsale-server", "account"]
     assert access["azp"] == CLIENT_ID
-    assert access["realm_access"] == {"roles": ["organizer", "customer", "default-roles-onsale"]}
+    assert access["realm_access"] == {
+        "roles": ["offline_access", "uma_authorization", "default-roles-onsale", "organizer", "customer"]
+    }
     assert {claims["sid"] for claims in (access, identity, refresh)} == {tokens["session_state"]}
     assert len({claims["jti"] for claims in (access, identity, refresh)}) == 3
 
@@ -140,14 +143,14 @@ async def test_refresh_keeps_the_session(client: IssuerClient, verifier: TokenVe
 @pytest.mark.parametrize(
     ("changes", "refusal"),
     [
-        ({"password": "wrong"}, (401, "invalid_grant")),
-        ({"username": "mallory", "password": "mallory"}, (401, "invalid_grant")),
+        ({"password": "wrong"}, (400, "invalid_grant")),
+        ({"username": "mallory", "password": "mallory"}, (400, "invalid_grant")),
         ({"username": None}, (400, "invalid_request")),
         ({"password": None}, (400, "invalid_request")),
         ({"password": ""}, (400, "invalid_request")),
-        ({"client_id": "another"}, (400, "invalid_client")),
-        ({"client_id": None}, (400, "invalid_client")),
-        ({"client_secret": "guess"}, (400, "invalid_client")),
+        ({"client_id": "another"}, (401, "invalid_client")),
+        ({"client_id": None}, (401, "invalid_client")),
+        ({"client_secret": "guess"}, (401, "unauthorized_client")),
         ({"scope": "openid offline_access"}, (400, "invalid_scope")),
         ({"grant_type": "client_credentials"}, (400, "unsupported_grant_type")),
         ({"grant_type": "urn:ietf:params:oauth:grant-type:token-exchange"}, (400, "unsupported_grant_type")),
@@ -169,7 +172,7 @@ async def test_invalid_password_request_is_refused(
         ({"code_verifier": None}, (400, "invalid_request")),
         ({"redirect_uri": "http://localhost:5173/other"}, (400, "invalid_grant")),
         ({"redirect_uri": None}, (400, "invalid_grant")),
-        ({"client_id": "another"}, (400, "invalid_client")),
+        ({"client_id": "another"}, (401, "invalid_client")),
         ({"code": "guess"}, (400, "invalid_grant")),
         ({"code": None}, (400, "invalid_request")),
     ],
@@ -201,7 +204,7 @@ async def test_invalid_refresh_token_is_refused(client: IssuerClient) -> None:
     for wrong in ("", "guess", tokens["refresh_token"][:-4] + "AAAA", tokens["access_token"], tokens["id_token"]):
         refused = await client.refresh(wrong)
         assert error_of(refused) == (400, "invalid_grant" if wrong else "invalid_request")
-    assert error_of(await client.refresh(tokens["refresh_token"], client_id="another")) == (400, "invalid_client")
+    assert error_of(await client.refresh(tokens["refresh_token"], client_id="another")) == (401, "invalid_client")
 
 
 async def test_tokens_from_another_issuer_with_the_same_key_are_refused(client: IssuerClient, data_dir: Path) -> None:
@@ -241,9 +244,11 @@ async def test_discovery_document_lists_the_same_paths_as_keycloak(client: Issue
         "jwks_uri": "/protocol/openid-connect/certs",
         "userinfo_endpoint": "/protocol/openid-connect/userinfo",
         "end_session_endpoint": "/protocol/openid-connect/logout",
+        "introspection_endpoint": "/protocol/openid-connect/token/introspect",
+        "revocation_endpoint": "/protocol/openid-connect/revoke",
     }
     assert document["code_challenge_methods_supported"] == ["S256"]
-    assert document["token_endpoint_auth_methods_supported"] == ["none"]
+    assert document["token_endpoint_auth_methods_supported"] == ["none", "client_secret_basic", "client_secret_post"]
 
 
 @pytest.mark.parametrize("path", ["token", "auth", "logout"])

@@ -11,11 +11,13 @@ import httpx2
 from starlette.applications import Starlette
 
 from auth.dev_issuer import issuer_routes
+from auth.dev_issuer.client import known_clients
 from settings import Settings
 from tests.support.serving import serving
 from tests.support.tokens import AUDIENCE
 
 CLIENT_ID = Settings().oidc.client_id
+SERVER = known_clients(CLIENT_ID, None)["onsale-server"]
 REDIRECT_URI = "http://localhost:5173/callback"
 VERIFIER = "v" * 43
 
@@ -86,13 +88,25 @@ class IssuerClient:
 
 
 @asynccontextmanager
-async def issuer_client(data_dir: Path, *, issuer: str | None = None) -> AsyncIterator[IssuerClient]:
-    """Run an issuer. If `issuer` is given, it acts as a second server of the issuer at that URL."""
+async def issuer_client(
+    data_dir: Path, *, issuer: str | None = None, logout_url: str | None = None
+) -> AsyncIterator[IssuerClient]:
+    """Run an issuer. If `issuer` is given, it acts as a second server of the issuer at that URL.
+
+    It posts logout tokens to `logout_url`.
+    """
 
     def build(base: str) -> Starlette:
         url = issuer or f"{base}/realms/onsale"
         return Starlette(
-            routes=issuer_routes(url, audience=AUDIENCE, client_id=CLIENT_ID, data_dir=data_dir, env="development")
+            routes=issuer_routes(
+                url,
+                audience=AUDIENCE,
+                client_id=CLIENT_ID,
+                data_dir=data_dir,
+                env="development",
+                backchannel_logout_url=logout_url,
+            )
         )
 
     async with serving(build) as base, httpx2.AsyncClient(trust_env=False) as http:

@@ -35,7 +35,7 @@ class Clock:
 
 
 def code(value: str) -> Code:
-    return Code(value, "http://localhost:5173/", "openid", "challenge", "S256", new_login(ALICE))
+    return Code(value, "http://localhost:5173/", "openid", "challenge", "S256", new_login(ALICE, "onsale-web"))
 
 
 @pytest.mark.parametrize(
@@ -48,6 +48,7 @@ def code(value: str) -> Code:
         ("buyer2000", (Role.CUSTOMER,)),
         ("olivia", (Role.ORGANIZER, Role.CUSTOMER)),
         ("gus", (Role.GATE,)),
+        ("admin", (Role.ADMIN,)),
     ],
 )
 def test_demo_users_sign_in_with_their_name_as_the_password(username: str, roles: tuple[Role, ...]) -> None:

@@ -89,7 +89,14 @@ async def test_page_settings_name_our_issuer_and_its_demo_users(dist: Path) -> N
         page_settings = (await browser.get("/pages/settings.json")).json()
     assert page_settings["issuer"] == "http://localhost:8000/realms/onsale"
     assert page_settings["clientId"] == "onsale-web"
-    assert [person["name"] for person in page_settings["demoPeople"]] == ["alice", "bob", "carol", "olivia", "gus"]
+    assert [person["name"] for person in page_settings["demoPeople"]] == [
+        "alice",
+        "bob",
+        "carol",
+        "olivia",
+        "gus",
+        "admin",
+    ]
 
 
 @pytest.mark.parametrize("settings", [PRODUCTION, Settings(oidc=OidcSettings(issuer=KEYCLOAK))])

@@ -1,0 +1,50 @@
+"""Token introspection (RFC 7662) and revocation (RFC 7009), with Keycloak's answers."""
+
+from authlib.oauth2.rfc6749 import InvalidRequestError
+
+from auth.dev_issuer.client import AUTH_METHODS
+from auth.dev_issuer.server import IssuerRequest, IssuerServer
+
+INACTIVE: dict[str, object] = {"active": False}
+
+
+def introspect(server: IssuerServer, request: IssuerRequest) -> dict[str, object]:
+    """Return the claims of an access token that is active, and otherwise only that it is not.
+
+    Raises Authlib's errors: only a confidential client may ask.
+    """
+    client = server.authenticate_client(request, AUTH_METHODS, "introspection")
+    if client.secret is None:
+        raise InvalidRequestError("Only a confidential client may introspect tokens.", status_code=403)
+    claims = server.mint.read_access_token(_token_of(request))
+    if claims is None or server.ended_sessions.covers(claims):
+        return INACTIVE
+    return {
+        **claims,
+        "client_id": claims["azp"],
+        "username": claims["preferred_username"],
+        "token_type": "Bearer",
+        "active": True,
+    }
+
+
+def revoke(server: IssuerServer, request: IssuerRequest) -> None:
+    """End the session of a refresh token, or revoke one access token.
+
+    A token that is not ours needs no revocation (RFC 7009, section 2.2). Raises Authlib's errors.
+    """
+    client = server.authenticate_client(request, AUTH_METHODS, "revocation")
+    token = _token_of(request)
+    refresh, access = server.mint.read_refresh_token(token), server.mint.read_access_token(token)
+    claims = refresh or access
+    if claims is None:
+        return
+    if claims["azp"] != client.client_id:
+        raise InvalidRequestError("The token was issued to another client.")
+    server.ended_sessions.end(str(claims["sid"] if refresh else claims["jti"]))
+
+
+def _token_of(request: IssuerRequest) -> str:
+    if "token" not in request.form:
+        raise InvalidRequestError("Parameter token is missing.")
+    return request.form["token"]

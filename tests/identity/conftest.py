@@ -1,0 +1,117 @@
+"""The two issuers that every identity test runs against, and an Onsale that trusts each of them."""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx2
+import pytest
+import pytest_asyncio
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from deploy.keycloak.admin import KeycloakAdmin, serve_onsale_at
+from storage.embedded.process import ServerProcess
+from tests.support.api_client import ApiClient
+from tests.support.application import Application, started
+from tests.support.issuer_client import issuer_client
+from tests.support.keycloak import BackgroundKeycloak, NotFetchedError, shared_keycloak, skip_or_fail
+from tests.support.oidc_client import SERVER_CREDENTIALS, Issuer, OidcClient
+from tests.support.serving import serving
+
+session_fixture = pytest_asyncio.fixture(scope="session", loop_scope="session")
+HTTP_TIMEOUT_S = 120.0
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--keycloak"):
+        return
+    long = pytest.mark.skip(reason="long: make test-keycloak runs it")
+    for item in items:
+        if item.path.parent == Path(__file__).parent and item.path.name.startswith("test_keycloak_"):
+            item.add_marker(long)
+
+
+@pytest.fixture(scope="session")
+def background_keycloak(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[BackgroundKeycloak]:
+    yield from shared_keycloak(request.config, tmp_path_factory.mktemp("keycloak"))
+
+
+@session_fixture
+async def keycloak(request: pytest.FixtureRequest, background_keycloak: BackgroundKeycloak) -> BackgroundKeycloak:
+    try:
+        await background_keycloak.ready()
+    except NotFetchedError as error:
+        skip_or_fail(request.config, str(error))
+    return background_keycloak
+
+
+@pytest.fixture(scope="session")
+def admin(keycloak: BackgroundKeycloak) -> Iterator[KeycloakAdmin]:
+    with KeycloakAdmin(keycloak.port) as admin:
+        yield admin
+
+
+@session_fixture
+async def development_issuer(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Issuer]:
+    async with _logout_receiver() as (port, received), httpx2.AsyncClient(timeout=HTTP_TIMEOUT_S) as http:
+        url = f"http://localhost:{port}/oidc/backchannel-logout"
+        async with issuer_client(tmp_path_factory.mktemp("issuer"), logout_url=url) as client:
+            yield _issuer("development", client.issuer, http, received)
+
+
+@session_fixture
+async def keycloak_issuer(keycloak: BackgroundKeycloak, admin: KeycloakAdmin) -> AsyncIterator[Issuer]:
+    async with _logout_receiver() as (port, received), httpx2.AsyncClient(timeout=HTTP_TIMEOUT_S) as http:
+        serve_onsale_at(admin, port)
+        yield _issuer("keycloak", keycloak.issuer, http, received)
+
+
+@pytest.fixture(scope="session", params=["development", "keycloak"])
+def issuer(request: pytest.FixtureRequest) -> Issuer:
+    found = request.getfixturevalue(f"{request.param}_issuer")
+    assert isinstance(found, Issuer)
+    return found
+
+
+@session_fixture
+async def api(
+    issuer: Issuer,
+    shared_valkey: ServerProcess,
+    shared_mongod: ServerProcess,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> AsyncIterator[ApiClient]:
+    """An Onsale that trusts the issuer."""
+    application = Application(
+        tmp_path_factory.mktemp("api") / "data",
+        OIDC_ISSUER=issuer.url,
+        REDIS_URL=shared_valkey.url,
+        MONGO_URL=shared_mongod.url,
+        MONGO_DATABASE=f"identity_{issuer.name}",
+    )
+    async with started(application):
+        yield ApiClient(application.url)
+
+
+def _issuer(name: str, url: str, http: httpx2.AsyncClient, received: list[str]) -> Issuer:
+    server_id, secret = SERVER_CREDENTIALS
+    return Issuer(name, url, OidcClient(url, http), OidcClient(url, http, server_id, secret), received)
+
+
+@asynccontextmanager
+async def _logout_receiver() -> AsyncIterator[tuple[int, list[str]]]:
+    """Receive logout tokens where Onsale does. Yield the port and the bodies."""
+    received: list[str] = []
+
+    async def receive(request: Request) -> Response:
+        assert request.headers["content-type"] == "application/x-www-form-urlencoded"
+        received.append((await request.body()).decode())
+        return Response()
+
+    app = Starlette(routes=[Route("/oidc/backchannel-logout", receive, methods=["POST"])])
+    async with serving(lambda _: app) as base:
+        yield int(base.rpartition(":")[2]), received
