@@ -26,13 +26,16 @@ from auth.dev_issuer.routes import issuer_routes
 from auth.login import login_routes
 from auth.passes import PassSigner, signer_from_file, signer_from_pem
 from auth.tokens import TokenVerifier
+from domain.limits.rates import CallRates, Rate, RateLimits
+from resolvers.call_limits import CallLimits
 from resolvers.context import Resources
 from resolvers.demo import load_demo
-from settings import Settings, SettingsError
+from settings import LimitSettings, Settings, SettingsError
 from storage.connect import Stores, open_stores
 from storage.embedded.process import ServerStartError
 from storage.embedded.supervisor import lock_data_dir, run_stores
 from subscriptions.publishing.push_intervals import PushIntervals
+from subscriptions.sockets.limits import Limits
 from web import health, home, logs, pass_jwks
 from web.event_streams import EventStreams
 from web.graphql_service import GraphQLService, open_graphql_service
@@ -94,7 +97,7 @@ async def _lifespan(settings: Settings, given: Stores | None) -> AsyncIterator[A
         _opened(settings.redis_url, settings.mongo_url, settings.mongo_database, given) as stores,
         contextlib.aclosing(TokenVerifier(settings.issuer, settings.oidc.audience)) as verifier,
     ):
-        resources = Resources(stores, _pass_signer(settings))
+        resources = Resources(stores, _pass_signer(settings), call_limits=CallLimits(make_rate_limits(settings.limit)))
         async with open_graphql_service(
             resources,
             verifier,
@@ -104,6 +107,7 @@ async def _lifespan(settings: Settings, given: Stores | None) -> AsyncIterator[A
             max_body_bytes=settings.max_body_bytes,
             allowed_origins=settings.allowed_origins,
             allows_loopback_origins=not settings.is_production,
+            limits=make_socket_limits(settings.limit),
             page=Pages(settings).graphiql,
         ) as service:
             yield AppState(
@@ -117,6 +121,30 @@ async def _lifespan(settings: Settings, given: Stores | None) -> AsyncIterator[A
 def _opened(redis_url: str, mongo_url: str, database: str, given: Stores | None) -> AbstractAsyncContextManager[Stores]:
     """Return the given stores, which stay open, or open new ones."""
     return contextlib.nullcontext(given) if given is not None else open_stores(redis_url, mongo_url, database)
+
+
+def make_rate_limits(limit: LimitSettings) -> RateLimits:
+    def rates(per_person: tuple[int, int] | None, per_address: tuple[int, int] | None) -> CallRates:
+        return CallRates(per_person and Rate(*per_person), per_address and Rate(*per_address))
+
+    return RateLimits(
+        joins=rates(limit.joins_per_person, limit.joins_per_address),
+        holds=rates(limit.holds_per_person, limit.holds_per_address),
+        purchases=rates(limit.purchases_per_person, limit.purchases_per_address),
+        hold_requests=rates(limit.hold_requests_per_person, limit.hold_requests_per_address),
+    )
+
+
+def make_socket_limits(limit: LimitSettings) -> Limits:
+    return Limits(
+        streams=limit.streams,
+        streams_per_address=limit.streams_per_address,
+        streams_per_person=limit.streams_per_person,
+        operations_per_socket=limit.operations_per_socket,
+        message_bytes=limit.message_bytes,
+        messages_per_s=limit.messages_per_second,
+        messages_burst=limit.messages_burst,
+    )
 
 
 def _pass_signer(settings: Settings) -> PassSigner:

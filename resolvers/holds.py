@@ -34,13 +34,15 @@ async def hold_tickets(
 async def create_hold(
     context: Context, id_: HoldId, lines: tuple[TicketRequest, ...], *, digest: str, queue_pass: str | None
 ) -> Hold:
-    """Hold all lines or none. Raises NotAdmitted, with the viewer's position if they are waiting.
+    """Hold all lines or none. Raises NotAdmitted, with the viewer's position if they are waiting,
+    and RateLimited.
 
     The index of the person's concerts is written in the same round trip as the hold, and before it
     if both are in one pipeline. If the index cannot be written, the request is refused, but the
     hold may exist until its deadline. A repeated request returns it and writes the index again.
     """
     viewer, concert_id = context.signed_in(), concert_of(lines[0].tier_id)
+    context.call_limits.count_hold_request(viewer.person_id, context.address)
     concert = await context.stores.concert_cache.get(concert_id)
     if concert is not None and is_past(concert):
         # The pass is not checked, because its queue has expired too.
@@ -52,6 +54,8 @@ async def create_hold(
         person_id=viewer.person_id,
         digest=digest,
         pass_entry_id=await read_pass(context, queue_pass, concert_id),
+        rates=context.call_limits.rates.holds,
+        address=context.address,
     )
     if concert is None:
         return await hold

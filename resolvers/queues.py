@@ -3,10 +3,9 @@ read entries.
 """
 
 import asyncio
-from collections.abc import Coroutine, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import Any
 
 from auth.passes import BadPass, PassClaims, PassSigner
 from domain.concerts import Concert, ConcertStatus
@@ -27,11 +26,6 @@ from resolvers.history import is_past, past_raises
 from storage.hot.hot_state import keys_expire_at
 from storage.hot.queues import EntryRecord, PositionedEntry
 
-MAX_JOINS_PER_PERSON = 20
-MAX_JOINS_PER_ADDRESS = 3_000
-"""High enough for a university behind one address, and low enough to stop a flood of joins."""
-JOIN_WINDOW_S = 10
-
 _PASS_STATUS = {
     EntryState.ADMITTED: PassStatus.CREATED,
     EntryState.COMPLETED: PassStatus.TRANSACTION_COMPLETE,
@@ -50,11 +44,13 @@ async def join_queue(context: Context, concert_id: ConcertId) -> QueueEntry:
     make_refusal = partial(RoomNotOpen, concert_id, RoomStatus.CLOSED)
     if is_past(concert):
         raise make_refusal()
-    # All of this takes one round trip and precedes the join, because an entry must never be missing
-    # from its person's index.
-    await asyncio.gather(*_count_joins(context, person_id), add_to_index(context, person_id, concert))
+    join = context.stores.queues.join(
+        concert_id, person_id, rates=context.call_limits.rates.joins, address=context.address
+    )
     with past_raises(concert_id, make_refusal):
-        joined = await context.stores.queues.join(concert_id, person_id)
+        # The index is written in the same round trip, and first if both are in one pipeline. If it
+        # cannot be written, the request is refused, and a repeated request writes it again.
+        _, joined = await asyncio.gather(add_to_index(context, person_id, concert), join)
     return _show(context, concert, joined)
 
 
@@ -207,14 +203,6 @@ def _pass(signer: PassSigner, concert_id: ConcertId, record: EntryRecord) -> Que
         status=_PASS_STATUS[record.state],
         expires_at=record.deadline,
     )
-
-
-def _count_joins(context: Context, person_id: PersonId) -> list[Coroutine[Any, Any, None]]:
-    limits = {f"person {person_id}": MAX_JOINS_PER_PERSON}
-    if context.address is not None:
-        limits[f"address {context.address}"] = MAX_JOINS_PER_ADDRESS
-    count = context.stores.rate_limits.count_attempt
-    return [count("joins", who, limit=limit, window_s=JOIN_WINDOW_S) for who, limit in limits.items()]
 
 
 async def _find_concert(context: Context, concert_id: ConcertId) -> Concert:

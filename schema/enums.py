@@ -12,6 +12,7 @@ from auth.viewer import Role
 from domain.concerts import ConcertStatus
 from domain.errors import Admission, ErrorCode, LimitScope
 from domain.holds import EndReason, HoldState
+from domain.limits.rates import LimitedCall, RateScope
 from domain.money import CurrencyCode
 from domain.queues import EntryEnd, EntryState, PassStatus, QueueingMethod, RoomStatus
 from domain.room_audits import AdmissionLimit, RoomAction
@@ -28,8 +29,10 @@ __all__ = [
     "ErrorCode",
     "HoldState",
     "LimitScope",
+    "LimitedCall",
     "PassStatus",
     "QueueingMethod",
+    "RateScope",
     "Role",
     "RoomAction",
     "RoomStatus",
@@ -184,6 +187,19 @@ _show(
     PERSON="All tickets one person holds and owns.",
 )
 _show(
+    LimitedCall,
+    "A call whose rate is limited.",
+    JOIN_QUEUE="`joinQueue`, if it would create an entry, per concert.",
+    HOLD_TICKETS="`holdTickets`, and `purchaseTickets` with `lines`.",
+    PURCHASE_TICKETS="`purchaseTickets`, per concert.",
+)
+_show(
+    RateScope,
+    "Whose calls a rate counts.",
+    PERSON="Your calls.",
+    ADDRESS="The calls of all people at your address.",
+)
+_show(
     ErrorCode,
     "The code of an error. Each error type has its own.",
     INVALID_INPUT="See InvalidInputError.",
@@ -201,5 +217,6 @@ _show(
     ROOM_NOT_OPEN="See RoomNotOpenError.",
     QUEUE_OPENED="See QueueOpenedError.",
     CAPACITY_IN_USE="See CapacityInUseError.",
+    RATE_LIMITED="See RateLimitedError.",
     TEMPORARILY_UNAVAILABLE="See TemporarilyUnavailableError.",
 )

@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from settings.limits import LimitSettings
 from settings.oidc import OidcSettings
 from settings.reader import SLOWEST_PUSH_MS, SettingsError, SettingsReader
 
-__all__ = ["SLOWEST_PUSH_MS", "OidcSettings", "Settings", "SettingsError"]
+__all__ = ["SLOWEST_PUSH_MS", "LimitSettings", "OidcSettings", "Settings", "SettingsError"]
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,7 @@ class Settings:
     """With `yes`, `python app.py` fills an empty catalog with demo concerts, but never in
     production.
     """
+    limit: LimitSettings = field(default_factory=LimitSettings)
 
     @property
     def is_production(self) -> bool:
@@ -99,6 +101,7 @@ class Settings:
             log_format=reader.choice("LOG_FORMAT", ("text", "json"), cls.log_format),
             max_body_bytes=reader.number("MAX_BODY_BYTES", cls.max_body_bytes),
             demo=reader.choice("DEMO", ("yes", "no"), cls.demo),
+            limit=LimitSettings.read(reader),
         )
         if settings.is_production:
             reader.require("REDIS_URL", "MONGO_URL", "PUBLIC_URL", "OIDC_ISSUER", "PASS_KEY_FILE")

@@ -11,6 +11,7 @@ from schema.mutations.result_errors import (
     NotAdmittedError,
     NotFoundError,
     NotInQueueError,
+    RateLimitedError,
     RoomNotOpenError,
     TemporarilyUnavailableError,
 )
@@ -59,7 +60,12 @@ class ClaimQueuePassSuccess:
 
 
 JoinQueueResult: TypeAlias = Annotated[
-    JoinQueueSuccess | InvalidInputError | NotFoundError | RoomNotOpenError | TemporarilyUnavailableError,
+    JoinQueueSuccess
+    | InvalidInputError
+    | NotFoundError
+    | RoomNotOpenError
+    | RateLimitedError
+    | TemporarilyUnavailableError,
     strawberry.union("JoinQueueResult", description="The result of `joinQueue`: success, or an expected error."),
 ]
 LeaveQueueResult: TypeAlias = Annotated[

@@ -10,7 +10,16 @@ import strawberry
 from domain import errors as domain_errors
 from domain.errors import Refusal
 from schema import ids
-from schema.enums import Admission, ConcertStatus, EndReason, ErrorCode, LimitScope, RoomStatus
+from schema.enums import (
+    Admission,
+    ConcertStatus,
+    EndReason,
+    ErrorCode,
+    LimitedCall,
+    LimitScope,
+    RateScope,
+    RoomStatus,
+)
 from schema.execution.top_level_errors import log_store_error
 from schema.strawberry_fixes import Info, computed
 
@@ -202,6 +211,29 @@ class CapacityInUseError(DomainError):
 
 
 @strawberry.type(
+    description="You, or all people at your address, sent too many of these requests. Nothing was changed."
+)
+class RateLimitedError(DomainError):
+    refusal: strawberry.Private[domain_errors.RateLimited]
+
+    @computed("Which call is limited.")
+    def call(self) -> LimitedCall:
+        return self.refusal.call
+
+    @computed("Whose calls are counted.")
+    def per(self) -> RateScope:
+        return self.refusal.scope
+
+    @computed("How many calls are allowed in `seconds`.")
+    def limit(self) -> int:
+        return self.refusal.rate.count
+
+    @computed("The time in which `limit` calls are allowed.")
+    def seconds(self) -> int:
+        return self.refusal.rate.seconds
+
+
+@strawberry.type(
     description=(
         "A store is unavailable or recovering. The request was carried out completely or not at all;"
         " repeat it with the same idempotency key to find out."
@@ -231,6 +263,7 @@ ERROR_TYPES: Mapping[type[Refusal], type[DomainError]] = {
     domain_errors.RoomNotOpen: RoomNotOpenError,
     domain_errors.QueueOpened: QueueOpenedError,
     domain_errors.CapacityInUse: CapacityInUseError,
+    domain_errors.RateLimited: RateLimitedError,
     domain_errors.TemporarilyUnavailable: TemporarilyUnavailableError,
 }
 """The union member for each refusal."""

@@ -14,6 +14,8 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.types import Receive, Scope, Send
 
 from auth.tokens import TokenVerifier
+from domain.limits.rates import NO_LIMITS, RateLimits
+from resolvers.call_limits import CallLimits
 from resolvers.context import Resources
 from settings import Settings
 from storage.connect import Stores
@@ -193,7 +195,9 @@ class LateService:
 
 
 @asynccontextmanager
-async def shop_on(stores: Stores, redis_url: str, *, limits: Limits = DEFAULTS) -> AsyncIterator[Shop]:
+async def shop_on(
+    stores: Stores, redis_url: str, *, limits: Limits = DEFAULTS, rates: RateLimits = NO_LIMITS
+) -> AsyncIterator[Shop]:
     """Serve GraphQL and the issuer that it trusts at the same address."""
     shops: list[Shop] = []
     late = LateService()
@@ -210,7 +214,7 @@ async def shop_on(stores: Stores, redis_url: str, *, limits: Limits = DEFAULTS) 
             shop.client,
             aclosing(shop.verifier),
             open_graphql_service(
-                Resources(stores, PASSES),
+                Resources(stores, PASSES, call_limits=CallLimits(rates)),
                 shop.verifier,
                 redis_url=redis_url,
                 tick_s=TICK_S,
