@@ -13,7 +13,7 @@ import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import TypedDict
 
 import uvicorn
@@ -26,6 +26,7 @@ from auth.dev_issuer.routes import issuer_routes
 from auth.login import login_routes
 from auth.passes import PassSigner, signer_from_file, signer_from_pem
 from auth.tokens import TokenVerifier
+from domain.limits.operations import OperationLimits
 from domain.limits.rates import CallRates, Rate, RateLimits
 from resolvers.call_limits import CallLimits
 from resolvers.context import Resources
@@ -97,7 +98,12 @@ async def _lifespan(settings: Settings, given: Stores | None) -> AsyncIterator[A
         _opened(settings.redis_url, settings.mongo_url, settings.mongo_database, given) as stores,
         contextlib.aclosing(TokenVerifier(settings.issuer, settings.oidc.audience)) as verifier,
     ):
-        resources = Resources(stores, _pass_signer(settings), call_limits=CallLimits(make_rate_limits(settings.limit)))
+        resources = Resources(
+            stores,
+            _pass_signer(settings),
+            call_limits=CallLimits(make_rate_limits(settings.limit)),
+            operation_limits=make_operation_limits(settings.limit),
+        )
         async with open_graphql_service(
             resources,
             verifier,
@@ -133,6 +139,10 @@ def make_rate_limits(limit: LimitSettings) -> RateLimits:
         purchases=rates(limit.purchases_per_person, limit.purchases_per_address),
         hold_requests=rates(limit.hold_requests_per_person, limit.hold_requests_per_address),
     )
+
+
+def make_operation_limits(limit: LimitSettings) -> OperationLimits:
+    return OperationLimits(**{field.name: getattr(limit, field.name) for field in fields(OperationLimits)})
 
 
 def make_socket_limits(limit: LimitSettings) -> Limits:

@@ -10,6 +10,7 @@ from auth.viewer import Viewer
 from domain.concerts import Concert
 from domain.errors import Unauthenticated
 from domain.ids import ConcertId, PersonId
+from domain.limits.operations import DEFAULT_LIMITS, OperationLimits
 from domain.queues import WaitingRoom
 from domain.stock import Stock
 from resolvers.call_limits import CallLimits
@@ -47,6 +48,7 @@ class Context:
     wait_tables: WaitTableCache = field(default_factory=WaitTableCache)
     sold_counts: SoldCounts = field(default_factory=SoldCounts)
     call_limits: CallLimits = field(default_factory=CallLimits)
+    operation_limits: OperationLimits = DEFAULT_LIMITS
     concerts: LoadOnce[ConcertId, Concert | None] = field(default_factory=LoadOnce, init=False, compare=False)
     stocks: LoadOnce[ConcertId, Stock] = field(default_factory=LoadOnce, init=False, compare=False)
     rooms: LoadOnce[ConcertId, WaitingRoom | None] = field(default_factory=LoadOnce, init=False, compare=False)
@@ -94,6 +96,7 @@ class Resources:
     wait_tables: WaitTableCache = field(default_factory=WaitTableCache)
     sold_counts: SoldCounts = field(default_factory=SoldCounts)
     call_limits: CallLimits = field(default_factory=CallLimits)
+    operation_limits: OperationLimits = DEFAULT_LIMITS
 
     def context(self, viewer: Viewer | None, request_id: str, address: str | None = None) -> Context:
         return Context(
@@ -105,4 +108,5 @@ class Resources:
             self.wait_tables,
             self.sold_counts,
             self.call_limits,
+            self.operation_limits,
         )

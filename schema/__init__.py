@@ -8,7 +8,7 @@ from strawberry.schema.config import StrawberryConfig
 from schema import permissions, subscription_fields
 from schema.concerts import Concert, Stock, Tier, find_concert, list_concerts
 from schema.execution.document_cache import DocumentCache
-from schema.execution.field_costs import MAX_COST, build_cost_table
+from schema.execution.field_costs import build_cost_table
 from schema.execution.long_lists import yield_in_long_lists
 from schema.execution.operation import Executor, NotAQuery, Operation, OperationResult, error_result
 from schema.execution.read_once import read_equal_fields_once
@@ -160,7 +160,7 @@ read_equal_fields_once(CORE_SCHEMA, ["Query", "Viewer"])
 permissions.enforce_permissions(CORE_SCHEMA)
 yield_in_long_lists(CORE_SCHEMA)
 _DOCUMENTS = DocumentCache(CORE_SCHEMA, build_cost_table(CORE_SCHEMA))
-_EXECUTOR = Executor(CORE_SCHEMA, _DOCUMENTS, max_cost=MAX_COST)
+_EXECUTOR = Executor(CORE_SCHEMA, _DOCUMENTS)
 execute = _EXECUTOR.execute
 start = SubscriptionStarter(_DOCUMENTS, _EXECUTOR).start
 

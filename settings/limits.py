@@ -34,6 +34,16 @@ class LimitSettings:
     message_bytes: int = 65_536
     messages_per_second: int = 20
     messages_burst: int = 120
+    cost: int = 30_000
+    """The maximum cost of an operation, in units of a plain field."""
+    introspection_cost: int = 400_000
+    document_characters: int = 20_000
+    document_tokens: int = 2_000
+    depth: int = 15
+    fields: int = 400
+    aliases: int = 30
+    directives: int = 50
+    root_fields: int = 20
 
     @classmethod
     def read(cls, reader: SettingsReader) -> "LimitSettings":

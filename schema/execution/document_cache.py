@@ -26,6 +26,7 @@ from graphql import (
 )
 
 from domain.errors import TemporarilyUnavailable
+from domain.limits.operations import DEFAULT_LIMITS, OperationLimits
 from schema.execution import document_limits
 from schema.execution.literal_values import RULES
 from schema.execution.operation_cost import CostTable, OperationCost, build_operation_costs
@@ -60,6 +61,8 @@ class Document:
     costs: Mapping[str | None, OperationCost] = field(default_factory=dict)
     is_introspection: bool = False
     """Whether all of its root fields query the schema."""
+    limits: OperationLimits = DEFAULT_LIMITS
+    """The limits that it passed."""
     introspections: dict[str | None, ExecutionResult] = field(default_factory=dict)
     """The cached results of its introspection operations, by operation name."""
 
@@ -78,13 +81,13 @@ class DocumentCache:
         self._characters = 0
         self._thread = _WorkerThread()
 
-    async def get(self, text: str) -> Document:
+    async def get(self, text: str, limits: OperationLimits = DEFAULT_LIMITS) -> Document:
         """Return the document. If it is refused, it has errors instead of a syntax tree."""
         known = self._known.get(text)
-        if known is not None:
+        if known is not None and known.limits == limits:
             self._known.move_to_end(text)
             return known
-        document = await self._read(text)
+        document = await self._read(text, limits)
         if document.ast is not None and len(text) <= LONGEST_CACHED:
             self._keep(text, document)
         return document
@@ -119,13 +122,13 @@ class DocumentCache:
         assert document.ast is not None
         return execute_sync(self._schema, document.ast, variable_values=dict(variables), operation_name=name)
 
-    async def _read(self, text: str) -> Document:
+    async def _read(self, text: str, limits: OperationLimits) -> Document:
         try:
             if len(text) > LONGEST_IN_LOOP:
-                return await self._thread.run(text, lambda: self._validate(_parse(text)))
-            parsed = _parse(text)
+                return await self._thread.run((text, limits), lambda: self._validate(_parse(text, limits)))
+            parsed = _parse(text, limits)
             if parsed.is_large:
-                return await self._thread.run(text, lambda: self._validate(parsed))
+                return await self._thread.run((text, limits), lambda: self._validate(parsed))
             return self._validate(parsed)
         except _Refused as refused:
             return Document(None, (refused.error,))
@@ -135,13 +138,14 @@ class DocumentCache:
     def _validate(self, parsed: "_Parsed") -> Document:
         errors = validate(self._schema, parsed.ast, RULES, max_errors=_MAX_ERRORS)
         if any(error.message == _VALIDATION_ABORTED for error in errors):
-            return Document(None, (_too_large(),))
+            return Document(None, (_too_large(parsed.limits),))
         if errors:
             return Document(None, tuple(errors))
         return Document(
             parsed.ast,
             costs=build_operation_costs(self._schema, parsed.ast, self._cost_table),
             is_introspection=parsed.size.introspections > 0,
+            limits=parsed.limits,
         )
 
 
@@ -154,31 +158,32 @@ class _Refused(Exception):
 class _Parsed:
     ast: DocumentNode
     size: document_limits.Size
+    limits: OperationLimits
 
     @property
     def is_large(self) -> bool:
         return self.size.fields > MOST_FIELDS_IN_LOOP or self.size.comparisons > MOST_COMPARISONS_IN_LOOP
 
 
-def _parse(text: str) -> _Parsed:
+def _parse(text: str, limits: OperationLimits) -> _Parsed:
     """Parse and measure a document. Raises _Refused."""
     try:
         ast = parse(
             text,
-            max_lexical_tokens=document_limits.MAX_TOKENS,
-            max_comments=document_limits.MAX_TOKENS,
-            max_source_length=document_limits.MAX_CHARACTERS,
+            max_lexical_tokens=limits.document_tokens,
+            max_comments=limits.document_tokens,
+            max_source_length=limits.document_characters,
         )
     except GraphQLError as error:
-        raise _Refused(_too_large() if error.message.endswith(_PARSING_ABORTED) else error) from None
-    size = document_limits.check(ast)
+        raise _Refused(_too_large(limits) if error.message.endswith(_PARSING_ABORTED) else error) from None
+    size = document_limits.check(ast, limits)
     if isinstance(size, GraphQLError):
         raise _Refused(size)
-    return _Parsed(ast, size)
+    return _Parsed(ast, size, limits)
 
 
-def _too_large() -> GraphQLError:
-    characters, tokens = document_limits.MAX_CHARACTERS, document_limits.MAX_TOKENS
+def _too_large(limits: OperationLimits) -> GraphQLError:
+    characters, tokens = limits.document_characters, limits.document_tokens
     return document_limits.too_complex(
         f"has more than {characters} characters or {tokens} tokens, or is nested too deeply"
     )

@@ -23,10 +23,6 @@ MAX_INPUT_ERRORS = 5
 """The maximum number of errors reported for the variables. Each one may be expensive, because
 graphql-core searches for names similar to an unknown key.
 """
-MAX_INTROSPECTION_COST = 400_000
-"""Twice the cost of the largest introspection query of any tool we know. Introspection runs in a
-thread.
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,24 +45,32 @@ class OperationResult:
     was_executed: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """An execution that can begin, and the cost of its operation."""
+
+    execution: Execution
+    cost: int
+    max_cost: int
+
+
 class NotAQuery(Exception):
     """The operation may write, but only queries are allowed."""
 
 
 class Executor:
-    """Executes queries and mutations whose cost is at most `max_cost`."""
+    """Executes queries and mutations within the limits of their context."""
 
-    def __init__(self, schema: GraphQLSchema, documents: DocumentCache, *, max_cost: int) -> None:
+    def __init__(self, schema: GraphQLSchema, documents: DocumentCache) -> None:
         self._schema = schema
         self._documents = documents
-        self._max_cost = max_cost
 
     async def execute(self, operation: Operation, context: Context, *, queries_only: bool = False) -> OperationResult:
         """Execute an operation and return its result.
 
         Raises NotAQuery before anything is executed.
         """
-        document = await self._documents.get(operation.document)
+        document = await self._documents.get(operation.document, context.operation_limits)
         if document.ast is None:
             return rejected_result(document.errors, context)
         chosen = document.operation(operation.name)
@@ -74,15 +78,15 @@ class Executor:
             raise NotAQuery
         if chosen is not None and chosen.operation is OperationType.SUBSCRIPTION:
             return rejected_result([GraphQLError(_NEEDS_A_STREAM, chosen)], context)
-        execution = self.prepare(document, operation, context)
-        if not isinstance(execution, graphql.Executor):
-            return rejected_result(execution, context)
+        prepared = self.prepare(document, operation, context)
+        if not isinstance(prepared, Prepared):
+            return rejected_result(prepared, context)
         if document.is_introspection:
-            return await self._introspect(document, operation, context)
-        result = graphql.execute_root_selection_set(execution)
+            return _with_cost(await self._introspect(document, operation, context), prepared)
+        result = graphql.execute_root_selection_set(prepared.execution)
         if isawaitable(result):
             result = await result
-        return executed_result(result, context)
+        return _with_cost(executed_result(result, context), prepared)
 
     async def _introspect(self, document: Document, operation: Operation, context: Context) -> OperationResult:
         try:
@@ -91,10 +95,10 @@ class Executor:
             return error_result(error, context)
         return executed_result(answer, context)
 
-    def prepare(self, document: Document, operation: Operation, context: Context) -> Execution | list[GraphQLError]:
+    def prepare(self, document: Document, operation: Operation, context: Context) -> Prepared | list[GraphQLError]:
         """Coerce the variables and compute the cost.
 
-        Returns the execution, or the errors that prevent it.
+        Returns the prepared execution, or the errors that prevent it.
         """
         assert document.ast is not None
         try:
@@ -112,8 +116,18 @@ class Executor:
         if not isinstance(execution, graphql.Executor):
             return execution
         cost = document.cost(execution.operation, execution.variable_values.coerced)
-        limit = MAX_INTROSPECTION_COST if document.is_introspection else self._max_cost
-        return [_too_costly(cost, limit)] if cost > limit else execution
+        limits = context.operation_limits
+        limit = limits.introspection_cost if document.is_introspection else limits.cost
+        return [_too_costly(cost, limit)] if cost > limit else Prepared(execution, cost, limit)
+
+
+def _with_cost(result: OperationResult, prepared: Prepared) -> OperationResult:
+    """Add `extensions.cost` to the answer to a query or mutation.
+
+    The payloads of a subscription do not contain it: they are sent to many people, many times.
+    """
+    result.payload["extensions"] = {"cost": {"requested": prepared.cost, "limit": prepared.max_cost}}
+    return result
 
 
 def _too_costly(cost: int, limit: int) -> GraphQLError:

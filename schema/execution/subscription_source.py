@@ -26,7 +26,15 @@ from domain.stock import Stock
 from domain.topics import QueueSnapshot, Snapshot, StockTopic, Topic
 from resolvers.context import Context
 from schema.execution.document_cache import Document, DocumentCache
-from schema.execution.operation import Execution, Executor, Operation, OperationResult, executed_result, rejected_result
+from schema.execution.operation import (
+    Execution,
+    Executor,
+    Operation,
+    OperationResult,
+    Prepared,
+    executed_result,
+    rejected_result,
+)
 from schema.execution.payload_templates import PayloadTemplates
 from subscriptions.interfaces import Rendered, Source
 
@@ -60,7 +68,7 @@ class SubscriptionStarter:
         If a subscription cannot start, the result contains its errors. Raises NotAQuery for a
         mutation if `may_mutate` is false.
         """
-        document = await self._documents.get(operation.document)
+        document = await self._documents.get(operation.document, context.operation_limits)
         chosen = document.operation(operation.name)
         if document.ast is None or chosen is None or chosen.operation is not OperationType.SUBSCRIPTION:
             return await self._executor.execute(operation, context, queries_only=not may_mutate)
@@ -68,9 +76,10 @@ class SubscriptionStarter:
         return await self._subscribe(document, replace(operation, name=name), context)
 
     async def _subscribe(self, document: Document, operation: Operation, context: Context) -> OperationResult | Source:
-        execution = self._executor.prepare(document, operation, context)
-        if not isinstance(execution, graphql.Executor):
-            return rejected_result(execution, context)
+        prepared = self._executor.prepare(document, operation, context)
+        if not isinstance(prepared, Prepared):
+            return rejected_result(prepared, context)
+        execution = prepared.execution
         event_stream = graphql.create_source_event_stream(execution)
         if isawaitable(event_stream):
             event_stream = await event_stream

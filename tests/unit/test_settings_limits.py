@@ -1,9 +1,12 @@
 """Limits are read from settings: rates as `count/seconds` or `off`, and numbers."""
 
+from dataclasses import fields
+
 import pytest
 
 import app
 from bench.clients.servers import app_settings
+from domain.limits.operations import OperationLimits
 from domain.limits.rates import NO_LIMITS, CallRates, Rate
 from settings import LimitSettings, Settings, SettingsError
 from subscriptions.sockets.limits import Limits
@@ -14,8 +17,8 @@ def read(**variables: str) -> LimitSettings:
 
 
 def test_rates_and_numbers_are_read() -> None:
-    limit = read(JOINS_PER_PERSON="5/3600", HOLDS_PER_ADDRESS="off", STREAMS="7")
-    assert (limit.joins_per_person, limit.holds_per_address, limit.streams) == ((5, 3_600), None, 7)
+    limit = read(JOINS_PER_PERSON="5/3600", HOLDS_PER_ADDRESS="off", STREAMS="7", COST="99")
+    assert (limit.joins_per_person, limit.holds_per_address, limit.streams, limit.cost) == ((5, 3_600), None, 7, 99)
     assert read() == LimitSettings()
 
 
@@ -70,6 +73,14 @@ def test_application_passes_the_limits_of_sockets() -> None:
         messages_per_s=6,
         messages_burst=7,
     )
+
+
+def test_application_passes_the_limits_of_operations() -> None:
+    assert app.make_operation_limits(LimitSettings()) == OperationLimits()
+    names = [field.name for field in fields(OperationLimits)]
+    given = read(**{name.upper(): str(number) for number, name in enumerate(names, start=1)})
+    limits = app.make_operation_limits(given)
+    assert [getattr(limits, name) for name in names] == list(range(1, len(names) + 1))
 
 
 def test_load_tests_turn_every_rate_off() -> None:
