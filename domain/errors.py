@@ -18,6 +18,7 @@ OnsaleError
 │   ├── RoomNotOpen          the waiting room does not accept or call people
 │   ├── QueueOpened          the queue has opened, so these settings cannot change until it is reset
 │   ├── CapacityInUse        held or sold units cannot be withdrawn
+│   ├── ChallengeRequired    the queue asks for a proof of work, which is missing or not valid
 │   ├── RateLimited          too many calls by a person or from an address; says when to try again
 │   └── TemporarilyUnavailable  a store is down, recovering or overloaded
 └── Denial                   a top-level error
@@ -34,6 +35,7 @@ from typing import ClassVar
 from domain.concerts import ConcertStatus
 from domain.holds import EndReason
 from domain.ids import ConcertId, HoldId, TierId
+from domain.limits.challenges import Challenge, ChallengeReason
 from domain.limits.rates import LimitedCall, Rate, RateScope
 from domain.queues import RoomStatus
 
@@ -54,6 +56,7 @@ class ErrorCode(StrEnum):
     ROOM_NOT_OPEN = "ROOM_NOT_OPEN"
     QUEUE_OPENED = "QUEUE_OPENED"
     CAPACITY_IN_USE = "CAPACITY_IN_USE"
+    CHALLENGE_REQUIRED = "CHALLENGE_REQUIRED"
     RATE_LIMITED = "RATE_LIMITED"
     TEMPORARILY_UNAVAILABLE = "TEMPORARILY_UNAVAILABLE"
 
@@ -314,6 +317,26 @@ class CapacityInUse(Refusal):
         super().__init__(f"{_tickets(lowest)} of this tier {verb} held or sold; set a capacity of at least {lowest}.")
         self.tier_id = tier_id
         self.lowest = lowest
+
+
+class ChallengeRequired(Refusal):
+    """The queue asks for a proof of work. Nothing was changed."""
+
+    code = ErrorCode.CHALLENGE_REQUIRED
+
+    def __init__(self, reason: ChallengeReason, challenge: Challenge) -> None:
+        why = {
+            ChallengeReason.MISSING: "This queue asks for a proof of work",
+            ChallengeReason.INVALID: "This proof of work is not valid",
+            ChallengeReason.EXPIRED: "The challenge of this proof has expired",
+            ChallengeReason.USED: "The challenge of this proof was already used",
+        }[reason]
+        super().__init__(
+            f"{why}; find a nonce for which the SHA-256 of `challenge` and the nonce begins with"
+            f" {challenge.bits} zero bits, and send both as `proof`."
+        )
+        self.reason = reason
+        self.challenge = challenge
 
 
 _LIMITED_CALLS = {

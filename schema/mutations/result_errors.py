@@ -12,6 +12,7 @@ from domain.errors import Refusal
 from schema import ids
 from schema.enums import (
     Admission,
+    ChallengeReason,
     ConcertStatus,
     EndReason,
     ErrorCode,
@@ -21,6 +22,7 @@ from schema.enums import (
     RoomStatus,
 )
 from schema.execution.top_level_errors import log_store_error
+from schema.scalars import seconds_until
 from schema.strawberry_fixes import Info, computed
 
 
@@ -211,6 +213,36 @@ class CapacityInUseError(DomainError):
 
 
 @strawberry.type(
+    description=(
+        "The queue asks for a proof of work. Find a text, the nonce, for which the SHA-256 of `challenge` followed by"
+        " the nonce begins with `bits` zero bits, and send both as `proof`."
+    )
+)
+class ChallengeRequiredError(DomainError):
+    refusal: strawberry.Private[domain_errors.ChallengeRequired]
+
+    @computed("Why a challenge has to be solved.")
+    def reason(self) -> ChallengeReason:
+        return self.refusal.reason
+
+    @computed("The challenge. It is for you and this concert, and can be used once.")
+    def challenge(self) -> str:
+        return self.refusal.challenge.text
+
+    @computed("How many leading bits of the hash must be zero.")
+    def bits(self) -> int:
+        return self.refusal.challenge.bits
+
+    @computed("When the challenge expires, by the server's clock.")
+    def expires_at(self) -> datetime:
+        return self.refusal.challenge.expires_at
+
+    @computed("Seconds until the challenge expires.")
+    def expires_in_seconds(self) -> int:
+        return seconds_until(self.refusal.challenge.expires_at)
+
+
+@strawberry.type(
     description="You, or all people at your address, sent too many of these requests. Nothing was changed."
 )
 class RateLimitedError(DomainError):
@@ -263,6 +295,7 @@ ERROR_TYPES: Mapping[type[Refusal], type[DomainError]] = {
     domain_errors.RoomNotOpen: RoomNotOpenError,
     domain_errors.QueueOpened: QueueOpenedError,
     domain_errors.CapacityInUse: CapacityInUseError,
+    domain_errors.ChallengeRequired: ChallengeRequiredError,
     domain_errors.RateLimited: RateLimitedError,
     domain_errors.TemporarilyUnavailable: TemporarilyUnavailableError,
 }

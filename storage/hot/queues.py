@@ -75,11 +75,7 @@ class LeaseExpired(Exception):
 
 
 class ProofMissing(Exception):
-    """A new entry needs a proof of work. `is_used` is True if the given one was used before."""
-
-    def __init__(self, *, is_used: bool) -> None:
-        super().__init__()
-        self.is_used = is_used
+    """A new entry needs a proof of work, and none was given, or its challenge was used before."""
 
 
 class QueueStore:
@@ -109,7 +105,7 @@ class QueueStore:
             case "NOT_OPEN":
                 raise _not_open(concert_id, rest)
             case "CHALLENGE_REQUIRED":
-                raise ProofMissing(is_used=rest[0] == 1)
+                raise ProofMissing
             case "RATE_LIMITED":
                 raise rate_limited_error(LimitedCall.JOIN_QUEUE, rates, rest)
             case _:

@@ -8,7 +8,7 @@ ARGV[3]   address   of the caller, or ''
 ARGV[4]   rates     see lib/rates.lua
 ARGV[5]   proof_ms  when the solved challenge expires; 0 if none was solved, '' if none is needed
 Replies   ENTRY record grace_until_ms position | NOT_OPEN room_status until_ms
-          | CHALLENGE_REQUIRED is_used  (is_used: the challenge was solved, but used before)
+          | CHALLENGE_REQUIRED  (no challenge was solved, or it was used before)
           | RATE_LIMITED scope retry_after_ms | UNKNOWN | RECOVERING
 ]]
 -- @include prologue stock_and_holds notify queue_state entries rates
@@ -30,7 +30,7 @@ end
 if status == 'REJECTING' or status == 'SCHEDULED' then return {'NOT_OPEN', status, until_ms} end
 local proof_ms, last_proof_ms = tonumber(ARGV[5]), entry and entry.proof_ms
 -- A challenge can be used once: it must be newer than the one with which the person joined before.
-if proof_ms and proof_ms <= (last_proof_ms or 0) then return {'CHALLENGE_REQUIRED', proof_ms > 0 and 1 or 0} end
+if proof_ms and proof_ms <= (last_proof_ms or 0) then return {'CHALLENGE_REQUIRED'} end
 local scope, retry_after_ms = count_call('join', person, ARGV[3], ARGV[4])
 if scope then return {'RATE_LIMITED', scope, retry_after_ms} end
 

@@ -91,7 +91,6 @@ AFTER_WORD: dict[str, Any] = {
     "DROPPED": [1],
     "RATE_LIMITED": [b"PERSON", 1_000],
     "count_call RATE_LIMITED": [1_000],
-    "CHALLENGE_REQUIRED": [0],
     "CONCERTS": [CONCERT.id.encode()],
 }
 """The rest of a reply, by word; `script WORD` takes precedence over `WORD`."""
