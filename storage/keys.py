@@ -36,7 +36,7 @@ deadletters         stream  events that a consumer group could not handle
 commands            hash    fingerprint of an organizer's command -> digest of its input and its
                             result
 rates               zset    <call>|p|<person> or <call>|a|<address> -> time at which the whole burst
-                            is allowed again, unix ms
+                            is allowed again, unix µs
 
 Each key expires 30 days after the concert starts or its sale ends, whichever is later; the expiry
 worker sets the time. Other keys:

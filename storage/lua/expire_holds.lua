@@ -20,7 +20,7 @@ worker_ms = now
 local expire_at_ms = redis.call('HGET', STATE, 'expire_at_ms')
 for _, key in ipairs(KEYS) do redis.call('PEXPIREAT', key, expire_at_ms, 'NX') end
 
-local past_rates = redis.call('ZCOUNT', RATES, '-inf', now)
+local past_rates = redis.call('ZCOUNT', RATES, '-inf', now * 1000)
 if past_rates > 0 then redis.call('ZREMRANGEBYRANK', RATES, 0, math.min(past_rates, MAX_RATES_REMOVED) - 1) end
 
 local due = {}

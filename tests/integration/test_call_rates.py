@@ -33,7 +33,7 @@ from workers.expiry import MAX_HOLDS_A_RUN, ExpiryWorker
 ONE, THREE = Rate(1, 600), Rate(3, 600)
 OFFICE, HOME = "203.0.113.7", "198.51.100.1"
 MAX_RATES, RATES_DROPPED = 100_000, 1_000
-FAR_MS = 9_000_000_000_000
+FAR_US = 9_000_000_000_000_000
 
 
 def limited(stores: Stores, who: str = "ann", address: str | None = OFFICE, **rates: CallRates) -> Context:
@@ -203,18 +203,18 @@ async def test_refused_purchase_in_one_step_keeps_the_tickets_for_its_key(stores
     await check_invariants(stores, concert)
 
 
-async def fill_rates(stores: Stores, concert: Concert, count: int, first_ms: int) -> None:
-    """Write `count` members, whose times rise from `first_ms`."""
+async def fill_rates(stores: Stores, concert: Concert, count: int, first_us: int) -> None:
+    """Write `count` members, whose times rise from `first_us`."""
     for first in range(0, count, 5_000):
         numbers = range(first, min(first + 5_000, count))
-        pairs = [word for number in numbers for word in (str(first_ms + number), f"member{number}")]
+        pairs = [word for number in numbers for word in (str(first_us + number), f"member{number}")]
         await run(stores, "ZADD", concert_key(concert, "rates"), *pairs)
 
 
 async def test_beyond_the_bound_the_first_to_be_removed_are_dropped(stores: Stores) -> None:
     concert, asking = await on_sale(stores, 10), limited(stores, holds=CallRates(ONE, ONE))
     rates = concert_key(concert, "rates")
-    await fill_rates(stores, concert, MAX_RATES - 2, FAR_MS)
+    await fill_rates(stores, concert, MAX_RATES - 2, FAR_US)
     await hold(asking, concert)
     assert await run(stores, "ZCARD", rates) == MAX_RATES
     await hold(limited(stores, "ben", None, holds=CallRates(ONE, ONE)), concert)
