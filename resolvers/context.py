@@ -12,6 +12,7 @@ from domain.errors import Unauthenticated
 from domain.ids import ConcertId, PersonId
 from domain.queues import WaitingRoom
 from domain.stock import Stock
+from resolvers.call_limits import CallLimits
 from resolvers.history import SoldCounts
 from resolvers.load_once import LoadOnce
 from resolvers.wait_tables import WaitTableCache
@@ -45,6 +46,7 @@ class Context:
     """The address of the client, if known."""
     wait_tables: WaitTableCache = field(default_factory=WaitTableCache)
     sold_counts: SoldCounts = field(default_factory=SoldCounts)
+    call_limits: CallLimits = field(default_factory=CallLimits)
     concerts: LoadOnce[ConcertId, Concert | None] = field(default_factory=LoadOnce, init=False, compare=False)
     stocks: LoadOnce[ConcertId, Stock] = field(default_factory=LoadOnce, init=False, compare=False)
     rooms: LoadOnce[ConcertId, WaitingRoom | None] = field(default_factory=LoadOnce, init=False, compare=False)
@@ -91,6 +93,16 @@ class Resources:
     passes: PassSigner
     wait_tables: WaitTableCache = field(default_factory=WaitTableCache)
     sold_counts: SoldCounts = field(default_factory=SoldCounts)
+    call_limits: CallLimits = field(default_factory=CallLimits)
 
     def context(self, viewer: Viewer | None, request_id: str, address: str | None = None) -> Context:
-        return Context(self.stores, self.passes, viewer, request_id, address, self.wait_tables, self.sold_counts)
+        return Context(
+            self.stores,
+            self.passes,
+            viewer,
+            request_id,
+            address,
+            self.wait_tables,
+            self.sold_counts,
+            self.call_limits,
+        )

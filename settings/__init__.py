@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from settings.limits import LimitSettings
 from settings.oidc import OidcSettings
 from settings.reader import SLOWEST_PUSH_MS, SettingsError, SettingsReader
 
-__all__ = ["SLOWEST_PUSH_MS", "OidcSettings", "Settings", "SettingsError"]
+__all__ = ["SLOWEST_PUSH_MS", "LimitSettings", "OidcSettings", "Settings", "SettingsError"]
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,7 @@ class Settings:
     """
     graphiql: bool | None = None
     """Whether browsers get GraphiQL at /graphql. If None, the default is as for `introspection`."""
+    limit: LimitSettings = field(default_factory=LimitSettings)
 
     @property
     def is_production(self) -> bool:
@@ -138,6 +140,7 @@ class Settings:
             trusted_documents=Path(file) if (file := reader.optional("TRUSTED_DOCUMENTS")) else None,
             introspection=reader.yes_or_no("INTROSPECTION"),
             graphiql=reader.yes_or_no("GRAPHIQL"),
+            limit=LimitSettings.read(reader),
         )
         if settings.is_production:
             reader.require("REDIS_URL", "MONGO_URL", "PUBLIC_URL", "OIDC_ISSUER", "PASS_KEY_FILE")

@@ -14,6 +14,8 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.types import Receive, Scope, Send
 
 from auth.tokens import TokenVerifier
+from domain.limits.rates import NO_LIMITS, RateLimits
+from resolvers.call_limits import CallLimits
 from resolvers.context import Resources
 from schema import Engine
 from settings import Settings
@@ -195,7 +197,12 @@ class LateService:
 
 @asynccontextmanager
 async def shop_on(
-    stores: Stores, redis_url: str, *, limits: Limits = DEFAULTS, engine: Engine | None = None
+    stores: Stores,
+    redis_url: str,
+    *,
+    limits: Limits = DEFAULTS,
+    rates: RateLimits = NO_LIMITS,
+    engine: Engine | None = None,
 ) -> AsyncIterator[Shop]:
     """Serve GraphQL and the issuer that it trusts at the same address."""
     shops: list[Shop] = []
@@ -213,7 +220,7 @@ async def shop_on(
             shop.client,
             aclosing(shop.verifier),
             open_graphql_service(
-                Resources(stores, PASSES),
+                Resources(stores, PASSES, call_limits=CallLimits(rates)),
                 shop.verifier,
                 redis_url=redis_url,
                 tick_s=TICK_S,
