@@ -13,7 +13,7 @@ import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import TypedDict
 
 import uvicorn
@@ -31,15 +31,19 @@ from auth.revocation.backchannel_logout import BackchannelLogout
 from auth.revocation.revocations import Revocations
 from auth.revocation.session_ends import open_session_ends
 from auth.tokens import TokenVerifier
+from domain.limits.operations import OperationLimits
+from domain.limits.rates import CallRates, Rate, RateLimits
+from resolvers.call_limits import CallLimits
 from resolvers.context import Resources
 from resolvers.demo import load_demo
 from schema import DocumentRules, Engine, TrustedDocumentsError, build_engine
-from settings import Settings, SettingsError
+from settings import LimitSettings, Settings, SettingsError
 from storage.connect import Stores, open_stores
 from storage.embedded.process import ServerStartError
 from storage.embedded.supervisor import lock_data_dir, run_stores
 from storage.keys import REVOCATIONS_CHANNEL
 from subscriptions.publishing.push_intervals import PushIntervals
+from subscriptions.sockets.limits import Limits
 from web import health, home, logs, pass_jwks
 from web.event_streams import EventStreams
 from web.graphql_service import GraphQLService, open_graphql_service
@@ -106,6 +110,7 @@ def _build_engine(settings: Settings) -> Engine:
         persisted_bytes=settings.persisted_documents_bytes,
         allows_introspection=settings.allows_introspection,
         trusted_file=settings.trusted_documents,
+        limits=make_operation_limits(settings.limit),
     )
     try:
         return build_engine(rules)
@@ -134,7 +139,12 @@ async def _lifespan(settings: Settings, given: Stores | None, engine: Engine) ->
     ):
         if not settings.has_own_issuer:
             verifier.keys.watch()
-        resources = Resources(stores, _pass_signer(settings), signed_in_may_buy=settings.signed_in_may_buy)
+        resources = Resources(
+            stores,
+            _pass_signer(settings),
+            call_limits=CallLimits(make_rate_limits(settings.limit)),
+            signed_in_may_buy=settings.signed_in_may_buy,
+        )
         async with open_graphql_service(
             resources,
             session_ends.verifier,
@@ -144,6 +154,7 @@ async def _lifespan(settings: Settings, given: Stores | None, engine: Engine) ->
             max_body_bytes=settings.max_body_bytes,
             allowed_origins=settings.allowed_origins,
             allows_loopback_origins=not settings.is_production,
+            limits=make_socket_limits(settings.limit),
             engine=engine,
             page=Pages(settings).graphiql,
         ) as service:
@@ -167,6 +178,34 @@ def _opened(redis_url: str, mongo_url: str, database: str, given: Stores | None)
 
 def _issuer_http(settings: Settings) -> IssuerHttp:
     return IssuerHttp(settings.issuer, settings.oidc.internal_url, settings.oidc.ca_file)
+
+
+def make_rate_limits(limit: LimitSettings) -> RateLimits:
+    def rates(per_person: tuple[int, int] | None, per_address: tuple[int, int] | None) -> CallRates:
+        return CallRates(per_person and Rate(*per_person), per_address and Rate(*per_address))
+
+    return RateLimits(
+        joins=rates(limit.joins_per_person, limit.joins_per_address),
+        holds=rates(limit.holds_per_person, limit.holds_per_address),
+        purchases=rates(limit.purchases_per_person, limit.purchases_per_address),
+        hold_requests=rates(limit.hold_requests_per_person, limit.hold_requests_per_address),
+    )
+
+
+def make_operation_limits(limit: LimitSettings) -> OperationLimits:
+    return OperationLimits(**{field.name: getattr(limit, field.name) for field in fields(OperationLimits)})
+
+
+def make_socket_limits(limit: LimitSettings) -> Limits:
+    return Limits(
+        streams=limit.streams,
+        streams_per_address=limit.streams_per_address,
+        streams_per_person=limit.streams_per_person,
+        operations_per_socket=limit.operations_per_socket,
+        message_bytes=limit.message_bytes,
+        messages_per_s=limit.messages_per_second,
+        messages_burst=limit.messages_burst,
+    )
 
 
 def _pass_signer(settings: Settings) -> PassSigner:

@@ -12,14 +12,17 @@ from datetime import datetime
 from pathlib import Path
 
 import jwt
-from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from auth.challenges import ChallengeSigner
 from domain.ids import ConcertId, EntryId, PersonId, fingerprint
 
 TYPE = "onsale-pass+jwt"
 AUDIENCE = "onsale-queue"
 MAX_LENGTH = 1_024
+_CHALLENGES = b"onsale challenges"
 SIGNED_KEPT = 10_000
 """The number of signed passes kept in memory, about 1 KB each."""
 
@@ -54,6 +57,9 @@ class PassSigner:
         self._kid = fingerprint(x)[:16]
         self.jwks = {"keys": [{"kty": "OKP", "crv": "Ed25519", "x": x, "kid": self._kid, "use": "sig", "alg": "EdDSA"}]}
         """The key set that `/.well-known/jwks.json` publishes."""
+        derived = HKDF(hashes.SHA256(), length=32, salt=None, info=_CHALLENGES).derive(key.private_bytes_raw())
+        self.challenges = ChallengeSigner(derived)
+        """Signs the challenges of the queues, with a key derived from that of the passes."""
 
     def sign(self, claims: PassClaims) -> str:
         """Return the pass.

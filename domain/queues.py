@@ -130,6 +130,8 @@ class RoomSettings:
     disconnect_grace_ms: int = 60_000
     message: str = ""
     """Shown to everyone in the queue."""
+    proof_of_work_bits: int = 0
+    """The difficulty of the challenge that each new entry needs; 0 means that none is needed."""
     version: int = 1
     round: int = 1
     """Increases when the queue is reset, and when a sale that was over reopens.

@@ -22,6 +22,7 @@ _API_NAMES = {
     "opens_at": "opensAt",
     "shuffle_at_start": "shuffleAtStart",
     "message": "message",
+    "proof_of_work_bits": "proofOfWorkBits",
     "queue_all": "queueAll",
     "heartbeat_timeout_ms": "heartbeatTimeoutSeconds",
     "disconnect_grace_ms": "disconnectGraceSeconds",

@@ -34,6 +34,7 @@ MAX_HOLD = timedelta(hours=2)
 MAX_ACTIVE_USERS = 1_000_000
 MAX_ROOM_TIME_S = 7_200
 MAX_MESSAGE = 500
+MAX_PROOF_BITS = 24
 MAX_ADMITTED_AT_ONCE = 1_000
 MAX_GATE_PEOPLE = 100
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
@@ -294,6 +295,9 @@ def _room_value_problems(path: str, values: Mapping[str, object]) -> Iterator[Fi
         value = values.get(name)
         if isinstance(value, int):
             yield from number_problems(f"{path}.{field}", value // unit, 1, highest)
+    bits = values.get("proof_of_work_bits")
+    if isinstance(bits, int):
+        yield from number_problems(f"{path}.proofOfWorkBits", bits, 0, MAX_PROOF_BITS)
 
 
 def _message_problems(path: str, message: str) -> Iterator[FieldProblem]:

@@ -35,7 +35,8 @@ async def hold_tickets(
 async def create_hold(
     context: Context, id_: HoldId, lines: tuple[TicketRequest, ...], *, digest: str, queue_pass: str | None
 ) -> Hold:
-    """Hold all lines or none. Raises NotAdmitted, with the viewer's position if they are waiting.
+    """Hold all lines or none. Raises NotAdmitted, with the viewer's position if they are waiting,
+    and RateLimited.
 
     The index of the person's concerts and the hold are written concurrently; if both go through one
     pipeline, the index is written first. If the index cannot be written, the request is refused,
@@ -43,6 +44,7 @@ async def create_hold(
     again.
     """
     viewer, concert_id = context.signed_in(), concert_of(lines[0].tier_id)
+    context.call_limits.count_hold_request(viewer.person_id, context.address)
     concert = await context.stores.concert_cache.get(concert_id)
     if concert is not None and is_past(concert):
         # The pass is not checked, because its queue has expired too.
@@ -54,6 +56,8 @@ async def create_hold(
         person_id=viewer.person_id,
         digest=digest,
         pass_entry_id=await read_pass(context, queue_pass, concert_id),
+        rates=context.call_limits.rates.holds,
+        address=context.address,
     )
     if concert is None:
         return await hold

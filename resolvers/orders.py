@@ -34,6 +34,8 @@ async def purchase_hold(
         # The digest covers the request as it was sent, so a repeated request is recognized
         # regardless of the stored values.
         digest=fingerprint(id_, customer.name, customer.email),
+        rates=context.call_limits.rates.purchases,
+        address=context.address,
     )
     with draft_raises(partial(NotFound, "Hold", id_)):
         return await context.stores.detached_tasks.run(purchase.run(context.stores))
@@ -61,6 +63,8 @@ async def purchase_lines(
         customer=clean_customer(customer),
         key=fingerprint(viewer.person_id, concert_id, "purchaseTickets", idempotency_key),
         digest=fingerprint(*fingerprint_parts(lines), customer.name, customer.email),
+        rates=context.call_limits.rates.purchases,
+        address=context.address,
     )
     return await context.stores.detached_tasks.run(_hold_and_run(context, purchase, lines, queue_pass))
 

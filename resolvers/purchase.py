@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from domain.errors import HoldEnded, NotFound, PurchaseInProgress, TemporarilyUnavailable, describe_cause
 from domain.holds import EndReason, Hold, HoldState
 from domain.ids import ConcertId, HoldId, OrderId, PersonId
+from domain.limits.rates import NO_RATES, CallRates
 from domain.orders import Customer, Order, OrderEvent, OrderStatus
 from storage.connect import Stores
 from storage.hot.holds import AlreadySold
@@ -34,6 +35,8 @@ class Purchase:
     """The fingerprint of the person, the concert, the operation and the idempotency key."""
     digest: str
     """The fingerprint of the whole request; the same key with another digest is refused."""
+    rates: CallRates = NO_RATES
+    address: str | None = None
 
     @property
     def order_id(self) -> OrderId:
@@ -52,6 +55,8 @@ class Purchase:
                     person_id=self.person_id,
                     purchase_key=self.key,
                     digest=self.digest,
+                    rates=self.rates,
+                    address=self.address,
                 )
             except AlreadySold:
                 return await self._recorded(stores)

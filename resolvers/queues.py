@@ -3,16 +3,16 @@ read entries.
 """
 
 import asyncio
-from collections.abc import Coroutine, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import Any
 
 from auth.passes import BadPass, PassClaims, PassSigner
 from domain.concerts import Concert, ConcertStatus
-from domain.errors import Admission, NotAdmitted, NotFound, NotInQueue, RoomNotOpen
+from domain.errors import Admission, ChallengeRequired, NotAdmitted, NotFound, NotInQueue, RoomNotOpen
 from domain.estimates.wait_estimates import NO_ESTIMATE, WaitEstimate, WaitTable
 from domain.ids import ConcertId, EntryId, PersonId
+from domain.limits.challenges import ChallengeReason, ProofOfWork
 from domain.queues import (
     WAITING_STATES,
     EntryState,
@@ -25,12 +25,7 @@ from domain.queues import (
 from resolvers.context import Context
 from resolvers.history import is_past, past_raises
 from storage.hot.hot_state import keys_expire_at
-from storage.hot.queues import EntryRecord, PositionedEntry
-
-MAX_JOINS_PER_PERSON = 20
-MAX_JOINS_PER_ADDRESS = 3_000
-"""High enough for a university behind one address, and low enough to stop a flood of joins."""
-JOIN_WINDOW_S = 10
+from storage.hot.queues import EntryRecord, PositionedEntry, ProofMissing
 
 _PASS_STATUS = {
     EntryState.ADMITTED: PassStatus.CREATED,
@@ -40,22 +35,42 @@ _PASS_STATUS = {
 }
 
 
-async def join_queue(context: Context, concert_id: ConcertId) -> QueueEntry:
+async def join_queue(context: Context, concert_id: ConcertId, proof: ProofOfWork | None = None) -> QueueEntry:
     """Join the queue, and return the viewer's new or active entry.
 
-    Raises NotFound, RoomNotOpen or RateLimited.
+    Raises NotFound, RoomNotOpen, ChallengeRequired or RateLimited.
     """
     person_id = context.signed_in().person_id
     concert = await _find_concert(context, concert_id)
     make_refusal = partial(RoomNotOpen, concert_id, RoomStatus.CLOSED)
     if is_past(concert):
         raise make_refusal()
-    # All of this takes one round trip and precedes the join, because an entry must never be missing
-    # from its person's index.
-    await asyncio.gather(*_count_joins(context, person_id), add_to_index(context, person_id, concert))
-    with past_raises(concert_id, make_refusal):
-        joined = await context.stores.queues.join(concert_id, person_id)
+    bits, challenges = concert.room.proof_of_work_bits, context.passes.challenges
+    checked = challenges.check(proof, concert_id, person_id, bits=bits)
+    try:
+        with past_raises(concert_id, make_refusal):
+            joined = await _join(context, concert, person_id, proof_ms=checked.expires_ms)
+    except ProofMissing as missing:
+        reason = checked.problem or ChallengeReason.USED
+        raise ChallengeRequired(reason, challenges.issue(concert_id, person_id, bits)) from missing
     return _show(context, concert, joined)
+
+
+async def _join(context: Context, concert: Concert, person_id: PersonId, *, proof_ms: int | None) -> PositionedEntry:
+    """Join the queue and add the concert to the index.
+
+    Both take one round trip, and the index is written first if both are in one pipeline. If it
+    cannot be written, the request is refused, and a repeated request writes it again.
+    """
+    rates, address = context.call_limits.rates.joins, context.address
+    join = context.stores.queues.join(concert.id, person_id, rates=rates, address=address, proof_ms=proof_ms)
+    if proof_ms == 0:
+        # Only an active entry is returned; the index is not written for a flood without proofs.
+        joined = await join
+        await add_to_index(context, person_id, concert)
+        return joined
+    _, joined = await asyncio.gather(add_to_index(context, person_id, concert), join)
+    return joined
 
 
 async def leave_queue(context: Context, concert_id: ConcertId) -> QueueEntry:
@@ -207,14 +222,6 @@ def _pass(signer: PassSigner, concert_id: ConcertId, record: EntryRecord) -> Que
         status=_PASS_STATUS[record.state],
         expires_at=record.deadline,
     )
-
-
-def _count_joins(context: Context, person_id: PersonId) -> list[Coroutine[Any, Any, None]]:
-    limits = {f"person {person_id}": MAX_JOINS_PER_PERSON}
-    if context.address is not None:
-        limits[f"address {context.address}"] = MAX_JOINS_PER_ADDRESS
-    count = context.stores.rate_limits.count_attempt
-    return [count("joins", who, limit=limit, window_s=JOIN_WINDOW_S) for who, limit in limits.items()]
 
 
 async def _find_concert(context: Context, concert_id: ConcertId) -> Concert:

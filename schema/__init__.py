@@ -7,11 +7,12 @@ from pathlib import Path
 import strawberry
 from strawberry.schema.config import StrawberryConfig
 
+from domain.limits.operations import DEFAULT_LIMITS, OperationLimits
 from schema import permissions, subscription_fields
 from schema.concerts import Concert, Stock, Tier, find_concert, list_concerts
 from schema.execution.document_cache import DocumentCache
 from schema.execution.document_sources import AnyDocuments, DocumentSource, TrustedDocuments
-from schema.execution.field_costs import MAX_COST, build_cost_table
+from schema.execution.field_costs import build_cost_table
 from schema.execution.long_lists import yield_in_long_lists
 from schema.execution.operation import Executor, NotAQuery, Operation, OperationResult, error_result
 from schema.execution.persisted_documents import (
@@ -201,6 +202,8 @@ class DocumentRules:
     """Whether clients may query the schema, and errors suggest names from it."""
     trusted_file: Path | None = None
     """The file of trusted documents. If it is set, clients may run no others."""
+    limits: OperationLimits = DEFAULT_LIMITS
+    """The limits of all documents, including trusted ones, and of their operations."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,16 +216,16 @@ class Engine:
 
 def build_engine(rules: DocumentRules) -> Engine:
     """Return an engine. Raises TrustedDocumentsError."""
-    allows_introspection = rules.allows_introspection
-    cache = DocumentCache(CORE_SCHEMA, _COST_TABLE, allows_introspection=allows_introspection)
+    limits, allows_introspection = rules.limits, rules.allows_introspection
+    cache = DocumentCache(CORE_SCHEMA, _COST_TABLE, limits=limits, allows_introspection=allows_introspection)
     documents = _open_documents(rules, cache)
-    executor = Executor(CORE_SCHEMA, cache, documents, max_cost=MAX_COST, allows_introspection=allows_introspection)
+    executor = Executor(CORE_SCHEMA, cache, documents, limits=limits, allows_introspection=allows_introspection)
     return Engine(executor, SubscriptionStarter(documents, executor))
 
 
 def _open_documents(rules: DocumentRules, cache: DocumentCache) -> DocumentSource:
     if rules.trusted_file is not None:
-        trusted = read_trusted_documents(rules.trusted_file, cache, max_cost=MAX_COST)
+        trusted = read_trusted_documents(rules.trusted_file, cache, rules.limits)
         return TrustedDocuments(trusted, cache if rules.allows_introspection else None)
     return AnyDocuments(cache, PersistedDocuments(rules.persisted_bytes) if rules.persisted_bytes else None)
 

@@ -12,6 +12,8 @@ from auth.viewer import Role
 from domain.concerts import ConcertStatus
 from domain.errors import Admission, ErrorCode, LimitScope
 from domain.holds import EndReason, HoldState
+from domain.limits.challenges import ChallengeReason
+from domain.limits.rates import LimitedCall, RateScope
 from domain.money import CurrencyCode
 from domain.queues import EntryEnd, EntryState, PassStatus, QueueingMethod, RoomStatus
 from domain.room_audits import AdmissionLimit, RoomAction
@@ -20,6 +22,7 @@ from domain.stock import StockAhead
 __all__ = [
     "Admission",
     "AdmissionLimit",
+    "ChallengeReason",
     "ConcertStatus",
     "CurrencyCode",
     "EndReason",
@@ -28,8 +31,10 @@ __all__ = [
     "ErrorCode",
     "HoldState",
     "LimitScope",
+    "LimitedCall",
     "PassStatus",
     "QueueingMethod",
+    "RateScope",
     "Role",
     "RoomAction",
     "RoomStatus",
@@ -184,6 +189,27 @@ _show(
     PERSON="All tickets one person holds and owns.",
 )
 _show(
+    ChallengeReason,
+    "Why a challenge has to be solved.",
+    MISSING="The request has no `proof`.",
+    INVALID="The challenge is not yours, is too easy by now, or is not solved by the nonce.",
+    EXPIRED="The challenge has expired.",
+    USED="You have joined with this challenge, or with a newer one.",
+)
+_show(
+    LimitedCall,
+    "A call whose rate is limited.",
+    JOIN_QUEUE="`joinQueue`, if it would create an entry, per concert.",
+    HOLD_TICKETS="`holdTickets`, and `purchaseTickets` with `lines`.",
+    PURCHASE_TICKETS="`purchaseTickets`, per concert.",
+)
+_show(
+    RateScope,
+    "Whose calls a rate counts.",
+    PERSON="Your calls.",
+    ADDRESS="The calls of all people at your address.",
+)
+_show(
     ErrorCode,
     "The code of an error. Each error type has its own.",
     INVALID_INPUT="See InvalidInputError.",
@@ -201,5 +227,7 @@ _show(
     ROOM_NOT_OPEN="See RoomNotOpenError.",
     QUEUE_OPENED="See QueueOpenedError.",
     CAPACITY_IN_USE="See CapacityInUseError.",
+    CHALLENGE_REQUIRED="See ChallengeRequiredError.",
+    RATE_LIMITED="See RateLimitedError.",
     TEMPORARILY_UNAVAILABLE="See TemporarilyUnavailableError.",
 )

@@ -25,6 +25,7 @@ from schema.mutations.result_errors import (
     NotFoundError,
     NotOnSaleError,
     PurchaseInProgressError,
+    RateLimitedError,
     SoldOutError,
     TemporarilyUnavailableError,
 )
@@ -159,6 +160,7 @@ HoldTicketsResult: TypeAlias = Annotated[
     | SoldOutError
     | LimitExceededError
     | IdempotencyConflictError
+    | RateLimitedError
     | TemporarilyUnavailableError,
     strawberry.union("HoldTicketsResult", description="The result of `holdTickets`: success, or an expected error."),
 ]

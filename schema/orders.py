@@ -28,6 +28,7 @@ from schema.mutations.result_errors import (
     NotFoundError,
     NotOnSaleError,
     PurchaseInProgressError,
+    RateLimitedError,
     SoldOutError,
     TemporarilyUnavailableError,
 )
@@ -138,6 +139,7 @@ PurchaseTicketsResult: TypeAlias = Annotated[
     | HoldEndedError
     | PurchaseInProgressError
     | IdempotencyConflictError
+    | RateLimitedError
     | TemporarilyUnavailableError,
     strawberry.union(
         "PurchaseTicketsResult", description="The result of `purchaseTickets`: success, or an expected error."

@@ -106,6 +106,9 @@ class WaitingRoom:
         description="How many seconds an entry stays alive after its last connection closed."
     )
     message: str = strawberry.field(description="A message to everyone in the queue. Empty if there is none.")
+    proof_of_work_bits: int = strawberry.field(
+        description="The difficulty of the challenge to solve before joining. 0 if there is none."
+    )
     settings_version: int = strawberry.field(
         description=(
             "Increases with every change to the settings. Pass it to `configureWaitingRoom` as `expectedVersion`."
@@ -171,6 +174,7 @@ class WaitingRoom:
             heartbeat_timeout_seconds=settings.heartbeat_timeout_ms // 1000,
             disconnect_grace_seconds=settings.disconnect_grace_ms // 1000,
             message=settings.message,
+            proof_of_work_bits=settings.proof_of_work_bits,
             settings_version=settings.version,
             round=settings.round,
             serving_number=room.serving_number,

@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from settings.limits import LimitSettings
 from settings.oidc import OidcSettings
 from settings.reader import SLOWEST_PUSH_MS, SettingsError, SettingsReader
 
-__all__ = ["SLOWEST_PUSH_MS", "OidcSettings", "Settings", "SettingsError"]
+__all__ = ["SLOWEST_PUSH_MS", "LimitSettings", "OidcSettings", "Settings", "SettingsError"]
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,7 @@ class Settings:
     """The people who may queue and buy: `customer`, those with this role, or `signed-in`, everyone
     with a valid token.
     """
+    limit: LimitSettings = field(default_factory=LimitSettings)
 
     @property
     def is_production(self) -> bool:
@@ -147,6 +149,7 @@ class Settings:
             introspection=reader.yes_or_no("INTROSPECTION"),
             graphiql=reader.yes_or_no("GRAPHIQL"),
             buyers=reader.choice("BUYERS", ("customer", "signed-in"), cls.buyers),
+            limit=LimitSettings.read(reader),
         )
         if settings.is_production:
             reader.require("REDIS_URL", "MONGO_URL", "PUBLIC_URL", "OIDC_ISSUER", "PASS_KEY_FILE")

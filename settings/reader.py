@@ -13,6 +13,9 @@ MIN_DIFFERENT_CHARACTERS = 8
 _WELL_KNOWN = re.compile(r"secret|password|change|please|example|default|client|server|test|demo|onsale|keycloak|[*_-]")
 _PUSH_INTERVALS = re.compile(r"([1-9][0-9]{0,8}:[0-9]{1,5} ){0,20}rest:[0-9]{1,5}", re.ASCII)
 
+_RATE = re.compile(r"([1-9][0-9]{0,6})/([1-9][0-9]{0,3})", re.ASCII)
+_LONGEST_RATE_S = 3_600
+
 _ORIGIN = re.compile(
     r"[a-z][a-z0-9+.-]*://(?:[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?",
     re.ASCII | re.IGNORECASE,
@@ -44,6 +47,20 @@ class SettingsReader:
             self.report(f"ONSALE_{name} is {value[:64]!r}; it must be a whole number from {lowest} to {highest}")
             return default
         return int(value)
+
+    def rate(self, name: str, default: tuple[int, int] | None) -> tuple[int, int] | None:
+        """Return a count and a number of seconds, or None for `off`."""
+        value = self.optional(name)
+        if value is None or value == "off":
+            return default if value is None else None
+        found = _RATE.fullmatch(value)
+        if found is None or int(found[2]) > _LONGEST_RATE_S:
+            self._problems.append(
+                f"ONSALE_{name} is {value[:64]!r}; write it as count/seconds, such as 20/60, with at most"
+                f" {_LONGEST_RATE_S} seconds, or as off"
+            )
+            return default
+        return int(found[1]), int(found[2])
 
     def choice(self, name: str, allowed: tuple[str, ...], default: str) -> str:
         value = self.text(name, default)

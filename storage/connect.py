@@ -18,7 +18,7 @@ from storage.hot.holds import HoldStore
 from storage.hot.hot_state import HotState
 from storage.hot.person_concerts import PersonConcerts
 from storage.hot.queues import QueueStore
-from storage.hot.rate_limits import RateLimits
+from storage.hot.rate_limits import CallCounter
 from storage.hot.script_client import ScriptClient
 from storage.hot.snapshots import SnapshotStore
 from storage.mongo.client import Client, Database, connect, database
@@ -58,7 +58,7 @@ class Stores:
     queue_history: QueueHistory
     hot_state: HotState
     person_concerts: PersonConcerts
-    rate_limits: RateLimits
+    call_counter: CallCounter
     concert_writer: ConcertWriter
     house_units: HouseUnits
     order_batch: OrderBatch
@@ -151,7 +151,7 @@ def _assemble(client: ScriptClient, mongo: Database) -> Stores:
         queue_history=QueueHistory(mongo),
         hot_state=hot_state,
         person_concerts=person_concerts,
-        rate_limits=RateLimits(client),
+        call_counter=CallCounter(client),
         concert_writer=ConcertWriter(
             transaction, lotteries, hot_state=hot_state, house_units=house_units, proposals=proposals
         ),

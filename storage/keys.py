@@ -35,12 +35,14 @@ events              stream  events of the queue; removed once every consumer gro
 deadletters         stream  events that a consumer group could not handle
 commands            hash    fingerprint of an organizer's command -> digest of its input and its
                             result
+rates               zset    <call>|p|<person> or <call>|a|<address> -> time at which the whole burst
+                            is allowed again, unix µs
 
 Each key expires 30 days after the concert starts or its sale ends, whichever is later; the expiry
 worker sets the time. Other keys:
 
-rate                string  attempts by a person or an address in this window; expires with the
-                            window
+rate                string  one per call and address outside concerts, such as logins: time at which
+                            the whole burst is allowed again; expires then
 concerts            zset    one per person: concert at which they may have an entry or a hold ->
                             time at which its keys expire
 
@@ -78,6 +80,7 @@ KINDS = (
     "events",
     "deadletters",
     "commands",
+    "rates",
 )
 """The order in which every script for a concert receives its KEYS."""
 
@@ -96,8 +99,8 @@ def hints_channel(concert_id: ConcertId) -> str:
     return f"onsale2:{{c:{concert_id}}}:hints"
 
 
-def rate_key(action: str, subject: str) -> str:
-    return f"onsale2:{{rate:{subject}}}:{action}"
+def rate_key(call: str, subject: str) -> str:
+    return f"onsale2:{{rate:{subject}}}:{call}"
 
 
 def person_concerts_key(person_id: PersonId) -> str:

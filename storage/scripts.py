@@ -61,14 +61,15 @@ def _script(name: str, args: str, replies: str) -> Script:
 APPLY_CONCERT = _script("apply_concert", "version expire_at_ms settings tier*", "APPLIED CURRENT UNDECIDED")
 HOLD_TICKETS = _script(
     "hold_tickets",
-    "incarnation hold_id person digest pass_entry_id tier*",
-    "HOLD CONFLICT NOT_ON_SALE NOT_ADMITTED UNKNOWN_TIER ORDER_LIMIT PERSON_LIMIT SOLD_OUT UNKNOWN RECOVERING",
+    "incarnation hold_id person digest pass_entry_id address rates tier*",
+    "HOLD CONFLICT RATE_LIMITED NOT_ON_SALE NOT_ADMITTED UNKNOWN_TIER ORDER_LIMIT PERSON_LIMIT SOLD_OUT"
+    " UNKNOWN RECOVERING",
 )
 RELEASE_HOLD = _script("release_hold", "incarnation hold_id person reason", "HOLD NO_HOLD BUYING UNKNOWN RECOVERING")
 BEGIN_PURCHASE = _script(
     "begin_purchase",
-    "incarnation hold_id person purchase_key digest",
-    "BUYING PASS_BOUND SOLD ENDED NO_HOLD CONFLICT UNKNOWN RECOVERING",
+    "incarnation hold_id person purchase_key digest address rates",
+    "BUYING PASS_BOUND SOLD ENDED NO_HOLD CONFLICT RATE_LIMITED UNKNOWN RECOVERING",
 )
 RECORD_ORDER = _script(
     "record_order",
@@ -91,7 +92,11 @@ READ_STOCK = _script("read_stock", "incarnation", "STOCK UNKNOWN RECOVERING")
 READ_HOLDS = _script("read_holds", "incarnation hold_ids*", "HOLDS UNKNOWN RECOVERING")
 READ_PERSON = _script("read_person", "incarnation person", "PERSON UNKNOWN RECOVERING")
 FIND_UNRECORDED = _script("find_unrecorded", "incarnation order_id*", "UNRECORDED UNKNOWN RECOVERING")
-JOIN_QUEUE = _script("join_queue", "incarnation person", "ENTRY NOT_OPEN UNKNOWN RECOVERING")
+JOIN_QUEUE = _script(
+    "join_queue",
+    "incarnation person address rates proof_ms",
+    "ENTRY NOT_OPEN CHALLENGE_REQUIRED RATE_LIMITED UNKNOWN RECOVERING",
+)
 LEAVE_QUEUE = _script("leave_queue", "incarnation person", "ENTRY NO_ENTRY UNKNOWN RECOVERING")
 HEARTBEAT = _script("heartbeat", "incarnation person", "ENTRY NO_ENTRY UNKNOWN RECOVERING")
 CLAIM_PASS = _script("claim_pass", "incarnation person", "ENTRY NOT_CALLED NO_ENTRY UNKNOWN RECOVERING")
@@ -122,6 +127,6 @@ READ_DEAD_LETTERS = _script("read_dead_letters", "after limit", "DEAD_LETTERS")
 DROP_DEAD_LETTERS = _script("drop_dead_letters", "id*", "DROPPED")
 ADD_PERSON_CONCERT = _script("add_person_concert", "concert expire_at_ms limit", "ADDED")
 READ_PERSON_CONCERTS = _script("read_person_concerts", "limit", "CONCERTS")
-COUNT_ATTEMPT = _script("count_attempt", "limit window_ms", "ALLOWED RATE_LIMITED")
+COUNT_CALL = _script("count_call", "count window_ms", "ALLOWED RATE_LIMITED")
 
 ALL = tuple(value for value in list(globals().values()) if isinstance(value, Script))

@@ -15,6 +15,7 @@ from storage.embedded.process import ServerProcess
 APP = Path(__file__).parents[2] / "app.py"
 DATABASE = Settings().mongo_database
 PROBE_TIMEOUT_S = 2.0
+RATES = ("JOINS", "HOLDS", "PURCHASES", "HOLD_REQUESTS")
 
 
 class AppServer(ServerProcess):
@@ -63,8 +64,12 @@ async def run_stores(directory: Path) -> AsyncIterator[tuple[ServerProcess, Serv
 
 
 def app_settings(redis_url: str, mongo_url: str) -> dict[str, str]:
-    """Return the settings of an app that uses these stores and has no demo concerts."""
-    return {"REDIS_URL": redis_url, "MONGO_URL": mongo_url, "MONGO_DATABASE": DATABASE, "DEMO": "no"}
+    """Return the settings of an app that uses these stores and has no demo concerts.
+
+    No rate is limited, because all clients of a run share one address.
+    """
+    rates = {f"LIMIT_{rate}_PER_{scope}": "off" for rate in RATES for scope in ("PERSON", "ADDRESS")}
+    return {"REDIS_URL": redis_url, "MONGO_URL": mongo_url, "MONGO_DATABASE": DATABASE, "DEMO": "no", **rates}
 
 
 @asynccontextmanager

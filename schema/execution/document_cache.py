@@ -27,6 +27,7 @@ from graphql import (
 )
 
 from domain.errors import TemporarilyUnavailable
+from domain.limits.operations import DEFAULT_LIMITS, OperationLimits
 from schema.execution import document_limits
 from schema.execution.literal_values import RULES
 from schema.execution.operation_cost import CostTable, OperationCost, build_operation_costs
@@ -75,12 +76,20 @@ class Document:
 
 
 class DocumentCache:
-    def __init__(self, schema: GraphQLSchema, cost_table: CostTable, *, allows_introspection: bool = True) -> None:
+    def __init__(
+        self,
+        schema: GraphQLSchema,
+        cost_table: CostTable,
+        *,
+        limits: OperationLimits = DEFAULT_LIMITS,
+        allows_introspection: bool = True,
+    ) -> None:
         """Create the cache.
 
         Without introspection, errors suggest no names either, because they would show the schema.
         """
         self._schema = schema
+        self._limits = limits
         self._allows_introspection = allows_introspection
         self._cost_table = cost_table
         self._known: OrderedDict[str, Document] = OrderedDict()
@@ -149,13 +158,13 @@ class DocumentCache:
             return refused_document(refused.error)
 
     def _parse(self, text: str) -> "_Parsed":
-        return _parse(text, allows_introspection=self._allows_introspection)
+        return _parse(text, self._limits, allows_introspection=self._allows_introspection)
 
     def _validate(self, parsed: "_Parsed") -> Document:
         hides_names = not self._allows_introspection
         errors = validate(self._schema, parsed.ast, RULES, max_errors=_MAX_ERRORS, hide_suggestions=hides_names)
         if any(error.message == _VALIDATION_ABORTED for error in errors):
-            return refused_document(_too_large())
+            return refused_document(_too_large(self._limits))
         if errors:
             return refused_document(*(map(_without_suggestion, errors) if hides_names else errors))
         return Document(
@@ -192,25 +201,25 @@ def _without_suggestion(error: GraphQLError) -> GraphQLError:
     return error
 
 
-def _parse(text: str, *, allows_introspection: bool) -> _Parsed:
+def _parse(text: str, limits: OperationLimits, *, allows_introspection: bool) -> _Parsed:
     """Parse and measure a document. Raises _Refused."""
     try:
         ast = parse(
             text,
-            max_lexical_tokens=document_limits.MAX_TOKENS,
-            max_comments=document_limits.MAX_TOKENS,
-            max_source_length=document_limits.MAX_CHARACTERS,
+            max_lexical_tokens=limits.document_tokens,
+            max_comments=limits.document_tokens,
+            max_source_length=limits.document_characters,
         )
     except GraphQLError as error:
-        raise _Refused(_too_large() if error.message.endswith(_PARSING_ABORTED) else error) from None
-    size = document_limits.check(ast, allows_introspection=allows_introspection)
+        raise _Refused(_too_large(limits) if error.message.endswith(_PARSING_ABORTED) else error) from None
+    size = document_limits.check(ast, limits, allows_introspection=allows_introspection)
     if isinstance(size, GraphQLError):
         raise _Refused(size)
     return _Parsed(text, ast, size)
 
 
-def _too_large() -> GraphQLError:
-    characters, tokens = document_limits.MAX_CHARACTERS, document_limits.MAX_TOKENS
+def _too_large(limits: OperationLimits) -> GraphQLError:
+    characters, tokens = limits.document_characters, limits.document_tokens
     return document_limits.too_complex(
         f"has more than {characters} characters or {tokens} tokens, or is nested too deeply"
     )

@@ -19,18 +19,9 @@ from graphql import (
     SelectionSetNode,
 )
 
+from domain.limits.operations import OperationLimits
 from schema.execution.top_level_errors import SystemCode
 
-# GraphiQL's introspection query is the largest document of any tool we know. With its fragments
-# expanded, it has 15 levels and 229 fields. Validation time grows with the square of the number of
-# equal fields; 400 of them take 0.1 s.
-MAX_CHARACTERS = 20_000
-MAX_TOKENS = 2_000
-MAX_DEPTH = 15
-MAX_FIELDS = 400
-MAX_ALIASES = 30
-MAX_DIRECTIVES = 50
-MAX_ROOT_FIELDS = 20
 MAX_INTROSPECTIONS = 1
 # Fifty fragments that all select `id` make 1,225 pairs. Validation takes up to 8 µs per pair.
 MAX_COMPARISONS = 8_000
@@ -77,7 +68,7 @@ def introspection_disabled() -> GraphQLError:
     )
 
 
-def check(document: DocumentNode, *, allows_introspection: bool) -> Size | GraphQLError:
+def check(document: DocumentNode, limits: OperationLimits, *, allows_introspection: bool) -> Size | GraphQLError:
     """Return the size of a document, or an error for the first limit that it exceeds."""
     try:
         size = measure(document)
@@ -88,11 +79,11 @@ def check(document: DocumentNode, *, allows_introspection: bool) -> Size | Graph
     if size.introspections and not allows_introspection:
         return introspection_disabled()
     for name, measured, limit in (
-        ("levels of nesting", size.depth, MAX_DEPTH),
-        ("fields", size.fields, MAX_FIELDS),
-        ("root fields", size.roots, MAX_ROOT_FIELDS),
-        ("aliases", size.aliases, MAX_ALIASES),
-        ("directives", size.directives, MAX_DIRECTIVES),
+        ("levels of nesting", size.depth, limits.depth),
+        ("fields", size.fields, limits.fields),
+        ("root fields", size.roots, limits.root_fields),
+        ("aliases", size.aliases, limits.aliases),
+        ("directives", size.directives, limits.directives),
         ("field __schema or __type", size.introspections, MAX_INTROSPECTIONS),
     ):
         if measured > limit:

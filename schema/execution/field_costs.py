@@ -10,9 +10,6 @@ from graphql import GraphQLSchema
 from domain.page import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE
 from schema.execution.operation_cost import CostTable
 
-MAX_COST = 30_000
-"""A page of 100 concerts with tiers, stock and waiting rooms costs 28,000."""
-
 _ONE_READ = 10
 _CHANGE = 100
 

@@ -9,6 +9,7 @@ import graphql
 from graphql import GraphQLError, GraphQLSchema, OperationType
 
 from domain.errors import BadUserInput, OnsaleError, TemporarilyUnavailable
+from domain.limits.operations import OperationLimits
 from resolvers.context import Context
 from schema.execution.document_cache import Document, DocumentCache
 from schema.execution.document_sources import DocumentSource
@@ -24,10 +25,6 @@ _NEEDS_A_STREAM = "A subscription sends more than one result; use WebSocket, or 
 MAX_INPUT_ERRORS = 5
 """The maximum number of errors reported for the variables. Each one may be expensive, because
 graphql-core searches for names similar to an unknown key.
-"""
-MAX_INTROSPECTION_COST = 400_000
-"""Twice the cost of the largest introspection query of any tool we know. Introspection runs in a
-thread.
 """
 
 
@@ -53,12 +50,21 @@ class OperationResult:
     was_executed: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """An execution that can begin, and the cost of its operation."""
+
+    execution: Execution
+    cost: int
+    max_cost: int
+
+
 class NotAQuery(Exception):
     """The operation may write, but only queries are allowed."""
 
 
 class Executor:
-    """Executes queries and mutations whose cost is at most `max_cost`."""
+    """Executes queries and mutations whose cost is within the limits."""
 
     def __init__(
         self,
@@ -66,13 +72,13 @@ class Executor:
         cache: DocumentCache,
         documents: DocumentSource,
         *,
-        max_cost: int,
+        limits: OperationLimits,
         allows_introspection: bool,
     ) -> None:
         self._schema = schema
         self._cache = cache
         self._documents = documents
-        self._max_cost = max_cost
+        self._limits = limits
         self._allows_introspection = allows_introspection
 
     async def execute(self, operation: Operation, context: Context, *, queries_only: bool = False) -> OperationResult:
@@ -95,15 +101,15 @@ class Executor:
         self.record_use(document, operation, context)
         if chosen is not None and chosen.operation is OperationType.SUBSCRIPTION:
             return rejected_result([GraphQLError(_NEEDS_A_STREAM, chosen)], context)
-        execution = self.prepare(document, operation, context)
-        if not isinstance(execution, graphql.Executor):
-            return rejected_result(execution, context)
+        prepared = self.prepare(document, operation, context)
+        if not isinstance(prepared, Prepared):
+            return rejected_result(prepared, context)
         if document.is_introspection:
-            return await self._introspect(document, operation, context)
-        result = graphql.execute_root_selection_set(execution)
+            return _with_cost(await self._introspect(document, operation, context), prepared)
+        result = graphql.execute_root_selection_set(prepared.execution)
         if isawaitable(result):
             result = await result
-        return executed_result(result, context)
+        return _with_cost(executed_result(result, context), prepared)
 
     async def _introspect(self, document: Document, operation: Operation, context: Context) -> OperationResult:
         try:
@@ -117,10 +123,10 @@ class Executor:
         if operation.document_hash is not None:
             self._documents.record_use(operation.document_hash, document.text, is_signed_in=context.viewer is not None)
 
-    def prepare(self, document: Document, operation: Operation, context: Context) -> Execution | list[GraphQLError]:
+    def prepare(self, document: Document, operation: Operation, context: Context) -> Prepared | list[GraphQLError]:
         """Coerce the variables and compute the cost.
 
-        Returns the execution, or the errors that prevent it.
+        Returns the prepared execution, or the errors that prevent it.
         """
         assert document.ast is not None
         try:
@@ -139,12 +145,21 @@ class Executor:
         if not isinstance(execution, graphql.Executor):
             return execution
         cost = document.cost(execution.operation, execution.variable_values.coerced)
-        limit = cost_limit(document, self._max_cost)
-        return [_too_costly(cost, limit)] if cost > limit else execution
+        limit = cost_limit(document, self._limits)
+        return [_too_costly(cost, limit)] if cost > limit else Prepared(execution, cost, limit)
 
 
-def cost_limit(document: Document, max_cost: int) -> int:
-    return MAX_INTROSPECTION_COST if document.is_introspection else max_cost
+def _with_cost(result: OperationResult, prepared: Prepared) -> OperationResult:
+    """Add `extensions.cost` to the answer to a query or mutation.
+
+    The payloads of a subscription do not contain it: they are sent to many people, many times.
+    """
+    result.payload["extensions"] = {"cost": {"requested": prepared.cost, "limit": prepared.max_cost}}
+    return result
+
+
+def cost_limit(document: Document, limits: OperationLimits) -> int:
+    return limits.introspection_cost if document.is_introspection else limits.cost
 
 
 def _too_costly(cost: int, limit: int) -> GraphQLError:

@@ -26,7 +26,15 @@ from domain.topics import QueueSnapshot, Snapshot, StockTopic, Topic
 from resolvers.context import Context
 from schema.execution.document_cache import Document
 from schema.execution.document_sources import DocumentSource
-from schema.execution.operation import Execution, Executor, Operation, OperationResult, executed_result, rejected_result
+from schema.execution.operation import (
+    Execution,
+    Executor,
+    Operation,
+    OperationResult,
+    Prepared,
+    executed_result,
+    rejected_result,
+)
 from schema.execution.payload_templates import PayloadTemplates
 from schema.execution.persisted_documents import DocumentHash, hash_document
 from subscriptions.interfaces import Rendered, Source
@@ -70,9 +78,10 @@ class SubscriptionStarter:
         return await self._subscribe(document, replace(operation, name=name), context)
 
     async def _subscribe(self, document: Document, operation: Operation, context: Context) -> OperationResult | Source:
-        execution = self._executor.prepare(document, operation, context)
-        if not isinstance(execution, graphql.Executor):
-            return rejected_result(execution, context)
+        prepared = self._executor.prepare(document, operation, context)
+        if not isinstance(prepared, Prepared):
+            return rejected_result(prepared, context)
+        execution = prepared.execution
         event_stream = graphql.create_source_event_stream(execution)
         if isawaitable(event_stream):
             event_stream = await event_stream

@@ -85,9 +85,6 @@ def _describe(cause: Exception, path: list[str | int] | None, request_id: str) -
         case Refusal():
             log_store_error(cause, request_id)
             return str(cause), _refusal_extensions(cause)
-        case domain_errors.RateLimited():
-            waiting = {"retryable": True, "retryAfterSeconds": cause.retry_after_s}
-            return str(cause), {"code": SystemCode.RATE_LIMITED, **waiting}
         case OnsaleError() if type(cause) in SYSTEM_CODES:
             return str(cause), {"code": SYSTEM_CODES[type(cause)]}
     logger.error("request %s failed at %r", request_id, ".".join(map(str, path or ())), exc_info=cause)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import orjson
 
+from domain.limits.operations import OperationLimits
 from schema.execution.document_cache import Document, DocumentCache
 from schema.execution.operation import cost_limit
 from schema.execution.persisted_documents import DocumentHash, hash_document, parse_document_id
@@ -20,7 +21,9 @@ class TrustedDocumentsError(ValueError):
     """Lists all problems of a file, one per line."""
 
 
-def read_trusted_documents(path: Path, cache: DocumentCache, *, max_cost: int) -> Mapping[DocumentHash, Document]:
+def read_trusted_documents(
+    path: Path, cache: DocumentCache, limits: OperationLimits
+) -> Mapping[DocumentHash, Document]:
     """Return the documents of a file by their hash. Raises TrustedDocumentsError."""
     documents: dict[DocumentHash, Document] = {}
     problems: list[str] = []
@@ -28,7 +31,7 @@ def read_trusted_documents(path: Path, cache: DocumentCache, *, max_cost: int) -
         found = list(_find_problems(id_, text))
         if not found and isinstance(text, str):
             document = cache.read_now(text)
-            found = list(_find_document_problems(document, max_cost))
+            found = list(_find_document_problems(document, limits))
             documents[hash_document(text)] = document
         problems += [f"{id_[:_LONGEST_ID_SHOWN]!r}: {problem}" for problem in found]
     if problems:
@@ -58,10 +61,10 @@ def _find_problems(id_: str, text: object) -> Iterator[str]:
         yield f"the SHA-256 of the document is {hash_document(text).hex()}; generate the file again"
 
 
-def _find_document_problems(document: Document, max_cost: int) -> Iterator[str]:
+def _find_document_problems(document: Document, limits: OperationLimits) -> Iterator[str]:
     for error in document.errors:
         yield error.message
     for name, cost in document.costs.items():
-        total, limit = cost.evaluate({}), cost_limit(document, max_cost)
+        total, limit = cost.evaluate({}), cost_limit(document, limits)
         if total > limit:
             yield f"operation {name or '(without a name)'} costs {total:,}, and the limit is {limit:,}"

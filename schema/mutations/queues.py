@@ -4,13 +4,16 @@ from typing import Annotated, TypeAlias
 
 import strawberry
 
+from domain.limits.challenges import ProofOfWork
 from resolvers import queues as resolve
 from schema.ids import read_concert
 from schema.mutations.result_errors import (
+    ChallengeRequiredError,
     InvalidInputError,
     NotAdmittedError,
     NotFoundError,
     NotInQueueError,
+    RateLimitedError,
     RoomNotOpenError,
     TemporarilyUnavailableError,
 )
@@ -18,9 +21,23 @@ from schema.queues import QueueEntry
 from schema.strawberry_fixes import INPUT, Info
 
 
+@strawberry.input(description="A solved challenge.")
+class ProofOfWorkInput:
+    challenge: str = strawberry.field(description="The challenge of a ChallengeRequiredError.")
+    nonce: str = strawberry.field(
+        description="At most 64 ASCII characters. The SHA-256 of the challenge followed by them has enough zero bits."
+    )
+
+    def read(self) -> ProofOfWork:
+        return ProofOfWork(self.challenge, self.nonce)
+
+
 @strawberry.input(description="The concert whose queue you join.")
 class JoinQueueInput:
     concert_id: strawberry.ID = strawberry.field(description="The id of the concert.")
+    proof: ProofOfWorkInput | None = strawberry.field(
+        default=None, description="The solved challenge, if the queue asks for one. See ChallengeRequiredError."
+    )
 
 
 @strawberry.input(description="The concert whose queue you leave.")
@@ -59,7 +76,13 @@ class ClaimQueuePassSuccess:
 
 
 JoinQueueResult: TypeAlias = Annotated[
-    JoinQueueSuccess | InvalidInputError | NotFoundError | RoomNotOpenError | TemporarilyUnavailableError,
+    JoinQueueSuccess
+    | InvalidInputError
+    | NotFoundError
+    | RoomNotOpenError
+    | ChallengeRequiredError
+    | RateLimitedError
+    | TemporarilyUnavailableError,
     strawberry.union("JoinQueueResult", description="The result of `joinQueue`: success, or an expected error."),
 ]
 LeaveQueueResult: TypeAlias = Annotated[
@@ -84,7 +107,8 @@ ClaimQueuePassResult: TypeAlias = Annotated[
 
 
 async def join_queue(info: Info, input_: Annotated[JoinQueueInput, INPUT]) -> JoinQueueResult:
-    joined = await resolve.join_queue(info.context, read_concert(input_.concert_id))
+    proof = input_.proof.read() if input_.proof else None
+    joined = await resolve.join_queue(info.context, read_concert(input_.concert_id), proof)
     return JoinQueueSuccess(entry=QueueEntry.of(joined))
 
 

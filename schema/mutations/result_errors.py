@@ -10,8 +10,19 @@ import strawberry
 from domain import errors as domain_errors
 from domain.errors import Refusal
 from schema import ids
-from schema.enums import Admission, ConcertStatus, EndReason, ErrorCode, LimitScope, RoomStatus
+from schema.enums import (
+    Admission,
+    ChallengeReason,
+    ConcertStatus,
+    EndReason,
+    ErrorCode,
+    LimitedCall,
+    LimitScope,
+    RateScope,
+    RoomStatus,
+)
 from schema.execution.top_level_errors import log_store_error
+from schema.scalars import seconds_until
 from schema.strawberry_fixes import Info, computed
 from telemetry import counters
 
@@ -204,6 +215,59 @@ class CapacityInUseError(DomainError):
 
 @strawberry.type(
     description=(
+        "The queue asks for a proof of work. Find a text, the nonce, for which the SHA-256 of `challenge` followed by"
+        " the nonce begins with `bits` zero bits, and send both as `proof`."
+    )
+)
+class ChallengeRequiredError(DomainError):
+    refusal: strawberry.Private[domain_errors.ChallengeRequired]
+
+    @computed("Why a challenge has to be solved.")
+    def reason(self) -> ChallengeReason:
+        return self.refusal.reason
+
+    @computed("The challenge. It is for you and this concert, and can be used once.")
+    def challenge(self) -> str:
+        return self.refusal.challenge.text
+
+    @computed("How many leading bits of the hash must be zero.")
+    def bits(self) -> int:
+        return self.refusal.challenge.bits
+
+    @computed("When the challenge expires, by the server's clock.")
+    def expires_at(self) -> datetime:
+        return self.refusal.challenge.expires_at
+
+    @computed("Seconds until the challenge expires.")
+    def expires_in_seconds(self) -> int:
+        return seconds_until(self.refusal.challenge.expires_at)
+
+
+@strawberry.type(
+    description="You, or all people at your address, sent too many of these requests. Nothing was changed."
+)
+class RateLimitedError(DomainError):
+    refusal: strawberry.Private[domain_errors.RateLimited]
+
+    @computed("Which call is limited.")
+    def call(self) -> LimitedCall:
+        return self.refusal.call
+
+    @computed("Whose calls are counted.")
+    def per(self) -> RateScope:
+        return self.refusal.scope
+
+    @computed("How many calls are allowed in `seconds`.")
+    def limit(self) -> int:
+        return self.refusal.rate.count
+
+    @computed("The time in which `limit` calls are allowed.")
+    def seconds(self) -> int:
+        return self.refusal.rate.seconds
+
+
+@strawberry.type(
+    description=(
         "A store is unavailable or recovering. The request was carried out completely or not at all;"
         " repeat it with the same idempotency key to find out."
     )
@@ -232,6 +296,8 @@ ERROR_TYPES: Mapping[type[Refusal], type[DomainError]] = {
     domain_errors.RoomNotOpen: RoomNotOpenError,
     domain_errors.QueueOpened: QueueOpenedError,
     domain_errors.CapacityInUse: CapacityInUseError,
+    domain_errors.ChallengeRequired: ChallengeRequiredError,
+    domain_errors.RateLimited: RateLimitedError,
     domain_errors.TemporarilyUnavailable: TemporarilyUnavailableError,
 }
 """The union member for each refusal."""

@@ -78,6 +78,13 @@ class WaitingRoomInput:
     message: str | None = strawberry.field(
         default=None, description="A message to everyone in the queue, at most 500 characters. Empty by default."
     )
+    proof_of_work_bits: int | None = strawberry.field(
+        default=None,
+        description=(
+            "Ask devices to solve a challenge before they join: how many leading bits of a SHA-256 must be zero,"
+            " 0 to 24. Each bit doubles the work. 0, no challenge, by default."
+        ),
+    )
 
     def read(self) -> RoomSettingsPatch:
         given: dict[str, Setting] = {
@@ -92,6 +99,7 @@ class WaitingRoomInput:
             "heartbeat_timeout_ms": _ms(self.heartbeat_timeout_seconds),
             "disconnect_grace_ms": _ms(self.disconnect_grace_seconds),
             "message": self.message,
+            "proof_of_work_bits": self.proof_of_work_bits,
         }
         moments: dict[str, Setting] = {"prequeue_starts_at": self.prequeue_starts_at, "opens_at": self.opens_at}
         return RoomSettingsPatch(

@@ -25,10 +25,12 @@ from domain.errors import (
 )
 from domain.holds import EndReason, Hold, HoldState, TicketLine, TicketRequest
 from domain.ids import ConcertId, EntryId, HoldId, PersonId, TierId, Unit, ordinal_of
+from domain.limits.rates import NO_RATES, CallRates, LimitedCall
 from domain.stock import Stock, TierStock
 from storage import scripts
 from storage.hot import replies
 from storage.hot.guarded_client import GuardedClient
+from storage.hot.rate_limits import rate_arguments, rate_limited_error
 from storage.hot.script_client import Reply
 from storage.scripts import ScriptReplyError
 
@@ -50,6 +52,8 @@ class HoldStore:
         person_id: PersonId,
         digest: str,
         pass_entry_id: EntryId | None = None,
+        rates: CallRates = NO_RATES,
+        address: str | None = None,
     ) -> Hold:
         """Hold the tickets in all lines or none, and return the hold. A tier may occur in only one
         line.
@@ -60,7 +64,14 @@ class HoldStore:
         pairs = [word for line in lines for word in (line.tier_id, line.quantity)]
         entry_id = "" if pass_entry_id is None else pass_entry_id
         word, rest = await self._client.call(
-            scripts.HOLD_TICKETS, concert_id, hold_id, person_id, digest, entry_id, *pairs
+            scripts.HOLD_TICKETS,
+            concert_id,
+            hold_id,
+            person_id,
+            digest,
+            entry_id,
+            *rate_arguments(rates, address),
+            *pairs,
         )
         match word:
             case "HOLD":
@@ -80,6 +91,8 @@ class HoldStore:
                 raise _unknown_tier(lines, TierId(replies.text(rest[0])))
             case "CONFLICT":
                 raise IdempotencyConflict
+            case "RATE_LIMITED":
+                raise rate_limited_error(LimitedCall.HOLD_TICKETS, rates, rest)
             case _:
                 raise ScriptReplyError(scripts.HOLD_TICKETS.name, word)
 
@@ -103,17 +116,31 @@ class HoldStore:
                 raise ScriptReplyError(scripts.RELEASE_HOLD.name, word)
 
     async def begin_purchase(
-        self, concert_id: ConcertId, hold_id: HoldId, *, person_id: PersonId, purchase_key: str, digest: str
+        self,
+        concert_id: ConcertId,
+        hold_id: HoldId,
+        *,
+        person_id: PersonId,
+        purchase_key: str,
+        digest: str,
+        rates: CallRates = NO_RATES,
+        address: str | None = None,
     ) -> Hold:
         """Move a hold to BUYING, and return it with the units to record.
 
         Raises AlreadySold if the hold has become an order, PurchaseInProgress if another hold under
         its pass is being bought, HoldEnded if the hold has ended, IdempotencyConflict if the
-        key was used with another input, and NotFound if the hold is unknown or belongs to another
-        person.
+        key was used with another input, NotFound if the hold is unknown or belongs to another
+        person, and RateLimited if a limit is exceeded.
         """
         word, rest = await self._client.call(
-            scripts.BEGIN_PURCHASE, concert_id, hold_id, person_id, purchase_key, digest
+            scripts.BEGIN_PURCHASE,
+            concert_id,
+            hold_id,
+            person_id,
+            purchase_key,
+            digest,
+            *rate_arguments(rates, address),
         )
         match word:
             case "BUYING":
@@ -128,6 +155,8 @@ class HoldStore:
                 raise IdempotencyConflict
             case "NO_HOLD":
                 raise NotFound("Hold", hold_id)
+            case "RATE_LIMITED":
+                raise rate_limited_error(LimitedCall.PURCHASE_TICKETS, rates, rest)
             case _:
                 raise ScriptReplyError(scripts.BEGIN_PURCHASE.name, word)
 

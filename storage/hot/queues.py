@@ -17,11 +17,13 @@ from domain.errors import (
     TemporarilyUnavailable,
 )
 from domain.ids import ConcertId, EntryId, PersonId
+from domain.limits.rates import NO_RATES, CallRates, LimitedCall
 from domain.queues import ACTIVE_STATES, WAITING_STATES, EntryEnd, EntryState, RoomStatus
 from storage import scripts
 from storage.hot import replies
 from storage.hot.guarded_client import GuardedClient
 from storage.hot.queue_state import QueueState, RoomState, decode_queue_state, decode_room_state
+from storage.hot.rate_limits import rate_arguments, rate_limited_error
 from storage.hot.script_client import Reply
 from storage.scripts import Script, ScriptReplyError
 
@@ -72,21 +74,40 @@ class LeaseExpired(Exception):
     """
 
 
+class ProofMissing(Exception):
+    """A new entry needs a proof of work, and none was given, or its challenge was used before."""
+
+
 class QueueStore:
     def __init__(self, client: GuardedClient) -> None:
         self._client = client
 
-    async def join(self, concert_id: ConcertId, person_id: PersonId) -> PositionedEntry:
+    async def join(
+        self,
+        concert_id: ConcertId,
+        person_id: PersonId,
+        *,
+        rates: CallRates = NO_RATES,
+        address: str | None = None,
+        proof_ms: int | None = None,
+    ) -> PositionedEntry:
         """Join the queue, and return the person's entry: their active one, or a new one.
 
-        Raises RoomNotOpen.
+        `proof_ms` is when the challenge that the person solved expires: 0 if none was solved, None
+        if none is needed. Raises RoomNotOpen, RateLimited or ProofMissing.
         """
-        word, rest = await self._client.call(scripts.JOIN_QUEUE, concert_id, person_id)
+        limits = rate_arguments(rates, address)
+        proof = "" if proof_ms is None else proof_ms
+        word, rest = await self._client.call(scripts.JOIN_QUEUE, concert_id, person_id, *limits, proof)
         match word:
             case "ENTRY":
                 return _decode_positioned(person_id, rest)
             case "NOT_OPEN":
                 raise _not_open(concert_id, rest)
+            case "CHALLENGE_REQUIRED":
+                raise ProofMissing
+            case "RATE_LIMITED":
+                raise rate_limited_error(LimitedCall.JOIN_QUEUE, rates, rest)
             case _:
                 raise ScriptReplyError(scripts.JOIN_QUEUE.name, word)
 

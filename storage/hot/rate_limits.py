@@ -1,29 +1,65 @@
-"""Rate limits: how often a person or an address may do something within a time window."""
+"""Rate limits in the arguments and replies of scripts, and the counter of calls that belong to no
+concert.
+"""
+
+from collections.abc import Sequence
 
 from domain.errors import RateLimited
+from domain.limits.rates import CallRates, LimitedCall, Rate, RateScope
 from storage import scripts
+from storage.hot import replies
 from storage.hot.script_client import ScriptClient
 from storage.keys import rate_key
 from storage.scripts import ScriptReplyError
+from telemetry.counters import rate_limited
 
 
-class RateLimits:
+def rate_arguments(rates: CallRates, address: str | None) -> tuple[str, str]:
+    """Return the arguments `address` and `rates` of a script. A call without an address counts only
+    for its person.
+    """
+    per_address = None if address is None else rates.per_address
+    if rates.per_person is None and per_address is None:
+        return "", ""
+    return address or "", f"{_pair(rates.per_person)},{_pair(per_address)}"
+
+
+def rate_limited_error(call: LimitedCall, rates: CallRates, rest: Sequence[bytes | int]) -> RateLimited:
+    """Count the refusal, and return its error, given the values after RATE_LIMITED: the scope and
+    the ms to wait.
+    """
+    scope = RateScope(replies.text(rest[0]))
+    rate = rates.of(scope)
+    assert rate is not None
+    rate_limited.labels(call=call.value).inc()
+    return RateLimited(call, scope, rate, retry_after_s=whole_seconds(int(rest[1])))
+
+
+def whole_seconds(ms: int) -> int:
+    return max(1, -(-ms // 1000))
+
+
+def _pair(rate: Rate | None) -> str:
+    return "0,0" if rate is None else f"{rate.count},{rate.seconds * 1000}"
+
+
+class CallCounter:
+    """Counts calls that belong to no concert, such as logins, for all processes together."""
+
     def __init__(self, client: ScriptClient) -> None:
         self._client = client
 
-    async def count_attempt(self, action: str, subject: str, *, limit: int, window_s: int) -> None:
-        """Count one attempt.
+    async def count(self, call: str, subject: str, rate: Rate) -> int:
+        """Count a call. Return 0, or how many seconds `subject` must wait; it is then not counted.
 
-        Raises RateLimited if `subject`, a person or an address, has made more than `limit` attempts
-        at `action` in the window.
+        Raises TemporarilyUnavailable.
         """
-        word, rest = await self._client.call_with_keys(
-            scripts.COUNT_ATTEMPT, (rate_key(action, subject),), limit, window_s * 1000
-        )
+        keys, window_ms = (rate_key(call, subject),), rate.seconds * 1000
+        word, rest = await self._client.call_with_keys(scripts.COUNT_CALL, keys, rate.count, window_ms)
         match word:
             case "ALLOWED":
-                return
+                return 0
             case "RATE_LIMITED":
-                raise RateLimited(action, max(1, -(-int(rest[0]) // 1000)))
+                return whole_seconds(int(rest[0]))
             case _:
-                raise ScriptReplyError(scripts.COUNT_ATTEMPT.name, word)
+                raise ScriptReplyError(scripts.COUNT_CALL.name, word)

@@ -1,16 +1,19 @@
 --[[ Move a hold from HELD to BUYING, if its deadline has not passed by the store's clock. A BUYING
 hold never expires; its owner may begin the purchase again. The hold's pass is bound to the hold: no
-other hold under that pass can be bought until this one ends.
+other hold under that pass can be bought until this one ends. A repeated call with the same key is
+not counted towards the rates.
 KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation   as seen by this connection
 ARGV[2]   hold_id
 ARGV[3]   person        the caller; a hold of another person counts as NO_HOLD
 ARGV[4]   purchase_key  fingerprint of person, concert, operation and idempotency key
 ARGV[5]   digest        of the whole input
+ARGV[6]   address       of the caller, or ''
+ARGV[7]   rates         see lib/rates.lua
 Replies   BUYING record effective_deadline_ms | PASS_BOUND | SOLD | ENDED reason | NO_HOLD
-          | CONFLICT | UNKNOWN | RECOVERING
+          | CONFLICT | RATE_LIMITED scope retry_after_ms | UNKNOWN | RECOVERING
 ]]
--- @include prologue stock_and_holds notify queue_state entries
+-- @include prologue stock_and_holds notify queue_state entries rates
 local refusal = check_incarnation(ARGV[1], '')
 if refusal then return refusal end
 local id = ARGV[2]
@@ -18,7 +21,11 @@ local record = read_hold(id)
 if not record or record.person ~= ARGV[3] then return {'NO_HOLD'} end
 local remembered = redis.call('HGET', PURCHASES, ARGV[4])
 if remembered and remembered ~= ARGV[5] then return {'CONFLICT'} end
-if not remembered then redis.call('HSET', PURCHASES, ARGV[4], ARGV[5]) end
+if not remembered then
+  local scope, retry_after_ms = count_call('buy', ARGV[3], ARGV[6], ARGV[7])
+  if scope then return {'RATE_LIMITED', scope, retry_after_ms} end
+  redis.call('HSET', PURCHASES, ARGV[4], ARGV[5])
+end
 if record.state == 'SOLD' then return {'SOLD'} end
 if record.state == 'ENDED' then return {'ENDED', record.reason} end
 -- The expiry worker will end the hold. This script changes nothing, so that both report the same

@@ -1,12 +1,13 @@
---[[ One run of the expiry worker: end holds that are due, and set the expiry time of every key
-created since the last run. A run after a gap of more than five seconds ends no holds; instead, it
-grants all people the grace period for lost connections.
+--[[ One run of the expiry worker: end holds that are due, remove rates that no longer limit anyone,
+and set the expiry time of every key created since the last run. A run after a gap of more than five
+seconds ends no holds; instead, it grants all people the grace period for lost connections.
 KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation  as seen by this connection
 ARGV[2]   limit        maximum number of holds to end in this run
 Replies   EXPIRED count is_active  (is_active: something can expire) | UNKNOWN | RECOVERING
 ]]
 -- @include prologue stock_and_holds notify
+local MAX_RATES_REMOVED = 2000
 local refusal = check_incarnation(ARGV[1], '')
 if refusal then return refusal end
 local was_gap = not is_idle and now - worker_ms > WORKER_GAP_MS
@@ -18,6 +19,9 @@ redis.call('HSET', STATE, 'worker_ms', now, 'now_ms', now)
 worker_ms = now
 local expire_at_ms = redis.call('HGET', STATE, 'expire_at_ms')
 for _, key in ipairs(KEYS) do redis.call('PEXPIREAT', key, expire_at_ms, 'NX') end
+
+local past_rates = redis.call('ZCOUNT', RATES, '-inf', now * 1000)
+if past_rates > 0 then redis.call('ZREMRANGEBYRANK', RATES, 0, math.min(past_rates, MAX_RATES_REMOVED) - 1) end
 
 local due = {}
 if is_counting() then due = redis.call('ZRANGEBYSCORE', DEADLINES, '-inf', now, 'LIMIT', 0, ARGV[2]) end

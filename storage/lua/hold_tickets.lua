@@ -1,18 +1,20 @@
 --[[ Hold every requested unit, or none. A repeated call with the same hold id returns the hold as
-it is now.
+it is now and is not counted; every other call counts towards the rates.
 KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation  as seen by this connection
 ARGV[2]   hold_id
 ARGV[3]   person
 ARGV[4]   digest       of the whole input
 ARGV[5]   pass_entry_id  the entry id in a pass whose signature was verified, or ''
-ARGV[6*]  tier, quantity  two per line, no tier twice
-Replies   HOLD record effective_deadline_ms | CONFLICT
+ARGV[6]   address      of the caller, or ''
+ARGV[7]   rates        see lib/rates.lua
+ARGV[8*]  tier, quantity  two per line, no tier twice
+Replies   HOLD record effective_deadline_ms | CONFLICT | RATE_LIMITED scope retry_after_ms
           | NOT_ON_SALE status sales_start_ms sales_end_ms now_ms | NOT_ADMITTED reason position
           | UNKNOWN_TIER tier | ORDER_LIMIT limit | PERSON_LIMIT limit held owned
           | SOLD_OUT tier available next_release_ms | UNKNOWN | RECOVERING
 ]]
--- @include prologue stock_and_holds notify queue_state next_release capacity
+-- @include prologue stock_and_holds notify queue_state next_release capacity rates
 local refusal = check_incarnation(ARGV[1], '')
 if refusal then return refusal end
 local id, person_id = ARGV[2], ARGV[3]
@@ -22,6 +24,8 @@ if known then
   return {'HOLD', cjson.encode(known), effective_deadline(known.deadline_ms)}
 end
 
+local scope, retry_after_ms = count_call('hold', person_id, ARGV[6], ARGV[7])
+if scope then return {'RATE_LIMITED', scope, retry_after_ms} end
 local sale = redis.call('HMGET', STATE, 'status', 'sales_start_ms', 'sales_end_ms', 'limit_per_order',
   'limit_per_person', 'hold_ms', 'suspended')
 if sale[1] ~= 'PUBLISHED' or now < tonumber(sale[2]) or now >= tonumber(sale[3]) then
@@ -38,7 +42,7 @@ if not is_let_through then
   return {'NOT_ADMITTED', reason, position_of(waiting)}
 end
 local total = 0
-for index = 7, #ARGV, 2 do total = total + tonumber(ARGV[index]) end
+for index = 9, #ARGV, 2 do total = total + tonumber(ARGV[index]) end
 if total > tonumber(sale[4]) then return {'ORDER_LIMIT', sale[4]} end
 local person = read_person(person_id)
 if person.held + person.owned + total > tonumber(sale[5]) then
@@ -46,7 +50,7 @@ if person.held + person.owned + total > tonumber(sale[5]) then
 end
 
 local lines, caps = {}, read_proposed_caps()
-for index = 6, #ARGV, 2 do
+for index = 8, #ARGV, 2 do
   local tier, quantity = ARGV[index], tonumber(ARGV[index + 1])
   local stock = redis.call('HMGET', TIERS, tier .. '|top', tier .. '|withdrawn', tier .. '|held', tier .. '|sold',
     tier .. '|price', tier .. '|capacity')

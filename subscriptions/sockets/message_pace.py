@@ -3,8 +3,8 @@
 A flood of messages closes the socket.
 """
 
+from domain.limits.token_bucket import TokenBucket
 from subscriptions.sockets.limits import Limits
-from subscriptions.sockets.token_bucket import TokenBucket
 
 CAUGHT_UP_S = 0.0002
 """If a message took longer than this to arrive, it was not waiting, so the client is not ahead."""

@@ -35,7 +35,7 @@ def message_and_code(errors: Answer) -> tuple[str, str]:
 
 async def test_empty_operation_name_counts_as_absent_on_all_transports(shop: Shop) -> None:
     request = {"query": NAMED, "operationName": ""}
-    expected = {"data": {"__typename": "Query"}}
+    expected = {"data": {"__typename": "Query"}, "extensions": {"cost": {"requested": 1, "limit": 30_000}}}
     assert (await shop.client.post("/graphql", json=request)).json() == expected
     assert (await shop.client.get("/graphql", params=request)).json() == expected
     assert (await over_socket(shop, request))["payload"] == expected

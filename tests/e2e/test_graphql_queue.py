@@ -4,11 +4,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from storage.keys import rate_key
 from tests.support.hot_keys import advance_clock
 from tests.support.queue_users import VERBS, QueueUsers, open_queue
 from tests.support.shop import PURCHASE, Answer, Shop, lines, moment, new_key
-from tests.support.shop_mutations import CLOSE, UNKNOWN_CONCERT, customer_input, hold_with_pass, person_id_of
+from tests.support.shop_mutations import CLOSE, UNKNOWN_CONCERT, customer_input, hold_with_pass
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -192,20 +191,6 @@ async def test_queue_can_be_joined_before_the_sale(shop: Shop) -> None:
     opens = moment(datetime.now(UTC) + timedelta(hours=1))
     queue = QueueUsers(shop, await shop.on_sale(waitingRoom={"suspended": False}, salesStartAt=opens), new_key())
     assert [entry["position"] for entry in await queue.join("alice", "bob")] == [1, 2]
-
-
-async def test_joins_above_the_rate_limit_are_refused_and_keep_the_entry(shop: Shop) -> None:
-    queue = await open_queue(shop)
-    # This counts one earlier attempt, in a window that is longer than the test.
-    attempts = rate_key("joins", f"person {person_id_of(queue, 'dora')}")
-    await shop.stores.script_client.run_command("SET", attempts, "1", "EX", "600")
-    answers = [await queue.ask("joinQueue", "dora") for _ in range(24)]
-    refused = [answer["errors"][0]["extensions"] for answer in answers if "errors" in answer]
-    assert len(refused) == 5
-    assert {extensions["code"] for extensions in refused} == {"RATE_LIMITED"}
-    assert all(1 <= extensions["retryAfterSeconds"] <= 600 for extensions in refused)
-    assert (await queue.read_entry("dora"))["number"] == 1
-    assert (await queue.join("alice"))[0]["number"] == 2
 
 
 @pytest.mark.parametrize("verb", list(VERBS))

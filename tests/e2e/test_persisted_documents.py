@@ -20,7 +20,8 @@ JSON = "application/json"
 GRAPHQL = "application/graphql-response+json"
 NOT_FOUND = ("PersistedQueryNotFound", "PERSISTED_QUERY_NOT_FOUND")
 NOT_SUPPORTED = ("PersistedQueryNotSupported", "PERSISTED_QUERY_NOT_SUPPORTED")
-TYPENAME = {"data": {"__typename": "Query"}}
+COST = {"cost": {"requested": 1, "limit": 30_000}}
+TYPENAME = {"data": {"__typename": "Query"}, "extensions": COST}
 
 
 def new_document(text: str = "query { __typename }") -> str:
@@ -60,7 +61,7 @@ async def test_document_id_names_a_document_as_its_hash_does(shop: Shop, transpo
     document = new_document("query A { __typename } query B { b: __typename }")
     request = {"documentId": prefix + hash_document(document).hex(), "operationName": "B"}
     assert error_of(await send_over(transport, shop, request)) == NOT_FOUND
-    answer = {"data": {"b": "Query"}}
+    answer = {"data": {"b": "Query"}, "extensions": COST}
     assert await send_over(transport, shop, request | {"query": document}) == answer
     assert await send_over(transport, shop, request) == answer
 

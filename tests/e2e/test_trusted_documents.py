@@ -19,7 +19,7 @@ TYPENAME = "query { __typename }"
 LONG = TYPENAME.ljust(15_000)
 STOCK = "subscription ($id: ID!) { stockChanged(concertId: $id) { soldOut } }"
 OTHER = "query Other { __typename }"
-ANSWER = {"data": {"__typename": "Query"}}
+ANSWER = {"data": {"__typename": "Query"}, "extensions": {"cost": {"requested": 1, "limit": 30_000}}}
 GRAPHQL = "application/graphql-response+json"
 
 

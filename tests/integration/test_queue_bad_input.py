@@ -8,15 +8,13 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from auth.passes import PassClaims, PassSigner
-from domain.errors import Admission, NotInQueue, RateLimited
+from domain.errors import Admission, NotInQueue
 from domain.ids import EntryId, PersonId
 from domain.lottery import Permutation
-from resolvers import queues
 from storage.connect import Stores
 from tests.support.lottery import check_draw, register, revealed, secret_of, with_lottery
 from tests.support.queue_steps import (
     admit,
-    event_pairs,
     hold_with,
     join,
     make_people,
@@ -26,39 +24,7 @@ from tests.support.queue_steps import (
     states,
     with_room,
 )
-from tests.support.sale import PASSES, context, stock
-
-
-async def test_rate_limit_refuses_all_but_20_of_1_000_joins(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Refused joins get no number and run no queue script."""
-    monkeypatch.setattr(queues, "JOIN_WINDOW_S", 600)
-    concert = await with_room(stores)
-
-    async def join_as_mallory() -> None:
-        await queues.join_queue(context(stores, "mallory"), concert.id)
-
-    async def join_as_others() -> list[int | None]:
-        return [(await queues.join_queue(context(stores, f"p{n}"), concert.id)).number for n in range(5)]
-
-    before = await _commands(stores)
-    answers, numbers = await asyncio.gather(
-        asyncio.gather(*[join_as_mallory() for _ in range(1_000)], return_exceptions=True), join_as_others()
-    )
-    refused = [answer for answer in answers if isinstance(answer, BaseException)]
-    assert len(refused) == 980
-    assert {type(refusal) for refusal in refused} == {RateLimited}
-    assert all(isinstance(r, RateLimited) and 1 <= r.retry_after_s <= 600 for r in refused)
-    # Each attempt runs two scripts, for the rate limit and the index of concerts. 25 also join.
-    assert await _commands(stores) - before <= 2 * (1_000 + 5) + 25 + 20
-    assert None not in numbers
-    queue = await stores.queues.read_queue(concert.id)
-    assert (queue.positions.tail, queue.positions.waiting_count, queue.flow.joined) == (6, 6, 6)
-    assert [pair for pair in await event_pairs(stores, concert) if pair[1] == "mallory"] == [("joined", "mallory")]
-
-
-async def _commands(stores: Stores) -> int:
-    text = (await stores.script_client.run_command("INFO", "commandstats")).decode()
-    return sum(int(row.split("calls=")[1].split(",")[0]) for row in text.splitlines() if "evalsha" in row)
+from tests.support.sale import PASSES, stock
 
 
 async def test_calls_for_a_person_with_no_entry_are_refused(stores: Stores) -> None:

@@ -10,7 +10,7 @@ from contextlib import suppress
 
 import pytest
 
-from domain.errors import Admission, NotFound, OnsaleError, RateLimited, RoomNotOpen, Unauthenticated
+from domain.errors import Admission, NotFound, OnsaleError, RoomNotOpen, Unauthenticated
 from domain.holds import HoldState
 from domain.ids import ConcertId, PersonId
 from domain.queues import QueueingMethod
@@ -192,8 +192,7 @@ async def test_an_empty_queue_keeps_its_cursor_at_the_tail(stores: Stores) -> No
     assert await read_waiting(stores, concert, people) == people[2:]
 
 
-async def test_refused_joins_use_no_number(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(queues, "JOIN_WINDOW_S", 600)
+async def test_refused_joins_use_no_number(stores: Stores) -> None:
     concert = await with_room(stores)
     rejecting = await change_room(stores, concert, queueing_method=QueueingMethod.REJECT)
     with pytest.raises(RoomNotOpen):
@@ -207,13 +206,8 @@ async def test_refused_joins_use_no_number(stores: Stores, monkeypatch: pytest.M
             await queues.join_queue(context(stores, "ann"), ConcertId(unknown))
     with pytest.raises(UnicodeEncodeError):
         await stores.queues.join(concert.id, PersonId("lone \ud800"))
-    refused = 0
     for _ in range(30):
-        try:
-            await queues.join_queue(context(stores, "mallory"), concert.id)
-        except RateLimited:
-            refused += 1
-    assert refused == 10
+        await queues.join_queue(context(stores, "mallory"), concert.id)
     assert [record.number for record in await join(stores, open_again, "ann", "ben")] == [2, 3]
     assert await read_waiting(stores, concert, ["mallory", "ann", "ben"]) == ["mallory", "ann", "ben"]
 

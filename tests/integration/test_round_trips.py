@@ -19,7 +19,7 @@ from tests.support.script_calls import ScriptCalls, recorded_calls
 from tests.support.waiting import wait_until
 from workers.admission import AdmissionWorker
 
-JOIN = [["add_person_concert", "count_attempt", "count_attempt"], ["join_queue"]]
+JOIN = [["add_person_concert", "join_queue"]]
 ENTRY = "entry { number state position }"
 ESTIMATED = "entry { number state position estimatedWait { p50Seconds } }"
 
@@ -55,7 +55,7 @@ class Process:
         return data[name]["__typename"], calls.round_trips
 
 
-async def test_join_takes_two_round_trips_cold_and_warm(stores: Stores) -> None:
+async def test_join_takes_one_round_trip_cold_and_warm(stores: Stores) -> None:
     concert = await with_room(stores)
     process = Process(stores)
     for who in ("ann", "ben"):

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from auth.passes import PassSigner
-from domain.errors import Admission, HoldEnded, NotAdmitted, NotInQueue, PurchaseInProgress, RateLimited, RoomNotOpen
+from domain.errors import Admission, HoldEnded, NotAdmitted, NotInQueue, PurchaseInProgress, RoomNotOpen
 from domain.holds import EndReason, HoldState
 from domain.ids import PersonId
 from domain.queues import EntryState, PassStatus
@@ -221,18 +221,6 @@ async def test_room_that_is_off_or_closed_cannot_be_joined(stores: Stores) -> No
     assert await admit(stores, closed) == 0
     made = await concerts.create_concert(organizer(stores), draft(5))
     assert await rooms.get_waiting_room(context(stores), made.id) is None
-
-
-async def test_joining_too_often_is_refused_with_a_retry_time(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(queues, "JOIN_WINDOW_S", 600)
-    concert = await with_room(stores, 10)
-    answers = await asyncio.gather(
-        *[queues.join_queue(context(stores, "ann"), concert.id) for _ in range(100)], return_exceptions=True
-    )
-    refused = [answer for answer in answers if isinstance(answer, RateLimited)]
-    assert len(refused) == 80
-    assert {1 <= answer.retry_after_s <= 600 for answer in refused} == {True}
-    assert (await queues.join_queue(context(stores, "ben"), concert.id)).number == 2
 
 
 async def test_four_concurrent_workers_call_each_person_once(any_stores: Stores) -> None:

@@ -41,8 +41,7 @@ ROOM = """query ($id: ID!) {
 class QueueUsers:
     """The queue of one concert.
 
-    The suffix makes its people different from those in other queues, because the limit on joins by
-    one person spans all queues.
+    The suffix makes its people different from those in other queues.
     """
 
     shop: Shop

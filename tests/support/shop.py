@@ -15,6 +15,8 @@ from starlette.types import Receive, Scope, Send
 
 from auth.tokens import TokenVerifier
 from domain.ids import PersonId
+from domain.limits.rates import NO_LIMITS, RateLimits
+from resolvers.call_limits import CallLimits
 from resolvers.context import Resources
 from schema import Engine
 from settings import Settings
@@ -212,6 +214,7 @@ async def shop_on(
     redis_url: str,
     *,
     limits: Limits = DEFAULTS,
+    rates: RateLimits = NO_LIMITS,
     engine: Engine | None = None,
     signed_in_may_buy: bool = False,
 ) -> AsyncIterator[Shop]:
@@ -231,7 +234,7 @@ async def shop_on(
             shop.client,
             aclosing(shop.verifier),
             open_graphql_service(
-                Resources(stores, PASSES, signed_in_may_buy=signed_in_may_buy),
+                Resources(stores, PASSES, call_limits=CallLimits(rates), signed_in_may_buy=signed_in_may_buy),
                 shop.verifier,
                 redis_url=redis_url,
                 tick_s=TICK_S,

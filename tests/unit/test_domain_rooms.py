@@ -26,6 +26,7 @@ OTHER: dict[str, Any] = {
     "shuffle_at_start": True,
     "queue_all": True,
     "heartbeat_timeout_ms": 11_000,
+    "proof_of_work_bits": 12,
     "disconnect_grace_ms": 12_000,
     "message": "Hello",
     "round": 2,

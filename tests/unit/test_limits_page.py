@@ -2,16 +2,26 @@
 
 import importlib
 import re
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
-from settings import Settings
+from settings import LimitSettings, Settings
 from subscriptions.sockets.limits import Limits
 
-PAGE = (Path(__file__).parents[2] / "docs" / "limits.md").read_text()
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "limits.md").read_text()
 ROW = re.compile(r"^\| .* \| (?P<value>[^|]+) \| [^|]+ \| (?P<constant>`[^|]+`) \|$", re.MULTILINE)
-ROWS = [(match["constant"], match["value"]) for match in ROW.finditer(PAGE)]
+SETTING = "`settings.limit."
+ROWS = [
+    (match["constant"], match["value"]) for match in ROW.finditer(PAGE) if not match["constant"].startswith(SETTING)
+]
+SETTINGS = [
+    (match["constant"].removeprefix(SETTING).removesuffix("`"), match["value"])
+    for match in ROW.finditer(PAGE)
+    if match["constant"].startswith(SETTING)
+]
 
 
 def bound_of(constant: str) -> float:
@@ -20,6 +30,10 @@ def bound_of(constant: str) -> float:
         return float(getattr(importlib.import_module(match[1].replace("/", ".")), match[2]))
     if match := re.fullmatch(r"`Limits\.(\w+)`", constant):
         return float(getattr(Limits(), match[1]))
+    if match := re.fullmatch(r"`([\w/]+\.lua)` `(\w+)`", constant):
+        found = re.search(rf"^local {match[2]}\b.*? = (\d+)", (ROOT / match[1]).read_text(), re.MULTILINE)
+        assert found
+        return float(found[1])
     match = re.fullmatch(r"`settings\.(\w+)`", constant)
     assert match is not None
     return float(getattr(Settings(), match[1]))
@@ -34,3 +48,14 @@ def test_row_states_the_bound_in_the_code(constant: str, value: str) -> None:
     number = re.sub(r"^`\w+`, ", "", value).replace(",", "")
 
     assert float(number) == bound_of(constant)
+
+
+@pytest.mark.parametrize(("name", "value"), SETTINGS, ids=[name for name, _ in SETTINGS])
+def test_row_states_the_default_of_its_setting(name: str, value: str) -> None:
+    default = getattr(Settings().limit, name)
+    shown = default if isinstance(default, int) else "/".join(map(str, default))
+    assert value.replace(",", "") == f"`ONSALE_LIMIT_{name.upper()}` {shown}"
+
+
+def test_every_limit_setting_has_a_row() -> None:
+    assert sorted(name for name, _ in SETTINGS) == sorted(field.name for field in fields(LimitSettings))

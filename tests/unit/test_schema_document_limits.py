@@ -3,15 +3,16 @@
 import pytest
 from graphql import get_introspection_query, parse
 
+from domain.limits.operations import DEFAULT_LIMITS, OperationLimits
 from schema import CORE_SCHEMA
-from schema.execution import document_cache, document_limits
+from schema.execution import document_cache
 from schema.execution.document_cache import Document, DocumentCache
 from schema.execution.document_limits import Size, measure
 from schema.execution.field_costs import build_cost_table
 
 
-def make_cache() -> DocumentCache:
-    return DocumentCache(CORE_SCHEMA, build_cost_table(CORE_SCHEMA))
+def make_cache(limits: OperationLimits = DEFAULT_LIMITS) -> DocumentCache:
+    return DocumentCache(CORE_SCHEMA, build_cost_table(CORE_SCHEMA), limits=limits)
 
 
 async def read(text: str) -> Document:
@@ -43,14 +44,14 @@ def test_document_is_measured_as_it_will_be_executed(text: str, size: Size) -> N
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        (nested(document_limits.MAX_DEPTH + 1), "15 levels"),
-        ("{ a { " + "b " * document_limits.MAX_FIELDS + "} }", "400 fields"),
-        ("{ " + "serverTime " * (document_limits.MAX_ROOT_FIELDS + 1) + "}", "20 root fields"),
-        ("{ a { " + " ".join(f"a{i}: b" for i in range(document_limits.MAX_ALIASES + 1)) + "} }", "30 aliases"),
-        ("{ a " + "@skip(if: true) " * (document_limits.MAX_DIRECTIVES + 1) + "}", "50 directives"),
-        ("{ " + "a " * document_limits.MAX_TOKENS + "}", "2000 tokens"),
-        ("{ a }" + " " * document_limits.MAX_CHARACTERS, "20000 characters"),
-        ("{ a }" + "\n#" * (document_limits.MAX_TOKENS + 1), "2000 tokens"),
+        (nested(DEFAULT_LIMITS.depth + 1), "15 levels"),
+        ("{ a { " + "b " * DEFAULT_LIMITS.fields + "} }", "400 fields"),
+        ("{ " + "serverTime " * (DEFAULT_LIMITS.root_fields + 1) + "}", "20 root fields"),
+        ("{ a { " + " ".join(f"a{i}: b" for i in range(DEFAULT_LIMITS.aliases + 1)) + "} }", "30 aliases"),
+        ("{ a " + "@skip(if: true) " * (DEFAULT_LIMITS.directives + 1) + "}", "50 directives"),
+        ("{ " + "a " * DEFAULT_LIMITS.document_tokens + "}", "2000 tokens"),
+        ("{ a }" + " " * DEFAULT_LIMITS.document_characters, "20000 characters"),
+        ("{ a }" + "\n#" * (DEFAULT_LIMITS.document_tokens + 1), "2000 tokens"),
         (nested(600), "nested too deeply"),
         ("{ a(b: " + "[" * 1_900 + ") }", "nested too deeply"),
         ("query ($a: " + "[" * 990 + "Int" + "]" * 990 + ") { a }", "nested too deeply"),
@@ -86,15 +87,15 @@ async def test_refusal_names_the_limit_that_a_document_exceeds(text: str, words:
 
 
 async def test_error_code_is_query_too_complex() -> None:
-    (error,) = (await read(nested(document_limits.MAX_DEPTH + 1))).errors
+    (error,) = (await read(nested(DEFAULT_LIMITS.depth + 1))).errors
     assert error.extensions == {"code": "QUERY_TOO_COMPLEX"}
 
 
 @pytest.mark.parametrize(
     "text",
     [
-        "{ " + "serverTime " * document_limits.MAX_ROOT_FIELDS + "}",
-        "{ " + " ".join(f"a{i}: serverTime" for i in range(document_limits.MAX_ROOT_FIELDS)) + "}",
+        "{ " + "serverTime " * DEFAULT_LIMITS.root_fields + "}",
+        "{ " + " ".join(f"a{i}: serverTime" for i in range(DEFAULT_LIMITS.root_fields)) + "}",
         get_introspection_query(
             descriptions=True,
             specified_by_url=True,
@@ -135,3 +136,29 @@ async def test_least_recently_used_document_is_dropped(monkeypatch: pytest.Monke
     await cache.get("{ c: serverTime }")
     assert await cache.get("{ a: serverTime }") is first
     assert await cache.get("{ b: serverTime }") is not second
+
+
+@pytest.mark.parametrize(
+    ("limits", "text", "refused"),
+    [
+        ({"depth": 3}, "{ concert { venue { name } } }", "{ concert { stock { tiers { held } } } }"),
+        ({"fields": 2}, "{ serverTime __typename }", "{ serverTime __typename a: __typename }"),
+        ({"aliases": 1}, "{ a: serverTime }", "{ a: serverTime b: serverTime }"),
+        ({"root_fields": 1}, "{ serverTime }", "{ serverTime __typename }"),
+        (
+            {"directives": 1},
+            "{ serverTime @skip(if: true) }",
+            "{ serverTime @skip(if: true) @include(if: true) }",
+        ),
+        ({"document_tokens": 5}, "{ serverTime }", "{ a: serverTime b: serverTime }"),
+        ({"document_characters": 14}, "{ serverTime }", "{  serverTime }"),
+    ],
+)
+async def test_each_configured_limit_allows_its_bound_and_refuses_more(
+    limits: dict[str, int], text: str, refused: str
+) -> None:
+    cache = make_cache(OperationLimits(**limits))
+    assert (await cache.get(text)).errors == ()
+    (error,) = (await cache.get(refused)).errors
+    assert (error.extensions or {})["code"] == "QUERY_TOO_COMPLEX"
+    assert (await make_cache().get(refused)).errors == ()

@@ -38,7 +38,7 @@ async def execute(engine: Engine, text: str | None) -> dict[str, object]:
 
 async def test_another_process_asks_for_the_text_again() -> None:
     first, second = build_engine(DocumentRules()), build_engine(DocumentRules())
-    answer = {"data": {"__typename": "Query"}}
+    answer = {"data": {"__typename": "Query"}, "extensions": {"cost": {"requested": 1, "limit": 30_000}}}
     assert await execute(first, TEXT) == answer
     assert "PERSISTED_QUERY_NOT_FOUND" in str(await execute(second, None))
     assert await execute(second, TEXT) == answer

@@ -141,7 +141,7 @@ async def test_introspection_with_variables_uses_them() -> None:
 
     for name in ("Tier", "Hold"):
         result = await schema.execute(Operation(text, {"name": name}, None), without_stores)
-        assert result.payload == {"data": {"__type": {"name": name}}}
+        assert result.payload["data"] == {"__type": {"name": name}}
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,7 @@ async def test_introspection_is_refused_with_its_own_code(document: str) -> None
 
 async def test_typename_is_allowed_without_introspection() -> None:
     result = await HIDDEN.executor.execute(Operation("{ __typename }", {}, None), WITHOUT_STORES)
-    assert result.payload == {"data": {"__typename": "Query"}}
+    assert result.payload["data"] == {"__typename": "Query"}
 
 
 @pytest.mark.parametrize(

@@ -16,14 +16,15 @@ from graphql import (
 from graphql.language import OperationDefinitionNode
 
 import schema
+from domain.limits.operations import DEFAULT_LIMITS, OperationLimits
 from resolvers.context import Context
-from schema import Operation
-from schema.execution.field_costs import LIST_LENGTHS, MAX_COST, build_cost_table
-from schema.execution.operation import MAX_INTROSPECTION_COST
+from schema import DocumentRules, Operation, build_engine
+from schema.execution.field_costs import LIST_LENGTHS, build_cost_table
 from schema.execution.operation_cost import build_operation_costs, is_list_of_objects
 
 SCHEMA = schema.CORE_SCHEMA
 TABLE = build_cost_table(SCHEMA)
+WITHOUT_STORES = Context(cast(Any, None), cast(Any, None), None, "test-request")
 EXAMPLES = (Path(__file__).parents[2] / "frontend" / "src" / "graphiql" / "examples.ts").read_text()
 PAGE = """{ concerts(first: 100) { pageInfo { hasNextPage endCursor } nodes {
     id slug name description venue { name city country } startsAt salesStartAt salesEndAt isOnSale status version
@@ -95,7 +96,7 @@ def test_every_listed_field_is_in_the_schema() -> None:
 
 
 def test_full_page_of_concerts_is_allowed() -> None:
-    assert cost(PAGE) <= MAX_COST
+    assert cost(PAGE) <= DEFAULT_LIMITS.cost
 
 
 def test_examples_in_graphiql_are_allowed() -> None:
@@ -108,7 +109,7 @@ def test_examples_in_graphiql_are_allowed() -> None:
     ]
 
     assert len(operations) > 5
-    assert max(map(cost, operations)) <= MAX_COST
+    assert max(map(cost, operations)) <= DEFAULT_LIMITS.cost
 
 
 def test_introspection_query_of_graphiql_is_allowed() -> None:
@@ -120,24 +121,45 @@ def test_introspection_query_of_graphiql_is_allowed() -> None:
         input_value_deprecation=True,
     )
 
-    assert MAX_COST < cost(text) <= MAX_INTROSPECTION_COST
+    assert DEFAULT_LIMITS.cost < cost(text) <= DEFAULT_LIMITS.introspection_cost
 
 
 async def test_costly_operation_is_refused_before_it_reads_anything() -> None:
     page = "concerts(first: $n) { nodes { id stock { version } tiers { available } } }"
     text = "query ($n: Int) { " + " ".join(f"a{number}: {page}" for number in range(20)) + " }"
-    without_stores = Context(cast(Any, None), cast(Any, None), None, "test-request")
 
-    result = await schema.execute(Operation(text, {"n": 100}, None), without_stores)
+    result = await schema.execute(Operation(text, {"n": 100}, None), WITHOUT_STORES)
 
     (error,) = cast("list[dict[str, Any]]", result.payload["errors"])
     assert not result.was_executed
     assert error["message"] == (
-        f"This operation costs 66,220, and the limit is {MAX_COST:,}; request shorter pages or fewer fields."
+        f"This operation costs 66,220, and the limit is {DEFAULT_LIMITS.cost:,}; request shorter pages or fewer fields."
     )
     assert error["extensions"] == {
         "code": "QUERY_TOO_COMPLEX",
         "cost": 66_220,
-        "limit": MAX_COST,
+        "limit": DEFAULT_LIMITS.cost,
         "requestId": "test-request",
     }
+
+
+async def test_configured_cost_allows_its_bound_and_refuses_more() -> None:
+    for limit, is_refused in ((11, False), (10, True)):
+        engine = build_engine(DocumentRules(limits=OperationLimits(cost=limit)))
+        result = await engine.executor.execute(Operation('{ node(id: "x") { id } }', {}, None), WITHOUT_STORES)
+        errors = cast("list[dict[str, Any]]", result.payload["errors"])
+        assert (errors[0]["extensions"]["code"] == "QUERY_TOO_COMPLEX") is is_refused
+
+
+@pytest.mark.parametrize(
+    ("text", "cost"),
+    [
+        ("{ serverTime }", {"requested": 1, "limit": 30_000}),
+        ("{ a: serverTime b: serverTime __typename }", {"requested": 3, "limit": 30_000}),
+        ('{ __type(name: "Tier") { name } }', {"requested": 2, "limit": 400_000}),
+    ],
+)
+async def test_answer_states_its_cost_and_the_limit(text: str, cost: dict[str, int]) -> None:
+    for _ in range(2):
+        result = await schema.execute(Operation(text, {}, None), WITHOUT_STORES)
+        assert result.payload["extensions"] == {"cost": cost}

@@ -57,5 +57,5 @@ async def test_room_settings_change_field_by_field(
     update_input = {"concertId": ids.of_concert(concert.id), "expectedVersion": expected_version, **given}
     context = FakeStores(concert).context(viewer("olivia", Role.ORGANIZER))
     answer = await execute(Operation(UPDATE, {"input": update_input}, None), context)
-    assert answer.payload == {"data": {"updateConcert": {"__typename": "UpdateConcertSuccess"}}}
+    assert answer.payload["data"] == {"updateConcert": {"__typename": "UpdateConcertSuccess"}}
     assert seen == [(changed, expected_version)]

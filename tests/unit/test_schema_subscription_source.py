@@ -169,7 +169,11 @@ async def test_unavailable_store_is_a_retryable_error() -> None:
 
 async def test_query_is_executed_immediately() -> None:
     started = await FakeService().start("query ($id: ID!) { concert(id: $id) { name } }")
-    assert started == OperationResult({"data": {"concert": {"name": CONCERT.terms.name}}}, was_executed=True)
+    payload = {
+        "data": {"concert": {"name": CONCERT.terms.name}},
+        "extensions": {"cost": {"requested": 11, "limit": 30_000}},
+    }
+    assert started == OperationResult(payload, was_executed=True)
 
 
 async def test_subscription_sent_as_a_query_names_the_right_transport() -> None:

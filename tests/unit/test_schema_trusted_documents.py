@@ -8,7 +8,7 @@ import pytest
 
 from app import create_app
 from schema import DocumentRules, TrustedDocumentsError, build_engine, hash_document
-from settings import Settings, SettingsError
+from settings import LimitSettings, Settings, SettingsError
 
 TIME = "query Time { serverTime }"
 PAGE = "concerts(first: 100) { nodes { tiers { available held sold } stock { version } } }"
@@ -66,6 +66,24 @@ def test_start_error_names_all_problems_with_their_ids(tmp_path: Path) -> None:
         "c",
         "c",
     ]
+
+
+@pytest.mark.parametrize(
+    ("limit", "words"),
+    [
+        (LimitSettings(cost=30), "operation Page costs 31, and the limit is 30"),
+        (LimitSettings(depth=2), "This document has more than 2 levels of nesting"),
+        (LimitSettings(document_characters=20), "This document has more than 20 characters"),
+    ],
+    ids=["cost", "depth", "characters"],
+)
+def test_document_above_a_configured_limit_is_named(tmp_path: Path, limit: LimitSettings, words: str) -> None:
+    text, file = "query Page { concerts { nodes { id } } }", tmp_path / "list.json"
+    file.write_bytes(orjson.dumps({hex_of(text): text}))
+    create_app(Settings(trusted_documents=file))
+    with pytest.raises(SettingsError) as caught:
+        create_app(Settings(trusted_documents=file, limit=limit))
+    assert words in str(caught.value)
 
 
 def test_missing_file_is_named(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ import pytest
 from domain.errors import OnsaleError, TemporarilyUnavailable
 from domain.holds import TicketRequest
 from domain.ids import ConcertId, HoldId
+from domain.limits.rates import CallRates, Rate
 from domain.lottery import Permutation
 from storage import scripts
 from storage.hot.events import EventStore, StoredEvent
@@ -23,8 +24,8 @@ from storage.hot.guarded_client import GuardedClient
 from storage.hot.holds import AlreadySold, HoldStore
 from storage.hot.hot_state import HotState
 from storage.hot.person_concerts import PersonConcerts
-from storage.hot.queues import LeaseExpired, QueueStore
-from storage.hot.rate_limits import RateLimits
+from storage.hot.queues import LeaseExpired, ProofMissing, QueueStore
+from storage.hot.rate_limits import CallCounter
 from storage.hot.script_client import Reply
 from storage.hot.snapshots import CHANGES_PAGE_SIZE, SnapshotStore
 from storage.scripts import Script, ScriptReplyError
@@ -35,6 +36,8 @@ Call = Callable[[Any], Awaitable[object]]
 ROOT = Path(__file__).parents[2]
 ID = HoldId("b" * 32)
 KEY, DIGEST = "k", "d"
+RATE = Rate(1, 1)
+RATES = CallRates(per_person=RATE)
 EVENT = StoredEvent("1-0", 1, {})
 HOLD = json.dumps(
     {
@@ -86,7 +89,8 @@ AFTER_WORD: dict[str, Any] = {
     "EVENTS": [b"-"],
     "ACKNOWLEDGED": [1],
     "DROPPED": [1],
-    "RATE_LIMITED": [1_000],
+    "RATE_LIMITED": [b"PERSON", 1_000],
+    "count_call RATE_LIMITED": [1_000],
     "CONCERTS": [CONCERT.id.encode()],
 }
 """The rest of a reply, by word; `script WORD` takes precedence over `WORD`."""
@@ -147,16 +151,16 @@ async def read_dead_letters(client: Any) -> None:
 
 CALLS: dict[Script, Call] = {
     scripts.HOLD_TICKETS: lambda client: holds(client).hold(
-        CONCERT.id, ID, [TicketRequest(TIER, 1)], person_id=ALICE, digest=DIGEST
+        CONCERT.id, ID, [TicketRequest(TIER, 1)], person_id=ALICE, digest=DIGEST, rates=RATES
     ),
     scripts.RELEASE_HOLD: lambda client: holds(client).release(CONCERT.id, ID, person_id=ALICE),
     scripts.BEGIN_PURCHASE: lambda client: holds(client).begin_purchase(
-        CONCERT.id, ID, person_id=ALICE, purchase_key=KEY, digest=DIGEST
+        CONCERT.id, ID, person_id=ALICE, purchase_key=KEY, digest=DIGEST, rates=RATES
     ),
     scripts.READ_HOLDS: lambda client: holds(client).get(CONCERT.id, ID),
     scripts.READ_PERSON: lambda client: holds(client).list_for_person(CONCERT.id, ALICE),
     scripts.READ_STOCK: lambda client: holds(client).read_stock(CONCERT.id),
-    scripts.JOIN_QUEUE: lambda client: queues(client).join(CONCERT.id, ALICE),
+    scripts.JOIN_QUEUE: lambda client: queues(client).join(CONCERT.id, ALICE, rates=RATES),
     scripts.LEAVE_QUEUE: lambda client: queues(client).leave(CONCERT.id, ALICE),
     scripts.HEARTBEAT: lambda client: queues(client).heartbeat(CONCERT.id, ALICE),
     scripts.CLAIM_PASS: lambda client: queues(client).claim(CONCERT.id, ALICE),
@@ -170,7 +174,7 @@ CALLS: dict[Script, Call] = {
     scripts.SYNC_PRESENCE: lambda client: queues(client).sync_presence(CONCERT.id, "process"),
     scripts.ADD_PERSON_CONCERT: lambda client: PersonConcerts(client).add(ALICE, CONCERT.id, expires_at=NOW),
     scripts.READ_PERSON_CONCERTS: lambda client: PersonConcerts(client).list(ALICE),
-    scripts.COUNT_ATTEMPT: lambda client: RateLimits(client).count_attempt("joins", "alice", limit=1, window_s=1),
+    scripts.COUNT_CALL: lambda client: CallCounter(client).count("logins", "203.0.113.7", RATE),
     scripts.APPLY_CONCERT: lambda client: HotState(client).apply_concert(CONCERT),
     scripts.RECORD_ORDER: lambda client: HotState(client).record_order(ORDER),
     scripts.LOWER_CAPACITY: lambda client: HotState(client).lower_capacity(
@@ -203,7 +207,7 @@ CALLS: dict[Script, Call] = {
     ids=lambda part: part.name if isinstance(part, Script) else part,
 )
 async def test_every_declared_word_has_a_branch(script: Script, word: str) -> None:
-    with contextlib.suppress(OnsaleError, AlreadySold, LeaseExpired):
+    with contextlib.suppress(OnsaleError, AlreadySold, LeaseExpired, ProofMissing):
         await CALLS[script](FakeClient(script, word))
 
 

@@ -3,12 +3,12 @@
 import pytest
 
 from domain.ids import PersonId
+from domain.limits.token_bucket import TokenBucket
 from subscriptions.interfaces import Rendered
 from subscriptions.sockets.active_operations import MAX_KEYS, LatestValue
 from subscriptions.sockets.close_codes import REASON_BYTES, shortened
 from subscriptions.sockets.connection_limits import ConnectionCounter, TooManyConnections
 from subscriptions.sockets.limits import Limits
-from subscriptions.sockets.token_bucket import TokenBucket
 
 
 def test_token_bucket_allows_a_burst_and_then_its_rate() -> None:

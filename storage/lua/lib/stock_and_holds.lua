@@ -28,7 +28,9 @@ local function take_units(tier, quantity, owner)
   end
   each_chunk(taken, function(...) redis.call('ZREM', FREE, ...) end)
   for number = next_new, next_new + missing - 1 do taken[#taken + 1] = string.format('%s:%d', tier, number) end
-  for _, unit in ipairs(taken) do redis.call('HSET', UNITS, unit, owner) end
+  local owners = {}
+  for _, unit in ipairs(taken) do owners[#owners + 1], owners[#owners + 2] = unit, owner end
+  each_chunk(owners, function(...) redis.call('HSET', UNITS, ...) end)
   return taken
 end
 

@@ -1,0 +1,1 @@
+"""Limits on what one client may cost: rates of calls, token buckets, and proofs of work."""

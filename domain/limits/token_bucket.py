@@ -1,0 +1,60 @@
+"""Token buckets, each of which allows a burst of tokens and then a fixed number per second."""
+
+from collections import OrderedDict
+
+from domain.limits.rates import Rate
+
+MAX_BUCKETS = 50_000
+"""The maximum number of buckets kept by key, about 10 MB. Beyond it, the one used longest ago is
+dropped; its key then starts with a full bucket.
+"""
+
+
+class TokenBucket:
+    __slots__ = ("_at_s", "_burst", "_per_s", "_tokens")
+
+    def __init__(self, per_s: float, *, burst: int, now_s: float) -> None:
+        self._per_s = per_s
+        self._burst = burst
+        self._tokens = float(burst)
+        self._at_s = now_s
+
+    def try_take(self, now_s: float) -> bool:
+        """Take one token if one is left, and return whether it was taken."""
+        self._tokens = min(self._burst, self._tokens + (now_s - self._at_s) * self._per_s)
+        self._at_s = now_s
+        if self._tokens < 1:
+            return False
+        self._tokens -= 1
+        return True
+
+    @property
+    def wait_s(self) -> float:
+        """The seconds from the last attempt until a token is left."""
+        return max(1 - self._tokens, 0.0) / self._per_s
+
+
+class TokenBuckets:
+    """One bucket for each key, such as a person or an address."""
+
+    def __init__(self, rate: Rate | None, *, limit: int = MAX_BUCKETS) -> None:
+        self._rate = rate
+        self._limit = limit
+        self._buckets: OrderedDict[str, TokenBucket] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._buckets)
+
+    def take(self, key: str, now_s: float) -> float:
+        """Take a token of this key. Return 0, or the seconds until one is left."""
+        if self._rate is None:
+            return 0.0
+        bucket = self._buckets.get(key)
+        if bucket is None:
+            rate = self._rate
+            bucket = self._buckets[key] = TokenBucket(rate.count / rate.seconds, burst=rate.count, now_s=now_s)
+            if len(self._buckets) > self._limit:
+                self._buckets.popitem(last=False)
+        else:
+            self._buckets.move_to_end(key)
+        return 0.0 if bucket.try_take(now_s) else bucket.wait_s

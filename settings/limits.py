@@ -1,0 +1,54 @@
+"""Settings of the limits on what one client may cost (`ONSALE_LIMIT_*`); see docs/limits.md.
+
+A rate is a count and a number of seconds, written as `20/60`, or None for no limit, written as
+`off`. The defaults are far above what people do: whole offices, and all customers of a mobile
+carrier, may share one address.
+"""
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from settings.reader import SettingsReader
+
+RateSetting: TypeAlias = tuple[int, int] | None
+
+
+@dataclass(frozen=True, slots=True)
+class LimitSettings:
+    joins_per_person: RateSetting = (20, 60)
+    joins_per_address: RateSetting = (3_000, 10)
+    holds_per_person: RateSetting = (60, 60)
+    holds_per_address: RateSetting = (3_000, 10)
+    purchases_per_person: RateSetting = (30, 60)
+    purchases_per_address: RateSetting = (3_000, 10)
+    hold_requests_per_person: RateSetting = (100, 10)
+    """Requests for holds that one process receives, including repeated ones."""
+    hold_requests_per_address: RateSetting = (5_000, 10)
+    logins_per_address: RateSetting = (3_000, 60)
+    streams: int = 20_000
+    """The maximum number of sockets and event streams per process."""
+    streams_per_address: int = 5_000
+    streams_per_person: int = 20
+    operations_per_socket: int = 50
+    message_bytes: int = 65_536
+    messages_per_second: int = 20
+    messages_burst: int = 120
+    cost: int = 30_000
+    """The maximum cost of an operation, in units of a plain field."""
+    introspection_cost: int = 400_000
+    document_characters: int = 20_000
+    document_tokens: int = 2_000
+    depth: int = 15
+    fields: int = 400
+    aliases: int = 30
+    directives: int = 50
+    root_fields: int = 20
+
+    @classmethod
+    def read(cls, reader: SettingsReader) -> "LimitSettings":
+        read: dict[str, Any] = {}
+        for field in dataclasses.fields(cls):
+            variable, default = f"LIMIT_{field.name.upper()}", getattr(cls(), field.name)
+            read[field.name] = (reader.number if isinstance(default, int) else reader.rate)(variable, default)
+        return cls(**read)

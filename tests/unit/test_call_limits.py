@@ -1,0 +1,64 @@
+"""Requests for holds are limited in the process, by token buckets of bounded number."""
+
+import pytest
+
+from domain.errors import RateLimited
+from domain.ids import PersonId
+from domain.limits.rates import CallRates, Rate, RateLimits, RateScope
+from domain.limits.token_bucket import TokenBuckets
+from resolvers.call_limits import CallLimits
+
+ANN, BEN = PersonId("ann"), PersonId("ben")
+OFFICE = "203.0.113.7"
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now_s = 100.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+def limits(per_person: Rate | None = None, per_address: Rate | None = None) -> tuple[CallLimits, Clock]:
+    clock = Clock()
+    return CallLimits(RateLimits(hold_requests=CallRates(per_person, per_address)), clock=clock), clock
+
+
+def refusal(of: CallLimits, who: PersonId, address: str | None = OFFICE) -> tuple[RateScope, int | None] | None:
+    try:
+        of.count_hold_request(who, address)
+    except RateLimited as error:
+        return error.scope, error.retry_after_s
+    return None
+
+
+def test_person_is_refused_above_the_rate_and_told_when_to_try_again() -> None:
+    of, clock = limits(per_person=Rate(2, 10))
+    assert [refusal(of, ANN) for _ in range(3)] == [None, None, (RateScope.PERSON, 5)]
+    assert refusal(of, BEN) is None
+    clock.now_s += 5
+    assert [refusal(of, ANN) for _ in range(2)] == [None, (RateScope.PERSON, 5)]
+
+
+def test_refused_person_spends_nothing_of_the_address() -> None:
+    of, _ = limits(Rate(1, 10), Rate(2, 10))
+    assert [refusal(of, ANN) for _ in range(20)] == [None] + [(RateScope.PERSON, 10)] * 19
+    assert [refusal(of, PersonId(who)) for who in ("ben", "cyd")] == [None, (RateScope.ADDRESS, 5)]
+    assert refusal(of, PersonId("dan"), None) is None
+
+
+def test_nothing_is_limited_by_default() -> None:
+    of = CallLimits()
+    assert [refusal(of, ANN) for _ in range(1_000)] == [None] * 1_000
+
+
+def test_beyond_the_bound_the_bucket_used_longest_ago_is_dropped() -> None:
+    buckets = TokenBuckets(Rate(1, 10), limit=3)
+    for key in ("a", "b", "c"):
+        assert buckets.take(key, 0.0) == 0
+    assert buckets.take("a", 0.0) == pytest.approx(10)
+    assert buckets.take("d", 0.0) == 0
+    assert len(buckets) == 3
+    assert [buckets.take(key, 0.0) > 0 for key in ("a", "c", "d")] == [True, True, True]
+    assert buckets.take("b", 0.0) == 0
