@@ -1,4 +1,4 @@
-"""Clients retry unanswered requests, record each answer once, and distinguish faults from lost sockets."""
+"""Clients retry unanswered requests, record each answer once, and report lost sockets as such."""
 
 import asyncio
 from collections.abc import Callable, Mapping

@@ -103,7 +103,9 @@ def test_ignorable_character_is_refused_where_it_has_no_effect(form: str) -> Non
     letters += [chr(code) for code in range(0xE0000, 0xE1000)]
     visible = {"❤": "\ufe00\ufe0e\ufe0f", "葛": IDEOGRAPHIC}.get(form[0], "")
     assert len(letters) > 4_096
-    assert [ascii(letter) for letter in letters if letter not in visible and not line_messages(form.format(letter))] == []
+    assert [
+        ascii(letter) for letter in letters if letter not in visible and not line_messages(form.format(letter))
+    ] == []
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Imports go in only one direction, and third-party packages are imported only where the table allows."""
+"""Imports go in one direction, and third-party packages are imported only where allowed."""
 
 import ast
 import sys
