@@ -87,7 +87,7 @@ sbom: .venv/dev.stamp ## write the software bill of materials to build/sbom (Cyc
 	@$(NEEDS_NODE); npm --prefix frontend sbom --sbom-format cyclonedx --omit dev --package-lock-only > build/sbom/pages.json
 	@ls -l build/sbom
 
-audit-packages: .venv/dev.stamp ## look up known vulnerabilities in everything that ships (needs the internet)
+audit-packages: .venv/dev.stamp ## check everything that ships for known vulnerabilities (needs the internet)
 	@$(BIN)/uv tool run --quiet pip-audit@2.10.1 --requirement requirements.lock --require-hashes --disable-pip --strict
 	@$(NEEDS_NODE); npm --prefix frontend audit --omit=dev --package-lock-only
 
@@ -121,7 +121,7 @@ define MAKE_VENV
 if ! command -v $(PYTHON) > /dev/null; then \
   echo 'Python is missing. Debian, Ubuntu: apt-get install python3 python3-venv'; exit 1; fi; \
 if ! $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then \
-  echo "Onsale needs Python 3.11 or later, and $(PYTHON) is $$($(PYTHON) --version). Name another one: make PYTHON=python3.12 …"; exit 1; fi; \
+  echo "Onsale needs Python 3.11 or later, and $(PYTHON) is $$($(PYTHON) --version). Choose another one: make PYTHON=python3.12 …"; exit 1; fi; \
 if ! $(BIN)/python -m pip --version > /dev/null 2>&1 && ! $(PYTHON) -m venv --clear .venv; then \
   rm -rf .venv; echo 'The venv module is missing. Debian, Ubuntu: apt-get install python3-venv'; exit 1; fi
 endef
@@ -140,12 +140,12 @@ NEEDS_NODE := $(HAS_NODE) || { echo 'The pages need Node.js 20.19 or later with 
 
 frontend/dist/graphiql.html: frontend/node_modules/.package-lock.json $(shell find frontend/src frontend/*.* -type f)
 	@$(NEEDS_NODE)
-	@$(STEP) 'Building GraphiQL: about half a minute, after each change of the pages' --into frontend/dist -- \
+	@$(STEP) 'Building GraphiQL: about half a minute, after each change to the pages' --into frontend/dist -- \
 	  npm --prefix frontend run --silent build
 
 frontend/node_modules/.package-lock.json: frontend/package-lock.json
 	@$(NEEDS_NODE)
-	@$(STEP) 'Installing the build tools of GraphiQL, once: about half a minute and 250 MB' --into frontend/node_modules -- \
+	@$(STEP) 'Installing the build tools for GraphiQL, once: about half a minute and 250 MB' --into frontend/node_modules -- \
 	  npm --prefix frontend ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
 

@@ -51,13 +51,13 @@ STORIES: dict[str, dict[str, object]] = {
     "leavingTheQueue": {
         "whenItEnded": 1,
         "halfAMinuteLater": 1,
-        "onceJoinedAgain": 2,
+        "afterRejoining": 2,
         "running": ["queuePosition", "stockChanged"],
     },
     "signingOutAndIn": {
         "subscribes": [2, 3, 4],
         "signedIn": ["queuePosition", "stockChanged"],
-        "inTheEnd": 4,
+        "atTheEnd": 4,
         "signedOut": ["stockChanged"],
     },
     "retryingARefusedSubscription": {"withinTenSeconds": 0},

@@ -1,4 +1,4 @@
-"""Common client habits: empty names, and tokens on the upgrade."""
+"""Common client habits: empty names, and tokens in the upgrade request."""
 
 from typing import Any
 
@@ -61,7 +61,7 @@ async def test_empty_name_is_refused_if_there_are_two_operations(shop: Shop) -> 
         assert message_and_code(errors)[1] == "BAD_USER_INPUT"
 
 
-# A token on the upgrade request
+# A token in the upgrade request
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ async def test_empty_name_is_refused_if_there_are_two_operations(shop: Shop) -> 
         ("?concert=x", {}, False),
     ],
 )
-async def test_token_on_the_upgrade_gets_a_hint_to_use_connection_init(
+async def test_token_in_the_upgrade_gets_a_hint_to_use_connection_init(
     shop: Shop, query: str, headers: dict[str, str], is_hinted: bool
 ) -> None:
     url = str(shop.client.base_url.join(f"/graphql{query}")).replace("http", "ws", 1)

@@ -150,7 +150,9 @@ async def test_too_large_request_is_answered_before_it_is_fully_sent(shop: Shop)
         await writer.wait_closed()
 
 
-async def test_client_that_leaves_in_the_middle_causes_no_warning(shop: Shop, caplog: pytest.LogCaptureFixture) -> None:
+async def test_client_that_disconnects_mid_request_causes_no_warning(
+    shop: Shop, caplog: pytest.LogCaptureFixture
+) -> None:
     url = shop.client.base_url
     _, writer = await asyncio.open_connection(url.host, url.port)
     with caplog.at_level(logging.INFO):

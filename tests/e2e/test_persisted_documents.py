@@ -46,7 +46,7 @@ async def shop_without_hashes(shared_valkey: ServerProcess, shared_mongod: Serve
 
 @pytest.mark.parametrize("by", [None, "alice"])
 @pytest.mark.parametrize("transport", TRANSPORTS)
-async def test_hash_runs_its_document_once_the_text_was_sent(shop: Shop, transport: str, by: str | None) -> None:
+async def test_hash_runs_its_document_once_the_text_has_been_sent(shop: Shop, transport: str, by: str | None) -> None:
     document = new_document()
     extensions = apollo_hash(document)
     assert error_of(await send_over(transport, shop, {"extensions": extensions}, by=by)) == NOT_FOUND
@@ -57,7 +57,7 @@ async def test_hash_runs_its_document_once_the_text_was_sent(shop: Shop, transpo
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
 @pytest.mark.parametrize("prefix", ["sha256:", ""])
-async def test_document_id_names_a_document_as_its_hash_does(shop: Shop, transport: str, prefix: str) -> None:
+async def test_document_id_works_like_the_hash(shop: Shop, transport: str, prefix: str) -> None:
     document = new_document("query A { __typename } query B { b: __typename }")
     request = {"documentId": prefix + hash_document(document).hex(), "operationName": "B"}
     assert error_of(await send_over(transport, shop, request)) == NOT_FOUND
@@ -95,7 +95,7 @@ async def test_refused_document_is_not_registered(shop: Shop, transport: str, te
     assert not await is_known(shop, document)
 
 
-async def test_document_longer_than_the_cache_keeps_runs_by_its_hash(shop: Shop) -> None:
+async def test_document_too_long_for_the_cache_runs_by_its_hash(shop: Shop) -> None:
     document = new_document("{ __typename }" + " " * 19_000)
     request = {"extensions": apollo_hash(document)}
     assert await send_over("POST", shop, request | {"query": document}) == TYPENAME

@@ -33,7 +33,7 @@ async def test_completed_operations_do_not_count() -> None:
         assert len(server.runner.open) == 1
 
 
-async def test_cancelled_operations_that_still_run_pause_the_reading() -> None:
+async def test_cancelled_operations_that_still_run_pause_reading() -> None:
     async with sockets(Limits(operations_per_socket=2)) as server, server.signed_in() as client:
         server.runner.gate.clear()
         sent = []

@@ -87,7 +87,7 @@ async def test_unusable_token_closes_the_socket(given: object, code: int, reason
 
 
 @pytest.mark.parametrize("name", ["Authorization", "authorization"])
-async def test_operations_run_as_the_person_of_the_token(name: str) -> None:
+async def test_operations_run_as_the_person_in_the_token(name: str) -> None:
     async with sockets() as server, server.client() as client:
         await client.send(INIT | {"payload": {name: "bearer alice"}})
         assert await client.receive() == ACK

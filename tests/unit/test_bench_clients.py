@@ -1,4 +1,4 @@
-"""Clients retry unanswered requests, record each answer once, and tell faults from lost sockets."""
+"""Clients retry unanswered requests, record each answer once, and report lost sockets as such."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -32,12 +32,12 @@ def errors(code: str, **extensions: object) -> list[dict[str, object]]:
 def serve(answers: list[Answer], requests: list[httpx2.Request]) -> Callable[[httpx2.Request], httpx2.Response]:
     def answer(request: httpx2.Request) -> httpx2.Response:
         requests.append(request)
-        following = answers.pop(0)
-        if isinstance(following, Exception):
-            raise following
-        if isinstance(following, int):
-            return httpx2.Response(following)
-        return httpx2.Response(200, content=orjson.dumps(following))
+        next_answer = answers.pop(0)
+        if isinstance(next_answer, Exception):
+            raise next_answer
+        if isinstance(next_answer, int):
+            return httpx2.Response(next_answer)
+        return httpx2.Response(200, content=orjson.dumps(next_answer))
 
     return answer
 

@@ -31,10 +31,10 @@ PROCESS_SETTINGS = {"set_threshold", "setrlimit", "new_event_loop", "set_event_l
 @pytest.fixture
 def process() -> Iterator[None]:
     """Restore the limits of this process, which the program under test may change."""
-    collected_after, files = gc.get_threshold(), resource.getrlimit(resource.RLIMIT_NOFILE)
+    thresholds, file_limits = gc.get_threshold(), resource.getrlimit(resource.RLIMIT_NOFILE)
     yield
-    gc.set_threshold(*collected_after)
-    resource.setrlimit(resource.RLIMIT_NOFILE, files)
+    gc.set_threshold(*thresholds)
+    resource.setrlimit(resource.RLIMIT_NOFILE, file_limits)
 
 
 @pytest.mark.usefixtures("process")
@@ -42,8 +42,8 @@ def test_bench_queue_configures_its_process_like_a_server(monkeypatch: pytest.Mo
     seen: list[object] = []
 
     async def measure(*_: object) -> None:
-        files, most_files = resource.getrlimit(resource.RLIMIT_NOFILE)
-        seen.extend([type(asyncio.get_running_loop()).__module__, gc.get_threshold(), files == most_files])
+        soft_limit, hard_limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+        seen.extend([type(asyncio.get_running_loop()).__module__, gc.get_threshold(), soft_limit == hard_limit])
         raise NotMeasured("stop here")
 
     monkeypatch.setattr(bench_queue, "measure", measure)
@@ -54,16 +54,16 @@ def test_bench_queue_configures_its_process_like_a_server(monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize("folder", ["app.py", "web", "workers", "bench", "proofs", "tests/support"])
 def test_only_web_server_changes_process_settings(folder: str) -> None:
-    setting = {
+    uses = {
         f"{path.relative_to(ROOT).as_posix()}: {node.attr}"
         for path in sorted([ROOT / folder] if folder.endswith(".py") else (ROOT / folder).rglob("*.py"))
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Attribute) and node.attr in PROCESS_SETTINGS
     }
-    assert {place for place in setting if not place.startswith("web/server.py")} == set()
+    assert {place for place in uses if not place.startswith("web/server.py")} == set()
 
 
-def test_hub_of_bench_queue_has_the_settings_of_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bench_queue_hub_has_the_settings_of_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ticks, "Settings", lambda: Settings(push_tick_ms=30, push_intervals=((9, 0), (None, 70))))
     monkeypatch.setattr(ticks, "Hub", lambda *parts, **settings: (parts, settings))
     queue: Any = SimpleNamespace(stores=SimpleNamespace(queues="queues"))
@@ -97,5 +97,5 @@ def test_frame_server_yields_as_often_as_the_hub() -> None:
     assert vars(frame_server)["TimeSlice"] is TimeSlice
 
 
-def test_shop_for_tests_has_the_body_limit_of_the_server() -> None:
+def test_test_shop_has_the_servers_body_limit() -> None:
     assert Settings().max_body_bytes == shop.MAX_BODY_BYTES

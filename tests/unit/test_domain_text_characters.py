@@ -1,4 +1,4 @@
-"""Which characters lines and blocks of text refuse, and how texts are stored."""
+"""Characters that lines and blocks of text refuse, and the form in which texts are stored."""
 
 import re
 
@@ -101,9 +101,11 @@ def test_line_accepts_every_script_and_emoji(text: str) -> None:
 def test_ignorable_character_is_refused_where_it_has_no_effect(form: str) -> None:
     letters = [chr(code) for code in range(0x20000) if re.match(f"[{IGNORABLE}]", chr(code))]
     letters += [chr(code) for code in range(0xE0000, 0xE1000)]
-    shows = {"❤": "\ufe00\ufe0e\ufe0f", "葛": IDEOGRAPHIC}.get(form[0], "")
+    visible = {"❤": "\ufe00\ufe0e\ufe0f", "葛": IDEOGRAPHIC}.get(form[0], "")
     assert len(letters) > 4_096
-    assert [ascii(letter) for letter in letters if letter not in shows and not line_messages(form.format(letter))] == []
+    assert [
+        ascii(letter) for letter in letters if letter not in visible and not line_messages(form.format(letter))
+    ] == []
 
 
 @pytest.mark.parametrize(

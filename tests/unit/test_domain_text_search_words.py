@@ -76,7 +76,7 @@ def test_city_key_ignores_marks_and_case() -> None:
 
 
 @pytest.mark.parametrize(
-    ("writing", "city"),
+    ("spelling", "city"),
     [
         ("l\u2019aquila", "L'Aquila"),
         ("l aquila", "L'Aquila"),
@@ -86,6 +86,6 @@ def test_city_key_ignores_marks_and_case() -> None:
         ("+++", "+++"),
     ],
 )
-def test_city_key_ignores_punctuation(writing: str, city: str) -> None:
-    assert city_key(writing) == city_key(city)
-    assert city_key(writing) != city_key(f"{city} 2")
+def test_city_key_ignores_punctuation(spelling: str, city: str) -> None:
+    assert city_key(spelling) == city_key(city)
+    assert city_key(spelling) != city_key(f"{city} 2")

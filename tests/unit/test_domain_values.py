@@ -69,9 +69,9 @@ def test_every_state_has_its_transitions() -> None:
 def test_settings_error_names_every_problem() -> None:
     with pytest.raises(SettingsError) as refusal:
         Settings.from_env({"ONSALE_ENV": "production", "ONSALE_PORT": "-1", "ONSALE_LOG_FORMAT": "xml"})
-    words = str(refusal.value)
+    message = str(refusal.value)
     for name in ("ONSALE_PORT", "ONSALE_LOG_FORMAT", "ONSALE_REDIS_URL", "ONSALE_MONGO_URL", "ONSALE_PUBLIC_URL"):
-        assert name in words
+        assert name in message
 
 
 def test_settings_have_defaults_for_development() -> None:

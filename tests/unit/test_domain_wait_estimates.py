@@ -1,4 +1,4 @@
-"""Wait estimates: exact values where the limits decide, and properties of every queue."""
+"""Wait estimates: exact values where the caps decide them, and properties of every queue."""
 
 from dataclasses import replace
 from itertools import pairwise
@@ -92,7 +92,7 @@ def test_raised_rate_applies_immediately() -> None:
     assert p50(700, flow, slots=2_000, per_minute=600, taken=300) == 56
 
 
-def test_no_estimate_before_enough_slots_became_free() -> None:
+def test_no_estimate_before_enough_slots_have_been_freed() -> None:
     flow = RoomFlow(now_s=NOW_S, opened_s=NOW_S - 20, joined=500, called=100, called_lately=slices(s2=100))
     assert p50(1, flow, slots=100, per_minute=600) is None
     # Four free slots out of a hundred are still too few.

@@ -1,4 +1,4 @@
-"""Imports point one way, and third-party packages are imported only where the table allows."""
+"""Imports go in one direction, and third-party packages are imported only where allowed."""
 
 import ast
 import sys
@@ -125,7 +125,7 @@ def misplaced_packages(place: str, source: str) -> set[str]:
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_imports_point_one_way(path: Path) -> None:
+def test_imports_go_in_only_one_direction(path: Path) -> None:
     assert broken_layers(path.relative_to(ROOT).as_posix(), path.read_text()) == set()
 
 

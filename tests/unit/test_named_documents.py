@@ -1,4 +1,4 @@
-"""Each Markdown document that is named in a source file exists."""
+"""Each Markdown document that a source file mentions exists."""
 
 import re
 from pathlib import Path
@@ -15,7 +15,7 @@ SOURCES = [
 DOCUMENTS = {path.name for folder in (ROOT, ROOT / "docs", ROOT / "docs" / "adr") for path in folder.glob("*.md")}
 
 
-def test_each_document_that_a_source_names_exists() -> None:
+def test_each_document_that_a_source_file_mentions_exists() -> None:
     named = {
         (str(path.relative_to(ROOT)), name)
         for path in SOURCES

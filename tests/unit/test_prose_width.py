@@ -1,4 +1,4 @@
-"""Prose in Markdown and in Lua comments has at most 100 columns.
+"""Prose in Markdown and in Lua comments is at most 100 columns wide.
 
 The linter checks Python. Tables, code blocks, link targets and lines of one word are exempt.
 """
@@ -58,7 +58,7 @@ def find_files(suffix: str) -> list[Path]:
 
 
 @pytest.mark.parametrize(("suffix", "prose"), [(".md", markdown_prose), (".lua", lua_prose)])
-def test_prose_has_at_most_100_columns(suffix: str, prose: Prose) -> None:
+def test_prose_is_at_most_100_columns_wide(suffix: str, prose: Prose) -> None:
     files = find_files(suffix)
     wide = [f"{path.relative_to(ROOT)}:{number}" for path in files for number in wide_lines(prose(path.read_text()))]
     assert len(files) > 20

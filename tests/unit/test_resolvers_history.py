@@ -51,7 +51,7 @@ async def test_concerts_requested_together_are_counted_together() -> None:
     assert fake.orders.reads == [["aaaa", "bbbb"]]
 
 
-async def test_counts_are_kept_for_an_hour_and_for_one_version() -> None:
+async def test_counts_are_cached_for_an_hour_and_for_one_version() -> None:
     now = 0.0
     fake, counts = FakeStores(), SoldCounts(clock=lambda: now)
     for concert in (A, A, replace(A, version=A.version + 1)):

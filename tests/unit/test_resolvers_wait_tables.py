@@ -40,7 +40,7 @@ TABLE = build_wait_table(
 
 @dataclass
 class FakeStores:
-    """Stores whose `read_queue` answers once the gate is open; `now_s` is the clock."""
+    """Stores whose `read_room` answers once the gate is open; `now_s` is the clock."""
 
     reads: list[ConcertId] = field(default_factory=list)
     gate: asyncio.Event = field(default_factory=asyncio.Event)

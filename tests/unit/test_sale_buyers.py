@@ -1,4 +1,4 @@
-"""Buyers record every answer that must never occur, and no answer from a correct server."""
+"""Buyers record every answer that must never occur, and nothing if the server is correct."""
 
 import asyncio
 import time

@@ -40,11 +40,11 @@ class FakeServer:
 async def test_concert_is_closed_however_the_sale_ends(failure: BaseException | None) -> None:
     server = FakeServer(CLOSED)
     with contextlib.suppress(RuntimeError, asyncio.CancelledError):
-        async with closed_at_the_end(server.client, "c", "of olivia"):
+        async with closed_at_the_end(server.client, "c", "olivia's token"):
             assert server.asked == []
             if failure is not None:
                 raise failure
-    assert server.asked == [({"input": {"concertId": "c"}}, "of olivia")]
+    assert server.asked == [({"input": {"concertId": "c"}}, "olivia's token")]
 
 
 @pytest.mark.parametrize("answer", [None, Denied("UNAUTHENTICATED", "expired"), {"code": "NOT_FOUND", "message": "m"}])
@@ -52,6 +52,6 @@ async def test_concert_that_could_not_be_closed_is_reported(
     answer: JsonObject | Denied | None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(closing, "CLOSE_WITHIN_S", 0.0)
-    async with closed_at_the_end(FakeServer(answer).client, "c", "of olivia"):
+    async with closed_at_the_end(FakeServer(answer).client, "c", "olivia's token"):
         pass
     assert "the concert c is still on sale" in capsys.readouterr().err

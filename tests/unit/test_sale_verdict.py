@@ -72,7 +72,7 @@ def test_failed_sale_names_its_failure(failed: Result, reason: str) -> None:
     assert report(PLAN, failed).endswith(f"\nFAILED: {reason}")
 
 
-def test_goal_is_the_stock_or_the_demand_of_the_buyers() -> None:
+def test_goal_is_the_smaller_of_stock_and_demand() -> None:
     others = (person(BuyerBehavior.GIVES_UP), person(queue=QueueBehavior.LEAVES))
     assert Plan((person(), person(), *others), stock=10, room=NO_ROOM, limit_s=60.0).goal == 8
     assert PLAN.goal == 10

@@ -15,7 +15,7 @@ WITHOUT_STORES = Context(cast(Any, None), cast(Any, None), None, "test-request")
 
 
 def copy_of(text: str) -> str:
-    """Return an equal string that is another object, as each request brings one."""
+    """Return an equal string that is a new object, like the one in each request."""
     return "".join(list(text))
 
 

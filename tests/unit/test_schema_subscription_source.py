@@ -209,9 +209,9 @@ async def test_person_id_that_contains_a_role_does_not_share_a_group() -> None:
 
 
 async def test_order_of_variables_does_not_split_a_group() -> None:
-    forth = await source(OPTIONAL_TIERS, id=CONCERT_ID, tiers=True)
-    back = await source(OPTIONAL_TIERS, tiers=True, id=CONCERT_ID)
-    assert forth.group == back.group
+    one = await source(OPTIONAL_TIERS, id=CONCERT_ID, tiers=True)
+    other = await source(OPTIONAL_TIERS, tiers=True, id=CONCERT_ID)
+    assert one.group == other.group
 
 
 async def test_default_value_does_not_split_a_group() -> None:

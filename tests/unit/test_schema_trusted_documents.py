@@ -45,7 +45,7 @@ def test_id_may_have_a_prefix_and_capital_letters(tmp_path: Path, id_: str) -> N
         ({hex_of(COSTLY): COSTLY}, "operation Costly costs "),
     ],
 )
-def test_problem_of_a_document_is_named(tmp_path: Path, listed: Any, words: str) -> None:
+def test_error_names_the_problem(tmp_path: Path, listed: Any, words: str) -> None:
     with pytest.raises(TrustedDocumentsError) as caught:
         build(tmp_path, listed)
     assert words in str(caught.value)
@@ -86,6 +86,6 @@ def test_document_above_a_configured_limit_is_named(tmp_path: Path, limit: Limit
     assert words in str(caught.value)
 
 
-def test_missing_file_is_named(tmp_path: Path) -> None:
+def test_error_names_a_missing_file(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="cannot be read: No such file or directory"):
         create_app(Settings(trusted_documents=tmp_path / "none.json"))

@@ -1,4 +1,4 @@
-"""Cursors keep the time that separates past concerts from the others; forgeries are refused."""
+"""Cursors contain the time that separates past from upcoming concerts; forgeries are refused."""
 
 from base64 import urlsafe_b64encode
 from datetime import UTC, datetime, timedelta

@@ -66,10 +66,10 @@ async def test_every_caller_gets_the_error_and_the_next_call_reads_again() -> No
 
 async def test_closing_the_owner_cancels_a_read_in_progress() -> None:
     flights, owner, read = SingleFlight[str, int](), DetachedTasks(), Read()
-    callers = asyncio.create_task(flights.run("a", read, owner=owner))
+    caller = asyncio.create_task(flights.run("a", read, owner=owner))
     await wait_until(lambda: read.count, what="the read")
     await owner.aclose(patience_s=0)
-    assert isinstance((await asyncio.gather(callers, return_exceptions=True))[0], asyncio.CancelledError)
+    assert isinstance((await asyncio.gather(caller, return_exceptions=True))[0], asyncio.CancelledError)
 
 
 async def test_full_owner_refuses_and_keeps_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,7 +23,7 @@ def is_allowed(origin: str, host: str = "tickets.example", *, in_development: bo
         ("https://x:8443", "x:8443"),
         ("https://[::1]", "[::1]:443"),
         ("https://shop.example:443", "x"),
-        # React Native makes up the origin, and a proxy may end TLS.
+        # React Native makes up the origin, and a proxy may terminate TLS.
         ("https://x", "x:80"),
         ("http://x", "x:443"),
         ("wss://x:443", "x"),
@@ -60,7 +60,7 @@ def test_another_port_is_another_origin(origin: str, host: str) -> None:
         "http://app.localhost:3000",
     ],
 )
-def test_pages_of_this_machine_are_allowed_in_development(origin: str) -> None:
+def test_pages_from_this_machine_are_allowed_in_development(origin: str) -> None:
     assert is_allowed(origin, in_development=True)
     assert not is_allowed(origin)
 

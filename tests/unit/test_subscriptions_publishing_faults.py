@@ -148,7 +148,7 @@ async def test_person_who_disconnects_during_a_refresh_is_no_longer_read() -> No
     leaves = add_subscriber(publisher, SnapshotRecorder(queue_topic(50)))
     await publisher.run_once()
     stays.on_render = lambda: publisher.remove(leaves)
-    # The change names no person, as when this process learns late that a worker opened the queue.
+    # The change lists no person, as when this process learns late that a worker opened the queue.
     queue.serving = 50
     queue.version += 1
     await publisher.run_once()

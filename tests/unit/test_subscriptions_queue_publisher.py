@@ -129,7 +129,7 @@ async def test_every_person_is_updated_while_the_queue_keeps_moving() -> None:
     assert Counter(recorder.queue().room.version for recorder in recorders)[versions[-1]] == MAX_PER_REFRESH
 
 
-async def test_entry_that_ended_without_being_named_is_read_again() -> None:
+async def test_entry_that_ended_without_being_listed_is_read_again() -> None:
     queue = FakeQueue(people=1_000)
     publisher = make_publisher(queue, EVERY_REFRESH)
     recorders = add_people(publisher, *range(500, 800))
@@ -173,7 +173,7 @@ async def test_grace_period_is_published_to_all_with_a_deadline() -> None:
     assert {len(recorder.snapshots) for recorder in waiting} == {1}
 
 
-async def test_changes_older_than_those_named_are_found_by_reading_all() -> None:
+async def test_changes_older_than_the_listed_ones_are_found_by_reading_all() -> None:
     queue = FakeQueue(people=1_000)
     publisher = make_publisher(queue)
     recorders = add_people(publisher, *range(500, 600))
@@ -217,7 +217,7 @@ async def test_end_of_an_entry_is_published_once() -> None:
     queue.change("p500", EntryState.LEFT)
     for _ in range(3):
         queue.move()
-        # The person is named again, for example because their hold ends after the entry.
+        # The person is listed again, for example because their hold ends after the entry.
         queue.change("p500", EntryState.LEFT)
         await refresh(publisher, queue)
     assert len(recorder.snapshots) == 2

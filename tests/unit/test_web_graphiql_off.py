@@ -1,4 +1,4 @@
-"""Without GraphiQL, pages for browsers show neither it nor anything of the schema."""
+"""Without GraphiQL, pages for browsers show neither it nor any part of the schema."""
 
 from pathlib import Path
 
@@ -48,5 +48,5 @@ async def test_home_page_has_an_example_with_graphiql(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("settings", [PRODUCTION, Settings()])
-def test_banner_names_graphiql_only_where_it_is(settings: Settings) -> None:
+def test_banner_names_graphiql_only_where_it_is_served(settings: Settings) -> None:
     assert ("GraphiQL" in home.banner(settings)) is settings.allows_graphiql

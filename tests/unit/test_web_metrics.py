@@ -1,4 +1,4 @@
-"""Only the named networks may read `/metrics`."""
+"""Only the configured networks may read `/metrics`."""
 
 import httpx2
 import pytest

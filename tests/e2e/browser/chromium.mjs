@@ -51,7 +51,7 @@ export class Browser {
     await Promise.all(pages.map((page, number) => this.screenshot(page, `${name}-${number + 1}`)));
   }
 
-  // Drops the errors that the story caused on purpose.
+  // Drops the errors with this text, which the story caused on purpose.
   dropErrors(text) {
     this.errors = this.errors.filter((error) => !error.includes(text));
   }
@@ -62,11 +62,6 @@ export class Browser {
 
   async close() {
     await this.chromium.close();
-  }
-
-  // Drops the errors with this text, which the story causes on purpose.
-  dropExpectedErrors(text) {
-    this.errors = this.errors.filter((error) => !error.includes(text));
   }
 
   report() {

@@ -25,7 +25,7 @@ export const stories = {
     const page = await Page.open(await browser.openPerson(), url);
     const { data } = await page.run('Catalog');
     await page.untilResultShows('"isOnSale": true');
-    await browser.screenshot(page.tab, 'catalogue');
+    await browser.screenshot(page.tab, 'catalog');
     const anonymous = await page.run('Me');
     await page.openTab('HoldTickets');
     await page.start();
@@ -126,7 +126,7 @@ export const stories = {
     await page.run('JoinQueue');
     await page.untilLiveLineShows('it is your turn');
     await page.passHalfAMinute();
-    seen.onceJoinedAgain = await countSubscribes(page, 'queuePosition');
+    seen.afterRejoining = await countSubscribes(page, 'queuePosition');
     seen.running = await runningFields(page);
     await leaveElsewhere();
     return seen;
@@ -153,7 +153,7 @@ export const stories = {
     await page.signOut();
     await untilOnlyTheseRun(page, 'stockChanged');
     await page.passHalfAMinute();
-    seen.inTheEnd = await countSubscribes(page, 'queuePosition');
+    seen.atTheEnd = await countSubscribes(page, 'queuePosition');
     seen.signedOut = await runningFields(page);
     return seen;
   },
@@ -209,8 +209,8 @@ export const stories = {
     await page.start();
     await page.untilResultShows('answered with status 502');
     shown.push(await page.result());
-    browser.dropExpectedErrors('net::ERR_CONNECTION_REFUSED');
-    browser.dropExpectedErrors('502 (Bad Gateway)');
+    browser.dropErrors('net::ERR_CONNECTION_REFUSED');
+    browser.dropErrors('502 (Bad Gateway)');
     return { stacks: shown.filter((text) => text.includes('stack')).length };
   },
 

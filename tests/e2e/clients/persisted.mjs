@@ -1,7 +1,7 @@
-// Runs the operations of persisted queries with Apollo Client, urql, graphql-ws and graphql-sse,
-// each of them twice, and prints one line of JSON for each: what the client received, and what it
-// sent: the method, and whether it sent the document or only its hash. The last argument makes the
-// documents of this run different from those of other runs.
+// Runs persisted operations with Apollo Client, urql, graphql-ws and graphql-sse, each twice, and
+// prints one line of JSON for each run: what the client received, and what it sent (the method, and
+// the document unless it sent only the hash). The last argument makes the documents of this process
+// different from those of others.
 import { createHash } from 'node:crypto';
 import { ApolloClient, gql, HttpLink, InMemoryCache } from '@apollo/client';
 import { PersistedQueryLink } from '@apollo/client/link/persisted-queries';
@@ -101,7 +101,7 @@ const firstOf = (source) =>
   });
 const ask = (client, document) =>
   client.query({ query: gql(document), variables, fetchPolicy: 'network-only', errorPolicy: 'all' });
-// The message check of graphql-ws requires a text, which may be empty.
+// The message check of graphql-ws requires a string, which may be empty.
 const withText = (payload) => ({ ...payload, query: payload.query ?? '' });
 const byHash = (text) => ({ variables, extensions: { persistedQuery: { version: 1, sha256Hash: sha256(text) } } });
 // graphql-ws and graphql-sse have no persisted queries of their own, so they send what a link sends.

@@ -1,4 +1,4 @@
-"""LoadOnce reads each key once per request."""
+"""LoadOnce reads each key once per request, for any number of callers."""
 
 import asyncio
 from functools import partial
