@@ -56,7 +56,7 @@ REPLACED = {
     "come": "add",
     "concert_watch": "concert_publisher",
     "consuming": "stream_consumer",
-    "count_try": "count_attempt",
+    "count_try": "count_call",
     "course": "call_projection",
     "Course": "CallProjection",
     "Deed": "RoomCommand",
