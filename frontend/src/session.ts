@@ -26,20 +26,30 @@ export interface Session {
   idToken: string | null;
   /** The expiry in Unix milliseconds, by this machine's clock. */
   expiresAt: number;
+  /** When the token is to be renewed, in Unix milliseconds: before it expires. */
+  renewAt: number;
 }
 
 const SESSION_KEY = "onsale.session";
 /** The key under which /login/callback stores the tokens (auth/login.py). */
 const NEW_TOKENS_KEY = "onsale.signed-in";
-/** How long before its expiry a token is renewed, so that it cannot expire during a request. */
+/**
+ * A token is renewed this long before its expiry, or a third of its lifetime if that is less, so
+ * that it cannot expire during a request.
+ */
 const RENEW_EARLY_MS = 60_000;
-const RETRY_MS = 5_000;
+/**
+ * The shortest time between two requests for a renewal. In the last minutes of a login session, an
+ * issuer shortens each token to the time that is left.
+ */
+const RENEW_GAP_MS = 10_000;
 
 export class Sessions {
   #current: Session | null = null;
   #listeners = new Set<() => void>();
   #timer: ReturnType<typeof setTimeout> | undefined;
   #renewing: Promise<void> | null = null;
+  #renewedAt = Number.NEGATIVE_INFINITY;
   #endpoints: Promise<Endpoints> | null = null;
   readonly #settings: Settings;
 
@@ -57,7 +67,7 @@ export class Sessions {
 
   /** Returns a token that is valid long enough for a request, or null if no user is signed in. */
   async accessToken(): Promise<string | null> {
-    if (this.#current && this.#current.expiresAt - Date.now() < RENEW_EARLY_MS / 2) await this.#renew();
+    if (this.#current && this.#nextRenewal(this.#current) <= Date.now()) await this.#renew();
     return this.#current?.accessToken ?? null;
   }
 
@@ -80,13 +90,19 @@ export class Sessions {
     this.#current = session;
     if (session) sessionStorage.setItem(SESSION_KEY, JSON.stringify(session));
     else sessionStorage.removeItem(SESSION_KEY);
-    this.#renewIn(session ? session.expiresAt - RENEW_EARLY_MS - Date.now() : null);
+    this.#planRenewal();
     for (const listener of this.#listeners) listener();
   }
 
-  #renewIn(delayMs: number | null): void {
+  #planRenewal(): void {
     clearTimeout(this.#timer);
-    if (delayMs !== null) this.#timer = setTimeout(() => void this.#renew(), Math.max(delayMs, 0));
+    if (!this.#current) return;
+    const delayMs = Math.max(this.#nextRenewal(this.#current) - Date.now(), 0);
+    this.#timer = setTimeout(() => void this.#renew(), delayMs);
+  }
+
+  #nextRenewal(session: Session): number {
+    return Math.max(session.renewAt, this.#renewedAt + RENEW_GAP_MS);
   }
 
   /** Renews the token. Concurrent callers share one request. */
@@ -100,6 +116,7 @@ export class Sessions {
   async #renewOnce(): Promise<void> {
     const before = this.#current;
     if (!before) return;
+    this.#renewedAt = Date.now();
     try {
       if (!before.refreshToken) throw new Refused("it cannot be renewed");
       const answer = await this.#ask({ grant_type: "refresh_token", refresh_token: before.refreshToken });
@@ -108,7 +125,7 @@ export class Sessions {
     } catch (error) {
       if (this.#current !== before) return;
       if (error instanceof Refused) this.#adopt(null);
-      else this.#renewIn(RETRY_MS); // the issuer is unavailable for now
+      else this.#planRenewal(); // the issuer is unavailable for now
     }
   }
 
@@ -144,12 +161,15 @@ async function discover(issuer: string): Promise<Endpoints> {
 }
 
 function sessionOf(answer: TokenAnswer): Session {
+  const lifetimeMs = answer.expires_in * 1_000;
+  const expiresAt = Date.now() + lifetimeMs;
   return {
     ...personIn(answer.access_token),
     accessToken: answer.access_token,
     refreshToken: answer.refresh_token ?? null,
     idToken: answer.id_token ?? null,
-    expiresAt: Date.now() + answer.expires_in * 1_000,
+    expiresAt,
+    renewAt: expiresAt - Math.min(RENEW_EARLY_MS, lifetimeMs / 3),
   };
 }
 

@@ -72,6 +72,8 @@ STORIES: dict[str, dict[str, object]] = {
         "me": "alice",
         "grants": ["password", "refresh_token", "refresh_token"],
     },
+    # After 0, 40, 80, 107, 117 and 127 seconds.
+    "renewingShortTokens": {"requests": 6, "shortestPauseS": 10, "subscribedAgain": 0},
     "usingANarrowWindow": {"signedIn": "Signed in as olivia, organizer"},
 }
 
