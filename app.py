@@ -22,9 +22,15 @@ from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import Receive, Scope, Send
 
+from auth.callers import Callers
 from auth.dev_issuer.routes import issuer_routes
-from auth.login import login_routes
+from auth.issuer_http import IssuerHttp
+from auth.login import Login, login_routes
 from auth.passes import PassSigner, signer_from_file, signer_from_pem
+from auth.public_site import site_of
+from auth.sessions.cipher import SessionCipher, decode_keys, keys_from_file
+from auth.sessions.oidc_client import OidcClient
+from auth.sessions.sessions import NoRevocations, Sessions
 from auth.tokens import TokenVerifier
 from resolvers.context import Resources
 from resolvers.demo import load_demo
@@ -48,6 +54,7 @@ class AppState(TypedDict):
     stores: Stores
     passes: PassSigner
     graphql_service: GraphQLService
+    login: Login
     event_streams: EventStreams
     """The event streams of the GraphQL service; the server ends them when it stops."""
 
@@ -76,7 +83,7 @@ def create_app(settings: Settings, *, stores: Stores | None = None) -> Starlette
             Route("/graphql", _GraphQL()),
             WebSocketRoute("/graphql", _GraphQL()),
             *Pages(settings).routes(),
-            *login_routes(settings.issuer, client_id=settings.oidc.client_id),
+            *login_routes(lambda request: request.state.login),
             *_issuer_routes(settings),
         ],
         middleware=[Middleware(RequestMiddleware)],
@@ -90,19 +97,21 @@ async def _lifespan(settings: Settings, given: Stores | None) -> AsyncIterator[A
     configure_gc()
     if settings.redis_url is None or settings.mongo_url is None:
         raise SettingsError("ONSALE_REDIS_URL and ONSALE_MONGO_URL are required; `make run` starts its own stores")
+    client = OidcClient(settings.oidc, IssuerHttp(settings.issuer, settings.oidc.internal_url, settings.oidc.ca_file))
     async with (
         _opened(settings.redis_url, settings.mongo_url, settings.mongo_database, given) as stores,
         contextlib.aclosing(TokenVerifier(settings.issuer, settings.oidc.audience)) as verifier,
+        contextlib.aclosing(_sessions(settings, stores, client, verifier)) as sessions,
     ):
-        resources = Resources(stores, _pass_signer(settings))
+        resources, site = Resources(stores, _pass_signer(settings)), site_of(settings)
         async with open_graphql_service(
             resources,
-            verifier,
+            Callers(verifier, site=site, sessions=sessions),
             redis_url=settings.redis_url,
             tick_s=settings.push_tick_ms / 1000,
             push_intervals=PushIntervals.from_pairs(settings.push_intervals),
             max_body_bytes=settings.max_body_bytes,
-            allowed_origins=settings.allowed_origins,
+            allowed_origins=(site.origin, *settings.allowed_origins),
             allows_loopback_origins=not settings.is_production,
             page=Pages(settings).graphiql,
         ) as service:
@@ -110,6 +119,7 @@ async def _lifespan(settings: Settings, given: Stores | None) -> AsyncIterator[A
                 stores=stores,
                 passes=resources.passes,
                 graphql_service=service,
+                login=Login(client, sessions, site),
                 event_streams=service.event_streams,
             )
 
@@ -123,6 +133,18 @@ def _pass_signer(settings: Settings) -> PassSigner:
     if settings.pass_key_file is not None:
         return signer_from_pem(settings.pass_key_file.read_bytes())
     return signer_from_file(settings.data_dir / "pass-key.pem")
+
+
+def _sessions(settings: Settings, stores: Stores, client: OidcClient, verifier: TokenVerifier) -> Sessions:
+    given = decode_keys(settings.session.keys)
+    return Sessions(
+        stores.login_sessions,
+        SessionCipher(given or keys_from_file(settings.data_dir / "session-key")),
+        issuer=client,
+        verifier=verifier,
+        revocations=NoRevocations(),
+        settings=settings.session,
+    )
 
 
 class _GraphQL:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from settings.oidc import OidcSettings
 from settings.reader import SLOWEST_PUSH_MS, SettingsError, SettingsReader
+from settings.session import SessionSettings
 
-__all__ = ["SLOWEST_PUSH_MS", "OidcSettings", "Settings", "SettingsError"]
+__all__ = ["SLOWEST_PUSH_MS", "OidcSettings", "SessionSettings", "Settings", "SettingsError"]
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,7 @@ class Settings:
     """With `yes`, `python app.py` fills an empty catalog with demo concerts, but never in
     production.
     """
+    session: SessionSettings = field(default_factory=SessionSettings)
 
     @property
     def is_production(self) -> bool:
@@ -99,9 +101,10 @@ class Settings:
             log_format=reader.choice("LOG_FORMAT", ("text", "json"), cls.log_format),
             max_body_bytes=reader.number("MAX_BODY_BYTES", cls.max_body_bytes),
             demo=reader.choice("DEMO", ("yes", "no"), cls.demo),
+            session=SessionSettings.read(reader),
         )
         if settings.is_production:
-            reader.require("REDIS_URL", "MONGO_URL", "PUBLIC_URL", "OIDC_ISSUER", "PASS_KEY_FILE")
+            reader.require("REDIS_URL", "MONGO_URL", "PUBLIC_URL", "OIDC_ISSUER", "PASS_KEY_FILE", "SESSION_KEYS")
         reader.refuse_old_name("PUSH_BANDS", new="PUSH_INTERVALS")
         reader.finish()
         return settings

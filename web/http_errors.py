@@ -5,7 +5,7 @@ They have the form of a GraphQL response and an appropriate HTTP status.
 
 from collections.abc import Mapping
 
-from domain.errors import TemporarilyUnavailable, Unauthenticated
+from domain.errors import Forbidden, OnsaleError, SessionLost, TemporarilyUnavailable, Unauthenticated
 from schema import SystemCode
 
 
@@ -46,6 +46,25 @@ class PersistedQueryNotSupported(HttpError):
 def has_persisted_query(extensions: object) -> bool:
     """Return whether the `extensions` of a request name a document by its hash."""
     return isinstance(extensions, Mapping) and extensions.get("persistedQuery") is not None
+
+
+def caller_error(error: OnsaleError, *, cleared_cookie: str) -> HttpError:
+    """Return the response to a request whose caller `auth/callers.py` has refused.
+
+    `cleared_cookie` deletes the cookie of a lost session.
+    """
+    match error:
+        case Unauthenticated():
+            return unauthenticated_error(error)
+        case SessionLost():
+            headers = {"Set-Cookie": cleared_cookie}
+            return HttpError(401, str(error), code=SystemCode.SESSION_LOST, headers=headers)
+        case Forbidden():
+            return HttpError(403, str(error), code=SystemCode.FORBIDDEN)
+        case TemporarilyUnavailable():
+            return unavailable_error(error)
+        case _:
+            raise error
 
 
 def unauthenticated_error(error: Unauthenticated) -> HttpError:

@@ -13,6 +13,8 @@ from starlette.middleware import Middleware
 from starlette.routing import Route, WebSocketRoute
 from starlette.types import Receive, Scope, Send
 
+from auth.callers import Callers, NoSessions, SessionReader
+from auth.public_site import Site
 from auth.tokens import TokenVerifier
 from resolvers.context import Resources
 from settings import Settings
@@ -31,6 +33,7 @@ Answer: TypeAlias = Any
 
 MAX_BODY_BYTES = Settings().max_body_bytes
 DEFAULTS = Limits()
+NO_SESSIONS = NoSessions()
 
 CREATE = """
 mutation ($input: CreateConcertInput!) {
@@ -193,7 +196,9 @@ class LateService:
 
 
 @asynccontextmanager
-async def shop_on(stores: Stores, redis_url: str, *, limits: Limits = DEFAULTS) -> AsyncIterator[Shop]:
+async def shop_on(
+    stores: Stores, redis_url: str, *, limits: Limits = DEFAULTS, sessions: SessionReader = NO_SESSIONS
+) -> AsyncIterator[Shop]:
     """Serve GraphQL and the issuer that it trusts at the same address."""
     shops: list[Shop] = []
     late = LateService()
@@ -211,7 +216,7 @@ async def shop_on(stores: Stores, redis_url: str, *, limits: Limits = DEFAULTS) 
             aclosing(shop.verifier),
             open_graphql_service(
                 Resources(stores, PASSES),
-                shop.verifier,
+                Callers(shop.verifier, site=Site(str(shop.client.base_url).rstrip("/")), sessions=sessions),
                 redis_url=redis_url,
                 tick_s=TICK_S,
                 push_intervals=PUSH_INTERVALS,

@@ -22,6 +22,7 @@ from storage.hot.events import EventStore, StoredEvent
 from storage.hot.guarded_client import GuardedClient
 from storage.hot.holds import AlreadySold, HoldStore
 from storage.hot.hot_state import HotState
+from storage.hot.login_sessions import LoginSessions
 from storage.hot.person_concerts import PersonConcerts
 from storage.hot.queues import LeaseExpired, QueueStore
 from storage.hot.rate_limits import RateLimits
@@ -88,6 +89,7 @@ AFTER_WORD: dict[str, Any] = {
     "DROPPED": [1],
     "RATE_LIMITED": [1_000],
     "CONCERTS": [CONCERT.id.encode()],
+    "LOGIN_SESSION": [b"sealed"],
 }
 """The rest of a reply, by word; `script WORD` takes precedence over `WORD`."""
 
@@ -171,6 +173,10 @@ CALLS: dict[Script, Call] = {
     scripts.ADD_PERSON_CONCERT: lambda client: PersonConcerts(client).add(ALICE, CONCERT.id, expires_at=NOW),
     scripts.READ_PERSON_CONCERTS: lambda client: PersonConcerts(client).list(ALICE),
     scripts.COUNT_ATTEMPT: lambda client: RateLimits(client).count_attempt("joins", "alice", limit=1, window_s=1),
+    scripts.READ_LOGIN_SESSION: lambda client: LoginSessions(client).read(DIGEST),
+    scripts.WRITE_LOGIN_SESSION: lambda client: LoginSessions(client).replace(DIGEST, b"", expires_at=1.0),
+    scripts.DELETE_LOGIN_SESSION: lambda client: LoginSessions(client).delete(DIGEST),
+    scripts.CLAIM_LOGIN_RENEWAL: lambda client: LoginSessions(client).claim_renewal(DIGEST, gap_s=1.0),
     scripts.APPLY_CONCERT: lambda client: HotState(client).apply_concert(CONCERT),
     scripts.RECORD_ORDER: lambda client: HotState(client).record_order(ORDER),
     scripts.LOWER_CAPACITY: lambda client: HotState(client).lower_capacity(
