@@ -20,12 +20,24 @@ export class Page {
 
   async signInAtTheIssuer(name) {
     await this.tab.getByRole('link', { name: 'login page' }).click();
-    await this.tab.getByLabel('Name').fill(name);
-    await this.tab.getByLabel('Password').fill(name);
-    await this.tab.getByRole('button', { name: 'Sign in' }).click();
+    await this.fillInLogin(name);
     const signedInAs = await this.signedIn();
     await this.untilLoaded();
     return signedInAs;
+  }
+
+  async fillInLogin(name) {
+    await this.tab.getByLabel('Name').fill(name);
+    await this.tab.getByLabel('Password').fill(name);
+    await this.tab.getByRole('button', { name: 'Sign in' }).click();
+  }
+
+  // Returns the tokens and cookies that a script of the page could read.
+  async secretsInReach() {
+    const text = await this.tab.evaluate(
+      () => JSON.stringify(sessionStorage) + JSON.stringify(localStorage) + document.cookie,
+    );
+    return text.match(/ey[\w-]+\.ey[\w-]+|onsale-session/g) ?? [];
   }
 
   async signOut() {
