@@ -68,12 +68,15 @@ export class Page {
   }
 
   // Runs an operation as another program of the same person would, unnoticed by the page.
-  async runElsewhere(document) {
-    const answer = await this.tab.evaluate(async (query) => {
-      const { accessToken } = JSON.parse(sessionStorage.getItem('onsale.session'));
-      const headers = { 'Content-Type': 'application/json', Authorization: `Bearer ${accessToken}` };
-      return (await fetch('/graphql', { method: 'POST', headers, body: JSON.stringify({ query }) })).json();
-    }, document);
+  async runElsewhere(document, token = null) {
+    const answer = await this.tab.evaluate(
+      async ([query, given]) => {
+        const accessToken = given ?? JSON.parse(sessionStorage.getItem('onsale.session')).accessToken;
+        const headers = { 'Content-Type': 'application/json', Authorization: `Bearer ${accessToken}` };
+        return (await fetch('/graphql', { method: 'POST', headers, body: JSON.stringify({ query }) })).json();
+      },
+      [document, token],
+    );
     if (answer.errors) throw new Error(`${document} was answered with ${JSON.stringify(answer.errors)}`);
     return answer.data;
   }

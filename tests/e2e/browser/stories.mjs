@@ -375,6 +375,8 @@ export const stories = {
     });
     const page = await Page.open(person, url);
     await page.signInAs('bob');
+    await page.run('JoinQueue');
+    await page.untilLiveLineShows('it is your turn');
     await untilOnlyTheseRun(page, 'queuePosition', 'stockChanged');
     const stored = (name) => page.tab.evaluate((key) => JSON.parse(sessionStorage['onsale.session'] ?? '{}')[key], name);
     elapsedS = 30;
@@ -393,6 +395,8 @@ export const stories = {
     const before = await countSubscribes(page, 'queuePosition');
     await page.passHalfAMinute();
     browser.dropErrors('400 (Bad Request)');
+    const { id } = (await page.runElsewhere(FIND_CONCERT, newest)).concert;
+    await page.runElsewhere(`mutation { leaveQueue(input: { concertId: "${id}" }) { __typename } }`, newest);
     const pausesS = askedAtS.slice(1).map((atS, index) => atS - askedAtS[index]);
     return {
       requests: askedAtS.length,
