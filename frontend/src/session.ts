@@ -58,6 +58,7 @@ export class Sessions {
   #renewing: Promise<void> | null = null;
   #renewedAt = Number.NEGATIVE_INFINITY;
   #endpoints: Promise<Endpoints> | null = null;
+  #losing: Promise<void> | null = null;
   readonly #settings: Settings;
 
   private constructor(settings: Settings) {
@@ -70,8 +71,14 @@ export class Sessions {
     const stored = sessionStorage.getItem(TAB_KEY);
     if (stored) sessions.#adoptTab(JSON.parse(stored) as TabSession);
     else await sessions.#readCookieSession();
+    document.addEventListener("visibilitychange", sessions.#readAgain);
     return sessions;
   }
+
+  /** The session belongs to all tabs, so another one may have signed in or out. */
+  readonly #readAgain = (): void => {
+    if (document.visibilityState === "visible" && !this.#tab) this.#readCookieSession().catch(() => undefined);
+  };
 
   readonly subscribe = (listener: () => void): (() => void) => {
     this.#listeners.add(listener);
@@ -122,25 +129,48 @@ export class Sessions {
   /** Goes to the login page once, and returns. Call this if the session of the browser is lost. */
   readonly lose = (): void => {
     if (this.#tab) return;
+    this.#losing ??= this.#goToLogin()
+      .catch(() => undefined) // the server is unavailable; its next answer tells again
+      .finally(() => {
+        this.#losing = null;
+      });
+  };
+
+  /** Returns the user of the browser's session, null if there is none, or "lost". */
+  async #askWho(): Promise<Session | "lost" | null> {
+    const init = { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ query: WHO }) };
+    const response = await fetchFrom("The server", "/graphql", await this.signed(init));
+    const answer = (await response.json()) as { data?: { me?: Me | null } };
+    if (isSessionLost(answer)) return "lost";
+    const me = answer.data?.me;
+    if (!me) return null;
+    return { name: me.name, fullName: me.name, email: me.email, roles: me.roles.map((role) => role.toLowerCase()) };
+  }
+
+  async #readCookieSession(): Promise<void> {
+    const who = await this.#askWho();
+    if (this.#tab) return;
+    if (who === "lost") await this.#goToLogin();
+    else this.#adoptCookie(who);
+  }
+
+  async #goToLogin(): Promise<void> {
+    // The person may have signed in again in another tab meanwhile.
+    const who = await this.#askWho();
+    if (this.#tab) return;
+    if (who && who !== "lost") {
+      this.#adoptCookie(who);
+      return;
+    }
     this.#adopt(null);
     if (sessionStorage.getItem(LOGIN_STARTED_KEY)) return;
     sessionStorage.setItem(LOGIN_STARTED_KEY, "yes");
     location.assign(`/login?${new URLSearchParams({ return: location.pathname + location.search })}`);
-  };
+  }
 
-  async #readCookieSession(): Promise<void> {
-    const init = { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ query: WHO }) };
-    const response = await fetchFrom("The server", "/graphql", await this.signed(init));
-    const answer: unknown = await response.json();
-    if (isSessionLost(answer)) {
-      this.lose();
-      return;
-    }
-    const me = (answer as { data?: { me?: Me | null } }).data?.me;
-    if (!me) return;
-    sessionStorage.removeItem(LOGIN_STARTED_KEY);
-    const roles = me.roles.map((role) => role.toLowerCase());
-    this.#adopt({ name: me.name, fullName: me.name, email: me.email, roles });
+  #adoptCookie(session: Session | null): void {
+    if (session) sessionStorage.removeItem(LOGIN_STARTED_KEY);
+    if (JSON.stringify(session) !== JSON.stringify(this.#current)) this.#adopt(session);
   }
 
   #adopt(session: Session | null): void {
